@@ -1,0 +1,54 @@
+"""The app that holds the verbs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from labelmint.cli import datasets, demo, inspect, synthesize, systems, train
+from labelmint.cli.errors import answer
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="labelmint",
+    help="Train on images with their labels and mint new ones: any number of new images, each with its exact label.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("inspect")(inspect.inspect)
+app.add_typer(datasets.app, name="datasets")
+app.command("systems")(systems.systems)
+app.command("train")(train.train)
+app.command("synthesize")(synthesize.synthesize)
+app.command("demo")(demo.demo)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        import labelmint
+
+        print(f"labelmint {labelmint.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    pass
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and answer its exit code: 0, 2 after bad input, 130 after Ctrl-C.
+
+    Arguments:
+        arguments: the words after `labelmint`; those of the process when None.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    return answer(lambda: app(words, prog_name="labelmint", standalone_mode=False))

@@ -1,0 +1,98 @@
+"""`labelmint datasets make ...`: data sets that can be made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from labelmint.cli.errors import interruptible
+from labelmint.cli.options import AsJson, Seed, parse_size
+from labelmint.cli.printing import print_json, quoted
+from labelmint.cli.progress import Progress
+from labelmint.errors import InputError
+
+if TYPE_CHECKING:
+    from labelmint.types import AnnotatedImage
+
+__all__ = ["app", "write_digits"]
+
+app = typer.Typer(help="Data sets that can be made.", no_args_is_help=True)
+make = typer.Typer(help="Make a data set of labelled images.", no_args_is_help=True)
+app.add_typer(make, name="make")
+
+Count: TypeAlias = Annotated[int, typer.Option("-n", metavar="N", help="How many images.")]
+Out: TypeAlias = Annotated[Path, typer.Option(help="The folder to write; it must be new or empty.")]
+Composition: TypeAlias = Annotated[str, typer.Option(help="three, pairs or upper: how digits lie on the canvas.")]
+
+
+@make.command("digits")
+def digits(
+    out: Out,
+    n: Count,
+    composition: Composition = "three",
+    canvas: Annotated[str, typer.Option(metavar="HxW", help="Size of the images.")] = "32x32",
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Real handwritten digits (8x8, shipped) on a canvas; the label is each digit's filled cell."""
+    from labelmint.datasets.digits import make_digits
+
+    _check_count(n)
+    pairs = make_digits(composition, n, canvas=parse_size(canvas, "--canvas"), seed=seed)
+    _make(pairs, out, n, as_json)
+
+
+@make.command("multi-mnist")
+def multi_mnist(
+    source: Annotated[Path, typer.Option(help="Folder with the original MNIST idx files.")],
+    out: Out,
+    n: Count,
+    composition: Composition = "three",
+    canvas: Annotated[str, typer.Option(metavar="HxW", help="Size of the images.")] = "64x64",
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """MNIST digits on a canvas, the Multi-MNIST of the MSGNet paper."""
+    from labelmint.datasets.multi_mnist import make_multi_mnist
+
+    _check_count(n)
+    pairs = make_multi_mnist(source, composition, n, canvas=parse_size(canvas, "--canvas"), seed=seed)
+    _make(pairs, out, n, as_json)
+
+
+def write_digits(pairs: Iterator[AnnotatedImage], out: Path, n: int) -> None:
+    """Write digit canvases as a folder with train.txt and test.txt, whole or not at all."""
+    from labelmint.datasets.digits import DIGIT_CLASSES, split
+    from labelmint.formats import write
+    from labelmint.formats.files import new_folder, write_splits
+
+    train, test = split(n)
+    with new_folder(out) as folder, Progress() as progress:
+        write(_told(pairs, n, progress), folder, format="folder", classes=DIGIT_CLASSES)
+        write_splits(folder, [*train, *test], train, test)
+
+
+def _make(pairs: Iterator[AnnotatedImage], out: Path, n: int, as_json: bool) -> None:
+    with interruptible("stopped; nothing was written"):
+        write_digits(pairs, out, n)
+    if as_json:
+        print_json({"out": str(out), "pairs": n, "format": "folder"})
+    else:
+        print(f"wrote {n} labelled images to {out}\nnext: labelmint inspect {quoted(out)}")
+
+
+def _told(pairs: Iterator[AnnotatedImage], n: int, progress: Progress) -> Iterator[AnnotatedImage]:
+    from labelmint.training.clock import Event
+
+    for done, pair in enumerate(pairs, 1):
+        yield pair
+        if done % 100 == 0 or done == n:
+            progress.report(Event("images", done, n))
+
+
+def _check_count(n: int) -> None:
+    if n < 2:
+        raise InputError(f"-n {n}: expected at least 2, one to train on and one to test on")

@@ -1,0 +1,75 @@
+"""Options that several verbs share, and how their texts are read."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from labelmint.errors import InputError
+
+if TYPE_CHECKING:
+    from labelmint.types import DataSet
+
+__all__ = [
+    "AsJson",
+    "Data",
+    "Device",
+    "FormatIn",
+    "GroupBy",
+    "Ignore",
+    "Seed",
+    "Threads",
+    "open_data",
+    "parse_ids",
+    "parse_size",
+    "parse_words",
+]
+
+Data: TypeAlias = Annotated[Path, typer.Argument(help="Labelled images: a folder, or an annotation file.", show_default=False)]
+FormatIn: TypeAlias = Annotated[
+    str | None, typer.Option("--format-in", metavar="NAME", help="Read the data in this format instead of finding it out.")
+]
+Ignore: TypeAlias = Annotated[str, typer.Option(metavar="IDS", help='Label ids that mean "ignore", beside 255; as in 254,0.')]
+GroupBy: TypeAlias = Annotated[
+    str | None,
+    typer.Option(metavar="REGEX", help="Names that this finds the same text in (its first group) stay on one side of the split."),
+]
+Device: TypeAlias = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+Threads: TypeAlias = Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores unless given.", show_default=False)]
+Seed: TypeAlias = Annotated[int, typer.Option(min=0, help="Seed of every random draw.")]
+AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+
+
+def parse_size(text: str, option: str = "--size") -> tuple[int, int]:
+    """ "64x96" -> (64, 96), height first; "64" -> (64, 64). Raises InputError for anything else."""
+    found = re.fullmatch(r"\s*(\d{1,5})(?:\s*[xX×]\s*(\d{1,5}))?\s*", text)
+    if found is None:
+        raise InputError(f"{option} {text}: expected HEIGHTxWIDTH in pixels, as in 64x96, or one number for a square")
+    size = int(found[1]), int(found[2] or found[1])
+    if min(size) < 1:
+        raise InputError(f"{option} {text}: expected at least 1 pixel a side")
+    return size
+
+
+def parse_ids(text: str, option: str = "--ignore") -> tuple[int, ...]:
+    """ "254,0" -> (254, 0); "" -> (). Raises InputError for what is no label id."""
+    words = parse_words(text)
+    for word in words:
+        if not word.isdecimal() or int(word) > 65535:
+            raise InputError(f"{option} {text}: expected label ids between 0 and 65535 with commas between them, as in 254,0")
+    return tuple(int(word) for word in words)
+
+
+def parse_words(text: str) -> tuple[str, ...]:
+    """ "flips, turns" -> ("flips", "turns")."""
+    return tuple(word for word in re.split(r"[,\s]+", text) if word)
+
+
+def open_data(path: Path, format_in: str | None, ignore: str, *, strict: bool = True) -> DataSet:
+    """The data set at a path, as the shared options say; with `strict` = False what is odd becomes findings."""
+    from labelmint.formats import read
+
+    return read(path, format=format_in, ignore=parse_ids(ignore), strict=strict)

@@ -1,0 +1,74 @@
+"""`labelmint synthesize`: new labelled images from a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from labelmint.cli.errors import interruptible
+from labelmint.cli.options import AsJson, Device, FormatIn, Seed, Threads, open_data
+from labelmint.cli.printing import print_json, quoted
+from labelmint.cli.progress import Progress
+
+__all__ = ["synthesize"]
+
+
+def synthesize(
+    run: Annotated[Path, typer.Argument(help="A run folder, as `labelmint train` wrote it.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="The folder to write; it must be new or empty.")],
+    n: Annotated[int, typer.Option("-n", metavar="N", help="How many new pairs.")],
+    seed: Seed = 0,
+    start: Annotated[int, typer.Option(help="Index of the first pair; pair i is the same whatever -n and --start are.")] = 0,
+    format: Annotated[str, typer.Option("--format", metavar="NAME", help="folder or coco.")] = "folder",  # the option's own name
+    layouts: Annotated[
+        Path | None, typer.Option(metavar="DATA", help="Take the layouts of these labelled images.", show_default=False)
+    ] = None,
+    per_layout: Annotated[int, typer.Option(metavar="K", help="With given layouts: K images for each.")] = 1,
+    layout_temperature: Annotated[float, typer.Option(metavar="T", help="Below 1: likelier, less varied layouts.")] = 0.75,
+    temperature: Annotated[float, typer.Option(metavar="T", help="Below 1: likelier, less varied images.")] = 0.85,
+    batch_size: Annotated[int, typer.Option(metavar="B", help="Pairs drawn at a time; a part of what decides the bytes.")] = 32,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where a stopped command was.")] = False,
+    device: Device = "auto",
+    threads: Threads = None,
+    format_in: FormatIn = None,
+    as_json: AsJson = False,
+) -> None:
+    """Draw new images with their labels: the layout first, then the image for it."""
+    from labelmint.synthesis import check_target, mint
+    from labelmint.systems import load
+
+    check_target(out, n=n, format=format, resume=resume)
+    given = open_data(layouts, format_in, "") if layouts is not None else None
+    system = load(run, device=device, threads=threads)
+    with Progress() as progress, interruptible("stopped; run the same command with --resume to go on"):
+        mint(
+            system,
+            out,
+            n=n,
+            seed=seed,
+            start=start,
+            format=format,
+            layouts=given,
+            per_layout=per_layout,
+            layout_temperature=layout_temperature,
+            temperature=temperature,
+            batch_size=batch_size,
+            resume=resume,
+            report=progress.report,
+        )
+    facts = {
+        "out": str(out),
+        "pairs": n,
+        "format": format,
+        "system": system.system,
+        "weights": system.digest,
+        "layouts": str(layouts) if layouts is not None else "drawn" if system.has_layout_prior else "training layouts of the run",
+    }
+    if as_json:
+        print_json(facts)
+        return
+    print(f"wrote {n} new pairs by {system.system} to {out} (format {format}; layouts: {facts['layouts']})")
+    print(f"  look at {out / 'contact_sheet.png'}; {out / 'README.md'} says what the set is and how to make it again")
+    print(f"next: labelmint inspect {quoted(out)}")

@@ -1,0 +1,139 @@
+"""`labelmint train`: from labelled images to a run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from labelmint.cli.errors import interruptible
+from labelmint.cli.options import (
+    AsJson,
+    Data,
+    Device,
+    FormatIn,
+    GroupBy,
+    Ignore,
+    Seed,
+    Threads,
+    open_data,
+    parse_size,
+    parse_words,
+)
+from labelmint.cli.printing import print_json, quoted, table
+from labelmint.cli.progress import Progress, duration
+
+if TYPE_CHECKING:
+    from labelmint.systems import TrainedSystem
+
+__all__ = ["train"]
+
+
+def train(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="The run folder. The same command again goes on where a stopped one was.")],
+    system: Annotated[str, typer.Option(help="Which system; `labelmint systems` lists them.")] = "msgnet",
+    preset: Annotated[str, typer.Option(help="tiny: minutes on 2 cores. small: about an hour.")] = "small",
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="HxW", help="Size of the images to learn; the preset's unless given.", show_default=False),
+    ] = None,
+    crop: Annotated[bool, typer.Option("--crop", help="Learn random crops of that size instead of resized images.")] = False,
+    scale: Annotated[float, typer.Option(help="With --crop: resize by this factor before cropping.")] = 1.0,
+    augment: Annotated[str, typer.Option(metavar="WORDS", help="Any of flips,turns: ways that the images may be turned.")] = "",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set one value, as in prior.channels=96; repeatable.")
+    ] = None,
+    device: Device = "auto",
+    precision: Annotated[str, typer.Option(help="auto, 32 or bf16.")] = "auto",
+    threads: Threads = None,
+    seed: Seed = 0,
+    max_minutes: Annotated[
+        float | None,
+        typer.Option(metavar="M", help="Divide this time over the stages and end with a usable model.", show_default=False),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be done, and its time and memory.")] = False,
+    format_in: FormatIn = None,
+    ignore: Ignore = "",
+    group_by: GroupBy = None,
+    force: Annotated[bool, typer.Option("--force", help="Go on with fewer than 20 pairs.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a system on labelled images: tokenizer, image prior, layout prior, one after the other."""
+    wanted: dict[str, Any] = {
+        "system": system,
+        "preset": preset,
+        "size": parse_size(size) if size is not None else None,
+        "crop": crop,
+        "scale": scale,
+        "augment": parse_words(augment),
+        "settings": tuple(settings or ()),
+        "group_by": group_by,
+        "device": device,
+        "precision": precision,
+        "threads": threads,
+        "seed": seed,
+        "max_minutes": max_minutes,
+        "force": force,
+    }
+    source = open_data(data, format_in, ignore)
+    import labelmint.systems as systems
+
+    with Progress() as progress, interruptible("stopped; run the same command again to go on"):
+        if dry_run:
+            plan = systems.plan(source, **wanted, report=progress.report).to_json()
+        else:
+            trained = systems.train(source, out, **wanted, report=progress.report)
+    if int(os.environ.get("RANK", "0")) > 0:  # under torchrun one process speaks for all
+        return
+    if dry_run:
+        print_json(plan) if as_json else print(_plan_text(plan))
+    elif as_json:
+        print_json(_facts(trained, out))
+    else:
+        print(_next(trained, out))
+
+
+def _plan_text(plan: dict[str, Any]) -> str:
+    heads = ("stage", "parameters", "tokens an image", "steps", "seconds", "memory, MiB")
+    rows = [(s["name"], s["parameters"], s["tokens"], s["steps"], round(s["seconds"]), s["bytes"] >> 20) for s in plan["stages"]]
+    lines = ["configuration"]
+    lines += [f"  {key} = {value}" for key, value in _flat(plan["configuration"])]
+    lines += ["stages", table(heads, rows)]
+    lines.append(f"expected: {duration(plan['seconds'])}, {plan['bytes'] / 2**30:.1f} GiB of memory; nothing was written")
+    return "\n".join(lines)
+
+
+def _flat(content: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    rows: list[tuple[str, Any]] = []
+    for key, value in content.items():
+        rows += _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", value)]
+    return rows
+
+
+def _facts(trained: TrainedSystem, out: Path) -> dict[str, Any]:
+    return {
+        "run": str(out),
+        "system": trained.system,
+        "size": list(trained.size),
+        "weights": trained.digest,
+        "classes": list(trained.classes.names),
+        "synthesize": f"labelmint synthesize {quoted(out)} --out {quoted(_beside(out))} -n 100",
+    }
+
+
+def _next(trained: TrainedSystem, out: Path) -> str:
+    return "\n".join(
+        [
+            f"trained {trained.system} for images of {trained.size[0]}x{trained.size[1]} pixels; the run is {out}",
+            f"  look at {out / 'samples.png'}, {out / 'reconstructions.png'} and {out / 'curves.png'}",
+            "next: 100 new images with their labels",
+            f"  {_facts(trained, out)['synthesize']}",
+        ]
+    )
+
+
+def _beside(out: Path) -> Path:
+    return out.with_name(f"{out.resolve().name}-synthetic")

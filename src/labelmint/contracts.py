@@ -1,0 +1,183 @@
+"""The laws that parts keep, as functions: for our own parts and for users' own. Each raises ContractError with one line."""
+
+from __future__ import annotations
+
+import copy
+import filecmp
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from labelmint.protocols import ImageGenerator, Prior, Seed, Tokenizer
+from labelmint.types import AnnotatedImage, Array, Batch, ClassSet, DataSet, LayoutBatch
+
+__all__ = ["ContractError", "check_format", "check_generator", "check_prior", "check_tokenizer", "difference"]
+
+
+class ContractError(AssertionError):
+    """A part broke a law; the message says which, and where."""
+
+
+def check_format(
+    read: Callable[[Path], DataSet],
+    write: Callable[[Iterable[AnnotatedImage], Path, ClassSet], object],
+    pairs: Sequence[AnnotatedImage],
+    classes: ClassSet,
+    path: str | os.PathLike[str],
+) -> None:
+    """The laws of a format: read(write(a)) = a, two writes are byte-equal, and a write that fails leaves nothing.
+
+    Arguments:
+        read: path -> data set.
+        write: pairs (any iterable, taken once), path of a folder that does not exist, classes.
+        pairs: what to write; pairs that the format can hold in full.
+        classes: their classes.
+        path: an empty folder to work in.
+    """
+    first, second, broken = Path(path) / "first", Path(path) / "second", Path(path) / "broken"
+    write(iter(pairs), first, classes)
+    _check_same(read(first), sorted(pairs, key=lambda pair: pair.name), classes)
+    write(iter(pairs), second, classes)
+    _check_bytes(first, second)
+    before = sorted(Path(path).iterdir())
+    try:
+        write(_failing(pairs), broken, classes)
+    except _Stop:
+        pass
+    else:
+        raise ContractError("a failure of the pairs was swallowed by the writer")
+    left = sorted(set(Path(path).iterdir()) - set(before))
+    if left:
+        raise ContractError(f"a write that failed left {left[0].name} behind")
+
+
+def difference(one: AnnotatedImage, other: AnnotatedImage) -> str | None:
+    """The first thing in which two pairs differ, or None: name, image, label map, instances, objects, provenance."""
+    found: list[tuple[str, bool]] = [
+        ("name", one.name == other.name),
+        ("image", np.array_equal(one.image, other.image)),
+        ("label map", np.array_equal(one.layout.label_map, other.layout.label_map)),
+        ("instances", _same_maps(one.layout.instances, other.layout.instances)),
+        ("number of objects", len(one.layout.objects) == len(other.layout.objects)),
+        *((f"object {i}", a == b) for i, (a, b) in enumerate(zip(one.layout.objects, other.layout.objects, strict=False))),
+        ("provenance", dict(one.provenance) == dict(other.provenance)),
+    ]
+    return next((what for what, same in found if not same), None)
+
+
+def _same_maps(one: Array | None, other: Array | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return bool(np.array_equal(one, other))
+
+
+def _check_same(data: DataSet, pairs: Sequence[AnnotatedImage], classes: ClassSet) -> None:
+    names = tuple(pair.name for pair in pairs)
+    if data.names != names:
+        raise ContractError(f"names changed: wrote {names}, read {data.names}")
+    if data.classes.classes != classes.classes:
+        raise ContractError(f"classes changed: wrote {classes.classes}, read {data.classes.classes}")
+    for pair in pairs:
+        what = difference(pair, data.load(pair.name))
+        if what is not None:
+            raise ContractError(f"{pair.name}: {what} differs after writing and reading")
+
+
+def _check_bytes(one: Path, other: Path) -> None:
+    files = [sorted(file.relative_to(root) for file in root.rglob("*") if file.is_file()) for root in (one, other)]
+    if files[0] != files[1]:
+        raise ContractError(f"two writes gave different files: {sorted(set(files[0]) ^ set(files[1]))[0]}")
+    different = next((file for file in files[0] if not filecmp.cmp(one / file, other / file, shallow=False)), None)
+    if different is not None:
+        raise ContractError(f"two writes differ in {different}")
+
+
+class _Stop(Exception):
+    """Raised by pairs that fail on purpose."""
+
+
+def _failing(pairs: Sequence[AnnotatedImage]) -> Iterator[Any]:
+    yield from pairs
+    raise _Stop
+
+
+def check_tokenizer(tokenizer: Tokenizer, batch: Batch) -> None:
+    """The laws of a tokenizer, on a batch of at least two items.
+
+    Ids in range, the grid as promised, an item's tokens independent of its batch, and a decoded item of the image's shape. A tokenizer
+    that is a module must answer the same after its state was saved and loaded.
+    """
+    tokens = _tokens(tokenizer, batch)
+    for stream in tokenizer.streams:
+        found = tokens[stream.name]
+        _require(
+            tuple(found.shape[1:]) == stream.grid,
+            f"stream {stream.name!r}: grid {tuple(found.shape[1:])}, promised {stream.grid}",
+        )
+        in_range = bool(((found >= 0) & (found < stream.codebook_size)).all())
+        _require(in_range, f"stream {stream.name!r}: tokens outside [0, {stream.codebook_size})")
+    alone = _tokens(tokenizer, Batch(batch.image[:1], LayoutBatch(batch.layouts.ids[:1])))
+    for name, found in tokens.items():
+        _require(torch.equal(alone[name][0], found[0]), f"stream {name!r}: an item's tokens depend on its batch")
+    decoded = tokenizer.decode(tokens)
+    _require(decoded.shape[-2:] == batch.image.shape[-2:], f"decodes to {tuple(decoded.shape)}, not to the size of the image")
+    if isinstance(tokenizer, nn.Module):
+        again = copy.deepcopy(tokenizer)
+        again.load_state_dict({name: value.clone() for name, value in tokenizer.state_dict().items()})
+        same = all(torch.equal(found, tokens[name]) for name, found in _tokens(again, batch).items())
+        _require(same, "tokens differ after saving and loading the state")
+
+
+def _tokens(tokenizer: Tokenizer, batch: Batch) -> dict[str, Tensor]:
+    with torch.no_grad():
+        return tokenizer.encode(batch)
+
+
+@torch.no_grad()
+def check_prior(prior: Prior, layouts: LayoutBatch | None, batch_size: int = 2, tolerance: float = 1e-5) -> None:
+    """The laws of a prior, on weights whose logits spread (not on fresh ones).
+
+    Causality: another token at position i leaves the logits at and before i as they were, and changes some after it. Equality: `step` is
+    `logits` there, to `tolerance` of the largest logit.
+    """
+    generator = torch.Generator().manual_seed(0)
+    height, width = prior.grid
+    tokens = torch.randint(prior.codebook_size, (batch_size, height, width), generator=generator)
+    condition = prior.prepare(layouts)
+    full = prior.logits(tokens, condition).flatten(2)
+    _require(float(full.std()) > 0.1, "the logits hardly spread; check a prior after some training")
+    for position in {0, 1, width - 1, width, height * width // 2, height * width - 2}:
+        changed = tokens.flatten(1).clone()
+        changed[:, position] = (changed[:, position] + 1) % prior.codebook_size
+        moved = (prior.logits(changed.view_as(tokens), condition).flatten(2) - full).abs().amax(dim=(0, 1))
+        _require(float(moved[: position + 1].max()) == 0, f"logits at or before position {position} see the token there")
+        _require(float(moved[position + 1 :].max()) > 0, f"no logits after position {position} see the token there")
+    state, previous, bound = prior.start(batch_size, condition), None, tolerance * float(full.abs().max())
+    for position in range(height * width):
+        error = float((prior.step(previous, state) - full[:, :, position]).abs().max())
+        _require(error <= bound, f"step differs from logits by {error:.2g} at position {position}; allowed is {bound:.2g}")
+        previous = tokens.flatten(1)[:, position]
+
+
+def check_generator(generator: ImageGenerator, layouts: LayoutBatch, image_channels: int) -> None:
+    """The laws of an image generator: shape and range, the same seeds the same images, other seeds others, rows on their own."""
+    batch = len(layouts)
+    seeds: list[Seed] = [(7, index) for index in range(batch)]
+    images = generator.sample(layouts, seeds, temperature=1.0)
+    shape = (batch, image_channels, *layouts.ids.shape[1:])
+    _require(tuple(images.shape) == shape, f"images of shape {tuple(images.shape)}, expected {shape}")
+    _require(bool((images.abs() <= 1).all()), "pixels outside [-1, 1]")
+    _require(torch.equal(images, generator.sample(layouts, seeds, temperature=1.0)), "the same seeds gave other images")
+    others = generator.sample(layouts, [*seeds[:-1], (8, batch)], temperature=1.0)
+    _require(torch.equal(images[:-1], others[:-1]), "an image changed with the seed of another row")
+    _require(not torch.equal(images[-1], others[-1]), "another seed gave the same image")
+
+
+def _require(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise ContractError(otherwise)

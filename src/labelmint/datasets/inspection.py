@@ -1,0 +1,218 @@
+"""What a data set holds, and what is odd about it, before anything is trained on it.
+
+Every pair is loaded once; files that can't be read are findings, never the end of the inspection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from labelmint.datasets import oddities
+from labelmint.datasets.duplicates import near_duplicates
+from labelmint.datasets.oddities import TRAILING_NUMBER
+from labelmint.datasets.splits import Split, group_of, split
+from labelmint.datasets.tally import Tally, add, ids_without_objects
+from labelmint.datasets.token_grid import check_grid
+from labelmint.errors import InputError
+from labelmint.types import DataSet, Finding
+
+__all__ = ["TRAILING_NUMBER", "ClassCount", "Inspection", "inspect"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassCount:
+    """One class over the whole set.
+
+    Arguments:
+        pixels, share: pixels, and their share of all pixels.
+        images: in how many images it is seen.
+        objects: how many objects it has (see `Inspection.objects_are`); background and ignored ids have none.
+        objects_at_size: how many are left after resizing to the inspected size; None without a size.
+        objects_kept: how many of those the token grid keeps; None without a grid.
+    """
+
+    id: int
+    name: str
+    pixels: int
+    share: float
+    images: int
+    objects: int
+    objects_at_size: int | None = None
+    objects_kept: int | None = None
+
+
+def _by(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspection:
+    """What was found.
+
+    Arguments:
+        pairs: how many names; readable: how many could be loaded.
+        smallest, median, largest: (H, W), each side on its own; sizes: how many different ones there are.
+        channels: how many images have 1 (grey) and 3 (RGB) channels.
+        objects_are: what was counted as objects: "objects" (as annotated), "instances" or "connected components".
+        split: how many names train, validate and test.
+        group_by: the expression of the groups, as given; suggested_group_by: one to consider, where names look like neighbors.
+    """
+
+    source: str
+    format: str
+    pairs: int
+    readable: int
+    smallest: tuple[int, int]
+    median: tuple[int, int]
+    largest: tuple[int, int]
+    sizes: int
+    channels: dict[int, int]
+    objects_are: str
+    classes: tuple[ClassCount, ...]
+    split: dict[str, int]
+    group_by: str | None
+    suggested_group_by: str | None
+    size: tuple[int, int] | None
+    grid: tuple[int, int] | None
+    findings: tuple[Finding, ...]
+
+    def __str__(self) -> str:
+        """The same for people, in lines."""
+        parts = ", ".join(f"{count} {side}" for side, count in self.split.items())
+        spread = f" to {_by(self.largest)}, median {_by(self.median)}, {self.sizes} different sizes" if self.sizes > 1 else ""
+        kinds = ", ".join(f"{count} {'grey' if channels == 1 else 'RGB'}" for channels, count in self.channels.items())
+        lines = [
+            f"{self.source}: format {self.format}, {self.pairs} pairs, {self.readable} readable ({parts})",
+            f"images: {_by(self.smallest)}{spread}; {kinds}" if self.readable else "images: none could be read",
+            f"objects: {'as annotated' if self.objects_are == 'objects' else self.objects_are}",
+            *self._table(),
+        ]
+        odd = [f"  {finding.kind}: {finding.text}" for finding in self.findings]
+        return "\n".join([*lines, *(["what is odd:", *odd] if odd else ["nothing odd was found"])])
+
+    def _table(self) -> list[str]:
+        """The classes, and with a grid what it keeps of their objects."""
+        width = max([5, *(len(count.name) for count in self.classes)])
+        head = f"  {'id':>5}  {'class':<{width}}  {'pixels':>14}  {'share':>7}  {'images':>7}  {'objects':>8}"
+        grid = "" if self.grid is None or self.size is None else f"  kept of those at {_by(self.size)} by {_by(self.grid)} cells"
+        rows = [head + grid]
+        for one in self.classes:
+            if not one.pixels and not one.objects:  # named among the findings
+                continue
+            row = f"  {one.id:>5}  {one.name:<{width}}  {one.pixels:>14,}  {one.share:>7.2%}  {one.images:>7,}  {one.objects:>8,}"
+            kept = "" if one.objects_kept is None else f"  {one.objects_kept:,} of {one.objects_at_size:,}"
+            rows.append(row + kept)
+        return rows
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dict."""
+        return asdict(self) | {"channels": {str(k): n for k, n in self.channels.items()}}
+
+
+def inspect(
+    data: DataSet,
+    *,
+    size: tuple[int, int] | None = None,
+    grid: tuple[int, int] | None = None,
+    group_by: str | None = None,
+    tell: Callable[[int, int], None] = lambda done, of: None,
+) -> Inspection:
+    """Load every pair once and say what there is.
+
+    Arguments:
+        data: read with `strict=False`, so that what is wrong becomes a finding.
+        size: (H, W) to which images would be resized for training.
+        grid: (h, w) of the layout's token grid at that size; with both, objects that the grid keeps are counted.
+        group_by: expression of the groups, as for `splits.split`.
+        tell: called with (pairs done, pairs in all).
+
+    Raises InputError for a grid that does not divide the size and for an expression that is bad or matches not all names.
+    """
+    if grid is not None and size is None:
+        raise InputError("a token grid needs a size: pass --size too")
+    if size is not None and grid is not None:
+        check_grid(size, grid)
+    parts, conflict = _split(data, group_by)
+    tally, without = Tally(), ids_without_objects(data)
+    for done, name in enumerate(data.names):
+        try:
+            add(tally, data, data.load(name), size, grid, without)
+        except (InputError, OSError) as error:
+            tally.unreadable.append((name, " ".join(str(error).split())))
+        tell(done + 1, len(data.names))
+    alike = near_duplicates(np.stack(tally.views), tally.digests) if tally.views else None
+    suggestion, neighbors = oddities.of_names(parts, group_by)
+    findings = (
+        *data.findings,
+        *conflict,
+        *oddities.of_pairs(data, tally),
+        *oddities.of_lookalikes(tally, alike, parts),
+        *neighbors,
+    )
+    return _inspection(data, tally, parts, findings, size, grid, group_by, suggestion)
+
+
+def _split(data: DataSet, group_by: str | None) -> tuple[Split, tuple[Finding, ...]]:
+    """The split as training would make it; a group on both of its sides is a finding here."""
+    for name in data.names:
+        group_of(name, group_by)
+    try:
+        return split(data.names, data.train, data.test, group_by=group_by), ()
+    except InputError as error:
+        return split(data.names, data.train, data.test), (Finding(kind="neighbors across the split", text=str(error)),)
+
+
+def _inspection(
+    data: DataSet,
+    tally: Tally,
+    parts: Split,
+    findings: Sequence[Finding],
+    size: tuple[int, int] | None,
+    grid: tuple[int, int] | None,
+    group_by: str | None,
+    suggestion: str | None,
+) -> Inspection:
+    sides = np.array(tally.sizes or [(0, 0)])
+    smallest, median, largest = ((int(y), int(x)) for y, x in (sides.min(0), np.median(sides, axis=0), sides.max(0)))
+    # A pair of instances or components in a set of annotated objects is an image without any: what most pairs have is named.
+    return Inspection(
+        source=data.source,
+        format=data.format,
+        pairs=len(data.names),
+        readable=len(tally.names),
+        smallest=smallest,
+        median=median,
+        largest=largest,
+        sizes=len(set(tally.sizes)),
+        channels=dict(sorted(tally.channels.items())),
+        objects_are=tally.counted.most_common(1)[0][0] if tally.counted else "objects",
+        classes=_class_counts(data, tally, with_grid=size is not None and grid is not None),
+        split={"training": len(parts.training), "validation": len(parts.validation), "test": len(parts.test)},
+        group_by=group_by,
+        suggested_group_by=suggestion,
+        size=size,
+        grid=grid,
+        findings=tuple(findings),
+    )
+
+
+def _class_counts(data: DataSet, tally: Tally, with_grid: bool) -> tuple[ClassCount, ...]:
+    total = max(sum(tally.pixels.values()), 1)
+    ids = [*data.classes.ids, *(class_id for class_id in data.classes.ignore if tally.pixels[class_id])]
+    return tuple(
+        ClassCount(
+            id=class_id,
+            name=data.classes.name_of(class_id),
+            pixels=tally.pixels[class_id],
+            share=tally.pixels[class_id] / total,
+            images=tally.images[class_id],
+            objects=tally.objects[class_id],
+            objects_at_size=tally.at_size[class_id] if with_grid else None,
+            objects_kept=tally.kept[class_id] if with_grid else None,
+        )
+        for class_id in ids
+    )

@@ -1,0 +1,86 @@
+"""Which pairs train, which validate, which are never looked at.
+
+Training reads the names of train.txt (or all) minus those of test.txt. A tenth of them, chosen by a hash of the name or of its
+group, validates, so a name's place does not depend on the others. Neighbors (slices of a patient, crops of a slide) belong to one
+group.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from labelmint.errors import InputError
+
+__all__ = ["Split", "group_of", "split"]
+
+ONE_IN = 10
+
+
+@dataclass(frozen=True)
+class Split:
+    """Lists of names, sorted; and the group of each name where groups were asked for."""
+
+    training: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+    groups: dict[str, str] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dict."""
+        return asdict(self)
+
+
+def split(names: Sequence[str], train: Sequence[str] | None, test: Sequence[str] | None, *, group_by: str | None = None) -> Split:
+    """Divide names.
+
+    Arguments:
+        names: of all pairs.
+        train, test: of train.txt and test.txt, or None.
+        group_by: regular expression; the group is its first capture group, or the whole match.
+
+    Raises InputError for a bad expression, a name that it does not match, and a group on both sides of the split.
+    """
+    groups = {name: group_of(name, group_by) for name in names}
+    tested = sorted(set(test or ()) & set(names))
+    pool = sorted((set(names) if train is None else set(train) & set(names)) - set(tested))
+    shared = {groups[name] for name in pool} & {groups[name] for name in tested} if group_by else set()
+    if shared:
+        raise InputError(
+            f"group {min(shared)!r} has names in both the training and the test list ({len(shared)} such groups); "
+            "move each group to one side of train.txt and test.txt"
+        )
+    by_hash = sorted({groups[name] for name in pool}, key=_hash)
+    chosen = {group for group in by_hash if _hash(group) % ONE_IN == 0}
+    if len(by_hash) >= 2:
+        chosen = chosen or {by_hash[0]}
+        chosen = chosen - {by_hash[-1]} if len(chosen) == len(by_hash) else chosen
+    else:
+        chosen = set()
+    return Split(
+        training=tuple(name for name in pool if groups[name] not in chosen),
+        validation=tuple(name for name in pool if groups[name] in chosen),
+        test=tuple(tested),
+        groups=groups if group_by else None,
+    )
+
+
+def group_of(name: str, group_by: str | None) -> str:
+    """The group of a name; the name itself where no expression is given."""
+    if group_by is None:
+        return name
+    try:
+        match = re.search(group_by, name)
+    except re.error as error:
+        raise InputError(f"--group-by {group_by}: not a regular expression ({error})") from None
+    group: str | None = None if match is None else match.group(1 if match.re.groups else 0)
+    if group is None:
+        raise InputError(f"--group-by {group_by}: does not match the name {name!r}; every name needs a group")
+    return group
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")

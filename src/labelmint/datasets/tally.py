@@ -1,0 +1,88 @@
+"""One pass over a data set: what its pairs hold, counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from labelmint.datasets.duplicates import digest_of, view_from_afar
+from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.token_grid import kept_objects, object_map
+from labelmint.types import AnnotatedImage, Array, DataSet
+
+__all__ = ["Tally", "add", "ids_without_objects"]
+
+
+@dataclass
+class Tally:
+    """What one pass over the pairs gathers.
+
+    names, sizes, digests and views have one entry a readable pair. Counters are by class id; `channels` by their number,
+    `counted` by what the objects of a pair are.
+    """
+
+    names: list[str] = field(default_factory=list)
+    sizes: list[tuple[int, int]] = field(default_factory=list)
+    channels: Counter[int] = field(default_factory=Counter)
+    pixels: Counter[int] = field(default_factory=Counter)
+    images: Counter[int] = field(default_factory=Counter)
+    objects: Counter[int] = field(default_factory=Counter)
+    counted: Counter[str] = field(default_factory=Counter)
+    at_size: Counter[int] = field(default_factory=Counter)
+    kept: Counter[int] = field(default_factory=Counter)
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
+    unknown: dict[str, dict[int, int]] = field(default_factory=dict)
+    empty: list[str] = field(default_factory=list)
+    digests: list[bytes] = field(default_factory=list)
+    views: list[Array] = field(default_factory=list)
+
+
+def ids_without_objects(data: DataSet) -> frozenset[int]:
+    """Ids that are no objects: the background and what is ignored."""
+    named = {info.id for info in data.classes.classes if info.name.lower() in ("background", "_background_")}
+    return frozenset({*named, *data.classes.ignore})
+
+
+def add(
+    tally: Tally,
+    data: DataSet,
+    pair: AnnotatedImage,
+    size: tuple[int, int] | None,
+    grid: tuple[int, int] | None,
+    without: frozenset[int],
+) -> None:
+    layout = pair.layout
+    counts = np.bincount(layout.label_map.ravel())
+    present = np.flatnonzero(counts).tolist()
+    kind, objects = _objects(pair, without)
+    tally.names.append(pair.name)
+    tally.sizes.append(layout.size)
+    tally.channels[pair.image.shape[2]] += 1
+    tally.pixels.update({class_id: int(counts[class_id]) for class_id in present})
+    tally.images.update(present)
+    tally.objects.update(objects)
+    tally.counted[kind] += 1
+    if set(present) <= without:
+        tally.empty.append(pair.name)
+    if unknown := data.classes.unknown(layout.label_map):
+        tally.unknown[pair.name] = unknown
+    tally.digests.append(digest_of(pair.image))
+    tally.views.append(view_from_afar(pair.image))
+    if size is not None and grid is not None:
+        _, maps = Geometry(size=size).fit(
+            pair.name, pair.image[..., :1], [m for m in (layout.label_map, layout.instances) if m is not None]
+        )
+        at_size, kept = kept_objects(maps[0], maps[1] if len(maps) > 1 else None, grid, without)
+        tally.at_size.update(at_size)
+        tally.kept.update(kept)
+
+
+def _objects(pair: AnnotatedImage, without: frozenset[int]) -> tuple[str, Counter[int]]:
+    """Objects by class, and what they are: as annotated, else instances, else connected components."""
+    layout = pair.layout
+    if layout.objects:
+        return "objects", Counter(item.class_id for item in layout.objects if item.class_id not in without)
+    kind = "connected components" if layout.instances is None else "instances"
+    return kind, Counter(object_map(layout.label_map, layout.instances, without)[1])

@@ -1,0 +1,1 @@
+"""Judging synthetic pairs: are they true, are they copies, do they help."""

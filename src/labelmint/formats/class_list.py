@@ -1,0 +1,107 @@
+"""classes.json of the `folder` format: names, colors, ignored ids, and COCO's category ids where they differ.
+
+    {"names": {"0": "background", "1": "cell"}, "colors": {"1": [255, 0, 0]}, "ignore": [255], "categories": {"1": 7}}
+
+`names` and `colors` may be lists, where place i means id i.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from labelmint.errors import InputError
+from labelmint.formats.files import read_json
+from labelmint.types import ClassInfo, ClassSet
+
+__all__ = ["IGNORE", "class_set", "classes_of_ids", "dump_classes", "read_classes"]
+
+IGNORE = 255
+
+Color = tuple[int, int, int]
+
+
+def class_set(classes: Iterable[ClassInfo], ignore: Iterable[int]) -> ClassSet:
+    """Classes less those that are to be ignored; 255 is ignored too unless it is a class."""
+    ignored = set(ignore)
+    return ClassSet(tuple(info for info in classes if info.id not in ignored), (*sorted(ignored), IGNORE))
+
+
+def classes_of_ids(ids: Iterable[int], ignore: Iterable[int]) -> ClassSet:
+    """Classes for ids without names: 0 is "background", 3 is "class_3"; 255 and `ignore` are ignored."""
+    ignored = {*ignore, IGNORE}
+    return class_set((ClassInfo(id=i, name=_name(i)) for i in sorted(set(ids) - ignored)), ignored)
+
+
+def read_classes(path: Path, ignore: Sequence[int]) -> tuple[ClassSet | None, dict[Color, int]]:
+    """The classes of a classes.json (None where it neither names nor colors any), and color -> id, ignored ids included.
+
+    Raises InputError for a file of another form.
+    """
+    document = read_json(path)
+    if not isinstance(document, dict):
+        raise InputError(f'{path}: expected an object like {{"names": {{"0": "background", "1": "cell"}}}}')
+    names = {i: _as_text(path, name) for i, name in _by_id(path, document, "names").items()}
+    colors = {i: _as_color(path, color) for i, color in _by_id(path, document, "colors").items()}
+    categories = {i: _as_id(path, "categories", value) for i, value in _by_id(path, document, "categories").items()}
+    ignored = {*ignore, *_ignored(path, document)}
+    meaning = {color: i for i, color in colors.items()}
+    if len(meaning) < len(colors):
+        raise InputError(f'{path}: two ids have the same color in "colors"; give each its own')
+    if not names and not colors:
+        return None, meaning
+    ids = sorted({*names, *(i for i in colors if i != IGNORE)})
+    infos = [ClassInfo(id=i, name=names.get(i, _name(i)), color=colors.get(i), category=categories.get(i)) for i in ids]
+    return class_set(infos, ignored), meaning
+
+
+def dump_classes(classes: ClassSet) -> str:
+    """The text of a classes.json."""
+    colors = {str(info.id): list(info.color) for info in classes.classes if info.color is not None}
+    categories = {str(info.id): info.category for info in classes.classes if info.category is not None}
+    document: dict[str, Any] = {"names": {str(info.id): info.name for info in classes.classes}, "ignore": list(classes.ignore)}
+    document |= {"colors": colors} if colors else {}
+    document |= {"categories": categories} if categories else {}
+    return json.dumps(document, indent=1) + "\n"
+
+
+def _name(class_id: int) -> str:
+    return "background" if class_id == 0 else f"class_{class_id}"
+
+
+def _by_id(path: Path, document: Mapping[str, Any], key: str) -> dict[int, Any]:
+    value = document.get(key, {})
+    if isinstance(value, list):
+        return dict(enumerate(value))
+    if not isinstance(value, dict):
+        raise InputError(f'{path}: "{key}" must be a list or an object from ids to values, got {value!r}')
+    return {_as_id(path, key, i): content for i, content in value.items()}
+
+
+def _ignored(path: Path, document: Mapping[str, Any]) -> list[int]:
+    value = document.get("ignore", [])
+    if not isinstance(value, list):
+        raise InputError(f'{path}: "ignore" must be a list of ids, got {value!r}')
+    return [_as_id(path, "ignore", i) for i in value]
+
+
+def _as_id(path: Path, key: str, value: Any) -> int:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
+        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise InputError(f'{path}: {value!r} in "{key}" is no class id; expected a number from 0 to 65535')
+
+
+def _as_text(path: Path, value: Any) -> str:
+    if not isinstance(value, str):
+        raise InputError(f'{path}: the class name {value!r} in "names" must be text')
+    return value
+
+
+def _as_color(path: Path, value: Any) -> Color:
+    if not isinstance(value, list) or len(value) != 3 or not all(type(part) is int and 0 <= part <= 255 for part in value):
+        raise InputError(f'{path}: the color {value!r} in "colors" must be [red, green, blue], each from 0 to 255')
+    return value[0], value[1], value[2]

@@ -1,0 +1,151 @@
+"""What every format needs of the file system: JSON, lists of names, safe paths, and folders that appear whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+from labelmint.errors import InputError
+from labelmint.formats.odd import Odd, first_of
+
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "check_name",
+    "dump_json",
+    "find_image",
+    "finite",
+    "new_folder",
+    "read_json",
+    "read_splits",
+    "write_splits",
+    "write_text",
+]
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file's value. Raises InputError with the position of what is broken, and for NaN and Infinity."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_refuse_constant)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{path}: broken JSON at line {error.lineno}, column {error.colno}: {error.msg}; export it again"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text at byte {error.start}; JSON is expected") from None
+    except RecursionError:
+        raise InputError(f"{path}: the JSON is nested too deeply to be a data set") from None
+    except ValueError as error:
+        raise InputError(f"{path}: broken JSON: {error}") from None
+
+
+def _refuse_constant(value: str) -> None:
+    raise ValueError(f"it holds {value}, and numbers must be finite")
+
+
+def dump_json(value: Any) -> str:
+    """JSON with sorted keys on one line, the same text for equal values. Raises InputError for what JSON cannot hold."""
+    try:
+        return json.dumps(value, sort_keys=True, allow_nan=False) + "\n"
+    except (TypeError, ValueError) as error:
+        raise InputError(f"an attribute cannot be written as JSON: {error}") from None
+
+
+def finite(value: Any) -> bool:
+    """Whether a JSON value is a finite number (true and false are none)."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text under a temporary name, then rename."""
+    partial = path.with_name(f".{path.name}.partial")
+    # Names come from the file system, where they may hold bytes that are no UTF-8.
+    partial.write_text(text, encoding="utf-8", errors="surrogateescape", newline="\n")
+    partial.replace(path)
+
+
+def check_name(name: str) -> None:
+    """Raise InputError for a name of a pair that cannot be a file's."""
+    if not name or name.startswith(".") or any(sign in name for sign in "/\\\0\r\n") or name != name.strip():
+        raise InputError(f"{name!r} cannot name a pair: expected a file name without folder, leading dot or outer spaces")
+
+
+@contextmanager
+def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A folder to fill that takes its place at `path` when the block ends, and vanishes when the block fails.
+
+    Raises InputError when `path` is a file or holds anything already.
+    """
+    target = Path(path).resolve()
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise InputError(f"{target}: exists already and is not an empty folder; name another, or remove it")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    try:
+        yield partial
+        if target.is_dir():
+            target.rmdir()
+        partial.rename(target)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def find_image(file_name: Any, roots: Iterable[Path], source: str) -> Path | None:
+    """The first of `roots` / `file_name` that exists, or None. Raises InputError for a name that leaves the folder."""
+    if not isinstance(file_name, str) or not file_name.strip():
+        raise InputError(f"{source}: an image's file name must be text, got {file_name!r}")
+    relative = PurePosixPath(file_name.replace("\\", "/"))
+    if relative.is_absolute() or ".." in relative.parts or PureWindowsPath(file_name).drive or "\0" in file_name:
+        raise InputError(f"{source}: the file name {file_name!r} leaves the folder; expected a path below the data set's images/")
+    return next((path for path in (root / relative for root in roots) if path.is_file()), None)
+
+
+def read_splits(folder: Path, names: Sequence[str], odd: Odd) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
+    """The names in train.txt and test.txt, None for a file that is not there."""
+    train, test = (_listed(folder / f"{part}.txt", names, odd) for part in ("train", "test"))
+    both = sorted(set(train or ()) & set(test or ()))
+    if both:
+        odd.note("in train and test", f"{folder}: {len(both)} names are in train.txt and in test.txt, first {both[0]!r}", both)
+    return train, test
+
+
+def _listed(path: Path, names: Sequence[str], odd: Odd) -> tuple[str, ...] | None:
+    if not path.is_file():
+        return None
+    known = set(names)
+    try:
+        lines = path.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
+    except ValueError:
+        raise InputError(f"{path}: not a text file; expected one name a line") from None
+    listed = [_as_name(line.strip(), known) for line in lines if line.strip()]
+    unknown = sorted(set(listed) - known)
+    text = f"{path}: lists {len(unknown)} names without a pair, first {first_of(unknown)}; remove them, or add the files"
+    odd.refuse("listed but missing", text, unknown)
+    return tuple(name for name in dict.fromkeys(listed) if name in known)
+
+
+def _as_name(line: str, known: set[str]) -> str:
+    """The pair that a line means: a name, or a file of that name."""
+    file = PurePosixPath(line)
+    without = file.stem if file.suffix.lower() in IMAGE_SUFFIXES else file.name
+    return next((name for name in (line, file.name, without) if name in known), line)
+
+
+def write_splits(folder: Path, written: Sequence[str], train: Sequence[str] | None, test: Sequence[str] | None) -> None:
+    """train.txt and test.txt with those of their names that were written."""
+    there = set(written)
+    for part, names in (("train", train), ("test", test)):
+        if names is not None:
+            write_text(folder / f"{part}.txt", "".join(f"{name}\n" for name in names if name in there))

@@ -1,0 +1,60 @@
+"""What formats of objects share: one record an image, its layout painted from the objects when it is loaded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from labelmint.errors import InputError
+from labelmint.formats.image_files import read_image_and_text
+from labelmint.formats.painting import paint
+from labelmint.types import AnnotatedImage, Layout, LayoutObject
+
+__all__ = ["Record", "RecordLoader", "names_of"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One image of an object format: its file, its size (H, W) as the JSON states it, and its objects in file order."""
+
+    path: Path
+    size: tuple[int, int]
+    objects: tuple[LayoutObject, ...] = ()
+
+
+@dataclass(frozen=True)
+class RecordLoader:
+    """name -> AnnotatedImage, the maps painted from the objects."""
+
+    records: Mapping[str, Record]
+    source: str
+
+    def __call__(self, name: str) -> AnnotatedImage:
+        record = self.records[name]
+        image, text = read_image_and_text(record.path)
+        (height, width), (stated_height, stated_width) = image.shape[:2], record.size
+        if (height, width) != record.size:
+            raise InputError(
+                f"{record.path} is {width} x {height} pixels, but {self.source} says {stated_width} x {stated_height}; "
+                "use the images that were annotated"
+            )
+        label_map, instances = paint(record.objects, record.size)
+        layout = Layout(label_map=label_map, instances=instances, objects=record.objects)
+        return AnnotatedImage(name=name, image=image, layout=layout, provenance=text)
+
+
+def names_of(file_names: Sequence[str], source: str) -> list[str]:
+    """A name for each file: without folder and ending, or with the folders joined by "__" where names would collide.
+
+    Raises InputError where files differ in their endings only, or the same file is listed twice.
+    """
+    paths = [PurePosixPath(file_name.replace("\\", "/").lstrip("/")) for file_name in file_names]
+    names = [path.stem for path in paths]
+    if len(set(names)) < len(names):
+        names = ["__".join((*path.parts[:-1], path.stem)) for path in paths]
+    doubled = [name for name, count in Counter(names).items() if count > 1]
+    if doubled:
+        raise InputError(f"{source}: {len(doubled)} images are listed twice, first {doubled[0]!r}; keep one of each")
+    return names

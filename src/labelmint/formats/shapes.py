@@ -1,0 +1,87 @@
+"""Checks of boxes, polygons and run lengths from files, before any of them reaches pycocotools (which trusts its input).
+
+COCO's compressed counts: numbers in groups of 5 bits, least first, each group a character from "0" (code 48) on, bit 6 of its
+value (32) = more groups follow, and bit 5 of the last one (16) = negative; from the fourth number on, the difference to the
+number two places before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from labelmint.errors import InputError
+from labelmint.formats.files import finite
+from labelmint.types import Polygons
+
+__all__ = ["TOLERANCE", "check_extent", "counts_of", "parse_polygons", "parse_rle"]
+
+TOLERANCE = 2.0  # pixels by which tools let outlines reach over the border
+
+Size = tuple[int, int]
+
+
+def check_extent(x0: float, y0: float, x1: float, y1: float, size: Size, what: str) -> None:
+    """Raise InputError for an extent that reaches more than TOLERANCE pixels outside an image of `size` (H, W)."""
+    height, width = size
+    if min(x0, y0) < -TOLERANCE or x1 > width + TOLERANCE or y1 > height + TOLERANCE:
+        raise InputError(
+            f"{what} reaches from ({x0:g}, {y0:g}) to ({x1:g}, {y1:g}), outside its image of {width} x {height} pixels; "
+            "clip it, or mend the image's size"
+        )
+
+
+def parse_polygons(value: Sequence[Any], size: Size, what: str) -> Polygons:
+    """Polygons of a JSON list of lists x0, y0, x1, y1, ...; raises InputError for another form or points outside."""
+    polygons = []
+    for polygon in value:
+        if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2 or not all(map(finite, polygon)):
+            shown = str(polygon)[:60]
+            raise InputError(f"{what} has a polygon that is no list of at least three points x, y of finite numbers: {shown}")
+        points = tuple(float(number) for number in polygon)
+        xs, ys = points[::2], points[1::2]
+        check_extent(min(xs), min(ys), max(xs), max(ys), size, f"{what}: a polygon")
+        polygons.append(points)
+    return tuple(polygons)
+
+
+def parse_rle(value: dict[str, Any], size: Size, what: str) -> dict[str, Any]:
+    """Run lengths of a JSON object as `{"size": [H, W], "counts": str}`; lists of counts are compressed.
+
+    Raises InputError where the size is not the image's or the counts do not add up to its pixels.
+    """
+    if value.get("size") != list(size):
+        raise InputError(f"{what} has run lengths for size {value.get('size')}, but its image is {list(size)} (height, width)")
+    counts = value.get("counts")
+    numbers = counts_of(counts) if isinstance(counts, str) else counts
+    if not isinstance(numbers, list) or not all(type(number) is int and number >= 0 for number in numbers):
+        raise InputError(f"{what} has run lengths that cannot be read; expected a list of counts or COCO's compressed text")
+    if sum(numbers) != size[0] * size[1]:
+        raise InputError(f"{what} has run lengths of {sum(numbers)} pixels in all, but its image has {size[0] * size[1]}")
+    return {"size": list(size), "counts": counts if isinstance(counts, str) else _compressed(numbers, size)}
+
+
+def counts_of(text: str) -> list[int] | None:
+    """The numbers of COCO's compressed counts, or None for text that is none."""
+    numbers: list[int] = []
+    value, shift = 0, 0
+    for sign in text:
+        group = ord(sign) - 48
+        if not 0 <= group < 64 or shift > 60:
+            return None
+        value |= (group & 31) << shift
+        shift += 5
+        if group & 32:
+            continue
+        if group & 16:
+            value -= 1 << shift
+        numbers.append(value + (numbers[-2] if len(numbers) > 2 else 0))
+        value, shift = 0, 0
+    return None if shift else numbers
+
+
+def _compressed(numbers: list[int], size: Size) -> str:
+    from pycocotools import mask as coco
+
+    compressed: bytes = coco.frPyObjects({"size": list(size), "counts": numbers}, *size)["counts"]
+    return compressed.decode("ascii")

@@ -1,0 +1,1 @@
+"""p(x | s): images given layouts."""

@@ -1,0 +1,1 @@
+"""p(s): what an image is to contain."""

@@ -1,0 +1,36 @@
+"""Layouts of a data set, as they are: layout j of N serves the samples k j ... k j + k - 1 (mod k N), k = `per_layout`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from labelmint.protocols import Seed
+from labelmint.types import LayoutBatch
+
+__all__ = ["EmpiricalLayouts"]
+
+
+class EmpiricalLayouts:
+    """LayoutSource over given layouts, in order of the sample's index.
+
+    Arguments:
+        ids: (N, H, W) symbol indices.
+        per_layout: samples in a row that share a layout.
+    """
+
+    def __init__(self, ids: Tensor, per_layout: int = 1) -> None:
+        if len(ids) == 0 or per_layout < 1:
+            raise ValueError(f"needs at least one layout and per_layout >= 1, got {len(ids)} and {per_layout}")
+        self.ids, self.per_layout = ids, per_layout
+
+    def which(self, seed: Seed) -> int:
+        """Index of the layout that a sample takes."""
+        return seed[1] // self.per_layout % len(self.ids)
+
+    def sample(self, seeds: Sequence[Seed], *, temperature: float = 1.0) -> LayoutBatch:
+        """Temperature has no meaning here."""
+        rows = torch.tensor([self.which(seed) for seed in seeds], device=self.ids.device)
+        return LayoutBatch(self.ids[rows])

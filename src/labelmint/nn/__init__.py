@@ -1,0 +1,1 @@
+"""Blocks, and nothing but blocks: causal convolution, gated residual, attention."""

@@ -1,0 +1,1 @@
+"""p(tokens | condition), one token after the other."""

@@ -1,0 +1,86 @@
+"""The interfaces between the parts. Whatever has these methods is such a part; nothing has to inherit from anything.
+
+An annotated image is a layout s and an image x drawn together, p(s, x) = p(s) p(x | s). A `LayoutSource` draws s, an
+`ImageGenerator` draws x given s; the two-stage generator is a `Prior` over the tokens of a `Tokenizer`. Shapes follow the legend
+in `labelmint.types`. Losses stay off these interfaces: objectives take the modules themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
+
+from labelmint.types import Batch, LayoutBatch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Condition", "ImageGenerator", "LayoutSource", "Prior", "Seed", "State", "Stream", "Tokenizer"]
+
+Seed: TypeAlias = tuple[int, int]  # (seed of the set, index of the sample): one sample's random numbers hang on these alone
+Condition: TypeAlias = Any  # what a prior makes of its condition, once a batch
+State: TypeAlias = Any  # what a prior keeps between steps: preallocated, mutated in place
+
+
+class Stream(NamedTuple):
+    """One grid of tokens: its name, how many codes there are, and its height and width."""
+
+    name: str
+    codebook_size: int
+    grid: tuple[int, int]
+
+
+@runtime_checkable
+class Tokenizer(Protocol):
+    """Image or layout <-> grids of codebook indices."""
+
+    @property
+    def streams(self) -> tuple[Stream, ...]:
+        """The grids, in the order in which they are drawn."""
+
+    def encode(self, batch: Batch) -> dict[str, Tensor]:
+        """One (B, h, w) int64 tensor a stream, in [0, K)."""
+
+    def decode(self, tokens: dict[str, Tensor]) -> Tensor:
+        """Image (B, C, H, W) in [-1, 1]; a layout tokenizer answers symbol ids (B, H, W)."""
+
+
+@runtime_checkable
+class Prior(Protocol):
+    """log p(z | condition) = sum_i log p(z_i | z_<i, condition), i in raster order over a (h, w) grid."""
+
+    @property
+    def codebook_size(self) -> int:
+        """K, the number of values of a token."""
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """(h, w)."""
+
+    def prepare(self, condition: LayoutBatch | None) -> Condition:
+        """What the condition contributes, computed once a batch."""
+
+    def logits(self, tokens: Tensor, condition: Condition) -> Tensor:
+        """(B, h, w) -> (B, K, h, w); position i sees only tokens before i."""
+
+    def start(self, batch_size: int, condition: Condition) -> State:
+        """A fresh state for `step`."""
+
+    def step(self, previous: Tensor | None, state: State) -> Tensor:
+        """Logits (B, K) of the next position, given the token (B,) at the one before (None at the first)."""
+
+
+@runtime_checkable
+class LayoutSource(Protocol):
+    """Draws layouts: p(s)."""
+
+    def sample(self, seeds: Sequence[Seed], *, temperature: float) -> LayoutBatch:
+        """One layout a seed; row r depends on seeds[r] alone."""
+
+
+@runtime_checkable
+class ImageGenerator(Protocol):
+    """Draws images given layouts: p(x | s)."""
+
+    def sample(self, layouts: LayoutBatch, seeds: Sequence[Seed], *, temperature: float) -> Tensor:
+        """(B, C, H, W) in [-1, 1]; row r depends on layout r and seeds[r] alone."""

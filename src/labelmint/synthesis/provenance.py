@@ -1,0 +1,160 @@
+"""Where a sample came from, said in its PNG, in the manifest, and in the data-set card.
+
+Nothing here holds a date, a path or anything else that differs between two exports of the same samples.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from labelmint.datasets.token_grid import object_map
+from labelmint.types import AnnotatedImage, ClassSet, Layout
+
+__all__ = ["SOURCE_TYPE", "Origin", "card", "count_objects", "count_pixels", "manifest_row"]
+
+SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """All that decides a sample, apart from its index.
+
+    Arguments:
+        version: of labelmint.
+        system: its name. weights: SHA-256 of its weights.
+        seed, batch_size, temperature, layout_temperature: as given.
+        layouts: "drawn", "training layouts of the run", or "given"; layouts_digest: SHA-256 of given ones.
+        per_layout: images a given layout.
+        device, precision, threads: the same bytes are promised for the same ones only.
+    """
+
+    version: str
+    system: str
+    weights: str
+    seed: int
+    batch_size: int
+    temperature: float
+    layout_temperature: float
+    layouts: str
+    layouts_digest: str | None
+    per_layout: int
+    device: str
+    precision: str
+    threads: int
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dict."""
+        return asdict(self)
+
+    def texts(self, index: int) -> dict[str, str]:
+        """The text chunks of sample `index`'s PNG."""
+        return {
+            "generator": "labelmint",
+            "version": self.version,
+            "system": self.system,
+            "weights": self.weights,
+            "seed": str(self.seed),
+            "index": str(index),
+            "temperature": f"{self.temperature:g}",
+            "layout_temperature": f"{self.layout_temperature:g}",
+            "batch_size": str(self.batch_size),
+            "layouts": self.layouts,
+            "synthetic": "true",
+            "DigitalSourceType": SOURCE_TYPE,
+        }
+
+
+def count_pixels(layout: Layout, classes: ClassSet) -> dict[str, int]:
+    """Pixels of each class (by name) that the layout holds."""
+    ids, counts = np.unique(layout.label_map, return_counts=True)
+    return {classes.name_of(int(i)): int(n) for i, n in zip(ids, counts, strict=True)}
+
+
+def count_objects(layout: Layout, classes: ClassSet) -> dict[str, int]:
+    """Objects of each class (by name): instances where there are any, else connected pieces of all classes but "background"."""
+    background = {info.id for info in classes.classes if info.name == "background"}
+    _, found = object_map(layout.label_map, layout.instances, {*background, *classes.ignore})
+    return {classes.name_of(i): count for i, count in sorted(Counter(found).items())}
+
+
+def manifest_row(pair: AnnotatedImage, origin: Origin, classes: ClassSet, index: int, layout_source: str | None) -> str:
+    """One line of manifest.jsonl."""
+    row = {
+        "name": pair.name,
+        "index": index,
+        "seed": origin.seed,
+        "chunk": index // origin.batch_size,
+        "batch_size": origin.batch_size,
+        "device": origin.device,
+        "precision": origin.precision,
+        "threads": origin.threads,
+        "weights": origin.weights,
+        "layout": layout_source,
+        "objects": count_objects(pair.layout, classes),
+        "pixels": count_pixels(pair.layout, classes),
+    }
+    return json.dumps(row, ensure_ascii=False) + "\n"
+
+
+def card(
+    origin: Origin,
+    *,
+    n: int,
+    start: int,
+    size: tuple[int, int],
+    format: str,
+    objects: Mapping[str, int],
+    pixels: Mapping[str, int],
+    versions: Mapping[str, str],
+) -> str:
+    """README.md of the data set.
+
+    Arguments:
+        origin: of all samples. n, start: how many, and the index of the first.
+        size: (H, W) of the images. format: of the files.
+        objects, pixels: sums over all samples, by name of the class.
+        versions: of the libraries that decide the bytes.
+    """
+    total = max(sum(pixels.values()), 1)
+    rows = [f"| {name} | {objects.get(name, 0):,} | {100 * count / total:.2f} % |" for name, count in pixels.items()]
+    given = f" --layouts DATA --per-layout {origin.per_layout}" if origin.layouts == "given" else ""
+    lines = [
+        f"# {n} synthetic labelled images",
+        "",
+        "**Every image of this data set is synthetic**: it was generated together with its label, and shows nothing that exists.",
+        "The label was drawn first and the image for it, so the label is what the image was asked to show; how faithfully the",
+        "image obeys was not measured here. Images can resemble those that the system was trained on, and the terms of the",
+        "training data may bind what is done with them.",
+        "",
+        f"- Made by: labelmint {origin.version}, system `{origin.system}`, weights SHA-256 `{origin.weights}`",
+        f"- Layouts: {origin.layouts}" + (f" (SHA-256 `{origin.layouts_digest}`)" if origin.layouts_digest else ""),
+        f"- Samples {start} to {start + n - 1} of seed {origin.seed}; {size[0]}x{size[1]} pixels; format `{format}`",
+        f"- Versions: {', '.join(f'{name} {version}' for name, version in versions.items())}",
+        "",
+        "| class | objects | pixels |",
+        "| --- | ---: | ---: |",
+        *rows,
+        "",
+        "## To make it again",
+        "",
+        "```sh",
+        f"labelmint synthesize RUN --out DIR -n {n} --seed {origin.seed} --start {start} --format {format} \\",
+        f"  --temperature {origin.temperature:g} --layout-temperature {origin.layout_temperature:g} \\",
+        f"  --batch-size {origin.batch_size} --device {origin.device} --threads {origin.threads}{given}",
+        "```",
+        "",
+        "With the same weights, versions, batch size, device, precision and threads the bytes are the same.",
+        "",
+        "## Files",
+        "",
+        "- `manifest.jsonl`: one line a sample: name, index, seed, what its layout holds",
+        "- `settings.json`: everything that decides the samples",
+        "- `contact_sheet.png`: the first samples with their labels",
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,146 @@
+"""From a data set on disk to pairs in memory: fitted to size, classes and instances turned into symbols."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.splits import Split, split
+from labelmint.errors import InputError
+from labelmint.tokenizers.label_map import SymbolTable, color_instances
+from labelmint.training.pairs import Pairs
+from labelmint.types import AnnotatedImage, Array, DataSet
+
+__all__ = ["Prepared", "fit_layouts", "prepare"]
+
+FEWEST_PAIRS = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """Training and validation pairs, and what the data decided.
+
+    Arguments:
+        training, validation: pairs in memory.
+        symbols: the table of layout symbols.
+        has_instances: whether any pair has an instance map.
+        image_channels: 1 when every image is grey, else 3.
+        split: the lists of names.
+        digest: SHA-256 of all fitted pixels and labels.
+    """
+
+    training: Pairs
+    validation: Pairs
+    symbols: SymbolTable
+    has_instances: bool
+    image_channels: int
+    split: Split
+    digest: str
+
+    def training_layouts(self, at_most: int = 4096) -> Tensor:
+        """Symbol maps (N, H, W) of training layouts as they are drawn in training, to condition on where none are given."""
+        count = min(len(self.training), at_most)
+        batches = (self.training.batch(first, 1).layouts.ids for first in range(count))
+        return torch.cat(list(batches))
+
+    @property
+    def bytes(self) -> int:
+        """Memory that the pairs take."""
+        return sum(a.nbytes for pairs in (self.training, self.validation) for a in (*pairs.images, *pairs.ids))
+
+
+def prepare(
+    data: DataSet,
+    geometry: Geometry,
+    *,
+    cell: int,
+    group_by: str | None,
+    seed: int,
+    force: bool,
+    tell: Callable[[int, int], None] = lambda done, of: None,
+) -> Prepared:
+    """Load every training pair once.
+
+    Arguments:
+        data: the data set.
+        geometry: size, crop, augmentation.
+        cell: pixels a layout cell; instances nearer than this to each other are colored apart.
+        group_by, seed: of the split and the batches.
+        force: go on with fewer than 20 pairs.
+        tell: called with (pairs loaded, pairs in all).
+    """
+    parts = split(data.names, data.train, data.test, group_by=group_by)
+    if len(parts.training) + len(parts.validation) < FEWEST_PAIRS and not force:
+        raise InputError(
+            f"{data.source}: only {len(parts.training) + len(parts.validation)} pairs to train on, fewer than {FEWEST_PAIRS}; "
+            "label more images, or pass --force to go on all the same"
+        )
+    if not parts.training or not parts.validation:
+        raise InputError(f"{data.source}: a training and a validation pair are needed; label more images")
+    names = [*parts.training, *parts.validation]
+    loaded = []
+    for done, name in enumerate(names):
+        loaded.append(_fit(data, data.load(name), geometry, cell))
+        tell(done + 1, len(names))
+    return _assemble(data, parts, loaded, geometry, seed)
+
+
+def _fit(data: DataSet, pair: AnnotatedImage, geometry: Geometry, cell: int) -> tuple[Array, Array, Array | None]:
+    """Image, label map and colors of a pair at the size of training (larger when it will be cropped)."""
+    unknown = data.classes.unknown(pair.layout.label_map)
+    if unknown:
+        shown = ", ".join(f"{value} ({count} pixels)" for value, count in list(unknown.items())[:5])
+        raise InputError(
+            f"{data.source}: the label of {pair.name!r} holds ids that are no classes: {shown}; list them in classes.json, or pass --ignore"
+        )
+    maps = [pair.layout.label_map] + ([] if pair.layout.instances is None else [pair.layout.instances])
+    image, maps = geometry.fit(pair.name, pair.image, maps)
+    colors = color_instances(maps[1], cell) if len(maps) > 1 else None
+    return image, maps[0], colors
+
+
+def _assemble(
+    data: DataSet, parts: Split, loaded: Sequence[tuple[Array, Array, Array | None]], geometry: Geometry, seed: int
+) -> Prepared:
+    channels = max(image.shape[2] for image, _, _ in loaded)
+    symbols = SymbolTable.of((labels, colors) for _, labels, colors in loaded)
+    digest = hashlib.sha256(repr((parts, symbols)).encode())
+    images, ids = [], []
+    for image, labels, colors in loaded:
+        images.append(np.repeat(image, channels, axis=2) if image.shape[2] < channels else image)
+        ids.append(symbols.index(labels, colors))
+        digest.update(images[-1].tobytes())
+        digest.update(ids[-1].tobytes())
+    count = len(parts.training)
+    return Prepared(
+        training=Pairs(images[:count], ids[:count], geometry, seed),
+        validation=Pairs(images[count:], ids[count:], geometry, seed),
+        symbols=symbols,
+        has_instances=any(color > 0 for _, color in symbols.symbols),
+        image_channels=channels,
+        split=parts,
+        digest=digest.hexdigest(),
+    )
+
+
+def fit_layouts(data: DataSet, geometry: Geometry, symbols: SymbolTable, cell: int) -> Array:
+    """Symbol maps (N, H, W) of a data set's layouts, to draw images for them; crops are taken from the middle."""
+    known = {class_id for class_id, _ in symbols.symbols}
+    maps = []
+    for pair in data:
+        image, labels, colors = _fit(data, pair, geometry, cell)
+        strange = sorted(set(np.unique(labels).tolist()) - known)
+        if strange:
+            raise InputError(
+                f"{data.source}: the layout of {pair.name!r} holds class ids that the run was not trained on: {strange[:5]}"
+            )
+        maps.append(geometry.center(image, symbols.index(labels, colors))[1])
+    if not maps:
+        raise InputError(f"{data.source}: no layouts to draw images for")
+    return np.stack(maps)

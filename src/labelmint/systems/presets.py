@@ -1,0 +1,72 @@
+"""Presets: functions that return all settings, and the size that they are made for.
+
+`tiny` is for minutes on 2 cores, `small` for about an hour. Both keep grids short and priors convolutional with one attention a block:
+on a CPU the length of the token sequence is what costs. docs/performance.md has the measurements behind the values.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from typing import NamedTuple
+
+from labelmint.errors import InputError
+from labelmint.systems.config import LayoutPriorSection, PriorSection, Settings, TokenizerSection
+
+__all__ = ["PRESETS", "Preset", "preset_named"]
+
+
+class Preset(NamedTuple):
+    """Name, default image size (H, W), what it is for, and its settings."""
+
+    name: str
+    size: tuple[int, int]
+    purpose: str
+    settings: Callable[[], Settings]
+
+
+def _tiny() -> Settings:
+    return Settings(
+        tokenizer=TokenizerSection(channels=64, residual_channels=32, codebook_size=64, code_dim=32, steps=1500, batch_size=32),
+        prior=PriorSection(
+            channels=64, residual_channels=64, blocks=2, residual_blocks=2, kernel_rows=3, kernel_columns=5, attention_channels=32,
+            epochs=60, batch_size=32, learning_rate=2e-3, condition_scale=2, token_noise=0.1,
+        ),
+        layout_prior=LayoutPriorSection(
+            channels=32, residual_channels=32, blocks=2, residual_blocks=2, kernel_rows=3, kernel_columns=5, attention_channels=32,
+            epochs=30, batch_size=32, learning_rate=2e-3, scale=2, token_noise=0.0,
+        ),
+    )  # fmt: skip
+
+
+def _small() -> Settings:
+    return Settings(
+        tokenizer=TokenizerSection(channels=64, residual_channels=64, codebook_size=128, code_dim=32, steps=6000, batch_size=32),
+        prior=PriorSection(
+            channels=64, residual_channels=64, blocks=2, residual_blocks=3, kernel_rows=3, kernel_columns=5, attention_channels=64,
+            epochs=300, batch_size=16, learning_rate=1e-3, condition_scale=2, token_noise=0.05,
+        ),
+        layout_prior=LayoutPriorSection(
+            channels=48, residual_channels=48, blocks=2, residual_blocks=2, kernel_rows=3, kernel_columns=5, attention_channels=32,
+            epochs=200, batch_size=32, learning_rate=1e-3, scale=2, token_noise=0.0,
+        ),
+    )  # fmt: skip
+
+
+PRESETS = {
+    preset.name: preset
+    for preset in (
+        Preset("tiny", (32, 32), "minutes on 2 cores, 32x32 pixels", _tiny),
+        Preset("small", (64, 64), "about an hour on 2 cores, 64x64 or 96x96 pixels", _small),
+    )
+}
+
+
+def preset_named(name: str) -> Preset:
+    """The preset of a name; raises InputError naming the nearest."""
+    if name not in PRESETS:
+        near = difflib.get_close_matches(name, PRESETS, n=1, cutoff=0.3)
+        raise InputError(
+            f"there is no preset {name!r}; {f'did you mean {near[0]!r}? ' if near else ''}known: {', '.join(PRESETS)}"
+        )
+    return PRESETS[name]

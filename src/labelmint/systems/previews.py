@@ -1,0 +1,43 @@
+"""Pictures of a run: loss curves, reconstructions beside their originals, samples with their labels."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+
+from labelmint import pictures
+from labelmint.protocols import Tokenizer
+from labelmint.systems.parts import TwoStageParts
+from labelmint.systems.run_config import read_run_config
+from labelmint.systems.trained import TrainedSystem
+from labelmint.training.pairs import Pairs
+from labelmint.training.run import RunFolder
+from labelmint.types import Array
+
+__all__ = ["write_previews"]
+
+
+def write_previews(run: RunFolder, parts: TwoStageParts, validation: Pairs, device: torch.device) -> None:
+    """Write curves.png, reconstructions.png and samples.png into the run folder."""
+    config = read_run_config(run)
+    pictures.curves(run.read_log(), run.path / "curves.png")
+    pictures.image_grid(_reconstructions(parts, validation, device), run.path / "reconstructions.png", columns=8)
+    system = TrainedSystem(run.path, config, parts, "", device)
+    pictures.contact_sheet(system.sample_chunk(0, batch_size=16), config.class_set, run.path / "samples.png")
+
+
+@torch.no_grad()
+def _reconstructions(parts: TwoStageParts, validation: Pairs, device: torch.device) -> list[Array]:
+    """Rows of eight held-out images, each row followed by its reconstruction; (H, W, C) uint8 each."""
+    batch = validation.fixed(0, 16)
+    batch.image = batch.image.to(device)
+    tokenizer = cast(Tokenizer, parts.tokenizer)
+    decoded = tokenizer.decode(tokenizer.encode(batch))
+    originals, reconstructed = (
+        ((x + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy() for x in (batch.image, decoded)
+    )
+    rows: list[Array] = []
+    for first in range(0, len(originals), 8):
+        rows += [*originals[first : first + 8], *reconstructed[first : first + 8]]
+    return rows

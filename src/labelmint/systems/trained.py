@@ -1,0 +1,167 @@
+"""A trained system: loaded from its run folder, ready to draw pairs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from labelmint.datasets.geometry import Geometry
+from labelmint.errors import InputError
+from labelmint.layouts.empirical import EmpiricalLayouts
+from labelmint.protocols import LayoutSource
+from labelmint.systems.catalogue import system_named
+from labelmint.systems.data import fit_layouts
+from labelmint.systems.hardware import choose_device
+from labelmint.systems.parts import Facts, TwoStageParts
+from labelmint.systems.run_config import RunConfig, read_run_config
+from labelmint.training.run import RunFolder
+from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet, LayoutBatch
+
+__all__ = ["TrainedSystem", "build_parts", "load"]
+
+
+class TrainedSystem:
+    """A system with its weights.
+
+    Attributes:
+        path: the run folder.
+        config: what it was made with.
+        classes: the classes of its data.
+        size: (H, W) of its images.
+        digest: SHA-256 over the digests of its parts.
+        device: where it draws.
+    """
+
+    def __init__(self, path: Path, config: RunConfig, parts: TwoStageParts, digest: str, device: torch.device) -> None:
+        self.path, self.config, self.digest, self.device = path, config, digest, device
+        self.classes: ClassSet = config.class_set
+        self.size = config.request.size
+        self._parts, self._generator = parts, parts.generator()
+        self._own_layouts = parts.layout_source(device)
+
+    @property
+    def system(self) -> str:
+        """Name of the system."""
+        return self.config.request.system
+
+    @property
+    def has_layout_prior(self) -> bool:
+        """Whether it draws its own layouts."""
+        return self._own_layouts is not None
+
+    def layouts_of(self, data: DataSet) -> Tensor:
+        """Symbol maps (N, H, W) of a data set, fitted like the training data; an argument of `sample_chunk`."""
+        request = self.config.request
+        geometry = Geometry(size=request.size, crop=request.crop, scale=request.scale)
+        return torch.from_numpy(fit_layouts(data, geometry, self.config.symbol_table, self._cell))
+
+    @property
+    def _cell(self) -> int:
+        return max(self.size[0] // self._parts.label_map.grid[0], 1)
+
+    def training_layouts(self) -> Tensor:
+        """The layouts stored in the run, (N, H, W)."""
+        return RunFolder(self.path).load_part("layouts")[0]["ids"]
+
+    def sample_chunk(
+        self,
+        chunk: int,
+        *,
+        seed: int = 0,
+        batch_size: int = 32,
+        temperature: float = 0.85,
+        layout_temperature: float = 0.75,
+        layouts: Tensor | None = None,
+        per_layout: int = 1,
+    ) -> list[AnnotatedImage]:
+        """The pairs chunk * B ... chunk * B + B - 1, B = batch_size.
+
+        Sample i depends on (weights, seed, i) and is always computed in row i mod B of chunk i // B, so its bytes are the same
+        however many are asked for. Temperatures > 0 divide the logits of the image and the layout prior; layouts (N, H, W) from
+        `layouts_of` take the place of drawn ones, each for `per_layout` samples in a row.
+        """
+        for name, value in (("temperature", temperature), ("layout temperature", layout_temperature)):
+            if not 0 < value < 100:
+                raise InputError(f"{name} must be above 0 (and below 100), got {value}; 0.85 and 0.75 are the usual ones")
+        seeds = [(seed, chunk * batch_size + row) for row in range(batch_size)]
+        given = self._layout_source(layouts, per_layout).sample(seeds, temperature=layout_temperature)
+        seen = self._parts.label_map.as_seen(given) if self._own_layouts is None or layouts is not None else given
+        images = self._generator.sample(LayoutBatch(seen.ids.to(self.device)), seeds, temperature=temperature)
+        pixels = ((images.float() + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
+        ids = seen.ids.cpu().numpy()
+        return [self._pair(index, pixels[row], ids[row]) for row, (_, index) in enumerate(seeds)]
+
+    def _layout_source(self, layouts: Tensor | None, per_layout: int) -> LayoutSource:
+        if layouts is not None:
+            return EmpiricalLayouts(layouts, per_layout)
+        if self._own_layouts is not None:
+            return self._own_layouts
+        return EmpiricalLayouts(self.training_layouts(), per_layout)
+
+    def _pair(self, index: int, pixels: Array, ids: Array) -> AnnotatedImage:
+        layout = self.config.symbol_table.layout(ids, self.config.has_instances)
+        return AnnotatedImage(name=f"synthetic_{index:06d}", image=np.ascontiguousarray(pixels), layout=layout)
+
+    def synthesize(
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        start: int = 0,
+        batch_size: int = 32,
+        temperature: float = 0.85,
+        layout_temperature: float = 0.75,
+        layouts: DataSet | None = None,
+        per_layout: int = 1,
+    ) -> Iterator[AnnotatedImage]:
+        """Pairs start ... start + n - 1, one after the other."""
+        given = self.layouts_of(layouts) if layouts is not None else None
+        for chunk in range(start // batch_size, -(-(start + n) // batch_size)):
+            pairs = self.sample_chunk(
+                chunk,
+                seed=seed,
+                batch_size=batch_size,
+                temperature=temperature,
+                layout_temperature=layout_temperature,
+                layouts=given,
+                per_layout=per_layout,
+            )
+            first = chunk * batch_size
+            yield from pairs[max(start - first, 0) : start + n - first]
+
+
+def build_parts(config: RunConfig) -> TwoStageParts:
+    """The untrained parts of a configuration; the same weights for the same seed."""
+    torch.manual_seed(config.request.seed)
+    facts = Facts(config.image_channels, config.request.size, len(config.symbols))
+    return system_named(config.request.system).build(config.request.settings, facts)
+
+
+def load(run: str | Path, *, device: str = "auto", threads: int | None = None) -> TrainedSystem:
+    """A trained system from its run folder; raises InputError when it is none, unfinished, newer, or damaged."""
+    folder = RunFolder(run)
+    config = read_run_config(folder)
+    where = choose_device(device)
+    torch.set_num_threads(threads or config.threads)
+    parts, digest = build_parts(config), hashlib.sha256()
+    for name, module in parts.modules.items():
+        if not folder.finished(name):
+            raise InputError(
+                f"{folder.path}: training has not finished ({name} is missing); run the same `labelmint train` again"
+            )
+        weights, about = folder.load_part(name)
+        try:
+            module.load_state_dict(weights)
+        except RuntimeError as error:
+            reason = str(error).splitlines()[-1].strip()
+            raise InputError(
+                f"{folder.path / name}: the weights do not fit config.json ({reason}); restore it, or train again"
+            ) from None
+        module.to(where).eval()
+        digest.update(about["sha256"].encode())
+    return TrainedSystem(folder.path, config, parts, digest.hexdigest(), where)

@@ -1,0 +1,1 @@
+"""Image or layout <-> grid of codebook indices."""

@@ -1,0 +1,173 @@
+"""The double-path VQ-VAE of MSGNet (Figure 21, Table 4 of the long paper): attention path and convolution path, two codebooks.
+
+    stem ---+--> strided convolutions with self-attention ------> residual stack -> 1x1 -> VQ-A --+
+            |              | (features)                                                           +--> [A; N], one (2h, w) grid
+            +--> strided convolutions, fed with those features -> residual stack -> 1x1 -> VQ-N --+
+
+The decoder mirrors it: each code passes a residual stack of its own, the attention side attends once more, and two branches of
+transposed convolutions, fed with each other's features, meet in the last one.
+
+Where the paper is silent this follows its authors' published code, but for three choices: group normalization instead of batch
+normalization (an item's tokens must not depend on its batch), equal widths in attention (see `nn.attention`), and attention only on
+maps narrower than `attention_below`. Stage i of d has width channels / 2^(d - i).
+"""
+
+from __future__ import annotations
+
+from typing import Literal, cast
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from labelmint.nn.attention import SelfAttention
+from labelmint.nn.residual import ResidualStack
+from labelmint.protocols import Stream
+from labelmint.tokenizers.quantizer import Quantized, Quantizer
+from labelmint.types import Batch
+
+__all__ = ["DualPathConfig", "DualPathVQVAE"]
+
+
+class DualPathConfig(BaseModel):
+    """Sizes of the double-path VQ-VAE; the names are those of Table 4 where it has one."""
+
+    model_config = ConfigDict(extra="forbid", validate_default=True)
+
+    channels: int = Field(64, ge=8, multiple_of=8, description="hidden dim: width at the token grid")
+    residual_channels: int = Field(64, ge=1, description="residual dim")
+    residual_blocks: int = Field(2, ge=0)
+    downsamplings: int = Field(2, ge=1, le=6, description="strided convolutions: a token covers 2^this pixels a side")
+    codebook_size: int = Field(256, ge=2, description="codebook num: entries of each of the two codebooks")
+    code_dim: int = Field(64, ge=1, description="codebook size: width of an entry")
+    codebook: Literal["ema", "loss"] = Field("ema", description="how the codebooks learn")
+    attention_below: int = Field(17, ge=0, description="self-attention only on maps narrower than this")
+
+
+def _down(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 4, stride=2, padding=1), nn.GroupNorm(_groups(outputs), outputs), nn.LeakyReLU(0.2)
+    )
+
+
+def _up(inputs: int, outputs: int) -> nn.ConvTranspose2d:
+    return nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1)
+
+
+def _groups(channels: int) -> int:
+    return next(groups for groups in (8, 4, 2, 1) if channels % groups == 0)
+
+
+class _Encoder(nn.Module):
+    """Image (B, C, H, W) -> vectors of both paths, (B, D, h, w) each."""
+
+    def __init__(self, config: DualPathConfig, image_channels: int, size: tuple[int, int]) -> None:
+        super().__init__()
+        depth = config.downsamplings
+        widths = [max(config.channels >> (depth - i), 8) for i in range(1, depth + 1)]
+        narrow = [min(size) >> i < config.attention_below for i in range(1, depth + 1)]
+        self.stem = _down(image_channels, widths[0])
+        self.attend = nn.ModuleList(
+            SelfAttention(width) if few else nn.Identity() for width, few in zip(widths, narrow, strict=True)
+        )
+        self.attention_path = nn.ModuleList(_down(a, b) for a, b in zip(widths, widths[1:], strict=False))
+        self.convolution_path = nn.ModuleList(
+            # From the second stage on, and wherever attention has acted, the features of the other path come beside its own.
+            _down(2 * a if i > 0 or narrow[0] else a, b)
+            for i, (a, b) in enumerate(zip(widths, widths[1:], strict=False))
+        )
+        self.heads = nn.ModuleList(
+            nn.Sequential(
+                ResidualStack(widths[-1], config.residual_channels, config.residual_blocks),
+                nn.Conv2d(widths[-1], config.code_dim, 1),
+            )
+            for _ in range(2)
+        )
+        self.beside_first = narrow[0]
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        convolved = self.stem(image)
+        attended = self.attend[0](convolved)
+        for i, (down_a, down_n) in enumerate(zip(self.attention_path, self.convolution_path, strict=True)):
+            beside = i > 0 or self.beside_first
+            convolved = down_n(torch.cat([convolved, attended], dim=1) if beside else convolved)
+            attended = functional.leaky_relu(self.attend[i + 1](down_a(attended)), 0.2)
+        return self.heads[0](attended), self.heads[1](convolved)
+
+
+class _Decoder(nn.Module):
+    """Vectors of both paths -> image in [-1, 1]."""
+
+    def __init__(self, config: DualPathConfig, image_channels: int, size: tuple[int, int]) -> None:
+        super().__init__()
+        depth, full = config.downsamplings, config.channels
+        widths = [max(full >> i, 8) for i in range(1, depth)]  # after each transposed convolution but the last
+        self.heads = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(config.code_dim, full, 1), ResidualStack(full, config.residual_channels, config.residual_blocks)
+            )
+            for _ in range(2)
+        )
+        self.attend = SelfAttention(full) if min(size) >> depth < config.attention_below else nn.Identity()
+        before = [full, *widths[:-1]]
+        self.convolution_side = nn.ModuleList(_up(2 * a, b) for a, b in zip(before, widths, strict=False))
+        self.attention_side = nn.ModuleList(_up(a, b) for a, b in zip(before, widths, strict=False))
+        second = depth > 1 and min(size) >> (depth - 1) < config.attention_below
+        self.attend_second = SelfAttention(widths[0]) if second else nn.Identity()
+        self.out = _up(2 * (widths[-1] if widths else full), image_channels)
+
+    def forward(self, attended: Tensor, convolved: Tensor) -> Tensor:
+        q, p = self.attend(self.heads[0](attended)), self.heads[1](convolved)
+        for i, (up_p, up_q) in enumerate(zip(self.convolution_side, self.attention_side, strict=True)):
+            # The first level is fed by each path; after it the second branch continues the convolution path, as published.
+            new_p = functional.leaky_relu(up_p(torch.cat([p, q], dim=1)), 0.2)
+            q = functional.leaky_relu(up_q(q if i == 0 else p), 0.2)
+            q = self.attend_second(q) if i == 0 else q
+            p = new_p
+        return torch.tanh(self.out(torch.cat([p, q], dim=1)))
+
+
+class DualPathVQVAE(nn.Module):
+    """Tokenizer with one stream "image" of grid (2h, w): the attention path's codes stacked above the convolution path's.
+
+    Both halves share one vocabulary of K indices, each half with its own codebook.
+
+    Arguments:
+        config: sizes.
+        image_channels: C, 1 or 3.
+        size: (H, W), multiples of 2^downsamplings.
+    """
+
+    def __init__(self, config: DualPathConfig, image_channels: int, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.config, self.size = config, size
+        self.encoder = _Encoder(config, image_channels, size)
+        self.quantizers = nn.ModuleList(
+            Quantizer(config.codebook_size, config.code_dim, update=config.codebook) for _ in range(2)
+        )
+        self.decoder = _Decoder(config, image_channels, size)
+
+    @property
+    def streams(self) -> tuple[Stream, ...]:
+        """One stacked stream."""
+        height, width = (side >> self.config.downsamplings for side in self.size)
+        return (Stream("image", self.config.codebook_size, (2 * height, width)),)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, list[Quantized]]:
+        """Reconstruction (B, C, H, W), and what each codebook did."""
+        quantized = [quantizer(z) for quantizer, z in zip(self.quantizers, self.encoder(image), strict=True)]
+        return self.decoder(quantized[0].vectors, quantized[1].vectors), quantized
+
+    def encode(self, batch: Batch) -> dict[str, Tensor]:
+        """Tokens (B, 2h, w)."""
+        paths = [quantizer(z).tokens for quantizer, z in zip(self.quantizers, self.encoder(batch.image), strict=True)]
+        return {"image": torch.cat(paths, dim=1)}
+
+    def decode(self, tokens: dict[str, Tensor]) -> Tensor:
+        """Image (B, C, H, W) in [-1, 1]."""
+        halves = tokens["image"].chunk(2, dim=1)
+        quantizers = cast(list[Quantizer], list(self.quantizers))
+        vectors = [quantizer.lookup(half) for quantizer, half in zip(quantizers, halves, strict=True)]
+        image: Tensor = self.decoder(*vectors)
+        return image

@@ -1,0 +1,133 @@
+"""Vector quantization: every vector becomes its nearest codebook entry.
+
+    i(z) = argmin_k || z - e_k ||,    q(z) = e_{i(z)},    straight-through: dq/dz = 1
+
+Two ways to learn the codebook:
+
+* "loss", as published by MSGNet: || sg(z) - e ||^2 as a loss on the codebook.
+* "ema": each entry is the moving average of the vectors that chose it, N_k <- g N_k + (1 - g) n_k, m_k <- g m_k + (1 - g) sum z,
+  e_k = m_k / N_k; entries that (almost) nothing chooses are revived at a random vector of the batch. Without revival a quarter of a
+  codebook of 256 stays in use.
+
+Both add the commitment term || z - sg(e) ||^2. The first batch that is seen in training lends the initial entries.
+
+References:
+    Neural Discrete Representation Learning (van den Oord et al., 2017), https://arxiv.org/abs/1711.00937
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, distributed, nn
+from torch.nn import functional
+
+__all__ = ["Quantized", "Quantizer"]
+
+
+class Quantized(NamedTuple):
+    """What a quantizer answers: vectors (B, D, h, w) with straight-through gradient, tokens (B, h, w), and its two losses."""
+
+    vectors: Tensor
+    tokens: Tensor
+    commitment: Tensor
+    codebook: Tensor
+
+
+class Quantizer(nn.Module):
+    """A codebook of K vectors of width D.
+
+    Arguments:
+        codebook_size: K.
+        code_dim: D.
+        update: "ema" or "loss", see above.
+        decay: g of the moving average.
+        revive_below: an entry whose moving count falls under this share of an even one is revived.
+    """
+
+    counts: Tensor
+    sums: Tensor
+    ready: Tensor
+
+    def __init__(
+        self,
+        codebook_size: int,
+        code_dim: int,
+        update: Literal["ema", "loss"] = "ema",
+        decay: float = 0.98,
+        revive_below: float = 0.03,
+    ) -> None:
+        super().__init__()
+        self.update, self.decay, self.revive_below = update, decay, revive_below
+        self.codebook = nn.Parameter(
+            torch.empty(codebook_size, code_dim).uniform_(-1 / codebook_size, 1 / codebook_size), requires_grad=update == "loss"
+        )
+        self.register_buffer("counts", torch.ones(codebook_size))
+        self.register_buffer("sums", torch.zeros(codebook_size, code_dim))
+        self.register_buffer("ready", torch.zeros((), dtype=torch.bool))
+
+    def forward(self, z: Tensor) -> Quantized:
+        """Quantize z (B, D, h, w); in training mode the codebook moves too."""
+        with torch.autocast(z.device.type, enabled=False):  # distances need full precision
+            return self._quantize(z)
+
+    def _quantize(self, z: Tensor) -> Quantized:
+        flat = z.permute(0, 2, 3, 1).reshape(-1, z.shape[1]).float()
+        if self.training and not bool(self.ready):
+            self._initialize(flat.detach())
+        tokens = self.nearest(flat)
+        chosen = self.codebook[tokens]
+        commitment = functional.mse_loss(flat, chosen.detach())
+        codebook = functional.mse_loss(chosen, flat.detach()) if self.update == "loss" else commitment.new_zeros(())
+        if self.training and self.update == "ema":
+            self._move(flat.detach(), tokens)
+        through = flat + (chosen - flat).detach()
+        shape = (z.shape[0], z.shape[2], z.shape[3])
+        vectors = through.reshape(*shape, -1).permute(0, 3, 1, 2)
+        return Quantized(vectors, tokens.reshape(shape), commitment, codebook)
+
+    def nearest(self, flat: Tensor) -> Tensor:
+        """Index of the nearest entry for each row of (N, D); || z ||^2 is the same for all entries and left out."""
+        distances = self.codebook.square().sum(1) - 2 * flat @ self.codebook.t()
+        return distances.argmin(dim=1)
+
+    def lookup(self, tokens: Tensor) -> Tensor:
+        """Tokens (B, h, w) -> their vectors (B, D, h, w)."""
+        return self.codebook[tokens].permute(0, 3, 1, 2)
+
+    @torch.no_grad()
+    def _initialize(self, flat: Tensor) -> None:
+        self.codebook.copy_(self._random_rows(flat))
+        self.sums.copy_(self.codebook)
+        self.ready.fill_(True)
+
+    @torch.no_grad()
+    def _move(self, flat: Tensor, tokens: Tensor) -> None:
+        size = self.codebook.shape[0]
+        count = torch.bincount(tokens, minlength=size).to(flat.dtype)
+        total = torch.zeros_like(self.sums).index_add_(0, tokens, flat)
+        if _distributed():
+            distributed.all_reduce(count)
+            distributed.all_reduce(total)
+        self.counts.lerp_(count, 1 - self.decay)
+        self.sums.lerp_(total, 1 - self.decay)
+        self.codebook.copy_(self.sums / self.counts.clamp(min=1e-5)[:, None])
+        dead = self.counts < self.revive_below * count.sum() / size
+        if bool(dead.any()):
+            fresh = self._random_rows(flat)
+            even = count.sum() / size
+            self.codebook[dead] = fresh[dead]
+            self.counts[dead] = even
+            self.sums[dead] = fresh[dead] * even
+
+    def _random_rows(self, flat: Tensor) -> Tensor:
+        """K rows of (N, D) at random, the same in every process."""
+        rows = flat[torch.randint(len(flat), (self.codebook.shape[0],), device=flat.device)]
+        if _distributed():
+            distributed.broadcast(rows, 0)
+        return rows
+
+
+def _distributed() -> bool:
+    return distributed.is_available() and distributed.is_initialized()

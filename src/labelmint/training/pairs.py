@@ -1,0 +1,74 @@
+"""The training pairs in memory: images and symbol maps, drawn into batches by one random draw for both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from labelmint.types import Array, Batch, LayoutBatch
+
+__all__ = ["Draw", "Pairs"]
+
+
+class Draw(Protocol):
+    """What `datasets.geometry.Geometry` does: move an image (H, W, C) and its ids (H, W) alike."""
+
+    def draw(self, rng: np.random.Generator, image: Array, ids: Array) -> tuple[Array, Array]:
+        """A random view at the size of training."""
+
+    def center(self, image: Array, ids: Array) -> tuple[Array, Array]:
+        """The one fixed view at that size."""
+
+
+class Pairs:
+    """Images (H, W, C) uint8 with symbol maps (H, W), and how to view them.
+
+    A batch is a function of (seed, step) alone: an epoch is one permutation of the pairs, and each step has a random generator of
+    its own. So a run that was stopped goes on as if it never had been.
+    """
+
+    def __init__(self, images: Sequence[Array], ids: Sequence[Array], geometry: Draw, seed: int) -> None:
+        self.images, self.ids, self.geometry, self.seed = images, ids, geometry, seed
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def variance(self) -> float:
+        """Variance of the pixels on [-1, 1], over at most 512 pairs."""
+        sample = self.images[:: max(len(self) // 512, 1)]
+        count = float(sum(image.size for image in sample))
+        mean = sum(float(image.sum(dtype=np.float64)) for image in sample) / count
+        square = sum(float(np.square(image, dtype=np.float64).sum()) for image in sample) / count
+        return max((square - mean**2) / 127.5**2, 1e-4)
+
+    def batch(self, step: int, size: int, rank: int = 0, world: int = 1) -> Batch:
+        """The batch of a step: every world-th of its items from `rank` on."""
+        chosen = [self._item(step * size + k) for k in range(size)]
+        rngs = np.random.default_rng([self.seed, 1, step]).spawn(size)
+        views = [self.geometry.draw(rngs[k], self.images[chosen[k]], self.ids[chosen[k]]) for k in range(rank, size, world)]
+        return _collate(views)
+
+    def fixed(self, first: int, size: int) -> Batch:
+        """Pairs first ... first + size - 1 in their fixed view, for held-out figures and pictures."""
+        return _collate(
+            [
+                self.geometry.center(i, s)
+                for i, s in zip(self.images[first : first + size], self.ids[first : first + size], strict=True)
+            ]
+        )
+
+    def _item(self, count: int) -> int:
+        epoch, place = divmod(count, len(self))
+        if getattr(self, "_epoch", None) != epoch:
+            self._epoch, self._order = epoch, np.random.default_rng([self.seed, 0, epoch]).permutation(len(self))
+        return int(self._order[place])
+
+
+def _collate(views: list[tuple[Array, Array]]) -> Batch:
+    image = torch.from_numpy(np.stack([image for image, _ in views])).permute(0, 3, 1, 2)
+    ids = torch.from_numpy(np.stack([ids for _, ids in views]))
+    return Batch(image.float() / 127.5 - 1, LayoutBatch(ids))

@@ -1,0 +1,126 @@
+"""Training a prior: maximize the likelihood of tokens, keep the weights that do best on held-out ones, stop when none do better.
+
+What is judged, kept and sampled from is the exponential moving average of the weights.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from typing import TypeAlias
+
+import torch
+from lightning_fabric import Fabric
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from labelmint.objectives.likelihood import negative_log_likelihood
+from labelmint.training.clock import Report, learning_rate, stop_on_interrupt
+from labelmint.training.pairs import Pairs
+from labelmint.training.run import RunFolder
+from labelmint.training.stage import Stage, reseed
+from labelmint.types import Batch, LayoutBatch
+
+__all__ = ["PriorTraining", "Tokenize", "train_prior"]
+
+Tokenize: TypeAlias = Callable[[Batch], tuple[Tensor, LayoutBatch | None]]
+
+
+class PriorTraining(BaseModel):
+    """How a prior is trained (Tables 5 and 6)."""
+
+    model_config = ConfigDict(extra="forbid", validate_default=True)
+
+    epochs: float = Field(100, gt=0, description="passes over the training pairs")
+    batch_size: int = Field(32, ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(0.01, ge=0)
+    token_noise: float = Field(0.05, ge=0, lt=1, description="share of the tokens read that are replaced by random ones")
+    average: float = Field(0.998, ge=0, lt=1, description="decay of the moving average of the weights")
+    evaluate_every: int = Field(200, ge=1, description="steps between held-out figures")
+    patience: int = Field(10, ge=1, description="held-out figures without a better one before it stops")
+
+
+def train_prior(
+    name: str,
+    fabric: Fabric,
+    run: RunFolder,
+    prior: nn.Module,
+    tokenize: Tokenize,
+    training: Pairs,
+    validation: Pairs,
+    config: PriorTraining,
+    seconds: float | None,
+    report: Report,
+) -> dict[str, float]:
+    """Train, load the best weights into `prior`, and answer "held_out_nats" (per token), "best_step", "steps" and "seconds".
+
+    Goes on from the run's checkpoint. Raises KeyboardInterrupt after saving when it was asked to stop.
+    """
+    optimizer = torch.optim.AdamW(
+        prior.parameters(), lr=config.learning_rate, betas=(0.9, 0.95), weight_decay=config.weight_decay
+    )
+    steps = max(math.ceil(config.epochs * len(training) / config.batch_size), 1)
+    stage = Stage(name, fabric, run, prior, optimizer, steps, seconds, report)
+    model, wrapped = fabric.setup(prior, optimizer)
+    device, rank, world = fabric.device, fabric.global_rank, fabric.world_size
+    average = copy.deepcopy(prior).eval().requires_grad_(False)
+    average.load_state_dict(stage.extra.setdefault("average", prior.state_dict()), strict=False)
+    stage.extra["average"] = dict(average.named_parameters())
+    held_out = [_tokenized(tokenize, validation.fixed(first, 32), device) for first in range(0, min(len(validation), 512), 32)]
+    last: dict[str, float] = {}
+    with stop_on_interrupt() as asked_to_stop:
+        while not stage.over(asked_to_stop()) and stage.facts.get("without_better", 0) < config.patience:
+            reseed(training.seed, name, stage.step, rank)
+            stage.set_learning_rate(learning_rate(config.learning_rate, stage.clock.progress(stage.step)))
+            tokens, layouts = _tokenized(tokenize, training.batch(stage.step, config.batch_size, rank, world), device)
+            model.train()
+            loss = negative_log_likelihood(model, tokens, layouts, config.token_noise)
+            wrapped.zero_grad()
+            fabric.backward(loss)
+            fabric.clip_gradients(model, wrapped, max_norm=1.0)
+            wrapped.step()
+            stage.step += 1
+            _move_average(average, prior, min(config.average, stage.step / (stage.step + 10)))
+
+            if stage.step % config.evaluate_every == 0 or stage.step == steps:
+                last = {"held_out_nats": _judge(average, held_out)}
+                _keep_if_best(stage, average, last["held_out_nats"])
+            if stage.step % 10 == 0 or stage.step % config.evaluate_every == 0:
+                stage.tell({"nats": float(loss.detach()), **last}, config.batch_size)
+            stage.save_if_due()
+    _keep_if_best(stage, average, _judge(average, held_out))
+    prior.load_state_dict(stage.extra["best"], strict=False)
+    prior.eval()
+    return {
+        "held_out_nats": stage.facts["best"],
+        "best_step": stage.facts["best_step"],
+        "steps": stage.step,
+        "seconds": stage.clock.elapsed,
+    }
+
+
+def _tokenized(tokenize: Tokenize, batch: Batch, device: torch.device) -> tuple[Tensor, LayoutBatch | None]:
+    with torch.no_grad():
+        return tokenize(Batch(batch.image.to(device), batch.layouts.to(device)))
+
+
+@torch.no_grad()
+def _move_average(average: nn.Module, module: nn.Module, decay: float) -> None:
+    torch._foreach_lerp_(list(average.parameters()), list(module.parameters()), 1 - decay)
+
+
+@torch.no_grad()
+def _judge(average: nn.Module, held_out: list[tuple[Tensor, LayoutBatch | None]]) -> float:
+    """Held-out nats per token."""
+    losses = [(float(negative_log_likelihood(average, tokens, layouts)), len(tokens)) for tokens, layouts in held_out]
+    return sum(loss * count for loss, count in losses) / sum(count for _, count in losses)
+
+
+def _keep_if_best(stage: Stage, average: nn.Module, nats: float) -> None:
+    if nats < stage.facts.get("best", math.inf):
+        stage.facts |= {"best": nats, "best_step": stage.step, "without_better": 0}
+        stage.extra["best"] = {name: p.detach().clone() for name, p in average.named_parameters()}
+    else:
+        stage.facts["without_better"] = stage.facts.get("without_better", 0) + 1

@@ -1,0 +1,92 @@
+"""Training a tokenizer: minimize the three-part loss of the VQ-VAE over random views of the training images."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from lightning_fabric import Fabric
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from labelmint.objectives.reconstruction import vq_loss
+from labelmint.protocols import Tokenizer
+from labelmint.training.clock import Report, learning_rate, stop_on_interrupt
+from labelmint.training.pairs import Pairs
+from labelmint.training.run import RunFolder
+from labelmint.training.stage import Stage, reseed
+
+__all__ = ["TokenizerTraining", "codebook_use", "train_tokenizer"]
+
+
+class TokenizerTraining(BaseModel):
+    """How a tokenizer is trained (Table 4)."""
+
+    model_config = ConfigDict(extra="forbid", validate_default=True)
+
+    steps: int = Field(3000, ge=1, description="iterations")
+    batch_size: int = Field(32, ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
+    commitment: float = Field(0.25, ge=0, description="weight of the commitment loss")
+    evaluate_every: int = Field(200, ge=1, description="steps between held-out figures")
+
+
+def train_tokenizer(
+    fabric: Fabric,
+    run: RunFolder,
+    tokenizer: nn.Module,
+    training: Pairs,
+    validation: Pairs,
+    config: TokenizerTraining,
+    seconds: float | None,
+    report: Report,
+) -> dict[str, float]:
+    """Train in place and answer "held_out_mse" on [-1, 1], "codes_used" (a share), "steps" and "seconds".
+
+    Goes on from the run's checkpoint. Raises KeyboardInterrupt after saving when it was asked to stop.
+    """
+    optimizer = torch.optim.Adam([p for p in tokenizer.parameters() if p.requires_grad], lr=config.learning_rate)
+    stage = Stage("tokenizer", fabric, run, tokenizer, optimizer, config.steps, seconds, report)
+    model, wrapped = fabric.setup(tokenizer, optimizer)
+    variance, rank, world = training.variance, fabric.global_rank, fabric.world_size
+    figures: dict[str, float] = {}
+    with stop_on_interrupt() as asked_to_stop:
+        while not stage.over(asked_to_stop()):
+            reseed(training.seed, "tokenizer", stage.step, rank)
+            stage.set_learning_rate(learning_rate(config.learning_rate, stage.clock.progress(stage.step)))
+            batch = training.batch(stage.step, config.batch_size, rank, world)
+            model.train()
+            loss, terms = vq_loss(model, batch.image.to(fabric.device), variance, config.commitment)
+            wrapped.zero_grad()
+            fabric.backward(loss)
+            wrapped.step()
+            stage.step += 1
+
+            if stage.step % config.evaluate_every == 0:
+                figures = _held_out(tokenizer, validation, fabric.device)
+            if stage.step % 25 == 0 or stage.step % config.evaluate_every == 0:
+                stage.tell({**{name: float(term) for name, term in terms.items()}, **figures}, config.batch_size)
+            stage.save_if_due()
+    tokenizer.eval()
+    return {**_held_out(tokenizer, validation, fabric.device), "steps": stage.step, "seconds": stage.clock.elapsed}
+
+
+@torch.no_grad()
+def _held_out(
+    tokenizer: nn.Module, validation: Pairs, device: torch.device, at_most: int = 256, at_once: int = 32
+) -> dict[str, float]:
+    tokenizer.eval()
+    total, count, tokens = 0.0, 0, []
+    for first in range(0, min(len(validation), at_most), at_once):
+        image = validation.fixed(first, min(at_once, at_most - first)).image.to(device)
+        reconstruction, quantized = tokenizer(image)
+        total += float((reconstruction - image).square().mean()) * len(image)
+        count += len(image)
+        tokens.append([q.tokens.flatten().cpu() for q in quantized])
+    used = [codebook_use(torch.cat(path), tokenizer) for path in zip(*tokens, strict=True)]
+    return {"held_out_mse": total / count, "codes_used": sum(used) / len(used)}
+
+
+def codebook_use(tokens: Tensor, tokenizer: nn.Module) -> float:
+    """Share of the codebook's entries among these tokens, in (0, 1]."""
+    return len(tokens.unique()) / cast(Tokenizer, tokenizer).streams[0].codebook_size

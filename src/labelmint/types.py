@@ -1,0 +1,255 @@
+"""The values that everything passes around: classes, layouts, annotated images, data sets, and batches of layouts.
+
+Shape legend, used by every docstring of the package:
+
+    B  items of a batch            H W  height and width of an image in pixels
+    C  image channels (1 or 3)     h w  height and width of a grid of tokens or cells
+    S  layout symbols              K    entries of a codebook
+    N  objects or positions        D    width of a vector
+
+A *layout* s says what is where; its dense form is the *label map*, an (H, W) array of class ids as they stand in the files.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from labelmint.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = [
+    "AnnotatedImage",
+    "Array",
+    "Batch",
+    "ClassInfo",
+    "ClassSet",
+    "DataSet",
+    "Finding",
+    "Layout",
+    "LayoutBatch",
+    "LayoutObject",
+]
+
+Array: TypeAlias = npt.NDArray[Any]
+Polygons: TypeAlias = tuple[tuple[float, ...], ...]  # each x0, y0, x1, y1, ... in pixels
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassInfo:
+    """One class: its id in label maps, its name, and the color it is shown in (drawn from a fixed palette when None)."""
+
+    id: int
+    name: str
+    color: tuple[int, int, int] | None = None
+    category: int | None = None  # COCO category id where it differs from `id`
+
+
+@dataclass(frozen=True)
+class ClassSet:
+    """The classes of a data set, ordered by id, and the ids that mean "ignore".
+
+    Ids lie in [0, 65535]. Ignore ids are symbols of their own: generated like a class, written back, left out of losses and
+    scores. Raises InputError for doubled or negative ids and for an id that is both a class and ignored.
+    """
+
+    classes: tuple[ClassInfo, ...]
+    ignore: tuple[int, ...] = (255,)
+
+    def __post_init__(self) -> None:
+        ids = [info.id for info in self.classes]
+        if len(set(ids)) != len(ids):
+            raise InputError(f"class ids must differ, but these are doubled: {sorted({i for i in ids if ids.count(i) > 1})}")
+        if any(not 0 <= i <= 65535 for i in [*ids, *self.ignore]):
+            raise InputError(f"class ids must lie in 0..65535, got {sorted([*ids, *self.ignore])}")
+        object.__setattr__(self, "classes", tuple(sorted(self.classes, key=lambda info: info.id)))
+        object.__setattr__(self, "ignore", tuple(sorted(set(self.ignore) - set(ids))))
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        return tuple(info.id for info in self.classes)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(info.name for info in self.classes)
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    def name_of(self, class_id: int) -> str:
+        """Name of a class id; "ignore" for ignore ids."""
+        return {info.id: info.name for info in self.classes}.get(class_id, "ignore")
+
+    def unknown(self, label_map: Array) -> dict[int, int]:
+        """Ids of a label map that are neither classes nor ignored, each with its count of pixels."""
+        values, counts = np.unique(label_map, return_counts=True)
+        known = {*self.ids, *self.ignore}
+        return {int(v): int(c) for v, c in zip(values, counts, strict=True) if int(v) not in known}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayoutObject:
+    """One annotated object.
+
+    Arguments:
+        class_id: the id of its class.
+        box: x0, y0, x1, y1 in float pixels, x1 and y1 exclusive: a box of one pixel at the origin is (0, 0, 1, 1).
+        rle: COCO's compressed run-length encoding, `{"size": [H, W], "counts": str}`, or None.
+        polygons: polygons in pixels, or None. An object with neither is its filled box.
+        crowd: COCO's iscrowd.
+        attributes: whatever else the format says of the object; kept and written back.
+    """
+
+    class_id: int
+    box: tuple[float, float, float, float]
+    rle: Mapping[str, Any] | None = None
+    polygons: Polygons | None = None
+    crowd: bool = False
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def area(self) -> float:
+        """Area of the box in square pixels."""
+        x0, y0, x1, y1 = self.box
+        return max(x1 - x0, 0.0) * max(y1 - y0, 0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """What is where in one image.
+
+    Arguments:
+        label_map: (H, W) unsigned class ids, as in the files.
+        instances: (H, W) unsigned, 0 = none, each other value one object; None where the data have no instances.
+        objects: the annotated objects as read, in file order; empty where the data have none. The maps above are painted
+            from them when a format holds objects only, and converters between such formats copy the objects, not the maps.
+    """
+
+    label_map: Array
+    instances: Array | None = None
+    objects: tuple[LayoutObject, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.label_map.ndim != 2:
+            raise InputError(f"a label map must have shape (H, W), got {self.label_map.shape}")
+        if self.instances is not None and self.instances.shape != self.label_map.shape:
+            raise InputError(f"instances must have the label map's shape {self.label_map.shape}, got {self.instances.shape}")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W) in pixels."""
+        height, width = self.label_map.shape
+        return int(height), int(width)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnnotatedImage:
+    """An image and its layout, drawn together.
+
+    Arguments:
+        name: without folder or extension, unique in its data set.
+        image: (H, W, C) uint8, C = 1 (grey) or 3 (RGB).
+        layout: of the same height and width.
+        provenance: where the image came from, written into its PNG as text (synthetic images only).
+    """
+
+    name: str
+    image: Array
+    layout: Layout
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.image.ndim != 3 or self.image.shape[2] not in (1, 3) or self.image.dtype != np.uint8:
+            raise InputError(
+                f"{self.name}: an image must be uint8 of shape (H, W, 1) or (H, W, 3), got {self.image.dtype} {self.image.shape}"
+            )
+        if self.image.shape[:2] != self.layout.size:
+            raise InputError(f"{self.name}: the image is {self.image.shape[:2]} and its layout {self.layout.size} pixels")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """Something odd in a data set that a person should know: what kind, which names, one line of text."""
+
+    kind: str
+    text: str
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSet(Sequence[AnnotatedImage]):
+    """Labelled images, each loaded when it is asked for.
+
+    Arguments:
+        source: where it was read from, for messages.
+        format: name of its format.
+        classes: its classes.
+        names: one name a pair, sorted.
+        load: name -> AnnotatedImage; raises InputError naming the file that is bad.
+        train, test: names listed in train.txt and test.txt; None where there is no such file.
+        findings: what was odd on reading (unpaired names and the like).
+    """
+
+    source: str
+    format: str
+    classes: ClassSet
+    names: tuple[str, ...]
+    load: Callable[[str], AnnotatedImage]
+    train: tuple[str, ...] | None = None
+    test: tuple[str, ...] | None = None
+    findings: tuple[Finding, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> AnnotatedImage:  # type: ignore[override]
+        return self.load(self.names[index])
+
+    def __iter__(self) -> Iterator[AnnotatedImage]:
+        return (self.load(name) for name in self.names)
+
+    def subset(self, names: Sequence[str]) -> DataSet:
+        """The same data set with these names only; raises InputError for a name that it lacks."""
+        missing = sorted(set(names) - set(self.names))
+        if missing:
+            raise InputError(f"{self.source}: no pair named {missing[0]!r} ({len(missing)} such names)")
+        return dataclasses.replace(self, names=tuple(names))
+
+
+@dataclass
+class LayoutBatch:
+    """A batch of layouts as the parts see them (not frozen, because Lightning Fabric moves such values itself).
+
+    Arguments:
+        ids: (B, H, W) small integers, the dense symbol indices 0..S-1 of `tokenizers.label_map.SymbolTable`.
+        instances: (B, H, W) or None.
+        boxes: (B, N, 5) floats, symbol and x0, y0, x1, y1 in pixels, rows padded with -1; or None.
+    """
+
+    ids: Tensor
+    instances: Tensor | None = None
+    boxes: Tensor | None = None
+
+    def __len__(self) -> int:
+        return self.ids.shape[0]
+
+    def to(self, device: Any) -> LayoutBatch:
+        """The same batch on another device."""
+        instances = None if self.instances is None else self.instances.to(device)
+        boxes = None if self.boxes is None else self.boxes.to(device)
+        return LayoutBatch(self.ids.to(device), instances, boxes)
+
+
+@dataclass
+class Batch:
+    """Images and their layouts: image (B, C, H, W) float in [-1, 1], layouts of the same B, H and W."""
+
+    image: Tensor
+    layouts: LayoutBatch

@@ -1,0 +1,82 @@
+"""Painting: pixel centers, small objects on top, and back to objects without loss."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from pycocotools import mask as coco
+
+from labelmint.errors import InputError
+from labelmint.formats.painting import area_of, box_of, objects_from_instances, paint, rle_of
+from labelmint.types import LayoutObject
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools under numpy 2
+
+SIZE = (6, 7)
+
+
+def box(*edges: float, class_id: int = 1) -> LayoutObject:
+    x0, y0, x1, y1 = edges
+    return LayoutObject(class_id=class_id, box=(x0, y0, x1, y1))
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.floats(-2, 9), st.floats(-2, 9), st.floats(0, 5), st.floats(0, 5))
+def test_a_box_covers_the_pixels_whose_centers_it_holds(x0: float, y0: float, w: float, h: float) -> None:
+    ys, xs = np.mgrid[: SIZE[0], : SIZE[1]] + 0.5
+    expected = (x0 <= xs) & (xs < x0 + w) & (y0 <= ys) & (ys < y0 + h)
+    assert np.array_equal(paint([box(x0, y0, x0 + w, y0 + h)], SIZE)[0], expected)
+
+
+def test_small_objects_stay_visible_in_any_order() -> None:
+    small, large = box(2, 2, 4, 4, class_id=2), box(0, 0, 6, 6, class_id=1)
+    for objects in ([small, large], [large, small]):
+        label_map, instances = paint(objects, SIZE)
+        assert (label_map == 2).sum() == 4 and (label_map == 1).sum() == 32
+        assert np.array_equal(np.unique(instances[label_map == 2]), [objects.index(small) + 1])
+
+
+def test_ids_above_255_take_16_bits_and_the_ground_is_the_background() -> None:
+    label_map, instances = paint([box(0, 0, 1, 1, class_id=300)], SIZE, background=4)
+    assert label_map.dtype == np.uint16 and label_map[0, 0] == 300 and (label_map == 4).sum() == 41
+    assert paint([], SIZE)[0].dtype == np.uint8 and not paint([], SIZE)[1].any() and instances[0, 0] == 1
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    arrays.arrays(np.uint8, SIZE, elements=st.integers(0, 3)),
+    st.none() | arrays.arrays(np.uint16, SIZE, elements=st.integers(0, 3)),
+)
+def test_maps_come_back_from_their_objects(label_map: np.ndarray, instances: np.ndarray | None) -> None:
+    if instances is not None:  # an instance is of one class
+        instances = np.where(label_map > 0, label_map * 4 + instances, 0).astype(np.uint16)
+    objects = objects_from_instances(label_map, instances)
+    painted, again = paint(objects, SIZE)
+    assert np.array_equal(painted, label_map)
+    assert [one.box for one in objects] == [box_of(again == i + 1) for i in range(len(objects))]
+    if instances is not None:
+        assert np.array_equal(np.unique(instances[instances > 0], return_inverse=True)[1] + 1, again[again > 0])
+
+
+def test_an_instance_has_the_class_of_most_of_its_pixels() -> None:
+    label_map = np.array([[1, 2, 2, 0, 0, 0], [0, 0, 0, 0, 3, 0]], dtype=np.uint8)
+    instances = np.array([[5, 5, 5, 5, 5, 5], [0, 7, 0, 0, 0, 0]], dtype=np.uint16)
+    objects = objects_from_instances(label_map, instances)
+    assert [(one.class_id, one.box) for one in objects] == [(2, (0, 0, 6, 1)), (3, (4, 1, 5, 2))]
+
+
+def test_polygons_are_painted_as_pycocotools_does() -> None:
+    polygons = ((1.0, 1.0, 6.2, 1.5, 3.0, 5.0), (-1.5, 0.0, 1.0, 0.0, 0.0, 2.0), (5.0, 4.0, 8.9, 4.0, 8.9, 7.9))
+    one = LayoutObject(class_id=1, box=(0, 0, 7, 6), polygons=polygons)
+    expected = coco.merge(coco.frPyObjects([list(polygon) for polygon in polygons], *SIZE))
+    assert np.array_equal(paint([one], SIZE)[0], coco.decode(expected))
+    assert area_of(one, SIZE) == coco.area(expected)
+    assert rle_of(box(0, 0, 1, 1), SIZE) is None and area_of(box(0, 0, 1.5, 2), SIZE) == 3
+
+
+def test_nothing_has_no_box() -> None:
+    with pytest.raises(InputError):
+        box_of(np.zeros(SIZE, dtype=bool))

@@ -1,0 +1,82 @@
+"""Blocks: causality, and the incremental form equal to the whole one."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from labelmint.nn.attention import CausalAttention, SelfAttention
+from labelmint.nn.causal import CausalConv2d
+from labelmint.nn.residual import GatedResidual, ResidualStack
+
+GRID = (5, 4)
+
+
+@pytest.mark.parametrize("kernel", [(1, 1), (1, 3), (2, 3), (3, 5), (5, 5)])
+def test_causal_convolution_sees_nothing_ahead_and_steps_equal_the_whole(kernel: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    conv, x = CausalConv2d(3, 6, kernel), torch.randn(2, 3, *GRID)
+    nn.init.normal_(conv.bias)
+    whole = conv(x).flatten(2)
+    for position in range(GRID[0] * GRID[1]):
+        changed = x.flatten(2).clone()
+        changed[:, :, position] += 1
+        moved = (conv(changed.view_as(x)).flatten(2) - whole).abs().amax(dim=(0, 1))
+        assert moved[:position].sum() == 0
+        assert moved[position] > 0
+    assert _stepped(conv, x).allclose(whole, atol=1e-5)
+
+
+def _stepped(conv: CausalConv2d, x: Tensor) -> Tensor:
+    state = conv.start(len(x), GRID)
+    places = [divmod(i, GRID[1]) for i in range(GRID[0] * GRID[1])]
+    return torch.stack([conv.step(x[:, :, r, c], r, c, state) for r, c in places], dim=2)
+
+
+def test_gated_residual_steps_equal_the_whole_with_condition_and_auxiliary() -> None:
+    torch.manual_seed(0)
+    block = GatedResidual(4, 6, (3, 3), dropout=0.5, auxiliary=3, condition=2).eval()
+    x, auxiliary, condition = (torch.randn(2, c, *GRID) for c in (4, 3, 2))
+    whole = block(x, auxiliary, condition).flatten(2)
+    state = block.start(2, GRID, condition)
+    for i in range(GRID[0] * GRID[1]):
+        r, c = divmod(i, GRID[1])
+        assert block.step(x[:, :, r, c], r, c, state, auxiliary[:, :, r, c]).allclose(whole[:, :, i], atol=1e-5)
+
+
+def test_causal_attention_is_the_textbook_formula_and_steps_equal_it() -> None:
+    torch.manual_seed(0)
+    attention = CausalAttention(5, 3, channels=8, heads=2)
+    query, key = torch.randn(2, 5, *GRID), torch.randn(2, 3, *GRID)
+    whole = attention(query, key).flatten(2)
+    q = attention.query(query.flatten(2).transpose(1, 2)).unflatten(2, (2, 4)).transpose(1, 2)
+    k, v = (t.unflatten(2, (2, 4)).transpose(1, 2) for t in attention.key_value(key.flatten(2).transpose(1, 2)).chunk(2, -1))
+    scores = (q @ k.transpose(2, 3) / 2).masked_fill(torch.ones(20, 20).triu(1).bool(), -torch.inf)
+    assert (scores.softmax(-1) @ v).transpose(1, 2).flatten(2).transpose(1, 2).allclose(whole, atol=1e-5)
+    state = attention.start(2, GRID)
+    for i in range(20):
+        r, c = divmod(i, GRID[1])
+        assert attention.step(query[:, :, r, c], key[:, :, r, c], i, state).allclose(whole[:, :, i], atol=1e-5)
+
+
+def test_self_attention_starts_as_the_identity_and_sees_every_position() -> None:
+    torch.manual_seed(0)
+    attention, x = SelfAttention(16), torch.randn(1, 16, *GRID)
+    assert attention(x).equal(x)
+    nn.init.ones_(attention.gamma)
+    changed = x.clone()
+    changed[..., -1, -1] += 1
+    assert (attention(changed) - attention(x)).abs().amax(dim=1).min() > 0
+
+
+def test_residual_stack_adds_to_its_input() -> None:
+    stack = ResidualStack(4, 2, 3)
+    for parameter in stack.parameters():
+        nn.init.zeros_(parameter)
+    x = torch.randn(1, 4, 3, 3)
+    assert stack(x).equal(x.relu())
+
+
+@pytest.mark.parametrize("kernel", [(0, 3), (2, 4)])
+def test_kernels_that_are_not_causal_are_refused(kernel: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="odd number of columns"):
+        CausalConv2d(1, 1, kernel)

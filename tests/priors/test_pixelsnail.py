@@ -1,0 +1,82 @@
+"""PixelSNAIL and ancestral sampling: the laws of a prior, and draws that depend on their own seed alone."""
+
+import pytest
+import torch
+
+from labelmint.contracts import ContractError, check_prior
+from labelmint.priors.ancestral import draw, uniforms
+from labelmint.priors.pixelsnail import PixelSNAIL, PixelSNAILConfig
+from labelmint.types import LayoutBatch
+
+SMALL = PixelSNAILConfig(
+    channels=12, residual_channels=10, blocks=2, residual_blocks=1, attention_channels=8, attention_heads=2,
+    condition_channels=8, condition_residual_channels=8, condition_embedding=6, dropout=0.3,
+)  # fmt: skip
+LAYOUTS = LayoutBatch(torch.randint(3, (2, 16, 12), generator=torch.Generator().manual_seed(1)))
+
+
+def prior(conditional: bool, stack: int = 2, kernel: tuple[int, int] = (3, 5)) -> PixelSNAIL:
+    """Trained for a few steps on random tokens, so that its logits spread."""
+    torch.manual_seed(0)
+    config = SMALL.model_copy(update={"kernel_rows": kernel[0], "kernel_columns": kernel[1]})
+    made = PixelSNAIL(config, 7, (8, 3), stack=stack, symbols=3 if conditional else 0)
+    optimizer = torch.optim.Adam(made.parameters(), lr=0.02)
+    tokens = torch.randint(7, (2, 8, 3))
+    for _ in range(12):
+        loss = torch.nn.functional.cross_entropy(made(tokens, LAYOUTS), tokens)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return made.eval()
+
+
+@pytest.mark.parametrize(("conditional", "stack", "kernel"), [(True, 2, (3, 5)), (False, 1, (2, 3)), (True, 1, (5, 5))])
+def test_it_keeps_the_laws_of_a_prior(conditional: bool, stack: int, kernel: tuple[int, int]) -> None:
+    check_prior(prior(conditional, stack, kernel), LAYOUTS if conditional else None)
+
+
+def test_another_layout_changes_the_logits_and_every_parameter_gets_a_finite_gradient() -> None:
+    made, tokens = prior(True), torch.zeros(2, 8, 3, dtype=torch.long)
+    other = LayoutBatch((LAYOUTS.ids + 1) % 3)
+    assert not made(tokens, LAYOUTS).allclose(made(tokens, other), atol=1e-3)
+    torch.nn.functional.cross_entropy(made(tokens, LAYOUTS), tokens).backward()
+    for name, parameter in made.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+
+
+def test_the_check_catches_a_prior_that_looks_ahead() -> None:
+    made = prior(False, 1)
+    made.first.visible[-1] = 1
+    with pytest.raises(ContractError, match="see the token there"):
+        check_prior(made, None)
+
+
+def test_a_draw_depends_on_its_own_seed_and_layout_alone() -> None:
+    made, device = prior(True), torch.device("cpu")
+    one = draw(made, made.prepare(LAYOUTS), uniforms([(0, 5), (0, 6)], "image", 24), 5.0, device)
+    two = draw(made, made.prepare(LAYOUTS), uniforms([(0, 5), (3, 6)], "image", 24), 5.0, device)
+    assert one[0].equal(two[0])
+    assert not one[1].equal(two[1])
+
+
+def test_drawn_frequencies_are_the_probabilities_and_a_low_temperature_is_greedy() -> None:
+    made, device = prior(False, 1), torch.device("cpu")
+    count = 4000
+    numbers = uniforms([(1, i) for i in range(count)], "image", 24)
+    drawn = draw(made, None, numbers, 1.0, device)[:, 0, 0]
+    expected = made.step(None, made.start(1, None)).softmax(1)[0]
+    observed = torch.bincount(drawn, minlength=7) / count
+    assert observed.allclose(expected, atol=4 * (0.25 / count) ** 0.5)
+    greedy = draw(made, None, numbers[:2], 1e-4, device)
+    assert greedy[0].equal(greedy[1])
+    assert greedy[0, 0, 0] == expected.argmax()
+
+
+def test_streams_of_random_numbers_differ_by_stage_seed_and_index() -> None:
+    base = uniforms([(0, 0)], "image", 50)
+    assert base.equal(uniforms([(0, 0)], "image", 50))
+    assert uniforms([(0, 0)], "image", 20).equal(base[:, :20])
+    for seeds, stage in (([(0, 1)], "image"), ([(1, 0)], "image"), ([(0, 0)], "layout")):
+        assert not uniforms(seeds, stage, 50).equal(base)
+    assert ((base >= 0) & (base < 1)).all()

@@ -1,0 +1,80 @@
+"""Drawing pairs: the sampling law, labels that fit, given layouts, and both systems end to end."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from labelmint.contracts import check_generator
+from labelmint.errors import InputError
+from labelmint.systems import SYSTEMS, TrainedSystem, catalogue, train
+from labelmint.types import AnnotatedImage, LayoutBatch
+from tests.systems.conftest import TINY, digits
+
+
+def equal(a: AnnotatedImage, b: AnnotatedImage) -> bool:
+    return a.name == b.name and np.array_equal(a.image, b.image) and np.array_equal(a.layout.label_map, b.layout.label_map)
+
+
+def test_sample_i_is_the_same_for_every_count_and_start(trained: TrainedSystem) -> None:
+    whole = list(trained.synthesize(11, batch_size=4))
+    assert [pair.name for pair in whole] == [f"synthetic_{i:06d}" for i in range(11)]
+    for start, n in ((0, 3), (3, 5), (10, 1)):
+        part = list(trained.synthesize(n, start=start, batch_size=4))
+        assert all(equal(a, b) for a, b in zip(part, whole[start : start + n], strict=True))
+    assert not any(equal(a, b) for a, b in zip(whole, trained.synthesize(11, batch_size=4, seed=1), strict=True))
+
+
+def test_across_batch_sizes_nearly_all_images_are_equal(trained: TrainedSystem) -> None:
+    pairs = zip(trained.synthesize(40, batch_size=8), trained.synthesize(40, batch_size=20), strict=True)
+    assert sum(equal(a, b) for a, b in pairs) >= 39
+
+
+def test_labels_have_full_size_known_ids_and_instances(trained: TrainedSystem) -> None:
+    for pair in trained.synthesize(8, batch_size=8):
+        assert pair.image.shape == (32, 32, 1)
+        assert pair.layout.size == (32, 32)
+        assert not trained.classes.unknown(pair.layout.label_map)
+        assert pair.layout.instances is not None
+        assert np.array_equal(pair.layout.instances > 0, pair.layout.label_map > 0)
+        for instance in np.unique(pair.layout.instances)[1:]:
+            assert len(np.unique(pair.layout.label_map[pair.layout.instances == instance])) == 1
+
+
+def test_layouts_of_a_data_set_are_followed_in_order(trained: TrainedSystem) -> None:
+    data = digits(6, seed=3)
+    pairs = list(trained.synthesize(6, layouts=data, per_layout=2, batch_size=4))
+    for i, pair in enumerate(pairs):
+        agree = (pair.layout.label_map == data[i // 2].layout.label_map).mean()
+        assert agree > 0.9
+    assert not np.array_equal(pairs[0].image, pairs[1].image)
+
+
+def test_the_layout_steers_the_image(trained: TrainedSystem) -> None:
+    generator = trained._parts.generator()
+    a, b = torch.zeros(1, 32, 32, dtype=torch.int16), torch.full((1, 32, 32), 5, dtype=torch.int16)
+    images = [generator.sample(LayoutBatch(ids), [(0, 0)], temperature=1.0) for ids in (a, b)]
+    assert not torch.equal(*images)
+    check_generator(generator, LayoutBatch(torch.cat([a, b, a])), image_channels=1)
+
+
+@pytest.mark.parametrize("options", [{"temperature": 0.0}, {"layout_temperature": -1.0}, {"temperature": float("nan")}])
+def test_temperatures_out_of_range_are_refused(trained: TrainedSystem, options: dict[str, float]) -> None:
+    with pytest.raises(InputError, match="must be above 0"):
+        list(trained.synthesize(1, **options))  # type: ignore[arg-type]
+
+
+def test_pre_msgnet_has_no_layout_prior_and_draws_from_the_training_layouts(tmp_path: Path) -> None:
+    data = digits()
+    few = TINY | {"tokenizer.steps": "10", "prior.epochs": "1"}
+    system = train(data, tmp_path / "run", system="pre-msgnet", preset="tiny", settings=few, precision="32", threads=1)
+    assert not system.has_layout_prior
+    real = {pair.layout.label_map.tobytes() for pair in data}
+    assert all(pair.layout.label_map.tobytes() in real for pair in system.synthesize(4, batch_size=4))
+
+
+def test_the_catalogue_names_every_system_with_source_and_parts() -> None:
+    rows = {row["name"]: row for row in catalogue()}
+    assert rows.keys() == SYSTEMS.keys()
+    assert all(row[key] for row in rows.values() for key in ("source", "layout_source", "image_generator", "presets"))

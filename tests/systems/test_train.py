@@ -1,0 +1,275 @@
+"""Training end to end: the law of runs, what a run folder holds, and what is refused."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from labelmint.errors import InputError
+from labelmint.systems import TrainedSystem, load, plan, train
+from labelmint.training import stage as stage_module
+from labelmint.training.clock import Event
+from tests.systems.conftest import TINY, digits
+
+SCRIPT = """
+import sys
+from labelmint.systems import train
+from labelmint.training import stage
+from tests.systems.conftest import TINY, digits
+stage.SECONDS_BETWEEN_CHECKPOINTS = 0.0
+train(digits(), sys.argv[1], preset="tiny", settings=TINY | dict(a.split("=") for a in sys.argv[2:]), precision="32", threads=1,
+      report=lambda e: print(e.stage, e.step, flush=True))
+"""
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    """All weights of a run."""
+    parts = ("tokenizer", "prior", "layout_prior")
+    return {f"{part}.{k}": v for part in parts for k, v in load_file(run / part / "weights.safetensors").items()}
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_a_run_holds_all_that_it_promises(trained: TrainedSystem) -> None:
+    run = trained.path
+    assert {"config.json", "split.json", "log.jsonl", "curves.png", "reconstructions.png", "samples.png"} <= {
+        p.name for p in run.iterdir()
+    }
+    split = json.loads((run / "split.json").read_text())
+    assert len(split["training"]) + len(split["validation"]) == 48
+    assert not {*split["training"], *split["validation"]} & set(split["test"])
+    stages = {json.loads(line)["stage"] for line in (run / "log.jsonl").read_text().splitlines()}
+    assert stages == {"tokenizer", "prior", "layout_prior"}
+    assert not list(run.rglob("*checkpoint*"))
+    assert not list(run.rglob("*.partial"))
+
+
+def test_training_lowers_the_held_out_losses(trained: TrainedSystem) -> None:
+    rows = [json.loads(line) for line in (trained.path / "log.jsonl").read_text().splitlines()]
+    for stage, key in (("tokenizer", "held_out_mse"), ("prior", "held_out_nats"), ("layout_prior", "held_out_nats")):
+        losses = [row[key] for row in rows if row["stage"] == stage and key in row]
+        assert losses[-1] < losses[0], stage
+
+
+class _Killed(Exception):
+    pass
+
+
+def _dies_at(name: str, step: int) -> Callable[[Event], None]:
+    def report(event: Event) -> None:
+        if event.stage == name and event.step >= step:
+            raise _Killed
+
+    return report
+
+
+@pytest.mark.parametrize(("stage", "step"), [("tokenizer", 25), ("prior", 8), ("layout_prior", 8)])
+def test_a_run_that_dies_and_is_run_again_ends_with_the_same_weights(
+    trained: TrainedSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str, step: int
+) -> None:
+    monkeypatch.setattr(stage_module, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    run = tmp_path / "run"
+    with pytest.raises(_Killed):
+        train(digits(), run, preset="tiny", settings=TINY, precision="32", threads=1, report=_dies_at(stage, step))
+    assert (run / stage / "checkpoint.safetensors").is_file()
+    again = train(digits(), run, preset="tiny", settings=TINY, precision="32", threads=1)
+    assert same(weights(run), weights(trained.path))
+    assert again.digest == trained.digest
+
+
+def _environment() -> dict[str, str]:
+    root = Path(__file__).parents[2]
+    return {**os.environ, "PYTHONPATH": f"{root / 'src'}{os.pathsep}{root}", "OMP_NUM_THREADS": "1"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_sigkill_and_ctrl_c_cost_nothing(trained: TrainedSystem, tmp_path: Path, number: signal.Signals) -> None:
+    run = tmp_path / "run"
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(run)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=_environment()
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("prior") and int(line.split()[1]) >= 4:
+            break
+    process.send_signal(number)
+    process.stdout.close()
+    assert process.wait(timeout=60) != 0
+    train(digits(), run, preset="tiny", settings=TINY, precision="32", threads=1)
+    assert same(weights(run), weights(trained.path))
+
+
+def test_two_processes_train_the_same_model(tmp_path: Path) -> None:
+    few = {
+        "tokenizer.steps": "12",
+        "prior.epochs": "1",
+        "layout_prior.epochs": "1",
+        "prior.dropout": "0",
+        "layout_prior.dropout": "0",
+    }
+    one, two = tmp_path / "one", tmp_path / "two"
+    settings = [f"{k}={v}" for k, v in (few | {"prior.token_noise": "0"}).items()]
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={port}", str(script), str(two)]
+    done = subprocess.run([*launch, *settings], capture_output=True, text=True, env=_environment(), timeout=180, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    train(digits(), one, preset="tiny", settings=TINY | dict(s.split("=") for s in settings), precision="32", threads=1)
+    alone, together = weights(one), weights(two)
+    for key, value in alone.items():
+        if value.is_floating_point() and "codebook" not in key and "quantizers" not in key:
+            assert (together[key] - value).abs().max() < 0.05 * value.abs().max() + 0.02, key
+
+
+def test_a_time_budget_ends_with_a_usable_model(tmp_path: Path) -> None:
+    begin = time.perf_counter()
+    endless = TINY | {"tokenizer.steps": "1000000", "prior.epochs": "100000", "layout_prior.epochs": "100000"}
+    system = train(digits(), tmp_path / "run", preset="tiny", settings=endless, max_minutes=0.1, precision="32", threads=1)
+    assert time.perf_counter() - begin < 60
+    assert len(list(system.synthesize(2))) == 2
+
+
+def test_a_prior_that_no_longer_improves_stops_and_keeps_its_best(tmp_path: Path) -> None:
+    overfit = TINY | {
+        "prior.epochs": "400",
+        "prior.patience": "2",
+        "prior.learning_rate": "0.02",
+        "prior.average": "0",
+        "layout_prior.epochs": "1",
+    }
+    train(digits(30), tmp_path / "run", preset="tiny", settings=overfit, precision="32", threads=1)
+    about = json.loads((tmp_path / "run" / "prior" / "part.json").read_text())
+    rows = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    held_out = {row["step"]: row["held_out_nats"] for row in rows if row["stage"] == "prior" and "held_out_nats" in row}
+    assert about["steps"] < 900
+    assert about["held_out_nats"] == pytest.approx(min(held_out.values()))
+    assert held_out[about["best_step"]] == pytest.approx(about["held_out_nats"])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"settings": TINY | {"prior.channels": "24"}}, "prior.channels is 16 there and 24 now"),
+        ({"seed": 1}, "seed is 0 there and 1 now"),
+        ({"system": "pre-msgnet"}, "system is 'msgnet' there and 'pre-msgnet' now"),
+        ({"data": digits(60, seed=5)}, "the data differ"),
+    ],
+)
+def test_a_run_made_otherwise_is_never_overwritten(trained: TrainedSystem, change: dict[str, object], said: str) -> None:
+    before = weights(trained.path)
+    arguments: dict[str, object] = {
+        "data": digits(),
+        "preset": "tiny",
+        "settings": TINY,
+        "precision": "32",
+        "threads": 1,
+    } | change
+    with pytest.raises(InputError, match="holds a run made otherwise") as refusal:
+        train(out=trained.path, **arguments)  # type: ignore[arg-type]
+    assert said in str(refusal.value)
+    assert same(weights(trained.path), before)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"system": "msgnett"}, "did you mean 'msgnet'"),
+        ({"preset": "smal"}, "did you mean 'small'"),
+        ({"settings": ["prior.chanels=9"]}, "did you mean 'prior.channels'"),
+        ({"settings": ["prior.channels=many"]}, "--set prior.channels=many"),
+        ({"settings": ["prior.dropout=1.5"]}, "less than 1"),
+        ({"settings": ["prior.channels"]}, "KEY=VALUE"),
+        ({"settings": ["prior.kernel_columns=4"]}, "must be odd"),
+        ({"size": (30, 33)}, "nearest size that fits is 32x32"),
+        ({"size": (0, 32)}, "expected at least 1x1"),
+        ({"augment": ["spin"]}, "flips, turns"),
+        ({"augment": ["turns"], "size": (32, 64)}, "square"),
+        ({"crop": True, "size": (64, 64)}, "smaller than the crop"),
+        ({"device": "cuda"}, "there is no GPU"),
+        ({"device": "abacus"}, "expected auto, cpu, cuda"),
+        ({"precision": "8"}, "expected auto, 32 or bf16"),
+        ({"threads": 0}, "expected 1 or more"),
+        ({"max_minutes": 0}, "more than 0"),
+        ({"group_by": "("}, "not a regular expression"),
+        ({"group_by": "nothing"}, "does not match the name"),
+        ({"data": digits(20)}, "fewer than 20"),
+        ({"settings": ["tokenizer.batch_size=10000000"]}, "lower tokenizer.batch_size"),
+    ],
+)
+def test_bad_requests_are_refused_in_one_line_before_anything_is_written(
+    tmp_path: Path, change: dict[str, object], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    arguments: dict[str, object] = {"data": digits(40), "preset": "tiny"} | change
+    with pytest.raises(InputError) as refusal:
+        train(out=tmp_path / "run", **arguments)  # type: ignore[arg-type]
+    assert said in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_fewer_than_twenty_pairs_train_with_force(tmp_path: Path) -> None:
+    few = TINY | {"tokenizer.steps": "3", "prior.epochs": "1", "layout_prior.epochs": "1"}
+    assert train(digits(12), tmp_path / "run", preset="tiny", settings=few, force=True, precision="32", threads=1).classes
+
+
+def test_a_folder_that_is_no_run_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("precious")
+    with pytest.raises(InputError, match="is not a run folder"):
+        train(digits(), tmp_path, preset="tiny", settings=TINY)
+    with pytest.raises(InputError, match="not a run folder"):
+        load(tmp_path)
+
+
+def test_damaged_newer_and_unfinished_runs_are_refused(trained: TrainedSystem, tmp_path: Path) -> None:
+    import shutil
+
+    def copy() -> Path:
+        shutil.rmtree(tmp_path / "run", ignore_errors=True)
+        return Path(shutil.copytree(trained.path, tmp_path / "run"))
+
+    run = copy()
+    with (run / "prior" / "weights.safetensors").open("r+b") as file:
+        file.seek(2000)
+        file.write(b"\0\1\2\3")
+    with pytest.raises(InputError, match=r"prior.weights\.safetensors: the weight file is damaged"):
+        load(run)
+    run = copy()
+    content = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps(content | {"format_version": 99}))
+    with pytest.raises(InputError, match="newer labelmint"):
+        load(run)
+    (run / "config.json").write_text("{not json")
+    with pytest.raises(InputError, match="not valid JSON"):
+        load(run)
+    run = copy()
+    (run / "prior" / "part.json").unlink()
+    with pytest.raises(InputError, match="has not finished"):
+        load(run)
+
+
+def test_a_plan_counts_what_training_will_use_and_writes_nothing(tmp_path: Path, trained: TrainedSystem) -> None:
+    made = plan(digits(), preset="tiny", settings=TINY, precision="32", threads=1)
+    stages = {stage.name: stage for stage in made.stages}
+    assert stages["tokenizer"].tokens == 128
+    assert stages["layout_prior"].tokens == 256
+    built = sum(stage.parameters for stage in made.stages)
+    saved = sum(v.numel() for k, v in weights(trained.path).items() if not k.endswith((".counts", ".sums", ".ready")))
+    assert built == saved
+    assert made.seconds > 0
+    assert made.to_json()["configuration"]["request"]["settings"]["prior"]["channels"] == 16
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,54 @@
+"""Quantizer: nearest entry, straight-through gradient, both updates, no dead codes."""
+
+import torch
+
+from labelmint.tokenizers.quantizer import Quantizer
+
+
+def test_tokens_are_the_nearest_entries_by_brute_force() -> None:
+    torch.manual_seed(0)
+    quantizer, z = Quantizer(16, 5).eval(), torch.randn(2, 5, 3, 4)
+    torch.nn.init.normal_(quantizer.codebook)
+    result = quantizer(z)
+    distances = torch.cdist(z.permute(0, 2, 3, 1).reshape(-1, 5), quantizer.codebook)
+    assert result.tokens.flatten().equal(distances.argmin(dim=1))
+    assert result.vectors.allclose(quantizer.lookup(result.tokens), atol=1e-6)
+
+
+def test_the_gradient_passes_straight_through() -> None:
+    quantizer, z = Quantizer(8, 3).eval(), torch.randn(1, 3, 2, 2, requires_grad=True)
+    weight = torch.randn(1, 3, 2, 2)
+    (quantizer(z).vectors * weight).sum().backward()
+    assert z.grad is not None
+    assert z.grad.equal(weight)
+
+
+def test_moving_average_revives_dead_codes_until_all_are_used() -> None:
+    torch.manual_seed(0)
+    quantizer = Quantizer(32, 2, update="ema", decay=0.8)
+    for _ in range(60):
+        quantizer(torch.randn(8, 2, 8, 8))
+    used = quantizer.eval()(torch.randn(32, 2, 8, 8)).tokens.unique()
+    assert len(used) == 32
+
+
+def test_the_loss_update_moves_only_the_codebook_and_lowers_its_loss() -> None:
+    torch.manual_seed(0)
+    quantizer, z = Quantizer(8, 2, update="loss"), torch.randn(4, 2, 8, 8)
+    optimizer = torch.optim.SGD(quantizer.parameters(), lr=1.0)
+    losses = []
+    for _ in range(20):
+        loss = quantizer(z).codebook
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < losses[0]
+    assert not any(p.requires_grad for p in Quantizer(8, 2, update="ema").parameters())
+
+
+def test_evaluation_moves_nothing() -> None:
+    quantizer = Quantizer(8, 2).eval()
+    before = {name: value.clone() for name, value in quantizer.state_dict().items()}
+    quantizer(torch.randn(2, 2, 4, 4))
+    assert all(value.equal(before[name]) for name, value in quantizer.state_dict().items())
