@@ -24,7 +24,7 @@ _HINTS = {
     errno.ENOENT: "no such file or folder",
     errno.ENOTDIR: "a part of this path is a file, not a folder",
     errno.EISDIR: "this is a folder, a file was expected",
-    errno.EEXIST: "exists already; give another path",
+    errno.EEXIST: "a file is in the way; give another path",
     errno.ENAMETOOLONG: "the name is too long",
 }
 

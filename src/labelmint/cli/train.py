@@ -81,12 +81,14 @@ def train(
     source = open_data(data, format_in, ignore)
     import labelmint.systems as systems
 
+    speaks = int(os.environ.get("RANK", "0")) == 0  # under torchrun one process speaks for all
     with Progress() as progress, interruptible("stopped; run the same command again to go on"):
+        report = progress.report if speaks else None
         if dry_run:
-            plan = systems.plan(source, **wanted, report=progress.report).to_json()
+            plan = systems.plan(source, **wanted, report=report).to_json()
         else:
-            trained = systems.train(source, out, **wanted, report=progress.report)
-    if int(os.environ.get("RANK", "0")) > 0:  # under torchrun one process speaks for all
+            trained = systems.train(source, out, **wanted, report=report)
+    if not speaks:
         return
     if dry_run:
         print_json(plan) if as_json else print(_plan_text(plan))

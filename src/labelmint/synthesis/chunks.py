@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -82,11 +83,11 @@ class ChunkFolder:
     def load(self, chunk: int) -> list[AnnotatedImage] | None:
         """The samples of a chunk; None when it is missing or can't be read."""
         try:
-            with np.load(self._file(chunk), allow_pickle=False) as archive:
+            with self._file(chunk).open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
                 arrays: dict[str, Any] = {key: archive[key] for key in archive.files}
             objects = json.loads(str(arrays["objects"]))
             return [self._pair(arrays, objects, row) for row in range(len(arrays["names"]))]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
             return None
 
     def _file(self, chunk: int) -> Path:

@@ -32,7 +32,7 @@ from labelmint.types import DataSet
 __all__ = ["plan", "train"]
 
 # What is left of the time budget, divided: the tokenizer takes the first share, the image prior its share of the rest, and so on.
-SHARES = {"tokenizer": 0.3, "prior": 0.75, "layout_prior": 1.0}
+SHARES = {"tokenizer": 0.25, "prior": 0.75, "layout_prior": 1.0}
 
 
 def train(
@@ -216,7 +216,7 @@ def _plan(parts: TwoStageParts, config: RunConfig, prepared: Prepared, timed: bo
     facts = Facts(config.image_channels, request.size, len(config.symbols))
     shown: dict[str, Any] = config.model_dump(mode="json")
     return make_plan(
-        parts, request.settings, facts, pairs=len(prepared.training), data_bytes=prepared.bytes, configuration=shown,
+        parts, request.settings, facts, views=prepared.training.views, data_bytes=prepared.bytes, configuration=shown,
         max_minutes=request.max_minutes, bfloat16=config.precision == "bf16-mixed", timed=timed,
     )  # fmt: skip
 

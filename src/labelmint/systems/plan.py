@@ -20,6 +20,7 @@ from labelmint.objectives.reconstruction import vq_loss
 from labelmint.protocols import Prior, Tokenizer
 from labelmint.systems.config import Settings
 from labelmint.systems.parts import Facts, TwoStageParts
+from labelmint.training.prior import steps_of
 from labelmint.types import LayoutBatch
 
 __all__ = ["Plan", "StagePlan", "check_memory", "make_plan"]
@@ -73,7 +74,7 @@ class Plan:
 
 
 def make_plan(
-    parts: TwoStageParts, settings: Settings, facts: Facts, *, pairs: int, data_bytes: int, configuration: dict[str, Any],
+    parts: TwoStageParts, settings: Settings, facts: Facts, *, views: int, data_bytes: int, configuration: dict[str, Any],
     max_minutes: float | None, bfloat16: bool, timed: bool,
 ) -> Plan:  # fmt: skip
     """Measure each stage's step; `timed` = False leaves the seconds out (0), for the memory check alone."""
@@ -83,7 +84,7 @@ def make_plan(
     for name, module in parts.modules.items():
         section = getattr(settings, name)
         step = _loss_of(name, module, image, layouts)
-        steps = section.steps if name == "tokenizer" else max(round(section.epochs * pairs / section.batch_size), 1)
+        steps = section.steps if name == "tokenizer" else steps_of(section, views)
         seconds = _seconds(step, bfloat16) / BATCH_MEASURED * section.batch_size * steps if timed else 0.0
         parameters = sum(p.numel() for p in module.parameters())
         height, width = cast(Tokenizer, module).streams[0].grid if name == "tokenizer" else cast(Prior, module).grid

@@ -30,11 +30,11 @@ def _tiny() -> Settings:
         tokenizer=TokenizerSection(channels=64, residual_channels=32, codebook_size=64, code_dim=32, steps=1500, batch_size=32),
         prior=PriorSection(
             channels=64, residual_channels=64, blocks=2, residual_blocks=2, kernel_rows=3, kernel_columns=5, attention_channels=32,
-            epochs=60, batch_size=32, learning_rate=2e-3, condition_scale=2, token_noise=0.1,
+            steps=3000, batch_size=32, learning_rate=2e-3, token_noise=0.1,
         ),
         layout_prior=LayoutPriorSection(
             channels=32, residual_channels=32, blocks=2, residual_blocks=2, kernel_rows=3, kernel_columns=5, attention_channels=32,
-            epochs=30, batch_size=32, learning_rate=2e-3, scale=2, token_noise=0.0,
+            steps=2000, batch_size=32, learning_rate=2e-3, scale=2, token_noise=0.0,
         ),
     )  # fmt: skip
 
@@ -44,11 +44,11 @@ def _small() -> Settings:
         tokenizer=TokenizerSection(channels=64, residual_channels=64, codebook_size=128, code_dim=32, steps=6000, batch_size=32),
         prior=PriorSection(
             channels=64, residual_channels=64, blocks=2, residual_blocks=3, kernel_rows=3, kernel_columns=5, attention_channels=64,
-            epochs=300, batch_size=16, learning_rate=1e-3, condition_scale=2, token_noise=0.05,
+            steps=6000, batch_size=16, learning_rate=1e-3, token_noise=0.05,
         ),
         layout_prior=LayoutPriorSection(
             channels=48, residual_channels=48, blocks=2, residual_blocks=2, kernel_rows=3, kernel_columns=5, attention_channels=32,
-            epochs=200, batch_size=32, learning_rate=1e-3, scale=2, token_noise=0.0,
+            steps=2000, batch_size=32, learning_rate=1e-3, scale=2, token_noise=0.0,
         ),
     )  # fmt: skip
 

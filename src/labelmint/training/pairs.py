@@ -37,6 +37,12 @@ class Pairs:
         return len(self.images)
 
     @property
+    def views(self) -> int:
+        """Views an epoch: one a pair, or as many crops as cover the area of the images."""
+        view = self.fixed(0, 1).layouts.ids[0].numel()
+        return max(round(sum(ids.size for ids in self.ids) / view), len(self))
+
+    @property
     def variance(self) -> float:
         """Variance of the pixels on [-1, 1], over at most 512 pairs."""
         sample = self.images[:: max(len(self) // 512, 1)]

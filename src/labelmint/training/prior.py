@@ -22,7 +22,7 @@ from labelmint.training.run import RunFolder
 from labelmint.training.stage import Stage, reseed
 from labelmint.types import Batch, LayoutBatch
 
-__all__ = ["PriorTraining", "Tokenize", "train_prior"]
+__all__ = ["PriorTraining", "Tokenize", "steps_of", "train_prior"]
 
 Tokenize: TypeAlias = Callable[[Batch], tuple[Tensor, LayoutBatch | None]]
 
@@ -32,7 +32,8 @@ class PriorTraining(BaseModel):
 
     model_config = ConfigDict(extra="forbid", validate_default=True)
 
-    epochs: float = Field(100, gt=0, description="passes over the training pairs")
+    epochs: float = Field(1000, gt=0, description="passes over the training pairs (over their area where they are cropped)")
+    steps: int = Field(6000, ge=1, description="at most this many steps, whatever the epochs")
     batch_size: int = Field(32, ge=1)
     learning_rate: float = Field(1e-3, gt=0)
     weight_decay: float = Field(0.01, ge=0)
@@ -61,7 +62,7 @@ def train_prior(
     optimizer = torch.optim.AdamW(
         prior.parameters(), lr=config.learning_rate, betas=(0.9, 0.95), weight_decay=config.weight_decay
     )
-    steps = max(math.ceil(config.epochs * len(training) / config.batch_size), 1)
+    steps = steps_of(config, training.views)
     stage = Stage(name, fabric, run, prior, optimizer, steps, seconds, report)
     model, wrapped = fabric.setup(prior, optimizer)
     device, rank, world = fabric.device, fabric.global_rank, fabric.world_size
@@ -99,6 +100,11 @@ def train_prior(
         "steps": stage.step,
         "seconds": stage.clock.elapsed,
     }
+
+
+def steps_of(config: PriorTraining, views: int) -> int:
+    """The step budget over a number of views an epoch."""
+    return min(max(math.ceil(config.epochs * views / config.batch_size), 1), config.steps)
 
 
 def _tokenized(tokenize: Tokenize, batch: Batch, device: torch.device) -> tuple[Tensor, LayoutBatch | None]:

@@ -1,0 +1,46 @@
+"""Losses equal their formulas."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from labelmint.objectives.likelihood import negative_log_likelihood
+from labelmint.objectives.reconstruction import vq_loss
+from labelmint.tokenizers.quantizer import Quantized
+from labelmint.types import LayoutBatch
+
+
+class _Tokenizer(nn.Module):
+    def forward(self, image: Tensor) -> tuple[Tensor, list[Quantized]]:
+        nothing = torch.zeros(1)
+        return image + 0.5, [Quantized(nothing, nothing, torch.tensor(c), torch.tensor(b)) for c, b in ((0.2, 1.0), (0.4, 2.0))]
+
+
+def test_the_three_part_loss_is_equation_one() -> None:
+    total, terms = vq_loss(_Tokenizer(), torch.zeros(2, 1, 4, 4), variance=0.5, commitment=0.25)
+    assert float(total) == pytest.approx(0.25 / 0.5 + 3.0 + 0.25 * 0.6)
+    assert {name: pytest.approx(float(term)) for name, term in terms.items()} == {"mse": 0.25, "commitment": 0.6, "codebook": 3.0}
+
+
+class _Prior(nn.Module):
+    codebook_size = 4
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read: list[Tensor] = []
+
+    def forward(self, tokens: Tensor, layouts: LayoutBatch | None) -> Tensor:
+        self.read.append(tokens)
+        return torch.zeros(len(tokens), 4, *tokens.shape[1:])
+
+
+def test_the_likelihood_of_a_uniform_prior_is_log_k_and_noise_changes_only_what_is_read() -> None:
+    torch.manual_seed(0)
+    prior, tokens = _Prior(), torch.randint(4, (8, 16, 16))
+    assert float(negative_log_likelihood(prior, tokens, None)) == pytest.approx(math.log(4))
+    assert prior.read[0] is tokens
+    negative_log_likelihood(prior, tokens, None, noise=0.4)
+    changed = float((prior.read[1] != tokens).float().mean())
+    assert changed == pytest.approx(0.4 * 3 / 4, abs=0.03)

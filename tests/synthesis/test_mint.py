@@ -1,0 +1,272 @@
+"""Minting: the sampling law on disk, resuming, what is refused, and what each file says of itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import labelmint
+from labelmint.datasets.digits import DIGIT_CLASSES
+from labelmint.errors import InputError
+from labelmint.formats import read
+from labelmint.synthesis import mint
+from labelmint.synthesis.chunks import ChunkFolder
+from labelmint.synthesis.provenance import SOURCE_TYPE, count_objects, count_pixels
+from labelmint.types import AnnotatedImage, DataSet, Layout, LayoutObject
+
+
+class Fake:
+    """A system whose sample i depends on (seed, i) alone; notes which chunks it drew and can be interrupted."""
+
+    system, digest, device, size, classes = "fake", "0123", torch.device("cpu"), (16, 16), DIGIT_CLASSES
+
+    def __init__(self, *, own_layouts: bool = True, stop_at: int | None = None, digest: str = "0123") -> None:
+        self.has_layout_prior, self.stop_at, self.digest = own_layouts, stop_at, digest
+        self.drawn: list[int] = []
+
+    def sample_chunk(
+        self, chunk: int, *, seed: int, batch_size: int, layouts: Any, per_layout: int, **rest: Any
+    ) -> list[AnnotatedImage]:
+        if chunk == self.stop_at:
+            raise KeyboardInterrupt
+        self.drawn.append(chunk)
+        return [self._pair(seed, chunk * batch_size + row) for row in range(batch_size)]
+
+    def _pair(self, seed: int, index: int) -> AnnotatedImage:
+        rng = np.random.default_rng((seed, index))
+        instances = np.zeros((16, 16), np.uint16)
+        instances[2:6, 2:6], instances[8:12, 3:9] = 1, 2
+        labels = np.zeros((16, 16), np.uint8)
+        labels[instances == 1], labels[instances == 2] = 1 + index % 10, 3
+        return AnnotatedImage(
+            name=f"synthetic_{index:06d}",
+            image=rng.integers(0, 256, (16, 16, 1), dtype=np.uint8),
+            layout=Layout(label_map=labels, instances=instances),
+        )
+
+    def layouts_of(self, data: DataSet) -> torch.Tensor:
+        return torch.zeros(len(data), 16, 16, dtype=torch.int16)
+
+    def training_layouts(self) -> torch.Tensor:
+        return torch.zeros(3, 16, 16, dtype=torch.int16)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
+
+
+def rows(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
+
+
+def make(out: Path, system: Fake | None = None, **options: Any) -> Path:
+    return mint(system or Fake(), out, **{"n": 10, "batch_size": 4, **options})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("format", ["folder", "coco"])
+def test_what_is_written_reads_back_and_two_mints_are_equal(tmp_path: Path, format: str) -> None:
+    out = make(tmp_path / "a", format=format)
+    assert files(make(tmp_path / "b", format=format)) == files(out)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+    data = read(out)
+    assert data.format == format
+    assert data.names == tuple(f"synthetic_{i:06d}" for i in range(10))
+    for index, pair in enumerate(data):
+        made = Fake()._pair(0, index)
+        assert np.array_equal(pair.image, made.image)
+        assert np.array_equal(pair.layout.label_map, made.layout.label_map)
+
+
+def test_a_sample_has_the_same_bytes_for_every_count_and_start(tmp_path: Path) -> None:
+    whole = files(make(tmp_path / "whole", n=12))
+    for start, n in ((0, 1), (3, 6), (11, 1)):
+        part = files(make(tmp_path / f"from{start}", n=n, start=start))
+        pictures = {name for name in part if name.startswith(("images/", "labels/", "instances/"))}
+        assert len(pictures) == 3 * n
+        assert all(part[name] == whole[name] for name in pictures)
+
+
+def test_only_the_chunks_that_are_needed_are_drawn(tmp_path: Path) -> None:
+    system = Fake()
+    make(tmp_path / "out", system, n=5, start=7)
+    assert system.drawn == [1, 2]
+
+
+@pytest.mark.parametrize("stop_at", [0, 1, 2])
+def test_a_stopped_mint_resumes_to_the_same_bytes_and_draws_nothing_twice(tmp_path: Path, stop_at: int) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        make(tmp_path / "out", Fake(stop_at=stop_at))
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(InputError, match="--resume"):
+        make(tmp_path / "out")
+    system = Fake()
+    make(tmp_path / "out", system, resume=True)
+    assert system.drawn == list(range(stop_at, 3))
+    assert files(tmp_path / "out") == files(make(tmp_path / "never_stopped"))
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_stopped_while_writing_nothing_appears_and_a_damaged_chunk_is_drawn_again(tmp_path: Path, monkeypatch: Any) -> None:
+    def fail(*args: object, **named: object) -> None:
+        raise OSError("disk full")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="disk full"):
+        patch.setattr("labelmint.pictures.contact_sheet", fail)
+        make(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    chunk = tmp_path / "out.partial" / "chunk-000001.npz"
+    chunk.write_bytes(chunk.read_bytes()[:100])
+    system = Fake()
+    make(tmp_path / "out", system, resume=True)
+    assert system.drawn == [1]
+    assert files(tmp_path / "out") == files(make(tmp_path / "never_stopped"))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"seed": 1}, "seed 0, now it is 1"),
+        ({"batch_size": 2}, "batch_size 4, now it is 2"),
+        ({"temperature": 0.5}, "temperature 0.85, now it is 0.5"),
+        ({"n": 11}, "n 10, now it is 11"),
+        ({"system": Fake(digest="4567")}, "weights '0123', now it is '4567'"),
+    ],
+)
+def test_a_resume_with_other_settings_is_refused_naming_the_difference(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        make(tmp_path / "out", Fake(stop_at=1))
+    before = files(tmp_path)
+    with pytest.raises(InputError) as refusal:
+        make(tmp_path / "out", resume=True, **change)
+    assert said in str(refusal.value)
+    assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"n": 0}, "-n 0"),
+        ({"start": -1}, "--start -1"),
+        ({"seed": -1}, "--seed -1"),
+        ({"batch_size": 0}, "--batch-size 0"),
+        ({"per_layout": 0}, "--per-layout 0"),
+        ({"temperature": 0.0}, "--temperature 0"),
+        ({"layout_temperature": float("inf")}, "--layout-temperature inf"),
+        ({"format": "bbbc041"}, "--format bbbc041"),
+    ],
+)
+def test_bad_values_are_refused_before_anything_is_written(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError) as refusal:
+        make(tmp_path / "out", **change)
+    assert said in str(refusal.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_holds_anything_is_left_alone_and_an_empty_one_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "file").write_text("precious")
+    with pytest.raises(InputError, match="not an empty folder"):
+        make(tmp_path / "file")
+    with pytest.raises(InputError, match="not an empty folder"):
+        make(tmp_path / "new", copies={"coco": tmp_path})
+    assert len(read(make(tmp_path / "out"))) == 10
+
+
+def test_copies_hold_the_same_pairs_in_other_formats(tmp_path: Path) -> None:
+    system = Fake()
+    make(tmp_path / "folder", system, copies={"coco": tmp_path / "coco"})
+    assert system.drawn == [0, 1, 2]
+    assert files(tmp_path / "coco") == files(make(tmp_path / "alone", format="coco"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["alone", "coco", "folder"]
+
+
+def test_every_png_the_manifest_and_the_card_say_where_the_pairs_came_from(tmp_path: Path) -> None:
+    out = make(tmp_path / "out", seed=7, temperature=0.5)
+    with Image.open(out / "images" / "synthetic_000009.png") as picture:
+        text = dict(picture.info)
+    assert text["generator"] == "labelmint"
+    assert text["version"] == labelmint.__version__
+    assert text["synthetic"] == "true"
+    assert text["DigitalSourceType"] == SOURCE_TYPE
+    wanted = {"system": "fake", "weights": "0123", "seed": "7", "index": "9", "temperature": "0.5", "batch_size": "4"}
+    assert wanted.items() <= text.items()
+    lines = rows(out)
+    assert [line["index"] for line in lines] == list(range(10))
+    assert lines[9]["chunk"] == 2
+    assert lines[9]["objects"] == {"2": 1, "9": 1}
+    assert sum(lines[9]["pixels"].values()) == 256
+    assert {"batch_size", "device", "precision", "threads", "weights", "seed"} <= lines[0].keys()
+    card = (out / "README.md").read_text()
+    for words in ("synthetic", "`fake`", "0123", "-n 10 --seed 7", "| 2 | 11 |", "torch"):
+        assert words in card
+    assert str(tmp_path) not in card
+    assert json.loads((out / "settings.json").read_text())["temperature"] == 0.5
+    with Image.open(out / "contact_sheet.png") as picture:
+        assert min(picture.size) > 64
+
+
+def test_given_layouts_and_those_of_the_run_are_named(tmp_path: Path) -> None:
+    data = read(make(tmp_path / "layouts", n=3))
+    given = rows(make(tmp_path / "given", layouts=data, per_layout=2, n=8))
+    assert [row["layout"][-1] for row in given] == list("00112200")
+    assert "--layouts DATA --per-layout 2" in (tmp_path / "given" / "README.md").read_text()
+    own = make(tmp_path / "own", Fake(own_layouts=False), n=4)
+    assert [row["layout"] for row in rows(own)] == [f"training layout {j}" for j in (0, 1, 2, 0)]
+    assert "training layouts of the run" in (own / "README.md").read_text()
+    assert rows(tmp_path / "layouts")[0]["layout"] is None
+
+
+def test_chunks_keep_all_of_a_pair(tmp_path: Path) -> None:
+    box = (0.5, 1.0, 4.0, 5.25)
+    things = (
+        LayoutObject(class_id=2, box=box, polygons=((0.0, 0.0, 4.0, 0.0, 4.0, 4.0),), attributes={"age": 3}),
+        LayoutObject(class_id=3, box=box, rle={"size": [8, 8], "counts": "abc"}, crowd=True),
+    )
+    pairs = [
+        AnnotatedImage(
+            name=f"n{i}",
+            image=np.full((8, 8, 3), i, np.uint8),
+            layout=Layout(label_map=np.full((8, 8), 300 + i, np.uint16), objects=things[:i]),
+        )
+        for i in range(3)
+    ]
+    folder = ChunkFolder(tmp_path / "chunks", {}, resume=False)
+    folder.save(4, pairs)
+    assert folder.load(3) is None
+    loaded = folder.load(4)
+    assert loaded is not None
+    for made, found in zip(pairs, loaded, strict=True):
+        assert (found.name, found.layout.objects, found.layout.instances) == (made.name, made.layout.objects, None)
+        assert np.array_equal(found.image, made.image)
+        assert np.array_equal(found.layout.label_map, made.layout.label_map)
+        assert found.layout.label_map.dtype == made.layout.label_map.dtype
+
+
+def test_counts_follow_instances_or_else_connected_pieces() -> None:
+    labels = np.zeros((6, 6), np.uint8)
+    labels[0:2], labels[4:6], labels[2, 0] = 1, 1, 255
+    assert count_objects(Layout(label_map=labels), DIGIT_CLASSES) == {"0": 2}
+    assert count_pixels(Layout(label_map=labels), DIGIT_CLASSES) == {"background": 11, "0": 24, "ignore": 1}
+    instances = np.where(labels == 1, 5, 0).astype(np.uint16)
+    assert count_objects(Layout(label_map=labels, instances=instances), DIGIT_CLASSES) == {"0": 1}
+
+
+@pytest.fixture
+def real(tiny_run: Path) -> Iterator[Any]:
+    yield labelmint.load(tiny_run, threads=1)
+
+
+def test_a_real_system_mints_what_synthesize_draws(real: Any, tmp_path: Path) -> None:
+    out = mint(real, tmp_path / "out", n=5, seed=3, start=2, batch_size=4)
+    for made, found in zip(real.synthesize(5, seed=3, start=2, batch_size=4), read(out), strict=True):
+        assert made.name == found.name
+        assert np.array_equal(made.image, found.image)
+        assert np.array_equal(made.layout.label_map, found.layout.label_map)
+        assert found.provenance["weights"] == real.digest

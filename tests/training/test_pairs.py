@@ -1,0 +1,52 @@
+"""Batches: functions of (seed, step), epochs that show every pair once, image and ids moved alike."""
+
+import numpy as np
+import pytest
+import torch
+
+from labelmint.datasets.geometry import Geometry
+from labelmint.training.pairs import Pairs
+
+
+def pairs(n: int = 10, seed: int = 0, crop: bool = True) -> Pairs:
+    """Images whose pixels equal their ids, so that a wrong move of one of them shows."""
+    rng = np.random.default_rng(1)
+    ids = [rng.integers(0, 200, (12, 16)).astype(np.uint8) for _ in range(n)]
+    geometry = Geometry(size=(8, 8), crop=crop, augment=frozenset({"flips", "turns"}))
+    return Pairs([i[..., None] for i in ids], ids, geometry, seed)
+
+
+def test_a_batch_is_a_function_of_seed_and_step() -> None:
+    one, two, other = pairs(), pairs(), pairs(seed=1)
+    two.batch(7, 4)  # what was drawn before has no influence
+    assert one.batch(3, 4).image.equal(two.batch(3, 4).image)
+    assert not one.batch(3, 4).image.equal(one.batch(4, 4).image)
+    assert not one.batch(3, 4).image.equal(other.batch(3, 4).image)
+
+
+def test_one_draw_moves_image_and_ids() -> None:
+    batch = pairs().batch(0, 32)
+    assert batch.image.shape == (32, 1, 8, 8)
+    assert ((batch.image[:, 0] + 1) * 127.5).round().byte().equal(batch.layouts.ids)
+
+
+def test_every_epoch_shows_every_pair_once() -> None:
+    constant = [np.full((8, 8), k, np.uint8) for k in range(10)]
+    made = Pairs([c[..., None] for c in constant], constant, Geometry(size=(8, 8)), 0)
+    for epoch in range(3):
+        seen = torch.cat([made.batch(epoch * 5 + k, 2).layouts.ids[:, 0, 0] for k in range(5)])
+        assert seen.sort().values.tolist() == list(range(10))
+
+
+def test_processes_share_a_batch_without_gaps_or_doubles() -> None:
+    whole, made = pairs().batch(2, 6), pairs()
+    parts = [made.batch(2, 6, rank, 2) for rank in range(2)]
+    for rank, part in enumerate(parts):
+        assert part.image.equal(whole.image[rank::2])
+
+
+def test_the_fixed_view_is_the_middle_and_the_variance_that_of_numpy() -> None:
+    made = pairs(3)
+    np.testing.assert_array_equal(made.fixed(1, 1).layouts.ids[0].numpy(), made.ids[1][2:10, 4:12])
+    expected = np.var(np.stack(made.images).astype(float) / 127.5 - 1)
+    assert made.variance == pytest.approx(expected)
