@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -50,5 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Arguments:
         arguments: the words after `labelmint`; those of the process when None.
     """
+    if arguments is None:
+        # Read when PyTorch loads. Idle threads that spin, the default, take the cores from the working ones wherever other
+        # programs compute too: two threads on two busy cores were found to be 50 times slower than with this.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     words = list(sys.argv[1:] if arguments is None else arguments)
     return answer(lambda: app(words, prog_name="labelmint", standalone_mode=False))

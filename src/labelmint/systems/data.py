@@ -63,6 +63,7 @@ def prepare(
     group_by: str | None,
     seed: int,
     force: bool,
+    available: int = 1 << 62,
     tell: Callable[[int, int], None] = lambda done, of: None,
 ) -> Prepared:
     """Load every training pair once.
@@ -73,6 +74,7 @@ def prepare(
         cell: pixels a layout cell; instances nearer than this to each other are colored apart.
         group_by, seed: of the split and the batches.
         force: go on with fewer than 20 pairs.
+        available: bytes that the pairs may take.
         tell: called with (pairs loaded, pairs in all).
     """
     parts = split(data.names, data.train, data.test, group_by=group_by)
@@ -84,10 +86,17 @@ def prepare(
     if not parts.training or not parts.validation:
         raise InputError(f"{data.source}: a training and a validation pair are needed; label more images")
     names = [*parts.training, *parts.validation]
-    loaded = []
-    for done, name in enumerate(names):
+    loaded, taken = [], 0
+    for done, name in enumerate(names, start=1):
         loaded.append(_fit(data, data.load(name), geometry, cell))
-        tell(done + 1, len(names))
+        taken += sum(part.nbytes for part in loaded[-1] if part is not None)
+        if taken * len(names) / done > available:
+            need, have = taken * len(names) / done / 2**30, available / 2**30
+            raise InputError(
+                f"{data.source}: {len(names)} pairs need about {need:.1f} GiB of memory and {have:.1f} GiB are free; "
+                "take a smaller --size, or with --crop a smaller --scale"
+            )
+        tell(done, len(names))
     return _assemble(data, parts, loaded, geometry, seed)
 
 

@@ -181,6 +181,7 @@ def _prepared(data: DataSet | str | Path, request: Request, force: bool, tell: R
         group_by=request.group_by,
         seed=request.seed,
         force=force,
+        available=available_memory(torch.device("cpu")),
         tell=lambda done, of: tell(Event("data", done, of)) if done % 50 == 0 or done == of else None,
     )
 
