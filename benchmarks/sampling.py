@@ -25,7 +25,15 @@ from labelmint.types import LayoutBatch
 def main() -> None:
     """Measure and print one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    for name, default in (("batch", 16), ("rows", 16), ("columns", 8), ("channels", 64), ("threads", 2), ("repeat", 5), ("every", 16)):
+    for name, default in (
+        ("batch", 16),
+        ("rows", 16),
+        ("columns", 8),
+        ("channels", 64),
+        ("threads", 2),
+        ("repeat", 5),
+        ("every", 16),
+    ):
         parser.add_argument(f"--{name}", type=int, default=default)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

@@ -132,7 +132,7 @@ def test_bbbc041_becomes_coco_and_folder_with_its_ignored_boxes(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda items: items[0]["objects"][0]["bounding_box"]["maximum"].update(c=11), "outside its image of 8 x 6"),
+        (lambda items: items[0]["objects"][0]["bounding_box"]["maximum"].update(c=11), "outside its image of 6x8"),
         (lambda items: items[0]["objects"][0].pop("category"), "lacks a bounding_box"),
         (lambda items: items[0]["objects"][0]["bounding_box"]["minimum"].update(r=5), "the minimum first"),
         (lambda items: items[0]["image"].update(pathname="images/b.png"), "missing, first 'b'"),

@@ -14,7 +14,9 @@ def parts() -> tuple[DualPathVQVAE, PixelSNAIL]:
     torch.manual_seed(0)
     tokenizer = DualPathVQVAE(DualPathConfig(channels=16, codebook_size=8, code_dim=4), 3, (16, 16))
     tokenizer(torch.rand(4, 3, 16, 16) * 2 - 1)
-    config = PixelSNAILConfig(channels=8, residual_channels=8, blocks=1, residual_blocks=1, attention_channels=4, attention_heads=1)
+    config = PixelSNAILConfig(
+        channels=8, residual_channels=8, blocks=1, residual_blocks=1, attention_channels=4, attention_heads=1
+    )
     return tokenizer.eval(), PixelSNAIL(config, 8, (8, 4), stack=2, symbols=3).eval()
 
 

@@ -7,14 +7,16 @@ import pytest
 from labelmint.datasets.digits import DIGIT_CLASSES, make_digits, split
 from labelmint.systems import TrainedSystem, train
 from labelmint.types import DataSet
+from tests.conftest import SMALLEST
 
-TINY = {
-    "tokenizer.channels": "16", "tokenizer.residual_channels": "8", "tokenizer.codebook_size": "16", "tokenizer.steps": "40",
-    "tokenizer.batch_size": "8", "tokenizer.evaluate_every": "20", "prior.channels": "16", "prior.residual_channels": "16",
-    "prior.blocks": "1", "prior.epochs": "3", "prior.evaluate_every": "4", "prior.batch_size": "8", "prior.condition_channels": "16",
-    "prior.condition_residual_channels": "16", "layout_prior.channels": "12", "layout_prior.residual_channels": "12",
-    "layout_prior.blocks": "1", "layout_prior.epochs": "2", "layout_prior.evaluate_every": "4", "layout_prior.batch_size": "8",
-}  # fmt: skip
+TINY = dict(setting.split("=") for setting in SMALLEST) | {
+    "tokenizer.steps": "40",
+    "tokenizer.evaluate_every": "20",
+    "prior.epochs": "3",
+    "prior.evaluate_every": "4",
+    "layout_prior.epochs": "2",
+    "layout_prior.evaluate_every": "4",
+}
 
 
 def digits(n: int = 60, seed: int = 0) -> DataSet:

@@ -222,7 +222,9 @@ def test_bad_requests_are_refused_in_one_line_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
-def test_images_that_do_not_fit_in_memory_are_refused_before_they_fill_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_that_do_not_fit_in_memory_are_refused_before_they_fill_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("labelmint.systems.pipeline.available_memory", lambda device: 50_000)
     with pytest.raises(InputError, match="40 pairs need about"):
         train(digits(50), tmp_path / "run", preset="tiny")

@@ -39,7 +39,12 @@ def test_the_log_rewinds_to_a_checkpoint_and_survives_a_torn_line(tmp_path: Path
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [("[]", "JSON object"), ("{}", "no format_version"), (json.dumps({"format_version": 2}), "newer labelmint"), ("{", "not valid JSON")],
+    [
+        ("[]", "JSON object"),
+        ("{}", "no format_version"),
+        (json.dumps({"format_version": 2}), "newer labelmint"),
+        ("{", "not valid JSON"),
+    ],
 )
 def test_configurations_that_can_not_be_read_say_why(tmp_path: Path, content: str, said: str) -> None:
     (tmp_path / "config.json").write_text(content)

@@ -212,7 +212,7 @@ def _same_size(image_file: Path, image: Array, label_file: Path, label: Array) -
     if image.shape[:2] != label.shape:
         (h, w), (other_h, other_w) = image.shape[:2], label.shape
         raise InputError(
-            f"{image_file} is {w} x {h} pixels but {label_file} is {other_w} x {other_h}; make the label of the image's size"
+            f"{image_file} is {h}x{w} pixels (height x width) but {label_file} is {other_h}x{other_w}; make the label of the image's size"
         )
 
 

@@ -142,7 +142,7 @@ def _opened(path: Path, formats: tuple[str, ...], max_pixels: int) -> Iterator[I
         try:
             with Image.open(path, formats=formats) as picture:
                 if picture.width * picture.height > max_pixels:
-                    raise InputError(_too_large(path, f"{picture.width} x {picture.height} pixels", max_pixels))
+                    raise InputError(_too_large(path, f"{picture.height}x{picture.width} pixels", max_pixels))
                 yield picture
         except InputError:
             raise

@@ -83,7 +83,7 @@ def decode(rle: Mapping[str, Any], size: Size) -> Array:
     """
     counts = counts_of(rle["counts"])
     if counts is None or min(counts, default=0) < 0 or sum(counts) != size[0] * size[1]:
-        raise InputError(f"run lengths {str(rle['counts'])[:40]!r} are none of {size[0]} x {size[1]} pixels")
+        raise InputError(f"run lengths {str(rle['counts'])[:40]!r} are none of {size[0]}x{size[1]} pixels")
     by_columns = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
     return by_columns.reshape(size[1], size[0]).T
 

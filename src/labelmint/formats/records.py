@@ -37,7 +37,7 @@ class RecordLoader:
         (height, width), (stated_height, stated_width) = image.shape[:2], record.size
         if (height, width) != record.size:
             raise InputError(
-                f"{record.path} is {width} x {height} pixels, but {self.source} says {stated_width} x {stated_height}; "
+                f"{record.path} is {height}x{width} pixels (height x width), but {self.source} says {stated_height}x{stated_width}; "
                 "use the images that were annotated"
             )
         label_map, instances = paint(record.objects, record.size)

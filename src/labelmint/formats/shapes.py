@@ -26,7 +26,7 @@ def check_extent(x0: float, y0: float, x1: float, y1: float, size: Size, what: s
     height, width = size
     if min(x0, y0) < -TOLERANCE or x1 > width + TOLERANCE or y1 > height + TOLERANCE:
         raise InputError(
-            f"{what} reaches from ({x0:g}, {y0:g}) to ({x1:g}, {y1:g}), outside its image of {width} x {height} pixels; "
+            f"{what} reaches from ({x0:g}, {y0:g}) to ({x1:g}, {y1:g}), outside its image of {height}x{width} pixels (height x width); "
             "clip it, or mend the image's size"
         )
 

@@ -107,6 +107,7 @@ def plan(data: DataSet | str | Path, *, system: str = "msgnet", preset: str = "s
     max_minutes: float | None = None, force: bool = False, report: Report | None = None,
 ) -> Plan:  # fmt: skip
     """What `train` with the same arguments would do and need; writes nothing."""
+    _quiet()
     request = _request(system, preset, size, crop, scale, augment, settings, group_by, seed, max_minutes)
     where = choose_device(device)
     torch.set_num_threads(choose_threads(threads))
