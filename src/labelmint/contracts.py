@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load as safetensors_load
+from safetensors.torch import save as safetensors_save
 from torch import Tensor, nn
 
-from labelmint.protocols import ImageGenerator, Prior, Seed, Tokenizer
+from labelmint.protocols import Condition, ImageGenerator, Prior, Seed, Tokenizer
 from labelmint.types import AnnotatedImage, Array, Batch, ClassSet, DataSet, LayoutBatch
 
 __all__ = ["ContractError", "check_format", "check_generator", "check_prior", "check_tokenizer", "difference"]
@@ -128,9 +130,15 @@ def check_tokenizer(tokenizer: Tokenizer, batch: Batch) -> None:
     _require(decoded.shape[-2:] == batch.image.shape[-2:], f"decodes to {tuple(decoded.shape)}, not to the size of the image")
     if isinstance(tokenizer, nn.Module):
         again = copy.deepcopy(tokenizer)
-        again.load_state_dict({name: value.clone() for name, value in tokenizer.state_dict().items()})
+        for value in again.state_dict().values():  # so that only what is loaded can answer the same
+            value.zero_()
+        again.load_state_dict(safetensors_load(safetensors_save(_contiguous(tokenizer))))
         same = all(torch.equal(found, tokens[name]) for name, found in _tokens(again, batch).items())
         _require(same, "tokens differ after saving and loading the state")
+
+
+def _contiguous(module: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
 
 
 def _tokens(tokenizer: Tokenizer, batch: Batch) -> dict[str, Tensor]:
@@ -138,30 +146,39 @@ def _tokens(tokenizer: Tokenizer, batch: Batch) -> dict[str, Tensor]:
         return tokenizer.encode(batch)
 
 
-@torch.no_grad()
 def check_prior(prior: Prior, layouts: LayoutBatch | None, batch_size: int = 2, tolerance: float = 1e-5) -> None:
-    """The laws of a prior, on weights whose logits spread (not on fresh ones).
+    """The laws of a prior, on weights whose logits spread (not on fresh ones); the grid needs at least three positions.
 
     Causality: another token at position i leaves the logits at and before i as they were, and changes some after it. Equality: `step` is
-    `logits` there, to `tolerance` of the largest logit.
+    `logits` there, to `tolerance` of the largest logit. Obedience: given layouts, others change the logits.
     """
-    generator = torch.Generator().manual_seed(0)
-    height, width = prior.grid
-    tokens = torch.randint(prior.codebook_size, (batch_size, height, width), generator=generator)
-    condition = prior.prepare(layouts)
-    full = prior.logits(tokens, condition).flatten(2)
-    _require(float(full.std()) > 0.1, "the logits hardly spread; check a prior after some training")
-    for position in {0, 1, width - 1, width, height * width // 2, height * width - 2}:
+    with torch.no_grad():
+        condition = prior.prepare(layouts)
+        device = prior.step(None, prior.start(batch_size, condition)).device
+        generator = torch.Generator().manual_seed(0)
+        tokens = torch.randint(prior.codebook_size, (batch_size, *prior.grid), generator=generator).to(device)
+        full = prior.logits(tokens, condition).flatten(2)
+        _require(float(full.std()) > 0.1, "the logits hardly spread; check a prior after some training")
+        _check_causality(prior, tokens, condition, full)
+        state, previous, bound = prior.start(batch_size, condition), None, tolerance * float(full.abs().max())
+        for position in range(full.shape[2]):
+            error = float((prior.step(previous, state) - full[:, :, position]).abs().max())
+            _require(error <= bound, f"step differs from logits by {error:.2g} at position {position}; allowed is {bound:.2g}")
+            previous = tokens.flatten(1)[:, position]
+        if layouts is not None:
+            others = prior.prepare(LayoutBatch(layouts.ids.flip(1).roll(1, 2)))
+            moved = (prior.logits(tokens, others).flatten(2) - full).abs().max()
+            _require(float(moved) > bound, "other layouts leave the logits as they were")
+
+
+def _check_causality(prior: Prior, tokens: Tensor, condition: Condition, full: Tensor) -> None:
+    (height, width), count = prior.grid, full.shape[2]
+    for position in {p for p in (0, 1, width - 1, width, height * width // 2, count - 2) if 0 <= p < count - 1}:
         changed = tokens.flatten(1).clone()
         changed[:, position] = (changed[:, position] + 1) % prior.codebook_size
         moved = (prior.logits(changed.view_as(tokens), condition).flatten(2) - full).abs().amax(dim=(0, 1))
         _require(float(moved[: position + 1].max()) == 0, f"logits at or before position {position} see the token there")
         _require(float(moved[position + 1 :].max()) > 0, f"no logits after position {position} see the token there")
-    state, previous, bound = prior.start(batch_size, condition), None, tolerance * float(full.abs().max())
-    for position in range(height * width):
-        error = float((prior.step(previous, state) - full[:, :, position]).abs().max())
-        _require(error <= bound, f"step differs from logits by {error:.2g} at position {position}; allowed is {bound:.2g}")
-        previous = tokens.flatten(1)[:, position]
 
 
 def check_generator(generator: ImageGenerator, layouts: LayoutBatch, image_channels: int) -> None:

@@ -57,7 +57,7 @@ class ClassSet:
     """The classes of a data set, ordered by id, and the ids that mean "ignore".
 
     Ids lie in [0, 65535]. Ignore ids are symbols of their own: generated like a class, written back, left out of losses and
-    scores. Raises InputError for doubled or negative ids and for an id that is both a class and ignored.
+    scores; an id that is a class is not ignored. Raises InputError for doubled ids and ids out of range.
     """
 
     classes: tuple[ClassInfo, ...]

@@ -30,6 +30,15 @@ def test_reducing_and_enlarging_invent_no_symbol_and_fractions_are_counts(ids: n
         assert set(seen[i].unique().tolist()) <= set(reduced[i].unique().tolist())
 
 
+@given(arrays.arrays(np.uint8, (2, 3, 4), elements=st.integers(0, 4)))
+def test_enlarging_equals_the_one_hot_definition(cells: np.ndarray) -> None:
+    tokens = torch.from_numpy(cells)
+    one_hot = torch.nn.functional.one_hot(tokens.long(), 5).permute(0, 3, 1, 2).double()
+    shares = torch.nn.functional.interpolate(one_hot, size=(12, 20), mode="bilinear", align_corners=False)
+    enlarged = LabelMap(5, (3, 4), (12, 20)).enlarge(tokens)
+    assert shares.gather(1, enlarged[:, None].long())[:, 0].allclose(shares.amax(1), atol=1e-5)
+
+
 def test_a_layout_made_of_whole_cells_survives_and_its_tokenizer_keeps_the_laws() -> None:
     cells = torch.randint(5, (2, 4, 6), generator=torch.Generator().manual_seed(0))
     ids = cells.repeat_interleave(2, 1).repeat_interleave(2, 2)

@@ -64,9 +64,9 @@ class CausalConv2d(nn.Module):
 
     def start(self, batch_size: int, grid: tuple[int, int]) -> CausalConvState:
         """A state with no inputs yet."""
-        height, width = grid
-        channels = self.weight.shape[1]
-        inputs = self.weight.new_zeros(batch_size, height + self.rows - 1, width + 2 * self.reach, channels)
+        (height, width), channels = grid, self.weight.shape[1]
+        room = (0, 0) if self.rows == self.columns == 1 else (height + self.rows - 1, width + 2 * self.reach)
+        inputs = self.weight.new_zeros(batch_size, *room, channels)
         current = self.weight[:, :, -1, : self.reach + 1].permute(2, 1, 0).reshape(-1, self.weight.shape[0])
         upper = self.weight[:, :, :-1].contiguous() if self.rows > 1 else None
         return CausalConvState(inputs, None, upper, current.contiguous())

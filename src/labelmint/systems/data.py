@@ -15,7 +15,7 @@ from labelmint.datasets.splits import Split, split
 from labelmint.errors import InputError
 from labelmint.tokenizers.label_map import SymbolTable, color_instances
 from labelmint.training.pairs import Pairs
-from labelmint.types import AnnotatedImage, Array, DataSet
+from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet
 
 __all__ = ["Prepared", "fit_layouts", "prepare"]
 
@@ -119,7 +119,7 @@ def _assemble(
 ) -> Prepared:
     channels = max(image.shape[2] for image, _, _ in loaded)
     symbols = SymbolTable.of((labels, colors) for _, labels, colors in loaded)
-    digest = hashlib.sha256(repr((parts, symbols)).encode())
+    digest = hashlib.sha256(repr((parts, symbols, data.classes)).encode())
     images, ids = [], []
     for image, labels, colors in loaded:
         images.append(np.repeat(image, channels, axis=2) if image.shape[2] < channels else image)
@@ -138,8 +138,17 @@ def _assemble(
     )
 
 
-def fit_layouts(data: DataSet, geometry: Geometry, symbols: SymbolTable, cell: int) -> Array:
-    """Symbol maps (N, H, W) of a data set's layouts, to draw images for them; crops are taken from the middle."""
+def fit_layouts(data: DataSet, geometry: Geometry, symbols: SymbolTable, classes: ClassSet, cell: int) -> Array:
+    """Symbol maps (N, H, W) of a data set's layouts, to draw images for them; crops are taken from the middle.
+
+    Raises InputError for classes that the run was not trained on, by id or by name.
+    """
+    for info in data.classes.classes:
+        if info.id in classes.ids and classes.name_of(info.id) != info.name:
+            raise InputError(
+                f"{data.source}: class {info.id} is {info.name!r} there and {classes.name_of(info.id)!r} in the run; "
+                "give layouts with the run's classes"
+            )
     known = {class_id for class_id, _ in symbols.symbols}
     maps = []
     for pair in data:

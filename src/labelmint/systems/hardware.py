@@ -2,17 +2,66 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import torch
+from lightning_fabric import Fabric
 from torch import nn
 
 from labelmint.errors import InputError
 
-__all__ = ["available_memory", "choose_device", "choose_precision", "choose_threads"]
+if TYPE_CHECKING:
+    from labelmint.systems.run_config import RunConfig
+
+__all__ = ["Hardware", "available_memory", "choose_device", "choose_hardware", "open_fabric"]
 
 PRECISIONS = ("32-true", "bf16-mixed")
+
+
+class Hardware(NamedTuple):
+    """Where a run computes: "cpu", "cuda" or "cuda:N"; "32-true" or "bf16-mixed"; CPU threads."""
+
+    device: str
+    precision: str
+    threads: int
+
+
+def choose_hardware(device: str, precision: str, threads: int | None, stored: RunConfig | None) -> Hardware:
+    """What was asked for, else what the stored run chose, else what is found now; sets the number of threads.
+
+    Raises InputError for what is not there.
+    """
+    where = choose_device(stored.device if device == "auto" and stored else device)
+    count = choose_threads(stored.threads if threads is None and stored else threads)
+    torch.set_num_threads(count)
+    chosen = choose_precision(stored.precision if precision == "auto" and stored else precision, where)
+    return Hardware(str(where), chosen, count)
+
+
+def open_fabric(hardware: Hardware) -> Fabric:
+    """Lightning Fabric over one process, or over as many as `torchrun` started."""
+    for logger in ("lightning_fabric", "lightning.fabric"):  # its announcements are no news to the person who waits
+        logging.getLogger(logger).setLevel(logging.ERROR)
+    device, world = torch.device(hardware.device), processes()
+    nodes = world // int(os.environ.get("LOCAL_WORLD_SIZE", world))
+    devices: Any = world // nodes if world > 1 else [device.index or 0] if device.type == "cuda" else 1
+    fabric = Fabric(
+        accelerator=device.type,
+        devices=devices,
+        num_nodes=nodes,
+        strategy="ddp" if world > 1 else "auto",
+        precision=cast(Any, hardware.precision),
+    )
+    fabric.launch()
+    return fabric
+
+
+def processes() -> int:
+    """How many processes `torchrun` started; 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def choose_device(asked: str) -> torch.device:
@@ -36,7 +85,8 @@ def choose_threads(asked: int | None) -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if asked is not None and asked < 1:
         raise InputError(f"--threads {asked}: expected 1 or more")
-    return asked or int(os.environ.get("OMP_NUM_THREADS", 0)) or cores
+    from_environment = os.environ.get("OMP_NUM_THREADS", "")
+    return asked or (int(from_environment) if from_environment.isdecimal() else 0) or cores
 
 
 def choose_precision(asked: str, device: torch.device) -> str:
@@ -47,7 +97,9 @@ def choose_precision(asked: str, device: torch.device) -> str:
     if asked != "auto":
         raise InputError(f"--precision {asked}: expected auto, 32 or bf16")
     if device.type == "cuda":
-        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+    if processes() > 1:  # each would measure for itself, and they have to agree
+        return "32-true"
     return "bf16-mixed" if _seconds(True) * 1.2 < _seconds(False) else "32-true"
 
 
@@ -76,6 +128,8 @@ def available_memory(device: torch.device) -> int:
     try:
         with open("/sys/fs/cgroup/memory.max", encoding="ascii") as file:  # noqa: PTH123
             limit = file.read().strip()
-        return min(free, int(limit)) if limit.isdigit() else free
-    except OSError:
+        with open("/sys/fs/cgroup/memory.current", encoding="ascii") as file:  # noqa: PTH123
+            used = int(file.read())
+        return min(free, int(limit) - used) if limit.isdecimal() else free
+    except (OSError, ValueError):
         return free

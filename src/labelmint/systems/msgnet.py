@@ -41,12 +41,13 @@ def _images(settings: Settings, facts: Facts) -> tuple[DualPathVQVAE, PixelSNAIL
 def check_size(settings: Settings, size: tuple[int, int]) -> None:
     """Raise InputError, naming the nearest size that fits, when the token grid does not divide the size."""
     token = 1 << settings.tokenizer.downsamplings
-    cells = max(settings.prior.condition_scale, settings.layout_prior.scale)
-    if token % settings.prior.condition_scale or token % settings.layout_prior.scale:
-        raise InputError(
-            f"prior.condition_scale and layout_prior.scale must divide the {token} pixels of a token's side, got {cells}; "
-            f"set them to 1, 2 or {token}"
-        )
+    for name, scale in (
+        ("prior.condition_scale", settings.prior.condition_scale),
+        ("layout_prior.scale", settings.layout_prior.scale),
+    ):
+        if token % scale:
+            fitting = ", ".join(str(1 << k) for k in range(settings.tokenizer.downsamplings + 1))
+            raise InputError(f"{name}={scale}: must divide the {token} pixels of a token's side; take one of {fitting}")
     if any(side < token or side % token for side in size):
         fits = "x".join(str(max(round(side / token), 1) * token) for side in size)
         raise InputError(

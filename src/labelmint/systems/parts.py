@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 import torch
@@ -13,9 +12,10 @@ from labelmint.generators.two_stage import TwoStage
 from labelmint.layouts.from_prior import PriorLayouts
 from labelmint.protocols import ImageGenerator, LayoutSource, Prior, Tokenizer
 from labelmint.tokenizers.label_map import LabelMap
+from labelmint.training.prior import Tokenize
 from labelmint.types import Batch, LayoutBatch
 
-__all__ = ["Facts", "TwoStageParts"]
+__all__ = ["Facts", "StageSpec", "TwoStageParts"]
 
 
 class Facts(NamedTuple):
@@ -24,6 +24,19 @@ class Facts(NamedTuple):
     image_channels: int
     size: tuple[int, int]
     symbols: int
+
+
+class StageSpec(NamedTuple):
+    """One stage of training.
+
+    name: of the part, its folder in the run, and its section of the settings. module: what is trained. share: of a time budget,
+    relative to the stages that are still to come. tokenize: what a prior learns of a batch; None for a tokenizer, which learns images.
+    """
+
+    name: str
+    module: nn.Module
+    share: float
+    tokenize: Tokenize | None
 
 
 @dataclass
@@ -41,11 +54,13 @@ class TwoStageParts:
     prior: nn.Module
     label_map: LabelMap
     layout_prior: nn.Module | None = None
-    modules: Mapping[str, nn.Module] = field(init=False)
 
-    def __post_init__(self) -> None:
-        parts = {"tokenizer": self.tokenizer, "prior": self.prior, "layout_prior": self.layout_prior}
-        self.modules = {name: part for name, part in parts.items() if part is not None}
+    def stages(self) -> list[StageSpec]:
+        """What is trained, in order."""
+        stages = [StageSpec("tokenizer", self.tokenizer, 0.25, None), StageSpec("prior", self.prior, 0.55, self.image_tokens)]
+        if self.layout_prior is not None:
+            stages.append(StageSpec("layout_prior", self.layout_prior, 0.2, self.layout_tokens))
+        return stages
 
     def image_tokens(self, batch: Batch) -> tuple[Tensor, LayoutBatch]:
         """What the image prior learns: tokens, given layouts as they will be seen when sampled."""

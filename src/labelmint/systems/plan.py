@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from labelmint.errors import InputError
 from labelmint.objectives.likelihood import negative_log_likelihood
 from labelmint.objectives.reconstruction import vq_loss
 from labelmint.protocols import Prior, Tokenizer
-from labelmint.systems.config import Settings
-from labelmint.systems.parts import Facts, TwoStageParts
+from labelmint.systems.parts import StageSpec, TwoStageParts
+from labelmint.systems.run_config import RunConfig
 from labelmint.training.prior import steps_of
-from labelmint.types import LayoutBatch
+from labelmint.types import Batch, LayoutBatch
 
 __all__ = ["Plan", "StagePlan", "check_memory", "make_plan"]
 
@@ -74,36 +74,45 @@ class Plan:
 
 
 def make_plan(
-    parts: TwoStageParts, settings: Settings, facts: Facts, *, views: int, data_bytes: int, configuration: dict[str, Any],
-    max_minutes: float | None, bfloat16: bool, timed: bool,
-) -> Plan:  # fmt: skip
-    """Measure each stage's step; `timed` = False leaves the seconds out (0), for the memory check alone."""
-    image = torch.rand(BATCH_MEASURED, facts.image_channels, *facts.size) * 2 - 1
-    layouts = LayoutBatch(torch.zeros(BATCH_MEASURED, *facts.size, dtype=torch.uint8))
+    parts: TwoStageParts,
+    config: RunConfig,
+    *,
+    views: int,
+    data_bytes: int,
+    device: torch.device,
+    timed: bool,
+) -> Plan:
+    """Measure each stage's step on the device; `timed` = False leaves the seconds out (0), for the memory check alone."""
+    request = config.request
+    image = torch.rand(BATCH_MEASURED, config.image_channels, *request.size) * 2 - 1
+    layouts = LayoutBatch(torch.zeros(BATCH_MEASURED, *request.size, dtype=torch.uint8))
+    batch = Batch(image.to(device), layouts.to(device))
     stages = []
-    for name, module in parts.modules.items():
-        section = getattr(settings, name)
-        step = _loss_of(name, module, image, layouts)
-        steps = section.steps if name == "tokenizer" else steps_of(section, views)
-        seconds = _seconds(step, bfloat16) / BATCH_MEASURED * section.batch_size * steps if timed else 0.0
-        parameters = sum(p.numel() for p in module.parameters())
-        height, width = cast(Tokenizer, module).streams[0].grid if name == "tokenizer" else cast(Prior, module).grid
-        needed = 4 * COPIES * parameters + _saved_bytes(step) // BATCH_MEASURED * section.batch_size
-        stages.append(StagePlan(name, parameters, height * width, steps, seconds, needed, f"{name}.batch_size"))
-        module.zero_grad(set_to_none=True)
-    return Plan(configuration, tuple(stages), data_bytes, max_minutes)
+    for spec in parts.stages():
+        section = getattr(request.settings, spec.name)
+        step = _loss_of(spec, batch)
+        steps = section.steps if spec.tokenize is None else steps_of(section, views)
+        seconds = _seconds(step, device, config.precision) / BATCH_MEASURED * section.batch_size * steps if timed else 0.0
+        parameters = sum(p.numel() for p in spec.module.parameters())
+        height, width = cast(Tokenizer, spec.module).streams[0].grid if spec.tokenize is None else cast(Prior, spec.module).grid
+        needed = 4 * COPIES * parameters + _saved_bytes(step) * section.batch_size
+        stages.append(StagePlan(spec.name, parameters, height * width, steps, seconds, needed, f"{spec.name}.batch_size"))
+        spec.module.zero_grad(set_to_none=True)
+    return Plan(config.model_dump(mode="json"), tuple(stages), data_bytes, request.max_minutes)
 
 
-def _loss_of(name: str, module: nn.Module, image: Tensor, layouts: LayoutBatch) -> Callable[[int], Tensor]:
-    if name == "tokenizer":
-        return lambda n: vq_loss(module.eval(), image[:n], 1.0, 0.25)[0]
-    tokens = torch.zeros(len(image), *cast(Prior, module).grid, dtype=torch.long)
-    given = layouts if name == "prior" else None
-    return lambda n: negative_log_likelihood(module.eval(), tokens[:n], LayoutBatch(given.ids[:n]) if given is not None else None)
+def _loss_of(spec: StageSpec, batch: Batch) -> Callable[[int], Tensor]:
+    """The loss of the first n items."""
+    module, tokenize = spec.module.to(batch.image.device).eval(), spec.tokenize
+    if tokenize is None:
+        return lambda n: vq_loss(module, batch.image[:n], 1.0, 0.25)[0]
+    with torch.no_grad():
+        tokens, seen = tokenize(batch)
+    return lambda n: negative_log_likelihood(module, tokens[:n], LayoutBatch(seen.ids[:n]) if seen is not None else None)
 
 
 def _saved_bytes(step: Callable[[int], Tensor]) -> int:
-    """Bytes that autograd keeps for a backward pass of the measured batch."""
+    """Bytes that autograd keeps for the backward pass of one item."""
     kept: dict[int, int] = {}
 
     def note(tensor: Tensor) -> Tensor:
@@ -112,17 +121,19 @@ def _saved_bytes(step: Callable[[int], Tensor]) -> int:
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         step(1)
-    return sum(kept.values()) * BATCH_MEASURED
+    return sum(kept.values())
 
 
-def _seconds(step: Callable[[int], Tensor], bfloat16: bool) -> float:
+def _seconds(step: Callable[[int], Tensor], device: torch.device, precision: str) -> float:
     """Of a forward and a backward pass of the measured batch, the faster of two after a warm-up; one alone when it is slow."""
     best = float("inf")
     for _ in range(3):
         begin = time.perf_counter()
-        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16-mixed"):
             loss = step(BATCH_MEASURED)
         loss.backward()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
         best = min(best, time.perf_counter() - begin)
         if best > 10:
             break
@@ -130,16 +141,10 @@ def _seconds(step: Callable[[int], Tensor], bfloat16: bool) -> float:
 
 
 def check_memory(plan: Plan, available: int) -> None:
-    """Raise InputError, naming the setting to change, when the plan needs more memory than there is."""
-    if plan.bytes <= available:
-        return
+    """Raise InputError, naming the setting to change, when training needs more than the free memory; data are loaded by then."""
     worst = max(plan.stages, key=lambda stage: stage.bytes)
-    have, need = available / 2**30, plan.bytes / 2**30
-    if plan.data_bytes > worst.bytes:
+    if worst.bytes > available:
         raise InputError(
-            f"the images need {need:.1f} GiB of memory and {have:.1f} GiB are free; take a smaller --size or a smaller --scale"
+            f"training {worst.name} needs about {worst.bytes / 2**30:.1f} GiB of memory and {available / 2**30:.1f} GiB are free; "
+            f"lower {worst.setting} (--set {worst.setting}=...) or take a smaller --size"
         )
-    raise InputError(
-        f"training {worst.name} needs about {need:.1f} GiB of memory and {have:.1f} GiB are free; "
-        f"lower {worst.setting} (--set {worst.setting}=...) or take a smaller --size"
-    )

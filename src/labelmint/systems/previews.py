@@ -15,7 +15,9 @@ from labelmint.training.pairs import Pairs
 from labelmint.training.run import RunFolder
 from labelmint.types import Array
 
-__all__ = ["write_previews"]
+__all__ = ["LAST_PREVIEW", "write_previews"]
+
+LAST_PREVIEW = "samples.png"
 
 
 def write_previews(run: RunFolder, parts: TwoStageParts, validation: Pairs, device: torch.device) -> None:
@@ -24,7 +26,7 @@ def write_previews(run: RunFolder, parts: TwoStageParts, validation: Pairs, devi
     pictures.curves(run.read_log(), run.path / "curves.png")
     pictures.image_grid(_reconstructions(parts, validation, device), run.path / "reconstructions.png", columns=8)
     system = TrainedSystem(run.path, config, parts, "", device)
-    pictures.contact_sheet(system.sample_chunk(0, batch_size=16), config.class_set, run.path / "samples.png")
+    pictures.contact_sheet(system.sample_chunk(0, batch_size=16), config.class_set, run.path / LAST_PREVIEW)
 
 
 @torch.no_grad()

@@ -58,7 +58,7 @@ class TrainedSystem:
         """Symbol maps (N, H, W) of a data set, fitted like the training data; an argument of `sample_chunk`."""
         request = self.config.request
         geometry = Geometry(size=request.size, crop=request.crop, scale=request.scale)
-        return torch.from_numpy(fit_layouts(data, geometry, self.config.symbol_table, self._cell))
+        return torch.from_numpy(fit_layouts(data, geometry, self.config.symbol_table, self.classes, self._cell))
 
     @property
     def _cell(self) -> int:
@@ -91,7 +91,8 @@ class TrainedSystem:
         seeds = [(seed, chunk * batch_size + row) for row in range(batch_size)]
         given = self._layout_source(layouts, per_layout).sample(seeds, temperature=layout_temperature)
         seen = self._parts.label_map.as_seen(given) if self._own_layouts is None or layouts is not None else given
-        images = self._generator.sample(LayoutBatch(seen.ids.to(self.device)), seeds, temperature=temperature)
+        with torch.backends.cudnn.flags(allow_tf32=False):
+            images = self._generator.sample(LayoutBatch(seen.ids.to(self.device)), seeds, temperature=temperature)
         pixels = ((images.float() + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
         ids = seen.ids.cpu().numpy()
         return [self._pair(index, pixels[row], ids[row]) for row, (_, index) in enumerate(seeds)]
@@ -119,7 +120,13 @@ class TrainedSystem:
         layouts: DataSet | None = None,
         per_layout: int = 1,
     ) -> Iterator[AnnotatedImage]:
-        """Pairs start ... start + n - 1, one after the other."""
+        """Pairs start ... start + n - 1, one after the other; the arguments are those of `sample_chunk`.
+
+        Raises InputError for numbers out of range.
+        """
+        for name, value, least in (("n", n, 0), ("seed", seed, 0), ("start", start, 0), ("batch_size", batch_size, 1)):
+            if value < least:
+                raise InputError(f"{name} must be at least {least}, got {value}")
         given = self.layouts_of(layouts) if layouts is not None else None
         for chunk in range(start // batch_size, -(-(start + n) // batch_size)):
             pairs = self.sample_chunk(
@@ -137,9 +144,10 @@ class TrainedSystem:
 
 def build_parts(config: RunConfig) -> TwoStageParts:
     """The untrained parts of a configuration; the same weights for the same seed."""
-    torch.manual_seed(config.request.seed)
     facts = Facts(config.image_channels, config.request.size, len(config.symbols))
-    return system_named(config.request.system).build(config.request.settings, facts)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.request.seed)
+        return system_named(config.request.system).build(config.request.settings, facts)
 
 
 def load(run: str | Path, *, device: str = "auto", threads: int | None = None) -> TrainedSystem:
@@ -149,7 +157,7 @@ def load(run: str | Path, *, device: str = "auto", threads: int | None = None) -
     where = choose_device(device)
     torch.set_num_threads(threads or config.threads)
     parts, digest = build_parts(config), hashlib.sha256()
-    for name, module in parts.modules.items():
+    for name, module, _, _ in parts.stages():
         if not folder.finished(name):
             raise InputError(
                 f"{folder.path}: training has not finished ({name} is missing); run the same `labelmint train` again"

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from labelmint.protocols import Stream
 from labelmint.types import Array, Batch, Layout, LayoutBatch
@@ -26,7 +25,6 @@ from labelmint.types import Array, Batch, Layout, LayoutBatch
 __all__ = ["LabelMap", "SymbolTable", "area_fractions", "color_instances"]
 
 _MAX_COLORS = 4
-_SHARES_AT_ONCE = 1 << 26  # floats: 256 MB, whatever the number of symbols
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ class SymbolTable:
         return found.astype(np.uint8 if len(self) <= 256 else np.int16)
 
     def layout(self, indices: Array, has_instances: bool) -> Layout:
-        """Symbol indices (H, W) -> Layout with class ids and, where the data have them, instances and their boxes."""
+        """Symbol indices (H, W) -> Layout with class ids and, where the data have them, instances."""
         from scipy import ndimage
 
         class_of = np.array([class_id for class_id, _ in self.symbols])
@@ -87,7 +85,8 @@ def color_instances(instances: Array, reach: int) -> Array:
     Greedy in order of first appearance, by the smallest color that no neighbor has. Where four do not suffice the least used one
     among the neighbors is taken; such instances may merge, as at any coarse grid.
     """
-    ids = [int(i) for i in dict.fromkeys(instances[instances > 0].tolist())]
+    values, first = np.unique(instances, return_index=True)
+    ids = [int(i) for i in values[np.argsort(first)] if i > 0]
     neighbors: dict[int, set[int]] = {i: set() for i in ids}
     for dy, dx in _ring(reach):
         a = instances[max(dy, 0) : instances.shape[0] + min(dy, 0), max(dx, 0) : instances.shape[1] + min(dx, 0)]
@@ -112,6 +111,13 @@ def _ring(reach: int) -> list[tuple[int, int]]:
     for r in {1, max(reach // 2, 1), max(reach, 1)}:
         offsets |= {(0, r), (r, 0), (r, r), (r, -r), (r, r // 2), (r, -(r // 2)), (r // 2, r), (r // 2, -r)}
     return sorted(offsets)
+
+
+def _neighbors(cells: int, pixels: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """For each pixel of an axis the two cells around its center, and the weight of the second."""
+    place = ((torch.arange(pixels, device=device) + 0.5) * cells / pixels - 0.5).clamp(0, cells - 1)
+    first = place.floor().long()
+    return first, (first + 1).clamp(max=cells - 1), place - first
 
 
 def area_fractions(ids: Tensor, grid: tuple[int, int], symbols: int) -> Tensor:
@@ -164,16 +170,24 @@ class LabelMap:
         return area_fractions(ids, self.grid, self.symbols).argmax(dim=1)
 
     def enlarge(self, tokens: Tensor) -> Tensor:
-        """(B, h, w) -> (B, H, W): bilinear shares of the one-hot cells, the largest wins."""
+        """(B, h, w) -> (B, H, W): bilinear shares of the one-hot cells, the largest wins, the lowest symbol among equals.
+
+        Only the four cells around a pixel have a share in it, so no one-hot is built.
+        """
         if self.grid == self.size:
             return tokens.to(torch.int16)
-        at_once = max(_SHARES_AT_ONCE // (self.symbols * self.size[0] * self.size[1]), 1)
-        return torch.cat([self._enlarge(part) for part in tokens.split(at_once)])
-
-    def _enlarge(self, tokens: Tensor) -> Tensor:
-        one_hot = functional.one_hot(tokens.long(), self.symbols).permute(0, 3, 1, 2).float()
-        shares = functional.interpolate(one_hot, size=self.size, mode="bilinear", align_corners=False)
-        return shares.argmax(dim=1).to(torch.int16)
+        (top, bottom, down), (left, right, across) = (
+            _neighbors(n, size, tokens.device) for n, size in zip(self.grid, self.size, strict=True)
+        )
+        down, across = down[:, None], across[None]
+        corners = [tokens[:, row][:, :, column].to(torch.int16) for row in (top, bottom) for column in (left, right)]
+        weights = [v * u for v in (1 - down, down) for u in (1 - across, across)]
+        best_share, best = torch.full(corners[0].shape, -1.0, device=tokens.device), corners[0]
+        for candidate in corners:
+            share = sum((weight * (corner == candidate) for weight, corner in zip(weights, corners, strict=True)), start=0 * down)
+            better = (share > best_share + 1e-6) | ((share > best_share - 1e-6) & (candidate < best))
+            best_share, best = torch.where(better, share, best_share), torch.where(better, candidate, best)
+        return best
 
     def as_seen(self, layouts: LayoutBatch) -> LayoutBatch:
         """The layouts after reducing and enlarging: what the image prior is shown."""

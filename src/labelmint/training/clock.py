@@ -2,7 +2,7 @@
 
 Progress is the share of the steps or of the time that is used up, whichever is further; the learning rate follows it:
 
-    lr(p) = lr_max * min(p / w, 1) * (1 + cos(pi * max(p - w, 0) / (1 - w))) / 2,    w = warm-up share
+    lr(p) = lr_max * min(p / w + 0.02, 1) * (1 + cos(pi * max(p - w, 0) / (1 - w))) / 2,    w = warm-up share
 """
 
 from __future__ import annotations
@@ -102,3 +102,5 @@ def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+    if asked:  # after the last look of the loop: the next stage must not begin
+        raise KeyboardInterrupt

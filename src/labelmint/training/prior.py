@@ -15,6 +15,7 @@ from lightning_fabric import Fabric
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from labelmint.errors import InputError
 from labelmint.objectives.likelihood import negative_log_likelihood
 from labelmint.training.clock import Report, learning_rate, stop_on_interrupt
 from labelmint.training.pairs import Pairs
@@ -74,24 +75,27 @@ def train_prior(
     with stop_on_interrupt() as asked_to_stop:
         while not stage.over(asked_to_stop()) and stage.facts.get("without_better", 0) < config.patience:
             reseed(training.seed, name, stage.step, rank)
-            stage.set_learning_rate(learning_rate(config.learning_rate, stage.clock.progress(stage.step)))
+            stage.set_learning_rate(learning_rate(config.learning_rate, stage.progress))
             tokens, layouts = _tokenized(tokenize, training.batch(stage.step, config.batch_size, rank, world), device)
             model.train()
             loss = negative_log_likelihood(model, tokens, layouts, config.token_noise)
             wrapped.zero_grad()
             fabric.backward(loss)
-            fabric.clip_gradients(model, wrapped, max_norm=1.0)
-            wrapped.step()
+            norm = fabric.clip_gradients(model, wrapped, max_norm=1.0, error_if_nonfinite=False)
+            if norm is None or bool(norm.isfinite()):  # one overflow must not spoil the weights
+                wrapped.step()
             stage.step += 1
             _move_average(average, prior, min(config.average, stage.step / (stage.step + 10)))
 
             if stage.step % config.evaluate_every == 0 or stage.step == steps:
-                last = {"held_out_nats": _judge(average, held_out)}
+                last = {"held_out_nats": stage.agreed(_judge(average, held_out))}
                 _keep_if_best(stage, average, last["held_out_nats"])
             if stage.step % 10 == 0 or stage.step % config.evaluate_every == 0:
                 stage.tell({"nats": float(loss.detach()), **last}, config.batch_size)
             stage.save_if_due()
-    _keep_if_best(stage, average, _judge(average, held_out))
+    _keep_if_best(stage, average, stage.agreed(_judge(average, held_out)))
+    if "best" not in stage.extra:
+        raise InputError(f"{name}: the held-out loss was never finite; lower {name}.learning_rate")
     prior.load_state_dict(stage.extra["best"], strict=False)
     prior.eval()
     return {

@@ -35,10 +35,15 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def _write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     aside = path.with_name(f".{path.name}.partial")
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, aside, metadata=metadata)
+    try:
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, aside, metadata=metadata)
+    except SafetensorError as error:  # which hides that the disk is full, say
+        aside.unlink(missing_ok=True)
+        raise OSError(f"{path}: could not be written ({error})") from None
     with aside.open("rb") as file:
         os.fsync(file.fileno())
     aside.replace(path)
@@ -113,7 +118,11 @@ class RunFolder:
         folder.mkdir(parents=True, exist_ok=True)
         _write_tensors(folder / "weights.safetensors", weights, {})
         write_json(folder / "part.json", {**about, "sha256": _digest(folder / "weights.safetensors")})
-        (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+        self.drop_checkpoint(part)
+
+    def drop_checkpoint(self, part: str) -> None:
+        """Remove what a finished part no longer needs."""
+        (self.path / part / "checkpoint.safetensors").unlink(missing_ok=True)
 
     def load_part(self, part: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Weights and part.json of a finished part; raises InputError when a file is missing or damaged."""

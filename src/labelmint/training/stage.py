@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+import math
+from typing import Any, TypeVar
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from labelmint.errors import InputError
 from labelmint.training.clock import Clock, Event, Report
 from labelmint.training.run import RunFolder
 
 __all__ = ["Stage", "reseed"]
 
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
+T = TypeVar("T")
 
 
 def reseed(seed: int, stage: str, step: int, rank: int) -> None:
@@ -50,7 +53,7 @@ class Stage:
         self.name, self.fabric, self.run, self.report = name, fabric, run, report
         self.module, self.optimizer = module, optimizer
         self.extra: dict[str, dict[str, Tensor]] = {}
-        self.step = 0
+        self.step, self.progress = 0, 0.0
         self.facts: dict[str, Any] = {}
         elapsed = self._restore()
         self.clock = Clock(steps, seconds, elapsed)
@@ -97,17 +100,27 @@ class Stage:
         return float(where["elapsed"])
 
     def over(self, asked_to_stop: bool = False) -> bool:
-        """Whether to end here. Processes must agree, so the first one's clock decides for all; saves first when asked to stop."""
-        over, stop = self.clock.over(self.step), asked_to_stop
-        if self.fabric.world_size > 1:
-            over, stop = self.fabric.broadcast((over, stop))
-        if stop and not over:
+        """Whether to end before this step; saves first when asked to stop, and sets `progress`.
+
+        Processes must agree to the last bit, so the first one's clock and signals decide for all.
+        """
+        decided = self.clock.over(self.step), asked_to_stop, self.clock.progress(self.step)
+        over, stop, self.progress = self.agreed(decided)
+        if stop:
             self.save_if_due(force=True)
             raise KeyboardInterrupt
         return over
 
+    def agreed(self, value: T) -> T:
+        """The first process's value, in all of them."""
+        return self.fabric.broadcast(value) if self.fabric.world_size > 1 else value
+
     def tell(self, losses: dict[str, float], batch_size: int, message: str = "") -> None:
-        """Report progress and write a line to the log."""
+        """Report progress and write a line to the log; raise InputError when a loss is no longer a number."""
+        if not all(math.isfinite(loss) for loss in losses.values()):
+            raise InputError(
+                f"{self.name}: the loss is no longer finite after {self.step} steps; lower {self.name}.learning_rate"
+            )
         speed = self.clock.speed(self.step)
         seconds_left = self.clock.seconds_left(self.step, speed)
         if self.fabric.global_rank == 0:

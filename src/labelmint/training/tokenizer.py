@@ -53,7 +53,7 @@ def train_tokenizer(
     with stop_on_interrupt() as asked_to_stop:
         while not stage.over(asked_to_stop()):
             reseed(training.seed, "tokenizer", stage.step, rank)
-            stage.set_learning_rate(learning_rate(config.learning_rate, stage.clock.progress(stage.step)))
+            stage.set_learning_rate(learning_rate(config.learning_rate, stage.progress))
             batch = training.batch(stage.step, config.batch_size, rank, world)
             model.train()
             loss, terms = vq_loss(model, batch.image.to(fabric.device), variance, config.commitment)

@@ -1,0 +1,74 @@
+"""What was asked for, checked before any data are loaded: a new run, or one that is gone on with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from labelmint.errors import InputError
+from labelmint.systems.catalogue import system_named
+from labelmint.systems.config import Settings, with_values
+from labelmint.systems.presets import preset_named
+from labelmint.systems.run_config import Request, RunConfig, read_run_config
+from labelmint.training.run import RunFolder
+
+__all__ = ["check_batches", "check_same", "make_request", "stored_config"]
+
+
+def make_request(
+    system: str, preset: str, size: tuple[int, int] | None, crop: bool, scale: float, augment: Sequence[str],
+    settings: Mapping[str, str] | Iterable[str], group_by: str | None, seed: int, max_minutes: float | None,
+) -> Request:  # fmt: skip
+    """All that decides the result; raises InputError for unknown names and values out of range."""
+    system_named(system)
+    chosen = preset_named(preset)
+    if max_minutes is not None and not max_minutes > 0:
+        raise InputError(f"--max-minutes {max_minutes:g}: expected more than 0")
+    if seed < 0:
+        raise InputError(f"--seed {seed}: expected 0 or more")
+    return Request(
+        system=system,
+        preset=preset,
+        size=size or chosen.size,
+        crop=crop,
+        scale=scale,
+        augment=tuple(sorted(set(augment))),
+        group_by=group_by,
+        seed=seed,
+        max_minutes=max_minutes,
+        settings=with_values(chosen.settings(), settings),
+    )
+
+
+def stored_config(run: RunFolder, request: Request) -> RunConfig | None:
+    """The configuration of a run that is gone on with, None for a new one; raises InputError when the folder holds something else."""
+    if run.path.exists() and not run.path.is_dir():
+        raise InputError(f"{run.path}: exists and is no folder; give another --out")
+    if not (run.path / "config.json").is_file():
+        # A run that was killed before its first file was whole leaves nothing but these.
+        strange = [p for p in run.path.iterdir() if not p.name.endswith(".partial")] if run.path.exists() else []
+        if strange:
+            raise InputError(f"{run.path}: exists and is not a run folder; give another --out")
+        return None
+    stored = read_run_config(run)
+    _refuse(run, stored.difference(stored.model_copy(update={"request": request})))
+    return stored
+
+
+def check_same(run: RunFolder, stored: RunConfig | None, config: RunConfig) -> None:
+    """Raise InputError when the data differ from those of the stored run."""
+    _refuse(run, stored.difference(config) if stored else None)
+
+
+def _refuse(run: RunFolder, difference: str | None) -> None:
+    if difference:
+        raise InputError(
+            f"{run.path}: holds a run made otherwise ({difference}); give another --out, or the same options and data to go on"
+        )
+
+
+def check_batches(settings: Settings, processes: int) -> None:
+    """Raise InputError when a batch can't be shared out evenly among the processes."""
+    for name in Settings.model_fields:
+        batch_size = getattr(settings, name).batch_size
+        if batch_size % processes:
+            raise InputError(f"{name}.batch_size={batch_size}: must be a multiple of the {processes} processes")
