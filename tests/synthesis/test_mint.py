@@ -26,6 +26,7 @@ class Fake:
     """A system whose sample i depends on (seed, i) alone; notes which chunks it drew and can be interrupted."""
 
     system, digest, device, size, classes = "fake", "0123", torch.device("cpu"), (16, 16), DIGIT_CLASSES
+    layout_temperature = 0.75
 
     def __init__(self, *, own_layouts: bool = True, stop_at: int | None = None, digest: str = "0123") -> None:
         self.has_layout_prior, self.stop_at, self.digest = own_layouts, stop_at, digest

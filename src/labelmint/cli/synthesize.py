@@ -26,7 +26,12 @@ def synthesize(
         Path | None, typer.Option(metavar="DATA", help="Take the layouts of these labelled images.", show_default=False)
     ] = None,
     per_layout: Annotated[int, typer.Option(metavar="K", help="With given layouts: K images for each.")] = 1,
-    layout_temperature: Annotated[float, typer.Option(metavar="T", help="Below 1: likelier, less varied layouts.")] = 0.75,
+    layout_temperature: Annotated[
+        float | None,
+        typer.Option(
+            metavar="T", help="Below 1: likelier, less varied layouts. The run's own (layout_prior.temperature) unless given."
+        ),
+    ] = None,
     temperature: Annotated[float, typer.Option(metavar="T", help="Below 1: likelier, less varied images.")] = 0.85,
     batch_size: Annotated[int, typer.Option(metavar="B", help="Pairs drawn at a time; a part of what decides the bytes.")] = 32,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where a stopped command was.")] = False,

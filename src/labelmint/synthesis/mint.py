@@ -69,7 +69,7 @@ def mint(
     format: str = "folder",
     layouts: DataSet | None = None,
     per_layout: int = 1,
-    layout_temperature: float = 0.75,
+    layout_temperature: float | None = None,
     temperature: float = 0.85,
     batch_size: int = 32,
     resume: bool = False,
@@ -85,7 +85,8 @@ def mint(
         seed: of every draw.
         format: "folder" or "coco".
         layouts: take the layouts of this data set, each for `per_layout` pairs, instead of drawing them.
-        layout_temperature, temperature: above 0; below 1 makes likelier and less varied layouts and images.
+        layout_temperature, temperature: above 0; below 1 makes likelier and less varied layouts and images. None takes the run's own
+            layout temperature.
         batch_size: B, pairs drawn at a time.
         resume: go on with what a stopped call left in OUT.partial.
         copies: further folders for the same pairs, by format.
@@ -100,9 +101,10 @@ def mint(
     for name, path in targets.items():
         check_target(path, n=n, format=name, resume=resume)
     _check_numbers(seed=(seed, 0), start=(start, 0), per_layout=(per_layout, 1), batch_size=(batch_size, 1))
+    layout_temperature = system.layout_temperature if layout_temperature is None else layout_temperature
     for name, value in (("--temperature", temperature), ("--layout-temperature", layout_temperature)):
         if not 0 < value < 100:
-            raise InputError(f"{name} {value:g}: expected more than 0 and less than 100; 0.85 and 0.75 are the usual ones")
+            raise InputError(f"{name} {value:g}: expected more than 0 and less than 100")
     given = system.layouts_of(layouts) if layouts is not None else None
     origin = Origin(
         **_facts(system),

@@ -29,6 +29,7 @@ class LayoutPriorSection(PriorSection):
     """The layout prior: sizes, training, and how fine its grid is."""
 
     scale: int = Field(1, ge=1, description="cells of the layout grid a token, along each side")
+    temperature: float = Field(0.75, gt=0, lt=100, description="at which layouts are drawn unless told otherwise")
 
 
 class Settings(BaseModel):

@@ -50,6 +50,11 @@ class TrainedSystem:
         return self.config.request.system
 
     @property
+    def layout_temperature(self) -> float:
+        """At which layouts are drawn unless told otherwise."""
+        return self.config.request.settings.layout_prior.temperature
+
+    @property
     def has_layout_prior(self) -> bool:
         """Whether it draws its own layouts."""
         return self._own_layouts is not None
@@ -75,7 +80,7 @@ class TrainedSystem:
         seed: int = 0,
         batch_size: int = 32,
         temperature: float = 0.85,
-        layout_temperature: float = 0.75,
+        layout_temperature: float | None = None,
         layouts: Tensor | None = None,
         per_layout: int = 1,
     ) -> list[AnnotatedImage]:
@@ -85,9 +90,10 @@ class TrainedSystem:
         however many are asked for. Temperatures > 0 divide the logits of the image and the layout prior; layouts (N, H, W) from
         `layouts_of` take the place of drawn ones, each for `per_layout` samples in a row.
         """
+        layout_temperature = self.layout_temperature if layout_temperature is None else layout_temperature
         for name, value in (("temperature", temperature), ("layout temperature", layout_temperature)):
             if not 0 < value < 100:
-                raise InputError(f"{name} must be above 0 (and below 100), got {value}; 0.85 and 0.75 are the usual ones")
+                raise InputError(f"{name} must be above 0 (and below 100), got {value}")
         seeds = [(seed, chunk * batch_size + row) for row in range(batch_size)]
         given = self._layout_source(layouts, per_layout).sample(seeds, temperature=layout_temperature)
         seen = self._parts.label_map.as_seen(given) if self._own_layouts is None or layouts is not None else given
@@ -116,7 +122,7 @@ class TrainedSystem:
         start: int = 0,
         batch_size: int = 32,
         temperature: float = 0.85,
-        layout_temperature: float = 0.75,
+        layout_temperature: float | None = None,
         layouts: DataSet | None = None,
         per_layout: int = 1,
     ) -> Iterator[AnnotatedImage]:
