@@ -100,19 +100,20 @@ def choose_precision(asked: str, device: torch.device) -> str:
         return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
     if processes() > 1:  # each would measure for itself, and they have to agree
         return "32-true"
-    return "bf16-mixed" if _seconds(True) * 1.2 < _seconds(False) else "32-true"
+    net, x = nn.Conv2d(64, 64, 3, padding=1), torch.randn(16, 64, 32, 32)
+    # In turns, and the fastest of each, so that other work on the machine does not decide.
+    times = [(_seconds(net, x, False), _seconds(net, x, True)) for _ in range(12)]
+    single, half = (min(column) for column in zip(*times, strict=True))
+    return "bf16-mixed" if 1.2 * half < single else "32-true"
 
 
-def _seconds(bfloat16: bool) -> float:
-    """Fastest of five training steps of a small convolution."""
-    net, x, best = nn.Conv2d(64, 64, 3, padding=1), torch.randn(16, 64, 32, 32), float("inf")
-    for _ in range(5):
-        begin = time.perf_counter()
-        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-            loss = net(x).float().square().mean()
-        loss.backward()
-        best = min(best, time.perf_counter() - begin)
-    return best
+def _seconds(net: nn.Module, x: torch.Tensor, bfloat16: bool) -> float:
+    """One training step."""
+    begin = time.perf_counter()
+    with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        loss = net(x).float().square().mean()
+    loss.backward()
+    return time.perf_counter() - begin
 
 
 def available_memory(device: torch.device) -> int:
