@@ -130,9 +130,8 @@ def contact_sheet(
         path: PNG to write.
         columns: pairs a row.
     """
-    shown = list(islice(pairs, limit))
-    sheet = _stack([_tile([_cell(pair, classes) for pair in shown], columns), _legend(shown, classes)])
-    return _written(sheet, path)
+    cells, seen = _cells(pairs, classes, limit)
+    return _written(_stack([_tile(cells, columns), _legend(seen, classes)]), path)
 
 
 def side_by_side(
@@ -145,14 +144,22 @@ def side_by_side(
     limit: int = 16,
 ) -> Array:
     """Real pairs on the left, synthetic ones on the right, each as in `contact_sheet`, at most `limit` a side."""
-    sides = [list(islice(pairs, limit)) for pairs in (real, synthetic)]
+    sides = [_cells(pairs, classes, limit) for pairs in (real, synthetic)]
     blocks = [
-        _stack([_title(title), _tile([_cell(pair, classes) for pair in side], columns)])
-        for title, side in zip(("real", "synthetic"), sides, strict=True)
+        _stack([_title(title), _tile(cells, columns)]) for title, (cells, _) in zip(("real", "synthetic"), sides, strict=True)
     ]
     gap = np.full((1, 4 * _GAP, 3), _PAPER, np.uint8)
-    sheet = _stack([_beside([blocks[0], gap, blocks[1]]), _legend([*sides[0], *sides[1]], classes)])
+    sheet = _stack([_beside([blocks[0], gap, blocks[1]]), _legend(sides[0][1] | sides[1][1], classes)])
     return _written(sheet, path)
+
+
+def _cells(pairs: Iterable[AnnotatedImage], classes: ClassSet, limit: int) -> tuple[list[Array], set[int]]:
+    """Cells of the first pairs, and the class ids that they show; holds one pair at a time."""
+    cells, seen = [], set()
+    for pair in islice(pairs, limit):
+        cells.append(_cell(pair, classes))
+        seen |= set(np.unique(pair.layout.label_map).tolist())
+    return cells, seen
 
 
 def image_grid(images: Sequence[Array] | Array, path: str | Path | None = None, *, columns: int = 8) -> Array:
@@ -196,10 +203,10 @@ def _title(text: str) -> Array:
     return np.asarray(picture)
 
 
-def _legend(pairs: Sequence[AnnotatedImage], classes: ClassSet, width: int = 4 * _CELL) -> Array:
+def _legend(shown: set[int], classes: ClassSet, width: int = 4 * _CELL) -> Array:
     """A box of color and a name for each class seen, in lines."""
     colors = palette(classes)
-    seen = sorted({int(i) for pair in pairs for i in np.unique(pair.layout.label_map)} & set(colors))
+    seen = sorted(shown & set(colors))
     font, line = ImageFont.load_default(size=13), 20
     entries: list[tuple[str, tuple[int, int, int] | None]] = [(classes.name_of(i), colors[i]) for i in seen[:_LEGEND_ENTRIES]]
     if len(seen) > _LEGEND_ENTRIES:
