@@ -1,7 +1,8 @@
 """What a training will cost before it starts: parameters, tokens, seconds, memory.
 
 Seconds and bytes are measured on one step of each stage on random data of the right shape: activations are counted by hooks on what
-autograd saves, for one item, and scaled to the batch; time is that of a step at a small batch, scaled alike.
+autograd saves, for one item, and scaled to the batch; time is that of a step at a small batch, scaled alike. Sizes above 128x128 are
+measured at about that size and scaled by their area, which leaves out that attention grows faster.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from labelmint.objectives.likelihood import negative_log_likelihood
 from labelmint.objectives.reconstruction import vq_loss
 from labelmint.protocols import Prior, Tokenizer
 from labelmint.systems.parts import StageSpec, TwoStageParts
-from labelmint.systems.run_config import RunConfig
+from labelmint.systems.run_config import Request, RunConfig
+from labelmint.systems.trained import build_parts
 from labelmint.training.prior import steps_of
 from labelmint.types import Batch, LayoutBatch
 
@@ -28,6 +30,7 @@ __all__ = ["Plan", "StagePlan", "check_memory", "make_plan"]
 BASE_BYTES = 450 << 20  # Python, PyTorch and its libraries
 COPIES = 6  # weights, gradient, two moments, average, best
 BATCH_MEASURED = 4
+MEASURED_PIXELS = 128 * 128
 
 
 @dataclass(frozen=True)
@@ -83,22 +86,31 @@ def make_plan(
     timed: bool,
 ) -> Plan:
     """Measure each stage's step on the device; `timed` = False leaves the seconds out (0), for the memory check alone."""
-    request = config.request
-    image = torch.rand(BATCH_MEASURED, config.image_channels, *request.size) * 2 - 1
-    layouts = LayoutBatch(torch.zeros(BATCH_MEASURED, *request.size, dtype=torch.uint8))
-    batch = Batch(image.to(device), layouts.to(device))
+    request, size = config.request, _measured_size(config.request)
+    probe = config.model_copy(update={"request": request.model_copy(update={"size": size})})
+    larger = request.size[0] * request.size[1] / (size[0] * size[1])
+    image = torch.rand(BATCH_MEASURED, config.image_channels, *size) * 2 - 1
+    batch = Batch(image.to(device), LayoutBatch(torch.zeros(BATCH_MEASURED, *size, dtype=torch.uint8, device=device)))
     stages = []
-    for spec in parts.stages():
-        section = getattr(request.settings, spec.name)
-        step = _loss_of(spec, batch)
+    for spec, measured in zip(parts.stages(), build_parts(probe).stages(), strict=True):
+        section, step = getattr(request.settings, spec.name), _loss_of(measured, batch)
         steps = section.steps if spec.tokenize is None else steps_of(section, views)
-        seconds = _seconds(step, device, config.precision) / BATCH_MEASURED * section.batch_size * steps if timed else 0.0
+        item = _seconds(step, device, config.precision) / BATCH_MEASURED * larger if timed else 0.0
         parameters = sum(p.numel() for p in spec.module.parameters())
         height, width = cast(Tokenizer, spec.module).streams[0].grid if spec.tokenize is None else cast(Prior, spec.module).grid
-        needed = 4 * COPIES * parameters + _saved_bytes(step) * section.batch_size
+        needed = 4 * COPIES * parameters + int(_saved_bytes(step) * larger) * section.batch_size
+        seconds = item * section.batch_size * steps
         stages.append(StagePlan(spec.name, parameters, height * width, steps, seconds, needed, f"{spec.name}.batch_size"))
-        spec.module.zero_grad(set_to_none=True)
     return Plan(config.model_dump(mode="json"), tuple(stages), data_bytes, request.max_minutes)
+
+
+def _measured_size(request: Request) -> tuple[int, int]:
+    """The size itself, or a smaller one of about the same shape that is safe to measure."""
+    height, width = request.size
+    if height * width <= MEASURED_PIXELS:
+        return request.size
+    token, shrink = 1 << request.settings.tokenizer.downsamplings, (MEASURED_PIXELS / (height * width)) ** 0.5
+    return max(round(height * shrink / token), 1) * token, max(round(width * shrink / token), 1) * token
 
 
 def _loss_of(spec: StageSpec, batch: Batch) -> Callable[[int], Tensor]:

@@ -29,7 +29,7 @@ class Preset(NamedTuple):
 
 def _tiny() -> Settings:
     return Settings(
-        tokenizer=TokenizerSection(channels=64, residual_channels=32, codebook_size=64, code_dim=32, steps=1500, batch_size=32),
+        tokenizer=TokenizerSection(channels=64, residual_channels=32, codebook_size=64, code_dim=32, steps=1000, batch_size=32),
         prior=PriorSection(
             channels=64, residual_channels=64, blocks=2, residual_blocks=2, kernel_rows=3, kernel_columns=5, attention_channels=32,
             steps=3000, batch_size=32, learning_rate=2e-3, token_noise=0.1,
