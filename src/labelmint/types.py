@@ -206,6 +206,11 @@ class DataSet(Sequence[AnnotatedImage]):
     test: tuple[str, ...] | None = None
     findings: tuple[Finding, ...] = ()
 
+    def __post_init__(self) -> None:
+        for name in self.names:
+            if not name.isprintable() and name != name.encode("utf-8", "ignore").decode():
+                raise InputError(f"{self.source}: the file name {name!r} is not valid UTF-8; rename the file")
+
     def __len__(self) -> int:
         return len(self.names)
 

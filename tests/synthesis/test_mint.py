@@ -271,3 +271,19 @@ def test_a_real_system_mints_what_synthesize_draws(real: Any, tmp_path: Path) ->
         assert np.array_equal(made.image, found.image)
         assert np.array_equal(made.layout.label_map, found.layout.label_map)
         assert found.provenance["weights"] == real.digest
+
+
+def test_a_resume_of_what_is_complete_draws_nothing_and_of_other_pairs_is_refused(tmp_path: Path) -> None:
+    make(tmp_path / "out")
+    before, system = files(tmp_path), Fake()
+    make(tmp_path / "out", system, resume=True)
+    assert system.drawn == []
+    with pytest.raises(InputError, match="made otherwise"):
+        make(tmp_path / "out", resume=True, seed=1)
+    assert files(tmp_path) == before
+
+
+def test_samples_per_layout_without_layouts_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="only has a meaning with --layouts"):
+        make(tmp_path / "out", per_layout=3)
+    assert not list(tmp_path.iterdir())

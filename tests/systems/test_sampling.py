@@ -42,6 +42,12 @@ def test_labels_have_full_size_known_ids_and_instances(trained: TrainedSystem) -
             assert len(np.unique(pair.layout.label_map[pair.layout.instances == instance])) == 1
 
 
+def test_pairs_say_that_they_are_synthetic_and_where_they_came_from(trained: TrainedSystem) -> None:
+    (pair,) = trained.synthesize(1, start=3, seed=5, batch_size=4)
+    marks = {"synthetic": "true", "generator": "labelmint", "weights": trained.digest, "seed": "5", "index": "3"}
+    assert marks.items() <= pair.provenance.items()
+
+
 def test_layouts_of_a_data_set_are_followed_in_order(trained: TrainedSystem) -> None:
     data = digits(6, seed=3)
     pairs = list(trained.synthesize(6, layouts=data, per_layout=2, batch_size=4))
@@ -57,6 +63,12 @@ def test_the_layout_steers_the_image(trained: TrainedSystem) -> None:
     images = [generator.sample(LayoutBatch(ids), [(0, 0)], temperature=1.0) for ids in (a, b)]
     assert not torch.equal(*images)
     check_generator(generator, LayoutBatch(torch.cat([a, b, a])), image_channels=1)
+
+
+@pytest.mark.parametrize("options", [{"n": -1}, {"seed": -1}, {"start": -1}, {"batch_size": 0}])
+def test_numbers_out_of_range_are_refused(trained: TrainedSystem, options: dict[str, int]) -> None:
+    with pytest.raises(InputError, match="must be at least"):
+        list(trained.synthesize(**({"n": 1} | options)))
 
 
 @pytest.mark.parametrize("options", [{"temperature": 0.0}, {"layout_temperature": -1.0}, {"temperature": float("nan")}])

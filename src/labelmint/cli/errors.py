@@ -77,7 +77,7 @@ def _one_line(error: Exception) -> str | None:
     if isinstance(error, OSError):
         return _of_system(error)
     if isinstance(error, MemoryError) or "out of memory" in str(error) or "allocate memory" in str(error):
-        return "out of memory; take a smaller --batch-size or --size, or close other programs"
+        return "out of memory; take smaller images, batches or networks (batch_size, channels), or close other programs"
     return None
 
 

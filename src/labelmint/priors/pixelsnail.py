@@ -35,7 +35,7 @@ __all__ = ["PixelSNAIL", "PixelSNAILConfig"]
 class PixelSNAILConfig(BaseModel):
     """Sizes of a PixelSNAIL; the names are those of Tables 5 and 6 where they have one."""
 
-    model_config = ConfigDict(extra="forbid", validate_default=True)
+    model_config = ConfigDict(extra="forbid", validate_default=True, allow_inf_nan=False)
 
     channels: int = Field(64, ge=1, description="hidden dim")
     residual_channels: int = Field(64, ge=1, description="residual dim")

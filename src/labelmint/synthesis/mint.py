@@ -105,6 +105,10 @@ def mint(
     for name, value in (("--temperature", temperature), ("--layout-temperature", layout_temperature)):
         if not 0 < value < 100:
             raise InputError(f"{name} {value:g}: expected more than 0 and less than 100")
+    if per_layout != 1 and layouts is None and system.has_layout_prior:
+        raise InputError(
+            f"--per-layout {per_layout}: only has a meaning with --layouts; this system draws a layout for each image"
+        )
     given = system.layouts_of(layouts) if layouts is not None else None
     origin = Origin(
         **_facts(system),
@@ -117,6 +121,8 @@ def mint(
         per_layout=per_layout,
     )
     order = _Order(system=system, origin=origin, n=n, start=start, layouts=given, sources=_sources(system, layouts))
+    if _is_complete(Path(out), order, format):
+        return Path(out)
     folder = ChunkFolder(_partial(Path(out)), order.settings, resume=resume)
     _draw(order, folder, report or (lambda event: None))
     _publish(order, folder, targets)
@@ -130,12 +136,27 @@ def check_target(out: str | Path, *, n: int, format: str, resume: bool) -> None:
     if format not in formats.WRITABLE:
         raise InputError(f"--format {format}: expected one of {', '.join(formats.WRITABLE)}")
     path = Path(out)
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    complete = resume and (path / "settings.json").is_file()
+    if not complete and path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise InputError(f"{path}: exists and is not an empty folder; give another --out, or remove it")
     if _partial(path).exists() and not resume:
         raise InputError(
             f"{_partial(path)}: a stopped command left its samples there; add --resume to go on, or remove that folder"
         )
+
+
+def _is_complete(out: Path, order: _Order, format: str) -> bool:
+    """Whether the folder to resume holds just these pairs already; raises InputError when it holds others."""
+    file = out / "settings.json"
+    if not file.is_file():
+        return False
+    if file.read_text(encoding="utf-8") != _settings_text(order, format):
+        raise InputError(f"{out}: holds pairs that were made otherwise; give another --out, or remove it")
+    return True
+
+
+def _settings_text(order: _Order, format: str) -> str:
+    return json.dumps({**order.settings, "format": format}, indent=1) + "\n"
 
 
 def _partial(out: Path) -> Path:
@@ -232,8 +253,7 @@ def _write(order: _Order, folder: ChunkFolder, path: Path, format: str) -> None:
         formats.write(noted(), path, format=format, classes=classes)
     manifest.replace(path / "manifest.jsonl")
     pictures.contact_sheet(sheet, classes, path / "contact_sheet.png")
-    settings = {**order.settings, "format": format}
-    (path / "settings.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+    (path / "settings.json").write_text(_settings_text(order, format), encoding="utf-8")
     text = card(
         order.origin, n=order.n, start=order.start, size=order.system.size, format=format,
         objects=objects, pixels={name: pixels[name] for name in _in_order(classes.names, pixels)}, versions=_versions(),

@@ -84,7 +84,8 @@ def prepare(
             "label more images, or pass --force to go on all the same"
         )
     if not parts.training or not parts.validation:
-        raise InputError(f"{data.source}: a training and a validation pair are needed; label more images")
+        mend = "let --group-by find more than one group" if group_by else "label more images"
+        raise InputError(f"{data.source}: pairs to train on and others to validate on are needed; {mend}")
     names = [*parts.training, *parts.validation]
     loaded, taken = [], 0
     for done, name in enumerate(names, start=1):
@@ -102,6 +103,12 @@ def prepare(
 
 def _fit(data: DataSet, pair: AnnotatedImage, geometry: Geometry, cell: int) -> tuple[Array, Array, Array | None]:
     """Image, label map and colors of a pair at the size of training (larger when it will be cropped)."""
+    known = {*data.classes.ids, *data.classes.ignore}
+    strange = next((one.class_id for one in pair.layout.objects if one.class_id not in known), None)
+    if strange is not None:
+        raise InputError(
+            f"{data.source}: an object of {pair.name!r} has class id {strange}, which is no class; list it in classes.json"
+        )
     unknown = data.classes.unknown(pair.layout.label_map)
     if unknown:
         shown = ", ".join(f"{value} ({count} pixels)" for value, count in list(unknown.items())[:5])

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Hardware", "available_memory", "choose_device", "choose_hardware", "open_fabric"]
 
 PRECISIONS = ("32-true", "bf16-mixed")
+MOST_THREADS = 1024
 
 
 class Hardware(NamedTuple):
@@ -83,8 +84,8 @@ def choose_device(asked: str) -> torch.device:
 def choose_threads(asked: int | None) -> int:
     """All cores that this process may use, unless told."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if asked is not None and asked < 1:
-        raise InputError(f"--threads {asked}: expected 1 or more")
+    if asked is not None and not 1 <= asked <= MOST_THREADS:
+        raise InputError(f"--threads {asked}: expected 1 or more, and at most {MOST_THREADS}")
     from_environment = os.environ.get("OMP_NUM_THREADS", "")
     return asked or (int(from_environment) if from_environment.isdecimal() else 0) or cores
 

@@ -23,8 +23,8 @@ def make_request(
     chosen = preset_named(preset)
     if max_minutes is not None and not max_minutes > 0:
         raise InputError(f"--max-minutes {max_minutes:g}: expected more than 0")
-    if seed < 0:
-        raise InputError(f"--seed {seed}: expected 0 or more")
+    if not 0 <= seed < 1 << 63:
+        raise InputError(f"--seed {seed}: expected a number from 0 to 2^63 - 1")
     return Request(
         system=system,
         preset=preset,

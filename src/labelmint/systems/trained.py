@@ -101,7 +101,17 @@ class TrainedSystem:
             images = self._generator.sample(LayoutBatch(seen.ids.to(self.device)), seeds, temperature=temperature)
         pixels = ((images.float() + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
         ids = seen.ids.cpu().numpy()
-        return [self._pair(index, pixels[row], ids[row]) for row, (_, index) in enumerate(seeds)]
+        marks = {
+            "generator": "labelmint",
+            "synthetic": "true",
+            "system": self.system,
+            "weights": self.digest,
+            "seed": str(seed),
+            "temperature": f"{temperature:g}",
+            "layout_temperature": f"{layout_temperature:g}",
+            "batch_size": str(batch_size),
+        }
+        return [self._pair(index, pixels[row], ids[row], marks) for row, (_, index) in enumerate(seeds)]
 
     def _layout_source(self, layouts: Tensor | None, per_layout: int) -> LayoutSource:
         if layouts is not None:
@@ -110,9 +120,12 @@ class TrainedSystem:
             return self._own_layouts
         return EmpiricalLayouts(self.training_layouts(), per_layout)
 
-    def _pair(self, index: int, pixels: Array, ids: Array) -> AnnotatedImage:
+    def _pair(self, index: int, pixels: Array, ids: Array, marks: dict[str, str]) -> AnnotatedImage:
         layout = self.config.symbol_table.layout(ids, self.config.has_instances)
-        return AnnotatedImage(name=f"synthetic_{index:06d}", image=np.ascontiguousarray(pixels), layout=layout)
+        provenance = {**marks, "index": str(index)}
+        return AnnotatedImage(
+            name=f"synthetic_{index:06d}", image=np.ascontiguousarray(pixels), layout=layout, provenance=provenance
+        )
 
     def synthesize(
         self,

@@ -33,7 +33,7 @@ __all__ = ["DualPathConfig", "DualPathVQVAE"]
 class DualPathConfig(BaseModel):
     """Sizes of the double-path VQ-VAE; the names are those of Table 4 where it has one."""
 
-    model_config = ConfigDict(extra="forbid", validate_default=True)
+    model_config = ConfigDict(extra="forbid", validate_default=True, allow_inf_nan=False)
 
     channels: int = Field(64, ge=8, multiple_of=8, description="hidden dim: width at the token grid")
     residual_channels: int = Field(64, ge=1, description="residual dim")

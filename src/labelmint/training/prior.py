@@ -31,7 +31,7 @@ Tokenize: TypeAlias = Callable[[Batch], tuple[Tensor, LayoutBatch | None]]
 class PriorTraining(BaseModel):
     """How a prior is trained (Tables 5 and 6)."""
 
-    model_config = ConfigDict(extra="forbid", validate_default=True)
+    model_config = ConfigDict(extra="forbid", validate_default=True, allow_inf_nan=False)
 
     epochs: float = Field(1000, gt=0, description="passes over the training pairs (over their area where they are cropped)")
     steps: int = Field(6000, ge=1, description="at most this many steps, whatever the epochs")
@@ -98,6 +98,7 @@ def train_prior(
         raise InputError(f"{name}: the held-out loss was never finite; lower {name}.learning_rate")
     prior.load_state_dict(stage.extra["best"], strict=False)
     prior.eval()
+    stage.tell({"held_out_nats": stage.facts["best"]}, config.batch_size)
     return {
         "held_out_nats": stage.facts["best"],
         "best_step": stage.facts["best_step"],

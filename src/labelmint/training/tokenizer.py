@@ -22,7 +22,7 @@ __all__ = ["TokenizerTraining", "codebook_use", "train_tokenizer"]
 class TokenizerTraining(BaseModel):
     """How a tokenizer is trained (Table 4)."""
 
-    model_config = ConfigDict(extra="forbid", validate_default=True)
+    model_config = ConfigDict(extra="forbid", validate_default=True, allow_inf_nan=False)
 
     steps: int = Field(3000, ge=1, description="iterations")
     batch_size: int = Field(32, ge=1)
@@ -68,7 +68,9 @@ def train_tokenizer(
                 stage.tell({**{name: float(term) for name, term in terms.items()}, **figures}, config.batch_size)
             stage.save_if_due()
     tokenizer.eval()
-    return {**_held_out(tokenizer, validation, fabric.device), "steps": stage.step, "seconds": stage.clock.elapsed}
+    figures = _held_out(tokenizer, validation, fabric.device)
+    stage.tell(figures, config.batch_size)
+    return {**figures, "steps": stage.step, "seconds": stage.clock.elapsed}
 
 
 @torch.no_grad()
