@@ -1,5 +1,6 @@
 """Training end to end: the law of runs, what a run folder holds, and what is refused."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -275,7 +276,7 @@ def test_a_run_made_otherwise_is_never_overwritten(trained: TrainedSystem, chang
         ({"threads": 100_000}, "at most 1024"),
         ({"seed": 10**30}, "2^63"),
         ({"settings": ["prior.learning_rate=inf"]}, "finite"),
-        ({"group_by": "(d)"}, "--group-by"),
+        ({"group_by": "(d)", "data": dataclasses.replace(digits(40), train=None, test=None)}, "let --group-by find"),
         ({"max_minutes": 0}, "more than 0"),
         ({"group_by": "("}, "not a regular expression"),
         ({"group_by": "nothing"}, "does not match the name"),
