@@ -196,9 +196,9 @@ def test_a_loss_that_is_no_number_ends_in_one_line_that_names_the_setting(tmp_pa
 
 
 def test_a_full_disk_is_an_os_error_and_leaves_nothing_half_written(tmp_path: Path) -> None:
-    code = SCRIPT.replace("import os, sys", "import os, sys, resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)", 1).replace(
-        "train(digits()", "resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))\ntrain(digits()", 1
-    )
+    code = SCRIPT.replace(
+        "import os, sys", "import os, sys, resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)", 1
+    ).replace("train(digits()", "resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))\ntrain(digits()", 1)
     run = tmp_path / "run"
     done = subprocess.run(
         [sys.executable, "-c", code, str(run), "0"], capture_output=True, text=True, env=_environment(), timeout=120, check=False

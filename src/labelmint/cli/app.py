@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from labelmint.cli import datasets, demo, inspect, synthesize, systems, train
+from labelmint.cli import datasets, demo, evaluate, inspect, synthesize, systems, train
 from labelmint.cli.errors import answer
 
 __all__ = ["app", "main"]
@@ -27,6 +27,7 @@ app.add_typer(datasets.app, name="datasets")
 app.command("systems")(systems.systems)
 app.command("train")(train.train)
 app.command("synthesize")(synthesize.synthesize)
+app.command("evaluate")(evaluate.evaluate)
 app.command("demo")(demo.demo)
 
 

@@ -189,14 +189,14 @@ def _judge(data: DataSet, new: DataSet, reader_steps: int) -> dict[str, Any]:
     """Do the new digits read as their labels say, and are they new? The same figures of real test digits stand beside them."""
     import numpy as np
 
-    from labelmint.evaluation.digit_reader import DigitReader, cut
+    from labelmint.evaluation.object_reader import ObjectReader, cut
     from labelmint.metrics.copies import copy_threshold, near_copies
 
     _say("4/4 judging them by a digit reader trained on the real training digits")
     training, training_digits = cut(data.subset(data.train or ()))
     test, test_digits = cut(data.subset(data.test or ()))
     synthetic, synthetic_digits = cut(new)
-    reader = DigitReader.train(training, training_digits, steps=reader_steps)
+    reader = ObjectReader.train(training, training_digits, steps=reader_steps)
     seen: Array = np.unique(training, axis=0)
     # The threshold comes from one half of the test digits, the figure to compare with from the other.
     threshold = copy_threshold(test[::2], seen)

@@ -1,14 +1,16 @@
 """What an evaluation found, as values: figures, tables, charts and pictures in sections. `report.json` is this, and nothing else.
 
 A figure is one number with its name, its interval, the same number of real data beside it, and how it was obtained. A figure that
-could not be had says why, and never stands as a number.
+could not be had says why, and never stands as a number. NaN and infinities become None: JSON has no word for them.
 """
 
 from __future__ import annotations
 
+import math
+from numbers import Integral, Real
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 __all__ = ["Chart", "Figure", "Picture", "Results", "Section", "Series", "Table", "Verdict"]
 
@@ -17,6 +19,29 @@ FORMAT_VERSION = 1
 
 class _Value(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sayable(cls, content: Any) -> Any:
+        return _sayable(content)
+
+
+def _sayable(content: Any) -> Any:
+    """What JSON and UTF-8 have no word for, said otherwise: NaN as None, NumPy's numbers as Python's, bytes in names as \\udcXX."""
+    match content:
+        case dict():
+            return {_sayable(key): _sayable(value) for key, value in content.items()}
+        case list() | tuple():
+            return [_sayable(item) for item in content]
+        case int():
+            return content
+        case Integral():
+            return int(content)
+        case Real():
+            return float(content) if math.isfinite(content) else None
+        case str():
+            return content.encode("utf-8", "backslashreplace").decode()
+    return content
 
 
 class Figure(_Value):
@@ -56,15 +81,21 @@ class Table(_Value):
 
 
 class Series(_Value):
-    """One named line, set of bars or cloud of points: x and y of one length. For bars, x holds the words below them."""
+    """One named line, set of bars or cloud of points: x and y of one length. For bars, x holds the words below them. None is a gap."""
 
     name: str
-    x: tuple[float | str, ...]
-    y: tuple[float, ...]
+    x: tuple[float | str | None, ...]
+    y: tuple[float | None, ...]
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Series:
+        if len(self.x) != len(self.y):
+            raise ValueError(f"series {self.name!r} has {len(self.x)} x and {len(self.y)} y")
+        return self
 
 
 class Chart(_Value):
-    """A plot of one or a few series over the same axes."""
+    """A plot of one or a few series over the same axes; by custom the synthetic data come first and the real data second: colors follow."""
 
     title: str
     kind: Literal["lines", "bars", "points"]

@@ -30,6 +30,7 @@ class LayoutPriorSection(PriorSection):
 
     scale: int = Field(1, ge=1, description="cells of the layout grid a token, along each side")
     temperature: float = Field(0.75, gt=0, lt=100, description="at which layouts are drawn unless told otherwise")
+    share: float = Field(0.2, gt=0, description="of a time budget, relative to the other parts")
 
 
 class Settings(BaseModel):

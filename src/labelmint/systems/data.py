@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from labelmint.tokenizers.label_map import SymbolTable, color_instances
 from labelmint.training.pairs import Pairs
 from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet
 
-__all__ = ["Prepared", "fit_layouts", "prepare"]
+__all__ = ["Prepared", "fit_layouts", "fit_pairs", "prepare"]
 
 FEWEST_PAIRS = 20
 
@@ -150,6 +150,29 @@ def fit_layouts(data: DataSet, geometry: Geometry, symbols: SymbolTable, classes
 
     Raises InputError for classes that the run was not trained on, by id or by name.
     """
+    maps = [geometry.center(image, ids)[1] for image, ids in _as_trained(data, geometry, symbols, classes, cell)]
+    if not maps:
+        raise InputError(f"{data.source}: no layouts to draw images for")
+    return np.stack(maps)
+
+
+def fit_pairs(
+    data: DataSet, geometry: Geometry, symbols: SymbolTable, classes: ClassSet, cell: int, channels: int, seed: int
+) -> Pairs:
+    """All pairs of a data set as a run of those symbols and image channels sees them; raises InputError as `fit_layouts` does."""
+    images, ids = [], []
+    for image, indices in _as_trained(data, geometry, symbols, classes, cell):
+        if image.shape[2] > channels:
+            raise InputError(f"{data.source}: holds color images, and the run was trained on grey ones")
+        images.append(np.repeat(image, channels, axis=2) if image.shape[2] < channels else image)
+        ids.append(indices)
+    return Pairs(images, ids, geometry, seed)
+
+
+def _as_trained(
+    data: DataSet, geometry: Geometry, symbols: SymbolTable, classes: ClassSet, cell: int
+) -> Iterator[tuple[Array, Array]]:
+    """Image and symbol indices of each pair, at the scale of training."""
     for info in data.classes.classes:
         if info.id in classes.ids and classes.name_of(info.id) != info.name:
             raise InputError(
@@ -157,7 +180,6 @@ def fit_layouts(data: DataSet, geometry: Geometry, symbols: SymbolTable, classes
                 "give layouts with the run's classes"
             )
     known = {class_id for class_id, _ in symbols.symbols}
-    maps = []
     for pair in data:
         image, labels, colors = _fit(data, pair, geometry, cell)
         strange = sorted(set(np.unique(labels).tolist()) - known)
@@ -165,7 +187,4 @@ def fit_layouts(data: DataSet, geometry: Geometry, symbols: SymbolTable, classes
             raise InputError(
                 f"{data.source}: the layout of {pair.name!r} holds class ids that the run was not trained on: {strange[:5]}"
             )
-        maps.append(geometry.center(image, symbols.index(labels, colors))[1])
-    if not maps:
-        raise InputError(f"{data.source}: no layouts to draw images for")
-    return np.stack(maps)
+        yield image, symbols.index(labels, colors)

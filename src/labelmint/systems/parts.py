@@ -29,13 +29,12 @@ class Facts(NamedTuple):
 class StageSpec(NamedTuple):
     """One stage of training.
 
-    name: of the part, its folder in the run, and its section of the settings. module: what is trained. share: of a time budget,
-    relative to the stages that are still to come. tokenize: what a prior learns of a batch; None for a tokenizer, which learns images.
+    name: of the part, its folder in the run, and its section of the settings. module: what is trained. tokenize: what a prior learns
+    of a batch; None for a tokenizer, which learns images.
     """
 
     name: str
     module: nn.Module
-    share: float
     tokenize: Tokenize | None
 
 
@@ -57,9 +56,9 @@ class TwoStageParts:
 
     def stages(self) -> list[StageSpec]:
         """What is trained, in order."""
-        stages = [StageSpec("tokenizer", self.tokenizer, 0.25, None), StageSpec("prior", self.prior, 0.55, self.image_tokens)]
+        stages = [StageSpec("tokenizer", self.tokenizer, None), StageSpec("prior", self.prior, self.image_tokens)]
         if self.layout_prior is not None:
-            stages.append(StageSpec("layout_prior", self.layout_prior, 0.2, self.layout_tokens))
+            stages.append(StageSpec("layout_prior", self.layout_prior, self.layout_tokens))
         return stages
 
     def image_tokens(self, batch: Batch) -> tuple[Tensor, LayoutBatch]:

@@ -174,7 +174,8 @@ def _train_stages(
             stage.module.eval()
             run.drop_checkpoint(stage.name)
         else:
-            seconds = left * stage.share / sum(later.share for later in stages[place:]) if left is not None else None
+            shares = [getattr(config.request.settings, later.name).share for later in stages[place:]]
+            seconds = left * shares[0] / sum(shares) if left is not None else None
             section = getattr(config.request.settings, stage.name)
             if stage.tokenize is None:
                 about = train_tokenizer(fabric, run, stage.module, prepared.training, prepared.validation, section, seconds, tell)

@@ -36,21 +36,21 @@ def _tiny() -> Settings:
         ),
         layout_prior=LayoutPriorSection(
             channels=32, residual_channels=32, blocks=2, residual_blocks=2, kernel_rows=3, kernel_columns=5, attention_channels=32,
-            steps=2000, batch_size=32, learning_rate=2e-3, scale=2, temperature=1.0, token_noise=0.0,
+            steps=3000, batch_size=32, learning_rate=2e-3, scale=2, temperature=1.0, token_noise=0.0, dropout=0.0,
         ),
     )  # fmt: skip
 
 
 def _small() -> Settings:
     return Settings(
-        tokenizer=TokenizerSection(channels=64, residual_channels=64, codebook_size=128, code_dim=32, steps=6000, batch_size=32),
+        tokenizer=TokenizerSection(channels=64, residual_channels=64, codebook_size=128, code_dim=32, steps=6000, batch_size=32, share=0.2),
         prior=PriorSection(
             channels=64, residual_channels=64, blocks=2, residual_blocks=3, kernel_rows=3, kernel_columns=5, attention_channels=64,
-            steps=6000, batch_size=16, learning_rate=1e-3, token_noise=0.05,
+            steps=6000, batch_size=16, learning_rate=1e-3, token_noise=0.05, share=0.45,
         ),
         layout_prior=LayoutPriorSection(
             channels=48, residual_channels=48, blocks=2, residual_blocks=2, kernel_rows=3, kernel_columns=5, attention_channels=32,
-            steps=2000, batch_size=32, learning_rate=1e-3, scale=2, temperature=1.0, token_noise=0.0,
+            steps=4000, batch_size=32, learning_rate=2e-3, scale=2, temperature=1.0, token_noise=0.0, dropout=0.0, share=0.35,
         ),
     )  # fmt: skip
 

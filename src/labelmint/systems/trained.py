@@ -15,10 +15,11 @@ from labelmint.errors import InputError
 from labelmint.layouts.empirical import EmpiricalLayouts
 from labelmint.protocols import LayoutSource
 from labelmint.systems.catalogue import system_named
-from labelmint.systems.data import fit_layouts
+from labelmint.systems.data import fit_layouts, fit_pairs
 from labelmint.systems.hardware import choose_device
 from labelmint.systems.parts import Facts, TwoStageParts
 from labelmint.systems.run_config import RunConfig, read_run_config
+from labelmint.training.pairs import Pairs
 from labelmint.training.run import RunFolder
 from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet, LayoutBatch
 
@@ -61,9 +62,25 @@ class TrainedSystem:
 
     def layouts_of(self, data: DataSet) -> Tensor:
         """Symbol maps (N, H, W) of a data set, fitted like the training data; an argument of `sample_chunk`."""
+        return torch.from_numpy(fit_layouts(data, self.geometry, self.config.symbol_table, self.classes, self._cell))
+
+    def pairs_of(self, data: DataSet) -> Pairs:
+        """The pairs of a data set as this system sees them, for held-out figures."""
+        config = self.config
+        return fit_pairs(
+            data, self.geometry, config.symbol_table, self.classes, self._cell, config.image_channels, config.request.seed
+        )
+
+    @property
+    def geometry(self) -> Geometry:
+        """How images come to the size of training, without augmentation."""
         request = self.config.request
-        geometry = Geometry(size=request.size, crop=request.crop, scale=request.scale)
-        return torch.from_numpy(fit_layouts(data, geometry, self.config.symbol_table, self.classes, self._cell))
+        return Geometry(size=request.size, crop=request.crop, scale=request.scale)
+
+    @property
+    def parts(self) -> TwoStageParts:
+        """The trained parts."""
+        return self._parts
 
     @property
     def _cell(self) -> int:
@@ -176,7 +193,7 @@ def load(run: str | Path, *, device: str = "auto", threads: int | None = None) -
     where = choose_device(device)
     torch.set_num_threads(threads or config.threads)
     parts, digest = build_parts(config), hashlib.sha256()
-    for name, module, _, _ in parts.stages():
+    for name, module, _ in parts.stages():
         if not folder.finished(name):
             raise InputError(
                 f"{folder.path}: training has not finished ({name} is missing); run the same `labelmint train` again"

@@ -139,6 +139,8 @@ class DualPathVQVAE(nn.Module):
         size: (H, W), multiples of 2^downsamplings.
     """
 
+    paths = ("attention path", "convolution path")  # the halves of the stream, each with a codebook of its own
+
     def __init__(self, config: DualPathConfig, image_channels: int, size: tuple[int, int]) -> None:
         super().__init__()
         self.config, self.size = config, size

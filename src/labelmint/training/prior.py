@@ -42,6 +42,7 @@ class PriorTraining(BaseModel):
     average: float = Field(0.998, ge=0, lt=1, description="decay of the moving average of the weights")
     evaluate_every: int = Field(200, ge=1, description="steps between held-out figures")
     patience: int = Field(10, ge=1, description="held-out figures without a better one before it stops")
+    share: float = Field(0.55, gt=0, description="of a time budget, relative to the other parts")
 
 
 def train_prior(

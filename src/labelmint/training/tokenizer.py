@@ -29,6 +29,7 @@ class TokenizerTraining(BaseModel):
     learning_rate: float = Field(1e-3, gt=0)
     commitment: float = Field(0.25, ge=0, description="weight of the commitment loss")
     evaluate_every: int = Field(200, ge=1, description="steps between held-out figures")
+    share: float = Field(0.25, gt=0, description="of a time budget, relative to the other parts")
 
 
 def train_tokenizer(

@@ -1,0 +1,324 @@
+"""`evaluate`: is the label true, is it a copy, is it coherent? One pass over all questions, and a report.
+
+OUT/report.html, report.json     the answers                 OUT/synthetic/   the samples of a run
+OUT/*.png                        pictures of the report      OUT/judge/       the judge of a set of pairs (a run keeps its own)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from labelmint.datasets.tally import ids_without_objects
+from labelmint.errors import InputError
+from labelmint.evaluation.coherent import coherent
+from labelmint.evaluation.copied import copied
+from labelmint.evaluation.fidelity import fidelity
+from labelmint.evaluation.likelihood import likelihood, same_layout
+from labelmint.evaluation.material import Material
+from labelmint.evaluation.obedience import obedience
+from labelmint.evaluation.origin import Known, origin_of
+from labelmint.evaluation.rejects import rejects
+from labelmint.evaluation.report_files import write_report
+from labelmint.evaluation.results import Figure, Picture, Results, Section
+from labelmint.evaluation.subject import FEWEST_SAMPLES, Subject, open_subject, refuse_overlap, refuse_views
+from labelmint.evaluation.verdict import verdict
+from labelmint.evaluation.views import Fitted, Views, fit, tiles, views_of_samples
+from labelmint.formats import read
+from labelmint.metrics.coherence import RULED_COMPOSITIONS
+from labelmint.pictures import side_by_side
+from labelmint.segmenters.judge import Judge, train_judge
+from labelmint.segmenters.unet import SegmenterConfig
+from labelmint.synthesis import mint
+from labelmint.systems.hardware import available_memory, choose_device, choose_threads
+from labelmint.training.clock import Event, Report
+from labelmint.training.pairs import Pairs
+from labelmint.training.run import write_json
+from labelmint.types import DataSet
+
+if TYPE_CHECKING:
+    from labelmint.evaluation.known_weights import Vgg
+
+__all__ = ["HEADLINE", "Options", "evaluate"]
+
+HEADLINE = (
+    "obedience.ratio",
+    "memorization.copies_per_1000",
+    "fidelity.precision",
+    "fidelity.coverage",
+    "coherence.learned_layouts",
+)
+SEEN_VIEWS, REAL_VIEWS = 4000, 2000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What an evaluation can be told.
+
+    Arguments:
+        n: samples to draw from a run.
+        size, crop, scale, augment, group_by: of the comparison, for pairs that are no run's; as for `train`.
+        seed: of the samples, the judge and all resamples.
+        temperature, layout_temperature: of the samples of a run.
+        composition: rules to check beside the learned ones: "pairs", "three", "upper", "center".
+        fid_weights, lpips_weights: TorchScript files of the known networks.
+        judge: sizes and training of the judge.
+        device, threads: where to compute.
+    """
+
+    n: int = 500
+    size: tuple[int, int] | None = None
+    crop: bool = False
+    scale: float = 1.0
+    augment: tuple[str, ...] = ()
+    group_by: str | None = None
+    seed: int = 0
+    temperature: float = 0.85
+    layout_temperature: float | None = None
+    composition: str | None = None
+    fid_weights: Path | None = None
+    lpips_weights: Path | None = None
+    judge: SegmenterConfig = field(default_factory=SegmenterConfig)
+    device: str = "auto"
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.n < FEWEST_SAMPLES:
+            raise InputError(f"-n {self.n}: an evaluation needs at least {FEWEST_SAMPLES} samples")
+        if self.composition is not None and self.composition not in RULED_COMPOSITIONS:
+            raise InputError(f"--composition {self.composition}: expected one of {', '.join(RULED_COMPOSITIONS)}")
+
+
+def evaluate(
+    subject: str | Path,
+    data: DataSet | str | Path,
+    out: str | Path,
+    options: Options | None = None,
+    *,
+    command: Sequence[str] = (),
+    report: Report | None = None,
+    **more: Any,
+) -> Results:
+    """Evaluate a run, or pairs made by any program, against real data, and write the report.
+
+    Arguments:
+        subject: a run folder, or labelled images.
+        data: the real data, with a test part that was never trained on.
+        out: the folder of the report; new, or holding an evaluation of the same subject and options, which is gone on with.
+        options: or `more`, the fields of `Options` by name.
+        command: told in the report. report: called with events.
+
+    Raises InputError for bad input of any kind.
+    """
+    options, begin = options or Options(**more), time.perf_counter()
+    tell: Report = report or (lambda event: None)
+    source, folder = (data if isinstance(data, DataSet) else read(data)), Path(out)
+    torch.set_num_threads(choose_threads(options.threads))
+    known = _known_weights(options)
+    about = open_subject(
+        Path(subject), source, size=options.size, crop=options.crop, scale=options.scale, augment=options.augment,
+        group_by=options.group_by, device=options.device, threads=options.threads,
+    )  # fmt: skip
+    if about.pairs is not None:
+        refuse_overlap(about, source, about.pairs)
+    _claim(folder, about, source, options)
+    samples = about.pairs if about.pairs is not None else _drawn(about, folder / "synthetic", options, tell)
+    material = _material(about, source, samples, folder, options, tell)
+    sections = _sections(about, source, material, options, known, tell)
+    figures = {figure.name: figure for section in sections for figure in section.figures}
+    overview = _overview(material)
+    results = Results(
+        title=f"Evaluation of {about.title} on {source.source}",
+        verdict=verdict(figures),
+        headline=tuple(name for name in HEADLINE if name in figures),
+        overview=overview,
+        sections=tuple(sections),
+        origin=origin_of(about, source, samples, material, options, known, command, time.perf_counter() - begin),
+    )
+    write_report(results, folder)
+    return results
+
+
+def _known_weights(options: Options) -> Known:
+    """Load what was asked for before anything long begins: a wrong file is told at once."""
+    from labelmint.evaluation.known_weights import Inception, Vgg
+
+    inception = Inception(options.fid_weights) if options.fid_weights is not None else None
+    return inception, Vgg(options.lpips_weights) if options.lpips_weights is not None else None
+
+
+def _claim(folder: Path, about: Subject, data: DataSet, options: Options) -> None:
+    """Mark the folder as this evaluation's; raise InputError when it holds something else."""
+    wanted = json.loads(json.dumps({"evaluation": 1, **_request(about, data, options)}, default=str))
+    file = folder / "request.json"
+    if file.is_file():
+        try:
+            before = json.loads(file.read_text(encoding="utf-8"))
+        except ValueError:
+            before = {}
+        other = next((key for key in wanted if not isinstance(before, dict) or before.get(key) != wanted[key]), None)
+        if other:
+            raise InputError(f"{folder}: holds another evaluation ({other} differs); give another --out, or remove it")
+        return
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder}: exists and is no evaluation; give another --out")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(file, wanted)
+
+
+def _request(about: Subject, data: DataSet, options: Options) -> dict[str, Any]:
+    fields = {name: getattr(options, name) for name in Options.__dataclass_fields__ if name not in ("judge", "device", "threads")}
+    weights = about.system.digest if about.system else None
+    return {
+        "subject": str(about.path),
+        "weights": weights,
+        "data": data.source,
+        **fields,
+        "judge": options.judge.model_dump(mode="json"),
+    }
+
+
+def _drawn(about: Subject, folder: Path, options: Options, tell: Report) -> DataSet:
+    """The samples of a run, drawn once; what a stopped evaluation left is gone on with."""
+    assert about.system is not None
+    mint(
+        about.system, folder, n=options.n, seed=options.seed, temperature=options.temperature,
+        layout_temperature=options.layout_temperature, resume=True, report=tell,
+    )  # fmt: skip
+    return read(folder, format="folder")
+
+
+# Material -----------------------------------------------------------------------------------------------------------------------
+
+
+def _material(about: Subject, data: DataSet, samples: DataSet, folder: Path, options: Options, tell: Report) -> Material:
+    channels = about.system.config.image_channels if about.system else _channels(data, about.parts.training)
+    test, validation, training = (
+        fit(data, getattr(about.parts, name), about.geometry, channels, about.group_by, _loading(tell, name), _room())
+        for name in ("test", "validation", "training")
+    )
+    size = about.geometry.size
+    real = tiles(test, size, REAL_VIEWS)
+    synthetic = views_of_samples(samples, data.classes, size, channels, _loading(tell, "synthetic"))
+    refuse_views(synthetic, real, samples.source)
+    foreground = _foreground(data, real)
+    judge = _judge(about, data, training, validation, channels, foreground, folder, options, tell)
+    seen = tiles(training, size, SEEN_VIEWS)
+    return Material(
+        folder=folder, classes=data.classes, foreground=foreground, training=training,
+        validation=validation,
+        test=test, seen=seen, real=real, synthetic=synthetic,
+        judge=judge, seed=options.seed, report=tell,
+    )  # fmt: skip
+
+
+def _room() -> int:
+    free: int = available_memory(torch.device("cpu")) // 2
+    return free
+
+
+def _loading(tell: Report, name: str) -> Any:
+    return lambda done, of: tell(Event(f"load {name}", done, of))
+
+
+def _channels(data: DataSet, names: Sequence[str]) -> int:
+    """3 where one of the first images is in color, else 1."""
+    return 3 if any(data.load(name).image.shape[2] == 3 for name in names[:32]) else 1
+
+
+def _foreground(data: DataSet, real: Views) -> tuple[int, ...]:
+    without = ids_without_objects(data)
+    foreground = tuple(k for k, class_id in enumerate(data.classes.ids) if class_id not in without)
+    present = set(np.unique(real.labels).tolist())
+    if not present & set(foreground):
+        raise InputError(
+            f"{data.source}: no pixel of the test part has a foreground class; put pairs that hold "
+            f"{_listed(data, foreground)} into test.txt"
+        )
+    return foreground
+
+
+def _listed(data: DataSet, foreground: Sequence[int]) -> str:
+    names = [data.classes.names[k] for k in foreground]
+    return ", ".join(names[:5]) + (" and others" if len(names) > 5 else "")
+
+
+def _judge(
+    about: Subject, data: DataSet, training: list[Fitted], validation: list[Fitted], channels: int, foreground: tuple[int, ...],
+    folder: Path, options: Options, tell: Report,
+) -> Judge:  # fmt: skip
+    seed = options.seed
+    pairs = [
+        Pairs([one.image for one in part], [one.labels for one in part], about.geometry, seed) for part in (training, validation)
+    ]
+    digest = hashlib.sha256(repr((about.geometry, seed, channels, data.classes.ids, foreground)).encode())
+    for one in (*training, *validation):
+        digest.update(one.image.tobytes())
+        digest.update(one.labels.tobytes())
+    return train_judge(
+        about.path if about.system else folder, digest.hexdigest(), *pairs, image_channels=channels, classes=len(data.classes),
+        foreground=foreground, config=options.judge, device=choose_device(options.device), report=tell,
+    )  # fmt: skip
+
+
+# Sections -----------------------------------------------------------------------------------------------------------------------
+
+
+def _sections(about: Subject, data: DataSet, material: Material, options: Options, known: Known, tell: Report) -> list[Section]:
+    copies_section, copies = copied(material)
+    kept = ~copies
+    if kept.sum() < FEWEST_SAMPLES:
+        # Nothing is left to score apart from the copies: they are scored as they are, and the verdict says what they are.
+        kept = np.ones_like(kept)
+    tell(Event("figures", 1, 4))
+    obedient = obedience(material, kept)
+    tell(Event("figures", 2, 4))
+    faithful = fidelity(material, kept, known[0])
+    tell(Event("figures", 3, 4))
+    coherence_section, incoherent = coherent(material, options.composition, _grain(about))
+    found = [obedient, copies_section, faithful, coherence_section, rejects(material, incoherent)]
+    if about.system is not None:
+        test = data.subset(about.parts.test)
+        found.append(likelihood(about.system, test, material.folder))
+        drawn = _same_layout(about, test, material, options, known[1])
+        found += [drawn] if drawn else []
+    tell(Event("figures", 4, 4))
+    return found
+
+
+def _grain(about: Subject) -> float:
+    """The cell of a run's layout grid in shares of its side; 0 for pairs of unknown making."""
+    return 1 / min(about.system.parts.label_map.grid) if about.system else 0.0
+
+
+def _same_layout(about: Subject, test: DataSet, material: Material, options: Options, net: Vgg | None) -> Section | None:
+    assert about.system is not None
+    try:
+        return same_layout(about.system, test, material.folder, net, temperature=options.temperature, seed=options.seed)
+    except InputError as error:  # layouts of classes that the run does not know
+        refused = Figure(
+            name="diversity.same_layout_ssim", title="1 - SSIM among images of one layout", value=None, refused=str(error)
+        )
+        return Section(name="diversity", title="How different are images of one layout?", summary=str(error), figures=(refused,))
+
+
+def _overview(material: Material) -> Picture:
+    rng = np.random.default_rng(material.seed)
+    real, synthetic = (
+        [views.pair(int(i), material.classes) for i in sorted(rng.permutation(len(views))[:16])]
+        for views in (material.real, material.synthetic)
+    )
+    side_by_side(real, synthetic, material.classes, material.folder / "overview.png", columns=4)
+    return Picture(
+        title="Real and synthetic",
+        file="overview.png",
+        note="Test pairs on the left, samples on the right, both drawn at random.",
+    )

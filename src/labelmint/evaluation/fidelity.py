@@ -1,0 +1,135 @@
+"""Do the samples look like real images, and are they as varied? Distances between sets of features of the judge.
+
+The features come from a network trained here on the user's data, so the distances are *not* FID and KID and are not called so: those
+need the Inception network's weights (`--fid-weights`). Every figure stands beside the same figure of real training views, as many
+as there are samples, against the same test views: the best that can be expected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from labelmint.errors import InputError
+from labelmint.evaluation.material import Material
+from labelmint.evaluation.results import Figure, Section
+from labelmint.metrics.bootstrap import interval
+from labelmint.metrics.coverage import coverage
+from labelmint.metrics.frechet import frechet_distance
+from labelmint.metrics.kernel import kernel_distance
+from labelmint.metrics.vendi import vendi_score
+from labelmint.types import Array
+
+if TYPE_CHECKING:
+    from labelmint.evaluation.known_weights import Inception
+
+__all__ = ["fidelity", "figure_or_refusal"]
+
+NEIGHBORS = 5
+REPEATS = 50  # resamples: each is a whole distance between sets
+
+
+def figure_or_refusal(compute: Callable[[], Figure], name: str, title: str) -> Figure:
+    """The figure, or the same name with the reason why there is none."""
+    try:
+        return compute()
+    except InputError as error:
+        return Figure(name=name, title=title, value=None, refused=str(error))
+
+
+def fidelity(material: Material, kept: npt.NDArray[np.bool_], inception: Inception | None) -> Section:
+    """The section; `kept` (N,) marks the samples that are no copies."""
+    real, fake = material.features("real"), material.features("synthetic")[kept]
+    seen = material.features("seen")
+    rng = np.random.default_rng(material.seed)
+    reference = seen[rng.permutation(len(seen))[: len(fake)]]
+    figures = [*_neighbors(real, fake, reference, material.seed)]
+    figures += [
+        figure_or_refusal(lambda: _frechet(real, fake, reference, material.seed), "fidelity.frechet_distance", FRECHET),
+        figure_or_refusal(lambda: _kernel(real, fake, reference, material.seed), "fidelity.kernel_distance", KERNEL),
+        figure_or_refusal(lambda: _vendi(real, fake, material.seed), "diversity.vendi", "Vendi score (judge features)"),
+    ]
+    if inception is not None:
+        figures += _known(material, kept, inception)
+    coverages = {figure.name: figure for figure in figures}["fidelity.coverage"]
+    value, best = (f"{x:.2f}" if x is not None else "unknown" for x in (coverages.value, coverages.real))
+    return Section(
+        name="fidelity",
+        title="Do they look real, and are they as varied?",
+        summary=f"The samples cover {value} of the test views' neighborhoods; as many real training views cover {best}.",
+        figures=tuple(figures),
+    )
+
+
+def _neighbors(real: Array, fake: Array, reference: Array, seed: int) -> list[Figure]:
+    how = {
+        "precision": "share of the samples that lie within the neighborhood (5 nearest) of some test view",
+        "recall": "share of the test views that lie within the neighborhood of some sample",
+        "density": "neighborhoods of test views that a sample lies in, over 5",
+        "coverage": "share of the test views with a sample in their neighborhood",
+    }
+    if min(len(real), len(fake), len(reference)) <= NEIGHBORS:
+        reason = f"needs more than {NEIGHBORS} samples and test views; there are {len(fake)} and {len(real)}"
+        return [Figure(name=f"fidelity.{name}", title=name.capitalize(), value=None, refused=reason) for name in how]
+    value, best = coverage(real, fake, k=NEIGHBORS), coverage(real, reference, k=NEIGHBORS)
+    each = {"precision": value.precise, "recall": value.recalled, "density": value.dense, "coverage": value.covered}
+    found = []
+    for name, text in how.items():
+        low, high = interval(lambda index, items=each[name]: float(items[index].mean()), len(each[name]), seed=seed)  # type: ignore[misc]
+        found.append(
+            Figure(
+                name=f"fidelity.{name}", title=name.capitalize(), value=getattr(value, name), low=low, high=high,
+                real=getattr(best, name), better="higher", how=f"{text}, in the judge's features",
+            )
+        )  # fmt: skip
+    return found
+
+
+FRECHET, KERNEL = "Fréchet distance (judge features)", "Kernel distance (judge features)"
+
+
+def _frechet(real: Array, fake: Array, reference: Array, seed: int) -> Figure:
+    value = frechet_distance(real, fake)
+    low, high = interval(lambda index: frechet_distance(real, fake[index]), len(fake), repeats=REPEATS, seed=seed)
+    return Figure(
+        name="fidelity.frechet_distance", title=FRECHET, value=value, low=min(low, value), high=high,
+        real=frechet_distance(real, reference), better="lower",
+        how="Fréchet distance between Gaussians fitted to the judge's features; not FID, and only comparable under the same judge",
+    )  # fmt: skip
+
+
+def _kernel(real: Array, fake: Array, reference: Array, seed: int) -> Figure:
+    value = kernel_distance(real, fake)
+    low, high = interval(lambda index: kernel_distance(real, fake[np.unique(index)]), len(fake), repeats=REPEATS, seed=seed)
+    return Figure(
+        name="fidelity.kernel_distance", title=KERNEL, value=value, low=low, high=high,
+        real=kernel_distance(real, reference), better="lower",
+        how="unbiased squared MMD with a cubic kernel on the judge's features; not KID, and only comparable under the same judge",
+    )  # fmt: skip
+
+
+def _vendi(real: Array, fake: Array, seed: int) -> Figure:
+    count = min(len(real), len(fake))
+    chosen = np.random.default_rng(seed).permutation(len(real))[:count]
+    return Figure(
+        name="diversity.vendi", title="Vendi score (judge features)", value=vendi_score(fake[:count]), real=vendi_score(real[chosen]),
+        better="higher", how=f"effective number of different images among {count}, exp of the entropy of the cosine kernel's spectrum",
+    )  # fmt: skip
+
+
+def _known(material: Material, kept: npt.NDArray[np.bool_], weights: Inception) -> list[Figure]:
+    from labelmint.evaluation.known_weights import known_fid, known_kid
+
+    real, fake = material.real.images, material.synthetic.images[kept]
+    source = f"Inception features, weights of SHA-256 {weights.sha256[:16]}"
+
+    def fid() -> Figure:
+        return Figure(name="fidelity.fid", title="FID", value=known_fid(real, fake, weights), better="lower", how=source)
+
+    def kid() -> Figure:
+        return Figure(name="fidelity.kid", title="KID", value=known_kid(real, fake, weights), better="lower", how=source)
+
+    return [figure_or_refusal(fid, "fidelity.fid", "FID"), figure_or_refusal(kid, "fidelity.kid", "KID")]

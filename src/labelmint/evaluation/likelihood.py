@@ -1,0 +1,203 @@
+"""What the parts of a system know of held-out pairs: likelihood of their tokens, use of the codebooks, reconstruction.
+
+nats per token   -1/N sum log p(z_i | z_<i, s);  only comparable between priors over the same frozen tokens
+perplexity       exp(-sum_k f_k log f_k) over the shares f_k of the codebook's entries among the tokens of test images
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from labelmint.errors import InputError
+from labelmint.evaluation.results import Figure, Picture, Section, Table
+from labelmint.objectives.likelihood import negative_log_likelihood
+from labelmint.pictures import image_grid
+from labelmint.protocols import Tokenizer
+from labelmint.systems import TrainedSystem
+from labelmint.training.pairs import Pairs
+from labelmint.types import AnnotatedImage, Array, Batch, DataSet
+
+__all__ = ["likelihood", "same_layout"]
+
+AT_MOST, AT_ONCE = 512, 32
+
+
+@torch.no_grad()
+def likelihood(system: TrainedSystem, test: DataSet, folder: Any) -> Section:
+    """The section, on the test pairs in their fixed view (the middle, where training crops)."""
+    try:
+        pairs = system.pairs_of(test.subset(test.names[:AT_MOST]))
+    except InputError as error:
+        figure = Figure(name="likelihood.prior_nats", title="Held-out nats per image token", value=None, refused=str(error))
+        return Section(name="likelihood", title="What do the parts know?", summary=f"Not measured: {error}.", figures=(figure,))
+    nats = _nats(system, pairs)
+    figures = [
+        Figure(
+            name=f"likelihood.{name}_nats", title=f"Held-out nats per {what}", value=nats[name], better="lower",
+            how="on test pairs; compare only between priors over the same tokens",
+        )
+        for name, what in (("prior", "image token"), ("layout_prior", "layout cell"))
+        if name in nats
+    ]  # fmt: skip
+    originals, reconstructions, tokens = _reconstructed(system, pairs)
+    figures += _errors(originals, reconstructions)
+    image_grid(_in_turns(originals[:12], reconstructions[:12]), folder / "reconstructions.png", columns=8)
+    return Section(
+        name="likelihood",
+        title="What do the parts know?",
+        summary=f"The image prior needs {nats['prior']:.3f} nats a token on test pairs.",
+        figures=tuple(figures),
+        tables=(_codebooks(system, tokens),),
+        pictures=(
+            Picture(title="Reconstructions of test images", file="reconstructions.png", note="In pairs: the image, and as decoded."),
+        ),
+    )  # fmt: skip
+
+
+def _batches(pairs: Pairs, system: TrainedSystem) -> Iterator[Batch]:
+    for first in range(0, len(pairs), AT_ONCE):
+        batch = pairs.fixed(first, AT_ONCE)
+        yield Batch(batch.image.to(system.device), batch.layouts.to(system.device))
+
+
+def _nats(system: TrainedSystem, pairs: Pairs) -> dict[str, float]:
+    """Mean nats per token of each prior."""
+    totals: dict[str, float] = {}
+    for batch in _batches(pairs, system):
+        for stage in system.parts.stages():
+            if stage.tokenize is not None:
+                tokens, layouts = stage.tokenize(batch)
+                loss = float(negative_log_likelihood(stage.module, tokens, layouts))
+                totals[stage.name] = totals.get(stage.name, 0.0) + loss * len(tokens)
+    return {name: total / len(pairs) for name, total in totals.items()}
+
+
+def _reconstructed(system: TrainedSystem, pairs: Pairs) -> tuple[Array, Array, dict[str, Tensor]]:
+    """Test images and their reconstructions (N, H, W, C) uint8, and the tokens of each stream."""
+    tokenizer = cast(Tokenizer, system.parts.tokenizer)
+    originals, decoded, tokens = [], [], []
+    for batch in _batches(pairs, system):
+        found = tokenizer.encode(batch)
+        originals.append(_pixels(batch.image))
+        decoded.append(_pixels(tokenizer.decode(found)))
+        tokens.append({name: value.cpu() for name, value in found.items()})
+    streams = {name: torch.cat([one[name] for one in tokens]) for name in tokens[0]}
+    return np.concatenate(originals), np.concatenate(decoded), streams
+
+
+def _pixels(images: Tensor) -> Array:
+    array: Array = ((images.float() + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
+    return array
+
+
+def _errors(originals: Array, reconstructions: Array) -> list[Figure]:
+    """MSE, PSNR, SSIM of reconstructions, by torchmetrics."""
+    from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
+
+    a, b = (torch.from_numpy(x).permute(0, 3, 1, 2).float() for x in (reconstructions, originals))
+    values: dict[str, tuple[str, float, str, str]] = {
+        "mse": ("Reconstruction MSE", float(np.square((a - b).numpy() / 127.5).mean()), "", "on [-1, 1], test images"),
+        "psnr": ("Reconstruction PSNR", float(peak_signal_noise_ratio(a, b, data_range=255.0)), "dB", "of all test images together"),
+    }  # fmt: skip
+    if min(originals.shape[1:3]) >= 12:
+        ssim = structural_similarity_index_measure(a, b, data_range=255.0)
+        values["ssim"] = ("Reconstruction SSIM", float(cast(Tensor, ssim)), "", "mean over test images")
+    return [
+        Figure(
+            name=f"reconstruction.{name}",
+            title=title,
+            value=value,
+            unit=unit,
+            how=how,
+            better="lower" if name == "mse" else "higher",
+        )
+        for name, (title, value, unit, how) in values.items()
+        if np.isfinite(value)
+    ]
+
+
+def _codebooks(system: TrainedSystem, tokens: dict[str, Tensor]) -> Table:
+    """Use and perplexity; the two halves of a stacked stream have a codebook each."""
+    rows = []
+    for stream in cast(Tokenizer, system.parts.tokenizer).streams:
+        halves = getattr(system.parts.tokenizer, "paths", ("",))
+        for name, part in zip(halves, tokens[stream.name].chunk(len(halves), dim=1), strict=True):
+            counts = np.bincount(part.flatten().numpy(), minlength=stream.codebook_size)
+            shares = counts[counts > 0] / counts.sum()
+            perplexity = float(np.exp(-(shares * np.log(shares)).sum()))
+            rows.append((f"{stream.name} {name}".strip(), stream.codebook_size, int((counts > 0).sum()), perplexity))
+    return Table(
+        title="Codebooks on test images",
+        head=("codebook", "entries", "entries used", "perplexity"),
+        rows=tuple(rows),
+        note="An entry that few test images need is not used here; perplexity is the effective number of entries.",
+    )
+
+
+def _in_turns(a: Array, b: Array) -> list[Array]:
+    return [image for pair in zip(a, b, strict=True) for image in pair]
+
+
+# One layout, several images -----------------------------------------------------------------------------------------------------
+
+
+def same_layout(
+    system: TrainedSystem,
+    layouts: DataSet,
+    folder: Any,
+    net: Any,
+    *,
+    temperature: float,
+    seed: int,
+    count: int = 8,
+    each: int = 4,
+) -> Section:
+    """How different the images of one layout are: mean of 1 - SSIM, and LPIPS where its network is given, over pairs of them."""
+    given = layouts.subset(layouts.names[:count])
+    pairs: list[AnnotatedImage] = list(
+        system.synthesize(len(given) * each, layouts=given, per_layout=each, temperature=temperature, seed=seed, batch_size=each)
+    )
+    images = np.stack([pair.image for pair in pairs])
+    groups = [images[first : first + each] for first in range(0, len(images), each)]
+    figures = [_unlike(groups)] if min(images.shape[1:3]) >= 12 else []
+    if net is not None:
+        from labelmint.evaluation.known_weights import lpips_diversity
+
+        figures.append(
+            Figure(
+                name="diversity.same_layout_lpips", title="LPIPS among images of one layout", value=lpips_diversity(groups, net),
+                better="higher", how=f"mean over pairs of {each} images for each of {len(groups)} test layouts",
+            )
+        )  # fmt: skip
+    image_grid(list(images), folder / "same_layout.png", columns=2 * each)
+    picture = Picture(
+        title="Several images for one layout",
+        file="same_layout.png",
+        note=f"Every {each} in a row have the same layout, one of the test part's.",
+    )
+    return Section(
+        name="diversity",
+        title="How different are images of one layout?",
+        summary=f"{each} images were drawn for each of {len(groups)} test layouts.",
+        figures=tuple(figures),
+        pictures=(picture,),
+    )
+
+
+def _unlike(groups: list[Array]) -> Figure:
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
+    values = []
+    for group in groups:
+        x = torch.from_numpy(group).permute(0, 3, 1, 2).float()
+        i, j = np.triu_indices(len(group), 1)
+        values.append(1 - float(cast(Tensor, structural_similarity_index_measure(x[i], x[j], data_range=255.0))))
+    return Figure(
+        name="diversity.same_layout_ssim", title="1 - SSIM among images of one layout", value=float(np.mean(values)), better="higher",
+        how=f"mean over pairs within each of {len(groups)} test layouts; 0 when all images of a layout are the same",
+    )  # fmt: skip

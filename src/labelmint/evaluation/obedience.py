@@ -1,0 +1,192 @@
+"""Is the label true? The judge segments the images without their labels; its agreement with the labels is compared with its
+agreement on real test pairs.
+
+    obedience.ratio = mean Dice on synthetic pairs / mean Dice on real test pairs,
+                      both over the foreground classes that are labelled in both sets
+
+Dice, IoU and accuracy are of all pixels of a set together. The judge never saw a sample; near-copies are left out before scoring,
+because a copied training pair agrees by having been learned.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from labelmint.datasets.token_grid import object_map
+from labelmint.errors import InputError
+from labelmint.evaluation.material import Material
+from labelmint.evaluation.results import Chart, Figure, Section, Series, Table
+from labelmint.evaluation.views import Views, ids_of
+from labelmint.metrics.bootstrap import interval
+from labelmint.metrics.detection import found_objects
+from labelmint.metrics.overlap import confusion, dice, iou, pixel_accuracy
+from labelmint.types import Array
+
+__all__ = ["agreement", "obedience"]
+
+
+def obedience(material: Material, kept: npt.NDArray[np.bool_]) -> Section:
+    """The section; `kept` (N,) marks the samples that are no copies. Raises InputError when no foreground class is in both sets."""
+    counts = {
+        "real": confusion(material.real.labels, material.reading("real"), len(material.classes)),
+        "synthetic": confusion(material.synthetic.labels, material.reading("synthetic"), len(material.classes))[kept],
+    }
+    labelled = {name: value.sum(axis=(0, 2)) for name, value in counts.items()}
+    compared = [k for k in material.foreground if labelled["real"][k] > 0 and labelled["synthetic"][k] > 0]
+    names = material.classes.names
+    if not compared:
+        lacking = [names[k] for k in material.foreground if labelled["real"][k] == 0]
+        raise InputError(
+            "no foreground class is labelled both in the test part and in the synthetic pairs, so obedience can't be measured"
+            + (f"; the test part lacks {', '.join(lacking)}: put pairs that hold them into test.txt" if lacking else "")
+        )
+    figures = _figures(counts, compared, material)
+    left_out = [names[k] for k in material.foreground if k not in compared]
+    found = _detection(material, kept)
+    ratio, real, fake = figures[0], figures[1].real, figures[1].value
+    summary = (
+        f"The judge agrees with synthetic labels {ratio.value:.2f} times as well as with real test labels "
+        f"(mean Dice {fake:.3f} against {real:.3f} over {len(compared)} classes)."
+    )
+    if left_out:
+        summary += f" Not compared, because a set has no such pixels: {', '.join(left_out)}."
+    table = _by_class(counts, material)
+    return Section(
+        name="obedience",
+        title="Is the label true?",
+        summary=summary,
+        figures=(*figures, *found),
+        tables=(table,),
+        charts=(_chart(counts, compared, material),),
+    )
+
+
+def _figures(counts: dict[str, Array], compared: list[int], material: Material) -> tuple[Figure, ...]:
+    fake, real = counts["synthetic"], counts["real"]
+    groups = np.unique(material.real.groups, return_inverse=True)[1]
+
+    def mean_dice(values: Array) -> float:
+        return float(np.nanmean(dice(values)[compared]))
+
+    def mean_iou(values: Array) -> float:
+        every = iou(values)
+        return float(np.nanmean(every[values.reshape(-1, *values.shape[-2:]).sum(axis=(0, 2)) > 0]))
+
+    def accuracy(values: Array) -> float:
+        return pixel_accuracy(values.reshape(-1, *values.shape[-2:]).sum(axis=0))
+
+    def both(index: Array) -> float:
+        # The two sets are resampled apart from each other, real ones by whole groups.
+        below = mean_dice(real[_of_groups(groups, index)])
+        return mean_dice(fake[index % len(fake)]) / below if below > 0 else float("nan")
+
+    ratio = mean_dice(fake) / max(mean_dice(real), 1e-9)
+    low, high = interval(both, max(len(fake), len(real)), seed=material.seed)
+    rows = [
+        Figure(
+            name="obedience.ratio", title="Obedience ratio", value=ratio, low=low, high=high, real=1.0, better="higher",
+            how="mean Dice of the judge on synthetic pairs, divided by that on real test pairs, over foreground classes labelled in both",
+        )
+    ]  # fmt: skip
+    for name, title, compute, how in (
+        (
+            "dice",
+            "Mean Dice",
+            mean_dice,
+            "2 TP / (2 TP + FP + FN), all pixels of the set together, mean over the classes compared",
+        ),
+        ("miou", "mIoU", mean_iou, "TP / (TP + FP + FN), mean over the classes labelled in the set, background included"),
+        (
+            "pixel_accuracy",
+            "Pixel accuracy",
+            accuracy,
+            "share of the pixels, ignored ones left out, that the judge reads as labelled",
+        ),
+    ):
+
+        def of(index: Array, compute: object = compute) -> float:
+            return compute(fake[index])  # type: ignore[operator,no-any-return]
+
+        low, high = interval(of, len(fake), seed=material.seed)
+        rows.append(
+            Figure(
+                name=f"obedience.{name}", title=title, value=compute(fake), low=low, high=high, real=compute(real),
+                better="higher", how=how,
+            )
+        )  # fmt: skip
+    return tuple(rows)
+
+
+def _of_groups(groups: Array, index: Array) -> Array:
+    """Members of as many groups as there are, drawn by `index`, a resample of any length."""
+    count = int(groups.max()) + 1
+    drawn = index[np.arange(count) % len(index)] % count
+    return np.concatenate([np.flatnonzero(groups == k) for k in drawn])
+
+
+def _by_class(counts: dict[str, Array], material: Material) -> Table:
+    fake, real = (counts[name].sum(axis=0) for name in ("synthetic", "real"))
+    rows = []
+    for k, name in enumerate(material.classes.names):
+        scores = [_number(of(total)[k]) for of in (dice, iou) for total in (real, fake)]
+        quotient = scores[1] / scores[0] if scores[0] and scores[1] is not None else None
+        shares = [float(total[k].sum() / max(total.sum(), 1)) * 100 for total in (real, fake)]
+        rows.append((name, *scores[:2], quotient, *scores[2:], *shares))
+    return Table(
+        title="Class by class",
+        head=("class", "Dice real", "Dice synthetic", "ratio", "IoU real", "IoU synthetic", "% of pixels real", "% of pixels synthetic"),
+        rows=tuple(rows),
+        note="Judged on all pixels of each set; a dash where the class is neither labelled nor read.",
+    )  # fmt: skip
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _chart(counts: dict[str, Array], compared: list[int], material: Material) -> Chart:
+    names = tuple(material.classes.names[k] for k in compared)
+    series = tuple(
+        Series(name=name, x=names, y=tuple(float(v) for v in np.nan_to_num(dice(counts[name])[compared])))
+        for name in ("synthetic", "real")
+    )
+    return Chart(title="Dice by class", kind="bars", x_label="class", y_label="Dice", series=series)
+
+
+def _detection(material: Material, kept: npt.NDArray[np.bool_]) -> tuple[Figure, ...]:
+    """Objects that the judge finds, of those labelled; only where the data have instances."""
+    if material.real.instances is None or material.synthetic.instances is None:
+        return ()
+    fake = _found(material, material.synthetic, material.reading("synthetic"), np.flatnonzero(kept))
+    real = _found(material, material.real, material.reading("real"), np.arange(len(material.real)))
+    if not fake.sum(axis=0)[1] or not real.sum(axis=0)[1]:
+        return ()
+    low, high = interval(lambda index: float(fake[index, 0].sum() / max(fake[index, 1].sum(), 1)), len(fake), seed=material.seed)
+    return (
+        Figure(
+            name="obedience.objects_found", title="Labelled objects found", value=100 * float(fake[:, 0].sum() / fake[:, 1].sum()),
+            low=100 * low, high=100 * high, real=100 * float(real[:, 0].sum() / real[:, 1].sum()), better="higher", unit="%",
+            how="instances of which the judge reads at least half of the pixels as their class",
+        ),
+    )  # fmt: skip
+
+
+def _found(material: Material, views: Views, readings: Array, chosen: Array) -> Array:
+    """(n, 2): objects found and objects labelled, for each of the chosen views."""
+    assert views.instances is not None
+    place = {class_id: k for k, class_id in enumerate(material.classes.ids)}
+    rows = []
+    for i in chosen:
+        objects, classes = object_map(ids_of(views.labels[i], material.classes), views.instances[i], material.backgrounds)
+        found = found_objects(objects, [place[c] for c in classes], readings[i])
+        rows.append((int(found.sum()), len(classes)))
+    return np.array(rows, np.int64).reshape(-1, 2)
+
+
+def agreement(labels: Array, readings: Array) -> npt.NDArray[np.float64]:
+    """(N,) share of the pixels of each view, ignored ones left out, that are read as labelled; 1 where all are ignored."""
+    seen = labels >= 0
+    right = ((labels == readings) & seen).sum(axis=(1, 2))
+    total = seen.sum(axis=(1, 2))
+    return np.where(total > 0, right / np.maximum(total, 1), 1.0)

@@ -1,0 +1,73 @@
+"""How the figures were obtained: all that another person needs to obtain them again."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import torch
+
+from labelmint.evaluation.material import Material
+from labelmint.evaluation.subject import Subject
+from labelmint.types import DataSet
+
+if TYPE_CHECKING:
+    from labelmint.evaluation.evaluate import Options
+    from labelmint.evaluation.known_weights import Inception, Vgg
+
+__all__ = ["Known", "origin_of"]
+
+Known: TypeAlias = "tuple[Inception | None, Vgg | None]"
+
+
+def origin_of(
+    about: Subject,
+    data: DataSet,
+    samples: DataSet,
+    material: Material,
+    options: Options,
+    known: Known,
+    command: Sequence[str],
+    seconds: float,
+) -> dict[str, Any]:
+    """A plain dict for the report."""
+    import labelmint
+
+    weights = {name: network.sha256 for name, network in zip(("fid", "lpips"), known, strict=True) if network is not None}
+    return {
+        "command": shlex.join(command),
+        "subject": str(about.path),
+        "data": data.source,
+        "pairs": {
+            "training": len(about.parts.training), "validation": len(about.parts.validation), "test": len(about.parts.test),
+            "test_views": len(material.real), "samples": len(material.synthetic),
+        },
+        "size": "x".join(map(str, material.size)),
+        "groups": about.group_by or "every image its own",
+        "seed": options.seed,
+        "temperature": options.temperature if about.system else None,
+        "layout_temperature": (options.layout_temperature or about.system.layout_temperature) if about.system else None,
+        "system": about.system.system if about.system else None,
+        "weights_sha256": about.system.digest if about.system else None,
+        "judge": {name: material.judge.about[name] for name in ("sha256", "steps", "best_step", "held_out_dice", "precision")},
+        **({"known_weights_sha256": weights} if weights else {}),
+        "versions": {
+            "labelmint": labelmint.__version__, "python": platform.python_version(),
+            **{name: version(name) for name in ("torch", "monai", "torchmetrics", "numpy")},
+        },
+        "hardware": f"{_processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
+        + (f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""),
+        "seconds": round(seconds, 1),
+    }  # fmt: skip
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123
+            return next(line.partition(":")[2].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

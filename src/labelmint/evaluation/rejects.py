@@ -1,0 +1,89 @@
+"""How many samples would be thrown away, per 3,000 as the paper counts them: by rule here, and by a person's eye on the sheets.
+
+rejected:  its layout breaks a rule, or the judge agrees with its label on a smaller share of the pixels than on all but 1 % of
+           the real test views
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from labelmint.evaluation.material import Material
+from labelmint.evaluation.obedience import agreement
+from labelmint.evaluation.results import Figure, Picture, Section
+from labelmint.evaluation.views import ids_of
+from labelmint.metrics.bootstrap import interval
+from labelmint.pictures import contact_sheet, image_grid, overlay
+from labelmint.types import Array, Layout
+
+__all__ = ["rejects"]
+
+PER, STRICTNESS = 3000, 0.01
+SHOWN, SHEETS, ON_A_SHEET = 12, 3, 100
+
+
+def rejects(material: Material, incoherent: npt.NDArray[np.bool_]) -> Section:
+    """The section, with the worst cases and sheets of up to 300 samples to look at; `incoherent` (N,) as `coherent` found them."""
+    real = agreement(material.real.labels, material.reading("real"))
+    fake = agreement(material.synthetic.labels, material.reading("synthetic"))
+    threshold = float(np.quantile(real, STRICTNESS))
+    disobedient = fake < threshold
+    rejected = disobedient | incoherent
+    low, high = interval(lambda index: PER * float(rejected[index].mean()), len(rejected), seed=material.seed)
+    figures = [
+        Figure(
+            name="rejects.per_3000", title="Rejects per 3,000", value=PER * float(rejected.mean()), low=low, high=high,
+            better="lower", unit="per 3,000", how="samples that are incoherent or disobedient, by the two rules below",
+        )
+    ]  # fmt: skip
+    for name, title, flags, share, how in (
+        ("incoherent", "Incoherent", incoherent, None, "layout breaks a rule"),
+        ("disobedient", "Disobedient", disobedient, float((real < threshold).mean()),
+         f"the judge agrees on less than {100 * threshold:.1f} % of the pixels"),
+    ):  # fmt: skip
+        figures.append(
+            Figure(
+                name=f"rejects.{name}", title=title, value=PER * float(flags.mean()), better="lower", unit="per 3,000", how=how,
+                real=None if share is None else PER * share,
+            )
+        )  # fmt: skip
+    pictures = [_worst(material, fake), *_sheets(material)]
+    return Section(
+        name="rejects",
+        title="How many would be thrown away?",
+        summary=f"{int(rejected.sum())} of {len(rejected)} samples are rejected by rule: {int(disobedient.sum())} disobedient, "
+        f"{int(incoherent.sum())} incoherent. The sheets are for looking: no rule sees what a person sees.",
+        figures=tuple(figures),
+        pictures=tuple(pictures),
+    )
+
+
+def _worst(material: Material, scores: Array) -> Picture:
+    worst = np.argsort(scores, kind="stable")[:SHOWN]
+    tiles = []
+    for i in worst:
+        image = material.synthetic.images[i]
+        for indices in (material.synthetic.labels[i], material.reading("synthetic")[i]):
+            tiles.append(overlay(image, Layout(label_map=ids_of(indices, material.classes)), material.classes))
+        tiles.insert(-2, image)
+    image_grid(tiles, material.folder / "worst.png", columns=6)
+    shares = ", ".join(f"{100 * scores[i]:.0f} %" for i in worst[:4])
+    return Picture(
+        title="Where image and label agree least",
+        file="worst.png",
+        note=f"In threes: the image, its label, what the judge reads. Pixels that agree, of the first: {shares}.",
+    )
+
+
+def _sheets(material: Material) -> list[Picture]:
+    found = []
+    for k in range(min(SHEETS, -(-len(material.synthetic) // ON_A_SHEET))):
+        chosen = range(k * ON_A_SHEET, min((k + 1) * ON_A_SHEET, len(material.synthetic)))
+        name = f"look_{k + 1}.png"
+        pairs = [material.synthetic.pair(i, material.classes) for i in chosen]
+        contact_sheet(pairs, material.classes, material.folder / name, columns=10, limit=ON_A_SHEET)
+        found.append(
+            Picture(title=f"Samples {chosen[0] + 1} to {chosen[-1] + 1}", file=name, note="To look at: count those to reject.")
+        )
+    return found

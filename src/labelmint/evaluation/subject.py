@@ -1,0 +1,136 @@
+"""What is to be evaluated: a run, or pairs that any program made; and the real data that it is compared with."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.splits import Split, split
+from labelmint.errors import InputError
+from labelmint.evaluation.views import Views
+from labelmint.formats import read
+from labelmint.systems import TrainedSystem, load
+from labelmint.training.run import RunFolder
+from labelmint.types import DataSet
+
+__all__ = ["FEWEST_SAMPLES", "Subject", "open_subject", "refuse_overlap", "refuse_views"]
+
+FEWEST_SAMPLES = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A run or a set of pairs, with the view of the real data that it is compared on.
+
+    Attributes:
+        path: as given. system: of a run, else None. pairs: of a set, else None.
+        geometry: how real pairs come to the size of the samples, with the augmentation that the judge may use.
+        parts: training, validation and test names of the real data.
+        group_by: expression of the groups.
+    """
+
+    path: Path
+    system: TrainedSystem | None
+    pairs: DataSet | None
+    geometry: Geometry
+    parts: Split
+    group_by: str | None
+
+    @property
+    def title(self) -> str:
+        """In a few words."""
+        return f"{self.system.system} in {self.path}" if self.system else str(self.path)
+
+
+def open_subject(
+    path: Path, data: DataSet, *, size: tuple[int, int] | None, crop: bool, scale: float, augment: Sequence[str],
+    group_by: str | None, device: str, threads: int | None,
+) -> Subject:  # fmt: skip
+    """Open what stands at `path`; raises InputError for what is neither a run nor labelled images, for options that have no meaning
+    with it, and for real data without a test part."""
+    if _is_run(path):
+        if size or crop or scale != 1 or augment or group_by:
+            raise InputError(
+                f"{path}: is a run, which knows its own size, crop, scale, augmentation and groups; leave out those options"
+            )
+        system = load(path, device=device, threads=threads)
+        request = system.config.request
+        geometry = Geometry(size=request.size, crop=request.crop, scale=request.scale, augment=frozenset(request.augment))
+        parts, group_by, pairs = _split_of_run(system, data), request.group_by, None
+    else:
+        system, pairs = None, read(path)
+        geometry = Geometry(size=size or _size_of(pairs), crop=crop, scale=scale, augment=frozenset(augment))
+        parts = split(data.names, data.train, data.test, group_by=group_by)
+    if not parts.test:
+        raise InputError(
+            f"{data.source}: has no test part; write the names of some pairs that were never trained on into test.txt, one a line"
+        )
+    if not parts.training or not parts.validation:
+        raise InputError(f"{data.source}: pairs to train the judge on and others to validate it on are needed; label more images")
+    return Subject(path=path, system=system, pairs=pairs, geometry=geometry, parts=parts, group_by=group_by)
+
+
+def _is_run(path: Path) -> bool:
+    return (path / "config.json").is_file() and (path / "split.json").is_file()
+
+
+def _size_of(pairs: DataSet) -> tuple[int, int]:
+    if not pairs.names:
+        raise InputError(f"{pairs.source}: holds no pairs")
+    return pairs[0].layout.size
+
+
+def _split_of_run(system: TrainedSystem, data: DataSet) -> Split:
+    """The run's own lists, with the data's test part; raises InputError when the two do not belong together."""
+    stored = RunFolder(system.path).read_json("split.json")
+    training, validation = (tuple(stored.get(name, ())) for name in ("training", "validation"))
+    missing = sorted({*training, *validation} - set(data.names))
+    if missing:
+        raise InputError(
+            f"{data.source}: lacks {len(missing)} pairs that {system.path} was trained on, {missing[0]!r} for one; give the data "
+            "that the run was trained on"
+        )
+    test = tuple(sorted(set(data.test or ()) & set(data.names)))
+    overlap = sorted({*training, *validation} & set(test))
+    if overlap:
+        raise InputError(
+            f"{data.source}: {len(overlap)} names of test.txt were trained on by {system.path}, {overlap[0]!r} for one; a test part "
+            "must be new to the run"
+        )
+    if system.config.request.group_by:
+        split([*training, *validation, *test], None, test, group_by=system.config.request.group_by)  # no group on both sides
+    return Split(training=training, validation=validation, test=test)
+
+
+def refuse_overlap(subject: Subject, data: DataSet, samples: DataSet, fewest: int = FEWEST_SAMPLES) -> None:
+    """Raise InputError for too few samples, and for a synthetic set that is the real data or a part of it by name."""
+    if len(samples) < fewest:
+        raise InputError(f"{samples.source}: holds {len(samples)} pairs; an evaluation needs at least {fewest}")
+    if samples.source == data.source:
+        raise InputError(
+            f"{samples.source}: was given as synthetic and as real data; give the synthetic pairs first, then the real data"
+        )
+
+
+def refuse_views(synthetic: Views, real: Views, source: str) -> None:
+    """Raise InputError when synthetic images are, pixel for pixel, views of the test part."""
+    tested = {_digest(image): name for image, name in zip(real.images, real.names, strict=True) if np.ptp(image) > 0}
+    same = [
+        (name, tested[d])
+        for image, name in zip(synthetic.images, synthetic.names, strict=True)
+        if (d := _digest(image)) in tested
+    ]
+    if same:
+        raise InputError(
+            f"{source}: {len(same)} synthetic images are images of the test part, {same[0][0]!r} is {same[0][1]!r} for one; "
+            "what is judged must not hold what it is judged by"
+        )
+
+
+def _digest(image: np.ndarray) -> bytes:
+    return hashlib.sha256(np.ascontiguousarray(image).tobytes()).digest()

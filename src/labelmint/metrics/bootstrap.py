@@ -1,0 +1,73 @@
+"""Intervals by the bootstrap (Efron 1979): the percentiles of a statistic over resampled items.
+
+    low, high = the (1 - level) / 2 and (1 + level) / 2 quantiles of s(I_1), ..., s(I_R),  I_r = items drawn with replacement
+
+Where items come in groups (slices of a patient, crops of a slide), whole groups are drawn: items of one group are no
+independent evidence, and drawing them apart would make the interval too narrow.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from labelmint.errors import InputError
+from labelmint.types import Array
+
+__all__ = ["interval"]
+
+
+def interval(
+    statistic: Callable[[npt.NDArray[np.int64]], float],
+    count: int,
+    repeats: int = 200,
+    seed: int = 0,
+    level: float = 0.95,
+    groups: Sequence[object] | Array | None = None,
+) -> tuple[float, float]:
+    """The bootstrap interval of a statistic.
+
+    Arguments:
+        statistic: takes indices (about `count` of them, repeats among them) into the items and returns a number, NaN where it is
+            undefined for them.
+        count: how many items there are, at least 1.
+        repeats: how many times the items are resampled.
+        seed: of the resampling.
+        level: in (0, 1), the share of the resampled values within the interval.
+        groups: the group of each item (`count` hashable values). As many groups as there are get drawn, so that the number of
+            indices varies where groups differ in size.
+
+    Returns (low, high); NaN values are left out, and both ends are NaN when all are.
+    Raises InputError when an argument is out of range or `groups` is not one value an item.
+    """
+    if count < 1 or repeats < 1 or not 0 < level < 1:
+        raise InputError(f"an interval needs items, repeats and a level in (0, 1); got {count}, {repeats} and {level}")
+    members = [np.array([item]) for item in range(count)] if groups is None else _members(groups, count)
+    generator = np.random.default_rng(seed)
+    values = []
+    for _ in range(repeats):
+        drawn = generator.integers(len(members), size=len(members))
+        values.append(float(statistic(np.concatenate([members[group] for group in drawn]))))
+    return _percentiles(sorted(value for value in values if not math.isnan(value)), level)
+
+
+def _members(groups: Sequence[object] | Array, count: int) -> list[npt.NDArray[np.int64]]:
+    """The items of each group, groups in order of their first item."""
+    names = np.asarray(groups).tolist()
+    if len(names) != count:
+        raise InputError(f"groups must name the group of each of the {count} items; got {len(names)} names")
+    members: dict[object, list[int]] = {}
+    for item, name in enumerate(names):
+        members.setdefault(name, []).append(item)
+    return [np.array(items) for items in members.values()]
+
+
+def _percentiles(values: list[float], level: float) -> tuple[float, float]:
+    """Ends among the sorted values themselves, outward where they fall between two: nothing to interpolate with infinity."""
+    if not values:
+        return math.nan, math.nan
+    edge = (1 - level) / 2 * (len(values) - 1)
+    return values[math.floor(edge)], values[len(values) - 1 - math.floor(edge)]

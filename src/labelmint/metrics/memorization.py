@@ -1,0 +1,290 @@
+"""Is a sample a training image in disguise? The decision, by a ratio of distances whose threshold is set on real data.
+
+    ratio(q) = (d'(q, training) + e) / (d'(q, held out) + e)        d: distance to the nearest item of each
+    d'(q)^2  = max(d(q)^2 - grain(q)^2, 0)                          grain: noise of q itself that no other image could explain
+    copy:    ratio(q) < threshold, or d(q, training) < 0.5 grey levels
+
+e = 1 grey level: without it two nearly black images could have any ratio. The grain is estimated from second differences, which
+edges and slopes hardly touch (Immerkaer, "Fast noise variance estimation", 1996; here by their median), as it is after smoothing.
+A sample that lies nearer to a training image than to any real image that was never trained on is suspicious only as far as real
+images are not so themselves, so the threshold comes from them: the held-out groups (patients, slides) are divided into two halves,
+the items of each half are measured against the other half, and the threshold is the ratio below which at most a share (1 %) of
+them lie; never above 0.75.
+
+Flat images, which deviate from their own mean color by less than 2 grey levels, hold nothing that could be copied: they are counted
+apart and never called copies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+from scipy.spatial import distance
+
+from labelmint.errors import InputError
+from labelmint.metrics.nearest_view import NearestViews, nearest_views
+from labelmint.types import Array
+
+__all__ = [
+    "CERTAIN",
+    "FLAT",
+    "HIGHEST_THRESHOLD",
+    "NOISE",
+    "CopyRule",
+    "Memorization",
+    "calibrate",
+    "deviations",
+    "grains",
+    "halves",
+    "memorization",
+    "nearest_features",
+    "ratios",
+    "without_grain",
+]
+
+NOISE = 1.0
+CERTAIN = 0.5
+FLAT = 2.0
+HIGHEST_THRESHOLD = 0.75
+
+_BLOCK = 1 << 22  # feature distances held at once
+
+Tell = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CopyRule:
+    """When an item counts as a copy, by distances that may be freed of grain (`without_grain`).
+
+    Attributes:
+        threshold: on the ratio; what lies below is a copy.
+        ratios: of the real held-out items that the threshold was set on, flat ones left out.
+        noise: e of the ratio. certain: a distance to the training items below which an item is a copy whatever the ratio.
+    """
+
+    threshold: float
+    ratios: npt.NDArray[np.float64]
+    noise: float = NOISE
+    certain: float = CERTAIN
+
+    def judge(self, to_training: Array, to_held_out: Array, flat: Array | None = None) -> npt.NDArray[np.bool_]:
+        """Which of N items are copies, from their distances (N,) to both sets, and which of them are flat (N,)."""
+        copies = (ratios(to_training, to_held_out, self.noise) < self.threshold) | (np.asarray(to_training) < self.certain)
+        return np.asarray(copies if flat is None else copies & ~np.asarray(flat))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memorization:
+    """What a search for copies among N samples found.
+
+    Attributes:
+        rule: as set on the real held-out items.
+        to_training, to_held_out: nearest views of the samples, to look at and to draw.
+        grain: (N,) noise of the samples, in grey levels after smoothing.
+        flat: (N,) samples that hold nothing that could be copied.
+        copies: (N,) samples that are copies.
+        sources: for each copy, in order, the training group that it came from.
+        alarms: share of the real held-out items (flat ones left out) that the rule calls copies.
+    """
+
+    rule: CopyRule
+    to_training: NearestViews
+    to_held_out: NearestViews
+    grain: npt.NDArray[np.float64]
+    flat: npt.NDArray[np.bool_]
+    copies: npt.NDArray[np.bool_]
+    sources: tuple[str, ...]
+    alarms: float
+
+    @property
+    def ratios(self) -> npt.NDArray[np.float64]:
+        """(N,) of the samples."""
+        near, far = (without_grain(found.distance, self.grain) for found in (self.to_training, self.to_held_out))
+        return ratios(near, far, self.rule.noise)
+
+    @property
+    def copies_per_1000(self) -> float:
+        """Among all samples, flat ones included: they are samples, too."""
+        return 1000 * float(self.copies.mean())
+
+    @property
+    def groups(self) -> dict[str, int]:
+        """Training groups that were copied from, and how often; the most copied first."""
+        return dict(Counter(self.sources).most_common())
+
+
+def ratios(to_training: Array, to_held_out: Array, noise: float = NOISE) -> npt.NDArray[np.float64]:
+    """(d(q, training) + noise) / (d(q, held out) + noise) of N items; `noise` > 0 on the scale of the distances."""
+    return (np.asarray(to_training, np.float64) + noise) / (np.asarray(to_held_out, np.float64) + noise)
+
+
+def without_grain(distances: Array, grain: Array) -> npt.NDArray[np.float64]:
+    """Distances (N,) without what the grain (N,) of the queries adds to them."""
+    return np.asarray(np.sqrt(np.maximum(np.square(distances) - np.square(grain), 0)), np.float64)
+
+
+def grains(images: Sequence[Array] | Array) -> npt.NDArray[np.float64]:
+    """Deviation of the noise of each image (H, W, C), in grey levels, as means of 3x3 pixels show it: (N,).
+
+    The second difference of second differences of white noise has 6 times its deviation; means of 3x3 pixels a third of it.
+    """
+    kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)[..., None]
+    return np.array([np.median(np.abs(ndimage.convolve(image.astype(np.float32), kernel))) / 0.6745 / 6 / 3 for image in images])
+
+
+def deviations(images: Sequence[Array] | Array) -> npt.NDArray[np.float64]:
+    """How far the pixels of each image (H, W, C) lie from its mean color, RMS in grey levels: (N,)."""
+    return np.array([np.sqrt(np.var(image, axis=(0, 1), dtype=np.float64).mean()) for image in images])
+
+
+def halves(groups: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """True for the items of one half of the groups: every other one in the order of their hashes. Needs two groups."""
+    order = sorted(set(groups), key=lambda group: hashlib.sha256(group.encode()).digest())
+    if len(order) < 2:
+        raise InputError(
+            f"a threshold for copies needs at least 2 held-out groups (patients, slides), to compare them with each other; got "
+            f"{len(order)}; put more of them into test.txt"
+        )
+    first = set(order[::2])
+    return np.array([group in first for group in groups])
+
+
+def calibrate(
+    to_training: Array,
+    to_held_out: Array,
+    flat: Array | None = None,
+    *,
+    share: float = 0.01,
+    noise: float = NOISE,
+    certain: float = CERTAIN,
+) -> CopyRule:
+    """The rule under which at most a share of real held-out items have the ratio of a copy.
+
+    Arguments:
+        to_training: distances (M,) of the real items to the nearest training item.
+        to_held_out: distances (M,) to the nearest held-out item of the other half (`halves`), never of their own group.
+        flat: (M,) items that say nothing, left out.
+        share: in [0, 1).
+        noise, certain: of the rule, on the scale of the distances; for features choose them anew, and certain = 0.
+
+    Raises InputError when no item is left or a value is out of its range.
+    """
+    if not 0 <= share < 1 or noise <= 0 or certain < 0:
+        raise InputError(
+            f"a rule for copies needs 0 <= share < 1, noise > 0 and certain >= 0; got {share}, {noise} and {certain}"
+        )
+    real = ratios(to_training, to_held_out, noise)
+    real = real if flat is None else real[~np.asarray(flat)]
+    if len(real) == 0:
+        raise InputError("a threshold for copies needs held-out images that are not flat; none is left")
+    threshold = min(float(np.sort(real)[int(share * len(real))]), HIGHEST_THRESHOLD)
+    return CopyRule(threshold=threshold, ratios=real, noise=noise, certain=certain)
+
+
+def memorization(
+    samples: Sequence[Array] | Array,
+    training: Sequence[Array],
+    held_out: Sequence[Array],
+    *,
+    training_groups: Sequence[str] | None = None,
+    held_out_groups: Sequence[str] | None = None,
+    share: float = 0.01,
+    real_views: int = 300,
+    beyond: int = 4,
+    seed: int = 0,
+    tell: Tell = lambda step, done, of: None,
+) -> Memorization:
+    """Search samples for copies of training images.
+
+    Arguments:
+        samples: N images (H, W, C) uint8 of one size.
+        training, held_out: real images (H_i, W_i, C) uint8 at the scale of the samples, each at least as large.
+        training_groups, held_out_groups: patient or slide of each image; default each its own.
+        share: of real held-out views that may have the ratio of a copy.
+        real_views: about how many views of the held-out images the threshold is set on.
+        beyond, seed: as for `nearest_views`; the seed also places the real views.
+        tell: called with what is being done, the work done and all of it.
+
+    Raises InputError for groups that are too few, whose number differs from that of the images, or that are on both sides, and as
+    `nearest_views` does.
+    """
+    sources = _groups(training_groups, training, "training")
+    unseen = _groups(held_out_groups, held_out, "held-out")
+    if training_groups is not None and held_out_groups is not None and set(sources) & set(unseen):
+        raise InputError(f"group {min(set(sources) & set(unseen))!r} is both trained on and held out; put it on one side")
+    first = halves(unseen)
+
+    def search(what: str, queries: Array, references: Sequence[Array]) -> NearestViews:
+        return nearest_views(queries, references, beyond=beyond, seed=seed, tell=lambda done, of: tell(what, done, of))
+
+    images = np.asarray(samples)
+    to_training = search("samples in training images", images, training)
+    to_held_out = search("samples in held-out images", images, held_out)
+    views, origin = _real_views(held_out, (images.shape[1], images.shape[2]), real_views, seed)
+    real_to_training = search("held-out views in training images", views, training).distance
+    real_to_held_out = np.zeros(len(views))
+    for half in (first, ~first):
+        others = [image for image, here in zip(held_out, half, strict=True) if not here]
+        real_to_held_out[half[origin]] = search("held-out views in each other", views[half[origin]], others).distance
+    real_grain, grain = grains(views), grains(images)
+    real_near, real_far = without_grain(real_to_training, real_grain), without_grain(real_to_held_out, real_grain)
+    near, far = without_grain(to_training.distance, grain), without_grain(to_held_out.distance, grain)
+    real_flat, flat = deviations(views) < FLAT, deviations(images) < FLAT
+    rule = calibrate(real_near, real_far, real_flat, share=share)
+    copies = rule.judge(near, far, flat)
+    return Memorization(
+        rule=rule,
+        to_training=to_training,
+        to_held_out=to_held_out,
+        grain=grain,
+        flat=flat,
+        copies=copies,
+        sources=tuple(sources[k] for k in to_training.reference[copies]),
+        alarms=float(rule.judge(real_near, real_far, real_flat)[~real_flat].mean()),
+    )
+
+
+def _groups(groups: Sequence[str] | None, images: Sequence[Array], what: str) -> list[str]:
+    if groups is None:
+        return [str(k) for k in range(len(images))]
+    if len(groups) != len(images):
+        raise InputError(f"each {what} image needs a group; got {len(images)} images and {len(groups)} groups")
+    return list(groups)
+
+
+def _real_views(images: Sequence[Array], size: tuple[int, int], about: int, seed: int) -> tuple[Array, npt.NDArray[np.int64]]:
+    """Random windows of a size, as many of each image, and the image of each; an image of that very size gives itself, once."""
+    rng = np.random.default_rng(seed)
+    times = -(-about // len(images))
+    found, origin = [], []
+    for k, image in enumerate(images):
+        spare = image.shape[0] - size[0], image.shape[1] - size[1]
+        for _ in range(times if max(spare) > 0 else 1):
+            top, left = (int(rng.integers(side + 1)) for side in spare)
+            found.append(image[top : top + size[0], left : left + size[1]])
+            origin.append(k)
+    return np.stack(found), np.array(origin)
+
+
+def nearest_features(queries: Array, references: Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """The nearest reference of each query in feature space, for a second opinion by the same ratio.
+
+    Arguments:
+        queries: (N, D). references: (M, D), M >= 1.
+
+    Returns indices (N,) and Euclidean distances (N,). Raises InputError for shapes that do not fit.
+    """
+    if queries.ndim != 2 or references.ndim != 2 or queries.shape[1] != references.shape[1] or len(references) == 0:
+        raise InputError(f"features to compare must be (N, D) and (M, D), M >= 1; got {queries.shape} and {references.shape}")
+    index, nearest = np.zeros(len(queries), np.int64), np.zeros(len(queries))
+    rows = max(_BLOCK // len(references), 1)
+    for start in range(0, len(queries), rows):
+        apart = distance.cdist(queries[start : start + rows], references)
+        index[start : start + rows], nearest[start : start + rows] = apart.argmin(axis=1), apart.min(axis=1)
+    return index, nearest

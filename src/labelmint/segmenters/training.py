@@ -1,0 +1,133 @@
+"""Training the judge on real pairs: cross-entropy and Dice, the weights that do best on held-out pairs are kept.
+
+    loss = CE(logits, labels) + 1 - Dice(softmax(logits), labels)       over the pixels that are not ignored
+
+Images are varied in brightness, contrast and noise beside the geometry that the user allows, so that the judge does not take a
+slightly smoother or darker image for another class.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from labelmint.errors import InputError
+from labelmint.metrics.overlap import confusion, dice
+from labelmint.segmenters.unet import SegmenterConfig, UNet
+from labelmint.training.clock import Event, Report, learning_rate, stop_on_interrupt
+from labelmint.training.pairs import Pairs
+
+__all__ = ["IGNORED", "train_unet"]
+
+IGNORED = -1  # the label of pixels that count nowhere
+
+
+def train_unet(
+    network: UNet,
+    training: Pairs,
+    validation: Pairs,
+    foreground: tuple[int, ...],
+    config: SegmenterConfig,
+    *,
+    bfloat16: bool,
+    report: Report,
+) -> dict[str, float]:
+    """Train in place, load the best weights, and answer "held_out_dice" (mean over the foreground classes), "best_step" and "steps".
+
+    Arguments:
+        training, validation: real pairs; their symbol maps hold class indices 0..K-1, and IGNORED.
+        foreground: class indices that the held-out figure is a mean over.
+    """
+    optimizer = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    rng = torch.Generator().manual_seed(training.seed)
+    best, best_step, kept = -math.inf, 0, network.state_dict()
+    device = next(network.parameters()).device
+    speed = _Speed()
+    with stop_on_interrupt() as asked_to_stop:
+        for step in range(config.steps):
+            if asked_to_stop():
+                raise KeyboardInterrupt
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(config.learning_rate, step / config.steps)
+            batch = training.batch(step, config.batch_size)
+            image = _varied(batch.image, rng).to(device, memory_format=torch.channels_last)
+            network.train()
+            with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
+                logits = network(image)
+            loss = _loss(logits.float(), batch.layouts.ids.long().to(device))
+            optimizer.zero_grad()
+            torch.autograd.backward(loss)
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimizer.step()
+            done = step + 1
+            if done % config.evaluate_every == 0 or done == config.steps:
+                score = held_out_dice(network, validation, foreground)
+                if score > best:
+                    best, best_step = score, done
+                    kept = {name: value.detach().clone() for name, value in network.state_dict().items()}
+            if done % 10 == 0 or done == config.steps:
+                losses = {"loss": float(loss.detach())} | ({"held_out_dice": best} if best_step else {})
+                report(speed.event(done, config.steps, config.batch_size, losses))
+    if not math.isfinite(best):
+        raise InputError("the judge learned nothing: no foreground class occurs in the validation pairs")
+    network.load_state_dict(kept)
+    network.eval()
+    return {"held_out_dice": best, "best_step": best_step, "steps": config.steps}
+
+
+def _loss(logits: Tensor, labels: Tensor) -> Tensor:
+    from monai.losses.dice import DiceLoss
+
+    seen = (labels != IGNORED)[:, None]
+    kept = labels.clamp_min(0)
+    entropy = functional.cross_entropy(logits, kept.masked_fill(~seen[:, 0], -100)) if bool(seen.any()) else logits.sum() * 0
+    target = functional.one_hot(kept, logits.shape[1]).permute(0, 3, 1, 2) * seen
+    # Over the whole batch at once: a class that an image lacks is no mistake there.
+    overlap: Tensor = DiceLoss(batch=True)(logits.softmax(dim=1) * seen, target)
+    return entropy + overlap
+
+
+def _varied(image: Tensor, rng: torch.Generator) -> Tensor:
+    """Contrast by up to a fifth, brightness by up to a tenth of the range, and a little noise, differently for each image."""
+
+    def draw(low: float, high: float) -> Tensor:
+        return low + (high - low) * torch.rand(len(image), 1, 1, 1, generator=rng)
+
+    noise = torch.randn(image.shape, generator=rng) * draw(0, 0.06)
+    return image * draw(0.8, 1.2) + draw(-0.2, 0.2) + noise
+
+
+@torch.no_grad()
+def held_out_dice(network: UNet, pairs: Pairs, foreground: tuple[int, ...], at_most: int = 256) -> float:
+    """Mean Dice over the foreground classes that the first pairs hold, in their fixed view; -inf when they hold none."""
+    network.eval()
+    device, classes, total = next(network.parameters()).device, 0, None
+    for first in range(0, min(len(pairs), at_most), 32):
+        batch = pairs.fixed(first, min(32, at_most - first))
+        logits = network(batch.image.to(device))
+        classes = logits.shape[1]
+        counts = confusion(batch.layouts.ids.numpy(), logits.argmax(dim=1).cpu().numpy(), classes).sum(axis=0)
+        total = counts if total is None else total + counts
+    if total is None:
+        return -math.inf
+    present = [k for k in foreground if total[k].sum() > 0]
+    return float(np.mean(dice(total)[present])) if present else -math.inf
+
+
+class _Speed:
+    """Events with images per second and time left, measured since the start."""
+
+    def __init__(self, now: Callable[[], float] | None = None) -> None:
+        import time
+
+        self._now = now or time.monotonic
+        self._begin = self._now()
+
+    def event(self, step: int, steps: int, batch_size: int, losses: dict[str, float]) -> Event:
+        spent = max(self._now() - self._begin, 1e-9)
+        return Event("judge", step, steps, step * batch_size / spent, spent / step * (steps - step), losses)

@@ -1,0 +1,95 @@
+"""Bootstrap intervals: the width of a mean's, groups drawn whole, NaN left out, the seed."""
+
+import math
+
+import numpy as np
+import pytest
+
+from labelmint.errors import InputError
+from labelmint.metrics.bootstrap import interval
+
+RNG = np.random.default_rng(7)
+VALUES = RNG.normal(size=400)
+
+
+def _mean(index: np.ndarray) -> float:
+    return float(VALUES[index].mean())
+
+
+@pytest.mark.parametrize(("level", "width"), [(0.95, 1.96), (0.5, 0.674)])
+def test_the_interval_of_a_mean_is_that_of_its_standard_error(level: float, width: float) -> None:
+    low, high = interval(_mean, 400, repeats=2000, level=level)
+    error = VALUES.std() / np.sqrt(400)
+    assert (low, high) == pytest.approx((VALUES.mean() - width * error, VALUES.mean() + width * error), abs=0.2 * error)
+
+
+def test_it_is_that_of_scipy_within_the_noise_of_resampling() -> None:
+    from scipy.stats import bootstrap
+
+    theirs = bootstrap((VALUES,), np.median, n_resamples=2000, method="percentile", rng=1).confidence_interval
+    ours = interval(lambda index: float(np.median(VALUES[index])), 400, repeats=2000)
+    assert ours == pytest.approx((theirs.low, theirs.high), abs=0.03)
+
+
+def test_indices_are_as_many_as_the_items_with_repeats() -> None:
+    seen: list[np.ndarray] = []
+    interval(lambda index: float(seen.append(index) or 0), 30, repeats=20)
+    assert len(seen) == 20
+    for index in seen:
+        assert index.dtype == np.int64
+        assert len(index) == 30 and index.min() >= 0 and index.max() < 30
+    assert all(len(set(index.tolist())) < 30 for index in seen)
+
+
+def test_the_seed_fixes_the_interval() -> None:
+    assert interval(_mean, 400, seed=5) == interval(_mean, 400, seed=5)
+    assert interval(_mean, 400, seed=5) != interval(_mean, 400, seed=6)
+
+
+def test_groups_are_drawn_whole() -> None:
+    groups = ["a", "b", "a", "c", "c", "c"]
+
+    def check(index: np.ndarray) -> float:
+        times = np.bincount(index, minlength=6)
+        assert times[0] == times[2] and times[3] == times[4] == times[5]
+        assert times[0] + times[1] + times[3] == 3
+        return float(len(index))
+
+    low, high = interval(check, 6, groups=groups, level=0.99)
+    assert low < 6 < high
+
+
+def test_groups_of_like_items_widen_the_interval() -> None:
+    alike, groups = np.repeat(RNG.normal(size=40), 10), np.repeat(np.arange(40), 10)
+    apart = interval(lambda index: float(alike[index].mean()), 400)
+    whole = interval(lambda index: float(alike[index].mean()), 400, groups=groups)
+    assert whole[1] - whole[0] > 2 * (apart[1] - apart[0])
+    assert interval(_mean, 400, groups=range(400)) == interval(_mean, 400)
+
+
+def test_undefined_values_are_left_out_and_infinite_ones_stay() -> None:
+    def sometimes(index: np.ndarray) -> float:
+        return math.nan if index[0] % 2 else 3.0
+
+    assert interval(sometimes, 10) == (3, 3)
+    assert all(map(math.isnan, interval(lambda index: math.nan, 10)))
+    assert interval(lambda index: math.inf, 10) == (math.inf, math.inf)
+
+
+def test_ends_are_ordered_and_cover_at_least_the_level() -> None:
+    for repeats in (1, 2, 3, 40, 200):
+        drawn: list[float] = []
+
+        def remember(index: np.ndarray, drawn: list[float] = drawn) -> float:
+            drawn.append(_mean(index))
+            return drawn[-1]
+
+        low, high = interval(remember, 400, repeats=repeats)
+        assert low <= high
+        assert np.mean([(low <= value <= high) for value in drawn]) >= 0.95
+
+
+@pytest.mark.parametrize("changed", [{"count": 0}, {"repeats": 0}, {"level": 0.0}, {"level": 1.0}, {"groups": [1, 2]}])
+def test_bad_arguments_are_refused(changed: dict[str, object]) -> None:
+    with pytest.raises(InputError):
+        interval(_mean, **{"count": 5, **changed})  # type: ignore[arg-type]
