@@ -139,11 +139,11 @@ def test_the_threshold_is_never_above_its_highest() -> None:
     assert rule.judge(np.array([9.0, 6.0]), np.array([10.0, 10.0])).tolist() == [False, True]
 
 
-def test_what_is_equal_is_a_copy_and_what_is_flat_is_none() -> None:
+def test_what_is_equal_is_a_copy_unless_held_out_images_are_as_near() -> None:
     rule = calibrate(np.array([1.0, 2.0]), np.array([10.0, 20.0]))
-    near = np.array([CERTAIN / 2, CERTAIN / 2, CERTAIN * 2])
-    assert rule.judge(near, near, np.array([False, True, False])).tolist() == [True, False, False]
-    assert rule.judge(near, near).tolist() == [True, True, False]
+    near, far = np.array([CERTAIN / 2, CERTAIN / 2, CERTAIN * 2]), np.array([CERTAIN, CERTAIN / 2, CERTAIN * 3])
+    assert rule.judge(near, far).tolist() == [True, False, False]
+    assert rule.judge(near, far, np.array([True, False, False])).tolist() == [False, False, False]
 
 
 def test_flat_items_do_not_set_the_threshold() -> None:

@@ -31,15 +31,16 @@ SHOWN = 16
 MERGE = 0.5  # a smaller piece of another class within an object is the judge's wavering
 SPECK = 0.002  # smaller pieces of a reading, in shares of the image, are no objects
 NARROWEST = 4  # pixels of the shorter side of a box whose class can be read
-READER_STEPS = 400
 
 
-def coherent(material: Material, composition: str | None, grain: float = 0.0) -> tuple[Section, npt.NDArray[np.bool_]]:
+def coherent(
+    material: Material, composition: str | None, grain: float = 0.0, reader_steps: int = 400
+) -> tuple[Section, npt.NDArray[np.bool_]]:
     """The section, and which samples (N,) have a layout that breaks a rule; `grain` is the cell of the layout grid that synthetic
     labels come from, in shares of the image's side."""
     names = dict(zip(material.classes.ids, material.classes.names, strict=True))
     labels = {name: _labelled(material, views) for name, views in _sets(material).items()}
-    images = _read_scenes(material)
+    images = _read_scenes(material, reader_steps)
     found: list[tuple[str, str, Violations, Violations]] = []
     for source, title, scenes in (("layouts", "on layouts", labels), ("images", "on images", images)):
         for kind, rules in _rules(scenes["seen"], names, composition, grain, source == "images"):
@@ -85,7 +86,7 @@ def _labelled(material: Material, views: Views) -> list[Scene]:
     ]
 
 
-def _read_scenes(material: Material) -> dict[str, list[Scene]]:
+def _read_scenes(material: Material, reader_steps: int) -> dict[str, list[Scene]]:
     """What the images show without their labels: boxes from the judge, and where there are several classes each box's class from
     a reader that sees nothing else, because the judge knows which classes go together and corrects what it sees."""
     smallest = max(round(SPECK * material.size[0] * material.size[1]), 4)
@@ -104,7 +105,7 @@ def _read_scenes(material: Material) -> dict[str, list[Scene]]:
     ids = np.concatenate([ids for _, ids in training])
     if len(crops) == 0:
         return found
-    reader = ObjectReader.train(crops, ids, seed=material.seed, steps=READER_STEPS)
+    reader = ObjectReader.train(crops, ids, seed=material.seed, steps=reader_steps)
     return {name: [_reread(reader, sets[name], i, scene) for i, scene in enumerate(scenes)] for name, scenes in found.items()}
 
 

@@ -79,8 +79,8 @@ def _copies(found: Memorization, material: Material) -> Figure:
         real=1000 * found.alarms, better="lower", unit="per 1,000",
         how=(
             "samples with (distance to the nearest training view + 1) / (distance to the nearest held-out view + 1) below "
-            f"{found.rule.threshold:.2f}; RMS grey levels after a fit of brightness, over all positions, flips and turns; the "
-            "threshold is the ratio that 1 % of real held-out views fall below"
+            f"{found.rule.threshold:.2f}, in RMS grey levels without the sample's own grain after a fit of brightness, over all "
+            "positions, flips and turns; the threshold is the ratio that 1 % of real held-out views fall below"
         ),
     )  # fmt: skip
 

@@ -70,8 +70,8 @@ class Options:
         temperature, layout_temperature: of the samples of a run.
         composition: rules to check beside the learned ones: "pairs", "three", "upper", "center".
         fid_weights, lpips_weights: TorchScript files of the known networks.
-        judge: sizes and training of the judge.
-        device, threads: where to compute.
+        judge: sizes and training of the judge. reader_steps: of the reader of single objects.
+        device, precision, threads: where and how to compute.
     """
 
     n: int = 500
@@ -87,7 +87,9 @@ class Options:
     fid_weights: Path | None = None
     lpips_weights: Path | None = None
     judge: SegmenterConfig = field(default_factory=SegmenterConfig)
+    reader_steps: int = 400
     device: str = "auto"
+    precision: str = "auto"
     threads: int | None = None
 
     def __post_init__(self) -> None:
@@ -175,7 +177,11 @@ def _claim(folder: Path, about: Subject, data: DataSet, options: Options) -> Non
 
 
 def _request(about: Subject, data: DataSet, options: Options) -> dict[str, Any]:
-    fields = {name: getattr(options, name) for name in Options.__dataclass_fields__ if name not in ("judge", "device", "threads")}
+    fields = {
+        name: getattr(options, name)
+        for name in Options.__dataclass_fields__
+        if name not in ("judge", "device", "precision", "threads")
+    }
     weights = about.system.digest if about.system else None
     return {
         "subject": str(about.path),
@@ -265,7 +271,7 @@ def _judge(
         digest.update(one.labels.tobytes())
     return train_judge(
         about.path if about.system else folder, digest.hexdigest(), *pairs, image_channels=channels, classes=len(data.classes),
-        foreground=foreground, config=options.judge, device=choose_device(options.device), report=tell,
+        foreground=foreground, config=options.judge, device=choose_device(options.device), precision=options.precision, report=tell,
     )  # fmt: skip
 
 
@@ -283,7 +289,7 @@ def _sections(about: Subject, data: DataSet, material: Material, options: Option
     tell(Event("figures", 2, 4))
     faithful = fidelity(material, kept, known[0])
     tell(Event("figures", 3, 4))
-    coherence_section, incoherent = coherent(material, options.composition, _grain(about))
+    coherence_section, incoherent = coherent(material, options.composition, _grain(about), options.reader_steps)
     found = [obedient, copies_section, faithful, coherence_section, rejects(material, incoherent)]
     if about.system is not None:
         test = data.subset(about.parts.test)

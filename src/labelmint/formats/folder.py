@@ -120,7 +120,8 @@ def _files(folder: Path, suffixes: Sequence[str]) -> list[Path]:
 def _by_name(folder: Path, suffixes: Sequence[str], odd: Odd) -> dict[str, Path]:
     """Name -> file of those suffixes; what else lies there is noted."""
     files = _files(folder, suffixes)
-    others = sorted(file.name for file in folder.iterdir() if file not in set(files) and not file.name.startswith("."))
+    taken = {file.name for file in files}
+    others = sorted(file.name for file in folder.iterdir() if file.name not in taken and not file.name.startswith("."))
     if others:
         odd.note("other files", f"{folder}: {len(others)} entries are not read, first {others[0]!r}", others)
     doubled = [name for name, count in Counter(file.stem for file in files).items() if count > 1]

@@ -2,14 +2,14 @@
 
     ratio(q) = (d'(q, training) + e) / (d'(q, held out) + e)        d: distance to the nearest item of each
     d'(q)^2  = max(d(q)^2 - grain(q)^2, 0)                          grain: noise of q itself that no other image could explain
-    copy:    ratio(q) < threshold, or d(q, training) < 0.5 grey levels
+    copy:    ratio(q) < threshold, or d'(q, training) < 0.5 grey levels and ratio(q) < 0.9
 
 e = 1 grey level: without it two nearly black images could have any ratio. The grain is estimated from second differences, which
 edges and slopes hardly touch (Immerkaer, "Fast noise variance estimation", 1996; here by their median), as it is after smoothing.
 A sample that lies nearer to a training image than to any real image that was never trained on is suspicious only as far as real
 images are not so themselves, so the threshold comes from them: the held-out groups (patients, slides) are divided into two halves,
 the items of each half are measured against the other half, and the threshold is the ratio below which at most a share (1 %) of
-them lie; never above 0.75.
+them lie; never above 0.75. What a training image explains to half a grey level is a copy, too, unless a held-out image does as well.
 
 Flat images, which deviate from their own mean color by less than 2 grey levels, hold nothing that could be copied: they are counted
 apart and never called copies.
@@ -36,6 +36,7 @@ __all__ = [
     "FLAT",
     "HIGHEST_THRESHOLD",
     "NOISE",
+    "NO_NEARER",
     "CopyRule",
     "Memorization",
     "calibrate",
@@ -50,6 +51,7 @@ __all__ = [
 
 NOISE = 1.0
 CERTAIN = 0.5
+NO_NEARER = 0.9
 FLAT = 2.0
 HIGHEST_THRESHOLD = 0.75
 
@@ -65,7 +67,7 @@ class CopyRule:
     Attributes:
         threshold: on the ratio; what lies below is a copy.
         ratios: of the real held-out items that the threshold was set on, flat ones left out.
-        noise: e of the ratio. certain: a distance to the training items below which an item is a copy whatever the ratio.
+        noise: e of the ratio. certain: a distance to the training items below which an item is a copy at any ratio below 0.9.
     """
 
     threshold: float
@@ -75,7 +77,8 @@ class CopyRule:
 
     def judge(self, to_training: Array, to_held_out: Array, flat: Array | None = None) -> npt.NDArray[np.bool_]:
         """Which of N items are copies, from their distances (N,) to both sets, and which of them are flat (N,)."""
-        copies = (ratios(to_training, to_held_out, self.noise) < self.threshold) | (np.asarray(to_training) < self.certain)
+        found = ratios(to_training, to_held_out, self.noise)
+        copies = (found < self.threshold) | ((np.asarray(to_training) < self.certain) & (found < NO_NEARER))
         return np.asarray(copies if flat is None else copies & ~np.asarray(flat))
 
 

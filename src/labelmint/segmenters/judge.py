@@ -63,6 +63,7 @@ def train_judge(
     foreground: tuple[int, ...],
     config: SegmenterConfig,
     device: torch.device,
+    precision: str = "auto",
     report: Report,
 ) -> Judge:
     """The judge stored in folder/judge when it was made from the same (`key`), else a new one, stored there.
@@ -71,9 +72,11 @@ def train_judge(
         folder: a run, or the folder of a report.
         key: digest of all that decides the judge but its settings: data, views, seed.
         training, validation: real pairs; symbol maps hold class indices 0..K-1 and -1 for ignored pixels.
+        precision: "auto", "32" or "bf16"; what was chosen is stored beside the weights.
         image_channels, classes: C and K. foreground: the class indices that its held-out figure is about.
     """
     with torch.random.fork_rng(devices=[]):
+        chosen = choose_precision(precision, device)  # by a measurement on random numbers
         torch.manual_seed(training.seed)
         network = UNet(image_channels, classes, config)
     store, wanted = RunFolder(folder), {"key": key, "config": config.model_dump(mode="json")}
@@ -83,8 +86,7 @@ def train_judge(
             network.load_state_dict(weights)
             return Judge(network.to(device), about)
     network = network.to_fast_layout().to(device)
-    precision = choose_precision("auto", device)
-    facts = train_unet(network, training, validation, foreground, config, bfloat16=precision == "bf16-mixed", report=report)
+    facts = train_unet(network, training, validation, foreground, config, bfloat16=chosen == "bf16-mixed", report=report)
     folder.mkdir(parents=True, exist_ok=True)
-    store.save_part("judge", network.state_dict(), {**wanted, **facts, "precision": precision})
+    store.save_part("judge", network.state_dict(), {**wanted, **facts, "precision": chosen})
     return Judge(network, store.read_json("judge/part.json"))

@@ -41,7 +41,7 @@ class PriorTraining(BaseModel):
     token_noise: float = Field(0.05, ge=0, lt=1, description="share of the tokens read that are replaced by random ones")
     average: float = Field(0.998, ge=0, lt=1, description="decay of the moving average of the weights")
     evaluate_every: int = Field(200, ge=1, description="steps between held-out figures")
-    patience: int = Field(10, ge=1, description="held-out figures without a better one before it stops")
+    patience: int = Field(5, ge=1, description="held-out figures without a better one before it stops")
     share: float = Field(0.55, gt=0, description="of a time budget, relative to the other parts")
 
 

@@ -1,0 +1,74 @@
+"""Real digits, a judge trained on them once, and materials with any synthetic pairs in place of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from labelmint.datasets.digits import DIGIT_CLASSES, make_digits
+from labelmint.datasets.geometry import Geometry
+from labelmint.evaluation.material import Material
+from labelmint.evaluation.views import Fitted, Views, fit, tiles, views_of_samples
+from labelmint.segmenters.judge import Judge, train_judge
+from labelmint.segmenters.unet import SegmenterConfig
+from labelmint.training.pairs import Pairs
+from labelmint.types import AnnotatedImage, DataSet
+
+SIZE, FOREGROUND = (32, 32), tuple(range(1, 11))
+JUDGE = SegmenterConfig(channels=(16, 32, 64), residual_units=1, steps=250, batch_size=32, evaluate_every=50)
+
+
+def as_data(pairs: Sequence[AnnotatedImage], source: str = "memory") -> DataSet:
+    """Pairs in memory as a data set."""
+    by_name = {pair.name: pair for pair in pairs}
+    return DataSet(source=source, format="memory", classes=DIGIT_CLASSES, names=tuple(by_name), load=by_name.__getitem__)
+
+
+def fitted(pairs: Sequence[AnnotatedImage]) -> list[Fitted]:
+    data = as_data(pairs)
+    return fit(data, data.names, Geometry(size=SIZE), 1, None)
+
+
+CANVASES = list(make_digits("pairs", 1000, seed=3))  # the first four fifths of real training digits, the rest of test digits
+TRAINING, VALIDATION, TEST, UNSEEN = CANVASES[:640], CANVASES[640:800], CANVASES[800:900], CANVASES[900:]
+
+
+@pytest.fixture(scope="session")
+def judge(tmp_path_factory: pytest.TempPathFactory) -> Judge:
+    """Trained on the real training digits."""
+
+    def pairs(part: list[Fitted]) -> Pairs:
+        return Pairs([one.image for one in part], [one.labels for one in part], Geometry(size=SIZE), 0)
+
+    return train_judge(
+        tmp_path_factory.mktemp("judge"), "digits", pairs(fitted(TRAINING)), pairs(fitted(VALIDATION)), image_channels=1,
+        classes=11, foreground=FOREGROUND, config=JUDGE, device=torch.device("cpu"), precision="32", report=lambda event: None,
+    )  # fmt: skip
+
+
+Make = Callable[[Sequence[AnnotatedImage]], Material]
+
+
+@pytest.fixture
+def material(judge: Judge, tmp_path: Path) -> Make:
+    """material(pairs): what an evaluation of those pairs computes its figures on."""
+
+    def make(synthetic: Sequence[AnnotatedImage]) -> Material:
+        training = fitted(TRAINING)
+        samples: Views = views_of_samples(as_data(synthetic), DIGIT_CLASSES, SIZE, 1)
+        return Material(
+            folder=tmp_path, classes=DIGIT_CLASSES, foreground=FOREGROUND, training=training, validation=fitted(VALIDATION),
+            test=fitted(TEST), seen=tiles(training, SIZE), real=tiles(fitted(TEST), SIZE), synthetic=samples, judge=judge, seed=0,
+            report=lambda event: None,
+        )  # fmt: skip
+
+    return make
+
+
+def all_kept(made: Material) -> np.ndarray:
+    """No sample left out."""
+    return np.ones(len(made.synthetic), bool)

@@ -1,0 +1,164 @@
+"""What an evaluation must say of pairs whose nature is known: real ones, shuffled, copied, collapsed, noise, a class missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.evaluation.conftest import CANVASES, TRAINING, UNSEEN, Make, all_kept
+
+from labelmint.datasets.digits import make_digits
+from labelmint.errors import InputError
+from labelmint.evaluation.coherent import coherent
+from labelmint.evaluation.copied import copied
+from labelmint.evaluation.fidelity import fidelity
+from labelmint.evaluation.obedience import agreement, obedience
+from labelmint.evaluation.rejects import rejects
+from labelmint.evaluation.results import Figure, Section
+from labelmint.evaluation.verdict import verdict
+from labelmint.types import AnnotatedImage, Layout
+
+
+def figures(*sections: Section) -> dict[str, Figure]:
+    return {figure.name: figure for section in sections for figure in section.figures}
+
+
+def value(figure: Figure) -> float:
+    assert figure.value is not None, figure.refused
+    return figure.value
+
+
+def renamed(pairs: Sequence[AnnotatedImage]) -> list[AnnotatedImage]:
+    return [replace(pair, name=f"sample_{i:04d}") for i, pair in enumerate(pairs)]
+
+
+def with_images(pairs: Sequence[AnnotatedImage], images: Sequence[np.ndarray]) -> list[AnnotatedImage]:
+    return renamed([replace(pair, image=image.astype(np.uint8)) for pair, image in zip(pairs, images, strict=True)])
+
+
+def with_labels_of(pairs: Sequence[AnnotatedImage], others: Sequence[AnnotatedImage]) -> list[AnnotatedImage]:
+    return renamed([replace(pair, layout=other.layout) for pair, other in zip(pairs, others, strict=True)])
+
+
+FRESH = renamed(UNSEEN)
+
+
+def test_real_pairs_obey_cover_and_are_no_copies(material: Make) -> None:
+    made = material(FRESH)
+    section, copies = copied(made)
+    found = figures(obedience(made, ~copies), section, fidelity(made, ~copies, None), coherent(made, "pairs", reader_steps=60)[0])
+    ratio = found["obedience.ratio"]
+    assert 0.9 < value(ratio) < 1.1
+    assert ratio.low is not None
+    assert ratio.high is not None
+    assert ratio.low <= value(ratio) <= ratio.high
+    assert abs(value(found["obedience.objects_found"]) - (found["obedience.objects_found"].real or 0)) < 15
+    assert copies.mean() <= 0.05
+    assert value(found["fidelity.coverage"]) > 0.7
+    assert value(found["fidelity.precision"]) > 0.7
+    assert value(found["coherence.composition_layouts"]) == 0
+    assert verdict(found).level == "good"
+    assert len(verdict(found).reasons) == 4
+
+
+def test_shuffled_labels_are_found_out(material: Make) -> None:
+    made = material(with_labels_of(FRESH, [*FRESH[1:], FRESH[0]]))
+    found = figures(obedience(made, all_kept(made)))
+    assert value(found["obedience.ratio"]) < 0.35
+    assert value(found["obedience.pixel_accuracy"]) < 0.8 * (found["obedience.pixel_accuracy"].real or 0)
+    report = rejects(made, np.zeros(len(FRESH), bool))
+    assert value(figures(report)["rejects.disobedient"]) > 2000
+
+
+def test_training_pairs_in_disguise_are_all_found_and_left_out(material: Make) -> None:
+    mixed = renamed([*TRAINING[:30], *UNSEEN[:30]])
+    section, copies = copied(material(mixed))
+    assert copies[:30].all()
+    assert copies[30:].mean() <= 0.05
+    assert value(figures(section)["memorization.copies_per_1000"]) == pytest.approx(1000 * copies.mean())
+    assert section.pictures[0].file == "closest_pairs.png"
+
+
+@pytest.mark.parametrize(
+    "disguise",
+    [lambda x: np.roll(x, 1, axis=1), lambda x: x[:, ::-1], lambda x: np.clip(x * 1.2 + 10, 0, 255), lambda x: np.rot90(x)],
+    ids=["shifted", "mirrored", "brightened", "turned"],
+)
+def test_disguises_do_not_help(material: Make, disguise: Callable[[np.ndarray], np.ndarray]) -> None:
+    chosen = TRAINING[40:100]
+    _, copies = copied(material(with_images(chosen, [disguise(pair.image) for pair in chosen])))
+    assert copies.mean() >= 0.95
+
+
+def test_noise_obeys_nothing_and_covers_nothing(material: Make) -> None:
+    rng = np.random.default_rng(0)
+    made = material(with_images(FRESH, [rng.integers(0, 256, pair.image.shape) for pair in FRESH]))
+    found = figures(obedience(made, all_kept(made)), fidelity(made, all_kept(made), None))
+    assert value(found["obedience.ratio"]) < 0.3
+    assert value(found["fidelity.coverage"]) < 0.2
+    found |= figures(copied(made)[0])
+    assert verdict(found).level == "bad"
+
+
+def test_a_collapsed_set_is_precise_and_covers_little(material: Make) -> None:
+    made = material(renamed([FRESH[0]] * 80))
+    found, fresh = (figures(fidelity(one, all_kept(one), None)) for one in (made, material(FRESH)))
+    assert value(found["fidelity.coverage"]) < 0.15
+    assert value(found["diversity.vendi"]) == pytest.approx(1)
+    assert value(fresh["diversity.vendi"]) > 3
+    assert value(found["fidelity.kernel_distance"]) > 3 * abs(value(fresh["fidelity.kernel_distance"]))
+
+
+def test_a_class_that_is_missing_is_named_and_left_out(material: Make) -> None:
+    without = [pair for pair in FRESH if 7 not in pair.layout.label_map]  # the digit 6, and with it its partner 4
+    section = obedience(made := material(without), all_kept(made))
+    assert "no such pixels: 4, 6" in section.summary
+    assert 0.85 < value(figures(section)["obedience.ratio"]) < 1.15
+    row = next(row for row in section.tables[0].rows if row[0] == "6")
+    assert row[-1] == 0
+
+
+def test_no_class_in_common_is_refused(material: Make) -> None:
+    empty = [replace(pair, layout=Layout(label_map=np.zeros((32, 32), np.uint8))) for pair in FRESH]
+    with pytest.raises(InputError, match="no foreground class"):
+        obedience(made := material(empty), all_kept(made))
+
+
+def test_forbidden_pairs_break_rules_on_layouts_and_on_images(material: Make) -> None:
+    # Left halves of some canvases beside right halves of others: digits that never stand together.
+    chosen = [(a, b) for a, b in zip(CANVASES[800:900], CANVASES[801:901], strict=True)]
+    joined = []
+    for a, b in chosen:
+        image = np.concatenate([a.image[:, :16], b.image[:, 16:]], axis=1)
+        labels = np.concatenate([a.layout.label_map[:, :16], b.layout.label_map[:, 16:]], axis=1)
+        joined.append(AnnotatedImage(name=a.name, image=image, layout=Layout(label_map=labels)))
+    section, wrong = coherent(material(renamed(joined)), "pairs", reader_steps=150)
+    found = figures(section)
+    assert value(found["coherence.composition_layouts"]) > 50
+    assert value(found["coherence.composition_images"]) > (found["coherence.composition_images"].real or 0) + 25
+    assert value(found["coherence.learned_layouts"]) > 25
+    assert wrong.mean() > 0.5
+    assert section.pictures[0].file == "incoherent.png"
+
+
+def test_few_samples_refuse_what_needs_more_and_say_how_many(material: Make) -> None:
+    made = material(FRESH[:25])
+    figure = figures(fidelity(made, all_kept(made), None))["fidelity.frechet_distance"]
+    assert figure.value is None
+    assert any(character.isdigit() for character in figure.refused)
+
+
+def test_agreement_leaves_ignored_pixels_out() -> None:
+    labels = np.array([[[0, 1], [-1, 1]], [[-1, -1], [-1, -1]]])
+    readings = np.array([[[0, 0], [1, 1]], [[1, 1], [1, 1]]])
+    assert agreement(labels, readings).tolist() == [2 / 3, 1.0]
+
+
+def test_upper_digits_below_the_middle_are_found() -> None:
+    # The rules that a report checks are those that made the data.
+    from labelmint.metrics.coherence import composition_rules, scene_objects, violations
+
+    scenes = [scene_objects(p.layout.label_map, p.layout.instances, {0}) for p in make_digits("upper", 30)]
+    assert violations(composition_rules("upper"), scenes).rate == 0

@@ -1,0 +1,96 @@
+"""The judge: learns what labels say, repeats itself, keeps to what it was trained on, and is stored and found again."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from labelmint.datasets.digits import make_digits
+from labelmint.datasets.geometry import Geometry
+from labelmint.errors import InputError
+from labelmint.metrics.overlap import confusion, dice
+from labelmint.segmenters.judge import Judge, train_judge
+from labelmint.segmenters.training import IGNORED
+from labelmint.segmenters.unet import SegmenterConfig, UNet
+from labelmint.training.clock import Event
+from labelmint.training.pairs import Pairs
+
+SMALL = SegmenterConfig(channels=(8, 16, 32), residual_units=1, steps=60, batch_size=16, evaluate_every=20)
+CANVASES = list(make_digits("pairs", 120))
+IMAGES = [pair.image for pair in CANVASES]
+INK = [(pair.layout.label_map > 0).astype(np.int16) for pair in CANVASES]  # digit or not
+
+
+def pairs(labels: list[np.ndarray], part: slice) -> Pairs:
+    return Pairs(IMAGES[part], labels[part], Geometry(size=(32, 32)), seed=0)
+
+
+def trained(
+    folder: Path, labels: list[np.ndarray], key: str = "key", config: SegmenterConfig = SMALL, events: list[Event] | None = None
+) -> Judge:
+    return train_judge(
+        folder, key, pairs(labels, slice(90)), pairs(labels, slice(90, None)), image_channels=1, classes=2, foreground=(1,),
+        config=config, device=torch.device("cpu"), precision="32", report=(events if events is not None else []).append,
+    )  # fmt: skip
+
+
+def test_it_learns_what_true_labels_say_and_less_of_shuffled_ones(tmp_path: Path) -> None:
+    judge = trained(tmp_path / "true", INK)
+    images, labels = np.stack(IMAGES[90:]), np.stack(INK[90:])
+    assert dice(confusion(labels, judge.predict(images), 2))[1] > 0.7
+    assert dice(confusion(np.roll(labels, 1, axis=0), judge.predict(images), 2))[1] < 0.5
+    assert float(judge.about["held_out_dice"]) > 0.7
+
+
+def test_it_is_stored_found_again_and_made_anew_for_other_data_or_settings(tmp_path: Path) -> None:
+    events: list[Event] = []
+    few = SMALL.model_copy(update={"steps": 4, "evaluate_every": 2})
+    first = trained(tmp_path, INK, config=few, events=events)
+    assert [event.step for event in events] == [4]
+    assert events[-1].stage == "judge"
+    images = np.stack(IMAGES[:8])
+    again = trained(tmp_path, INK, config=few, events=(told := []))
+    assert not told
+    assert np.array_equal(again.predict(images), first.predict(images))
+    for change in ({"key": "other"}, {"config": few.model_copy(update={"learning_rate": 1e-3})}):
+        trained(tmp_path, INK, **{"config": few, **change}, events=(told := []))  # type: ignore[arg-type]
+        assert told
+
+
+def test_the_same_seed_makes_the_same_judge_and_leaves_the_random_state_alone(tmp_path: Path) -> None:
+    few = SMALL.model_copy(update={"steps": 3})
+    state = torch.get_rng_state()
+    one, two = (trained(tmp_path / name, INK, config=few) for name in "ab")
+    assert one.about["sha256"] == two.about["sha256"]
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_ignored_pixels_teach_nothing(tmp_path: Path) -> None:
+    few = SMALL.model_copy(update={"steps": 3})
+    hidden = [np.where(np.arange(32)[:, None] < 16, IGNORED, ink).astype(np.int16) for ink in INK]
+    other = [np.where(np.arange(32)[:, None] < 16, IGNORED, ink).astype(np.int16) for ink in INK[::-1]][::-1]
+    assert all(np.array_equal(a, b) for a, b in zip(hidden, other, strict=True))
+    judge = trained(tmp_path, hidden, config=few)
+    assert np.isfinite(float(judge.about["held_out_dice"]))
+    with pytest.raises(InputError, match="no foreground class"):
+        trained(tmp_path / "none", [np.full((32, 32), IGNORED, np.int16) for _ in INK], config=few)
+
+
+@pytest.mark.parametrize("size", [(32, 32), (33, 47), (5, 9)])
+def test_any_size_goes_through_and_features_are_means_of_the_lowest_map(size: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    network = UNet(3, 4, SMALL).eval()
+    images = torch.randn(2, 3, *size)
+    with torch.no_grad():
+        assert network(images).shape == (2, 4, *size)
+        features = network.features(images)
+        assert features.shape == (2, 32)
+        assert torch.allclose(network.features(images[:1])[0], features[0], atol=1e-5)
+    assert not torch.allclose(features[0], features[1])
+
+
+def test_no_images_are_refused(tmp_path: Path) -> None:
+    judge = trained(tmp_path, INK, config=SMALL.model_copy(update={"steps": 1}))
+    with pytest.raises(InputError, match="no images"):
+        judge.predict(np.zeros((0, 32, 32, 1), np.uint8))
