@@ -13,10 +13,11 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["AnnotatedImage", "ClassSet", "InputError", "Layout", "__version__", "load", "read", "train", "write"]
+__all__ = ["AnnotatedImage", "ClassSet", "InputError", "Layout", "__version__", "evaluate", "load", "read", "train", "write"]
 
 if TYPE_CHECKING:
     from labelmint.errors import InputError
+    from labelmint.evaluation.evaluate import evaluate
     from labelmint.formats import read, write
     from labelmint.systems.pipeline import train
     from labelmint.systems.trained import load
@@ -29,6 +30,7 @@ _HOMES = {
     "ClassSet": "labelmint.types",
     "InputError": "labelmint.errors",
     "Layout": "labelmint.types",
+    "evaluate": "labelmint.evaluation.evaluate",
     "load": "labelmint.systems",
     "read": "labelmint.formats",
     "train": "labelmint.systems",

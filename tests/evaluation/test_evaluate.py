@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tests.test_docs import ROOT, blocks
 
 from labelmint.datasets.digits import DIGIT_CLASSES, make_digits
 from labelmint.errors import InputError
@@ -21,10 +22,8 @@ from labelmint.formats import read, write
 from labelmint.segmenters.unet import SegmenterConfig
 from labelmint.training.clock import Event
 
-FEW: dict[str, Any] = {
-    "n": 20, "judge": SegmenterConfig(channels=(8, 16), residual_units=1, steps=20, batch_size=8, evaluate_every=10), "precision": "32", "reader_steps": 20,
-    "threads": 1,
-}  # fmt: skip
+JUDGE = SegmenterConfig(channels=(8, 16), residual_units=1, steps=20, batch_size=8, evaluate_every=10)
+FEW: dict[str, Any] = {"n": 20, "judge": JUDGE, "precision": "32", "reader_steps": 20, "threads": 1}
 
 
 class Answer:
@@ -79,6 +78,16 @@ def test_the_same_command_goes_on_and_another_is_refused(answer: Answer) -> None
         evaluate(answer.run, answer.data, answer.out, **FEW, composition="pairs", seed=1)
     with pytest.raises(InputError, match="exists and is no evaluation"):
         evaluate(answer.run, answer.data, answer.run, **FEW)
+
+
+def test_the_python_of_the_document_runs(
+    answer: Answer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (code,) = blocks(ROOT / "docs" / "evaluate.md", "python")
+    shutil.copytree(answer.out, tmp_path / "report")
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})
+    assert "obedience" in capsys.readouterr().out
 
 
 def test_pairs_of_any_making_are_evaluated(answer: Answer, tmp_path: Path) -> None:

@@ -76,4 +76,4 @@ def synthesize(
         return
     print(f"wrote {n} new pairs by {system.system} to {out} (format {format}; layouts: {facts['layouts']})")
     print(f"  look at {out / 'contact_sheet.png'}; {out / 'README.md'} says what the set is and how to make it again")
-    print(f"next: labelmint inspect {quoted(out)}")
+    print(f"next: labelmint inspect {quoted(out)}, and labelmint evaluate {quoted(run)} DATA --out REPORT with the real data")

@@ -319,10 +319,10 @@ def _same_layout(about: Subject, test: DataSet, material: Material, options: Opt
 def _overview(material: Material) -> Picture:
     rng = np.random.default_rng(material.seed)
     real, synthetic = (
-        [views.pair(int(i), material.classes) for i in sorted(rng.permutation(len(views))[:16])]
+        [views.pair(int(i), material.classes) for i in sorted(rng.permutation(len(views))[:12])]
         for views in (material.real, material.synthetic)
     )
-    side_by_side(real, synthetic, material.classes, material.folder / "overview.png", columns=4)
+    side_by_side(real, synthetic, material.classes, material.folder / "overview.png", columns=2)
     return Picture(
         title="Real and synthetic",
         file="overview.png",

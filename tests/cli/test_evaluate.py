@@ -1,0 +1,74 @@
+"""The verb `evaluate`: what it prints and writes, and what it refuses with one line and exit code 2."""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.cli.conftest import Command
+
+FEW = ("-n", 20, "--judge-steps", 2, "--threads", 1)
+
+
+def test_it_prints_a_verdict_and_says_where_the_report_is(
+    command: Command, tiny_run: Path, digits_folder: Path, tmp_path: Path
+) -> None:
+    run, out = shutil.copytree(tiny_run, tmp_path / "run"), tmp_path / "out"
+    answer = command("evaluate", run, digits_folder, "--out", out, *FEW, "--composition", "pairs")
+    assert answer.code == 0, answer.err
+    assert "Obedience ratio" in answer.out
+    assert "Copies per 1,000" in answer.out
+    assert str(out / "report.html") in answer.out
+    assert "<!doctype html>" in (out / "report.html").read_text(encoding="utf-8").lower()
+    again = command("evaluate", run, digits_folder, "--out", out, *FEW, "--composition", "pairs", "--json")
+    assert again.code == 0, again.err
+    assert again.json["figures"]["memorization.copies_per_1000"] is not None
+    assert {path.name for path in out.iterdir()} >= {"report.html", "report.json", "overview.png", "worst.png", "synthetic"}
+    assert not list(out.glob("*.partial"))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("{run}", "{data}", "-n", 5), "at least 20"),
+        (("{run}", "{data}", "--composition", "stars"), "expected one of pairs"),
+        (("{run}", "{data}", "--size", "32x32"), "knows its own size"),
+        (("{run}", "{data}", "--temperature", 0), "temperature"),
+        (("{run}", "{data}", "--device", "cuda:7"), "cuda:7"),
+        (("{run}", "{data}", "--fid-weights", "{pickle}"), "weights.pt"),
+        (("{run}", "{data}", "--lpips-weights", "{nowhere}"), "nowhere"),
+        (("{nowhere}", "{data}"), "nowhere"),
+        (("{run}", "{nowhere}"), "nowhere"),
+        (("{data}", "{data}"), "as synthetic and as real"),
+        (("{other}", "{data}", "--size", "16x16"), "give --size as the synthetic images are"),
+        (("{other}", "{data}", "--size", "large"), "expected HEIGHTxWIDTH"),
+        (("{other}", "{data}", "--augment", "spins"), "unknown"),
+        (("{other}", "{data}", "--scale", 2), "--crop"),
+        (("{other}", "{untested}",), "no test part"),
+    ],
+)  # fmt: skip
+def test_bad_requests_get_one_line(
+    command: Command, tiny_run: Path, digits_folder: Path, tmp_path: Path, words: tuple[object, ...], message: str
+) -> None:
+    (tmp_path / "weights.pt").write_bytes(pickle.dumps({"conv": [1, 2]}))
+    other = Path(shutil.copytree(digits_folder, tmp_path / "other"))
+    for k, file in enumerate(sorted((other / "images").iterdir())):
+        noise = np.random.default_rng(k).integers(0, 256, (32, 32), dtype=np.uint8)
+        Image.fromarray(noise).save(file)
+    untested = Path(shutil.copytree(digits_folder, tmp_path / "untested"))
+    (untested / "test.txt").unlink()
+    places = {
+        "run": tiny_run, "data": digits_folder, "pickle": tmp_path / "weights.pt", "nowhere": tmp_path / "nowhere", "other": other,
+        "untested": untested,
+    }  # fmt: skip
+    filled = [str(word).format(**places) for word in words]
+    answer = command("evaluate", *filled, "--out", tmp_path / "out", "--judge-steps", 1)
+    assert answer.code == 2
+    assert message in answer.err
+    assert "Traceback" not in answer.err
+    assert len([line for line in answer.err.splitlines() if line.startswith("labelmint: error") or "error" in line.lower()]) == 1
+    assert not (tmp_path / "out" / "report.json").exists()
