@@ -62,7 +62,8 @@ def material(judge: Judge, tmp_path: Path) -> Make:
         samples: Views = views_of_samples(as_data(synthetic), DIGIT_CLASSES, SIZE, 1)
         return Material(
             folder=tmp_path, classes=DIGIT_CLASSES, foreground=FOREGROUND, training=training, validation=fitted(VALIDATION),
-            test=fitted(TEST), seen=tiles(training, SIZE), real=tiles(fitted(TEST), SIZE), synthetic=samples, judge=judge, seed=0,
+            test=fitted(TEST), seen=tiles(training, SIZE), real=tiles(fitted(TEST), SIZE), synthetic=samples, judge=judge,
+            drawn_layouts=True, seed=0,
             report=lambda event: None,
         )  # fmt: skip
 

@@ -21,9 +21,11 @@ from labelmint.evaluation.results import Results
 from labelmint.formats import read, write
 from labelmint.segmenters.unet import SegmenterConfig
 from labelmint.training.clock import Event
+from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, Layout
 
 JUDGE = SegmenterConfig(channels=(8, 16), residual_units=1, steps=20, batch_size=8, evaluate_every=10)
-FEW: dict[str, Any] = {"n": 20, "judge": JUDGE, "precision": "32", "reader_steps": 20, "threads": 1}
+PAIRS: dict[str, Any] = {"judge": JUDGE, "precision": "32", "reader_steps": 20, "threads": 1}
+FEW = PAIRS | {"n": 20}
 
 
 class Answer:
@@ -91,7 +93,7 @@ def test_the_python_of_the_document_runs(
 
 
 def test_pairs_of_any_making_are_evaluated(answer: Answer, tmp_path: Path) -> None:
-    results = evaluate(answer.out / "synthetic", answer.data, tmp_path / "out", **FEW, size=(32, 32))
+    results = evaluate(answer.out / "synthetic", answer.data, tmp_path / "out", **PAIRS, size=(32, 32))
     assert "likelihood" not in [section.name for section in results.sections]
     same = results.figures["obedience.ratio"].value, answer.results.figures["obedience.ratio"].value
     assert same[0] == same[1], "the same samples under the same judge"
@@ -191,13 +193,14 @@ def test_synthetic_pairs_that_do_not_fit_are_refused(answer: Answer, tmp_path: P
         (tested, {}, "are images of the test part"),
         (data, {}, "given as synthetic and as real"),
         (synthetic, {"composition": "stars"}, "expected one of"),
-        (synthetic, {"n": 3}, "at least 20"),
+        (answer.run, {"n": 3}, "at least 20"),
+        (synthetic, {"n": 30, "temperature": 1.0}, "only has a meaning with a run: -n, --temperature"),
         (answer.run, {"size": (32, 32)}, "knows its own size"),
         (tmp_path / "nowhere", {}, "nowhere"),
     ]
     for k, (subject, more, message) in enumerate(cases):
         with pytest.raises(InputError, match=message):
-            evaluate(subject, data, tmp_path / f"out{k}", **{**FEW, **more})
+            evaluate(subject, data, tmp_path / f"out{k}", **{**PAIRS, **more})
         assert not (tmp_path / f"out{k}" / "report.json").exists()
 
 
@@ -207,4 +210,71 @@ def test_classes_under_other_ids_are_refused(answer: Answer, tmp_path: Path) -> 
     content["names"]["1"], content["names"]["2"] = content["names"]["2"], content["names"]["1"]
     (data / "classes.json").write_text(json.dumps(content))
     with pytest.raises(InputError, match="give both the same class list"):
-        evaluate(data, answer.data, tmp_path / "out", **FEW)
+        evaluate(data, answer.data, tmp_path / "out", **PAIRS)
+
+
+def test_errors_of_reconstructions_agree_with_scikit_image() -> None:
+    from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
+
+    from labelmint.evaluation.likelihood import reconstruction_errors
+
+    rng = np.random.default_rng(0)
+    originals = rng.integers(0, 256, (3, 32, 32, 1), dtype=np.uint8)
+    decoded = np.clip(originals + rng.normal(0, 9, originals.shape), 0, 255).astype(np.uint8)
+    found = {figure.name: figure.value for figure in reconstruction_errors(originals, decoded)}
+    assert found["reconstruction.mse"] == pytest.approx(mean_squared_error(originals / 127.5, decoded / 127.5), rel=1e-5)
+    assert found["reconstruction.psnr"] == pytest.approx(peak_signal_noise_ratio(originals, decoded, data_range=255), rel=1e-4)
+    # Both by a Gaussian window of sigma 1.5; they differ in how they treat the border alone.
+    ssim = [
+        structural_similarity(a[..., 0], b[..., 0], data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False)
+        for a, b in zip(originals, decoded, strict=True)
+    ]
+    assert found["reconstruction.ssim"] == pytest.approx(np.mean(ssim), abs=2e-3)
+
+
+def test_a_command_that_failed_at_its_start_may_be_given_again_otherwise(answer: Answer, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="give --size"):
+        evaluate(answer.out / "synthetic", answer.data, tmp_path / "out", **PAIRS, size=(16, 16))
+    evaluate(answer.out / "synthetic", answer.data, tmp_path / "out", **PAIRS, size=(32, 32))
+
+
+def test_a_damaged_judge_is_made_again(answer: Answer, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(answer.run, tmp_path / "run"))
+    (run / "judge" / "weights.safetensors").write_bytes(b"damaged")
+    events: list[Event] = []
+    second = evaluate(run, answer.data, tmp_path / "out", **FEW, composition="pairs", report=events.append)
+    assert any(event.stage == "judge" for event in events)
+    assert second.figures["obedience.dice"] == answer.results.figures["obedience.dice"]
+
+
+def test_crops_in_color_with_groups_and_ignored_pixels(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    classes = ClassSet((ClassInfo(id=3, name="ground"), ClassInfo(id=300, name="blob")), ignore=(255,))
+
+    def pair(name: str, size: int) -> AnnotatedImage:
+        labels = np.full((size, size), 3, np.uint16)
+        image = rng.integers(0, 60, (size, size, 3))
+        for _ in range(size // 8):
+            top, left = rng.integers(0, size - 8, 2)
+            labels[top : top + 8, left : left + 8] = 300
+            image[top : top + 8, left : left + 8, 0] += 120
+        labels[:2] = 255
+        return AnnotatedImage(name=name, image=image.astype(np.uint8), layout=Layout(label_map=labels))
+
+    real = write([pair(f"p{i // 3:02d}_{i % 3}", 40) for i in range(36)], tmp_path / "real", format="folder", classes=classes)
+    (real / "test.txt").write_text("\n".join(f"p{k:02d}_{i}" for k in range(3) for i in range(3)))
+    synthetic = write([pair(f"s{i}", 16) for i in range(24)], tmp_path / "synthetic", format="folder", classes=classes)
+    results = evaluate(synthetic, real, tmp_path / "out", **PAIRS, crop=True, augment=("flips",), group_by="p(..)")
+    assert results.origin["groups"] == "p(..)"
+    assert results.origin["pairs"]["test_views"] == 9 * 4
+    assert [row[0] for row in results.sections[0].tables[0].rows] == ["ground", "blob"]
+    assert "obedience.objects_found" not in results.figures
+    with pytest.raises(InputError, match="does not match"):
+        evaluate(synthetic, real, tmp_path / "other", **PAIRS, crop=True, group_by="q(..)")
+
+
+def test_instances_on_one_side_alone_are_not_compared(answer: Answer, tmp_path: Path) -> None:
+    data = Path(shutil.copytree(answer.out / "synthetic", tmp_path / "synthetic"))
+    next((data / "instances").iterdir()).unlink()
+    results = evaluate(data, answer.data, tmp_path / "out", **PAIRS)
+    assert "obedience.objects_found" not in results.figures

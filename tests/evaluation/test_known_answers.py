@@ -11,7 +11,7 @@ from tests.evaluation.conftest import CANVASES, TRAINING, UNSEEN, Make, all_kept
 
 from labelmint.datasets.digits import make_digits
 from labelmint.errors import InputError
-from labelmint.evaluation.coherent import coherent
+from labelmint.evaluation.coherent import Incoherent, coherent
 from labelmint.evaluation.copied import copied
 from labelmint.evaluation.fidelity import fidelity
 from labelmint.evaluation.obedience import agreement, obedience
@@ -68,7 +68,7 @@ def test_shuffled_labels_are_found_out(material: Make) -> None:
     found = figures(obedience(made, all_kept(made)))
     assert value(found["obedience.ratio"]) < 0.35
     assert value(found["obedience.pixel_accuracy"]) < 0.8 * (found["obedience.pixel_accuracy"].real or 0)
-    report = rejects(made, np.zeros(len(FRESH), bool))
+    report = rejects(made, Incoherent(np.zeros(len(FRESH), bool), np.zeros(len(made.real), bool)))
     assert value(figures(report)["rejects.disobedient"]) > 2000
 
 
@@ -139,7 +139,8 @@ def test_forbidden_pairs_break_rules_on_layouts_and_on_images(material: Make) ->
     assert value(found["coherence.composition_layouts"]) > 50
     assert value(found["coherence.composition_images"]) > (found["coherence.composition_images"].real or 0) + 25
     assert value(found["coherence.learned_layouts"]) > 25
-    assert wrong.mean() > 0.5
+    assert wrong.synthetic.mean() > 0.5
+    assert wrong.real.mean() < 0.1
     assert section.pictures[0].file == "incoherent.png"
 
 

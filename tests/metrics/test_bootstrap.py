@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from labelmint.errors import InputError
-from labelmint.metrics.bootstrap import interval
+from labelmint.metrics.bootstrap import half_interval, interval, quotient_interval
 
 RNG = np.random.default_rng(7)
 VALUES = RNG.normal(size=400)
@@ -93,3 +93,35 @@ def test_ends_are_ordered_and_cover_at_least_the_level() -> None:
 def test_bad_arguments_are_refused(changed: dict[str, object]) -> None:
     with pytest.raises(InputError):
         interval(_mean, **{"count": 5, **changed})  # type: ignore[arg-type]
+
+
+def test_a_quotient_resamples_both_sets_apart_from_each_other() -> None:
+    rng = np.random.default_rng(0)
+    above, below = rng.normal(2, 0.5, 100), rng.normal(1, 0.2, 2000)
+    low, high = quotient_interval(
+        lambda i: float(above[i].mean()), 100, lambda i: float(below[i].mean()), np.arange(2000), repeats=2000
+    )
+    # By the delta method the deviation is that of the smaller set: 2 standard errors either side.
+    wanted = 2 * 1.96 * (above.mean() / below.mean()) * np.hypot(0.5 / 10 / 2, 0.2 / np.sqrt(2000))
+    assert high - low == pytest.approx(wanted, rel=0.12)
+    assert low < above.mean() / below.mean() < high
+
+
+def test_whole_groups_widen_a_quotient() -> None:
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(5), 100)
+    below = rng.normal(1, 0.2, 5)[groups]
+    widths = []
+    for given in (np.arange(500), groups):
+        low, high = quotient_interval(lambda i: 1.0, 10, lambda i: float(below[i].mean()), given)
+        widths.append(high - low)
+    assert widths[1] > 4 * widths[0]
+
+
+def test_halves_give_the_interval_of_a_mean() -> None:
+    items = np.random.default_rng(0).normal(0, 1, 400)
+    low, high = half_interval(lambda i: float(items[i].mean()), float(items.mean()), 400, repeats=2000)
+    assert high - low == pytest.approx(2 * 1.96 / 20, rel=0.12)
+    assert low < items.mean() < high
+    with pytest.raises(InputError, match="at least 2"):
+        half_interval(lambda i: 0.0, 0.0, 1)

@@ -6,7 +6,6 @@ from functools import cache
 import numpy as np
 import pytest
 from scipy import ndimage
-from sklearn.neighbors import NearestNeighbors
 
 from labelmint.datasets.digits import make_digits
 from labelmint.errors import InputError
@@ -15,13 +14,13 @@ from labelmint.metrics.memorization import (
     CERTAIN,
     FLAT,
     HIGHEST_THRESHOLD,
+    LOWEST_THRESHOLD,
     Memorization,
     calibrate,
     deviations,
     grains,
     halves,
     memorization,
-    nearest_features,
     ratios,
     without_grain,
 )
@@ -95,7 +94,7 @@ def test_copies_are_counted_and_their_groups_named() -> None:
     assert found.sources[:14] == tuple(f"patient {k % 12 // 2}" for k in range(14))
     assert sum(found.groups.values()) == found.copies.sum() == len(found.sources)
     assert list(found.groups.values()) == sorted(found.groups.values(), reverse=True)
-    assert found.alarms <= 0.01
+    assert found.alarms <= 0.04
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -128,7 +127,7 @@ def test_ratios_and_the_noise_that_keeps_black_images_equal() -> None:
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.1, 0.5])
 def test_the_rule_leaves_the_asked_share_of_real_items_below(share: float) -> None:
     rng = np.random.default_rng(0)
-    near, far = rng.uniform(5, 10, 200), rng.uniform(15, 20, 200)
+    near, far = rng.uniform(5, 10, 200), rng.uniform(10, 13, 200)
     rule = calibrate(near, far, share=share)
     assert rule.judge(near, far).sum() == round(200 * share)
 
@@ -137,6 +136,14 @@ def test_the_threshold_is_never_above_its_highest() -> None:
     rule = calibrate(np.full(50, 30.0), np.full(50, 10.0))
     assert rule.threshold == HIGHEST_THRESHOLD
     assert rule.judge(np.array([9.0, 6.0]), np.array([10.0, 10.0])).tolist() == [False, True]
+
+
+def test_doubled_files_in_the_real_data_do_not_switch_the_search_off() -> None:
+    near, far = np.full(200, 12.0), np.full(200, 12.0)
+    near[:6] = 2.0  # 3 % of the held-out items stand in the training part, too
+    rule = calibrate(near, far)
+    assert rule.judge(np.array([3.0]), np.array([12.0])).all()
+    assert rule.judge(near, far).sum() == 6
 
 
 def test_what_is_equal_is_a_copy_unless_held_out_images_are_as_near() -> None:
@@ -149,7 +156,7 @@ def test_what_is_equal_is_a_copy_unless_held_out_images_are_as_near() -> None:
 def test_flat_items_do_not_set_the_threshold() -> None:
     near, far = np.array([0.0, 10.0, 10.0]), np.array([90.0, 15.0, 15.0])
     flat = np.array([True, False, False])
-    assert calibrate(near, far).threshold < 0.1
+    assert calibrate(near, far).threshold == LOWEST_THRESHOLD
     assert calibrate(near, far, flat).ratios.tolist() == pytest.approx([11 / 16] * 2)
     with pytest.raises(InputError, match="flat"):
         calibrate(near, far, np.ones(3, bool))
@@ -189,29 +196,6 @@ def test_a_real_view_is_never_compared_with_its_own_group(monkeypatch: pytest.Mo
     assert calls != []
 
 
-def test_features_agree_with_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_BLOCK", 100)
-    rng = np.random.default_rng(0)
-    queries, references = rng.normal(size=(23, 7)), rng.normal(size=(40, 7))
-    index, nearest = nearest_features(queries, references)
-    oracle = NearestNeighbors(n_neighbors=1).fit(references).kneighbors(queries)
-    np.testing.assert_array_equal(index, oracle[1][:, 0])
-    np.testing.assert_allclose(nearest, oracle[0][:, 0])
-
-
-def test_copies_in_feature_space_by_the_same_rule() -> None:
-    rng = np.random.default_rng(0)
-    training, held, new = (rng.normal(size=(n, 16)) for n in (200, 200, 50))
-    half = halves([str(k) for k in range(200)])
-    to_training, to_held = nearest_features(held, training)[1], np.zeros(200)
-    for part in (half, ~half):
-        to_held[part] = nearest_features(held[part], held[~part])[1]
-    rule = calibrate(to_training, to_held, noise=0.01, certain=0.0)
-    for samples, most, least in ((training[:50] + rng.normal(0, 0.05, (50, 16)), 1, 1), (new, 0.05, 0)):
-        share = rule.judge(nearest_features(samples, training)[1], nearest_features(samples, held)[1]).mean()
-        assert least <= share <= most
-
-
 def test_bad_requests_are_refused() -> None:
     samples, training, held_out = views(TRAINING, 3, 0), TRAINING[:2], HELD_OUT[:3]
     for options, match in (
@@ -222,8 +206,6 @@ def test_bad_requests_are_refused() -> None:
     ):
         with pytest.raises(InputError, match=match):
             memorization(samples, training, held_out, **{"real_views": 6, **options})
-    with pytest.raises(InputError, match="features"):
-        nearest_features(np.zeros((2, 3)), np.zeros((2, 4)))
 
 
 @pytest.mark.parametrize("noise", [1, 3, 8])

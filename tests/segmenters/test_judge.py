@@ -11,7 +11,7 @@ from labelmint.datasets.geometry import Geometry
 from labelmint.errors import InputError
 from labelmint.metrics.overlap import confusion, dice
 from labelmint.segmenters.judge import Judge, train_judge
-from labelmint.segmenters.training import IGNORED
+from labelmint.segmenters.training import IGNORED, segmentation_loss
 from labelmint.segmenters.unet import SegmenterConfig, UNet
 from labelmint.training.clock import Event
 from labelmint.training.pairs import Pairs
@@ -66,15 +66,32 @@ def test_the_same_seed_makes_the_same_judge_and_leaves_the_random_state_alone(tm
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_ignored_pixels_teach_nothing(tmp_path: Path) -> None:
-    few = SMALL.model_copy(update={"steps": 3})
-    hidden = [np.where(np.arange(32)[:, None] < 16, IGNORED, ink).astype(np.int16) for ink in INK]
-    other = [np.where(np.arange(32)[:, None] < 16, IGNORED, ink).astype(np.int16) for ink in INK[::-1]][::-1]
-    assert all(np.array_equal(a, b) for a, b in zip(hidden, other, strict=True))
-    judge = trained(tmp_path, hidden, config=few)
-    assert np.isfinite(float(judge.about["held_out_dice"]))
+def test_ignored_pixels_teach_nothing() -> None:
+    torch.manual_seed(0)
+    logits = torch.randn(2, 3, 8, 8, requires_grad=True)
+    labels = torch.randint(0, 3, (2, 8, 8))
+    labels[:, :4] = IGNORED
+    torch.autograd.backward(segmentation_loss(logits, labels))
+    assert logits.grad is not None
+    assert logits.grad[:, :, :4].abs().max() == 0
+    assert logits.grad[:, :, 4:].abs().min() > 0
+    assert segmentation_loss(logits, torch.full_like(labels, IGNORED)) == 0
+
+
+def test_the_loss_is_that_of_monai_and_pytorch() -> None:
+    from monai.losses.dice import DiceLoss
+
+    torch.manual_seed(0)
+    logits, labels = torch.randn(3, 4, 8, 8), torch.randint(0, 4, (3, 8, 8))
+    oracle = torch.nn.functional.cross_entropy(logits, labels)
+    oracle = oracle + DiceLoss(batch=True, softmax=True, to_onehot_y=True)(logits, labels[:, None])
+    assert torch.allclose(segmentation_loss(logits, labels), oracle, atol=1e-5)
+
+
+def test_no_foreground_to_validate_on_is_told_before_training(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no foreground class"):
-        trained(tmp_path / "none", [np.full((32, 32), IGNORED, np.int16) for _ in INK], config=few)
+        trained(tmp_path / "none", [np.full((32, 32), IGNORED, np.int16) for _ in INK], events=(told := []))
+    assert not told
 
 
 @pytest.mark.parametrize("size", [(32, 32), (33, 47), (5, 9)])

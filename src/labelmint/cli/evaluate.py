@@ -33,7 +33,9 @@ def evaluate(
     ],
     data: Data,
     out: Annotated[Path, typer.Option(help="The folder of the report. The same command again goes on where it was stopped.")],
-    n: Annotated[int, typer.Option("-n", metavar="N", help="With a run: how many samples to draw.")] = 500,
+    n: Annotated[
+        int | None, typer.Option("-n", metavar="N", help="With a run: how many samples to draw; 500 unless given.")
+    ] = None,
     size: Annotated[
         str | None,
         typer.Option(metavar="HxW", help="With SYNTHETIC: size of its images; found out unless given.", show_default=False),
@@ -42,7 +44,9 @@ def evaluate(
     scale: Annotated[float, typer.Option(metavar="F", help="With --crop: how the real images are resized first.")] = 1.0,
     augment: Annotated[str, typer.Option(metavar="LIST", help="With SYNTHETIC: flips,turns where they keep labels true.")] = "",
     group_by: GroupBy = None,
-    temperature: Annotated[float, typer.Option(metavar="T", help="With a run: of its images.")] = 0.85,
+    temperature: Annotated[
+        float | None, typer.Option(metavar="T", help="With a run: of its images; 0.85 unless given.", show_default=False)
+    ] = None,
     layout_temperature: Annotated[
         float | None,
         typer.Option(metavar="T", help="With a run: of its layouts; the run's own unless given.", show_default=False),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,15 @@ from labelmint.metrics.learned_rules import FEWEST_SCENES, learn_rules
 from labelmint.pictures import contact_sheet
 from labelmint.types import Array
 
-__all__ = ["coherent"]
+__all__ = ["Incoherent", "coherent"]
+
+
+class Incoherent(NamedTuple):
+    """Which synthetic (N,) and which real test layouts (M,) break a rule."""
+
+    synthetic: npt.NDArray[np.bool_]
+    real: npt.NDArray[np.bool_]
+
 
 SHOWN = 16
 MERGE = 0.5  # a smaller piece of another class within an object is the judge's wavering
@@ -35,12 +44,12 @@ NARROWEST = 4  # pixels of the shorter side of a box whose class can be read
 
 def coherent(
     material: Material, composition: str | None, grain: float = 0.0, reader_steps: int = 400
-) -> tuple[Section, npt.NDArray[np.bool_]]:
-    """The section, and which samples (N,) have a layout that breaks a rule; `grain` is the cell of the layout grid that synthetic
+) -> tuple[Section, Incoherent]:
+    """The section, and which layouts break a rule; `grain` is the cell of the layout grid that synthetic
     labels come from, in shares of the image's side."""
     names = dict(zip(material.classes.ids, material.classes.names, strict=True))
     labels = {name: _labelled(material, views) for name, views in _sets(material).items()}
-    images = _read_scenes(material, reader_steps)
+    images = _read_scenes(material, labels["seen"], reader_steps)
     found: list[tuple[str, str, Violations, Violations]] = []
     for source, title, scenes in (("layouts", "on layouts", labels), ("images", "on images", images)):
         for kind, rules in _rules(scenes["seen"], names, composition, grain, source == "images"):
@@ -52,16 +61,17 @@ def coherent(
         section = Section(
             name="coherence", title="Are the scenes coherent?", summary=f"Not measured: {reason}.", figures=(figure,)
         )
-        return section, np.zeros(len(material.synthetic), bool)
-    wrong = np.any([[bool(r) for r in fake.reasons] for name, _, fake, _ in found if name.endswith("_layouts")], axis=0)
+        return section, Incoherent(np.zeros(len(material.synthetic), bool), np.zeros(len(material.real), bool))
+    on_layouts = [(fake, real) for name, _, fake, real in found if name.endswith("_layouts")]
+    wrong = Incoherent(_broken([fake for fake, _ in on_layouts]), _broken([real for _, real in on_layouts]))
     figures = tuple(_figure(name, title, fake, real, material.seed) for name, title, fake, real in found)
     first = figures[0]
     return (
         Section(
             name="coherence",
             title="Are the scenes coherent?",
-            summary=f"{first.value:.1f} % of synthetic layouts break a rule that training layouts keep; of real test layouts "
-            f"{first.real:.1f} %.",
+            summary=f"{first.value:.1f} % of synthetic layouts break {_kind(first.name)}; of real test layouts {first.real:.1f} %."
+            + ("" if material.drawn_layouts else " These layouts were not drawn: the run takes those of its training data."),
             figures=(*figures, *_apart(labels, material)),
             tables=(*(_table(*one) for one in found), *_statistics(labels, material)),
             charts=(_counts(labels),),
@@ -69,6 +79,11 @@ def coherent(
         ),
         wrong,
     )
+
+
+def _broken(found: Sequence[Violations]) -> npt.NDArray[np.bool_]:
+    """Which scenes break a rule of any kind."""
+    return np.array([any(reasons) for reasons in zip(*(one.reasons for one in found), strict=True)], bool)
 
 
 def _sets(material: Material) -> dict[str, Views]:
@@ -86,7 +101,7 @@ def _labelled(material: Material, views: Views) -> list[Scene]:
     ]
 
 
-def _read_scenes(material: Material, reader_steps: int) -> dict[str, list[Scene]]:
+def _read_scenes(material: Material, labelled: Sequence[Scene], reader_steps: int) -> dict[str, list[Scene]]:
     """What the images show without their labels: boxes from the judge, and where there are several classes each box's class from
     a reader that sees nothing else, because the judge knows which classes go together and corrects what it sees."""
     smallest = max(round(SPECK * material.size[0] * material.size[1]), 4)
@@ -100,12 +115,14 @@ def _read_scenes(material: Material, reader_steps: int) -> dict[str, list[Scene]
     }
     if len(material.foreground) == 1:
         return found
-    training = [_cuts(views, i, scene) for views in (material.seen,) for i, scene in enumerate(_labelled(material, views))]
+    training = [_cuts(material.seen, i, scene) for i, scene in enumerate(labelled)]
     crops = np.concatenate([crops for crops, _ in training])
     ids = np.concatenate([ids for _, ids in training])
     if len(crops) == 0:
         return found
-    reader = ObjectReader.train(crops, ids, seed=material.seed, steps=reader_steps)
+    # Few crops are learned soon, and then only by heart.
+    steps = min(reader_steps, max(len(crops) // 4, 50))
+    reader = ObjectReader.train(crops, ids, seed=material.seed, steps=steps)
     return {name: [_reread(reader, sets[name], i, scene) for i, scene in enumerate(scenes)] for name, scenes in found.items()}
 
 
@@ -141,12 +158,15 @@ def _rules(
 def _figure(name: str, where: str, fake: Violations, real: Violations, seed: int) -> Figure:
     broken = np.array([bool(reasons) for reasons in fake.reasons])
     low, high = interval(lambda index: 100 * float(broken[index].mean()), len(broken), seed=seed)
-    kind = "learned rules" if ".learned_" in name else "the composition"
     return Figure(
-        name=name, title=f"Break {kind} {where}", value=100 * fake.rate, low=low, high=high, real=100 * real.rate, better="lower",
+        name=name, title=f"Break {_kind(name)} {where}", value=100 * fake.rate, low=low, high=high, real=100 * real.rate, better="lower",
         unit="%",
         how=f"samples with a violation, by objects {'of the labels' if where == 'on layouts' else 'read from the images alone'}",
     )  # fmt: skip
+
+
+def _kind(name: str) -> str:
+    return "learned rules" if ".learned_" in name else "the composition"
 
 
 def _table(name: str, title: str, fake: Violations, real: Violations) -> Table:
@@ -164,7 +184,9 @@ def _summaries(labels: dict[str, list[Scene]], material: Material) -> dict[str, 
 
 
 def _apart(labels: dict[str, list[Scene]], material: Material) -> tuple[Figure, ...]:
-    statistics = _summaries(labels, material)
+    # As many training layouts as samples: distances between sets shrink as the sets grow.
+    chosen = np.random.default_rng(material.seed).permutation(len(labels["seen"]))[: len(labels["synthetic"])]
+    statistics = _summaries({**labels, "seen": [labels["seen"][i] for i in chosen]}, material)
     fake = layout_distances(statistics["synthetic"], statistics["real"])
     real = layout_distances(statistics["seen"], statistics["real"])
 
@@ -219,4 +241,4 @@ def _pictures(material: Material, found: Violations) -> tuple[Picture, ...]:
         [material.synthetic.pair(i, material.classes) for i in broken], material.classes, material.folder / "incoherent.png"
     )
     reasons = "; ".join(found.reasons[i][0] for i in broken[:4])
-    return (Picture(title="Layouts that break a learned rule", file="incoherent.png", note=f"The first: {reasons}."),)
+    return (Picture(title="Layouts that break a rule", file="incoherent.png", note=f"The first: {reasons}."),)

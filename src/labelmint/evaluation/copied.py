@@ -14,7 +14,7 @@ from labelmint.evaluation.material import Material
 from labelmint.evaluation.results import Chart, Figure, Picture, Section, Series, Table
 from labelmint.metrics.authenticity import authentic, c_t
 from labelmint.metrics.bootstrap import interval
-from labelmint.metrics.memorization import Memorization, memorization
+from labelmint.metrics.memorization import CERTAIN, Memorization, memorization
 from labelmint.metrics.nearest_view import view
 from labelmint.pictures import image_grid
 from labelmint.training.clock import Event
@@ -24,23 +24,27 @@ __all__ = ["copied"]
 SHOWN = 24
 
 
-def copied(material: Material) -> tuple[Section, npt.NDArray[np.bool_]]:
-    """The section, and which samples (N,) are copies; where the rule can't be set, none, and the section says why."""
-    held_out = [*material.validation, *material.test]
-    training = [one.image for one in material.training]
+def copied(material: Material, *, validation_is_held_out: bool = True) -> tuple[Section, npt.NDArray[np.bool_]]:
+    """The section, and which samples (N,) are copies; where the rule can't be set, none, and the section says why.
+
+    Pairs of unknown making may have been made from the validation pairs as well: then these are searched like training pairs.
+    """
+    held_out = [*(material.validation if validation_is_held_out else ()), *material.test]
+    sources = [*material.training, *(() if validation_is_held_out else material.validation)]
+    training = [one.image for one in sources]
     try:
         found = memorization(
             material.synthetic.images,
             training,
             [one.image for one in held_out],
-            training_groups=[one.group for one in material.training],
+            training_groups=[one.group for one in sources],
             held_out_groups=[one.group for one in held_out],
             seed=material.seed,
             tell=lambda what, done, of: material.report(Event(what, done, of)),
         )
     except InputError as error:
         return _refused(str(error)), np.zeros(len(material.synthetic), bool)
-    figures = (_copies(found, material), *_features(material))
+    figures = (_copies(found, material), _searched(found), *_features(material))
     section = Section(
         name="memorization",
         title="Is it a copy?",
@@ -56,10 +60,13 @@ def copied(material: Material) -> tuple[Section, npt.NDArray[np.bool_]]:
 def _summary(found: Memorization) -> str:
     text = (
         f"{int(found.copies.sum())} of {len(found.copies)} samples lie nearer to a training image than real images do "
-        f"({100 * found.alarms:.1f} % of real held-out views would be called copies by the same rule)."
+        f"({100 * found.alarms:.1f} % of {found.real_items} real held-out views would be called copies by a rule set on others)."
     )
     if found.flat.any():
         text += f" {int(found.flat.sum())} samples are flat and hold nothing that could be copied."
+    tested = int((found.far < CERTAIN)[~found.flat].sum())
+    if tested:
+        text += f" {tested} samples are all but equal to held-out images."
     if found.to_training.searched < 1:
         text += (
             f" Only {100 * found.to_training.searched:.0f} % of the training positions were searched, because there are so many."
@@ -85,6 +92,13 @@ def _copies(found: Memorization, material: Material) -> Figure:
     )  # fmt: skip
 
 
+def _searched(found: Memorization) -> Figure:
+    return Figure(
+        name="memorization.searched", title="Training positions searched", value=100 * found.to_training.searched, better="higher",
+        unit="%", how="of all positions in training images; below 100 % copies can be missed",
+    )  # fmt: skip
+
+
 def _features(material: Material) -> tuple[Figure, ...]:
     real, seen, fake = (material.features(name) for name in ("real", "seen", "synthetic"))
     share = authentic(fake, seen)
@@ -92,8 +106,8 @@ def _features(material: Material) -> tuple[Figure, ...]:
     auth = Figure(
         name="memorization.auth_pct", title="AuthPct", value=100 * float(share.mean()), low=low, high=high,
         real=100 * float(authentic(real, seen).mean()), better="higher", unit="%",
-        how="samples whose nearest training view, in the judge's features, is farther from them than from its own nearest training view "
-        "(Alaa et al. 2022)",
+        how=f"samples whose nearest of {len(seen)} training views, in the judge's features, is farther from them than from its own nearest "
+        "training view (Alaa et al. 2022)",
     )  # fmt: skip
     how = (
         "Mann-Whitney z-score of distances to training views, samples against real test views, in cells (Meehan et al. 2020); "

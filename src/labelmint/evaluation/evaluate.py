@@ -6,24 +6,25 @@ OUT/*.png                        pictures of the report      OUT/judge/       th
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from labelmint.datasets.canvas import DIGIT_CLASSES
+from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.tally import ids_without_objects
 from labelmint.errors import InputError
 from labelmint.evaluation.coherent import coherent
 from labelmint.evaluation.copied import copied
 from labelmint.evaluation.fidelity import fidelity
 from labelmint.evaluation.likelihood import likelihood, same_layout
-from labelmint.evaluation.material import Material
+from labelmint.evaluation.material import Material, teller
 from labelmint.evaluation.obedience import obedience
 from labelmint.evaluation.origin import Known, origin_of
 from labelmint.evaluation.rejects import rejects
@@ -31,7 +32,7 @@ from labelmint.evaluation.report_files import write_report
 from labelmint.evaluation.results import Figure, Picture, Results, Section
 from labelmint.evaluation.subject import FEWEST_SAMPLES, Subject, open_subject, refuse_overlap, refuse_views
 from labelmint.evaluation.verdict import verdict
-from labelmint.evaluation.views import Fitted, Views, fit, tiles, views_of_samples
+from labelmint.evaluation.views import Fitted, Views, data_digest, fit, in_channels, tiles, views_of_samples
 from labelmint.formats import read
 from labelmint.metrics.coherence import RULED_COMPOSITIONS
 from labelmint.pictures import side_by_side
@@ -56,7 +57,8 @@ HEADLINE = (
     "fidelity.coverage",
     "coherence.learned_layouts",
 )
-SEEN_VIEWS, REAL_VIEWS = 4000, 2000
+SAMPLES, TEMPERATURE = 500, 0.85
+SEEN_VIEWS, REAL_VIEWS, FID_VIEWS, VALIDATION_VIEWS = 4000, 2000, 20000, 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,24 +66,24 @@ class Options:
     """What an evaluation can be told.
 
     Arguments:
-        n: samples to draw from a run.
+        n: samples to draw from a run, 500 unless given.
         size, crop, scale, augment, group_by: of the comparison, for pairs that are no run's; as for `train`.
         seed: of the samples, the judge and all resamples.
-        temperature, layout_temperature: of the samples of a run.
+        temperature, layout_temperature: of the samples of a run; 0.85, and the run's own, unless given.
         composition: rules to check beside the learned ones: "pairs", "three", "upper", "center".
         fid_weights, lpips_weights: TorchScript files of the known networks.
         judge: sizes and training of the judge. reader_steps: of the reader of single objects.
         device, precision, threads: where and how to compute.
     """
 
-    n: int = 500
+    n: int | None = None
     size: tuple[int, int] | None = None
     crop: bool = False
     scale: float = 1.0
     augment: tuple[str, ...] = ()
     group_by: str | None = None
     seed: int = 0
-    temperature: float = 0.85
+    temperature: float | None = None
     layout_temperature: float | None = None
     composition: str | None = None
     fid_weights: Path | None = None
@@ -93,8 +95,11 @@ class Options:
     threads: int | None = None
 
     def __post_init__(self) -> None:
-        if self.n < FEWEST_SAMPLES:
+        if self.n is not None and self.n < FEWEST_SAMPLES:
             raise InputError(f"-n {self.n}: an evaluation needs at least {FEWEST_SAMPLES} samples")
+        for name, value in (("--temperature", self.temperature), ("--layout-temperature", self.layout_temperature)):
+            if value is not None and not 0 < value < 100:
+                raise InputError(f"{name} {value:g}: expected more than 0 and less than 100")
         if self.composition is not None and self.composition not in RULED_COMPOSITIONS:
             raise InputError(f"--composition {self.composition}: expected one of {', '.join(RULED_COMPOSITIONS)}")
 
@@ -130,7 +135,13 @@ def evaluate(
         group_by=options.group_by, device=options.device, threads=options.threads,
     )  # fmt: skip
     if about.pairs is not None:
-        refuse_overlap(about, source, about.pairs)
+        refuse_overlap(source, about.pairs)
+        _refuse_options_of_runs(options, about.path)
+    if options.composition not in (None, "center") and not set(DIGIT_CLASSES.ids) <= set(source.classes.ids):
+        raise InputError(
+            f"--composition {options.composition}: is about digits, whose class ids are 1 to 10, and {source.source} has other classes; "
+            "leave it out"
+        )
     _claim(folder, about, source, options)
     samples = about.pairs if about.pairs is not None else _drawn(about, folder / "synthetic", options, tell)
     material = _material(about, source, samples, folder, options, tell)
@@ -157,6 +168,16 @@ def _known_weights(options: Options) -> Known:
     return inception, Vgg(options.lpips_weights) if options.lpips_weights is not None else None
 
 
+def _refuse_options_of_runs(options: Options, path: Path) -> None:
+    given = {
+        "-n": options.n, "--temperature": options.temperature, "--layout-temperature": options.layout_temperature,
+        "--lpips-weights": options.lpips_weights,
+    }  # fmt: skip
+    wrong = [name for name, value in given.items() if value is not None]
+    if wrong:
+        raise InputError(f"{path}: holds pairs and is no run; leave out what only has a meaning with a run: {', '.join(wrong)}")
+
+
 def _claim(folder: Path, about: Subject, data: DataSet, options: Options) -> None:
     """Mark the folder as this evaluation's; raise InputError when it holds something else."""
     wanted = json.loads(json.dumps({"evaluation": 1, **_request(about, data, options)}, default=str))
@@ -167,8 +188,9 @@ def _claim(folder: Path, about: Subject, data: DataSet, options: Options) -> Non
         except ValueError:
             before = {}
         other = next((key for key in wanted if not isinstance(before, dict) or before.get(key) != wanted[key]), None)
-        if other:
+        if other and any(path.name != file.name for path in folder.iterdir()):  # else the command before failed before it began
             raise InputError(f"{folder}: holds another evaluation ({other} differs); give another --out, or remove it")
+        write_json(file, wanted)
         return
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: exists and is no evaluation; give another --out")
@@ -196,7 +218,7 @@ def _drawn(about: Subject, folder: Path, options: Options, tell: Report) -> Data
     """The samples of a run, drawn once; what a stopped evaluation left is gone on with."""
     assert about.system is not None
     mint(
-        about.system, folder, n=options.n, seed=options.seed, temperature=options.temperature,
+        about.system, folder, n=options.n or SAMPLES, seed=options.seed, temperature=options.temperature or TEMPERATURE,
         layout_temperature=options.layout_temperature, resume=True, report=tell,
     )  # fmt: skip
     return read(folder, format="folder")
@@ -206,43 +228,46 @@ def _drawn(about: Subject, folder: Path, options: Options, tell: Report) -> Data
 
 
 def _material(about: Subject, data: DataSet, samples: DataSet, folder: Path, options: Options, tell: Report) -> Material:
-    channels = about.system.config.image_channels if about.system else _channels(data, about.parts.training)
+    channels, size = about.system.config.image_channels if about.system else None, about.geometry.size
     test, validation, training = (
-        fit(data, getattr(about.parts, name), about.geometry, channels, about.group_by, _loading(tell, name), _room())
-        for name in ("test", "validation", "training")
+        fit(data, names, about.geometry, channels, about.group_by, teller(tell, f"load {name}"), _room())
+        for name, names in (
+            ("test", about.parts.test),
+            ("validation", about.parts.validation),
+            ("training", about.parts.training),
+        )
     )
-    size = about.geometry.size
-    real = tiles(test, size, REAL_VIEWS)
-    synthetic = views_of_samples(samples, data.classes, size, channels, _loading(tell, "synthetic"))
-    refuse_views(synthetic, real, samples.source)
+    if channels is None:
+        channels = max(one.image.shape[2] for one in (*training, *validation, *test))
+        test, validation, training = (in_channels(part, channels) for part in (test, validation, training))
+    synthetic = views_of_samples(samples, data.classes, size, channels, teller(tell, "load synthetic"), _room())
+    refuse_views(synthetic, test, samples.source)
+    many = options.fid_weights is not None
+    real, seen = tiles(test, size, FID_VIEWS if many else REAL_VIEWS), tiles(training, size, FID_VIEWS if many else SEEN_VIEWS)
+    if any(views.instances is None for views in (real, seen, synthetic)):
+        # Instances on one side and connected pieces on the other would differ by definition.
+        real, seen, synthetic = (replace(views, instances=None) for views in (real, seen, synthetic))
     foreground = _foreground(data, real)
-    judge = _judge(about, data, training, validation, channels, foreground, folder, options, tell)
-    seen = tiles(training, size, SEEN_VIEWS)
     return Material(
-        folder=folder, classes=data.classes, foreground=foreground, training=training,
-        validation=validation,
-        test=test, seen=seen, real=real, synthetic=synthetic,
-        judge=judge, seed=options.seed, report=tell,
+        folder=folder, classes=data.classes, foreground=foreground, training=training, validation=validation, test=test, seen=seen,
+        real=real, synthetic=synthetic, judge=_judge(about, data, training, validation, channels, foreground, folder, options, tell),
+        drawn_layouts=about.system is None or about.system.has_layout_prior, seed=options.seed, report=tell,
     )  # fmt: skip
 
 
 def _room() -> int:
-    free: int = available_memory(torch.device("cpu")) // 2
-    return free
-
-
-def _loading(tell: Report, name: str) -> Any:
-    return lambda done, of: tell(Event(f"load {name}", done, of))
-
-
-def _channels(data: DataSet, names: Sequence[str]) -> int:
-    """3 where one of the first images is in color, else 1."""
-    return 3 if any(data.load(name).image.shape[2] == 3 for name in names[:32]) else 1
+    """Half of the free memory: the other half is for working on them."""
+    return int(available_memory(torch.device("cpu")) // 2)
 
 
 def _foreground(data: DataSet, real: Views) -> tuple[int, ...]:
     without = ids_without_objects(data)
     foreground = tuple(k for k, class_id in enumerate(data.classes.ids) if class_id not in without)
+    if len(data.classes) < 2:
+        raise InputError(
+            f"{data.source}: has the one class {data.classes.names[0]!r}, so a judge has nothing to tell apart; name the background in "
+            "classes.json, and do not ignore it"
+        )
     present = set(np.unique(real.labels).tolist())
     if not present & set(foreground):
         raise InputError(
@@ -261,17 +286,15 @@ def _judge(
     about: Subject, data: DataSet, training: list[Fitted], validation: list[Fitted], channels: int, foreground: tuple[int, ...],
     folder: Path, options: Options, tell: Report,
 ) -> Judge:  # fmt: skip
-    seed = options.seed
-    pairs = [
-        Pairs([one.image for one in part], [one.labels for one in part], about.geometry, seed) for part in (training, validation)
-    ]
-    digest = hashlib.sha256(repr((about.geometry, seed, channels, data.classes.ids, foreground)).encode())
-    for one in (*training, *validation):
-        digest.update(one.image.tobytes())
-        digest.update(one.labels.tobytes())
+    seed, geometry = options.seed, about.geometry
+    fixed = tiles(validation, geometry.size, VALIDATION_VIEWS)  # all of the images, not only their middles
+    pairs = Pairs([one.image for one in training], [one.labels for one in training], geometry, seed)
+    held_out = Pairs(list(fixed.images), list(fixed.labels), Geometry(size=geometry.size), seed)
+    how = (geometry.size, geometry.crop, geometry.scale, sorted(geometry.augment), seed, channels, data.classes.ids, foreground)
     return train_judge(
-        about.path if about.system else folder, digest.hexdigest(), *pairs, image_channels=channels, classes=len(data.classes),
-        foreground=foreground, config=options.judge, device=choose_device(options.device), precision=options.precision, report=tell,
+        about.path if about.system else folder, data_digest([*training, *validation], how), pairs, held_out, image_channels=channels,
+        classes=len(data.classes), foreground=foreground, config=options.judge, device=choose_device(options.device),
+        precision=options.precision, report=tell,
     )  # fmt: skip
 
 
@@ -279,7 +302,7 @@ def _judge(
 
 
 def _sections(about: Subject, data: DataSet, material: Material, options: Options, known: Known, tell: Report) -> list[Section]:
-    copies_section, copies = copied(material)
+    copies_section, copies = copied(material, validation_is_held_out=about.system is not None)
     kept = ~copies
     if kept.sum() < FEWEST_SAMPLES:
         # Nothing is left to score apart from the copies: they are scored as they are, and the verdict says what they are.
@@ -293,7 +316,7 @@ def _sections(about: Subject, data: DataSet, material: Material, options: Option
     found = [obedient, copies_section, faithful, coherence_section, rejects(material, incoherent)]
     if about.system is not None:
         test = data.subset(about.parts.test)
-        found.append(likelihood(about.system, test, material.folder))
+        found.append(likelihood(about.system, test, material.folder, known[1]))
         drawn = _same_layout(about, test, material, options, known[1])
         found += [drawn] if drawn else []
     tell(Event("figures", 4, 4))
@@ -308,7 +331,9 @@ def _grain(about: Subject) -> float:
 def _same_layout(about: Subject, test: DataSet, material: Material, options: Options, net: Vgg | None) -> Section | None:
     assert about.system is not None
     try:
-        return same_layout(about.system, test, material.folder, net, temperature=options.temperature, seed=options.seed)
+        return same_layout(
+            about.system, test, material.folder, net, temperature=options.temperature or TEMPERATURE, seed=options.seed
+        )
     except InputError as error:  # layouts of classes that the run does not know
         refused = Figure(
             name="diversity.same_layout_ssim", title="1 - SSIM among images of one layout", value=None, refused=str(error)

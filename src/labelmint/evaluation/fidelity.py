@@ -16,7 +16,7 @@ import numpy.typing as npt
 from labelmint.errors import InputError
 from labelmint.evaluation.material import Material
 from labelmint.evaluation.results import Figure, Section
-from labelmint.metrics.bootstrap import interval
+from labelmint.metrics.bootstrap import half_interval, interval
 from labelmint.metrics.coverage import coverage
 from labelmint.metrics.frechet import frechet_distance
 from labelmint.metrics.kernel import kernel_distance
@@ -45,8 +45,10 @@ def fidelity(material: Material, kept: npt.NDArray[np.bool_], inception: Incepti
     real, fake = material.features("real"), material.features("synthetic")[kept]
     seen = material.features("seen")
     rng = np.random.default_rng(material.seed)
-    reference = seen[rng.permutation(len(seen))[: len(fake)]]
-    figures = [*_neighbors(real, fake, reference, material.seed)]
+    # Coverage and recall grow with the number of samples, so both sides show as many.
+    count = min(len(seen), len(fake))
+    reference = seen[rng.permutation(len(seen))[:count]]
+    figures = [*_neighbors(real, fake[rng.permutation(len(fake))[:count]], reference, material)]
     figures += [
         figure_or_refusal(lambda: _frechet(real, fake, reference, material.seed), "fidelity.frechet_distance", FRECHET),
         figure_or_refusal(lambda: _kernel(real, fake, reference, material.seed), "fidelity.kernel_distance", KERNEL),
@@ -64,7 +66,7 @@ def fidelity(material: Material, kept: npt.NDArray[np.bool_], inception: Incepti
     )
 
 
-def _neighbors(real: Array, fake: Array, reference: Array, seed: int) -> list[Figure]:
+def _neighbors(real: Array, fake: Array, reference: Array, material: Material) -> list[Figure]:
     how = {
         "precision": "share of the samples that lie within the neighborhood (5 nearest) of some test view",
         "recall": "share of the test views that lie within the neighborhood of some sample",
@@ -78,11 +80,17 @@ def _neighbors(real: Array, fake: Array, reference: Array, seed: int) -> list[Fi
     each = {"precision": value.precise, "recall": value.recalled, "density": value.dense, "coverage": value.covered}
     found = []
     for name, text in how.items():
-        low, high = interval(lambda index, items=each[name]: float(items[index].mean()), len(each[name]), seed=seed)  # type: ignore[misc]
+        items = each[name]
+
+        def mean(index: Array, items: Array = items) -> float:
+            return float(items[index].mean())
+
+        groups = material.real.groups if name in ("recall", "coverage") else None  # these are means over the test views
+        low, high = interval(mean, len(items), seed=material.seed, groups=groups)
         found.append(
             Figure(
                 name=f"fidelity.{name}", title=name.capitalize(), value=getattr(value, name), low=low, high=high,
-                real=getattr(best, name), better="higher", how=f"{text}, in the judge's features",
+                real=getattr(best, name), better="higher", how=f"{text}, in the judge's features; of {len(fake)} samples",
             )
         )  # fmt: skip
     return found
@@ -93,9 +101,11 @@ FRECHET, KERNEL = "Fréchet distance (judge features)", "Kernel distance (judge 
 
 def _frechet(real: Array, fake: Array, reference: Array, seed: int) -> Figure:
     value = frechet_distance(real, fake)
-    low, high = interval(lambda index: frechet_distance(real, fake[index]), len(fake), repeats=REPEATS, seed=seed)
+    low, high = None, None
+    if len(fake) // 2 > fake.shape[1]:
+        low, high = half_interval(lambda index: frechet_distance(real, fake[index]), value, len(fake), REPEATS, seed)
     return Figure(
-        name="fidelity.frechet_distance", title=FRECHET, value=value, low=min(low, value), high=high,
+        name="fidelity.frechet_distance", title=FRECHET, value=value, low=low, high=high,
         real=frechet_distance(real, reference), better="lower",
         how="Fréchet distance between Gaussians fitted to the judge's features; not FID, and only comparable under the same judge",
     )  # fmt: skip
@@ -103,7 +113,7 @@ def _frechet(real: Array, fake: Array, reference: Array, seed: int) -> Figure:
 
 def _kernel(real: Array, fake: Array, reference: Array, seed: int) -> Figure:
     value = kernel_distance(real, fake)
-    low, high = interval(lambda index: kernel_distance(real, fake[np.unique(index)]), len(fake), repeats=REPEATS, seed=seed)
+    low, high = half_interval(lambda index: kernel_distance(real, fake[index]), value, len(fake), REPEATS, seed)
     return Figure(
         name="fidelity.kernel_distance", title=KERNEL, value=value, low=low, high=high,
         real=kernel_distance(real, reference), better="lower",
@@ -113,23 +123,41 @@ def _kernel(real: Array, fake: Array, reference: Array, seed: int) -> Figure:
 
 def _vendi(real: Array, fake: Array, seed: int) -> Figure:
     count = min(len(real), len(fake))
-    chosen = np.random.default_rng(seed).permutation(len(real))[:count]
+    rng = np.random.default_rng(seed)
+    a, b = (one[rng.permutation(len(one))[:count]] for one in (fake, real))
+    value = vendi_score(a)
+    low, high = half_interval(lambda index: vendi_score(a[index]), value, count, REPEATS, seed)
     return Figure(
-        name="diversity.vendi", title="Vendi score (judge features)", value=vendi_score(fake[:count]), real=vendi_score(real[chosen]),
+        name="diversity.vendi", title="Vendi score (judge features)", value=value, low=low, high=high, real=vendi_score(b),
         better="higher", how=f"effective number of different images among {count}, exp of the entropy of the cosine kernel's spectrum",
     )  # fmt: skip
 
 
-def _known(material: Material, kept: npt.NDArray[np.bool_], weights: Inception) -> list[Figure]:
-    from labelmint.evaluation.known_weights import known_fid, known_kid
+def _known(material: Material, kept: npt.NDArray[np.bool_], inception: Inception) -> list[Figure]:
+    """FID and KID of the samples, and of as many training views where there are enough."""
+    from labelmint.evaluation.known_weights import inception_features, known_fid, known_kid
 
-    real, fake = material.real.images, material.synthetic.images[kept]
-    source = f"Inception features, weights of SHA-256 {weights.sha256[:16]}"
+    chosen = np.random.default_rng(material.seed).permutation(len(material.seen))[: int(kept.sum())]
+    images = (material.real.images, material.synthetic.images[kept], material.seen.images[chosen])
+    real, fake, reference = (inception_features(one, inception) for one in images)
+    how = (
+        f"on Inception features (weights of SHA-256 {inception.sha256[:16]}), {len(fake)} samples against {len(real)} test views"
+    )
+    found = []
+    for name, title, compute in (("fid", "FID", known_fid), ("kid", "KID", known_kid)):
 
-    def fid() -> Figure:
-        return Figure(name="fidelity.fid", title="FID", value=known_fid(real, fake, weights), better="lower", how=source)
+        def figure(name: str = name, title: str = title, compute: Callable[..., float] = compute) -> Figure:
+            beside = figure_or_refusal(
+                lambda: Figure(name=name, title=title, value=compute(real, reference, inception)), name, title
+            )
+            return Figure(
+                name=f"fidelity.{name}",
+                title=title,
+                value=compute(real, fake, inception),
+                real=beside.value,
+                better="lower",
+                how=how,
+            )
 
-    def kid() -> Figure:
-        return Figure(name="fidelity.kid", title="KID", value=known_kid(real, fake, weights), better="lower", how=source)
-
-    return [figure_or_refusal(fid, "fidelity.fid", "FID"), figure_or_refusal(kid, "fidelity.kid", "KID")]
+        found.append(figure_or_refusal(figure, f"fidelity.{name}", title))
+    return found

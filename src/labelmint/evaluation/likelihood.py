@@ -7,7 +7,8 @@ perplexity       exp(-sum_k f_k log f_k) over the shares f_k of the codebook's e
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -22,13 +23,16 @@ from labelmint.systems import TrainedSystem
 from labelmint.training.pairs import Pairs
 from labelmint.types import AnnotatedImage, Array, Batch, DataSet
 
-__all__ = ["likelihood", "same_layout"]
+if TYPE_CHECKING:
+    from labelmint.evaluation.known_weights import Vgg
+
+__all__ = ["likelihood", "reconstruction_errors", "same_layout"]
 
 AT_MOST, AT_ONCE = 512, 32
 
 
 @torch.no_grad()
-def likelihood(system: TrainedSystem, test: DataSet, folder: Any) -> Section:
+def likelihood(system: TrainedSystem, test: DataSet, folder: Path, net: Vgg | None) -> Section:
     """The section, on the test pairs in their fixed view (the middle, where training crops)."""
     try:
         pairs = system.pairs_of(test.subset(test.names[:AT_MOST]))
@@ -45,7 +49,13 @@ def likelihood(system: TrainedSystem, test: DataSet, folder: Any) -> Section:
         if name in nats
     ]  # fmt: skip
     originals, reconstructions, tokens = _reconstructed(system, pairs)
-    figures += _errors(originals, reconstructions)
+    figures += reconstruction_errors(originals, reconstructions)
+    if net is not None:
+        from labelmint.evaluation.known_weights import lpips_distance
+
+        value = float(lpips_distance(originals, reconstructions, net).mean())
+        how = f"mean over test images; VGG weights of SHA-256 {net.sha256[:16]}"
+        figures.append(Figure(name="reconstruction.lpips", title="Reconstruction LPIPS", value=value, better="lower", how=how))
     image_grid(_in_turns(originals[:12], reconstructions[:12]), folder / "reconstructions.png", columns=8)
     return Section(
         name="likelihood",
@@ -95,30 +105,30 @@ def _pixels(images: Tensor) -> Array:
     return array
 
 
-def _errors(originals: Array, reconstructions: Array) -> list[Figure]:
-    """MSE, PSNR, SSIM of reconstructions, by torchmetrics."""
-    from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
+def reconstruction_errors(originals: Array, reconstructions: Array) -> list[Figure]:
+    """MSE, PSNR and SSIM of images (N, H, W, C) uint8, by torchmetrics, a few at a time."""
+    from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMeasure
+    from torchmetrics.regression import MeanSquaredError
 
-    a, b = (torch.from_numpy(x).permute(0, 3, 1, 2).float() for x in (reconstructions, originals))
-    values: dict[str, tuple[str, float, str, str]] = {
-        "mse": ("Reconstruction MSE", float(np.square((a - b).numpy() / 127.5).mean()), "", "on [-1, 1], test images"),
-        "psnr": ("Reconstruction PSNR", float(peak_signal_noise_ratio(a, b, data_range=255.0)), "dB", "of all test images together"),
-    }  # fmt: skip
+    meters: dict[str, tuple[str, Any, str, str]] = {
+        "mse": ("Reconstruction MSE", MeanSquaredError(), "", "on [-1, 1], test images"),
+        "psnr": ("Reconstruction PSNR", PeakSignalNoiseRatio(data_range=2.0), "dB", "of all test images together"),
+    }
     if min(originals.shape[1:3]) >= 12:
-        ssim = structural_similarity_index_measure(a, b, data_range=255.0)
-        values["ssim"] = ("Reconstruction SSIM", float(cast(Tensor, ssim)), "", "mean over test images")
+        meters["ssim"] = ("Reconstruction SSIM", StructuralSimilarityIndexMeasure(data_range=2.0), "", "mean over test images")
+    for first in range(0, len(originals), AT_ONCE):
+        batches = (torch.from_numpy(x[first : first + AT_ONCE]).permute(0, 3, 1, 2) for x in (reconstructions, originals))
+        decoded, wanted = (batch.float() / 127.5 for batch in batches)  # from 0: SSIM is about ratios of brightness
+        for _, meter, _, _ in meters.values():
+            meter.update(decoded, wanted)
+    values = {name: float(meter.compute()) for name, (_, meter, _, _) in meters.items()}
     return [
         Figure(
-            name=f"reconstruction.{name}",
-            title=title,
-            value=value,
-            unit=unit,
-            how=how,
+            name=f"reconstruction.{name}", title=title, value=values[name], unit=unit, how=how,
             better="lower" if name == "mse" else "higher",
         )
-        for name, (title, value, unit, how) in values.items()
-        if np.isfinite(value)
-    ]
+        for name, (title, _, unit, how) in meters.items()
+    ]  # fmt: skip
 
 
 def _codebooks(system: TrainedSystem, tokens: dict[str, Tensor]) -> Table:
@@ -149,8 +159,8 @@ def _in_turns(a: Array, b: Array) -> list[Array]:
 def same_layout(
     system: TrainedSystem,
     layouts: DataSet,
-    folder: Any,
-    net: Any,
+    folder: Path,
+    net: Vgg | None,
     *,
     temperature: float,
     seed: int,

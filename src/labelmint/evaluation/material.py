@@ -28,6 +28,7 @@ class Material:
         training, validation, test: real pairs at the scale of training.
         seen: views of the training pairs. real: views of the test pairs. synthetic: all samples.
         judge: trained on the training pairs.
+        drawn_layouts: whether the layouts of the samples were drawn, not taken from training pairs.
         seed: of resamples and draws.
         report: takes progress.
     """
@@ -42,6 +43,7 @@ class Material:
     real: Views
     synthetic: Views
     judge: Judge
+    drawn_layouts: bool
     seed: int
     report: Report
     readings: dict[str, Array] = field(default_factory=dict)  # what the judge reads, by set

@@ -10,6 +10,8 @@ because a copied training pair agrees by having been learned.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -18,12 +20,14 @@ from labelmint.errors import InputError
 from labelmint.evaluation.material import Material
 from labelmint.evaluation.results import Chart, Figure, Section, Series, Table
 from labelmint.evaluation.views import Views, ids_of
-from labelmint.metrics.bootstrap import interval
+from labelmint.metrics.bootstrap import interval, quotient_interval
 from labelmint.metrics.detection import found_objects
 from labelmint.metrics.overlap import confusion, dice, iou, pixel_accuracy
 from labelmint.types import Array
 
 __all__ = ["agreement", "obedience"]
+
+WORST_JUDGE = 0.2  # mean Dice on real test pairs below which a quotient says nothing
 
 
 def obedience(material: Material, kept: npt.NDArray[np.bool_]) -> Section:
@@ -41,14 +45,18 @@ def obedience(material: Material, kept: npt.NDArray[np.bool_]) -> Section:
             "no foreground class is labelled both in the test part and in the synthetic pairs, so obedience can't be measured"
             + (f"; the test part lacks {', '.join(lacking)}: put pairs that hold them into test.txt" if lacking else "")
         )
-    figures = _figures(counts, compared, material)
+    in_both = [k for k in range(len(names)) if labelled["real"][k] > 0 and labelled["synthetic"][k] > 0]
+    figures = _figures(counts, compared, in_both, material)
     left_out = [names[k] for k in material.foreground if k not in compared]
     found = _detection(material, kept)
-    ratio, real, fake = figures[0], figures[1].real, figures[1].value
-    summary = (
-        f"The judge agrees with synthetic labels {ratio.value:.2f} times as well as with real test labels "
-        f"(mean Dice {fake:.3f} against {real:.3f} over {len(compared)} classes)."
+    ratio, real, fake = figures[0].value, figures[1].real, figures[1].value
+    times = (
+        f"{ratio:.2f} times as well as with real test labels" if ratio is not None else "and with real ones too little to compare"
     )
+    summary = (
+        f"The judge agrees with synthetic labels {times} (mean Dice {fake:.3f} against {real:.3f} over {len(compared)} classes)."
+    )
+    summary += f" {int((~kept).sum())} near-copies were left out." if not kept.all() else ""
     if left_out:
         summary += f" Not compared, because a set has no such pixels: {', '.join(left_out)}."
     table = _by_class(counts, material)
@@ -62,33 +70,20 @@ def obedience(material: Material, kept: npt.NDArray[np.bool_]) -> Section:
     )
 
 
-def _figures(counts: dict[str, Array], compared: list[int], material: Material) -> tuple[Figure, ...]:
+def _figures(counts: dict[str, Array], compared: list[int], in_both: list[int], material: Material) -> tuple[Figure, ...]:
     fake, real = counts["synthetic"], counts["real"]
-    groups = np.unique(material.real.groups, return_inverse=True)[1]
 
     def mean_dice(values: Array) -> float:
         return float(np.nanmean(dice(values)[compared]))
 
     def mean_iou(values: Array) -> float:
-        every = iou(values)
-        return float(np.nanmean(every[values.reshape(-1, *values.shape[-2:]).sum(axis=(0, 2)) > 0]))
+        return float(np.nanmean(iou(values)[in_both]))
 
     def accuracy(values: Array) -> float:
         return pixel_accuracy(values.reshape(-1, *values.shape[-2:]).sum(axis=0))
 
-    def both(index: Array) -> float:
-        # The two sets are resampled apart from each other, real ones by whole groups.
-        below = mean_dice(real[_of_groups(groups, index)])
-        return mean_dice(fake[index % len(fake)]) / below if below > 0 else float("nan")
-
-    ratio = mean_dice(fake) / max(mean_dice(real), 1e-9)
-    low, high = interval(both, max(len(fake), len(real)), seed=material.seed)
-    rows = [
-        Figure(
-            name="obedience.ratio", title="Obedience ratio", value=ratio, low=low, high=high, real=1.0, better="higher",
-            how="mean Dice of the judge on synthetic pairs, divided by that on real test pairs, over foreground classes labelled in both",
-        )
-    ]  # fmt: skip
+    ratio: Figure = _ratio(fake, real, mean_dice, material)
+    rows = [ratio]
     for name, title, compute, how in (
         (
             "dice",
@@ -96,7 +91,7 @@ def _figures(counts: dict[str, Array], compared: list[int], material: Material) 
             mean_dice,
             "2 TP / (2 TP + FP + FN), all pixels of the set together, mean over the classes compared",
         ),
-        ("miou", "mIoU", mean_iou, "TP / (TP + FP + FN), mean over the classes labelled in the set, background included"),
+        ("miou", "mIoU", mean_iou, "TP / (TP + FP + FN), mean over the classes labelled in both sets, background included"),
         (
             "pixel_accuracy",
             "Pixel accuracy",
@@ -105,8 +100,8 @@ def _figures(counts: dict[str, Array], compared: list[int], material: Material) 
         ),
     ):
 
-        def of(index: Array, compute: object = compute) -> float:
-            return compute(fake[index])  # type: ignore[operator,no-any-return]
+        def of(index: Array, compute: Callable[[Array], float] = compute) -> float:
+            return compute(fake[index])
 
         low, high = interval(of, len(fake), seed=material.seed)
         rows.append(
@@ -118,11 +113,26 @@ def _figures(counts: dict[str, Array], compared: list[int], material: Material) 
     return tuple(rows)
 
 
-def _of_groups(groups: Array, index: Array) -> Array:
-    """Members of as many groups as there are, drawn by `index`, a resample of any length."""
-    count = int(groups.max()) + 1
-    drawn = index[np.arange(count) % len(index)] % count
-    return np.concatenate([np.flatnonzero(groups == k) for k in drawn])
+def _ratio(fake: Array, real: Array, mean_dice: Callable[[Array], float], material: Material) -> Figure:
+    name, title = "obedience.ratio", "Obedience ratio"
+    how = (
+        "mean Dice of the judge on synthetic pairs, divided by that on real test pairs, over foreground classes labelled in both"
+    )
+    below = mean_dice(real)
+    if below < WORST_JUDGE:
+        reason = (
+            f"the judge reaches a mean Dice of {below:.2f} on real test pairs, and below {WORST_JUDGE} it can't judge others; "
+        )
+        reason += "give it more steps (--judge-steps) or more training pairs"
+        return Figure(name=name, title=title, value=None, better="higher", how=how, refused=reason)
+    low, high = quotient_interval(
+        lambda index: mean_dice(fake[index]),
+        len(fake),
+        lambda index: mean_dice(real[index]),
+        material.real.groups,
+        seed=material.seed,
+    )
+    return Figure(name=name, title=title, value=mean_dice(fake) / below, low=low, high=high, real=1.0, better="higher", how=how)
 
 
 def _by_class(counts: dict[str, Array], material: Material) -> Table:

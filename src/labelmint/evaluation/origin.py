@@ -13,6 +13,8 @@ import torch
 
 from labelmint.evaluation.material import Material
 from labelmint.evaluation.subject import Subject
+from labelmint.evaluation.views import data_digest
+from labelmint.systems.hardware import choose_device
 from labelmint.types import DataSet
 
 if TYPE_CHECKING:
@@ -37,11 +39,13 @@ def origin_of(
     """A plain dict for the report."""
     import labelmint
 
+    device = choose_device(options.device)
     weights = {name: network.sha256 for name, network in zip(("fid", "lpips"), known, strict=True) if network is not None}
     return {
         "command": shlex.join(command),
         "subject": str(about.path),
         "data": data.source,
+        "data_sha256": data_digest([*material.training, *material.validation, *material.test]),
         "pairs": {
             "training": len(about.parts.training), "validation": len(about.parts.validation), "test": len(about.parts.test),
             "test_views": len(material.real), "samples": len(material.synthetic),
@@ -49,7 +53,7 @@ def origin_of(
         "size": "x".join(map(str, material.size)),
         "groups": about.group_by or "every image its own",
         "seed": options.seed,
-        "temperature": options.temperature if about.system else None,
+        "temperature": (options.temperature or 0.85) if about.system else None,
         "layout_temperature": (options.layout_temperature or about.system.layout_temperature) if about.system else None,
         "system": about.system.system if about.system else None,
         "weights_sha256": about.system.digest if about.system else None,
@@ -60,7 +64,7 @@ def origin_of(
             **{name: version(name) for name in ("torch", "monai", "torchmetrics", "numpy")},
         },
         "hardware": f"{_processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
-        + (f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""),
+        + (f", {torch.cuda.get_device_name()}" if device.type == "cuda" else ""),
         "seconds": round(seconds, 1),
     }  # fmt: skip
 

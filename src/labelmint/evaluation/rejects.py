@@ -7,8 +7,8 @@ rejected:  its layout breaks a rule, or the judge agrees with its label on a sma
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from labelmint.evaluation.coherent import Incoherent
 from labelmint.evaluation.material import Material
 from labelmint.evaluation.obedience import agreement
 from labelmint.evaluation.results import Figure, Picture, Section
@@ -23,29 +23,31 @@ PER, STRICTNESS = 3000, 0.01
 SHOWN, SHEETS, ON_A_SHEET = 12, 3, 100
 
 
-def rejects(material: Material, incoherent: npt.NDArray[np.bool_]) -> Section:
-    """The section, with the worst cases and sheets of up to 300 samples to look at; `incoherent` (N,) as `coherent` found them."""
+def rejects(material: Material, incoherent: Incoherent) -> Section:
+    """The section, with the worst cases and sheets of up to 300 samples to look at; `incoherent` as `coherent` found it."""
     real = agreement(material.real.labels, material.reading("real"))
     fake = agreement(material.synthetic.labels, material.reading("synthetic"))
     threshold = float(np.quantile(real, STRICTNESS))
     disobedient = fake < threshold
-    rejected = disobedient | incoherent
+    rejected = disobedient | incoherent.synthetic
+    usual = real < threshold
     low, high = interval(lambda index: PER * float(rejected[index].mean()), len(rejected), seed=material.seed)
     figures = [
         Figure(
             name="rejects.per_3000", title="Rejects per 3,000", value=PER * float(rejected.mean()), low=low, high=high,
-            better="lower", unit="per 3,000", how="samples that are incoherent or disobedient, by the two rules below",
+            real=PER * float((usual | incoherent.real).mean()), better="lower", unit="per 3,000",
+            how="samples that are incoherent or disobedient, by the two rules below",
         )
     ]  # fmt: skip
-    for name, title, flags, share, how in (
-        ("incoherent", "Incoherent", incoherent, None, "layout breaks a rule"),
-        ("disobedient", "Disobedient", disobedient, float((real < threshold).mean()),
+    for name, title, flags, real_flags, how in (
+        ("incoherent", "Incoherent", incoherent.synthetic, incoherent.real, "layout breaks a rule"),
+        ("disobedient", "Disobedient", disobedient, usual,
          f"the judge agrees on less than {100 * threshold:.1f} % of the pixels"),
     ):  # fmt: skip
         figures.append(
             Figure(
                 name=f"rejects.{name}", title=title, value=PER * float(flags.mean()), better="lower", unit="per 3,000", how=how,
-                real=None if share is None else PER * share,
+                real=PER * float(real_flags.mean()),
             )
         )  # fmt: skip
     pictures = [_worst(material, fake), *_sheets(material)]
@@ -53,7 +55,7 @@ def rejects(material: Material, incoherent: npt.NDArray[np.bool_]) -> Section:
         name="rejects",
         title="How many would be thrown away?",
         summary=f"{int(rejected.sum())} of {len(rejected)} samples are rejected by rule: {int(disobedient.sum())} disobedient, "
-        f"{int(incoherent.sum())} incoherent. The sheets are for looking: no rule sees what a person sees.",
+        f"{int(incoherent.synthetic.sum())} incoherent. The sheets are for looking: no rule sees what a person sees.",
         figures=tuple(figures),
         pictures=tuple(pictures),
     )

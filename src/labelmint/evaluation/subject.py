@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.splits import Split, split
 from labelmint.errors import InputError
-from labelmint.evaluation.views import Views
+from labelmint.evaluation.views import Fitted, Views, digest_of_pixels, view_digests
 from labelmint.formats import read
 from labelmint.systems import TrainedSystem, load
 from labelmint.training.run import RunFolder
@@ -107,8 +104,8 @@ def _split_of_run(system: TrainedSystem, data: DataSet) -> Split:
     return Split(training=training, validation=validation, test=test)
 
 
-def refuse_overlap(subject: Subject, data: DataSet, samples: DataSet, fewest: int = FEWEST_SAMPLES) -> None:
-    """Raise InputError for too few samples, and for a synthetic set that is the real data or a part of it by name."""
+def refuse_overlap(data: DataSet, samples: DataSet, fewest: int = FEWEST_SAMPLES) -> None:
+    """Raise InputError for too few samples, and for a synthetic set that is the real data itself."""
     if len(samples) < fewest:
         raise InputError(f"{samples.source}: holds {len(samples)} pairs; an evaluation needs at least {fewest}")
     if samples.source == data.source:
@@ -117,20 +114,13 @@ def refuse_overlap(subject: Subject, data: DataSet, samples: DataSet, fewest: in
         )
 
 
-def refuse_views(synthetic: Views, real: Views, source: str) -> None:
+def refuse_views(synthetic: Views, test: Sequence[Fitted], source: str) -> None:
     """Raise InputError when synthetic images are, pixel for pixel, views of the test part."""
-    tested = {_digest(image): name for image, name in zip(real.images, real.names, strict=True) if np.ptp(image) > 0}
-    same = [
-        (name, tested[d])
-        for image, name in zip(synthetic.images, synthetic.names, strict=True)
-        if (d := _digest(image)) in tested
-    ]
+    tested = view_digests(test, (synthetic.images.shape[1], synthetic.images.shape[2]))
+    digests = (digest_of_pixels(image) for image in synthetic.images)
+    same = [(name, tested[d]) for d, name in zip(digests, synthetic.names, strict=True) if d in tested]
     if same:
         raise InputError(
             f"{source}: {len(same)} synthetic images are images of the test part, {same[0][0]!r} is {same[0][1]!r} for one; "
             "what is judged must not hold what it is judged by"
         )
-
-
-def _digest(image: np.ndarray) -> bytes:
-    return hashlib.sha256(np.ascontiguousarray(image).tobytes()).digest()

@@ -18,7 +18,17 @@ from labelmint.errors import InputError
 from labelmint.segmenters.training import IGNORED
 from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet, Layout
 
-__all__ = ["Fitted", "Views", "fit", "tiles", "views_of_samples"]
+__all__ = [
+    "Fitted",
+    "Views",
+    "data_digest",
+    "digest_of_pixels",
+    "fit",
+    "in_channels",
+    "tiles",
+    "view_digests",
+    "views_of_samples",
+]
 
 Tell = Callable[[int, int], None]
 
@@ -40,7 +50,7 @@ class Views:
 
     Attributes:
         names: (N,) of the pairs they were cut from. groups: (N,) of patients, slides, or the names again.
-        images: (N, H, W, C) uint8. labels: (N, H, W) int16. instances: (N, H, W), or None where no pair has any.
+        images: (N, H, W, C) uint8. labels: (N, H, W) int16. instances: (N, H, W), or None unless every pair has them.
     """
 
     names: tuple[str, ...]
@@ -87,19 +97,22 @@ def ids_of(indices: Array, classes: ClassSet) -> Array:
 
 
 def fit(
-    data: DataSet, names: Sequence[str], geometry: Geometry, channels: int, group_by: str | None,
+    data: DataSet, names: Sequence[str], geometry: Geometry, channels: int | None, group_by: str | None,
     tell: Tell = lambda done, of: None, available: int = 1 << 62,
 ) -> list[Fitted]:  # fmt: skip
-    """Pairs of a data set at the scale of training; raises InputError for labels with unknown ids, naming the pair, and for pairs
-    that together need more than the available bytes."""
+    """Pairs of a data set at the scale of training, images with as many channels as they have where `channels` is None.
+
+    Raises InputError for labels with unknown ids, naming the pair, and for pairs that together need more than the available bytes.
+    """
     found, taken = [], 0
     for done, name in enumerate(names, start=1):
         pair = data.load(name)
         maps = [_indices(data, pair)] + ([] if pair.layout.instances is None else [pair.layout.instances])
         image, maps = geometry.fit(name, pair.image, maps)
+        image = image if channels is None else _with_channels(image, channels, data.source, name)
         found.append(
             Fitted(
-                name=name, group=group_of(name, group_by), image=_with_channels(image, channels, data, name), labels=maps[0],
+                name=name, group=group_of(name, group_by), image=image, labels=maps[0],
                 instances=maps[1] if len(maps) > 1 else None,
             )
         )  # fmt: skip
@@ -124,14 +137,21 @@ def _indices(data: DataSet, pair: AnnotatedImage) -> Array:
         ) from None
 
 
-def _with_channels(image: Array, channels: int, data: DataSet, name: str) -> Array:
+def _with_channels(image: Array, channels: int, source: str, name: str) -> Array:
     if image.shape[2] == channels:
         return image
     if image.shape[2] == 1:
         return np.repeat(image, channels, axis=2)
     raise InputError(
-        f"{data.source}: {name!r} is a color image, and those trained on are grey; convert it to grey, or train on color images"
+        f"{source}: {name!r} is a color image, and those trained on are grey; convert it to grey, or train on color images"
     )
+
+
+def in_channels(fitted: Sequence[Fitted], channels: int) -> list[Fitted]:
+    """The same pairs with grey images repeated to that many channels."""
+    return [
+        one if one.image.shape[2] == channels else replace(one, image=np.repeat(one.image, channels, axis=2)) for one in fitted
+    ]
 
 
 def tiles(fitted: Sequence[Fitted], size: tuple[int, int], at_most: int = 2000) -> Views:
@@ -140,18 +160,40 @@ def tiles(fitted: Sequence[Fitted], size: tuple[int, int], at_most: int = 2000) 
     if len(places) > at_most:
         places = sorted(sorted(places, key=lambda place: _hash(fitted[place[0]].name, *place[1:]))[:at_most])
     cuts = [(fitted[k], (slice(top, top + size[0]), slice(left, left + size[1]))) for k, top, left in places]
-    has_instances = any(one.instances is not None for one, _ in cuts)
+    has_instances = all(one.instances is not None for one, _ in cuts)
     return Views(
         names=tuple(one.name for one, _ in cuts),
         groups=tuple(one.group for one, _ in cuts),
         images=np.stack([one.image[where] for one, where in cuts]),
         labels=np.stack([one.labels[where] for one, where in cuts]),
-        instances=np.stack([_instances(one)[where] for one, where in cuts]) if has_instances else None,
+        instances=np.stack([one.instances[where] for one, where in cuts if one.instances is not None]) if has_instances else None,
     )
 
 
-def _instances(one: Fitted) -> Array:
-    return np.zeros(one.labels.shape, np.int32) if one.instances is None else one.instances.astype(np.int32)
+def view_digests(fitted: Sequence[Fitted], size: tuple[int, int]) -> dict[bytes, str]:
+    """SHA-256 of the pixels of every tile that is not of one color -> the name of its pair."""
+    found = {}
+    for one in fitted:
+        for top, left in _corners(one.labels.shape, size):
+            tile = one.image[top : top + size[0], left : left + size[1]]
+            if np.ptp(tile) > 0:
+                found[digest_of_pixels(tile)] = one.name
+    return found
+
+
+def data_digest(fitted: Sequence[Fitted], how: object = ()) -> str:
+    """SHA-256 of the names, pixels and labels of pairs, and of `how`, whose repr must not vary."""
+    digest = hashlib.sha256(repr(how).encode())
+    for one in fitted:
+        digest.update(one.name.encode("utf-8", "surrogateescape"))
+        digest.update(one.image.tobytes())
+        digest.update(one.labels.tobytes())
+    return digest.hexdigest()
+
+
+def digest_of_pixels(image: Array) -> bytes:
+    """SHA-256 of pixels."""
+    return hashlib.sha256(np.ascontiguousarray(image).tobytes()).digest()
 
 
 def _corners(shape: tuple[int, ...], size: tuple[int, int]) -> list[tuple[int, int]]:
@@ -167,8 +209,9 @@ def _hash(name: str, top: int, left: int) -> bytes:
 
 
 def views_of_samples(
-    data: DataSet, classes: ClassSet, size: tuple[int, int], channels: int, tell: Tell = lambda done, of: None
-) -> Views:
+    data: DataSet, classes: ClassSet, size: tuple[int, int], channels: int, tell: Tell = lambda done, of: None,
+    available: int = 1 << 62,
+) -> Views:  # fmt: skip
     """Synthetic pairs, which must have the size of the comparison and the classes of the real data; raises InputError otherwise."""
     numbers = dict(zip(classes.names, classes.ids, strict=True))
     for info in data.classes.classes:
@@ -178,6 +221,9 @@ def views_of_samples(
                 "give both the same class list"
             )
     found = []
+    needed = len(data.names) * size[0] * size[1] * (channels + 6) * 2  # twice: one by one, and stacked
+    if needed > available:
+        raise InputError(f"{data.source}: {len(data.names)} pairs need about {needed / 2**30:.1f} GiB of memory; give fewer")
     for done, name in enumerate(data.names, start=1):
         pair = data.load(name)
         if pair.layout.size != size:
@@ -191,7 +237,7 @@ def views_of_samples(
             raise InputError(
                 f"{data.source}: the label of {name!r} holds {error}; the real data has {list(classes.ids)}"
             ) from None
-        image = _with_channels(pair.image, channels, data, name)
+        image = _with_channels(pair.image, channels, data.source, name)
         found.append(Fitted(name=name, group=name, image=image, labels=labels, instances=pair.layout.instances))
         if done % 50 == 0 or done == len(data.names):
             tell(done, len(data.names))

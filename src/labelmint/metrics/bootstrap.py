@@ -17,7 +17,7 @@ import numpy.typing as npt
 from labelmint.errors import InputError
 from labelmint.types import Array
 
-__all__ = ["interval"]
+__all__ = ["half_interval", "interval", "quotient_interval"]
 
 
 def interval(
@@ -52,6 +52,62 @@ def interval(
         drawn = generator.integers(len(members), size=len(members))
         values.append(float(statistic(np.concatenate([members[group] for group in drawn]))))
     return _percentiles(sorted(value for value in values if not math.isnan(value)), level)
+
+
+def quotient_interval(
+    above: Callable[[npt.NDArray[np.int64]], float],
+    above_count: int,
+    below: Callable[[npt.NDArray[np.int64]], float],
+    below_groups: Sequence[object] | Array,
+    repeats: int = 200,
+    seed: int = 0,
+    level: float = 0.95,
+) -> tuple[float, float]:
+    """The bootstrap interval of above / below, statistics of two sets that are resampled apart from each other.
+
+    Arguments:
+        above: takes indices into `above_count` single items. below: takes indices into the items of the other set, which are
+            resampled by whole groups, `below_groups` naming the group of each.
+        repeats, seed, level: as for `interval`.
+
+    Quotients over 0 are left out.
+    """
+    members = _members(below_groups, len(below_groups))
+    generator = np.random.default_rng(seed)
+    values = []
+    for _ in range(repeats):
+        numerator = above(generator.integers(above_count, size=above_count))
+        drawn = generator.integers(len(members), size=len(members))
+        denominator = below(np.concatenate([members[group] for group in drawn]))
+        values.append(numerator / denominator if denominator > 0 else math.nan)
+    return _percentiles(sorted(value for value in values if not math.isnan(value)), level)
+
+
+def half_interval(
+    statistic: Callable[[npt.NDArray[np.int64]], float],
+    value: float,
+    count: int,
+    repeats: int = 50,
+    seed: int = 0,
+    level: float = 0.95,
+) -> tuple[float, float]:
+    """The interval of a distance between sets, for which a doubled item is no second item (Politis and Romano 1994).
+
+        value + (quantiles of D_h - mean of D_h),   D_h: the statistic on random halves, drawn without replacement
+
+    Halves deviate from their mean as the whole set does from its own; how far they lie from `value` is the bias of fewer items,
+    which is left out.
+
+    Arguments:
+        statistic: takes indices of half of the items.
+        value: the statistic of all `count` items, at least 2.
+    """
+    if count < 2:
+        raise InputError(f"an interval by halves needs at least 2 items, got {count}")
+    generator = np.random.default_rng(seed)
+    values = np.array([float(statistic(generator.permutation(count)[: count // 2])) for _ in range(repeats)])
+    low, high = _percentiles(sorted((values - values.mean()).tolist()), level)
+    return value + low, value + high
 
 
 def _members(groups: Sequence[object] | Array, count: int) -> list[npt.NDArray[np.int64]]:

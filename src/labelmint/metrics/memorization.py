@@ -9,7 +9,9 @@ edges and slopes hardly touch (Immerkaer, "Fast noise variance estimation", 1996
 A sample that lies nearer to a training image than to any real image that was never trained on is suspicious only as far as real
 images are not so themselves, so the threshold comes from them: the held-out groups (patients, slides) are divided into two halves,
 the items of each half are measured against the other half, and the threshold is the ratio below which at most a share (1 %) of
-them lie; never above 0.75. What a training image explains to half a grey level is a copy, too, unless a held-out image does as well.
+them lie; never above 0.75, and never below 0.4, where only real images lie that copy training images themselves (doubled files,
+neighboring slices). Samples are measured against both halves, and d(q, held out) is the mean, so that both face as many images.
+What a training image explains to half a grey level is a copy, too, unless held-out images do as well.
 
 Flat images, which deviate from their own mean color by less than 2 grey levels, hold nothing that could be copied: they are counted
 apart and never called copies.
@@ -25,7 +27,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
-from scipy.spatial import distance
 
 from labelmint.errors import InputError
 from labelmint.metrics.nearest_view import NearestViews, nearest_views
@@ -35,6 +36,7 @@ __all__ = [
     "CERTAIN",
     "FLAT",
     "HIGHEST_THRESHOLD",
+    "LOWEST_THRESHOLD",
     "NOISE",
     "NO_NEARER",
     "CopyRule",
@@ -44,7 +46,6 @@ __all__ = [
     "grains",
     "halves",
     "memorization",
-    "nearest_features",
     "ratios",
     "without_grain",
 ]
@@ -54,8 +55,7 @@ CERTAIN = 0.5
 NO_NEARER = 0.9
 FLAT = 2.0
 HIGHEST_THRESHOLD = 0.75
-
-_BLOCK = 1 << 22  # feature distances held at once
+LOWEST_THRESHOLD = 0.4
 
 Tell = Callable[[str, int, int], None]
 
@@ -88,28 +88,30 @@ class Memorization:
 
     Attributes:
         rule: as set on the real held-out items.
-        to_training, to_held_out: nearest views of the samples, to look at and to draw.
-        grain: (N,) noise of the samples, in grey levels after smoothing.
+        to_training: nearest views of the samples, to look at and to draw.
+        near, far: (N,) distances to the nearest training view, and to the nearest held-out view as the mean over both halves;
+            without the samples' own grain.
         flat: (N,) samples that hold nothing that could be copied.
         copies: (N,) samples that are copies.
         sources: for each copy, in order, the training group that it came from.
-        alarms: share of the real held-out items (flat ones left out) that the rule calls copies.
+        alarms: share of the real held-out items of each half (flat ones left out) that are copies by the rule of the other half.
+        real_items: how many those are.
     """
 
     rule: CopyRule
     to_training: NearestViews
-    to_held_out: NearestViews
-    grain: npt.NDArray[np.float64]
+    near: npt.NDArray[np.float64]
+    far: npt.NDArray[np.float64]
     flat: npt.NDArray[np.bool_]
     copies: npt.NDArray[np.bool_]
     sources: tuple[str, ...]
     alarms: float
+    real_items: int
 
     @property
     def ratios(self) -> npt.NDArray[np.float64]:
         """(N,) of the samples."""
-        near, far = (without_grain(found.distance, self.grain) for found in (self.to_training, self.to_held_out))
-        return ratios(near, far, self.rule.noise)
+        return ratios(self.near, self.far, self.rule.noise)
 
     @property
     def copies_per_1000(self) -> float:
@@ -186,7 +188,7 @@ def calibrate(
     real = real if flat is None else real[~np.asarray(flat)]
     if len(real) == 0:
         raise InputError("a threshold for copies needs held-out images that are not flat; none is left")
-    threshold = min(float(np.sort(real)[int(share * len(real))]), HIGHEST_THRESHOLD)
+    threshold = min(max(float(np.sort(real)[int(share * len(real))]), LOWEST_THRESHOLD), HIGHEST_THRESHOLD)
     return CopyRule(threshold=threshold, ratios=real, noise=noise, certain=certain)
 
 
@@ -228,29 +230,41 @@ def memorization(
 
     images = np.asarray(samples)
     to_training = search("samples in training images", images, training)
-    to_held_out = search("samples in held-out images", images, held_out)
     views, origin = _real_views(held_out, (images.shape[1], images.shape[2]), real_views, seed)
     real_to_training = search("held-out views in training images", views, training).distance
-    real_to_held_out = np.zeros(len(views))
+    to_halves, real_to_other = [], np.zeros(len(views))
     for half in (first, ~first):
         others = [image for image, here in zip(held_out, half, strict=True) if not here]
-        real_to_held_out[half[origin]] = search("held-out views in each other", views[half[origin]], others).distance
+        to_halves.append(search("samples in held-out images", images, others).distance)
+        real_to_other[half[origin]] = search("held-out views in each other", views[half[origin]], others).distance
     real_grain, grain = grains(views), grains(images)
-    real_near, real_far = without_grain(real_to_training, real_grain), without_grain(real_to_held_out, real_grain)
-    near, far = without_grain(to_training.distance, grain), without_grain(to_held_out.distance, grain)
-    real_flat, flat = deviations(views) < FLAT, deviations(images) < FLAT
-    rule = calibrate(real_near, real_far, real_flat, share=share)
+    real_near, real_far = without_grain(real_to_training, real_grain), without_grain(real_to_other, real_grain)
+    near = without_grain(to_training.distance, grain)
+    far = np.mean([without_grain(found, grain) for found in to_halves], axis=0)
+    flat, real = deviations(images) < FLAT, deviations(views) >= FLAT
+    rule = calibrate(real_near[real], real_far[real], share=share)
     copies = rule.judge(near, far, flat)
     return Memorization(
         rule=rule,
         to_training=to_training,
-        to_held_out=to_held_out,
-        grain=grain,
+        near=near,
+        far=far,
         flat=flat,
         copies=copies,
         sources=tuple(sources[k] for k in to_training.reference[copies]),
-        alarms=float(rule.judge(real_near, real_far, real_flat)[~real_flat].mean()),
+        alarms=_alarms(real_near[real], real_far[real], first[origin][real], share),
+        real_items=int(real.sum()),
     )
+
+
+def _alarms(near: Array, far: Array, first: Array, share: float) -> float:
+    """Share of the real items of each half that are copies by the rule of the other: a rule is not tried on what it was set on."""
+    if first.all() or not first.any():
+        return float(calibrate(near, far, share=share).judge(near, far).mean())
+    called = np.zeros(len(near), bool)
+    for half in (first, ~first):
+        called[half] = calibrate(near[~half], far[~half], share=share).judge(near[half], far[half])
+    return float(called.mean())
 
 
 def _groups(groups: Sequence[str] | None, images: Sequence[Array], what: str) -> list[str]:
@@ -262,32 +276,16 @@ def _groups(groups: Sequence[str] | None, images: Sequence[Array], what: str) ->
 
 
 def _real_views(images: Sequence[Array], size: tuple[int, int], about: int, seed: int) -> tuple[Array, npt.NDArray[np.int64]]:
-    """Random windows of a size, as many of each image, and the image of each; an image of that very size gives itself, once."""
+    """Random windows of a size and the image of each: about as many as asked for, spread evenly over images taken at random; an image
+    of that very size gives itself, once."""
     rng = np.random.default_rng(seed)
     times = -(-about // len(images))
     found, origin = [], []
-    for k, image in enumerate(images):
+    for k in np.sort(rng.permutation(len(images))[:about]).tolist():
+        image = images[k]
         spare = image.shape[0] - size[0], image.shape[1] - size[1]
         for _ in range(times if max(spare) > 0 else 1):
             top, left = (int(rng.integers(side + 1)) for side in spare)
             found.append(image[top : top + size[0], left : left + size[1]])
             origin.append(k)
     return np.stack(found), np.array(origin)
-
-
-def nearest_features(queries: Array, references: Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """The nearest reference of each query in feature space, for a second opinion by the same ratio.
-
-    Arguments:
-        queries: (N, D). references: (M, D), M >= 1.
-
-    Returns indices (N,) and Euclidean distances (N,). Raises InputError for shapes that do not fit.
-    """
-    if queries.ndim != 2 or references.ndim != 2 or queries.shape[1] != references.shape[1] or len(references) == 0:
-        raise InputError(f"features to compare must be (N, D) and (M, D), M >= 1; got {queries.shape} and {references.shape}")
-    index, nearest = np.zeros(len(queries), np.int64), np.zeros(len(queries))
-    rows = max(_BLOCK // len(references), 1)
-    for start in range(0, len(queries), rows):
-        apart = distance.cdist(queries[start : start + rows], references)
-        index[start : start + rows], nearest[start : start + rows] = apart.argmin(axis=1), apart.min(axis=1)
-    return index, nearest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -80,13 +81,23 @@ def train_judge(
         torch.manual_seed(training.seed)
         network = UNet(image_channels, classes, config)
     store, wanted = RunFolder(folder), {"key": key, "config": config.model_dump(mode="json")}
-    if store.finished("judge"):
-        weights, about = store.load_part("judge")
-        if {name: about.get(name) for name in wanted} == wanted:
-            network.load_state_dict(weights)
-            return Judge(network.to(device), about)
+    stored = _stored(store, wanted)
+    if stored is not None:
+        network.load_state_dict(stored[0])
+        return Judge(network.to(device), stored[1])
     network = network.to_fast_layout().to(device)
     facts = train_unet(network, training, validation, foreground, config, bfloat16=chosen == "bf16-mixed", report=report)
     folder.mkdir(parents=True, exist_ok=True)
     store.save_part("judge", network.state_dict(), {**wanted, **facts, "precision": chosen})
     return Judge(network, store.read_json("judge/part.json"))
+
+
+def _stored(store: RunFolder, wanted: dict[str, Any]) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
+    """Weights and facts of the stored judge where it is the wanted one; a damaged one is as good as none, for it can be made again."""
+    if not store.finished("judge"):
+        return None
+    try:
+        weights, about = store.load_part("judge")
+    except InputError:
+        return None
+    return (weights, about) if {name: about.get(name) for name in wanted} == wanted else None

@@ -22,9 +22,10 @@ from labelmint.segmenters.unet import SegmenterConfig, UNet
 from labelmint.training.clock import Event, Report, learning_rate, stop_on_interrupt
 from labelmint.training.pairs import Pairs
 
-__all__ = ["IGNORED", "train_unet"]
+__all__ = ["IGNORED", "segmentation_loss", "train_unet"]
 
 IGNORED = -1  # the label of pixels that count nowhere
+_SMOOTH = 1e-5
 
 
 def train_unet(
@@ -43,6 +44,8 @@ def train_unet(
         training, validation: real pairs; their symbol maps hold class indices 0..K-1, and IGNORED.
         foreground: class indices that the held-out figure is a mean over.
     """
+    if not any(np.isin(ids, foreground).any() for ids in validation.ids):
+        raise InputError("the judge can't be validated: no foreground class occurs in the validation pairs; label more images")
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     rng = torch.Generator().manual_seed(training.seed)
     best, best_step, kept = -math.inf, 0, network.state_dict()
@@ -59,7 +62,7 @@ def train_unet(
             network.train()
             with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
                 logits = network(image)
-            loss = _loss(logits.float(), batch.layouts.ids.long().to(device))
+            loss = segmentation_loss(logits.float(), batch.layouts.ids.long().to(device))
             optimizer.zero_grad()
             torch.autograd.backward(loss)
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -73,23 +76,26 @@ def train_unet(
             if done % 10 == 0 or done == config.steps:
                 losses = {"loss": float(loss.detach())} | ({"held_out_dice": best} if best_step else {})
                 report(speed.event(done, config.steps, config.batch_size, losses))
-    if not math.isfinite(best):
-        raise InputError("the judge learned nothing: no foreground class occurs in the validation pairs")
     network.load_state_dict(kept)
     network.eval()
     return {"held_out_dice": best, "best_step": best_step, "steps": config.steps}
 
 
-def _loss(logits: Tensor, labels: Tensor) -> Tensor:
-    from monai.losses.dice import DiceLoss
+def segmentation_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy plus 1 - soft Dice, mean over the classes, of logits (B, K, H, W) and labels (B, H, W) int64.
 
-    seen = (labels != IGNORED)[:, None]
-    kept = labels.clamp_min(0)
-    entropy = functional.cross_entropy(logits, kept.masked_fill(~seen[:, 0], -100)) if bool(seen.any()) else logits.sum() * 0
-    target = functional.one_hot(kept, logits.shape[1]).permute(0, 3, 1, 2) * seen
-    # Over the whole batch at once: a class that an image lacks is no mistake there.
-    overlap: Tensor = DiceLoss(batch=True)(logits.softmax(dim=1) * seen, target)
-    return entropy + overlap
+    Dice is that of the whole batch at once: a class that an image lacks is no mistake there. It is MONAI's DiceLoss(batch=True),
+    summed by class without the one-hot labels, which for many classes are larger than all else.
+    """
+    seen = labels != IGNORED
+    if not bool(seen.any()):
+        return logits.sum() * 0
+    classes, kept = logits.shape[1], labels[seen]
+    shares = logits.softmax(dim=1).movedim(1, -1)[seen]
+    hits = logits.new_zeros(classes).index_add(0, kept, shares.gather(1, kept[:, None])[:, 0])
+    sizes = shares.sum(dim=0) + torch.bincount(kept, minlength=classes)
+    overlap = (2 * hits + _SMOOTH) / (sizes + _SMOOTH)
+    return functional.cross_entropy(logits, labels, ignore_index=IGNORED) + 1 - overlap.mean()
 
 
 def _varied(image: Tensor, rng: torch.Generator) -> Tensor:
