@@ -21,7 +21,7 @@ from labelmint.evaluation.material import Material
 from labelmint.evaluation.results import Chart, Figure, Section, Series, Table
 from labelmint.evaluation.views import Views, ids_of
 from labelmint.metrics.bootstrap import interval, quotient_interval
-from labelmint.metrics.detection import found_objects
+from labelmint.metrics.detection import found_objects, matches
 from labelmint.metrics.overlap import confusion, dice, iou, pixel_accuracy
 from labelmint.types import Array
 
@@ -165,33 +165,53 @@ def _chart(counts: dict[str, Array], compared: list[int], material: Material) ->
 
 
 def _detection(material: Material, kept: npt.NDArray[np.bool_]) -> tuple[Figure, ...]:
-    """Objects that the judge finds, of those labelled; only where the data have instances."""
+    """Whether the judge finds the labelled objects; only where the data have instances."""
     if material.real.instances is None or material.synthetic.instances is None:
         return ()
-    fake = _found(material, material.synthetic, material.reading("synthetic"), np.flatnonzero(kept))
-    real = _found(material, material.real, material.reading("real"), np.arange(len(material.real)))
+    fake = _counted(material, material.synthetic, material.reading("synthetic"), np.flatnonzero(kept))
+    real = _counted(material, material.real, material.reading("real"), np.arange(len(material.real)))
     if not fake.sum(axis=0)[1] or not real.sum(axis=0)[1]:
         return ()
-    low, high = interval(lambda index: float(fake[index, 0].sum() / max(fake[index, 1].sum(), 1)), len(fake), seed=material.seed)
-    return (
-        Figure(
-            name="obedience.objects_found", title="Labelled objects found", value=100 * float(fake[:, 0].sum() / fake[:, 1].sum()),
-            low=100 * low, high=100 * high, real=100 * float(real[:, 0].sum() / real[:, 1].sum()), better="higher", unit="%",
-            how="instances of which the judge reads at least half of the pixels as their class",
-        ),
-    )  # fmt: skip
+    figures = []
+    found = "instances of which the judge reads at least half of the pixels as their class"
+    matched = "2 M / (labelled + read objects), M matched one to one at IoU 0.5 within a class; read objects are connected pieces"
+    for name, title, score, how in (
+        ("objects_found", "Labelled objects found", _share_found, found),
+        ("detection_f1", "Detection F1", _f1, matched),
+    ):
+        low, high = interval(lambda index, score=score: score(fake[index]), len(fake), seed=material.seed)  # type: ignore[misc]
+        figures.append(
+            Figure(
+                name=f"obedience.{name}", title=title, value=score(fake), low=low, high=high, real=score(real), better="higher",
+                unit="%", how=how,
+            )
+        )  # fmt: skip
+    return tuple(figures)
 
 
-def _found(material: Material, views: Views, readings: Array, chosen: Array) -> Array:
-    """(n, 2): objects found and objects labelled, for each of the chosen views."""
+def _share_found(counts: Array) -> float:
+    found, labelled, _, _ = counts.sum(axis=0)
+    return 100 * float(found / max(labelled, 1))
+
+
+def _f1(counts: Array) -> float:
+    _, labelled, read, matched = counts.sum(axis=0)
+    return 100 * float(2 * matched / max(labelled + read, 1))
+
+
+def _counted(material: Material, views: Views, readings: Array, chosen: Array) -> Array:
+    """(n, 4): objects found, labelled, read, and matched with a read one, for each of the chosen views."""
     assert views.instances is not None
     place = {class_id: k for k, class_id in enumerate(material.classes.ids)}
     rows = []
     for i in chosen:
-        objects, classes = object_map(ids_of(views.labels[i], material.classes), views.instances[i], material.backgrounds)
-        found = found_objects(objects, [place[c] for c in classes], readings[i])
-        rows.append((int(found.sum()), len(classes)))
-    return np.array(rows, np.int64).reshape(-1, 2)
+        objects, ids = object_map(ids_of(views.labels[i], material.classes), views.instances[i], material.backgrounds)
+        pieces, read = object_map(ids_of(readings[i], material.classes), None, material.backgrounds)
+        labelled = [place[class_id] for class_id in ids]
+        matched = matches(objects, labelled, pieces, [place[class_id] for class_id in read])
+        found = found_objects(objects, labelled, readings[i])
+        rows.append((int(found.sum()), len(ids), len(read), sum(one.both for one in matched.values())))
+    return np.array(rows, np.int64).reshape(-1, 4)
 
 
 def agreement(labels: Array, readings: Array) -> npt.NDArray[np.float64]:

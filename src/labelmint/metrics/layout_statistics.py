@@ -66,11 +66,6 @@ class LayoutStatistics:
         return len(self.counts)
 
     @property
-    def objects_an_image(self) -> float:
-        """Mean number of objects."""
-        return float(self.counts.sum(axis=1).mean())
-
-    @property
     def objects_an_image_by_class(self) -> dict[int, float]:
         """Mean number of objects of each class."""
         return dict(zip(self.classes, self.counts.mean(axis=0).tolist(), strict=True))
@@ -137,7 +132,6 @@ class LayoutDistances:
         occupancy_difference: for each class, mean |difference| of occupancy over the cells.
         cooccurrence_difference: mean |difference| of co-occurrence rates over unordered pairs of different classes, in [0, 1];
             0 where there is one class.
-        presence_difference: for each class, |difference| of the share of scenes that hold it.
         area_ks: for each class, Kolmogorov-Smirnov distance of its objects' areas; no entry where a set has no such object.
     """
 
@@ -146,7 +140,6 @@ class LayoutDistances:
     area_fraction_difference: Mapping[int, float]
     occupancy_difference: Mapping[int, float]
     cooccurrence_difference: float
-    presence_difference: Mapping[int, float]
     area_ks: Mapping[int, float]
 
 
@@ -166,7 +159,6 @@ def layout_distances(a: LayoutStatistics, b: LayoutStatistics) -> LayoutDistance
         area_fraction_difference=by_class(np.abs(a.area_fractions - b.area_fractions)),
         occupancy_difference=by_class(np.abs(a.occupancy - b.occupancy).mean(axis=(1, 2))),
         cooccurrence_difference=float(pairs.mean()) if len(pairs) else 0.0,
-        presence_difference=by_class(np.diag(apart)),
         area_ks={
             class_id: kolmogorov_smirnov(x, y)
             for class_id, x, y in zip(a.classes, a.areas, b.areas, strict=True)
