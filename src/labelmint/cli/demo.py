@@ -277,7 +277,7 @@ def _text(facts: dict[str, Any], out: Path) -> str:
             "",
             "What to do next:",
             f"  labelmint synthesize {quoted(run)} --out {quoted(out / 'more')} -n 1000 --seed 1",
-            f"  labelmint inspect {quoted(folder)}",
+            f"  labelmint evaluate {quoted(run)} {quoted(out / 'data')} --out {quoted(out / 'report')} --composition pairs",
             "  labelmint inspect YOUR_DATA      and then      labelmint train YOUR_DATA --out YOUR_RUN",
         ]
     )

@@ -118,7 +118,7 @@ def reconstruction_errors(originals: Array, reconstructions: Array) -> list[Figu
         meters["ssim"] = ("Reconstruction SSIM", StructuralSimilarityIndexMeasure(data_range=2.0), "", "mean over test images")
     for first in range(0, len(originals), AT_ONCE):
         batches = (torch.from_numpy(x[first : first + AT_ONCE]).permute(0, 3, 1, 2) for x in (reconstructions, originals))
-        decoded, wanted = (batch.float() / 127.5 for batch in batches)  # from 0: SSIM is about ratios of brightness
+        decoded, wanted = (batch.contiguous().float() / 127.5 for batch in batches)  # from 0: SSIM is about ratios of brightness
         for _, meter, _, _ in meters.values():
             meter.update(decoded, wanted)
     values = {name: float(meter.compute()) for name, (_, meter, _, _) in meters.items()}
