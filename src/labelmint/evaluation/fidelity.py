@@ -86,7 +86,9 @@ def _neighbors(real: Array, fake: Array, reference: Array, material: Material) -
             return float(items[index].mean())
 
         groups = material.real.groups if name in ("recall", "coverage") else None  # these are means over the test views
-        low, high = interval(mean, len(items), seed=material.seed, groups=groups)
+        low, high = None, None
+        if groups is None or len(set(groups)) > 1:
+            low, high = interval(mean, len(items), seed=material.seed, groups=groups)
         found.append(
             Figure(
                 name=f"fidelity.{name}", title=name.capitalize(), value=getattr(value, name), low=low, high=high,
