@@ -82,15 +82,3 @@ def test_touching_and_near_instances_get_different_colors() -> None:
     )
     assert clashes <= 8  # four greedy colors nearly always suffice
     assert (color_instances(np.zeros((3, 3), int), 2) == 0).all()
-
-
-def test_objects_keep_their_size_wherever_they_start() -> None:
-    label_map = LabelMap(symbols=2, grid=(16, 16), size=(32, 32))
-    for top, left in [(4, 4), (5, 4), (4, 5), (5, 5), (7, 10)]:
-        ids = torch.zeros(1, 32, 32, dtype=torch.long)
-        ids[:, top : top + 12, left : left + 12] = 1
-        grid = label_map.reduce(ids)[0]
-        assert 35 <= int(grid.sum()) <= 36, (top, left)  # one corner cell is covered by a quarter
-        rows, columns = (grid.any(dim=axis).nonzero()[0].item() * 2 for axis in (1, 0))
-        assert abs(rows - top) <= 1
-        assert abs(columns - left) <= 1

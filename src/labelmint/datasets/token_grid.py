@@ -56,12 +56,11 @@ def _compact(objects: Array, label_map: Array) -> tuple[Array, list[int]]:
     return numbered, [winners[k] for k in range(1, len(values))]
 
 
-def _winners(groups: Array, values: Array, preferred: Array | None = None) -> dict[int, int]:
-    """The commonest value of each group; among equals the one `preferred` for it (by group number), else the lowest."""
+def _winners(groups: Array, values: Array) -> dict[int, int]:
+    """The commonest value of each group, the lowest among equals."""
     width = int(values.max(initial=0)) + 1
     keys, counts = np.unique(groups.astype(np.int64) * width + values, return_counts=True)
-    second = keys * 0 if preferred is None else keys % width != preferred[keys // width]
-    order = np.lexsort((keys, second, -counts, keys // width))
+    order = np.lexsort((keys, -counts, keys // width))
     group = keys[order] // width
     first = np.append(True, group[1:] != group[:-1])
     return dict(zip(group[first].tolist(), (keys[order][first] % width).tolist(), strict=True))
@@ -81,8 +80,7 @@ def kept_objects(
     symbols = label_map.astype(np.int64) if instances is None else _pairs(label_map, objects)
     (height, width), (rows, columns) = label_map.shape, grid
     cell = (np.arange(height) // (height // rows))[:, None] * columns + np.arange(width) // (width // columns)
-    # Ties go to the cell's first pixel, as in `tokenizers.label_map`.
-    winners = _winners(cell.ravel(), symbols.ravel(), symbols[:: height // rows, :: width // columns].ravel())
+    winners = _winners(cell.ravel(), symbols.ravel())
     wins = np.array([winners[k] for k in range(rows * columns)])[cell] == symbols
     found = np.unique(objects[wins & (objects > 0)]).tolist()
     return Counter(classes), Counter(classes[k - 1] for k in found)

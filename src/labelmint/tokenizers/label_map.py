@@ -3,7 +3,7 @@
 A *symbol* is a class and a color. Where the data have instances, touching ones get different colors (1, 2, ...), so that a sampled
 layout separates them again; everything else has color 0. Ignore is a symbol like a class.
 
-    reduce:   a cell takes the symbol that covers most of its pixels, among equals that of its first; no symbol is invented
+    reduce:   a cell takes the symbol that covers most of its pixels; no symbol is invented
     enlarge:  one-hot cells, bilinearly, then the largest share wins; no symbol is invented
     as_seen:  enlarge(reduce(s)), the layout that the image prior sees in training, as it sees a sampled one later
 
@@ -164,17 +164,10 @@ class LabelMap:
         return self.enlarge(tokens["layout"])
 
     def reduce(self, ids: Tensor) -> Tensor:
-        """(B, H, W) -> (B, h, w): the symbol that covers most of a cell; among equals that of the cell's first pixel, else the lowest.
-
-        An object that starts within a cell so loses half a cell at one side and gains it at the other. Were ties the background's, as
-        the lowest symbol, every such object would shrink.
-        """
+        """(B, H, W) -> (B, h, w): the symbol that covers most of a cell, the lowest index among equals."""
         if self.grid == self.size:
             return ids.long()
-        shares = area_fractions(ids, self.grid, self.symbols)
-        down, across = (side // cells for side, cells in zip(self.size, self.grid, strict=True))
-        first = ids[:, None, ::down, ::across].long()
-        return shares.scatter_add(1, first, torch.full(first.shape, 0.5 / (down * across), device=ids.device)).argmax(dim=1)
+        return area_fractions(ids, self.grid, self.symbols).argmax(dim=1)
 
     def enlarge(self, tokens: Tensor) -> Tensor:
         """(B, h, w) -> (B, H, W): bilinear shares of the one-hot cells, the largest wins, the lowest symbol among equals.
