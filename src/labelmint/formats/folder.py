@@ -24,7 +24,7 @@ from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.shapes import parse_polygons, parse_rle
 from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet, Layout, LayoutObject
 
-__all__ = ["LABEL_FOLDERS", "label_folder", "read_folder", "write_folder"]
+__all__ = ["LABEL_FOLDERS", "label_folder", "read_folder", "write_folder", "write_pair"]
 
 LABEL_FOLDERS = ("labels", "masks", "annotations")
 
@@ -82,12 +82,13 @@ def write_folder(pairs: Iterable[AnnotatedImage], folder: Path, classes: ClassSe
         if pair.name in names:
             raise InputError(f"two pairs are named {pair.name!r}; names must differ")
         names[pair.name] = None
-        _write_pair(pair, folder, classes)
+        write_pair(pair, folder, classes)
     write_text(folder / "classes.json", dump_classes(classes))
     return list(names)
 
 
-def _write_pair(pair: AnnotatedImage, folder: Path, classes: ClassSet) -> None:
+def write_pair(pair: AnnotatedImage, folder: Path, classes: ClassSet) -> None:
+    """Write one pair into a folder with images/ and labels/; raises InputError for ids that are no classes."""
     layout = pair.layout
     unknown = classes.unknown(layout.label_map)
     if unknown:
