@@ -126,7 +126,7 @@ def check_tokenizer(tokenizer: Tokenizer, batch: Batch) -> None:
     alone = _tokens(tokenizer, Batch(batch.image[:1], LayoutBatch(batch.layouts.ids[:1])))
     for name, found in tokens.items():
         _require(torch.equal(alone[name][0], found[0]), f"stream {name!r}: an item's tokens depend on its batch")
-    decoded = tokenizer.decode(tokens)
+    decoded = tokenizer.decode(tokens, batch.layouts)
     _require(decoded.shape[-2:] == batch.image.shape[-2:], f"decodes to {tuple(decoded.shape)}, not to the size of the image")
     if isinstance(tokenizer, nn.Module):
         again = copy.deepcopy(tokenizer)

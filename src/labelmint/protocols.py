@@ -41,8 +41,11 @@ class Tokenizer(Protocol):
     def encode(self, batch: Batch) -> dict[str, Tensor]:
         """One (B, h, w) int64 tensor a stream, in [0, K)."""
 
-    def decode(self, tokens: dict[str, Tensor]) -> Tensor:
-        """Image (B, C, H, W) in [-1, 1]; a layout tokenizer answers symbol ids (B, H, W)."""
+    def decode(self, tokens: dict[str, Tensor], layouts: LayoutBatch | None = None) -> Tensor:
+        """Image (B, C, H, W) in [-1, 1]; a layout tokenizer answers symbol ids (B, H, W).
+
+        A decoder may see the layouts that the tokens were encoded, or drawn, with; then it needs them.
+        """
 
 
 @runtime_checkable

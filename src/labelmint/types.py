@@ -258,3 +258,7 @@ class Batch:
 
     image: Tensor
     layouts: LayoutBatch
+
+    def to(self, device: Any) -> Batch:
+        """The same batch on another device."""
+        return Batch(self.image.to(device), self.layouts.to(device))

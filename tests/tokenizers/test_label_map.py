@@ -12,7 +12,7 @@ from labelmint.types import Batch, LayoutBatch
 
 LABELS = np.array([[0, 3, 3, 255], [300, 3, 3, 0]], dtype=np.uint16)
 INSTANCES = np.array([[0, 1, 2, 0], [0, 1, 2, 0]], dtype=np.uint16)
-TABLE = SymbolTable.of([(LABELS, color_instances(INSTANCES, 1))])
+TABLE = SymbolTable.of([(LABELS, color_instances(INSTANCES, LABELS, 1))])
 
 
 @given(arrays.arrays(np.uint8, (2, 8, 12), elements=st.integers(0, 4)))
@@ -51,7 +51,7 @@ def test_a_layout_made_of_whole_cells_survives_and_its_tokenizer_keeps_the_laws(
 
 def test_symbols_and_back() -> None:
     assert TABLE.symbols == ((0, 0), (3, 1), (3, 2), (255, 0), (300, 0))
-    layout = TABLE.layout(TABLE.index(LABELS, color_instances(INSTANCES, 1)), has_instances=True)
+    layout = TABLE.layout(TABLE.index(LABELS, color_instances(INSTANCES, LABELS, 1)), has_instances=True)
     np.testing.assert_array_equal(layout.label_map, LABELS)
     assert layout.instances is not None
     assert len(np.unique(layout.instances)) == 3
@@ -70,7 +70,7 @@ def test_touching_and_near_instances_get_different_colors() -> None:
     grid = np.stack(np.meshgrid(np.arange(40), np.arange(40), indexing="ij"), -1)
     distance = np.linalg.norm(grid[:, :, None] - points, axis=-1)
     instances = np.where(distance.min(-1) < 6, distance.argmin(-1) + 1, 0)
-    colors = color_instances(instances, 1)
+    colors = color_instances(instances, (instances > 0).astype(np.uint8), 1)
     assert ((colors > 0) == (instances > 0)).all()
     assert colors.max() <= 4
     clashes = sum(
@@ -81,4 +81,11 @@ def test_touching_and_near_instances_get_different_colors() -> None:
         ]
     )
     assert clashes <= 8  # four greedy colors nearly always suffice
-    assert (color_instances(np.zeros((3, 3), int), 2) == 0).all()
+    assert (color_instances(np.zeros((3, 3), int), np.zeros((3, 3), int), 2) == 0).all()
+
+
+def test_only_instances_of_one_class_are_colored_apart() -> None:
+    instances = np.repeat([[1, 1, 2, 2, 3, 3]], 4, axis=0)
+    labels = np.repeat([[5, 5, 7, 7, 7, 7]], 4, axis=0)
+    labels[0, 2] = 5  # a border pixel of another class does not make the instance one
+    assert color_instances(instances, labels, 1)[1].tolist() == [1, 1, 1, 1, 2, 2]

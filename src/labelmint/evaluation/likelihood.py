@@ -94,7 +94,7 @@ def _reconstructed(system: TrainedSystem, pairs: Pairs) -> tuple[Array, Array, d
     for batch in _batches(pairs, system):
         found = tokenizer.encode(batch)
         originals.append(_pixels(batch.image))
-        decoded.append(_pixels(tokenizer.decode(found)))
+        decoded.append(_pixels(tokenizer.decode(found, batch.layouts)))
         tokens.append({name: value.cpu() for name, value in found.items()})
     streams = {name: torch.cat([one[name] for one in tokens]) for name in tokens[0]}
     return np.concatenate(originals), np.concatenate(decoded), streams

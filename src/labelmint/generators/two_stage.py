@@ -32,4 +32,4 @@ class TwoStage:
         """Images (B, C, H, W) in [-1, 1]."""
         numbers = uniforms(seeds, self.stream.name, self.stream.grid[0] * self.stream.grid[1])
         tokens = draw(self.prior, self.prior.prepare(layouts), numbers, temperature, layouts.ids.device)
-        return self.tokenizer.decode({self.stream.name: tokens})
+        return self.tokenizer.decode({self.stream.name: tokens}, layouts)

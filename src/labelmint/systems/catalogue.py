@@ -9,7 +9,7 @@ from typing import Any
 
 from labelmint.errors import InputError
 from labelmint.systems.config import Settings
-from labelmint.systems.msgnet import msgnet, pre_msgnet
+from labelmint.systems.msgnet import cvq_vae, msgnet, no_comp_msgnet, pre_msgnet
 from labelmint.systems.parts import Facts, TwoStageParts
 from labelmint.systems.presets import PRESETS
 
@@ -45,6 +45,20 @@ SYSTEMS = {
             layout_source="layouts of a data set",
             image_generator="PixelSNAIL over the double-path VQ-VAE's tokens",
             build=pre_msgnet,
+        ),
+        System(
+            name="no-comp-msgnet",
+            source=f"{_MSGNET}, its ablation of the second path",
+            layout_source="layouts of a data set",
+            image_generator="PixelSNAIL over the tokens of a VQ-VAE of one path",
+            build=no_comp_msgnet,
+        ),
+        System(
+            name="cvq-vae",
+            source=f"{_MSGNET}, its baseline: VQ-VAE (2017) given the layout",
+            layout_source="layouts of a data set",
+            image_generator="PixelSNAIL over the tokens of a VQ-VAE whose encoder and decoder see the layout",
+            build=cvq_vae,
         ),
     )
 }

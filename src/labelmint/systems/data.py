@@ -117,7 +117,7 @@ def _fit(data: DataSet, pair: AnnotatedImage, geometry: Geometry, cell: int) -> 
         )
     maps = [pair.layout.label_map] + ([] if pair.layout.instances is None else [pair.layout.instances])
     image, maps = geometry.fit(pair.name, pair.image, maps)
-    colors = color_instances(maps[1], cell) if len(maps) > 1 else None
+    colors = color_instances(maps[1], maps[0], cell) if len(maps) > 1 else None
     return image, maps[0], colors
 
 

@@ -1,10 +1,17 @@
-"""MSGNet and pre-MSGNet: PixelSNAIL over the double-path VQ-VAE's tokens, with and without LayoutPixelSNAIL.
+"""MSGNet's family: PixelSNAIL over a VQ-VAE's tokens, given a layout.
+
+    msgnet           double-path VQ-VAE; layouts are drawn by LayoutPixelSNAIL
+    pre-msgnet       double-path VQ-VAE; layouts are given
+    no-comp-msgnet   one path, one codebook; layouts are given
+    cvq-vae          one path whose encoder and decoder both see the layout; layouts are given
 
 References:
-    Multi-Object Semantic Generation Network (MSGNet), long and short paper: Sections 3, Tables 2 to 6.
+    Multi-Object Semantic Generation Network (MSGNet), long and short paper: Sections 3 and 4, Tables 2 to 6.
 """
 
 from __future__ import annotations
+
+from torch import nn
 
 from labelmint.errors import InputError
 from labelmint.priors.pixelsnail import PixelSNAIL
@@ -12,30 +19,46 @@ from labelmint.systems.config import Settings
 from labelmint.systems.parts import Facts, TwoStageParts
 from labelmint.tokenizers.dual_path import DualPathVQVAE
 from labelmint.tokenizers.label_map import LabelMap
+from labelmint.tokenizers.vqvae import VQVAE
 
-__all__ = ["msgnet", "pre_msgnet"]
-
-
-def pre_msgnet(settings: Settings, facts: Facts) -> TwoStageParts:
-    """Layouts are given and condition the image prior as they are."""
-    tokenizer, prior = _images(settings, facts)
-    return TwoStageParts(tokenizer, prior, LabelMap(facts.symbols, facts.size, facts.size))
+__all__ = ["check_size", "cvq_vae", "msgnet", "no_comp_msgnet", "pre_msgnet"]
 
 
 def msgnet(settings: Settings, facts: Facts) -> TwoStageParts:
     """Layouts are drawn by LayoutPixelSNAIL, on a grid of `layout_prior.scale` cells a token."""
-    tokenizer, prior = _images(settings, facts)
+    given = pre_msgnet(settings, facts)
     cell = max((1 << settings.tokenizer.downsamplings) // settings.layout_prior.scale, 1)
     grid = (facts.size[0] // cell, facts.size[1] // cell)
     layout_prior = PixelSNAIL(settings.layout_prior, facts.symbols, grid)
-    return TwoStageParts(tokenizer, prior, LabelMap(facts.symbols, grid, facts.size), layout_prior)
+    return TwoStageParts(given.tokenizer, given.prior, LabelMap(facts.symbols, grid, facts.size), layout_prior)
 
 
-def _images(settings: Settings, facts: Facts) -> tuple[DualPathVQVAE, PixelSNAIL]:
+def pre_msgnet(settings: Settings, facts: Facts) -> TwoStageParts:
+    """Layouts are given and condition the image prior as they are."""
     check_size(settings, facts.size)
     tokenizer = DualPathVQVAE(settings.tokenizer, facts.image_channels, facts.size)
-    (stream,) = tokenizer.streams
-    return tokenizer, PixelSNAIL(settings.prior, stream.codebook_size, stream.grid, stack=2, symbols=facts.symbols)
+    return _given_layouts(tokenizer, settings, facts, stack=2)
+
+
+def no_comp_msgnet(settings: Settings, facts: Facts) -> TwoStageParts:
+    """pre-MSGNet without the second path and its codebook: half the tokens."""
+    check_size(settings, facts.size)
+    tokenizer = VQVAE(settings.tokenizer, facts.image_channels, facts.size)
+    return _given_layouts(tokenizer, settings, facts, stack=1)
+
+
+def cvq_vae(settings: Settings, facts: Facts) -> TwoStageParts:
+    """The plain VQ-VAE, encoder and decoder given the layout, and the prior given it too."""
+    check_size(settings, facts.size)
+    tokenizer = VQVAE(settings.tokenizer, facts.image_channels, facts.size, symbols=facts.symbols, attention=False)
+    return _given_layouts(tokenizer, settings, facts, stack=1)
+
+
+def _given_layouts(tokenizer: nn.Module, settings: Settings, facts: Facts, stack: int) -> TwoStageParts:
+    height, width = (side >> settings.tokenizer.downsamplings for side in facts.size)
+    grid = (stack * height, width)
+    prior = PixelSNAIL(settings.prior, settings.tokenizer.codebook_size, grid, stack=stack, symbols=facts.symbols)
+    return TwoStageParts(tokenizer, prior, LabelMap(facts.symbols, facts.size, facts.size))
 
 
 def check_size(settings: Settings, size: tuple[int, int]) -> None:

@@ -117,7 +117,7 @@ def _loss_of(spec: StageSpec, batch: Batch) -> Callable[[int], Tensor]:
     """The loss of the first n items."""
     module, tokenize = spec.module.to(batch.image.device).eval(), spec.tokenize
     if tokenize is None:
-        return lambda n: vq_loss(module, batch.image[:n], 1.0, 0.25)[0]
+        return lambda n: vq_loss(module, Batch(batch.image[:n], LayoutBatch(batch.layouts.ids[:n])), 1.0, 0.25)[0]
     with torch.no_grad():
         tokens, seen = tokenize(batch)
     return lambda n: negative_log_likelihood(module, tokens[:n], LayoutBatch(seen.ids[:n]) if seen is not None else None)

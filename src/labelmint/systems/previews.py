@@ -33,9 +33,9 @@ def write_previews(run: RunFolder, parts: TwoStageParts, validation: Pairs, devi
 def _reconstructions(parts: TwoStageParts, validation: Pairs, device: torch.device) -> list[Array]:
     """Rows of eight held-out images, each row followed by its reconstruction; (H, W, C) uint8 each."""
     batch = validation.fixed(0, 16)
-    batch.image = batch.image.to(device)
+    batch.image, batch.layouts = batch.image.to(device), batch.layouts.to(device)
     tokenizer = cast(Tokenizer, parts.tokenizer)
-    decoded = tokenizer.decode(tokenizer.encode(batch))
+    decoded = tokenizer.decode(tokenizer.encode(batch), batch.layouts)
     originals, reconstructed = (
         ((x + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy() for x in (batch.image, decoded)
     )

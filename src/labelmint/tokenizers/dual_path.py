@@ -23,9 +23,10 @@ from torch.nn import functional
 
 from labelmint.nn.attention import SelfAttention
 from labelmint.nn.residual import ResidualStack
+from labelmint.nn.strided import double, halve, widths_of
 from labelmint.protocols import Stream
 from labelmint.tokenizers.quantizer import Quantized, Quantizer
-from labelmint.types import Batch
+from labelmint.types import Batch, LayoutBatch
 
 __all__ = ["DualPathConfig", "DualPathVQVAE"]
 
@@ -45,36 +46,22 @@ class DualPathConfig(BaseModel):
     attention_below: int = Field(17, ge=0, description="self-attention only on maps narrower than this")
 
 
-def _down(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 4, stride=2, padding=1), nn.GroupNorm(_groups(outputs), outputs), nn.LeakyReLU(0.2)
-    )
-
-
-def _up(inputs: int, outputs: int) -> nn.ConvTranspose2d:
-    return nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1)
-
-
-def _groups(channels: int) -> int:
-    return next(groups for groups in (8, 4, 2, 1) if channels % groups == 0)
-
-
 class _Encoder(nn.Module):
     """Image (B, C, H, W) -> vectors of both paths, (B, D, h, w) each."""
 
     def __init__(self, config: DualPathConfig, image_channels: int, size: tuple[int, int]) -> None:
         super().__init__()
         depth = config.downsamplings
-        widths = [max(config.channels >> (depth - i), 8) for i in range(1, depth + 1)]
+        widths = widths_of(config.channels, depth)
         narrow = [min(size) >> i < config.attention_below for i in range(1, depth + 1)]
-        self.stem = _down(image_channels, widths[0])
+        self.stem = halve(image_channels, widths[0])
         self.attend = nn.ModuleList(
             SelfAttention(width) if few else nn.Identity() for width, few in zip(widths, narrow, strict=True)
         )
-        self.attention_path = nn.ModuleList(_down(a, b) for a, b in zip(widths, widths[1:], strict=False))
+        self.attention_path = nn.ModuleList(halve(a, b) for a, b in zip(widths, widths[1:], strict=False))
         self.convolution_path = nn.ModuleList(
             # From the second stage on, and wherever attention has acted, the features of the other path come beside its own.
-            _down(2 * a if i > 0 or narrow[0] else a, b)
+            halve(2 * a if i > 0 or narrow[0] else a, b)
             for i, (a, b) in enumerate(zip(widths, widths[1:], strict=False))
         )
         self.heads = nn.ModuleList(
@@ -111,11 +98,11 @@ class _Decoder(nn.Module):
         )
         self.attend = SelfAttention(full) if min(size) >> depth < config.attention_below else nn.Identity()
         before = [full, *widths[:-1]]
-        self.convolution_side = nn.ModuleList(_up(2 * a, b) for a, b in zip(before, widths, strict=False))
-        self.attention_side = nn.ModuleList(_up(a, b) for a, b in zip(before, widths, strict=False))
+        self.convolution_side = nn.ModuleList(double(2 * a, b) for a, b in zip(before, widths, strict=False))
+        self.attention_side = nn.ModuleList(double(a, b) for a, b in zip(before, widths, strict=False))
         second = depth > 1 and min(size) >> (depth - 1) < config.attention_below
         self.attend_second = SelfAttention(widths[0]) if second else nn.Identity()
-        self.out = _up(2 * (widths[-1] if widths else full), image_channels)
+        self.out = double(2 * (widths[-1] if widths else full), image_channels)
 
     def forward(self, attended: Tensor, convolved: Tensor) -> Tensor:
         q, p = self.attend(self.heads[0](attended)), self.heads[1](convolved)
@@ -156,8 +143,8 @@ class DualPathVQVAE(nn.Module):
         height, width = (side >> self.config.downsamplings for side in self.size)
         return (Stream("image", self.config.codebook_size, (2 * height, width)),)
 
-    def forward(self, image: Tensor) -> tuple[Tensor, list[Quantized]]:
-        """Reconstruction (B, C, H, W), and what each codebook did."""
+    def forward(self, image: Tensor, layouts: LayoutBatch | None = None) -> tuple[Tensor, list[Quantized]]:
+        """Reconstruction (B, C, H, W), and what each codebook did; the layouts play no part."""
         quantized = [quantizer(z) for quantizer, z in zip(self.quantizers, self.encoder(image), strict=True)]
         return self.decoder(quantized[0].vectors, quantized[1].vectors), quantized
 
@@ -166,8 +153,8 @@ class DualPathVQVAE(nn.Module):
         paths = [quantizer(z).tokens for quantizer, z in zip(self.quantizers, self.encoder(batch.image), strict=True)]
         return {"image": torch.cat(paths, dim=1)}
 
-    def decode(self, tokens: dict[str, Tensor]) -> Tensor:
-        """Image (B, C, H, W) in [-1, 1]."""
+    def decode(self, tokens: dict[str, Tensor], layouts: LayoutBatch | None = None) -> Tensor:
+        """Image (B, C, H, W) in [-1, 1]; the layouts play no part."""
         halves = tokens["image"].chunk(2, dim=1)
         quantizers = cast(list[Quantizer], list(self.quantizers))
         vectors = [quantizer.lookup(half) for quantizer, half in zip(quantizers, halves, strict=True)]

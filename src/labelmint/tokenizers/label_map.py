@@ -1,7 +1,7 @@
 """A layout is its own code: symbols on a grid of cells.
 
-A *symbol* is a class and a color. Where the data have instances, touching ones get different colors (1, 2, ...), so that a sampled
-layout separates them again; everything else has color 0. Ignore is a symbol like a class.
+A *symbol* is a class and a color. Where the data have instances, touching ones of a class get different colors (1, 2, ...), so that
+a sampled layout separates them again; everything else has color 0. Ignore is a symbol like a class.
 
     reduce:   a cell takes the symbol that covers most of its pixels; no symbol is invented
     enlarge:  one-hot cells, bilinearly, then the largest share wins; no symbol is invented
@@ -12,7 +12,7 @@ Reading a layout back into instances takes the 4-connected pieces of each colore
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,8 +79,10 @@ class SymbolTable:
         return Layout(label_map=label_map, instances=instances)
 
 
-def color_instances(instances: Array, reach: int) -> Array:
-    """Colors (H, W) for an instance map: 0 = no instance, 1.. so that instances within `reach` pixels differ (at most four).
+def color_instances(instances: Array, label_map: Array, reach: int) -> Array:
+    """Colors (H, W) for an instance map: 0 = no instance, 1.. so that instances of a class within `reach` pixels differ (at most four).
+
+    Instances of different classes are told apart by their class; an instance's class is that of most of its pixels.
 
     Greedy in order of first appearance, by the smallest color that no neighbor has. Where four do not suffice the least used one
     among the neighbors is taken; such instances may merge, as at any coarse grid.
@@ -88,13 +90,15 @@ def color_instances(instances: Array, reach: int) -> Array:
     values, first = np.unique(instances, return_index=True)
     ids = [int(i) for i in values[np.argsort(first)] if i > 0]
     neighbors: dict[int, set[int]] = {i: set() for i in ids}
+    class_of = _classes_of(instances, label_map, ids)
     for dy, dx in _ring(reach):
         a = instances[max(dy, 0) : instances.shape[0] + min(dy, 0), max(dx, 0) : instances.shape[1] + min(dx, 0)]
         b = instances[max(-dy, 0) : instances.shape[0] + min(-dy, 0), max(-dx, 0) : instances.shape[1] + min(-dx, 0)]
         touching = (a > 0) & (b > 0) & (a != b)
         for i, j in np.unique(np.stack([a[touching], b[touching]]), axis=1).T.tolist():
-            neighbors[i].add(j)
-            neighbors[j].add(i)
+            if class_of[i] == class_of[j]:
+                neighbors[i].add(j)
+                neighbors[j].add(i)
     color_of: dict[int, int] = {}
     for i in ids:
         taken = [color_of[j] for j in neighbors[i] if j in color_of]
@@ -103,6 +107,17 @@ def color_instances(instances: Array, reach: int) -> Array:
     for i, color in color_of.items():
         lookup[i] = color
     return lookup[instances]
+
+
+def _classes_of(instances: Array, label_map: Array, ids: Sequence[int]) -> dict[int, int]:
+    """The class that most pixels of each instance have, the lower one in a tie."""
+    covered = instances > 0
+    (owners, classes), counts = np.unique(
+        np.stack([instances[covered], label_map[covered]]).astype(np.int64), axis=1, return_counts=True
+    )
+    most = np.lexsort((classes, -counts, owners))  # by instance, then by pixels, then by class
+    first = dict(zip(owners[most[::-1]].tolist(), classes[most[::-1]].tolist(), strict=True))  # the last one written stays
+    return {i: first[i] for i in ids}
 
 
 def _ring(reach: int) -> list[tuple[int, int]]:
@@ -159,8 +174,8 @@ class LabelMap:
         """Tokens (B, h, w)."""
         return {"layout": self.reduce(batch.layouts.ids)}
 
-    def decode(self, tokens: dict[str, Tensor]) -> Tensor:
-        """Symbol ids (B, H, W)."""
+    def decode(self, tokens: dict[str, Tensor], layouts: LayoutBatch | None = None) -> Tensor:
+        """Symbol ids (B, H, W); a layout is its own code and needs no other."""
         return self.enlarge(tokens["layout"])
 
     def reduce(self, ids: Tensor) -> Tensor:

@@ -115,7 +115,7 @@ def steps_of(config: PriorTraining, views: int) -> int:
 
 def _tokenized(tokenize: Tokenize, batch: Batch, device: torch.device) -> tuple[Tensor, LayoutBatch | None]:
     with torch.no_grad():
-        return tokenize(Batch(batch.image.to(device), batch.layouts.to(device)))
+        return tokenize(batch.to(device))
 
 
 @torch.no_grad()

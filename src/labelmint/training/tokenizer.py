@@ -55,9 +55,9 @@ def train_tokenizer(
         while not stage.over(asked_to_stop()):
             reseed(training.seed, "tokenizer", stage.step, rank)
             stage.set_learning_rate(learning_rate(config.learning_rate, stage.progress))
-            batch = training.batch(stage.step, config.batch_size, rank, world)
+            batch = training.batch(stage.step, config.batch_size, rank, world).to(fabric.device)
             model.train()
-            loss, terms = vq_loss(model, batch.image.to(fabric.device), variance, config.commitment)
+            loss, terms = vq_loss(model, batch, variance, config.commitment)
             wrapped.zero_grad()
             fabric.backward(loss)
             wrapped.step()
@@ -81,10 +81,10 @@ def _held_out(
     tokenizer.eval()
     total, count, tokens = 0.0, 0, []
     for first in range(0, min(len(validation), at_most), at_once):
-        image = validation.fixed(first, min(at_once, at_most - first)).image.to(device)
-        reconstruction, quantized = tokenizer(image)
-        total += float((reconstruction - image).square().mean()) * len(image)
-        count += len(image)
+        batch = validation.fixed(first, min(at_once, at_most - first)).to(device)
+        reconstruction, quantized = tokenizer(batch.image, batch.layouts)
+        total += float((reconstruction - batch.image).square().mean()) * len(batch.image)
+        count += len(batch.image)
         tokens.append([q.tokens.flatten().cpu() for q in quantized])
     used = [codebook_use(torch.cat(path), tokenizer) for path in zip(*tokens, strict=True)]
     return {"held_out_mse": total / count, "codes_used": sum(used) / len(used)}

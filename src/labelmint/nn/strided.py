@@ -1,0 +1,23 @@
+"""Strided convolutions: how a tokenizer halves and doubles its maps."""
+
+from __future__ import annotations
+
+from torch import nn
+
+__all__ = ["double", "halve", "widths_of"]
+
+
+def halve(inputs: int, outputs: int) -> nn.Sequential:
+    """(B, inputs, h, w) -> (B, outputs, h / 2, w / 2): convolution k4 s2 p1, normalization within the item, LeakyReLU."""
+    groups = next(groups for groups in (8, 4, 2, 1) if outputs % groups == 0)
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 4, stride=2, padding=1), nn.GroupNorm(groups, outputs), nn.LeakyReLU(0.2))
+
+
+def double(inputs: int, outputs: int) -> nn.ConvTranspose2d:
+    """(B, inputs, h, w) -> (B, outputs, 2h, 2w): transposed convolution k4 s2 p1."""
+    return nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1)
+
+
+def widths_of(channels: int, depth: int) -> list[int]:
+    """Channels after each of `depth` halvings: channels / 2^(depth - i) after the i-th, at least 8."""
+    return [max(channels >> (depth - i), 8) for i in range(1, depth + 1)]
