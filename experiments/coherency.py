@@ -4,7 +4,8 @@
 
 The image half of a msgnet run draws whatever layout it is given: that is pre-MSGNet. It is given layouts of the test part
 ("right"), and the same with their rule broken ("forbidden": another second digit in the composition `pairs`; one, two or all
-digits moved to the lower half in `upper`). The whole msgnet is given nothing. DIR holds a composition of `labelmint datasets make
+digits moved to the lower half in `upper`). Runs of other systems, as of cvq-vae, may be given beside it (--other)
+and draw the same layouts. The whole msgnet is given nothing. DIR holds a composition of `labelmint datasets make
 digits` (or multi-mnist), which is told by its rules. Figure 8 needs CLEVR; its rule is `metrics.coherence.OneInCenter`.
 
 For each row, and for real test images and such with their digits exchanged or moved as in the forbidden layouts ("pasted"),
@@ -29,7 +30,7 @@ import dataclasses
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,7 @@ def coherency(
     seed: int = 0,
     judge_steps: int = 800,
     reader_steps: int = 600,
+    others: Mapping[str, TrainedSystem] | None = None,
 ) -> dict[str, Any]:
     """Write right.png, forbidden.png, msgnet.png, real.png, pasted.png and coherency.json; answer what the last holds.
 
@@ -112,6 +114,7 @@ def coherency(
         out: a folder; the U-Net of the blind reading is kept there.
         n: images a row. seed: of layouts, images and readers.
         judge_steps, reader_steps: of training the two readers.
+        others: more systems by name, as cvq-vae, to draw the same right and forbidden layouts: rows NAME_right, NAME_forbidden.
     """
     train, test = _parts(data, n)
     if not system.has_layout_prior:
@@ -126,6 +129,12 @@ def coherency(
     right = [readers.labelled(pair) for pair in real]
     given = {"right": right, "forbidden": [forbidden(scene, composition, rng) for scene in right]}
     rows = {name: list(system.synthesize(n, seed=seed, layouts=_in_memory(row, data))) for name, row in given.items()}
+    for other, drawer in (others or {}).items():
+        if drawer.size != system.size or drawer.classes != system.classes:
+            raise InputError(f"{drawer.path}: was trained on images of another size or with other classes than {system.path}")
+        rows |= {
+            f"{other}_{name}": list(drawer.synthesize(n, seed=seed, layouts=_in_memory(row, data))) for name, row in given.items()
+        }
     rows |= {"msgnet": list(system.synthesize(n, seed=seed)), "real": real}
     rows["pasted"] = _pasted(real, right, given["forbidden"], _background(training))
     rules = {"layouts": composition_rules(composition), "images": composition_rules(composition, tolerance=system.size[0] / 16)}
@@ -306,6 +315,13 @@ def main(words: Sequence[str] | None = None, tell: Callable[[str], None] = print
     parser.add_argument("--data", type=Path, required=True, help="canvases of digits, composition pairs or upper")
     parser.add_argument("--out", type=Path, required=True, help="folder for pictures and coherency.json")
     parser.add_argument("--msgnet", type=Path, help="a run on these data; without it one is trained in OUT/msgnet")
+    parser.add_argument(
+        "--other",
+        action="append",
+        default=[],
+        metavar="RUN",
+        help="one more run on these data, as of cvq-vae, to draw the given layouts; repeatable",
+    )
     parser.add_argument("--n", type=int, default=24, help="images a row")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=30, help="of training, without --msgnet")
@@ -320,7 +336,9 @@ def main(words: Sequence[str] | None = None, tell: Callable[[str], None] = print
             labelmint.train(data, run, preset="tiny", size=size, seed=options.seed, max_minutes=options.minutes)
         system = labelmint.load(options.msgnet or options.out / "msgnet")
         steps = {"judge_steps": options.judge_steps, "reader_steps": options.reader_steps}
-        found = coherency(data, system, options.out, n=options.n, seed=options.seed, **steps)
+        loaded = [labelmint.load(path) for path in options.other]
+        others = {one.system: one for one in loaded}
+        found = coherency(data, system, options.out, n=options.n, seed=options.seed, others=others, **steps)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -30,10 +30,10 @@ def test_forbidden_layouts_break_their_rule_and_keep_the_rest(composition: str, 
 def test_a_tiny_run_goes_through_whole(digits_folder: Path, tiny_run: Path, tmp_path: Path) -> None:
     said: list[str] = []
     words = ["--data", str(digits_folder), "--out", str(tmp_path), "--msgnet", str(tiny_run), "--n", "4", "--judge-steps", "3"]
-    assert main([*words, "--reader-steps", "3"], said.append) == 0
+    assert main([*words, "--reader-steps", "3", "--other", str(tiny_run)], said.append) == 0
     found = json.loads((tmp_path / "coherency.json").read_text())
     assert found["composition"] == "pairs"
-    assert list(found["rows"]) == ["right", "forbidden", "msgnet", "real", "pasted"]
+    assert list(found["rows"]) == ["right", "forbidden", "msgnet_right", "msgnet_forbidden", "msgnet", "real", "pasted"]
     for name, row in found["rows"].items():
         with Image.open(tmp_path / f"{name}.png") as picture:
             assert picture.width > 400
@@ -41,6 +41,7 @@ def test_a_tiny_run_goes_through_whole(digits_folder: Path, tiny_run: Path, tmp_
     assert found["rows"]["real"]["layouts"]["broken"] == 0
     assert found["rows"]["right"]["layouts"]["broken"] == 0
     assert found["rows"]["forbidden"]["layouts"]["broken"] == 4
+    assert found["rows"]["msgnet_forbidden"] == found["rows"]["forbidden"]  # the same run, layouts and seed
     assert found["rows"]["pasted"]["layouts"]["broken"] == 4
     assert said[0].startswith("right: of 4 broken: layouts 0")
 
