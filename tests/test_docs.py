@@ -54,7 +54,7 @@ def test_every_command_parses(document: str, line: str) -> None:
     if values.get("size"):
         parse_size(values["size"])
     assert set(parse_words(values.get("augment") or "")) <= set(AUGMENTATIONS)
-    assert values.get("system", "msgnet") in SYSTEMS
+    assert (values.get("system") or "msgnet") in SYSTEMS
     assert values.get("preset", "tiny") in PRESETS
     with_values(PRESETS["tiny"].settings(), values.get("settings") or ())
 

@@ -18,7 +18,11 @@ from labelmint.cli.progress import Progress, duration, line
 from labelmint.errors import InputError
 from labelmint.training.clock import Event
 
-VERBS = ["inspect", "systems", "train", "synthesize", "demo", "datasets", "datasets make digits", "datasets make multi-mnist"]
+VERBS = [
+    "inspect", "systems", "train", "synthesize", "evaluate", "explain", "demo", "datasets",
+    *(f"datasets make {name}" for name in ("digits", "multi-mnist", "clevr-64", "clevr-192")),
+    *(f"datasets prepare {name}" for name in ("malaria", "brats", "cityscapes", "clevr")),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("verb", VERBS)

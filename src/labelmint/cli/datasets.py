@@ -1,4 +1,4 @@
-"""`labelmint datasets make ...`: data sets that can be made."""
+"""`labelmint datasets make ...`: data sets that can be made; `labelmint datasets prepare ...`: published ones, from their originals."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 
 from labelmint.cli.errors import interruptible
 from labelmint.cli.options import AsJson, Seed, parse_size
+from labelmint.cli.prepare import prepare
 from labelmint.cli.printing import print_json, quoted
 from labelmint.cli.progress import Progress
 from labelmint.errors import InputError
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "write_digits"]
 
-app = typer.Typer(help="Data sets that can be made.", no_args_is_help=True)
+app = typer.Typer(help="Data sets that can be made, and published ones that can be prepared.", no_args_is_help=True)
 make = typer.Typer(help="Make a data set of labelled images.", no_args_is_help=True)
 app.add_typer(make, name="make")
+app.add_typer(prepare, name="prepare")
 
 Count: TypeAlias = Annotated[int, typer.Option("-n", metavar="N", help="How many images.")]
 Out: TypeAlias = Annotated[Path, typer.Option(help="The folder to write; it must be new or empty.")]

@@ -4,12 +4,13 @@ import dataclasses
 import itertools
 import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from labelmint.datasets.clevr.original import find_scenes, fit_camera, outline_map, read_pair
+from labelmint.datasets.clevr.original import find_scenes, fit_camera, outline_map, prepare_clevr, read_pair
 from labelmint.datasets.clevr.scenes import CLEVR_CLASSES, KINDS, SIZES, Scene, SceneObject, class_of, draw_scene, layout_of
 from labelmint.errors import InputError
 from labelmint.formats.image_files import write_png
@@ -161,3 +162,19 @@ def test_a_scene_that_does_not_fit_its_picture_is_refused(tmp_path: Path) -> Non
         [read_pair(*found) for found in find_scenes(folder_of(tmp_path, content))]
     with pytest.raises(InputError, match="no scenes"):
         find_scenes(tmp_path / "images")
+
+
+def test_a_clevr_folder_is_prepared_with_val_for_testing(tmp_path: Path) -> None:
+    for part in ("images/train", "images/val", "scenes"):
+        (tmp_path / part).mkdir(parents=True)
+    for i, part in enumerate(("train", "train", "val")):
+        name = f"CLEVR_{part}_{i:06d}"
+        write_png(tmp_path / "images" / part / f"{name}.png", np.zeros((240, 320, 3), np.uint8))
+        content = {**original(i)[1], "image_filename": f"{name}.png"}
+        (tmp_path / "scenes" / f"{name}.json").write_text(json.dumps({"scenes": [content]}))
+    prepared = prepare_clevr(tmp_path)
+    assert prepared.test == {"CLEVR_val_000002"}
+    assert [pair.name for pair in prepared] == ["CLEVR_train_000000", "CLEVR_train_000001", "CLEVR_val_000002"]
+    shutil.rmtree(tmp_path / "images" / "val")
+    (tmp_path / "scenes" / "CLEVR_val_000002.json").unlink()
+    assert len(prepare_clevr(tmp_path).test) == 1

@@ -11,7 +11,7 @@ surface, the nearer ones over the farther. On pictures of that generator the cen
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,13 @@ from scipy.spatial import ConvexHull
 
 from labelmint.datasets.clevr.scenes import CAMERA, CLEVR_CLASSES, Scene, layout_of
 from labelmint.datasets.clevr.shapes import surface_of
+from labelmint.datasets.prepared import Prepared, held_out
 from labelmint.errors import InputError
 from labelmint.formats.files import read_json
 from labelmint.formats.image_files import read_image
 from labelmint.types import AnnotatedImage, Array
 
-__all__ = ["CLEVR_CLASSES", "find_scenes", "fit_camera", "outline_map", "read_pair"]
+__all__ = ["CLEVR_CLASSES", "find_scenes", "fit_camera", "outline_map", "prepare_clevr", "read_pair"]
 
 _JITTER = 0.5
 _FINER = 8  # outlines are drawn this much finer, and the middle of each pixel is read
@@ -116,6 +117,22 @@ def outline_map(scene: Scene, size: tuple[int, int]) -> Array:
     return np.asarray(owners)[middle::_FINER, middle::_FINER].astype(np.uint16)
 
 
-def pairs_of(source: str | Path) -> Iterator[AnnotatedImage]:
-    """All pairs of a CLEVR folder, one by one."""
-    return (read_pair(picture, scene) for picture, scene in find_scenes(source))
+def prepare_clevr(source: str | Path) -> Prepared:
+    """Every picture of a CLEVR folder with its exact labels, classes 1 to 24 and background 0.
+
+    The pictures of val are for testing; where there is none, a tenth by a hash of the names.
+
+    Raises InputError as `find_scenes` does, and while reading for scenes that do not fit their pictures.
+    """
+    found = {picture.stem: (picture, scene) for picture, scene in find_scenes(source)}
+    val = frozenset(name for name, (picture, _) in found.items() if picture.parent.name == "val")
+    test = val if val and len(val) < len(found) else held_out(found)
+    return Prepared(
+        name="clevr",
+        source=str(source),
+        classes=CLEVR_CLASSES,
+        items=tuple(sorted(found)),
+        pairs_of=lambda name: iter((read_pair(*found[name]),)),
+        test=test,
+        group_by="",
+    )
