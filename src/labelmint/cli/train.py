@@ -34,8 +34,14 @@ __all__ = ["train"]
 def train(
     data: Data,
     out: Annotated[Path, typer.Option(help="The run folder. The same command again goes on where a stopped one was.")],
-    system: Annotated[str, typer.Option(help="Which system; `labelmint systems` lists them.")] = "msgnet",
-    preset: Annotated[str, typer.Option(help="tiny: minutes on 2 cores. small: about an hour.")] = "small",
+    system: Annotated[
+        str | None,
+        typer.Option(help="Which system; `labelmint systems` lists them. The preset's unless given.", show_default=False),
+    ] = None,
+    preset: Annotated[
+        str,
+        typer.Option(help="tiny: minutes on 2 cores. small: about an hour. The papers' own: see `labelmint systems`."),
+    ] = "small",
     size: Annotated[
         str | None,
         typer.Option(metavar="HxW", help="Size of the images to learn; the preset's unless given.", show_default=False),

@@ -32,7 +32,7 @@ def train(
     data: DataSet | str | Path,
     out: str | Path,
     *,
-    system: str = "msgnet",
+    system: str | None = None,
     preset: str = "small",
     size: tuple[int, int] | None = None,
     crop: bool = False,
@@ -53,7 +53,7 @@ def train(
     Arguments:
         data: a data set or its path.
         out: the run folder; the same call again goes on where a stopped one was.
-        system, preset: names; `labelmint systems` lists them.
+        system, preset: names; `labelmint systems` lists them. The preset's system when None.
         size: (H, W) of the images to learn; the preset's when None.
         crop: random crops of that size instead of resizing. scale: resize by this factor before cropping.
         augment: any of "flips", "turns".
@@ -98,7 +98,7 @@ def train(
     return load(out, device=str(fabric.device), threads=config.threads)
 
 
-def plan(data: DataSet | str | Path, *, system: str = "msgnet", preset: str = "small", size: tuple[int, int] | None = None,
+def plan(data: DataSet | str | Path, *, system: str | None = None, preset: str = "small", size: tuple[int, int] | None = None,
     crop: bool = False, scale: float = 1.0, augment: Sequence[str] = (), settings: Mapping[str, str] | Iterable[str] = (),
     group_by: str | None = None, device: str = "auto", precision: str = "auto", threads: int | None = None, seed: int = 0,
     max_minutes: float | None = None, force: bool = False, report: Report | None = None,

@@ -1,9 +1,9 @@
-"""Presets: functions that return all settings, and the size that they are made for.
+"""Presets: functions that return all settings, with the size and the system that they are made for.
 
-`tiny` is for minutes on 2 cores, `small` for about an hour. Both keep grids short and priors convolutional with one attention a block:
-on a CPU the length of the token sequence is what costs. docs/performance.md has the measurements behind the values. Layouts are drawn
-at temperature 1, not at the paper's 0.75: on grids this fine, where a cell is nearly always what its neighbor is, a lower one mostly
-draws empty layouts.
+The papers' own are in `paper_presets`. `tiny` is for minutes on 2 cores, `small` for about an hour. Both keep grids short and priors
+convolutional with one attention a block: on a CPU the length of the token sequence is what costs. docs/performance.md has the
+measurements behind the values. Layouts are drawn at temperature 1, not at the paper's 0.75: on grids this fine, where a cell is nearly
+always what its neighbor is, a lower one mostly draws empty layouts.
 """
 
 from __future__ import annotations
@@ -13,18 +13,20 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from labelmint.errors import InputError
+from labelmint.systems import paper_presets
 from labelmint.systems.config import LayoutPriorSection, PriorSection, Settings, TokenizerSection
 
 __all__ = ["PRESETS", "Preset", "preset_named"]
 
 
 class Preset(NamedTuple):
-    """Name, default image size (H, W), what it is for, and its settings."""
+    """Name, default image size (H, W), what it is for, its settings, and the system that is trained unless another is asked for."""
 
     name: str
     size: tuple[int, int]
     purpose: str
     settings: Callable[[], Settings]
+    system: str = "msgnet"
 
 
 def _tiny() -> Settings:
@@ -60,6 +62,18 @@ PRESETS = {
     for preset in (
         Preset("tiny", (32, 32), "minutes on 2 cores, 32x32 pixels", _tiny),
         Preset("small", (64, 64), "about an hour on 2 cores, 64x64 or 96x96 pixels", _small),
+        Preset("clevr-64", (64, 64), "MSGNet's CLEVR of 2 to 4 objects; a GPU", paper_presets.clevr_64),
+        Preset("clevr-192", (192, 192), "MSGNet's CLEVR of 1 or 2 objects; a GPU", paper_presets.clevr_192),
+        Preset("malaria", (96, 96), "MSGNet's malaria patches; a GPU", paper_presets.malaria),
+        Preset("brats", (240, 240), "MSGNet's brain slices; a large GPU", paper_presets.brats),
+        Preset("multi-mnist-64", (64, 64), "MSGNet's three digits; a GPU", paper_presets.multi_mnist_64),
+        Preset(
+            "cityscapes-128x256",
+            (128, 256),
+            "MSGNet's street scenes, no layout prior; a large GPU",
+            paper_presets.cityscapes_128x256,
+            system="pre-msgnet",
+        ),
     )
 }
 

@@ -15,12 +15,15 @@ __all__ = ["check_batches", "check_same", "make_request", "stored_config"]
 
 
 def make_request(
-    system: str, preset: str, size: tuple[int, int] | None, crop: bool, scale: float, augment: Sequence[str],
+    system: str | None, preset: str, size: tuple[int, int] | None, crop: bool, scale: float, augment: Sequence[str],
     settings: Mapping[str, str] | Iterable[str], group_by: str | None, seed: int, max_minutes: float | None,
 ) -> Request:  # fmt: skip
-    """All that decides the result; raises InputError for unknown names and values out of range."""
-    system_named(system)
+    """All that decides the result; the system and the size are the preset's when None.
+
+    Raises InputError for unknown names and values out of range.
+    """
     chosen = preset_named(preset)
+    system = system_named(system if system is not None else chosen.system).name
     if max_minutes is not None and not max_minutes > 0:
         raise InputError(f"--max-minutes {max_minutes:g}: expected more than 0")
     if not 0 <= seed < 1 << 63:

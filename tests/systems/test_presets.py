@@ -1,0 +1,193 @@
+"""The papers' presets: their tables number by number, sizes that fit, and parts that train."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from labelmint.errors import InputError
+from labelmint.objectives.likelihood import negative_log_likelihood
+from labelmint.objectives.reconstruction import vq_loss
+from labelmint.systems import PRESETS, SYSTEMS, plan, train
+from labelmint.systems.config import Settings
+from labelmint.systems.parts import Facts, TwoStageParts
+from labelmint.systems.presets import preset_named
+from labelmint.types import Batch, LayoutBatch
+from tests.systems.conftest import TINY, digits
+
+COLUMNS = ("clevr-64", "clevr-192", "malaria", "brats")
+
+# Tables 4, 5 and 6 of the long paper, line by line.
+TABLE_4 = """
+Batch size            64    32    32    16
+Hidden dim           128   128   256   256
+Residual dim          64    64    64    64
+Residual blocks        2     2     2     2
+Codebook size         64    64    64    64
+Codebook num         256   256   128   128
+Latent size           16    24    20    30
+Commitment          0.25  0.25  0.25  0.25
+Learning rate       1e-3  8e-4  8e-4  8e-4
+Iterations         25000 50000 80000 50000
+"""
+TABLE_5 = """
+Latent size                    32x16  48x24  40x20  60x30
+Batch size                        32     16     16     16
+Hidden dim                       256    128    128    256
+Residual dim                     256    128    128    256
+Residual blocks                    3      3      3      3
+Conditional residual blocks        2      2      2      2
+Conditional residual dim          64     64     64    128
+Condition Layout dim              64    128     32     64
+Attention dim                    128     64     64    128
+Attention heads                    8      8      8      8
+dropout                          0.1   0.15   0.15   0.15
+Learning rate                   3e-4   3e-4   3e-4   3e-4
+Epochs                            60     75     50     75
+"""
+TABLE_6 = """
+Layout size        16x16  24x24  20x20  30x30
+Batch size            64     32     32     32
+Hidden dim            64    128    128    128
+Residual dim          64    128    128    128
+Residual blocks        2      2      3      3
+Attention dim         32     64     64     64
+Attention heads        8      8      8      8
+dropout             0.15   0.15   0.15   0.15
+Learning rate       3e-4   1e-4   1e-4   1e-4
+Epochs                20     15     15     20
+"""
+SETTING_OF = {
+    "Batch size": "batch_size", "Hidden dim": "channels", "Residual dim": "residual_channels", "Residual blocks": "residual_blocks",
+    "Codebook size": "code_dim", "Codebook num": "codebook_size", "Commitment": "commitment", "Learning rate": "learning_rate",
+    "Iterations": "steps", "Conditional residual blocks": "condition_residual_blocks",
+    "Conditional residual dim": "condition_residual_channels", "Condition Layout dim": "condition_embedding",
+    "Attention dim": "attention_channels", "Attention heads": "attention_heads", "dropout": "dropout", "Epochs": "epochs",
+}  # fmt: skip
+IMAGE_SIZES = {"clevr-64": 64, "clevr-192": 192, "malaria": 96, "brats": 240}
+PAPERS = (*COLUMNS, "multi-mnist-64", "cityscapes-128x256")
+
+
+def numbers(table: str) -> list[tuple[str, str, str]]:
+    """(preset, the table's name for it, published number)."""
+    lines = [line.rsplit(maxsplit=4) for line in table.strip().splitlines()]
+    return [(column, name.strip(), value) for name, *values in lines for column, value in zip(COLUMNS, values, strict=True)]
+
+
+def parts_of(name: str, system: str | None = None) -> TwoStageParts:
+    """The untrained parts of a preset at its true size, for color images and 25 layout symbols."""
+    preset = PRESETS[name]
+    return SYSTEMS[system or preset.system].build(preset.settings(), Facts(3, preset.size, 25))
+
+
+@pytest.mark.parametrize(("section", "table"), [("tokenizer", TABLE_4), ("prior", TABLE_5), ("layout_prior", TABLE_6)])
+def test_every_number_of_the_tables_is_the_preset_s(section: str, table: str) -> None:
+    read = [entry for entry in numbers(table) if entry[1] in SETTING_OF]
+    assert len(read) == 4 * (len(table.strip().splitlines()) - 1)  # all lines but that of the latent or layout size
+    for preset, name, value in read:
+        ours = getattr(getattr(PRESETS[preset].settings(), section), SETTING_OF[name])
+        assert ours == float(value), (preset, section, name)
+
+
+@pytest.mark.parametrize(("section", "table"), [("tokenizer", TABLE_4), ("prior", TABLE_5), ("layout_prior", TABLE_6)])
+def test_every_setting_is_called_or_described_as_in_the_tables(section: str, table: str) -> None:
+    fields = type(getattr(Settings(), section)).model_fields
+    for name in {entry[1] for entry in numbers(table)} & SETTING_OF.keys():
+        key = SETTING_OF[name]
+        assert key == name.lower().replace(" ", "_") or (fields[key].description or "").startswith(name.lower()), name
+
+
+def test_latent_and_layout_sizes_follow_from_the_size_and_only_malaria_departs() -> None:
+    rows = numbers(TABLE_4) + numbers(TABLE_5) + numbers(TABLE_6)
+    for name in COLUMNS:
+        assert PRESETS[name].size == (IMAGE_SIZES[name],) * 2
+        parts, settings = parts_of(name), PRESETS[name].settings()
+        (stream,), grid = parts.tokenizer.streams, parts.label_map.grid
+        assert stream.codebook_size == settings.tokenizer.codebook_size
+        assert parts.prior.grid == stream.grid
+        assert parts.layout_prior is not None
+        assert parts.layout_prior.grid == grid
+        ours = [str(stream.grid[1]), "x".join(map(str, stream.grid)), "x".join(map(str, grid))]
+        published = [value for column, line, value in rows if column == name and line in ("Latent size", "Layout size")]
+        if name == "malaria":  # 96 is halved to 48 and 24
+            assert (ours, published) == (["24", "48x24", "24x24"], ["20", "40x20", "20x20"])
+        else:
+            assert ours == published
+
+
+def test_presets_without_a_column_take_that_of_the_nearest_size() -> None:
+    assert PRESETS["multi-mnist-64"].settings() == PRESETS["clevr-64"].settings()
+    ours, lent = PRESETS["cityscapes-128x256"].settings(), PRESETS["clevr-192"].settings()
+    assert (ours.prior, ours.layout_prior) == (lent.prior, lent.layout_prior)
+    assert ours.tokenizer.model_dump() == lent.tokenizer.model_dump() | {"downsamplings": 2}
+    parts = parts_of("cityscapes-128x256")
+    assert parts.layout_prior is None
+    assert parts.tokenizer.streams[0].grid == (2 * 32, 64)  # "a network latent size of 64x32"
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_what_the_tables_leave_open_is_the_same_in_all(name: str) -> None:
+    settings = PRESETS[name].settings()
+    assert settings == Settings.model_validate_json(settings.model_dump_json())
+    assert (settings.tokenizer.codebook, settings.tokenizer.attention_below) == ("loss", 64)
+    for prior in (settings.prior, settings.layout_prior):
+        assert (prior.blocks, prior.kernel_rows, prior.kernel_columns) == (4, 3, 5)
+        assert (prior.weight_decay, prior.token_noise) == (0, 0)
+    assert (settings.prior.condition_scale, settings.layout_prior.scale, settings.layout_prior.temperature) == (1, 1, 0.75)
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_epochs_decide_when_a_prior_of_the_papers_ends(name: str) -> None:
+    from labelmint.training.prior import steps_of
+
+    for section in (PRESETS[name].settings().prior, PRESETS[name].settings().layout_prior):
+        assert steps_of(section, views=50_000) == -(-section.epochs * 50_000 // section.batch_size)
+        assert section.patience > steps_of(section, views=50_000)
+
+
+@pytest.mark.parametrize("system", sorted(SYSTEMS))
+@pytest.mark.parametrize("name", ["clevr-192", "malaria", "cityscapes-128x256"])
+def test_every_system_can_be_built_at_true_sizes(name: str, system: str) -> None:
+    parts = parts_of(name, system)
+    assert parts.prior.grid == parts.tokenizer.streams[0].grid
+    assert (parts.layout_prior is not None) == (system == "msgnet")
+
+
+def test_the_smallest_learns_from_one_pair_at_its_true_size() -> None:
+    torch.manual_seed(0)
+    parts = parts_of("clevr-64")
+    ids = torch.zeros(1, 64, 64, dtype=torch.uint8)
+    ids[:, 20:40, 20:40] = 7
+    batch = Batch(torch.rand(1, 3, 64, 64) * 2 - 1, LayoutBatch(ids))
+    losses: dict[str, Any] = {"tokenizer": vq_loss(parts.tokenizer, batch, 1.0, 0.25)[0]}
+    tokens, seen = parts.image_tokens(batch)
+    cells, _ = parts.layout_tokens(batch)
+    assert (tokens.shape, cells.shape) == ((1, 32, 16), (1, 16, 16))
+    losses["prior"] = negative_log_likelihood(parts.prior, tokens, seen)
+    losses["layout_prior"] = negative_log_likelihood(parts.layout_prior, cells, None)
+    for stage in parts.stages():
+        losses[stage.name].backward()
+        assert all(p.grad is not None and bool(p.grad.isfinite().all()) for p in stage.module.parameters()), stage.name
+
+
+def test_the_preset_decides_the_system_unless_one_is_asked_for() -> None:
+    few = {"precision": "32", "threads": 1, "size": (32, 32), "settings": TINY}
+    ours = plan(digits(40), preset="cityscapes-128x256", **few)
+    assert ours.configuration["request"]["system"] == "pre-msgnet"
+    assert [stage.name for stage in ours.stages] == ["tokenizer", "prior"]
+    assert plan(digits(40), preset="tiny", **few).configuration["request"]["system"] == "msgnet"
+    asked = plan(digits(40), preset="cityscapes-128x256", system="msgnet", **few)
+    assert [stage.name for stage in asked.stages] == ["tokenizer", "prior", "layout_prior"]
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"), [("clevr", "clevr-64"), ("multi-mnist", "multi-mnist-64"), ("cityscapes", "cityscapes-128x256")]
+)
+def test_an_unknown_preset_names_the_nearest(name: str, nearest: str) -> None:
+    with pytest.raises(InputError, match=f"did you mean '{nearest}'"):
+        preset_named(name)
+
+
+def test_sizes_that_no_grid_fits_are_refused_with_the_nearest() -> None:
+    with pytest.raises(InputError, match="the nearest size that fits is 240x240"):
+        train(digits(40), "never", preset="brats", size=(240, 242))
