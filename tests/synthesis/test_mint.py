@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from labelmint.formats import read
 from labelmint.synthesis import mint
 from labelmint.synthesis.chunks import ChunkFolder
 from labelmint.synthesis.provenance import SOURCE_TYPE, count_objects, count_pixels
+from labelmint.tokenizers.label_map import SymbolTable
 from labelmint.types import AnnotatedImage, DataSet, Layout, LayoutObject
 
 
@@ -27,6 +29,7 @@ class Fake:
 
     system, digest, device, size, classes = "fake", "0123", torch.device("cpu"), (16, 16), DIGIT_CLASSES
     layout_temperature = 0.75
+    config = SimpleNamespace(symbol_table=SymbolTable(((0, 0),)), has_instances=False)
 
     def __init__(self, *, own_layouts: bool = True, stop_at: int | None = None, digest: str = "0123") -> None:
         self.has_layout_prior, self.stop_at, self.digest = own_layouts, stop_at, digest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -40,13 +41,22 @@ def synthesize(
     format_in: FormatIn = None,
     as_json: AsJson = False,
 ) -> None:
-    """Draw new images with their labels: the layout first, then the image for it."""
+    """Draw new images with their labels: the layout first, then the image for it.
+
+    Given layouts whose objects are larger or smaller than any that the run was trained on are drawn with a warning.
+    """
     from labelmint.synthesis import check_target, mint
     from labelmint.systems import load
 
     check_target(out, n=n, format=format, resume=resume)
     given = open_data(layouts, format_in, "") if layouts is not None else None
     system = load(run, device=device, threads=threads)
+    doubts: list[str] = []
+
+    def say(line: str) -> None:
+        doubts.append(line)
+        print(f"labelmint: warning: {line}", file=sys.stderr, flush=True)
+
     with Progress() as progress, interruptible("stopped; run the same command with --resume to go on"):
         mint(
             system,
@@ -62,6 +72,7 @@ def synthesize(
             batch_size=batch_size,
             resume=resume,
             report=progress.report,
+            warn=say,
         )
     facts = {
         "out": str(out),
@@ -70,6 +81,7 @@ def synthesize(
         "system": system.system,
         "weights": system.digest,
         "layouts": str(layouts) if layouts is not None else "drawn" if system.has_layout_prior else "training layouts of the run",
+        "warnings": doubts,
     }
     if as_json:
         print_json(facts)

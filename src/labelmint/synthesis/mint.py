@@ -12,8 +12,9 @@ import json
 import os
 import shutil
 import time
+import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from labelmint import formats, pictures
 from labelmint.errors import InputError
 from labelmint.synthesis.chunks import ChunkFolder
 from labelmint.synthesis.provenance import Origin, card, count_objects, count_pixels, manifest_row
+from labelmint.synthesis.size_range import size_warnings
 from labelmint.types import AnnotatedImage, DataSet
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ class _Order:
     start: int
     layouts: Tensor | None
     sources: tuple[str, ...]  # names of the layouts that are taken in turn; empty when layouts are drawn
+    cautions: tuple[str, ...] = ()  # what is doubtful about given layouts
 
     @property
     def chunks(self) -> range:
@@ -53,6 +56,13 @@ class _Order:
 
     def source_of(self, index: int) -> str | None:
         return self.sources[index // self.origin.per_layout % len(self.sources)] if self.sources else None
+
+    @property
+    def layouts_used(self) -> list[int]:
+        """Indices of the given layouts that some pair takes."""
+        assert self.layouts is not None
+        first, last = (index // self.origin.per_layout for index in (self.start, self.start + self.n - 1))
+        return sorted({k % len(self.layouts) for k in range(first, min(last + 1, first + len(self.layouts)))})
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -75,6 +85,7 @@ def mint(
     resume: bool = False,
     copies: Mapping[str, str | Path] | None = None,
     report: Report | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> Path:
     """Draw the pairs start ... start + n - 1 and write them as a data set with manifest, card and contact sheet.
 
@@ -91,6 +102,8 @@ def mint(
         resume: go on with what a stopped call left in OUT.partial.
         copies: further folders for the same pairs, by format.
         report: called with an `Event` after each chunk.
+        warn: called with a line for each class of which given objects lie outside the sizes trained on (`size_range`); Python's
+            `warnings.warn` unless given.
 
     Returns:
         the folder.
@@ -121,12 +134,20 @@ def mint(
         per_layout=per_layout,
     )
     order = _Order(system=system, origin=origin, n=n, start=start, layouts=given, sources=_sources(system, layouts))
+    if given is not None:
+        order = replace(order, cautions=tuple(size_warnings(system, given, order.layouts_used)))
+    for line in order.cautions:
+        (warn or _warn)(line)
     if _is_complete(Path(out), order, format):
         return Path(out)
     folder = ChunkFolder(_partial(Path(out)), order.settings, resume=resume)
     _draw(order, folder, report or (lambda event: None))
     _publish(order, folder, targets)
     return Path(out)
+
+
+def _warn(line: str) -> None:
+    warnings.warn(line, UserWarning, stacklevel=3)
 
 
 def check_target(out: str | Path, *, n: int, format: str, resume: bool) -> None:
@@ -156,7 +177,8 @@ def _is_complete(out: Path, order: _Order, format: str) -> bool:
 
 
 def _settings_text(order: _Order, format: str) -> str:
-    return json.dumps({**order.settings, "format": format}, indent=1) + "\n"
+    cautions = {"warnings": order.cautions} if order.cautions else {}
+    return json.dumps({**order.settings, "format": format, **cautions}, indent=1) + "\n"
 
 
 def _partial(out: Path) -> Path:
@@ -258,7 +280,12 @@ def _write(order: _Order, folder: ChunkFolder, path: Path, format: str) -> None:
         order.origin, n=order.n, start=order.start, size=order.system.size, format=format,
         objects=objects, pixels={name: pixels[name] for name in _in_order(classes.names, pixels)}, versions=_versions(),
     )  # fmt: skip
-    (path / "README.md").write_text(text, encoding="utf-8", newline="\n")
+    (path / "README.md").write_text(text + _doubts(order.cautions), encoding="utf-8", newline="\n")
+
+
+def _doubts(cautions: tuple[str, ...]) -> str:
+    """The section of README.md about them; nothing where there are none."""
+    return "\n".join(["", "## Doubtful", "", *(f"- {line}" for line in cautions), ""]) if cautions else ""
 
 
 def _pairs(order: _Order, folder: ChunkFolder) -> Iterator[tuple[int, AnnotatedImage]]:

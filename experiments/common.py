@@ -1,0 +1,241 @@
+"""What the scripts of this folder share: a run beside the real data that it was trained on, segmenters of those data, and sheets.
+
+A script reads --data and one or more runs, and writes pictures and one JSON file into --out. Its figures hold their number of items,
+seed, weights and data. Where a segmenter judges images it is trained on real pairs of the training part and chosen on the
+validation part; it never sees a sample, and the same figure of real test images stands beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.tally import ids_without_objects
+from labelmint.errors import InputError
+from labelmint.evaluation.subject import Subject, open_subject
+from labelmint.evaluation.views import Fitted, Views, data_digest, fit, tiles
+from labelmint.segmenters.judge import Judge, train_judge
+from labelmint.segmenters.unet import SegmenterConfig
+from labelmint.systems.hardware import choose_device
+from labelmint.systems.trained import TrainedSystem
+from labelmint.training.clock import Event, Report
+from labelmint.training.pairs import Pairs
+from labelmint.types import Array, ClassSet, DataSet
+
+__all__ = [
+    "RealData",
+    "add_common",
+    "answer",
+    "at_least",
+    "dice_by_class",
+    "open_real",
+    "plain",
+    "sheet",
+    "train_on",
+    "without_objects",
+    "write_json",
+]
+
+AT_MOST = 5000  # pairs of each part that are loaded
+_VALIDATION_VIEWS = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class RealData:
+    """A run's real pairs at the scale of its training.
+
+    Attributes:
+        about: the run, its geometry and its split. data: as read.
+        training, validation, test: pairs. seen, real: views of the training and test pairs, at the size of samples.
+        foreground: class indices that have objects.
+    """
+
+    about: Subject
+    data: DataSet
+    training: list[Fitted]
+    validation: list[Fitted]
+    test: list[Fitted]
+    seen: Views
+    real: Views
+    foreground: tuple[int, ...]
+
+    @property
+    def system(self) -> TrainedSystem:
+        """The run."""
+        assert self.about.system is not None
+        return self.about.system
+
+    @property
+    def classes(self) -> ClassSet:
+        """Of the data."""
+        return self.data.classes
+
+    @property
+    def channels(self) -> int:
+        """Of all images."""
+        return self.system.config.image_channels
+
+
+def open_real(run: Path, data: DataSet, *, device: str = "auto", at_most: int = AT_MOST) -> RealData:
+    """Load a run and its real pairs, at most so many of each part; raises InputError where they do not belong together."""
+    if not (run / "split.json").is_file():
+        raise InputError(f"{run}: is no run; give a folder that `labelmint train` wrote")
+    about = open_subject(
+        run, data, size=None, crop=False, scale=1.0, augment=(), group_by=None, device=device, threads=None
+    )  # fmt: skip
+    assert about.system is not None
+    parts, channels = about.parts, about.system.config.image_channels
+    training, validation, test = (
+        fit(data, names, about.geometry, channels, about.group_by)
+        for names in (parts.training[:at_most], parts.validation[:at_most], parts.test[:at_most])
+    )
+    without = ids_without_objects(data)
+    return RealData(
+        about=about, data=data, training=training, validation=validation, test=test,
+        seen=tiles(training, about.geometry.size, at_most=4000), real=tiles(test, about.geometry.size),
+        foreground=tuple(k for k, class_id in enumerate(data.classes.ids) if class_id not in without),
+    )  # fmt: skip
+
+
+def train_on(
+    pairs: Sequence[Fitted], validation: Sequence[Fitted], real: RealData, folder: Path, *, steps: int, seed: int,
+    device: str = "auto", report: Report = lambda event: None,
+) -> Judge:  # fmt: skip
+    """A U-Net trained on `pairs`, its weights chosen on `validation`; stored in the folder, and taken from there the next time.
+
+    With real.training and real.validation it is the judge of the real data.
+    """
+    geometry = real.about.geometry
+    fixed = tiles(validation, geometry.size, _VALIDATION_VIEWS)
+    how = (geometry.size, geometry.crop, geometry.scale, sorted(geometry.augment), seed, real.channels, real.classes.ids)
+    return train_judge(
+        folder, data_digest([*pairs, *validation], how),
+        Pairs([one.image for one in pairs], [one.labels for one in pairs], geometry, seed),
+        Pairs(list(fixed.images), list(fixed.labels), Geometry(size=geometry.size), seed),
+        image_channels=real.channels, classes=len(real.classes), foreground=real.foreground,
+        config=SegmenterConfig(steps=steps, evaluate_every=max(steps // 8, 1)), device=choose_device(device), report=report,
+    )  # fmt: skip
+
+
+def dice_by_class(counts: Array, foreground: Sequence[int]) -> float | None:
+    """Mean Dice over the foreground classes that are labelled somewhere in summed counts (N, K, K); None where none is."""
+    from labelmint.metrics.overlap import dice
+
+    labelled = [k for k in foreground if counts.sum(axis=(0, 2))[k] > 0]
+    return float(np.mean(dice(counts)[labelled])) if labelled else None
+
+
+def without_objects(classes: ClassSet) -> frozenset[int]:
+    """Class ids that have no objects: backgrounds and ignored ones."""
+    return frozenset(
+        {*classes.ignore, *(info.id for info in classes.classes if info.name.lower() in ("background", "_background_"))}
+    )
+
+
+# Sheets -----------------------------------------------------------------------------------------------------------------------
+
+_PAPER, _INK, _GOOD, _BAD = (255, 255, 255), (30, 30, 30), (40, 150, 60), (200, 60, 40)
+_SIDE, _GAP, _LINE = 96, 4, 16
+
+
+def sheet(
+    cells: Sequence[Sequence[Array]], path: Path, *, columns: Sequence[str] = (), rows: Sequence[str] = (),
+    marks: Sequence[bool] | None = None,
+) -> Array:  # fmt: skip
+    """Write rows of images (H, W, C) uint8 of one size, with titles.
+
+    Arguments:
+        cells: one list a row.
+        columns, rows: titles; a line break in a column's starts another line.
+        marks: for each column whether its bar is green or red; None draws no bars.
+    """
+    font = ImageFont.load_default(size=12)
+    height, width = cells[0][0].shape[:2]
+    factor = max(round(_SIDE / max(height, width)), 1)
+    across, down = width * factor + _GAP, height * factor + _GAP
+    lines = [title.split("\n") for title in columns]
+    across = max([across, *(round(font.getlength(text)) + 2 * _GAP for title in lines for text in title)])
+    left = max([0, *(round(font.getlength(text)) + 2 * _GAP for text in rows)])
+    top = _LINE * max([0, *(len(title) for title in lines)]) + 2 * _GAP + (8 if marks is not None else 0)
+    picture = Image.new("RGB", (left + across * max(len(row) for row in cells) + _GAP, top + down * len(cells)), _PAPER)
+    draw = ImageDraw.Draw(picture)
+    for k, title in enumerate(lines):
+        draw.multiline_text((left + k * across + _GAP, _GAP), "\n".join(title), fill=_INK, font=font, spacing=3)
+    for k, good in enumerate(marks or ()):
+        x = left + k * across + _GAP
+        draw.rectangle((x, top - 8, x + across - 2 * _GAP, top - 4), fill=_GOOD if good else _BAD)
+    for i, row in enumerate(cells):
+        if i < len(rows):
+            draw.text((_GAP, top + i * down + down // 2 - 10), rows[i], fill=_INK, font=font)
+        for k, image in enumerate(row):
+            grey = np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image
+            enlarged = Image.fromarray(np.ascontiguousarray(grey)).resize(
+                (width * factor, height * factor), Image.Resampling.NEAREST
+            )
+            picture.paste(enlarged, (left + k * across + _GAP, top + i * down))
+    aside = path.with_name(f".{path.name}.partial")
+    picture.save(aside, format="PNG")
+    aside.replace(path)
+    return np.asarray(picture)
+
+
+# Command ----------------------------------------------------------------------------------------------------------------------
+
+
+def add_common(parser: argparse.ArgumentParser, *, run: bool = True) -> None:
+    """The options that every script takes."""
+    if run:
+        parser.add_argument("--run", type=Path, required=True, help="a run of `labelmint train` on these data")
+    parser.add_argument("--data", type=Path, required=True, help="the real data, with a test part")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the pictures and the JSON file")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--judge-steps", type=int, default=800, help="of 32 pairs, for each U-Net (default 800)")
+    parser.add_argument("--temperature", type=float, default=0.85, help="of the image prior (default 0.85, the authors' own)")
+    parser.add_argument("--at-most", type=int, default=AT_MOST, help=f"pairs of each part that are loaded (default {AT_MOST})")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda")
+
+
+def answer(work: Callable[[], None]) -> int:
+    """Do a script's work; bad input is one line on stderr and exit code 2."""
+    try:
+        work()
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def at_least(least: int, **values: int) -> None:
+    """Raise InputError for an option below its least value."""
+    for name, value in values.items():
+        if value < least:
+            raise InputError(f"--{name.replace('_', '-')} {value}: expected at least {least}")
+
+
+def plain(tell: Callable[[str], None]) -> Report:
+    """Progress as lines, a quarter at a time."""
+    told: dict[str, int] = {}
+
+    def report(event: Event) -> None:
+        part = 4 * event.step // max(event.steps, 1)
+        if part > told.get(event.stage, 0) or event.step >= event.steps > 0:
+            told[event.stage] = part if event.step < event.steps else 0
+            tell(f"  {event.stage} {event.step}/{event.steps}")
+
+    return report
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file, aside first."""
+    aside = path.with_name(f".{path.name}.partial")
+    aside.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    aside.replace(path)
