@@ -55,13 +55,13 @@ def inspect(
 
 
 def _layout_grid(size: tuple[int, int], preset: str) -> tuple[int, int]:
-    """The grid (h, w) on which a preset's layout prior draws layouts of that size."""
+    """The grid (h, w) of the layouts of a preset's system at that size; the size itself where layouts are given as they are."""
     from labelmint.systems.catalogue import system_named
     from labelmint.systems.parts import Facts
     from labelmint.systems.presets import preset_named
 
-    settings = preset_named(preset).settings()
-    return system_named("msgnet").build(settings, Facts(1, size, 2)).label_map.grid
+    chosen = preset_named(preset)
+    return system_named(chosen.system).build(chosen.settings(), Facts(1, size, 2)).label_map.grid
 
 
 def _draw(data: Path, sheet: Path, format_in: str | None, ignore: str) -> None:

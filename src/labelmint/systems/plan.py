@@ -1,7 +1,7 @@
 """What a training will cost before it starts: parameters, tokens, seconds, memory.
 
 Seconds and bytes are measured on one step of each stage on random data of the right shape: activations are counted by hooks on what
-autograd saves, for one item, and scaled to the batch; time is that of a step at a small batch, scaled alike. Sizes above 128x128 are
+autograd saves, for one item more, and scaled to the batch; time is that of a step at a small batch, scaled alike. Sizes above 128x128 are
 measured at about that size and scaled by their area, which leaves out that attention grows faster.
 """
 
@@ -87,7 +87,7 @@ def make_plan(
 ) -> Plan:
     """Measure each stage's step on the device; `timed` = False leaves the seconds out (0), for the memory check alone."""
     request, size = config.request, _measured_size(config.request)
-    probe = config.model_copy(update={"request": request.model_copy(update={"size": size})})
+    probe = config.model_copy(update={"request": _shrunken(request, size)})
     larger = request.size[0] * request.size[1] / (size[0] * size[1])
     image = torch.rand(BATCH_MEASURED, config.image_channels, *size) * 2 - 1
     batch = Batch(image.to(device), LayoutBatch(torch.zeros(BATCH_MEASURED, *size, dtype=torch.uint8, device=device)))
@@ -98,7 +98,8 @@ def make_plan(
         item = _seconds(step, device, config.precision) / BATCH_MEASURED * larger if timed else 0.0
         parameters = sum(p.numel() for p in spec.module.parameters())
         height, width = cast(Tokenizer, spec.module).streams[0].grid if spec.tokenize is None else cast(Prior, spec.module).grid
-        needed = 4 * COPIES * parameters + int(_saved_bytes(step) * larger) * section.batch_size
+        one, two = _saved_bytes(step, 1), _saved_bytes(step, 2)  # the weights that are saved too count once
+        needed = 4 * COPIES * parameters + max(2 * one - two, 0) + int((two - one) * larger * section.batch_size)
         seconds = item * section.batch_size * steps
         stages.append(StagePlan(spec.name, parameters, height * width, steps, seconds, needed, f"{spec.name}.batch_size"))
     return Plan(config.model_dump(mode="json"), tuple(stages), data_bytes, request.max_minutes)
@@ -113,6 +114,14 @@ def _measured_size(request: Request) -> tuple[int, int]:
     return max(round(height * shrink / token), 1) * token, max(round(width * shrink / token), 1) * token
 
 
+def _shrunken(request: Request, size: tuple[int, int]) -> Request:
+    """The request at another size, with attention at the same stages."""
+    tokenizer = request.settings.tokenizer
+    below = tokenizer.attention_below * min(size) // min(request.size)
+    settings = request.settings.model_copy(update={"tokenizer": tokenizer.model_copy(update={"attention_below": below})})
+    return request.model_copy(update={"size": size, "settings": settings})
+
+
 def _loss_of(spec: StageSpec, batch: Batch) -> Callable[[int], Tensor]:
     """The loss of the first n items."""
     module, tokenize = spec.module.to(batch.image.device).eval(), spec.tokenize
@@ -123,8 +132,8 @@ def _loss_of(spec: StageSpec, batch: Batch) -> Callable[[int], Tensor]:
     return lambda n: negative_log_likelihood(module, tokens[:n], LayoutBatch(seen.ids[:n]) if seen is not None else None)
 
 
-def _saved_bytes(step: Callable[[int], Tensor]) -> int:
-    """Bytes that autograd keeps for the backward pass of one item."""
+def _saved_bytes(step: Callable[[int], Tensor], items: int) -> int:
+    """Bytes that autograd keeps for the backward pass of some items."""
     kept: dict[int, int] = {}
 
     def note(tensor: Tensor) -> Tensor:
@@ -132,7 +141,7 @@ def _saved_bytes(step: Callable[[int], Tensor]) -> int:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        step(1)
+        step(items)
     return sum(kept.values())
 
 
