@@ -13,11 +13,24 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["AnnotatedImage", "ClassSet", "InputError", "Layout", "__version__", "evaluate", "load", "read", "train", "write"]
+__all__ = [
+    "AnnotatedImage",
+    "ClassSet",
+    "InputError",
+    "Layout",
+    "__version__",
+    "evaluate",
+    "explain",
+    "load",
+    "read",
+    "train",
+    "write",
+]
 
 if TYPE_CHECKING:
     from labelmint.errors import InputError
     from labelmint.evaluation.evaluate import evaluate
+    from labelmint.evaluation.explain import explain
     from labelmint.formats import read, write
     from labelmint.systems.pipeline import train
     from labelmint.systems.trained import load
@@ -31,6 +44,7 @@ _HOMES = {
     "InputError": "labelmint.errors",
     "Layout": "labelmint.types",
     "evaluate": "labelmint.evaluation.evaluate",
+    "explain": "labelmint.evaluation.explain",
     "load": "labelmint.systems",
     "read": "labelmint.formats",
     "train": "labelmint.systems",

@@ -39,6 +39,11 @@ class SelfAttention(nn.Module):
         mixed: Tensor = self.out(found.reshape(*found.shape[:2], height, width))
         return x + self.gamma * mixed
 
+    def weights(self, x: Tensor) -> Tensor:
+        """The weights softmax_j(q_i . k_j / sqrt(D)) that `forward` mixes with and never holds, (B, C, h, w) -> (B, h w, h w)."""
+        query, key, _ = self.project(x).flatten(2).transpose(1, 2).chunk(3, dim=-1)
+        return torch.softmax(query @ key.transpose(1, 2) / self.width**0.5, dim=-1)
+
 
 @dataclass
 class CausalAttentionState:

@@ -1,0 +1,84 @@
+"""`labelmint explain`: why the tokenizer of a run works, in pictures and figures."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from labelmint.cli.errors import interruptible
+from labelmint.cli.options import AsJson, Data, Device, FormatIn, Ignore, Seed, Threads, open_data
+from labelmint.cli.printing import print_json
+from labelmint.cli.progress import Progress
+from labelmint.errors import InputError
+
+__all__ = ["explain"]
+
+
+def explain(
+    run: Annotated[Path, typer.Argument(help="A run folder, as `labelmint train` wrote it.", show_default=False)],
+    data: Data,
+    out: Annotated[Path, typer.Option(help="The folder to write. The same command again goes on where it was stopped.")],
+    pixel: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="Y,X",
+            help="Row and column whose attention is drawn; may be repeated; chosen unless given.",
+            show_default=False,
+        ),
+    ] = None,
+    show: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A test pair to draw; may be repeated; chosen unless given.", show_default=False),
+    ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Compare with this run of the other number of paths; trains none.", show_default=False),
+    ] = None,
+    skip_twin: Annotated[bool, typer.Option("--skip-twin", help="Compare one path and two not at all; trains nothing.")] = False,
+    steps: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Train twins for N steps, the run's own tokenizer too; as long as the run unless given."),
+    ] = None,
+    seeds: Annotated[int, typer.Option(metavar="N", help="Train each kind from N seeds.")] = 1,
+    equal_bits: Annotated[
+        bool, typer.Option("--equal-bits", help="Train two paths with as many bits an image as the one path, too.")
+    ] = False,
+    seed: Seed = 0,
+    device: Device = "auto",
+    threads: Threads = None,
+    format_in: FormatIn = None,
+    ignore: Ignore = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show what each path contributes, where attention looks, how codes are used, and one path against two of equal size."""
+    from labelmint.evaluation.explain import explain as run_explanation
+    from labelmint.evaluation.explain_case import ExplainOptions
+    from labelmint.evaluation.explain_summary import explain_summary
+
+    options = ExplainOptions(
+        pixels=_parse_pixels(pixel or ()), show=tuple(show or ()), against=against, skip_twin=skip_twin, steps=steps, seeds=seeds,
+        equal_bits=equal_bits, seed=seed, device=device, threads=threads,
+    )  # fmt: skip
+    source = open_data(data, format_in, ignore)
+    with Progress() as progress, interruptible("stopped; run the same command again to go on"):
+        found = run_explanation(run, source, out, options, command=["labelmint", *sys.argv[1:]], report=progress.report)
+    if as_json:
+        print_json(found)
+        return
+    print(explain_summary(found))
+    drawn = [str(out / name) for name in ("paths.png", "attention.png", "codes.png") if (out / name).is_file()]
+    print(f"look at {', '.join(drawn)}; programs read {out / 'explain.json'}")
+
+
+def _parse_pixels(texts: Sequence[str]) -> tuple[tuple[int, int], ...]:
+    """ "12,40" -> (12, 40), the row first."""
+    found = [re.fullmatch(r"\s*(\d{1,5})\s*,\s*(\d{1,5})\s*", text) for text in texts]
+    wrong = next((text for text, match in zip(texts, found, strict=True) if match is None), None)
+    if wrong is not None:
+        raise InputError(f"--pixel {wrong}: expected ROW,COLUMN from the upper left corner, as in 12,40")
+    return tuple((int(match[1]), int(match[2])) for match in found if match is not None)

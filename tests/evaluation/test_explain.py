@@ -1,0 +1,157 @@
+"""`explain` end to end on the smallest run: what is written, what is left out, and that a stopped command goes on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from tests.conftest import SMALLEST
+
+import labelmint
+from labelmint.errors import InputError
+from labelmint.evaluation.explain_summary import explain_summary
+from labelmint.evaluation.twins import matched, parameters_of, with_equal_bits
+from labelmint.systems import load, train
+from labelmint.systems.trained import build_parts
+from labelmint.training.clock import Event
+
+TIMED = {"threads": 1, "device": "cpu"}
+
+
+@pytest.fixture(scope="module")
+def one_path_run(digits_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of one path on the same data. To be read only."""
+    run = tmp_path_factory.mktemp("one") / "run"
+    settings = [value for value in SMALLEST if not value.startswith("layout_prior")]
+    train(digits_folder, run, system="no-comp-msgnet", preset="tiny", settings=settings, precision="32", threads=1)
+    return run
+
+
+@pytest.fixture(scope="module")
+def explained(tiny_run: Path, digits_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """An explanation with short twins."""
+    out = tmp_path_factory.mktemp("explained") / "out"
+    found = labelmint.explain(tiny_run, digits_folder, out, steps=4, seeds=2, equal_bits=True, **TIMED)
+    return out, found
+
+
+def test_it_writes_pictures_and_figures(explained: tuple[Path, dict[str, Any]], digits_folder: Path) -> None:
+    out, found = explained
+    assert json.loads((out / "explain.json").read_text(encoding="utf-8")) == json.loads(json.dumps(found))
+    for name in ("paths.png", "attention.png", "codes.png"):
+        with Image.open(out / name) as picture:
+            assert min(picture.size) > 100
+    assert not list(out.rglob("*.partial"))
+    assert not found["left_out"]
+    test = (digits_folder / "test.txt").read_text(encoding="utf-8").split()
+    assert set(found["paths"]["shown"]) <= set(test)
+    assert found["held_out"]["images"] == len(test)
+
+
+def test_every_kind_of_tokenizer_is_told_with_what_it_costs(explained: tuple[Path, dict[str, Any]]) -> None:
+    contestants = explained[1]["comparison"]["contestants"]
+    assert [(one["name"], one["seed"]) for one in contestants] == [
+        (name, seed) for name in ("two paths", "one path", "two paths of equal bits") for seed in (0, 1)
+    ]
+    two, _, one, _, equal, _ = contestants
+    assert {each["steps"] for each in contestants} == {4}
+    assert abs(one["parameters"] / two["parameters"] - 1) <= 0.03
+    assert two["tokens"] == 2 * one["tokens"] == equal["tokens"]
+    assert two["bits"] == 2 * one["bits"]
+    assert equal["bits"] == pytest.approx(one["bits"], rel=0.1)
+    assert len(explained[1]["comparison"]["differences"]) == 2
+    text = explain_summary(explained[1])
+    assert "one path against two" in text
+    assert f"{one['parameters']:,}" in text
+
+
+def test_run_again_it_trains_nothing_and_says_the_same(
+    explained: tuple[Path, dict[str, Any]], tiny_run: Path, digits_folder: Path
+) -> None:
+    out, found = explained
+    before = (out / "twin" / "tokenizer" / "part.json").stat().st_mtime_ns
+    again = labelmint.explain(tiny_run, digits_folder, out, steps=4, seeds=2, equal_bits=True, **TIMED)
+    assert {**again, "origin": None} == {**found, "origin": None}
+    assert (out / "twin" / "tokenizer" / "part.json").stat().st_mtime_ns == before
+
+
+def test_stopped_in_a_twin_it_goes_on_to_the_same_figures(
+    explained: tuple[Path, dict[str, Any]], tiny_run: Path, digits_folder: Path, tmp_path: Path
+) -> None:
+    class Stop(Exception):
+        pass
+
+    def stop(event: Event) -> None:
+        if event.stage == "one path (twin)":
+            raise Stop
+
+    with pytest.raises(Stop):
+        labelmint.explain(tiny_run, digits_folder, tmp_path / "out", steps=4, report=stop, **TIMED)
+    assert not (tmp_path / "out" / "explain.json").exists()
+    with pytest.raises(InputError, match="holds twins of 4 steps"):
+        labelmint.explain(tiny_run, digits_folder, tmp_path / "out", steps=5, **TIMED)
+    resumed = labelmint.explain(tiny_run, digits_folder, tmp_path / "out", steps=4, **TIMED)
+    assert resumed["comparison"]["contestants"] == [
+        one for one in explained[1]["comparison"]["contestants"] if one["seed"] == 0 and "bits" not in one["name"]
+    ]
+
+
+def test_with_the_steps_of_the_run_its_own_tokenizer_stands_for_itself(
+    tiny_run: Path, digits_folder: Path, tmp_path: Path
+) -> None:
+    found = labelmint.explain(tiny_run, digits_folder, tmp_path / "out", **TIMED)
+    assert (tmp_path / "out" / "twin").is_dir()
+    assert not (tmp_path / "out" / "again").exists()
+    two = found["comparison"]["contestants"][0]
+    assert two["mse"]["value"] == pytest.approx(found["paths"]["both"]["value"], rel=1e-5)
+    assert two["steps"] == found["run"]["steps"] == 30
+
+
+def test_the_twin_is_as_large_and_wider(tiny_run: Path) -> None:
+    system = load(tiny_run, device="cpu", threads=1)
+    config = matched(system)
+    assert config is not None
+    count = parameters_of(build_parts(config).tokenizer)
+    wanted = parameters_of(system.parts.tokenizer)
+    assert abs(count / wanted - 1) <= 0.03
+    assert config.request.settings.tokenizer.channels > system.config.request.settings.tokenizer.channels
+    assert with_equal_bits(system.config).request.settings.tokenizer.codebook_size == 4
+
+
+def test_a_run_of_one_path_says_what_does_not_apply(one_path_run: Path, digits_folder: Path, tmp_path: Path) -> None:
+    found = labelmint.explain(one_path_run, digits_folder, tmp_path / "out", **TIMED)
+    assert set(found["left_out"]) == {"paths", "shared", "comparison"}
+    assert not {"paths", "shared", "comparison"} & set(found)
+    assert list(found["codes"]) == ["one path"]
+    assert {path.name for path in (tmp_path / "out").glob("*.png")} == {"attention.png", "codes.png"}
+
+
+def test_two_runs_are_compared_from_either_side(tiny_run: Path, one_path_run: Path, digits_folder: Path, tmp_path: Path) -> None:
+    forth = labelmint.explain(tiny_run, digits_folder, tmp_path / "a", against=one_path_run, **TIMED)["comparison"]
+    back = labelmint.explain(one_path_run, digits_folder, tmp_path / "b", against=tiny_run, **TIMED)["comparison"]
+    assert forth == back
+    assert "parameters" in forth["unlike"]
+    with pytest.raises(InputError, match="as many paths"):
+        labelmint.explain(tiny_run, digits_folder, tmp_path / "c", against=tiny_run, **TIMED)
+
+
+def test_each_run_sees_the_layouts_as_it_was_trained_to(tiny_run: Path, digits_folder: Path, tmp_path: Path) -> None:
+    """A tokenizer that sees layouts gets its own symbols, and reaches in a comparison what it reaches by itself."""
+    settings = [value for value in SMALLEST if not value.startswith("layout_prior")]
+    train(digits_folder, tmp_path / "run", system="cvq-vae", preset="tiny", settings=settings, precision="32", threads=1)
+    found = labelmint.explain(tiny_run, digits_folder, tmp_path / "a", against=tmp_path / "run", **TIMED)["comparison"]
+    alone = labelmint.explain(tmp_path / "run", digits_folder, tmp_path / "b", against=tiny_run, **TIMED)
+    assert alone["comparison"] == found
+    assert "never has any" in alone["left_out"]["attention"]
+
+
+def test_a_run_without_attention_says_so(digits_folder: Path, tmp_path: Path) -> None:
+    settings = [*(value for value in SMALLEST if not value.startswith("layout_prior")), "tokenizer.attention_below=0"]
+    train(digits_folder, tmp_path / "run", system="pre-msgnet", preset="tiny", settings=settings, precision="32", threads=1)
+    found = labelmint.explain(tmp_path / "run", digits_folder, tmp_path / "out", skip_twin=True, **TIMED)
+    assert "attention_below=0" in found["left_out"]["attention"]
+    assert not (tmp_path / "out" / "attention.png").exists()
+    assert "paths" in found

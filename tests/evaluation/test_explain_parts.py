@@ -1,0 +1,177 @@
+"""The parts of `explain`: paths alone, attention maps and chosen pixels, twins of equal size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from labelmint.datasets.geometry import Geometry
+from labelmint.evaluation.attention_maps import attended, choose_pixels, last_attention, maps_of, regions
+from labelmint.evaluation.held_out import HeldOut
+from labelmint.evaluation.paths_alone import contributions, pictures_alone
+from labelmint.evaluation.twins import Contestant, Mean, difference, unlike
+from labelmint.tokenizers.dual_path import DualPathConfig, DualPathVQVAE
+from labelmint.tokenizers.vqvae import VQVAE
+from labelmint.training.pairs import Pairs
+from labelmint.types import ClassInfo, ClassSet, Layout
+
+CPU = torch.device("cpu")
+CLASSES = ClassSet((ClassInfo(id=0, name="background"), ClassInfo(id=1, name="cell"), ClassInfo(id=2, name="other")))
+SIZES = DualPathConfig(channels=16, residual_channels=8, codebook_size=16, code_dim=8)
+
+
+def views(count: int = 6, size: tuple[int, int] = (16, 24)) -> HeldOut:
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, (*size, 1), dtype=np.uint8) for _ in range(count)]
+    ids = [np.repeat(np.arange(2, dtype=np.uint8), size[1] // 2)[None].repeat(size[0], axis=0) for _ in range(count)]
+    names = tuple(f"image_{i}" for i in range(count))
+    return HeldOut(names=names, groups=names, pairs=Pairs(images, ids, Geometry(size=size), 0))
+
+
+@pytest.fixture
+def tokenizer() -> DualPathVQVAE:
+    torch.manual_seed(0)
+    made = DualPathVQVAE(SIZES, 1, (16, 24))
+    made(torch.rand(4, 1, 16, 24) * 2 - 1)  # the first batch lends the codebooks their entries
+    with torch.no_grad():
+        for module in made.modules():
+            if hasattr(module, "gamma"):
+                module.gamma.fill_(0.5)
+    return made.eval()
+
+
+# Paths alone --------------------------------------------------------------------------------------------------------------------
+
+
+def test_where_all_views_are_one_the_mean_takes_nothing_away(tokenizer: DualPathVQVAE) -> None:
+    """Then each path's mean vectors are its vectors, and every reconstruction but that with zeros is the full one."""
+    made = views(1)
+    found = contributions(tokenizer, made, made, CPU, seed=0)
+    assert found.neither.value == pytest.approx(found.both.value, rel=1e-4)
+    assert all(one.mean.value == pytest.approx(found.both.value, rel=1e-4) for one in found.alone)
+    assert all(one.zeros.value != pytest.approx(found.both.value, rel=1e-4) for one in found.alone)
+
+
+def test_a_path_alone_depends_on_its_own_vectors_only(tokenizer: DualPathVQVAE) -> None:
+    batch = views().pairs.fixed(0, 2)
+    before = pictures_alone(tokenizer, batch, views())
+    with torch.no_grad():
+        tokenizer.quantizers[1].codebook.copy_(torch.randn_like(tokenizer.quantizers[1].codebook))  # type: ignore[union-attr,operator,arg-type]
+    after = pictures_alone(tokenizer, batch, views())
+    assert np.array_equal(before["attention, zeros"], after["attention, zeros"])
+    assert not np.array_equal(before["convolution, zeros"], after["convolution, zeros"])
+    assert np.array_equal(before["image"], batch.image.add(1).mul(127.5).round().byte().permute(0, 2, 3, 1).numpy())
+
+
+def test_it_does_not_matter_how_views_are_batched(tokenizer: DualPathVQVAE, monkeypatch: pytest.MonkeyPatch) -> None:
+    from labelmint.evaluation import held_out
+
+    whole = contributions(tokenizer, views(), views(4), CPU, seed=0)
+    monkeypatch.setattr(held_out, "AT_ONCE", 2)
+    assert contributions(tokenizer, views(), views(4), CPU, seed=0).alone[0].mean.value == pytest.approx(
+        whole.alone[0].mean.value, rel=1e-5
+    )
+
+
+# Attention ----------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_last_module_is_the_one_that_runs_last_in_the_decoder(tokenizer: DualPathVQVAE) -> None:
+    last = last_attention(tokenizer, views().pairs.fixed(0, 2))
+    assert last is not None
+    assert last.name == "decoder.attend_second"  # maps of 16 x 24 / 2 are still narrower than 17
+    assert last.inputs.shape[-2:] == (8, 12)
+    blind = VQVAE(SIZES, 1, (16, 24), attention=False).eval()
+    assert last_attention(blind, views().pairs.fixed(0, 1)) is None
+
+
+def test_the_map_of_a_pixel_is_the_row_of_its_cell(tokenizer: DualPathVQVAE) -> None:
+    last = last_attention(tokenizer, views().pairs.fixed(0, 3))
+    assert last is not None
+    layout = Layout(label_map=views().pairs.ids[1])
+    pixels = choose_pixels(layout, frozenset({0}), CLASSES)
+    weights = last.module.weights(last.inputs)[1]
+    for pixel, found in zip(pixels, maps_of(last, 1, pixels, (16, 24)), strict=True):
+        assert found.sum() == pytest.approx(1, abs=1e-4)
+        cell = pixel.row // 2 * 12 + pixel.column // 2
+        assert np.allclose(found.ravel(), weights[cell].detach(), atol=1e-6)
+
+
+def test_pixels_lie_in_what_they_are_said_to_lie_in() -> None:
+    label_map, instances = np.zeros((20, 30), np.uint8), np.zeros((20, 30), np.uint16)
+    for number, (rows, columns, class_id) in enumerate(
+        ((slice(1, 9), slice(1, 9), 1), (slice(3, 18), slice(9, 22), 1), (slice(12, 16), slice(24, 28), 2)), start=1
+    ):
+        label_map[rows, columns], instances[rows, columns] = class_id, number
+    largest, background, second = choose_pixels(Layout(label_map=label_map, instances=instances), frozenset({0, 255}), CLASSES)
+    assert (instances[largest[:2]], largest.what) == (2, "cell, the largest object")
+    assert (label_map[background[:2]], background.what) == (0, "background")
+    assert (instances[second[:2]], second.what) == (1, "cell, the second object")
+    pieces = regions(Layout(label_map=label_map), frozenset({0, 255}), CLASSES)  # without instances the touching cells are one
+    assert [int(region.mask.sum()) for region in pieces if region.what != "background"] == [8 * 8 + 15 * 13, 16]
+
+
+def test_ignored_pixels_are_neither_object_nor_background() -> None:
+    label_map = np.full((6, 6), 255, np.uint8)
+    assert regions(Layout(label_map=label_map), frozenset({0, 255}), CLASSES) == []
+    label_map[2:4] = 1
+    assert [region.what for region in regions(Layout(label_map=label_map), frozenset({0, 255}), CLASSES)] == [
+        "cell, the largest object"
+    ]
+
+
+def test_blind_attention_finds_the_own_class_by_chance(tokenizer: DualPathVQVAE) -> None:
+    """With keys of zero every cell gets the same weight: the figures must say so."""
+    last = last_attention(tokenizer, views().pairs.fixed(0, 1))
+    assert last is not None
+    with torch.no_grad():
+        last.module.project.weight.zero_()
+        last.module.project.bias.zero_()  # type: ignore[union-attr]
+    found = attended(tokenizer, views(), np.array([0, 1]), CLASSES, CPU)
+    assert found is not None
+    assert found.effective_cells == pytest.approx(8 * 12, rel=1e-4)
+    assert [one.name for one in found.classes] == ["background", "cell"]
+    assert all(one.own == pytest.approx(one.by_chance) == pytest.approx(0.5) for one in found.classes)
+
+
+# Comparing ----------------------------------------------------------------------------------------------------------------------
+
+
+def contestant(name: str, errors: Any, **more: int) -> Contestant:
+    facts: dict[str, Any] = {
+        "paths": 2, "seed": 0, "steps": 10, "batch_size": 8, "parameters": 1000, "channels": 16, "residual_channels": 8,
+        "codebook_size": 16, "tokens": 8, "bits": 32.0, "psnr": 1.0,
+    }  # fmt: skip
+    values = np.asarray(errors, float)
+    return Contestant(name=name, errors=values, mse=Mean(value=float(values.mean()), low=0, high=1), **(facts | more))
+
+
+def test_the_ratio_of_errors_is_known_and_its_interval_holds_it() -> None:
+    noise = np.random.default_rng(0).random(6) + 0.5
+    found = difference([contestant("a", noise * 0.5)], [contestant("b", noise)], views(), 0)
+    assert (found.ratio, found.low, found.high) == (pytest.approx(0.5),) * 3  # each image says the same
+    assert found.verdict.startswith("lower error with a than with b")
+    other = difference([contestant("b", noise)], [contestant("a", noise * 0.5)], views(), 0)
+    assert other.ratio == pytest.approx(2)
+    assert other.verdict.startswith("higher error with b than with a")
+
+
+def test_where_images_disagree_no_difference_is_claimed() -> None:
+    found = difference([contestant("a", [1, 2, 3, 3, 2, 1])], [contestant("b", [3, 2, 1, 1, 2, 3])], views(), 0)
+    assert found.low < 1 < found.high
+    assert found.verdict.startswith("no difference")
+
+
+def test_seeds_are_averaged_and_their_spread_is_told() -> None:
+    two = [contestant("a", [1.0] * 6), contestant("a", [3.0] * 6)]
+    found = difference(two, [contestant("b", [2.0] * 6)] * 2, views(), 0)
+    assert (found.ratio, found.seeds, found.spread) == (pytest.approx(1), 2, pytest.approx(3))
+
+
+def test_what_is_not_alike_is_said() -> None:
+    a = contestant("a", [1] * 6)
+    assert unlike(a, contestant("b", [1] * 6, parameters=1020)) == {}
+    assert unlike(a, contestant("b", [1] * 6, parameters=1100, steps=20)) == {"steps": [10, 20], "parameters": [1000, 1100]}
