@@ -287,7 +287,8 @@ def _markdown(which: TableOne, found: dict[str, Any]) -> str:
     alone = found["dice_real_only"]["mean"]
     lines = [
         f"# {which.title}", "",
-        f"{found['n']} samples a run, U-Nets of {found['judge_steps']} steps of 32, {max(found['seeds'], 1)} seeds (mean; spread in table1.json), "
+        f"{found['n']} samples a run, U-Nets of {found['judge_steps']} steps of 32, "
+        f"seeds: {max(found['seeds'], 1)} (mean; each in table1.json), "
         f"{found['real_pairs']['training']} real training pairs, {found['real_pairs']['test_views']} test views of "
         f"{found['size'][0]}x{found['size'][1]}.",
         f"Dice with real pairs alone: **{_text(alone)}**. In brackets the same figure of real data.", "",
