@@ -111,6 +111,12 @@ def test_a_scene_in_which_an_object_is_hidden_or_cut_is_drawn_again() -> None:
     assert not make._well_seen(turned, object_map(turned, (64, 64)))
 
 
+def test_a_size_at_which_nothing_is_seen_well_is_refused_and_does_not_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(make, "_DRAWS", 5)
+    with pytest.raises(InputError, match="--size 64x16"):
+        render_pair("clevr-64", 0, size=(64, 16), samples=1, seed=0)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -164,6 +164,13 @@ def test_a_scene_that_does_not_fit_its_picture_is_refused(tmp_path: Path) -> Non
         find_scenes(tmp_path / "images")
 
 
+def test_a_picture_far_larger_than_clevrs_is_refused(tmp_path: Path) -> None:
+    root = folder_of(tmp_path, original(1)[1])
+    write_png(root / "images" / "CLEVR_new_000000.png", np.zeros((1200, 1600, 3), np.uint8))
+    with pytest.raises(InputError, match="CLEVR_new_000000"):
+        [read_pair(*found) for found in find_scenes(root)]
+
+
 def test_a_clevr_folder_is_prepared_with_val_for_testing(tmp_path: Path) -> None:
     for part in ("images/train", "images/val", "scenes"):
         (tmp_path / part).mkdir(parents=True)

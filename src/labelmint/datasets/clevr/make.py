@@ -31,6 +31,7 @@ TEST_SHARE = 0.1
 _FEWEST_SEEN = 200 / (240 * 320)  # of the original picture's pixels, an object must show (CLEVR's own bound)
 _LEAST_WHOLE = 0.4  # of what an object would show alone, must be seen
 _AT_A_TIME = 8
+_DRAWS = 2000  # of a scene that can be seen well; at square sizes a handful suffices
 
 
 def make_clevr(
@@ -164,13 +165,20 @@ def _finish(partial: Path, target: Path, names: list[str]) -> None:
 
 
 def render_pair(kind: str, index: int, *, size: tuple[int, int], samples: int, seed: int) -> tuple[AnnotatedImage, Scene]:
-    """Picture `index` of a set with its exact layout, and its scene; the arguments are those of `make_clevr`."""
+    """Picture `index` of a set with its exact layout, and its scene; the arguments are those of `make_clevr`.
+
+    Raises InputError for sizes at which no scene can be seen well.
+    """
     rng = np.random.default_rng([seed, list(KINDS).index(kind), index])
-    while True:
+    for _ in range(_DRAWS):
         scene = draw_scene(kind, rng)
         owners = object_map(scene, size)
         if _well_seen(scene, owners):
             break
+    else:
+        raise InputError(
+            f"--size {size[0]}x{size[1]}: none of {_DRAWS} scenes can be seen well at that size; take a larger or wider one"
+        )
     image = picture(scene, size, samples, int(rng.integers(2**31)))
     return AnnotatedImage(name=f"clevr_{index:06d}", image=image, layout=layout_of(scene, owners)), scene
 

@@ -31,6 +31,7 @@ from labelmint.types import AnnotatedImage, Array
 __all__ = ["CLEVR_CLASSES", "find_scenes", "fit_camera", "outline_map", "prepare_clevr", "read_pair"]
 
 _JITTER = 0.5
+_MOST_PIXELS = 1 << 20  # CLEVR's have 76,800; outlines take 256 bytes a pixel
 _FINER = 8  # outlines are drawn this much finer, and the middle of each pixel is read
 
 
@@ -68,7 +69,7 @@ def _picture_of(root: Path, scene: Any, file: Path) -> Path:
 
 def read_pair(picture: Path, scene: Mapping[str, Any]) -> AnnotatedImage:
     """A picture of CLEVR with its exact layout; objects that nothing is seen of are left out."""
-    image = read_image(picture)
+    image = read_image(picture, max_pixels=_MOST_PIXELS)
     known = fit_camera(Scene.from_json(scene, str(picture)), scene, image.shape[:2], str(picture))
     owners = outline_map(known, image.shape[:2])
     return AnnotatedImage(name=picture.stem, image=image, layout=layout_of(known, owners))
