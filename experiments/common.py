@@ -41,7 +41,6 @@ __all__ = [
     "plain",
     "sheet",
     "train_on",
-    "without_objects",
     "write_json",
 ]
 
@@ -132,13 +131,6 @@ def dice_by_class(counts: Array, foreground: Sequence[int]) -> float | None:
 
     labelled = [k for k in foreground if counts.sum(axis=(0, 2))[k] > 0]
     return float(np.mean(dice(counts)[labelled])) if labelled else None
-
-
-def without_objects(classes: ClassSet) -> frozenset[int]:
-    """Class ids that have no objects: backgrounds and ignored ones."""
-    return frozenset(
-        {*classes.ignore, *(info.id for info in classes.classes if info.name.lower() in ("background", "_background_"))}
-    )
 
 
 # Sheets -----------------------------------------------------------------------------------------------------------------------

@@ -42,7 +42,6 @@ from experiments.common import (
     plain,
     sheet,
     train_on,
-    without_objects,
     write_json,
 )
 
@@ -80,7 +79,7 @@ def diversity_of_masks(
     found = {
         "figure": 10, "run": str(real.system.path), "system": real.system.system, "weights": real.system.digest, "seed": seed,
         "data": real.data.source, "temperature": temperature, "layouts": names, "each": each, "judge": judge.about["sha256"],
-        "pixels": _pixel_distances(images, groups, test_images, test_groups, without_objects(real.classes)),
+        "pixels": _pixel_distances(images, groups, test_images, test_groups, real.classes.without_objects),
         "features": _feature_distances(judge, real, images, groups, test_images, test_groups),
         "copies": {
             "nearest_is_own": float(np.mean(own)), "draws": len(drawn), "training_images": len(training),

@@ -39,7 +39,6 @@ from experiments.common import (
     plain,
     sheet,
     train_on,
-    without_objects,
     write_json,
 )
 
@@ -97,7 +96,7 @@ class TwoObjects:
 
 def two_objects(system: TrainedSystem, symbols: Array) -> TwoObjects | None:
     """The layout when it keeps the rule and holds two objects, else None; symbols (H, W)."""
-    layout, without = system.config.symbol_table.layout(symbols, system.config.has_instances), without_objects(system.classes)
+    layout, without = system.config.symbol_table.layout(symbols, system.config.has_instances), system.classes.without_objects
     numbered, classes = object_map(layout.label_map, layout.instances, without)
     scene = scene_objects(layout.label_map, layout.instances, without)
     empty = symbols[np.isin(layout.label_map, sorted(without))]
@@ -161,7 +160,7 @@ def _drawn_layouts(system: TrainedSystem, count: int, seed: int) -> torch.Tensor
 
 def _rule(system: TrainedSystem, layouts: torch.Tensor) -> dict[str, Any]:
     """How many break the rule."""
-    table, has_instances, without = system.config.symbol_table, system.config.has_instances, without_objects(system.classes)
+    table, has_instances, without = system.config.symbol_table, system.config.has_instances, system.classes.without_objects
     read = [table.layout(ids, has_instances) for ids in layouts.numpy()]
     speck = max(round(SPECK * read[0].label_map.size), 2)
     found: dict[str, Any] = {"rule": OneInCenter().text}
@@ -273,7 +272,7 @@ def _accepted(real: RealData, judge: Judge, chosen: list[TwoObjects], out: Path,
 
 def _read(real: RealData, judge: Judge, pairs: Sequence[AnnotatedImage]) -> dict[str, Any]:
     """What the judge finds of the labelled objects, and how many images break the rule as it reads them."""
-    without, ids = without_objects(real.classes), np.array(real.classes.ids)
+    without, ids = real.classes.without_objects, np.array(real.classes.ids)
     readings = judge.predict(np.stack([pair.image for pair in pairs]))
     found, scenes, labelled = [], [], []
     for pair, reading in zip(pairs, readings, strict=True):

@@ -39,7 +39,6 @@ from experiments.common import (
     plain,
     sheet,
     train_on,
-    without_objects,
     write_json,
 )
 
@@ -146,7 +145,7 @@ def scaled(symbols: Array, mask: Array, scale: float, ground: int, symbol: int) 
 def _median_object(system: TrainedSystem, class_id: int, median: float, alone: bool) -> _Object:
     """The object nearest to the median area of all that are the only one of their class and touch no border."""
     table, has_instances = system.config.symbol_table, system.config.has_instances
-    without = without_objects(system.classes)
+    without = system.classes.without_objects
     best: tuple[float, _Object] | None = None
     for ids in system.training_layouts()[:AT_MOST].numpy():
         layout = table.layout(ids, has_instances)
@@ -207,7 +206,7 @@ def _agreement(asked: Array, read: Array) -> dict[str, Any]:
 
 def _of_real(judge: Judge, real: RealData, class_id: int) -> dict[str, Any]:
     """The same figures of test views that hold one object of the class."""
-    place, without = real.classes.ids.index(class_id), without_objects(real.classes)
+    place, without = real.classes.ids.index(class_id), real.classes.without_objects
     ids = np.array(real.classes.ids)
     chosen = []
     for i, labels in enumerate(real.real.labels):

@@ -13,8 +13,9 @@ Each row is a run. Per row, with a U-Net of one size and one number of steps thr
     obedience, coherence, copies, reconstruction    as in `labelmint evaluate`; near-copies are left out where labels are judged
 
 Dice is of all pixels of the test views together, mean over the foreground classes labelled there, and over the seeds (of the U-Nets;
-samples are drawn once). Systems without a layout prior take the layouts of their training part, so their coherence is that of the
-data. Every row is kept in OUT/rows and made again only when its weights, data or options change; U-Nets and samples likewise, so a
+samples are drawn once). Systems without a layout prior draw at the layouts of the test part: at those of their training part an image
+of a scene that the layout decides is near to the training image. Copies are searched among all training images. Every row is
+kept in OUT/rows and made again only when its weights, data or options change; U-Nets and samples likewise, so a
 stopped command goes on where it was.
 """
 
@@ -62,6 +63,8 @@ from labelmint.training.run import RunFolder
 __all__ = ["Published", "TableOne", "main", "table"]
 
 SHOWN = 8
+_ALL = 1 << 30
+_FEWEST = 20  # samples that a row is of
 SMOKE_MINUTES = {"cpu": 10, "cuda": 2}  # a shorter training is a smoke test
 
 
@@ -107,13 +110,14 @@ def table(
 ) -> dict[str, Any]:
     """Write table1.md, table1.json and samples.png; answer what the second holds."""
     source = labelmint.read(data)
-    opened = {name: open_real(run, source, device=options.device, at_most=options.at_most) for name, run in runs.items()}
+    opened = {name: open_real(run, source, device=options.device, at_most=_ALL) for name, run in runs.items()}
     first = _agreeing(opened)
     (out / "rows").mkdir(parents=True, exist_ok=True)
     report = plain(tell)
-    tell(f"U-Nets on {len(first.training)} real pairs, {options.seeds} seeds")
+    learned = first.training[: options.at_most]
+    tell(f"U-Nets on {len(learned)} of {len(first.training)} real pairs, {options.seeds} seeds")
     judges = [
-        train_on(first.training, first.validation, first, out / "unets" / f"real-{seed}", steps=options.judge_steps, seed=seed,
+        train_on(learned, first.validation, first, out / "unets" / f"real-{seed}", steps=options.judge_steps, seed=seed,
                  device=options.device, report=report)
         for seed in range(options.seed, options.seed + max(options.seeds, 1))
     ]  # fmt: skip
@@ -134,7 +138,10 @@ def table(
         rows[name] = row
     found = {
         "table": which.name, "data": source.source, "data_sha256": digest, "size": list(first.system.size),
-        "real_pairs": {"training": len(first.training), "validation": len(first.validation), "test_views": len(first.real)},
+        "real_pairs": {
+            "learned": len(learned), "training": len(first.training), "validation": len(first.validation),
+            "test_views": len(first.real),
+        },
         **decisive, "dice_real_only": _mean(alone), "rows": rows, "published": [dataclasses.asdict(row) for row in which.published],
         "differs": list(which.differs),
     }  # fmt: skip
@@ -184,7 +191,8 @@ def _row(name: str, real: RealData, judge: Judge, out: Path, options: _Options, 
     scores: dict[str, list[float | None]] = {"real_and_synthetic": [], "synthetic_only": []}
     for seed in _seeds(options):
         folder = out / "unets" / name
-        both = train_on([*real.training, *pairs], real.validation, real, folder / f"both-{seed}", steps=options.judge_steps,
+        learned = real.training[: options.at_most]
+        both = train_on([*learned, *pairs], real.validation, real, folder / f"both-{seed}", steps=options.judge_steps,
                         seed=seed, device=options.device, report=report)  # fmt: skip
         only = train_on(pairs[held_out:], pairs[:held_out], real, folder / f"only-{seed}", steps=options.judge_steps, seed=seed,
                         device=options.device, report=report)  # fmt: skip
@@ -193,7 +201,7 @@ def _row(name: str, real: RealData, judge: Judge, out: Path, options: _Options, 
     return {
         "system": real.system.system,
         "run": str(real.about.path),
-        "layouts": "drawn" if real.system.has_layout_prior else "training layouts of the run",
+        "layouts": "drawn" if real.system.has_layout_prior else "of the test part",
         **_training(real),
         **{f"dice_{name}": _mean(values) for name, values in scores.items()},
         "figures": _figures(name, real, views, judge, out, options, report),
@@ -201,10 +209,14 @@ def _row(name: str, real: RealData, judge: Judge, out: Path, options: _Options, 
 
 
 def _samples(name: str, real: RealData, out: Path, options: _Options, report: Report) -> Views:
-    """Samples drawn once; a folder that other weights or options left is replaced."""
-    wanted = f"{real.system.digest} {options.n} {options.seed} {options.temperature:g}"
+    """Samples drawn once for these weights and options."""
+    wanted = f"{real.system.digest} {options.n} {options.seed} {options.temperature:g} test layouts"
     folder = out / "samples" / f"{name}-{hashlib.sha256(wanted.encode()).hexdigest()[:12]}"
-    mint(real.system, folder, n=options.n, seed=options.seed, temperature=options.temperature, resume=True, report=report)
+    test = None if real.system.has_layout_prior else real.data.subset(real.about.parts.test)
+    mint(
+        real.system, folder, n=options.n, seed=options.seed, temperature=options.temperature, resume=True, report=report,
+        layouts=test, warn=lambda line: None,
+    )  # fmt: skip
     return views_of_samples(labelmint.read(folder, format="folder"), real.classes, real.system.size, real.channels)
 
 
@@ -236,7 +248,11 @@ def _figures(
         seed=options.seed, report=report,
     )  # fmt: skip
     section, copies = copied(material)
-    kept = ~copies if (~copies).sum() >= 20 else np.ones(len(views), bool)
+    kept = ~copies
+    if kept.sum() < _FEWEST:
+        raise InputError(
+            f"{name}: only {int(kept.sum())} of {len(kept)} samples are no near-copies, too few to judge; draw more (-n)"
+        )
     sections = [
         section,
         obedience(material, kept),
@@ -245,9 +261,10 @@ def _figures(
         likelihood(real.system, real.data.subset(real.about.parts.test), folder, None),
     ]
     figures = [figure for section in sections for figure in section.figures]
-    return {
+    found: dict[str, Any] = {
         figure.name: figure.model_dump(mode="json", include={"value", "low", "high", "real", "refused"}) for figure in figures
     }
+    return found | {"judged": {"value": int(kept.sum()), "real": None}}
 
 
 def _training(real: RealData) -> dict[str, Any]:
@@ -273,6 +290,7 @@ def _mean(values: Sequence[float | None]) -> dict[str, Any]:
 # What people read -------------------------------------------------------------------------------------------------------------
 
 _COLUMNS = (
+    ("samples judged", "judged"),
     ("real -> synthetic", "obedience.dice"), ("obedience ratio", "obedience.ratio"),
     ("Fréchet (judge features)", "fidelity.frechet_distance"), ("coverage", "fidelity.coverage"),
     ("layouts against learned rules, %", "coherence.learned_layouts"), ("images, %", "coherence.learned_images"),
@@ -289,7 +307,8 @@ def _markdown(which: TableOne, found: dict[str, Any]) -> str:
         f"# {which.title}", "",
         f"{found['n']} samples a run, U-Nets of {found['judge_steps']} steps of 32, "
         f"seeds: {max(found['seeds'], 1)} (mean; each in table1.json), "
-        f"{found['real_pairs']['training']} real training pairs, {found['real_pairs']['test_views']} test views of "
+        f"{found['real_pairs']['learned']} real training pairs (the systems learned from "
+        f"{found['real_pairs']['training']}), {found['real_pairs']['test_views']} test views of "
         f"{found['size'][0]}x{found['size'][1]}.",
         f"Dice with real pairs alone: **{_text(alone)}**. In brackets the same figure of real data.", "",
         "| " + " | ".join(head) + " |", "| " + " | ".join(["---"] * 2 + ["---:"] * (len(head) - 2)) + " |",

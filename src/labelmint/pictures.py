@@ -42,7 +42,7 @@ def palette(classes: ClassSet) -> dict[int, tuple[int, int, int]]:
 
 
 def _is_background(classes: ClassSet, class_id: int) -> bool:
-    return class_id not in classes.ignore and classes.name_of(class_id).lower() in ("background", "_background_")
+    return class_id not in classes.ignore and class_id in classes.without_objects
 
 
 def _color(place: int) -> tuple[int, int, int]:

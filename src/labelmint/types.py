@@ -87,6 +87,12 @@ class ClassSet:
         """Name of a class id; "ignore" for ignore ids."""
         return {info.id: info.name for info in self.classes}.get(class_id, "ignore")
 
+    @property
+    def without_objects(self) -> frozenset[int]:
+        """Ids that are no objects: ignored ones, and classes named "background", or "background" and a word more."""
+        named = {info.id for info in self.classes if info.name.lower().strip("_").split(" ")[0] == "background"}
+        return frozenset({*named, *self.ignore})
+
     def unknown(self, label_map: Array) -> dict[int, int]:
         """Ids of a label map that are neither classes nor ignored, each with its count of pixels."""
         values, counts = np.unique(label_map, return_counts=True)

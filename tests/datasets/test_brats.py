@@ -180,3 +180,12 @@ def test_bad_folders_are_refused(tmp_path: Path) -> None:
             save_volume(tmp_path / part / "same" / f"same_{role}.nii", values)
     with pytest.raises(InputError, match="another patient is named 'same'"):
         prepare_brats(tmp_path)
+
+
+def test_the_background_of_each_mode_is_no_object() -> None:
+    from labelmint.types import ClassInfo, ClassSet
+
+    classes = ClassSet(
+        (ClassInfo(id=0, name="background FLAIR"), ClassInfo(id=1, name="Background"), ClassInfo(id=2, name="backgrounds"))
+    )
+    assert classes.without_objects == {0, 1, 255}

@@ -1,4 +1,4 @@
-"""A data set in its original layout, on its way to the format `folder`: what each of malaria, brats and cityscapes hands over.
+"""A data set in its original layout, on its way to the format `folder`: what each of malaria, brats, cityscapes and clevr hands over.
 
 The original is read item by item (an image, a patient). All pairs of an item lie on one side of the split, and a regular
 expression finds the group of a pair in its name, for `--group-by` in training.
@@ -107,6 +107,10 @@ def write_prepared(prepared: Prepared, out: str | Path, tell: Callable[[int, int
     with new_folder(out) as folder:
         write(pairs(), folder, format="folder", classes=prepared.classes)
         train, test = names[False], names[True]
+        if not train:
+            raise InputError(
+                f"{prepared.source}: all {len(test)} pairs are for testing and none to train on; more items are needed"
+            )
         write_splits(folder, [*train, *test], train, test or None)
         written = Written(pairs=len(train) + len(test), train=len(train), test=len(test))
         write_text(folder / "prepared.json", _card(prepared, written))

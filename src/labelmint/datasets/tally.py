@@ -41,8 +41,7 @@ class Tally:
 
 def ids_without_objects(data: DataSet) -> frozenset[int]:
     """Ids that are no objects: the background and what is ignored."""
-    named = {info.id for info in data.classes.classes if info.name.lower() in ("background", "_background_")}
-    return frozenset({*named, *data.classes.ignore})
+    return data.classes.without_objects
 
 
 def add(

@@ -46,7 +46,7 @@ def size_warnings(system: TrainedSystem, layouts: Tensor, used: Sequence[int]) -
 
 def object_sizes(system: TrainedSystem, layouts: Tensor) -> Sizes:
     """Area, width and height in pixels, (M, 3), of the M objects of each class id in symbol maps (N, H, W)."""
-    without = _without_objects(system.classes)
+    without = system.classes.without_objects
     table, has_instances = system.config.symbol_table, system.config.has_instances
     found: dict[int, list[Array]] = {}
     for ids in layouts.numpy():
@@ -55,13 +55,6 @@ def object_sizes(system: TrainedSystem, layouts: Tensor) -> Sizes:
         for class_id, sizes in zip(classes, _sizes(numbered, len(classes)), strict=True):
             found.setdefault(class_id, []).append(sizes)
     return {class_id: np.array(rows, np.int64) for class_id, rows in sorted(found.items())}
-
-
-def _without_objects(classes: ClassSet) -> frozenset[int]:
-    """Class ids that have no objects: backgrounds and ignored ones."""
-    return frozenset(
-        {*classes.ignore, *(info.id for info in classes.classes if info.name.lower() in ("background", "_background_"))}
-    )
 
 
 def _sizes(numbered: Array, count: int) -> Array:

@@ -117,7 +117,7 @@ def _measured_size(request: Request) -> tuple[int, int]:
 def _shrunken(request: Request, size: tuple[int, int]) -> Request:
     """The request at another size, with attention at the same stages."""
     tokenizer = request.settings.tokenizer
-    below = tokenizer.attention_below * min(size) // min(request.size)
+    below = -(-tokenizer.attention_below * min(size) // min(request.size))  # rounded up: no stage may lose it
     settings = request.settings.model_copy(update={"tokenizer": tokenizer.model_copy(update={"attention_below": below})})
     return request.model_copy(update={"size": size, "settings": settings})
 

@@ -93,6 +93,39 @@ def test_the_camera_is_found_from_the_pixel_coordinates(seed: int) -> None:
     assert (both[0] != both[1]).sum() < 0.1 * (both[1] > 0).sum()
 
 
+def test_pictures_of_another_shape_have_the_focal_length_of_their_width(tmp_path: Path) -> None:
+    """Blender's camera, written out: 35 mm over a sensor of 32 mm across the width."""
+    drawn, content = original(1)
+    camera = np.asarray(drawn.camera)
+    forward = -camera / np.linalg.norm(camera)
+    right = np.cross(forward, (0.0, 0.0, 1.0))
+    right /= np.linalg.norm(right)
+    for one, thing in zip(drawn.objects, content["objects"], strict=True):  # type: ignore[call-overload]
+        away = np.asarray(one.center) - camera
+        scale = 480 * 35 / 32 / (away @ forward)
+        thing["pixel_coords"] = [240 + scale * (away @ right), 160 - scale * (away @ np.cross(right, forward)), away @ forward]
+    root = folder_of(tmp_path, content)
+    write_png(root / "images" / "CLEVR_new_000000.png", np.zeros((320, 480, 3), np.uint8))
+    ((picture, found),) = find_scenes(root)
+    wanted = outline_map(dataclasses.replace(drawn, field=8 / 9), (320, 480))
+    instances = read_pair(picture, found).layout.instances
+    assert instances is not None
+    assert (instances != wanted).sum() < 0.02 * (wanted > 0).sum()
+
+
+def test_a_scene_takes_the_picture_of_its_own_split_and_doubled_names_are_refused(tmp_path: Path) -> None:
+    root = folder_of(tmp_path, {**original(1)[1], "split": "val"})
+    (root / "images" / "CLEVR_new_000000.png").unlink()
+    for part in ("train", "val"):
+        (root / "images" / part).mkdir()
+        write_png(root / "images" / part / "CLEVR_new_000000.png", np.zeros((240, 320, 3), np.uint8))
+    ((picture, _),) = find_scenes(root)
+    assert picture.parent.name == "val"
+    (root / "scenes" / "other.json").write_text(json.dumps({**original(1)[1], "split": "train"}))
+    with pytest.raises(InputError, match="several scenes"):
+        find_scenes(root)
+
+
 def test_nearer_objects_cover_farther_ones() -> None:
     def thing(place: tuple[float, float]) -> SceneObject:
         return SceneObject(shape="sphere", color="red", material="rubber", size="large", place=place)
@@ -146,6 +179,9 @@ def test_an_object_of_which_nothing_is_seen_is_left_out() -> None:
         ({"image_filename": "other.png", "objects": []}, "is missing"),
         ({"image_filename": "CLEVR_new_000000.png"}, "not a scene of CLEVR"),
         ({"image_filename": "CLEVR_new_000000.png", "objects": [{"shape": "cone"}]}, "not a scene of CLEVR"),
+        ({"image_filename": "CLEVR_new_000000.png", "objects": [], "camera": [0, 0, 5]}, "off the vertical axis"),
+        ({"image_filename": "CLEVR_new_000000.png", "objects": [], "field": 0}, "off the vertical axis"),
+        ({"image_filename": "CLEVR_new_000000.png", "objects": [], "field": int("9" * 400)}, "not a scene of CLEVR"),
     ],
 )
 def test_what_is_no_scene_is_refused_in_one_line(tmp_path: Path, content: object, said: str) -> None:

@@ -3,8 +3,8 @@
     OUT.partial/recipe.json    what decides the pictures; another recipe is refused
     OUT.partial/scenes/NAME.json    written last for each picture, so that what has one is done
 
-Picture i depends on (seed, kind, i, size, samples) alone. A scene in which an object is hidden, or reaches out of the picture by
-more than a little, is drawn again, as CLEVR does.
+Picture i depends on (seed, kind, i, size, samples) alone. A scene in which an object is hidden, or
+touches the border, is drawn again as a whole, which favors few and small objects.
 """
 
 from __future__ import annotations
@@ -68,6 +68,8 @@ def make_clevr(
     recipe = {"kind": kind, "n": n, "size": list(chosen), "samples": samples, "seed": seed}
     _begin(partial, recipe)
     names = [f"clevr_{i:06d}" for i in range(n)]
+    for part in ("images", "labels", "scenes"):
+        (partial / part).mkdir(exist_ok=True)
     missing = [i for i in range(n) if not (partial / "scenes" / f"{names[i]}.json").is_file()]
     tell(n - len(missing), n)
     for done, _ in enumerate(_rendered(partial, recipe, missing, processes or os.cpu_count() or 1), start=n - len(missing) + 1):
@@ -98,16 +100,14 @@ def _begin(partial: Path, recipe: dict[str, Any]) -> None:
     from labelmint.formats.files import dump_json, read_json, write_text
 
     file = partial / "recipe.json"
-    if partial.exists():
+    if partial.exists() and not (partial.is_dir() and not any(partial.iterdir())):
         before = read_json(file) if file.is_file() else None
         if before != recipe:
             raise InputError(
                 f"{partial}: was begun with another recipe ({before}); give the same options to go on, or remove that folder"
             )
         return
-    (partial / "scenes").mkdir(parents=True)
-    for part in ("images", "labels"):
-        (partial / part).mkdir()
+    partial.mkdir(parents=True, exist_ok=True)
     write_text(file, dump_json(recipe))
 
 

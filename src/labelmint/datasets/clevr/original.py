@@ -1,6 +1,6 @@
 """CLEVR as it was published: its scene files and pictures, read with exact label maps.
 
-    images/NAME.png, or images/SPLIT/NAME.png             320x240 pictures
+    images/NAME.png, or images/SPLIT/NAME.png             pictures of 320x240 or 480x320
     scenes/NAME.json, or scenes/CLEVR_SPLIT_scenes.json   one scene a file, or {"scenes": [...]}
 
 CLEVR has no masks, but its scenes have all that decides them save the camera's place, which it jitters by up to 0.5 each way. It is found
@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw
 from scipy.optimize import least_squares
 from scipy.spatial import ConvexHull
 
-from labelmint.datasets.clevr.scenes import CAMERA, CLEVR_CLASSES, Scene, layout_of
+from labelmint.datasets.clevr.scenes import CAMERA, CLEVR_CLASSES, ORIGINAL_SIZE, Scene, layout_of
 from labelmint.datasets.clevr.shapes import surface_of
 from labelmint.datasets.prepared import Prepared, held_out
 from labelmint.errors import InputError
@@ -31,6 +31,7 @@ from labelmint.types import AnnotatedImage, Array
 __all__ = ["CLEVR_CLASSES", "find_scenes", "fit_camera", "outline_map", "prepare_clevr", "read_pair"]
 
 _JITTER = 0.5
+_FARTHEST = 0.8  # of a camera from the mean place, along each axis; ten real ones lie within 0.6
 _MOST_PIXELS = 1 << 20  # CLEVR's have 76,800; outlines take 256 bytes a pixel
 _FINER = 8  # outlines are drawn this much finer, and the middle of each pixel is read
 
@@ -44,6 +45,11 @@ def find_scenes(source: str | Path) -> list[tuple[Path, Mapping[str, Any]]]:
     files = sorted((root / "scenes").glob("*.json"))
     if not files:
         raise InputError(f"{root}: no scenes/*.json there; --source takes CLEVR's folder, with images/ and scenes/")
+    folders = [root / "images", *sorted(path for path in (root / "images").glob("*") if path.is_dir())]
+    pictures: dict[str, list[Path]] = {}
+    for folder in folders:
+        for path in folder.glob("*.png"):
+            pictures.setdefault(path.name, []).append(path)
     found = []
     for file in files:
         content = read_json(file)
@@ -52,25 +58,38 @@ def find_scenes(source: str | Path) -> list[tuple[Path, Mapping[str, Any]]]:
         scenes = content.get("scenes", [content])
         if not isinstance(scenes, list):
             raise InputError(f"{file}: 'scenes' must be a list")
-        found += [(_picture_of(root, scene, file), scene) for scene in scenes]
+        found += [(_picture_of(pictures, scene, file), scene) for scene in scenes]
+    names = [picture.stem for picture, _ in found]
+    doubled = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if doubled:
+        raise InputError(f"{root}: {len(doubled)} pictures have several scenes, first {doubled[0]!r}; keep one of each name")
     return sorted(found, key=lambda pair: pair[0].name)
 
 
-def _picture_of(root: Path, scene: Any, file: Path) -> Path:
+def _picture_of(pictures: Mapping[str, list[Path]], scene: Any, file: Path) -> Path:
     name = scene.get("image_filename") if isinstance(scene, dict) else None
     if not isinstance(name, str) or Path(name).name != name:
         raise InputError(f"{file}: a scene names no picture (image_filename)")
-    where = [root / "images" / name, *(folder / name for folder in sorted((root / "images").glob("*")) if folder.is_dir())]
-    path = next((path for path in where if path.is_file()), None)
-    if path is None:
-        raise InputError(f"{root / 'images'}: the picture {name} of {file.name} is missing; fetch it, or remove its scene")
-    return path
+    places = pictures.get(name, [])
+    if len(places) > 1:  # the split's own folder, where several hold the name
+        places = [path for path in places if path.parent.name == scene.get("split")]
+    if len(places) != 1:
+        raise InputError(
+            f"{file}: its picture {name} is {'missing' if not places else 'doubled'} in images/; fetch it, or remove its scene"
+        )
+    return places[0]
 
 
 def read_pair(picture: Path, scene: Mapping[str, Any]) -> AnnotatedImage:
     """A picture of CLEVR with its exact layout; objects that nothing is seen of are left out."""
     image = read_image(picture, max_pixels=_MOST_PIXELS)
-    known = fit_camera(Scene.from_json(scene, str(picture)), scene, image.shape[:2], str(picture))
+    drawn = Scene.from_json(scene, str(picture))
+    if "field" not in scene:  # the original's focal length is one of the width, ours of the height
+        drawn = dataclasses.replace(drawn, field=ORIGINAL_SIZE[1] / ORIGINAL_SIZE[0] * image.shape[0] / image.shape[1])
+    known = fit_camera(drawn, scene, image.shape[:2], str(picture))
+    depths = known.project(np.array([one.center for one in known.objects]).reshape(-1, 3), image.shape[:2])[:, 2]
+    if known.objects and not (depths > 2 * np.array([one.radius for one in known.objects])).all():
+        raise InputError(f"{picture}: an object of its scene lies at the camera or behind it; the scene is not one of CLEVR")
     owners = outline_map(known, image.shape[:2])
     return AnnotatedImage(name=picture.stem, image=image, layout=layout_of(known, owners))
 
@@ -83,6 +102,8 @@ def fit_camera(scene: Scene, content: Mapping[str, Any], size: tuple[int, int], 
         pixels = np.array([one["pixel_coords"][:2] for one in content["objects"]], dtype=float).reshape(-1, 2)
     except (KeyError, TypeError, ValueError):
         raise InputError(f"{what}: its scene lacks pixel_coords, which tell where the camera stood") from None
+    if not (np.abs(pixels) < 1e5).all():
+        raise InputError(f"{what}: pixel_coords of its scene lie far outside of any picture")
     centers = np.array([one.center for one in scene.objects])
 
     def errors(place: Array) -> Array:
@@ -93,9 +114,9 @@ def fit_camera(scene: Scene, content: Mapping[str, Any], size: tuple[int, int], 
 
     found = least_squares(errors, CAMERA)
     worst = float(np.abs(found.fun[: pixels.size]).max())
-    if not np.isfinite(worst) or worst > 3:
+    if not np.isfinite(worst) or worst > 3 or np.abs(found.x - CAMERA).max() > _FARTHEST:
         raise InputError(
-            f"{what}: the picture of {size[1]}x{size[0]} does not fit its scene (objects are {worst:.1f} pixels off)"
+            f"{what}: the picture of {size[1]}x{size[0]} does not fit its scene (objects are {worst:.3g} pixels off)"
         )
     x, y, z = (float(value) for value in found.x)
     return dataclasses.replace(scene, camera=(x, y, z))

@@ -1,7 +1,7 @@
 """CLEVR scenes: which objects lie where, under which camera and lights; drawn at random, or read from CLEVR's own files.
 
     clevr-64     2 to 4 objects anywhere, as in CLEVR: two sizes, two materials, camera and lights jittered
-    clevr-192    one large metal object in the center, and for three scenes in four a second one around it: each mirrors the other
+    clevr-192    one large metal object in the center, and for about 73 % of them a second one around it: each mirrors the other
                  only when they are near
 
 Coordinates are CLEVR's: the ground is z = 0, a unit is about the height of a large object, the camera looks at the origin. A class is
@@ -166,9 +166,11 @@ class Scene:
         try:
             objects = tuple(_read_object(one) for one in content["objects"])
             shifts = tuple(_triple(shift) for shift in content.get("light_shifts", ((0.0, 0.0, 0.0),) * 3))
-            camera = _triple(content.get("camera", CAMERA))
-            return Scene(objects=objects, camera=camera, light_shifts=shifts, field=float(content.get("field", 1.0)))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            camera, field = _triple(content.get("camera", CAMERA)), float(content.get("field", 1.0))
+            if math.hypot(*camera[:2]) < 1e-3 or not 0.1 <= field <= 10:
+                raise ValueError("the camera must stand off the vertical axis, with a field of 0.1 to 10")
+            return Scene(objects=objects, camera=camera, light_shifts=shifts, field=field)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise InputError(
                 f"{what}: not a scene of CLEVR ({error!r}); expected objects with shape, color, size and 3d_coords"
             ) from None
@@ -190,9 +192,12 @@ def _read_object(content: Mapping[str, Any]) -> SceneObject:
         if content[key] not in known:
             raise ValueError(f"{key} {content[key]!r} is none of {', '.join(known)}")
     x, y, _ = _triple(content["3d_coords"])
+    rotation = float(content.get("rotation", 0.0))
+    if not math.isfinite(rotation):
+        raise ValueError("a rotation must be finite")
     return SceneObject(
         shape=content["shape"], color=content["color"], material=content["material"], size=content["size"],
-        place=(x, y), rotation=float(content.get("rotation", 0.0)),
+        place=(x, y), rotation=rotation,
     )  # fmt: skip
 
 
