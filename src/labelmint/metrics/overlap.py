@@ -14,7 +14,7 @@ import numpy.typing as npt
 from labelmint.errors import InputError
 from labelmint.types import Array
 
-__all__ = ["confusion", "dice", "iou", "pixel_accuracy"]
+__all__ = ["check_indices", "confusion", "dice", "iou", "pixel_accuracy"]
 
 
 def confusion(labels: Array, predictions: Array, classes: int) -> npt.NDArray[np.int64]:
@@ -28,16 +28,21 @@ def confusion(labels: Array, predictions: Array, classes: int) -> npt.NDArray[np
     Returns (N, K, K), rows = label, columns = prediction.
     Raises InputError when the shapes differ or an index is outside its range.
     """
-    if labels.shape != predictions.shape or labels.ndim != 3:
-        raise InputError(f"labels and predictions must have one shape (N, H, W); got {labels.shape} and {predictions.shape}")
-    _check_range("labels", labels, -1, classes)
-    _check_range("predictions", predictions, 0, classes)
+    check_indices(labels, predictions, classes)
     counts = np.zeros((len(labels), classes, classes), np.int64)
     for image, (label, prediction) in enumerate(zip(labels, predictions, strict=True)):
         seen = label >= 0
         joint = label[seen].astype(np.int64) * classes + prediction[seen]
         counts[image] = np.bincount(joint, minlength=classes * classes).reshape(classes, classes)
     return counts
+
+
+def check_indices(labels: Array, predictions: Array, classes: int) -> None:
+    """Raise InputError unless labels and predictions have one shape (N, H, W) and hold indices of the classes, labels also -1."""
+    if labels.shape != predictions.shape or labels.ndim != 3:
+        raise InputError(f"labels and predictions must have one shape (N, H, W); got {labels.shape} and {predictions.shape}")
+    _check_range("labels", labels, -1, classes)
+    _check_range("predictions", predictions, 0, classes)
 
 
 def _check_range(name: str, indices: Array, low: int, classes: int) -> None:

@@ -1,0 +1,90 @@
+"""Layouts of a data set, varied: each is turned, zoomed and shifted, and objects of another are put into it.
+
+    s = s_i(A p) where no object of s_j was taken, else s_j(B p),    i, j, A, B and the objects drawn for each sample
+
+What a few labelled images lack most is other arrangements of their objects. This source makes them without a prior that would have
+to be trained: the layouts are as varied as copy-paste makes them, and the image generator draws each of them as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from labelmint.protocols import Seed
+from labelmint.types import Array, LayoutBatch
+
+__all__ = ["VariedLayouts"]
+
+_ZOOM, _SHIFT, _PASTED = (
+    1.4,
+    0.15,
+    0.7,
+)  # the largest factor, the largest shift of the base (of the side), share that gets objects
+_TURN = 45.0  # degrees, where right-angle turns keep labels true; a third of it where they do not
+
+
+class VariedLayouts:
+    """LayoutSource that varies given layouts.
+
+    Arguments:
+        ids: (N, H, W) symbol indices.
+        background: symbols that are no objects; they are never put into another layout.
+        augment: "flips" and "turns" where they keep labels true.
+        per_layout: samples in a row that share a layout.
+    """
+
+    def __init__(self, ids: Tensor, background: Collection[int], augment: Collection[str] = (), per_layout: int = 1) -> None:
+        if len(ids) == 0 or per_layout < 1:
+            raise ValueError(f"needs at least one layout and per_layout >= 1, got {len(ids)} and {per_layout}")
+        self._ids, self._device = ids.cpu().numpy(), ids.device
+        self._background, self._augment, self._per_layout = sorted(background), frozenset(augment), per_layout
+
+    def sample(self, seeds: Sequence[Seed], *, temperature: float = 1.0) -> LayoutBatch:
+        """Temperature has no meaning here."""
+        maps = [self._one(np.random.default_rng([seed, 4, index // self._per_layout])) for seed, index in seeds]
+        return LayoutBatch(torch.from_numpy(np.stack(maps)).to(self._device))
+
+    def _one(self, rng: np.random.Generator) -> Array:
+        base = self._moved(rng, self._ids[rng.integers(len(self._ids))], _SHIFT)
+        if rng.random() >= _PASTED:
+            return base
+        donor = self._moved(rng, self._ids[rng.integers(len(self._ids))], 0.5)
+        objects = _objects(donor, self._background)
+        count = int(objects.max())
+        taken = rng.permutation(np.arange(1, count + 1))[: int(rng.integers(1, count + 1))] if count else np.array([], int)
+        return np.where(np.isin(objects, taken), donor, base)
+
+    def _moved(self, rng: np.random.Generator, ids: Array, shift: float) -> Array:
+        """Flipped, turned, zoomed and shifted; mirrored at the edges."""
+        for axis in (0, 1) if "flips" in self._augment else ():
+            ids = np.flip(ids, axis) if rng.random() < 0.5 else ids
+        turn = _TURN / 3
+        if "turns" in self._augment:
+            turn, ids = _TURN, np.rot90(ids, int(rng.integers(4)))
+        angle, zoom = np.deg2rad(rng.uniform(-turn, turn)), np.exp(rng.uniform(-np.log(_ZOOM), np.log(_ZOOM)))
+        height, width = ids.shape
+        rows = (np.arange(height) + 0.5 - height / 2)[:, None] / zoom
+        columns = (np.arange(width) + 0.5 - width / 2)[None] / zoom
+        down, right = rng.uniform(-shift, shift, 2) * ids.shape
+        from_rows = np.cos(angle) * rows - np.sin(angle) * columns + height / 2 + down
+        from_columns = np.sin(angle) * rows + np.cos(angle) * columns + width / 2 + right
+        moved: Array = ids[_mirrored(from_rows, height), _mirrored(from_columns, width)]
+        return moved
+
+
+def _mirrored(places: Array, side: int) -> Array:
+    """Pixel indices of places, those beyond an edge mirrored at it."""
+    around = np.floor(places).astype(int) % (2 * side)
+    return np.where(around < side, around, 2 * side - 1 - around)
+
+
+def _objects(ids: Array, background: Sequence[int]) -> Array:
+    """(H, W): 0 on the background, 1, 2, ... on the connected pieces of all other symbols."""
+    from skimage import measure
+
+    components: Array = measure.label(np.where(np.isin(ids, background), 0, ids.astype(np.int32) + 1), connectivity=1)  # type: ignore[no-untyped-call]
+    return components

@@ -1,0 +1,63 @@
+"""Batches of real and synthetic pairs in a given proportion, augmented or not.
+
+    P(an item is synthetic) = ratio / (1 + ratio)
+
+A batch is a function of (seed, step) alone, as those of `Pairs` are.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+
+from labelmint.segmenters.augmentation import augment
+from labelmint.segmenters.copy_paste import CopyPaste
+from labelmint.training.pairs import Pairs
+from labelmint.types import Array, Batch, LayoutBatch
+
+__all__ = ["Mixture"]
+
+TURN, SMALL_TURN = 45.0, 15.0  # degrees: where right-angle turns keep labels true, and where they do not
+
+
+class Mixture:
+    """Training batches of a segmenter.
+
+    Arguments:
+        real, synthetic: pairs with class indices; None where the ratio asks for none.
+        ratio: synthetic pairs for each real one, 0 to infinity.
+        turn: the largest turn of the classical augmentation in degrees; None leaves images as they are.
+        copy_paste: what pastes into real pairs, or None.
+    """
+
+    def __init__(
+        self, real: Pairs | None, synthetic: Pairs | None, *, ratio: float, turn: float | None, copy_paste: CopyPaste | None, seed: int
+    ) -> None:  # fmt: skip
+        if (real is None and not math.isinf(ratio)) or (synthetic is None and ratio > 0):
+            raise ValueError(f"a ratio of {ratio:g} needs pairs that are not there")
+        self._real, self._synthetic, self._turn, self._paste, self.seed = real, synthetic, turn, copy_paste, seed
+        self._share = 1.0 if math.isinf(ratio) else ratio / (1 + ratio)
+
+    def batch(self, step: int, size: int) -> Batch:
+        """The batch of a step."""
+        rngs = np.random.default_rng([self.seed, 2, step]).spawn(size)
+        views = [self._view(rng) for rng in rngs]
+        image = torch.from_numpy(np.stack([image for image, _ in views])).permute(0, 3, 1, 2).float() / 127.5 - 1
+        ids = torch.from_numpy(np.stack([ids for _, ids in views]))
+        if self._turn is not None:
+            rng = torch.Generator().manual_seed(int(np.random.default_rng([self.seed, 3, step]).integers(1 << 62)))
+            image, ids = augment(image, ids, rng, turn=self._turn)
+        return Batch(image, LayoutBatch(ids))
+
+    def _view(self, rng: np.random.Generator) -> tuple[Array, Array]:
+        if rng.random() < self._share:
+            assert self._synthetic is not None
+            pairs, paste = self._synthetic, None
+        else:
+            assert self._real is not None
+            pairs, paste = self._real, self._paste
+        which = int(rng.integers(len(pairs)))
+        image, ids = pairs.geometry.draw(rng, pairs.images[which], pairs.ids[which])
+        return paste(rng, image, ids) if paste is not None else (image, ids)

@@ -1,0 +1,140 @@
+"""Training a segmenter until its validation loss falls no more.
+
+    loss = CE + 1 - Dice (`segmenters.training`), on training batches and on the validation pairs alike
+
+The learning rate is constant. When the validation loss has not reached a new best for `patience` looks, training goes back to the
+best weights and goes on at a fifth of the rate; the third such plateau is the end, or the end of the least steps, where that comes
+later. The weights of the best validation loss are kept.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from labelmint.segmenters.training import segmentation_loss
+from labelmint.training.clock import Event, Report, stop_on_interrupt
+from labelmint.types import Batch
+
+__all__ = ["ArmConfig", "Batches", "Plateau", "train_to_plateau", "validation_loss"]
+
+_FALL, _RATES = 0.2, 3  # the learning rate's factor at a plateau, and how many rates there are
+_NEW_BEST = 1e-3  # by which a new best must be lower
+_AT_ONCE = 16
+
+
+class ArmConfig(BaseModel):
+    """Sizes and training of a study's segmenter."""
+
+    model_config = ConfigDict(extra="forbid", validate_default=True, allow_inf_nan=False)
+
+    network: Literal["unet", "dense"] = Field("unet", description="a plain U-Net, or one with a DenseNet encoder")
+    depth: Literal["121", "161"] = Field("121", description="of the DenseNet; the papers have 161")
+    encoder_weights: Path | None = Field(None, description="of the DenseNet: a local file")
+    channels: tuple[int, ...] = Field(
+        (16, 32, 64, 128), min_length=2, description="of the U-Net's maps, from full resolution down"
+    )
+    residual_units: int = Field(2, ge=0, description="of the U-Net")
+    batch_size: int = Field(8, ge=1)
+    learning_rate: float = Field(2e-3, gt=0)
+    weight_decay: float = Field(1e-3, ge=0)
+    evaluate_every: int = Field(20, ge=1, description="steps between validation losses")
+    patience: int = Field(6, ge=1, description="validation losses without a new best before the learning rate falls")
+    most_steps: int = Field(4000, ge=1)
+
+
+class Batches(Protocol):
+    """Training batches; `Mixture` makes them."""
+
+    def batch(self, step: int, size: int) -> Batch:
+        """The batch of a step; its layouts hold class indices, -1 where ignored."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plateau:
+    """How a training went: steps in all, the step whose weights were kept, its validation loss, whether the limit came first."""
+
+    steps: int
+    best_step: int
+    validation_loss: float
+    reached: bool
+    seconds: float
+
+
+def train_to_plateau(
+    network: nn.Module, batches: Batches, validation: Batch, config: ArmConfig, *, least_steps: int, bfloat16: bool, report: Report,
+    stage: str,
+) -> Plateau:  # fmt: skip
+    """Train in place and load the best weights.
+
+    Arguments:
+        validation: all validation pairs, images on [-1, 1], as one batch on the CPU.
+        least_steps: below which training does not end; the limit of `config.most_steps` gives way to it.
+        stage: the name of its events.
+    """
+    optimizer = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    device, begin = next(network.parameters()).device, time.perf_counter()
+    most = max(config.most_steps, least_steps)
+    best, best_step, waited, rates, step = math.inf, 0, 0, 1, 0
+    kept = _copy(network.state_dict())
+    with stop_on_interrupt() as asked_to_stop:
+        while step < most and not (rates > _RATES and step >= least_steps):
+            if asked_to_stop():
+                raise KeyboardInterrupt
+            loss = _step(network, optimizer, batches.batch(step, config.batch_size), device, bfloat16)
+            step += 1
+            if step % config.evaluate_every and step != most:
+                continue
+            held_out = validation_loss(network, validation, device)
+            if held_out < best - _NEW_BEST:
+                best, best_step, waited, kept = held_out, step, 0, _copy(network.state_dict())
+            else:
+                waited += 1
+            if waited >= config.patience:
+                waited, rates = 0, rates + 1
+                network.load_state_dict(kept)
+                for group in optimizer.param_groups:
+                    group["lr"] *= _FALL if rates <= _RATES else 1.0
+            spent = time.perf_counter() - begin
+            losses = {"loss": float(loss), "held_out_loss": best}
+            report(Event(stage, step, most, step * config.batch_size / spent, spent / step * (most - step), losses))
+    network.load_state_dict(kept)
+    network.eval()
+    seconds = time.perf_counter() - begin
+    return Plateau(steps=step, best_step=best_step, validation_loss=best, reached=rates > _RATES, seconds=seconds)
+
+
+def _step(network: nn.Module, optimizer: torch.optim.Optimizer, batch: Batch, device: torch.device, bfloat16: bool) -> Tensor:
+    network.train()
+    with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
+        logits = network(batch.image.to(device, memory_format=torch.channels_last))
+    loss = segmentation_loss(logits.float(), batch.layouts.ids.long().to(device))
+    optimizer.zero_grad()
+    torch.autograd.backward(loss)
+    torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    optimizer.step()
+    return loss.detach()
+
+
+@torch.no_grad()
+def validation_loss(network: nn.Module, validation: Batch, device: torch.device) -> float:
+    """Mean loss of blocks of the validation pairs, weighted by their number."""
+    network.eval()
+    total, count = 0.0, len(validation.image)
+    for first in range(0, count, _AT_ONCE):
+        image = validation.image[first : first + _AT_ONCE].to(device, memory_format=torch.channels_last)
+        labels = validation.layouts.ids[first : first + _AT_ONCE].long().to(device)
+        total += float(segmentation_loss(network(image).float(), labels)) * len(image)
+    return total / max(count, 1)
+
+
+def _copy(weights: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value.detach().clone() for name, value in weights.items()}
