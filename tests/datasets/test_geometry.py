@@ -73,7 +73,7 @@ def test_scale_resizes_before_the_crop() -> None:
 def test_bad_requests_are_refused() -> None:
     for arguments, words in (
         ({"size": (8, 6), "augment": frozenset({"turns"})}, "square"),
-        ({"size": (8, 8), "augment": frozenset({"shear"})}, "flips, turns"),
+        ({"size": (8, 8), "augment": frozenset({"shear"})}, "flips, turns, zoom"),
         ({"size": (0, 8)}, "at least 1x1"),
         ({"size": (8, 8), "scale": 0.5}, "--crop"),
         ({"size": (8, 8), "scale": 0.0, "crop": True}, "--scale"),
@@ -82,3 +82,22 @@ def test_bad_requests_are_refused() -> None:
             Geometry(**arguments)
     with pytest.raises(InputError, match=r"small.png.*7x9 pixels, smaller than the crop of 8x8"):
         Geometry(size=(8, 8), crop=True).fit("small.png", np.zeros((7, 9, 1), np.uint8), [])
+
+
+@pytest.mark.parametrize("crop", [False, True])
+def test_a_zoom_moves_image_and_map_alike(crop: bool) -> None:
+    geometry = Geometry(size=(24, 32), crop=crop, augment=frozenset({"zoom"}))
+    ids = np.zeros((28, 36) if crop else (24, 32), np.uint8)
+    ids[8:18, 11:23] = 1
+    image = np.stack([ids * 200] * 3, axis=2)
+    areas = []
+    for seed in range(40):
+        seen, moved = geometry.draw(np.random.default_rng(seed), image, ids)
+        assert seen.shape == (24, 32, 3)
+        assert moved.shape == (24, 32)
+        assert float(((seen[..., 0] > 100) != (moved == 1)).mean()) < 0.03  # only along the edges
+        areas.append(int(moved.sum()))
+    assert 1.3 * 120 < max(areas) < 1.8 * 120  # magnified
+    assert (min(areas) < 0.95 * 120) == crop  # reduced only where there is more to see
+    again = geometry.draw(np.random.default_rng(3), image, ids)[1]
+    assert (again == geometry.draw(np.random.default_rng(3), image, ids)[1]).all()

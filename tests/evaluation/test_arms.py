@@ -10,13 +10,15 @@ import torch
 from monai.metrics.meandice import compute_dice
 
 from labelmint.datasets.geometry import Geometry
-from labelmint.evaluation.arms import ArmResult, Ground, arm_named, scores, train_arm
+from labelmint.evaluation.arms import ArmResult, Ground, arm_named, batches, scores, train_arm
 from labelmint.evaluation.views import Fitted, Views
 from labelmint.segmenters.plateau import ArmConfig
 from labelmint.types import Array
 
 SIDE = 16
-CONFIG = ArmConfig(channels=(8, 16), residual_units=0, batch_size=8, evaluate_every=10, patience=2, most_steps=80, learning_rate=1e-2)
+CONFIG = ArmConfig(
+    channels=(8, 16), residual_units=0, batch_size=8, evaluate_every=10, patience=2, most_steps=80, learning_rate=1e-2
+)
 
 
 def pairs(count: int, seed: int) -> tuple[Array, Array]:
@@ -87,6 +89,14 @@ def test_no_arm_gets_fewer_steps_than_asked() -> None:
     assert result("R", least_steps=120).steps >= 120
 
 
+def test_arms_without_augmentation_see_pairs_as_they_are() -> None:
+    images = {one.image.tobytes() for one in ground().training}
+    for name, as_they_are in (("R", True), ("A", False)):
+        batch = batches(arm_named(name), ground(), None, 0).batch(0, 16).image
+        seen = ((batch.permute(0, 2, 3, 1) + 1) * 127.5).round().byte().numpy()
+        assert all(one.tobytes() in images for one in seen) == as_they_are
+
+
 def test_arms_have_keys_of_their_own() -> None:
     keys = [arm_named(name).key for name in ("R", "A", "C")] + [arm_named("S", ratio).key for ratio in (0.5, 1.0)]
     keys += [arm_named("accuracy", 1.0).key, arm_named("diversity").key, arm_named("Y").key]
@@ -101,7 +111,10 @@ def test_scores_are_monais_and_leave_ignored_pixels_out() -> None:
     labels, read = rng.integers(0, 3, (4, 12, 12)).astype(np.int16), rng.integers(0, 3, (4, 12, 12)).astype(np.int16)
     found = scores(labels, read, 3, (1, 2))
     # Set-level Dice is MONAI's of all pixels as one image.
-    one_hot = [torch.nn.functional.one_hot(torch.from_numpy(x.astype(np.int64)).reshape(1, 1, -1), 3).movedim(-1, 1) for x in (read, labels)]
+    one_hot = [
+        torch.nn.functional.one_hot(torch.from_numpy(x.astype(np.int64)).reshape(1, 1, -1), 3).movedim(-1, 1)
+        for x in (read, labels)
+    ]
     expected = compute_dice(one_hot[0], one_hot[1])[0]
     assert [round(value or 0, 6) for value in found.dice_by_class] == [round(float(value), 6) for value in expected]
     assert found.dice == pytest.approx(float(expected[1:].mean()), abs=1e-6)

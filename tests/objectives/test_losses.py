@@ -25,6 +25,30 @@ def test_the_three_part_loss_is_equation_one() -> None:
     assert {name: pytest.approx(float(term)) for name, term in terms.items()} == {"mse": 0.25, "commitment": 0.6, "codebook": 3.0}
 
 
+class _Mean(nn.Module):
+    """A tokenizer that answers each image's mean: its error is the image's variance."""
+
+    def forward(self, image: Tensor, layouts: LayoutBatch) -> tuple[Tensor, list[Quantized]]:
+        return image.mean(dim=(1, 2, 3), keepdim=True).expand_as(image), []
+
+
+def test_balance_counts_images_relative_to_their_contrast() -> None:
+    torch.manual_seed(0)
+    image = torch.rand(2, 1, 16, 16)
+    image[1] *= 0.2  # a twenty-fifth of the variance
+    layouts = LayoutBatch(torch.zeros(2, 16, 16, dtype=torch.uint8))
+
+    def loss(picture: Tensor, balance: float) -> float:
+        batch = Batch(picture, LayoutBatch(layouts.ids[: len(picture)]))
+        return float(vq_loss(_Mean(), batch, variance=0.04, commitment=0.25, balance=balance)[0])
+
+    assert loss(image[1:], 0.0) < loss(image[:1], 0.0) / 20
+    assert loss(image[:1], 1.0) == pytest.approx(1.0)
+    assert loss(image[1:], 1.0) == pytest.approx(1.0)
+    assert loss(image, 0.5) == pytest.approx((loss(image[:1], 0.5) + loss(image[1:], 0.5)) / 2)
+    assert loss(torch.full((1, 1, 8, 8), 0.3), 1.0) < 1e-6  # an image that shows nothing does not blow up
+
+
 class _Prior(nn.Module):
     codebook_size = 4
 

@@ -149,10 +149,12 @@ def pixelwise() -> nn.Module:
 CONFIG = ArmConfig(batch_size=4, evaluate_every=5, patience=2, learning_rate=2e-2, most_steps=400)
 
 
-def train(network: nn.Module, validation: Batch, config: ArmConfig, least: int = 0) -> tuple[Plateau, list[Event]]:
+def train(
+    network: nn.Module, validation: Batch, config: ArmConfig, least: int = 0, epoch: int = 1
+) -> tuple[Plateau, list[Event]]:
     events: list[Event] = []
     done = train_to_plateau(
-        network, _Script(), validation, config, least_steps=least, bfloat16=False, report=events.append, stage="a"
+        network, _Script(), validation, config, least_steps=least, epoch=epoch, bfloat16=False, report=events.append, stage="a"
     )
     return done, events
 
@@ -185,3 +187,11 @@ def test_least_steps_and_most_steps_are_kept() -> None:
     short, _ = train(pixelwise(), validation, CONFIG.model_copy(update={"most_steps": 12}))
     assert short.steps == 12
     assert not short.reached
+
+
+def test_a_plateau_lasts_six_epochs() -> None:
+    ids = blobs(4, 99)
+    noise = Batch(torch.rand(4, 3, *SIZE) * 2 - 1, LayoutBatch(ids))
+    short, _ = train(pixelwise(), noise, CONFIG)
+    long, _ = train(pixelwise(), noise, CONFIG, epoch=10)
+    assert long.steps >= short.steps + 2 * 50  # three plateaus of 60 steps instead of 10

@@ -57,6 +57,20 @@ def test_layouts_of_a_data_set_are_followed_in_order(trained: TrainedSystem) -> 
     assert not np.array_equal(pairs[0].image, pairs[1].image)
 
 
+def test_varied_layouts_are_new_and_follow_the_sampling_law(trained: TrainedSystem) -> None:
+    data = digits(3, seed=3)
+    whole = list(trained.synthesize(9, layouts=data, vary=True, batch_size=4))
+    given = {pair.layout.label_map.tobytes() for pair in data}
+    assert len({pair.layout.label_map.tobytes() for pair in whole} - given) >= 8
+    assert all(
+        equal(a, b) for a, b in zip(trained.synthesize(4, start=5, layouts=data, vary=True, batch_size=4), whole[5:], strict=True)
+    )
+    shown = {class_id for pair in whole for class_id in np.unique(pair.layout.label_map)}
+    assert shown <= {class_id for pair in data for class_id in np.unique(pair.layout.label_map)}
+    own = next(trained.synthesize(1, vary=True))  # the run's training layouts, though it could draw its own
+    assert not trained.classes.unknown(own.layout.label_map)
+
+
 def test_the_layout_steers_the_image(trained: TrainedSystem) -> None:
     generator = trained._parts.generator()
     a, b = torch.zeros(1, 32, 32, dtype=torch.int16), torch.full((1, 32, 32), 5, dtype=torch.int16)

@@ -48,7 +48,7 @@ def train(
     ] = None,
     crop: Annotated[bool, typer.Option("--crop", help="Learn random crops of that size instead of resized images.")] = False,
     scale: Annotated[float, typer.Option(help="With --crop: resize by this factor before cropping.")] = 1.0,
-    augment: Annotated[str, typer.Option(metavar="WORDS", help="Any of flips,turns: ways that the images may be turned.")] = "",
+    augment: Annotated[str, typer.Option(metavar="WORDS", help="Any of flips,turns,zoom: how images may be moved.")] = "",
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set one value, as in prior.channels=96; repeatable.")
     ] = None,

@@ -1,4 +1,4 @@
-"""How an image and its maps come to the size of training: resizing, cropping, flips and right-angle turns.
+"""How an image and its maps come to the size of training: resizing, cropping, flips, right-angle turns and zooms.
 
 The same draw moves image and maps. Ids are never blended: a resized map takes the id at each new pixel's center.
 """
@@ -16,7 +16,8 @@ from labelmint.types import Array
 
 __all__ = ["AUGMENTATIONS", "Geometry"]
 
-AUGMENTATIONS = ("flips", "turns")
+AUGMENTATIONS = ("flips", "turns", "zoom")
+_ZOOM = 1.3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +28,8 @@ class Geometry:
         size: (H, W) of a view.
         crop: cut views out of larger images instead of resizing the whole.
         scale: factor by which images are resized before they are cropped.
-        augment: "flips" mirrors each axis half of the time, "turns" turns by 0, 90, 180 or 270 degrees.
+        augment: "flips" mirrors each axis half of the time, "turns" turns by 0, 90, 180 or 270 degrees, "zoom" magnifies by up to
+            1.3, and reduces by as much where the image reaches beyond the view.
 
     Raises InputError for sizes below 1, turns of a view that is not square, and unknown augmentations.
     """
@@ -67,8 +69,11 @@ class Geometry:
 
     def draw(self, rng: np.random.Generator, image: Array, ids: Array) -> tuple[Array, Array]:
         """A random view of a fitted image (H, W, C) and one map (H, W)."""
-        top, left = (int(rng.integers(0, have - want + 1)) for have, want in zip(ids.shape, self.size, strict=True))
-        image, ids = self._cut(image, top, left), self._cut(ids, top, left)
+        if "zoom" in self.augment:
+            image, ids = self._zoomed(rng, image, ids)
+        else:
+            top, left = (int(rng.integers(0, have - want + 1)) for have, want in zip(ids.shape, self.size, strict=True))
+            image, ids = self._cut(image, top, left), self._cut(ids, top, left)
         for axis in (0, 1) if "flips" in self.augment else ():
             if rng.random() < 0.5:
                 image, ids = np.flip(image, axis), np.flip(ids, axis)
@@ -81,6 +86,19 @@ class Geometry:
         """The middle of a fitted image and its map."""
         top, left = ((have - want) // 2 for have, want in zip(ids.shape, self.size, strict=True))
         return self._cut(image, top, left), self._cut(ids, top, left)
+
+    def _zoomed(self, rng: np.random.Generator, image: Array, ids: Array) -> tuple[Array, Array]:
+        """A random cut of another size, brought to the size of views."""
+        least = max(want / have for have, want in zip(ids.shape, self.size, strict=True))
+        zoom = float(np.exp(rng.uniform(np.log(max(1 / _ZOOM, least)), np.log(_ZOOM))))
+        top, left = (rng.uniform(0, have - want / zoom) for have, want in zip(ids.shape, self.size, strict=True))
+        height, width = (want / zoom for want in self.size)
+        flat = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
+        seen = flat.resize(self.size[::-1], Image.Resampling.BILINEAR, box=(left, top, left + width, top + height))
+        rows, columns = (
+            (start + (np.arange(want) + 0.5) / zoom).astype(int) for start, want in zip((top, left), self.size, strict=True)
+        )
+        return np.asarray(seen).reshape(*self.size, image.shape[2]), ids[rows[:, None], columns[None]]
 
     def _cut(self, values: Array, top: int, left: int) -> Array:
         return values[top : top + self.size[0], left : left + self.size[1]]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +33,7 @@ from labelmint.training.clock import Report
 from labelmint.training.pairs import Pairs
 from labelmint.types import Array, Batch, LayoutBatch
 
-__all__ = ["Arm", "ArmResult", "Ground", "Scores", "arm_named", "scores", "train_arm"]
+__all__ = ["Arm", "ArmResult", "Ground", "Scores", "arm_named", "batches", "scores", "train_arm"]
 
 _AT_ONCE = 32
 
@@ -166,8 +166,9 @@ def train_arm(
     ratio = arm.ratio or 0.0
     network = _network(ground, config, seed).to(device)
     chosen = choose_precision(precision, device)
+    epoch = math.ceil(sum(one.labels.size for one in ground.training) / (ground.test.labels[0].size * config.batch_size))
     done = train_to_plateau(
-        network, _batches(arm, ground, synthetic, ratio, seed), _as_batch(ground.validation), config, least_steps=least_steps,
+        network, batches(arm, ground, synthetic, seed), _as_batch(ground.validation), config, least_steps=least_steps, epoch=epoch,
         bfloat16=chosen == "bf16-mixed", report=report, stage=f"arm {arm.key}",
     )  # fmt: skip
     read = _read(network, ground.test.images)
@@ -217,8 +218,11 @@ def _network(ground: Ground, config: ArmConfig, seed: int) -> nn.Module:
     return dense.to_fast_layout()
 
 
-def _batches(arm: Arm, ground: Ground, synthetic: Views | None, ratio: float, seed: int) -> Mixture:
-    geometry, real, made = ground.geometry, None, None
+def batches(arm: Arm, ground: Ground, synthetic: Views | None, seed: int) -> Mixture:
+    """What the arm's segmenter is trained on."""
+    geometry, ratio, real, made = ground.geometry, arm.ratio or 0.0, None, None
+    if not arm.augmented:
+        geometry = replace(geometry, augment=frozenset())
     images, labels = [one.image for one in ground.training], [one.labels for one in ground.training]
     if not math.isinf(ratio):
         real = Pairs(images, labels, geometry, seed)

@@ -2,9 +2,9 @@
 
     loss = CE + 1 - Dice (`segmenters.training`), on training batches and on the validation pairs alike
 
-The learning rate is constant. When the validation loss has not reached a new best for `patience` looks, training goes back to the
-best weights and goes on at a fifth of the rate; the third such plateau is the end, or the end of the least steps, where that comes
-later. The weights of the best validation loss are kept.
+The learning rate is constant. When the validation loss has not reached a new best for `patience` looks and 6 epochs, training goes
+back to the best weights and goes on at a fifth of the rate; the third such plateau is the end, or the end of the least steps, where
+that comes later. The weights of the best validation loss are kept.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ __all__ = ["ArmConfig", "Batches", "Plateau", "train_to_plateau", "validation_lo
 
 _FALL, _RATES = 0.2, 3  # the learning rate's factor at a plateau, and how many rates there are
 _NEW_BEST = 1e-3  # by which a new best must be lower
+_EPOCHS = 6
 _AT_ONCE = 16
 
 
@@ -47,7 +48,7 @@ class ArmConfig(BaseModel):
     learning_rate: float = Field(2e-3, gt=0)
     weight_decay: float = Field(1e-3, ge=0)
     evaluate_every: int = Field(20, ge=1, description="steps between validation losses")
-    patience: int = Field(6, ge=1, description="validation losses without a new best before the learning rate falls")
+    patience: int = Field(12, ge=1, description="validation losses without a new best before the learning rate falls")
     most_steps: int = Field(4000, ge=1)
 
 
@@ -70,19 +71,20 @@ class Plateau:
 
 
 def train_to_plateau(
-    network: nn.Module, batches: Batches, validation: Batch, config: ArmConfig, *, least_steps: int, bfloat16: bool, report: Report,
-    stage: str,
+    network: nn.Module, batches: Batches, validation: Batch, config: ArmConfig, *, least_steps: int, epoch: int = 1, bfloat16: bool,
+    report: Report, stage: str,
 ) -> Plateau:  # fmt: skip
     """Train in place and load the best weights.
 
     Arguments:
         validation: all validation pairs, images on [-1, 1], as one batch on the CPU.
         least_steps: below which training does not end; the limit of `config.most_steps` gives way to it.
+        epoch: steps in which as many real pairs are drawn as there are.
         stage: the name of its events.
     """
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     device, begin = next(network.parameters()).device, time.perf_counter()
-    most = max(config.most_steps, least_steps)
+    most, patience = max(config.most_steps, least_steps), max(config.patience * config.evaluate_every, _EPOCHS * epoch)
     best, best_step, waited, rates, step = math.inf, 0, 0, 1, 0
     kept = _copy(network.state_dict())
     with stop_on_interrupt() as asked_to_stop:
@@ -97,8 +99,8 @@ def train_to_plateau(
             if held_out < best - _NEW_BEST:
                 best, best_step, waited, kept = held_out, step, 0, _copy(network.state_dict())
             else:
-                waited += 1
-            if waited >= config.patience:
+                waited += config.evaluate_every
+            if waited >= patience:
                 waited, rates = 0, rates + 1
                 network.load_state_dict(kept)
                 for group in optimizer.param_groups:

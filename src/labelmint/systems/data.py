@@ -45,7 +45,7 @@ class Prepared:
 
     def training_layouts(self, at_most: int = 4096) -> Tensor:
         """Symbol maps (N, H, W) of training layouts as they are drawn in training, to condition on where none are given."""
-        count = min(len(self.training), at_most)
+        count = min(self.training.views, at_most)  # crops of a few large images hold more than one layout each
         batches = (self.training.batch(first, 1).layouts.ids for first in range(count))
         return torch.cat(list(batches))
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from labelmint.datasets.geometry import Geometry
 from labelmint.errors import InputError
 from labelmint.layouts.empirical import EmpiricalLayouts
+from labelmint.layouts.varied import VariedLayouts
 from labelmint.protocols import LayoutSource
 from labelmint.systems.catalogue import system_named
 from labelmint.systems.data import fit_layouts, fit_pairs
@@ -100,20 +101,22 @@ class TrainedSystem:
         layout_temperature: float | None = None,
         layouts: Tensor | None = None,
         per_layout: int = 1,
+        vary: bool = False,
     ) -> list[AnnotatedImage]:
         """The pairs chunk * B ... chunk * B + B - 1, B = batch_size.
 
         Sample i depends on (weights, seed, i) and is always computed in row i mod B of chunk i // B, so its bytes are the same
         however many are asked for. Temperatures > 0 divide the logits of the image and the layout prior; layouts (N, H, W) from
-        `layouts_of` take the place of drawn ones, each for `per_layout` samples in a row.
+        `layouts_of` take the place of drawn ones, each for `per_layout` samples in a row. With `vary` given layouts, or those of
+        the training pairs, are turned, zoomed and mixed for each sample (`layouts.varied`) instead of taken as they are.
         """
         layout_temperature = self.layout_temperature if layout_temperature is None else layout_temperature
         for name, value in (("temperature", temperature), ("layout temperature", layout_temperature)):
             if not 0 < value < 100:
                 raise InputError(f"{name} must be above 0 (and below 100), got {value}")
         seeds = [(seed, chunk * batch_size + row) for row in range(batch_size)]
-        given = self._layout_source(layouts, per_layout).sample(seeds, temperature=layout_temperature)
-        seen = self._parts.label_map.as_seen(given) if self._own_layouts is None or layouts is not None else given
+        given = self._layout_source(layouts, per_layout, vary).sample(seeds, temperature=layout_temperature)
+        seen = self._parts.label_map.as_seen(given) if self._own_layouts is None or layouts is not None or vary else given
         with torch.backends.cudnn.flags(allow_tf32=False):
             images = self._generator.sample(LayoutBatch(seen.ids.to(self.device)), seeds, temperature=temperature)
         pixels = ((images.float() + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
@@ -130,7 +133,12 @@ class TrainedSystem:
         }
         return [self._pair(index, pixels[row], ids[row], marks) for row, (_, index) in enumerate(seeds)]
 
-    def _layout_source(self, layouts: Tensor | None, per_layout: int) -> LayoutSource:
+    def _layout_source(self, layouts: Tensor | None, per_layout: int, vary: bool) -> LayoutSource:
+        if vary:
+            symbols, without = self.config.symbol_table.symbols, self.classes.without_objects
+            background = [k for k, (class_id, _) in enumerate(symbols) if class_id in without]
+            ids = self.training_layouts() if layouts is None else layouts
+            return VariedLayouts(ids, background, self.config.request.augment, per_layout)
         if layouts is not None:
             return EmpiricalLayouts(layouts, per_layout)
         if self._own_layouts is not None:
@@ -155,6 +163,7 @@ class TrainedSystem:
         layout_temperature: float | None = None,
         layouts: DataSet | None = None,
         per_layout: int = 1,
+        vary: bool = False,
     ) -> Iterator[AnnotatedImage]:
         """Pairs start ... start + n - 1, one after the other; the arguments are those of `sample_chunk`.
 
@@ -173,6 +182,7 @@ class TrainedSystem:
                 layout_temperature=layout_temperature,
                 layouts=given,
                 per_layout=per_layout,
+                vary=vary,
             )
             first = chunk * batch_size
             yield from pairs[max(start - first, 0) : start + n - first]

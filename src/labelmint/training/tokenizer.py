@@ -28,6 +28,7 @@ class TokenizerTraining(BaseModel):
     batch_size: int = Field(32, ge=1)
     learning_rate: float = Field(1e-3, gt=0)
     commitment: float = Field(0.25, ge=0, description="weight of the commitment loss")
+    balance: float = Field(0.0, ge=0, le=1, description="1 counts every image relative to its own contrast, 0 all pixels alike")
     evaluate_every: int = Field(200, ge=1, description="steps between held-out figures")
     share: float = Field(0.25, gt=0, description="of a time budget, relative to the other parts")
 
@@ -57,7 +58,7 @@ def train_tokenizer(
             stage.set_learning_rate(learning_rate(config.learning_rate, stage.progress))
             batch = training.batch(stage.step, config.batch_size, rank, world).to(fabric.device)
             model.train()
-            loss, terms = vq_loss(model, batch, variance, config.commitment)
+            loss, terms = vq_loss(model, batch, variance, config.commitment, config.balance)
             wrapped.zero_grad()
             fabric.backward(loss)
             wrapped.step()
