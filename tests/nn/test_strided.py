@@ -2,7 +2,7 @@
 
 import torch
 
-from labelmint.nn.strided import double, halve, widths_of
+from labelmint.nn.strided import Output, double, halve, widths_of
 
 
 def test_halving_and_doubling_are_exact_for_even_sides() -> None:
@@ -20,3 +20,21 @@ def test_an_item_does_not_depend_on_its_batch() -> None:
 def test_widths_double_down_to_eight() -> None:
     assert widths_of(64, 3) == [16, 32, 64]
     assert widths_of(16, 4) == [8, 8, 8, 16]
+
+
+def test_a_linear_end_learns_where_tanh_is_lost() -> None:
+    """From an overshoot far below black, the gradient towards a dark grey is there without tanh, and gone with it."""
+    for kind, learns in (("linear", True), ("tanh", False)):
+        output, value = Output(kind).train(), torch.full((4,), -8.0, requires_grad=True)  # type: ignore[arg-type]
+        loss = (output(value) + 0.87).square().mean()
+        torch.autograd.backward(loss)
+        assert value.grad is not None
+        assert bool(value.grad.abs().max() > 1e-3) == learns
+
+
+def test_images_stay_within_their_range() -> None:
+    x = torch.linspace(-3, 3, 13)
+    for kind in ("linear", "tanh"):
+        image = Output(kind).eval()(x)  # type: ignore[arg-type]
+        assert float(image.abs().max()) <= 1
+        assert (image.diff() >= 0).all()

@@ -1,10 +1,13 @@
-"""Strided convolutions: how a tokenizer halves and doubles its maps."""
+"""Strided convolutions: how a tokenizer halves and doubles its maps, and how its last map becomes an image."""
 
 from __future__ import annotations
 
-from torch import nn
+from typing import Literal
 
-__all__ = ["double", "halve", "widths_of"]
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Output", "double", "halve", "widths_of"]
 
 
 def halve(inputs: int, outputs: int) -> nn.Sequential:
@@ -21,3 +24,20 @@ def double(inputs: int, outputs: int) -> nn.ConvTranspose2d:
 def widths_of(channels: int, depth: int) -> list[int]:
     """Channels after each of `depth` halvings: channels / 2^(depth - i) after the i-th, at least 8."""
     return [max(channels >> (depth - i), 8) for i in range(1, depth + 1)]
+
+
+class Output(nn.Module):
+    """Values -> image on [-1, 1]: tanh, or in training as they are and clamped else.
+
+    tanh has no gradient left where a decoder once overshot: beside bright images, dark ones of little contrast stay black for ever.
+    """
+
+    def __init__(self, kind: Literal["tanh", "linear"]) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape."""
+        if self.kind == "tanh":
+            return torch.tanh(x)
+        return x if self.training else x.clamp(-1, 1)

@@ -2,8 +2,9 @@
 
 The papers' own are in `paper_presets`. `tiny` is for minutes on 2 cores, `small` for about an hour. Both keep grids short and priors
 convolutional with one attention a block: on a CPU the length of the token sequence is what costs. docs/performance.md has the
-measurements behind the values. Layouts are drawn at temperature 1, not at the paper's 0.75: on grids this fine, where a cell is nearly
-always what its neighbor is, a lower one mostly draws empty layouts.
+measurements behind the values. Their decoders end linearly, because tanh can leave dark images black for ever (`nn.strided.Output`).
+Layouts are drawn at temperature 1, not at the paper's 0.75: on grids this fine, where a cell is nearly always what its neighbor is, a
+lower one mostly draws empty layouts.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ class Preset(NamedTuple):
 
 def _tiny() -> Settings:
     return Settings(
-        tokenizer=TokenizerSection(channels=64, residual_channels=32, codebook_size=64, code_dim=32, steps=1000, batch_size=32),
+        tokenizer=TokenizerSection(
+            channels=64, residual_channels=32, codebook_size=64, code_dim=32, output="linear", steps=1000, batch_size=32,
+        ),
         prior=PriorSection(
             channels=64, residual_channels=64, blocks=2, residual_blocks=2, kernel_rows=3, kernel_columns=5, attention_channels=32,
             steps=3000, batch_size=32, learning_rate=2e-3, token_noise=0.1,
@@ -45,7 +48,9 @@ def _tiny() -> Settings:
 
 def _small() -> Settings:
     return Settings(
-        tokenizer=TokenizerSection(channels=64, residual_channels=64, codebook_size=128, code_dim=32, steps=6000, batch_size=32, share=0.2),
+        tokenizer=TokenizerSection(
+            channels=64, residual_channels=64, codebook_size=128, code_dim=32, output="linear", steps=6000, batch_size=32, share=0.2,
+        ),
         prior=PriorSection(
             channels=64, residual_channels=64, blocks=2, residual_blocks=3, kernel_rows=3, kernel_columns=5, attention_channels=64,
             steps=6000, batch_size=16, learning_rate=1e-3, token_noise=0.05, share=0.45,

@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from labelmint.nn.attention import SelfAttention
 from labelmint.nn.residual import ResidualStack
-from labelmint.nn.strided import double, halve, widths_of
+from labelmint.nn.strided import Output, double, halve, widths_of
 from labelmint.protocols import Stream
 from labelmint.tokenizers.quantizer import Quantized, Quantizer
 from labelmint.types import Batch, LayoutBatch
@@ -44,6 +44,7 @@ class DualPathConfig(BaseModel):
     code_dim: int = Field(64, ge=1, description="codebook size: width of an entry")
     codebook: Literal["ema", "loss"] = Field("ema", description="how the codebooks learn")
     attention_below: int = Field(17, ge=0, description="self-attention only on maps narrower than this")
+    output: Literal["tanh", "linear"] = Field("tanh", description="the decoder's last function; dark images saturate tanh")
 
 
 class _Encoder(nn.Module):
@@ -103,6 +104,7 @@ class _Decoder(nn.Module):
         second = depth > 1 and min(size) >> (depth - 1) < config.attention_below
         self.attend_second = SelfAttention(widths[0]) if second else nn.Identity()
         self.out = double(2 * (widths[-1] if widths else full), image_channels)
+        self.output = Output(config.output)
 
     def forward(self, attended: Tensor, convolved: Tensor) -> Tensor:
         q, p = self.attend(self.heads[0](attended)), self.heads[1](convolved)
@@ -112,7 +114,8 @@ class _Decoder(nn.Module):
             q = functional.leaky_relu(up_q(q if i == 0 else p), 0.2)
             q = self.attend_second(q) if i == 0 else q
             p = new_p
-        return torch.tanh(self.out(torch.cat([p, q], dim=1)))
+        image: Tensor = self.output(self.out(torch.cat([p, q], dim=1)))
+        return image
 
 
 class DualPathVQVAE(nn.Module):

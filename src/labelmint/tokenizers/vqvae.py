@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from labelmint.nn.attention import SelfAttention
 from labelmint.nn.residual import ResidualStack
-from labelmint.nn.strided import double, halve, widths_of
+from labelmint.nn.strided import Output, double, halve, widths_of
 from labelmint.protocols import Stream
 from labelmint.tokenizers.dual_path import DualPathConfig
 from labelmint.tokenizers.label_map import area_fractions
@@ -88,7 +88,7 @@ class _Decoder(nn.Module):
         self.up = nn.ModuleList(double(a, b) for a, b in zip(widths, widths[1:], strict=False))
         self.attend_second = SelfAttention(widths[1]) if depth > 1 and narrow[1] else nn.Identity()
         self.see_last = _SeeLayout(symbols, widths[-1]) if symbols else None
-        self.out = double(widths[-1], image_channels)
+        self.out, self.output = double(widths[-1], image_channels), Output(config.output)
 
     def forward(self, vectors: Tensor, layouts: LayoutBatch | None) -> Tensor:
         x = self.enter(vectors)
@@ -100,7 +100,8 @@ class _Decoder(nn.Module):
             x = self.attend_second(x) if i == 0 else x
         if self.see_last is not None:
             x = self.see_last(x, layouts)
-        return torch.tanh(self.out(x))
+        image: Tensor = self.output(self.out(x))
+        return image
 
 
 class VQVAE(nn.Module):
