@@ -50,6 +50,8 @@ def test_it_prints_a_summary_and_says_where_the_pictures_are(
         (("{run}", "{data}", "--pixel", "3"), "ROW,COLUMN"),
         (("{run}", "{data}", "--pixel", "3,99"), "lies outside"),
         (("{run}", "{data}", "--show", "nobody"), "no name of the test part"),
+        (("{run}", "{data}", "--show", "somebody", "--show", "nobody"), "nobody, somebody: are no names of the test part"),
+        (("{run}", "{data}", *(word for i in range(13) for word in ("--show", f"name_{i}"))), "have room for 12"),
         (("{run}", "{data}", "--seeds", 0), "expected 1 to"),
         (("{run}", "{data}", "--steps", 0), "at least 1"),
         (("{run}", "{data}", "--skip-twin", "--steps", 5), "trains none"),

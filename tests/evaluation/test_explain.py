@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 from tests.conftest import SMALLEST
+from torch import Tensor
 
 import labelmint
 from labelmint.errors import InputError
@@ -16,7 +18,9 @@ from labelmint.evaluation.explain_summary import explain_summary
 from labelmint.evaluation.twins import matched, parameters_of, with_equal_bits
 from labelmint.systems import load, train
 from labelmint.systems.trained import build_parts
+from labelmint.tokenizers.dual_path import DualPathVQVAE
 from labelmint.training.clock import Event
+from labelmint.types import Batch
 
 TIMED = {"threads": 1, "device": "cpu"}
 
@@ -25,7 +29,7 @@ TIMED = {"threads": 1, "device": "cpu"}
 def one_path_run(digits_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of one path on the same data. To be read only."""
     run = tmp_path_factory.mktemp("one") / "run"
-    settings = [value for value in SMALLEST if not value.startswith("layout_prior")]
+    settings = [*(value for value in SMALLEST if not value.startswith("layout_prior")), "tokenizer.learning_rate=0.002"]
     train(digits_folder, run, system="no-comp-msgnet", preset="tiny", settings=settings, precision="32", threads=1)
     return run
 
@@ -63,6 +67,7 @@ def test_every_kind_of_tokenizer_is_told_with_what_it_costs(explained: tuple[Pat
     assert two["bits"] == 2 * one["bits"]
     assert equal["bits"] == pytest.approx(one["bits"], rel=0.1)
     assert len(explained[1]["comparison"]["differences"]) == 2
+    assert explained[1]["comparison"]["unlike"] == {}
     text = explain_summary(explained[1])
     assert "one path against two" in text
     assert f"{one['parameters']:,}" in text
@@ -110,6 +115,39 @@ def test_with_the_steps_of_the_run_its_own_tokenizer_stands_for_itself(
     assert two["steps"] == found["run"]["steps"] == 30
 
 
+def test_a_run_by_the_clock_and_its_twin_are_told_apart(tiny_run: Path, digits_folder: Path, tmp_path: Path) -> None:
+    """Its learning rate fell with the minutes, the twin's with the steps."""
+    run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
+    config = json.loads((run / "config.json").read_text(encoding="utf-8"))
+    config["request"]["max_minutes"], config["request"]["settings"]["tokenizer"]["steps"] = 2.0, 1000
+    (run / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    found = labelmint.explain(run, digits_folder, tmp_path / "out", **TIMED)["comparison"]
+    assert found["unlike"] == {"learning_rate_falls": ["by the clock, in 2 minutes for the run", "by steps"]}
+
+
+def test_every_view_is_encoded_once(tiny_run: Path, digits_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The views of the pictures and the reference of the mean vectors apart."""
+    seen: list[Tensor] = []
+    encode = DualPathVQVAE.encode
+
+    def counted(self: DualPathVQVAE, batch: Batch) -> dict[str, Tensor]:
+        seen.extend(batch.image)
+        return encode(self, batch)
+
+    monkeypatch.setattr(DualPathVQVAE, "encode", counted)
+    found = labelmint.explain(tiny_run, digits_folder, tmp_path / "out", skip_twin=True, **TIMED)
+    drawn = len(found["paths"]["shown"]) + len({one["image"] for one in found["attention"]["pixels"]})
+    assert len(seen) == found["held_out"]["views"] + found["paths"]["reference_views"] + drawn
+
+
+def test_all_that_is_to_be_shown_is_shown(tiny_run: Path, digits_folder: Path, tmp_path: Path) -> None:
+    names = (digits_folder / "test.txt").read_text(encoding="utf-8").split()[:7]
+    assert len(names) == 7  # more than are drawn unless asked for
+    found = labelmint.explain(tiny_run, digits_folder, tmp_path / "out", show=(*names, names[0]), skip_twin=True, **TIMED)
+    assert found["paths"]["shown"] == names
+    assert list(dict.fromkeys(one["image"] for one in found["attention"]["pixels"])) == names
+
+
 def test_the_twin_is_as_large_and_wider(tiny_run: Path) -> None:
     system = load(tiny_run, device="cpu", threads=1)
     config = matched(system)
@@ -133,7 +171,8 @@ def test_two_runs_are_compared_from_either_side(tiny_run: Path, one_path_run: Pa
     forth = labelmint.explain(tiny_run, digits_folder, tmp_path / "a", against=one_path_run, **TIMED)["comparison"]
     back = labelmint.explain(one_path_run, digits_folder, tmp_path / "b", against=tiny_run, **TIMED)["comparison"]
     assert forth == back
-    assert "parameters" in forth["unlike"]
+    assert set(forth["unlike"]) == {"parameters", "learning_rate"}
+    assert forth["unlike"]["learning_rate"][1] == 0.002
     with pytest.raises(InputError, match="as many paths"):
         labelmint.explain(tiny_run, digits_folder, tmp_path / "c", against=tiny_run, **TIMED)
 
@@ -145,6 +184,8 @@ def test_each_run_sees_the_layouts_as_it_was_trained_to(tiny_run: Path, digits_f
     found = labelmint.explain(tiny_run, digits_folder, tmp_path / "a", against=tmp_path / "run", **TIMED)["comparison"]
     alone = labelmint.explain(tmp_path / "run", digits_folder, tmp_path / "b", against=tiny_run, **TIMED)
     assert alone["comparison"] == found
+    assert found["unlike"]["sees_layouts"] == [False, True]
+    assert "not alike: sees_layouts, False and True" in explain_summary(alone)
     assert "never has any" in alone["left_out"]["attention"]
 
 

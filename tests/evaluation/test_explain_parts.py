@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from labelmint.datasets.geometry import Geometry
-from labelmint.evaluation.attention_maps import attended, choose_pixels, last_attention, maps_of, regions
-from labelmint.evaluation.held_out import HeldOut
-from labelmint.evaluation.paths_alone import contributions, pictures_alone
-from labelmint.evaluation.twins import Contestant, Mean, difference, unlike
+from labelmint.evaluation.attention_maps import LastAttention, attended, choose_pixels, last_attention, maps_of, regions
+from labelmint.evaluation.held_out import HeldOut, tokens_of
+from labelmint.evaluation.paths_alone import Contributions, contributions, mean_vectors, pictures_alone
+from labelmint.evaluation.twins import Contestant, Difference, Mean, difference, unlike
 from labelmint.tokenizers.dual_path import DualPathConfig, DualPathVQVAE
 from labelmint.tokenizers.vqvae import VQVAE
 from labelmint.training.pairs import Pairs
@@ -29,6 +29,11 @@ def views(count: int = 6, size: tuple[int, int] = (16, 24)) -> HeldOut:
     ids = [np.repeat(np.arange(2, dtype=np.uint8), size[1] // 2)[None].repeat(size[0], axis=0) for _ in range(count)]
     names = tuple(f"image_{i}" for i in range(count))
     return HeldOut(names=names, groups=names, pairs=Pairs(images, ids, Geometry(size=size), 0))
+
+
+def errors_of(tokenizer: DualPathVQVAE, made: HeldOut, reference: HeldOut) -> Contributions:
+    means = mean_vectors(tokenizer, reference, CPU)
+    return contributions(tokenizer, made, tokens_of(tokenizer, made, CPU), means, len(reference), CPU, seed=0)
 
 
 @pytest.fixture
@@ -49,7 +54,7 @@ def tokenizer() -> DualPathVQVAE:
 def test_where_all_views_are_one_the_mean_takes_nothing_away(tokenizer: DualPathVQVAE) -> None:
     """Then each path's mean vectors are its vectors, and every reconstruction but that with zeros is the full one."""
     made = views(1)
-    found = contributions(tokenizer, made, made, CPU, seed=0)
+    found = errors_of(tokenizer, made, made)
     assert found.neither.value == pytest.approx(found.both.value, rel=1e-4)
     assert all(one.mean.value == pytest.approx(found.both.value, rel=1e-4) for one in found.alone)
     assert all(one.zeros.value != pytest.approx(found.both.value, rel=1e-4) for one in found.alone)
@@ -57,10 +62,10 @@ def test_where_all_views_are_one_the_mean_takes_nothing_away(tokenizer: DualPath
 
 def test_a_path_alone_depends_on_its_own_vectors_only(tokenizer: DualPathVQVAE) -> None:
     batch = views().pairs.fixed(0, 2)
-    before = pictures_alone(tokenizer, batch, views())
+    before = pictures_alone(tokenizer, batch, mean_vectors(tokenizer, views(), CPU))
     with torch.no_grad():
         tokenizer.quantizers[1].codebook.copy_(torch.randn_like(tokenizer.quantizers[1].codebook))  # type: ignore[union-attr,operator,arg-type]
-    after = pictures_alone(tokenizer, batch, views())
+    after = pictures_alone(tokenizer, batch, mean_vectors(tokenizer, views(), CPU))
     assert np.array_equal(before["attention, zeros"], after["attention, zeros"])
     assert not np.array_equal(before["convolution, zeros"], after["convolution, zeros"])
     assert np.array_equal(before["image"], batch.image.add(1).mul(127.5).round().byte().permute(0, 2, 3, 1).numpy())
@@ -69,27 +74,44 @@ def test_a_path_alone_depends_on_its_own_vectors_only(tokenizer: DualPathVQVAE) 
 def test_it_does_not_matter_how_views_are_batched(tokenizer: DualPathVQVAE, monkeypatch: pytest.MonkeyPatch) -> None:
     from labelmint.evaluation import held_out
 
-    whole = contributions(tokenizer, views(), views(4), CPU, seed=0)
+    whole = errors_of(tokenizer, views(), views(4))
     monkeypatch.setattr(held_out, "AT_ONCE", 2)
-    assert contributions(tokenizer, views(), views(4), CPU, seed=0).alone[0].mean.value == pytest.approx(
-        whole.alone[0].mean.value, rel=1e-5
-    )
+    assert errors_of(tokenizer, views(), views(4)).alone[0].mean.value == pytest.approx(whole.alone[0].mean.value, rel=1e-5)
+
+
+def test_what_is_measured_is_the_error_of_what_is_drawn(tokenizer: DualPathVQVAE) -> None:
+    made, reference = views(), views(4)
+    found = errors_of(tokenizer, made, reference)
+    drawn = pictures_alone(tokenizer, made.pairs.fixed(0, len(made)), mean_vectors(tokenizer, reference, CPU))
+
+    def error(title: str) -> float:
+        return float(np.mean((drawn[title].astype(float) - drawn["image"]) ** 2)) / 127.5**2
+
+    assert error("both paths") == pytest.approx(found.both.value, rel=0.01)
+    assert error("neither") == pytest.approx(found.neither.value, rel=0.01)
+    assert error("attention path") == pytest.approx(found.alone[0].mean.value, rel=0.01)
+    assert error("convolution, zeros") == pytest.approx(found.alone[1].zeros.value, rel=0.01)
 
 
 # Attention ----------------------------------------------------------------------------------------------------------------------
 
 
+def last_of(tokenizer: Any, made: HeldOut, count: int) -> LastAttention | None:
+    batch = made.pairs.fixed(0, count)
+    return last_attention(tokenizer, tokenizer.encode(batch)["image"], batch.layouts)
+
+
 def test_the_last_module_is_the_one_that_runs_last_in_the_decoder(tokenizer: DualPathVQVAE) -> None:
-    last = last_attention(tokenizer, views().pairs.fixed(0, 2))
+    last = last_of(tokenizer, views(), 2)
     assert last is not None
     assert last.name == "decoder.attend_second"  # maps of 16 x 24 / 2 are still narrower than 17
     assert last.inputs.shape[-2:] == (8, 12)
     blind = VQVAE(SIZES, 1, (16, 24), attention=False).eval()
-    assert last_attention(blind, views().pairs.fixed(0, 1)) is None
+    assert last_of(blind, views(), 1) is None
 
 
 def test_the_map_of_a_pixel_is_the_row_of_its_cell(tokenizer: DualPathVQVAE) -> None:
-    last = last_attention(tokenizer, views().pairs.fixed(0, 3))
+    last = last_of(tokenizer, views(), 3)
     assert last is not None
     layout = Layout(label_map=views().pairs.ids[1])
     pixels = choose_pixels(layout, frozenset({0}), CLASSES)
@@ -125,25 +147,42 @@ def test_ignored_pixels_are_neither_object_nor_background() -> None:
 
 def test_blind_attention_finds_the_own_class_by_chance(tokenizer: DualPathVQVAE) -> None:
     """With keys of zero every cell gets the same weight: the figures must say so."""
-    last = last_attention(tokenizer, views().pairs.fixed(0, 1))
+    last = last_of(tokenizer, views(), 1)
     assert last is not None
     with torch.no_grad():
         last.module.project.weight.zero_()
         last.module.project.bias.zero_()  # type: ignore[union-attr]
-    found = attended(tokenizer, views(), np.array([0, 1]), CLASSES, CPU)
+    found = attended(tokenizer, views(), tokens_of(tokenizer, views(), CPU), np.array([0, 1]), CLASSES, CPU)
     assert found is not None
     assert found.effective_cells == pytest.approx(8 * 12, rel=1e-4)
     assert [one.name for one in found.classes] == ["background", "cell"]
     assert all(one.own == pytest.approx(one.by_chance) == pytest.approx(0.5) for one in found.classes)
 
 
+def test_a_cell_is_of_the_class_that_covers_most_of_it_in_whatever_colors(tokenizer: DualPathVQVAE) -> None:
+    """Cells of four pixels: two of background, in the left half two of one color of the other class, else one each of three."""
+    made, of_classes = views(1), {}
+    for name, symbols in (("colors", [0, 1, 2, 3]), ("classes", [0, 1, 1, 1])):
+        ids = np.zeros((16, 24), np.uint8)
+        ids[::2, ::2], ids[1::2, ::2], ids[1::2, 1::2] = symbols[1], symbols[2], symbols[3]
+        ids[:, :8] = 0
+        pairs = Pairs(list(made.pairs.images), [ids], Geometry(size=(16, 24)), 0)
+        seen = HeldOut(names=made.names, groups=made.groups, pairs=pairs)
+        found = attended(tokenizer, seen, tokens_of(tokenizer, seen, CPU), np.array([0, 1, 1, 1]), CLASSES, CPU)
+        assert found is not None
+        of_classes[name] = {one.name: (one.own, one.by_chance) for one in found.classes}
+    assert of_classes["colors"] == of_classes["classes"]
+    assert of_classes["colors"]["cell"][1] == pytest.approx(2 / 3)
+
+
 # Comparing ----------------------------------------------------------------------------------------------------------------------
 
 
-def contestant(name: str, errors: Any, **more: int) -> Contestant:
+def contestant(name: str, errors: Any, **more: Any) -> Contestant:
     facts: dict[str, Any] = {
         "paths": 2, "seed": 0, "steps": 10, "batch_size": 8, "parameters": 1000, "channels": 16, "residual_channels": 8,
         "codebook_size": 16, "tokens": 8, "bits": 32.0, "psnr": 1.0,
+        "settings": {"learning_rate": 1e-3, "augment": []},
     }  # fmt: skip
     values = np.asarray(errors, float)
     return Contestant(name=name, errors=values, mse=Mean(value=float(values.mean()), low=0, high=1), **(facts | more))
@@ -171,7 +210,31 @@ def test_seeds_are_averaged_and_their_spread_is_told() -> None:
     assert (found.ratio, found.seeds, found.spread) == (pytest.approx(1), 2, pytest.approx(3))
 
 
+def test_with_several_seeds_a_difference_must_be_larger_than_that_between_seeds() -> None:
+    """Every image says that a is better, and so does the mean over seeds; but seeds differ by more than the two kinds do."""
+    noise = np.random.default_rng(0).random(6) + 0.5
+
+    def found(spread: float, seeds: int) -> Difference:
+        factors = np.linspace(1 - spread, 1 + spread, seeds) if seeds > 1 else [1.0]
+        a, b = ([contestant(name, noise * size * factor) for factor in factors] for name, size in (("a", 0.8), ("b", 1.0)))
+        return difference(a, b, views(), 0)
+
+    assert found(0, 1).high < 1
+    assert found(0, 1).verdict.startswith("lower error with a than with b; another seed may say otherwise")
+    wide, narrow = found(0.5, 3), found(0.01, 3)
+    assert wide.low < wide.ratio < 1 < wide.high
+    assert wide.verdict.startswith("no difference between a and b can be told on these images with 3 seeds")
+    assert narrow.high < 1
+    assert narrow.verdict.startswith("lower error with a than with b; bits")
+    logs = np.log([0.99, 1.0, 1.01])  # by hand: t at 4 degrees of freedom, a pooled deviation, three seeds each
+    half = 2.776445 * logs.std(ddof=1) * np.sqrt(2 / 3)
+    assert np.log(narrow.high / narrow.ratio) == pytest.approx(half, rel=1e-5)  # images all agree here
+    assert np.log(narrow.ratio / narrow.low) == pytest.approx(half, rel=1e-5)
+
+
 def test_what_is_not_alike_is_said() -> None:
     a = contestant("a", [1] * 6)
     assert unlike(a, contestant("b", [1] * 6, parameters=1020)) == {}
     assert unlike(a, contestant("b", [1] * 6, parameters=1100, steps=20)) == {"steps": [10, 20], "parameters": [1000, 1100]}
+    other = contestant("b", [1] * 6, settings={"learning_rate": 2e-3, "augment": ["flip"]})
+    assert unlike(a, other) == {"learning_rate": [1e-3, 2e-3], "augment": [[], ["flip"]]}

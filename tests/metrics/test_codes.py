@@ -44,6 +44,24 @@ def test_independent_tokens_share_nothing_but_what_counting_makes_up() -> None:
     assert told.net <= told.found
 
 
+def test_what_the_place_alone_tells_is_not_shared() -> None:
+    """Both paths say where they are, and nothing else that is common: half of each token is the place's row."""
+    rng = np.random.default_rng(3)
+    rows = np.arange(4)[None, :, None].repeat(60, axis=0).repeat(4, axis=2)
+    a, b = (rows * 2 + rng.integers(0, 2, (60, 4, 4)) for _ in range(2))
+    told = shared_bits(a, b)
+    assert told.found > 1.9  # the row, two bits
+    assert told.share < 0.02
+    common = rng.integers(0, 2, (60, 4, 4))
+    told = shared_bits(rows * 2 + common, rows * 2 + 1 - common)
+    assert told.net == pytest.approx(1, abs=0.05)  # what they have in common beyond the place
+
+
+def test_one_image_shares_nothing_that_can_be_told() -> None:
+    a = np.random.default_rng(4).integers(0, 16, (1, 8, 8))
+    assert shared_bits(a, a).net == 0
+
+
 def test_it_is_symmetric_and_blind_to_names() -> None:
     rng = np.random.default_rng(1)
     a, b = rng.integers(0, 6, (30, 3, 3)), rng.integers(0, 9, (30, 3, 3))

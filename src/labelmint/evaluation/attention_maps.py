@@ -22,7 +22,7 @@ from labelmint.evaluation.held_out import HeldOut
 from labelmint.nn.attention import SelfAttention
 from labelmint.protocols import Tokenizer
 from labelmint.tokenizers.label_map import area_fractions
-from labelmint.types import Array, Batch, ClassSet, Layout
+from labelmint.types import Array, ClassSet, Layout, LayoutBatch
 
 __all__ = [
     "Attended",
@@ -94,12 +94,12 @@ class Attended:
 
 
 @torch.no_grad()
-def last_attention(tokenizer: nn.Module, batch: Batch) -> LastAttention | None:
-    """Decode a batch and watch; None where the decoder has no self-attention."""
+def last_attention(tokenizer: nn.Module, tokens: Tensor, layouts: LayoutBatch) -> LastAttention | None:
+    """Decode tokens (B, rows, w) and watch; None where the decoder has no self-attention."""
     named = cast(Tokenizer, tokenizer)
-    tokens = named.encode(batch)
+    (stream,) = named.streams
     with _watched(tokenizer) as seen:
-        named.decode(tokens, batch.layouts)
+        named.decode({stream.name: tokens}, layouts)
     return seen[-1] if seen else None
 
 
@@ -188,27 +188,33 @@ def _deepest(mask: Array) -> tuple[int, int]:
 
 @torch.no_grad()
 def attended(
-    tokenizer: nn.Module, views: HeldOut, class_of: Array, classes: ClassSet, device: torch.device, at_most: int = 256
-) -> Attended | None:
+    tokenizer: nn.Module, views: HeldOut, tokens: Tensor, class_of: Array, classes: ClassSet, device: torch.device,
+    at_most: int = 256,
+) -> Attended | None:  # fmt: skip
     """What the last module does on held-out views; None where the decoder has none.
 
     Arguments:
+        tokens: of the views, (N, rows, w).
         class_of: class id of each symbol, (S,).
         classes: their names.
     """
     sums: dict[int, Array] = {}
     entropies, squares, seen, last = 0.0, np.zeros(2), 0, None
-    for batch in views.batches(device):
-        last = last_attention(tokenizer, batch)
+    ids, of = np.unique(class_of, return_inverse=True)
+    for batch, its in views.encoded(tokens, device):
+        last = last_attention(tokenizer, its, batch.layouts)
         if last is None:
             return None
         added = last.module(last.inputs) - last.inputs
         squares += [float(added.square().mean()), float(last.inputs.square().mean())]
-        cells = area_fractions(batch.layouts.ids, _grid(last), len(class_of)).argmax(dim=1).flatten(1).cpu().numpy()
-        for item, symbols in enumerate(cells):
+        shares = area_fractions(batch.layouts.ids, _grid(last), len(class_of))
+        # Symbols are class x color: a cell may be mostly of a class and mostly of no symbol of it.
+        by_class = shares.new_zeros(len(shares), len(ids), *_grid(last)).index_add(1, torch.from_numpy(of).to(device), shares)
+        cells = ids[by_class.argmax(dim=1).flatten(1).cpu().numpy()]
+        for item, majority in enumerate(cells):
             weights = last.module.weights(last.inputs[item : item + 1])[0].double().cpu().numpy()
             entropies += float(np.exp(-(weights * np.log(np.maximum(weights, 1e-300))).sum(axis=1)).mean())
-            _add_by_class(sums, weights, class_of[symbols])
+            _add_by_class(sums, weights, majority)
         seen += len(cells)
         if seen >= at_most:
             break

@@ -32,7 +32,7 @@ from labelmint.evaluation.explain_case import Case, ExplainOptions, held_out_of,
 from labelmint.evaluation.explain_pictures import AttendedImage, draw_attention, draw_codes, draw_columns
 from labelmint.evaluation.held_out import views_of
 from labelmint.evaluation.one_against_two import against_run, against_twins, prepared_for, rival_of
-from labelmint.evaluation.paths_alone import contributions, pictures_alone
+from labelmint.evaluation.paths_alone import contributions, mean_vectors, pictures_alone
 from labelmint.evaluation.subject import Subject
 from labelmint.evaluation.summary import number
 from labelmint.evaluation.twins import parameters_of, steps_of
@@ -81,7 +81,7 @@ def explain(
     torch.set_num_threads(choose_threads(options.threads or system.config.threads))
     _check_shown(about, source, options)
     views = held_out_of(system, source, about.parts.test)
-    gallery = held_out_of(system, source, options.show) if options.show else views
+    gallery = held_out_of(system, source, tuple(dict.fromkeys(options.show))) if options.show else views
     case = Case(
         about=about, system=system, tokenizer=system.parts.tokenizer, data=source, views=views, gallery=gallery, folder=folder,
         options=options, tell=tell,
@@ -90,7 +90,8 @@ def explain(
     _claim(case, trains=prepared is not None)
     left_out: dict[str, str] = {}
     found: dict[str, Any] = {"format_version": 1, "run": _about_run(case), "held_out": _about_views(case)}
-    found |= _paths_alone(case, left_out) | _attention(case, left_out) | _codes(case, left_out)
+    shown = _worth_showing(case)
+    found |= _paths_alone(case, shown, left_out) | _attention(case, shown, left_out) | _codes(case, left_out)
     found |= against_run(case, rival, left_out) if prepared is None else against_twins(case, prepared, left_out)
     found |= {"left_out": left_out, "origin": _origin(case, command, time.perf_counter() - begin)}
     write_json(folder / "explain.json", found)
@@ -108,10 +109,11 @@ def _check_shown(about: Subject, data: DataSet, options: ExplainOptions) -> None
             f"--pixel {outside[0]},{outside[1]}: lies outside the images of {about.path}, whose rows are 0 to {height - 1} and columns 0 "
             f"to {width - 1}"
         )
-    strange = next((name for name in options.show if name not in about.parts.test), None)
-    if strange is not None:
+    strange = sorted(set(options.show) - {*about.parts.test})
+    if strange:
         raise InputError(
-            f"--show {strange}: is no name of the test part of {data.source}, of which {about.parts.test[0]!r} is one"
+            f"--show {', '.join(strange)}: {'is no name' if len(strange) == 1 else 'are no names'} of the test part of {data.source}, "
+            f"of which {about.parts.test[0]!r} is one"
         )
 
 
@@ -175,19 +177,25 @@ def _origin(case: Case, command: Sequence[str], seconds: float) -> dict[str, Any
     }  # fmt: skip
 
 
-def _chosen(case: Case, count: int) -> list[int]:
-    """Places in the gallery to draw, one an image: its view that holds most of what pixels are chosen in; evenly spread over the
-    images that have all of it."""
+def _worth_showing(case: Case) -> list[int]:
+    """Places in the gallery, one an image: its view that holds most of what pixels are chosen in; of the images that have all of it,
+    or of those asked for."""
     richness = [_richness(case, i) for i in range(len(case.gallery))]
     best: dict[str, int] = {}
     for i, name in enumerate(case.gallery.names):
         if name not in best or richness[i] > richness[best[name]]:
             best[name] = i
     if case.options.show:
-        return [best[name] for name in dict.fromkeys(case.options.show)][:count]
+        return [best[name] for name in dict.fromkeys(case.options.show)]
     most = max(there for there, _ in richness)
-    rich = [i for i in best.values() if richness[i][0] == most]
-    return list(dict.fromkeys(rich[round(k)] for k in np.linspace(0, len(rich) - 1, min(count, len(rich)))))
+    return [i for i in best.values() if richness[i][0] == most]
+
+
+def _some(case: Case, shown: list[int], count: int) -> list[int]:
+    """Those to draw: all that were asked for, or so many, evenly spread."""
+    if case.options.show:
+        return shown
+    return list(dict.fromkeys(shown[round(k)] for k in np.linspace(0, len(shown) - 1, min(count, len(shown)))))
 
 
 def _richness(case: Case, place: int) -> tuple[int, int]:
@@ -210,28 +218,30 @@ def _batch_of(case: Case, chosen: Sequence[int]) -> Batch:
 # The paths, the attention, the codes --------------------------------------------------------------------------------------------
 
 
-def _paths_alone(case: Case, left_out: dict[str, str]) -> dict[str, Any]:
+def _paths_alone(case: Case, shown: list[int], left_out: dict[str, str]) -> dict[str, Any]:
     if not isinstance(case.tokenizer, DualPathVQVAE):
         left_out["paths"] = f"{case.system.system} has one path: there is no other one to take away"
         return {}
     case.tell(Event("paths", 0, 1))
     names = thinned([*case.about.parts.training, *case.about.parts.validation], REFERENCE_IMAGES)
     reference = views_of(case.system, case.data, names, REFERENCE_VIEWS)
-    found = contributions(case.tokenizer, case.views, reference, case.device, case.options.seed)
-    chosen = _chosen(case, ROWS_OF_PATHS)
+    means = mean_vectors(case.tokenizer, reference, case.device)
+    found = contributions(case.tokenizer, case.views, case.tokens, means, len(reference), case.device, case.options.seed)
+    chosen = _some(case, shown, ROWS_OF_PATHS)
     errors = {"both paths": found.both, "neither": found.neither}
     for alone, short in zip(found.alone, ("attention", "convolution"), strict=True):
         errors |= {alone.path: alone.mean, f"{short}, zeros": alone.zeros}
     notes = {title: f"MSE {number(mean.value)}" for title, mean in errors.items()}
-    draw_columns(pictures_alone(case.tokenizer, _batch_of(case, chosen), reference), notes, case.folder / "paths.png")
+    draw_columns(pictures_alone(case.tokenizer, _batch_of(case, chosen), means), notes, case.folder / "paths.png")
     case.tell(Event("paths", 1, 1))
     return {"paths": asdict(found) | {"shown": [case.gallery.names[i] for i in chosen]}}
 
 
-def _attention(case: Case, left_out: dict[str, str]) -> dict[str, Any]:
+@torch.no_grad()
+def _attention(case: Case, shown: list[int], left_out: dict[str, str]) -> dict[str, Any]:
     case.tell(Event("attention", 0, 1))
     symbols = np.array([class_id for class_id, _ in case.system.config.symbols])
-    found = attended(case.tokenizer, case.views, symbols, case.data.classes, case.device)
+    found = attended(case.tokenizer, case.views, case.tokens, symbols, case.data.classes, case.device)
     if found is None:
         left_out["attention"] = (
             f"the decoder of {case.system.path} has no self-attention: {case.system.system} keeps it to maps narrower than "
@@ -239,9 +249,10 @@ def _attention(case: Case, left_out: dict[str, str]) -> dict[str, Any]:
             + (", and cvq-vae never has any" if case.system.system == "cvq-vae" else "")
         )
         return {}
-    chosen = _chosen(case, ROWS_OF_ATTENTION)
+    chosen = _some(case, shown, ROWS_OF_ATTENTION)
     batch = _batch_of(case, chosen)
-    last = cast(LastAttention, last_attention(case.tokenizer, batch))
+    (tokens,) = cast(Tokenizer, case.tokenizer).encode(batch).values()
+    last = cast(LastAttention, last_attention(case.tokenizer, tokens, batch.layouts))
     drawn, told = [], []
     for row, i in enumerate(chosen):
         pixels = _pixels(case, _layout(case, i))
@@ -262,13 +273,10 @@ def _pixels(case: Case, layout: Layout) -> list[Pixel]:
     return [Pixel(y, x, case.data.classes.name_of(int(layout.label_map[y, x]))) for y, x in case.options.pixels]
 
 
-@torch.no_grad()
 def _codes(case: Case, left_out: dict[str, str]) -> dict[str, Any]:
     case.tell(Event("codes", 0, 1))
-    named = cast(Tokenizer, case.tokenizer)
-    (stream,) = named.streams
-    tokens = np.concatenate([named.encode(batch)[stream.name].cpu().numpy() for batch in case.views.batches(case.device)])
-    halves: list[Array] = np.split(tokens, len(case.paths), axis=1)
+    (stream,) = cast(Tokenizer, case.tokenizer).streams
+    halves: list[Array] = np.split(case.tokens.numpy(), len(case.paths), axis=1)
     uses: dict[str, CodeUse] = {name: code_use(half, stream.codebook_size) for name, half in zip(case.paths, halves, strict=True)}
     shared = shared_bits(*halves, seed=case.options.seed) if len(halves) == 2 else None
     if shared is None:

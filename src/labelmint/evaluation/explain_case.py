@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from torch import nn
 
 from labelmint.errors import InputError
-from labelmint.evaluation.held_out import HeldOut, views_of
+from labelmint.evaluation.held_out import HeldOut, tokens_of, views_of
 from labelmint.evaluation.subject import Subject, open_subject
 from labelmint.systems import TrainedSystem
 from labelmint.training.clock import Report
@@ -20,7 +21,7 @@ from labelmint.types import DataSet
 
 __all__ = ["Case", "ExplainOptions", "held_out_of", "open_run", "paths_of", "thinned"]
 
-MOST_SEEDS, MOST_PIXELS = 9, 6
+MOST_SEEDS, MOST_PIXELS, MOST_SHOWN = 9, 6, 12
 HELD_OUT_IMAGES, HELD_OUT_VIEWS = 512, 1000
 
 
@@ -30,7 +31,7 @@ class ExplainOptions:
 
     Arguments:
         pixels: (row, column) of the pixels whose attention is drawn; chosen in every image unless given.
-        show: names of held-out images to draw; chosen unless given.
+        show: names of held-out images to draw, all of them in both pictures; chosen unless given.
         against: a trained run with the other number of paths, to compare with in place of a twin trained here.
         skip_twin: compare with nothing.
         steps: training steps of the twin; those of the run unless given. With another number the run's tokenizer is trained again too,
@@ -59,6 +60,8 @@ class ExplainOptions:
             raise InputError(f"--seeds {self.seeds}: expected 1 to {MOST_SEEDS}")
         if len(self.pixels) > MOST_PIXELS:
             raise InputError(f"--pixel: {len(self.pixels)} are given; a row of the picture has room for {MOST_PIXELS}")
+        if len(set(self.show)) > MOST_SHOWN:
+            raise InputError(f"--show: {len(set(self.show))} images are named; the pictures have room for {MOST_SHOWN}")
         trains = {"--steps": self.steps is not None, "--seeds": self.seeds > 1, "--equal-bits": self.equal_bits}
         asked = next((name for name, given in trains.items() if given), None)
         if asked and (self.skip_twin or self.against is not None):
@@ -85,6 +88,11 @@ class Case:
     @property
     def device(self) -> torch.device:
         return self.system.device
+
+    @cached_property
+    def tokens(self) -> torch.Tensor:
+        """(N, rows, w) of the views, encoded once for all that is told of them."""
+        return tokens_of(self.tokenizer, self.views, self.device)
 
     @property
     def paths(self) -> tuple[str, ...]:

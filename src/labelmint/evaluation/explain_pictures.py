@@ -79,7 +79,7 @@ def draw_codes(uses: Mapping[str, CodeUse], shared: Shared | None, path: Path) -
         axes.legend(fontsize=7)
     if shared is not None:
         bars = dict(zip((f"in {name}" for name in uses), shared.entropies, strict=True))
-        bars |= {"shared": shared.found, "shared, shuffled": shared.shuffled}
+        bars |= {"counted as shared": shared.found, "by chance and place": shared.shuffled}
         panel[-1].barh(list(bars), list(bars.values()), color=["tab:blue", "tab:blue", "tab:orange", "lightgrey"])
         panel[-1].invert_yaxis()
         panel[-1].set_title(f"bits a place\n{shared.share:.0%} of the smaller is shared", fontsize=9)

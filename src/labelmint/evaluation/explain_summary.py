@@ -64,7 +64,7 @@ def _shared(found: dict[str, Any]) -> list[str]:
     first, second = found["entropies"]
     return [
         f"tokens at one place carry {first:.2f} and {second:.2f} bits and share {found['net']:.2f} ({found['share']:.0%} of the smaller; "
-        f"{found['found']:.2f} counted, {found['shuffled']:.2f} of it by chance)"
+        f"{found['found']:.2f} counted, {found['shuffled']:.2f} of it by chance and place)"
     ]
 
 
@@ -80,4 +80,11 @@ def _comparison(found: dict[str, Any]) -> list[str]:
             "one seed" if one["seeds"] == 1 else f"{one['seeds']} seeds, which differ by up to a factor of {one['spread']:.2f}"
         )
         lines.append(f"  MSE ratio {number(one['ratio'])} ({interval(one['low'], one['high'])}), {seeds}: {one['verdict']}")
-    return lines + [f"  not alike: {name}, {a:,} and {b:,}" for name, (a, b) in found["unlike"].items()]
+    return lines + [f"  not alike: {name}, {_value(a)} and {_value(b)}" for name, (a, b) in found["unlike"].items()]
+
+
+def _value(value: Any) -> str:
+    """Of a setting."""
+    if isinstance(value, list):
+        return " ".join(map(str, value)) or "none"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

@@ -7,22 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias, cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.splits import group_of
 from labelmint.evaluation.views import Fitted, tiles
 from labelmint.metrics.bootstrap import interval
+from labelmint.protocols import Tokenizer
 from labelmint.systems import TrainedSystem
 from labelmint.training.pairs import Pairs
-from labelmint.types import Array, Batch, DataSet
+from labelmint.types import Array, Batch, DataSet, LayoutBatch
 
-__all__ = ["HeldOut", "Mean", "mean_of", "pixels_of", "squared_errors", "views_of"]
+__all__ = ["Decode", "HeldOut", "Mean", "mean_of", "pixels_of", "squared_errors", "tokens_of", "views_of"]
 
 AT_ONCE, RESAMPLES = 32, 500
+Decode: TypeAlias = Callable[[Tensor, LayoutBatch], Tensor]  # tokens (B, rows, w) and layouts -> images (B, C, H, W)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +54,13 @@ class HeldOut:
         for first in range(0, len(self), AT_ONCE):
             yield self.pairs.fixed(first, min(AT_ONCE, len(self) - first)).to(device)
 
+    def encoded(self, tokens: Tensor, device: torch.device) -> Iterator[tuple[Batch, Tensor]]:
+        """The same, each with its tokens, of those of all views (N, rows, w)."""
+        first = 0
+        for batch in self.batches(device):
+            yield batch, tokens[first : first + len(batch.image)].to(device)
+            first += len(batch.image)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mean:
@@ -76,10 +86,19 @@ def views_of(system: TrainedSystem, data: DataSet, names: Sequence[str], at_most
 
 
 @torch.no_grad()
-def squared_errors(views: HeldOut, reconstruct: Callable[[Batch], Tensor], device: torch.device) -> Array:
-    """Mean squared error of each view, (N,), on [-1, 1]."""
+def tokens_of(tokenizer: nn.Module, views: HeldOut, device: torch.device) -> Tensor:
+    """What a tokenizer of one stream makes of all views: (N, rows, w), on the CPU."""
+    named = cast(Tokenizer, tokenizer)
+    (stream,) = named.streams
+    return torch.cat([named.encode(batch)[stream.name].cpu() for batch in views.batches(device)])
+
+
+@torch.no_grad()
+def squared_errors(views: HeldOut, tokens: Tensor, decode: Decode, device: torch.device) -> Array:
+    """Mean squared error of each view, (N,), on [-1, 1], decoded from its tokens (N, rows, w)."""
     found = [
-        (reconstruct(batch).float() - batch.image).square().mean(dim=(1, 2, 3)).cpu().numpy() for batch in views.batches(device)
+        (decode(its, batch.layouts).float() - batch.image).square().mean(dim=(1, 2, 3)).cpu().numpy()
+        for batch, its in views.encoded(tokens, device)
     ]
     return np.concatenate(found).astype(np.float64)
 

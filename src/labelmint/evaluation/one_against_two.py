@@ -9,6 +9,7 @@ import torch
 
 from labelmint.errors import InputError
 from labelmint.evaluation.explain_case import Case, held_out_of, open_run, paths_of
+from labelmint.evaluation.held_out import tokens_of
 from labelmint.evaluation.twins import (
     Contestant,
     contestant,
@@ -18,6 +19,7 @@ from labelmint.evaluation.twins import (
     prepare_again,
     steps_of,
     train_twin,
+    twin_config,
     unlike,
     with_equal_bits,
 )
@@ -69,11 +71,18 @@ def against_run(case: Case, rival: TrainedSystem | None, left_out: dict[str, str
             else f"{case.system.system} has one path; give a run of two paths and the same data as --against"
         )
         return {}
-    by_paths = {
-        paths: contestant(_KINDS[paths], s.parts.tokenizer, s.config, steps_of(RunFolder(s.path)), views, s.device, case.options.seed)
-        for s, views in ((case.system, case.views), (rival, held_out_of(rival, case.data, case.about.parts.test)))
-        for paths in [len(paths_of(s.parts.tokenizer))]
-    }  # fmt: skip
+    views = held_out_of(rival, case.data, case.about.parts.test)
+    sides = (
+        (case.system, case.views, case.tokens),
+        (rival, views, tokens_of(rival.parts.tokenizer, views, rival.device)),
+    )
+    by_paths = {}
+    for system, seen, tokens in sides:
+        tokenizer, steps = system.parts.tokenizer, steps_of(RunFolder(system.path))
+        paths = len(paths_of(tokenizer))
+        by_paths[paths] = contestant(
+            _KINDS[paths], tokenizer, system.config, steps, seen, tokens, system.device, case.options.seed
+        )
     return _comparison(case, [by_paths[2]], [[by_paths[1]]])
 
 
@@ -100,21 +109,13 @@ def _kind(case: Case, name: str, folder: str, config: RunConfig, prepared: Prepa
     found = []
     for k in range(case.options.seeds):
         if config is system.config and k == 0 and steps == made:
-            trained = case.tokenizer
+            its, trained, tokens = config, case.tokenizer, case.tokens
         else:
             place = case.folder / (folder if k == 0 else f"{folder}-{k + 1}")
-            trained = train_twin(
-                place,
-                config,
-                prepared,
-                seed=first + k,
-                steps=steps,
-                hardware=hardware,
-                stage=f"{name} ({place.name})",
-                tell=case.tell,
-            )
-        one = contestant(name, trained, config, steps, case.views, case.device, case.options.seed, training_seed=first + k)
-        found.append(one)
+            its = twin_config(config, first + k, steps)
+            trained = train_twin(place, its, prepared, hardware=hardware, stage=f"{name} ({place.name})", tell=case.tell)
+            tokens = tokens_of(trained, case.views, case.device)
+        found.append(contestant(name, trained, its, steps, case.views, tokens, case.device, case.options.seed))
     return found
 
 

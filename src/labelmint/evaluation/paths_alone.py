@@ -10,21 +10,19 @@ and x_0 = D(m_a, m_n) is what is known with neither.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
 import torch
 from torch import Tensor
 
-from labelmint.evaluation.held_out import HeldOut, Mean, mean_of, pixels_of, squared_errors
+from labelmint.evaluation.held_out import Decode, HeldOut, Mean, mean_of, pixels_of, squared_errors
 from labelmint.tokenizers.dual_path import DualPathVQVAE
 from labelmint.tokenizers.quantizer import Quantizer
-from labelmint.types import Array, Batch
+from labelmint.types import Array, Batch, LayoutBatch
 
-__all__ = ["Alone", "Contributions", "contributions", "pictures_alone"]
+__all__ = ["Alone", "Contributions", "contributions", "mean_vectors", "pictures_alone"]
 
-Reconstruct = Callable[[Batch], Tensor]
 Vectors = tuple[Tensor, Tensor]
 
 
@@ -52,12 +50,19 @@ class Contributions:
     reference_views: int
 
 
-def contributions(tokenizer: DualPathVQVAE, views: HeldOut, reference: HeldOut, device: torch.device, seed: int) -> Contributions:
-    """Errors of all reconstructions on held-out views, mean vectors being those of the `reference` views."""
-    means = _mean_vectors(tokenizer, reference, device)
+def contributions(
+    tokenizer: DualPathVQVAE,
+    views: HeldOut,
+    tokens: Tensor,
+    means: Vectors,
+    reference_views: int,
+    device: torch.device,
+    seed: int,
+) -> Contributions:
+    """Errors of all reconstructions of held-out views from their tokens (N, 2h, w), with the `mean_vectors` of so many views."""
 
     def error(replacements: tuple[Tensor | None, Tensor | None]) -> Mean:
-        return mean_of(squared_errors(views, _reconstruct(tokenizer, replacements), device), views, seed)
+        return mean_of(squared_errors(views, tokens, _decode(tokenizer, replacements), device), views, seed)
 
     zeros = torch.zeros_like(means[0])
     return Contributions(
@@ -67,14 +72,14 @@ def contributions(tokenizer: DualPathVQVAE, views: HeldOut, reference: HeldOut, 
             Alone(path=tokenizer.paths[1], mean=error((means[0], None)), zeros=error((zeros, None))),
         ),
         neither=error(means),
-        reference_views=len(reference),
+        reference_views=reference_views,
     )
 
 
 @torch.no_grad()
-def pictures_alone(tokenizer: DualPathVQVAE, batch: Batch, reference: HeldOut) -> dict[str, Array]:
+def pictures_alone(tokenizer: DualPathVQVAE, batch: Batch, means: Vectors) -> dict[str, Array]:
     """Columns of Figure 3: what stands over each, and its images (B, H, W, C) uint8."""
-    means = _mean_vectors(tokenizer, reference, batch.image.device)
+    tokens = tokenizer.encode(batch)["image"]
     zeros = torch.zeros_like(means[0])
     columns: dict[str, tuple[Tensor | None, Tensor | None]] = {
         "both paths": (None, None),
@@ -85,38 +90,37 @@ def pictures_alone(tokenizer: DualPathVQVAE, batch: Batch, reference: HeldOut) -
         "neither": means,
     }
     return {"image": pixels_of(batch.image)} | {
-        title: pixels_of(_reconstruct(tokenizer, replacements)(batch)) for title, replacements in columns.items()
+        title: pixels_of(_decode(tokenizer, replacements)(tokens, batch.layouts)) for title, replacements in columns.items()
     }
 
 
-def _reconstruct(tokenizer: DualPathVQVAE, replacements: tuple[Tensor | None, Tensor | None]) -> Reconstruct:
-    """Reconstruction with the vectors of a path replaced by those given, (1, D, h, w); None leaves them."""
+def _decode(tokenizer: DualPathVQVAE, replacements: tuple[Tensor | None, Tensor | None]) -> Decode:
+    """Decoding with the vectors of a path replaced by those given, (1, D, h, w); None leaves them."""
 
-    def reconstruct(batch: Batch) -> Tensor:
+    def decode(tokens: Tensor, layouts: LayoutBatch) -> Tensor:
         kept = [
             own if other is None else other.expand_as(own)
-            for own, other in zip(_vectors(tokenizer, batch), replacements, strict=True)
+            for own, other in zip(_vectors(tokenizer, tokens), replacements, strict=True)
         ]
         image: Tensor = tokenizer.decoder(*kept)
         return image
 
-    return reconstruct
+    return decode
 
 
-def _vectors(tokenizer: DualPathVQVAE, batch: Batch) -> Vectors:
-    """Quantized vectors (B, D, h, w) of both paths."""
-    halves = tokenizer.encode(batch)["image"].chunk(2, dim=1)
+def _vectors(tokenizer: DualPathVQVAE, tokens: Tensor) -> Vectors:
+    """Quantized vectors (B, D, h, w) of both paths, of tokens (B, 2h, w)."""
+    halves = tokens.chunk(2, dim=1)
     first, second = (cast(Quantizer, q).lookup(half) for q, half in zip(tokenizer.quantizers, halves, strict=True))
     return first, second
 
 
 @torch.no_grad()
-def _mean_vectors(tokenizer: DualPathVQVAE, views: HeldOut, device: torch.device) -> Vectors:
+def mean_vectors(tokenizer: DualPathVQVAE, views: HeldOut, device: torch.device) -> Vectors:
     """Mean quantized vectors (1, D, h, w) of both paths, place by place."""
     sums = [torch.zeros(()), torch.zeros(())]
     for batch in views.batches(device):
-        sums = [
-            total.to(device) + found.sum(0, keepdim=True) for total, found in zip(sums, _vectors(tokenizer, batch), strict=True)
-        ]
+        vectors = _vectors(tokenizer, tokenizer.encode(batch)["image"])
+        sums = [total.to(device) + found.sum(0, keepdim=True) for total, found in zip(sums, vectors, strict=True)]
     first, second = (total / len(views) for total in sums)
     return first, second

@@ -38,7 +38,7 @@ from labelmint.training.clock import Event, Report
 from labelmint.training.pairs import Pairs
 from labelmint.training.run import RunFolder, write_json
 from labelmint.training.tokenizer import train_tokenizer
-from labelmint.types import Array, Batch, DataSet
+from labelmint.types import Array, DataSet, LayoutBatch
 
 __all__ = [
     "Contestant",
@@ -50,11 +50,15 @@ __all__ = [
     "prepare_again",
     "steps_of",
     "train_twin",
+    "twin_config",
     "unlike",
     "with_equal_bits",
 ]
 
-ONE_PATH, CLOSE, RESAMPLES = "no-comp-msgnet", 0.03, 500
+ONE_PATH, SEES_LAYOUTS = "no-comp-msgnet", "cvq-vae"
+CLOSE, RESAMPLES, LEAST = 0.03, 500, 1e-12
+_COMPARED_BY_RESULT = ("steps", "batch_size", "codebook_size", "channels", "residual_channels")  # the widths by their parameters
+_WITHOUT_INFLUENCE = ("evaluate_every", "share")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +70,7 @@ class Contestant:
         parameters: all of its numbers, codebooks included. channels, residual_channels: its widths.
         tokens, bits: an image; bits = tokens log2 K. codebook_size: K.
         mse: held-out, on [-1, 1]. psnr: of that mean, in dB.
+        settings: what else decides its training, by name.
         errors: (N,) of the views.
     """
 
@@ -82,6 +87,7 @@ class Contestant:
     bits: float
     mse: Mean
     psnr: float
+    settings: dict[str, Any]
     errors: Array
 
     def to_json(self) -> dict[str, Any]:
@@ -93,8 +99,12 @@ class Contestant:
 class Difference:
     """Held-out errors of `first` over those of `second`, means over seeds: below 1, the first is better.
 
+    The interval holds two uncertainties, which add as squares of log ratios. That of the images: a bootstrap over whole ones, both
+    kinds on the same. And, with several seeds, that of the trainings: t s sqrt(1/n + 1/m), s the standard deviation of the log errors of
+    n and m seeds about the mean of their kind, t Student's at n + m - 2 degrees of freedom. With one seed of each it is unknown.
+
     Attributes:
-        ratio, low, high: quotient of the mean errors, with its 95 % interval by bootstrap over whole images (both on the same).
+        ratio, low, high: quotient of the mean errors, with its 95 % interval.
         verdict: in words. spread: largest over smallest mean error among the seeds of one kind, 1 with one seed.
     """
 
@@ -153,6 +163,11 @@ def with_equal_bits(config: RunConfig) -> RunConfig:
     return _changed(config, codebook_size=max(round(config.request.settings.tokenizer.codebook_size**0.5), 2))
 
 
+def twin_config(config: RunConfig, seed: int, steps: int) -> RunConfig:
+    """The same tokenizer, trained from a seed for a number of steps."""
+    return _changed(config, seed=seed, steps=steps)
+
+
 def steps_of(run: RunFolder) -> int:
     """Steps that the tokenizer of a run was trained for."""
     return int(run.read_json("tokenizer/part.json")["steps"])
@@ -188,17 +203,14 @@ def prepare_again(system: TrainedSystem, data: DataSet, tell: Report) -> Prepare
     return prepared
 
 
-def train_twin(
-    folder: Path, config: RunConfig, prepared: Prepared, *, seed: int, steps: int, hardware: Hardware, stage: str, tell: Report
-) -> nn.Module:
+def train_twin(folder: Path, config: RunConfig, prepared: Prepared, *, hardware: Hardware, stage: str, tell: Report) -> nn.Module:
     """A trained tokenizer, from its run folder where it is finished there.
 
     Arguments:
         folder: of the twin, a run folder; new, stopped, or finished.
-        config: of its sizes. seed, steps: of its training.
+        config: its sizes and training.
         prepared: the pairs. hardware: where to compute. stage: what reports of progress call it.
     """
-    config = _changed(config, seed=seed, steps=steps)
     run, tokenizer = RunFolder(folder), build_parts(config).tokenizer
     if (folder / "config.json").is_file():
         before = read_run_config(run).difference(config)
@@ -214,7 +226,7 @@ def train_twin(
         return tokenizer.to(hardware.device).eval()
     fabric = open_fabric(hardware)
     training, validation = (
-        Pairs(pairs.images, pairs.ids, pairs.geometry, seed) for pairs in (prepared.training, prepared.validation)
+        Pairs(pairs.images, pairs.ids, pairs.geometry, config.request.seed) for pairs in (prepared.training, prepared.validation)
     )
     section = config.request.settings.tokenizer
     about = train_tokenizer(
@@ -228,56 +240,86 @@ def train_twin(
 
 
 def contestant(
-    name: str, tokenizer: nn.Module, config: RunConfig, steps: int, views: HeldOut, device: torch.device, resample_seed: int,
-    training_seed: int | None = None,
+    name: str, tokenizer: nn.Module, config: RunConfig, steps: int, views: HeldOut, tokens: torch.Tensor, device: torch.device,
+    resample_seed: int,
 ) -> Contestant:  # fmt: skip
-    """What a trained tokenizer reaches on held-out views, and what it takes; its seed is the configuration's unless given."""
+    """What a trained tokenizer reaches on held-out views, from its tokens of them (N, rows, w), and what it takes."""
     called, sizes = cast(Tokenizer, tokenizer), config.request.settings.tokenizer
+    (stream,) = called.streams
 
-    def reconstruct(batch: Batch) -> torch.Tensor:
-        return called.decode(called.encode(batch), batch.layouts)
+    def decode(its: torch.Tensor, layouts: LayoutBatch) -> torch.Tensor:
+        return called.decode({stream.name: its}, layouts)
 
-    errors = squared_errors(views, reconstruct, device)
-    tokens = sum(stream.grid[0] * stream.grid[1] for stream in called.streams)
+    errors, places = squared_errors(views, tokens, decode, device), stream.grid[0] * stream.grid[1]
     mse = mean_of(errors, views, resample_seed)
     return Contestant(
         name=name, paths=len(getattr(tokenizer, "paths", ("",))), steps=steps,
-        seed=config.request.seed if training_seed is None else training_seed,
+        seed=config.request.seed,
         batch_size=sizes.batch_size, parameters=parameters_of(tokenizer), channels=sizes.channels,
-        residual_channels=sizes.residual_channels, codebook_size=sizes.codebook_size, tokens=tokens,
-        bits=sum(s.grid[0] * s.grid[1] * math.log2(s.codebook_size) for s in called.streams), mse=mse,
-        psnr=10 * math.log10(4 / max(mse.value, 1e-12)), errors=errors,
+        residual_channels=sizes.residual_channels, codebook_size=sizes.codebook_size, tokens=places,
+        bits=places * math.log2(stream.codebook_size), mse=mse, psnr=10 * math.log10(4 / max(mse.value, LEAST)),
+        settings=_settings(config, steps), errors=errors,
     )  # fmt: skip
+
+
+def _settings(config: RunConfig, steps: int) -> dict[str, Any]:
+    """What decides a training, but for what contestants are compared by anyway."""
+    request = config.request
+    sizes = request.settings.tokenizer.model_dump(mode="json", exclude={*_COMPARED_BY_RESULT, *_WITHOUT_INFLUENCE})
+    by_clock = request.max_minutes is not None and steps < request.settings.tokenizer.steps
+    return sizes | {
+        "learning_rate_falls": f"by the clock, in {request.max_minutes:g} minutes for the run" if by_clock else "by steps",
+        "augment": sorted(request.augment), "precision": config.precision, "sees_layouts": request.system == SEES_LAYOUTS,
+    }  # fmt: skip
 
 
 def difference(first: list[Contestant], second: list[Contestant], views: HeldOut, seed: int) -> Difference:
     """Errors of one kind of tokenizer over those of another, each averaged over its seeds first."""
     above, below = (np.mean([one.errors for one in kind], axis=0) for kind in (first, second))
-    least = 1e-12
 
     def quotient(chosen: Array) -> float:
-        return float(above[chosen].mean() / max(below[chosen].mean(), least))
+        return float(max(above[chosen].mean(), LEAST) / max(below[chosen].mean(), LEAST))
 
+    ratio, of_seeds = quotient(np.arange(len(views))), _uncertainty_of_seeds(first, second)
     low, high = interval(quotient, len(views), RESAMPLES, seed, groups=views.groups)
-    spread = max(max(one.mse.value for one in kind) / max(min(one.mse.value for one in kind), least) for kind in (first, second))
+    low = ratio * math.exp(-math.hypot(min(math.log(low / ratio), 0.0), of_seeds))
+    high = ratio * math.exp(math.hypot(max(math.log(high / ratio), 0.0), of_seeds))
+    spread = max(max(one.mse.value for one in kind) / max(min(one.mse.value for one in kind), LEAST) for kind in (first, second))
+    seeds = min(len(first), len(second))
     return Difference(
-        first=first[0].name, second=second[0].name, ratio=quotient(np.arange(len(views))), low=low, high=high,
-        seeds=min(len(first), len(second)), spread=spread, verdict=_verdict(first[0], second[0], low, high),
+        first=first[0].name, second=second[0].name, ratio=ratio, low=low, high=high, seeds=seeds, spread=spread,
+        verdict=_verdict(first[0], second[0], low, high, seeds),
     )  # fmt: skip
 
 
-def _verdict(first: Contestant, second: Contestant, low: float, high: float) -> str:
+def _uncertainty_of_seeds(first: list[Contestant], second: list[Contestant]) -> float:
+    """Half the 95 % interval of the log ratio of mean errors over seeds; 0 where no kind has two."""
+    from scipy.stats import t
+
+    logs = [np.log([max(one.mse.value, LEAST) for one in kind]) for kind in (first, second)]
+    freedom = len(first) + len(second) - 2
+    if not freedom:
+        return 0.0
+    variance = sum(float(((values - values.mean()) ** 2).sum()) for values in logs) / freedom
+    return float(t.ppf(0.975, freedom)) * math.sqrt(variance * (1 / len(first) + 1 / len(second)))
+
+
+def _verdict(first: Contestant, second: Contestant, low: float, high: float, seeds: int) -> str:
     a, b = first.name, second.name
     cost = f"bits an image: {first.bits:,.0f} with {a}, {second.bits:,.0f} with {b}"
     if low <= 1 <= high:
-        return f"no difference between {a} and {b} can be told on these images; {cost}"
-    return f"{'lower' if high < 1 else 'higher'} error with {a} than with {b}; {cost}"
+        where = "on these images" if seeds == 1 else f"on these images with {seeds} seeds"
+        return f"no difference between {a} and {b} can be told {where}; {cost}"
+    doubt = "; another seed may say otherwise" if seeds == 1 else ""
+    return f"{'lower' if high < 1 else 'higher'} error with {a} than with {b}{doubt}; {cost}"
 
 
-def unlike(a: Contestant, b: Contestant) -> dict[str, list[int]]:
-    """What two contestants should have alike and do not: steps, batch size, seed, codebook size, parameters beyond 3 %."""
+def unlike(a: Contestant, b: Contestant) -> dict[str, list[Any]]:
+    """What two contestants should have alike and do not: steps, batch size, seed, codebook size, all other settings of their training,
+    parameters beyond 3 %."""
     names = ("steps", "batch_size", "seed", "codebook_size")
     found = {name: [getattr(a, name), getattr(b, name)] for name in names if getattr(a, name) != getattr(b, name)}
+    found |= {name: [its, b.settings[name]] for name, its in a.settings.items() if its != b.settings[name]}
     if abs(a.parameters / b.parameters - 1) > CLOSE:
         found["parameters"] = [a.parameters, b.parameters]
     return found

@@ -3,8 +3,9 @@
     perplexity           2^H(Z),  H(Z) = -sum_k p_k log2 p_k over the shares p_k of the entries
     mutual information   I(A; B) = H(A) + H(B) - H(A, B) in bits, over pairs of tokens at the same place
 
-Counted from finite data, I is too large: independent tokens seem to tell something of each other. How much is found by shuffling B,
-which leaves both histograms as they are and unties them.
+Counted from finite data, I is too large: independent tokens seem to tell something of each other. And where both paths' tokens depend
+on the place alone (a border, a background), both know the place. How much that makes is found by shuffling the images of B, place by
+place: every place keeps its histogram, and what ties A to B beyond it is untied.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Shared:
     """What two paths say twice, in bits a place.
 
     Attributes:
-        entropies: H of either path's tokens. found: I(A; B) as counted. shuffled: mean of the same after shuffling.
+        entropies: H of either path's tokens. found: I(A; B) as counted. shuffled: mean of the same after shuffling images.
         net: found - shuffled, not below 0. share: net over the smaller entropy, 0 = nothing in common, 1 = one tells the other.
     """
 
@@ -81,15 +82,15 @@ def mutual_information(a: Array, b: Array) -> float:
 
 
 def shared_bits(a: Array, b: Array, *, seed: int = 0, repeats: int = 5) -> Shared:
-    """What tokens at the same place tell of each other, beside what shuffled ones seem to tell.
+    """What tokens at the same place of the same image tell of each other, beside what those of different images seem to tell.
 
     Arguments:
-        a, b: tokens (N, h, w) of two paths.
+        a, b: tokens (N, h, w) of two paths; one image alone can't be shuffled, and its net is 0.
         seed: of the shuffles. repeats: how many are averaged.
     """
     rng = np.random.default_rng(seed)
     found = mutual_information(a, b)
-    shuffled = float(np.mean([mutual_information(a, rng.permuted(b.ravel()).reshape(b.shape)) for _ in range(repeats)]))
+    shuffled = float(np.mean([mutual_information(a, rng.permuted(b, axis=0)) for _ in range(repeats)]))
     entropies = entropy(np.bincount(a.ravel())), entropy(np.bincount(b.ravel()))
     net, least = max(found - shuffled, 0.0), min(entropies)
     return Shared(entropies=entropies, found=found, shuffled=shuffled, net=net, share=net / least if least > 0 else 0.0)

@@ -63,6 +63,21 @@ def test_a_pair_hangs_on_its_seed_and_index_alone() -> None:
         assert one.box == (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
 
 
+def test_a_picture_that_the_renderer_fails_at_is_named_with_its_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    import mitsuba
+
+    def failing(world: object, spp: int, seed: int) -> np.ndarray:
+        found = np.array(rendered(world, spp=spp, seed=seed))
+        if found.shape[-1] == 3:  # a picture, not the object map
+            found[0, 0], found[0, 1] = np.nan, np.inf
+        return found
+
+    rendered = mitsuba.render
+    monkeypatch.setattr(mitsuba, "render", failing)
+    with pytest.raises(InputError, match=r"clevr_000003 of clevr-64 with --seed 7: 2 of its pixels .* another --seed"):
+        render_pair("clevr-64", 3, size=(32, 32), samples=1, seed=7)
+
+
 def files_of(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
 

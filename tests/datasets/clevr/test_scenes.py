@@ -207,6 +207,13 @@ def test_a_picture_far_larger_than_clevrs_is_refused(tmp_path: Path) -> None:
         [read_pair(*found) for found in find_scenes(root)]
 
 
+def test_a_folder_that_is_not_there_is_told_apart_from_one_without_scenes(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none: no such folder; --source takes CLEVR's folder"):
+        prepare_clevr(tmp_path / "none")
+    with pytest.raises(InputError, match=r"no scenes/\*\.json there; --source takes CLEVR's folder"):
+        prepare_clevr(tmp_path)
+
+
 def test_a_clevr_folder_is_prepared_with_val_for_testing(tmp_path: Path) -> None:
     for part in ("images/train", "images/val", "scenes"):
         (tmp_path / part).mkdir(parents=True)

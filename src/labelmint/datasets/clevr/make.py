@@ -167,7 +167,7 @@ def _finish(partial: Path, target: Path, names: list[str]) -> None:
 def render_pair(kind: str, index: int, *, size: tuple[int, int], samples: int, seed: int) -> tuple[AnnotatedImage, Scene]:
     """Picture `index` of a set with its exact layout, and its scene; the arguments are those of `make_clevr`.
 
-    Raises InputError for sizes at which no scene can be seen well.
+    Raises InputError for sizes at which no scene can be seen well, and for a picture that the renderer fails at.
     """
     rng = np.random.default_rng([seed, list(KINDS).index(kind), index])
     for _ in range(_DRAWS):
@@ -179,8 +179,9 @@ def render_pair(kind: str, index: int, *, size: tuple[int, int], samples: int, s
         raise InputError(
             f"--size {size[0]}x{size[1]}: none of {_DRAWS} scenes can be seen well at that size; take a larger or wider one"
         )
-    image = picture(scene, size, samples, int(rng.integers(2**31)))
-    return AnnotatedImage(name=f"clevr_{index:06d}", image=image, layout=layout_of(scene, owners)), scene
+    name = f"clevr_{index:06d}"
+    image = picture(scene, size, samples, int(rng.integers(2**31)), f"{name} of {kind} with --seed {seed}")
+    return AnnotatedImage(name=name, image=image, layout=layout_of(scene, owners)), scene
 
 
 def _well_seen(scene: Scene, owners: Array) -> bool:

@@ -22,7 +22,7 @@ from scipy.spatial import ConvexHull
 
 from labelmint.datasets.clevr.scenes import CAMERA, CLEVR_CLASSES, ORIGINAL_SIZE, Scene, layout_of
 from labelmint.datasets.clevr.shapes import surface_of
-from labelmint.datasets.prepared import Prepared, held_out
+from labelmint.datasets.prepared import Prepared, held_out, original_folder
 from labelmint.errors import InputError
 from labelmint.formats.files import read_json
 from labelmint.formats.image_files import read_image
@@ -30,6 +30,7 @@ from labelmint.types import AnnotatedImage, Array
 
 __all__ = ["CLEVR_CLASSES", "find_scenes", "fit_camera", "outline_map", "prepare_clevr", "read_pair"]
 
+_EXPECTED = "CLEVR's folder, with images/ and scenes/"
 _JITTER = 0.5
 _FARTHEST = 0.8  # of a camera from the mean place, along each axis; ten real ones lie within 0.6
 _MOST_PIXELS = 1 << 20  # CLEVR's have 76,800; outlines take 256 bytes a pixel
@@ -44,7 +45,7 @@ def find_scenes(source: str | Path) -> list[tuple[Path, Mapping[str, Any]]]:
     root = Path(source)
     files = sorted((root / "scenes").glob("*.json"))
     if not files:
-        raise InputError(f"{root}: no scenes/*.json there; --source takes CLEVR's folder, with images/ and scenes/")
+        raise InputError(f"{root}: no scenes/*.json there; --source takes {_EXPECTED}")
     folders = [root / "images", *sorted(path for path in (root / "images").glob("*") if path.is_dir())]
     pictures: dict[str, list[Path]] = {}
     for folder in folders:
@@ -144,14 +145,15 @@ def prepare_clevr(source: str | Path) -> Prepared:
 
     The pictures of val are for testing; where there is none, a tenth by a hash of the names.
 
-    Raises InputError as `find_scenes` does, and while reading for scenes that do not fit their pictures.
+    Raises InputError where there is no such folder, as `find_scenes` does, and while reading for scenes that do not fit their pictures.
     """
-    found = {picture.stem: (picture, scene) for picture, scene in find_scenes(source)}
+    folder = original_folder(source, _EXPECTED)
+    found = {picture.stem: (picture, scene) for picture, scene in find_scenes(folder)}
     val = frozenset(name for name, (picture, _) in found.items() if picture.parent.name == "val")
     test = val if val and len(val) < len(found) else held_out(found)
     return Prepared(
         name="clevr",
-        source=str(source),
+        source=str(folder),
         classes=CLEVR_CLASSES,
         items=tuple(sorted(found)),
         pairs_of=lambda name: iter((read_pair(*found[name]),)),

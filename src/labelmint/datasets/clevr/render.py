@@ -53,7 +53,7 @@ def check_renderer(threads: int | None = None) -> None:
         drjit.set_thread_count(threads)
 
 
-def picture(scene: Scene, size: tuple[int, int], samples: int, seed: int) -> Array:
+def picture(scene: Scene, size: tuple[int, int], samples: int, seed: int, what: str = "a scene") -> Array:
     """The picture of a scene, (H, W, 3) uint8 in sRGB.
 
     Arguments:
@@ -61,12 +61,19 @@ def picture(scene: Scene, size: tuple[int, int], samples: int, seed: int) -> Arr
         size: (H, W).
         samples: light paths a pixel.
         seed: of their random numbers; the same seed, the same picture.
+        what: how errors call the scene.
+
+    Raises InputError when the renderer answers values that are no finite numbers.
     """
     mitsuba = _mitsuba()
     world = _load(scene, size, samples, {"type": "path", "max_depth": 5})
     linear = np.array(mitsuba.render(world, spp=samples, seed=seed % 2**31), dtype=np.float64)
     if not np.isfinite(linear).all():
-        raise RuntimeError("the renderer answered values that are no numbers")
+        wrong = int((~np.isfinite(linear)).any(axis=-1).sum())
+        raise InputError(
+            f"{what}: {wrong} of its pixels were rendered as no finite numbers from light seed {seed}; render the set with another --seed "
+            "or number of --samples, into another --out"
+        )
     clipped = linear.clip(0, 1)
     encoded = np.where(clipped <= 0.0031308, 12.92 * clipped, 1.055 * clipped ** (1 / 2.4) - 0.055)  # sRGB, IEC 61966-2-1
     return np.asarray((encoded * 255).round(), dtype=np.uint8)
