@@ -214,7 +214,7 @@ def _samples(name: str, real: RealData, out: Path, options: _Options, report: Re
     folder = out / "samples" / f"{name}-{hashlib.sha256(wanted.encode()).hexdigest()[:12]}"
     test = None if real.system.has_layout_prior else real.data.subset(real.about.parts.test)
     mint(
-        real.system, folder, n=options.n, seed=options.seed, temperature=options.temperature, resume=True, report=report,
+        real.system, folder, n=options.n, seed=options.seed, temperature=options.temperature, filter="off", resume=True, report=report,
         layouts=test, warn=lambda line: None,
     )  # fmt: skip
     return views_of_samples(labelmint.read(folder, format="folder"), real.classes, real.system.size, real.channels)

@@ -1,5 +1,6 @@
 """The judge: learns what labels say, repeats itself, keeps to what it was trained on, and is stored and found again."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ from labelmint.datasets.digits import make_digits
 from labelmint.datasets.geometry import Geometry
 from labelmint.errors import InputError
 from labelmint.metrics.overlap import confusion, dice
-from labelmint.segmenters.judge import Judge, train_judge
+from labelmint.segmenters.agreement import agreement_scores
+from labelmint.segmenters.judge import Judge, load_judge, train_judge
+from labelmint.segmenters.standard import RealData, digest_of_images
 from labelmint.segmenters.training import IGNORED, segmentation_loss
 from labelmint.segmenters.unet import SegmenterConfig, UNet
 from labelmint.training.clock import Event
@@ -27,11 +30,16 @@ def pairs(labels: list[np.ndarray], part: slice) -> Pairs:
 
 
 def trained(
-    folder: Path, labels: list[np.ndarray], key: str = "key", config: SegmenterConfig = SMALL, events: list[Event] | None = None
+    folder: Path,
+    labels: list[np.ndarray],
+    key: str = "key",
+    config: SegmenterConfig = SMALL,
+    events: list[Event] | None = None,
+    data: RealData | None = None,
 ) -> Judge:
     return train_judge(
         folder, key, pairs(labels, slice(90)), pairs(labels, slice(90, None)), image_channels=1, classes=2, foreground=(1,),
-        config=config, device=torch.device("cpu"), precision="32", report=(events if events is not None else []).append,
+        config=config, device=torch.device("cpu"), precision="32", data=data, report=(events if events is not None else []).append,
     )  # fmt: skip
 
 
@@ -111,3 +119,50 @@ def test_no_images_are_refused(tmp_path: Path) -> None:
     judge = trained(tmp_path, INK, config=SMALL.model_copy(update={"steps": 1}))
     with pytest.raises(InputError, match="no images"):
         judge.predict(np.zeros((0, 32, 32, 1), np.uint8))
+
+
+REAL = RealData(
+    source="canvases", format="folder", training=("a",), validation=("b",), class_ids=(0, 1), image_channels=1,
+    digest=digest_of_images([], []),
+)  # fmt: skip
+
+
+def test_the_standard_is_what_real_validation_pairs_reach_and_is_added_to_a_stored_judge(tmp_path: Path) -> None:
+    few = SMALL.model_copy(update={"steps": 20})
+    first = trained(tmp_path, INK, config=few)
+    assert first.standard is None
+    with pytest.raises(InputError, match=r"older version.*labelmint evaluate"):
+        load_judge(tmp_path, torch.device("cpu"))
+    again = trained(tmp_path, INK, config=few, events=(told := []), data=REAL)
+    assert not told
+    assert again.standard is not None
+    scores = agreement_scores(again, np.stack(IMAGES[90:]), np.stack(INK[90:]))
+    assert again.standard.scores == pytest.approx(sorted(scores), abs=1e-5)
+    below = [np.mean(scores < again.standard.threshold(0.1) + side) for side in (-1e-5, 1e-5)]
+    assert below[0] <= 0.1 <= below[1] + 1e-9
+    opened = load_judge(tmp_path, torch.device("cpu"))
+    assert opened.standard == again.standard
+    assert np.array_equal(opened.predict(np.stack(IMAGES[:9])), again.predict(np.stack(IMAGES[:9])))
+    moved = REAL.model_copy(update={"source": "elsewhere"})
+    assert trained(tmp_path, INK, config=few, data=moved).standard == again.standard.model_copy(update={"data": moved})
+
+
+def test_judges_that_can_not_be_opened_are_refused_with_what_mends_it(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"holds no judge.*labelmint evaluate"):
+        load_judge(tmp_path, torch.device("cpu"))
+    trained(tmp_path, INK, config=SMALL.model_copy(update={"steps": 1}), data=REAL)
+    file = tmp_path / "judge" / "part.json"
+    about = json.loads(file.read_text())
+    for damage in ({"config": {"layers": 3}}, {"standard": {**about["standard"], "scores": "many"}}, {"sha256": "0"}):
+        file.write_text(json.dumps({**about, **damage}))
+        with pytest.raises(InputError, match=r"damaged.*labelmint evaluate"):
+            load_judge(tmp_path, torch.device("cpu"))
+
+
+def test_probabilities_are_those_of_the_prediction(tmp_path: Path) -> None:
+    judge, images = trained(tmp_path, INK, config=SMALL.model_copy(update={"steps": 5})), np.stack(IMAGES[:70])
+    blocks = list(judge.probabilities(images))
+    whole = torch.cat([shares for _, shares in blocks])
+    assert [where.start for where, _ in blocks] == [0, 64]
+    assert torch.allclose(whole.sum(dim=1), torch.ones(70, 32, 32), atol=1e-5)
+    assert np.mean(whole.argmax(dim=1).numpy() == judge.predict(images)) > 0.999

@@ -28,7 +28,7 @@ class Fake:
     """A system whose sample i depends on (seed, i) alone; notes which chunks it drew and can be interrupted."""
 
     system, digest, device, size, classes = "fake", "0123", torch.device("cpu"), (16, 16), DIGIT_CLASSES
-    layout_temperature = 0.75
+    layout_temperature, path = 0.75, Path("no-run")
     config = SimpleNamespace(symbol_table=SymbolTable(((0, 0),)), has_instances=False)
 
     def __init__(self, *, own_layouts: bool = True, stop_at: int | None = None, digest: str = "0123") -> None:
@@ -274,6 +274,18 @@ def test_a_real_system_mints_what_synthesize_draws(real: Any, tmp_path: Path) ->
         assert np.array_equal(made.image, found.image)
         assert np.array_equal(made.layout.label_map, found.layout.label_map)
         assert found.provenance["weights"] == real.digest
+
+
+def test_varied_layouts_are_told_and_resume(real: Any, tmp_path: Path) -> None:
+    out = mint(real, tmp_path / "out", n=5, vary=True, batch_size=4)
+    for made, found in zip(real.synthesize(5, vary=True, batch_size=4), read(out), strict=True):
+        assert np.array_equal(made.layout.label_map, found.layout.label_map)
+        assert found.provenance["layouts"] == "training layouts of the run, varied"
+    card = (out / "README.md").read_text()
+    assert "Layouts: training layouts of the run, varied" in card
+    assert " --vary " in card
+    with pytest.raises(InputError, match="made otherwise"):
+        mint(real, out, n=5, batch_size=4, resume=True)
 
 
 def test_a_resume_of_what_is_complete_draws_nothing_and_of_other_pairs_is_refused(tmp_path: Path) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -27,6 +28,9 @@ def synthesize(
         Path | None, typer.Option(metavar="DATA", help="Take the layouts of these labelled images.", show_default=False)
     ] = None,
     per_layout: Annotated[int, typer.Option(metavar="K", help="With given layouts: K images for each.")] = 1,
+    vary: Annotated[
+        bool, typer.Option("--vary", help="Turn, zoom and mix given layouts, or else those of training, into new ones.")
+    ] = False,
     layout_temperature: Annotated[
         float | None,
         typer.Option(
@@ -35,6 +39,24 @@ def synthesize(
     ] = None,
     temperature: Annotated[float, typer.Option(metavar="T", help="Below 1: likelier, less varied images.")] = 0.85,
     batch_size: Annotated[int, typer.Option(metavar="B", help="Pairs drawn at a time; a part of what decides the bytes.")] = 32,
+    filter: Annotated[
+        str,
+        typer.Option(
+            "--filter",
+            metavar="MODE",
+            help="on: drop pairs whose image does not show what the label says, and near-copies of training images; ignore: have doubtful "
+            "pixels ignored where that helps; off; auto: on where `labelmint evaluate` left a judge in the run.",
+        ),
+    ] = "auto",
+    filter_share: Annotated[
+        float, typer.Option(metavar="PERCENT", help="Of real validation pairs that the filter would drop; more is stricter.")
+    ] = 5.0,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DATA", help="The real data, where it has moved since `evaluate`.", show_default=False)
+    ] = None,
+    most_candidates: Annotated[
+        int | None, typer.Option(metavar="M", help="Give up after so many; 10 N unless given.", show_default=False)
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where a stopped command was.")] = False,
     device: Device = "auto",
     threads: Threads = None,
@@ -43,6 +65,7 @@ def synthesize(
 ) -> None:
     """Draw new images with their labels: the layout first, then the image for it.
 
+    With a filter more are drawn than are written, until there are N; the others leave gaps in the numbers.
     Given layouts whose objects are larger or smaller than any that the run was trained on are drawn with a warning.
     """
     from labelmint.synthesis import check_target, mint
@@ -67,25 +90,56 @@ def synthesize(
             format=format,
             layouts=given,
             per_layout=per_layout,
+            vary=vary,
             layout_temperature=layout_temperature,
             temperature=temperature,
             batch_size=batch_size,
+            filter=filter,
+            filter_share=filter_share / 100,
+            data=data,
+            most_candidates=most_candidates,
             resume=resume,
             report=progress.report,
             warn=say,
         )
+    filtered = _filtered(out)
     facts = {
         "out": str(out),
         "pairs": n,
         "format": format,
         "system": system.system,
         "weights": system.digest,
-        "layouts": str(layouts) if layouts is not None else "drawn" if system.has_layout_prior else "training layouts of the run",
+        "layouts": _layouts(layouts, drawn=system.has_layout_prior and not vary) + (", varied" if vary else ""),
+        "filter": filtered,
         "warnings": doubts,
     }
     if as_json:
         print_json(facts)
         return
     print(f"wrote {n} new pairs by {system.system} to {out} (format {format}; layouts: {facts['layouts']})")
+    print(f"  {_told(filtered)}")
     print(f"  look at {out / 'contact_sheet.png'}; {out / 'README.md'} says what the set is and how to make it again")
     print(f"next: labelmint inspect {quoted(out)}, and labelmint evaluate {quoted(run)} DATA --out REPORT with the real data")
+
+
+def _layouts(given: Path | None, *, drawn: bool) -> str:
+    if given is not None:
+        return str(given)
+    return "drawn" if drawn else "training layouts of the run"
+
+
+def _filtered(out: Path) -> dict[str, Any] | None:
+    """What the filter did, as the export itself says; None when it was off."""
+    settings = json.loads((out / "settings.json").read_text(encoding="utf-8"))
+    return {**settings["filter"], **settings["outcome"]} if "filter" in settings else None
+
+
+def _told(filtered: dict[str, Any] | None) -> str:
+    if filtered is None:
+        return "filter off: no pair was dropped, and copies of training images were not looked for (needs `labelmint evaluate` first)"
+    dropped = filtered["dropped"]
+    doubtful = f", {dropped['mostly doubtful']} as mostly doubtful" if filtered["mode"] == "ignore" else ""
+    return (
+        f"{filtered['drawn']} drawn, {dropped['disagrees']} dropped by the filter (agreement under {filtered['threshold']:.2f}){doubtful}, "
+        f"{dropped['near-copy']} withheld as near-copies"
+    )

@@ -37,6 +37,7 @@ from labelmint.formats import read
 from labelmint.metrics.coherence import RULED_COMPOSITIONS
 from labelmint.pictures import side_by_side
 from labelmint.segmenters.judge import Judge, train_judge
+from labelmint.segmenters.standard import RealData, digest_of_images
 from labelmint.segmenters.unet import SegmenterConfig
 from labelmint.synthesis import mint
 from labelmint.systems.hardware import available_memory, choose_device, choose_threads
@@ -219,7 +220,7 @@ def _drawn(about: Subject, folder: Path, options: Options, tell: Report) -> Data
     assert about.system is not None
     mint(
         about.system, folder, n=options.n or SAMPLES, seed=options.seed, temperature=options.temperature or TEMPERATURE,
-        layout_temperature=options.layout_temperature, resume=True, report=tell,
+        layout_temperature=options.layout_temperature, filter="off", resume=True, report=tell,
     )  # fmt: skip
     return read(folder, format="folder")
 
@@ -291,10 +292,17 @@ def _judge(
     pairs = Pairs([one.image for one in training], [one.labels for one in training], geometry, seed)
     held_out = Pairs(list(fixed.images), list(fixed.labels), Geometry(size=geometry.size), seed)
     how = (geometry.size, geometry.crop, geometry.scale, sorted(geometry.augment), seed, channels, data.classes.ids, foreground)
+    both = [*training, *validation]
+    real = RealData(
+        source=str(Path(data.source).resolve()) if Path(data.source).exists() else data.source, format=data.format,
+        training=tuple(one.name for one in training), validation=tuple(one.name for one in validation),
+        class_ids=data.classes.ids, image_channels=channels,
+        digest=digest_of_images([one.name for one in both], [one.image for one in both]),
+    )  # fmt: skip
     return train_judge(
-        about.path if about.system else folder, data_digest([*training, *validation], how), pairs, held_out, image_channels=channels,
+        about.path if about.system else folder, data_digest(both, how), pairs, held_out, image_channels=channels,
         classes=len(data.classes), foreground=foreground, config=options.judge, device=choose_device(options.device),
-        precision=options.precision, report=tell,
+        precision=options.precision, data=real, report=tell,
     )  # fmt: skip
 
 

@@ -40,6 +40,8 @@ __all__ = [
     "NOISE",
     "NO_NEARER",
     "CopyRule",
+    "CopySearch",
+    "Distances",
     "Memorization",
     "calibrate",
     "deviations",
@@ -80,6 +82,23 @@ class CopyRule:
         found = ratios(to_training, to_held_out, self.noise)
         copies = (found < self.threshold) | ((np.asarray(to_training) < self.certain) & (found < NO_NEARER))
         return np.asarray(copies if flat is None else copies & ~np.asarray(flat))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distances:
+    """How far N samples lie from real images.
+
+    Attributes:
+        to_training: their nearest training views.
+        near, far: (N,) distances to the nearest training view, and to the nearest held-out view as the mean over both halves;
+            without the samples' own grain.
+        flat: (N,) samples that hold nothing that could be copied.
+    """
+
+    to_training: NearestViews
+    near: npt.NDArray[np.float64]
+    far: npt.NDArray[np.float64]
+    flat: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,6 +211,83 @@ def calibrate(
     return CopyRule(threshold=threshold, ratios=real, noise=noise, certain=certain)
 
 
+class CopySearch:
+    """Real images, ready to be searched for copies of any samples.
+
+    Arguments:
+        training, held_out: real images (H_i, W_i, C) uint8 at the scale of the samples, each at least as large.
+        training_groups, held_out_groups: patient or slide of each image; default each its own.
+        beyond, seed: as for `nearest_views`; the seed also places the real views of the rule.
+        work_a_query: most work of the search for one image; without it the limit of `nearest_views` is shared by all images of a call.
+
+    Raises InputError for groups that are too few, whose number differs from that of the images, or that are on both sides.
+    """
+
+    def __init__(
+        self,
+        training: Sequence[Array],
+        held_out: Sequence[Array],
+        *,
+        training_groups: Sequence[str] | None = None,
+        held_out_groups: Sequence[str] | None = None,
+        beyond: int = 4,
+        seed: int = 0,
+        work_a_query: float | None = None,
+    ) -> None:
+        self.sources = _groups(training_groups, training, "training")
+        unseen = _groups(held_out_groups, held_out, "held-out")
+        if training_groups is not None and held_out_groups is not None and set(self.sources) & set(unseen):
+            raise InputError(
+                f"group {min(set(self.sources) & set(unseen))!r} is both trained on and held out; put it on one side"
+            )
+        self.training, self.held_out, self.first = training, held_out, halves(unseen)
+        self.beyond, self.seed, self.work_a_query = beyond, seed, work_a_query
+
+    def distances(self, samples: Sequence[Array] | Array, tell: Tell = lambda step, done, of: None) -> Distances:
+        """How far N images (H, W, C) uint8 of one size lie from both sides."""
+        images = np.asarray(samples)
+        grain = grains(images)
+        to_training = self._search("samples in training images", images, self.training, tell)
+        to_halves = [
+            self._search("samples in held-out images", images, self._half(half), tell) for half in (self.first, ~self.first)
+        ]
+        return Distances(
+            to_training=to_training,
+            near=without_grain(to_training.distance, grain),
+            far=np.mean([without_grain(found.distance, grain) for found in to_halves], axis=0),
+            flat=deviations(images) < FLAT,
+        )
+
+    def rule(
+        self, size: tuple[int, int], *, share: float = 0.01, real_views: int = 300, tell: Tell = lambda step, done, of: None
+    ) -> tuple[CopyRule, float]:
+        """The rule for samples of a size, and the share of real items of each half that are copies by the rule of the other.
+
+        Arguments:
+            share: of real held-out views that may have the ratio of a copy.
+            real_views: about how many views of the held-out images the threshold is set on.
+        """
+        views, origin = _real_views(self.held_out, size, real_views, self.seed)
+        to_training = self._search("held-out views in training images", views, self.training, tell).distance
+        to_other = np.zeros(len(views))
+        for half in (self.first, ~self.first):
+            here = half[origin]
+            if here.any():  # of very many images not every one gives a view
+                to_other[here] = self._search("held-out views in each other", views[here], self._half(~half), tell).distance
+        grain, real = grains(views), deviations(views) >= FLAT
+        near, far = (without_grain(distance, grain)[real] for distance in (to_training, to_other))
+        return calibrate(near, far, share=share), _alarms(near, far, self.first[origin][real], share)
+
+    def _half(self, chosen: npt.NDArray[np.bool_]) -> list[Array]:
+        return [image for image, here in zip(self.held_out, chosen, strict=True) if here]
+
+    def _search(self, what: str, queries: Array, references: Sequence[Array], tell: Tell) -> NearestViews:
+        limit = {} if self.work_a_query is None else {"most_work": self.work_a_query * len(queries)}
+        return nearest_views(
+            queries, references, beyond=self.beyond, seed=self.seed, tell=lambda done, of: tell(what, done, of), **limit
+        )
+
+
 def memorization(
     samples: Sequence[Array] | Array,
     training: Sequence[Array],
@@ -209,51 +305,29 @@ def memorization(
 
     Arguments:
         samples: N images (H, W, C) uint8 of one size.
-        training, held_out: real images (H_i, W_i, C) uint8 at the scale of the samples, each at least as large.
-        training_groups, held_out_groups: patient or slide of each image; default each its own.
-        share: of real held-out views that may have the ratio of a copy.
-        real_views: about how many views of the held-out images the threshold is set on.
-        beyond, seed: as for `nearest_views`; the seed also places the real views.
+        training, held_out, training_groups, held_out_groups, beyond, seed: as for `CopySearch`.
+        share, real_views: as for its rule.
         tell: called with what is being done, the work done and all of it.
 
-    Raises InputError for groups that are too few, whose number differs from that of the images, or that are on both sides, and as
-    `nearest_views` does.
+    Raises InputError as `CopySearch` and `nearest_views` do.
     """
-    sources = _groups(training_groups, training, "training")
-    unseen = _groups(held_out_groups, held_out, "held-out")
-    if training_groups is not None and held_out_groups is not None and set(sources) & set(unseen):
-        raise InputError(f"group {min(set(sources) & set(unseen))!r} is both trained on and held out; put it on one side")
-    first = halves(unseen)
-
-    def search(what: str, queries: Array, references: Sequence[Array]) -> NearestViews:
-        return nearest_views(queries, references, beyond=beyond, seed=seed, tell=lambda done, of: tell(what, done, of))
-
+    search = CopySearch(
+        training, held_out, training_groups=training_groups, held_out_groups=held_out_groups, beyond=beyond, seed=seed
+    )
     images = np.asarray(samples)
-    to_training = search("samples in training images", images, training)
-    views, origin = _real_views(held_out, (images.shape[1], images.shape[2]), real_views, seed)
-    real_to_training = search("held-out views in training images", views, training).distance
-    to_halves, real_to_other = [], np.zeros(len(views))
-    for half in (first, ~first):
-        others = [image for image, here in zip(held_out, half, strict=True) if not here]
-        to_halves.append(search("samples in held-out images", images, others).distance)
-        real_to_other[half[origin]] = search("held-out views in each other", views[half[origin]], others).distance
-    real_grain, grain = grains(views), grains(images)
-    real_near, real_far = without_grain(real_to_training, real_grain), without_grain(real_to_other, real_grain)
-    near = without_grain(to_training.distance, grain)
-    far = np.mean([without_grain(found, grain) for found in to_halves], axis=0)
-    flat, real = deviations(images) < FLAT, deviations(views) >= FLAT
-    rule = calibrate(real_near[real], real_far[real], share=share)
-    copies = rule.judge(near, far, flat)
+    found = search.distances(images, tell)
+    rule, alarms = search.rule((images.shape[1], images.shape[2]), share=share, real_views=real_views, tell=tell)
+    copies = rule.judge(found.near, found.far, found.flat)
     return Memorization(
         rule=rule,
-        to_training=to_training,
-        near=near,
-        far=far,
-        flat=flat,
+        to_training=found.to_training,
+        near=found.near,
+        far=found.far,
+        flat=found.flat,
         copies=copies,
-        sources=tuple(sources[k] for k in to_training.reference[copies]),
-        alarms=_alarms(real_near[real], real_far[real], first[origin][real], share),
-        real_items=int(real.sum()),
+        sources=tuple(search.sources[k] for k in found.to_training.reference[copies]),
+        alarms=alarms,
+        real_items=len(rule.ratios),
     )
 
 

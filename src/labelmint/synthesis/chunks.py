@@ -2,8 +2,9 @@
 
     OUT.partial/settings.json      what decides the samples; other settings are refused
     OUT.partial/chunk-000012.npz   the B samples of chunk 12: images, label maps, instances, and objects as JSON
+    OUT.partial/verdicts-000000384.npz   with a filter: what it decided about candidates 384 and on, as many as were judged at once
 
-A chunk is written aside and renamed, so it is there whole or not at all; one that can't be read is drawn again.
+A file is written aside and renamed, so it is there whole or not at all; one that can't be read is drawn again.
 Nothing is pickled.
 """
 
@@ -20,9 +21,12 @@ from typing import Any
 import numpy as np
 
 from labelmint.errors import InputError
+from labelmint.synthesis.verdicts import Reason, Verdict
 from labelmint.types import AnnotatedImage, Array, Layout, LayoutObject
 
 __all__ = ["ChunkFolder"]
+
+_UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 class ChunkFolder:
@@ -74,21 +78,56 @@ class ChunkFolder:
         instances = [pair.layout.instances for pair in pairs]
         if all(one is not None for one in instances):
             arrays["instances"] = np.stack([one for one in instances if one is not None])
-        file = self._file(chunk)
-        aside = file.with_name(f".{file.name}.partial")
-        with aside.open("wb") as stream:
-            np.savez_compressed(stream, allow_pickle=False, **arrays)
-        aside.replace(file)
+        _write(self._file(chunk), arrays)
 
     def load(self, chunk: int) -> list[AnnotatedImage] | None:
         """The samples of a chunk; None when it is missing or can't be read."""
         try:
-            with self._file(chunk).open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-                arrays: dict[str, Any] = {key: archive[key] for key in archive.files}
+            arrays = _read(self._file(chunk))
             objects = json.loads(str(arrays["objects"]))
             return [self._pair(arrays, objects, row) for row in range(len(arrays["names"]))]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+        except _UNREADABLE:
             return None
+
+    def pairs(self, chunk: int) -> list[AnnotatedImage]:
+        """The samples of a chunk that was drawn; raises InputError when they are gone."""
+        found = self.load(chunk)
+        if found is None:
+            raise InputError(
+                f"{self.path}: chunk {chunk} vanished while the data set was written; run the same command with --resume"
+            )
+        return found
+
+    def save_verdicts(self, verdicts: Sequence[Verdict]) -> None:
+        """Write the verdicts on candidates that follow each other."""
+        rows = [{**dataclasses.asdict(verdict), "doubtful": verdict.doubtful is not None} for verdict in verdicts]
+        masks = [verdict.doubtful for verdict in verdicts if verdict.doubtful is not None]
+        arrays: dict[str, Array] = {"verdicts": np.array(json.dumps(rows))}
+        if masks:
+            arrays["doubtful"] = np.stack(masks)
+        _write(self._verdicts(verdicts[0].index), arrays)
+
+    def load_verdicts(self, first: int) -> list[Verdict] | None:
+        """The verdicts on candidate `first` and those judged with it; None when they are missing or can't be read."""
+        try:
+            arrays = _read(self._verdicts(first))
+            masks = iter(arrays.get("doubtful", ()))
+            found = [
+                Verdict(
+                    **{
+                        **row,
+                        "reason": row["reason"] and Reason(row["reason"]),
+                        "doubtful": next(masks) if row["doubtful"] else None,
+                    }
+                )
+                for row in json.loads(str(arrays["verdicts"]))
+            ]
+        except (*_UNREADABLE, TypeError, StopIteration):
+            return None
+        return found if found and found[0].index == first else None
+
+    def _verdicts(self, first: int) -> Path:
+        return self.path / f"verdicts-{first:09d}.npz"
 
     def _file(self, chunk: int) -> Path:
         return self.path / f"chunk-{chunk:06d}.npz"
@@ -100,6 +139,18 @@ class ChunkFolder:
             objects=tuple(_object(one) for one in objects[row]),
         )
         return AnnotatedImage(name=str(arrays["names"][row]), image=arrays["images"][row], layout=layout)
+
+
+def _write(file: Path, arrays: dict[str, Array]) -> None:
+    aside = file.with_name(f".{file.name}.partial")
+    with aside.open("wb") as stream:
+        np.savez_compressed(stream, allow_pickle=False, **arrays)
+    aside.replace(file)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+        return {key: archive[key] for key in archive.files}
 
 
 def _object(content: dict[str, Any]) -> LayoutObject:

@@ -18,6 +18,9 @@ from labelmint.types import AnnotatedImage, ClassSet, Layout
 
 __all__ = ["SOURCE_TYPE", "Origin", "card", "count_objects", "count_pixels", "manifest_row"]
 
+_MEASURED = "checked by a judge trained on real pairs alone (Filter, below)"
+_UNFILTERED = "- Filter: off; no pair was dropped, and no copies of training images were looked for"
+
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 
 
@@ -30,7 +33,7 @@ class Origin:
         system: its name. weights: SHA-256 of its weights.
         seed, batch_size, temperature, layout_temperature: as given.
         layouts: "drawn", "training layouts of the run", or "given"; layouts_digest: SHA-256 of given ones.
-        per_layout: images a given layout.
+        per_layout: images a given layout. vary: whether layouts were turned, zoomed and mixed into new ones.
         device, precision, threads: the same bytes are promised for the same ones only.
     """
 
@@ -47,10 +50,16 @@ class Origin:
     device: str
     precision: str
     threads: int
+    vary: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """A plain dict."""
         return asdict(self)
+
+    @property
+    def layouts_in_words(self) -> str:
+        """Where layouts came from, and what was done to them."""
+        return f"{self.layouts}, varied" if self.vary else self.layouts
 
     def texts(self, index: int) -> dict[str, str]:
         """The text chunks of sample `index`'s PNG."""
@@ -64,7 +73,7 @@ class Origin:
             "temperature": f"{self.temperature:g}",
             "layout_temperature": f"{self.layout_temperature:g}",
             "batch_size": str(self.batch_size),
-            "layouts": self.layouts,
+            "layouts": self.layouts_in_words,
             "synthetic": "true",
             "DigitalSourceType": SOURCE_TYPE,
         }
@@ -83,8 +92,10 @@ def count_objects(layout: Layout, classes: ClassSet) -> dict[str, int]:
     return {classes.name_of(i): count for i, count in sorted(Counter(found).items())}
 
 
-def manifest_row(pair: AnnotatedImage, origin: Origin, classes: ClassSet, index: int, layout_source: str | None) -> str:
-    """One line of manifest.jsonl."""
+def manifest_row(
+    pair: AnnotatedImage, origin: Origin, classes: ClassSet, index: int, layout_source: str | None, facts: Mapping[str, Any]
+) -> str:
+    """One line of manifest.jsonl; `facts` is what the filter says of the pair."""
     row = {
         "name": pair.name,
         "index": index,
@@ -98,6 +109,7 @@ def manifest_row(pair: AnnotatedImage, origin: Origin, classes: ClassSet, index:
         "layout": layout_source,
         "objects": count_objects(pair.layout, classes),
         "pixels": count_pixels(pair.layout, classes),
+        **facts,
     }
     return json.dumps(row, ensure_ascii=False) + "\n"
 
@@ -106,7 +118,8 @@ def card(
     origin: Origin,
     *,
     n: int,
-    start: int,
+    indices: tuple[int, int],
+    filtered: Mapping[str, Any] | None = None,
     size: tuple[int, int],
     format: str,
     objects: Mapping[str, int],
@@ -116,7 +129,8 @@ def card(
     """README.md of the data set.
 
     Arguments:
-        origin: of all samples. n, start: how many, and the index of the first.
+        origin: of all samples. n: how many. indices: of the first and the last candidate for them.
+        filtered: "mode", "share", "most" and "lines" of the filter's section; None when it was off.
         size: (H, W) of the images. format: of the files.
         objects, pixels: sums over all samples, by name of the class.
         versions: of the libraries that decide the bytes.
@@ -124,37 +138,48 @@ def card(
     total = max(sum(pixels.values()), 1)
     rows = [f"| {name} | {objects.get(name, 0):,} | {100 * count / total:.2f} % |" for name, count in pixels.items()]
     given = f" --layouts DATA --per-layout {origin.per_layout}" if origin.layouts == "given" else ""
+    given += " --vary" if origin.vary else ""
+    again = "--filter off"
+    if filtered:
+        again = (
+            f"\\\n  --filter {filtered['mode']} --filter-share {100 * filtered['share']:g} --most-candidates {filtered['most']}"
+        )
     lines = [
         f"# {n} synthetic labelled images",
         "",
         "**Every image of this data set is synthetic**: it was generated together with its label, and shows nothing that exists.",
         "The label was drawn first and the image for it, so the label is what the image was asked to show; how faithfully the",
-        "image obeys was not measured here. Images can resemble those that the system was trained on, and the terms of the",
-        "training data may bind what is done with them.",
+        f"image obeys was {_MEASURED if filtered else 'not measured here'}. Images can resemble those that the system was trained on,",
+        "and the terms of the training data may bind what is done with them.",
         "",
         f"- Made by: labelmint {origin.version}, system `{origin.system}`, weights SHA-256 `{origin.weights}`",
-        f"- Layouts: {origin.layouts}" + (f" (SHA-256 `{origin.layouts_digest}`)" if origin.layouts_digest else ""),
-        f"- Samples {start} to {start + n - 1} of seed {origin.seed}; {size[0]}x{size[1]} pixels; format `{format}`",
+        f"- Layouts: {origin.layouts_in_words}" + (f" (SHA-256 `{origin.layouts_digest}`)" if origin.layouts_digest else ""),
+        f"- {'Accepted of candidates' if filtered else 'Samples'} {indices[0]} to {indices[1]} of seed {origin.seed}; "
+        f"{size[0]}x{size[1]} pixels; format `{format}`",
+        *([] if filtered else [_UNFILTERED]),
         f"- Versions: {', '.join(f'{name} {version}' for name, version in versions.items())}",
         "",
         "| class | objects | pixels |",
         "| --- | ---: | ---: |",
         *rows,
         "",
+        *(["## Filter", "", *filtered["lines"], ""] if filtered else []),
         "## To make it again",
         "",
         "```sh",
-        f"labelmint synthesize RUN --out DIR -n {n} --seed {origin.seed} --start {start} --format {format} \\",
+        f"labelmint synthesize RUN --out DIR -n {n} --seed {origin.seed} --start {indices[0]} --format {format} \\",
         f"  --temperature {origin.temperature:g} --layout-temperature {origin.layout_temperature:g} \\",
-        f"  --batch-size {origin.batch_size} --device {origin.device} --threads {origin.threads}{given}",
+        f"  --batch-size {origin.batch_size} --device {origin.device} --threads {origin.threads}{given} {again}",
         "```",
         "",
         "With the same weights, versions, batch size, device, precision and threads the bytes are the same.",
+        *(["The filter needs the judge that the run held then."] if filtered else []),
         "",
         "## Files",
         "",
         "- `manifest.jsonl`: one line a sample: name, index, seed, what its layout holds",
         "- `settings.json`: everything that decides the samples",
         "- `contact_sheet.png`: the first samples with their labels",
+        *(["- `rejected.jsonl`, `rejected.png`: what was not written, and why"] if filtered else []),
     ]
     return "\n".join(lines) + "\n"

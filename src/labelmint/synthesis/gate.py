@@ -1,0 +1,149 @@
+"""The gate: candidates that are near-copies of training images are withheld.
+
+The search and the rule are those of `evaluate` (`metrics.memorization`); but the rule's threshold is set on the validation images
+alone, so that no test image decides what is written. It is measured once for a judge and stored beside it, in copy_rule.json.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from labelmint.datasets.splits import group_of
+from labelmint.errors import InputError
+from labelmint.formats import read
+from labelmint.metrics.memorization import CopyRule, CopySearch, Distances
+from labelmint.segmenters.standard import RealData, digest_of_images
+from labelmint.training.clock import Event, Report
+from labelmint.training.run import RunFolder, write_json
+from labelmint.types import Array, DataSet
+
+if TYPE_CHECKING:
+    from labelmint.systems import TrainedSystem
+
+__all__ = ["FEWEST_GROUPS", "Gate", "open_gate"]
+
+FEWEST_GROUPS = 2
+_WORK = 4e10  # of the search for one image: 500 of them take what the search of an evaluation may take
+_VERSION = 1
+
+Tell = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gate:
+    """What is withheld, and what from.
+
+    Attributes:
+        search: over training and validation images. rule: when a sample counts as a copy.
+        names: of the training pairs, in the order of the search.
+    """
+
+    search: CopySearch
+    rule: CopyRule
+    names: Sequence[str]
+
+    def judge(self, images: Array, report: Report) -> tuple[Distances, Array]:
+        """Distances of images (N, H, W, C) uint8, and which of them (N,) are near-copies."""
+        found = self.search.distances(images, _teller(report))
+        return found, self.rule.judge(found.near, found.far, found.flat)
+
+    def nearest(self, found: Distances, row: int) -> str:
+        """Name of the training pair that is nearest to a sample."""
+        return self.names[int(found.to_training.reference[row])]
+
+
+def open_gate(system: TrainedSystem, real: RealData, data: DataSet | str | Path | None, report: Report) -> Gate:
+    """Find the real images again and set the rule, or take the stored one.
+
+    Arguments:
+        real: what the run's judge learned from.
+        data: the real data where it lies elsewhere now; else it is looked for where the judge found it.
+
+    Raises InputError when the data are missing, have changed, are not those that the system was trained on, or hold too few
+    validation images.
+    """
+    _check_training(system, real)
+    source = data if isinstance(data, DataSet) else _read(system, real, data)
+    missing = sorted({*real.training, *real.validation} - set(source.names))
+    if missing:
+        raise InputError(
+            f"{source.source}: lacks {len(missing)} pairs that the judge of {system.path} was trained on, {missing[0]!r} for one; give "
+            "that data by --data, run `labelmint evaluate` again, or pass --filter off"
+        )
+    names = [*real.training, *real.validation]
+    images = _images(system, source, names, report)
+    if digest_of_images(names, images) != real.digest:
+        raise InputError(
+            f"{source.source}: its images differ from those that the judge of {system.path} was trained on; give that data by --data, "
+            "run `labelmint evaluate` again, or pass --filter off"
+        )
+    by, count = system.config.request.group_by, len(real.training)
+    groups = [group_of(name, by) for name in names]
+    if len(set(groups[count:])) < FEWEST_GROUPS:
+        raise InputError(
+            f"{source.source}: a search for copies needs {FEWEST_GROUPS} validation images (of different groups) to compare with, and the "
+            f"judge of {system.path} had {len(set(groups[count:]))}; label more images and train again, or pass --filter off"
+        )
+    search = CopySearch(
+        images[:count], images[count:], training_groups=groups[:count], held_out_groups=groups[count:], work_a_query=_WORK
+    )
+    return Gate(search=search, rule=_rule(system, real, search, report), names=real.training)
+
+
+def _check_training(system: TrainedSystem, real: RealData) -> None:
+    trained = set(RunFolder(system.path).read_json("split.json").get("training", ()))
+    if not trained <= set(real.training) or trained & set(real.validation):
+        raise InputError(
+            f"{system.path}: its judge was trained on other pairs than the system; run `labelmint evaluate` on the run again, or pass "
+            "--filter off"
+        )
+
+
+def _read(system: TrainedSystem, real: RealData, given: str | Path | None) -> DataSet:
+    ignore = system.classes.ignore
+    if given is not None:
+        return read(given, ignore=ignore)
+    if not Path(real.source).exists():
+        raise InputError(
+            f"{real.source}: the real images, which candidates are compared with, are no longer there; say by --data where they are, "
+            "or pass --filter off"
+        )
+    return read(real.source, format=real.format, ignore=ignore)
+
+
+def _images(system: TrainedSystem, data: DataSet, names: Sequence[str], report: Report) -> list[Array]:
+    """Images at the scale of training."""
+    found, channels = [], system.config.image_channels
+    for done, name in enumerate(names, start=1):
+        image, _ = system.geometry.fit(name, data.load(name).image, [])
+        found.append(np.repeat(image, channels, axis=2) if image.shape[2] < channels else image)
+        if done % 50 == 0 or done == len(names):
+            report(Event("load real images", done, len(names)))
+    return found
+
+
+def _rule(system: TrainedSystem, real: RealData, search: CopySearch, report: Report) -> CopyRule:
+    file = system.path / "judge" / "copy_rule.json"
+    key = {"version": _VERSION, "data": real.digest, "size": list(system.size), "group_by": system.config.request.group_by}
+    try:
+        stored = json.loads(file.read_text(encoding="utf-8"))
+        if stored["key"] == key:
+            return CopyRule(threshold=float(stored["threshold"]), ratios=np.array(stored["ratios"], np.float64))
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # it is measured again
+    rule, _ = search.rule(system.size, tell=_teller(report))
+    ratios = [round(float(ratio), 4) for ratio in np.sort(rule.ratios)]
+    with suppress(OSError):  # a run that may not be written to still serves
+        write_json(file, {"key": key, "threshold": rule.threshold, "ratios": ratios})
+    return rule
+
+
+def _teller(report: Report) -> Tell:
+    return lambda what, done, of: report(Event(what, done, of))

@@ -1,0 +1,133 @@
+"""Drawing until enough candidates are accepted.
+
+    round 1: 1.1 n + 2 candidates;   a later round: 1.1 (n - accepted) / share accepted so far, + 2;   at most 512
+
+A round is judged at once, because the search for copies takes as long for a few candidates as for some hundreds. Its verdicts are
+stored, so that a resumed export makes the same rounds and judges nothing twice. A candidate's verdict does not depend on its round.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labelmint.errors import InputError
+from labelmint.synthesis.chunks import ChunkFolder
+from labelmint.synthesis.filter import Filter
+from labelmint.synthesis.verdicts import Reason, Verdict, reasons
+from labelmint.training.clock import Event, Report
+from labelmint.types import AnnotatedImage
+
+__all__ = ["FACTOR", "Selection", "select"]
+
+FACTOR = 10  # candidates for each pair that is wanted, at most, unless told otherwise
+_MARGIN, _SPARE, _AT_ONCE, _LOWEST_RATE = 1.1, 2, 512, 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Candidates up to the last one that is needed, each with its verdict.
+
+    Attributes:
+        verdicts: by rising index. copy_threshold: on the ratio of the gate.
+    """
+
+    verdicts: tuple[Verdict, ...]
+    copy_threshold: float
+
+    @property
+    def accepted(self) -> tuple[Verdict, ...]:
+        """Those that are written."""
+        return tuple(verdict for verdict in self.verdicts if verdict.reason is None)
+
+    @property
+    def rejected(self) -> tuple[Verdict, ...]:
+        """Those that are not."""
+        return tuple(verdict for verdict in self.verdicts if verdict.reason is not None)
+
+    @property
+    def outcome(self) -> dict[str, Any]:
+        """Counts, for settings.json."""
+        return {
+            "drawn": len(self.verdicts),
+            "accepted": len(self.accepted),
+            "dropped": reasons(self.verdicts),
+            "copy_threshold": round(self.copy_threshold, 4),
+        }
+
+
+def select(
+    sieve: Filter,
+    folder: ChunkFolder,
+    draw: Callable[[Sequence[int]], None],
+    *,
+    n: int,
+    start: int,
+    most: int,
+    batch_size: int,
+    report: Report,
+) -> Selection:
+    """Judge candidates start, start + 1, ... until n are accepted.
+
+    Arguments:
+        folder: of the chunks, where the verdicts are stored, too.
+        draw: draws those of some chunks that are missing in the folder.
+        most: candidates at most; raises InputError when fewer than n of them are accepted.
+    """
+    assert sieve.gate is not None, "prepare() comes first"
+    found: list[Verdict] = []
+    accepted = 0
+    while accepted < n:
+        first = start + len(found)
+        if len(found) >= most:
+            raise InputError(_too_few(found, n, sieve, folder.path))
+        verdicts = folder.load_verdicts(first)
+        if verdicts is None:
+            size = min(_round(n - accepted, accepted, len(found)), most - len(found))
+            verdicts = _judged(sieve, folder, draw, range(first, first + size), batch_size, report)
+            folder.save_verdicts(verdicts)
+        found += verdicts
+        accepted = sum(verdict.reason is None for verdict in found)
+        report(Event("accepted", min(accepted, n), n))
+    places = [place for place, verdict in enumerate(found) if verdict.reason is None]
+    return Selection(verdicts=tuple(found[: places[n - 1] + 1]), copy_threshold=sieve.gate.rule.threshold)
+
+
+def _round(missing: int, accepted: int, seen: int) -> int:
+    rate = max(accepted / seen, _LOWEST_RATE) if seen else 1.0
+    return min(math.ceil(_MARGIN * missing / rate) + _SPARE, _AT_ONCE)
+
+
+def _judged(
+    sieve: Filter, folder: ChunkFolder, draw: Callable[[Sequence[int]], None], indices: range, batch_size: int, report: Report
+) -> list[Verdict]:
+    chunks = range(indices.start // batch_size, -(-indices.stop // batch_size))
+    draw(chunks)
+    verdicts: list[Verdict] = []
+    pairs: list[AnnotatedImage] = []
+    for done, chunk in enumerate(chunks, start=1):
+        drawn = folder.pairs(chunk)
+        # The whole chunk is read, so that what the judge computes does not depend on where a round begins.
+        for row, verdict in enumerate(sieve.reading(drawn)):
+            index = chunk * batch_size + row
+            if index in indices:
+                verdicts.append(replace(verdict, index=index))
+                pairs.append(drawn[row])
+        report(Event("judge reads candidates", done, len(chunks)))
+    return sieve.withheld(verdicts, np.stack([pair.image for pair in pairs]), report)
+
+
+def _too_few(found: Sequence[Verdict], n: int, sieve: Filter, path: Path) -> str:
+    counts = reasons(found)
+    accepted, copies = len(found) - sum(counts.values()), counts[Reason.NEAR_COPY.value]
+    dropped = sum(counts.values()) - copies
+    return (
+        f"{path}: of {len(found)} candidates {accepted} passed the filter and {n} are wanted ({dropped} dropped for an agreement under "
+        f"{sieve.threshold:.2f} or for doubtful pixels, {copies} withheld as near-copies); pass --resume with a higher "
+        "--most-candidates, or remove that folder and take a smaller -n, a smaller --filter-share or --filter off, or train longer"
+    )

@@ -1,0 +1,78 @@
+"""What a filtered export says of its filter: rejected.jsonl, rejected.png, and a section of README.md.
+
+Near-copies are named and never shown: what is withheld must not leave with the data set.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labelmint.pictures import image_grid, overlay
+from labelmint.synthesis.filter import Filter
+from labelmint.synthesis.refill import Selection
+from labelmint.synthesis.verdicts import Reason, Verdict
+from labelmint.types import AnnotatedImage, Array, Layout
+
+__all__ = ["about_filter", "shown", "write_rejected"]
+
+SHOWN = 12
+
+
+def shown(selection: Selection) -> list[Verdict]:
+    """The rejected candidates that are drawn: those of the least agreement, the worst first."""
+    visible = [verdict for verdict in selection.rejected if verdict.reason is not Reason.NEAR_COPY]
+    return sorted(visible, key=lambda verdict: (verdict.agreement, verdict.index))[:SHOWN]
+
+
+def write_rejected(selection: Selection, worst: Sequence[AnnotatedImage], sieve: Filter, folder: Path) -> None:
+    """rejected.jsonl, and rejected.png of the pairs that `shown` names; no picture where there are none."""
+    rows = [
+        {"index": verdict.index, "name": f"synthetic_{verdict.index:06d}", "reason": str(verdict.reason), **verdict.facts}
+        for verdict in selection.rejected
+    ]
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    (folder / "rejected.jsonl").write_text(lines, encoding="utf-8", newline="\n")
+    if worst:
+        _picture(worst, sieve, folder / "rejected.png")
+
+
+def _picture(worst: Sequence[AnnotatedImage], sieve: Filter, path: Path) -> None:
+    """In threes: the image, its label, what the judge reads."""
+    readings = sieve.read_ids(np.stack([pair.image for pair in worst]))
+    tiles: list[Array] = []
+    for pair, ids in zip(worst, readings, strict=True):
+        read = overlay(pair.image, Layout(label_map=ids), sieve.classes)
+        image = np.repeat(pair.image, 3, axis=2) if pair.image.shape[2] == 1 else pair.image
+        tiles += [image, overlay(pair.image, pair.layout, sieve.classes), read]
+    image_grid(tiles, path, columns=6)
+
+
+def about_filter(selection: Selection, sieve: Filter) -> dict[str, Any]:
+    """What `provenance.card` is told."""
+    counts, standard = selection.outcome["dropped"], sieve.standard
+    dice = float(sieve.judge.about["held_out_dice"])
+    lines = [
+        f"- {len(selection.verdicts)} candidates were drawn for {len(selection.accepted)} pairs; what was dropped leaves gaps in the "
+        "numbers.",
+        f"- {counts[Reason.DISAGREES]} dropped: agreement of image and label under {sieve.threshold:.3f}, which {100 * sieve.share:g} % of "
+        f"{len(standard.scores)} real validation views fall below.",
+    ]
+    if sieve.mode == "ignore":
+        lines += [
+            f"- {counts[Reason.DOUBTFUL]} dropped: more than half of their pixels, or of their objects' pixels, were doubtful.",
+            "- In the pairs that were kept, pixels whose class the judge finds less probable than 1 % of the real validation pixels of "
+            "that class are written as ignored.",
+        ]
+    lines += [
+        f"- {counts[Reason.NEAR_COPY]} withheld: near-copies of training images, by a ratio of distances under "
+        f"{selection.copy_threshold:.2f}, set on real validation images.",
+        f"- The judge: a U-Net trained on the real training pairs alone, Dice {dice:.2f} on the validation pairs, weights SHA-256 "
+        f"`{sieve.judge.about['sha256']}`. It errs, too: what it keeps is likelier to be right, not certain.",
+        "- `rejected.png` shows, in threes, image, label and the judge's reading of those that agree least; near-copies are not shown.",
+    ]
+    return {"mode": sieve.mode, "share": sieve.share, "most": len(selection.verdicts), "lines": lines}

@@ -1,0 +1,333 @@
+"""The filter and the gate: what is false or copied is dropped, the rest keeps its number, and nothing depends on the test part."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy import ndimage
+
+from labelmint import formats
+from labelmint.datasets.geometry import Geometry
+from labelmint.errors import InputError
+from labelmint.formats import read
+from labelmint.segmenters.agreement import SCORE, agreement_scores, doubt_thresholds, read_pairs
+from labelmint.segmenters.standard import RealData, Standard, digest_of_images
+from labelmint.synthesis import filter as module
+from labelmint.synthesis import mint
+from labelmint.tokenizers.label_map import SymbolTable
+from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout
+
+SIDE = 24
+CLASSES = ClassSet((ClassInfo(id=3, name="background"), ClassInfo(id=7, name="blob")))
+TRAINING, VALIDATION = tuple(f"t{i}" for i in range(10)), tuple(f"v{i}" for i in range(6))
+
+
+@cache
+def pair(name: str, seed: int, stem: int = 1) -> AnnotatedImage:
+    """Bright blobs on an uneven ground; blobs are labelled 7."""
+    rng = np.random.default_rng((stem, seed))
+    blobs = ndimage.gaussian_filter(rng.normal(size=(SIDE, SIDE)), 2.5)
+    shown = blobs > np.quantile(blobs, 0.75)
+    light = 60 + 30 * ndimage.gaussian_filter(rng.normal(size=(SIDE, SIDE)), 3) / 0.1
+    image = np.where(shown, 220, light.clip(20, 100)) + rng.normal(0, 2, (SIDE, SIDE))
+    labels = np.where(shown, 7, 3).astype(np.uint8)
+    return AnnotatedImage(
+        name=name, image=image.clip(0, 255).astype(np.uint8)[..., None],
+        layout=Layout(label_map=labels, instances=shown.astype(np.uint16)),
+    )  # fmt: skip
+
+
+class Reader:
+    """A judge that sees blobs in what is bright, and is never quite sure."""
+
+    def __init__(self, standard: Standard | None = None, dice: float = 0.9) -> None:
+        self.standard, self.about = standard, {"sha256": "abc", "held_out_dice": dice}
+
+    def probabilities(self, images: np.ndarray) -> Iterator[tuple[slice, torch.Tensor]]:
+        blob = torch.from_numpy(0.02 + 0.96 / (1 + np.exp(-(images[..., 0] - 160.0) / 10))).float()
+        yield slice(0, len(images)), torch.stack([1 - blob, blob], dim=1)
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        return (images[..., 0] > 160).astype(np.int16)
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Real pairs on disk; the test part is there, and nobody may look at it."""
+    folder = tmp_path_factory.mktemp("real") / "data"
+    pairs = [pair(name, seed) for seed, name in enumerate([*TRAINING, *VALIDATION, "secret"])]
+    formats.write(iter(pairs), folder, format="folder", classes=CLASSES)
+    (folder / "test.txt").write_text("secret\n")
+    return folder
+
+
+def standard_of(data: DataSet, source: str) -> Standard:
+    views = [data.load(name) for name in VALIDATION]
+    images = np.stack([one.image for one in views])
+    labels = np.stack([np.where(one.layout.label_map == 7, 1, 0) for one in views]).astype(np.int16)
+    reading = read_pairs(Reader(), images, labels)  # type: ignore[arg-type]
+    names = [*TRAINING, *VALIDATION]
+    about = RealData(
+        source=source, format="folder", training=TRAINING, validation=VALIDATION, class_ids=CLASSES.ids, image_channels=1,
+        digest=digest_of_images(names, [data.load(name).image for name in names]),
+    )  # fmt: skip
+    scores = tuple(sorted((reading.scores - 0.02).tolist()))  # six views hardly spread: with a little leeway
+    return Standard(
+        score=SCORE, scores=scores, doubts=tuple(doubt_thresholds(reading.labelled, labels, 2, 0.01)),
+        data=about,
+    )  # fmt: skip
+
+
+class System:
+    """Candidate i: of every five, one is a training image, one has the label of another, one has a label with a false corner."""
+
+    system, digest, device, size, classes = "fake", "0123", torch.device("cpu"), (SIDE, SIDE), CLASSES
+    layout_temperature, has_layout_prior, geometry = 1.0, True, Geometry(size=(SIDE, SIDE))
+    config = SimpleNamespace(
+        symbol_table=SymbolTable(((3, 0), (7, 0))), has_instances=True, image_channels=1, request=SimpleNamespace(group_by=None)
+    )
+
+    def __init__(self, path: Path, stop_at: int | None = None) -> None:
+        self.path, self.stop_at = path, stop_at
+        self.drawn: list[int] = []
+
+    def sample_chunk(self, chunk: int, *, batch_size: int, **rest: Any) -> list[AnnotatedImage]:
+        if chunk == self.stop_at:
+            raise KeyboardInterrupt
+        self.drawn.append(chunk)
+        return [candidate(chunk * batch_size + row) for row in range(batch_size)]
+
+
+def candidate(index: int) -> AnnotatedImage:
+    kind, name = index % 5, f"synthetic_{index:06d}"
+    made = pair(name, index, stem=2)
+    if kind == 1:
+        made = pair(name, index % 10, stem=1)  # training image
+    if kind == 2:
+        made = AnnotatedImage(name=name, image=made.image, layout=pair("other", index, stem=3).layout)
+    if kind == 3:
+        labels = made.layout.label_map.copy()
+        labels[:4, :4] = 10 - labels[:4, :4]
+        made = AnnotatedImage(name=name, image=made.image, layout=Layout(label_map=labels, instances=made.layout.instances))
+    return made
+
+
+@pytest.fixture
+def run(real: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run with a judge."""
+    folder = tmp_path / "run"
+    (folder / "judge").mkdir(parents=True)
+    (folder / "judge" / "part.json").write_text("{}")
+    (folder / "split.json").write_text(json.dumps({"training": TRAINING, "validation": VALIDATION}))
+    judge = Reader(standard_of(read(real), str(real)))
+    monkeypatch.setattr(module, "load_judge", lambda path, device: judge)
+    return folder
+
+
+def make(run: Path, out: str, system: System | None = None, **options: Any) -> Path:
+    return mint(system or System(run), run.parent / out, **{"n": 9, "batch_size": 4, "filter_share": 0.0, **options})  # type: ignore[arg-type]
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
+
+
+def rows(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def test_good_candidates_are_kept_with_their_numbers_and_the_others_named_with_their_reasons(run: Path) -> None:
+    out = make(run, "out")
+    kept = [index for index in range(40) if index % 5 in (0, 4)][:9]
+    assert [row["index"] for row in rows(out / "manifest.jsonl")] == kept
+    data = read(out)
+    assert data.names == tuple(f"synthetic_{index:06d}" for index in kept)
+    for index, found in zip(kept, data, strict=True):
+        assert np.array_equal(found.image, candidate(index).image)
+        assert np.array_equal(found.layout.label_map, candidate(index).layout.label_map)
+    threshold = json.loads((out / "settings.json").read_text())["filter"]["threshold"]
+    assert all(row["agreement"] >= threshold and row["nearest_training"] in TRAINING for row in rows(out / "manifest.jsonl"))
+    rejected = {row["index"]: row for row in rows(out / "rejected.jsonl")}
+    assert sorted(rejected) == [index for index in range(kept[-1]) if index not in kept]
+    for index, row in rejected.items():
+        assert row["reason"] == ("near-copy" if index % 5 == 1 else "disagrees")
+    assert {row["nearest_training"] for index, row in rejected.items() if index % 5 == 1} == {"t1", "t6"}
+    with Image.open(out / "rejected.png") as picture:
+        assert picture.width > 3 * SIDE
+    outcome = json.loads((out / "settings.json").read_text())["outcome"]
+    assert outcome["drawn"] == kept[-1] + 1 == outcome["accepted"] + sum(outcome["dropped"].values())
+    card = (out / "README.md").read_text()
+    assert f"{outcome['drawn']} candidates were drawn for 9 pairs" in card
+    assert f"- {outcome['dropped']['near-copy']} withheld" in card
+    assert "--filter on" in card
+
+
+def test_a_verdict_depends_on_the_candidate_alone(run: Path) -> None:
+    whole = {row["index"]: row for row in rows(make(run, "whole", n=14) / "manifest.jsonl")}
+    part = rows(make(run, "part", n=3, start=11) / "manifest.jsonl")
+    assert [row["index"] for row in part] == [14, 15, 19]
+    assert all(row == whole[row["index"]] for row in part)
+    images = files(run.parent / "whole")
+    assert all(images[name] == data for name, data in files(run.parent / "part").items() if name.startswith("images/"))
+
+
+@pytest.mark.parametrize("stop_at", [0, 2, 4])
+def test_a_stopped_export_resumes_to_the_same_bytes_and_draws_nothing_twice(run: Path, stop_at: int) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        make(run, "out", System(run, stop_at))
+    assert not (run.parent / "out").exists()
+    system = System(run)
+    make(run, "out", system, resume=True)
+    assert system.drawn[0] == stop_at
+    assert files(run.parent / "out") == files(make(run, "never_stopped"))
+    assert not list(run.parent.glob("*.partial"))
+    system = System(run)
+    make(run, "out", system, resume=True)  # complete: nothing is left to do
+    assert system.drawn == []
+
+
+def test_a_limit_ends_it_with_the_counts_and_more_candidates_go_on(run: Path) -> None:
+    with pytest.raises(InputError) as refusal:
+        make(run, "out", most_candidates=12)
+    for words in ("of 12 candidates 5 passed", "9 are wanted", "4 dropped", "3 withheld", "--most-candidates", "--filter off"):
+        assert words in str(refusal.value)
+    assert not (run.parent / "out").exists()
+    make(run, "out", most_candidates=40, resume=True)
+    assert files(run.parent / "out") == files(make(run, "at_once"))
+
+
+def test_ignore_changes_doubtful_pixels_only_and_they_read_back_as_ignored(run: Path) -> None:
+    out = make(run, "out", filter="ignore", n=8)
+    data = {int(name[-6:]): data for name, data in zip(read(out).names, read(out), strict=True)}
+    assert {index % 5 for index in data} == {0, 3, 4}  # a false corner is mended; another's label and copies are not
+    for row in rows(out / "manifest.jsonl"):
+        found, made = data[row["index"]].layout.label_map, candidate(row["index"]).layout.label_map
+        assert (found == 255).sum() == row.get("ignored_pixels", 0)
+        assert np.array_equal(found[found != 255], made[found != 255])
+        instances = data[row["index"]].layout.instances
+        assert instances is not None
+        assert not instances[found == 255].any()
+        if row["index"] % 5 == 3:
+            assert (found[:4, :4] == 255).mean() > 0.8
+            assert (found == 255).sum() <= 16 + 0.03 * SIDE**2
+    reasons = {row["index"] % 5: row["reason"] for row in rows(out / "rejected.jsonl")}
+    assert reasons == {1: "near-copy", 2: "mostly doubtful"}
+    assert "are written as ignored" in (out / "README.md").read_text()
+
+
+def test_without_a_judge_it_is_off_and_says_so_and_asking_for_it_is_refused(tmp_path: Path) -> None:
+    system = System(tmp_path)
+    out = mint(system, tmp_path / "out", n=5, batch_size=4)  # type: ignore[arg-type]
+    assert len(read(out)) == 5
+    assert "Filter: off" in (out / "README.md").read_text()
+    assert "filter" not in json.loads((out / "settings.json").read_text())
+    assert files(mint(system, tmp_path / "off", n=5, batch_size=4, filter="off")) == files(out)  # type: ignore[arg-type]
+    for mode in ("on", "ignore"):
+        with pytest.raises(InputError, match=r"no judge.*labelmint evaluate RUN DATA --out REPORT.*--filter off"):
+            mint(system, tmp_path / "no", n=5, filter=mode)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="--data: only has a meaning"):
+        mint(system, tmp_path / "no", n=5, data=tmp_path)  # type: ignore[arg-type]
+    assert not (tmp_path / "no").exists()
+
+
+def test_the_test_part_is_never_looked_at(run: Path, real: Path) -> None:
+    looked: list[str] = []
+    data = read(real)
+
+    def load(name: str) -> AnnotatedImage:
+        looked.append(name)
+        return data.load(name)
+
+    seen = DataSet(source="memory", format="folder", classes=data.classes, names=data.names, load=load, test=data.test)
+    out = make(run, "out", data=seen)
+    assert sorted(looked) == sorted([*TRAINING, *VALIDATION])
+    (run / "judge" / "copy_rule.json").unlink()
+    assert files(make(run, "again")) == files(out)
+
+
+def test_the_rule_is_set_once(run: Path) -> None:
+    events: list[str] = []
+    make(run, "one", report=lambda event: events.append(event.stage))
+    assert "held-out views in training images" in events
+    events.clear()
+    make(run, "two", report=lambda event: events.append(event.stage))
+    assert "held-out views in training images" not in events
+    assert files(run.parent / "one") == files(run.parent / "two")
+
+
+def test_what_is_missing_or_has_changed_is_refused_naming_what_mends_it(run: Path, real: Path, tmp_path: Path) -> None:
+    def refused(words: str, **options: Any) -> None:
+        with pytest.raises(InputError, match=words):
+            make(run, "no", **options)
+        assert not (run.parent / "no").exists()
+        assert not (run.parent / "no.partial").exists()
+
+    data = read(real)
+    refused("lacks 1 pairs.*--data.*--filter off", data=data.subset([name for name in data.names if name != "t4"]))
+
+    def brighter(name: str) -> AnnotatedImage:
+        found = data.load(name)
+        return AnnotatedImage(name=name, image=found.image // 2, layout=found.layout)
+
+    changed = DataSet(source="memory", format="folder", classes=data.classes, names=data.names, load=brighter)
+    refused("differ from those.*--data.*--filter off", data=changed)
+    refused("--filter maybe: expected one of", filter="maybe")
+    refused("--filter-share 120", filter_share=1.2)
+    refused("--most-candidates 8", most_candidates=8)
+    (run / "split.json").write_text(json.dumps({"training": [*TRAINING, "v0"]}))
+    refused("trained on other pairs")
+
+
+def test_gone_data_and_few_validation_images_and_other_classes(
+    run: Path, real: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = standard_of(read(real), str(tmp_path / "gone"))
+    few = whole.data.model_copy(
+        update={
+            "source": str(real),
+            "validation": ("v0",),
+            "digest": digest_of_images(
+                [*TRAINING, "v0"], [pair(name, seed).image for seed, name in enumerate([*TRAINING, "v0"])]
+            ),
+        }
+    )
+    other = whole.data.model_copy(update={"class_ids": (3, 8)})
+    for data, words in (
+        (whole.data, "no longer there.*--data"),
+        (few, "2 validation images"),
+        (other, "does not know the class 'blob'"),
+    ):
+        judge = Reader(whole.model_copy(update={"data": data}))
+        monkeypatch.setattr(module, "load_judge", lambda path, device, judge=judge: judge)
+        with pytest.raises(InputError, match=words + ".*--filter off"):
+            make(run, "no")
+    judge = Reader(whole)
+    monkeypatch.setattr(module, "load_judge", lambda path, device: judge)
+    assert make(run, "moved", data=real).is_dir()
+
+
+def test_a_judge_that_reads_badly_is_told(run: Path, real: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    judge = Reader(standard_of(read(real), str(real)), dice=0.2)
+    monkeypatch.setattr(module, "load_judge", lambda path, device: judge)
+    said: list[str] = []
+    out = make(run, "out", warn=said.append)
+    assert len(said) == 1
+    assert "a Dice of only 0.20" in said[0]
+    assert said[0] in (out / "README.md").read_text()
+
+
+def test_shuffled_labels_agree_less_than_their_own() -> None:
+    made = [pair(f"n{i}", i, stem=5) for i in range(12)]
+    images = np.stack([one.image for one in made])
+    labels = np.stack([np.where(one.layout.label_map == 7, 1, 0) for one in made])
+    own, others = (agreement_scores(Reader(), images, kind) for kind in (labels, np.roll(labels, 1, axis=0)))  # type: ignore[arg-type]
+    assert own.min() > others.max()
