@@ -23,6 +23,7 @@ __all__ = [
     "explain",
     "load",
     "read",
+    "study",
     "train",
     "write",
 ]
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from labelmint.errors import InputError
     from labelmint.evaluation.evaluate import evaluate
     from labelmint.evaluation.explain import explain
+    from labelmint.evaluation.study import study
     from labelmint.formats import read, write
     from labelmint.systems.pipeline import train
     from labelmint.systems.trained import load
@@ -47,6 +49,7 @@ _HOMES = {
     "explain": "labelmint.evaluation.explain",
     "load": "labelmint.systems",
     "read": "labelmint.formats",
+    "study": "labelmint.evaluation.study",
     "train": "labelmint.systems",
     "write": "labelmint.formats",
 }

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from labelmint.cli import datasets, demo, evaluate, explain, inspect, synthesize, systems, train
+from labelmint.cli import datasets, demo, evaluate, explain, inspect, study, synthesize, systems, train
 from labelmint.cli.errors import answer
 
 __all__ = ["app", "main"]
@@ -28,6 +28,7 @@ app.command("systems")(systems.systems)
 app.command("train")(train.train)
 app.command("synthesize")(synthesize.synthesize)
 app.command("evaluate")(evaluate.evaluate)
+app.command("study")(study.study)
 app.command("explain")(explain.explain)
 app.command("demo")(demo.demo)
 

@@ -23,7 +23,9 @@ __all__ = [
     "Seed",
     "Threads",
     "open_data",
+    "parse_counts",
     "parse_ids",
+    "parse_numbers",
     "parse_size",
     "parse_words",
 ]
@@ -66,6 +68,22 @@ def parse_ids(text: str, option: str = "--ignore") -> tuple[int, ...]:
 def parse_words(text: str) -> tuple[str, ...]:
     """ "flips, turns" -> ("flips", "turns")."""
     return tuple(word for word in re.split(r"[,\s]+", text) if word)
+
+
+def parse_numbers(text: str, option: str) -> tuple[float, ...]:
+    """ "0.5,1" -> (0.5, 1.0). Raises InputError for what is no number."""
+    try:
+        return tuple(float(word) for word in parse_words(text))
+    except ValueError:
+        raise InputError(f"{option} {text}: expected numbers with commas between them, as in 0.5,1") from None
+
+
+def parse_counts(text: str, option: str) -> tuple[int | None, ...]:
+    """ "10,all" -> (10, None). Raises InputError for anything else."""
+    words = parse_words(text)
+    if not all(word == "all" or word.isdecimal() for word in words):
+        raise InputError(f"{option} {text}: expected whole numbers with commas between them, or all, as in 10,25,all")
+    return tuple(None if word == "all" else int(word) for word in words)
 
 
 def open_data(path: Path, format_in: str | None, ignore: str, *, strict: bool = True) -> DataSet:

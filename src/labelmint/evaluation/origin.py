@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from labelmint.evaluation.evaluate import Options
     from labelmint.evaluation.known_weights import Inception, Vgg
 
-__all__ = ["Known", "origin_of"]
+__all__ = ["Known", "machine", "origin_of", "versions"]
 
 Known: TypeAlias = "tuple[Inception | None, Vgg | None]"
 
@@ -37,8 +37,6 @@ def origin_of(
     seconds: float,
 ) -> dict[str, Any]:
     """A plain dict for the report."""
-    import labelmint
-
     device = choose_device(options.device)
     weights = {name: network.sha256 for name, network in zip(("fid", "lpips"), known, strict=True) if network is not None}
     return {
@@ -59,14 +57,24 @@ def origin_of(
         "weights_sha256": about.system.digest if about.system else None,
         "judge": {name: material.judge.about[name] for name in ("sha256", "steps", "best_step", "held_out_dice", "precision")},
         **({"known_weights_sha256": weights} if weights else {}),
-        "versions": {
-            "labelmint": labelmint.__version__, "python": platform.python_version(),
-            **{name: version(name) for name in ("torch", "monai", "torchmetrics", "numpy")},
-        },
-        "hardware": f"{_processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
-        + (f", {torch.cuda.get_device_name()}" if device.type == "cuda" else ""),
+        "versions": versions(),
+        "hardware": machine(device),
         "seconds": round(seconds, 1),
     }  # fmt: skip
+
+
+def versions() -> dict[str, str]:
+    """Of labelmint and what it computes with."""
+    import labelmint
+
+    used = {name: version(name) for name in ("torch", "monai", "torchmetrics", "numpy")}
+    return {"labelmint": labelmint.__version__, "python": platform.python_version(), **used}
+
+
+def machine(device: torch.device) -> str:
+    """Processor, cores, threads and accelerator in words."""
+    accelerator = f", {torch.cuda.get_device_name()}" if device.type == "cuda" else ""
+    return f"{_processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads{accelerator}"
 
 
 def _processor() -> str:

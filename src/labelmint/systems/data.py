@@ -63,6 +63,7 @@ def prepare(
     group_by: str | None,
     seed: int,
     force: bool,
+    parts: Split | None = None,
     available: int = 1 << 62,
     tell: Callable[[int, int], None] = lambda done, of: None,
 ) -> Prepared:
@@ -74,10 +75,13 @@ def prepare(
         cell: pixels a layout cell; instances nearer than this to each other are colored apart.
         group_by, seed: of the split and the batches.
         force: go on with fewer than 20 pairs.
+        parts: which pairs to train and validate on, instead of the split by hash.
         available: bytes that the pairs may take.
         tell: called with (pairs loaded, pairs in all).
     """
-    parts = split(data.names, data.train, data.test, group_by=group_by)
+    if parts is None:
+        parts = split(data.names, data.train, data.test, group_by=group_by)
+    data = data.subset([*parts.training, *parts.validation])  # which refuses names that it lacks
     if len(parts.training) + len(parts.validation) < FEWEST_PAIRS and not force:
         raise InputError(
             f"{data.source}: only {len(parts.training) + len(parts.validation)} pairs to train on, fewer than {FEWEST_PAIRS}; "

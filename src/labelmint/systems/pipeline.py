@@ -10,6 +10,7 @@ import torch
 from lightning_fabric import Fabric
 
 from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.splits import Split
 from labelmint.systems.catalogue import system_named
 from labelmint.systems.data import Prepared, prepare
 from labelmint.systems.hardware import Hardware, available_memory, choose_hardware, open_fabric
@@ -46,6 +47,7 @@ def train(
     seed: int = 0,
     max_minutes: float | None = None,
     force: bool = False,
+    parts: Split | None = None,
     report: Report | None = None,
 ) -> TrainedSystem:
     """Train a system on labelled images and answer it, loaded.
@@ -56,12 +58,13 @@ def train(
         system, preset: names; `labelmint systems` lists them. The preset's system when None.
         size: (H, W) of the images to learn; the preset's when None.
         crop: random crops of that size instead of resizing. scale: resize by this factor before cropping.
-        augment: any of "flips", "turns".
+        augment: any of "flips", "turns", "zoom".
         settings: single values, as {"prior.channels": "96"} or ["prior.channels=96"].
         group_by: regular expression that groups names for the split.
         device, precision, threads: "auto"/None choose and store the choice.
         max_minutes: divides this time over the stages and ends with a usable model.
         force: go on with fewer than 20 pairs.
+        parts: the pairs to train and to validate on; by train.txt, test.txt and a hash of the names when None.
         report: called with an `Event` now and then.
 
     Raises InputError for bad input; KeyboardInterrupt after saving when stopped by Ctrl-C.
@@ -73,14 +76,14 @@ def train(
     hardware = choose_hardware(device, precision, threads, stored)
     fabric = open_fabric(hardware)
     fabric.barrier()  # no process may write before all have looked
-    prepared = _prepared(source, request, force, tell if fabric.global_rank == 0 else lambda event: None)
+    prepared = _prepared(source, request, force, parts, tell if fabric.global_rank == 0 else lambda event: None)
     config = _config(source, request, prepared, hardware, stored)
     check_same(run, stored, config)
     check_batches(request.settings, fabric.world_size)
-    parts = build_parts(config)
-    if not all(run.finished(stage.name) for stage in parts.stages()):
+    modules = build_parts(config)
+    if not all(run.finished(stage.name) for stage in modules.stages()):
         needs = make_plan(
-            parts, config, views=prepared.training.views, data_bytes=prepared.bytes, device=fabric.device, timed=False
+            modules, config, views=prepared.training.views, data_bytes=prepared.bytes, device=fabric.device, timed=False
         )
         check_memory(needs, available_memory(fabric.device))
     if fabric.global_rank == 0 and config != stored:
@@ -88,12 +91,12 @@ def train(
         write_json(run.path / "config.json", config.model_dump(mode="json"))
         write_json(run.path / "split.json", prepared.split.to_json())
     fabric.barrier()
-    _train_stages(fabric, run, parts, config, prepared, time.perf_counter() - begin, tell)
+    _train_stages(fabric, run, modules, config, prepared, time.perf_counter() - begin, tell)
     if fabric.global_rank == 0:
         if not run.finished("layouts"):
             run.save_part("layouts", {"ids": prepared.training_layouts()}, {"part": "layouts"})
         if not (run.path / LAST_PREVIEW).is_file():
-            write_previews(run, parts, prepared.validation, fabric.device)
+            write_previews(run, modules, prepared.validation, fabric.device)
     fabric.barrier()
     return load(out, device=str(fabric.device), threads=config.threads)
 
@@ -106,7 +109,7 @@ def plan(data: DataSet | str | Path, *, system: str | None = None, preset: str =
     """What `train` with the same arguments would do and need; writes nothing."""
     request = make_request(system, preset, size, crop, scale, augment, settings, group_by, seed, max_minutes)
     source, hardware = _opened(data), choose_hardware(device, precision, threads, None)
-    prepared = _prepared(source, request, force, report or (lambda event: None))
+    prepared = _prepared(source, request, force, None, report or (lambda event: None))
     config = _config(source, request, prepared, hardware, None)
     where = torch.device(hardware.device)
     made = make_plan(
@@ -124,7 +127,7 @@ def _opened(data: DataSet | str | Path) -> DataSet:
     return read(data)
 
 
-def _prepared(data: DataSet, request: Request, force: bool, tell: Report) -> Prepared:
+def _prepared(data: DataSet, request: Request, force: bool, chosen: Split | None, tell: Report) -> Prepared:
     geometry = Geometry(size=request.size, crop=request.crop, scale=request.scale, augment=frozenset(request.augment))
     facts = Facts(1, request.size, 2)  # enough to see whether the size fits, before anything is loaded
     parts = system_named(request.system).build(request.settings, facts)
@@ -136,6 +139,7 @@ def _prepared(data: DataSet, request: Request, force: bool, tell: Report) -> Pre
         group_by=request.group_by,
         seed=request.seed,
         force=force,
+        parts=chosen,
         available=available_memory(torch.device("cpu")),
         tell=lambda done, of: tell(Event("data", done, of)) if done % 50 == 0 or done == of else None,
     )

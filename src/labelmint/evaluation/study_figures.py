@@ -1,0 +1,117 @@
+"""The figures of a study, as functions of scores by seed.
+
+    gain(n)      = mean over seeds of S_k - B_k,   B = whichever of A and C has the higher mean
+    headroom(n)  = A(all) - A(n)                   share closed = gain / headroom
+    blind        = the highest Dice of one reading for all test images, which looks at none of them
+    worth(n)     = the number m of real pairs at which A's learning curve, linear in log m between its points, reaches S(n)
+
+Scores are in [0, 1], gains and headroom in points, 100 times as large. Intervals are Student's t over the seeds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from labelmint.types import Array
+
+__all__ = [
+    "LEAST_HEADROOM",
+    "Interval",
+    "Worth",
+    "better_of",
+    "blind_dice",
+    "differences",
+    "interval_of",
+    "share_closed",
+    "worth_of",
+]
+
+LEAST_HEADROOM = 0.5  # points, below which a share of it means nothing
+Scores = Mapping[int, float]  # by seed
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over seeds with the ends of its 95 % interval; None where one seed gives none."""
+
+    mean: float
+    low: float | None
+    high: float | None
+    count: int
+
+
+def interval_of(values: Sequence[float]) -> Interval:
+    """Mean and t-interval of values, at least one."""
+    from scipy import stats
+
+    mean, count = float(np.mean(values)), len(values)
+    if count < 2:
+        return Interval(mean, None, None, count)
+    reach = float(stats.t.ppf(0.975, count - 1)) * float(np.std(values, ddof=1)) / math.sqrt(count)
+    return Interval(mean, mean - reach, mean + reach, count)
+
+
+def differences(one: Scores, other: Scores) -> dict[int, float]:
+    """one - other in points, of the seeds that both have."""
+    return {seed: 100 * (one[seed] - other[seed]) for seed in sorted(set(one) & set(other))}
+
+
+def better_of(baselines: Mapping[str, Scores]) -> str:
+    """The name of the baseline with the highest mean over the seeds that all have; one of fewer seeds than others does not count."""
+    most = max(map(len, baselines.values()))
+    whole = {name: scores for name, scores in baselines.items() if len(scores) == most}
+    return max(whole, key=lambda name: float(np.mean(list(whole[name].values()))))
+
+
+def share_closed(gain: float, headroom: float) -> float | None:
+    """The share of the headroom that the gain closes; None where there is less than 0.5 points of it."""
+    return gain / headroom if headroom >= LEAST_HEADROOM else None
+
+
+@dataclass(frozen=True)
+class Worth:
+    """A number of real images; with "more" or "fewer" the curve only tells that it lies beyond its end."""
+
+    images: float
+    bound: Literal["exactly", "more", "fewer"]
+
+    @property
+    def words(self) -> str:
+        """As "23", "more than 320", "fewer than 5"."""
+        return f"{'' if self.bound == 'exactly' else f'{self.bound} than '}{self.images:.0f}"
+
+
+def worth_of(score: float, curve: Mapping[int, float]) -> Worth:
+    """Where a learning curve (pairs -> score), linear in log n, first reaches a score."""
+    points = sorted(curve.items())
+    if score < points[0][1]:
+        return Worth(points[0][0], "fewer")
+    for (n, low), (m, high) in zip(points, points[1:], strict=False):
+        if low <= score <= high:
+            share = (score - low) / (high - low) if high > low else 0.0
+            return Worth(math.exp(math.log(n) + share * (math.log(m) - math.log(n))), "exactly")
+    return Worth(points[-1][0], "more")
+
+
+def blind_dice(labels: Array, foreground: Sequence[int]) -> float:
+    """Mean over the foreground classes that occur of the highest Dice that one set of places, the same for every image, reaches.
+
+    Places where the class's share of the labelled pixels is above a threshold are the best set; every threshold is tried.
+
+    Arguments:
+        labels: (N, H, W) class indices, -1 where ignored.
+    """
+    labelled = (labels >= 0).sum(axis=0).ravel().astype(np.float64)
+    found = []
+    for k in foreground:
+        hits = (labels == k).sum(axis=0).ravel().astype(np.float64)
+        if hits.sum() > 0:
+            order = np.argsort(-hits / np.maximum(labelled, 1), kind="stable")
+            dice = 2 * np.cumsum(hits[order]) / (np.cumsum(labelled[order]) + hits.sum())
+            found.append(float(dice.max()))
+    return float(np.mean(found)) if found else 0.0

@@ -1,0 +1,215 @@
+"""What a study is asked for, and which real pairs each of its cells may use.
+
+    cell (n, k):  n training pairs, k the seed of their choice, of the generator and of the segmenters
+    order of seed k = names by SHA-256 of (k, name);   training(n, k) = the first n of the pool in that order
+
+So the choices of a seed are nested: those of 25 pairs hold those of 10. With groups, the groups are ordered by hash and then the names in
+each, so that n pairs come from as few groups as possible. A person with n labels has no more to validate on: of the validation
+pairs as many are taken as there are training pairs, but at least 4.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from labelmint.datasets.splits import Split
+from labelmint.errors import InputError
+from labelmint.segmenters.plateau import ArmConfig
+from labelmint.segmenters.unet import SegmenterConfig
+
+__all__ = ["GIVEN", "Cell", "StudyOptions", "Way", "counts", "in_order", "pairs_of_cell", "samples_needed", "ways"]
+
+FILTERS, LAYOUTS = ("on", "off", "both"), ("own", "varied", "both")
+USUAL_COUNTS = (10, 25, 50)
+FEWEST_VALIDATION, FEWEST_SAMPLES, FEWEST_TRAINING = 4, 500, 2
+JUDGE = SegmenterConfig(channels=(16, 32, 64, 128), steps=600, batch_size=16, evaluate_every=50)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyOptions:
+    """What a study can be told.
+
+    Arguments:
+        n_train: numbers of real training pairs, None for all of them; 10, 25, 50 and all as far as there are so many, unless given.
+        ratios: synthetic pairs for each real one in the batches; the best on validation data is chosen.
+        temperatures, filter, layouts: of the samples, chosen alike; filter is "on", "off" or "both", layouts are the system's "own",
+            "varied" training layouts, or "both".
+        seeds, seed: how many, from which on.
+        pool: different synthetic pairs an arm may draw from; max(ratio * n, 500) unless given.
+        system, preset, size, crop, scale, augment, settings, group_by: as for `train`; flips and turns rule the augmentation of all arms.
+        generator_minutes: time limit of each generator's training.
+        synthetic: pairs made from the whole training part by any program, in place of generators.
+        curve: only arms R and A, the learning curve.
+        budget: minutes after which nothing more is begun.
+        segmenter, judge: sizes and training of the arms' network, and of the filter's judge.
+        device, precision, threads: where and how to compute.
+
+    Raises InputError for values out of range.
+    """
+
+    n_train: tuple[int | None, ...] | None = None
+    ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
+    temperatures: tuple[float, ...] = (0.85,)
+    filter: str = "on"
+    layouts: str = "own"
+    seeds: int = 3
+    seed: int = 0
+    pool: int | None = None
+    system: str | None = None
+    preset: str = "small"
+    size: tuple[int, int] | None = None
+    crop: bool = False
+    scale: float = 1.0
+    augment: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    group_by: str | None = None
+    generator_minutes: float | None = None
+    synthetic: str | Path | None = None
+    curve: bool = False
+    budget: float | None = None
+    segmenter: ArmConfig = field(default_factory=ArmConfig)
+    judge: SegmenterConfig = field(default_factory=lambda: JUDGE)
+    device: str = "auto"
+    precision: str = "auto"
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        for n in self.n_train or ():
+            if n is not None and n < FEWEST_TRAINING:
+                raise InputError(f"--n-train {n}: expected at least {FEWEST_TRAINING} training pairs, or all")
+        if self.n_train == () or not self.ratios or not self.temperatures:
+            raise InputError("--n-train, --ratio and --temperature each need at least one value")
+        for ratio in self.ratios:
+            if not 0 < ratio <= 100:
+                raise InputError(f"--ratio {ratio:g}: expected more than 0 and at most 100 synthetic pairs for each real one")
+        for temperature in self.temperatures:
+            if not 0 < temperature < 100:
+                raise InputError(f"--temperature {temperature:g}: expected more than 0 and less than 100")
+        if self.filter not in FILTERS:
+            raise InputError(f"--filter {self.filter}: expected one of {', '.join(FILTERS)}")
+        if self.layouts not in LAYOUTS:
+            raise InputError(f"--layouts {self.layouts}: expected one of {', '.join(LAYOUTS)}")
+        for name, value in (("--seeds", self.seeds), ("--pool", self.pool)):
+            if value is not None and value < 1:
+                raise InputError(f"{name} {value}: expected at least 1")
+        if self.seed < 0:
+            raise InputError(f"--seed {self.seed}: expected at least 0")
+        for name, minutes in (("--budget", self.budget), ("--generator-minutes", self.generator_minutes)):
+            if minutes is not None and not (minutes > 0 and math.isfinite(minutes)):
+                raise InputError(f"{name} {minutes:g}: expected more than 0 minutes")
+        self._check_combinations()
+
+    def _check_combinations(self) -> None:
+        if self.curve and self.synthetic is not None:
+            raise InputError("--curve trains on real pairs alone; leave out --synthetic, or --curve")
+        if self.synthetic is not None:
+            if self.n_train is not None and set(self.n_train) != {None}:
+                raise InputError(
+                    "--synthetic: its pairs were made from the whole training part, so only --n-train all can be studied"
+                )
+            made = {"--system": self.system, "--generator-minutes": self.generator_minutes, "--set": self.settings or None}
+            wrong = [name for name, value in made.items() if value is not None]
+            if wrong:
+                raise InputError(f"--synthetic takes the place of a generator; leave out {', '.join(wrong)}")
+        weights = self.segmenter.encoder_weights
+        if weights is not None and self.segmenter.network != "dense":
+            raise InputError(f"--encoder-weights {weights}: are a DenseNet's; add --network dense")
+        if weights is not None and not weights.is_file():
+            raise InputError(f"--encoder-weights {weights}: no such file")
+
+    @property
+    def all_seeds(self) -> tuple[int, ...]:
+        """Of the cells."""
+        return tuple(range(self.seed, self.seed + self.seeds))
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """n training pairs under a seed."""
+
+    n: int
+    seed: int
+
+    @property
+    def folder(self) -> str:
+        """Below the study's folder."""
+        return f"cells/n-{self.n}/seed-{self.seed}"
+
+
+@dataclass(frozen=True)
+class Way:
+    """How samples are drawn; without a temperature they were given."""
+
+    temperature: float | None = None
+    filter: str = "off"
+    vary: bool = False
+
+    @property
+    def key(self) -> str:
+        """Fit for a file name."""
+        return "given" if self.temperature is None else f"t{self.temperature:g}-{self.filter}{'-varied' if self.vary else ''}"
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        if self.temperature is None:
+            return "given pairs"
+        return f"temperature {self.temperature:g}, filter {self.filter}{', varied layouts' if self.vary else ''}"
+
+
+GIVEN = Way()
+
+
+def ways(options: StudyOptions) -> tuple[Way, ...]:
+    """All ways of drawing that are compared."""
+    if options.synthetic is not None:
+        return (GIVEN,)
+    filters = ("on", "off") if options.filter == "both" else (options.filter,)
+    varied = (False, True) if options.layouts == "both" else (options.layouts == "varied",)
+    return tuple(
+        Way(temperature, one, vary) for temperature in sorted(set(options.temperatures)) for one in filters for vary in varied
+    )
+
+
+def counts(options: StudyOptions, pool: int, source: str) -> tuple[int, ...]:
+    """The numbers of training pairs to study, rising; raises InputError for more than the pool has."""
+    if options.synthetic is not None:
+        return (pool,)
+    asked = options.n_train or (*(n for n in USUAL_COUNTS if n < pool), None)
+    for n in asked:
+        if n is not None and n > pool:
+            raise InputError(
+                f"--n-train {n}: {source} has {pool} training pairs (without its validation pairs); take fewer, or all"
+            )
+    return tuple(sorted({pool if n is None else n for n in asked}))
+
+
+def samples_needed(n: int, ratio: float | None, pool: int | None) -> int:
+    """Different synthetic pairs that an arm draws from. It does not depend on the other arms, so that a study can be extended."""
+    share = 1.0 if ratio is None or math.isinf(ratio) else ratio
+    return pool or max(math.ceil(share * n), FEWEST_SAMPLES)
+
+
+def in_order(names: Sequence[str], seed: int, groups: Mapping[str, str] | None) -> list[str]:
+    """Names by hash of the seed and the name; groups by hash, then the names in each, where there are groups."""
+
+    def place(name: str) -> tuple[bytes, bytes]:
+        return (_hash(seed, groups[name]) if groups else b"", _hash(seed, name))
+
+    return sorted(names, key=place)
+
+
+def pairs_of_cell(cell: Cell, parts: Split) -> Split:
+    """The training and validation pairs of a cell, sorted by name, and the whole test part."""
+    training = in_order(parts.training, cell.seed, parts.groups)[: cell.n]
+    few = min(len(parts.validation), max(cell.n, FEWEST_VALIDATION))
+    validation = in_order(parts.validation, cell.seed, parts.groups)[:few]
+    return Split(tuple(sorted(training)), tuple(sorted(validation)), parts.test, parts.groups)
+
+
+def _hash(seed: int, text: str) -> bytes:
+    return hashlib.sha256(f"{seed} {text}".encode("utf-8", "surrogateescape")).digest()

@@ -1,0 +1,181 @@
+"""Where the synthetic pairs of a cell come from: a generator trained on the cell's pairs alone, or pairs that were given."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import time
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from labelmint.datasets.geometry import Geometry
+from labelmint.errors import InputError
+from labelmint.evaluation.material import teller
+from labelmint.evaluation.study_cells import Drawn
+from labelmint.evaluation.study_data import RealPairs
+from labelmint.evaluation.study_plan import Cell, StudyOptions, Way
+from labelmint.evaluation.subject import refuse_overlap, refuse_views
+from labelmint.evaluation.views import Fitted, Views, data_digest, tiles, views_of_samples
+from labelmint.formats import read
+from labelmint.segmenters.judge import train_judge
+from labelmint.segmenters.standard import RealData, digest_of_images
+from labelmint.synthesis import mint
+from labelmint.synthesis.verdicts import Reason
+from labelmint.systems import TrainedSystem, plan, train
+from labelmint.systems.hardware import choose_device
+from labelmint.training.clock import Report
+from labelmint.training.pairs import Pairs
+from labelmint.types import DataSet
+
+__all__ = ["FromGenerators", "Given", "Maker"]
+
+CANDIDATES = 4  # for each pair that is wanted: where fewer pass, most of the drawing would be for nothing
+
+
+class Maker(Protocol):
+    """Makes the synthetic pairs of cells."""
+
+    def expected_seconds(self) -> float:
+        """Of a cell's generator, before the first was made; 0 where nothing is known."""
+
+    def make(self, cell: Cell, way: Way, count: int, folder: Path, report: Report) -> tuple[Views | None, Drawn]:
+        """`count` pairs of a cell, kept below its folder, and what became of them; None where none could be had."""
+
+
+class Given:
+    """Pairs that any program made from the training part: the same for every seed."""
+
+    def __init__(self, views: Views) -> None:
+        self.views = views
+
+    @classmethod
+    def open(cls, given: DataSet, real: RealPairs, report: Report) -> Given:
+        """Raises InputError for pairs of other classes or another size, too few, and images of the test part."""
+        refuse_overlap(real.data, given)
+        views = views_of_samples(given, real.classes, real.geometry.size, real.channels, teller(report, "load synthetic"))
+        tested = [
+            Fitted(name=name, group=group, image=image, labels=labels, instances=None)
+            for name, group, image, labels in zip(
+                real.test.names, real.test.groups, real.test.images, real.test.labels, strict=True
+            )
+        ]
+        refuse_views(views, tested, given.source)
+        return cls(views)
+
+    def expected_seconds(self) -> float:
+        """Nothing is made."""
+        return 0.0
+
+    def make(self, cell: Cell, way: Way, count: int, folder: Path, report: Report) -> tuple[Views | None, Drawn]:
+        """All of them, whatever the count."""
+        return self.views, Drawn(seconds=0.0)
+
+
+class FromGenerators:
+    """A generator for each cell, trained on its training pairs and validated on its validation pairs, under its seed."""
+
+    def __init__(self, real: RealPairs, options: StudyOptions) -> None:
+        self.real, self.options = real, options
+
+    def expected_seconds(self) -> float:
+        """By a measurement of a few steps, as `train --dry-run` does."""
+        options, geometry = self.options, self.real.geometry
+        if options.generator_minutes is not None:
+            return 60 * options.generator_minutes
+        expected: float = plan(
+            self.real.data, system=options.system, preset=options.preset, size=geometry.size, crop=geometry.crop,
+            scale=geometry.scale, augment=options.augment, settings=options.settings, group_by=options.group_by,
+            device=options.device, precision=options.precision, threads=options.threads, force=True,
+        ).seconds  # fmt: skip
+        return expected
+
+    def make(self, cell: Cell, way: Way, count: int, folder: Path, report: Report) -> tuple[Views | None, Drawn]:
+        """Train what is not trained, draw what is not drawn."""
+        begin = time.perf_counter()
+        place = _stored(folder, way, count) or folder / f"samples-{way.key}-{count}"
+        if not (place / "settings.json").is_file():
+            system = self._system(cell, folder / "run", report)
+            assert way.temperature is not None
+            try:
+                if way.filter == "on":
+                    self._judge(cell, system, report)
+                mint(
+                    system, place, n=count, seed=cell.seed, temperature=way.temperature, vary=way.vary, filter=way.filter,
+                    data=self.real.data if way.filter == "on" else None,
+                    most_candidates=CANDIDATES * count if way.filter == "on" else None, resume=True, report=report,
+                    warn=lambda line: None,
+                )  # fmt: skip
+            except InputError as error:
+                if way.filter == "off":
+                    raise
+                shutil.rmtree(place.with_name(f"{place.name}.partial"), ignore_errors=True)
+                return None, Drawn(seconds=time.perf_counter() - begin, refused=_why(error))
+        views = views_of_samples(read(place, format="folder"), self.real.classes, self.real.geometry.size, self.real.channels)
+        return views.take(range(count)), _outcome(place, time.perf_counter() - begin)
+
+    def _system(self, cell: Cell, run: Path, report: Report) -> TrainedSystem:
+        options, geometry = self.options, self.real.geometry
+        return train(
+            self.real.data, run, system=options.system, preset=options.preset, size=geometry.size, crop=geometry.crop,
+            scale=geometry.scale, augment=options.augment, settings=options.settings, group_by=options.group_by,
+            device=options.device, precision=options.precision, threads=options.threads, seed=cell.seed,
+            max_minutes=options.generator_minutes, force=True, parts=self.real.pairs(cell), report=report,
+        )  # fmt: skip
+
+    def _judge(self, cell: Cell, system: TrainedSystem, report: Report) -> None:
+        """The judge that the filter needs, trained on the pairs of the cell alone and stored in the generator's run."""
+        real, names, channels = self.real, self.real.pairs(cell), system.config.image_channels
+        training, validation = (
+            [_grey(real.fitted[name], channels) for name in part] for part in (names.training, names.validation)
+        )
+        both, data = [*training, *validation], real.data
+        fixed = tiles(validation, real.geometry.size, 256)
+        about = RealData(
+            source=str(Path(data.source).resolve()) if Path(data.source).exists() else data.source, format=data.format,
+            training=names.training, validation=names.validation, class_ids=data.classes.ids, image_channels=channels,
+            digest=digest_of_images([one.name for one in both], [one.image for one in both]),
+        )  # fmt: skip
+        train_judge(
+            system.path, data_digest(both, (real.geometry.size, cell.seed, real.foreground)),
+            Pairs([one.image for one in training], [one.labels for one in training], real.geometry, cell.seed),
+            Pairs(list(fixed.images), list(fixed.labels), Geometry(size=real.geometry.size), cell.seed),
+            image_channels=channels, classes=len(data.classes), foreground=real.foreground, config=self.options.judge,
+            device=choose_device(self.options.device), precision=self.options.precision, data=about, report=report,
+        )  # fmt: skip
+
+
+def _why(error: InputError) -> str:
+    """The reason without the folder before it and the advice behind it, which is for other commands."""
+    return str(error).rpartition(".partial: ")[2].partition("; ")[0]
+
+
+def _grey(one: Fitted, channels: int) -> Fitted:
+    """A pair with as many channels as the cell's generator has: 1 where all of the cell's images are grey."""
+    if one.image.shape[2] == channels:
+        return one
+    image = np.ascontiguousarray(one.image[..., :channels])
+    return Fitted(name=one.name, group=one.group, image=image, labels=one.labels, instances=one.instances)
+
+
+def _stored(folder: Path, way: Way, count: int) -> Path | None:
+    """The smallest finished folder with at least so many samples: a larger set begins with the smaller one."""
+    found = []
+    for path in folder.glob(f"samples-{way.key}-*"):
+        number = re.fullmatch(r"(\d+)", path.name.rpartition("-")[2])
+        if number and int(number[1]) >= count and (path / "settings.json").is_file():
+            found.append((int(number[1]), path))
+    return min(found)[1] if found else None
+
+
+def _outcome(place: Path, seconds: float) -> Drawn:
+    outcome = json.loads((place / "settings.json").read_text(encoding="utf-8")).get("outcome")
+    if outcome is None:
+        return Drawn(seconds=seconds)
+    dropped = outcome["dropped"]
+    return Drawn(
+        seconds=seconds, drawn=outcome["drawn"], copies=dropped.get(Reason.NEAR_COPY.value, 0),
+        disagreeing=sum(count for reason, count in dropped.items() if reason != Reason.NEAR_COPY.value),
+    )  # fmt: skip

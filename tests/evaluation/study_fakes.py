@@ -1,0 +1,98 @@
+"""A study without networks: arms whose scores are given by a function, and synthetic pairs that are noise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labelmint.evaluation.arms import Arm, ArmResult, Ground, Scores, scores
+from labelmint.evaluation.study_cells import Drawn
+from labelmint.evaluation.study_plan import Cell, Way
+from labelmint.evaluation.views import Views
+from labelmint.training.clock import Report
+from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout
+
+SIDE = 8
+CLASSES = ClassSet(classes=(ClassInfo(id=0, name="background"), ClassInfo(id=1, name="square"), ClassInfo(id=2, name="bar")))
+Rule = Callable[[Arm, int, int], tuple[float, float]]  # arm, n, seed -> validation and test Dice
+
+
+def pairs(count: int, first: int = 0, prefix: str = "p") -> list[AnnotatedImage]:
+    """Grey images with a square and a bar."""
+    found = []
+    for k in range(first, first + count):
+        image, label_map = np.full((SIDE, SIDE, 1), k % 200, np.uint8), np.zeros((SIDE, SIDE), np.uint8)
+        label_map[:3, :3], label_map[5:7, :] = 1, 2
+        image[label_map > 0] += 40
+        found.append(AnnotatedImage(name=f"{prefix}{k:03d}", image=image, layout=Layout(label_map=label_map)))
+    return found
+
+
+def data_of(
+    made: Sequence[AnnotatedImage], test: Sequence[str] = (), classes: ClassSet = CLASSES, source: str = "memory"
+) -> DataSet:
+    by_name = {pair.name: pair for pair in made}
+    return DataSet(source=source, format="memory", classes=classes, names=tuple(sorted(by_name)), load=by_name.__getitem__,
+                   test=tuple(test) or None)  # fmt: skip
+
+
+def real_data(count: int = 60) -> DataSet:
+    """`count` pairs that may be trained on, 10 of them for tests beside."""
+    made = pairs(count + 10)
+    return data_of(made, [pair.name for pair in made[:10]])
+
+
+def with_dice(dice: float) -> Scores:
+    plain = scores(np.zeros((1, 4, 4), np.int16), np.zeros((1, 4, 4), np.int16), 3, (1, 2))
+    return plain.model_copy(update={"dice": dice, "miou": dice, "boundary": dice, "dice_by_class": (1.0, dice, dice)})
+
+
+class Trainer:
+    """Stands in for `train_arm`: scores by rule; `calls` lists what was trained."""
+
+    def __init__(self, rule: Rule, stop_after: int = 10**9, seconds: float = 0.0) -> None:
+        self.rule, self.stop_after, self.seconds = rule, stop_after, seconds
+        self.calls: list[tuple[str, int, int]] = []
+        self.least: dict[tuple[str, int, int], int] = {}
+
+    def __call__(self, arm: Arm, ground: Ground, synthetic: Views | None, **more: Any) -> ArmResult:
+        if len(self.calls) >= self.stop_after:
+            raise KeyboardInterrupt
+        n, seed = len(ground.training), more["seed"]
+        self.calls.append((arm.key, n, seed))
+        self.least[arm.key, n, seed] = more["least_steps"]
+        assert (synthetic is None) == (arm.ratio is None)
+        validation, test = self.rule(arm, n, seed)
+        ratio = None if arm.ratio is None or math.isinf(arm.ratio) else arm.ratio
+        return ArmResult(
+            arm=arm.name, ratio=ratio, seed=seed, steps=100 + n, best_step=50, plateau=True, validation_loss=1 - validation,
+            validation=with_dice(validation), test=with_dice(test), seconds=self.seconds, device="cpu", precision="32-true",
+        )  # fmt: skip
+
+
+class Noise:
+    """Stands in for generators; `refuses` names the filters that let nothing pass."""
+
+    def __init__(self, refuses: tuple[str, ...] = (), copies: int = 0, expected: float = 0.0) -> None:
+        self.refuses, self.copies, self.expected = refuses, copies, expected
+        self.calls: list[tuple[int, int, str]] = []
+
+    def expected_seconds(self) -> float:
+        return self.expected
+
+    def make(self, cell: Cell, way: Way, count: int, folder: Path, report: Report) -> tuple[Views | None, Drawn]:
+        self.calls.append((cell.n, cell.seed, way.key))
+        if way.filter in self.refuses:
+            return None, Drawn(seconds=0.0, refused="0 of 5000 passed")
+        names = tuple(map(str, range(count)))
+        rng = np.random.default_rng(cell.seed)
+        views = Views(
+            names=names, groups=names, images=rng.integers(0, 255, (count, SIDE, SIDE, 1), np.uint8),
+            labels=rng.integers(0, 3, (count, SIDE, SIDE)).astype(np.int16), instances=None,
+        )  # fmt: skip
+        drawn = count + self.copies
+        return views, Drawn(seconds=0.0, drawn=drawn, disagreeing=0, copies=self.copies)

@@ -1,0 +1,318 @@
+"""The study's logic with arms of known scores: order, choice, resuming, extension, budget, verdicts, what it refuses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.evaluation.study_fakes import SIDE, Noise, Trainer, data_of, pairs, real_data
+
+from labelmint import study
+from labelmint.datasets.splits import split
+from labelmint.errors import InputError
+from labelmint.evaluation.arms import Arm
+from labelmint.evaluation.results import Results
+from labelmint.evaluation.study_plan import Cell, StudyOptions, in_order, pairs_of_cell, ways
+from labelmint.types import ClassInfo, ClassSet
+
+COMMON: dict[str, Any] = {"preset": "tiny", "size": (SIDE, SIDE), "device": "cpu", "precision": "32", "threads": 1, "pool": 12}
+POOL = len(split(real_data().names, None, real_data().test).training)
+
+
+def known(gain: float = 0.05, alone: float = 0.4) -> Callable[[Arm, int, int], tuple[float, float]]:
+    """A learns 0.5 at 10 pairs and 0.6 with all; S gains the same at every ratio but most at 1; seeds differ a little."""
+
+    def rule(arm: Arm, n: int, seed: int) -> tuple[float, float]:
+        usual = 0.5 + 0.1 * (n > 10) + 0.01 * seed
+        by_name = {"R": -0.1, "A": 0.0, "C": 0.01, "S": gain + 0.01, "Y": alone - usual, "accuracy": 0.0, "diversity": -0.3}
+        test = usual + by_name[arm.name] + (0.001 * seed if arm.name == "S" else 0.0)
+        return test - 0.02 * abs((arm.ratio or 1.0) - 1.0) * (arm.name == "S"), test
+
+    return rule
+
+
+def run(out: Path, trainer: Trainer, maker: Noise | None = None, **more: Any) -> Results:
+    options = {**COMMON, "n_train": (10, None), "ratios": (0.5, 1.0), "seeds": 2, **more}
+    return study(real_data(), out, maker=maker or Noise(), train_arm=trainer, **options)
+
+
+def test_the_report_says_what_the_scores_are(tmp_path: Path) -> None:
+    trainer = Trainer(known(0.05))
+    results = run(tmp_path / "out", trainer)
+    figures = results.figures
+    # Against C, which is a point better than A.
+    assert figures["gain.n10"].value == pytest.approx(5.05)
+    assert figures["headroom.n10"].value == pytest.approx(10.0)
+    assert figures["closed.n10"].value == pytest.approx(50.5)
+    low, high = figures["gain.n10"].low, figures["gain.n10"].high
+    assert low is not None and high is not None and low < 5.05 < high
+    assert figures["papers_gain.n10"].value == pytest.approx(10.0)
+    # S at 10 reaches 0.56 + ..., 0.6 of the way from A(10) to A(all) in log n.
+    assert figures["worth.n10"].value == pytest.approx(10 * (POOL / 10) ** 0.605, rel=1e-6)
+    assert results.verdict.level == "good"
+    assert "1 synthetic pairs" in results.verdict.reasons[0]
+    report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    assert report["figures"]["gain.n10"] == figures["gain.n10"].value
+    assert "<!doctype html>" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8").lower()
+
+
+def test_no_arm_gets_fewer_steps_than_a(tmp_path: Path) -> None:
+    trainer = Trainer(known())
+    run(tmp_path / "out", trainer)
+    others = {call: least for call, least in trainer.least.items() if call[0] != "A"}
+    assert others
+    assert all(least == 100 + n for (_, n, _), least in others.items())
+
+
+@pytest.mark.parametrize("best", [0.5, 1.0, 2.0])
+def test_the_ratio_is_chosen_on_validation_and_never_on_test(tmp_path: Path, best: float) -> None:
+    """Whatever the test scores are, even with the best test score at another ratio."""
+
+    def rule(arm: Arm, n: int, seed: int) -> tuple[float, float]:
+        if arm.name != "S":
+            return 0.5, 0.5
+        return 0.6 - 0.05 * abs((arm.ratio or 0) - best), 0.6 + 0.05 * abs((arm.ratio or 0) - best)
+
+    results = run(tmp_path / "out", Trainer(rule), n_train=(10,), ratios=(0.5, 1.0, 2.0))
+    (table,) = next(section for section in results.sections if section.name == "choice").tables
+    assert [row[1] for row in table.rows if row[-1] == "chosen"] == [f"{best:g}"]
+    assert len(table.rows) == 3
+    assert results.figures["gain.n10"].value == pytest.approx(10.0)
+
+
+def test_temperature_and_filter_are_chosen_alike(tmp_path: Path) -> None:
+    maker = Noise()
+    results = run(tmp_path / "out", Trainer(known()), maker, n_train=(10,), temperatures=(0.7, 1.0), filter="both", ratios=(1.0,))
+    (table,) = next(section for section in results.sections if section.name == "choice").tables
+    assert len(table.rows) == 4
+    assert {key for _, _, key in maker.calls} == {"t0.7-on", "t0.7-off", "t1-on", "t1-off"}
+
+
+@pytest.mark.parametrize("after", [0, 1, 5, 11])
+def test_a_stopped_study_goes_on_and_makes_no_arm_twice(tmp_path: Path, after: int) -> None:
+    whole = Trainer(known())
+    expected = run(tmp_path / "whole", whole)
+    first, second = Trainer(known(), stop_after=after), Trainer(known())
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "out", first)
+    found = run(tmp_path / "out", second)
+    assert first.calls + second.calls == whole.calls
+    assert found.figures == expected.figures
+    third = Trainer(known())
+    run(tmp_path / "out", third)
+    assert third.calls == []
+
+
+def test_more_numbers_seeds_and_ratios_reuse_what_is_there(tmp_path: Path) -> None:
+    small, large = Trainer(known()), Trainer(known())
+    run(tmp_path / "out", small, n_train=(10,), seeds=1, ratios=(1.0,))
+    results = run(tmp_path / "out", large, n_train=(10, 20, None), seeds=2, ratios=(0.5, 1.0))
+    assert not set(small.calls) & set(large.calls)
+    fresh = Trainer(known())
+    assert run(tmp_path / "fresh", fresh, n_train=(10, 20, None), seeds=2, ratios=(0.5, 1.0)).figures == results.figures
+    assert set(fresh.calls) == set(small.calls) | set(large.calls)
+
+
+def test_the_budget_leaves_out_what_does_not_fit_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("labelmint.evaluation.study_run.time.perf_counter", lambda: clock[0])
+
+    class Slow(Trainer):
+        def __call__(self, *arguments: Any, **more: Any) -> Any:
+            clock[0] += 60
+            return super().__call__(*arguments, **more)
+
+    trainer = Slow(known())
+    results = run(tmp_path / "out", trainer, budget=6.5)
+    assert len(trainer.calls) == 6  # the seventh would end after 7 minutes
+    assert [call[0] for call in trainer.calls[:4]] == ["A"] * 4  # headroom first
+    assert trainer.calls[4] == ("C", 10, 0)
+    assert any("left out" in reason for reason in results.verdict.reasons)
+    (listed,) = [t for s in results.sections for t in s.tables if t.title.startswith("Left out")]
+    assert ("n = 10, seed 1: arm C",) in listed.rows
+    assert results.figures[f"gain.n{POOL}"].refused
+    again = Slow(known())
+    whole = run(tmp_path / "out", again, budget=1000.0)
+    assert not set(again.calls) & set(trainer.calls)
+    assert not [t for s in whole.sections for t in s.tables if t.title.startswith("Left out")]
+
+
+def test_samples_that_would_take_too_long_are_not_begun(tmp_path: Path) -> None:
+    maker = Noise(expected=3600.0)
+    results = run(tmp_path / "out", Trainer(known()), maker, budget=5.0)
+    assert maker.calls == []
+    assert "Not known yet" in results.verdict.text
+
+
+@pytest.mark.parametrize(
+    ("gain", "alone", "copies", "level", "said"),
+    [
+        (0.05, 0.4, 0, "good", "Use the synthetic pairs with 10"),
+        (0.0, 0.4, 0, "mixed", "No measurable difference with 10"),
+        (-0.005, 0.4, 0, "bad", "whole interval"),
+        (-0.03, 0.4, 0, "bad", "DO NOT USE the synthetic pairs with 10"),
+        (0.05, 0.2, 0, "bad", "teach too little"),
+        (0.05, 0.4, 500, "bad", "near-copies"),
+    ],
+)
+def test_the_verdict(tmp_path: Path, gain: float, alone: float, copies: int, level: str, said: str) -> None:
+    def rule(arm: Arm, n: int, seed: int) -> tuple[float, float]:
+        validation, test = known(gain, alone)(arm, n, seed)
+        noise = 0.01 * (-1) ** seed if gain == 0 and arm.name == "S" else 0.0
+        return validation, test + noise
+
+    results = run(tmp_path / "out", Trainer(rule), Noise(copies=copies), n_train=(10,), ratios=(1.0,), seeds=4)
+    assert results.verdict.level == level
+    assert said in " ".join((results.verdict.text, *results.verdict.reasons))
+
+
+def test_one_seed_has_no_interval_and_is_never_told_to_use(tmp_path: Path) -> None:
+    results = run(tmp_path / "out", Trainer(known(0.2)), n_train=(10,), seeds=1)
+    assert results.figures["gain.n10"].low is None
+    assert results.verdict.level == "mixed"
+    assert "more --seeds" in results.verdict.reasons[0]
+
+
+def test_a_baseline_that_was_stopped_early_is_told(tmp_path: Path) -> None:
+    class Stopped(Trainer):
+        def __call__(self, *arguments: Any, **more: Any) -> Any:
+            return super().__call__(*arguments, **more).model_copy(update={"plateau": False})
+
+    results = run(tmp_path / "out", Stopped(known()), n_train=(10,))
+    assert any("may be weak" in reason for reason in results.verdict.reasons)
+
+
+def test_where_the_filter_lets_nothing_pass_samples_without_it_are_studied(tmp_path: Path) -> None:
+    maker = Noise(refuses=("on",))
+    results = run(tmp_path / "out", Trainer(known(0.05)), maker, n_train=(10,))
+    assert results.figures["gain.n10"].value == pytest.approx(5.05)
+    assert {key for _, _, key in maker.calls} == {"t0.85-on", "t0.85-off"}
+    assert "filter off" in results.verdict.reasons[0]
+    assert any("0 of 5000 passed" in section.summary for section in results.sections)
+
+
+def test_the_learning_curve_alone_trains_a_and_r_and_needs_no_generator(tmp_path: Path) -> None:
+    trainer, maker = Trainer(known()), Noise()
+    results = run(tmp_path / "out", trainer, maker, curve=True)
+    assert {key for key, _, _ in trainer.calls} == {"A", "R"}
+    assert maker.calls == []
+    assert results.figures["headroom.n10"].value == pytest.approx(10.0)
+    assert "study those" in results.verdict.text
+
+
+# Which pairs --------------------------------------------------------------------------------------------------------------------
+
+
+def test_every_way_of_drawing_has_a_name_of_its_own() -> None:
+    all_of_them = ways(StudyOptions(temperatures=(0.85, 1.0), filter="both", layouts="both"))
+    assert len({way.key for way in all_of_them}) == len({way.words for way in all_of_them}) == 8
+    (own,), (varied,) = ways(StudyOptions()), ways(StudyOptions(layouts="varied"))
+    assert (own.vary, varied.vary) == (False, True)
+
+
+def test_choices_are_nested_within_a_seed_and_differ_between_seeds() -> None:
+    parts = split([f"p{k}" for k in range(300)], None, ["p0", "p1"])
+    chosen = {(n, seed): pairs_of_cell(Cell(n, seed), parts) for n in (5, 20, 200) for seed in (0, 1)}
+    for seed in (0, 1):
+        assert set(chosen[5, seed].training) < set(chosen[20, seed].training) < set(chosen[200, seed].training)
+        assert set(chosen[5, seed].validation) <= set(chosen[20, seed].validation)
+    assert chosen[20, 0].training != chosen[20, 1].training
+    for (n, _), cell in chosen.items():
+        assert len(cell.training) == n
+        assert len(cell.validation) == min(len(parts.validation), n)
+        assert set(cell.training) <= set(parts.training)
+        assert set(cell.validation) <= set(parts.validation)
+
+
+def test_groups_stay_together() -> None:
+    names = [f"patient{k // 10}_slice{k % 10}" for k in range(200)]
+    parts = split(names, None, None, group_by=r"patient\d+")
+    cell = pairs_of_cell(Cell(25, 0), parts)
+    assert len({name.split("_")[0] for name in cell.training}) == 3
+    assert parts.groups is not None
+    ordered = [parts.groups[name] for name in in_order(parts.training, 0, parts.groups)]
+    assert len([k for k in range(1, len(ordered)) if ordered[k] != ordered[k - 1]]) == len(set(ordered)) - 1
+
+
+# What is refused ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"n_train": (10, 5000)}, "training pairs"),
+        ({"n_train": (0,)}, "at least 2"),
+        ({"ratios": (0.0,)}, "--ratio 0"),
+        ({"ratios": (-1.0,)}, "--ratio -1"),
+        ({"ratios": (float("nan"),)}, "--ratio nan"),
+        ({"temperatures": (0.0,)}, "--temperature 0"),
+        ({"filter": "maybe"}, "--filter maybe"),
+        ({"layouts": "mine"}, "--layouts mine: expected one of own, varied, both"),
+        ({"seeds": 0}, "--seeds 0"),
+        ({"budget": 0.0}, "--budget 0"),
+        ({"pool": 0}, "--pool 0"),
+        ({"preset": "huge"}, "no preset"),
+        ({"system": "gan"}, "gan"),
+        ({"settings": ("prior.colour=3",)}, "prior.colour"),
+        ({"augment": ("spins",)}, "spins"),
+        ({"generator_minutes": -1.0}, "--generator-minutes"),
+    ],
+)
+def test_bad_options_are_refused_before_anything_is_written(tmp_path: Path, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        run(tmp_path / "out", Trainer(known()), **options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_data_without_test_part_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no test part"):
+        study(data_of(pairs(40)), tmp_path / "out", maker=Noise(), train_arm=Trainer(known()), **COMMON)
+
+
+def test_another_folder_another_study_and_changed_data_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").write_text("precious", encoding="utf-8")
+    with pytest.raises(InputError, match="is no study"):
+        run(tmp_path / "other", Trainer(known()))
+    run(tmp_path / "out", Trainer(known()), n_train=(10,))
+    with pytest.raises(InputError, match="pool differs"):
+        run(tmp_path / "out", Trainer(known()), n_train=(10,), pool=13)
+    changed = real_data()
+    brighter = changed.load("p030")
+    made = {name: changed.load(name) for name in changed.names} | {"p030": replace(brighter, image=brighter.image + np.uint8(1))}
+    other = replace(changed, load=made.__getitem__)
+    with pytest.raises(InputError, match="the data have changed"):
+        study(other, tmp_path / "out", maker=Noise(), train_arm=Trainer(known()), **{**COMMON, "n_train": (10,), "seeds": 2})
+
+
+def test_given_pairs_are_checked(tmp_path: Path) -> None:
+    import labelmint
+
+    def given(name: str, made: list[Any], classes: ClassSet | None = None) -> Path:
+        data = real_data()
+        return labelmint.write(
+            data_of(made, classes=classes or data.classes), tmp_path / name, format="folder", classes=classes or data.classes
+        )
+
+    small = [
+        replace(p, image=p.image[:4, :4], layout=replace(p.layout, label_map=p.layout.label_map[:4, :4])) for p in pairs(20, 100)
+    ]
+    others = ClassSet(classes=(ClassInfo(id=0, name="background"), ClassInfo(id=1, name="bar"), ClassInfo(id=2, name="square")))
+    cases = {
+        "small": (small, None, "--size as the synthetic"),
+        "others": (pairs(20, 100), others, "same class list"),
+        "few": (pairs(5, 100), None, "at least 20"),
+        "tested": (pairs(20), None, "images of the test part"),
+    }
+    for name, (made, classes, message) in cases.items():
+        with pytest.raises(InputError, match=message):
+            study(real_data(), tmp_path / "out", train_arm=Trainer(known()), **COMMON, synthetic=given(name, made, classes))
+    with pytest.raises(InputError, match="only --n-train all"):
+        StudyOptions(synthetic=tmp_path / "few", n_train=(10,))
+    with pytest.raises(InputError, match="leave out --system"):
+        StudyOptions(synthetic=tmp_path / "few", system="msgnet")

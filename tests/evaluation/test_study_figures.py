@@ -1,0 +1,74 @@
+"""Gain, headroom, worth and intervals on scores of which the answers are known."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labelmint.evaluation.study_figures import better_of, blind_dice, differences, interval_of, share_closed, worth_of
+
+
+def test_the_interval_is_students_and_one_seed_has_none() -> None:
+    found = interval_of([1.0, 2.0, 3.0])  # t(0.975, 2) = 4.302653, standard deviation 1
+    assert (found.mean, found.count) == (2.0, 3)
+    assert found.high == pytest.approx(2 + 4.302653 / math.sqrt(3), abs=1e-5)
+    assert found.low == pytest.approx(2 - 4.302653 / math.sqrt(3), abs=1e-5)
+    alone = interval_of([0.5])
+    assert (alone.mean, alone.low, alone.high) == (0.5, None, None)
+
+
+def test_intervals_hold_the_true_mean_19_times_of_20() -> None:
+    rng = np.random.default_rng(0)
+    found = [interval_of(list(rng.normal(3, 2, 3))) for _ in range(2000)]
+    held = np.mean([one.low is not None and one.high is not None and one.low < 3 < one.high for one in found])
+    assert abs(held - 0.95) < 0.015
+
+
+def test_differences_are_paired_by_seed() -> None:
+    assert differences({0: 0.9, 1: 0.5, 7: 1.0}, {1: 0.25, 0: 0.4, 8: 0.0}) == {0: pytest.approx(50), 1: pytest.approx(25)}
+
+
+def test_the_better_baseline_is_that_of_the_higher_mean_and_a_partial_one_is_none() -> None:
+    assert better_of({"A": {0: 0.5, 1: 0.7}, "C": {0: 0.55, 1: 0.71}}) == "C"
+    assert better_of({"A": {0: 0.5, 1: 0.7}, "C": {0: 0.9}}) == "A"
+
+
+def test_worth_lies_on_the_line_in_the_logarithm_of_n() -> None:
+    curve = {10: 0.5, 100: 0.7, 1000: 0.8}
+    assert worth_of(0.6, curve).images == pytest.approx(math.sqrt(1000))
+    assert worth_of(0.6, curve).words == "32"
+    assert worth_of(0.75, curve).images == pytest.approx(math.sqrt(100 * 1000))
+    assert worth_of(0.81, curve).words == "more than 1000"
+    assert worth_of(0.4, curve).words == "fewer than 10"
+
+
+@given(st.floats(0.01, 0.99))
+def test_worth_is_the_inverse_of_the_curve(share: float) -> None:
+    curve = {5: 0.2, 40: 0.65}
+    images = math.exp(math.log(5) + share * math.log(8))
+    assert worth_of(0.2 + share * 0.45, curve).images == pytest.approx(images, rel=1e-9)
+
+
+def test_a_dip_in_the_curve_does_not_hide_where_it_is_first_reached() -> None:
+    assert worth_of(0.5, {10: 0.4, 20: 0.6, 40: 0.45, 80: 0.9}).images < 20
+
+
+def test_the_share_closed_needs_headroom() -> None:
+    assert share_closed(2.0, 4.0) == 0.5
+    assert share_closed(2.0, 0.4) is None
+
+
+def test_a_blind_reading_is_the_best_one_for_all_images() -> None:
+    """Against every possible set of places of small label maps."""
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        labels = rng.integers(-1, 3, (5, 2, 4))
+        best = []
+        for k in (1, 2):
+            hits, seen = (labels == k).reshape(5, -1), (labels >= 0).reshape(5, -1)
+            sets = (np.array([(code >> bit) & 1 for bit in range(8)], bool) for code in range(1, 256))
+            best.append(max(2 * hits[:, one].sum() / (seen[:, one].sum() + hits.sum()) for one in sets))
+        assert blind_dice(labels, (1, 2)) == pytest.approx(np.mean(best))
+    assert blind_dice(np.zeros((2, 3, 3), int), (1,)) == 0.0
