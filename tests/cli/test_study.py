@@ -46,7 +46,7 @@ def test_it_prints_a_verdict_and_goes_on_where_a_curve_ended(command: Command, d
         (("{data}", "--budget", "0"), "--budget 0"),
         (("{data}", "--preset", "huge"), "no preset"),
         (("{data}", "--system", "gan"), "gan"),
-        (("{data}", "--network", "vit"), "unet or dense"),
+        (("{data}", "--network", "vit"), "expected one of unet, dense, dense161"),
         (("{data}", "--encoder-weights", "{nowhere}"), "--network dense"),
         (("{data}", "--network", "dense", "--encoder-weights", "{nowhere}"), "no such file"),
         (("{data}", "--synthetic", "{nowhere}"), "nowhere"),

@@ -10,7 +10,7 @@ import torch
 from monai.metrics.meandice import compute_dice
 
 from labelmint.datasets.geometry import Geometry
-from labelmint.evaluation.arms import ArmResult, Ground, arm_named, batches, scores, train_arm
+from labelmint.evaluation.arms import ArmResult, Ground, arm_named, batches, network, scores, train_arm
 from labelmint.evaluation.views import Fitted, Views
 from labelmint.segmenters.plateau import ArmConfig
 from labelmint.types import Array
@@ -67,6 +67,15 @@ def test_every_arm_learns_from_true_pairs(name: str, tmp_path: Path) -> None:
     with np.load(tmp_path / "read.npz") as stored:
         assert scores(ground().test.labels, stored["read"], 3, (1, 2)) == found.test
     assert ArmResult.model_validate_json(found.model_dump_json()) == found
+
+
+@pytest.mark.parametrize(("depth", "layers"), [("121", 121), ("161", 161)])
+def test_the_dense_network_is_built_as_deep_as_asked(depth: str, layers: int) -> None:
+    config = ArmConfig.model_validate({"network": "dense", "depth": depth})
+    convolutions = [
+        name for name, module in network(ground(), config, 0).encoder.named_modules() if isinstance(module, torch.nn.Conv2d)
+    ]
+    assert len(convolutions) == layers - 1  # the last of the published layers is the classifier
 
 
 def test_synthetic_pairs_decide_what_synthetic_arms_learn() -> None:

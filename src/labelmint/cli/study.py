@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -71,7 +71,7 @@ def study(
     pool: Annotated[
         int | None, typer.Option(metavar="N", help="Different synthetic pairs; max(ratio * n, 500) unless given.", show_default=False)
     ] = None,
-    network: Annotated[str, typer.Option(help="unet, or dense: a U-Net with a DenseNet encoder.")] = "unet",
+    network: Annotated[str, typer.Option(help="unet, dense (DenseNet-121 encoder) or dense161.")] = "unet",
     encoder_weights: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Weights of the DenseNet, a local file.", show_default=False)
     ] = None,
@@ -91,12 +91,10 @@ def study(
     from labelmint.evaluation.summary import summary
     from labelmint.segmenters.plateau import ArmConfig
 
-    if network == "unet":
-        segmenter = ArmConfig(encoder_weights=encoder_weights, most_steps=most_steps)
-    elif network == "dense":
-        segmenter = ArmConfig(network="dense", encoder_weights=encoder_weights, most_steps=most_steps)
-    else:
-        raise InputError(f"--network {network}: expected unet or dense")
+    networks: dict[str, Any] = {"unet": {}, "dense": {"network": "dense"}, "dense161": {"network": "dense", "depth": "161"}}
+    if network not in networks:
+        raise InputError(f"--network {network}: expected one of {', '.join(networks)}")
+    segmenter = ArmConfig(**networks[network], encoder_weights=encoder_weights, most_steps=most_steps)
     options = StudyOptions(
         n_train=parse_counts(n_train, "--n-train") if n_train is not None else None, ratios=parse_numbers(ratio, "--ratio"),
         temperatures=parse_numbers(temperature, "--temperature"), filter=filter_, layouts=layouts, seeds=seeds, seed=seed, pool=pool,

@@ -33,7 +33,7 @@ from labelmint.training.clock import Report
 from labelmint.training.pairs import Pairs
 from labelmint.types import Array, Batch, LayoutBatch
 
-__all__ = ["Arm", "ArmResult", "Ground", "Scores", "arm_named", "batches", "scores", "train_arm"]
+__all__ = ["Arm", "ArmResult", "Ground", "Scores", "arm_named", "batches", "network", "scores", "train_arm"]
 
 _AT_ONCE = 32
 
@@ -164,20 +164,20 @@ def train_arm(
         predictions: an .npz file to write what the segmenter reads from the test views: "read" (N, H, W) int16.
     """
     ratio = arm.ratio or 0.0
-    network = _network(ground, config, seed).to(device)
+    segmenter = network(ground, config, seed).to(device)
     chosen = choose_precision(precision, device)
     epoch = math.ceil(sum(one.labels.size for one in ground.training) / (ground.test.labels[0].size * config.batch_size))
     done = train_to_plateau(
-        network, batches(arm, ground, synthetic, seed), _as_batch(ground.validation), config, least_steps=least_steps, epoch=epoch,
+        segmenter, batches(arm, ground, synthetic, seed), _as_batch(ground.validation), config, least_steps=least_steps, epoch=epoch,
         bfloat16=chosen == "bf16-mixed", report=report, stage=f"arm {arm.key}",
     )  # fmt: skip
-    read = _read(network, ground.test.images)
+    read = _read(segmenter, ground.test.images)
     if predictions is not None:
         _write(predictions, read)
     return ArmResult(
         arm=arm.name, ratio=None if math.isinf(ratio) else arm.ratio, seed=seed, steps=done.steps, best_step=done.best_step,
         plateau=done.reached, validation_loss=done.validation_loss,
-        validation=scores(ground.validation.labels, _read(network, ground.validation.images), ground.classes, ground.foreground),
+        validation=scores(ground.validation.labels, _read(segmenter, ground.validation.images), ground.classes, ground.foreground),
         test=scores(ground.test.labels, read, ground.classes, ground.foreground), seconds=done.seconds, device=device.type,
         precision=chosen,
     )  # fmt: skip
@@ -205,7 +205,8 @@ def _mean(values: Array) -> float:
     return float(np.nanmean(values)) if not np.isnan(values).all() else 0.0
 
 
-def _network(ground: Ground, config: ArmConfig, seed: int) -> nn.Module:
+def network(ground: Ground, config: ArmConfig, seed: int) -> nn.Module:
+    """The untrained segmenter; the same weights for the same seed."""
     channels = ground.test.images.shape[-1]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
