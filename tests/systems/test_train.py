@@ -284,7 +284,7 @@ def test_a_run_made_otherwise_is_never_overwritten(trained: TrainedSystem, chang
         ({"group_by": "nothing"}, "does not match the name"),
         ({"data": digits(20)}, "fewer than 20"),
         ({"settings": ["tokenizer.batch_size=10000000"]}, "lower tokenizer.batch_size"),
-        ({"size": (4096, 4096), "settings": ["prior.batch_size=512"]}, "GiB of memory"),
+        ({"size": (2048, 2048), "settings": ["prior.batch_size=2048"]}, "GiB of memory"),
     ],
 )
 def test_bad_requests_are_refused_in_one_line_before_anything_is_written(

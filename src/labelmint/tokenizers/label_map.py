@@ -112,9 +112,10 @@ def color_instances(instances: Array, label_map: Array, reach: int) -> Array:
 def _classes_of(instances: Array, label_map: Array, ids: Sequence[int]) -> dict[int, int]:
     """The class that most pixels of each instance have, the lower one in a tie."""
     covered = instances > 0
-    (owners, classes), counts = np.unique(
-        np.stack([instances[covered], label_map[covered]]).astype(np.int64), axis=1, return_counts=True
-    )
+    width = int(label_map.max(initial=0)) + 1
+    keys = instances[covered].astype(np.int64) * width + label_map[covered]  # one number a pair of both: sorting columns is far slower
+    found, counts = np.unique(keys, return_counts=True)
+    owners, classes = found // width, found % width
     most = np.lexsort((classes, -counts, owners))  # by instance, then by pixels, then by class
     first = dict(zip(owners[most[::-1]].tolist(), classes[most[::-1]].tolist(), strict=True))  # the last one written stays
     return {i: first[i] for i in ids}
