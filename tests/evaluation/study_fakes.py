@@ -78,6 +78,7 @@ class Noise:
     """Stands in for generators; `refuses` names the filters that let nothing pass."""
 
     def __init__(self, refuses: tuple[str, ...] = (), copies: int = 0, expected: float = 0.0) -> None:
+        """`copies` of the candidates are near-copies: beside those that are wanted, or of the 5,000 that were refused."""
         self.refuses, self.copies, self.expected = refuses, copies, expected
         self.calls: list[tuple[int, int, str]] = []
 
@@ -87,12 +88,16 @@ class Noise:
     def make(self, cell: Cell, way: Way, count: int, folder: Path, report: Report) -> tuple[Views | None, Drawn]:
         self.calls.append((cell.n, cell.seed, way.key))
         if way.filter in self.refuses:
-            return None, Drawn(seconds=0.0, refused="0 of 5000 passed")
+            return None, Drawn(
+                seconds=0.0, refused="0 of 5000 passed", drawn=5000, disagreeing=5000 - self.copies, copies=self.copies
+            )
         names = tuple(map(str, range(count)))
         rng = np.random.default_rng(cell.seed)
         views = Views(
             names=names, groups=names, images=rng.integers(0, 255, (count, SIDE, SIDE, 1), np.uint8),
             labels=rng.integers(0, 3, (count, SIDE, SIDE)).astype(np.int16), instances=None,
         )  # fmt: skip
+        if way.filter == "off":
+            return views, Drawn(seconds=0.0)
         drawn = count + self.copies
         return views, Drawn(seconds=0.0, drawn=drawn, disagreeing=0, copies=self.copies)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,13 @@ from tests.evaluation.study_fakes import SIDE, Noise, Trainer, data_of, pairs, r
 from labelmint import study
 from labelmint.datasets.splits import split
 from labelmint.errors import InputError
-from labelmint.evaluation.arms import Arm
+from labelmint.evaluation.arms import Arm, arm_named
 from labelmint.evaluation.results import Results
-from labelmint.evaluation.study_plan import Cell, StudyOptions, in_order, pairs_of_cell, ways
+from labelmint.evaluation.study_cells import Record
+from labelmint.evaluation.study_outcome import Candidate, Point
+from labelmint.evaluation.study_plan import Cell, StudyOptions, Way, in_order, pairs_of_cell, ways
+from labelmint.evaluation.study_samples import stored_samples
+from labelmint.segmenters.plateau import ArmConfig
 from labelmint.types import ClassInfo, ClassSet
 
 COMMON: dict[str, Any] = {"preset": "tiny", "size": (SIDE, SIDE), "device": "cpu", "precision": "32", "threads": 1, "pool": 12}
@@ -196,6 +201,68 @@ def test_where_the_filter_lets_nothing_pass_samples_without_it_are_studied(tmp_p
     assert any("0 of 5000 passed" in section.summary for section in results.sections)
 
 
+def test_copies_that_the_gate_refused_condemn_the_samples_that_no_gate_saw(tmp_path: Path) -> None:
+    results = run(tmp_path / "out", Trainer(known(0.05)), Noise(refuses=("on",), copies=4500), n_train=(10,), seeds=4)
+    assert results.verdict.level == "bad"
+    assert "90 % of the samples drawn were near-copies" in results.verdict.reasons[0]
+
+
+def test_samples_that_no_gate_saw_are_told(tmp_path: Path) -> None:
+    for mode, told in (("off", True), ("on", False)):
+        results = run(tmp_path / mode, Trainer(known(0.05)), n_train=(10,), filter=mode)
+        assert any("no gate was used" in reason for reason in results.verdict.reasons) == told
+
+
+def test_without_copy_paste_of_every_seed_there_is_no_gain(tmp_path: Path) -> None:
+    """C could be the better baseline: leaving it out where it was not trained would flatter."""
+    ten: Any = SimpleNamespace(training=range(10))
+
+    def record(dice: float) -> Record:
+        return Record(
+            result=Trainer(lambda *_: (dice, dice))(arm_named("A"), ten, None, seed=0, least_steps=0), samples=None, seconds=0
+        )
+
+    candidate = Candidate(1.0, Way(0.85, "on"))
+    arms = {"A": {s: record(0.7) for s in (0, 1)}, "C": {0: record(0.8)}, candidate.key: {s: record(0.75) for s in (0, 1)}}
+    point = Point(n=10, arms=arms, candidates=(candidate,), chosen=candidate)
+    assert point.gain() is None
+    whole = replace(point, arms={**arms, "C": {0: record(0.8), 1: record(0.74)}})
+    assert whole.baseline == "C"
+    gain = whole.gain()
+    assert gain is not None
+    assert gain.mean == pytest.approx(-2.0)
+
+
+def test_a_higher_step_limit_makes_those_again_that_were_stopped(tmp_path: Path) -> None:
+    class Stopped(Trainer):
+        def __call__(self, *arguments: Any, **more: Any) -> Any:
+            steps = more["config"].most_steps
+            return super().__call__(*arguments, **more).model_copy(update={"plateau": steps > 1000, "steps": min(steps, 2000)})
+
+    first, second, third = (Stopped(known()) for _ in range(3))
+    for trainer, limit in ((first, 500), (second, 4000), (third, 4000)):
+        run(tmp_path / "out", trainer, n_train=(10,), seeds=1, segmenter=ArmConfig(most_steps=limit))
+    assert first.calls == second.calls
+    assert third.calls == []
+
+
+def test_samples_of_one_way_are_never_taken_for_those_of_another(tmp_path: Path) -> None:
+    folder = tmp_path / "samples-t0.85-on-varied-500"
+    folder.mkdir()
+    (folder / "settings.json").write_text("{}")
+    assert stored_samples(tmp_path, Way(0.85, "on", vary=True), 400) == folder
+    assert stored_samples(tmp_path, Way(0.85, "on"), 400) is None
+    assert stored_samples(tmp_path, Way(0.85, "on", vary=True), 600) is None
+
+
+def test_a_study_that_failed_before_it_made_anything_claims_nothing(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "out", Trainer(known(), stop_after=0), n_train=(10,))
+    run(tmp_path / "out", Trainer(known()), n_train=(10,), augment=("flips",))
+    with pytest.raises(InputError, match="holds another study"):
+        run(tmp_path / "out", Trainer(known()), n_train=(10,))
+
+
 def test_the_learning_curve_alone_trains_a_and_r_and_needs_no_generator(tmp_path: Path) -> None:
     trainer, maker = Trainer(known()), Noise()
     results = run(tmp_path / "out", trainer, maker, curve=True)
@@ -302,12 +369,16 @@ def test_given_pairs_are_checked(tmp_path: Path) -> None:
     small = [
         replace(p, image=p.image[:4, :4], layout=replace(p.layout, label_map=p.layout.label_map[:4, :4])) for p in pairs(20, 100)
     ]
+    real = real_data()
+    chosen = set(split(real.names, None, real.test).validation)
+    validating = [p for p in pairs(70) if p.name in chosen] + pairs(20, 100)
     others = ClassSet(classes=(ClassInfo(id=0, name="background"), ClassInfo(id=1, name="bar"), ClassInfo(id=2, name="square")))
     cases = {
         "small": (small, None, "--size as the synthetic"),
         "others": (pairs(20, 100), others, "same class list"),
         "few": (pairs(5, 100), None, "at least 20"),
         "tested": (pairs(20), None, "images of the test part"),
+        "validated": (validating, None, "images of the validation part"),
     }
     for name, (made, classes, message) in cases.items():
         with pytest.raises(InputError, match=message):

@@ -30,29 +30,35 @@ def test_differences_are_paired_by_seed() -> None:
     assert differences({0: 0.9, 1: 0.5, 7: 1.0}, {1: 0.25, 0: 0.4, 8: 0.0}) == {0: pytest.approx(50), 1: pytest.approx(25)}
 
 
-def test_the_better_baseline_is_that_of_the_higher_mean_and_a_partial_one_is_none() -> None:
+def test_the_better_baseline_is_that_of_the_higher_mean() -> None:
     assert better_of({"A": {0: 0.5, 1: 0.7}, "C": {0: 0.55, 1: 0.71}}) == "C"
-    assert better_of({"A": {0: 0.5, 1: 0.7}, "C": {0: 0.9}}) == "A"
 
 
 def test_worth_lies_on_the_line_in_the_logarithm_of_n() -> None:
     curve = {10: 0.5, 100: 0.7, 1000: 0.8}
-    assert worth_of(0.6, curve).images == pytest.approx(math.sqrt(1000))
-    assert worth_of(0.6, curve).words == "32"
-    assert worth_of(0.75, curve).images == pytest.approx(math.sqrt(100 * 1000))
-    assert worth_of(0.81, curve).words == "more than 1000"
-    assert worth_of(0.4, curve).words == "fewer than 10"
+    assert worth_of(0.6, curve, 10).images == pytest.approx(math.sqrt(1000))
+    assert worth_of(0.6, curve, 10).words == "32"
+    assert worth_of(0.75, curve, 10).images == pytest.approx(math.sqrt(100 * 1000))
+    assert worth_of(0.81, curve, 10).words == "more than 1000"
+    assert worth_of(0.4, curve, 100).words == "fewer than 10"
 
 
 @given(st.floats(0.01, 0.99))
 def test_worth_is_the_inverse_of_the_curve(share: float) -> None:
     curve = {5: 0.2, 40: 0.65}
     images = math.exp(math.log(5) + share * math.log(8))
-    assert worth_of(0.2 + share * 0.45, curve).images == pytest.approx(images, rel=1e-9)
+    assert worth_of(0.2 + share * 0.45, curve, 5).images == pytest.approx(images, rel=1e-9)
 
 
 def test_a_dip_in_the_curve_does_not_hide_where_it_is_first_reached() -> None:
-    assert worth_of(0.5, {10: 0.4, 20: 0.6, 40: 0.45, 80: 0.9}).images < 20
+    assert worth_of(0.5, {10: 0.4, 20: 0.6, 40: 0.45, 80: 0.9}, 10).images < 20
+
+
+def test_a_gain_is_never_worth_fewer_images_than_there_were() -> None:
+    """Where the curve has a dip at n, a score above it is sought upwards, though fewer images once reached it."""
+    assert worth_of(0.74, {5: 0.75, 10: 0.70, 100: 0.80}, 10).images == pytest.approx(10 * 10**0.4)
+    assert worth_of(0.79, {5: 0.75, 10: 0.80, 25: 0.78, 100: 0.85}, 25).images > 25
+    assert worth_of(0.6, {5: 0.5, 10: 0.7}, 10).images == pytest.approx(math.sqrt(50))  # a loss is sought downwards
 
 
 def test_the_share_closed_needs_headroom() -> None:

@@ -113,13 +113,15 @@ def _maker(maker: Maker | None, real: RealPairs, given: DataSet | None, options:
 
 
 def _decisive(real: RealPairs, options: StudyOptions, system: str, given: DataSet | None) -> dict[str, Any]:
-    """All that decides a cell. Numbers of pairs, seeds, ratios, ways and the budget only say which cells there are."""
+    """All that decides a cell. Numbers of pairs, seeds, ratios, ways and the budget only say which cells there are; a higher step limit
+    makes those again that a lower one had stopped (`study_run`)."""
     weights = options.segmenter.encoder_weights
     return {
         "size": real.geometry.size, "crop": options.crop, "scale": options.scale,
         "augment": sorted(set(options.augment)), "group_by": options.group_by, "system": system, "preset": options.preset,
         "settings": sorted(options.settings), "generator_minutes": options.generator_minutes, "pool": options.pool,
-        "synthetic": None if given is None else _digest(given), "segmenter": options.segmenter.model_dump(mode="json"),
+        "synthetic": None if given is None else _digest(given),
+        "segmenter": options.segmenter.model_dump(mode="json", exclude={"most_steps"}),
         "encoder_weights": None if weights is None else hashlib.sha256(weights.read_bytes()).hexdigest(),
         "judge": options.judge.model_dump(mode="json"), "data_sha256": real.digest,
     }  # fmt: skip

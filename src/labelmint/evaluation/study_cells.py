@@ -110,7 +110,8 @@ def claim(folder: Path, request: Mapping[str, Any]) -> None:
         if not isinstance(before, dict) or "study" not in before:
             raise InputError(f"{folder}: holds something else than a study; give another --out")
         other = next((key for key in wanted if before.get(key) != wanted[key]), None)
-        if other and (folder / "cells").is_dir():  # else the command before failed before it began
+        begun = any(path.name != "pairs.json" for path in (folder / "cells").rglob("*.*"))
+        if other and begun:  # else the command before failed before it made anything
             what = "the data have changed" if other == "data_sha256" else f"{other.replace('_', ' ')} differs"
             raise InputError(f"{folder}: holds another study ({what}); give another --out, or remove it")
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

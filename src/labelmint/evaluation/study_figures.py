@@ -3,7 +3,8 @@
     gain(n)      = mean over seeds of S_k - B_k,   B = whichever of A and C has the higher mean
     headroom(n)  = A(all) - A(n)                   share closed = gain / headroom
     blind        = the highest Dice of one reading for all test images, which looks at none of them
-    worth(n)     = the number m of real pairs at which A's learning curve, linear in log m between its points, reaches S(n)
+    worth(n)     = the number m of real pairs at which A's learning curve, linear in log m between its points, reaches S(n); the
+                   nearest such m to n
 
 Scores are in [0, 1], gains and headroom in points, 100 times as large. Intervals are Student's t over the seeds.
 """
@@ -62,10 +63,8 @@ def differences(one: Scores, other: Scores) -> dict[int, float]:
 
 
 def better_of(baselines: Mapping[str, Scores]) -> str:
-    """The name of the baseline with the highest mean over the seeds that all have; one of fewer seeds than others does not count."""
-    most = max(map(len, baselines.values()))
-    whole = {name: scores for name, scores in baselines.items() if len(scores) == most}
-    return max(whole, key=lambda name: float(np.mean(list(whole[name].values()))))
+    """The name of the baseline with the highest mean; all have scores of the same seeds."""
+    return max(baselines, key=lambda name: float(np.mean(list(baselines[name].values()))))
 
 
 def share_closed(gain: float, headroom: float) -> float | None:
@@ -86,16 +85,17 @@ class Worth:
         return f"{'' if self.bound == 'exactly' else f'{self.bound} than '}{self.images:.0f}"
 
 
-def worth_of(score: float, curve: Mapping[int, float]) -> Worth:
-    """Where a learning curve (pairs -> score), linear in log n, first reaches a score."""
-    points = sorted(curve.items())
-    if score < points[0][1]:
-        return Worth(points[0][0], "fewer")
-    for (n, low), (m, high) in zip(points, points[1:], strict=False):
-        if low <= score <= high:
-            share = (score - low) / (high - low) if high > low else 0.0
-            return Worth(math.exp(math.log(n) + share * (math.log(m) - math.log(n))), "exactly")
-    return Worth(points[-1][0], "more")
+def worth_of(score: float, curve: Mapping[int, float], n: int) -> Worth:
+    """Where a learning curve (pairs -> score), linear in log n, first reaches a score, upwards or downwards from its point at n."""
+    upwards = score >= curve[n]
+    points = sorted(((m, value) for m, value in curve.items() if (m >= n if upwards else m <= n)), reverse=not upwards)
+    for (m, here), (next_m, there) in zip(points, points[1:], strict=False):
+        if min(here, there) <= score <= max(here, there):
+            share = (score - here) / (there - here) if there != here else 0.0
+            return Worth(math.exp(math.log(m) + share * (math.log(next_m) - math.log(m))), "exactly")
+    if points[-1][1] == score:
+        return Worth(points[-1][0], "exactly")
+    return Worth(points[-1][0], "more" if upwards else "fewer")
 
 
 def blind_dice(labels: Array, foreground: Sequence[int]) -> float:

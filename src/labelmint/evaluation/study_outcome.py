@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -92,27 +92,39 @@ class Point:
     def _of(self, name: str) -> Mapping[int, Record]:
         return self.arms.get(self.key(name), {})
 
-    def mean(self, name: str, what: str = "dice") -> Interval | None:
-        """Of an arm over its seeds; None where it was not trained."""
-        values = list(self.scores(name, what).values())
+    def mean(self, name: str, what: str = "dice", seeds: Iterable[int] | None = None) -> Interval | None:
+        """Of an arm over its seeds, or those of them that are named; None where it was trained under none."""
+        scores = self.scores(name, what)
+        values = [value for seed, value in scores.items() if seeds is None or seed in set(seeds)]
         return interval_of(values) if values else None
 
     @property
     def baseline(self) -> str:
-        """A or C, whichever has the higher mean test Dice: the one that makes the gain smaller."""
-        known = {name: self.scores(name) for name in ("A", "C") if self.scores(name)}
-        return better_of(known) if known else "A"
+        """A or C, whichever has the higher mean test Dice over the seeds of S: the one that makes the gain smaller."""
+        seeds = set(self.scores("S") or self.scores("A"))
+        known = {name: {k: v for k, v in self.scores(name).items() if k in seeds} for name in ("A", "C")}
+        whole = {name: scores for name, scores in known.items() if scores and set(scores) == seeds}
+        return better_of(whole) if whole else "A"
 
     def gain(self, what: str = "dice", over: str = "", arm: str = "S") -> Interval | None:
-        """Of an arm over another, the baseline unless named, in points, paired over seeds; None where they share no seed."""
+        """Of an arm over another, the baseline unless named, in points, paired over seeds; None where they share no seed, and where
+        C, which could be the better baseline, lacks seeds that S has."""
+        if not over and set(self.scores("S")) - set(self.scores("C")):
+            return None
         values = list(differences(self.scores(arm, what), self.scores(over or self.baseline, what)).values())
         return interval_of(values) if values else None
 
     @property
     def share_of_copies(self) -> float | None:
-        """Of all candidates drawn in the chosen way, those withheld as near-copies; None where there was no gate."""
-        found = self.drawn.get(self.chosen.way, {}).values() if self.chosen is not None else ()
-        drawn = sum(one.drawn for one in found if one.drawn is not None)
+        """Of all candidates drawn in the chosen way, those withheld as near-copies; None where there was no gate.
+
+        Where samples without a filter stand in for those that a filter refused, what the gate said of the latter counts.
+        """
+        if self.chosen is None:
+            return None
+        ways = (self.chosen.way, replace(self.chosen.way, filter="on"))
+        found = [one for way in dict.fromkeys(ways) for one in self.drawn.get(way, {}).values() if one.drawn]
+        drawn = sum(one.drawn or 0 for one in found)
         return sum(one.copies or 0 for one in found) / drawn if drawn else None
 
     @property
@@ -153,8 +165,12 @@ class Outcome:
     @property
     def learning_curve(self) -> dict[int, float]:
         """Mean test Dice of arm A by number of training pairs, over the seeds that it was trained under everywhere."""
+        return self.curve_over(self.seeds)
+
+    def curve_over(self, seeds: Iterable[int]) -> dict[int, float]:
+        """The learning curve over some seeds, as far as arm A was trained under them everywhere."""
         scores = {point.n: point.scores("A") for point in self.points if point.scores("A")}
-        shared = set.intersection(*(set(one) for one in scores.values())) if scores else set()
+        shared = set.intersection(set(seeds), *(set(one) for one in scores.values())) if scores else set()
         return {n: float(np.mean([one[seed] for seed in shared])) for n, one in scores.items()} if shared else {}
 
     def headroom(self, n: int) -> Interval | None:

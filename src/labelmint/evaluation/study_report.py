@@ -161,12 +161,12 @@ def _room(point: Point, outcome: Outcome) -> list[Figure]:
 
 def _worth(point: Point, outcome: Outcome) -> Figure:
     """How many real pairs the samples are worth."""
-    n, curve, reached = point.n, outcome.learning_curve, point.mean("S")
+    n, curve, reached = point.n, outcome.curve_over(point.scores("S")), point.mean("S")
     name, title = f"worth.n{n}", f"Worth with {n} real pairs"
-    how = "the number of real pairs at which the learning curve of arm A, linear in the logarithm of the number, reaches arm S"
+    how = "the number of real pairs at which the learning curve of arm A, linear in the logarithm of the number, reaches arm S, next to n"
     if reached is None or not curve:
         return Figure(name=name, title=title, value=None, unit="images", how=how, refused=_LEFT_OUT, better="higher")
-    worth = worth_of(reached.mean, curve)
+    worth = worth_of(reached.mean, curve, n)
     if worth.bound != "exactly":
         return Figure(
             name=name, title=title, value=None, unit="images", how=how, better="higher",

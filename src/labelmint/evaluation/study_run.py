@@ -151,7 +151,7 @@ class Study:
         """Train an arm unless it is there, or what it needs is not, or the time is up."""
         key, folder = arm_key(arm, way), CellFolder(self._folder, cell)
         record = folder.arm(key)
-        if record is None:
+        if record is None or self._outdated(record, cell, arm):
             whole = arm.name == "A" or cell.seed in self._arms.get((cell.n, "A"), {})
             record = self._trained(cell, arm, way) if whole and self._fits(ARM, cell.n) else None
             if record is None:
@@ -161,6 +161,13 @@ class Study:
             self._finished(ARM, cell.n)
         self._pace.saw(ARM, cell.n, record.seconds)
         self._arms.setdefault((cell.n, key), {})[cell.seed] = record
+
+    def _outdated(self, record: Record, cell: Cell, arm: Arm) -> bool:
+        """Whether an arm was stopped by a lower step limit than today's, or had fewer steps than arm A has now."""
+        usual = self._arms.get((cell.n, "A"), {}).get(cell.seed)
+        least = usual.result.steps if usual and arm.name != "A" else 0
+        cut = not record.result.plateau and record.result.steps < self._options.segmenter.most_steps
+        return cut or record.result.steps < least
 
     def _trained(self, cell: Cell, arm: Arm, way: Way | None) -> Record | None:
         """A newly trained arm; None where there are no samples for it."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+import torch
 
 from labelmint.datasets.geometry import Geometry
 from labelmint.errors import InputError
@@ -18,19 +19,23 @@ from labelmint.evaluation.study_cells import Drawn
 from labelmint.evaluation.study_data import RealPairs
 from labelmint.evaluation.study_plan import Cell, StudyOptions, Way
 from labelmint.evaluation.subject import refuse_overlap, refuse_views
-from labelmint.evaluation.views import Fitted, Views, data_digest, tiles, views_of_samples
+from labelmint.evaluation.views import Fitted, Views, data_digest, digest_of_pixels, tiles, view_digests, views_of_samples
 from labelmint.formats import read
 from labelmint.segmenters.judge import train_judge
 from labelmint.segmenters.standard import RealData, digest_of_images
 from labelmint.synthesis import mint
+from labelmint.synthesis.gate import TooFewHeldOut
+from labelmint.synthesis.refill import TooFewPassed
 from labelmint.synthesis.verdicts import Reason
 from labelmint.systems import TrainedSystem, plan, train
-from labelmint.systems.hardware import choose_device
+from labelmint.systems.hardware import choose_device, choose_threads
+from labelmint.systems.run_config import read_run_config
 from labelmint.training.clock import Report
 from labelmint.training.pairs import Pairs
+from labelmint.training.run import RunFolder
 from labelmint.types import DataSet
 
-__all__ = ["FromGenerators", "Given", "Maker"]
+__all__ = ["FromGenerators", "Given", "Maker", "stored_samples"]
 
 CANDIDATES = 4  # for each pair that is wanted: where fewer pass, most of the drawing would be for nothing
 
@@ -63,6 +68,14 @@ class Given:
             )
         ]
         refuse_views(views, tested, given.source)
+        held_out = [real.fitted[name] for name in real.parts.validation]
+        known = view_digests(held_out, real.geometry.size)
+        same = [known[digest] for image in views.images if (digest := digest_of_pixels(image)) in known]
+        if same:
+            raise InputError(
+                f"{given.source}: {len(same)} synthetic images are images of the validation part, {same[0]!r} for one; make the pairs from "
+                "the training part alone, which is train.txt (or all but test.txt) without the tenth that validates"
+            )
         return cls(views)
 
     def expected_seconds(self) -> float:
@@ -94,8 +107,8 @@ class FromGenerators:
 
     def make(self, cell: Cell, way: Way, count: int, folder: Path, report: Report) -> tuple[Views | None, Drawn]:
         """Train what is not trained, draw what is not drawn."""
-        begin = time.perf_counter()
-        place = _stored(folder, way, count) or folder / f"samples-{way.key}-{count}"
+        begin, options = time.perf_counter(), self.options
+        place = stored_samples(folder, way, count) or folder / f"samples-{way.key}-{count}"
         if not (place / "settings.json").is_file():
             system = self._system(cell, folder / "run", report)
             assert way.temperature is not None
@@ -108,20 +121,28 @@ class FromGenerators:
                     most_candidates=CANDIDATES * count if way.filter == "on" else None, resume=True, report=report,
                     warn=lambda line: None,
                 )  # fmt: skip
-            except InputError as error:
-                if way.filter == "off":
-                    raise
+            except TooFewPassed as error:
                 shutil.rmtree(place.with_name(f"{place.name}.partial"), ignore_errors=True)
+                copies = error.counts[Reason.NEAR_COPY.value]
+                return None, Drawn(
+                    seconds=time.perf_counter() - begin, refused=_why(error), drawn=error.drawn, copies=copies,
+                    disagreeing=sum(error.counts.values()) - copies,
+                )  # fmt: skip
+            except TooFewHeldOut as error:
                 return None, Drawn(seconds=time.perf_counter() - begin, refused=_why(error))
+            finally:
+                torch.set_num_threads(choose_threads(options.threads))  # a run has threads of its own
         views = views_of_samples(read(place, format="folder"), self.real.classes, self.real.geometry.size, self.real.channels)
         return views.take(range(count)), _outcome(place, time.perf_counter() - begin)
 
     def _system(self, cell: Cell, run: Path, report: Report) -> TrainedSystem:
         options, geometry = self.options, self.real.geometry
+        # A run that is gone on with keeps its threads: they are a part of what decides its samples.
+        threads = read_run_config(RunFolder(run)).threads if (run / "config.json").is_file() else options.threads
         return train(
             self.real.data, run, system=options.system, preset=options.preset, size=geometry.size, crop=geometry.crop,
             scale=geometry.scale, augment=options.augment, settings=options.settings, group_by=options.group_by,
-            device=options.device, precision=options.precision, threads=options.threads, seed=cell.seed,
+            device=options.device, precision=options.precision, threads=threads, seed=cell.seed,
             max_minutes=options.generator_minutes, force=True, parts=self.real.pairs(cell), report=report,
         )  # fmt: skip
 
@@ -149,7 +170,7 @@ class FromGenerators:
 
 def _why(error: InputError) -> str:
     """The reason without the folder before it and the advice behind it, which is for other commands."""
-    return str(error).rpartition(".partial: ")[2].partition("; ")[0]
+    return str(error).rpartition(".partial: ")[2].rpartition("; ")[0]
 
 
 def _grey(one: Fitted, channels: int) -> Fitted:
@@ -160,11 +181,11 @@ def _grey(one: Fitted, channels: int) -> Fitted:
     return Fitted(name=one.name, group=one.group, image=image, labels=one.labels, instances=one.instances)
 
 
-def _stored(folder: Path, way: Way, count: int) -> Path | None:
+def stored_samples(folder: Path, way: Way, count: int) -> Path | None:
     """The smallest finished folder with at least so many samples: a larger set begins with the smaller one."""
     found = []
-    for path in folder.glob(f"samples-{way.key}-*"):
-        number = re.fullmatch(r"(\d+)", path.name.rpartition("-")[2])
+    for path in folder.glob("samples-*"):
+        number = re.fullmatch(rf"samples-{re.escape(way.key)}-(\d+)", path.name)  # "t0.85-on" is not "t0.85-on-varied"
         if number and int(number[1]) >= count and (path / "settings.json").is_file():
             found.append((int(number[1]), path))
     return min(found)[1] if found else None

@@ -64,7 +64,8 @@ def answer_at(point: Point, outcome: Outcome) -> Answer:
 
 def _faults(point: Point, gain: Interval, blind: float) -> list[str]:
     """Why these samples must not be used."""
-    found, alone, usual = [], point.mean("Y"), point.mean("A")
+    found, alone = [], point.mean("Y")
+    usual = point.mean("A", seeds=point.scores("Y"))
     if gain.high is not None and gain.high < 0:
         found.append("they make the segmenter worse, and the whole interval says so")
     elif gain.mean < LOSS:
@@ -87,9 +88,9 @@ def _least(usual: float, blind: float) -> float:
 
 def _beside(point: Point, outcome: Outcome, gain: Interval) -> str:
     """What the gain is worth and how much of the headroom it closes."""
-    said, headroom, curve, reached = [], outcome.headroom(point.n), outcome.learning_curve, point.mean("S")
+    said, headroom, curve, reached = [], outcome.headroom(point.n), outcome.curve_over(point.scores("S")), point.mean("S")
     if reached is not None and gain.mean > 0 and len(curve) > 1:
-        worth = worth_of(reached.mean, curve)
+        worth = worth_of(reached.mean, curve, point.n)
         said.append(f"worth {worth.words} real images ({number(worth.images / point.n)} times)")
     if headroom is not None and point.n < outcome.pool:
         share = share_closed(gain.mean, headroom.mean)
@@ -154,11 +155,18 @@ def _cautions(outcome: Outcome) -> list[str]:
                 f"With {n} real pairs arm A has a Dice of {usual.mean:.3f}, no more than a reading that looks at no image "
                 f"({outcome.blind:.3f}): the segmenter learned nothing to compare with; raise --most-steps"
             )
-    short = [record.result.steps for record in whole.arms.get("A", {}).values() if not record.result.plateau]
-    if short:
+    for n, names in [(whole.n, ("A",)), *((n, ("A", "C")) for n in outcome.studied if n < outcome.pool)]:
+        for name in names:
+            short = [one.result.steps for one in outcome.at(n).arms.get(name, {}).values() if not one.result.plateau]
+            if short:
+                found.append(
+                    f"The baseline may be weak: arm {name} with {n} pairs was stopped at {max(short)} steps, before its validation loss "
+                    "was at a plateau; raise --most-steps"
+                )
+    unseen = [n for n in outcome.studied if outcome.at(n).chosen is not None and outcome.at(n).share_of_copies is None]
+    if unseen:
         found.append(
-            f"The baseline may be weak: arm A with all {whole.n} pairs was stopped at {max(short)} steps, before its validation loss "
-            "was at a plateau; raise --most-steps"
+            f"Nobody looked for copies of training images among the samples with {_listed(unseen)} real pairs: no gate was used."
         )
     if outcome.given:
         found.append("The synthetic pairs were given: intervals hold for seeds of the segmenter, not for another set of pairs.")

@@ -27,7 +27,7 @@ from labelmint.types import Array, DataSet
 if TYPE_CHECKING:
     from labelmint.systems import TrainedSystem
 
-__all__ = ["FEWEST_GROUPS", "Gate", "open_gate"]
+__all__ = ["FEWEST_GROUPS", "Gate", "TooFewHeldOut", "open_gate"]
 
 FEWEST_GROUPS = 2
 _WORK = 4e10  # of the search for one image: 500 of them take what the search of an evaluation may take
@@ -59,6 +59,10 @@ class Gate:
         return self.names[int(found.to_training.reference[row])]
 
 
+class TooFewHeldOut(InputError):
+    """The rule for copies can't be set on so few validation images."""
+
+
 def open_gate(system: TrainedSystem, real: RealData, data: DataSet | str | Path | None, report: Report) -> Gate:
     """Find the real images again and set the rule, or take the stored one.
 
@@ -87,7 +91,7 @@ def open_gate(system: TrainedSystem, real: RealData, data: DataSet | str | Path 
     by, count = system.config.request.group_by, len(real.training)
     groups = [group_of(name, by) for name in names]
     if len(set(groups[count:])) < FEWEST_GROUPS:
-        raise InputError(
+        raise TooFewHeldOut(
             f"{source.source}: a search for copies needs {FEWEST_GROUPS} validation images (of different groups) to compare with, and the "
             f"judge of {system.path} had {len(set(groups[count:]))}; label more images and train again, or pass --filter off"
         )

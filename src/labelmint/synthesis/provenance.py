@@ -53,8 +53,8 @@ class Origin:
     vary: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """A plain dict."""
-        return asdict(self)
+        """A plain dict; what versions before did not know stands there only where it is used."""
+        return {name: value for name, value in asdict(self).items() if name != "vary" or value}
 
     @property
     def layouts_in_words(self) -> str:

@@ -23,10 +23,18 @@ from labelmint.synthesis.verdicts import Reason, Verdict, reasons
 from labelmint.training.clock import Event, Report
 from labelmint.types import AnnotatedImage
 
-__all__ = ["FACTOR", "Selection", "select"]
+__all__ = ["FACTOR", "Selection", "TooFewPassed", "select"]
 
 FACTOR = 10  # candidates for each pair that is wanted, at most, unless told otherwise
 _MARGIN, _SPARE, _AT_ONCE, _LOWEST_RATE = 1.1, 2, 512, 0.05
+
+
+class TooFewPassed(InputError):
+    """The candidates are used up before n were accepted; `counts` says what became of them by reason, `drawn` how many there were."""
+
+    def __init__(self, message: str, drawn: int, counts: dict[str, int]) -> None:
+        super().__init__(message)
+        self.drawn, self.counts = drawn, counts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +85,7 @@ def select(
     Arguments:
         folder: of the chunks, where the verdicts are stored, too.
         draw: draws those of some chunks that are missing in the folder.
-        most: candidates at most; raises InputError when fewer than n of them are accepted.
+        most: candidates at most; raises TooFewPassed when fewer than n of them are accepted.
     """
     assert sieve.gate is not None, "prepare() comes first"
     found: list[Verdict] = []
@@ -85,7 +93,7 @@ def select(
     while accepted < n:
         first = start + len(found)
         if len(found) >= most:
-            raise InputError(_too_few(found, n, sieve, folder.path))
+            raise TooFewPassed(_too_few(found, n, sieve, folder.path), len(found), reasons(found))
         verdicts = folder.load_verdicts(first)
         if verdicts is None:
             size = min(_round(n - accepted, accepted, len(found)), most - len(found))

@@ -113,7 +113,7 @@ def _classes_of(instances: Array, label_map: Array, ids: Sequence[int]) -> dict[
     """The class that most pixels of each instance have, the lower one in a tie."""
     covered = instances > 0
     width = int(label_map.max(initial=0)) + 1
-    keys = instances[covered].astype(np.int64) * width + label_map[covered]  # one number a pair of both: sorting columns is far slower
+    keys = instances[covered].astype(np.int64) * width + label_map[covered]  # numbers sort far faster than columns
     found, counts = np.unique(keys, return_counts=True)
     owners, classes = found // width, found % width
     most = np.lexsort((classes, -counts, owners))  # by instance, then by pixels, then by class
