@@ -46,6 +46,7 @@ class Drawn(BaseModel):
     Attributes:
         seconds: that training the generator and drawing took. refused: why there are none.
         drawn, disagreeing, copies: candidates, and those that the filter dropped and withheld as near-copies; None without a filter.
+        judge_dice: of the filter's judge on the cell's validation pairs.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -55,6 +56,7 @@ class Drawn(BaseModel):
     drawn: int | None = None
     disagreeing: int | None = None
     copies: int | None = None
+    judge_dice: float | None = None
 
 
 def arm_key(arm: Arm, way: Way | None) -> str:

@@ -279,17 +279,27 @@ def _samples(outcome: Outcome, pictures: tuple[Picture, ...]) -> Section:
     for n in outcome.studied:
         for way, by_seed in outcome.at(n).drawn.items():
             for seed, one in sorted(by_seed.items()):
-                rows.append((str(n), str(seed), way.words, one.drawn, one.disagreeing, one.copies, one.refused or "-"))
+                rows.append(
+                    (str(n), str(seed), way.words, one.judge_dice, one.drawn, one.disagreeing, one.copies, one.refused or "-")
+                )
     table = Table(
         title="What became of the candidates", rows=tuple(rows),
-        head=("real pairs", "seed", "samples", "drawn", "dropped by the filter", "withheld as copies", "refused"),
-        note="Where the filter refused the samples of every way, samples without a filter take their place.",
+        head=(
+            "real pairs", "seed", "samples", "Dice of the filter's judge", "drawn", "dropped by the filter", "withheld as copies",
+            "refused",
+        ),
+        note="Where the filter refused the samples of every way, samples without a filter take their place. A judge with a Dice "
+        "below 0.5 tells little.",
     )  # fmt: skip
     refused = [text for n in outcome.studied for text in outcome.at(n).refusals.values()]
     kept = [one for n in outcome.studied for by_seed in outcome.at(n).drawn.values() for one in by_seed.values() if one.drawn]
     drawn, lost, copies = (sum(getattr(one, name) or 0 for one in kept) for name in ("drawn", "disagreeing", "copies"))
     summary = (
-        f"Of {drawn:,} candidates the filter dropped {lost:,} and the gate withheld {copies:,} near-copies. " if kept else ""
+        f"Of {drawn:,} candidates the filter dropped {lost:,} and the gate withheld {copies:,} near-copies. "
+        if kept
+        else "No filter looked at samples, nor for copies among them. "
+        if rows
+        else "No samples were drawn yet. "
     )
     summary += f"{len(refused)} times too few passed: {refused[0]}" if refused else ""
     return Section(name="samples", title="The samples", summary=summary, tables=(table,), pictures=pictures)

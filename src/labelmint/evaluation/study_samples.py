@@ -107,14 +107,14 @@ class FromGenerators:
 
     def make(self, cell: Cell, way: Way, count: int, folder: Path, report: Report) -> tuple[Views | None, Drawn]:
         """Train what is not trained, draw what is not drawn."""
-        begin, options = time.perf_counter(), self.options
+        begin, options, judge_dice = time.perf_counter(), self.options, None
         place = stored_samples(folder, way, count) or folder / f"samples-{way.key}-{count}"
         if not (place / "settings.json").is_file():
             system = self._system(cell, folder / "run", report)
             assert way.temperature is not None
             try:
                 if way.filter == "on":
-                    self._judge(cell, system, report)
+                    judge_dice = self._judge(cell, system, report)
                 mint(
                     system, place, n=count, seed=cell.seed, temperature=way.temperature, vary=way.vary, filter=way.filter,
                     data=self.real.data if way.filter == "on" else None,
@@ -126,14 +126,14 @@ class FromGenerators:
                 copies = error.counts[Reason.NEAR_COPY.value]
                 return None, Drawn(
                     seconds=time.perf_counter() - begin, refused=_why(error), drawn=error.drawn, copies=copies,
-                    disagreeing=sum(error.counts.values()) - copies,
+                    disagreeing=sum(error.counts.values()) - copies, judge_dice=judge_dice,
                 )  # fmt: skip
             except TooFewHeldOut as error:
-                return None, Drawn(seconds=time.perf_counter() - begin, refused=_why(error))
+                return None, Drawn(seconds=time.perf_counter() - begin, refused=_why(error), judge_dice=judge_dice)
             finally:
                 torch.set_num_threads(choose_threads(options.threads))  # a run has threads of its own
         views = views_of_samples(read(place, format="folder"), self.real.classes, self.real.geometry.size, self.real.channels)
-        return views.take(range(count)), _outcome(place, time.perf_counter() - begin)
+        return views.take(range(count)), _outcome(place, time.perf_counter() - begin, judge_dice)
 
     def _system(self, cell: Cell, run: Path, report: Report) -> TrainedSystem:
         options, geometry = self.options, self.real.geometry
@@ -146,8 +146,9 @@ class FromGenerators:
             max_minutes=options.generator_minutes, force=True, parts=self.real.pairs(cell), report=report,
         )  # fmt: skip
 
-    def _judge(self, cell: Cell, system: TrainedSystem, report: Report) -> None:
-        """The judge that the filter needs, trained on the pairs of the cell alone and stored in the generator's run."""
+    def _judge(self, cell: Cell, system: TrainedSystem, report: Report) -> float:
+        """Train the judge that the filter needs on the pairs of the cell alone, store it in the generator's run, and answer its
+        held-out Dice."""
         real, names, channels = self.real, self.real.pairs(cell), system.config.image_channels
         training, validation = (
             [_grey(real.fitted[name], channels) for name in part] for part in (names.training, names.validation)
@@ -159,13 +160,14 @@ class FromGenerators:
             training=names.training, validation=names.validation, class_ids=data.classes.ids, image_channels=channels,
             digest=digest_of_images([one.name for one in both], [one.image for one in both]),
         )  # fmt: skip
-        train_judge(
+        judge = train_judge(
             system.path, data_digest(both, (real.geometry.size, cell.seed, real.foreground)),
             Pairs([one.image for one in training], [one.labels for one in training], real.geometry, cell.seed),
             Pairs(list(fixed.images), list(fixed.labels), Geometry(size=real.geometry.size), cell.seed),
             image_channels=channels, classes=len(data.classes), foreground=real.foreground, config=self.options.judge,
             device=choose_device(self.options.device), precision=self.options.precision, data=about, report=report,
         )  # fmt: skip
+        return float(judge.about["held_out_dice"])
 
 
 def _why(error: InputError) -> str:
@@ -191,7 +193,7 @@ def stored_samples(folder: Path, way: Way, count: int) -> Path | None:
     return min(found)[1] if found else None
 
 
-def _outcome(place: Path, seconds: float) -> Drawn:
+def _outcome(place: Path, seconds: float, judge_dice: float | None) -> Drawn:
     outcome = json.loads((place / "settings.json").read_text(encoding="utf-8")).get("outcome")
     if outcome is None:
         return Drawn(seconds=seconds)
@@ -199,4 +201,5 @@ def _outcome(place: Path, seconds: float) -> Drawn:
     return Drawn(
         seconds=seconds, drawn=outcome["drawn"], copies=dropped.get(Reason.NEAR_COPY.value, 0),
         disagreeing=sum(count for reason, count in dropped.items() if reason != Reason.NEAR_COPY.value),
+        judge_dice=judge_dice,
     )  # fmt: skip
