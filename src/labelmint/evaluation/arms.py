@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict
-from torch import nn
 
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.token_grid import object_map
@@ -25,17 +24,17 @@ from labelmint.metrics.boundary import boundary_score
 from labelmint.metrics.overlap import confusion, dice, iou
 from labelmint.segmenters.copy_paste import CopyPaste
 from labelmint.segmenters.dense_unet import DenseUNet, load_encoder_weights
+from labelmint.segmenters.judge import Judge
 from labelmint.segmenters.mixture import SMALL_TURN, TURN, Mixture
 from labelmint.segmenters.plateau import ArmConfig, train_to_plateau
 from labelmint.segmenters.unet import SegmenterConfig, UNet
 from labelmint.systems.hardware import choose_precision
 from labelmint.training.clock import Report
 from labelmint.training.pairs import Pairs
-from labelmint.types import Array, Batch, LayoutBatch
+from labelmint.training.run import write_arrays
+from labelmint.types import Array, Batch
 
 __all__ = ["Arm", "ArmResult", "Ground", "Scores", "arm_named", "batches", "network", "scores", "train_arm"]
-
-_AT_ONCE = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,16 +167,18 @@ def train_arm(
     chosen = choose_precision(precision, device)
     epoch = math.ceil(sum(one.labels.size for one in ground.training) / (ground.test.labels[0].size * config.batch_size))
     done = train_to_plateau(
-        segmenter, batches(arm, ground, synthetic, seed), _as_batch(ground.validation), config, least_steps=least_steps, epoch=epoch,
+        segmenter, batches(arm, ground, synthetic, seed), _fixed(ground.validation), config, least_steps=least_steps, epoch=epoch,
         bfloat16=chosen == "bf16-mixed", report=report, stage=f"arm {arm.key}",
     )  # fmt: skip
-    read = _read(segmenter, ground.test.images)
+    reader = Judge(segmenter, {})
+    read = reader.predict(ground.test.images)
     if predictions is not None:
-        _write(predictions, read)
+        predictions.parent.mkdir(parents=True, exist_ok=True)
+        write_arrays(predictions, {"read": read})
     return ArmResult(
         arm=arm.name, ratio=None if math.isinf(ratio) else arm.ratio, seed=seed, steps=done.steps, best_step=done.best_step,
         plateau=done.reached, validation_loss=done.validation_loss,
-        validation=scores(ground.validation.labels, _read(segmenter, ground.validation.images), ground.classes, ground.foreground),
+        validation=scores(ground.validation.labels, reader.predict(ground.validation.images), ground.classes, ground.foreground),
         test=scores(ground.test.labels, read, ground.classes, ground.foreground), seconds=done.seconds, device=device.type,
         precision=chosen,
     )  # fmt: skip
@@ -205,7 +206,7 @@ def _mean(values: Array) -> float:
     return float(np.nanmean(values)) if not np.isnan(values).all() else 0.0
 
 
-def network(ground: Ground, config: ArmConfig, seed: int) -> nn.Module:
+def network(ground: Ground, config: ArmConfig, seed: int) -> UNet | DenseUNet:
     """The untrained segmenter; the same weights for the same seed."""
     channels = ground.test.images.shape[-1]
     with torch.random.fork_rng(devices=[]):
@@ -237,28 +238,7 @@ def batches(arm: Arm, ground: Ground, synthetic: Views | None, seed: int) -> Mix
     return Mixture(real, made, ratio=ratio, turn=turn if arm.augmented else None, copy_paste=paste, seed=seed)
 
 
-def _as_batch(views: Views) -> Batch:
-    return Batch(_images(views.images), LayoutBatch(torch.from_numpy(np.ascontiguousarray(views.labels))))
-
-
-def _images(images: Array) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
-
-
-@torch.no_grad()
-def _read(network: nn.Module, images: Array) -> Array:
-    """Class indices (N, H, W) int16 that the images (N, H, W, C) uint8 show."""
-    network.eval()
-    device = next(network.parameters()).device
-    blocks = [_images(images[first : first + _AT_ONCE]) for first in range(0, len(images), _AT_ONCE)]
-    read = [network(x.to(device, memory_format=torch.channels_last)).argmax(dim=1).to(torch.int16).cpu() for x in blocks]
-    found: Array = torch.cat(read).numpy()
-    return found
-
-
-def _write(file: Path, read: Array) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    aside = file.with_name(f".{file.name}.partial")
-    with aside.open("wb") as stream:
-        np.savez_compressed(stream, allow_pickle=False, read=read)
-    aside.replace(file)
+def _fixed(views: Views) -> Batch:
+    """All views as one batch."""
+    size = (int(views.images.shape[1]), int(views.images.shape[2]))
+    return Pairs(list(views.images), list(views.labels), Geometry(size=size), 0).fixed(0, len(views))

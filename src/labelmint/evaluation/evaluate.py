@@ -17,12 +17,11 @@ import numpy as np
 import torch
 
 from labelmint.datasets.canvas import DIGIT_CLASSES
-from labelmint.datasets.geometry import Geometry
-from labelmint.datasets.tally import ids_without_objects
 from labelmint.errors import InputError
 from labelmint.evaluation.coherent import coherent
 from labelmint.evaluation.copied import copied
 from labelmint.evaluation.fidelity import fidelity
+from labelmint.evaluation.judging import foreground_of, judge_of
 from labelmint.evaluation.likelihood import likelihood, same_layout
 from labelmint.evaluation.material import Material, teller
 from labelmint.evaluation.obedience import obedience
@@ -32,17 +31,14 @@ from labelmint.evaluation.report_files import write_report
 from labelmint.evaluation.results import Figure, Picture, Results, Section
 from labelmint.evaluation.subject import FEWEST_SAMPLES, Subject, open_subject, refuse_overlap, refuse_views
 from labelmint.evaluation.verdict import verdict
-from labelmint.evaluation.views import Fitted, Views, data_digest, fit, in_channels, tiles, views_of_samples
+from labelmint.evaluation.views import fit, in_channels, tiles, views_of_samples
 from labelmint.formats import read
 from labelmint.metrics.coherence import RULED_COMPOSITIONS
 from labelmint.pictures import side_by_side
-from labelmint.segmenters.judge import Judge, train_judge
-from labelmint.segmenters.standard import RealData, digest_of_images
 from labelmint.segmenters.unet import SegmenterConfig
 from labelmint.synthesis import mint
 from labelmint.systems.hardware import available_memory, choose_device, choose_threads
 from labelmint.training.clock import Event, Report
-from labelmint.training.pairs import Pairs
 from labelmint.training.run import write_json
 from labelmint.types import DataSet
 
@@ -59,7 +55,7 @@ HEADLINE = (
     "coherence.learned_layouts",
 )
 SAMPLES, TEMPERATURE = 500, 0.85
-SEEN_VIEWS, REAL_VIEWS, FID_VIEWS, VALIDATION_VIEWS = 4000, 2000, 20000, 256
+SEEN_VIEWS, REAL_VIEWS, FID_VIEWS = 4000, 2000, 20000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,10 +244,14 @@ def _material(about: Subject, data: DataSet, samples: DataSet, folder: Path, opt
     if any(views.instances is None for views in (real, seen, synthetic)):
         # Instances on one side and connected pieces on the other would differ by definition.
         real, seen, synthetic = (replace(views, instances=None) for views in (real, seen, synthetic))
-    foreground = _foreground(data, real)
+    foreground = foreground_of(data, real)
+    judge = judge_of(
+        about.path if about.system else folder, data, training, validation, about.geometry, channels=channels, foreground=foreground,
+        seed=options.seed, config=options.judge, device=choose_device(options.device), precision=options.precision, report=tell,
+    )  # fmt: skip
     return Material(
         folder=folder, classes=data.classes, foreground=foreground, training=training, validation=validation, test=test, seen=seen,
-        real=real, synthetic=synthetic, judge=_judge(about, data, training, validation, channels, foreground, folder, options, tell),
+        real=real, synthetic=synthetic, judge=judge,
         drawn_layouts=about.system is None or about.system.has_layout_prior, seed=options.seed, report=tell,
     )  # fmt: skip
 
@@ -259,51 +259,6 @@ def _material(about: Subject, data: DataSet, samples: DataSet, folder: Path, opt
 def _room() -> int:
     """Half of the free memory: the other half is for working on them."""
     return int(available_memory(torch.device("cpu")) // 2)
-
-
-def _foreground(data: DataSet, real: Views) -> tuple[int, ...]:
-    without = ids_without_objects(data)
-    foreground = tuple(k for k, class_id in enumerate(data.classes.ids) if class_id not in without)
-    if len(data.classes) < 2:
-        raise InputError(
-            f"{data.source}: has the one class {data.classes.names[0]!r}, so a judge has nothing to tell apart; name the background in "
-            "classes.json, and do not ignore it"
-        )
-    present = set(np.unique(real.labels).tolist())
-    if not present & set(foreground):
-        raise InputError(
-            f"{data.source}: no pixel of the test part has a foreground class; put pairs that hold "
-            f"{_listed(data, foreground)} into test.txt"
-        )
-    return foreground
-
-
-def _listed(data: DataSet, foreground: Sequence[int]) -> str:
-    names = [data.classes.names[k] for k in foreground]
-    return ", ".join(names[:5]) + (" and others" if len(names) > 5 else "")
-
-
-def _judge(
-    about: Subject, data: DataSet, training: list[Fitted], validation: list[Fitted], channels: int, foreground: tuple[int, ...],
-    folder: Path, options: Options, tell: Report,
-) -> Judge:  # fmt: skip
-    seed, geometry = options.seed, about.geometry
-    fixed = tiles(validation, geometry.size, VALIDATION_VIEWS)  # all of the images, not only their middles
-    pairs = Pairs([one.image for one in training], [one.labels for one in training], geometry, seed)
-    held_out = Pairs(list(fixed.images), list(fixed.labels), Geometry(size=geometry.size), seed)
-    how = (geometry.size, geometry.crop, geometry.scale, sorted(geometry.augment), seed, channels, data.classes.ids, foreground)
-    both = [*training, *validation]
-    real = RealData(
-        source=str(Path(data.source).resolve()) if Path(data.source).exists() else data.source, format=data.format,
-        training=tuple(one.name for one in training), validation=tuple(one.name for one in validation),
-        class_ids=data.classes.ids, image_channels=channels,
-        digest=digest_of_images([one.name for one in both], [one.image for one in both]),
-    )  # fmt: skip
-    return train_judge(
-        about.path if about.system else folder, data_digest(both, how), pairs, held_out, image_channels=channels,
-        classes=len(data.classes), foreground=foreground, config=options.judge, device=choose_device(options.device),
-        precision=options.precision, data=real, report=tell,
-    )  # fmt: skip
 
 
 # Sections -----------------------------------------------------------------------------------------------------------------------

@@ -11,9 +11,9 @@ import torch
 
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.splits import Split, split
-from labelmint.datasets.tally import ids_without_objects
 from labelmint.errors import InputError
 from labelmint.evaluation.arms import Ground
+from labelmint.evaluation.judging import VALIDATION_VIEWS, foreground_of
 from labelmint.evaluation.material import teller
 from labelmint.evaluation.study_plan import Cell, StudyOptions, pairs_of_cell
 from labelmint.evaluation.views import Fitted, Views, data_digest, fit, in_channels, tiles
@@ -23,7 +23,7 @@ from labelmint.types import ClassSet, DataSet
 
 __all__ = ["RealPairs", "load_real"]
 
-TEST_VIEWS, VALIDATION_VIEWS = 2000, 256
+TEST_VIEWS = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,15 +103,5 @@ def load_real(data: DataSet, size: tuple[int, int], options: StudyOptions, tell:
     how: Any = (size, options.crop, options.scale, sorted(options.augment), options.group_by, data.classes)
     return RealPairs(
         data=data, parts=parts, geometry=geometry, fitted={one.name: one for one in (*loaded["training"], *loaded["validation"])},
-        test=test, foreground=_foreground(data, test), digest=data_digest([one for part in loaded.values() for one in part], how),
+        test=test, foreground=foreground_of(data, test), digest=data_digest([one for part in loaded.values() for one in part], how),
     )  # fmt: skip
-
-
-def _foreground(data: DataSet, test: Views) -> tuple[int, ...]:
-    without = ids_without_objects(data)
-    found = tuple(k for k, class_id in enumerate(data.classes.ids) if class_id not in without)
-    if len(data.classes) < 2:
-        raise InputError(f"{data.source}: has the one class {data.classes.names[0]!r}; a segmenter has nothing to tell apart")
-    if not np.isin(test.labels, found).any():
-        raise InputError(f"{data.source}: no pixel of the test part has a foreground class; put pairs with objects into test.txt")
-    return found

@@ -12,17 +12,15 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from labelmint.datasets.geometry import Geometry
 from labelmint.errors import InputError
+from labelmint.evaluation.judging import judge_of
 from labelmint.evaluation.material import teller
 from labelmint.evaluation.study_cells import Drawn
 from labelmint.evaluation.study_data import RealPairs
 from labelmint.evaluation.study_plan import Cell, StudyOptions, Way
 from labelmint.evaluation.subject import refuse_overlap, refuse_views
-from labelmint.evaluation.views import Fitted, Views, data_digest, digest_of_pixels, tiles, view_digests, views_of_samples
+from labelmint.evaluation.views import Fitted, Views, digest_of_pixels, view_digests, views_of_samples
 from labelmint.formats import read
-from labelmint.segmenters.judge import train_judge
-from labelmint.segmenters.standard import RealData, digest_of_images
 from labelmint.synthesis import mint
 from labelmint.synthesis.gate import TooFewHeldOut
 from labelmint.synthesis.refill import TooFewPassed
@@ -31,7 +29,6 @@ from labelmint.systems import TrainedSystem, plan, train
 from labelmint.systems.hardware import choose_device, choose_threads
 from labelmint.systems.run_config import read_run_config
 from labelmint.training.clock import Report
-from labelmint.training.pairs import Pairs
 from labelmint.training.run import RunFolder
 from labelmint.types import DataSet
 
@@ -153,19 +150,9 @@ class FromGenerators:
         training, validation = (
             [_grey(real.fitted[name], channels) for name in part] for part in (names.training, names.validation)
         )
-        both, data = [*training, *validation], real.data
-        fixed = tiles(validation, real.geometry.size, 256)
-        about = RealData(
-            source=str(Path(data.source).resolve()) if Path(data.source).exists() else data.source, format=data.format,
-            training=names.training, validation=names.validation, class_ids=data.classes.ids, image_channels=channels,
-            digest=digest_of_images([one.name for one in both], [one.image for one in both]),
-        )  # fmt: skip
-        judge = train_judge(
-            system.path, data_digest(both, (real.geometry.size, cell.seed, real.foreground)),
-            Pairs([one.image for one in training], [one.labels for one in training], real.geometry, cell.seed),
-            Pairs(list(fixed.images), list(fixed.labels), Geometry(size=real.geometry.size), cell.seed),
-            image_channels=channels, classes=len(data.classes), foreground=real.foreground, config=self.options.judge,
-            device=choose_device(self.options.device), precision=self.options.precision, data=about, report=report,
+        judge = judge_of(
+            system.path, real.data, training, validation, real.geometry, channels=channels, foreground=real.foreground, seed=cell.seed,
+            config=self.options.judge, device=choose_device(self.options.device), precision=self.options.precision, report=report,
         )  # fmt: skip
         return float(judge.about["held_out_dice"])
 

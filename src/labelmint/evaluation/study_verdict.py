@@ -142,7 +142,7 @@ def _of_curve(outcome: Outcome) -> Verdict:
 
 def _cautions(outcome: Outcome) -> list[str]:
     """What limits the answer."""
-    found, whole = [], outcome.at(outcome.pool)
+    found = []
     for n in outcome.studied:
         room = outcome.headroom(n)
         if room is not None and n < outcome.pool and room.mean < 1:
@@ -155,8 +155,8 @@ def _cautions(outcome: Outcome) -> list[str]:
                 f"With {n} real pairs arm A has a Dice of {usual.mean:.3f}, no more than a reading that looks at no image "
                 f"({outcome.blind:.3f}): the segmenter learned nothing to compare with; raise --most-steps"
             )
-    for n, names in [(whole.n, ("A",)), *((n, ("A", "C")) for n in outcome.studied if n < outcome.pool)]:
-        for name in names:
+    for n in sorted({outcome.pool, *outcome.studied}):
+        for name in ("A", "C"):
             short = [one.result.steps for one in outcome.at(n).arms.get(name, {}).values() if not one.result.plateau]
             if short:
                 found.append(

@@ -14,16 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from labelmint.datasets.token_grid import object_map
 from labelmint.protocols import Seed
 from labelmint.types import Array, LayoutBatch
 
 __all__ = ["VariedLayouts"]
 
-_ZOOM, _SHIFT, _PASTED = (
-    1.4,
-    0.15,
-    0.7,
-)  # the largest factor, the largest shift of the base (of the side), share that gets objects
+_ZOOM, _SHIFT = 1.4, 0.15  # the largest factor; the largest shift of the base, of the side
+_PASTED = 0.7  # share of the layouts that get objects of another
 _TURN = 45.0  # degrees, where right-angle turns keep labels true; a third of it where they do not
 
 
@@ -53,8 +51,8 @@ class VariedLayouts:
         if rng.random() >= _PASTED:
             return base
         donor = self._moved(rng, self._ids[rng.integers(len(self._ids))], 0.5)
-        objects = _objects(donor, self._background)
-        count = int(objects.max())
+        objects, classes = object_map(donor, None, self._background)
+        count = len(classes)
         taken = rng.permutation(np.arange(1, count + 1))[: int(rng.integers(1, count + 1))] if count else np.array([], int)
         return np.where(np.isin(objects, taken), donor, base)
 
@@ -80,11 +78,3 @@ def _mirrored(places: Array, side: int) -> Array:
     """Pixel indices of places, those beyond an edge mirrored at it."""
     around = np.floor(places).astype(int) % (2 * side)
     return np.where(around < side, around, 2 * side - 1 - around)
-
-
-def _objects(ids: Array, background: Sequence[int]) -> Array:
-    """(H, W): 0 on the background, 1, 2, ... on the connected pieces of all other symbols."""
-    from skimage import measure
-
-    components: Array = measure.label(np.where(np.isin(ids, background), 0, ids.astype(np.int32) + 1), connectivity=1)  # type: ignore[no-untyped-call]
-    return components

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from labelmint.errors import InputError
 from labelmint.segmenters.agreement import SCORE, doubt_thresholds, read_pairs
+from labelmint.segmenters.dense_unet import DenseUNet
 from labelmint.segmenters.standard import DOUBTFUL, RealData, Standard
 from labelmint.segmenters.training import train_unet
 from labelmint.segmenters.unet import SegmenterConfig, UNet
@@ -39,7 +40,7 @@ class Judge:
         standard: what real validation pairs reach before it; None where it was never set.
     """
 
-    def __init__(self, network: UNet, about: dict[str, Any], standard: Standard | None = None) -> None:
+    def __init__(self, network: UNet | DenseUNet, about: dict[str, Any], standard: Standard | None = None) -> None:
         self._network, self.about, self.standard = network.eval(), about, standard
 
     def predict(self, images: Array, tell: Callable[[int, int], None] = lambda done, of: None) -> Array:

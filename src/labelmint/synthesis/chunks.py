@@ -22,6 +22,7 @@ import numpy as np
 
 from labelmint.errors import InputError
 from labelmint.synthesis.verdicts import Reason, Verdict
+from labelmint.training.run import write_arrays
 from labelmint.types import AnnotatedImage, Array, Layout, LayoutObject
 
 __all__ = ["ChunkFolder"]
@@ -78,7 +79,7 @@ class ChunkFolder:
         instances = [pair.layout.instances for pair in pairs]
         if all(one is not None for one in instances):
             arrays["instances"] = np.stack([one for one in instances if one is not None])
-        _write(self._file(chunk), arrays)
+        write_arrays(self._file(chunk), arrays)
 
     def load(self, chunk: int) -> list[AnnotatedImage] | None:
         """The samples of a chunk; None when it is missing or can't be read."""
@@ -105,7 +106,7 @@ class ChunkFolder:
         arrays: dict[str, Array] = {"verdicts": np.array(json.dumps(rows))}
         if masks:
             arrays["doubtful"] = np.stack(masks)
-        _write(self._verdicts(verdicts[0].index), arrays)
+        write_arrays(self._verdicts(verdicts[0].index), arrays)
 
     def load_verdicts(self, first: int) -> list[Verdict] | None:
         """The verdicts on candidate `first` and those judged with it; None when they are missing or can't be read."""
@@ -139,13 +140,6 @@ class ChunkFolder:
             objects=tuple(_object(one) for one in objects[row]),
         )
         return AnnotatedImage(name=str(arrays["names"][row]), image=arrays["images"][row], layout=layout)
-
-
-def _write(file: Path, arrays: dict[str, Array]) -> None:
-    aside = file.with_name(f".{file.name}.partial")
-    with aside.open("wb") as stream:
-        np.savez_compressed(stream, allow_pickle=False, **arrays)
-    aside.replace(file)
 
 
 def _read(file: Path) -> dict[str, Any]:

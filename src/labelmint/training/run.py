@@ -15,14 +15,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from labelmint.errors import InputError
+from labelmint.types import Array
 
-__all__ = ["FORMAT_VERSION", "RunFolder", "write_json"]
+__all__ = ["FORMAT_VERSION", "RunFolder", "write_arrays", "write_json"]
 
 FORMAT_VERSION = 1
 
@@ -31,6 +34,14 @@ def write_json(path: Path, content: Any) -> None:
     """Write JSON aside, then rename."""
     aside = path.with_name(f".{path.name}.partial")
     aside.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    aside.replace(path)
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
+    """Write named arrays as .npz aside, then rename; nothing is pickled."""
+    aside = path.with_name(f".{path.name}.partial")
+    with aside.open("wb") as stream:
+        np.savez_compressed(stream, allow_pickle=False, **arrays)
     aside.replace(path)
 
 
