@@ -101,3 +101,18 @@ def test_a_zoom_moves_image_and_map_alike(crop: bool) -> None:
     assert (min(areas) < 0.95 * 120) == crop  # reduced only where there is more to see
     again = geometry.draw(np.random.default_rng(3), image, ids)[1]
     assert (again == geometry.draw(np.random.default_rng(3), image, ids)[1]).all()
+
+
+@pytest.mark.parametrize("augment", [(), ("flips", "turns"), ("flips", "zoom")])
+def test_a_view_around_a_pixel_shows_it_wherever_it_is(augment: tuple[str, ...]) -> None:
+    geometry = Geometry(size=(16, 16), crop=True, augment=frozenset(augment))
+    image = np.zeros((40, 52, 3), np.uint8)
+    starts = set()
+    for seed, place in enumerate([(0, 0), (39, 51), (0, 51), (20, 30), (20, 30), (20, 30), (15, 16), (39, 25)] * 5):
+        ids = np.zeros((40, 52), np.int16)
+        ids[place] = 1
+        _, view = geometry.draw(np.random.default_rng(seed), image, ids, around=place)
+        # A zoom that reduces takes every other pixel or so: the shown one is inside the cut, but may lie between those taken.
+        assert view.any() or "zoom" in augment
+        starts.add(tuple(np.argwhere(view)[0]) if view.any() else None)
+    assert len(starts) > 10

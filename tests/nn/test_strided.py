@@ -9,7 +9,17 @@ def test_halving_and_doubling_are_exact_for_even_sides() -> None:
     x = torch.rand(2, 3, 12, 20)
     half = halve(3, 8)(x)
     assert half.shape == (2, 8, 6, 10)
-    assert double(8, 3)(half).shape == x.shape
+    assert double(8, 3)(half).shape == double(8, 3, "resize")(half).shape == x.shape
+
+
+def test_resizing_treats_odd_and_even_pixels_alike() -> None:
+    """A flat map stays flat inside; a transposed convolution shows its lattice until it has learned not to."""
+    torch.manual_seed(0)
+    flat = torch.ones(1, 8, 6, 6)
+    with torch.no_grad():
+        resized, transposed = (double(8, 3, kind)(flat)[..., 2:-2, 2:-2].std(dim=(2, 3)) for kind in ("resize", "transposed"))
+    assert float(resized.max()) < 1e-6
+    assert float(transposed.max()) > 1e-3
 
 
 def test_an_item_does_not_depend_on_its_batch() -> None:

@@ -13,7 +13,8 @@ from labelmint.datasets.geometry import Geometry
 from labelmint.segmenters.augmentation import augment
 from labelmint.segmenters.copy_paste import CopyPaste
 from labelmint.segmenters.mixture import Mixture
-from labelmint.segmenters.plateau import ArmConfig, Plateau, train_to_plateau
+from labelmint.segmenters.plateau import ArmConfig, Plateau, train_to_plateau, validation_loss
+from labelmint.segmenters.training import segmentation_loss
 from labelmint.training.clock import Event
 from labelmint.training.pairs import Pairs
 from labelmint.types import Batch, LayoutBatch
@@ -127,6 +128,18 @@ def test_batches_are_functions_of_seed_and_step() -> None:
     assert not torch.equal(batch(0, 3), batch(1, 3))
 
 
+def test_a_third_of_the_views_are_drawn_to_show_each_class_alike() -> None:
+    """A class of one pixel in one of twelve large images stands in every sixth view, and the other, in another image, too."""
+    images, ids = [np.zeros((200, 200, 3), np.uint8)] * 12, [np.zeros((200, 200), np.int16) for _ in range(12)]
+    ids[3][150, 40], ids[8][2, 190] = 1, 2
+    pairs = Pairs(images, ids, Geometry(size=SIZE, crop=True, augment=frozenset(("zoom", "flips"))), 0)
+    for real, made, ratio in ((pairs, None, 0.0), (None, pairs, math.inf)):
+        mixture = Mixture(real, made, ratio=ratio, turn=None, copy_paste=None, seed=0, foreground=(1, 2, 5))
+        seen = torch.cat([mixture.batch(step, 20).layouts.ids.flatten(1) for step in range(30)])
+        for k in (1, 2):
+            assert float((seen == k).any(dim=1).float().mean()) == pytest.approx(1 / 6, abs=0.05)
+
+
 def test_a_mixture_without_its_pairs_is_refused() -> None:
     for ratio in (1.0, math.inf):
         with pytest.raises(ValueError, match="not there"):
@@ -177,6 +190,16 @@ def test_labels_that_can_not_be_learned_reach_the_plateau_at_once() -> None:
     done, _ = train(pixelwise(), Batch(noise, LayoutBatch(ids)), CONFIG)
     learned, _ = train(pixelwise(), Batch(painted(ids), LayoutBatch(ids)), CONFIG)
     assert done.validation_loss > 5 * learned.validation_loss
+
+
+def test_the_validation_loss_is_that_of_all_pairs_at_once() -> None:
+    """A rare class, found without a mistake in the last block: blocks without it do not speak against it."""
+    ids = torch.zeros(40, *SIZE, dtype=torch.int16)
+    ids[-1, :4] = 1
+    network, image = pixelwise().eval(), painted(ids)
+    with torch.no_grad():
+        wanted = float(segmentation_loss(network(image).double(), ids.long()))
+    assert validation_loss(network, Batch(image, LayoutBatch(ids)), torch.device("cpu")) == pytest.approx(wanted, abs=1e-5)
 
 
 def test_least_steps_and_most_steps_are_kept() -> None:

@@ -75,7 +75,7 @@ def study(
     encoder_weights: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Weights of the DenseNet, a local file.", show_default=False)
     ] = None,
-    most_steps: Annotated[int, typer.Option(min=1, metavar="N", help="Training steps of an arm that finds no plateau.")] = 4000,
+    most_steps: Annotated[int, typer.Option(min=1, metavar="N", help="Training steps of an arm that finds no plateau.")] = 8000,
     judge_steps: Annotated[int, typer.Option(min=1, metavar="N", help="Training steps of the filter's judge.")] = 600,
     group_by: GroupBy = None,
     seed: Seed = 0,

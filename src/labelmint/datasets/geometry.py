@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -67,12 +68,15 @@ class Geometry:
             return image, list(maps)
         return _resize(image, target), [_resize_ids(ids, target) for ids in maps]
 
-    def draw(self, rng: np.random.Generator, image: Array, ids: Array) -> tuple[Array, Array]:
-        """A random view of a fitted image (H, W, C) and one map (H, W)."""
+    def draw(
+        self, rng: np.random.Generator, image: Array, ids: Array, around: tuple[int, int] | None = None
+    ) -> tuple[Array, Array]:
+        """A random view of a fitted image (H, W, C) and one map (H, W); one of those that show the pixel `around`, if given."""
         if "zoom" in self.augment:
-            image, ids = self._zoomed(rng, image, ids)
+            image, ids = self._zoomed(rng, image, ids, around)
         else:
-            top, left = (int(rng.integers(0, have - want + 1)) for have, want in zip(ids.shape, self.size, strict=True))
+            ranges = zip(ids.shape, self.size, around or (None, None), strict=True)
+            top, left = (int(rng.integers(first, last + 1)) for first, last in (_starts(*one) for one in ranges))
             image, ids = self._cut(image, top, left), self._cut(ids, top, left)
         for axis in (0, 1) if "flips" in self.augment else ():
             if rng.random() < 0.5:
@@ -87,12 +91,13 @@ class Geometry:
         top, left = ((have - want) // 2 for have, want in zip(ids.shape, self.size, strict=True))
         return self._cut(image, top, left), self._cut(ids, top, left)
 
-    def _zoomed(self, rng: np.random.Generator, image: Array, ids: Array) -> tuple[Array, Array]:
+    def _zoomed(self, rng: np.random.Generator, image: Array, ids: Array, around: tuple[int, int] | None) -> tuple[Array, Array]:
         """A random cut of another size, brought to the size of views."""
         least = max(want / have for have, want in zip(ids.shape, self.size, strict=True))
         zoom = float(np.exp(rng.uniform(np.log(max(1 / _ZOOM, least)), np.log(_ZOOM))))
-        top, left = (rng.uniform(0, have - want / zoom) for have, want in zip(ids.shape, self.size, strict=True))
         height, width = (want / zoom for want in self.size)
+        ranges = zip(ids.shape, (height, width), around or (None, None), strict=True)
+        top, left = (rng.uniform(*_starts(*one)) for one in ranges)
         flat = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
         seen = flat.resize(self.size[::-1], Image.Resampling.BILINEAR, box=(left, top, left + width, top + height))
         rows, columns = (
@@ -102,6 +107,12 @@ class Geometry:
 
     def _cut(self, values: Array, top: int, left: int) -> Array:
         return values[top : top + self.size[0], left : left + self.size[1]]
+
+
+def _starts(have: int, want: float, shown: int | None) -> tuple[Any, Any]:
+    """The first and the last place where a cut of `want` pixels out of `have` can begin, so that it shows a given one."""
+    room: Any = have - want
+    return (0, room) if shown is None else (min(max(shown + 1 - want, 0), room), min(shown, room))
 
 
 def _resize(image: Array, size: tuple[int, int]) -> Array:

@@ -235,7 +235,9 @@ def batches(arm: Arm, ground: Ground, synthetic: Views | None, seed: int) -> Mix
         objects = [object_map(one.labels, one.instances, ground.backgrounds)[0] for one in ground.training]
         paste = CopyPaste(images, labels, objects, geometry)
     turn = TURN if "turns" in geometry.augment else SMALL_TURN
-    return Mixture(real, made, ratio=ratio, turn=turn if arm.augmented else None, copy_paste=paste, seed=seed)
+    return Mixture(
+        real, made, ratio=ratio, turn=turn if arm.augmented else None, copy_paste=paste, seed=seed, foreground=ground.foreground
+    )
 
 
 def _fixed(views: Views) -> Batch:

@@ -26,7 +26,7 @@ from labelmint.training.run import write_json
 
 __all__ = ["CellFolder", "Drawn", "Record", "arm_key", "claim"]
 
-VERSION = 1
+VERSION = 2
 Stored = TypeVar("Stored", bound=BaseModel)
 
 

@@ -18,9 +18,15 @@ def halve(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(inputs, outputs, 4, stride=2, padding=1), nn.GroupNorm(groups, outputs), nn.LeakyReLU(0.2))
 
 
-def double(inputs: int, outputs: int) -> nn.ConvTranspose2d:
-    """(B, inputs, h, w) -> (B, outputs, 2h, 2w): transposed convolution k4 s2 p1."""
-    return nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1)
+def double(inputs: int, outputs: int, kind: Literal["transposed", "resize"] = "transposed") -> nn.Module:
+    """(B, inputs, h, w) -> (B, outputs, 2h, 2w): transposed convolution k4 s2 p1, or nearest neighbors and a convolution k3.
+
+    A transposed convolution has weights of its own for odd and even pixels, and shows them as a lattice
+    (https://distill.pub/2016/deconv-checkerboard).
+    """
+    if kind == "transposed":
+        return nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1)
+    return nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), nn.Conv2d(inputs, outputs, 3, padding=1))
 
 
 def widths_of(channels: int, depth: int) -> list[int]:

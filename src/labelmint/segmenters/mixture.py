@@ -2,12 +2,18 @@
 
     P(an item is synthetic) = ratio / (1 + ratio)
 
-A batch is a function of (seed, step) alone, as those of `Pairs` are.
+A third of the views show a pixel of a foreground class that was drawn with equal chances for all, as nnU-Net's do: else a segmenter
+may never find a class of few pixels, and whatever shows it more often would seem to help. A batch is a function of (seed, step)
+alone, as those of `Pairs` are.
+
+References:
+    nnU-Net (Isensee et al., 2021), https://doi.org/10.1038/s41592-020-01008-z: a third of each batch shows foreground
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -20,6 +26,7 @@ from labelmint.types import Array, Batch, LayoutBatch
 __all__ = ["Mixture"]
 
 TURN, SMALL_TURN = 45.0, 15.0  # degrees: where right-angle turns keep labels true, and where they do not
+_SHOWN = 1 / 3
 
 
 class Mixture:
@@ -30,14 +37,17 @@ class Mixture:
         ratio: synthetic pairs for each real one, 0 to infinity.
         turn: the largest turn of the classical augmentation in degrees; None leaves images as they are.
         copy_paste: what pastes into real pairs, or None.
+        foreground: class indices that a third of the views are drawn to show.
     """
 
     def __init__(
-        self, real: Pairs | None, synthetic: Pairs | None, *, ratio: float, turn: float | None, copy_paste: CopyPaste | None, seed: int
+        self, real: Pairs | None, synthetic: Pairs | None, *, ratio: float, turn: float | None, copy_paste: CopyPaste | None, seed: int,
+        foreground: Sequence[int] = (),
     ) -> None:  # fmt: skip
         if (real is None and not math.isinf(ratio)) or (synthetic is None and ratio > 0):
             raise ValueError(f"a ratio of {ratio:g} needs pairs that are not there")
-        self._real, self._synthetic, self._turn, self._paste, self.seed = real, synthetic, turn, copy_paste, seed
+        self._turn, self._paste, self.seed = turn, copy_paste, seed
+        self._real, self._synthetic = (_Source(pairs, foreground) if pairs is not None else None for pairs in (real, synthetic))
         self._share = 1.0 if math.isinf(ratio) else ratio / (1 + ratio)
 
     def batch(self, step: int, size: int) -> Batch:
@@ -54,10 +64,26 @@ class Mixture:
     def _view(self, rng: np.random.Generator) -> tuple[Array, Array]:
         if rng.random() < self._share:
             assert self._synthetic is not None
-            pairs, paste = self._synthetic, None
-        else:
-            assert self._real is not None
-            pairs, paste = self._real, self._paste
+            return self._synthetic.view(rng)
+        assert self._real is not None
+        image, ids = self._real.view(rng)
+        return self._paste(rng, image, ids) if self._paste is not None else (image, ids)
+
+
+class _Source:
+    """Views of real pairs, or of synthetic ones."""
+
+    def __init__(self, pairs: Pairs, foreground: Sequence[int]) -> None:
+        self.pairs = pairs
+        held = {k: [i for i, ids in enumerate(pairs.ids) if (ids == k).any()] for k in foreground}
+        self.showing = {k: those for k, those in held.items() if those}  # class -> pairs that have it
+
+    def view(self, rng: np.random.Generator) -> tuple[Array, Array]:
+        pairs, around = self.pairs, None
         which = int(rng.integers(len(pairs)))
-        image, ids = pairs.geometry.draw(rng, pairs.images[which], pairs.ids[which])
-        return paste(rng, image, ids) if paste is not None else (image, ids)
+        if self.showing and rng.random() < _SHOWN:
+            wanted = int(rng.choice(list(self.showing)))
+            which = int(rng.choice(self.showing[wanted]))
+            pixel = int(rng.choice(np.flatnonzero(pairs.ids[which] == wanted)))
+            around = (pixel // pairs.ids[which].shape[1], pixel % pairs.ids[which].shape[1])
+        return pairs.geometry.draw(rng, pairs.images[which], pairs.ids[which], around)

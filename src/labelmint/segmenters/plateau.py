@@ -1,10 +1,10 @@
 """Training a segmenter until its validation loss falls no more.
 
-    loss = CE + 1 - Dice (`segmenters.training`), on training batches and on the validation pairs alike
+    loss = CE + 1 - Dice (`segmenters.training`), on training batches and on all validation pairs at once
 
 The learning rate is constant. When the validation loss has not reached a new best for `patience` looks and 6 epochs, training goes
-back to the best weights and goes on at a fifth of the rate; the third such plateau is the end, or the end of the least steps, where
-that comes later. The weights of the best validation loss are kept.
+back to the best weights and goes on at a fifth of the rate; then half of the patience is enough, and the third such plateau is the
+end, or the end of the least steps, where that comes later. The weights of the best validation loss are kept.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from labelmint.segmenters.training import segmentation_loss
+from labelmint.segmenters.training import LossCounts, loss_counts, segmentation_loss
 from labelmint.training.clock import Event, Report, stop_on_interrupt
 from labelmint.types import Batch
 
@@ -48,8 +48,10 @@ class ArmConfig(BaseModel):
     learning_rate: float = Field(2e-3, gt=0)
     weight_decay: float = Field(1e-3, ge=0)
     evaluate_every: int = Field(20, ge=1, description="steps between validation losses")
-    patience: int = Field(12, ge=1, description="validation losses without a new best before the learning rate falls")
-    most_steps: int = Field(4000, ge=1)
+    patience: int = Field(
+        25, ge=1, description="validation losses without a new best before the learning rate falls; half as many after that"
+    )
+    most_steps: int = Field(8000, ge=1)
 
 
 class Batches(Protocol):
@@ -84,7 +86,7 @@ def train_to_plateau(
     """
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     device, begin = next(network.parameters()).device, time.perf_counter()
-    most, patience = max(config.most_steps, least_steps), max(config.patience * config.evaluate_every, _EPOCHS * epoch)
+    most, epochs = max(config.most_steps, least_steps), _EPOCHS * epoch
     best, best_step, waited, rates, step = math.inf, 0, 0, 1, 0
     kept = _copy(network.state_dict())
     with stop_on_interrupt() as asked_to_stop:
@@ -100,7 +102,8 @@ def train_to_plateau(
                 best, best_step, waited, kept = held_out, step, 0, _copy(network.state_dict())
             else:
                 waited += config.evaluate_every
-            if waited >= patience:
+            patience = config.patience if rates == 1 else math.ceil(config.patience / 2)
+            if waited >= max(patience * config.evaluate_every, epochs):
                 waited, rates = 0, rates + 1
                 network.load_state_dict(kept)
                 for group in optimizer.param_groups:
@@ -128,14 +131,15 @@ def _step(network: nn.Module, optimizer: torch.optim.Optimizer, batch: Batch, de
 
 @torch.no_grad()
 def validation_loss(network: nn.Module, validation: Batch, device: torch.device) -> float:
-    """Mean loss of blocks of the validation pairs, weighted by their number."""
+    """The loss of all validation pairs at once: where Dice were taken block by block, a block that lacks a class would punish
+    whoever finds it elsewhere."""
     network.eval()
-    total, count = 0.0, len(validation.image)
-    for first in range(0, count, _AT_ONCE):
+    blocks = []
+    for first in range(0, len(validation.image), _AT_ONCE):
         image = validation.image[first : first + _AT_ONCE].to(device, memory_format=torch.channels_last)
         labels = validation.layouts.ids[first : first + _AT_ONCE].long().to(device)
-        total += float(segmentation_loss(network(image).float(), labels)) * len(image)
-    return total / max(count, 1)
+        blocks.append(loss_counts(network(image).double(), labels))
+    return float(LossCounts(*(torch.stack(one).sum(dim=0) for one in zip(*blocks, strict=True))).loss)
 
 
 def _copy(weights: Mapping[str, Any]) -> dict[str, Any]:

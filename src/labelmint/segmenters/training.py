@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ from labelmint.segmenters.unet import SegmenterConfig, UNet
 from labelmint.training.clock import Event, Report, learning_rate, stop_on_interrupt
 from labelmint.training.pairs import Pairs
 
-__all__ = ["IGNORED", "segmentation_loss", "train_unet"]
+__all__ = ["IGNORED", "LossCounts", "loss_counts", "segmentation_loss", "train_unet"]
 
 IGNORED = -1  # the label of pixels that count nowhere
 _SMOOTH = 1e-5
@@ -81,21 +82,43 @@ def train_unet(
     return {"held_out_dice": best, "best_step": best_step, "steps": config.steps}
 
 
+class LossCounts(NamedTuple):
+    """What the loss is made of; those of parts of a data set add up to those of the whole.
+
+    Attributes:
+        surprise: cross-entropy, summed over the pixels that are not ignored. pixels: how many those are.
+        hits, sizes: (K,): of each class, the probability that falls on its pixels, and all of it plus the number of its pixels.
+    """
+
+    surprise: Tensor
+    pixels: Tensor
+    hits: Tensor
+    sizes: Tensor
+
+    @property
+    def loss(self) -> Tensor:
+        """Cross-entropy plus 1 - soft Dice, mean over the classes; 0 where all pixels are ignored."""
+        overlap = (2 * self.hits + _SMOOTH) / (self.sizes + _SMOOTH)
+        return (self.surprise / self.pixels + 1 - overlap.mean()) if bool(self.pixels) else self.surprise * 0
+
+
+def loss_counts(logits: Tensor, labels: Tensor) -> LossCounts:
+    """Of logits (B, K, H, W) and labels (B, H, W) int64."""
+    seen = labels != IGNORED
+    classes, kept = logits.shape[1], labels[seen]
+    shares = logits.softmax(dim=1).movedim(1, -1)[seen]
+    hits = logits.new_zeros(classes).index_add(0, kept, shares.gather(1, kept[:, None])[:, 0])
+    sizes = shares.sum(dim=0) + torch.bincount(kept, minlength=classes)
+    return LossCounts(functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum"), seen.sum(), hits, sizes)
+
+
 def segmentation_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Cross-entropy plus 1 - soft Dice, mean over the classes, of logits (B, K, H, W) and labels (B, H, W) int64.
 
     Dice is that of the whole batch at once: a class that an image lacks is no mistake there. It is MONAI's DiceLoss(batch=True),
     summed by class without the one-hot labels, which for many classes are larger than all else.
     """
-    seen = labels != IGNORED
-    if not bool(seen.any()):
-        return logits.sum() * 0
-    classes, kept = logits.shape[1], labels[seen]
-    shares = logits.softmax(dim=1).movedim(1, -1)[seen]
-    hits = logits.new_zeros(classes).index_add(0, kept, shares.gather(1, kept[:, None])[:, 0])
-    sizes = shares.sum(dim=0) + torch.bincount(kept, minlength=classes)
-    overlap = (2 * hits + _SMOOTH) / (sizes + _SMOOTH)
-    return functional.cross_entropy(logits, labels, ignore_index=IGNORED) + 1 - overlap.mean()
+    return loss_counts(logits, labels).loss
 
 
 def _varied(image: Tensor, rng: torch.Generator) -> Tensor:

@@ -49,7 +49,8 @@ def _tiny() -> Settings:
 def _small() -> Settings:
     return Settings(
         tokenizer=TokenizerSection(
-            channels=64, residual_channels=64, codebook_size=128, code_dim=32, output="linear", steps=6000, batch_size=32, share=0.2,
+            channels=64, residual_channels=64, codebook_size=128, code_dim=32, output="linear", upsampling="resize", steps=6000,
+            batch_size=32, share=0.2,
         ),
         prior=PriorSection(
             channels=64, residual_channels=64, blocks=2, residual_blocks=3, kernel_rows=3, kernel_columns=5, attention_channels=64,

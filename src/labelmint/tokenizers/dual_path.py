@@ -44,6 +44,9 @@ class DualPathConfig(BaseModel):
     code_dim: int = Field(64, ge=1, description="codebook size: width of an entry")
     codebook: Literal["ema", "loss"] = Field("ema", description="how the codebooks learn")
     attention_below: int = Field(17, ge=0, description="self-attention only on maps narrower than this")
+    upsampling: Literal["transposed", "resize"] = Field(
+        "transposed", description="how the decoder doubles its maps; transposed convolutions, as published, can leave a lattice"
+    )
     output: Literal["tanh", "linear"] = Field("tanh", description="the decoder's last function; dark images saturate tanh")
 
 
@@ -89,7 +92,7 @@ class _Decoder(nn.Module):
 
     def __init__(self, config: DualPathConfig, image_channels: int, size: tuple[int, int]) -> None:
         super().__init__()
-        depth, full = config.downsamplings, config.channels
+        depth, full, up = config.downsamplings, config.channels, config.upsampling
         widths = [max(full >> i, 8) for i in range(1, depth)]  # after each transposed convolution but the last
         self.heads = nn.ModuleList(
             nn.Sequential(
@@ -99,11 +102,11 @@ class _Decoder(nn.Module):
         )
         self.attend = SelfAttention(full) if min(size) >> depth < config.attention_below else nn.Identity()
         before = [full, *widths[:-1]]
-        self.convolution_side = nn.ModuleList(double(2 * a, b) for a, b in zip(before, widths, strict=False))
-        self.attention_side = nn.ModuleList(double(a, b) for a, b in zip(before, widths, strict=False))
+        self.convolution_side = nn.ModuleList(double(2 * a, b, up) for a, b in zip(before, widths, strict=False))
+        self.attention_side = nn.ModuleList(double(a, b, up) for a, b in zip(before, widths, strict=False))
         second = depth > 1 and min(size) >> (depth - 1) < config.attention_below
         self.attend_second = SelfAttention(widths[0]) if second else nn.Identity()
-        self.out = double(2 * (widths[-1] if widths else full), image_channels)
+        self.out = double(2 * (widths[-1] if widths else full), image_channels, up)
         self.output = Output(config.output)
 
     def forward(self, attended: Tensor, convolved: Tensor) -> Tensor:

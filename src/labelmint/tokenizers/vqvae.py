@@ -85,10 +85,10 @@ class _Decoder(nn.Module):
         self.see_codes = _SeeLayout(symbols, full) if symbols else None
         self.stack = ResidualStack(full, config.residual_channels, config.residual_blocks)
         self.attend = SelfAttention(full) if narrow[0] else nn.Identity()
-        self.up = nn.ModuleList(double(a, b) for a, b in zip(widths, widths[1:], strict=False))
+        self.up = nn.ModuleList(double(a, b, config.upsampling) for a, b in zip(widths, widths[1:], strict=False))
         self.attend_second = SelfAttention(widths[1]) if depth > 1 and narrow[1] else nn.Identity()
         self.see_last = _SeeLayout(symbols, widths[-1]) if symbols else None
-        self.out, self.output = double(widths[-1], image_channels), Output(config.output)
+        self.out, self.output = double(widths[-1], image_channels, config.upsampling), Output(config.output)
 
     def forward(self, vectors: Tensor, layouts: LayoutBatch | None) -> Tensor:
         x = self.enter(vectors)

@@ -16,8 +16,10 @@ __all__ = ["Draw", "Pairs"]
 class Draw(Protocol):
     """What `datasets.geometry.Geometry` does: move an image (H, W, C) and its ids (H, W) alike."""
 
-    def draw(self, rng: np.random.Generator, image: Array, ids: Array) -> tuple[Array, Array]:
-        """A random view at the size of training."""
+    def draw(
+        self, rng: np.random.Generator, image: Array, ids: Array, around: tuple[int, int] | None = None
+    ) -> tuple[Array, Array]:
+        """A random view at the size of training, of those that show the pixel `around`."""
 
     def center(self, image: Array, ids: Array) -> tuple[Array, Array]:
         """The one fixed view at that size."""
