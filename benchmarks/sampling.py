@@ -1,101 +1,222 @@
-"""Speed of sampling: each position computed once, against the published way, which computes rows 0..i again for each position.
+"""Speed of exact sampling: each position computed once, against the published way, rows 0..i again for each position.
 
-    python benchmarks/sampling.py [--batch 16] [--rows 16] [--columns 8] [--threads 2]
+    python -m benchmarks.sampling [--grid 32x16] [--channels 128] [--batch 1 64] [--threads 2] [--precision fp32] [--json FILE]
 
-The published way takes minutes, so it is timed on every `--every`-th position of the same grid and scaled. Both run in one process,
-interleaved; printed are medians and their ratio, and the share of the machine's measured matrix-product speed that the incremental
-sampler reaches (2 operations a weight, a position and a sample; attention left out).
+Both sides have the same weights in one process: a PixelSNAIL of the published sizes (5x5 kernels, 4 blocks of 3 residual blocks, attention
+of channels / 2 in 8 heads), its logits scaled to a standard deviation of 2. The published way runs our own modules on the first rows, masks
+applied beforehand, at the best of several batch sizes; it is timed on every `--every`-th row and summed over all. It counts only when it
+reaches 60 % of the rate of a convolution of this run. Ours is timed whole, drawing included.
+
+    roof_share          operations of a sample, by formula, times samples a second, over the rate of a matrix product of this run
+    memory_roof_share   bytes of weights and of keys and values that a sample has to read, likewise over the rate of reading memory
+    max_logit_difference   between both ways, over every position, relative to the largest logit
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import time
-from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
 
-from labelmint.priors.ancestral import draw, uniforms
+from benchmarks.machine import convolution_rate, describe, matrix_rate, memory_rate, write
+from labelmint.nn.causal import CausalConv2d
+from labelmint.priors.ancestral import AncestralSampler, uniforms
 from labelmint.priors.pixelsnail import PixelSNAIL, PixelSNAILConfig
 from labelmint.types import LayoutBatch
 
+CODES, SYMBOLS, CPU = 256, 8, torch.device("cpu")
 
-def main() -> None:
-    """Measure and print one JSON line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name, default in (
-        ("batch", 16),
-        ("rows", 16),
-        ("columns", 8),
-        ("channels", 64),
-        ("threads", 2),
-        ("repeat", 5),
-        ("every", 16),
-    ):
-        parser.add_argument(f"--{name}", type=int, default=default)
-    options = parser.parse_args()
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure, print and store."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--grid", nargs="+", default=["32x16"], help="rows x columns of tokens, two paths stacked")
+    parser.add_argument("--channels", type=int, default=128)
+    parser.add_argument("--batch", type=int, nargs="+", default=[1, 64])
+    parser.add_argument("--published-batch", type=int, nargs="+", default=[1, 8, 32], help="of which the best counts")
+    parser.add_argument("--every", type=int, default=4)
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32", help="of ours")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
-    torch.manual_seed(0)
-    grid = (options.rows, options.columns)
-    config = PixelSNAILConfig(channels=options.channels, residual_channels=options.channels, residual_blocks=2)
-    prior = PixelSNAIL(config, 64, grid, stack=2, symbols=4).eval()
-    layouts = LayoutBatch(torch.randint(4, (options.batch, 2 * grid[0], 4 * grid[1])))
-    condition = prior.prepare(layouts).detach()
-    numbers = uniforms([(0, i) for i in range(options.batch)], "image", grid[0] * grid[1])
-    tokens = torch.randint(64, (options.batch, *grid))
-    positions = range(options.every // 2, grid[0] * grid[1], options.every)
+    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[options.precision]
+    machine = {
+        **describe(options.threads),
+        "matrix_gflops": matrix_rate(dtype) / 1e9,
+        "convolution_gflops": convolution_rate(options.channels, (32, 16), 16) / 1e9,
+        "read_gb_per_s": memory_rate() / 1e9,
+    }
+    rows: list[dict[str, Any]] = []
+    for text in options.grid:
+        height, _, width = text.partition("x")
+        rows += measure((int(height), int(width)), options, dtype, machine)
+    write({"machine": machine, "precision": options.precision, "rows": rows}, options.json)
 
-    def incremental() -> None:
-        draw(prior, condition, numbers, 1.0, torch.device("cpu"))
 
-    def recomputing() -> None:
-        for position in positions:
-            rows = position // grid[1] + 1
-            _rows(prior, tokens, condition, rows)
-
-    with torch.no_grad():
-        times = [(seconds(incremental), seconds(recomputing) * grid[0] * grid[1] / len(positions)) for _ in range(options.repeat)]
-    fast, slow = (statistics.median(column) for column in zip(*times, strict=True))
-    weights = sum(p.numel() for name, p in prior.named_parameters() if "embed" not in name and not name.startswith("condition"))
-    rate = 2 * weights * grid[0] * grid[1] * options.batch / fast
-    print(
-        json.dumps(
-            {
-                "grid": grid,
-                "batch": options.batch,
-                "threads": options.threads,
-                "parameters": sum(p.numel() for p in prior.parameters()),
-                "incremental_samples_per_second": round(options.batch / fast, 2),
-                "published_way_samples_per_second": round(options.batch / slow, 3),
-                "ratio": round(slow / fast, 1),
-                "share_of_matrix_product_speed": round(rate / matrix_product_speed(), 3),
-            }
-        )
+def measure(
+    grid: tuple[int, int], options: argparse.Namespace, dtype: torch.dtype, machine: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """All batch sizes on one grid."""
+    prior = made(grid, options.channels)
+    published = max(
+        (published_way(prior, batch, options.every) for batch in options.published_batch), key=lambda one: one["per_s"]
     )
+    flops, counted = operations(prior), counted_operations(prior)
+    if abs(counted / flops - 1) > 0.02:
+        raise SystemExit(f"{counted:.4g} operations counted, {flops:.4g} by formula")
+    rows = []
+    for batch in options.batch:
+        ours, difference = our_way(prior, batch, options.repeat, dtype)
+        rows.append(
+            {
+                "grid": f"{grid[0]}x{grid[1]}", "channels": options.channels, "batch": batch,
+                "published_per_s": published["per_s"], "published_batch": published["batch"], "published_gflops": published["gflops"],
+                "counts": published["gflops"] >= 0.6 * machine["convolution_gflops"],
+                "ours_per_s": ours, "speedup": ours / published["per_s"], "gflop_a_sample": flops / 1e9,
+                "roof_share": ours * flops / 1e9 / machine["matrix_gflops"],
+                "memory_roof_share": ours * bytes_read(prior, batch, dtype) / 1e9 / machine["read_gb_per_s"],
+                "max_logit_difference": difference,
+            }
+        )  # fmt: skip
+        print({key: round(value, 4) if isinstance(value, float) else value for key, value in rows[-1].items()}, flush=True)
+    return rows
 
 
-def _rows(prior: PixelSNAIL, tokens: torch.Tensor, condition: torch.Tensor, rows: int) -> None:
-    """The whole network on the first rows, as the published sampler runs it."""
-    whole, background = prior.grid, prior.background
-    prior.grid, prior.background = (rows, whole[1]), background[:, :rows]
-    prior.logits(tokens[:, :rows], condition[:, :, :rows])
-    prior.grid, prior.background = whole, background
+def made(grid: tuple[int, int], channels: int) -> PixelSNAIL:
+    """A prior of the published sizes with spread logits."""
+    torch.manual_seed(0)
+    config = PixelSNAILConfig(
+        channels=channels, residual_channels=channels, blocks=4, residual_blocks=3, kernel_rows=5, kernel_columns=5,
+        attention_channels=channels // 2, attention_heads=8,
+    )  # fmt: skip
+    prior = PixelSNAIL(config, CODES, grid, stack=2, symbols=SYMBOLS).eval()
+    for parameter in prior.parameters():
+        parameter.requires_grad_(False)
+    logits = prior(torch.randint(CODES, (2, *grid)), layouts_for(prior, 2))
+    prior.out.weight.mul_(2 / logits.std())
+    return prior
 
 
-def matrix_product_speed() -> float:
-    """Operations a second of a 1024 x 1024 product."""
-    a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
-    a @ b
-    return 2 * 1024**3 / min(seconds(lambda: a @ b) for _ in range(5))
+def layouts_for(prior: PixelSNAIL, batch: int) -> LayoutBatch:
+    """Noise, at twice the tokens' resolution."""
+    return LayoutBatch(torch.randint(SYMBOLS, (batch, prior.grid[0], 2 * prior.grid[1])))
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """Wall time of one call."""
-    begin = time.perf_counter()
-    work()
-    return time.perf_counter() - begin
+@torch.inference_mode()
+def published_way(prior: PixelSNAIL, batch: int, every: int) -> dict[str, float]:
+    """Samples a second when the first rows are computed anew for each position, and operations a second."""
+    (height, width), background = prior.grid, prior.background
+    convolutions = [module for module in prior.modules() if isinstance(module, CausalConv2d)]
+    for module in convolutions:  # weights prepared once
+        masked = (module.weight * module.visible).contiguous(memory_format=torch.channels_last)
+        module.forward = _prepared(module, masked)  # type: ignore[method-assign]
+    tokens, condition = torch.randint(CODES, (batch, height, width)), prior.prepare(layouts_for(prior, batch))
+    assert condition is not None
+    spent, worked = 0.0, 0.0
+    try:
+        for first in range(0, height, every):
+            rows = min(first + (every + 1) // 2, height)  # in the middle of those that it stands for
+            stands_for = min(every, height - first) * width
+            prior.grid, prior.background = (rows, width), background[:, :rows]
+            here, seen = tokens[:, :rows], condition[:, :, :rows].contiguous(memory_format=torch.channels_last)
+            with FlopCounterMode(display=False) as counter:
+                prior.logits(here, seen)
+            times = []
+            for _ in range(2):
+                begin = time.perf_counter()
+                prior.logits(here, seen)
+                times.append(time.perf_counter() - begin)
+            spent += min(times) * stands_for
+            worked += counter.get_total_flops() * stands_for
+    finally:
+        prior.grid, prior.background = (height, width), background
+        for module in convolutions:
+            del module.forward
+    return {"batch": batch, "per_s": batch / spent, "gflops": worked / spent / 1e9}
+
+
+def _prepared(module: CausalConv2d, weight: Tensor) -> Any:
+    def forward(x: Tensor) -> Tensor:
+        padded = functional.pad(x, (module.reach, module.reach, module.rows - 1, 0))
+        return functional.conv2d(padded, weight, module.bias)
+
+    return forward
+
+
+def our_way(prior: PixelSNAIL, batch: int, repeat: int, dtype: torch.dtype) -> tuple[float, float]:
+    """Samples a second, and the largest difference of a logit from `logits`, relative to the largest."""
+    height, width = prior.grid
+    condition = prior.prepare(layouts_for(prior, batch))
+    assert condition is not None
+    exact, prior = prior, prior if dtype == torch.float32 else made(prior.grid, prior.config.channels).to(dtype)
+    few, tokens = min(batch, 4), torch.randint(CODES, (min(batch, 4), height, width))
+    full = exact.logits(tokens, condition[:few]).flatten(2)
+    state, previous, largest = prior.start(few, condition[:few].to(dtype)), None, 0.0
+    for position in range(height * width):
+        largest = max(largest, float((prior.step(previous, state).float() - full[:, :, position]).abs().max()))
+        previous = tokens.flatten(1)[:, position]
+    sampler, times = AncestralSampler(prior), []
+    numbers = uniforms([(0, index) for index in range(batch)], "image", height * width)
+    for _ in range(repeat + 1):
+        begin = time.perf_counter()
+        sampler.draw(condition.to(dtype), numbers, 1.0, CPU)
+        times.append(time.perf_counter() - begin)
+    return batch / statistics.median(times[1:]), largest / float(full.abs().max())
+
+
+def operations(prior: PixelSNAIL) -> float:
+    """Of a sample: two for each weight that a position reads, and for each of its attention channels with each position before it."""
+    positions = prior.grid[0] * prior.grid[1]
+    attention = sum(4 * block.attention.channels * (positions + 1) / 2 for block in prior._blocks())
+    return positions * (2 * weights_read(prior)[0] + attention)
+
+
+def weights_read(prior: PixelSNAIL) -> tuple[float, float]:
+    """Weights that a position reads, and those of the rows above, which are read once a row."""
+    above = whole = 0.0
+    for name, module in prior.named_modules():
+        if name.startswith("condition"):
+            continue
+        if isinstance(module, CausalConv2d):
+            above += module.weight[:, :, :-1].numel()
+            whole += module.weight[:, :, 0, 0].numel() * float(module.visible.sum())
+        elif isinstance(module, torch.nn.Linear) or name.endswith("from_condition"):
+            whole += module.weight.numel()
+    return whole, above
+
+
+def bytes_read(prior: PixelSNAIL, batch: int, dtype: torch.dtype) -> float:
+    """Of a sample, which shares its weights with its batch: weights once a position or row, keys and values so far."""
+    height, width = prior.grid
+    whole, above = weights_read(prior)
+    size, positions = torch.finfo(dtype).bits / 8, height * width
+    kept = sum(2 * 4 * block.attention.channels * (positions + 1) / 2 for block in prior._blocks())
+    return (positions * (whole - above) + height * above) * size / batch + positions * kept
+
+
+def counted_operations(prior: PixelSNAIL) -> float:
+    """The same, counted over the steps of one sample."""
+    condition = prior.prepare(layouts_for(prior, 1))
+    tokens = torch.randint(CODES, (1, prior.grid[0] * prior.grid[1]))
+    with FlopCounterMode(display=False, custom_mapping={torch.ops.aten.addmm_: _addmm_in_place}) as counter:
+        state, previous = prior.start(1, condition), None
+        for position in range(tokens.shape[1]):
+            prior.step(previous, state)
+            previous = tokens[:, position]
+    return float(counter.get_total_flops())
+
+
+def _addmm_in_place(_: list[int], a: list[int], b: list[int], **__: Any) -> int:
+    return 2 * a[0] * a[1] * b[1]
 
 
 if __name__ == "__main__":

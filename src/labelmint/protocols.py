@@ -66,8 +66,8 @@ class Prior(Protocol):
     def logits(self, tokens: Tensor, condition: Condition) -> Tensor:
         """(B, h, w) -> (B, K, h, w); position i sees only tokens before i."""
 
-    def start(self, batch_size: int, condition: Condition) -> State:
-        """A fresh state for `step`."""
+    def start(self, batch_size: int, condition: Condition, reuse: State = None) -> State:
+        """A state for `step`, in the memory of a state of the same batch size that is no longer needed, if one is given."""
 
     def step(self, previous: Tensor | None, state: State) -> Tensor:
         """Logits (B, K) of the next position, given the token (B,) at the one before (None at the first)."""

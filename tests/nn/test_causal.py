@@ -23,24 +23,35 @@ def test_causal_convolution_sees_nothing_ahead_and_steps_equal_the_whole(kernel:
         moved = (conv(changed.view_as(x)).flatten(2) - whole).abs().amax(dim=(0, 1))
         assert moved[:position].sum() == 0
         assert moved[position] > 0
-    assert _stepped(conv, x).allclose(whole, atol=1e-5)
+    with torch.no_grad():
+        assert _stepped(conv, x).allclose(whole, atol=1e-5)
 
 
 def _stepped(conv: CausalConv2d, x: Tensor) -> Tensor:
-    state = conv.start(len(x), GRID)
-    places = [divmod(i, GRID[1]) for i in range(GRID[0] * GRID[1])]
-    return torch.stack([conv.step(x[:, :, r, c], r, c, state) for r, c in places], dim=2)
+    if conv.rows == conv.columns == 1:
+        return torch.stack([conv.mixing()(column) for column in x.flatten(2).unbind(2)], dim=2)
+    state, found = conv.start(len(x), GRID[1]), []
+    for r in range(GRID[0]):
+        conv.next_row(state)
+        found += [conv.step(x[:, :, r, c], c, state) for c in range(GRID[1])]
+    return torch.stack(found, dim=2)
 
 
 def test_gated_residual_steps_equal_the_whole_with_condition_and_auxiliary() -> None:
     torch.manual_seed(0)
-    block = GatedResidual(4, 6, (3, 3), dropout=0.5, auxiliary=3, condition=2).eval()
+    block = GatedResidual(4, 6, (3, 3), dropout=0.5, condition=2).eval()
+    point = GatedResidual(4, 6, (1, 1), dropout=0.5, auxiliary=3).eval()
     x, auxiliary, condition = (torch.randn(2, c, *GRID) for c in (4, 3, 2))
-    whole = block(x, auxiliary, condition).flatten(2)
-    state = block.start(2, GRID, condition)
-    for i in range(GRID[0] * GRID[1]):
-        r, c = divmod(i, GRID[1])
-        assert block.step(x[:, :, r, c], r, c, state, auxiliary[:, :, r, c]).allclose(whole[:, :, i], atol=1e-5)
+    whole, mixed = block(x, condition=condition), point(x, auxiliary)
+    state, mixing = block.start(2, GRID[1]), point.mixing()
+    with torch.no_grad():
+        for again in range(2):  # the second time in the memory of the first
+            state.reset()
+            for r in range(GRID[0]):
+                block.next_row(state, condition[:, :, r].transpose(1, 2).flatten(0, 1))
+                for c in range(GRID[1]):
+                    assert block.step(x[:, :, r, c], c, state).allclose(whole[:, :, r, c], atol=1e-5), again
+                    assert mixing(x[:, :, r, c], auxiliary[:, :, r, c]).allclose(mixed[:, :, r, c], atol=1e-5)
 
 
 def test_causal_attention_is_the_textbook_formula_and_steps_equal_it() -> None:
@@ -52,7 +63,7 @@ def test_causal_attention_is_the_textbook_formula_and_steps_equal_it() -> None:
     k, v = (t.unflatten(2, (2, 4)).transpose(1, 2) for t in attention.key_value(key.flatten(2).transpose(1, 2)).chunk(2, -1))
     scores = (q @ k.transpose(2, 3) / 2).masked_fill(torch.ones(20, 20).triu(1).bool(), -torch.inf)
     assert (scores.softmax(-1) @ v).transpose(1, 2).flatten(2).transpose(1, 2).allclose(whole, atol=1e-5)
-    state = attention.start(2, GRID)
+    state = attention.start(2, 20)
     for i in range(20):
         r, c = divmod(i, GRID[1])
         assert attention.step(query[:, :, r, c], key[:, :, r, c], i, state).allclose(whole[:, :, i], atol=1e-5)

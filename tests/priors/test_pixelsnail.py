@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from labelmint.contracts import ContractError, check_prior
-from labelmint.priors.ancestral import draw, uniforms
+from labelmint.priors.ancestral import AncestralSampler, uniforms
 from labelmint.priors.pixelsnail import PixelSNAIL, PixelSNAILConfig
 from labelmint.types import LayoutBatch
 
@@ -54,8 +54,8 @@ def test_the_check_catches_a_prior_that_looks_ahead() -> None:
 
 def test_a_draw_depends_on_its_own_seed_and_layout_alone() -> None:
     made, device = prior(True), torch.device("cpu")
-    one = draw(made, made.prepare(LAYOUTS), uniforms([(0, 5), (0, 6)], "image", 24), 5.0, device)
-    two = draw(made, made.prepare(LAYOUTS), uniforms([(0, 5), (3, 6)], "image", 24), 5.0, device)
+    one = AncestralSampler(made).draw(made.prepare(LAYOUTS), uniforms([(0, 5), (0, 6)], "image", 24), 5.0, device)
+    two = AncestralSampler(made).draw(made.prepare(LAYOUTS), uniforms([(0, 5), (3, 6)], "image", 24), 5.0, device)
     assert one[0].equal(two[0])
     assert not one[1].equal(two[1])
 
@@ -64,11 +64,11 @@ def test_drawn_frequencies_are_the_probabilities_and_a_low_temperature_is_greedy
     made, device = prior(False, 1), torch.device("cpu")
     count = 4000
     numbers = uniforms([(1, i) for i in range(count)], "image", 24)
-    drawn = draw(made, None, numbers, 1.0, device)[:, 0, 0]
+    drawn = AncestralSampler(made).draw(None, numbers, 1.0, device)[:, 0, 0]
     expected = made.step(None, made.start(1, None)).softmax(1)[0]
     observed = torch.bincount(drawn, minlength=7) / count
     assert observed.allclose(expected, atol=4 * (0.25 / count) ** 0.5)
-    greedy = draw(made, None, numbers[:2], 1e-4, device)
+    greedy = AncestralSampler(made).draw(None, numbers[:2], 1e-4, device)
     assert greedy[0].equal(greedy[1])
     assert greedy[0, 0, 0] == expected.argmax()
 

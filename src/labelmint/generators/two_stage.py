@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from labelmint.priors.ancestral import draw, uniforms
+from labelmint.priors.ancestral import AncestralSampler, uniforms
 from labelmint.protocols import Prior, Seed, Tokenizer
 from labelmint.types import LayoutBatch
 
@@ -26,10 +26,11 @@ class TwoStage:
         if stream.grid != prior.grid or stream.codebook_size != prior.codebook_size:
             raise ValueError(f"the prior is over {prior.grid} tokens of {prior.codebook_size} values, the tokenizer has {stream}")
         self.prior, self.tokenizer, self.stream = prior, tokenizer, stream
+        self._sampler = AncestralSampler(prior)
 
     @torch.no_grad()
     def sample(self, layouts: LayoutBatch, seeds: Sequence[Seed], *, temperature: float) -> Tensor:
         """Images (B, C, H, W) in [-1, 1]."""
         numbers = uniforms(seeds, self.stream.name, self.stream.grid[0] * self.stream.grid[1])
-        tokens = draw(self.prior, self.prior.prepare(layouts), numbers, temperature, layouts.ids.device)
+        tokens = self._sampler.draw(self.prior.prepare(layouts), numbers, temperature, layouts.ids.device)
         return self.tokenizer.decode({self.stream.name: tokens}, layouts)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import torch
 
-from labelmint.priors.ancestral import draw, uniforms
+from labelmint.priors.ancestral import AncestralSampler, uniforms
 from labelmint.protocols import Prior, Seed
 from labelmint.tokenizers.label_map import LabelMap
 from labelmint.types import LayoutBatch
@@ -22,9 +22,10 @@ class PriorLayouts:
 
     def __init__(self, prior: Prior, label_map: LabelMap, device: torch.device) -> None:
         self.prior, self.label_map, self.device = prior, label_map, device
+        self._sampler = AncestralSampler(prior)
 
     def sample(self, seeds: Sequence[Seed], *, temperature: float) -> LayoutBatch:
         """Layouts at full size."""
         numbers = uniforms(seeds, "layout", self.prior.grid[0] * self.prior.grid[1])
-        tokens = draw(self.prior, self.prior.prepare(None), numbers, temperature, self.device)
+        tokens = self._sampler.draw(self.prior.prepare(None), numbers, temperature, self.device)
         return LayoutBatch(self.label_map.decode({"layout": tokens}))

@@ -7,29 +7,62 @@ Position (r, c) sees the rows above within the kernel's width, and its own row u
 The input of the whole network is shifted by one position, so "including itself" is still causal. The weights to the right of the
 current position are zeroed at every forward pass, never in place.
 
-The incremental form keeps the last inputs. What the rows above contribute is computed once a row, by one convolution over the
-whole row; each position then costs one small matrix product.
+The incremental form reads a row at a time. What the bias and the rows above contribute to a row is one convolution over all of it, when
+the row begins; each position then costs one matrix product in memory that stays where it is, so that a step is the same operations on the
+same tensors in every row.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["CausalConv2d", "CausalConvState"]
+__all__ = ["CausalConv2d", "CausalConvState", "Mixing"]
+
+_FEW = 64  # positions of a row in all samples, below which one matrix product is faster than a convolution
+
+
+class Mixing(NamedTuple):
+    """Weights (C_in, C_out) and bias (C_out,) of a kernel of one position, in the order in which they are read."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """(B, C_in) -> (B, C_out)."""
+        return torch.addmm(self.bias, x, self.weight)
 
 
 @dataclass
 class CausalConvState:
-    """Inputs so far, (B, h + R - 1, w + 2P, C) with the border of zeros, and this row's contribution from above, (B, w, C_out)."""
+    """Where a convolution of more than one position stands.
 
-    inputs: Tensor
-    above: Tensor | None
-    upper_weight: Tensor | None  # (C_out, C, R - 1, width)
-    current_weight: Tensor  # ((P + 1) * C, C_out)
+    Attributes:
+        history: inputs of the rows above, (B, R - 1, w + 2P, C) with a border of zeros.
+        current: inputs of this row so far, (B, P + w, C).
+        above: what bias and rows above contribute to this row, (B, w, C_out).
+        upper_weight: (C_out, C, R - 1, columns), or for few positions ((R - 1) * columns * C, C_out). current_weight: ((P + 1) * C, C_out).
+        slots, windows, bases: for each column, where its input goes, (B, C), what it sees of its row, (B, (P + 1) * C), and its part of
+            `above`: views.
+    """
+
+    history: Tensor
+    current: Tensor
+    above: Tensor
+    upper_weight: Tensor
+    current_weight: Tensor
+    slots: tuple[Tensor, ...]
+    windows: tuple[Tensor, ...]
+    bases: tuple[Tensor, ...]
+
+    def reset(self) -> None:
+        """Before the first row of other samples."""
+        self.history.zero_()
+        self.current.zero_()
 
 
 class CausalConv2d(nn.Module):
@@ -62,23 +95,44 @@ class CausalConv2d(nn.Module):
         padded = functional.pad(x, (self.reach, self.reach, self.rows - 1, 0))
         return functional.conv2d(padded, self.weight * self.visible, self.bias)
 
-    def start(self, batch_size: int, grid: tuple[int, int]) -> CausalConvState:
-        """A state with no inputs yet."""
-        (height, width), channels = grid, self.weight.shape[1]
-        room = (0, 0) if self.rows == self.columns == 1 else (height + self.rows - 1, width + 2 * self.reach)
-        inputs = self.weight.new_zeros(batch_size, *room, channels)
-        current = self.weight[:, :, -1, : self.reach + 1].permute(2, 1, 0).reshape(-1, self.weight.shape[0])
-        upper = self.weight[:, :, :-1].contiguous() if self.rows > 1 else None
-        return CausalConvState(inputs, None, upper, current.contiguous())
+    def start(self, batch_size: int, width: int) -> CausalConvState:
+        """A state with no inputs yet; takes a copy of the weights, in the order in which they are read."""
+        reach, (outputs, channels) = self.reach, self.weight.shape[:2]
+        history = self.weight.new_zeros(batch_size, self.rows - 1, width + 2 * reach, channels)
+        current = self.weight.new_zeros(batch_size, reach + width, channels)
+        above = self.weight.new_empty(batch_size, width, outputs)
+        upper = self.weight[:, :, :-1].permute(0, 2, 3, 1).contiguous()
+        few = batch_size * width <= _FEW
+        return CausalConvState(
+            history, current, above,
+            upper_weight=upper.flatten(1).t().contiguous() if few else upper.permute(0, 3, 1, 2),
+            current_weight=self.weight[:, :, -1, : reach + 1].permute(2, 1, 0).reshape(-1, outputs).contiguous(),
+            slots=tuple(current[:, reach + column] for column in range(width)),
+            windows=tuple(current[:, column : column + reach + 1].flatten(1) for column in range(width)),
+            bases=tuple(above[:, column] for column in range(width)),
+        )  # fmt: skip
 
-    def step(self, x: Tensor, row: int, column: int, state: CausalConvState) -> Tensor:
-        """Output (B, C_out) at (row, column), given the input (B, C_in) there; positions come in raster order."""
-        if self.rows == self.columns == 1:
-            return torch.addmm(self.bias, x, state.current_weight)
-        state.inputs[:, row + self.rows - 1, column + self.reach] = x
-        if column == 0 and state.upper_weight is not None:
-            rows_above = state.inputs[:, row : row + self.rows - 1].permute(0, 3, 1, 2)
-            state.above = functional.conv2d(rows_above, state.upper_weight, self.bias)[:, :, 0].transpose(1, 2)
-        window = state.inputs[:, row + self.rows - 1, column : column + self.reach + 1].flatten(1)
-        base = self.bias if state.above is None else state.above[:, column]
-        return torch.addmm(base, window, state.current_weight)
+    def next_row(self, state: CausalConvState) -> None:
+        """Make ready for the row below: what was read becomes history."""
+        if self.rows == 1:
+            state.above.copy_(self.bias.expand_as(state.above))
+            return
+        for row in range(self.rows - 2):
+            state.history[:, row].copy_(state.history[:, row + 1])
+        width = state.above.shape[1]
+        state.history[:, -1, self.reach : self.reach + width].copy_(state.current[:, self.reach :])
+        if state.upper_weight.dim() == 2:
+            seen = state.history.unfold(2, self.columns, 1).permute(0, 2, 1, 4, 3).reshape(-1, len(state.upper_weight))
+            torch.addmm(self.bias, seen, state.upper_weight, out=state.above.flatten(0, 1))
+        else:
+            above = functional.conv2d(state.history.permute(0, 3, 1, 2), state.upper_weight, self.bias)
+            state.above.copy_(above[:, :, 0].transpose(1, 2))
+
+    def step(self, x: Tensor, column: int, state: CausalConvState) -> Tensor:
+        """Output (B, C_out) at this column of the row, given the input (B, C_in) there; columns come in order, rows by `next_row`."""
+        state.slots[column].copy_(x)
+        return torch.addmm(state.bases[column], state.windows[column], state.current_weight)
+
+    def mixing(self) -> Mixing:
+        """The same as a matrix product, for a kernel of one position."""
+        return Mixing(self.weight[:, :, 0, 0].t().contiguous(), self.bias)

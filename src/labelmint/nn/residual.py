@@ -9,23 +9,42 @@ a is an auxiliary input (what attention found), c the condition; brackets mark w
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from labelmint.nn.causal import CausalConv2d, CausalConvState
+from labelmint.nn.causal import CausalConv2d, CausalConvState, Mixing
 
-__all__ = ["GatedResidual", "GatedResidualState", "ResidualStack"]
+__all__ = ["GatedMixing", "GatedResidual", "GatedResidualState", "ResidualStack"]
+
+
+class GatedMixing(NamedTuple):
+    """A gated residual block whose kernels have one position: u = [elu(x), elu(a)] W + b is one product."""
+
+    first: Mixing
+    second: Mixing
+
+    def __call__(self, x: Tensor, auxiliary: Tensor | None = None) -> Tensor:
+        """(B, C) [and (B, C_a)] -> (B, C)."""
+        seen = x if auxiliary is None else torch.cat([x, auxiliary], dim=1)
+        gated = self.second(functional.elu_(self.first(functional.elu(seen))))
+        return functional.glu(gated, dim=1).add_(x)
 
 
 @dataclass
 class GatedResidualState:
-    """States of the two convolutions, and the condition's contribution (B, h, w, 2C) or None."""
+    """States of the two convolutions, and the weights of the condition, (C_c, 2C), or None."""
 
     first: CausalConvState
     second: CausalConvState
-    condition: Tensor | None
+    condition_weight: Tensor | None
+
+    def reset(self) -> None:
+        """Before the first row of other samples."""
+        self.first.reset()
+        self.second.reset()
 
 
 class GatedResidual(nn.Module):
@@ -61,24 +80,35 @@ class GatedResidual(nn.Module):
             gated = gated + self.from_condition(condition)
         return x + functional.glu(gated, dim=1)
 
-    def start(self, batch_size: int, grid: tuple[int, int], condition: Tensor | None = None) -> GatedResidualState:
-        """A state with no inputs yet; the condition's share is computed here, once."""
-        share = None
-        if self.from_condition is not None and condition is not None:
-            share = self.from_condition(condition).permute(0, 2, 3, 1).contiguous()
-        return GatedResidualState(self.first.start(batch_size, grid), self.second.start(batch_size, grid), share)
+    def start(self, batch_size: int, width: int) -> GatedResidualState:
+        """A state with no inputs yet, for a kernel of more than one position."""
+        weight = None if self.from_condition is None else self.from_condition.weight[:, :, 0, 0].t().contiguous()
+        return GatedResidualState(self.first.start(batch_size, width), self.second.start(batch_size, width), weight)
 
-    def step(self, x: Tensor, row: int, column: int, state: GatedResidualState, auxiliary: Tensor | None = None) -> Tensor:
-        """Output (B, C) at (row, column), given the inputs there."""
-        hidden = self.first.step(functional.elu(x), row, column, state.first)
-        if self.from_auxiliary is not None and auxiliary is not None:
-            hidden = hidden + functional.linear(
-                functional.elu(auxiliary), self.from_auxiliary.weight[:, :, 0, 0], self.from_auxiliary.bias
-            )
-        gated = self.second.step(functional.elu(hidden), row, column, state.second)
-        if state.condition is not None:
-            gated = gated + state.condition[:, row, column]
-        return x + functional.glu(gated, dim=1)
+    def next_row(self, state: GatedResidualState, condition: Tensor | None) -> None:
+        """Make ready for the row below, whose condition is (B * w, C_c)."""
+        self.first.next_row(state.first)
+        self.second.next_row(state.second)
+        if condition is not None and state.condition_weight is not None:
+            state.second.above.flatten(0, 1).addmm_(condition, state.condition_weight)
+
+    def step(self, x: Tensor, column: int, state: GatedResidualState) -> Tensor:
+        """Output (B, C) at this column of the row, given the input there."""
+        first, second = state.first, state.second
+        functional.elu_(first.slots[column].copy_(x))
+        # The first convolution writes into the window of the second, and bias, rows above and condition are added by the products.
+        hidden = torch.addmm(first.bases[column], first.windows[column], first.current_weight, out=second.slots[column])
+        functional.elu_(hidden)
+        gated = torch.addmm(second.bases[column], second.windows[column], second.current_weight)
+        return functional.glu(gated, dim=1).add_(x)
+
+    def mixing(self) -> GatedMixing:
+        """The same for single positions, for a kernel of one."""
+        first = self.first.mixing()
+        if self.from_auxiliary is not None:
+            other = self.from_auxiliary.mixing()
+            first = Mixing(torch.cat([first.weight, other.weight]), first.bias + other.bias)
+        return GatedMixing(first, self.second.mixing())
 
 
 class ResidualStack(nn.Module):

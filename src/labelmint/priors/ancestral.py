@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from labelmint.protocols import Condition, Prior, Seed
+from labelmint.protocols import Condition, Prior, Seed, State
 
-__all__ = ["draw", "uniforms"]
+__all__ = ["AncestralSampler", "uniforms"]
 
 
 def uniforms(seeds: Sequence[Seed], stage: str, positions: int) -> Tensor:
@@ -26,17 +26,25 @@ def uniforms(seeds: Sequence[Seed], stage: str, positions: int) -> Tensor:
     return torch.from_numpy(np.stack(rows)).float().clamp(max=1 - 2**-24)
 
 
-@torch.no_grad()
-def draw(prior: Prior, condition: Condition, numbers: Tensor, temperature: float, device: torch.device) -> Tensor:
-    """Tokens (B, h, w), given uniform numbers (B, h w); temperature > 0 divides the logits."""
-    batch, positions = numbers.shape
-    numbers = numbers.to(device)
-    state = prior.start(batch, condition)
-    tokens = torch.empty(batch, positions, dtype=torch.long, device=device)
-    previous: Tensor | None = None
-    for i in range(positions):
-        cumulative = torch.softmax(prior.step(previous, state).float() / temperature, dim=1).cumsum(dim=1)
-        drawn = torch.searchsorted(cumulative, numbers[:, i : i + 1] * cumulative[:, -1:], right=True)[:, 0]
-        previous = drawn.clamp(max=prior.codebook_size - 1)
-        tokens[:, i] = previous
-    return tokens.view(batch, *prior.grid)
+class AncestralSampler:
+    """Draws tokens from a prior in evaluation mode, whose weights must not change any more: batches of one size share the memory of the
+    first and its copy of the weights."""
+
+    def __init__(self, prior: Prior) -> None:
+        self.prior = prior
+        self._state: State = None
+
+    @torch.no_grad()
+    def draw(self, condition: Condition, numbers: Tensor, temperature: float, device: torch.device) -> Tensor:
+        """Tokens (B, h, w), given uniform numbers (B, h w); temperature > 0 divides the logits."""
+        prior, (batch, positions) = self.prior, numbers.shape
+        numbers = numbers.to(device)
+        state = self._state = prior.start(batch, condition, self._state)
+        tokens = torch.empty(batch, positions, dtype=torch.long, device=device)
+        previous: Tensor | None = None
+        for i in range(positions):
+            cumulative = torch.softmax(prior.step(previous, state).float() / temperature, dim=1).cumsum(dim=1)
+            drawn = torch.searchsorted(cumulative, numbers[:, i : i + 1] * cumulative[:, -1:], right=True)[:, 0]
+            previous = drawn.clamp_(max=prior.codebook_size - 1)
+            tokens[:, i] = previous
+        return tokens.view(batch, *prior.grid)

@@ -24,8 +24,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from labelmint.nn.attention import CausalAttention, CausalAttentionState
-from labelmint.nn.causal import CausalConv2d, CausalConvState
-from labelmint.nn.residual import GatedResidual, GatedResidualState
+from labelmint.nn.causal import CausalConv2d, CausalConvState, Mixing
+from labelmint.nn.residual import GatedMixing, GatedResidual, GatedResidualState
 from labelmint.priors.conditioning import LayoutCondition
 from labelmint.types import LayoutBatch
 
@@ -65,10 +65,10 @@ class PixelSNAILConfig(BaseModel):
 
 class _BlockState(NamedTuple):
     residuals: list[GatedResidualState]
-    key: GatedResidualState
-    query: GatedResidualState
+    key: GatedMixing
+    query: GatedMixing
     attention: CausalAttentionState
-    out: GatedResidualState
+    out: GatedMixing
 
 
 class _Block(nn.Module):
@@ -97,35 +97,49 @@ class _Block(nn.Module):
         attended: Tensor = self.out(out, auxiliary=self.attention(query, key))
         return attended
 
-    def start(self, batch_size: int, grid: tuple[int, int], condition: Tensor | None) -> _BlockState:
-        return _BlockState(
-            [residual.start(batch_size, grid, condition) for residual in self._residuals()],
-            self.key.start(batch_size, grid),
-            self.query.start(batch_size, grid),
-            self.attention.start(batch_size, grid),
-            self.out.start(batch_size, grid),
-        )
+    def start(self, batch_size: int, grid: tuple[int, int]) -> _BlockState:
+        residuals = [residual.start(batch_size, grid[1]) for residual in self._residuals()]
+        attention = self.attention.start(batch_size, grid[0] * grid[1])
+        return _BlockState(residuals, self.key.mixing(), self.query.mixing(), attention, self.out.mixing())
+
+    def next_row(self, state: _BlockState, condition: Tensor | None) -> None:
+        for residual, residual_state in zip(self._residuals(), state.residuals, strict=True):
+            residual.next_row(residual_state, condition)
+
+    def step(self, x: Tensor, background: Tensor, column: int, position: int, state: _BlockState) -> Tensor:
+        out = x
+        for residual, residual_state in zip(self._residuals(), state.residuals, strict=True):
+            out = residual.step(out, column, residual_state)
+        key = state.key(torch.cat([x, out, background], dim=1))
+        query = state.query(torch.cat([out, background], dim=1))
+        return state.out(out, self.attention.step(query, key, position, state.attention))
 
     def _residuals(self) -> list[GatedResidual]:
         return cast(list[GatedResidual], list(self.residuals))
 
-    def step(self, x: Tensor, background: Tensor, row: int, column: int, width: int, state: _BlockState) -> Tensor:
-        out = x
-        for residual, residual_state in zip(self._residuals(), state.residuals, strict=True):
-            out = residual.step(out, row, column, residual_state)
-        key = self.key.step(torch.cat([x, out, background], dim=1), row, column, state.key)
-        query = self.query.step(torch.cat([out, background], dim=1), row, column, state.query)
-        found = self.attention.step(query, key, row * width + column, state.attention)
-        attended: Tensor = self.out.step(out, row, column, state.out, auxiliary=found)
-        return attended
-
 
 @dataclass
 class _State:
+    """Of one batch: its tokens so far, its condition, and for the row that is drawn each column's background and input without the token
+    before it. Everything that a step reads or writes stays in its place."""
+
     position: int
-    tokens: Tensor  # (B, h w) so far
+    tokens: Tensor  # (B, h w)
+    condition: Tensor | None  # (B, C_c, h, w)
+    background: Tensor  # (B, w, C_g)
+    entries: Tensor  # (B, w, C)
     first: CausalConvState
     blocks: list[_BlockState]
+    out: Mixing
+
+    def reset(self, condition: Tensor | None) -> _State:
+        """For other samples."""
+        self.position, self.condition = 0, condition
+        self.first.reset()
+        for block in self.blocks:
+            for residual in block.residuals:
+                residual.reset()
+        return self
 
 
 class PixelSNAIL(nn.Module):
@@ -183,35 +197,57 @@ class PixelSNAIL(nn.Module):
         logits: Tensor = self.out(functional.elu(x))
         return logits
 
-    def start(self, batch_size: int, condition: Tensor | None) -> _State:
-        """No token yet."""
-        tokens = torch.full((batch_size, self.grid[0] * self.grid[1]), self.codebook_size, device=self.background.device)
+    @torch.no_grad()
+    def start(self, batch_size: int, condition: Tensor | None, reuse: _State | None = None) -> _State:
+        """No token yet. Takes a copy of the weights, and memory for a batch, unless a state of as many samples is there to be used again;
+        the weights must not have changed since that was made."""
+        if reuse is not None and len(reuse.tokens) == batch_size:
+            return reuse.reset(condition)
+        (height, width), like = self.grid, self.embed.weight
         return _State(
-            0,
-            tokens,
-            self.first.start(batch_size, self.grid),
-            [b.start(batch_size, self.grid, condition) for b in self._blocks()],
-        )
+            0, torch.full((batch_size, height * width), self.codebook_size, device=like.device), condition,
+            background=like.new_empty(batch_size, width, len(self.background)), entries=like.new_empty(batch_size, width, like.shape[1]),
+            first=self.first.start(batch_size, width), blocks=[block.start(batch_size, self.grid) for block in self._blocks()],
+            out=self.out.mixing(),
+        )  # fmt: skip
 
+    @torch.no_grad()
     def step(self, previous: Tensor | None, state: _State) -> Tensor:
         """Logits (B, K) of the next position; equal to `logits` there."""
-        position, (_, width) = state.position, self.grid
-        row, column = divmod(position, width)
+        position = state.position
+        row, column = divmod(position, self.grid[1])
         if previous is not None:
             state.tokens[:, position - 1] = previous
-        before = state.tokens[:, position - 1] if position else torch.full_like(state.tokens[:, 0], self.codebook_size)
-        ground = self.background[:, row, column]
-        x = self.embed(before) + functional.linear(ground, self.place.weight[:, :, 0, 0], self.place.bias)
-        if self.embed_aligned is not None:
-            past = position - self._half
-            aligned = state.tokens[:, past] if past >= 0 else torch.full_like(before, self.codebook_size)
-            x = x + self.embed_aligned(aligned)
-        x = self.first.step(x, row, column, state.first)
-        background = ground.expand(len(x), -1)
+        if column == 0:
+            self._next_row(row, state)
+        x = state.entries[:, column]
+        x = x + (self.embed(previous) if previous is not None else self.embed.weight[self.codebook_size])
+        x = self.first.step(x, column, state.first)
+        background = state.background[:, column]
         for block, block_state in zip(self._blocks(), state.blocks, strict=True):
-            x = block.step(x, background, row, column, width, block_state)
+            x = block.step(x, background, column, position, block_state)
         state.position += 1
-        return functional.linear(functional.elu(x), self.out.weight[:, :, 0, 0], self.out.bias)
+        return state.out(functional.elu_(x))
+
+    def _next_row(self, row: int, state: _State) -> None:
+        """What is known of a row before its first token."""
+        width = self.grid[1]
+        background = self.background[:, row].t()
+        state.background.copy_(background.expand_as(state.background))
+        state.entries.copy_(
+            functional.linear(background, self.place.weight[:, :, 0, 0], self.place.bias).expand_as(state.entries)
+        )
+        if self.embed_aligned is not None:
+            first = row * width - self._half  # of the upper path's row that lies over this one
+            if first >= 0:
+                aligned = state.tokens[:, first : first + width]
+            else:
+                aligned = state.tokens.new_full((len(state.tokens), width), self.codebook_size)
+            state.entries.add_(self.embed_aligned(aligned))
+        self.first.next_row(state.first)
+        condition = None if state.condition is None else state.condition[:, :, row].transpose(1, 2).flatten(0, 1)
+        for block, block_state in zip(self._blocks(), state.blocks, strict=True):
+            block.next_row(block_state, condition)
 
     def _blocks(self) -> list[_Block]:
         return cast(list[_Block], list(self.blocks))

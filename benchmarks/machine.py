@@ -1,0 +1,72 @@
+"""What a machine can do at most, measured in the run that compares with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+__all__ = ["convolution_rate", "describe", "matrix_rate", "median_seconds", "memory_rate", "write"]
+
+
+def median_seconds(work: Callable[[], object], repeat: int = 5, device: torch.device | None = None) -> float:
+    """Wall time of a call; the first is not counted."""
+    times = []
+    for _ in range(repeat + 1):
+        begin = time.perf_counter()
+        work()
+        if device is not None and device.type == "cuda":
+            torch.cuda.synchronize(device)
+        times.append(time.perf_counter() - begin)
+    return statistics.median(times[1:])
+
+
+def matrix_rate(dtype: torch.dtype = torch.float32, device: torch.device | None = None) -> float:
+    """Operations a second of the fastest square product of 512 to 4096."""
+    best = 0.0
+    for side in (512, 1024, 2048, 4096):
+        a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
+        best = max(best, 2 * side**3 / median_seconds(lambda a=a, b=b: a @ b, 3, device))  # type: ignore[misc]
+    return best
+
+
+def convolution_rate(channels: int, grid: tuple[int, int], batch: int, dtype: torch.dtype = torch.float32) -> float:
+    """Operations a second of a 5x5 convolution that doubles the channels, the largest one of a PixelSNAIL."""
+    x = torch.randn(batch, channels, *grid, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    weight = torch.randn(2 * channels, channels, 5, 5, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    seconds = median_seconds(lambda: functional.conv2d(x, weight, padding=2))
+    return 2 * 25 * 2 * channels**2 * grid[0] * grid[1] * batch / seconds
+
+
+def memory_rate() -> float:
+    """Bytes a second read from 256 MiB."""
+    values = torch.ones(1 << 26)
+    return values.numel() * 4 / median_seconds(values.sum)
+
+
+def describe(threads: int) -> dict[str, Any]:
+    """Processor, threads, versions."""
+    name = platform.processor() or platform.machine()
+    if Path("/proc/cpuinfo").is_file():
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), name)
+    return {
+        "processor": name, "cores": os.cpu_count(), "threads": threads, "torch": torch.__version__,
+        "capability": torch.backends.cpu.get_cpu_capability(),
+    }  # fmt: skip
+
+
+def write(result: dict[str, Any], file: Path | None) -> None:
+    """Print as JSON, and store it."""
+    text = json.dumps(result, indent=1)
+    print(text)
+    if file is not None:
+        file.write_text(text + "\n", encoding="utf-8")
