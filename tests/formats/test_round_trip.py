@@ -178,17 +178,18 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_pairs_are_taken_one_by_one(tmp_path: Path) -> None:
-    """The writer asks for the next pair only when the last one is on disk."""
-    seen = []
+@pytest.mark.parametrize("format", ["folder", "coco"])
+def test_pairs_are_taken_a_few_at_a_time(tmp_path: Path, format: str) -> None:
+    """However many there are, only a few wait in memory to be written."""
+    waiting = []
 
     def lazily() -> Iterable[AnnotatedImage]:
-        for name in ("a", "b", "c"):
-            seen.append(len(list(tmp_path.rglob("images/*.png"))))
-            yield pair(name, MAP_LAYOUTS["map only"])
+        for made in range(120):
+            waiting.append(made - len(list(tmp_path.rglob("images/[!.]*.png"))))
+            yield pair(f"{made}", MAP_LAYOUTS["map only"])
 
-    write(lazily(), tmp_path / "out", format="folder", classes=CLASSES)
-    assert seen == [0, 1, 2]
+    write(lazily(), tmp_path / "out", format=format, classes=CLASSES)
+    assert max(waiting) <= 2 * 8 + 1
 
 
 def test_the_contract_finds_what_is_broken(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ the rest. Class 0 named "background" is no category. Regions to ignore, where th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from labelmint.errors import InputError
 from labelmint.formats.coco import STANDARD_KEYS
-from labelmint.formats.files import check_name, dump_json, write_text
+from labelmint.formats.files import dump_json, uniquely_named, write_each, write_text
 from labelmint.formats.image_files import write_png
 from labelmint.formats.painting import area_of, objects_from_instances
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, LayoutObject
@@ -26,7 +26,7 @@ JSON_NAME = "instances.json"
 
 
 def write_coco(pairs: Iterable[AnnotatedImage], folder: Path, classes: ClassSet) -> list[str]:
-    """Write images one by one and the JSON at the end into an empty folder that exists; returns the names.
+    """Write images and at the end the JSON into an empty folder that exists; returns the names.
 
     Raises InputError for a doubled name, an unknown class id, and an attribute that is named like one of COCO's own keys.
     """
@@ -35,17 +35,17 @@ def write_coco(pairs: Iterable[AnnotatedImage], folder: Path, classes: ClassSet)
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     names: dict[str, None] = {}
-    for pair in pairs:
-        check_name(pair.name)
-        if pair.name in names:
-            raise InputError(f"two pairs are named {pair.name!r}; names must differ")
-        names[pair.name] = None
-        height, width = pair.layout.size
-        images.append({"id": len(names), "file_name": f"{pair.name}.png", "width": width, "height": height})
-        for one in _objects(pair):
-            annotation = _annotation(one, pair, categories)
-            annotations.append({"id": len(annotations) + 1, "image_id": len(names)} | annotation)
-        write_png(folder / "images" / f"{pair.name}.png", pair.image, pair.provenance)
+
+    def described() -> Iterator[AnnotatedImage]:
+        for pair in uniquely_named(pairs, names):
+            height, width = pair.layout.size
+            images.append({"id": len(names), "file_name": f"{pair.name}.png", "width": width, "height": height})
+            for one in _objects(pair):
+                annotation = _annotation(one, pair, categories)
+                annotations.append({"id": len(annotations) + 1, "image_id": len(names)} | annotation)
+            yield pair
+
+    write_each(described(), lambda pair: write_png(folder / "images" / f"{pair.name}.png", pair.image, pair.provenance))
     used = {annotation["category_id"] for annotation in annotations}
     document = {
         "info": {

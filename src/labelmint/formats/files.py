@@ -6,13 +6,16 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any
+from typing import Any, TypeVar
 
 from labelmint.errors import InputError
 from labelmint.formats.odd import Odd, first_of
+from labelmint.types import AnnotatedImage
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -23,9 +26,14 @@ __all__ = [
     "new_folder",
     "read_json",
     "read_splits",
+    "uniquely_named",
+    "write_each",
     "write_splits",
     "write_text",
 ]
+
+_WRITERS = 8
+T = TypeVar("T")
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 
@@ -73,10 +81,37 @@ def write_text(path: Path, text: str) -> None:
     partial.replace(path)
 
 
+def write_each(items: Iterable[T], write: Callable[[T], None]) -> None:
+    """Write every item, in threads while the next ones are made; few wait at any time, and the first error ends it."""
+    workers = min(os.cpu_count() or 1, _WRITERS)
+    waiting: deque[Future[None]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for item in items:
+                if len(waiting) == 2 * workers:
+                    waiting.popleft().result()
+                waiting.append(pool.submit(write, item))
+            for one in waiting:
+                one.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
 def check_name(name: str) -> None:
     """Raise InputError for a name of a pair that cannot be a file's."""
     if not name or name.startswith(".") or any(sign in name for sign in "/\\\0\r\n") or name != name.strip():
         raise InputError(f"{name!r} cannot name a pair: expected a file name without folder, leading dot or outer spaces")
+
+
+def uniquely_named(pairs: Iterable[AnnotatedImage], names: dict[str, None]) -> Iterator[AnnotatedImage]:
+    """The pairs, whose names are added to `names`. Raises InputError for a doubled name, and one that cannot be a file's."""
+    for pair in pairs:
+        check_name(pair.name)
+        if pair.name in names:
+            raise InputError(f"two pairs are named {pair.name!r}; names must differ")
+        names[pair.name] = None
+        yield pair
 
 
 @contextmanager

@@ -18,7 +18,16 @@ import numpy as np
 
 from labelmint.errors import InputError
 from labelmint.formats.class_list import IGNORE, class_set, classes_of_ids, dump_classes, read_classes
-from labelmint.formats.files import IMAGE_SUFFIXES, check_name, dump_json, finite, read_json, read_splits, write_text
+from labelmint.formats.files import (
+    IMAGE_SUFFIXES,
+    dump_json,
+    finite,
+    read_json,
+    read_splits,
+    uniquely_named,
+    write_each,
+    write_text,
+)
 from labelmint.formats.image_files import read_ids, read_image_and_text, write_png
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.shapes import parse_polygons, parse_rle
@@ -73,16 +82,11 @@ def read_folder(path: Path, *, ignore: Sequence[int] = (), strict: bool = True) 
 
 
 def write_folder(pairs: Iterable[AnnotatedImage], folder: Path, classes: ClassSet) -> list[str]:
-    """Write pairs one by one into an empty folder that exists; returns their names. Raises InputError for a doubled name."""
+    """Write pairs into an empty folder that exists; returns their names. Raises InputError for a doubled name."""
     for part in ("images", "labels"):
         (folder / part).mkdir()
     names: dict[str, None] = {}
-    for pair in pairs:
-        check_name(pair.name)
-        if pair.name in names:
-            raise InputError(f"two pairs are named {pair.name!r}; names must differ")
-        names[pair.name] = None
-        write_pair(pair, folder, classes)
+    write_each(uniquely_named(pairs, names), lambda pair: write_pair(pair, folder, classes))
     write_text(folder / "classes.json", dump_classes(classes))
     return list(names)
 

@@ -21,6 +21,7 @@ import torch
 from labelmint.segmenters.augmentation import augment
 from labelmint.segmenters.copy_paste import CopyPaste
 from labelmint.training.pairs import Pairs
+from labelmint.training.showing import Showing
 from labelmint.types import Array, Batch, LayoutBatch
 
 __all__ = ["Mixture"]
@@ -74,16 +75,10 @@ class _Source:
     """Views of real pairs, or of synthetic ones."""
 
     def __init__(self, pairs: Pairs, foreground: Sequence[int]) -> None:
-        self.pairs = pairs
-        held = {k: [i for i, ids in enumerate(pairs.ids) if (ids == k).any()] for k in foreground}
-        self.showing = {k: those for k, those in held.items() if those}  # class -> pairs that have it
+        self.pairs, self.showing = pairs, Showing(pairs.ids, foreground)
 
     def view(self, rng: np.random.Generator) -> tuple[Array, Array]:
-        pairs, around = self.pairs, None
-        which = int(rng.integers(len(pairs)))
+        which, around = int(rng.integers(len(self.pairs))), None
         if self.showing and rng.random() < _SHOWN:
-            wanted = int(rng.choice(list(self.showing)))
-            which = int(rng.choice(self.showing[wanted]))
-            pixel = int(rng.choice(np.flatnonzero(pairs.ids[which] == wanted)))
-            around = (pixel // pairs.ids[which].shape[1], pixel % pairs.ids[which].shape[1])
-        return pairs.geometry.draw(rng, pairs.images[which], pairs.ids[which], around)
+            which, around = self.showing.choose(rng)
+        return self.pairs.geometry.draw(rng, self.pairs.images[which], self.pairs.ids[which], around)

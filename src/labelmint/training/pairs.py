@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from labelmint.training.showing import Showing
 from labelmint.types import Array, Batch, LayoutBatch
 
 __all__ = ["Draw", "Pairs"]
@@ -34,6 +35,8 @@ class Pairs:
 
     def __init__(self, images: Sequence[Array], ids: Sequence[Array], geometry: Draw, seed: int) -> None:
         self.images, self.ids, self.geometry, self.seed = images, ids, geometry, seed
+        self._shown = 0.0
+        self._showing: Showing | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -57,8 +60,19 @@ class Pairs:
         """The batch of a step: every world-th of its items from `rank` on."""
         chosen = [self._item(step * size + k) for k in range(size)]
         rngs = np.random.default_rng([self.seed, 1, step]).spawn(size)
-        views = [self.geometry.draw(rngs[k], self.images[chosen[k]], self.ids[chosen[k]]) for k in range(rank, size, world)]
-        return _collate(views)
+        return _collate([self._view(rngs[k], chosen[k]) for k in range(rank, size, world)])
+
+    def showing(self, share: float) -> Pairs:
+        """The same pairs, of whose views a share is drawn to show each id as often as the others."""
+        pairs = Pairs(self.images, self.ids, self.geometry, self.seed)
+        pairs._shown, pairs._showing = share, Showing(self.ids) if share else None
+        return pairs
+
+    def _view(self, rng: np.random.Generator, which: int) -> tuple[Array, Array]:
+        around = None
+        if self._showing is not None and rng.random() < self._shown:
+            which, around = self._showing.choose(rng)
+        return self.geometry.draw(rng, self.images[which], self.ids[which], around)
 
     def fixed(self, first: int, size: int) -> Batch:
         """Pairs first ... first + size - 1 in their fixed view, for held-out figures and pictures."""

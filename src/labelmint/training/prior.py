@@ -40,6 +40,7 @@ class PriorTraining(BaseModel):
     weight_decay: float = Field(0.01, ge=0)
     token_noise: float = Field(0.05, ge=0, lt=1, description="share of the tokens read that are replaced by random ones")
     average: float = Field(0.998, ge=0, lt=1, description="decay of the moving average of the weights")
+    shown: float = Field(0.0, ge=0, le=1, description="share of the views drawn to show each class as often as the others")
     evaluate_every: int = Field(200, ge=1, description="steps between held-out figures")
     patience: int = Field(5, ge=1, description="held-out figures without a better one before it stops")
     share: float = Field(0.55, gt=0, description="of a time budget, relative to the other parts")
@@ -73,6 +74,7 @@ def train_prior(
     stage.extra["average"] = dict(average.named_parameters())
     held_out = [_tokenized(tokenize, validation.fixed(first, 32), device) for first in range(0, min(len(validation), 512), 32)]
     last: dict[str, float] = {}
+    training = training.showing(config.shown)
     with stop_on_interrupt() as asked_to_stop:
         while not stage.over(asked_to_stop()) and stage.facts.get("without_better", 0) < config.patience:
             reseed(training.seed, name, stage.step, rank)

@@ -29,6 +29,7 @@ class TokenizerTraining(BaseModel):
     learning_rate: float = Field(1e-3, gt=0)
     commitment: float = Field(0.25, ge=0, description="weight of the commitment loss")
     balance: float = Field(0.0, ge=0, le=1, description="1 counts every image relative to its own contrast, 0 all pixels alike")
+    shown: float = Field(0.0, ge=0, le=1, description="share of the views drawn to show each class as often as the others")
     evaluate_every: int = Field(200, ge=1, description="steps between held-out figures")
     share: float = Field(0.25, gt=0, description="of a time budget, relative to the other parts")
 
@@ -52,6 +53,7 @@ def train_tokenizer(
     model, wrapped = fabric.setup(tokenizer, optimizer)
     variance, rank, world = training.variance, fabric.global_rank, fabric.world_size
     figures: dict[str, float] = {}
+    training = training.showing(config.shown)
     with stop_on_interrupt() as asked_to_stop:
         while not stage.over(asked_to_stop()):
             reseed(training.seed, "tokenizer", stage.step, rank)
