@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
 
-__all__ = ["convolution_rate", "describe", "matrix_rate", "median_seconds", "memory_rate", "write"]
+__all__ = ["convolution_rate", "describe", "in_turns", "matrix_rate", "median_seconds", "memory_rate", "operations_of", "write"]
 
 
 def median_seconds(work: Callable[[], object], repeat: int = 5, device: torch.device | None = None) -> float:
@@ -27,6 +29,18 @@ def median_seconds(work: Callable[[], object], repeat: int = 5, device: torch.de
             torch.cuda.synchronize(device)
         times.append(time.perf_counter() - begin)
     return statistics.median(times[1:])
+
+
+def in_turns(sides: Mapping[str, Callable[[], object]], repeat: int = 5) -> dict[str, list[float]]:
+    """Wall times of each side; they take turns, so that other work on the machine meets all of them; the first turn is not counted."""
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    for turn in range(repeat + 1):
+        for name, work in sides.items():
+            begin = time.perf_counter()
+            work()
+            if turn:
+                times[name].append(time.perf_counter() - begin)
+    return times
 
 
 def matrix_rate(dtype: torch.dtype = torch.float32, device: torch.device | None = None) -> float:
@@ -50,6 +64,29 @@ def memory_rate() -> float:
     """Bytes a second read from 256 MiB."""
     values = torch.ones(1 << 26)
     return values.numel() * 4 / median_seconds(values.sum)
+
+
+def operations_of(work: Callable[[], object]) -> float:
+    """Of one call, by `torch.utils.flop_counter`, which leaves out attention on a CPU unless told; attention counts whole, as there."""
+    mapping = {
+        torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,
+        torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,
+    }
+    with FlopCounterMode(display=False, custom_mapping=mapping) as counter:
+        work()
+    return float(counter.get_total_flops())
+
+
+def _attention(query: Sequence[int], key: Sequence[int], value: Sequence[int], *_: Any, **__: Any) -> int:
+    items, (queries, depth) = math.prod(query[:-2]), query[-2:]
+    return 2 * items * queries * key[-2] * (depth + value[-1])
+
+
+def _attention_backward(_: Sequence[int], *shapes: Any, **__: Any) -> int:
+    query, key, value = shapes[:3]
+    items, (queries, depth) = math.prod(query[:-2]), query[-2:]
+    found: int = 2 * items * queries * key[-2] * (3 * depth + 2 * value[-1])  # the weights again; then q, k, v and the weights
+    return found
 
 
 def describe(threads: int) -> dict[str, Any]:

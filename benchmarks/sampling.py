@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.machine import convolution_rate, describe, matrix_rate, memory_rate, write
+from benchmarks.machine import convolution_rate, describe, matrix_rate, memory_rate, operations_of, write
 from labelmint.nn.causal import CausalConv2d
 from labelmint.priors.ancestral import AncestralSampler, uniforms
 from labelmint.priors.pixelsnail import PixelSNAIL, PixelSNAILConfig
@@ -91,14 +91,14 @@ def measure(
     return rows
 
 
-def made(grid: tuple[int, int], channels: int) -> PixelSNAIL:
-    """A prior of the published sizes with spread logits."""
+def made(grid: tuple[int, int], channels: int, symbols: int = SYMBOLS) -> PixelSNAIL:
+    """A prior of the published sizes with spread logits; symbols 0: without a condition."""
     torch.manual_seed(0)
     config = PixelSNAILConfig(
         channels=channels, residual_channels=channels, blocks=4, residual_blocks=3, kernel_rows=5, kernel_columns=5,
         attention_channels=channels // 2, attention_heads=8,
     )  # fmt: skip
-    prior = PixelSNAIL(config, CODES, grid, stack=2, symbols=SYMBOLS).eval()
+    prior = PixelSNAIL(config, CODES, grid, stack=2, symbols=symbols).eval()
     for parameter in prior.parameters():
         parameter.requires_grad_(False)
     logits = prior(torch.randint(CODES, (2, *grid)), layouts_for(prior, 2))
@@ -128,15 +128,14 @@ def published_way(prior: PixelSNAIL, batch: int, every: int) -> dict[str, float]
             stands_for = min(every, height - first) * width
             prior.grid, prior.background = (rows, width), background[:, :rows]
             here, seen = tokens[:, :rows], condition[:, :, :rows].contiguous(memory_format=torch.channels_last)
-            with FlopCounterMode(display=False) as counter:
-                prior.logits(here, seen)
+            operations_there = operations_of(lambda here=here, seen=seen: prior.logits(here, seen))  # type: ignore[misc]
             times = []
             for _ in range(2):
                 begin = time.perf_counter()
                 prior.logits(here, seen)
                 times.append(time.perf_counter() - begin)
             spent += min(times) * stands_for
-            worked += counter.get_total_flops() * stands_for
+            worked += operations_there * stands_for
     finally:
         prior.grid, prior.background = (height, width), background
         for module in convolutions:
@@ -157,7 +156,7 @@ def our_way(prior: PixelSNAIL, batch: int, repeat: int, dtype: torch.dtype) -> t
     height, width = prior.grid
     condition = prior.prepare(layouts_for(prior, batch))
     assert condition is not None
-    exact, prior = prior, prior if dtype == torch.float32 else made(prior.grid, prior.config.channels).to(dtype)
+    exact, prior = prior, prior if dtype == torch.float32 else made(prior.grid, prior.config.channels).to_bfloat16()
     few, tokens = min(batch, 4), torch.randint(CODES, (min(batch, 4), height, width))
     full = exact.logits(tokens, condition[:few]).flatten(2)
     state, previous, largest = prior.start(few, condition[:few].to(dtype)), None, 0.0

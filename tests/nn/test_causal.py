@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from labelmint.nn.attention import CausalAttention, SelfAttention
+from labelmint.nn.attention import CausalAttention, Place, SelfAttention
 from labelmint.nn.causal import CausalConv2d
 from labelmint.nn.residual import GatedResidual, ResidualStack
 
@@ -33,7 +33,7 @@ def _stepped(conv: CausalConv2d, x: Tensor) -> Tensor:
     state, found = conv.start(len(x), GRID[1]), []
     for r in range(GRID[0]):
         conv.next_row(state)
-        found += [conv.step(x[:, :, r, c], c, state) for c in range(GRID[1])]
+        found += [state.step(x[:, :, r, c], c) for c in range(GRID[1])]
     return torch.stack(found, dim=2)
 
 
@@ -43,15 +43,16 @@ def test_gated_residual_steps_equal_the_whole_with_condition_and_auxiliary() -> 
     point = GatedResidual(4, 6, (1, 1), dropout=0.5, auxiliary=3).eval()
     x, auxiliary, condition = (torch.randn(2, c, *GRID) for c in (4, 3, 2))
     whole, mixed = block(x, condition=condition), point(x, auxiliary)
-    state, mixing = block.start(2, GRID[1]), point.mixing()
+    state, mixing = block.start(2, GRID[1]), point.mixing(2)
     with torch.no_grad():
         for again in range(2):  # the second time in the memory of the first
             state.reset()
             for r in range(GRID[0]):
-                block.next_row(state, condition[:, :, r].transpose(1, 2).flatten(0, 1))
+                block.next_row(state, condition[:, :, r].permute(2, 0, 1).flatten(0, 1))
                 for c in range(GRID[1]):
-                    assert block.step(x[:, :, r, c], c, state).allclose(whole[:, :, r, c], atol=1e-5), again
-                    assert mixing(x[:, :, r, c], auxiliary[:, :, r, c]).allclose(mixed[:, :, r, c], atol=1e-5)
+                    assert state.step(x[:, :, r, c], c).allclose(whole[:, :, r, c], atol=1e-5), again
+                    activated = nn.functional.elu(torch.cat([x[:, :, r, c], auxiliary[:, :, r, c]], dim=1))
+                    assert mixing(x[:, :, r, c], activated).allclose(mixed[:, :, r, c], atol=1e-5)
 
 
 def test_causal_attention_is_the_textbook_formula_and_steps_equal_it() -> None:
@@ -63,10 +64,15 @@ def test_causal_attention_is_the_textbook_formula_and_steps_equal_it() -> None:
     k, v = (t.unflatten(2, (2, 4)).transpose(1, 2) for t in attention.key_value(key.flatten(2).transpose(1, 2)).chunk(2, -1))
     scores = (q @ k.transpose(2, 3) / 2).masked_fill(torch.ones(20, 20).triu(1).bool(), -torch.inf)
     assert (scores.softmax(-1) @ v).transpose(1, 2).flatten(2).transpose(1, 2).allclose(whole, atol=1e-5)
-    state = attention.start(2, 20)
-    for i in range(20):
-        r, c = divmod(i, GRID[1])
-        assert attention.step(query[:, :, r, c], key[:, :, r, c], i, state).allclose(whole[:, :, i], atol=1e-5)
+    state, fixed = attention.start(2, 20), attention.start(2, 20)
+    place = Place.before_all(20, fixed.keys)
+    for again in range(2):  # the second time over the keys and values of the first
+        place.reset()
+        for i in range(20):
+            place.advance()
+            seen = query[:, :, i // GRID[1], i % GRID[1]], key[:, :, i // GRID[1], i % GRID[1]]
+            assert state.step(*seen, i).allclose(whole[:, :, i], atol=1e-5), again
+            assert fixed.step(*seen, place).allclose(whole[:, :, i], atol=1e-5), again
 
 
 def test_self_attention_starts_as_the_identity_and_sees_every_position() -> None:

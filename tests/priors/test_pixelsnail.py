@@ -1,10 +1,17 @@
 """PixelSNAIL and ancestral sampling: the laws of a prior, and draws that depend on their own seed alone."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from labelmint.contracts import ContractError, check_prior
 from labelmint.priors.ancestral import AncestralSampler, uniforms
+from labelmint.priors.graphed import FixedPrior, RowSampler
 from labelmint.priors.pixelsnail import PixelSNAIL, PixelSNAILConfig
 from labelmint.types import LayoutBatch
 
@@ -33,6 +40,90 @@ def prior(conditional: bool, stack: int = 2, kernel: tuple[int, int] = (3, 5)) -
 @pytest.mark.parametrize(("conditional", "stack", "kernel"), [(True, 2, (3, 5)), (False, 1, (2, 3)), (True, 1, (5, 5))])
 def test_it_keeps_the_laws_of_a_prior(conditional: bool, stack: int, kernel: tuple[int, int]) -> None:
     check_prior(prior(conditional, stack, kernel), LAYOUTS if conditional else None)
+
+
+def fixed(made: PixelSNAIL) -> SimpleNamespace:
+    """The same prior, stepping at fixed addresses."""
+    return SimpleNamespace(
+        codebook_size=7, grid=made.grid, prepare=made.prepare, logits=made.logits, start=made.start_fixed, step=made.step
+    )
+
+
+@pytest.mark.parametrize(("conditional", "stack", "kernel"), [(True, 2, (3, 5)), (False, 1, (2, 3))])
+def test_steps_at_fixed_addresses_keep_the_laws_too(conditional: bool, stack: int, kernel: tuple[int, int]) -> None:
+    made = prior(conditional, stack, kernel)
+    assert isinstance(made, FixedPrior)
+    check_prior(fixed(made), LAYOUTS if conditional else None)
+
+
+def test_steps_at_fixed_addresses_are_the_same_operations_in_every_row() -> None:
+    made, calls = prior(True), []
+    state, token = made.start_fixed(2, made.prepare(LAYOUTS)), torch.full((2,), 7)
+    for _ in range(8):
+        with Addresses() as seen:
+            for _ in range(3):
+                made.step(token, state)
+        calls.append(seen.calls)
+    assert len(calls[0]) > 60
+    assert all(row == calls[0] for row in calls)
+
+
+class Addresses(TorchDispatchMode):
+    """Every operation with the addresses of those of its tensors that were there before it began, and its numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[tuple[Any, ...]] = []
+        self._made: list[Tensor] = []  # kept, so that their addresses are not given out again
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        before = {one.untyped_storage().data_ptr() for one in self._made}
+        found = [
+            (tuple(one.shape), None if one.untyped_storage().data_ptr() in before else one.data_ptr())
+            if isinstance(one, Tensor)
+            else one
+            for one in tree_leaves((args, kwargs))
+        ]
+        self.calls.append((str(func), *found))
+        out = func(*args, **(kwargs or {}))
+        known = {one.untyped_storage().data_ptr() for one in tree_leaves((args, kwargs)) if isinstance(one, Tensor)}
+        self._made += [
+            one for one in tree_leaves(out) if isinstance(one, Tensor) and one.untyped_storage().data_ptr() not in known
+        ]
+        return out
+
+
+def test_rows_draw_the_same_tokens_as_single_steps_in_memory_that_is_used_again() -> None:
+    made, device = prior(True), torch.device("cpu")
+    rows, sampler = RowSampler(made, 2, device), AncestralSampler(made)
+    for seed in range(3):
+        condition = made.prepare(LayoutBatch(LAYOUTS.ids.roll(seed, 1)))
+        numbers = uniforms([(seed, 0), (seed, 1)], "image", 24)
+        assert rows.draw(condition, numbers, 3.0).view(2, 8, 3).equal(sampler.draw(condition, numbers, 3.0, device))
+
+
+@pytest.mark.gpu
+def test_a_recorded_row_draws_the_tokens_of_single_steps() -> None:
+    made, device = prior(True).to("cuda"), torch.device("cuda")
+    sampler, layouts = AncestralSampler(made), LayoutBatch(LAYOUTS.ids.to(device))
+    for seed in range(3):
+        condition = made.prepare(LayoutBatch(layouts.ids.roll(seed, 1)))
+        numbers = uniforms([(seed, 0), (seed, 1)], "image", 24)
+        single = sampler._step_by_step(condition, numbers.to(device), 3.0).view(2, 8, 3)
+        assert sampler.draw(condition, numbers, 3.0, device).equal(single)
+    check_prior(made, layouts)
+    check_prior(fixed(made), layouts)
+
+
+def test_in_bfloat16_logits_are_float32_and_near_those_of_float32() -> None:
+    made, half = prior(True), prior(True).to_bfloat16()
+    check_prior(half, LAYOUTS, tolerance=0.03)  # and step keeps to logits within the same bound, though both round
+    tokens = torch.randint(7, (2, 8, 3), generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        exact, rounded = made(tokens, LAYOUTS), half(tokens, LAYOUTS)
+    assert rounded.dtype == half.step(None, half.start(2, half.prepare(LAYOUTS))).dtype == torch.float32
+    assert 0 < (rounded - exact).abs().max() < 0.03 * exact.abs().max()
+    assert (rounded.softmax(1) - exact.softmax(1)).abs().sum(1).mean() / 2 < 0.01
 
 
 def test_another_layout_changes_the_logits_and_every_parameter_gets_a_finite_gradient() -> None:

@@ -91,7 +91,7 @@ class System:
     """Candidate i: of every five, one is a training image, one has the label of another, one has a label with a false corner."""
 
     system, digest, device, size, classes = "fake", "0123", torch.device("cpu"), (SIDE, SIDE), CLASSES
-    layout_temperature, has_layout_prior, geometry = 1.0, True, Geometry(size=(SIDE, SIDE))
+    layout_temperature, has_layout_prior, precision, geometry = 1.0, True, "32-true", Geometry(size=(SIDE, SIDE))
     config = SimpleNamespace(
         symbol_table=SymbolTable(((3, 0), (7, 0))), has_instances=True, image_channels=1, request=SimpleNamespace(group_by=None)
     )
@@ -99,6 +99,9 @@ class System:
     def __init__(self, path: Path, stop_at: int | None = None) -> None:
         self.path, self.stop_at = path, stop_at
         self.drawn: list[int] = []
+
+    def check_batch(self, batch_size: int) -> None:
+        """Any fits."""
 
     def sample_chunk(self, chunk: int, *, batch_size: int, **rest: Any) -> list[AnnotatedImage]:
         if chunk == self.stop_at:

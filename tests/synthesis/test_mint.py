@@ -28,12 +28,18 @@ class Fake:
     """A system whose sample i depends on (seed, i) alone; notes which chunks it drew and can be interrupted."""
 
     system, digest, device, size, classes = "fake", "0123", torch.device("cpu"), (16, 16), DIGIT_CLASSES
-    layout_temperature, path = 0.75, Path("no-run")
+    layout_temperature, path, precision = 0.75, Path("no-run"), "32-true"
     config = SimpleNamespace(symbol_table=SymbolTable(((0, 0),)), has_instances=False)
 
-    def __init__(self, *, own_layouts: bool = True, stop_at: int | None = None, digest: str = "0123") -> None:
+    def __init__(
+        self, *, own_layouts: bool = True, stop_at: int | None = None, digest: str = "0123", precision: str = "32-true"
+    ) -> None:
+        self.precision = precision
         self.has_layout_prior, self.stop_at, self.digest = own_layouts, stop_at, digest
         self.drawn: list[int] = []
+
+    def check_batch(self, batch_size: int) -> None:
+        """Any fits."""
 
     def sample_chunk(
         self, chunk: int, *, seed: int, batch_size: int, layouts: Any, per_layout: int, **rest: Any
@@ -141,6 +147,7 @@ def test_stopped_while_writing_nothing_appears_and_a_damaged_chunk_is_drawn_agai
         ({"temperature": 0.5}, "temperature 0.85, now it is 0.5"),
         ({"n": 11}, "n 10, now it is 11"),
         ({"system": Fake(digest="4567")}, "weights '0123', now it is '4567'"),
+        ({"system": Fake(precision="bf16-true")}, "precision '32-true', now it is 'bf16-true'"),
     ],
 )
 def test_a_resume_with_other_settings_is_refused_naming_the_difference(tmp_path: Path, change: dict[str, Any], said: str) -> None:
@@ -260,6 +267,14 @@ def test_counts_follow_instances_or_else_connected_pieces() -> None:
     assert count_pixels(Layout(label_map=labels), DIGIT_CLASSES) == {"background": 11, "0": 24, "ignore": 1}
     instances = np.where(labels == 1, 5, 0).astype(np.uint16)
     assert count_objects(Layout(label_map=labels, instances=instances), DIGIT_CLASSES) == {"0": 1}
+
+
+def test_the_precision_of_drawing_stands_in_settings_manifest_and_card(tmp_path: Path) -> None:
+    single, half = make(tmp_path / "single"), make(tmp_path / "half", Fake(precision="bf16-true"))
+    for out, precision in ((single, "32-true"), (half, "bf16-true")):
+        assert json.loads((out / "settings.json").read_text())["precision"] == precision
+        assert {row["precision"] for row in rows(out)} == {precision}
+        assert ("--precision bf16" in (out / "README.md").read_text()) == (precision == "bf16-true")
 
 
 @pytest.fixture

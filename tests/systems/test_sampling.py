@@ -8,7 +8,7 @@ import torch
 
 from labelmint.contracts import check_generator
 from labelmint.errors import InputError
-from labelmint.systems import SYSTEMS, TrainedSystem, catalogue, train
+from labelmint.systems import SYSTEMS, TrainedSystem, catalogue, load, train
 from labelmint.types import AnnotatedImage, LayoutBatch
 from tests.systems.conftest import TINY, digits
 
@@ -71,6 +71,23 @@ def test_varied_layouts_are_new_and_follow_the_sampling_law(trained: TrainedSyst
     assert not trained.classes.unknown(own.layout.label_map)
 
 
+def test_in_bfloat16_a_run_draws_its_own_samples_and_gives_single_precision_logits(trained: TrainedSystem) -> None:
+    half = load(trained.path, threads=1, precision="bf16")
+    assert (trained.precision, half.precision) == ("32-true", "bf16-true")
+    assert half.digest == trained.digest
+    whole, part = list(half.synthesize(6, batch_size=4)), list(half.synthesize(2, start=3, batch_size=4))
+    assert all(equal(a, b) for a, b in zip(part, whole[3:5], strict=True))
+    assert not all(equal(a, b) for a, b in zip(whole, trained.synthesize(6, batch_size=4), strict=True))
+    layouts = LayoutBatch(trained.training_layouts()[:2])
+    tokens = torch.zeros(2, *trained._parts.tokenizer.streams[0].grid, dtype=torch.long)
+    with torch.no_grad():
+        logits = half._parts.prior(tokens, layouts)
+        assert logits.dtype == torch.float32
+        assert (logits - trained._parts.prior(tokens, layouts)).abs().max() < 0.05 * logits.abs().max()
+    with pytest.raises(InputError, match="--precision 16: expected 32 or bf16"):
+        load(trained.path, precision="16")
+
+
 def test_the_layout_steers_the_image(trained: TrainedSystem) -> None:
     generator = trained._parts.generator()
     a, b = torch.zeros(1, 32, 32, dtype=torch.int16), torch.full((1, 32, 32), 5, dtype=torch.int16)
@@ -89,6 +106,12 @@ def test_numbers_out_of_range_are_refused(trained: TrainedSystem, options: dict[
 def test_temperatures_out_of_range_are_refused(trained: TrainedSystem, options: dict[str, float]) -> None:
     with pytest.raises(InputError, match="must be above 0"):
         list(trained.synthesize(1, **options))  # type: ignore[arg-type]
+
+
+def test_a_batch_that_memory_can_not_hold_is_refused_with_one_that_it_can(trained: TrainedSystem) -> None:
+    trained.check_batch(64)
+    with pytest.raises(InputError, match=r"GiB of memory, and .* are free; take --batch-size 256"):
+        trained.check_batch(1_000_000)
 
 
 def test_pre_msgnet_has_no_layout_prior_and_draws_from_the_training_layouts(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ __all__ = [
     "AsJson",
     "Data",
     "Device",
+    "DrawIn",
     "FormatIn",
     "GroupBy",
     "Ignore",
@@ -41,6 +42,12 @@ GroupBy: TypeAlias = Annotated[
 ]
 Device: TypeAlias = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 Threads: TypeAlias = Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores unless given.", show_default=False)]
+DrawIn: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--precision", metavar="P", help="32, or bf16: priors in bfloat16, faster where the processor has it; decides the bytes."
+    ),
+]
 Seed: TypeAlias = Annotated[int, typer.Option(min=0, help="Seed of every random draw.")]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from labelmint.cli.errors import interruptible
-from labelmint.cli.options import AsJson, Device, FormatIn, Seed, Threads, open_data
+from labelmint.cli.options import AsJson, Device, DrawIn, FormatIn, Seed, Threads, open_data
 from labelmint.cli.printing import print_json, quoted
 from labelmint.cli.progress import Progress
 
@@ -60,6 +60,7 @@ def synthesize(
     resume: Annotated[bool, typer.Option("--resume", help="Go on where a stopped command was.")] = False,
     device: Device = "auto",
     threads: Threads = None,
+    precision: DrawIn = "32",
     format_in: FormatIn = None,
     as_json: AsJson = False,
 ) -> None:
@@ -70,10 +71,14 @@ def synthesize(
     """
     from labelmint.synthesis import check_target, mint
     from labelmint.systems import load
+    from labelmint.systems.sampling_precision import bfloat16_is_slow
 
     check_target(out, n=n, format=format, resume=resume)
     given = open_data(layouts, format_in, "") if layouts is not None else None
-    system = load(run, device=device, threads=threads)
+    system = load(run, device=device, threads=threads, precision=precision)
+    if system.precision == "bf16-true" and bfloat16_is_slow(system.device, batch_size):
+        slow = f"bfloat16 is slower than float32 here with --batch-size {batch_size}; --precision 32 draws faster"
+        print(f"labelmint: warning: {slow}", file=sys.stderr, flush=True)
     doubts: list[str] = []
 
     def say(line: str) -> None:

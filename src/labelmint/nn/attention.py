@@ -13,6 +13,7 @@ References:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +21,7 @@ from torch.nn import functional
 
 from labelmint.nn.causal import Mixing
 
-__all__ = ["CausalAttention", "CausalAttentionState", "SelfAttention"]
+__all__ = ["CausalAttention", "CausalAttentionState", "Place", "SelfAttention"]
 
 
 class SelfAttention(nn.Module):
@@ -47,6 +48,33 @@ class SelfAttention(nn.Module):
         return torch.softmax(query @ key.transpose(1, 2) / self.width**0.5, dim=-1)
 
 
+class Place(NamedTuple):
+    """A position that stands in memory, so that a step is the same operations on the same tensors at every position.
+
+    Attributes:
+        number: the position, (1,).
+        hidden: added to every query's scores, (N,): 0 for the positions seen so far, this one included, -inf for the others.
+    """
+
+    number: Tensor
+    hidden: Tensor
+
+    @classmethod
+    def before_all(cls, positions: int, like: Tensor) -> Place:
+        """Before the first position; scores have the type of `like`."""
+        return cls(torch.zeros(1, dtype=torch.long, device=like.device), like.new_empty(positions)).reset()
+
+    def reset(self) -> Place:
+        """Before the first position again."""
+        self.number.fill_(-1)
+        self.hidden.fill_(-torch.inf)
+        return self
+
+    def advance(self) -> None:
+        """To the next position."""
+        self.hidden.index_fill_(0, self.number.add_(1), 0.0)
+
+
 @dataclass
 class CausalAttentionState:
     """Keys (B * heads, D, N) and values (B * heads, N, D) so far: as the two products read them, which is twice as fast on a CPU as
@@ -56,6 +84,24 @@ class CausalAttentionState:
     values: Tensor
     query: Mixing  # scaled by 1 / sqrt(D)
     key_value: Mixing
+
+    def step(self, query: Tensor, key: Tensor, position: int | Place) -> Tensor:
+        """(B, channels) at this position, given its inputs (B, C_q) and (B, C_k); positions come in order. A number reads only what has
+        been seen; a `Place` reads all N positions and weighs those to come with 0."""
+        batch, (items, depth, _) = len(query), self.keys.shape
+        keys, values = self.key_value(key).view(batch, 2, items // batch, depth).unbind(1)
+        queries = self.query(query).to(self.keys.dtype).view(items, 1, depth)
+        if isinstance(position, int):
+            self.keys.select(2, position).view_as(keys).copy_(keys)
+            self.values.select(1, position).view_as(values).copy_(values)
+            weights = torch.bmm(queries, self.keys.narrow(2, 0, position + 1)).softmax(dim=2)
+            found = torch.bmm(weights, self.values.narrow(1, 0, position + 1))
+        else:
+            self.keys.index_copy_(2, position.number, keys.reshape(items, depth, 1).to(self.keys.dtype))
+            self.values.index_copy_(1, position.number, values.reshape(items, 1, depth).to(self.values.dtype))
+            weights = torch.baddbmm(position.hidden, queries, self.keys).softmax(dim=2)
+            found = torch.bmm(weights, self.values)
+        return found.view(batch, -1).to(query.dtype)
 
 
 class CausalAttention(nn.Module):
@@ -89,13 +135,3 @@ class CausalAttention(nn.Module):
             Mixing(self.query.weight.t() * depth**-0.5, self.query.bias * depth**-0.5),
             Mixing(self.key_value.weight.t().contiguous(), self.key_value.bias),
         )  # fmt: skip
-
-    def step(self, query: Tensor, key: Tensor, position: int, state: CausalAttentionState) -> Tensor:
-        """(B, channels) at this position, given its inputs (B, C_q) and (B, C_k); positions come in order."""
-        items, depth, _ = state.keys.shape
-        keys, values = state.key_value(key).view(len(query), 2, self.heads, depth).unbind(1)
-        state.keys[:, :, position].view_as(keys).copy_(keys)
-        state.values[:, position].view_as(values).copy_(values)
-        queries = state.query(query).to(state.keys.dtype).view(items, 1, depth)
-        weights = torch.bmm(queries, state.keys[:, :, : position + 1]).softmax(dim=2)
-        return torch.bmm(weights, state.values[:, : position + 1]).view(len(query), self.channels).to(query.dtype)

@@ -32,9 +32,9 @@ class Mixing(NamedTuple):
     weight: Tensor
     bias: Tensor
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def __call__(self, x: Tensor, out: Tensor | None = None) -> Tensor:
         """(B, C_in) -> (B, C_out)."""
-        return torch.addmm(self.bias, x, self.weight)
+        return torch.addmm(self.bias, x, self.weight, out=out)
 
 
 @dataclass
@@ -44,7 +44,7 @@ class CausalConvState:
     Attributes:
         history: inputs of the rows above, (B, R - 1, w + 2P, C) with a border of zeros.
         current: inputs of this row so far, (B, P + w, C).
-        above: what bias and rows above contribute to this row, (B, w, C_out).
+        above: what bias and rows above contribute to this row, (w, B, C_out).
         upper_weight: (C_out, C, R - 1, columns), or for few positions ((R - 1) * columns * C, C_out). current_weight: ((P + 1) * C, C_out).
         slots, windows, bases: for each column, where its input goes, (B, C), what it sees of its row, (B, (P + 1) * C), and its part of
             `above`: views.
@@ -63,6 +63,15 @@ class CausalConvState:
         """Before the first row of other samples."""
         self.history.zero_()
         self.current.zero_()
+
+    def step(self, x: Tensor, column: int) -> Tensor:
+        """Output (B, C_out) at this column of the row, given the input (B, C_in) there; columns come in order, rows by `next_row`."""
+        self.slots[column].copy_(x)
+        return self.read(column)
+
+    def read(self, column: int, out: Tensor | None = None) -> Tensor:
+        """The same for an input that stands in its slot already; `out` takes the result."""
+        return torch.addmm(self.bases[column], self.windows[column], self.current_weight, out=out)
 
 
 class CausalConv2d(nn.Module):
@@ -100,7 +109,7 @@ class CausalConv2d(nn.Module):
         reach, (outputs, channels) = self.reach, self.weight.shape[:2]
         history = self.weight.new_zeros(batch_size, self.rows - 1, width + 2 * reach, channels)
         current = self.weight.new_zeros(batch_size, reach + width, channels)
-        above = self.weight.new_empty(batch_size, width, outputs)
+        above = self.weight.new_empty(width, batch_size, outputs)
         upper = self.weight[:, :, :-1].permute(0, 2, 3, 1).contiguous()
         few = batch_size * width <= _FEW
         return CausalConvState(
@@ -109,7 +118,7 @@ class CausalConv2d(nn.Module):
             current_weight=self.weight[:, :, -1, : reach + 1].permute(2, 1, 0).reshape(-1, outputs).contiguous(),
             slots=tuple(current[:, reach + column] for column in range(width)),
             windows=tuple(current[:, column : column + reach + 1].flatten(1) for column in range(width)),
-            bases=tuple(above[:, column] for column in range(width)),
+            bases=above.unbind(0),
         )  # fmt: skip
 
     def next_row(self, state: CausalConvState) -> None:
@@ -119,19 +128,14 @@ class CausalConv2d(nn.Module):
             return
         for row in range(self.rows - 2):
             state.history[:, row].copy_(state.history[:, row + 1])
-        width = state.above.shape[1]
+        width = len(state.above)
         state.history[:, -1, self.reach : self.reach + width].copy_(state.current[:, self.reach :])
         if state.upper_weight.dim() == 2:
-            seen = state.history.unfold(2, self.columns, 1).permute(0, 2, 1, 4, 3).reshape(-1, len(state.upper_weight))
+            seen = state.history.unfold(2, self.columns, 1).permute(2, 0, 1, 4, 3).reshape(-1, len(state.upper_weight))
             torch.addmm(self.bias, seen, state.upper_weight, out=state.above.flatten(0, 1))
         else:
             above = functional.conv2d(state.history.permute(0, 3, 1, 2), state.upper_weight, self.bias)
-            state.above.copy_(above[:, :, 0].transpose(1, 2))
-
-    def step(self, x: Tensor, column: int, state: CausalConvState) -> Tensor:
-        """Output (B, C_out) at this column of the row, given the input (B, C_in) there; columns come in order, rows by `next_row`."""
-        state.slots[column].copy_(x)
-        return torch.addmm(state.bases[column], state.windows[column], state.current_weight)
+            state.above.copy_(above[:, :, 0].permute(2, 0, 1))
 
     def mixing(self) -> Mixing:
         """The same as a matrix product, for a kernel of one position."""

@@ -17,7 +17,25 @@ from torch.nn import functional
 
 from labelmint.nn.causal import CausalConv2d, CausalConvState, Mixing
 
-__all__ = ["GatedMixing", "GatedResidual", "GatedResidualState", "ResidualStack"]
+__all__ = ["Gate", "GatedMixing", "GatedResidual", "GatedResidualState", "ResidualStack"]
+
+
+class Gate(NamedTuple):
+    """Memory for what a gate reads, (p, q), and views of both halves."""
+
+    both: Tensor
+    value: Tensor
+    openness: Tensor
+
+    @classmethod
+    def like(cls, weight: Tensor, batch_size: int) -> Gate:
+        """For the products with a weight (C_in, 2C)."""
+        both = weight.new_empty(batch_size, weight.shape[1])
+        return cls(both, *both.chunk(2, dim=1))
+
+    def added_to(self, x: Tensor, out: Tensor | None = None) -> Tensor:
+        """x + p * sigmoid(q), (B, C); q is lost. `out` takes the result."""
+        return torch.addcmul(x, self.value, self.openness.sigmoid_(), out=out)
 
 
 class GatedMixing(NamedTuple):
@@ -25,26 +43,35 @@ class GatedMixing(NamedTuple):
 
     first: Mixing
     second: Mixing
+    gate: Gate
 
-    def __call__(self, x: Tensor, auxiliary: Tensor | None = None) -> Tensor:
-        """(B, C) [and (B, C_a)] -> (B, C)."""
-        seen = x if auxiliary is None else torch.cat([x, auxiliary], dim=1)
-        gated = self.second(functional.elu_(self.first(functional.elu(seen))))
-        return functional.glu(gated, dim=1).add_(x)
+    def __call__(self, x: Tensor, activated: Tensor, out: Tensor | None = None) -> Tensor:
+        """(B, C), given x and what `first` reads, elu(x) or elu of x and the auxiliary input side by side; `out` takes the result."""
+        self.second(functional.elu_(self.first(activated)), out=self.gate.both)
+        return self.gate.added_to(x, out)
 
 
 @dataclass
 class GatedResidualState:
-    """States of the two convolutions, and the weights of the condition, (C_c, 2C), or None."""
+    """States of the two convolutions, memory for the gate, and the weights of the condition, (C_c, 2C), or None."""
 
     first: CausalConvState
     second: CausalConvState
+    gate: Gate
     condition_weight: Tensor | None
 
     def reset(self) -> None:
         """Before the first row of other samples."""
         self.first.reset()
         self.second.reset()
+
+    def step(self, x: Tensor, column: int, out: Tensor | None = None) -> Tensor:
+        """Output (B, C) at this column of the row, given the input there; `out` takes the result."""
+        functional.elu_(self.first.slots[column].copy_(x))
+        # The first convolution writes into the window of the second, and bias, rows above and condition are added by the products.
+        functional.elu_(self.first.read(column, out=self.second.slots[column]))
+        self.second.read(column, out=self.gate.both)
+        return self.gate.added_to(x, out)
 
 
 class GatedResidual(nn.Module):
@@ -83,32 +110,23 @@ class GatedResidual(nn.Module):
     def start(self, batch_size: int, width: int) -> GatedResidualState:
         """A state with no inputs yet, for a kernel of more than one position."""
         weight = None if self.from_condition is None else self.from_condition.weight[:, :, 0, 0].t().contiguous()
-        return GatedResidualState(self.first.start(batch_size, width), self.second.start(batch_size, width), weight)
+        first, second = self.first.start(batch_size, width), self.second.start(batch_size, width)
+        return GatedResidualState(first, second, Gate.like(second.current_weight, batch_size), weight)
 
     def next_row(self, state: GatedResidualState, condition: Tensor | None) -> None:
-        """Make ready for the row below, whose condition is (B * w, C_c)."""
+        """Make ready for the row below, whose condition is (w * B, C_c)."""
         self.first.next_row(state.first)
         self.second.next_row(state.second)
         if condition is not None and state.condition_weight is not None:
             state.second.above.flatten(0, 1).addmm_(condition, state.condition_weight)
 
-    def step(self, x: Tensor, column: int, state: GatedResidualState) -> Tensor:
-        """Output (B, C) at this column of the row, given the input there."""
-        first, second = state.first, state.second
-        functional.elu_(first.slots[column].copy_(x))
-        # The first convolution writes into the window of the second, and bias, rows above and condition are added by the products.
-        hidden = torch.addmm(first.bases[column], first.windows[column], first.current_weight, out=second.slots[column])
-        functional.elu_(hidden)
-        gated = torch.addmm(second.bases[column], second.windows[column], second.current_weight)
-        return functional.glu(gated, dim=1).add_(x)
-
-    def mixing(self) -> GatedMixing:
+    def mixing(self, batch_size: int) -> GatedMixing:
         """The same for single positions, for a kernel of one."""
-        first = self.first.mixing()
+        first, second = self.first.mixing(), self.second.mixing()
         if self.from_auxiliary is not None:
             other = self.from_auxiliary.mixing()
             first = Mixing(torch.cat([first.weight, other.weight]), first.bias + other.bias)
-        return GatedMixing(first, self.second.mixing())
+        return GatedMixing(first, second, Gate.like(second.weight, batch_size))
 
 
 class ResidualStack(nn.Module):

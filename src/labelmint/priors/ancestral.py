@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from labelmint.priors.graphed import FixedPrior, RowSampler, choose
 from labelmint.protocols import Condition, Prior, Seed, State
 
 __all__ = ["AncestralSampler", "uniforms"]
@@ -28,23 +29,32 @@ def uniforms(seeds: Sequence[Seed], stage: str, positions: int) -> Tensor:
 
 class AncestralSampler:
     """Draws tokens from a prior in evaluation mode, whose weights must not change any more: batches of one size share the memory of the
-    first and its copy of the weights."""
+    first and its copy of the weights. On a GPU a row is recorded once and replayed (`priors.graphed`), for priors that allow it; on a CPU
+    that gains nothing, and attention there reads no more than has been drawn."""
 
     def __init__(self, prior: Prior) -> None:
         self.prior = prior
         self._state: State = None
+        self._rows: RowSampler | None = None
 
     @torch.no_grad()
     def draw(self, condition: Condition, numbers: Tensor, temperature: float, device: torch.device) -> Tensor:
         """Tokens (B, h, w), given uniform numbers (B, h w); temperature > 0 divides the logits."""
-        prior, (batch, positions) = self.prior, numbers.shape
         numbers = numbers.to(device)
-        state = self._state = prior.start(batch, condition, self._state)
-        tokens = torch.empty(batch, positions, dtype=torch.long, device=device)
+        if device.type == "cuda" and isinstance(self.prior, FixedPrior):
+            if self._rows is None or self._rows.batch_size != len(numbers):
+                self._rows = RowSampler(self.prior, len(numbers), device)
+            tokens = self._rows.draw(condition, numbers, temperature)
+        else:
+            tokens = self._step_by_step(condition, numbers, temperature).clone()  # a tensor like any other
+        return tokens.view(len(tokens), *self.prior.grid)
+
+    @torch.inference_mode()
+    def _step_by_step(self, condition: Condition, numbers: Tensor, temperature: float) -> Tensor:
+        state = self._state = self.prior.start(len(numbers), condition, self._state)
+        tokens = torch.empty(numbers.shape, dtype=torch.long, device=numbers.device)
         previous: Tensor | None = None
-        for i in range(positions):
-            cumulative = torch.softmax(prior.step(previous, state).float() / temperature, dim=1).cumsum(dim=1)
-            drawn = torch.searchsorted(cumulative, numbers[:, i : i + 1] * cumulative[:, -1:], right=True)[:, 0]
-            previous = drawn.clamp_(max=prior.codebook_size - 1)
+        for i in range(numbers.shape[1]):
+            previous = choose(self.prior.step(previous, state), numbers[:, i : i + 1], temperature)
             tokens[:, i] = previous
-        return tokens.view(batch, *prior.grid)
+        return tokens

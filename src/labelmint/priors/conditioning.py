@@ -61,7 +61,7 @@ class LayoutCondition(nn.Module):
 
     def forward(self, layouts: LayoutBatch) -> Tensor:
         """Sees the layout as it is, never its instances."""
-        fractions = area_fractions(layouts.ids, self.cells, self.symbols)
+        fractions = area_fractions(layouts.ids, self.cells, self.symbols).to(self.embed.weight.dtype)
         features = self.stride(functional.elu(self.mix(self.embed(fractions))))
         for block in self.blocks:
             features = features + block(features)

@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from labelmint.nn.attention import CausalAttention, CausalAttentionState
+from labelmint.nn.attention import CausalAttention, CausalAttentionState, Place
 from labelmint.nn.causal import CausalConv2d, CausalConvState, Mixing
 from labelmint.nn.residual import GatedMixing, GatedResidual, GatedResidualState
 from labelmint.priors.conditioning import LayoutCondition
@@ -63,12 +63,36 @@ class PixelSNAILConfig(BaseModel):
         return self
 
 
+class _Seen(NamedTuple):
+    """What a block has at one column: [input | output of its residual blocks | background], and views of it."""
+
+    whole: Tensor
+    x: Tensor
+    out: Tensor
+    out_and_ground: Tensor
+
+
 class _BlockState(NamedTuple):
     residuals: list[GatedResidualState]
+    seen: tuple[_Seen, ...]  # of each column
+    grounds: Tensor  # the backgrounds in them, (w, B, C_g)
     key: GatedMixing
     query: GatedMixing
     attention: CausalAttentionState
     out: GatedMixing
+
+    def step(self, column: int, position: int | Place, out: Tensor | None) -> Tensor:
+        """Output (B, C), in `out` where it is given; the input stands in what the block has seen."""
+        seen = self.seen[column]
+        x = seen.x
+        for residual in self.residuals[:-1]:
+            x = residual.step(x, column)
+        x = self.residuals[-1].step(x, column, seen.out)
+        activated = functional.elu(seen.whole)
+        key = self.key(seen.whole, activated)
+        query = self.query(seen.out_and_ground, activated.narrow(1, x.shape[1], seen.out_and_ground.shape[1]))
+        found = self.attention.step(query, key, position)
+        return self.out(x, functional.elu_(torch.cat([x, found], dim=1)), out)
 
 
 class _Block(nn.Module):
@@ -99,20 +123,20 @@ class _Block(nn.Module):
 
     def start(self, batch_size: int, grid: tuple[int, int]) -> _BlockState:
         residuals = [residual.start(batch_size, grid[1]) for residual in self._residuals()]
-        attention = self.attention.start(batch_size, grid[0] * grid[1])
-        return _BlockState(residuals, self.key.mixing(), self.query.mixing(), attention, self.out.mixing())
+        key, query, out = (mixing.mixing(batch_size) for mixing in (self.key, self.query, self.out))
+        both, channels = key.first.weight.shape[0], key.first.weight.shape[0] - query.first.weight.shape[0]
+        seen = key.first.weight.new_zeros(grid[1], batch_size, both)
+        return _BlockState(
+            residuals,
+            tuple(_Seen(one, one[:, :channels], one[:, channels : 2 * channels], one[:, channels:]) for one in seen),
+            seen[:, :, 2 * channels :], key, query, self.attention.start(batch_size, grid[0] * grid[1]), out,
+        )  # fmt: skip
 
-    def next_row(self, state: _BlockState, condition: Tensor | None) -> None:
+    def next_row(self, state: _BlockState, background: Tensor, condition: Tensor | None) -> None:
+        """Make ready for the row below, given its background (w, 1, C_g) and condition (w * B, C_c)."""
+        state.grounds.copy_(background.expand_as(state.grounds))
         for residual, residual_state in zip(self._residuals(), state.residuals, strict=True):
             residual.next_row(residual_state, condition)
-
-    def step(self, x: Tensor, background: Tensor, column: int, position: int, state: _BlockState) -> Tensor:
-        out = x
-        for residual, residual_state in zip(self._residuals(), state.residuals, strict=True):
-            out = residual.step(out, column, residual_state)
-        key = state.key(torch.cat([x, out, background], dim=1))
-        query = state.query(torch.cat([out, background], dim=1))
-        return state.out(out, self.attention.step(query, key, position, state.attention))
 
     def _residuals(self) -> list[GatedResidual]:
         return cast(list[GatedResidual], list(self.residuals))
@@ -120,21 +144,49 @@ class _Block(nn.Module):
 
 @dataclass
 class _State:
-    """Of one batch: its tokens so far, its condition, and for the row that is drawn each column's background and input without the token
-    before it. Everything that a step reads or writes stays in its place."""
+    """Of one batch. Everything that a step reads or writes stays in its place, but for `position`, which says in which column it works.
+
+    Attributes:
+        position: the next one, counted from 0. place: the same in memory, where attention is to read all positions at every step.
+        row: the row that is drawn, (1,).
+        tokens: rows drawn so far, (B, h / stack + h, w), below h / stack rows of "nothing yet": so row r stands at h / stack + r, and the
+            row of the path before it, which lies over it, at r.
+        line: the row that is drawn, (B, w). places: its columns. nothing: "nothing yet", (B,).
+        condition: (h, w, B, C_c), or None.
+        backgrounds: (h, w, 1, C_g). bases: what the network's input has of each position, (h, w, 1, C).
+        entries: of each column, what its input is without the token before it, (w, B, C).
+    """
 
     position: int
-    tokens: Tensor  # (B, h w)
-    condition: Tensor | None  # (B, C_c, h, w)
-    background: Tensor  # (B, w, C_g)
-    entries: Tensor  # (B, w, C)
+    place: Place | None
+    row: Tensor
+    tokens: Tensor
+    line: Tensor
+    places: tuple[Tensor, ...]
+    nothing: Tensor
+    condition: Tensor | None
+    backgrounds: Tensor
+    bases: Tensor
+    entries: Tensor
     first: CausalConvState
     blocks: list[_BlockState]
     out: Mixing
 
+    def fits(self, batch_size: int, condition: Tensor | None, fixed: bool) -> bool:
+        """Whether other samples can take the memory of these."""
+        same_kind = (condition is None) == (self.condition is None) and fixed == (self.place is not None)
+        return same_kind and len(self.nothing) == batch_size
+
     def reset(self, condition: Tensor | None) -> _State:
-        """For other samples."""
-        self.position, self.condition = 0, condition
+        """For other samples, whose condition is (B, C_c, h, w)."""
+        self.position = 0
+        if self.place is not None:
+            self.place.reset()
+        self.row.fill_(-1)
+        self.tokens.copy_(self.nothing[:, None, None].expand_as(self.tokens))
+        self.line.copy_(self.nothing[:, None].expand_as(self.line))
+        if self.condition is not None and condition is not None:
+            self.condition.copy_(condition.permute(2, 3, 0, 1))
         self.first.reset()
         for block in self.blocks:
             for residual in block.residuals:
@@ -186,68 +238,102 @@ class PixelSNAIL(nn.Module):
     def logits(self, tokens: Tensor, condition: Tensor | None) -> Tensor:
         """(B, h, w) -> (B, K, h, w); position i sees only tokens before i."""
         flat = tokens.flatten(1)
-        background = self.background.expand(len(tokens), -1, -1, -1)
-        x = self.embed(self._delayed(flat, 1)).transpose(1, 2).unflatten(2, self.grid)
+        entries = self.embed(self._delayed(flat, 1)).transpose(1, 2).unflatten(2, self.grid)
         if self.embed_aligned is not None:
             aligned = self.embed_aligned(self._delayed(flat, self._half))
-            x = x + aligned.transpose(1, 2).unflatten(2, self.grid)
-        x = self.first(x + self.place(background))
+            entries = entries + aligned.transpose(1, 2).unflatten(2, self.grid)
+        logits: Tensor = self.out(self.features(entries, condition))
+        return logits
+
+    def features(self, entries: Tensor, condition: Tensor | None) -> Tensor:
+        """What the last layer reads, (B, C, h, w), given what enters at each position beside its place, (B, C, h, w)."""
+        background = self.background.expand(len(entries), -1, -1, -1)
+        x = self.first(entries + self.place(background))
         for block in self.blocks:
             x = block(x, background, condition)
-        logits: Tensor = self.out(functional.elu(x))
-        return logits
+        return self._last(functional.elu(x))
+
+    def to_bfloat16(self) -> PixelSNAIL:
+        """Weights in bfloat16, for drawing; those of the last layer stay as they are, so logits are float32."""
+        self.to(torch.bfloat16)
+        self.out.float()
+        return self
+
+    def _last(self, x: Tensor) -> Tensor:
+        """As the last layer reads it."""
+        return x if self.embed.weight.dtype == self.out.weight.dtype else x.to(self.out.weight.dtype)
 
     @torch.no_grad()
     def start(self, batch_size: int, condition: Tensor | None, reuse: _State | None = None) -> _State:
         """No token yet. Takes a copy of the weights, and memory for a batch, unless a state of as many samples is there to be used again;
         the weights must not have changed since that was made."""
-        if reuse is not None and len(reuse.tokens) == batch_size:
-            return reuse.reset(condition)
+        return self._start(batch_size, condition, reuse, fixed=False)
+
+    @torch.no_grad()
+    def start_fixed(self, batch_size: int, condition: Tensor | None, reuse: _State | None = None) -> _State:
+        """The same, for steps that are the same operations at the same addresses in every row, so that a row can be recorded
+        (`priors.graphed`). They take K for "nothing yet", and cost a little more, as attention reads all positions."""
+        return self._start(batch_size, condition, reuse, fixed=True)
+
+    def _start(self, batch_size: int, condition: Tensor | None, reuse: _State | None, fixed: bool) -> _State:
+        if reuse is None or not reuse.fits(batch_size, condition, fixed):
+            reuse = self._new_state(batch_size, condition, fixed)
+        return reuse.reset(condition)
+
+    def _new_state(self, batch_size: int, condition: Tensor | None, fixed: bool) -> _State:
         (height, width), like = self.grid, self.embed.weight
+        backgrounds = self.background.permute(1, 2, 0).unsqueeze(2).contiguous()
+        nothing = torch.full((batch_size,), self.codebook_size, device=like.device)
+        line = nothing[:, None].repeat(1, width)
+        blocks = [block.start(batch_size, self.grid) for block in self._blocks()]
         return _State(
-            0, torch.full((batch_size, height * width), self.codebook_size, device=like.device), condition,
-            background=like.new_empty(batch_size, width, len(self.background)), entries=like.new_empty(batch_size, width, like.shape[1]),
-            first=self.first.start(batch_size, width), blocks=[block.start(batch_size, self.grid) for block in self._blocks()],
-            out=self.out.mixing(),
+            position=0, place=Place.before_all(height * width, blocks[0].attention.keys) if fixed else None,
+            row=nothing.new_empty(1), tokens=nothing.new_empty(batch_size, height // self.stack + height, width),
+            line=line, places=line.unbind(1), nothing=nothing,
+            condition=None if condition is None else like.new_empty(height, width, batch_size, condition.shape[1]),
+            backgrounds=backgrounds, bases=functional.linear(backgrounds, self.place.weight[:, :, 0, 0], self.place.bias),
+            entries=like.new_empty(width, batch_size, like.shape[1]),
+            first=self.first.start(batch_size, width), blocks=blocks, out=self.out.mixing(),
         )  # fmt: skip
 
     @torch.no_grad()
     def step(self, previous: Tensor | None, state: _State) -> Tensor:
         """Logits (B, K) of the next position; equal to `logits` there."""
-        position = state.position
-        row, column = divmod(position, self.grid[1])
-        if previous is not None:
-            state.tokens[:, position - 1] = previous
-        if column == 0:
-            self._next_row(row, state)
-        x = state.entries[:, column]
-        x = x + (self.embed(previous) if previous is not None else self.embed.weight[self.codebook_size])
-        x = self.first.step(x, column, state.first)
-        background = state.background[:, column]
-        for block, block_state in zip(self._blocks(), state.blocks, strict=True):
-            x = block.step(x, background, column, position, block_state)
-        state.position += 1
-        return state.out(functional.elu_(x))
+        previous = state.nothing if previous is None else previous
+        state.places[state.position % self.grid[1] - 1].copy_(previous)
+        return state.out(self.step_features(functional.embedding(previous, self.embed.weight), state))
 
-    def _next_row(self, row: int, state: _State) -> None:
+    @torch.no_grad()
+    def step_features(self, entry: Tensor, state: _State) -> Tensor:
+        """`features` (B, C) of the next position, given what enters there (B, C); may be overwritten by the next step."""
+        column = state.position % self.grid[1]
+        if column == 0:
+            self._next_row(state)
+        if state.place is not None:
+            state.place.advance()
+        torch.add(state.entries[column], entry, out=state.first.slots[column])
+        position, targets = state.place or state.position, [block.seen[column].x for block in state.blocks]
+        x = state.first.read(column, out=targets[0])
+        for block, target in zip(state.blocks, [*targets[1:], None], strict=True):
+            x = block.step(column, position, target)
+        state.position += 1
+        return self._last(functional.elu_(x))
+
+    def _next_row(self, state: _State) -> None:
         """What is known of a row before its first token."""
-        width = self.grid[1]
-        background = self.background[:, row].t()
-        state.background.copy_(background.expand_as(state.background))
-        state.entries.copy_(
-            functional.linear(background, self.place.weight[:, :, 0, 0], self.place.bias).expand_as(state.entries)
-        )
-        if self.embed_aligned is not None:
-            first = row * width - self._half  # of the upper path's row that lies over this one
-            if first >= 0:
-                aligned = state.tokens[:, first : first + width]
-            else:
-                aligned = state.tokens.new_full((len(state.tokens), width), self.codebook_size)
-            state.entries.add_(self.embed_aligned(aligned))
+        half = self.grid[0] // self.stack
+        state.row.add_(1)
+        state.tokens.index_copy_(1, state.row + (half - 1), state.line[:, None])  # the row above, whose last token has just come
+        background, base = state.backgrounds.index_select(0, state.row)[0], state.bases.index_select(0, state.row)[0]
+        if self.embed_aligned is None:
+            state.entries.copy_(base.expand_as(state.entries))
+        else:
+            aligned = state.tokens.index_select(1, state.row)[:, 0].t()
+            torch.add(base, self.embed_aligned(aligned), out=state.entries)
         self.first.next_row(state.first)
-        condition = None if state.condition is None else state.condition[:, :, row].transpose(1, 2).flatten(0, 1)
+        condition = None if state.condition is None else state.condition.index_select(0, state.row)[0].flatten(0, 1)
         for block, block_state in zip(self._blocks(), state.blocks, strict=True):
-            block.next_row(block_state, condition)
+            block.next_row(block_state, background, condition)
 
     def _blocks(self) -> list[_Block]:
         return cast(list[_Block], list(self.blocks))

@@ -175,6 +175,7 @@ def mint(
         (warn or _warn)(line)
     if _is_complete(Path(out), order, format):
         return Path(out)
+    system.check_batch(batch_size)
     tell = report or (lambda event: None)
     if sieve is not None:
         sieve.prepare(system, data, tell)  # before anything long is drawn
@@ -253,7 +254,7 @@ def _facts(system: TrainedSystem) -> dict[str, Any]:
         "system": system.system,
         "weights": system.digest,
         "device": system.device.type,
-        "precision": "32-true",  # sampling never uses autocast
+        "precision": system.precision,
         "threads": torch.get_num_threads(),
     }
 

@@ -139,6 +139,7 @@ def card(
     rows = [f"| {name} | {objects.get(name, 0):,} | {100 * count / total:.2f} % |" for name, count in pixels.items()]
     given = f" --layouts DATA --per-layout {origin.per_layout}" if origin.layouts == "given" else ""
     given += " --vary" if origin.vary else ""
+    given += " --precision bf16" if origin.precision == "bf16-true" else ""
     again = "--filter off"
     if filtered:
         again = (

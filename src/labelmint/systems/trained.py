@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -14,17 +15,22 @@ from labelmint.datasets.geometry import Geometry
 from labelmint.errors import InputError
 from labelmint.layouts.empirical import EmpiricalLayouts
 from labelmint.layouts.varied import VariedLayouts
+from labelmint.priors.memory import state_bytes
+from labelmint.priors.pixelsnail import PixelSNAIL
 from labelmint.protocols import LayoutSource
 from labelmint.systems.catalogue import system_named
 from labelmint.systems.data import fit_layouts, fit_pairs
-from labelmint.systems.hardware import choose_device
+from labelmint.systems.hardware import available_memory, choose_device
 from labelmint.systems.parts import Facts, TwoStageParts
 from labelmint.systems.run_config import RunConfig, read_run_config
+from labelmint.systems.sampling_precision import named_precision, priors_in_bfloat16
 from labelmint.training.pairs import Pairs
 from labelmint.training.run import RunFolder
 from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet, LayoutBatch
 
 __all__ = ["TrainedSystem", "build_parts", "load"]
+
+_VALUES = 128  # a pixel, that decoding keeps at a time: two maps of 64 channels at full size, about
 
 
 class TrainedSystem:
@@ -37,10 +43,19 @@ class TrainedSystem:
         size: (H, W) of its images.
         digest: SHA-256 over the digests of its parts.
         device: where it draws.
+        precision: of its priors, "32-true" or "bf16-true".
     """
 
-    def __init__(self, path: Path, config: RunConfig, parts: TwoStageParts, digest: str, device: torch.device) -> None:
-        self.path, self.config, self.digest, self.device = path, config, digest, device
+    def __init__(
+        self,
+        path: Path,
+        config: RunConfig,
+        parts: TwoStageParts,
+        digest: str,
+        device: torch.device,
+        precision: str = "32-true",
+    ) -> None:
+        self.path, self.config, self.digest, self.device, self.precision = path, config, digest, device, precision
         self.classes: ClassSet = config.class_set
         self.size = config.request.size
         self._parts, self._generator = parts, parts.generator()
@@ -90,6 +105,22 @@ class TrainedSystem:
     def training_layouts(self) -> Tensor:
         """The layouts stored in the run, (N, H, W)."""
         return RunFolder(self.path).load_part("layouts")[0]["ids"]
+
+    def check_batch(self, batch_size: int) -> None:
+        """Raise InputError when batches of this size take more memory than there is, naming one that fits."""
+        priors = [cast(PixelSNAIL, one) for one in (self._parts.prior, self._parts.layout_prior) if one is not None]
+        available = available_memory(self.device)
+
+        def needed(items: int) -> int:
+            images = items * _VALUES * 4 * self.size[0] * self.size[1]
+            return sum(state_bytes(prior, items) for prior in priors) + images
+
+        if needed(batch_size) > available:
+            fitting = next((items for items in (256, 128, 64, 32, 16, 8, 4, 2, 1) if needed(items) <= available), 1)
+            raise InputError(
+                f"--batch-size {batch_size}: drawing as many at once takes {needed(batch_size) / 2**30:.1f} GiB of memory, and "
+                f"{available / 2**30:.1f} are free; take --batch-size {fitting}"
+            )
 
     def sample_chunk(
         self,
@@ -196,8 +227,19 @@ def build_parts(config: RunConfig) -> TwoStageParts:
         return system_named(config.request.system).build(config.request.settings, facts)
 
 
-def load(run: str | Path, *, device: str = "auto", threads: int | None = None) -> TrainedSystem:
-    """A trained system from its run folder; raises InputError when it is none, unfinished, newer, or damaged."""
+def load(run: str | Path, *, device: str = "auto", threads: int | None = None, precision: str = "32") -> TrainedSystem:
+    """A trained system from its run folder.
+
+    Arguments:
+        run: the folder.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        threads: of the CPU; those of the run unless given.
+        precision: in which it draws, "32" or "bf16": faster where the processor multiplies bfloat16 (`systems.sampling_precision`), and
+            other samples.
+
+    Raises InputError when it is none, unfinished, newer, or damaged, and for a device or precision that is not there.
+    """
+    chosen = named_precision(precision)
     folder = RunFolder(run)
     config = read_run_config(folder)
     where = choose_device(device)
@@ -218,4 +260,6 @@ def load(run: str | Path, *, device: str = "auto", threads: int | None = None) -
             ) from None
         module.to(where).eval()
         digest.update(about["sha256"].encode())
-    return TrainedSystem(folder.path, config, parts, digest.hexdigest(), where)
+    if chosen == "bf16-true":
+        priors_in_bfloat16(parts)
+    return TrainedSystem(folder.path, config, parts, digest.hexdigest(), where, chosen)

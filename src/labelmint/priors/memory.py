@@ -1,0 +1,43 @@
+"""How much memory drawing takes, before any is taken."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from labelmint.priors.pixelsnail import PixelSNAIL
+
+__all__ = ["state_bytes"]
+
+
+def state_bytes(prior: PixelSNAIL, batch_size: int) -> int:
+    """Of everything that a batch keeps between steps: inputs, keys, values, and the copy of the weights.
+
+    The state is made without its contents, by PyTorch's "meta" device, and its tensors are counted, each memory once.
+    """
+    empty = copy.deepcopy(prior).to("meta")
+    condition = None
+    if prior.condition is not None:
+        condition = torch.empty(
+            batch_size, prior.config.condition_channels, *prior.grid, device="meta", dtype=prior.embed.weight.dtype
+        )
+    stores = [one.untyped_storage() for one in _tensors(empty.start(batch_size, condition))]
+    return sum({store._cdata: store.nbytes() for store in stores}.values())
+
+
+def _tensors(part: Any) -> Iterator[Tensor]:
+    if isinstance(part, Tensor):
+        yield part
+    elif is_dataclass(part) and not isinstance(part, type):
+        for one in fields(part):
+            yield from _tensors(getattr(part, one.name))
+    elif isinstance(part, list | tuple):
+        for one in part:
+            yield from _tensors(one)
+    elif isinstance(part, nn.Module):
+        yield from part.parameters()
