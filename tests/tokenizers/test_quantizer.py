@@ -1,7 +1,10 @@
 """Quantizer: nearest entry, straight-through gradient, both updates, no dead codes."""
 
+import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from labelmint.tokenizers import quantizer as module
 from labelmint.tokenizers.quantizer import Quantizer
 
 
@@ -52,3 +55,41 @@ def test_evaluation_moves_nothing() -> None:
     before = {name: value.clone() for name, value in quantizer.state_dict().items()}
     quantizer(torch.randn(2, 2, 4, 4))
     assert all(value.equal(before[name]) for name, value in quantizer.state_dict().items())
+
+
+def integers(rows: int, width: int) -> torch.Tensor:
+    """Vectors whose distances are exact, and often equal."""
+    return torch.randint(-2, 3, (rows, width)).float()
+
+
+@pytest.mark.parametrize("rows", [1, 7, 64, 1000])
+def test_search_in_chunks_finds_the_first_of_the_nearest_entries(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    quantizer, flat = Quantizer(40, 3), integers(64, 3)
+    with torch.no_grad():
+        quantizer.codebook.copy_(integers(40, 3))
+    distances = (flat[:, None] - quantizer.codebook[None]).square().sum(2)
+    nearest = distances == distances.min(dim=1, keepdim=True).values
+    assert int((nearest.sum(1) > 1).sum()) > 10, "no ties to decide"
+    monkeypatch.setattr(module, "_SEARCH_BYTES", 4 * 40 * rows)
+    assert quantizer.nearest(flat).equal(nearest.float().argmax(dim=1))
+
+
+class _Largest(TorchDispatchMode):
+    """Notes the largest result of an operation, in bytes."""
+
+    largest = 0
+
+    def __torch_dispatch__(self, function, types, arguments=(), named=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN204
+        result = function(*arguments, **(named or {}))
+        if isinstance(result, torch.Tensor):
+            self.largest = max(self.largest, result.untyped_storage().nbytes())
+        return result
+
+
+def test_a_large_codebook_never_meets_a_large_batch_in_one_table() -> None:
+    quantizer = Quantizer(16_384, 2).train()
+    with _Largest() as seen, torch.no_grad():
+        quantizer(torch.randn(8, 2, 16, 16))
+    assert 0 < seen.largest <= 64 << 20
+    assert 4 * 16_384 * 8 * 256 > 64 << 20

@@ -50,3 +50,14 @@ def test_the_fixed_view_is_the_middle_and_the_variance_that_of_numpy() -> None:
     np.testing.assert_array_equal(made.fixed(1, 1).layouts.ids[0].numpy(), made.ids[1][2:10, 4:12])
     expected = np.var(np.stack(made.images).astype(float) / 127.5 - 1)
     assert made.variance == pytest.approx(expected)
+
+
+def test_a_batch_of_still_pairs_is_their_fixed_views() -> None:
+    moving = pairs()
+    made = Pairs(moving.images, moving.ids, Geometry(size=(12, 16)), 0)
+    assert made.still
+    assert not any(other.still for other in (moving, made.showing(0.5), Pairs(made.images, made.ids, Geometry(size=(8, 16)), 0)))
+    assert not Pairs(made.images, made.ids, Geometry(size=(12, 16), augment=frozenset({"flips"})), 0).still
+    for step in (0, 7):
+        fixed = torch.cat([made.fixed(item, 1).image for item in made.items(step, 4)])
+        assert made.batch(step, 4).image.equal(fixed)

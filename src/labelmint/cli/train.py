@@ -110,6 +110,9 @@ def _plan_text(plan: dict[str, Any]) -> str:
     lines = ["configuration"]
     lines += [f"  {key} = {value}" for key, value in _flat(plan["configuration"])]
     lines += ["stages", table(heads, rows)]
+    parts = [f"{s['name']} in {s['accumulate']} parts" for s in plan["stages"] if s["accumulate"] > 1]
+    if parts:
+        lines.append(f"batches are computed one part after the other: {', '.join(parts)}")
     lines.append(f"expected: {duration(plan['seconds'])}, {plan['bytes'] / 2**30:.1f} GiB of memory; nothing was written")
     return "\n".join(lines)
 

@@ -86,6 +86,10 @@ class Geometry:
             image, ids = np.rot90(image, quarters), np.rot90(ids, quarters)
         return image, ids
 
+    def still(self, ids: Array) -> bool:
+        """Whether every view of a fitted image with this map is the same."""
+        return not self.augment and ids.shape == self.size
+
     def center(self, image: Array, ids: Array) -> tuple[Array, Array]:
         """The middle of a fitted image and its map."""
         top, left = ((have - want) // 2 for have, want in zip(ids.shape, self.size, strict=True))

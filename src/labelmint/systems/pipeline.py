@@ -82,10 +82,14 @@ def train(
     check_batches(request.settings, fabric.world_size)
     modules = build_parts(config)
     if not all(run.finished(stage.name) for stage in modules.stages()):
+        available = available_memory(fabric.device)
         needs = make_plan(
-            modules, config, views=prepared.training.views, data_bytes=prepared.bytes, device=fabric.device, timed=False
-        )
-        check_memory(needs, available_memory(fabric.device))
+            modules, config, views=prepared.training.views, data_bytes=prepared.bytes, device=fabric.device, timed=False,
+            available=None if stored else available,
+        )  # fmt: skip
+        check_memory(needs, available)
+        accumulate = fabric.broadcast(needs.accumulate) if fabric.world_size > 1 else needs.accumulate
+        config = config.model_copy(update={"accumulate": accumulate})
     if fabric.global_rank == 0 and config != stored:
         run.path.mkdir(parents=True, exist_ok=True)
         write_json(run.path / "config.json", config.model_dump(mode="json"))
@@ -112,10 +116,12 @@ def plan(data: DataSet | str | Path, *, system: str | None = None, preset: str =
     prepared = _prepared(source, request, force, None, report or (lambda event: None))
     config = _config(source, request, prepared, hardware, None)
     where = torch.device(hardware.device)
+    available = available_memory(where)
     made = make_plan(
-        build_parts(config), config, views=prepared.training.views, data_bytes=prepared.bytes, device=where, timed=True
-    )
-    check_memory(made, available_memory(where))
+        build_parts(config), config, views=prepared.training.views, data_bytes=prepared.bytes, device=where, timed=True,
+        available=available,
+    )  # fmt: skip
+    check_memory(made, available)
     return made
 
 
@@ -160,6 +166,7 @@ def _config(data: DataSet, request: Request, prepared: Prepared, hardware: Hardw
         device=hardware.device.partition(":")[0],
         precision=hardware.precision,
         threads=hardware.threads,
+        accumulate=stored.accumulate if stored else {},
     )
 
 
@@ -181,6 +188,7 @@ def _train_stages(
             shares = [getattr(config.request.settings, later.name).share for later in stages[place:]]
             seconds = left * shares[0] / sum(shares) if left is not None else None
             section = getattr(config.request.settings, stage.name)
+            section = section.model_copy(update={"accumulate": config.accumulate.get(stage.name, section.accumulate)})
             if stage.tokenize is None:
                 about = train_tokenizer(fabric, run, stage.module, prepared.training, prepared.validation, section, seconds, tell)
             else:

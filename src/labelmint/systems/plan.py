@@ -3,10 +3,13 @@
 Seconds and bytes are measured on one step of each stage on random data of the right shape: activations are counted by hooks on what
 autograd saves, for one item more, and scaled to the batch; time is that of a step at a small batch, scaled alike. Sizes above 128x128 are
 measured at about that size and scaled by their area, which leaves out that attention grows faster.
+
+A batch that does not fit in the free memory, with a quarter to spare for what no hook sees, is computed in as many parts as it takes.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,13 +32,16 @@ __all__ = ["Plan", "StagePlan", "check_memory", "make_plan"]
 
 BASE_BYTES = 450 << 20  # Python, PyTorch and its libraries
 COPIES = 6  # weights, gradient, two moments, average, best
+SPARE = 1.25  # buffers of convolutions and of the optimizer come on top
+MOST_PARTS = 16  # of a batch, unless more are asked for
 BATCH_MEASURED = 4
 MEASURED_PIXELS = 128 * 128
 
 
 @dataclass(frozen=True)
 class StagePlan:
-    """One stage: its name, parameters, tokens an image, steps, seconds, bytes at the peak, and the setting that shrinks them."""
+    """One stage: its name, parameters, tokens an image, steps, seconds, bytes at the peak, the setting that shrinks them, and the parts
+    in which a batch is computed."""
 
     name: str
     parameters: int
@@ -44,6 +50,7 @@ class StagePlan:
     seconds: float
     bytes: int
     setting: str
+    accumulate: int = 1
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,11 @@ class Plan:
         """Expected time in all, at most the time budget."""
         total = sum(stage.seconds for stage in self.stages)
         return min(total, 60 * self.max_minutes) if self.max_minutes else total
+
+    @property
+    def accumulate(self) -> dict[str, int]:
+        """Parts of a batch, of the stages that take more than one."""
+        return {stage.name: stage.accumulate for stage in self.stages if stage.accumulate > 1}
 
     @property
     def bytes(self) -> int:
@@ -84,8 +96,17 @@ def make_plan(
     data_bytes: int,
     device: torch.device,
     timed: bool,
+    available: int | None = None,
 ) -> Plan:
-    """Measure each stage's step on the device; `timed` = False leaves the seconds out (0), for the memory check alone."""
+    """Measure each stage's step on the device.
+
+    Arguments:
+        parts, config: what will be trained.
+        views: an epoch. data_bytes: that the pairs take.
+        device: to measure on.
+        timed: False leaves the seconds out (0), for the memory check alone.
+        available: bytes that a stage may take; None takes batches in the parts that `config` says.
+    """
     request, size = config.request, _measured_size(config.request)
     probe = config.model_copy(update={"request": _shrunken(request, size)})
     larger = request.size[0] * request.size[1] / (size[0] * size[1])
@@ -99,10 +120,25 @@ def make_plan(
         parameters = sum(p.numel() for p in spec.module.parameters())
         height, width = cast(Tokenizer, spec.module).streams[0].grid if spec.tokenize is None else cast(Prior, spec.module).grid
         one, two = _saved_bytes(step, 1), _saved_bytes(step, 2)  # the weights that are saved too count once
-        needed = 4 * COPIES * parameters + max(2 * one - two, 0) + int((two - one) * larger * section.batch_size)
+        fixed, an_item = 4 * COPIES * parameters + max(2 * one - two, 0), (two - one) * larger
+        if spec.tokenize is not None and device.type == "cpu" and not (request.crop or request.augment):
+            fixed += views * (2 * height * width + request.size[0] * request.size[1])  # tokens and layouts that are kept
+        accumulate = max(section.accumulate, config.accumulate.get(spec.name, 1))
+        if available is not None:
+            accumulate = max(accumulate, _parts_that_fit(fixed, an_item, section.batch_size, available))
+        needed = fixed + int(an_item * math.ceil(section.batch_size / accumulate))
         seconds = item * section.batch_size * steps
-        stages.append(StagePlan(spec.name, parameters, height * width, steps, seconds, needed, f"{spec.name}.batch_size"))
+        stages.append(
+            StagePlan(spec.name, parameters, height * width, steps, seconds, needed, f"{spec.name}.batch_size", accumulate)
+        )
     return Plan(config.model_dump(mode="json"), tuple(stages), data_bytes, request.max_minutes)
+
+
+def _parts_that_fit(fixed: int, an_item: float, batch_size: int, available: int) -> int:
+    """The fewest equal parts of a batch that fit in memory, or the most that are tried."""
+    most = min(MOST_PARTS, batch_size)
+    fitting = (n for n in range(1, most) if SPARE * (fixed + an_item * math.ceil(batch_size / n)) <= available)
+    return next(fitting, most)
 
 
 def _measured_size(request: Request) -> tuple[int, int]:

@@ -56,6 +56,7 @@ class RunConfig(BaseModel):
     device: str
     precision: str
     threads: int
+    accumulate: dict[str, int] = {}  # parts of a batch, by stage, where memory does not hold it whole
 
     @property
     def class_set(self) -> ClassSet:

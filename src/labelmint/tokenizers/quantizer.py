@@ -9,7 +9,8 @@ Two ways to learn the codebook:
   e_k = m_k / N_k; entries that (almost) nothing chooses are revived at a random vector of the batch. Without revival a quarter of a
   codebook of 256 stays in use.
 
-Both add the commitment term || z - sg(e) ||^2. The first batch that is seen in training lends the initial entries.
+Both add the commitment term || z - sg(e) ||^2. The first batch that is seen in training lends the initial entries. The search goes through
+the vectors in chunks, so that no table of all distances is ever built.
 
 References:
     Neural Discrete Representation Learning (van den Oord et al., 2017), https://arxiv.org/abs/1711.00937
@@ -24,6 +25,8 @@ from torch import Tensor, distributed, nn
 from torch.nn import functional
 
 __all__ = ["Quantized", "Quantizer"]
+
+_SEARCH_BYTES = 16 << 20  # of distances at once; more is not faster
 
 
 class Quantized(NamedTuple):
@@ -44,6 +47,9 @@ class Quantizer(nn.Module):
         update: "ema" or "loss", see above.
         decay: g of the moving average.
         revive_below: an entry whose moving count falls under this share of an even one is revived.
+
+    Attributes:
+        parts: forward passes in training that make up one batch: the moving averages see all of its vectors, after the last one.
     """
 
     counts: Tensor
@@ -60,6 +66,7 @@ class Quantizer(nn.Module):
     ) -> None:
         super().__init__()
         self.update, self.decay, self.revive_below = update, decay, revive_below
+        self.parts, self._seen = 1, list[tuple[Tensor, Tensor]]()
         self.codebook = nn.Parameter(
             torch.empty(codebook_size, code_dim).uniform_(-1 / codebook_size, 1 / codebook_size), requires_grad=update == "loss"
         )
@@ -81,16 +88,25 @@ class Quantizer(nn.Module):
         commitment = functional.mse_loss(flat, chosen.detach())
         codebook = functional.mse_loss(chosen, flat.detach()) if self.update == "loss" else commitment.new_zeros(())
         if self.training and self.update == "ema":
-            self._move(flat.detach(), tokens)
+            self._seen.append((flat.detach(), tokens))
+            if len(self._seen) >= self.parts:
+                vectors_seen, tokens_seen = (
+                    torch.cat(both) if len(both) > 1 else both[0] for both in zip(*self._seen, strict=True)
+                )
+                self._seen.clear()
+                self._move(vectors_seen, tokens_seen)
         through = flat + (chosen - flat).detach()
         shape = (z.shape[0], z.shape[2], z.shape[3])
         vectors = through.reshape(*shape, -1).permute(0, 3, 1, 2)
         return Quantized(vectors, tokens.reshape(shape), commitment, codebook)
 
+    @torch.no_grad()
     def nearest(self, flat: Tensor) -> Tensor:
-        """Index of the nearest entry for each row of (N, D); || z ||^2 is the same for all entries and left out."""
-        distances = self.codebook.square().sum(1) - 2 * flat @ self.codebook.t()
-        return distances.argmin(dim=1)
+        """Index of the nearest entry for each row of (N, D), the first of several; || z ||^2 is the same for all entries and left out."""
+        lengths, turned = self.codebook.square().sum(1), self.codebook.t()
+        rows = max(_SEARCH_BYTES // (lengths.element_size() * len(lengths)), 1)
+        found = [torch.addmm(lengths, chunk, turned, alpha=-2).argmin(dim=1) for chunk in flat.split(rows)]
+        return torch.cat(found) if len(found) > 1 else found[0]
 
     def lookup(self, tokens: Tensor) -> Tensor:
         """Tokens (B, h, w) -> their vectors (B, D, h, w)."""

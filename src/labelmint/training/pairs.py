@@ -25,6 +25,9 @@ class Draw(Protocol):
     def center(self, image: Array, ids: Array) -> tuple[Array, Array]:
         """The one fixed view at that size."""
 
+    def still(self, ids: Array) -> bool:
+        """Whether every view of the image with this map is that one."""
+
 
 class Pairs:
     """Images (H, W, C) uint8 with symbol maps (H, W), and how to view them.
@@ -56,9 +59,18 @@ class Pairs:
         mean = np.average(levels, weights=counts)
         return max(float(np.average((levels - mean) ** 2, weights=counts)) / 127.5**2, 1e-4)
 
+    @property
+    def still(self) -> bool:
+        """Whether a batch is `items` of it in their fixed views: nothing is cropped, augmented or shown more often."""
+        return self._showing is None and all(self.geometry.still(ids) for ids in self.ids)
+
+    def items(self, step: int, size: int) -> list[int]:
+        """Which pairs the batch of a step shows, by their place, but for those that are shown more often."""
+        return [self._item(step * size + k) for k in range(size)]
+
     def batch(self, step: int, size: int, rank: int = 0, world: int = 1) -> Batch:
         """The batch of a step: every world-th of its items from `rank` on."""
-        chosen = [self._item(step * size + k) for k in range(size)]
+        chosen = self.items(step, size)
         rngs = np.random.default_rng([self.seed, 1, step]).spawn(size)
         return _collate([self._view(rngs[k], chosen[k]) for k in range(rank, size, world)])
 

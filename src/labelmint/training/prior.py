@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
-from typing import TypeAlias
 
 import torch
 from lightning_fabric import Fabric
@@ -17,15 +15,15 @@ from torch import Tensor, nn
 
 from labelmint.errors import InputError
 from labelmint.objectives.likelihood import negative_log_likelihood
+from labelmint.training.accumulation import backward_in_parts
 from labelmint.training.clock import Report, learning_rate, stop_on_interrupt
 from labelmint.training.pairs import Pairs
 from labelmint.training.run import RunFolder
 from labelmint.training.stage import Stage, reseed
-from labelmint.types import Batch, LayoutBatch
+from labelmint.training.tokens import TokenBatches, Tokenize, tokenized
+from labelmint.types import LayoutBatch
 
 __all__ = ["PriorTraining", "Tokenize", "steps_of", "train_prior"]
-
-Tokenize: TypeAlias = Callable[[Batch], tuple[Tensor, LayoutBatch | None]]
 
 
 class PriorTraining(BaseModel):
@@ -36,6 +34,7 @@ class PriorTraining(BaseModel):
     epochs: float = Field(1000, gt=0, description="passes over the training pairs (over their area where they are cropped)")
     steps: int = Field(6000, ge=1, description="at most this many steps, whatever the epochs")
     batch_size: int = Field(32, ge=1)
+    accumulate: int = Field(1, ge=1, description="parts of a batch, one after the other; more take less memory")
     learning_rate: float = Field(1e-3, gt=0)
     weight_decay: float = Field(0.01, ge=0)
     token_noise: float = Field(0.05, ge=0, lt=1, description="share of the tokens read that are replaced by random ones")
@@ -63,7 +62,7 @@ def train_prior(
     Goes on from the run's checkpoint. Raises KeyboardInterrupt after saving when it was asked to stop.
     """
     optimizer = torch.optim.AdamW(
-        prior.parameters(), lr=config.learning_rate, betas=(0.9, 0.95), weight_decay=config.weight_decay
+        prior.parameters(), lr=config.learning_rate, betas=(0.9, 0.95), weight_decay=config.weight_decay, fused=True
     )
     steps = steps_of(config, training.views)
     stage = Stage(name, fabric, run, prior, optimizer, steps, seconds, report)
@@ -72,18 +71,26 @@ def train_prior(
     average = copy.deepcopy(prior).eval().requires_grad_(False)
     average.load_state_dict(stage.extra.setdefault("average", prior.state_dict()), strict=False)
     stage.extra["average"] = dict(average.named_parameters())
-    held_out = [_tokenized(tokenize, validation.fixed(first, 32), device) for first in range(0, min(len(validation), 512), 32)]
-    last: dict[str, float] = {}
     training = training.showing(config.shown)
+    batches = TokenBatches(tokenize, training, config.batch_size, steps, device, rank, world)
+    held_out = [tokenized(tokenize, validation.fixed(first, 32), device) for first in range(0, min(len(validation), 512), 32)]
+    last: dict[str, float] = {}
     with stop_on_interrupt() as asked_to_stop:
         while not stage.over(asked_to_stop()) and stage.facts.get("without_better", 0) < config.patience:
             reseed(training.seed, name, stage.step, rank)
             stage.set_learning_rate(learning_rate(config.learning_rate, stage.progress))
-            tokens, layouts = _tokenized(tokenize, training.batch(stage.step, config.batch_size, rank, world), device)
+            tokens, layouts = batches(stage.step)
             model.train()
-            loss = negative_log_likelihood(model, tokens, layouts, config.token_noise)
+
+            def nats(
+                part: slice, tokens: Tensor = tokens, layouts: LayoutBatch | None = layouts
+            ) -> tuple[Tensor, dict[str, Tensor]]:
+                seen = LayoutBatch(layouts.ids[part]) if layouts is not None else None
+                loss = negative_log_likelihood(model, tokens[part], seen, config.token_noise)
+                return loss, {"nats": loss}
+
             wrapped.zero_grad()
-            fabric.backward(loss)
+            terms = backward_in_parts(fabric, model, len(tokens), config.accumulate, nats)
             norm = fabric.clip_gradients(model, wrapped, max_norm=1.0, error_if_nonfinite=False)
             if norm is None or bool(norm.isfinite()):  # one overflow must not spoil the weights
                 wrapped.step()
@@ -94,7 +101,7 @@ def train_prior(
                 last = {"held_out_nats": stage.agreed(_judge(average, held_out))}
                 _keep_if_best(stage, average, last["held_out_nats"])
             if stage.step % 10 == 0 or stage.step % config.evaluate_every == 0:
-                stage.tell({"nats": float(loss.detach()), **last}, config.batch_size)
+                stage.tell({"nats": float(terms["nats"]), **last}, config.batch_size)
             stage.save_if_due()
     _keep_if_best(stage, average, stage.agreed(_judge(average, held_out)))
     if "best" not in stage.extra:
@@ -113,11 +120,6 @@ def train_prior(
 def steps_of(config: PriorTraining, views: int) -> int:
     """The step budget over a number of views an epoch."""
     return min(max(math.ceil(config.epochs * views / config.batch_size), 1), config.steps)
-
-
-def _tokenized(tokenize: Tokenize, batch: Batch, device: torch.device) -> tuple[Tensor, LayoutBatch | None]:
-    with torch.no_grad():
-        return tokenize(batch.to(device))
 
 
 @torch.no_grad()

@@ -94,7 +94,8 @@ class Stage:
                 self.extra.setdefault(first, {})[name] = value.to(next(iter(parameters.values())).device)
             elif kind == "optimizer":
                 parameter = parameters[name]
-                device = torch.device("cpu") if first == "step" else parameter.device
+                beside = first != "step" or self.optimizer.defaults.get("fused")  # others count their steps on the CPU
+                device = parameter.device if beside else torch.device("cpu")
                 self.optimizer.state[parameter][first] = value.to(device)
         self.step, self.facts = int(where["step"]), where["facts"]
         return float(where["elapsed"])

@@ -11,10 +11,13 @@ from torch import Tensor, nn
 
 from labelmint.objectives.reconstruction import vq_loss
 from labelmint.protocols import Tokenizer
+from labelmint.tokenizers.quantizer import Quantizer
+from labelmint.training.accumulation import backward_in_parts, slices
 from labelmint.training.clock import Report, learning_rate, stop_on_interrupt
 from labelmint.training.pairs import Pairs
 from labelmint.training.run import RunFolder
 from labelmint.training.stage import Stage, reseed
+from labelmint.types import Batch, LayoutBatch
 
 __all__ = ["TokenizerTraining", "codebook_use", "train_tokenizer"]
 
@@ -26,6 +29,7 @@ class TokenizerTraining(BaseModel):
 
     steps: int = Field(3000, ge=1, description="iterations")
     batch_size: int = Field(32, ge=1)
+    accumulate: int = Field(1, ge=1, description="parts of a batch, one after the other; more take less memory")
     learning_rate: float = Field(1e-3, gt=0)
     commitment: float = Field(0.25, ge=0, description="weight of the commitment loss")
     balance: float = Field(0.0, ge=0, le=1, description="1 counts every image relative to its own contrast, 0 all pixels alike")
@@ -48,21 +52,26 @@ def train_tokenizer(
 
     Goes on from the run's checkpoint. Raises KeyboardInterrupt after saving when it was asked to stop.
     """
-    optimizer = torch.optim.Adam([p for p in tokenizer.parameters() if p.requires_grad], lr=config.learning_rate)
+    optimizer = torch.optim.Adam([p for p in tokenizer.parameters() if p.requires_grad], lr=config.learning_rate, fused=True)
     stage = Stage("tokenizer", fabric, run, tokenizer, optimizer, config.steps, seconds, report)
     model, wrapped = fabric.setup(tokenizer, optimizer)
     variance, rank, world = training.variance, fabric.global_rank, fabric.world_size
     figures: dict[str, float] = {}
     training = training.showing(config.shown)
+    _set_parts(tokenizer, len(slices(config.batch_size // world, config.accumulate)))
     with stop_on_interrupt() as asked_to_stop:
         while not stage.over(asked_to_stop()):
             reseed(training.seed, "tokenizer", stage.step, rank)
             stage.set_learning_rate(learning_rate(config.learning_rate, stage.progress))
             batch = training.batch(stage.step, config.batch_size, rank, world).to(fabric.device)
             model.train()
-            loss, terms = vq_loss(model, batch, variance, config.commitment, config.balance)
+
+            def loss_of(part: slice, batch: Batch = batch) -> tuple[Tensor, dict[str, Tensor]]:
+                few = Batch(batch.image[part], LayoutBatch(batch.layouts.ids[part]))
+                return vq_loss(model, few, variance, config.commitment, config.balance)
+
             wrapped.zero_grad()
-            fabric.backward(loss)
+            terms = backward_in_parts(fabric, model, len(batch.image), config.accumulate, loss_of)
             wrapped.step()
             stage.step += 1
 
@@ -71,10 +80,18 @@ def train_tokenizer(
             if stage.step % 25 == 0 or stage.step % config.evaluate_every == 0:
                 stage.tell({**{name: float(term) for name, term in terms.items()}, **figures}, config.batch_size)
             stage.save_if_due()
+    _set_parts(tokenizer, 1)
     tokenizer.eval()
     figures = _held_out(tokenizer, validation, fabric.device)
     stage.tell(figures, config.batch_size)
     return {**figures, "steps": stage.step, "seconds": stage.clock.elapsed}
+
+
+def _set_parts(tokenizer: nn.Module, parts: int) -> None:
+    """A codebook that learns by moving averages sees a batch whole, after its last part."""
+    for module in tokenizer.modules():
+        if isinstance(module, Quantizer):
+            module.parts = parts
 
 
 @torch.no_grad()

@@ -1,0 +1,66 @@
+"""The plan's parts of a batch: as few as memory asks for, stored in the run, and kept when it goes on."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from labelmint.systems import TrainedSystem, pipeline, train
+from labelmint.systems.plan import SPARE, Plan, make_plan
+from labelmint.systems.trained import build_parts
+from labelmint.training import stage as stage_module
+from labelmint.training.clock import Event
+from tests.systems.conftest import TINY, digits
+
+FEW = TINY | {"tokenizer.steps": "8", "prior.epochs": "2", "layout_prior.epochs": "1"}
+
+
+def planned(trained: TrainedSystem, available: int | None) -> Plan:
+    return make_plan(
+        build_parts(trained.config), trained.config, views=40, data_bytes=0, device=torch.device("cpu"), timed=False,
+        available=available,
+    )  # fmt: skip
+
+
+def test_a_batch_that_does_not_fit_is_taken_in_as_few_parts_as_fit(trained: TrainedSystem) -> None:
+    whole = planned(trained, None)
+    assert whole.accumulate == {}
+    assert planned(trained, 1 << 40) == whole
+    worst = max(whole.stages, key=lambda stage: stage.bytes)
+    least = {stage.name: stage for stage in planned(trained, 1000).stages}[worst.name]
+    assert least.accumulate == 8  # no more than there are images
+    fewest = 1
+    for available in (worst.bytes, int(worst.bytes + SPARE * least.bytes) // 2):  # less each time, and never too little
+        fitted = {stage.name: stage for stage in planned(trained, available).stages}[worst.name]
+        assert fitted.accumulate > fewest
+        assert SPARE * fitted.bytes <= available
+        fewest = fitted.accumulate
+
+
+class _Killed(Exception):
+    pass
+
+
+def _dies(event: Event) -> None:
+    if event.stage == "prior" and event.step >= 4:
+        raise _Killed
+
+
+def test_parts_found_by_memory_are_stored_and_kept(
+    trained: TrainedSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = max(stage.bytes for stage in planned(trained, None).stages)
+    expected, run, free_memory = planned(trained, free).accumulate, tmp_path / "run", pipeline.available_memory
+    monkeypatch.setattr(stage_module, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr(pipeline, "available_memory", lambda device: free)
+    with pytest.raises(_Killed):
+        train(digits(), run, preset="tiny", settings=FEW, precision="32", threads=1, report=_dies)
+    stored = (run / "config.json").read_bytes()
+    assert json.loads(stored)["accumulate"] == expected != {}
+    monkeypatch.setattr(pipeline, "available_memory", free_memory)
+    again = train(digits(), run, preset="tiny", settings=FEW, precision="32", threads=1)
+    assert (run / "config.json").read_bytes() == stored
+    asked = FEW | {f"{name}.accumulate": str(parts) for name, parts in expected.items()}
+    never_killed = train(digits(), tmp_path / "asked", preset="tiny", settings=asked, precision="32", threads=1)
+    assert again.digest == never_killed.digest

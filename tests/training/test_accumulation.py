@@ -1,0 +1,107 @@
+"""A batch in parts: the gradient, the terms and the codebook are those of the whole."""
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from labelmint.objectives.likelihood import negative_log_likelihood
+from labelmint.objectives.reconstruction import vq_loss
+from labelmint.priors.pixelsnail import PixelSNAIL, PixelSNAILConfig
+from labelmint.tokenizers.dual_path import DualPathConfig
+from labelmint.tokenizers.vqvae import VQVAE
+from labelmint.training.accumulation import backward_in_parts, slices
+from labelmint.training.tokenizer import _set_parts
+from labelmint.types import Batch, LayoutBatch
+
+ITEMS = 7
+Terms = tuple[Tensor, dict[str, Tensor]]
+
+
+@pytest.mark.parametrize(("items", "parts"), [(7, 1), (7, 3), (7, 7), (7, 50), (32, 4)])
+def test_parts_cover_every_item_once_and_differ_by_one_at_most(items: int, parts: int) -> None:
+    chosen = slices(items, parts)
+    assert [item for part in chosen for item in range(items)[part]] == list(range(items))
+    sizes = {part.stop - part.start for part in chosen}
+    assert len(chosen) == min(items, parts)
+    assert max(sizes) - min(sizes) <= 1
+    assert min(sizes) > 0
+
+
+def fabric_and(module: nn.Module) -> tuple[Fabric, nn.Module]:
+    fabric = Fabric(accelerator="cpu", devices=1)
+    return fabric, fabric.setup(module)
+
+
+def gradients(module: nn.Module) -> dict[str, Tensor]:
+    taken = {name: p.grad.clone() for name, p in module.named_parameters() if p.grad is not None}
+    module.zero_grad()
+    return taken
+
+
+def assert_near(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+    assert found.keys() == expected.keys()
+    for name in expected:
+        scale = float(expected[name].abs().max()) + 1e-3
+        assert float((found[name] - expected[name]).abs().max()) < 1e-4 * scale, name
+
+
+@pytest.mark.parametrize("parts", [2, 3, 7])
+def test_a_prior_s_gradient_is_that_of_the_whole_batch(parts: int) -> None:
+    torch.manual_seed(0)
+    config = PixelSNAILConfig(
+        channels=8, residual_channels=8, blocks=1, residual_blocks=1, attention_channels=4, attention_heads=1, dropout=0.0
+    )
+    prior = PixelSNAIL(config, codebook_size=5, grid=(4, 4), symbols=3)
+    tokens, ids = torch.randint(5, (ITEMS, 4, 4)), torch.randint(3, (ITEMS, 8, 8))
+    whole = negative_log_likelihood(prior, tokens, LayoutBatch(ids))
+    whole.backward()
+    expected = gradients(prior)
+    fabric, model = fabric_and(prior)
+
+    def nats(part: slice) -> Terms:
+        loss = negative_log_likelihood(model, tokens[part], LayoutBatch(ids[part]))
+        return loss, {"nats": loss}
+
+    terms = backward_in_parts(fabric, model, ITEMS, parts, nats)
+    assert_near(gradients(prior), expected)
+    assert float(terms["nats"]) == pytest.approx(float(whole.detach()), rel=1e-5)
+    assert not terms["nats"].requires_grad
+
+
+@pytest.mark.parametrize("codebook", ["ema", "loss"])
+def test_a_tokenizer_s_gradient_and_codebook_are_those_of_the_whole_batch(codebook: str) -> None:
+    config = DualPathConfig(channels=8, residual_channels=4, residual_blocks=1, codebook_size=8, code_dim=4, codebook=codebook)  # type: ignore[arg-type]
+    images = torch.rand(2 * ITEMS, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    first, second = (Batch(few, LayoutBatch(torch.zeros(ITEMS, 16, 16, dtype=torch.uint8))) for few in images.split(ITEMS))
+    results = []
+    for parts in (1, 3):
+        torch.manual_seed(0)
+        tokenizer = VQVAE(config, 3, (16, 16)).train()
+        fabric, model = fabric_and(tokenizer)
+        vq_loss(model, first, 1.0, 0.25)  # lends the first entries
+        _set_parts(tokenizer, parts)
+
+        def loss_of(part: slice, model: nn.Module = model) -> Terms:
+            return vq_loss(model, Batch(second.image[part], LayoutBatch(second.layouts.ids[part])), 1.0, 0.25, 0.5)
+
+        torch.manual_seed(1)  # of revived entries
+        terms = backward_in_parts(fabric, model, ITEMS, parts, loss_of)
+        results.append((gradients(tokenizer), terms, {k: v.clone() for k, v in tokenizer.quantizer.state_dict().items()}))
+    (expected, terms, book), (found, its_terms, its_book) = results
+    assert_near(found, expected)
+    assert_near(its_terms, terms)
+    assert_near({k: v.float() for k, v in its_book.items()}, {k: v.float() for k, v in book.items()})
+
+
+def test_a_codebook_in_parts_moves_after_the_last_part_alone() -> None:
+    torch.manual_seed(0)
+    tokenizer = VQVAE(DualPathConfig(channels=8, residual_channels=4, codebook_size=8, code_dim=4), 3, (16, 16)).train()
+    image = torch.rand(2, 3, 16, 16)
+    tokenizer(image)
+    _set_parts(tokenizer, 2)
+    before = tokenizer.quantizer.codebook.clone()
+    tokenizer(image)
+    assert tokenizer.quantizer.codebook.equal(before)
+    tokenizer(image)
+    assert not tokenizer.quantizer.codebook.equal(before)

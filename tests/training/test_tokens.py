@@ -1,0 +1,71 @@
+"""Tokens of a step: kept or computed anew, they are the same."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from labelmint.datasets.geometry import Geometry
+from labelmint.training.pairs import Pairs
+from labelmint.training.tokens import TokenBatches
+from labelmint.types import Batch, LayoutBatch
+
+CPU = torch.device("cpu")
+
+
+class Counting:
+    """Tokens that tell their image, conditioned by its layout, and how many images were read."""
+
+    def __init__(self, conditioned: bool = True, factor: int = 1) -> None:
+        self.conditioned, self.factor, self.read = conditioned, factor, 0
+
+    def __call__(self, batch: Batch) -> tuple[Tensor, LayoutBatch | None]:
+        self.read += len(batch.image)
+        tokens = ((batch.image[:, 0, ::2, ::2] + 1) * 127.5).round().long() * self.factor
+        return tokens, LayoutBatch(batch.layouts.ids // 2) if self.conditioned else None
+
+
+def pairs(count: int = 70, size: tuple[int, int] = (8, 8), **geometry: object) -> Pairs:
+    rng = np.random.default_rng(0)
+    ids = [rng.integers(0, 200, (8, 8)).astype(np.uint8) for _ in range(count)]
+    return Pairs([i[..., None] for i in ids], ids, Geometry(size=size, **geometry), 3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("conditioned", "factor"), [(True, 1), (False, 1), (True, 1000)])
+def test_kept_tokens_are_those_of_the_batch_and_are_computed_once(conditioned: bool, factor: int) -> None:
+    counting, made = Counting(conditioned, factor), pairs()
+    batches = TokenBatches(counting, made, batch_size=16, steps=100, device=CPU)
+    assert counting.read == len(made)
+    for step in (0, 3, 4, 9, 30, 2):
+        tokens, layouts = batches(step)
+        expected, seen = Counting(conditioned, factor)(made.batch(step, 16))
+        assert tokens.equal(expected)
+        assert tokens.dtype == torch.int64
+        assert (layouts is None) == (not conditioned)
+        assert layouts is None or (seen is not None and layouts.ids.equal(seen.ids))
+    assert counting.read == len(made)
+
+
+def test_processes_share_kept_tokens_as_they_share_a_batch() -> None:
+    made = pairs()
+    whole = TokenBatches(Counting(), made, 6, 100, CPU)(5)[0]
+    for rank in range(2):
+        assert TokenBatches(Counting(), made, 6, 100, CPU, rank, 2)(5)[0].equal(whole[rank::2])
+
+
+@pytest.mark.parametrize(
+    ("made", "steps"),
+    [
+        (pairs(augment=frozenset({"flips"})), 100),
+        (pairs(size=(6, 6), crop=True), 100),
+        (pairs().showing(0.5), 100),
+        (pairs(), 8),  # less than two epochs
+    ],
+)
+def test_views_that_change_and_short_trainings_are_encoded_anew(made: Pairs, steps: int) -> None:
+    counting = Counting()
+    batches = TokenBatches(counting, made, batch_size=16, steps=steps, device=CPU)
+    assert counting.read == 0
+    for step in (0, 5):
+        assert batches(step)[0].equal(Counting()(made.batch(step, 16))[0])
+    assert counting.read == 32
