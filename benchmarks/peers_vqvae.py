@@ -172,7 +172,7 @@ def _our_step(module: nn.Module, image: Tensor, hardware: Hardware) -> Side:
     """As in `training.tokenizer`."""
     fabric = open_fabric(hardware)
     batch = Batch(image, LayoutBatch(torch.zeros(len(image), *image.shape[-2:], dtype=torch.long)))
-    optimizer = torch.optim.Adam([p for p in module.parameters() if p.requires_grad], lr=RATE)
+    optimizer = torch.optim.Adam([p for p in module.parameters() if p.requires_grad], lr=RATE, fused=True)
     model, wrapped = fabric.setup(module.train(), optimizer)
     variance = float(image.var())
 

@@ -157,11 +157,11 @@ def our_way(prior: PixelSNAIL, batch: int, repeat: int, dtype: torch.dtype) -> t
     condition = prior.prepare(layouts_for(prior, batch))
     assert condition is not None
     exact, prior = prior, prior if dtype == torch.float32 else made(prior.grid, prior.config.channels).to_bfloat16()
-    few, tokens = min(batch, 4), torch.randint(CODES, (min(batch, 4), height, width))
-    full = exact.logits(tokens, condition[:few]).flatten(2)
-    state, previous, largest = prior.start(few, condition[:few].to(dtype)), None, 0.0
+    few, tokens = min(batch, 4), torch.randint(CODES, (batch, height, width))
+    full = exact.logits(tokens[:few], condition[:few]).flatten(2)
+    state, previous, largest = prior.start(batch, condition.to(dtype)), None, 0.0
     for position in range(height * width):
-        largest = max(largest, float((prior.step(previous, state).float() - full[:, :, position]).abs().max()))
+        largest = max(largest, float((prior.step(previous, state)[:few].float() - full[:, :, position]).abs().max()))
         previous = tokens.flatten(1)[:, position]
     sampler, times = AncestralSampler(prior), []
     numbers = uniforms([(0, index) for index in range(batch)], "image", height * width)

@@ -5,7 +5,9 @@
 Runs the loops of `labelmint.training` themselves on random images, each stage in a process of its own, so that the memory at its peak
 is its own too. A step is what lies between two steps of the optimizer; seconds are the median. Where the time goes is read from as many
 more steps under PyTorch's profiler: its own overhead is not in the seconds. On a busy machine compare `cpu_seconds`, which do not count
-the time of others. The papers' presets fit most machines at a smaller batch:
+the time of others. The random images are not cropped or augmented
+unless told, so priors keep their tokens where they see each image at least twice, as in training. The papers' presets fit most machines
+at a smaller batch:
 
     python -m benchmarks.training --preset clevr-64 malaria --batch-size 2 --steps 1
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from hypothesis.extra import numpy as arrays
 from labelmint.contracts import ContractError, check_format, difference
 from labelmint.errors import InputError
 from labelmint.formats import read, write
+from labelmint.formats.files import write_each
 from labelmint.formats.painting import objects_from_instances, paint
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, Layout, LayoutObject
 
@@ -176,6 +179,24 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="COCO's own"):
         write([pair("a", painted(box(0, 0, 1, 1, area=3)))], tmp_path / "new", format="coco", classes=CLASSES)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_the_first_error_of_a_writer_is_not_lost_when_the_maker_fails_too() -> None:
+    def items() -> Iterable[int]:
+        yield 1
+        while not failed.is_set():
+            time.sleep(0.001)
+        raise ValueError("the maker's")
+
+    def write_one(item: int) -> None:
+        try:
+            raise OSError("the disk is full")
+        finally:
+            failed.set()
+
+    failed = threading.Event()
+    with pytest.raises(OSError, match="full"):
+        write_each(items(), write_one)
 
 
 @pytest.mark.parametrize("format", ["folder", "coco"])

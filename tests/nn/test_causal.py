@@ -23,8 +23,10 @@ def test_causal_convolution_sees_nothing_ahead_and_steps_equal_the_whole(kernel:
         moved = (conv(changed.view_as(x)).flatten(2) - whole).abs().amax(dim=(0, 1))
         assert moved[:position].sum() == 0
         assert moved[position] > 0
+    many = torch.randn(40, 3, *GRID)  # enough for the rows above to be a convolution, not a product
     with torch.no_grad():
         assert _stepped(conv, x).allclose(whole, atol=1e-5)
+        assert _stepped(conv, many).allclose(conv(many).flatten(2), atol=1e-5)
 
 
 def _stepped(conv: CausalConv2d, x: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ def rare() -> Pairs:
     ids = [np.zeros((120, 90), np.int16) for _ in range(10)]
     ids[3][100, 5] = 3
     ids[6][0], ids[7][119] = 7, 7
-    return Pairs([np.zeros((120, 90, 1), np.uint8)] * 10, ids, Geometry(size=(16, 16), crop=True), 0)
+    return Pairs([np.zeros((120, 90, 1), np.uint8)] * 10, ids, Geometry(size=(16, 16), crop=True), 0, {0: 0, 3: 30, 7: 70})
 
 
 def shares(pairs: Pairs) -> dict[int, float]:
@@ -39,6 +39,15 @@ def test_without_a_share_batches_are_as_they_were_and_with_one_they_depend_on_se
 def test_only_wanted_classes_are_shown_and_none_is_nothing() -> None:
     ids, rng = rare().ids, np.random.default_rng(0)
     for _ in range(20):
-        which, place = Showing(ids, [7]).choose(rng)
+        which, place = Showing(ids, {7: 7}).choose(rng)
         assert ids[which][place] == 7
-    assert not Showing(ids, [5])
+    assert not Showing(ids, {5: 5})
+
+
+def test_ids_of_one_class_count_as_one() -> None:
+    ids = [np.zeros((8, 8), np.uint8) for _ in range(3)]
+    ids[0][0, :4], ids[1][0, :2], ids[2][5, 5] = (1, 2, 3, 3), 2, 9
+    rng, showing = np.random.default_rng(0), Showing(ids, {1: 10, 2: 10, 3: 10, 9: 90})
+    found = [int(ids[which][place]) for which, place in (showing.choose(rng) for _ in range(400))]
+    assert found.count(9) / 400 == pytest.approx(0.5, abs=0.08)
+    assert {1, 2, 3, 9} == set(found)

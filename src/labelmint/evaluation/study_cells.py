@@ -114,7 +114,8 @@ def claim(folder: Path, request: Mapping[str, Any]) -> None:
         other = next((key for key in wanted if before.get(key) != wanted[key]), None)
         begun = any(path.name != "pairs.json" for path in (folder / "cells").rglob("*.*"))
         if other and begun:  # else the command before failed before it made anything
-            what = "the data have changed" if other == "data_sha256" else f"{other.replace('_', ' ')} differs"
+            known = {"data_sha256": "the data have changed", "study": "its arms were trained by another version of labelmint"}
+            what = known.get(other, f"{other.replace('_', ' ')} differs")
             raise InputError(f"{folder}: holds another study ({what}); give another --out, or remove it")
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: exists and is no study; give another --out")

@@ -226,7 +226,8 @@ def train_twin(folder: Path, config: RunConfig, prepared: Prepared, *, hardware:
         return tokenizer.to(hardware.device).eval()
     fabric = open_fabric(hardware)
     training, validation = (
-        Pairs(pairs.images, pairs.ids, pairs.geometry, config.request.seed) for pairs in (prepared.training, prepared.validation)
+        Pairs(pairs.images, pairs.ids, pairs.geometry, config.request.seed, pairs.class_of)
+        for pairs in (prepared.training, prepared.validation)
     )
     section = config.request.settings.tokenizer
     about = train_tokenizer(

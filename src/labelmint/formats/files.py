@@ -83,7 +83,7 @@ def write_text(path: Path, text: str) -> None:
 
 def write_each(items: Iterable[T], write: Callable[[T], None]) -> None:
     """Write every item, in threads while the next ones are made; few wait at any time, and the first error ends it."""
-    workers = min(os.cpu_count() or 1, _WRITERS)
+    workers = min(_cores(), _WRITERS)
     waiting: deque[Future[None]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         try:
@@ -93,9 +93,17 @@ def write_each(items: Iterable[T], write: Callable[[T], None]) -> None:
                 waiting.append(pool.submit(write, item))
             for one in waiting:
                 one.result()
-        except BaseException:
+        except BaseException as error:
             pool.shutdown(cancel_futures=True)
+            failed = next((one.exception() for one in waiting if not one.cancelled() and one.exception()), None)
+            if failed is not None and isinstance(error, Exception):
+                raise failed from None
             raise
+
+
+def _cores() -> int:
+    """That this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def check_name(name: str) -> None:

@@ -129,7 +129,7 @@ class CausalAttention(nn.Module):
     def start(self, batch_size: int, positions: int) -> CausalAttentionState:
         """Room for every key and value."""
         items, depth = batch_size * self.heads, self.channels // self.heads
-        like = self.query.weight.float() if self.query.weight.device.type == "cpu" else self.query.weight
+        like = self.query.weight if self.query.weight.device.type == "cuda" else self.query.weight.float()
         return CausalAttentionState(
             like.new_zeros(items, depth, positions), like.new_zeros(items, positions, depth),
             Mixing(self.query.weight.t() * depth**-0.5, self.query.bias * depth**-0.5),

@@ -75,7 +75,7 @@ class _Source:
     """Views of real pairs, or of synthetic ones."""
 
     def __init__(self, pairs: Pairs, foreground: Sequence[int]) -> None:
-        self.pairs, self.showing = pairs, Showing(pairs.ids, foreground)
+        self.pairs, self.showing = pairs, Showing(pairs.ids, {k: k for k in foreground})
 
     def view(self, rng: np.random.Generator) -> tuple[Array, Array]:
         which, around = int(rng.integers(len(self.pairs))), None

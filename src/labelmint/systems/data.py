@@ -138,8 +138,9 @@ def _assemble(
         digest.update(images[-1].tobytes())
         digest.update(ids[-1].tobytes())
     count = len(parts.training)
+    class_of = {k: class_id for k, (class_id, _) in enumerate(symbols.symbols) if class_id not in data.classes.ignore}
     return Prepared(
-        training=Pairs(images[:count], ids[:count], geometry, seed),
+        training=Pairs(images[:count], ids[:count], geometry, seed, class_of),
         validation=Pairs(images[count:], ids[count:], geometry, seed),
         symbols=symbols,
         has_instances=any(color > 0 for _, color in symbols.symbols),

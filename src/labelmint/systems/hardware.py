@@ -120,7 +120,8 @@ def _seconds(net: nn.Module, x: torch.Tensor, bfloat16: bool) -> float:
 def available_memory(device: torch.device) -> int:
     """Free bytes on the device; a very large number where nothing tells."""
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # by PyTorch, for what comes
+        return torch.cuda.mem_get_info(device)[0] + kept
     try:
         with open("/proc/meminfo", encoding="ascii") as file:  # noqa: PTH123
             fields = dict(line.split(":", 1) for line in file)
@@ -132,6 +133,9 @@ def available_memory(device: torch.device) -> int:
             limit = file.read().strip()
         with open("/sys/fs/cgroup/memory.current", encoding="ascii") as file:  # noqa: PTH123
             used = int(file.read())
+        with open("/sys/fs/cgroup/memory.stat", encoding="ascii") as file:  # noqa: PTH123
+            parts = dict(line.split() for line in file)
+        used -= int(parts.get("inactive_file", 0))  # read from files, and given up when there is need
         return min(free, int(limit) - used) if limit.isdecimal() else free
     except (OSError, ValueError):
         return free

@@ -90,6 +90,9 @@ def train(
         check_memory(needs, available)
         accumulate = fabric.broadcast(needs.accumulate) if fabric.world_size > 1 else needs.accumulate
         config = config.model_copy(update={"accumulate": accumulate})
+        for name, count in accumulate.items() if fabric.global_rank == 0 else ():
+            if count > getattr(request.settings, name).accumulate:  # as this much memory is free now: with more, other weights
+                tell(Event(name, 0, 1, message=f"memory does not hold a batch whole; it is computed in {count} parts"))
     if fabric.global_rank == 0 and config != stored:
         run.path.mkdir(parents=True, exist_ok=True)
         write_json(run.path / "config.json", config.model_dump(mode="json"))

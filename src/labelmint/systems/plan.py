@@ -122,7 +122,8 @@ def make_plan(
         one, two = _saved_bytes(step, 1), _saved_bytes(step, 2)  # the weights that are saved too count once
         fixed, an_item = 4 * COPIES * parameters + max(2 * one - two, 0), (two - one) * larger
         if spec.tokenize is not None and device.type == "cpu" and not (request.crop or request.augment):
-            fixed += views * (2 * height * width + request.size[0] * request.size[1])  # tokens and layouts that are kept
+            layouts = request.size[0] * request.size[1] if spec.name == "prior" else 0
+            fixed += views * (2 * height * width + layouts)  # tokens and layouts that are kept
         accumulate = max(section.accumulate, config.accumulate.get(spec.name, 1))
         if available is not None:
             accumulate = max(accumulate, _parts_that_fit(fixed, an_item, section.batch_size, available))

@@ -116,10 +116,15 @@ class TrainedSystem:
             return sum(state_bytes(prior, items) for prior in priors) + images
 
         if needed(batch_size) > available:
-            fitting = next((items for items in (256, 128, 64, 32, 16, 8, 4, 2, 1) if needed(items) <= available), 1)
+            fitting = next((items for items in (256, 128, 64, 32, 16, 8, 4, 2, 1) if needed(items) <= available), None)
+            mend = (
+                f"take --batch-size {fitting}"
+                if fitting
+                else "one sample does not fit either; free memory, or train a smaller preset"
+            )
             raise InputError(
                 f"--batch-size {batch_size}: drawing as many at once takes {needed(batch_size) / 2**30:.1f} GiB of memory, and "
-                f"{available / 2**30:.1f} are free; take --batch-size {fitting}"
+                f"{available / 2**30:.1f} are free; {mend}"
             )
 
     def sample_chunk(
@@ -146,9 +151,9 @@ class TrainedSystem:
             if not 0 < value < 100:
                 raise InputError(f"{name} must be above 0 (and below 100), got {value}")
         seeds = [(seed, chunk * batch_size + row) for row in range(batch_size)]
-        given = self._layout_source(layouts, per_layout, vary).sample(seeds, temperature=layout_temperature)
-        seen = self._parts.label_map.as_seen(given) if self._own_layouts is None or layouts is not None or vary else given
-        with torch.backends.cudnn.flags(allow_tf32=False):
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            given = self._layout_source(layouts, per_layout, vary).sample(seeds, temperature=layout_temperature)
+            seen = self._parts.label_map.as_seen(given) if self._own_layouts is None or layouts is not None or vary else given
             images = self._generator.sample(LayoutBatch(seen.ids.to(self.device)), seeds, temperature=temperature)
         pixels = ((images.float() + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
         ids = seen.ids.cpu().numpy()

@@ -9,7 +9,8 @@ Two ways to learn the codebook:
   e_k = m_k / N_k; entries that (almost) nothing chooses are revived at a random vector of the batch. Without revival a quarter of a
   codebook of 256 stays in use.
 
-Both add the commitment term || z - sg(e) ||^2. The first batch that is seen in training lends the initial entries. The search goes through
+Both add the commitment term || z - sg(e) ||^2. The first batch that is seen in training (of one
+in parts, its first part) lends the initial entries. The search goes through
 the vectors in chunks, so that no table of all distances is ever built.
 
 References:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -30,14 +30,16 @@ class Draw(Protocol):
 
 
 class Pairs:
-    """Images (H, W, C) uint8 with symbol maps (H, W), and how to view them.
+    """Images (H, W, C) uint8 with symbol maps (H, W), and how to view them; `class_of` says which symbols are of one class.
 
     A batch is a function of (seed, step) alone: an epoch is one permutation of the pairs, and each step has a random generator of
     its own. So a run that was stopped goes on as if it never had been.
     """
 
-    def __init__(self, images: Sequence[Array], ids: Sequence[Array], geometry: Draw, seed: int) -> None:
-        self.images, self.ids, self.geometry, self.seed = images, ids, geometry, seed
+    def __init__(
+        self, images: Sequence[Array], ids: Sequence[Array], geometry: Draw, seed: int, class_of: Mapping[int, int] | None = None
+    ) -> None:
+        self.images, self.ids, self.geometry, self.seed, self.class_of = images, ids, geometry, seed, class_of or {}
         self._shown = 0.0
         self._showing: Showing | None = None
 
@@ -75,14 +77,14 @@ class Pairs:
         return _collate([self._view(rngs[k], chosen[k]) for k in range(rank, size, world)])
 
     def showing(self, share: float) -> Pairs:
-        """The same pairs, of whose views a share is drawn to show each id as often as the others."""
-        pairs = Pairs(self.images, self.ids, self.geometry, self.seed)
-        pairs._shown, pairs._showing = share, Showing(self.ids) if share else None
+        """The same pairs, of whose views a share is drawn to show each class as often as the others."""
+        pairs = Pairs(self.images, self.ids, self.geometry, self.seed, self.class_of)
+        pairs._shown, pairs._showing = share, Showing(self.ids, self.class_of) if share else None
         return pairs
 
     def _view(self, rng: np.random.Generator, which: int) -> tuple[Array, Array]:
         around = None
-        if self._showing is not None and rng.random() < self._shown:
+        if self._showing and rng.random() < self._shown:
             which, around = self._showing.choose(rng)
         return self.geometry.draw(rng, self.images[which], self.ids[which], around)
 

@@ -1,11 +1,13 @@
 """Views that show each class as often as the others, so that what is rare is seen at all.
 
 P(class k) = 1 / number of classes that there are,   then a pair that shows k, then one of its pixels of k, evenly
+
+Several ids can be one class, as symbols that tell touching instances apart are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -19,23 +21,26 @@ class Showing:
 
     Arguments:
         ids: maps (H, W).
-        wanted: the ids to show; all that occur unless given. False when none of them occurs.
+        class_of: the class of each id that is to be shown. False when none of them occurs.
     """
 
-    def __init__(self, ids: Sequence[Array], wanted: Iterable[int] | None = None) -> None:
-        held: dict[int, list[int]] = {}
-        for place, one in enumerate(ids):
-            for k in np.unique(one):
-                held.setdefault(int(k), []).append(place)
+    def __init__(self, ids: Sequence[Array], class_of: Mapping[int, int]) -> None:
         self._ids = ids
-        self._held = held if wanted is None else {k: held[k] for k in wanted if k in held}
+        self._held: dict[int, list[tuple[int, tuple[int, ...]]]] = {}  # class -> (place of a pair that shows it, ids of it there)
+        for place, one in enumerate(ids):
+            found: dict[int, list[int]] = {}
+            for k in np.unique(one).tolist():
+                if k in class_of:
+                    found.setdefault(class_of[k], []).append(k)
+            for kind, its_ids in found.items():
+                self._held.setdefault(kind, []).append((place, tuple(its_ids)))
 
     def __bool__(self) -> bool:
         return bool(self._held)
 
     def choose(self, rng: np.random.Generator) -> tuple[int, tuple[int, int]]:
         """The place of a pair, and (row, column)."""
-        wanted = int(rng.choice(list(self._held)))
-        which = int(rng.choice(self._held[wanted]))
-        row, column = divmod(int(rng.choice(np.flatnonzero(self._ids[which] == wanted))), self._ids[which].shape[1])
+        pairs = self._held[int(rng.choice(list(self._held)))]
+        which, its_ids = pairs[int(rng.integers(len(pairs)))]
+        row, column = divmod(int(rng.choice(np.flatnonzero(np.isin(self._ids[which], its_ids)))), self._ids[which].shape[1])
         return which, (row, column)

@@ -53,7 +53,7 @@ class TokenBatches:
             return tokenized(self.tokenize, batch, self.device)
         tokens, ids = self.kept
         chosen = torch.tensor(self.pairs.items(step, self.batch_size)[self.rank :: self.world])
-        layouts = LayoutBatch(ids[chosen].to(self.device)) if ids is not None else None
+        layouts = LayoutBatch(ids[chosen].to(self.device).short()) if ids is not None else None
         return tokens[chosen].to(self.device).long(), layouts
 
     def _all(self) -> tuple[Tensor, Tensor | None]:
@@ -63,10 +63,13 @@ class TokenBatches:
             its_tokens, layouts = tokenized(self.tokenize, self.pairs.fixed(first, _AT_ONCE), self.device)
             tokens.append(_small(its_tokens.cpu()))
             if layouts is not None:
-                ids.append(layouts.ids.cpu())
+                ids.append(_small(layouts.ids.cpu()))
         return torch.cat(tokens), torch.cat(ids) if ids else None
 
 
-def _small(tokens: Tensor) -> Tensor:
-    """The same numbers in two bytes where they fit; `cat` widens where they do not everywhere."""
-    return tokens.to(torch.int16 if int(tokens.max()) < 1 << 15 else torch.int32)
+def _small(numbers: Tensor) -> Tensor:
+    """The same numbers in a byte or two where they fit; `cat` widens where they do not everywhere."""
+    highest, lowest = int(numbers.max()), int(numbers.min())
+    if highest < 1 << 8 and lowest >= 0:
+        return numbers.to(torch.uint8)
+    return numbers.to(torch.int16 if highest < 1 << 15 else torch.int32)
