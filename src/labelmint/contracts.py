@@ -15,10 +15,18 @@ from safetensors.torch import load as safetensors_load
 from safetensors.torch import save as safetensors_save
 from torch import Tensor, nn
 
-from labelmint.protocols import Condition, ImageGenerator, Prior, Seed, Tokenizer
+from labelmint.protocols import Condition, GroupedPrior, ImageGenerator, Prior, Seed, Tokenizer
 from labelmint.types import AnnotatedImage, Array, Batch, ClassSet, DataSet, LayoutBatch
 
-__all__ = ["ContractError", "check_format", "check_generator", "check_prior", "check_tokenizer", "difference"]
+__all__ = [
+    "ContractError",
+    "check_format",
+    "check_generator",
+    "check_grouped_prior",
+    "check_prior",
+    "check_tokenizer",
+    "difference",
+]
 
 
 class ContractError(AssertionError):
@@ -160,19 +168,32 @@ def check_prior(prior: Prior, layouts: LayoutBatch | None, batch_size: int = 2, 
         full = prior.logits(tokens, condition).flatten(2)
         _require(float(full.std()) > 0.1, "the logits hardly spread; check a prior after some training")
         _check_causality(prior, tokens, condition, full)
-        bound, state = tolerance * float(full.abs().max()), None
-        for _ in range(2):  # the second time in the memory of the first
-            state, previous = prior.start(batch_size, condition, state), None
-            for position in range(full.shape[2]):
-                error = float((prior.step(previous, state) - full[:, :, position]).abs().max())
-                _require(
-                    error <= bound, f"step differs from logits by {error:.2g} at position {position}; allowed is {bound:.2g}"
-                )
-                previous = tokens.flatten(1)[:, position]
-        if layouts is not None:
-            others = prior.prepare(LayoutBatch(layouts.ids.flip(1).roll(1, 2)))
-            moved = (prior.logits(tokens, others).flatten(2) - full).abs().max()
-            _require(float(moved) > bound, "other layouts leave the logits as they were")
+        _check_steps(prior, layouts, range(full.shape[2]), tokens, full, tolerance)
+
+
+def _check_steps(
+    prior: Prior | GroupedPrior,
+    layouts: LayoutBatch | None,
+    groups: Iterable[Any],
+    tokens: Tensor,
+    full: Tensor,
+    tolerance: float,
+) -> None:
+    """`step` is `logits` in a fresh state, and in the memory of one that drew other tokens for other layouts; these change the logits."""
+    bound, state, flat = tolerance * float(full.abs().max()), None, tokens.flatten(1)
+    others = None if layouts is None else LayoutBatch(layouts.ids.flip(1).roll(1, 2))
+    for shown, drawn in ((layouts, flat), (others, flat.flip(1)), (layouts, flat)):
+        state, previous = prior.start(len(tokens), prior.prepare(shown), state), None
+        for number, places in enumerate(groups):
+            error = float((prior.step(previous, state) - full[:, :, places]).abs().max())
+            _require(
+                drawn is not flat or error <= bound,
+                f"step differs from logits by {error:.2g} at step {number}; allowed is {bound:.2g}",
+            )
+            previous = drawn[:, places]
+    if layouts is not None:
+        moved = (prior.logits(tokens, prior.prepare(others)).flatten(2) - full).abs().max()
+        _require(float(moved) > bound, "other layouts leave the logits as they were")
 
 
 def _check_causality(prior: Prior, tokens: Tensor, condition: Condition, full: Tensor) -> None:
@@ -183,6 +204,34 @@ def _check_causality(prior: Prior, tokens: Tensor, condition: Condition, full: T
         moved = (prior.logits(changed.view_as(tokens), condition).flatten(2) - full).abs().amax(dim=(0, 1))
         _require(float(moved[: position + 1].max()) == 0, f"logits at or before position {position} see the token there")
         _require(float(moved[position + 1 :].max()) > 0, f"no logits after position {position} see the token there")
+
+
+def check_grouped_prior(prior: GroupedPrior, layouts: LayoutBatch | None, batch_size: int = 2, tolerance: float = 1e-5) -> None:
+    """The laws of a prior whose steps draw several tokens, or not in raster order; as `check_prior` has them, by the prior's own order."""
+    with torch.no_grad():
+        condition, count = prior.prepare(layouts), prior.grid[0] * prior.grid[1]
+        covered = prior.order.flatten().sort().values.cpu()
+        _require(torch.equal(covered, torch.arange(count)), f"the order does not hold each of {count} positions once")
+        generator = torch.Generator().manual_seed(0)
+        device = prior.step(None, prior.start(batch_size, condition)).device
+        tokens = torch.randint(prior.codebook_size, (batch_size, *prior.grid), generator=generator).to(device)
+        full = prior.logits(tokens, condition).flatten(2)
+        _require(float(full.std()) > 0.1, "the logits hardly spread; check a prior after some training")
+        _check_order(prior, tokens, condition, full)
+        _check_steps(prior, layouts, list(prior.order), tokens, full, tolerance)
+
+
+def _check_order(prior: GroupedPrior, tokens: Tensor, condition: Condition, full: Tensor) -> None:
+    steps = len(prior.order)
+    for step in sorted({0, 1, steps // 2, steps - 2, steps - 1} & set(range(steps))):
+        for position in prior.order[step].tolist():
+            changed = tokens.flatten(1).clone()
+            changed[:, position] = (changed[:, position] + 1) % prior.codebook_size
+            moved = (prior.logits(changed.view_as(tokens), condition).flatten(2) - full).abs().amax(dim=(0, 1))
+            seen = float(moved[prior.order[: step + 1]].max())
+            _require(seen == 0, f"logits of step {step} or one before it see its token at position {position}")
+            later = moved[prior.order[step + 1 :]]
+            _require(not later.numel() or float(later.max()) > 0, f"no step after {step} sees its token at position {position}")
 
 
 def check_generator(generator: ImageGenerator, layouts: LayoutBatch, image_channels: int) -> None:

@@ -2,7 +2,7 @@
 
 A token is drawn by inverting the distribution function, z_i = min { k : sum_{j <= k} softmax(logits / T)_j > u_i }, with one uniform
 number u_i a position. The numbers of a sample are drawn ahead from (seed, stage, index) alone, on the CPU, so a sample depends on
-neither its batch nor its device nor on how many are drawn.
+neither its batch nor its device nor on how many are drawn. A prior may draw several positions in one step; each has its own number.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from labelmint.priors.graphed import FixedPrior, RowSampler, choose
-from labelmint.protocols import Condition, Prior, Seed, State
+from labelmint.protocols import Condition, GroupedPrior, Prior, Seed, State
 
 __all__ = ["AncestralSampler", "uniforms"]
 
@@ -32,7 +32,7 @@ class AncestralSampler:
     first and its copy of the weights. On a GPU a row is recorded once and replayed (`priors.graphed`), for priors that allow it; on a CPU
     that gains nothing, and attention there reads no more than has been drawn."""
 
-    def __init__(self, prior: Prior) -> None:
+    def __init__(self, prior: Prior | GroupedPrior) -> None:
         self.prior = prior
         self._state: State = None
         self._rows: RowSampler | None = None
@@ -41,7 +41,9 @@ class AncestralSampler:
     def draw(self, condition: Condition, numbers: Tensor, temperature: float, device: torch.device) -> Tensor:
         """Tokens (B, h, w), given uniform numbers (B, h w); temperature > 0 divides the logits."""
         numbers = numbers.to(device)
-        if device.type == "cuda" and isinstance(self.prior, FixedPrior):
+        if isinstance(self.prior, GroupedPrior):
+            tokens = self._group_by_group(self.prior, condition, numbers, temperature).clone()
+        elif device.type == "cuda" and isinstance(self.prior, FixedPrior):
             if self._rows is None or self._rows.batch_size != len(numbers):
                 self._rows = RowSampler(self.prior, len(numbers), device)
             tokens = self._rows.draw(condition, numbers, temperature)
@@ -57,4 +59,15 @@ class AncestralSampler:
         for i in range(numbers.shape[1]):
             previous = choose(self.prior.step(previous, state), numbers[:, i : i + 1], temperature)
             tokens[:, i] = previous
+        return tokens
+
+    @torch.inference_mode()
+    def _group_by_group(self, prior: GroupedPrior, condition: Condition, numbers: Tensor, temperature: float) -> Tensor:
+        state = self._state = prior.start(len(numbers), condition, self._state)
+        tokens = torch.empty(numbers.shape, dtype=torch.long, device=numbers.device)
+        previous: Tensor | None = None
+        for places in prior.order:
+            logits = prior.step(previous, state).transpose(1, 2).flatten(0, 1)
+            previous = choose(logits, numbers[:, places].reshape(-1, 1), temperature).view(len(numbers), -1)
+            tokens[:, places] = previous
         return tokens

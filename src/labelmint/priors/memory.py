@@ -10,21 +10,24 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from labelmint.priors.grouped import PlacePixelSNAIL
 from labelmint.priors.pixelsnail import PixelSNAIL
+from labelmint.priors.rowwise import RowPixelSNAIL
 
 __all__ = ["state_bytes"]
 
 
-def state_bytes(prior: PixelSNAIL, batch_size: int) -> int:
+def state_bytes(prior: PixelSNAIL | PlacePixelSNAIL | RowPixelSNAIL, batch_size: int) -> int:
     """Of everything that a batch keeps between steps: inputs, keys, values, and the copy of the weights.
 
     The state is made without its contents, by PyTorch's "meta" device, and its tensors are counted, each memory once.
     """
     empty = copy.deepcopy(prior).to("meta")
+    network = prior if isinstance(prior, PixelSNAIL) else prior.trunk
     condition = None
-    if prior.condition is not None:
+    if network.condition is not None:
         condition = torch.empty(
-            batch_size, prior.config.condition_channels, *prior.grid, device="meta", dtype=prior.embed.weight.dtype
+            batch_size, network.config.condition_channels, *network.grid, device="meta", dtype=network.embed.weight.dtype
         )
     stores = [one.untyped_storage() for one in _tensors(empty.start(batch_size, condition))]
     return sum({store._cdata: store.nbytes() for store in stores}.values())

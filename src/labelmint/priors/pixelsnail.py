@@ -29,7 +29,7 @@ from labelmint.nn.residual import GatedMixing, GatedResidual, GatedResidualState
 from labelmint.priors.conditioning import LayoutCondition
 from labelmint.types import LayoutBatch
 
-__all__ = ["PixelSNAIL", "PixelSNAILConfig"]
+__all__ = ["Block", "PixelSNAIL", "PixelSNAILConfig"]
 
 
 class PixelSNAILConfig(BaseModel):
@@ -95,7 +95,7 @@ class _BlockState(NamedTuple):
         return self.out(x, functional.elu_(torch.cat([x, found], dim=1)), out)
 
 
-class _Block(nn.Module):
+class Block(nn.Module):
     """Residual blocks, then attention whose keys see the block's input and whose queries see its output."""
 
     def __init__(self, config: PixelSNAILConfig, background: int, condition: int) -> None:
@@ -122,7 +122,7 @@ class _Block(nn.Module):
         return attended
 
     def start(self, batch_size: int, grid: tuple[int, int]) -> _BlockState:
-        residuals = [residual.start(batch_size, grid[1]) for residual in self._residuals()]
+        residuals = [residual.start(batch_size, grid[1]) for residual in self.all_residuals()]
         key, query, out = (mixing.mixing(batch_size) for mixing in (self.key, self.query, self.out))
         both, channels = key.first.weight.shape[0], key.first.weight.shape[0] - query.first.weight.shape[0]
         seen = key.first.weight.new_zeros(grid[1], batch_size, both)
@@ -135,10 +135,11 @@ class _Block(nn.Module):
     def next_row(self, state: _BlockState, background: Tensor, condition: Tensor | None) -> None:
         """Make ready for the row below, given its background (w, 1, C_g) and condition (w * B, C_c)."""
         state.grounds.copy_(background.expand_as(state.grounds))
-        for residual, residual_state in zip(self._residuals(), state.residuals, strict=True):
+        for residual, residual_state in zip(self.all_residuals(), state.residuals, strict=True):
             residual.next_row(residual_state, condition)
 
-    def _residuals(self) -> list[GatedResidual]:
+    def all_residuals(self) -> list[GatedResidual]:
+        """The convolutional residual blocks, in order."""
         return cast(list[GatedResidual], list(self.residuals))
 
 
@@ -171,17 +172,21 @@ class _State:
     first: CausalConvState
     blocks: list[_BlockState]
     out: Mixing
+    weights: tuple[torch.dtype, int]  # type and version of those that were copied
 
-    def fits(self, batch_size: int, condition: Tensor | None, fixed: bool) -> bool:
-        """Whether other samples can take the memory of these."""
+    def fits(self, batch_size: int, condition: Tensor | None, fixed: bool, weights: tuple[torch.dtype, int]) -> bool:
+        """Whether other samples can take the memory of these, and their copy of the weights."""
         same_kind = (condition is None) == (self.condition is None) and fixed == (self.place is not None)
-        return same_kind and len(self.nothing) == batch_size
+        return same_kind and len(self.nothing) == batch_size and self.weights == weights
 
     def reset(self, condition: Tensor | None) -> _State:
         """For other samples, whose condition is (B, C_c, h, w)."""
         self.position = 0
         if self.place is not None:
             self.place.reset()
+            for block in self.blocks:  # all are read, and weighed with 0: once not a number would be never again one
+                block.attention.keys.zero_()
+                block.attention.values.zero_()
         self.row.fill_(-1)
         self.tokens.copy_(self.nothing[:, None, None].expand_as(self.tokens))
         self.line.copy_(self.nothing[:, None].expand_as(self.line))
@@ -221,7 +226,7 @@ class PixelSNAIL(nn.Module):
         self.first = CausalConv2d(channels, channels, (config.kernel_rows, config.kernel_columns))
         width = config.condition_channels if symbols else 0
         self.condition = _layout_condition(config, symbols, grid, stack) if symbols else None
-        self.blocks = nn.ModuleList(_Block(config, ground, width) for _ in range(config.blocks))
+        self.blocks = nn.ModuleList(Block(config, ground, width) for _ in range(config.blocks))
         self.out = CausalConv2d(channels, codebook_size, scale=0.1)
 
     def prepare(self, condition: LayoutBatch | None) -> Tensor | None:
@@ -238,9 +243,9 @@ class PixelSNAIL(nn.Module):
     def logits(self, tokens: Tensor, condition: Tensor | None) -> Tensor:
         """(B, h, w) -> (B, K, h, w); position i sees only tokens before i."""
         flat = tokens.flatten(1)
-        entries = self.embed(self._delayed(flat, 1)).transpose(1, 2).unflatten(2, self.grid)
+        entries = self.embed(self.delayed(flat, 1)).transpose(1, 2).unflatten(2, self.grid)
         if self.embed_aligned is not None:
-            aligned = self.embed_aligned(self._delayed(flat, self._half))
+            aligned = self.embed_aligned(self.delayed(flat, self._half))
             entries = entries + aligned.transpose(1, 2).unflatten(2, self.grid)
         logits: Tensor = self.out(self.features(entries, condition))
         return logits
@@ -251,7 +256,7 @@ class PixelSNAIL(nn.Module):
         x = self.first(entries + self.place(background))
         for block in self.blocks:
             x = block(x, background, condition)
-        return self._last(functional.elu(x))
+        return self.for_last(functional.elu(x))
 
     def to_bfloat16(self) -> PixelSNAIL:
         """Weights in bfloat16, for drawing; those of the last layer stay as they are, so logits are float32."""
@@ -259,14 +264,14 @@ class PixelSNAIL(nn.Module):
         self.out.float()
         return self
 
-    def _last(self, x: Tensor) -> Tensor:
-        """As the last layer reads it."""
+    def for_last(self, x: Tensor) -> Tensor:
+        """In the type that the last layer reads."""
         return x if self.embed.weight.dtype == self.out.weight.dtype else x.to(self.out.weight.dtype)
 
     @torch.no_grad()
     def start(self, batch_size: int, condition: Tensor | None, reuse: _State | None = None) -> _State:
-        """No token yet. Takes a copy of the weights, and memory for a batch, unless a state of as many samples is there to be used again;
-        the weights must not have changed since that was made."""
+        """No token yet. Takes a copy of the weights, and memory for a batch, unless a state of as many samples and of these weights is there to
+        be used again."""
         return self._start(batch_size, condition, reuse, fixed=False)
 
     @torch.no_grad()
@@ -276,7 +281,7 @@ class PixelSNAIL(nn.Module):
         return self._start(batch_size, condition, reuse, fixed=True)
 
     def _start(self, batch_size: int, condition: Tensor | None, reuse: _State | None, fixed: bool) -> _State:
-        if reuse is None or not reuse.fits(batch_size, condition, fixed):
+        if reuse is None or not reuse.fits(batch_size, condition, fixed, self._weights()):
             reuse = self._new_state(batch_size, condition, fixed)
         return reuse.reset(condition)
 
@@ -294,7 +299,12 @@ class PixelSNAIL(nn.Module):
             backgrounds=backgrounds, bases=functional.linear(backgrounds, self.place.weight[:, :, 0, 0], self.place.bias),
             entries=like.new_empty(width, batch_size, like.shape[1]),
             first=self.first.start(batch_size, width), blocks=blocks, out=self.out.mixing(),
+            weights=self._weights(),
         )  # fmt: skip
+
+    def _weights(self) -> tuple[torch.dtype, int]:
+        """Type of the weights, and a number that grows whenever one is written."""
+        return self.embed.weight.dtype, sum(parameter._version for parameter in self.parameters())
 
     @torch.no_grad()
     def step(self, previous: Tensor | None, state: _State) -> Tensor:
@@ -317,7 +327,7 @@ class PixelSNAIL(nn.Module):
         for block, target in zip(state.blocks, [*targets[1:], None], strict=True):
             x = block.step(column, position, target)
         state.position += 1
-        return self._last(functional.elu_(x))
+        return self.for_last(functional.elu_(x))
 
     def _next_row(self, state: _State) -> None:
         """What is known of a row before its first token."""
@@ -335,14 +345,14 @@ class PixelSNAIL(nn.Module):
         for block, block_state in zip(self._blocks(), state.blocks, strict=True):
             block.next_row(block_state, background, condition)
 
-    def _blocks(self) -> list[_Block]:
-        return cast(list[_Block], list(self.blocks))
+    def _blocks(self) -> list[Block]:
+        return cast(list[Block], list(self.blocks))
 
     @property
     def _half(self) -> int:
         return self.grid[0] // self.stack * self.grid[1]
 
-    def _delayed(self, flat: Tensor, positions: int) -> Tensor:
+    def delayed(self, flat: Tensor, positions: int) -> Tensor:
         """Tokens (B, N) moved back by some positions, "nothing yet" before them."""
         return functional.pad(flat, (positions, 0), value=self.codebook_size)[:, : flat.shape[1]]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -22,7 +22,11 @@ class TokenizerSection(DualPathConfig, TokenizerTraining):
 
 
 class PriorSection(PixelSNAILConfig, PriorTraining):
-    """The image prior: its sizes and its training."""
+    """The image prior: its sizes, its training, and what it draws at once."""
+
+    at_once: Literal["token", "place", "row"] = Field(
+        "token", description="what a step draws: one token, the tokens that several paths have at a place, or a row of tokens"
+    )
 
 
 class LayoutPriorSection(PriorSection):

@@ -14,8 +14,10 @@ from __future__ import annotations
 from torch import nn
 
 from labelmint.errors import InputError
+from labelmint.priors.grouped import PlacePixelSNAIL
 from labelmint.priors.pixelsnail import PixelSNAIL
-from labelmint.systems.config import Settings
+from labelmint.priors.rowwise import RowPixelSNAIL
+from labelmint.systems.config import PriorSection, Settings
 from labelmint.systems.parts import Facts, TwoStageParts
 from labelmint.tokenizers.dual_path import DualPathVQVAE
 from labelmint.tokenizers.label_map import LabelMap
@@ -29,7 +31,7 @@ def msgnet(settings: Settings, facts: Facts) -> TwoStageParts:
     given = pre_msgnet(settings, facts)
     cell = max((1 << settings.tokenizer.downsamplings) // settings.layout_prior.scale, 1)
     grid = (facts.size[0] // cell, facts.size[1] // cell)
-    layout_prior = PixelSNAIL(settings.layout_prior, facts.symbols, grid)
+    layout_prior = _prior(settings.layout_prior, facts.symbols, grid)
     return TwoStageParts(given.tokenizer, given.prior, LabelMap(facts.symbols, grid, facts.size), layout_prior)
 
 
@@ -57,8 +59,17 @@ def cvq_vae(settings: Settings, facts: Facts) -> TwoStageParts:
 def _given_layouts(tokenizer: nn.Module, settings: Settings, facts: Facts, stack: int) -> TwoStageParts:
     height, width = (side >> settings.tokenizer.downsamplings for side in facts.size)
     grid = (stack * height, width)
-    prior = PixelSNAIL(settings.prior, settings.tokenizer.codebook_size, grid, stack=stack, symbols=facts.symbols)
+    prior = _prior(settings.prior, settings.tokenizer.codebook_size, grid, stack=stack, symbols=facts.symbols)
     return TwoStageParts(tokenizer, prior, LabelMap(facts.symbols, facts.size, facts.size))
+
+
+def _prior(config: PriorSection, codebook_size: int, grid: tuple[int, int], stack: int = 1, symbols: int = 0) -> nn.Module:
+    """A PixelSNAIL that draws as much at once as it is told; with one path a place holds one token."""
+    if config.at_once == "row":
+        return RowPixelSNAIL(config, codebook_size, grid, stack, symbols)
+    if config.at_once == "place" and stack > 1:
+        return PlacePixelSNAIL(config, codebook_size, grid, stack, symbols)
+    return PixelSNAIL(config, codebook_size, grid, stack, symbols)
 
 
 def check_size(settings: Settings, size: tuple[int, int]) -> None:

@@ -1,0 +1,305 @@
+"""Fewer steps: what it costs to draw both codes of a place at once, or a whole row.
+
+    python -m experiments.fewer_steps --run RUN --data DIR --out DIR [--minutes 8] [--n 256] [--batch-size 64] [--threads 1]
+
+RUN is a finished run; its tokenizer stays as it is, so all priors learn the same tokens of the same pairs. A prior of the run's own
+sizes is trained in each order for equal minutes, the held-out figure deciding which weights are kept:
+
+    token   one token a step, raster order over the stacked paths (what the run itself does)
+    place   the codes of all paths at a place in one step of the network (`labelmint.priors.grouped`)
+    row     all tokens of a row in one step (`labelmint.priors.rowwise`)
+
+OUT/token, OUT/place and OUT/row are runs like any other, and an interrupted training goes on when the same command is given again.
+fewer_steps.json and the lines printed hold for each order, and for the run as it was trained:
+
+    nats        -log p(z | s) per token, mean over test pairs          more_nats   the same minus that of `token`, pair by pair
+    images_per_second    tokens drawn and nothing else, batch size B, median of rounds in which the orders take turns
+    agreement   how far images drawn for test layouts show them, as a judge trained on real pairs sees it
+                (`labelmint.segmenters.agreement`)                     more_agreement   minus that of `token`, layout by layout
+
+with 95 % bootstrap intervals over pairs; `real` is the agreement of the test pairs themselves. fewer_steps.png: some test layouts, the
+real images, and draws of each order with the same seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from experiments.common import RealData, add_common, answer, at_least, open_real, plain, sheet, train_on, write_json
+from torch.nn import functional
+
+import labelmint
+from labelmint.datasets.geometry import Geometry
+from labelmint.errors import InputError
+from labelmint.evaluation.views import indices_of
+from labelmint.metrics.bootstrap import interval
+from labelmint.pictures import overlay
+from labelmint.priors.ancestral import AncestralSampler, uniforms
+from labelmint.protocols import Prior
+from labelmint.segmenters.agreement import agreement_scores
+from labelmint.segmenters.judge import Judge, load_judge
+from labelmint.systems.data import fit_pairs
+from labelmint.systems.hardware import Hardware, open_fabric
+from labelmint.systems.run_config import RunConfig
+from labelmint.systems.trained import TrainedSystem, build_parts, load
+from labelmint.training.pairs import Pairs
+from labelmint.training.prior import train_prior
+from labelmint.training.run import RunFolder
+from labelmint.types import AnnotatedImage, DataSet, LayoutBatch
+
+__all__ = ["ORDERS", "fewer_steps", "main"]
+
+ORDERS = ("token", "place", "row")
+_ROUNDS = 5
+_SHOWN = 8
+
+Floats = npt.NDArray[np.float64]
+
+
+def fewer_steps(
+    real: RealData, judge: Judge, out: Path, *, minutes: float, n: int, batch_size: int, threads: int, seed: int,
+    temperature: float, tell: Callable[[str], None],
+) -> dict[str, Any]:  # fmt: skip
+    """Train what is not trained yet, write fewer_steps.json and fewer_steps.png, and answer what the former holds.
+
+    Arguments:
+        real: the run and its data. judge: trained on them.
+        minutes: of training, each order. n: test pairs that figures are of. batch_size: of drawing. threads: of the CPU.
+    """
+    systems: dict[str, TrainedSystem] = {}
+    for order in ORDERS:
+        _train(real, out / order, order, minutes, threads, tell)
+        systems[order] = load(out / order, device=str(real.system.device), threads=threads)
+    systems["run"] = real.system
+    test = real.data.subset(real.about.parts.test[:n])
+    nats = {name: _nats(system, test) for name, system in systems.items()}
+    speeds = _speeds({order: systems[order] for order in ORDERS}, test, batch_size, seed, tell)
+    drawn = {name: _drawn(system, test, batch_size, seed, temperature) for name, system in systems.items()}
+    scores = {name: _agreement(judge, pairs, real) for name, pairs in drawn.items()}
+    found = {
+        "run": str(real.system.path), "system": real.system.system, "weights": real.system.digest, "data": real.data.source,
+        "minutes": minutes, "threads": threads, "test_pairs": len(test), "batch_size": batch_size, "seed": seed,
+        "temperature": temperature, "judge": judge.about["sha256"],
+        "real": _with_interval("agreement", agreement_scores(judge, real.real.images, real.real.labels), seed),
+        "orders": {
+            name: {
+                **_trained(systems[name]), "images_per_second": speeds.get(name),
+                **_with_interval("nats", nats[name], seed), **_with_interval("more_nats", nats[name] - nats["token"], seed),
+                **_with_interval("agreement", scores[name], seed),
+                **_with_interval("more_agreement", scores[name] - scores["token"], seed),
+            }
+            for name in systems
+        },
+    }  # fmt: skip
+    _picture(drawn, test, real, out)
+    write_json(out / "fewer_steps.json", found)
+    return found
+
+
+# Training ---------------------------------------------------------------------------------------------------------------------
+
+
+def _train(real: RealData, folder: Path, order: str, minutes: float, threads: int, tell: Callable[[str], None]) -> None:
+    """A run that is the given one but for its image prior, which draws in another order and is trained anew."""
+    config, run = _config(real.system.config, order, minutes, threads), RunFolder(folder)
+    if run.finished("prior"):
+        tell(f"{order}: trained already")
+        return
+    _copy_but_prior(real.system.path, folder, config)
+    parts, device = build_parts(config), real.system.device
+    parts.tokenizer.load_state_dict(real.system.parts.tokenizer.state_dict())
+    parts.tokenizer.to(device).eval()
+    training, validation = (
+        _pairs(real, names, augment)
+        for names, augment in ((real.about.parts.training, True), (real.about.parts.validation, False))
+    )
+    # Time alone ends the training, so that every order has as much of it.
+    section = config.request.settings.prior.model_copy(update={"patience": 1 << 30, "steps": 1 << 20, "epochs": 1e9})
+    tell(f"{order}: trains for {minutes:g} minutes")
+    about = train_prior(
+        "prior", open_fabric(Hardware(str(device), config.precision, threads)), run, parts.prior.to(device), parts.image_tokens,
+        training, validation, section, 60 * minutes, plain(tell),
+    )  # fmt: skip
+    run.save_part("prior", parts.prior.state_dict(), {"part": "prior", "config": section.model_dump(), **about})
+    tell(f"{order}: {about['steps']} steps, held-out nats {about['held_out_nats']:.4f} at step {about['best_step']}")
+
+
+def _config(of: RunConfig, order: str, minutes: float, threads: int) -> RunConfig:
+    settings = of.request.settings
+    prior = settings.prior.model_copy(update={"at_once": order})
+    request = of.request.model_copy(update={"settings": settings.model_copy(update={"prior": prior}), "max_minutes": minutes})
+    return of.model_copy(update={"request": request, "threads": threads})
+
+
+def _check_same(run: RunFolder, config: RunConfig) -> None:
+    """Raise InputError where the folder holds another experiment."""
+    if not (run.path / "config.json").is_file():
+        return
+    stored = RunConfig.model_validate(run.read_config())
+    difference = stored.difference(config)
+    if difference is not None:
+        raise InputError(f"{run.path}: holds another experiment ({difference}); give another --out")
+
+
+def _copy_but_prior(source: Path, folder: Path, config: RunConfig) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in ("tokenizer", "layouts", "layout_prior"):
+        if (source / part).is_dir():
+            shutil.copytree(source / part, folder / part, dirs_exist_ok=True)
+    shutil.copy(source / "split.json", folder / "split.json")
+    write_json(folder / "config.json", config.model_dump(mode="json"))
+
+
+def _pairs(real: RealData, names: Sequence[str], augmented: bool) -> Pairs:
+    """As the run saw them."""
+    config, parts = real.system.config, real.system.parts
+    request = config.request
+    geometry = Geometry(
+        size=request.size, crop=request.crop, scale=request.scale, augment=frozenset(request.augment if augmented else ())
+    )
+    cell = max(request.size[0] // parts.label_map.grid[0], 1)
+    return fit_pairs(
+        real.data.subset(names), geometry, config.symbol_table, real.system.classes, cell, config.image_channels, request.seed
+    )
+
+
+def _trained(system: TrainedSystem) -> dict[str, Any]:
+    """Steps and seconds of the prior's training, and the step of the weights that were kept."""
+    about = RunFolder(system.path).read_json("prior/part.json")
+    return {name: about[name] for name in ("steps", "best_step", "seconds")}
+
+
+# Figures ----------------------------------------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def _nats(system: TrainedSystem, test: DataSet) -> Floats:
+    """Nats per token of each test pair, in its fixed view."""
+    pairs, found = system.pairs_of(test), []
+    for first in range(0, len(pairs), 32):
+        tokens, layouts = system.parts.image_tokens(pairs.fixed(first, 32).to(system.device))
+        losses = functional.cross_entropy(system.parts.prior(tokens, layouts).float(), tokens, reduction="none")
+        found.append(losses.mean(dim=(1, 2)).double().cpu())
+    return torch.cat(found).numpy()
+
+
+def _speeds(
+    systems: Mapping[str, TrainedSystem], test: DataSet, batch_size: int, seed: int, tell: Callable[[str], None]
+) -> dict[str, float]:
+    """Images a second that tokens are drawn of; the first round, which takes memory, does not count."""
+    samplers, conditions, times = {}, {}, {name: [] for name in systems}  # type: ignore[var-annotated]
+    for name, system in systems.items():
+        prior, ids = cast(Prior, system.parts.prior), system.layouts_of(test)
+        chosen = ids[torch.arange(batch_size) % len(ids)].to(system.device)
+        samplers[name] = AncestralSampler(prior)
+        with torch.no_grad():
+            conditions[name] = prior.prepare(LayoutBatch(chosen))
+    for round_ in range(_ROUNDS + 1):
+        for name, system in systems.items():
+            grid = cast(Prior, system.parts.prior).grid
+            numbers = uniforms([(seed, index) for index in range(batch_size)], "speed", grid[0] * grid[1])
+            begin = time.perf_counter()
+            tokens = samplers[name].draw(conditions[name], numbers, 1.0, system.device)
+            int(tokens[0, 0, 0])  # waits for a GPU
+            times[name].append(time.perf_counter() - begin)
+        tell(f"  drawing {round_}/{_ROUNDS}")
+    return {name: batch_size / statistics.median(of[1:]) for name, of in times.items()}
+
+
+def _drawn(system: TrainedSystem, test: DataSet, batch_size: int, seed: int, temperature: float) -> list[AnnotatedImage]:
+    """One image for each test layout."""
+    return list(system.synthesize(len(test), layouts=test, seed=seed, batch_size=batch_size, temperature=temperature))
+
+
+def _agreement(judge: Judge, pairs: Sequence[AnnotatedImage], real: RealData) -> Floats:
+    labels = np.stack([indices_of(pair.layout.label_map, real.classes) for pair in pairs])
+    return agreement_scores(judge, np.stack([pair.image for pair in pairs]), labels)
+
+
+def _with_interval(name: str, values: Floats, seed: int) -> dict[str, Any]:
+    """The mean under its name, and its interval under NAME_interval."""
+    low, high = interval(lambda index: float(values[index].mean()), len(values), repeats=1000, seed=seed)
+    return {name: float(values.mean()), f"{name}_interval": [low, high]}
+
+
+def _picture(drawn: Mapping[str, Sequence[AnnotatedImage]], test: DataSet, real: RealData, out: Path) -> None:
+    views = real.system.pairs_of(test.subset(test.names[:_SHOWN])).fixed(0, _SHOWN).image
+    images = list(((views + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy())
+    layouts = [overlay(image, pair.layout, real.classes) for image, pair in zip(images, drawn["run"], strict=False)]
+    cells = [layouts, images, *([pair.image for pair in of[:_SHOWN]] for of in drawn.values())]
+    sheet(cells, out / "fewer_steps.png", rows=["layout", "real", *drawn])
+
+
+# Command ----------------------------------------------------------------------------------------------------------------------
+
+
+def main(words: Sequence[str] | None = None, tell: Callable[[str], None] = print) -> int:
+    """The command; answers its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.fewer_steps", description="Both codes of a place at once, or a row."
+    )
+    add_common(parser)
+    parser.add_argument("--minutes", type=float, default=8.0, help="of training, each order (default 8)")
+    parser.add_argument("--n", type=int, default=256, help="test pairs that figures are of (default 256)")
+    parser.add_argument("--batch-size", type=int, default=64, help="of drawing (default 64)")
+    parser.add_argument("--threads", type=int, default=1, help="of the CPU (default 1)")
+    chosen = parser.parse_args(words)
+
+    def work() -> None:
+        at_least(1, n=chosen.n, batch_size=chosen.batch_size, threads=chosen.threads, judge_steps=chosen.judge_steps)
+        if not chosen.minutes > 0:
+            raise InputError(f"--minutes {chosen.minutes}: expected more than 0")
+        real = open_real(chosen.run, labelmint.read(chosen.data), device=chosen.device, at_most=chosen.at_most)
+        torch.set_num_threads(chosen.threads)
+        _check_paths(real.system)
+        for order in ORDERS:
+            _check_same(RunFolder(chosen.out / order), _config(real.system.config, order, chosen.minutes, chosen.threads))
+        chosen.out.mkdir(parents=True, exist_ok=True)
+        judge = _judge(real, chosen.out, chosen.judge_steps, chosen.seed, chosen.device, tell)
+        found = fewer_steps(
+            real, judge, chosen.out, minutes=chosen.minutes, n=chosen.n, batch_size=chosen.batch_size, threads=chosen.threads,
+            seed=chosen.seed, temperature=chosen.temperature, tell=tell,
+        )  # fmt: skip
+        for name, row in found["orders"].items():
+            tell(_line(name, row))
+        tell(f"real   agreement {found['real']['agreement']:.3f} of the test pairs themselves")
+
+    return answer(work)
+
+
+def _check_paths(system: TrainedSystem) -> None:
+    if getattr(system.parts.prior, "stack", 1) < 2:
+        raise InputError(f"{system.path}: has one code a place; give a run of msgnet or pre-msgnet")
+
+
+def _judge(real: RealData, out: Path, steps: int, seed: int, device: str, tell: Callable[[str], None]) -> Judge:
+    """That of the run where it holds one."""
+    if RunFolder(real.system.path).finished("judge"):
+        return load_judge(real.system.path, real.system.device)
+    return train_on(real.training, real.validation, real, out, steps=steps, seed=seed, device=device, report=plain(tell))
+
+
+def _line(name: str, row: Mapping[str, Any]) -> str:
+    def shown(what: str, digits: int) -> str:
+        low, high = row[f"{what}_interval"]
+        return f"{row[what]:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+    speed = f"{row['images_per_second']:7.2f} images/s" if row["images_per_second"] else " " * 16
+    return (
+        f"{name:6} nats {shown('nats', 4)}, more {shown('more_nats', 4)}  {speed}  agreement {shown('agreement', 3)}, "
+        f"more {shown('more_agreement', 3)}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
