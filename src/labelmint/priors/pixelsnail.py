@@ -270,8 +270,8 @@ class PixelSNAIL(nn.Module):
 
     @torch.no_grad()
     def start(self, batch_size: int, condition: Tensor | None, reuse: _State | None = None) -> _State:
-        """No token yet. Takes a copy of the weights, and memory for a batch, unless a state of as many samples and of these weights is there to
-        be used again."""
+        """No token yet. Takes a copy of the weights, and memory for a batch, unless a state of as many samples and of these weights is
+        there to be used again."""
         return self._start(batch_size, condition, reuse, fixed=False)
 
     @torch.no_grad()
