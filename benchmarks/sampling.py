@@ -37,7 +37,7 @@ CODES, SYMBOLS, CPU = 256, 8, torch.device("cpu")
 def main(arguments: list[str] | None = None) -> None:
     """Measure, print and store."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--grid", nargs="+", default=["32x16"], help="rows x columns of tokens, two paths stacked")
+    parser.add_argument("--grid", nargs="+", type=grid_of, default=[(32, 16)], help="ROWSxCOLUMNS of tokens, two paths stacked")
     parser.add_argument("--channels", type=int, default=128)
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 64])
     parser.add_argument("--published-batch", type=int, nargs="+", default=[1, 8, 32], help="of which the best counts")
@@ -56,10 +56,17 @@ def main(arguments: list[str] | None = None) -> None:
         "read_gb_per_s": memory_rate() / 1e9,
     }
     rows: list[dict[str, Any]] = []
-    for text in options.grid:
-        height, _, width = text.partition("x")
-        rows += measure((int(height), int(width)), options, dtype, machine)
+    for grid in options.grid:
+        rows += measure(grid, options, dtype, machine)
     write({"machine": machine, "precision": options.precision, "rows": rows}, options.json)
+
+
+def grid_of(text: str) -> tuple[int, int]:
+    """ "32x16" -> (32, 16); the rows of two paths, so an even number."""
+    height, _, width = text.partition("x")
+    if not (height.isdecimal() and width.isdecimal()) or int(height) % 2 or not int(height) * int(width):
+        raise argparse.ArgumentTypeError(f"{text}: expected ROWSxCOLUMNS, as 32x16, with an even number of rows")
+    return int(height), int(width)
 
 
 def measure(
