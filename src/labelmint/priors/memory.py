@@ -22,7 +22,9 @@ def state_bytes(prior: PixelSNAIL | PlacePixelSNAIL | RowPixelSNAIL, batch_size:
 
     The state is made without its contents, by PyTorch's "meta" device, and its tensors are counted, each memory once.
     """
-    empty = copy.deepcopy(prior).to("meta")
+    weights = {id(one): nn.Parameter(one.to("meta"), requires_grad=False) for one in prior.parameters()}
+    memo: dict[int, Any] = {**weights, **{id(one): one.to("meta") for one in prior.buffers()}}
+    empty = copy.deepcopy(prior, memo)  # what is in the memo is not copied: the weights are never there twice
     network = prior if isinstance(prior, PixelSNAIL) else prior.trunk
     condition = None
     if network.condition is not None:
