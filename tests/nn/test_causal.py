@@ -31,7 +31,7 @@ def test_causal_convolution_sees_nothing_ahead_and_steps_equal_the_whole(kernel:
 
 def _stepped(conv: CausalConv2d, x: Tensor) -> Tensor:
     if conv.rows == conv.columns == 1:
-        return torch.stack([conv.mixing()(column) for column in x.flatten(2).unbind(2)], dim=2)
+        return torch.stack([conv.mixing(len(x))(column) for column in x.flatten(2).unbind(2)], dim=2)
     state, found = conv.start(len(x), GRID[1]), []
     for r in range(GRID[0]):
         conv.next_row(state)
@@ -57,6 +57,7 @@ def test_gated_residual_steps_equal_the_whole_with_condition_and_auxiliary() -> 
                     assert mixing(x[:, :, r, c], activated).allclose(mixed[:, :, r, c], atol=1e-5)
 
 
+@torch.no_grad()
 def test_causal_attention_is_the_textbook_formula_and_steps_equal_it() -> None:
     torch.manual_seed(0)
     attention = CausalAttention(5, 3, channels=8, heads=2)

@@ -78,30 +78,44 @@ class Place(NamedTuple):
 @dataclass
 class CausalAttentionState:
     """Keys (B * heads, D, N) and values (B * heads, N, D) so far: as the two products read them, which is twice as fast on a CPU as
-    the fused kernel for a single query. On a CPU they are float32 whatever the weights are: its batched products of bfloat16 are slow."""
+    the fused kernel for a single query. On a CPU they are float32 whatever the weights are: its batched products of bfloat16 are slow.
+
+    Attributes:
+        query: its product is scaled by 1 / sqrt(D). key_value: both in one product.
+        queries, both: what they answer, (B, channels) and (B, 2 channels). found: what attention finds, (B * heads, 1, D).
+    """
 
     keys: Tensor
     values: Tensor
-    query: Mixing  # scaled by 1 / sqrt(D)
+    query: Mixing
     key_value: Mixing
+    queries: Tensor
+    both: Tensor
+    found: Tensor
+
+    def __post_init__(self) -> None:
+        batch, (items, depth, positions) = len(self.both), self.keys.shape
+        self._key, self._value = self.both.view(batch, 2, items // batch, depth).unbind(1)
+        self._keys = self.keys.view(batch, -1, depth, positions)
+        self._values = self.values.view(batch, -1, positions, depth)
+        self._queries, self._found = self.queries.view(items, 1, depth), self.found.view(batch, -1)
 
     def step(self, query: Tensor, key: Tensor, position: int | Place) -> Tensor:
         """(B, channels) at this position, given its inputs (B, C_q) and (B, C_k); positions come in order. A number reads only what has
-        been seen; a `Place` reads all N positions and weighs those to come with 0."""
-        batch, (items, depth, _) = len(query), self.keys.shape
-        keys, values = self.key_value(key).view(batch, 2, items // batch, depth).unbind(1)
-        queries = self.query(query).to(self.keys.dtype).view(items, 1, depth)
+        been seen; a `Place` reads all N positions and weighs those to come with 0. The next step overwrites it."""
+        self.key_value(key, self.both)
+        self.query(query, self.queries)
+        queries = self._queries if self.queries.dtype == self.keys.dtype else self._queries.to(self.keys.dtype)
         if isinstance(position, int):
-            self.keys.select(2, position).view_as(keys).copy_(keys)
-            self.values.select(1, position).view_as(values).copy_(values)
+            self._keys.select(3, position).copy_(self._key)
+            self._values.select(2, position).copy_(self._value)
             weights = torch.bmm(queries, self.keys.narrow(2, 0, position + 1)).softmax(dim=2)
-            found = torch.bmm(weights, self.values.narrow(1, 0, position + 1))
+            torch.bmm(weights, self.values.narrow(1, 0, position + 1), out=self.found)
         else:
-            self.keys.index_copy_(2, position.number, keys.reshape(items, depth, 1).to(self.keys.dtype))
-            self.values.index_copy_(1, position.number, values.reshape(items, 1, depth).to(self.values.dtype))
-            weights = torch.baddbmm(position.hidden, queries, self.keys).softmax(dim=2)
-            found = torch.bmm(weights, self.values)
-        return found.view(batch, -1).to(query.dtype)
+            self._keys.index_copy_(3, position.number, self._key.unsqueeze(3).to(self.keys.dtype))
+            self._values.index_copy_(2, position.number, self._value.unsqueeze(2).to(self.keys.dtype))
+            torch.bmm(torch.baddbmm(position.hidden, queries, self.keys).softmax(dim=2), self.values, out=self.found)
+        return self._found if self.queries.dtype == self.keys.dtype else self._found.to(self.queries.dtype)
 
 
 class CausalAttention(nn.Module):
@@ -128,10 +142,11 @@ class CausalAttention(nn.Module):
 
     def start(self, batch_size: int, positions: int) -> CausalAttentionState:
         """Room for every key and value."""
-        items, depth = batch_size * self.heads, self.channels // self.heads
-        like = self.query.weight if self.query.weight.device.type == "cuda" else self.query.weight.float()
+        items, depth, mine = batch_size * self.heads, self.channels // self.heads, self.query.weight
+        like = mine if mine.device.type == "cuda" else mine.float()
         return CausalAttentionState(
             like.new_zeros(items, depth, positions), like.new_zeros(items, positions, depth),
-            Mixing(self.query.weight.t() * depth**-0.5, self.query.bias * depth**-0.5),
-            Mixing(self.key_value.weight.t().contiguous(), self.key_value.bias),
+            Mixing.of(self.query.weight * depth**-0.5, self.query.bias * depth**-0.5, batch_size),
+            Mixing.of(self.key_value.weight, self.key_value.bias, batch_size),
+            mine.new_empty(batch_size, self.channels), mine.new_empty(batch_size, 2 * self.channels), like.new_empty(items, 1, depth),
         )  # fmt: skip

@@ -21,20 +21,25 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["CausalConv2d", "CausalConvState", "Mixing"]
+from labelmint.nn.packed import Convolution, Product, convolution, product
 
-_FEW = 64  # positions of a row in all samples, below which one matrix product is faster than a convolution
+__all__ = ["CausalConv2d", "CausalConvState", "Mixing"]
 
 
 class Mixing(NamedTuple):
-    """Weights (C_in, C_out) and bias (C_out,) of a kernel of one position, in the order in which they are read."""
+    """A kernel of one position: its weights (C_in, C_out), copied for the fastest product, and its bias (C_out,)."""
 
-    weight: Tensor
+    product: Product
     bias: Tensor
+
+    @classmethod
+    def of(cls, weight: Tensor, bias: Tensor, batch_size: int) -> Mixing:
+        """Of a weight (C_out, C_in)."""
+        return cls(product(weight.t(), batch_size), bias)
 
     def __call__(self, x: Tensor, out: Tensor | None = None) -> Tensor:
         """(B, C_in) -> (B, C_out)."""
-        return torch.addmm(self.bias, x, self.weight, out=out)
+        return self.product(x, self.bias, out)
 
 
 @dataclass
@@ -45,7 +50,7 @@ class CausalConvState:
         history: inputs of the rows above, (B, R - 1, w + 2P, C) with a border of zeros.
         current: inputs of this row so far, (B, P + w, C).
         above: what bias and rows above contribute to this row, (w, B, C_out).
-        upper_weight: (C_out, C, R - 1, columns), or for few positions ((R - 1) * columns * C, C_out). current_weight: ((P + 1) * C, C_out).
+        upper: the rows above of the kernel; None where there are none. row: its own row up to the current position, ((P + 1) * C, C_out).
         slots, windows, bases: for each column, where its input goes, (B, C), what it sees of its row, (B, (P + 1) * C), and its part of
             `above`: views.
     """
@@ -53,8 +58,8 @@ class CausalConvState:
     history: Tensor
     current: Tensor
     above: Tensor
-    upper_weight: Tensor
-    current_weight: Tensor
+    upper: Convolution | None
+    row: Product
     slots: tuple[Tensor, ...]
     windows: tuple[Tensor, ...]
     bases: tuple[Tensor, ...]
@@ -71,7 +76,7 @@ class CausalConvState:
 
     def read(self, column: int, out: Tensor | None = None) -> Tensor:
         """The same for an input that stands in its slot already; `out` takes the result."""
-        return torch.addmm(self.bases[column], self.windows[column], self.current_weight, out=out)
+        return self.row(self.windows[column], self.bases[column], out)
 
 
 class CausalConv2d(nn.Module):
@@ -110,12 +115,13 @@ class CausalConv2d(nn.Module):
         history = self.weight.new_zeros(batch_size, self.rows - 1, width + 2 * reach, channels)
         current = self.weight.new_zeros(batch_size, reach + width, channels)
         above = self.weight.new_empty(width, batch_size, outputs)
-        upper = self.weight[:, :, :-1].permute(0, 2, 3, 1).contiguous()
-        few = batch_size * width <= _FEW
+        upper = None
+        if self.rows > 1:
+            shape = (batch_size, channels, self.rows - 1, width + 2 * reach)
+            upper = convolution(self.weight[:, :, :-1], self.bias, shape)
         return CausalConvState(
-            history, current, above,
-            upper_weight=upper.flatten(1).t().contiguous() if few else upper.permute(0, 3, 1, 2),
-            current_weight=self.weight[:, :, -1, : reach + 1].permute(2, 1, 0).reshape(-1, outputs).contiguous(),
+            history, current, above, upper,
+            row=product(self.weight[:, :, -1, : reach + 1].permute(2, 1, 0).reshape(-1, outputs), batch_size),
             slots=tuple(current[:, reach + column] for column in range(width)),
             windows=tuple(current[:, column : column + reach + 1].flatten(1) for column in range(width)),
             bases=above.unbind(0),
@@ -123,20 +129,16 @@ class CausalConv2d(nn.Module):
 
     def next_row(self, state: CausalConvState) -> None:
         """Make ready for the row below: what was read becomes history."""
-        if self.rows == 1:
+        if state.upper is None:
             state.above.copy_(self.bias.expand_as(state.above))
             return
         for row in range(self.rows - 2):
             state.history[:, row].copy_(state.history[:, row + 1])
         width = len(state.above)
         state.history[:, -1, self.reach : self.reach + width].copy_(state.current[:, self.reach :])
-        if state.upper_weight.dim() == 2:
-            seen = state.history.unfold(2, self.columns, 1).permute(2, 0, 1, 4, 3).reshape(-1, len(state.upper_weight))
-            torch.addmm(self.bias, seen, state.upper_weight, out=state.above.flatten(0, 1))
-        else:
-            above = functional.conv2d(state.history.permute(0, 3, 1, 2), state.upper_weight, self.bias)
-            state.above.copy_(above[:, :, 0].permute(2, 0, 1))
+        above = state.upper(state.history.permute(0, 3, 1, 2))
+        state.above.copy_(above[:, :, 0].permute(2, 0, 1))
 
-    def mixing(self) -> Mixing:
+    def mixing(self, batch_size: int) -> Mixing:
         """The same as a matrix product, for a kernel of one position."""
-        return Mixing(self.weight[:, :, 0, 0].t().contiguous(), self.bias)
+        return Mixing.of(self.weight[:, :, 0, 0], self.bias, batch_size)

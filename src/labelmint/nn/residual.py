@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from labelmint.nn.causal import CausalConv2d, CausalConvState, Mixing
+from labelmint.nn.packed import Product, product
 
 __all__ = ["Gate", "GatedMixing", "GatedResidual", "GatedResidualState", "ResidualStack"]
 
@@ -28,9 +29,9 @@ class Gate(NamedTuple):
     openness: Tensor
 
     @classmethod
-    def like(cls, weight: Tensor, batch_size: int) -> Gate:
-        """For the products with a weight (C_in, 2C)."""
-        both = weight.new_empty(batch_size, weight.shape[1])
+    def like(cls, bias: Tensor, batch_size: int) -> Gate:
+        """For what has such a bias, (2C,)."""
+        both = bias.new_empty(batch_size, len(bias))
         return cls(both, *both.chunk(2, dim=1))
 
     def added_to(self, x: Tensor, out: Tensor | None = None) -> Tensor:
@@ -53,12 +54,12 @@ class GatedMixing(NamedTuple):
 
 @dataclass
 class GatedResidualState:
-    """States of the two convolutions, memory for the gate, and the weights of the condition, (C_c, 2C), or None."""
+    """States of the two convolutions, memory for the gate, and the product of the condition, (C_c, 2C), or None."""
 
     first: CausalConvState
     second: CausalConvState
     gate: Gate
-    condition_weight: Tensor | None
+    from_condition: Product | None
 
     def reset(self) -> None:
         """Before the first row of other samples."""
@@ -67,7 +68,7 @@ class GatedResidualState:
 
     def step(self, x: Tensor, column: int, out: Tensor | None = None) -> Tensor:
         """Output (B, C) at this column of the row, given the input there; `out` takes the result."""
-        functional.elu_(self.first.slots[column].copy_(x))
+        torch.ops.aten.elu.out(x, out=self.first.slots[column])
         # The first convolution writes into the window of the second, and bias, rows above and condition are added by the products.
         functional.elu_(self.first.read(column, out=self.second.slots[column]))
         self.second.read(column, out=self.gate.both)
@@ -109,24 +110,28 @@ class GatedResidual(nn.Module):
 
     def start(self, batch_size: int, width: int) -> GatedResidualState:
         """A state with no inputs yet, for a kernel of more than one position."""
-        weight = None if self.from_condition is None else self.from_condition.weight[:, :, 0, 0].t().contiguous()
+        seen = None
+        if self.from_condition is not None:
+            seen = product(self.from_condition.weight[:, :, 0, 0].t(), batch_size * width)
         first, second = self.first.start(batch_size, width), self.second.start(batch_size, width)
-        return GatedResidualState(first, second, Gate.like(second.current_weight, batch_size), weight)
+        return GatedResidualState(first, second, Gate.like(self.second.bias, batch_size), seen)
 
     def next_row(self, state: GatedResidualState, condition: Tensor | None) -> None:
         """Make ready for the row below, whose condition is (w * B, C_c)."""
         self.first.next_row(state.first)
         self.second.next_row(state.second)
-        if condition is not None and state.condition_weight is not None:
-            state.second.above.flatten(0, 1).addmm_(condition, state.condition_weight)
+        if condition is not None and state.from_condition is not None:
+            above = state.second.above.flatten(0, 1)
+            state.from_condition(condition, above, above)
 
     def mixing(self, batch_size: int) -> GatedMixing:
         """The same for single positions, for a kernel of one."""
-        first, second = self.first.mixing(), self.second.mixing()
+        first, bias = self.first.weight[:, :, 0, 0], self.first.bias
         if self.from_auxiliary is not None:
-            other = self.from_auxiliary.mixing()
-            first = Mixing(torch.cat([first.weight, other.weight]), first.bias + other.bias)
-        return GatedMixing(first, second, Gate.like(second.weight, batch_size))
+            first = torch.cat([first, self.from_auxiliary.weight[:, :, 0, 0]], dim=1)
+            bias = bias + self.from_auxiliary.bias
+        gate = Gate.like(self.second.bias, batch_size)
+        return GatedMixing(Mixing.of(first, bias, batch_size), self.second.mixing(batch_size), gate)
 
 
 class ResidualStack(nn.Module):

@@ -76,6 +76,8 @@ class _BlockState(NamedTuple):
     residuals: list[GatedResidualState]
     seen: tuple[_Seen, ...]  # of each column
     grounds: Tensor  # the backgrounds in them, (w, B, C_g)
+    activated: Tensor  # elu of what is seen at this column
+    activated_out_and_ground: Tensor
     key: GatedMixing
     query: GatedMixing
     attention: CausalAttentionState
@@ -88,9 +90,8 @@ class _BlockState(NamedTuple):
         for residual in self.residuals[:-1]:
             x = residual.step(x, column)
         x = self.residuals[-1].step(x, column, seen.out)
-        activated = functional.elu(seen.whole)
-        key = self.key(seen.whole, activated)
-        query = self.query(seen.out_and_ground, activated.narrow(1, x.shape[1], seen.out_and_ground.shape[1]))
+        key = self.key(seen.whole, torch.ops.aten.elu.out(seen.whole, out=self.activated))
+        query = self.query(seen.out_and_ground, self.activated_out_and_ground)
         found = self.attention.step(query, key, position)
         return self.out(x, functional.elu_(torch.cat([x, found], dim=1)), out)
 
@@ -124,12 +125,14 @@ class Block(nn.Module):
     def start(self, batch_size: int, grid: tuple[int, int]) -> _BlockState:
         residuals = [residual.start(batch_size, grid[1]) for residual in self.all_residuals()]
         key, query, out = (mixing.mixing(batch_size) for mixing in (self.key, self.query, self.out))
-        both, channels = key.first.weight.shape[0], key.first.weight.shape[0] - query.first.weight.shape[0]
-        seen = key.first.weight.new_zeros(grid[1], batch_size, both)
+        like, both = self.key.first.weight, self.key.first.weight.shape[1]
+        channels = both - self.query.first.weight.shape[1]
+        seen, activated = like.new_zeros(grid[1], batch_size, both), like.new_empty(batch_size, both)
         return _BlockState(
             residuals,
             tuple(_Seen(one, one[:, :channels], one[:, channels : 2 * channels], one[:, channels:]) for one in seen),
-            seen[:, :, 2 * channels :], key, query, self.attention.start(batch_size, grid[0] * grid[1]), out,
+            seen[:, :, 2 * channels :], activated, activated[:, channels:],
+            key, query, self.attention.start(batch_size, grid[0] * grid[1]), out,
         )  # fmt: skip
 
     def next_row(self, state: _BlockState, background: Tensor, condition: Tensor | None) -> None:
@@ -298,7 +301,7 @@ class PixelSNAIL(nn.Module):
             condition=None if condition is None else like.new_empty(height, width, batch_size, condition.shape[1]),
             backgrounds=backgrounds, bases=functional.linear(backgrounds, self.place.weight[:, :, 0, 0], self.place.bias),
             entries=like.new_empty(width, batch_size, like.shape[1]),
-            first=self.first.start(batch_size, width), blocks=blocks, out=self.out.mixing(),
+            first=self.first.start(batch_size, width), blocks=blocks, out=self.out.mixing(batch_size),
             weights=self._weights(),
         )  # fmt: skip
 
