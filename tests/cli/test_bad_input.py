@@ -228,7 +228,7 @@ ROWS: dict[str, tuple[Callable[[Place], Words], tuple[str, ...]]] = {
     "size that does not divide": (lambda p: p.train(p.data(), "--size", "31x33"), ("31x33", "32x32")),
     "size that does not divide, inspect": (lambda p: ["inspect", p.data(), "--size", "31x33"], ("31x33", "32x32")),
     "size that is none": (lambda p: p.train(p.data(), "--size", "big"), ("--size big", "64x96")),
-    "unknown augmentation": (lambda p: p.train(p.data(), "--augment", "spin"), ("spin", "flips, turns")),
+    "unknown augmentation": (lambda p: p.train(p.data(), "--augment", "spin"), ("spin", "flips, mirror, turns")),
     "no GPU": (lambda p: p.train(p.data(), "--device", "cuda"), ("--device cuda", "no GPU")),
     "unknown device": (lambda p: p.train(p.data(), "--device", "abacus"), ("abacus", "cpu")),
     "no time": (lambda p: p.train(p.data(), "--max-minutes", "0"), ("--max-minutes 0",)),

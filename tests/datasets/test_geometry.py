@@ -20,7 +20,7 @@ def _shown(image: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("crop", [False, True])
-@pytest.mark.parametrize("augment", [(), ("flips",), ("turns",), ("flips", "turns")])
+@pytest.mark.parametrize("augment", [(), ("flips",), ("mirror",), ("turns",), ("flips", "turns")])
 def test_image_and_map_move_alike(crop: bool, augment: tuple[str, ...]) -> None:
     geometry = Geometry(size=(8, 8), crop=crop, augment=frozenset(augment))
     image, ids = _pair(13, 17) if crop else _pair(8, 8)
@@ -31,7 +31,7 @@ def test_image_and_map_move_alike(crop: bool, augment: tuple[str, ...]) -> None:
         assert view.shape == (8, 8, 3)
         assert np.array_equal(_shown(view), moved)
         seen.add(moved.tobytes())
-    orientations = {(): 1, ("flips",): 4, ("turns",): 4, ("flips", "turns"): 8}[augment]
+    orientations = {(): 1, ("flips",): 4, ("mirror",): 2, ("turns",): 4, ("flips", "turns"): 8}[augment]
     assert len(seen) > 20 if crop else len(seen) == orientations
     view, moved = geometry.center(image, ids)
     assert np.array_equal(_shown(view), moved)
@@ -73,7 +73,7 @@ def test_scale_resizes_before_the_crop() -> None:
 def test_bad_requests_are_refused() -> None:
     for arguments, words in (
         ({"size": (8, 6), "augment": frozenset({"turns"})}, "square"),
-        ({"size": (8, 8), "augment": frozenset({"shear"})}, "flips, turns, zoom"),
+        ({"size": (8, 8), "augment": frozenset({"shear"})}, "flips, mirror, turns, zoom"),
         ({"size": (0, 8)}, "at least 1x1"),
         ({"size": (8, 8), "scale": 0.5}, "--crop"),
         ({"size": (8, 8), "scale": 0.0, "crop": True}, "--scale"),

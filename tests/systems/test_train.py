@@ -268,7 +268,7 @@ def test_a_run_made_otherwise_is_never_overwritten(trained: TrainedSystem, chang
         ({"settings": ["prior.kernel_columns=4"]}, "must be odd"),
         ({"size": (30, 33)}, "nearest size that fits is 32x32"),
         ({"size": (0, 32)}, "expected at least 1x1"),
-        ({"augment": ["spin"]}, "flips, turns"),
+        ({"augment": ["spin"]}, "flips, mirror, turns"),
         ({"augment": ["turns"], "size": (32, 64)}, "square"),
         ({"crop": True, "size": (64, 64)}, "smaller than the crop"),
         ({"device": "cuda"}, "there is no GPU"),

@@ -56,7 +56,7 @@ def study(
     ] = None,
     crop: Annotated[bool, typer.Option("--crop", help="Crops of that size instead of resized images.")] = False,
     scale: Annotated[float, typer.Option(help="With --crop: resize by this factor before cropping.")] = 1.0,
-    augment: Annotated[str, typer.Option(metavar="WORDS", help="Any of flips,turns,zoom: what keeps labels true, in all arms.")] = "",
+    augment: Annotated[str, typer.Option(metavar="WORDS", help="Any of flips,mirror,turns,zoom: what keeps labels true, in all arms.")] = "",
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set one value of the generators; repeatable.")
     ] = None,

@@ -5,7 +5,7 @@ The same draw moves image and maps. Ids are never blended: a resized map takes t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +15,9 @@ from PIL import Image
 from labelmint.errors import InputError
 from labelmint.types import Array
 
-__all__ = ["AUGMENTATIONS", "Geometry"]
+__all__ = ["AUGMENTATIONS", "Geometry", "mirrored_axes"]
 
-AUGMENTATIONS = ("flips", "turns", "zoom")
+AUGMENTATIONS = ("flips", "mirror", "turns", "zoom")
 _ZOOM = 1.3
 
 
@@ -29,7 +29,7 @@ class Geometry:
         size: (H, W) of a view.
         crop: cut views out of larger images instead of resizing the whole.
         scale: factor by which images are resized before they are cropped.
-        augment: "flips" mirrors each axis half of the time, "turns" turns by 0, 90, 180 or 270 degrees, "zoom" magnifies by up to
+        augment: "flips" mirrors each axis half of the time, "mirror" left and right alone, "turns" turns by 0, 90, 180 or 270 degrees, "zoom" magnifies by up to
             1.3, and reduces by as much where the image reaches beyond the view.
 
     Raises InputError for sizes below 1, turns of a view that is not square, and unknown augmentations.
@@ -78,7 +78,7 @@ class Geometry:
             ranges = zip(ids.shape, self.size, around or (None, None), strict=True)
             top, left = (int(rng.integers(first, last + 1)) for first, last in (_starts(*one) for one in ranges))
             image, ids = self._cut(image, top, left), self._cut(ids, top, left)
-        for axis in (0, 1) if "flips" in self.augment else ():
+        for axis in mirrored_axes(self.augment):
             if rng.random() < 0.5:
                 image, ids = np.flip(image, axis), np.flip(ids, axis)
         if "turns" in self.augment:
@@ -111,6 +111,11 @@ class Geometry:
 
     def _cut(self, values: Array, top: int, left: int) -> Array:
         return values[top : top + self.size[0], left : left + self.size[1]]
+
+
+def mirrored_axes(augment: Collection[str]) -> tuple[int, ...]:
+    """Those that are mirrored half of the time: rows 0, columns 1."""
+    return (0, 1) if "flips" in augment else (1,) if "mirror" in augment else ()
 
 
 def _starts(have: int, want: float, shown: int | None) -> tuple[Any, Any]:

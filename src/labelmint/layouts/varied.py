@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from labelmint.datasets.geometry import mirrored_axes
 from labelmint.datasets.token_grid import object_map
 from labelmint.protocols import Seed
 from labelmint.types import Array, LayoutBatch
@@ -31,7 +32,7 @@ class VariedLayouts:
     Arguments:
         ids: (N, H, W) symbol indices.
         background: symbols that are no objects; they are never put into another layout.
-        augment: "flips" and "turns" where they keep labels true.
+        augment: "flips" or "mirror", and "turns", where they keep labels true.
         per_layout: samples in a row that share a layout.
     """
 
@@ -58,7 +59,7 @@ class VariedLayouts:
 
     def _moved(self, rng: np.random.Generator, ids: Array, shift: float) -> Array:
         """Flipped, turned, zoomed and shifted; mirrored at the edges."""
-        for axis in (0, 1) if "flips" in self._augment else ():
+        for axis in mirrored_axes(self._augment):
             ids = np.flip(ids, axis) if rng.random() < 0.5 else ids
         turn = _TURN / 3
         if "turns" in self._augment:
