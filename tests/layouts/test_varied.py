@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
 from labelmint.layouts.varied import VariedLayouts
 
@@ -26,6 +27,17 @@ def test_samples_are_new_and_varied_and_of_the_symbols_that_there_are() -> None:
     assert len({one.numpy().tobytes() for one in found}) > 55
     together = [bool((one == 1).any() and (one == 2).any()) for one in found]
     assert 5 < sum(together) < 59  # objects of one layout came into the other
+
+
+def test_objects_are_put_where_they_touch_no_other_unless_there_is_no_background() -> None:
+    ids = torch.zeros(2, 32, 32, dtype=torch.uint8)
+    ids[0, 4:28, 4:28], ids[1, 8:12, 8:12] = 1, 2
+    seeds = [(0, i) for i in range(200)]
+    for one in VariedLayouts(ids, background=[0]).sample(seeds).ids.numpy():
+        around = ndimage.binary_dilation(one == 1, structure=np.ones((3, 3)))
+        assert not (around & (one == 2)).any() or not (one == 1).any()
+    over = VariedLayouts(ids + 1, background=[]).sample(seeds).ids
+    assert any((ndimage.binary_dilation(one == 2) & (one == 3)).any() for one in over.numpy())
 
 
 def test_a_sample_depends_on_its_seed_alone() -> None:

@@ -3,7 +3,8 @@
     s = s_i(A p) where no object of s_j was taken, else s_j(B p),    i, j, A, B and the objects drawn for each sample
 
 What a few labelled images lack most is other arrangements of their objects. This source makes them without a prior that would have
-to be trained: the layouts are as varied as copy-paste makes them, and the image generator draws each of them as a whole.
+to be trained: the layouts are as varied as copy-paste makes them, and the image generator draws each of them as a whole. Where there is
+a background, objects are put where they touch no other: else many would run together into shapes that no real layout has.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 import torch
+from scipy import ndimage
 from torch import Tensor
 
 from labelmint.datasets.geometry import mirrored_axes
@@ -55,6 +57,9 @@ class VariedLayouts:
         objects, classes = object_map(donor, None, self._background)
         count = len(classes)
         taken = rng.permutation(np.arange(1, count + 1))[: int(rng.integers(1, count + 1))] if count else np.array([], int)
+        if self._background:
+            there = ndimage.binary_dilation(~np.isin(base, self._background), structure=np.ones((3, 3)))
+            taken = np.setdiff1d(taken, objects[there])
         return np.where(np.isin(objects, taken), donor, base)
 
     def _moved(self, rng: np.random.Generator, ids: Array, shift: float) -> Array:

@@ -29,6 +29,7 @@ class LayoutCondition(nn.Module):
         scale: cells a token along each side.
         embedding: width of a symbol's embedding.
         channels, residual_channels, residual_blocks: of the features and their blocks.
+        dropout: chance in training that an item has no layout: its features are zero. `priors.guided` needs that.
     """
 
     def __init__(
@@ -41,9 +42,10 @@ class LayoutCondition(nn.Module):
         channels: int,
         residual_channels: int,
         residual_blocks: int,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.symbols, self.stack, self.channels = symbols, stack, channels
+        self.symbols, self.stack, self.channels, self.dropout = symbols, stack, channels, dropout
         self.cells = (grid[0] // stack * scale, grid[1] * scale)
         self.embed = nn.Conv2d(symbols, embedding, 1)
         self.mix = nn.Conv2d(embedding, channels, 3, padding=1)
@@ -65,4 +67,6 @@ class LayoutCondition(nn.Module):
         features = self.stride(functional.elu(self.mix(self.embed(fractions))))
         for block in self.blocks:
             features = features + block(features)
+        if self.training and self.dropout > 0:
+            features = features * (torch.rand(len(features), 1, 1, 1, device=features.device) >= self.dropout)
         return torch.cat([features] * self.stack, dim=2)

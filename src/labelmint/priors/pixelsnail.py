@@ -51,6 +51,9 @@ class PixelSNAILConfig(BaseModel):
     condition_channels: int = Field(64, ge=1)
     condition_residual_channels: int = Field(64, ge=1, description="conditional residual dim")
     condition_residual_blocks: int = Field(2, ge=0, description="conditional residual blocks")
+    condition_dropout: float = Field(
+        0.0, ge=0, lt=1, description="chance in training to do without the layout; guidance needs it"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> PixelSNAILConfig:
@@ -380,4 +383,5 @@ def _layout_condition(config: PixelSNAILConfig, symbols: int, grid: tuple[int, i
         channels=config.condition_channels,
         residual_channels=config.condition_residual_channels,
         residual_blocks=config.condition_residual_blocks,
+        dropout=config.condition_dropout,
     )
