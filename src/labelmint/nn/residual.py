@@ -126,7 +126,8 @@ class GatedResidual(nn.Module):
 
     def mixing(self, batch_size: int) -> GatedMixing:
         """The same for single positions, for a kernel of one."""
-        first, bias = self.first.weight[:, :, 0, 0], self.first.bias
+        first: Tensor = self.first.weight[:, :, 0, 0]
+        bias: Tensor = self.first.bias
         if self.from_auxiliary is not None:
             first = torch.cat([first, self.from_auxiliary.weight[:, :, 0, 0]], dim=1)
             bias = bias + self.from_auxiliary.bias
