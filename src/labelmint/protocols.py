@@ -15,7 +15,7 @@ from labelmint.types import Batch, LayoutBatch
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Condition", "GroupedPrior", "ImageGenerator", "LayoutSource", "Prior", "Seed", "State", "Stream", "Tokenizer"]
+__all__ = ["AnyPrior", "Condition", "GroupedPrior", "ImageGenerator", "LayoutSource", "Prior", "Seed", "State", "Stream", "Tokenizer"]
 
 Seed: TypeAlias = tuple[int, int]  # (seed of the set, index of the sample): one sample's random numbers hang on these alone
 Condition: TypeAlias = Any  # what a prior makes of its condition, once a batch
@@ -49,8 +49,8 @@ class Tokenizer(Protocol):
 
 
 @runtime_checkable
-class Prior(Protocol):
-    """log p(z | condition) = sum_i log p(z_i | z_<i, condition), i in raster order over a (h, w) grid."""
+class AnyPrior(Protocol):
+    """What all priors over a (h, w) grid of tokens have; in which steps they draw it is their own."""
 
     @property
     def codebook_size(self) -> int:
@@ -64,40 +64,28 @@ class Prior(Protocol):
         """What the condition contributes, computed once a batch."""
 
     def logits(self, tokens: Tensor, condition: Condition) -> Tensor:
-        """(B, h, w) -> (B, K, h, w); position i sees only tokens before i."""
+        """(B, h, w) -> (B, K, h, w); a position sees only tokens of steps before its own."""
 
     def start(self, batch_size: int, condition: Condition, reuse: State = None) -> State:
         """A state for `step`, in the memory of a state of the same batch size that is no longer needed, if one is given."""
+
+
+@runtime_checkable
+class Prior(AnyPrior, Protocol):
+    """log p(z | condition) = sum_i log p(z_i | z_<i, condition), i in raster order over the grid."""
 
     def step(self, previous: Tensor | None, state: State) -> Tensor:
         """Logits (B, K) of the next position, given the token (B,) at the one before (None at the first)."""
 
 
 @runtime_checkable
-class GroupedPrior(Protocol):
-    """log p(z | condition) = sum_t sum_g log p(z_tg | z_<t, condition): the tokens of a step are drawn at once, independent of each other.
-    A `Prior` in all but its order and its steps."""
-
-    @property
-    def codebook_size(self) -> int:
-        """K, the number of values of a token."""
-
-    @property
-    def grid(self) -> tuple[int, int]:
-        """(h, w)."""
+class GroupedPrior(AnyPrior, Protocol):
+    """log p(z | condition) = sum_t sum_g log p(z_tg | z_<t, condition): the tokens of a step are drawn at once, independent of each
+    other."""
 
     @property
     def order(self) -> Tensor:
         """Where the tokens of each step stand, (steps, G), in raster order of the grid; every position once."""
-
-    def prepare(self, condition: LayoutBatch | None) -> Condition:
-        """What the condition contributes, computed once a batch."""
-
-    def logits(self, tokens: Tensor, condition: Condition) -> Tensor:
-        """(B, h, w) -> (B, K, h, w); the tokens of a step see only those of steps before it."""
-
-    def start(self, batch_size: int, condition: Condition, reuse: State = None) -> State:
-        """A state for `step`, in the memory of a state of the same batch size that is no longer needed, if one is given."""
 
     def step(self, previous: Tensor | None, state: State) -> Tensor:
         """Logits (B, K, G) of the next step, given the tokens (B, G) of the one before (None at the first)."""

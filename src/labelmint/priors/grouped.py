@@ -20,7 +20,25 @@ from torch.nn import functional
 from labelmint.priors.pixelsnail import PixelSNAIL, PixelSNAILConfig
 from labelmint.types import LayoutBatch
 
-__all__ = ["PlacePixelSNAIL"]
+__all__ = ["OnTrunk", "PlacePixelSNAIL"]
+
+
+class OnTrunk(nn.Module):
+    """What priors share that put the network of a PixelSNAIL, their trunk, to another order."""
+
+    trunk: PixelSNAIL
+
+    def prepare(self, condition: LayoutBatch | None) -> Tensor | None:
+        """Features of the layouts, (B, C_c, h, w)."""
+        return self.trunk.prepare(condition)
+
+    def forward(self, tokens: Tensor, layouts: LayoutBatch | None = None) -> Tensor:
+        """Logits (B, K, stack * h, w) of tokens (B, stack * h, w) given layouts: prepare, then logits."""
+        return self.logits(tokens, self.prepare(layouts))
+
+    def logits(self, tokens: Tensor, condition: Tensor | None) -> Tensor:
+        """In the order of the prior."""
+        raise NotImplementedError
 
 
 class _Head(nn.Module):
@@ -53,7 +71,7 @@ class _State:
     codes: list[Tensor] = field(default_factory=list)
 
 
-class PlacePixelSNAIL(nn.Module):
+class PlacePixelSNAIL(OnTrunk):
     """GroupedPrior over (B, stack * h, w) tokens of stacked paths, in h * w steps of the network.
 
     Arguments:
@@ -78,14 +96,6 @@ class PlacePixelSNAIL(nn.Module):
     def order(self) -> Tensor:
         """Path after path at each place, (stack * h * w, 1)."""
         return self._order
-
-    def prepare(self, condition: LayoutBatch | None) -> Tensor | None:
-        """Features of the layouts, (B, C_c, h, w)."""
-        return self.trunk.prepare(condition)
-
-    def forward(self, tokens: Tensor, layouts: LayoutBatch | None = None) -> Tensor:
-        """Logits (B, K, stack * h, w) of tokens (B, stack * h, w) given layouts: prepare, then logits."""
-        return self.logits(tokens, self.prepare(layouts))
 
     def logits(self, tokens: Tensor, condition: Tensor | None) -> Tensor:
         """The logits of path p at place i see all codes of the places before i, and those of paths before p at i."""

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from labelmint.nn.attention import CausalAttention
 from labelmint.nn.causal import CausalConv2d
 from labelmint.nn.residual import GatedResidual
+from labelmint.priors.grouped import OnTrunk
 from labelmint.priors.pixelsnail import Block, PixelSNAIL, PixelSNAILConfig
-from labelmint.types import LayoutBatch
 
 __all__ = ["RowPixelSNAIL"]
 
@@ -61,7 +61,7 @@ class _State:
     blocks: list[_BlockState]
 
 
-class RowPixelSNAIL(nn.Module):
+class RowPixelSNAIL(OnTrunk):
     """GroupedPrior over (B, h, w) tokens, in h steps; arguments as for `PixelSNAIL`."""
 
     _order: Tensor
@@ -85,14 +85,6 @@ class RowPixelSNAIL(nn.Module):
     def order(self) -> Tensor:
         """The rows, (h, w)."""
         return self._order
-
-    def prepare(self, condition: LayoutBatch | None) -> Tensor | None:
-        """Features of the layouts, (B, C_c, h, w)."""
-        return self.trunk.prepare(condition)
-
-    def forward(self, tokens: Tensor, layouts: LayoutBatch | None = None) -> Tensor:
-        """Logits (B, K, h, w) of tokens (B, h, w) given layouts: prepare, then logits."""
-        return self.logits(tokens, self.prepare(layouts))
 
     def logits(self, tokens: Tensor, condition: Tensor | None) -> Tensor:
         """(B, h, w) -> (B, K, h, w); every position of a row sees the tokens of all rows above."""
