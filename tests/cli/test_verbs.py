@@ -13,7 +13,7 @@ from tests.conftest import SMALLEST
 
 import labelmint
 from labelmint.cli.demo import Sizes, run_demo
-from labelmint.cli.options import parse_ids, parse_size, parse_words
+from labelmint.cli.options import parse_batch, parse_ids, parse_size, parse_words
 from labelmint.cli.progress import Progress, duration, line
 from labelmint.errors import InputError
 from labelmint.training.clock import Event
@@ -114,6 +114,7 @@ def test_train_then_synthesize(command: Any, digits_folder: Path, tmp_path: Path
     given = tmp_path / "given"
     answer = command("synthesize", run, "--out", given, "-n", 3, "--layouts", digits_folder, "--per-layout", 2)
     assert f"layouts: {digits_folder}" in answer.out
+    assert '"batch_size": 32' in (given / "settings.json").read_text()  # auto
     assert '"layout": "digits_000001"' in (given / "manifest.jsonl").read_text().splitlines()[2]
 
 
@@ -180,6 +181,10 @@ def test_options_are_read_strictly() -> None:
     for text in ("-1", "70000", "a"):
         with pytest.raises(InputError, match="--ignore"):
             parse_ids(text)
+    assert (parse_batch("auto"), parse_batch("64")) == (None, 64)
+    for text in ("", "0", "-4", "4.5", "many", "Auto"):
+        with pytest.raises(InputError, match="--batch-size"):
+            parse_batch(text)
     assert parse_words("flips, turns") == ("flips", "turns")
 
 

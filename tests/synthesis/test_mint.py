@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,12 +18,15 @@ from PIL import Image
 import labelmint
 from labelmint.datasets.digits import DIGIT_CLASSES
 from labelmint.errors import InputError
-from labelmint.formats import read
+from labelmint.formats import read, write
+from labelmint.formats.folder import write_folder
+from labelmint.formats.image_files import write_png
 from labelmint.synthesis import mint
+from labelmint.synthesis.background import MOST_WAITING, Background
 from labelmint.synthesis.chunks import ChunkFolder
 from labelmint.synthesis.provenance import SOURCE_TYPE, count_objects, count_pixels
 from labelmint.tokenizers.label_map import SymbolTable
-from labelmint.types import AnnotatedImage, DataSet, Layout, LayoutObject
+from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout, LayoutObject
 
 
 class Fake:
@@ -32,11 +37,20 @@ class Fake:
     config = SimpleNamespace(symbol_table=SymbolTable(((0, 0),)), has_instances=False)
 
     def __init__(
-        self, *, own_layouts: bool = True, stop_at: int | None = None, digest: str = "0123", precision: str = "32-true"
+        self,
+        *,
+        own_layouts: bool = True,
+        stop_at: int | None = None,
+        digest: str = "0123",
+        precision: str = "32-true",
+        usual: int = 8,
     ) -> None:
-        self.precision = precision
+        self.precision, self.usual = precision, usual
         self.has_layout_prior, self.stop_at, self.digest = own_layouts, stop_at, digest
         self.drawn: list[int] = []
+
+    def usual_batch(self, warn: Any) -> int:
+        return self.usual
 
     def check_batch(self, batch_size: int) -> None:
         """Any fits."""
@@ -123,7 +137,10 @@ def test_a_stopped_mint_resumes_to_the_same_bytes_and_draws_nothing_twice(tmp_pa
     assert not list(tmp_path.glob("*.partial"))
 
 
-def test_stopped_while_writing_nothing_appears_and_a_damaged_chunk_is_drawn_again(tmp_path: Path, monkeypatch: Any) -> None:
+@pytest.mark.parametrize("damaged", ["images", "labels", "instances"])
+def test_stopped_while_writing_nothing_appears_and_a_damaged_chunk_is_drawn_again(
+    tmp_path: Path, monkeypatch: Any, damaged: str
+) -> None:
     def fail(*args: object, **named: object) -> None:
         raise OSError("disk full")
 
@@ -131,12 +148,102 @@ def test_stopped_while_writing_nothing_appears_and_a_damaged_chunk_is_drawn_agai
         patch.setattr("labelmint.pictures.contact_sheet", fail)
         make(tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    chunk = tmp_path / "out.partial" / "chunk-000001.npz"
-    chunk.write_bytes(chunk.read_bytes()[:100])
+    file = next((tmp_path / "out.partial" / "chunk-000001" / damaged).glob("synthetic_000006.*"))
+    file.write_bytes(file.read_bytes()[:-20])
     system = Fake()
     make(tmp_path / "out", system, resume=True)
     assert system.drawn == [1]
     assert files(tmp_path / "out") == files(make(tmp_path / "never_stopped"))
+
+
+class Killed(BaseException):
+    """Nothing runs after it, not even what cleans up."""
+
+
+def test_killed_in_the_middle_of_a_file_it_resumes_to_the_same_bytes(tmp_path: Path, monkeypatch: Any) -> None:
+    def cut_short(path: Path, array: Any, text: Any = None) -> None:
+        if path.name == "synthetic_000005.png" and path.parent.name == "labels":
+            path.with_name(f".{path.name}.partial").write_bytes(b"half a file")
+            raise Killed
+        write_png(path, array, text)
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr("labelmint.formats.folder.write_png", cut_short)
+        patch.setattr("shutil.rmtree", lambda *args, **named: None)
+        make(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert list((tmp_path / "out.partial").rglob(".synthetic_000005.png.partial"))
+    system = Fake()
+    make(tmp_path / "out", system, resume=True)
+    assert system.drawn[0] == 1
+    assert files(tmp_path / "out") == files(make(tmp_path / "never_killed"))
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_an_error_while_a_chunk_is_written_ends_the_command_and_a_resume_goes_on(tmp_path: Path, monkeypatch: Any) -> None:
+    def full(pairs: Any, folder: Path, classes: Any) -> None:
+        if any(pair.name == "synthetic_000008" for pair in pairs):
+            raise OSError("disk full")
+        write_folder(pairs, folder, classes)
+
+    system = Fake()
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="disk full"):
+        patch.setattr("labelmint.synthesis.chunks.write_folder", full)
+        make(tmp_path / "out", system, n=80)
+    assert len(system.drawn) < 7
+    again = Fake()
+    make(tmp_path / "out", again, n=80, resume=True)
+    assert again.drawn[0] == 2
+    assert files(tmp_path / "out") == files(make(tmp_path / "never_full", n=80))
+
+
+def test_work_in_the_background_is_done_and_little_of_it_waits() -> None:
+    done: list[int] = []
+
+    def work(number: int) -> None:
+        time.sleep(0.002)
+        done.append(number)
+
+    with Background() as background:
+        for number in range(20):
+            background.do(partial(work, number))
+            assert number + 1 - len(done) <= MOST_WAITING
+    assert done == list(range(20))
+    with pytest.raises(KeyboardInterrupt), Background() as background:
+        background.do(partial(work, 20))
+        raise KeyboardInterrupt
+    assert done[-1] == 20
+
+
+def test_a_chunk_that_is_linked_gives_the_bytes_of_pairs_that_are_written(tmp_path: Path) -> None:
+    out = make(tmp_path / "out")
+    write(read(out), tmp_path / "written", format="folder", classes=DIGIT_CLASSES)
+    written = files(tmp_path / "written")
+    assert len(written) == 31
+    assert all(files(out)[name] == data for name, data in written.items())
+    assert {file.stat().st_nlink for file in out.rglob("*.png")} == {1}
+
+
+def test_without_hard_links_the_bytes_are_the_same(tmp_path: Path, monkeypatch: Any) -> None:
+    linked = files(make(tmp_path / "linked"))
+
+    def none(*args: object) -> None:
+        raise OSError("no hard links here")
+
+    monkeypatch.setattr("os.link", none)
+    assert files(make(tmp_path / "copied")) == linked
+
+
+def test_the_batch_that_is_chosen_is_told_and_a_resume_keeps_it(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        make(tmp_path / "out", Fake(stop_at=1, usual=4), batch_size=None)
+    system = Fake(usual=2)
+    out = make(tmp_path / "out", system, batch_size=None, resume=True)
+    assert system.drawn == [1, 2]
+    assert files(out) == files(make(tmp_path / "asked", batch_size=4))
+    assert json.loads((out / "settings.json").read_text())["batch_size"] == 4
+    assert "--batch-size 4 " in (out / "README.md").read_text()
+    make(out, Fake(usual=2), batch_size=None, resume=True)  # complete
 
 
 @pytest.mark.parametrize(
@@ -155,7 +262,7 @@ def test_a_resume_with_other_settings_is_refused_naming_the_difference(tmp_path:
         make(tmp_path / "out", Fake(stop_at=1))
     before = files(tmp_path)
     with pytest.raises(InputError) as refusal:
-        make(tmp_path / "out", resume=True, **change)
+        make(tmp_path / "out", resume=True, warn=print, **change)
     assert said in str(refusal.value)
     assert files(tmp_path) == before
 
@@ -238,7 +345,7 @@ def test_chunks_keep_all_of_a_pair(tmp_path: Path) -> None:
     box = (0.5, 1.0, 4.0, 5.25)
     things = (
         LayoutObject(class_id=2, box=box, polygons=((0.0, 0.0, 4.0, 0.0, 4.0, 4.0),), attributes={"age": 3}),
-        LayoutObject(class_id=3, box=box, rle={"size": [8, 8], "counts": "abc"}, crowd=True),
+        LayoutObject(class_id=3, box=box, rle={"size": [8, 8], "counts": "88`1"}, crowd=True),
     )
     pairs = [
         AnnotatedImage(
@@ -248,12 +355,15 @@ def test_chunks_keep_all_of_a_pair(tmp_path: Path) -> None:
         )
         for i in range(3)
     ]
-    folder = ChunkFolder(tmp_path / "chunks", {}, resume=False)
-    folder.save(4, pairs)
-    assert folder.load(3) is None
-    loaded = folder.load(4)
-    assert loaded is not None
-    for made, found in zip(pairs, loaded, strict=True):
+    classes = ClassSet(tuple(ClassInfo(id=i, name=f"c{i}") for i in (2, 3, 300, 301, 302)), ())
+    folder = ChunkFolder(tmp_path / "chunks", {}, classes, resume=False)
+    folder.save(4, dict(zip((17, 19, 18), pairs, strict=True)))
+    assert not folder.holds(3)
+    assert folder.holds(4)
+    loaded = folder.pairs(4)
+    assert list(loaded) == [17, 19, 18]
+    assert folder.rows(4)[19].holds["pixels"] == {"c301": 64}
+    for made, found in zip(pairs, loaded.values(), strict=True):
         assert (found.name, found.layout.objects, found.layout.instances) == (made.name, made.layout.objects, None)
         assert np.array_equal(found.image, made.image)
         assert np.array_equal(found.layout.label_map, made.layout.label_map)
@@ -270,7 +380,7 @@ def test_counts_follow_instances_or_else_connected_pieces() -> None:
 
 
 def test_the_precision_of_drawing_stands_in_settings_manifest_and_card(tmp_path: Path) -> None:
-    single, half = make(tmp_path / "single"), make(tmp_path / "half", Fake(precision="bf16-true"))
+    single, half = make(tmp_path / "single"), make(tmp_path / "half", Fake(precision="bf16-true"), warn=print)
     for out, precision in ((single, "32-true"), (half, "bf16-true")):
         assert json.loads((out / "settings.json").read_text())["precision"] == precision
         assert {row["precision"] for row in rows(out)} == {precision}

@@ -1,16 +1,23 @@
-"""The plan's parts of a batch: as few as memory asks for, stored in the run, and kept when it goes on."""
+"""The plan's parts of a batch: as few as memory asks for, stored in the run, and kept when it goes on; and of the time."""
 
 import json
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from labelmint.systems import TrainedSystem, pipeline, train
+from labelmint.systems.hardware import Hardware, open_fabric
 from labelmint.systems.plan import SPARE, Plan, make_plan
 from labelmint.systems.trained import build_parts
+from labelmint.training import prior as prior_module
 from labelmint.training import stage as stage_module
-from labelmint.training.clock import Event
+from labelmint.training.clock import Event, learning_rate
+from labelmint.training.prior import train_prior
+from labelmint.training.run import RunFolder
+from labelmint.training.tokens import TokenBatches
 from tests.systems.conftest import TINY, digits
 
 FEW = TINY | {"tokenizer.steps": "8", "prior.epochs": "2", "layout_prior.epochs": "1"}
@@ -64,3 +71,33 @@ def test_parts_found_by_memory_are_stored_and_kept(
     asked = FEW | {f"{name}.accumulate": str(parts) for name, parts in expected.items()}
     never_killed = train(digits(), tmp_path / "asked", preset="tiny", settings=asked, precision="32", threads=1)
     assert again.digest == never_killed.digest
+
+
+def test_encoding_takes_from_the_time_of_a_prior_but_not_from_its_warm_up(
+    trained: TrainedSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow(TokenBatches):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            time.sleep(0.5)
+
+    progress: list[float] = []
+
+    def noted(highest: float, share: float) -> float:
+        progress.append(share)
+        return learning_rate(highest, share)
+
+    monkeypatch.setattr(prior_module, "TokenBatches", Slow)
+    monkeypatch.setattr(prior_module, "learning_rate", noted)
+    parts, pairs, events = build_parts(trained.config), trained.pairs_of(digits(40)), list[Event]()
+    config = trained.config.request.settings.prior.model_copy(update={"epochs": 1000, "patience": 1000})
+    fabric = open_fabric(Hardware("cpu", "32-true", 1))
+    about = train_prior(
+        "prior", fabric, RunFolder(tmp_path), parts.prior, parts.image_tokens, pairs, pairs, config, 1.0, events.append
+    )
+    assert progress[0] < 0.4
+    assert about["seconds"] >= 1.0
+    assert [(event.stage, event.step, event.steps) for event in events[:2]] == [
+        ("encode for prior", 32, 40),
+        ("encode for prior", 40, 40),
+    ]

@@ -1,14 +1,17 @@
 """Drawing pairs: the sampling law, labels that fit, given layouts, and both systems end to end."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from labelmint.contracts import check_generator
 from labelmint.errors import InputError
 from labelmint.systems import SYSTEMS, TrainedSystem, catalogue, load, train
+from labelmint.systems.drawing_memory import peak_bytes
 from labelmint.types import AnnotatedImage, LayoutBatch
 from tests.systems.conftest import TINY, digits
 
@@ -108,10 +111,66 @@ def test_temperatures_out_of_range_are_refused(trained: TrainedSystem, options: 
         list(trained.synthesize(1, **options))  # type: ignore[arg-type]
 
 
-def test_a_batch_that_memory_can_not_hold_is_refused_with_one_that_it_can(trained: TrainedSystem) -> None:
+def test_a_batch_that_memory_can_not_hold_is_refused_with_one_that_it_can(
+    trained: TrainedSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
     trained.check_batch(64)
-    with pytest.raises(InputError, match=r"GiB of memory, and .* are free; take --batch-size 256"):
+    with pytest.raises(InputError, match=r"GiB of memory, and .* are free; take --batch-size 1024"):
         trained.check_batch(1_000_000)
+    with pytest.raises(InputError, match="batch-size 1000000"):
+        next(trained.synthesize(1, batch_size=1_000_000))
+    with_memory(monkeypatch, 1000)
+    for ask in (lambda: trained.check_batch(1), lambda: trained.usual_batch(pytest.fail), lambda: next(trained.synthesize(1))):
+        with pytest.raises(InputError, match="one sample does not fit either"):
+            ask()
+
+
+def with_memory(monkeypatch: pytest.MonkeyPatch, available: int) -> None:
+    monkeypatch.setattr("labelmint.systems.trained.available_memory", lambda device: available)
+
+
+def test_the_usual_batch_is_the_largest_power_of_two_that_memory_holds(
+    trained: TrainedSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert trained.usual_batch(pytest.fail) == 32
+    for fits in (1, 2, 8, 16):
+        with_memory(monkeypatch, trained._drawing_bytes(fits) + 1)
+        said: list[str] = []
+        assert trained.usual_batch(said.append) == fits
+        assert len(said) == 1
+        trained.check_batch(fits)
+        with pytest.raises(InputError, match=f"take --batch-size {fits}$"):
+            trained.check_batch(2 * fits)
+    with pytest.warns(UserWarning, match="memory holds 16 pairs"):
+        few = list(trained.synthesize(3, start=14))
+    assert all(equal(a, b) for a, b in zip(few, trained.synthesize(3, start=14, batch_size=16), strict=True))
+    on_gpu = copy.copy(trained)
+    on_gpu.device = torch.device("cuda")
+    for fits in (1024, 64):
+        with_memory(monkeypatch, trained._drawing_bytes(fits) + 1)
+        assert on_gpu.usual_batch(pytest.fail) == fits
+
+
+def test_bytes_are_counted_while_they_are_held() -> None:
+    kilobyte, weights = torch.zeros(256), torch.zeros(1 << 16)
+
+    def work() -> Tensor:
+        x = kilobyte + 1
+        x.mul_(2)  # in place: nothing new
+        y = torch.stack([x, x]).sum(0)  # at most four at a time: x, the two, their sum
+        view = weights[:256]  # that of what was there before
+        del x
+        return (view + y)[:10]
+
+    assert peak_bytes(work) == 4 * 1024
+    assert peak_bytes(lambda: [work() for _ in range(5)]) == 8 * 1024  # each keeps its last kilobyte, as long as its view lives
+
+
+def test_what_a_batch_takes_grows_with_it_and_is_about_what_it_is(trained: TrainedSystem) -> None:
+    sizes = [trained._drawing_bytes(batch) for batch in (1, 2, 8, 32, 128)]
+    assert sizes == sorted(sizes)
+    rehearsed = peak_bytes(lambda: trained._rehearse(32))
+    assert rehearsed < trained._drawing_bytes(32) < 20 * rehearsed
 
 
 def test_pre_msgnet_has_no_layout_prior_and_draws_from_the_training_layouts(tmp_path: Path) -> None:

@@ -34,8 +34,10 @@ def pairs(count: int = 70, size: tuple[int, int] = (8, 8), **geometry: object) -
 @pytest.mark.parametrize(("conditioned", "factor"), [(True, 1), (False, 1), (True, 1000)])
 def test_kept_tokens_are_those_of_the_batch_and_are_computed_once(conditioned: bool, factor: int) -> None:
     counting, made = Counting(conditioned, factor), pairs()
-    batches = TokenBatches(counting, made, batch_size=16, steps=100, device=CPU)
+    told: list[tuple[int, int]] = []
+    batches = TokenBatches(counting, made, batch_size=16, steps=100, device=CPU, tell=lambda done, of: told.append((done, of)))
     assert counting.read == len(made)
+    assert told == [(32, 70), (64, 70), (70, 70)]
     for step in (0, 3, 4, 9, 30, 2):
         tokens, layouts = batches(step)
         expected, seen = Counting(conditioned, factor)(made.batch(step, 16))

@@ -14,7 +14,7 @@ import typer
 
 from labelmint.cli.datasets import write_digits
 from labelmint.cli.errors import interruptible
-from labelmint.cli.options import AsJson, Seed, Threads
+from labelmint.cli.options import AsJson, Seed, ThreadsToTrain
 from labelmint.cli.printing import print_json, quoted
 from labelmint.cli.progress import Progress, duration
 from labelmint.errors import InputError
@@ -57,7 +57,7 @@ def demo(
         "demo"
     ),
     minutes: Annotated[float, typer.Option(metavar="M", help="Minutes of training.")] = 8.5,
-    threads: Threads = None,
+    threads: ThreadsToTrain = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:

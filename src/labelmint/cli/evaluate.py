@@ -42,7 +42,9 @@ def evaluate(
     ] = None,
     crop: Annotated[bool, typer.Option("--crop", help="With SYNTHETIC: its images are crops of larger real ones.")] = False,
     scale: Annotated[float, typer.Option(metavar="F", help="With --crop: how the real images are resized first.")] = 1.0,
-    augment: Annotated[str, typer.Option(metavar="LIST", help="With SYNTHETIC: flips,mirror,turns where they keep labels true.")] = "",
+    augment: Annotated[
+        str, typer.Option(metavar="LIST", help="With SYNTHETIC: flips,mirror,turns where they keep labels true.")
+    ] = "",
     group_by: GroupBy = None,
     temperature: Annotated[
         float | None, typer.Option(metavar="T", help="With a run: of its images; 0.85 unless given.", show_default=False)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsJson",
+    "BatchSize",
     "Data",
     "Device",
     "DrawIn",
@@ -23,7 +24,10 @@ __all__ = [
     "Ignore",
     "Seed",
     "Threads",
+    "ThreadsToDraw",
+    "ThreadsToTrain",
     "open_data",
+    "parse_batch",
     "parse_counts",
     "parse_ids",
     "parse_numbers",
@@ -41,7 +45,29 @@ GroupBy: TypeAlias = Annotated[
     typer.Option(metavar="REGEX", help="Names that this finds the same text in (its first group) stay on one side of the split."),
 ]
 Device: TypeAlias = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+BatchSize: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        metavar="B",
+        help="Pairs drawn at a time; a part of what decides the bytes. auto: the largest power of two that memory holds, up to 32, on a "
+        "GPU 1024; with --resume that of the stopped command.",
+    ),
+]
 Threads: TypeAlias = Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores unless given.", show_default=False)]
+ThreadsToTrain: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="CPU threads; unless given the fastest of one, half and all cores here, kept in the run.", show_default=False
+    ),
+]
+ThreadsToDraw: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="CPU threads; unless given the run's, or where there are more or fewer cores than it was trained with, the fastest here.",
+        show_default=False,
+    ),
+]
 DrawIn: TypeAlias = Annotated[
     str,
     typer.Option(
@@ -61,6 +87,15 @@ def parse_size(text: str, option: str = "--size") -> tuple[int, int]:
     if min(size) < 1:
         raise InputError(f"{option} {text}: expected at least 1 pixel a side")
     return size
+
+
+def parse_batch(text: str) -> int | None:
+    """ "auto" -> None, "32" -> 32. Raises InputError for anything else."""
+    if text == "auto":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise InputError(f"--batch-size {text}: expected auto, or how many pairs to draw at a time, as in 32")
+    return int(text)
 
 
 def parse_ids(text: str, option: str = "--ignore") -> tuple[int, ...]:

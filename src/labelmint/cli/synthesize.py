@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from labelmint.cli.errors import interruptible
-from labelmint.cli.options import AsJson, Device, DrawIn, FormatIn, Seed, Threads, open_data
+from labelmint.cli.options import AsJson, BatchSize, Device, DrawIn, FormatIn, Seed, ThreadsToDraw, open_data, parse_batch
 from labelmint.cli.printing import print_json, quoted
 from labelmint.cli.progress import Progress
 
@@ -38,7 +38,7 @@ def synthesize(
         ),
     ] = None,
     temperature: Annotated[float, typer.Option(metavar="T", help="Below 1: likelier, less varied images.")] = 0.85,
-    batch_size: Annotated[int, typer.Option(metavar="B", help="Pairs drawn at a time; a part of what decides the bytes.")] = 32,
+    batch_size: BatchSize = "auto",
     filter: Annotated[
         str,
         typer.Option(
@@ -59,7 +59,7 @@ def synthesize(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where a stopped command was.")] = False,
     device: Device = "auto",
-    threads: Threads = None,
+    threads: ThreadsToDraw = None,
     precision: DrawIn = "32",
     format_in: FormatIn = None,
     as_json: AsJson = False,
@@ -71,14 +71,11 @@ def synthesize(
     """
     from labelmint.synthesis import check_target, mint
     from labelmint.systems import load
-    from labelmint.systems.sampling_precision import bfloat16_is_slow
 
     check_target(out, n=n, format=format, resume=resume)
+    pairs_at_once = parse_batch(batch_size)
     given = open_data(layouts, format_in, "") if layouts is not None else None
     system = load(run, device=device, threads=threads, precision=precision)
-    if system.precision == "bf16-true" and bfloat16_is_slow(system.device, batch_size):
-        slow = f"bfloat16 is slower than float32 here with --batch-size {batch_size}; --precision 32 draws faster"
-        print(f"labelmint: warning: {slow}", file=sys.stderr, flush=True)
     doubts: list[str] = []
 
     def say(line: str) -> None:
@@ -87,27 +84,11 @@ def synthesize(
 
     with Progress() as progress, interruptible("stopped; run the same command with --resume to go on"):
         mint(
-            system,
-            out,
-            n=n,
-            seed=seed,
-            start=start,
-            format=format,
-            layouts=given,
-            per_layout=per_layout,
-            vary=vary,
-            layout_temperature=layout_temperature,
-            temperature=temperature,
-            batch_size=batch_size,
-            filter=filter,
-            filter_share=filter_share / 100,
-            data=data,
-            most_candidates=most_candidates,
-            resume=resume,
-            report=progress.report,
+            system, out, n=n, seed=seed, start=start, format=format, layouts=given, per_layout=per_layout, vary=vary,
+            layout_temperature=layout_temperature, temperature=temperature, batch_size=pairs_at_once, filter=filter,
+            filter_share=filter_share / 100, data=data, most_candidates=most_candidates, resume=resume, report=progress.report,
             warn=say,
-        )
-    filtered = _filtered(out)
+        )  # fmt: skip
     facts = {
         "out": str(out),
         "pairs": n,
@@ -115,16 +96,22 @@ def synthesize(
         "system": system.system,
         "weights": system.digest,
         "layouts": _layouts(layouts, drawn=system.has_layout_prior and not vary) + (", varied" if vary else ""),
-        "filter": filtered,
+        "filter": _filtered(out),
         "warnings": doubts,
     }
-    if as_json:
-        print_json(facts)
-        return
-    print(f"wrote {n} new pairs by {system.system} to {out} (format {format}; layouts: {facts['layouts']})")
-    print(f"  {_told(filtered)}")
-    print(f"  look at {out / 'contact_sheet.png'}; {out / 'README.md'} says what the set is and how to make it again")
-    print(f"next: labelmint inspect {quoted(out)}, and labelmint evaluate {quoted(run)} DATA --out REPORT with the real data")
+    print_json(facts) if as_json else print(_told(facts, run))
+
+
+def _told(facts: dict[str, Any], run: Path) -> str:
+    out = Path(facts["out"])
+    return "\n".join(
+        [
+            f"wrote {facts['pairs']} new pairs by {facts['system']} to {out} (format {facts['format']}; layouts: {facts['layouts']})",
+            f"  {_told_of_filter(facts['filter'])}",
+            f"  look at {out / 'contact_sheet.png'}; {out / 'README.md'} says what the set is and how to make it again",
+            f"next: labelmint inspect {quoted(out)}, and labelmint evaluate {quoted(run)} DATA --out REPORT with the real data",
+        ]
+    )
 
 
 def _layouts(given: Path | None, *, drawn: bool) -> str:
@@ -139,7 +126,7 @@ def _filtered(out: Path) -> dict[str, Any] | None:
     return {**settings["filter"], **settings["outcome"]} if "filter" in settings else None
 
 
-def _told(filtered: dict[str, Any] | None) -> str:
+def _told_of_filter(filtered: dict[str, Any] | None) -> str:
     if filtered is None:
         return "filter off: no pair was dropped, and copies of training images were not looked for (needs `labelmint evaluate` first)"
     dropped = filtered["dropped"]

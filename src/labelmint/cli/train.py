@@ -17,7 +17,7 @@ from labelmint.cli.options import (
     GroupBy,
     Ignore,
     Seed,
-    Threads,
+    ThreadsToTrain,
     open_data,
     parse_size,
     parse_words,
@@ -48,13 +48,13 @@ def train(
     ] = None,
     crop: Annotated[bool, typer.Option("--crop", help="Learn random crops of that size instead of resized images.")] = False,
     scale: Annotated[float, typer.Option(help="With --crop: resize by this factor before cropping.")] = 1.0,
-    augment: Annotated[str, typer.Option(metavar="WORDS", help="Any of flips,turns,zoom: how images may be moved.")] = "",
+    augment: Annotated[str, typer.Option(metavar="WORDS", help="Any of flips,mirror,turns,zoom: how images may be moved.")] = "",
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set one value, as in prior.channels=96; repeatable.")
     ] = None,
     device: Device = "auto",
     precision: Annotated[str, typer.Option(help="auto, 32 or bf16.")] = "auto",
-    threads: Threads = None,
+    threads: ThreadsToTrain = None,
     seed: Seed = 0,
     max_minutes: Annotated[
         float | None,

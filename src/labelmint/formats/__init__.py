@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from labelmint.errors import InputError
@@ -29,7 +29,10 @@ FORMATS: Mapping[str, str] = {
 }
 
 _READERS = {"folder": read_folder, "coco": read_coco, "bbbc041": read_bbbc041}
-_WRITERS = {"folder": write_folder, "coco": write_coco}
+_WRITERS: Mapping[str, Callable[[Iterable[AnnotatedImage], Path, ClassSet], list[str]]] = {
+    "folder": write_folder,
+    "coco": write_coco,
+}
 
 WRITABLE = tuple(_WRITERS)
 

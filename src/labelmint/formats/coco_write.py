@@ -7,7 +7,8 @@ the rest. Class 0 named "background" is no category. Regions to ignore, where th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,12 @@ __all__ = ["JSON_NAME", "write_coco"]
 JSON_NAME = "instances.json"
 
 
-def write_coco(pairs: Iterable[AnnotatedImage], folder: Path, classes: ClassSet) -> list[str]:
+def write_coco(
+    pairs: Iterable[AnnotatedImage], folder: Path, classes: ClassSet, encoded: Callable[[str], Path] | None = None
+) -> list[str]:
     """Write images and at the end the JSON into an empty folder that exists; returns the names.
 
+    With `encoded`, which answers the PNG of a pair's image by the name of the pair, images are copied.
     Raises InputError for a doubled name, an unknown class id, and an attribute that is named like one of COCO's own keys.
     """
     (folder / "images").mkdir()
@@ -45,7 +49,14 @@ def write_coco(pairs: Iterable[AnnotatedImage], folder: Path, classes: ClassSet)
                 annotations.append({"id": len(annotations) + 1, "image_id": len(names)} | annotation)
             yield pair
 
-    write_each(described(), lambda pair: write_png(folder / "images" / f"{pair.name}.png", pair.image, pair.provenance))
+    def put(pair: AnnotatedImage) -> None:
+        file = folder / "images" / f"{pair.name}.png"
+        if encoded is None:
+            write_png(file, pair.image, pair.provenance)
+        else:
+            shutil.copyfile(encoded(pair.name), file)
+
+    write_each(described(), put)
     used = {annotation["category_id"] for annotation in annotations}
     document = {
         "info": {

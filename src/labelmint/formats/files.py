@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from labelmint.errors import InputError
 from labelmint.formats.odd import Odd, first_of
-from labelmint.types import AnnotatedImage
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -23,6 +22,7 @@ __all__ = [
     "dump_json",
     "find_image",
     "finite",
+    "link",
     "new_folder",
     "read_json",
     "read_splits",
@@ -32,8 +32,18 @@ __all__ = [
     "write_text",
 ]
 
+
+class Named(Protocol):
+    """Has a name."""
+
+    @property
+    def name(self) -> str:
+        """Of a pair."""
+
+
 _WRITERS = 8
 T = TypeVar("T")
+N = TypeVar("N", bound=Named)
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 
@@ -106,13 +116,21 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def link(source: Path, target: Path) -> None:
+    """The same file in another place: a hard link, or a copy where the file system has none."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
 def check_name(name: str) -> None:
     """Raise InputError for a name of a pair that cannot be a file's."""
     if not name or name.startswith(".") or any(sign in name for sign in "/\\\0\r\n") or name != name.strip():
         raise InputError(f"{name!r} cannot name a pair: expected a file name without folder, leading dot or outer spaces")
 
 
-def uniquely_named(pairs: Iterable[AnnotatedImage], names: dict[str, None]) -> Iterator[AnnotatedImage]:
+def uniquely_named(pairs: Iterable[N], names: dict[str, None]) -> Iterator[N]:
     """The pairs, whose names are added to `names`. Raises InputError for a doubled name, and one that cannot be a file's."""
     for pair in pairs:
         check_name(pair.name)

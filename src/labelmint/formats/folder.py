@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from labelmint.formats.files import (
     IMAGE_SUFFIXES,
     dump_json,
     finite,
+    link,
     read_json,
     read_splits,
     uniquely_named,
@@ -33,10 +34,11 @@ from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.shapes import parse_polygons, parse_rle
 from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet, Layout, LayoutObject
 
-__all__ = ["LABEL_FOLDERS", "label_folder", "read_folder", "write_folder", "write_pair"]
+__all__ = ["LABEL_FOLDERS", "Stored", "label_folder", "read_folder", "write_folder", "write_pair"]
 
 LABEL_FOLDERS = ("labels", "masks", "annotations")
 
+_PARTS = {"images": ".png", "labels": ".png", "instances": ".png", "objects": ".json"}  # as written here
 _FIELDS = {"class_id", "box", "rle", "polygons", "crowd", "attributes"}
 
 
@@ -81,14 +83,35 @@ def read_folder(path: Path, *, ignore: Sequence[int] = (), strict: bool = True) 
     )
 
 
-def write_folder(pairs: Iterable[AnnotatedImage], folder: Path, classes: ClassSet) -> list[str]:
-    """Write pairs into an empty folder that exists; returns their names. Raises InputError for a doubled name."""
+class Stored(NamedTuple):
+    """A pair that lies in another data set of this format, with the same classes: its name, and that folder."""
+
+    name: str
+    folder: Path
+
+
+def write_folder(pairs: Iterable[AnnotatedImage | Stored], folder: Path, classes: ClassSet) -> list[str]:
+    """Write pairs into an empty folder that exists; returns their names. Files of stored pairs are linked, and nothing is encoded twice.
+
+    Raises InputError for a doubled name.
+    """
     for part in ("images", "labels"):
         (folder / part).mkdir()
     names: dict[str, None] = {}
-    write_each(uniquely_named(pairs, names), lambda pair: write_pair(pair, folder, classes))
+    write_each(uniquely_named(pairs, names), lambda pair: _put(pair, folder, classes))
     write_text(folder / "classes.json", dump_classes(classes))
     return list(names)
+
+
+def _put(pair: AnnotatedImage | Stored, folder: Path, classes: ClassSet) -> None:
+    if isinstance(pair, AnnotatedImage):
+        write_pair(pair, folder, classes)
+        return
+    files = (pair.folder / part / f"{pair.name}{suffix}" for part, suffix in _PARTS.items())
+    for file in filter(Path.is_file, files):
+        target = folder / file.parent.name
+        target.mkdir(exist_ok=True)
+        link(file, target / file.name)
 
 
 def write_pair(pair: AnnotatedImage, folder: Path, classes: ClassSet) -> None:

@@ -1,10 +1,11 @@
 """Chunks of samples on disk, so that a stopped export goes on without drawing anything twice.
 
     OUT.partial/settings.json      what decides the samples; other settings are refused
-    OUT.partial/chunk-000012.npz   the B samples of chunk 12: images, label maps, instances, and objects as JSON
+    OUT.partial/chunk-000012/      samples of chunk 12 as a data set in the format `folder`, and rows.json: what their layouts hold, and
+                                   the CRC-32 of every file
     OUT.partial/verdicts-000000384.npz   with a filter: what it decided about candidates 384 and on, as many as were judged at once
 
-A file is written aside and renamed, so it is there whole or not at all; one that can't be read is drawn again.
+A file or a chunk is written aside and renamed, so it is there whole or not at all; one that has been damaged since is made again.
 Nothing is pickled.
 """
 
@@ -12,22 +13,34 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from labelmint.errors import InputError
+from labelmint.formats.files import new_folder
+from labelmint.formats.folder import read_folder, write_folder
+from labelmint.synthesis.provenance import contents
 from labelmint.synthesis.verdicts import Reason, Verdict
-from labelmint.training.run import write_arrays
-from labelmint.types import AnnotatedImage, Array, Layout, LayoutObject
+from labelmint.training.run import write_arrays, write_json
+from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet
 
-__all__ = ["ChunkFolder"]
+__all__ = ["ChunkFolder", "Row"]
 
+_ROWS = "rows.json"
 _UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+
+
+class Row(NamedTuple):
+    """A sample of a chunk: its name, and counts of objects and of pixels by class (`provenance.contents`)."""
+
+    name: str
+    holds: dict[str, dict[str, int]]
 
 
 class ChunkFolder:
@@ -36,18 +49,22 @@ class ChunkFolder:
     Arguments:
         path: the folder; made when it is missing.
         settings: what decides the samples, as plain JSON values.
+        classes: of the samples.
         resume: go on with a folder that is there.
 
     Raises InputError when the folder is there and `resume` is False, or when it was made with other settings.
     """
 
-    def __init__(self, path: Path, settings: dict[str, Any], *, resume: bool) -> None:
-        self.path = path
+    def __init__(self, path: Path, settings: dict[str, Any], classes: ClassSet, *, resume: bool) -> None:
+        self.path, self.classes = path, classes
+        self._opened: tuple[int, DataSet] | None = None
         file = path / "settings.json"
         if path.exists() and not resume:
             raise InputError(f"{path}: a stopped command left its samples there; add --resume to go on, or remove that folder")
         if file.is_file():
             self._check(file, settings)
+            for cut_short in path.glob(".chunk-*.partial"):
+                shutil.rmtree(cut_short)
             return
         path.mkdir(parents=True, exist_ok=True)
         aside = file.with_name(".settings.json.partial")
@@ -68,36 +85,42 @@ class ChunkFolder:
                     "give the same options to resume, or remove that folder and start again"
                 )
 
-    def save(self, chunk: int, pairs: Sequence[AnnotatedImage]) -> None:
-        """Write one chunk."""
-        arrays: dict[str, Array] = {
-            "names": np.array([pair.name for pair in pairs]),
-            "images": np.stack([pair.image for pair in pairs]),
-            "label_maps": np.stack([pair.layout.label_map for pair in pairs]),
-            "objects": np.array(json.dumps([[dataclasses.asdict(one) for one in pair.layout.objects] for pair in pairs])),
-        }
-        instances = [pair.layout.instances for pair in pairs]
-        if all(one is not None for one in instances):
-            arrays["instances"] = np.stack([one for one in instances if one is not None])
-        write_arrays(self._file(chunk), arrays)
+    def save(self, chunk: int, pairs: Mapping[int, AnnotatedImage]) -> None:
+        """Write those pairs of a chunk, by index, that are of use."""
+        shutil.rmtree(self.folder(chunk), ignore_errors=True)  # what was damaged
+        rows = {index: Row(pair.name, contents(pair.layout, self.classes)) for index, pair in pairs.items()}
+        with new_folder(self.folder(chunk)) as folder:
+            write_folder(pairs.values(), folder, self.classes)
+            sums = {str(file.relative_to(folder)): _sum_of(file) for file in folder.rglob("*") if file.is_file()}
+            write_json(folder / _ROWS, {"rows": rows, "sums": sums})
 
-    def load(self, chunk: int) -> list[AnnotatedImage] | None:
-        """The samples of a chunk; None when it is missing or can't be read."""
+    def holds(self, chunk: int) -> bool:
+        """Whether a chunk is there, every file as it was written."""
+        folder = self.folder(chunk)
         try:
-            arrays = _read(self._file(chunk))
-            objects = json.loads(str(arrays["objects"]))
-            return [self._pair(arrays, objects, row) for row in range(len(arrays["names"]))]
+            sums = json.loads((folder / _ROWS).read_text(encoding="utf-8"))["sums"]
+            return all(_sum_of(folder / name) == expected for name, expected in sums.items())
         except _UNREADABLE:
-            return None
+            return False
 
-    def pairs(self, chunk: int) -> list[AnnotatedImage]:
-        """The samples of a chunk that was drawn; raises InputError when they are gone."""
-        found = self.load(chunk)
-        if found is None:
-            raise InputError(
-                f"{self.path}: chunk {chunk} vanished while the data set was written; run the same command with --resume"
-            )
-        return found
+    def pairs(self, chunk: int) -> dict[int, AnnotatedImage]:
+        """The samples of a chunk that was drawn, by index."""
+        return {index: self.pair(chunk, row.name) for index, row in self.rows(chunk).items()}
+
+    def pair(self, chunk: int, name: str) -> AnnotatedImage:
+        """One sample of a chunk that was drawn."""
+        if self._opened is None or self._opened[0] != chunk:
+            self._opened = chunk, read_folder(self.folder(chunk))
+        return self._opened[1].load(name)
+
+    def rows(self, chunk: int) -> dict[int, Row]:
+        """The samples of a chunk that was drawn, by index."""
+        found = json.loads((self.folder(chunk) / _ROWS).read_text(encoding="utf-8"))["rows"]
+        return {int(index): Row(*row) for index, row in found.items()}
+
+    def folder(self, chunk: int) -> Path:
+        """Where a chunk lies."""
+        return self.path / f"chunk-{chunk:06d}"
 
     def save_verdicts(self, verdicts: Sequence[Verdict]) -> None:
         """Write the verdicts on candidates that follow each other."""
@@ -130,30 +153,11 @@ class ChunkFolder:
     def _verdicts(self, first: int) -> Path:
         return self.path / f"verdicts-{first:09d}.npz"
 
-    def _file(self, chunk: int) -> Path:
-        return self.path / f"chunk-{chunk:06d}.npz"
-
-    def _pair(self, arrays: dict[str, Array], objects: list[list[dict[str, Any]]], row: int) -> AnnotatedImage:
-        layout = Layout(
-            label_map=arrays["label_maps"][row],
-            instances=arrays["instances"][row] if "instances" in arrays else None,
-            objects=tuple(_object(one) for one in objects[row]),
-        )
-        return AnnotatedImage(name=str(arrays["names"][row]), image=arrays["images"][row], layout=layout)
-
 
 def _read(file: Path) -> dict[str, Any]:
     with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
         return {key: archive[key] for key in archive.files}
 
 
-def _object(content: dict[str, Any]) -> LayoutObject:
-    """JSON has no tuples, and a LayoutObject has."""
-    polygons = content["polygons"]
-    return LayoutObject(
-        **{
-            **content,
-            "box": tuple(content["box"]),
-            "polygons": None if polygons is None else tuple(tuple(polygon) for polygon in polygons),
-        }
-    )
+def _sum_of(file: Path) -> int:
+    return zlib.crc32(file.read_bytes())

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from labelmint.datasets.token_grid import object_map
-from labelmint.types import AnnotatedImage, ClassSet, Layout
+from labelmint.types import ClassSet, Layout
 
-__all__ = ["SOURCE_TYPE", "Origin", "card", "count_objects", "count_pixels", "manifest_row"]
+__all__ = ["SOURCE_TYPE", "Origin", "card", "contents", "count_objects", "count_pixels", "manifest_row"]
 
 _MEASURED = "checked by a judge trained on real pairs alone (Filter, below)"
 _UNFILTERED = "- Filter: off; no pair was dropped, and no copies of training images were looked for"
@@ -92,12 +92,22 @@ def count_objects(layout: Layout, classes: ClassSet) -> dict[str, int]:
     return {classes.name_of(i): count for i, count in sorted(Counter(found).items())}
 
 
+def contents(layout: Layout, classes: ClassSet) -> dict[str, dict[str, int]]:
+    """What a layout holds, for manifest.jsonl."""
+    return {"objects": count_objects(layout, classes), "pixels": count_pixels(layout, classes)}
+
+
 def manifest_row(
-    pair: AnnotatedImage, origin: Origin, classes: ClassSet, index: int, layout_source: str | None, facts: Mapping[str, Any]
+    name: str,
+    origin: Origin,
+    index: int,
+    layout_source: str | None,
+    holds: Mapping[str, Mapping[str, int]],
+    facts: Mapping[str, Any],
 ) -> str:
-    """One line of manifest.jsonl; `facts` is what the filter says of the pair."""
+    """One line of manifest.jsonl; `holds` are the layout's `contents`, `facts` is what the filter says of the pair."""
     row = {
-        "name": pair.name,
+        "name": name,
         "index": index,
         "seed": origin.seed,
         "chunk": index // origin.batch_size,
@@ -107,8 +117,7 @@ def manifest_row(
         "threads": origin.threads,
         "weights": origin.weights,
         "layout": layout_source,
-        "objects": count_objects(pair.layout, classes),
-        "pixels": count_pixels(pair.layout, classes),
+        **holds,
         **facts,
     }
     return json.dumps(row, ensure_ascii=False) + "\n"

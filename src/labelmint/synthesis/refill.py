@@ -121,11 +121,10 @@ def _judged(
     for done, chunk in enumerate(chunks, start=1):
         drawn = folder.pairs(chunk)
         # The whole chunk is read, so that what the judge computes does not depend on where a round begins.
-        for row, verdict in enumerate(sieve.reading(drawn)):
-            index = chunk * batch_size + row
+        for index, verdict in zip(drawn, sieve.reading(list(drawn.values())), strict=True):
             if index in indices:
                 verdicts.append(replace(verdict, index=index))
-                pairs.append(drawn[row])
+                pairs.append(drawn[index])
         report(Event("judge reads candidates", done, len(chunks)))
     return sieve.withheld(verdicts, np.stack([pair.image for pair in pairs]), report)
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import time
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import torch
@@ -16,10 +19,22 @@ from labelmint.errors import InputError
 if TYPE_CHECKING:
     from labelmint.systems.run_config import RunConfig
 
-__all__ = ["Hardware", "available_memory", "choose_device", "choose_hardware", "open_fabric"]
+__all__ = [
+    "Hardware",
+    "available_memory",
+    "choose_device",
+    "choose_hardware",
+    "choose_threads",
+    "cores",
+    "fastest",
+    "measured_threads",
+    "open_fabric",
+    "threads_of_run",
+]
 
 PRECISIONS = ("32-true", "bf16-mixed")
 MOST_THREADS = 1024
+_GAIN = 1.1  # more threads have to be faster by as much
 
 
 class Hardware(NamedTuple):
@@ -36,7 +51,8 @@ def choose_hardware(device: str, precision: str, threads: int | None, stored: Ru
     Raises InputError for what is not there.
     """
     where = choose_device(stored.device if device == "auto" and stored else device)
-    count = choose_threads(stored.threads if threads is None and stored else threads)
+    asked = stored.threads if threads is None and stored else threads
+    count = measured_threads(where) if asked is None else choose_threads(asked)
     torch.set_num_threads(count)
     chosen = choose_precision(stored.precision if precision == "auto" and stored else precision, where)
     return Hardware(str(where), chosen, count)
@@ -81,13 +97,59 @@ def choose_device(asked: str) -> torch.device:
     raise InputError(f"--device {asked}: expected auto, cpu, cuda or cuda:N")
 
 
+def cores() -> int:
+    """That this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def choose_threads(asked: int | None) -> int:
-    """All cores that this process may use, unless told."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """All cores that this process may use, unless told, here or by OMP_NUM_THREADS."""
     if asked is not None and not 1 <= asked <= MOST_THREADS:
         raise InputError(f"--threads {asked}: expected 1 or more, and at most {MOST_THREADS}")
-    from_environment = os.environ.get("OMP_NUM_THREADS", "")
-    return asked or (int(from_environment) if from_environment.isdecimal() else 0) or cores
+    return asked or _told_threads() or cores()
+
+
+def _told_threads() -> int:
+    """OMP_NUM_THREADS, 0 where it does not tell."""
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    return int(told) if told.isdecimal() else 0
+
+
+def threads_of_run(config: RunConfig, device: torch.device) -> int:
+    """The run's threads where as many cores are there as it was trained with, for the same bytes; else what is found here."""
+    if config.cores in (0, cores()):  # 0: older runs do not tell
+        return config.threads
+    return measured_threads(device)
+
+
+def measured_threads(device: torch.device) -> int:
+    """OMP_NUM_THREADS, else the fastest of one, half and all of the cores; the fewest of those that are about equal.
+
+    All of them beside a GPU, where they decide little, and where processes would measure against each other.
+    """
+    if _told_threads() or device.type != "cpu" or processes() > 1:
+        return choose_threads(None)
+    return _fewest_of_the_fastest(cores())
+
+
+@cache
+def _fewest_of_the_fastest(most: int) -> int:
+    """Measured on training steps, once a process."""
+    counts = sorted({1, max(most // 2, 1), most})
+    if len(counts) == 1:
+        return most
+    net, x, before = *_network_and_batch(), torch.get_num_threads()
+    try:
+        seconds = fastest([partial(_with_threads, count, net, x) for count in counts])
+    finally:
+        torch.set_num_threads(before)
+    best = min(seconds)
+    return next(count for count, taken in zip(counts, seconds, strict=True) if taken <= _GAIN * best)
+
+
+def _with_threads(count: int, net: nn.Module, x: torch.Tensor) -> None:
+    torch.set_num_threads(count)
+    _training_step(net, x, False)
 
 
 def choose_precision(asked: str, device: torch.device) -> str:
@@ -101,20 +163,40 @@ def choose_precision(asked: str, device: torch.device) -> str:
         return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
     if processes() > 1:  # each would measure for itself, and they have to agree
         return "32-true"
-    net, x = nn.Conv2d(64, 64, 3, padding=1), torch.randn(16, 64, 32, 32)
-    # In turns, and the fastest of each, so that other work on the machine does not decide.
-    times = [(_seconds(net, x, False), _seconds(net, x, True)) for _ in range(12)]
-    single, half = (min(column) for column in zip(*times, strict=True))
+    net, x = _network_and_batch()
+    single, half = fastest([partial(_training_step, net, x, bfloat16) for bfloat16 in (False, True)])
     return "bf16-mixed" if 1.2 * half < single else "32-true"
 
 
-def _seconds(net: nn.Module, x: torch.Tensor, bfloat16: bool) -> float:
-    """One training step."""
-    begin = time.perf_counter()
+def fastest(steps: Sequence[Callable[[], None]], rounds: int = 12, at_most: float = 1.0) -> list[float]:
+    """Seconds of each step: the fastest of some rounds, taken in turns, so that other work on the machine does not decide.
+
+    Arguments:
+        rounds: after a first one that does not count. at_most: seconds after which no other round begins, but two are always made.
+    """
+    for step in steps:
+        step()
+    best, begin = [math.inf] * len(steps), time.perf_counter()
+    for turn in range(rounds):
+        if turn >= 2 and time.perf_counter() - begin > at_most:
+            break
+        for place, step in enumerate(steps):
+            started = time.perf_counter()
+            step()
+            best[place] = min(best[place], time.perf_counter() - started)
+    return best
+
+
+def _network_and_batch() -> tuple[nn.Module, torch.Tensor]:
+    """About as large as a stage of the preset `small`; weights and images are of no consequence, and nobody's seed is used up."""
+    with torch.random.fork_rng(devices=[]):
+        return nn.Conv2d(64, 64, 3, padding=1), torch.randn(16, 64, 32, 32)
+
+
+def _training_step(net: nn.Module, x: torch.Tensor, bfloat16: bool) -> None:
     with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
         loss = net(x).float().square().mean()
     loss.backward()
-    return time.perf_counter() - begin
 
 
 def available_memory(device: torch.device) -> int:

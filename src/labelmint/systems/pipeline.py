@@ -13,7 +13,7 @@ from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.splits import Split
 from labelmint.systems.catalogue import system_named
 from labelmint.systems.data import Prepared, prepare
-from labelmint.systems.hardware import Hardware, available_memory, choose_hardware, open_fabric
+from labelmint.systems.hardware import Hardware, available_memory, choose_hardware, cores, open_fabric
 from labelmint.systems.parts import Facts, TwoStageParts
 from labelmint.systems.plan import Plan, check_memory, make_plan
 from labelmint.systems.previews import LAST_PREVIEW, write_previews
@@ -58,7 +58,7 @@ def train(
         system, preset: names; `labelmint systems` lists them. The preset's system when None.
         size: (H, W) of the images to learn; the preset's when None.
         crop: random crops of that size instead of resizing. scale: resize by this factor before cropping.
-        augment: any of "flips", "turns", "zoom".
+        augment: any of "flips", "mirror", "turns", "zoom".
         settings: single values, as {"prior.channels": "96"} or ["prior.channels=96"].
         group_by: regular expression that groups names for the split.
         device, precision, threads: "auto"/None choose and store the choice.
@@ -169,6 +169,7 @@ def _config(data: DataSet, request: Request, prepared: Prepared, hardware: Hardw
         device=hardware.device.partition(":")[0],
         precision=hardware.precision,
         threads=hardware.threads,
+        cores=stored.cores if stored else cores(),
         accumulate=stored.accumulate if stored else {},
     )
 

@@ -56,6 +56,7 @@ class RunConfig(BaseModel):
     device: str
     precision: str
     threads: int
+    cores: int = 0  # that were there to choose the threads from; 0 in older runs
     accumulate: dict[str, int] = {}  # parts of a batch, by stage, where memory does not hold it whole
 
     @property

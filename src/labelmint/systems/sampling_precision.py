@@ -10,7 +10,7 @@ token.
 
 from __future__ import annotations
 
-import time
+from functools import partial
 from typing import cast
 
 import torch
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from labelmint.errors import InputError
 from labelmint.priors.pixelsnail import PixelSNAIL
+from labelmint.systems.hardware import fastest
 from labelmint.systems.parts import TwoStageParts
 
 __all__ = ["bfloat16_is_slow", "named_precision", "priors_in_bfloat16"]
@@ -41,17 +42,12 @@ def priors_in_bfloat16(parts: TwoStageParts) -> None:
 
 def bfloat16_is_slow(device: torch.device, batch_size: int) -> bool:
     """Whether a product of a step's size takes longer in bfloat16 than in float32: a measurement of some milliseconds."""
-    x, weight = torch.randn(max(batch_size, 1), 384, device=device), torch.randn(384, 256, device=device)
-    half = x.bfloat16(), weight.bfloat16()
-    # In turns, and the fastest of each, so that other work on the machine does not decide.
-    times = [(_seconds(x, weight), _seconds(*half)) for _ in range(12)]
-    single, halved = (min(column) for column in zip(*times, strict=True))
-    return bool(halved > single)
+    x, weight = torch.ones(batch_size, 384, device=device), torch.ones(384, 256, device=device)
+    single, half = fastest([partial(_products, x, weight), partial(_products, x.bfloat16(), weight.bfloat16())])
+    return half > single
 
 
-def _seconds(x: Tensor, weight: Tensor) -> float:
-    begin = time.perf_counter()
+def _products(x: Tensor, weight: Tensor) -> None:
     for _ in range(10):
         product = x @ weight
     float(product[0, 0])  # waits for a GPU
-    return time.perf_counter() - begin

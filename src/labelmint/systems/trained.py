@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import cast
 
@@ -15,12 +17,12 @@ from labelmint.datasets.geometry import Geometry
 from labelmint.errors import InputError
 from labelmint.layouts.empirical import EmpiricalLayouts
 from labelmint.layouts.varied import VariedLayouts
-from labelmint.priors.memory import state_bytes
 from labelmint.priors.pixelsnail import PixelSNAIL
-from labelmint.protocols import LayoutSource
+from labelmint.protocols import LayoutSource, Prior, Tokenizer
 from labelmint.systems.catalogue import system_named
 from labelmint.systems.data import fit_layouts, fit_pairs
-from labelmint.systems.hardware import available_memory, choose_device
+from labelmint.systems.drawing_memory import drawing_bytes
+from labelmint.systems.hardware import available_memory, choose_device, threads_of_run
 from labelmint.systems.parts import Facts, TwoStageParts
 from labelmint.systems.run_config import RunConfig, read_run_config
 from labelmint.systems.sampling_precision import named_precision, priors_in_bfloat16
@@ -30,7 +32,7 @@ from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet, LayoutBatc
 
 __all__ = ["TrainedSystem", "build_parts", "load"]
 
-_VALUES = 128  # a pixel, that decoding keeps at a time: two maps of 64 channels at full size, about
+_MOST_AT_ONCE = {"cpu": 32, "cuda": 1024}  # more gain little, and on a CPU a few pairs shall not take minutes
 
 
 class TrainedSystem:
@@ -106,26 +108,61 @@ class TrainedSystem:
         """The layouts stored in the run, (N, H, W)."""
         return RunFolder(self.path).load_part("layouts")[0]["ids"]
 
+    def usual_batch(self, warn: Callable[[str], None]) -> int:
+        """How many pairs are drawn at a time unless told otherwise: the largest power of two up to 32 on a CPU, 1024 on a GPU, that
+        memory holds now, whatever is asked for later.
+
+        Arguments:
+            warn: is told when a CPU holds less than 32.
+
+        Raises InputError when memory does not hold one.
+        """
+        most = _MOST_AT_ONCE[self.device.type]
+        found = self._fitting(most)
+        if found is None:
+            self.check_batch(1)
+            found = 1
+        if found < most and self.device.type == "cpu":
+            warn(
+                f"memory holds {found} pairs at a time, not {most} as usual: drawing is slower, and other samples than those of {most} come"
+            )
+        return found
+
     def check_batch(self, batch_size: int) -> None:
         """Raise InputError when batches of this size take more memory than there is, naming one that fits."""
-        priors = [cast(PixelSNAIL, one) for one in (self._parts.prior, self._parts.layout_prior) if one is not None]
-        available = available_memory(self.device)
-
-        def needed(items: int) -> int:
-            images = items * _VALUES * 4 * self.size[0] * self.size[1]
-            return sum(state_bytes(prior, items) for prior in priors) + images
-
-        if needed(batch_size) > available:
-            fitting = next((items for items in (256, 128, 64, 32, 16, 8, 4, 2, 1) if needed(items) <= available), None)
+        needed, available = self._drawing_bytes(batch_size), available_memory(self.device)
+        if needed > available:
+            fitting = self._fitting(_MOST_AT_ONCE["cuda"])
             mend = (
                 f"take --batch-size {fitting}"
                 if fitting
                 else "one sample does not fit either; free memory, or train a smaller preset"
             )
             raise InputError(
-                f"--batch-size {batch_size}: drawing as many at once takes {needed(batch_size) / 2**30:.1f} GiB of memory, and "
+                f"--batch-size {batch_size}: drawing as many at once takes {needed / 2**30:.1f} GiB of memory, and "
                 f"{available / 2**30:.1f} are free; {mend}"
             )
+
+    def _fitting(self, most: int) -> int | None:
+        """The largest power of two that memory holds."""
+        available = available_memory(self.device)
+        sizes = (1 << exponent for exponent in reversed(range(most.bit_length())))
+        return next((size for size in sizes if self._drawing_bytes(size) <= available), None)
+
+    @cached_property
+    def _drawing_bytes(self) -> Callable[[int], int]:
+        priors = [cast(PixelSNAIL, one) for one in (self._parts.prior, self._parts.layout_prior) if one is not None]
+        return drawing_bytes(priors, self._rehearse)
+
+    def _rehearse(self, pairs: int) -> object:
+        """All that is done for some pairs, but the steps of the priors."""
+        parts = self._parts
+        tokenizer, prior = cast(Tokenizer, parts.tokenizer), cast(Prior, parts.prior)
+        cells = torch.zeros(pairs, *parts.label_map.grid, dtype=torch.long, device=self.device)
+        layouts = LayoutBatch(parts.label_map.enlarge(cells))
+        condition, (stream,) = prior.prepare(layouts), tokenizer.streams
+        tokens = torch.zeros(pairs, *stream.grid, dtype=torch.long, device=self.device)
+        return condition, _pixels(tokenizer.decode({stream.name: tokens}, layouts))
 
     def sample_chunk(
         self,
@@ -155,7 +192,7 @@ class TrainedSystem:
             given = self._layout_source(layouts, per_layout, vary).sample(seeds, temperature=layout_temperature)
             seen = self._parts.label_map.as_seen(given) if self._own_layouts is None or layouts is not None or vary else given
             images = self._generator.sample(LayoutBatch(seen.ids.to(self.device)), seeds, temperature=temperature)
-        pixels = ((images.float() + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
+        pixels = _pixels(images)
         ids = seen.ids.cpu().numpy()
         marks = {
             "generator": "labelmint",
@@ -194,20 +231,24 @@ class TrainedSystem:
         *,
         seed: int = 0,
         start: int = 0,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         temperature: float = 0.85,
         layout_temperature: float | None = None,
         layouts: DataSet | None = None,
         per_layout: int = 1,
         vary: bool = False,
     ) -> Iterator[AnnotatedImage]:
-        """Pairs start ... start + n - 1, one after the other; the arguments are those of `sample_chunk`.
+        """Pairs start ... start + n - 1, one after the other; the arguments are those of `sample_chunk`, and a batch size of None is
+        found by `usual_batch`.
 
-        Raises InputError for numbers out of range.
+        Raises InputError for numbers out of range, and a batch size that memory can't hold.
         """
         for name, value, least in (("n", n, 0), ("seed", seed, 0), ("start", start, 0), ("batch_size", batch_size, 1)):
-            if value < least:
+            if value is not None and value < least:
                 raise InputError(f"{name} must be at least {least}, got {value}")
+        if batch_size is None:
+            batch_size = self.usual_batch(lambda line: warnings.warn(line, UserWarning, stacklevel=3))
+        self.check_batch(batch_size)
         given = self.layouts_of(layouts) if layouts is not None else None
         for chunk in range(start // batch_size, -(-(start + n) // batch_size)):
             pairs = self.sample_chunk(
@@ -224,6 +265,12 @@ class TrainedSystem:
             yield from pairs[max(start - first, 0) : start + n - first]
 
 
+def _pixels(images: Tensor) -> Array:
+    """(B, C, H, W) in [-1, 1] -> (B, H, W, C) uint8."""
+    pixels: Array = ((images.float() + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
+    return pixels
+
+
 def build_parts(config: RunConfig) -> TwoStageParts:
     """The untrained parts of a configuration; the same weights for the same seed."""
     facts = Facts(config.image_channels, config.request.size, len(config.symbols))
@@ -238,7 +285,7 @@ def load(run: str | Path, *, device: str = "auto", threads: int | None = None, p
     Arguments:
         run: the folder.
         device: "auto", "cpu", "cuda" or "cuda:N".
-        threads: of the CPU; those of the run unless given.
+        threads: of the CPU; unless given those of the run, where there are as many cores as it was trained with, else measured.
         precision: in which it draws, "32" or "bf16": faster where the processor multiplies bfloat16 (`systems.sampling_precision`), and
             other samples.
 
@@ -248,7 +295,7 @@ def load(run: str | Path, *, device: str = "auto", threads: int | None = None, p
     folder = RunFolder(run)
     config = read_run_config(folder)
     where = choose_device(device)
-    torch.set_num_threads(threads or config.threads)
+    torch.set_num_threads(threads or threads_of_run(config, where))
     parts, digest = build_parts(config), hashlib.sha256()
     for name, module, _ in parts.stages():
         if not folder.finished(name):

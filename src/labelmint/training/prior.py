@@ -1,12 +1,15 @@
 """Training a prior: maximize the likelihood of tokens, keep the weights that do best on held-out ones, stop when none do better.
 
-What is judged, kept and sampled from is the exponential moving average of the weights.
+With `keep="last"` it goes on to the end all the same. What is judged, kept and sampled from is the exponential moving average of the
+weights.
 """
 
 from __future__ import annotations
 
 import copy
 import math
+import time
+from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
@@ -16,7 +19,7 @@ from torch import Tensor, nn
 from labelmint.errors import InputError
 from labelmint.objectives.likelihood import negative_log_likelihood
 from labelmint.training.accumulation import backward_in_parts
-from labelmint.training.clock import Report, learning_rate, stop_on_interrupt
+from labelmint.training.clock import Event, Report, learning_rate, stop_on_interrupt
 from labelmint.training.pairs import Pairs
 from labelmint.training.run import RunFolder
 from labelmint.training.stage import Stage, reseed
@@ -42,6 +45,9 @@ class PriorTraining(BaseModel):
     shown: float = Field(0.0, ge=0, le=1, description="share of the views drawn to show each class as often as the others")
     evaluate_every: int = Field(200, ge=1, description="steps between held-out figures")
     patience: int = Field(5, ge=1, description="held-out figures without a better one before it stops")
+    keep: Literal["best", "last"] = Field(
+        "best", description="which weights: those best on held-out pairs, or the last, which know the training pairs better"
+    )
     share: float = Field(0.55, gt=0, description="of a time budget, relative to the other parts")
 
 
@@ -64,19 +70,28 @@ def train_prior(
     optimizer = torch.optim.AdamW(
         prior.parameters(), lr=config.learning_rate, betas=(0.9, 0.95), weight_decay=config.weight_decay, fused=True
     )
-    steps = steps_of(config, training.views)
+    steps, begin = steps_of(config, training.views), time.perf_counter()
+    device, rank, world = fabric.device, fabric.global_rank, fabric.world_size
+    training = training.showing(config.shown)
+    tell = report if rank == 0 else lambda event: None
+    batches = TokenBatches(
+        tokenize, training, config.batch_size, steps, device, rank, world,
+        lambda done, of: tell(Event(f"encode for {name}", done, of)),
+    )  # fmt: skip
+    # A part of the time budget, but not of the schedule, which would else begin behind its warm-up.
+    encoding = time.perf_counter() - begin
+    seconds = max(seconds - encoding, 1.0) if seconds is not None else None
     stage = Stage(name, fabric, run, prior, optimizer, steps, seconds, report)
     model, wrapped = fabric.setup(prior, optimizer)
-    device, rank, world = fabric.device, fabric.global_rank, fabric.world_size
     average = copy.deepcopy(prior).eval().requires_grad_(False)
     average.load_state_dict(stage.extra.setdefault("average", prior.state_dict()), strict=False)
     stage.extra["average"] = dict(average.named_parameters())
-    training = training.showing(config.shown)
-    batches = TokenBatches(tokenize, training, config.batch_size, steps, device, rank, world)
     held_out = [tokenized(tokenize, validation.fixed(first, 32), device) for first in range(0, min(len(validation), 512), 32)]
     last: dict[str, float] = {}
     with stop_on_interrupt() as asked_to_stop:
-        while not stage.over(asked_to_stop()) and stage.facts.get("without_better", 0) < config.patience:
+        while not stage.over(asked_to_stop()) and (
+            config.keep == "last" or stage.facts.get("without_better", 0) < config.patience
+        ):
             reseed(training.seed, name, stage.step, rank)
             stage.set_learning_rate(learning_rate(config.learning_rate, stage.progress))
             tokens, layouts = batches(stage.step)
@@ -99,11 +114,11 @@ def train_prior(
 
             if stage.step % config.evaluate_every == 0 or stage.step == steps:
                 last = {"held_out_nats": stage.agreed(_judge(average, held_out))}
-                _keep_if_best(stage, average, last["held_out_nats"])
+                _keep_if_better(stage, average, last["held_out_nats"], config.keep)
             if stage.step % 10 == 0 or stage.step % config.evaluate_every == 0:
                 stage.tell({"nats": float(terms["nats"]), **last}, config.batch_size)
             stage.save_if_due()
-    _keep_if_best(stage, average, stage.agreed(_judge(average, held_out)))
+    _keep_if_better(stage, average, stage.agreed(_judge(average, held_out)), config.keep)
     if "best" not in stage.extra:
         raise InputError(f"{name}: the held-out loss was never finite; lower {name}.learning_rate")
     prior.load_state_dict(stage.extra["best"], strict=False)
@@ -113,7 +128,7 @@ def train_prior(
         "held_out_nats": stage.facts["best"],
         "best_step": stage.facts["best_step"],
         "steps": stage.step,
-        "seconds": stage.clock.elapsed,
+        "seconds": encoding + stage.clock.elapsed,
     }
 
 
@@ -134,8 +149,8 @@ def _judge(average: nn.Module, held_out: list[tuple[Tensor, LayoutBatch | None]]
     return sum(loss * count for loss, count in losses) / sum(count for _, count in losses)
 
 
-def _keep_if_best(stage: Stage, average: nn.Module, nats: float) -> None:
-    if nats < stage.facts.get("best", math.inf):
+def _keep_if_better(stage: Stage, average: nn.Module, nats: float, keep: str) -> None:
+    if nats < stage.facts.get("best", math.inf) or (keep == "last" and math.isfinite(nats)):
         stage.facts |= {"best": nats, "best_step": stage.step, "without_better": 0}
         stage.extra["best"] = {name: p.detach().clone() for name, p in average.named_parameters()}
     else:

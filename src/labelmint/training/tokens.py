@@ -37,14 +37,23 @@ class TokenBatches:
         batch_size: of all processes together. steps: at most as many; what is seen less than twice is not worth keeping.
         device: where it is learned. Kept tokens and layouts stay in the memory of the CPU, as small integers.
         rank, world: this process, and how many there are.
+        tell: is told how many pairs are encoded, of how many, while all of them are.
     """
 
     def __init__(
-        self, tokenize: Tokenize, pairs: Pairs, batch_size: int, steps: int, device: torch.device, rank: int = 0, world: int = 1
+        self,
+        tokenize: Tokenize,
+        pairs: Pairs,
+        batch_size: int,
+        steps: int,
+        device: torch.device,
+        rank: int = 0,
+        world: int = 1,
+        tell: Callable[[int, int], None] = lambda done, of: None,
     ) -> None:
         self.tokenize, self.pairs, self.batch_size, self.device = tokenize, pairs, batch_size, device
         self.rank, self.world = rank, world
-        self.kept = self._all() if pairs.still and steps * batch_size >= 2 * len(pairs) else None
+        self.kept = self._all(tell) if pairs.still and steps * batch_size >= 2 * len(pairs) else None
 
     def __call__(self, step: int) -> tuple[Tensor, LayoutBatch | None]:
         """Tokens (B, h, w) and layouts."""
@@ -56,7 +65,7 @@ class TokenBatches:
         layouts = LayoutBatch(ids[chosen].to(self.device).short()) if ids is not None else None
         return tokens[chosen].to(self.device).long(), layouts
 
-    def _all(self) -> tuple[Tensor, Tensor | None]:
+    def _all(self, tell: Callable[[int, int], None]) -> tuple[Tensor, Tensor | None]:
         """Of every pair, always in the same company: a killed run must meet the same tokens again, to the last near-tie."""
         tokens, ids = [], []
         for first in range(0, len(self.pairs), _AT_ONCE):
@@ -64,6 +73,7 @@ class TokenBatches:
             tokens.append(_small(its_tokens.cpu()))
             if layouts is not None:
                 ids.append(_small(layouts.ids.cpu()))
+            tell(min(first + _AT_ONCE, len(self.pairs)), len(self.pairs))
         return torch.cat(tokens), torch.cat(ids) if ids else None
 
 

@@ -1,0 +1,161 @@
+"""Chunks become data sets: written beside the chunks, then moved into their places.
+
+Chunks lie in the format `folder` already, so for that format files are only linked, and no image is encoded again for others.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby, islice
+from pathlib import Path
+
+from labelmint import pictures
+from labelmint.formats.coco_write import write_coco
+from labelmint.formats.files import new_folder
+from labelmint.formats.folder import Stored, write_folder
+from labelmint.synthesis.chunks import ChunkFolder, Row
+from labelmint.synthesis.filter import with_ignored
+from labelmint.synthesis.order import Order, settings_text
+from labelmint.synthesis.provenance import card, contents, manifest_row
+from labelmint.synthesis.refill import Selection
+from labelmint.synthesis.rejected import about_filter, shown, write_rejected
+from labelmint.synthesis.verdicts import Verdict
+from labelmint.types import AnnotatedImage, ClassSet
+
+__all__ = ["publish"]
+
+ON_THE_SHEET = 24
+
+
+@dataclass(frozen=True)
+class _One:
+    """A pair that is wanted."""
+
+    index: int
+    chunk: int
+    row: Row
+    verdict: Verdict | None
+
+    @property
+    def changed(self) -> bool:
+        """Whether its label is written otherwise than it was drawn."""
+        return self.verdict is not None and self.verdict.doubtful is not None
+
+
+class _Wanted:
+    """The pairs that are wanted, by rising index."""
+
+    def __init__(self, order: Order, folder: ChunkFolder, selection: Selection | None) -> None:
+        self._order, self._folder = order, folder
+        self._verdicts: dict[int, Verdict | None] = dict.fromkeys(range(order.start, order.start + order.n))
+        if selection is not None:
+            self._verdicts = {verdict.index: verdict for verdict in selection.accepted}
+
+    def __iter__(self) -> Iterator[_One]:
+        for chunk, indices in groupby(self._verdicts, key=self._chunk_of):
+            rows = self._folder.rows(chunk)
+            for index in indices:
+                yield _One(index, chunk, rows[index], self._verdicts[index])
+
+    def pair(self, one: _One) -> AnnotatedImage:
+        """As it is written."""
+        pair = self._folder.pair(one.chunk, one.row.name)
+        return with_ignored(pair, one.verdict.doubtful, self._order.system.classes) if one.verdict is not None else pair
+
+    def stored(self, one: _One) -> Stored:
+        """Where it lies as it was drawn."""
+        return Stored(one.row.name, self._folder.folder(one.chunk))
+
+    def drawn(self, index: int) -> AnnotatedImage:
+        """Any candidate, as it was drawn."""
+        chunk = self._chunk_of(index)
+        return self._folder.pair(chunk, self._folder.rows(chunk)[index].name)
+
+    def _chunk_of(self, index: int) -> int:
+        return index // self._order.origin.batch_size
+
+
+def publish(order: Order, folder: ChunkFolder, selection: Selection | None, targets: Mapping[str, Path]) -> None:
+    """Write every target, by its format, and let it take its place; the chunks are gone then."""
+    staged = {}
+    for format, target in targets.items():
+        staged[target] = folder.path / f"data-{format}"
+        shutil.rmtree(staged[target], ignore_errors=True)
+        _write(order, folder, selection, staged[target], format)
+    for target, ready in staged.items():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.is_dir():
+            target.rmdir()
+        shutil.move(ready, target)
+    shutil.rmtree(folder.path)
+
+
+def _write(order: Order, folder: ChunkFolder, selection: Selection | None, path: Path, format: str) -> None:
+    """One data set: pairs, manifest.jsonl, contact_sheet.png, settings.json, README.md."""
+    classes = order.system.classes
+    wanted = _Wanted(order, folder, selection)
+    with new_folder(path) as data:
+        _WRITERS[format](wanted, data, classes)
+    objects, pixels = _write_manifest(order, wanted, path / "manifest.jsonl")
+    pictures.contact_sheet([wanted.pair(one) for one in islice(wanted, ON_THE_SHEET)], classes, path / "contact_sheet.png")
+    (path / "settings.json").write_text(settings_text(order, format, selection), encoding="utf-8")
+    about, last = None, order.start + order.n - 1
+    if order.sieve is not None and selection is not None:
+        about, last = about_filter(selection, order.sieve), selection.verdicts[-1].index
+        write_rejected(selection, [wanted.drawn(verdict.index) for verdict in shown(selection)], order.sieve, path)
+    text = card(
+        order.origin, n=order.n, indices=(order.start, last), filtered=about, size=order.system.size, format=format,
+        objects=objects, pixels={name: pixels[name] for name in _in_order(classes.names, pixels)}, versions=_versions(),
+    )  # fmt: skip
+    (path / "README.md").write_text(text + _doubts(order.cautions), encoding="utf-8", newline="\n")
+
+
+def _write_folder(wanted: _Wanted, data: Path, classes: ClassSet) -> None:
+    write_folder((wanted.pair(one) if one.changed else wanted.stored(one) for one in wanted), data, classes)
+
+
+def _write_coco(wanted: _Wanted, data: Path, classes: ClassSet) -> None:
+    images: dict[str, Path] = {}
+
+    def pairs() -> Iterator[AnnotatedImage]:
+        for one in wanted:
+            images[one.row.name] = wanted.stored(one).folder / "images" / f"{one.row.name}.png"
+            yield wanted.pair(one)
+
+    write_coco(pairs(), data, classes, images.pop)
+
+
+_WRITERS = {"folder": _write_folder, "coco": _write_coco}
+
+
+def _write_manifest(order: Order, wanted: _Wanted, file: Path) -> tuple[Counter[str], Counter[str]]:
+    """One line a pair; answers the objects and the pixels of all of them, by class."""
+    objects: Counter[str] = Counter()
+    pixels: Counter[str] = Counter()
+    with file.open("w", encoding="utf-8", newline="\n") as lines:
+        for one in wanted:
+            holds = contents(wanted.pair(one).layout, order.system.classes) if one.changed else one.row.holds
+            objects.update(holds["objects"])
+            pixels.update(holds["pixels"])
+            facts = {} if one.verdict is None else one.verdict.facts
+            lines.write(manifest_row(one.row.name, order.origin, one.index, order.source_of(one.index), holds, facts))
+    return objects, pixels
+
+
+def _in_order(names: tuple[str, ...], found: Mapping[str, int]) -> list[str]:
+    return [name for name in names if name in found] + sorted(set(found) - set(names))
+
+
+def _doubts(cautions: tuple[str, ...]) -> str:
+    """The section of README.md about them; nothing where there are none."""
+    return "\n".join(["", "## Doubtful", "", *(f"- {line}" for line in cautions), ""]) if cautions else ""
+
+
+def _versions() -> dict[str, str]:
+    import platform
+    from importlib.metadata import version
+
+    return {"Python": platform.python_version(), **{name: version(name) for name in ("torch", "numpy", "pillow")}}
