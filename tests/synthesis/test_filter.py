@@ -100,8 +100,11 @@ class System:
         self.path, self.stop_at = path, stop_at
         self.drawn: list[int] = []
 
-    def check_batch(self, batch_size: int) -> None:
+    def check_batch(self, batch_size: int, guidance: float) -> None:
         """Any fits."""
+
+    def check_guidance(self, guidance: float) -> None:
+        """Any will do."""
 
     def sample_chunk(self, chunk: int, *, batch_size: int, **rest: Any) -> list[AnnotatedImage]:
         if chunk == self.stop_at:

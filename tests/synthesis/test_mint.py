@@ -49,11 +49,14 @@ class Fake:
         self.has_layout_prior, self.stop_at, self.digest = own_layouts, stop_at, digest
         self.drawn: list[int] = []
 
-    def usual_batch(self, warn: Any) -> int:
+    def usual_batch(self, warn: Any, guidance: float) -> int:
         return self.usual
 
-    def check_batch(self, batch_size: int) -> None:
+    def check_batch(self, batch_size: int, guidance: float) -> None:
         """Any fits."""
+
+    def check_guidance(self, guidance: float) -> None:
+        """Any will do."""
 
     def sample_chunk(
         self, chunk: int, *, seed: int, batch_size: int, layouts: Any, per_layout: int, **rest: Any

@@ -56,7 +56,9 @@ def study(
     ] = None,
     crop: Annotated[bool, typer.Option("--crop", help="Crops of that size instead of resized images.")] = False,
     scale: Annotated[float, typer.Option(help="With --crop: resize by this factor before cropping.")] = 1.0,
-    augment: Annotated[str, typer.Option(metavar="WORDS", help="Any of flips,mirror,turns,zoom: what keeps labels true, in all arms.")] = "",
+    augment: Annotated[
+        str, typer.Option(metavar="WORDS", help="Any of flips,mirror,turns,zoom: what keeps labels true, in all arms.")
+    ] = "",
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set one value of the generators; repeatable.")
     ] = None,
@@ -64,6 +66,9 @@ def study(
         float | None, typer.Option(metavar="M", help="Time limit of each generator's training.", show_default=False)
     ] = None,
     temperature: Annotated[str, typer.Option(metavar="LIST", help="Of the samples; the best is chosen.")] = "0.85",
+    guidance: Annotated[
+        str, typer.Option(metavar="LIST", help="Of the samples, as for synthesize; the best is chosen.")
+    ] = "1",
     filter_: Annotated[str, typer.Option("--filter", help="on, off, or both: then the better one is chosen.")] = "on",
     layouts: Annotated[
         str, typer.Option(help="The system's own, varied ones of the training pairs, or both: then the better is chosen.")
@@ -97,11 +102,11 @@ def study(
     segmenter = ArmConfig(**networks[network], encoder_weights=encoder_weights, most_steps=most_steps)
     options = StudyOptions(
         n_train=parse_counts(n_train, "--n-train") if n_train is not None else None, ratios=parse_numbers(ratio, "--ratio"),
-        temperatures=parse_numbers(temperature, "--temperature"), filter=filter_, layouts=layouts, seeds=seeds, seed=seed, pool=pool,
-        system=system, preset=preset, size=parse_size(size) if size is not None else None, crop=crop, scale=scale,
-        augment=parse_words(augment), settings=tuple(settings or ()), group_by=group_by, generator_minutes=generator_minutes,
-        synthetic=synthetic, curve=curve, budget=budget, segmenter=segmenter,
-        judge=JUDGE.model_copy(update={"steps": judge_steps}), device=device, threads=threads,
+        temperatures=parse_numbers(temperature, "--temperature"), guidance=parse_numbers(guidance, "--guidance"), filter=filter_,
+        layouts=layouts, seeds=seeds, seed=seed, pool=pool, system=system, preset=preset,
+        size=parse_size(size) if size is not None else None, crop=crop, scale=scale, augment=parse_words(augment),
+        settings=tuple(settings or ()), group_by=group_by, generator_minutes=generator_minutes, synthetic=synthetic, curve=curve,
+        budget=budget, segmenter=segmenter, judge=JUDGE.model_copy(update={"steps": judge_steps}), device=device, threads=threads,
     )  # fmt: skip
     source = open_data(data, format_in, ignore)
     with Progress() as progress, interruptible("stopped; run the same command again to go on"):

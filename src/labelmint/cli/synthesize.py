@@ -38,6 +38,10 @@ def synthesize(
         ),
     ] = None,
     temperature: Annotated[float, typer.Option(metavar="T", help="Below 1: likelier, less varied images.")] = 0.85,
+    guidance: Annotated[
+        float,
+        typer.Option(metavar="G", help="Above 1: images heed their layouts more, and vary less. Needs prior.condition_dropout."),
+    ] = 1.0,
     batch_size: BatchSize = "auto",
     filter: Annotated[
         str,
@@ -85,7 +89,7 @@ def synthesize(
     with Progress() as progress, interruptible("stopped; run the same command with --resume to go on"):
         mint(
             system, out, n=n, seed=seed, start=start, format=format, layouts=given, per_layout=per_layout, vary=vary,
-            layout_temperature=layout_temperature, temperature=temperature, batch_size=pairs_at_once, filter=filter,
+            layout_temperature=layout_temperature, temperature=temperature, guidance=guidance, batch_size=pairs_at_once, filter=filter,
             filter_share=filter_share / 100, data=data, most_candidates=most_candidates, resume=resume, report=progress.report,
             warn=say,
         )  # fmt: skip

@@ -29,8 +29,8 @@ class Geometry:
         size: (H, W) of a view.
         crop: cut views out of larger images instead of resizing the whole.
         scale: factor by which images are resized before they are cropped.
-        augment: "flips" mirrors each axis half of the time, "mirror" left and right alone, "turns" turns by 0, 90, 180 or 270 degrees, "zoom" magnifies by up to
-            1.3, and reduces by as much where the image reaches beyond the view.
+        augment: "flips" mirrors each axis half of the time, "mirror" left and right alone, "turns" turns by 0, 90, 180 or 270
+            degrees, "zoom" magnifies by up to 1.3, and reduces by as much where the image reaches beyond the view.
 
     Raises InputError for sizes below 1, turns of a view that is not square, and unknown augmentations.
     """

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from labelmint.datasets.splits import Split
 from labelmint.errors import InputError
+from labelmint.priors.guided import MOST_GUIDANCE
 from labelmint.segmenters.plateau import ArmConfig
 from labelmint.segmenters.unet import SegmenterConfig
 
@@ -36,8 +37,8 @@ class StudyOptions:
     Arguments:
         n_train: numbers of real training pairs, None for all of them; 10, 25, 50 and all as far as there are so many, unless given.
         ratios: synthetic pairs for each real one in the batches; the best on validation data is chosen.
-        temperatures, filter, layouts: of the samples, chosen alike; filter is "on", "off" or "both", layouts are the system's "own",
-            "varied" training layouts, or "both".
+        temperatures, guidance, filter, layouts: of the samples, chosen alike; guidance other than 1 needs `prior.condition_dropout`,
+            filter is "on", "off" or "both", layouts are the system's "own", "varied" training layouts, or "both".
         seeds, seed: how many, from which on.
         pool: different synthetic pairs an arm may draw from; max(ratio * n, 500) unless given.
         system, preset, size, crop, scale, augment, settings, group_by: as for `train`; flips and turns rule the augmentation of all arms.
@@ -54,6 +55,7 @@ class StudyOptions:
     n_train: tuple[int | None, ...] | None = None
     ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
     temperatures: tuple[float, ...] = (0.85,)
+    guidance: tuple[float, ...] = (1.0,)
     filter: str = "on"
     layouts: str = "own"
     seeds: int = 3
@@ -81,14 +83,17 @@ class StudyOptions:
         for n in self.n_train or ():
             if n is not None and n < FEWEST_TRAINING:
                 raise InputError(f"--n-train {n}: expected at least {FEWEST_TRAINING} training pairs, or all")
-        if self.n_train == () or not self.ratios or not self.temperatures:
-            raise InputError("--n-train, --ratio and --temperature each need at least one value")
+        if self.n_train == () or not self.ratios or not self.temperatures or not self.guidance:
+            raise InputError("--n-train, --ratio, --temperature and --guidance each need at least one value")
         for ratio in self.ratios:
             if not 0 < ratio <= 100:
                 raise InputError(f"--ratio {ratio:g}: expected more than 0 and at most 100 synthetic pairs for each real one")
         for temperature in self.temperatures:
             if not 0 < temperature < 100:
                 raise InputError(f"--temperature {temperature:g}: expected more than 0 and less than 100")
+        for guidance in self.guidance:
+            if not 0 <= guidance <= MOST_GUIDANCE:
+                raise InputError(f"--guidance {guidance:g}: expected at least 0 and at most {MOST_GUIDANCE:g}")
         if self.filter not in FILTERS:
             raise InputError(f"--filter {self.filter}: expected one of {', '.join(FILTERS)}")
         if self.layouts not in LAYOUTS:
@@ -111,7 +116,10 @@ class StudyOptions:
                 raise InputError(
                     "--synthetic: its pairs were made from the whole training part, so only --n-train all can be studied"
                 )
-            made = {"--system": self.system, "--generator-minutes": self.generator_minutes, "--set": self.settings or None}
+            made: dict[str, object] = {
+                "--system": self.system, "--generator-minutes": self.generator_minutes, "--set": self.settings or None,
+            }  # fmt: skip
+            made["--guidance"] = self.guidance if self.guidance != (1.0,) else None
             wrong = [name for name, value in made.items() if value is not None]
             if wrong:
                 raise InputError(f"--synthetic takes the place of a generator; leave out {', '.join(wrong)}")
@@ -147,18 +155,23 @@ class Way:
     temperature: float | None = None
     filter: str = "off"
     vary: bool = False
+    guidance: float = 1.0
 
     @property
     def key(self) -> str:
         """Fit for a file name."""
-        return "given" if self.temperature is None else f"t{self.temperature:g}-{self.filter}{'-varied' if self.vary else ''}"
+        if self.temperature is None:
+            return "given"
+        guided = f"-g{self.guidance:g}" if self.guidance != 1 else ""
+        return f"t{self.temperature:g}{guided}-{self.filter}{'-varied' if self.vary else ''}"
 
     @property
     def words(self) -> str:
         """For people."""
         if self.temperature is None:
             return "given pairs"
-        return f"temperature {self.temperature:g}, filter {self.filter}{', varied layouts' if self.vary else ''}"
+        guided = f", guidance {self.guidance:g}" if self.guidance != 1 else ""
+        return f"temperature {self.temperature:g}{guided}, filter {self.filter}{', varied layouts' if self.vary else ''}"
 
 
 GIVEN = Way()
@@ -171,7 +184,11 @@ def ways(options: StudyOptions) -> tuple[Way, ...]:
     filters = ("on", "off") if options.filter == "both" else (options.filter,)
     varied = (False, True) if options.layouts == "both" else (options.layouts == "varied",)
     return tuple(
-        Way(temperature, one, vary) for temperature in sorted(set(options.temperatures)) for one in filters for vary in varied
+        Way(temperature, one, vary, guidance)
+        for temperature in sorted(set(options.temperatures))
+        for guidance in sorted(set(options.guidance))
+        for one in filters
+        for vary in varied
     )
 
 

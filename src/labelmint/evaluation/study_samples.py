@@ -113,7 +113,8 @@ class FromGenerators:
                 if way.filter == "on":
                     judge_dice = self._judge(cell, system, report)
                 mint(
-                    system, place, n=count, seed=cell.seed, temperature=way.temperature, vary=way.vary, filter=way.filter,
+                    system, place, n=count, seed=cell.seed, temperature=way.temperature, guidance=way.guidance, vary=way.vary,
+                    filter=way.filter,
                     data=self.real.data if way.filter == "on" else None,
                     most_candidates=CANDIDATES * count if way.filter == "on" else None, resume=True, report=report,
                     warn=lambda line: None,

@@ -18,7 +18,9 @@ from labelmint.priors.pixelsnail import PixelSNAIL
 from labelmint.protocols import State
 from labelmint.types import LayoutBatch
 
-__all__ = ["GuidedPrior"]
+__all__ = ["MOST_GUIDANCE", "GuidedPrior"]
+
+MOST_GUIDANCE = 20.0  # beyond which next to nothing is left to chance
 
 
 class GuidedPrior:

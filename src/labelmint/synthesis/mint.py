@@ -53,6 +53,7 @@ def mint(
     vary: bool = False,
     layout_temperature: float | None = None,
     temperature: float = 0.85,
+    guidance: float = 1.0,
     batch_size: int | None = None,
     filter: str = "auto",
     filter_share: float = SHARE,
@@ -75,6 +76,7 @@ def mint(
         vary: turn, zoom and mix those layouts, or else the training layouts of the run, into new ones (`layouts.varied`).
         layout_temperature, temperature: above 0; below 1 makes likelier and less varied layouts and images. None takes the run's own
             layout temperature.
+        guidance: above 1 makes images that heed their layouts more, and vary less (`priors.guided`).
         batch_size: B, pairs drawn at a time. None takes that of the call that is resumed, else `TrainedSystem.usual_batch`.
         filter: "on" drops pairs whose image does not show what the label says, and near-copies of training images; "ignore" has doubtful
             pixels ignored instead where it can; both draw on until there are n, and need the judge that `evaluate` stores in the run.
@@ -101,6 +103,7 @@ def mint(
     layout_temperature = system.layout_temperature if layout_temperature is None else layout_temperature
     _check_numbers(seed=(seed, 0), start=(start, 0), per_layout=(per_layout, 1), batch_size=(batch_size, 1))
     _check_temperatures(temperature=temperature, layout_temperature=layout_temperature)
+    system.check_guidance(guidance)
     if per_layout != 1 and layouts is None and system.has_layout_prior and not vary:
         raise InputError(
             f"--per-layout {per_layout}: only has a meaning with --layouts; this system draws a layout for each image"
@@ -108,16 +111,16 @@ def mint(
     sieve = _sieve(system, filter, filter_share, n=n, data=data, most_candidates=most_candidates)
     say, tell = warn or _warn, report or (lambda event: None)
     if batch_size is None:
-        batch_size = (_stored_batch(Path(out)) if resume else None) or system.usual_batch(say)
+        batch_size = (_stored_batch(Path(out)) if resume else None) or system.usual_batch(say, guidance)
     order = _order(
-        system, layouts, sieve, n=n, start=start, seed=seed, batch_size=batch_size, temperature=temperature,
+        system, layouts, sieve, n=n, start=start, seed=seed, batch_size=batch_size, temperature=temperature, guidance=guidance,
         layout_temperature=layout_temperature, per_layout=per_layout, vary=vary,
     )  # fmt: skip
     for line in order.cautions:
         say(line)
     if _is_complete(Path(out), order, format):
         return Path(out)
-    system.check_batch(batch_size)
+    system.check_batch(batch_size, guidance)
     if system.precision == "bf16-true" and bfloat16_is_slow(system.device, batch_size):
         say(f"bfloat16 is slower than float32 here with --batch-size {batch_size}; --precision 32 draws faster")
     if sieve is not None:
@@ -273,6 +276,7 @@ def _draw(order: Order, folder: ChunkFolder, chunks: Sequence[int], report: Repo
                 seed=origin.seed,
                 batch_size=origin.batch_size,
                 temperature=origin.temperature,
+                guidance=origin.guidance,
                 layout_temperature=origin.layout_temperature,
                 layouts=order.layouts,
                 per_layout=origin.per_layout,

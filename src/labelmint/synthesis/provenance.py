@@ -34,6 +34,7 @@ class Origin:
         seed, batch_size, temperature, layout_temperature: as given.
         layouts: "drawn", "training layouts of the run", or "given"; layouts_digest: SHA-256 of given ones.
         per_layout: images a given layout. vary: whether layouts were turned, zoomed and mixed into new ones.
+        guidance: how much more than its own the image prior heeds the layout (`priors.guided`); 1 is its own.
         device, precision, threads: the same bytes are promised for the same ones only.
     """
 
@@ -51,10 +52,12 @@ class Origin:
     precision: str
     threads: int
     vary: bool = False
+    guidance: float = 1.0
 
     def to_json(self) -> dict[str, Any]:
         """A plain dict; what versions before did not know stands there only where it is used."""
-        return {name: value for name, value in asdict(self).items() if name != "vary" or value}
+        usual = {"vary": False, "guidance": 1.0}
+        return {name: value for name, value in asdict(self).items() if name not in usual or value != usual[name]}
 
     @property
     def layouts_in_words(self) -> str:
@@ -72,6 +75,7 @@ class Origin:
             "index": str(index),
             "temperature": f"{self.temperature:g}",
             "layout_temperature": f"{self.layout_temperature:g}",
+            **({"guidance": f"{self.guidance:g}"} if self.guidance != 1 else {}),
             "batch_size": str(self.batch_size),
             "layouts": self.layouts_in_words,
             "synthetic": "true",
@@ -147,6 +151,7 @@ def card(
     total = max(sum(pixels.values()), 1)
     rows = [f"| {name} | {objects.get(name, 0):,} | {100 * count / total:.2f} % |" for name, count in pixels.items()]
     given = f" --layouts DATA --per-layout {origin.per_layout}" if origin.layouts == "given" else ""
+    guided = f" --guidance {origin.guidance:g}" if origin.guidance != 1 else ""
     given += " --vary" if origin.vary else ""
     given += " --precision bf16" if origin.precision == "bf16-true" else ""
     again = "--filter off"
@@ -178,7 +183,7 @@ def card(
         "",
         "```sh",
         f"labelmint synthesize RUN --out DIR -n {n} --seed {origin.seed} --start {indices[0]} --format {format} \\",
-        f"  --temperature {origin.temperature:g} --layout-temperature {origin.layout_temperature:g} \\",
+        f"  --temperature {origin.temperature:g} --layout-temperature {origin.layout_temperature:g}{guided} \\",
         f"  --batch-size {origin.batch_size} --device {origin.device} --threads {origin.threads}{given} {again}",
         "```",
         "",

@@ -15,10 +15,13 @@ from torch import Tensor
 
 from labelmint.datasets.geometry import Geometry
 from labelmint.errors import InputError
+from labelmint.generators.two_stage import TwoStage
 from labelmint.layouts.empirical import EmpiricalLayouts
 from labelmint.layouts.varied import VariedLayouts
+from labelmint.priors.guided import MOST_GUIDANCE, GuidedPrior
+from labelmint.priors.memory import state_bytes
 from labelmint.priors.pixelsnail import PixelSNAIL
-from labelmint.protocols import LayoutSource, Prior, Tokenizer
+from labelmint.protocols import ImageGenerator, LayoutSource, Prior, Tokenizer
 from labelmint.systems.catalogue import system_named
 from labelmint.systems.data import fit_layouts, fit_pairs
 from labelmint.systems.drawing_memory import drawing_bytes
@@ -62,6 +65,7 @@ class TrainedSystem:
         self.size = config.request.size
         self._parts, self._generator = parts, parts.generator()
         self._own_layouts = parts.layout_source(device)
+        self._with_guidance: tuple[float, ImageGenerator] | None = None
 
     @property
     def system(self) -> str:
@@ -108,19 +112,19 @@ class TrainedSystem:
         """The layouts stored in the run, (N, H, W)."""
         return RunFolder(self.path).load_part("layouts")[0]["ids"]
 
-    def usual_batch(self, warn: Callable[[str], None]) -> int:
+    def usual_batch(self, warn: Callable[[str], None], guidance: float = 1.0) -> int:
         """How many pairs are drawn at a time unless told otherwise: the largest power of two up to 32 on a CPU, 1024 on a GPU, that
         memory holds now, whatever is asked for later.
 
         Arguments:
-            warn: is told when a CPU holds less than 32.
+            warn: is told when a CPU holds less than 32. guidance: other than 1 takes more memory.
 
         Raises InputError when memory does not hold one.
         """
         most = _MOST_AT_ONCE[self.device.type]
-        found = self._fitting(most)
+        found = self._fitting(most, guidance)
         if found is None:
-            self.check_batch(1)
+            self.check_batch(1, guidance)
             found = 1
         if found < most and self.device.type == "cpu":
             warn(
@@ -128,11 +132,11 @@ class TrainedSystem:
             )
         return found
 
-    def check_batch(self, batch_size: int) -> None:
+    def check_batch(self, batch_size: int, guidance: float = 1.0) -> None:
         """Raise InputError when batches of this size take more memory than there is, naming one that fits."""
-        needed, available = self._drawing_bytes(batch_size), available_memory(self.device)
+        needed, available = self._needed(batch_size, guidance), available_memory(self.device)
         if needed > available:
-            fitting = self._fitting(_MOST_AT_ONCE["cuda"])
+            fitting = self._fitting(_MOST_AT_ONCE["cuda"], guidance)
             mend = (
                 f"take --batch-size {fitting}"
                 if fitting
@@ -143,11 +147,16 @@ class TrainedSystem:
                 f"{available / 2**30:.1f} are free; {mend}"
             )
 
-    def _fitting(self, most: int) -> int | None:
+    def _needed(self, batch_size: int, guidance: float) -> int:
+        """Bytes; with guidance the image prior draws twice as many rows."""
+        beside = state_bytes(cast(PixelSNAIL, self._parts.prior), batch_size) if guidance != 1 else 0
+        return self._drawing_bytes(batch_size) + beside
+
+    def _fitting(self, most: int, guidance: float) -> int | None:
         """The largest power of two that memory holds."""
         available = available_memory(self.device)
         sizes = (1 << exponent for exponent in reversed(range(most.bit_length())))
-        return next((size for size in sizes if self._drawing_bytes(size) <= available), None)
+        return next((size for size in sizes if self._needed(size, guidance) <= available), None)
 
     @cached_property
     def _drawing_bytes(self) -> Callable[[int], int]:
@@ -171,6 +180,7 @@ class TrainedSystem:
         seed: int = 0,
         batch_size: int = 32,
         temperature: float = 0.85,
+        guidance: float = 1.0,
         layout_temperature: float | None = None,
         layouts: Tensor | None = None,
         per_layout: int = 1,
@@ -179,7 +189,8 @@ class TrainedSystem:
         """The pairs chunk * B ... chunk * B + B - 1, B = batch_size.
 
         Sample i depends on (weights, seed, i) and is always computed in row i mod B of chunk i // B, so its bytes are the same
-        however many are asked for. Temperatures > 0 divide the logits of the image and the layout prior; layouts (N, H, W) from
+        however many are asked for. Temperatures > 0 divide the logits of the image and the layout prior; guidance above 1 heeds the
+        layout more, and needs a prior trained for it; layouts (N, H, W) from
         `layouts_of` take the place of drawn ones, each for `per_layout` samples in a row. With `vary` given layouts, or those of
         the training pairs, are turned, zoomed and mixed for each sample (`layouts.varied`) instead of taken as they are.
         """
@@ -191,7 +202,7 @@ class TrainedSystem:
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             given = self._layout_source(layouts, per_layout, vary).sample(seeds, temperature=layout_temperature)
             seen = self._parts.label_map.as_seen(given) if self._own_layouts is None or layouts is not None or vary else given
-            images = self._generator.sample(LayoutBatch(seen.ids.to(self.device)), seeds, temperature=temperature)
+            images = self._guided(guidance).sample(LayoutBatch(seen.ids.to(self.device)), seeds, temperature=temperature)
         pixels = _pixels(images)
         ids = seen.ids.cpu().numpy()
         marks = {
@@ -205,6 +216,27 @@ class TrainedSystem:
             "batch_size": str(batch_size),
         }
         return [self._pair(index, pixels[row], ids[row], marks) for row, (_, index) in enumerate(seeds)]
+
+    def check_guidance(self, guidance: float) -> None:
+        """Raise InputError for guidance that is out of range, or that the image prior was not trained for."""
+        if not 0 <= guidance <= MOST_GUIDANCE:
+            raise InputError(f"--guidance {guidance:g}: expected at least 0 and at most {MOST_GUIDANCE:g}")
+        prior = self._parts.prior
+        if guidance != 1 and not (isinstance(prior, PixelSNAIL) and prior.config.condition_dropout):
+            raise InputError(
+                f"--guidance {guidance:g}: the image prior of {self.path} never learned to do without its layout; train another run with "
+                "--set prior.condition_dropout=0.1 (and without prior.at_once)"
+            )
+
+    def _guided(self, guidance: float) -> ImageGenerator:
+        """The generator that draws with this guidance; its memory is kept for the next call."""
+        if guidance == 1:
+            return self._generator
+        if self._with_guidance is None or self._with_guidance[0] != guidance:
+            self.check_guidance(guidance)
+            prior = GuidedPrior(cast(PixelSNAIL, self._parts.prior), guidance)
+            self._with_guidance = guidance, TwoStage(prior, cast(Tokenizer, self._parts.tokenizer))
+        return self._with_guidance[1]
 
     def _layout_source(self, layouts: Tensor | None, per_layout: int, vary: bool) -> LayoutSource:
         if vary:
@@ -233,6 +265,7 @@ class TrainedSystem:
         start: int = 0,
         batch_size: int | None = None,
         temperature: float = 0.85,
+        guidance: float = 1.0,
         layout_temperature: float | None = None,
         layouts: DataSet | None = None,
         per_layout: int = 1,
@@ -247,8 +280,9 @@ class TrainedSystem:
             if value is not None and value < least:
                 raise InputError(f"{name} must be at least {least}, got {value}")
         if batch_size is None:
-            batch_size = self.usual_batch(lambda line: warnings.warn(line, UserWarning, stacklevel=3))
-        self.check_batch(batch_size)
+            batch_size = self.usual_batch(lambda line: warnings.warn(line, UserWarning, stacklevel=3), guidance)
+        self.check_guidance(guidance)
+        self.check_batch(batch_size, guidance)
         given = self.layouts_of(layouts) if layouts is not None else None
         for chunk in range(start // batch_size, -(-(start + n) // batch_size)):
             pairs = self.sample_chunk(
@@ -256,6 +290,7 @@ class TrainedSystem:
                 seed=seed,
                 batch_size=batch_size,
                 temperature=temperature,
+                guidance=guidance,
                 layout_temperature=layout_temperature,
                 layouts=given,
                 per_layout=per_layout,
