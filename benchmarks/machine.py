@@ -71,6 +71,7 @@ def operations_of(work: Callable[[], object]) -> float:
     mapping = {
         torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,
         torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,
+        torch.ops.mkldnn._linear_pointwise: _packed_product,
     }
     with FlopCounterMode(display=False, custom_mapping=mapping) as counter:
         work()
@@ -87,6 +88,10 @@ def _attention_backward(_: Sequence[int], *shapes: Any, **__: Any) -> int:
     items, (queries, depth) = math.prod(query[:-2]), query[-2:]
     found: int = 2 * items * queries * key[-2] * (3 * depth + 2 * value[-1])  # the weights again; then q, k, v and the weights
     return found
+
+
+def _packed_product(x: Sequence[int], *_: Any, out_shape: Sequence[int], **__: Any) -> int:
+    return 2 * math.prod(x) * out_shape[-1]
 
 
 def describe(threads: int) -> dict[str, Any]:

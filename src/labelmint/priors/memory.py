@@ -13,11 +13,12 @@ from torch import Tensor, nn
 from labelmint.priors.grouped import PlacePixelSNAIL
 from labelmint.priors.pixelsnail import PixelSNAIL
 from labelmint.priors.rowwise import RowPixelSNAIL
+from labelmint.priors.transformer import TransformerPrior
 
 __all__ = ["state_bytes"]
 
 
-def state_bytes(prior: PixelSNAIL | PlacePixelSNAIL | RowPixelSNAIL, batch_size: int) -> int:
+def state_bytes(prior: PixelSNAIL | PlacePixelSNAIL | RowPixelSNAIL | TransformerPrior, batch_size: int) -> int:
     """Of everything that a batch keeps between steps: inputs, keys, values, and the copy of the weights.
 
     The state is made without its contents, by PyTorch's "meta" device, and its tensors are counted, each memory once.
@@ -25,14 +26,23 @@ def state_bytes(prior: PixelSNAIL | PlacePixelSNAIL | RowPixelSNAIL, batch_size:
     weights = {id(one): nn.Parameter(one.to("meta"), requires_grad=False) for one in prior.parameters()}
     memo: dict[int, Any] = {**weights, **{id(one): one.to("meta") for one in prior.buffers()}}
     empty = copy.deepcopy(prior, memo)  # what is in the memo is not copied: the weights are never there twice
-    network = prior if isinstance(prior, PixelSNAIL) else prior.trunk
-    condition = None
-    if network.condition is not None:
-        condition = torch.empty(
-            batch_size, network.config.condition_channels, *network.grid, device="meta", dtype=network.embed.weight.dtype
-        )
+    shape, dtype = _condition_shape(prior)
+    condition = None if shape is None else torch.empty(batch_size, *shape, device="meta", dtype=dtype)
     stores = [one.untyped_storage() for one in _tensors(empty.start(batch_size, condition))]
     return sum({store._cdata: store.nbytes() for store in stores}.values())
+
+
+def _condition_shape(
+    prior: PixelSNAIL | PlacePixelSNAIL | RowPixelSNAIL | TransformerPrior,
+) -> tuple[tuple[int, ...] | None, torch.dtype]:
+    """Of one sample, None where it has no condition, and its type."""
+    network = prior.trunk if isinstance(prior, PlacePixelSNAIL | RowPixelSNAIL) else prior
+    dtype = network.embed.weight.dtype
+    if network.condition is None:
+        return None, dtype
+    if isinstance(network, TransformerPrior):
+        return (network.cells, network.config.width), dtype
+    return (network.config.condition_channels, *network.grid), dtype
 
 
 def _tensors(part: Any) -> Iterator[Tensor]:
