@@ -23,6 +23,7 @@ __all__ = [
     "check_format",
     "check_generator",
     "check_grouped_prior",
+    "check_layout_tokenizer",
     "check_prior",
     "check_tokenizer",
     "difference",
@@ -143,6 +144,24 @@ def check_tokenizer(tokenizer: Tokenizer, batch: Batch) -> None:
         again.load_state_dict(safetensors_load(safetensors_save(_contiguous(tokenizer))))
         same = all(torch.equal(found, tokens[name]) for name, found in _tokens(again, batch).items())
         _require(same, "tokens differ after saving and loading the state")
+
+
+def check_layout_tokenizer(tokenizer: Any, layouts: LayoutBatch, symbols: int) -> None:
+    """The laws of a tokenizer that writes layouts without their images, on at least two of them.
+
+    It has `encode_layouts`, layouts -> tokens, and `decode_layouts`, tokens -> symbol ids; a grid as its stream "semantics" promises,
+    tokens in range, a layout's tokens independent of its batch, and ids in [0, `symbols`) at the layouts' size.
+    """
+    stream = next(stream for stream in tokenizer.streams if stream.name == "semantics")
+    with torch.no_grad():
+        tokens, alone = (tokenizer.encode_layouts(some) for some in (layouts, LayoutBatch(layouts.ids[:1])))
+        ids = tokenizer.decode_layouts(tokens)
+    _require(tuple(tokens.shape[1:]) == stream.grid, f"semantics: grid {tuple(tokens.shape[1:])}, promised {stream.grid}")
+    in_range = bool(((tokens >= 0) & (tokens < stream.codebook_size)).all())
+    _require(in_range, f"semantics: tokens outside [0, {stream.codebook_size})")
+    _require(torch.equal(alone[0], tokens[0]), "semantics: a layout's tokens depend on its batch")
+    _require(ids.shape == layouts.ids.shape, f"layouts decode to {tuple(ids.shape)}, not to {tuple(layouts.ids.shape)}")
+    _require(bool(((ids >= 0) & (ids < symbols)).all()), f"layouts decode to ids outside [0, {symbols})")
 
 
 def _contiguous(module: nn.Module) -> dict[str, Tensor]:

@@ -15,7 +15,18 @@ from labelmint.types import Batch, LayoutBatch
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["AnyPrior", "Condition", "GroupedPrior", "ImageGenerator", "LayoutSource", "Prior", "Seed", "State", "Stream", "Tokenizer"]
+__all__ = [
+    "AnyPrior",
+    "Condition",
+    "GroupedPrior",
+    "ImageGenerator",
+    "LayoutSource",
+    "Prior",
+    "Seed",
+    "State",
+    "Stream",
+    "Tokenizer",
+]
 
 Seed: TypeAlias = tuple[int, int]  # (seed of the set, index of the sample): one sample's random numbers hang on these alone
 Condition: TypeAlias = Any  # what a prior makes of its condition, once a batch

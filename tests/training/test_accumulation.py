@@ -11,7 +11,7 @@ from labelmint.priors.pixelsnail import PixelSNAIL, PixelSNAILConfig
 from labelmint.tokenizers.dual_path import DualPathConfig
 from labelmint.tokenizers.vqvae import VQVAE
 from labelmint.training.accumulation import backward_in_parts, slices
-from labelmint.training.tokenizer import _set_parts
+from labelmint.training.tokenizer import set_parts
 from labelmint.types import Batch, LayoutBatch
 
 ITEMS = 7
@@ -80,7 +80,7 @@ def test_a_tokenizer_s_gradient_and_codebook_are_those_of_the_whole_batch(codebo
         tokenizer = VQVAE(config, 3, (16, 16)).train()
         fabric, model = fabric_and(tokenizer)
         vq_loss(model, first, 1.0, 0.25)  # lends the first entries
-        _set_parts(tokenizer, parts)
+        set_parts(tokenizer, parts)
 
         def loss_of(part: slice, model: nn.Module = model) -> Terms:
             return vq_loss(model, Batch(second.image[part], LayoutBatch(second.layouts.ids[part])), 1.0, 0.25, 0.5)
@@ -99,7 +99,7 @@ def test_a_codebook_in_parts_moves_after_the_last_part_alone() -> None:
     tokenizer = VQVAE(DualPathConfig(channels=8, residual_channels=4, codebook_size=8, code_dim=4), 3, (16, 16)).train()
     image = torch.rand(2, 3, 16, 16)
     tokenizer(image)
-    _set_parts(tokenizer, 2)
+    set_parts(tokenizer, 2)
     before = tokenizer.quantizer.codebook.clone()
     tokenizer(image)
     assert tokenizer.quantizer.codebook.equal(before)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from labelmint.types import Batch
 
-__all__ = ["vq_loss"]
+__all__ = ["contrast", "vq_loss"]
 
 _FLAT = (4 / 127.5) ** 2  # a deviation of 4 grey levels
 
@@ -35,9 +35,15 @@ def vq_loss(
     """
     reconstruction, quantized = tokenizer(batch.image, batch.layouts)
     errors = (reconstruction.float() - batch.image).square().mean(dim=(1, 2, 3))
-    contrast = batch.image.var(dim=(1, 2, 3), unbiased=False).clamp_min(_FLAT)
-    relative = (errors / (variance ** (1 - balance) * contrast**balance)).mean()
+    relative = (errors / contrast(batch.image, variance, balance)).mean()
     committed = sum((q.commitment for q in quantized), start=errors.new_zeros(()))
     codebook = sum((q.codebook for q in quantized), start=errors.new_zeros(()))
     total = relative + codebook + commitment * committed
     return total, {"mse": errors.detach().mean(), "commitment": committed.detach(), "codebook": codebook.detach()}
+
+
+def contrast(image: Tensor, variance: float, balance: float) -> Tensor:
+    """v_i of each image, (B,)."""
+    of_each = image.var(dim=(1, 2, 3), unbiased=False).clamp_min(_FLAT)
+    divisor: Tensor = variance ** (1 - balance) * of_each**balance
+    return divisor

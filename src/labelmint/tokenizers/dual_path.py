@@ -28,7 +28,7 @@ from labelmint.protocols import Stream
 from labelmint.tokenizers.quantizer import Quantized, Quantizer
 from labelmint.types import Batch, LayoutBatch
 
-__all__ = ["DualPathConfig", "DualPathVQVAE"]
+__all__ = ["DualPathConfig", "DualPathDecoder", "DualPathEncoder", "DualPathVQVAE"]
 
 
 class DualPathConfig(BaseModel):
@@ -50,10 +50,12 @@ class DualPathConfig(BaseModel):
     output: Literal["tanh", "linear"] = Field("tanh", description="the decoder's last function; dark images saturate tanh")
 
 
-class _Encoder(nn.Module):
-    """Image (B, C, H, W) -> vectors of both paths, (B, D, h, w) each."""
+class DualPathEncoder(nn.Module):
+    """Image (B, C, H, W) -> vectors of both paths, (B, D, h, w) each; `outputs` are their widths, code_dim unless told otherwise."""
 
-    def __init__(self, config: DualPathConfig, image_channels: int, size: tuple[int, int]) -> None:
+    def __init__(
+        self, config: DualPathConfig, image_channels: int, size: tuple[int, int], outputs: tuple[int, int] | None = None
+    ) -> None:
         super().__init__()
         depth = config.downsamplings
         widths = widths_of(config.channels, depth)
@@ -71,9 +73,9 @@ class _Encoder(nn.Module):
         self.heads = nn.ModuleList(
             nn.Sequential(
                 ResidualStack(widths[-1], config.residual_channels, config.residual_blocks),
-                nn.Conv2d(widths[-1], config.code_dim, 1),
+                nn.Conv2d(widths[-1], width, 1),
             )
-            for _ in range(2)
+            for width in outputs or (config.code_dim, config.code_dim)
         )
         self.beside_first = narrow[0]
 
@@ -87,18 +89,18 @@ class _Encoder(nn.Module):
         return self.heads[0](attended), self.heads[1](convolved)
 
 
-class _Decoder(nn.Module):
-    """Vectors of both paths -> image in [-1, 1]."""
+class DualPathDecoder(nn.Module):
+    """Vectors of both paths -> image in [-1, 1]; `inputs` are their widths, code_dim unless told otherwise."""
 
-    def __init__(self, config: DualPathConfig, image_channels: int, size: tuple[int, int]) -> None:
+    def __init__(
+        self, config: DualPathConfig, image_channels: int, size: tuple[int, int], inputs: tuple[int, int] | None = None
+    ) -> None:
         super().__init__()
         depth, full, up = config.downsamplings, config.channels, config.upsampling
         widths = [max(full >> i, 8) for i in range(1, depth)]  # after each transposed convolution but the last
         self.heads = nn.ModuleList(
-            nn.Sequential(
-                nn.Conv2d(config.code_dim, full, 1), ResidualStack(full, config.residual_channels, config.residual_blocks)
-            )
-            for _ in range(2)
+            nn.Sequential(nn.Conv2d(width, full, 1), ResidualStack(full, config.residual_channels, config.residual_blocks))
+            for width in inputs or (config.code_dim, config.code_dim)
         )
         self.attend = SelfAttention(full) if min(size) >> depth < config.attention_below else nn.Identity()
         before = [full, *widths[:-1]]
@@ -108,6 +110,11 @@ class _Decoder(nn.Module):
         self.attend_second = SelfAttention(widths[0]) if second else nn.Identity()
         self.out = double(2 * (widths[-1] if widths else full), image_channels, up)
         self.output = Output(config.output)
+
+    @property
+    def last_layer(self) -> Tensor:
+        """The last weights, (inputs, C, 4, 4) or (C, inputs, 3, 3)."""
+        return next(weights for weights in self.out.parameters() if weights.dim() > 1)
 
     def forward(self, attended: Tensor, convolved: Tensor) -> Tensor:
         q, p = self.attend(self.heads[0](attended)), self.heads[1](convolved)
@@ -137,11 +144,11 @@ class DualPathVQVAE(nn.Module):
     def __init__(self, config: DualPathConfig, image_channels: int, size: tuple[int, int]) -> None:
         super().__init__()
         self.config, self.size = config, size
-        self.encoder = _Encoder(config, image_channels, size)
+        self.encoder = DualPathEncoder(config, image_channels, size)
         self.quantizers = nn.ModuleList(
             Quantizer(config.codebook_size, config.code_dim, update=config.codebook) for _ in range(2)
         )
-        self.decoder = _Decoder(config, image_channels, size)
+        self.decoder = DualPathDecoder(config, image_channels, size)
 
     @property
     def streams(self) -> tuple[Stream, ...]:

@@ -19,7 +19,7 @@ from labelmint.training.run import RunFolder
 from labelmint.training.stage import Stage, reseed
 from labelmint.types import Batch, LayoutBatch
 
-__all__ = ["TokenizerTraining", "codebook_use", "train_tokenizer"]
+__all__ = ["TokenizerTraining", "codebook_use", "set_parts", "train_tokenizer"]
 
 
 class TokenizerTraining(BaseModel):
@@ -58,7 +58,7 @@ def train_tokenizer(
     variance, rank, world = training.variance, fabric.global_rank, fabric.world_size
     figures: dict[str, float] = {}
     training = training.showing(config.shown)
-    _set_parts(tokenizer, len(slices(config.batch_size // world, config.accumulate)))
+    set_parts(tokenizer, len(slices(config.batch_size // world, config.accumulate)))
     with stop_on_interrupt() as asked_to_stop:
         while not stage.over(asked_to_stop()):
             reseed(training.seed, "tokenizer", stage.step, rank)
@@ -80,14 +80,14 @@ def train_tokenizer(
             if stage.step % 25 == 0 or stage.step % config.evaluate_every == 0:
                 stage.tell({**{name: float(term) for name, term in terms.items()}, **figures}, config.batch_size)
             stage.save_if_due()
-    _set_parts(tokenizer, 1)
+    set_parts(tokenizer, 1)
     tokenizer.eval()
     figures = _held_out(tokenizer, validation, fabric.device)
     stage.tell(figures, config.batch_size)
     return {**figures, "steps": stage.step, "seconds": stage.clock.elapsed}
 
 
-def _set_parts(tokenizer: nn.Module, parts: int) -> None:
+def set_parts(tokenizer: nn.Module, parts: int) -> None:
     """A codebook that learns by moving averages sees a batch whole, after its last part."""
     for module in tokenizer.modules():
         if isinstance(module, Quantizer):

@@ -1,0 +1,109 @@
+"""Perceptual distance: mean absolute differences of the features of a VGG-19 that was trained on photographs.
+
+    d(x, y) = sum_l w_l | F_l(x) - F_l(y) |,    F_l: after the first ReLU of stage l = 1 ... 5,  w = 1/32, 1/16, 1/8, 1/4, 1
+
+The weights are never downloaded: they come from a local file, a state dict with the names that torchvision gives ("features.0.weight",
+...), opened without running anything in it. Without such a file there is `objectives.structure`.
+
+References:
+    Perceptual Losses for Real-Time Style Transfer and Super-Resolution (Johnson et al., 2016), https://arxiv.org/abs/1603.08155
+    Very Deep Convolutional Networks for Large-Scale Image Recognition (Simonyan and Zisserman, 2014), https://arxiv.org/abs/1409.1556
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from labelmint.errors import InputError
+
+__all__ = ["VGGDistance"]
+
+_STAGES = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 1))  # width and convolutions of each, as far as they are needed
+_WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
+_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of the photographs
+
+
+class VGGDistance(nn.Module):
+    """The distance above; nothing in it learns.
+
+    Arguments:
+        path: of the state dict.
+
+    Attributes:
+        sha256: of the file.
+
+    Raises InputError when the file is missing, can't be read, or holds no VGG-19.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, path: str | Path) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(_stages())
+        self.register_buffer("mean", torch.tensor(_MEAN).view(3, 1, 1))
+        self.register_buffer("deviation", torch.tensor(_DEVIATION).view(3, 1, 1))
+        self._fill(Path(path))
+        self.sha256 = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        self.requires_grad_(False)
+
+    def _fill(self, path: Path) -> None:
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except FileNotFoundError:
+            raise InputError(f"{path}: no such file; give the state dict of a VGG-19, or leave it out") from None
+        except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+            reason = str(error).strip().split("\n", 1)[0]
+            raise InputError(f"{path}: not a state dict that can be opened safely ({reason}); give that of a VGG-19") from None
+        convolutions = [layer for layer in self.stages.modules() if isinstance(layer, nn.Conv2d)]
+        for place, layer in zip(_places(), convolutions, strict=True):
+            for name, value in layer.named_parameters():
+                key = f"features.{place}.{name}"
+                given = state.get(key) if isinstance(state, dict) else None
+                if not isinstance(given, Tensor) or given.shape != value.shape:
+                    raise InputError(f"{path}: no {key} of shape {tuple(value.shape)}; give the state dict of a VGG-19")
+                value.data.copy_(given)
+
+    def forward(self, found: Tensor, wanted: Tensor) -> Tensor:
+        """Scalar.
+
+        Arguments:
+            found, wanted: (B, C, H, W) in [-1, 1], of 1 or 3 channels, at least 16 pixels a side.
+        """
+        x, y = self._enter(found), self._enter(wanted)
+        total = x.new_zeros(())
+        for weight, stage in zip(_WEIGHTS, self.stages, strict=True):
+            x, y = stage(x), stage(y)
+            total = total + weight * (x - y).abs().mean()
+        return total
+
+    def _enter(self, image: Tensor) -> Tensor:
+        return ((image.expand(-1, 3, -1, -1) + 1) / 2 - self.mean) / self.deviation
+
+
+def _stages() -> list[nn.Sequential]:
+    """From the first ReLU of a stage to that of the next."""
+    found, layers, inputs = [], list[nn.Module](), 3
+    for width, count in _STAGES:
+        for i in range(count):
+            layers += [nn.Conv2d(inputs, width, 3, padding=1), nn.ReLU()]
+            inputs = width
+            if i == 0:
+                found.append(nn.Sequential(*layers))
+                layers = []
+        layers.append(nn.MaxPool2d(2))
+    return found
+
+
+def _places() -> list[int]:
+    """Where the convolutions stand in the whole network: each is followed by a ReLU, each stage by a pooling."""
+    places, place = [], 0
+    for _, count in _STAGES:
+        places += [place + 2 * i for i in range(count)]
+        place += 2 * count + 1
+    return places

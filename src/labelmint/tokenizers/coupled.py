@@ -1,0 +1,185 @@
+"""The semantically coupled VQ-model: image and layout tokenized together (Figure 2 of the sVQ paper).
+
+    (image, layout) -> one encoder --+--> z_s -> VQ-S --+--> layout decoder -> class logits
+                                     |                  +--> stop-gradient --+
+                                     +--> z_x -> VQ-X ------------------------+--> image decoder -> image
+
+The image decoder sees the layout's codes and teaches them nothing, so the layout's tokens are learned from the layout alone, and the
+image's tokens hold what the layout's do not. Where the paper is silent: the encoder splits at its last convolution, both codes have one
+width, and the layout enters as a few learned channels a symbol.
+
+As published z_s comes from image and layout (`reference`), so a layout without an image has no tokens. Here it does: z_s comes from the
+same encoder with a learned constant in the image's place, at the cost of one more pass, and z_x from image and layout as before. Then
+every layout is written in one way, and no image is needed anywhere. Dropping the image for a share of every batch only, so that both
+ways work, was tried: the same layout became other tokens in each, 1 in 100 alike, and both decoders read them worse.
+
+With `paths` "double" the image's part is MSGNet's double path (`tokenizers.dual_path`): two codebooks of image codes, one (2h, w) grid.
+It has the width of the last level at the token grid, and z_s leaves with the convolution path.
+
+References:
+    Semantic Image Synthesis with Semantically Coupled VQ-Model (Alaniz et al., 2022), https://arxiv.org/abs/2209.02536: Section 2
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from labelmint.errors import InputError
+from labelmint.nn.autoencoder import Decoder
+from labelmint.nn.strided import Output
+from labelmint.protocols import Stream
+from labelmint.tokenizers.codebooks import codebook_of, lookup
+from labelmint.tokenizers.dual_path import DualPathConfig, DualPathDecoder, DualPathEncoder, DualPathVQVAE
+from labelmint.tokenizers.layout_vq import LayoutDecoder, LayoutEmbedding, LayoutVQConfig
+from labelmint.tokenizers.levels import Reconstruction
+from labelmint.tokenizers.quantizer import Quantized
+from labelmint.tokenizers.vq_model import VQModelConfig
+from labelmint.types import Batch, LayoutBatch
+
+__all__ = ["CoupledConfig", "CoupledVQ"]
+
+
+class CoupledConfig(VQModelConfig, LayoutVQConfig):
+    """Sizes of a coupled VQ-model; published: 16,384 image codes, 4,096 semantic codes, a grid of 16x16."""
+
+    paths: Literal["one", "double"] = Field("one", description="the image's part: one path, or MSGNet's two")
+    reference: bool = Field(False, description="layouts are encoded with their images, as published, and need them ever after")
+
+    def double_path(self) -> DualPathConfig:
+        """Sizes of the double path."""
+        return DualPathConfig(
+            channels=self.widths[-1],
+            residual_channels=self.widths[-1],
+            residual_blocks=self.residual_blocks,
+            downsamplings=self.downsamplings,
+            code_dim=self.code_dim,
+            attention_below=self.attention_below,
+            output=self.output,
+        )
+
+
+class _OnePath(nn.Module):
+    """The image's part of one path: (image, layout) -> (z_x and z_s), and back from z_x and z_s."""
+
+    names = ("one path",)
+
+    def __init__(self, config: CoupledConfig, inputs: int, image_channels: int, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.encoder = config.encoder(inputs, 2 * config.code_dim, size)
+        self.decoder: Decoder = config.decoder(2 * config.code_dim, image_channels, size)
+        self.output = Output(config.output)
+
+    def encode(self, x: Tensor) -> tuple[Tensor, ...]:
+        z_x, z_s = self.encoder(x).chunk(2, dim=1)
+        return z_x, z_s
+
+    def decode(self, z_x: Tensor) -> Tensor:
+        image: Tensor = self.output(self.decoder(z_x))
+        return image
+
+
+class _TwoPaths(nn.Module):
+    """The same of two paths: z_x of the attention path, z_x of the convolution path, z_s."""
+
+    names = DualPathVQVAE.paths
+
+    def __init__(self, config: CoupledConfig, inputs: int, image_channels: int, size: tuple[int, int]) -> None:
+        super().__init__()
+        sizes, width = config.double_path(), config.code_dim
+        self.encoder = DualPathEncoder(sizes, inputs, size, outputs=(width, 2 * width))
+        self.decoder = DualPathDecoder(sizes, image_channels, size, inputs=(2 * width, 2 * width))
+
+    def encode(self, x: Tensor) -> tuple[Tensor, ...]:
+        attended, convolved = self.encoder(x)
+        return attended, *convolved.chunk(2, dim=1)
+
+    def decode(self, attended: Tensor, convolved: Tensor) -> Tensor:
+        image: Tensor = self.decoder(attended, convolved)
+        return image
+
+
+class CoupledVQ(nn.Module):
+    """Tokenizer with two streams: "semantics" of grid (h, w) and "image" of grid (h, w), or (2h, w) with the double path.
+
+    Arguments:
+        config: sizes.
+        image_channels: C, 1 or 3.
+        symbols: S of the layouts.
+        size: (H, W), multiples of 2^downsamplings.
+    """
+
+    def __init__(self, config: CoupledConfig, image_channels: int, symbols: int, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.config, self.size = config, size
+        self.embed = LayoutEmbedding(symbols, config.layout_channels)
+        part = _OnePath if config.paths == "one" else _TwoPaths
+        self.part = part(config, image_channels + config.layout_channels, image_channels, size)
+        self.paths = self.part.names
+        self.quantizers = nn.ModuleList(codebook_of(config.codebook, config.codebook_size, config.code_dim) for _ in self.paths)
+        self.semantic_quantizer = codebook_of(config.codebook, config.semantic_codebook_size, config.code_dim)
+        self.layout_decoder = LayoutDecoder(config, symbols, size)
+        self.no_image = nn.Parameter(torch.zeros(image_channels, 1, 1)) if not config.reference else None
+
+    @property
+    def streams(self) -> tuple[Stream, ...]:
+        """Semantics first: they are drawn first."""
+        height, width = self.config.grid(self.size)
+        return (
+            Stream("semantics", self.config.semantic_codebook_size, (height, width)),
+            Stream("image", self.config.codebook_size, (len(self.paths) * height, width)),
+        )
+
+    @property
+    def last_layer(self) -> Tensor:
+        """The last weights of the image decoder."""
+        return self.part.decoder.last_layer
+
+    def forward(self, image: Tensor, layouts: LayoutBatch) -> Reconstruction:
+        """Image and logits, and what the codebooks did."""
+        quantized, semantics = self._quantize(image, layouts)
+        logits = self.layout_decoder(semantics.vectors)
+        return Reconstruction(self._image([q.vectors for q in quantized], semantics.vectors), quantized, logits, (semantics,))
+
+    def encode(self, batch: Batch) -> dict[str, Tensor]:
+        """Tokens of image and layout; without `reference` those of the semantics see the layout alone."""
+        quantized, semantics = self._quantize(batch.image, batch.layouts)
+        return {"semantics": semantics.tokens, "image": torch.cat([q.tokens for q in quantized], dim=1)}
+
+    def decode(self, tokens: dict[str, Tensor], layouts: LayoutBatch | None = None) -> Tensor:
+        """Image (B, C, H, W) in [-1, 1], of both streams; the layouts play no part."""
+        halves = tokens["image"].chunk(len(self.paths), dim=1)
+        vectors = [lookup(quantizer, half) for quantizer, half in zip(self.quantizers, halves, strict=True)]
+        return self._image(vectors, lookup(self.semantic_quantizer, tokens["semantics"]))
+
+    def encode_layouts(self, layouts: LayoutBatch) -> Tensor:
+        """Tokens (B, h, w) of layouts without an image. Raises InputError where the tokenizer needs one."""
+        tokens: Tensor = self.semantic_quantizer(self._without_image(self.embed(layouts))).tokens
+        return tokens
+
+    def decode_layouts(self, tokens: Tensor) -> Tensor:
+        """Tokens (B, h, w) of the semantics -> symbol ids (B, H, W)."""
+        return self.layout_decoder.ids(lookup(self.semantic_quantizer, tokens))
+
+    def _quantize(self, image: Tensor, layouts: LayoutBatch) -> tuple[list[Quantized], Quantized]:
+        embedded = self.embed(layouts)
+        *z_x, z_s = self.part.encode(torch.cat([image, embedded], dim=1))
+        if self.no_image is not None:
+            z_s = self._without_image(embedded)
+        quantized = [quantizer(z) for quantizer, z in zip(self.quantizers, z_x, strict=True)]
+        return quantized, self.semantic_quantizer(z_s)
+
+    def _without_image(self, embedded: Tensor) -> Tensor:
+        if self.no_image is None:
+            raise InputError(
+                "this tokenizer encodes layouts with their images; give reference images, or train with tokenizer.reference=false"
+            )
+        nothing = self.no_image.expand(len(embedded), -1, *self.size)
+        return self.part.encode(torch.cat([nothing, embedded], dim=1))[-1]
+
+    def _image(self, vectors: list[Tensor], semantics: Tensor) -> Tensor:
+        beside = semantics.detach()  # the image teaches the layout's codes nothing
+        return self.part.decode(*(torch.cat([each, beside], dim=1) for each in vectors))

@@ -1,0 +1,73 @@
+"""The VQ-model of one image stream: VQ-VAE and VQGAN are this one module, trained under two objectives.
+
+    image -> encoder -> VQ -> one (h, w) grid;  image <- decoder <-
+
+References:
+    Taming Transformers for High-Resolution Image Synthesis (Esser et al., 2021), https://arxiv.org/abs/2012.09841
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from labelmint.nn.strided import Output
+from labelmint.protocols import Stream
+from labelmint.tokenizers.codebooks import codebook_of, lookup
+from labelmint.tokenizers.levels import LevelsConfig, Reconstruction
+from labelmint.types import Batch, LayoutBatch
+
+__all__ = ["VQModel", "VQModelConfig"]
+
+
+class VQModelConfig(LevelsConfig):
+    """Sizes of a VQ-model of images; published: channels 128, multipliers 1,1,2,2,4, two blocks, code_dim 256."""
+
+    codebook_size: int = Field(256, ge=2, description="entries of the image's codebook")
+    output: Literal["tanh", "linear"] = Field("linear", description="the decoder's last function; dark images saturate tanh")
+
+
+class VQModel(nn.Module):
+    """Tokenizer with one stream "image" of grid (h, w).
+
+    Arguments:
+        config: sizes.
+        image_channels: C, 1 or 3.
+        size: (H, W), multiples of 2^downsamplings.
+    """
+
+    paths = ("one path",)
+
+    def __init__(self, config: VQModelConfig, image_channels: int, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.config, self.size = config, size
+        self.encoder = config.encoder(image_channels, config.code_dim, size)
+        self.quantizer = codebook_of(config.codebook, config.codebook_size, config.code_dim)
+        self.decoder = config.decoder(config.code_dim, image_channels, size)
+        self.output = Output(config.output)
+
+    @property
+    def streams(self) -> tuple[Stream, ...]:
+        """One stream."""
+        return (Stream("image", self.config.codebook_size, self.config.grid(self.size)),)
+
+    @property
+    def last_layer(self) -> Tensor:
+        """The last weights of the image decoder."""
+        return self.decoder.last_layer
+
+    def forward(self, image: Tensor, layouts: LayoutBatch | None = None) -> Reconstruction:
+        """The image, and what the codebook did; the layouts play no part."""
+        quantized = self.quantizer(self.encoder(image))
+        return Reconstruction(self.output(self.decoder(quantized.vectors)), [quantized])
+
+    def encode(self, batch: Batch) -> dict[str, Tensor]:
+        """Tokens (B, h, w)."""
+        return {"image": self.quantizer(self.encoder(batch.image)).tokens}
+
+    def decode(self, tokens: dict[str, Tensor], layouts: LayoutBatch | None = None) -> Tensor:
+        """Image (B, C, H, W) in [-1, 1]; the layouts play no part."""
+        image: Tensor = self.output(self.decoder(lookup(self.quantizer, tokens["image"])))
+        return image
