@@ -16,7 +16,17 @@ import torch
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-__all__ = ["convolution_rate", "describe", "in_turns", "matrix_rate", "median_seconds", "memory_rate", "operations_of", "write"]
+__all__ = [
+    "convolution_rate",
+    "describe",
+    "in_turns",
+    "matrix_rate",
+    "median_seconds",
+    "memory_rate",
+    "operations_of",
+    "packed_operations",
+    "write",
+]
 
 
 def median_seconds(work: Callable[[], object], repeat: int = 5, device: torch.device | None = None) -> float:
@@ -71,7 +81,7 @@ def operations_of(work: Callable[[], object]) -> float:
     mapping = {
         torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,
         torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,
-        torch.ops.mkldnn._linear_pointwise: _packed_product,
+        **packed_operations(),
     }
     with FlopCounterMode(display=False, custom_mapping=mapping) as counter:
         work()
@@ -90,8 +100,18 @@ def _attention_backward(_: Sequence[int], *shapes: Any, **__: Any) -> int:
     return found
 
 
+def packed_operations() -> dict[Any, Callable[..., int]]:
+    """How to count oneDNN's packed operators, those that this build of PyTorch has (`labelmint.nn.packed`)."""
+    known = {"_linear_pointwise": _packed_product, "_convolution_pointwise": _packed_convolution}
+    return {getattr(torch.ops.mkldnn, name): count for name, count in known.items() if hasattr(torch.ops.mkldnn, name)}
+
+
 def _packed_product(x: Sequence[int], *_: Any, out_shape: Sequence[int], **__: Any) -> int:
     return 2 * math.prod(x) * out_shape[-1]
+
+
+def _packed_convolution(_: Sequence[int], weight: Sequence[int], *__: Any, out_shape: Sequence[int], **___: Any) -> int:
+    return 2 * math.prod(out_shape) * math.prod(weight[1:])
 
 
 def describe(threads: int) -> dict[str, Any]:

@@ -15,7 +15,6 @@ reaches 60 % of the rate of a convolution of this run. Ours is timed whole, draw
 from __future__ import annotations
 
 import argparse
-import math
 import statistics
 import time
 from pathlib import Path
@@ -26,7 +25,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.machine import convolution_rate, describe, matrix_rate, memory_rate, operations_of, write
+from benchmarks.machine import convolution_rate, describe, matrix_rate, memory_rate, operations_of, packed_operations, write
 from labelmint.nn.causal import CausalConv2d
 from labelmint.priors.ancestral import AncestralSampler, uniforms
 from labelmint.priors.pixelsnail import PixelSNAIL, PixelSNAILConfig
@@ -214,22 +213,12 @@ def counted_operations(prior: PixelSNAIL) -> float:
     """The same, counted over the steps of one sample."""
     condition = prior.prepare(layouts_for(prior, 1))
     tokens = torch.randint(CODES, (1, prior.grid[0] * prior.grid[1]))
-    packed = {"_linear_pointwise": _packed_product, "_convolution_pointwise": _packed_convolution}
-    here = {getattr(torch.ops.mkldnn, name): count for name, count in packed.items() if hasattr(torch.ops.mkldnn, name)}
-    with FlopCounterMode(display=False, custom_mapping=here) as counter:
+    with FlopCounterMode(display=False, custom_mapping=packed_operations()) as counter:
         state, previous = prior.start(1, condition), None
         for position in range(tokens.shape[1]):
             prior.step(previous, state)
             previous = tokens[:, position]
     return float(counter.get_total_flops())
-
-
-def _packed_product(x: list[int], *_: Any, out_shape: list[int], **__: Any) -> int:
-    return 2 * math.prod(out_shape) * x[-1]
-
-
-def _packed_convolution(_: list[int], weight: list[int], *__: Any, out_shape: list[int], **___: Any) -> int:
-    return 2 * math.prod(out_shape) * math.prod(weight[1:])
 
 
 if __name__ == "__main__":

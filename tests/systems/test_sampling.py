@@ -146,9 +146,11 @@ def test_the_usual_batch_is_the_largest_power_of_two_that_memory_holds(
     assert all(equal(a, b) for a, b in zip(few, trained.synthesize(3, start=14, batch_size=16), strict=True))
     on_gpu = copy.copy(trained)
     on_gpu.device = torch.device("cuda")
-    for fits in (1024, 64):
+    for fits, warned in ((256, 0), (64, 1)):
         with_memory(monkeypatch, trained._drawing_bytes(fits) + 1)
-        assert on_gpu.usual_batch(pytest.fail) == fits
+        said = []
+        assert on_gpu.usual_batch(said.append) == fits
+        assert len(said) == warned
 
 
 def test_bytes_are_counted_while_they_are_held() -> None:

@@ -49,8 +49,8 @@ BatchSize: TypeAlias = Annotated[
     str,
     typer.Option(
         metavar="B",
-        help="Pairs drawn at a time; a part of what decides the bytes. auto: the largest power of two that memory holds, up to 32, on a "
-        "GPU 1024; with --resume that of the stopped command.",
+        help="Pairs drawn at a time; a part of what decides the bytes. auto: the largest power of two that memory holds then, up to 32, on "
+        "a GPU 256; with --resume that of the stopped command.",
     ),
 ]
 Threads: TypeAlias = Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores unless given.", show_default=False)]

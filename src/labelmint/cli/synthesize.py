@@ -27,7 +27,9 @@ def synthesize(
     layouts: Annotated[
         Path | None, typer.Option(metavar="DATA", help="Take the layouts of these labelled images.", show_default=False)
     ] = None,
-    per_layout: Annotated[int, typer.Option(metavar="K", help="With given layouts: K images for each.")] = 1,
+    per_layout: Annotated[
+        int, typer.Option(metavar="K", help="K images for each layout that is given, varied or taken from training.")
+    ] = 1,
     vary: Annotated[
         bool, typer.Option("--vary", help="Turn, zoom and mix given layouts, or else those of training, into new ones.")
     ] = False,
@@ -40,7 +42,9 @@ def synthesize(
     temperature: Annotated[float, typer.Option(metavar="T", help="Below 1: likelier, less varied images.")] = 0.85,
     guidance: Annotated[
         float,
-        typer.Option(metavar="G", help="Above 1: images heed their layouts more, and vary less. Needs prior.condition_dropout."),
+        typer.Option(
+            metavar="G", help="Above 1: images heed their layouts more. For runs trained with --set prior.condition_dropout=0.1."
+        ),
     ] = 1.0,
     batch_size: BatchSize = "auto",
     filter: Annotated[

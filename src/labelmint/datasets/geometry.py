@@ -47,7 +47,7 @@ class Geometry:
         if unknown:
             raise InputError(f"--augment {unknown[0]}: unknown; known are {', '.join(AUGMENTATIONS)}")
         if "turns" in self.augment and self.size[0] != self.size[1]:
-            raise InputError(f"--augment turns needs a square size, got {self.size[0]}x{self.size[1]}; take --augment flips")
+            raise InputError(f"--augment turns needs a square size, got {self.size[0]}x{self.size[1]}; leave out turns")
         if not 0 < self.scale <= 8:
             raise InputError(f"--scale {self.scale:g}: expected more than 0 and at most 8")
         if self.scale != 1 and not self.crop:

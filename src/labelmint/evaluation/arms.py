@@ -86,7 +86,7 @@ class Ground:
         training: pairs at the scale of training. validation, test: views (tiles) of the real parts.
         classes: K. foreground: class indices that scores are means over.
         backgrounds: class indices that have no objects: copy-paste never pastes them.
-        geometry: size, crop and the flips and turns that keep labels true.
+        geometry: size, crop and the augmentation that keeps labels true.
     """
 
     training: Sequence[Fitted]

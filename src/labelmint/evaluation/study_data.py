@@ -32,7 +32,7 @@ class RealPairs:
 
     Attributes:
         data: where they come from. parts: the names of the pool, of all validation pairs and of the test part.
-        geometry: size, crop and the flips and turns that keep labels true.
+        geometry: size, crop and the augmentation that keeps labels true.
         fitted: every pool and validation pair by name. test: views of the test part.
         foreground: class indices that scores are means over.
         digest: SHA-256 of all of it.

@@ -41,7 +41,7 @@ class StudyOptions:
             filter is "on", "off" or "both", layouts are the system's "own", "varied" training layouts, or "both".
         seeds, seed: how many, from which on.
         pool: different synthetic pairs an arm may draw from; max(ratio * n, 500) unless given.
-        system, preset, size, crop, scale, augment, settings, group_by: as for `train`; flips and turns rule the augmentation of all arms.
+        system, preset, size, crop, scale, augment, settings, group_by: as for `train`; `augment` rules what is done in all arms.
         generator_minutes: time limit of each generator's training.
         synthetic: pairs made from the whole training part by any program, in place of generators.
         curve: only arms R and A, the learning curve.
@@ -119,7 +119,7 @@ class StudyOptions:
             made: dict[str, object] = {
                 "--system": self.system, "--generator-minutes": self.generator_minutes, "--set": self.settings or None,
             }  # fmt: skip
-            made["--guidance"] = self.guidance if self.guidance != (1.0,) else None
+            made["--guidance"] = self.guidance if set(self.guidance) != {1.0} else None
             wrong = [name for name, value in made.items() if value is not None]
             if wrong:
                 raise InputError(f"--synthetic takes the place of a generator; leave out {', '.join(wrong)}")

@@ -114,7 +114,7 @@ class FromGenerators:
                     judge_dice = self._judge(cell, system, report)
                 mint(
                     system, place, n=count, seed=cell.seed, temperature=way.temperature, guidance=way.guidance, vary=way.vary,
-                    filter=way.filter,
+                    batch_size=_batch_size(folder), filter=way.filter,
                     data=self.real.data if way.filter == "on" else None,
                     most_candidates=CANDIDATES * count if way.filter == "on" else None, resume=True, report=report,
                     warn=lambda line: None,
@@ -179,6 +179,12 @@ def stored_samples(folder: Path, way: Way, count: int) -> Path | None:
         if number and int(number[1]) >= count and (path / "settings.json").is_file():
             found.append((int(number[1]), path))
     return min(found)[1] if found else None
+
+
+def _batch_size(folder: Path) -> int | None:
+    """That of samples which are there already: else a larger set would not begin with the smaller one, should memory have changed."""
+    stored = sorted(folder.glob("samples-*/settings.json"))
+    return int(json.loads(stored[0].read_text(encoding="utf-8"))["batch_size"]) if stored else None
 
 
 def _outcome(place: Path, seconds: float, judge_dice: float | None) -> Drawn:

@@ -77,4 +77,5 @@ def _packable(weight: Tensor) -> bool:
         return False
     names = ("_linear_pointwise", "_reorder_linear_weight", "_convolution_pointwise", "_reorder_convolution_weight")
     known = all(hasattr(torch.ops.mkldnn, name) for name in names)
-    return known and (weight.dtype == torch.float32 or torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    half = weight.dtype == torch.bfloat16
+    return known and (weight.dtype == torch.float32 or (half and torch.ops.mkldnn._is_mkldnn_bf16_supported()))

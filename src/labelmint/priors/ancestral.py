@@ -41,7 +41,7 @@ class AncestralSampler:
     def draw(self, condition: Condition, numbers: Tensor, temperature: float, device: torch.device) -> Tensor:
         """Tokens (B, h, w), given uniform numbers (B, h w); temperature > 0 divides the logits."""
         numbers = numbers.to(device)
-        if isinstance(self.prior, GroupedPrior):
+        if isinstance(self.prior, GroupedPrior):  # before the others: it has all of their methods, and means others by them
             tokens = self._group_by_group(self.prior, condition, numbers, temperature).clone()
         elif device.type == "cuda" and isinstance(self.prior, FixedPrior):
             if self._rows is None or self._rows.batch_size != len(numbers):

@@ -150,7 +150,8 @@ def card(
     """
     total = max(sum(pixels.values()), 1)
     rows = [f"| {name} | {objects.get(name, 0):,} | {100 * count / total:.2f} % |" for name, count in pixels.items()]
-    given = f" --layouts DATA --per-layout {origin.per_layout}" if origin.layouts == "given" else ""
+    given = " --layouts DATA" if origin.layouts == "given" else ""
+    given += f" --per-layout {origin.per_layout}" if origin.per_layout != 1 else ""
     guided = f" --guidance {origin.guidance:g}" if origin.guidance != 1 else ""
     given += " --vary" if origin.vary else ""
     given += " --precision bf16" if origin.precision == "bf16-true" else ""

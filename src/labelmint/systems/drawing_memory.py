@@ -19,9 +19,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from labelmint.priors.memory import state_bytes
 from labelmint.priors.pixelsnail import PixelSNAIL
 
-__all__ = ["drawing_bytes", "peak_bytes"]
+__all__ = ["SPARE", "drawing_bytes", "peak_bytes"]
 
-_SPARE = 1.25
+SPARE = 1.25
 
 
 def drawing_bytes(priors: Sequence[PixelSNAIL], rehearse: Callable[[int], object]) -> Callable[[int], int]:
@@ -33,7 +33,7 @@ def drawing_bytes(priors: Sequence[PixelSNAIL], rehearse: Callable[[int], object
     """
     one, two = peak_bytes(lambda: rehearse(1)), peak_bytes(lambda: rehearse(2))
     fixed, item = max(2 * one - two, 0), two - one
-    return lambda batch_size: int(_SPARE * (sum(state_bytes(prior, batch_size) for prior in priors) + fixed + batch_size * item))
+    return lambda batch_size: int(SPARE * (sum(state_bytes(prior, batch_size) for prior in priors) + fixed + batch_size * item))
 
 
 def peak_bytes(work: Callable[[], object]) -> int:

@@ -24,8 +24,8 @@ from labelmint.priors.pixelsnail import PixelSNAIL
 from labelmint.protocols import ImageGenerator, LayoutSource, Prior, Tokenizer
 from labelmint.systems.catalogue import system_named
 from labelmint.systems.data import fit_layouts, fit_pairs
-from labelmint.systems.drawing_memory import drawing_bytes
-from labelmint.systems.hardware import available_memory, choose_device, threads_of_run
+from labelmint.systems.drawing_memory import SPARE, drawing_bytes
+from labelmint.systems.hardware import available_memory, choose_device, choose_threads, threads_of_run
 from labelmint.systems.parts import Facts, TwoStageParts
 from labelmint.systems.run_config import RunConfig, read_run_config
 from labelmint.systems.sampling_precision import named_precision, priors_in_bfloat16
@@ -35,7 +35,8 @@ from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet, LayoutBatc
 
 __all__ = ["TrainedSystem", "build_parts", "load"]
 
-_MOST_AT_ONCE = {"cpu": 32, "cuda": 1024}  # more gain little, and on a CPU a few pairs shall not take minutes
+_MOST_AT_ONCE = {"cpu": 32, "cuda": 256}  # more gain little where a few pairs are asked for, since B does not depend on how many
+_LARGEST = 1024  # batch size that is named to one whose own does not fit
 
 
 class TrainedSystem:
@@ -113,11 +114,11 @@ class TrainedSystem:
         return RunFolder(self.path).load_part("layouts")[0]["ids"]
 
     def usual_batch(self, warn: Callable[[str], None], guidance: float = 1.0) -> int:
-        """How many pairs are drawn at a time unless told otherwise: the largest power of two up to 32 on a CPU, 1024 on a GPU, that
+        """How many pairs are drawn at a time unless told otherwise: the largest power of two up to 32 on a CPU, 256 on a GPU, that
         memory holds now, whatever is asked for later.
 
         Arguments:
-            warn: is told when a CPU holds less than 32. guidance: other than 1 takes more memory.
+            warn: is told when memory holds less than these. guidance: other than 1 takes more memory.
 
         Raises InputError when memory does not hold one.
         """
@@ -126,7 +127,7 @@ class TrainedSystem:
         if found is None:
             self.check_batch(1, guidance)
             found = 1
-        if found < most and self.device.type == "cpu":
+        if found < most:
             warn(
                 f"memory holds {found} pairs at a time, not {most} as usual: drawing is slower, and other samples than those of {most} come"
             )
@@ -136,7 +137,7 @@ class TrainedSystem:
         """Raise InputError when batches of this size take more memory than there is, naming one that fits."""
         needed, available = self._needed(batch_size, guidance), available_memory(self.device)
         if needed > available:
-            fitting = self._fitting(_MOST_AT_ONCE["cuda"], guidance)
+            fitting = self._fitting(_LARGEST, guidance)
             mend = (
                 f"take --batch-size {fitting}"
                 if fitting
@@ -150,7 +151,7 @@ class TrainedSystem:
     def _needed(self, batch_size: int, guidance: float) -> int:
         """Bytes; with guidance the image prior draws twice as many rows."""
         beside = state_bytes(cast(PixelSNAIL, self._parts.prior), batch_size) if guidance != 1 else 0
-        return self._drawing_bytes(batch_size) + beside
+        return self._drawing_bytes(batch_size) + int(SPARE * beside)
 
     def _fitting(self, most: int, guidance: float) -> int | None:
         """The largest power of two that memory holds."""
@@ -213,19 +214,31 @@ class TrainedSystem:
             "seed": str(seed),
             "temperature": f"{temperature:g}",
             "layout_temperature": f"{layout_temperature:g}",
+            **({"guidance": f"{guidance:g}"} if guidance != 1 else {}),
             "batch_size": str(batch_size),
+            "layouts": self._whence(layouts is not None, vary),
         }
         return [self._pair(index, pixels[row], ids[row], marks) for row, (_, index) in enumerate(seeds)]
+
+    def _whence(self, given: bool, vary: bool) -> str:
+        """Where layouts come from, in the words of `synthesis.provenance`."""
+        own = "drawn" if self._own_layouts is not None and not vary else "training layouts of the run"
+        return ("given" if given else own) + (", varied" if vary else "")
 
     def check_guidance(self, guidance: float) -> None:
         """Raise InputError for guidance that is out of range, or that the image prior was not trained for."""
         if not 0 <= guidance <= MOST_GUIDANCE:
             raise InputError(f"--guidance {guidance:g}: expected at least 0 and at most {MOST_GUIDANCE:g}")
         prior = self._parts.prior
-        if guidance != 1 and not (isinstance(prior, PixelSNAIL) and prior.config.condition_dropout):
+        if guidance != 1 and not isinstance(prior, PixelSNAIL):
+            raise InputError(
+                f"--guidance {guidance:g}: {self.path} draws several tokens at once, which can't be guided; train another run with "
+                "--set prior.at_once=token"
+            )
+        if guidance != 1 and not cast(PixelSNAIL, prior).config.condition_dropout:
             raise InputError(
                 f"--guidance {guidance:g}: the image prior of {self.path} never learned to do without its layout; train another run with "
-                "--set prior.condition_dropout=0.1 (and without prior.at_once)"
+                "--set prior.condition_dropout=0.1"
             )
 
     def _guided(self, guidance: float) -> ImageGenerator:
@@ -280,7 +293,7 @@ class TrainedSystem:
             if value is not None and value < least:
                 raise InputError(f"{name} must be at least {least}, got {value}")
         if batch_size is None:
-            batch_size = self.usual_batch(lambda line: warnings.warn(line, UserWarning, stacklevel=3), guidance)
+            batch_size = self.usual_batch(lambda line: warnings.warn(line, UserWarning, stacklevel=4), guidance)
         self.check_guidance(guidance)
         self.check_batch(batch_size, guidance)
         given = self.layouts_of(layouts) if layouts is not None else None
@@ -330,7 +343,7 @@ def load(run: str | Path, *, device: str = "auto", threads: int | None = None, p
     folder = RunFolder(run)
     config = read_run_config(folder)
     where = choose_device(device)
-    torch.set_num_threads(threads or threads_of_run(config, where))
+    torch.set_num_threads(threads_of_run(config, where) if threads is None else choose_threads(threads))
     parts, digest = build_parts(config), hashlib.sha256()
     for name, module, _ in parts.stages():
         if not folder.finished(name):

@@ -63,7 +63,8 @@ def train_prior(
     seconds: float | None,
     report: Report,
 ) -> dict[str, float]:
-    """Train, load the best weights into `prior`, and answer "held_out_nats" (per token), "best_step", "steps" and "seconds".
+    """Train, load the weights that are kept into `prior`, and answer their "held_out_nats" (per token), "best_step" (after which they
+    stood), "steps" and "seconds".
 
     Goes on from the run's checkpoint. Raises KeyboardInterrupt after saving when it was asked to stop.
     """
