@@ -2,22 +2,36 @@
 
 import pytest
 import torch
-from tests.priors.test_pixelsnail import LAYOUTS, prior
+from tests.priors.test_pixelsnail import LAYOUTS, SMALL, prior
 
-from labelmint.contracts import check_prior
+from labelmint.contracts import check_grouped_prior, check_prior
 from labelmint.priors.ancestral import AncestralSampler, uniforms
 from labelmint.priors.conditioning import LayoutCondition
 from labelmint.priors.graphed import FixedPrior, RowSampler
-from labelmint.priors.guided import GuidedPrior
+from labelmint.priors.grouped import PlacePixelSNAIL
+from labelmint.priors.guided import guided as guided_prior
+from labelmint.priors.rowwise import RowPixelSNAIL
 
 
 def test_it_keeps_the_laws_of_a_prior_and_draws_by_rows_as_by_steps() -> None:
-    made = GuidedPrior(prior(True), 2.0)
+    made = guided_prior(prior(True), 2.0)
     check_prior(made, LAYOUTS, tolerance=3e-5)  # twice the difference of two logits
     assert isinstance(made, FixedPrior)
     numbers, cpu = uniforms([(0, 0), (0, 1)], "image", 24), torch.device("cpu")
     drawn = AncestralSampler(made).draw(made.prepare(LAYOUTS), numbers, 1.0, cpu)
     assert RowSampler(made, 2, cpu).draw(made.prepare(LAYOUTS), numbers, 1.0).equal(drawn.flatten(1))
+
+
+@pytest.mark.parametrize("kind", [PlacePixelSNAIL, RowPixelSNAIL])
+def test_priors_that_draw_several_tokens_are_guided_alike(kind: type[PlacePixelSNAIL | RowPixelSNAIL]) -> None:
+    torch.manual_seed(0)
+    inner = kind(SMALL, 7, (8, 3), stack=2, symbols=3)
+    optimizer, tokens = torch.optim.Adam(inner.parameters(), lr=0.02), torch.randint(7, (2, 8, 3))
+    for _ in range(12):
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(inner(tokens, LAYOUTS), tokens).backward()
+        optimizer.step()
+    check_grouped_prior(guided_prior(inner.eval(), 2.0), LAYOUTS, tolerance=3e-5)  # type: ignore[arg-type]
 
 
 def test_it_moves_along_the_line_from_the_prior_without_a_layout_to_the_one_with_it() -> None:
@@ -26,12 +40,12 @@ def test_it_moves_along_the_line_from_the_prior_without_a_layout_to_the_one_with
         seen = made.logits(tokens, made.prepare(LAYOUTS)).log_softmax(dim=1)
         unseen = made.logits(tokens, None).log_softmax(dim=1)
         for guidance in (0.0, 1.0, 3.0):
-            guided = GuidedPrior(made, guidance)
+            guided = guided_prior(made, guidance)
             assert guided.logits(tokens, guided.prepare(LAYOUTS)).allclose(unseen + guidance * (seen - unseen), atol=1e-4)
     with pytest.raises(ValueError, match="g >= 0"):
-        GuidedPrior(made, -1.0)
+        guided_prior(made, -1.0)
     with pytest.raises(ValueError, match="conditional"):
-        GuidedPrior(prior(False), 2.0)
+        guided_prior(prior(False), 2.0)
 
 
 def test_a_condition_is_dropped_for_whole_items_in_training_alone() -> None:

@@ -92,6 +92,7 @@ class System:
 
     system, digest, device, size, classes = "fake", "0123", torch.device("cpu"), (SIDE, SIDE), CLASSES
     layout_temperature, has_layout_prior, precision, geometry = 1.0, True, "32-true", Geometry(size=(SIDE, SIDE))
+    threads_asked = False
     config = SimpleNamespace(
         symbol_table=SymbolTable(((3, 0), (7, 0))), has_instances=True, image_channels=1, request=SimpleNamespace(group_by=None)
     )

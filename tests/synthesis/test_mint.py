@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -33,7 +35,7 @@ class Fake:
     """A system whose sample i depends on (seed, i) alone; notes which chunks it drew and can be interrupted."""
 
     system, digest, device, size, classes = "fake", "0123", torch.device("cpu"), (16, 16), DIGIT_CLASSES
-    layout_temperature, path, precision = 0.75, Path("no-run"), "32-true"
+    layout_temperature, path, precision, threads_asked = 0.75, Path("no-run"), "32-true", False
     config = SimpleNamespace(symbol_table=SymbolTable(((0, 0),)), has_instances=False)
 
     def __init__(
@@ -48,22 +50,27 @@ class Fake:
         self.precision, self.usual = precision, usual
         self.has_layout_prior, self.stop_at, self.digest = own_layouts, stop_at, digest
         self.drawn: list[int] = []
+        self.threads: list[int] = []  # with which it drew
+        self.guided: dict[str, float] = {}  # the guidance that each method was told
 
     def usual_batch(self, warn: Any, guidance: float) -> int:
+        self.guided["usual_batch"] = guidance
         return self.usual
 
     def check_batch(self, batch_size: int, guidance: float) -> None:
-        """Any fits."""
+        self.guided["check_batch"] = guidance
 
     def check_guidance(self, guidance: float) -> None:
-        """Any will do."""
+        self.guided["check_guidance"] = guidance
 
     def sample_chunk(
-        self, chunk: int, *, seed: int, batch_size: int, layouts: Any, per_layout: int, **rest: Any
+        self, chunk: int, *, seed: int, batch_size: int, layouts: Any, per_layout: int, guidance: float, **rest: Any
     ) -> list[AnnotatedImage]:
         if chunk == self.stop_at:
             raise KeyboardInterrupt
         self.drawn.append(chunk)
+        self.threads.append(torch.get_num_threads())
+        self.guided["sample_chunk"] = guidance
         return [self._pair(seed, chunk * batch_size + row) for row in range(batch_size)]
 
     def _pair(self, seed: int, index: int) -> AnnotatedImage:
@@ -249,6 +256,81 @@ def test_the_batch_that_is_chosen_is_told_and_a_resume_keeps_it(tmp_path: Path) 
     make(out, Fake(usual=2), batch_size=None, resume=True)  # complete
 
 
+def test_guidance_comes_to_all_that_it_concerns(tmp_path: Path) -> None:
+    system = Fake()
+    out = make(tmp_path / "out", system, guidance=1.5, batch_size=None)
+    assert system.guided == dict.fromkeys(("check_guidance", "usual_batch", "check_batch", "sample_chunk"), 1.5)
+    assert json.loads((out / "settings.json").read_text())["guidance"] == 1.5
+    with pytest.raises(InputError, match=r"guidance 1.5, now it is None; pass --guidance 1.5 to resume"):
+        make(out, batch_size=None, resume=True)
+
+
+@pytest.fixture
+def threads() -> Iterator[Any]:
+    """Sets their number for the time of a test."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+def test_a_resume_keeps_its_threads_unless_others_are_asked_for(tmp_path: Path, threads: Any) -> None:
+    def asked() -> Fake:
+        system = Fake()
+        system.threads_asked = True
+        return system
+
+    threads(2)
+    expected = files(make(tmp_path / "never_stopped"))
+    with pytest.raises(KeyboardInterrupt):
+        make(tmp_path / "out", Fake(stop_at=1))
+    threads(1)  # as found on another machine
+    with pytest.raises(InputError, match=r"begun with threads 2, now it is 1; pass --threads 2 to resume"):
+        make(tmp_path / "out", asked(), resume=True)
+    system = Fake()
+    out = make(tmp_path / "out", system, resume=True)
+    assert (system.drawn, system.threads) == ([1, 2], [2, 2])
+    assert torch.get_num_threads() == 1
+    assert files(out) == expected
+    make(out, Fake(stop_at=0), resume=True)  # complete
+    with pytest.raises(InputError, match=r"made otherwise, with threads 2, now it is 1; pass --threads 2 to resume"):
+        make(out, asked(), resume=True)
+    assert make(tmp_path / "asked", asked()).is_dir()
+    for stored in (0, 5000, "2", None):
+        (out / "settings.json").write_text(json.dumps({"threads": stored}))
+        with pytest.raises(InputError):
+            make(out, resume=True)
+
+
+def damaged_rows(whole: str) -> Iterator[str]:
+    """What a rows.json may have become and still is JSON."""
+    yield from ("[]", "null", "3", '{"sums": []}', '{"sums": {}}', '{"rows": [], "sums": {}}')
+    rows, sums = (json.loads(whole)[key] for key in ("rows", "sums"))
+    (index, (name, holds)), *others = rows.items()
+    for damaged in ({}, dict(others), {**rows, index: name}, {**rows, index: [name, {}]}, {**rows, "99": [name, holds]}):
+        yield json.dumps({"rows": damaged, "sums": sums})
+    yield json.dumps({"rows": rows})
+    yield json.dumps({"rows": rows, "sums": {}})
+    yield json.dumps({"rows": rows, "sums": [*sums]})
+
+
+def test_a_chunk_whose_rows_are_damaged_is_drawn_again(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        make(tmp_path / "out", Fake(stop_at=1))
+    folder = ChunkFolder(tmp_path / "out.partial", json.loads((tmp_path / "out.partial" / "settings.json").read_text()),
+                         DIGIT_CLASSES, resume=True)  # fmt: skip
+    file = folder.folder(0) / "rows.json"
+    whole = file.read_text()
+    assert folder.holds(0, range(4))
+    assert not folder.holds(0, range(3))
+    for damaged in damaged_rows(whole):
+        file.write_text(damaged)
+        assert not folder.holds(0, range(4)), damaged
+    system = Fake()
+    make(tmp_path / "out", system, resume=True)
+    assert system.drawn == [0, 1, 2]
+    assert files(tmp_path / "out") == files(make(tmp_path / "never_damaged"))
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -306,6 +388,42 @@ def test_copies_hold_the_same_pairs_in_other_formats(tmp_path: Path) -> None:
     assert system.drawn == [0, 1, 2]
     assert files(tmp_path / "coco") == files(make(tmp_path / "alone", format="coco"))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["alone", "coco", "folder"]
+    with pytest.raises(InputError, match="a copy in the format folder, which"):
+        make(tmp_path / "new", copies={"folder": tmp_path / "copy"})
+    make(tmp_path / "folder", copies={"coco": tmp_path / "later"}, resume=True)
+    assert files(tmp_path / "later") == files(tmp_path / "alone")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["alone", "coco", "folder", "later"]
+
+
+@pytest.mark.parametrize("moves", [0, 1, 2])
+def test_killed_between_any_two_moves_a_resume_ends_them_and_draws_nothing(tmp_path: Path, monkeypatch: Any, moves: int) -> None:
+    moved: list[str] = []
+
+    def dies(move: Any, source: Any, *rest: Any, **named: Any) -> Any:
+        name = Path(source).name
+        if len(moved) == moves and (name.startswith("data-") or (moved and name in ("folder.partial", "coco.partial"))):
+            raise Killed
+        moved.extend([name] if name.startswith("data-") and move is not shutil.rmtree else [])
+        return move(source, *rest, **named)
+
+    def both(system: Fake, **options: Any) -> None:
+        make(tmp_path / "folder", system, copies={"coco": tmp_path / "coco"}, **options)
+
+    remove = shutil.rmtree
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr("os.rename", partial(dies, os.rename))
+        patch.setattr("os.replace", partial(dies, os.replace))
+        patch.setattr(
+            "shutil.rmtree", lambda path, **named: dies(remove, path, **named) if len(moved) == 2 else remove(path, **named)
+        )
+        both(Fake())
+    assert len(moved) == moves
+    system = Fake()
+    both(system, resume=True)
+    assert system.drawn == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["coco", "folder"]
+    assert files(tmp_path / "folder") == files(make(tmp_path / "alone"))
+    assert files(tmp_path / "coco") == files(make(tmp_path / "copy", format="coco"))
 
 
 def test_every_png_the_manifest_and_the_card_say_where_the_pairs_came_from(tmp_path: Path) -> None:
@@ -361,8 +479,8 @@ def test_chunks_keep_all_of_a_pair(tmp_path: Path) -> None:
     classes = ClassSet(tuple(ClassInfo(id=i, name=f"c{i}") for i in (2, 3, 300, 301, 302)), ())
     folder = ChunkFolder(tmp_path / "chunks", {}, classes, resume=False)
     folder.save(4, dict(zip((17, 19, 18), pairs, strict=True)))
-    assert not folder.holds(3)
-    assert folder.holds(4)
+    assert not folder.holds(3, range(12, 15))
+    assert folder.holds(4, range(17, 20))
     loaded = folder.pairs(4)
     assert list(loaded) == [17, 19, 18]
     assert folder.rows(4)[19].holds["pixels"] == {"c301": 64}
@@ -424,9 +542,15 @@ def test_a_resume_of_what_is_complete_draws_nothing_and_of_other_pairs_is_refuse
     with pytest.raises(InputError, match="made otherwise"):
         make(tmp_path / "out", resume=True, seed=1)
     assert files(tmp_path) == before
+    (tmp_path / "out" / "settings.json").write_text("[]")
+    with pytest.raises(InputError, match="damaged"):
+        make(tmp_path / "out", resume=True)
 
 
-def test_samples_per_layout_without_layouts_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="only has a meaning with --layouts"):
+def test_samples_per_layout_are_refused_where_each_draws_its_own(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="only has a meaning with --layouts or --vary, or for a run without a layout prior"):
         make(tmp_path / "out", per_layout=3)
     assert not list(tmp_path.iterdir())
+    make(tmp_path / "varied", per_layout=3, vary=True)
+    own = make(tmp_path / "own", Fake(own_layouts=False), per_layout=3, n=4)
+    assert [row["layout"][-1] for row in rows(own)] == list("0001")

@@ -108,7 +108,7 @@ def test_a_run_keeps_its_threads_where_as_many_cores_are_there(
 
 
 def test_told_threads_are_taken(trained: TrainedSystem, tmp_path: Path) -> None:
-    load(trained.path, threads=2)
+    assert load(trained.path, threads=2).threads_asked
     assert torch.get_num_threads() == 2
-    load(trained.path)
+    assert not load(trained.path).threads_asked
     assert torch.get_num_threads() == 1

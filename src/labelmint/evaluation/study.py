@@ -67,11 +67,10 @@ def study(
         options.system, options.preset, options.size, options.crop, options.scale, options.augment, options.settings, options.group_by,
         options.seed, options.generator_minutes,
     )  # fmt: skip
-    prior = request.settings.prior
-    if set(options.guidance) != {1.0} and not (prior.condition_dropout and prior.at_once == "token"):
+    if set(options.guidance) != {1.0} and not request.settings.prior.condition_dropout:
         raise InputError(
             f"--guidance {','.join(f'{one:g}' for one in options.guidance)}: needs generators that learn to do without the layout now and "
-            "then, and draw a token at once; add --set prior.condition_dropout=0.1, and leave prior.at_once as it is"
+            "then; add --set prior.condition_dropout=0.1"
         )
     device = choose_device(options.device)
     torch.set_num_threads(choose_threads(options.threads))

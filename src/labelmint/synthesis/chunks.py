@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,14 +27,15 @@ from labelmint.errors import InputError
 from labelmint.formats.files import new_folder
 from labelmint.formats.folder import read_folder, write_folder
 from labelmint.synthesis.provenance import contents
+from labelmint.synthesis.settings import difference, read_settings
 from labelmint.synthesis.verdicts import Reason, Verdict
 from labelmint.training.run import write_arrays, write_json
 from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet
 
-__all__ = ["ChunkFolder", "Row"]
+__all__ = ["ChunkFolder", "Row", "partial_of"]
 
 _ROWS = "rows.json"
-_UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 class Row(NamedTuple):
@@ -41,6 +43,12 @@ class Row(NamedTuple):
 
     name: str
     holds: dict[str, dict[str, int]]
+
+
+def partial_of(out: Path) -> Path:
+    """The folder beside OUT for what is not yet whole."""
+    whole = Path(os.path.abspath(out))  # noqa: PTH100 - unlike resolve() it keeps a link's own name
+    return whole.with_name(f"{whole.name}.partial")
 
 
 class ChunkFolder:
@@ -72,18 +80,12 @@ class ChunkFolder:
         aside.replace(file)
 
     def _check(self, file: Path, settings: dict[str, Any]) -> None:
-        try:
-            before = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError:
-            before = None
-        if not isinstance(before, dict):
+        before = read_settings(file)
+        if before is None:
             raise InputError(f"{file}: damaged; remove {self.path} and start again")
-        for key in sorted({*before, *settings}):
-            if before.get(key) != settings.get(key):
-                raise InputError(
-                    f"{self.path}: was begun with {key} {before.get(key)!r}, now it is {settings.get(key)!r}; "
-                    "give the same options to resume, or remove that folder and start again"
-                )
+        other = difference(before, settings)
+        if other is not None:
+            raise InputError(f"{self.path}: was begun with {other}, or remove that folder and start again")
 
     def save(self, chunk: int, pairs: Mapping[int, AnnotatedImage]) -> None:
         """Write those pairs of a chunk, by index, that are of use."""
@@ -94,12 +96,15 @@ class ChunkFolder:
             sums = {str(file.relative_to(folder)): _sum_of(file) for file in folder.rglob("*") if file.is_file()}
             write_json(folder / _ROWS, {"rows": rows, "sums": sums})
 
-    def holds(self, chunk: int) -> bool:
-        """Whether a chunk is there, every file as it was written."""
+    def holds(self, chunk: int, indices: Collection[int]) -> bool:
+        """Whether a chunk is there with just these samples, every file as it was written."""
         folder = self.folder(chunk)
         try:
+            rows = self.rows(chunk)
             sums = json.loads((folder / _ROWS).read_text(encoding="utf-8"))["sums"]
-            return all(_sum_of(folder / name) == expected for name, expected in sums.items())
+            images = {str(Path("images", f"{row.name}.png")) for row in rows.values()}
+            whole = rows.keys() == set(indices) and images <= sums.keys()
+            return whole and all(_sum_of(folder / name) == expected for name, expected in sums.items())
         except _UNREADABLE:
             return False
 
@@ -116,7 +121,10 @@ class ChunkFolder:
     def rows(self, chunk: int) -> dict[int, Row]:
         """The samples of a chunk that was drawn, by index."""
         found = json.loads((self.folder(chunk) / _ROWS).read_text(encoding="utf-8"))["rows"]
-        return {int(index): Row(*row) for index, row in found.items()}
+        return {
+            int(index): Row(name, {kind: dict(holds[kind]) for kind in ("objects", "pixels")})
+            for index, (name, holds) in found.items()
+        }
 
     def folder(self, chunk: int) -> Path:
         """Where a chunk lies."""
@@ -146,9 +154,9 @@ class ChunkFolder:
                 )
                 for row in json.loads(str(arrays["verdicts"]))
             ]
-        except (*_UNREADABLE, TypeError, StopIteration):
+        except (*_UNREADABLE, StopIteration):
             return None
-        return found if found and found[0].index == first else None
+        return found if found and [verdict.index for verdict in found] == list(range(first, first + len(found))) else None
 
     def _verdicts(self, first: int) -> Path:
         return self.path / f"verdicts-{first:09d}.npz"

@@ -4,32 +4,37 @@
 
 With a filter the candidates start, start + 1, ... are judged until n are accepted; each keeps its index and name.
 Chunks are drawn into OUT.partial, and encoded there while the next one is drawn; when all are there the data set is put together beside
-them and takes its place at once.
+them and takes its place at once, after its copies. A resume does what is missing, and removes OUT.partial when nothing is.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
+import shutil
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from labelmint import formats
 from labelmint.errors import InputError
 from labelmint.synthesis.background import Background
-from labelmint.synthesis.chunks import ChunkFolder
+from labelmint.synthesis.chunks import ChunkFolder, partial_of
 from labelmint.synthesis.filter import SHARE, Filter, open_filter
 from labelmint.synthesis.order import Order, settings_text
 from labelmint.synthesis.provenance import Origin
 from labelmint.synthesis.publish import publish
-from labelmint.synthesis.refill import FACTOR, select
+from labelmint.synthesis.refill import FACTOR, Selection, select
+from labelmint.synthesis.settings import difference, read_settings, stored
 from labelmint.synthesis.size_range import size_warnings
+from labelmint.systems.hardware import choose_threads
 from labelmint.systems.sampling_precision import bfloat16_is_slow
 from labelmint.training.clock import Event, Report
 from labelmint.types import DataSet
@@ -72,7 +77,8 @@ def mint(
         n, start: how many pairs, and the index of the first candidate; a pair is the same whatever they are.
         seed: of every draw.
         format: "folder" or "coco".
-        layouts: take the layouts of this data set, each for `per_layout` pairs, instead of drawing them.
+        layouts: take the layouts of this data set instead of drawing them.
+        per_layout: pairs in a row that share a layout; with `layouts`, `vary`, or a system that has no layout prior.
         vary: turn, zoom and mix those layouts, or else the training layouts of the run, into new ones (`layouts.varied`).
         layout_temperature, temperature: above 0; below 1 makes likelier and less varied layouts and images. None takes the run's own
             layout temperature.
@@ -84,8 +90,8 @@ def mint(
         filter_share: of real validation pairs that would be dropped.
         data: the real data that the judge learned from, where it has moved.
         most_candidates: 10 n unless given.
-        resume: go on with what a stopped call left in OUT.partial.
-        copies: further folders for the same pairs, by format.
+        resume: go on with what a stopped call left in OUT.partial, with its threads unless `load` was told others.
+        copies: further folders for the same pairs, by other formats.
         report: called with an `Event` after each chunk.
         warn: called with a line for each class of which given objects lie outside the sizes trained on (`size_range`), when the judge
             itself reads real images badly, when memory holds fewer pairs at a time than usual, and when bfloat16 is slow here;
@@ -97,7 +103,11 @@ def mint(
     Raises InputError for bad values, a folder that is not empty, a resume with other settings than before, a filter without judge
     or real data, and too few candidates that pass it.
     """
-    targets = {format: Path(out), **{name: Path(path) for name, path in (copies or {}).items()}}
+    out = Path(out)
+    if copies and format in copies:
+        raise InputError(f"{copies[format]}: a copy in the format {format}, which {out} has already; expected another format")
+    # The chunks beside `out` are needed until all are in their places, so it takes its own last.
+    targets = {**{name: Path(path) for name, path in (copies or {}).items()}, format: out}
     for name, path in targets.items():
         check_target(path, n=n, format=name, resume=resume)
     layout_temperature = system.layout_temperature if layout_temperature is None else layout_temperature
@@ -106,36 +116,36 @@ def mint(
     system.check_guidance(guidance)
     if per_layout != 1 and layouts is None and system.has_layout_prior and not vary:
         raise InputError(
-            f"--per-layout {per_layout}: only has a meaning with --layouts; this system draws a layout for each image"
+            f"--per-layout {per_layout}: only has a meaning with --layouts or --vary, or for a run without a layout prior; "
+            "this one draws a layout for each image"
         )
     sieve = _sieve(system, filter, filter_share, n=n, data=data, most_candidates=most_candidates)
     say, tell = warn or _warn, report or (lambda event: None)
+    stopped = (*targets.values(), partial_of(out)) if resume else ()
     if batch_size is None:
-        batch_size = (_stored_batch(Path(out)) if resume else None) or system.usual_batch(say, guidance)
+        batch_size = stored("batch_size", *stopped) or system.usual_batch(say, guidance)
+    before = None if system.threads_asked else stored("threads", *stopped)
+    threads = torch.get_num_threads() if before is None else choose_threads(before)
     order = _order(
         system, layouts, sieve, n=n, start=start, seed=seed, batch_size=batch_size, temperature=temperature, guidance=guidance,
-        layout_temperature=layout_temperature, per_layout=per_layout, vary=vary,
+        layout_temperature=layout_temperature, per_layout=per_layout, vary=vary, threads=threads,
     )  # fmt: skip
     for line in order.cautions:
         say(line)
-    if _is_complete(Path(out), order, format):
-        return Path(out)
-    system.check_batch(batch_size, guidance)
-    if system.precision == "bf16-true" and bfloat16_is_slow(system.device, batch_size):
-        say(f"bfloat16 is slower than float32 here with --batch-size {batch_size}; --precision 32 draws faster")
-    if sieve is not None:
-        sieve.prepare(system, data, tell)  # before anything long is drawn
-    folder = ChunkFolder(_partial(Path(out)), order.settings, system.classes, resume=resume)
-    selection = None
-    if sieve is None:
-        _draw(order, folder, order.chunks, tell)
-    else:
-        selection = select(
-            sieve, folder, lambda chunks: _draw(order, folder, chunks, tell), n=n, start=start,
-            most=most_candidates or FACTOR * n, batch_size=batch_size, report=tell,
-        )  # fmt: skip
-    publish(order, folder, selection, targets)
-    return Path(out)
+    missing = {name: path for name, path in targets.items() if not _is_complete(path, order, name)}
+    if missing:
+        system.check_batch(batch_size, guidance)
+        with _computing_with(threads):
+            if system.precision == "bf16-true" and bfloat16_is_slow(system.device, batch_size):
+                say(f"bfloat16 is slower than float32 here with --batch-size {batch_size}; --precision 32 draws faster")
+            if sieve is not None:
+                sieve.prepare(system, data, tell)  # before anything long is drawn
+            folder = ChunkFolder(partial_of(out), order.settings, system.classes, resume=resume)
+            publish(order, folder, _select(order, folder, most_candidates or FACTOR * n, tell), missing)
+    for path in targets.values():
+        if partial_of(path).exists():
+            shutil.rmtree(partial_of(path))
+    return out
 
 
 def _sieve(
@@ -191,9 +201,9 @@ def check_target(out: str | Path, *, n: int, format: str, resume: bool) -> None:
     complete = resume and (path / "settings.json").is_file()
     if not complete and path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise InputError(f"{path}: exists and is not an empty folder; give another --out, or remove it")
-    if _partial(path).exists() and not resume:
+    if partial_of(path).exists() and not resume:
         raise InputError(
-            f"{_partial(path)}: a stopped command left its samples there; add --resume to go on, or remove that folder"
+            f"{partial_of(path)}: a stopped command left its samples there; add --resume to go on, or remove that folder"
         )
 
 
@@ -202,31 +212,14 @@ def _is_complete(out: Path, order: Order, format: str) -> bool:
     file = out / "settings.json"
     if not file.is_file():
         return False
-    try:
-        before = json.loads(file.read_text(encoding="utf-8"))
-        before.pop("outcome", None)
-    except (ValueError, AttributeError):
-        before = None
-    if before != json.loads(settings_text(order, format, None)):
-        raise InputError(f"{out}: holds pairs that were made otherwise; give another --out, or remove it")
+    before = read_settings(file)
+    if before is None:
+        raise InputError(f"{file}: damaged; give another --out, or remove {out}")
+    before.pop("outcome", None)
+    other = difference(before, json.loads(settings_text(order, format, None)))
+    if other is not None:
+        raise InputError(f"{out}: holds pairs that were made otherwise, with {other}, give another --out, or remove it")
     return True
-
-
-def _partial(out: Path) -> Path:
-    whole = Path(os.path.abspath(out))  # noqa: PTH100 - unlike resolve() it keeps a link's own name
-    return whole.with_name(f"{whole.name}.partial")
-
-
-def _stored_batch(out: Path) -> int | None:
-    """The batch size of a finished or stopped call."""
-    for folder in (out, _partial(out)):
-        try:
-            found = json.loads((folder / "settings.json").read_text(encoding="utf-8"))["batch_size"]
-        except (OSError, ValueError, KeyError, TypeError):  # what is wrong there is said later
-            continue
-        if isinstance(found, int) and found >= 1:
-            return found
-    return None
 
 
 def _check_numbers(**values: tuple[int | None, int]) -> None:
@@ -241,9 +234,18 @@ def _check_temperatures(**values: float) -> None:
             raise InputError(f"--{name.replace('_', '-')} {value:g}: expected more than 0 and less than 100")
 
 
-def _facts(system: TrainedSystem) -> dict[str, Any]:
-    import torch
+@contextmanager
+def _computing_with(threads: int) -> Iterator[None]:
+    """So many CPU threads, and as many as before afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
+
+def _facts(system: TrainedSystem) -> dict[str, Any]:
     import labelmint
 
     return {
@@ -252,7 +254,6 @@ def _facts(system: TrainedSystem) -> dict[str, Any]:
         "weights": system.digest,
         "device": system.device.type,
         "precision": system.precision,
-        "threads": torch.get_num_threads(),
     }
 
 
@@ -264,10 +265,21 @@ def _sources(system: TrainedSystem, layouts: DataSet | None) -> tuple[str, ...]:
     return tuple(f"training layout {j}" for j in range(len(system.training_layouts())))
 
 
+def _select(order: Order, folder: ChunkFolder, most: int, report: Report) -> Selection | None:
+    """Draw what is wanted; with a filter at most so many candidates, until enough are accepted."""
+    if order.sieve is None:
+        _draw(order, folder, order.chunks, report)
+        return None
+    return select(
+        order.sieve, folder, lambda chunks: _draw(order, folder, chunks, report), n=order.n, start=order.start, most=most,
+        batch_size=order.origin.batch_size, report=report,
+    )  # fmt: skip
+
+
 def _draw(order: Order, folder: ChunkFolder, chunks: Sequence[int], report: Report) -> None:
     """Draw those of the chunks that are missing; each is encoded and written while the next one is drawn."""
     origin, begin = order.origin, time.perf_counter()
-    missing = [chunk for chunk in chunks if not folder.holds(chunk)]
+    missing = [chunk for chunk in chunks if not folder.holds(chunk, order.candidates(chunk))]
     done = len(chunks) - len(missing)
     with Background() as background:
         for drawn, chunk in enumerate(missing, 1):

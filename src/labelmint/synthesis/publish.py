@@ -1,6 +1,7 @@
 """Chunks become data sets: written beside the chunks, then moved into their places.
 
 Chunks lie in the format `folder` already, so for that format files are only linked, and no image is encoded again for others.
+A data set is written into TARGET.partial, so that it takes its place by a rename whatever disk that is on.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from labelmint import pictures
 from labelmint.formats.coco_write import write_coco
 from labelmint.formats.files import new_folder
 from labelmint.formats.folder import Stored, write_folder
-from labelmint.synthesis.chunks import ChunkFolder, Row
+from labelmint.synthesis.chunks import ChunkFolder, Row, partial_of
 from labelmint.synthesis.filter import with_ignored
 from labelmint.synthesis.order import Order, settings_text
 from labelmint.synthesis.provenance import card, contents, manifest_row
@@ -79,18 +80,17 @@ class _Wanted:
 
 
 def publish(order: Order, folder: ChunkFolder, selection: Selection | None, targets: Mapping[str, Path]) -> None:
-    """Write every target, by its format, and let it take its place; the chunks are gone then."""
+    """Write every target, by its format; when all are written they take their places, in the order given."""
     staged = {}
     for format, target in targets.items():
-        staged[target] = folder.path / f"data-{format}"
+        staged[target] = partial_of(target) / f"data-{format}"
         shutil.rmtree(staged[target], ignore_errors=True)
+        staged[target].parent.mkdir(parents=True, exist_ok=True)
         _write(order, folder, selection, staged[target], format)
     for target, ready in staged.items():
-        target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_dir():
             target.rmdir()
-        shutil.move(ready, target)
-    shutil.rmtree(folder.path)
+        ready.replace(target)
 
 
 def _write(order: Order, folder: ChunkFolder, selection: Selection | None, path: Path, format: str) -> None:

@@ -21,7 +21,7 @@ from labelmint.synthesis.chunks import ChunkFolder
 from labelmint.synthesis.filter import Filter
 from labelmint.synthesis.verdicts import Reason, Verdict, reasons
 from labelmint.training.clock import Event, Report
-from labelmint.types import AnnotatedImage
+from labelmint.types import Array
 
 __all__ = ["FACTOR", "Selection", "TooFewPassed", "select"]
 
@@ -117,16 +117,16 @@ def _judged(
     chunks = range(indices.start // batch_size, -(-indices.stop // batch_size))
     draw(chunks)
     verdicts: list[Verdict] = []
-    pairs: list[AnnotatedImage] = []
+    images: list[Array] = []
     for done, chunk in enumerate(chunks, start=1):
         drawn = folder.pairs(chunk)
         # The whole chunk is read, so that what the judge computes does not depend on where a round begins.
         for index, verdict in zip(drawn, sieve.reading(list(drawn.values())), strict=True):
             if index in indices:
                 verdicts.append(replace(verdict, index=index))
-                pairs.append(drawn[index])
+                images.append(drawn[index].image)
         report(Event("judge reads candidates", done, len(chunks)))
-    return sieve.withheld(verdicts, np.stack([pair.image for pair in pairs]), report)
+    return sieve.withheld(verdicts, np.stack(images), report)
 
 
 def _too_few(found: Sequence[Verdict], n: int, sieve: Filter, path: Path) -> str:

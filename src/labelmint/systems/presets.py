@@ -2,7 +2,7 @@
 
 The papers' own are in `paper_presets`. `tiny` is for minutes on 2 cores, `small` for about an hour. Both keep grids short and priors
 convolutional with one attention a block: on a CPU the length of the token sequence is what costs. docs/performance.md has the
-measurements behind the values. Their decoders end linearly, because tanh can leave dark images black for ever (`nn.strided.Output`).
+measurements behind the values; `at_once="place"` is its "Fewer steps". Their decoders end linearly, because tanh can leave dark images black for ever (`nn.strided.Output`).
 Layouts are drawn at temperature 1, not at the paper's 0.75: on grids this fine, where a cell is nearly always what its neighbor is, a
 lower one mostly draws empty layouts.
 """
@@ -54,7 +54,7 @@ def _small() -> Settings:
         ),
         prior=PriorSection(
             channels=64, residual_channels=64, blocks=2, residual_blocks=3, kernel_rows=3, kernel_columns=5, attention_channels=64,
-            steps=6000, batch_size=16, learning_rate=1e-3, token_noise=0.05, share=0.45,
+            steps=6000, batch_size=16, learning_rate=1e-3, token_noise=0.05, at_once="place", share=0.45,
         ),
         layout_prior=LayoutPriorSection(
             channels=48, residual_channels=48, blocks=2, residual_blocks=2, kernel_rows=3, kernel_columns=5, attention_channels=32,

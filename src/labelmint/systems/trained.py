@@ -18,7 +18,7 @@ from labelmint.errors import InputError
 from labelmint.generators.two_stage import TwoStage
 from labelmint.layouts.empirical import EmpiricalLayouts
 from labelmint.layouts.varied import VariedLayouts
-from labelmint.priors.guided import MOST_GUIDANCE, GuidedPrior
+from labelmint.priors.guided import MOST_GUIDANCE, guided, learned_without
 from labelmint.priors.memory import state_bytes
 from labelmint.priors.pixelsnail import PixelSNAIL
 from labelmint.protocols import ImageGenerator, LayoutSource, Prior, Tokenizer
@@ -50,6 +50,7 @@ class TrainedSystem:
         digest: SHA-256 over the digests of its parts.
         device: where it draws.
         precision: of its priors, "32-true" or "bf16-true".
+        threads_asked: whether the CPU threads were asked for; a resume keeps those it began with where they were not.
     """
 
     def __init__(
@@ -60,8 +61,10 @@ class TrainedSystem:
         digest: str,
         device: torch.device,
         precision: str = "32-true",
+        threads_asked: bool = False,
     ) -> None:
         self.path, self.config, self.digest, self.device, self.precision = path, config, digest, device, precision
+        self.threads_asked = threads_asked
         self.classes: ClassSet = config.class_set
         self.size = config.request.size
         self._parts, self._generator = parts, parts.generator()
@@ -229,13 +232,7 @@ class TrainedSystem:
         """Raise InputError for guidance that is out of range, or that the image prior was not trained for."""
         if not 0 <= guidance <= MOST_GUIDANCE:
             raise InputError(f"--guidance {guidance:g}: expected at least 0 and at most {MOST_GUIDANCE:g}")
-        prior = self._parts.prior
-        if guidance != 1 and not isinstance(prior, PixelSNAIL):
-            raise InputError(
-                f"--guidance {guidance:g}: {self.path} draws several tokens at once, which can't be guided; train another run with "
-                "--set prior.at_once=token"
-            )
-        if guidance != 1 and not cast(PixelSNAIL, prior).config.condition_dropout:
+        if guidance != 1 and not learned_without(cast(PixelSNAIL, self._parts.prior)):
             raise InputError(
                 f"--guidance {guidance:g}: the image prior of {self.path} never learned to do without its layout; train another run with "
                 "--set prior.condition_dropout=0.1"
@@ -247,8 +244,8 @@ class TrainedSystem:
             return self._generator
         if self._with_guidance is None or self._with_guidance[0] != guidance:
             self.check_guidance(guidance)
-            prior = GuidedPrior(cast(PixelSNAIL, self._parts.prior), guidance)
-            self._with_guidance = guidance, TwoStage(prior, cast(Tokenizer, self._parts.tokenizer))
+            prior = guided(cast(PixelSNAIL, self._parts.prior), guidance)
+            self._with_guidance = guidance, TwoStage(cast(Prior, prior), cast(Tokenizer, self._parts.tokenizer))
         return self._with_guidance[1]
 
     def _layout_source(self, layouts: Tensor | None, per_layout: int, vary: bool) -> LayoutSource:
@@ -362,4 +359,4 @@ def load(run: str | Path, *, device: str = "auto", threads: int | None = None, p
         digest.update(about["sha256"].encode())
     if chosen == "bf16-true":
         priors_in_bfloat16(parts)
-    return TrainedSystem(folder.path, config, parts, digest.hexdigest(), where, chosen)
+    return TrainedSystem(folder.path, config, parts, digest.hexdigest(), where, chosen, threads_asked=bool(threads))

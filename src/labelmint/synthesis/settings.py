@@ -1,0 +1,50 @@
+"""What a finished or a stopped export says of itself in settings.json: what a resume takes from it, and how another call differs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+__all__ = ["difference", "read_settings", "stored"]
+
+_OPTIONS = {name: f"--{name.replace('_', '-')}" for name in (
+    "batch_size", "device", "format", "guidance", "layout_temperature", "per_layout", "precision", "seed", "start", "temperature",
+    "threads", "vary",
+)} | {"n": "-n"}  # fmt: skip
+
+
+def read_settings(file: Path) -> dict[str, Any] | None:
+    """The settings; None when they are missing or damaged."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def stored(name: str, *folders: Path) -> int | None:
+    """A number from 1 on in the settings of the first of these folders that has it."""
+    for folder in folders:
+        found = (read_settings(folder / "settings.json") or {}).get(name)
+        if isinstance(found, int) and found >= 1:
+            return found
+    return None
+
+
+def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """The first setting that differs, with both values and what mends it; None when all are equal."""
+    for key in sorted({*before, *now}):
+        if before.get(key) != now.get(key):
+            return f"{key} {before.get(key)!r}, now it is {now.get(key)!r}; {_mend(key, before.get(key))}"
+    return None
+
+
+def _mend(key: str, before: Any) -> str:
+    if key not in _OPTIONS:
+        return "give the same options to resume"
+    if before is None:  # what is not used does not stand there
+        return f"leave out {_OPTIONS[key]} to resume"
+    value = before.removesuffix("-true") if key == "precision" else before
+    return f"pass {_OPTIONS[key]}{'' if value is True else f' {value}'} to resume"
