@@ -554,3 +554,11 @@ def test_samples_per_layout_are_refused_where_each_draws_its_own(tmp_path: Path)
     make(tmp_path / "varied", per_layout=3, vary=True)
     own = make(tmp_path / "own", Fake(own_layouts=False), per_layout=3, n=4)
     assert [row["layout"][-1] for row in rows(own)] == list("0001")
+
+
+def test_a_folder_of_somebody_else_beside_a_finished_export_is_left_alone(tmp_path: Path) -> None:
+    make(tmp_path / "out")
+    (tmp_path / "out.partial").mkdir()
+    (tmp_path / "out.partial" / "thesis.txt").write_text("precious")
+    make(tmp_path / "out", resume=True)
+    assert (tmp_path / "out.partial" / "thesis.txt").read_text() == "precious"

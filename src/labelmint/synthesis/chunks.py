@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import shutil
 import zipfile
 import zlib
@@ -32,9 +33,10 @@ from labelmint.synthesis.verdicts import Reason, Verdict
 from labelmint.training.run import write_arrays, write_json
 from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet
 
-__all__ = ["ChunkFolder", "Row", "partial_of"]
+__all__ = ["ChunkFolder", "Row", "partial_of", "remove_partial"]
 
 _ROWS = "rows.json"
+_OURS = re.compile(r"\.?(settings\.json|chunk-\d|verdicts-\d|data-|manifest)")
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
@@ -49,6 +51,13 @@ def partial_of(out: Path) -> Path:
     """The folder beside OUT for what is not yet whole."""
     whole = Path(os.path.abspath(out))  # noqa: PTH100 - unlike resolve() it keeps a link's own name
     return whole.with_name(f"{whole.name}.partial")
+
+
+def remove_partial(out: Path) -> None:
+    """Remove that folder where it is there and holds nothing that an export does not write."""
+    folder = partial_of(out)
+    if folder.is_dir() and all(_OURS.match(path.name) for path in folder.iterdir()):
+        shutil.rmtree(folder)
 
 
 class ChunkFolder:

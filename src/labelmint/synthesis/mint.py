@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,7 +25,7 @@ import torch
 from labelmint import formats
 from labelmint.errors import InputError
 from labelmint.synthesis.background import Background
-from labelmint.synthesis.chunks import ChunkFolder, partial_of
+from labelmint.synthesis.chunks import ChunkFolder, partial_of, remove_partial
 from labelmint.synthesis.filter import SHARE, Filter, open_filter
 from labelmint.synthesis.order import Order, settings_text
 from labelmint.synthesis.provenance import Origin
@@ -143,8 +142,7 @@ def mint(
             folder = ChunkFolder(partial_of(out), order.settings, system.classes, resume=resume)
             publish(order, folder, _select(order, folder, most_candidates or FACTOR * n, tell), missing)
     for path in targets.values():
-        if partial_of(path).exists():
-            shutil.rmtree(partial_of(path))
+        remove_partial(path)
     return out
 
 

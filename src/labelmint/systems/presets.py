@@ -2,9 +2,9 @@
 
 The papers' own are in `paper_presets`. `tiny` is for minutes on 2 cores, `small` for about an hour. Both keep grids short and priors
 convolutional with one attention a block: on a CPU the length of the token sequence is what costs. docs/performance.md has the
-measurements behind the values; `at_once="place"` is its "Fewer steps". Their decoders end linearly, because tanh can leave dark images black for ever (`nn.strided.Output`).
-Layouts are drawn at temperature 1, not at the paper's 0.75: on grids this fine, where a cell is nearly always what its neighbor is, a
-lower one mostly draws empty layouts.
+measurements behind the values; `at_once="place"` is its "Fewer steps". Their decoders end linearly, because tanh can leave dark images
+black for ever (`nn.strided.Output`). Layouts are drawn at temperature 1, not at the paper's 0.75: on grids this fine, where a cell is
+nearly always what its neighbor is, a lower one mostly draws empty layouts.
 """
 
 from __future__ import annotations
