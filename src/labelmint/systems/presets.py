@@ -37,7 +37,7 @@ def _tiny() -> Settings:
         ),
         prior=PriorSection(
             channels=64, residual_channels=64, blocks=2, residual_blocks=2, kernel_rows=3, kernel_columns=5, attention_channels=32,
-            steps=3000, batch_size=32, learning_rate=2e-3, token_noise=0.1,
+            steps=3000, batch_size=32, learning_rate=2e-3, token_noise=0.1, at_once="place",
         ),
         layout_prior=LayoutPriorSection(
             channels=32, residual_channels=32, blocks=2, residual_blocks=2, kernel_rows=3, kernel_columns=5, attention_channels=32,
