@@ -11,12 +11,13 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 
 from labelmint.errors import InputError
 
 if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
     from labelmint.systems.run_config import RunConfig
 
 __all__ = [
@@ -60,6 +61,8 @@ def choose_hardware(device: str, precision: str, threads: int | None, stored: Ru
 
 def open_fabric(hardware: Hardware) -> Fabric:
     """Lightning Fabric over one process, or over as many as `torchrun` started."""
+    from lightning_fabric import Fabric  # seconds to import, and drawing does without
+
     for logger in ("lightning_fabric", "lightning.fabric"):  # its announcements are no news to the person who waits
         logging.getLogger(logger).setLevel(logging.ERROR)
     device, world = torch.device(hardware.device), processes()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from lightning_fabric import Fabric
 
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.splits import Split
@@ -25,6 +25,9 @@ from labelmint.training.prior import train_prior
 from labelmint.training.run import RunFolder, write_json
 from labelmint.training.tokenizer import train_tokenizer
 from labelmint.types import DataSet
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric  # seconds to import, and drawing does without
 
 __all__ = ["plan", "train"]
 

@@ -8,10 +8,13 @@ So the step is that of the whole batch; only the random numbers of dropout and n
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from lightning_fabric import Fabric
-from lightning_fabric.wrappers import _FabricModule
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric  # seconds to import, and drawing does without
+    from lightning_fabric.wrappers import _FabricModule
 
 __all__ = ["backward_in_parts", "slices"]
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 import copy
 import math
 import time
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
-from lightning_fabric import Fabric
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
@@ -25,6 +24,9 @@ from labelmint.training.run import RunFolder
 from labelmint.training.stage import Stage, reseed
 from labelmint.training.tokens import TokenBatches, Tokenize, tokenized
 from labelmint.types import LayoutBatch
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric  # seconds to import, and drawing does without
 
 __all__ = ["PriorTraining", "Tokenize", "steps_of", "train_prior"]
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import math
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from labelmint.errors import InputError
 from labelmint.training.clock import Clock, Event, Report
 from labelmint.training.run import RunFolder
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric  # seconds to import, and drawing does without
 
 __all__ = ["Stage", "reseed"]
 

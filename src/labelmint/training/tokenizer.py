@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import torch
-from lightning_fabric import Fabric
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
@@ -18,6 +17,9 @@ from labelmint.training.pairs import Pairs
 from labelmint.training.run import RunFolder
 from labelmint.training.stage import Stage, reseed
 from labelmint.types import Batch, LayoutBatch
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric  # seconds to import, and drawing does without
 
 __all__ = ["TokenizerTraining", "codebook_use", "set_parts", "train_tokenizer"]
 

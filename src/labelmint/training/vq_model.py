@@ -9,10 +9,9 @@ It keeps its averages for every weight apart and passes over weights without a g
 
 from __future__ import annotations
 
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import torch
-from lightning_fabric import Fabric
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -31,6 +30,9 @@ from labelmint.training.run import RunFolder
 from labelmint.training.stage import Stage, reseed
 from labelmint.training.tokenizer import TokenizerTraining, set_parts
 from labelmint.types import Batch, LayoutBatch
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric  # seconds to import, and drawing does without
 
 __all__ = ["VQModelTraining", "train_vq_model"]
 
