@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 import torch
-from tests.priors.test_pixelsnail import LAYOUTS, SMALL
+from tests.priors.test_pixelsnail import LAYOUTS, SMALL, spread
 
 from labelmint.contracts import ContractError, check_grouped_prior
 from labelmint.priors.ancestral import AncestralSampler, uniforms
@@ -21,15 +21,7 @@ def prior(kind: type[Made], stack: int = 2, kernel: tuple[int, int] = (3, 5), *,
     """Trained for a few steps on random tokens, so that its logits spread."""
     torch.manual_seed(0)
     config = SMALL.model_copy(update={"kernel_rows": kernel[0], "kernel_columns": kernel[1]})
-    made = kind(config, codes, (8, 3), stack, 3 if layouts else 0)
-    optimizer = torch.optim.Adam(made.parameters(), lr=0.02)
-    tokens = torch.randint(codes, (2, 8, 3))
-    for _ in range(12):
-        loss = torch.nn.functional.cross_entropy(made(tokens, LAYOUTS), tokens)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    return made.eval()
+    return spread(kind(config, codes, (8, 3), stack, 3 if layouts else 0), codes)
 
 
 @pytest.mark.parametrize(("kind", "stack", "kernel"), KINDS)

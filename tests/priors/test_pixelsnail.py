@@ -1,7 +1,7 @@
 """PixelSNAIL and ancestral sampling: the laws of a prior, and draws that depend on their own seed alone."""
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import torch
@@ -15,6 +15,7 @@ from labelmint.priors.graphed import FixedPrior, RowSampler
 from labelmint.priors.pixelsnail import PixelSNAIL, PixelSNAILConfig
 from labelmint.types import LayoutBatch
 
+Made = TypeVar("Made", bound=torch.nn.Module)
 SMALL = PixelSNAILConfig(
     channels=12, residual_channels=10, blocks=2, residual_blocks=1, attention_channels=8, attention_heads=2,
     condition_channels=8, condition_residual_channels=8, condition_embedding=6, dropout=0.3,
@@ -26,9 +27,13 @@ def prior(conditional: bool, stack: int = 2, kernel: tuple[int, int] = (3, 5)) -
     """Trained for a few steps on random tokens, so that its logits spread."""
     torch.manual_seed(0)
     config = SMALL.model_copy(update={"kernel_rows": kernel[0], "kernel_columns": kernel[1]})
-    made = PixelSNAIL(config, 7, (8, 3), stack=stack, symbols=3 if conditional else 0)
+    return spread(PixelSNAIL(config, 7, (8, 3), stack=stack, symbols=3 if conditional else 0), 7)
+
+
+def spread(made: Made, codes: int) -> Made:
+    """A prior over (8, 3) tokens, trained for a few steps on random ones, so that its logits spread."""
     optimizer = torch.optim.Adam(made.parameters(), lr=0.02)
-    tokens = torch.randint(7, (2, 8, 3))
+    tokens = torch.randint(codes, (2, 8, 3))
     for _ in range(12):
         loss = torch.nn.functional.cross_entropy(made(tokens, LAYOUTS), tokens)
         optimizer.zero_grad()
