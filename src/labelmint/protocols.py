@@ -21,6 +21,7 @@ __all__ = [
     "GroupedPrior",
     "ImageGenerator",
     "LayoutSource",
+    "LayoutTokenizer",
     "Prior",
     "Seed",
     "State",
@@ -57,6 +58,17 @@ class Tokenizer(Protocol):
 
         A decoder may see the layouts that the tokens were encoded, or drawn, with; then it needs them.
         """
+
+
+@runtime_checkable
+class LayoutTokenizer(Protocol):
+    """Layout <-> one grid of codebook indices, without an image."""
+
+    def encode_layouts(self, layouts: LayoutBatch) -> Tensor:
+        """Tokens (B, h, w)."""
+
+    def decode_layouts(self, tokens: Tensor) -> Tensor:
+        """Tokens (B, h, w) -> symbol ids (B, H, W)."""
 
 
 @runtime_checkable

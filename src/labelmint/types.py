@@ -242,11 +242,13 @@ class LayoutBatch:
         ids: (B, H, W) small integers, the dense symbol indices 0..S-1 of `tokenizers.label_map.SymbolTable`.
         instances: (B, H, W) or None.
         boxes: (B, N, 5) floats, symbol and x0, y0, x1, y1 in pixels, rows padded with -1; or None.
+        tokens: (B, h, w), where these layouts come from the tokens of a layout tokenizer, or were written in them already; or None.
     """
 
     ids: Tensor
     instances: Tensor | None = None
     boxes: Tensor | None = None
+    tokens: Tensor | None = None
 
     def __len__(self) -> int:
         return self.ids.shape[0]
@@ -255,7 +257,8 @@ class LayoutBatch:
         """The same batch on another device."""
         instances = None if self.instances is None else self.instances.to(device)
         boxes = None if self.boxes is None else self.boxes.to(device)
-        return LayoutBatch(self.ids.to(device), instances, boxes)
+        tokens = None if self.tokens is None else self.tokens.to(device)
+        return LayoutBatch(self.ids.to(device), instances, boxes, tokens)
 
 
 @dataclass

@@ -72,3 +72,14 @@ def test_sizes_change_within_the_factor() -> None:
 def test_no_layouts_are_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
         VariedLayouts(two()[:0], background=[0])
+
+
+def test_no_class_gets_more_objects_than_some_layout_has() -> None:
+    ids = torch.zeros(2, 96, 96, dtype=torch.uint8)  # objects in the middle, which no move mirrors at an edge
+    ids[0, 36:44, 36:44], ids[0, 50, 40], ids[0, 50:58, 50:58] = 1, 1, 2  # a speck counts for nothing
+    ids[1, 36:44, 50:58], ids[1, 36:44, 36:44], ids[1, 50:58, 36:44] = 1, 2, 2
+    seen: dict[int, set[int]] = {1: set(), 2: set()}
+    for one in VariedLayouts(ids, background=[0], augment=["flips"]).sample([(0, i) for i in range(150)]).ids.numpy():
+        for k, counts in seen.items():
+            counts.add(int(sum(np.bincount(ndimage.label(one == k)[0].ravel())[1:] >= 16)))
+    assert seen == {1: {1}, 2: {1, 2}}

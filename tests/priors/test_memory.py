@@ -14,10 +14,13 @@ def test_it_is_that_of_the_state_that_is_made_and_grows_with_the_batch() -> None
             prior.to_bfloat16()
         for batch in (1, 5, 40):
             condition = torch.zeros(batch, prior.config.condition_channels, 8, 4, dtype=prior.embed.weight.dtype)
-            state = prior.start(batch, condition)
-            stores = {_address(tensor): tensor for tensor in _tensors(state)}
-            assert state_bytes(prior, batch) == sum(map(_bytes, stores.values()))
+            assert state_bytes(prior, batch) == held(prior.start(batch, condition))
     assert state_bytes(prior, 80) > state_bytes(prior, 40)
+
+
+def held(state: object) -> int:
+    """Bytes of a state's tensors, each memory once."""
+    return sum(map(_bytes, {_address(tensor): tensor for tensor in _tensors(state)}.values()))
 
 
 def _address(tensor: Tensor) -> int:

@@ -1,17 +1,18 @@
-"""The transformer prior: the laws of a prior with each kind of condition, guidance, shared keys and aligned cells."""
+"""The transformer prior: the laws of a prior with each kind of condition and with none, shared keys and aligned cells."""
 
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from tests.priors.test_memory import held
 from tests.priors.test_pixelsnail import Addresses
 
 from labelmint.contracts import check_prior
 from labelmint.objectives.likelihood import negative_log_likelihood
 from labelmint.priors.ancestral import AncestralSampler, uniforms
 from labelmint.priors.graphed import FixedPrior, RowSampler
-from labelmint.priors.memory import _tensors, state_bytes
+from labelmint.priors.memory import state_bytes
 from labelmint.priors.transformer import TransformerConfig, TransformerPrior
 from labelmint.protocols import Stream
 from labelmint.types import LayoutBatch
@@ -27,7 +28,9 @@ KINDS: dict[str, dict[str, Any]] = {
     "layouts added": {"symbols": 3, "condition": "aligned"}, "tokens before": {"given": CELLS},
     "tokens added": {"given": CELLS, "condition": "aligned", "stack": 2}, "tokens in both": {"given": CELLS, "condition": "both"},
     "a key a head": {"given": CELLS, "key_value_heads": 4}, "one key": {"symbols": 3, "key_value_heads": 1},
-    "guided": {"given": CELLS, "condition_dropout": 0.3}, "guided, added": {"symbols": 3, "condition": "both", "condition_dropout": 0.3},
+    "tokens now and then": {"given": CELLS, "condition_dropout": 0.3},
+    "layouts now and then": {"symbols": 3, "condition": "aligned", "condition_dropout": 0.3},
+    "both now and then": {"symbols": 3, "stack": 2, "condition": "both", "condition_dropout": 0.3},
 }  # fmt: skip
 
 
@@ -48,7 +51,6 @@ def prior(kind: str, steps: int = 15) -> TransformerPrior:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    made.guidance = 2.5 if kind.startswith("guided") else 1.0
     return made.eval()
 
 
@@ -58,6 +60,8 @@ def test_it_keeps_the_laws_of_a_prior_step_by_step_and_at_fixed_addresses(kind: 
     check_prior(made, shown(kind))
     assert isinstance(made, FixedPrior)
     check_prior(fixed(made), shown(kind))
+    if made.without is not None:
+        check_prior(made, None)
 
 
 def test_packed_products_and_a_prefix_in_several_parts_keep_the_laws_too() -> None:
@@ -71,15 +75,16 @@ def test_packed_products_and_a_prefix_in_several_parts_keep_the_laws_too() -> No
     check_prior(made, LayoutBatch(torch.randint(5, (48, *CELLS.grid))), batch_size=48)
 
 
-def fixed(made: TransformerPrior) -> Any:
+def fixed(made: Any) -> Any:
     """The same prior, stepping at fixed addresses."""
     return SimpleNamespace(
-        codebook_size=CODES, grid=GRID, prepare=made.prepare, logits=made.logits, start=made.start_fixed, step=made.step
-    )
+        codebook_size=made.codebook_size, grid=made.grid, prepare=made.prepare, logits=made.logits, start=made.start_fixed,
+        step=made.step,
+    )  # fmt: skip
 
 
 def test_steps_at_fixed_addresses_are_the_same_operations_at_every_position() -> None:
-    made, calls = prior("guided"), []
+    made, calls = prior("tokens now and then"), []
     state, token = made.start_fixed(2, made.prepare(GIVEN)), torch.full((2,), CODES)
     for _ in range(GRID[0] * GRID[1]):
         with Addresses() as seen:
@@ -89,7 +94,7 @@ def test_steps_at_fixed_addresses_are_the_same_operations_at_every_position() ->
     assert all(one == calls[0] for one in calls)
 
 
-@pytest.mark.parametrize("kind", ["nothing", "layouts added", "tokens before", "guided"])
+@pytest.mark.parametrize("kind", ["nothing", "layouts added", "tokens before", "both now and then"])
 def test_rows_draw_the_same_tokens_as_single_steps_in_memory_that_is_used_again(kind: str) -> None:
     made = prior(kind)
     rows, sampler, drawn = RowSampler(made, 2, CPU), AncestralSampler(made), []
@@ -103,8 +108,8 @@ def test_rows_draw_the_same_tokens_as_single_steps_in_memory_that_is_used_again(
     assert drawn[0].equal(drawn[1]) == (shown(kind) is None)
 
 
-def test_other_weights_another_guidance_and_a_draw_gone_wrong_do_not_spoil_the_next() -> None:
-    made, numbers = prior("guided"), uniforms([(0, 0), (0, 1)], "image", 24)
+def test_other_weights_and_a_draw_gone_wrong_do_not_spoil_the_next() -> None:
+    made, numbers = prior("tokens before"), uniforms([(0, 0), (0, 1)], "image", 24)
     condition = made.prepare(GIVEN)
     assert condition is not None
     for rows in (RowSampler(made, 2, CPU), None):
@@ -118,9 +123,6 @@ def test_other_weights_another_guidance_and_a_draw_gone_wrong_do_not_spoil_the_n
         right = draw()
         draw(worth=torch.nan)
         assert draw().equal(right)
-        made.guidance = 1.0
-        assert draw().equal(AncestralSampler(made).draw(condition, numbers, 3.0, CPU))
-        made.guidance = 2.5
         state = {name: value.clone() for name, value in made.state_dict().items()}
         made.load_state_dict({name: value * 0.5 for name, value in state.items()})
         assert not draw().equal(right)
@@ -130,27 +132,28 @@ def test_other_weights_another_guidance_and_a_draw_gone_wrong_do_not_spoil_the_n
 
 
 def test_a_state_is_used_again_only_with_what_was_taken_into_it() -> None:
-    made = prior("guided")
+    made = prior("tokens now and then")
     condition = made.prepare(GIVEN)
     for start, other in ((made.start, made.start_fixed), (made.start_fixed, made.start)):
         state = start(2, condition)
         assert start(2, condition, state) is state
         assert other(2, condition, state) is not state
-        assert start(2, None, state) is not state  # not guided, so half as many rows
-        made.guidance = 3.0  # a recorded step has the old one
+        assert start(2, None, state) is state
+        assert start(4, None, state) is not state
+        with torch.no_grad():
+            made.out.weight.mul_(1.0)
         assert start(2, condition, state) is not state
-        made.guidance = 2.5
 
 
-def test_guidance_goes_from_without_through_the_condition_and_beyond() -> None:
-    made, tokens = prior("guided"), torch.randint(CODES, (2, *GRID), generator=torch.Generator().manual_seed(3))
-    condition, found = made.prepare(GIVEN), {}
-    with torch.no_grad():
-        for made.guidance in (0.0, 1.0, 2.0):
-            found[made.guidance] = made.logits(tokens, condition)
-        assert found[0.0].allclose(made.logits(tokens, None), atol=1e-4)
-    assert (found[2.0] - found[1.0]).allclose(found[1.0] - found[0.0], atol=1e-4)
-    assert not found[1.0].allclose(found[0.0], atol=1e-2)
+def test_a_condition_is_dropped_for_whole_samples_in_training_alone() -> None:
+    made = prior("tokens now and then")
+    condition = made.prepare(LayoutBatch(GIVEN.ids[:1].expand(40, -1, -1)))
+    assert condition is not None
+    for train, expected in ((False, range(1)), (True, range(4, 25))):  # 12 are expected of 40
+        torch.manual_seed(0)
+        dropped = (made.train(train)._cells(condition, 40) == made.nothing_like(condition)).flatten(1)
+        assert dropped.all(dim=1).equal(dropped.any(dim=1))
+        assert int(dropped.all(dim=1).sum()) in expected
 
 
 def test_heads_that_share_keys_are_heads_with_equal_keys() -> None:
@@ -211,13 +214,12 @@ def test_in_bfloat16_logits_are_float32_and_near_those_of_float32() -> None:
     assert 0 < (rounded - exact).abs().max() < 0.05 * exact.abs().max()
 
 
-@pytest.mark.parametrize("kind", ["nothing", "layouts added", "guided"])
+@pytest.mark.parametrize("kind", ["nothing", "layouts added", "tokens before", "both now and then"])
 def test_memory_is_told_before_it_is_taken(kind: str) -> None:
     made, given = prior(kind, 0), shown(kind)
     for batch in (1, 2):
         state = made.start(batch, None if given is None else made.prepare(LayoutBatch(given.ids[:batch])))
-        taken = {one.untyped_storage().data_ptr(): one.untyped_storage().nbytes() for one in _tensors(state)}
-        assert state_bytes(made, batch) == sum(taken.values())
+        assert state_bytes(made, batch) == held(state)
 
 
 def test_what_cannot_be_is_refused_in_one_line() -> None:
@@ -233,6 +235,5 @@ def test_what_cannot_be_is_refused_in_one_line() -> None:
         made.prepare(LAYOUTS)
     with pytest.raises(ValueError, match="condition_dropout > 0"):
         made.start(2, None)
-    made.guidance = 2.0
     with pytest.raises(ValueError, match="condition_dropout > 0"):
-        made.start(2, made.prepare(GIVEN))
+        made.logits(torch.zeros(2, *GRID, dtype=torch.long), None)

@@ -19,6 +19,27 @@ TINY = dict(setting.split("=") for setting in SMALLEST) | {
 }
 
 
+TINY_VQ = {
+    "tokenizer.channels": "16", "tokenizer.code_dim": "8", "tokenizer.codebook_size": "16", "tokenizer.semantic_codebook_size": "16",
+    "tokenizer.steps": "40", "tokenizer.batch_size": "8", "tokenizer.evaluate_every": "20",
+    "prior.epochs": "3", "prior.batch_size": "8", "prior.evaluate_every": "4",
+    "layout_prior.epochs": "2", "layout_prior.batch_size": "8", "layout_prior.evaluate_every": "4",
+}  # fmt: skip
+_TRANSFORMER = {"prior.width": "32", "prior.layers": "1", "prior.heads": "2"}
+_SNAIL = {"prior.channels": "16", "prior.residual_channels": "16", "prior.blocks": "1", "layout_prior.channels": "16"}
+_ADVERSARY = {"tokenizer.discriminator_channels": "8", "tokenizer.adversary_from": "0.5"}
+_APART = {"layout_tokenizer.steps": "20", "layout_tokenizer.batch_size": "8", "layout_tokenizer.channels": "16"}
+
+
+def tiny_settings(system: str) -> dict[str, str]:
+    """The smallest settings of a system."""
+    of_vq = {
+        "vqvae-t": _TRANSFORMER | _APART, "vqgan-t": _TRANSFORMER | _APART | _ADVERSARY, "svqvae-t": _TRANSFORMER,
+        "svqgan-t": _TRANSFORMER | _ADVERSARY, "mint": _SNAIL,
+    }  # fmt: skip
+    return TINY_VQ | of_vq[system] if system in of_vq else TINY
+
+
 def digits(n: int = 60, seed: int = 0) -> DataSet:
     """n canvases in memory."""
     pairs = {pair.name: pair for pair in make_digits("pairs", n, seed=seed)}

@@ -77,7 +77,8 @@ def numbers(table: str) -> list[tuple[str, str, str]]:
 def parts_of(name: str, system: str | None = None) -> TwoStageParts:
     """The untrained parts of a preset at its true size, for color images and 25 layout symbols."""
     preset = PRESETS[name]
-    return SYSTEMS[system or preset.system].build(preset.settings(), Facts(3, preset.size, 25))
+    chosen = SYSTEMS[system or preset.system]
+    return chosen.build(preset.settings(chosen.family), Facts(3, preset.size, 25))
 
 
 @pytest.mark.parametrize(("section", "table"), [("tokenizer", TABLE_4), ("prior", TABLE_5), ("layout_prior", TABLE_6)])
@@ -145,12 +146,30 @@ def test_epochs_decide_when_a_prior_of_the_papers_ends(name: str) -> None:
         assert section.patience > steps_of(section, views=50_000)
 
 
-@pytest.mark.parametrize("system", sorted(SYSTEMS))
+@pytest.mark.parametrize("system", sorted(name for name, system in SYSTEMS.items() if system.family == "msgnet"))
 @pytest.mark.parametrize("name", ["clevr-192", "malaria", "cityscapes-128x256"])
 def test_every_system_can_be_built_at_true_sizes(name: str, system: str) -> None:
     parts = parts_of(name, system)
     assert parts.prior.grid == parts.tokenizer.streams[0].grid
     assert (parts.layout_prior is not None) == (system == "msgnet")
+
+
+@pytest.mark.parametrize("system", ["vqvae-t", "svqgan-t", "mint"])
+def test_the_coupled_vq_model_has_its_published_sizes(system: str) -> None:
+    with torch.device("meta"):
+        parts = parts_of("svq-256", system)
+    semantics = (parts.layout_tokenizer or parts.tokenizer).streams[0]  # type: ignore[attr-defined]
+    image = parts.tokenizer.streams[-1]
+    assert (image.codebook_size, image.grid) == (16_384, (16, 16))
+    assert (semantics.codebook_size, semantics.grid) == (4096, (16, 16))
+    assert parts.prior.prefix == 256  # type: ignore[union-attr]
+    settings = PRESETS["svq-256"].settings("vqgan").tokenizer
+    assert (settings.adversary, settings.distance, settings.error, settings.semantic_weight) == (0.8, 1.0, "absolute", 0.1)  # type: ignore[union-attr]
+
+
+def test_a_preset_without_sizes_for_a_system_names_those_that_have_them() -> None:
+    with pytest.raises(InputError, match="--preset clevr-64: .* take one of tiny, small, svq-256"):
+        plan(digits(40), preset="clevr-64", system="svqgan-t")
 
 
 def test_the_smallest_learns_from_one_pair_at_its_true_size() -> None:

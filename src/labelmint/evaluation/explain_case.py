@@ -15,6 +15,8 @@ from labelmint.errors import InputError
 from labelmint.evaluation.held_out import HeldOut, tokens_of, views_of
 from labelmint.evaluation.subject import Subject, open_subject
 from labelmint.systems import TrainedSystem
+from labelmint.systems.config import TokenizerSection
+from labelmint.systems.run_config import read_run_config
 from labelmint.training.clock import Report
 from labelmint.training.run import RunFolder
 from labelmint.types import DataSet
@@ -104,6 +106,12 @@ def open_run(run: Path, data: DataSet, options: ExplainOptions) -> Subject:
     folder = RunFolder(run)
     folder.read_config()
     folder.read_json("split.json")
+    request = read_run_config(folder).request
+    if not isinstance(request.settings.tokenizer, TokenizerSection):
+        raise InputError(
+            f"{run}: is a run of {request.system}, and `explain` is about MSGNet's two paths; give a run of msgnet, pre-msgnet, "
+            "no-comp-msgnet or cvq-vae"
+        )
     return open_subject(
         run, data, size=None, crop=False, scale=1.0, augment=(), group_by=None, device=options.device, threads=options.threads
     )

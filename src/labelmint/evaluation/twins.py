@@ -29,6 +29,7 @@ from labelmint.evaluation.held_out import HeldOut, Mean, mean_of, squared_errors
 from labelmint.metrics.bootstrap import interval
 from labelmint.protocols import Tokenizer
 from labelmint.systems import TrainedSystem
+from labelmint.systems.config import TokenizerSection
 from labelmint.systems.data import Prepared, prepare
 from labelmint.systems.hardware import Hardware, available_memory, open_fabric
 from labelmint.systems.run_config import RunConfig, read_run_config
@@ -132,7 +133,7 @@ def matched(system: TrainedSystem) -> RunConfig | None:
     At each number of channels the residual width that comes nearest is taken; among these, the pair in whose proportion the run's own
     widths stand.
     """
-    sizes = system.config.request.settings.tokenizer
+    sizes = _sizes(system.config)
     wanted, wide = parameters_of(system.parts.tokenizer), sizes.residual_channels / sizes.channels
     close = [one for one in _candidates(system, wanted) if abs(one[2] / wanted - 1) <= CLOSE]
     if not close:
@@ -153,9 +154,13 @@ def _candidates(system: TrainedSystem, wanted: int) -> Iterator[tuple[int, int, 
 
 def _count(system: TrainedSystem, channels: int, residual: int) -> int:
     config = system.config
-    sizes = config.request.settings.tokenizer.model_copy(update={"channels": channels, "residual_channels": residual})
+    sizes = _sizes(config).model_copy(update={"channels": channels, "residual_channels": residual})
     with torch.device("meta"):  # shapes only
         return parameters_of(VQVAE(sizes, config.image_channels, config.request.size))
+
+
+def _sizes(config: RunConfig) -> TokenizerSection:
+    return cast(TokenizerSection, config.request.settings.tokenizer)  # `explain_case.open_run` refuses runs of other tokenizers
 
 
 def with_equal_bits(config: RunConfig) -> RunConfig:
@@ -245,7 +250,7 @@ def contestant(
     resample_seed: int,
 ) -> Contestant:  # fmt: skip
     """What a trained tokenizer reaches on held-out views, from its tokens of them (N, rows, w), and what it takes."""
-    called, sizes = cast(Tokenizer, tokenizer), config.request.settings.tokenizer
+    called, sizes = cast(Tokenizer, tokenizer), _sizes(config)
     (stream,) = called.streams
 
     def decode(its: torch.Tensor, layouts: LayoutBatch) -> torch.Tensor:

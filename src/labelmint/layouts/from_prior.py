@@ -1,6 +1,9 @@
-"""Layouts drawn from a prior over symbol grids: LayoutPixelSNAIL (Section 3, Table 6 of the long paper).
+"""Layouts drawn from a prior over the tokens of a layout tokenizer.
 
-g ~ p(g),    s = enlarge(g)
+z_s ~ p(z_s),    s = decode(z_s)
+
+Over the cells of a label map this is LayoutPixelSNAIL (MSGNet, Section 3 and Table 6 of the long paper), whose layouts are as coarse as
+its grid. Over semantic tokens (`tokenizers.coupled`) the layouts have full resolution.
 """
 
 from __future__ import annotations
@@ -10,22 +13,22 @@ from collections.abc import Sequence
 import torch
 
 from labelmint.priors.ancestral import AncestralSampler, uniforms
-from labelmint.protocols import Prior, Seed
-from labelmint.tokenizers.label_map import LabelMap
+from labelmint.protocols import LayoutTokenizer, Prior, Seed
 from labelmint.types import LayoutBatch
 
 __all__ = ["PriorLayouts"]
 
 
 class PriorLayouts:
-    """LayoutSource of an unconditional prior over the grid of a `LabelMap`."""
+    """LayoutSource of an unconditional prior over the grid of a layout tokenizer."""
 
-    def __init__(self, prior: Prior, label_map: LabelMap, device: torch.device) -> None:
-        self.prior, self.label_map, self.device = prior, label_map, device
+    def __init__(self, prior: Prior, tokenizer: LayoutTokenizer, device: torch.device) -> None:
+        self.prior, self.tokenizer, self.device = prior, tokenizer, device
         self._sampler = AncestralSampler(prior)
 
+    @torch.no_grad()
     def sample(self, seeds: Sequence[Seed], *, temperature: float) -> LayoutBatch:
-        """Layouts at full size."""
+        """Layouts at full size, and their tokens."""
         numbers = uniforms(seeds, "layout", self.prior.grid[0] * self.prior.grid[1])
         tokens = self._sampler.draw(self.prior.prepare(None), numbers, temperature, self.device)
-        return LayoutBatch(self.label_map.decode({"layout": tokens}))
+        return LayoutBatch(self.tokenizer.decode_layouts(tokens), tokens=tokens)

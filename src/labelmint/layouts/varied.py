@@ -4,11 +4,13 @@
 
 What a few labelled images lack most is other arrangements of their objects. This source makes them without a prior that would have
 to be trained: the layouts are as varied as copy-paste makes them, and the image generator draws each of them as a whole. Where there is
-a background, objects are put where they touch no other: else many would run together into shapes that no real layout has.
+a background, objects are put where they touch no other: else many would run together into shapes that no real layout has. And no class
+gets more objects than some given layout has: of an organ that every scan shows once there are never two.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 
 import numpy as np
@@ -25,6 +27,8 @@ __all__ = ["VariedLayouts"]
 
 _ZOOM, _SHIFT = 1.4, 0.15  # the largest factor; the largest shift of the base, of the side
 _PASTED = 0.7  # share of the layouts that get objects of another
+_COUNTED = 500  # layouts at most, to know how many objects of a class one can have
+_SPECK = 0.25  # of the largest object's pixels: what is smaller does not count
 _TURN = 45.0  # degrees, where right-angle turns keep labels true; a third of it where they do not
 
 
@@ -43,6 +47,8 @@ class VariedLayouts:
             raise ValueError(f"needs at least one layout and per_layout >= 1, got {len(ids)} and {per_layout}")
         self._ids, self._device = ids.cpu().numpy(), ids.device
         self._background, self._augment, self._per_layout = sorted(background), frozenset(augment), per_layout
+        counted = [self._counts(one) for one in self._ids[:: -(-len(self._ids) // _COUNTED)]]
+        self._most = {k: max(counts[k] for counts in counted) for k in set().union(*counted)}
 
     def sample(self, seeds: Sequence[Seed], *, temperature: float = 1.0) -> LayoutBatch:
         """Temperature has no meaning here."""
@@ -59,8 +65,26 @@ class VariedLayouts:
         taken = rng.permutation(np.arange(1, count + 1))[: int(rng.integers(1, count + 1))] if count else np.array([], int)
         if self._background:
             there = ndimage.binary_dilation(~np.isin(base, self._background), structure=np.ones((3, 3)))
-            taken = np.setdiff1d(taken, objects[there])
+            taken = self._within(self._counts(base), [one for one in taken if one not in set(objects[there].tolist())], classes)
         return np.where(np.isin(objects, taken), donor, base)
+
+    def _within(self, counts: Counter[int], wanted: Sequence[int], classes: Sequence[int]) -> Array:
+        """Those of the wanted objects, in their order, with which no class has more than some layout has."""
+        taken = []
+        for one in wanted:
+            if counts[classes[one - 1]] < self._most.get(classes[one - 1], 0):
+                counts[classes[one - 1]] += 1
+                taken.append(one)
+        return np.array(taken, int)
+
+    def _counts(self, ids: Array) -> Counter[int]:
+        """Objects of each class that are no specks beside the largest of their class."""
+        objects, classes = object_map(ids, None, self._background)
+        sizes = np.bincount(objects.ravel(), minlength=len(classes) + 1)[1:]
+        largest: dict[int, int] = {}
+        for k, size in zip(classes, sizes.tolist(), strict=True):
+            largest[k] = max(largest.get(k, 0), size)
+        return Counter(k for k, size in zip(classes, sizes.tolist(), strict=True) if size >= _SPECK * largest[k])
 
     def _moved(self, rng: np.random.Generator, ids: Array, shift: float) -> Array:
         """Flipped, turned, zoomed and shifted; mirrored at the edges."""

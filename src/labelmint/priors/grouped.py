@@ -32,6 +32,10 @@ class OnTrunk(nn.Module):
         """Features of the layouts, (B, C_c, h, w)."""
         return self.trunk.prepare(condition)
 
+    def nothing_like(self, features: Tensor) -> Tensor:
+        """What stands in place of such features where there is no layout."""
+        return self.trunk.nothing_like(features)
+
     def forward(self, tokens: Tensor, layouts: LayoutBatch | None = None) -> Tensor:
         """Logits (B, K, stack * h, w) of tokens (B, stack * h, w) given layouts: prepare, then logits."""
         return self.logits(tokens, self.prepare(layouts))

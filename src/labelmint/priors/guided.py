@@ -1,9 +1,9 @@
-"""Guidance: a prior that heeds its layout more, at the price of variety.
+"""Guidance: a prior that heeds its condition more, at the price of variety.
 
     log p_g(z_t | z_<t, s) = log p(z_t | z_<t) + g (log p(z_t | z_<t, s) - log p(z_t | z_<t)) + const,    g >= 0
 
-g = 1 is the prior itself, 0 ignores the layout. The same network answers both terms, when it was trained to do without the layout now
-and then (`condition_dropout`); a step is one of twice as many rows.
+g = 1 is the prior itself, 0 ignores the condition s. The same network answers both terms, when it was trained to do without the condition
+now and then (`condition_dropout`); a step is one of twice as many rows.
 
 References:
     Classifier-Free Diffusion Guidance (Ho and Salimans, 2022), https://arxiv.org/abs/2207.12598
@@ -11,45 +11,52 @@ References:
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import torch
 from torch import Tensor
 
 from labelmint.priors.grouped import OnTrunk, PlacePixelSNAIL
 from labelmint.priors.pixelsnail import PixelSNAIL
 from labelmint.priors.rowwise import RowPixelSNAIL
-from labelmint.protocols import State
+from labelmint.priors.transformer import TransformerPrior
+from labelmint.protocols import GroupedPrior, State
 from labelmint.types import LayoutBatch
 
-__all__ = ["MOST_GUIDANCE", "GuidedPrior", "guided", "learned_without"]
+__all__ = ["MOST_GUIDANCE", "GuidedPrior", "NetworkPrior", "guided", "learned_without"]
 
 MOST_GUIDANCE = 20.0  # beyond which next to nothing is left to chance
 
-
-def guided(prior: PixelSNAIL | PlacePixelSNAIL | RowPixelSNAIL, guidance: float) -> GuidedPrior:
-    """The prior of the formula above, which steps as the given one does; raises ValueError where that has no condition, and for g < 0."""
-    return _GuidedPixelSNAIL(prior, guidance) if isinstance(prior, PixelSNAIL) else _GuidedGroups(prior, guidance)
+NetworkPrior: TypeAlias = PixelSNAIL | PlacePixelSNAIL | RowPixelSNAIL | TransformerPrior
 
 
-def learned_without(prior: PixelSNAIL | PlacePixelSNAIL | RowPixelSNAIL) -> bool:
-    """Whether a prior was trained to do without its layout now and then."""
-    return _network(prior).config.condition_dropout > 0
+def guided(prior: NetworkPrior, guidance: float) -> GuidedPrior:
+    """The prior of the formula above, which steps as the given one does; raises ValueError for one that never learned to do without its
+    condition, and for g < 0."""
+    return _GuidedGroups(prior, guidance) if isinstance(prior, GroupedPrior) else _GuidedFixed(prior, guidance)
+
+
+def learned_without(prior: NetworkPrior) -> bool:
+    """Whether a prior has a condition, and was trained to do without it now and then."""
+    network = prior.trunk if isinstance(prior, OnTrunk) else prior
+    return network.condition is not None and network.config.condition_dropout > 0
 
 
 class GuidedPrior:
-    """What guided priors share. Rows without the layout stand below those with it."""
+    """What guided priors share. Rows without the condition stand below those with it. Another g is another prior: a recorded row has g."""
 
-    def __init__(self, prior: PixelSNAIL | PlacePixelSNAIL | RowPixelSNAIL, guidance: float) -> None:
-        if guidance < 0 or _network(prior).condition is None:
-            raise ValueError(f"guidance needs a conditional prior and g >= 0, got {guidance}")
+    def __init__(self, prior: NetworkPrior, guidance: float) -> None:
+        if guidance < 0 or not learned_without(prior):
+            raise ValueError(f"guidance needs a conditional prior trained with condition_dropout > 0, and g >= 0, got {guidance}")
         self.prior, self.guidance = prior, guidance
         self.codebook_size, self.grid = prior.codebook_size, prior.grid
 
     def prepare(self, condition: LayoutBatch | None) -> Tensor:
-        """Features of the layouts, then of none, (2B, C_c, h, w)."""
+        """Features of the conditions as the prior has them, then of nothing, (2B, ...)."""
         features = self.prior.prepare(condition)
         if features is None:
-            raise ValueError("guidance needs layouts")
-        return torch.cat([features, torch.zeros_like(features)])
+            raise ValueError("guidance needs a condition")
+        return torch.cat([features, self.prior.nothing_like(features)])
 
     def logits(self, tokens: Tensor, condition: Tensor) -> Tensor:
         """(B, h, w) -> (B, K, h, w)."""
@@ -68,10 +75,10 @@ class GuidedPrior:
         return torch.lerp(unseen, seen, self.guidance)
 
 
-class _GuidedPixelSNAIL(GuidedPrior):
+class _GuidedFixed(GuidedPrior):
     """A FixedPrior (`priors.graphed`)."""
 
-    prior: PixelSNAIL
+    prior: PixelSNAIL | TransformerPrior
 
     def start_fixed(self, batch_size: int, condition: Tensor, reuse: State = None) -> State:
         """As the prior's, for 2B rows."""
@@ -87,7 +94,3 @@ class _GuidedGroups(GuidedPrior):
     def order(self) -> Tensor:
         """As the prior's."""
         return self.prior.order
-
-
-def _network(prior: PixelSNAIL | OnTrunk) -> PixelSNAIL:
-    return prior if isinstance(prior, PixelSNAIL) else prior.trunk

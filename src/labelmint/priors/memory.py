@@ -10,19 +10,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from labelmint.priors.grouped import PlacePixelSNAIL
-from labelmint.priors.pixelsnail import PixelSNAIL
-from labelmint.priors.rowwise import RowPixelSNAIL
+from labelmint.priors.grouped import OnTrunk
+from labelmint.priors.guided import GuidedPrior, NetworkPrior
 from labelmint.priors.transformer import TransformerPrior
 
 __all__ = ["state_bytes"]
 
 
-def state_bytes(prior: PixelSNAIL | PlacePixelSNAIL | RowPixelSNAIL | TransformerPrior, batch_size: int) -> int:
+def state_bytes(prior: NetworkPrior | GuidedPrior, batch_size: int) -> int:
     """Of everything that a batch keeps between steps: inputs, keys, values, and the copy of the weights.
 
     The state is made without its contents, by PyTorch's "meta" device, and its tensors are counted, each memory once.
     """
+    if isinstance(prior, GuidedPrior):
+        return state_bytes(prior.prior, 2 * batch_size)
     weights = {id(one): nn.Parameter(one.to("meta"), requires_grad=False) for one in prior.parameters()}
     memo: dict[int, Any] = {**weights, **{id(one): one.to("meta") for one in prior.buffers()}}
     empty = copy.deepcopy(prior, memo)  # what is in the memo is not copied: the weights are never there twice
@@ -32,11 +33,9 @@ def state_bytes(prior: PixelSNAIL | PlacePixelSNAIL | RowPixelSNAIL | Transforme
     return sum({store._cdata: store.nbytes() for store in stores}.values())
 
 
-def _condition_shape(
-    prior: PixelSNAIL | PlacePixelSNAIL | RowPixelSNAIL | TransformerPrior,
-) -> tuple[tuple[int, ...] | None, torch.dtype]:
+def _condition_shape(prior: NetworkPrior) -> tuple[tuple[int, ...] | None, torch.dtype]:
     """Of one sample, None where it has no condition, and its type."""
-    network = prior.trunk if isinstance(prior, PlacePixelSNAIL | RowPixelSNAIL) else prior
+    network = prior.trunk if isinstance(prior, OnTrunk) else prior
     dtype = network.embed.weight.dtype
     if network.condition is None:
         return None, dtype

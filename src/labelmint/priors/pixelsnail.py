@@ -242,6 +242,10 @@ class PixelSNAIL(nn.Module):
         features: Tensor = self.condition(condition)
         return features
 
+    def nothing_like(self, features: Tensor) -> Tensor:
+        """What stands in place of such features where there is no layout."""
+        return torch.zeros_like(features)
+
     def forward(self, tokens: Tensor, layouts: LayoutBatch | None = None) -> Tensor:
         """Logits (B, K, h, w) of tokens (B, h, w) given layouts: prepare, then logits."""
         return self.logits(tokens, self.prepare(layouts))

@@ -5,21 +5,21 @@
 The condition c is a grid of cells: tokens of another codebook, with a table of their own, or features of a layout. It stands before the
 tokens ("prefix", as published), or is added to what enters at each position that it lies over ("aligned"), or both. A place is the sum
 of a learned row and a learned column, for the prefix and for the tokens; stacked paths share these and have an embedding each. What
-enters is the token before and the place of the next, so that stacking, no prefix and guidance need nothing special. The prefix is causal
-like the rest: fused attention is twice as fast, trained, without a mask of its own.
+enters is the token before and the place of the next, so that stacking and no prefix need nothing special. The prefix is causal like the
+rest: fused attention is twice as fast, trained, without a mask of its own.
 
-Guided, logits are l(nothing) + w (l(c) - l(nothing)), of a prior that has seen some samples without their condition. Against
-overfitting, a share of the tokens read can be random ones (the published `pkeep`): `objectives.likelihood` does so for any prior.
+A prior that is trained on some samples without their condition learns a vector that stands in place of each cell; then it can be guided
+(`priors.guided`), or drawn from without a condition. Against overfitting, a share of the tokens read can be random ones (the published
+`pkeep`): `objectives.likelihood` does so for any prior.
 
 References:
     Taming Transformers for High-Resolution Image Synthesis (Esser et al., 2021), https://arxiv.org/abs/2012.09841
-    Classifier-Free Diffusion Guidance (Ho and Salimans, 2022), https://arxiv.org/abs/2207.12598
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, cast
+from typing import Literal, cast
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -96,14 +96,6 @@ class _TokenCells(nn.Module):
         return features.permute(0, 3, 1, 2)
 
 
-class _Taken(NamedTuple):
-    """What a state has taken from its prior: weights, by their type and version, and a guidance that may have been recorded."""
-
-    dtype: torch.dtype
-    version: int
-    guidance: float
-
-
 @dataclass
 class _State:
     """Of one batch. Everything that a step reads or writes stays in its place, but for `position`.
@@ -112,8 +104,8 @@ class _State:
         position: that of the last token in the sequence, the prefix included.
         place: the same in memory, where attention is to read all positions at every step.
         nothing: "nothing yet", (B,).
-        entries: what enters at each position of the grid beside the token before it, (N, rows, C).
-        rows: of each product: the samples, twice where they are guided.
+        entries: what enters at each position of the grid beside the token before it, (N, B, C).
+        weights: type and version of those that were copied.
     """
 
     position: int
@@ -122,13 +114,11 @@ class _State:
     entries: Tensor
     blocks: list[TransformerBlockState]
     out: Product
-    rows: int
-    taken: _Taken
+    weights: tuple[torch.dtype, int]
 
-    def fits(self, batch_size: int, rows: int, fixed: bool, taken: _Taken) -> bool:
+    def fits(self, batch_size: int, fixed: bool, weights: tuple[torch.dtype, int]) -> bool:
         """Whether other samples can take the memory of these, and their copy of the weights."""
-        same_kind = rows == self.rows and fixed == (self.place is not None)
-        return same_kind and len(self.nothing) == batch_size and self.taken == taken
+        return fixed == (self.place is not None) and len(self.nothing) == batch_size and self.weights == weights
 
     def reset(self, prefix: int) -> None:
         """Before the first token after a prefix of so many positions."""
@@ -151,9 +141,6 @@ class TransformerPrior(nn.Module):
         stack: paths stacked in h.
         symbols: layout symbols S of the condition; 0 = it is not layouts.
         given: the stream of tokens that is the condition; None = it is not tokens.
-
-    Attributes:
-        guidance: w, in evaluation mode; 1 = the prior as it is.
     """
 
     under: Tensor  # the cell of the condition over each position of the grid
@@ -168,7 +155,7 @@ class TransformerPrior(nn.Module):
         given: Stream | None = None,
     ) -> None:
         super().__init__()
-        self.config, self.codebook_size, self.grid, self.stack, self.guidance = config, codebook_size, grid, stack, 1.0
+        self.config, self.codebook_size, self.grid, self.stack = config, codebook_size, grid, stack
         width, path = config.width, (grid[0] // stack, grid[1])
         cells = path if given is None else given.grid
         self.cells = cells[0] * cells[1]
@@ -214,6 +201,12 @@ class TransformerPrior(nn.Module):
         features: Tensor = self.condition(LayoutBatch(condition) if isinstance(condition, Tensor) else condition)
         return features.flatten(2).transpose(1, 2)
 
+    def nothing_like(self, features: Tensor) -> Tensor:
+        """What stands in place of such features where there is no condition: in each cell the vector that was learned."""
+        if self.without is None:
+            raise ValueError("this prior draws neither guided nor without a condition: train it with condition_dropout > 0")
+        return self.without.expand_as(features)
+
     def forward(self, tokens: Tensor, condition: LayoutBatch | Tensor | None = None) -> Tensor:
         """Logits (B, K, h, w) of tokens (B, h, w) given a condition: prepare, then logits."""
         return self.logits(tokens, self.prepare(condition))
@@ -222,49 +215,31 @@ class TransformerPrior(nn.Module):
         """(B, h, w) -> (B, K, h, w); position i sees only tokens before i."""
         cells = self._cells(condition, len(tokens))
         before = self.embed(functional.pad(tokens.flatten(1), (1, 0), value=self.codebook_size)[:, :-1])
-        x = _for_rows(before, len(cells)) + self._beside(cells)
+        x = before + self._beside(cells)
         if self.prefix_places is not None:
             x = torch.cat([cells + self.prefix_places(), x], dim=1)
         x = self.dropout(x)
         for block in self.blocks:
             x = block(x)
-        logits = self._guided(self.out(self._for_last(self.norm(x[:, self.prefix :]))), len(tokens))
-        found: Tensor = logits.transpose(1, 2).unflatten(2, self.grid)
-        return found
+        logits: Tensor = self.out(self._for_last(self.norm(x[:, self.prefix :]))).transpose(1, 2).unflatten(2, self.grid)
+        return logits
 
     def _cells(self, condition: Tensor | None, batch_size: int) -> Tensor:
-        """Features of the condition in each row that is computed, (rows, cells, C): of the samples, in training some without, and where
-        they are guided of the samples again, all without."""
+        """Features of what stands before the tokens or over them, (B, cells, C): of the condition, in training of some samples' alone."""
         like = self.embed.weight
         if self.condition is None:
             return like.new_empty(batch_size, 0, like.shape[1])
-        if self.without is None:
-            if condition is None or self._guides:
-                raise ValueError("this prior draws neither guided nor without a condition: train it with condition_dropout > 0")
-            return condition
-        without = self.without.expand(batch_size, self.cells, -1)
         if condition is None:
-            return without
-        if self.training:
+            return self.nothing_like(like.new_empty(batch_size, self.cells, like.shape[1]))
+        if self.training and self.without is not None:
             dropped = torch.rand(batch_size, 1, 1, device=like.device) < self.config.condition_dropout
-            return torch.where(dropped, without, condition)
-        return torch.cat([condition, without.to(condition.dtype)]) if self._guides else condition
-
-    @property
-    def _guides(self) -> bool:
-        return self.guidance != 1 and not self.training
+            return torch.where(dropped, self.nothing_like(condition), condition)
+        return condition
 
     def _beside(self, cells: Tensor) -> Tensor:
-        """What enters beside the token before, (1 or rows, N, C)."""
+        """What enters beside the token before, (1 or B, N, C)."""
         places: Tensor = self.places()[None]
         return places + cells[:, self.under] if self.aligned else places
-
-    def _guided(self, logits: Tensor, batch_size: int) -> Tensor:
-        """Of the samples, given those of the rows."""
-        if len(logits) == batch_size:
-            return logits
-        given, without = logits.split(batch_size)
-        return torch.lerp(without, given, self.guidance)
 
     def to_bfloat16(self) -> TransformerPrior:
         """Weights in bfloat16, for drawing; those of the last layer stay as they are, so logits are float32."""
@@ -290,30 +265,31 @@ class TransformerPrior(nn.Module):
 
     def _start(self, batch_size: int, condition: Tensor | None, reuse: _State | None, fixed: bool) -> _State:
         cells = self._cells(condition, batch_size)
-        if reuse is None or not reuse.fits(batch_size, len(cells), fixed, self._taken()):
-            reuse = self._new_state(batch_size, len(cells), fixed)
+        if reuse is None or not reuse.fits(batch_size, fixed, self._weights()):
+            reuse = self._new_state(batch_size, fixed)
         reuse.reset(self.prefix)
         reuse.entries.copy_(self._beside(cells).transpose(0, 1).expand_as(reuse.entries))
         if self.prefix_places is not None:
-            places, some = self.prefix_places(), len(cells) if cells.is_cuda else max(_AT_ONCE // self.prefix, 1)
-            for first in range(0, len(cells), some):
+            places, some = self.prefix_places(), batch_size if cells.is_cuda else max(_AT_ONCE // self.prefix, 1)
+            for first in range(0, batch_size, some):
                 x = cells[first : first + some] + places
                 for block in reuse.blocks:
                     x = block.begin(x, first)
         return reuse
 
-    def _new_state(self, batch_size: int, rows: int, fixed: bool) -> _State:
+    def _new_state(self, batch_size: int, fixed: bool) -> _State:
         count, like = self.grid[0] * self.grid[1], self.embed.weight
-        blocks = [block.start(rows, self.prefix + count) for block in self._blocks()]
+        blocks = [block.start(batch_size, self.prefix + count) for block in self._blocks()]
         return _State(
             position=-1, place=Place.before_all(self.prefix + count, blocks[0].keys) if fixed else None,
             nothing=torch.full((batch_size,), self.codebook_size, device=like.device),
-            entries=like.new_empty(count, rows, like.shape[1]), blocks=blocks,
-            out=product(self.out.weight.t(), rows), rows=rows, taken=self._taken(),
+            entries=like.new_empty(count, batch_size, like.shape[1]), blocks=blocks,
+            out=product(self.out.weight.t(), batch_size), weights=self._weights(),
         )  # fmt: skip
 
-    def _taken(self) -> _Taken:
-        return _Taken(self.embed.weight.dtype, sum(parameter._version for parameter in self.parameters()), self.guidance)
+    def _weights(self) -> tuple[torch.dtype, int]:
+        """Type of the weights, and a number that grows whenever one is written."""
+        return self.embed.weight.dtype, sum(parameter._version for parameter in self.parameters())
 
     @torch.no_grad()
     def step(self, previous: Tensor | None, state: _State) -> Tensor:
@@ -325,18 +301,13 @@ class TransformerPrior(nn.Module):
         else:
             state.place.advance()
             entry = state.entries.index_select(0, state.place.number - self.prefix)[0]
-        x = entry + _for_rows(token, state.rows)
+        x = entry + token
         for block in state.blocks:
             x = block.step(x, state.place or state.position)
-        return self._guided(state.out(self._for_last(self.norm(x)), self.out.bias), len(token))
+        return state.out(self._for_last(self.norm(x)), self.out.bias)
 
     def _blocks(self) -> list[TransformerBlock]:
         return cast(list[TransformerBlock], list(self.blocks))
-
-
-def _for_rows(x: Tensor, rows: int) -> Tensor:
-    """What each sample has, (B, ...), in each row that is computed: (B, ...), or twice where they are guided."""
-    return x if len(x) == rows else torch.cat([x, x])
 
 
 def _condition(

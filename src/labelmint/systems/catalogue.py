@@ -12,17 +12,24 @@ from labelmint.systems.config import Settings
 from labelmint.systems.msgnet import cvq_vae, msgnet, no_comp_msgnet, pre_msgnet
 from labelmint.systems.parts import Facts, TwoStageParts
 from labelmint.systems.presets import PRESETS
+from labelmint.systems.svq import coupled, mint, uncoupled
 
 __all__ = ["SYSTEMS", "System", "catalogue", "system_named"]
 
 _MSGNET = "MSGNet: multi-object semantic generation network (2020/2021)"
+_SVQ = "Semantic image synthesis with semantically coupled VQ-model (2022)"
+_GIVEN = "layouts of a data set"
 
 
 @dataclass(frozen=True, kw_only=True)
 class System:
-    """A composition of a layout source and an image generator."""
+    """A composition of a layout source and an image generator.
+
+    `family` says which settings of a preset are for it.
+    """
 
     name: str
+    family: str = "msgnet"
     source: str
     layout_source: str
     image_generator: str
@@ -42,23 +49,63 @@ SYSTEMS = {
         System(
             name="pre-msgnet",
             source=_MSGNET,
-            layout_source="layouts of a data set",
+            layout_source=_GIVEN,
             image_generator="PixelSNAIL over the double-path VQ-VAE's tokens",
             build=pre_msgnet,
         ),
         System(
             name="no-comp-msgnet",
             source=f"{_MSGNET}, its ablation of the second path",
-            layout_source="layouts of a data set",
+            layout_source=_GIVEN,
             image_generator="PixelSNAIL over the tokens of a VQ-VAE of one path",
             build=no_comp_msgnet,
         ),
         System(
             name="cvq-vae",
             source=f"{_MSGNET}, its baseline: VQ-VAE (2017) given the layout",
-            layout_source="layouts of a data set",
+            layout_source=_GIVEN,
             image_generator="PixelSNAIL over the tokens of a VQ-VAE whose encoder and decoder see the layout",
             build=cvq_vae,
+        ),
+        System(
+            name="vqvae-t",
+            family="vqvae",
+            source=f"{_SVQ}, its baseline",
+            layout_source=_GIVEN,
+            image_generator="transformer over a VQ-VAE's tokens, given those of a second VQ-VAE for layouts",
+            build=uncoupled,
+        ),
+        System(
+            name="vqgan-t",
+            family="vqgan",
+            source=f"{_SVQ}, its baseline",
+            layout_source=_GIVEN,
+            image_generator="transformer over a VQGAN's tokens, given those of a VQ-VAE for layouts",
+            build=uncoupled,
+        ),
+        System(
+            name="svqvae-t",
+            family="vqvae",
+            source=_SVQ,
+            layout_source=_GIVEN,
+            image_generator="transformer over the image tokens of a coupled VQ-VAE, given its semantic tokens",
+            build=coupled,
+        ),
+        System(
+            name="svqgan-t",
+            family="vqgan",
+            source=_SVQ,
+            layout_source=_GIVEN,
+            image_generator="transformer over the image tokens of a coupled VQGAN, given its semantic tokens",
+            build=coupled,
+        ),
+        System(
+            name="mint",
+            family="mint",
+            source="labelmint",
+            layout_source="prior over a coupled VQ-VAE's semantic tokens, at full resolution",
+            image_generator="prior over its image tokens, given the semantic ones",
+            build=mint,
         ),
     )
 }
@@ -72,7 +119,7 @@ def catalogue() -> list[dict[str, Any]]:
             "source": system.source,
             "layout_source": system.layout_source,
             "image_generator": system.image_generator,
-            "presets": list(PRESETS),
+            "presets": [name for name, preset in PRESETS.items() if system.family in preset.families],
         }
         for system in SYSTEMS.values()
     ]

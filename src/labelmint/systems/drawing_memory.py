@@ -16,15 +16,15 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from labelmint.priors.guided import NetworkPrior
 from labelmint.priors.memory import state_bytes
-from labelmint.priors.pixelsnail import PixelSNAIL
 
 __all__ = ["SPARE", "drawing_bytes", "peak_bytes"]
 
 SPARE = 1.25
 
 
-def drawing_bytes(priors: Sequence[PixelSNAIL], rehearse: Callable[[int], object]) -> Callable[[int], int]:
+def drawing_bytes(priors: Sequence[NetworkPrior], rehearse: Callable[[int], object]) -> Callable[[int], int]:
     """bytes(B).
 
     Arguments:

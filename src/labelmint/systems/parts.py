@@ -10,12 +10,13 @@ from torch import Tensor, nn
 
 from labelmint.generators.two_stage import TwoStage
 from labelmint.layouts.from_prior import PriorLayouts
-from labelmint.protocols import ImageGenerator, LayoutSource, Prior, Tokenizer
+from labelmint.priors.guided import NetworkPrior, guided
+from labelmint.protocols import ImageGenerator, LayoutSource, LayoutTokenizer, Prior, Tokenizer
 from labelmint.tokenizers.label_map import LabelMap
 from labelmint.training.prior import Tokenize
 from labelmint.types import Batch, LayoutBatch
 
-__all__ = ["Facts", "StageSpec", "TwoStageParts"]
+__all__ = ["Facts", "SemanticParts", "StageSpec", "TwoStageParts"]
 
 
 class Facts(NamedTuple):
@@ -30,7 +31,7 @@ class StageSpec(NamedTuple):
     """One stage of training.
 
     name: of the part, its folder in the run, and its section of the settings. module: what is trained. tokenize: what a prior learns
-    of a batch; None for a tokenizer, which learns images.
+    of a batch; None for a tokenizer, which learns the pairs themselves.
     """
 
     name: str
@@ -40,7 +41,7 @@ class StageSpec(NamedTuple):
 
 @dataclass
 class TwoStageParts:
-    """Parts of a system whose images come from a prior over a tokenizer's tokens.
+    """Parts of a system whose images come from a prior over a tokenizer's tokens, given the layout as it is.
 
     Arguments:
         tokenizer: images <-> tokens.
@@ -61,6 +62,16 @@ class TwoStageParts:
             stages.append(StageSpec("layout_prior", self.layout_prior, self.layout_tokens))
         return stages
 
+    @property
+    def cell(self) -> int:
+        """Pixels a side of the cells of a layout: instances that are as near need different colors."""
+        return self.label_map.size[0] // self.label_map.grid[0]
+
+    @property
+    def priors(self) -> list[NetworkPrior]:
+        """Those that there are."""
+        return [cast(NetworkPrior, prior) for prior in (self.prior, self.layout_prior) if prior is not None]
+
     def image_tokens(self, batch: Batch) -> tuple[Tensor, LayoutBatch]:
         """What the image prior learns: tokens, given layouts as they will be seen when sampled."""
         (tokens,) = cast(Tokenizer, self.tokenizer).encode(batch).values()
@@ -68,12 +79,76 @@ class TwoStageParts:
 
     def layout_tokens(self, batch: Batch) -> tuple[Tensor, None]:
         """What the layout prior learns."""
-        return self.label_map.reduce(batch.layouts.ids), None
+        return self._coded_by.encode_layouts(batch.layouts), None
 
-    def generator(self) -> ImageGenerator:
+    def generator(self, guidance: float = 1.0) -> ImageGenerator:
         """p(x | s)."""
-        return TwoStage(cast(Prior, self.prior), cast(Tokenizer, self.tokenizer))
+        prior = self.prior if guidance == 1 else guided(cast(NetworkPrior, self.prior), guidance)
+        return TwoStage(cast(Prior, prior), cast(Tokenizer, self.tokenizer), self._condition)
 
     def layout_source(self, device: torch.device) -> LayoutSource | None:
         """p(s), or None where layouts are given."""
-        return PriorLayouts(cast(Prior, self.layout_prior), self.label_map, device) if self.layout_prior is not None else None
+        return PriorLayouts(cast(Prior, self.layout_prior), self._coded_by, device) if self.layout_prior is not None else None
+
+    def rehearse(self, pairs: int, device: torch.device) -> tuple[object, Tensor]:
+        """All that drawing does for so many pairs but the priors' steps: what the image prior prepares, and images."""
+        tokenizer = cast(Tokenizer, self.tokenizer)
+        layouts = LayoutBatch(
+            self._coded_by.decode_layouts(torch.zeros(pairs, *self._layout_grid, dtype=torch.long, device=device))
+        )
+        tokens = {one.name: torch.zeros(pairs, *one.grid, dtype=torch.long, device=device) for one in tokenizer.streams}
+        given = layouts if self._condition is None else LayoutBatch(self._condition.encode_layouts(layouts))
+        return cast(Prior, self.prior).prepare(given), tokenizer.decode(tokens, layouts)
+
+    @property
+    def _layout_grid(self) -> tuple[int, int]:
+        """(h, w) of the tokens of a layout."""
+        return cast(Tokenizer, self._coded_by).streams[0].grid
+
+    @property
+    def _coded_by(self) -> LayoutTokenizer:
+        """Whose tokens the layout prior is over."""
+        return self.label_map
+
+    @property
+    def _condition(self) -> LayoutTokenizer | None:
+        """Whose tokens the image prior is given in place of the layout."""
+        return None
+
+
+@dataclass
+class SemanticParts(TwoStageParts):
+    """The same given the layout's tokens: those of a coupled tokenizer, or of another for layouts alone.
+
+    The label map has full size: nothing but the tokenizer stands between layouts and tokens.
+
+    Arguments:
+        layout_tokenizer: of layouts alone, trained beside the tokenizer; None where that one is coupled.
+    """
+
+    layout_tokenizer: nn.Module | None = None
+
+    def stages(self) -> list[StageSpec]:
+        """What is trained, in order."""
+        first, *others = super().stages()
+        alone = [StageSpec("layout_tokenizer", self.layout_tokenizer, None)] if self.layout_tokenizer is not None else []
+        return [first, *alone, *others]
+
+    @property
+    def cell(self) -> int:
+        """Pixels a side of a token."""
+        return self.label_map.size[0] // self._layout_grid[0]
+
+    def image_tokens(self, batch: Batch) -> tuple[Tensor, LayoutBatch]:
+        """What the image prior learns: its tokens given those of the layouts."""
+        found = cast(Tokenizer, self.tokenizer).encode(batch)
+        semantics = found["semantics"] if self.layout_tokenizer is None else self._coded_by.encode_layouts(batch.layouts)
+        return found["image"], LayoutBatch(semantics)
+
+    @property
+    def _coded_by(self) -> LayoutTokenizer:
+        return cast(LayoutTokenizer, self.layout_tokenizer if self.layout_tokenizer is not None else self.tokenizer)
+
+    @property
+    def _condition(self) -> LayoutTokenizer | None:
+        return self._coded_by

@@ -24,6 +24,7 @@ from labelmint.training.clock import Event, Report
 from labelmint.training.prior import train_prior
 from labelmint.training.run import RunFolder, write_json
 from labelmint.training.tokenizer import train_tokenizer
+from labelmint.training.vq_model import VQModelTraining, train_vq_model
 from labelmint.types import DataSet
 
 if TYPE_CHECKING:
@@ -143,11 +144,10 @@ def _prepared(data: DataSet, request: Request, force: bool, chosen: Split | None
     geometry = Geometry(size=request.size, crop=request.crop, scale=request.scale, augment=frozenset(request.augment))
     facts = Facts(1, request.size, 2)  # enough to see whether the size fits, before anything is loaded
     parts = system_named(request.system).build(request.settings, facts)
-    cell = max(request.size[0] // parts.label_map.grid[0], 1)
     return prepare(
         data,
         geometry,
-        cell=cell,
+        cell=parts.cell,
         group_by=request.group_by,
         seed=request.seed,
         force=force,
@@ -196,7 +196,11 @@ def _train_stages(
             seconds = left * shares[0] / sum(shares) if left is not None else None
             section = getattr(config.request.settings, stage.name)
             section = section.model_copy(update={"accumulate": config.accumulate.get(stage.name, section.accumulate)})
-            if stage.tokenize is None:
+            if isinstance(section, VQModelTraining):
+                about = train_vq_model(
+                    stage.name, fabric, run, stage.module, prepared.training, prepared.validation, section, seconds, tell
+                )
+            elif stage.tokenize is None:
                 about = train_tokenizer(fabric, run, stage.module, prepared.training, prepared.validation, section, seconds, tell)
             else:
                 about = train_prior(

@@ -16,16 +16,22 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from labelmint.errors import InputError
+from labelmint.nn.patch import PatchDiscriminator
+from labelmint.objectives.adversarial import generator_loss
 from labelmint.objectives.likelihood import negative_log_likelihood
 from labelmint.objectives.reconstruction import vq_loss
+from labelmint.objectives.vq_model import vq_model_loss
 from labelmint.protocols import Prior, Tokenizer
+from labelmint.systems.config import Section
 from labelmint.systems.parts import StageSpec, TwoStageParts
 from labelmint.systems.run_config import Request, RunConfig
 from labelmint.systems.trained import build_parts
+from labelmint.tokenizers.levels import Reconstruction
 from labelmint.training.prior import steps_of
+from labelmint.training.vq_model import VQModelTraining
 from labelmint.types import Batch, LayoutBatch
 
 __all__ = ["Plan", "StagePlan", "check_memory", "make_plan"]
@@ -114,24 +120,28 @@ def make_plan(
     batch = Batch(image.to(device), LayoutBatch(torch.zeros(BATCH_MEASURED, *size, dtype=torch.uint8, device=device)))
     stages = []
     for spec, measured in zip(parts.stages(), build_parts(probe).stages(), strict=True):
-        section, step = getattr(request.settings, spec.name), _loss_of(measured, batch)
+        section = getattr(request.settings, spec.name)
+        step = _loss_of(measured, section, batch)
         steps = section.steps if spec.tokenize is None else steps_of(section, views)
         item = _seconds(step, device, config.precision) / BATCH_MEASURED * larger if timed else 0.0
         parameters = sum(p.numel() for p in spec.module.parameters())
-        height, width = cast(Tokenizer, spec.module).streams[0].grid if spec.tokenize is None else cast(Prior, spec.module).grid
+        grids = (
+            [stream.grid for stream in cast(Tokenizer, spec.module).streams]
+            if spec.tokenize is None
+            else [cast(Prior, spec.module).grid]
+        )
+        tokens = sum(height * width for height, width in grids)
         one, two = _saved_bytes(step, 1), _saved_bytes(step, 2)  # the weights that are saved too count once
         fixed, an_item = 4 * COPIES * parameters + max(2 * one - two, 0), (two - one) * larger
         if spec.tokenize is not None and device.type == "cpu" and not (request.crop or request.augment):
             layouts = request.size[0] * request.size[1] if spec.name == "prior" else 0
-            fixed += views * (2 * height * width + layouts)  # tokens and layouts that are kept
+            fixed += views * (2 * tokens + layouts)  # tokens and layouts that are kept
         accumulate = max(section.accumulate, config.accumulate.get(spec.name, 1))
         if available is not None:
             accumulate = max(accumulate, _parts_that_fit(fixed, an_item, section.batch_size, available))
         needed = fixed + int(an_item * math.ceil(section.batch_size / accumulate))
         seconds = item * section.batch_size * steps
-        stages.append(
-            StagePlan(spec.name, parameters, height * width, steps, seconds, needed, f"{spec.name}.batch_size", accumulate)
-        )
+        stages.append(StagePlan(spec.name, parameters, tokens, steps, seconds, needed, f"{spec.name}.batch_size", accumulate))
     return Plan(config.model_dump(mode="json"), tuple(stages), data_bytes, request.max_minutes)
 
 
@@ -153,20 +163,38 @@ def _measured_size(request: Request) -> tuple[int, int]:
 
 def _shrunken(request: Request, size: tuple[int, int]) -> Request:
     """The request at another size, with attention at the same stages."""
-    tokenizer = request.settings.tokenizer
-    below = -(-tokenizer.attention_below * min(size) // min(request.size))  # rounded up: no stage may lose it
-    settings = request.settings.model_copy(update={"tokenizer": tokenizer.model_copy(update={"attention_below": below})})
-    return request.model_copy(update={"size": size, "settings": settings})
+    changed = {}
+    for name in ("tokenizer", "layout_tokenizer"):
+        if (section := getattr(request.settings, name)) is not None:
+            below = -(-section.attention_below * min(size) // min(request.size))  # rounded up: no stage may lose it
+            changed[name] = section.model_copy(update={"attention_below": below})
+    return request.model_copy(update={"size": size, "settings": request.settings.model_copy(update=changed)})
 
 
-def _loss_of(spec: StageSpec, batch: Batch) -> Callable[[int], Tensor]:
-    """The loss of the first n items."""
+def _loss_of(spec: StageSpec, section: Section, batch: Batch) -> Callable[[int], Tensor]:
+    """The loss of the first n items; an adversary counts with its own pass over what was made."""
     module, tokenize = spec.module.to(batch.image.device).eval(), spec.tokenize
+    if isinstance(section, VQModelTraining):
+        return _vq_model_loss_of(module, section, batch)
     if tokenize is None:
         return lambda n: vq_loss(module, Batch(batch.image[:n], LayoutBatch(batch.layouts.ids[:n])), 1.0, 0.25)[0]
     with torch.no_grad():
         tokens, seen = tokenize(batch)
     return lambda n: negative_log_likelihood(module, tokens[:n], LayoutBatch(seen.ids[:n]) if seen is not None else None)
+
+
+def _vq_model_loss_of(module: nn.Module, section: VQModelTraining, batch: Batch) -> Callable[[int], Tensor]:
+    channels = batch.image.shape[1]
+    judge = PatchDiscriminator(channels, section.discriminator_channels, section.discriminator_layers).to(batch.image.device)
+
+    def loss(n: int) -> Tensor:
+        few = Batch(batch.image[:n], LayoutBatch(batch.layouts.ids[:n]))
+        found = Reconstruction(*module(few.image, few.layouts))
+        parts = vq_model_loss(found, few, variance=1.0, commitment=0.25)
+        against = generator_loss(judge(found.image)) if section.adversary and found.image is not None else 0.0
+        return parts.fidelity + parts.others + against
+
+    return loss
 
 
 def _saved_bytes(step: Callable[[int], Tensor], items: int) -> int:

@@ -10,24 +10,33 @@ nearly always what its neighbor is, a lower one mostly draws empty layouts.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from labelmint.errors import InputError
-from labelmint.systems import paper_presets
+from labelmint.systems import paper_presets, vq_presets
 from labelmint.systems.config import LayoutPriorSection, PriorSection, Settings, TokenizerSection
 
 __all__ = ["PRESETS", "Preset", "preset_named"]
 
 
 class Preset(NamedTuple):
-    """Name, default image size (H, W), what it is for, its settings, and the system that is trained unless another is asked for."""
+    """Name, default image size (H, W), what it is for, its settings by family of systems, and the system that is trained unless another
+    is asked for."""
 
     name: str
     size: tuple[int, int]
     purpose: str
-    settings: Callable[[], Settings]
+    families: Mapping[str, Callable[[], Settings]]
     system: str = "msgnet"
+
+    def settings(self, family: str | None = None) -> Settings:
+        """Of a family (`systems.catalogue`), the preset's first unless told; raises InputError where there are none."""
+        family = family or next(iter(self.families))
+        if family not in self.families:
+            fitting = ", ".join(name for name, preset in PRESETS.items() if family in preset.families)
+            raise InputError(f"--preset {self.name}: has no sizes for this system (family {family}); take one of {fitting}")
+        return self.families[family]()
 
 
 def _tiny() -> Settings:
@@ -66,20 +75,21 @@ def _small() -> Settings:
 PRESETS = {
     preset.name: preset
     for preset in (
-        Preset("tiny", (32, 32), "minutes on 2 cores, 32x32 pixels", _tiny),
-        Preset("small", (64, 64), "about an hour on 2 cores, 64x64 or 96x96 pixels", _small),
-        Preset("clevr-64", (64, 64), "MSGNet's CLEVR of 2 to 4 objects; a GPU", paper_presets.clevr_64),
-        Preset("clevr-192", (192, 192), "MSGNet's CLEVR of 1 or 2 objects; a GPU", paper_presets.clevr_192),
-        Preset("malaria", (96, 96), "MSGNet's malaria patches; a GPU", paper_presets.malaria),
-        Preset("brats", (240, 240), "MSGNet's brain slices; a large GPU", paper_presets.brats),
-        Preset("multi-mnist-64", (64, 64), "MSGNet's three digits; a GPU", paper_presets.multi_mnist_64),
+        Preset("tiny", (32, 32), "minutes on 2 cores, 32x32 pixels", {"msgnet": _tiny, **vq_presets.TINY}),
+        Preset("small", (64, 64), "about an hour on 2 cores, 64x64 or 96x96 pixels", {"msgnet": _small, **vq_presets.SMALL}),
+        Preset("clevr-64", (64, 64), "MSGNet's CLEVR of 2 to 4 objects; a GPU", {"msgnet": paper_presets.clevr_64}),
+        Preset("clevr-192", (192, 192), "MSGNet's CLEVR of 1 or 2 objects; a GPU", {"msgnet": paper_presets.clevr_192}),
+        Preset("malaria", (96, 96), "MSGNet's malaria patches; a GPU", {"msgnet": paper_presets.malaria}),
+        Preset("brats", (240, 240), "MSGNet's brain slices; a large GPU", {"msgnet": paper_presets.brats}),
+        Preset("multi-mnist-64", (64, 64), "MSGNet's three digits; a GPU", {"msgnet": paper_presets.multi_mnist_64}),
         Preset(
             "cityscapes-128x256",
             (128, 256),
             "MSGNet's street scenes, no layout prior; a large GPU",
-            paper_presets.cityscapes_128x256,
+            {"msgnet": paper_presets.cityscapes_128x256},
             system="pre-msgnet",
         ),
+        Preset("svq-256", (256, 256), "the coupled VQ-model's scenes; a large GPU", vq_presets.PUBLISHED, system="svqgan-t"),
     )
 }
 

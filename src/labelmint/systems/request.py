@@ -23,13 +23,13 @@ def make_request(
     Raises InputError for unknown names and values out of range.
     """
     chosen = preset_named(preset)
-    system = system_named(system if system is not None else chosen.system).name
+    wanted = system_named(system if system is not None else chosen.system)
     if max_minutes is not None and not max_minutes > 0:
         raise InputError(f"--max-minutes {max_minutes:g}: expected more than 0")
     if not 0 <= seed < 1 << 63:
         raise InputError(f"--seed {seed}: expected a number from 0 to 2^63 - 1")
     return Request(
-        system=system,
+        system=wanted.name,
         preset=preset,
         size=size or chosen.size,
         crop=crop,
@@ -38,7 +38,7 @@ def make_request(
         group_by=group_by,
         seed=seed,
         max_minutes=max_minutes,
-        settings=with_values(chosen.settings(), settings),
+        settings=with_values(chosen.settings(wanted.family), settings),
     )
 
 
@@ -71,7 +71,6 @@ def _refuse(run: RunFolder, difference: str | None) -> None:
 
 def check_batches(settings: Settings, processes: int) -> None:
     """Raise InputError when a batch can't be shared out evenly among the processes."""
-    for name in Settings.model_fields:
-        batch_size = getattr(settings, name).batch_size
-        if batch_size % processes:
-            raise InputError(f"{name}.batch_size={batch_size}: must be a multiple of the {processes} processes")
+    for name, section in settings.sections().items():
+        if section.batch_size % processes:
+            raise InputError(f"{name}.batch_size={section.batch_size}: must be a multiple of the {processes} processes")

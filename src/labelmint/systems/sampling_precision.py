@@ -11,13 +11,11 @@ token.
 from __future__ import annotations
 
 from functools import partial
-from typing import cast
 
 import torch
 from torch import Tensor
 
 from labelmint.errors import InputError
-from labelmint.priors.pixelsnail import PixelSNAIL
 from labelmint.systems.hardware import fastest
 from labelmint.systems.parts import TwoStageParts
 
@@ -35,9 +33,8 @@ def named_precision(asked: str) -> str:
 
 def priors_in_bfloat16(parts: TwoStageParts) -> None:
     """Round the weights of the priors, in place."""
-    for prior in (parts.prior, parts.layout_prior):
-        if prior is not None:
-            cast(PixelSNAIL, prior).to_bfloat16()
+    for prior in parts.priors:
+        prior.to_bfloat16()
 
 
 def bfloat16_is_slow(device: torch.device, batch_size: int) -> bool:

@@ -15,13 +15,11 @@ from torch import Tensor
 
 from labelmint.datasets.geometry import Geometry
 from labelmint.errors import InputError
-from labelmint.generators.two_stage import TwoStage
 from labelmint.layouts.empirical import EmpiricalLayouts
 from labelmint.layouts.varied import VariedLayouts
-from labelmint.priors.guided import MOST_GUIDANCE, guided, learned_without
+from labelmint.priors.guided import MOST_GUIDANCE, NetworkPrior, learned_without
 from labelmint.priors.memory import state_bytes
-from labelmint.priors.pixelsnail import PixelSNAIL
-from labelmint.protocols import ImageGenerator, LayoutSource, Prior, Tokenizer
+from labelmint.protocols import ImageGenerator, LayoutSource
 from labelmint.systems.catalogue import system_named
 from labelmint.systems.data import fit_layouts, fit_pairs
 from labelmint.systems.drawing_memory import SPARE, drawing_bytes
@@ -31,7 +29,7 @@ from labelmint.systems.run_config import RunConfig, read_run_config
 from labelmint.systems.sampling_precision import named_precision, priors_in_bfloat16
 from labelmint.training.pairs import Pairs
 from labelmint.training.run import RunFolder
-from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet, LayoutBatch
+from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet
 
 __all__ = ["TrainedSystem", "build_parts", "load"]
 
@@ -88,13 +86,13 @@ class TrainedSystem:
 
     def layouts_of(self, data: DataSet) -> Tensor:
         """Symbol maps (N, H, W) of a data set, fitted like the training data; an argument of `sample_chunk`."""
-        return torch.from_numpy(fit_layouts(data, self.geometry, self.config.symbol_table, self.classes, self._cell))
+        return torch.from_numpy(fit_layouts(data, self.geometry, self.config.symbol_table, self.classes, self._parts.cell))
 
     def pairs_of(self, data: DataSet) -> Pairs:
         """The pairs of a data set as this system sees them, for held-out figures."""
         config = self.config
         return fit_pairs(
-            data, self.geometry, config.symbol_table, self.classes, self._cell, config.image_channels, config.request.seed
+            data, self.geometry, config.symbol_table, self.classes, self._parts.cell, config.image_channels, config.request.seed
         )
 
     @property
@@ -107,10 +105,6 @@ class TrainedSystem:
     def parts(self) -> TwoStageParts:
         """The trained parts."""
         return self._parts
-
-    @property
-    def _cell(self) -> int:
-        return max(self.size[0] // self._parts.label_map.grid[0], 1)
 
     def training_layouts(self) -> Tensor:
         """The layouts stored in the run, (N, H, W)."""
@@ -153,7 +147,7 @@ class TrainedSystem:
 
     def _needed(self, batch_size: int, guidance: float) -> int:
         """Bytes; with guidance the image prior draws twice as many rows."""
-        beside = state_bytes(cast(PixelSNAIL, self._parts.prior), batch_size) if guidance != 1 else 0
+        beside = state_bytes(cast(NetworkPrior, self._parts.prior), batch_size) if guidance != 1 else 0
         return self._drawing_bytes(batch_size) + int(SPARE * beside)
 
     def _fitting(self, most: int, guidance: float) -> int | None:
@@ -164,18 +158,12 @@ class TrainedSystem:
 
     @cached_property
     def _drawing_bytes(self) -> Callable[[int], int]:
-        priors = [cast(PixelSNAIL, one) for one in (self._parts.prior, self._parts.layout_prior) if one is not None]
-        return drawing_bytes(priors, self._rehearse)
+        return drawing_bytes(self._parts.priors, self._rehearse)
 
     def _rehearse(self, pairs: int) -> object:
         """All that is done for some pairs, but the steps of the priors."""
-        parts = self._parts
-        tokenizer, prior = cast(Tokenizer, parts.tokenizer), cast(Prior, parts.prior)
-        cells = torch.zeros(pairs, *parts.label_map.grid, dtype=torch.long, device=self.device)
-        layouts = LayoutBatch(parts.label_map.enlarge(cells))
-        condition, (stream,) = prior.prepare(layouts), tokenizer.streams
-        tokens = torch.zeros(pairs, *stream.grid, dtype=torch.long, device=self.device)
-        return condition, _pixels(tokenizer.decode({stream.name: tokens}, layouts))
+        condition, images = self._parts.rehearse(pairs, self.device)
+        return condition, _pixels(images)
 
     def sample_chunk(
         self,
@@ -206,7 +194,7 @@ class TrainedSystem:
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             given = self._layout_source(layouts, per_layout, vary).sample(seeds, temperature=layout_temperature)
             seen = self._parts.label_map.as_seen(given) if self._own_layouts is None or layouts is not None or vary else given
-            images = self._guided(guidance).sample(LayoutBatch(seen.ids.to(self.device)), seeds, temperature=temperature)
+            images = self._guided(guidance).sample(seen.to(self.device), seeds, temperature=temperature)
         pixels = _pixels(images)
         ids = seen.ids.cpu().numpy()
         marks = {
@@ -232,7 +220,7 @@ class TrainedSystem:
         """Raise InputError for guidance that is out of range, or that the image prior was not trained for."""
         if not 0 <= guidance <= MOST_GUIDANCE:
             raise InputError(f"--guidance {guidance:g}: expected at least 0 and at most {MOST_GUIDANCE:g}")
-        if guidance != 1 and not learned_without(cast(PixelSNAIL, self._parts.prior)):
+        if guidance != 1 and not learned_without(cast(NetworkPrior, self._parts.prior)):
             raise InputError(
                 f"--guidance {guidance:g}: the image prior of {self.path} never learned to do without its layout; train another run with "
                 "--set prior.condition_dropout=0.1"
@@ -244,8 +232,7 @@ class TrainedSystem:
             return self._generator
         if self._with_guidance is None or self._with_guidance[0] != guidance:
             self.check_guidance(guidance)
-            prior = guided(cast(PixelSNAIL, self._parts.prior), guidance)
-            self._with_guidance = guidance, TwoStage(cast(Prior, prior), cast(Tokenizer, self._parts.tokenizer))
+            self._with_guidance = guidance, self._parts.generator(guidance)
         return self._with_guidance[1]
 
     def _layout_source(self, layouts: Tensor | None, per_layout: int, vary: bool) -> LayoutSource:

@@ -173,11 +173,19 @@ class LabelMap:
 
     def encode(self, batch: Batch) -> dict[str, Tensor]:
         """Tokens (B, h, w)."""
-        return {"layout": self.reduce(batch.layouts.ids)}
+        return {"layout": self.encode_layouts(batch.layouts)}
 
     def decode(self, tokens: dict[str, Tensor], layouts: LayoutBatch | None = None) -> Tensor:
         """Symbol ids (B, H, W); a layout is its own code and needs no other."""
-        return self.enlarge(tokens["layout"])
+        return self.decode_layouts(tokens["layout"])
+
+    def encode_layouts(self, layouts: LayoutBatch) -> Tensor:
+        """As a LayoutTokenizer: reduce."""
+        return self.reduce(layouts.ids)
+
+    def decode_layouts(self, tokens: Tensor) -> Tensor:
+        """As a LayoutTokenizer: enlarge."""
+        return self.enlarge(tokens)
 
     def reduce(self, ids: Tensor) -> Tensor:
         """(B, H, W) -> (B, h, w): the symbol that covers most of a cell, the lowest index among equals."""

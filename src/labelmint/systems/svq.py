@@ -1,0 +1,74 @@
+"""The family of the semantically coupled VQ-model, and labelmint's own `mint`: image tokens drawn given the layout's tokens.
+
+    vqvae-t, vqgan-t      image and layout tokenized apart; a transformer; layouts are given
+    svqvae-t, svqgan-t    image and layout tokenized together; a transformer; layouts are given
+    mint                  image and layout tokenized together; a prior over the layout's tokens draws them first
+
+VQ-VAE and VQGAN are one wiring under two objectives: what differs is in the settings. As published a layout is written in tokens together
+with its image (`tokenizer.reference`), and images for new layouts need references; without, which is the default, a layout needs none.
+So `mint` draws pairs from nothing, and its labels have full resolution.
+
+References:
+    Semantic Image Synthesis with Semantically Coupled VQ-Model (Alaniz et al., 2022), https://arxiv.org/abs/2209.02536
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from labelmint.errors import InputError
+from labelmint.systems.config import LayoutTokenizerSection, Settings, VQModelSection
+from labelmint.systems.parts import Facts, SemanticParts
+from labelmint.systems.wiring import check_multiples, prior_of
+from labelmint.tokenizers.coupled import CoupledVQ
+from labelmint.tokenizers.label_map import LabelMap
+from labelmint.tokenizers.layout_vq import LayoutVQ
+from labelmint.tokenizers.vq_model import VQModel
+
+__all__ = ["coupled", "mint", "uncoupled"]
+
+
+def uncoupled(settings: Settings, facts: Facts) -> SemanticParts:
+    """Two tokenizers: one of images, one of layouts."""
+    sizes = _sizes(settings, facts.size)
+    of_layouts = settings.layout_tokenizer or LayoutTokenizerSection()
+    check_multiples(facts.size, 1 << of_layouts.downsamplings)
+    if sizes.paths == "double" or sizes.reference:
+        raise InputError(
+            "--set tokenizer.paths, tokenizer.reference: only coupled tokenizers have these; take svqvae-t, svqgan-t or mint"
+        )
+    tokenizer, layout_tokenizer = (
+        VQModel(sizes, facts.image_channels, facts.size),
+        LayoutVQ(of_layouts, facts.symbols, facts.size),
+    )
+    (image,), (semantics,) = tokenizer.streams, layout_tokenizer.streams
+    prior = prior_of(settings.prior, image.codebook_size, image.grid, given=semantics)
+    return SemanticParts(tokenizer, prior, _whole(facts), layout_tokenizer=layout_tokenizer)
+
+
+def coupled(settings: Settings, facts: Facts) -> SemanticParts:
+    """One tokenizer of image and layout."""
+    tokenizer = CoupledVQ(_sizes(settings, facts.size), facts.image_channels, facts.symbols, facts.size)
+    semantics, image = tokenizer.streams
+    prior = prior_of(settings.prior, image.codebook_size, image.grid, stack=len(tokenizer.paths), given=semantics)
+    return SemanticParts(tokenizer, prior, _whole(facts))
+
+
+def mint(settings: Settings, facts: Facts) -> SemanticParts:
+    """The same, and a prior over the layout's tokens."""
+    sizes = _sizes(settings, facts.size)
+    if sizes.reference:
+        raise InputError("--set tokenizer.reference=true: mint draws layouts without images; take svqvae-t or svqgan-t")
+    given = coupled(settings, facts)
+    semantics = cast(CoupledVQ, given.tokenizer).streams[0]
+    layout_prior = prior_of(settings.layout_prior, semantics.codebook_size, semantics.grid)
+    return SemanticParts(given.tokenizer, given.prior, given.label_map, layout_prior)
+
+
+def _sizes(settings: Settings, size: tuple[int, int]) -> VQModelSection:
+    check_multiples(size, 1 << settings.tokenizer.downsamplings)
+    return cast(VQModelSection, settings.tokenizer)  # as the presets of this family have it
+
+
+def _whole(facts: Facts) -> LabelMap:
+    return LabelMap(facts.symbols, facts.size, facts.size)

@@ -1,0 +1,110 @@
+"""Systems over tokens of layouts: what conditions what, labels at full resolution, and settings that do not go together."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from labelmint.errors import InputError
+from labelmint.priors.pixelsnail import PixelSNAIL
+from labelmint.priors.transformer import TransformerPrior
+from labelmint.systems import TrainedSystem, plan, train
+from labelmint.systems.catalogue import SYSTEMS
+from labelmint.systems.parts import Facts, SemanticParts
+from labelmint.systems.presets import preset_named
+from labelmint.types import Batch, LayoutBatch
+from tests.systems.conftest import digits, tiny_settings
+
+
+@pytest.fixture(scope="module")
+def mint(tmp_path_factory: pytest.TempPathFactory) -> TrainedSystem:
+    out: Path = tmp_path_factory.mktemp("mint") / "run"
+    return train(digits(), out, system="mint", preset="tiny", settings=tiny_settings("mint"), precision="32", threads=1)
+
+
+def untrained(name: str) -> SemanticParts:
+    system = SYSTEMS[name]
+    torch.manual_seed(0)
+    parts = system.build(preset_named("tiny").settings(system.family), Facts(1, (32, 32), 4))
+    assert isinstance(parts, SemanticParts)
+    for stage in parts.stages():
+        stage.module.eval()
+    return parts
+
+
+def batch(n: int = 3) -> Batch:
+    ids = torch.zeros(n, 32, 32, dtype=torch.uint8)
+    for i in range(n):
+        ids[i, 4 + i : 20, 6:18] = 1 + i
+    return Batch(torch.rand(n, 1, 32, 32) * 2 - 1, LayoutBatch(ids))
+
+
+@pytest.mark.parametrize("name", ["vqvae-t", "svqvae-t", "mint"])
+def test_the_image_prior_learns_image_tokens_given_those_of_the_layout_alone(name: str) -> None:
+    parts, some = untrained(name), batch()
+    tokens, given = parts.image_tokens(some)
+    coder = parts.layout_tokenizer or parts.tokenizer
+    assert given.ids.equal(coder.encode_layouts(some.layouts))  # type: ignore[operator]
+    assert tokens.shape[1:] == parts.prior.grid
+    other = Batch(torch.rand_like(some.image) * 2 - 1, some.layouts)
+    assert parts.image_tokens(other)[1].ids.equal(given.ids)  # no reference image has a say
+
+
+def test_tokenizers_apart_are_trained_apart_and_coupled_ones_together() -> None:
+    assert [stage.name for stage in untrained("vqgan-t").stages()] == ["tokenizer", "layout_tokenizer", "prior"]
+    assert [stage.name for stage in untrained("svqgan-t").stages()] == ["tokenizer", "prior"]
+    assert [stage.name for stage in untrained("mint").stages()] == ["tokenizer", "prior", "layout_prior"]
+
+
+def test_drawn_labels_are_the_decoded_tokens_that_the_image_was_drawn_with(mint: TrainedSystem) -> None:
+    parts, seeds = mint.parts, [(5, i) for i in range(4)]
+    source = parts.layout_source(mint.device)
+    assert source is not None
+    drawn = source.sample(seeds, temperature=1.0)
+    assert drawn.tokens is not None
+    assert drawn.ids.equal(parts.tokenizer.decode_layouts(drawn.tokens))  # type: ignore[operator]
+    images = parts.generator().sample(drawn, seeds, temperature=0.85)
+    pairs = mint.sample_chunk(0, seed=5, batch_size=4)
+    pixels = ((images + 1) * 127.5).round().clamp(0, 255).byte()
+    for row, pair in enumerate(pairs):
+        assert (pair.image[:, :, 0] == pixels[row, 0].numpy()).all()
+        assert (pair.layout.label_map == mint.config.symbol_table.layout(drawn.ids[row].numpy(), False).label_map).all()
+
+
+def test_given_layouts_are_written_as_they_are(mint: TrainedSystem) -> None:
+    data = digits()
+    few = data.subset(data.names[:3])
+    pairs = list(mint.synthesize(3, layouts=few, batch_size=3))
+    for name, pair in zip(few.names, pairs, strict=True):
+        assert (pair.layout.label_map == data.load(name).layout.label_map).all()
+
+
+def test_either_prior_serves_either_system() -> None:
+    for name, key, kind in (("mint", "transformer", TransformerPrior), ("svqvae-t", "pixelsnail", PixelSNAIL)):
+        from labelmint.systems.config import with_values
+
+        system = SYSTEMS[name]
+        settings = with_values(preset_named("tiny").settings(system.family), [f"prior.network={key}"])
+        assert isinstance(system.build(settings, Facts(1, (32, 32), 4)).prior, kind)
+
+
+@pytest.mark.parametrize(
+    ("system", "settings", "reason"),
+    [
+        ("mint", ["tokenizer.reference=true"], "mint draws layouts without images"),
+        ("vqvae-t", ["tokenizer.paths=double"], "only coupled tokenizers"),
+        ("vqvae-t", ["tokenizer.reference=true"], "only coupled tokenizers"),
+        ("mint", ["prior.network=lstm"], "expected one of pixelsnail, transformer"),
+        ("svqgan-t", ["layout_prior.network=transformer", "layout_prior.channels=8"], "no setting 'layout_prior.channels'"),
+        ("svqgan-t", ["prior.heads=5"], "width must be a multiple of heads"),
+        ("svqgan-t", ["tokenizer.patch=3"], "patch must be 1, 2, 4 or 8"),
+    ],
+)  # fmt: skip
+def test_settings_that_do_not_go_together_are_refused(system: str, settings: list[str], reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        plan(digits(40), preset="tiny", system=system, settings=settings, precision="32", threads=1)
+
+
+def test_a_size_that_no_token_fills_is_refused_with_the_nearest() -> None:
+    with pytest.raises(InputError, match="the nearest size that fits is 32x32"):
+        plan(digits(40), preset="tiny", system="mint", size=(32, 34), precision="32", threads=1)
