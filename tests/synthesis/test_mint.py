@@ -35,7 +35,7 @@ class Fake:
     """A system whose sample i depends on (seed, i) alone; notes which chunks it drew and can be interrupted."""
 
     system, digest, device, size, classes = "fake", "0123", torch.device("cpu"), (16, 16), DIGIT_CLASSES
-    layout_temperature, path, precision, threads_asked = 0.75, Path("no-run"), "32-true", False
+    layout_temperature, path, precision, threads_asked, needs_references = 0.75, Path("no-run"), "32-true", False, False
     config = SimpleNamespace(symbol_table=SymbolTable(((0, 0),)), has_instances=False)
 
     def __init__(

@@ -168,7 +168,7 @@ def test_the_coupled_vq_model_has_its_published_sizes(system: str) -> None:
 
 
 def test_a_preset_without_sizes_for_a_system_names_those_that_have_them() -> None:
-    with pytest.raises(InputError, match="--preset clevr-64: .* take one of tiny, small, svq-256"):
+    with pytest.raises(InputError, match=r"--preset clevr-64: .* take one of tiny, small, svq-256"):
         plan(digits(40), preset="clevr-64", system="svqgan-t")
 
 

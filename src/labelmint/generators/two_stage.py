@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from labelmint.priors.ancestral import AncestralSampler, uniforms
+from labelmint.priors.graphed import Kept
 from labelmint.protocols import LayoutTokenizer, Prior, Seed, Tokenizer
 from labelmint.types import LayoutBatch
 
@@ -38,14 +39,15 @@ class TwoStage:
         self._sampler = AncestralSampler(prior)
 
     @torch.no_grad()
-    def sample(self, layouts: LayoutBatch, seeds: Sequence[Seed], *, temperature: float) -> Tensor:
-        """Images (B, C, H, W) in [-1, 1]."""
+    def sample(self, layouts: LayoutBatch, seeds: Sequence[Seed], *, temperature: float, kept: Kept | None = None) -> Tensor:
+        """Images (B, C, H, W) in [-1, 1]; some tokens may be kept of other images."""
         given, tokens = layouts, {}
         if self.layout_tokenizer is not None:
             tokens["semantics"] = tokens_of(layouts, self.layout_tokenizer)
             given = LayoutBatch(tokens["semantics"])
         numbers = uniforms(seeds, self.stream.name, self.stream.grid[0] * self.stream.grid[1])
-        tokens[self.stream.name] = self._sampler.draw(self.prior.prepare(given), numbers, temperature, layouts.ids.device)
+        condition, device = self.prior.prepare(given), layouts.ids.device
+        tokens[self.stream.name] = self._sampler.draw(condition, numbers, temperature, device, kept)
         return self.tokenizer.decode(tokens, layouts)
 
 

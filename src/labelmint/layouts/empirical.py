@@ -19,12 +19,13 @@ class EmpiricalLayouts:
     Arguments:
         ids: (N, H, W) symbol indices.
         per_layout: samples in a row that share a layout.
+        tokens: (N, h, w), those that the layouts were written in, or None.
     """
 
-    def __init__(self, ids: Tensor, per_layout: int = 1) -> None:
+    def __init__(self, ids: Tensor, per_layout: int = 1, tokens: Tensor | None = None) -> None:
         if len(ids) == 0 or per_layout < 1:
             raise ValueError(f"needs at least one layout and per_layout >= 1, got {len(ids)} and {per_layout}")
-        self.ids, self.per_layout = ids, per_layout
+        self.ids, self.per_layout, self.tokens = ids, per_layout, tokens
 
     def which(self, seed: Seed) -> int:
         """Index of the layout that a sample takes."""
@@ -33,4 +34,4 @@ class EmpiricalLayouts:
     def sample(self, seeds: Sequence[Seed], *, temperature: float = 1.0) -> LayoutBatch:
         """Temperature has no meaning here."""
         rows = torch.tensor([self.which(seed) for seed in seeds], device=self.ids.device)
-        return LayoutBatch(self.ids[rows])
+        return LayoutBatch(self.ids[rows], tokens=self.tokens[rows] if self.tokens is not None else None)

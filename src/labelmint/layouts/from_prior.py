@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import torch
 
 from labelmint.priors.ancestral import AncestralSampler, uniforms
+from labelmint.priors.graphed import Kept
 from labelmint.protocols import LayoutTokenizer, Prior, Seed
 from labelmint.types import LayoutBatch
 
@@ -27,8 +28,8 @@ class PriorLayouts:
         self._sampler = AncestralSampler(prior)
 
     @torch.no_grad()
-    def sample(self, seeds: Sequence[Seed], *, temperature: float) -> LayoutBatch:
-        """Layouts at full size, and their tokens."""
+    def sample(self, seeds: Sequence[Seed], *, temperature: float, kept: Kept | None = None) -> LayoutBatch:
+        """Layouts at full size, and their tokens; some tokens may be kept of other layouts."""
         numbers = uniforms(seeds, "layout", self.prior.grid[0] * self.prior.grid[1])
-        tokens = self._sampler.draw(self.prior.prepare(None), numbers, temperature, self.device)
+        tokens = self._sampler.draw(self.prior.prepare(None), numbers, temperature, self.device, kept)
         return LayoutBatch(self.tokenizer.decode_layouts(tokens), tokens=tokens)

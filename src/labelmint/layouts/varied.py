@@ -27,7 +27,7 @@ __all__ = ["VariedLayouts"]
 
 _ZOOM, _SHIFT = 1.4, 0.15  # the largest factor; the largest shift of the base, of the side
 _PASTED = 0.7  # share of the layouts that get objects of another
-_COUNTED = 500  # layouts at most, to know how many objects of a class one can have
+_COUNTED = 256  # layouts at most, to know how many objects of a class one can have
 _SPECK = 0.25  # of the largest object's pixels: what is smaller does not count
 _TURN = 45.0  # degrees, where right-angle turns keep labels true; a third of it where they do not
 

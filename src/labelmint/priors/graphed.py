@@ -13,16 +13,27 @@ Not measured on a GPU yet: written for one, and tested on a CPU, where the same 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from labelmint.protocols import Condition, Prior, State
 
-__all__ = ["FixedPrior", "RowSampler", "choose"]
+__all__ = ["FixedPrior", "Kept", "RowSampler", "choose"]
 
 _WARM_UP = 2  # runs before the recording, in which libraries choose their kernels and take their memory
+
+
+class Kept(NamedTuple):
+    """Tokens (B, h, w) that stand already, and where they are kept, (B, h, w) booleans; all others are drawn."""
+
+    tokens: Tensor
+    where: Tensor
+
+    def flat(self, device: torch.device) -> Kept:
+        """The same in raster order, (B, N)."""
+        return Kept(self.tokens.flatten(1).to(device), self.where.flatten(1).to(device))
 
 
 @runtime_checkable
@@ -55,15 +66,20 @@ class RowSampler:
         self._numbers = torch.zeros(batch_size, positions, device=device)
         self._temperature = torch.ones((), device=device)
         self._tokens = torch.zeros(batch_size, positions, dtype=torch.long, device=device)
+        self._kept = Kept(torch.zeros_like(self._tokens), torch.zeros_like(self._tokens, dtype=torch.bool))
         self._place = torch.zeros(1, dtype=torch.long, device=device)
         self._last = torch.zeros(batch_size, dtype=torch.long, device=device)
         self._state: State = None
         self._row: Callable[[], None] = self._draw_row
 
     @torch.no_grad()
-    def draw(self, condition: Condition, numbers: Tensor, temperature: float) -> Tensor:
-        """Tokens (B, N), given uniform numbers (B, N)."""
+    def draw(self, condition: Condition, numbers: Tensor, temperature: float, kept: Kept | None = None) -> Tensor:
+        """Tokens (B, N), given uniform numbers (B, N), and flat ones that are kept."""
         self._numbers.copy_(numbers)
+        self._kept.where.zero_()
+        if kept is not None:
+            self._kept.tokens.copy_(kept.tokens)
+            self._kept.where.copy_(kept.where)
         self._temperature.fill_(temperature)
         before = self._state
         self._restart(condition)
@@ -81,7 +97,9 @@ class RowSampler:
     def _draw_row(self) -> None:
         for _ in range(self.prior.grid[1]):
             logits = self.prior.step(self._last, self._state)
-            self._last.copy_(choose(logits, self._numbers.index_select(1, self._place), self._temperature))
+            drawn = choose(logits, self._numbers.index_select(1, self._place), self._temperature)
+            there, where = (part.index_select(1, self._place)[:, 0] for part in self._kept)
+            self._last.copy_(torch.where(where, there, drawn))
             self._tokens.index_copy_(1, self._place, self._last[:, None])
             self._place.add_(1)
 

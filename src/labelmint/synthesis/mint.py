@@ -9,7 +9,6 @@ them and takes its place at once, after its copies. A resume does what is missin
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 import warnings
@@ -33,6 +32,7 @@ from labelmint.synthesis.publish import publish
 from labelmint.synthesis.refill import FACTOR, Selection, select
 from labelmint.synthesis.settings import difference, read_settings, stored
 from labelmint.synthesis.size_range import size_warnings
+from labelmint.systems.given import Given, given_pairs
 from labelmint.systems.hardware import choose_threads
 from labelmint.systems.sampling_precision import bfloat16_is_slow
 from labelmint.training.clock import Event, Report
@@ -53,6 +53,8 @@ def mint(
     start: int = 0,
     format: str = "folder",
     layouts: DataSet | None = None,
+    reference: DataSet | None = None,
+    keep: Sequence[str] = (),
     per_layout: int = 1,
     vary: bool = False,
     layout_temperature: float | None = None,
@@ -77,6 +79,8 @@ def mint(
         seed: of every draw.
         format: "folder" or "coco".
         layouts: take the layouts of this data set instead of drawing them.
+        reference: the same for a run that writes layouts in tokens together with their images (`tokenizer.reference`).
+        keep: "layout:CLASS", "image:CLASS" or "image:x0,y0,x1,y1": parts of those pairs that are not drawn anew (`systems.given`).
         per_layout: pairs in a row that share a layout; with `layouts`, `vary`, or a system that has no layout prior.
         vary: turn, zoom and mix those layouts, or else the training layouts of the run, into new ones (`layouts.varied`).
         layout_temperature, temperature: above 0; below 1 makes likelier and less varied layouts and images. None takes the run's own
@@ -113,11 +117,13 @@ def mint(
     _check_numbers(seed=(seed, 0), start=(start, 0), per_layout=(per_layout, 1), batch_size=(batch_size, 1))
     _check_temperatures(temperature=temperature, layout_temperature=layout_temperature)
     system.check_guidance(guidance)
-    if per_layout != 1 and layouts is None and system.has_layout_prior and not vary:
+    names = next((data.names for data in (layouts, reference) if data is not None), ())
+    if per_layout != 1 and not names and system.has_layout_prior and not vary:
         raise InputError(
             f"--per-layout {per_layout}: only has a meaning with --layouts or --vary, or for a run without a layout prior; "
             "this one draws a layout for each image"
         )
+    given = _given(system, layouts, reference, keep, vary)
     sieve = _sieve(system, filter, filter_share, n=n, data=data, most_candidates=most_candidates)
     say, tell = warn or _warn, report or (lambda event: None)
     stopped = (*targets.values(), partial_of(out)) if resume else ()
@@ -126,8 +132,8 @@ def mint(
     before = None if system.threads_asked else stored("threads", *stopped)
     threads = torch.get_num_threads() if before is None else choose_threads(before)
     order = _order(
-        system, layouts, sieve, n=n, start=start, seed=seed, batch_size=batch_size, temperature=temperature, guidance=guidance,
-        layout_temperature=layout_temperature, per_layout=per_layout, vary=vary, threads=threads,
+        system, given, names, sieve, n=n, start=start, seed=seed, batch_size=batch_size, temperature=temperature, guidance=guidance,
+        layout_temperature=layout_temperature, per_layout=per_layout, vary=vary, threads=threads, keep=tuple(keep),
     )  # fmt: skip
     for line in order.cautions:
         say(line)
@@ -144,6 +150,20 @@ def mint(
     for path in targets.values():
         remove_partial(path)
     return out
+
+
+def _given(
+    system: TrainedSystem, layouts: DataSet | None, reference: DataSet | None, keep: Sequence[str], vary: bool
+) -> Given | None:
+    data = layouts if layouts is not None else reference
+    if layouts is not None and reference is not None:
+        raise InputError("--reference: has its layouts already; leave --layouts out")
+    if keep and data is None:
+        raise InputError(f"--keep {keep[0]}: of what? give the pairs to keep it of with --layouts")
+    if vary and (keep or system.needs_references):
+        why = "--keep" if keep else f"a run whose layouts are written together with images, as {system.path}"
+        raise InputError(f"--vary: varied layouts have no images; it does not go with {why}")
+    return given_pairs(system, data, references=reference is not None, keep=keep) if data is not None else None
 
 
 def _sieve(
@@ -165,23 +185,23 @@ def _sieve(
 
 
 def _order(
-    system: TrainedSystem, layouts: DataSet | None, sieve: Filter | None, *, n: int, start: int, vary: bool, **rest: Any
-) -> Order:
-    """The order; `rest` are further fields of its origin."""
-    given = system.layouts_of(layouts) if layouts is not None else None
+    system: TrainedSystem, given: Given | None, names: Sequence[str], sieve: Filter | None, *, n: int, start: int, vary: bool,
+    **rest: Any,
+) -> Order:  # fmt: skip
+    """The order, given the names of given pairs; `rest` are further fields of its origin."""
     whence = "drawn" if system.has_layout_prior and not vary else "training layouts of the run"
     origin = Origin(
         **_facts(system),
         **rest,
-        layouts=whence if given is None else "given",
-        layouts_digest=hashlib.sha256(given.numpy().tobytes()).hexdigest() if given is not None else None,
+        layouts=whence if given is None else given.whence,
+        layouts_digest=given.digest if given is not None else None,
         vary=vary,
     )
-    sources = () if vary else _sources(system, layouts)
+    sources = () if vary else tuple(names) or _sources(system)
     order = Order(system=system, origin=origin, n=n, start=start, layouts=given, sources=sources, sieve=sieve)
     cautions = sieve.cautions if sieve is not None else ()
     if given is not None:
-        cautions = (*cautions, *size_warnings(system, given, order.layouts_used))
+        cautions = (*cautions, *size_warnings(system, given.ids, order.layouts_used))
     return replace(order, cautions=cautions)
 
 
@@ -255,9 +275,7 @@ def _facts(system: TrainedSystem) -> dict[str, Any]:
     }
 
 
-def _sources(system: TrainedSystem, layouts: DataSet | None) -> tuple[str, ...]:
-    if layouts is not None:
-        return layouts.names
+def _sources(system: TrainedSystem) -> tuple[str, ...]:
     if system.has_layout_prior:
         return ()
     return tuple(f"training layout {j}" for j in range(len(system.training_layouts())))

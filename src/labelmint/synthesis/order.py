@@ -11,9 +11,8 @@ from labelmint.synthesis.provenance import Origin
 from labelmint.synthesis.refill import Selection
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from labelmint.systems import TrainedSystem
+    from labelmint.systems.given import Given
 
 __all__ = ["Order", "settings_text"]
 
@@ -24,7 +23,8 @@ class Order:
 
     Attributes:
         system, origin: what draws, and all that decides a sample. n, start: how many pairs, and the index of the first candidate.
-        layouts: given ones. sources: names of the layouts that are taken in turn; empty when layouts are drawn or varied.
+        layouts: given ones, and what is kept of their pairs.
+        sources: names of the layouts that are taken in turn; empty when layouts are drawn or varied.
         sieve: the filter. cautions: what is doubtful about given layouts, and about the judge.
     """
 
@@ -32,7 +32,7 @@ class Order:
     origin: Origin
     n: int
     start: int
-    layouts: Tensor | None
+    layouts: Given | None
     sources: tuple[str, ...]
     sieve: Filter | None = None
     cautions: tuple[str, ...] = ()
@@ -58,7 +58,8 @@ class Order:
         """Indices of the given layouts that some pair takes."""
         assert self.layouts is not None
         first, last = (index // self.origin.per_layout for index in (self.start, self.start + self.n - 1))
-        return sorted({k % len(self.layouts) for k in range(first, min(last + 1, first + len(self.layouts)))})
+        count = len(self.layouts.ids)
+        return sorted({k % count for k in range(first, min(last + 1, first + count))})
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -32,9 +32,10 @@ class Origin:
         version: of labelmint.
         system: its name. weights: SHA-256 of its weights.
         seed, batch_size, temperature, layout_temperature: as given.
-        layouts: "drawn", "training layouts of the run", or "given"; layouts_digest: SHA-256 of given ones.
+        layouts: "drawn", "training layouts of the run", or that they were "given"; layouts_digest: SHA-256 of given ones.
         per_layout: images a given layout. vary: whether layouts were turned, zoomed and mixed into new ones.
         guidance: how much more than its own the image prior heeds the layout (`priors.guided`); 1 is its own.
+        keep: parts of the given pairs that were kept (`systems.given`).
         device, precision, threads: the same bytes are promised for the same ones only.
     """
 
@@ -53,10 +54,11 @@ class Origin:
     threads: int
     vary: bool = False
     guidance: float = 1.0
+    keep: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """A plain dict; what versions before did not know stands there only where it is used."""
-        usual = {"vary": False, "guidance": 1.0}
+        usual: dict[str, Any] = {"vary": False, "guidance": 1.0, "keep": ()}
         return {name: value for name, value in asdict(self).items() if name not in usual or value != usual[name]}
 
     @property
@@ -78,6 +80,7 @@ class Origin:
             **({"guidance": f"{self.guidance:g}"} if self.guidance != 1 else {}),
             "batch_size": str(self.batch_size),
             "layouts": self.layouts_in_words,
+            **({"keep": " ".join(self.keep)} if self.keep else {}),
             "synthetic": "true",
             "DigitalSourceType": SOURCE_TYPE,
         }
@@ -150,7 +153,9 @@ def card(
     """
     total = max(sum(pixels.values()), 1)
     rows = [f"| {name} | {objects.get(name, 0):,} | {100 * count / total:.2f} % |" for name, count in pixels.items()]
-    given = " --layouts DATA" if origin.layouts == "given" else ""
+    given = " --layouts DATA" if origin.layouts.startswith("given") else ""
+    given = " --reference DATA" if origin.layouts == "given with their images" else given
+    given += "".join(f" --keep {part}" for part in origin.keep)
     given += f" --per-layout {origin.per_layout}" if origin.per_layout != 1 else ""
     guided = f" --guidance {origin.guidance:g}" if origin.guidance != 1 else ""
     given += " --vary" if origin.vary else ""

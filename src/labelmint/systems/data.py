@@ -7,15 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.splits import Split, split
 from labelmint.errors import InputError
 from labelmint.tokenizers.label_map import SymbolTable, color_instances
 from labelmint.training.pairs import Pairs
-from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet
+from labelmint.types import AnnotatedImage, Array, Batch, ClassSet, DataSet
 
 __all__ = ["Prepared", "fit_layouts", "fit_pairs", "prepare"]
 
@@ -43,11 +41,10 @@ class Prepared:
     split: Split
     digest: str
 
-    def training_layouts(self, at_most: int = 4096) -> Tensor:
-        """Symbol maps (N, H, W) of training layouts as they are drawn in training, to condition on where none are given."""
+    def training_views(self, at_most: int = 4096) -> Iterator[Batch]:
+        """Training pairs as they are drawn in training, one by one, to condition on their layouts where none are given."""
         count = min(self.training.views, at_most)  # crops of a few large images hold more than one layout each
-        batches = (self.training.batch(first, 1).layouts.ids for first in range(count))
-        return torch.cat(list(batches))
+        return (self.training.batch(first, 1) for first in range(count))
 
     @property
     def bytes(self) -> int:

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from labelmint.generators.two_stage import TwoStage
 from labelmint.layouts.from_prior import PriorLayouts
 from labelmint.priors.guided import NetworkPrior, guided
-from labelmint.protocols import ImageGenerator, LayoutSource, LayoutTokenizer, Prior, Tokenizer
+from labelmint.protocols import LayoutTokenizer, Prior, Tokenizer
+from labelmint.tokenizers.coupled import CoupledVQ
 from labelmint.tokenizers.label_map import LabelMap
 from labelmint.training.prior import Tokenize
 from labelmint.types import Batch, LayoutBatch
@@ -81,12 +82,21 @@ class TwoStageParts:
         """What the layout prior learns."""
         return self._coded_by.encode_layouts(batch.layouts), None
 
-    def generator(self, guidance: float = 1.0) -> ImageGenerator:
+    def codes(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Tokens of images and of their layouts."""
+        return self.image_tokens(batch)[0], self.layout_tokens(batch)[0]
+
+    @property
+    def needs_references(self) -> bool:
+        """Whether layouts are written in tokens together with their images only."""
+        return False
+
+    def generator(self, guidance: float = 1.0) -> TwoStage:
         """p(x | s)."""
         prior = self.prior if guidance == 1 else guided(cast(NetworkPrior, self.prior), guidance)
         return TwoStage(cast(Prior, prior), cast(Tokenizer, self.tokenizer), self._condition)
 
-    def layout_source(self, device: torch.device) -> LayoutSource | None:
+    def layout_source(self, device: torch.device) -> PriorLayouts | None:
         """p(s), or None where layouts are given."""
         return PriorLayouts(cast(Prior, self.layout_prior), self._coded_by, device) if self.layout_prior is not None else None
 
@@ -97,7 +107,9 @@ class TwoStageParts:
             self._coded_by.decode_layouts(torch.zeros(pairs, *self._layout_grid, dtype=torch.long, device=device))
         )
         tokens = {one.name: torch.zeros(pairs, *one.grid, dtype=torch.long, device=device) for one in tokenizer.streams}
-        given = layouts if self._condition is None else LayoutBatch(self._condition.encode_layouts(layouts))
+        given = layouts
+        if self._condition is not None:
+            given = LayoutBatch(tokens["semantics"] if self.needs_references else self._condition.encode_layouts(layouts))
         return cast(Prior, self.prior).prepare(given), tokenizer.decode(tokens, layouts)
 
     @property
@@ -144,6 +156,16 @@ class SemanticParts(TwoStageParts):
         found = cast(Tokenizer, self.tokenizer).encode(batch)
         semantics = found["semantics"] if self.layout_tokenizer is None else self._coded_by.encode_layouts(batch.layouts)
         return found["image"], LayoutBatch(semantics)
+
+    def codes(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Tokens of images and of their layouts, which may have been written together."""
+        tokens, semantics = self.image_tokens(batch)
+        return tokens, semantics.ids
+
+    @property
+    def needs_references(self) -> bool:
+        """As `tokenizer.reference` has it."""
+        return isinstance(self.tokenizer, CoupledVQ) and self.tokenizer.config.reference
 
     @property
     def _coded_by(self) -> LayoutTokenizer:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.splits import Split
@@ -105,7 +106,7 @@ def train(
     _train_stages(fabric, run, modules, config, prepared, time.perf_counter() - begin, tell)
     if fabric.global_rank == 0:
         if not run.finished("layouts"):
-            run.save_part("layouts", {"ids": prepared.training_layouts()}, {"part": "layouts"})
+            run.save_part("layouts", _stored_layouts(modules, prepared, fabric.device), {"part": "layouts"})
         if not (run.path / LAST_PREVIEW).is_file():
             write_previews(run, modules, prepared.validation, fabric.device)
     fabric.barrier()
@@ -175,6 +176,16 @@ def _config(data: DataSet, request: Request, prepared: Prepared, hardware: Hardw
         cores=stored.cores if stored else cores(),
         accumulate=stored.accumulate if stored else {},
     )
+
+
+@torch.no_grad()
+def _stored_layouts(parts: TwoStageParts, prepared: Prepared, device: torch.device) -> dict[str, Tensor]:
+    """Training layouts to draw from where none are given, with their tokens where these can't be had without images."""
+    views = [*prepared.training_views()]
+    stored = {"ids": torch.cat([view.layouts.ids for view in views])}
+    if parts.needs_references:
+        stored["tokens"] = torch.cat([parts.codes(view.to(device))[1].cpu() for view in views])
+    return stored
 
 
 def _train_stages(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import cast
@@ -15,14 +16,16 @@ from torch import Tensor
 
 from labelmint.datasets.geometry import Geometry
 from labelmint.errors import InputError
-from labelmint.layouts.empirical import EmpiricalLayouts
+from labelmint.generators.two_stage import TwoStage
+from labelmint.layouts.from_prior import PriorLayouts
 from labelmint.layouts.varied import VariedLayouts
 from labelmint.priors.guided import MOST_GUIDANCE, NetworkPrior, learned_without
 from labelmint.priors.memory import state_bytes
-from labelmint.protocols import ImageGenerator, LayoutSource
+from labelmint.protocols import LayoutSource
 from labelmint.systems.catalogue import system_named
 from labelmint.systems.data import fit_layouts, fit_pairs
 from labelmint.systems.drawing_memory import SPARE, drawing_bytes
+from labelmint.systems.given import Given
 from labelmint.systems.hardware import available_memory, choose_device, choose_threads, threads_of_run
 from labelmint.systems.parts import Facts, TwoStageParts
 from labelmint.systems.run_config import RunConfig, read_run_config
@@ -67,7 +70,8 @@ class TrainedSystem:
         self.size = config.request.size
         self._parts, self._generator = parts, parts.generator()
         self._own_layouts = parts.layout_source(device)
-        self._with_guidance: tuple[float, ImageGenerator] | None = None
+        self._with_guidance: tuple[float, TwoStage] | None = None
+        self._last_varied: tuple[Given | None, int, VariedLayouts] | None = None
 
     @property
     def system(self) -> str:
@@ -106,9 +110,20 @@ class TrainedSystem:
         """The trained parts."""
         return self._parts
 
+    @property
+    def needs_references(self) -> bool:
+        """Whether it takes a layout only together with its image (`tokenizer.reference`)."""
+        return self._parts.needs_references
+
     def training_layouts(self) -> Tensor:
         """The layouts stored in the run, (N, H, W)."""
-        return RunFolder(self.path).load_part("layouts")[0]["ids"]
+        return self._stored.ids
+
+    @property
+    def _stored(self) -> Given:
+        """Training layouts, with the tokens in which they were written where their images had a part in that."""
+        stored = RunFolder(self.path).load_part("layouts")[0]
+        return Given(ids=stored["ids"], tokens=stored.get("tokens"))
 
     def usual_batch(self, warn: Callable[[str], None], guidance: float = 1.0) -> int:
         """How many pairs are drawn at a time unless told otherwise: the largest power of two up to 32 on a CPU, 256 on a GPU, that
@@ -174,7 +189,7 @@ class TrainedSystem:
         temperature: float = 0.85,
         guidance: float = 1.0,
         layout_temperature: float | None = None,
-        layouts: Tensor | None = None,
+        layouts: Tensor | Given | None = None,
         per_layout: int = 1,
         vary: bool = False,
     ) -> list[AnnotatedImage]:
@@ -183,8 +198,9 @@ class TrainedSystem:
         Sample i depends on (weights, seed, i) and is always computed in row i mod B of chunk i // B, so its bytes are the same
         however many are asked for. Temperatures > 0 divide the logits of the image and the layout prior; guidance above 1 heeds the
         layout more, and needs a prior trained for it; layouts (N, H, W) from
-        `layouts_of` take the place of drawn ones, each for `per_layout` samples in a row. With `vary` given layouts, or those of
-        the training pairs, are turned, zoomed and mixed for each sample (`layouts.varied`) instead of taken as they are.
+        `layouts_of` take the place of drawn ones, each for `per_layout` samples in a row, and of pairs from `systems.given` parts can be
+        kept. With `vary` given layouts, or those of the training pairs, are turned, zoomed and mixed for each sample (`layouts.varied`)
+        instead of taken as they are.
         """
         layout_temperature = self.layout_temperature if layout_temperature is None else layout_temperature
         for name, value in (("temperature", temperature), ("layout temperature", layout_temperature)):
@@ -192,9 +208,15 @@ class TrainedSystem:
                 raise InputError(f"{name} must be above 0 (and below 100), got {value}")
         seeds = [(seed, chunk * batch_size + row) for row in range(batch_size)]
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-            given = self._layout_source(layouts, per_layout, vary).sample(seeds, temperature=layout_temperature)
-            seen = self._parts.label_map.as_seen(given) if self._own_layouts is None or layouts is not None or vary else given
-            images = self._guided(guidance).sample(seen.to(self.device), seeds, temperature=temperature)
+            given = Given(ids=layouts) if isinstance(layouts, Tensor) else layouts
+            kept = given.kept(seeds, per_layout) if given is not None else (None, None)
+            source = self._layout_source(given, per_layout, vary)
+            if isinstance(source, PriorLayouts):
+                seen = source.sample(seeds, temperature=layout_temperature, kept=kept[0])
+            else:
+                found = source.sample(seeds, temperature=layout_temperature)
+                seen = replace(self._parts.label_map.as_seen(found), tokens=found.tokens)
+            images = self._guided(guidance).sample(seen.to(self.device), seeds, temperature=temperature, kept=kept[1])
         pixels = _pixels(images)
         ids = seen.ids.cpu().numpy()
         marks = {
@@ -207,14 +229,14 @@ class TrainedSystem:
             "layout_temperature": f"{layout_temperature:g}",
             **({"guidance": f"{guidance:g}"} if guidance != 1 else {}),
             "batch_size": str(batch_size),
-            "layouts": self._whence(layouts is not None, vary),
+            "layouts": self._whence(given, vary),
         }
         return [self._pair(index, pixels[row], ids[row], marks) for row, (_, index) in enumerate(seeds)]
 
-    def _whence(self, given: bool, vary: bool) -> str:
+    def _whence(self, given: Given | None, vary: bool) -> str:
         """Where layouts come from, in the words of `synthesis.provenance`."""
         own = "drawn" if self._own_layouts is not None and not vary else "training layouts of the run"
-        return ("given" if given else own) + (", varied" if vary else "")
+        return (given.whence if given is not None else own) + (", varied" if vary else "")
 
     def check_guidance(self, guidance: float) -> None:
         """Raise InputError for guidance that is out of range, or that the image prior was not trained for."""
@@ -226,7 +248,7 @@ class TrainedSystem:
                 "--set prior.condition_dropout=0.1"
             )
 
-    def _guided(self, guidance: float) -> ImageGenerator:
+    def _guided(self, guidance: float) -> TwoStage:
         """The generator that draws with this guidance; its memory is kept for the next call."""
         if guidance == 1:
             return self._generator
@@ -235,17 +257,23 @@ class TrainedSystem:
             self._with_guidance = guidance, self._parts.generator(guidance)
         return self._with_guidance[1]
 
-    def _layout_source(self, layouts: Tensor | None, per_layout: int, vary: bool) -> LayoutSource:
+    def _layout_source(self, given: Given | None, per_layout: int, vary: bool) -> LayoutSource:
+        """Drawn ones, in part or whole, or given ones."""
         if vary:
+            return self._varied(given, per_layout)
+        if self._own_layouts is not None and (given is None or given.layout is not None):
+            return self._own_layouts
+        return (given or self._stored).layouts(per_layout)
+
+    def _varied(self, given: Given | None, per_layout: int) -> VariedLayouts:
+        """Made once for a set of layouts: it counts their objects."""
+        if self._last_varied is None or self._last_varied[:2] != (given, per_layout):
             symbols, without = self.config.symbol_table.symbols, self.classes.without_objects
             background = [k for k, (class_id, _) in enumerate(symbols) if class_id in without]
-            ids = self.training_layouts() if layouts is None else layouts
-            return VariedLayouts(ids, background, self.config.request.augment, per_layout)
-        if layouts is not None:
-            return EmpiricalLayouts(layouts, per_layout)
-        if self._own_layouts is not None:
-            return self._own_layouts
-        return EmpiricalLayouts(self.training_layouts(), per_layout)
+            ids = self.training_layouts() if given is None else given.ids
+            made = VariedLayouts(ids, background, self.config.request.augment, per_layout)
+            self._last_varied = given, per_layout, made
+        return self._last_varied[2]
 
     def _pair(self, index: int, pixels: Array, ids: Array, marks: dict[str, str]) -> AnnotatedImage:
         layout = self.config.symbol_table.layout(ids, self.config.has_instances)

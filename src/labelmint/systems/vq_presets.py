@@ -46,7 +46,7 @@ def _tiny(objective: Mapping[str, Any]) -> Settings:
 
 
 def _small(objective: Mapping[str, Any]) -> Settings:
-    levels: dict[str, Any] = {"patch": 2, "channels": 48, "multipliers": (1, 2), "code_dim": 32, "attention_below": 0}
+    levels: dict[str, Any] = {"patch": 2, "channels": 32, "multipliers": (1, 2), "code_dim": 32, "attention_below": 0}
     learning: dict[str, Any] = {"steps": 6000, "batch_size": 16, "learning_rate": 1e-3}
     return Settings(
         tokenizer=VQModelSection(

@@ -1,0 +1,165 @@
+"""Pairs of a data set in drawing: what is kept of them stays, the rest is drawn, and references go with systems that need them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from labelmint.errors import InputError
+from labelmint.priors.ancestral import AncestralSampler, uniforms
+from labelmint.priors.graphed import Kept, RowSampler
+from labelmint.synthesis import mint
+from labelmint.systems import TrainedSystem, load, train
+from labelmint.systems.given import given_pairs, part_of
+from labelmint.types import AnnotatedImage, DataSet
+from tests.systems.conftest import digits, tiny_settings
+
+CPU = torch.device("cpu")
+REFERENCE = tiny_settings("svqvae-t") | {"tokenizer.reference": "true"}
+
+
+@pytest.fixture(scope="module")
+def minted(tmp_path_factory: pytest.TempPathFactory) -> TrainedSystem:
+    out = tmp_path_factory.mktemp("mint") / "run"
+    return train(digits(), out, system="mint", preset="tiny", settings=tiny_settings("mint"), precision="32", threads=1)
+
+
+@pytest.fixture(scope="module")
+def referring(tmp_path_factory: pytest.TempPathFactory) -> TrainedSystem:
+    out = tmp_path_factory.mktemp("reference") / "run"
+    return train(digits(), out, system="svqvae-t", preset="tiny", settings=REFERENCE, precision="32", threads=1)
+
+
+@pytest.fixture(params=["msgnet", "mint"])
+def system(request: pytest.FixtureRequest, trained: TrainedSystem, minted: TrainedSystem) -> Iterator[TrainedSystem]:
+    yield {"msgnet": trained, "mint": minted}[request.param]
+
+
+def few() -> DataSet:
+    data = digits()
+    return data.subset(data.names[:4])
+
+
+def drawn(system: TrainedSystem, keep: list[str], seed: int = 0) -> list[AnnotatedImage]:
+    return system.sample_chunk(0, seed=seed, batch_size=4, layouts=given_pairs(system, few(), keep=keep))
+
+
+def pixels(x: torch.Tensor) -> np.ndarray:
+    return ((x + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
+
+
+def test_tokens_that_are_kept_stay_and_those_before_them_do_not_know(system: TrainedSystem) -> None:
+    parts = system.parts
+    source = parts.layout_source(CPU)
+    assert source is not None
+    rows, columns = source.prior.grid
+    numbers = uniforms([(0, i) for i in range(2)], "layout", rows * columns)
+    where = torch.zeros(2, rows, columns, dtype=torch.bool)
+    where[:, rows // 2, 1:3] = True
+    kept = Kept(torch.ones(2, rows, columns, dtype=torch.long), where)
+    sampler, condition = AncestralSampler(source.prior), source.prior.prepare(None)
+    free, held = (sampler.draw(condition, numbers, 1.0, CPU, one) for one in (None, kept))
+    assert bool((held[where] == 1).all())
+    assert held[:, : rows // 2].equal(free[:, : rows // 2])
+    replayed = RowSampler(source.prior, 2, CPU).draw(condition, numbers, 1.0, kept.flat(CPU))  # type: ignore[arg-type]
+    assert replayed.view_as(held).equal(held)
+
+
+def test_an_image_that_is_kept_whole_is_the_tokenizer_s_own(system: TrainedSystem) -> None:
+    height, width = system.size
+    batch = system.pairs_of(few()).fixed(0, 4)
+    tokenizer = system.parts.tokenizer
+    with torch.no_grad():
+        wanted = tokenizer.decode(tokenizer.encode(batch), batch.layouts)  # type: ignore[operator]
+    pairs = drawn(system, [f"image:0,0,{width},{height}"])
+    assert all((pair.image == one).all() for pair, one in zip(pairs, pixels(wanted), strict=True))
+
+
+def test_half_of_an_image_is_kept_for_every_seed_and_the_rest_is_drawn(system: TrainedSystem) -> None:
+    given = given_pairs(system, few(), keep=["image:0,0,32,16"])
+    assert given.image is not None
+    rows = given.image.where.shape[1]
+    paths = rows * system.size[1] // (given.image.where.shape[2] * system.size[0])
+    for path in given.image.where.chunk(paths, dim=1):
+        assert bool(path[:, : path.shape[1] // 2].all())
+        assert not bool(path[:, path.shape[1] // 2 :].any())
+    some, others = (drawn(system, ["image:0,0,32,16"], seed) for seed in (1, 2))
+    assert any((a.image != b.image).any() for a, b in zip(some, others, strict=True))
+    assert all(
+        (a.layout.label_map == few().load(name).layout.label_map).mean() > 0.8 for a, name in zip(some, few().names, strict=True)
+    )
+
+
+def test_of_a_layout_a_class_is_kept_and_the_rest_is_drawn(system: TrainedSystem) -> None:
+    given = given_pairs(system, few(), keep=["layout:background"])
+    assert given.layout is not None
+    assert 0 < float(given.layout.where.float().mean()) < 1
+    source = system.parts.layout_source(CPU)
+    assert source is not None
+    found = source.sample([(7, i) for i in range(4)], temperature=1.0, kept=given.layout).tokens
+    assert found is not None
+    assert found[given.layout.where].equal(given.layout.tokens[given.layout.where])
+    assert drawn(system, ["layout:background"])[0].provenance["layouts"].startswith("given, and drawn anew")
+
+
+def test_references_are_taken_by_systems_that_need_them(referring: TrainedSystem, tmp_path: Path) -> None:
+    assert referring.needs_references
+    given = given_pairs(referring, few(), references=True)
+    assert given.tokens is not None
+    batch = referring.pairs_of(few()).fixed(0, 4)
+    assert given.tokens.equal(referring.parts.codes(batch)[1])
+    pairs = referring.sample_chunk(0, batch_size=4, layouts=given)
+    for pair, name in zip(pairs, few().names, strict=True):
+        assert (pair.layout.label_map == few().load(name).layout.label_map).all()
+    out = mint(load(referring.path, threads=1), tmp_path / "out", n=3, reference=few(), filter="off")
+    assert "--reference DATA" in (out / "README.md").read_text(encoding="utf-8")
+    own = load(referring.path, threads=1).sample_chunk(
+        0, batch_size=2
+    )  # from the training pairs, with what the run keeps of them
+    assert own[0].provenance["layouts"] == "training layouts of the run"
+
+
+def test_what_is_kept_is_written_down_and_another_part_is_another_set(minted: TrainedSystem, tmp_path: Path) -> None:
+    keep = ["image:0,0,16,32", "layout:background"]
+    out = mint(minted, tmp_path / "a", n=2, layouts=few(), keep=keep, filter="off", batch_size=2)
+    assert "--keep image:0,0,16,32 --keep layout:background" in (out / "README.md").read_text(encoding="utf-8")
+    with pytest.raises(InputError, match="made otherwise"):
+        mint(minted, out, n=2, layouts=few(), keep=keep[:1], filter="off", batch_size=2, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("background", "expected layout:CLASS, image:CLASS or image:x0,y0,x1,y1"),
+        ("mask:background", "expected layout:CLASS"),
+        ("image:", "expected layout:CLASS"),
+        ("image:horse", "there is no class 'horse'"),
+        ("layout:0,0,4,4", "boxes are of images"),
+        ("image:4,0,4,8", "x0 < x1 <= 32"),
+        ("image:0,0,64,8", "x0 < x1 <= 32"),
+        ("image:0,0,-1,8", "there is no class"),
+    ],
+)  # fmt: skip
+def test_parts_that_are_none_are_refused(text: str, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        part_of(text, digits().classes, (32, 32))
+
+
+def test_what_does_not_go_together_is_refused_in_one_line(
+    minted: TrainedSystem, referring: TrainedSystem, tmp_path: Path
+) -> None:
+    out = tmp_path / "never"
+    for system, more, reason in (
+        (minted, {"keep": ["image:background"]}, "of what"),
+        (minted, {"keep": ["image:background"], "layouts": few(), "vary": True}, "varied layouts have no images"),
+        (minted, {"reference": few()}, "needs no reference images"),
+        (minted, {"reference": few(), "layouts": few()}, "leave --layouts out"),
+        (referring, {"layouts": few()}, "give --reference"),
+        (referring, {"vary": True}, "varied layouts have no images"),
+        (referring, {"reference": few(), "keep": ["layout:background"]}, "draws no layouts"),
+    ):
+        with pytest.raises(InputError, match=reason):
+            mint(system, out, n=2, filter="off", **more)  # type: ignore[arg-type]
+        assert not out.exists()
