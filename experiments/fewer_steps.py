@@ -1,21 +1,23 @@
-"""Fewer steps: what it costs to draw both codes of a place at once, or a whole row.
+"""Fewer steps: what it costs to draw both codes of a place at once, or a whole row; and other priors over the same tokens.
 
-    python -m experiments.fewer_steps --run RUN --data DIR --out DIR [--minutes 8] [--n 256] [--batch-size 64] [--threads 1]
+    python -m experiments.fewer_steps --run RUN --data DIR --out DIR [--compare token place row] [--minutes 8] [--n 256]
+        [--batch-size 64] [--threads 1]
 
 RUN is a finished run; its tokenizer stays as it is, so all priors learn the same tokens of the same pairs. A prior of the run's own
-sizes is trained in each order for equal minutes, the held-out figure deciding which weights are kept:
+sizes is trained in each way for equal minutes, the held-out figure deciding which weights are kept:
 
     token   one token a step, raster order over the stacked paths (what the run itself does)
     place   the codes of all paths at a place in one step of the network (`labelmint.priors.grouped`)
     row     all tokens of a row in one step (`labelmint.priors.rowwise`)
+    scene   as `place`, and the layout's background and all else know which classes occur (`labelmint.priors.conditioning`)
 
-OUT/token, OUT/place and OUT/row are runs like any other, and an interrupted training goes on when the same command is given again.
-fewer_steps.json and the lines printed hold for each order, and for the run as it was trained:
+OUT/token and the others are runs like any other, and an interrupted training goes on when the same command is given again.
+fewer_steps.json and the lines printed hold for each of them, and for the run as it was trained:
 
-    nats        -log p(z | s) per token, mean over test pairs          more_nats   the same minus that of `token`, pair by pair
+    nats        -log p(z | s) per token, mean over test pairs          more_nats   the same minus that of the first, pair by pair
     images_per_second    tokens drawn and nothing else, batch size B, median of rounds in which the orders take turns
     agreement   how far images drawn for test layouts show them, as a judge trained on real pairs sees it
-                (`labelmint.segmenters.agreement`)                     more_agreement   minus that of `token`, layout by layout
+                (`labelmint.segmenters.agreement`)                     more_agreement   minus that of the first, layout by layout
 
 with 95 % bootstrap intervals over pairs; `real` is the agreement of the test pairs themselves. fewer_steps.png: some test layouts, the
 real images, and draws of each order with the same seeds.
@@ -57,9 +59,13 @@ from labelmint.training.prior import train_prior
 from labelmint.training.run import RunFolder
 from labelmint.types import AnnotatedImage, DataSet, LayoutBatch
 
-__all__ = ["ORDERS", "fewer_steps", "main"]
+__all__ = ["ORDERS", "WAYS", "fewer_steps", "main"]
 
 ORDERS = ("token", "place", "row")
+WAYS: dict[str, dict[str, Any]] = {
+    **{order: {"at_once": order} for order in ORDERS},
+    "scene": {"at_once": "place", "condition_scene": True},
+}
 _ROUNDS = 5
 _SHOWN = 8
 
@@ -67,23 +73,23 @@ Floats = npt.NDArray[np.float64]
 
 
 def fewer_steps(
-    real: RealData, judge: Judge, out: Path, *, minutes: float, n: int, batch_size: int, threads: int, seed: int,
-    temperature: float, tell: Callable[[str], None],
+    real: RealData, judge: Judge, out: Path, *, ways: Sequence[str], minutes: float, n: int, batch_size: int, threads: int,
+    seed: int, temperature: float, tell: Callable[[str], None],
 ) -> dict[str, Any]:  # fmt: skip
     """Train what is not trained yet, write fewer_steps.json and fewer_steps.png, and answer what the former holds.
 
     Arguments:
-        real: the run and its data. judge: trained on them.
+        real: the run and its data. judge: trained on them. ways: of WAYS, the first of which the others are compared with.
         minutes: of training, each order. n: test pairs that figures are of. batch_size: of drawing. threads: of the CPU.
     """
     systems: dict[str, TrainedSystem] = {}
-    for order in ORDERS:
+    for order in ways:
         _train(real, out / order, order, minutes, threads, tell)
         systems[order] = load(out / order, device=str(real.system.device), threads=threads)
     systems["run"] = real.system
     test = real.data.subset(real.about.parts.test[:n])
     nats = {name: _nats(system, test) for name, system in systems.items()}
-    speeds = _speeds({order: systems[order] for order in ORDERS}, test, batch_size, seed, tell)
+    speeds = _speeds({order: systems[order] for order in ways}, test, batch_size, seed, tell)
     drawn = {name: _drawn(system, test, batch_size, seed, temperature) for name, system in systems.items()}
     scores = {name: _agreement(judge, pairs, real) for name, pairs in drawn.items()}
     found = {
@@ -94,9 +100,9 @@ def fewer_steps(
         "orders": {
             name: {
                 **_trained(systems[name]), "images_per_second": speeds.get(name),
-                **_with_interval("nats", nats[name], seed), **_with_interval("more_nats", nats[name] - nats["token"], seed),
+                **_with_interval("nats", nats[name], seed), **_with_interval("more_nats", nats[name] - nats[ways[0]], seed),
                 **_with_interval("agreement", scores[name], seed),
-                **_with_interval("more_agreement", scores[name] - scores["token"], seed),
+                **_with_interval("more_agreement", scores[name] - scores[ways[0]], seed),
             }
             for name in systems
         },
@@ -136,7 +142,7 @@ def _train(real: RealData, folder: Path, order: str, minutes: float, threads: in
 
 def _config(of: RunConfig, order: str, minutes: float, threads: int) -> RunConfig:
     settings = of.request.settings
-    prior = settings.prior.model_copy(update={"at_once": order})
+    prior = settings.prior.model_copy(update=WAYS[order])
     request = of.request.model_copy(update={"settings": settings.model_copy(update={"prior": prior}), "max_minutes": minutes})
     return of.model_copy(update={"request": request, "threads": threads})
 
@@ -167,7 +173,7 @@ def _pairs(real: RealData, names: Sequence[str], augmented: bool) -> Pairs:
     geometry = Geometry(
         size=request.size, crop=request.crop, scale=request.scale, augment=frozenset(request.augment if augmented else ())
     )
-    cell = max(request.size[0] // parts.label_map.grid[0], 1)
+    cell = parts.cell
     return fit_pairs(
         real.data.subset(names), geometry, config.symbol_table, real.system.classes, cell, config.image_channels, request.seed
     )
@@ -249,7 +255,10 @@ def main(words: Sequence[str] | None = None, tell: Callable[[str], None] = print
         prog="python -m experiments.fewer_steps", description="Both codes of a place at once, or a row."
     )
     add_common(parser)
-    parser.add_argument("--minutes", type=float, default=8.0, help="of training, each order (default 8)")
+    parser.add_argument(
+        "--compare", choices=tuple(WAYS), nargs="+", default=list(ORDERS), help="priors (default token place row)"
+    )
+    parser.add_argument("--minutes", type=float, default=8.0, help="of training, each way (default 8)")
     parser.add_argument("--n", type=int, default=256, help="test pairs that figures are of (default 256)")
     parser.add_argument("--batch-size", type=int, default=64, help="of drawing (default 64)")
     parser.add_argument("--threads", type=int, default=1, help="of the CPU (default 1)")
@@ -262,13 +271,13 @@ def main(words: Sequence[str] | None = None, tell: Callable[[str], None] = print
         real = open_real(chosen.run, labelmint.read(chosen.data), device=chosen.device, at_most=chosen.at_most)
         torch.set_num_threads(chosen.threads)
         _check_paths(real.system)
-        for order in ORDERS:
+        for order in chosen.compare:
             _check_same(RunFolder(chosen.out / order), _config(real.system.config, order, chosen.minutes, chosen.threads))
         chosen.out.mkdir(parents=True, exist_ok=True)
         judge = _judge(real, chosen.out, chosen.judge_steps, chosen.seed, chosen.device, tell)
         found = fewer_steps(
-            real, judge, chosen.out, minutes=chosen.minutes, n=chosen.n, batch_size=chosen.batch_size, threads=chosen.threads,
-            seed=chosen.seed, temperature=chosen.temperature, tell=tell,
+            real, judge, chosen.out, ways=tuple(dict.fromkeys(chosen.compare)), minutes=chosen.minutes, n=chosen.n,
+            batch_size=chosen.batch_size, threads=chosen.threads, seed=chosen.seed, temperature=chosen.temperature, tell=tell,
         )  # fmt: skip
         for name, row in found["orders"].items():
             tell(_line(name, row))

@@ -47,3 +47,14 @@ def test_a_tiny_run_goes_through_whole_and_what_is_trained_is_not_trained_again(
     error = capsys.readouterr().err
     assert "max_minutes is 0.01 there and 3.0 now" in error
     assert error.count("\n") == 1
+
+
+def test_another_prior_is_compared_with_one_that_is_trained_already(tiny_run: Path, digits_folder: Path, tmp_path: Path) -> None:
+    words = ["--run", tiny_run, "--data", digits_folder, "--out", tmp_path, "--minutes", 0.01, "--n", 6, "--batch-size", 3]
+    command = [*map(str, words), "--judge-steps", "2", "--compare"]
+    said: list[str] = []
+    assert main([*command, "place"], said.append) == 0
+    assert main([*command, "place", "scene"], said.append) == 0
+    assert "place: trained already" in said
+    assert list(json.loads((tmp_path / "fewer_steps.json").read_text())["orders"]) == ["place", "scene", "run"]
+    assert labelmint.load(tmp_path / "scene").config.request.settings.prior.condition_scene

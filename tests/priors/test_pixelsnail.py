@@ -203,3 +203,19 @@ def test_streams_of_random_numbers_differ_by_stage_seed_and_index() -> None:
     for seeds, stage in (([(0, 1)], "image"), ([(1, 0)], "image"), ([(0, 0)], "layout")):
         assert not uniforms(seeds, stage, 50).equal(base)
     assert ((base >= 0) & (base < 1)).all()
+
+
+def test_with_a_scene_background_knows_which_classes_occur_however_far_away() -> None:
+    ids = torch.zeros(2, 64, 64, dtype=torch.uint8)
+    ids[:, 60:, 60:] = 1
+    ids[1, 60:, 60:] = 2
+    features = {}
+    for scene in (False, True):
+        torch.manual_seed(0)
+        config = SMALL.model_copy(update={"condition_scale": 1, "condition_residual_blocks": 1, "condition_scene": scene})
+        made = PixelSNAIL(config, 8, (16, 16), symbols=3).eval()
+        found = made.prepare(LayoutBatch(ids))
+        assert found is not None
+        features[scene] = found[:, :, 0, 0]  # the corner that lies opposite
+    assert features[False][0].equal(features[False][1])
+    assert not features[True][0].equal(features[True][1])

@@ -196,7 +196,7 @@ def prepare_again(system: TrainedSystem, data: DataSet, tell: Report) -> Prepare
     request = config.request
     geometry = Geometry(size=request.size, crop=request.crop, scale=request.scale, augment=frozenset(request.augment))
     prepared = prepare(
-        data, geometry, cell=max(request.size[0] // system.parts.label_map.grid[0], 1), group_by=request.group_by, seed=request.seed,
+        data, geometry, cell=system.parts.cell, group_by=request.group_by, seed=request.seed,
         force=True, available=available_memory(torch.device("cpu")),
         tell=lambda done, of: tell(Event("data", done, of)) if done % 50 == 0 or done == of else None,
     )  # fmt: skip

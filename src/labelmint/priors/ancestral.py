@@ -55,7 +55,7 @@ class AncestralSampler:
         return tokens.view(len(tokens), *self.prior.grid)
 
     @torch.inference_mode()
-    def _step_by_step(self, condition: Condition, numbers: Tensor, temperature: float, kept: Kept | None) -> Tensor:
+    def _step_by_step(self, condition: Condition, numbers: Tensor, temperature: float, kept: Kept | None = None) -> Tensor:
         state = self._state = self.prior.start(len(numbers), condition, self._state)
         tokens = torch.empty(numbers.shape, dtype=torch.long, device=numbers.device)
         previous: Tensor | None = None
@@ -68,7 +68,7 @@ class AncestralSampler:
 
     @torch.inference_mode()
     def _group_by_group(
-        self, prior: GroupedPrior, condition: Condition, numbers: Tensor, temperature: float, kept: Kept | None
+        self, prior: GroupedPrior, condition: Condition, numbers: Tensor, temperature: float, kept: Kept | None = None
     ) -> Tensor:
         state = self._state = prior.start(len(numbers), condition, self._state)
         tokens = torch.empty(numbers.shape, dtype=torch.long, device=numbers.device)

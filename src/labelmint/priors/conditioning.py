@@ -3,6 +3,9 @@
     area fractions of each symbol in cells finer than a token -> 1x1 embedding -> 3x3 -> strided to the token grid
     -> gated residual blocks (3x3, not causal) -> features (B, C_c, h, w)
 
+With `scene` every cell also knows which symbols occur anywhere in its layout: its embedding gains one of that set. So background is not
+the same background beside other objects, which MSGNet's long paper proposes (Section 4.5) and has no code for.
+
 For tokens of several stacked paths the features repeat, one copy a path. Fractions, where the published code took one class a
 coarse cell, tell the prior where in a cell an object begins, and that decides what it draws there.
 """
@@ -29,6 +32,7 @@ class LayoutCondition(nn.Module):
         scale: cells a token along each side.
         embedding: width of a symbol's embedding.
         channels, residual_channels, residual_blocks: of the features and their blocks.
+        scene: whether a cell's embedding gains one of the symbols that occur in the layout.
         dropout: chance in training that an item has no layout: its features are zero. `priors.guided` needs that.
     """
 
@@ -42,12 +46,14 @@ class LayoutCondition(nn.Module):
         channels: int,
         residual_channels: int,
         residual_blocks: int,
+        scene: bool = False,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.symbols, self.stack, self.channels, self.dropout = symbols, stack, channels, dropout
         self.cells = (grid[0] // stack * scale, grid[1] * scale)
         self.embed = nn.Conv2d(symbols, embedding, 1)
+        self.scene = nn.Linear(symbols, embedding, bias=False) if scene else None
         self.mix = nn.Conv2d(embedding, channels, 3, padding=1)
         self.stride = nn.Conv2d(channels, channels, scale, stride=scale) if scale > 1 else nn.Identity()
         self.blocks = nn.ModuleList(
@@ -64,7 +70,11 @@ class LayoutCondition(nn.Module):
     def forward(self, layouts: LayoutBatch) -> Tensor:
         """Sees the layout as it is, never its instances."""
         fractions = area_fractions(layouts.ids, self.cells, self.symbols).to(self.embed.weight.dtype)
-        features = self.stride(functional.elu(self.mix(self.embed(fractions))))
+        embedded = self.embed(fractions)
+        if self.scene is not None:
+            occurs = (fractions > 0).flatten(2).any(dim=2)
+            embedded = embedded + self.scene(occurs.to(embedded.dtype))[:, :, None, None]
+        features = self.stride(functional.elu(self.mix(embedded)))
         for block in self.blocks:
             features = features + block(features)
         if self.training and self.dropout > 0:

@@ -51,6 +51,7 @@ class PixelSNAILConfig(BaseModel):
     condition_channels: int = Field(64, ge=1)
     condition_residual_channels: int = Field(64, ge=1, description="conditional residual dim")
     condition_residual_blocks: int = Field(2, ge=0, description="conditional residual blocks")
+    condition_scene: bool = Field(False, description="each cell of the layout knows which classes occur in the whole of it")
     condition_dropout: float = Field(
         0.0, ge=0, lt=1, description="chance in training to do without the layout; guidance needs it"
     )
@@ -387,5 +388,6 @@ def _layout_condition(config: PixelSNAILConfig, symbols: int, grid: tuple[int, i
         channels=config.condition_channels,
         residual_channels=config.condition_residual_channels,
         residual_blocks=config.condition_residual_blocks,
+        scene=config.condition_scene,
         dropout=config.condition_dropout,
     )
