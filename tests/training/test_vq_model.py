@@ -40,11 +40,22 @@ def tokenizer(kind: str) -> nn.Module:
     return CoupledVQ(config, 1, SYMBOLS, (SIDE, SIDE))
 
 
-def train(made: nn.Module, run: Path, report: Any = lambda event: None, **options: Any) -> dict[str, float]:
+def train(
+    made: nn.Module, run: Path, report: Any = lambda event: None, precision: Any = "32-true", **options: Any
+) -> dict[str, float]:
     config = VQModelTraining.model_validate({"steps": 6, "batch_size": 4, "evaluate_every": 2, "adversary_from": 0.5, **options})
-    fabric = Fabric(accelerator="cpu", devices=1)
+    fabric = Fabric(accelerator="cpu", devices=1, precision=precision)
     run.mkdir(exist_ok=True)
     return train_vq_model("tokenizer", fabric, RunFolder(run), made, pairs(12, 0), pairs(4, 1), config, None, report)
+
+
+@pytest.mark.parametrize("kind", ["image", "coupled"])
+def test_the_adversary_works_in_mixed_precision_and_leaves_nothing_behind(kind: str, tmp_path: Path) -> None:
+    made, begun = tokenizer(kind), {**ADVERSARY, "adversary_from": 0.0}
+    weights: list[float] = []
+    train(made, tmp_path / "run", lambda event: weights.append(event.losses.get("adaptive_weight", 0.0)), "bf16-mixed", **begun)
+    assert max(weights) > 0
+    assert not made._forward_hooks
 
 
 class _Killed(Exception):
@@ -101,7 +112,7 @@ def test_held_out_figures_are_those_that_the_tokenizer_has(kind: str, figures: s
 def test_each_network_s_step_leaves_the_other_s_weights_without_a_gradient() -> None:
     torch.manual_seed(0)
     decoder, network = nn.Conv2d(1, 1, 3, padding=1), nn.Conv2d(1, 1, 4)
-    adversary = _Adversary(Fabric(accelerator="cpu", devices=1), network, 0.8)
+    adversary = _Adversary(Fabric(accelerator="cpu", devices=1), network, nn.Identity(), 0.8)
     real = torch.randn(4, 1, 8, 8)
     made = decoder(real)
     against, terms = adversary.against(made, made.square().mean(), decoder.weight)

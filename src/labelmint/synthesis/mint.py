@@ -89,7 +89,7 @@ def mint(
         batch_size: B, pairs drawn at a time. None takes that of the call that is resumed, else `TrainedSystem.usual_batch`.
         filter: "on" drops pairs whose image does not show what the label says, and near-copies of training images; "ignore" has doubtful
             pixels ignored instead where it can; both draw on until there are n, and need the judge that `evaluate` stores in the run.
-            "off" does neither; "auto" is "on" where the run holds a judge, else "off".
+            "off" does neither; "auto" is "on" where the run holds a judge and nothing is kept, else "off".
         filter_share: of real validation pairs that would be dropped.
         data: the real data that the judge learned from, where it has moved.
         most_candidates: 10 n unless given.
@@ -124,6 +124,8 @@ def mint(
             "this one draws a layout for each image"
         )
     given = _given(system, layouts, reference, keep, vary)
+    if keep and filter == "auto":
+        filter = "off"  # what is kept of a training pair is a copy, and wanted
     sieve = _sieve(system, filter, filter_share, n=n, data=data, most_candidates=most_candidates)
     say, tell = warn or _warn, report or (lambda event: None)
     stopped = (*targets.values(), partial_of(out)) if resume else ()

@@ -25,7 +25,7 @@ from labelmint.protocols import LayoutSource
 from labelmint.systems.catalogue import system_named
 from labelmint.systems.data import fit_layouts, fit_pairs
 from labelmint.systems.drawing_memory import SPARE, drawing_bytes
-from labelmint.systems.given import Given
+from labelmint.systems.given import Given, given_pairs
 from labelmint.systems.hardware import available_memory, choose_device, choose_threads, threads_of_run
 from labelmint.systems.parts import Facts, TwoStageParts
 from labelmint.systems.run_config import RunConfig, read_run_config
@@ -308,7 +308,7 @@ class TrainedSystem:
             batch_size = self.usual_batch(lambda line: warnings.warn(line, UserWarning, stacklevel=4), guidance)
         self.check_guidance(guidance)
         self.check_batch(batch_size, guidance)
-        given = self.layouts_of(layouts) if layouts is not None else None
+        given = given_pairs(self, layouts, references=self.needs_references) if layouts is not None else None
         for chunk in range(start // batch_size, -(-(start + n) // batch_size)):
             pairs = self.sample_chunk(
                 chunk,

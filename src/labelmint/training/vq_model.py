@@ -82,7 +82,7 @@ def train_vq_model(
     optimizer = torch.optim.Adam(learned, config.learning_rate, _BETAS[config.adversary > 0], fused=True)
     stage = Stage(name, fabric, run, networks, optimizer, config.steps, seconds, report)
     model, wrapped = fabric.setup_module(tokenizer), cast(torch.optim.Optimizer, fabric.setup_optimizers(optimizer))
-    adversary = _Adversary(fabric, networks["discriminator"], config.adversary) if config.adversary > 0 else None
+    adversary = _Adversary(fabric, networks["discriminator"], tokenizer, config.adversary) if config.adversary > 0 else None
     variance, rank, world = training.variance, fabric.global_rank, fabric.world_size
     distance = _distance(config, fabric.device)
     figures: dict[str, float] = {}
@@ -102,6 +102,8 @@ def train_vq_model(
             ) -> tuple[Tensor, dict[str, Tensor]]:
                 few = Batch(batch.image[part], LayoutBatch(batch.layouts.ids[part]))
                 found = Reconstruction(*model(few.image, few.layouts))
+                if rival is not None:
+                    found = found._replace(image=rival.made())
                 loss = vq_model_loss(
                     found,
                     few,
@@ -133,6 +135,8 @@ def train_vq_model(
             if stage.step % 25 == 0 or stage.step % config.evaluate_every == 0:
                 stage.tell({**{key: float(term) for key, term in terms.items()}, **figures}, config.batch_size)
             stage.save_if_due()
+    if adversary is not None:
+        adversary.watching.remove()
     set_parts(tokenizer, 1)
     tokenizer.eval()
     figures = _held_out(tokenizer, validation, fabric.device, ignore)
@@ -141,11 +145,25 @@ def train_vq_model(
 
 
 class _Adversary:
-    """The discriminator in training. Its weights are still while the tokenizer learns from it."""
+    """The discriminator in training. Its weights are still while the tokenizer learns from it.
 
-    def __init__(self, fabric: Fabric, network: nn.Module, strength: float) -> None:
+    In mixed precision Fabric guards what a module answers against every way back but its own, and the adaptive weight needs gradients of
+    the last layer alone. So the images are taken where the tokenizer itself answers them, before they are guarded.
+    """
+
+    def __init__(self, fabric: Fabric, network: nn.Module, tokenizer: nn.Module, strength: float) -> None:
         self.fabric, self.network, self.strength = fabric, network, strength
         self.wrapped = fabric.setup_module(network)
+        self.watching = tokenizer.register_forward_hook(self._note)
+        self._made: Tensor | None = None
+
+    def _note(self, tokenizer: nn.Module, given: object, found: Reconstruction) -> Reconstruction:
+        self._made = found.image
+        return found._replace(image=found.image.view_as(found.image) if found.image is not None else None)
+
+    def made(self) -> Tensor | None:
+        """The images that the tokenizer answered last."""
+        return self._made.float() if self._made is not None else None
 
     def against(self, made: Tensor, fidelity: Tensor, last_layer: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The tokenizer's loss from it, and its terms."""
