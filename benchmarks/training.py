@@ -44,8 +44,11 @@ from labelmint.training.pairs import Pairs
 from labelmint.training.prior import train_prior
 from labelmint.training.run import RunFolder
 from labelmint.training.tokenizer import train_tokenizer
+from labelmint.training.vq_model import VQModelTraining, train_vq_model
 
 NEVER, LARGER, SYMBOLS = 1_000_000_000, 4, 8
+TOKENIZERS = ("tokenizer", "layout_tokenizer")
+STAGES = (*TOKENIZERS, "prior", "layout_prior")
 SCOPES = {"loading views": "loading views", "tokenizing": "tokenizing", "Optimizer.": "optimizer"}  # all that happens within
 KINDS = {  # by the beginning of the operation's name, the first that fits
     "convolution": ("aten::mkldnn_conv", "aten::conv", "aten::_conv", "aten::thnn_conv", "aten::slow_conv", "aten::cudnn_conv"),
@@ -69,7 +72,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", nargs="+", choices=PRESETS, default=["small"])
     parser.add_argument("--system", choices=SYSTEMS, help="the preset's unless given")
-    parser.add_argument("--stage", nargs="+", choices=("tokenizer", "prior", "layout_prior"), help="all unless given")
+    parser.add_argument("--stage", nargs="+", choices=STAGES, help="all unless given")
     parser.add_argument("--batch-size", type=int, help="the preset's unless given")
     parser.add_argument("--steps", type=int, default=8, help="steps timed, and again as many profiled, after two to warm up")
     parser.add_argument("--augment", nargs="*", choices=AUGMENTATIONS, default=[])
@@ -81,7 +84,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     rows: list[dict[str, Any]] = []
     for preset in options.preset:
-        for stage in options.stage or ("tokenizer", "prior", "layout_prior"):
+        for stage in options.stage or STAGES:
             with ProcessPoolExecutor(1, get_context("spawn")) as pool:
                 row = pool.submit(measure, preset, stage, options).result()
             if row is not None:
@@ -96,7 +99,7 @@ def measure(preset: str, stage: str, options: argparse.Namespace) -> dict[str, A
 
     chosen = preset_named(preset)
     system = system_named(options.system or chosen.system)
-    settings = with_values(chosen.settings(), options.set)
+    settings = with_values(chosen.settings(system.family), options.set)
     hardware = choose_hardware("cpu", options.precision, options.threads, None)
     torch.manual_seed(0)
     parts = system.build(settings, Facts(3, chosen.size, SYMBOLS))
@@ -106,7 +109,7 @@ def measure(preset: str, stage: str, options: argparse.Namespace) -> dict[str, A
     section = getattr(settings, stage)
     size = options.batch_size or section.batch_size
     steps = {"steps": 2 + 2 * options.steps, "evaluate_every": NEVER, "batch_size": size}
-    config = section.model_copy(update=steps | ({} if stage == "tokenizer" else {"epochs": NEVER, "patience": NEVER}))
+    config = section.model_copy(update=steps | ({} if stage in TOKENIZERS else {"epochs": NEVER, "patience": NEVER}))
     Pairs.batch = _labelled("loading views", Pairs.batch)  # type: ignore[method-assign]
     pairs, watch, before = _random_pairs(chosen.size, options), _Watch(options.steps), _peak_mib()
     with tempfile.TemporaryDirectory() as folder, watch:
@@ -142,6 +145,9 @@ def _labelled(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 def _train(spec: StageSpec, config: Any, pairs: Pairs, run: RunFolder, hardware: Any) -> None:
     fabric, tokenize = open_fabric(hardware), spec.tokenize
     few = Pairs(pairs.images[:1], pairs.ids[:1], pairs.geometry, 0)
+    if isinstance(config, VQModelTraining):
+        train_vq_model(spec.name, fabric, run, spec.module, pairs, few, config, None, lambda event: None)
+        return
     if tokenize is None:
         train_tokenizer(fabric, run, spec.module, pairs, few, config, None, lambda event: None)
         return
