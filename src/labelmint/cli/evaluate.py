@@ -11,14 +11,16 @@ import typer
 from labelmint.cli.errors import interruptible
 from labelmint.cli.options import (
     AsJson,
-    Data,
+    DataSets,
     Device,
     FormatIn,
     GroupBy,
     Ignore,
+    Merge,
     Seed,
     Threads,
-    open_data,
+    merge_of,
+    open_merged,
     parse_size,
     parse_words,
 )
@@ -31,7 +33,7 @@ def evaluate(
     subject: Annotated[
         Path, typer.Argument(metavar="RUN|SYNTHETIC", help="A run, or labelled images that any program made.", show_default=False)
     ],
-    data: Data,
+    data: DataSets,
     out: Annotated[Path, typer.Option(help="The folder of the report. The same command again goes on where it was stopped.")],
     n: Annotated[
         int | None, typer.Option("-n", metavar="N", help="With a run: how many samples to draw; 500 unless given.")
@@ -66,6 +68,7 @@ def evaluate(
     seed: Seed = 0,
     device: Device = "auto",
     threads: Threads = None,
+    merge: Merge = None,
     format_in: FormatIn = None,
     ignore: Ignore = "",
     as_json: AsJson = False,
@@ -81,7 +84,7 @@ def evaluate(
         group_by=group_by, seed=seed, temperature=temperature, layout_temperature=layout_temperature, composition=composition,
         fid_weights=fid_weights, lpips_weights=lpips_weights, judge=SegmenterConfig(steps=judge_steps), device=device, threads=threads,
     )  # fmt: skip
-    source = open_data(data, format_in, ignore)
+    source = open_merged(data, merge or merge_of(subject), format_in, ignore)
     with Progress() as progress, interruptible("stopped; run the same command again to go on"):
         results = run_evaluation(subject, source, out, options, command=["labelmint", *sys.argv[1:]], report=progress.report)
     if as_json:

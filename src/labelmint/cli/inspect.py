@@ -7,21 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labelmint.cli.options import AsJson, Data, FormatIn, GroupBy, Ignore, open_data, parse_size
+from labelmint.cli.options import AsJson, DataSets, FormatIn, GroupBy, Ignore, Merge, open_merged, parse_size
 from labelmint.cli.printing import print_json
-
-if TYPE_CHECKING:
-    from labelmint.types import AnnotatedImage
 from labelmint.cli.progress import Progress
 
 if TYPE_CHECKING:
-    from labelmint.types import AnnotatedImage
+    from labelmint.types import AnnotatedImage, DataSet
 
 __all__ = ["inspect"]
 
 
 def inspect(
-    data: Data,
+    data: DataSets,
     size: Annotated[
         str | None,
         typer.Option(metavar="HxW", help="Tell how many objects of each class survive at this size.", show_default=False),
@@ -31,6 +28,7 @@ def inspect(
         typer.Option(metavar="FILE.png", help="Draw a contact sheet of images with their layouts.", show_default=False),
     ] = None,
     preset: Annotated[str, typer.Option(help="With --size: the preset whose layout grid is meant.")] = "small",
+    merge: Merge = None,
     format_in: FormatIn = None,
     ignore: Ignore = "",
     group_by: GroupBy = None,
@@ -42,12 +40,12 @@ def inspect(
 
     wanted = parse_size(size) if size is not None else None
     grid = _layout_grid(wanted, preset) if wanted is not None else None
-    source = open_data(data, format_in, ignore, strict=False)
+    source = open_merged(data, merge, format_in, ignore, strict=False)
     with Progress() as progress:
         tell = lambda done, of: progress.report(Event("images", done, of)) if done % 50 == 0 or done == of else None  # noqa: E731
         found = look(source, size=wanted, grid=grid, group_by=group_by, tell=tell)
     if sheet is not None:
-        _draw(data, sheet, format_in, ignore)
+        _draw(source, sheet)
     if as_json:
         print_json(found.to_json())
     else:
@@ -64,12 +62,11 @@ def _layout_grid(size: tuple[int, int], preset: str) -> tuple[int, int]:
     return system_named(chosen.system).build(chosen.settings(), Facts(1, size, 2)).label_map.grid
 
 
-def _draw(data: Path, sheet: Path, format_in: str | None, ignore: str) -> None:
+def _draw(source: DataSet, sheet: Path) -> None:
     """The first pairs that can be read."""
     from labelmint.errors import InputError
     from labelmint.pictures import contact_sheet
 
-    source = open_data(data, format_in, ignore, strict=False)
     pairs: list[AnnotatedImage] = []
     for name in source.names:
         if len(pairs) == 24:

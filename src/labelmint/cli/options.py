@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -17,16 +18,21 @@ __all__ = [
     "AsJson",
     "BatchSize",
     "Data",
+    "DataSets",
     "Device",
     "DrawIn",
     "FormatIn",
     "GroupBy",
     "Ignore",
+    "Merge",
     "Seed",
     "Threads",
     "ThreadsToDraw",
     "ThreadsToTrain",
+    "keep_merge",
+    "merge_of",
     "open_data",
+    "open_merged",
     "parse_batch",
     "parse_counts",
     "parse_ids",
@@ -35,7 +41,26 @@ __all__ = [
     "parse_words",
 ]
 
+_MERGE_FILE = "merge.json"
+
 Data: TypeAlias = Annotated[Path, typer.Argument(help="Labelled images: a folder, or an annotation file.", show_default=False)]
+DataSets: TypeAlias = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="DATA...",
+        help="Labelled images: a folder, or an annotation file. Several are taken as one set.",
+        show_default=False,
+    ),
+]
+Merge: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MAPPING",
+        help="Which classes of the data become one: a mapping.json, or scenes-243 (Cityscapes, ADE20K and COCO-Stuff). Needed where "
+        "the classes of several DATA have other names.",
+        show_default=False,
+    ),
+]
 FormatIn: TypeAlias = Annotated[
     str | None, typer.Option("--format-in", metavar="NAME", help="Read the data in this format instead of finding it out.")
 ]
@@ -133,3 +158,31 @@ def open_data(path: Path, format_in: str | None, ignore: str, *, strict: bool = 
     from labelmint.formats import read
 
     return read(path, format=format_in, ignore=parse_ids(ignore), strict=strict)
+
+
+def open_merged(
+    paths: Sequence[Path], merge: str | Path | None, format_in: str | None, ignore: str, *, strict: bool = True
+) -> DataSet:
+    """The data sets at some paths as one, under the merged classes of a mapping if one is named; a single one without is as it is."""
+    if len(paths) == 1 and merge is None:
+        return open_data(paths[0], format_in, ignore, strict=strict)
+    from labelmint.datasets.class_mapping import read_mapping
+    from labelmint.datasets.merged import merge as merged
+
+    mapping = None if merge is None else read_mapping(merge)
+    return merged([open_data(path, format_in, ignore, strict=strict) for path in paths], mapping)
+
+
+def keep_merge(merge: str | None, run: Path) -> None:
+    """Leave the mapping in the run that was trained with it, where `merge_of` finds it."""
+    if merge is not None:
+        from labelmint.datasets.class_mapping import read_mapping
+        from labelmint.formats.files import write_text
+
+        write_text(run / _MERGE_FILE, read_mapping(merge).model_dump_json(indent=1) + "\n")
+
+
+def merge_of(run: Path) -> Path | None:
+    """The mapping that a run was trained with, if any."""
+    file = run / _MERGE_FILE
+    return file if file.is_file() else None

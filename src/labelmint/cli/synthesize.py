@@ -5,14 +5,28 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from labelmint.cli.errors import interruptible
-from labelmint.cli.options import AsJson, BatchSize, Device, DrawIn, FormatIn, Seed, ThreadsToDraw, open_data, parse_batch
+from labelmint.cli.options import (
+    AsJson,
+    BatchSize,
+    Device,
+    DrawIn,
+    FormatIn,
+    Seed,
+    ThreadsToDraw,
+    merge_of,
+    open_merged,
+    parse_batch,
+)
 from labelmint.cli.printing import print_json, quoted
 from labelmint.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from labelmint.types import DataSet
 
 __all__ = ["synthesize"]
 
@@ -26,6 +40,22 @@ def synthesize(
     format: Annotated[str, typer.Option("--format", metavar="NAME", help="folder or coco.")] = "folder",  # the option's own name
     layouts: Annotated[
         Path | None, typer.Option(metavar="DATA", help="Take the layouts of these labelled images.", show_default=False)
+    ] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DATA",
+            help="Layouts with their images, for a run trained with --set tokenizer.reference=true.",
+            show_default=False,
+        ),
+    ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PART",
+            help="Draw the rest of the pairs of --layouts and keep layout:CLASS, image:CLASS or image:x0,y0,x1,y1; repeatable.",
+            show_default=False,
+        ),
     ] = None,
     per_layout: Annotated[
         int, typer.Option(metavar="K", help="K images for each layout that is given, varied or taken from training.")
@@ -53,14 +83,19 @@ def synthesize(
             "--filter",
             metavar="MODE",
             help="on: drop pairs whose image does not show what the label says, and near-copies of training images; ignore: have doubtful "
-            "pixels ignored where that helps; off; auto: on where `labelmint evaluate` left a judge in the run.",
+            "pixels ignored where that helps; off; auto: on where `labelmint evaluate` left a judge in the run, off with --keep.",
         ),
     ] = "auto",
     filter_share: Annotated[
         float, typer.Option(metavar="PERCENT", help="Of real validation pairs that the filter would drop; more is stricter.")
     ] = 5.0,
     data: Annotated[
-        Path | None, typer.Option(metavar="DATA", help="The real data, where it has moved since `evaluate`.", show_default=False)
+        list[Path] | None,
+        typer.Option(
+            metavar="DATA",
+            help="The real data, where it has moved since `evaluate`; repeatable, for a run trained on several sets.",
+            show_default=False,
+        ),
     ] = None,
     most_candidates: Annotated[
         int | None, typer.Option(metavar="M", help="Give up after so many; 10 N unless given.", show_default=False)
@@ -82,7 +117,10 @@ def synthesize(
 
     check_target(out, n=n, format=format, resume=resume)
     pairs_at_once = parse_batch(batch_size)
-    given = open_data(layouts, format_in, "") if layouts is not None else None
+    given, references = (
+        open_merged([data], merge_of(run), format_in, "") if data is not None else None for data in (layouts, reference)
+    )
+    real = _real(data or [], run)
     system = load(run, device=device, threads=threads, precision=precision)
     doubts: list[str] = []
 
@@ -92,10 +130,10 @@ def synthesize(
 
     with Progress() as progress, interruptible("stopped; run the same command with --resume to go on"):
         mint(
-            system, out, n=n, seed=seed, start=start, format=format, layouts=given, per_layout=per_layout, vary=vary,
-            layout_temperature=layout_temperature, temperature=temperature, guidance=guidance, batch_size=pairs_at_once, filter=filter,
-            filter_share=filter_share / 100, data=data, most_candidates=most_candidates, resume=resume, report=progress.report,
-            warn=say,
+            system, out, n=n, seed=seed, start=start, format=format, layouts=given, reference=references, keep=tuple(keep or ()),
+            per_layout=per_layout, vary=vary, layout_temperature=layout_temperature, temperature=temperature, guidance=guidance,
+            batch_size=pairs_at_once, filter=filter, filter_share=filter_share / 100, data=real, most_candidates=most_candidates,
+            resume=resume, report=progress.report, warn=say,
         )  # fmt: skip
     facts = {
         "out": str(out),
@@ -103,11 +141,19 @@ def synthesize(
         "format": format,
         "system": system.system,
         "weights": system.digest,
-        "layouts": _layouts(layouts, drawn=system.has_layout_prior and not vary) + (", varied" if vary else ""),
+        "layouts": _layouts(layouts or reference, drawn=system.has_layout_prior and not vary) + (", varied" if vary else ""),
         "filter": _filtered(out),
         "warnings": doubts,
     }
     print_json(facts) if as_json else print(_told(facts, run))
+
+
+def _real(data: list[Path], run: Path) -> DataSet | Path | None:
+    """The real data where they are said to be: as one set, under the run's merged classes, where it learned from several."""
+    if not data:
+        return None
+    merge = merge_of(run)
+    return data[0] if len(data) == 1 and merge is None else open_merged(data, merge, None, "")
 
 
 def _told(facts: dict[str, Any], run: Path) -> str:

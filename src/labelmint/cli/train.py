@@ -11,14 +11,16 @@ import typer
 from labelmint.cli.errors import interruptible
 from labelmint.cli.options import (
     AsJson,
-    Data,
+    DataSets,
     Device,
     FormatIn,
     GroupBy,
     Ignore,
+    Merge,
     Seed,
     ThreadsToTrain,
-    open_data,
+    keep_merge,
+    open_merged,
     parse_size,
     parse_words,
 )
@@ -32,7 +34,7 @@ __all__ = ["train"]
 
 
 def train(
-    data: Data,
+    data: DataSets,
     out: Annotated[Path, typer.Option(help="The run folder. The same command again goes on where a stopped one was.")],
     system: Annotated[
         str | None,
@@ -61,6 +63,7 @@ def train(
         typer.Option(metavar="M", help="Divide this time over the stages and end with a usable model.", show_default=False),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be done, and its time and memory.")] = False,
+    merge: Merge = None,
     format_in: FormatIn = None,
     ignore: Ignore = "",
     group_by: GroupBy = None,
@@ -84,7 +87,7 @@ def train(
         "max_minutes": max_minutes,
         "force": force,
     }
-    source = open_data(data, format_in, ignore)
+    source = open_merged(data, merge, format_in, ignore)
     import labelmint.systems as systems
 
     speaks = int(os.environ.get("RANK", "0")) == 0  # under torchrun one process speaks for all
@@ -94,6 +97,8 @@ def train(
             plan = systems.plan(source, **wanted, report=report).to_json()
         else:
             trained = systems.train(source, out, **wanted, report=report)
+            if speaks:
+                keep_merge(merge, out)
     if not speaks:
         return
     if dry_run:

@@ -90,7 +90,7 @@ def _split_of_run(system: TrainedSystem, data: DataSet) -> Split:
     if missing:
         raise InputError(
             f"{data.source}: lacks {len(missing)} pairs that {system.path} was trained on, {missing[0]!r} for one; give the data "
-            "that the run was trained on"
+            "that the run was trained on, all sets where it was several"
         )
     test = tuple(sorted(set(data.test or ()) & set(data.names)))
     overlap = sorted({*training, *validation} & set(test))

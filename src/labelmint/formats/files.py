@@ -48,10 +48,16 @@ N = TypeVar("N", bound=Named)
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 
 
-def read_json(path: Path) -> Any:
-    """A JSON file's value. Raises InputError with the position of what is broken, and for NaN and Infinity."""
+def read_json(path: Path, *, doubled: bool = True) -> Any:
+    """A JSON file's value. Raises InputError with the position of what is broken, and for NaN and Infinity.
+
+    Arguments:
+        path: the file.
+        doubled: False refuses objects with a key that stands twice; else the last one counts.
+    """
+    hook = None if doubled else _refuse_doubled
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_refuse_constant)
+        return json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_refuse_constant, object_pairs_hook=hook)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except json.JSONDecodeError as error:
@@ -68,6 +74,15 @@ def read_json(path: Path) -> Any:
 
 def _refuse_constant(value: str) -> None:
     raise ValueError(f"it holds {value}, and numbers must be finite")
+
+
+def _refuse_doubled(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    seen: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in seen:
+            raise ValueError(f"the key {key!r} stands twice")
+        seen[key] = value
+    return seen
 
 
 def dump_json(value: Any) -> str:

@@ -1,0 +1,232 @@
+"""Several data sets as one: every class becomes a merged class or is ignored, every pair is loaded when it is asked for.
+
+    data = merge([read("city"), read("indoors")], read_mapping("mapping.json"))
+
+A pair `a` of the set in the folder `city` is called `city-a`, a name that a file can have. Of two folders called alike the second is
+`city-2`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from labelmint.datasets.class_mapping import ClassMapping
+from labelmint.errors import InputError
+from labelmint.formats.class_list import IGNORE, class_set, classes_of_ids
+from labelmint.types import AnnotatedImage, Array, ClassInfo, ClassSet, DataSet, Finding, Layout
+
+__all__ = ["merge"]
+
+_HIGHEST = 65535
+
+
+def merge(sets: Sequence[DataSet], mapping: ClassMapping | None = None) -> DataSet:
+    """One data set of the pairs of several, which loads a pair from its own set when it is asked for.
+
+    Arguments:
+        sets: one or more. Names get their set's as a prefix where there are more.
+        mapping: what becomes of each class. None: the sets have classes of the same names, and ids are those of the first set.
+
+    Ids follow the order of the mapping, and 255 is ignored; of its classes those are kept that some set has. Layouts keep their
+    instances and objects. The train and test lists are joined: a set without train.txt trains on all that it does not test on.
+
+    Raises InputError for no sets, one given twice, a class that the mapping leaves out, and, without a mapping, one that some set lacks.
+    """
+    if not sets:
+        raise InputError("no data sets to merge")
+    _refuse_twice(sets)
+    labels = _labels(sets)
+    if mapping is not None:
+        sets = [_named(data, label, mapping) for data, label in zip(sets, labels, strict=True)]
+        targets = [{info.id: _target(data, info, mapping) for info in data.classes.classes} for data in sets]
+        classes = _merged_classes(sets, targets, mapping)
+    else:
+        _refuse_other_names(sets)
+        targets = [{info.id: info.name for info in data.classes.classes} for data in sets]
+        first = {info.name: info for info in reversed(sets[0].classes.classes)}
+        classes = ClassSet(tuple(first.values()), (_free_id(info.id for info in first.values()),))
+    ids = {info.name: info.id for info in classes.classes}
+    (ignored,) = classes.ignore
+    parts = [
+        _Part(data, _table({i: ignored if name is None else ids[name] for i, name in goes.items()}, data.classes.ignore, ignored))
+        for data, goes in zip(sets, targets, strict=True)
+    ]
+    prefixes = [f"{label}-" if len(sets) > 1 else "" for label in labels]
+    places: dict[str, tuple[int, str]] = {}
+    for k, (data, prefix) in enumerate(zip(sets, prefixes, strict=True)):
+        for name in data.names:
+            if prefix + name in places:
+                raise InputError(
+                    f"{data.source}: its pair {name!r} would be called {prefix + name!r}, as one of "
+                    f"{sets[places[prefix + name][0]].source} is; rename one of the two folders"
+                )
+            places[prefix + name] = k, name
+    train, test = _joined_lists(sets, prefixes)
+    return DataSet(
+        source=" + ".join(data.source for data in sets),
+        format=sets[0].format if len({data.format for data in sets}) == 1 else "merged",
+        classes=classes,
+        names=tuple(sorted(places)),
+        load=_Loader(tuple(parts), places, np.uint8 if max(ignored, *ids.values()) <= 255 else np.uint16),
+        train=train,
+        test=test,
+        findings=tuple(
+            replace(finding, names=tuple(prefix + name for name in finding.names))
+            for data, prefix in zip(sets, prefixes, strict=True)
+            for finding in data.findings
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A set, and the id that each of its ids becomes: (65536,) int32, -1 for unknown ones."""
+
+    data: DataSet
+    table: Array
+
+
+@dataclass(frozen=True)
+class _Loader:
+    """Name -> pair with merged classes."""
+
+    parts: tuple[_Part, ...]
+    places: Mapping[str, tuple[int, str]]
+    dtype: type[np.uint8] | type[np.uint16]
+
+    def __call__(self, name: str) -> AnnotatedImage:
+        k, own = self.places[name]
+        part = self.parts[k]
+        pair = part.data.load(own)
+        layout, table = pair.layout, part.table
+        ids = table[layout.label_map]
+        if ids.min(initial=0) < 0:
+            unknown = part.data.classes.unknown(layout.label_map)
+            shown = ", ".join(f"{value} ({count} pixels)" for value, count in list(unknown.items())[:5])
+            raise InputError(
+                f"{part.data.source}: the label of {own!r} holds ids that are no classes: {shown}; list them in classes.json, or "
+                "pass --ignore"
+            )
+        strange = next(
+            (one.class_id for one in layout.objects if not 0 <= one.class_id <= _HIGHEST or table[one.class_id] < 0), None
+        )
+        if strange is not None:
+            raise InputError(
+                f"{part.data.source}: an object of {own!r} has class id {strange}, which is no class; list it in classes.json"
+            )
+        objects = tuple(replace(one, class_id=int(table[one.class_id])) for one in layout.objects)
+        merged = Layout(label_map=ids.astype(self.dtype), instances=layout.instances, objects=objects)
+        return replace(pair, name=name, layout=merged)
+
+
+def _refuse_twice(sets: Sequence[DataSet]) -> None:
+    seen: set[Path] = set()
+    for data in sets:
+        place = Path(data.source).resolve()
+        if place in seen:
+            raise InputError(f"{data.source}: was given twice; name each data set once")
+        seen.add(place)
+
+
+def _labels(sets: Sequence[DataSet]) -> list[str]:
+    """What the sets are called in names of pairs: as their folders, each otherwise."""
+    labels: list[str] = []
+    for data in sets:
+        path = Path(data.source).resolve()
+        folder = path.parent if path.suffix.lower() == ".json" else path
+        folder = folder.parent if folder.name == "annotations" else folder
+        label = re.sub(r"[^\w.+-]+", "_", folder.name).strip("._-") or "set"
+        numbered = (label, *(f"{label}-{k}" for k in range(2, len(sets) + 1)))
+        labels.append(next(one for one in numbered if one not in labels))
+    return labels
+
+
+def _named(data: DataSet, label: str, mapping: ClassMapping) -> DataSet:
+    """The set with the names that the mapping has for it, where it has none of its own."""
+    names = mapping.names_for(label) if _unnamed(data) else None
+    if names is None:
+        return data
+    classes = class_set((ClassInfo(id=i, name=name) for i, name in names.items()), data.classes.ignore)
+    told = Finding(kind="names of classes", text=f"{data.source}: has no names for its classes; they were named by the mapping")
+    return replace(data, classes=classes, findings=(*data.findings, told))
+
+
+def _unnamed(data: DataSet) -> bool:
+    """Whether the names of the classes only tell their ids."""
+    return data.classes.names == classes_of_ids(data.classes.ids, ()).names
+
+
+def _target(data: DataSet, info: ClassInfo, mapping: ClassMapping) -> str | None:
+    try:
+        return mapping.target(info.name)
+    except KeyError:
+        pass
+    if _unnamed(data):
+        lists = f", or name the folder after the list of names that fits: {', '.join(mapping.names)}" if mapping.names else ""
+        raise InputError(
+            f"{data.source}: its classes have no names for the mapping to find ({info.name!r}); name them in classes.json{lists}"
+        )
+    near = mapping.nearest(info.name)
+    raise InputError(
+        f"{data.source}: the mapping leaves out its class {info.name!r}{f' (it has {near!r})' if near else ''}; list it under the class "
+        'that it becomes, or in "ignore"'
+    )
+
+
+def _merged_classes(sets: Sequence[DataSet], targets: Sequence[Mapping[int, str | None]], mapping: ClassMapping) -> ClassSet:
+    """The mapping's classes that some set has, numbered in its order past 255; a color is the first that a set has."""
+    taken = {name for goes in targets for name in goes.values() if name is not None}
+    if not taken:
+        raise InputError(f"{sets[0].source}: the mapping ignores every class of the data; list those to learn under its classes")
+    colors = {
+        goes[info.id]: info.color
+        for data, goes in reversed(list(zip(sets, targets, strict=True)))
+        for info in reversed(data.classes.classes)
+        if info.color is not None
+    }
+    numbered = ((i + (i >= IGNORE), name) for i, name in enumerate(mapping.classes))
+    return ClassSet(tuple(ClassInfo(id=i, name=name, color=colors.get(name)) for i, name in numbered if name in taken), (IGNORE,))
+
+
+def _refuse_other_names(sets: Sequence[DataSet]) -> None:
+    first = sets[0]
+    for data in sets[1:]:
+        for one, other in ((first, data), (data, first)):
+            alone = [name for name in one.classes.names if name not in other.classes.names]
+            if alone:
+                raise InputError(
+                    f"{other.source}: has no class {alone[0]!r}, which {one.source} has ({len(alone)} such classes); say which classes "
+                    "are one with --merge mapping.json, or name them alike in both classes.json"
+                )
+
+
+def _free_id(ids: Iterable[int]) -> int:
+    """255, or the lowest id above it that no class has."""
+    taken = set(ids)
+    return next(i for i in range(IGNORE, _HIGHEST + 1) if i not in taken)
+
+
+def _table(becomes: Mapping[int, int], ignore: Sequence[int], ignored: int) -> Array:
+    table = np.full(_HIGHEST + 1, -1, np.int32)
+    table[list(ignore)] = ignored
+    table[list(becomes)] = list(becomes.values())
+    return table
+
+
+def _joined_lists(sets: Sequence[DataSet], prefixes: Sequence[str]) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
+    """train and test of all sets; None where no set has such a list."""
+    train: list[str] = []
+    test: list[str] = []
+    for data, prefix in zip(sets, prefixes, strict=True):
+        tested = data.test or ()
+        trained = data.train if data.train is not None else tuple(name for name in data.names if name not in set(tested))
+        train += [prefix + name for name in trained]
+        test += [prefix + name for name in tested]
+    no_train = all(data.train is None for data in sets)
+    no_test = all(data.test is None for data in sets)
+    return None if no_train else tuple(train), None if no_test else tuple(test)
