@@ -76,7 +76,8 @@ def test_two_sets_are_trained_on_together_and_found_again(
     monkeypatch.setattr("labelmint.synthesis.mint", lambda *more, data, **others: seen.append(data) or stop())
     command("evaluate", run, *reversed(sets), *evaluated)  # in any order
     command("synthesize", run, "--out", tmp_path / "more", "-n", 1, "--data", places.digits, "--data", places.figures)
-    assert [set(data.names) for data in seen] == [{*lists["training"], *lists["validation"], *lists["test"]}] * 2
+    command("synthesize", run, "--out", tmp_path / "more", "-n", 1, "--filter", "on")  # where they were
+    assert [set(data.names) for data in seen] == [{*lists["training"], *lists["validation"], *lists["test"]}] * 3
     assert all(data.classes.names == ("background", "mark") for data in seen)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,9 +40,10 @@ __all__ = [
     "parse_numbers",
     "parse_size",
     "parse_words",
+    "sets_of",
 ]
 
-_MERGE_FILE = "merge.json"
+_MERGE_FILE, _SETS_FILE = "merge.json", "sets.json"
 
 Data: TypeAlias = Annotated[Path, typer.Argument(help="Labelled images: a folder, or an annotation file.", show_default=False)]
 DataSets: TypeAlias = Annotated[
@@ -173,16 +175,29 @@ def open_merged(
     return merged([open_data(path, format_in, ignore, strict=strict) for path in paths], mapping)
 
 
-def keep_merge(merge: str | None, run: Path) -> None:
-    """Leave the mapping in the run that was trained with it, where `merge_of` finds it."""
+def keep_merge(merge: str | None, paths: Sequence[Path], run: Path) -> None:
+    """Leave the mapping, and where several sets lie, in the run that was trained with them; `merge_of` and `sets_of` find these."""
+    from labelmint.formats.files import write_text
+
     if merge is not None:
         from labelmint.datasets.class_mapping import read_mapping
-        from labelmint.formats.files import write_text
 
         write_text(run / _MERGE_FILE, read_mapping(merge).model_dump_json(indent=1) + "\n")
+    if len(paths) > 1:
+        write_text(run / _SETS_FILE, json.dumps([str(path.resolve()) for path in paths], indent=1) + "\n")
 
 
 def merge_of(run: Path) -> Path | None:
     """The mapping that a run was trained with, if any."""
     file = run / _MERGE_FILE
     return file if file.is_file() else None
+
+
+def sets_of(run: Path) -> list[Path]:
+    """Where the several sets lie that a run was trained on; none where it was one, or where they have moved."""
+    try:
+        listed = json.loads((run / _SETS_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    found = [Path(one) for one in listed if isinstance(one, str)] if isinstance(listed, list) else []
+    return found if all(one.exists() for one in found) else []

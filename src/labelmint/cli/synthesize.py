@@ -21,6 +21,7 @@ from labelmint.cli.options import (
     merge_of,
     open_merged,
     parse_batch,
+    sets_of,
 )
 from labelmint.cli.printing import print_json, quoted
 from labelmint.cli.progress import Progress
@@ -120,7 +121,8 @@ def synthesize(
     given, references = (
         open_merged([data], merge_of(run), format_in, "") if data is not None else None for data in (layouts, reference)
     )
-    real = _real(data or [], run)
+    filters = filter in ("on", "ignore") or (filter == "auto" and (run / "judge").is_dir() and not keep)
+    real = _real(data or (sets_of(run) if filters else []), run)
     system = load(run, device=device, threads=threads, precision=precision)
     doubts: list[str] = []
 
@@ -150,9 +152,9 @@ def synthesize(
 
 def _real(data: list[Path], run: Path) -> DataSet | Path | None:
     """The real data where they are said to be: as one set, under the run's merged classes, where it learned from several."""
+    merge = merge_of(run)
     if not data:
         return None
-    merge = merge_of(run)
     return data[0] if len(data) == 1 and merge is None else open_merged(data, merge, None, "")
 
 

@@ -98,7 +98,7 @@ def train(
         else:
             trained = systems.train(source, out, **wanted, report=report)
             if speaks:
-                keep_merge(merge, out)
+                keep_merge(merge, data, out)
     if not speaks:
         return
     if dry_run:
