@@ -113,12 +113,17 @@ def test_references_are_taken_by_systems_that_need_them(referring: TrainedSystem
     pairs = referring.sample_chunk(0, batch_size=4, layouts=given)
     for pair, name in zip(pairs, few().names, strict=True):
         assert (pair.layout.label_map == few().load(name).layout.label_map).all()
+    whole = referring.sample_chunk(
+        0, batch_size=4, layouts=given_pairs(referring, few(), references=True, keep=["image:0,0,32,32"])
+    )
+    with torch.no_grad():
+        own = referring.parts.tokenizer.decode(referring.parts.tokenizer.encode(batch))  # type: ignore[operator]
+    assert all((pair.image == one).all() for pair, one in zip(whole, pixels(own), strict=True))
     out = mint(load(referring.path, threads=1), tmp_path / "out", n=3, reference=few(), filter="off")
     assert "--reference DATA" in (out / "README.md").read_text(encoding="utf-8")
-    own = load(referring.path, threads=1).sample_chunk(
-        0, batch_size=2
-    )  # from the training pairs, with what the run keeps of them
-    assert own[0].provenance["layouts"] == "training layouts of the run"
+    # From the training pairs, with the tokens that the run keeps of them.
+    stored = load(referring.path, threads=1).sample_chunk(0, batch_size=2)
+    assert stored[0].provenance["layouts"] == "training layouts of the run"
 
 
 def test_what_is_kept_is_written_down_and_another_part_is_another_set(minted: TrainedSystem, tmp_path: Path) -> None:

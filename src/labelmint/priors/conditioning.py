@@ -4,7 +4,7 @@
     -> gated residual blocks (3x3, not causal) -> features (B, C_c, h, w)
 
 With `scene` every cell also knows which symbols occur anywhere in its layout: its embedding gains one of that set. So background is not
-the same background beside other objects, which MSGNet's long paper proposes (Section 4.5) and has no code for.
+the same background beside other objects, which MSGNet's long paper proposes (Section 4.4) and has no code for.
 
 For tokens of several stacked paths the features repeat, one copy a path. Fractions, where the published code took one class a
 coarse cell, tell the prior where in a cell an object begins, and that decides what it draws there.
