@@ -134,26 +134,31 @@ def given_pairs(system: TrainedSystem, data: DataSet, *, references: bool = Fals
     if not references and not parts:
         return Given(ids=system.layouts_of(data))
     pairs, found = system.pairs_of(data), []
+    class_of = torch.tensor([class_id for class_id, _ in system.config.symbol_table.symbols])
     for first in range(0, len(pairs), _AT_ONCE):
         batch = pairs.fixed(first, min(_AT_ONCE, len(pairs) - first))
         with torch.no_grad():
-            images, layouts = system.parts.codes(batch.to(system.device))
-        found.append((batch.layouts.ids, images.cpu(), layouts.cpu()))
-    ids, images, layouts = (torch.cat(every) for every in zip(*found, strict=True))
-    class_of = torch.tensor([class_id for class_id, _ in system.config.symbol_table.symbols])
-    class_ids = class_of[ids.long()]
+            images, layouts = (tokens.cpu() for tokens in system.parts.codes(batch.to(system.device)))
+        class_ids = class_of[batch.layouts.ids.long()]
+        within = (
+            _cells([part.within(class_ids) for part in parts if part.of == of], tokens)
+            for of, tokens in (("layout", layouts), ("image", images))
+        )
+        found.append((batch.layouts.ids, layouts, images, *within))
+    ids, layouts, images, of_layout, of_image = (torch.cat(every) for every in zip(*found, strict=True))
     return Given(
-        ids=ids, tokens=layouts if references else None,
-        layout=_kept(layouts, [part.within(class_ids) for part in parts if part.of == "layout"]),
-        image=_kept(images, [part.within(class_ids) for part in parts if part.of == "image"]),
-    )  # fmt: skip
+        ids=ids,
+        tokens=layouts if references else None,
+        layout=Kept(layouts, of_layout) if of_layouts else None,
+        image=Kept(images, of_image) if len(of_layouts) < len(parts) else None,
+    )
 
 
-def _kept(tokens: Tensor, within: Sequence[Tensor]) -> Kept | None:
-    """Tokens (N, stack h, w) of which at least half of the pixels lie in one of some regions (N, H, W)."""
+def _cells(within: Sequence[Tensor], tokens: Tensor) -> Tensor:
+    """Booleans like tokens (N, stack h, w): those of which at least half of the pixels lie in one of some regions (N, H, W)."""
     if not within:
-        return None
+        return torch.zeros_like(tokens, dtype=torch.bool)
     region, (rows, columns) = torch.stack(list(within)).any(dim=0), tokens.shape[1:]
     stack = max(rows * region.shape[2] // (columns * region.shape[1]), 1)
     shares = functional.adaptive_avg_pool2d(region[:, None].float(), (rows // stack, columns))
-    return Kept(tokens, (shares[:, 0] >= 0.5).repeat(1, stack, 1))
+    return (shares[:, 0] >= 0.5).repeat(1, stack, 1)
