@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PriorTraining", "Tokenize", "steps_of", "train_prior"]
 
+_FIGURES = 20  # held-out ones of a training, at least
+
 
 class PriorTraining(BaseModel):
     """How a prior is trained (Tables 5 and 6)."""
@@ -45,8 +47,8 @@ class PriorTraining(BaseModel):
     token_noise: float = Field(0.05, ge=0, lt=1, description="share of the tokens read that are replaced by random ones")
     average: float = Field(0.998, ge=0, lt=1, description="decay of the moving average of the weights")
     shown: float = Field(0.0, ge=0, le=1, description="share of the views drawn to show each class as often as the others")
-    evaluate_every: int = Field(200, ge=1, description="steps between held-out figures")
-    patience: int = Field(5, ge=1, description="held-out figures without a better one before it stops")
+    evaluate_every: int = Field(200, ge=1, description="steps between held-out figures; fewer where few steps are budgeted")
+    patience: int = Field(5, ge=1, description="times evaluate_every steps without a better held-out figure before it stops")
     keep: Literal["best", "last"] = Field(
         "best", description="which weights: those best on held-out pairs, or the last, which know the training pairs better"
     )
@@ -74,6 +76,8 @@ def train_prior(
         prior.parameters(), lr=config.learning_rate, betas=(0.9, 0.95), weight_decay=config.weight_decay, fused=True
     )
     steps, begin = steps_of(config, training.views), time.perf_counter()
+    # Of a handful of pairs a prior knows too much within some dozen steps: the best weights must not go by unseen.
+    every = min(config.evaluate_every, max(steps // _FIGURES, 1))
     device, rank, world = fabric.device, fabric.global_rank, fabric.world_size
     training = training.showing(config.shown)
     tell = report if rank == 0 else lambda event: None
@@ -93,7 +97,7 @@ def train_prior(
     last: dict[str, float] = {}
     with stop_on_interrupt() as asked_to_stop:
         while not stage.over(asked_to_stop()) and (
-            config.keep == "last" or stage.facts.get("without_better", 0) < config.patience
+            config.keep == "last" or stage.step - stage.facts.get("best_step", 0) < config.patience * config.evaluate_every
         ):
             reseed(training.seed, name, stage.step, rank)
             stage.set_learning_rate(learning_rate(config.learning_rate, stage.progress))
@@ -115,10 +119,10 @@ def train_prior(
             stage.step += 1
             _move_average(average, prior, min(config.average, stage.step / (stage.step + 10)))
 
-            if stage.step % config.evaluate_every == 0 or stage.step == steps:
+            if stage.step % every == 0 or stage.step == steps:
                 last = {"held_out_nats": stage.agreed(_judge(average, held_out))}
                 _keep_if_better(stage, average, last["held_out_nats"], config.keep)
-            if stage.step % 10 == 0 or stage.step % config.evaluate_every == 0:
+            if stage.step % 10 == 0 or stage.step % every == 0:
                 stage.tell({"nats": float(terms["nats"]), **last}, config.batch_size)
             stage.save_if_due()
     _keep_if_better(stage, average, stage.agreed(_judge(average, held_out)), config.keep)
@@ -154,7 +158,5 @@ def _judge(average: nn.Module, held_out: list[tuple[Tensor, LayoutBatch | None]]
 
 def _keep_if_better(stage: Stage, average: nn.Module, nats: float, keep: str) -> None:
     if nats < stage.facts.get("best", math.inf) or (keep == "last" and math.isfinite(nats)):
-        stage.facts |= {"best": nats, "best_step": stage.step, "without_better": 0}
+        stage.facts |= {"best": nats, "best_step": stage.step}
         stage.extra["best"] = {name: p.detach().clone() for name, p in average.named_parameters()}
-    else:
-        stage.facts["without_better"] = stage.facts.get("without_better", 0) + 1
