@@ -5,7 +5,7 @@
 Every run draws an image for each of the same n held-out views' layouts. One judge, a U-Net of the real training pairs, reads them all.
 
     ssim          between the drawn image and the real one of the layout (the paper's; it asks for the one image that was there)
-    frechet       distance between Gaussians of the judge's features, not FID
+    frechet       distance between Gaussians of the judge's features, not FID; none where there are fewer views than features
     obedience     foreground Dice between layouts and what the judge reads in the drawn images, over the same of the real images
     own           the same agreement, with layouts that the run drew itself; of runs with a layout prior
     mse           of the tokenizer's reconstruction, on [-1, 1]
@@ -42,9 +42,11 @@ from labelmint.pictures import overlay
 from labelmint.priors.guided import NetworkPrior, learned_without
 from labelmint.protocols import LayoutTokenizer, Tokenizer
 from labelmint.segmenters.judge import Judge
+from labelmint.systems.given import Given
 from labelmint.systems.parts import SemanticParts
 from labelmint.systems.trained import TrainedSystem
-from labelmint.types import AnnotatedImage, Array, Batch, DataSet, Layout, LayoutBatch
+from labelmint.training.pairs import Pairs
+from labelmint.types import AnnotatedImage, Array, Batch, DataSet, Layout
 
 __all__ = ["main", "row_of"]
 
@@ -56,15 +58,17 @@ def row_of(
     temperature: float,
 ) -> tuple[dict[str, Any], list[AnnotatedImage], list[AnnotatedImage]]:  # fmt: skip
     """The figures of a run, and its first images beside the real ones."""
-    pairs = system.pairs_of(data.subset(names))
-    batches = [pairs.fixed(first, min(_AT_ONCE, n - first)) for first in range(0, min(n, len(pairs)), _AT_ONCE)]
+    batches = _views(system.pairs_of(data.subset(names)), n, crops=system.geometry.crop)
     ids = torch.cat([batch.layouts.ids for batch in batches])
+    with torch.no_grad():
+        written = torch.cat([system.parts.codes(batch)[1] for batch in batches])
+    given = Given(ids=ids, tokens=written if system.needs_references else None)
     real = _pixels(torch.cat([batch.image for batch in batches]))
     begin = time.perf_counter()
     drawn = [
         pair
         for chunk in range(-(-len(ids) // _AT_ONCE))
-        for pair in system.sample_chunk(chunk, seed=seed, batch_size=_AT_ONCE, temperature=temperature, layouts=ids)
+        for pair in system.sample_chunk(chunk, seed=seed, batch_size=_AT_ONCE, temperature=temperature, layouts=given)
     ][: len(ids)]
     per_s = len(ids) / (time.perf_counter() - begin)
     labels, made = _classes(ids, system), np.stack([pair.image for pair in drawn])
@@ -72,16 +76,24 @@ def row_of(
     tokens, nats, alone = _likelihood(system, batches)
     found = {
         "system": system.system, "weights": system.digest, "n": len(ids), "ssim": _ssim(real, made),
-        "frechet": frechet_distance(judge.features(real), judge.features(made)), "agreement": of_made, "of real": of_real,
+        "frechet": _frechet(judge.features(real), judge.features(made)), "agreement": of_made, "of real": of_real,
         "obedience": of_made / of_real if of_made is not None and of_real else None,
         "own": _own(system, judge, foreground, len(ids), seed, temperature),
-        **_reconstruction(system, batches), "labels": _lost_boundaries(system, ids, labels), "nats": nats, "alone": alone,
+        **_reconstruction(system, batches), "labels": _lost_boundaries(system, written, labels), "nats": nats, "alone": alone,
         "tokens": tokens, "bits": nats * tokens / math.log(2), "per_s": per_s, **_trained(system),
     }  # fmt: skip
     beside = [
         AnnotatedImage(name=pair.name, image=image, layout=pair.layout) for pair, image in zip(drawn[:_SHOWN], real, strict=False)
     ]
     return found, drawn[:_SHOWN], beside
+
+
+def _views(pairs: Pairs, n: int, *, crops: bool) -> list[Batch]:
+    """At least n random crops, a multiple of those drawn at once, or else every pair's one view, at most n of them."""
+    if crops:
+        return [pairs.batch(step, _AT_ONCE) for step in range(-(-n // _AT_ONCE))]
+    n = min(n, len(pairs))
+    return [pairs.fixed(first, min(_AT_ONCE, n - first)) for first in range(0, n, _AT_ONCE)]
 
 
 def _pixels(images: Tensor) -> Array:
@@ -104,6 +116,11 @@ def _ssim(real: Array, made: Array) -> float:
     return float(cast(Tensor, structural_similarity_index_measure(a, b, data_range=255.0)))
 
 
+def _frechet(real: Array, made: Array) -> float | None:
+    """None where there are too few views."""
+    return frechet_distance(real, made) if min(len(real), len(made)) > real.shape[1] else None
+
+
 def _own(system: TrainedSystem, judge: Judge, foreground: tuple[int, ...], n: int, seed: int, temperature: float) -> float | None:
     if not system.has_layout_prior:
         return None
@@ -113,18 +130,13 @@ def _own(system: TrainedSystem, judge: Judge, foreground: tuple[int, ...], n: in
     return dice_by_class(confusion(labels, judge.predict(np.stack([p.image for p in pairs])), len(system.classes)), foreground)
 
 
-def _layout_codes(system: TrainedSystem) -> LayoutTokenizer:
-    parts = system.parts
-    if isinstance(parts, SemanticParts):
-        return cast(LayoutTokenizer, parts.layout_tokenizer if parts.layout_tokenizer is not None else parts.tokenizer)
-    return parts.label_map
-
-
 @torch.no_grad()
-def _lost_boundaries(system: TrainedSystem, ids: Tensor, labels: Array) -> float:
-    codes = _layout_codes(system)
-    decoded = torch.cat([codes.decode_layouts(codes.encode_layouts(LayoutBatch(some))) for some in ids.split(_AT_ONCE)])
-    back = _classes(decoded, system)
+def _lost_boundaries(system: TrainedSystem, written: Tensor, labels: Array) -> float:
+    """Of layouts written in the tokens that they pass through, and read again."""
+    parts = system.parts
+    apart = parts.layout_tokenizer if isinstance(parts, SemanticParts) else parts.label_map
+    codes = cast(LayoutTokenizer, apart if apart is not None else parts.tokenizer)
+    back = _classes(torch.cat([codes.decode_layouts(some) for some in written.split(_AT_ONCE)]), system)
     hits, sizes = boundary_score(labels, np.where(back < 0, 0, back), len(system.classes))
     return 1 - float(hits.sum() / sizes.sum())
 

@@ -63,7 +63,7 @@ __all__ = ["ORDERS", "WAYS", "fewer_steps", "main"]
 
 ORDERS = ("token", "place", "row")
 WAYS: dict[str, dict[str, Any]] = {
-    **{order: {"at_once": order} for order in ORDERS},
+    **{order: {"at_once": order, "condition_scene": False} for order in ORDERS},
     "scene": {"at_once": "place", "condition_scene": True},
 }
 _ROUNDS = 5

@@ -83,3 +83,13 @@ def test_no_class_gets_more_objects_than_some_layout_has() -> None:
         for k, counts in seen.items():
             counts.add(int(sum(np.bincount(ndimage.label(one == k)[0].ravel())[1:] >= 16)))
     assert seen == {1: {1}, 2: {1, 2}}
+
+
+def test_objects_of_one_class_in_two_colors_are_counted_together() -> None:
+    ids = torch.zeros(2, 96, 96, dtype=torch.uint8)
+    ids[0, 36:44, 36:44] = 1
+    ids[1, 50:58, 50:58] = 2  # another color of the same class
+    found = VariedLayouts(ids, background=[0], augment=["flips"], class_of=[0, 1, 1]).sample([(0, i) for i in range(100)]).ids
+    assert all(len(set(one.unique().tolist()) - {0}) == 1 for one in found)
+    apart = VariedLayouts(ids, background=[0], augment=["flips"]).sample([(0, i) for i in range(100)]).ids
+    assert any(len(set(one.unique().tolist()) - {0}) == 2 for one in apart)

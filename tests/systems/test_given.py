@@ -130,8 +130,25 @@ def test_what_is_kept_is_written_down_and_another_part_is_another_set(minted: Tr
     keep = ["image:0,0,16,32", "layout:background"]
     out = mint(minted, tmp_path / "a", n=2, layouts=few(), keep=keep, filter="off", batch_size=2)
     assert "--keep image:0,0,16,32 --keep layout:background" in (out / "README.md").read_text(encoding="utf-8")
-    with pytest.raises(InputError, match="made otherwise"):
+    with pytest.raises(InputError, match=r"made otherwise.* pass --keep image:0,0,16,32 --keep layout:background to resume"):
         mint(minted, out, n=2, layouts=few(), keep=keep[:1], filter="off", batch_size=2, resume=True)
+
+
+def test_a_stopped_export_of_kept_parts_goes_on(minted: TrainedSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def export(out: Path, resume: bool) -> Path:
+        return mint(minted, out, n=6, layouts=few(), keep=["image:0,0,16,32"], filter="off", batch_size=2, resume=resume)
+
+    whole, draw = export(tmp_path / "whole", False), minted.sample_chunk
+    monkeypatch.setattr(minted, "sample_chunk", lambda chunk, **rest: draw(chunk, **rest) if chunk < 2 else stop())
+    with pytest.raises(KeyboardInterrupt):
+        export(tmp_path / "out", False)
+    monkeypatch.undo()
+    out = export(tmp_path / "out", True)
+    assert all((out / "images" / file.name).read_bytes() == file.read_bytes() for file in (whole / "images").iterdir())
+
+
+def stop() -> list[AnnotatedImage]:
+    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize(
@@ -161,6 +178,7 @@ def test_what_does_not_go_together_is_refused_in_one_line(
         (minted, {"keep": ["image:background"], "layouts": few(), "vary": True}, "varied layouts have no images"),
         (minted, {"reference": few()}, "needs no reference images"),
         (minted, {"reference": few(), "layouts": few()}, "leave --layouts out"),
+        (minted, {"keep": ["image:10,10,11,11"], "layouts": few()}, "keeps nothing of"),
         (referring, {"layouts": few()}, "give --reference"),
         (referring, {"vary": True}, "varied layouts have no images"),
         (referring, {"reference": few(), "keep": ["layout:background"]}, "draws no layouts"),

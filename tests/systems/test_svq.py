@@ -98,11 +98,25 @@ def test_either_prior_serves_either_system() -> None:
         ("svqgan-t", ["layout_prior.network=transformer", "layout_prior.channels=8"], "no setting 'layout_prior.channels'"),
         ("svqgan-t", ["prior.heads=5"], "width must be a multiple of heads"),
         ("svqgan-t", ["tokenizer.patch=3"], "patch must be 1, 2, 4 or 8"),
+        ("vqvae-t", ["prior.network=pixelsnail", "layout_tokenizer.multipliers=1,2,2"], "don't lie evenly"),
+        ("vqvae-t", ["layout_tokenizer.multipliers=1"], "8x8 of an image"),
     ],
 )  # fmt: skip
 def test_settings_that_do_not_go_together_are_refused(system: str, settings: list[str], reason: str) -> None:
     with pytest.raises(InputError, match=reason):
         plan(digits(40), preset="tiny", system=system, settings=settings, precision="32", threads=1)
+
+
+def test_a_plan_measures_at_a_size_that_both_tokenizers_take() -> None:
+    settings = [
+        "layout_tokenizer.multipliers=1,1,2,2",
+        "prior.width=16",
+        "prior.layers=1",
+        "prior.heads=1",
+        "prior.condition=prefix",
+    ]
+    found = plan(digits(40), preset="tiny", system="vqvae-t", size=(128, 160), settings=settings, precision="32", threads=1)
+    assert [stage.name for stage in found.stages] == ["tokenizer", "layout_tokenizer", "prior"]
 
 
 def test_a_size_that_no_token_fills_is_refused_with_the_nearest() -> None:

@@ -71,3 +71,14 @@ def test_views_that_change_and_short_trainings_are_encoded_anew(made: Pairs, ste
     for step in (0, 5):
         assert batches(step)[0].equal(Counting()(made.batch(step, 16))[0])
     assert counting.read == 32
+
+
+def test_conditions_of_many_codes_stay_what_they_are() -> None:
+    def tokenize(batch: Batch) -> tuple[Tensor, LayoutBatch]:
+        return torch.zeros(len(batch.image), 2, 2, dtype=torch.long), LayoutBatch(batch.layouts.ids.long() + 40_000)
+
+    made = pairs()
+    for steps in (1, 100):  # encoded anew, and kept
+        _, seen = TokenBatches(tokenize, made, 8, steps, CPU)(0)
+        assert seen is not None
+        assert int(seen.ids.min()) >= 40_000

@@ -54,12 +54,15 @@ def inspect(
 
 def _layout_grid(size: tuple[int, int], preset: str) -> tuple[int, int]:
     """The grid (h, w) of the layouts of a preset's system at that size; the size itself where layouts are given as they are."""
+    import torch
+
     from labelmint.systems.catalogue import system_named
     from labelmint.systems.parts import Facts
     from labelmint.systems.presets import preset_named
 
     chosen = preset_named(preset)
-    return system_named(chosen.system).build(chosen.settings(), Facts(1, size, 2)).label_map.grid
+    with torch.device("meta"):  # shapes alone
+        return system_named(chosen.system).build(chosen.settings(), Facts(1, size, 2)).label_map.grid
 
 
 def _draw(source: DataSet, sheet: Path) -> None:

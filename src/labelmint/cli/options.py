@@ -197,7 +197,7 @@ def sets_of(run: Path) -> list[Path]:
     """Where the several sets lie that a run was trained on; none where it was one, or where they have moved."""
     try:
         listed = json.loads((run / _SETS_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = [Path(one) for one in listed if isinstance(one, str)] if isinstance(listed, list) else []
+        return found if all(one.exists() for one in found) else []
+    except (OSError, ValueError, RecursionError):
         return []
-    found = [Path(one) for one in listed if isinstance(one, str)] if isinstance(listed, list) else []
-    return found if all(one.exists() for one in found) else []

@@ -20,7 +20,13 @@ def systems(
 
     rows = catalogue()
     sizes = [
-        {"name": p.name, "size": list(p.size), "system": p.system, "purpose": p.purpose, "settings": p.settings().model_dump()}
+        {
+            "name": p.name,
+            "size": list(p.size),
+            "system": p.system,
+            "purpose": p.purpose,
+            "settings": {family: p.settings(family).model_dump() for family in p.families},
+        }
         for p in PRESETS.values()
     ]
     if as_json:

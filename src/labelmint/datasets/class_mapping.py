@@ -34,7 +34,9 @@ SHIPPED_MAPPINGS = ("scenes-243",)
 _LARGEST_FILE = 1 << 20  # bytes; scenes-243 has 11,000
 _EXPECTED = 'expected {"classes": {"vehicle": ["car", "bus"], "road": []}, "ignore": ["void"]}'
 
-_Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^\S(.*\S)?$")]
+_Name = Annotated[
+    str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?$")
+]
 _Id = Annotated[str, StringConstraints(pattern=r"^\d{1,5}$")]
 
 
@@ -57,6 +59,8 @@ class ClassMapping(BaseModel):
                     raise ValueError(f"{name!r} is {places[name]} and {there} too; leave it in one place")
                 places[name] = there
         for label, names in self.names.items():
+            if not _bare(label):
+                raise ValueError(f'{label!r} of "names" is no folder: it needs a letter or a digit')
             if any(int(class_id) > 65535 for class_id in names):
                 raise ValueError(f'a class id of "names" / {label!r} is above 65535')
         return self
@@ -78,7 +82,8 @@ class ClassMapping(BaseModel):
 
     def names_for(self, folder: str) -> dict[int, str] | None:
         """Class names by label id for the sets in a folder that is called so, case and signs aside; None where there are none."""
-        key = next((key for key in self.names if _bare(folder).startswith(_bare(key))), None)
+        fitting = [key for key in self.names if _bare(folder).startswith(_bare(key))]
+        key = max(fitting, key=lambda key: len(_bare(key)), default=None)
         return None if key is None else {int(class_id): name for class_id, name in self.names[key].items()}
 
 

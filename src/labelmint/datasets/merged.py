@@ -135,15 +135,24 @@ def _refuse_twice(sets: Sequence[DataSet]) -> None:
 
 def _labels(sets: Sequence[DataSet]) -> list[str]:
     """What the sets are called in names of pairs: as their folders, each otherwise."""
-    labels: list[str] = []
+    folders = []
     for data in sets:
         path = Path(data.source).resolve()
         folder = path.parent if path.suffix.lower() == ".json" else path
-        folder = folder.parent if folder.name == "annotations" else folder
-        label = re.sub(r"[^\w.+-]+", "_", folder.name).strip("._-") or "set"
-        numbered = (label, *(f"{label}-{k}" for k in range(2, len(sets) + 1)))
-        labels.append(next(one for one in numbered if one not in labels))
+        folders.append(folder.parent if folder.name == "annotations" else folder)
+    labels = [_label(folder.name) for folder in folders]
+    if len(set(labels)) < len(labels):  # whatever the order, each gets the same
+        labels = [_label(f"{folder.parent.name}-{folder.name}") for folder in folders]
+    for k, label in enumerate(labels):
+        if label in labels[:k]:
+            raise InputError(
+                f"{sets[k].source}: its folder is called as that of {sets[labels.index(label)].source}; rename one of them"
+            )
     return labels
+
+
+def _label(name: str) -> str:
+    return re.sub(r"[^\w.+-]+", "_", name).strip("._-") or "set"
 
 
 def _named(data: DataSet, label: str, mapping: ClassMapping) -> DataSet:

@@ -72,6 +72,10 @@ def study(
             f"--guidance {','.join(f'{one:g}' for one in options.guidance)}: needs generators that learn to do without the layout now and "
             "then; add --set prior.condition_dropout=0.1"
         )
+    if options.layouts != "own" and getattr(request.settings.tokenizer, "reference", False):
+        raise InputError(
+            f"--layouts {options.layouts}: varied layouts have no images, which tokenizer.reference needs; leave either out"
+        )
     device = choose_device(options.device)
     torch.set_num_threads(choose_threads(options.threads))
     given = read(options.synthetic) if options.synthetic is not None else None

@@ -4,8 +4,8 @@
 
 What a few labelled images lack most is other arrangements of their objects. This source makes them without a prior that would have
 to be trained: the layouts are as varied as copy-paste makes them, and the image generator draws each of them as a whole. Where there is
-a background, objects are put where they touch no other: else many would run together into shapes that no real layout has. And no class
-gets more objects than some given layout has: of an organ that every scan shows once there are never two.
+a background, objects are put where they touch no other: else many would run together into shapes that no real layout has. And with
+them no class has more objects than in some given layout: to an organ that every scan shows once no second is added.
 """
 
 from __future__ import annotations
@@ -40,13 +40,22 @@ class VariedLayouts:
         background: symbols that are no objects; they are never put into another layout.
         augment: "flips" or "mirror", and "turns", where they keep labels true.
         per_layout: samples in a row that share a layout.
+        class_of: the class of each symbol; their own unless given.
     """
 
-    def __init__(self, ids: Tensor, background: Collection[int], augment: Collection[str] = (), per_layout: int = 1) -> None:
+    def __init__(
+        self,
+        ids: Tensor,
+        background: Collection[int],
+        augment: Collection[str] = (),
+        per_layout: int = 1,
+        class_of: Sequence[int] | None = None,
+    ) -> None:
         if len(ids) == 0 or per_layout < 1:
             raise ValueError(f"needs at least one layout and per_layout >= 1, got {len(ids)} and {per_layout}")
         self._ids, self._device = ids.cpu().numpy(), ids.device
         self._background, self._augment, self._per_layout = sorted(background), frozenset(augment), per_layout
+        self._class_of = class_of if class_of is not None else range(int(self._ids.max()) + 1)
         counted = [self._counts(one) for one in self._ids[:: -(-len(self._ids) // _COUNTED)]]
         self._most = {k: max(counts[k] for counts in counted) for k in set().union(*counted)}
 
@@ -65,21 +74,24 @@ class VariedLayouts:
         taken = rng.permutation(np.arange(1, count + 1))[: int(rng.integers(1, count + 1))] if count else np.array([], int)
         if self._background:
             there = ndimage.binary_dilation(~np.isin(base, self._background), structure=np.ones((3, 3)))
-            taken = self._within(self._counts(base), [one for one in taken if one not in set(objects[there].tolist())], classes)
+            touching = set(objects[there].tolist())
+            taken = self._within(self._counts(base), [one for one in taken if one not in touching], classes)
         return np.where(np.isin(objects, taken), donor, base)
 
     def _within(self, counts: Counter[int], wanted: Sequence[int], classes: Sequence[int]) -> Array:
         """Those of the wanted objects, in their order, with which no class has more than some layout has."""
         taken = []
         for one in wanted:
-            if counts[classes[one - 1]] < self._most.get(classes[one - 1], 0):
-                counts[classes[one - 1]] += 1
+            its_class = self._class_of[classes[one - 1]]
+            if counts[its_class] < self._most.get(its_class, 0):
+                counts[its_class] += 1
                 taken.append(one)
         return np.array(taken, int)
 
     def _counts(self, ids: Array) -> Counter[int]:
         """Objects of each class that are no specks beside the largest of their class."""
-        objects, classes = object_map(ids, None, self._background)
+        objects, symbols = object_map(ids, None, self._background)
+        classes = [self._class_of[symbol] for symbol in symbols]
         sizes = np.bincount(objects.ravel(), minlength=len(classes) + 1)[1:]
         largest: dict[int, int] = {}
         for k, size in zip(classes, sizes.tolist(), strict=True):

@@ -98,7 +98,7 @@ class CausalConv2d(nn.Module):
         visible[-1, self.reach + 1 :] = 0
         self.register_buffer("visible", visible, persistent=False)
         self.visible: Tensor
-        deviation = scale / float(in_channels * visible.sum()) ** 0.5
+        deviation = scale / (in_channels * (rows * columns - self.reach)) ** 0.5
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, rows, columns) * deviation)
         self.bias = nn.Parameter(torch.zeros(out_channels))
 

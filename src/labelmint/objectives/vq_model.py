@@ -53,7 +53,6 @@ def vq_model_loss(
     error: Literal["squared", "absolute"] = "squared",
     distance: tuple[float, Distance] | None = None,
     semantic_weight: float = 0.1,
-    ignore: int | None = None,
 ) -> VQModelLoss:
     """The loss of what a tokenizer answered to a batch.
 
@@ -66,7 +65,6 @@ def vq_model_loss(
         error: which L_rec.
         distance: p and d, or None.
         semantic_weight: lambda.
-        ignore: the symbol left out of the cross-entropy, or None.
     """
     fidelity = others = batch.image.new_zeros(())
     terms: dict[str, Tensor] = {}
@@ -82,7 +80,7 @@ def vq_model_loss(
             terms["distance"] = measure(found.image, batch.image)
             fidelity = fidelity + weight * terms["distance"]
     if found.logits is not None:
-        terms["nats"] = semantic_loss(found.logits, batch.layouts.ids, ignore)
+        terms["nats"] = semantic_loss(found.logits, batch.layouts.ids)
         terms["semantic_codebook"] = codebook_loss(found.semantics, commitment)
         weight = 1.0 if found.image is None else semantic_weight
         others = others + weight * (terms["nats"] + terms["semantic_codebook"])

@@ -6,6 +6,7 @@ Nothing here holds a date, a path or anything else that differs between two expo
 from __future__ import annotations
 
 import json
+import shlex
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -21,6 +22,14 @@ __all__ = ["SOURCE_TYPE", "Origin", "card", "contents", "count_objects", "count_
 _MEASURED = "checked by a judge trained on real pairs alone (Filter, below)"
 _UNFILTERED = "- Filter: off; no pair was dropped, and no copies of training images were looked for"
 
+_DRAWN = (
+    "**Every image of this data set is synthetic**: it was generated together with its label, and shows nothing that exists.",
+    "The label was drawn first and the image for it, so the label is what the image was asked to show; how faithfully the",
+)
+_KEPT = (
+    "**Every image of this data set is synthetic but for what was kept**: parts of given pairs, as the system's tokenizer has them, which",
+    "show what exists. The rest was drawn, first of the label and then of the image for it; how faithfully the",
+)
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 
 
@@ -58,8 +67,9 @@ class Origin:
 
     def to_json(self) -> dict[str, Any]:
         """A plain dict; what versions before did not know stands there only where it is used."""
-        usual: dict[str, Any] = {"vary": False, "guidance": 1.0, "keep": ()}
-        return {name: value for name, value in asdict(self).items() if name not in usual or value != usual[name]}
+        usual: dict[str, Any] = {"vary": False, "guidance": 1.0, "keep": []}
+        plain = {**asdict(self), "keep": list(self.keep)}
+        return {name: value for name, value in plain.items() if name not in usual or value != usual[name]}
 
     @property
     def layouts_in_words(self) -> str:
@@ -155,7 +165,7 @@ def card(
     rows = [f"| {name} | {objects.get(name, 0):,} | {100 * count / total:.2f} % |" for name, count in pixels.items()]
     given = " --layouts DATA" if origin.layouts.startswith("given") else ""
     given = " --reference DATA" if origin.layouts == "given with their images" else given
-    given += "".join(f" --keep {part}" for part in origin.keep)
+    given += "".join(f" --keep {shlex.quote(part)}" for part in origin.keep)
     given += f" --per-layout {origin.per_layout}" if origin.per_layout != 1 else ""
     guided = f" --guidance {origin.guidance:g}" if origin.guidance != 1 else ""
     given += " --vary" if origin.vary else ""
@@ -168,8 +178,7 @@ def card(
     lines = [
         f"# {n} synthetic labelled images",
         "",
-        "**Every image of this data set is synthetic**: it was generated together with its label, and shows nothing that exists.",
-        "The label was drawn first and the image for it, so the label is what the image was asked to show; how faithfully the",
+        *(_KEPT if origin.keep else _DRAWN),
         f"image obeys was {_MEASURED if filtered else 'not measured here'}. Images can resemble those that the system was trained on,",
         "and the terms of the training data may bind what is done with them.",
         "",

@@ -10,7 +10,7 @@ from typing import Any
 __all__ = ["difference", "read_settings", "stored"]
 
 _OPTIONS = {name: f"--{name.replace('_', '-')}" for name in (
-    "batch_size", "device", "format", "guidance", "layout_temperature", "per_layout", "precision", "seed", "start", "temperature",
+    "batch_size", "device", "format", "guidance", "keep", "layout_temperature", "per_layout", "precision", "seed", "start", "temperature",
     "threads", "vary",
 )} | {"n": "-n"}  # fmt: skip
 
@@ -47,4 +47,5 @@ def _mend(key: str, before: Any) -> str:
     if before is None:  # what is not used does not stand there
         return f"leave out {_OPTIONS[key]} to resume"
     value = before.removesuffix("-true") if key == "precision" else before
-    return f"pass {_OPTIONS[key]}{'' if value is True else f' {value}'} to resume"
+    each = value if isinstance(value, list) else [value]
+    return f"pass {' '.join(_OPTIONS[key] if one is True else f'{_OPTIONS[key]} {one}' for one in each)} to resume"

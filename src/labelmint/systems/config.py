@@ -90,12 +90,16 @@ Section: TypeAlias = (
 
 def _tokenizer(value: Any) -> str:
     """Which tokenizer a section describes; only VQ-models have levels."""
-    return "vq-model" if "multipliers" in (value if isinstance(value, dict) else type(value).model_fields) else "vq-vae"
+    return (
+        "vq-model"
+        if "multipliers" in (value if isinstance(value, dict) else getattr(type(value), "model_fields", {}))
+        else "vq-vae"
+    )
 
 
 def _network(value: Any) -> str:
     """Which prior; runs from before there was a choice do not say."""
-    return str(value.get("network", "pixelsnail") if isinstance(value, dict) else value.network)
+    return str(value.get("network", "pixelsnail") if isinstance(value, dict) else getattr(value, "network", "pixelsnail"))
 
 
 class Settings(BaseModel):

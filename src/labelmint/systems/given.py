@@ -146,6 +146,12 @@ def given_pairs(system: TrainedSystem, data: DataSet, *, references: bool = Fals
         )
         found.append((batch.layouts.ids, layouts, images, *within))
     ids, layouts, images, of_layout, of_image = (torch.cat(every) for every in zip(*found, strict=True))
+    for of, where in (("layout", of_layout), ("image", of_image)):
+        asked = " --keep ".join(text for text, part in zip(keep, parts, strict=True) if part.of == of)
+        if asked and not where.any():
+            raise InputError(
+                f"--keep {asked}: keeps nothing of {data.source}: no token has half of its {system.parts.cell} or more pixels a side there"
+            )
     return Given(
         ids=ids,
         tokens=layouts if references else None,

@@ -84,8 +84,8 @@ def train(
     prepared = _prepared(source, request, force, parts, tell if fabric.global_rank == 0 else lambda event: None)
     config = _config(source, request, prepared, hardware, stored)
     check_same(run, stored, config)
-    check_batches(request.settings, fabric.world_size)
     modules = build_parts(config)
+    check_batches(request.settings, {stage.name for stage in modules.stages()}, fabric.world_size)
     if not all(run.finished(stage.name) for stage in modules.stages()):
         available = available_memory(fabric.device)
         needs = make_plan(
@@ -144,7 +144,8 @@ def _opened(data: DataSet | str | Path) -> DataSet:
 def _prepared(data: DataSet, request: Request, force: bool, chosen: Split | None, tell: Report) -> Prepared:
     geometry = Geometry(size=request.size, crop=request.crop, scale=request.scale, augment=frozenset(request.augment))
     facts = Facts(1, request.size, 2)  # enough to see whether the size fits, before anything is loaded
-    parts = system_named(request.system).build(request.settings, facts)
+    with torch.device("meta"):  # shapes alone
+        parts = system_named(request.system).build(request.settings, facts)
     return prepare(
         data,
         geometry,

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from labelmint.errors import InputError
 from labelmint.nn.patch import PatchDiscriminator
-from labelmint.objectives.adversarial import generator_loss
+from labelmint.objectives.adversarial import discriminator_loss, generator_loss
 from labelmint.objectives.likelihood import negative_log_likelihood
 from labelmint.objectives.reconstruction import vq_loss
 from labelmint.objectives.vq_model import vq_model_loss
@@ -31,7 +31,7 @@ from labelmint.systems.run_config import Request, RunConfig
 from labelmint.systems.trained import build_parts
 from labelmint.tokenizers.levels import Reconstruction
 from labelmint.training.prior import steps_of
-from labelmint.training.vq_model import VQModelTraining
+from labelmint.training.vq_model import VQModelTraining, distance_of
 from labelmint.types import Batch, LayoutBatch
 
 __all__ = ["Plan", "StagePlan", "check_memory", "make_plan"]
@@ -157,7 +157,9 @@ def _measured_size(request: Request) -> tuple[int, int]:
     height, width = request.size
     if height * width <= MEASURED_PIXELS:
         return request.size
-    token, shrink = 1 << request.settings.tokenizer.downsamplings, (MEASURED_PIXELS / (height * width)) ** 0.5
+    sections = (request.settings.tokenizer, request.settings.layout_tokenizer)
+    token = 1 << max(section.downsamplings for section in sections if section is not None)
+    shrink = (MEASURED_PIXELS / (height * width)) ** 0.5
     return max(round(height * shrink / token), 1) * token, max(round(width * shrink / token), 1) * token
 
 
@@ -186,13 +188,16 @@ def _loss_of(spec: StageSpec, section: Section, batch: Batch) -> Callable[[int],
 def _vq_model_loss_of(module: nn.Module, section: VQModelTraining, batch: Batch) -> Callable[[int], Tensor]:
     channels = batch.image.shape[1]
     judge = PatchDiscriminator(channels, section.discriminator_channels, section.discriminator_layers).to(batch.image.device)
+    distance = distance_of(section, batch.image.device)
 
     def loss(n: int) -> Tensor:
         few = Batch(batch.image[:n], LayoutBatch(batch.layouts.ids[:n]))
         found = Reconstruction(*module(few.image, few.layouts))
-        parts = vq_model_loss(found, few, variance=1.0, commitment=0.25)
-        against = generator_loss(judge(found.image)) if section.adversary and found.image is not None else 0.0
-        return parts.fidelity + parts.others + against
+        parts = vq_model_loss(found, few, variance=1.0, commitment=0.25, distance=distance)
+        if not section.adversary or found.image is None:
+            return parts.fidelity + parts.others
+        of_real, of_made = judge(few.image), judge(found.image)  # in training twice, one after the other
+        return parts.fidelity + parts.others + generator_loss(of_made) + discriminator_loss(of_real, of_made)
 
     return loss
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from labelmint.errors import InputError
 from labelmint.systems.catalogue import system_named
@@ -69,8 +69,10 @@ def _refuse(run: RunFolder, difference: str | None) -> None:
         )
 
 
-def check_batches(settings: Settings, processes: int) -> None:
-    """Raise InputError when a batch can't be shared out evenly among the processes."""
+def check_batches(settings: Settings, stages: Collection[str], processes: int) -> None:
+    """Raise InputError when a batch of some stage can't be shared out evenly among the processes."""
     for name, section in settings.sections().items():
+        if name not in stages:
+            continue
         if section.batch_size % processes:
             raise InputError(f"{name}.batch_size={section.batch_size}: must be a multiple of the {processes} processes")

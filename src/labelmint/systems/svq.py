@@ -17,7 +17,8 @@ from __future__ import annotations
 from typing import cast
 
 from labelmint.errors import InputError
-from labelmint.systems.config import LayoutTokenizerSection, Settings, VQModelSection
+from labelmint.protocols import Stream
+from labelmint.systems.config import LayoutTokenizerSection, Settings, TransformerSection, VQModelSection
 from labelmint.systems.parts import Facts, SemanticParts
 from labelmint.systems.wiring import check_multiples, prior_of
 from labelmint.tokenizers.coupled import CoupledVQ
@@ -31,7 +32,7 @@ __all__ = ["coupled", "mint", "uncoupled"]
 def uncoupled(settings: Settings, facts: Facts) -> SemanticParts:
     """Two tokenizers: one of images, one of layouts."""
     sizes = _sizes(settings, facts.size)
-    of_layouts = settings.layout_tokenizer or LayoutTokenizerSection()
+    of_layouts = cast(LayoutTokenizerSection, settings.layout_tokenizer)
     check_multiples(facts.size, 1 << of_layouts.downsamplings)
     if sizes.paths == "double" or sizes.reference:
         raise InputError(
@@ -42,6 +43,7 @@ def uncoupled(settings: Settings, facts: Facts) -> SemanticParts:
         LayoutVQ(of_layouts, facts.symbols, facts.size),
     )
     (image,), (semantics,) = tokenizer.streams, layout_tokenizer.streams
+    _check_grids(settings, image, semantics)
     prior = prior_of(settings.prior, image.codebook_size, image.grid, given=semantics)
     return SemanticParts(tokenizer, prior, _whole(facts), layout_tokenizer=layout_tokenizer)
 
@@ -63,6 +65,19 @@ def mint(settings: Settings, facts: Facts) -> SemanticParts:
     semantics = cast(CoupledVQ, given.tokenizer).streams[0]
     layout_prior = prior_of(settings.layout_prior, semantics.codebook_size, semantics.grid)
     return SemanticParts(given.tokenizer, given.prior, given.label_map, layout_prior)
+
+
+def _check_grids(settings: Settings, image: Stream, semantics: Stream) -> None:
+    """Raise InputError for a prior that can't lay the layout's tokens over the image's."""
+    both = list(zip(semantics.grid, image.grid, strict=True))
+    finer, coarser = all(a % b == 0 for a, b in both), all(b % a == 0 for a, b in both)
+    condition = settings.prior.condition if isinstance(settings.prior, TransformerSection) else None
+    if (condition is None and not finer) or (condition in ("aligned", "both") and not coarser):
+        (h, w), (rows, columns) = semantics.grid, image.grid
+        raise InputError(
+            f"--set layout_tokenizer.multipliers: {h}x{w} tokens of a layout don't lie evenly over {rows}x{columns} of an image, as this "
+            "prior needs it; take as many as in tokenizer.multipliers, or a transformer with prior.condition=prefix"
+        )
 
 
 def _sizes(settings: Settings, size: tuple[int, int]) -> VQModelSection:

@@ -271,7 +271,8 @@ class TrainedSystem:
             symbols, without = self.config.symbol_table.symbols, self.classes.without_objects
             background = [k for k, (class_id, _) in enumerate(symbols) if class_id in without]
             ids = self.training_layouts() if given is None else given.ids
-            made = VariedLayouts(ids, background, self.config.request.augment, per_layout)
+            class_of = [class_id for class_id, _ in symbols]
+            made = VariedLayouts(ids, background, self.config.request.augment, per_layout, class_of)
             self._last_varied = given, per_layout, made
         return self._last_varied[2]
 

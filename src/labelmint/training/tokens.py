@@ -62,7 +62,7 @@ class TokenBatches:
             return tokenized(self.tokenize, batch, self.device)
         tokens, ids = self.kept
         chosen = torch.tensor(self.pairs.items(step, self.batch_size)[self.rank :: self.world])
-        layouts = LayoutBatch(ids[chosen].to(self.device).short()) if ids is not None else None
+        layouts = LayoutBatch(ids[chosen].to(self.device).int()) if ids is not None else None
         return tokens[chosen].to(self.device).long(), layouts
 
     def _all(self, tell: Callable[[int, int], None]) -> tuple[Tensor, Tensor | None]:

@@ -34,7 +34,7 @@ from labelmint.types import Batch, LayoutBatch
 if TYPE_CHECKING:
     from lightning_fabric import Fabric  # seconds to import, and drawing does without
 
-__all__ = ["VQModelTraining", "train_vq_model"]
+__all__ = ["VQModelTraining", "distance_of", "train_vq_model"]
 
 _BETAS = {False: (0.9, 0.999), True: (0.5, 0.9)}  # of Adam; those with an adversary are VQGAN's
 
@@ -64,12 +64,11 @@ def train_vq_model(
     config: VQModelTraining,
     seconds: float | None,
     report: Report,
-    ignore: int | None = None,
 ) -> dict[str, float]:
     """Train in place and answer the held-out figures, "steps" and "seconds".
 
     Held-out figures: "held_out_mse" on [-1, 1], "held_out_misread", the share of a layout's pixels that come back as another class, and
-    "codes_used", a share; those that the tokenizer has. `ignore` is the symbol that no loss and no figure counts.
+    "codes_used", a share; those that the tokenizer has. Ignored pixels are a symbol like others: layouts are drawn with theirs.
     Goes on from the run's checkpoint. Raises KeyboardInterrupt after saving when it was asked to stop.
     """
     networks = nn.ModuleDict({"tokenizer": tokenizer})
@@ -84,7 +83,7 @@ def train_vq_model(
     model, wrapped = fabric.setup_module(tokenizer), cast(torch.optim.Optimizer, fabric.setup_optimizers(optimizer))
     adversary = _Adversary(fabric, networks["discriminator"], tokenizer, config.adversary) if config.adversary > 0 else None
     variance, rank, world = training.variance, fabric.global_rank, fabric.world_size
-    distance = _distance(config, fabric.device)
+    distance = distance_of(config, fabric.device)
     figures: dict[str, float] = {}
     training = training.showing(config.shown)
     set_parts(tokenizer, len(slices(config.batch_size // world, config.accumulate)))
@@ -113,7 +112,6 @@ def train_vq_model(
                     error=config.error,
                     distance=distance,
                     semantic_weight=config.semantic_weight,
-                    ignore=ignore,
                 )
                 if rival is None or found.image is None:
                     return loss.fidelity + loss.others, loss.terms
@@ -131,7 +129,7 @@ def train_vq_model(
             stage.step += 1
 
             if stage.step % config.evaluate_every == 0:
-                figures = _held_out(tokenizer, validation, fabric.device, ignore)
+                figures = _held_out(tokenizer, validation, fabric.device)
             if stage.step % 25 == 0 or stage.step % config.evaluate_every == 0:
                 stage.tell({**{key: float(term) for key, term in terms.items()}, **figures}, config.batch_size)
             stage.save_if_due()
@@ -139,7 +137,7 @@ def train_vq_model(
         adversary.watching.remove()
     set_parts(tokenizer, 1)
     tokenizer.eval()
-    figures = _held_out(tokenizer, validation, fabric.device, ignore)
+    figures = _held_out(tokenizer, validation, fabric.device)
     stage.tell(figures, config.batch_size)
     return {**figures, "steps": stage.step, "seconds": stage.clock.elapsed}
 
@@ -185,7 +183,8 @@ class _Adversary:
         return backward_in_parts(self.fabric, self.wrapped, len(real), parts, loss_of)
 
 
-def _distance(config: VQModelTraining, device: torch.device) -> tuple[float, Distance] | None:
+def distance_of(config: VQModelTraining, device: torch.device) -> tuple[float, Distance] | None:
+    """The distance between images that a training asks for, and its weight."""
     if config.distance == 0:
         return None
     return config.distance, VGGDistance(config.vgg).to(device) if config.vgg else structure_distance
@@ -193,7 +192,7 @@ def _distance(config: VQModelTraining, device: torch.device) -> tuple[float, Dis
 
 @torch.no_grad()
 def _held_out(
-    tokenizer: nn.Module, validation: Pairs, device: torch.device, ignore: int | None, at_most: int = 256, at_once: int = 32
+    tokenizer: nn.Module, validation: Pairs, device: torch.device, at_most: int = 256, at_once: int = 32
 ) -> dict[str, float]:
     tokenizer.eval()
     both = cast(CoupledVQ, tokenizer)  # of which it may have one half
@@ -206,11 +205,9 @@ def _held_out(
             totals["mse"] += float((both.decode(tokens[-1], batch.layouts) - batch.image).square().sum())
             totals["pixels"] += batch.image.numel()
         if "semantics" in tokens[-1]:
-            ids = batch.layouts.ids.long()  # a byte that is compared with -1 is compared with 255
-            counted = ids != (-1 if ignore is None else ignore)
-            misread = both.decode_layouts(tokens[-1]["semantics"]) != ids
-            totals["misread"] += int((misread & counted).sum())
-            totals["labels"] += int(counted.sum())
+            misread = both.decode_layouts(tokens[-1]["semantics"]) != batch.layouts.ids
+            totals["misread"] += int(misread.sum())
+            totals["labels"] += misread.numel()
     used = [len(torch.cat([some[s.name] for some in tokens]).unique()) / s.codebook_size for s in both.streams]
     shares = {"mse": "pixels", "misread": "labels"}
     figures = {f"held_out_{name}": totals[name] / totals[of] for name, of in shares.items() if totals[of]}
