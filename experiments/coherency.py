@@ -138,7 +138,7 @@ def coherency(
     rows |= {"msgnet": list(system.synthesize(n, seed=seed)), "real": real}
     rows["pasted"] = _pasted(real, right, given["forbidden"], _background(training))
     rules = {"layouts": composition_rules(composition), "images": composition_rules(composition, tolerance=system.size[0] / 16)}
-    names, grain = dict(zip(data.classes.ids, data.classes.names, strict=True)), system._cell / min(system.size)
+    names, grain = dict(zip(data.classes.ids, data.classes.names, strict=True)), system.parts.cell / min(system.size)
     rules["learned"] = learn_rules(scenes, names, grain=grain)
     for name, pairs in rows.items():
         contact_sheet(pairs, data.classes, out / f"{name}.png", columns=6, limit=n)
