@@ -102,7 +102,7 @@ def _attention_backward(_: Sequence[int], *shapes: Any, **__: Any) -> int:
 
 def packed_operations() -> dict[Any, Callable[..., int]]:
     """How to count oneDNN's packed operators, those that this build of PyTorch has (`labelmint.nn.packed`)."""
-    known = {"_linear_pointwise": _packed_product, "_convolution_pointwise": _packed_convolution}
+    known: dict[str, Callable[..., int]] = {"_linear_pointwise": _packed_product, "_convolution_pointwise": _packed_convolution}
     return {getattr(torch.ops.mkldnn, name): count for name, count in known.items() if hasattr(torch.ops.mkldnn, name)}
 
 

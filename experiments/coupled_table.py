@@ -210,7 +210,9 @@ def main(arguments: list[str] | None = None) -> int:
             first.training, first.validation, first, options.out / "judge", steps=options.judge_steps, seed=options.seed,
             device=options.device, report=tell,
         )  # fmt: skip
-        rows, cells, titles = [], [], []
+        rows: list[dict[str, Any]] = []
+        cells: list[list[Array]] = []
+        titles: list[str] = []
         for run, one in zip(options.run, opened, strict=True):
             row, drawn, beside = row_of(
                 one.system, data, first.about.parts.test, judge, first.foreground, n=options.n, seed=options.seed,
