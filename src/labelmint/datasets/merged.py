@@ -2,8 +2,8 @@
 
     data = merge([read("city"), read("indoors")], read_mapping("mapping.json"))
 
-A pair `a` of the set in the folder `city` is called `city-a`, a name that a file can have. Of two folders called alike the second is
-`city-2`.
+A pair `a` of the set in the folder `city` is called `city-a`, a name that a file can have. Where two folders are called alike every
+set's prefix begins with the folder above: `north-city-a`.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from labelmint.priors.graphed import Kept
 from labelmint.protocols import LayoutTokenizer, Prior, Seed, Tokenizer
 from labelmint.types import LayoutBatch
 
-__all__ = ["TwoStage", "tokens_of"]
+__all__ = ["TwoStage"]
 
 
 class TwoStage:
@@ -43,7 +43,7 @@ class TwoStage:
         """Images (B, C, H, W) in [-1, 1]; some tokens may be kept of other images."""
         given, tokens = layouts, {}
         if self.layout_tokenizer is not None:
-            tokens["semantics"] = tokens_of(layouts, self.layout_tokenizer)
+            tokens["semantics"] = _tokens_of(layouts, self.layout_tokenizer)
             given = LayoutBatch(tokens["semantics"])
         numbers = uniforms(seeds, self.stream.name, self.stream.grid[0] * self.stream.grid[1])
         condition, device = self.prior.prepare(given), layouts.ids.device
@@ -51,6 +51,6 @@ class TwoStage:
         return self.tokenizer.decode(tokens, layouts)
 
 
-def tokens_of(layouts: LayoutBatch, tokenizer: LayoutTokenizer) -> Tensor:
+def _tokens_of(layouts: LayoutBatch, tokenizer: LayoutTokenizer) -> Tensor:
     """Tokens (B, h, w) of layouts: those that they came from, else as the tokenizer writes them."""
     return layouts.tokens if layouts.tokens is not None else tokenizer.encode_layouts(layouts)

@@ -28,7 +28,7 @@ _DRAWN = (
 )
 _KEPT = (
     "**Every image of this data set is synthetic but for what was kept**: parts of given pairs, as the system's tokenizer has them, which",
-    "show what exists. The rest was drawn, first of the label and then of the image for it; how faithfully the",
+    "show what exists. The rest of the images was drawn for their labels, given or drawn before; how faithfully the",
 )
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 
