@@ -25,10 +25,13 @@ from labelmint.evaluation.subject import Subject, open_subject
 from labelmint.evaluation.views import Fitted, Views, data_digest, fit, tiles
 from labelmint.segmenters.judge import Judge, train_judge
 from labelmint.segmenters.unet import SegmenterConfig
+from labelmint.systems.data import fit_pairs
 from labelmint.systems.hardware import choose_device
+from labelmint.systems.run_config import RunConfig
 from labelmint.systems.trained import TrainedSystem
 from labelmint.training.clock import Event, Report
 from labelmint.training.pairs import Pairs
+from labelmint.training.run import RunFolder
 from labelmint.types import Array, ClassSet, DataSet
 
 __all__ = [
@@ -36,9 +39,11 @@ __all__ = [
     "add_common",
     "answer",
     "at_least",
+    "check_same",
     "dice_by_class",
     "open_real",
     "plain",
+    "run_pairs",
     "sheet",
     "train_on",
     "write_json",
@@ -123,6 +128,28 @@ def train_on(
         image_channels=real.channels, classes=len(real.classes), foreground=real.foreground,
         config=SegmenterConfig(steps=steps, evaluate_every=max(steps // 8, 1)), device=choose_device(device), report=report,
     )  # fmt: skip
+
+
+def run_pairs(real: RealData, names: Sequence[str], *, augment: bool) -> Pairs:
+    """Pairs of the data as the run saw them."""
+    config = real.system.config
+    request = config.request
+    geometry = Geometry(
+        size=request.size, crop=request.crop, scale=request.scale, augment=frozenset(request.augment if augment else ())
+    )
+    return fit_pairs(
+        real.data.subset(names), geometry, config.symbol_table, real.classes, real.system.parts.cell, config.image_channels,
+        request.seed,
+    )  # fmt: skip
+
+
+def check_same(run: RunFolder, config: RunConfig) -> None:
+    """Raise InputError where the folder holds another experiment."""
+    if not (run.path / "config.json").is_file():
+        return
+    difference = RunConfig.model_validate(run.read_config()).difference(config)
+    if difference is not None:
+        raise InputError(f"{run.path}: holds another experiment ({difference}); give another --out")
 
 
 def dice_by_class(counts: Array, foreground: Sequence[int]) -> float | None:

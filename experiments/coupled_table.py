@@ -10,6 +10,7 @@ Every run draws an image for each of the same n held-out views' layouts. One jud
     own           the same agreement, with layouts that the run drew itself; of runs with a layout prior
     mse           of the tokenizer's reconstruction, on [-1, 1]
     labels        1 - boundary score (2 pixels) of held-out labels after the codes that the run's layouts pass through
+    miou          of the same, over labelled classes
     nats          image tokens given the layout, a token; `alone`: without it, where `prior.condition_dropout` taught that
     bits          an image takes given its layout: nats times tokens
     per_s         images a second, drawing and decoding, on this machine
@@ -29,13 +30,11 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from experiments.auto_encoding import AT_ONCE, classes_of, frechet, images_back, layouts_back, pixels, ssim, views
 from experiments.common import add_common, answer, at_least, dice_by_class, open_real, plain, sheet, train_on, write_json
-from torch import Tensor
 
 from labelmint import formats
 from labelmint.errors import InputError
-from labelmint.metrics.boundary import boundary_score
-from labelmint.metrics.frechet import frechet_distance
 from labelmint.metrics.overlap import confusion
 from labelmint.objectives.likelihood import negative_log_likelihood
 from labelmint.pictures import overlay
@@ -45,12 +44,11 @@ from labelmint.segmenters.judge import Judge
 from labelmint.systems.given import Given
 from labelmint.systems.parts import SemanticParts
 from labelmint.systems.trained import TrainedSystem
-from labelmint.training.pairs import Pairs
 from labelmint.types import AnnotatedImage, Array, Batch, DataSet, Layout
 
 __all__ = ["main", "row_of"]
 
-_AT_ONCE, _SHOWN = 32, 8
+_SHOWN = 8
 
 
 def row_of(
@@ -58,28 +56,31 @@ def row_of(
     temperature: float,
 ) -> tuple[dict[str, Any], list[AnnotatedImage], list[AnnotatedImage]]:  # fmt: skip
     """The figures of a run, and its first images beside the real ones."""
-    batches = _views(system.pairs_of(data.subset(names)), n, crops=system.geometry.crop)
+    batches = views(system.pairs_of(data.subset(names)), n, crops=system.geometry.crop)
     ids = torch.cat([batch.layouts.ids for batch in batches])
     with torch.no_grad():
         written = torch.cat([system.parts.codes(batch)[1] for batch in batches])
     given = Given(ids=ids, tokens=written if system.needs_references else None)
-    real = _pixels(torch.cat([batch.image for batch in batches]))
+    real = pixels(torch.cat([batch.image for batch in batches]))
     begin = time.perf_counter()
     drawn = [
         pair
-        for chunk in range(-(-len(ids) // _AT_ONCE))
-        for pair in system.sample_chunk(chunk, seed=seed, batch_size=_AT_ONCE, temperature=temperature, layouts=given)
+        for chunk in range(-(-len(ids) // AT_ONCE))
+        for pair in system.sample_chunk(chunk, seed=seed, batch_size=AT_ONCE, temperature=temperature, layouts=given)
     ][: len(ids)]
     per_s = len(ids) / (time.perf_counter() - begin)
-    labels, made = _classes(ids, system), np.stack([pair.image for pair in drawn])
+    labels, made = classes_of(ids, system), np.stack([pair.image for pair in drawn])
     of_real, of_made = (dice_by_class(confusion(labels, judge.predict(x), len(system.classes)), foreground) for x in (real, made))
     tokens, nats, alone = _likelihood(system, batches)
+    _, of_images = images_back(cast(Tokenizer, system.parts.tokenizer), batches)
+    _, of_layouts = layouts_back(_coding(system), written, ids, system)
     found = {
-        "system": system.system, "weights": system.digest, "n": len(ids), "ssim": _ssim(real, made),
-        "frechet": _frechet(judge.features(real), judge.features(made)), "agreement": of_made, "of real": of_real,
+        "system": system.system, "weights": system.digest, "n": len(ids), "ssim": ssim(real, made),
+        "frechet": frechet(judge, real, made), "agreement": of_made, "of real": of_real,
         "obedience": of_made / of_real if of_made is not None and of_real else None,
         "own": _own(system, judge, foreground, len(ids), seed, temperature),
-        **_reconstruction(system, batches), "labels": _lost_boundaries(system, written, labels), "nats": nats, "alone": alone,
+        "mse": of_images["mse"], "reconstruction ssim": of_images["ssim"], "labels": of_layouts["boundaries"],
+        "miou": of_layouts["miou"], "nats": nats, "alone": alone,
         "tokens": tokens, "bits": nats * tokens / math.log(2), "per_s": per_s, **_trained(system),
     }  # fmt: skip
     beside = [
@@ -88,65 +89,20 @@ def row_of(
     return found, drawn[:_SHOWN], beside
 
 
-def _views(pairs: Pairs, n: int, *, crops: bool) -> list[Batch]:
-    """At least n random crops, a multiple of those drawn at once, or else every pair's one view, at most n of them."""
-    if crops:
-        return [pairs.batch(step, _AT_ONCE) for step in range(-(-n // _AT_ONCE))]
-    n = min(n, len(pairs))
-    return [pairs.fixed(first, min(_AT_ONCE, n - first)) for first in range(0, n, _AT_ONCE)]
-
-
-def _pixels(images: Tensor) -> Array:
-    array: Array = ((images + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
-    return array
-
-
-def _classes(ids: Tensor, system: TrainedSystem) -> Array:
-    """Class indices of symbol ids; -1 for ignored ones."""
-    index = {class_id: k for k, class_id in enumerate(system.classes.ids)}
-    table = np.array([index.get(class_id, -1) for class_id, _ in system.config.symbol_table.symbols])
-    found: Array = table[ids.cpu().numpy()]
-    return found
-
-
-def _ssim(real: Array, made: Array) -> float:
-    from torchmetrics.functional.image import structural_similarity_index_measure
-
-    a, b = (torch.from_numpy(x).permute(0, 3, 1, 2).float() for x in (real, made))
-    return float(cast(Tensor, structural_similarity_index_measure(a, b, data_range=255.0)))
-
-
-def _frechet(real: Array, made: Array) -> float | None:
-    """None where there are too few views."""
-    return frechet_distance(real, made) if min(len(real), len(made)) > real.shape[1] else None
+def _coding(system: TrainedSystem) -> LayoutTokenizer:
+    """What writes layouts in the tokens that they pass through."""
+    parts = system.parts
+    apart = parts.layout_tokenizer if isinstance(parts, SemanticParts) else parts.label_map
+    return cast(LayoutTokenizer, apart if apart is not None else parts.tokenizer)
 
 
 def _own(system: TrainedSystem, judge: Judge, foreground: tuple[int, ...], n: int, seed: int, temperature: float) -> float | None:
     if not system.has_layout_prior:
         return None
-    pairs = list(system.synthesize(n, seed=seed, temperature=temperature, batch_size=_AT_ONCE))
+    pairs = list(system.synthesize(n, seed=seed, temperature=temperature, batch_size=AT_ONCE))
     index = {class_id: k for k, class_id in enumerate(system.classes.ids)}
     labels = np.stack([np.vectorize(lambda k: index.get(k, -1))(pair.layout.label_map) for pair in pairs])
     return dice_by_class(confusion(labels, judge.predict(np.stack([p.image for p in pairs])), len(system.classes)), foreground)
-
-
-@torch.no_grad()
-def _lost_boundaries(system: TrainedSystem, written: Tensor, labels: Array) -> float:
-    """Of layouts written in the tokens that they pass through, and read again."""
-    parts = system.parts
-    apart = parts.layout_tokenizer if isinstance(parts, SemanticParts) else parts.label_map
-    codes = cast(LayoutTokenizer, apart if apart is not None else parts.tokenizer)
-    back = _classes(torch.cat([codes.decode_layouts(some) for some in written.split(_AT_ONCE)]), system)
-    hits, sizes = boundary_score(labels, np.where(back < 0, 0, back), len(system.classes))
-    return 1 - float(hits.sum() / sizes.sum())
-
-
-@torch.no_grad()
-def _reconstruction(system: TrainedSystem, batches: list[Batch]) -> dict[str, float]:
-    tokenizer = cast(Tokenizer, system.parts.tokenizer)
-    decoded = [tokenizer.decode(tokenizer.encode(batch), batch.layouts) for batch in batches]
-    real, made = torch.cat([batch.image for batch in batches]), torch.cat(decoded)
-    return {"mse": float((made - real).square().mean()), "reconstruction ssim": _ssim(_pixels(real), _pixels(made))}
 
 
 @torch.no_grad()
@@ -197,7 +153,7 @@ def main(arguments: list[str] | None = None) -> int:
     tell = plain(lambda line: print(line, flush=True))
 
     def work() -> None:
-        at_least(_AT_ONCE, n=options.n)
+        at_least(AT_ONCE, n=options.n)
         data = formats.read(options.data)
         opened = [open_real(run, data, device=options.device, at_most=options.at_most) for run in options.run]
         first = opened[0]

@@ -37,11 +37,22 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 import torch
-from experiments.common import RealData, add_common, answer, at_least, open_real, plain, sheet, train_on, write_json
+from experiments.common import (
+    RealData,
+    add_common,
+    answer,
+    at_least,
+    check_same,
+    open_real,
+    plain,
+    run_pairs,
+    sheet,
+    train_on,
+    write_json,
+)
 from torch.nn import functional
 
 import labelmint
-from labelmint.datasets.geometry import Geometry
 from labelmint.errors import InputError
 from labelmint.evaluation.views import indices_of
 from labelmint.metrics.bootstrap import interval
@@ -50,11 +61,9 @@ from labelmint.priors.ancestral import AncestralSampler, uniforms
 from labelmint.protocols import Prior
 from labelmint.segmenters.agreement import agreement_scores
 from labelmint.segmenters.judge import Judge, load_judge
-from labelmint.systems.data import fit_pairs
 from labelmint.systems.hardware import Hardware, open_fabric
 from labelmint.systems.run_config import RunConfig
 from labelmint.systems.trained import TrainedSystem, build_parts, load
-from labelmint.training.pairs import Pairs
 from labelmint.training.prior import train_prior
 from labelmint.training.run import RunFolder
 from labelmint.types import AnnotatedImage, DataSet, LayoutBatch
@@ -126,7 +135,7 @@ def _train(real: RealData, folder: Path, order: str, minutes: float, threads: in
     parts.tokenizer.load_state_dict(real.system.parts.tokenizer.state_dict())
     parts.tokenizer.to(device).eval()
     training, validation = (
-        _pairs(real, names, augment)
+        run_pairs(real, names, augment=augment)
         for names, augment in ((real.about.parts.training, True), (real.about.parts.validation, False))
     )
     # Time alone ends the training, so that every order has as much of it.
@@ -147,16 +156,6 @@ def _config(of: RunConfig, order: str, minutes: float, threads: int) -> RunConfi
     return of.model_copy(update={"request": request, "threads": threads})
 
 
-def _check_same(run: RunFolder, config: RunConfig) -> None:
-    """Raise InputError where the folder holds another experiment."""
-    if not (run.path / "config.json").is_file():
-        return
-    stored = RunConfig.model_validate(run.read_config())
-    difference = stored.difference(config)
-    if difference is not None:
-        raise InputError(f"{run.path}: holds another experiment ({difference}); give another --out")
-
-
 def _copy_but_prior(source: Path, folder: Path, config: RunConfig) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for part in ("tokenizer", "layouts", "layout_prior"):
@@ -164,19 +163,6 @@ def _copy_but_prior(source: Path, folder: Path, config: RunConfig) -> None:
             shutil.copytree(source / part, folder / part, dirs_exist_ok=True)
     shutil.copy(source / "split.json", folder / "split.json")
     write_json(folder / "config.json", config.model_dump(mode="json"))
-
-
-def _pairs(real: RealData, names: Sequence[str], augmented: bool) -> Pairs:
-    """As the run saw them."""
-    config, parts = real.system.config, real.system.parts
-    request = config.request
-    geometry = Geometry(
-        size=request.size, crop=request.crop, scale=request.scale, augment=frozenset(request.augment if augmented else ())
-    )
-    cell = parts.cell
-    return fit_pairs(
-        real.data.subset(names), geometry, config.symbol_table, real.system.classes, cell, config.image_channels, request.seed
-    )
 
 
 def _trained(system: TrainedSystem) -> dict[str, Any]:
@@ -272,7 +258,7 @@ def main(words: Sequence[str] | None = None, tell: Callable[[str], None] = print
         torch.set_num_threads(chosen.threads)
         _check_paths(real.system)
         for order in chosen.compare:
-            _check_same(RunFolder(chosen.out / order), _config(real.system.config, order, chosen.minutes, chosen.threads))
+            check_same(RunFolder(chosen.out / order), _config(real.system.config, order, chosen.minutes, chosen.threads))
         chosen.out.mkdir(parents=True, exist_ok=True)
         judge = _judge(real, chosen.out, chosen.judge_steps, chosen.seed, chosen.device, tell)
         found = fewer_steps(
