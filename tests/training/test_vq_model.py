@@ -85,11 +85,11 @@ def test_a_killed_run_ends_with_the_weights_of_one_never_killed(
 
 def test_the_adversary_begins_late_and_makes_a_vqgan_of_the_very_module_of_a_vqvae(tmp_path: Path) -> None:
     plain, rivaled = tokenizer("image"), tokenizer("image")
-    train(plain, tmp_path / "plain", error="absolute", distance=1.0, steps=6)
-    train(rivaled, tmp_path / "rivaled", **ADVERSARY)
+    train(plain, tmp_path / "plain", error="absolute", distance=1.0, steps=8)
+    train(rivaled, tmp_path / "rivaled", **ADVERSARY, steps=8, evaluate_every=1, adversary_from=0.75)
     rows = [row for row in RunFolder(tmp_path / "rivaled").read_log() if "error" in row]
-    assert ["adversarial" in row for row in rows] == [row["step"] > 3 for row in rows]  # half of six steps
-    assert all("discriminator" in row for row in rows if "adversarial" in row)
+    assert [row["step"] for row in rows if "adversarial" in row] == [7, 8]  # the last quarter
+    assert [row["step"] for row in rows if "discriminator" in row] == [4, 5, 6, 7, 8]  # it learns alone from half of that on
     assert plain.state_dict().keys() == rivaled.state_dict().keys()
     tokenizer("image").load_state_dict(rivaled.state_dict())
     assert not plain.state_dict()["decoder.out.weight"].equal(rivaled.state_dict()["decoder.out.weight"])
@@ -107,6 +107,15 @@ def test_held_out_figures_are_those_that_the_tokenizer_has(kind: str, figures: s
     found = train(tokenizer(kind), tmp_path / "run", steps=2, accumulate=2)
     assert found.keys() == figures | {"steps", "seconds"}
     assert all(0 <= found[name] <= 2 for name in figures)
+
+
+def test_the_discriminator_s_rate_keeps_its_ratio_to_the_tokenizer_s(tmp_path: Path) -> None:
+    networks = nn.ModuleList([nn.Linear(1, 1), nn.Linear(1, 1)])
+    groups = [{"params": network.parameters(), "lr": rate} for network, rate in zip(networks, (1e-3, 2e-4), strict=True)]
+    optimizer, fabric = torch.optim.Adam(groups), Fabric(accelerator="cpu", devices=1)
+    training = stage.Stage("tokenizer", fabric, RunFolder(tmp_path), networks, optimizer, 1, None, lambda event: None)
+    training.set_learning_rate(5e-4)
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([5e-4, 1e-4])
 
 
 def test_each_network_s_step_leaves_the_other_s_weights_without_a_gradient() -> None:

@@ -72,6 +72,7 @@ def _published(objective: Mapping[str, Any]) -> Settings:
     return Settings(
         tokenizer=VQModelSection(
             **levels, **learning, **objective, codebook_size=16_384, semantic_codebook_size=4096, share=0.35,
+            discriminator_learning_rate=4.5e-6 * 12,
         ),
         layout_tokenizer=LayoutTokenizerSection(**levels, **learning, semantic_codebook_size=4096, share=0.15),
         prior=TransformerSection(

@@ -54,6 +54,7 @@ class Stage:
     ) -> None:
         self.name, self.fabric, self.run, self.report = name, fabric, run, report
         self.module, self.optimizer = module, optimizer
+        self._shares = [group["lr"] / optimizer.param_groups[0]["lr"] for group in optimizer.param_groups]
         self.extra: dict[str, dict[str, Tensor]] = {}
         self.step, self.progress = 0, 0.0
         self.facts: dict[str, Any] = {}
@@ -64,9 +65,9 @@ class Stage:
             run.rewind_log(name, self.step)
 
     def set_learning_rate(self, rate: float) -> None:
-        """Of all parameter groups."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        """Of the first parameter group; others keep their ratio to it."""
+        for group, share in zip(self.optimizer.param_groups, self._shares, strict=True):
+            group["lr"] = rate * share
 
     def save_if_due(self, force: bool = False) -> None:
         """Checkpoint by the clock; what is saved when has no influence on the result."""
