@@ -1,9 +1,10 @@
 """Speed of drawing from a transformer prior: keys and values kept, against the whole sequence again for each token.
 
     python -m benchmarks.transformer [--grid 16x16 32x16] [--batch 1 16 64] [--width 256 --layers 8 --heads 8 --key-value-heads 2]
-                                     [--published] [--threads 2] [--precision fp32] [--json FILE]
+                                     [--condition prefix aligned] [--published] [--threads 2] [--precision fp32] [--json FILE]
 
-Both sides have the same weights in one process, logits scaled to a standard deviation of 2, and 256 tokens of another codebook as prefix.
+Both sides have the same weights in one process, logits scaled to a standard deviation of 2, and tokens of another codebook given: 256 as
+a prefix, as published, or one for each token, added where it lies, as the small presets have it.
 The other side runs our own modules on the prefix and the tokens so far, the last layer at one position only, at the better of two batch
 sizes; it is timed after evenly spread numbers of tokens, each of which stands for those around it. It counts only when it reaches 60 %
 of the rate of a float32 matrix product of this run. Ours is timed whole: the prefix and the drawing included.
@@ -31,7 +32,7 @@ from labelmint.priors.ancestral import AncestralSampler, uniforms
 from labelmint.priors.transformer import TransformerConfig, TransformerPrior
 from labelmint.protocols import Stream
 
-CPU, GIVEN = torch.device("cpu"), Stream("semantics", 4096, (16, 16))
+CPU, CODES_GIVEN, PREFIX = torch.device("cpu"), 4096, (16, 16)
 PUBLISHED = {"width": 1024, "layers": 24, "heads": 16, "key_value_heads": 16, "codes": 16384}
 
 
@@ -44,6 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--heads", type=int, default=8)
     parser.add_argument("--key-value-heads", type=int, default=2)
     parser.add_argument("--codes", type=int, default=1024)
+    parser.add_argument("--condition", nargs="+", choices=("prefix", "aligned"), default=["prefix", "aligned"])
     parser.add_argument("--published", action="store_true", help=f"take the published sizes: {PUBLISHED}")
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 16, 64])
     parser.add_argument("--anew-batch", type=int, nargs="+", default=[1, 8], help="of the other side, of which the best counts")
@@ -67,8 +69,9 @@ def main(arguments: list[str] | None = None) -> None:
         "read_gb_per_s": memory_rate() / 1e9,
     }
     rows: list[dict[str, Any]] = []
-    for grid in options.grid:
-        rows += measure(grid, options, dtype, machine)
+    for condition in options.condition:
+        for grid in options.grid:
+            rows += measure(grid, condition, options, dtype, machine)
     write({"machine": machine, "precision": options.precision, "rows": rows}, options.json)
 
 
@@ -90,22 +93,22 @@ def packed_rate(dtype: torch.dtype) -> float:
 
 @torch.no_grad()
 def measure(
-    grid: tuple[int, int], options: argparse.Namespace, dtype: torch.dtype, machine: dict[str, Any]
+    grid: tuple[int, int], condition: str, options: argparse.Namespace, dtype: torch.dtype, machine: dict[str, Any]
 ) -> list[dict[str, Any]]:
     """All batch sizes on one grid."""
-    prior = made(grid, options)
+    prior = made(grid, condition, options)
     anew = max((anew_way(prior, batch, options.positions) for batch in options.anew_batch), key=lambda one: one["per_s"])
     flops, counted, whole = operations(prior), counted_operations(prior), operations(prior, whole_prefix=True)
     if abs(counted / whole - 1) > 0.02:
         raise SystemExit(f"{counted:.4g} operations counted, {whole:.4g} by formula")
-    drawn = prior if dtype == torch.float32 else made(grid, options).to_bfloat16()
+    drawn = prior if dtype == torch.float32 else made(grid, condition, options).to_bfloat16()
     rows = []
     for batch in options.batch:
         ours, difference = our_way(prior, drawn, batch, options.repeat)
         rows.append(
             {
                 "grid": f"{grid[0]}x{grid[1]}", "width": options.width, "layers": options.layers, "heads": options.heads,
-                "key_value_heads": options.key_value_heads, "prefix": prior.prefix, "batch": batch,
+                "key_value_heads": options.key_value_heads, "condition": condition, "prefix": prior.prefix, "batch": batch,
                 "anew_per_s": anew["per_s"], "anew_batch": anew["batch"], "anew_gflops": anew["gflops"],
                 "counts": anew["gflops"] >= 0.6 * machine["float32_gflops"],
                 "ours_per_s": ours, "speedup": ours / anew["per_s"], "gflop_a_sample": flops / 1e9,
@@ -119,24 +122,25 @@ def measure(
     return rows
 
 
-def made(grid: tuple[int, int], options: argparse.Namespace) -> TransformerPrior:
+def made(grid: tuple[int, int], condition: str, options: argparse.Namespace) -> TransformerPrior:
     """A prior with spread logits."""
     torch.manual_seed(0)
     names = ("width", "layers", "heads", "key_value_heads")
-    config = TransformerConfig(**{name: getattr(options, name) for name in names})
-    prior = TransformerPrior(config, options.codes, grid, given=GIVEN).eval().requires_grad_(False)
-    prior.out.weight.mul_(2 / prior(torch.randint(options.codes, (1, *grid)), given(1)).std())
+    config = TransformerConfig(condition=condition, **{name: getattr(options, name) for name in names})
+    stream = Stream("semantics", CODES_GIVEN, PREFIX if condition == "prefix" else grid)
+    prior = TransformerPrior(config, options.codes, grid, given=stream).eval().requires_grad_(False)
+    prior.out.weight.mul_(2 / prior(torch.randint(options.codes, (1, *grid)), given(prior, 1)).std())
     return prior
 
 
-def given(batch: int) -> Tensor:
+def given(prior: TransformerPrior, batch: int) -> Tensor:
     """Noise for a condition."""
-    return torch.randint(GIVEN.codebook_size, (batch, *GIVEN.grid))
+    return torch.randint(CODES_GIVEN, (batch, *(PREFIX if prior.prefix else prior.grid)))
 
 
 def anew_way(prior: TransformerPrior, batch: int, positions: int) -> dict[str, float]:
     """Samples a second when the whole sequence is computed anew for each token, and operations a second."""
-    count, cells = prior.grid[0] * prior.grid[1], prior.prepare(given(batch))
+    count, cells = prior.grid[0] * prior.grid[1], prior.prepare(given(prior, batch))
     assert cells is not None
     spent, worked = 0.0, 0.0
     for part in torch.arange(count).tensor_split(min(positions, count)):
@@ -154,8 +158,9 @@ def anew_way(prior: TransformerPrior, batch: int, positions: int) -> dict[str, f
 
 def last_logits(prior: TransformerPrior, before: Tensor, cells: Tensor) -> Tensor:
     """Logits (B, K) of one position, given what stands before it and before those before it, (B, i)."""
-    assert prior.prefix_places is not None
-    x = torch.cat([cells + prior.prefix_places(), prior.embed(before) + prior.places()[: before.shape[1]]], dim=1)
+    x = prior.embed(before) + prior._beside(cells)[:, : before.shape[1]]
+    if prior.prefix_places is not None:
+        x = torch.cat([cells + prior.prefix_places(), x], dim=1)
     for block in prior.blocks:
         x = block(x)
     logits: Tensor = prior.out(prior.norm(x[:, -1]))
@@ -164,7 +169,7 @@ def last_logits(prior: TransformerPrior, before: Tensor, cells: Tensor) -> Tenso
 
 def our_way(exact: TransformerPrior, prior: TransformerPrior, batch: int, repeat: int) -> tuple[float, float]:
     """Samples a second, and the largest difference of a logit from `logits`, relative to the largest."""
-    count, shown, few = exact.grid[0] * exact.grid[1], given(batch), min(batch, 2)
+    count, shown, few = exact.grid[0] * exact.grid[1], given(exact, batch), min(batch, 2)
     tokens = torch.randint(exact.codebook_size, (batch, *exact.grid))
     full = exact(tokens[:few], shown[:few]).flatten(2)
     condition, sampler = prior.prepare(shown), AncestralSampler(prior)
@@ -206,7 +211,7 @@ def bytes_read(prior: TransformerPrior, batch: int, dtype: torch.dtype) -> float
 
 def counted_operations(prior: TransformerPrior) -> float:
     """The same as `operations`, counted over one sample."""
-    condition, count = prior.prepare(given(1)), prior.grid[0] * prior.grid[1]
+    condition, count = prior.prepare(given(prior, 1)), prior.grid[0] * prior.grid[1]
 
     def draw() -> None:
         state, previous = prior.start(1, condition), None

@@ -22,9 +22,14 @@ def test_a_row_for_each_batch_size_and_both_ways_agree(precision: str, tmp_path:
     )
     result = json.loads(file.read_text())
     assert result["machine"]["threads"] == 1
-    assert [row["batch"] for row in result["rows"]] == [1, 3]
+    assert [(row["batch"], row["condition"]) for row in result["rows"]] == [
+        (1, "prefix"),
+        (3, "prefix"),
+        (1, "aligned"),
+        (3, "aligned"),
+    ]
     for row in result["rows"]:
-        assert row["prefix"] == 256
+        assert row["prefix"] == (256 if row["condition"] == "prefix" else 0)
         assert row["max_logit_difference"] < (1e-5 if precision == "fp32" else 0.05)
         assert row["speedup"] == pytest.approx(row["ours_per_s"] / row["anew_per_s"])
         assert 0 < row["packed_roof_share"] < row["roof_share"] < 1
