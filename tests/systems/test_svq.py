@@ -91,7 +91,8 @@ def test_either_prior_serves_either_system() -> None:
 @pytest.mark.parametrize(
     ("system", "settings", "reason"),
     [
-        ("mint", ["tokenizer.reference=true"], "mint draws layouts without images"),
+        ("mint", ["tokenizer.reference=true", "tokenizer.layout_encoder=network"], "mint draws layouts without images"),
+        ("mint", ["tokenizer.reference=true"], "needs layout_encoder=network"),
         ("vqvae-t", ["tokenizer.paths=double"], "only coupled tokenizers"),
         ("vqvae-t", ["tokenizer.reference=true"], "only coupled tokenizers"),
         ("mint", ["prior.network=lstm"], "expected one of pixelsnail, transformer"),

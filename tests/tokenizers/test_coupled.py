@@ -14,12 +14,14 @@ from labelmint.tokenizers.coupled import CoupledConfig, CoupledVQ
 from labelmint.types import Batch, LayoutBatch
 
 
-def coupled(reference: bool = False, paths: str = "one", codebook: str = "loss", symbols: int = SYMBOLS) -> CoupledVQ:
+def coupled(
+    reference: bool = False, paths: str = "one", codebook: str = "loss", symbols: int = SYMBOLS, layouts: str = "network"
+) -> CoupledVQ:
     torch.manual_seed(0)
     config = CoupledConfig.model_validate(
         {
             "channels": 8, "multipliers": (1, 2), "code_dim": 8, "attention_below": 9, "codebook": codebook, "codebook_size": 16,
-            "semantic_codebook_size": 16, "reference": reference, "paths": paths,
+            "semantic_codebook_size": 16, "reference": reference, "paths": paths, "layout_encoder": layouts,
         }
     )  # fmt: skip
     tokenizer, batch = CoupledVQ(config, 1, symbols, (16, 16)), boxes(4)
@@ -62,8 +64,33 @@ def test_the_image_s_loss_teaches_the_layout_s_code_nothing_and_the_other_way_ro
     assert by_image & by_layout >= {"embed.embed.weight"}
 
 
-def test_after_some_training_layouts_are_written_and_read_without_their_images() -> None:
-    tokenizer = coupled(codebook="ema").train()
+@pytest.mark.parametrize("paths", ["one", "double"])
+def test_a_cell_s_token_depends_on_what_stands_in_it_alone(paths: str) -> None:
+    tokenizer, batch = coupled(paths=paths, layouts="cell").eval(), boxes(4, seed=1)
+    before, cell = tokenizer.encode(batch), 2
+    torch.manual_seed(1)
+    ids = batch.layouts.ids.clone()
+    ids[:, 6:8, 4:6] = torch.randint(SYMBOLS, (4, cell, cell)).to(ids.dtype)
+    after = tokenizer.encode(Batch(batch.image, LayoutBatch(ids)))
+    moved = before["semantics"] != after["semantics"]
+    moved[:, 3, 2] = False
+    assert not moved.any()
+    shifted = LayoutBatch(batch.layouts.ids.roll((2 * cell, cell), (1, 2)))
+    assert tokenizer.encode_layouts(shifted).equal(before["semantics"].roll((2, 1), (1, 2)))
+    assert not before["image"].equal(after["image"])  # the image is written with the layout
+    names = {name.partition(".")[0] for name, _ in tokenizer.named_parameters()}
+    assert names >= {"of_cells", "layout_decoder"}
+    assert "no_image" not in names
+
+
+def test_cells_are_written_without_images() -> None:
+    with pytest.raises(ValueError, match="layout_encoder=network"):
+        coupled(True, layouts="cell")
+
+
+@pytest.mark.parametrize("layouts", ["network", "cell"])
+def test_after_some_training_layouts_are_written_and_read_without_their_images(layouts: str) -> None:
+    tokenizer = coupled(codebook="ema", layouts=layouts).train()
     optimizer = torch.optim.Adam([p for p in tokenizer.parameters() if p.requires_grad], lr=5e-3)
     for step in range(60):
         batch = boxes(8, seed=step % 8)

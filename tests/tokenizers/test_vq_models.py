@@ -21,6 +21,9 @@ Size = tuple[int, int]
 KINDS: dict[str, Callable[[int, Size, str], nn.Module]] = {
     "image": lambda c, size, book: VQModel(VQModelConfig(**SIZES, codebook=book, codebook_size=16), c, size),
     "layout": lambda c, size, book: LayoutVQ(LayoutVQConfig(**SIZES, codebook=book, semantic_codebook_size=16), SYMBOLS, size),
+    "layout, cells": lambda c, size, book: LayoutVQ(
+        LayoutVQConfig(**SIZES, codebook=book, semantic_codebook_size=16, layout_encoder="cell"), SYMBOLS, size
+    ),
     "coupled": lambda c, size, book: CoupledVQ(
         CoupledConfig(**SIZES, codebook=book, codebook_size=16, semantic_codebook_size=16), c, SYMBOLS, size
     ),
@@ -29,6 +32,12 @@ KINDS: dict[str, Callable[[int, Size, str], nn.Module]] = {
     ),
     "coupled, published": lambda c, size, book: CoupledVQ(
         CoupledConfig(**SIZES, codebook=book, codebook_size=16, semantic_codebook_size=16, reference=True), c, SYMBOLS, size
+    ),
+    "coupled, cells": lambda c, size, book: CoupledVQ(
+        CoupledConfig(**SIZES, codebook=book, codebook_size=16, semantic_codebook_size=16, layout_encoder="cell"),
+        c,
+        SYMBOLS,
+        size,
     ),
     "two levels": lambda c, size, book: TwoLevelVQ(TwoLevelConfig(**SIZES, codebook=book, codebook_size=16), c, size),
 }
@@ -47,7 +56,7 @@ def made(kind: str, channels: int = 1, size: Size = (16, 16), codebook: str = "e
 def test_they_keep_the_laws_of_a_tokenizer(kind: str, channels: int, size: Size) -> None:
     tokenizer, batch = made(kind, channels, size), boxes(3, channels, size, seed=1)
     check_tokenizer(tokenizer, batch)  # type: ignore[arg-type]
-    if kind in ("layout", "coupled", "coupled double"):
+    if kind in ("layout", "layout, cells", "coupled", "coupled, cells", "coupled double"):
         check_layout_tokenizer(tokenizer, batch.layouts, SYMBOLS)
 
 

@@ -27,14 +27,14 @@ Family = Mapping[str, Callable[[], Settings]]
 _GAN: dict[str, Any] = {"error": "absolute", "distance": 1.0, "adversary": 0.8}
 
 
-def _tiny(objective: Mapping[str, Any]) -> Settings:
+def _tiny(tokenizer: Mapping[str, Any]) -> Settings:
     levels: dict[str, Any] = {"patch": 2, "channels": 32, "multipliers": (1, 2), "code_dim": 32, "attention_below": 0}
     learning: dict[str, Any] = {"steps": 1000, "batch_size": 32, "learning_rate": 2e-3}
     return Settings(
-        tokenizer=VQModelSection(
-            **levels, **learning, **objective, codebook_size=64, semantic_codebook_size=32, discriminator_channels=16,
-            discriminator_layers=1,
-        ),
+        tokenizer=VQModelSection(**{
+            **levels, **learning, "codebook_size": 64, "semantic_codebook_size": 32, "discriminator_channels": 16,
+            "discriminator_layers": 1, **tokenizer,
+        }),
         layout_tokenizer=LayoutTokenizerSection(**levels, **learning, semantic_codebook_size=32, share=0.1),
         prior=TransformerSection(
             width=96, layers=4, heads=4, key_value_heads=1, condition="aligned", steps=3000, batch_size=32, token_noise=0.1,
@@ -45,14 +45,14 @@ def _tiny(objective: Mapping[str, Any]) -> Settings:
     )  # fmt: skip
 
 
-def _small(objective: Mapping[str, Any]) -> Settings:
+def _small(tokenizer: Mapping[str, Any]) -> Settings:
     levels: dict[str, Any] = {"patch": 2, "channels": 32, "multipliers": (1, 2), "code_dim": 32, "attention_below": 0}
     learning: dict[str, Any] = {"steps": 6000, "batch_size": 16, "learning_rate": 1e-3}
     return Settings(
-        tokenizer=VQModelSection(
-            **levels, **learning, **objective, codebook_size=256, semantic_codebook_size=64, discriminator_channels=32,
-            discriminator_layers=2, share=0.35,
-        ),
+        tokenizer=VQModelSection(**{
+            **levels, **learning, "codebook_size": 256, "semantic_codebook_size": 64, "discriminator_channels": 32,
+            "discriminator_layers": 2, "share": 0.35, **tokenizer,
+        }),
         layout_tokenizer=LayoutTokenizerSection(**levels, **learning, semantic_codebook_size=64, share=0.15),
         prior=TransformerSection(
             width=192, layers=6, heads=6, key_value_heads=2, condition="aligned", steps=6000, batch_size=16, token_noise=0.05, share=0.5,
@@ -63,7 +63,7 @@ def _small(objective: Mapping[str, Any]) -> Settings:
     )  # fmt: skip
 
 
-def _published(objective: Mapping[str, Any]) -> Settings:
+def _published(tokenizer: Mapping[str, Any]) -> Settings:
     """Taming transformers' sizes with the codebooks of the sVQ paper, whose own transformer, batches and rates are not published."""
     levels: dict[str, Any] = {
         "channels": 128, "multipliers": (1, 1, 2, 2, 4), "residual_blocks": 2, "code_dim": 256, "attention_below": 17, "codebook": "loss",
@@ -71,7 +71,7 @@ def _published(objective: Mapping[str, Any]) -> Settings:
     learning: dict[str, Any] = {"steps": 500_000, "batch_size": 12, "learning_rate": 4.5e-6 * 12}
     return Settings(
         tokenizer=VQModelSection(
-            **levels, **learning, **objective, codebook_size=16_384, semantic_codebook_size=4096, share=0.35,
+            **levels, **learning, **tokenizer, codebook_size=16_384, semantic_codebook_size=4096, share=0.35,
             discriminator_learning_rate=4.5e-6 * 12,
         ),
         layout_tokenizer=LayoutTokenizerSection(**levels, **learning, semantic_codebook_size=4096, share=0.15),
@@ -87,11 +87,11 @@ def _published(objective: Mapping[str, Any]) -> Settings:
 
 
 def _mint_tiny() -> Settings:
-    return _with_pixelsnail(_tiny({}), _TINY_SNAIL, 0.1)
+    return _with_pixelsnail(_tiny({"layout_encoder": "cell", "semantic_codebook_size": 128}), _TINY_SNAIL, 0.1)
 
 
 def _mint_small() -> Settings:
-    return _with_pixelsnail(_small({}), _SMALL_SNAIL, 0.05)
+    return _with_pixelsnail(_small({"layout_encoder": "cell", "semantic_codebook_size": 256}), _SMALL_SNAIL, 0.05)
 
 
 _TINY_SNAIL: dict[str, Any] = {

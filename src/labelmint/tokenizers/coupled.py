@@ -13,6 +13,9 @@ same encoder with a learned constant in the image's place, at the cost of one mo
 every layout is written in one way, and no image is needed anywhere. Dropping the image for a share of every batch only, so that both
 ways work, was tried: the same layout became other tokens in each, 1 in 100 alike, and both decoders read them worse.
 
+With `layout_encoder` "cell" z_s comes from an encoder of its own, of each cell alone (`tokenizers.layout_vq`): no further pass, and tokens
+that a prior predicts far better. What couples is as before: the image is encoded with the layout, and decoded from both codes.
+
 With `paths` "double" the image's part is MSGNet's double path (`tokenizers.dual_path`): two codebooks of image codes, one (2h, w) grid.
 It has the width of the last level at the token grid, and z_s leaves with the convolution path.
 
@@ -25,7 +28,7 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from labelmint.errors import InputError
@@ -49,6 +52,17 @@ class CoupledConfig(VQModelConfig, LayoutVQConfig):
     paths: Literal["one", "double"] = Field("one", description="the image's part: one path, or MSGNet's two")
     reference: bool = Field(False, description="layouts are encoded with their images, as published, and need them ever after")
 
+    @model_validator(mode="after")
+    def _check(self) -> CoupledConfig:
+        if self.reference and self.layout_encoder == "cell":
+            raise ValueError("reference=true needs layout_encoder=network: cells of a layout are encoded without images")
+        return self
+
+    @property
+    def semantics_apart(self) -> bool:
+        """Whether z_s has an encoder of its own."""
+        return self.layout_encoder == "cell"
+
     def double_path(self) -> DualPathConfig:
         """Sizes of the double path."""
         return DualPathConfig(
@@ -63,19 +77,20 @@ class CoupledConfig(VQModelConfig, LayoutVQConfig):
 
 
 class _OnePath(nn.Module):
-    """The image's part of one path: (image, layout) -> (z_x and z_s), and back from z_x and z_s."""
+    """The image's part of one path: (image, layout) -> (z_x and z_s, unless that is apart), and back from z_x and z_s."""
 
     names = ("one path",)
 
     def __init__(self, config: CoupledConfig, inputs: int, image_channels: int, size: tuple[int, int]) -> None:
         super().__init__()
-        self.encoder = config.encoder(inputs, 2 * config.code_dim, size)
+        self.codes = 1 if config.semantics_apart else 2
+        self.encoder = config.encoder(inputs, self.codes * config.code_dim, size)
         self.decoder: Decoder = config.decoder(2 * config.code_dim, image_channels, size)
         self.output = Output(config.output)
 
     def encode(self, x: Tensor) -> tuple[Tensor, ...]:
-        z_x, z_s = self.encoder(x).chunk(2, dim=1)
-        return z_x, z_s
+        z: Tensor = self.encoder(x)
+        return z.chunk(self.codes, dim=1)
 
     def decode(self, z_x: Tensor) -> Tensor:
         image: Tensor = self.output(self.decoder(z_x))
@@ -83,19 +98,20 @@ class _OnePath(nn.Module):
 
 
 class _TwoPaths(nn.Module):
-    """The same of two paths: z_x of the attention path, z_x of the convolution path, z_s."""
+    """The same of two paths: z_x of the attention path, z_x of the convolution path, z_s unless that is apart."""
 
     names = DualPathVQVAE.paths
 
     def __init__(self, config: CoupledConfig, inputs: int, image_channels: int, size: tuple[int, int]) -> None:
         super().__init__()
         sizes, width = config.double_path(), config.code_dim
-        self.encoder = DualPathEncoder(sizes, inputs, size, outputs=(width, 2 * width))
+        self.codes = 1 if config.semantics_apart else 2
+        self.encoder = DualPathEncoder(sizes, inputs, size, outputs=(width, self.codes * width))
         self.decoder = DualPathDecoder(sizes, image_channels, size, inputs=(2 * width, 2 * width))
 
     def encode(self, x: Tensor) -> tuple[Tensor, ...]:
         attended, convolved = self.encoder(x)
-        return attended, *convolved.chunk(2, dim=1)
+        return attended, *convolved.chunk(self.codes, dim=1)
 
     def decode(self, attended: Tensor, convolved: Tensor) -> Tensor:
         image: Tensor = self.decoder(attended, convolved)
@@ -122,7 +138,9 @@ class CoupledVQ(nn.Module):
         self.quantizers = nn.ModuleList(codebook_of(config.codebook, config.codebook_size, config.code_dim) for _ in self.paths)
         self.semantic_quantizer = codebook_of(config.codebook, config.semantic_codebook_size, config.code_dim)
         self.layout_decoder = LayoutDecoder(config, symbols, size)
-        self.no_image = nn.Parameter(torch.zeros(image_channels, 1, 1)) if not config.reference else None
+        self.of_cells = config.of_cells()
+        alone = not config.reference and self.of_cells is None
+        self.no_image = nn.Parameter(torch.zeros(image_channels, 1, 1)) if alone else None
 
     @property
     def streams(self) -> tuple[Stream, ...]:
@@ -157,7 +175,7 @@ class CoupledVQ(nn.Module):
 
     def encode_layouts(self, layouts: LayoutBatch) -> Tensor:
         """Tokens (B, h, w) of layouts without an image. Raises InputError where the tokenizer needs one."""
-        tokens: Tensor = self.semantic_quantizer(self._without_image(self.embed(layouts))).tokens
+        tokens: Tensor = self.semantic_quantizer(self._of_layout(self.embed(layouts))).tokens
         return tokens
 
     def decode_layouts(self, tokens: Tensor) -> Tensor:
@@ -166,13 +184,16 @@ class CoupledVQ(nn.Module):
 
     def _quantize(self, image: Tensor, layouts: LayoutBatch) -> tuple[list[Quantized], Quantized]:
         embedded = self.embed(layouts)
-        *z_x, z_s = self.part.encode(torch.cat([image, embedded], dim=1))
-        if self.no_image is not None:
-            z_s = self._without_image(embedded)
+        found = self.part.encode(torch.cat([image, embedded], dim=1))
+        z_x, z_s = found[: len(self.paths)], found[-1] if self.config.reference else self._of_layout(embedded)
         quantized = [quantizer(z) for quantizer, z in zip(self.quantizers, z_x, strict=True)]
         return quantized, self.semantic_quantizer(z_s)
 
-    def _without_image(self, embedded: Tensor) -> Tensor:
+    def _of_layout(self, embedded: Tensor) -> Tensor:
+        """z_s of a layout without an image."""
+        if self.of_cells is not None:
+            apart: Tensor = self.of_cells(embedded)
+            return apart
         if self.no_image is None:
             raise InputError(
                 "this tokenizer encodes layouts with their images; give reference images, or train with tokenizer.reference=false"

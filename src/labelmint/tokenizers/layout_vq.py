@@ -5,11 +5,17 @@
 Tokens of the same grid give back labels at full resolution. Alone it is the tokenizer of semantics that VQVAE-T and VQGAN-T set before
 their image tokens; `tokenizers.coupled` shares its parts. A layout enters as a few learned channels a symbol, never as a one-hot map.
 
+A network as encoder writes what lies in a cell in many ways, after what lies around: on nuclei a prior over 16x16 such tokens had 404
+nats an image. An encoder that sees a cell's own pixels alone writes it in one way: 202 nats, with truer borders, for the decoder sees the
+neighbors all the same. It wants cells of a few pixels, which hold few shapes.
+
 References:
     Semantic Image Synthesis with Semantically Coupled VQ-Model (Alaniz et al., 2022), https://arxiv.org/abs/2209.02536
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 import torch
 from pydantic import Field
@@ -20,7 +26,7 @@ from labelmint.tokenizers.codebooks import codebook_of, lookup
 from labelmint.tokenizers.levels import LevelsConfig, Reconstruction
 from labelmint.types import Batch, LayoutBatch
 
-__all__ = ["LayoutDecoder", "LayoutEmbedding", "LayoutVQ", "LayoutVQConfig"]
+__all__ = ["CellEncoder", "LayoutDecoder", "LayoutEmbedding", "LayoutVQ", "LayoutVQConfig"]
 
 _LOGITS_BYTES = 64 << 20  # at once, when only the most likely class is wanted
 
@@ -30,6 +36,15 @@ class LayoutVQConfig(LevelsConfig):
 
     semantic_codebook_size: int = Field(64, ge=2, description="entries of the layout's codebook")
     layout_channels: int = Field(8, ge=1, description="channels that a layout's symbols are embedded into")
+    layout_encoder: Literal["network", "cell"] = Field(
+        "network", description="what writes a layout's tokens: all around, or each cell alone, which a prior predicts far better"
+    )
+
+    def of_cells(self) -> CellEncoder | None:
+        """The encoder of layouts that sees each cell alone, where it is wanted."""
+        return (
+            CellEncoder(self.layout_channels, self.code_dim, 1 << self.downsamplings) if self.layout_encoder == "cell" else None
+        )
 
 
 class LayoutEmbedding(nn.Module):
@@ -43,6 +58,30 @@ class LayoutEmbedding(nn.Module):
         """At full size."""
         found: Tensor = self.embed(layouts.ids.int())
         return found.permute(0, 3, 1, 2).contiguous()
+
+
+class CellEncoder(nn.Module):
+    """Embedded layouts (B, E, H, W) -> (B, D, h, w), each cell of s x s pixels by itself: its pixels -> conv1 -> swish -> conv1.
+
+    Arguments:
+        inputs: E.
+        outputs: D.
+        cell: s.
+    """
+
+    def __init__(self, inputs: int, outputs: int, cell: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.PixelUnshuffle(cell),
+            nn.Conv2d(inputs * cell**2, 4 * outputs, 1),
+            nn.SiLU(),
+            nn.Conv2d(4 * outputs, outputs, 1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """H and W must be multiples of s."""
+        found: Tensor = self.layers(x)
+        return found
 
 
 class LayoutDecoder(nn.Module):
@@ -78,7 +117,7 @@ class LayoutVQ(nn.Module):
         super().__init__()
         self.config, self.size = config, size
         self.embed = LayoutEmbedding(symbols, config.layout_channels)
-        self.encoder = config.encoder(config.layout_channels, config.code_dim, size)
+        self.encoder = config.of_cells() or config.encoder(config.layout_channels, config.code_dim, size)
         self.semantic_quantizer = codebook_of(config.codebook, config.semantic_codebook_size, config.code_dim)
         self.layout_decoder = LayoutDecoder(config, symbols, size)
 
