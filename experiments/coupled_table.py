@@ -30,8 +30,18 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from experiments.auto_encoding import AT_ONCE, classes_of, frechet, images_back, layouts_back, pixels, ssim, views
 from experiments.common import add_common, answer, at_least, dice_by_class, open_real, plain, sheet, train_on, write_json
+from experiments.token_figures import (
+    AT_ONCE,
+    classes_of,
+    frechet,
+    images_back,
+    layout_codes,
+    layouts_back,
+    pixels,
+    ssim,
+    views,
+)
 
 from labelmint import formats
 from labelmint.errors import InputError
@@ -39,10 +49,9 @@ from labelmint.metrics.overlap import confusion
 from labelmint.objectives.likelihood import negative_log_likelihood
 from labelmint.pictures import overlay
 from labelmint.priors.guided import NetworkPrior, learned_without
-from labelmint.protocols import LayoutTokenizer, Tokenizer
+from labelmint.protocols import Tokenizer
 from labelmint.segmenters.judge import Judge
 from labelmint.systems.given import Given
-from labelmint.systems.parts import SemanticParts
 from labelmint.systems.trained import TrainedSystem
 from labelmint.types import AnnotatedImage, Array, Batch, DataSet, Layout
 
@@ -59,7 +68,7 @@ def row_of(
     batches = views(system.pairs_of(data.subset(names)), n, crops=system.geometry.crop)
     ids = torch.cat([batch.layouts.ids for batch in batches])
     with torch.no_grad():
-        written = torch.cat([system.parts.codes(batch)[1] for batch in batches])
+        written = torch.cat([system.parts.codes(batch.to(system.device))[1].cpu() for batch in batches])
     given = Given(ids=ids, tokens=written if system.needs_references else None)
     real = pixels(torch.cat([batch.image for batch in batches]))
     begin = time.perf_counter()
@@ -72,8 +81,8 @@ def row_of(
     labels, made = classes_of(ids, system), np.stack([pair.image for pair in drawn])
     of_real, of_made = (dice_by_class(confusion(labels, judge.predict(x), len(system.classes)), foreground) for x in (real, made))
     tokens, nats, alone = _likelihood(system, batches)
-    _, of_images = images_back(cast(Tokenizer, system.parts.tokenizer), batches)
-    _, of_layouts = layouts_back(_coding(system), written, ids, system)
+    _, of_images = images_back(cast(Tokenizer, system.parts.tokenizer), batches, system.device)
+    _, of_layouts = layouts_back(layout_codes(system), written, ids, system)
     found = {
         "system": system.system, "weights": system.digest, "n": len(ids), "ssim": ssim(real, made),
         "frechet": frechet(judge, real, made), "agreement": of_made, "of real": of_real,
@@ -87,13 +96,6 @@ def row_of(
         AnnotatedImage(name=pair.name, image=image, layout=pair.layout) for pair, image in zip(drawn[:_SHOWN], real, strict=False)
     ]
     return found, drawn[:_SHOWN], beside
-
-
-def _coding(system: TrainedSystem) -> LayoutTokenizer:
-    """What writes layouts in the tokens that they pass through."""
-    parts = system.parts
-    apart = parts.layout_tokenizer if isinstance(parts, SemanticParts) else parts.label_map
-    return cast(LayoutTokenizer, apart if apart is not None else parts.tokenizer)
 
 
 def _own(system: TrainedSystem, judge: Judge, foreground: tuple[int, ...], n: int, seed: int, temperature: float) -> float | None:
@@ -111,7 +113,7 @@ def _likelihood(system: TrainedSystem, batches: list[Batch]) -> tuple[int, float
     prior = cast(NetworkPrior, system.parts.prior)
     given, alone, count = 0.0, 0.0, 0
     for batch in batches:
-        tokens, layouts = system.parts.image_tokens(batch)
+        tokens, layouts = system.parts.image_tokens(batch.to(system.device))
         given += float(negative_log_likelihood(cast(torch.nn.Module, prior), tokens, layouts)) * len(tokens)
         count += len(tokens)
         if learned_without(prior):

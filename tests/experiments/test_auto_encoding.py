@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from experiments.auto_encoding import layouts_back, main
+from experiments.auto_encoding import main
+from experiments.token_figures import layouts_back
 from PIL import Image
 from tests.systems.conftest import tiny_settings
 
@@ -23,22 +24,23 @@ def mint_run(digits_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 def test_rows_are_trained_once_and_measured(
-    mint_run: Path, digits_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    mint_run: Path, tiny_run: Path, digits_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said: list[str] = []
     words = ["--run", mint_run, "--data", digits_folder, "--out", tmp_path, "--minutes", 0.02, "--n", 12, "--judge-steps", 2]
-    rows = ("as-it-is", "tokenizer.semantic_weight=0,tokenizer.semantic_codebook_size=8")
-    command = [*map(str, words), *(word for row in rows for word in ("--row", row))]
+    rows = ("as-it-is", "tokenizer.layout_encoder=network,tokenizer.multipliers=1,1,tokenizer.semantic_codebook_size=8")
+    command = [*map(str, words), "--beside", str(tiny_run), *(word for row in rows for word in ("--row", row))]
     assert main(command, said.append) == 0
     found = json.loads((tmp_path / "auto_encoding.json").read_text())["rows"]
-    assert [row["row"] for row in found] == list(rows)
+    assert [row["row"] for row in found] == [tiny_run.name, *rows]
+    assert found[0]["weights"] == json.loads((tiny_run / "tokenizer" / "part.json").read_text())["sha256"]
     for row in found:
         assert row["mse"] > 0
         assert row["frechet"] is None  # 12 views, and 256 features
         assert row["steps"] >= 1
         assert all(0 <= row[name] <= 1 for name in ("misread", "miou", "boundaries", "codes_used"))
     with Image.open(tmp_path / "auto_encoding.png") as picture:
-        assert picture.height > 6 * 64
+        assert picture.height > 8 * 64
 
     said.clear()
     assert main(command, said.append) == 0
@@ -47,8 +49,26 @@ def test_rows_are_trained_once_and_measured(
 
     assert main([*command, "--minutes", "3"]) == 2
     assert "holds another experiment" in capsys.readouterr().err
-    assert main([*command, "--row", "tokenizer.lambda=1"]) == 2
-    assert "there is no setting" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("tokenizer.lambda=1", "there is no setting"),
+        ("prior.channels=8", "no setting of the tokenizer"),
+        ("tokenizer.multipliers=1,1,1,1,1,1,1", "needs multiples of"),
+        ("tokenizer.reference=true", "needs layout_encoder=network"),
+    ],
+)
+def test_a_row_that_can_t_be_is_told_before_anything_is_trained(
+    mint_run: Path, digits_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], row: str, reason: str
+) -> None:
+    words = ["--run", mint_run, "--data", digits_folder, "--out", tmp_path / "out", "--row", "as-it-is", "--row", row]
+    assert main([*map(str, words)]) == 2
+    error = capsys.readouterr().err
+    assert reason in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
 
 
 def test_only_coupled_tokenizers_have_rows(

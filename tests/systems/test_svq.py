@@ -99,6 +99,7 @@ def test_either_prior_serves_either_system() -> None:
         ("svqgan-t", ["layout_prior.network=transformer", "layout_prior.channels=8"], "no setting 'layout_prior.channels'"),
         ("svqgan-t", ["prior.heads=5"], "width must be a multiple of heads"),
         ("svqgan-t", ["tokenizer.patch=3"], "patch must be 1, 2, 4 or 8"),
+        ("vqgan-t", ["tokenizer.layout_encoder=cell"], "layout_tokenizer.layout_encoder"),
         ("vqvae-t", ["prior.network=pixelsnail", "layout_tokenizer.multipliers=1,2,2"], "don't lie evenly"),
         ("vqvae-t", ["layout_tokenizer.multipliers=1"], "8x8 of an image"),
     ],

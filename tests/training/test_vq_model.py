@@ -109,13 +109,23 @@ def test_held_out_figures_are_those_that_the_tokenizer_has(kind: str, figures: s
     assert all(0 <= found[name] <= 2 for name in figures)
 
 
-def test_the_discriminator_s_rate_keeps_its_ratio_to_the_tokenizer_s(tmp_path: Path) -> None:
-    networks = nn.ModuleList([nn.Linear(1, 1), nn.Linear(1, 1)])
-    groups = [{"params": network.parameters(), "lr": rate} for network, rate in zip(networks, (1e-3, 2e-4), strict=True)]
-    optimizer, fabric = torch.optim.Adam(groups), Fabric(accelerator="cpu", devices=1)
-    training = stage.Stage("tokenizer", fabric, RunFolder(tmp_path), networks, optimizer, 1, None, lambda event: None)
-    training.set_learning_rate(5e-4)
-    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([5e-4, 1e-4])
+@pytest.mark.parametrize(("rate", "share"), [(None, 1.0), (1e-4, 0.1)])
+def test_the_discriminator_s_rate_keeps_its_ratio_to_the_tokenizer_s(
+    rate: float | None, share: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[float]] = []
+    set_rate = stage.Stage.set_learning_rate
+
+    def watch(of: stage.Stage, highest: float) -> None:
+        set_rate(of, highest)
+        judge = of.optimizer.param_groups[1]["params"]
+        assert all(mine is its for mine, its in zip(judge, of.module["discriminator"].parameters(), strict=True))  # type: ignore[index]
+        seen.append([group["lr"] / highest for group in of.optimizer.param_groups])
+
+    monkeypatch.setattr(stage.Stage, "set_learning_rate", watch)
+    train(tokenizer("image"), tmp_path / "run", **ADVERSARY, learning_rate=1e-3, discriminator_learning_rate=rate)
+    assert len(seen) == 6
+    assert all(ratios == pytest.approx([1.0, share]) for ratios in seen)
 
 
 def test_each_network_s_step_leaves_the_other_s_weights_without_a_gradient() -> None:

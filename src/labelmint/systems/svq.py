@@ -38,6 +38,10 @@ def uncoupled(settings: Settings, facts: Facts) -> SemanticParts:
         raise InputError(
             "--set tokenizer.paths, tokenizer.reference: only coupled tokenizers have these; take svqvae-t, svqgan-t or mint"
         )
+    if sizes.layout_encoder == "cell":
+        raise InputError(
+            "--set tokenizer.layout_encoder=cell: here layouts have a tokenizer of their own; set layout_tokenizer.layout_encoder"
+        )
     tokenizer, layout_tokenizer = (
         VQModel(sizes, facts.image_channels, facts.size),
         LayoutVQ(of_layouts, facts.symbols, facts.size),

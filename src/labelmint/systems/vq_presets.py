@@ -33,7 +33,7 @@ def _tiny(tokenizer: Mapping[str, Any]) -> Settings:
     return Settings(
         tokenizer=VQModelSection(**{
             **levels, **learning, "codebook_size": 64, "semantic_codebook_size": 32, "discriminator_channels": 16,
-            "discriminator_layers": 1, **tokenizer,
+            "discriminator_layers": 1, "discriminator_learning_rate": 2e-4, **tokenizer,
         }),
         layout_tokenizer=LayoutTokenizerSection(**levels, **learning, semantic_codebook_size=32, share=0.1),
         prior=TransformerSection(
@@ -51,7 +51,7 @@ def _small(tokenizer: Mapping[str, Any]) -> Settings:
     return Settings(
         tokenizer=VQModelSection(**{
             **levels, **learning, "codebook_size": 256, "semantic_codebook_size": 64, "discriminator_channels": 32,
-            "discriminator_layers": 2, "share": 0.35, **tokenizer,
+            "discriminator_layers": 2, "discriminator_learning_rate": 2e-4, "share": 0.35, **tokenizer,
         }),
         layout_tokenizer=LayoutTokenizerSection(**levels, **learning, semantic_codebook_size=64, share=0.15),
         prior=TransformerSection(
@@ -72,7 +72,6 @@ def _published(tokenizer: Mapping[str, Any]) -> Settings:
     return Settings(
         tokenizer=VQModelSection(
             **levels, **learning, **tokenizer, codebook_size=16_384, semantic_codebook_size=4096, share=0.35,
-            discriminator_learning_rate=4.5e-6 * 12,
         ),
         layout_tokenizer=LayoutTokenizerSection(**levels, **learning, semantic_codebook_size=4096, share=0.15),
         prior=TransformerSection(

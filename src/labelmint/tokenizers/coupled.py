@@ -55,13 +55,10 @@ class CoupledConfig(VQModelConfig, LayoutVQConfig):
     @model_validator(mode="after")
     def _check(self) -> CoupledConfig:
         if self.reference and self.layout_encoder == "cell":
-            raise ValueError("reference=true needs layout_encoder=network: cells of a layout are encoded without images")
+            raise ValueError(
+                "reference=true needs layout_encoder=network, which svqvae-t and svqgan-t have: cells are encoded without images"
+            )
         return self
-
-    @property
-    def semantics_apart(self) -> bool:
-        """Whether z_s has an encoder of its own."""
-        return self.layout_encoder == "cell"
 
     def double_path(self) -> DualPathConfig:
         """Sizes of the double path."""
@@ -77,20 +74,20 @@ class CoupledConfig(VQModelConfig, LayoutVQConfig):
 
 
 class _OnePath(nn.Module):
-    """The image's part of one path: (image, layout) -> (z_x and z_s, unless that is apart), and back from z_x and z_s."""
+    """The image's part of one path: (image, layout) -> z_x, `together` with z_s, and back from both."""
 
     names = ("one path",)
 
-    def __init__(self, config: CoupledConfig, inputs: int, image_channels: int, size: tuple[int, int]) -> None:
+    def __init__(self, config: CoupledConfig, inputs: int, image_channels: int, size: tuple[int, int], *, together: bool) -> None:
         super().__init__()
-        self.codes = 1 if config.semantics_apart else 2
-        self.encoder = config.encoder(inputs, self.codes * config.code_dim, size)
+        self.answers = 2 if together else 1
+        self.encoder = config.encoder(inputs, self.answers * config.code_dim, size)
         self.decoder: Decoder = config.decoder(2 * config.code_dim, image_channels, size)
         self.output = Output(config.output)
 
     def encode(self, x: Tensor) -> tuple[Tensor, ...]:
         z: Tensor = self.encoder(x)
-        return z.chunk(self.codes, dim=1)
+        return z.chunk(self.answers, dim=1)
 
     def decode(self, z_x: Tensor) -> Tensor:
         image: Tensor = self.output(self.decoder(z_x))
@@ -98,20 +95,20 @@ class _OnePath(nn.Module):
 
 
 class _TwoPaths(nn.Module):
-    """The same of two paths: z_x of the attention path, z_x of the convolution path, z_s unless that is apart."""
+    """The same of two paths: z_x of the attention path, z_x of the convolution path, `together` with z_s."""
 
     names = DualPathVQVAE.paths
 
-    def __init__(self, config: CoupledConfig, inputs: int, image_channels: int, size: tuple[int, int]) -> None:
+    def __init__(self, config: CoupledConfig, inputs: int, image_channels: int, size: tuple[int, int], *, together: bool) -> None:
         super().__init__()
         sizes, width = config.double_path(), config.code_dim
-        self.codes = 1 if config.semantics_apart else 2
-        self.encoder = DualPathEncoder(sizes, inputs, size, outputs=(width, self.codes * width))
+        self.answers = 2 if together else 1
+        self.encoder = DualPathEncoder(sizes, inputs, size, outputs=(width, self.answers * width))
         self.decoder = DualPathDecoder(sizes, image_channels, size, inputs=(2 * width, 2 * width))
 
     def encode(self, x: Tensor) -> tuple[Tensor, ...]:
         attended, convolved = self.encoder(x)
-        return attended, *convolved.chunk(self.codes, dim=1)
+        return attended, *convolved.chunk(self.answers, dim=1)
 
     def decode(self, attended: Tensor, convolved: Tensor) -> Tensor:
         image: Tensor = self.decoder(attended, convolved)
@@ -132,14 +129,15 @@ class CoupledVQ(nn.Module):
         super().__init__()
         self.config, self.size = config, size
         self.embed = LayoutEmbedding(symbols, config.layout_channels)
+        self.cell_encoder = config.cell_encoder()
         part = _OnePath if config.paths == "one" else _TwoPaths
-        self.part = part(config, image_channels + config.layout_channels, image_channels, size)
+        inputs, together = image_channels + config.layout_channels, self.cell_encoder is None
+        self.part = part(config, inputs, image_channels, size, together=together)
         self.paths = self.part.names
         self.quantizers = nn.ModuleList(codebook_of(config.codebook, config.codebook_size, config.code_dim) for _ in self.paths)
         self.semantic_quantizer = codebook_of(config.codebook, config.semantic_codebook_size, config.code_dim)
         self.layout_decoder = LayoutDecoder(config, symbols, size)
-        self.of_cells = config.of_cells()
-        alone = not config.reference and self.of_cells is None
+        alone = together and not config.reference
         self.no_image = nn.Parameter(torch.zeros(image_channels, 1, 1)) if alone else None
 
     @property
@@ -191,8 +189,8 @@ class CoupledVQ(nn.Module):
 
     def _of_layout(self, embedded: Tensor) -> Tensor:
         """z_s of a layout without an image."""
-        if self.of_cells is not None:
-            apart: Tensor = self.of_cells(embedded)
+        if self.cell_encoder is not None:
+            apart: Tensor = self.cell_encoder(embedded)
             return apart
         if self.no_image is None:
             raise InputError(

@@ -6,8 +6,9 @@ Tokens of the same grid give back labels at full resolution. Alone it is the tok
 their image tokens; `tokenizers.coupled` shares its parts. A layout enters as a few learned channels a symbol, never as a one-hot map.
 
 A network as encoder writes what lies in a cell in many ways, after what lies around, and a prior has to guess which. An encoder that sees
-a cell's own pixels alone writes it in one way, and the decoder sees the neighbors all the same: on nuclei (16x16 tokens, 256 codes, equal
-steps) borders are as true, and a prior had 202 nats an image where it had 658. Cells must be of a few pixels, which hold few shapes.
+a cell's own pixels alone writes it in one way, and the decoder sees the neighbors all the same: on nuclei (16x16 tokens of 256 codes, as
+many steps) borders are as true, and a prior of four minutes had 202 nats a layout in place of 658. Cells must be of a few pixels, which
+hold few shapes.
 
 References:
     Semantic Image Synthesis with Semantically Coupled VQ-Model (Alaniz et al., 2022), https://arxiv.org/abs/2209.02536
@@ -40,11 +41,11 @@ class LayoutVQConfig(LevelsConfig):
         "network", description="what writes a layout's tokens: all around, or each cell alone, which a prior predicts far better"
     )
 
-    def of_cells(self) -> CellEncoder | None:
+    def cell_encoder(self) -> CellEncoder | None:
         """The encoder of layouts that sees each cell alone, where it is wanted."""
-        return (
-            CellEncoder(self.layout_channels, self.code_dim, 1 << self.downsamplings) if self.layout_encoder == "cell" else None
-        )
+        if self.layout_encoder == "network":
+            return None
+        return CellEncoder(self.layout_channels, self.code_dim, 1 << self.downsamplings)
 
 
 class LayoutEmbedding(nn.Module):
@@ -117,7 +118,7 @@ class LayoutVQ(nn.Module):
         super().__init__()
         self.config, self.size = config, size
         self.embed = LayoutEmbedding(symbols, config.layout_channels)
-        self.encoder = config.of_cells() or config.encoder(config.layout_channels, config.code_dim, size)
+        self.encoder = config.cell_encoder() or config.encoder(config.layout_channels, config.code_dim, size)
         self.semantic_quantizer = codebook_of(config.codebook, config.semantic_codebook_size, config.code_dim)
         self.layout_decoder = LayoutDecoder(config, symbols, size)
 

@@ -12,7 +12,7 @@ optimizers that are saved as one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
 from pydantic import Field
@@ -52,8 +52,8 @@ class VQModelTraining(TokenizerTraining):
     vgg: str = Field("", description="file with the state dict of a VGG-19, for the perceptual distance")
     adversary: float = Field(0.0, ge=0, description="strength of the adversary; 0 leaves it out")
     adversary_from: float = Field(0.3, ge=0, le=1, description="share of the training after which it is heeded")
-    discriminator_learning_rate: float = Field(
-        2e-4, gt=0, description="highest of its schedule; it begins at half of adversary_from"
+    discriminator_learning_rate: float | None = Field(
+        None, gt=0, description="highest of its schedule; the tokenizer's where there is none"
     )
     discriminator_channels: int = Field(64, ge=8, multiple_of=8)
     discriminator_layers: int = Field(3, ge=1, le=5, description="its strided layers; a patch is 16, 34, 70, ... pixels wide")
@@ -83,10 +83,9 @@ def train_vq_model(
         channels = training.fixed(0, 1).image.shape[1]
         judge = PatchDiscriminator(channels, config.discriminator_channels, config.discriminator_layers)
         networks["discriminator"] = judge.to(fabric.device)
-    groups = [
-        {"params": [p for p in network.parameters() if p.requires_grad], "lr": rate}
-        for network, rate in zip(networks.values(), (config.learning_rate, config.discriminator_learning_rate), strict=False)
-    ]
+    groups = [_group(tokenizer, config.learning_rate)]
+    if "discriminator" in networks:
+        groups.append(_group(networks["discriminator"], config.discriminator_learning_rate or config.learning_rate))
     optimizer = torch.optim.Adam(groups, betas=_BETAS[config.adversary > 0], fused=True)
     stage = Stage(name, fabric, run, networks, optimizer, config.steps, seconds, report)
     model, wrapped = fabric.setup_module(tokenizer), cast(torch.optim.Optimizer, fabric.setup_optimizers(optimizer))
@@ -155,6 +154,10 @@ def train_vq_model(
     figures = _held_out(tokenizer, validation, fabric.device)
     stage.tell(figures, config.batch_size)
     return {**figures, "steps": stage.step, "seconds": stage.clock.elapsed}
+
+
+def _group(network: nn.Module, rate: float) -> dict[str, Any]:
+    return {"params": [p for p in network.parameters() if p.requires_grad], "lr": rate}
 
 
 class _Adversary:
