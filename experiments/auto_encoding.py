@@ -52,7 +52,7 @@ from labelmint.segmenters.judge import Judge
 from labelmint.systems.config import with_values
 from labelmint.systems.hardware import Hardware, open_fabric
 from labelmint.systems.run_config import RunConfig
-from labelmint.systems.trained import build_parts
+from labelmint.systems.trained import TrainedSystem, build_parts
 from labelmint.tokenizers.coupled import CoupledVQ
 from labelmint.training.run import RunFolder
 from labelmint.training.vq_model import VQModelTraining, train_vq_model
@@ -107,26 +107,51 @@ def _tokenizer(real: RealData, folder: Path, row: str, config: RunConfig, tell: 
 
 
 def _row(
-    row: str, tokenizer: Tokenizer, codes: LayoutTokenizer, written: Tensor, folder: Path, real: RealData, batches: Sequence[Batch],
-    judge: Judge,
-) -> tuple[dict[str, Any], Tensor, Tensor]:  # fmt: skip
-    """The figures of tokenizers that a folder holds, and what they make of the views."""
-    made, of_images = images_back(tokenizer, batches, real.system.device)
-    back, of_layouts = layouts_back(codes, written, torch.cat([batch.layouts.ids for batch in batches]), real.system)
+    row: str, system: TrainedSystem, tokenizer: Tokenizer, codes: LayoutTokenizer, write: Callable[[Batch], Tensor],
+    batches: Sequence[Batch], folder: Path, judge: Judge,
+) -> tuple[dict[str, Any], list[list[Array]]]:  # fmt: skip
+    """The figures of the tokenizers that a folder holds, and what they make of the first views.
+
+    The views' symbols are those of the system; `write` answers the tokens of their layouts.
+    """
+    made, of_images = images_back(tokenizer, batches, system.device)
+    with torch.no_grad():
+        written = torch.cat([write(batch.to(system.device)).cpu() for batch in batches])
+    back, of_layouts = layouts_back(codes, written, torch.cat([batch.layouts.ids for batch in batches]), system)
     about = RunFolder(folder).read_json("tokenizer/part.json")
     seen = pixels(torch.cat([batch.image for batch in batches]))
     found = {
         "row": row, **of_images, "frechet": frechet(judge, seen, pixels(made)), **of_layouts, "n": len(made),
         "codes_used": about["codes_used"], "steps": about["steps"], "minutes": about["seconds"] / 60, "weights": about["sha256"],
     }  # fmt: skip
-    return found, made, back
+    return found, _shown(made, back, system)
 
 
-def _shown(images: Tensor, ids: Tensor, real: RealData) -> list[list[Array]]:
+def _shown(images: Tensor, ids: Tensor, system: TrainedSystem) -> list[list[Array]]:
     """Images, and their layouts in the classes' colors."""
-    labels = np.array(real.classes.ids)[np.maximum(classes_of(ids[:_SHOWN], real.system), 0)]
+    labels = np.array(system.classes.ids)[np.maximum(classes_of(ids[:_SHOWN], system), 0)]
     black = np.zeros((*labels.shape[1:], 3), np.uint8)
-    return [list(pixels(images[:_SHOWN])), [overlay(black, Layout(label_map=one), real.classes) for one in labels]]
+    return [list(pixels(images[:_SHOWN])), [overlay(black, Layout(label_map=one), system.classes) for one in labels]]
+
+
+def _held_out(real: RealData, n: int) -> list[Batch]:
+    """The views, with the symbols of the run: runs of other cells may tell touching objects apart by other colors."""
+    return views(real.system.pairs_of(real.data.subset(real.about.parts.test)), n, crops=real.system.geometry.crop)
+
+
+def _writing(system: TrainedSystem) -> Callable[[Batch], Tensor]:
+    """What writes its layouts in tokens, where need be with their images."""
+    return lambda batch: system.parts.codes(batch)[1]
+
+
+def _semantics(tokenizer: CoupledVQ) -> Callable[[Batch], Tensor]:
+    """The same of a coupled tokenizer by itself."""
+    return lambda batch: tokenizer.encode(batch)["semantics"]
+
+
+def _folder(out: Path, row: str) -> Path:
+    """Of a row, whose settings may name files."""
+    return out / row.replace("/", "_")
 
 
 def _check_beside(real: RealData, beside: Sequence[RealData]) -> None:
@@ -163,26 +188,22 @@ def main(words: Sequence[str] | None = None, tell: Callable[[str], None] = print
         _check_beside(real, beside)
         rows = {row: _config(real.system.config, row, chosen.minutes, chosen.threads) for row in chosen.row}
         for row, config in rows.items():
-            check_same(RunFolder(chosen.out / row), config)
+            check_same(RunFolder(_folder(chosen.out, row)), config)
         torch.set_num_threads(chosen.threads)
         chosen.out.mkdir(parents=True, exist_ok=True)
         judge = train_on(
             real.training, real.validation, real, chosen.out / "judge", steps=chosen.judge_steps, seed=chosen.seed,
             device=chosen.device, report=plain(tell),
         )  # fmt: skip
-        device = real.system.device
-        held_out = real.system.pairs_of(data.subset(real.about.parts.test))
-        batches = views(held_out, chosen.n, crops=real.system.geometry.crop)
-        cells = _shown(batches[0].image, batches[0].layouts.ids, real)
-        titles = ["image", "layout"]
+        first = _held_out(real, chosen.n)
+        cells, titles = _shown(first[0].image, first[0].layouts.ids, real.system), ["image", "layout"]
         found: list[dict[str, Any]] = []
 
-        def add(row: str, tokenizer: Tokenizer, codes: LayoutTokenizer, written: Tensor, folder: Path) -> None:
-            figures, made, back = _row(row, tokenizer, codes, written, folder, real, batches, judge)
+        def add(figures: dict[str, Any], shown: list[list[Array]]) -> None:
             tell(str({key: round(value, 4) if isinstance(value, float) else value for key, value in figures.items()}))
             found.append(figures)
-            cells.extend(_shown(made, back, real))
-            titles.extend([row.replace("tokenizer.", "").replace(",", " "), ""])
+            cells.extend(shown)
+            titles.extend([figures["row"].replace("tokenizer.", "").replace(",", " "), ""])
             sheet(cells, chosen.out / "auto_encoding.png", rows=titles)
             about = {"run": str(chosen.run), "data": chosen.data.name, "seed": real.system.config.request.seed}
             write_json(
@@ -190,16 +211,14 @@ def main(words: Sequence[str] | None = None, tell: Callable[[str], None] = print
                 {**about, "judge_seed": chosen.seed, "judge": judge.about["sha256"], "rows": found},
             )
 
-        with torch.no_grad():
-            for other in beside:
-                written = torch.cat([other.system.parts.codes(batch.to(device))[1].cpu() for batch in batches])
-                tokenizer = cast(Tokenizer, other.system.parts.tokenizer)
-                add(other.about.path.name, tokenizer, layout_codes(other.system), written, other.about.path)
+        for other in beside:
+            path, system = other.about.path, other.system
+            tokenizer, codes = cast(Tokenizer, system.parts.tokenizer), layout_codes(system)
+            add(*_row(path.name, system, tokenizer, codes, _writing(system), _held_out(other, chosen.n), path, judge))
         for row, config in rows.items():
-            trained = _tokenizer(real, chosen.out / row, row, config, tell)
-            with torch.no_grad():
-                written = torch.cat([trained.encode(batch.to(device))["semantics"].cpu() for batch in batches])
-            add(row, trained, trained, written, chosen.out / row)
+            folder = _folder(chosen.out, row)
+            trained = _tokenizer(real, folder, row, config, tell)
+            add(*_row(row, real.system, trained, trained, _semantics(trained), first, folder, judge))
 
     return answer(work)
 
