@@ -13,13 +13,16 @@ from labelmint.tokenizers.coupled import CoupledConfig, CoupledVQ
 from labelmint.tokenizers.layout_vq import LayoutVQ, LayoutVQConfig
 from labelmint.tokenizers.two_level import TwoLevelConfig, TwoLevelVQ
 from labelmint.tokenizers.vq_model import VQModel, VQModelConfig
-from labelmint.types import LayoutBatch
+from labelmint.types import Batch, LayoutBatch
 
 SIZES = {"channels": 8, "multipliers": (1, 2), "code_dim": 8, "attention_below": 9}
 Size = tuple[int, int]
 
 KINDS: dict[str, Callable[[int, Size, str], nn.Module]] = {
     "image": lambda c, size, book: VQModel(VQModelConfig(**SIZES, codebook=book, codebook_size=16), c, size),
+    "image, local": lambda c, size, book: VQModel(
+        VQModelConfig(**SIZES, codebook=book, codebook_size=16, image_encoder="local"), c, size
+    ),
     "layout": lambda c, size, book: LayoutVQ(LayoutVQConfig(**SIZES, codebook=book, semantic_codebook_size=16), SYMBOLS, size),
     "layout, cells": lambda c, size, book: LayoutVQ(
         LayoutVQConfig(**SIZES, codebook=book, semantic_codebook_size=16, layout_encoder="cell"), SYMBOLS, size
@@ -35,6 +38,12 @@ KINDS: dict[str, Callable[[int, Size, str], nn.Module]] = {
     ),
     "coupled, cells": lambda c, size, book: CoupledVQ(
         CoupledConfig(**SIZES, codebook=book, codebook_size=16, semantic_codebook_size=16, layout_encoder="cell"),
+        c,
+        SYMBOLS,
+        size,
+    ),
+    "coupled, local": lambda c, size, book: CoupledVQ(
+        CoupledConfig(**SIZES, codebook=book, codebook_size=16, semantic_codebook_size=16, image_encoder="local"),
         c,
         SYMBOLS,
         size,
@@ -56,7 +65,7 @@ def made(kind: str, channels: int = 1, size: Size = (16, 16), codebook: str = "e
 def test_they_keep_the_laws_of_a_tokenizer(kind: str, channels: int, size: Size) -> None:
     tokenizer, batch = made(kind, channels, size), boxes(3, channels, size, seed=1)
     check_tokenizer(tokenizer, batch)  # type: ignore[arg-type]
-    if kind in ("layout", "layout, cells", "coupled", "coupled, cells", "coupled double"):
+    if kind in ("layout", "layout, cells", "coupled", "coupled, cells", "coupled, local", "coupled double"):
         check_layout_tokenizer(tokenizer, batch.layouts, SYMBOLS)
 
 
@@ -122,7 +131,7 @@ def test_every_trained_parameter_gets_a_finite_gradient(kind: str, codebook: str
             assert parameter.grad.isfinite().all(), name
 
 
-@pytest.mark.parametrize("kind", ["image", "layout", "coupled", "coupled double", "two levels"])
+@pytest.mark.parametrize("kind", ["image", "image, local", "layout", "coupled", "coupled double", "two levels"])
 def test_a_few_steps_of_training_lower_each_part_of_the_loss(kind: str) -> None:
     tokenizer = made(kind).train()
     optimizer = torch.optim.Adam([p for p in tokenizer.parameters() if p.requires_grad], lr=1e-2)
@@ -137,6 +146,20 @@ def test_a_few_steps_of_training_lower_each_part_of_the_loss(kind: str) -> None:
     for name in {"error", "nats"} & history[0].keys():
         first, last = (float(torch.stack([terms[name] for terms in few]).mean()) for few in (history[:3], history[-3:]))
         assert last < 0.6 * first, name
+
+
+@pytest.mark.parametrize("kind", ["image, local", "coupled, local"])
+def test_a_local_encoder_writes_what_changes_in_a_cell_in_the_cells_around_it_alone(kind: str) -> None:
+    tokenizer, batch = made(kind, size=(32, 32)), boxes(8, size=(32, 32), seed=1)
+    image, reach = batch.image.clone(), 3  # one cell by the strided convolution, two by the blocks
+    image[:, :, 16:18, 12:14] = 1 - 2 * torch.rand(8, 1, 2, 2, generator=torch.Generator().manual_seed(0))
+    before, after = (tokenizer.encode(each)["image"] for each in (batch, Batch(image, batch.layouts)))  # type: ignore[operator]
+    moved = (before != after).any(dim=0).nonzero() - torch.tensor([8, 6])
+    assert len(moved) > 0
+    assert moved.abs().max() <= reach
+    shifted = Batch(batch.image.roll((4, 2), (2, 3)), LayoutBatch(batch.layouts.ids.roll((4, 2), (1, 2))))
+    inner = (slice(None), slice(reach + 2, -reach), slice(reach + 1, -reach))
+    assert tokenizer.encode(shifted)["image"][inner].equal(before.roll((2, 1), (1, 2))[inner])  # type: ignore[operator]
 
 
 def test_sizes_are_read_as_a_command_line_has_them_and_checked() -> None:

@@ -5,10 +5,9 @@
 Tokens of the same grid give back labels at full resolution. Alone it is the tokenizer of semantics that VQVAE-T and VQGAN-T set before
 their image tokens; `tokenizers.coupled` shares its parts. A layout enters as a few learned channels a symbol, never as a one-hot map.
 
-A network as encoder writes what lies in a cell in many ways, after what lies around, and a prior has to guess which. An encoder that sees
-a cell's own pixels alone writes it in one way, and the decoder sees the neighbors all the same: on nuclei (16x16 tokens of 256 codes, as
-many steps) borders are as true, and a prior of four minutes had 202 nats a layout in place of 658. Cells must be of a few pixels, which
-hold few shapes.
+An encoder that sees a cell's own pixels alone (`nn.local`) writes it in one way: on nuclei (16x16 tokens of 256 codes, as many steps)
+borders are as true as a network's, and a prior of four minutes had 202 nats a layout in place of 658. Cells must be of a few pixels,
+which hold few shapes.
 
 References:
     Semantic Image Synthesis with Semantically Coupled VQ-Model (Alaniz et al., 2022), https://arxiv.org/abs/2209.02536
@@ -22,12 +21,13 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from labelmint.nn.local import CellEncoder
 from labelmint.protocols import Stream
 from labelmint.tokenizers.codebooks import codebook_of, lookup
 from labelmint.tokenizers.levels import LevelsConfig, Reconstruction
 from labelmint.types import Batch, LayoutBatch
 
-__all__ = ["CellEncoder", "LayoutDecoder", "LayoutEmbedding", "LayoutVQ", "LayoutVQConfig"]
+__all__ = ["LayoutDecoder", "LayoutEmbedding", "LayoutVQ", "LayoutVQConfig"]
 
 _LOGITS_BYTES = 64 << 20  # at once, when only the most likely class is wanted
 
@@ -59,30 +59,6 @@ class LayoutEmbedding(nn.Module):
         """At full size."""
         found: Tensor = self.embed(layouts.ids.int())
         return found.permute(0, 3, 1, 2).contiguous()
-
-
-class CellEncoder(nn.Module):
-    """Embedded layouts (B, E, H, W) -> (B, D, h, w), each cell of s x s pixels by itself: its pixels -> conv1 -> swish -> conv1.
-
-    Arguments:
-        inputs: E.
-        outputs: D.
-        cell: s.
-    """
-
-    def __init__(self, inputs: int, outputs: int, cell: int) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.PixelUnshuffle(cell),
-            nn.Conv2d(inputs * cell**2, 4 * outputs, 1),
-            nn.SiLU(),
-            nn.Conv2d(4 * outputs, outputs, 1),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """H and W must be multiples of s."""
-        found: Tensor = self.layers(x)
-        return found
 
 
 class LayoutDecoder(nn.Module):

@@ -52,7 +52,7 @@ class TwoLevelVQ(nn.Module):
         width, dim, grid = config.widths[-1], config.code_dim, config.grid(size)
         widths = (width,) * (config.top_downsamplings + 1)
         attention = [min(grid) >> i < config.attention_below for i in range(len(widths))]
-        self.bottom_encoder = config.encoder(image_channels, width, size)
+        self.bottom_encoder = config.encoder_of_images(image_channels, width, size)
         self.top_encoder = Encoder(width, dim, widths, attention, config.residual_blocks)
         self.top_decoder = Decoder(dim, dim, widths, attention, config.residual_blocks)
         self.bottom_head = nn.Conv2d(width + dim, dim, 1)

@@ -13,6 +13,8 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor, nn
 
+from labelmint.nn.autoencoder import Encoder
+from labelmint.nn.local import LocalEncoder
 from labelmint.nn.strided import Output
 from labelmint.protocols import Stream
 from labelmint.tokenizers.codebooks import codebook_of, lookup
@@ -26,7 +28,17 @@ class VQModelConfig(LevelsConfig):
     """Sizes of a VQ-model of images; published: channels 128, multipliers 1,1,2,2,4, two blocks, code_dim 256."""
 
     codebook_size: int = Field(256, ge=2, description="entries of the image's codebook")
+    image_encoder: Literal["network", "local"] = Field(
+        "network",
+        description="what writes the tokens of one path: all around, or the cells next to each, which a prior predicts better",
+    )
     output: Literal["tanh", "linear"] = Field("linear", description="the decoder's last function; dark images saturate tanh")
+
+    def encoder_of_images(self, inputs: int, outputs: int, size: tuple[int, int]) -> Encoder | LocalEncoder:
+        """Maps of `size` to the grid, as `image_encoder` has it."""
+        if self.image_encoder == "network":
+            return self.encoder(inputs, outputs, size)
+        return LocalEncoder(inputs, outputs, self.widths, self.residual_blocks + 1, self.patch)
 
 
 class VQModel(nn.Module):
@@ -43,7 +55,7 @@ class VQModel(nn.Module):
     def __init__(self, config: VQModelConfig, image_channels: int, size: tuple[int, int]) -> None:
         super().__init__()
         self.config, self.size = config, size
-        self.encoder = config.encoder(image_channels, config.code_dim, size)
+        self.encoder = config.encoder_of_images(image_channels, config.code_dim, size)
         self.quantizer = codebook_of(config.codebook, config.codebook_size, config.code_dim)
         self.decoder = config.decoder(config.code_dim, image_channels, size)
         self.output = Output(config.output)

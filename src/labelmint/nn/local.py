@@ -1,0 +1,76 @@
+"""Encoders that see little around a token's cell: a prior predicts what they write far better.
+
+A network of the VQGAN class writes what lies in a cell in many ways, after what lies around and after the whole item (through attention
+and normalization), and a prior has to guess which. These write it nearly, or always, in one way; a decoder sees the neighbors all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from labelmint.nn.residual import ResidualStack
+
+__all__ = ["CellEncoder", "LocalEncoder"]
+
+
+class CellEncoder(nn.Module):
+    """Embedded layouts (B, E, H, W) -> (B, D, h, w), each cell of s x s pixels by itself: its pixels -> conv1 -> swish -> conv1.
+
+    Arguments:
+        inputs: E.
+        outputs: D.
+        cell: s.
+    """
+
+    def __init__(self, inputs: int, outputs: int, cell: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.PixelUnshuffle(cell),
+            nn.Conv2d(inputs * cell**2, 4 * outputs, 1),
+            nn.SiLU(),
+            nn.Conv2d(4 * outputs, outputs, 1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """H and W must be multiples of s."""
+        found: Tensor = self.layers(x)
+        return found
+
+
+class LocalEncoder(nn.Module):
+    """(B, inputs, H, W) -> (B, outputs, h, w): strided convolutions and a few residual blocks, as the first VQ-VAE has them.
+
+        patches of p x p -> conv1 -> [swish -> conv k4 s2] a level but the first -> n residual blocks -> conv1
+
+    No normalization and no attention: a vector depends on the cells next to its own, through n convolutions of 3x3, and on nothing else.
+
+    Arguments:
+        inputs, outputs: channels.
+        widths: of the levels, from the finest down; the first level's patches enter the second at its width.
+        blocks: n.
+        patch: p.
+
+    References:
+        Neural Discrete Representation Learning (van den Oord et al., 2017), https://arxiv.org/abs/1711.00937: Section 4.1
+    """
+
+    def __init__(self, inputs: int, outputs: int, widths: Sequence[int], blocks: int, patch: int = 1) -> None:
+        super().__init__()
+        widths = [widths[min(1, len(widths) - 1)], *widths[1:]]
+        halvings = [nn.Sequential(nn.SiLU(), nn.Conv2d(a, b, 4, stride=2, padding=1)) for a, b in pairwise(widths)]
+        last = widths[-1]
+        self.layers = nn.Sequential(
+            nn.PixelUnshuffle(patch),
+            nn.Conv2d(inputs * patch**2, widths[0], 1),
+            *halvings,
+            ResidualStack(last, last, blocks),
+            nn.Conv2d(last, outputs, 1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """H and W must be multiples of p 2^(levels - 1)."""
+        found: Tensor = self.layers(x)
+        return found
