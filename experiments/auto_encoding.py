@@ -162,6 +162,63 @@ def _check_beside(real: RealData, beside: Sequence[RealData]) -> None:
             )
 
 
+class _Table:
+    """What is found, written anew with every row."""
+
+    def __init__(self, out: Path, about: dict[str, Any], tell: Callable[[str], None]) -> None:
+        self._out, self._about, self._tell = out, about, tell
+        self._rows: list[dict[str, Any]] = []
+        self._cells: list[list[Array]] = []
+        self._titles: list[str] = []
+
+    def show(self, title: str, shown: list[list[Array]]) -> None:
+        """A row of images and one of layouts."""
+        self._cells += shown
+        self._titles += [title, ""]
+
+    def add(self, figures: dict[str, Any], shown: list[list[Array]]) -> None:
+        """A row's figures and what it makes of the first views."""
+        self._tell(str({key: round(value, 4) if isinstance(value, float) else value for key, value in figures.items()}))
+        self._rows.append(figures)
+        self.show(figures["row"].replace("tokenizer.", "").replace(",", " "), shown)
+        sheet(self._cells, self._out / "auto_encoding.png", rows=self._titles)
+        write_json(self._out / "auto_encoding.json", {**self._about, "rows": self._rows})
+
+
+def _compare(chosen: argparse.Namespace, tell: Callable[[str], None]) -> None:
+    at_least(1, n=chosen.n, threads=chosen.threads, judge_steps=chosen.judge_steps)
+    if not chosen.minutes > 0:
+        raise InputError(f"--minutes {chosen.minutes}: expected more than 0")
+    data = formats.read(chosen.data)
+    real, *beside = (open_real(run, data, device=chosen.device, at_most=chosen.at_most) for run in (chosen.run, *chosen.beside))
+    if not isinstance(real.system.parts.tokenizer, CoupledVQ):
+        raise InputError(f"{chosen.run}: a run of {real.system.system}; give one of svqvae-t, svqgan-t or mint")
+    _check_beside(real, beside)
+    rows = {row: _config(real.system.config, row, chosen.minutes, chosen.threads) for row in chosen.row}
+    for row, config in rows.items():
+        check_same(RunFolder(_folder(chosen.out, row)), config)
+    torch.set_num_threads(chosen.threads)
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    judge = train_on(
+        real.training, real.validation, real, chosen.out / "judge", steps=chosen.judge_steps, seed=chosen.seed,
+        device=chosen.device, report=plain(tell),
+    )  # fmt: skip
+    about = {
+        "run": str(chosen.run), "data": chosen.data.name, "seed": real.system.config.request.seed, "judge_seed": chosen.seed,
+        "judge": judge.about["sha256"],
+    }  # fmt: skip
+    first, table = _held_out(real, chosen.n), _Table(chosen.out, about, tell)
+    table.show("real", _shown(first[0].image, first[0].layouts.ids, real.system))
+    for other in beside:
+        path, system = other.about.path, other.system
+        tokenizer, codes = cast(Tokenizer, system.parts.tokenizer), layout_codes(system)
+        table.add(*_row(path.name, system, tokenizer, codes, _writing(system), _held_out(other, chosen.n), path, judge))
+    for row, config in rows.items():
+        folder = _folder(chosen.out, row)
+        trained = _tokenizer(real, folder, row, config, tell)
+        table.add(*_row(row, real.system, trained, trained, _semantics(trained), first, folder, judge))
+
+
 def main(words: Sequence[str] | None = None, tell: Callable[[str], None] = print) -> int:
     """The command; answers its exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -174,53 +231,7 @@ def main(words: Sequence[str] | None = None, tell: Callable[[str], None] = print
     )
     parser.add_argument("--threads", type=int, default=1, help="of the CPU (default 1)")
     chosen = parser.parse_args(words)
-
-    def work() -> None:
-        at_least(1, n=chosen.n, threads=chosen.threads, judge_steps=chosen.judge_steps)
-        if not chosen.minutes > 0:
-            raise InputError(f"--minutes {chosen.minutes}: expected more than 0")
-        data = formats.read(chosen.data)
-        real, *beside = (
-            open_real(run, data, device=chosen.device, at_most=chosen.at_most) for run in (chosen.run, *chosen.beside)
-        )
-        if not isinstance(real.system.parts.tokenizer, CoupledVQ):
-            raise InputError(f"{chosen.run}: a run of {real.system.system}; give one of svqvae-t, svqgan-t or mint")
-        _check_beside(real, beside)
-        rows = {row: _config(real.system.config, row, chosen.minutes, chosen.threads) for row in chosen.row}
-        for row, config in rows.items():
-            check_same(RunFolder(_folder(chosen.out, row)), config)
-        torch.set_num_threads(chosen.threads)
-        chosen.out.mkdir(parents=True, exist_ok=True)
-        judge = train_on(
-            real.training, real.validation, real, chosen.out / "judge", steps=chosen.judge_steps, seed=chosen.seed,
-            device=chosen.device, report=plain(tell),
-        )  # fmt: skip
-        first = _held_out(real, chosen.n)
-        cells, titles = _shown(first[0].image, first[0].layouts.ids, real.system), ["image", "layout"]
-        found: list[dict[str, Any]] = []
-
-        def add(figures: dict[str, Any], shown: list[list[Array]]) -> None:
-            tell(str({key: round(value, 4) if isinstance(value, float) else value for key, value in figures.items()}))
-            found.append(figures)
-            cells.extend(shown)
-            titles.extend([figures["row"].replace("tokenizer.", "").replace(",", " "), ""])
-            sheet(cells, chosen.out / "auto_encoding.png", rows=titles)
-            about = {"run": str(chosen.run), "data": chosen.data.name, "seed": real.system.config.request.seed}
-            write_json(
-                chosen.out / "auto_encoding.json",
-                {**about, "judge_seed": chosen.seed, "judge": judge.about["sha256"], "rows": found},
-            )
-
-        for other in beside:
-            path, system = other.about.path, other.system
-            tokenizer, codes = cast(Tokenizer, system.parts.tokenizer), layout_codes(system)
-            add(*_row(path.name, system, tokenizer, codes, _writing(system), _held_out(other, chosen.n), path, judge))
-        for row, config in rows.items():
-            folder = _folder(chosen.out, row)
-            trained = _tokenizer(real, folder, row, config, tell)
-            add(*_row(row, real.system, trained, trained, _semantics(trained), first, folder, judge))
-
-    return answer(work)
+    return answer(lambda: _compare(chosen, tell))
 
 
 if __name__ == "__main__":
