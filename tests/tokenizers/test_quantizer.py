@@ -35,6 +35,31 @@ def test_moving_average_revives_dead_codes_until_all_are_used() -> None:
     assert len(used) == 32
 
 
+def test_of_entries_that_rounding_alone_tells_apart_the_first_is_chosen() -> None:
+    torch.manual_seed(0)
+    quantizer, same = Quantizer(64, 8).eval(), [3, 20, 41]
+    with torch.no_grad():
+        quantizer.codebook.normal_()
+        quantizer.codebook[same] = quantizer.codebook[3] + 1e-6 * torch.randn(3, 8)
+    assert quantizer.nearest(quantizer.codebook[same]).tolist() == [3, 3, 3]
+    others = [k for k in range(64) if k not in same]
+    assert quantizer.nearest(quantizer.codebook[others]).tolist() == others
+
+
+def test_what_most_vectors_are_takes_one_entry_and_leaves_the_others_to_the_rare() -> None:
+    torch.manual_seed(0)
+    ground, rare = torch.randn(1, 4), torch.randn(12, 4)
+    quantizer = Quantizer(16, 4, decay=0.8)
+    for _ in range(80):
+        flat = ground.repeat(256, 1)
+        where = torch.randperm(256)[:24]
+        flat[where] = rare[torch.randint(12, (24,))]
+        quantizer(flat.t().reshape(1, 4, 16, 16))
+    alone = torch.cdist(torch.cat([ground, rare]), quantizer.codebook).min(dim=1).values
+    assert alone.max() < 1e-3, "an entry for each"
+    assert int((torch.cdist(ground, quantizer.codebook) < 1e-2).sum()) == 1
+
+
 def test_the_loss_update_moves_only_the_codebook_and_lowers_its_loss() -> None:
     torch.manual_seed(0)
     quantizer, z = Quantizer(8, 2, update="loss"), torch.randn(4, 2, 8, 8)

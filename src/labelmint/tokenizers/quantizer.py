@@ -6,8 +6,12 @@ Two ways to learn the codebook:
 
 * "loss", as published by MSGNet: || sg(z) - e ||^2 as a loss on the codebook.
 * "ema": each entry is the moving average of the vectors that chose it, N_k <- g N_k + (1 - g) n_k, m_k <- g m_k + (1 - g) sum z,
-  e_k = m_k / N_k; entries that (almost) nothing chooses are revived at a random vector of the batch. Without revival a quarter of a
-  codebook of 256 stays in use.
+  e_k = m_k / N_k; entries that (almost) nothing chooses are revived at a random vector of the batch that stands apart from all entries.
+  Without revival a quarter of a codebook of 256 stays in use.
+
+Of entries that are as near, but for a ten-thousandth of an entry's length, the first is chosen. Where many vectors are equal, as those of
+empty cells, entries come to be equal too, and which of them is nearest would be up to the rounding of a batch: then the same layout has
+other tokens in training than alone, and a prior learns nothing of use.
 
 Both add the commitment term || z - sg(e) ||^2. The first batch that is seen in training (of one
 in parts, its first part) lends the initial entries. The search goes through
@@ -28,6 +32,7 @@ from torch.nn import functional
 __all__ = ["Quantized", "Quantizer"]
 
 _SEARCH_BYTES = 16 << 20  # of distances at once; more is not faster
+_AS_NEAR = 1e-4  # of an entry's mean squared length: far above rounding, far below what lies between entries of use
 
 
 class Quantized(NamedTuple):
@@ -106,8 +111,17 @@ class Quantizer(nn.Module):
         """Index of the nearest entry for each row of (N, D), the first of several; || z ||^2 is the same for all entries and left out."""
         lengths, turned = self.codebook.square().sum(1), self.codebook.t()
         rows = max(_SEARCH_BYTES // (lengths.element_size() * len(lengths)), 1)
-        found = [torch.addmm(lengths, chunk, turned, alpha=-2).argmin(dim=1) for chunk in flat.split(rows)]
+        found = [self._first(torch.addmm(lengths, chunk, turned, alpha=-2)) for chunk in flat.split(rows)]
         return torch.cat(found) if len(found) > 1 else found[0]
+
+    def _as_near(self) -> Tensor:
+        """The difference of squared distances under which entries count as equally near."""
+        return _AS_NEAR * self.codebook.square().sum(1).mean()
+
+    def _first(self, distances: Tensor) -> Tensor:
+        """Of the least values of each row of (N, K) the first."""
+        least = distances.amin(dim=1, keepdim=True) + self._as_near()
+        return (distances <= least).view(torch.uint8).argmax(dim=1)  # as numbers: there is no argmax of booleans
 
     def lookup(self, tokens: Tensor) -> Tensor:
         """Tokens (B, h, w) -> their vectors (B, D, h, w)."""
@@ -133,10 +147,12 @@ class Quantizer(nn.Module):
         dead = self.counts < self.revive_below * count.sum() / size
         if bool(dead.any()):
             fresh = self._random_rows(flat)
+            apart = (fresh - self.codebook[self.nearest(fresh)]).square().sum(1) > self._as_near()
+            again = dead & apart  # a second entry for what has one already would never be chosen
             even = count.sum() / size
-            self.codebook[dead] = fresh[dead]
-            self.counts[dead] = even
-            self.sums[dead] = fresh[dead] * even
+            self.codebook[again] = fresh[again]
+            self.counts[again] = even
+            self.sums[again] = fresh[again] * even
 
     def _random_rows(self, flat: Tensor) -> Tensor:
         """K rows of (N, D) at random, the same in every process."""
