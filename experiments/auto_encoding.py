@@ -207,7 +207,8 @@ def _compare(chosen: argparse.Namespace, tell: Callable[[str], None]) -> None:
         "run": str(chosen.run), "data": chosen.data.name, "seed": real.system.config.request.seed, "judge_seed": chosen.seed,
         "judge": judge.about["sha256"],
     }  # fmt: skip
-    first, table = _held_out(real, chosen.n), _Table(chosen.out, about, tell)
+    first = _held_out(real, chosen.n)
+    table = _Table(chosen.out, about, tell)
     table.show("real", _shown(first[0].image, first[0].layouts.ids, real.system))
     for other in beside:
         path, system = other.about.path, other.system

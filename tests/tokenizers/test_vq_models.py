@@ -174,9 +174,30 @@ def test_sizes_are_read_as_a_command_line_has_them_and_checked() -> None:
 
 
 @pytest.mark.parametrize(("patch", "multipliers"), [(1, (1, 1, 2)), (2, (1, 2)), (4, (2,))])
-def test_patches_and_levels_make_up_the_grid(patch: int, multipliers: tuple[int, ...]) -> None:
-    config = VQModelConfig(patch=patch, channels=8, multipliers=multipliers, code_dim=4, attention_below=0)
+@pytest.mark.parametrize("encoder", ["network", "local"])
+def test_patches_and_levels_make_up_the_grid(patch: int, multipliers: tuple[int, ...], encoder: str) -> None:
+    config = VQModelConfig.model_validate(
+        {"patch": patch, "channels": 8, "multipliers": multipliers, "code_dim": 4, "attention_below": 0, "image_encoder": encoder}
+    )
     tokenizer = VQModel(config, 3, (16, 24)).eval()
     assert config.downsamplings == 2
     assert tokenizer.streams[0].grid == (4, 6)
     check_tokenizer(tokenizer, boxes(2, 3, (16, 24)))
+
+
+def test_two_levels_see_all_of_an_image() -> None:
+    with pytest.raises(ValueError, match="image_encoder=network"):
+        TwoLevelConfig(image_encoder="local")
+
+
+def test_without_an_encoder_of_their_own_layouts_are_written_by_that_of_images() -> None:
+    config = CoupledConfig(**SIZES, codebook_size=16, semantic_codebook_size=16, image_encoder="local")
+    tokenizer = CoupledVQ(config, 1, SYMBOLS, (32, 32))
+    batch = boxes(4, size=(32, 32))
+    tokenizer(batch.image, batch.layouts)
+    ids = batch.layouts.ids.clone()
+    ids[:, 16:18, 12:14] = (ids[:, 16:18, 12:14] + 1) % SYMBOLS
+    before, after = (tokenizer.eval().encode_layouts(each) for each in (batch.layouts, LayoutBatch(ids)))
+    moved = (before != after).any(dim=0).nonzero() - torch.tensor([8, 6])
+    assert len(moved) > 0
+    assert moved.abs().max() <= 3

@@ -31,6 +31,7 @@ from labelmint.evaluation.study_samples import FromGenerators, Given, Maker
 from labelmint.formats import read
 from labelmint.systems.hardware import choose_device, choose_threads
 from labelmint.systems.request import make_request
+from labelmint.systems.run_config import Request
 from labelmint.training.clock import Report
 from labelmint.types import DataSet
 
@@ -82,7 +83,7 @@ def study(
     real = load_real(source, _size(options, request.size, given), options, tell)
     pieces = Study(folder, real, options, _maker(maker, real, given, options, tell), train_arm, tell)
     real.check(pieces.cells())
-    claim(folder, _decisive(real, options, request.system, given))
+    claim(folder, _decisive(real, options, request, given))
     outcome = pieces.run()
     results = study_results(
         outcome, real.classes, real.foreground, title=f"Does it help? A study of {source.source}",
@@ -121,14 +122,15 @@ def _maker(maker: Maker | None, real: RealPairs, given: DataSet | None, options:
     return Given.open(given, real, tell) if given is not None else FromGenerators(real, options)
 
 
-def _decisive(real: RealPairs, options: StudyOptions, system: str, given: DataSet | None) -> dict[str, Any]:
+def _decisive(real: RealPairs, options: StudyOptions, request: Request, given: DataSet | None) -> dict[str, Any]:
     """All that decides a cell. Numbers of pairs, seeds, ratios, ways and the budget only say which cells there are; a higher step limit
-    makes those again that a lower one had stopped (`study_run`)."""
+    makes those again that a lower one had stopped (`study_run`). The values are those of the preset, which may change between versions."""
     weights = options.segmenter.encoder_weights
     return {
         "size": real.geometry.size, "crop": options.crop, "scale": options.scale,
-        "augment": sorted(set(options.augment)), "group_by": options.group_by, "system": system, "preset": options.preset,
-        "settings": sorted(options.settings), "generator_minutes": options.generator_minutes, "pool": options.pool,
+        "augment": sorted(set(options.augment)), "group_by": options.group_by, "system": request.system, "preset": options.preset,
+        "settings": sorted(options.settings), "values": request.settings.model_dump(mode="json"),
+        "generator_minutes": options.generator_minutes, "pool": options.pool,
         "synthetic": None if given is None else _digest(given),
         "segmenter": options.segmenter.model_dump(mode="json", exclude={"most_steps"}),
         "encoder_weights": None if weights is None else hashlib.sha256(weights.read_bytes()).hexdigest(),

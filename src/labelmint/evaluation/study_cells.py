@@ -114,7 +114,11 @@ def claim(folder: Path, request: Mapping[str, Any]) -> None:
         other = next((key for key in wanted if before.get(key) != wanted[key]), None)
         begun = any(path.name != "pairs.json" for path in (folder / "cells").rglob("*.*"))
         if other and begun:  # else the command before failed before it made anything
-            known = {"data_sha256": "the data have changed", "study": "its arms were trained by another version of labelmint"}
+            known = {
+                "data_sha256": "the data have changed",
+                "study": "its arms were trained by another version of labelmint",
+                "values": "its generators had other settings",
+            }
             what = known.get(other, f"{other.replace('_', ' ')} differs")
             raise InputError(f"{folder}: holds another study ({what}); give another --out, or remove it")
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

@@ -41,15 +41,16 @@ class CellEncoder(nn.Module):
 
 
 class LocalEncoder(nn.Module):
-    """(B, inputs, H, W) -> (B, outputs, h, w): strided convolutions and a few residual blocks, as the first VQ-VAE has them.
+    """(B, inputs, H, W) -> (B, outputs, h, w): strided convolutions and a few residual blocks, after the first VQ-VAE.
 
         patches of p x p -> conv1 -> [swish -> conv k4 s2] a level but the first -> n residual blocks -> conv1
 
-    No normalization and no attention: a vector depends on the cells next to its own, through n convolutions of 3x3, and on nothing else.
+    Patches stand in place of its first convolution. No normalization and no attention: a vector depends on cells at most n + 1 away, and
+    on nothing else.
 
     Arguments:
         inputs, outputs: channels.
-        widths: of the levels, from the finest down; the first level's patches enter the second at its width.
+        widths: of the levels, from the finest down. Patches have the second's: widths[0] counts only where it is the only one.
         blocks: n.
         patch: p.
 

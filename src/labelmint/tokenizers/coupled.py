@@ -16,7 +16,8 @@ ways work, was tried: the same layout became other tokens in each, 1 in 100 alik
 With `layout_encoder` "cell" z_s comes from an encoder of its own, of each cell alone (`tokenizers.layout_vq`): no further pass, and tokens
 that a prior predicts far better. What couples is as before: the image is encoded with the layout, and decoded from both codes.
 
-With `image_encoder` "local" the encoder of one path sees the cells next to each alone (`nn.local`), for the same reason.
+With `image_encoder` "local" the encoder of one path sees each cell's near surroundings alone (`nn.local`), for the same reason. Where
+layouts have no encoder of their own, it is theirs too.
 
 With `paths` "double" the image's part is MSGNet's double path (`tokenizers.dual_path`): two codebooks of image codes, one (2h, w) grid.
 It has the width of the last level at the token grid, and z_s leaves with the convolution path.

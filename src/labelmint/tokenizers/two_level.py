@@ -16,7 +16,7 @@ References:
 from __future__ import annotations
 
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from labelmint.nn.autoencoder import Decoder, Encoder
@@ -36,6 +36,15 @@ class TwoLevelConfig(VQModelConfig):
 
     top_downsamplings: int = Field(1, ge=1, le=4, description="halvings from the bottom grid to the top grid; published: 1")
 
+    @field_validator("image_encoder")
+    @classmethod
+    def _sees_all(cls, value: str) -> str:
+        if value != "network":
+            raise ValueError(
+                "two levels need image_encoder=network: the bottom's code knows the top's, which sees all of the image"
+            )
+        return value
+
 
 class TwoLevelVQ(nn.Module):
     """Tokenizer with two streams: "top", then "bottom".
@@ -52,7 +61,7 @@ class TwoLevelVQ(nn.Module):
         width, dim, grid = config.widths[-1], config.code_dim, config.grid(size)
         widths = (width,) * (config.top_downsamplings + 1)
         attention = [min(grid) >> i < config.attention_below for i in range(len(widths))]
-        self.bottom_encoder = config.encoder_of_images(image_channels, width, size)
+        self.bottom_encoder = config.encoder(image_channels, width, size)
         self.top_encoder = Encoder(width, dim, widths, attention, config.residual_blocks)
         self.top_decoder = Decoder(dim, dim, widths, attention, config.residual_blocks)
         self.bottom_head = nn.Conv2d(width + dim, dim, 1)

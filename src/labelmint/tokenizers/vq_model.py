@@ -30,7 +30,8 @@ class VQModelConfig(LevelsConfig):
     codebook_size: int = Field(256, ge=2, description="entries of the image's codebook")
     image_encoder: Literal["network", "local"] = Field(
         "network",
-        description="what writes the tokens of one path: all around, or the cells next to each, which a prior predicts better",
+        description="what writes an image's tokens, with one path: all around, or each cell's near surroundings (residual_blocks + 1 "
+        "blocks in all, no attention), which a prior predicts better",
     )
     output: Literal["tanh", "linear"] = Field("linear", description="the decoder's last function; dark images saturate tanh")
 
