@@ -111,17 +111,13 @@ class Quantizer(nn.Module):
         """Index of the nearest entry for each row of (N, D), the first of several; || z ||^2 is the same for all entries and left out."""
         lengths, turned = self.codebook.square().sum(1), self.codebook.t()
         rows = max(_SEARCH_BYTES // (lengths.element_size() * len(lengths)), 1)
-        found = [self._first(torch.addmm(lengths, chunk, turned, alpha=-2)) for chunk in flat.split(rows)]
+        as_near = self._as_near()
+        found = [_first(torch.addmm(lengths, chunk, turned, alpha=-2), as_near) for chunk in flat.split(rows)]
         return torch.cat(found) if len(found) > 1 else found[0]
 
     def _as_near(self) -> Tensor:
-        """The difference of squared distances under which entries count as equally near."""
+        """The difference of squared distances up to which entries count as equally near."""
         return _AS_NEAR * self.codebook.square().sum(1).mean()
-
-    def _first(self, distances: Tensor) -> Tensor:
-        """Of the least values of each row of (N, K) the first."""
-        least = distances.amin(dim=1, keepdim=True) + self._as_near()
-        return (distances <= least).view(torch.uint8).argmax(dim=1)  # as numbers: there is no argmax of booleans
 
     def lookup(self, tokens: Tensor) -> Tensor:
         """Tokens (B, h, w) -> their vectors (B, D, h, w)."""
@@ -160,6 +156,12 @@ class Quantizer(nn.Module):
         if _distributed():
             distributed.broadcast(rows, 0)
         return rows
+
+
+def _first(distances: Tensor, as_near: Tensor) -> Tensor:
+    """Of the least values of each row of (N, K), and those that exceed them by no more than `as_near`, the first."""
+    least = distances.amin(dim=1, keepdim=True) + as_near
+    return (distances <= least).view(torch.uint8).argmax(dim=1)  # as numbers: there is no argmax of booleans
 
 
 def _distributed() -> bool:
