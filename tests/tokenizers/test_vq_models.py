@@ -43,7 +43,9 @@ KINDS: dict[str, Callable[[int, Size, str], nn.Module]] = {
         size,
     ),
     "coupled, local": lambda c, size, book: CoupledVQ(
-        CoupledConfig(**SIZES, codebook=book, codebook_size=16, semantic_codebook_size=16, image_encoder="local"),
+        CoupledConfig(
+            **SIZES, codebook=book, codebook_size=16, semantic_codebook_size=16, layout_encoder="cell", image_encoder="local"
+        ),
         c,
         SYMBOLS,
         size,
@@ -192,8 +194,8 @@ def test_two_levels_see_all_of_an_image() -> None:
 
 def test_without_an_encoder_of_their_own_layouts_are_written_by_that_of_images() -> None:
     config = CoupledConfig(**SIZES, codebook_size=16, semantic_codebook_size=16, image_encoder="local")
-    tokenizer = CoupledVQ(config, 1, SYMBOLS, (32, 32))
-    batch = boxes(4, size=(32, 32))
+    torch.manual_seed(0)
+    tokenizer, batch = CoupledVQ(config, 1, SYMBOLS, (32, 32)), boxes(4, size=(32, 32))
     tokenizer(batch.image, batch.layouts)
     ids = batch.layouts.ids.clone()
     ids[:, 16:18, 12:14] = (ids[:, 16:18, 12:14] + 1) % SYMBOLS
