@@ -53,7 +53,7 @@ from labelmint.systems.config import with_values
 from labelmint.systems.hardware import Hardware, open_fabric
 from labelmint.systems.run_config import RunConfig
 from labelmint.systems.trained import TrainedSystem, build_parts
-from labelmint.tokenizers.coupled import CoupledVQ
+from labelmint.tokenizers.coupled import Coupled
 from labelmint.training.run import RunFolder
 from labelmint.training.vq_model import VQModelTraining, train_vq_model
 from labelmint.types import Array, Batch, Layout
@@ -78,10 +78,10 @@ def _config(of: RunConfig, row: str, minutes: float, threads: int) -> RunConfig:
     return config
 
 
-def _tokenizer(real: RealData, folder: Path, row: str, config: RunConfig, tell: Callable[[str], None]) -> CoupledVQ:
+def _tokenizer(real: RealData, folder: Path, row: str, config: RunConfig, tell: Callable[[str], None]) -> Coupled:
     """Trained, or as it was; all else of the run stays."""
     run, request = RunFolder(folder), config.request
-    tokenizer = cast(CoupledVQ, build_parts(config).tokenizer)
+    tokenizer = cast(Coupled, build_parts(config).tokenizer)
     if run.finished("tokenizer"):
         tell(f"{row}: trained already")
         weights, _ = run.load_part("tokenizer")
@@ -144,7 +144,7 @@ def _writing(system: TrainedSystem) -> Callable[[Batch], Tensor]:
     return lambda batch: system.parts.codes(batch)[1]
 
 
-def _semantics(tokenizer: CoupledVQ) -> Callable[[Batch], Tensor]:
+def _semantics(tokenizer: Coupled) -> Callable[[Batch], Tensor]:
     """The same of a coupled tokenizer by itself."""
     return lambda batch: tokenizer.encode(batch)["semantics"]
 
@@ -191,7 +191,7 @@ def _compare(chosen: argparse.Namespace, tell: Callable[[str], None]) -> None:
         raise InputError(f"--minutes {chosen.minutes}: expected more than 0")
     data = formats.read(chosen.data)
     real, *beside = (open_real(run, data, device=chosen.device, at_most=chosen.at_most) for run in (chosen.run, *chosen.beside))
-    if not isinstance(real.system.parts.tokenizer, CoupledVQ):
+    if not isinstance(real.system.parts.tokenizer, Coupled):
         raise InputError(f"{chosen.run}: a run of {real.system.system}; give one of svqvae-t, svqgan-t or mint")
     _check_beside(real, beside)
     rows = {row: _config(real.system.config, row, chosen.minutes, chosen.threads) for row in chosen.row}

@@ -8,7 +8,7 @@ import torch
 from labelmint.errors import InputError
 from labelmint.priors.pixelsnail import PixelSNAIL
 from labelmint.priors.transformer import TransformerPrior
-from labelmint.systems import TrainedSystem, plan, train
+from labelmint.systems import TrainedSystem, load, plan, train
 from labelmint.systems.catalogue import SYSTEMS
 from labelmint.systems.parts import Facts, SemanticParts
 from labelmint.systems.presets import preset_named
@@ -44,10 +44,35 @@ def test_the_image_prior_learns_image_tokens_given_those_of_the_layout_alone(nam
     parts, some = untrained(name), batch()
     tokens, given = parts.image_tokens(some)
     coder = parts.layout_tokenizer or parts.tokenizer
-    assert given.ids.equal(coder.encode_layouts(some.layouts))  # type: ignore[operator]
+    written = coder.encode_layouts(some.layouts)  # type: ignore[operator]
+    shown = coder.decode_layouts(written) if name == "mint" else written  # type: ignore[operator]
+    assert given.ids.equal(shown)
+    assert parts.codes(some)[1].equal(written)
     assert tokens.shape[1:] == parts.prior.grid
     other = Batch(torch.rand_like(some.image) * 2 - 1, some.layouts)
     assert parts.image_tokens(other)[1].ids.equal(given.ids)  # no reference image has a say
+
+
+def test_patterns_are_those_of_the_training_layouts_and_belong_to_the_run(mint: TrainedSystem) -> None:
+    table = mint.parts.tokenizer.patterns.table  # type: ignore[union-attr]
+    symbols = len(mint.config.symbol_table)
+    several = table[symbols:][(table[symbols:] != table[symbols:, :1]).any(dim=1)]
+    ids = mint.layouts_of(digits())
+    assert len(several) == len(table) - symbols
+    true = ids.view(len(ids), -1, 4, ids.shape[2] // 4, 4).transpose(2, 3).flatten(0, 2).flatten(1)
+    assert all((true == row).all(dim=1).any() for row in several)
+    again = load(mint.path, device="cpu").parts.tokenizer.patterns  # type: ignore[union-attr]
+    assert bool(again.ready)
+    assert again.table.equal(table)
+
+
+def test_patterns_finer_than_image_tokens_are_drawn_and_seen(tmp_path: Path) -> None:
+    settings = {**tiny_settings("mint"), "tokenizer.layout_cell": "2"}
+    run = train(digits(), tmp_path / "run", system="mint", preset="tiny", settings=settings, precision="32", threads=1)
+    semantics, image = run.parts.tokenizer.streams
+    assert semantics.grid == tuple(2 * side for side in image.grid) == run.parts.layout_prior.grid  # type: ignore[union-attr]
+    for pair in run.synthesize(2, batch_size=2):
+        assert pair.layout.label_map.shape == run.size
 
 
 def test_tokenizers_apart_are_trained_apart_and_coupled_ones_together() -> None:
@@ -99,7 +124,11 @@ def test_either_prior_serves_either_system() -> None:
         ("svqgan-t", ["layout_prior.network=transformer", "layout_prior.channels=8"], "no setting 'layout_prior.channels'"),
         ("svqgan-t", ["prior.heads=5"], "width must be a multiple of heads"),
         ("svqgan-t", ["tokenizer.patch=3"], "patch must be 1, 2, 4 or 8"),
-        ("vqgan-t", ["tokenizer.layout_encoder=cell"], "layout_tokenizer.layout_encoder"),
+        ("vqgan-t", ["tokenizer.layout_encoder=patterns"], "take svqvae-t or mint"),
+        ("mint", ["tokenizer.layout_cell=3"], "multiples of 3 pixels"),
+        ("mint", ["tokenizer.semantic_codebook_size=4"], "each needs a pattern"),
+        ("mint", ["prior.condition_scale=3"], "must divide the 4 pixels"),
+        ("svqgan-t", ["tokenizer.layout_cell=2"], "needs layout_encoder=patterns"),
         ("vqvae-t", ["prior.network=pixelsnail", "layout_tokenizer.multipliers=1,2,2"], "don't lie evenly"),
         ("vqvae-t", ["layout_tokenizer.multipliers=1"], "8x8 of an image"),
     ],

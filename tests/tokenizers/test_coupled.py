@@ -10,26 +10,35 @@ from torch import Tensor
 
 from labelmint.errors import InputError
 from labelmint.objectives.vq_model import vq_model_loss
-from labelmint.tokenizers.coupled import CoupledConfig, CoupledVQ
+from labelmint.tokenizers.coupled import Coupled, CoupledConfig, CoupledVQ
+from labelmint.tokenizers.coupled_patterns import CoupledPatterns
 from labelmint.types import Batch, LayoutBatch
 
+SIZES = {
+    "channels": 8, "multipliers": (1, 2), "code_dim": 8, "attention_below": 9, "codebook_size": 16, "semantic_codebook_size": 16,
+}  # fmt: skip
 
-def coupled(
-    reference: bool = False, paths: str = "one", codebook: str = "loss", symbols: int = SYMBOLS, layouts: str = "network"
-) -> CoupledVQ:
+
+def coupled(reference: bool = False, paths: str = "one", codebook: str = "loss", symbols: int = SYMBOLS) -> CoupledVQ:
     torch.manual_seed(0)
-    config = CoupledConfig.model_validate(
-        {
-            "channels": 8, "multipliers": (1, 2), "code_dim": 8, "attention_below": 9, "codebook": codebook, "codebook_size": 16,
-            "semantic_codebook_size": 16, "reference": reference, "paths": paths, "layout_encoder": layouts,
-        }
-    )  # fmt: skip
+    config = CoupledConfig.model_validate({**SIZES, "codebook": codebook, "reference": reference, "paths": paths})
     tokenizer, batch = CoupledVQ(config, 1, symbols, (16, 16)), boxes(4)
     tokenizer(batch.image, batch.layouts)
     return tokenizer
 
 
-def touched(tokenizer: CoupledVQ, loss: Tensor) -> set[str]:
+def by_patterns(paths: str = "one", cell: int = 0, codebook: str = "ema") -> CoupledPatterns:
+    torch.manual_seed(0)
+    config = CoupledConfig.model_validate(
+        {**SIZES, "codebook": codebook, "paths": paths, "layout_encoder": "patterns", "layout_cell": cell}
+    )
+    tokenizer = CoupledPatterns(config, 1, SYMBOLS, (16, 16))
+    tokenizer.patterns.count(boxes(8, seed=step).layouts.ids for step in range(8))
+    tokenizer(boxes(4).image, boxes(4).layouts)
+    return tokenizer
+
+
+def touched(tokenizer: Coupled, loss: Tensor) -> set[str]:
     """Names of the parameters that a loss moves."""
     names, parameters = zip(*tokenizer.named_parameters(), strict=True)
     found = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
@@ -38,20 +47,6 @@ def touched(tokenizer: CoupledVQ, loss: Tensor) -> set[str]:
 
 def begins(names: Iterable[str], *prefixes: str) -> bool:
     return any(name.startswith(prefixes) for name in names)
-
-
-@pytest.mark.parametrize("paths", ["one", "double"])
-def test_with_cells_the_image_teaches_the_layout_s_part_nothing_but_how_symbols_are_embedded(paths: str) -> None:
-    tokenizer, batch = coupled(paths=paths, layouts="cell"), boxes(4, seed=1)
-    found = tokenizer(batch.image, batch.layouts)
-    of_image = vq_model_loss(found._replace(logits=None, semantics=()), batch, variance=1.0, commitment=0.25)
-    of_layout = vq_model_loss(found._replace(image=None, quantized=[]), batch, variance=1.0, commitment=0.25)
-    by_image = touched(tokenizer, of_image.fidelity + of_image.others)
-    assert not begins(by_image, "semantic_quantizer", "layout_decoder", "cell_encoder")
-    by_layout = touched(tokenizer, of_layout.others)
-    assert begins(by_layout, "cell_encoder")
-    assert not begins(by_layout, "part", "quantizers")
-    assert by_image & by_layout == {"embed.embed.weight"}
 
 
 @pytest.mark.parametrize("paths", ["one", "double"])
@@ -78,34 +73,57 @@ def test_the_image_s_loss_teaches_the_layout_s_code_nothing_and_the_other_way_ro
     assert by_image & by_layout >= {"embed.embed.weight"}
 
 
+@pytest.mark.parametrize("cell", [0, 1])
 @pytest.mark.parametrize("paths", ["one", "double"])
-def test_a_cell_s_token_depends_on_what_stands_in_it_alone(paths: str) -> None:
-    tokenizer, batch = coupled(paths=paths, layouts="cell").eval(), boxes(4, seed=1)
-    before, cell = tokenizer.encode(batch), 2
-    torch.manual_seed(1)
+def test_with_patterns_a_cell_s_token_depends_on_what_stands_in_it_alone(paths: str, cell: int) -> None:
+    tokenizer, batch = by_patterns(paths, cell).eval(), boxes(4, seed=1)
+    before, side = tokenizer.encode(batch), cell or 2
     ids = batch.layouts.ids.clone()
-    ids[:, 6:8, 4:6] = torch.randint(SYMBOLS, (4, cell, cell)).to(ids.dtype)
+    ids[:, 6 : 6 + side, 4 : 4 + side] = (ids[:, 6 : 6 + side, 4 : 4 + side] + 1) % SYMBOLS
     after = tokenizer.encode(Batch(batch.image, LayoutBatch(ids)))
     moved = before["semantics"] != after["semantics"]
-    assert moved[:, 3, 2].any()
-    moved[:, 3, 2] = False
+    row, column = 6 // side, 4 // side
+    assert moved[:, row, column].all()
+    moved[:, row, column] = False
     assert not moved.any()
-    shifted = LayoutBatch(batch.layouts.ids.roll((2 * cell, cell), (1, 2)))
-    assert tokenizer.encode_layouts(shifted).equal(before["semantics"].roll((2, 1), (1, 2)))
+    assert tokenizer.encode_layouts(batch.layouts).equal(before["semantics"])
     assert not before["image"].equal(after["image"])  # the image is written with the layout
-    names = {name.partition(".")[0] for name, _ in tokenizer.named_parameters()}
-    assert names >= {"cell_encoder", "layout_decoder"}
-    assert "no_image" not in names
 
 
-def test_cells_are_written_without_images() -> None:
-    with pytest.raises(ValueError, match="layout_encoder=network"):
-        coupled(True, layouts="cell")
+def test_the_image_is_written_and_read_with_the_layout_that_its_tokens_stand_for() -> None:
+    tokenizer, batch = by_patterns().eval(), boxes(4, seed=1)
+    read = LayoutBatch(tokenizer.decode_layouts(tokenizer.encode_layouts(batch.layouts)))
+    assert not read.ids.equal(batch.layouts.ids)  # sixteen patterns are too few
+    tokens = tokenizer.encode(batch)
+    assert tokens["image"].equal(tokenizer.encode(Batch(batch.image, read))["image"])
+    image = tokenizer.decode(tokens)
+    tokens["semantics"] = tokens["semantics"].clone()
+    tokens["semantics"][:, 4, 4] = (tokens["semantics"][:, 4, 4] + 1) % SYMBOLS
+    assert not image.equal(tokenizer.decode(tokens))
 
 
-@pytest.mark.parametrize("layouts", ["network", "cell"])
-def test_after_some_training_layouts_are_written_and_read_without_their_images(layouts: str) -> None:
-    tokenizer = coupled(codebook="ema", layouts=layouts).train()
+def test_with_patterns_the_image_alone_teaches_what_its_decoder_sees_of_the_layout() -> None:
+    tokenizer, batch = by_patterns(codebook="loss"), boxes(4, seed=1)
+    loss = vq_model_loss(tokenizer(batch.image, batch.layouts), batch, variance=1.0, commitment=0.25)
+    assert loss.terms.keys() == {"error", "codebook"}
+    taught = touched(tokenizer, loss.fidelity + loss.others)
+    assert all(begins(taught, part) for part in ("embed", "cells", "part.encoder", "part.decoder", "quantizers"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"reference": True, "layout_encoder": "patterns"}, "layout_encoder=network"),
+        ({"layout_cell": 2}, "needs layout_encoder=patterns"),
+    ],
+)
+def test_sizes_that_do_not_go_together_are_refused(settings: dict[str, object], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        CoupledConfig.model_validate({**SIZES, **settings})
+
+
+def test_after_some_training_layouts_are_written_and_read_without_their_images() -> None:
+    tokenizer = coupled(codebook="ema").train()
     optimizer = torch.optim.Adam([p for p in tokenizer.parameters() if p.requires_grad], lr=5e-3)
     for step in range(120):
         batch = boxes(8, seed=step % 8)

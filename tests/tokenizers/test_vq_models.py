@@ -10,12 +10,14 @@ from torch import Tensor, nn
 from labelmint.contracts import ContractError, check_layout_tokenizer, check_tokenizer
 from labelmint.objectives.vq_model import vq_model_loss
 from labelmint.tokenizers.coupled import CoupledConfig, CoupledVQ
+from labelmint.tokenizers.coupled_patterns import CoupledPatterns
 from labelmint.tokenizers.layout_vq import LayoutVQ, LayoutVQConfig
 from labelmint.tokenizers.two_level import TwoLevelConfig, TwoLevelVQ
 from labelmint.tokenizers.vq_model import VQModel, VQModelConfig
 from labelmint.types import Batch, LayoutBatch
 
 SIZES = {"channels": 8, "multipliers": (1, 2), "code_dim": 8, "attention_below": 9}
+PATTERNS = {**SIZES, "codebook_size": 16, "semantic_codebook_size": 16, "layout_encoder": "patterns"}
 Size = tuple[int, int]
 
 KINDS: dict[str, Callable[[int, Size, str], nn.Module]] = {
@@ -24,9 +26,6 @@ KINDS: dict[str, Callable[[int, Size, str], nn.Module]] = {
         VQModelConfig(**SIZES, codebook=book, codebook_size=16, image_encoder="local"), c, size
     ),
     "layout": lambda c, size, book: LayoutVQ(LayoutVQConfig(**SIZES, codebook=book, semantic_codebook_size=16), SYMBOLS, size),
-    "layout, cells": lambda c, size, book: LayoutVQ(
-        LayoutVQConfig(**SIZES, codebook=book, semantic_codebook_size=16, layout_encoder="cell"), SYMBOLS, size
-    ),
     "coupled": lambda c, size, book: CoupledVQ(
         CoupledConfig(**SIZES, codebook=book, codebook_size=16, semantic_codebook_size=16), c, SYMBOLS, size
     ),
@@ -36,19 +35,12 @@ KINDS: dict[str, Callable[[int, Size, str], nn.Module]] = {
     "coupled, published": lambda c, size, book: CoupledVQ(
         CoupledConfig(**SIZES, codebook=book, codebook_size=16, semantic_codebook_size=16, reference=True), c, SYMBOLS, size
     ),
-    "coupled, cells": lambda c, size, book: CoupledVQ(
-        CoupledConfig(**SIZES, codebook=book, codebook_size=16, semantic_codebook_size=16, layout_encoder="cell"),
-        c,
-        SYMBOLS,
-        size,
+    "coupled, patterns": lambda c, size, book: CoupledPatterns(CoupledConfig(**PATTERNS, codebook=book), c, SYMBOLS, size),
+    "coupled, local": lambda c, size, book: CoupledPatterns(
+        CoupledConfig(**PATTERNS, codebook=book, image_encoder="local"), c, SYMBOLS, size
     ),
-    "coupled, local": lambda c, size, book: CoupledVQ(
-        CoupledConfig(
-            **SIZES, codebook=book, codebook_size=16, semantic_codebook_size=16, layout_encoder="cell", image_encoder="local"
-        ),
-        c,
-        SYMBOLS,
-        size,
+    "coupled double, finer": lambda c, size, book: CoupledPatterns(
+        CoupledConfig(**PATTERNS, codebook=book, paths="double", layout_cell=1), c, SYMBOLS, size
     ),
     "two levels": lambda c, size, book: TwoLevelVQ(TwoLevelConfig(**SIZES, codebook=book, codebook_size=16), c, size),
 }
@@ -58,6 +50,8 @@ def made(kind: str, channels: int = 1, size: Size = (16, 16), codebook: str = "e
     torch.manual_seed(0)
     tokenizer = KINDS[kind](channels, size, codebook)
     batch = boxes(4, channels, size)
+    if isinstance(tokenizer, CoupledPatterns):
+        tokenizer.patterns.count([batch.layouts.ids])
     tokenizer(batch.image, batch.layouts)  # the first batch lends the codebooks their entries
     return tokenizer.eval()
 
@@ -67,7 +61,7 @@ def made(kind: str, channels: int = 1, size: Size = (16, 16), codebook: str = "e
 def test_they_keep_the_laws_of_a_tokenizer(kind: str, channels: int, size: Size) -> None:
     tokenizer, batch = made(kind, channels, size), boxes(3, channels, size, seed=1)
     check_tokenizer(tokenizer, batch)  # type: ignore[arg-type]
-    if kind in ("layout", "layout, cells", "coupled", "coupled, cells", "coupled, local", "coupled double"):
+    if kind in ("layout", "coupled", "coupled double", "coupled, patterns", "coupled, local", "coupled double, finer"):
         check_layout_tokenizer(tokenizer, batch.layouts, SYMBOLS)
 
 

@@ -29,13 +29,17 @@ class TwoStage:
         prior: over the tokenizer's last stream.
         tokenizer: of images; one of two streams has "semantics" first.
         layout_tokenizer: whose tokens the prior is given; None gives it the layouts.
+        shown: the prior is given the layouts that those tokens stand for in their place.
     """
 
-    def __init__(self, prior: Prior, tokenizer: Tokenizer, layout_tokenizer: LayoutTokenizer | None = None) -> None:
+    def __init__(
+        self, prior: Prior, tokenizer: Tokenizer, layout_tokenizer: LayoutTokenizer | None = None, *, shown: bool = False
+    ) -> None:
         stream = tokenizer.streams[-1]
         if stream.grid != prior.grid or stream.codebook_size != prior.codebook_size:
             raise ValueError(f"the prior is over {prior.grid} tokens of {prior.codebook_size} values, the tokenizer has {stream}")
         self.prior, self.tokenizer, self.stream, self.layout_tokenizer = prior, tokenizer, stream, layout_tokenizer
+        self.shown = shown
         self._sampler = AncestralSampler(prior)
 
     @torch.no_grad()
@@ -44,7 +48,7 @@ class TwoStage:
         given, tokens = layouts, {}
         if self.layout_tokenizer is not None:
             tokens["semantics"] = _tokens_of(layouts, self.layout_tokenizer)
-            given = LayoutBatch(tokens["semantics"])
+            given = LayoutBatch(self.layout_tokenizer.decode_layouts(tokens["semantics"]) if self.shown else tokens["semantics"])
         numbers = uniforms(seeds, self.stream.name, self.stream.grid[0] * self.stream.grid[1])
         condition, device = self.prior.prepare(given), layouts.ids.device
         tokens[self.stream.name] = self._sampler.draw(condition, numbers, temperature, device, kept)

@@ -12,7 +12,7 @@ from labelmint.generators.two_stage import TwoStage
 from labelmint.layouts.from_prior import PriorLayouts
 from labelmint.priors.guided import NetworkPrior, guided
 from labelmint.protocols import LayoutTokenizer, Prior, Tokenizer
-from labelmint.tokenizers.coupled import CoupledVQ
+from labelmint.tokenizers.coupled import Coupled
 from labelmint.tokenizers.label_map import LabelMap
 from labelmint.training.prior import Tokenize
 from labelmint.types import Batch, LayoutBatch
@@ -94,7 +94,7 @@ class TwoStageParts:
     def generator(self, guidance: float = 1.0) -> TwoStage:
         """p(x | s)."""
         prior = self.prior if guidance == 1 else guided(cast(NetworkPrior, self.prior), guidance)
-        return TwoStage(cast(Prior, prior), cast(Tokenizer, self.tokenizer), self._condition)
+        return TwoStage(cast(Prior, prior), cast(Tokenizer, self.tokenizer), self._condition, shown=self._shown)
 
     def layout_source(self, device: torch.device) -> PriorLayouts | None:
         """p(s), or None where layouts are given."""
@@ -108,7 +108,7 @@ class TwoStageParts:
         )
         tokens = {one.name: torch.zeros(pairs, *one.grid, dtype=torch.long, device=device) for one in tokenizer.streams}
         given = layouts
-        if self._condition is not None:
+        if self._condition is not None and not self._shown:
             given = LayoutBatch(tokens["semantics"] if self.needs_references else self._condition.encode_layouts(layouts))
         return cast(Prior, self.prior).prepare(given), tokenizer.decode(tokens, layouts)
 
@@ -127,6 +127,11 @@ class TwoStageParts:
         """Whose tokens the image prior is given in place of the layout."""
         return None
 
+    @property
+    def _shown(self) -> bool:
+        """Whether it is given what these tokens stand for."""
+        return False
+
 
 @dataclass
 class SemanticParts(TwoStageParts):
@@ -136,9 +141,11 @@ class SemanticParts(TwoStageParts):
 
     Arguments:
         layout_tokenizer: of layouts alone, trained beside the tokenizer; None where that one is coupled.
+        shown: whether the prior is given the layouts that the tokens stand for in their place.
     """
 
     layout_tokenizer: nn.Module | None = None
+    shown: bool = False
 
     def stages(self) -> list[StageSpec]:
         """What is trained, in order."""
@@ -155,17 +162,19 @@ class SemanticParts(TwoStageParts):
         """What the image prior learns: its tokens given those of the layouts."""
         found = cast(Tokenizer, self.tokenizer).encode(batch)
         semantics = found["semantics"] if self.layout_tokenizer is None else self._coded_by.encode_layouts(batch.layouts)
-        return found["image"], LayoutBatch(semantics)
+        return found["image"], LayoutBatch(
+            self._coded_by.decode_layouts(semantics) if self.shown else semantics, tokens=semantics
+        )
 
     def codes(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Tokens of images and of their layouts, which may have been written together."""
-        tokens, semantics = self.image_tokens(batch)
-        return tokens, semantics.ids
+        tokens, given = self.image_tokens(batch)
+        return tokens, cast(Tensor, given.tokens)
 
     @property
     def needs_references(self) -> bool:
         """As `tokenizer.reference` has it."""
-        return isinstance(self.tokenizer, CoupledVQ) and self.tokenizer.config.reference
+        return isinstance(self.tokenizer, Coupled) and self.tokenizer.config.reference
 
     @property
     def _coded_by(self) -> LayoutTokenizer:
@@ -174,3 +183,7 @@ class SemanticParts(TwoStageParts):
     @property
     def _condition(self) -> LayoutTokenizer | None:
         return self._coded_by
+
+    @property
+    def _shown(self) -> bool:
+        return self.shown

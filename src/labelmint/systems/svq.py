@@ -21,7 +21,8 @@ from labelmint.protocols import Stream
 from labelmint.systems.config import LayoutTokenizerSection, Settings, TransformerSection, VQModelSection
 from labelmint.systems.parts import Facts, SemanticParts
 from labelmint.systems.wiring import check_multiples, prior_of
-from labelmint.tokenizers.coupled import CoupledVQ
+from labelmint.tokenizers.coupled import Coupled, CoupledVQ
+from labelmint.tokenizers.coupled_patterns import CoupledPatterns
 from labelmint.tokenizers.label_map import LabelMap
 from labelmint.tokenizers.layout_vq import LayoutVQ
 from labelmint.tokenizers.vq_model import VQModel
@@ -38,9 +39,9 @@ def uncoupled(settings: Settings, facts: Facts) -> SemanticParts:
         raise InputError(
             "--set tokenizer.paths, tokenizer.reference: only coupled tokenizers have these; take svqvae-t, svqgan-t or mint"
         )
-    if sizes.layout_encoder == "cell":
+    if sizes.layout_encoder == "patterns":
         raise InputError(
-            "--set tokenizer.layout_encoder=cell: here layouts have a tokenizer of their own; set layout_tokenizer.layout_encoder"
+            "--set tokenizer.layout_encoder=patterns: here layouts have a tokenizer of their own; take svqvae-t or mint"
         )
     tokenizer, layout_tokenizer = (
         VQModel(sizes, facts.image_channels, facts.size),
@@ -53,11 +54,24 @@ def uncoupled(settings: Settings, facts: Facts) -> SemanticParts:
 
 
 def coupled(settings: Settings, facts: Facts) -> SemanticParts:
-    """One tokenizer of image and layout."""
-    tokenizer = CoupledVQ(_sizes(settings, facts.size), facts.image_channels, facts.symbols, facts.size)
+    """One tokenizer of image and layout. Where its layouts are patterns the image prior sees what these show: of many it has seen few."""
+    sizes = _sizes(settings, facts.size)
+    if sizes.layout_encoder == "patterns":
+        _check_patterns(settings, sizes, facts)
+        tokenizer: Coupled = CoupledPatterns(sizes, facts.image_channels, facts.symbols, facts.size)
+    else:
+        tokenizer = CoupledVQ(sizes, facts.image_channels, facts.symbols, facts.size)
     semantics, image = tokenizer.streams
-    prior = prior_of(settings.prior, image.codebook_size, image.grid, stack=len(tokenizer.paths), given=semantics)
-    return SemanticParts(tokenizer, prior, _whole(facts))
+    shown = isinstance(tokenizer, CoupledPatterns)
+    prior = prior_of(
+        settings.prior,
+        image.codebook_size,
+        image.grid,
+        stack=len(tokenizer.paths),
+        symbols=facts.symbols if shown else 0,
+        given=None if shown else semantics,
+    )
+    return SemanticParts(tokenizer, prior, _whole(facts), shown=shown)
 
 
 def mint(settings: Settings, facts: Facts) -> SemanticParts:
@@ -66,9 +80,9 @@ def mint(settings: Settings, facts: Facts) -> SemanticParts:
     if sizes.reference:
         raise InputError("--set tokenizer.reference=true: mint draws layouts without images; take svqvae-t or svqgan-t")
     given = coupled(settings, facts)
-    semantics = cast(CoupledVQ, given.tokenizer).streams[0]
+    semantics = cast(Coupled, given.tokenizer).streams[0]
     layout_prior = prior_of(settings.layout_prior, semantics.codebook_size, semantics.grid)
-    return SemanticParts(given.tokenizer, given.prior, given.label_map, layout_prior)
+    return SemanticParts(given.tokenizer, given.prior, given.label_map, layout_prior, shown=given.shown)
 
 
 def _check_grids(settings: Settings, image: Stream, semantics: Stream) -> None:
@@ -81,6 +95,19 @@ def _check_grids(settings: Settings, image: Stream, semantics: Stream) -> None:
         raise InputError(
             f"--set layout_tokenizer.multipliers: {h}x{w} tokens of a layout don't lie evenly over {rows}x{columns} of an image, as this "
             "prior needs it; take as many as in tokenizer.multipliers, or a transformer with prior.condition=prefix"
+        )
+
+
+def _check_patterns(settings: Settings, sizes: VQModelSection, facts: Facts) -> None:
+    """Raise InputError where layouts can't be cut into cells, or the table has no room."""
+    check_multiples(facts.size, sizes.cell)
+    token, scale = 1 << sizes.downsamplings, settings.prior.condition_scale
+    if token % scale:
+        raise InputError(f"--set prior.condition_scale={scale}: must divide the {token} pixels of a token's side")
+    if sizes.semantic_codebook_size < facts.symbols:
+        raise InputError(
+            f"--set tokenizer.semantic_codebook_size={sizes.semantic_codebook_size}: the data have {facts.symbols} symbols (classes, and "
+            f"colors of touching instances), and each needs a pattern; take {4 * facts.symbols} or more"
         )
 
 

@@ -86,14 +86,14 @@ def _published(tokenizer: Mapping[str, Any]) -> Settings:
 
 
 def _mint_tiny() -> Settings:
-    return _with_pixelsnail(_tiny({**_LOCAL, "semantic_codebook_size": 128}), _TINY_SNAIL, 0.1)
+    return _with_pixelsnail(_tiny({**_OWN, "semantic_codebook_size": 256}), _TINY_SNAIL, 0.1)
 
 
 def _mint_small() -> Settings:
-    return _with_pixelsnail(_small({**_LOCAL, "semantic_codebook_size": 256}), _SMALL_SNAIL, 0.05)
+    return _with_pixelsnail(_small({**_OWN, "semantic_codebook_size": 512}), _SMALL_SNAIL, 0.05)
 
 
-_LOCAL: dict[str, Any] = {"image_encoder": "local", "layout_encoder": "cell"}
+_OWN: dict[str, Any] = {"image_encoder": "local", "layout_encoder": "patterns"}
 _TINY_SNAIL: dict[str, Any] = {
     "channels": 48, "residual_channels": 48, "blocks": 2, "residual_blocks": 2, "kernel_rows": 3, "kernel_columns": 5,
     "attention_channels": 32, "steps": 3000, "batch_size": 32, "learning_rate": 2e-3,

@@ -13,11 +13,12 @@ same encoder with a learned constant in the image's place, at the cost of one mo
 every layout is written in one way, and no image is needed anywhere. Dropping the image for a share of every batch only, so that both
 ways work, was tried: the same layout became other tokens in each, 1 in 100 alike, and both decoders read them worse.
 
-With `layout_encoder` "cell" z_s comes from an encoder of its own, of each cell alone (`tokenizers.layout_vq`): no further pass, and tokens
-that a prior predicts far better. What couples is as before: the image is encoded with the layout, and decoded from both codes.
+With `layout_encoder` "patterns" the layout's tokens are those of a table of cells (`tokenizers.patterns`): they hold more of it, a prior
+predicts them far better, and nothing has to be learned. What couples is as before: the image is encoded with the layout that the tokens
+stand for, and decoded with it.
 
-With `image_encoder` "local" the encoder of one path sees each cell's near surroundings alone (`nn.local`), for the same reason. Where
-layouts have no encoder of their own, it is theirs too.
+With `image_encoder` "local" the encoder of one path sees each cell's near surroundings alone (`nn.local`): a prior predicts its tokens
+better too. Where z_s is learned, it is the layout's encoder as well.
 
 With `paths` "double" the image's part is MSGNet's double path (`tokenizers.dual_path`): two codebooks of image codes, one (2h, w) grid.
 It has the width of the last level at the token grid, and z_s leaves with the convolution path.
@@ -28,6 +29,8 @@ References:
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -46,7 +49,7 @@ from labelmint.tokenizers.quantizer import Quantized
 from labelmint.tokenizers.vq_model import VQModelConfig
 from labelmint.types import Batch, LayoutBatch
 
-__all__ = ["CoupledConfig", "CoupledVQ"]
+__all__ = ["Coupled", "CoupledConfig", "CoupledVQ"]
 
 
 class CoupledConfig(VQModelConfig, LayoutVQConfig):
@@ -54,14 +57,27 @@ class CoupledConfig(VQModelConfig, LayoutVQConfig):
 
     paths: Literal["one", "double"] = Field("one", description="the image's part: one path, or MSGNet's two")
     reference: bool = Field(False, description="layouts are encoded with their images, as published, and need them ever after")
+    layout_encoder: Literal["network", "patterns"] = Field(
+        "network", description="what writes a layout's tokens: a network, or a table of the patterns of cells, which holds more"
+    )
+    layout_cell: int = Field(
+        0, ge=0, le=64, description="pixels a side of a layout's token, with layout_encoder=patterns; 0: as many as an image's"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> CoupledConfig:
-        if self.reference and self.layout_encoder == "cell":
+        if self.reference and self.layout_encoder == "patterns":
             raise ValueError(
-                "reference=true needs layout_encoder=network, which svqvae-t and svqgan-t have: cells are encoded without images"
+                "reference=true needs layout_encoder=network, which svqvae-t and svqgan-t have: patterns are found without images"
             )
+        if self.layout_cell and self.layout_encoder == "network":
+            raise ValueError("layout_cell needs layout_encoder=patterns: a network's tokens are as many as the image's")
         return self
+
+    @property
+    def cell(self) -> int:
+        """Pixels a side of a layout's token."""
+        return self.layout_cell or 1 << self.downsamplings
 
     def double_path(self) -> DualPathConfig:
         """Sizes of the double path."""
@@ -118,37 +134,35 @@ class _TwoPaths(nn.Module):
         return image
 
 
-class CoupledVQ(nn.Module):
-    """Tokenizer with two streams: "semantics" of grid (h, w) and "image" of grid (h, w), or (2h, w) with the double path.
+class Coupled(nn.Module, ABC):
+    """What the coupled tokenizers share: the image's part, written with a layout embedded and read with maps (B, D, h, w) of it.
 
     Arguments:
         config: sizes.
         image_channels: C, 1 or 3.
         symbols: S of the layouts.
         size: (H, W), multiples of 2^downsamplings.
+        together: whether the image's encoder writes the layout's codes too.
     """
 
-    def __init__(self, config: CoupledConfig, image_channels: int, symbols: int, size: tuple[int, int]) -> None:
+    def __init__(
+        self, config: CoupledConfig, image_channels: int, symbols: int, size: tuple[int, int], *, together: bool
+    ) -> None:
         super().__init__()
         self.config, self.size = config, size
         self.embed = LayoutEmbedding(symbols, config.layout_channels)
-        self.cell_encoder = config.cell_encoder()
         part = _OnePath if config.paths == "one" else _TwoPaths
-        inputs, together = image_channels + config.layout_channels, self.cell_encoder is None
-        self.part = part(config, inputs, image_channels, size, together=together)
+        self.part = part(config, image_channels + config.layout_channels, image_channels, size, together=together)
         self.paths = self.part.names
         self.quantizers = nn.ModuleList(codebook_of(config.codebook, config.codebook_size, config.code_dim) for _ in self.paths)
-        self.semantic_quantizer = codebook_of(config.codebook, config.semantic_codebook_size, config.code_dim)
-        self.layout_decoder = LayoutDecoder(config, symbols, size)
-        alone = together and not config.reference
-        self.no_image = nn.Parameter(torch.zeros(image_channels, 1, 1)) if alone else None
 
     @property
     def streams(self) -> tuple[Stream, ...]:
         """Semantics first: they are drawn first."""
         height, width = self.config.grid(self.size)
+        of_layout = (self.size[0] // self.config.cell, self.size[1] // self.config.cell)
         return (
-            Stream("semantics", self.config.semantic_codebook_size, (height, width)),
+            Stream("semantics", self.config.semantic_codebook_size, of_layout),
             Stream("image", self.config.codebook_size, (len(self.paths) * height, width)),
         )
 
@@ -157,22 +171,58 @@ class CoupledVQ(nn.Module):
         """The last weights of the image decoder."""
         return self.part.decoder.last_layer
 
-    def forward(self, image: Tensor, layouts: LayoutBatch) -> Reconstruction:
-        """Image and logits, and what the codebooks did."""
-        quantized, semantics = self._quantize(image, layouts)
-        logits = self.layout_decoder(semantics.vectors)
-        return Reconstruction(self._image([q.vectors for q in quantized], semantics.vectors), quantized, logits, (semantics,))
-
+    @abstractmethod
     def encode(self, batch: Batch) -> dict[str, Tensor]:
-        """Tokens of image and layout; without `reference` those of the semantics see the layout alone."""
-        quantized, semantics = self._quantize(batch.image, batch.layouts)
-        return {"semantics": semantics.tokens, "image": torch.cat([q.tokens for q in quantized], dim=1)}
+        """Tokens of both streams."""
+
+    @abstractmethod
+    def encode_layouts(self, layouts: LayoutBatch) -> Tensor:
+        """Tokens of layouts without an image, as the first stream has them. Raises InputError where the tokenizer needs one."""
+
+    @abstractmethod
+    def decode_layouts(self, tokens: Tensor) -> Tensor:
+        """Tokens of the semantics -> symbol ids (B, H, W)."""
 
     def decode(self, tokens: dict[str, Tensor], layouts: LayoutBatch | None = None) -> Tensor:
         """Image (B, C, H, W) in [-1, 1], of both streams; the layouts play no part."""
         halves = tokens["image"].chunk(len(self.paths), dim=1)
         vectors = [lookup(quantizer, half) for quantizer, half in zip(self.quantizers, halves, strict=True)]
-        return self._image(vectors, lookup(self.semantic_quantizer, tokens["semantics"]))
+        return self._image(vectors, self._beside(tokens["semantics"]))
+
+    @abstractmethod
+    def _beside(self, tokens: Tensor) -> Tensor:
+        """Maps (B, D, h, w) of the semantics, which the image's decoder sees beside its own codes."""
+
+    def _quantized(self, z: Sequence[Tensor]) -> list[Quantized]:
+        return [quantizer(each) for quantizer, each in zip(self.quantizers, z, strict=True)]
+
+    def _image(self, vectors: list[Tensor], beside: Tensor) -> Tensor:
+        return self.part.decode(*(torch.cat([each, beside], dim=1) for each in vectors))
+
+
+class CoupledVQ(Coupled):
+    """Tokenizer with two streams: "semantics" of grid (h, w) and "image" of grid (h, w), or (2h, w) with the double path; both are learned.
+
+    Arguments: as those of `Coupled`.
+    """
+
+    def __init__(self, config: CoupledConfig, image_channels: int, symbols: int, size: tuple[int, int]) -> None:
+        super().__init__(config, image_channels, symbols, size, together=True)
+        self.semantic_quantizer = codebook_of(config.codebook, config.semantic_codebook_size, config.code_dim)
+        self.layout_decoder = LayoutDecoder(config, symbols, size)
+        self.no_image = None if config.reference else nn.Parameter(torch.zeros(image_channels, 1, 1))
+
+    def forward(self, image: Tensor, layouts: LayoutBatch) -> Reconstruction:
+        """Image and logits, and what the codebooks did."""
+        quantized, semantics = self._quantize(image, layouts)
+        logits = self.layout_decoder(semantics.vectors)
+        beside = semantics.vectors.detach()  # the image teaches the layout's codes nothing
+        return Reconstruction(self._image([q.vectors for q in quantized], beside), quantized, logits, (semantics,))
+
+    def encode(self, batch: Batch) -> dict[str, Tensor]:
+        """Tokens of image and layout; without `reference` those of the semantics see the layout alone."""
+        quantized, semantics = self._quantize(batch.image, batch.layouts)
+        return {"semantics": semantics.tokens, "image": torch.cat([q.tokens for q in quantized], dim=1)}
 
     def encode_layouts(self, layouts: LayoutBatch) -> Tensor:
         """Tokens (B, h, w) of layouts without an image. Raises InputError where the tokenizer needs one."""
@@ -181,27 +231,22 @@ class CoupledVQ(nn.Module):
 
     def decode_layouts(self, tokens: Tensor) -> Tensor:
         """Tokens (B, h, w) of the semantics -> symbol ids (B, H, W)."""
-        return self.layout_decoder.ids(lookup(self.semantic_quantizer, tokens))
+        return self.layout_decoder.ids(self._beside(tokens))
+
+    def _beside(self, tokens: Tensor) -> Tensor:
+        return lookup(self.semantic_quantizer, tokens)
 
     def _quantize(self, image: Tensor, layouts: LayoutBatch) -> tuple[list[Quantized], Quantized]:
         embedded = self.embed(layouts)
-        found = self.part.encode(torch.cat([image, embedded], dim=1))
-        z_x, z_s = found[: len(self.paths)], found[-1] if self.config.reference else self._of_layout(embedded)
-        quantized = [quantizer(z) for quantizer, z in zip(self.quantizers, z_x, strict=True)]
-        return quantized, self.semantic_quantizer(z_s)
+        *z_x, together = self.part.encode(torch.cat([image, embedded], dim=1))
+        z_s = together if self.config.reference else self._of_layout(embedded)
+        return self._quantized(z_x), self.semantic_quantizer(z_s)
 
     def _of_layout(self, embedded: Tensor) -> Tensor:
         """z_s of a layout without an image."""
-        if self.cell_encoder is not None:
-            apart: Tensor = self.cell_encoder(embedded)
-            return apart
         if self.no_image is None:
             raise InputError(
                 "this tokenizer encodes layouts with their images; give reference images, or train with tokenizer.reference=false"
             )
         nothing = self.no_image.expand(len(embedded), -1, *self.size)
         return self.part.encode(torch.cat([nothing, embedded], dim=1))[-1]
-
-    def _image(self, vectors: list[Tensor], semantics: Tensor) -> Tensor:
-        beside = semantics.detach()  # the image teaches the layout's codes nothing
-        return self.part.decode(*(torch.cat([each, beside], dim=1) for each in vectors))

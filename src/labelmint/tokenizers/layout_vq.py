@@ -5,23 +5,16 @@
 Tokens of the same grid give back labels at full resolution. Alone it is the tokenizer of semantics that VQVAE-T and VQGAN-T set before
 their image tokens; `tokenizers.coupled` shares its parts. A layout enters as a few learned channels a symbol, never as a one-hot map.
 
-An encoder that sees a cell's own pixels alone (`nn.local`) writes it in one way: on nuclei (16x16 tokens of 256 codes, as many steps)
-borders are as true as a network's, and a prior of four minutes had 202 nats a layout in place of 658. Cells must be of a few pixels,
-which hold few shapes.
-
 References:
     Semantic Image Synthesis with Semantically Coupled VQ-Model (Alaniz et al., 2022), https://arxiv.org/abs/2209.02536
 """
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from labelmint.nn.local import CellEncoder
 from labelmint.protocols import Stream
 from labelmint.tokenizers.codebooks import codebook_of, lookup
 from labelmint.tokenizers.levels import LevelsConfig, Reconstruction
@@ -37,15 +30,6 @@ class LayoutVQConfig(LevelsConfig):
 
     semantic_codebook_size: int = Field(64, ge=2, description="entries of the layout's codebook")
     layout_channels: int = Field(8, ge=1, description="channels that a layout's symbols are embedded into")
-    layout_encoder: Literal["network", "cell"] = Field(
-        "network", description="what writes a layout's tokens: all around, or each cell alone, which a prior predicts far better"
-    )
-
-    def cell_encoder(self) -> CellEncoder | None:
-        """The encoder of layouts that sees each cell alone, where it is wanted."""
-        if self.layout_encoder == "network":
-            return None
-        return CellEncoder(self.layout_channels, self.code_dim, 1 << self.downsamplings)
 
 
 class LayoutEmbedding(nn.Module):
@@ -94,7 +78,7 @@ class LayoutVQ(nn.Module):
         super().__init__()
         self.config, self.size = config, size
         self.embed = LayoutEmbedding(symbols, config.layout_channels)
-        self.encoder = config.cell_encoder() or config.encoder(config.layout_channels, config.code_dim, size)
+        self.encoder = config.encoder(config.layout_channels, config.code_dim, size)
         self.semantic_quantizer = codebook_of(config.codebook, config.semantic_codebook_size, config.code_dim)
         self.layout_decoder = LayoutDecoder(config, symbols, size)
 

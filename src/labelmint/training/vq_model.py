@@ -23,7 +23,8 @@ from labelmint.objectives.adversarial import adaptive_weight, discriminator_loss
 from labelmint.objectives.perceptual import VGGDistance
 from labelmint.objectives.structure import structure_distance
 from labelmint.objectives.vq_model import Distance, vq_model_loss
-from labelmint.tokenizers.coupled import CoupledVQ
+from labelmint.tokenizers.coupled import Coupled
+from labelmint.tokenizers.coupled_patterns import CoupledPatterns
 from labelmint.tokenizers.levels import Reconstruction
 from labelmint.tokenizers.vq_model import VQModel
 from labelmint.training.accumulation import backward_in_parts, slices
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["VQModelTraining", "distance_of", "train_vq_model"]
 
+_PATTERN_BATCH, _PATTERN_VIEWS, _PATTERN_PIXELS = 32, 2048, 1 << 25  # that patterns are counted in
 _BETAS = {False: (0.9, 0.999), True: (0.5, 0.9)}  # of Adam; those with an adversary are VQGAN's
 
 
@@ -94,6 +96,8 @@ def train_vq_model(
     distance = distance_of(config, fabric.device)
     figures: dict[str, float] = {}
     training = training.showing(config.shown)
+    if isinstance(tokenizer, CoupledPatterns) and not bool(tokenizer.patterns.ready):
+        _count_patterns(tokenizer, training)
     set_parts(tokenizer, len(slices(config.batch_size // world, config.accumulate)))
     with stop_on_interrupt() as asked_to_stop:
         while not stage.over(asked_to_stop()):
@@ -156,6 +160,14 @@ def train_vq_model(
     return {**figures, "steps": stage.step, "seconds": stage.clock.elapsed}
 
 
+def _count_patterns(tokenizer: CoupledPatterns, training: Pairs) -> None:
+    """Count those of random views, the same in every process; where there is one view of each pair, no more than these."""
+    views = min(max(_PATTERN_PIXELS // (tokenizer.size[0] * tokenizer.size[1]), _PATTERN_BATCH), _PATTERN_VIEWS)
+    views = min(views, len(training)) if training.still else views
+    batches = (training.batch(step, _PATTERN_BATCH) for step in range(-(-views // _PATTERN_BATCH)))
+    tokenizer.patterns.count(batch.layouts.ids for batch in batches)
+
+
 def _group(network: nn.Module, rate: float) -> dict[str, Any]:
     return {"params": [p for p in network.parameters() if p.requires_grad], "lr": rate}
 
@@ -213,7 +225,7 @@ def _held_out(
     tokenizer: nn.Module, validation: Pairs, device: torch.device, at_most: int = 256, at_once: int = 32
 ) -> dict[str, float]:
     tokenizer.eval()
-    both = cast(CoupledVQ, tokenizer)  # of which it may have one half
+    both = cast(Coupled, tokenizer)  # of which it may have one half
     totals = dict.fromkeys(("mse", "pixels", "misread", "labels"), 0.0)
     tokens: list[dict[str, Tensor]] = []
     for first in range(0, min(len(validation), at_most), at_once):

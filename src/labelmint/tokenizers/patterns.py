@@ -1,0 +1,109 @@
+"""Layouts by the patterns of their cells: a table counted on the training layouts, not learned.
+
+    token of a cell = the entry that differs from it in the fewest pixels, the first of several
+
+The table holds S cells of one symbol each, then those that occur most often: so a cell is never worse than under the coarse label map of
+the same grid (`tokenizers.label_map`), which has the first S alone. What a learned codebook spends on cells that hardly differ goes to
+shapes here. Cells of 4x4 pixels and 512 entries lost 0.0023 of the borders of nuclei and 0.010 of those of tumors, where cells through a
+learned codebook of 256 lost 0.0030 and 0.054 (256 entries: 0.0027 and 0.018).
+
+A cell's token depends on that cell alone, and needs no training. Cells must be of a few pixels, which hold few patterns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Patterns"]
+
+_SEARCH_BYTES = 16 << 20  # of differences at once
+
+
+class Patterns(nn.Module):
+    """Symbol ids (B, H, W) <-> tokens (B, H / s, W / s) of K values.
+
+    Arguments:
+        symbols: S.
+        entries: K, at least S.
+        cell: s.
+
+    Attributes:
+        ready: whether it has counted. Before that every cell counts as one of a single symbol.
+    """
+
+    table: Tensor
+    ready: Tensor
+
+    def __init__(self, symbols: int, entries: int, cell: int) -> None:
+        super().__init__()
+        if entries < symbols:
+            raise ValueError(f"a table of {entries} patterns has no room for {symbols} symbols")
+        self.cell = cell
+        single = (torch.arange(entries) % symbols).to(torch.int16)  # those that come again are never the first
+        self.register_buffer("table", single[:, None].repeat(1, cell * cell))
+        self.register_buffer("ready", torch.zeros((), dtype=torch.bool))
+        self.symbols = symbols
+
+    @torch.no_grad()
+    def count(self, layouts: Iterable[Tensor]) -> None:
+        """Fill the table with what is most frequent in batches of symbol ids; of equally frequent ones in the order of their symbols."""
+        seen, counts = self.table[:0].cpu(), torch.zeros(0, dtype=torch.long)
+        for ids in layouts:
+            cells = torch.cat([seen, self._cells(ids.cpu())])
+            once = torch.ones(len(cells) - len(seen), dtype=torch.long)
+            seen, which = _distinct(cells)
+            counts = torch.zeros(len(seen), dtype=torch.long).index_add_(0, which, torch.cat([counts, once]))
+        several = (seen != seen[:, :1]).any(dim=1)
+        seen, counts = seen[several], counts[several]
+        order = np.lexsort((*seen.T.flip(0).numpy(), -counts.numpy()))[: len(self.table) - self.symbols]
+        self.table[self.symbols : self.symbols + len(order)] = seen[order].to(self.table.device)
+        self.ready.fill_(True)
+
+    @torch.no_grad()
+    def encode(self, ids: Tensor) -> Tensor:
+        """Tokens, int64; H and W must be multiples of s."""
+        different, which = _distinct(self._cells(ids))  # most cells are alike
+        batch, rows, columns = ids.shape[0], ids.shape[1] // self.cell, ids.shape[2] // self.cell
+        return self._nearest(different)[which].view(batch, rows, columns)
+
+    def decode(self, tokens: Tensor) -> Tensor:
+        """Symbol ids, int16."""
+        batch, rows, columns = tokens.shape
+        cells = self.table[tokens].view(batch, rows, columns, self.cell, self.cell)
+        return cells.transpose(2, 3).reshape(batch, rows * self.cell, columns * self.cell)
+
+    def _cells(self, ids: Tensor) -> Tensor:
+        """(B, H, W) -> (B h w, s s) int16."""
+        batch, height, width = ids.shape
+        split = ids.to(torch.int16).view(batch, height // self.cell, self.cell, width // self.cell, self.cell)
+        return split.transpose(2, 3).reshape(-1, self.cell**2)
+
+    def _nearest(self, cells: Tensor) -> Tensor:
+        entries = len(self.table)
+        places = torch.arange(entries, dtype=torch.int32, device=cells.device)
+        found = []
+        for some in cells.split(max(_SEARCH_BYTES // (4 * entries), 1)):
+            differing = torch.zeros(len(some), entries, dtype=torch.int16, device=cells.device)
+            for pixel in range(cells.shape[1]):
+                differing += some[:, pixel, None] != self.table[:, pixel]
+            # Of several the first, which argmin alone does not promise.
+            found.append((differing.int() * entries + places).argmin(dim=1))
+        return torch.cat(found)
+
+
+def _distinct(cells: Tensor) -> tuple[Tensor, Tensor]:
+    """The different rows of (N, P) int16, and which of them each row is.
+
+    Numbers sort far faster than rows, so rows are told apart by a sum of 64 bits with random weights. That two of a million are taken for
+    one has a chance of one in ten million.
+    """
+    generator = torch.Generator().manual_seed(0)
+    weights = torch.randint(-(1 << 62), 1 << 62, (cells.shape[1],), generator=generator).mul_(2).add_(1).to(cells.device)
+    keys, which = torch.unique((cells.long() * weights).sum(dim=1), return_inverse=True)
+    some = torch.empty(len(keys), dtype=torch.long, device=cells.device)
+    some[which] = torch.arange(len(cells), device=cells.device)
+    return cells[some], which
