@@ -26,7 +26,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import torch
 from experiments.common import (
     RealData,
@@ -41,12 +40,11 @@ from experiments.common import (
     train_on,
     write_json,
 )
-from experiments.token_figures import classes_of, frechet, images_back, layout_codes, layouts_back, pixels, views
+from experiments.token_figures import class_colors, frechet, images_back, layout_codes, layouts_back, pixels, views
 from torch import Tensor
 
 from labelmint import formats
 from labelmint.errors import InputError
-from labelmint.pictures import overlay
 from labelmint.protocols import LayoutTokenizer, Tokenizer
 from labelmint.segmenters.judge import Judge
 from labelmint.systems.config import with_values
@@ -56,7 +54,7 @@ from labelmint.systems.trained import TrainedSystem, build_parts
 from labelmint.tokenizers.coupled import Coupled
 from labelmint.training.run import RunFolder
 from labelmint.training.vq_model import VQModelTraining, train_vq_model
-from labelmint.types import Array, Batch, Layout
+from labelmint.types import Array, Batch
 
 __all__ = ["main"]
 
@@ -129,9 +127,7 @@ def _row(
 
 def _shown(images: Tensor, ids: Tensor, system: TrainedSystem) -> list[list[Array]]:
     """Images, and their layouts in the classes' colors."""
-    labels = np.array(system.classes.ids)[np.maximum(classes_of(ids[:_SHOWN], system), 0)]
-    black = np.zeros((*labels.shape[1:], 3), np.uint8)
-    return [list(pixels(images[:_SHOWN])), [overlay(black, Layout(label_map=one), system.classes) for one in labels]]
+    return [list(pixels(images[:_SHOWN])), class_colors(ids[:_SHOWN], system)]
 
 
 def _held_out(real: RealData, n: int) -> list[Batch]:

@@ -15,14 +15,26 @@ from torch import Tensor
 from labelmint.metrics.boundary import boundary_score
 from labelmint.metrics.frechet import frechet_distance
 from labelmint.metrics.overlap import confusion, iou
+from labelmint.pictures import overlay
 from labelmint.protocols import LayoutTokenizer, Tokenizer
 from labelmint.segmenters.judge import Judge
 from labelmint.systems.parts import SemanticParts
 from labelmint.systems.trained import TrainedSystem
 from labelmint.training.pairs import Pairs
-from labelmint.types import Array, Batch
+from labelmint.types import Array, Batch, Layout
 
-__all__ = ["AT_ONCE", "classes_of", "frechet", "images_back", "layout_codes", "layouts_back", "pixels", "ssim", "views"]
+__all__ = [
+    "AT_ONCE",
+    "class_colors",
+    "classes_of",
+    "frechet",
+    "images_back",
+    "layout_codes",
+    "layouts_back",
+    "pixels",
+    "ssim",
+    "views",
+]
 
 AT_ONCE = 32
 
@@ -47,6 +59,13 @@ def classes_of(ids: Tensor, system: TrainedSystem) -> Array:
     table = np.array([index.get(class_id, -1) for class_id, _ in system.config.symbol_table.symbols])
     found: Array = table[ids.cpu().numpy()]
     return found
+
+
+def class_colors(ids: Tensor, system: TrainedSystem) -> list[Array]:
+    """Layouts of symbol ids in their classes' colors, ignored pixels as the first class."""
+    labels = np.array(system.classes.ids)[np.maximum(classes_of(ids, system), 0)]
+    black = np.zeros((*labels.shape[1:], 3), np.uint8)
+    return [overlay(black, Layout(label_map=one), system.classes) for one in labels]
 
 
 def ssim(real: Array, made: Array) -> float:

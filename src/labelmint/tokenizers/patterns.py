@@ -2,10 +2,10 @@
 
     token of a cell = the entry that differs from it in the fewest pixels, the first of several
 
-The table holds S cells of one symbol each, then those that occur most often: so a cell is never worse than under the coarse label map of
-the same grid (`tokenizers.label_map`), which has the first S alone. What a learned codebook spends on cells that hardly differ goes to
-shapes here. Cells of 4x4 pixels and 512 entries lost 0.0023 of the borders of nuclei and 0.010 of those of tumors, where cells through a
-learned codebook of 256 lost 0.0030 and 0.054 (256 entries: 0.0027 and 0.018).
+The table holds S cells of one symbol each: so no cell is worse than under the coarse label map of the same grid (`tokenizers.label_map`).
+Then, one by one, the pattern that is missed most: how often it occurs times the pixels in which it differs from its nearest entry so far.
+By frequency alone entries go to cells that hardly differ, as in a learned codebook (`experiments/label_fidelity.py`; figures in
+docs/choose-a-system.md).
 
 A cell's token depends on that cell alone, and needs no training. Cells must be of a few pixels, which hold few patterns.
 """
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 __all__ = ["Patterns"]
 
 _SEARCH_BYTES = 16 << 20  # of differences at once
+_CANDIDATE_PIXELS = 1 << 20  # of the most frequent patterns, which entries are chosen from
 
 
 class Patterns(nn.Module):
@@ -50,17 +51,24 @@ class Patterns(nn.Module):
 
     @torch.no_grad()
     def count(self, layouts: Iterable[Tensor]) -> None:
-        """Fill the table with what is most frequent in batches of symbol ids; of equally frequent ones in the order of their symbols."""
+        """Fill the table from batches of symbol ids; of patterns missed as much the first is taken, in the order of their symbols."""
         seen, counts = self.table[:0].cpu(), torch.zeros(0, dtype=torch.long)
         for ids in layouts:
             cells = torch.cat([seen, self._cells(ids.cpu())])
             once = torch.ones(len(cells) - len(seen), dtype=torch.long)
             seen, which = _distinct(cells)
             counts = torch.zeros(len(seen), dtype=torch.long).index_add_(0, which, torch.cat([counts, once]))
-        several = (seen != seen[:, :1]).any(dim=1)
-        seen, counts = seen[several], counts[several]
-        order = np.lexsort((*seen.T.flip(0).numpy(), -counts.numpy()))[: len(self.table) - self.symbols]
-        self.table[self.symbols : self.symbols + len(order)] = seen[order].to(self.table.device)
+        order = np.lexsort((*seen.T.flip(0).numpy(), -counts.numpy()))[: max(_CANDIDATE_PIXELS // self.cell**2, len(self.table))]
+        seen, counts = seen[order], counts[order]
+        missed = torch.full((len(seen),), self.cell**2)
+        for symbol in range(self.symbols):
+            missed = torch.minimum(missed, (seen != symbol).sum(dim=1))
+        for entry in range(self.symbols, len(self.table)):
+            most = int((counts * missed).numpy().argmax())  # NumPy's is the first of several
+            if missed[most] == 0:
+                break  # all that there are have an entry
+            self.table[entry] = seen[most]
+            missed = torch.minimum(missed, (seen != seen[most]).sum(dim=1))
         self.ready.fill_(True)
 
     @torch.no_grad()

@@ -26,6 +26,7 @@ from labelmint.objectives.vq_model import Distance, vq_model_loss
 from labelmint.tokenizers.coupled import Coupled
 from labelmint.tokenizers.coupled_patterns import CoupledPatterns
 from labelmint.tokenizers.levels import Reconstruction
+from labelmint.tokenizers.patterns import Patterns
 from labelmint.tokenizers.vq_model import VQModel
 from labelmint.training.accumulation import backward_in_parts, slices
 from labelmint.training.clock import Report, learning_rate, stop_on_interrupt
@@ -38,7 +39,7 @@ from labelmint.types import Batch, LayoutBatch
 if TYPE_CHECKING:
     from lightning_fabric import Fabric  # seconds to import, and drawing does without
 
-__all__ = ["VQModelTraining", "distance_of", "train_vq_model"]
+__all__ = ["VQModelTraining", "count_patterns", "distance_of", "train_vq_model"]
 
 _PATTERN_BATCH, _PATTERN_VIEWS, _PATTERN_PIXELS = 32, 2048, 1 << 25  # that patterns are counted in
 _BETAS = {False: (0.9, 0.999), True: (0.5, 0.9)}  # of Adam; those with an adversary are VQGAN's
@@ -97,7 +98,7 @@ def train_vq_model(
     figures: dict[str, float] = {}
     training = training.showing(config.shown)
     if isinstance(tokenizer, CoupledPatterns) and not bool(tokenizer.patterns.ready):
-        _count_patterns(tokenizer, training)
+        count_patterns(tokenizer.patterns, training)
     set_parts(tokenizer, len(slices(config.batch_size // world, config.accumulate)))
     with stop_on_interrupt() as asked_to_stop:
         while not stage.over(asked_to_stop()):
@@ -160,12 +161,13 @@ def train_vq_model(
     return {**figures, "steps": stage.step, "seconds": stage.clock.elapsed}
 
 
-def _count_patterns(tokenizer: CoupledPatterns, training: Pairs) -> None:
-    """Count those of random views, the same in every process; where there is one view of each pair, no more than these."""
-    views = min(max(_PATTERN_PIXELS // (tokenizer.size[0] * tokenizer.size[1]), _PATTERN_BATCH), _PATTERN_VIEWS)
+def count_patterns(patterns: Patterns, training: Pairs) -> None:
+    """Fill a table from random views, the same in every process; where there is one view of each pair, from no more than these."""
+    pixels = training.fixed(0, 1).layouts.ids.numel()
+    views = min(max(_PATTERN_PIXELS // pixels, _PATTERN_BATCH), _PATTERN_VIEWS)
     views = min(views, len(training)) if training.still else views
     batches = (training.batch(step, _PATTERN_BATCH) for step in range(-(-views // _PATTERN_BATCH)))
-    tokenizer.patterns.count(batch.layouts.ids for batch in batches)
+    patterns.count(batch.layouts.ids for batch in batches)
 
 
 def _group(network: nn.Module, rate: float) -> dict[str, Any]:
