@@ -10,9 +10,12 @@ from torch import Tensor, nn
 
 from labelmint.generators.two_stage import TwoStage
 from labelmint.layouts.from_prior import PriorLayouts
+from labelmint.priors.alike import begin_alike
 from labelmint.priors.guided import NetworkPrior, guided
+from labelmint.priors.pixelsnail import PixelSNAIL
 from labelmint.protocols import LayoutTokenizer, Prior, Tokenizer
 from labelmint.tokenizers.coupled import Coupled
+from labelmint.tokenizers.coupled_patterns import CoupledPatterns
 from labelmint.tokenizers.label_map import LabelMap
 from labelmint.training.prior import Tokenize
 from labelmint.types import Batch, LayoutBatch
@@ -62,6 +65,9 @@ class TwoStageParts:
         if self.layout_prior is not None:
             stages.append(StageSpec("layout_prior", self.layout_prior, self.layout_tokens))
         return stages
+
+    def begin(self, name: str, seed: int) -> None:
+        """What is to be done right before a stage is trained from its first step, with those before it trained."""
 
     @property
     def cell(self) -> int:
@@ -152,6 +158,11 @@ class SemanticParts(TwoStageParts):
         first, *others = super().stages()
         alone = [StageSpec("layout_tokenizer", self.layout_tokenizer, None)] if self.layout_tokenizer is not None else []
         return [first, *alone, *others]
+
+    def begin(self, name: str, seed: int) -> None:
+        """Patterns that look alike begin alike in the layout prior."""
+        if name == "layout_prior" and isinstance(self.tokenizer, CoupledPatterns):
+            begin_alike(cast(PixelSNAIL, self.layout_prior), self.tokenizer.patterns.features(), seed)
 
     @property
     def cell(self) -> int:

@@ -207,6 +207,7 @@ def _train_stages(
             shares = [getattr(config.request.settings, later.name).share for later in stages[place:]]
             seconds = left * shares[0] / sum(shares) if left is not None else None
             section = getattr(config.request.settings, stage.name)
+            parts.begin(stage.name, config.request.seed)
             section = section.model_copy(update={"accumulate": config.accumulate.get(stage.name, section.accumulate)})
             if isinstance(section, VQModelTraining):
                 about = train_vq_model(

@@ -17,6 +17,7 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 __all__ = ["Patterns"]
 
@@ -83,6 +84,11 @@ class Patterns(nn.Module):
         batch, rows, columns = tokens.shape
         cells = self.table[tokens].view(batch, rows, columns, self.cell, self.cell)
         return cells.transpose(2, 3).reshape(batch, rows * self.cell, columns * self.cell)
+
+    def features(self) -> Tensor:
+        """What each entry shows, (K, (s s + 1) S): each pixel's symbol one-hot, and s times the share of each symbol."""
+        one_hot = functional.one_hot(self.table.long(), self.symbols).float()
+        return torch.cat([one_hot.flatten(1), self.cell * one_hot.mean(dim=1)], dim=1)
 
     def _cells(self, ids: Tensor) -> Tensor:
         """(B, H, W) -> (B h w, s s) int16."""
