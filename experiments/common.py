@@ -210,18 +210,20 @@ def sheet(
 # Command ----------------------------------------------------------------------------------------------------------------------
 
 
-def add_common(parser: argparse.ArgumentParser, *, run: bool = True, draws: bool = True) -> None:
-    """The options that every script takes: `run` of one that is given a run, `draws` of one that draws images."""
+def add_common(parser: argparse.ArgumentParser, *, run: bool = True, draws: bool = True, judges: bool = True) -> None:
+    """The options that every script takes: `run` of one that is given a run, `draws` of one that draws images, `judges` of one that trains
+    a segmenter, or works where one could."""
     if run:
         parser.add_argument("--run", type=Path, required=True, help="a run of `labelmint train` on these data")
     parser.add_argument("--data", type=Path, required=True, help="the real data, with a test part")
     parser.add_argument("--out", type=Path, required=True, help="folder for the pictures and the JSON file")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--judge-steps", type=int, default=800, help="of 32 pairs, for each U-Net (default 800)")
+    if judges:
+        parser.add_argument("--seed", type=int, default=0)
+        parser.add_argument("--judge-steps", type=int, default=800, help="of 32 pairs, for each U-Net (default 800)")
+        parser.add_argument("--device", default="auto", help="auto, cpu, cuda")
     if draws:
         parser.add_argument("--temperature", type=float, default=0.85, help="of the image prior (default 0.85, the authors' own)")
     parser.add_argument("--at-most", type=int, default=AT_MOST, help=f"pairs of each part that are loaded (default {AT_MOST})")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda")
 
 
 def answer(work: Callable[[], None]) -> int:

@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 from experiments.common import add_common, answer, at_least, open_real, run_pairs, sheet, write_json
-from experiments.token_figures import class_colors, layouts_back, views
+from experiments.token_figures import AT_ONCE, class_colors, layouts_back, views
 from torch import Tensor
 
 from labelmint import formats
@@ -70,7 +70,8 @@ def _measure(chosen: argparse.Namespace, tell: Callable[[str], None]) -> None:
     shown, titles = [class_colors(ids[places], system)], ["held out"]
 
     def add(name: str, cell: int, codes: LayoutTokenizer) -> None:
-        back, figures = layouts_back(codes, codes.encode_layouts(LayoutBatch(ids)), ids, system)
+        written = torch.cat([codes.encode_layouts(LayoutBatch(few)) for few in ids.split(AT_ONCE)])
+        back, figures = layouts_back(codes, written, ids, system)
         rows.append({"tokens": name, "cell": cell, **figures})
         tell(f"cells of {cell}, {name}: " + "  ".join(f"{key} {value:.4f}" for key, value in figures.items()))
         shown.append(class_colors(back[places], system))
@@ -93,7 +94,7 @@ def _measure(chosen: argparse.Namespace, tell: Callable[[str], None]) -> None:
 def main(words: Sequence[str] | None = None, tell: Callable[[str], None] = print) -> int:
     """The command; answers its exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_common(parser, draws=False)
+    add_common(parser, draws=False, judges=False)
     parser.add_argument("--cell", type=int, nargs="+", default=[2, 4], help="pixels a side of a cell (default 2 4)")
     parser.add_argument(
         "--patterns", type=int, nargs="+", default=[256, 512, 1024], help="entries of a table (default 256 512 1024)"

@@ -11,7 +11,9 @@ from labelmint.priors.transformer import TransformerPrior
 from labelmint.systems import TrainedSystem, load, plan, train
 from labelmint.systems.catalogue import SYSTEMS
 from labelmint.systems.parts import Facts, SemanticParts
+from labelmint.systems.plan import _measured_size
 from labelmint.systems.presets import preset_named
+from labelmint.systems.request import make_request
 from labelmint.types import Batch, LayoutBatch
 from tests.systems.conftest import digits, tiny_settings
 
@@ -75,6 +77,24 @@ def test_patterns_finer_than_image_tokens_are_drawn_and_seen(tmp_path: Path) -> 
         assert pair.layout.label_map.shape == run.size
 
 
+def test_what_processes_share_is_of_types_that_they_can_send() -> None:
+    buffers = [buffer for stage in untrained("mint").stages() for buffer in stage.module.buffers()]
+    assert {buffer.dtype for buffer in buffers} <= {
+        torch.float32,
+        torch.int32,
+        torch.int64,
+        torch.bool,
+    }  # neither gloo nor NCCL has int16
+
+
+@pytest.mark.parametrize("size", [(256, 192), (192, 320), (240, 160)])
+def test_large_sizes_are_measured_at_smaller_ones_that_cells_fit_too(size: tuple[int, int]) -> None:
+    request = make_request("mint", "small", size, False, 1.0, (), ["tokenizer.layout_cell=8"], None, 0, None)
+    measured = _measured_size(request)
+    assert measured[0] * measured[1] < size[0] * size[1]
+    assert all(side % 8 == 0 for side in measured)
+
+
 def test_tokenizers_apart_are_trained_apart_and_coupled_ones_together() -> None:
     assert [stage.name for stage in untrained("vqgan-t").stages()] == ["tokenizer", "layout_tokenizer", "prior"]
     assert [stage.name for stage in untrained("svqgan-t").stages()] == ["tokenizer", "prior"]
@@ -124,8 +144,8 @@ def test_either_prior_serves_either_system() -> None:
         ("svqgan-t", ["layout_prior.network=transformer", "layout_prior.channels=8"], "no setting 'layout_prior.channels'"),
         ("svqgan-t", ["prior.heads=5"], "width must be a multiple of heads"),
         ("svqgan-t", ["tokenizer.patch=3"], "patch must be 1, 2, 4 or 8"),
-        ("vqgan-t", ["tokenizer.layout_encoder=patterns"], "take svqvae-t or mint"),
-        ("mint", ["tokenizer.layout_cell=3"], "multiples of 3 pixels"),
+        ("vqgan-t", ["tokenizer.layout_encoder=patterns"], "svqgan-t or mint"),
+        ("mint", ["tokenizer.layout_cell=3"], "layout_cell=3: must divide the 32x32"),
         ("mint", ["tokenizer.semantic_codebook_size=4"], "each needs a pattern"),
         ("mint", ["prior.condition_scale=3"], "must divide the 4 pixels"),
         ("svqgan-t", ["tokenizer.layout_cell=2"], "needs layout_encoder=patterns"),

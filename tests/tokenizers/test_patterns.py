@@ -59,7 +59,7 @@ def test_a_table_with_room_for_all_patterns_loses_nothing() -> None:
 def test_the_table_holds_each_symbol_and_then_what_is_missed_most() -> None:
     ids, entries = blobs(8), 20
     table = counted(entries, 4, ids).table
-    assert table[:SYMBOLS].equal(torch.arange(SYMBOLS, dtype=torch.int16)[:, None].repeat(1, 16))
+    assert table[:SYMBOLS].equal(torch.arange(SYMBOLS, dtype=torch.int32)[:, None].repeat(1, 16))
     found, times = cells(ids, 4).unique(dim=0, return_counts=True)
     for entry in range(SYMBOLS, entries):
         missed = times * (found[:, None] != table[:entry]).sum(dim=2).amin(dim=1)
@@ -92,6 +92,7 @@ def test_with_fewer_patterns_than_entries_only_true_ones_are_used() -> None:
     tokens = patterns.encode(ids)
     assert sorted(tokens.unique().tolist()) == [0, 1, SYMBOLS]
     assert patterns.decode(torch.full((1, 4, 4), 63)).unique().numel() == 1
+    assert patterns.used.nonzero().flatten().tolist() == list(range(SYMBOLS + 1))
 
 
 def test_a_layout_s_tokens_are_the_same_alone_and_after_saving() -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from lightning_fabric import Fabric
@@ -11,13 +12,15 @@ from torch import nn
 
 from labelmint.datasets.geometry import Geometry
 from labelmint.tokenizers.coupled import CoupledConfig, CoupledVQ
+from labelmint.tokenizers.coupled_patterns import CoupledPatterns
 from labelmint.tokenizers.layout_vq import LayoutVQ, LayoutVQConfig
+from labelmint.tokenizers.patterns import Patterns
 from labelmint.tokenizers.vq_model import VQModel, VQModelConfig
 from labelmint.training import stage
 from labelmint.training.clock import Event
 from labelmint.training.pairs import Pairs
 from labelmint.training.run import RunFolder
-from labelmint.training.vq_model import VQModelTraining, _Adversary, train_vq_model
+from labelmint.training.vq_model import VQModelTraining, _Adversary, count_patterns, train_vq_model
 
 SIZES = {"channels": 8, "multipliers": (1, 2), "code_dim": 8, "attention_below": 9}
 ADVERSARY = {"adversary": 0.8, "discriminator_channels": 8, "discriminator_layers": 1, "error": "absolute", "distance": 1.0}
@@ -36,6 +39,9 @@ def tokenizer(kind: str) -> nn.Module:
         return VQModel(VQModelConfig(**SIZES, codebook_size=16), 1, (SIDE, SIDE))  # type: ignore[arg-type]
     if kind == "layout":
         return LayoutVQ(LayoutVQConfig(**SIZES, semantic_codebook_size=16), SYMBOLS, (SIDE, SIDE))  # type: ignore[arg-type]
+    if kind == "patterns":
+        by_patterns = CoupledConfig(**SIZES, codebook_size=16, semantic_codebook_size=16, layout_encoder="patterns")  # type: ignore[arg-type]
+        return CoupledPatterns(by_patterns, 1, SYMBOLS, (SIDE, SIDE))
     config = CoupledConfig(**SIZES, codebook_size=16, semantic_codebook_size=16)  # type: ignore[arg-type]
     return CoupledVQ(config, 1, SYMBOLS, (SIDE, SIDE))
 
@@ -62,7 +68,7 @@ class _Killed(Exception):
     pass
 
 
-@pytest.mark.parametrize("kind", ["image", "coupled"])
+@pytest.mark.parametrize("kind", ["image", "coupled", "patterns"])
 def test_a_killed_run_ends_with_the_weights_of_one_never_killed(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,6 +89,20 @@ def test_a_killed_run_ends_with_the_weights_of_one_never_killed(
         assert value.equal(again.state_dict()[name]), name
 
 
+@pytest.mark.parametrize("augment", [frozenset(), frozenset({"flips", "zoom"})])
+def test_patterns_are_counted_once_in_each_still_pair_and_else_in_views_that_the_seed_tells(augment: frozenset[str]) -> None:
+    few = pairs(43, 0)
+    tables = []
+    for seed in (0, 0, 1):
+        counted = Patterns(SYMBOLS, 40, 4)
+        count_patterns(counted, Pairs(few.images, few.ids, Geometry(size=(SIDE, SIDE), augment=augment), seed))
+        tables.append(counted.table)
+    directly = Patterns(SYMBOLS, 40, 4)
+    directly.count([torch.from_numpy(np.stack(few.ids))])
+    assert tables[0].equal(tables[1])
+    assert tables[0].equal(tables[2]) == tables[0].equal(directly.table) == (not augment)
+
+
 def test_the_adversary_begins_late_and_makes_a_vqgan_of_the_very_module_of_a_vqvae(tmp_path: Path) -> None:
     plain, rivaled = tokenizer("image"), tokenizer("image")
     train(plain, tmp_path / "plain", error="absolute", distance=1.0, steps=8)
@@ -101,6 +121,7 @@ def test_the_adversary_begins_late_and_makes_a_vqgan_of_the_very_module_of_a_vqv
         ("image", {"held_out_mse", "codes_used"}),
         ("layout", {"held_out_misread", "codes_used"}),
         ("coupled", {"held_out_mse", "held_out_misread", "codes_used"}),
+        ("patterns", {"held_out_mse", "held_out_misread", "codes_used"}),
     ],
 )
 def test_held_out_figures_are_those_that_the_tokenizer_has(kind: str, figures: set[str], tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
-"""Encoders that see little around a token's cell: a prior predicts what they write far better.
+"""Encoders that see little or nothing around a token's cell.
 
 A network of the VQGAN class writes what lies in a cell in many ways, after what lies around and after the whole item (through attention
-and normalization), and a prior has to guess which. These write it nearly, or always, in one way; a decoder sees the neighbors all the same.
+and normalization), and a prior has to guess which. A local encoder writes it nearly in one way, which a prior predicts far better; a
+decoder sees the neighbors all the same.
 """
 
 from __future__ import annotations

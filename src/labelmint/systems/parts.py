@@ -12,7 +12,6 @@ from labelmint.generators.two_stage import TwoStage
 from labelmint.layouts.from_prior import PriorLayouts
 from labelmint.priors.alike import begin_alike
 from labelmint.priors.guided import NetworkPrior, guided
-from labelmint.priors.pixelsnail import PixelSNAIL
 from labelmint.protocols import LayoutTokenizer, Prior, Tokenizer
 from labelmint.tokenizers.coupled import Coupled
 from labelmint.tokenizers.coupled_patterns import CoupledPatterns
@@ -67,7 +66,7 @@ class TwoStageParts:
         return stages
 
     def begin(self, name: str, seed: int) -> None:
-        """What is to be done right before a stage is trained from its first step, with those before it trained."""
+        """What is to be done before a stage is trained, those before it are; a checkpoint of the stage has the last word."""
 
     @property
     def cell(self) -> int:
@@ -114,8 +113,9 @@ class TwoStageParts:
         )
         tokens = {one.name: torch.zeros(pairs, *one.grid, dtype=torch.long, device=device) for one in tokenizer.streams}
         given = layouts
-        if self._condition is not None and not self._shown:
-            given = LayoutBatch(tokens["semantics"] if self.needs_references else self._condition.encode_layouts(layouts))
+        if self._condition is not None:
+            written = tokens["semantics"] if self.needs_references else self._condition.encode_layouts(layouts)
+            given = LayoutBatch(self._condition.decode_layouts(written) if self._shown else written)
         return cast(Prior, self.prior).prepare(given), tokenizer.decode(tokens, layouts)
 
     @property
@@ -162,7 +162,7 @@ class SemanticParts(TwoStageParts):
     def begin(self, name: str, seed: int) -> None:
         """Patterns that look alike begin alike in the layout prior."""
         if name == "layout_prior" and isinstance(self.tokenizer, CoupledPatterns):
-            begin_alike(cast(PixelSNAIL, self.layout_prior), self.tokenizer.patterns.features(), seed)
+            begin_alike(cast(NetworkPrior, self.layout_prior), self.tokenizer.patterns, seed)
 
     @property
     def cell(self) -> int:

@@ -159,6 +159,7 @@ def _measured_size(request: Request) -> tuple[int, int]:
         return request.size
     sections = (request.settings.tokenizer, request.settings.layout_tokenizer)
     token = 1 << max(section.downsamplings for section in sections if section is not None)
+    token = math.lcm(token, getattr(request.settings.tokenizer, "layout_cell", 0) or 1)
     shrink = (MEASURED_PIXELS / (height * width)) ** 0.5
     return max(round(height * shrink / token), 1) * token, max(round(width * shrink / token), 1) * token
 

@@ -41,7 +41,7 @@ def uncoupled(settings: Settings, facts: Facts) -> SemanticParts:
         )
     if sizes.layout_encoder == "patterns":
         raise InputError(
-            "--set tokenizer.layout_encoder=patterns: here layouts have a tokenizer of their own; take svqvae-t or mint"
+            "--set tokenizer.layout_encoder=patterns: here layouts have a tokenizer of their own; take svqvae-t, svqgan-t or mint"
         )
     tokenizer, layout_tokenizer = (
         VQModel(sizes, facts.image_channels, facts.size),
@@ -100,7 +100,11 @@ def _check_grids(settings: Settings, image: Stream, semantics: Stream) -> None:
 
 def _check_patterns(settings: Settings, sizes: VQModelSection, facts: Facts) -> None:
     """Raise InputError where layouts can't be cut into cells, or the table has no room."""
-    check_multiples(facts.size, sizes.cell)
+    if any(side % sizes.cell for side in facts.size):
+        raise InputError(
+            f"--set tokenizer.layout_cell={sizes.layout_cell}: must divide the {facts.size[0]}x{facts.size[1]} pixels of an image; take "
+            f"{1 << (sizes.downsamplings - 1)}, or leave it out"
+        )
     token, scale = 1 << sizes.downsamplings, settings.prior.condition_scale
     if token % scale:
         raise InputError(f"--set prior.condition_scale={scale}: must divide the {token} pixels of a token's side")

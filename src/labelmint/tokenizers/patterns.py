@@ -45,14 +45,14 @@ class Patterns(nn.Module):
         if entries < symbols:
             raise ValueError(f"a table of {entries} patterns has no room for {symbols} symbols")
         self.cell = cell
-        single = (torch.arange(entries) % symbols).to(torch.int16)  # those that come again are never the first
+        single = (torch.arange(entries) % symbols).int()  # those that come again are never the first
         self.register_buffer("table", single[:, None].repeat(1, cell * cell))
         self.register_buffer("ready", torch.zeros((), dtype=torch.bool))
         self.symbols = symbols
 
     @torch.no_grad()
     def count(self, layouts: Iterable[Tensor]) -> None:
-        """Fill the table from batches of symbol ids; of patterns missed as much the first is taken, in the order of their symbols."""
+        """Fill the table from batches of symbol ids. Of several missed as much the most frequent comes first, then by symbols."""
         seen, counts = self.table[:0].cpu(), torch.zeros(0, dtype=torch.long)
         for ids in layouts:
             cells = torch.cat([seen, self._cells(ids.cpu())])
@@ -82,13 +82,22 @@ class Patterns(nn.Module):
     def decode(self, tokens: Tensor) -> Tensor:
         """Symbol ids, int16."""
         batch, rows, columns = tokens.shape
-        cells = self.table[tokens].view(batch, rows, columns, self.cell, self.cell)
+        cells = self.table[tokens].to(torch.int16).view(batch, rows, columns, self.cell, self.cell)
         return cells.transpose(2, 3).reshape(batch, rows * self.cell, columns * self.cell)
 
-    def features(self) -> Tensor:
-        """What each entry shows, (K, (s s + 1) S): each pixel's symbol one-hot, and s times the share of each symbol."""
-        one_hot = functional.one_hot(self.table.long(), self.symbols).float()
-        return torch.cat([one_hot.flatten(1), self.cell * one_hot.mean(dim=1)], dim=1)
+    @property
+    def used(self) -> Tensor:
+        """Booleans (K,): the entries that a cell can take. With fewer patterns than entries the last are copies of the first."""
+        first = torch.arange(len(self.table), device=self.table.device) < self.symbols
+        return first | (self.table != self.table[:, :1]).any(dim=1)
+
+    def projected(self, width: int, generator: torch.Generator) -> Tensor:
+        """What each entry shows as a vector of random directions, (K, width): one for each symbol at each pixel, and one for each symbol's
+        share of the cell. Entries that agree in more pixels, or in what they hold, are nearer."""
+        at, of = (torch.randn(n * self.symbols, width, generator=generator) for n in (self.cell**2, 1))
+        directions = at + of.repeat(self.cell**2, 1) / self.cell
+        places = self.table.long().cpu() + self.symbols * torch.arange(self.cell**2)
+        return functional.embedding_bag(places, directions, mode="sum")
 
     def _cells(self, ids: Tensor) -> Tensor:
         """(B, H, W) -> (B h w, s s) int16."""
@@ -97,13 +106,13 @@ class Patterns(nn.Module):
         return split.transpose(2, 3).reshape(-1, self.cell**2)
 
     def _nearest(self, cells: Tensor) -> Tensor:
-        entries = len(self.table)
+        entries, table = len(self.table), self.table.to(torch.int16)
         places = torch.arange(entries, dtype=torch.int32, device=cells.device)
         found = []
         for some in cells.split(max(_SEARCH_BYTES // (4 * entries), 1)):
             differing = torch.zeros(len(some), entries, dtype=torch.int16, device=cells.device)
             for pixel in range(cells.shape[1]):
-                differing += some[:, pixel, None] != self.table[:, pixel]
+                differing += some[:, pixel, None] != table[:, pixel]
             # Of several the first, which argmin alone does not promise.
             found.append((differing.int() * entries + places).argmin(dim=1))
         return torch.cat(found)

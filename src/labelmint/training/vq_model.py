@@ -12,6 +12,7 @@ optimizers that are saved as one.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
@@ -60,7 +61,9 @@ class VQModelTraining(TokenizerTraining):
     )
     discriminator_channels: int = Field(64, ge=8, multiple_of=8)
     discriminator_layers: int = Field(3, ge=1, le=5, description="its strided layers; a patch is 16, 34, 70, ... pixels wide")
-    semantic_weight: float = Field(0.1, ge=0, description="lambda: weight of the layout's loss beside the image's")
+    semantic_weight: float = Field(
+        0.1, ge=0, description="lambda: weight of the layout's loss beside the image's; nothing with layout_encoder=patterns"
+    )
 
 
 def train_vq_model(
@@ -80,6 +83,11 @@ def train_vq_model(
     "codes_used", a share; those that the tokenizer has. Ignored pixels are a symbol like others: layouts are drawn with theirs.
     Goes on from the run's checkpoint. Raises KeyboardInterrupt after saving when it was asked to stop.
     """
+    if isinstance(tokenizer, CoupledPatterns):
+        # As what a prior does before its steps: a part of the time budget, but not of the schedule.
+        begin = time.perf_counter()
+        count_patterns(tokenizer.patterns, training.showing(config.shown))
+        seconds = max(seconds - (time.perf_counter() - begin), 1.0) if seconds is not None else None
     networks = nn.ModuleDict({"tokenizer": tokenizer})
     if config.adversary > 0:
         reseed(training.seed, f"{name}/discriminator", 0, 0)
@@ -97,8 +105,6 @@ def train_vq_model(
     distance = distance_of(config, fabric.device)
     figures: dict[str, float] = {}
     training = training.showing(config.shown)
-    if isinstance(tokenizer, CoupledPatterns) and not bool(tokenizer.patterns.ready):
-        count_patterns(tokenizer.patterns, training)
     set_parts(tokenizer, len(slices(config.batch_size // world, config.accumulate)))
     with stop_on_interrupt() as asked_to_stop:
         while not stage.over(asked_to_stop()):
@@ -162,11 +168,12 @@ def train_vq_model(
 
 
 def count_patterns(patterns: Patterns, training: Pairs) -> None:
-    """Fill a table from random views, the same in every process; where there is one view of each pair, from no more than these."""
-    pixels = training.fixed(0, 1).layouts.ids.numel()
-    views = min(max(_PATTERN_PIXELS // pixels, _PATTERN_BATCH), _PATTERN_VIEWS)
-    views = min(views, len(training)) if training.still else views
-    batches = (training.batch(step, _PATTERN_BATCH) for step in range(-(-views // _PATTERN_BATCH)))
+    """Fill a table from random views, the same in every process; where each pair has one view, from these."""
+    views = min(max(_PATTERN_PIXELS // training.fixed(0, 1).layouts.ids.numel(), _PATTERN_BATCH), _PATTERN_VIEWS)
+    if training.still:
+        batches = (training.fixed(first, _PATTERN_BATCH) for first in range(0, len(training), _PATTERN_BATCH))
+    else:
+        batches = (training.batch(step, _PATTERN_BATCH) for step in range(-(-views // _PATTERN_BATCH)))
     patterns.count(batch.layouts.ids for batch in batches)
 
 
