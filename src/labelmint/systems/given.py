@@ -150,7 +150,7 @@ def given_pairs(system: TrainedSystem, data: DataSet, *, references: bool = Fals
         asked = " --keep ".join(text for text, part in zip(keep, parts, strict=True) if part.of == of)
         if asked and not where.any():
             raise InputError(
-                f"--keep {asked}: keeps nothing of {data.source}: no token has half of its {system.parts.cell} or more pixels a side there"
+                f"--keep {asked}: keeps nothing of {data.source}: no token has half of its pixels there"
             )
     return Given(
         ids=ids,
