@@ -149,9 +149,7 @@ def given_pairs(system: TrainedSystem, data: DataSet, *, references: bool = Fals
     for of, where in (("layout", of_layout), ("image", of_image)):
         asked = " --keep ".join(text for text, part in zip(keep, parts, strict=True) if part.of == of)
         if asked and not where.any():
-            raise InputError(
-                f"--keep {asked}: keeps nothing of {data.source}: no token has half of its pixels there"
-            )
+            raise InputError(f"--keep {asked}: keeps nothing of {data.source}: no token has half of its pixels there")
     return Given(
         ids=ids,
         tokens=layouts if references else None,
