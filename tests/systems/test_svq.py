@@ -146,6 +146,7 @@ def test_either_prior_serves_either_system() -> None:
         ("svqgan-t", ["tokenizer.patch=3"], "patch must be 1, 2, 4 or 8"),
         ("vqgan-t", ["tokenizer.layout_encoder=patterns"], "svqgan-t or mint"),
         ("mint", ["tokenizer.layout_cell=3"], "layout_cell=3: must divide the 32x32"),
+        ("mint", ["tokenizer.layout_cell=3", "tokenizer.multipliers=1", "tokenizer.patch=1"], "take 1, or leave it out"),
         ("mint", ["tokenizer.semantic_codebook_size=4"], "each needs a pattern"),
         ("mint", ["prior.condition_scale=3"], "must divide the 4 pixels"),
         ("svqgan-t", ["tokenizer.layout_cell=2"], "needs layout_encoder=patterns"),

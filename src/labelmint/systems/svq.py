@@ -103,7 +103,7 @@ def _check_patterns(settings: Settings, sizes: VQModelSection, facts: Facts) -> 
     if any(side % sizes.cell for side in facts.size):
         raise InputError(
             f"--set tokenizer.layout_cell={sizes.layout_cell}: must divide the {facts.size[0]}x{facts.size[1]} pixels of an image; take "
-            f"{1 << (sizes.downsamplings - 1)}, or leave it out"
+            f"{1 << max(sizes.downsamplings - 1, 0)}, or leave it out"
         )
     token, scale = 1 << sizes.downsamplings, settings.prior.condition_scale
     if token % scale:
