@@ -99,7 +99,6 @@ def test_a_layout_s_tokens_are_the_same_alone_and_after_saving() -> None:
     ids = blobs(5)
     patterns, other = counted(24, 4, ids), Patterns(SYMBOLS, 24, 4)
     other.load_state_dict(patterns.state_dict())
-    assert bool(other.ready)
     assert patterns.encode(ids)[2:3].equal(other.encode(ids[2:3]))
 
 

@@ -33,12 +33,10 @@ class Patterns(nn.Module):
         entries: K, at least S.
         cell: s.
 
-    Attributes:
-        ready: whether it has counted. Before that every cell counts as one of a single symbol.
+    Before it has counted, every cell counts as one of a single symbol.
     """
 
     table: Tensor
-    ready: Tensor
 
     def __init__(self, symbols: int, entries: int, cell: int) -> None:
         super().__init__()
@@ -47,7 +45,6 @@ class Patterns(nn.Module):
         self.cell = cell
         single = (torch.arange(entries) % symbols).int()  # those that come again are never the first
         self.register_buffer("table", single[:, None].repeat(1, cell * cell))
-        self.register_buffer("ready", torch.zeros((), dtype=torch.bool))
         self.symbols = symbols
 
     @torch.no_grad()
@@ -70,7 +67,6 @@ class Patterns(nn.Module):
                 break  # all that there are have an entry
             self.table[entry] = seen[most]
             missed = torch.minimum(missed, (seen != seen[most]).sum(dim=1))
-        self.ready.fill_(True)
 
     @torch.no_grad()
     def encode(self, ids: Tensor) -> Tensor:
