@@ -1,19 +1,24 @@
 """Systems over tokens of layouts: what conditions what, labels at full resolution, and settings that do not go together."""
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
 
 from labelmint.errors import InputError
+from labelmint.priors.guided import NetworkPrior
 from labelmint.priors.pixelsnail import PixelSNAIL
 from labelmint.priors.transformer import TransformerPrior
+from labelmint.protocols import LayoutTokenizer
 from labelmint.systems import TrainedSystem, load, plan, train
 from labelmint.systems.catalogue import SYSTEMS
 from labelmint.systems.parts import Facts, SemanticParts
 from labelmint.systems.plan import _measured_size
 from labelmint.systems.presets import preset_named
 from labelmint.systems.request import make_request
+from labelmint.tokenizers.coupled_patterns import CoupledPatterns
+from labelmint.tokenizers.patterns import Patterns
 from labelmint.types import Batch, LayoutBatch
 from tests.systems.conftest import digits, tiny_settings
 
@@ -34,6 +39,10 @@ def untrained(name: str) -> SemanticParts:
     return parts
 
 
+def patterns_of(system: TrainedSystem) -> Patterns:
+    return cast(CoupledPatterns, system.parts.tokenizer).patterns
+
+
 def batch(n: int = 3) -> Batch:
     ids = torch.zeros(n, 32, 32, dtype=torch.uint8)
     for i in range(n):
@@ -45,9 +54,9 @@ def batch(n: int = 3) -> Batch:
 def test_the_image_prior_learns_image_tokens_given_those_of_the_layout_alone(name: str) -> None:
     parts, some = untrained(name), batch()
     tokens, given = parts.image_tokens(some)
-    coder = parts.layout_tokenizer or parts.tokenizer
-    written = coder.encode_layouts(some.layouts)  # type: ignore[operator]
-    shown = coder.decode_layouts(written) if name == "mint" else written  # type: ignore[operator]
+    coder = cast(LayoutTokenizer, parts.layout_tokenizer or parts.tokenizer)
+    written = coder.encode_layouts(some.layouts)
+    shown = coder.decode_layouts(written) if name == "mint" else written
     assert given.ids.equal(shown)
     assert parts.codes(some)[1].equal(written)
     assert tokens.shape[1:] == parts.prior.grid
@@ -56,22 +65,22 @@ def test_the_image_prior_learns_image_tokens_given_those_of_the_layout_alone(nam
 
 
 def test_patterns_are_those_of_the_training_layouts_and_belong_to_the_run(mint: TrainedSystem) -> None:
-    table = mint.parts.tokenizer.patterns.table  # type: ignore[union-attr]
+    table = patterns_of(mint).table
     symbols = len(mint.config.symbol_table)
     several = table[symbols:][(table[symbols:] != table[symbols:, :1]).any(dim=1)]
     ids = mint.layouts_of(digits())
     assert len(several) == len(table) - symbols
     true = ids.view(len(ids), -1, 4, ids.shape[2] // 4, 4).transpose(2, 3).flatten(0, 2).flatten(1)
     assert all((true == row).all(dim=1).any() for row in several)
-    again = load(mint.path, device="cpu").parts.tokenizer.patterns  # type: ignore[union-attr]
+    again = patterns_of(load(mint.path, device="cpu"))
     assert again.table.equal(table)
 
 
 def test_patterns_finer_than_image_tokens_are_drawn_and_seen(tmp_path: Path) -> None:
     settings = {**tiny_settings("mint"), "tokenizer.layout_cell": "2"}
     run = train(digits(), tmp_path / "run", system="mint", preset="tiny", settings=settings, precision="32", threads=1)
-    semantics, image = run.parts.tokenizer.streams
-    assert semantics.grid == tuple(2 * side for side in image.grid) == run.parts.layout_prior.grid  # type: ignore[union-attr]
+    semantics, image = cast(CoupledPatterns, run.parts.tokenizer).streams
+    assert semantics.grid == tuple(2 * side for side in image.grid) == cast(NetworkPrior, run.parts.layout_prior).grid
     for pair in run.synthesize(2, batch_size=2):
         assert pair.layout.label_map.shape == run.size
 

@@ -40,7 +40,9 @@ def tokenizer(kind: str) -> nn.Module:
     if kind == "layout":
         return LayoutVQ(LayoutVQConfig(**SIZES, semantic_codebook_size=16), SYMBOLS, (SIDE, SIDE))  # type: ignore[arg-type]
     if kind == "patterns":
-        by_patterns = CoupledConfig(**SIZES, codebook_size=16, semantic_codebook_size=16, layout_encoder="patterns")  # type: ignore[arg-type]
+        by_patterns = CoupledConfig.model_validate(
+            {**SIZES, "codebook_size": 16, "semantic_codebook_size": 16, "layout_encoder": "patterns"}
+        )
         return CoupledPatterns(by_patterns, 1, SYMBOLS, (SIDE, SIDE))
     config = CoupledConfig(**SIZES, codebook_size=16, semantic_codebook_size=16)  # type: ignore[arg-type]
     return CoupledVQ(config, 1, SYMBOLS, (SIDE, SIDE))

@@ -147,11 +147,9 @@ class SemanticParts(TwoStageParts):
 
     Arguments:
         layout_tokenizer: of layouts alone, trained beside the tokenizer; None where that one is coupled.
-        shown: whether the prior is given the layouts that the tokens stand for in their place.
     """
 
     layout_tokenizer: nn.Module | None = None
-    shown: bool = False
 
     def stages(self) -> list[StageSpec]:
         """What is trained, in order."""
@@ -174,7 +172,7 @@ class SemanticParts(TwoStageParts):
         found = cast(Tokenizer, self.tokenizer).encode(batch)
         semantics = found["semantics"] if self.layout_tokenizer is None else self._coded_by.encode_layouts(batch.layouts)
         return found["image"], LayoutBatch(
-            self._coded_by.decode_layouts(semantics) if self.shown else semantics, tokens=semantics
+            self._coded_by.decode_layouts(semantics) if self._shown else semantics, tokens=semantics
         )
 
     def codes(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -197,4 +195,4 @@ class SemanticParts(TwoStageParts):
 
     @property
     def _shown(self) -> bool:
-        return self.shown
+        return isinstance(self.tokenizer, CoupledPatterns)

@@ -71,7 +71,7 @@ def coupled(settings: Settings, facts: Facts) -> SemanticParts:
         symbols=facts.symbols if shown else 0,
         given=None if shown else semantics,
     )
-    return SemanticParts(tokenizer, prior, _whole(facts), shown=shown)
+    return SemanticParts(tokenizer, prior, _whole(facts))
 
 
 def mint(settings: Settings, facts: Facts) -> SemanticParts:
@@ -82,7 +82,7 @@ def mint(settings: Settings, facts: Facts) -> SemanticParts:
     given = coupled(settings, facts)
     semantics = cast(Coupled, given.tokenizer).streams[0]
     layout_prior = prior_of(settings.layout_prior, semantics.codebook_size, semantics.grid)
-    return SemanticParts(given.tokenizer, given.prior, given.label_map, layout_prior, shown=given.shown)
+    return SemanticParts(given.tokenizer, given.prior, given.label_map, layout_prior)
 
 
 def _check_grids(settings: Settings, image: Stream, semantics: Stream) -> None:
