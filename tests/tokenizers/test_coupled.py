@@ -107,7 +107,7 @@ def test_with_patterns_the_image_alone_teaches_what_its_decoder_sees_of_the_layo
     loss = vq_model_loss(tokenizer(batch.image, batch.layouts), batch, variance=1.0, commitment=0.25)
     assert loss.terms.keys() == {"error", "codebook"}
     taught = touched(tokenizer, loss.fidelity + loss.others)
-    assert all(begins(taught, part) for part in ("embed", "cells", "part.encoder", "part.decoder", "quantizers"))
+    assert all(begins(taught, part) for part in ("embed", "cells", "outlines", "part.encoder", "part.decoder", "quantizers"))
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ Size = tuple[int, int]
 KINDS: dict[str, Callable[[int, Size, str], nn.Module]] = {
     "image": lambda c, size, book: VQModel(VQModelConfig(**SIZES, codebook=book, codebook_size=16), c, size),
     "image, local": lambda c, size, book: VQModel(
-        VQModelConfig(**SIZES, codebook=book, codebook_size=16, image_encoder="local"), c, size
+        VQModelConfig(**SIZES, codebook=book, codebook_size=16, image_encoder="local", image_decoder="local"), c, size
     ),
     "layout": lambda c, size, book: LayoutVQ(LayoutVQConfig(**SIZES, codebook=book, semantic_codebook_size=16), SYMBOLS, size),
     "coupled": lambda c, size, book: CoupledVQ(
@@ -37,7 +37,7 @@ KINDS: dict[str, Callable[[int, Size, str], nn.Module]] = {
     ),
     "coupled, patterns": lambda c, size, book: CoupledPatterns(CoupledConfig(**PATTERNS, codebook=book), c, SYMBOLS, size),
     "coupled, local": lambda c, size, book: CoupledPatterns(
-        CoupledConfig(**PATTERNS, codebook=book, image_encoder="local"), c, SYMBOLS, size
+        CoupledConfig(**PATTERNS, codebook=book, image_encoder="local", image_decoder="local"), c, SYMBOLS, size
     ),
     "coupled double, finer": lambda c, size, book: CoupledPatterns(
         CoupledConfig(**PATTERNS, codebook=book, paths="double", layout_cell=1), c, SYMBOLS, size
@@ -158,6 +158,19 @@ def test_a_local_encoder_writes_what_changes_in_a_cell_in_the_cells_around_it_al
     assert tokenizer.encode(shifted)["image"][inner].equal(before.roll((2, 1), (1, 2))[inner])  # type: ignore[operator]
 
 
+@pytest.mark.parametrize("kind", ["image, local", "coupled, local"])
+def test_a_local_decoder_draws_what_changes_in_a_token_around_it_alone(kind: str) -> None:
+    tokenizer, reach = made(kind, size=(32, 32)), 6 + 2 + 1  # pixels: three cells, two on the way up, one by the last convolution
+    tokens = tokenizer.encode(boxes(4, size=(32, 32), seed=1))  # type: ignore[operator]
+    image = tokens["image"].clone()
+    image[:, 8, 6] = (image[:, 8, 6] + 1) % 16
+    before, after = (tokenizer.decode(each) for each in (tokens, {**tokens, "image": image}))  # type: ignore[operator]
+    moved = (before != after).any(dim=1).any(dim=0)
+    assert moved[16:18, 12:14].all()
+    moved[16 - reach : 18 + reach, 12 - reach : 14 + reach] = False
+    assert not moved.any()
+
+
 def test_sizes_are_read_as_a_command_line_has_them_and_checked() -> None:
     read = VQModelConfig.model_validate({"multipliers": "1,2, 4", "patch": "2"})
     assert read.widths == (32, 64, 128)
@@ -170,10 +183,18 @@ def test_sizes_are_read_as_a_command_line_has_them_and_checked() -> None:
 
 
 @pytest.mark.parametrize(("patch", "multipliers"), [(1, (1, 1, 2)), (2, (1, 2)), (4, (2,))])
-@pytest.mark.parametrize("encoder", ["network", "local"])
-def test_patches_and_levels_make_up_the_grid(patch: int, multipliers: tuple[int, ...], encoder: str) -> None:
+@pytest.mark.parametrize("kind", ["network", "local"])
+def test_patches_and_levels_make_up_the_grid(patch: int, multipliers: tuple[int, ...], kind: str) -> None:
     config = VQModelConfig.model_validate(
-        {"patch": patch, "channels": 8, "multipliers": multipliers, "code_dim": 4, "attention_below": 0, "image_encoder": encoder}
+        {
+            "patch": patch,
+            "channels": 8,
+            "multipliers": multipliers,
+            "code_dim": 4,
+            "attention_below": 0,
+            "image_encoder": kind,
+            "image_decoder": kind,
+        }
     )
     tokenizer = VQModel(config, 3, (16, 24)).eval()
     assert config.downsamplings == 2

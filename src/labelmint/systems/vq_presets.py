@@ -93,7 +93,7 @@ def _mint_small() -> Settings:
     return _with_pixelsnail(_small({**_OWN, "semantic_codebook_size": 512}), _SMALL_SNAIL, 0.05)
 
 
-_OWN: dict[str, Any] = {"image_encoder": "local", "layout_encoder": "patterns"}
+_OWN: dict[str, Any] = {"image_encoder": "local", "image_decoder": "local", "layout_encoder": "patterns"}
 _TINY_SNAIL: dict[str, Any] = {
     "channels": 48, "residual_channels": 48, "blocks": 2, "residual_blocks": 2, "kernel_rows": 3, "kernel_columns": 5,
     "attention_channels": 32, "steps": 3000, "batch_size": 32, "learning_rate": 2e-3,

@@ -17,8 +17,8 @@ With `layout_encoder` "patterns" the layout's tokens are those of a table of cel
 predicts them far better, and nothing has to be learned. What couples is as before: the image is encoded with the layout that the tokens
 stand for, and decoded with it.
 
-With `image_encoder` "local" the encoder of one path sees each cell's near surroundings alone (`nn.local`): a prior predicts its tokens
-better too. Where z_s is learned, it is the layout's encoder as well.
+With `image_encoder` and `image_decoder` "local" those of one path see a cell's near surroundings alone (`nn.local`): a prior predicts such
+tokens better too. Where z_s is learned, the encoder is the layout's as well.
 
 With `paths` "double" the image's part is MSGNet's double path (`tokenizers.dual_path`): two codebooks of image codes, one (2h, w) grid.
 It has the width of the last level at the token grid, and z_s leaves with the convolution path.
@@ -38,7 +38,6 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from labelmint.errors import InputError
-from labelmint.nn.autoencoder import Decoder
 from labelmint.nn.strided import Output
 from labelmint.protocols import Stream
 from labelmint.tokenizers.codebooks import codebook_of, lookup
@@ -88,7 +87,6 @@ class CoupledConfig(VQModelConfig, LayoutVQConfig):
             downsamplings=self.downsamplings,
             code_dim=self.code_dim,
             attention_below=self.attention_below,
-            output=self.output,
         )
 
 
@@ -97,20 +95,19 @@ class _OnePath(nn.Module):
 
     names = ("one path",)
 
-    def __init__(self, config: CoupledConfig, inputs: int, image_channels: int, size: tuple[int, int], *, together: bool) -> None:
+    def __init__(self, config: CoupledConfig, inputs: int, outputs: int, size: tuple[int, int], *, together: bool) -> None:
         super().__init__()
         self.answers = 2 if together else 1
         self.encoder = config.encoder_of_images(inputs, self.answers * config.code_dim, size)
-        self.decoder: Decoder = config.decoder(2 * config.code_dim, image_channels, size)
-        self.output = Output(config.output)
+        self.decoder = config.decoder_of_images(2 * config.code_dim, outputs, size)
 
     def encode(self, x: Tensor) -> tuple[Tensor, ...]:
         z: Tensor = self.encoder(x)
         return z.chunk(self.answers, dim=1)
 
     def decode(self, z_x: Tensor) -> Tensor:
-        image: Tensor = self.output(self.decoder(z_x))
-        return image
+        found: Tensor = self.decoder(z_x)
+        return found
 
 
 class _TwoPaths(nn.Module):
@@ -118,24 +115,24 @@ class _TwoPaths(nn.Module):
 
     names = DualPathVQVAE.paths
 
-    def __init__(self, config: CoupledConfig, inputs: int, image_channels: int, size: tuple[int, int], *, together: bool) -> None:
+    def __init__(self, config: CoupledConfig, inputs: int, outputs: int, size: tuple[int, int], *, together: bool) -> None:
         super().__init__()
         sizes, width = config.double_path(), config.code_dim
         self.answers = 2 if together else 1
         self.encoder = DualPathEncoder(sizes, inputs, size, outputs=(width, self.answers * width))
-        self.decoder = DualPathDecoder(sizes, image_channels, size, inputs=(2 * width, 2 * width))
+        self.decoder = DualPathDecoder(sizes, outputs, size, inputs=(2 * width, 2 * width))
 
     def encode(self, x: Tensor) -> tuple[Tensor, ...]:
         attended, convolved = self.encoder(x)
         return attended, *convolved.chunk(self.answers, dim=1)
 
     def decode(self, attended: Tensor, convolved: Tensor) -> Tensor:
-        image: Tensor = self.decoder(attended, convolved)
-        return image
+        found: Tensor = self.decoder(attended, convolved)
+        return found
 
 
 class Coupled(nn.Module, ABC):
-    """What the coupled tokenizers share: the image's part, written with a layout embedded and read with maps (B, D, h, w) of it.
+    """What the coupled tokenizers share: the image's part, written with a layout embedded and read with what its tokens tell.
 
     Arguments:
         config: sizes.
@@ -143,16 +140,25 @@ class Coupled(nn.Module, ABC):
         symbols: S of the layouts.
         size: (H, W), multiples of 2^downsamplings.
         together: whether the image's encoder writes the layout's codes too.
+        outputs: channels of what the image's decoder answers, C unless told otherwise.
     """
 
     def __init__(
-        self, config: CoupledConfig, image_channels: int, symbols: int, size: tuple[int, int], *, together: bool
+        self,
+        config: CoupledConfig,
+        image_channels: int,
+        symbols: int,
+        size: tuple[int, int],
+        *,
+        together: bool,
+        outputs: int | None = None,
     ) -> None:
         super().__init__()
         self.config, self.size = config, size
         self.embed = LayoutEmbedding(symbols, config.layout_channels)
         part = _OnePath if config.paths == "one" else _TwoPaths
-        self.part = part(config, image_channels + config.layout_channels, image_channels, size, together=together)
+        self.part = part(config, image_channels + config.layout_channels, outputs or image_channels, size, together=together)
+        self.output = Output(config.output)
         self.paths = self.part.names
         self.quantizers = nn.ModuleList(codebook_of(config.codebook, config.codebook_size, config.code_dim) for _ in self.paths)
 
@@ -187,16 +193,21 @@ class Coupled(nn.Module, ABC):
         """Image (B, C, H, W) in [-1, 1], of both streams; the layouts play no part."""
         halves = tokens["image"].chunk(len(self.paths), dim=1)
         vectors = [lookup(quantizer, half) for quantizer, half in zip(self.quantizers, halves, strict=True)]
-        return self._image(vectors, self._beside(tokens["semantics"]))
+        return self._image(vectors, self._told(tokens["semantics"]))
 
     @abstractmethod
-    def _beside(self, tokens: Tensor) -> Tensor:
-        """Maps (B, D, h, w) of the semantics, which the image's decoder sees beside its own codes."""
+    def _told(self, tokens: Tensor) -> Tensor:
+        """Maps of what tokens of the semantics tell the image's decoder."""
+
+    @abstractmethod
+    def _image(self, vectors: list[Tensor], told: Tensor) -> Tensor:
+        """Image of its codes (B, D, h, w) a path, and of what the semantics tell."""
 
     def _quantized(self, z: Sequence[Tensor]) -> list[Quantized]:
         return [quantizer(each) for quantizer, each in zip(self.quantizers, z, strict=True)]
 
-    def _image(self, vectors: list[Tensor], beside: Tensor) -> Tensor:
+    def _decoded(self, vectors: list[Tensor], beside: Tensor) -> Tensor:
+        """What the decoder answers of codes with other maps of their size beside them."""
         return self.part.decode(*(torch.cat([each, beside], dim=1) for each in vectors))
 
 
@@ -216,8 +227,8 @@ class CoupledVQ(Coupled):
         """Image and logits, and what the codebooks did."""
         quantized, semantics = self._quantize(image, layouts)
         logits = self.layout_decoder(semantics.vectors)
-        beside = semantics.vectors.detach()  # the image teaches the layout's codes nothing
-        return Reconstruction(self._image([q.vectors for q in quantized], beside), quantized, logits, (semantics,))
+        told = semantics.vectors.detach()  # the image teaches the layout's codes nothing
+        return Reconstruction(self._image([q.vectors for q in quantized], told), quantized, logits, (semantics,))
 
     def encode(self, batch: Batch) -> dict[str, Tensor]:
         """Tokens of image and layout; without `reference` those of the semantics see the layout alone."""
@@ -231,10 +242,14 @@ class CoupledVQ(Coupled):
 
     def decode_layouts(self, tokens: Tensor) -> Tensor:
         """Tokens (B, h, w) of the semantics -> symbol ids (B, H, W)."""
-        return self.layout_decoder.ids(self._beside(tokens))
+        return self.layout_decoder.ids(self._told(tokens))
 
-    def _beside(self, tokens: Tensor) -> Tensor:
+    def _told(self, tokens: Tensor) -> Tensor:
         return lookup(self.semantic_quantizer, tokens)
+
+    def _image(self, vectors: list[Tensor], told: Tensor) -> Tensor:
+        image: Tensor = self.output(self._decoded(vectors, told))
+        return image
 
     def _quantize(self, image: Tensor, layouts: LayoutBatch) -> tuple[list[Quantized], Quantized]:
         embedded = self.embed(layouts)

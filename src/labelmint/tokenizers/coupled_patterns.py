@@ -1,7 +1,8 @@
 """The coupled tokenizer whose layouts are written by a table of patterns.
 
-    layout -> patterns of its cells -> tokens;    tokens -> layout' -> embedded --+--> cell by cell --> beside z_x
-    (image, layout') -> encoder -> z_x -> VQ-X -> image decoder -> image          +--> the image's encoder
+    layout -> patterns of its cells -> tokens;    tokens -> layout' -> embedded --+--> the image's encoder
+                                                                                  +--> cell by cell, beside z_x
+    (image, layout') -> encoder -> z_x -> VQ-X -> decoder -> outlines -> image    +--> outlines, at full size (`nn.outlines`)
 
 What the decoder sees beside the image's codes is learned from the image alone: there is nothing else for it to teach.
 """
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from labelmint.nn.local import CellEncoder
+from labelmint.nn.outlines import Outlines
 from labelmint.tokenizers.coupled import Coupled, CoupledConfig
 from labelmint.tokenizers.levels import Reconstruction
 from labelmint.tokenizers.patterns import Patterns
@@ -29,20 +31,22 @@ class CoupledPatterns(Coupled):
     """
 
     def __init__(self, config: CoupledConfig, image_channels: int, symbols: int, size: tuple[int, int]) -> None:
-        super().__init__(config, image_channels, symbols, size, together=False)
+        features = config.layout_channels  # of those that the layout chooses from
+        super().__init__(config, image_channels, symbols, size, together=False, outputs=image_channels + features)
         self.patterns = Patterns(symbols, config.semantic_codebook_size, config.cell)
         self.cells = CellEncoder(config.layout_channels, config.code_dim, 1 << config.downsamplings)
+        self.outlines = Outlines(features, config.layout_channels, image_channels)
 
     def forward(self, image: Tensor, layouts: LayoutBatch) -> Reconstruction:
         """The image, and what its codebooks did."""
-        embedded = self._embedded(self.encode_layouts(layouts))
+        embedded = self._told(self.encode_layouts(layouts))
         quantized = self._of_image(image, embedded)
-        return Reconstruction(self._image([q.vectors for q in quantized], self.cells(embedded)), quantized)
+        return Reconstruction(self._image([q.vectors for q in quantized], embedded), quantized)
 
     def encode(self, batch: Batch) -> dict[str, Tensor]:
         """Tokens of the layout, and of the image beside it."""
         semantics = self.encode_layouts(batch.layouts)
-        quantized = self._of_image(batch.image, self._embedded(semantics))
+        quantized = self._of_image(batch.image, self._told(semantics))
         return {"semantics": semantics, "image": torch.cat([q.tokens for q in quantized], dim=1)}
 
     def encode_layouts(self, layouts: LayoutBatch) -> Tensor:
@@ -53,14 +57,14 @@ class CoupledPatterns(Coupled):
         """Tokens of the semantics -> symbol ids (B, H, W)."""
         return self.patterns.decode(tokens)
 
-    def _beside(self, tokens: Tensor) -> Tensor:
-        beside: Tensor = self.cells(self._embedded(tokens))
-        return beside
-
-    def _embedded(self, tokens: Tensor) -> Tensor:
+    def _told(self, tokens: Tensor) -> Tensor:
         """The layouts that tokens stand for, embedded."""
         embedded: Tensor = self.embed(LayoutBatch(self.patterns.decode(tokens)))
         return embedded
+
+    def _image(self, vectors: list[Tensor], told: Tensor) -> Tensor:
+        image: Tensor = self.output(self.outlines(self._decoded(vectors, self.cells(told)), told))
+        return image
 
     def _of_image(self, image: Tensor, embedded: Tensor) -> list[Quantized]:
         return self._quantized(self.part.encode(torch.cat([image, embedded], dim=1)))

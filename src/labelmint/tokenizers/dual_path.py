@@ -90,7 +90,7 @@ class DualPathEncoder(nn.Module):
 
 
 class DualPathDecoder(nn.Module):
-    """Vectors of both paths -> image in [-1, 1]; `inputs` are their widths, code_dim unless told otherwise."""
+    """Vectors of both paths -> the image before its last function; `inputs` are their widths, code_dim unless told otherwise."""
 
     def __init__(
         self, config: DualPathConfig, image_channels: int, size: tuple[int, int], inputs: tuple[int, int] | None = None
@@ -109,7 +109,6 @@ class DualPathDecoder(nn.Module):
         second = depth > 1 and min(size) >> (depth - 1) < config.attention_below
         self.attend_second = SelfAttention(widths[0]) if second else nn.Identity()
         self.out = double(2 * (widths[-1] if widths else full), image_channels, up)
-        self.output = Output(config.output)
 
     @property
     def last_layer(self) -> Tensor:
@@ -124,7 +123,7 @@ class DualPathDecoder(nn.Module):
             q = functional.leaky_relu(up_q(q if i == 0 else p), 0.2)
             q = self.attend_second(q) if i == 0 else q
             p = new_p
-        image: Tensor = self.output(self.out(torch.cat([p, q], dim=1)))
+        image: Tensor = self.out(torch.cat([p, q], dim=1))
         return image
 
 
@@ -149,6 +148,7 @@ class DualPathVQVAE(nn.Module):
             Quantizer(config.codebook_size, config.code_dim, update=config.codebook) for _ in range(2)
         )
         self.decoder = DualPathDecoder(config, image_channels, size)
+        self.output = Output(config.output)
 
     @property
     def streams(self) -> tuple[Stream, ...]:
@@ -159,7 +159,7 @@ class DualPathVQVAE(nn.Module):
     def forward(self, image: Tensor, layouts: LayoutBatch | None = None) -> tuple[Tensor, list[Quantized]]:
         """Reconstruction (B, C, H, W), and what each codebook did; the layouts play no part."""
         quantized = [quantizer(z) for quantizer, z in zip(self.quantizers, self.encoder(image), strict=True)]
-        return self.decoder(quantized[0].vectors, quantized[1].vectors), quantized
+        return self.output(self.decoder(quantized[0].vectors, quantized[1].vectors)), quantized
 
     def encode(self, batch: Batch) -> dict[str, Tensor]:
         """Tokens (B, 2h, w)."""
@@ -171,5 +171,5 @@ class DualPathVQVAE(nn.Module):
         halves = tokens["image"].chunk(2, dim=1)
         quantizers = cast(list[Quantizer], list(self.quantizers))
         vectors = [quantizer.lookup(half) for quantizer, half in zip(quantizers, halves, strict=True)]
-        image: Tensor = self.decoder(*vectors)
+        image: Tensor = self.output(self.decoder(*vectors))
         return image

@@ -66,7 +66,7 @@ class TwoLevelVQ(nn.Module):
         self.top_decoder = Decoder(dim, dim, widths, attention, config.residual_blocks)
         self.bottom_head = nn.Conv2d(width + dim, dim, 1)
         self.top_quantizer, self.bottom_quantizer = (codebook_of(config.codebook, config.codebook_size, dim) for _ in range(2))
-        self.decoder = config.decoder(2 * dim, image_channels, size)
+        self.decoder = config.decoder_of_images(2 * dim, image_channels, size)
         self.output = Output(config.output)
 
     @property
