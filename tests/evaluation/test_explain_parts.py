@@ -36,10 +36,9 @@ def errors_of(tokenizer: DualPathVQVAE, made: HeldOut, reference: HeldOut) -> Co
     return contributions(tokenizer, made, tokens_of(tokenizer, made, CPU), means, len(reference), CPU, seed=0)
 
 
-@pytest.fixture
-def tokenizer() -> DualPathVQVAE:
+def made_tokenizer(**sizes: Any) -> DualPathVQVAE:
     torch.manual_seed(0)
-    made = DualPathVQVAE(SIZES, 1, (16, 24))
+    made = DualPathVQVAE(SIZES.model_copy(update=sizes), 1, (16, 24))
     made(torch.rand(4, 1, 16, 24) * 2 - 1)  # the first batch lends the codebooks their entries
     with torch.no_grad():
         for module in made.modules():
@@ -48,7 +47,24 @@ def tokenizer() -> DualPathVQVAE:
     return made.eval()
 
 
+@pytest.fixture
+def tokenizer() -> DualPathVQVAE:
+    return made_tokenizer()
+
+
 # Paths alone --------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("output", ["tanh", "linear"])
+def test_both_paths_together_are_the_tokenizer_itself_beyond_the_image_s_bounds_too(output: str) -> None:
+    tokenizer, made = made_tokenizer(output=output), views()
+    with torch.no_grad():
+        tokenizer.decoder.last_layer.mul_(50)
+        batch = made.pairs.fixed(0, len(made.pairs))
+        image = tokenizer.decode(tokenizer.encode(batch))
+    assert float((image.abs() > 0.99).float().mean()) > 0.1
+    found = errors_of(tokenizer, made, made).both.value
+    assert found == pytest.approx(float((image - batch.image).square().mean()), rel=1e-4)
 
 
 def test_where_all_views_are_one_the_mean_takes_nothing_away(tokenizer: DualPathVQVAE) -> None:

@@ -34,6 +34,7 @@ def by_patterns(paths: str = "one", cell: int = 0, codebook: str = "ema") -> Cou
     )
     tokenizer = CoupledPatterns(config, 1, SYMBOLS, (16, 16))
     tokenizer.patterns.count(boxes(8, seed=step).layouts.ids for step in range(8))
+    torch.nn.init.normal_(tokenizer.outlines.out.weight, std=0.1)  # which begin as nothing
     tokenizer(boxes(4).image, boxes(4).layouts)
     return tokenizer
 
@@ -107,7 +108,24 @@ def test_with_patterns_the_image_alone_teaches_what_its_decoder_sees_of_the_layo
     loss = vq_model_loss(tokenizer(batch.image, batch.layouts), batch, variance=1.0, commitment=0.25)
     assert loss.terms.keys() == {"error", "codebook"}
     taught = touched(tokenizer, loss.fidelity + loss.others)
-    assert all(begins(taught, part) for part in ("embed", "cells", "outlines", "part.encoder", "part.decoder", "quantizers"))
+    assert all(
+        begins(taught, part)
+        for part in ("embed", "cells", "outlines.of_layout", "outlines.out", "part.encoder", "part.decoder", "quantizers")
+    )
+
+
+def test_the_layout_at_full_size_moves_the_image_two_pixels_from_where_it_changes() -> None:
+    tokenizer, batch = by_patterns().eval(), boxes(4, seed=1)
+    for weights in tokenizer.cells.parameters():
+        torch.nn.init.zeros_(weights)  # so that the layout has no other way
+    tokens = tokenizer.encode(batch)
+    semantics = tokens["semantics"].clone()
+    semantics[:, 4, 3] = (semantics[:, 4, 3] + 1) % SYMBOLS  # the first patterns are the symbols
+    before, after = (tokenizer.decode(each) for each in (tokens, {**tokens, "semantics": semantics}))
+    moved = (before != after).any(dim=1).any(dim=0)
+    assert moved[8:10, 6:8].any()
+    moved[6:12, 4:10] = False
+    assert not moved.any()
 
 
 @pytest.mark.parametrize(

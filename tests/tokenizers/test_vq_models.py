@@ -52,6 +52,7 @@ def made(kind: str, channels: int = 1, size: Size = (16, 16), codebook: str = "e
     batch = boxes(4, channels, size)
     if isinstance(tokenizer, CoupledPatterns):
         tokenizer.patterns.count([batch.layouts.ids])
+        nn.init.normal_(tokenizer.outlines.out.weight, std=0.1)  # which begin as nothing
     tokenizer(batch.image, batch.layouts)  # the first batch lends the codebooks their entries
     return tokenizer.eval()
 
@@ -127,7 +128,7 @@ def test_every_trained_parameter_gets_a_finite_gradient(kind: str, codebook: str
             assert parameter.grad.isfinite().all(), name
 
 
-@pytest.mark.parametrize("kind", ["image", "image, local", "layout", "coupled", "coupled double", "two levels"])
+@pytest.mark.parametrize("kind", ["image", "image, local", "layout", "coupled", "coupled, local", "coupled double", "two levels"])
 def test_a_few_steps_of_training_lower_each_part_of_the_loss(kind: str) -> None:
     tokenizer = made(kind).train()
     optimizer = torch.optim.Adam([p for p in tokenizer.parameters() if p.requires_grad], lr=1e-2)
@@ -161,6 +162,7 @@ def test_a_local_encoder_writes_what_changes_in_a_cell_in_the_cells_around_it_al
 @pytest.mark.parametrize("kind", ["image, local", "coupled, local"])
 def test_a_local_decoder_draws_what_changes_in_a_token_around_it_alone(kind: str) -> None:
     tokenizer, reach = made(kind, size=(32, 32)), 6 + 2 + 1  # pixels: three cells, two on the way up, one by the last convolution
+    reach += isinstance(tokenizer, CoupledPatterns)  # and one by that of the outlines
     tokens = tokenizer.encode(boxes(4, size=(32, 32), seed=1))  # type: ignore[operator]
     image = tokens["image"].clone()
     image[:, 8, 6] = (image[:, 8, 6] + 1) % 16
@@ -205,6 +207,8 @@ def test_patches_and_levels_make_up_the_grid(patch: int, multipliers: tuple[int,
 def test_two_levels_see_all_of_an_image() -> None:
     with pytest.raises(ValueError, match="image_encoder=network"):
         TwoLevelConfig(image_encoder="local")
+    with pytest.raises(ValueError, match="image_decoder=network"):
+        TwoLevelConfig(image_decoder="local")
 
 
 def test_without_an_encoder_of_their_own_layouts_are_written_by_that_of_images() -> None:

@@ -57,7 +57,7 @@ def train(
     return train_vq_model("tokenizer", fabric, RunFolder(run), made, pairs(12, 0), pairs(4, 1), config, None, report)
 
 
-@pytest.mark.parametrize("kind", ["image", "coupled"])
+@pytest.mark.parametrize("kind", ["image", "coupled", "patterns"])
 def test_the_adversary_works_in_mixed_precision_and_leaves_nothing_behind(kind: str, tmp_path: Path) -> None:
     made, begun = tokenizer(kind), {**ADVERSARY, "adversary_from": 0.0}
     weights: list[float] = []

@@ -102,8 +102,7 @@ def _decode(tokenizer: DualPathVQVAE, replacements: tuple[Tensor | None, Tensor 
             own if other is None else other.expand_as(own)
             for own, other in zip(_vectors(tokenizer, tokens), replacements, strict=True)
         ]
-        image: Tensor = tokenizer.decoder(*kept)
-        return image
+        return tokenizer.image_of(*kept)
 
     return decode
 

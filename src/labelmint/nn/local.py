@@ -1,9 +1,10 @@
 """Encoders and decoders that see little or nothing around a token's cell.
 
 A network of the VQGAN class writes what lies in a cell in many ways, after what lies around and after the whole item (through attention
-and normalization), and a prior has to guess which. A local encoder writes it nearly in one way, which a prior predicts far better; a
-decoder sees the neighbors all the same. One that sees the whole item learns few items by heart and is wrong about others: with five
-brain slices, a local decoder has half the error on new ones, in a third of the time.
+and normalization), and a prior has to guess which. A local encoder writes it nearly in one way, which a prior predicts far better.
+
+A decoder that sees the whole item learns few items by heart and draws parts of them in others. A local one sees a few neighbors of a
+token, and is faster.
 """
 
 from __future__ import annotations
@@ -80,11 +81,17 @@ class LocalEncoder(nn.Module):
 
 
 class LocalDecoder(nn.Module):
-    """(B, inputs, h, w) -> (B, outputs, H, W), in the same manner:
+    """(B, inputs, h, w) -> (B, outputs, H, W), without normalization and attention:
 
         conv3 -> n residual blocks -> [nearest neighbors, conv3, a residual block] a level but the last -> enlarged by p -> conv3
 
-    Arguments: as those of `LocalEncoder`.
+    A token reaches n + 1 cells, two positions of each finer level, one more where there are patches, and a pixel.
+
+    Arguments:
+        inputs, outputs: channels.
+        widths: of the levels, from the finest down.
+        blocks: n.
+        patch: p.
     """
 
     def __init__(self, inputs: int, outputs: int, widths: Sequence[int], blocks: int, patch: int = 1) -> None:

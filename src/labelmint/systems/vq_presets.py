@@ -2,7 +2,7 @@
 
 VQ-VAE and VQGAN differ in their objective: squared error alone, or absolute error with a perceptual distance and an adversary. Without
 `tokenizer.vgg` the distance is that of structure (`objectives.structure`). On a CPU the finest level works on patches: a convolution at
-full size costs more than all others together.
+full size and width costs more than all others together.
 """
 
 from __future__ import annotations

@@ -17,8 +17,9 @@ With `layout_encoder` "patterns" the layout's tokens are those of a table of cel
 predicts them far better, and nothing has to be learned. What couples is as before: the image is encoded with the layout that the tokens
 stand for, and decoded with it.
 
-With `image_encoder` and `image_decoder` "local" those of one path see a cell's near surroundings alone (`nn.local`): a prior predicts such
-tokens better too. Where z_s is learned, the encoder is the layout's as well.
+With `image_encoder` "local" the encoder of one path sees each cell's near surroundings alone (`nn.local`): a prior predicts its tokens
+better too. Where z_s is learned, it is the layout's encoder as well. With `image_decoder` "local" the same holds for the decoder, which is
+faster and learns few images less by heart.
 
 With `paths` "double" the image's part is MSGNet's double path (`tokenizers.dual_path`): two codebooks of image codes, one (2h, w) grid.
 It has the width of the last level at the token grid, and z_s leaves with the convolution path.
@@ -54,10 +55,14 @@ __all__ = ["Coupled", "CoupledConfig", "CoupledVQ"]
 class CoupledConfig(VQModelConfig, LayoutVQConfig):
     """Sizes of a coupled VQ-model; published: 16,384 image codes, 4,096 semantic codes, a grid of 16x16."""
 
-    paths: Literal["one", "double"] = Field("one", description="the image's part: one path, or MSGNet's two")
+    paths: Literal["one", "double"] = Field(
+        "one", description="the image's part: one path, or MSGNet's two, whose encoder and decoder are its own"
+    )
     reference: bool = Field(False, description="layouts are encoded with their images, as published, and need them ever after")
     layout_encoder: Literal["network", "patterns"] = Field(
-        "network", description="what writes a layout's tokens: a network, or a table of the patterns of cells, which holds more"
+        "network",
+        description="what writes a layout's tokens: a network, or a table of the patterns of cells, which holds more; with it the image's "
+        "decoder sees the layout at full size",
     )
     layout_cell: int = Field(
         0, ge=0, le=64, description="pixels a side of a layout's token, with layout_encoder=patterns; 0: as many as an image's"
@@ -132,7 +137,7 @@ class _TwoPaths(nn.Module):
 
 
 class Coupled(nn.Module, ABC):
-    """What the coupled tokenizers share: the image's part, written with a layout embedded and read with what its tokens tell.
+    """What the coupled tokenizers share: the image's part, written with a layout embedded and read with what its tokens stand for.
 
     Arguments:
         config: sizes.
@@ -174,7 +179,7 @@ class Coupled(nn.Module, ABC):
 
     @property
     def last_layer(self) -> Tensor:
-        """The last weights of the image decoder."""
+        """The last weights of the image decoder, before what `nn.outlines` adds to its answer."""
         return self.part.decoder.last_layer
 
     @abstractmethod
@@ -193,15 +198,15 @@ class Coupled(nn.Module, ABC):
         """Image (B, C, H, W) in [-1, 1], of both streams; the layouts play no part."""
         halves = tokens["image"].chunk(len(self.paths), dim=1)
         vectors = [lookup(quantizer, half) for quantizer, half in zip(self.quantizers, halves, strict=True)]
-        return self._image(vectors, self._told(tokens["semantics"]))
+        return self._image(vectors, self._semantics(tokens["semantics"]))
 
     @abstractmethod
-    def _told(self, tokens: Tensor) -> Tensor:
-        """Maps of what tokens of the semantics tell the image's decoder."""
+    def _semantics(self, tokens: Tensor) -> Tensor:
+        """What tokens of the layout stand for: their codes (B, D, h, w), or the layout itself, embedded (B, E, H, W)."""
 
     @abstractmethod
-    def _image(self, vectors: list[Tensor], told: Tensor) -> Tensor:
-        """Image of its codes (B, D, h, w) a path, and of what the semantics tell."""
+    def _image(self, vectors: list[Tensor], semantics: Tensor) -> Tensor:
+        """Image of its own codes, (B, D, h, w) for each path, and of what the layout's tokens stand for."""
 
     def _quantized(self, z: Sequence[Tensor]) -> list[Quantized]:
         return [quantizer(each) for quantizer, each in zip(self.quantizers, z, strict=True)]
@@ -227,8 +232,8 @@ class CoupledVQ(Coupled):
         """Image and logits, and what the codebooks did."""
         quantized, semantics = self._quantize(image, layouts)
         logits = self.layout_decoder(semantics.vectors)
-        told = semantics.vectors.detach()  # the image teaches the layout's codes nothing
-        return Reconstruction(self._image([q.vectors for q in quantized], told), quantized, logits, (semantics,))
+        still = semantics.vectors.detach()  # the image teaches the layout's codes nothing
+        return Reconstruction(self._image([q.vectors for q in quantized], still), quantized, logits, (semantics,))
 
     def encode(self, batch: Batch) -> dict[str, Tensor]:
         """Tokens of image and layout; without `reference` those of the semantics see the layout alone."""
@@ -242,13 +247,13 @@ class CoupledVQ(Coupled):
 
     def decode_layouts(self, tokens: Tensor) -> Tensor:
         """Tokens (B, h, w) of the semantics -> symbol ids (B, H, W)."""
-        return self.layout_decoder.ids(self._told(tokens))
+        return self.layout_decoder.ids(self._semantics(tokens))
 
-    def _told(self, tokens: Tensor) -> Tensor:
+    def _semantics(self, tokens: Tensor) -> Tensor:
         return lookup(self.semantic_quantizer, tokens)
 
-    def _image(self, vectors: list[Tensor], told: Tensor) -> Tensor:
-        image: Tensor = self.output(self._decoded(vectors, told))
+    def _image(self, vectors: list[Tensor], semantics: Tensor) -> Tensor:
+        image: Tensor = self.output(self._decoded(vectors, semantics))
         return image
 
     def _quantize(self, image: Tensor, layouts: LayoutBatch) -> tuple[list[Quantized], Quantized]:

@@ -22,6 +22,8 @@ from labelmint.types import Batch, LayoutBatch
 
 __all__ = ["CoupledPatterns"]
 
+_FEATURES = 8  # at full size, where each costs most; the layout chooses from them
+
 
 class CoupledPatterns(Coupled):
     """Tokenizer with two streams: "semantics" of cells of `layout_cell` pixels and "image" of grid (h, w), or (2h, w) with the double path.
@@ -31,22 +33,21 @@ class CoupledPatterns(Coupled):
     """
 
     def __init__(self, config: CoupledConfig, image_channels: int, symbols: int, size: tuple[int, int]) -> None:
-        features = config.layout_channels  # of those that the layout chooses from
-        super().__init__(config, image_channels, symbols, size, together=False, outputs=image_channels + features)
+        super().__init__(config, image_channels, symbols, size, together=False, outputs=image_channels + _FEATURES)
         self.patterns = Patterns(symbols, config.semantic_codebook_size, config.cell)
         self.cells = CellEncoder(config.layout_channels, config.code_dim, 1 << config.downsamplings)
-        self.outlines = Outlines(features, config.layout_channels, image_channels)
+        self.outlines = Outlines(_FEATURES, config.layout_channels, image_channels)
 
     def forward(self, image: Tensor, layouts: LayoutBatch) -> Reconstruction:
         """The image, and what its codebooks did."""
-        embedded = self._told(self.encode_layouts(layouts))
+        embedded = self._semantics(self.encode_layouts(layouts))
         quantized = self._of_image(image, embedded)
         return Reconstruction(self._image([q.vectors for q in quantized], embedded), quantized)
 
     def encode(self, batch: Batch) -> dict[str, Tensor]:
         """Tokens of the layout, and of the image beside it."""
         semantics = self.encode_layouts(batch.layouts)
-        quantized = self._of_image(batch.image, self._told(semantics))
+        quantized = self._of_image(batch.image, self._semantics(semantics))
         return {"semantics": semantics, "image": torch.cat([q.tokens for q in quantized], dim=1)}
 
     def encode_layouts(self, layouts: LayoutBatch) -> Tensor:
@@ -57,13 +58,14 @@ class CoupledPatterns(Coupled):
         """Tokens of the semantics -> symbol ids (B, H, W)."""
         return self.patterns.decode(tokens)
 
-    def _told(self, tokens: Tensor) -> Tensor:
+    def _semantics(self, tokens: Tensor) -> Tensor:
         """The layouts that tokens stand for, embedded."""
         embedded: Tensor = self.embed(LayoutBatch(self.patterns.decode(tokens)))
         return embedded
 
-    def _image(self, vectors: list[Tensor], told: Tensor) -> Tensor:
-        image: Tensor = self.output(self.outlines(self._decoded(vectors, self.cells(told)), told))
+    def _image(self, vectors: list[Tensor], semantics: Tensor) -> Tensor:
+        decoded = self._decoded(vectors, self.cells(semantics))
+        image: Tensor = self.output(self.outlines(decoded, semantics))
         return image
 
     def _of_image(self, image: Tensor, embedded: Tensor) -> list[Quantized]:

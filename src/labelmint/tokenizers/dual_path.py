@@ -90,10 +90,10 @@ class DualPathEncoder(nn.Module):
 
 
 class DualPathDecoder(nn.Module):
-    """Vectors of both paths -> the image before its last function; `inputs` are their widths, code_dim unless told otherwise."""
+    """Vectors of both paths -> values (B, outputs, H, W), before `Output`; `inputs` are their widths, code_dim unless told otherwise."""
 
     def __init__(
-        self, config: DualPathConfig, image_channels: int, size: tuple[int, int], inputs: tuple[int, int] | None = None
+        self, config: DualPathConfig, outputs: int, size: tuple[int, int], inputs: tuple[int, int] | None = None
     ) -> None:
         super().__init__()
         depth, full, up = config.downsamplings, config.channels, config.upsampling
@@ -108,11 +108,11 @@ class DualPathDecoder(nn.Module):
         self.attention_side = nn.ModuleList(double(a, b, up) for a, b in zip(before, widths, strict=False))
         second = depth > 1 and min(size) >> (depth - 1) < config.attention_below
         self.attend_second = SelfAttention(widths[0]) if second else nn.Identity()
-        self.out = double(2 * (widths[-1] if widths else full), image_channels, up)
+        self.out = double(2 * (widths[-1] if widths else full), outputs, up)
 
     @property
     def last_layer(self) -> Tensor:
-        """The last weights, (inputs, C, 4, 4) or (C, inputs, 3, 3)."""
+        """The last weights, (inputs, outputs, 4, 4) or (outputs, inputs, 3, 3)."""
         return next(weights for weights in self.out.parameters() if weights.dim() > 1)
 
     def forward(self, attended: Tensor, convolved: Tensor) -> Tensor:
@@ -123,8 +123,8 @@ class DualPathDecoder(nn.Module):
             q = functional.leaky_relu(up_q(q if i == 0 else p), 0.2)
             q = self.attend_second(q) if i == 0 else q
             p = new_p
-        image: Tensor = self.out(torch.cat([p, q], dim=1))
-        return image
+        found: Tensor = self.out(torch.cat([p, q], dim=1))
+        return found
 
 
 class DualPathVQVAE(nn.Module):
@@ -159,7 +159,7 @@ class DualPathVQVAE(nn.Module):
     def forward(self, image: Tensor, layouts: LayoutBatch | None = None) -> tuple[Tensor, list[Quantized]]:
         """Reconstruction (B, C, H, W), and what each codebook did; the layouts play no part."""
         quantized = [quantizer(z) for quantizer, z in zip(self.quantizers, self.encoder(image), strict=True)]
-        return self.output(self.decoder(quantized[0].vectors, quantized[1].vectors)), quantized
+        return self.image_of(quantized[0].vectors, quantized[1].vectors), quantized
 
     def encode(self, batch: Batch) -> dict[str, Tensor]:
         """Tokens (B, 2h, w)."""
@@ -170,6 +170,9 @@ class DualPathVQVAE(nn.Module):
         """Image (B, C, H, W) in [-1, 1]; the layouts play no part."""
         halves = tokens["image"].chunk(2, dim=1)
         quantizers = cast(list[Quantizer], list(self.quantizers))
-        vectors = [quantizer.lookup(half) for quantizer, half in zip(quantizers, halves, strict=True)]
-        image: Tensor = self.output(self.decoder(*vectors))
+        return self.image_of(*(quantizer.lookup(half) for quantizer, half in zip(quantizers, halves, strict=True)))
+
+    def image_of(self, attended: Tensor, convolved: Tensor) -> Tensor:
+        """Image (B, C, H, W) in [-1, 1] of the vectors of both paths, (B, D, h, w) each."""
+        image: Tensor = self.output(self.decoder(attended, convolved))
         return image

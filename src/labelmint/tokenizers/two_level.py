@@ -16,7 +16,7 @@ References:
 from __future__ import annotations
 
 import torch
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from torch import Tensor, nn
 
 from labelmint.nn.autoencoder import Decoder, Encoder
@@ -36,12 +36,12 @@ class TwoLevelConfig(VQModelConfig):
 
     top_downsamplings: int = Field(1, ge=1, le=4, description="halvings from the bottom grid to the top grid; published: 1")
 
-    @field_validator("image_encoder")
+    @field_validator("image_encoder", "image_decoder")
     @classmethod
-    def _sees_all(cls, value: str) -> str:
+    def _sees_all(cls, value: str, of: ValidationInfo) -> str:
         if value != "network":
             raise ValueError(
-                "two levels need image_encoder=network: the bottom's code knows the top's, which sees all of the image"
+                f"two levels need {of.field_name}=network: the bottom's code knows the top's, which sees all of the image"
             )
         return value
 
@@ -66,7 +66,7 @@ class TwoLevelVQ(nn.Module):
         self.top_decoder = Decoder(dim, dim, widths, attention, config.residual_blocks)
         self.bottom_head = nn.Conv2d(width + dim, dim, 1)
         self.top_quantizer, self.bottom_quantizer = (codebook_of(config.codebook, config.codebook_size, dim) for _ in range(2))
-        self.decoder = config.decoder_of_images(2 * dim, image_channels, size)
+        self.decoder = config.decoder(2 * dim, image_channels, size)
         self.output = Output(config.output)
 
     @property

@@ -35,7 +35,7 @@ class VQModelConfig(LevelsConfig):
     )
     image_decoder: Literal["network", "local"] = Field(
         "network",
-        description="what reads them, with one path: in the same two ways; the local one is far faster and knows few images less by heart",
+        description="what reads them, with one path: all around, or near surroundings alone, which is faster and overfits few images less",
     )
     output: Literal["tanh", "linear"] = Field("linear", description="the decoder's last function; dark images saturate tanh")
 
