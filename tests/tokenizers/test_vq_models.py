@@ -1,6 +1,7 @@
 """The VQ-models of image, layout, both, and two levels: the laws that all of them keep, and that training lowers each part of the loss."""
 
 from collections.abc import Callable
+from typing import cast
 
 import pytest
 import torch
@@ -161,12 +162,15 @@ def test_a_local_encoder_writes_what_changes_in_a_cell_in_the_cells_around_it_al
 
 @pytest.mark.parametrize("kind", ["image, local", "coupled, local"])
 def test_a_local_decoder_draws_what_changes_in_a_token_around_it_alone(kind: str) -> None:
-    tokenizer, reach = made(kind, size=(32, 32)), 6 + 2 + 1  # pixels: three cells, two on the way up, one by the last convolution
-    reach += isinstance(tokenizer, CoupledPatterns)  # and one by that of the outlines
-    tokens = tokenizer.encode(boxes(4, size=(32, 32), seed=1))  # type: ignore[operator]
+    tokenizer, reach = (
+        cast(VQModel, made(kind, size=(32, 32))),
+        6 + 2 + 1,
+    )  # pixels: three cells, two on the way up, one by the last convolution
+    reach += kind.startswith("coupled")  # and one by that of the outlines
+    tokens = tokenizer.encode(boxes(4, size=(32, 32), seed=1))
     image = tokens["image"].clone()
     image[:, 8, 6] = (image[:, 8, 6] + 1) % 16
-    before, after = (tokenizer.decode(each) for each in (tokens, {**tokens, "image": image}))  # type: ignore[operator]
+    before, after = (tokenizer.decode(each) for each in (tokens, {**tokens, "image": image}))
     moved = (before != after).any(dim=1).any(dim=0)
     assert moved[16:18, 12:14].all()
     moved[16 - reach : 18 + reach, 12 - reach : 14 + reach] = False
