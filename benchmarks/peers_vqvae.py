@@ -9,7 +9,7 @@ Four comparisons:
     as configured      MONAI's class as it comes, without residual units, against ours without residual blocks: only the heads'
                        kernels differ, 3x3 and 1x1, so the rate of operations has to be read beside the time.
     precision chosen   the identical layers, ours with the precision that `labelmint train` chooses on this machine.
-    defaults           the tokenizer of the preset `small` as `labelmint train` runs it, against MONAI's default sizes: different
+    defaults           msgnet's tokenizer of the preset `small` as `labelmint train` runs it, against MONAI's default sizes: different
                        networks, so here too the rate counts beside the time.
 """
 
@@ -149,7 +149,7 @@ def _precision_chosen(image: Tensor, hardware: Hardware) -> dict[str, Side]:
 
 def _defaults(image: Tensor, hardware: Hardware) -> dict[str, Side]:
     facts = Facts(image_channels=1, size=(image.shape[-1], image.shape[-1]), symbols=2)
-    ours = pre_msgnet(preset_named("small").settings(), facts).tokenizer
+    ours = pre_msgnet(preset_named("small").settings("msgnet"), facts).tokenizer
     return _sides(ours, MonaiVQVAE(2, 1, 1), image, hardware)
 
 

@@ -333,7 +333,7 @@ def main(words: Sequence[str] | None = None, tell: Callable[[str], None] = print
         _parts(data, options.n)
         if options.msgnet is None:
             run, size = options.out / "msgnet", data[0].layout.size
-            labelmint.train(data, run, preset="tiny", size=size, seed=options.seed, max_minutes=options.minutes)
+            labelmint.train(data, run, system="msgnet", preset="tiny", size=size, seed=options.seed, max_minutes=options.minutes)
         system = labelmint.load(options.msgnet or options.out / "msgnet")
         steps = {"judge_steps": options.judge_steps, "reader_steps": options.reader_steps}
         loaded = [labelmint.load(path) for path in options.other]

@@ -3,10 +3,11 @@
     python -m experiments.fewer_steps --run RUN --data DIR --out DIR [--compare token place row] [--minutes 8] [--n 256]
         [--batch-size 64] [--threads 1]
 
-RUN is a finished run; its tokenizer stays as it is, so all priors learn the same tokens of the same pairs. A prior of the run's own
-sizes is trained in each way for equal minutes, the held-out figure deciding which weights are kept:
+RUN is a finished run with PixelSNAIL, of msgnet's family or of mint (which has one code a place: --compare place scene); its tokenizer
+stays as it is, so all priors learn the same tokens of the same pairs. A prior of the run's own sizes is trained in each way for equal
+minutes, the held-out figure deciding which weights are kept:
 
-    token   one token a step, raster order over the stacked paths (what the run itself does)
+    token   one token a step, raster order over the stacked paths
     place   the codes of all paths at a place in one step of the network (`labelmint.priors.grouped`)
     row     all tokens of a row in one step (`labelmint.priors.rowwise`)
     scene   as `place`, and the layout's background and all else know which classes occur (`labelmint.priors.conditioning`)
@@ -61,6 +62,7 @@ from labelmint.priors.ancestral import AncestralSampler, uniforms
 from labelmint.protocols import Prior
 from labelmint.segmenters.agreement import agreement_scores
 from labelmint.segmenters.judge import Judge, load_judge
+from labelmint.systems.config import PriorSection
 from labelmint.systems.hardware import Hardware, open_fabric
 from labelmint.systems.run_config import RunConfig
 from labelmint.systems.trained import TrainedSystem, build_parts, load
@@ -256,7 +258,7 @@ def main(words: Sequence[str] | None = None, tell: Callable[[str], None] = print
             raise InputError(f"--minutes {chosen.minutes}: expected more than 0")
         real = open_real(chosen.run, labelmint.read(chosen.data), device=chosen.device, at_most=chosen.at_most)
         torch.set_num_threads(chosen.threads)
-        _check_paths(real.system)
+        _check_paths(real.system, chosen.compare)
         for order in chosen.compare:
             check_same(RunFolder(chosen.out / order), _config(real.system.config, order, chosen.minutes, chosen.threads))
         chosen.out.mkdir(parents=True, exist_ok=True)
@@ -272,9 +274,17 @@ def main(words: Sequence[str] | None = None, tell: Callable[[str], None] = print
     return answer(work)
 
 
-def _check_paths(system: TrainedSystem) -> None:
-    if getattr(system.parts.prior, "stack", 1) < 2:
-        raise InputError(f"{system.path}: has one code a place; give a run of msgnet or pre-msgnet")
+def _check_paths(system: TrainedSystem, compared: Sequence[str]) -> None:
+    if getattr(system.parts, "layout_tokenizer", None) is not None or not isinstance(
+        system.config.request.settings.prior, PriorSection
+    ):
+        raise InputError(
+            f"{system.path}: is a run of {system.system} with another prior; give one with PixelSNAIL of msgnet's family or mint"
+        )
+    if getattr(system.parts.prior, "stack", 1) < 2 and {"token", "place"} <= set(compared):
+        raise InputError(
+            f"{system.path}: has one code a place, so token and place are the same; leave one out, or give a run of msgnet or pre-msgnet"
+        )
 
 
 def _judge(real: RealData, out: Path, steps: int, seed: int, device: str, tell: Callable[[str], None]) -> Judge:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import SMALLEST
+from tests.conftest import SMALLEST_MINT
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -54,9 +54,8 @@ def test_every_command_parses(document: str, line: str) -> None:
     if values.get("size"):
         parse_size(values["size"])
     assert set(parse_words(values.get("augment") or "")) <= set(AUGMENTATIONS)
-    system = SYSTEMS[values.get("system") or "msgnet"]
-    assert values.get("preset", "tiny") in PRESETS
-    with_values(PRESETS["tiny"].settings(system.family), values.get("settings") or ())
+    preset = PRESETS[values.get("preset") or "tiny"]
+    with_values(preset.settings(SYSTEMS[values.get("system") or preset.system].family), values.get("settings") or ())
 
 
 def test_documents_have_commands() -> None:
@@ -71,7 +70,7 @@ def test_the_python_of_the_readme_runs(digits_folder: Path, tmp_path: Path, monk
     assert 'preset="tiny"' in code
     shutil.copytree(digits_folder, tmp_path / "my-data")
     monkeypatch.chdir(tmp_path)
-    exec(code.replace('preset="tiny"', f'preset="tiny", settings={SMALLEST!r}, precision="32", threads=1'), {})
+    exec(code.replace('preset="tiny"', f'preset="tiny", settings={SMALLEST_MINT!r}, precision="32", threads=1'), {})
     assert len(labelmint.read("new-data")) == 100
     (conversion,) = blocks(ROOT / "docs" / "formats.md", "python")
     exec(conversion, {})

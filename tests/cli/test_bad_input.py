@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from tests.conftest import SMALLEST
+from tests.conftest import SMALLEST_MINT
 
 Words = list[object]
 
@@ -162,7 +162,7 @@ def below_a_file(verb: str) -> Callable[[Place], Words]:
         (place.path / "file").write_text("")
         out = place.path / "file" / "out"
         if verb == "train":
-            return ["train", place.data(), "--out", out, "--preset", "tiny", *(w for s in SMALLEST for w in ("--set", s))]
+            return ["train", place.data(), "--out", out, "--preset", "tiny", *(w for s in SMALLEST_MINT for w in ("--set", s))]
         if verb == "synthesize":
             return ["synthesize", place.run(), "--out", out, "-n", 2]
         return ["datasets", "make", "digits", "-n", 2, "--out", out]

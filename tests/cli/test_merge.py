@@ -9,13 +9,13 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from tests.cli.conftest import Command
-from tests.conftest import SMALLEST
+from tests.conftest import SMALLEST_MINT
 
 from labelmint.errors import InputError
 from labelmint.formats import read, write
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout
 
-SETTINGS = [word for setting in SMALLEST for word in ("--set", setting)]
+SETTINGS = [word for setting in SMALLEST_MINT for word in ("--set", setting)]
 
 
 class Places(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from tests.conftest import SMALLEST
+from tests.conftest import SMALLEST_MINT
 
 import labelmint
 from labelmint.cli.demo import Sizes, run_demo
@@ -81,6 +81,15 @@ def test_inspect(command: Any, digits_folder: Path, tmp_path: Path) -> None:
     assert "60 pairs" in command("inspect", digits_folder).out
 
 
+@pytest.mark.parametrize(
+    ("preset", "tokens"), [("small", "512 patterns of 4x4"), ("clevr-64", "8x8 cells"), ("svq-256", "32x32 cells")]
+)
+def test_inspect_counts_what_the_tokens_of_a_preset_keep(command: Any, digits_folder: Path, preset: str, tokens: str) -> None:
+    answer = command("inspect", digits_folder, "--size", "32x32", "--preset", preset)
+    assert answer.code == 0, answer.err
+    assert f"kept of those at 32x32 by {'the ' if 'cells' in tokens else ''}{tokens}" in answer.out
+
+
 def test_inspect_lists_what_is_odd_instead_of_refusing(command: Any, digits_folder: Path, tmp_path: Path) -> None:
     broken = copy_of(digits_folder, tmp_path)
     (broken / "labels" / "digits_000003.png").unlink()
@@ -119,7 +128,7 @@ def test_train_then_synthesize(command: Any, digits_folder: Path, tmp_path: Path
 
 
 def test_the_demo_goes_through_and_goes_on(command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes = Sizes(pairs=60, new=6, reader_steps=5, settings=SMALLEST)
+    sizes = Sizes(pairs=60, new=6, reader_steps=5, settings=SMALLEST_MINT)
     out = tmp_path / "demo"
     monkeypatch.setattr("labelmint.cli.demo.Sizes", lambda: sizes)
     answer = command("demo", "--out", out, "--minutes", "0.5", "--threads", 1)
@@ -208,7 +217,7 @@ def test_progress_is_plain_lines_where_there_is_no_terminal(capsys: pytest.Captu
 
 def settings() -> list[str]:
     """The smallest settings as words of a command."""
-    return [word for value in SMALLEST for word in ("--set", value)]
+    return [word for value in SMALLEST_MINT for word in ("--set", value)]
 
 
 def copy_of(folder: Path, tmp_path: Path) -> Path:

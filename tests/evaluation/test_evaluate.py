@@ -60,6 +60,13 @@ def test_a_run_is_evaluated_and_every_question_is_answered(answer: Answer) -> No
     assert {event.stage for event in answer.events} >= {"synthesize", "judge", "samples in training images", "figures"}
 
 
+def test_a_run_of_the_default_system_is_evaluated(mint_run: Path, digits_folder: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(mint_run, tmp_path / "run"))
+    figures = evaluate(run, digits_folder, tmp_path / "out", **FEW, composition="pairs").figures
+    for name in ("obedience.ratio", "likelihood.prior_nats", "likelihood.layout_prior_nats", "reconstruction.mse"):
+        assert figures[name].value is not None, name
+
+
 def test_the_report_says_how_it_was_made_and_repeats_itself(answer: Answer, tmp_path: Path) -> None:
     origin = answer.results.origin
     assert origin["command"] == "labelmint evaluate"

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.conftest import SMALLEST
+from tests.conftest import SMALLEST_MINT
 
 import labelmint
 from labelmint import study
@@ -78,8 +78,8 @@ def test_from_generator_to_report(digits_folder: Path, tmp_path: Path) -> None:
     """The generator sees the cell's pairs and no others, the filter its own judge; a larger study extends it."""
     out = tmp_path / "out"
     options: dict[str, Any] = {
-        "n_train": (8,), "seeds": 1, "pool": 6, "preset": "tiny", "settings": SMALLEST, "device": "cpu", "precision": "32",
-        "threads": 1, "segmenter": SMALL.model_copy(update={"most_steps": 2}),
+        "n_train": (8,), "seeds": 1, "pool": 6, "system": "mint", "preset": "tiny", "settings": SMALLEST_MINT, "device": "cpu",
+        "precision": "32", "threads": 1, "segmenter": SMALL.model_copy(update={"most_steps": 2}),
         "judge": SegmenterConfig(channels=(8, 16), steps=2, batch_size=4, evaluate_every=2),
     }  # fmt: skip
     study(digits_folder, out, **options, ratios=(1.0,), filter="off")

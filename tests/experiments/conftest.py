@@ -44,5 +44,7 @@ def center_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def center_run(center_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of the smallest settings on `center_folder`. To be read only."""
     run = tmp_path_factory.mktemp("center_run") / "run"
-    labelmint.train(center_folder, run, preset="tiny", size=(32, 32), settings=SMALLEST, precision="32", threads=1)
+    labelmint.train(
+        center_folder, run, system="msgnet", preset="tiny", size=(32, 32), settings=SMALLEST, precision="32", threads=1
+    )
     return run

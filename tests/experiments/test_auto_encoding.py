@@ -10,17 +10,8 @@ import torch
 from experiments.auto_encoding import main
 from experiments.token_figures import layouts_back
 from PIL import Image
-from tests.systems.conftest import tiny_settings
 
 import labelmint
-from labelmint.systems import train
-
-
-@pytest.fixture(scope="module")
-def mint_run(digits_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    run = tmp_path_factory.mktemp("mint") / "run"
-    train(digits_folder, run, system="mint", preset="tiny", settings=tiny_settings("mint"), precision="32", threads=1)
-    return run
 
 
 def test_rows_are_trained_once_and_measured(

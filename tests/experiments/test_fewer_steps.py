@@ -49,8 +49,24 @@ def test_a_tiny_run_goes_through_whole_and_what_is_trained_is_not_trained_again(
     assert error.count("\n") == 1
 
 
-def test_another_prior_is_compared_with_one_that_is_trained_already(tiny_run: Path, digits_folder: Path, tmp_path: Path) -> None:
-    words = ["--run", tiny_run, "--data", digits_folder, "--out", tmp_path, "--minutes", 0.01, "--n", 6, "--batch-size", 3]
+@pytest.mark.parametrize("run", ["tiny_run", "mint_run"])
+def test_another_prior_is_compared_with_one_that_is_trained_already(
+    run: str, digits_folder: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    words = [
+        "--run",
+        request.getfixturevalue(run),
+        "--data",
+        digits_folder,
+        "--out",
+        tmp_path,
+        "--minutes",
+        0.01,
+        "--n",
+        6,
+        "--batch-size",
+        3,
+    ]
     command = [*map(str, words), "--judge-steps", "2", "--compare"]
     said: list[str] = []
     assert main([*command, "place"], said.append) == 0
@@ -58,3 +74,11 @@ def test_another_prior_is_compared_with_one_that_is_trained_already(tiny_run: Pa
     assert "place: trained already" in said
     assert list(json.loads((tmp_path / "fewer_steps.json").read_text())["orders"]) == ["place", "scene", "run"]
     assert labelmint.load(tmp_path / "scene").config.request.settings.prior.condition_scene
+
+
+def test_one_code_a_place_leaves_nothing_to_draw_at_once(
+    mint_run: Path, digits_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--run", str(mint_run), "--data", str(digits_folder), "--out", str(tmp_path / "out")]) == 2
+    assert "token and place are the same" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -1,4 +1,4 @@
-"""A small data set in memory, the smallest settings, and one trained run to share."""
+"""A small data set in memory, the smallest settings, and trained runs to share."""
 
 from pathlib import Path
 
@@ -50,8 +50,26 @@ def digits(n: int = 60, seed: int = 0) -> DataSet:
     )  # fmt: skip
 
 
+def trained_as(system: str, out: Path) -> TrainedSystem:
+    """A run of the smallest settings of a system; where there is one, what is missing there."""
+    return train(digits(), out, system=system, preset="tiny", settings=tiny_settings(system), precision="32", threads=1)
+
+
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> TrainedSystem:
-    """A run of the smallest settings."""
-    out: Path = tmp_path_factory.mktemp("trained") / "run"
-    return train(digits(), out, preset="tiny", settings=TINY, precision="32", threads=1)
+    """A run of msgnet. To be read only, as the next."""
+    return trained_as("msgnet", tmp_path_factory.mktemp("trained") / "run")
+
+
+@pytest.fixture(scope="session")
+def minted(tmp_path_factory: pytest.TempPathFactory) -> TrainedSystem:
+    """A run of mint."""
+    return trained_as("mint", tmp_path_factory.mktemp("minted") / "run")
+
+
+@pytest.fixture(params=["trained", "minted"])
+def system(request: pytest.FixtureRequest) -> TrainedSystem:
+    """Both, one after the other."""
+    found = request.getfixturevalue(request.param)
+    assert isinstance(found, TrainedSystem)
+    return found

@@ -1,6 +1,5 @@
 """Pairs of a data set in drawing: what is kept of them stays, the rest is drawn, and references go with systems that need them."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,20 +20,9 @@ REFERENCE = tiny_settings("svqvae-t") | {"tokenizer.reference": "true"}
 
 
 @pytest.fixture(scope="module")
-def minted(tmp_path_factory: pytest.TempPathFactory) -> TrainedSystem:
-    out = tmp_path_factory.mktemp("mint") / "run"
-    return train(digits(), out, system="mint", preset="tiny", settings=tiny_settings("mint"), precision="32", threads=1)
-
-
-@pytest.fixture(scope="module")
 def referring(tmp_path_factory: pytest.TempPathFactory) -> TrainedSystem:
     out = tmp_path_factory.mktemp("reference") / "run"
     return train(digits(), out, system="svqvae-t", preset="tiny", settings=REFERENCE, precision="32", threads=1)
-
-
-@pytest.fixture(params=["msgnet", "mint"])
-def system(request: pytest.FixtureRequest, trained: TrainedSystem, minted: TrainedSystem) -> Iterator[TrainedSystem]:
-    yield {"msgnet": trained, "mint": minted}[request.param]
 
 
 def few() -> DataSet:

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 
 from labelmint.systems import TrainedSystem, load, train
-from tests.systems.conftest import TINY, digits
+from tests.systems.conftest import digits, tiny_settings
 
 pytestmark = pytest.mark.gpu
 
 
-@pytest.fixture(scope="module")
-def on_gpu(tmp_path_factory: pytest.TempPathFactory) -> TrainedSystem:
-    return train(digits(), tmp_path_factory.mktemp("gpu") / "run", preset="tiny", settings=TINY, device="cuda")
+@pytest.fixture(scope="module", params=["msgnet", "mint"])
+def on_gpu(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> TrainedSystem:
+    name, run = request.param, tmp_path_factory.mktemp("gpu") / "run"
+    return train(digits(), run, system=name, preset="tiny", settings=tiny_settings(name), device="cuda")
 
 
 def test_a_gpu_trains_and_draws_the_same_pairs_whatever_their_number(on_gpu: TrainedSystem, tmp_path: Path) -> None:

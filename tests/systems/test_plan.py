@@ -62,14 +62,14 @@ def test_parts_found_by_memory_are_stored_and_kept(
     monkeypatch.setattr(stage_module, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     monkeypatch.setattr(pipeline, "available_memory", lambda device: free)
     with pytest.raises(_Killed):
-        train(digits(), run, preset="tiny", settings=FEW, precision="32", threads=1, report=_dies)
+        train(digits(), run, system="msgnet", preset="tiny", settings=FEW, precision="32", threads=1, report=_dies)
     stored = (run / "config.json").read_bytes()
     assert json.loads(stored)["accumulate"] == expected != {}
     monkeypatch.setattr(pipeline, "available_memory", free_memory)
-    again = train(digits(), run, preset="tiny", settings=FEW, precision="32", threads=1)
+    again = train(digits(), run, system="msgnet", preset="tiny", settings=FEW, precision="32", threads=1)
     assert (run / "config.json").read_bytes() == stored
     asked = FEW | {f"{name}.accumulate": str(parts) for name, parts in expected.items()}
-    never_killed = train(digits(), tmp_path / "asked", preset="tiny", settings=asked, precision="32", threads=1)
+    never_killed = train(digits(), tmp_path / "asked", system="msgnet", preset="tiny", settings=asked, precision="32", threads=1)
     assert again.digest == never_killed.digest
 
 

@@ -13,7 +13,7 @@ from labelmint.systems.config import Settings
 from labelmint.systems.parts import Facts, TwoStageParts
 from labelmint.systems.presets import preset_named
 from labelmint.types import Batch, LayoutBatch
-from tests.systems.conftest import TINY, digits
+from tests.systems.conftest import TINY, digits, tiny_settings
 
 COLUMNS = ("clevr-64", "clevr-192", "malaria", "brats")
 
@@ -194,7 +194,8 @@ def test_the_preset_decides_the_system_unless_one_is_asked_for() -> None:
     ours = plan(digits(40), preset="cityscapes-128x256", **few)
     assert ours.configuration["request"]["system"] == "pre-msgnet"
     assert [stage.name for stage in ours.stages] == ["tokenizer", "prior"]
-    assert plan(digits(40), preset="tiny", **few).configuration["request"]["system"] == "msgnet"
+    default = plan(digits(40), preset="tiny", **few | {"settings": tiny_settings("mint")})
+    assert default.configuration["request"]["system"] == "mint"
     asked = plan(digits(40), preset="cityscapes-128x256", system="msgnet", **few)
     assert [stage.name for stage in asked.stages] == ["tokenizer", "prior", "layout_prior"]
 

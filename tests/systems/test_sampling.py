@@ -20,25 +20,25 @@ def equal(a: AnnotatedImage, b: AnnotatedImage) -> bool:
     return a.name == b.name and np.array_equal(a.image, b.image) and np.array_equal(a.layout.label_map, b.layout.label_map)
 
 
-def test_sample_i_is_the_same_for_every_count_and_start(trained: TrainedSystem) -> None:
-    whole = list(trained.synthesize(11, batch_size=4))
+def test_sample_i_is_the_same_for_every_count_and_start(system: TrainedSystem) -> None:
+    whole = list(system.synthesize(11, batch_size=4))
     assert [pair.name for pair in whole] == [f"synthetic_{i:06d}" for i in range(11)]
     for start, n in ((0, 3), (3, 5), (10, 1)):
-        part = list(trained.synthesize(n, start=start, batch_size=4))
+        part = list(system.synthesize(n, start=start, batch_size=4))
         assert all(equal(a, b) for a, b in zip(part, whole[start : start + n], strict=True))
-    assert not any(equal(a, b) for a, b in zip(whole, trained.synthesize(11, batch_size=4, seed=1), strict=True))
+    assert not any(equal(a, b) for a, b in zip(whole, system.synthesize(11, batch_size=4, seed=1), strict=True))
 
 
-def test_across_batch_sizes_nearly_all_images_are_equal(trained: TrainedSystem) -> None:
-    pairs = zip(trained.synthesize(40, batch_size=8), trained.synthesize(40, batch_size=20), strict=True)
+def test_across_batch_sizes_nearly_all_images_are_equal(system: TrainedSystem) -> None:
+    pairs = zip(system.synthesize(40, batch_size=8), system.synthesize(40, batch_size=20), strict=True)
     assert sum(equal(a, b) for a, b in pairs) >= 39
 
 
-def test_labels_have_full_size_known_ids_and_instances(trained: TrainedSystem) -> None:
-    for pair in trained.synthesize(8, batch_size=8):
+def test_labels_have_full_size_known_ids_and_instances(system: TrainedSystem) -> None:
+    for pair in system.synthesize(8, batch_size=8):
         assert pair.image.shape == (32, 32, 1)
         assert pair.layout.size == (32, 32)
-        assert not trained.classes.unknown(pair.layout.label_map)
+        assert not system.classes.unknown(pair.layout.label_map)
         assert pair.layout.instances is not None
         assert np.array_equal(pair.layout.instances > 0, pair.layout.label_map > 0)
         for instance in np.unique(pair.layout.instances)[1:]:
@@ -51,48 +51,48 @@ def test_pairs_say_that_they_are_synthetic_and_where_they_came_from(trained: Tra
     assert marks.items() <= pair.provenance.items()
 
 
-def test_layouts_of_a_data_set_are_followed_in_order(trained: TrainedSystem) -> None:
+def test_layouts_of_a_data_set_are_followed_in_order(system: TrainedSystem) -> None:
     data = digits(6, seed=3)
-    pairs = list(trained.synthesize(6, layouts=data, per_layout=2, batch_size=4))
+    pairs = list(system.synthesize(6, layouts=data, per_layout=2, batch_size=4))
     for i, pair in enumerate(pairs):
         agree = (pair.layout.label_map == data[i // 2].layout.label_map).mean()
         assert agree > 0.9
     assert not np.array_equal(pairs[0].image, pairs[1].image)
 
 
-def test_varied_layouts_are_new_and_follow_the_sampling_law(trained: TrainedSystem) -> None:
+def test_varied_layouts_are_new_and_follow_the_sampling_law(system: TrainedSystem) -> None:
     data = digits(3, seed=3)
-    whole = list(trained.synthesize(9, layouts=data, vary=True, batch_size=4))
+    whole = list(system.synthesize(9, layouts=data, vary=True, batch_size=4))
     given = {pair.layout.label_map.tobytes() for pair in data}
     assert len({pair.layout.label_map.tobytes() for pair in whole} - given) >= 8
     assert all(
-        equal(a, b) for a, b in zip(trained.synthesize(4, start=5, layouts=data, vary=True, batch_size=4), whole[5:], strict=True)
+        equal(a, b) for a, b in zip(system.synthesize(4, start=5, layouts=data, vary=True, batch_size=4), whole[5:], strict=True)
     )
     shown = {class_id for pair in whole for class_id in np.unique(pair.layout.label_map)}
     assert shown <= {class_id for pair in data for class_id in np.unique(pair.layout.label_map)}
-    own = next(trained.synthesize(1, vary=True))  # the run's training layouts, though it could draw its own
-    assert not trained.classes.unknown(own.layout.label_map)
+    own = next(system.synthesize(1, vary=True))  # the run's training layouts, though it could draw its own
+    assert not system.classes.unknown(own.layout.label_map)
 
 
-def test_in_bfloat16_a_run_draws_its_own_samples_and_gives_single_precision_logits(trained: TrainedSystem) -> None:
-    half = load(trained.path, threads=1, precision="bf16")
-    assert (trained.precision, half.precision) == ("32-true", "bf16-true")
-    assert half.digest == trained.digest
+def test_in_bfloat16_a_run_draws_its_own_samples_and_gives_single_precision_logits(system: TrainedSystem) -> None:
+    half = load(system.path, threads=1, precision="bf16")
+    assert (system.precision, half.precision) == ("32-true", "bf16-true")
+    assert half.digest == system.digest
     whole, part = list(half.synthesize(6, batch_size=4)), list(half.synthesize(2, start=3, batch_size=4))
     assert all(equal(a, b) for a, b in zip(part, whole[3:5], strict=True))
-    assert not all(equal(a, b) for a, b in zip(whole, trained.synthesize(6, batch_size=4), strict=True))
-    layouts = LayoutBatch(trained.training_layouts()[:2])
-    tokens = torch.zeros(2, *trained._parts.tokenizer.streams[0].grid, dtype=torch.long)
+    assert not all(equal(a, b) for a, b in zip(whole, system.synthesize(6, batch_size=4), strict=True))
+    layouts = LayoutBatch(system.training_layouts()[:2])
+    tokens = torch.zeros(2, *system._parts.tokenizer.streams[0].grid, dtype=torch.long)
     with torch.no_grad():
         logits = half._parts.prior(tokens, layouts)
         assert logits.dtype == torch.float32
-        assert (logits - trained._parts.prior(tokens, layouts)).abs().max() < 0.05 * logits.abs().max()
+        assert (logits - system._parts.prior(tokens, layouts)).abs().max() < 0.05 * logits.abs().max()
     with pytest.raises(InputError, match="--precision 16: expected 32 or bf16"):
-        load(trained.path, precision="16")
+        load(system.path, precision="16")
 
 
-def test_the_layout_steers_the_image(trained: TrainedSystem) -> None:
-    generator = trained._parts.generator()
+def test_the_layout_steers_the_image(system: TrainedSystem) -> None:
+    generator = system._parts.generator()
     a, b = torch.zeros(1, 32, 32, dtype=torch.int16), torch.full((1, 32, 32), 5, dtype=torch.int16)
     images = [generator.sample(LayoutBatch(ids), [(0, 0)], temperature=1.0) for ids in (a, b)]
     assert not torch.equal(*images)
@@ -168,11 +168,11 @@ def test_bytes_are_counted_while_they_are_held() -> None:
     assert peak_bytes(lambda: [work() for _ in range(5)]) == 8 * 1024  # each keeps its last kilobyte, as long as its view lives
 
 
-def test_what_a_batch_takes_grows_with_it_and_is_about_what_it_is(trained: TrainedSystem) -> None:
-    sizes = [trained._drawing_bytes(batch) for batch in (1, 2, 8, 32, 128)]
+def test_what_a_batch_takes_grows_with_it_and_is_about_what_it_is(system: TrainedSystem) -> None:
+    sizes = [system._drawing_bytes(batch) for batch in (1, 2, 8, 32, 128)]
     assert sizes == sorted(sizes)
-    rehearsed = peak_bytes(lambda: trained._rehearse(32))
-    assert rehearsed < trained._drawing_bytes(32) < 20 * rehearsed
+    rehearsed = peak_bytes(lambda: system._rehearse(32))
+    assert rehearsed < system._drawing_bytes(32) < 20 * rehearsed
 
 
 def test_pre_msgnet_has_no_layout_prior_and_draws_from_the_training_layouts(tmp_path: Path) -> None:

@@ -23,12 +23,6 @@ from labelmint.types import Batch, LayoutBatch
 from tests.systems.conftest import digits, tiny_settings
 
 
-@pytest.fixture(scope="module")
-def mint(tmp_path_factory: pytest.TempPathFactory) -> TrainedSystem:
-    out: Path = tmp_path_factory.mktemp("mint") / "run"
-    return train(digits(), out, system="mint", preset="tiny", settings=tiny_settings("mint"), precision="32", threads=1)
-
-
 def untrained(name: str) -> SemanticParts:
     system = SYSTEMS[name]
     torch.manual_seed(0)
@@ -64,15 +58,15 @@ def test_the_image_prior_learns_image_tokens_given_those_of_the_layout_alone(nam
     assert parts.image_tokens(other)[1].ids.equal(given.ids)  # no reference image has a say
 
 
-def test_patterns_are_those_of_the_training_layouts_and_belong_to_the_run(mint: TrainedSystem) -> None:
-    table = patterns_of(mint).table
-    symbols = len(mint.config.symbol_table)
+def test_patterns_are_those_of_the_training_layouts_and_belong_to_the_run(minted: TrainedSystem) -> None:
+    table = patterns_of(minted).table
+    symbols = len(minted.config.symbol_table)
     several = table[symbols:][(table[symbols:] != table[symbols:, :1]).any(dim=1)]
-    ids = mint.layouts_of(digits())
+    ids = minted.layouts_of(digits())
     assert len(several) == len(table) - symbols
     true = ids.view(len(ids), -1, 4, ids.shape[2] // 4, 4).transpose(2, 3).flatten(0, 2).flatten(1)
     assert all((true == row).all(dim=1).any() for row in several)
-    again = patterns_of(load(mint.path, device="cpu"))
+    again = patterns_of(load(minted.path, device="cpu"))
     assert again.table.equal(table)
 
 
@@ -109,25 +103,25 @@ def test_tokenizers_apart_are_trained_apart_and_coupled_ones_together() -> None:
     assert [stage.name for stage in untrained("mint").stages()] == ["tokenizer", "prior", "layout_prior"]
 
 
-def test_drawn_labels_are_the_decoded_tokens_that_the_image_was_drawn_with(mint: TrainedSystem) -> None:
-    parts, seeds = mint.parts, [(5, i) for i in range(4)]
-    source = parts.layout_source(mint.device)
+def test_drawn_labels_are_the_decoded_tokens_that_the_image_was_drawn_with(minted: TrainedSystem) -> None:
+    parts, seeds = minted.parts, [(5, i) for i in range(4)]
+    source = parts.layout_source(minted.device)
     assert source is not None
     drawn = source.sample(seeds, temperature=1.0)
     assert drawn.tokens is not None
     assert drawn.ids.equal(parts.tokenizer.decode_layouts(drawn.tokens))  # type: ignore[operator]
     images = parts.generator().sample(drawn, seeds, temperature=0.85)
-    pairs = mint.sample_chunk(0, seed=5, batch_size=4)
+    pairs = minted.sample_chunk(0, seed=5, batch_size=4)
     pixels = ((images + 1) * 127.5).round().clamp(0, 255).byte()
     for row, pair in enumerate(pairs):
         assert (pair.image[:, :, 0] == pixels[row, 0].numpy()).all()
-        assert (pair.layout.label_map == mint.config.symbol_table.layout(drawn.ids[row].numpy(), False).label_map).all()
+        assert (pair.layout.label_map == minted.config.symbol_table.layout(drawn.ids[row].numpy(), False).label_map).all()
 
 
-def test_given_layouts_are_written_as_they_are(mint: TrainedSystem) -> None:
+def test_given_layouts_are_written_as_they_are(minted: TrainedSystem) -> None:
     data = digits()
     few = data.subset(data.names[:3])
-    pairs = list(mint.synthesize(3, layouts=few, batch_size=3))
+    pairs = list(minted.synthesize(3, layouts=few, batch_size=3))
     for name, pair in zip(few.names, pairs, strict=True):
         assert (pair.layout.label_map == data.load(name).layout.label_map).all()
 
@@ -157,6 +151,9 @@ def test_either_prior_serves_either_system() -> None:
         ("mint", ["tokenizer.layout_cell=3", "tokenizer.multipliers=1", "tokenizer.patch=1"], "take 1, or leave it out"),
         ("mint", ["tokenizer.semantic_codebook_size=4"], "each needs a pattern"),
         ("mint", ["prior.condition_scale=3"], "must divide the 4 pixels"),
+        ("mint", ["layout_prior.scale=2"], "take tokenizer.layout_cell=2"),
+        ("mint", ["tokenizer.residual_channels=8"], "--system msgnet has it"),
+        ("msgnet", ["tokenizer.layout_cell=2"], "--system mint has it"),
         ("svqgan-t", ["tokenizer.layout_cell=2"], "needs layout_encoder=patterns"),
         ("vqvae-t", ["prior.network=pixelsnail", "layout_tokenizer.multipliers=1,2,2"], "don't lie evenly"),
         ("vqvae-t", ["layout_tokenizer.multipliers=1"], "8x8 of an image"),

@@ -20,18 +20,20 @@ from labelmint.systems import TrainedSystem, load, plan, train
 from labelmint.systems.trained import build_parts
 from labelmint.training import stage as stage_module
 from labelmint.training.clock import Event
-from tests.systems.conftest import TINY, digits
+from tests.systems.conftest import TINY, digits, tiny_settings
 
 SCRIPT = """
 import os, sys
 from hashlib import sha256
 from labelmint.systems import pipeline, train
 from labelmint.training import stage
-from tests.systems.conftest import TINY, digits
+from tests.systems.conftest import digits, tiny_settings
 stage.SECONDS_BETWEEN_CHECKPOINTS = float(sys.argv[2])
 build, built = pipeline.build_parts, []
 pipeline.build_parts = lambda config: built.append(build(config)) or built[-1]
-train(digits(), sys.argv[1], preset="tiny", settings=TINY | dict(a.split("=") for a in sys.argv[3:]), precision="32", threads=1,
+system = sys.argv[3]
+settings = tiny_settings(system) | dict(a.split("=") for a in sys.argv[4:])
+train(digits(), sys.argv[1], system=system, preset="tiny", settings=settings, precision="32", threads=1,
       report=lambda e: print(e.stage, e.step, flush=True))
 weights = [w for s in built[0].stages() for w in s.module.state_dict().values()]
 digest = sha256(b"".join(w.numpy().tobytes() for w in weights)).hexdigest()
@@ -83,26 +85,36 @@ def _dies_at(name: str, step: int) -> Callable[[Event], None]:
     return report
 
 
-def _again(run: Path) -> list[Event]:
+def _again(run: Path, system: str = "msgnet", report: Callable[[Event], None] | None = None) -> list[Event]:
     """Run the same training again; what it reports."""
     events: list[Event] = []
-    train(digits(), run, preset="tiny", settings=TINY, precision="32", threads=1, report=events.append)
+    settings = tiny_settings(system)
+    train(
+        digits(), run, system=system, preset="tiny", settings=settings, precision="32", threads=1, report=report or events.append
+    )
     return events
 
 
+@pytest.mark.parametrize("system", ["msgnet", "mint"])
 @pytest.mark.parametrize(("stage", "step"), [("tokenizer", 25), ("prior", 8), ("layout_prior", 8)])
 def test_a_run_that_dies_and_is_run_again_ends_with_the_same_weights(
-    trained: TrainedSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str, step: int
+    trained: TrainedSystem,
+    minted: TrainedSystem,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    system: str,
+    stage: str,
+    step: int,
 ) -> None:
     monkeypatch.setattr(stage_module, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
-    run = tmp_path / "run"
+    run, whole = tmp_path / "run", {"msgnet": trained, "mint": minted}[system]
     with pytest.raises(_Killed):
-        train(digits(), run, preset="tiny", settings=TINY, precision="32", threads=1, report=_dies_at(stage, step))
+        _again(run, system, _dies_at(stage, step))
     assert (run / stage / "checkpoint.safetensors").is_file()
-    first = next(event for event in _again(run) if event.stage != "data" and not event.stage.startswith("encode"))
+    first = next(event for event in _again(run, system) if event.stage != "data" and not event.stage.startswith("encode"))
     assert (first.stage, first.step >= step) == (stage, True), "it began anew"
-    assert same(weights(run), weights(trained.path))
-    assert load(run).digest == trained.digest
+    assert same(weights(run), weights(whole.path))
+    assert load(run).digest == whole.digest
 
 
 def _environment() -> dict[str, str]:
@@ -116,7 +128,7 @@ def test_sigkill_costs_nothing_and_ctrl_c_saves_first(
 ) -> None:
     run = tmp_path / "run"
     process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(run), seconds],
+        [sys.executable, "-c", SCRIPT, str(run), seconds, "msgnet"],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -145,16 +157,17 @@ def test_a_run_that_was_killed_before_its_first_file_was_whole_can_go_on(trained
 
 def test_the_stored_choices_are_taken_again_unless_others_are_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run, few = tmp_path / "run", TINY | {"tokenizer.steps": "3", "prior.epochs": "1", "layout_prior.epochs": "1"}
-    train(digits(24), run, preset="tiny", settings=few, precision="32", threads=1, force=True)
+    train(digits(24), run, system="msgnet", preset="tiny", settings=few, precision="32", threads=1, force=True)
     before = (run / "config.json").read_bytes()
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    train(digits(24), run, preset="tiny", settings=few, force=True)
+    train(digits(24), run, system="msgnet", preset="tiny", settings=few, force=True)
     assert (run / "config.json").read_bytes() == before
     assert torch.get_num_threads() == 1
 
 
-def test_two_processes_train_the_same_model(tmp_path: Path) -> None:
-    few = TINY | {
+@pytest.mark.parametrize("system", ["msgnet", "mint"])
+def test_two_processes_train_the_same_model(system: str, tmp_path: Path) -> None:
+    few = tiny_settings(system) | {
         "tokenizer.steps": "30", "prior.epochs": "1", "layout_prior.epochs": "1", "prior.dropout": "0", "layout_prior.dropout": "0",
         "prior.token_noise": "0",
     }  # fmt: skip
@@ -172,6 +185,7 @@ def test_two_processes_train_the_same_model(tmp_path: Path) -> None:
         str(script),
         str(two),
         "1e9",
+        system,
     ]
     settings = [f"{key}={value}" for key, value in few.items()]
     done = subprocess.run([*launch, *settings], capture_output=True, text=True, env=_environment(), timeout=180, check=False)
@@ -179,12 +193,12 @@ def test_two_processes_train_the_same_model(tmp_path: Path) -> None:
     digests = [Path(f"{two}.digest{rank}").read_text() for rank in (0, 1)]
     assert len(digests[0]) == 64
     assert digests[0] == digests[1], "the processes drifted apart"
-    train(digits(), one, preset="tiny", settings=few, precision="32", threads=1)
+    train(digits(), one, system=system, preset="tiny", settings=few, precision="32", threads=1)
     fresh = {f"{s.name}.{k}": v for s in build_parts(load(one).config).stages() for k, v in s.module.state_dict().items()}
     alone, together = weights(one), weights(two)
     chosen = [key for key in alone if not key.startswith("tokenizer.quantizers") and alone[key].is_floating_point()]
-    for part in ("tokenizer.encoder", "tokenizer.decoder"):  # the priors learn the codebooks' numbers, which chance gives out
-        keys = [key for key in chosen if key.startswith(part)]
+    for part in (".encoder.", ".decoder."):  # the priors learn the codebooks' numbers, which chance gives out
+        keys = [key for key in chosen if key.startswith("tokenizer.") and part in key]
         apart = sum(float((together[key] - alone[key]).square().sum()) for key in keys)
         learned = sum(float((alone[key] - fresh[key]).square().sum()) for key in keys)
         assert apart < 0.1 * learned, f"{part}: {apart:.3g} apart, {learned:.3g} learned"
@@ -193,7 +207,7 @@ def test_two_processes_train_the_same_model(tmp_path: Path) -> None:
 def test_a_loss_that_is_no_number_ends_in_one_line_that_names_the_setting(tmp_path: Path) -> None:
     absurd = TINY | {"prior.learning_rate": "1e30", "prior.epochs": "30"}
     with pytest.raises(InputError, match=r"lower prior\.learning_rate"):
-        train(digits(), tmp_path / "run", preset="tiny", settings=absurd, precision="32", threads=1)
+        train(digits(), tmp_path / "run", system="msgnet", preset="tiny", settings=absurd, precision="32", threads=1)
 
 
 def test_a_full_disk_is_an_os_error_and_leaves_nothing_half_written(tmp_path: Path) -> None:
@@ -202,7 +216,12 @@ def test_a_full_disk_is_an_os_error_and_leaves_nothing_half_written(tmp_path: Pa
     ).replace("train(digits()", "resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))\ntrain(digits()", 1)
     run = tmp_path / "run"
     done = subprocess.run(
-        [sys.executable, "-c", code, str(run), "0"], capture_output=True, text=True, env=_environment(), timeout=120, check=False
+        [sys.executable, "-c", code, str(run), "0", "msgnet"],
+        capture_output=True,
+        text=True,
+        env=_environment(),
+        timeout=120,
+        check=False,
     )
     assert "OSError" in done.stderr.splitlines()[-1], done.stderr[-500:]
     assert not list(run.rglob("*.safetensors*"))
@@ -211,7 +230,9 @@ def test_a_full_disk_is_an_os_error_and_leaves_nothing_half_written(tmp_path: Pa
 def test_a_time_budget_ends_with_a_usable_model(tmp_path: Path) -> None:
     begin = time.perf_counter()
     endless = TINY | {"tokenizer.steps": "1000000", "prior.epochs": "100000", "layout_prior.epochs": "100000"}
-    system = train(digits(), tmp_path / "run", preset="tiny", settings=endless, max_minutes=0.1, precision="32", threads=1)
+    system = train(
+        digits(), tmp_path / "run", system="msgnet", preset="tiny", settings=endless, max_minutes=0.1, precision="32", threads=1
+    )
     assert time.perf_counter() - begin < 60
     assert len(list(system.synthesize(2))) == 2
 
@@ -224,7 +245,7 @@ def test_a_prior_that_no_longer_improves_stops_and_keeps_its_best(tmp_path: Path
         "prior.average": "0",
         "layout_prior.epochs": "1",
     }
-    train(digits(30), tmp_path / "run", preset="tiny", settings=overfit, precision="32", threads=1)
+    train(digits(30), tmp_path / "run", system="msgnet", preset="tiny", settings=overfit, precision="32", threads=1)
     about = json.loads((tmp_path / "run" / "prior" / "part.json").read_text())
     rows = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     held_out = {row["step"]: row["held_out_nats"] for row in rows if row["stage"] == "prior" and "held_out_nats" in row}
@@ -263,6 +284,7 @@ def test_a_run_made_otherwise_is_never_overwritten(trained: TrainedSystem, chang
     before = weights(trained.path)
     arguments: dict[str, object] = {
         "data": digits(),
+        "system": "msgnet",
         "preset": "tiny",
         "settings": TINY,
         "precision": "32",
@@ -309,7 +331,7 @@ def test_bad_requests_are_refused_in_one_line_before_anything_is_written(
     tmp_path: Path, change: dict[str, object], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    arguments: dict[str, object] = {"data": digits(40), "preset": "tiny"} | change
+    arguments: dict[str, object] = {"data": digits(40), "system": "msgnet", "preset": "tiny"} | change
     with pytest.raises(InputError) as refusal:
         train(out=tmp_path / "run", **arguments)  # type: ignore[arg-type]
     assert said in str(refusal.value)
@@ -322,18 +344,20 @@ def test_images_that_do_not_fit_in_memory_are_refused_before_they_fill_it(
 ) -> None:
     monkeypatch.setattr("labelmint.systems.pipeline.available_memory", lambda device: 50_000)
     with pytest.raises(InputError, match="40 pairs need about"):
-        train(digits(50), tmp_path / "run", preset="tiny")
+        train(digits(50), tmp_path / "run", system="msgnet", preset="tiny")
 
 
 def test_fewer_than_twenty_pairs_train_with_force(tmp_path: Path) -> None:
     few = TINY | {"tokenizer.steps": "3", "prior.epochs": "1", "layout_prior.epochs": "1"}
-    assert train(digits(12), tmp_path / "run", preset="tiny", settings=few, force=True, precision="32", threads=1).classes
+    assert train(
+        digits(12), tmp_path / "run", system="msgnet", preset="tiny", settings=few, force=True, precision="32", threads=1
+    ).classes
 
 
 def test_a_folder_that_is_no_run_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("precious")
     with pytest.raises(InputError, match="is not a run folder"):
-        train(digits(), tmp_path, preset="tiny", settings=TINY)
+        train(digits(), tmp_path, system="msgnet", preset="tiny", settings=TINY)
     with pytest.raises(InputError, match="not a run folder"):
         load(tmp_path)
 
@@ -366,7 +390,7 @@ def test_damaged_newer_and_unfinished_runs_are_refused(trained: TrainedSystem, t
 
 
 def test_a_plan_counts_what_training_will_use_and_writes_nothing(tmp_path: Path, trained: TrainedSystem) -> None:
-    made = plan(digits(), preset="tiny", settings=TINY, precision="32", threads=1)
+    made = plan(digits(), system="msgnet", preset="tiny", settings=TINY, precision="32", threads=1)
     stages = {stage.name: stage for stage in made.stages}
     assert stages["tokenizer"].tokens == 128
     assert stages["layout_prior"].tokens == 256

@@ -26,6 +26,9 @@ KINDS: dict[str, Callable[[int, Size, str], nn.Module]] = {
     "image, local": lambda c, size, book: VQModel(
         VQModelConfig(**SIZES, codebook=book, codebook_size=16, image_encoder="local", image_decoder="local"), c, size
     ),
+    "image, local decoder": lambda c, size, book: VQModel(
+        VQModelConfig(**SIZES, codebook=book, codebook_size=16, image_decoder="local"), c, size
+    ),
     "layout": lambda c, size, book: LayoutVQ(LayoutVQConfig(**SIZES, codebook=book, semantic_codebook_size=16), SYMBOLS, size),
     "coupled": lambda c, size, book: CoupledVQ(
         CoupledConfig(**SIZES, codebook=book, codebook_size=16, semantic_codebook_size=16), c, SYMBOLS, size
@@ -160,7 +163,7 @@ def test_a_local_encoder_writes_what_changes_in_a_cell_in_the_cells_around_it_al
     assert tokenizer.encode(shifted)["image"][inner].equal(before.roll((2, 1), (1, 2))[inner])  # type: ignore[operator]
 
 
-@pytest.mark.parametrize("kind", ["image, local", "coupled, local"])
+@pytest.mark.parametrize("kind", ["image, local", "image, local decoder", "coupled, local"])
 def test_a_local_decoder_draws_what_changes_in_a_token_around_it_alone(kind: str) -> None:
     tokenizer, reach = (
         cast(VQModel, made(kind, size=(32, 32))),

@@ -27,6 +27,7 @@ __all__ = ["Sizes", "demo", "run_demo"]
 
 # After minutes of training the priors are unsure; a little below their own odds they err less, and still vary.
 TEMPERATURE, LAYOUT_TEMPERATURE = 0.7, 0.9
+SYSTEM = "mint"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +57,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="The folder to write. The same command again does what is missing there.")] = Path(
         "demo"
     ),
-    minutes: Annotated[float, typer.Option(metavar="M", help="Minutes of training.")] = 8.5,
+    minutes: Annotated[float, typer.Option(metavar="M", help="Minutes of training.")] = 7.5,
     threads: ThreadsToTrain = None,
     seed: Seed = 0,
     as_json: AsJson = False,
@@ -133,12 +134,12 @@ def _data(folder: Path, n: int, seed: int) -> DataSet:
 def _train(data: DataSet, run: Path, minutes: float, threads: int | None, seed: int, sizes: Sizes) -> TrainedSystem:
     from labelmint.systems import train
 
-    _say(f"2/4 training msgnet on them for at most {duration(60 * minutes)}, into {run}")
+    _say(f"2/4 training {SYSTEM} on them for at most {duration(60 * minutes)}, into {run}")
     with Progress() as progress:
         return train(
             data,
             run,
-            system="msgnet",
+            system=SYSTEM,
             preset="tiny",
             size=(32, 32),
             settings=sizes.settings,

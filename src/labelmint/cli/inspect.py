@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,7 +29,7 @@ def inspect(
         Path | None,
         typer.Option(metavar="FILE.png", help="Draw a contact sheet of images with their layouts.", show_default=False),
     ] = None,
-    preset: Annotated[str, typer.Option(help="With --size: the preset whose layout grid is meant.")] = "small",
+    preset: Annotated[str, typer.Option(help="With --size: the preset whose system's tokens are meant.")] = "small",
     merge: Merge = None,
     format_in: FormatIn = None,
     ignore: Ignore = "",
@@ -39,11 +41,15 @@ def inspect(
     from labelmint.training.clock import Event
 
     wanted = parse_size(size) if size is not None else None
-    grid = _layout_grid(wanted, preset) if wanted is not None else None
     source = open_merged(data, merge, format_in, ignore, strict=False)
     with Progress() as progress:
-        tell = lambda done, of: progress.report(Event("images", done, of)) if done % 50 == 0 or done == of else None  # noqa: E731
-        found = look(source, size=wanted, grid=grid, group_by=group_by, tell=tell)
+
+        def tell(stage: str, done: int, of: int) -> None:
+            if done % 50 == 0 or done == of:
+                progress.report(Event(stage, done, of))
+
+        kept = _kept(source, wanted, preset, partial(tell, "layouts")) if wanted is not None else {}
+        found = look(source, size=wanted, group_by=group_by, tell=partial(tell, "images"), **kept)
     if sheet is not None:
         _draw(source, sheet)
     if as_json:
@@ -52,17 +58,11 @@ def inspect(
         print(found)
 
 
-def _layout_grid(size: tuple[int, int], preset: str) -> tuple[int, int]:
-    """The grid (h, w) of the layouts of a preset's system at that size; the size itself where layouts are given as they are."""
-    import torch
+def _kept(source: DataSet, size: tuple[int, int], preset: str, tell: Callable[[int, int], None]) -> dict[str, Any]:
+    """What the tokens of the preset's system keep."""
+    from labelmint.systems.kept import kept_by
 
-    from labelmint.systems.catalogue import system_named
-    from labelmint.systems.parts import Facts
-    from labelmint.systems.presets import preset_named
-
-    chosen = preset_named(preset)
-    with torch.device("meta"):  # shapes alone
-        return system_named(chosen.system).build(chosen.settings(), Facts(1, size, 2)).label_map.grid
+    return kept_by(preset, size, source, tell)._asdict()
 
 
 def _draw(source: DataSet, sheet: Path) -> None:

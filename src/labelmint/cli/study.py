@@ -48,7 +48,11 @@ def study(
         typer.Option(metavar="DATA", help="Study these pairs, made from the training part by any program.", show_default=False),
     ] = None,
     system: Annotated[
-        str | None, typer.Option(help="Which system; `labelmint systems` lists them. The preset's unless given.", show_default=False)
+        str | None,
+        typer.Option(
+            help="Which system; `labelmint systems` lists them. The preset's unless given: mint with tiny and small.",
+            show_default=False,
+        ),
     ] = None,
     preset: Annotated[str, typer.Option(help="Of the generators; as for train.")] = "small",
     size: Annotated[

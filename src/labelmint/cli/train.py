@@ -38,7 +38,10 @@ def train(
     out: Annotated[Path, typer.Option(help="The run folder. The same command again goes on where a stopped one was.")],
     system: Annotated[
         str | None,
-        typer.Option(help="Which system; `labelmint systems` lists them. The preset's unless given.", show_default=False),
+        typer.Option(
+            help="Which system; `labelmint systems` lists them. The preset's unless given: mint with tiny and small.",
+            show_default=False,
+        ),
     ] = None,
     preset: Annotated[
         str,

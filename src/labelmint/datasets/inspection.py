@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,10 @@ from labelmint.datasets import oddities
 from labelmint.datasets.duplicates import near_duplicates
 from labelmint.datasets.oddities import TRAILING_NUMBER
 from labelmint.datasets.splits import Split, group_of, split
-from labelmint.datasets.tally import Tally, add, ids_without_objects
-from labelmint.datasets.token_grid import check_grid
+from labelmint.datasets.tally import Keeps, Tally, add, ids_without_objects
+from labelmint.datasets.token_grid import check_grid, kept_as_written, kept_objects
 from labelmint.errors import InputError
-from labelmint.types import DataSet, Finding
+from labelmint.types import Array, DataSet, Finding
 
 __all__ = ["TRAILING_NUMBER", "ClassCount", "Inspection", "inspect"]
 
@@ -32,7 +33,7 @@ class ClassCount:
         images: in how many images it is seen.
         objects: how many objects it has (see `Inspection.objects_are`); background and ignored ids have none.
         objects_at_size: how many are left after resizing to the inspected size; None without a size.
-        objects_kept: how many of those the token grid keeps; None without a grid.
+        objects_kept: how many of those tokens keep; None where they are not known.
     """
 
     id: int
@@ -59,6 +60,7 @@ class Inspection:
         channels: how many images have 1 (grey) and 3 (RGB) channels.
         objects_are: what was counted as objects: "objects" (as annotated), "instances" or "connected components".
         split: how many names train, validate and test.
+        size, grid: as given; tokens: what keeps objects at that size, in words.
         group_by: the expression of the groups, as given; suggested_group_by: one to consider, where names look like neighbors.
     """
 
@@ -78,6 +80,7 @@ class Inspection:
     suggested_group_by: str | None
     size: tuple[int, int] | None
     grid: tuple[int, int] | None
+    tokens: str | None
     findings: tuple[Finding, ...]
 
     def __str__(self) -> str:
@@ -95,17 +98,16 @@ class Inspection:
         return "\n".join([*lines, *(["what is odd:", *odd] if odd else ["nothing odd was found"])])
 
     def _table(self) -> list[str]:
-        """The classes, and with a grid what it keeps of their objects."""
+        """The classes, and where tokens are known what they keep of their objects."""
         width = max([5, *(len(count.name) for count in self.classes)])
         head = f"  {'id':>5}  {'class':<{width}}  {'pixels':>14}  {'share':>7}  {'images':>7}  {'objects':>8}"
-        grid = "" if self.grid is None or self.size is None else f"  kept of those at {_by(self.size)} by {_by(self.grid)} cells"
-        rows = [head + grid]
+        kept = "" if self.tokens is None or self.size is None else f"  kept of those at {_by(self.size)} by {self.tokens}"
+        rows = [head + kept]
         for one in self.classes:
             if not one.pixels and not one.objects:  # named among the findings
                 continue
             row = f"  {one.id:>5}  {one.name:<{width}}  {one.pixels:>14,}  {one.share:>7.2%}  {one.images:>7,}  {one.objects:>8,}"
-            kept = "" if one.objects_kept is None else f"  {one.objects_kept:,} of {one.objects_at_size:,}"
-            rows.append(row + kept)
+            rows.append(row + ("" if one.objects_kept is None else f"  {one.objects_kept:,} of {one.objects_at_size:,}"))
         return rows
 
     def to_json(self) -> dict[str, Any]:
@@ -118,6 +120,8 @@ def inspect(
     *,
     size: tuple[int, int] | None = None,
     grid: tuple[int, int] | None = None,
+    written: Callable[[Array], Array] | None = None,
+    tokens: str | None = None,
     group_by: str | None = None,
     tell: Callable[[int, int], None] = lambda done, of: None,
 ) -> Inspection:
@@ -126,7 +130,8 @@ def inspect(
     Arguments:
         data: read with `strict=False`, so that what is wrong becomes a finding.
         size: (H, W) to which images would be resized for training.
-        grid: (h, w) of the layout's token grid at that size; with both, objects that the grid keeps are counted.
+        grid: (h, w) of a grid of label maps at that size; with both, objects that the grid keeps are counted.
+        written: in its place, a label map at that size after it was written in tokens and read again. tokens: what they are, in words.
         group_by: expression of the groups, as for `splits.split`.
         tell: called with (pairs done, pairs in all).
 
@@ -136,11 +141,17 @@ def inspect(
         raise InputError("a token grid needs a size: pass --size too")
     if size is not None and grid is not None:
         check_grid(size, grid)
+        tokens = tokens or f"{_by(grid)} cells of one class"
     parts, conflict = _split(data, group_by)
     tally, without = Tally(), ids_without_objects(data)
+    keeps: Keeps | None = None
+    if written is not None:
+        keeps = partial(kept_as_written, written=written, passed_over=without)
+    elif grid is not None:
+        keeps = partial(kept_objects, grid=grid, passed_over=without)
     for done, name in enumerate(data.names):
         try:
-            add(tally, data, data.load(name), size, grid, without)
+            add(tally, data, data.load(name), size, keeps, without)
         except (InputError, OSError) as error:
             tally.unreadable.append((name, " ".join(str(error).split())))
         tell(done + 1, len(data.names))
@@ -153,7 +164,7 @@ def inspect(
         *oddities.of_lookalikes(tally, alike, parts),
         *neighbors,
     )
-    return _inspection(data, tally, parts, findings, size, grid, group_by, suggestion)
+    return _inspection(data, tally, parts, findings, size, grid, tokens if keeps else None, group_by, suggestion)
 
 
 def _split(data: DataSet, group_by: str | None) -> tuple[Split, tuple[Finding, ...]]:
@@ -173,6 +184,7 @@ def _inspection(
     findings: Sequence[Finding],
     size: tuple[int, int] | None,
     grid: tuple[int, int] | None,
+    tokens: str | None,
     group_by: str | None,
     suggestion: str | None,
 ) -> Inspection:
@@ -190,17 +202,18 @@ def _inspection(
         sizes=len(set(tally.sizes)),
         channels=dict(sorted(tally.channels.items())),
         objects_are=tally.counted.most_common(1)[0][0] if tally.counted else "objects",
-        classes=_class_counts(data, tally, with_grid=size is not None and grid is not None),
+        classes=_class_counts(data, tally, at_size=size is not None and tokens is not None),
         split={"training": len(parts.training), "validation": len(parts.validation), "test": len(parts.test)},
         group_by=group_by,
         suggested_group_by=suggestion,
         size=size,
         grid=grid,
+        tokens=tokens,
         findings=tuple(findings),
     )
 
 
-def _class_counts(data: DataSet, tally: Tally, with_grid: bool) -> tuple[ClassCount, ...]:
+def _class_counts(data: DataSet, tally: Tally, at_size: bool) -> tuple[ClassCount, ...]:
     total = max(sum(tally.pixels.values()), 1)
     ids = [*data.classes.ids, *(class_id for class_id in data.classes.ignore if tally.pixels[class_id])]
     return tuple(
@@ -211,8 +224,8 @@ def _class_counts(data: DataSet, tally: Tally, with_grid: bool) -> tuple[ClassCo
             share=tally.pixels[class_id] / total,
             images=tally.images[class_id],
             objects=tally.objects[class_id],
-            objects_at_size=tally.at_size[class_id] if with_grid else None,
-            objects_kept=tally.kept[class_id] if with_grid else None,
+            objects_at_size=tally.at_size[class_id] if at_size else None,
+            objects_kept=tally.kept[class_id] if at_size else None,
         )
         for class_id in ids
     )

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from labelmint.datasets.duplicates import digest_of, view_from_afar
 from labelmint.datasets.geometry import Geometry
-from labelmint.datasets.token_grid import kept_objects, object_map
+from labelmint.datasets.token_grid import object_map
 from labelmint.types import AnnotatedImage, Array, DataSet
 
-__all__ = ["Tally", "add", "ids_without_objects"]
+__all__ = ["Keeps", "Tally", "add", "ids_without_objects"]
+
+# A label map and instances at the size of training -> objects by class, and those that tokens keep.
+Keeps = Callable[[Array, Array | None], tuple[Counter[int], Counter[int]]]
 
 
 @dataclass
@@ -49,9 +53,10 @@ def add(
     data: DataSet,
     pair: AnnotatedImage,
     size: tuple[int, int] | None,
-    grid: tuple[int, int] | None,
+    keeps: Keeps | None,
     without: frozenset[int],
 ) -> None:
+    """One pair; with a size, and what tokens keep, its objects are counted at that size too."""
     layout = pair.layout
     counts = np.bincount(layout.label_map.ravel())
     present = np.flatnonzero(counts).tolist()
@@ -69,11 +74,11 @@ def add(
         tally.unknown[pair.name] = unknown
     tally.digests.append(digest_of(pair.image))
     tally.views.append(view_from_afar(pair.image))
-    if size is not None and grid is not None:
+    if size is not None and keeps is not None:
         _, maps = Geometry(size=size).fit(
             pair.name, pair.image[..., :1], [m for m in (layout.label_map, layout.instances) if m is not None]
         )
-        at_size, kept = kept_objects(maps[0], maps[1] if len(maps) > 1 else None, grid, without)
+        at_size, kept = keeps(maps[0], maps[1] if len(maps) > 1 else None)
         tally.at_size.update(at_size)
         tally.kept.update(kept)
 

@@ -1,13 +1,14 @@
-"""What a token grid keeps of a layout: a cell takes the symbol that covers most of its pixels, so thin objects vanish.
+"""What tokens keep of a layout.
 
-A symbol is a class together with an instance, or a class alone where there are no instances. An object is kept where some cell
-takes its symbol and holds some of its pixels.
+On a grid of label maps a cell takes the symbol that covers most of its pixels, so thin objects vanish. A symbol is a class together with
+an instance, or a class alone where there are no instances. An object is kept where some cell takes its symbol and holds some of its
+pixels. Tokens of another kind keep an object where some pixel of it comes back as its class.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from labelmint.errors import InputError
 from labelmint.types import Array
 
-__all__ = ["check_grid", "kept_objects", "object_map"]
+__all__ = ["check_grid", "kept_as_written", "kept_objects", "object_map"]
 
 
 def check_grid(size: tuple[int, int], grid: tuple[int, int]) -> None:
@@ -83,6 +84,16 @@ def kept_objects(
     winners = _winners(cell.ravel(), symbols.ravel())
     wins = np.array([winners[k] for k in range(rows * columns)])[cell] == symbols
     found = np.unique(objects[wins & (objects > 0)]).tolist()
+    return Counter(classes), Counter(classes[k - 1] for k in found)
+
+
+def kept_as_written(
+    label_map: Array, instances: Array | None, written: Callable[[Array], Array], passed_over: Collection[int]
+) -> tuple[Counter[int], Counter[int]]:
+    """The same where layouts are written in tokens and read again, (H, W) -> (H, W) class ids."""
+    objects, classes = object_map(label_map, instances, passed_over)
+    of_class = np.array([0, *classes])[objects]
+    found = np.unique(objects[(objects > 0) & (written(label_map) == of_class)]).tolist()
     return Counter(classes), Counter(classes[k - 1] for k in found)
 
 

@@ -125,15 +125,18 @@ class Settings(BaseModel):
         return {name: section for name, section in found.items() if section is not None}
 
 
-def with_values(settings: Settings, values: Mapping[str, str] | Iterable[str]) -> Settings:
+def with_values(
+    settings: Settings, values: Mapping[str, str] | Iterable[str], elsewhere: Mapping[str, str] | None = None
+) -> Settings:
     """Settings with some values replaced.
 
     Arguments:
         settings: of a preset.
         values: {"prior.channels": "96"} or ["prior.channels=96"]. Another `prior.network` has its own defaults, and keeps what both
             kinds of prior have.
+        elsewhere: settings of other systems, and which these are.
 
-    Raises InputError for an unknown key, naming the nearest right one, and for a value of the wrong type or out of range.
+    Raises InputError for an unknown key, naming whose it is or the nearest right one, and for a value of the wrong type or out of range.
     """
     pairs = list(values.items() if isinstance(values, Mapping) else (_split(value) for value in values))
     content: dict[str, dict[str, Any]] = {name: section.model_dump() for name, section in settings.sections().items()}
@@ -146,8 +149,9 @@ def with_values(settings: Settings, values: Mapping[str, str] | Iterable[str]) -
     known = [f"{section}.{key}" for section, keys in content.items() for key in keys]
     for key, value in pairs:
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
+            near, other = difflib.get_close_matches(key, known, n=1, cutoff=0.4), (elsewhere or {}).get(key)
             hint = f"did you mean {near[0]!r}?" if near else f"known ones begin with {', '.join(content)}"
+            hint = f"--system {other} has it" if other else hint
             raise InputError(f"--set {key}={value}: there is no setting {key!r}; {hint}")
         section, _, name = key.partition(".")
         content[section][name] = value

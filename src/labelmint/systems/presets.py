@@ -3,8 +3,9 @@
 The papers' own are in `paper_presets`. `tiny` is for minutes on 2 cores, `small` for about an hour. Both keep grids short and priors
 convolutional with one attention a block: on a CPU the length of the token sequence is what costs. docs/performance.md has the
 measurements behind the values; `at_once="place"` is its "Fewer steps". Their decoders end linearly, because tanh can leave dark images
-black for ever (`nn.strided.Output`). Layouts are drawn at temperature 1, not at the paper's 0.75: on grids this fine, where a cell is
-nearly always what its neighbor is, a lower one mostly draws empty layouts.
+black for ever (`nn.strided.Output`). Layouts are drawn at temperature 1, not at the paper's 0.75: on msgnet's fine grids, where a cell is
+nearly always what its neighbor is, and among mint's many patterns, each of them unlikely, a lower one mostly draws empty layouts. The
+sizes of systems over VQ-models are in `vq_presets`.
 """
 
 from __future__ import annotations
@@ -75,8 +76,10 @@ def _small() -> Settings:
 PRESETS = {
     preset.name: preset
     for preset in (
-        Preset("tiny", (32, 32), "minutes on 2 cores, 32x32 pixels", {"msgnet": _tiny, **vq_presets.TINY}),
-        Preset("small", (64, 64), "about an hour on 2 cores, 64x64 or 96x96 pixels", {"msgnet": _small, **vq_presets.SMALL}),
+        Preset("tiny", (32, 32), "minutes on 2 cores, 32x32 pixels", {**vq_presets.TINY, "msgnet": _tiny}, "mint"),
+        Preset(
+            "small", (64, 64), "about an hour on 2 cores, 64x64 or 96x96 pixels", {**vq_presets.SMALL, "msgnet": _small}, "mint"
+        ),
         Preset("clevr-64", (64, 64), "MSGNet's CLEVR of 2 to 4 objects; a GPU", {"msgnet": paper_presets.clevr_64}),
         Preset("clevr-192", (192, 192), "MSGNet's CLEVR of 1 or 2 objects; a GPU", {"msgnet": paper_presets.clevr_192}),
         Preset("malaria", (96, 96), "MSGNet's malaria patches; a GPU", {"msgnet": paper_presets.malaria}),

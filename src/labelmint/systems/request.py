@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from labelmint.errors import InputError
-from labelmint.systems.catalogue import system_named
+from labelmint.systems.catalogue import SYSTEMS, system_named
 from labelmint.systems.config import Settings, with_values
-from labelmint.systems.presets import preset_named
+from labelmint.systems.presets import Preset, preset_named
 from labelmint.systems.run_config import Request, RunConfig, read_run_config
 from labelmint.training.run import RunFolder
 
@@ -38,8 +38,18 @@ def make_request(
         group_by=group_by,
         seed=seed,
         max_minutes=max_minutes,
-        settings=with_values(chosen.settings(wanted.family), settings),
+        settings=with_values(chosen.settings(wanted.family), settings, _elsewhere(chosen)),
     )
+
+
+def _elsewhere(preset: Preset) -> dict[str, str]:
+    """The settings of tokenizers that some system of a preset has, and such a system."""
+    systems = {system.family: system.name for system in reversed(SYSTEMS.values())}
+    return {
+        f"tokenizer.{key}": systems[family]
+        for family in reversed(list(preset.families))  # of several the first
+        for key in preset.settings(family).sections()["tokenizer"].model_dump()
+    }
 
 
 def stored_config(run: RunFolder, request: Request) -> RunConfig | None:

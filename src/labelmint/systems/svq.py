@@ -18,7 +18,7 @@ from typing import cast
 
 from labelmint.errors import InputError
 from labelmint.protocols import Stream
-from labelmint.systems.config import LayoutTokenizerSection, Settings, TransformerSection, VQModelSection
+from labelmint.systems.config import LayoutPriorSection, LayoutTokenizerSection, Settings, TransformerSection, VQModelSection
 from labelmint.systems.parts import Facts, SemanticParts
 from labelmint.systems.wiring import check_multiples, prior_of
 from labelmint.tokenizers.coupled import Coupled, CoupledVQ
@@ -79,6 +79,11 @@ def mint(settings: Settings, facts: Facts) -> SemanticParts:
     sizes = _sizes(settings, facts.size)
     if sizes.reference:
         raise InputError("--set tokenizer.reference=true: mint draws layouts without images; take svqvae-t or svqgan-t")
+    if isinstance(settings.layout_prior, LayoutPriorSection) and settings.layout_prior.scale != 1:
+        raise InputError(
+            f"--set layout_prior.scale={settings.layout_prior.scale}: is of msgnet's grid; for finer layouts of mint take "
+            "tokenizer.layout_cell=2"
+        )
     given = coupled(settings, facts)
     semantics = cast(Coupled, given.tokenizer).streams[0]
     layout_prior = prior_of(settings.layout_prior, semantics.codebook_size, semantics.grid)
@@ -111,7 +116,7 @@ def _check_patterns(settings: Settings, sizes: VQModelSection, facts: Facts) -> 
     if sizes.semantic_codebook_size < facts.symbols:
         raise InputError(
             f"--set tokenizer.semantic_codebook_size={sizes.semantic_codebook_size}: the data have {facts.symbols} symbols (classes, and "
-            f"colors of touching instances), and each needs a pattern; take {4 * facts.symbols} or more"
+            f"colors of touching instances), and each needs a pattern; take {4 * facts.symbols} or more, or --system msgnet, which has none"
         )
 
 

@@ -86,7 +86,7 @@ def _published(tokenizer: Mapping[str, Any]) -> Settings:
 
 
 def _mint_tiny() -> Settings:
-    return _with_pixelsnail(_tiny({**_OWN, "semantic_codebook_size": 256}), _TINY_SNAIL, 0.1)
+    return _with_pixelsnail(_tiny({**_OWN, "codebook_size": 128, "semantic_codebook_size": 512}), _TINY_SNAIL, 0.1)
 
 
 def _mint_small() -> Settings:
@@ -121,6 +121,6 @@ def _vae(settings: Callable[[Mapping[str, Any]], Settings]) -> Callable[[], Sett
     return lambda: settings({})
 
 
-TINY: Family = {"vqvae": _vae(_tiny), "vqgan": _gan(_tiny), "mint": _mint_tiny}
-SMALL: Family = {"vqvae": _vae(_small), "vqgan": _gan(_small), "mint": _mint_small}
+TINY: Family = {"mint": _mint_tiny, "vqvae": _vae(_tiny), "vqgan": _gan(_tiny)}
+SMALL: Family = {"mint": _mint_small, "vqvae": _vae(_small), "vqgan": _gan(_small)}
 PUBLISHED: Family = {"vqgan": _gan(_published), "vqvae": _vae(_published), "mint": _vae(_published)}

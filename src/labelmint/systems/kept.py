@@ -1,0 +1,85 @@
+"""What a system's tokens keep of the layouts of a data set, before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from labelmint.datasets.geometry import Geometry
+from labelmint.errors import InputError
+from labelmint.systems.catalogue import system_named
+from labelmint.systems.parts import Facts
+from labelmint.systems.presets import preset_named
+from labelmint.tokenizers.coupled_patterns import CoupledPatterns
+from labelmint.tokenizers.patterns import Patterns
+from labelmint.types import Array, DataSet
+
+__all__ = ["Kept", "kept_by"]
+
+_AT_ONCE = 64  # layouts that are counted together
+
+
+class Kept(NamedTuple):
+    """How layouts are written in tokens.
+
+    tokens: in words. grid: (h, w) of a grid of label maps, cells of one class each; or else written: a label map of class ids (H, W) as
+    it is read again.
+    """
+
+    tokens: str
+    grid: tuple[int, int] | None
+    written: Callable[[Array], Array] | None
+
+
+def kept_by(preset: str, size: tuple[int, int], data: DataSet, tell: Callable[[int, int], None] = lambda done, of: None) -> Kept:
+    """How the system of a preset writes the layouts of these data at a size (H, W).
+
+    Patterns are counted in all pairs but those of the test part, each as a whole; classes stand for symbols, as if no instances touched.
+    `tell` is called with (pairs counted, pairs in all). Raises InputError for a size that the tokens don't fit and for more classes than
+    there are patterns.
+    """
+    chosen = preset_named(preset)
+    system = system_named(chosen.system)
+    ids = np.array(sorted({*data.classes.ids, *data.classes.ignore}))
+    with torch.device("meta"):  # shapes alone
+        parts = system.build(chosen.settings(system.family), Facts(1, size, len(ids)))
+    if not isinstance(parts.tokenizer, CoupledPatterns):
+        (rows, columns), cells = parts.label_map.grid, "cells of one class"
+        return Kept(f"the {rows}x{columns} {cells} of {system.name}", parts.label_map.grid, None)
+    config = parts.tokenizer.config
+    patterns = Patterns(len(ids), config.semantic_codebook_size, config.cell)
+
+    def indices(label_map: Array) -> Array:
+        found = np.searchsorted(ids, label_map).clip(max=len(ids) - 1)
+        known: Array = np.where(ids[found] == label_map, found, 0)  # unknown ids are told by themselves
+        return known
+
+    def batches() -> Iterable[torch.Tensor]:
+        test = set(data.test or ())
+        names = [name for name in data.names if name not in test]
+        maps = (indices(label_map) for label_map in _label_maps(data, names, size, tell))
+        return (torch.from_numpy(np.stack(some)) for some in iter(lambda: list(islice(maps, _AT_ONCE)), []))
+
+    def written(label_map: Array) -> Array:
+        back = patterns.decode(patterns.encode(torch.from_numpy(indices(label_map))[None]))[0]
+        read: Array = ids[back.numpy()]
+        return read
+
+    patterns.count(batches())
+    return Kept(f"{len(patterns.table)} patterns of {config.cell}x{config.cell} pixels, as {system.name} has them", None, written)
+
+
+def _label_maps(data: DataSet, names: list[str], size: tuple[int, int], tell: Callable[[int, int], None]) -> Iterator[Array]:
+    """Those that can be read; what is wrong with the others is told elsewhere."""
+    geometry = Geometry(size=size)
+    for done, name in enumerate(names):
+        tell(done + 1, len(names))
+        try:
+            pair = data.load(name)
+        except (InputError, OSError):
+            continue
+        yield geometry.fit(name, pair.image[..., :1], [pair.layout.label_map])[1][0]
