@@ -63,7 +63,7 @@ def test_a_run_is_evaluated_and_every_question_is_answered(answer: Answer) -> No
 def test_a_run_of_the_default_system_is_evaluated(mint_run: Path, digits_folder: Path, tmp_path: Path) -> None:
     run = Path(shutil.copytree(mint_run, tmp_path / "run"))
     figures = evaluate(run, digits_folder, tmp_path / "out", **FEW, composition="pairs").figures
-    for name in ("obedience.ratio", "likelihood.prior_nats", "likelihood.layout_prior_nats", "reconstruction.mse"):
+    for name in ("likelihood.prior_nats", "likelihood.layout_prior_nats", "reconstruction.mse", "reconstruction.ssim"):
         assert figures[name].value is not None, name
 
 
