@@ -77,6 +77,15 @@ def test_patterns_are_counted_outside_the_test_part(monkeypatch: pytest.MonkeyPa
     assert seen == list(one.names[:16])
 
 
+def test_data_that_can_not_be_read_keep_nothing_and_lose_nothing() -> None:
+    def refuse(name: str) -> AnnotatedImage:
+        raise InputError(f"{name}: broken")
+
+    broken = DataSet(source="dots", format="memory", classes=CLASSES, names=("a", "b"), load=refuse)
+    found = inspect(broken, size=(32, 32), **kept_by("tiny", (32, 32), broken)._asdict())
+    assert (found.pairs, found.readable) == (2, 0)
+
+
 def test_more_classes_than_patterns_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     few_patterns(monkeypatch, 3)  # and a fourth for pixels that are ignored
     with pytest.raises(InputError, match="each needs a pattern"):

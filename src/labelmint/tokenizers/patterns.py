@@ -56,6 +56,8 @@ class Patterns(nn.Module):
             once = torch.ones(len(cells) - len(seen), dtype=torch.long)
             seen, which = _distinct(cells)
             counts = torch.zeros(len(seen), dtype=torch.long).index_add_(0, which, torch.cat([counts, once]))
+        if not len(seen):
+            return
         order = np.lexsort((*seen.T.flip(0).numpy(), -counts.numpy()))[: max(_CANDIDATE_PIXELS // self.cell**2, len(self.table))]
         seen, counts = seen[order], counts[order]
         missed = torch.full((len(seen),), self.cell**2)
