@@ -54,12 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Arguments:
         arguments: the words after `labelmint`; those of the process when None.
     """
-    if arguments is None:
+    if arguments is None and "OMP_WAIT_POLICY" not in os.environ:
         # Read when PyTorch loads. Idle threads that spin for long, the default, take the cores from the working ones wherever other
         # programs compute too; threads that never spin wait for the system to wake them after each small operation, which halves
         # the speed of small networks (docs/performance.md). GNU's OpenMP spins this often, others sleep at once.
-        if "OMP_WAIT_POLICY" not in os.environ:
-            os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
-            os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+        os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     words = list(sys.argv[1:] if arguments is None else arguments)
     return answer(lambda: app(words, prog_name="labelmint", standalone_mode=False))
