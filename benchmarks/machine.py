@@ -42,7 +42,9 @@ def median_seconds(work: Callable[[], object], repeat: int = 5, device: torch.de
 
 
 def in_turns(sides: Mapping[str, Callable[[], object]], repeat: int = 5) -> dict[str, list[float]]:
-    """Wall times of each side; they take turns, so that other work on the machine meets all of them; the first turn is not counted."""
+    """Wall times of each side; they take turns, so that other work on the machine meets all of them; the
+    first turn is not counted.
+    """
     times: dict[str, list[float]] = {name: [] for name in sides}
     for turn in range(repeat + 1):
         for name, work in sides.items():
@@ -62,10 +64,14 @@ def matrix_rate(dtype: torch.dtype = torch.float32, device: torch.device | None 
     return best
 
 
-def convolution_rate(channels: int, grid: tuple[int, int], batch: int, dtype: torch.dtype = torch.float32) -> float:
+def convolution_rate(
+    channels: int, grid: tuple[int, int], batch: int, dtype: torch.dtype = torch.float32
+) -> float:
     """Operations a second of a 5x5 convolution that doubles the channels, the largest one of a PixelSNAIL."""
     x = torch.randn(batch, channels, *grid, dtype=dtype).contiguous(memory_format=torch.channels_last)
-    weight = torch.randn(2 * channels, channels, 5, 5, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    weight = torch.randn(2 * channels, channels, 5, 5, dtype=dtype).contiguous(
+        memory_format=torch.channels_last
+    )
     seconds = median_seconds(lambda: functional.conv2d(x, weight, padding=2))
     return 2 * 25 * 2 * channels**2 * grid[0] * grid[1] * batch / seconds
 
@@ -77,7 +83,9 @@ def memory_rate() -> float:
 
 
 def operations_of(work: Callable[[], object]) -> float:
-    """Of one call, by `torch.utils.flop_counter`, which leaves out attention on a CPU unless told; attention counts whole, as there."""
+    """Of one call, by `torch.utils.flop_counter`, which leaves out attention on a CPU unless told; attention
+    counts whole, as there.
+    """
     mapping = {
         torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,
         torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,
@@ -96,21 +104,31 @@ def _attention(query: Sequence[int], key: Sequence[int], value: Sequence[int], *
 def _attention_backward(_: Sequence[int], *shapes: Any, **__: Any) -> int:
     query, key, value = shapes[:3]
     items, (queries, depth) = math.prod(query[:-2]), query[-2:]
-    found: int = 2 * items * queries * key[-2] * (3 * depth + 2 * value[-1])  # the weights again; then q, k, v and the weights
+    # the weights again; then q, k, v and the weights
+    found: int = 2 * items * queries * key[-2] * (3 * depth + 2 * value[-1])
     return found
 
 
 def packed_operations() -> dict[Any, Callable[..., int]]:
     """How to count oneDNN's packed operators, those that this build of PyTorch has (`labelmint.nn.packed`)."""
-    known: dict[str, Callable[..., int]] = {"_linear_pointwise": _packed_product, "_convolution_pointwise": _packed_convolution}
-    return {getattr(torch.ops.mkldnn, name): count for name, count in known.items() if hasattr(torch.ops.mkldnn, name)}
+    known: dict[str, Callable[..., int]] = {
+        "_linear_pointwise": _packed_product,
+        "_convolution_pointwise": _packed_convolution,
+    }
+    return {
+        getattr(torch.ops.mkldnn, name): count
+        for name, count in known.items()
+        if hasattr(torch.ops.mkldnn, name)
+    }
 
 
 def _packed_product(x: Sequence[int], *_: Any, out_shape: Sequence[int], **__: Any) -> int:
     return 2 * math.prod(x) * out_shape[-1]
 
 
-def _packed_convolution(_: Sequence[int], weight: Sequence[int], *__: Any, out_shape: Sequence[int], **___: Any) -> int:
+def _packed_convolution(
+    _: Sequence[int], weight: Sequence[int], *__: Any, out_shape: Sequence[int], **___: Any
+) -> int:
     return 2 * math.prod(out_shape) * math.prod(weight[1:])
 
 
@@ -121,9 +139,12 @@ def describe(threads: int) -> dict[str, Any]:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), name)
     return {
-        "processor": name, "cores": os.cpu_count(), "threads": threads, "torch": torch.__version__,
+        "processor": name,
+        "cores": os.cpu_count(),
+        "threads": threads,
+        "torch": torch.__version__,
         "capability": torch.backends.cpu.get_cpu_capability(),
-    }  # fmt: skip
+    }
 
 
 def write(result: dict[str, Any], file: Path | None) -> None:

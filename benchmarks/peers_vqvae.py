@@ -2,15 +2,18 @@
 
 Four comparisons:
 
-    identical layers   both have the same convolutions and transposed convolutions: number, kernel, stride, widths, resolution.
-                       MONAI's class can't be configured so (it has residual units at every resolution, a second 3x3 kernel in each,
-                       3x3 heads), so its convolutions are replaced by ones of our shapes. Ours normalizes after each strided
-                       convolution, MONAI's does not: a third side is ours without. float32, no other setting.
-    as configured      MONAI's class as it comes, without residual units, against ours without residual blocks: only the heads'
-                       kernels differ, 3x3 and 1x1, so the rate of operations has to be read beside the time.
-    precision chosen   the identical layers, ours with the precision that `labelmint train` chooses on this machine.
-    defaults           msgnet's tokenizer of the preset `small` as `labelmint train` runs it, against MONAI's default sizes: different
-                       networks, so here too the rate counts beside the time.
+    identical layers   both have the same convolutions and transposed convolutions: number, kernel, stride,
+                       widths, resolution. MONAI's class can't be configured so (it has residual units at
+                       every resolution, a second 3x3 kernel in each, 3x3 heads), so its convolutions are
+                       replaced by ones of our shapes. Ours normalizes after each strided convolution, MONAI's
+                       does not: a third side is ours without. float32, no other setting.
+    as configured      MONAI's class as it comes, without residual units, against ours without residual
+                       blocks: only the heads' kernels differ, 3x3 and 1x1, so the rate of operations has to
+                       be read beside the time.
+    precision chosen   the identical layers, ours with the precision that `labelmint train` chooses on this
+                       machine.
+    defaults           msgnet's tokenizer of the preset `small` as `labelmint train` runs it, against MONAI's
+                       default sizes: different networks, so here too the rate counts beside the time.
 """
 
 from __future__ import annotations
@@ -38,7 +41,9 @@ from labelmint.types import Batch, LayoutBatch
 __all__ = ["compare_vqvaes", "convolutions", "identical_pair", "rows_of"]
 
 COMMITMENT, RATE, OURS = 0.25, 1e-3, "labelmint"
-CONFIG = DualPathConfig(channels=64, residual_channels=64, residual_blocks=2, downsamplings=2, codebook_size=256, code_dim=64)
+CONFIG = DualPathConfig(
+    channels=64, residual_channels=64, residual_blocks=2, downsamplings=2, codebook_size=256, code_dim=64
+)
 
 
 class Side(NamedTuple):
@@ -88,10 +93,18 @@ def rows_of(
         ratio = statistics.median(theirs / ours for theirs, ours in zip(seconds, times[OURS], strict=True))
         rows.append(
             {
-                "part": part, "comparison": comparison, "side": side, "what": what, "batch": batch, "seconds": median, "ratio": ratio,
-                "parameters": parameters[side], "operations": operations[side], "gflops": operations[side] / median / 1e9,
+                "part": part,
+                "comparison": comparison,
+                "side": side,
+                "what": what,
+                "batch": batch,
+                "seconds": median,
+                "ratio": ratio,
+                "parameters": parameters[side],
+                "operations": operations[side],
+                "gflops": operations[side] / median / 1e9,
             }
-        )  # fmt: skip
+        )
     return rows
 
 
@@ -101,7 +114,9 @@ def identical_pair(size: int, config: DualPathConfig = CONFIG) -> tuple[VQVAE, M
     for part in (theirs.encoder, theirs.decoder):
         # Ours has residual blocks at the tokens' resolution alone, where the maps are widest.
         part.blocks = nn.ModuleList(
-            block for block in part.blocks if not isinstance(block, VQVAEResidualUnit) or block.in_channels == config.channels
+            block
+            for block in part.blocks
+            if not isinstance(block, VQVAEResidualUnit) or block.in_channels == config.channels
         )
         for unit in part.blocks:
             if isinstance(unit, VQVAEResidualUnit):
@@ -117,10 +132,20 @@ def convolutions(model: nn.Module, image: Tensor) -> list[tuple[object, ...]]:
     seen: list[tuple[object, ...]] = []
 
     def note(module: nn.Conv2d | nn.ConvTranspose2d, _: object, output: Tensor) -> None:
-        shape = (module.kernel_size, module.stride, module.in_channels, module.out_channels, module.bias is not None)
+        shape = (
+            module.kernel_size,
+            module.stride,
+            module.in_channels,
+            module.out_channels,
+            module.bias is not None,
+        )
         seen.append((type(module).__name__, *shape, tuple(output.shape)))
 
-    hooks = [m.register_forward_hook(note) for m in model.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
+    hooks = [
+        m.register_forward_hook(note)
+        for m in model.modules()
+        if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)
+    ]
     model(image)
     for hook in hooks:
         hook.remove()
@@ -160,12 +185,18 @@ def _sides(ours: nn.Module, theirs: MonaiVQVAE, image: Tensor, hardware: Hardwar
 def _monai(config: DualPathConfig, residual_units: int) -> MonaiVQVAE:
     depth = config.downsamplings
     return MonaiVQVAE(
-        2, 1, 1,
+        2,
+        1,
+        1,
         channels=tuple(config.channels >> (depth - i) for i in range(1, depth + 1)),
-        num_res_layers=residual_units, num_res_channels=config.residual_channels,
-        downsample_parameters=((2, 4, 1, 1),) * depth, upsample_parameters=((2, 4, 1, 1, 0),) * depth,
-        num_embeddings=config.codebook_size, embedding_dim=config.code_dim, output_act="TANH",
-    )  # fmt: skip
+        num_res_layers=residual_units,
+        num_res_channels=config.residual_channels,
+        downsample_parameters=((2, 4, 1, 1),) * depth,
+        upsample_parameters=((2, 4, 1, 1, 0),) * depth,
+        num_embeddings=config.codebook_size,
+        embedding_dim=config.code_dim,
+        output_act="TANH",
+    )
 
 
 def _our_step(module: nn.Module, image: Tensor, hardware: Hardware) -> Side:

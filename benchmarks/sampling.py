@@ -1,14 +1,19 @@
-"""Speed of exact sampling: each position computed once, against the published way, rows 0..i again for each position.
+"""Speed of exact sampling: each position computed once, against the published way, rows 0..i again for each
+position.
 
-    python -m benchmarks.sampling [--grid 32x16] [--channels 128] [--batch 1 64] [--threads 2] [--precision fp32] [--json FILE]
+    python -m benchmarks.sampling [--grid 32x16] [--channels 128] [--batch 1 64] [--threads 2] [--precision
+    fp32] [--json FILE]
 
-Both sides have the same weights in one process: a PixelSNAIL of the published sizes (5x5 kernels, 4 blocks of 3 residual blocks, attention
-of channels / 2 in 8 heads), its logits scaled to a standard deviation of 2. The published way runs our own modules on the first rows, masks
-applied beforehand, at the best of several batch sizes; it is timed on every `--every`-th row and summed over all. It counts only when it
-reaches 60 % of the rate of a convolution of this run. Ours is timed whole, drawing included.
+Both sides have the same weights in one process: a PixelSNAIL of the published sizes (5x5 kernels, 4 blocks of
+3 residual blocks, attention of channels / 2 in 8 heads), its logits scaled to a standard deviation of 2. The
+published way runs our own modules on the first rows, masks applied beforehand, at the best of several batch
+sizes; it is timed on every `--every`-th row and summed over all. It counts only when it reaches 60 % of the
+rate of a convolution of this run. Ours is timed whole, drawing included.
 
-    roof_share          operations of a sample, by formula, times samples a second, over the rate of a matrix product of this run
-    memory_roof_share   bytes of weights and of keys and values that a sample has to read, likewise over the rate of reading memory
+    roof_share          operations of a sample, by formula, times samples a second, over the rate of a matrix
+                        product of this run
+    memory_roof_share   bytes of weights and of keys and values that a sample has to read, likewise over the
+                        rate of reading memory
     max_logit_difference   between both ways, over every position, relative to the largest logit
 """
 
@@ -25,7 +30,15 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.machine import convolution_rate, describe, matrix_rate, memory_rate, operations_of, packed_operations, write
+from benchmarks.machine import (
+    convolution_rate,
+    describe,
+    matrix_rate,
+    memory_rate,
+    operations_of,
+    packed_operations,
+    write,
+)
 from labelmint.nn.causal import CausalConv2d
 from labelmint.priors.ancestral import AncestralSampler, uniforms
 from labelmint.priors.pixelsnail import PixelSNAIL, PixelSNAILConfig
@@ -36,11 +49,21 @@ CODES, SYMBOLS, CPU = 256, 8, torch.device("cpu")
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure, print and store."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--grid", nargs="+", type=grid_of, default=[(32, 16)], help="ROWSxCOLUMNS of tokens, two paths stacked")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--grid",
+        nargs="+",
+        type=grid_of,
+        default=[(32, 16)],
+        help="ROWSxCOLUMNS of tokens, two paths stacked",
+    )
     parser.add_argument("--channels", type=int, default=128)
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 64])
-    parser.add_argument("--published-batch", type=int, nargs="+", default=[1, 8, 32], help="of which the best counts")
+    parser.add_argument(
+        "--published-batch", type=int, nargs="+", default=[1, 8, 32], help="of which the best counts"
+    )
     parser.add_argument("--every", type=int, default=4)
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
@@ -65,7 +88,9 @@ def grid_of(text: str) -> tuple[int, int]:
     """ "32x16" -> (32, 16); the rows of two paths, so an even number."""
     height, _, width = text.partition("x")
     if not (height.isdecimal() and width.isdecimal()) or int(height) % 2 or not int(height) * int(width):
-        raise argparse.ArgumentTypeError(f"{text}: expected ROWSxCOLUMNS, as 32x16, with an even number of rows")
+        raise argparse.ArgumentTypeError(
+            f"{text}: expected ROWSxCOLUMNS, as 32x16, with an even number of rows"
+        )
     return int(height), int(width)
 
 
@@ -75,7 +100,8 @@ def measure(
     """All batch sizes on one grid."""
     prior = made(grid, options.channels)
     published = max(
-        (published_way(prior, batch, options.every) for batch in options.published_batch), key=lambda one: one["per_s"]
+        (published_way(prior, batch, options.every) for batch in options.published_batch),
+        key=lambda one: one["per_s"],
     )
     flops, counted = operations(prior), counted_operations(prior)
     if abs(counted / flops - 1) > 0.02:
@@ -85,16 +111,25 @@ def measure(
         ours, difference = our_way(prior, batch, options.repeat, dtype)
         rows.append(
             {
-                "grid": f"{grid[0]}x{grid[1]}", "channels": options.channels, "batch": batch,
-                "published_per_s": published["per_s"], "published_batch": published["batch"], "published_gflops": published["gflops"],
+                "grid": f"{grid[0]}x{grid[1]}",
+                "channels": options.channels,
+                "batch": batch,
+                "published_per_s": published["per_s"],
+                "published_batch": published["batch"],
+                "published_gflops": published["gflops"],
                 "counts": published["gflops"] >= 0.6 * machine["convolution_gflops"],
-                "ours_per_s": ours, "speedup": ours / published["per_s"], "gflop_a_sample": flops / 1e9,
+                "ours_per_s": ours,
+                "speedup": ours / published["per_s"],
+                "gflop_a_sample": flops / 1e9,
                 "roof_share": ours * flops / 1e9 / machine["matrix_gflops"],
                 "memory_roof_share": ours * bytes_read(prior, batch, dtype) / 1e9 / machine["read_gb_per_s"],
                 "max_logit_difference": difference,
             }
-        )  # fmt: skip
-        print({key: round(value, 4) if isinstance(value, float) else value for key, value in rows[-1].items()}, flush=True)
+        )
+        print(
+            {key: round(value, 4) if isinstance(value, float) else value for key, value in rows[-1].items()},
+            flush=True,
+        )
     return rows
 
 
@@ -102,9 +137,15 @@ def made(grid: tuple[int, int], channels: int, symbols: int = SYMBOLS) -> PixelS
     """A prior of the published sizes with spread logits; symbols 0: without a condition."""
     torch.manual_seed(0)
     config = PixelSNAILConfig(
-        channels=channels, residual_channels=channels, blocks=4, residual_blocks=3, kernel_rows=5, kernel_columns=5,
-        attention_channels=channels // 2, attention_heads=8,
-    )  # fmt: skip
+        channels=channels,
+        residual_channels=channels,
+        blocks=4,
+        residual_blocks=3,
+        kernel_rows=5,
+        kernel_columns=5,
+        attention_channels=channels // 2,
+        attention_heads=8,
+    )
     prior = PixelSNAIL(config, CODES, grid, stack=2, symbols=symbols).eval()
     for parameter in prior.parameters():
         parameter.requires_grad_(False)
@@ -134,7 +175,10 @@ def published_way(prior: PixelSNAIL, batch: int, every: int) -> dict[str, float]
             rows = min(first + (every + 1) // 2, height)  # in the middle of those that it stands for
             stands_for = min(every, height - first) * width
             prior.grid, prior.background = (rows, width), background[:, :rows]
-            here, seen = tokens[:, :rows], condition[:, :, :rows].contiguous(memory_format=torch.channels_last)
+            here, seen = (
+                tokens[:, :rows],
+                condition[:, :, :rows].contiguous(memory_format=torch.channels_last),
+            )
             operations_there = operations_of(lambda here=here, seen=seen: prior.logits(here, seen))  # type: ignore[misc]
             times = []
             for _ in range(2):
@@ -163,12 +207,17 @@ def our_way(prior: PixelSNAIL, batch: int, repeat: int, dtype: torch.dtype) -> t
     height, width = prior.grid
     condition = prior.prepare(layouts_for(prior, batch))
     assert condition is not None
-    exact, prior = prior, prior if dtype == torch.float32 else made(prior.grid, prior.config.channels).to_bfloat16()
+    exact, prior = (
+        prior,
+        prior if dtype == torch.float32 else made(prior.grid, prior.config.channels).to_bfloat16(),
+    )
     few, tokens = min(batch, 4), torch.randint(CODES, (batch, height, width))
     full = exact.logits(tokens[:few], condition[:few]).flatten(2)
     state, previous, largest = prior.start(batch, condition.to(dtype)), None, 0.0
     for position in range(height * width):
-        largest = max(largest, float((prior.step(previous, state)[:few].float() - full[:, :, position]).abs().max()))
+        largest = max(
+            largest, float((prior.step(previous, state)[:few].float() - full[:, :, position]).abs().max())
+        )
         previous = tokens.flatten(1)[:, position]
     sampler, times = AncestralSampler(prior), []
     numbers = uniforms([(0, index) for index in range(batch)], "image", height * width)
@@ -180,7 +229,9 @@ def our_way(prior: PixelSNAIL, batch: int, repeat: int, dtype: torch.dtype) -> t
 
 
 def operations(prior: PixelSNAIL) -> float:
-    """Of a sample: two for each weight that a position reads, and for each of its attention channels with each position before it."""
+    """Of a sample: two for each weight that a position reads, and for each of its attention channels with
+    each position before it.
+    """
     positions = prior.grid[0] * prior.grid[1]
     attention = sum(4 * block.attention.channels * (positions + 1) / 2 for block in prior._blocks())
     return positions * (2 * weights_read(prior)[0] + attention)
@@ -201,7 +252,9 @@ def weights_read(prior: PixelSNAIL) -> tuple[float, float]:
 
 
 def bytes_read(prior: PixelSNAIL, batch: int, dtype: torch.dtype) -> float:
-    """Of a sample, which shares its weights with its batch: weights once a position or row, keys and values so far."""
+    """Of a sample, which shares its weights with its batch: weights once a position or row, keys and values
+    so far.
+    """
     height, width = prior.grid
     whole, above = weights_read(prior)
     size, positions = torch.finfo(dtype).bits / 8, height * width

@@ -1,17 +1,19 @@
 """Training, stage by stage: images a second, where the time goes, and memory at the peak.
 
-    python -m benchmarks.training [--preset small ...] [--system msgnet] [--batch-size N] [--steps 8] [--threads 2] [--json FILE]
+    python -m benchmarks.training [--preset small ...] [--system msgnet] [--batch-size N] [--steps 8]
+    [--threads 2] [--json FILE]
 
-Runs the loops of `labelmint.training` themselves on random images, each stage in a process of its own, so that the memory at its peak
-is its own too. A step is what lies between two steps of the optimizer; seconds are the median. Where the time goes is read from as many
-more steps under PyTorch's profiler: its own overhead is not in the seconds. On a busy machine compare `cpu_seconds`, which do not count
-the time of others. The random images are not cropped or augmented
-unless told, so priors keep their tokens where they see each image at least twice, as in training. The papers' presets fit most machines
-at a smaller batch:
+Runs the loops of `labelmint.training` themselves on random images, each stage in a process of its own, so
+that the memory at its peak is its own too. A step is what lies between two steps of the optimizer; seconds
+are the median. Where the time goes is read from as many more steps under PyTorch's profiler: its own overhead
+is not in the seconds. On a busy machine compare `cpu_seconds`, which do not count the time of others. The
+random images are not cropped or augmented unless told, so priors keep their tokens where they see each image
+at least twice, as in training. The papers' presets fit most machines at a smaller batch:
 
     python -m benchmarks.training --preset clevr-64 malaria --batch-size 2 --steps 1
 
-    share            of the time of the profiled steps by kind of operation; "other" is Python and whatever has no kind
+    share            of the time of the profiled steps by kind of operation; "other" is Python and whatever
+                     has no kind
     peak_mib         resident memory at the peak; `before_mib` of it was there before the first step
 """
 
@@ -49,35 +51,102 @@ from labelmint.training.vq_model import VQModelTraining, train_vq_model
 NEVER, LARGER, SYMBOLS = 1_000_000_000, 4, 8
 TOKENIZERS = ("tokenizer", "layout_tokenizer")
 STAGES = (*TOKENIZERS, "prior", "layout_prior")
-SCOPES = {"loading views": "loading views", "tokenizing": "tokenizing", "Optimizer.": "optimizer"}  # all that happens within
+# all that happens within
+SCOPES = {"loading views": "loading views", "tokenizing": "tokenizing", "Optimizer.": "optimizer"}
 KINDS = {  # by the beginning of the operation's name, the first that fits
-    "convolution": ("aten::mkldnn_conv", "aten::conv", "aten::_conv", "aten::thnn_conv", "aten::slow_conv", "aten::cudnn_conv"),
+    "convolution": (
+        "aten::mkldnn_conv",
+        "aten::conv",
+        "aten::_conv",
+        "aten::thnn_conv",
+        "aten::slow_conv",
+        "aten::cudnn_conv",
+    ),
     "attention": ("aten::_scaled_dot", "aten::scaled_dot", "aten::_flash", "aten::_efficient"),
-    "matrix product": ("aten::addmm", "aten::mm", "aten::bmm", "aten::baddbmm", "aten::matmul", "aten::linear"),
-    "normalization": ("aten::native_group_norm", "aten::group_norm", "aten::native_batch_norm", "aten::native_layer_norm"),
-    "loss": ("aten::log_softmax", "aten::_log_softmax", "aten::nll_loss", "aten::cross_entropy", "aten::mse_loss"),
+    "matrix product": (
+        "aten::addmm",
+        "aten::mm",
+        "aten::bmm",
+        "aten::baddbmm",
+        "aten::matmul",
+        "aten::linear",
+    ),
+    "normalization": (
+        "aten::native_group_norm",
+        "aten::group_norm",
+        "aten::native_batch_norm",
+        "aten::native_layer_norm",
+    ),
+    "loss": (
+        "aten::log_softmax",
+        "aten::_log_softmax",
+        "aten::nll_loss",
+        "aten::cross_entropy",
+        "aten::mse_loss",
+    ),
     "upsampling": ("aten::upsample", "aten::_upsample"),
-    "copies and casts": ("aten::copy_", "aten::_to_copy", "aten::cat", "aten::clone", "aten::constant_pad", "aten::stack", "aten::contig"),
+    "copies and casts": (
+        "aten::copy_",
+        "aten::_to_copy",
+        "aten::cat",
+        "aten::clone",
+        "aten::constant_pad",
+        "aten::stack",
+        "aten::contig",
+    ),
     "optimizer": ("aten::_fused_adam",),
     "averages and clipping": ("aten::_foreach",),
-    "reading and writing by index": ("aten::index", "aten::_index", "aten::embedding", "aten::gather", "aten::scatter", "aten::bincount"),
-    "sums and maxima": ("aten::sum", "aten::mean", "aten::argm", "aten::max", "aten::amax", "aten::var", "aten::std", "aten::linalg"),
-    "memory": ("aten::empty", "aten::zeros", "aten::zero_", "aten::fill_", "aten::new_", "aten::resize", "aten::full", "aten::ones"),
+    "reading and writing by index": (
+        "aten::index",
+        "aten::_index",
+        "aten::embedding",
+        "aten::gather",
+        "aten::scatter",
+        "aten::bincount",
+    ),
+    "sums and maxima": (
+        "aten::sum",
+        "aten::mean",
+        "aten::argm",
+        "aten::max",
+        "aten::amax",
+        "aten::var",
+        "aten::std",
+        "aten::linalg",
+    ),
+    "memory": (
+        "aten::empty",
+        "aten::zeros",
+        "aten::zero_",
+        "aten::fill_",
+        "aten::new_",
+        "aten::resize",
+        "aten::full",
+        "aten::ones",
+    ),
     "elementwise": ("aten::",),
-}  # fmt: skip
+}
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure, print and store."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--preset", nargs="+", choices=PRESETS, default=["small"])
     parser.add_argument("--system", choices=SYSTEMS, help="the preset's unless given")
     parser.add_argument("--stage", nargs="+", choices=STAGES, help="all unless given")
     parser.add_argument("--batch-size", type=int, help="the preset's unless given")
-    parser.add_argument("--steps", type=int, default=8, help="steps timed, and again as many profiled, after two to warm up")
+    parser.add_argument(
+        "--steps", type=int, default=8, help="steps timed, and again as many profiled, after two to warm up"
+    )
     parser.add_argument("--augment", nargs="*", choices=AUGMENTATIONS, default=[])
-    parser.add_argument("--crop", action="store_true", help=f"cut views out of images of {LARGER} times their sides")
-    parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="single settings, as of `labelmint train`")
+    parser.add_argument(
+        "--crop", action="store_true", help=f"cut views out of images of {LARGER} times their sides"
+    )
+    parser.add_argument(
+        "--set", nargs="*", default=[], metavar="KEY=VALUE", help="single settings, as of `labelmint train`"
+    )
     parser.add_argument("--precision", choices=("auto", "32", "bf16"), default="auto")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", type=Path)
@@ -109,17 +178,27 @@ def measure(preset: str, stage: str, options: argparse.Namespace) -> dict[str, A
     section = getattr(settings, stage)
     size = options.batch_size or section.batch_size
     steps = {"steps": 2 + 2 * options.steps, "evaluate_every": NEVER, "batch_size": size}
-    config = section.model_copy(update=steps | ({} if stage in TOKENIZERS else {"epochs": NEVER, "patience": NEVER}))
+    config = section.model_copy(
+        update=steps | ({} if stage in TOKENIZERS else {"epochs": NEVER, "patience": NEVER})
+    )
     Pairs.batch = _labelled("loading views", Pairs.batch)  # type: ignore[method-assign]
     pairs, watch, before = _random_pairs(chosen.size, options), _Watch(options.steps), _peak_mib()
     with tempfile.TemporaryDirectory() as folder, watch:
         _train(found[0], config, pairs, RunFolder(folder), hardware)
     return {
-        "preset": preset, "system": system.name, "stage": stage, "batch": size, "precision": hardware.precision,
+        "preset": preset,
+        "system": system.name,
+        "stage": stage,
+        "batch": size,
+        "precision": hardware.precision,
         "parameters": sum(p.numel() for p in found[0].module.parameters()),
-        "seconds": watch.seconds, "cpu_seconds": watch.cpu_seconds, "images_per_s": size / watch.seconds,
-        "share": watch.share, "before_mib": before, "peak_mib": _peak_mib(),
-    }  # fmt: skip
+        "seconds": watch.seconds,
+        "cpu_seconds": watch.cpu_seconds,
+        "images_per_s": size / watch.seconds,
+        "share": watch.share,
+        "before_mib": before,
+        "peak_mib": _peak_mib(),
+    }
 
 
 def _random_pairs(size: tuple[int, int], options: argparse.Namespace) -> Pairs:
@@ -157,7 +236,9 @@ def _train(spec: StageSpec, config: Any, pairs: Pairs, run: RunFolder, hardware:
 
 
 class _Watch:
-    """Looks at the clock after every step of any optimizer: two to warm up, then `steps` timed, then as many profiled."""
+    """Looks at the clock after every step of any optimizer: two to warm up, then `steps` timed, then as many
+    profiled.
+    """
 
     def __init__(self, steps: int) -> None:
         self.steps, self.times = steps, list[tuple[float, float]]()
@@ -225,10 +306,13 @@ def _peak_mib() -> float:
 
 
 def _text(row: dict[str, Any]) -> str:
-    shares = ", ".join(f"{kind} {100 * share:.0f} %" for kind, share in row["share"].items() if share >= 0.005)
+    shares = ", ".join(
+        f"{kind} {100 * share:.0f} %" for kind, share in row["share"].items() if share >= 0.005
+    )
     return (
         f"{row['preset']} {row['system']} {row['stage']}, batch {row['batch']}, {row['precision']}: "
-        f"{row['images_per_s']:.1f} images/s, {row['cpu_seconds']:.2f} s of CPU a step, {row['peak_mib']:.0f} MiB; {shares}"
+        f"{row['images_per_s']:.1f} images/s, {row['cpu_seconds']:.2f} s of CPU a step, "
+        f"{row['peak_mib']:.0f} MiB; {shares}"
     )
 
 

@@ -1,17 +1,23 @@
-"""Speed of drawing from a transformer prior: keys and values kept, against the whole sequence again for each token.
+"""Speed of drawing from a transformer prior: keys and values kept, against the whole sequence again for each
+token.
 
-    python -m benchmarks.transformer [--grid 16x16 32x16] [--batch 1 16 64] [--width 256 --layers 8 --heads 8 --key-value-heads 2]
-                                     [--condition prefix aligned] [--published] [--threads 2] [--precision fp32] [--json FILE]
+    python -m benchmarks.transformer [--grid 16x16 32x16] [--batch 1 16 64] [--width 256 --layers 8 --heads 8
+    --key-value-heads 2]
+                                     [--condition prefix aligned] [--published] [--threads 2] [--precision
+                                     fp32] [--json FILE]
 
-Both sides have the same weights in one process, logits scaled to a standard deviation of 2, and tokens of another codebook given: 256 as
-a prefix, as published, or one for each token, added where it lies, as the small presets have it.
-The other side runs our own modules on the prefix and the tokens so far, the last layer at one position only, at the better of two batch
-sizes; it is timed after evenly spread numbers of tokens, each of which stands for those around it. It counts only when it reaches 60 %
-of the rate of a float32 matrix product of this run. Ours is timed whole: the prefix and the drawing included.
+Both sides have the same weights in one process, logits scaled to a standard deviation of 2, and tokens of
+another codebook given: 256 as a prefix, as published, or one for each token, added where it lies, as the
+small presets have it. The other side runs our own modules on the prefix and the tokens so far, the last layer
+at one position only, at the better of two batch sizes; it is timed after evenly spread numbers of tokens,
+each of which stands for those around it. It counts only when it reaches 60 % of the rate of a float32 matrix
+product of this run. Ours is timed whole: the prefix and the drawing included.
 
-    roof_share          operations of a sample, by formula, times samples a second, over the rate of a matrix product of this run
+    roof_share          operations of a sample, by formula, times samples a second, over the rate of a matrix
+                        product of this run
     packed_roof_share   the same over the rate of a product with weights packed by oneDNN (`nn.packed`)
-    memory_roof_share   bytes of weights, keys and values that a sample's steps have to read, likewise over the rate of reading memory
+    memory_roof_share   bytes of weights, keys and values that a sample's steps have to read, likewise over
+                        the rate of reading memory
     max_logit_difference   between both ways, over every position, relative to the largest logit
 """
 
@@ -38,18 +44,32 @@ PUBLISHED = {"width": 1024, "layers": 24, "heads": 16, "key_value_heads": 16, "c
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure, print and store."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--grid", nargs="+", type=grid_of, default=[(16, 16), (32, 16)], help="ROWSxCOLUMNS of tokens")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--grid", nargs="+", type=grid_of, default=[(16, 16), (32, 16)], help="ROWSxCOLUMNS of tokens"
+    )
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--layers", type=int, default=8)
     parser.add_argument("--heads", type=int, default=8)
     parser.add_argument("--key-value-heads", type=int, default=2)
     parser.add_argument("--codes", type=int, default=1024)
-    parser.add_argument("--condition", nargs="+", choices=("prefix", "aligned"), default=["prefix", "aligned"])
+    parser.add_argument(
+        "--condition", nargs="+", choices=("prefix", "aligned"), default=["prefix", "aligned"]
+    )
     parser.add_argument("--published", action="store_true", help=f"take the published sizes: {PUBLISHED}")
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 16, 64])
-    parser.add_argument("--anew-batch", type=int, nargs="+", default=[1, 8], help="of the other side, of which the best counts")
-    parser.add_argument("--positions", type=int, default=8, help="numbers of tokens after which the other side is timed")
+    parser.add_argument(
+        "--anew-batch",
+        type=int,
+        nargs="+",
+        default=[1, 8],
+        help="of the other side, of which the best counts",
+    )
+    parser.add_argument(
+        "--positions", type=int, default=8, help="numbers of tokens after which the other side is timed"
+    )
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32", help="of ours")
@@ -86,18 +106,29 @@ def grid_of(text: str) -> tuple[int, int]:
 def packed_rate(dtype: torch.dtype) -> float:
     """Operations a second of a product with weights that stay."""
     rows, side = 256, 1024
-    x, base, weight = torch.randn(rows, side).to(dtype), torch.zeros(4 * side, dtype=dtype), torch.randn(side, 4 * side).to(dtype)
+    x, base, weight = (
+        torch.randn(rows, side).to(dtype),
+        torch.zeros(4 * side, dtype=dtype),
+        torch.randn(side, 4 * side).to(dtype),
+    )
     packed = product(weight, rows)
     return 2 * rows * weight.numel() / median_seconds(lambda: packed(x, base), 9)
 
 
 @torch.no_grad()
 def measure(
-    grid: tuple[int, int], condition: str, options: argparse.Namespace, dtype: torch.dtype, machine: dict[str, Any]
+    grid: tuple[int, int],
+    condition: str,
+    options: argparse.Namespace,
+    dtype: torch.dtype,
+    machine: dict[str, Any],
 ) -> list[dict[str, Any]]:
     """All batch sizes on one grid."""
     prior = made(grid, condition, options)
-    anew = max((anew_way(prior, batch, options.positions) for batch in options.anew_batch), key=lambda one: one["per_s"])
+    anew = max(
+        (anew_way(prior, batch, options.positions) for batch in options.anew_batch),
+        key=lambda one: one["per_s"],
+    )
     flops, counted, whole = operations(prior), counted_operations(prior), operations(prior, whole_prefix=True)
     if abs(counted / whole - 1) > 0.02:
         raise SystemExit(f"{counted:.4g} operations counted, {whole:.4g} by formula")
@@ -107,18 +138,31 @@ def measure(
         ours, difference = our_way(prior, drawn, batch, options.repeat)
         rows.append(
             {
-                "grid": f"{grid[0]}x{grid[1]}", "width": options.width, "layers": options.layers, "heads": options.heads,
-                "key_value_heads": options.key_value_heads, "condition": condition, "prefix": prior.prefix, "batch": batch,
-                "anew_per_s": anew["per_s"], "anew_batch": anew["batch"], "anew_gflops": anew["gflops"],
+                "grid": f"{grid[0]}x{grid[1]}",
+                "width": options.width,
+                "layers": options.layers,
+                "heads": options.heads,
+                "key_value_heads": options.key_value_heads,
+                "condition": condition,
+                "prefix": prior.prefix,
+                "batch": batch,
+                "anew_per_s": anew["per_s"],
+                "anew_batch": anew["batch"],
+                "anew_gflops": anew["gflops"],
                 "counts": anew["gflops"] >= 0.6 * machine["float32_gflops"],
-                "ours_per_s": ours, "speedup": ours / anew["per_s"], "gflop_a_sample": flops / 1e9,
+                "ours_per_s": ours,
+                "speedup": ours / anew["per_s"],
+                "gflop_a_sample": flops / 1e9,
                 "roof_share": ours * flops / 1e9 / machine["matrix_gflops"],
                 "packed_roof_share": ours * flops / 1e9 / machine["packed_gflops"],
                 "memory_roof_share": ours * bytes_read(prior, batch, dtype) / 1e9 / machine["read_gb_per_s"],
                 "max_logit_difference": difference,
             }
-        )  # fmt: skip
-        print({key: round(value, 4) if isinstance(value, float) else value for key, value in rows[-1].items()}, flush=True)
+        )
+        print(
+            {key: round(value, 4) if isinstance(value, float) else value for key, value in rows[-1].items()},
+            flush=True,
+        )
     return rows
 
 
@@ -187,13 +231,16 @@ def our_way(exact: TransformerPrior, prior: TransformerPrior, batch: int, repeat
 
 
 def operations(prior: TransformerPrior, whole_prefix: bool = False) -> float:
-    """Of a sample: two for each weight that a position reads, and four for each channel with each position at or before it; or, as
-    PyTorch counts them, with each position of the prefix for those of the prefix."""
+    """Of a sample: two for each weight that a position reads, and four for each channel with each position at
+    or before it; or, as PyTorch counts them, with each position of the prefix for those of the prefix.
+    """
     before, after, config = prior.prefix, prior.grid[0] * prior.grid[1], prior.config
     whole = before + after
     pairs = whole * (whole + 1) / 2 + (before * (before - 1) / 2 if whole_prefix else 0)
     weights = block_weights(prior)
-    return 2 * weights * whole + 2 * prior.out.weight.numel() * after + 4 * config.layers * config.width * pairs
+    return (
+        2 * weights * whole + 2 * prior.out.weight.numel() * after + 4 * config.layers * config.width * pairs
+    )
 
 
 def block_weights(prior: TransformerPrior) -> int:

@@ -1,20 +1,25 @@
 """What tokens keep of images and of layouts: Tables 2 and 3 of the sVQ paper at the data's own scale.
 
-    python -m experiments.auto_encoding --run RUN --data DIR --out DIR [--minutes 20] [--n 512] [--threads 1] [--beside RUN ...]
-        --row tokenizer.semantic_weight=0.01 --row tokenizer.semantic_weight=1,tokenizer.semantic_codebook_size=256
+    python -m experiments.auto_encoding --run RUN --data DIR --out DIR [--minutes 20] [--n 512] [--threads 1]
+    [--beside RUN ...]
+        --row tokenizer.semantic_weight=0.01 --row
+        tokenizer.semantic_weight=1,tokenizer.semantic_codebook_size=256
 
-RUN is a run of svqvae-t, svqgan-t or mint. Each --row is a coupled tokenizer of its settings with some replaced (joined by commas),
-trained on the same pairs for equal minutes; `--row as-it-is` replaces none. Runs --beside, of any system, stand as they were trained: the
-uncoupled ones, for example. An interrupted training goes on when the same command is given again. Of n views of held-out pairs, in
-auto_encoding.json and for each row:
+RUN is a run of svqvae-t, svqgan-t or mint. Each --row is a coupled tokenizer of its settings with some
+replaced (joined by commas), trained on the same pairs for equal minutes; `--row as-it-is` replaces none. Runs
+--beside, of any system, stand as they were trained: the uncoupled ones, for example. An interrupted training
+goes on when the same command is given again. Of n views of held-out pairs, in auto_encoding.json and for each
+row:
 
     mse, ssim     of reconstructed images, the former on [-1, 1]
-    frechet       distance between Gaussians of the judge's features of real and reconstructed images, not FID; none with few views
+    frechet       distance between Gaussians of the judge's features of real and reconstructed images, not
+                  FID; none with few views
     misread       share of a layout's pixels that come back as another class
     miou          mean intersection over union of layouts and what comes back, over labelled classes
     boundaries    1 - boundary score (2 pixels)
 
-auto_encoding.png: real images and layouts, and both after each row's tokens. There are no weights for FID and LPIPS here.
+auto_encoding.png: real images and layouts, and both after each row's tokens. There are no weights for FID and
+LPIPS here.
 """
 
 from __future__ import annotations
@@ -40,7 +45,15 @@ from experiments.common import (
     train_on,
     write_json,
 )
-from experiments.token_figures import class_colors, frechet, images_back, layout_codes, layouts_back, pixels, views
+from experiments.token_figures import (
+    class_colors,
+    frechet,
+    images_back,
+    layout_codes,
+    layouts_back,
+    pixels,
+    views,
+)
 from torch import Tensor
 
 from labelmint import formats
@@ -67,7 +80,9 @@ def _config(of: RunConfig, row: str, minutes: float, threads: int) -> RunConfig:
     values = [] if row == _AS_IT_IS else re.split(r",(?=[a-z_]+\.)", row)
     strange = [value for value in values if not value.startswith("tokenizer.")]
     if strange:
-        raise InputError(f"--row {row}: {strange[0]} is no setting of the tokenizer; give tokenizer.KEY=VALUE")
+        raise InputError(
+            f"--row {row}: {strange[0]} is no setting of the tokenizer; give tokenizer.KEY=VALUE"
+        )
     settings = with_values(of.request.settings, values)
     request = of.request.model_copy(update={"settings": settings, "max_minutes": minutes})
     config = of.model_copy(update={"request": request, "threads": threads})
@@ -76,7 +91,9 @@ def _config(of: RunConfig, row: str, minutes: float, threads: int) -> RunConfig:
     return config
 
 
-def _tokenizer(real: RealData, folder: Path, row: str, config: RunConfig, tell: Callable[[str], None]) -> Coupled:
+def _tokenizer(
+    real: RealData, folder: Path, row: str, config: RunConfig, tell: Callable[[str], None]
+) -> Coupled:
     """Trained, or as it was; all else of the run stays."""
     run, request = RunFolder(folder), config.request
     tokenizer = cast(Coupled, build_parts(config).tokenizer)
@@ -97,17 +114,32 @@ def _tokenizer(real: RealData, folder: Path, row: str, config: RunConfig, tell: 
     tell(f"{row}: trains for {request.max_minutes:g} minutes")
     device, minutes = real.system.device, cast(float, request.max_minutes)
     about = train_vq_model(
-        "tokenizer", open_fabric(Hardware(str(device), config.precision, config.threads)), run, tokenizer.to(device), training,
-        validation, section, 60 * minutes, plain(tell),
-    )  # fmt: skip
-    run.save_part("tokenizer", tokenizer.state_dict(), {"part": "tokenizer", "config": section.model_dump(), **about})
+        "tokenizer",
+        open_fabric(Hardware(str(device), config.precision, config.threads)),
+        run,
+        tokenizer.to(device),
+        training,
+        validation,
+        section,
+        60 * minutes,
+        plain(tell),
+    )
+    run.save_part(
+        "tokenizer", tokenizer.state_dict(), {"part": "tokenizer", "config": section.model_dump(), **about}
+    )
     return tokenizer.eval()
 
 
 def _row(
-    row: str, system: TrainedSystem, tokenizer: Tokenizer, codes: LayoutTokenizer, write: Callable[[Batch], Tensor],
-    batches: Sequence[Batch], folder: Path, judge: Judge,
-) -> tuple[dict[str, Any], list[list[Array]]]:  # fmt: skip
+    row: str,
+    system: TrainedSystem,
+    tokenizer: Tokenizer,
+    codes: LayoutTokenizer,
+    write: Callable[[Batch], Tensor],
+    batches: Sequence[Batch],
+    folder: Path,
+    judge: Judge,
+) -> tuple[dict[str, Any], list[list[Array]]]:
     """The figures of the tokenizers that a folder holds, and what they make of the first views.
 
     The views' symbols are those of the system; `write` answers the tokens of their layouts.
@@ -115,13 +147,22 @@ def _row(
     made, of_images = images_back(tokenizer, batches, system.device)
     with torch.no_grad():
         written = torch.cat([write(batch.to(system.device)).cpu() for batch in batches])
-    back, of_layouts = layouts_back(codes, written, torch.cat([batch.layouts.ids for batch in batches]), system)
+    back, of_layouts = layouts_back(
+        codes, written, torch.cat([batch.layouts.ids for batch in batches]), system
+    )
     about = RunFolder(folder).read_json("tokenizer/part.json")
     seen = pixels(torch.cat([batch.image for batch in batches]))
     found = {
-        "row": row, **of_images, "frechet": frechet(judge, seen, pixels(made)), **of_layouts, "n": len(made),
-        "codes_used": about["codes_used"], "steps": about["steps"], "minutes": about["seconds"] / 60, "weights": about["sha256"],
-    }  # fmt: skip
+        "row": row,
+        **of_images,
+        "frechet": frechet(judge, seen, pixels(made)),
+        **of_layouts,
+        "n": len(made),
+        "codes_used": about["codes_used"],
+        "steps": about["steps"],
+        "minutes": about["seconds"] / 60,
+        "weights": about["sha256"],
+    }
     return found, _shown(made, back, system)
 
 
@@ -131,8 +172,12 @@ def _shown(images: Tensor, ids: Tensor, system: TrainedSystem) -> list[list[Arra
 
 
 def _held_out(real: RealData, n: int) -> list[Batch]:
-    """The views, with the symbols of the run: runs of other cells may tell touching objects apart by other colors."""
-    return views(real.system.pairs_of(real.data.subset(real.about.parts.test)), n, crops=real.system.geometry.crop)
+    """The views, with the symbols of the run: runs of other cells may tell touching objects apart by other
+    colors.
+    """
+    return views(
+        real.system.pairs_of(real.data.subset(real.about.parts.test)), n, crops=real.system.geometry.crop
+    )
 
 
 def _writing(system: TrainedSystem) -> Callable[[Batch], Tensor]:
@@ -154,7 +199,8 @@ def _check_beside(real: RealData, beside: Sequence[RealData]) -> None:
     for other in beside:
         if other.about.geometry != real.about.geometry or other.about.parts != real.about.parts:
             raise InputError(
-                f"--beside {other.about.path}: was trained at another size, crop, scale or split than --run; give one like it"
+                f"--beside {other.about.path}: was trained at another size, crop, scale or split than --run; "
+                f"give one like it"
             )
 
 
@@ -174,7 +220,14 @@ class _Table:
 
     def add(self, figures: dict[str, Any], shown: list[list[Array]]) -> None:
         """A row's figures and what it makes of the first views."""
-        self._tell(str({key: round(value, 4) if isinstance(value, float) else value for key, value in figures.items()}))
+        self._tell(
+            str(
+                {
+                    key: round(value, 4) if isinstance(value, float) else value
+                    for key, value in figures.items()
+                }
+            )
+        )
         self._rows.append(figures)
         self.show(figures["row"].replace("tokenizer.", "").replace(",", " "), shown)
         sheet(self._cells, self._out / "auto_encoding.png", rows=self._titles)
@@ -186,9 +239,14 @@ def _compare(chosen: argparse.Namespace, tell: Callable[[str], None]) -> None:
     if not chosen.minutes > 0:
         raise InputError(f"--minutes {chosen.minutes}: expected more than 0")
     data = formats.read(chosen.data)
-    real, *beside = (open_real(run, data, device=chosen.device, at_most=chosen.at_most) for run in (chosen.run, *chosen.beside))
+    real, *beside = (
+        open_real(run, data, device=chosen.device, at_most=chosen.at_most)
+        for run in (chosen.run, *chosen.beside)
+    )
     if not isinstance(real.system.parts.tokenizer, Coupled):
-        raise InputError(f"{chosen.run}: a run of {real.system.system}; give one of svqvae-t, svqgan-t or mint")
+        raise InputError(
+            f"{chosen.run}: a run of {real.system.system}; give one of svqvae-t, svqgan-t or mint"
+        )
     _check_beside(real, beside)
     rows = {row: _config(real.system.config, row, chosen.minutes, chosen.threads) for row in chosen.row}
     for row, config in rows.items():
@@ -196,20 +254,33 @@ def _compare(chosen: argparse.Namespace, tell: Callable[[str], None]) -> None:
     torch.set_num_threads(chosen.threads)
     chosen.out.mkdir(parents=True, exist_ok=True)
     judge = train_on(
-        real.training, real.validation, real, chosen.out / "judge", steps=chosen.judge_steps, seed=chosen.seed,
-        device=chosen.device, report=plain(tell),
-    )  # fmt: skip
+        real.training,
+        real.validation,
+        real,
+        chosen.out / "judge",
+        steps=chosen.judge_steps,
+        seed=chosen.seed,
+        device=chosen.device,
+        report=plain(tell),
+    )
     about = {
-        "run": str(chosen.run), "data": chosen.data.name, "seed": real.system.config.request.seed, "judge_seed": chosen.seed,
+        "run": str(chosen.run),
+        "data": chosen.data.name,
+        "seed": real.system.config.request.seed,
+        "judge_seed": chosen.seed,
         "judge": judge.about["sha256"],
-    }  # fmt: skip
+    }
     first = _held_out(real, chosen.n)
     table = _Table(chosen.out, about, tell)
     table.show("real", _shown(first[0].image, first[0].layouts.ids, real.system))
     for other in beside:
         path, system = other.about.path, other.system
         tokenizer, codes = cast(Tokenizer, system.parts.tokenizer), layout_codes(system)
-        table.add(*_row(path.name, system, tokenizer, codes, _writing(system), _held_out(other, chosen.n), path, judge))
+        table.add(
+            *_row(
+                path.name, system, tokenizer, codes, _writing(system), _held_out(other, chosen.n), path, judge
+            )
+        )
     for row, config in rows.items():
         folder = _folder(chosen.out, row)
         trained = _tokenizer(real, folder, row, config, tell)
@@ -218,13 +289,25 @@ def _compare(chosen: argparse.Namespace, tell: Callable[[str], None]) -> None:
 
 def main(words: Sequence[str] | None = None, tell: Callable[[str], None] = print) -> int:
     """The command; answers its exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add_common(parser, draws=False)
-    parser.add_argument("--row", action="append", required=True, help=f"settings of a tokenizer, KEY=VALUE,...; or {_AS_IT_IS}")
-    parser.add_argument("--beside", type=Path, nargs="+", default=[], help="runs whose tokenizers are measured as they are")
+    parser.add_argument(
+        "--row",
+        action="append",
+        required=True,
+        help=f"settings of a tokenizer, KEY=VALUE,...; or {_AS_IT_IS}",
+    )
+    parser.add_argument(
+        "--beside", type=Path, nargs="+", default=[], help="runs whose tokenizers are measured as they are"
+    )
     parser.add_argument("--minutes", type=float, default=20.0, help="of training, each row (default 20)")
     parser.add_argument(
-        "--n", type=int, default=512, help="held-out views: so many crops or a few more, or else at most (default 512)"
+        "--n",
+        type=int,
+        default=512,
+        help="held-out views: so many crops or a few more, or else at most (default 512)",
     )
     parser.add_argument("--threads", type=int, default=1, help="of the CPU (default 1)")
     chosen = parser.parse_args(words)

@@ -1,26 +1,31 @@
-"""Figures 6 and 7 of the MSGNet paper: what a generator draws for right and for forbidden layouts, beside what it thinks up itself.
+"""Figures 6 and 7 of the MSGNet paper: what a generator draws for right and for forbidden layouts, beside
+what it thinks up itself.
 
     python -m experiments.coherency --data DIR --out DIR [--msgnet RUN] [--n 24] [--seed 0]
 
-The image half of a msgnet run draws whatever layout it is given: that is pre-MSGNet. It is given layouts of the test part
-("right"), and the same with their rule broken ("forbidden": another second digit in the composition `pairs`; one, two or all
-digits moved to the lower half in `upper`). Runs of other systems, as of cvq-vae, may be given beside it (--other)
-and draw the same layouts. The whole msgnet is given nothing. DIR holds a composition of `labelmint datasets make
-digits` (or multi-mnist), which is told by its rules. Figure 8 needs CLEVR; its rule is `metrics.coherence.OneInCenter`.
+The image half of a msgnet run draws whatever layout it is given: that is pre-MSGNet. It is given layouts of
+the test part ("right"), and the same with their rule broken ("forbidden": another second digit in the
+composition `pairs`; one, two or all digits moved to the lower half in `upper`). Runs of other systems, as of
+cvq-vae, may be given beside it (--other) and draw the same layouts. The whole msgnet is given nothing. DIR
+holds a composition of `labelmint datasets make digits` (or multi-mnist), which is told by its rules. Figure 8
+needs CLEVR; its rule is `metrics.coherence.OneInCenter`.
 
-For each row, and for real test images and such with their digits exchanged or moved as in the forbidden layouts ("pasted"),
-coherency.json holds how many of n break each rule
+For each row, and for real test images and such with their digits exchanged or moved as in the forbidden
+layouts ("pasted"), coherency.json holds how many of n break each rule
 
     layouts       as the labels say
-    at_boxes      as a classifier reads the digits that stand at the boxes of the labels; places are those of the labels
-    blind         as the images show without any label: a U-Net finds the objects, the classifier reads each by itself
+    at_boxes      as a classifier reads the digits that stand at the boxes of the labels; places are those of
+                  the labels
+    blind         as the images show without any label: a U-Net finds the objects, the classifier reads each
+                  by itself
     unet          as the U-Net reads them alone
     learned       (on layouts) the rules that the training part keeps
 
-and read_as_labelled, the share of digits at the boxes that read as their label says, and blind_as_labelled, the share of images
-in which the blind reading finds the label's classes, no more and no fewer. Both readers learn from real training pairs alone.
-"real" shows what they misread, "pasted" whether they see what is forbidden: a U-Net has learned which digits go together, and
-where it is in doubt about one it follows the other, so that its own reading finds images more coherent than they are.
+and read_as_labelled, the share of digits at the boxes that read as their label says, and blind_as_labelled,
+the share of images in which the blind reading finds the label's classes, no more and no fewer. Both readers
+learn from real training pairs alone. "real" shows what they misread, "pasted" whether they see what is
+forbidden: a U-Net has learned which digits go together, and where it is in doubt about one it follows the
+other, so that its own reading finds images more coherent than they are.
 """
 
 from __future__ import annotations
@@ -73,15 +78,20 @@ class Readers:
 
     def labelled(self, pair: AnnotatedImage) -> Scene:
         """The objects of a label."""
-        return _broad(scene_objects(pair.layout.label_map, pair.layout.instances, self.without, self.smallest))
+        return _broad(
+            scene_objects(pair.layout.label_map, pair.layout.instances, self.without, self.smallest)
+        )
 
     def read(self, pair: AnnotatedImage, scene: Scene) -> Scene:
         """The same objects, each with the class that the image shows in its box, whatever stands elsewhere."""
         objects = tuple(LayoutObject(class_id=item.class_id, box=item.box) for item in scene.objects)
-        crops, _ = cut([dataclasses.replace(pair, layout=Layout(label_map=pair.layout.label_map, objects=objects))])
+        crops, _ = cut(
+            [dataclasses.replace(pair, layout=Layout(label_map=pair.layout.label_map, objects=objects))]
+        )
         read = self.digits.read(crops).tolist()
         return Scene(
-            scene.size, tuple(dataclasses.replace(item, class_id=k) for item, k in zip(scene.objects, read, strict=True))
+            scene.size,
+            tuple(dataclasses.replace(item, class_id=k) for item, k in zip(scene.objects, read, strict=True)),
         )
 
     def unet(self, pairs: Sequence[AnnotatedImage]) -> list[Scene]:
@@ -92,7 +102,10 @@ class Readers:
 
 def _broad(scene: Scene) -> Scene:
     """A scene without the scraps that are too narrow to be read."""
-    return Scene(scene.size, tuple(item for item in scene.objects if min(np.subtract(item.box[2:], item.box[:2])) >= _NARROWEST))
+    return Scene(
+        scene.size,
+        tuple(item for item in scene.objects if min(np.subtract(item.box[2:], item.box[:2])) >= _NARROWEST),
+    )
 
 
 def coherency(
@@ -106,7 +119,8 @@ def coherency(
     reader_steps: int = 600,
     others: Mapping[str, TrainedSystem] | None = None,
 ) -> dict[str, Any]:
-    """Write right.png, forbidden.png, msgnet.png, real.png, pasted.png and coherency.json; answer what the last holds.
+    """Write right.png, forbidden.png, msgnet.png, real.png, pasted.png and coherency.json; answer what the
+    last holds.
 
     Arguments:
         data: canvases of the composition `pairs` or `upper`, with a test part.
@@ -114,7 +128,8 @@ def coherency(
         out: a folder; the U-Net of the blind reading is kept there.
         n: images a row. seed: of layouts, images and readers.
         judge_steps, reader_steps: of training the two readers.
-        others: more systems by name, as cvq-vae, to draw the same right and forbidden layouts: rows NAME_right, NAME_forbidden.
+        others: more systems by name, as cvq-vae, to draw the same right and forbidden layouts: rows
+            NAME_right, NAME_forbidden.
     """
     train, test = _parts(data, n)
     if not system.has_layout_prior:
@@ -128,25 +143,45 @@ def coherency(
     rng = np.random.default_rng(seed)
     right = [readers.labelled(pair) for pair in real]
     given = {"right": right, "forbidden": [forbidden(scene, composition, rng) for scene in right]}
-    rows = {name: list(system.synthesize(n, seed=seed, layouts=_in_memory(row, data))) for name, row in given.items()}
+    rows = {
+        name: list(system.synthesize(n, seed=seed, layouts=_in_memory(row, data)))
+        for name, row in given.items()
+    }
     for other, drawer in (others or {}).items():
         if drawer.size != system.size or drawer.classes != system.classes:
-            raise InputError(f"{drawer.path}: was trained on images of another size or with other classes than {system.path}")
+            raise InputError(
+                f"{drawer.path}: was trained on images of another size or with other classes than "
+                f"{system.path}"
+            )
         rows |= {
-            f"{other}_{name}": list(drawer.synthesize(n, seed=seed, layouts=_in_memory(row, data))) for name, row in given.items()
+            f"{other}_{name}": list(drawer.synthesize(n, seed=seed, layouts=_in_memory(row, data)))
+            for name, row in given.items()
         }
     rows |= {"msgnet": list(system.synthesize(n, seed=seed)), "real": real}
     rows["pasted"] = _pasted(real, right, given["forbidden"], _background(training))
-    rules = {"layouts": composition_rules(composition), "images": composition_rules(composition, tolerance=system.size[0] / 16)}
-    names, grain = dict(zip(data.classes.ids, data.classes.names, strict=True)), system.parts.cell / min(system.size)
+    rules = {
+        "layouts": composition_rules(composition),
+        "images": composition_rules(composition, tolerance=system.size[0] / 16),
+    }
+    names, grain = (
+        dict(zip(data.classes.ids, data.classes.names, strict=True)),
+        system.parts.cell / min(system.size),
+    )
     rules["learned"] = learn_rules(scenes, names, grain=grain)
     for name, pairs in rows.items():
         contact_sheet(pairs, data.classes, out / f"{name}.png", columns=6, limit=n)
     found = {
-        "composition": composition, "rules": [rule.text for rule in rules["layouts"]], "n": n, "seed": seed,
-        "data": data.source, "run": str(system.path), "weights": system.digest, "smallest_object": readers.smallest,
-        "judge": readers.judge.about, "rows": {name: _figures(pairs, readers, rules) for name, pairs in rows.items()},
-    }  # fmt: skip
+        "composition": composition,
+        "rules": [rule.text for rule in rules["layouts"]],
+        "n": n,
+        "seed": seed,
+        "data": data.source,
+        "run": str(system.path),
+        "weights": system.digest,
+        "smallest_object": readers.smallest,
+        "judge": readers.judge.about,
+        "rows": {name: _figures(pairs, readers, rules) for name, pairs in rows.items()},
+    }
     (out / "coherency.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return found
 
@@ -154,9 +189,13 @@ def coherency(
 def _figures(pairs: Sequence[AnnotatedImage], readers: Readers, rules: dict[str, Any]) -> dict[str, Any]:
     """The figures of one row."""
     labels, unet = [readers.labelled(pair) for pair in pairs], readers.unet(pairs)
-    at_boxes, blind = ([readers.read(*both) for both in zip(pairs, scenes, strict=True)] for scenes in (labels, unet))
+    at_boxes, blind = (
+        [readers.read(*both) for both in zip(pairs, scenes, strict=True)] for scenes in (labels, unet)
+    )
     same = [
-        a.class_id == b.class_id for x, y in zip(labels, at_boxes, strict=True) for a, b in zip(x.objects, y.objects, strict=True)
+        a.class_id == b.class_id
+        for x, y in zip(labels, at_boxes, strict=True)
+        for a, b in zip(x.objects, y.objects, strict=True)
     ]
     return {
         "layouts": violations(rules["layouts"], labels).summary(),
@@ -165,11 +204,13 @@ def _figures(pairs: Sequence[AnnotatedImage], readers: Readers, rules: dict[str,
         "unet": violations(rules["images"], unet).summary(),
         "learned": violations(rules["learned"], labels).summary(),
         "read_as_labelled": float(np.mean(same)) if same else None,
-        "blind_as_labelled": float(np.mean([a.counts == b.counts for a, b in zip(labels, blind, strict=True)])),
+        "blind_as_labelled": float(
+            np.mean([a.counts == b.counts for a, b in zip(labels, blind, strict=True)])
+        ),
     }
 
 
-# Layouts ----------------------------------------------------------------------------------------------------------------------
+# Layouts ----------------------------------------------------------------------------------------------------
 
 
 def forbidden(scene: Scene, composition: str, rng: np.random.Generator) -> Scene:
@@ -177,11 +218,16 @@ def forbidden(scene: Scene, composition: str, rng: np.random.Generator) -> Scene
     first, *others = scene.objects
     if composition == "pairs":
         allowed = {frozenset((a + 1, b + 1)) for a, b in PAIRS}
-        wrong = [k for k in range(1, 11) if k != first.class_id and frozenset((k, first.class_id)) not in allowed]
+        wrong = [
+            k for k in range(1, 11) if k != first.class_id and frozenset((k, first.class_id)) not in allowed
+        ]
         changed = dataclasses.replace(others[0], class_id=int(rng.choice(wrong)))
         return Scene(scene.size, (first, changed, *others[1:]))
     count = int(rng.integers(1, len(scene.objects) + 1))
-    return Scene(scene.size, tuple(_lowered(item, scene.size[0] // 2 * (k < count)) for k, item in enumerate(scene.objects)))
+    return Scene(
+        scene.size,
+        tuple(_lowered(item, scene.size[0] // 2 * (k < count)) for k, item in enumerate(scene.objects)),
+    )
 
 
 def _lowered(item: SceneObject, by: int) -> SceneObject:
@@ -192,7 +238,13 @@ def _lowered(item: SceneObject, by: int) -> SceneObject:
 def _in_memory(scenes: Sequence[Scene], data: DataSet) -> DataSet:
     """Scenes as a data set of layouts under black images; objects fill their boxes."""
     pairs = {f"layout_{i:06d}": _painted(f"layout_{i:06d}", scene) for i, scene in enumerate(scenes)}
-    return DataSet(source="layouts given", format="memory", classes=data.classes, names=tuple(pairs), load=pairs.__getitem__)
+    return DataSet(
+        source="layouts given",
+        format="memory",
+        classes=data.classes,
+        names=tuple(pairs),
+        load=pairs.__getitem__,
+    )
 
 
 def _painted(name: str, scene: Scene) -> AnnotatedImage:
@@ -205,14 +257,18 @@ def _painted(name: str, scene: Scene) -> AnnotatedImage:
 
 
 def _background(pairs: Sequence[AnnotatedImage]) -> Array:
-    """What lies under the digits: a low quantile, for digits only brighten, and in the middle they lie half of the time."""
+    """What lies under the digits: a low quantile, for digits only brighten, and in the middle they lie half
+    of the time.
+    """
     return np.quantile([pair.image for pair in pairs], 0.05, axis=0, method="lower").astype(np.uint8)
 
 
 def _pasted(
     real: Sequence[AnnotatedImage], right: Sequence[Scene], wrong: Sequence[Scene], background: Array
 ) -> list[AnnotatedImage]:
-    """Images of forbidden scenes from the ink of real test digits: what a generator would draw that did as it was told."""
+    """Images of forbidden scenes from the ink of real test digits: what a generator would draw that did as it
+    was told.
+    """
     ink = [np.where(pair.image > background, pair.image, 0) for pair in real]
     stock = [(item.class_id, ink[k], item.box) for k, scene in enumerate(right) for item in scene.objects]
     found = []
@@ -223,7 +279,8 @@ def _pasted(
             source, box = ink[k], old.box
             if old.class_id != new.class_id:
                 source, box = next(
-                    ((one, where) for class_id, one, where in stock if class_id == new.class_id), (ink[k], old.box)
+                    ((one, where) for class_id, one, where in stock if class_id == new.class_id),
+                    (ink[k], old.box),
                 )
             x0, y0, x1, y1 = (round(value) for value in box)
             left, top = round(new.box[0]), round(new.box[1])
@@ -234,7 +291,7 @@ def _pasted(
     return found
 
 
-# Data -------------------------------------------------------------------------------------------------------------------------
+# Data -------------------------------------------------------------------------------------------------------
 
 
 def _parts(data: DataSet, n: int) -> tuple[list[str], list[str]]:
@@ -242,7 +299,8 @@ def _parts(data: DataSet, n: int) -> tuple[list[str], list[str]]:
     test = list(data.test or ())
     if n < 1 or n > len(test):
         raise InputError(
-            f"{data.source}: --n {n} takes as many test pairs, and test.txt lists {len(test)}; expected 1 to as many"
+            f"{data.source}: --n {n} takes as many test pairs, and test.txt lists {len(test)}; expected 1 to "
+            f"as many"
         )
     held_out = set(test)
     return [name for name in data.train or data.names if name not in held_out], test
@@ -267,12 +325,18 @@ def _composition(scenes: Sequence[Scene], source: str) -> str:
     )
 
 
-# Readers ----------------------------------------------------------------------------------------------------------------------
+# Readers ----------------------------------------------------------------------------------------------------
 
 
-def _readers(data: DataSet, training: Sequence[AnnotatedImage], out: Path, seed: int, judge_steps: int, steps: int) -> Readers:
+def _readers(
+    data: DataSet, training: Sequence[AnnotatedImage], out: Path, seed: int, judge_steps: int, steps: int
+) -> Readers:
     without = ids_without_objects(data)
-    areas = [item.area for p in training for item in scene_objects(p.layout.label_map, p.layout.instances, without).objects]
+    areas = [
+        item.area
+        for p in training
+        for item in scene_objects(p.layout.label_map, p.layout.instances, without).objects
+    ]
     if not areas:
         raise InputError(f"{data.source}: the training part holds no objects")
     digits = ObjectReader.train(*cut(training), seed=seed, steps=steps)
@@ -292,11 +356,17 @@ def _judge(classes: ClassSet, training: Sequence[AnnotatedImage], out: Path, see
         return Pairs(images[part], labels[part], geometry, seed)
 
     return train_judge(
-        out, _digest([*images, *labels], seed), pairs(slice(count)), pairs(slice(count, None)),
-        image_channels=images[0].shape[2], classes=len(classes), foreground=tuple(range(1, len(classes))),
+        out,
+        _digest([*images, *labels], seed),
+        pairs(slice(count)),
+        pairs(slice(count, None)),
+        image_channels=images[0].shape[2],
+        classes=len(classes),
+        foreground=tuple(range(1, len(classes))),
         config=SegmenterConfig(channels=(16, 32, 64, 128), steps=steps, evaluate_every=max(steps // 8, 1)),
-        device=torch.device("cpu"), report=lambda event: None,
-    )  # fmt: skip
+        device=torch.device("cpu"),
+        report=lambda event: None,
+    )
 
 
 def _digest(arrays: Sequence[Array], seed: int) -> str:
@@ -306,15 +376,21 @@ def _digest(arrays: Sequence[Array], seed: int) -> str:
     return digest.hexdigest()
 
 
-# Command ----------------------------------------------------------------------------------------------------------------------
+# Command ----------------------------------------------------------------------------------------------------
 
 
 def main(words: Sequence[str] | None = None, tell: Callable[[str], None] = print) -> int:
     """The command; answers its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.coherency", description="Figures 6 and 7 of the MSGNet paper.")
-    parser.add_argument("--data", type=Path, required=True, help="canvases of digits, composition pairs or upper")
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.coherency", description="Figures 6 and 7 of the MSGNet paper."
+    )
+    parser.add_argument(
+        "--data", type=Path, required=True, help="canvases of digits, composition pairs or upper"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for pictures and coherency.json")
-    parser.add_argument("--msgnet", type=Path, help="a run on these data; without it one is trained in OUT/msgnet")
+    parser.add_argument(
+        "--msgnet", type=Path, help="a run on these data; without it one is trained in OUT/msgnet"
+    )
     parser.add_argument(
         "--other",
         action="append",
@@ -325,7 +401,9 @@ def main(words: Sequence[str] | None = None, tell: Callable[[str], None] = print
     parser.add_argument("--n", type=int, default=24, help="images a row")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=30, help="of training, without --msgnet")
-    parser.add_argument("--judge-steps", type=int, default=800, help="of the U-Net that reads images without labels")
+    parser.add_argument(
+        "--judge-steps", type=int, default=800, help="of the U-Net that reads images without labels"
+    )
     parser.add_argument("--reader-steps", type=int, default=600, help="of the classifier that reads boxes")
     options = parser.parse_args(words)
     try:
@@ -333,7 +411,15 @@ def main(words: Sequence[str] | None = None, tell: Callable[[str], None] = print
         _parts(data, options.n)
         if options.msgnet is None:
             run, size = options.out / "msgnet", data[0].layout.size
-            labelmint.train(data, run, system="msgnet", preset="tiny", size=size, seed=options.seed, max_minutes=options.minutes)
+            labelmint.train(
+                data,
+                run,
+                system="msgnet",
+                preset="tiny",
+                size=size,
+                seed=options.seed,
+                max_minutes=options.minutes,
+            )
         system = labelmint.load(options.msgnet or options.out / "msgnet")
         steps = {"judge_steps": options.judge_steps, "reader_steps": options.reader_steps}
         loaded = [labelmint.load(path) for path in options.other]
@@ -343,7 +429,9 @@ def main(words: Sequence[str] | None = None, tell: Callable[[str], None] = print
         print(f"error: {error}", file=sys.stderr)
         return 2
     for name, row in found["rows"].items():
-        counts = ", ".join(f"{what} {row[what]['broken']}" for what in ("layouts", "at_boxes", "blind", "unet", "learned"))
+        counts = ", ".join(
+            f"{what} {row[what]['broken']}" for what in ("layouts", "at_boxes", "blind", "unet", "learned")
+        )
         tell(f"{name}: of {options.n} broken: {counts}")
     return 0
 

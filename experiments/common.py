@@ -1,8 +1,10 @@
-"""What the scripts of this folder share: a run beside the real data that it was trained on, segmenters of those data, and sheets.
+"""What the scripts of this folder share: a run beside the real data that it was trained on, segmenters of
+those data, and sheets.
 
-A script reads --data and one or more runs, and writes pictures and one JSON file into --out. Its figures hold their number of items,
-seed, weights and data. Where a segmenter judges images it is trained on real pairs of the training part and chosen on the
-validation part; it never sees a sample, and the same figure of real test images stands beside it.
+A script reads --data and one or more runs, and writes pictures and one JSON file into --out. Its figures hold
+their number of items, seed, weights and data. Where a segmenter judges images it is trained on real pairs of
+the training part and chosen on the validation part; it never sees a sample, and the same figure of real test
+images stands beside it.
 """
 
 from __future__ import annotations
@@ -59,7 +61,8 @@ class RealData:
 
     Attributes:
         about: the run, its geometry and its split. data: as read.
-        training, validation, test: pairs. seen, real: views of the training and test pairs, at the size of samples.
+        training, validation, test: pairs. seen, real: views of the training and test pairs, at the size of
+            samples.
         foreground: class indices that have objects.
     """
 
@@ -90,12 +93,14 @@ class RealData:
 
 
 def open_real(run: Path, data: DataSet, *, device: str = "auto", at_most: int = AT_MOST) -> RealData:
-    """Load a run and its real pairs, at most so many of each part; raises InputError where they do not belong together."""
+    """Load a run and its real pairs, at most so many of each part; raises InputError where they do not belong
+    together.
+    """
     if not (run / "split.json").is_file():
         raise InputError(f"{run}: is no run; give a folder that `labelmint train` wrote")
     about = open_subject(
         run, data, size=None, crop=False, scale=1.0, augment=(), group_by=None, device=device, threads=None
-    )  # fmt: skip
+    )
     assert about.system is not None
     parts, channels = about.parts, about.system.config.image_channels
     training, validation, test = (
@@ -104,30 +109,56 @@ def open_real(run: Path, data: DataSet, *, device: str = "auto", at_most: int = 
     )
     without = ids_without_objects(data)
     return RealData(
-        about=about, data=data, training=training, validation=validation, test=test,
-        seen=tiles(training, about.geometry.size, at_most=4000), real=tiles(test, about.geometry.size),
+        about=about,
+        data=data,
+        training=training,
+        validation=validation,
+        test=test,
+        seen=tiles(training, about.geometry.size, at_most=4000),
+        real=tiles(test, about.geometry.size),
         foreground=tuple(k for k, class_id in enumerate(data.classes.ids) if class_id not in without),
-    )  # fmt: skip
+    )
 
 
 def train_on(
-    pairs: Sequence[Fitted], validation: Sequence[Fitted], real: RealData, folder: Path, *, steps: int, seed: int,
-    device: str = "auto", report: Report = lambda event: None,
-) -> Judge:  # fmt: skip
-    """A U-Net trained on `pairs`, its weights chosen on `validation`; stored in the folder, and taken from there the next time.
+    pairs: Sequence[Fitted],
+    validation: Sequence[Fitted],
+    real: RealData,
+    folder: Path,
+    *,
+    steps: int,
+    seed: int,
+    device: str = "auto",
+    report: Report = lambda event: None,
+) -> Judge:
+    """A U-Net trained on `pairs`, its weights chosen on `validation`; stored in the folder, and taken from
+    there the next time.
 
     With real.training and real.validation it is the judge of the real data.
     """
     geometry = real.about.geometry
     fixed = tiles(validation, geometry.size, _VALIDATION_VIEWS)
-    how = (geometry.size, geometry.crop, geometry.scale, sorted(geometry.augment), seed, real.channels, real.classes.ids)
+    how = (
+        geometry.size,
+        geometry.crop,
+        geometry.scale,
+        sorted(geometry.augment),
+        seed,
+        real.channels,
+        real.classes.ids,
+    )
     return train_judge(
-        folder, data_digest([*pairs, *validation], how),
+        folder,
+        data_digest([*pairs, *validation], how),
         Pairs([one.image for one in pairs], [one.labels for one in pairs], geometry, seed),
         Pairs(list(fixed.images), list(fixed.labels), Geometry(size=geometry.size), seed),
-        image_channels=real.channels, classes=len(real.classes), foreground=real.foreground,
-        config=SegmenterConfig(steps=steps, evaluate_every=max(steps // 8, 1)), device=choose_device(device), report=report,
-    )  # fmt: skip
+        image_channels=real.channels,
+        classes=len(real.classes),
+        foreground=real.foreground,
+        config=SegmenterConfig(steps=steps, evaluate_every=max(steps // 8, 1)),
+        device=choose_device(device),
+        report=report,
+    )
 
 
 def run_pairs(real: RealData, names: Sequence[str], *, augment: bool) -> Pairs:
@@ -135,12 +166,20 @@ def run_pairs(real: RealData, names: Sequence[str], *, augment: bool) -> Pairs:
     config = real.system.config
     request = config.request
     geometry = Geometry(
-        size=request.size, crop=request.crop, scale=request.scale, augment=frozenset(request.augment if augment else ())
+        size=request.size,
+        crop=request.crop,
+        scale=request.scale,
+        augment=frozenset(request.augment if augment else ()),
     )
     return fit_pairs(
-        real.data.subset(names), geometry, config.symbol_table, real.classes, real.system.parts.cell, config.image_channels,
+        real.data.subset(names),
+        geometry,
+        config.symbol_table,
+        real.classes,
+        real.system.parts.cell,
+        config.image_channels,
         request.seed,
-    )  # fmt: skip
+    )
 
 
 def check_same(run: RunFolder, config: RunConfig) -> None:
@@ -153,23 +192,29 @@ def check_same(run: RunFolder, config: RunConfig) -> None:
 
 
 def dice_by_class(counts: Array, foreground: Sequence[int]) -> float | None:
-    """Mean Dice over the foreground classes that are labelled somewhere in summed counts (N, K, K); None where none is."""
+    """Mean Dice over the foreground classes that are labelled somewhere in summed counts (N, K, K); None
+    where none is.
+    """
     from labelmint.metrics.overlap import dice
 
     labelled = [k for k in foreground if counts.sum(axis=(0, 2))[k] > 0]
     return float(np.mean(dice(counts)[labelled])) if labelled else None
 
 
-# Sheets -----------------------------------------------------------------------------------------------------------------------
+# Sheets -----------------------------------------------------------------------------------------------------
 
 _PAPER, _INK, _GOOD, _BAD = (255, 255, 255), (30, 30, 30), (40, 150, 60), (200, 60, 40)
 _SIDE, _GAP, _LINE = 96, 4, 16
 
 
 def sheet(
-    cells: Sequence[Sequence[Array]], path: Path, *, columns: Sequence[str] = (), rows: Sequence[str] = (),
+    cells: Sequence[Sequence[Array]],
+    path: Path,
+    *,
+    columns: Sequence[str] = (),
+    rows: Sequence[str] = (),
     marks: Sequence[bool] | None = None,
-) -> Array:  # fmt: skip
+) -> Array:
     """Write rows of images (H, W, C) uint8 of one size, with titles.
 
     Arguments:
@@ -185,10 +230,14 @@ def sheet(
     across = max([across, *(round(font.getlength(text)) + 2 * _GAP for title in lines for text in title)])
     left = max([0, *(round(font.getlength(text)) + 2 * _GAP for text in rows)])
     top = _LINE * max([0, *(len(title) for title in lines)]) + 2 * _GAP + (8 if marks is not None else 0)
-    picture = Image.new("RGB", (left + across * max(len(row) for row in cells) + _GAP, top + down * len(cells)), _PAPER)
+    picture = Image.new(
+        "RGB", (left + across * max(len(row) for row in cells) + _GAP, top + down * len(cells)), _PAPER
+    )
     draw = ImageDraw.Draw(picture)
     for k, title in enumerate(lines):
-        draw.multiline_text((left + k * across + _GAP, _GAP), "\n".join(title), fill=_INK, font=font, spacing=3)
+        draw.multiline_text(
+            (left + k * across + _GAP, _GAP), "\n".join(title), fill=_INK, font=font, spacing=3
+        )
     for k, good in enumerate(marks or ()):
         x = left + k * across + _GAP
         draw.rectangle((x, top - 8, x + across - 2 * _GAP, top - 4), fill=_GOOD if good else _BAD)
@@ -207,23 +256,37 @@ def sheet(
     return np.asarray(picture)
 
 
-# Command ----------------------------------------------------------------------------------------------------------------------
+# Command ----------------------------------------------------------------------------------------------------
 
 
-def add_common(parser: argparse.ArgumentParser, *, run: bool = True, draws: bool = True, judges: bool = True) -> None:
-    """The options that every script takes: `run` of one that is given a run, `draws` of one that draws images, `judges` of one that trains
-    a segmenter, or works where one could."""
+def add_common(
+    parser: argparse.ArgumentParser, *, run: bool = True, draws: bool = True, judges: bool = True
+) -> None:
+    """The options that every script takes: `run` of one that is given a run, `draws` of one that draws
+    images, `judges` of one that trains a segmenter, or works where one could.
+    """
     if run:
-        parser.add_argument("--run", type=Path, required=True, help="a run of `labelmint train` on these data")
+        parser.add_argument(
+            "--run", type=Path, required=True, help="a run of `labelmint train` on these data"
+        )
     parser.add_argument("--data", type=Path, required=True, help="the real data, with a test part")
     parser.add_argument("--out", type=Path, required=True, help="folder for the pictures and the JSON file")
     if judges:
         parser.add_argument("--seed", type=int, default=0)
-        parser.add_argument("--judge-steps", type=int, default=800, help="of 32 pairs, for each U-Net (default 800)")
+        parser.add_argument(
+            "--judge-steps", type=int, default=800, help="of 32 pairs, for each U-Net (default 800)"
+        )
         parser.add_argument("--device", default="auto", help="auto, cpu, cuda")
     if draws:
-        parser.add_argument("--temperature", type=float, default=0.85, help="of the image prior (default 0.85, the authors' own)")
-    parser.add_argument("--at-most", type=int, default=AT_MOST, help=f"pairs of each part that are loaded (default {AT_MOST})")
+        parser.add_argument(
+            "--temperature",
+            type=float,
+            default=0.85,
+            help="of the image prior (default 0.85, the authors' own)",
+        )
+    parser.add_argument(
+        "--at-most", type=int, default=AT_MOST, help=f"pairs of each part that are loaded (default {AT_MOST})"
+    )
 
 
 def answer(work: Callable[[], None]) -> int:
@@ -259,5 +322,7 @@ def plain(tell: Callable[[str], None]) -> Report:
 def write_json(path: Path, content: Any) -> None:
     """Write a JSON file, aside first."""
     aside = path.with_name(f".{path.name}.partial")
-    aside.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    aside.write_text(
+        json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+    )
     aside.replace(path)

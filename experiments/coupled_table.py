@@ -1,22 +1,30 @@
-"""Coupled against uncoupled tokenizers, a row for each run: Table 1 of the sVQ paper at the scale of the data at hand.
+"""Coupled against uncoupled tokenizers, a row for each run: Table 1 of the sVQ paper at the scale of the data
+at hand.
 
     python -m experiments.coupled_table --run RUN [RUN ...] --data DIR --out DIR [--n 512] [--judge-steps 800]
 
-Every run draws an image for each of the same n held-out views' layouts. One judge, a U-Net of the real training pairs, reads them all.
+Every run draws an image for each of the same n held-out views' layouts. One judge, a U-Net of the real
+training pairs, reads them all.
 
-    ssim          between the drawn image and the real one of the layout (the paper's; it asks for the one image that was there)
-    frechet       distance between Gaussians of the judge's features, not FID; none where there are fewer views than features
-    obedience     foreground Dice between layouts and what the judge reads in the drawn images, over the same of the real images
+    ssim          between the drawn image and the real one of the layout (the paper's; it asks for the one
+                  image that was there)
+    frechet       distance between Gaussians of the judge's features, not FID; none where there are fewer
+                  views than features
+    obedience     foreground Dice between layouts and what the judge reads in the drawn images, over the same
+                  of the real images
     own           the same agreement, with layouts that the run drew itself; of runs with a layout prior
     mse           of the tokenizer's reconstruction, on [-1, 1]
-    labels        1 - boundary score (2 pixels) of held-out labels after the codes that the run's layouts pass through
+    labels        1 - boundary score (2 pixels) of held-out labels after the codes that the run's layouts pass
+                  through
     miou          of the same, over labelled classes
-    nats          image tokens given the layout, a token; `alone`: without it, where `prior.condition_dropout` taught that
+    nats          image tokens given the layout, a token; `alone`: without it, where `prior.condition_dropout`
+                  taught that
     bits          an image takes given its layout: nats times tokens
     per_s         images a second, drawing and decoding, on this machine
     minutes       of training
 
-coupled_table.json holds them, coupled_table.png the first layouts with the images of every run below the real ones.
+coupled_table.json holds them, coupled_table.png the first layouts with the images of every run below the real
+ones.
 """
 
 from __future__ import annotations
@@ -30,7 +38,17 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from experiments.common import add_common, answer, at_least, dice_by_class, open_real, plain, sheet, train_on, write_json
+from experiments.common import (
+    add_common,
+    answer,
+    at_least,
+    dice_by_class,
+    open_real,
+    plain,
+    sheet,
+    train_on,
+    write_json,
+)
 from experiments.token_figures import (
     AT_ONCE,
     classes_of,
@@ -61,9 +79,16 @@ _SHOWN = 8
 
 
 def row_of(
-    system: TrainedSystem, data: DataSet, names: tuple[str, ...], judge: Judge, foreground: tuple[int, ...], *, n: int, seed: int,
+    system: TrainedSystem,
+    data: DataSet,
+    names: tuple[str, ...],
+    judge: Judge,
+    foreground: tuple[int, ...],
+    *,
+    n: int,
+    seed: int,
     temperature: float,
-) -> tuple[dict[str, Any], list[AnnotatedImage], list[AnnotatedImage]]:  # fmt: skip
+) -> tuple[dict[str, Any], list[AnnotatedImage], list[AnnotatedImage]]:
     """The figures of a run, and its first images beside the real ones."""
     batches = views(system.pairs_of(data.subset(names)), n, crops=system.geometry.crop)
     ids = torch.cat([batch.layouts.ids for batch in batches])
@@ -75,36 +100,58 @@ def row_of(
     drawn = [
         pair
         for chunk in range(-(-len(ids) // AT_ONCE))
-        for pair in system.sample_chunk(chunk, seed=seed, batch_size=AT_ONCE, temperature=temperature, layouts=given)
+        for pair in system.sample_chunk(
+            chunk, seed=seed, batch_size=AT_ONCE, temperature=temperature, layouts=given
+        )
     ][: len(ids)]
     per_s = len(ids) / (time.perf_counter() - begin)
     labels, made = classes_of(ids, system), np.stack([pair.image for pair in drawn])
-    of_real, of_made = (dice_by_class(confusion(labels, judge.predict(x), len(system.classes)), foreground) for x in (real, made))
+    of_real, of_made = (
+        dice_by_class(confusion(labels, judge.predict(x), len(system.classes)), foreground)
+        for x in (real, made)
+    )
     tokens, nats, alone = _likelihood(system, batches)
     _, of_images = images_back(cast(Tokenizer, system.parts.tokenizer), batches, system.device)
     _, of_layouts = layouts_back(layout_codes(system), written, ids, system)
     found = {
-        "system": system.system, "weights": system.digest, "n": len(ids), "ssim": ssim(real, made),
-        "frechet": frechet(judge, real, made), "agreement": of_made, "of real": of_real,
+        "system": system.system,
+        "weights": system.digest,
+        "n": len(ids),
+        "ssim": ssim(real, made),
+        "frechet": frechet(judge, real, made),
+        "agreement": of_made,
+        "of real": of_real,
         "obedience": of_made / of_real if of_made is not None and of_real else None,
         "own": _own(system, judge, foreground, len(ids), seed, temperature),
-        "mse": of_images["mse"], "reconstruction ssim": of_images["ssim"], "labels": of_layouts["boundaries"],
-        "miou": of_layouts["miou"], "nats": nats, "alone": alone,
-        "tokens": tokens, "bits": nats * tokens / math.log(2), "per_s": per_s, **_trained(system),
-    }  # fmt: skip
+        "mse": of_images["mse"],
+        "reconstruction ssim": of_images["ssim"],
+        "labels": of_layouts["boundaries"],
+        "miou": of_layouts["miou"],
+        "nats": nats,
+        "alone": alone,
+        "tokens": tokens,
+        "bits": nats * tokens / math.log(2),
+        "per_s": per_s,
+        **_trained(system),
+    }
     beside = [
-        AnnotatedImage(name=pair.name, image=image, layout=pair.layout) for pair, image in zip(drawn[:_SHOWN], real, strict=False)
+        AnnotatedImage(name=pair.name, image=image, layout=pair.layout)
+        for pair, image in zip(drawn[:_SHOWN], real, strict=False)
     ]
     return found, drawn[:_SHOWN], beside
 
 
-def _own(system: TrainedSystem, judge: Judge, foreground: tuple[int, ...], n: int, seed: int, temperature: float) -> float | None:
+def _own(
+    system: TrainedSystem, judge: Judge, foreground: tuple[int, ...], n: int, seed: int, temperature: float
+) -> float | None:
     if not system.has_layout_prior:
         return None
     pairs = list(system.synthesize(n, seed=seed, temperature=temperature, batch_size=AT_ONCE))
     index = {class_id: k for k, class_id in enumerate(system.classes.ids)}
     labels = np.stack([np.vectorize(lambda k: index.get(k, -1))(pair.layout.label_map) for pair in pairs])
-    return dice_by_class(confusion(labels, judge.predict(np.stack([p.image for p in pairs])), len(system.classes)), foreground)
+    return dice_by_class(
+        confusion(labels, judge.predict(np.stack([p.image for p in pairs])), len(system.classes)), foreground
+    )
 
 
 @torch.no_grad()
@@ -141,15 +188,21 @@ def _trained(system: TrainedSystem) -> dict[str, Any]:
 def _layout_of(pair: AnnotatedImage) -> AnnotatedImage:
     blank = np.zeros((*pair.layout.size, 3), np.uint8)
     return AnnotatedImage(
-        name=pair.name, image=blank, layout=Layout(label_map=pair.layout.label_map, instances=pair.layout.instances)
+        name=pair.name,
+        image=blank,
+        layout=Layout(label_map=pair.layout.label_map, instances=pair.layout.instances),
     )
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add_common(parser, run=False)
-    parser.add_argument("--run", type=Path, nargs="+", required=True, help="runs on these data, of one size, crop and scale")
+    parser.add_argument(
+        "--run", type=Path, nargs="+", required=True, help="runs on these data, of one size, crop and scale"
+    )
     parser.add_argument("--n", type=int, default=512, help="held-out views at most (default 512)")
     options = parser.parse_args(arguments)
     tell = plain(lambda line: print(line, flush=True))
@@ -159,33 +212,61 @@ def main(arguments: list[str] | None = None) -> int:
         data = formats.read(options.data)
         opened = [open_real(run, data, device=options.device, at_most=options.at_most) for run in options.run]
         first = opened[0]
-        if any(one.about.geometry != first.about.geometry or one.about.parts != first.about.parts for one in opened):
+        if any(
+            one.about.geometry != first.about.geometry or one.about.parts != first.about.parts
+            for one in opened
+        ):
             raise InputError(
-                "--run: these were trained at different sizes, crops, scales or splits; give runs that can be compared"
+                "--run: these were trained at different sizes, crops, scales or splits; give runs that can "
+                "be compared"
             )
         options.out.mkdir(parents=True, exist_ok=True)
         judge = train_on(
-            first.training, first.validation, first, options.out / "judge", steps=options.judge_steps, seed=options.seed,
-            device=options.device, report=tell,
-        )  # fmt: skip
+            first.training,
+            first.validation,
+            first,
+            options.out / "judge",
+            steps=options.judge_steps,
+            seed=options.seed,
+            device=options.device,
+            report=tell,
+        )
         rows: list[dict[str, Any]] = []
         cells: list[list[Array]] = []
         titles: list[str] = []
         for run, one in zip(options.run, opened, strict=True):
             row, drawn, beside = row_of(
-                one.system, data, first.about.parts.test, judge, first.foreground, n=options.n, seed=options.seed,
+                one.system,
+                data,
+                first.about.parts.test,
+                judge,
+                first.foreground,
+                n=options.n,
+                seed=options.seed,
                 temperature=options.temperature,
-            )  # fmt: skip
+            )
             rows.append({"run": run.name, **row})
-            print({key: round(value, 4) if isinstance(value, float) else value for key, value in rows[-1].items()}, flush=True)
+            print(
+                {
+                    key: round(value, 4) if isinstance(value, float) else value
+                    for key, value in rows[-1].items()
+                },
+                flush=True,
+            )
             if not cells:
                 black = [_layout_of(pair) for pair in beside]
-                cells = [[overlay(pair.image, pair.layout, data.classes) for pair in black], [pair.image for pair in beside]]
+                cells = [
+                    [overlay(pair.image, pair.layout, data.classes) for pair in black],
+                    [pair.image for pair in beside],
+                ]
                 titles = ["layout", "real"]
             cells.append([pair.image for pair in drawn])
             titles.append(run.name)
         sheet(cells, options.out / "coupled_table.png", rows=titles)
-        write_json(options.out / "coupled_table.json", {"data": str(options.data.name), "seed": options.seed, "rows": rows})
+        write_json(
+            options.out / "coupled_table.json",
+            {"data": str(options.data.name), "seed": options.seed, "rows": rows},
+        )
 
     return answer(work)
 

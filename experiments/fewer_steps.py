@@ -1,27 +1,34 @@
-"""Fewer steps: what it costs to draw both codes of a place at once, or a whole row; and other priors over the same tokens.
+"""Fewer steps: what it costs to draw both codes of a place at once, or a whole row; and other priors over the
+same tokens.
 
-    python -m experiments.fewer_steps --run RUN --data DIR --out DIR [--compare token place row] [--minutes 8] [--n 256]
+    python -m experiments.fewer_steps --run RUN --data DIR --out DIR [--compare token place row] [--minutes 8]
+    [--n 256]
         [--batch-size 64] [--threads 1]
 
-RUN is a finished run with PixelSNAIL, of msgnet's family or of mint (which has one code a place: --compare place scene); its tokenizer
-stays as it is, so all priors learn the same tokens of the same pairs. A prior of the run's own sizes is trained in each way for equal
-minutes, the held-out figure deciding which weights are kept:
+RUN is a finished run with PixelSNAIL, of msgnet's family or of mint (which has one code a place: --compare
+place scene); its tokenizer stays as it is, so all priors learn the same tokens of the same pairs. A prior of
+the run's own sizes is trained in each way for equal minutes, the held-out figure deciding which weights are
+kept:
 
     token   one token a step, raster order over the stacked paths
     place   the codes of all paths at a place in one step of the network (`labelmint.priors.grouped`)
     row     all tokens of a row in one step (`labelmint.priors.rowwise`)
-    scene   as `place`, and the layout's background and all else know which classes occur (`labelmint.priors.conditioning`)
+    scene   as `place`, and the layout's background and all else know which classes occur
+            (`labelmint.priors.conditioning`)
 
-OUT/token and the others are runs like any other, and an interrupted training goes on when the same command is given again.
-fewer_steps.json and the lines printed hold for each of them, and for the run as it was trained:
+OUT/token and the others are runs like any other, and an interrupted training goes on when the same command is
+given again. fewer_steps.json and the lines printed hold for each of them, and for the run as it was trained:
 
-    nats        -log p(z | s) per token, mean over test pairs          more_nats   the same minus that of the first, pair by pair
-    images_per_second    tokens drawn and nothing else, batch size B, median of rounds in which the orders take turns
+    nats        -log p(z | s) per token, mean over test pairs          more_nats   the same minus that of the
+                first, pair by pair
+    images_per_second    tokens drawn and nothing else, batch size B, median of rounds in which the orders
+                         take turns
     agreement   how far images drawn for test layouts show them, as a judge trained on real pairs sees it
-                (`labelmint.segmenters.agreement`)                     more_agreement   minus that of the first, layout by layout
+                (`labelmint.segmenters.agreement`)                     more_agreement   minus that of the
+                first, layout by layout
 
-with 95 % bootstrap intervals over pairs; `real` is the agreement of the test pairs themselves. fewer_steps.png: some test layouts, the
-real images, and draws of each order with the same seeds.
+with 95 % bootstrap intervals over pairs; `real` is the agreement of the test pairs themselves.
+fewer_steps.png: some test layouts, the real images, and draws of each order with the same seeds.
 """
 
 from __future__ import annotations
@@ -84,14 +91,27 @@ Floats = npt.NDArray[np.float64]
 
 
 def fewer_steps(
-    real: RealData, judge: Judge, out: Path, *, ways: Sequence[str], minutes: float, n: int, batch_size: int, threads: int,
-    seed: int, temperature: float, tell: Callable[[str], None],
-) -> dict[str, Any]:  # fmt: skip
-    """Train what is not trained yet, write fewer_steps.json and fewer_steps.png, and answer what the former holds.
+    real: RealData,
+    judge: Judge,
+    out: Path,
+    *,
+    ways: Sequence[str],
+    minutes: float,
+    n: int,
+    batch_size: int,
+    threads: int,
+    seed: int,
+    temperature: float,
+    tell: Callable[[str], None],
+) -> dict[str, Any]:
+    """Train what is not trained yet, write fewer_steps.json and fewer_steps.png, and answer what the former
+    holds.
 
     Arguments:
-        real: the run and its data. judge: trained on them. ways: of WAYS, the first of which the others are compared with.
-        minutes: of training, each order. n: test pairs that figures are of. batch_size: of drawing. threads: of the CPU.
+        real: the run and its data. judge: trained on them. ways: of WAYS, the first of which the others are
+            compared with.
+        minutes: of training, each order. n: test pairs that figures are of. batch_size: of drawing. threads:
+            of the CPU.
     """
     systems: dict[str, TrainedSystem] = {}
     for order in ways:
@@ -104,29 +124,43 @@ def fewer_steps(
     drawn = {name: _drawn(system, test, batch_size, seed, temperature) for name, system in systems.items()}
     scores = {name: _agreement(judge, pairs, real) for name, pairs in drawn.items()}
     found = {
-        "run": str(real.system.path), "system": real.system.system, "weights": real.system.digest, "data": real.data.source,
-        "minutes": minutes, "threads": threads, "test_pairs": len(test), "batch_size": batch_size, "seed": seed,
-        "temperature": temperature, "judge": judge.about["sha256"],
-        "real": _with_interval("agreement", agreement_scores(judge, real.real.images, real.real.labels), seed),
+        "run": str(real.system.path),
+        "system": real.system.system,
+        "weights": real.system.digest,
+        "data": real.data.source,
+        "minutes": minutes,
+        "threads": threads,
+        "test_pairs": len(test),
+        "batch_size": batch_size,
+        "seed": seed,
+        "temperature": temperature,
+        "judge": judge.about["sha256"],
+        "real": _with_interval(
+            "agreement", agreement_scores(judge, real.real.images, real.real.labels), seed
+        ),
         "orders": {
             name: {
-                **_trained(systems[name]), "images_per_second": speeds.get(name),
-                **_with_interval("nats", nats[name], seed), **_with_interval("more_nats", nats[name] - nats[ways[0]], seed),
+                **_trained(systems[name]),
+                "images_per_second": speeds.get(name),
+                **_with_interval("nats", nats[name], seed),
+                **_with_interval("more_nats", nats[name] - nats[ways[0]], seed),
                 **_with_interval("agreement", scores[name], seed),
                 **_with_interval("more_agreement", scores[name] - scores[ways[0]], seed),
             }
             for name in systems
         },
-    }  # fmt: skip
+    }
     _picture(drawn, test, real, out)
     write_json(out / "fewer_steps.json", found)
     return found
 
 
-# Training ---------------------------------------------------------------------------------------------------------------------
+# Training ---------------------------------------------------------------------------------------------------
 
 
-def _train(real: RealData, folder: Path, order: str, minutes: float, threads: int, tell: Callable[[str], None]) -> None:
+def _train(
+    real: RealData, folder: Path, order: str, minutes: float, threads: int, tell: Callable[[str], None]
+) -> None:
     """A run that is the given one but for its image prior, which draws in another order and is trained anew."""
     config, run = _config(real.system.config, order, minutes, threads), RunFolder(folder)
     if run.finished("prior"):
@@ -141,20 +175,37 @@ def _train(real: RealData, folder: Path, order: str, minutes: float, threads: in
         for names, augment in ((real.about.parts.training, True), (real.about.parts.validation, False))
     )
     # Time alone ends the training, so that every order has as much of it.
-    section = config.request.settings.prior.model_copy(update={"patience": 1 << 30, "steps": 1 << 20, "epochs": 1e9})
+    section = config.request.settings.prior.model_copy(
+        update={"patience": 1 << 30, "steps": 1 << 20, "epochs": 1e9}
+    )
     tell(f"{order}: trains for {minutes:g} minutes")
     about = train_prior(
-        "prior", open_fabric(Hardware(str(device), config.precision, threads)), run, parts.prior.to(device), parts.image_tokens,
-        training, validation, section, 60 * minutes, plain(tell),
-    )  # fmt: skip
-    run.save_part("prior", parts.prior.state_dict(), {"part": "prior", "config": section.model_dump(), **about})
-    tell(f"{order}: {about['steps']} steps, held-out nats {about['held_out_nats']:.4f} at step {about['best_step']}")
+        "prior",
+        open_fabric(Hardware(str(device), config.precision, threads)),
+        run,
+        parts.prior.to(device),
+        parts.image_tokens,
+        training,
+        validation,
+        section,
+        60 * minutes,
+        plain(tell),
+    )
+    run.save_part(
+        "prior", parts.prior.state_dict(), {"part": "prior", "config": section.model_dump(), **about}
+    )
+    tell(
+        f"{order}: {about['steps']} steps, held-out nats {about['held_out_nats']:.4f} at step "
+        f"{about['best_step']}"
+    )
 
 
 def _config(of: RunConfig, order: str, minutes: float, threads: int) -> RunConfig:
     settings = of.request.settings
     prior = settings.prior.model_copy(update=WAYS[order])
-    request = of.request.model_copy(update={"settings": settings.model_copy(update={"prior": prior}), "max_minutes": minutes})
+    request = of.request.model_copy(
+        update={"settings": settings.model_copy(update={"prior": prior}), "max_minutes": minutes}
+    )
     return of.model_copy(update={"request": request, "threads": threads})
 
 
@@ -173,7 +224,7 @@ def _trained(system: TrainedSystem) -> dict[str, Any]:
     return {name: about[name] for name in ("steps", "best_step", "seconds")}
 
 
-# Figures ----------------------------------------------------------------------------------------------------------------------
+# Figures ----------------------------------------------------------------------------------------------------
 
 
 @torch.no_grad()
@@ -182,13 +233,19 @@ def _nats(system: TrainedSystem, test: DataSet) -> Floats:
     pairs, found = system.pairs_of(test), []
     for first in range(0, len(pairs), 32):
         tokens, layouts = system.parts.image_tokens(pairs.fixed(first, 32).to(system.device))
-        losses = functional.cross_entropy(system.parts.prior(tokens, layouts).float(), tokens, reduction="none")
+        losses = functional.cross_entropy(
+            system.parts.prior(tokens, layouts).float(), tokens, reduction="none"
+        )
         found.append(losses.mean(dim=(1, 2)).double().cpu())
     return torch.cat(found).numpy()
 
 
 def _speeds(
-    systems: Mapping[str, TrainedSystem], test: DataSet, batch_size: int, seed: int, tell: Callable[[str], None]
+    systems: Mapping[str, TrainedSystem],
+    test: DataSet,
+    batch_size: int,
+    seed: int,
+    tell: Callable[[str], None],
 ) -> dict[str, float]:
     """Images a second that tokens are drawn of; the first round, which takes memory, does not count."""
     samplers, conditions, times = {}, {}, {name: [] for name in systems}  # type: ignore[var-annotated]
@@ -210,9 +267,13 @@ def _speeds(
     return {name: batch_size / statistics.median(of[1:]) for name, of in times.items()}
 
 
-def _drawn(system: TrainedSystem, test: DataSet, batch_size: int, seed: int, temperature: float) -> list[AnnotatedImage]:
+def _drawn(
+    system: TrainedSystem, test: DataSet, batch_size: int, seed: int, temperature: float
+) -> list[AnnotatedImage]:
     """One image for each test layout."""
-    return list(system.synthesize(len(test), layouts=test, seed=seed, batch_size=batch_size, temperature=temperature))
+    return list(
+        system.synthesize(len(test), layouts=test, seed=seed, batch_size=batch_size, temperature=temperature)
+    )
 
 
 def _agreement(judge: Judge, pairs: Sequence[AnnotatedImage], real: RealData) -> Floats:
@@ -229,12 +290,14 @@ def _with_interval(name: str, values: Floats, seed: int) -> dict[str, Any]:
 def _picture(drawn: Mapping[str, Sequence[AnnotatedImage]], test: DataSet, real: RealData, out: Path) -> None:
     views = real.system.pairs_of(test.subset(test.names[:_SHOWN])).fixed(0, _SHOWN).image
     images = list(((views + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy())
-    layouts = [overlay(image, pair.layout, real.classes) for image, pair in zip(images, drawn["run"], strict=False)]
+    layouts = [
+        overlay(image, pair.layout, real.classes) for image, pair in zip(images, drawn["run"], strict=False)
+    ]
     cells = [layouts, images, *([pair.image for pair in of[:_SHOWN]] for of in drawn.values())]
     sheet(cells, out / "fewer_steps.png", rows=["layout", "real", *drawn])
 
 
-# Command ----------------------------------------------------------------------------------------------------------------------
+# Command ----------------------------------------------------------------------------------------------------
 
 
 def main(words: Sequence[str] | None = None, tell: Callable[[str], None] = print) -> int:
@@ -244,7 +307,11 @@ def main(words: Sequence[str] | None = None, tell: Callable[[str], None] = print
     )
     add_common(parser)
     parser.add_argument(
-        "--compare", choices=tuple(WAYS), nargs="+", default=list(ORDERS), help="priors (default token place row)"
+        "--compare",
+        choices=tuple(WAYS),
+        nargs="+",
+        default=list(ORDERS),
+        help="priors (default token place row)",
     )
     parser.add_argument("--minutes", type=float, default=8.0, help="of training, each way (default 8)")
     parser.add_argument("--n", type=int, default=256, help="test pairs that figures are of (default 256)")
@@ -253,20 +320,40 @@ def main(words: Sequence[str] | None = None, tell: Callable[[str], None] = print
     chosen = parser.parse_args(words)
 
     def work() -> None:
-        at_least(1, n=chosen.n, batch_size=chosen.batch_size, threads=chosen.threads, judge_steps=chosen.judge_steps)
+        at_least(
+            1,
+            n=chosen.n,
+            batch_size=chosen.batch_size,
+            threads=chosen.threads,
+            judge_steps=chosen.judge_steps,
+        )
         if not chosen.minutes > 0:
             raise InputError(f"--minutes {chosen.minutes}: expected more than 0")
-        real = open_real(chosen.run, labelmint.read(chosen.data), device=chosen.device, at_most=chosen.at_most)
+        real = open_real(
+            chosen.run, labelmint.read(chosen.data), device=chosen.device, at_most=chosen.at_most
+        )
         torch.set_num_threads(chosen.threads)
-        _check_paths(real.system, chosen.compare)
+        _check_run(real.system, chosen.compare)
         for order in chosen.compare:
-            check_same(RunFolder(chosen.out / order), _config(real.system.config, order, chosen.minutes, chosen.threads))
+            check_same(
+                RunFolder(chosen.out / order),
+                _config(real.system.config, order, chosen.minutes, chosen.threads),
+            )
         chosen.out.mkdir(parents=True, exist_ok=True)
         judge = _judge(real, chosen.out, chosen.judge_steps, chosen.seed, chosen.device, tell)
         found = fewer_steps(
-            real, judge, chosen.out, ways=tuple(dict.fromkeys(chosen.compare)), minutes=chosen.minutes, n=chosen.n,
-            batch_size=chosen.batch_size, threads=chosen.threads, seed=chosen.seed, temperature=chosen.temperature, tell=tell,
-        )  # fmt: skip
+            real,
+            judge,
+            chosen.out,
+            ways=tuple(dict.fromkeys(chosen.compare)),
+            minutes=chosen.minutes,
+            n=chosen.n,
+            batch_size=chosen.batch_size,
+            threads=chosen.threads,
+            seed=chosen.seed,
+            temperature=chosen.temperature,
+            tell=tell,
+        )
         for name, row in found["orders"].items():
             tell(_line(name, row))
         tell(f"real   agreement {found['real']['agreement']:.3f} of the test pairs themselves")
@@ -274,24 +361,30 @@ def main(words: Sequence[str] | None = None, tell: Callable[[str], None] = print
     return answer(work)
 
 
-def _check_paths(system: TrainedSystem, compared: Sequence[str]) -> None:
+def _check_run(system: TrainedSystem, compared: Sequence[str]) -> None:
     if getattr(system.parts, "layout_tokenizer", None) is not None or not isinstance(
         system.config.request.settings.prior, PriorSection
     ):
         raise InputError(
-            f"{system.path}: is a run of {system.system} with another prior; give one with PixelSNAIL of msgnet's family or mint"
+            f"{system.path}: is a run of {system.system} with another prior; give one with PixelSNAIL of "
+            f"msgnet's family or mint"
         )
     if getattr(system.parts.prior, "stack", 1) < 2 and {"token", "place"} <= set(compared):
         raise InputError(
-            f"{system.path}: has one code a place, so token and place are the same; leave one out, or give a run of msgnet or pre-msgnet"
+            f"{system.path}: has one code a place, so token and place are the same; leave one out, or give a "
+            f"run of msgnet or pre-msgnet"
         )
 
 
-def _judge(real: RealData, out: Path, steps: int, seed: int, device: str, tell: Callable[[str], None]) -> Judge:
+def _judge(
+    real: RealData, out: Path, steps: int, seed: int, device: str, tell: Callable[[str], None]
+) -> Judge:
     """That of the run where it holds one."""
     if RunFolder(real.system.path).finished("judge"):
         return load_judge(real.system.path, real.system.device)
-    return train_on(real.training, real.validation, real, out, steps=steps, seed=seed, device=device, report=plain(tell))
+    return train_on(
+        real.training, real.validation, real, out, steps=steps, seed=seed, device=device, report=plain(tell)
+    )
 
 
 def _line(name: str, row: Mapping[str, Any]) -> str:
@@ -301,7 +394,8 @@ def _line(name: str, row: Mapping[str, Any]) -> str:
 
     speed = f"{row['images_per_second']:7.2f} images/s" if row["images_per_second"] else " " * 16
     return (
-        f"{name:6} nats {shown('nats', 4)}, more {shown('more_nats', 4)}  {speed}  agreement {shown('agreement', 3)}, "
+        f"{name:6} nats {shown('nats', 4)}, more {shown('more_nats', 4)}  {speed}  agreement "
+        f"{shown('agreement', 3)}, "
         f"more {shown('more_agreement', 3)}"
     )
 

@@ -1,10 +1,12 @@
-"""Slices of the Medical Segmentation Decathlon's hippocampus (Task04), for `labelmint study`: one labelled slice of each scan.
+"""Slices of the Medical Segmentation Decathlon's hippocampus (Task04), for `labelmint study`: one labelled
+slice of each scan.
 
     python -m experiments.hippocampus_slices --data Task04_Hippocampus --out DIR
 
-The data are a folder with images/NAME.nii.gz, labels/NAME.nii.gz (0 background, 1 anterior, 2 posterior), train.txt and test.txt. A slice
-counts that shows at least half of what the scan's fullest slice shows; of a training scan one of them is taken, by the hash of its name, of
-a test scan all. Each scan's values are scaled from their 0.5 to their 99.8 percentile.
+The data are a folder with images/NAME.nii.gz, labels/NAME.nii.gz (0 background, 1 anterior, 2 posterior),
+train.txt and test.txt. A slice counts that shows at least half of what the scan's fullest slice shows; of a
+training scan one of them is taken, by the hash of its name, of a test scan all. Each scan's values are scaled
+from their 0.5 to their 99.8 percentile.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ _CLASSES = ("background", "anterior", "posterior")
 
 def main(arguments: list[str] | None = None) -> int:
     """Write the data set; answers the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args(arguments)
@@ -69,7 +73,9 @@ def _write(data: Path, name: str, one: bool, out: Path) -> list[str]:
     names = [f"{name}_z{index:02d}" for index in counting]
     for slice_name, index in zip(names, counting, strict=True):
         Image.fromarray(scaled[index]).save(out / "images" / f"{slice_name}.png")
-        Image.fromarray(label.values[index].round().astype(np.uint8)).save(out / "masks" / f"{slice_name}.png")
+        Image.fromarray(label.values[index].round().astype(np.uint8)).save(
+            out / "masks" / f"{slice_name}.png"
+        )
     return names
 
 

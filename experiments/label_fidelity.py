@@ -1,15 +1,19 @@
-"""What a layout's tokens keep of it where they are not learned: cells of one symbol (MSGNet's label map), and patterns of cells.
+"""What a layout's tokens keep of it where they are not learned: cells of one symbol (MSGNet's label map), and
+patterns of cells.
 
-    python -m experiments.label_fidelity --run RUN --data DIR --out DIR [--cell 2 4] [--patterns 256 512 1024] [--n 512]
+    python -m experiments.label_fidelity --run RUN --data DIR --out DIR [--cell 2 4] [--patterns 256 512 1024]
+    [--n 512]
 
-RUN is a run of any system: its split, size, symbols and augmentation are taken. Of n views of held-out layouts, in label_fidelity.json for
-each side of a cell and each number of patterns, and for the label map of that grid:
+RUN is a run of any system: its split, size, symbols and augmentation are taken. Of n views of held-out
+layouts, in label_fidelity.json for each side of a cell and each number of patterns, and for the label map of
+that grid:
 
     misread       share of the pixels that come back as another class
     miou          mean intersection over union, over labelled classes
     boundaries    1 - boundary score (2 pixels)
 
-Patterns are counted in views of the training layouts, as `labelmint train` does. label_fidelity.png: layouts, and what comes back.
+Patterns are counted in views of the training layouts, as `labelmint train` does. label_fidelity.png: layouts,
+and what comes back.
 """
 
 from __future__ import annotations
@@ -62,8 +66,12 @@ def _measure(chosen: argparse.Namespace, tell: Callable[[str], None]) -> None:
         if cell < 1 or size[0] % cell or size[1] % cell:
             raise InputError(f"--cell {cell}: must divide {size[0]}x{size[1]}")
     if min(chosen.patterns) < symbols:
-        raise InputError(f"--patterns {min(chosen.patterns)}: the data have {symbols} symbols; give as many or more")
-    held_out = views(system.pairs_of(data.subset(real.about.parts.test)), chosen.n, crops=system.geometry.crop)
+        raise InputError(
+            f"--patterns {min(chosen.patterns)}: the data have {symbols} symbols; give as many or more"
+        )
+    held_out = views(
+        system.pairs_of(data.subset(real.about.parts.test)), chosen.n, crops=system.geometry.crop
+    )
     ids = torch.cat([batch.layouts.ids for batch in held_out])
     rows: list[dict[str, Any]] = []
     places = torch.linspace(0, len(ids) - 1, min(_SHOWN, len(ids))).long()
@@ -93,14 +101,25 @@ def _measure(chosen: argparse.Namespace, tell: Callable[[str], None]) -> None:
 
 def main(words: Sequence[str] | None = None, tell: Callable[[str], None] = print) -> int:
     """The command; answers its exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add_common(parser, draws=False, judges=False)
-    parser.add_argument("--cell", type=int, nargs="+", default=[2, 4], help="pixels a side of a cell (default 2 4)")
     parser.add_argument(
-        "--patterns", type=int, nargs="+", default=[256, 512, 1024], help="entries of a table (default 256 512 1024)"
+        "--cell", type=int, nargs="+", default=[2, 4], help="pixels a side of a cell (default 2 4)"
     )
     parser.add_argument(
-        "--n", type=int, default=512, help="held-out views: so many crops or a few more, or else at most (default 512)"
+        "--patterns",
+        type=int,
+        nargs="+",
+        default=[256, 512, 1024],
+        help="entries of a table (default 256 512 1024)",
+    )
+    parser.add_argument(
+        "--n",
+        type=int,
+        default=512,
+        help="held-out views: so many crops or a few more, or else at most (default 512)",
     )
     chosen = parser.parse_args(words)
     return answer(lambda: _measure(chosen, tell))

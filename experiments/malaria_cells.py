@@ -2,8 +2,9 @@
 
     python -m experiments.malaria_cells --data BBBC041 --out DIR
 
-BBBC041 is a folder with images/, masks/ of its seven classes (0 background, 1 red blood cell, 2 trophozoite, 3 ring, 4 schizont,
-5 gametocyte, 6 leukocyte), train.txt and test.txt. Leukocytes become background: there are two.
+BBBC041 is a folder with images/, masks/ of its seven classes (0 background, 1 red blood cell, 2 trophozoite,
+3 ring, 4 schizont, 5 gametocyte, 6 leukocyte), train.txt and test.txt. Leukocytes become background: there
+are two.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ _CLASSES = ("background", "red blood cell", "infected")
 
 def main(arguments: list[str] | None = None) -> int:
     """Write the data set; answers the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args(arguments)

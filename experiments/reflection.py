@@ -1,22 +1,31 @@
-"""Figure 8 of the MSGNet paper: one object in the center, none in the corners, and reflections only where objects are near.
+"""Figure 8 of the MSGNet paper: one object in the center, none in the corners, and reflections only where
+objects are near.
 
-    python -m experiments.reflection --run RUN --data DIR --out DIR [--layouts 500] [--pairs 32] [--judge-steps 800]
+    python -m experiments.reflection --run RUN --data DIR --out DIR [--layouts 500] [--pairs 32]
+    [--judge-steps 800]
 
-RUN learned from `labelmint datasets make clevr-192`. Three questions, each with its pictures, and reflection.json:
+RUN learned from `labelmint datasets make clevr-192`. Three questions, each with its pictures, and
+reflection.json:
 
-    layouts     do layouts that the run draws keep the rule (`metrics.coherence.OneInCenter`)? Beside them those it was trained on and
-                those of the test part; pieces below 0.2 % of the image are counted as objects ("strict") or not ("without_specks").
-                A system without a layout prior draws none.
-    reflection  layouts of two objects are drawn with and without the second one, with the same random numbers. On the pixels of
-                the object in the center
-                    change = mean |with - without|,    floor = mean |with - with|, |without - without| of other random numbers
-                in grey levels, against the distance of the two outlines in shares of the image's side. Where the second object is
-                mirrored, change / floor falls with the distance: Spearman's correlation, and the near half beside the far half.
-                The same random numbers do not hold the rest still: tokens are drawn one after the other, and a changed one changes
+    layouts     do layouts that the run draws keep the rule (`metrics.coherence.OneInCenter`)? Beside them
+                those it was trained on and those of the test part; pieces below 0.2 % of the image are
+                counted as objects ("strict") or not ("without_specks"). A system without a layout prior draws
+                none.
+    reflection  layouts of two objects are drawn with and without the second one, with the same random
+                numbers. On the pixels of the object in the center
+                    change = mean |with - without|,    floor = mean |with - with|, |without - without| of
+                                                       other random numbers
+                in grey levels, against the distance of the two outlines in shares of the image's side. Where
+                the second object is
+                mirrored, change / floor falls with the distance: Spearman's correlation, and the near half
+                    beside the far half.
+                The same random numbers do not hold the rest still: tokens are drawn one after the other, and
+                    a changed one changes
                 those after it. So change stands beside floor, and neither alone says anything.
-    accepted    the layouts of real test pairs, and the same with the object in the center moved into a corner: what the image half
-                draws when it is told to. `found`: share of the labelled objects of which a U-Net (trained on real pairs) reads at
-                least half as their class; `broken`: images that break the rule as it reads them.
+    accepted    the layouts of real test pairs, and the same with the object in the center moved into a
+                corner: what the image half draws when it is told to. `found`: share of the labelled objects
+                of which a U-Net (trained on real pairs) reads at least half as their class; `broken`: images
+                that break the rule as it reads them.
 """
 
 from __future__ import annotations
@@ -61,7 +70,9 @@ SHOWN = 8
 
 @dataclass(frozen=True)
 class TwoObjects:
-    """A layout of two objects: symbols (H, W), masks of the one in the center and the other, the symbol of the background."""
+    """A layout of two objects: symbols (H, W), masks of the one in the center and the other, the symbol of
+    the background.
+    """
 
     symbols: Array
     center: Array
@@ -76,7 +87,10 @@ class TwoObjects:
     @property
     def cornered(self) -> Array:
         """The symbols with the center object moved into the corner farthest from the other."""
-        (rows, columns), (y, x) = np.nonzero(self.center), (float(one.mean()) for one in np.nonzero(self.other))
+        (rows, columns), (y, x) = (
+            np.nonzero(self.center),
+            (float(one.mean()) for one in np.nonzero(self.other)),
+        )
         height, width = self.center.shape
         down = -rows.min() if y > height / 2 else height - 1 - rows.max()
         across = -columns.min() if x > width / 2 else width - 1 - columns.max()
@@ -96,13 +110,19 @@ class TwoObjects:
 
 def two_objects(system: TrainedSystem, symbols: Array) -> TwoObjects | None:
     """The layout when it keeps the rule and holds two objects, else None; symbols (H, W)."""
-    layout, without = system.config.symbol_table.layout(symbols, system.config.has_instances), system.classes.without_objects
+    layout, without = (
+        system.config.symbol_table.layout(symbols, system.config.has_instances),
+        system.classes.without_objects,
+    )
     numbered, classes = object_map(layout.label_map, layout.instances, without)
     scene = scene_objects(layout.label_map, layout.instances, without)
     empty = symbols[np.isin(layout.label_map, sorted(without))]
     if len(classes) != 2 or OneInCenter().check(scene) or not empty.size:
         return None
-    away = [max(abs(x / scene.size[1] - 0.5), abs(y / scene.size[0] - 0.5)) for x, y in (item.center for item in scene.objects)]
+    away = [
+        max(abs(x / scene.size[1] - 0.5), abs(y / scene.size[0] - 0.5))
+        for x, y in (item.center for item in scene.objects)
+    ]
     first = int(np.argmin(away)) + 1
     return TwoObjects(symbols, numbered == first, numbered == 3 - first, int(np.bincount(empty).argmax()))
 
@@ -122,13 +142,21 @@ def reflection(
     from_test = _pick(system, tested, pairs)
     if not from_test:
         raise InputError(
-            f"{real.data.source}: no test layout holds one object in the center and one other; make the data with "
+            f"{real.data.source}: no test layout holds one object in the center and one other; make the data "
+            f"with "
             "`labelmint datasets make clevr-192`"
         )
     own = _pick(system, drawn, pairs) if drawn is not None else []
     found = {
-        "figure": 8, "run": str(system.path), "system": system.system, "weights": system.digest, "data": real.data.source, "seed": seed,
-        "temperature": temperature, "layout_temperature": system.layout_temperature, "judge": judge.about["sha256"],
+        "figure": 8,
+        "run": str(system.path),
+        "system": system.system,
+        "weights": system.digest,
+        "data": real.data.source,
+        "seed": seed,
+        "temperature": temperature,
+        "layout_temperature": system.layout_temperature,
+        "judge": judge.about["sha256"],
         "layouts": {
             "drawn": None if drawn is None else _rule(system, drawn),
             "training": _rule(system, system.training_layouts()[:layouts]),
@@ -139,14 +167,14 @@ def reflection(
             **_mirrored(system, own or from_test, real, out, seed, temperature),
         },
         "accepted": _accepted(real, judge, from_test, out, seed, temperature),
-    }  # fmt: skip
+    }
     if drawn is not None:
         contact_sheet(_draw(system, drawn[:16].numpy(), seed, temperature), real.classes, out / "drawn.png")
     write_json(out / "reflection.json", found)
     return found
 
 
-# Layouts ----------------------------------------------------------------------------------------------------------------------
+# Layouts ----------------------------------------------------------------------------------------------------
 
 
 def _drawn_layouts(system: TrainedSystem, count: int, seed: int) -> torch.Tensor | None:
@@ -154,20 +182,31 @@ def _drawn_layouts(system: TrainedSystem, count: int, seed: int) -> torch.Tensor
     source = system.parts.layout_source(system.device)
     if source is None:
         return None
-    blocks = [[(seed, i) for i in range(first, min(first + AT_ONCE, count))] for first in range(0, count, AT_ONCE)]
-    return torch.cat([source.sample(seeds, temperature=system.layout_temperature).ids.cpu() for seeds in blocks])
+    blocks = [
+        [(seed, i) for i in range(first, min(first + AT_ONCE, count))] for first in range(0, count, AT_ONCE)
+    ]
+    return torch.cat(
+        [source.sample(seeds, temperature=system.layout_temperature).ids.cpu() for seeds in blocks]
+    )
 
 
 def _rule(system: TrainedSystem, layouts: torch.Tensor) -> dict[str, Any]:
     """How many break the rule."""
-    table, has_instances, without = system.config.symbol_table, system.config.has_instances, system.classes.without_objects
+    table, has_instances, without = (
+        system.config.symbol_table,
+        system.config.has_instances,
+        system.classes.without_objects,
+    )
     read = [table.layout(ids, has_instances) for ids in layouts.numpy()]
     speck = max(round(SPECK * read[0].label_map.size), 2)
     found: dict[str, Any] = {"rule": OneInCenter().text}
     for name, smallest in (("strict", 1), ("without_specks", speck)):
         scenes = [scene_objects(one.label_map, one.instances, without, smallest) for one in read]
         broken = violations(composition_rules("center"), scenes)
-        found[name] = {**broken.summary(), "first_reasons": [reasons[0] for reasons in broken.reasons if reasons][:5]}
+        found[name] = {
+            **broken.summary(),
+            "first_reasons": [reasons[0] for reasons in broken.reasons if reasons][:5],
+        }
     return found
 
 
@@ -181,11 +220,13 @@ def _draw(system: TrainedSystem, symbols: Array, seed: int, temperature: float) 
     size, given = min(AT_ONCE, len(symbols)), torch.from_numpy(np.ascontiguousarray(symbols))
     found: list[AnnotatedImage] = []
     for chunk in range(-(-len(symbols) // size)):
-        found += system.sample_chunk(chunk, seed=seed, batch_size=size, temperature=temperature, layouts=given)
+        found += system.sample_chunk(
+            chunk, seed=seed, batch_size=size, temperature=temperature, layouts=given
+        )
     return found[: len(symbols)]
 
 
-# Reflection -------------------------------------------------------------------------------------------------------------------
+# Reflection -------------------------------------------------------------------------------------------------
 
 
 def _mirrored(
@@ -221,7 +262,10 @@ def _summary(rows: Sequence[dict[str, float]]) -> dict[str, Any]:
         name: {key: float(np.mean([row[key] for row in part])) for key in ("distance", "change", "floor")}
         for name, part in halves.items()
     }
-    ratios, distances = [row["change"] / max(row["floor"], 1e-9) for row in rows], [row["distance"] for row in rows]
+    ratios, distances = (
+        [row["change"] / max(row["floor"], 1e-9) for row in rows],
+        [row["distance"] for row in rows],
+    )
     found["spearman"] = _spearman(ratios, distances)
     return found
 
@@ -237,36 +281,56 @@ def _spearman(ratios: Sequence[float], distances: Sequence[float]) -> dict[str, 
 
 
 def _show(
-    chosen: list[TwoObjects], with_it: list[list[AnnotatedImage]], without_it: list[AnnotatedImage], rows: list[dict[str, float]],
-    real: RealData, out: Path,
-) -> None:  # fmt: skip
+    chosen: list[TwoObjects],
+    with_it: list[list[AnnotatedImage]],
+    without_it: list[AnnotatedImage],
+    rows: list[dict[str, float]],
+    real: RealData,
+    out: Path,
+) -> None:
     """reflection.png: from the nearest pair to the farthest."""
     picked = np.unique(np.linspace(0, len(chosen) - 1, min(SHOWN, len(chosen))).round().astype(int)).tolist()
     maps = {
-        i: np.where(chosen[i].center, np.abs(_levels(with_it[0][i]) - _levels(without_it[i])).mean(axis=2), 0) for i in picked
+        i: np.where(chosen[i].center, np.abs(_levels(with_it[0][i]) - _levels(without_it[i])).mean(axis=2), 0)
+        for i in picked
     }
     most = max(max(float(one.max()) for one in maps.values()), 1.0)
     cells = []
     for i in picked:
         first, other, alone = with_it[0][i], with_it[1][i], without_it[i]
         shade = (255 - 255 * maps[i] / most).round().astype(np.uint8)
-        cells.append([overlay(first.image, first.layout, real.classes), first.image, alone.image, shade[..., None], other.image])
+        cells.append(
+            [
+                overlay(first.image, first.layout, real.classes),
+                first.image,
+                alone.image,
+                shade[..., None],
+                other.image,
+            ]
+        )
     titles = [f"{rows[i]['distance']:.2f}" for i in picked]
     heads = ["layout", "with it", "without", "change", "other numbers"]
     sheet(cells, out / "reflection.png", columns=heads, rows=titles)
 
 
-# What is accepted -------------------------------------------------------------------------------------------------------------
+# What is accepted -------------------------------------------------------------------------------------------
 
 
-def _accepted(real: RealData, judge: Judge, chosen: list[TwoObjects], out: Path, seed: int, temperature: float) -> dict[str, Any]:
+def _accepted(
+    real: RealData, judge: Judge, chosen: list[TwoObjects], out: Path, seed: int, temperature: float
+) -> dict[str, Any]:
     """Images for right layouts and for such with nothing in the center."""
     found: dict[str, Any] = {"n": len(chosen), "layouts_from": "test part"}
-    for name, symbols in (("right", [one.symbols for one in chosen]), ("wrong", [one.cornered for one in chosen])):
+    for name, symbols in (
+        ("right", [one.symbols for one in chosen]),
+        ("wrong", [one.cornered for one in chosen]),
+    ):
         pairs = _draw(real.system, np.stack(symbols), seed, temperature)
         contact_sheet(pairs[:12], real.classes, out / f"{name}.png")
         found[name] = _read(real, judge, pairs)
-    found["real"] = _read(real, judge, [real.real.pair(i, real.classes) for i in range(min(len(real.real), 256))])
+    found["real"] = _read(
+        real, judge, [real.real.pair(i, real.classes) for i in range(min(len(real.real), 256))]
+    )
     return found
 
 
@@ -280,33 +344,69 @@ def _read(real: RealData, judge: Judge, pairs: Sequence[AnnotatedImage]) -> dict
         found += found_objects(numbered, [real.classes.ids.index(k) for k in classes], reading).tolist()
         speck = max(round(SPECK * reading.size), 4)
         scenes.append(scene_objects(ids[reading], None, without, speck, merge=0.5))
-        labelled.append(Scene(pair.layout.size, scene_objects(pair.layout.label_map, pair.layout.instances, without).objects))
+        labelled.append(
+            Scene(
+                pair.layout.size, scene_objects(pair.layout.label_map, pair.layout.instances, without).objects
+            )
+        )
     rules = composition_rules("center")
     return {
-        "images": len(pairs), "objects": len(found), "found": float(np.mean(found)) if found else None,
-        "labels_broken": violations(rules, labelled).broken, "broken": violations(rules, scenes).broken,
-    }  # fmt: skip
+        "images": len(pairs),
+        "objects": len(found),
+        "found": float(np.mean(found)) if found else None,
+        "labels_broken": violations(rules, labelled).broken,
+        "broken": violations(rules, scenes).broken,
+    }
 
 
-# Command ----------------------------------------------------------------------------------------------------------------------
+# Command ----------------------------------------------------------------------------------------------------
 
 
 def main(words: Sequence[str] | None = None, tell: Callable[[str], None] = print) -> int:
     """The command; answers its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.reflection", description="Figure 8 of the MSGNet paper.")
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.reflection", description="Figure 8 of the MSGNet paper."
+    )
     add_common(parser)
     parser.add_argument("--layouts", type=int, default=500, help="drawn and checked by the rule")
-    parser.add_argument("--pairs", type=int, default=32, help="layouts of two objects that are drawn with and without the second")
+    parser.add_argument(
+        "--pairs",
+        type=int,
+        default=32,
+        help="layouts of two objects that are drawn with and without the second",
+    )
     chosen = parser.parse_args(words)
 
     def work() -> None:
-        at_least(1, layouts=chosen.layouts, pairs=chosen.pairs, judge_steps=chosen.judge_steps, at_most=chosen.at_most)
-        real = open_real(chosen.run, labelmint.read(chosen.data), device=chosen.device, at_most=chosen.at_most)
+        at_least(
+            1,
+            layouts=chosen.layouts,
+            pairs=chosen.pairs,
+            judge_steps=chosen.judge_steps,
+            at_most=chosen.at_most,
+        )
+        real = open_real(
+            chosen.run, labelmint.read(chosen.data), device=chosen.device, at_most=chosen.at_most
+        )
         chosen.out.mkdir(parents=True, exist_ok=True)
-        judge = train_on(real.training, real.validation, real, chosen.out, steps=chosen.judge_steps, seed=chosen.seed,
-                         device=chosen.device, report=plain(tell))  # fmt: skip
+        judge = train_on(
+            real.training,
+            real.validation,
+            real,
+            chosen.out,
+            steps=chosen.judge_steps,
+            seed=chosen.seed,
+            device=chosen.device,
+            report=plain(tell),
+        )
         found = reflection(
-            real, judge, chosen.out, layouts=chosen.layouts, pairs=chosen.pairs, seed=chosen.seed, temperature=chosen.temperature
+            real,
+            judge,
+            chosen.out,
+            layouts=chosen.layouts,
+            pairs=chosen.pairs,
+            seed=chosen.seed,
+            temperature=chosen.temperature,
         )
         for line in _lines(found):
             tell(line)
@@ -317,24 +417,35 @@ def main(words: Sequence[str] | None = None, tell: Callable[[str], None] = print
 def _lines(found: dict[str, Any]) -> list[str]:
     lines = []
     for name, one in found["layouts"].items():
-        what = "the system draws none" if one is None else (
-            f"{one['strict']['broken']} of {one['strict']['scenes']} break the rule, {one['without_specks']['broken']} without specks"
-        )  # fmt: skip
+        what = (
+            "the system draws none"
+            if one is None
+            else (
+                f"{one['strict']['broken']} of {one['strict']['scenes']} break the rule, "
+                f"{one['without_specks']['broken']} without specks"
+            )
+        )
         lines.append(f"layouts, {name}: {what}")
     mirrored = found["reflection"]
     for name in ("near", "far"):
         if name in mirrored:
             one = mirrored[name]
             lines.append(
-                f"{name}: distance {one['distance']:.2f}, change {one['change']:.1f}, floor {one['floor']:.1f} grey levels"
+                f"{name}: distance {one['distance']:.2f}, change {one['change']:.1f}, floor "
+                f"{one['floor']:.1f} grey levels"
             )
     rank = mirrored["spearman"]
     lines.append(
-        f"rank correlation over {mirrored['n']}: " + (f"{rank['rho']:.2f}, p {rank['p']:.2g}" if rank else "not defined")
+        f"rank correlation over {mirrored['n']}: "
+        + (f"{rank['rho']:.2f}, p {rank['p']:.2g}" if rank else "not defined")
     )
     for name in ("right", "wrong", "real"):
         one = found["accepted"][name]
-        share = "none labelled" if one["found"] is None else f"{one['found']:.0%} of {one['objects']} objects found"
+        share = (
+            "none labelled"
+            if one["found"] is None
+            else f"{one['found']:.0%} of {one['objects']} objects found"
+        )
         lines.append(f"{name}: {share}; {one['broken']} of {one['images']} images break the rule as read")
     return lines
 

@@ -1,22 +1,28 @@
-"""Figure 16 of the MSGNet paper (long form): one object from a quarter to four times its size, and where that fails.
+"""Figure 16 of the MSGNet paper (long form): one object from a quarter to four times its size, and where that
+fails.
 
-    python -m experiments.size_control --run RUN --data DIR --class NAME --out DIR [--draws 4] [--n 16] [--alone]
+    python -m experiments.size_control --run RUN --data DIR --class NAME --out DIR [--draws 4] [--n 16]
+    [--alone]
 
-A training layout that holds one object of the class, of about the median area, is taken; the object's sides are multiplied by
-0.25 ... 4 in 9 even steps of their logarithm, about its own middle, on top of whatever else is there. With --alone the object
-stands alone in the middle of the background (which no training layout may show: digits always come in company). A scale lies within
-the training range when the object's area does, by the rule of which `labelmint synthesize --layouts` warns.
+A training layout that holds one object of the class, of about the median area, is taken; the object's sides
+are multiplied by 0.25 ... 4 in 9 even steps of their logarithm, about its own middle, on top of whatever else
+is there. With --alone the object stands alone in the middle of the background (which no training layout may
+show: digits always come in company). A scale lies within the training range when the object's area does, by
+the rule of which `labelmint synthesize --layouts` warns.
 
-size_control.png: a row a draw, a column a scale, green bars within the training range; random numbers are the same along a row.
-size_control_iou.png, size_control.json: for each scale, of n draws,
+size_control.png: a row a draw, a column a scale, green bars within the training range; random numbers are the
+same along a row. size_control_iou.png, size_control.json: for each scale, of n draws,
 
-    iou        of the pixels that a U-Net (trained on real pairs) reads as the class, and those of the object as the generator saw it
+    iou        of the pixels that a U-Net (trained on real pairs) reads as the class, and those of the object
+               as the generator saw it
     found      share of the draws with IoU >= 0.5
-    read_area  pixels read as the class, over those of the object: 1 where size is obeyed, even when the place is not
+    read_area  pixels read as the class, over those of the object: 1 where size is obeyed, even when the place
+               is not
     as_class   share of the object's pixels that are read as the class
 
-`real` holds the same figures of real test images that hold one object of the class. An object cut by the border has the area that is
-left. Where the layout grid keeps no pixel of the object there is nothing to find, and the figures are null.
+`real` holds the same figures of real test images that hold one object of the class. An object cut by the
+border has the area that is left. Where the layout grid keeps no pixel of the object there is nothing to find,
+and the figures are null.
 """
 
 from __future__ import annotations
@@ -58,7 +64,9 @@ SCALES = tuple(float(x) for x in np.geomspace(0.25, 4, 9))
 
 @dataclass(frozen=True)
 class _Object:
-    """An object of a training layout: symbols (H, W) around it, the background symbol under it, its mask and its symbol."""
+    """An object of a training layout: symbols (H, W) around it, the background symbol under it, its mask and
+    its symbol.
+    """
 
     symbols: Array
     ground: int
@@ -67,7 +75,16 @@ class _Object:
 
 
 def size_control(
-    real: RealData, judge: Judge, class_name: str, out: Path, *, draws: int, n: int, seed: int, temperature: float, alone: bool
+    real: RealData,
+    judge: Judge,
+    class_name: str,
+    out: Path,
+    *,
+    draws: int,
+    n: int,
+    seed: int,
+    temperature: float,
+    alone: bool,
 ) -> dict[str, Any]:
     """Write the pictures and size_control.json, and answer what it holds.
 
@@ -80,7 +97,9 @@ def size_control(
     class_id = _class_id(system, class_name)
     sizes = object_sizes(system, system.training_layouts()[:AT_MOST])
     if class_id not in sizes:
-        raise InputError(f"--class {class_name}: none of the first {AT_MOST} training layouts holds such an object")
+        raise InputError(
+            f"--class {class_name}: none of the first {AT_MOST} training layouts holds such an object"
+        )
     areas = sizes[class_id][:, 0]
     low, high = (1 - TOLERANCE) * areas.min(), (1 + TOLERANCE) * areas.max()
     chosen = _median_object(system, class_id, float(np.median(areas)), alone)
@@ -89,23 +108,47 @@ def size_control(
     for scale in SCALES:
         layout, mask = scaled(chosen.symbols, chosen.mask, scale, chosen.ground, chosen.symbol)
         pairs = system.sample_chunk(
-            0, seed=seed, batch_size=max(n, draws), temperature=temperature, layouts=torch.from_numpy(layout[None]),
+            0,
+            seed=seed,
+            batch_size=max(n, draws),
+            temperature=temperature,
+            layouts=torch.from_numpy(layout[None]),
             per_layout=max(n, draws),
-        )  # fmt: skip
+        )
         pictures.append(pairs[:draws])
         figures = _figures(judge, pairs[:n], class_id, real)
         inside = bool(low <= mask.sum() <= high)
         shown = int((pairs[0].layout.label_map == class_id).sum())
-        rows.append({"scale": scale, "area": int(mask.sum()), "area_shown": shown, "within_training": inside, "n": n, **figures})
+        rows.append(
+            {
+                "scale": scale,
+                "area": int(mask.sum()),
+                "area_shown": shown,
+                "within_training": inside,
+                "n": n,
+                **figures,
+            }
+        )
     found = {
-        "figure": 16, "class": class_name, "run": str(system.path), "system": system.system, "weights": system.digest,
-        "data": real.data.source, "seed": seed, "temperature": temperature, "alone": alone, "judge": judge.about["sha256"],
+        "figure": 16,
+        "class": class_name,
+        "run": str(system.path),
+        "system": system.system,
+        "weights": system.digest,
+        "data": real.data.source,
+        "seed": seed,
+        "temperature": temperature,
+        "alone": alone,
+        "judge": judge.about["sha256"],
         "training": {
-            "objects": len(areas), "layouts": min(len(system.training_layouts()), AT_MOST), "tolerance": TOLERANCE,
+            "objects": len(areas),
+            "layouts": min(len(system.training_layouts()), AT_MOST),
+            "tolerance": TOLERANCE,
             "area": {"least": int(areas.min()), "median": float(np.median(areas)), "most": int(areas.max())},
         },
-        "scales": rows, "real": _of_real(judge, real, class_id),
-    }  # fmt: skip
+        "scales": rows,
+        "real": _of_real(judge, real, class_id),
+    }
     _pictures(found, pictures, real, out)
     write_json(out / "size_control.json", found)
     return found
@@ -118,23 +161,28 @@ def _class_id(system: TrainedSystem, name: str) -> int:
     return known[name]
 
 
-# Layouts ----------------------------------------------------------------------------------------------------------------------
+# Layouts ----------------------------------------------------------------------------------------------------
 
 
 def scaled(symbols: Array, mask: Array, scale: float, ground: int, symbol: int) -> tuple[Array, Array]:
-    """The layout with its object `scale` times as wide and high about its middle, and the new mask; both (H, W).
+    """The layout with its object `scale` times as wide and high about its middle, and the new mask; both (H,
+    W).
 
     Arguments:
         symbols: (H, W). mask: (H, W) of the object. ground: symbol where it leaves a gap. symbol: its own.
     """
     rows, columns = np.nonzero(mask)
     middle = (rows.min() + rows.max() + 1) / 2, (columns.min() + columns.max() + 1) / 2
-    # Each new pixel's middle is looked up where it lay before; beyond the picture there was nothing of the object.
+    # Each new pixel's middle is looked up where it lay before; beyond the picture there was nothing of the
+    # object.
     sources = [
-        np.floor((np.arange(side) + 0.5 - at) / scale + at).astype(int) for side, at in zip(mask.shape, middle, strict=True)
+        np.floor((np.arange(side) + 0.5 - at) / scale + at).astype(int)
+        for side, at in zip(mask.shape, middle, strict=True)
     ]
     inside = [(one >= 0) & (one < side) for one, side in zip(sources, mask.shape, strict=True)]
-    looked_up = mask[np.ix_(*(np.clip(one, 0, side - 1) for one, side in zip(sources, mask.shape, strict=True)))]
+    looked_up = mask[
+        np.ix_(*(np.clip(one, 0, side - 1) for one, side in zip(sources, mask.shape, strict=True)))
+    ]
     new = looked_up & inside[0][:, None] & inside[1][None]
     layout = symbols.copy()
     layout[mask] = ground
@@ -158,10 +206,14 @@ def _median_object(system: TrainedSystem, class_id: int, median: float, alone: b
             continue
         nothing = ids[np.isin(layout.label_map, sorted(without))]
         if nothing.size:
-            best = away, _Object(ids, int(np.bincount(nothing).argmax()), mask, int(np.bincount(ids[mask]).argmax()))
+            best = (
+                away,
+                _Object(ids, int(np.bincount(nothing).argmax()), mask, int(np.bincount(ids[mask]).argmax())),
+            )
     if best is None:
         raise InputError(
-            f"{system.path}: no training layout holds just one object of class {system.classes.name_of(class_id)!r} that stands on a "
+            f"{system.path}: no training layout holds just one object of class "
+            f"{system.classes.name_of(class_id)!r} that stands on a "
             "background and touches no border; choose another --class"
         )
     return _centered(best[1]) if alone else best[1]
@@ -174,14 +226,18 @@ def _touches_border(mask: Array) -> bool:
 def _centered(one: _Object) -> _Object:
     """The object in the middle of nothing but background."""
     rows, columns = np.nonzero(one.mask)
-    shift = [round((side - ends.min() - ends.max() - 1) / 2) for side, ends in zip(one.mask.shape, (rows, columns), strict=True)]
-    mask = np.roll(one.mask, shift, axis=(0, 1))  # it touches no border and moves to the middle: nothing comes round
+    shift = [
+        round((side - ends.min() - ends.max() - 1) / 2)
+        for side, ends in zip(one.mask.shape, (rows, columns), strict=True)
+    ]
+    # it touches no border and moves to the middle: nothing comes round
+    mask = np.roll(one.mask, shift, axis=(0, 1))
     symbols = np.full_like(one.symbols, one.ground)
     symbols[mask] = one.symbol
     return _Object(symbols, one.ground, mask, one.symbol)
 
 
-# Figures ----------------------------------------------------------------------------------------------------------------------
+# Figures ----------------------------------------------------------------------------------------------------
 
 
 def _figures(judge: Judge, pairs: Sequence[AnnotatedImage], class_id: int, real: RealData) -> dict[str, Any]:
@@ -199,9 +255,12 @@ def _agreement(asked: Array, read: Array) -> dict[str, Any]:
     both, either = (x.sum(axis=(1, 2)) for x in (asked & read, asked | read))
     iou, wanted = both / either, asked.sum(axis=(1, 2))
     return {
-        "iou": float(iou.mean()), "iou_sd": float(iou.std()), "found": float((iou >= 0.5).mean()),
-        "read_area": float((read.sum(axis=(1, 2)) / wanted).mean()), "as_class": float((both / wanted).mean()),
-    }  # fmt: skip
+        "iou": float(iou.mean()),
+        "iou_sd": float(iou.std()),
+        "found": float((iou >= 0.5).mean()),
+        "read_area": float((read.sum(axis=(1, 2)) / wanted).mean()),
+        "as_class": float((both / wanted).mean()),
+    }
 
 
 def _of_real(judge: Judge, real: RealData, class_id: int) -> dict[str, Any]:
@@ -233,48 +292,87 @@ def _pictures(found: dict[str, Any], pictures: list[list[AnnotatedImage]], real:
     shown = [row for row in found["scales"] if row["iou"] is not None]
     for what, style in (("iou", "o-"), ("found", "s--"), ("as_class", "^:")):
         axes.plot(
-            [row["scale"] for row in shown], [row[what] for row in shown], style, label=what.replace("_", " "), markersize=4
+            [row["scale"] for row in shown],
+            [row[what] for row in shown],
+            style,
+            label=what.replace("_", " "),
+            markersize=4,
         )
     area = found["training"]["area"]
-    low, high = (((1 + sign * TOLERANCE) * area[name] / area["median"]) ** 0.5 for sign, name in ((-1, "least"), (1, "most")))
+    low, high = (
+        ((1 + sign * TOLERANCE) * area[name] / area["median"]) ** 0.5
+        for sign, name in ((-1, "least"), (1, "most"))
+    )
     axes.axvspan(low, high, color="green", alpha=0.15, label="areas trained on")
     if found["real"]["iou"] is not None:
-        axes.axhline(found["real"]["iou"], color="grey", linewidth=1, label=f"iou, real ({found['real']['n']})")
+        axes.axhline(
+            found["real"]["iou"], color="grey", linewidth=1, label=f"iou, real ({found['real']['n']})"
+        )
     axes.set_xscale("log", base=2)
     axes.set(xlabel="sides, in those of the median training object", ylim=(0, 1.02), title=found["class"])
     axes.legend(fontsize=8)
     figure.savefig(out / "size_control_iou.png")
 
 
-# Command ----------------------------------------------------------------------------------------------------------------------
+# Command ----------------------------------------------------------------------------------------------------
 
 
 def main(words: Sequence[str] | None = None, tell: Callable[[str], None] = print) -> int:
     """The command; answers its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.size_control", description="Figure 16 of the MSGNet paper.")
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.size_control", description="Figure 16 of the MSGNet paper."
+    )
     add_common(parser)
-    parser.add_argument("--class", dest="class_name", required=True, metavar="NAME", help="whose size is changed")
+    parser.add_argument(
+        "--class", dest="class_name", required=True, metavar="NAME", help="whose size is changed"
+    )
     parser.add_argument("--draws", type=int, default=4, help="rows of the picture")
     parser.add_argument("--n", type=int, default=16, help="images a scale that figures are of")
-    parser.add_argument("--alone", action="store_true", help="the object alone in the middle of the background")
+    parser.add_argument(
+        "--alone", action="store_true", help="the object alone in the middle of the background"
+    )
     chosen = parser.parse_args(words)
 
     def work() -> None:
         at_least(1, draws=chosen.draws, n=chosen.n, judge_steps=chosen.judge_steps, at_most=chosen.at_most)
-        real = open_real(chosen.run, labelmint.read(chosen.data), device=chosen.device, at_most=chosen.at_most)
+        real = open_real(
+            chosen.run, labelmint.read(chosen.data), device=chosen.device, at_most=chosen.at_most
+        )
         _class_id(real.system, chosen.class_name)
         chosen.out.mkdir(parents=True, exist_ok=True)
-        judge = train_on(real.training, real.validation, real, chosen.out, steps=chosen.judge_steps, seed=chosen.seed,
-                         device=chosen.device, report=plain(tell))  # fmt: skip
+        judge = train_on(
+            real.training,
+            real.validation,
+            real,
+            chosen.out,
+            steps=chosen.judge_steps,
+            seed=chosen.seed,
+            device=chosen.device,
+            report=plain(tell),
+        )
         found = size_control(
-            real, judge, chosen.class_name, chosen.out, draws=chosen.draws, n=chosen.n, seed=chosen.seed,
-            temperature=chosen.temperature, alone=chosen.alone,
-        )  # fmt: skip
+            real,
+            judge,
+            chosen.class_name,
+            chosen.out,
+            draws=chosen.draws,
+            n=chosen.n,
+            seed=chosen.seed,
+            temperature=chosen.temperature,
+            alone=chosen.alone,
+        )
         area = found["training"]["area"]
-        tell(f"{chosen.class_name}: trained on {area['least']} to {area['most']} pixels, median {area['median']:g}")
+        tell(
+            f"{chosen.class_name}: trained on {area['least']} to {area['most']} pixels, median "
+            f"{area['median']:g}"
+        )
         for row in found["scales"]:
             place = "within" if row["within_training"] else "outside"
-            score = "nothing left on the layout grid" if row["iou"] is None else f"IoU {row['iou']:.2f}, found {row['found']:.0%}"
+            score = (
+                "nothing left on the layout grid"
+                if row["iou"] is None
+                else f"IoU {row['iou']:.2f}, found {row['found']:.0%}"
+            )
             tell(f"x {row['scale']:.2f}: {row['area']} pixels, {place}: {score} of {row['n']}")
         if found["real"]["iou"] is not None:
             tell(f"real test images: IoU {found['real']['iou']:.2f} of {found['real']['n']}")

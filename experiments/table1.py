@@ -2,21 +2,25 @@
 
 Each row is a run. Per row, with a U-Net of one size and one number of steps throughout:
 
-    real + synthetic   Dice on real test pairs after training on the real training pairs and n samples. The long paper's words for
-                       "DICE (accuracy)"; beside it the same after training on the real pairs alone, and the difference
-    synthetic only     Dice on real test pairs after training on the samples alone, its weights chosen on a tenth of them:
-                       "DICE (diversity)"
-    real -> synthetic  Dice on the samples after training on real pairs (the first seed's): what goes by "accuracy" beside such a
-                       "diversity" elsewhere. By the long paper's words CLEVR is worse with real and synthetic pairs (0.738) than
-                       with synthetic ones alone (0.843), which this reading would explain
-    Frechet distance   on the features of the U-Net of the real pairs; it is not FID, and cannot be set beside the papers'
-    obedience, coherence, copies, reconstruction    as in `labelmint evaluate`; near-copies are left out where labels are judged
+    real + synthetic   Dice on real test pairs after training on the real training pairs and n samples. The
+                       long paper's words for "DICE (accuracy)"; beside it the same after training on the real
+                       pairs alone, and the difference
+    synthetic only     Dice on real test pairs after training on the samples alone, its weights chosen on a
+                       tenth of them: "DICE (diversity)"
+    real -> synthetic  Dice on the samples after training on real pairs (the first seed's): what goes by
+                       "accuracy" beside such a "diversity" elsewhere. By the long paper's words CLEVR is
+                       worse with real and synthetic pairs (0.738) than with synthetic ones alone (0.843),
+                       which this reading would explain
+    Frechet distance   on the features of the U-Net of the real pairs; it is not FID, and cannot be set beside
+                       the papers'
+    obedience, coherence, copies, reconstruction    as in `labelmint evaluate`; near-copies are left out where
+    labels are judged
 
-Dice is of all pixels of the test views together, mean over the foreground classes labelled there, and over the seeds (of the U-Nets;
-samples are drawn once). Systems without a layout prior draw at the layouts of the test part: at those of their training part an image
-of a scene that the layout decides is near to the training image. Copies are searched among all training images. Every row is
-kept in OUT/rows and made again only when its weights, data or options change; U-Nets and samples likewise, so a
-stopped command goes on where it was.
+Dice is of all pixels of the test views together, mean over the foreground classes labelled there, and over
+the seeds (of the U-Nets; samples are drawn once). Systems without a layout prior draw at the layouts of the
+test part: at those of their training part an image of a scene that the layout decides is near to the training
+image. Copies are searched among all training images. Every row is kept in OUT/rows and made again only when
+its weights, data or options change; U-Nets and samples likewise, so a stopped command goes on where it was.
 """
 
 from __future__ import annotations
@@ -81,7 +85,9 @@ class Published:
 
 @dataclass(frozen=True)
 class TableOne:
-    """What tells one data set's table from another's: name, composition whose rules are known, the papers' rows, what differs here."""
+    """What tells one data set's table from another's: name, composition whose rules are known, the papers'
+    rows, what differs here.
+    """
 
     name: str
     title: str
@@ -106,7 +112,12 @@ class _Options:
 
 
 def table(
-    which: TableOne, runs: dict[str, Path], data: Path, out: Path, options: _Options, tell: Callable[[str], None] = print
+    which: TableOne,
+    runs: dict[str, Path],
+    data: Path,
+    out: Path,
+    options: _Options,
+    tell: Callable[[str], None] = print,
 ) -> dict[str, Any]:
     """Write table1.md, table1.json and samples.png; answer what the second holds."""
     source = labelmint.read(data)
@@ -117,10 +128,18 @@ def table(
     learned = first.training[: options.at_most]
     tell(f"U-Nets on {len(learned)} of {len(first.training)} real pairs, {options.seeds} seeds")
     judges = [
-        train_on(learned, first.validation, first, out / "unets" / f"real-{seed}", steps=options.judge_steps, seed=seed,
-                 device=options.device, report=report)
+        train_on(
+            learned,
+            first.validation,
+            first,
+            out / "unets" / f"real-{seed}",
+            steps=options.judge_steps,
+            seed=seed,
+            device=options.device,
+            report=report,
+        )
         for seed in range(options.seed, options.seed + max(options.seeds, 1))
-    ]  # fmt: skip
+    ]
     alone = [_score(judge, first) for judge in judges]
     digest = data_digest([*first.training, *first.validation, *first.test])
     decisive = {key: value for key, value in dataclasses.asdict(options).items() if key != "device"}
@@ -137,14 +156,22 @@ def table(
             tell(f"{name}: kept in {file}")
         rows[name] = row
     found = {
-        "table": which.name, "data": source.source, "data_sha256": digest, "size": list(first.system.size),
+        "table": which.name,
+        "data": source.source,
+        "data_sha256": digest,
+        "size": list(first.system.size),
         "real_pairs": {
-            "learned": len(learned), "training": len(first.training), "validation": len(first.validation),
+            "learned": len(learned),
+            "training": len(first.training),
+            "validation": len(first.validation),
             "test_views": len(first.real),
         },
-        **decisive, "dice_real_only": _mean(alone), "rows": rows, "published": [dataclasses.asdict(row) for row in which.published],
+        **decisive,
+        "dice_real_only": _mean(alone),
+        "rows": rows,
+        "published": [dataclasses.asdict(row) for row in which.published],
         "differs": list(which.differs),
-    }  # fmt: skip
+    }
     write_json(out / "table1.json", found)
     (out / "table1.md").write_text(_markdown(which, found), encoding="utf-8")
     _picture(opened, out)
@@ -162,7 +189,8 @@ def _agreeing(opened: dict[str, RealData]) -> RealData:
         ):
             if mine != its:
                 raise InputError(
-                    f"--runs: {name} was trained with other {what} than {first_name}; one table needs the same for all"
+                    f"--runs: {name} was trained with other {what} than {first_name}; one table needs the "
+                    f"same for all"
                 )
     return first
 
@@ -181,10 +209,12 @@ def _kept(file: Path, key: dict[str, Any]) -> dict[str, Any] | None:
     return row
 
 
-# One row ----------------------------------------------------------------------------------------------------------------------
+# One row ----------------------------------------------------------------------------------------------------
 
 
-def _row(name: str, real: RealData, judge: Judge, out: Path, options: _Options, report: Report) -> dict[str, Any]:
+def _row(
+    name: str, real: RealData, judge: Judge, out: Path, options: _Options, report: Report
+) -> dict[str, Any]:
     views = _samples(name, real, out, options, report)
     pairs = _as_pairs(views)
     held_out = max(len(pairs) // 10, 1)
@@ -192,10 +222,26 @@ def _row(name: str, real: RealData, judge: Judge, out: Path, options: _Options, 
     for seed in _seeds(options):
         folder = out / "unets" / name
         learned = real.training[: options.at_most]
-        both = train_on([*learned, *pairs], real.validation, real, folder / f"both-{seed}", steps=options.judge_steps,
-                        seed=seed, device=options.device, report=report)  # fmt: skip
-        only = train_on(pairs[held_out:], pairs[:held_out], real, folder / f"only-{seed}", steps=options.judge_steps, seed=seed,
-                        device=options.device, report=report)  # fmt: skip
+        both = train_on(
+            [*learned, *pairs],
+            real.validation,
+            real,
+            folder / f"both-{seed}",
+            steps=options.judge_steps,
+            seed=seed,
+            device=options.device,
+            report=report,
+        )
+        only = train_on(
+            pairs[held_out:],
+            pairs[:held_out],
+            real,
+            folder / f"only-{seed}",
+            steps=options.judge_steps,
+            seed=seed,
+            device=options.device,
+            report=report,
+        )
         scores["real_and_synthetic"].append(_score(both, real))
         scores["synthetic_only"].append(_score(only, real))
     return {
@@ -214,10 +260,20 @@ def _samples(name: str, real: RealData, out: Path, options: _Options, report: Re
     folder = out / "samples" / f"{name}-{hashlib.sha256(wanted.encode()).hexdigest()[:12]}"
     test = None if real.system.has_layout_prior else real.data.subset(real.about.parts.test)
     mint(
-        real.system, folder, n=options.n, seed=options.seed, temperature=options.temperature, filter="off", resume=True, report=report,
-        layouts=test, warn=lambda line: None,
-    )  # fmt: skip
-    return views_of_samples(labelmint.read(folder, format="folder"), real.classes, real.system.size, real.channels)
+        real.system,
+        folder,
+        n=options.n,
+        seed=options.seed,
+        temperature=options.temperature,
+        filter="off",
+        resume=True,
+        report=report,
+        layouts=test,
+        warn=lambda line: None,
+    )
+    return views_of_samples(
+        labelmint.read(folder, format="folder"), real.classes, real.system.size, real.channels
+    )
 
 
 def _as_pairs(views: Views) -> list[Fitted]:
@@ -243,15 +299,26 @@ def _figures(
     if any(one.instances is None for one in (seen, tested, views)):  # one measure for both sides
         seen, tested, views = (dataclasses.replace(one, instances=None) for one in (seen, tested, views))
     material = Material(
-        folder=folder, classes=real.classes, foreground=real.foreground, training=real.training, validation=real.validation,
-        test=real.test, seen=seen, real=tested, synthetic=views, judge=judge, drawn_layouts=real.system.has_layout_prior,
-        seed=options.seed, report=report,
-    )  # fmt: skip
+        folder=folder,
+        classes=real.classes,
+        foreground=real.foreground,
+        training=real.training,
+        validation=real.validation,
+        test=real.test,
+        seen=seen,
+        real=tested,
+        synthetic=views,
+        judge=judge,
+        drawn_layouts=real.system.has_layout_prior,
+        seed=options.seed,
+        report=report,
+    )
     section, copies = copied(material)
     kept = ~copies
     if kept.sum() < _FEWEST:
         raise InputError(
-            f"{name}: only {int(kept.sum())} of {len(kept)} samples are no near-copies, too few to judge; draw more (-n)"
+            f"{name}: only {int(kept.sum())} of {len(kept)} samples are no near-copies, too few to judge; "
+            f"draw more (-n)"
         )
     sections = [
         section,
@@ -262,7 +329,8 @@ def _figures(
     ]
     figures = [figure for section in sections for figure in section.figures]
     found: dict[str, Any] = {
-        figure.name: figure.model_dump(mode="json", include={"value", "low", "high", "real", "refused"}) for figure in figures
+        figure.name: figure.model_dump(mode="json", include={"value", "low", "high", "real", "refused"})
+        for figure in figures
     }
     return found | {"judged": {"value": int(kept.sum()), "real": None}}
 
@@ -284,35 +352,50 @@ def _training(real: RealData) -> dict[str, Any]:
 def _mean(values: Sequence[float | None]) -> dict[str, Any]:
     """Mean and the values of the seeds; None where a value is."""
     known = [value for value in values if value is not None]
-    return {"mean": float(np.mean(known)) if known and len(known) == len(values) else None, "seeds": list(values)}
+    return {
+        "mean": float(np.mean(known)) if known and len(known) == len(values) else None,
+        "seeds": list(values),
+    }
 
 
-# What people read -------------------------------------------------------------------------------------------------------------
+# What people read -------------------------------------------------------------------------------------------
 
 _COLUMNS = (
     ("samples judged", "judged"),
-    ("real -> synthetic", "obedience.dice"), ("obedience ratio", "obedience.ratio"),
-    ("Fréchet (judge features)", "fidelity.frechet_distance"), ("coverage", "fidelity.coverage"),
-    ("layouts against learned rules, %", "coherence.learned_layouts"), ("images, %", "coherence.learned_images"),
-    ("layouts against the composition, %", "coherence.composition_layouts"), ("images, %", "coherence.composition_images"),
-    ("copies per 1,000", "memorization.copies_per_1000"), ("reconstruction MSE", "reconstruction.mse"),
-)  # fmt: skip
+    ("real -> synthetic", "obedience.dice"),
+    ("obedience ratio", "obedience.ratio"),
+    ("Fréchet (judge features)", "fidelity.frechet_distance"),
+    ("coverage", "fidelity.coverage"),
+    ("layouts against learned rules, %", "coherence.learned_layouts"),
+    ("images, %", "coherence.learned_images"),
+    ("layouts against the composition, %", "coherence.composition_layouts"),
+    ("images, %", "coherence.composition_images"),
+    ("copies per 1,000", "memorization.copies_per_1000"),
+    ("reconstruction MSE", "reconstruction.mse"),
+)
 
 
 def _markdown(which: TableOne, found: dict[str, Any]) -> str:
-    used = [(title, name) for title, name in _COLUMNS if any(name in row["figures"] for row in found["rows"].values())]
+    used = [
+        (title, name)
+        for title, name in _COLUMNS
+        if any(name in row["figures"] for row in found["rows"].values())
+    ]
     head = ["run", "system", "minutes", "real + synthetic", "synthetic only", *(title for title, _ in used)]
     alone = found["dice_real_only"]["mean"]
     lines = [
-        f"# {which.title}", "",
+        f"# {which.title}",
+        "",
         f"{found['n']} samples a run, U-Nets of {found['judge_steps']} steps of 32, "
         f"seeds: {max(found['seeds'], 1)} (mean; each in table1.json), "
         f"{found['real_pairs']['learned']} real training pairs (the systems learned from "
         f"{found['real_pairs']['training']}), {found['real_pairs']['test_views']} test views of "
         f"{found['size'][0]}x{found['size'][1]}.",
-        f"Dice with real pairs alone: **{_text(alone)}**. In brackets the same figure of real data.", "",
-        "| " + " | ".join(head) + " |", "| " + " | ".join(["---"] * 2 + ["---:"] * (len(head) - 2)) + " |",
-    ]  # fmt: skip
+        f"Dice with real pairs alone: **{_text(alone)}**. In brackets the same figure of real data.",
+        "",
+        "| " + " | ".join(head) + " |",
+        "| " + " | ".join(["---"] * 2 + ["---:"] * (len(head) - 2)) + " |",
+    ]
     for name, row in found["rows"].items():
         smoke = " (smoke test)" if row["smoke_test"] else ""
         both = row["dice_real_and_synthetic"]["mean"]
@@ -343,8 +426,10 @@ def _markdown(which: TableOne, found: dict[str, Any]) -> str:
 
 
 _DIFFERS = (
-    "the papers name neither the U-Net, its training, how many samples were added, nor how Dice was averaged; ours are above",
-    '"accuracy" is in the long paper the score after adding the samples, in the short one a "baseline performance on generated data"; both '
+    "the papers name neither the U-Net, its training, how many samples were added, nor how Dice was "
+    "averaged; ours are above",
+    '"accuracy" is in the long paper the score after adding the samples, in the short one a "baseline '
+    'performance on generated data"; both '
     "readings stand in columns of their own",
     "Fréchet distances on the features of our own U-Net are not FID, and only comparable within one table",
 )
@@ -369,26 +454,38 @@ def _picture(opened: dict[str, RealData], out: Path) -> None:
         groups[name] = list(real.system.synthesize(SHOWN, batch_size=SHOWN))
     rows, titles = [], []
     for name, pairs in groups.items():
-        rows += [[pair.image for pair in pairs], [overlay(pair.image, pair.layout, first.classes) for pair in pairs]]
+        rows += [
+            [pair.image for pair in pairs],
+            [overlay(pair.image, pair.layout, first.classes) for pair in pairs],
+        ]
         titles += [name, "its labels"]
     sheet(rows, out / "samples.png", rows=titles)
 
 
-# Command ----------------------------------------------------------------------------------------------------------------------
+# Command ----------------------------------------------------------------------------------------------------
 
 
 def main(which: TableOne, words: Sequence[str] | None = None, tell: Callable[[str], None] = print) -> int:
     """The command of a table; answers its exit code."""
     parser = argparse.ArgumentParser(
-        prog=f"python -m experiments.{which.name}", description=which.title,
-        epilog="Data and runs:\n" + which.commands, formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+        prog=f"python -m experiments.{which.name}",
+        description=which.title,
+        epilog="Data and runs:\n" + which.commands,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--runs", nargs="+", required=True, metavar="NAME=RUN", help="rows, in order")
     parser.add_argument("--n", "-n", type=int, default=2000, help="samples a run (default 2000)")
     parser.add_argument(
-        "--seeds", type=int, default=2, help="U-Nets of each kind (default 2); 0 leaves out the two columns that train on samples"
+        "--seeds",
+        type=int,
+        default=2,
+        help="U-Nets of each kind (default 2); 0 leaves out the two columns that train on samples",
     )
-    parser.add_argument("--composition", default=which.composition, help="whose rules are checked: three, pairs, upper, center")
+    parser.add_argument(
+        "--composition",
+        default=which.composition,
+        help="whose rules are checked: three, pairs, upper, center",
+    )
     add_common(parser, run=False)
     chosen = parser.parse_args(words)
 
@@ -397,9 +494,15 @@ def main(which: TableOne, words: Sequence[str] | None = None, tell: Callable[[st
         at_least(0, seeds=chosen.seeds)
         at_least(1, judge_steps=chosen.judge_steps, at_most=chosen.at_most)
         options = _Options(
-            chosen.n, chosen.seeds, chosen.seed, chosen.judge_steps, chosen.temperature, chosen.composition, chosen.at_most,
+            chosen.n,
+            chosen.seeds,
+            chosen.seed,
+            chosen.judge_steps,
+            chosen.temperature,
+            chosen.composition,
+            chosen.at_most,
             chosen.device,
-        )  # fmt: skip
+        )
         table(which, _named(chosen.runs), chosen.data, chosen.out, options, tell)
         tell((chosen.out / "table1.md").read_text(encoding="utf-8"))
 
@@ -410,9 +513,16 @@ def _named(runs: Sequence[str]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for text in runs:
         name, equals, path = text.partition("=")
-        if not equals or not name or not path or name in found or not name.replace("-", "").replace("_", "").isalnum():
+        if (
+            not equals
+            or not name
+            or not path
+            or name in found
+            or not name.replace("-", "").replace("_", "").isalnum()
+        ):
             raise InputError(
-                f"--runs {text}: expected NAME=RUN, each NAME once and of letters, digits and dashes, as in msgnet=runs/msgnet"
+                f"--runs {text}: expected NAME=RUN, each NAME once and of letters, digits and dashes, as in "
+                f"msgnet=runs/msgnet"
             )
         found[name] = Path(path)
     return found

@@ -1,6 +1,8 @@
-"""Table 1 of the MSGNet papers, CLEVR at 64x64: the systems of MSGNet's family on 2 to 4 objects of 24 classes.
+"""Table 1 of the MSGNet papers, CLEVR at 64x64: the systems of MSGNet's family on 2 to 4 objects of 24
+classes.
 
-    python -m experiments.table1_clevr --data DIR --runs msgnet=RUN pre-msgnet=RUN ... --out DIR [-n 2000] [--seeds 2]
+    python -m experiments.table1_clevr --data DIR --runs msgnet=RUN pre-msgnet=RUN ... --out DIR [-n 2000]
+    [--seeds 2]
 
 See `experiments.table1` for what is measured; --help prints the commands that make the data and the runs.
 """
@@ -25,9 +27,11 @@ CLEVR = TableOne(
         Published("GAN + Object Pathways (obj-cGAN)", 0.573, 0.563, 114.6, "long and short (FID: short)"),
     ),
     differs=(
-        "the papers: 25,000 images rendered with Blender and labels of boxes; here labelmint's own rendering with exact outlines, as many "
+        "the papers: 25,000 images rendered with Blender and labels of boxes; here labelmint's own rendering "
+        "with exact outlines, as many "
         "as --data holds",
-        "BigGAN, Pix2Pix and obj-cGAN are not among these systems; msgnet and cvq-vae have no CLEVR row in the papers",
+        "BigGAN, Pix2Pix and obj-cGAN are not among these systems; msgnet and cvq-vae have no CLEVR row in "
+        "the papers",
     ),
     commands="""\
   labelmint datasets make clevr-64 -n 25000 --out clevr-64

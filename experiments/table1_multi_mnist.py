@@ -1,6 +1,7 @@
 """Table 1 of the MSGNet long paper, Multi-MNIST: the systems of MSGNet's family on three digits of 64x64.
 
-    python -m experiments.table1_multi_mnist --data DIR --runs msgnet=RUN pre-msgnet=RUN ... --out DIR [-n 2000] [--seeds 2]
+    python -m experiments.table1_multi_mnist --data DIR --runs msgnet=RUN pre-msgnet=RUN ... --out DIR [-n
+    2000] [--seeds 2]
 
 See `experiments.table1` for what is measured; --help prints the commands that make the data and the runs.
 """
@@ -22,11 +23,14 @@ MULTI_MNIST = TableOne(
         Published("pre-MSGNet", 0.871, 0.874, None, "long"),
     ),
     differs=(
-        "the paper: 50,000 images of 64x64 with three MNIST digits; here whatever --data holds, and shipped 8x8 digits are no MNIST",
-        "no-comp-msgnet, cvq-vae and msgnet itself have no Multi-MNIST row in the papers; obj-cGAN is not among these systems",
+        "the paper: 50,000 images of 64x64 with three MNIST digits; here whatever --data holds, and shipped "
+        "8x8 digits are no MNIST",
+        "no-comp-msgnet, cvq-vae and msgnet itself have no Multi-MNIST row in the papers; obj-cGAN is not "
+        "among these systems",
     ),
     commands="""\
-  labelmint datasets make multi-mnist --source MNIST -n 50000 --out multi-mnist   (without MNIST: datasets make digits --canvas 64x64)
+  labelmint datasets make multi-mnist --source MNIST -n 50000 --out multi-mnist
+  (without MNIST: labelmint datasets make digits --canvas 64x64 ...)
   for each SYSTEM of msgnet, pre-msgnet, no-comp-msgnet, cvq-vae:
   labelmint train multi-mnist --system SYSTEM --preset small --size 64x64 --max-minutes 60 --out runs/SYSTEM
 """,

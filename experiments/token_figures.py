@@ -40,7 +40,9 @@ AT_ONCE = 32
 
 
 def views(pairs: Pairs, n: int, *, crops: bool) -> list[Batch]:
-    """At least n random crops, a multiple of those drawn at once, or else every pair's one view, at most n of them."""
+    """At least n random crops, a multiple of those drawn at once, or else every pair's one view, at most n of
+    them.
+    """
     if crops:
         return [pairs.batch(step, AT_ONCE) for step in range(-(-n // AT_ONCE))]
     n = min(n, len(pairs))
@@ -83,7 +85,9 @@ def frechet(judge: Judge, real: Array, made: Array) -> float | None:
 
 
 @torch.no_grad()
-def images_back(tokenizer: Tokenizer, batches: Sequence[Batch], device: torch.device) -> tuple[Tensor, dict[str, float]]:
+def images_back(
+    tokenizer: Tokenizer, batches: Sequence[Batch], device: torch.device
+) -> tuple[Tensor, dict[str, float]]:
     """Images after their tokens, and how far they are from what they were: mse, ssim."""
     there = (batch.to(device) for batch in batches)
     made = torch.cat([tokenizer.decode(tokenizer.encode(batch), batch.layouts).cpu() for batch in there])
@@ -92,8 +96,11 @@ def images_back(tokenizer: Tokenizer, batches: Sequence[Batch], device: torch.de
 
 
 @torch.no_grad()
-def layouts_back(codes: LayoutTokenizer, written: Tensor, ids: Tensor, system: TrainedSystem) -> tuple[Tensor, dict[str, float]]:
-    """Layouts of the tokens `written`, and how far they are from the ids that were: misread, miou, boundaries.
+def layouts_back(
+    codes: LayoutTokenizer, written: Tensor, ids: Tensor, system: TrainedSystem
+) -> tuple[Tensor, dict[str, float]]:
+    """Layouts of the tokens `written`, and how far they are from the ids that were: misread, miou,
+    boundaries.
 
     The symbols are those of the system.
 

@@ -8,25 +8,50 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# Before torch is imported: tests run side by side, and threads over small tensors only get in each other's way.
+# Before torch is imported: tests run side by side, and threads over small tensors only get in each other's
+# way.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 settings.register_profile("labelmint", derandomize=True, deadline=None, database=None, max_examples=25)
 settings.load_profile("labelmint")
 
-# Of `msgnet`, which most tests of a run are about, and of `mint`, the default: what the README and the demo train.
+# Of `msgnet`, which most tests of a run are about, and of `mint`, the default: what the README and the demo
+# train.
 SMALLEST = (
-    "tokenizer.channels=16", "tokenizer.residual_channels=8", "tokenizer.codebook_size=16", "tokenizer.steps=30",
-    "tokenizer.batch_size=8", "prior.channels=16", "prior.residual_channels=16", "prior.blocks=1", "prior.epochs=1",
-    "prior.batch_size=8", "layout_prior.channels=16", "layout_prior.residual_channels=16", "layout_prior.blocks=1",
-    "layout_prior.epochs=3", "layout_prior.batch_size=8",
-)  # fmt: skip
+    "tokenizer.channels=16",
+    "tokenizer.residual_channels=8",
+    "tokenizer.codebook_size=16",
+    "tokenizer.steps=30",
+    "tokenizer.batch_size=8",
+    "prior.channels=16",
+    "prior.residual_channels=16",
+    "prior.blocks=1",
+    "prior.epochs=1",
+    "prior.batch_size=8",
+    "layout_prior.channels=16",
+    "layout_prior.residual_channels=16",
+    "layout_prior.blocks=1",
+    "layout_prior.epochs=3",
+    "layout_prior.batch_size=8",
+)
 SMALLEST_MINT = (
-    "tokenizer.channels=16", "tokenizer.code_dim=8", "tokenizer.codebook_size=16", "tokenizer.semantic_codebook_size=16",
-    "tokenizer.steps=30", "tokenizer.batch_size=8", "prior.channels=16", "prior.residual_channels=16", "prior.blocks=1",
-    "prior.epochs=1", "prior.batch_size=8", "layout_prior.channels=16", "layout_prior.residual_channels=16", "layout_prior.blocks=1",
-    "layout_prior.epochs=3", "layout_prior.batch_size=8",
-)  # fmt: skip
+    "tokenizer.channels=16",
+    "tokenizer.code_dim=8",
+    "tokenizer.codebook_size=16",
+    "tokenizer.semantic_codebook_size=16",
+    "tokenizer.steps=30",
+    "tokenizer.batch_size=8",
+    "prior.channels=16",
+    "prior.residual_channels=16",
+    "prior.blocks=1",
+    "prior.epochs=1",
+    "prior.batch_size=8",
+    "layout_prior.channels=16",
+    "layout_prior.residual_channels=16",
+    "layout_prior.blocks=1",
+    "layout_prior.epochs=3",
+    "layout_prior.batch_size=8",
+)
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,9 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").
 
 def blocks(file: Path, language: str) -> list[str]:
     """The fenced blocks of a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", file.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    return re.findall(
+        rf"^```{language}\n(.*?)^```", file.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE
+    )
 
 
 def commands() -> list[tuple[str, str]]:
@@ -55,14 +57,18 @@ def test_every_command_parses(document: str, line: str) -> None:
         parse_size(values["size"])
     assert set(parse_words(values.get("augment") or "")) <= set(AUGMENTATIONS)
     preset = PRESETS[values.get("preset") or "tiny"]
-    with_values(preset.settings(SYSTEMS[values.get("system") or preset.system].family), values.get("settings") or ())
+    with_values(
+        preset.settings(SYSTEMS[values.get("system") or preset.system].family), values.get("settings") or ()
+    )
 
 
 def test_documents_have_commands() -> None:
     assert len(commands()) >= 10
 
 
-def test_the_python_of_the_readme_runs(digits_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_python_of_the_readme_runs(
+    digits_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import labelmint
 
     (code,) = blocks(ROOT / "README.md", "python")
@@ -70,7 +76,12 @@ def test_the_python_of_the_readme_runs(digits_folder: Path, tmp_path: Path, monk
     assert 'preset="tiny"' in code
     shutil.copytree(digits_folder, tmp_path / "my-data")
     monkeypatch.chdir(tmp_path)
-    exec(code.replace('preset="tiny"', f'preset="tiny", settings={SMALLEST_MINT!r}, precision="32", threads=1'), {})
+    exec(
+        code.replace(
+            'preset="tiny"', f'preset="tiny", settings={SMALLEST_MINT!r}, precision="32", threads=1'
+        ),
+        {},
+    )
     assert len(labelmint.read("new-data")) == 100
     (conversion,) = blocks(ROOT / "docs" / "formats.md", "python")
     exec(conversion, {})

@@ -32,7 +32,7 @@ def test_the_package_is_typed() -> None:
 def dev(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["sh", *words], capture_output=True, text=True, check=False, env={**os.environ, **environment}
-    )  # fmt: skip
+    )
 
 
 def test_dev_says_what_it_can_and_what_it_lacks(tmp_path: Path) -> None:
@@ -49,7 +49,10 @@ def test_dev_says_what_it_can_and_what_it_lacks(tmp_path: Path) -> None:
     old.chmod(0o755)
     refused = dev(str(script), "setup", LABELMINT_PYTHON=str(old))
     assert refused.returncode == 2
-    assert refused.stderr.splitlines()[-1] == f"dev: error: LABELMINT_PYTHON={old} is not a Python of version 3.11 or later"
+    assert (
+        refused.stderr.splitlines()[-1]
+        == f"dev: error: LABELMINT_PYTHON={old} is not a Python of version 3.11 or later"
+    )
     assert not (tmp_path / ".venv").exists()
 
 
@@ -57,9 +60,14 @@ def test_constraints_pin_every_dependency() -> None:
     import re
     import tomllib
 
-    pins = {line.split("==")[0] for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line}
+    pins = {
+        line.split("==")[0] for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line
+    }
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *(one for extra in project["optional-dependencies"].values() for one in extra)]
+    wanted = [
+        *project["dependencies"],
+        *(one for extra in project["optional-dependencies"].values() for one in extra),
+    ]
     assert {re.split(r"[^\w.-]", one)[0].lower() for one in wanted} <= pins
     assert "+" not in (ROOT / "constraints.txt").read_text().partition("torch==")[2].splitlines()[0]
 
@@ -67,11 +75,18 @@ def test_constraints_pin_every_dependency() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_wheel_in_a_clean_environment_runs_the_demo(tmp_path: Path) -> None:
-    environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    environment = {
+        key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "VIRTUAL_ENV")
+    }
 
     def run(*words: object) -> str:
         done = subprocess.run(
-            [str(word) for word in words], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+            [str(word) for word in words],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

@@ -37,7 +37,9 @@ def test_touching_instances_are_told_apart() -> None:
 
 
 def test_colors_differ_and_a_class_keeps_its_own() -> None:
-    many = ClassSet(tuple(ClassInfo(id=i, name=f"c{i}", color=(1, 2, 3) if i == 7 else None) for i in range(200)))
+    many = ClassSet(
+        tuple(ClassInfo(id=i, name=f"c{i}", color=(1, 2, 3) if i == 7 else None) for i in range(200))
+    )
     colors = pictures.palette(many)
     assert colors[7] == (1, 2, 3)
     assert len(set(colors.values())) > 150
@@ -78,8 +80,14 @@ def test_any_size_and_any_id_can_be_drawn(size: tuple[int, int], channels: int) 
 
 
 def test_curves_of_any_log_are_drawn(tmp_path: Path) -> None:
-    rows = [{"stage": "prior", "step": k, "seconds": 0.1, "nats": 1 / k, "held_out_nats": 2.0, "note": "x"} for k in range(1, 9)]
-    rows += [{"stage": "tokenizer", "step": 1, "mse": float("nan")}, {"stage": "tokenizer", "step": 2, "mse": 0.0}]
+    rows = [
+        {"stage": "prior", "step": k, "seconds": 0.1, "nats": 1 / k, "held_out_nats": 2.0, "note": "x"}
+        for k in range(1, 9)
+    ]
+    rows += [
+        {"stage": "tokenizer", "step": 1, "mse": float("nan")},
+        {"stage": "tokenizer", "step": 2, "mse": 0.0},
+    ]
     for part in (rows, rows[:1], []):
         pictures.curves(part, tmp_path / "curves.png")
         with Image.open(tmp_path / "curves.png") as written:

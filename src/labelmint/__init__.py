@@ -1,4 +1,5 @@
-"""labelmint trains on images with their labels and mints new ones: any number of new images, each with its exact label.
+"""labelmint trains on images with their labels and mints new ones: any number of new images, each with its
+exact label.
 
     data = labelmint.read("my-data")
     system = labelmint.train(data, "run", preset="tiny")

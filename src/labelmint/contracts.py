@@ -1,4 +1,6 @@
-"""The laws that parts keep, as functions: for our own parts and for users' own. Each raises ContractError with one line."""
+"""The laws that parts keep, as functions: for our own parts and for users' own. Each raises ContractError
+with one line.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,8 @@ def check_format(
     classes: ClassSet,
     path: str | os.PathLike[str],
 ) -> None:
-    """The laws of a format: read(write(a)) = a, two writes are byte-equal, and a write that fails leaves nothing.
+    """The laws of a format: read(write(a)) = a, two writes are byte-equal, and a write that fails leaves
+    nothing.
 
     Arguments:
         read: path -> data set.
@@ -68,14 +71,19 @@ def check_format(
 
 
 def difference(one: AnnotatedImage, other: AnnotatedImage) -> str | None:
-    """The first thing in which two pairs differ, or None: name, image, label map, instances, objects, provenance."""
+    """The first thing in which two pairs differ, or None: name, image, label map, instances, objects,
+    provenance.
+    """
     found: list[tuple[str, bool]] = [
         ("name", one.name == other.name),
         ("image", np.array_equal(one.image, other.image)),
         ("label map", np.array_equal(one.layout.label_map, other.layout.label_map)),
         ("instances", _same_maps(one.layout.instances, other.layout.instances)),
         ("number of objects", len(one.layout.objects) == len(other.layout.objects)),
-        *((f"object {i}", a == b) for i, (a, b) in enumerate(zip(one.layout.objects, other.layout.objects, strict=False))),
+        *(
+            (f"object {i}", a == b)
+            for i, (a, b) in enumerate(zip(one.layout.objects, other.layout.objects, strict=False))
+        ),
         ("provenance", dict(one.provenance) == dict(other.provenance)),
     ]
     return next((what for what, same in found if not same), None)
@@ -100,10 +108,14 @@ def _check_same(data: DataSet, pairs: Sequence[AnnotatedImage], classes: ClassSe
 
 
 def _check_bytes(one: Path, other: Path) -> None:
-    files = [sorted(file.relative_to(root) for file in root.rglob("*") if file.is_file()) for root in (one, other)]
+    files = [
+        sorted(file.relative_to(root) for file in root.rglob("*") if file.is_file()) for root in (one, other)
+    ]
     if files[0] != files[1]:
         raise ContractError(f"two writes gave different files: {sorted(set(files[0]) ^ set(files[1]))[0]}")
-    different = next((file for file in files[0] if not filecmp.cmp(one / file, other / file, shallow=False)), None)
+    different = next(
+        (file for file in files[0] if not filecmp.cmp(one / file, other / file, shallow=False)), None
+    )
     if different is not None:
         raise ContractError(f"two writes differ in {different}")
 
@@ -120,8 +132,8 @@ def _failing(pairs: Sequence[AnnotatedImage]) -> Iterator[Any]:
 def check_tokenizer(tokenizer: Tokenizer, batch: Batch) -> None:
     """The laws of a tokenizer, on a batch of at least two items.
 
-    Ids in range, the grid as promised, an item's tokens independent of its batch, and a decoded item of the image's shape. A tokenizer
-    that is a module must answer the same after its state was saved and loaded.
+    Ids in range, the grid as promised, an item's tokens independent of its batch, and a decoded item of the
+    image's shape. A tokenizer that is a module must answer the same after its state was saved and loaded.
     """
     tokens = _tokens(tokenizer, batch)
     for stream in tokenizer.streams:
@@ -134,9 +146,14 @@ def check_tokenizer(tokenizer: Tokenizer, batch: Batch) -> None:
         _require(in_range, f"stream {stream.name!r}: tokens outside [0, {stream.codebook_size})")
     alone = _tokens(tokenizer, Batch(batch.image[:1], LayoutBatch(batch.layouts.ids[:1])))
     for name, found in tokens.items():
-        _require(torch.equal(alone[name][0], found[0]), f"stream {name!r}: an item's tokens depend on its batch")
+        _require(
+            torch.equal(alone[name][0], found[0]), f"stream {name!r}: an item's tokens depend on its batch"
+        )
     decoded = tokenizer.decode(tokens, batch.layouts)
-    _require(decoded.shape[-2:] == batch.image.shape[-2:], f"decodes to {tuple(decoded.shape)}, not to the size of the image")
+    _require(
+        decoded.shape[-2:] == batch.image.shape[-2:],
+        f"decodes to {tuple(decoded.shape)}, not to the size of the image",
+    )
     if isinstance(tokenizer, nn.Module):
         again = copy.deepcopy(tokenizer)
         for value in again.state_dict().values():  # so that only what is loaded can answer the same
@@ -149,18 +166,25 @@ def check_tokenizer(tokenizer: Tokenizer, batch: Batch) -> None:
 def check_layout_tokenizer(tokenizer: Any, layouts: LayoutBatch, symbols: int) -> None:
     """The laws of a tokenizer that writes layouts without their images, on at least two of them.
 
-    It has `encode_layouts`, layouts -> tokens, and `decode_layouts`, tokens -> symbol ids; a grid as its stream "semantics" promises,
-    tokens in range, a layout's tokens independent of its batch, and ids in [0, `symbols`) at the layouts' size.
+    It has `encode_layouts`, layouts -> tokens, and `decode_layouts`, tokens -> symbol ids; a grid as its
+    stream "semantics" promises, tokens in range, a layout's tokens independent of its batch, and ids in [0,
+    `symbols`) at the layouts' size.
     """
     stream = next(stream for stream in tokenizer.streams if stream.name == "semantics")
     with torch.no_grad():
         tokens, alone = (tokenizer.encode_layouts(some) for some in (layouts, LayoutBatch(layouts.ids[:1])))
         ids = tokenizer.decode_layouts(tokens)
-    _require(tuple(tokens.shape[1:]) == stream.grid, f"semantics: grid {tuple(tokens.shape[1:])}, promised {stream.grid}")
+    _require(
+        tuple(tokens.shape[1:]) == stream.grid,
+        f"semantics: grid {tuple(tokens.shape[1:])}, promised {stream.grid}",
+    )
     in_range = bool(((tokens >= 0) & (tokens < stream.codebook_size)).all())
     _require(in_range, f"semantics: tokens outside [0, {stream.codebook_size})")
     _require(torch.equal(alone[0], tokens[0]), "semantics: a layout's tokens depend on its batch")
-    _require(ids.shape == layouts.ids.shape, f"layouts decode to {tuple(ids.shape)}, not to {tuple(layouts.ids.shape)}")
+    _require(
+        ids.shape == layouts.ids.shape,
+        f"layouts decode to {tuple(ids.shape)}, not to {tuple(layouts.ids.shape)}",
+    )
     _require(bool(((ids >= 0) & (ids < symbols)).all()), f"layouts decode to ids outside [0, {symbols})")
 
 
@@ -173,11 +197,15 @@ def _tokens(tokenizer: Tokenizer, batch: Batch) -> dict[str, Tensor]:
         return tokenizer.encode(batch)
 
 
-def check_prior(prior: Prior, layouts: LayoutBatch | None, batch_size: int = 2, tolerance: float = 1e-5) -> None:
-    """The laws of a prior, on weights whose logits spread (not on fresh ones); the grid needs at least three positions.
+def check_prior(
+    prior: Prior, layouts: LayoutBatch | None, batch_size: int = 2, tolerance: float = 1e-5
+) -> None:
+    """The laws of a prior, on weights whose logits spread (not on fresh ones); the grid needs at least three
+    positions.
 
-    Causality: another token at position i leaves the logits at and before i as they were, and changes some after it. Equality: `step` is
-    `logits` there, to `tolerance` of the largest logit. Obedience: given layouts, others change the logits.
+    Causality: another token at position i leaves the logits at and before i as they were, and changes some
+    after it. Equality: `step` is `logits` there, to `tolerance` of the largest logit. Obedience: given
+    layouts, others change the logits.
     """
     with torch.no_grad():
         condition = prior.prepare(layouts)
@@ -198,7 +226,9 @@ def _check_steps(
     full: Tensor,
     tolerance: float,
 ) -> None:
-    """`step` is `logits` in a fresh state, and in the memory of one that drew other tokens for other layouts; these change the logits."""
+    """`step` is `logits` in a fresh state, and in the memory of one that drew other tokens for other layouts;
+    these change the logits.
+    """
     bound, state, flat = tolerance * float(full.abs().max()), None, tokens.flatten(1)
     others = None if layouts is None else LayoutBatch(layouts.ids.flip(1).roll(1, 2))
     for shown, drawn in ((layouts, flat), (others, flat.flip(1)), (layouts, flat)):
@@ -217,20 +247,34 @@ def _check_steps(
 
 def _check_causality(prior: Prior, tokens: Tensor, condition: Condition, full: Tensor) -> None:
     (height, width), count = prior.grid, full.shape[2]
-    for position in {p for p in (0, 1, width - 1, width, height * width // 2, count - 2) if 0 <= p < count - 1}:
+    for position in {
+        p for p in (0, 1, width - 1, width, height * width // 2, count - 2) if 0 <= p < count - 1
+    }:
         changed = tokens.flatten(1).clone()
         changed[:, position] = (changed[:, position] + 1) % prior.codebook_size
         moved = (prior.logits(changed.view_as(tokens), condition).flatten(2) - full).abs().amax(dim=(0, 1))
-        _require(float(moved[: position + 1].max()) == 0, f"logits at or before position {position} see the token there")
-        _require(float(moved[position + 1 :].max()) > 0, f"no logits after position {position} see the token there")
+        _require(
+            float(moved[: position + 1].max()) == 0,
+            f"logits at or before position {position} see the token there",
+        )
+        _require(
+            float(moved[position + 1 :].max()) > 0, f"no logits after position {position} see the token there"
+        )
 
 
-def check_grouped_prior(prior: GroupedPrior, layouts: LayoutBatch | None, batch_size: int = 2, tolerance: float = 1e-5) -> None:
-    """The laws of a prior whose steps draw several tokens, or not in raster order; as `check_prior` has them, by the prior's own order."""
+def check_grouped_prior(
+    prior: GroupedPrior, layouts: LayoutBatch | None, batch_size: int = 2, tolerance: float = 1e-5
+) -> None:
+    """The laws of a prior whose steps draw several tokens, or not in raster order; as `check_prior` has them,
+    by the prior's own order.
+    """
     with torch.no_grad():
         condition, count = prior.prepare(layouts), prior.grid[0] * prior.grid[1]
         covered = prior.order.flatten().sort().values.cpu()
-        _require(torch.equal(covered, torch.arange(count)), f"the order does not hold each of {count} positions once")
+        _require(
+            torch.equal(covered, torch.arange(count)),
+            f"the order does not hold each of {count} positions once",
+        )
         generator = torch.Generator().manual_seed(0)
         device = prior.step(None, prior.start(batch_size, condition)).device
         tokens = torch.randint(prior.codebook_size, (batch_size, *prior.grid), generator=generator).to(device)
@@ -246,22 +290,34 @@ def _check_order(prior: GroupedPrior, tokens: Tensor, condition: Condition, full
         for position in prior.order[step].tolist():
             changed = tokens.flatten(1).clone()
             changed[:, position] = (changed[:, position] + 1) % prior.codebook_size
-            moved = (prior.logits(changed.view_as(tokens), condition).flatten(2) - full).abs().amax(dim=(0, 1))
+            moved = (
+                (prior.logits(changed.view_as(tokens), condition).flatten(2) - full).abs().amax(dim=(0, 1))
+            )
             seen = float(moved[prior.order[: step + 1]].max())
-            _require(seen == 0, f"logits of step {step} or one before it see its token at position {position}")
+            _require(
+                seen == 0, f"logits of step {step} or one before it see its token at position {position}"
+            )
             later = moved[prior.order[step + 1 :]]
-            _require(not later.numel() or float(later.max()) > 0, f"no step after {step} sees its token at position {position}")
+            _require(
+                not later.numel() or float(later.max()) > 0,
+                f"no step after {step} sees its token at position {position}",
+            )
 
 
 def check_generator(generator: ImageGenerator, layouts: LayoutBatch, image_channels: int) -> None:
-    """The laws of an image generator: shape and range, the same seeds the same images, other seeds others, rows on their own."""
+    """The laws of an image generator: shape and range, the same seeds the same images, other seeds others,
+    rows on their own.
+    """
     batch = len(layouts)
     seeds: list[Seed] = [(7, index) for index in range(batch)]
     images = generator.sample(layouts, seeds, temperature=1.0)
     shape = (batch, image_channels, *layouts.ids.shape[1:])
     _require(tuple(images.shape) == shape, f"images of shape {tuple(images.shape)}, expected {shape}")
     _require(bool((images.abs() <= 1).all()), "pixels outside [-1, 1]")
-    _require(torch.equal(images, generator.sample(layouts, seeds, temperature=1.0)), "the same seeds gave other images")
+    _require(
+        torch.equal(images, generator.sample(layouts, seeds, temperature=1.0)),
+        "the same seeds gave other images",
+    )
     others = generator.sample(layouts, [*seeds[:-1], (8, batch)], temperature=1.0)
     _require(torch.equal(images[:-1], others[:-1]), "an image changed with the seed of another row")
     _require(not torch.equal(images[-1], others[-1]), "another seed gave the same image")

@@ -1,7 +1,8 @@
 """Pictures for people: images beside their layouts, real beside synthetic, grids of images, loss curves.
 
-Every function answers its pixels (H, W, 3) uint8 where that makes sense and, given a path, writes them as PNG: aside first, then
-renamed. Small images are enlarged by a whole factor, so that each pixel is seen as it is; large ones are shrunk.
+Every function answers its pixels (H, W, 3) uint8 where that makes sense and, given a path, writes them as
+PNG: aside first, then renamed. Small images are enlarged by a whole factor, so that each pixel is seen as it
+is; large ones are shrunk.
 """
 
 from __future__ import annotations
@@ -28,13 +29,29 @@ _PAPER, _INK = 255, (30, 30, 30)
 _FILL = 0.4  # how much of the class color covers the image
 _LEGEND_ENTRIES = 32
 _FIRST_COLORS = (
-    (230, 25, 75), (60, 180, 75), (255, 200, 0), (0, 130, 200), (245, 130, 48), (145, 30, 180), (70, 240, 240), (240, 50, 230),
-    (170, 110, 40), (210, 245, 60), (0, 128, 128), (250, 150, 180), (128, 128, 0), (0, 0, 160), (170, 255, 195), (128, 0, 0),
-)  # fmt: skip
+    (230, 25, 75),
+    (60, 180, 75),
+    (255, 200, 0),
+    (0, 130, 200),
+    (245, 130, 48),
+    (145, 30, 180),
+    (70, 240, 240),
+    (240, 50, 230),
+    (170, 110, 40),
+    (210, 245, 60),
+    (0, 128, 128),
+    (250, 150, 180),
+    (128, 128, 0),
+    (0, 0, 160),
+    (170, 255, 195),
+    (128, 0, 0),
+)
 
 
 def palette(classes: ClassSet) -> dict[int, tuple[int, int, int]]:
-    """The color of each class id and ignore id: the class's own, or one from a fixed palette; the background has none."""
+    """The color of each class id and ignore id: the class's own, or one from a fixed palette; the background
+    has none.
+    """
     colors: dict[int, tuple[int, int, int]] = {}
     for place, info in enumerate(info for info in classes.classes if not _is_background(classes, info.id)):
         colors[info.id] = info.color or _color(place)
@@ -49,15 +66,19 @@ def _color(place: int) -> tuple[int, int, int]:
     if place < len(_FIRST_COLORS):
         return _FIRST_COLORS[place]
     # The golden ratio spreads the hues of any number of further classes.
-    red, green, blue = colorsys.hsv_to_rgb(place * 0.618034 % 1, 0.45 + 0.5 * (place % 2), 0.95 - 0.3 * (place % 3) / 2)
+    red, green, blue = colorsys.hsv_to_rgb(
+        place * 0.618034 % 1, 0.45 + 0.5 * (place % 2), 0.95 - 0.3 * (place % 3) / 2
+    )
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
-# Cells ------------------------------------------------------------------------------------------------------------------------
+# Cells ------------------------------------------------------------------------------------------------------
 
 
 def overlay(image: Array, layout: Layout, classes: ClassSet) -> Array:
-    """An image (H, W, C) under its layout: classes tinted, and each class and instance outlined; (H, W, 3) uint8."""
+    """An image (H, W, C) under its layout: classes tinted, and each class and instance outlined; (H, W, 3)
+    uint8.
+    """
     colors = palette(classes)
     size = max([*colors, int(layout.label_map.max(initial=0))]) + 1
     lookup, tinted = np.zeros((size, 3)), np.zeros(size, bool)
@@ -102,7 +123,9 @@ def _resized(image: Array, size: tuple[int, int]) -> Array:
 
 
 def _resized_layout(layout: Layout, size: tuple[int, int]) -> Layout:
-    rows, columns = (((np.arange(new) + 0.5) * old / new).astype(int) for new, old in zip(size, layout.size, strict=True))
+    rows, columns = (
+        ((np.arange(new) + 0.5) * old / new).astype(int) for new, old in zip(size, layout.size, strict=True)
+    )
     where = (rows[:, None], columns[None])
     instances = None if layout.instances is None else layout.instances[where]
     return Layout(label_map=layout.label_map[where], instances=instances)
@@ -116,11 +139,16 @@ def _cell(pair: AnnotatedImage, classes: ClassSet) -> Array:
     return np.concatenate([image, gap, overlay(image, _resized_layout(pair.layout, size), classes)], axis=1)
 
 
-# Sheets -----------------------------------------------------------------------------------------------------------------------
+# Sheets -----------------------------------------------------------------------------------------------------
 
 
 def contact_sheet(
-    pairs: Iterable[AnnotatedImage], classes: ClassSet, path: str | Path | None = None, *, columns: int = 4, limit: int = 48
+    pairs: Iterable[AnnotatedImage],
+    classes: ClassSet,
+    path: str | Path | None = None,
+    *,
+    columns: int = 4,
+    limit: int = 48,
 ) -> Array:
     """Each image beside itself under its layout, with a legend of the classes that are seen.
 
@@ -143,10 +171,13 @@ def side_by_side(
     columns: int = 2,
     limit: int = 16,
 ) -> Array:
-    """Real pairs on the left, synthetic ones on the right, each as in `contact_sheet`, at most `limit` a side."""
+    """Real pairs on the left, synthetic ones on the right, each as in `contact_sheet`, at most `limit` a
+    side.
+    """
     sides = [_cells(pairs, classes, limit) for pairs in (real, synthetic)]
     blocks = [
-        _stack([_title(title), _tile(cells, columns)]) for title, (cells, _) in zip(("real", "synthetic"), sides, strict=True)
+        _stack([_title(title), _tile(cells, columns)])
+        for title, (cells, _) in zip(("real", "synthetic"), sides, strict=True)
     ]
     gap = np.full((1, 4 * _GAP, 3), _PAPER, np.uint8)
     sheet = _stack([_beside([blocks[0], gap, blocks[1]]), _legend(sides[0][1] | sides[1][1], classes)])
@@ -164,7 +195,10 @@ def _cells(pairs: Iterable[AnnotatedImage], classes: ClassSet, limit: int) -> tu
 
 def image_grid(images: Sequence[Array] | Array, path: str | Path | None = None, *, columns: int = 8) -> Array:
     """Images (N, H, W, C) uint8, or a list of such, in rows."""
-    return _written(_tile([_resized(image, _shown_size((image.shape[0], image.shape[1]))) for image in images], columns), path)
+    return _written(
+        _tile([_resized(image, _shown_size((image.shape[0], image.shape[1]))) for image in images], columns),
+        path,
+    )
 
 
 def _tile(cells: Sequence[Array], columns: int) -> Array:
@@ -208,7 +242,9 @@ def _legend(shown: set[int], classes: ClassSet, width: int = 4 * _CELL) -> Array
     colors = palette(classes)
     seen = sorted(shown & set(colors))
     font, line = ImageFont.load_default(size=13), 20
-    entries: list[tuple[str, tuple[int, int, int] | None]] = [(classes.name_of(i), colors[i]) for i in seen[:_LEGEND_ENTRIES]]
+    entries: list[tuple[str, tuple[int, int, int] | None]] = [
+        (classes.name_of(i), colors[i]) for i in seen[:_LEGEND_ENTRIES]
+    ]
     if len(seen) > _LEGEND_ENTRIES:
         entries.append((f"and {len(seen) - _LEGEND_ENTRIES} more", None))
     places, x, y = [], _GAP, _GAP
@@ -218,7 +254,15 @@ def _legend(shown: set[int], classes: ClassSet, width: int = 4 * _CELL) -> Array
             x, y = _GAP, y + line
         places.append((x, y))
         x += extent
-    widest = max([width, *(px + round(font.getlength(name)) + 30 for (px, _), (name, _) in zip(places, entries, strict=True))])
+    widest = max(
+        [
+            width,
+            *(
+                px + round(font.getlength(name)) + 30
+                for (px, _), (name, _) in zip(places, entries, strict=True)
+            ),
+        ]
+    )
     picture = Image.new("RGB", (widest, y + line + _GAP if entries else _GAP), (_PAPER,) * 3)
     draw = ImageDraw.Draw(picture)
     for (left, top), (name, color) in zip(places, entries, strict=True):
@@ -228,7 +272,7 @@ def _legend(shown: set[int], classes: ClassSet, width: int = 4 * _CELL) -> Array
     return np.asarray(picture)
 
 
-# Curves -----------------------------------------------------------------------------------------------------------------------
+# Curves -----------------------------------------------------------------------------------------------------
 
 _NOT_LOSSES = ("step", "seconds", "images_per_second")
 
@@ -237,7 +281,8 @@ def curves(rows: Sequence[Mapping[str, Any]], path: str | Path) -> None:
     """Losses of a run's log over steps, one panel a stage; held-out figures stand out.
 
     Arguments:
-        rows: of log.jsonl: "stage", "step", and numbers by name; names beginning with "held_out" are held-out figures.
+        rows: of log.jsonl: "stage", "step", and numbers by name; names beginning with "held_out" are held-out
+            figures.
         path: PNG to write.
     """
     from matplotlib.figure import Figure
@@ -253,7 +298,11 @@ def _stage_curves(axes: Axes, stage: str, rows: Sequence[Mapping[str, Any]]) -> 
     axes.set_title(stage.replace("_", " "))
     axes.set_xlabel("step")
     axes.grid(alpha=0.3)
-    names = [name for name in dict.fromkeys(key for row in rows for key in row) if name not in (*_NOT_LOSSES, "stage")]
+    names = [
+        name
+        for name in dict.fromkeys(key for row in rows for key in row)
+        if name not in (*_NOT_LOSSES, "stage")
+    ]
     for name in names:
         points = [(row["step"], row[name]) for row in rows if _is_number(row.get(name))]
         held_out = name.startswith("held_out") or name == "codes_used"
@@ -261,7 +310,9 @@ def _stage_curves(axes: Axes, stage: str, rows: Sequence[Mapping[str, Any]]) -> 
             points = [point for k, point in enumerate(points) if k == 0 or point[1] != points[k - 1][1]]
         if any(value > 0 for _, value in points):
             style: dict[str, Any] = (
-                {"marker": "o", "markersize": 3, "linewidth": 1.8} if held_out else {"linewidth": 1, "alpha": 0.8}
+                {"marker": "o", "markersize": 3, "linewidth": 1.8}
+                if held_out
+                else {"linewidth": 1, "alpha": 0.8}
             )
             axes.plot(*zip(*points, strict=True), label=name.replace("_", " "), **style)
     if axes.lines:
@@ -278,7 +329,9 @@ def _is_number(value: object) -> bool:
 def _written(picture: Array, path: str | Path | None) -> Array:
     """Write a picture as PNG, aside and then renamed, where a path is given."""
     if path is not None:
-        _write_aside(Path(path), lambda aside: Image.fromarray(picture).save(aside, format="PNG", compress_level=6))
+        _write_aside(
+            Path(path), lambda aside: Image.fromarray(picture).save(aside, format="PNG", compress_level=6)
+        )
     return picture
 
 

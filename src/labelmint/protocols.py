@@ -1,8 +1,10 @@
-"""The interfaces between the parts. Whatever has these methods is such a part; nothing has to inherit from anything.
+"""The interfaces between the parts. Whatever has these methods is such a part; nothing has to inherit from
+anything.
 
-An annotated image is a layout s and an image x drawn together, p(s, x) = p(s) p(x | s). A `LayoutSource` draws s, an
-`ImageGenerator` draws x given s; the two-stage generator is a `Prior` over the tokens of a `Tokenizer`. Shapes follow the legend
-in `labelmint.types`. Losses stay off these interfaces: objectives take the modules themselves.
+An annotated image is a layout s and an image x drawn together, p(s, x) = p(s) p(x | s). A `LayoutSource`
+draws s, an `ImageGenerator` draws x given s; the two-stage generator is a `Prior` over the tokens of a
+`Tokenizer`. Shapes follow the legend in `labelmint.types`. Losses stay off these interfaces: objectives take
+the modules themselves.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ __all__ = [
     "Tokenizer",
 ]
 
-Seed: TypeAlias = tuple[int, int]  # (seed of the set, index of the sample): one sample's random numbers hang on these alone
+# (seed of the set, index of the sample): one sample's random numbers hang on these alone
+Seed: TypeAlias = tuple[int, int]
 Condition: TypeAlias = Any  # what a prior makes of its condition, once a batch
 State: TypeAlias = Any  # what a prior keeps between steps: preallocated, mutated in place
 
@@ -90,7 +93,9 @@ class AnyPrior(Protocol):
         """(B, h, w) -> (B, K, h, w); a position sees only tokens of steps before its own."""
 
     def start(self, batch_size: int, condition: Condition, reuse: State = None) -> State:
-        """A state for `step`, in the memory of a state of the same batch size that is no longer needed, if one is given."""
+        """A state for `step`, in the memory of a state of the same batch size that is no longer needed, if
+        one is given.
+        """
 
 
 @runtime_checkable
@@ -103,8 +108,9 @@ class Prior(AnyPrior, Protocol):
 
 @runtime_checkable
 class GroupedPrior(AnyPrior, Protocol):
-    """log p(z | condition) = sum_t sum_g log p(z_tg | z_<t, condition): the tokens of a step are drawn at once, independent of each
-    other."""
+    """log p(z | condition) = sum_t sum_g log p(z_tg | z_<t, condition): the tokens of a step are drawn at
+    once, independent of each other.
+    """
 
     @property
     def order(self) -> Tensor:

@@ -1,4 +1,5 @@
-"""The values that everything passes around: classes, layouts, annotated images, data sets, and batches of layouts.
+"""The values that everything passes around: classes, layouts, annotated images, data sets, and batches of
+layouts.
 
 Shape legend, used by every docstring of the package:
 
@@ -7,7 +8,8 @@ Shape legend, used by every docstring of the package:
     S  layout symbols              K    entries of a codebook
     N  objects or positions        D    width of a vector
 
-A *layout* s says what is where; its dense form is the *label map*, an (H, W) array of class ids as they stand in the files.
+A *layout* s says what is where; its dense form is the *label map*, an (H, W) array of class ids as they stand
+in the files.
 """
 
 from __future__ import annotations
@@ -44,7 +46,9 @@ Polygons: TypeAlias = tuple[tuple[float, ...], ...]  # each x0, y0, x1, y1, ... 
 
 @dataclass(frozen=True, kw_only=True)
 class ClassInfo:
-    """One class: its id in label maps, its name, and the color it is shown in (drawn from a fixed palette when None)."""
+    """One class: its id in label maps, its name, and the color it is shown in (drawn from a fixed palette
+    when None).
+    """
 
     id: int
     name: str
@@ -56,8 +60,9 @@ class ClassInfo:
 class ClassSet:
     """The classes of a data set, ordered by id, and the ids that mean "ignore".
 
-    Ids lie in [0, 65535]. Ignore ids are symbols of their own: generated like a class, written back, left out of losses and
-    scores; an id that is a class is not ignored. Raises InputError for doubled ids and ids out of range.
+    Ids lie in [0, 65535]. Ignore ids are symbols of their own: generated like a class, written back, left out
+    of losses and scores; an id that is a class is not ignored. Raises InputError for doubled ids and ids out
+    of range.
     """
 
     classes: tuple[ClassInfo, ...]
@@ -66,7 +71,10 @@ class ClassSet:
     def __post_init__(self) -> None:
         ids = [info.id for info in self.classes]
         if len(set(ids)) != len(ids):
-            raise InputError(f"class ids must differ, but these are doubled: {sorted({i for i in ids if ids.count(i) > 1})}")
+            raise InputError(
+                f"class ids must differ, but these are doubled: "
+                f"{sorted({i for i in ids if ids.count(i) > 1})}"
+            )
         if any(not 0 <= i <= 65535 for i in [*ids, *self.ignore]):
             raise InputError(f"class ids must lie in 0..65535, got {sorted([*ids, *self.ignore])}")
         object.__setattr__(self, "classes", tuple(sorted(self.classes, key=lambda info: info.id)))
@@ -89,8 +97,12 @@ class ClassSet:
 
     @property
     def without_objects(self) -> frozenset[int]:
-        """Ids that are no objects: ignored ones, and classes named "background", or "background" and a word more."""
-        named = {info.id for info in self.classes if info.name.lower().strip("_").split(" ")[0] == "background"}
+        """Ids that are no objects: ignored ones, and classes named "background", or "background" and a word
+        more.
+        """
+        named = {
+            info.id for info in self.classes if info.name.lower().strip("_").split(" ")[0] == "background"
+        }
         return frozenset({*named, *self.ignore})
 
     def unknown(self, label_map: Array) -> dict[int, int]:
@@ -106,7 +118,8 @@ class LayoutObject:
 
     Arguments:
         class_id: the id of its class.
-        box: x0, y0, x1, y1 in float pixels, x1 and y1 exclusive: a box of one pixel at the origin is (0, 0, 1, 1).
+        box: x0, y0, x1, y1 in float pixels, x1 and y1 exclusive: a box of one pixel at the origin is (0, 0,
+            1, 1).
         rle: COCO's compressed run-length encoding, `{"size": [H, W], "counts": str}`, or None.
         polygons: polygons in pixels, or None. An object with neither is its filled box.
         crowd: COCO's iscrowd.
@@ -133,9 +146,11 @@ class Layout:
 
     Arguments:
         label_map: (H, W) unsigned class ids, as in the files.
-        instances: (H, W) unsigned, 0 = none, each other value one object; None where the data have no instances.
-        objects: the annotated objects as read, in file order; empty where the data have none. The maps above are painted
-            from them when a format holds objects only, and converters between such formats copy the objects, not the maps.
+        instances: (H, W) unsigned, 0 = none, each other value one object; None where the data have no
+            instances.
+        objects: the annotated objects as read, in file order; empty where the data have none. The maps above
+            are painted from them when a format holds objects only, and converters between such formats copy
+            the objects, not the maps.
     """
 
     label_map: Array
@@ -146,7 +161,10 @@ class Layout:
         if self.label_map.ndim != 2:
             raise InputError(f"a label map must have shape (H, W), got {self.label_map.shape}")
         if self.instances is not None and self.instances.shape != self.label_map.shape:
-            raise InputError(f"instances must have the label map's shape {self.label_map.shape}, got {self.instances.shape}")
+            raise InputError(
+                f"instances must have the label map's shape {self.label_map.shape}, got "
+                f"{self.instances.shape}"
+            )
 
     @property
     def size(self) -> tuple[int, int]:
@@ -174,10 +192,13 @@ class AnnotatedImage:
     def __post_init__(self) -> None:
         if self.image.ndim != 3 or self.image.shape[2] not in (1, 3) or self.image.dtype != np.uint8:
             raise InputError(
-                f"{self.name}: an image must be uint8 of shape (H, W, 1) or (H, W, 3), got {self.image.dtype} {self.image.shape}"
+                f"{self.name}: an image must be uint8 of shape (H, W, 1) or (H, W, 3), got "
+                f"{self.image.dtype} {self.image.shape}"
             )
         if self.image.shape[:2] != self.layout.size:
-            raise InputError(f"{self.name}: the image is {self.image.shape[:2]} and its layout {self.layout.size} pixels")
+            raise InputError(
+                f"{self.name}: the image is {self.image.shape[:2]} and its layout {self.layout.size} pixels"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,13 +257,15 @@ class DataSet(Sequence[AnnotatedImage]):
 
 @dataclass
 class LayoutBatch:
-    """A batch of layouts as the parts see them (not frozen, because Lightning Fabric moves such values itself).
+    """A batch of layouts as the parts see them (not frozen, because Lightning Fabric moves such values
+    itself).
 
     Arguments:
         ids: (B, H, W) small integers, the dense symbol indices 0..S-1 of `tokenizers.label_map.SymbolTable`.
         instances: (B, H, W) or None.
         boxes: (B, N, 5) floats, symbol and x0, y0, x1, y1 in pixels, rows padded with -1; or None.
-        tokens: (B, h, w), where these layouts come from the tokens of a layout tokenizer, or were written in them already; or None.
+        tokens: (B, h, w), where these layouts come from the tokens of a layout tokenizer, or were written in
+            them already; or None.
     """
 
     ids: Tensor

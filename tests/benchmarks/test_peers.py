@@ -13,7 +13,18 @@ from torch.nn import functional
 from benchmarks import peers
 from labelmint.tokenizers.dual_path import DualPathConfig
 
-KEYS = {"part", "comparison", "side", "what", "batch", "seconds", "ratio", "parameters", "operations", "gflops"}
+KEYS = {
+    "part",
+    "comparison",
+    "side",
+    "what",
+    "batch",
+    "seconds",
+    "ratio",
+    "parameters",
+    "operations",
+    "gflops",
+}
 # x-transformers compiles a function by torch.jit.script when it is imported, and torch 2.13 deprecates that.
 needs_x_transformers = pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning")
 
@@ -21,20 +32,41 @@ needs_x_transformers = pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:D
 @pytest.mark.parametrize(("depth", "blocks"), [(1, 1), (2, 2), (3, 0)])
 def test_identical_layers_are_identical(depth: int, blocks: int) -> None:
     config = DualPathConfig(
-        channels=32, residual_channels=24, residual_blocks=blocks, downsamplings=depth, codebook_size=16, code_dim=8
+        channels=32,
+        residual_channels=24,
+        residual_blocks=blocks,
+        downsamplings=depth,
+        codebook_size=16,
+        code_dim=8,
     )
     ours, theirs = identical_pair(16, config)
     image = torch.zeros(2, 1, 16, 16)
     found = convolutions(ours, image)
     assert found == convolutions(theirs, image)
     assert len(found) == 2 * depth + 4 * blocks + 2
-    codebook = 2 * 2 * (16 >> depth) ** 2 * 16 * 8  # MONAI's is learned by a product of one-hot vectors, ours by an indexed sum
+    # MONAI's is learned by a product of one-hot vectors, ours by an indexed sum
+    codebook = 2 * 2 * (16 >> depth) ** 2 * 16 * 8
     assert operations_of(lambda: theirs(image)) - operations_of(lambda: ours(image)) == codebook
 
 
 def test_the_vqvaes_are_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "peers.json"
-    peers.main(["--part", "vqvae", "--size", "8", "--images", "1", "--repeat", "1", "--threads", "1", "--json", str(file)])
+    peers.main(
+        [
+            "--part",
+            "vqvae",
+            "--size",
+            "8",
+            "--images",
+            "1",
+            "--repeat",
+            "1",
+            "--threads",
+            "1",
+            "--json",
+            str(file),
+        ]
+    )
     result = json.loads(file.read_text())
     assert result["machine"]["threads"] == 1
     assert all(set(row) == KEYS and row["seconds"] > 0 and row["ratio"] > 0 for row in result["rows"])
@@ -66,12 +98,19 @@ def test_attention_on_a_cpu_is_counted_as_its_products() -> None:
     q, k, v = (torch.randn(2, 3, 5, 8, requires_grad=True) for _ in range(3))
     products = 2 * 2 * 3 * 5 * 5 * 8
     assert operations_of(lambda: functional.scaled_dot_product_attention(q, k, v)) == 2 * products
-    assert operations_of(lambda: functional.scaled_dot_product_attention(q, k, v).sum().backward()) == 7 * products
+    assert (
+        operations_of(lambda: functional.scaled_dot_product_attention(q, k, v).sum().backward())
+        == 7 * products
+    )
 
 
 def test_without_the_extra_one_line_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(peers, "find_spec", lambda name: None if name == "x_transformers" else SimpleNamespace())
-    with pytest.raises(SystemExit, match=r"needs x_transformers; install the extra: pip install -e '\.\[bench\]'") as stopped:
+    monkeypatch.setattr(
+        peers, "find_spec", lambda name: None if name == "x_transformers" else SimpleNamespace()
+    )
+    with pytest.raises(
+        SystemExit, match=r"needs x_transformers; install the extra: pip install -e '\.\[bench\]'"
+    ) as stopped:
         peers.main(["--threads", "1"])
     assert "\n" not in str(stopped.value)
 
@@ -113,6 +152,8 @@ def test_the_cached_peer_draws_from_its_whole_forward_pass_and_monai_draws_one_t
     assert draws[0].equal(draws[1])
     lengths = []
     anew = monai_transformer(False)(64, 2, 6).eval()
-    anew.register_forward_pre_hook(lambda _, args, kwargs: lengths.append(kwargs["x"].shape), with_kwargs=True)
+    anew.register_forward_pre_hook(
+        lambda _, args, kwargs: lengths.append(kwargs["x"].shape), with_kwargs=True
+    )
     assert monai_draw(anew, 2, 5).shape == (2, 1, 1)
     assert lengths == [(2, 6)]

@@ -52,7 +52,9 @@ class Place:
             Image.fromarray(np.full((32, 32), i, np.uint8)).save(folder / "images" / f"i{i}.png")
             content["images"].append({"id": i, "file_name": f"i{i}.png", "height": 32, "width": 32})
             box = [4.0, 4.0, 8.0, 8.0]
-            content["annotations"].append({"id": i, "image_id": i, "category_id": 1, "bbox": box, "iscrowd": 0, "area": 64.0})
+            content["annotations"].append(
+                {"id": i, "image_id": i, "category_id": 1, "bbox": box, "iscrowd": 0, "area": 64.0}
+            )
         change(content)
         (folder / "instances.json").write_text(json.dumps(content))
         return folder
@@ -162,7 +164,15 @@ def below_a_file(verb: str) -> Callable[[Place], Words]:
         (place.path / "file").write_text("")
         out = place.path / "file" / "out"
         if verb == "train":
-            return ["train", place.data(), "--out", out, "--preset", "tiny", *(w for s in SMALLEST_MINT for w in ("--set", s))]
+            return [
+                "train",
+                place.data(),
+                "--out",
+                out,
+                "--preset",
+                "tiny",
+                *(w for s in SMALLEST_MINT for w in ("--set", s)),
+            ]
         if verb == "synthesize":
             return ["synthesize", place.run(), "--out", out, "-n", 2]
         return ["datasets", "make", "digits", "-n", 2, "--out", out]
@@ -180,7 +190,12 @@ def idx(content: bytes) -> Callable[[Place], Words]:
     def build(place: Place) -> Words:
         folder = place.path / "mnist"
         folder.mkdir()
-        for name in ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"):
+        for name in (
+            "train-images-idx3-ubyte",
+            "train-labels-idx1-ubyte",
+            "t10k-images-idx3-ubyte",
+            "t10k-labels-idx1-ubyte",
+        ):
             (folder / name).write_bytes(content)
         return ["datasets", "make", "multi-mnist", "--source", folder, "-n", 4, "--out", place.out]
 
@@ -200,13 +215,19 @@ ROWS: dict[str, tuple[Callable[[Place], Words], tuple[str, ...]]] = {
     "label without image": (without("images"), ("digits_000000",)),
     "sizes differ": (with_image("labels", np.zeros((16, 32), np.uint8)), ("digits_000000", "image's size")),
     "colored label without colors": (without_classes_json, ("digits_000000", "classes.json", "colors")),
-    "id not in the class list": (with_image("labels", np.full((32, 32), 77, np.uint8)), ("digits_000000", "77")),
+    "id not in the class list": (
+        with_image("labels", np.full((32, 32), 77, np.uint8)),
+        ("digits_000000", "77"),
+    ),
     "truncated PNG": (with_bytes("images", lambda c: c[: len(c) // 2]), ("digits_000000.png",)),
     "truncated label": (with_bytes("labels", lambda c: c[: len(c) // 2]), ("digits_000000.png",)),
     "truncated JPEG": (truncated_jpeg, ("digits_000000.jpg",)),
     "text named .png": (with_bytes("images", lambda c: b"hello"), ("digits_000000.png",)),
     "decompression bomb": (with_bytes("images", bomb), ("digits_000000.png",)),
-    "image smaller than the crop": (lambda p: p.train(p.data(), "--crop", "--size", "64"), ("32x32", "64x64", "smaller")),
+    "image smaller than the crop": (
+        lambda p: p.train(p.data(), "--crop", "--size", "64"),
+        ("32x32", "64x64", "smaller"),
+    ),
     "fewer than 20 pairs": (few_pairs, ("8 pairs", "--force")),
     "unknown input format": (lambda p: p.train(p.data(), "--format-in", "yolo"), ("yolo", "folder", "coco")),
     "bad ignore": (lambda p: p.train(p.data(), "--ignore", "x"), ("--ignore x",)),
@@ -215,54 +236,102 @@ ROWS: dict[str, tuple[Callable[[Place], Words], tuple[str, ...]]] = {
     "broken JSON": (broken_coco, ("instances.json", "line")),
     "unknown category": (coco(put("category_id", 9)), ("instances.json", "9")),
     "unknown image": (coco(put("image_id", 99)), ("instances.json", "99")),
-    "file name that leaves the folder": (coco(put("file_name", "../../secret.png", "images")), ("../../secret.png", "leaves the folder")),
+    "file name that leaves the folder": (
+        coco(put("file_name", "../../secret.png", "images")),
+        ("../../secret.png", "leaves the folder"),
+    ),
     "polygon outside": (coco(put("segmentation", [[-50, 0, 10, 0, 10, 10]])), ("instances.json", "-50")),
     # requests
     "unknown verb": (lambda p: ["trian"], ("trian",)),
     "missing option": (lambda p: ["train", p.data()], ("--out",)),
-    "unknown system": (lambda p: p.train(p.data(), "--system", "msgnett"), ("msgnett", "did you mean 'msgnet'")),
+    "unknown system": (
+        lambda p: p.train(p.data(), "--system", "msgnett"),
+        ("msgnett", "did you mean 'msgnet'"),
+    ),
     "unknown preset": (lambda p: p.train(p.data(), "--preset", "smal"), ("smal", "did you mean 'small'")),
-    "unknown key": (lambda p: p.train(p.data(), "--set", "prior.chanels=9"), ("prior.chanels", "prior.channels")),
+    "unknown key": (
+        lambda p: p.train(p.data(), "--set", "prior.chanels=9"),
+        ("prior.chanels", "prior.channels"),
+    ),
     "wrong type": (lambda p: p.train(p.data(), "--set", "prior.channels=many"), ("prior.channels=many",)),
     "no value": (lambda p: p.train(p.data(), "--set", "prior.channels"), ("KEY=VALUE",)),
     "size that does not divide": (lambda p: p.train(p.data(), "--size", "31x33"), ("31x33", "32x32")),
-    "size that does not divide, inspect": (lambda p: ["inspect", p.data(), "--size", "31x33"], ("31x33", "32x32")),
+    "size that does not divide, inspect": (
+        lambda p: ["inspect", p.data(), "--size", "31x33"],
+        ("31x33", "32x32"),
+    ),
     "size that is none": (lambda p: p.train(p.data(), "--size", "big"), ("--size big", "64x96")),
-    "unknown augmentation": (lambda p: p.train(p.data(), "--augment", "spin"), ("spin", "flips, mirror, turns")),
+    "unknown augmentation": (
+        lambda p: p.train(p.data(), "--augment", "spin"),
+        ("spin", "flips, mirror, turns"),
+    ),
     "no GPU": (lambda p: p.train(p.data(), "--device", "cuda"), ("--device cuda", "no GPU")),
     "unknown device": (lambda p: p.train(p.data(), "--device", "abacus"), ("abacus", "cpu")),
     "no time": (lambda p: p.train(p.data(), "--max-minutes", "0"), ("--max-minutes 0",)),
-    "too much memory": (lambda p: p.train(p.data(), "--set", "tokenizer.batch_size=9999999"), ("memory", "tokenizer.batch_size")),
+    "too much memory": (
+        lambda p: p.train(p.data(), "--set", "tokenizer.batch_size=9999999"),
+        ("memory", "tokenizer.batch_size"),
+    ),
     # runs
     "not a run": (lambda p: p.synthesize(p.data()), ("not a run folder",)),
     "a newer run": (run_with("config.json", newer), ("config.json", "newer labelmint")),
     "a damaged configuration": (run_with("config.json", lambda c: c[:50]), ("config.json", "JSON")),
-    "a damaged weight file": (run_with("prior/weights.safetensors", lambda c: c[:-9] + b"\0" * 9), ("weights.safetensors", "damaged")),
-    "a truncated weight file": (run_with("tokenizer/weights.safetensors", lambda c: c[:99]), ("weights.safetensors", "damaged")),
-    "a run of other options": (lambda p: ["train", p.data(), "--out", p.run(), "--seed", 5], ("another --out",)),
+    "a damaged weight file": (
+        run_with("prior/weights.safetensors", lambda c: c[:-9] + b"\0" * 9),
+        ("weights.safetensors", "damaged"),
+    ),
+    "a truncated weight file": (
+        run_with("tokenizer/weights.safetensors", lambda c: c[:99]),
+        ("weights.safetensors", "damaged"),
+    ),
+    "a run of other options": (
+        lambda p: ["train", p.data(), "--out", p.run(), "--seed", 5],
+        ("another --out",),
+    ),
     # synthesis
     "no pairs asked for": (lambda p: p.synthesize(p.run(), "-n", 0), ("-n 0",)),
     "negative start": (lambda p: p.synthesize(p.run(), "--start", -1), ("--start -1",)),
     "no batch": (lambda p: p.synthesize(p.run(), "--batch-size", 0), ("--batch-size 0",)),
-    "temperature 0": (lambda p: p.synthesize(p.run(), "--temperature", 0), ("--temperature 0", "more than 0")),
-    "temperature nan": (lambda p: p.synthesize(p.run(), "--layout-temperature", "nan"), ("--layout-temperature nan",)),
-    "unknown precision": (lambda p: p.synthesize(p.run(), "--precision", "16"), ("--precision 16", "32 or bf16")),
+    "temperature 0": (
+        lambda p: p.synthesize(p.run(), "--temperature", 0),
+        ("--temperature 0", "more than 0"),
+    ),
+    "temperature nan": (
+        lambda p: p.synthesize(p.run(), "--layout-temperature", "nan"),
+        ("--layout-temperature nan",),
+    ),
+    "unknown precision": (
+        lambda p: p.synthesize(p.run(), "--precision", "16"),
+        ("--precision 16", "32 or bf16"),
+    ),
     "unknown output format": (lambda p: p.synthesize(p.run(), "--format", "yolo"), ("yolo", "folder, coco")),
-    "layouts that are missing": (lambda p: p.synthesize(p.run(), "--layouts", p.path / "none"), ("none", "no such file")),
+    "layouts that are missing": (
+        lambda p: p.synthesize(p.run(), "--layouts", p.path / "none"),
+        ("none", "no such file"),
+    ),
     "occupied output": (occupied, ("not an empty folder", "--out")),
     "half-done output": (half_done, ("--resume",)),
     "unwritable run": (below_a_file("train"), ("file", "not a folder")),
     "unwritable pairs": (below_a_file("synthesize"), ("file", "not a folder")),
     "unwritable data set": (below_a_file("datasets"), ("file", "in the way")),
     # data sets
-    "unknown composition": (lambda p: ["datasets", "make", "digits", "--composition", "four", "-n", 4, "--out", p.out], ("four", "three")),
+    "unknown composition": (
+        lambda p: ["datasets", "make", "digits", "--composition", "four", "-n", 4, "--out", p.out],
+        ("four", "three"),
+    ),
     "too few images": (lambda p: ["datasets", "make", "digits", "-n", 0, "--out", p.out], ("-n 0",)),
-    "canvas too small": (lambda p: ["datasets", "make", "digits", "-n", 2, "--canvas", "4", "--out", p.out], ("4x4",)),
-    "no MNIST there": (lambda p: ["datasets", "make", "multi-mnist", "--source", p.path, "-n", 4, "--out", p.out], ("idx",)),
+    "canvas too small": (
+        lambda p: ["datasets", "make", "digits", "-n", 2, "--canvas", "4", "--out", p.out],
+        ("4x4",),
+    ),
+    "no MNIST there": (
+        lambda p: ["datasets", "make", "multi-mnist", "--source", p.path, "-n", 4, "--out", p.out],
+        ("idx",),
+    ),
     "garbage for MNIST": (idx(b"garbage"), ("train-images-idx3-ubyte",)),
     "no minutes": (lambda p: ["demo", "--out", p.out, "--minutes", 0], ("--minutes 0",)),
     "a demo in the wrong place": (lambda p: ["demo", "--out", p.data()], ("another --out",)),
-}  # fmt: skip
+}
 
 NEEDS_RUN = {
     "a ",
@@ -281,7 +350,12 @@ NEEDS_RUN = {
 
 @pytest.mark.parametrize("name", ROWS)
 def test_bad_input(
-    name: str, command: Any, digits_folder: Path, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: Any
+    name: str,
+    command: Any,
+    digits_folder: Path,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    monkeypatch: Any,
 ) -> None:
     import torch
 
@@ -295,8 +369,12 @@ def test_bad_input(
     assert listing(tmp_path) == before
 
 
-@pytest.mark.parametrize(("number", "said"), [(errno.ENOSPC, "disk is full"), (errno.EACCES, "permission denied")])
-def test_full_and_forbidden_disks(command: Any, tiny_run: Path, tmp_path: Path, monkeypatch: Any, number: int, said: str) -> None:
+@pytest.mark.parametrize(
+    ("number", "said"), [(errno.ENOSPC, "disk is full"), (errno.EACCES, "permission denied")]
+)
+def test_full_and_forbidden_disks(
+    command: Any, tiny_run: Path, tmp_path: Path, monkeypatch: Any, number: int, said: str
+) -> None:
     def fail(path: Path, *args: object, **named: object) -> None:
         raise OSError(number, os.strerror(number), str(path))
 
@@ -325,4 +403,6 @@ def check(answer: Any, said: tuple[str, ...]) -> None:
 
 def listing(folder: Path) -> dict[str, bytes]:
     """All that lies in a folder, empty folders too."""
-    return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else b"" for p in sorted(folder.rglob("*"))}
+    return {
+        str(p.relative_to(folder)): p.read_bytes() if p.is_file() else b"" for p in sorted(folder.rglob("*"))
+    }

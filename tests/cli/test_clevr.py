@@ -1,4 +1,6 @@
-"""`labelmint datasets make clevr-64` and `clevr-192`: rendered sets from the command line, stopped and gone on with."""
+"""`labelmint datasets make clevr-64` and `clevr-192`: rendered sets from the command line, stopped and gone
+on with.
+"""
 
 import json
 from pathlib import Path
@@ -14,7 +16,21 @@ pytest.importorskip("mitsuba")
 @pytest.mark.parametrize("kind", ["clevr-64", "clevr-192"])
 def test_a_rendered_set_is_written_with_its_scenes(command: Any, tmp_path: Path, kind: str) -> None:
     out = tmp_path / "set"
-    words = ("datasets", "make", kind, "-n", 3, "--size", "32x32", "--samples", 2, "--processes", 1, "--out", out)
+    words = (
+        "datasets",
+        "make",
+        kind,
+        "-n",
+        3,
+        "--size",
+        "32x32",
+        "--samples",
+        2,
+        "--processes",
+        1,
+        "--out",
+        out,
+    )
     answer = command(*words, "--json")
     assert answer.json == {"out": str(out), "pairs": 3, "format": "folder"}
     assert "images 3/3" in answer.err
@@ -37,7 +53,9 @@ def test_a_rendered_set_is_written_with_its_scenes(command: Any, tmp_path: Path,
         (("-n", 4, "--processes", 0), "--processes"),
     ],
 )
-def test_bad_numbers_get_a_line_and_write_nothing(command: Any, tmp_path: Path, words: tuple[object, ...], said: str) -> None:
+def test_bad_numbers_get_a_line_and_write_nothing(
+    command: Any, tmp_path: Path, words: tuple[object, ...], said: str
+) -> None:
     answer = command("datasets", "make", "clevr-64", *words, "--out", tmp_path / "set")
     assert answer.code == 2
     assert said in answer.err

@@ -27,7 +27,13 @@ def test_it_prints_a_verdict_and_says_where_the_report_is(
     again = command("evaluate", run, digits_folder, "--out", out, *FEW, "--composition", "pairs", "--json")
     assert again.code == 0, again.err
     assert again.json["figures"]["memorization.copies_per_1000"] is not None
-    assert {path.name for path in out.iterdir()} >= {"report.html", "report.json", "overview.png", "worst.png", "synthetic"}
+    assert {path.name for path in out.iterdir()} >= {
+        "report.html",
+        "report.json",
+        "overview.png",
+        "worst.png",
+        "synthetic",
+    }
     assert not list(out.glob("*.partial"))
 
 
@@ -48,11 +54,16 @@ def test_it_prints_a_verdict_and_says_where_the_report_is(
         (("{other}", "{data}", "--size", "large"), "expected HEIGHTxWIDTH"),
         (("{other}", "{data}", "--augment", "spins"), "unknown"),
         (("{other}", "{data}", "--scale", 2), "--crop"),
-        (("{other}", "{untested}",), "no test part"),
+        (("{other}", "{untested}"), "no test part"),
     ],
-)  # fmt: skip
+)
 def test_bad_requests_get_one_line(
-    command: Command, tiny_run: Path, digits_folder: Path, tmp_path: Path, words: tuple[object, ...], message: str
+    command: Command,
+    tiny_run: Path,
+    digits_folder: Path,
+    tmp_path: Path,
+    words: tuple[object, ...],
+    message: str,
 ) -> None:
     (tmp_path / "weights.pt").write_bytes(pickle.dumps({"conv": [1, 2]}))
     other = Path(shutil.copytree(digits_folder, tmp_path / "other"))
@@ -62,13 +73,26 @@ def test_bad_requests_get_one_line(
     untested = Path(shutil.copytree(digits_folder, tmp_path / "untested"))
     (untested / "test.txt").unlink()
     places = {
-        "run": tiny_run, "data": digits_folder, "pickle": tmp_path / "weights.pt", "nowhere": tmp_path / "nowhere", "other": other,
+        "run": tiny_run,
+        "data": digits_folder,
+        "pickle": tmp_path / "weights.pt",
+        "nowhere": tmp_path / "nowhere",
+        "other": other,
         "untested": untested,
-    }  # fmt: skip
+    }
     filled = [str(word).format(**places) for word in words]
     answer = command("evaluate", *filled, "--out", tmp_path / "out", "--judge-steps", 1)
     assert answer.code == 2
     assert message in answer.err
     assert "Traceback" not in answer.err
-    assert len([line for line in answer.err.splitlines() if line.startswith("labelmint: error") or "error" in line.lower()]) == 1
+    assert (
+        len(
+            [
+                line
+                for line in answer.err.splitlines()
+                if line.startswith("labelmint: error") or "error" in line.lower()
+            ]
+        )
+        == 1
+    )
     assert not (tmp_path / "out" / "report.json").exists()

@@ -36,7 +36,10 @@ def test_it_prints_a_summary_and_says_where_the_pictures_are(
     again = command(*words, "--json")
     assert again.code == 0, again.err
     assert again.json["paths"]["shown"] == [name]
-    assert [(p["image"], p["row"], p["column"]) for p in again.json["attention"]["pixels"]] == [(name, 3, 4), (name, 20, 8)]
+    assert [(p["image"], p["row"], p["column"]) for p in again.json["attention"]["pixels"]] == [
+        (name, 3, 4),
+        (name, 20, 8),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -50,8 +53,14 @@ def test_it_prints_a_summary_and_says_where_the_pictures_are(
         (("{run}", "{data}", "--pixel", "3"), "ROW,COLUMN"),
         (("{run}", "{data}", "--pixel", "3,99"), "lies outside"),
         (("{run}", "{data}", "--show", "nobody"), "no name of the test part"),
-        (("{run}", "{data}", "--show", "somebody", "--show", "nobody"), "nobody, somebody: are no names of the test part"),
-        (("{run}", "{data}", *(word for i in range(13) for word in ("--show", f"name_{i}"))), "have room for 12"),
+        (
+            ("{run}", "{data}", "--show", "somebody", "--show", "nobody"),
+            "nobody, somebody: are no names of the test part",
+        ),
+        (
+            ("{run}", "{data}", *(word for i in range(13) for word in ("--show", f"name_{i}"))),
+            "have room for 12",
+        ),
         (("{run}", "{data}", "--seeds", 0), "expected 1 to"),
         (("{run}", "{data}", "--steps", 0), "at least 1"),
         (("{run}", "{data}", "--skip-twin", "--steps", 5), "trains none"),
@@ -61,11 +70,18 @@ def test_it_prints_a_summary_and_says_where_the_pictures_are(
         (("{run}", "{data}", "--device", "cuda:7"), "cuda:7"),
         (("{halfway}", "{data}"), "not finished"),
     ],
-)  # fmt: skip
+)
 def test_bad_requests_get_one_line_and_write_nothing(
-    command: Command, tiny_run: Path, digits_folder: Path, tmp_path: Path, words: tuple[object, ...], message: str
+    command: Command,
+    tiny_run: Path,
+    digits_folder: Path,
+    tmp_path: Path,
+    words: tuple[object, ...],
+    message: str,
 ) -> None:
-    untested, changed = (Path(shutil.copytree(digits_folder, tmp_path / name)) for name in ("untested", "changed"))
+    untested, changed = (
+        Path(shutil.copytree(digits_folder, tmp_path / name)) for name in ("untested", "changed")
+    )
     (untested / "test.txt").unlink()
     test = set((changed / "test.txt").read_text(encoding="utf-8").split())
     one, other = sorted(path for path in (changed / "images").iterdir() if path.stem not in test)[:2]
@@ -73,9 +89,13 @@ def test_bad_requests_get_one_line_and_write_nothing(
     halfway = Path(shutil.copytree(tiny_run, tmp_path / "halfway"))
     shutil.rmtree(halfway / "tokenizer")
     places = {
-        "run": tiny_run, "data": digits_folder, "nowhere": tmp_path / "nowhere", "untested": untested, "changed": changed,
+        "run": tiny_run,
+        "data": digits_folder,
+        "nowhere": tmp_path / "nowhere",
+        "untested": untested,
+        "changed": changed,
         "halfway": halfway,
-    }  # fmt: skip
+    }
     answer = command("explain", *(str(word).format(**places) for word in words), "--out", tmp_path / "out")
     assert answer.code == 2
     assert message in answer.err
@@ -84,7 +104,9 @@ def test_bad_requests_get_one_line_and_write_nothing(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_foreign_folder_is_left_alone(command: Command, tiny_run: Path, digits_folder: Path, tmp_path: Path) -> None:
+def test_a_foreign_folder_is_left_alone(
+    command: Command, tiny_run: Path, digits_folder: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     out.mkdir()
     (out / "letter.txt").write_text("mine")

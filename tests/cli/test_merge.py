@@ -1,4 +1,6 @@
-"""Several data sets in one command: trained on together under merged classes, and found again by the verbs that take the run."""
+"""Several data sets in one command: trained on together under merged classes, and found again by the verbs
+that take the run.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ def places(digits_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pla
     folder = tmp_path_factory.mktemp("sets")
     digits = read(digits_folder)
     names = {info.name: f"figure {info.id}" for info in digits.classes.classes if info.id > 0}
-    infos = [ClassInfo(id=info.id + 20, name=names.get(info.name, info.name)) for info in digits.classes.classes]
+    infos = [
+        ClassInfo(id=info.id + 20, name=names.get(info.name, info.name)) for info in digits.classes.classes
+    ]
     classes = ClassSet(tuple(infos))
 
     def shifted(name: str) -> AnnotatedImage:
@@ -43,8 +47,14 @@ def places(digits_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pla
     assert digits.test is not None
     train, test = digits.train[:12], digits.test[:4]
     figures = DataSet(
-        source="figures", format="memory", classes=classes, names=(*train, *test), load=shifted, train=train, test=test
-    )  # fmt: skip
+        source="figures",
+        format="memory",
+        classes=classes,
+        names=(*train, *test),
+        load=shifted,
+        train=train,
+        test=test,
+    )
     write(figures, folder / "figures", format="folder", classes=classes)
     mapping = folder / "mapping.json"
     mapping.write_text(json.dumps({"classes": {"background": [], "mark": [*names, *names.values()]}}))
@@ -72,12 +82,28 @@ def test_two_sets_are_trained_on_together_and_found_again(
     assert alone.code == 2
     assert "that the run was trained on, all sets where it was several" in alone.err
     seen: list[DataSet] = []
-    monkeypatch.setattr("labelmint.evaluation.evaluate.evaluate", lambda run, data, *more, **others: seen.append(data) or stop())
+    monkeypatch.setattr(
+        "labelmint.evaluation.evaluate.evaluate",
+        lambda run, data, *more, **others: seen.append(data) or stop(),
+    )
     monkeypatch.setattr("labelmint.synthesis.mint", lambda *more, data, **others: seen.append(data) or stop())
     command("evaluate", run, *reversed(sets), *evaluated)  # in any order
-    command("synthesize", run, "--out", tmp_path / "more", "-n", 1, "--data", places.digits, "--data", places.figures)
+    command(
+        "synthesize",
+        run,
+        "--out",
+        tmp_path / "more",
+        "-n",
+        1,
+        "--data",
+        places.digits,
+        "--data",
+        places.figures,
+    )
     command("synthesize", run, "--out", tmp_path / "more", "-n", 1, "--filter", "on")  # where they were
-    assert [set(data.names) for data in seen] == [{*lists["training"], *lists["validation"], *lists["test"]}] * 3
+    assert [set(data.names) for data in seen] == [
+        {*lists["training"], *lists["validation"], *lists["test"]}
+    ] * 3
     assert all(data.classes.names == ("background", "mark") for data in seen)
 
 
@@ -107,7 +133,14 @@ def test_inspect_takes_several_sets(command: Command, places: Places) -> None:
 def test_bad_merges_get_one_line_and_write_nothing(
     command: Command, places: Places, tmp_path: Path, words: tuple[str, ...], message: str
 ) -> None:
-    answer = command("train", *(word.format(**places._asdict()) for word in words), "--out", tmp_path / "run", "--preset", "tiny")
+    answer = command(
+        "train",
+        *(word.format(**places._asdict()) for word in words),
+        "--out",
+        tmp_path / "run",
+        "--preset",
+        "tiny",
+    )
     assert answer.code == 2
     assert message in answer.err
     assert answer.err.count("\n") == 1

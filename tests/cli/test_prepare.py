@@ -33,7 +33,10 @@ def test_a_set_is_written_with_its_split(command: Any, tmp_path: Path, name: str
     assert all(pair.layout.size == pair.image.shape[:2] for pair in data)
     assert f"{name} " in answer.err  # progress
     answer = command("datasets", "prepare", name, "--source", source, "--out", again, *options)
-    assert f"labelmint inspect {again} --group-by '{json.loads((out / 'prepared.json').read_text())['group_by']}'" in answer.out
+    assert (
+        f"labelmint inspect {again} --group-by "
+        f"'{json.loads((out / 'prepared.json').read_text())['group_by']}'" in answer.out
+    )
     assert contents(again) == contents(out)
     hint = next(line for line in answer.out.splitlines() if line.startswith("next: "))
     group = hint.rpartition(" ")[2].strip("'")
@@ -41,7 +44,9 @@ def test_a_set_is_written_with_its_split(command: Any, tmp_path: Path, name: str
     assert looked.code == 0, looked.err
 
 
-def test_what_fails_or_is_stopped_leaves_nothing(command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_fails_or_is_stopped_leaves_nothing(
+    command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = brats(tmp_path / "source", 3)
     last = sorted(source.rglob("*_seg.nii.gz"), key=lambda file: file.name)[-1]
     last.write_bytes(b"no volume")
@@ -76,9 +81,15 @@ def test_bad_words_are_refused_in_one_line(command: Any, tmp_path: Path) -> None
         (["malaria", "--source", source, "--out", taken], "exists already and is not an empty folder"),
         (["malaria", "--source", source, "--out", tmp_path / "out", "-n", 0], "'-n'"),
         (["brats", "--source", source, "--out", tmp_path / "out"], "no patients found"),
-        (["brats", "--source", source, "--out", tmp_path / "out", "--modes", "x"], "--modes x: expected apart or together"),
+        (
+            ["brats", "--source", source, "--out", tmp_path / "out", "--modes", "x"],
+            "--modes x: expected apart or together",
+        ),
         (["cityscapes", "--source", source, "--out", tmp_path / "out"], "no leftImg8bit/train"),
-        (["cityscapes", "--source", source, "--out", tmp_path / "out", "--size", "4x"], "expected HEIGHTxWIDTH"),
+        (
+            ["cityscapes", "--source", source, "--out", tmp_path / "out", "--size", "4x"],
+            "expected HEIGHTxWIDTH",
+        ),
         (["malaria", "--source", source], "Missing option '--out'"),
     ):
         answer = command("datasets", "prepare", *words)
@@ -109,4 +120,8 @@ def test_a_tenth_of_the_groups_is_held_out() -> None:
 
 def contents(folder: Path) -> dict[str, bytes]:
     """Every file of a folder."""
-    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
+    return {
+        str(file.relative_to(folder)): file.read_bytes()
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    }

@@ -11,7 +11,9 @@ from tests.cli.conftest import Command
 FEW = ("--seeds", 1, "--most-steps", 2, "--threads", 1, "--size", "16x16", "--preset", "tiny")
 
 
-def test_it_prints_a_verdict_and_goes_on_where_a_curve_ended(command: Command, digits_folder: Path, tmp_path: Path) -> None:
+def test_it_prints_a_verdict_and_goes_on_where_a_curve_ended(
+    command: Command, digits_folder: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     answer = command("study", digits_folder, "--out", out, "--curve", "--n-train", "4,all", *FEW)
     assert answer.code == 0, answer.err
@@ -20,7 +22,9 @@ def test_it_prints_a_verdict_and_goes_on_where_a_curve_ended(command: Command, d
     assert str(out / "report.html") in answer.out
     made = {path: path.stat().st_mtime_ns for path in out.rglob("[AR].json")}
     assert len(made) == 4
-    again = command("study", digits_folder, "--out", out, "--n-train", "4", "--budget", "0.0001", *FEW, "--json")
+    again = command(
+        "study", digits_folder, "--out", out, "--n-train", "4", "--budget", "0.0001", *FEW, "--json"
+    )
     assert again.code == 0, again.err
     assert again.json["figures"]["gain.n4"] is None
     assert any("left out" in reason for reason in again.json["verdict"]["reasons"])
@@ -57,7 +61,7 @@ def test_it_prints_a_verdict_and_goes_on_where_a_curve_ended(command: Command, d
         (("{data}", "--augment", "spins"), "spins"),
         (("{data}", "--set", "prior.colour=3"), "prior.colour"),
     ],
-)  # fmt: skip
+)
 def test_bad_requests_get_one_line_and_write_nothing(
     command: Command, digits_folder: Path, tmp_path: Path, words: tuple[str, ...], message: str
 ) -> None:
@@ -73,7 +77,9 @@ def test_bad_requests_get_one_line_and_write_nothing(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_of_something_else_is_refused(command: Command, digits_folder: Path, tiny_run: Path, tmp_path: Path) -> None:
+def test_a_folder_of_something_else_is_refused(
+    command: Command, digits_folder: Path, tiny_run: Path, tmp_path: Path
+) -> None:
     run = shutil.copytree(tiny_run, tmp_path / "run")
     answer = command("study", digits_folder, "--out", run, "--curve", *FEW)
     assert answer.code == 2

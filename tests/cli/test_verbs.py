@@ -19,10 +19,17 @@ from labelmint.errors import InputError
 from labelmint.training.clock import Event
 
 VERBS = [
-    "inspect", "systems", "train", "synthesize", "evaluate", "explain", "demo", "datasets",
+    "inspect",
+    "systems",
+    "train",
+    "synthesize",
+    "evaluate",
+    "explain",
+    "demo",
+    "datasets",
     *(f"datasets make {name}" for name in ("digits", "multi-mnist", "clevr-64", "clevr-192")),
     *(f"datasets prepare {name}" for name in ("malaria", "brats", "cityscapes", "clevr")),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -35,7 +42,8 @@ def test_every_verb_has_help(command: Any, verb: str) -> None:
 def test_help_and_imports_are_light() -> None:
     code = (
         "import sys; from labelmint.cli import main; main(['--help']);"
-        "heavy = {'torch', 'numpy', 'PIL', 'scipy', 'skimage', 'matplotlib', 'pycocotools', 'sklearn', 'pydantic'} & set(sys.modules);"
+        "heavy = {'torch', 'numpy', 'PIL', 'scipy', 'skimage', 'matplotlib', 'pycocotools', 'sklearn', "
+        "'pydantic'} & set(sys.modules);"
         "sys.exit(str(heavy) if heavy else 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -55,7 +63,18 @@ def test_systems(command: Any) -> None:
 def test_datasets_make_digits_writes_a_set_with_its_split(command: Any, tmp_path: Path) -> None:
     out = tmp_path / "set"
     answer = command(
-        "datasets", "make", "digits", "--composition", "upper", "-n", 10, "--canvas", "40x48", "--out", out, "--json"
+        "datasets",
+        "make",
+        "digits",
+        "--composition",
+        "upper",
+        "-n",
+        10,
+        "--canvas",
+        "40x48",
+        "--out",
+        out,
+        "--json",
     )
     assert answer.json == {"out": str(out), "pairs": 10, "format": "folder"}
     data = labelmint.read(out)
@@ -64,7 +83,9 @@ def test_datasets_make_digits_writes_a_set_with_its_split(command: Any, tmp_path
     assert data.train is not None and data.test is not None
     assert sorted([*data.train, *data.test]) == list(data.names)
     again = tmp_path / "again"
-    command("datasets", "make", "digits", "--composition", "upper", "-n", 10, "--canvas", "40x48", "--out", again)
+    command(
+        "datasets", "make", "digits", "--composition", "upper", "-n", 10, "--canvas", "40x48", "--out", again
+    )
     assert contents(again) == contents(out)
 
 
@@ -82,15 +103,20 @@ def test_inspect(command: Any, digits_folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("preset", "tokens"), [("small", "512 patterns of 4x4"), ("clevr-64", "8x8 cells"), ("svq-256", "32x32 cells")]
+    ("preset", "tokens"),
+    [("small", "512 patterns of 4x4"), ("clevr-64", "8x8 cells"), ("svq-256", "32x32 cells")],
 )
-def test_inspect_counts_what_the_tokens_of_a_preset_keep(command: Any, digits_folder: Path, preset: str, tokens: str) -> None:
+def test_inspect_counts_what_the_tokens_of_a_preset_keep(
+    command: Any, digits_folder: Path, preset: str, tokens: str
+) -> None:
     answer = command("inspect", digits_folder, "--size", "32x32", "--preset", preset)
     assert answer.code == 0, answer.err
     assert f"kept of those at 32x32 by {'the ' if 'cells' in tokens else ''}{tokens}" in answer.out
 
 
-def test_inspect_lists_what_is_odd_instead_of_refusing(command: Any, digits_folder: Path, tmp_path: Path) -> None:
+def test_inspect_lists_what_is_odd_instead_of_refusing(
+    command: Any, digits_folder: Path, tmp_path: Path
+) -> None:
     broken = copy_of(digits_folder, tmp_path)
     (broken / "labels" / "digits_000003.png").unlink()
     (broken / "images" / "digits_000004.png").write_text("not an image")
@@ -111,29 +137,54 @@ def test_a_dry_run_tells_all_and_writes_nothing(command: Any, digits_folder: Pat
 
 def test_train_then_synthesize(command: Any, digits_folder: Path, tmp_path: Path) -> None:
     run, out = tmp_path / "my run", tmp_path / "new"
-    trained = command("train", digits_folder, "--out", run, "--preset", "tiny", "--size", "32", *settings(), "--precision", "32")
+    trained = command(
+        "train",
+        digits_folder,
+        "--out",
+        run,
+        "--preset",
+        "tiny",
+        "--size",
+        "32",
+        *settings(),
+        "--precision",
+        "32",
+    )
     assert trained.code == 0, trained.err
     assert f"labelmint synthesize '{run}'" in trained.out
-    again = command("train", digits_folder, "--out", run, "--preset", "tiny", *settings(), "--precision", "32", "--json").json
-    answer = command("synthesize", run, "--out", out, "-n", 5, "--batch-size", 4, "--format", "coco", "--json")
+    again = command(
+        "train", digits_folder, "--out", run, "--preset", "tiny", *settings(), "--precision", "32", "--json"
+    ).json
+    answer = command(
+        "synthesize", run, "--out", out, "-n", 5, "--batch-size", 4, "--format", "coco", "--json"
+    )
     assert answer.code == 0, answer.err
     assert answer.json["weights"] == again["weights"]
     assert answer.json["layouts"] == "drawn"
     assert len(labelmint.read(out)) == 5
     given = tmp_path / "given"
-    answer = command("synthesize", run, "--out", given, "-n", 3, "--layouts", digits_folder, "--per-layout", 2)
+    answer = command(
+        "synthesize", run, "--out", given, "-n", 3, "--layouts", digits_folder, "--per-layout", 2
+    )
     assert f"layouts: {digits_folder}" in answer.out
     assert '"batch_size": 32' in (given / "settings.json").read_text()  # auto
     assert '"layout": "digits_000001"' in (given / "manifest.jsonl").read_text().splitlines()[2]
 
 
-def test_the_demo_goes_through_and_goes_on(command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_demo_goes_through_and_goes_on(
+    command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sizes = Sizes(pairs=60, new=6, reader_steps=5, settings=SMALLEST_MINT)
     out = tmp_path / "demo"
     monkeypatch.setattr("labelmint.cli.demo.Sizes", lambda: sizes)
     answer = command("demo", "--out", out, "--minutes", "0.5", "--threads", 1)
     assert answer.code == 0, answer.err
-    for word in ("read as their label says", "near-copies", "What to do next", f"labelmint synthesize {out / 'run'}"):
+    for word in (
+        "read as their label says",
+        "near-copies",
+        "What to do next",
+        f"labelmint synthesize {out / 'run'}",
+    ):
         assert word in answer.out
     before = contents(out / "folder")
     (out / "coco" / "settings.json").unlink()  # as if the demo had been stopped before
@@ -151,7 +202,9 @@ def test_the_demo_goes_through_and_goes_on(command: Any, tmp_path: Path, monkeyp
     assert "minutes 0.5, now it is 0.7" in refused.err
 
 
-def test_stopping_says_how_to_go_on(command: Any, digits_folder: Path, tiny_run: Path, tmp_path: Path, monkeypatch: Any) -> None:
+def test_stopping_says_how_to_go_on(
+    command: Any, digits_folder: Path, tiny_run: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
     def stop(*args: object, **named: object) -> None:
         raise KeyboardInterrupt
 
@@ -159,7 +212,10 @@ def test_stopping_says_how_to_go_on(command: Any, digits_folder: Path, tiny_run:
     monkeypatch.setattr("labelmint.synthesis.mint", stop)
     for words, hint in (
         (["train", digits_folder, "--out", tmp_path / "run"], "run the same command again to go on"),
-        (["synthesize", tiny_run, "--out", tmp_path / "new", "-n", 3], "run the same command with --resume to go on"),
+        (
+            ["synthesize", tiny_run, "--out", tmp_path / "new", "-n", 3],
+            "run the same command with --resume to go on",
+        ),
     ):
         answer = command(*words)
         assert answer.code == 130
@@ -229,4 +285,8 @@ def copy_of(folder: Path, tmp_path: Path) -> Path:
 
 def contents(folder: Path) -> dict[str, bytes]:
     """Every file of a folder."""
-    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
+    return {
+        str(file.relative_to(folder)): file.read_bytes()
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    }

@@ -15,11 +15,15 @@ Box = tuple[str, int, int, int, int]  # category, x0, y0, x1, y1
 LPS = np.array([[-1.0, 0, 0, 0], [0, -1.0, 0, 7], [0, 0, 1.0, 0], [0, 0, 0, 1]])  # the axes of BraTS
 
 
-def malaria_item(folder: Path, name: str, boxes: list[Box], size: tuple[int, int] = (512, 768)) -> dict[str, Any]:
+def malaria_item(
+    folder: Path, name: str, boxes: list[Box], size: tuple[int, int] = (512, 768)
+) -> dict[str, Any]:
     """An item of BBBC041's JSON; its image is written too, horizontally and vertically graded."""
     (folder / "images").mkdir(parents=True, exist_ok=True)
     rows, columns = np.mgrid[: size[0], : size[1]]
-    pixels = np.stack([rows * 255 // size[0], columns * 255 // size[1], np.full(size, 9)], axis=-1).astype(np.uint8)
+    pixels = np.stack([rows * 255 // size[0], columns * 255 // size[1], np.full(size, 9)], axis=-1).astype(
+        np.uint8
+    )
     Image.fromarray(pixels).save(folder / "images" / f"{name}.png")
     objects = [
         {"bounding_box": {"minimum": {"r": y0, "c": x0}, "maximum": {"r": y1, "c": x1}}, "category": category}
@@ -35,7 +39,9 @@ def malaria(folder: Path) -> Path:
     """Two training images and one to test on."""
     ring: Box = ("ring", 30, 40, 60, 80)  # scaled by 1/3 across and 1/2 down: columns 10..20, rows 20..40
     train = [
-        malaria_item(folder, "a", [ring, ("red blood cell", 600, 400, 660, 440), ("difficult", 300, 40, 330, 80)]),
+        malaria_item(
+            folder, "a", [ring, ("red blood cell", 600, 400, 660, 440), ("difficult", 300, 40, 330, 80)]
+        ),
         malaria_item(folder, "b", [("red blood cell", 30, 40, 60, 80)]),
     ]
     test = [malaria_item(folder, "c", [("schizont", 360, 240, 420, 280), ("leukocyte", 0, 0, 90, 90)])]
@@ -51,7 +57,9 @@ def save_volume(path: Path, values: np.ndarray[Any, Any], affine: np.ndarray[Any
 
 
 def brats_volumes() -> dict[str, np.ndarray[Any, Any]]:
-    """Modes and labels of 8 x 8 x 6 voxels: the brain is 1..6 across, the tumor lies in slices 1 to 4, off the middle."""
+    """Modes and labels of 8 x 8 x 6 voxels: the brain is 1..6 across, the tumor lies in slices 1 to 4, off
+    the middle.
+    """
     flair, t1gd = np.zeros((2, 8, 8, 6), np.int16)
     flair[1:7, 1:7] = np.arange(100, 136).reshape(6, 6, 1)
     t1gd[1:7, 1:7] = np.arange(400, 364, -1).reshape(6, 6, 1)
@@ -70,12 +78,23 @@ def brats(folder: Path, patients: int = 3, ending: str = ".nii.gz") -> Path:
 
 
 def cityscapes(folder: Path, kind: str = "labelIds") -> Path:
-    """Three images of 16 x 32 pixels of two cities to train on and one to test on: road on the left, half a car, half a pole."""
-    ids = {"road": 7, "car": 26, "pole": 17, "void": 4} if kind == "labelIds" else {"road": 0, "car": 13, "pole": 5, "void": 255}
+    """Three images of 16 x 32 pixels of two cities to train on and one to test on: road on the left, half a
+    car, half a pole.
+    """
+    ids = (
+        {"road": 7, "car": 26, "pole": 17, "void": 4}
+        if kind == "labelIds"
+        else {"road": 0, "car": 13, "pole": 5, "void": 255}
+    )
     label = np.full((16, 32), ids["road"], np.uint8)
     label[:8, 16:], label[8:, 16:] = ids["car"], ids["pole"]
     label[0:4, 0:4] = ids["void"]
-    for part, city, number in (("train", "aachen", 0), ("train", "aachen", 1), ("train", "bochum", 0), ("val", "lindau", 0)):
+    for part, city, number in (
+        ("train", "aachen", 0),
+        ("train", "aachen", 1),
+        ("train", "bochum", 0),
+        ("val", "lindau", 0),
+    ):
         name = f"{city}_{number:06d}_000019"
         for place, end, pixels in (
             (folder / "leftImg8bit", "leftImg8bit", np.repeat(label[..., None], 3, axis=-1)),

@@ -30,9 +30,11 @@ def test_each_mode_is_an_image_with_its_own_background(tmp_path: Path) -> None:
     assert tumor.sum() == 3
     assert np.array_equal(t1gd.layout.label_map[tumor], flair.layout.label_map[tumor])
     assert set(t1gd.layout.label_map[~tumor].tolist()) == {1}
-    # The front is on top and the patient's right on the left: (x, y) = (2, 5) of the left-posterior axes on disk.
+    # The front is on top and the patient's right on the left: (x, y) = (2, 5) of the left-posterior axes on
+    # disk.
     assert flair.layout.label_map[5, 2] == 2
-    assert flair.image[5, 2, 0] < flair.image[5, 3, 0]  # brighter to the left of the patient, as it was written
+    # brighter to the left of the patient, as it was written
+    assert flair.image[5, 2, 0] < flair.image[5, 3, 0]
 
 
 def test_modes_together_are_one_image(tmp_path: Path) -> None:
@@ -47,7 +49,8 @@ def test_modes_together_are_one_image(tmp_path: Path) -> None:
 
 def test_brightness_is_the_patients_own(tmp_path: Path) -> None:
     volumes = brats_volumes()
-    save_volume(tmp_path / "p" / "p_flair.nii.gz", (volumes["flair"] / 7 - 3).astype(np.float32))  # normalized, air is not 0
+    # normalized, air is not 0
+    save_volume(tmp_path / "p" / "p_flair.nii.gz", (volumes["flair"] / 7 - 3).astype(np.float32))
     save_volume(tmp_path / "p" / "p_t1ce.nii.gz", volumes["t1ce"])
     save_volume(tmp_path / "p" / "p_seg.nii.gz", volumes["seg"])
     first = {pair.name[-5:]: pair.image for pair in prepare_brats(tmp_path)}
@@ -69,7 +72,8 @@ def test_the_axes_on_disk_do_not_matter(tmp_path: Path, axes: str) -> None:
     image.to_filename(tmp_path / "plain.nii.gz")
     turned, plain = read_volume(tmp_path / "turned.nii"), read_volume(tmp_path / "plain.nii.gz")
     assert np.array_equal(turned.values, plain.values)
-    assert np.array_equal(plain.values[2], values[:, :, 2].T)  # left-posterior on disk is right-left and front-back on screen
+    # left-posterior on disk is right-left and front-back on screen
+    assert np.array_equal(plain.values[2], values[:, :, 2].T)
     plain.check_same_place(turned)
 
 
@@ -85,7 +89,12 @@ def test_patients_are_on_one_side(tmp_path: Path) -> None:
 def test_the_layout_of_2015(tmp_path: Path) -> None:
     volumes = brats_volumes()
     volumes["seg"][2, 3, :] = 3
-    for file, role in (("Flair_x", "flair"), ("T1c_x", "t1ce"), ("OTMultiClass", "seg"), ("brainmask", "seg")):
+    for file, role in (
+        ("Flair_x", "flair"),
+        ("T1c_x", "t1ce"),
+        ("OTMultiClass", "seg"),
+        ("brainmask", "seg"),
+    ):
         save_volume(tmp_path / "pat0004" / f"{file}.nii.gz", volumes[role].astype(np.float32))
     labels = [pair.layout.label_map for pair in prepare_brats(tmp_path)]
     assert len(labels) == 6  # label 3 reaches slice 0 as well
@@ -98,8 +107,12 @@ def test_patients_without_tumor_give_nothing(tmp_path: Path) -> None:
     assert {group_of(pair.name, r"^(.+)_z") for pair in prepare_brats(tmp_path)} == {"Brats17_TCIA_001_1"}
 
 
-def replaced(role: str, change: Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]], affine: Any = LPS) -> Any:
-    return lambda folder: save_volume(folder / f"{PATIENT}_{role}.nii.gz", change(brats_volumes()[role]), affine)
+def replaced(
+    role: str, change: Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]], affine: Any = LPS
+) -> Any:
+    return lambda folder: save_volume(
+        folder / f"{PATIENT}_{role}.nii.gz", change(brats_volumes()[role]), affine
+    )
 
 
 def with_bytes(role: str, change: Callable[[bytes], bytes]) -> Any:
@@ -135,16 +148,25 @@ RGB = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
 BAD = {
     "no seg": (lambda folder: (folder / f"{PATIENT}_seg.nii.gz").unlink(), "lacks seg"),
     "no T1Gd": (lambda folder: (folder / f"{PATIENT}_t1ce.nii.gz").unlink(), "lacks t1gd"),
-    "two FLAIRs": (lambda folder: save_volume(folder / f"{PATIENT}_flair.nii", np.ones((2, 2, 2), np.uint8)), "keep one"),
+    "two FLAIRs": (
+        lambda folder: save_volume(folder / f"{PATIENT}_flair.nii", np.ones((2, 2, 2), np.uint8)),
+        "keep one",
+    ),
     "cut short": (with_bytes("flair", lambda content: content[:-60]), "not a readable NIfTI file"),
     "no NIfTI": (with_bytes("flair", lambda content: b"a text"), "not a readable NIfTI file"),
     "empty": (with_bytes("seg", lambda content: b""), "not a readable NIfTI file"),
-    "cut header": (with_bytes("seg", lambda content: gzip.compress(gzip.decompress(content)[:200])), "not a readable NIfTI file"),
+    "cut header": (
+        with_bytes("seg", lambda content: gzip.compress(gzip.decompress(content)[:200])),
+        "not a readable NIfTI file",
+    ),
     "absurd size": (with_bytes("t1ce", promised(30000)), "more than the"),
     "promises too much": (with_bytes("t1ce", promised(100)), "not a readable NIfTI file"),
     "four dimensions": (replaced("flair", lambda values: values[..., None].repeat(2, 3)), "expected three"),
     "another grid": (replaced("flair", lambda values: values[:-1]), "resample them to one grid"),
-    "elsewhere": (replaced("flair", lambda values: values, LPS + np.eye(4)[3] * [0, 0, 0, 5] + np.eye(4, k=3) * 5), "elsewhere"),
+    "elsewhere": (
+        replaced("flair", lambda values: values, LPS + np.eye(4)[3] * [0, 0, 0, 5] + np.eye(4, k=3) * 5),
+        "elsewhere",
+    ),
     "label 5": (replaced("seg", lambda values: values + np.uint8(5)), "holds the label 5"),
     "half labels": (replaced("seg", half), "holds the label 0.5"),
     "NaN": (replaced("t1ce", with_nan), "not finite"),
@@ -186,6 +208,10 @@ def test_the_background_of_each_mode_is_no_object() -> None:
     from labelmint.types import ClassInfo, ClassSet
 
     classes = ClassSet(
-        (ClassInfo(id=0, name="background FLAIR"), ClassInfo(id=1, name="Background"), ClassInfo(id=2, name="backgrounds"))
+        (
+            ClassInfo(id=0, name="background FLAIR"),
+            ClassInfo(id=1, name="Background"),
+            ClassInfo(id=2, name="backgrounds"),
+        )
     )
     assert classes.without_objects == {0, 1, 255}

@@ -26,7 +26,11 @@ def test_scenes_have_the_training_classes(tmp_path: Path, kind: str) -> None:
         assert pair.image.shape == (4, 8, 3)
         label = pair.layout.label_map
         assert label[0, 0] == 255
-        assert [CITYSCAPES_CLASSES.name_of(label[place]) for place in ((3, 0), (0, 7), (3, 7))] == ["road", "car", "pole"]
+        assert [CITYSCAPES_CLASSES.name_of(label[place]) for place in ((3, 0), (0, 7), (3, 7))] == [
+            "road",
+            "car",
+            "pole",
+        ]
         assert len(np.unique(pair.image)) == 4  # shrunk by whole blocks, no value is mixed
 
 
@@ -36,11 +40,22 @@ def test_without_val_a_city_is_for_testing(tmp_path: Path) -> None:
     prepared = prepare_cityscapes(tmp_path, size=(4, 8))
     assert 0 < len({name.split("_")[0] for name in prepared.test}) < 2
     cities = {name: name.split("_")[0] for name in prepared.items}
-    assert all((name in prepared.test) == (cities[name] in {cities[one] for one in prepared.test}) for name in prepared.items)
+    assert all(
+        (name in prepared.test) == (cities[name] in {cities[one] for one in prepared.test})
+        for name in prepared.items
+    )
 
 
-@given(st.integers(1, 7), st.integers(1, 7), st.integers(0, 5), st.integers(0, 5), st.randoms(use_true_random=False))
-def test_a_small_label_takes_the_class_that_most_pixels_have(h: int, w: int, more_h: int, more_w: int, random: object) -> None:
+@given(
+    st.integers(1, 7),
+    st.integers(1, 7),
+    st.integers(0, 5),
+    st.integers(0, 5),
+    st.randoms(use_true_random=False),
+)
+def test_a_small_label_takes_the_class_that_most_pixels_have(
+    h: int, w: int, more_h: int, more_w: int, random: object
+) -> None:
     rng = np.random.default_rng(random.getrandbits(32))  # type: ignore[attr-defined]
     ids = rng.choice(np.array([0, 3, 255], np.uint8), (h + more_h, w + more_w))
     small = shrink_ids(ids, (h, w))
@@ -49,7 +64,10 @@ def test_a_small_label_takes_the_class_that_most_pixels_have(h: int, w: int, mor
     for y in range(h):
         for x in range(w):
             cell = ids[
-                np.ix_([i for i, row in enumerate(rows) if row == y], [j for j, column in enumerate(columns) if column == x])
+                np.ix_(
+                    [i for i, row in enumerate(rows) if row == y],
+                    [j for j, column in enumerate(columns) if column == x],
+                )
             ]
             values, counts = np.unique(cell, return_counts=True)
             assert small[y, x] == values[counts.argmax()]
@@ -65,12 +83,24 @@ IMAGE = f"leftImg8bit/train/aachen/{NAME}_leftImg8bit.png"
 BAD = {
     "no label": (lambda folder: (folder / LABEL).unlink(), "no label for it"),
     "unknown id": (lambda folder: png(folder / LABEL, np.full((16, 32), 77, np.uint8)), "holds the id 77"),
-    "instance ids": (lambda folder: png(folder / LABEL, np.full((16, 32), 26001, np.uint16)), "holds the id 26001"),
+    "instance ids": (
+        lambda folder: png(folder / LABEL, np.full((16, 32), 26001, np.uint16)),
+        "holds the id 26001",
+    ),
     "colors": (lambda folder: png(folder / LABEL, np.zeros((16, 32, 3), np.uint8)), "a colored (RGB) label"),
-    "other size": (lambda folder: png(folder / LABEL, np.full((8, 16), 7, np.uint8)), "use the originals of both"),
-    "broken image": (lambda folder: (folder / IMAGE).write_bytes((folder / IMAGE).read_bytes()[:60]), "damaged"),
+    "other size": (
+        lambda folder: png(folder / LABEL, np.full((8, 16), 7, np.uint8)),
+        "use the originals of both",
+    ),
+    "broken image": (
+        lambda folder: (folder / IMAGE).write_bytes((folder / IMAGE).read_bytes()[:60]),
+        "damaged",
+    ),
     "no image": (lambda folder: (folder / IMAGE).write_bytes(b"a text"), "not a readable"),
-    "other city": (lambda folder: (folder / IMAGE).rename(folder / IMAGE.replace("/aachen/", "/bochum/")), "move it back"),
+    "other city": (
+        lambda folder: (folder / IMAGE).rename(folder / IMAGE.replace("/aachen/", "/bochum/")),
+        "move it back",
+    ),
 }
 
 

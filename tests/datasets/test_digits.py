@@ -21,14 +21,18 @@ def test_shipped_digits_are_those_of_scikit_learn() -> None:
 def test_training_and_test_digits_are_disjoint_and_hold_every_class() -> None:
     source = digit_source()
     assert len(source.train_images) + len(source.test_images) == 1797
-    train, test = ({image.tobytes() for image in images} for images in (source.train_images, source.test_images))
+    train, test = (
+        {image.tobytes() for image in images} for images in (source.train_images, source.test_images)
+    )
     assert not train & test
     assert set(source.train_labels) == set(source.test_labels) == set(range(10))
 
 
 @pytest.mark.parametrize("composition", COMPOSITIONS)
 @pytest.mark.parametrize(("canvas", "digit_size"), [((32, 32), None), ((48, 80), None), ((32, 32), 8)])
-def test_every_canvas_is_composed_as_the_paper_says(composition: str, canvas: tuple[int, int], digit_size: int | None) -> None:
+def test_every_canvas_is_composed_as_the_paper_says(
+    composition: str, canvas: tuple[int, int], digit_size: int | None
+) -> None:
     grid = _grid_of(canvas) if composition == "pairs" else np.zeros(canvas, np.uint8)
     for pair in make_digits(composition, 40, canvas=canvas, digit_size=digit_size, seed=3):
         layout = pair.layout

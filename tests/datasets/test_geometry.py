@@ -41,7 +41,9 @@ def test_image_and_map_move_alike(crop: bool, augment: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("source", [(8, 8), (5, 9), (64, 48), (33, 7), (1, 1)])
 @pytest.mark.parametrize("size", [(8, 8), (16, 4)])
-def test_resizing_never_invents_an_id_and_keeps_places(source: tuple[int, int], size: tuple[int, int]) -> None:
+def test_resizing_never_invents_an_id_and_keeps_places(
+    source: tuple[int, int], size: tuple[int, int]
+) -> None:
     halves = np.zeros(source, np.uint16)
     halves[:, source[1] // 2 :] = 700
     image = np.repeat((halves > 0)[..., None].astype(np.uint8) * 200, 1, axis=2)
@@ -65,7 +67,9 @@ def test_a_map_of_blocks_survives_enlarging_and_reducing() -> None:
 
 
 def test_scale_resizes_before_the_crop() -> None:
-    fitted, (ids,) = Geometry(size=(8, 8), crop=True, scale=0.5).fit("a", np.zeros((20, 30, 3), np.uint8), [np.zeros((20, 30))])
+    fitted, (ids,) = Geometry(size=(8, 8), crop=True, scale=0.5).fit(
+        "a", np.zeros((20, 30, 3), np.uint8), [np.zeros((20, 30))]
+    )
     assert fitted.shape == (10, 15, 3)
     assert ids.shape == (10, 15)
 
@@ -108,11 +112,14 @@ def test_a_view_around_a_pixel_shows_it_wherever_it_is(augment: tuple[str, ...])
     geometry = Geometry(size=(16, 16), crop=True, augment=frozenset(augment))
     image = np.zeros((40, 52, 3), np.uint8)
     starts = set()
-    for seed, place in enumerate([(0, 0), (39, 51), (0, 51), (20, 30), (20, 30), (20, 30), (15, 16), (39, 25)] * 5):
+    for seed, place in enumerate(
+        [(0, 0), (39, 51), (0, 51), (20, 30), (20, 30), (20, 30), (15, 16), (39, 25)] * 5
+    ):
         ids = np.zeros((40, 52), np.int16)
         ids[place] = 1
         _, view = geometry.draw(np.random.default_rng(seed), image, ids, around=place)
-        # A zoom that reduces takes every other pixel or so: the shown one is inside the cut, but may lie between those taken.
+        # A zoom that reduces takes every other pixel or so: the shown one is inside the cut, but may lie
+        # between those taken.
         assert view.any() or "zoom" in augment
         starts.add(tuple(np.argwhere(view)[0]) if view.any() else None)
     assert len(starts) > 10

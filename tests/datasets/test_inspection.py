@@ -14,7 +14,9 @@ from labelmint.datasets.token_grid import kept_objects, object_map
 from labelmint.errors import InputError
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout
 
-CLASSES = ClassSet((ClassInfo(id=0, name="background"), ClassInfo(id=1, name="cell"), ClassInfo(id=2, name="dust")))
+CLASSES = ClassSet(
+    (ClassInfo(id=0, name="background"), ClassInfo(id=1, name="cell"), ClassInfo(id=2, name="dust"))
+)
 
 
 def _image(seed: int, size: tuple[int, int] = (32, 32)) -> np.ndarray:
@@ -29,7 +31,9 @@ def _pair(name: str, seed: int, size: tuple[int, int] = (32, 32), label: int = 1
 
 def _data(pairs: list[AnnotatedImage], **more: object) -> DataSet:
     by_name = {pair.name: pair for pair in pairs}
-    base = DataSet(source="set", format="folder", classes=CLASSES, names=tuple(sorted(by_name)), load=by_name.__getitem__)
+    base = DataSet(
+        source="set", format="folder", classes=CLASSES, names=tuple(sorted(by_name)), load=by_name.__getitem__
+    )
     return dataclasses.replace(base, **more)
 
 
@@ -44,7 +48,9 @@ def _stated(found: Inspection, kind: str) -> str:
 def test_digits_are_counted_exactly_and_nothing_is_odd() -> None:
     pairs = list(make_digits("three", 60))
     train, test = split(60)
-    found = inspect(_data(pairs, classes=DIGIT_CLASSES, train=tuple(train), test=tuple(test)), size=(32, 32), grid=(8, 8))
+    found = inspect(
+        _data(pairs, classes=DIGIT_CLASSES, train=tuple(train), test=tuple(test)), size=(32, 32), grid=(8, 8)
+    )
     assert found.findings == ()
     assert found.objects_are == "objects"
     assert (found.pairs, found.readable, found.channels) == (60, 60, {1: 60})
@@ -88,16 +94,43 @@ def _brighter(image: np.ndarray) -> np.ndarray:
 
 
 ODD: list[tuple[str, str, Callable[[], DataSet]]] = [
-    ("unknown ids", r"1 labels.*7 \(116 pixels\)", lambda: _data([_pair("a", 1, label=7), _pair("b", 2), _pair("c", 3, label=2)])),
-    ("empty labels", "1 labels.*'a'", lambda: _data([_pair("a", 1, label=0), _pair("b", 2), _pair("c", 3, label=2)])),
-    ("empty labels", "1 labels.*'a'", lambda: _data([_pair("a", 1, label=255), _pair("b", 2), _pair("c", 3, label=2)])),
-    ("identical images", "1 pairs.*a and c", lambda: _data([_pair("a", 1), _pair("b", 2), _pair("c", 1, label=2)])),
     (
-        "near-duplicate images", "1 pairs.*a and c",
-        lambda: _data([_pair("a", 1), _pair("b", 2), dataclasses.replace(_pair("c", 1, label=2), image=_brighter(_image(1)))]),
+        "unknown ids",
+        r"1 labels.*7 \(116 pixels\)",
+        lambda: _data([_pair("a", 1, label=7), _pair("b", 2), _pair("c", 3, label=2)]),
     ),
-    ("very unequal sizes", "32x32 to 96x64", lambda: _data([_pair("a", 1), _pair("b", 2, (96, 64)), _pair("c", 3, label=2)])),
-]  # fmt: skip
+    (
+        "empty labels",
+        "1 labels.*'a'",
+        lambda: _data([_pair("a", 1, label=0), _pair("b", 2), _pair("c", 3, label=2)]),
+    ),
+    (
+        "empty labels",
+        "1 labels.*'a'",
+        lambda: _data([_pair("a", 1, label=255), _pair("b", 2), _pair("c", 3, label=2)]),
+    ),
+    (
+        "identical images",
+        "1 pairs.*a and c",
+        lambda: _data([_pair("a", 1), _pair("b", 2), _pair("c", 1, label=2)]),
+    ),
+    (
+        "near-duplicate images",
+        "1 pairs.*a and c",
+        lambda: _data(
+            [
+                _pair("a", 1),
+                _pair("b", 2),
+                dataclasses.replace(_pair("c", 1, label=2), image=_brighter(_image(1))),
+            ]
+        ),
+    ),
+    (
+        "very unequal sizes",
+        "32x32 to 96x64",
+        lambda: _data([_pair("a", 1), _pair("b", 2, (96, 64)), _pair("c", 3, label=2)]),
+    ),
+]
 
 
 @pytest.mark.parametrize(("kind", "words", "make"), ODD)
@@ -110,7 +143,9 @@ def test_each_oddity_is_found_alone(kind: str, words: str, make: Callable[[], Da
 
 
 def test_look_alikes_on_both_sides_of_the_split_are_told() -> None:
-    pairs = [_pair(f"n{k}", k) for k in range(6)] + [dataclasses.replace(_pair("copy", 9), image=_brighter(_image(0)))]
+    pairs = [_pair(f"n{k}", k) for k in range(6)] + [
+        dataclasses.replace(_pair("copy", 9), image=_brighter(_image(0)))
+    ]
     found = inspect(_data(pairs, test=("copy",)))
     assert "n0" in _stated(found, "neighbors across the split")
     apart = inspect(_data(pairs, test=("n5",)))
@@ -137,7 +172,12 @@ def test_series_of_names_suggest_groups_and_counting_does_not() -> None:
 def test_near_duplicates_equal_the_slow_definition() -> None:
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 256, (20, 24, 3)).astype(np.uint8) for _ in range(30)]
-    images += [_brighter(images[3]), images[4].copy(), np.zeros((20, 24, 3), np.uint8), np.full((20, 24, 3), 9, np.uint8)]
+    images += [
+        _brighter(images[3]),
+        images[4].copy(),
+        np.zeros((20, 24, 3), np.uint8),
+        np.full((20, 24, 3), 9, np.uint8),
+    ]
     views = np.stack([view_from_afar(image) for image in images])
     found = near_duplicates(views, [digest_of(image) for image in images])
     correlation = views @ views.T
@@ -167,8 +207,12 @@ def test_the_grid_keeps_what_wins_a_cell() -> None:
     had, kept = kept_objects(label_map, instances, (2, 2), {0})
     assert (dict(had), dict(kept)) == ({1: 2, 2: 2}, {1: 1, 2: 1})
     had, kept = kept_objects(label_map, None, (2, 2), {0})
-    assert (dict(had), dict(kept)) == ({1: 1, 2: 2}, {1: 1, 2: 1})  # without instances the thin one is part of its neighbor
-    assert kept_objects(label_map, instances, (8, 8), {0}) == (kept_objects(label_map, instances, (8, 8), {0})[0],) * 2
+    # without instances the thin one is part of its neighbor
+    assert (dict(had), dict(kept)) == ({1: 1, 2: 2}, {1: 1, 2: 1})
+    assert (
+        kept_objects(label_map, instances, (8, 8), {0})
+        == (kept_objects(label_map, instances, (8, 8), {0})[0],) * 2
+    )
     with pytest.raises(InputError, match="does not divide"):
         inspect(_data([_pair("a", 1)]), size=(32, 32), grid=(5, 8))
     with pytest.raises(InputError, match="--size"):

@@ -1,4 +1,6 @@
-"""Malaria patches: where the boxes lie, which classes are merged, which patches are kept, and what is refused."""
+"""Malaria patches: where the boxes lie, which classes are merged, which patches are kept, and what is
+refused.
+"""
 
 import json
 from collections.abc import Callable
@@ -37,10 +39,13 @@ def test_classes_are_merged_as_in_the_paper(tmp_path: Path) -> None:
     assert kept.classes.names == ("background", "infected", "uninfected")
     for two, three in zip(merged, kept, strict=True):
         assert set(np.unique(two.layout.label_map)) <= {0, 1, 255}
-        assert np.array_equal(np.where(three.layout.label_map == 2, 0, three.layout.label_map), two.layout.label_map)
+        assert np.array_equal(
+            np.where(three.layout.label_map == 2, 0, three.layout.label_map), two.layout.label_map
+        )
     ignored = [pair for pair in merged if (pair.layout.label_map == 255).any()]
     assert ignored and all(pair.name.startswith("a_") for pair in ignored)
-    assert any((pair.layout.label_map == 2).any() for pair in kept if pair.name.startswith("c_"))  # leukocytes are cells too
+    # leukocytes are cells too
+    assert any((pair.layout.label_map == 2).any() for pair in kept if pair.name.startswith("c_"))
 
 
 def test_only_patches_that_touch_an_infected_cell_are_kept(tmp_path: Path) -> None:
@@ -78,7 +83,8 @@ def test_a_number_of_patches_is_a_draw_that_grows(tmp_path: Path) -> None:
         return [pair.name for pair in prepare_malaria(malaria(tmp_path), only_infected=False, n=n, seed=seed)]
 
     few, more = names(10), names(20)
-    assert [name[0] for name in few].count("c") == 5  # 10 of 50 training patches, and as large a share of the 25 test patches
+    # 10 of 50 training patches, and as large a share of the 25 test patches
+    assert [name[0] for name in few].count("c") == 5
     assert len(few) == 15
     assert set(few) < set(more)
     assert few == names(10) != names(10, seed=1)
@@ -106,13 +112,19 @@ BAD = {
     "another JSON": (lambda folder: (folder / "training.json").write_text("{}"), "expected a list of"),
     "empty list": (lambda folder: (folder / "training.json").write_text("[]"), "no labelled images"),
     "missing image": (removed("images/a.png"), "1 of its images are missing"),
-    "strange category": (rewrite(lambda items: items[0]["objects"][0].update(category="Ring")), "'Ring' is not BBBC041's"),
+    "strange category": (
+        rewrite(lambda items: items[0]["objects"][0].update(category="Ring")),
+        "'Ring' is not BBBC041's",
+    ),
     "turned box": (
         rewrite(lambda items: items[0]["objects"][0]["bounding_box"].update(minimum={"r": 90, "c": 0})),
         "the minimum first",
     ),
     "no shape": (rewrite(lambda items: items[0]["image"].pop("shape")), "expected {r: rows, c: columns}"),
-    "both sides": (lambda folder: (folder / "test.json").write_text((folder / "training.json").read_text()), "keep it in one"),
+    "both sides": (
+        lambda folder: (folder / "test.json").write_text((folder / "training.json").read_text()),
+        "keep it in one",
+    ),
     "no JSON": (
         lambda folder: [(folder / f"{part}.json").unlink() for part in ("training", "test")],
         "lacks training.json; --source takes",

@@ -1,4 +1,6 @@
-"""Merged data sets: every pixel becomes what the mapping says, pairs keep the rest, and bad mappings are refused in one line."""
+"""Merged data sets: every pixel becomes what the mapping says, pairs keep the rest, and bad mappings are
+refused in one line.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,12 @@ def data_set(source: str, names: Mapping[int, str], pairs: Sequence[AnnotatedIma
     by_name = {one.name: one for one in pairs}
     classes = ClassSet(tuple(ClassInfo(id=i, name=name) for i, name in names.items()))
     return DataSet(
-        source=source, format="memory", classes=classes, names=tuple(sorted(by_name)), load=by_name.__getitem__, **more
+        source=source,
+        format="memory",
+        classes=classes,
+        names=tuple(sorted(by_name)),
+        load=by_name.__getitem__,
+        **more,
     )
 
 
@@ -50,8 +57,14 @@ def ids_of(values: Sequence[int], seed: int = 0) -> Array:
 def two_sets(seed: int = 0) -> tuple[DataSet, DataSet]:
     car = LayoutObject(class_id=1, box=(0.5, 0.5, 2.0, 3.0), attributes={"parked": True})
     void = LayoutObject(class_id=300, box=(0.0, 0.0, 1.0, 1.0), crowd=True)
-    city = data_set("x/city", CITY, [pair(name, ids_of([*CITY, 255], seed + k), [car]) for k, name in enumerate("ab")])
-    rooms = data_set("y/rooms", ROOMS, [pair(name, ids_of([*ROOMS, 255], seed + 2 + k), [void]) for k, name in enumerate("bc")])
+    city = data_set(
+        "x/city", CITY, [pair(name, ids_of([*CITY, 255], seed + k), [car]) for k, name in enumerate("ab")]
+    )
+    rooms = data_set(
+        "y/rooms",
+        ROOMS,
+        [pair(name, ids_of([*ROOMS, 255], seed + 2 + k), [void]) for k, name in enumerate("bc")],
+    )
     return city, rooms
 
 
@@ -72,7 +85,9 @@ def test_every_pixel_and_object_becomes_what_the_mapping_says_and_the_rest_is_ke
         assert one.layout.instances is before.layout.instances
         assert one.image is before.image
         for new, was in zip(one.layout.objects, before.layout.objects, strict=True):
-            assert merged.classes.name_of(new.class_id) == (MAPPING.target(old.classes.name_of(was.class_id)) or "ignore")
+            assert merged.classes.name_of(new.class_id) == (
+                MAPPING.target(old.classes.name_of(was.class_id)) or "ignore"
+            )
             assert replace(new, class_id=was.class_id) == was
 
 
@@ -87,7 +102,9 @@ def test_nothing_is_loaded_before_it_is_asked_for() -> None:
 
 
 @pytest.mark.parametrize("lists", [(None, None), (("b",), None), (None, ("b",)), (("b",), ("a",))])
-def test_lists_are_joined_and_no_test_pair_trains(lists: tuple[tuple[str, ...] | None, tuple[str, ...] | None]) -> None:
+def test_lists_are_joined_and_no_test_pair_trains(
+    lists: tuple[tuple[str, ...] | None, tuple[str, ...] | None],
+) -> None:
     train, test = lists
     city, rooms = two_sets()
     merged = merge([replace(city, train=train, test=test), rooms], MAPPING)
@@ -136,7 +153,10 @@ def test_a_merged_set_can_be_written_and_read(tmp_path: Path) -> None:
     back = read(write(merged, tmp_path / "merged", format="folder", classes=merged.classes))
     assert back.names == merged.names
     assert back.classes.names == merged.classes.names
-    assert all(np.array_equal(one.layout.label_map, other.layout.label_map) for one, other in zip(back, merged, strict=True))
+    assert all(
+        np.array_equal(one.layout.label_map, other.layout.label_map)
+        for one, other in zip(back, merged, strict=True)
+    )
 
 
 def test_names_that_collide_are_refused() -> None:
@@ -154,7 +174,9 @@ def test_names_that_collide_are_refused() -> None:
 def test_unknown_ids_are_refused_with_their_set_and_counts() -> None:
     city, rooms = two_sets()
     strange = data_set("x/strange", CITY, [pair("a", np.full((2, 2), 17, np.uint8))])
-    with pytest.raises(InputError, match=r"x/strange: the label of 'a' holds ids that are no classes: 17 \(4 pixels\)"):
+    with pytest.raises(
+        InputError, match=r"x/strange: the label of 'a' holds ids that are no classes: 17 \(4 pixels\)"
+    ):
         merge([strange, rooms], MAPPING).load("strange-a")
     homeless = LayoutObject(class_id=99, box=(0.0, 0.0, 1.0, 1.0))
     with pytest.raises(InputError, match="an object of 'a' has class id 99"):
@@ -164,8 +186,14 @@ def test_unknown_ids_are_refused_with_their_set_and_counts() -> None:
 @pytest.mark.parametrize(
     ("mapping", "words"),
     [
-        ({"classes": {"vehicle": ["car", "buss"], "background": [], "ground": ["road", "floor"]}}, "leaves out.*'bus'.*'buss'"),
-        ({"classes": {"vehicle": ["car", "bus"], "background": []}, "ignore": ["floor", "void"]}, "leaves out its class 'road'"),
+        (
+            {"classes": {"vehicle": ["car", "buss"], "background": [], "ground": ["road", "floor"]}},
+            "leaves out.*'bus'.*'buss'",
+        ),
+        (
+            {"classes": {"vehicle": ["car", "bus"], "background": []}, "ignore": ["floor", "void"]},
+            "leaves out its class 'road'",
+        ),
         ({"classes": {"other": []}, "ignore": [*CITY.values(), *ROOMS.values()]}, "ignores every class"),
     ],
 )
@@ -175,7 +203,9 @@ def test_mappings_that_do_not_fit_the_data_are_refused(mapping: dict[str, Any], 
 
 
 def test_other_names_without_a_mapping_are_refused() -> None:
-    with pytest.raises(InputError, match=r"y/rooms: has no class 'background', which x/city has \(4 such classes\).*--merge"):
+    with pytest.raises(
+        InputError, match=r"y/rooms: has no class 'background', which x/city has \(4 such classes\).*--merge"
+    ):
         merge(two_sets())
     with pytest.raises(InputError, match="no data sets"):
         merge([])
@@ -222,36 +252,60 @@ def test_the_papers_243_classes_come_from_the_three_lists() -> None:
     assert SHIPPED_MAPPINGS == ("scenes-243",)
     mapping = read_mapping("scenes-243")
     lists = {
-        label: {i: name for i, name in (mapping.names_for(label) or {}).items() if name != "other"} for label in mapping.names
+        label: {i: name for i, name in (mapping.names_for(label) or {}).items() if name != "other"}
+        for label in mapping.names
     }
-    assert {label: len(names) for label, names in lists.items()} == {"cityscapes": 19, "ade20k": 150, "coco-stuff": 171}
+    assert {label: len(names) for label, names in lists.items()} == {
+        "cityscapes": 19,
+        "ade20k": 150,
+        "coco-stuff": 171,
+    }
     assert tuple(lists["cityscapes"].values()) == CITYSCAPES_CLASSES.names
-    targets = {(label, name): mapping.target(name) for label, names in lists.items() for name in names.values()}
+    targets = {
+        (label, name): mapping.target(name) for label, names in lists.items() for name in names.values()
+    }
     assert None not in targets.values()
     assert set(targets.values()) == set(mapping.classes)
     assert len(mapping.classes) == 243
     families = {name: mapping.target(name) for name in lists["coco-stuff"].values() if "-" in name}
-    assert {name: merged for name, merged in families.items() if not name.startswith(f"{merged}-")} == {"window-blind": "blind"}
+    assert {name: merged for name, merged in families.items() if not name.startswith(f"{merged}-")} == {
+        "window-blind": "blind"
+    }
     listed = {name for members in mapping.classes.values() for name in members}
     assert listed <= {name for _, name in targets}  # nothing is merged that no list has
 
 
 def test_the_mapping_names_sets_without_names_by_their_folders(tmp_path: Path) -> None:
     mapping = read_mapping("scenes-243")
-    for folder, classes, ids in (("ADE20K_2016", {}, [0, 1, 7, 150]), ("coco_stuff", {}, [0, 12, 181]), ("own", {3: "car"}, [3])):
+    for folder, classes, ids in (
+        ("ADE20K_2016", {}, [0, 1, 7, 150]),
+        ("coco_stuff", {}, [0, 12, 181]),
+        ("own", {3: "car"}, [3]),
+    ):
         labels = [pair(f"p{k}", np.full((4, 4), i, np.uint8)) for k, i in enumerate(ids)]
         names = classes or {i: "background" if i == 0 else f"class_{i}" for i in ids}
         write(
-            data_set(folder, names, labels), tmp_path / folder, format="folder", classes=data_set(folder, names, labels).classes
+            data_set(folder, names, labels),
+            tmp_path / folder,
+            format="folder",
+            classes=data_set(folder, names, labels).classes,
         )
     merged = merge([read(tmp_path / folder) for folder in ("ADE20K_2016", "coco_stuff", "own")], mapping)
     found = {one.name: merged.classes.name_of(int(one.layout.label_map[0, 0])) for one in merged}
     assert found == {
-        "ADE20K_2016-p0": "ignore", "ADE20K_2016-p1": "wall", "ADE20K_2016-p2": "road", "ADE20K_2016-p3": "flag",
-        "coco_stuff-p0": "person", "coco_stuff-p1": "stop sign", "coco_stuff-p2": "wood", "own-p0": "car",
-    }  # fmt: skip
+        "ADE20K_2016-p0": "ignore",
+        "ADE20K_2016-p1": "wall",
+        "ADE20K_2016-p2": "road",
+        "ADE20K_2016-p3": "flag",
+        "coco_stuff-p0": "person",
+        "coco_stuff-p1": "stop sign",
+        "coco_stuff-p2": "wood",
+        "own-p0": "car",
+    }
     assert {info.id for info in merged.classes.classes} <= set(range(243))
     (tmp_path / "ADE20K_2016").rename(tmp_path / "indoors")
-    with pytest.raises(InputError, match=r"no names for the mapping to find \('class_1'\).*ade20k, coco-stuff"):
+    with pytest.raises(
+        InputError, match=r"no names for the mapping to find \('class_1'\).*ade20k, coco-stuff"
+    ):
         merge([read(tmp_path / "indoors")], mapping)
     assert json.loads((tmp_path / "own" / "classes.json").read_text())["names"] == {"3": "car"}

@@ -13,14 +13,22 @@ from labelmint.errors import InputError
 
 def _idx(values: np.ndarray, shape: tuple[int, ...] | None = None) -> bytes:
     shape = values.shape if shape is None else shape
-    return bytes((0, 0, 8, len(shape))) + struct.pack(f">{len(shape)}I", *shape) + values.astype(np.uint8).tobytes()
+    return (
+        bytes((0, 0, 8, len(shape)))
+        + struct.pack(f">{len(shape)}I", *shape)
+        + values.astype(np.uint8).tobytes()
+    )
 
 
 def _write_set(folder: Path, zipped: bool) -> None:
     rng = np.random.default_rng(0)
     for part, count in (("train", 40), ("t10k", 20)):
         # Training digits are bright, test digits are dim, so that a canvas tells where its digits came from.
-        images = rng.integers(200, 256, (count, 28, 28)) if part == "train" else rng.integers(60, 120, (count, 28, 28))
+        images = (
+            rng.integers(200, 256, (count, 28, 28))
+            if part == "train"
+            else rng.integers(60, 120, (count, 28, 28))
+        )
         for kind, values in (("images-idx3", images), ("labels-idx1", np.arange(count) % 10)):
             content = _idx(values)
             path = folder / f"{part}-{kind}-ubyte{'.gz' if zipped else ''}"

@@ -11,14 +11,21 @@ NAMES = [f"p{patient:02d}_{number}" for patient in range(40) for number in range
 @pytest.mark.parametrize("train", [None, NAMES[:150]])
 @pytest.mark.parametrize("test", [None, NAMES[140:]])
 @pytest.mark.parametrize("group_by", [None, r"^(p\d+)_", r"^p\d+"])
-def test_parts_are_disjoint_and_whole(train: list[str] | None, test: list[str] | None, group_by: str | None) -> None:
+def test_parts_are_disjoint_and_whole(
+    train: list[str] | None, test: list[str] | None, group_by: str | None
+) -> None:
     parts = split(NAMES, train, test, group_by=group_by)
     assert set(parts.test) == set(test or ())
-    assert set(parts.training) | set(parts.validation) == set(NAMES if train is None else train) - set(test or ())
+    assert set(parts.training) | set(parts.validation) == set(NAMES if train is None else train) - set(
+        test or ()
+    )
     assert len(parts.training) + len(parts.validation) == len({*parts.training, *parts.validation})
     assert 0.02 < len(parts.validation) / len(parts.training) < 0.25
     if group_by is not None:
-        groups = [{group_of(name, group_by) for name in side} for side in (parts.training, parts.validation, parts.test)]
+        groups = [
+            {group_of(name, group_by) for name in side}
+            for side in (parts.training, parts.validation, parts.test)
+        ]
         assert not (groups[0] & groups[1] or groups[0] & groups[2] or groups[1] & groups[2])
 
 

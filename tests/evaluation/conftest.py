@@ -25,7 +25,9 @@ JUDGE = SegmenterConfig(channels=(16, 32, 64), residual_units=1, steps=250, batc
 def as_data(pairs: Sequence[AnnotatedImage], source: str = "memory") -> DataSet:
     """Pairs in memory as a data set."""
     by_name = {pair.name: pair for pair in pairs}
-    return DataSet(source=source, format="memory", classes=DIGIT_CLASSES, names=tuple(by_name), load=by_name.__getitem__)
+    return DataSet(
+        source=source, format="memory", classes=DIGIT_CLASSES, names=tuple(by_name), load=by_name.__getitem__
+    )
 
 
 def fitted(pairs: Sequence[AnnotatedImage]) -> list[Fitted]:
@@ -33,7 +35,8 @@ def fitted(pairs: Sequence[AnnotatedImage]) -> list[Fitted]:
     return fit(data, data.names, Geometry(size=SIZE), 1, None)
 
 
-CANVASES = list(make_digits("pairs", 1000, seed=3))  # the first four fifths of real training digits, the rest of test digits
+# the first four fifths of real training digits, the rest of test digits
+CANVASES = list(make_digits("pairs", 1000, seed=3))
 TRAINING, VALIDATION, TEST, UNSEEN = CANVASES[:640], CANVASES[640:800], CANVASES[800:900], CANVASES[900:]
 
 
@@ -45,9 +48,18 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Judge:
         return Pairs([one.image for one in part], [one.labels for one in part], Geometry(size=SIZE), 0)
 
     return train_judge(
-        tmp_path_factory.mktemp("judge"), "digits", pairs(fitted(TRAINING)), pairs(fitted(VALIDATION)), image_channels=1,
-        classes=11, foreground=FOREGROUND, config=JUDGE, device=torch.device("cpu"), precision="32", report=lambda event: None,
-    )  # fmt: skip
+        tmp_path_factory.mktemp("judge"),
+        "digits",
+        pairs(fitted(TRAINING)),
+        pairs(fitted(VALIDATION)),
+        image_channels=1,
+        classes=11,
+        foreground=FOREGROUND,
+        config=JUDGE,
+        device=torch.device("cpu"),
+        precision="32",
+        report=lambda event: None,
+    )
 
 
 Make = Callable[[Sequence[AnnotatedImage]], Material]
@@ -61,11 +73,20 @@ def material(judge: Judge, tmp_path: Path) -> Make:
         training = fitted(TRAINING)
         samples: Views = views_of_samples(as_data(synthetic), DIGIT_CLASSES, SIZE, 1)
         return Material(
-            folder=tmp_path, classes=DIGIT_CLASSES, foreground=FOREGROUND, training=training, validation=fitted(VALIDATION),
-            test=fitted(TEST), seen=tiles(training, SIZE), real=tiles(fitted(TEST), SIZE), synthetic=samples, judge=judge,
-            drawn_layouts=True, seed=0,
+            folder=tmp_path,
+            classes=DIGIT_CLASSES,
+            foreground=FOREGROUND,
+            training=training,
+            validation=fitted(VALIDATION),
+            test=fitted(TEST),
+            seen=tiles(training, SIZE),
+            real=tiles(fitted(TEST), SIZE),
+            synthetic=samples,
+            judge=judge,
+            drawn_layouts=True,
+            seed=0,
             report=lambda event: None,
-        )  # fmt: skip
+        )
 
     return make
 

@@ -17,7 +17,9 @@ from labelmint.training.clock import Report
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout
 
 SIDE = 8
-CLASSES = ClassSet(classes=(ClassInfo(id=0, name="background"), ClassInfo(id=1, name="square"), ClassInfo(id=2, name="bar")))
+CLASSES = ClassSet(
+    classes=(ClassInfo(id=0, name="background"), ClassInfo(id=1, name="square"), ClassInfo(id=2, name="bar"))
+)
 Rule = Callable[[Arm, int, int], tuple[float, float]]  # arm, n, seed -> validation and test Dice
 
 
@@ -33,11 +35,20 @@ def pairs(count: int, first: int = 0, prefix: str = "p") -> list[AnnotatedImage]
 
 
 def data_of(
-    made: Sequence[AnnotatedImage], test: Sequence[str] = (), classes: ClassSet = CLASSES, source: str = "memory"
+    made: Sequence[AnnotatedImage],
+    test: Sequence[str] = (),
+    classes: ClassSet = CLASSES,
+    source: str = "memory",
 ) -> DataSet:
     by_name = {pair.name: pair for pair in made}
-    return DataSet(source=source, format="memory", classes=classes, names=tuple(sorted(by_name)), load=by_name.__getitem__,
-                   test=tuple(test) or None)  # fmt: skip
+    return DataSet(
+        source=source,
+        format="memory",
+        classes=classes,
+        names=tuple(sorted(by_name)),
+        load=by_name.__getitem__,
+        test=tuple(test) or None,
+    )
 
 
 def real_data(count: int = 60) -> DataSet:
@@ -48,7 +59,9 @@ def real_data(count: int = 60) -> DataSet:
 
 def with_dice(dice: float) -> Scores:
     plain = scores(np.zeros((1, 4, 4), np.int16), np.zeros((1, 4, 4), np.int16), 3, (1, 2))
-    return plain.model_copy(update={"dice": dice, "miou": dice, "boundary": dice, "dice_by_class": (1.0, dice, dice)})
+    return plain.model_copy(
+        update={"dice": dice, "miou": dice, "boundary": dice, "dice_by_class": (1.0, dice, dice)}
+    )
 
 
 class Trainer:
@@ -69,34 +82,55 @@ class Trainer:
         validation, test = self.rule(arm, n, seed)
         ratio = None if arm.ratio is None or math.isinf(arm.ratio) else arm.ratio
         return ArmResult(
-            arm=arm.name, ratio=ratio, seed=seed, steps=100 + n, best_step=50, plateau=True, validation_loss=1 - validation,
-            validation=with_dice(validation), test=with_dice(test), seconds=self.seconds, device="cpu", precision="32-true",
-        )  # fmt: skip
+            arm=arm.name,
+            ratio=ratio,
+            seed=seed,
+            steps=100 + n,
+            best_step=50,
+            plateau=True,
+            validation_loss=1 - validation,
+            validation=with_dice(validation),
+            test=with_dice(test),
+            seconds=self.seconds,
+            device="cpu",
+            precision="32-true",
+        )
 
 
 class Noise:
     """Stands in for generators; `refuses` names the filters that let nothing pass."""
 
     def __init__(self, refuses: tuple[str, ...] = (), copies: int = 0, expected: float = 0.0) -> None:
-        """`copies` of the candidates are near-copies: beside those that are wanted, or of the 5,000 that were refused."""
+        """`copies` of the candidates are near-copies: beside those that are wanted, or of the 5,000 that were
+        refused.
+        """
         self.refuses, self.copies, self.expected = refuses, copies, expected
         self.calls: list[tuple[int, int, str]] = []
 
     def expected_seconds(self) -> float:
         return self.expected
 
-    def make(self, cell: Cell, way: Way, count: int, folder: Path, report: Report) -> tuple[Views | None, Drawn]:
+    def make(
+        self, cell: Cell, way: Way, count: int, folder: Path, report: Report
+    ) -> tuple[Views | None, Drawn]:
         self.calls.append((cell.n, cell.seed, way.key))
         if way.filter in self.refuses:
             return None, Drawn(
-                seconds=0.0, refused="0 of 5000 passed", drawn=5000, disagreeing=5000 - self.copies, copies=self.copies
+                seconds=0.0,
+                refused="0 of 5000 passed",
+                drawn=5000,
+                disagreeing=5000 - self.copies,
+                copies=self.copies,
             )
         names = tuple(map(str, range(count)))
         rng = np.random.default_rng(cell.seed)
         views = Views(
-            names=names, groups=names, images=rng.integers(0, 255, (count, SIDE, SIDE, 1), np.uint8),
-            labels=rng.integers(0, 3, (count, SIDE, SIDE)).astype(np.int16), instances=None,
-        )  # fmt: skip
+            names=names,
+            groups=names,
+            images=rng.integers(0, 255, (count, SIDE, SIDE, 1), np.uint8),
+            labels=rng.integers(0, 3, (count, SIDE, SIDE)).astype(np.int16),
+            instances=None,
+        )
         if way.filter == "off":
             return views, Drawn(seconds=0.0)
         drawn = count + self.copies

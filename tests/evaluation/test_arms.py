@@ -17,7 +17,13 @@ from labelmint.types import Array
 
 SIDE = 16
 CONFIG = ArmConfig(
-    channels=(8, 16), residual_units=0, batch_size=8, evaluate_every=10, patience=2, most_steps=80, learning_rate=1e-2
+    channels=(8, 16),
+    residual_units=0,
+    batch_size=8,
+    evaluate_every=10,
+    patience=2,
+    most_steps=80,
+    learning_rate=1e-2,
 )
 
 
@@ -46,16 +52,29 @@ def ground() -> Ground:
         for k, (image, one) in enumerate(zip(images, labels, strict=True))
     ]
     return Ground(
-        training=training, validation=views(8, 1), test=views(16, 2), classes=3, foreground=(1, 2), backgrounds=frozenset({0}),
+        training=training,
+        validation=views(8, 1),
+        test=views(16, 2),
+        classes=3,
+        foreground=(1, 2),
+        backgrounds=frozenset({0}),
         geometry=Geometry(size=(SIDE, SIDE), augment=frozenset({"flips"})),
-    )  # fmt: skip
+    )
 
 
-def result(name: str, synthetic: Views | None = None, ratio: float | None = None, **more: object) -> ArmResult:
+def result(
+    name: str, synthetic: Views | None = None, ratio: float | None = None, **more: object
+) -> ArmResult:
     return train_arm(
-        arm_named(name, ratio), ground(), synthetic, config=CONFIG, device=torch.device("cpu"), precision="32",
-        report=lambda event: None, **more,  # type: ignore[arg-type]
-    )  # fmt: skip
+        arm_named(name, ratio),
+        ground(),
+        synthetic,
+        config=CONFIG,
+        device=torch.device("cpu"),
+        precision="32",
+        report=lambda event: None,
+        **more,  # type: ignore[arg-type]
+    )
 
 
 @pytest.mark.parametrize("name", ["R", "A", "C", "S", "Y", "accuracy", "diversity"])
@@ -73,7 +92,9 @@ def test_every_arm_learns_from_true_pairs(name: str, tmp_path: Path) -> None:
 def test_the_dense_network_is_built_as_deep_as_asked(depth: str, layers: int) -> None:
     config = ArmConfig.model_validate({"network": "dense", "depth": depth})
     convolutions = [
-        name for name, module in network(ground(), config, 0).encoder.named_modules() if isinstance(module, torch.nn.Conv2d)
+        name
+        for name, module in network(ground(), config, 0).encoder.named_modules()
+        if isinstance(module, torch.nn.Conv2d)
     ]
     assert len(convolutions) == layers - 1  # the last of the published layers is the classifier
 
@@ -107,7 +128,9 @@ def test_arms_without_augmentation_see_pairs_as_they_are() -> None:
 
 
 def test_arms_have_keys_of_their_own() -> None:
-    keys = [arm_named(name).key for name in ("R", "A", "C")] + [arm_named("S", ratio).key for ratio in (0.5, 1.0)]
+    keys = [arm_named(name).key for name in ("R", "A", "C")] + [
+        arm_named("S", ratio).key for ratio in (0.5, 1.0)
+    ]
     keys += [arm_named("accuracy", 1.0).key, arm_named("diversity").key, arm_named("Y").key]
     assert len(set(keys)) == 8
     assert math.isinf(arm_named("Y").ratio or 0)
@@ -117,7 +140,10 @@ def test_arms_have_keys_of_their_own() -> None:
 
 def test_scores_are_monais_and_leave_ignored_pixels_out() -> None:
     rng = np.random.default_rng(0)
-    labels, read = rng.integers(0, 3, (4, 12, 12)).astype(np.int16), rng.integers(0, 3, (4, 12, 12)).astype(np.int16)
+    labels, read = (
+        rng.integers(0, 3, (4, 12, 12)).astype(np.int16),
+        rng.integers(0, 3, (4, 12, 12)).astype(np.int16),
+    )
     found = scores(labels, read, 3, (1, 2))
     # Set-level Dice is MONAI's of all pixels as one image.
     one_hot = [
@@ -125,7 +151,9 @@ def test_scores_are_monais_and_leave_ignored_pixels_out() -> None:
         for x in (read, labels)
     ]
     expected = compute_dice(one_hot[0], one_hot[1])[0]
-    assert [round(value or 0, 6) for value in found.dice_by_class] == [round(float(value), 6) for value in expected]
+    assert [round(value or 0, 6) for value in found.dice_by_class] == [
+        round(float(value), 6) for value in expected
+    ]
     assert found.dice == pytest.approx(float(expected[1:].mean()), abs=1e-6)
     ignored = labels.copy()
     ignored[:, :6] = -1

@@ -35,7 +35,13 @@ class Answer:
         self.run, self.data, self.out = run, data, out
         self.events: list[Event] = []
         self.results: Results = evaluate(
-            run, data, out, **FEW, composition="pairs", command=["labelmint", "evaluate"], report=self.events.append
+            run,
+            data,
+            out,
+            **FEW,
+            composition="pairs",
+            command=["labelmint", "evaluate"],
+            report=self.events.append,
         )
 
 
@@ -49,21 +55,49 @@ def test_a_run_is_evaluated_and_every_question_is_answered(answer: Answer) -> No
     results = read_report(answer.out)
     assert results == answer.results
     names = [section.name for section in results.sections]
-    assert names == ["obedience", "memorization", "fidelity", "coherence", "rejects", "likelihood", "diversity"]
+    assert names == [
+        "obedience",
+        "memorization",
+        "fidelity",
+        "coherence",
+        "rejects",
+        "likelihood",
+        "diversity",
+    ]
     assert results.headline == HEADLINE
-    for name in ("likelihood.prior_nats", "likelihood.layout_prior_nats", "reconstruction.mse", "reconstruction.ssim"):
+    for name in (
+        "likelihood.prior_nats",
+        "likelihood.layout_prior_nats",
+        "reconstruction.mse",
+        "reconstruction.ssim",
+    ):
         assert results.figures[name].value is not None, name
-    assert [row[0] for row in results.sections[5].tables[0].rows] == ["image attention path", "image convolution path"]
+    assert [row[0] for row in results.sections[5].tables[0].rows] == [
+        "image attention path",
+        "image convolution path",
+    ]
     for section in results.sections:
         for picture in section.pictures:
             assert np.asarray(Image.open(answer.out / picture.file)).std() > 0, picture.file
-    assert {event.stage for event in answer.events} >= {"synthesize", "judge", "samples in training images", "figures"}
+    assert {event.stage for event in answer.events} >= {
+        "synthesize",
+        "judge",
+        "samples in training images",
+        "figures",
+    }
 
 
-def test_a_run_of_the_default_system_is_evaluated(mint_run: Path, digits_folder: Path, tmp_path: Path) -> None:
+def test_a_run_of_the_default_system_is_evaluated(
+    mint_run: Path, digits_folder: Path, tmp_path: Path
+) -> None:
     run = Path(shutil.copytree(mint_run, tmp_path / "run"))
     figures = evaluate(run, digits_folder, tmp_path / "out", **FEW, composition="pairs").figures
-    for name in ("likelihood.prior_nats", "likelihood.layout_prior_nats", "reconstruction.mse", "reconstruction.ssim"):
+    for name in (
+        "likelihood.prior_nats",
+        "likelihood.layout_prior_nats",
+        "reconstruction.mse",
+        "reconstruction.ssim",
+    ):
         assert figures[name].value is not None, name
 
 
@@ -71,12 +105,19 @@ def test_the_report_says_how_it_was_made_and_repeats_itself(answer: Answer, tmp_
     origin = answer.results.origin
     assert origin["command"] == "labelmint evaluate"
     assert origin["pairs"]["samples"] == 20
-    assert origin["weights_sha256"] == json.loads((answer.out / "synthetic" / "settings.json").read_text())["weights"]
+    assert (
+        origin["weights_sha256"]
+        == json.loads((answer.out / "synthetic" / "settings.json").read_text())["weights"]
+    )
     assert (answer.run / "judge" / "weights.safetensors").is_file()
     again: list[Event] = []
-    second = evaluate(answer.run, answer.data, tmp_path / "again", **FEW, composition="pairs", report=again.append)
+    second = evaluate(
+        answer.run, answer.data, tmp_path / "again", **FEW, composition="pairs", report=again.append
+    )
     assert not any(event.stage == "judge" for event in again), "the run's judge was trained twice"
-    assert {n: f.value for n, f in second.figures.items()} == {n: f.value for n, f in answer.results.figures.items()}
+    assert {n: f.value for n, f in second.figures.items()} == {
+        n: f.value for n, f in answer.results.figures.items()
+    }
 
 
 def test_the_same_command_goes_on_and_another_is_refused(answer: Answer) -> None:
@@ -109,7 +150,9 @@ def test_pairs_of_any_making_are_evaluated(answer: Answer, tmp_path: Path) -> No
 
 def test_known_networks_give_figures_of_their_own_names(answer: Answer, tmp_path: Path) -> None:
     class Lpips(torch.nn.Module):
-        def forward(self, images: torch.Tensor, resize_images: bool = False, return_lpips: bool = False) -> torch.Tensor:
+        def forward(
+            self, images: torch.Tensor, resize_images: bool = False, return_lpips: bool = False
+        ) -> torch.Tensor:
             return images.flatten(1)[:, :64] / 255
 
     torch.manual_seed(0)
@@ -139,7 +182,7 @@ def _nothing() -> Any:
     return nullcontext()
 
 
-# Bad input ----------------------------------------------------------------------------------------------------------------------
+# Bad input --------------------------------------------------------------------------------------------------
 
 
 def _without_test(data: Path) -> None:
@@ -179,7 +222,9 @@ def _color_test_image(data: Path) -> None:
         (_color_test_image, "is a color image"),
     ],
 )
-def test_data_that_do_not_fit_a_run_are_refused(answer: Answer, tmp_path: Path, spoil: Any, message: str) -> None:
+def test_data_that_do_not_fit_a_run_are_refused(
+    answer: Answer, tmp_path: Path, spoil: Any, message: str
+) -> None:
     data = Path(shutil.copytree(answer.data, tmp_path / "data"))
     spoil(data)
     with pytest.raises(InputError, match=message):
@@ -190,10 +235,19 @@ def test_data_that_do_not_fit_a_run_are_refused(answer: Answer, tmp_path: Path, 
 def test_synthetic_pairs_that_do_not_fit_are_refused(answer: Answer, tmp_path: Path) -> None:
     synthetic, data = answer.out / "synthetic", answer.data
     few = write(list(make_digits("pairs", 5)), tmp_path / "few", format="folder", classes=DIGIT_CLASSES)
-    large = write(list(make_digits("pairs", 25, canvas=(48, 48))), tmp_path / "large", format="folder", classes=DIGIT_CLASSES)
+    large = write(
+        list(make_digits("pairs", 25, canvas=(48, 48))),
+        tmp_path / "large",
+        format="folder",
+        classes=DIGIT_CLASSES,
+    )
     real = read(data)
-    tested = write([real.load(n) for n in [*(real.test or ())] * 1] + [real.load(n) for n in (real.train or ())[:10]],
-                   tmp_path / "tested", format="folder", classes=real.classes)  # fmt: skip
+    tested = write(
+        [real.load(n) for n in [*(real.test or ())] * 1] + [real.load(n) for n in (real.train or ())[:10]],
+        tmp_path / "tested",
+        format="folder",
+        classes=real.classes,
+    )
     cases: list[tuple[Path, dict[str, Any], str]] = [
         (few, {}, "at least 20"),
         (large, {"size": (32, 32)}, "give --size as the synthetic images are"),
@@ -230,17 +284,31 @@ def test_errors_of_reconstructions_agree_with_scikit_image(channels: int) -> Non
     originals = rng.integers(0, 256, (3, 32, 32, channels), dtype=np.uint8)
     decoded = np.clip(originals + rng.normal(0, 9, originals.shape), 0, 255).astype(np.uint8)
     found = {figure.name: figure.value for figure in reconstruction_errors(originals, decoded)}
-    assert found["reconstruction.mse"] == pytest.approx(mean_squared_error(originals / 127.5, decoded / 127.5), rel=1e-5)
-    assert found["reconstruction.psnr"] == pytest.approx(peak_signal_noise_ratio(originals, decoded, data_range=255), rel=1e-4)
+    assert found["reconstruction.mse"] == pytest.approx(
+        mean_squared_error(originals / 127.5, decoded / 127.5), rel=1e-5
+    )
+    assert found["reconstruction.psnr"] == pytest.approx(
+        peak_signal_noise_ratio(originals, decoded, data_range=255), rel=1e-4
+    )
     # Both by a Gaussian window of sigma 1.5; they differ in how they treat the border alone.
     ssim = [
-        structural_similarity(a, b, channel_axis=2, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False)
+        structural_similarity(
+            a,
+            b,
+            channel_axis=2,
+            data_range=255,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+        )
         for a, b in zip(originals, decoded, strict=True)
     ]
     assert found["reconstruction.ssim"] == pytest.approx(np.mean(ssim), abs=2e-3)
 
 
-def test_a_command_that_failed_at_its_start_may_be_given_again_otherwise(answer: Answer, tmp_path: Path) -> None:
+def test_a_command_that_failed_at_its_start_may_be_given_again_otherwise(
+    answer: Answer, tmp_path: Path
+) -> None:
     with pytest.raises(InputError, match="give --size"):
         evaluate(answer.out / "synthetic", answer.data, tmp_path / "out", **PAIRS, size=(16, 16))
     evaluate(answer.out / "synthetic", answer.data, tmp_path / "out", **PAIRS, size=(32, 32))
@@ -269,10 +337,19 @@ def test_crops_in_color_with_groups_and_ignored_pixels(tmp_path: Path) -> None:
         labels[:2] = 255
         return AnnotatedImage(name=name, image=image.astype(np.uint8), layout=Layout(label_map=labels))
 
-    real = write([pair(f"p{i // 3:02d}_{i % 3}", 40) for i in range(36)], tmp_path / "real", format="folder", classes=classes)
+    real = write(
+        [pair(f"p{i // 3:02d}_{i % 3}", 40) for i in range(36)],
+        tmp_path / "real",
+        format="folder",
+        classes=classes,
+    )
     (real / "test.txt").write_text("\n".join(f"p{k:02d}_{i}" for k in range(3) for i in range(3)))
-    synthetic = write([pair(f"s{i}", 16) for i in range(24)], tmp_path / "synthetic", format="folder", classes=classes)
-    results = evaluate(synthetic, real, tmp_path / "out", **PAIRS, crop=True, augment=("flips",), group_by="p(..)")
+    synthetic = write(
+        [pair(f"s{i}", 16) for i in range(24)], tmp_path / "synthetic", format="folder", classes=classes
+    )
+    results = evaluate(
+        synthetic, real, tmp_path / "out", **PAIRS, crop=True, augment=("flips",), group_by="p(..)"
+    )
     assert results.origin["groups"] == "p(..)"
     assert results.origin["pairs"]["test_views"] == 9 * 4
     assert [row[0] for row in results.sections[0].tables[0].rows] == ["ground", "blob"]

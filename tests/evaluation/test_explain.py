@@ -1,4 +1,6 @@
-"""`explain` end to end on the smallest run: what is written, what is left out, and that a stopped command goes on."""
+"""`explain` end to end on the smallest run: what is written, what is left out, and that a stopped command
+goes on.
+"""
 
 from __future__ import annotations
 
@@ -29,13 +31,26 @@ TIMED = {"threads": 1, "device": "cpu"}
 def one_path_run(digits_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of one path on the same data. To be read only."""
     run = tmp_path_factory.mktemp("one") / "run"
-    settings = [*(value for value in SMALLEST if not value.startswith("layout_prior")), "tokenizer.learning_rate=0.002"]
-    train(digits_folder, run, system="no-comp-msgnet", preset="tiny", settings=settings, precision="32", threads=1)
+    settings = [
+        *(value for value in SMALLEST if not value.startswith("layout_prior")),
+        "tokenizer.learning_rate=0.002",
+    ]
+    train(
+        digits_folder,
+        run,
+        system="no-comp-msgnet",
+        preset="tiny",
+        settings=settings,
+        precision="32",
+        threads=1,
+    )
     return run
 
 
 @pytest.fixture(scope="module")
-def explained(tiny_run: Path, digits_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+def explained(
+    tiny_run: Path, digits_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, Any]]:
     """An explanation with short twins."""
     out = tmp_path_factory.mktemp("explained") / "out"
     found = labelmint.explain(tiny_run, digits_folder, out, steps=4, seeds=2, equal_bits=True, **TIMED)
@@ -100,7 +115,9 @@ def test_stopped_in_a_twin_it_goes_on_to_the_same_figures(
         labelmint.explain(tiny_run, digits_folder, tmp_path / "out", steps=5, **TIMED)
     resumed = labelmint.explain(tiny_run, digits_folder, tmp_path / "out", steps=4, **TIMED)
     assert resumed["comparison"]["contestants"] == [
-        one for one in explained[1]["comparison"]["contestants"] if one["seed"] == 0 and "bits" not in one["name"]
+        one
+        for one in explained[1]["comparison"]["contestants"]
+        if one["seed"] == 0 and "bits" not in one["name"]
     ]
 
 
@@ -115,7 +132,9 @@ def test_with_the_steps_of_the_run_its_own_tokenizer_stands_for_itself(
     assert two["steps"] == found["run"]["steps"] == 30
 
 
-def test_a_run_by_the_clock_and_its_twin_are_told_apart(tiny_run: Path, digits_folder: Path, tmp_path: Path) -> None:
+def test_a_run_by_the_clock_and_its_twin_are_told_apart(
+    tiny_run: Path, digits_folder: Path, tmp_path: Path
+) -> None:
     """Its learning rate fell with the minutes, the twin's with the steps."""
     run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
     config = json.loads((run / "config.json").read_text(encoding="utf-8"))
@@ -125,7 +144,9 @@ def test_a_run_by_the_clock_and_its_twin_are_told_apart(tiny_run: Path, digits_f
     assert found["unlike"] == {"learning_rate_falls": ["by the clock, in 2 minutes for the run", "by steps"]}
 
 
-def test_every_view_is_encoded_once(tiny_run: Path, digits_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_view_is_encoded_once(
+    tiny_run: Path, digits_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The views of the pictures and the reference of the mean vectors apart."""
     seen: list[Tensor] = []
     encode = DualPathVQVAE.encode
@@ -143,7 +164,9 @@ def test_every_view_is_encoded_once(tiny_run: Path, digits_folder: Path, tmp_pat
 def test_all_that_is_to_be_shown_is_shown(tiny_run: Path, digits_folder: Path, tmp_path: Path) -> None:
     names = (digits_folder / "test.txt").read_text(encoding="utf-8").split()[:7]
     assert len(names) == 7  # more than are drawn unless asked for
-    found = labelmint.explain(tiny_run, digits_folder, tmp_path / "out", show=(*names, names[0]), skip_twin=True, **TIMED)
+    found = labelmint.explain(
+        tiny_run, digits_folder, tmp_path / "out", show=(*names, names[0]), skip_twin=True, **TIMED
+    )
     assert found["paths"]["shown"] == names
     assert list(dict.fromkeys(one["image"] for one in found["attention"]["pixels"])) == names
 
@@ -159,7 +182,9 @@ def test_the_twin_is_as_large_and_wider(tiny_run: Path) -> None:
     assert with_equal_bits(system.config).request.settings.tokenizer.codebook_size == 4
 
 
-def test_a_run_of_one_path_says_what_does_not_apply(one_path_run: Path, digits_folder: Path, tmp_path: Path) -> None:
+def test_a_run_of_one_path_says_what_does_not_apply(
+    one_path_run: Path, digits_folder: Path, tmp_path: Path
+) -> None:
     found = labelmint.explain(one_path_run, digits_folder, tmp_path / "out", **TIMED)
     assert set(found["left_out"]) == {"paths", "shared", "comparison"}
     assert not {"paths", "shared", "comparison"} & set(found)
@@ -167,9 +192,15 @@ def test_a_run_of_one_path_says_what_does_not_apply(one_path_run: Path, digits_f
     assert {path.name for path in (tmp_path / "out").glob("*.png")} == {"attention.png", "codes.png"}
 
 
-def test_two_runs_are_compared_from_either_side(tiny_run: Path, one_path_run: Path, digits_folder: Path, tmp_path: Path) -> None:
-    forth = labelmint.explain(tiny_run, digits_folder, tmp_path / "a", against=one_path_run, **TIMED)["comparison"]
-    back = labelmint.explain(one_path_run, digits_folder, tmp_path / "b", against=tiny_run, **TIMED)["comparison"]
+def test_two_runs_are_compared_from_either_side(
+    tiny_run: Path, one_path_run: Path, digits_folder: Path, tmp_path: Path
+) -> None:
+    forth = labelmint.explain(tiny_run, digits_folder, tmp_path / "a", against=one_path_run, **TIMED)[
+        "comparison"
+    ]
+    back = labelmint.explain(one_path_run, digits_folder, tmp_path / "b", against=tiny_run, **TIMED)[
+        "comparison"
+    ]
     assert forth == back
     assert set(forth["unlike"]) == {"parameters", "learning_rate"}
     assert forth["unlike"]["learning_rate"][1] == 0.002
@@ -177,11 +208,25 @@ def test_two_runs_are_compared_from_either_side(tiny_run: Path, one_path_run: Pa
         labelmint.explain(tiny_run, digits_folder, tmp_path / "c", against=tiny_run, **TIMED)
 
 
-def test_each_run_sees_the_layouts_as_it_was_trained_to(tiny_run: Path, digits_folder: Path, tmp_path: Path) -> None:
-    """A tokenizer that sees layouts gets its own symbols, and reaches in a comparison what it reaches by itself."""
+def test_each_run_sees_the_layouts_as_it_was_trained_to(
+    tiny_run: Path, digits_folder: Path, tmp_path: Path
+) -> None:
+    """A tokenizer that sees layouts gets its own symbols, and reaches in a comparison what it reaches by
+    itself.
+    """
     settings = [value for value in SMALLEST if not value.startswith("layout_prior")]
-    train(digits_folder, tmp_path / "run", system="cvq-vae", preset="tiny", settings=settings, precision="32", threads=1)
-    found = labelmint.explain(tiny_run, digits_folder, tmp_path / "a", against=tmp_path / "run", **TIMED)["comparison"]
+    train(
+        digits_folder,
+        tmp_path / "run",
+        system="cvq-vae",
+        preset="tiny",
+        settings=settings,
+        precision="32",
+        threads=1,
+    )
+    found = labelmint.explain(tiny_run, digits_folder, tmp_path / "a", against=tmp_path / "run", **TIMED)[
+        "comparison"
+    ]
     alone = labelmint.explain(tmp_path / "run", digits_folder, tmp_path / "b", against=tiny_run, **TIMED)
     assert alone["comparison"] == found
     assert found["unlike"]["sees_layouts"] == [False, True]
@@ -190,8 +235,19 @@ def test_each_run_sees_the_layouts_as_it_was_trained_to(tiny_run: Path, digits_f
 
 
 def test_a_run_without_attention_says_so(digits_folder: Path, tmp_path: Path) -> None:
-    settings = [*(value for value in SMALLEST if not value.startswith("layout_prior")), "tokenizer.attention_below=0"]
-    train(digits_folder, tmp_path / "run", system="pre-msgnet", preset="tiny", settings=settings, precision="32", threads=1)
+    settings = [
+        *(value for value in SMALLEST if not value.startswith("layout_prior")),
+        "tokenizer.attention_below=0",
+    ]
+    train(
+        digits_folder,
+        tmp_path / "run",
+        system="pre-msgnet",
+        preset="tiny",
+        settings=settings,
+        precision="32",
+        threads=1,
+    )
     found = labelmint.explain(tmp_path / "run", digits_folder, tmp_path / "out", skip_twin=True, **TIMED)
     assert "attention_below=0" in found["left_out"]["attention"]
     assert not (tmp_path / "out" / "attention.png").exists()

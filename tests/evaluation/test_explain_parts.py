@@ -9,7 +9,14 @@ import pytest
 import torch
 
 from labelmint.datasets.geometry import Geometry
-from labelmint.evaluation.attention_maps import LastAttention, attended, choose_pixels, last_attention, maps_of, regions
+from labelmint.evaluation.attention_maps import (
+    LastAttention,
+    attended,
+    choose_pixels,
+    last_attention,
+    maps_of,
+    regions,
+)
 from labelmint.evaluation.held_out import HeldOut, tokens_of
 from labelmint.evaluation.paths_alone import Contributions, contributions, mean_vectors, pictures_alone
 from labelmint.evaluation.twins import Contestant, Difference, Mean, difference, unlike
@@ -19,14 +26,19 @@ from labelmint.training.pairs import Pairs
 from labelmint.types import ClassInfo, ClassSet, Layout
 
 CPU = torch.device("cpu")
-CLASSES = ClassSet((ClassInfo(id=0, name="background"), ClassInfo(id=1, name="cell"), ClassInfo(id=2, name="other")))
+CLASSES = ClassSet(
+    (ClassInfo(id=0, name="background"), ClassInfo(id=1, name="cell"), ClassInfo(id=2, name="other"))
+)
 SIZES = DualPathConfig(channels=16, residual_channels=8, codebook_size=16, code_dim=8)
 
 
 def views(count: int = 6, size: tuple[int, int] = (16, 24)) -> HeldOut:
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 256, (*size, 1), dtype=np.uint8) for _ in range(count)]
-    ids = [np.repeat(np.arange(2, dtype=np.uint8), size[1] // 2)[None].repeat(size[0], axis=0) for _ in range(count)]
+    ids = [
+        np.repeat(np.arange(2, dtype=np.uint8), size[1] // 2)[None].repeat(size[0], axis=0)
+        for _ in range(count)
+    ]
     names = tuple(f"image_{i}" for i in range(count))
     return HeldOut(names=names, groups=names, pairs=Pairs(images, ids, Geometry(size=size), 0))
 
@@ -52,7 +64,7 @@ def tokenizer() -> DualPathVQVAE:
     return made_tokenizer()
 
 
-# Paths alone --------------------------------------------------------------------------------------------------------------------
+# Paths alone ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("output", ["tanh", "linear"])
@@ -68,7 +80,9 @@ def test_both_paths_together_are_the_tokenizer_itself_beyond_the_image_s_bounds_
 
 
 def test_where_all_views_are_one_the_mean_takes_nothing_away(tokenizer: DualPathVQVAE) -> None:
-    """Then each path's mean vectors are its vectors, and every reconstruction but that with zeros is the full one."""
+    """Then each path's mean vectors are its vectors, and every reconstruction but that with zeros is the full
+    one.
+    """
     made = views(1)
     found = errors_of(tokenizer, made, made)
     assert found.neither.value == pytest.approx(found.both.value, rel=1e-4)
@@ -84,15 +98,21 @@ def test_a_path_alone_depends_on_its_own_vectors_only(tokenizer: DualPathVQVAE) 
     after = pictures_alone(tokenizer, batch, mean_vectors(tokenizer, views(), CPU))
     assert np.array_equal(before["attention, zeros"], after["attention, zeros"])
     assert not np.array_equal(before["convolution, zeros"], after["convolution, zeros"])
-    assert np.array_equal(before["image"], batch.image.add(1).mul(127.5).round().byte().permute(0, 2, 3, 1).numpy())
+    assert np.array_equal(
+        before["image"], batch.image.add(1).mul(127.5).round().byte().permute(0, 2, 3, 1).numpy()
+    )
 
 
-def test_it_does_not_matter_how_views_are_batched(tokenizer: DualPathVQVAE, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_does_not_matter_how_views_are_batched(
+    tokenizer: DualPathVQVAE, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from labelmint.evaluation import held_out
 
     whole = errors_of(tokenizer, views(), views(4))
     monkeypatch.setattr(held_out, "AT_ONCE", 2)
-    assert errors_of(tokenizer, views(), views(4)).alone[0].mean.value == pytest.approx(whole.alone[0].mean.value, rel=1e-5)
+    assert errors_of(tokenizer, views(), views(4)).alone[0].mean.value == pytest.approx(
+        whole.alone[0].mean.value, rel=1e-5
+    )
 
 
 def test_what_is_measured_is_the_error_of_what_is_drawn(tokenizer: DualPathVQVAE) -> None:
@@ -109,7 +129,7 @@ def test_what_is_measured_is_the_error_of_what_is_drawn(tokenizer: DualPathVQVAE
     assert error("convolution, zeros") == pytest.approx(found.alone[1].zeros.value, rel=0.01)
 
 
-# Attention ----------------------------------------------------------------------------------------------------------------------
+# Attention --------------------------------------------------------------------------------------------------
 
 
 def last_of(tokenizer: Any, made: HeldOut, count: int) -> LastAttention | None:
@@ -141,15 +161,22 @@ def test_the_map_of_a_pixel_is_the_row_of_its_cell(tokenizer: DualPathVQVAE) -> 
 def test_pixels_lie_in_what_they_are_said_to_lie_in() -> None:
     label_map, instances = np.zeros((20, 30), np.uint8), np.zeros((20, 30), np.uint16)
     for number, (rows, columns, class_id) in enumerate(
-        ((slice(1, 9), slice(1, 9), 1), (slice(3, 18), slice(9, 22), 1), (slice(12, 16), slice(24, 28), 2)), start=1
+        ((slice(1, 9), slice(1, 9), 1), (slice(3, 18), slice(9, 22), 1), (slice(12, 16), slice(24, 28), 2)),
+        start=1,
     ):
         label_map[rows, columns], instances[rows, columns] = class_id, number
-    largest, background, second = choose_pixels(Layout(label_map=label_map, instances=instances), frozenset({0, 255}), CLASSES)
+    largest, background, second = choose_pixels(
+        Layout(label_map=label_map, instances=instances), frozenset({0, 255}), CLASSES
+    )
     assert (instances[largest[:2]], largest.what) == (2, "cell, the largest object")
     assert (label_map[background[:2]], background.what) == (0, "background")
     assert (instances[second[:2]], second.what) == (1, "cell, the second object")
-    pieces = regions(Layout(label_map=label_map), frozenset({0, 255}), CLASSES)  # without instances the touching cells are one
-    assert [int(region.mask.sum()) for region in pieces if region.what != "background"] == [8 * 8 + 15 * 13, 16]
+    # without instances the touching cells are one
+    pieces = regions(Layout(label_map=label_map), frozenset({0, 255}), CLASSES)
+    assert [int(region.mask.sum()) for region in pieces if region.what != "background"] == [
+        8 * 8 + 15 * 13,
+        16,
+    ]
 
 
 def test_ignored_pixels_are_neither_object_nor_background() -> None:
@@ -176,7 +203,9 @@ def test_blind_attention_finds_the_own_class_by_chance(tokenizer: DualPathVQVAE)
 
 
 def test_a_cell_is_of_the_class_that_covers_most_of_it_in_whatever_colors(tokenizer: DualPathVQVAE) -> None:
-    """Cells of four pixels: two of background, in the left half two of one color of the other class, else one each of three."""
+    """Cells of four pixels: two of background, in the left half two of one color of the other class, else one
+    each of three.
+    """
     made, of_classes = views(1), {}
     for name, symbols in (("colors", [0, 1, 2, 3]), ("classes", [0, 1, 1, 1])):
         ids = np.zeros((16, 24), np.uint8)
@@ -184,24 +213,37 @@ def test_a_cell_is_of_the_class_that_covers_most_of_it_in_whatever_colors(tokeni
         ids[:, :8] = 0
         pairs = Pairs(list(made.pairs.images), [ids], Geometry(size=(16, 24)), 0)
         seen = HeldOut(names=made.names, groups=made.groups, pairs=pairs)
-        found = attended(tokenizer, seen, tokens_of(tokenizer, seen, CPU), np.array([0, 1, 1, 1]), CLASSES, CPU)
+        found = attended(
+            tokenizer, seen, tokens_of(tokenizer, seen, CPU), np.array([0, 1, 1, 1]), CLASSES, CPU
+        )
         assert found is not None
         of_classes[name] = {one.name: (one.own, one.by_chance) for one in found.classes}
     assert of_classes["colors"] == of_classes["classes"]
     assert of_classes["colors"]["cell"][1] == pytest.approx(2 / 3)
 
 
-# Comparing ----------------------------------------------------------------------------------------------------------------------
+# Comparing --------------------------------------------------------------------------------------------------
 
 
 def contestant(name: str, errors: Any, **more: Any) -> Contestant:
     facts: dict[str, Any] = {
-        "paths": 2, "seed": 0, "steps": 10, "batch_size": 8, "parameters": 1000, "channels": 16, "residual_channels": 8,
-        "codebook_size": 16, "tokens": 8, "bits": 32.0, "psnr": 1.0,
+        "paths": 2,
+        "seed": 0,
+        "steps": 10,
+        "batch_size": 8,
+        "parameters": 1000,
+        "channels": 16,
+        "residual_channels": 8,
+        "codebook_size": 16,
+        "tokens": 8,
+        "bits": 32.0,
+        "psnr": 1.0,
         "settings": {"learning_rate": 1e-3, "augment": []},
-    }  # fmt: skip
+    }
     values = np.asarray(errors, float)
-    return Contestant(name=name, errors=values, mse=Mean(value=float(values.mean()), low=0, high=1), **(facts | more))
+    return Contestant(
+        name=name, errors=values, mse=Mean(value=float(values.mean()), low=0, high=1), **(facts | more)
+    )
 
 
 def test_the_ratio_of_errors_is_known_and_its_interval_holds_it() -> None:
@@ -215,7 +257,9 @@ def test_the_ratio_of_errors_is_known_and_its_interval_holds_it() -> None:
 
 
 def test_where_images_disagree_no_difference_is_claimed() -> None:
-    found = difference([contestant("a", [1, 2, 3, 3, 2, 1])], [contestant("b", [3, 2, 1, 1, 2, 3])], views(), 0)
+    found = difference(
+        [contestant("a", [1, 2, 3, 3, 2, 1])], [contestant("b", [3, 2, 1, 1, 2, 3])], views(), 0
+    )
     assert found.low < 1 < found.high
     assert found.verdict.startswith("no difference")
 
@@ -227,12 +271,17 @@ def test_seeds_are_averaged_and_their_spread_is_told() -> None:
 
 
 def test_with_several_seeds_a_difference_must_be_larger_than_that_between_seeds() -> None:
-    """Every image says that a is better, and so does the mean over seeds; but seeds differ by more than the two kinds do."""
+    """Every image says that a is better, and so does the mean over seeds; but seeds differ by more than the
+    two kinds do.
+    """
     noise = np.random.default_rng(0).random(6) + 0.5
 
     def found(spread: float, seeds: int) -> Difference:
         factors = np.linspace(1 - spread, 1 + spread, seeds) if seeds > 1 else [1.0]
-        a, b = ([contestant(name, noise * size * factor) for factor in factors] for name, size in (("a", 0.8), ("b", 1.0)))
+        a, b = (
+            [contestant(name, noise * size * factor) for factor in factors]
+            for name, size in (("a", 0.8), ("b", 1.0))
+        )
         return difference(a, b, views(), 0)
 
     assert found(0, 1).high < 1
@@ -242,7 +291,8 @@ def test_with_several_seeds_a_difference_must_be_larger_than_that_between_seeds(
     assert wide.verdict.startswith("no difference between a and b can be told on these images with 3 seeds")
     assert narrow.high < 1
     assert narrow.verdict.startswith("lower error with a than with b; bits")
-    logs = np.log([0.99, 1.0, 1.01])  # by hand: t at 4 degrees of freedom, a pooled deviation, three seeds each
+    # by hand: t at 4 degrees of freedom, a pooled deviation, three seeds each
+    logs = np.log([0.99, 1.0, 1.01])
     half = 2.776445 * logs.std(ddof=1) * np.sqrt(2 / 3)
     assert np.log(narrow.high / narrow.ratio) == pytest.approx(half, rel=1e-5)  # images all agree here
     assert np.log(narrow.ratio / narrow.low) == pytest.approx(half, rel=1e-5)
@@ -251,6 +301,9 @@ def test_with_several_seeds_a_difference_must_be_larger_than_that_between_seeds(
 def test_what_is_not_alike_is_said() -> None:
     a = contestant("a", [1] * 6)
     assert unlike(a, contestant("b", [1] * 6, parameters=1020)) == {}
-    assert unlike(a, contestant("b", [1] * 6, parameters=1100, steps=20)) == {"steps": [10, 20], "parameters": [1000, 1100]}
+    assert unlike(a, contestant("b", [1] * 6, parameters=1100, steps=20)) == {
+        "steps": [10, 20],
+        "parameters": [1000, 1100],
+    }
     other = contestant("b", [1] * 6, settings={"learning_rate": 2e-3, "augment": ["flip"]})
     assert unlike(a, other) == {"learning_rate": [1e-3, 2e-3], "augment": [[], ["flip"]]}

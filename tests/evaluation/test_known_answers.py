@@ -1,4 +1,6 @@
-"""What an evaluation must say of pairs whose nature is known: real ones, shuffled, copied, collapsed, noise, a class missing."""
+"""What an evaluation must say of pairs whose nature is known: real ones, shuffled, copied, collapsed, noise,
+a class missing.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ def renamed(pairs: Sequence[AnnotatedImage]) -> list[AnnotatedImage]:
 
 
 def with_images(pairs: Sequence[AnnotatedImage], images: Sequence[np.ndarray]) -> list[AnnotatedImage]:
-    return renamed([replace(pair, image=image.astype(np.uint8)) for pair, image in zip(pairs, images, strict=True)])
+    return renamed(
+        [replace(pair, image=image.astype(np.uint8)) for pair, image in zip(pairs, images, strict=True)]
+    )
 
 
 def with_labels_of(pairs: Sequence[AnnotatedImage], others: Sequence[AnnotatedImage]) -> list[AnnotatedImage]:
@@ -48,7 +52,12 @@ FRESH = renamed(UNSEEN)
 def test_real_pairs_obey_cover_and_are_no_copies(material: Make) -> None:
     made = material(FRESH)
     section, copies = copied(made)
-    found = figures(obedience(made, ~copies), section, fidelity(made, ~copies, None), coherent(made, "pairs", reader_steps=60)[0])
+    found = figures(
+        obedience(made, ~copies),
+        section,
+        fidelity(made, ~copies, None),
+        coherent(made, "pairs", reader_steps=60)[0],
+    )
     ratio = found["obedience.ratio"]
     assert 0.9 < value(ratio) < 1.1
     assert ratio.low is not None
@@ -83,7 +92,12 @@ def test_training_pairs_in_disguise_are_all_found_and_left_out(material: Make) -
 
 @pytest.mark.parametrize(
     "disguise",
-    [lambda x: np.roll(x, 1, axis=1), lambda x: x[:, ::-1], lambda x: np.clip(x * 1.2 + 10, 0, 255), lambda x: np.rot90(x)],
+    [
+        lambda x: np.roll(x, 1, axis=1),
+        lambda x: x[:, ::-1],
+        lambda x: np.clip(x * 1.2 + 10, 0, 255),
+        lambda x: np.rot90(x),
+    ],
     ids=["shifted", "mirrored", "brightened", "turned"],
 )
 def test_disguises_do_not_help(material: Make, disguise: Callable[[np.ndarray], np.ndarray]) -> None:
@@ -112,7 +126,8 @@ def test_a_collapsed_set_is_precise_and_covers_little(material: Make) -> None:
 
 
 def test_a_class_that_is_missing_is_named_and_left_out(material: Make) -> None:
-    without = [pair for pair in FRESH if 7 not in pair.layout.label_map]  # the digit 6, and with it its partner 4
+    # the digit 6, and with it its partner 4
+    without = [pair for pair in FRESH if 7 not in pair.layout.label_map]
     section = obedience(made := material(without), all_kept(made))
     assert "no such pixels: 4, 6" in section.summary
     assert 0.85 < value(figures(section)["obedience.ratio"]) < 1.15
@@ -137,7 +152,9 @@ def test_forbidden_pairs_break_rules_on_layouts_and_on_images(material: Make) ->
     section, wrong = coherent(material(renamed(joined)), "pairs", reader_steps=150)
     found = figures(section)
     assert value(found["coherence.composition_layouts"]) > 50
-    assert value(found["coherence.composition_images"]) > (found["coherence.composition_images"].real or 0) + 25
+    assert (
+        value(found["coherence.composition_images"]) > (found["coherence.composition_images"].real or 0) + 25
+    )
     assert value(found["coherence.learned_layouts"]) > 25
     assert wrong.synthetic.mean() > 0.5
     assert wrong.real.mean() < 0.1

@@ -1,4 +1,6 @@
-"""Known weights: tiny networks in files of the known kind give the values of direct computation; all other files are refused."""
+"""Known weights: tiny networks in files of the known kind give the values of direct computation; all other
+files are refused.
+"""
 
 from __future__ import annotations
 
@@ -137,16 +139,25 @@ def test_fid_is_the_frechet_distance_of_the_features(files: Path, monkeypatch: p
 
 
 def test_kid_is_the_kernel_distance_of_the_features(files: Path) -> None:
-    inception, real, fake = Inception(files / "inception-2015-12-05.pt"), _images(60, 8), _images(60, 8, bright=200)
+    inception, real, fake = (
+        Inception(files / "inception-2015-12-05.pt"),
+        _images(60, 8),
+        _images(60, 8, bright=200),
+    )
     features = [inception_features(images, inception) for images in (real, fake)]
     # With 60 images on each side every subset is the whole set.
     assert known_kid(real, fake, inception) == pytest.approx(kernel_distance(*features), rel=1e-6)
-    assert known_kid(*features, files / "inception-2015-12-05.pt") == pytest.approx(kernel_distance(*features), rel=1e-6)
+    assert known_kid(*features, files / "inception-2015-12-05.pt") == pytest.approx(
+        kernel_distance(*features), rel=1e-6
+    )
 
 
 def test_kid_of_subsets_depends_on_its_seed_alone(files: Path) -> None:
     inception = Inception(files / "inception-2015-12-05.pt")
-    features = [inception_features(_images(count, 8, bright=bright), inception) for count, bright in ((150, 256), (130, 200))]
+    features = [
+        inception_features(_images(count, 8, bright=bright), inception)
+        for count, bright in ((150, 256), (130, 200))
+    ]
     before = torch.get_rng_state()
     found = known_kid(*features, inception, seed=1)
     assert torch.equal(torch.get_rng_state(), before)
@@ -168,7 +179,9 @@ def test_lpips_is_the_squared_distance_of_the_features(files: Path, monkeypatch:
     vgg, a, b = Vgg(files / "vgg16.pt"), _images(7), _images(7)
     layer = vgg.network.layer
     features = [
-        nn.functional.conv2d(torch.from_numpy(x).movedim(3, 1) / 255, layer.weight, layer.bias, stride=2).flatten(1)
+        nn.functional.conv2d(
+            torch.from_numpy(x).movedim(3, 1) / 255, layer.weight, layer.bias, stride=2
+        ).flatten(1)
         for x in (a, b)
     ]
     expected = (features[0] - features[1]).square().sum(dim=1).detach().numpy()
@@ -204,8 +217,12 @@ def test_unfit_images_are_refused(files: Path) -> None:
 
 
 @pytest.mark.parametrize("network", [Inception, Vgg])
-@pytest.mark.parametrize("kind", ["missing", "folder", "text", "empty", "pickle", "state dict", "old state dict"])
-def test_files_that_are_no_torchscript_are_refused(network: type[Inception | Vgg], kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "kind", ["missing", "folder", "text", "empty", "pickle", "state dict", "old state dict"]
+)
+def test_files_that_are_no_torchscript_are_refused(
+    network: type[Inception | Vgg], kind: str, tmp_path: Path
+) -> None:
     path = tmp_path / "weights.pt"
     if kind == "folder":
         path.mkdir()
@@ -233,15 +250,22 @@ class _Trap:
 
 def test_networks_of_another_kind_are_refused(files: Path, tmp_path: Path) -> None:
     with pytest.raises(
-        InputError, match=r"narrow\.pt: answers two images with torch\.float32 \(2, 64\); expected .* \(2, 2048\)"
+        InputError,
+        match=r"narrow\.pt: answers two images with torch\.float32 \(2, 64\); expected .* \(2, 2048\)",
     ):
         Inception(files / "narrow.pt")
-    with pytest.raises(InputError, match=r"vgg16\.pt: cannot be called as net\(images, return_features=True\)"):
+    with pytest.raises(
+        InputError, match=r"vgg16\.pt: cannot be called as net\(images, return_features=True\)"
+    ):
         Inception(files / "vgg16.pt")
-    with pytest.raises(InputError, match=r"05\.pt: cannot be called as net\(images, resize_images=False, return_lpips=True\)"):
+    with pytest.raises(
+        InputError, match=r"05\.pt: cannot be called as net\(images, resize_images=False, return_lpips=True\)"
+    ):
         Vgg(files / "inception-2015-12-05.pt")
     for kind in ("whole numbers", "nan", "four axes"):
-        with pytest.raises(InputError, match=r"other\.pt: answers two images with .*; expected inception-2015-12-05\.pt"):
+        with pytest.raises(
+            InputError, match=r"other\.pt: answers two images with .*; expected inception-2015-12-05\.pt"
+        ):
             Inception(_save(Other(kind), tmp_path / "other.pt"))
     with pytest.raises(InputError, match=r"several\.pt: answers with a list, no tensor"):
         Inception(_save(Several(), tmp_path / "several.pt"))

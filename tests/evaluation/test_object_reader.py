@@ -32,8 +32,13 @@ def test_real_test_digits_are_read_and_wrong_labels_are_not(reader: ObjectReader
 def test_boxes_that_are_off_by_a_pixel_are_fair(reader: ObjectReader) -> None:
     rng, off = np.random.default_rng(0), []
     for pair in PAIRS[TRAIN:]:
-        objects = [dataclasses.replace(item, box=tuple(np.add(item.box, rng.integers(-1, 2, 4)))) for item in pair.layout.objects]
-        off.append(dataclasses.replace(pair, layout=Layout(label_map=pair.layout.label_map, objects=tuple(objects))))
+        objects = [
+            dataclasses.replace(item, box=tuple(np.add(item.box, rng.integers(-1, 2, 4))))
+            for item in pair.layout.objects
+        ]
+        off.append(
+            dataclasses.replace(pair, layout=Layout(label_map=pair.layout.label_map, objects=tuple(objects)))
+        )
     assert reader.accuracy(*cut(off)) >= 0.9
 
 
@@ -48,7 +53,10 @@ def test_training_repeats_itself_and_leaves_the_random_state_alone() -> None:
 
 
 def test_cutting_takes_instances_or_objects_alike() -> None:
-    objects = [dataclasses.replace(pair, layout=dataclasses.replace(pair.layout, instances=None)) for pair in PAIRS[:10]]
+    objects = [
+        dataclasses.replace(pair, layout=dataclasses.replace(pair.layout, instances=None))
+        for pair in PAIRS[:10]
+    ]
     from_instances, from_objects = cut(PAIRS[:10]), cut(objects)
     assert np.array_equal(from_instances[0], from_objects[0])
     assert np.array_equal(from_instances[1], from_objects[1])

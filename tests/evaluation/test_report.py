@@ -1,4 +1,6 @@
-"""The report: what is written is read back, and the page is whole, well-formed, safe with hostile names, and needs no network."""
+"""The report: what is written is read back, and the page is whole, well-formed, safe with hostile names, and
+needs no network.
+"""
 
 from __future__ import annotations
 
@@ -35,23 +37,45 @@ def results(name: str = "nucleus", **changes: Any) -> Results:
             better="higher",
             how=name,
         ),
-        Figure(name="fidelity.fid", title="FID", value=None, refused=f"needs 2,048 samples of {name}", unit=name),
+        Figure(
+            name="fidelity.fid", title="FID", value=None, refused=f"needs 2,048 samples of {name}", unit=name
+        ),
     )
     chart = Chart(
-        title=name, kind="bars", x_label=name, y_label=name, note=name,
-        series=(Series(name=name, x=(name, "b"), y=(1.0, None)), Series(name="real", x=(name, "b"), y=(0.5, 2.0))),
-    )  # fmt: skip
+        title=name,
+        kind="bars",
+        x_label=name,
+        y_label=name,
+        note=name,
+        series=(
+            Series(name=name, x=(name, "b"), y=(1.0, None)),
+            Series(name="real", x=(name, "b"), y=(0.5, 2.0)),
+        ),
+    )
     section = Section(
-        name=name, title=f"Is {name} true?", summary=name, figures=figures, charts=(chart, chart),
-        tables=(Table(title=name, head=(name, "pixels"), rows=((name, 12), ("b", None), (name, 0.5)), note=name),),
+        name=name,
+        title=f"Is {name} true?",
+        summary=name,
+        figures=figures,
+        charts=(chart, chart),
+        tables=(
+            Table(title=name, head=(name, "pixels"), rows=((name, 12), ("b", None), (name, 0.5)), note=name),
+        ),
         pictures=(Picture(title=name, file="a.png", note=name), Picture(title="gone", file=name)),
-    )  # fmt: skip
+    )
     content: dict[str, Any] = {
-        "title": name, "verdict": Verdict(level="mixed", text=name, reasons=(name,)),
-        "headline": ("obedience.ratio", "fidelity.fid", name), "overview": Picture(title=name, file="a.png"),
+        "title": name,
+        "verdict": Verdict(level="mixed", text=name, reasons=(name,)),
+        "headline": ("obedience.ratio", "fidelity.fid", name),
+        "overview": Picture(title=name, file="a.png"),
         "sections": (section, section.model_copy(update={"figures": ()})),
-        "origin": {"command": name, "seed": 12345678901, name: {"torch": "2.13", "sizes": [64, None, True]}, "seconds": 1.25},
-    }  # fmt: skip
+        "origin": {
+            "command": name,
+            "seed": 12345678901,
+            name: {"torch": "2.13", "sizes": [64, None, True]},
+            "seconds": 1.25,
+        },
+    }
     return Results(**{**content, **changes})
 
 
@@ -124,7 +148,9 @@ def test_names_from_files_are_text(folder: Path) -> None:
     assert sum(HOSTILE in text for text in page.texts) > 10
 
 
-def test_pictures_lie_in_the_page_and_missing_ones_are_said(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_pictures_lie_in_the_page_and_missing_ones_are_said(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     page = Page(render(results(), folder))
     images = [attributes for tag, attributes in page.tags if tag == "img"]
     content = base64.b64decode(images[0]["src"].split(",")[1])
@@ -144,15 +170,31 @@ def test_only_pictures_of_the_folder_are_embedded(folder: Path) -> None:
 
 
 def test_a_refused_figure_shows_no_number(folder: Path) -> None:
-    refused = Figure(name="fid", title="FID", value=77.125, low=71.5, high=79.5, real=3.25, refused="needs more samples")
-    page = render(results(headline=("fid",), sections=(Section(name="a", title="a", figures=(refused,)),)), folder)
+    refused = Figure(
+        name="fid", title="FID", value=77.125, low=71.5, high=79.5, real=3.25, refused="needs more samples"
+    )
+    page = render(
+        results(headline=("fid",), sections=(Section(name="a", title="a", figures=(refused,)),)), folder
+    )
     assert page.count("not computed: needs more samples") == 2
     assert not re.search(r"77\.1|71\.5|79\.5|3\.25", "".join(Page(page).texts))
 
 
 def test_a_figure_stands_with_unit_interval_and_real_value(folder: Path) -> None:
-    figure = Figure(name="a.b", title="A", value=12.345, low=10.0, high=15.5, real=3.25, unit="dB", how="by hand", better="lower")
-    page = render(results(headline=("a.b",), sections=(Section(name="a", title="a", figures=(figure,)),)), folder)
+    figure = Figure(
+        name="a.b",
+        title="A",
+        value=12.345,
+        low=10.0,
+        high=15.5,
+        real=3.25,
+        unit="dB",
+        how="by hand",
+        better="lower",
+    )
+    page = render(
+        results(headline=("a.b",), sections=(Section(name="a", title="a", figures=(figure,)),)), folder
+    )
     said = "".join(Page(page).texts)
     assert all(said.count(text) >= 2 for text in ("12.3 dB", "10 to 15.5", "3.25", "lower is better"))
     assert "by hand" in said
@@ -172,7 +214,11 @@ def test_the_origin_is_told_unrounded(folder: Path) -> None:
 
 
 def test_an_empty_report_is_a_page(folder: Path) -> None:
-    Page(render(Results(title="t", verdict=Verdict(level="bad", text="nothing"), headline=(), sections=()), folder))
+    Page(
+        render(
+            Results(title="t", verdict=Verdict(level="bad", text="nothing"), headline=(), sections=()), folder
+        )
+    )
 
 
 # --- the files ---
@@ -212,7 +258,13 @@ def test_what_is_not_finite_is_null(tmp_path: Path) -> None:
                 figures=(Figure(name="a", title="a", value=nan, low=-inf, high=inf, real=nan),),
                 tables=(Table(title="t", head=("x",), rows=((nan,), (1,), (1.5,), ("NaN",))),),
                 charts=(
-                    Chart(title="c", kind="lines", x_label="", y_label="", series=(Series(name="s", x=(1, inf), y=(nan, 2)),)),
+                    Chart(
+                        title="c",
+                        kind="lines",
+                        x_label="",
+                        y_label="",
+                        series=(Series(name="s", x=(1, inf), y=(nan, 2)),),
+                    ),
                 ),
             ),
         ),
@@ -250,7 +302,9 @@ def test_numbers_of_numpy_are_numbers(tmp_path: Path) -> None:
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "report.json"
-    with pytest.raises(InputError, match=r"report\.json: cannot be read .* give the folder that `labelmint evaluate` wrote"):
+    with pytest.raises(
+        InputError, match=r"report\.json: cannot be read .* give the folder that `labelmint evaluate` wrote"
+    ):
         read_report(tmp_path)
     for text, words in (
         ("{", "is no JSON"),
@@ -270,7 +324,15 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
 
 def test_the_schema_that_programs_rely_on() -> None:
     schema = Results.model_json_schema()
-    assert set(schema["properties"]) == {"format_version", "title", "verdict", "headline", "overview", "sections", "origin"}
+    assert set(schema["properties"]) == {
+        "format_version",
+        "title",
+        "verdict",
+        "headline",
+        "overview",
+        "sections",
+        "origin",
+    }
     assert schema["required"] == ["title", "verdict", "headline", "sections"]
     keys = {name: set(part["properties"]) for name, part in schema["$defs"].items()}
     assert keys == {
@@ -282,7 +344,10 @@ def test_the_schema_that_programs_rely_on() -> None:
         "Table": {"title", "head", "rows", "note"},
         "Verdict": {"level", "text", "reasons"},
     }
-    assert {kind["type"] for kind in schema["$defs"]["Figure"]["properties"]["value"]["anyOf"]} == {"number", "null"}
+    assert {kind["type"] for kind in schema["$defs"]["Figure"]["properties"]["value"]["anyOf"]} == {
+        "number",
+        "null",
+    }
 
 
 def test_a_series_has_a_y_for_each_x() -> None:

@@ -1,4 +1,6 @@
-"""The study's logic with arms of known scores: order, choice, resuming, extension, budget, verdicts, what it refuses."""
+"""The study's logic with arms of known scores: order, choice, resuming, extension, budget, verdicts, what it
+refuses.
+"""
 
 from __future__ import annotations
 
@@ -25,16 +27,33 @@ from labelmint.evaluation.study_samples import stored_samples
 from labelmint.segmenters.plateau import ArmConfig
 from labelmint.types import ClassInfo, ClassSet
 
-COMMON: dict[str, Any] = {"preset": "tiny", "size": (SIDE, SIDE), "device": "cpu", "precision": "32", "threads": 1, "pool": 12}
+COMMON: dict[str, Any] = {
+    "preset": "tiny",
+    "size": (SIDE, SIDE),
+    "device": "cpu",
+    "precision": "32",
+    "threads": 1,
+    "pool": 12,
+}
 POOL = len(split(real_data().names, None, real_data().test).training)
 
 
 def known(gain: float = 0.05, alone: float = 0.4) -> Callable[[Arm, int, int], tuple[float, float]]:
-    """A learns 0.5 at 10 pairs and 0.6 with all; S gains the same at every ratio but most at 1; seeds differ a little."""
+    """A learns 0.5 at 10 pairs and 0.6 with all; S gains the same at every ratio but most at 1; seeds differ
+    a little.
+    """
 
     def rule(arm: Arm, n: int, seed: int) -> tuple[float, float]:
         usual = 0.5 + 0.1 * (n > 10) + 0.01 * seed
-        by_name = {"R": -0.1, "A": 0.0, "C": 0.01, "S": gain + 0.01, "Y": alone - usual, "accuracy": 0.0, "diversity": -0.3}
+        by_name = {
+            "R": -0.1,
+            "A": 0.0,
+            "C": 0.01,
+            "S": gain + 0.01,
+            "Y": alone - usual,
+            "accuracy": 0.0,
+            "diversity": -0.3,
+        }
         test = usual + by_name[arm.name] + (0.001 * seed if arm.name == "S" else 0.0)
         return test - 0.02 * abs((arm.ratio or 1.0) - 1.0) * (arm.name == "S"), test
 
@@ -92,7 +111,15 @@ def test_the_ratio_is_chosen_on_validation_and_never_on_test(tmp_path: Path, bes
 
 def test_temperature_and_filter_are_chosen_alike(tmp_path: Path) -> None:
     maker = Noise()
-    results = run(tmp_path / "out", Trainer(known()), maker, n_train=(10,), temperatures=(0.7, 1.0), filter="both", ratios=(1.0,))
+    results = run(
+        tmp_path / "out",
+        Trainer(known()),
+        maker,
+        n_train=(10,),
+        temperatures=(0.7, 1.0),
+        filter="both",
+        ratios=(1.0,),
+    )
     (table,) = next(section for section in results.sections if section.name == "choice").tables
     assert len(table.rows) == 4
     assert {key for _, _, key in maker.calls} == {"t0.7-on", "t0.7-off", "t1-on", "t1-off"}
@@ -119,11 +146,16 @@ def test_more_numbers_seeds_and_ratios_reuse_what_is_there(tmp_path: Path) -> No
     results = run(tmp_path / "out", large, n_train=(10, 20, None), seeds=2, ratios=(0.5, 1.0))
     assert not set(small.calls) & set(large.calls)
     fresh = Trainer(known())
-    assert run(tmp_path / "fresh", fresh, n_train=(10, 20, None), seeds=2, ratios=(0.5, 1.0)).figures == results.figures
+    assert (
+        run(tmp_path / "fresh", fresh, n_train=(10, 20, None), seeds=2, ratios=(0.5, 1.0)).figures
+        == results.figures
+    )
     assert set(fresh.calls) == set(small.calls) | set(large.calls)
 
 
-def test_the_budget_leaves_out_what_does_not_fit_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_budget_leaves_out_what_does_not_fit_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clock = [0.0]
     monkeypatch.setattr("labelmint.evaluation.study_run.time.perf_counter", lambda: clock[0])
 
@@ -171,7 +203,9 @@ def test_the_verdict(tmp_path: Path, gain: float, alone: float, copies: int, lev
         noise = 0.01 * (-1) ** seed if gain == 0 and arm.name == "S" else 0.0
         return validation, test + noise
 
-    results = run(tmp_path / "out", Trainer(rule), Noise(copies=copies), n_train=(10,), ratios=(1.0,), seeds=4)
+    results = run(
+        tmp_path / "out", Trainer(rule), Noise(copies=copies), n_train=(10,), ratios=(1.0,), seeds=4
+    )
     assert results.verdict.level == level
     assert said in " ".join((results.verdict.text, *results.verdict.reasons))
 
@@ -202,7 +236,9 @@ def test_where_the_filter_lets_nothing_pass_samples_without_it_are_studied(tmp_p
 
 
 def test_copies_that_the_gate_refused_condemn_the_samples_that_no_gate_saw(tmp_path: Path) -> None:
-    results = run(tmp_path / "out", Trainer(known(0.05)), Noise(refuses=("on",), copies=4500), n_train=(10,), seeds=4)
+    results = run(
+        tmp_path / "out", Trainer(known(0.05)), Noise(refuses=("on",), copies=4500), n_train=(10,), seeds=4
+    )
     assert results.verdict.level == "bad"
     assert "90 % of the samples drawn were near-copies" in results.verdict.reasons[0]
 
@@ -219,11 +255,17 @@ def test_without_copy_paste_of_every_seed_there_is_no_gain(tmp_path: Path) -> No
 
     def record(dice: float) -> Record:
         return Record(
-            result=Trainer(lambda *_: (dice, dice))(arm_named("A"), ten, None, seed=0, least_steps=0), samples=None, seconds=0
+            result=Trainer(lambda *_: (dice, dice))(arm_named("A"), ten, None, seed=0, least_steps=0),
+            samples=None,
+            seconds=0,
         )
 
     candidate = Candidate(1.0, Way(0.85, "on"))
-    arms = {"A": {s: record(0.7) for s in (0, 1)}, "C": {0: record(0.8)}, candidate.key: {s: record(0.75) for s in (0, 1)}}
+    arms = {
+        "A": {s: record(0.7) for s in (0, 1)},
+        "C": {0: record(0.8)},
+        candidate.key: {s: record(0.75) for s in (0, 1)},
+    }
     point = Point(n=10, arms=arms, candidates=(candidate,), chosen=candidate)
     assert point.gain() is None
     whole = replace(point, arms={**arms, "C": {0: record(0.8), 1: record(0.74)}})
@@ -237,7 +279,11 @@ def test_a_higher_step_limit_makes_those_again_that_were_stopped(tmp_path: Path)
     class Stopped(Trainer):
         def __call__(self, *arguments: Any, **more: Any) -> Any:
             steps = more["config"].most_steps
-            return super().__call__(*arguments, **more).model_copy(update={"plateau": steps > 1000, "steps": min(steps, 2000)})
+            return (
+                super()
+                .__call__(*arguments, **more)
+                .model_copy(update={"plateau": steps > 1000, "steps": min(steps, 2000)})
+            )
 
     first, second, third = (Stopped(known()) for _ in range(3))
     for trainer, limit in ((first, 500), (second, 4000), (third, 4000)):
@@ -272,7 +318,7 @@ def test_the_learning_curve_alone_trains_a_and_r_and_needs_no_generator(tmp_path
     assert "study those" in results.verdict.text
 
 
-# Which pairs --------------------------------------------------------------------------------------------------------------------
+# Which pairs ------------------------------------------------------------------------------------------------
 
 
 def test_every_way_of_drawing_has_a_name_of_its_own() -> None:
@@ -286,7 +332,9 @@ def test_choices_are_nested_within_a_seed_and_differ_between_seeds() -> None:
     parts = split([f"p{k}" for k in range(300)], None, ["p0", "p1"])
     chosen = {(n, seed): pairs_of_cell(Cell(n, seed), parts) for n in (5, 20, 200) for seed in (0, 1)}
     for seed in (0, 1):
-        assert set(chosen[5, seed].training) < set(chosen[20, seed].training) < set(chosen[200, seed].training)
+        assert (
+            set(chosen[5, seed].training) < set(chosen[20, seed].training) < set(chosen[200, seed].training)
+        )
         assert set(chosen[5, seed].validation) <= set(chosen[20, seed].validation)
     assert chosen[20, 0].training != chosen[20, 1].training
     for (n, _), cell in chosen.items():
@@ -306,7 +354,7 @@ def test_groups_stay_together() -> None:
     assert len([k for k in range(1, len(ordered)) if ordered[k] != ordered[k - 1]]) == len(set(ordered)) - 1
 
 
-# What is refused ----------------------------------------------------------------------------------------------------------------
+# What is refused --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -330,7 +378,9 @@ def test_groups_stay_together() -> None:
         ({"generator_minutes": -1.0}, "--generator-minutes"),
     ],
 )
-def test_bad_options_are_refused_before_anything_is_written(tmp_path: Path, options: dict[str, Any], message: str) -> None:
+def test_bad_options_are_refused_before_anything_is_written(
+    tmp_path: Path, options: dict[str, Any], message: str
+) -> None:
     with pytest.raises(InputError, match=message):
         run(tmp_path / "out", Trainer(known()), **options)
     assert not (tmp_path / "out").exists()
@@ -351,10 +401,18 @@ def test_another_folder_another_study_and_changed_data_are_refused(tmp_path: Pat
         run(tmp_path / "out", Trainer(known()), n_train=(10,), pool=13)
     changed = real_data()
     brighter = changed.load("p030")
-    made = {name: changed.load(name) for name in changed.names} | {"p030": replace(brighter, image=brighter.image + np.uint8(1))}
+    made = {name: changed.load(name) for name in changed.names} | {
+        "p030": replace(brighter, image=brighter.image + np.uint8(1))
+    }
     other = replace(changed, load=made.__getitem__)
     with pytest.raises(InputError, match="the data have changed"):
-        study(other, tmp_path / "out", maker=Noise(), train_arm=Trainer(known()), **{**COMMON, "n_train": (10,), "seeds": 2})
+        study(
+            other,
+            tmp_path / "out",
+            maker=Noise(),
+            train_arm=Trainer(known()),
+            **{**COMMON, "n_train": (10,), "seeds": 2},
+        )
 
 
 def test_given_pairs_are_checked(tmp_path: Path) -> None:
@@ -363,16 +421,26 @@ def test_given_pairs_are_checked(tmp_path: Path) -> None:
     def given(name: str, made: list[Any], classes: ClassSet | None = None) -> Path:
         data = real_data()
         return labelmint.write(
-            data_of(made, classes=classes or data.classes), tmp_path / name, format="folder", classes=classes or data.classes
+            data_of(made, classes=classes or data.classes),
+            tmp_path / name,
+            format="folder",
+            classes=classes or data.classes,
         )
 
     small = [
-        replace(p, image=p.image[:4, :4], layout=replace(p.layout, label_map=p.layout.label_map[:4, :4])) for p in pairs(20, 100)
+        replace(p, image=p.image[:4, :4], layout=replace(p.layout, label_map=p.layout.label_map[:4, :4]))
+        for p in pairs(20, 100)
     ]
     real = real_data()
     chosen = set(split(real.names, None, real.test).validation)
     validating = [p for p in pairs(70) if p.name in chosen] + pairs(20, 100)
-    others = ClassSet(classes=(ClassInfo(id=0, name="background"), ClassInfo(id=1, name="bar"), ClassInfo(id=2, name="square")))
+    others = ClassSet(
+        classes=(
+            ClassInfo(id=0, name="background"),
+            ClassInfo(id=1, name="bar"),
+            ClassInfo(id=2, name="square"),
+        )
+    )
     cases = {
         "small": (small, None, "--size as the synthetic"),
         "others": (pairs(20, 100), others, "same class list"),
@@ -382,7 +450,13 @@ def test_given_pairs_are_checked(tmp_path: Path) -> None:
     }
     for name, (made, classes, message) in cases.items():
         with pytest.raises(InputError, match=message):
-            study(real_data(), tmp_path / "out", train_arm=Trainer(known()), **COMMON, synthetic=given(name, made, classes))
+            study(
+                real_data(),
+                tmp_path / "out",
+                train_arm=Trainer(known()),
+                **COMMON,
+                synthetic=given(name, made, classes),
+            )
     with pytest.raises(InputError, match="only --n-train all"):
         StudyOptions(synthetic=tmp_path / "few", n_train=(10,))
     with pytest.raises(InputError, match="leave out --system"):

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelmint.evaluation.study_figures import better_of, blind_dice, differences, interval_of, share_closed, worth_of
+from labelmint.evaluation.study_figures import (
+    better_of,
+    blind_dice,
+    differences,
+    interval_of,
+    share_closed,
+    worth_of,
+)
 
 
 def test_the_interval_is_students_and_one_seed_has_none() -> None:
@@ -27,7 +34,10 @@ def test_intervals_hold_the_true_mean_19_times_of_20() -> None:
 
 
 def test_differences_are_paired_by_seed() -> None:
-    assert differences({0: 0.9, 1: 0.5, 7: 1.0}, {1: 0.25, 0: 0.4, 8: 0.0}) == {0: pytest.approx(50), 1: pytest.approx(25)}
+    assert differences({0: 0.9, 1: 0.5, 7: 1.0}, {1: 0.25, 0: 0.4, 8: 0.0}) == {
+        0: pytest.approx(50),
+        1: pytest.approx(25),
+    }
 
 
 def test_the_better_baseline_is_that_of_the_higher_mean() -> None:
@@ -55,10 +65,13 @@ def test_a_dip_in_the_curve_does_not_hide_where_it_is_first_reached() -> None:
 
 
 def test_a_gain_is_never_worth_fewer_images_than_there_were() -> None:
-    """Where the curve has a dip at n, a score above it is sought upwards, though fewer images once reached it."""
+    """Where the curve has a dip at n, a score above it is sought upwards, though fewer images once reached
+    it.
+    """
     assert worth_of(0.74, {5: 0.75, 10: 0.70, 100: 0.80}, 10).images == pytest.approx(10 * 10**0.4)
     assert worth_of(0.79, {5: 0.75, 10: 0.80, 25: 0.78, 100: 0.85}, 25).images > 25
-    assert worth_of(0.6, {5: 0.5, 10: 0.7}, 10).images == pytest.approx(math.sqrt(50))  # a loss is sought downwards
+    # a loss is sought downwards
+    assert worth_of(0.6, {5: 0.5, 10: 0.7}, 10).images == pytest.approx(math.sqrt(50))
 
 
 def test_the_share_closed_needs_headroom() -> None:

@@ -1,4 +1,6 @@
-"""The study with real trainings: on noise and on shuffled labels it says do not use; and once from generator to report."""
+"""The study with real trainings: on noise and on shuffled labels it says do not use; and once from generator
+to report.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,13 @@ from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout
 
 CLASSES = ClassSet(classes=(ClassInfo(id=0, name="background"), ClassInfo(id=1, name="digit")))
 SMALL = ArmConfig(
-    channels=(8, 16), residual_units=0, batch_size=4, evaluate_every=20, patience=2, most_steps=60, learning_rate=1e-2
+    channels=(8, 16),
+    residual_units=0,
+    batch_size=4,
+    evaluate_every=20,
+    patience=2,
+    most_steps=60,
+    learning_rate=1e-2,
 )
 
 
@@ -30,7 +38,9 @@ def as_one_class(pair: AnnotatedImage) -> AnnotatedImage:
 
 def write(pairs: list[AnnotatedImage], path: Path, test: list[str] | None = None) -> Path:
     by_name = {pair.name: pair for pair in pairs}
-    data = DataSet(source="memory", format="memory", classes=CLASSES, names=tuple(by_name), load=by_name.__getitem__)
+    data = DataSet(
+        source="memory", format="memory", classes=CLASSES, names=tuple(by_name), load=by_name.__getitem__
+    )
     labelmint.write(replace(data, test=tuple(test) if test else None), path, format="folder", classes=CLASSES)
     return path
 
@@ -40,18 +50,31 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Annotat
     """A data set of 24x24 digits, and 60 more pairs as they should be."""
     made = [as_one_class(pair) for pair in make_digits("pairs", 80, canvas=(24, 24), digit_size=8)]
     folder = write(made, tmp_path_factory.mktemp("study") / "digits", [pair.name for pair in made[-16:]])
-    more = [as_one_class(pair) for pair in make_digits("pairs", 75, canvas=(24, 24), digit_size=8, seed=5)][:60]
+    more = [as_one_class(pair) for pair in make_digits("pairs", 75, canvas=(24, 24), digit_size=8, seed=5)][
+        :60
+    ]
     return folder, [replace(pair, name=f"more{k}") for k, pair in enumerate(more)]
 
 
 def verdict_on(given: list[AnnotatedImage], digits: Path, place: Path) -> Any:
-    options = {"ratios": (1.0,), "seeds": 1, "segmenter": SMALL, "device": "cpu", "precision": "32", "threads": 1}
+    options = {
+        "ratios": (1.0,),
+        "seeds": 1,
+        "segmenter": SMALL,
+        "device": "cpu",
+        "precision": "32",
+        "threads": 1,
+    }
     return study(digits, place / "out", synthetic=write(given, place / "given"), **options)
 
 
-def test_shuffled_labels_are_not_to_be_used(digits: tuple[Path, list[AnnotatedImage]], tmp_path: Path) -> None:
+def test_shuffled_labels_are_not_to_be_used(
+    digits: tuple[Path, list[AnnotatedImage]], tmp_path: Path
+) -> None:
     folder, true = digits
-    shuffled = [replace(pair, layout=other.layout) for pair, other in zip(true, [*true[7:], *true[:7]], strict=True)]
+    shuffled = [
+        replace(pair, layout=other.layout) for pair, other in zip(true, [*true[7:], *true[:7]], strict=True)
+    ]
     results = verdict_on(shuffled, folder, tmp_path)
     assert results.verdict.level == "bad"
     assert "DO NOT USE" in results.verdict.text
@@ -78,10 +101,18 @@ def test_from_generator_to_report(digits_folder: Path, tmp_path: Path) -> None:
     """The generator sees the cell's pairs and no others, the filter its own judge; a larger study extends it."""
     out = tmp_path / "out"
     options: dict[str, Any] = {
-        "n_train": (8,), "seeds": 1, "pool": 6, "system": "mint", "preset": "tiny", "settings": SMALLEST_MINT, "device": "cpu",
-        "precision": "32", "threads": 1, "segmenter": SMALL.model_copy(update={"most_steps": 2}),
+        "n_train": (8,),
+        "seeds": 1,
+        "pool": 6,
+        "system": "mint",
+        "preset": "tiny",
+        "settings": SMALLEST_MINT,
+        "device": "cpu",
+        "precision": "32",
+        "threads": 1,
+        "segmenter": SMALL.model_copy(update={"most_steps": 2}),
         "judge": SegmenterConfig(channels=(8, 16), steps=2, batch_size=4, evaluate_every=2),
-    }  # fmt: skip
+    }
     study(digits_folder, out, **options, ratios=(1.0,), filter="off")
     cell = out / "cells" / "n-8" / "seed-0"
     seen = labelmint.load(cell / "run").path / "split.json"

@@ -11,11 +11,27 @@ from labelmint.evaluation.summary import headline, interval, number, refusal, su
 @pytest.mark.parametrize(
     ("value", "written"),
     [
-        (None, "-"), (float("nan"), "-"), (float("inf"), "-"), (0, "0"), (-0.0, "0"), (1.0, "1"), (0.8123, "0.812"), (0.8, "0.800"),
-        (9.996, "10.0"), (12.34, "12.3"), (99.96, "100"), (1234.5, "1,234"), (1234567, "1,234,567"), (-0.5, "-0.500"),
-        (0.0001234, "1.23e-4"), (0.001, "0.00100"), (0.0009996, "0.00100"), (1e300, "1.00e300"), (5e-324, "4.94e-324"),
+        (None, "-"),
+        (float("nan"), "-"),
+        (float("inf"), "-"),
+        (0, "0"),
+        (-0.0, "0"),
+        (1.0, "1"),
+        (0.8123, "0.812"),
+        (0.8, "0.800"),
+        (9.996, "10.0"),
+        (12.34, "12.3"),
+        (99.96, "100"),
+        (1234.5, "1,234"),
+        (1234567, "1,234,567"),
+        (-0.5, "-0.500"),
+        (0.0001234, "1.23e-4"),
+        (0.001, "0.00100"),
+        (0.0009996, "0.00100"),
+        (1e300, "1.00e300"),
+        (5e-324, "4.94e-324"),
     ],
-)  # fmt: skip
+)
 def test_numbers_have_three_digits(value: float | None, written: str) -> None:
     assert number(value) == written
 
@@ -38,14 +54,22 @@ def test_an_interval_needs_both_ends() -> None:
 
 def _results(sections: int, text: str, names: int = 1) -> Results:
     figures = tuple(
-        Figure(name=f"a.{i}", title=f"figure {i} {text}", value=0.5, low=0.4, high=0.6, real=0.7, unit=text) for i in range(names)
+        Figure(name=f"a.{i}", title=f"figure {i} {text}", value=0.5, low=0.4, high=0.6, real=0.7, unit=text)
+        for i in range(names)
     )
     return Results(
         title=f"title {text}",
-        verdict=Verdict(level="bad", text=f"verdict {text}", reasons=tuple(f"reason {i} {text}" for i in range(sections))),
+        verdict=Verdict(
+            level="bad", text=f"verdict {text}", reasons=tuple(f"reason {i} {text}" for i in range(sections))
+        ),
         headline=tuple(figure.name for figure in figures),
         sections=tuple(
-            Section(name=f"s{i}", title=f"section {i} {text}", summary=f"in short {i} {text}", figures=figures if i == 0 else ())
+            Section(
+                name=f"s{i}",
+                title=f"section {i} {text}",
+                summary=f"in short {i} {text}",
+                figures=figures if i == 0 else (),
+            )
             for i in range(max(sections, 1))
         ),
     )

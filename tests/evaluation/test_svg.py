@@ -18,7 +18,11 @@ KINDS: tuple[Literal["lines", "bars", "points"], ...] = ("lines", "bars", "point
 Kind = Literal["lines", "bars", "points"]
 
 
-def chart(kind: Kind, *series: tuple[tuple[float | str | None, ...], tuple[float | None, ...]], names: str = "series") -> Chart:
+def chart(
+    kind: Kind,
+    *series: tuple[tuple[float | str | None, ...], tuple[float | None, ...]],
+    names: str = "series",
+) -> Chart:
     made = tuple(Series(name=f"{names} {k}", x=x, y=y) for k, (x, y) in enumerate(series))
     return Chart(title="A title", kind=kind, x_label="along", y_label="up", series=made)
 
@@ -39,16 +43,28 @@ def drawn(of: Chart) -> ET.Element:
 
 
 STRANGE: list[tuple[tuple[float | None, ...], tuple[float | None, ...]]] = [
-    ((), ()), ((1.0,), (2.0,)), ((0.0,), (0.0,)), ((1.0, 2.0, 3.0), (5.0, 5.0, 5.0)), ((1.0, 1.0), (1.0, 2.0)),
-    ((-3.0, -2.0), (-5.0, -1.0)), ((0.0, 1.0), (-1.7e308, 1.7e308)), ((-1e308, 1e308), (5e-324, 1e-310)), ((1.0, 2.0), (1e9, 1e9 + 1e-3)),
-    ((1.0, 2.0, 3.0), (1.0, float("nan"), 2.0)), ((float("inf"), 2.0), (1.0, 1.0)), ((None, 1.0), (2.0, None)), ((1.0, 2.0), (1e15, 3e15)),
+    ((), ()),
+    ((1.0,), (2.0,)),
+    ((0.0,), (0.0,)),
+    ((1.0, 2.0, 3.0), (5.0, 5.0, 5.0)),
+    ((1.0, 1.0), (1.0, 2.0)),
+    ((-3.0, -2.0), (-5.0, -1.0)),
+    ((0.0, 1.0), (-1.7e308, 1.7e308)),
+    ((-1e308, 1e308), (5e-324, 1e-310)),
+    ((1.0, 2.0), (1e9, 1e9 + 1e-3)),
+    ((1.0, 2.0, 3.0), (1.0, float("nan"), 2.0)),
+    ((float("inf"), 2.0), (1.0, 1.0)),
+    ((None, 1.0), (2.0, None)),
+    ((1.0, 2.0), (1e15, 3e15)),
     (tuple(float(i) for i in range(500)), tuple(float(i % 7) for i in range(500))),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("series", STRANGE)
-def test_no_values_break_a_chart(kind: Kind, series: tuple[tuple[float | None, ...], tuple[float | None, ...]]) -> None:
+def test_no_values_break_a_chart(
+    kind: Kind, series: tuple[tuple[float | None, ...], tuple[float | None, ...]]
+) -> None:
     drawn(chart(kind, series))
     drawn(chart(kind, series, ((1.0, 2.0), (0.5, 0.25))))
 
@@ -77,7 +93,11 @@ def test_ticks_are_round() -> None:
 
 def test_bars_are_as_long_as_their_values_and_lie_where_words_are_long() -> None:
     for names, side in ((("a", "b", "c"), "height"), (("a very long name " * 3, "b", "c" * 30), "width")):
-        bars = [element for element in drawn(chart("bars", (names, (1.0, -2.0, 4.0)))).iter() if element.tag == "rect"]
+        bars = [
+            element
+            for element in drawn(chart("bars", (names, (1.0, -2.0, 4.0)))).iter()
+            if element.tag == "rect"
+        ]
         lengths = [float(bar.attrib[side]) for bar in bars]
         assert lengths[1] / lengths[0] == pytest.approx(2, rel=0.02)
         assert lengths[2] / lengths[0] == pytest.approx(4, rel=0.02)
@@ -101,7 +121,9 @@ def test_a_missing_value_breaks_the_line_and_a_lonely_point_is_marked() -> None:
 
 
 def test_every_point_of_a_cloud_is_there() -> None:
-    root = drawn(chart("points", (tuple(float(i) for i in range(70)), tuple(float(i * i % 11) for i in range(70)))))
+    root = drawn(
+        chart("points", (tuple(float(i) for i in range(70)), tuple(float(i * i % 11) for i in range(70))))
+    )
     cloud = next(path.attrib["d"] for path in root.iter() if path.get("class") == "cloud")
     assert cloud.count("M") == 70
 
@@ -116,13 +138,17 @@ def test_a_chart_is_said_in_words_and_tells_series_apart_without_color() -> None
     assert "series 3: 2 values from 0 to 4." in description.text
     lines = [element.get("stroke-dasharray") for element in root.iter() if element.get("class") == "line"]
     assert len(set(lines)) == 4
-    assert all(any(text.text == f"series {k}" for text in root.iter() if text.tag == "text") for k in range(4))
+    assert all(
+        any(text.text == f"series {k}" for text in root.iter() if text.tag == "text") for k in range(4)
+    )
 
 
 def test_names_are_escaped_and_long_ones_cut() -> None:
     root = drawn(chart("bars", (("<script>&\"'" * 9, "b"), (1.0, 2.0)), ((), ()), names="<b>" * 40))
     assert not any(element.tag in ("script", "b") for element in root.iter())
-    assert any(element.text and element.text.endswith("…") for element in root.iter() if element.tag == "text")
+    assert any(
+        element.text and element.text.endswith("…") for element in root.iter() if element.tag == "text"
+    )
 
 
 def test_words_and_numbers_may_mix_along_an_axis() -> None:

@@ -11,11 +11,15 @@ from tests.conftest import SMALLEST
 import labelmint
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, Layout
 
-CENTER_CLASSES = ClassSet((ClassInfo(id=0, name="background"), ClassInfo(id=1, name="disc"), ClassInfo(id=2, name="square")))
+CENTER_CLASSES = ClassSet(
+    (ClassInfo(id=0, name="background"), ClassInfo(id=1, name="disc"), ClassInfo(id=2, name="square"))
+)
 
 
 def centered(index: int) -> AnnotatedImage:
-    """A disc in the middle of 32x32 pixels and, for three in four, a square beside it, nearer or farther away."""
+    """A disc in the middle of 32x32 pixels and, for three in four, a square beside it, nearer or farther
+    away.
+    """
     rng = np.random.default_rng(index)
     y, x = np.mgrid[:32, :32]
     labels, instances = np.zeros((32, 32), np.uint8), np.zeros((32, 32), np.uint8)
@@ -27,7 +31,9 @@ def centered(index: int) -> AnnotatedImage:
         labels[top : top + 5, left : left + 5], instances[top : top + 5, left : left + 5] = 2, 2
     image = np.array([40, 150, 220], np.uint8)[labels] + rng.integers(0, 20, (32, 32), dtype=np.uint8)
     return AnnotatedImage(
-        name=f"c{index:03d}", image=image[..., None].astype(np.uint8), layout=Layout(label_map=labels, instances=instances)
+        name=f"c{index:03d}",
+        image=image[..., None].astype(np.uint8),
+        layout=Layout(label_map=labels, instances=instances),
     )
 
 
@@ -45,6 +51,13 @@ def center_run(center_folder: Path, tmp_path_factory: pytest.TempPathFactory) ->
     """A run of the smallest settings on `center_folder`. To be read only."""
     run = tmp_path_factory.mktemp("center_run") / "run"
     labelmint.train(
-        center_folder, run, system="msgnet", preset="tiny", size=(32, 32), settings=SMALLEST, precision="32", threads=1
+        center_folder,
+        run,
+        system="msgnet",
+        preset="tiny",
+        size=(32, 32),
+        settings=SMALLEST,
+        precision="32",
+        threads=1,
     )
     return run

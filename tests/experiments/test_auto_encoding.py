@@ -18,9 +18,30 @@ def test_rows_are_trained_once_and_measured(
     mint_run: Path, tiny_run: Path, digits_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said: list[str] = []
-    words = ["--run", mint_run, "--data", digits_folder, "--out", tmp_path, "--minutes", 0.02, "--n", 12, "--judge-steps", 2]
-    rows = ("as-it-is", "tokenizer.layout_encoder=network,tokenizer.multipliers=1,1,tokenizer.semantic_codebook_size=8")
-    command = [*map(str, words), "--beside", str(tiny_run), *(word for row in rows for word in ("--row", row))]
+    words = [
+        "--run",
+        mint_run,
+        "--data",
+        digits_folder,
+        "--out",
+        tmp_path,
+        "--minutes",
+        0.02,
+        "--n",
+        12,
+        "--judge-steps",
+        2,
+    ]
+    rows = (
+        "as-it-is",
+        "tokenizer.layout_encoder=network,tokenizer.multipliers=1,1,tokenizer.semantic_codebook_size=8",
+    )
+    command = [
+        *map(str, words),
+        "--beside",
+        str(tiny_run),
+        *(word for row in rows for word in ("--row", row)),
+    ]
     assert main(command, said.append) == 0
     found = json.loads((tmp_path / "auto_encoding.json").read_text())["rows"]
     assert [row["row"] for row in found] == [tiny_run.name, *rows]
@@ -52,9 +73,25 @@ def test_rows_are_trained_once_and_measured(
     ],
 )
 def test_a_row_that_can_t_be_is_told_before_anything_is_trained(
-    mint_run: Path, digits_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], row: str, reason: str
+    mint_run: Path,
+    digits_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    row: str,
+    reason: str,
 ) -> None:
-    words = ["--run", mint_run, "--data", digits_folder, "--out", tmp_path / "out", "--row", "as-it-is", "--row", row]
+    words = [
+        "--run",
+        mint_run,
+        "--data",
+        digits_folder,
+        "--out",
+        tmp_path / "out",
+        "--row",
+        "as-it-is",
+        "--row",
+        row,
+    ]
     assert main([*map(str, words)]) == 2
     error = capsys.readouterr().err
     assert reason in error
@@ -78,7 +115,9 @@ class _Same:
         return tokens
 
 
-def test_layouts_that_come_back_as_they_were_lose_nothing_and_others_do(mint_run: Path, digits_folder: Path) -> None:
+def test_layouts_that_come_back_as_they_were_lose_nothing_and_others_do(
+    mint_run: Path, digits_folder: Path
+) -> None:
     system = labelmint.load(mint_run)
     ids = system.pairs_of(labelmint.read(digits_folder)).fixed(0, 4).layouts.ids
     _, kept = layouts_back(_Same(), ids, ids, system)  # type: ignore[arg-type]

@@ -1,4 +1,6 @@
-"""The script of Figures 6 and 7: forbidden layouts break the rule and nothing else, and a tiny run goes through it whole."""
+"""The script of Figures 6 and 7: forbidden layouts break the rule and nothing else, and a tiny run goes
+through it whole.
+"""
 
 import json
 from pathlib import Path
@@ -14,7 +16,9 @@ from labelmint.metrics.coherence import composition_rules, scene_objects, violat
 
 @pytest.mark.parametrize(("composition", "broken"), [("pairs", "one allowed pair"), ("upper", "upper half")])
 def test_forbidden_layouts_break_their_rule_and_keep_the_rest(composition: str, broken: str) -> None:
-    right = [scene_objects(p.layout.label_map, p.layout.instances, (0,)) for p in make_digits(composition, 60)]
+    right = [
+        scene_objects(p.layout.label_map, p.layout.instances, (0,)) for p in make_digits(composition, 60)
+    ]
     rng = np.random.default_rng(0)
     wrong = [forbidden(scene, composition, rng) for scene in right]
     counts = violations(composition_rules(composition), wrong).counts
@@ -29,11 +33,30 @@ def test_forbidden_layouts_break_their_rule_and_keep_the_rest(composition: str, 
 
 def test_a_tiny_run_goes_through_whole(digits_folder: Path, tiny_run: Path, tmp_path: Path) -> None:
     said: list[str] = []
-    words = ["--data", str(digits_folder), "--out", str(tmp_path), "--msgnet", str(tiny_run), "--n", "4", "--judge-steps", "3"]
+    words = [
+        "--data",
+        str(digits_folder),
+        "--out",
+        str(tmp_path),
+        "--msgnet",
+        str(tiny_run),
+        "--n",
+        "4",
+        "--judge-steps",
+        "3",
+    ]
     assert main([*words, "--reader-steps", "3", "--other", str(tiny_run)], said.append) == 0
     found = json.loads((tmp_path / "coherency.json").read_text())
     assert found["composition"] == "pairs"
-    assert list(found["rows"]) == ["right", "forbidden", "msgnet_right", "msgnet_forbidden", "msgnet", "real", "pasted"]
+    assert list(found["rows"]) == [
+        "right",
+        "forbidden",
+        "msgnet_right",
+        "msgnet_forbidden",
+        "msgnet",
+        "real",
+        "pasted",
+    ]
     for name, row in found["rows"].items():
         with Image.open(tmp_path / f"{name}.png") as picture:
             assert picture.width > 400

@@ -17,7 +17,15 @@ def test_runs_of_each_kind_stand_in_one_table(
 ) -> None:
     settings = tiny_settings("svqvae-t") | {"tokenizer.reference": "true", "prior.condition_dropout": "0.2"}
     referring = tmp_path / "referring"
-    train(digits_folder, referring, system="svqvae-t", preset="tiny", settings=settings, precision="32", threads=1)
+    train(
+        digits_folder,
+        referring,
+        system="svqvae-t",
+        preset="tiny",
+        settings=settings,
+        precision="32",
+        threads=1,
+    )
     words = ["--data", digits_folder, "--out", tmp_path / "out", "--n", 32, "--judge-steps", 2]
     command = [*map(str, words), "--run", str(tiny_run), str(referring)]
     assert main(command) == 0

@@ -23,7 +23,20 @@ def test_the_distance_counts_the_objects_alone() -> None:
 
 def test_a_tiny_run_goes_through_whole(tiny_run: Path, digits_folder: Path, tmp_path: Path) -> None:
     said: list[str] = []
-    words = ["--run", tiny_run, "--data", digits_folder, "--out", tmp_path, "--k", 3, "--each", 2, "--judge-steps", 2]
+    words = [
+        "--run",
+        tiny_run,
+        "--data",
+        digits_folder,
+        "--out",
+        tmp_path,
+        "--k",
+        3,
+        "--each",
+        2,
+        "--judge-steps",
+        2,
+    ]
     assert main([str(word) for word in words], said.append) == 0
     found = json.loads((tmp_path / "diversity_of_masks.json").read_text())
     assert len(found["layouts"]) == 3

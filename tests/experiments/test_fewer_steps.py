@@ -16,7 +16,20 @@ def test_a_tiny_run_goes_through_whole_and_what_is_trained_is_not_trained_again(
     tiny_run: Path, digits_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said: list[str] = []
-    words = ["--run", tiny_run, "--data", digits_folder, "--out", tmp_path, "--minutes", 0.01, "--n", 6, "--batch-size", 3]
+    words = [
+        "--run",
+        tiny_run,
+        "--data",
+        digits_folder,
+        "--out",
+        tmp_path,
+        "--minutes",
+        0.01,
+        "--n",
+        6,
+        "--batch-size",
+        3,
+    ]
     command = [*map(str, words), "--judge-steps", "2"]
     assert main(command, said.append) == 0
     found = json.loads((tmp_path / "fewer_steps.json").read_text())
@@ -30,7 +43,8 @@ def test_a_tiny_run_goes_through_whole_and_what_is_trained_is_not_trained_again(
         assert 0 <= low <= rows[order]["agreement"] <= high <= 1
         assert labelmint.load(tmp_path / order).config.request.settings.prior.at_once == order
     tokenizers = {
-        (folder / "tokenizer" / "weights.safetensors").read_bytes() for folder in (tiny_run, *(tmp_path / o for o in ORDERS))
+        (folder / "tokenizer" / "weights.safetensors").read_bytes()
+        for folder in (tiny_run, *(tmp_path / o for o in ORDERS))
     }
     assert len(tokenizers) == 1
     with Image.open(tmp_path / "fewer_steps.png") as picture:
@@ -38,7 +52,9 @@ def test_a_tiny_run_goes_through_whole_and_what_is_trained_is_not_trained_again(
 
     said.clear()
     assert main(command, said.append) == 0
-    assert [line for line in said if "trained already" in line] == [f"{order}: trained already" for order in ORDERS]
+    assert [line for line in said if "trained already" in line] == [
+        f"{order}: trained already" for order in ORDERS
+    ]
     again = json.loads((tmp_path / "fewer_steps.json").read_text())["orders"]
     assert all(again[order]["nats"] == rows[order]["nats"] for order in ORDERS)
     assert all(again[order]["agreement"] == rows[order]["agreement"] for order in ORDERS)
@@ -72,7 +88,11 @@ def test_another_prior_is_compared_with_one_that_is_trained_already(
     assert main([*command, "place"], said.append) == 0
     assert main([*command, "place", "scene"], said.append) == 0
     assert "place: trained already" in said
-    assert list(json.loads((tmp_path / "fewer_steps.json").read_text())["orders"]) == ["place", "scene", "run"]
+    assert list(json.loads((tmp_path / "fewer_steps.json").read_text())["orders"]) == [
+        "place",
+        "scene",
+        "run",
+    ]
     assert labelmint.load(tmp_path / "scene").config.request.settings.prior.condition_scene
 
 

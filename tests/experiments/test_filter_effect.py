@@ -1,4 +1,6 @@
-"""The script of the filter's effect: a stricter filter keeps fewer pairs, and a run without a judge is refused."""
+"""The script of the filter's effect: a stricter filter keeps fewer pairs, and a run without a judge is
+refused.
+"""
 
 from __future__ import annotations
 
@@ -22,17 +24,32 @@ def test_kept_pairs_are_read_by_one_who_has_no_part_in_the_filter(
 ) -> None:
     run, out = tmp_path / "run", tmp_path / "out"
     shutil.copytree(tiny_run, run)
-    words = [str(word) for word in ("--run", run, "--data", digits_folder, "--out", out, "--n", 12, "--judge-steps", 2)]
+    words = [
+        str(word)
+        for word in ("--run", run, "--data", digits_folder, "--out", out, "--n", 12, "--judge-steps", 2)
+    ]
     assert main(words) == 2
     assert "no judge" in capsys.readouterr().err
 
     system = labelmint.load(run, device="cpu")
     real = load_real(labelmint.read(digits_folder), system.size, StudyOptions(), lambda event: None)
-    training, validation = ([real.fitted[name] for name in part] for part in (real.parts.training, real.parts.validation))
+    training, validation = (
+        [real.fitted[name] for name in part] for part in (real.parts.training, real.parts.validation)
+    )
     judge_of(
-        run, real.data, training, validation, real.geometry, channels=1, foreground=real.foreground, seed=0,
-        config=JUDGE.model_copy(update={"steps": 2}), device=choose_device("cpu"), precision="32", report=lambda event: None,
-    )  # fmt: skip
+        run,
+        real.data,
+        training,
+        validation,
+        real.geometry,
+        channels=1,
+        foreground=real.foreground,
+        seed=0,
+        config=JUDGE.model_copy(update={"steps": 2}),
+        device=choose_device("cpu"),
+        precision="32",
+        report=lambda event: None,
+    )
     assert main([*words, "--share", "0", "90"]) == 0
     found = json.loads((out / "filter_effect.json").read_text())
     assert found["share 0.9"]["kept"] <= found["share 0"]["kept"] <= found["n"] == 12

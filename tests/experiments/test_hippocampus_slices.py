@@ -1,4 +1,6 @@
-"""The script that makes slices of the hippocampus scans: one of each training scan, all that count of each test scan."""
+"""The script that makes slices of the hippocampus scans: one of each training scan, all that count of each
+test scan.
+"""
 
 from pathlib import Path
 

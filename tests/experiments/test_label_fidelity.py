@@ -12,7 +12,22 @@ from PIL import Image
 
 def test_more_patterns_and_finer_cells_lose_less(tiny_run: Path, digits_folder: Path, tmp_path: Path) -> None:
     said: list[str] = []
-    words = ["--run", tiny_run, "--data", digits_folder, "--out", tmp_path, "--n", 12, "--cell", 2, 4, "--patterns", 32, 256]
+    words = [
+        "--run",
+        tiny_run,
+        "--data",
+        digits_folder,
+        "--out",
+        tmp_path,
+        "--n",
+        12,
+        "--cell",
+        2,
+        4,
+        "--patterns",
+        32,
+        256,
+    ]
     assert main([*map(str, words)], said.append) == 0
     found = json.loads((tmp_path / "label_fidelity.json").read_text())
     assert found["n"] == 12
@@ -39,7 +54,12 @@ def test_more_patterns_and_finer_cells_lose_less(tiny_run: Path, digits_folder: 
     ],
 )
 def test_bad_input_is_one_line(
-    tiny_run: Path, digits_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], reason: str
+    tiny_run: Path,
+    digits_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    reason: str,
 ) -> None:
     given = ["--run", tiny_run, "--data", digits_folder, "--out", tmp_path / "out", *words]
     assert main([*map(str, given)]) == 2

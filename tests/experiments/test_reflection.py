@@ -1,4 +1,6 @@
-"""The script of Figure 8: the second object is taken away and nothing else, a corner is a corner, and a tiny run goes through it."""
+"""The script of Figure 8: the second object is taken away and nothing else, a corner is a corner, and a tiny
+run goes through it.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ def test_a_layout_with_and_without_its_second_object(center_run: Path, center_fo
         assert np.array_equal(alone.label_map, np.where(labels == 2, 0, labels))
         wrong = system.config.symbol_table.layout(one.cornered, True)
         assert np.bincount(wrong.label_map.ravel(), minlength=3)[1] == (labels == 1).sum()
-        assert "0 objects in the center" in OneInCenter().check(scene_objects(wrong.label_map, wrong.instances, (0,)))
+        assert "0 objects in the center" in OneInCenter().check(
+            scene_objects(wrong.label_map, wrong.instances, (0,))
+        )
 
 
 def test_distance_is_between_the_nearest_pixels() -> None:
@@ -39,7 +43,20 @@ def test_distance_is_between_the_nearest_pixels() -> None:
 
 def test_a_tiny_run_goes_through_whole(center_run: Path, center_folder: Path, tmp_path: Path) -> None:
     said: list[str] = []
-    words = ["--run", center_run, "--data", center_folder, "--out", tmp_path, "--layouts", 12, "--pairs", 4, "--judge-steps", 3]
+    words = [
+        "--run",
+        center_run,
+        "--data",
+        center_folder,
+        "--out",
+        tmp_path,
+        "--layouts",
+        12,
+        "--pairs",
+        4,
+        "--judge-steps",
+        3,
+    ]
     assert main([str(word) for word in words], said.append) == 0
     found = json.loads((tmp_path / "reflection.json").read_text())
     for name in ("drawn", "training", "test"):
@@ -60,6 +77,19 @@ def test_a_tiny_run_goes_through_whole(center_run: Path, center_folder: Path, tm
 def test_data_of_another_kind_are_refused_in_one_line(
     tiny_run: Path, digits_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["--run", tiny_run, "--data", digits_folder, "--out", tmp_path, "--layouts", 2, "--pairs", 1, "--judge-steps", 1]
+    words = [
+        "--run",
+        tiny_run,
+        "--data",
+        digits_folder,
+        "--out",
+        tmp_path,
+        "--layouts",
+        2,
+        "--pairs",
+        1,
+        "--judge-steps",
+        1,
+    ]
     assert main([str(word) for word in words], lambda line: None) == 2
     assert "labelmint datasets make clevr-192" in capsys.readouterr().err

@@ -1,4 +1,6 @@
-"""The script of Figure 16: a scaled object has the area asked for and moves nothing else, and a tiny run goes through it."""
+"""The script of Figure 16: a scaled object has the area asked for and moves nothing else, and a tiny run goes
+through it.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ def test_scale_one_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("alone", [False, True])
-def test_a_tiny_run_goes_through_whole(tiny_run: Path, digits_folder: Path, tmp_path: Path, alone: bool) -> None:
+def test_a_tiny_run_goes_through_whole(
+    tiny_run: Path, digits_folder: Path, tmp_path: Path, alone: bool
+) -> None:
     said: list[str] = []
     words = [
         "--run",
@@ -82,7 +86,10 @@ def test_a_tiny_run_goes_through_whole(tiny_run: Path, digits_folder: Path, tmp_
 def test_an_unknown_class_is_refused_with_those_there_are(
     tiny_run: Path, digits_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([*map(str, ["--run", tiny_run, "--data", digits_folder, "--out", tmp_path, "--class", "cube"])]) == 2
+    assert (
+        main([*map(str, ["--run", tiny_run, "--data", digits_folder, "--out", tmp_path, "--class", "cube"])])
+        == 2
+    )
     said = capsys.readouterr().err
     assert "no such class; it has background, 0, 1" in said
     assert said.count("\n") == 1

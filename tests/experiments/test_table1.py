@@ -1,4 +1,6 @@
-"""The scripts of Table 1: rows are made once, a new seed makes them anew, and the papers' numbers stand as printed."""
+"""The scripts of Table 1: rows are made once, a new seed makes them anew, and the papers' numbers stand as
+printed.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,12 @@ def test_a_table_is_made_and_gone_on_with(tiny_run: Path, digits_folder: Path, t
     assert first["figures"] == again["figures"]
     assert first["dice_real_and_synthetic"] == again["dice_real_and_synthetic"]
     assert first["smoke_test"]
-    for name in ("obedience.dice", "fidelity.frechet_distance", "coherence.composition_layouts", "reconstruction.mse"):
+    for name in (
+        "obedience.dice",
+        "fidelity.frechet_distance",
+        "coherence.composition_layouts",
+        "reconstruction.mse",
+    ):
         assert name in first["figures"]
     assert found["published"][1]["accuracy"] == 0.871
     text = (tmp_path / "table1.md").read_text()
@@ -61,12 +68,16 @@ def test_dice_is_over_the_classes_that_are_labelled() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"), [("msgnet", "expected NAME=RUN"), ("a/b=run", "expected NAME=RUN"), ("a=none", "is no run")]
+    ("text", "told"),
+    [("msgnet", "expected NAME=RUN"), ("a/b=run", "expected NAME=RUN"), ("a=none", "is no run")],
 )
 def test_bad_runs_are_refused_in_one_line(
     text: str, told: str, digits_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(CLEVR, ["--data", str(digits_folder), "--out", str(tmp_path), "--runs", text], lambda line: None) == 2
+    assert (
+        main(CLEVR, ["--data", str(digits_folder), "--out", str(tmp_path), "--runs", text], lambda line: None)
+        == 2
+    )
     said = capsys.readouterr().err
     assert told in said
     assert said.count("\n") == 1

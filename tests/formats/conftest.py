@@ -35,7 +35,9 @@ def coco_document() -> dict[str, Any]:
     return {
         "images": [{"id": 1, "file_name": "a.png", "width": 8, "height": 6}],
         "categories": [{"id": 3, "name": "cell"}],
-        "annotations": [{"id": 7, "image_id": 1, "category_id": 3, "bbox": [1, 2, 3, 2], "iscrowd": 0, "segmentation": []}],
+        "annotations": [
+            {"id": 7, "image_id": 1, "category_id": 3, "bbox": [1, 2, 3, 2], "iscrowd": 0, "segmentation": []}
+        ],
     }
 
 

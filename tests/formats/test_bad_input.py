@@ -1,4 +1,6 @@
-"""Each bad input gets one line that names the file and what mends it; to inspect, the odd is passed over and listed."""
+"""Each bad input gets one line that names the file and what mends it; to inspect, the odd is passed over and
+listed.
+"""
 
 from __future__ import annotations
 
@@ -36,31 +38,76 @@ def without(path: Path, *files: str) -> None:
 
 
 FOLDER: dict[str, tuple[Callable[[Path], object], list[str]]] = {
-    "image without label": (lambda p: image(p / "images" / "c.png"), ["c.png", "without label (1", "labels/c.png"]),
-    "label without image": (lambda p: image(p / "labels" / "c.png", (6, 8)), ["c.png", "label without image"]),
+    "image without label": (
+        lambda p: image(p / "images" / "c.png"),
+        ["c.png", "without label (1", "labels/c.png"],
+    ),
+    "label without image": (
+        lambda p: image(p / "labels" / "c.png", (6, 8)),
+        ["c.png", "label without image"],
+    ),
     "no pairs": (lambda p: without(p, "images/a.png", "images/b.png"), ["without image"]),
     "no labels": (lambda p: without(p, "labels/a.png", "labels/b.png"), ["no labelled images", "expected"]),
     "two endings": (lambda p: image(p / "images" / "a.bmp"), ["twice", "'a'"]),
-    "other size": (lambda p: image(p / "labels" / "a.png", (8, 6)), ["6x8", "8x6", "images/a.png", "labels/a.png"]),
-    "instances of another size": (lambda p: image(p / "instances" / "a.png", (8, 6)), ["instances/a.png", "8x6"]),
+    "other size": (
+        lambda p: image(p / "labels" / "a.png", (8, 6)),
+        ["6x8", "8x6", "images/a.png", "labels/a.png"],
+    ),
+    "instances of another size": (
+        lambda p: image(p / "instances" / "a.png", (8, 6)),
+        ["instances/a.png", "8x6"],
+    ),
     "instances alone": (lambda p: image(p / "instances" / "c.png", (6, 8)), ["instances/", "'c'"]),
-    "unknown id": (lambda p: image(p / "labels" / "a.png", (6, 8), 7), ["labels/a.png", "7 (48 pixels)", "--ignore 7"]),
+    "unknown id": (
+        lambda p: image(p / "labels" / "a.png", (6, 8), 7),
+        ["labels/a.png", "7 (48 pixels)", "--ignore 7"],
+    ),
     "colored label": (colored, ["labels/a.png", "colored", '"colors"']),
     "colored, not listed": (
-        lambda p: (image(p / "labels" / "a.png"), (p / "classes.json").write_text('{"colors": {"1": [9, 9, 9]}}')),
+        lambda p: (
+            image(p / "labels" / "a.png"),
+            (p / "classes.json").write_text('{"colors": {"1": [9, 9, 9]}}'),
+        ),
         ["[0, 0, 0] (48 pixels)"],
     ),
-    "text as image": (lambda p: (p / "images" / "a.png").write_text("hello"), ["images/a.png", "not a readable"]),
-    "text as label": (lambda p: (p / "labels" / "a.png").write_text("hello"), ["labels/a.png", "not a readable PNG"]),
-    "broken classes.json": (lambda p: (p / "classes.json").write_text('{"names": '), ["classes.json", "line 1, column"]),
-    "list as classes.json": (lambda p: (p / "classes.json").write_text("[1]"), ["classes.json", "expected an object"]),
-    "name of no id": (lambda p: (p / "classes.json").write_text('{"names": {"one": "x"}}'), ["'one'", "names"]),
+    "text as image": (
+        lambda p: (p / "images" / "a.png").write_text("hello"),
+        ["images/a.png", "not a readable"],
+    ),
+    "text as label": (
+        lambda p: (p / "labels" / "a.png").write_text("hello"),
+        ["labels/a.png", "not a readable PNG"],
+    ),
+    "broken classes.json": (
+        lambda p: (p / "classes.json").write_text('{"names": '),
+        ["classes.json", "line 1, column"],
+    ),
+    "list as classes.json": (
+        lambda p: (p / "classes.json").write_text("[1]"),
+        ["classes.json", "expected an object"],
+    ),
+    "name of no id": (
+        lambda p: (p / "classes.json").write_text('{"names": {"one": "x"}}'),
+        ["'one'", "names"],
+    ),
     "name of no text": (lambda p: (p / "classes.json").write_text('{"names": [1]}'), ["class name 1"]),
-    "id too large": (lambda p: (p / "classes.json").write_text('{"names": {"70000": "x"}}'), ["70000", "0..65535"]),
-    "bad color": (lambda p: (p / "classes.json").write_text('{"colors": [[1, 2, 300]]}'), ["[1, 2, 300]", "0 to 255"]),
-    "doubled color": (lambda p: (p / "classes.json").write_text('{"colors": [[1, 2, 3], [1, 2, 3]]}'), ["same color"]),
+    "id too large": (
+        lambda p: (p / "classes.json").write_text('{"names": {"70000": "x"}}'),
+        ["70000", "0..65535"],
+    ),
+    "bad color": (
+        lambda p: (p / "classes.json").write_text('{"colors": [[1, 2, 300]]}'),
+        ["[1, 2, 300]", "0 to 255"],
+    ),
+    "doubled color": (
+        lambda p: (p / "classes.json").write_text('{"colors": [[1, 2, 3], [1, 2, 3]]}'),
+        ["same color"],
+    ),
     "bad ignore": (lambda p: (p / "classes.json").write_text('{"ignore": 3}'), ["ignore", "list"]),
-    "listed but missing": (lambda p: (p / "train.txt").write_text("a\nz\ny\n"), ["train.txt", "2 names", "'y'"]),
+    "listed but missing": (
+        lambda p: (p / "train.txt").write_text("a\nz\ny\n"),
+        ["train.txt", "2 names", "'y'"],
+    ),
     "bad objects": (
         lambda p: ((p / "objects").mkdir(), (p / "objects" / "a.json").write_text('[{"box": [1, 2, 3]}]')),
         ["objects/a.json"],
@@ -101,17 +148,29 @@ COCO: dict[str, tuple[Callable[[dict[str, Any]], object], list[str]]] = {
     "unknown category": (annotated(category_id=4), ["annotation 7", "category id 4"]),
     "unknown image": (annotated(image_id=2), ["annotation 7", "image id 2"]),
     "doubled image id": (lambda d: d["images"].append(d["images"][0]), ["image id 1", "doubled"]),
-    "doubled category id": (lambda d: d["categories"].append(d["categories"][0]), ["category id 3", "doubled"]),
+    "doubled category id": (
+        lambda d: d["categories"].append(d["categories"][0]),
+        ["category id 3", "doubled"],
+    ),
     "same file twice": (lambda d: d["images"].append(d["images"][0] | {"id": 2}), ["listed twice", "'a'"]),
-    "file outside": (lambda d: d["images"][0].update(file_name="../a.png"), ["../a.png", "leaves the folder"]),
+    "file outside": (
+        lambda d: d["images"][0].update(file_name="../a.png"),
+        ["../a.png", "leaves the folder"],
+    ),
     "file at the root": (lambda d: d["images"][0].update(file_name="/etc/a.png"), ["leaves the folder"]),
     "file on a drive": (lambda d: d["images"][0].update(file_name="C:\\a.png"), ["leaves the folder"]),
-    "file outside, other slashes": (lambda d: d["images"][0].update(file_name="..\\a.png"), ["leaves the folder"]),
+    "file outside, other slashes": (
+        lambda d: d["images"][0].update(file_name="..\\a.png"),
+        ["leaves the folder"],
+    ),
     "no file name": (lambda d: d["images"][0].pop("file_name"), ["file name must be text"]),
     "missing file": (lambda d: d["images"][0].update(file_name="b.png"), ["missing", "b.png", "images"]),
     "other size": (lambda d: d["images"][0].update(width=9), ["6x8", "6x9"]),
     "size of no number": (lambda d: d["images"][0].update(width="9"), ["width '9'"]),
-    "polygon outside": (annotated(segmentation=[[0, 0, 12, 0, 0, 4]]), ["annotation 7 of 'a'", "(12, 4)", "6x8"]),
+    "polygon outside": (
+        annotated(segmentation=[[0, 0, 12, 0, 0, 4]]),
+        ["annotation 7 of 'a'", "(12, 4)", "6x8"],
+    ),
     "polygon beside": (annotated(segmentation=[[0, -3, 2, -3, 2, -4]]), ["(0, -4)", "outside"]),
     "polygon of two points": (annotated(segmentation=[[0, 0, 1, 1]]), ["three points"]),
     "polygon of odd length": (annotated(segmentation=[[0, 0, 1, 1, 2, 2, 3]]), ["three points"]),
@@ -213,7 +272,9 @@ def test_odd_folders_can_be_inspected(folder: Path) -> None:
 
 def test_odd_coco_can_be_inspected(coco: Callable[..., Path], document: dict[str, Any]) -> None:
     document["images"].append({"id": 2, "file_name": "b.png", "width": 8, "height": 6})
-    document["annotations"] += [{"id": i, "image_id": 1, "category_id": 99, "bbox": [0, 0, 1, 1]} for i in (8, 9)]
+    document["annotations"] += [
+        {"id": i, "image_id": 1, "category_id": 99, "bbox": [0, 0, 1, 1]} for i in (8, 9)
+    ]
     document["annotations"].append({"id": 10, "image_id": 2, "category_id": 3, "bbox": [0, 0, 1, 1]})
     data = read(coco(document), strict=False)
     assert data.names == ("a",) and len(data[0].layout.objects) == 1

@@ -27,7 +27,9 @@ def png(path: Path, width: int, height: int, depth: int, kind: int, rows: bytes 
         (b"IDAT", zlib.compress(rows)),
         (b"IEND", b""),
     )
-    body = b"".join(struct.pack(">I", len(d)) + t + d + struct.pack(">I", zlib.crc32(t + d)) for t, d in chunks)
+    body = b"".join(
+        struct.pack(">I", len(d)) + t + d + struct.pack(">I", zlib.crc32(t + d)) for t, d in chunks
+    )
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + body)
     return path
 
@@ -42,7 +44,9 @@ def test_pixels_are_exact(pixels: np.ndarray, suffix: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("mode", "channels"), [("1", 1), ("LA", 1), ("P", 3), ("RGBA", 3), ("CMYK", 3), ("L", 1)], ids=lambda value: str(value)
+    ("mode", "channels"),
+    [("1", 1), ("LA", 1), ("P", 3), ("RGBA", 3), ("CMYK", 3), ("L", 1)],
+    ids=lambda value: str(value),
 )
 def test_other_modes_become_grey_or_rgb(mode: str, channels: int, tmp_path: Path) -> None:
     picture = Image.fromarray(COLOR).convert(mode)
@@ -130,7 +134,10 @@ BAD = {
     "text": (text_file, "not a readable PNG, JPEG, TIFF or BMP file"),
     "empty": (lambda path: cut(path, "png", 0), "not a readable"),
     "bomb": (lambda path: png(path / "a.png", 50_000, 50_000, 8, 0), "more than the 178956970"),
-    "large": (lambda path: png(path / "a.png", 14_000, 13_000, 8, 0), "182000000 pixels, more than the 178956970"),
+    "large": (
+        lambda path: png(path / "a.png", 14_000, 13_000, 8, 0),
+        "182000000 pixels, more than the 178956970",
+    ),
     "16-bit grey": (saved(GREY.astype(np.uint16), "a.png"), "expected 8 bits"),
     "16-bit RGB": (lambda path: png(path / "a.png", 1, 1, 16, 2, bytes(7)), "16 bits a channel"),
     "float": (saved(GREY.astype(np.float32), "a.tif"), "expected 8 bits"),

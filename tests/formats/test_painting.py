@@ -13,7 +13,8 @@ from labelmint.errors import InputError
 from labelmint.formats.painting import area_of, box_of, objects_from_instances, paint, rle_of
 from labelmint.types import LayoutObject
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools under numpy 2
+# pycocotools under numpy 2
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 SIZE = (6, 7)
 
@@ -58,7 +59,9 @@ def test_maps_come_back_from_their_objects(label_map: np.ndarray, instances: np.
     assert np.array_equal(painted, label_map)
     assert [one.box for one in objects] == [box_of(again == i + 1) for i in range(len(objects))]
     if instances is not None:
-        assert np.array_equal(np.unique(instances[instances > 0], return_inverse=True)[1] + 1, again[again > 0])
+        assert np.array_equal(
+            np.unique(instances[instances > 0], return_inverse=True)[1] + 1, again[again > 0]
+        )
 
 
 def test_an_instance_has_the_class_of_most_of_its_pixels() -> None:
@@ -69,7 +72,11 @@ def test_an_instance_has_the_class_of_most_of_its_pixels() -> None:
 
 
 def test_polygons_are_painted_as_pycocotools_does() -> None:
-    polygons = ((1.0, 1.0, 6.2, 1.5, 3.0, 5.0), (-1.5, 0.0, 1.0, 0.0, 0.0, 2.0), (5.0, 4.0, 8.9, 4.0, 8.9, 7.9))
+    polygons = (
+        (1.0, 1.0, 6.2, 1.5, 3.0, 5.0),
+        (-1.5, 0.0, 1.0, 0.0, 0.0, 2.0),
+        (5.0, 4.0, 8.9, 4.0, 8.9, 7.9),
+    )
     one = LayoutObject(class_id=1, box=(0, 0, 7, 6), polygons=polygons)
     expected = coco.merge(coco.frPyObjects([list(polygon) for polygon in polygons], *SIZE))
     assert np.array_equal(paint([one], SIZE)[0], coco.decode(expected))

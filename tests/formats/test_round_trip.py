@@ -1,4 +1,6 @@
-"""Laws of the formats: read(write(a)) = a, two writes are byte-equal, and nothing is left of a write that fails."""
+"""Laws of the formats: read(write(a)) = a, two writes are byte-equal, and nothing is left of a write that
+fails.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,11 @@ from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, Layout, LayoutO
 
 SIZE = (9, 12)
 CLASSES = ClassSet(
-    (ClassInfo(id=0, name="background"), ClassInfo(id=1, name="cell", color=(9, 8, 7)), ClassInfo(id=3, name="Röhre"))
+    (
+        ClassInfo(id=0, name="background"),
+        ClassInfo(id=1, name="cell", color=(9, 8, 7)),
+        ClassInfo(id=3, name="Röhre"),
+    )
 )
 WIDE = ClassSet((*CLASSES.classes, ClassInfo(id=700, name="far")), ignore=(255, 9))
 RING = np.pad(np.pad(np.zeros((2, 3), dtype=np.uint8), 2, constant_values=1), ((1, 2), (2, 3)))
@@ -59,14 +65,20 @@ OBJECT_LAYOUTS = {
     "hole": painted(shaped(RING)),
     "several parts": painted(shaped(parts((0, 0), (0, 1), (5, 5), (8, 11)))),
     "one pixel": painted(shaped(parts((8, 11))), box(0, 0, 1, 1, class_id=3)),
-    "overlaps and doubled boxes": painted(box(1, 1, 6, 6), box(3, 3, 9, 8, class_id=3), box(1, 1, 6, 6), shaped(RING, 3)),
+    "overlaps and doubled boxes": painted(
+        box(1, 1, 6, 6), box(3, 3, 9, 8, class_id=3), box(1, 1, 6, 6), shaped(RING, 3)
+    ),
     "touching instances": painted(box(0, 0, 4, 4), box(4, 0, 8, 4), box(0, 4, 4, 9)),
     "crowd": painted(shaped(RING, crowd=True), box(0, 0, 12, 9, class_id=3, crowd=True)),
     "corners between pixels": painted(
         box(10.1, 0.3, 11.399999999999999, 8.7), box(-1.25, -0.1, 2.3, 9.9), box(0.1, 0.2, 0.3, 0.7)
     ),
     "polygons": painted(
-        LayoutObject(class_id=1, box=(1.5, 1, 9, 8), polygons=((1.5, 1.0, 9.0, 1.0, 5.0, 8.0), (0.0, 0.0, 2.0, 0.0, 0.0, 2.0)))
+        LayoutObject(
+            class_id=1,
+            box=(1.5, 1, 9, 8),
+            polygons=((1.5, 1.0, 9.0, 1.0, 5.0, 8.0), (0.0, 0.0, 2.0, 0.0, 0.0, 2.0)),
+        )
     ),
     "attributes": painted(box(0, 0, 3, 3, score=0.25, attributes={"Größe": [1, None, "x"]}, truncated=True)),
     "empty": painted(),
@@ -94,12 +106,20 @@ def test_objects_survive(format: str, name: str, tmp_path: Path) -> None:
 
 
 def test_all_of_them_at_once_survive_coco(tmp_path: Path) -> None:
-    check("coco", [pair(name, layout, seed="4", note="für Röhren") for name, layout in OBJECT_LAYOUTS.items()], CLASSES, tmp_path)
+    check(
+        "coco",
+        [pair(name, layout, seed="4", note="für Röhren") for name, layout in OBJECT_LAYOUTS.items()],
+        CLASSES,
+        tmp_path,
+    )
 
 
 def test_maps_survive_the_folder(tmp_path: Path) -> None:
     layouts = OBJECT_LAYOUTS | MAP_LAYOUTS
-    pairs = [pair(f"{name} ü.{i}", layout, 1 + 2 * (i % 2), seed=str(i)) for i, (name, layout) in enumerate(layouts.items())]
+    pairs = [
+        pair(f"{name} ü.{i}", layout, 1 + 2 * (i % 2), seed=str(i))
+        for i, (name, layout) in enumerate(layouts.items())
+    ]
     check("folder", pairs, WIDE, tmp_path)
 
 
@@ -109,7 +129,12 @@ boxes = st.tuples(edge, edge, st.floats(0, 3), st.floats(0, 3)).map(
 )
 
 
-@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(
     maps=arrays.arrays(np.uint8, SIZE, elements=st.sampled_from([0, 0, 1, 3])),
     ids=arrays.arrays(np.uint16, SIZE, elements=st.integers(0, 4)),
@@ -126,7 +151,14 @@ def test_maps_become_objects_of_coco_with_the_same_pixels(tmp_path: Path) -> Non
     labels = RING.copy()
     labels[8, :4], labels[0, 0], labels[0, 2] = 3, 255, 255
     instances = (labels == 1).astype(np.uint16)
-    data = read(write([pair("a", Layout(label_map=labels, instances=instances))], tmp_path / "c", format="coco", classes=CLASSES))
+    data = read(
+        write(
+            [pair("a", Layout(label_map=labels, instances=instances))],
+            tmp_path / "c",
+            format="coco",
+            classes=CLASSES,
+        )
+    )
     layout = data[0].layout
     assert np.array_equal(layout.label_map, labels)
     assert [one.class_id for one in layout.objects] == [1, 3, 255, 255]
@@ -172,7 +204,9 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
     ]
     for format, path, names, words in rows:
         with pytest.raises(InputError, match=words):
-            write((pair(name, MAP_LAYOUTS["map only"]) for name in names), path, format=format, classes=CLASSES)
+            write(
+                (pair(name, MAP_LAYOUTS["map only"]) for name in names), path, format=format, classes=CLASSES
+            )
         assert sorted(tmp_path.rglob("*")) == before
     with pytest.raises(InputError, match=r"no classes: 700"):
         write([pair("a", MAP_LAYOUTS["wide ids"])], tmp_path / "new", format="folder", classes=CLASSES)

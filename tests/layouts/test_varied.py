@@ -63,7 +63,10 @@ def test_a_layout_without_objects_stays_without() -> None:
 def test_sizes_change_within_the_factor() -> None:
     ids = torch.zeros(1, 64, 64, dtype=torch.uint8)
     ids[0, 26:38, 26:38] = 1
-    areas = VariedLayouts(ids, background=[0, 1]).sample([(0, i) for i in range(40)]).ids.float().sum(dim=(1, 2)) / 144
+    areas = (
+        VariedLayouts(ids, background=[0, 1]).sample([(0, i) for i in range(40)]).ids.float().sum(dim=(1, 2))
+        / 144
+    )
     assert float(areas.max()) < 2.1  # 1.4^2 and a pixel's rounding
     assert 0.4 < float(areas.median()) < 1.9
     assert float(areas.max() / areas.min()) > 2
@@ -79,7 +82,9 @@ def test_no_class_gets_more_objects_than_some_layout_has() -> None:
     ids[0, 36:44, 36:44], ids[0, 50, 40], ids[0, 50:58, 50:58] = 1, 1, 2  # a speck counts for nothing
     ids[1, 36:44, 50:58], ids[1, 36:44, 36:44], ids[1, 50:58, 36:44] = 1, 2, 2
     seen: dict[int, set[int]] = {1: set(), 2: set()}
-    for one in VariedLayouts(ids, background=[0], augment=["flips"]).sample([(0, i) for i in range(150)]).ids.numpy():
+    for one in (
+        VariedLayouts(ids, background=[0], augment=["flips"]).sample([(0, i) for i in range(150)]).ids.numpy()
+    ):
         for k, counts in seen.items():
             counts.add(int(sum(np.bincount(ndimage.label(one == k)[0].ravel())[1:] >= 16)))
     assert seen == {1: {1}, 2: {1, 2}}
@@ -89,7 +94,11 @@ def test_objects_of_one_class_in_two_colors_are_counted_together() -> None:
     ids = torch.zeros(2, 96, 96, dtype=torch.uint8)
     ids[0, 36:44, 36:44] = 1
     ids[1, 50:58, 50:58] = 2  # another color of the same class
-    found = VariedLayouts(ids, background=[0], augment=["flips"], class_of=[0, 1, 1]).sample([(0, i) for i in range(100)]).ids
+    found = (
+        VariedLayouts(ids, background=[0], augment=["flips"], class_of=[0, 1, 1])
+        .sample([(0, i) for i in range(100)])
+        .ids
+    )
     assert all(len(set(one.unique().tolist()) - {0}) == 1 for one in found)
     apart = VariedLayouts(ids, background=[0], augment=["flips"]).sample([(0, i) for i in range(100)]).ids
     assert any(len(set(one.unique().tolist()) - {0}) == 2 for one in apart)

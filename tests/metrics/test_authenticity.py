@@ -60,7 +60,9 @@ def test_one_cell_is_the_plain_test() -> None:
     def to_training(items: np.ndarray) -> np.ndarray:
         return np.linalg.norm(items[:, None] - TRAINING[None], axis=2).min(axis=1)
 
-    assert c_t(TRAINING, TEST, FRESH, cells=1) == pytest.approx(mann_whitney_z(to_training(FRESH), to_training(TEST)))
+    assert c_t(TRAINING, TEST, FRESH, cells=1) == pytest.approx(
+        mann_whitney_z(to_training(FRESH), to_training(TEST))
+    )
 
 
 def test_cells_are_weighted_by_their_test_items_and_thin_ones_left_out() -> None:

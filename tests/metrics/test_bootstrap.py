@@ -20,7 +20,9 @@ def _mean(index: np.ndarray) -> float:
 def test_the_interval_of_a_mean_is_that_of_its_standard_error(level: float, width: float) -> None:
     low, high = interval(_mean, 400, repeats=2000, level=level)
     error = VALUES.std() / np.sqrt(400)
-    assert (low, high) == pytest.approx((VALUES.mean() - width * error, VALUES.mean() + width * error), abs=0.2 * error)
+    assert (low, high) == pytest.approx(
+        (VALUES.mean() - width * error, VALUES.mean() + width * error), abs=0.2 * error
+    )
 
 
 def test_it_is_that_of_scipy_within_the_noise_of_resampling() -> None:
@@ -89,7 +91,9 @@ def test_ends_are_ordered_and_cover_at_least_the_level() -> None:
         assert np.mean([(low <= value <= high) for value in drawn]) >= 0.95
 
 
-@pytest.mark.parametrize("changed", [{"count": 0}, {"repeats": 0}, {"level": 0.0}, {"level": 1.0}, {"groups": [1, 2]}])
+@pytest.mark.parametrize(
+    "changed", [{"count": 0}, {"repeats": 0}, {"level": 0.0}, {"level": 1.0}, {"groups": [1, 2]}]
+)
 def test_bad_arguments_are_refused(changed: dict[str, object]) -> None:
     with pytest.raises(InputError):
         interval(_mean, **{"count": 5, **changed})  # type: ignore[arg-type]

@@ -36,7 +36,10 @@ def test_foreground_scores_are_those_of_monai(tolerance: float) -> None:
     predictions = disturbed(labels, 1)
     predictions[0], labels[1] = 0, 0  # nothing found, nothing there
     hits, sizes = boundary_score(labels, predictions, 4, tolerance)
-    one_hot = [torch.from_numpy(np.stack([ids == k for k in range(4)], axis=1)).float() for ids in (predictions, labels)]
+    one_hot = [
+        torch.from_numpy(np.stack([ids == k for k in range(4)], axis=1)).float()
+        for ids in (predictions, labels)
+    ]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of classes that are on one side only
         oracle = compute_surface_dice(*one_hot, class_thresholds=[tolerance] * 3).numpy()
@@ -75,7 +78,9 @@ def test_what_ignored_pixels_are_read_as_changes_nothing() -> None:
     labels[:, 5:15, 10:20] = -1
     other = np.where(labels < 0, (predictions + 1) % 3, predictions)
     assert (other != predictions).any()
-    for ours, theirs in zip(boundary_score(labels, predictions, 3), boundary_score(labels, other, 3), strict=True):
+    for ours, theirs in zip(
+        boundary_score(labels, predictions, 3), boundary_score(labels, other, 3), strict=True
+    ):
         assert np.array_equal(ours, theirs)
 
 

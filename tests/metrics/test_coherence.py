@@ -25,10 +25,12 @@ from labelmint.metrics.coherence import (
 
 def scene(*objects: tuple[int, float, float], size: tuple[int, int] = (32, 32), side: float = 6) -> Scene:
     """Squares given by class and corner x, y."""
-    return Scene(size, tuple(SceneObject(k, (x, y, x + side, y + side), int(side * side)) for k, x, y in objects))
+    return Scene(
+        size, tuple(SceneObject(k, (x, y, x + side, y + side), int(side * side)) for k, x, y in objects)
+    )
 
 
-# Reading objects --------------------------------------------------------------------------------------------------------------
+# Reading objects --------------------------------------------------------------------------------------------
 
 
 def test_objects_have_their_class_box_and_area() -> None:
@@ -38,7 +40,10 @@ def test_objects_have_their_class_box_and_area() -> None:
     labels[6:8, 0:3] = 255
     found = scene_objects(labels, instances, (0, 255))
     assert found.size == (10, 14)
-    assert set(found.objects) == {SceneObject(3, (2.0, 1.0, 7.0, 4.0), 15), SceneObject(3, (7.0, 1.0, 9.0, 4.0), 6)}
+    assert set(found.objects) == {
+        SceneObject(3, (2.0, 1.0, 7.0, 4.0), 15),
+        SceneObject(3, (7.0, 1.0, 9.0, 4.0), 6),
+    }
     assert scene_objects(labels, None, (0, 255)).objects == (SceneObject(3, (2.0, 1.0, 9.0, 4.0), 21),)
     assert scene_objects(labels, instances, (0, 255), smallest=7).counts == {3: 1}
     assert scene_objects(np.zeros((4, 4), np.uint8), None, (0,)).objects == ()
@@ -60,14 +65,18 @@ def test_a_wavering_object_is_one_and_touching_objects_stay_two() -> None:
     wavering[9, 9] = 1
     assert len(scene_objects(wavering, None, (0,)).objects) == 4
     for merge in (0.5, 1.0):
-        assert scene_objects(wavering, None, (0,), merge=merge).objects == (SceneObject(4, (2.0, 2.0, 10.0, 10.0), 64),)
+        assert scene_objects(wavering, None, (0,), merge=merge).objects == (
+            SceneObject(4, (2.0, 2.0, 10.0, 10.0), 64),
+        )
     touching = np.zeros((12, 12), np.uint8)
     touching[2:8, 0:6], touching[3:9, 6:12] = 4, 7
     assert scene_objects(touching, None, (0,), merge=0.5).counts == {4: 1, 7: 1}
     assert len(scene_objects(touching, None, (0,), merge=1).objects) == 1
 
 
-maps = st.integers(0, 10_000).map(lambda seed: np.random.default_rng(seed).integers(0, 4, (9, 11)).astype(np.uint8))
+maps = st.integers(0, 10_000).map(
+    lambda seed: np.random.default_rng(seed).integers(0, 4, (9, 11)).astype(np.uint8)
+)
 
 
 @given(maps)
@@ -84,7 +93,9 @@ def test_merging_everything_answers_the_components_of_the_foreground(labels: np.
 
 
 @given(maps, st.floats(0, 1))
-def test_merging_keeps_every_pixel_and_joins_more_when_asked_for_more(labels: np.ndarray, merge: float) -> None:
+def test_merging_keeps_every_pixel_and_joins_more_when_asked_for_more(
+    labels: np.ndarray, merge: float
+) -> None:
     counts = []
     for share in (0.0, merge, 1.0):
         found = scene_objects(labels, None, (0,), merge=share)
@@ -102,12 +113,15 @@ def test_bad_maps_are_refused() -> None:
         scene_objects(flat, None, (0,), merge=1.5)
 
 
-# Rules ------------------------------------------------------------------------------------------------------------------------
+# Rules ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("composition", COMPOSITIONS)
 def test_made_canvases_keep_the_rules_of_their_composition_and_break_others(composition: str) -> None:
-    scenes = [scene_objects(p.layout.label_map, p.layout.instances, (0,)) for p in make_digits(composition, 100, seed=3)]
+    scenes = [
+        scene_objects(p.layout.label_map, p.layout.instances, (0,))
+        for p in make_digits(composition, 100, seed=3)
+    ]
     assert violations(composition_rules(composition), scenes).broken == 0
     assert violations(composition_rules("pairs" if composition != "pairs" else "three"), scenes).broken == 100
     if composition == "three":
@@ -116,7 +130,12 @@ def test_made_canvases_keep_the_rules_of_their_composition_and_break_others(comp
 
 def test_exactly_the_five_pairs_are_allowed() -> None:
     (rule,) = composition_rules("pairs")
-    kept = {frozenset((a, b)) for a in range(10) for b in range(10) if not rule.check(scene((a + 1, 0, 0), (b + 1, 20, 20)))}
+    kept = {
+        frozenset((a, b))
+        for a in range(10)
+        for b in range(10)
+        if not rule.check(scene((a + 1, 0, 0), (b + 1, 20, 20)))
+    }
     assert kept == {frozenset(pair) for pair in PAIRS}
     wrong = rule.check(scene((7, 0, 0), (8, 20, 20)))
     assert wrong == "found {6, 7}, no allowed pair"
@@ -134,11 +153,21 @@ def test_one_in_the_center() -> None:
     rule = OneInCenter()
     middle = (1, 45, 45)
     kept = [(middle,), (middle, (1, 20, 60)), (middle, (2, 47, 0))]
-    broken = [(), ((1, 20, 60),), (middle, (2, 50, 40)), (middle, (1, 20, 60), (2, 70, 20)), (middle, (2, 0, 0))]
+    broken = [
+        (),
+        ((1, 20, 60),),
+        (middle, (2, 50, 40)),
+        (middle, (1, 20, 60), (2, 70, 20)),
+        (middle, (2, 0, 0)),
+    ]
     assert [rule.check(scene(*objects, size=(96, 96))) for objects in kept] == ["", "", ""]
     assert [rule.check(scene(*objects, size=(96, 96))) for objects in broken] == [
-        "0 objects in the center", "0 objects in the center", "2 objects in the center", "2 others", "1 in a corner"
-    ]  # fmt: skip
+        "0 objects in the center",
+        "0 objects in the center",
+        "2 objects in the center",
+        "2 others",
+        "1 in a corner",
+    ]
 
 
 def test_every_rule_says_in_one_sentence_what_it_asks() -> None:
@@ -154,7 +183,12 @@ def test_every_rule_says_in_one_sentence_what_it_asks() -> None:
 
 def test_violations_are_counted_by_rule_and_listed_by_scene() -> None:
     rules = composition_rules("upper")
-    scenes = [scene((1, 0, 0), (2, 8, 8), (3, 20, 0)), scene((1, 0, 0), (2, 8, 20)), scene((1, 0, 0), (2, 8, 8)), scene()]
+    scenes = [
+        scene((1, 0, 0), (2, 8, 8), (3, 20, 0)),
+        scene((1, 0, 0), (2, 8, 20)),
+        scene((1, 0, 0), (2, 8, 8)),
+        scene(),
+    ]
     found = violations(rules, scenes)
     assert found.counts == {"exactly 3 objects": 3, "upper half": 1}
     assert [len(reasons) for reasons in found.reasons] == [0, 2, 1, 1]

@@ -15,7 +15,9 @@ RNG = np.random.default_rng(0)
 @pytest.mark.parametrize("shape", [(6, 5), (6, 5, 3)])
 @pytest.mark.parametrize("shifts", [0, 1, 2])
 @pytest.mark.parametrize("block", [1, 1 << 24])
-def test_nearest_equals_its_definition(shape: tuple[int, ...], shifts: int, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nearest_equals_its_definition(
+    shape: tuple[int, ...], shifts: int, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(copies, "_BLOCK", block)
     queries, references = (RNG.integers(0, 256, (n, *shape)).astype(np.uint8) for n in (7, 11))
     index, distance = nearest(queries, references, shifts)
@@ -40,7 +42,9 @@ def test_a_copy_is_found_though_moved_and_new_items_are_not() -> None:
     moved = np.roll(references[[4, 9]], (1, -1), axis=(1, 2))
     moved[:, 0], moved[:, :, -1] = moved[:, 1], moved[:, :, -2]
     threshold = copy_threshold(held_out, references)
-    found, sources, distances = near_copies(np.concatenate([new, references[[7]], moved]), references, threshold)
+    found, sources, distances = near_copies(
+        np.concatenate([new, references[[7]], moved]), references, threshold
+    )
     assert found.tolist() == [20, 21, 22]
     assert sources.tolist() == [7, 4, 9]
     assert distances == pytest.approx(0, abs=1e-9)
@@ -55,7 +59,11 @@ def test_the_threshold_leaves_the_asked_share_below(share: float) -> None:
 
 def test_bad_arrays_are_refused() -> None:
     items = np.zeros((3, 4, 4))
-    for arguments in ((items, np.zeros((3, 5, 4))), (items, items[:0]), (np.zeros((3, 16)), np.zeros((3, 16)))):
+    for arguments in (
+        (items, np.zeros((3, 5, 4))),
+        (items, items[:0]),
+        (np.zeros((3, 16)), np.zeros((3, 16))),
+    ):
         with pytest.raises(InputError):
             nearest(*arguments)
     with pytest.raises(InputError, match="held-out"):

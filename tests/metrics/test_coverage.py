@@ -1,4 +1,6 @@
-"""Precision, recall, density, coverage: their definitions item by item, and what identical, collapsed and foreign sets score."""
+"""Precision, recall, density, coverage: their definitions item by item, and what identical, collapsed and
+foreign sets score.
+"""
 
 import numpy as np
 import pytest
@@ -17,7 +19,9 @@ def test_scores_equal_their_definitions(k: int, block: int, monkeypatch: pytest.
     from sklearn.neighbors import NearestNeighbors
 
     monkeypatch.setattr(module, "_BLOCK", block)
-    reach_real, reach_fake = (NearestNeighbors(n_neighbors=k).fit(x).kneighbors()[0][:, -1] for x in (REAL, FAKE))
+    reach_real, reach_fake = (
+        NearestNeighbors(n_neighbors=k).fit(x).kneighbors()[0][:, -1] for x in (REAL, FAKE)
+    )
     apart = np.linalg.norm(REAL[:, None] - FAKE[None], axis=2)
     in_real, in_fake = apart <= reach_real[:, None], apart <= reach_fake[None]
     found = coverage(REAL, FAKE, k)
@@ -32,7 +36,9 @@ def test_scores_equal_their_definitions(k: int, block: int, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(
-    "real", [REAL, np.repeat(REAL, 8, axis=0), np.ones((9, 3)), 1e6 + REAL], ids=["fresh", "doubled", "one", "far"]
+    "real",
+    [REAL, np.repeat(REAL, 8, axis=0), np.ones((9, 3)), 1e6 + REAL],
+    ids=["fresh", "doubled", "one", "far"],
 )
 def test_identical_sets_are_precise_recalled_and_covered(real: np.ndarray) -> None:
     found = coverage(real, real[::-1])

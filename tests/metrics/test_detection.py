@@ -69,7 +69,9 @@ def test_matching_equals_a_loop_over_the_objects() -> None:
         assert matches(a, classes_a, b, classes_b, iou=0.1) == _slow(a, classes_a, b, classes_b, 0.1)
 
 
-def _slow(a: np.ndarray, classes_a: list[int], b: np.ndarray, classes_b: list[int], iou: float) -> dict[int, Matches]:
+def _slow(
+    a: np.ndarray, classes_a: list[int], b: np.ndarray, classes_b: list[int], iou: float
+) -> dict[int, Matches]:
     pairs = []
     for i, kind in enumerate(classes_a, start=1):
         for j in (j for j, other in enumerate(classes_b, start=1) if other == kind):

@@ -23,7 +23,9 @@ def test_it_is_what_monai_computes() -> None:
     import torch
     from monai.metrics import FIDMetric
 
-    assert frechet_distance(A, B) == pytest.approx(float(FIDMetric()(torch.from_numpy(A), torch.from_numpy(B))), rel=1e-6)
+    assert frechet_distance(A, B) == pytest.approx(
+        float(FIDMetric()(torch.from_numpy(A), torch.from_numpy(B))), rel=1e-6
+    )
 
 
 def test_one_column_has_a_closed_form() -> None:

@@ -17,7 +17,9 @@ def test_it_is_what_torchmetrics_computes(block: int, monkeypatch: pytest.Monkey
     from torchmetrics.image.kid import poly_mmd
 
     monkeypatch.setattr(kernel, "_BLOCK", block)
-    assert kernel_distance(A, B) == pytest.approx(float(poly_mmd(torch.from_numpy(A), torch.from_numpy(B))), rel=1e-9)
+    assert kernel_distance(A, B) == pytest.approx(
+        float(poly_mmd(torch.from_numpy(A), torch.from_numpy(B))), rel=1e-9
+    )
 
 
 def test_sets_of_two_sizes_follow_the_definition() -> None:

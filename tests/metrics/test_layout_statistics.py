@@ -1,4 +1,6 @@
-"""Statistics of layouts: known answers, agreement with scipy and with pixels counted one by one, distance 0 to itself."""
+"""Statistics of layouts: known answers, agreement with scipy and with pixels counted one by one, distance 0
+to itself.
+"""
 
 import dataclasses
 
@@ -21,7 +23,10 @@ from labelmint.metrics.layout_statistics import (
 
 CLASSES = tuple(range(1, 11))
 CANVASES = {name: list(make_digits(name, 200)) for name in ("three", "upper", "pairs")}
-SCENES = {name: [scene_objects(p.layout.label_map, p.layout.instances, (0,)) for p in pairs] for name, pairs in CANVASES.items()}
+SCENES = {
+    name: [scene_objects(p.layout.label_map, p.layout.instances, (0,)) for p in pairs]
+    for name, pairs in CANVASES.items()
+}
 
 
 def largest(distances: LayoutDistances) -> float:
@@ -76,7 +81,9 @@ def test_compositions_lie_apart_by_what_sets_them_apart() -> None:
     assert layout_distances(three, upper).total_count_variation == 0
     halves = layout_distances(*(layout_statistics(SCENES["three"][k::2], CLASSES) for k in (0, 1)))
     moved = layout_distances(three, upper)
-    assert np.mean(list(moved.occupancy_difference.values())) > 1.2 * np.mean(list(halves.occupancy_difference.values()))
+    assert np.mean(list(moved.occupancy_difference.values())) > 1.2 * np.mean(
+        list(halves.occupancy_difference.values())
+    )
     assert min(moved.area_ks.values()) == 1  # 12x12 against 10x10 pixels
     assert layout_distances(three, pairs).cooccurrence_difference > 2 * halves.cooccurrence_difference
 
@@ -86,7 +93,10 @@ def test_classes_without_objects_have_no_distance_of_areas() -> None:
     found = layout_distances(layout_statistics(one, (1, 2)), layout_statistics(two, (1, 2)))
     assert found.area_ks == {}
     assert found.count_variation == {1: 1, 2: 1}
-    assert layout_distances(layout_statistics(one, (1,)), layout_statistics(one, (1,))).cooccurrence_difference == 0
+    assert (
+        layout_distances(layout_statistics(one, (1,)), layout_statistics(one, (1,))).cooccurrence_difference
+        == 0
+    )
 
 
 numbers = st.lists(st.integers(0, 9), min_size=1, max_size=40).map(np.array)

@@ -10,7 +10,13 @@ from labelmint.datasets.canvas import COMPOSITIONS, PAIRS
 from labelmint.datasets.digits import make_digits
 from labelmint.errors import InputError
 from labelmint.metrics.coherence import Rule, Scene, SceneObject, scene_objects, violations
-from labelmint.metrics.learned_rules import AreasSeen, CountsSeen, NeverTogether, expected_together, learn_rules
+from labelmint.metrics.learned_rules import (
+    AreasSeen,
+    CountsSeen,
+    NeverTogether,
+    expected_together,
+    learn_rules,
+)
 from labelmint.types import AnnotatedImage
 
 ALLOWED = {frozenset((a + 1, b + 1)) for a, b in PAIRS}
@@ -19,7 +25,10 @@ ALLOWED = {frozenset((a + 1, b + 1)) for a, b in PAIRS}
 @cache
 def scenes(composition: str) -> tuple[list[Scene], list[Scene]]:
     """1,200 training and 300 test scenes; test canvases draw from other digits."""
-    found = [scene_objects(pair.layout.label_map, pair.layout.instances, (0,)) for pair in make_digits(composition, 1500)]
+    found = [
+        scene_objects(pair.layout.label_map, pair.layout.instances, (0,))
+        for pair in make_digits(composition, 1500)
+    ]
     return found[:1200], found[1200:]
 
 
@@ -53,7 +62,9 @@ def test_forbidden_pairs_are_caught() -> None:
     rng, forbidden = np.random.default_rng(0), []
     for scene in scenes("pairs")[1]:
         first, second = scene.objects
-        other = rng.choice([k for k in range(1, 11) if k != first.class_id and frozenset((k, first.class_id)) not in ALLOWED])
+        other = rng.choice(
+            [k for k in range(1, 11) if k != first.class_id and frozenset((k, first.class_id)) not in ALLOWED]
+        )
         forbidden.append(Scene(scene.size, (first, dataclasses.replace(second, class_id=int(other)))))
     assert caught("pairs", forbidden, "classes together") == 1
 
@@ -64,7 +75,8 @@ def test_objects_of_two_scenes_mixed_are_caught() -> None:
         union = [Scene(a.size, a.objects + b.objects) for a, b in zip(test, test[1:], strict=False)]
         assert caught(composition, union, "counts") == 1
     swapped = [
-        Scene(a.size, (a.objects[0], b.objects[1])) for a, b in zip(scenes("pairs")[1], scenes("pairs")[1][1:], strict=False)
+        Scene(a.size, (a.objects[0], b.objects[1]))
+        for a, b in zip(scenes("pairs")[1], scenes("pairs")[1][1:], strict=False)
     ]
     assert caught("pairs", swapped) >= 0.7
     shown = [frozenset(item.class_id for item in scene.objects) for scene in swapped]
@@ -89,11 +101,14 @@ def test_objects_of_a_strange_size_and_of_unknown_classes_are_caught() -> None:
             for s in scenes("three")[1]
         ]
         assert caught("three", strange, "areas") == 1
-    unknown = [Scene(s.size, (dataclasses.replace(s.objects[0], class_id=77), *s.objects[1:])) for s in scenes("three")[1]]
+    unknown = [
+        Scene(s.size, (dataclasses.replace(s.objects[0], class_id=77), *s.objects[1:]))
+        for s in scenes("three")[1]
+    ]
     assert caught("three", unknown, "counts") == 1
 
 
-# The thresholds ---------------------------------------------------------------------------------------------------------------
+# The thresholds ---------------------------------------------------------------------------------------------
 
 
 def square(class_id: int, x: float = 10, y: float = 10, area: int = 16) -> SceneObject:
@@ -109,11 +124,13 @@ def test_classes_are_never_together_only_where_chance_would_have_shown_them() ->
     # N p_a p_b = N / 4, and two objects of independent classes would be one of each with 1 - exp(-2 / 4).
     assert expected_together(alternating(40), 1, 2) == pytest.approx(min(40 / 4, 40 * (1 - np.exp(-0.5))))
     empty = Scene((32, 32), ())
-    for data, known in ((alternating(20), True), ([*alternating(16), *[empty] * 4], False)):  # 5 and 3.2 expected
+    # 5 and 3.2 expected
+    for data, known in ((alternating(20), True), ([*alternating(16), *[empty] * 4], False)):
         learned = learn_rules(data)[0]
         assert isinstance(learned, NeverTogether)
         assert (learned.pairs == {(1, 2)}) == known
-    lonely = [Scene((32, 32), (square(1 + i % 2),)) for i in range(400)]  # one object each: nothing could have been together
+    # one object each: nothing could have been together
+    lonely = [Scene((32, 32), (square(1 + i % 2),)) for i in range(400)]
     assert expected_together(lonely, 1, 2) == 0
     alone = learn_rules(lonely)[0]
     assert isinstance(alone, NeverTogether)
@@ -148,13 +165,19 @@ def test_areas_are_shares_of_the_image_and_rare_classes_are_free() -> None:
 def test_right_layouts_on_a_grid_keep_the_rules_that_know_its_grain(cell: int) -> None:
     def on_grid(pair: AnnotatedImage) -> Scene:
         """Labels as a grid of cells keeps them: each cell takes the id at its middle."""
-        rough = (np.repeat(np.repeat(ids[cell // 2 :: cell, cell // 2 :: cell], cell, 0), cell, 1) for ids in maps(pair))
+        rough = (
+            np.repeat(np.repeat(ids[cell // 2 :: cell, cell // 2 :: cell], cell, 0), cell, 1)
+            for ids in maps(pair)
+        )
         return scene_objects(*rough, (0,))
 
     shown = [on_grid(pair) for pair in make_digits("upper", 100, seed=9)]
     train = scenes("upper")[0]
     assert violations(learn_rules(train, grain=cell / 32), shown).rate <= 0.03
-    assert violations(learn_rules(train, grain=cell / 32), [Scene(s.size, s.objects * 2) for s in shown]).rate == 1
+    assert (
+        violations(learn_rules(train, grain=cell / 32), [Scene(s.size, s.objects * 2) for s in shown]).rate
+        == 1
+    )
 
 
 def maps(pair: AnnotatedImage) -> tuple[np.ndarray, np.ndarray]:
@@ -165,7 +188,14 @@ def maps(pair: AnnotatedImage) -> tuple[np.ndarray, np.ndarray]:
 def test_a_class_that_is_always_there_is_missed_and_a_rare_one_has_the_places_of_all() -> None:
     rng = np.random.default_rng(0)
     data = [
-        Scene((32, 32), (square(1, 1, 1), *(square(2, *rng.uniform(0, 28, 2)) for _ in range(3)), *[square(3, 25, 25)] * (i < 3)))
+        Scene(
+            (32, 32),
+            (
+                square(1, 1, 1),
+                *(square(2, *rng.uniform(0, 28, 2)) for _ in range(3)),
+                *[square(3, 25, 25)] * (i < 3),
+            ),
+        )
         for i in range(100)
     ]
     learned = learn_rules(data, {1: "stamp"})

@@ -37,7 +37,9 @@ def textures(n: int, seed: int, size: int = 64) -> Images:
     found = []
     for _ in range(n):
         blobs = ndimage.gaussian_filter(rng.normal(size=(size, size, 1)), (4, 4, 0)) * 8 > 0.25
-        grain, light = (ndimage.gaussian_filter(rng.normal(size=(size, size, 3)), (s, s, 0)) * s for s in (1, 12))
+        grain, light = (
+            ndimage.gaussian_filter(rng.normal(size=(size, size, 3)), (s, s, 0)) * s for s in (1, 12)
+        )
         image = 50 + 90 * ndimage.gaussian_filter(blobs.astype(float), (1, 1, 0)) + 25 * grain + 40 * light
         found.append((image + rng.normal(0, 1, image.shape)).clip(0, 255).astype(np.uint8))
     return found
@@ -115,7 +117,9 @@ def test_digits_on_canvases() -> None:
 
 @pytest.mark.parametrize("image", [np.zeros((16, 16, 1), np.uint8), *(textures(3, 9, 16))])
 def test_one_image_repeated_is_judged_as_one(image: np.ndarray) -> None:
-    training, held_out = ([*(part[..., : image.shape[2]] for part in textures(4, seed, 24))] for seed in (0, 1))
+    training, held_out = (
+        [*(part[..., : image.shape[2]] for part in textures(4, seed, 24))] for seed in (0, 1)
+    )
     copies = memorization(np.stack([image] * 5), training, held_out, real_views=20).copies
     assert copies.all() or not copies.any()
 
@@ -148,7 +152,10 @@ def test_doubled_files_in_the_real_data_do_not_switch_the_search_off() -> None:
 
 def test_what_is_equal_is_a_copy_unless_held_out_images_are_as_near() -> None:
     rule = calibrate(np.array([1.0, 2.0]), np.array([10.0, 20.0]))
-    near, far = np.array([CERTAIN / 2, CERTAIN / 2, CERTAIN * 2]), np.array([CERTAIN, CERTAIN / 2, CERTAIN * 3])
+    near, far = (
+        np.array([CERTAIN / 2, CERTAIN / 2, CERTAIN * 2]),
+        np.array([CERTAIN, CERTAIN / 2, CERTAIN * 3]),
+    )
     assert rule.judge(near, far).tolist() == [True, False, False]
     assert rule.judge(near, far, np.array([True, False, False])).tolist() == [False, False, False]
 
@@ -175,7 +182,9 @@ def test_groups_stay_whole_and_both_halves_have_some() -> None:
         groups = [f"slide {k}" for k in range(count) for _ in range(k % 3 + 1)]
         half = halves(groups)
         assert abs(2 * len({g for g, h in zip(groups, half, strict=True) if h}) - count) <= 1
-        assert all(len({bool(h) for g, h in zip(groups, half, strict=True) if g == name}) == 1 for name in groups)
+        assert all(
+            len({bool(h) for g, h in zip(groups, half, strict=True) if g == name}) == 1 for name in groups
+        )
         assert halves(groups[::-1])[::-1].tolist() == half.tolist()
 
 
@@ -190,7 +199,13 @@ def test_a_real_view_is_never_compared_with_its_own_group(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(module, "nearest_views", spy)
     twins = [image for image in textures(4, 1, 40) for _ in range(2)]
-    memorization(views(textures(2, 2), 3, 0), TRAINING[:3], twins, held_out_groups=[str(k // 2) for k in range(8)], real_views=16)
+    memorization(
+        views(textures(2, 2), 3, 0),
+        TRAINING[:3],
+        twins,
+        held_out_groups=[str(k // 2) for k in range(8)],
+        real_views=16,
+    )
     assert calls == []
     memorization(views(textures(2, 2), 3, 0), TRAINING[:3], twins, real_views=16)
     assert calls != []

@@ -17,7 +17,9 @@ def textures(n: int, size: tuple[int, int], channels: int = 3, seed: int = 0) ->
     rng = np.random.default_rng(seed)
     found = []
     for _ in range(n):
-        fields = [ndimage.gaussian_filter(rng.normal(size=(*size, channels)), (s, s, 0)) * s for s in (2, 4, 8)]
+        fields = [
+            ndimage.gaussian_filter(rng.normal(size=(*size, channels)), (s, s, 0)) * s for s in (2, 4, 8)
+        ]
         image = 120 + 60 * sum(fields) + rng.normal(0, 2, (*size, channels))
         found.append(image.clip(0, 255).astype(np.uint8))
     return found
@@ -37,7 +39,12 @@ def slow(query: np.ndarray, references: list[np.ndarray], beyond: int) -> float:
         tops, lefts = (range(-beyond, reference.shape[k] - query.shape[k] + beyond + 1) for k in (0, 1))
         for top, left in product(tops, lefts):
             for orientation in range(8) if height == width else (0, 2, 4, 6):
-                best = min(best, fitted_distance(query, turned(window(reference, top, left, (height, width)), orientation)))
+                best = min(
+                    best,
+                    fitted_distance(
+                        query, turned(window(reference, top, left, (height, width)), orientation)
+                    ),
+                )
     return best
 
 
@@ -47,7 +54,9 @@ def test_the_distance_is_the_smallest_over_gains_and_offsets(seed: int) -> None:
     v = rng.integers(0, 256, (6, 5, 3))
     q = (0.3 + 0.6 * seed) * v + rng.normal(0, 20, v.shape)
     a, b = (ndimage.uniform_filter(item, (3, 3, 1))[1:-1, 1:-1] for item in (q, v.astype(float)))
-    solved = minimize(lambda x: np.mean((a - x[0] * b - x[1]) ** 2), (1, 0), bounds=(GAIN, (None, None)), tol=1e-12)
+    solved = minimize(
+        lambda x: np.mean((a - x[0] * b - x[1]) ** 2), (1, 0), bounds=(GAIN, (None, None)), tol=1e-12
+    )
     assert fitted_distance(q, v) == pytest.approx(np.sqrt(solved.fun), rel=1e-5)
 
 
@@ -75,7 +84,9 @@ def test_eight_orientations_differ_and_are_undone() -> None:
     image = textures(1, (8, 8))[0]
     assert len({turned(image, o).tobytes() for o in range(8)}) == 8
     for orientation in range(8):
-        np.testing.assert_array_equal(nearest_view._turned_back(turned(image, orientation), orientation), image)
+        np.testing.assert_array_equal(
+            nearest_view._turned_back(turned(image, orientation), orientation), image
+        )
 
 
 @pytest.mark.parametrize(
@@ -113,11 +124,16 @@ def test_every_view_is_found_where_it_lies(size: tuple[int, int]) -> None:
         reference = k % len(references)
         spare = [references[reference].shape[a] - size[a] for a in (0, 1)]
         turns = range(8) if size[0] == size[1] else (0, 2, 4, 6)
-        places.append((reference, *(int(rng.integers(-3, side + 4)) for side in spare), int(rng.choice(turns))))
+        places.append(
+            (reference, *(int(rng.integers(-3, side + 4)) for side in spare), int(rng.choice(turns)))
+        )
     queries = [turned(window(references[r], top, left, size), o) for r, top, left, o in places]
     found = nearest_views(queries, references)
     assert found.distance == pytest.approx(0, abs=1e-6)
-    assert [(r, *p, o) for r, p, o in zip(found.reference, found.position.tolist(), found.orientation, strict=True)] == places
+    assert [
+        (r, *p, o)
+        for r, p, o in zip(found.reference, found.position.tolist(), found.orientation, strict=True)
+    ] == places
     for i, query in enumerate(queries):
         np.testing.assert_array_equal(view(references, found, i), query)
 
@@ -126,7 +142,9 @@ def test_the_distance_is_that_of_the_view_it_names() -> None:
     references, queries = textures(3, (48, 40)), textures(5, (20, 20), seed=7)
     found = nearest_views(queries, references)
     for i, query in enumerate(queries):
-        assert fitted_distance(query, view(references, found, i)) == pytest.approx(found.distance[i], rel=1e-9)
+        assert fitted_distance(query, view(references, found, i)) == pytest.approx(
+            found.distance[i], rel=1e-9
+        )
 
 
 def test_images_of_one_size_are_compared_whole_with_small_shifts() -> None:
@@ -149,7 +167,8 @@ def test_blocks_and_places_change_nothing(monkeypatch: pytest.MonkeyPatch) -> No
 def test_too_much_work_is_thinned_and_said_so() -> None:
     references, queries = textures(12, (64, 64)), textures(4, (16, 16), seed=7)
     whole, found, again, other = (
-        nearest_views(queries, references, most_work=work, seed=seed) for work, seed in ((1e13, 0), (3e8, 0), (3e8, 0), (3e8, 1))
+        nearest_views(queries, references, most_work=work, seed=seed)
+        for work, seed in ((1e13, 0), (3e8, 0), (3e8, 0), (3e8, 1))
     )
     assert whole.searched == 1
     assert 0.1 < found.searched < 0.9

@@ -16,7 +16,9 @@ def test_counts_are_those_of_scikit_learn_image_by_image() -> None:
     counts = confusion(LABELS.astype(np.uint8), PREDICTIONS.astype(np.uint8), 5)
     assert counts.dtype == np.int64
     for found, label, prediction in zip(counts, LABELS, PREDICTIONS, strict=True):
-        np.testing.assert_array_equal(found, confusion_matrix(label.ravel(), prediction.ravel(), labels=range(5)))
+        np.testing.assert_array_equal(
+            found, confusion_matrix(label.ravel(), prediction.ravel(), labels=range(5))
+        )
 
 
 def test_ignored_pixels_are_left_out() -> None:
@@ -29,7 +31,11 @@ def test_ignored_pixels_are_left_out() -> None:
 
 def test_scores_are_those_of_torchmetrics() -> None:
     import torch
-    from torchmetrics.functional.classification import multiclass_accuracy, multiclass_f1_score, multiclass_jaccard_index
+    from torchmetrics.functional.classification import (
+        multiclass_accuracy,
+        multiclass_f1_score,
+        multiclass_jaccard_index,
+    )
 
     counts = confusion(LABELS, PREDICTIONS, 4)
     prediction, label = torch.from_numpy(PREDICTIONS), torch.from_numpy(LABELS)

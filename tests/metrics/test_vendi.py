@@ -25,7 +25,9 @@ def test_rows_at_right_angles_count_each_and_doubles_add_nothing(different: int,
 
 def test_uneven_groups_count_by_the_entropy_of_their_shares() -> None:
     shares = np.array([6, 3, 1]) / 10
-    assert vendi_score(np.repeat(np.eye(3), [6, 3, 1], axis=0)) == pytest.approx(np.exp(-(shares * np.log(shares)).sum()))
+    assert vendi_score(np.repeat(np.eye(3), [6, 3, 1], axis=0)) == pytest.approx(
+        np.exp(-(shares * np.log(shares)).sum())
+    )
 
 
 @pytest.mark.parametrize("shape", [(30, 5), (5, 30), (7, 7)])

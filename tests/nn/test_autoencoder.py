@@ -8,7 +8,9 @@ from labelmint.nn.patch import PatchDiscriminator
 
 
 @pytest.mark.parametrize(("widths", "shrink"), [((8, 16), 2), ((8, 8, 16), 4), ((16, 8, 8, 24), 8)])
-def test_each_level_but_the_last_halves_and_the_decoder_doubles_back(widths: tuple[int, ...], shrink: int) -> None:
+def test_each_level_but_the_last_halves_and_the_decoder_doubles_back(
+    widths: tuple[int, ...], shrink: int
+) -> None:
     attention = [False] * (len(widths) - 1) + [True]
     encoded = Encoder(3, 5, widths, attention, blocks=1)(torch.randn(2, 3, 16, 24))
     assert encoded.shape == (2, 5, 16 // shrink, 24 // shrink)
@@ -50,7 +52,9 @@ def test_every_weight_of_a_block_learns() -> None:
 def test_a_verdict_sees_a_patch_of_the_promised_width(layers: int, patch: int) -> None:
     torch.manual_seed(0)
     discriminator, side = PatchDiscriminator(1, 8, layers), 2 * patch + (-2 * patch) % 2**layers
-    convolutions = torch.nn.Sequential(*(m for m in discriminator.layers if not isinstance(m, torch.nn.GroupNorm)))
+    convolutions = torch.nn.Sequential(
+        *(m for m in discriminator.layers if not isinstance(m, torch.nn.GroupNorm))
+    )
     image = torch.randn(1, 1, side, side, requires_grad=True)
     verdicts = convolutions(image)  # normalization sees the whole item
     (gradient,) = torch.autograd.grad(verdicts[0, 0, verdicts.shape[2] // 2, verdicts.shape[3] // 2], image)

@@ -64,7 +64,10 @@ def test_causal_attention_is_the_textbook_formula_and_steps_equal_it() -> None:
     query, key = torch.randn(2, 5, *GRID), torch.randn(2, 3, *GRID)
     whole = attention(query, key).flatten(2)
     q = attention.query(query.flatten(2).transpose(1, 2)).unflatten(2, (2, 4)).transpose(1, 2)
-    k, v = (t.unflatten(2, (2, 4)).transpose(1, 2) for t in attention.key_value(key.flatten(2).transpose(1, 2)).chunk(2, -1))
+    k, v = (
+        t.unflatten(2, (2, 4)).transpose(1, 2)
+        for t in attention.key_value(key.flatten(2).transpose(1, 2)).chunk(2, -1)
+    )
     scores = (q @ k.transpose(2, 3) / 2).masked_fill(torch.ones(20, 20).triu(1).bool(), -torch.inf)
     assert (scores.softmax(-1) @ v).transpose(1, 2).flatten(2).transpose(1, 2).allclose(whole, atol=1e-5)
     state, fixed = attention.start(2, 20), attention.start(2, 20)

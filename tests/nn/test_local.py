@@ -18,7 +18,9 @@ def positive(network: nn.Module) -> nn.Module:
 
 
 def reach(network: nn.Module, x: Tensor, row: int, column: int) -> tuple[slice, slice]:
-    """Rows and columns of the input, from the first to the last, that have a say in one position of the output."""
+    """Rows and columns of the input, from the first to the last, that have a say in one position of the
+    output.
+    """
     positive(network)
     x = x.requires_grad_()
     network(x)[:, :, row, column].sum().backward()
@@ -35,7 +37,9 @@ def test_a_cell_is_written_by_itself() -> None:
 
 @pytest.mark.parametrize("blocks", [1, 2])
 @pytest.mark.parametrize(("widths", "patch"), [((4, 6), 2), ((4, 6), 1), ((4,), 2), ((4, 6, 8), 1)])
-def test_an_encoder_sees_a_cell_more_than_it_has_blocks(widths: tuple[int, ...], patch: int, blocks: int) -> None:
+def test_an_encoder_sees_a_cell_more_than_it_has_blocks(
+    widths: tuple[int, ...], patch: int, blocks: int
+) -> None:
     cell = patch << (len(widths) - 1)
     x = torch.rand(1, 2, 9 * cell, 9 * cell)
     network = LocalEncoder(2, 3, widths, blocks, patch)
@@ -55,7 +59,8 @@ def test_a_decoder_reaches_as_far_as_it_says(widths: tuple[int, ...], patch: int
     with torch.no_grad():
         moved = (network(x) != network(other)).any(dim=1)[0]
     assert moved.shape == (17 * cell, 17 * cell)
-    finer = sum(2 * (patch << level) for level in range(len(widths) - 1))  # pixels, two positions of each level
+    # pixels, two positions of each level
+    finer = sum(2 * (patch << level) for level in range(len(widths) - 1))
     farthest = (blocks + 1) * cell + finer + patch * (patch > 1) + 1
     for axis in (0, 1):
         reached = torch.nonzero(moved.any(dim=axis)).flatten()

@@ -31,7 +31,10 @@ def test_features_that_know_no_border_are_drawn_with_that_of_the_layout() -> Non
     network, decoded = outlines(), torch.ones(1, 11, 16, 16)
     inside = torch.zeros(1, 1, 16, 16)
     inside[:, :, 3:11, 4:13] = 1
-    layout, wanted = torch.cat([inside, 1 - inside, inside, 1 - inside], dim=1), (2 * inside - 1).expand(-1, 3, -1, -1)
+    layout, wanted = (
+        torch.cat([inside, 1 - inside, inside, 1 - inside], dim=1),
+        (2 * inside - 1).expand(-1, 3, -1, -1),
+    )
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
     for _ in range(200):
         optimizer.zero_grad()

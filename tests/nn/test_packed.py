@@ -38,7 +38,9 @@ def test_a_product_is_base_plus_x_w(packable: bool, rows: int, dtype: torch.dtyp
         assert out.equal(made(x, added))
     weight.zero_()  # what was made is a copy
     assert (
-        made(x, bias).double().allclose(bias.double() + x.double() @ weight_before.double(), atol=tolerance * 8, rtol=tolerance)
+        made(x, bias)
+        .double()
+        .allclose(bias.double() + x.double() @ weight_before.double(), atol=tolerance * 8, rtol=tolerance)
     )
     base_too = base.clone()
     assert made(x, base_too, base_too).equal(made(x, base))  # `out` may be the base

@@ -17,7 +17,9 @@ def test_resizing_treats_odd_and_even_pixels_alike() -> None:
     torch.manual_seed(0)
     flat = torch.ones(1, 8, 6, 6)
     with torch.no_grad():
-        resized, transposed = (double(8, 3, kind)(flat)[..., 2:-2, 2:-2].std(dim=(2, 3)) for kind in ("resize", "transposed"))
+        resized, transposed = (
+            double(8, 3, kind)(flat)[..., 2:-2, 2:-2].std(dim=(2, 3)) for kind in ("resize", "transposed")
+        )
     assert float(resized.max()) < 1e-6
     assert float(transposed.max()) > 1e-3
 
@@ -33,7 +35,9 @@ def test_widths_double_down_to_eight() -> None:
 
 
 def test_a_linear_end_learns_where_tanh_is_lost() -> None:
-    """From an overshoot far below black, the gradient towards a dark grey is there without tanh, and gone with it."""
+    """From an overshoot far below black, the gradient towards a dark grey is there without tanh, and gone
+    with it.
+    """
     for kind, learns in (("linear", True), ("tanh", False)):
         output, value = Output(kind).train(), torch.full((4,), -8.0, requires_grad=True)  # type: ignore[arg-type]
         loss = (output(value) + 0.87).square().mean()

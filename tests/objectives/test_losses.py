@@ -15,14 +15,20 @@ from labelmint.types import Batch, LayoutBatch
 class _Tokenizer(nn.Module):
     def forward(self, image: Tensor, layouts: LayoutBatch) -> tuple[Tensor, list[Quantized]]:
         nothing = torch.zeros(1)
-        return image + 0.5, [Quantized(nothing, nothing, torch.tensor(c), torch.tensor(b)) for c, b in ((0.2, 1.0), (0.4, 2.0))]
+        return image + 0.5, [
+            Quantized(nothing, nothing, torch.tensor(c), torch.tensor(b)) for c, b in ((0.2, 1.0), (0.4, 2.0))
+        ]
 
 
 def test_the_three_part_loss_is_equation_one() -> None:
     batch = Batch(torch.zeros(2, 1, 4, 4), LayoutBatch(torch.zeros(2, 4, 4, dtype=torch.uint8)))
     total, terms = vq_loss(_Tokenizer(), batch, variance=0.5, commitment=0.25)
     assert float(total) == pytest.approx(0.25 / 0.5 + 3.0 + 0.25 * 0.6)
-    assert {name: pytest.approx(float(term)) for name, term in terms.items()} == {"mse": 0.25, "commitment": 0.6, "codebook": 3.0}
+    assert {name: pytest.approx(float(term)) for name, term in terms.items()} == {
+        "mse": 0.25,
+        "commitment": 0.6,
+        "codebook": 3.0,
+    }
 
 
 class _Mean(nn.Module):

@@ -26,7 +26,9 @@ def quantized(commitment: float, codebook: float) -> Quantized:
 
 
 def test_beta_weighs_the_commitment_and_not_the_codebook() -> None:
-    assert float(codebook_loss([quantized(0.2, 1.0), quantized(0.4, 2.0)], 0.25)) == pytest.approx(3.0 + 0.25 * 0.6)
+    assert float(codebook_loss([quantized(0.2, 1.0), quantized(0.4, 2.0)], 0.25)) == pytest.approx(
+        3.0 + 0.25 * 0.6
+    )
 
 
 def test_the_semantic_loss_is_the_cross_entropy_of_the_pixels() -> None:
@@ -45,7 +47,9 @@ def test_bytes_are_no_negative_numbers() -> None:
 def test_a_model_of_both_minimizes_equation_three_and_one_of_either_its_own_part() -> None:
     torch.manual_seed(0)
     batch = Batch(torch.zeros(2, 1, 4, 4), LayoutBatch(torch.randint(3, (2, 4, 4), dtype=torch.uint8)))
-    both = Reconstruction(batch.image + 0.5, [quantized(0.2, 1.0)], torch.randn(2, 3, 4, 4), (quantized(0.4, 2.0),))
+    both = Reconstruction(
+        batch.image + 0.5, [quantized(0.2, 1.0)], torch.randn(2, 3, 4, 4), (quantized(0.4, 2.0),)
+    )
 
     def total(found: Reconstruction, **options: object) -> float:
         loss = vq_model_loss(found, batch, variance=0.5, commitment=0.25, **options)  # type: ignore[arg-type]
@@ -56,7 +60,9 @@ def test_a_model_of_both_minimizes_equation_three_and_one_of_either_its_own_part
     assert total(both._replace(logits=None)) == pytest.approx(image)
     assert total(both._replace(image=None), semantic_weight=0.1) == pytest.approx(layout)
     assert total(both._replace(logits=None), error="absolute") == pytest.approx(0.5 / 0.5**0.5 + 1.05)
-    assert total(both._replace(logits=None), distance=(2.0, lambda x, y: (x - y).mean())) == pytest.approx(image + 2 * 0.5)
+    assert total(both._replace(logits=None), distance=(2.0, lambda x, y: (x - y).mean())) == pytest.approx(
+        image + 2 * 0.5
+    )
 
 
 def textured(contrast: float) -> Tensor:
@@ -66,7 +72,10 @@ def textured(contrast: float) -> Tensor:
 
 def test_the_structure_distance_grows_with_blur_and_prefers_shifted_texture_to_none() -> None:
     image = textured(1.0)
-    blurred = [functional.avg_pool2d(image, k, stride=1, padding=k // 2, count_include_pad=False) for k in (1, 3, 5, 9)]
+    blurred = [
+        functional.avg_pool2d(image, k, stride=1, padding=k // 2, count_include_pad=False)
+        for k in (1, 3, 5, 9)
+    ]
     distances = [float(structure_distance(blur, image)) for blur in blurred]
     assert distances == sorted(distances)
     assert distances[0] == 0
@@ -104,7 +113,9 @@ def test_the_places_are_those_of_torchvision() -> None:
     assert _places() == [0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28]
 
 
-def test_the_perceptual_distance_is_the_weighted_sum_over_the_first_features_of_each_stage(vgg_file: Path) -> None:
+def test_the_perceptual_distance_is_the_weighted_sum_over_the_first_features_of_each_stage(
+    vgg_file: Path,
+) -> None:
     distance = VGGDistance(vgg_file)
     state = torch.load(vgg_file, weights_only=True)
     torch.manual_seed(1)
@@ -112,11 +123,15 @@ def test_the_perceptual_distance_is_the_weighted_sum_over_the_first_features_of_
 
     def features(image: Tensor) -> list[Tensor]:
         shades = (image.repeat(1, 3, 1, 1) + 1) / 2
-        z = (shades - torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)) / torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+        z = (shades - torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)) / torch.tensor(
+            [0.229, 0.224, 0.225]
+        ).view(3, 1, 1)
         found = []
         for i in _places():
             z = functional.max_pool2d(z, 2) if i in (5, 10, 19, 28) else z
-            z = torch.relu(functional.conv2d(z, state[f"features.{i}.weight"], state[f"features.{i}.bias"], padding=1))
+            z = torch.relu(
+                functional.conv2d(z, state[f"features.{i}.weight"], state[f"features.{i}.bias"], padding=1)
+            )
             found += [z] if i in (0, 5, 10, 19, 28) else []
         return found
 

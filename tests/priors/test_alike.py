@@ -20,7 +20,9 @@ def prior(kind: str, entries: int) -> NetworkPrior:
     torch.manual_seed(0)
     if kind == "transformer":
         return TransformerPrior(TransformerConfig(width=32, layers=2, heads=2), entries, GRID)
-    config = PixelSNAILConfig(channels=32, residual_channels=32, blocks=1, residual_blocks=2, attention_channels=8)
+    config = PixelSNAILConfig(
+        channels=32, residual_channels=32, blocks=1, residual_blocks=2, attention_channels=8
+    )
     return (RowPixelSNAIL if kind == "row" else PixelSNAIL)(config, entries, GRID)
 
 

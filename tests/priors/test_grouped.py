@@ -1,4 +1,6 @@
-"""Priors that draw several tokens in one step: the laws of their order, draws by seed, exact probabilities, memory that is used again."""
+"""Priors that draw several tokens in one step: the laws of their order, draws by seed, exact probabilities,
+memory that is used again.
+"""
 
 import itertools
 
@@ -13,11 +15,23 @@ from labelmint.priors.rowwise import RowPixelSNAIL
 from labelmint.protocols import GroupedPrior
 
 CPU = torch.device("cpu")
-KINDS = [(PlacePixelSNAIL, 2, (3, 5)), (RowPixelSNAIL, 2, (3, 5)), (RowPixelSNAIL, 1, (2, 3)), (PlacePixelSNAIL, 4, (1, 3))]
+KINDS = [
+    (PlacePixelSNAIL, 2, (3, 5)),
+    (RowPixelSNAIL, 2, (3, 5)),
+    (RowPixelSNAIL, 1, (2, 3)),
+    (PlacePixelSNAIL, 4, (1, 3)),
+]
 Made = PlacePixelSNAIL | RowPixelSNAIL
 
 
-def prior(kind: type[Made], stack: int = 2, kernel: tuple[int, int] = (3, 5), *, layouts: bool = True, codes: int = 7) -> Made:
+def prior(
+    kind: type[Made],
+    stack: int = 2,
+    kernel: tuple[int, int] = (3, 5),
+    *,
+    layouts: bool = True,
+    codes: int = 7,
+) -> Made:
     """Trained for a few steps on random tokens, so that its logits spread."""
     torch.manual_seed(0)
     config = SMALL.model_copy(update={"kernel_rows": kernel[0], "kernel_columns": kernel[1]})
@@ -26,7 +40,9 @@ def prior(kind: type[Made], stack: int = 2, kernel: tuple[int, int] = (3, 5), *,
 
 @pytest.mark.parametrize(("kind", "stack", "kernel"), KINDS)
 @pytest.mark.parametrize("layouts", [True, False])
-def test_they_keep_the_laws_of_their_order(kind: type[Made], stack: int, kernel: tuple[int, int], layouts: bool) -> None:
+def test_they_keep_the_laws_of_their_order(
+    kind: type[Made], stack: int, kernel: tuple[int, int], layouts: bool
+) -> None:
     made = prior(kind, stack, kernel, layouts=layouts)
     assert isinstance(made, GroupedPrior)
     check_grouped_prior(made, LAYOUTS if layouts else None)
@@ -76,7 +92,9 @@ def test_a_draw_depends_on_its_own_seed_and_layout_alone(kind: type[Made]) -> No
 
 @pytest.mark.parametrize("kind", [PlacePixelSNAIL, RowPixelSNAIL])
 def test_what_is_drawn_has_the_probability_that_the_logits_say(kind: type[Made]) -> None:
-    """Frequencies of a place's pair of codes, or of two neighbors in a row, are the products of the model's own probabilities."""
+    """Frequencies of a place's pair of codes, or of two neighbors in a row, are the products of the model's
+    own probabilities.
+    """
     made, count = prior(kind, layouts=False, codes=3), 4000
     drawn = AncestralSampler(made).draw(None, uniforms([(1, i) for i in range(count)], "image", 24), 1.0, CPU)
     second = (4, 0) if kind is PlacePixelSNAIL else (0, 1)

@@ -1,4 +1,6 @@
-"""Guidance: a prior like any other, of whichever kind, which is the one it is made of at 1 and forgets the condition at 0."""
+"""Guidance: a prior like any other, of whichever kind, which is the one it is made of at 1 and forgets the
+condition at 0.
+"""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -30,7 +32,10 @@ KINDS: dict[str, tuple[Callable[[], NetworkPrior], LayoutBatch]] = {
     "by places": (lambda: spread(PlacePixelSNAIL(DROPPING, 7, (8, 3), 2, 3), 7), LAYOUTS),
     "by rows": (lambda: spread(RowPixelSNAIL(DROPPING, 7, (8, 3), 2, 3), 7), LAYOUTS),
     "transformer, prefix": (lambda: test_transformer.prior("tokens now and then"), test_transformer.GIVEN),
-    "transformer, aligned": (lambda: test_transformer.prior("layouts now and then"), test_transformer.LAYOUTS),
+    "transformer, aligned": (
+        lambda: test_transformer.prior("layouts now and then"),
+        test_transformer.LAYOUTS,
+    ),
     "transformer, both": (lambda: test_transformer.prior("both now and then"), test_transformer.LAYOUTS),
 }
 
@@ -62,7 +67,9 @@ def test_it_keeps_the_laws_of_a_prior_and_draws_by_recorded_rows_as_by_steps(kin
 def test_it_moves_along_the_line_from_the_prior_without_a_condition_to_the_one_with_it(kind: str) -> None:
     prior, shown = made(kind), KINDS[kind][1]
     tokens = torch.randint(7, (2, 8, 3), generator=torch.Generator().manual_seed(3))
-    seen, unseen = (prior.logits(tokens, condition).log_softmax(dim=1) for condition in (prior.prepare(shown), None))
+    seen, unseen = (
+        prior.logits(tokens, condition).log_softmax(dim=1) for condition in (prior.prepare(shown), None)
+    )
     assert not seen.allclose(unseen, atol=1e-2)
     for guidance, expected in ((0.0, unseen), (1.0, seen), (3.0, unseen + 3 * (seen - unseen))):
         steered = guided(prior, guidance)
@@ -79,9 +86,12 @@ def test_what_never_learned_to_do_without_is_refused() -> None:
     small = TransformerConfig(width=8, layers=1, heads=2, key_value_heads=1)
     dropping = small.model_copy(update={"condition_dropout": 0.1})
     for prior in (
-        PixelSNAIL(SMALL, 7, (8, 3), symbols=3), PixelSNAIL(DROPPING, 7, (8, 3)), PlacePixelSNAIL(SMALL, 7, (8, 3), 2, 3),
-        TransformerPrior(small, 7, (8, 3), symbols=3), TransformerPrior(dropping, 7, (8, 3)),
-    ):  # fmt: skip
+        PixelSNAIL(SMALL, 7, (8, 3), symbols=3),
+        PixelSNAIL(DROPPING, 7, (8, 3)),
+        PlacePixelSNAIL(SMALL, 7, (8, 3), 2, 3),
+        TransformerPrior(small, 7, (8, 3), symbols=3),
+        TransformerPrior(dropping, 7, (8, 3)),
+    ):
         assert not learned_without(prior)
         with pytest.raises(ValueError, match="conditional prior trained with condition_dropout > 0"):
             guided(prior, 2.0)
@@ -97,7 +107,10 @@ def test_rows_of_one_batch_stay_apart() -> None:
     """A row's logits hang on its own condition alone, though rows with and without one are computed together."""
     for kind, (_, shown) in KINDS.items():
         prior: GuidedPrior = guided(made(kind), 2.0)
-        tokens, other = torch.zeros(2, 8, 3, dtype=torch.long), LayoutBatch(torch.stack([shown.ids[0], shown.ids[1].flip(0)]))
+        tokens, other = (
+            torch.zeros(2, 8, 3, dtype=torch.long),
+            LayoutBatch(torch.stack([shown.ids[0], shown.ids[1].flip(0)])),
+        )
         before, after = (prior.logits(tokens, prior.prepare(one)) for one in (shown, other))
         assert before[0].allclose(after[0], atol=1e-5)
         assert not before[1].allclose(after[1], atol=1e-3)

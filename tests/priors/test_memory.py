@@ -8,12 +8,20 @@ from labelmint.priors.pixelsnail import PixelSNAIL, PixelSNAILConfig
 
 
 def test_it_is_that_of_the_state_that_is_made_and_grows_with_the_batch() -> None:
-    prior = PixelSNAIL(PixelSNAILConfig(channels=16, residual_channels=16, attention_channels=8), 9, (8, 4), stack=2, symbols=3)
+    prior = PixelSNAIL(
+        PixelSNAILConfig(channels=16, residual_channels=16, attention_channels=8),
+        9,
+        (8, 4),
+        stack=2,
+        symbols=3,
+    )
     for half in (False, True):
         if half:
             prior.to_bfloat16()
         for batch in (1, 5, 40):
-            condition = torch.zeros(batch, prior.config.condition_channels, 8, 4, dtype=prior.embed.weight.dtype)
+            condition = torch.zeros(
+                batch, prior.config.condition_channels, 8, 4, dtype=prior.embed.weight.dtype
+            )
             assert state_bytes(prior, batch) == held(prior.start(batch, condition))
     assert state_bytes(prior, 80) > state_bytes(prior, 40)
 

@@ -17,9 +17,17 @@ from labelmint.types import LayoutBatch
 
 Made = TypeVar("Made", bound=torch.nn.Module)
 SMALL = PixelSNAILConfig(
-    channels=12, residual_channels=10, blocks=2, residual_blocks=1, attention_channels=8, attention_heads=2,
-    condition_channels=8, condition_residual_channels=8, condition_embedding=6, dropout=0.3,
-)  # fmt: skip
+    channels=12,
+    residual_channels=10,
+    blocks=2,
+    residual_blocks=1,
+    attention_channels=8,
+    attention_heads=2,
+    condition_channels=8,
+    condition_residual_channels=8,
+    condition_embedding=6,
+    dropout=0.3,
+)
 LAYOUTS = LayoutBatch(torch.randint(3, (2, 16, 12), generator=torch.Generator().manual_seed(1)))
 
 
@@ -42,7 +50,9 @@ def spread(made: Made, codes: int) -> Made:
     return made.eval()
 
 
-@pytest.mark.parametrize(("conditional", "stack", "kernel"), [(True, 2, (3, 5)), (False, 1, (2, 3)), (True, 1, (5, 5))])
+@pytest.mark.parametrize(
+    ("conditional", "stack", "kernel"), [(True, 2, (3, 5)), (False, 1, (2, 3)), (True, 1, (5, 5))]
+)
 def test_it_keeps_the_laws_of_a_prior(conditional: bool, stack: int, kernel: tuple[int, int]) -> None:
     check_prior(prior(conditional, stack, kernel), LAYOUTS if conditional else None)
 
@@ -50,12 +60,19 @@ def test_it_keeps_the_laws_of_a_prior(conditional: bool, stack: int, kernel: tup
 def fixed(made: PixelSNAIL) -> SimpleNamespace:
     """The same prior, stepping at fixed addresses."""
     return SimpleNamespace(
-        codebook_size=7, grid=made.grid, prepare=made.prepare, logits=made.logits, start=made.start_fixed, step=made.step
+        codebook_size=7,
+        grid=made.grid,
+        prepare=made.prepare,
+        logits=made.logits,
+        start=made.start_fixed,
+        step=made.step,
     )
 
 
 @pytest.mark.parametrize(("conditional", "stack", "kernel"), [(True, 2, (3, 5)), (False, 1, (2, 3))])
-def test_steps_at_fixed_addresses_keep_the_laws_too(conditional: bool, stack: int, kernel: tuple[int, int]) -> None:
+def test_steps_at_fixed_addresses_keep_the_laws_too(
+    conditional: bool, stack: int, kernel: tuple[int, int]
+) -> None:
     made = prior(conditional, stack, kernel)
     assert isinstance(made, FixedPrior)
     check_prior(fixed(made), LAYOUTS if conditional else None)
@@ -74,7 +91,9 @@ def test_steps_at_fixed_addresses_are_the_same_operations_in_every_row() -> None
 
 
 class Addresses(TorchDispatchMode):
-    """Every operation with the addresses of those of its tensors that were there before it began, and its numbers."""
+    """Every operation with the addresses of those of its tensors that were there before it began, and its
+    numbers.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -92,12 +111,16 @@ class Addresses(TorchDispatchMode):
         self.calls.append((str(func), *found))
         out = func(*args, **(kwargs or {}))
         known = {_memory(one) for one in tree_leaves((args, kwargs)) if isinstance(one, Tensor)}
-        self._made += [one for one in tree_leaves(out) if isinstance(one, Tensor) and _memory(one) not in known]
+        self._made += [
+            one for one in tree_leaves(out) if isinstance(one, Tensor) and _memory(one) not in known
+        ]
         return out
 
 
 def _memory(one: Tensor, offset: int = 0) -> tuple[int, int]:
-    """Where a tensor lies; a packed weight has no address that it tells, and is the same object in every call."""
+    """Where a tensor lies; a packed weight has no address that it tells, and is the same object in every
+    call.
+    """
     return (id(one), 0) if one.is_mkldnn else (one.untyped_storage().data_ptr(), offset)
 
 
@@ -107,7 +130,11 @@ def test_rows_draw_the_same_tokens_as_single_steps_in_memory_that_is_used_again(
     for seed in range(3):
         condition = made.prepare(LayoutBatch(LAYOUTS.ids.roll(seed, 1)))
         numbers = uniforms([(seed, 0), (seed, 1)], "image", 24)
-        assert rows.draw(condition, numbers, 3.0).view(2, 8, 3).equal(sampler.draw(condition, numbers, 3.0, device))
+        assert (
+            rows.draw(condition, numbers, 3.0)
+            .view(2, 8, 3)
+            .equal(sampler.draw(condition, numbers, 3.0, device))
+        )
 
 
 @pytest.mark.gpu
@@ -131,8 +158,14 @@ def test_one_draw_gone_wrong_and_other_weights_do_not_spoil_the_next() -> None:
     for rows in (RowSampler(made, 2, torch.device("cpu")), None):
         sampler = AncestralSampler(made)
 
-        def draw(seen: torch.Tensor, rows: RowSampler | None = rows, sampler: AncestralSampler = sampler) -> torch.Tensor:
-            found = rows.draw(seen, numbers, 3.0) if rows else sampler.draw(seen, numbers, 3.0, torch.device("cpu"))
+        def draw(
+            seen: torch.Tensor, rows: RowSampler | None = rows, sampler: AncestralSampler = sampler
+        ) -> torch.Tensor:
+            found = (
+                rows.draw(seen, numbers, 3.0)
+                if rows
+                else sampler.draw(seen, numbers, 3.0, torch.device("cpu"))
+            )
             return found.view(2, 24)
 
         right = draw(condition)
@@ -149,7 +182,8 @@ def test_one_draw_gone_wrong_and_other_weights_do_not_spoil_the_next() -> None:
 
 def test_in_bfloat16_logits_are_float32_and_near_those_of_float32() -> None:
     made, half = prior(True), prior(True).to_bfloat16()
-    check_prior(half, LAYOUTS, tolerance=0.03)  # and step keeps to logits within the same bound, though both round
+    # and step keeps to logits within the same bound, though both round
+    check_prior(half, LAYOUTS, tolerance=0.03)
     tokens = torch.randint(7, (2, 8, 3), generator=torch.Generator().manual_seed(2))
     with torch.no_grad():
         exact, rounded = made(tokens, LAYOUTS), half(tokens, LAYOUTS)
@@ -177,8 +211,12 @@ def test_the_check_catches_a_prior_that_looks_ahead() -> None:
 
 def test_a_draw_depends_on_its_own_seed_and_layout_alone() -> None:
     made, device = prior(True), torch.device("cpu")
-    one = AncestralSampler(made).draw(made.prepare(LAYOUTS), uniforms([(0, 5), (0, 6)], "image", 24), 5.0, device)
-    two = AncestralSampler(made).draw(made.prepare(LAYOUTS), uniforms([(0, 5), (3, 6)], "image", 24), 5.0, device)
+    one = AncestralSampler(made).draw(
+        made.prepare(LAYOUTS), uniforms([(0, 5), (0, 6)], "image", 24), 5.0, device
+    )
+    two = AncestralSampler(made).draw(
+        made.prepare(LAYOUTS), uniforms([(0, 5), (3, 6)], "image", 24), 5.0, device
+    )
     assert one[0].equal(two[0])
     assert not one[1].equal(two[1])
 
@@ -212,7 +250,9 @@ def test_with_a_scene_background_knows_which_classes_occur_however_far_away() ->
     features = {}
     for scene in (False, True):
         torch.manual_seed(0)
-        config = SMALL.model_copy(update={"condition_scale": 1, "condition_residual_blocks": 1, "condition_scene": scene})
+        config = SMALL.model_copy(
+            update={"condition_scale": 1, "condition_residual_blocks": 1, "condition_scene": scene}
+        )
         made = PixelSNAIL(config, 8, (16, 16), symbols=3).eval()
         found = made.prepare(LayoutBatch(ids))
         assert found is not None

@@ -1,4 +1,6 @@
-"""The transformer prior: the laws of a prior with each kind of condition and with none, shared keys and aligned cells."""
+"""The transformer prior: the laws of a prior with each kind of condition and with none, shared keys and
+aligned cells.
+"""
 
 from types import SimpleNamespace
 from typing import Any
@@ -18,20 +20,31 @@ from labelmint.protocols import Stream
 from labelmint.types import LayoutBatch
 
 SMALL = TransformerConfig(
-    width=24, layers=2, heads=4, key_value_heads=2, dropout=0.2, condition_embedding=6, condition_residual_channels=8
+    width=24,
+    layers=2,
+    heads=4,
+    key_value_heads=2,
+    dropout=0.2,
+    condition_embedding=6,
+    condition_residual_channels=8,
 )
 CPU, CODES, GRID, CELLS = torch.device("cpu"), 7, (8, 3), Stream("semantics", 5, (4, 3))
 LAYOUTS = LayoutBatch(torch.randint(3, (2, 16, 12), generator=torch.Generator().manual_seed(1)))
 GIVEN = LayoutBatch(torch.randint(5, (2, *CELLS.grid), generator=torch.Generator().manual_seed(2)))
 KINDS: dict[str, dict[str, Any]] = {
-    "nothing": {}, "nothing, stacked": {"stack": 2}, "layouts before": {"symbols": 3, "stack": 2},
-    "layouts added": {"symbols": 3, "condition": "aligned"}, "tokens before": {"given": CELLS},
-    "tokens added": {"given": CELLS, "condition": "aligned", "stack": 2}, "tokens in both": {"given": CELLS, "condition": "both"},
-    "a key a head": {"given": CELLS, "key_value_heads": 4}, "one key": {"symbols": 3, "key_value_heads": 1},
+    "nothing": {},
+    "nothing, stacked": {"stack": 2},
+    "layouts before": {"symbols": 3, "stack": 2},
+    "layouts added": {"symbols": 3, "condition": "aligned"},
+    "tokens before": {"given": CELLS},
+    "tokens added": {"given": CELLS, "condition": "aligned", "stack": 2},
+    "tokens in both": {"given": CELLS, "condition": "both"},
+    "a key a head": {"given": CELLS, "key_value_heads": 4},
+    "one key": {"symbols": 3, "key_value_heads": 1},
     "tokens now and then": {"given": CELLS, "condition_dropout": 0.3},
     "layouts now and then": {"symbols": 3, "condition": "aligned", "condition_dropout": 0.3},
     "both now and then": {"symbols": 3, "stack": 2, "condition": "both", "condition_dropout": 0.3},
-}  # fmt: skip
+}
 
 
 def shown(kind: str) -> LayoutBatch | None:
@@ -42,8 +55,12 @@ def prior(kind: str, steps: int = 15) -> TransformerPrior:
     """Trained for a few steps on random tokens, so that its logits spread."""
     torch.manual_seed(0)
     built = {"stack", "symbols", "given"}
-    config = SMALL.model_copy(update={name: value for name, value in KINDS[kind].items() if name not in built})
-    made = TransformerPrior(config, CODES, GRID, **{name: value for name, value in KINDS[kind].items() if name in built})
+    config = SMALL.model_copy(
+        update={name: value for name, value in KINDS[kind].items() if name not in built}
+    )
+    made = TransformerPrior(
+        config, CODES, GRID, **{name: value for name, value in KINDS[kind].items() if name in built}
+    )
     optimizer = torch.optim.Adam(made.parameters(), lr=0.02)
     tokens = torch.randint(CODES, (2, *GRID))
     for _ in range(steps):
@@ -78,9 +95,13 @@ def test_packed_products_and_a_prefix_in_several_parts_keep_the_laws_too() -> No
 def fixed(made: Any) -> Any:
     """The same prior, stepping at fixed addresses."""
     return SimpleNamespace(
-        codebook_size=made.codebook_size, grid=made.grid, prepare=made.prepare, logits=made.logits, start=made.start_fixed,
+        codebook_size=made.codebook_size,
+        grid=made.grid,
+        prepare=made.prepare,
+        logits=made.logits,
+        start=made.start_fixed,
         step=made.step,
-    )  # fmt: skip
+    )
 
 
 def test_steps_at_fixed_addresses_are_the_same_operations_at_every_position() -> None:
@@ -115,7 +136,9 @@ def test_other_weights_and_a_draw_gone_wrong_do_not_spoil_the_next() -> None:
     for rows in (RowSampler(made, 2, CPU), None):
         sampler = AncestralSampler(made)
 
-        def draw(rows: RowSampler | None = rows, sampler: AncestralSampler = sampler, worth: float = 1.0) -> torch.Tensor:
+        def draw(
+            rows: RowSampler | None = rows, sampler: AncestralSampler = sampler, worth: float = 1.0
+        ) -> torch.Tensor:
             seen = condition * worth
             found = rows.draw(seen, numbers, 3.0) if rows else sampler.draw(seen, numbers, 3.0, CPU)
             return found.view(2, *GRID)
@@ -182,7 +205,9 @@ def test_an_aligned_cell_reaches_every_path_from_its_first_position_on() -> None
 
 
 def test_training_learns_the_condition_and_every_parameter_takes_part() -> None:
-    """The tokens are those of their cells: no nats with the condition, and without it log 5 in the first path, none in the second."""
+    """The tokens are those of their cells: no nats with the condition, and without it log 5 in the first
+    path, none in the second.
+    """
     torch.manual_seed(0)
     cells = torch.randint(5, (32, *CELLS.grid))
     tokens = torch.cat([cells, cells + 2], dim=1)
@@ -199,7 +224,9 @@ def test_training_learns_the_condition_and_every_parameter_takes_part() -> None:
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name
     with torch.no_grad():
-        known, unknown = (float(negative_log_likelihood(made.eval(), tokens, seen)) for seen in (LayoutBatch(cells), None))
+        known, unknown = (
+            float(negative_log_likelihood(made.eval(), tokens, seen)) for seen in (LayoutBatch(cells), None)
+        )
     assert known < 0.3 < 0.7 < unknown < first
 
 
@@ -223,13 +250,18 @@ def test_memory_is_told_before_it_is_taken(kind: str) -> None:
 
 
 def test_what_cannot_be_is_refused_in_one_line() -> None:
-    for sizes, reason in (({"width": 10, "heads": 4}, "width must be"), ({"heads": 4, "key_value_heads": 3}, "heads must be")):
+    for sizes, reason in (
+        ({"width": 10, "heads": 4}, "width must be"),
+        ({"heads": 4, "key_value_heads": 3}, "heads must be"),
+    ):
         with pytest.raises(ValueError, match=reason):
             TransformerConfig(**sizes)
     with pytest.raises(ValueError, match="not both"):
         TransformerPrior(SMALL, CODES, GRID, symbols=3, given=CELLS)
     with pytest.raises(ValueError, match=r"\(3, 3\) cells can't be aligned with paths of \(8, 3\)"):
-        TransformerPrior(SMALL.model_copy(update={"condition": "both"}), CODES, GRID, given=Stream("semantics", 5, (3, 3)))
+        TransformerPrior(
+            SMALL.model_copy(update={"condition": "both"}), CODES, GRID, given=Stream("semantics", 5, (3, 3))
+        )
     made = prior("tokens before", 0)
     with pytest.raises(ValueError, match=r"grid of \(16, 12\) tokens"):
         made.prepare(LAYOUTS)

@@ -66,7 +66,9 @@ def test_it_is_the_formula() -> None:
             yield slice(3, 4), torch.from_numpy(shares[3:])
 
     found = read_pairs(Given(), image_of(drawn), drawn)  # type: ignore[arg-type]
-    assert found.scores == pytest.approx([by_definition(s, d) for s, d in zip(shares, drawn, strict=True)], abs=1e-6)
+    assert found.scores == pytest.approx(
+        [by_definition(s, d) for s, d in zip(shares, drawn, strict=True)], abs=1e-6
+    )
     assert np.array_equal(found.read, shares.argmax(axis=1))
     assert np.array_equal(found.labelled == 1, drawn < 0)
 
@@ -95,7 +97,8 @@ def test_background_alone_and_ignored_pixels() -> None:
     true, nothing = labels(), np.zeros((1, SIDE, SIDE), np.int16)
     assert score(nothing, nothing, sure=0.999) > 0.95
     ignored = np.where(true == 1, -1, true)
-    assert score(true, ignored) == pytest.approx(score(np.where(true == 1, 2, true), ignored))  # whatever the image shows there
+    # whatever the image shows there
+    assert score(true, ignored) == pytest.approx(score(np.where(true == 1, 2, true), ignored))
     assert score(true, np.full_like(true, -1)) == 0
 
 

@@ -61,7 +61,9 @@ def test_augmentation_keeps_ignored_pixels_and_range() -> None:
 
 def test_augmentation_is_a_function_of_its_seed() -> None:
     ids = blobs(4)
-    first, second, other = (augment(painted(ids), ids, torch.Generator().manual_seed(s), turn=15.0)[0] for s in (1, 1, 2))
+    first, second, other = (
+        augment(painted(ids), ids, torch.Generator().manual_seed(s), turn=15.0)[0] for s in (1, 1, 2)
+    )
     assert torch.equal(first, second)
     assert not torch.equal(first, other)
 
@@ -69,7 +71,9 @@ def test_augmentation_is_a_function_of_its_seed() -> None:
 def test_a_turn_is_rigid_on_views_that_are_not_square() -> None:
     """A disk stays a disk: area and extent along both axes change by the zoom and stretch alone."""
     rows, columns = np.mgrid[:96, :160]
-    disk = torch.from_numpy((((rows - 48) ** 2 + (columns - 80) ** 2) < 20**2).astype(np.int16))[None].repeat(64, 1, 1)
+    disk = torch.from_numpy((((rows - 48) ** 2 + (columns - 80) ** 2) < 20**2).astype(np.int16))[None].repeat(
+        64, 1, 1
+    )
     _, moved = augment(painted(disk), disk, torch.Generator().manual_seed(0), turn=90.0)
     ratios = []
     for one in moved:
@@ -78,17 +82,26 @@ def test_a_turn_is_rigid_on_views_that_are_not_square() -> None:
         high, wide = (int(middle.any(dim=axis).sum()) for axis in (1, 0))
         ratios.append(high / wide)
     assert min(ratios) > 0.65
-    assert max(ratios) < 1.55  # exp(2 * 0.15) and the shear; without the aspect's correction it reaches 1.67^2
+    # exp(2 * 0.15) and the shear; without the aspect's correction it reaches 1.67^2
+    assert max(ratios) < 1.55
 
 
 def donors() -> tuple[list[NDArray[np.uint8]], list[NDArray[np.int16]], list[NDArray[np.int64]]]:
-    image, labels, objects = np.full((*SIZE, 3), 200, np.uint8), np.zeros(SIZE, np.int16), np.zeros(SIZE, np.int64)
+    image, labels, objects = (
+        np.full((*SIZE, 3), 200, np.uint8),
+        np.zeros(SIZE, np.int16),
+        np.zeros(SIZE, np.int64),
+    )
     labels[8:14, 10:18], objects[8:14, 10:18] = 2, 1
     return [image], [labels], [objects]
 
 
 def test_what_is_pasted_brings_its_pixels_and_its_label() -> None:
-    paste, image, labels = CopyPaste(*donors(), Geometry(size=SIZE)), np.zeros((*SIZE, 3), np.uint8), np.zeros(SIZE, np.int16)
+    paste, image, labels = (
+        CopyPaste(*donors(), Geometry(size=SIZE)),
+        np.zeros((*SIZE, 3), np.uint8),
+        np.zeros(SIZE, np.int16),
+    )
     pasted = 0
     for seed in range(40):
         found, ids = paste(np.random.default_rng(seed), image, labels)
@@ -109,7 +122,12 @@ def test_background_is_never_pasted() -> None:
 
 
 def flat(value: int, count: int = 6) -> Pairs:
-    return Pairs([np.full((*SIZE, 3), value, np.uint8)] * count, [np.zeros(SIZE, np.int16)] * count, Geometry(size=SIZE), 0)
+    return Pairs(
+        [np.full((*SIZE, 3), value, np.uint8)] * count,
+        [np.zeros(SIZE, np.int16)] * count,
+        Geometry(size=SIZE),
+        0,
+    )
 
 
 @pytest.mark.parametrize(("ratio", "share"), [(0.0, 0.0), (0.5, 1 / 3), (1.0, 0.5), (math.inf, 1.0)])
@@ -121,7 +139,11 @@ def test_the_mixture_has_the_ratio_asked_for(ratio: float, share: float) -> None
 
 def test_batches_are_functions_of_seed_and_step() -> None:
     def batch(seed: int, step: int) -> Tensor:
-        return Mixture(flat(40), flat(255), ratio=1.0, turn=15.0, copy_paste=None, seed=seed).batch(step, 4).image
+        return (
+            Mixture(flat(40), flat(255), ratio=1.0, turn=15.0, copy_paste=None, seed=seed)
+            .batch(step, 4)
+            .image
+        )
 
     assert torch.equal(batch(0, 3), batch(0, 3))
     assert not torch.equal(batch(0, 3), batch(0, 4))
@@ -129,8 +151,13 @@ def test_batches_are_functions_of_seed_and_step() -> None:
 
 
 def test_a_third_of_the_views_are_drawn_to_show_each_class_alike() -> None:
-    """A class of one pixel in one of twelve large images stands in every sixth view, and the other, in another image, too."""
-    images, ids = [np.zeros((200, 200, 3), np.uint8)] * 12, [np.zeros((200, 200), np.int16) for _ in range(12)]
+    """A class of one pixel in one of twelve large images stands in every sixth view, and the other, in
+    another image, too.
+    """
+    images, ids = (
+        [np.zeros((200, 200, 3), np.uint8)] * 12,
+        [np.zeros((200, 200), np.int16) for _ in range(12)],
+    )
     ids[3][150, 40], ids[8][2, 190] = 1, 2
     pairs = Pairs(images, ids, Geometry(size=SIZE, crop=True, augment=frozenset(("zoom", "flips"))), 0)
     for real, made, ratio in ((pairs, None, 0.0), (None, pairs, math.inf)):
@@ -167,7 +194,15 @@ def train(
 ) -> tuple[Plateau, list[Event]]:
     events: list[Event] = []
     done = train_to_plateau(
-        network, _Script(), validation, config, least_steps=least, epoch=epoch, bfloat16=False, report=events.append, stage="a"
+        network,
+        _Script(),
+        validation,
+        config,
+        least_steps=least,
+        epoch=epoch,
+        bfloat16=False,
+        report=events.append,
+        stage="a",
     )
     return done, events
 
@@ -199,13 +234,16 @@ def test_the_validation_loss_is_that_of_all_pairs_at_once() -> None:
     network, image = pixelwise().eval(), painted(ids)
     with torch.no_grad():
         wanted = float(segmentation_loss(network(image).double(), ids.long()))
-    assert validation_loss(network, Batch(image, LayoutBatch(ids)), torch.device("cpu")) == pytest.approx(wanted, abs=1e-5)
+    assert validation_loss(network, Batch(image, LayoutBatch(ids)), torch.device("cpu")) == pytest.approx(
+        wanted, abs=1e-5
+    )
 
 
 def test_least_steps_and_most_steps_are_kept() -> None:
     ids = blobs(4, 99)
     validation = Batch(painted(ids), LayoutBatch(ids))
-    done, _ = train(pixelwise(), validation, CONFIG, least=450)  # more than most_steps: no arm gets fewer than A
+    # more than most_steps: no arm gets fewer than A
+    done, _ = train(pixelwise(), validation, CONFIG, least=450)
     assert done.steps == 450
     short, _ = train(pixelwise(), validation, CONFIG.model_copy(update={"most_steps": 12}))
     assert short.steps == 12

@@ -26,10 +26,14 @@ DEVIATION = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
 def monai(sizes: DenseSizes = TINY, seed: int = 1) -> nn.Module:
     """MONAI's own DenseNet, with statistics that are not the initial ones."""
     torch.manual_seed(seed)
-    network = DenseNet(2, 3, 10, init_features=sizes.first, growth_rate=sizes.growth, block_config=sizes.blocks)
+    network = DenseNet(
+        2, 3, 10, init_features=sizes.first, growth_rate=sizes.growth, block_config=sizes.blocks
+    )
     for name, value in network.state_dict().items():
         if value.is_floating_point() and value.ndim == 1:
-            value.copy_(0.5 + torch.rand_like(value) if "running_mean" not in name else torch.randn_like(value) * 0.1)
+            value.copy_(
+                0.5 + torch.rand_like(value) if "running_mean" not in name else torch.randn_like(value) * 0.1
+            )
     return network.eval()
 
 
@@ -37,8 +41,13 @@ def as_torchvision(network: nn.Module, spelling: str = "norm1") -> dict[str, Ten
     """The tensors by torchvision's names: `norm1` in its modules, `norm.1` in its files."""
     dot = "." if spelling == "norm.1" else ""
     rename: Callable[[str], str] = lambda name: re.sub(r"\.layers\.(norm|conv)([12])", rf".\1{dot}\2", name)  # noqa: E731
-    tensors = {rename(name).replace("class_layers.out", "classifier"): value for name, value in network.state_dict().items()}
-    return {name: value for name, value in tensors.items() if not dot or not name.endswith("num_batches_tracked")}
+    tensors = {
+        rename(name).replace("class_layers.out", "classifier"): value
+        for name, value in network.state_dict().items()
+    }
+    return {
+        name: value for name, value in tensors.items() if not dot or not name.endswith("num_batches_tracked")
+    }
 
 
 def saved(tensors: object, path: Path) -> Path:
@@ -79,7 +88,9 @@ def test_the_encoders_are_those_of_the_paper(depth: str, millions: float) -> Non
 def test_torchvisions_weights_make_monais_features(tmp_path: Path, spelling: str, prefix: str) -> None:
     torch.manual_seed(0)
     network, reference = DenseUNet(3, 4, depth=TINY).eval(), monai()
-    tensors = {re.sub(r"^features\.", "", name): value for name, value in as_torchvision(reference, spelling).items()}
+    tensors = {
+        re.sub(r"^features\.", "", name): value for name, value in as_torchvision(reference, spelling).items()
+    }
     path = saved({prefix + name: value for name, value in tensors.items()}, tmp_path / "densenet.pth")
     before = {name: value.clone() for name, value in network.encoder.named_parameters()}
     others = {name: value.clone() for name, value in network.decoder.state_dict().items()}
@@ -122,11 +133,20 @@ def _without(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
 NORM, CONV = "features.denseblock2.denselayer1.norm1.weight", "features.conv0.weight"
 WRONG: dict[str, tuple[Callable[[dict[str, Tensor]], object], str]] = {
     "lacking": (lambda t: _without(t, NORM), r"lacks denseblock2\.denselayer1\.layers\.norm1\.weight \("),
-    "other": (lambda t: {"layer.weight": torch.zeros(3)}, r"lacks conv0\.weight and \d+ more tensors \(1 tensors are there\)"),
+    "other": (
+        lambda t: {"layer.weight": torch.zeros(3)},
+        r"lacks conv0\.weight and \d+ more tensors \(1 tensors are there\)",
+    ),
     "more": (lambda t: {**t, "features.denseblock9.weight": torch.zeros(1)}, r"holds denseblock9\.weight"),
-    "shape": (lambda t: {**t, CONV: torch.zeros(8, 3, 3, 3)}, r"conv0\.weight is \(8, 3, 3, 3\), not \(8, 3, 7, 7\)"),
+    "shape": (
+        lambda t: {**t, CONV: torch.zeros(8, 3, 3, 3)},
+        r"conv0\.weight is \(8, 3, 3, 3\), not \(8, 3, 7, 7\)",
+    ),
     "not finite": (lambda t: {**t, NORM: t[NORM] * float("nan")}, "not finite"),
-    "deeper": (lambda t: as_torchvision(monai(DenseSizes(8, 4, (2, 2, 3, 3)))), r"holds denseblock4\.denselayer3"),
+    "deeper": (
+        lambda t: as_torchvision(monai(DenseSizes(8, 4, (2, 2, 3, 3)))),
+        r"holds denseblock4\.denselayer3",
+    ),
     "checkpoint": (lambda t: {"state_dict": t, "epoch": 3}, "more than tensors by name"),
     "list": (lambda t: list(t.values()), "more than tensors by name"),
 }
@@ -217,7 +237,10 @@ def test_it_learns_and_every_weight_takes_part() -> None:
         optimizer.zero_grad()
         torch.autograd.backward(loss)
         if step == 0:
-            assert all(weight.grad is not None and bool(weight.grad.isfinite().all()) for weight in network.parameters())
+            assert all(
+                weight.grad is not None and bool(weight.grad.isfinite().all())
+                for weight in network.parameters()
+            )
         optimizer.step()
         losses.append(float(loss.detach()))
     assert losses[0] > 0.8

@@ -1,4 +1,6 @@
-"""The judge: learns what labels say, repeats itself, keeps to what it was trained on, and is stored and found again."""
+"""The judge: learns what labels say, repeats itself, keeps to what it was trained on, and is stored and found
+again.
+"""
 
 import json
 from pathlib import Path
@@ -38,9 +40,19 @@ def trained(
     data: RealData | None = None,
 ) -> Judge:
     return train_judge(
-        folder, key, pairs(labels, slice(90)), pairs(labels, slice(90, None)), image_channels=1, classes=2, foreground=(1,),
-        config=config, device=torch.device("cpu"), precision="32", data=data, report=(events if events is not None else []).append,
-    )  # fmt: skip
+        folder,
+        key,
+        pairs(labels, slice(90)),
+        pairs(labels, slice(90, None)),
+        image_channels=1,
+        classes=2,
+        foreground=(1,),
+        config=config,
+        device=torch.device("cpu"),
+        precision="32",
+        data=data,
+        report=(events if events is not None else []).append,
+    )
 
 
 def test_it_learns_what_true_labels_say_and_less_of_shuffled_ones(tmp_path: Path) -> None:
@@ -122,12 +134,19 @@ def test_no_images_are_refused(tmp_path: Path) -> None:
 
 
 REAL = RealData(
-    source="canvases", format="folder", training=("a",), validation=("b",), class_ids=(0, 1), image_channels=1,
+    source="canvases",
+    format="folder",
+    training=("a",),
+    validation=("b",),
+    class_ids=(0, 1),
+    image_channels=1,
     digest=digest_of_images([], []),
-)  # fmt: skip
+)
 
 
-def test_the_standard_is_what_real_validation_pairs_reach_and_is_added_to_a_stored_judge(tmp_path: Path) -> None:
+def test_the_standard_is_what_real_validation_pairs_reach_and_is_added_to_a_stored_judge(
+    tmp_path: Path,
+) -> None:
     few = SMALL.model_copy(update={"steps": 20})
     first = trained(tmp_path, INK, config=few)
     assert first.standard is None
@@ -144,7 +163,9 @@ def test_the_standard_is_what_real_validation_pairs_reach_and_is_added_to_a_stor
     assert opened.standard == again.standard
     assert np.array_equal(opened.predict(np.stack(IMAGES[:9])), again.predict(np.stack(IMAGES[:9])))
     moved = REAL.model_copy(update={"source": "elsewhere"})
-    assert trained(tmp_path, INK, config=few, data=moved).standard == again.standard.model_copy(update={"data": moved})
+    assert trained(tmp_path, INK, config=few, data=moved).standard == again.standard.model_copy(
+        update={"data": moved}
+    )
 
 
 def test_judges_that_can_not_be_opened_are_refused_with_what_mends_it(tmp_path: Path) -> None:
@@ -153,14 +174,21 @@ def test_judges_that_can_not_be_opened_are_refused_with_what_mends_it(tmp_path: 
     trained(tmp_path, INK, config=SMALL.model_copy(update={"steps": 1}), data=REAL)
     file = tmp_path / "judge" / "part.json"
     about = json.loads(file.read_text())
-    for damage in ({"config": {"layers": 3}}, {"standard": {**about["standard"], "scores": "many"}}, {"sha256": "0"}):
+    for damage in (
+        {"config": {"layers": 3}},
+        {"standard": {**about["standard"], "scores": "many"}},
+        {"sha256": "0"},
+    ):
         file.write_text(json.dumps({**about, **damage}))
         with pytest.raises(InputError, match=r"damaged.*labelmint evaluate"):
             load_judge(tmp_path, torch.device("cpu"))
 
 
 def test_probabilities_are_those_of_the_prediction(tmp_path: Path) -> None:
-    judge, images = trained(tmp_path, INK, config=SMALL.model_copy(update={"steps": 5})), np.stack(IMAGES[:70])
+    judge, images = (
+        trained(tmp_path, INK, config=SMALL.model_copy(update={"steps": 5})),
+        np.stack(IMAGES[:70]),
+    )
     blocks = list(judge.probabilities(images))
     whole = torch.cat([shares for _, shares in blocks])
     assert [where.start for where, _ in blocks] == [0, 64]

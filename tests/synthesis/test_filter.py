@@ -1,4 +1,6 @@
-"""The filter and the gate: what is false or copied is dropped, the rest keeps its number, and nothing depends on the test part."""
+"""The filter and the gate: what is false or copied is dropped, the rest keeps its number, and nothing depends
+on the test part.
+"""
 
 from __future__ import annotations
 
@@ -41,9 +43,10 @@ def pair(name: str, seed: int, stem: int = 1) -> AnnotatedImage:
     image = np.where(shown, 220, light.clip(20, 100)) + rng.normal(0, 2, (SIDE, SIDE))
     labels = np.where(shown, 7, 3).astype(np.uint8)
     return AnnotatedImage(
-        name=name, image=image.clip(0, 255).astype(np.uint8)[..., None],
+        name=name,
+        image=image.clip(0, 255).astype(np.uint8)[..., None],
         layout=Layout(label_map=labels, instances=shown.astype(np.uint16)),
-    )  # fmt: skip
+    )
 
 
 class Reader:
@@ -77,24 +80,41 @@ def standard_of(data: DataSet, source: str) -> Standard:
     reading = read_pairs(Reader(), images, labels)  # type: ignore[arg-type]
     names = [*TRAINING, *VALIDATION]
     about = RealData(
-        source=source, format="folder", training=TRAINING, validation=VALIDATION, class_ids=CLASSES.ids, image_channels=1,
+        source=source,
+        format="folder",
+        training=TRAINING,
+        validation=VALIDATION,
+        class_ids=CLASSES.ids,
+        image_channels=1,
         digest=digest_of_images(names, [data.load(name).image for name in names]),
-    )  # fmt: skip
+    )
     scores = tuple(sorted((reading.scores - 0.02).tolist()))  # six views hardly spread: with a little leeway
     return Standard(
-        score=SCORE, scores=scores, doubts=tuple(doubt_thresholds(reading.labelled, labels, 2, 0.01)),
+        score=SCORE,
+        scores=scores,
+        doubts=tuple(doubt_thresholds(reading.labelled, labels, 2, 0.01)),
         data=about,
-    )  # fmt: skip
+    )
 
 
 class System:
-    """Candidate i: of every five, one is a training image, one has the label of another, one has a label with a false corner."""
+    """Candidate i: of every five, one is a training image, one has the label of another, one has a label with
+    a false corner.
+    """
 
     system, digest, device, size, classes = "fake", "0123", torch.device("cpu"), (SIDE, SIDE), CLASSES
-    layout_temperature, has_layout_prior, precision, geometry = 1.0, True, "32-true", Geometry(size=(SIDE, SIDE))
+    layout_temperature, has_layout_prior, precision, geometry = (
+        1.0,
+        True,
+        "32-true",
+        Geometry(size=(SIDE, SIDE)),
+    )
     threads_asked = False
     config = SimpleNamespace(
-        symbol_table=SymbolTable(((3, 0), (7, 0))), has_instances=True, image_channels=1, request=SimpleNamespace(group_by=None)
+        symbol_table=SymbolTable(((3, 0), (7, 0))),
+        has_instances=True,
+        image_channels=1,
+        request=SimpleNamespace(group_by=None),
     )
 
     def __init__(self, path: Path, stop_at: int | None = None) -> None:
@@ -124,7 +144,9 @@ def candidate(index: int) -> AnnotatedImage:
     if kind == 3:
         labels = made.layout.label_map.copy()
         labels[:4, :4] = 10 - labels[:4, :4]
-        made = AnnotatedImage(name=name, image=made.image, layout=Layout(label_map=labels, instances=made.layout.instances))
+        made = AnnotatedImage(
+            name=name, image=made.image, layout=Layout(label_map=labels, instances=made.layout.instances)
+        )
     return made
 
 
@@ -141,18 +163,26 @@ def run(real: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def make(run: Path, out: str, system: System | None = None, **options: Any) -> Path:
-    return mint(system or System(run), run.parent / out, **{"n": 9, "batch_size": 4, "filter_share": 0.0, **options})  # type: ignore[arg-type]
+    return mint(
+        system or System(run), run.parent / out, **{"n": 9, "batch_size": 4, "filter_share": 0.0, **options}
+    )  # type: ignore[arg-type]
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
+    return {
+        str(file.relative_to(folder)): file.read_bytes()
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    }
 
 
 def rows(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
-def test_good_candidates_are_kept_with_their_numbers_and_the_others_named_with_their_reasons(run: Path) -> None:
+def test_good_candidates_are_kept_with_their_numbers_and_the_others_named_with_their_reasons(
+    run: Path,
+) -> None:
     out = make(run, "out")
     kept = [index for index in range(40) if index % 5 in (0, 4)][:9]
     assert [row["index"] for row in rows(out / "manifest.jsonl")] == kept
@@ -162,7 +192,10 @@ def test_good_candidates_are_kept_with_their_numbers_and_the_others_named_with_t
         assert np.array_equal(found.image, candidate(index).image)
         assert np.array_equal(found.layout.label_map, candidate(index).layout.label_map)
     threshold = json.loads((out / "settings.json").read_text())["filter"]["threshold"]
-    assert all(row["agreement"] >= threshold and row["nearest_training"] in TRAINING for row in rows(out / "manifest.jsonl"))
+    assert all(
+        row["agreement"] >= threshold and row["nearest_training"] in TRAINING
+        for row in rows(out / "manifest.jsonl")
+    )
     rejected = {row["index"]: row for row in rows(out / "rejected.jsonl")}
     assert sorted(rejected) == [index for index in range(kept[-1]) if index not in kept]
     for index, row in rejected.items():
@@ -184,7 +217,11 @@ def test_a_verdict_depends_on_the_candidate_alone(run: Path) -> None:
     assert [row["index"] for row in part] == [14, 15, 19]
     assert all(row == whole[row["index"]] for row in part)
     images = files(run.parent / "whole")
-    assert all(images[name] == data for name, data in files(run.parent / "part").items() if name.startswith("images/"))
+    assert all(
+        images[name] == data
+        for name, data in files(run.parent / "part").items()
+        if name.startswith("images/")
+    )
 
 
 @pytest.mark.parametrize("stop_at", [0, 2, 4])
@@ -205,7 +242,14 @@ def test_a_stopped_export_resumes_to_the_same_bytes_and_draws_nothing_twice(run:
 def test_a_limit_ends_it_with_the_counts_and_more_candidates_go_on(run: Path) -> None:
     with pytest.raises(InputError) as refusal:
         make(run, "out", most_candidates=12)
-    for words in ("of 12 candidates 5 passed", "9 are wanted", "4 dropped", "3 withheld", "--most-candidates", "--filter off"):
+    for words in (
+        "of 12 candidates 5 passed",
+        "9 are wanted",
+        "4 dropped",
+        "3 withheld",
+        "--most-candidates",
+        "--filter off",
+    ):
         assert words in str(refusal.value)
     assert not (run.parent / "out").exists()
     make(run, "out", most_candidates=40, resume=True)
@@ -215,7 +259,8 @@ def test_a_limit_ends_it_with_the_counts_and_more_candidates_go_on(run: Path) ->
 def test_ignore_changes_doubtful_pixels_only_and_they_read_back_as_ignored(run: Path) -> None:
     out = make(run, "out", filter="ignore", n=8)
     data = {int(name[-6:]): data for name, data in zip(read(out).names, read(out), strict=True)}
-    assert {index % 5 for index in data} == {0, 3, 4}  # a false corner is mended; another's label and copies are not
+    # a false corner is mended; another's label and copies are not
+    assert {index % 5 for index in data} == {0, 3, 4}
     for row in rows(out / "manifest.jsonl"):
         found, made = data[row["index"]].layout.label_map, candidate(row["index"]).layout.label_map
         assert (found == 255).sum() == row.get("ignored_pixels", 0)
@@ -239,7 +284,9 @@ def test_without_a_judge_it_is_off_and_says_so_and_asking_for_it_is_refused(tmp_
     assert "filter" not in json.loads((out / "settings.json").read_text())
     assert files(mint(system, tmp_path / "off", n=5, batch_size=4, filter="off")) == files(out)  # type: ignore[arg-type]
     for mode in ("on", "ignore"):
-        with pytest.raises(InputError, match=r"no judge.*labelmint evaluate RUN DATA --out REPORT.*--filter off"):
+        with pytest.raises(
+            InputError, match=r"no judge.*labelmint evaluate RUN DATA --out REPORT.*--filter off"
+        ):
             mint(system, tmp_path / "no", n=5, filter=mode)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="--data: only has a meaning"):
         mint(system, tmp_path / "no", n=5, data=tmp_path)  # type: ignore[arg-type]
@@ -254,7 +301,9 @@ def test_the_test_part_is_never_looked_at(run: Path, real: Path) -> None:
         looked.append(name)
         return data.load(name)
 
-    seen = DataSet(source="memory", format="folder", classes=data.classes, names=data.names, load=load, test=data.test)
+    seen = DataSet(
+        source="memory", format="folder", classes=data.classes, names=data.names, load=load, test=data.test
+    )
     out = make(run, "out", data=seen)
     assert sorted(looked) == sorted([*TRAINING, *VALIDATION])
     (run / "judge" / "copy_rule.json").unlink()
@@ -271,7 +320,9 @@ def test_the_rule_is_set_once(run: Path) -> None:
     assert files(run.parent / "one") == files(run.parent / "two")
 
 
-def test_what_is_missing_or_has_changed_is_refused_naming_what_mends_it(run: Path, real: Path, tmp_path: Path) -> None:
+def test_what_is_missing_or_has_changed_is_refused_naming_what_mends_it(
+    run: Path, real: Path, tmp_path: Path
+) -> None:
     def refused(words: str, **options: Any) -> None:
         with pytest.raises(InputError, match=words):
             make(run, "no", **options)
@@ -279,7 +330,9 @@ def test_what_is_missing_or_has_changed_is_refused_naming_what_mends_it(run: Pat
         assert not (run.parent / "no.partial").exists()
 
     data = read(real)
-    refused("lacks 1 pairs.*--data.*--filter off", data=data.subset([name for name in data.names if name != "t4"]))
+    refused(
+        "lacks 1 pairs.*--data.*--filter off", data=data.subset([name for name in data.names if name != "t4"])
+    )
 
     def brighter(name: str) -> AnnotatedImage:
         found = data.load(name)

@@ -35,7 +35,13 @@ class Fake:
     """A system whose sample i depends on (seed, i) alone; notes which chunks it drew and can be interrupted."""
 
     system, digest, device, size, classes = "fake", "0123", torch.device("cpu"), (16, 16), DIGIT_CLASSES
-    layout_temperature, path, precision, threads_asked, needs_references = 0.75, Path("no-run"), "32-true", False, False
+    layout_temperature, path, precision, threads_asked, needs_references = (
+        0.75,
+        Path("no-run"),
+        "32-true",
+        False,
+        False,
+    )
     config = SimpleNamespace(symbol_table=SymbolTable(((0, 0),)), has_instances=False)
 
     def __init__(
@@ -64,7 +70,15 @@ class Fake:
         self.guided["check_guidance"] = guidance
 
     def sample_chunk(
-        self, chunk: int, *, seed: int, batch_size: int, layouts: Any, per_layout: int, guidance: float, **rest: Any
+        self,
+        chunk: int,
+        *,
+        seed: int,
+        batch_size: int,
+        layouts: Any,
+        per_layout: int,
+        guidance: float,
+        **rest: Any,
     ) -> list[AnnotatedImage]:
         if chunk == self.stop_at:
             raise KeyboardInterrupt
@@ -93,7 +107,11 @@ class Fake:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
+    return {
+        str(file.relative_to(folder)): file.read_bytes()
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    }
 
 
 def rows(folder: Path) -> list[dict[str, Any]]:
@@ -134,7 +152,9 @@ def test_only_the_chunks_that_are_needed_are_drawn(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stop_at", [0, 1, 2])
-def test_a_stopped_mint_resumes_to_the_same_bytes_and_draws_nothing_twice(tmp_path: Path, stop_at: int) -> None:
+def test_a_stopped_mint_resumes_to_the_same_bytes_and_draws_nothing_twice(
+    tmp_path: Path, stop_at: int
+) -> None:
     with pytest.raises(KeyboardInterrupt):
         make(tmp_path / "out", Fake(stop_at=stop_at))
     assert not (tmp_path / "out").exists()
@@ -170,7 +190,9 @@ class Killed(BaseException):
     """Nothing runs after it, not even what cleans up."""
 
 
-def test_killed_in_the_middle_of_a_file_it_resumes_to_the_same_bytes(tmp_path: Path, monkeypatch: Any) -> None:
+def test_killed_in_the_middle_of_a_file_it_resumes_to_the_same_bytes(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
     def cut_short(path: Path, array: Any, text: Any = None) -> None:
         if path.name == "synthetic_000005.png" and path.parent.name == "labels":
             path.with_name(f".{path.name}.partial").write_bytes(b"half a file")
@@ -190,7 +212,9 @@ def test_killed_in_the_middle_of_a_file_it_resumes_to_the_same_bytes(tmp_path: P
     assert not list(tmp_path.glob("*.partial"))
 
 
-def test_an_error_while_a_chunk_is_written_ends_the_command_and_a_resume_goes_on(tmp_path: Path, monkeypatch: Any) -> None:
+def test_an_error_while_a_chunk_is_written_ends_the_command_and_a_resume_goes_on(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
     def full(pairs: Any, folder: Path, classes: Any) -> None:
         if any(pair.name == "synthetic_000008" for pair in pairs):
             raise OSError("disk full")
@@ -259,7 +283,9 @@ def test_the_batch_that_is_chosen_is_told_and_a_resume_keeps_it(tmp_path: Path) 
 def test_guidance_comes_to_all_that_it_concerns(tmp_path: Path) -> None:
     system = Fake()
     out = make(tmp_path / "out", system, guidance=1.5, batch_size=None)
-    assert system.guided == dict.fromkeys(("check_guidance", "usual_batch", "check_batch", "sample_chunk"), 1.5)
+    assert system.guided == dict.fromkeys(
+        ("check_guidance", "usual_batch", "check_batch", "sample_chunk"), 1.5
+    )
     assert json.loads((out / "settings.json").read_text())["guidance"] == 1.5
     with pytest.raises(InputError, match=r"guidance 1.5, now it is None; pass --guidance 1.5 to resume"):
         make(out, batch_size=None, resume=True)
@@ -292,7 +318,9 @@ def test_a_resume_keeps_its_threads_unless_others_are_asked_for(tmp_path: Path, 
     assert torch.get_num_threads() == 1
     assert files(out) == expected
     make(out, Fake(stop_at=0), resume=True)  # complete
-    with pytest.raises(InputError, match=r"made otherwise, with threads 2, now it is 1; pass --threads 2 to resume"):
+    with pytest.raises(
+        InputError, match=r"made otherwise, with threads 2, now it is 1; pass --threads 2 to resume"
+    ):
         make(out, asked(), resume=True)
     assert make(tmp_path / "asked", asked()).is_dir()
     for stored in (0, 5000, "2", None):
@@ -306,7 +334,13 @@ def damaged_rows(whole: str) -> Iterator[str]:
     yield from ("[]", "null", "3", '{"sums": []}', '{"sums": {}}', '{"rows": [], "sums": {}}')
     rows, sums = (json.loads(whole)[key] for key in ("rows", "sums"))
     (index, (name, holds)), *others = rows.items()
-    for damaged in ({}, dict(others), {**rows, index: name}, {**rows, index: [name, {}]}, {**rows, "99": [name, holds]}):
+    for damaged in (
+        {},
+        dict(others),
+        {**rows, index: name},
+        {**rows, index: [name, {}]},
+        {**rows, "99": [name, holds]},
+    ):
         yield json.dumps({"rows": damaged, "sums": sums})
     yield json.dumps({"rows": rows})
     yield json.dumps({"rows": rows, "sums": {}})
@@ -316,8 +350,12 @@ def damaged_rows(whole: str) -> Iterator[str]:
 def test_a_chunk_whose_rows_are_damaged_is_drawn_again(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         make(tmp_path / "out", Fake(stop_at=1))
-    folder = ChunkFolder(tmp_path / "out.partial", json.loads((tmp_path / "out.partial" / "settings.json").read_text()),
-                         DIGIT_CLASSES, resume=True)  # fmt: skip
+    folder = ChunkFolder(
+        tmp_path / "out.partial",
+        json.loads((tmp_path / "out.partial" / "settings.json").read_text()),
+        DIGIT_CLASSES,
+        resume=True,
+    )
     file = folder.folder(0) / "rows.json"
     whole = file.read_text()
     assert folder.holds(0, range(4))
@@ -342,7 +380,9 @@ def test_a_chunk_whose_rows_are_damaged_is_drawn_again(tmp_path: Path) -> None:
         ({"system": Fake(precision="bf16-true")}, "precision '32-true', now it is 'bf16-true'"),
     ],
 )
-def test_a_resume_with_other_settings_is_refused_naming_the_difference(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+def test_a_resume_with_other_settings_is_refused_naming_the_difference(
+    tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
     with pytest.raises(KeyboardInterrupt):
         make(tmp_path / "out", Fake(stop_at=1))
     before = files(tmp_path)
@@ -365,7 +405,9 @@ def test_a_resume_with_other_settings_is_refused_naming_the_difference(tmp_path:
         ({"format": "bbbc041"}, "--format bbbc041"),
     ],
 )
-def test_bad_values_are_refused_before_anything_is_written(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+def test_bad_values_are_refused_before_anything_is_written(
+    tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
     with pytest.raises(InputError) as refusal:
         make(tmp_path / "out", **change)
     assert said in str(refusal.value)
@@ -396,12 +438,16 @@ def test_copies_hold_the_same_pairs_in_other_formats(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("moves", [0, 1, 2])
-def test_killed_between_any_two_moves_a_resume_ends_them_and_draws_nothing(tmp_path: Path, monkeypatch: Any, moves: int) -> None:
+def test_killed_between_any_two_moves_a_resume_ends_them_and_draws_nothing(
+    tmp_path: Path, monkeypatch: Any, moves: int
+) -> None:
     moved: list[str] = []
 
     def dies(move: Any, source: Any, *rest: Any, **named: Any) -> Any:
         name = Path(source).name
-        if len(moved) == moves and (name.startswith("data-") or (moved and name in ("folder.partial", "coco.partial"))):
+        if len(moved) == moves and (
+            name.startswith("data-") or (moved and name in ("folder.partial", "coco.partial"))
+        ):
             raise Killed
         moved.extend([name] if name.startswith("data-") and move is not shutil.rmtree else [])
         return move(source, *rest, **named)
@@ -414,7 +460,8 @@ def test_killed_between_any_two_moves_a_resume_ends_them_and_draws_nothing(tmp_p
         patch.setattr("os.rename", partial(dies, os.rename))
         patch.setattr("os.replace", partial(dies, os.replace))
         patch.setattr(
-            "shutil.rmtree", lambda path, **named: dies(remove, path, **named) if len(moved) == 2 else remove(path, **named)
+            "shutil.rmtree",
+            lambda path, **named: dies(remove, path, **named) if len(moved) == 2 else remove(path, **named),
         )
         both(Fake())
     assert len(moved) == moves
@@ -434,7 +481,14 @@ def test_every_png_the_manifest_and_the_card_say_where_the_pairs_came_from(tmp_p
     assert text["version"] == labelmint.__version__
     assert text["synthetic"] == "true"
     assert text["DigitalSourceType"] == SOURCE_TYPE
-    wanted = {"system": "fake", "weights": "0123", "seed": "7", "index": "9", "temperature": "0.5", "batch_size": "4"}
+    wanted = {
+        "system": "fake",
+        "weights": "0123",
+        "seed": "7",
+        "index": "9",
+        "temperature": "0.5",
+        "batch_size": "4",
+    }
     assert wanted.items() <= text.items()
     lines = rows(out)
     assert [line["index"] for line in lines] == list(range(10))
@@ -485,7 +539,11 @@ def test_chunks_keep_all_of_a_pair(tmp_path: Path) -> None:
     assert list(loaded) == [17, 19, 18]
     assert folder.rows(4)[19].holds["pixels"] == {"c301": 64}
     for made, found in zip(pairs, loaded.values(), strict=True):
-        assert (found.name, found.layout.objects, found.layout.instances) == (made.name, made.layout.objects, None)
+        assert (found.name, found.layout.objects, found.layout.instances) == (
+            made.name,
+            made.layout.objects,
+            None,
+        )
         assert np.array_equal(found.image, made.image)
         assert np.array_equal(found.layout.label_map, made.layout.label_map)
         assert found.layout.label_map.dtype == made.layout.label_map.dtype
@@ -548,7 +606,9 @@ def test_a_resume_of_what_is_complete_draws_nothing_and_of_other_pairs_is_refuse
 
 
 def test_samples_per_layout_are_refused_where_each_draws_its_own(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="only has a meaning with --layouts or --vary, or for a run without a layout prior"):
+    with pytest.raises(
+        InputError, match="only has a meaning with --layouts or --vary, or for a run without a layout prior"
+    ):
         make(tmp_path / "out", per_layout=3)
     assert not list(tmp_path.iterdir())
     make(tmp_path / "varied", per_layout=3, vary=True)

@@ -1,4 +1,6 @@
-"""Sizes beyond the training range: told once a class, on stderr and in the data set's own card, and never for what was trained on."""
+"""Sizes beyond the training range: told once a class, on stderr and in the data set's own card, and never for
+what was trained on.
+"""
 
 from __future__ import annotations
 
@@ -70,19 +72,25 @@ def test_sizes_are_those_of_the_instances(system: TrainedSystem, digits_folder: 
         assert sorted((int(area), int(height)) for area, _, height in sizes) == sorted(wanted[class_id])
 
 
-def test_training_layouts_lie_inside_and_larger_ones_do_not(system: TrainedSystem, digits_folder: Path) -> None:
+def test_training_layouts_lie_inside_and_larger_ones_do_not(
+    system: TrainedSystem, digits_folder: Path
+) -> None:
     trained = system.training_layouts()
     assert size_warnings(system, trained, range(len(trained))) == []
     larger = system.layouts_of(enlarged(digits_folder, 2))
     assert len(size_warnings(system, larger, range(len(larger)))) > 1
-    assert size_warnings(system, larger, range(len(larger))) == size_warnings(system, larger, range(len(larger)))
+    assert size_warnings(system, larger, range(len(larger))) == size_warnings(
+        system, larger, range(len(larger))
+    )
     assert size_warnings(system, torch.cat([trained[:1], larger]), [0]) == []
 
 
 def test_mint_warns_and_the_card_tells(system: TrainedSystem, digits_folder: Path, tmp_path: Path) -> None:
     data = enlarged(digits_folder, 2)
     said: list[str] = []
-    out = mint(system, tmp_path / "out", n=2, batch_size=2, layouts=data.subset(data.names[:2]), warn=said.append)
+    out = mint(
+        system, tmp_path / "out", n=2, batch_size=2, layouts=data.subset(data.names[:2]), warn=said.append
+    )
     assert said
     assert all(line in (out / "README.md").read_text() for line in said)
     assert json.loads((out / "settings.json").read_text())["warnings"] == said

@@ -20,23 +20,44 @@ TINY = dict(setting.split("=") for setting in SMALLEST) | {
 
 
 TINY_VQ = {
-    "tokenizer.channels": "16", "tokenizer.code_dim": "8", "tokenizer.codebook_size": "16", "tokenizer.semantic_codebook_size": "16",
-    "tokenizer.steps": "40", "tokenizer.batch_size": "8", "tokenizer.evaluate_every": "20",
-    "prior.epochs": "3", "prior.batch_size": "8", "prior.evaluate_every": "4",
-    "layout_prior.epochs": "2", "layout_prior.batch_size": "8", "layout_prior.evaluate_every": "4",
-}  # fmt: skip
+    "tokenizer.channels": "16",
+    "tokenizer.code_dim": "8",
+    "tokenizer.codebook_size": "16",
+    "tokenizer.semantic_codebook_size": "16",
+    "tokenizer.steps": "40",
+    "tokenizer.batch_size": "8",
+    "tokenizer.evaluate_every": "20",
+    "prior.epochs": "3",
+    "prior.batch_size": "8",
+    "prior.evaluate_every": "4",
+    "layout_prior.epochs": "2",
+    "layout_prior.batch_size": "8",
+    "layout_prior.evaluate_every": "4",
+}
 _TRANSFORMER = {"prior.width": "32", "prior.layers": "1", "prior.heads": "2"}
-_SNAIL = {"prior.channels": "16", "prior.residual_channels": "16", "prior.blocks": "1", "layout_prior.channels": "16"}
+_SNAIL = {
+    "prior.channels": "16",
+    "prior.residual_channels": "16",
+    "prior.blocks": "1",
+    "layout_prior.channels": "16",
+}
 _ADVERSARY = {"tokenizer.discriminator_channels": "8", "tokenizer.adversary_from": "0.5"}
-_APART = {"layout_tokenizer.steps": "20", "layout_tokenizer.batch_size": "8", "layout_tokenizer.channels": "16"}
+_APART = {
+    "layout_tokenizer.steps": "20",
+    "layout_tokenizer.batch_size": "8",
+    "layout_tokenizer.channels": "16",
+}
 
 
 def tiny_settings(system: str) -> dict[str, str]:
     """The smallest settings of a system."""
     of_vq = {
-        "vqvae-t": _TRANSFORMER | _APART, "vqgan-t": _TRANSFORMER | _APART | _ADVERSARY, "svqvae-t": _TRANSFORMER,
-        "svqgan-t": _TRANSFORMER | _ADVERSARY, "mint": _SNAIL,
-    }  # fmt: skip
+        "vqvae-t": _TRANSFORMER | _APART,
+        "vqgan-t": _TRANSFORMER | _APART | _ADVERSARY,
+        "svqvae-t": _TRANSFORMER,
+        "svqgan-t": _TRANSFORMER | _ADVERSARY,
+        "mint": _SNAIL,
+    }
     return TINY_VQ | of_vq[system] if system in of_vq else TINY
 
 
@@ -45,14 +66,21 @@ def digits(n: int = 60, seed: int = 0) -> DataSet:
     pairs = {pair.name: pair for pair in make_digits("pairs", n, seed=seed)}
     training, test = split(n)
     return DataSet(
-        source="digits", format="memory", classes=DIGIT_CLASSES, names=tuple(pairs), load=pairs.__getitem__, train=tuple(training),
+        source="digits",
+        format="memory",
+        classes=DIGIT_CLASSES,
+        names=tuple(pairs),
+        load=pairs.__getitem__,
+        train=tuple(training),
         test=tuple(test),
-    )  # fmt: skip
+    )
 
 
 def trained_as(system: str, out: Path) -> TrainedSystem:
     """A run of the smallest settings of a system; where there is one, what is missing there."""
-    return train(digits(), out, system=system, preset="tiny", settings=tiny_settings(system), precision="32", threads=1)
+    return train(
+        digits(), out, system=system, preset="tiny", settings=tiny_settings(system), precision="32", threads=1
+    )
 
 
 @pytest.fixture(scope="session")

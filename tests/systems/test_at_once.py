@@ -1,4 +1,6 @@
-"""The setting that says what a prior draws at once: it reaches both priors, and what they draw obeys the seeds as ever."""
+"""The setting that says what a prior draws at once: it reaches both priors, and what they draw obeys the
+seeds as ever.
+"""
 
 from __future__ import annotations
 
@@ -18,22 +20,37 @@ from labelmint.types import LayoutBatch
 SMALL = [
     f"{part}.{name}=8"
     for part in ("prior", "layout_prior")
-    for name in ("channels", "residual_channels", "condition_channels", "condition_residual_channels", "attention_channels")
+    for name in (
+        "channels",
+        "residual_channels",
+        "condition_channels",
+        "condition_residual_channels",
+        "attention_channels",
+    )
 ]
-SMALLER = [*SMALL, "prior.blocks=1", "layout_prior.blocks=1", "tokenizer.channels=8", "tokenizer.residual_channels=8"]
+SMALLER = [
+    *SMALL,
+    "prior.blocks=1",
+    "layout_prior.blocks=1",
+    "tokenizer.channels=8",
+    "tokenizer.residual_channels=8",
+]
 STEPS = {"token": None, "place": 32, "row": 8}
 
 
 @pytest.mark.parametrize("at_once", list(STEPS))
 def test_it_decides_the_steps_of_each_prior(at_once: str) -> None:
-    settings = with_values(Settings(), [*SMALLER, f"prior.at_once={at_once}", f"layout_prior.at_once={at_once}"])
+    settings = with_values(
+        Settings(), [*SMALLER, f"prior.at_once={at_once}", f"layout_prior.at_once={at_once}"]
+    )
     parts = system_named("msgnet").build(settings, Facts(3, (16, 16), 4))
     for one in (parts.tokenizer, parts.prior, parts.layout_prior):
         assert one is not None
         one.eval()
     assert parts.prior.grid == (8, 4)
     assert isinstance(parts.prior, GroupedPrior) == (at_once != "token")
-    assert isinstance(parts.layout_prior, GroupedPrior) == (at_once == "row")  # with one path a place is a token
+    # with one path a place is a token
+    assert isinstance(parts.layout_prior, GroupedPrior) == (at_once == "row")
     if isinstance(parts.prior, GroupedPrior):
         assert len(parts.prior.order) == STEPS[at_once]
     assert state_bytes(parts.prior, 64) > state_bytes(parts.prior, 2) > 0  # type: ignore[arg-type]

@@ -15,7 +15,15 @@ from tests.systems.conftest import digits, tiny_settings
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_a_system_trains_and_samples(name: str, tmp_path: Path) -> None:
     data = digits()
-    system = train(data, tmp_path / "run", system=name, preset="tiny", settings=tiny_settings(name), precision="32", threads=1)
+    system = train(
+        data,
+        tmp_path / "run",
+        system=name,
+        preset="tiny",
+        settings=tiny_settings(name),
+        precision="32",
+        threads=1,
+    )
     assert system.has_layout_prior == (name in ("msgnet", "mint"))
     pairs = list(system.synthesize(4, seed=3, batch_size=4))
     assert len({pair.image.tobytes() for pair in pairs}) > 1
@@ -35,6 +43,11 @@ def test_one_path_has_half_the_tokens_of_two_and_only_cvq_vae_sees_the_layout_tw
     made = {name: system.build(Settings(), Facts(1, (32, 32), 3)) for name, system in family.items()}
     grids = {name: parts.tokenizer.streams[0].grid for name, parts in made.items()}  # type: ignore[union-attr]
     assert grids == {"msgnet": (16, 8), "pre-msgnet": (16, 8), "no-comp-msgnet": (8, 8), "cvq-vae": (8, 8)}
-    sees = {name: any("see" in key for key, _ in parts.tokenizer.named_parameters()) for name, parts in made.items()}
+    sees = {
+        name: any("see" in key for key, _ in parts.tokenizer.named_parameters())
+        for name, parts in made.items()
+    }
     assert sees == {"msgnet": False, "pre-msgnet": False, "no-comp-msgnet": False, "cvq-vae": True}
-    assert all(torch.is_tensor(parts.prior.prepare(LayoutBatch(torch.zeros(1, 32, 32)))) for parts in made.values())  # type: ignore[operator]
+    assert all(
+        torch.is_tensor(parts.prior.prepare(LayoutBatch(torch.zeros(1, 32, 32)))) for parts in made.values()
+    )  # type: ignore[operator]

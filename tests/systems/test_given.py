@@ -1,4 +1,6 @@
-"""Pairs of a data set in drawing: what is kept of them stays, the rest is drawn, and references go with systems that need them."""
+"""Pairs of a data set in drawing: what is kept of them stays, the rest is drawn, and references go with
+systems that need them.
+"""
 
 from pathlib import Path
 
@@ -22,7 +24,9 @@ REFERENCE = tiny_settings("svqvae-t") | {"tokenizer.reference": "true"}
 @pytest.fixture(scope="module")
 def referring(tmp_path_factory: pytest.TempPathFactory) -> TrainedSystem:
     out = tmp_path_factory.mktemp("reference") / "run"
-    return train(digits(), out, system="svqvae-t", preset="tiny", settings=REFERENCE, precision="32", threads=1)
+    return train(
+        digits(), out, system="svqvae-t", preset="tiny", settings=REFERENCE, precision="32", threads=1
+    )
 
 
 def few() -> DataSet:
@@ -76,7 +80,8 @@ def test_half_of_an_image_is_kept_for_every_seed_and_the_rest_is_drawn(system: T
     some, others = (drawn(system, ["image:0,0,32,16"], seed) for seed in (1, 2))
     assert any((a.image != b.image).any() for a, b in zip(some, others, strict=True))
     assert all(
-        (a.layout.label_map == few().load(name).layout.label_map).mean() > 0.8 for a, name in zip(some, few().names, strict=True)
+        (a.layout.label_map == few().load(name).layout.label_map).mean() > 0.8
+        for a, name in zip(some, few().names, strict=True)
     )
 
 
@@ -114,25 +119,47 @@ def test_references_are_taken_by_systems_that_need_them(referring: TrainedSystem
     assert stored[0].provenance["layouts"] == "training layouts of the run"
 
 
-def test_what_is_kept_is_written_down_and_another_part_is_another_set(minted: TrainedSystem, tmp_path: Path) -> None:
+def test_what_is_kept_is_written_down_and_another_part_is_another_set(
+    minted: TrainedSystem, tmp_path: Path
+) -> None:
     keep = ["image:0,0,16,32", "layout:background"]
     out = mint(minted, tmp_path / "a", n=2, layouts=few(), keep=keep, filter="off", batch_size=2)
-    assert "--keep image:0,0,16,32 --keep layout:background" in (out / "README.md").read_text(encoding="utf-8")
-    with pytest.raises(InputError, match=r"made otherwise.* pass --keep image:0,0,16,32 --keep layout:background to resume"):
+    assert "--keep image:0,0,16,32 --keep layout:background" in (out / "README.md").read_text(
+        encoding="utf-8"
+    )
+    with pytest.raises(
+        InputError, match=r"made otherwise.* pass --keep image:0,0,16,32 --keep layout:background to resume"
+    ):
         mint(minted, out, n=2, layouts=few(), keep=keep[:1], filter="off", batch_size=2, resume=True)
 
 
-def test_a_stopped_export_of_kept_parts_goes_on(minted: TrainedSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_export_of_kept_parts_goes_on(
+    minted: TrainedSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def export(out: Path, resume: bool) -> Path:
-        return mint(minted, out, n=6, layouts=few(), keep=["image:0,0,16,32"], filter="off", batch_size=2, resume=resume)
+        return mint(
+            minted,
+            out,
+            n=6,
+            layouts=few(),
+            keep=["image:0,0,16,32"],
+            filter="off",
+            batch_size=2,
+            resume=resume,
+        )
 
     whole, draw = export(tmp_path / "whole", False), minted.sample_chunk
-    monkeypatch.setattr(minted, "sample_chunk", lambda chunk, **rest: draw(chunk, **rest) if chunk < 2 else stop())
+    monkeypatch.setattr(
+        minted, "sample_chunk", lambda chunk, **rest: draw(chunk, **rest) if chunk < 2 else stop()
+    )
     with pytest.raises(KeyboardInterrupt):
         export(tmp_path / "out", False)
     monkeypatch.undo()
     out = export(tmp_path / "out", True)
-    assert all((out / "images" / file.name).read_bytes() == file.read_bytes() for file in (whole / "images").iterdir())
+    assert all(
+        (out / "images" / file.name).read_bytes() == file.read_bytes()
+        for file in (whole / "images").iterdir()
+    )
 
 
 def stop() -> list[AnnotatedImage]:
@@ -151,7 +178,7 @@ def stop() -> list[AnnotatedImage]:
         ("image:0,0,64,8", "x0 < x1 <= 32"),
         ("image:0,0,-1,8", "there is no class"),
     ],
-)  # fmt: skip
+)
 def test_parts_that_are_none_are_refused(text: str, reason: str) -> None:
     with pytest.raises(InputError, match=reason):
         part_of(text, digits().classes, (32, 32))
@@ -163,7 +190,11 @@ def test_what_does_not_go_together_is_refused_in_one_line(
     out = tmp_path / "never"
     for system, more, reason in (
         (minted, {"keep": ["image:background"]}, "of what"),
-        (minted, {"keep": ["image:background"], "layouts": few(), "vary": True}, "varied layouts have no images"),
+        (
+            minted,
+            {"keep": ["image:background"], "layouts": few(), "vary": True},
+            "varied layouts have no images",
+        ),
         (minted, {"reference": few()}, "needs no reference images"),
         (minted, {"reference": few(), "layouts": few()}, "leave --layouts out"),
         (minted, {"keep": ["image:10,10,11,11"], "layouts": few()}, "keeps nothing of"),

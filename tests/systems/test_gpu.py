@@ -17,7 +17,9 @@ def on_gpu(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return train(digits(), run, system=name, preset="tiny", settings=tiny_settings(name), device="cuda")
 
 
-def test_a_gpu_trains_and_draws_the_same_pairs_whatever_their_number(on_gpu: TrainedSystem, tmp_path: Path) -> None:
+def test_a_gpu_trains_and_draws_the_same_pairs_whatever_their_number(
+    on_gpu: TrainedSystem, tmp_path: Path
+) -> None:
     assert on_gpu.config.device == "cuda"
     whole, part = list(on_gpu.synthesize(8, batch_size=4)), list(on_gpu.synthesize(3, start=5, batch_size=4))
     assert all(np.array_equal(a.image, b.image) for a, b in zip(whole[5:], part, strict=True))

@@ -1,4 +1,6 @@
-"""Drawing with guidance: other images for the same layouts, said in what is exported, and refused where it was not trained for."""
+"""Drawing with guidance: other images for the same layouts, said in what is exported, and refused where it
+was not trained for.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +24,18 @@ def without(tmp_path_factory: pytest.TempPathFactory) -> TrainedSystem:
     """A run whose image prior learned to do without layouts now and then."""
     out = tmp_path_factory.mktemp("guided") / "run"
     settings = TINY | {"prior.condition_dropout": "0.3"}
-    return train(digits(), out, system="pre-msgnet", preset="tiny", settings=settings, precision="32", threads=1)
+    return train(
+        digits(), out, system="pre-msgnet", preset="tiny", settings=settings, precision="32", threads=1
+    )
 
 
-def test_it_draws_other_images_for_the_same_layouts_and_the_same_for_every_start(without: TrainedSystem) -> None:
+def test_it_draws_other_images_for_the_same_layouts_and_the_same_for_every_start(
+    without: TrainedSystem,
+) -> None:
     plain, guided = (list(without.synthesize(6, batch_size=4, guidance=guidance)) for guidance in (1.0, 4.0))
-    assert all(np.array_equal(a.layout.label_map, b.layout.label_map) for a, b in zip(plain, guided, strict=True))
+    assert all(
+        np.array_equal(a.layout.label_map, b.layout.label_map) for a, b in zip(plain, guided, strict=True)
+    )
     assert any(not np.array_equal(a.image, b.image) for a, b in zip(plain, guided, strict=True))
     assert guided[0].provenance["guidance"] == "4"
     assert "guidance" not in plain[0].provenance
@@ -50,7 +58,9 @@ def test_an_export_says_it_and_how_to_make_it_again(without: TrainedSystem, tmp_
         assert ("--guidance 2.5" in (out / "README.md").read_text()) == (guidance != 1)
 
 
-def test_what_can_not_be_guided_is_refused(without: TrainedSystem, trained: TrainedSystem, tmp_path: Path) -> None:
+def test_what_can_not_be_guided_is_refused(
+    without: TrainedSystem, trained: TrainedSystem, tmp_path: Path
+) -> None:
     for system, guidance, said in (
         (trained, 2.0, r"never learned to do without its layout.*prior.condition_dropout=0.1"),
         (without, -1.0, "expected at least 0 and at most 20"),
@@ -65,7 +75,9 @@ def test_what_can_not_be_guided_is_refused(without: TrainedSystem, trained: Trai
         labelmint.study(digits(), tmp_path / "study", guidance=(2.0,), preset="tiny")
 
 
-def test_it_takes_the_memory_of_twice_the_rows(without: TrainedSystem, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_takes_the_memory_of_twice_the_rows(
+    without: TrainedSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from labelmint.systems import trained as module
 
     needed = [without._needed(8, guidance) for guidance in (1.0, 2.0)]

@@ -1,4 +1,6 @@
-"""Threads by measurement: the fewest of the fastest, told once, and the run's own where it was trained on as many cores."""
+"""Threads by measurement: the fewest of the fastest, told once, and the run's own where it was trained on as
+many cores.
+"""
 
 import time
 from functools import partial
@@ -8,7 +10,14 @@ import pytest
 import torch
 
 from labelmint.systems import TrainedSystem, hardware, load
-from labelmint.systems.hardware import choose_hardware, choose_threads, cores, fastest, measured_threads, threads_of_run
+from labelmint.systems.hardware import (
+    choose_hardware,
+    choose_threads,
+    cores,
+    fastest,
+    measured_threads,
+    threads_of_run,
+)
 
 CPU = torch.device("cpu")
 
@@ -20,7 +29,9 @@ def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def takes(monkeypatch: pytest.MonkeyPatch, seconds: dict[int, float]) -> list[int]:
-    """A machine of the largest of these numbers of cores, on which a step with so many threads takes so long; answers what was tried."""
+    """A machine of the largest of these numbers of cores, on which a step with so many threads takes so long;
+    answers what was tried.
+    """
     tried: list[int] = []
 
     def step(count: int, net: object, x: object) -> None:
@@ -53,7 +64,9 @@ def test_the_fewest_of_the_fastest_threads_are_taken_and_measured_once(
     assert tried == []
 
 
-def test_nothing_is_measured_where_there_is_no_choice(unmeasured: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_measured_where_there_is_no_choice(
+    unmeasured: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tried = takes(monkeypatch, {1: 0.0})
     assert measured_threads(CPU) == 1
     takes(monkeypatch, {1: 0.0, 8: 0.0})
@@ -67,7 +80,9 @@ def test_nothing_is_measured_where_there_is_no_choice(unmeasured: None, monkeypa
     assert tried == []
 
 
-def test_a_measurement_leaves_threads_and_seeds_alone(unmeasured: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_measurement_leaves_threads_and_seeds_alone(
+    unmeasured: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(hardware, "cores", lambda: 2)
     torch.manual_seed(3)
     expected, before = torch.rand(3), torch.get_num_threads()
@@ -103,7 +118,8 @@ def test_a_run_keeps_its_threads_where_as_many_cores_are_there(
     takes(monkeypatch, {1: 0.001, 3: 0.02, 6: 0.02})
     assert threads_of_run(elsewhere, CPU) == 1
     assert threads_of_run(older, CPU) == 5
-    assert choose_hardware("cpu", "32", None, elsewhere).threads == 5  # a training that goes on keeps what it began with
+    # a training that goes on keeps what it began with
+    assert choose_hardware("cpu", "32", None, elsewhere).threads == 5
     torch.set_num_threads(1)
 
 

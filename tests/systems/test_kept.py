@@ -12,7 +12,9 @@ from labelmint.systems.kept import kept_by
 from labelmint.systems.presets import Preset, preset_named
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout
 
-CLASSES = ClassSet(tuple(ClassInfo(id=i, name=name) for i, name in ((0, "background"), (7, "box"), (9, "dot"))))
+CLASSES = ClassSet(
+    tuple(ClassInfo(id=i, name=name) for i, name in ((0, "background"), (7, "box"), (9, "dot")))
+)
 
 
 def pair(index: int) -> AnnotatedImage:
@@ -20,7 +22,9 @@ def pair(index: int) -> AnnotatedImage:
     labels = np.zeros((32, 32), np.uint8)
     labels[4 : 14 + index % 3, 4:15] = 7
     labels[20 + index % 4, 20 + index // 4 % 4] = 9
-    return AnnotatedImage(name=f"{index:02d}", image=np.zeros((32, 32, 1), np.uint8), layout=Layout(label_map=labels))
+    return AnnotatedImage(
+        name=f"{index:02d}", image=np.zeros((32, 32, 1), np.uint8), layout=Layout(label_map=labels)
+    )
 
 
 def data() -> DataSet:
@@ -40,7 +44,9 @@ def few_patterns(monkeypatch: pytest.MonkeyPatch, entries: int) -> None:
     tiny = preset_named("tiny")
     settings = tiny.settings("mint")
     tokenizer = settings.tokenizer.model_copy(update={"semantic_codebook_size": entries})
-    fewer = Preset("tiny", (32, 32), "", {"mint": lambda: settings.model_copy(update={"tokenizer": tokenizer})}, "mint")
+    fewer = Preset(
+        "tiny", (32, 32), "", {"mint": lambda: settings.model_copy(update={"tokenizer": tokenizer})}, "mint"
+    )
     monkeypatch.setattr(kept, "preset_named", lambda name: fewer)
 
 
@@ -73,7 +79,11 @@ def test_patterns_are_counted_outside_the_test_part(monkeypatch: pytest.MonkeyPa
         seen.append(name)
         return pair(int(name))
 
-    kept_by("tiny", (32, 32), DataSet(source="dots", format="memory", classes=CLASSES, names=one.names, load=load, test=one.test))
+    kept_by(
+        "tiny",
+        (32, 32),
+        DataSet(source="dots", format="memory", classes=CLASSES, names=one.names, load=load, test=one.test),
+    )
     assert seen == list(one.names[:16])
 
 

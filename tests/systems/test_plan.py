@@ -1,4 +1,6 @@
-"""The plan's parts of a batch: as few as memory asks for, stored in the run, and kept when it goes on; and of the time."""
+"""The plan's parts of a batch: as few as memory asks for, stored in the run, and kept when it goes on; and of
+the time.
+"""
 
 import json
 import time
@@ -25,9 +27,14 @@ FEW = TINY | {"tokenizer.steps": "8", "prior.epochs": "2", "layout_prior.epochs"
 
 def planned(trained: TrainedSystem, available: int | None) -> Plan:
     return make_plan(
-        build_parts(trained.config), trained.config, views=40, data_bytes=0, device=torch.device("cpu"), timed=False,
+        build_parts(trained.config),
+        trained.config,
+        views=40,
+        data_bytes=0,
+        device=torch.device("cpu"),
+        timed=False,
         available=available,
-    )  # fmt: skip
+    )
 
 
 def test_a_batch_that_does_not_fit_is_taken_in_as_few_parts_as_fit(trained: TrainedSystem) -> None:
@@ -38,7 +45,8 @@ def test_a_batch_that_does_not_fit_is_taken_in_as_few_parts_as_fit(trained: Trai
     least = {stage.name: stage for stage in planned(trained, 1000).stages}[worst.name]
     assert least.accumulate == 8  # no more than there are images
     fewest = 1
-    for available in (worst.bytes, int(worst.bytes + SPARE * least.bytes) // 2):  # less each time, and never too little
+    # less each time, and never too little
+    for available in (worst.bytes, int(worst.bytes + SPARE * least.bytes) // 2):
         fitted = {stage.name: stage for stage in planned(trained, available).stages}[worst.name]
         assert fitted.accumulate > fewest
         assert SPARE * fitted.bytes <= available
@@ -58,18 +66,39 @@ def test_parts_found_by_memory_are_stored_and_kept(
     trained: TrainedSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     free = max(stage.bytes for stage in planned(trained, None).stages)
-    expected, run, free_memory = planned(trained, free).accumulate, tmp_path / "run", pipeline.available_memory
+    expected, run, free_memory = (
+        planned(trained, free).accumulate,
+        tmp_path / "run",
+        pipeline.available_memory,
+    )
     monkeypatch.setattr(stage_module, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     monkeypatch.setattr(pipeline, "available_memory", lambda device: free)
     with pytest.raises(_Killed):
-        train(digits(), run, system="msgnet", preset="tiny", settings=FEW, precision="32", threads=1, report=_dies)
+        train(
+            digits(),
+            run,
+            system="msgnet",
+            preset="tiny",
+            settings=FEW,
+            precision="32",
+            threads=1,
+            report=_dies,
+        )
     stored = (run / "config.json").read_bytes()
     assert json.loads(stored)["accumulate"] == expected != {}
     monkeypatch.setattr(pipeline, "available_memory", free_memory)
     again = train(digits(), run, system="msgnet", preset="tiny", settings=FEW, precision="32", threads=1)
     assert (run / "config.json").read_bytes() == stored
     asked = FEW | {f"{name}.accumulate": str(parts) for name, parts in expected.items()}
-    never_killed = train(digits(), tmp_path / "asked", system="msgnet", preset="tiny", settings=asked, precision="32", threads=1)
+    never_killed = train(
+        digits(),
+        tmp_path / "asked",
+        system="msgnet",
+        preset="tiny",
+        settings=asked,
+        precision="32",
+        threads=1,
+    )
     assert again.digest == never_killed.digest
 
 
@@ -93,7 +122,16 @@ def test_encoding_takes_from_the_time_of_a_prior_but_not_from_its_warm_up(
     config = trained.config.request.settings.prior.model_copy(update={"epochs": 1000, "patience": 1000})
     fabric = open_fabric(Hardware("cpu", "32-true", 1))
     about = train_prior(
-        "prior", fabric, RunFolder(tmp_path), parts.prior, parts.image_tokens, pairs, pairs, config, 1.0, events.append
+        "prior",
+        fabric,
+        RunFolder(tmp_path),
+        parts.prior,
+        parts.image_tokens,
+        pairs,
+        pairs,
+        config,
+        1.0,
+        events.append,
     )
     assert progress[0] < 0.4
     assert about["seconds"] >= 1.0

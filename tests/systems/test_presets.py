@@ -58,12 +58,23 @@ Learning rate       3e-4   1e-4   1e-4   1e-4
 Epochs                20     15     15     20
 """
 SETTING_OF = {
-    "Batch size": "batch_size", "Hidden dim": "channels", "Residual dim": "residual_channels", "Residual blocks": "residual_blocks",
-    "Codebook size": "code_dim", "Codebook num": "codebook_size", "Commitment": "commitment", "Learning rate": "learning_rate",
-    "Iterations": "steps", "Conditional residual blocks": "condition_residual_blocks",
-    "Conditional residual dim": "condition_residual_channels", "Condition Layout dim": "condition_embedding",
-    "Attention dim": "attention_channels", "Attention heads": "attention_heads", "dropout": "dropout", "Epochs": "epochs",
-}  # fmt: skip
+    "Batch size": "batch_size",
+    "Hidden dim": "channels",
+    "Residual dim": "residual_channels",
+    "Residual blocks": "residual_blocks",
+    "Codebook size": "code_dim",
+    "Codebook num": "codebook_size",
+    "Commitment": "commitment",
+    "Learning rate": "learning_rate",
+    "Iterations": "steps",
+    "Conditional residual blocks": "condition_residual_blocks",
+    "Conditional residual dim": "condition_residual_channels",
+    "Condition Layout dim": "condition_embedding",
+    "Attention dim": "attention_channels",
+    "Attention heads": "attention_heads",
+    "dropout": "dropout",
+    "Epochs": "epochs",
+}
 IMAGE_SIZES = {"clevr-64": 64, "clevr-192": 192, "malaria": 96, "brats": 240}
 PAPERS = (*COLUMNS, "multi-mnist-64", "cityscapes-128x256")
 
@@ -71,7 +82,11 @@ PAPERS = (*COLUMNS, "multi-mnist-64", "cityscapes-128x256")
 def numbers(table: str) -> list[tuple[str, str, str]]:
     """(preset, the table's name for it, published number)."""
     lines = [line.rsplit(maxsplit=4) for line in table.strip().splitlines()]
-    return [(column, name.strip(), value) for name, *values in lines for column, value in zip(COLUMNS, values, strict=True)]
+    return [
+        (column, name.strip(), value)
+        for name, *values in lines
+        for column, value in zip(COLUMNS, values, strict=True)
+    ]
 
 
 def parts_of(name: str, system: str | None = None) -> TwoStageParts:
@@ -81,21 +96,28 @@ def parts_of(name: str, system: str | None = None) -> TwoStageParts:
     return chosen.build(preset.settings(chosen.family), Facts(3, preset.size, 25))
 
 
-@pytest.mark.parametrize(("section", "table"), [("tokenizer", TABLE_4), ("prior", TABLE_5), ("layout_prior", TABLE_6)])
+@pytest.mark.parametrize(
+    ("section", "table"), [("tokenizer", TABLE_4), ("prior", TABLE_5), ("layout_prior", TABLE_6)]
+)
 def test_every_number_of_the_tables_is_the_preset_s(section: str, table: str) -> None:
     read = [entry for entry in numbers(table) if entry[1] in SETTING_OF]
-    assert len(read) == 4 * (len(table.strip().splitlines()) - 1)  # all lines but that of the latent or layout size
+    # all lines but that of the latent or layout size
+    assert len(read) == 4 * (len(table.strip().splitlines()) - 1)
     for preset, name, value in read:
         ours = getattr(getattr(PRESETS[preset].settings(), section), SETTING_OF[name])
         assert ours == float(value), (preset, section, name)
 
 
-@pytest.mark.parametrize(("section", "table"), [("tokenizer", TABLE_4), ("prior", TABLE_5), ("layout_prior", TABLE_6)])
+@pytest.mark.parametrize(
+    ("section", "table"), [("tokenizer", TABLE_4), ("prior", TABLE_5), ("layout_prior", TABLE_6)]
+)
 def test_every_setting_is_called_or_described_as_in_the_tables(section: str, table: str) -> None:
     fields = type(getattr(Settings(), section)).model_fields
     for name in {entry[1] for entry in numbers(table)} & SETTING_OF.keys():
         key = SETTING_OF[name]
-        assert key == name.lower().replace(" ", "_") or (fields[key].description or "").startswith(name.lower()), name
+        assert key == name.lower().replace(" ", "_") or (fields[key].description or "").startswith(
+            name.lower()
+        ), name
 
 
 def test_latent_and_layout_sizes_follow_from_the_size_and_only_malaria_departs() -> None:
@@ -109,7 +131,9 @@ def test_latent_and_layout_sizes_follow_from_the_size_and_only_malaria_departs()
         assert parts.layout_prior is not None
         assert parts.layout_prior.grid == grid
         ours = [str(stream.grid[1]), "x".join(map(str, stream.grid)), "x".join(map(str, grid))]
-        published = [value for column, line, value in rows if column == name and line in ("Latent size", "Layout size")]
+        published = [
+            value for column, line, value in rows if column == name and line in ("Latent size", "Layout size")
+        ]
         if name == "malaria":  # 96 is halved to 48 and 24
             assert (ours, published) == (["24", "48x24", "24x24"], ["20", "40x20", "20x20"])
         else:
@@ -134,7 +158,11 @@ def test_what_the_tables_leave_open_is_the_same_in_all(name: str) -> None:
     for prior in (settings.prior, settings.layout_prior):
         assert (prior.blocks, prior.kernel_rows, prior.kernel_columns) == (4, 3, 5)
         assert (prior.weight_decay, prior.token_noise) == (0, 0)
-    assert (settings.prior.condition_scale, settings.layout_prior.scale, settings.layout_prior.temperature) == (1, 1, 0.75)
+    assert (
+        settings.prior.condition_scale,
+        settings.layout_prior.scale,
+        settings.layout_prior.temperature,
+    ) == (1, 1, 0.75)
 
 
 @pytest.mark.parametrize("name", PAPERS)
@@ -146,7 +174,9 @@ def test_epochs_decide_when_a_prior_of_the_papers_ends(name: str) -> None:
         assert section.patience > steps_of(section, views=50_000)
 
 
-@pytest.mark.parametrize("system", sorted(name for name, system in SYSTEMS.items() if system.family == "msgnet"))
+@pytest.mark.parametrize(
+    "system", sorted(name for name, system in SYSTEMS.items() if system.family == "msgnet")
+)
 @pytest.mark.parametrize("name", ["clevr-192", "malaria", "cityscapes-128x256"])
 def test_every_system_can_be_built_at_true_sizes(name: str, system: str) -> None:
     parts = parts_of(name, system)
@@ -164,7 +194,12 @@ def test_the_coupled_vq_model_has_its_published_sizes(system: str) -> None:
     assert (semantics.codebook_size, semantics.grid) == (4096, (16, 16))
     assert parts.prior.prefix == 256  # type: ignore[union-attr]
     settings = PRESETS["svq-256"].settings("vqgan").tokenizer
-    assert (settings.adversary, settings.distance, settings.error, settings.semantic_weight) == (0.8, 1.0, "absolute", 0.1)  # type: ignore[union-attr]
+    assert (settings.adversary, settings.distance, settings.error, settings.semantic_weight) == (
+        0.8,
+        1.0,
+        "absolute",
+        0.1,
+    )  # type: ignore[union-attr]
 
 
 def test_a_preset_without_sizes_for_a_system_names_those_that_have_them() -> None:
@@ -186,7 +221,9 @@ def test_the_smallest_learns_from_one_pair_at_its_true_size() -> None:
     losses["layout_prior"] = negative_log_likelihood(parts.layout_prior, cells, None)
     for stage in parts.stages():
         losses[stage.name].backward()
-        assert all(p.grad is not None and bool(p.grad.isfinite().all()) for p in stage.module.parameters()), stage.name
+        assert all(p.grad is not None and bool(p.grad.isfinite().all()) for p in stage.module.parameters()), (
+            stage.name
+        )
 
 
 def test_the_preset_decides_the_system_unless_one_is_asked_for() -> None:
@@ -201,7 +238,8 @@ def test_the_preset_decides_the_system_unless_one_is_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "nearest"), [("clevr", "clevr-64"), ("multi-mnist", "multi-mnist-64"), ("cityscapes", "cityscapes-128x256")]
+    ("name", "nearest"),
+    [("clevr", "clevr-64"), ("multi-mnist", "multi-mnist-64"), ("cityscapes", "cityscapes-128x256")],
 )
 def test_an_unknown_preset_names_the_nearest(name: str, nearest: str) -> None:
     with pytest.raises(InputError, match=f"did you mean '{nearest}'"):

@@ -17,7 +17,11 @@ from tests.systems.conftest import TINY, digits
 
 
 def equal(a: AnnotatedImage, b: AnnotatedImage) -> bool:
-    return a.name == b.name and np.array_equal(a.image, b.image) and np.array_equal(a.layout.label_map, b.layout.label_map)
+    return (
+        a.name == b.name
+        and np.array_equal(a.image, b.image)
+        and np.array_equal(a.layout.label_map, b.layout.label_map)
+    )
 
 
 def test_sample_i_is_the_same_for_every_count_and_start(system: TrainedSystem) -> None:
@@ -26,7 +30,9 @@ def test_sample_i_is_the_same_for_every_count_and_start(system: TrainedSystem) -
     for start, n in ((0, 3), (3, 5), (10, 1)):
         part = list(system.synthesize(n, start=start, batch_size=4))
         assert all(equal(a, b) for a, b in zip(part, whole[start : start + n], strict=True))
-    assert not any(equal(a, b) for a, b in zip(whole, system.synthesize(11, batch_size=4, seed=1), strict=True))
+    assert not any(
+        equal(a, b) for a, b in zip(whole, system.synthesize(11, batch_size=4, seed=1), strict=True)
+    )
 
 
 def test_across_batch_sizes_nearly_all_images_are_equal(system: TrainedSystem) -> None:
@@ -47,7 +53,13 @@ def test_labels_have_full_size_known_ids_and_instances(system: TrainedSystem) ->
 
 def test_pairs_say_that_they_are_synthetic_and_where_they_came_from(trained: TrainedSystem) -> None:
     (pair,) = trained.synthesize(1, start=3, seed=5, batch_size=4)
-    marks = {"synthetic": "true", "generator": "labelmint", "weights": trained.digest, "seed": "5", "index": "3"}
+    marks = {
+        "synthetic": "true",
+        "generator": "labelmint",
+        "weights": trained.digest,
+        "seed": "5",
+        "index": "3",
+    }
     assert marks.items() <= pair.provenance.items()
 
 
@@ -66,7 +78,10 @@ def test_varied_layouts_are_new_and_follow_the_sampling_law(system: TrainedSyste
     given = {pair.layout.label_map.tobytes() for pair in data}
     assert len({pair.layout.label_map.tobytes() for pair in whole} - given) >= 8
     assert all(
-        equal(a, b) for a, b in zip(system.synthesize(4, start=5, layouts=data, vary=True, batch_size=4), whole[5:], strict=True)
+        equal(a, b)
+        for a, b in zip(
+            system.synthesize(4, start=5, layouts=data, vary=True, batch_size=4), whole[5:], strict=True
+        )
     )
     shown = {class_id for pair in whole for class_id in np.unique(pair.layout.label_map)}
     assert shown <= {class_id for pair in data for class_id in np.unique(pair.layout.label_map)}
@@ -74,7 +89,9 @@ def test_varied_layouts_are_new_and_follow_the_sampling_law(system: TrainedSyste
     assert not system.classes.unknown(own.layout.label_map)
 
 
-def test_in_bfloat16_a_run_draws_its_own_samples_and_gives_single_precision_logits(system: TrainedSystem) -> None:
+def test_in_bfloat16_a_run_draws_its_own_samples_and_gives_single_precision_logits(
+    system: TrainedSystem,
+) -> None:
     half = load(system.path, threads=1, precision="bf16")
     assert (system.precision, half.precision) == ("32-true", "bf16-true")
     assert half.digest == system.digest
@@ -105,7 +122,9 @@ def test_numbers_out_of_range_are_refused(trained: TrainedSystem, options: dict[
         list(trained.synthesize(**({"n": 1} | options)))
 
 
-@pytest.mark.parametrize("options", [{"temperature": 0.0}, {"layout_temperature": -1.0}, {"temperature": float("nan")}])
+@pytest.mark.parametrize(
+    "options", [{"temperature": 0.0}, {"layout_temperature": -1.0}, {"temperature": float("nan")}]
+)
 def test_temperatures_out_of_range_are_refused(trained: TrainedSystem, options: dict[str, float]) -> None:
     with pytest.raises(InputError, match="must be above 0"):
         list(trained.synthesize(1, **options))  # type: ignore[arg-type]
@@ -120,7 +139,11 @@ def test_a_batch_that_memory_can_not_hold_is_refused_with_one_that_it_can(
     with pytest.raises(InputError, match="batch-size 1000000"):
         next(trained.synthesize(1, batch_size=1_000_000))
     with_memory(monkeypatch, 1000)
-    for ask in (lambda: trained.check_batch(1), lambda: trained.usual_batch(pytest.fail), lambda: next(trained.synthesize(1))):
+    for ask in (
+        lambda: trained.check_batch(1),
+        lambda: trained.usual_batch(pytest.fail),
+        lambda: next(trained.synthesize(1)),
+    ):
         with pytest.raises(InputError, match="one sample does not fit either"):
             ask()
 
@@ -165,7 +188,8 @@ def test_bytes_are_counted_while_they_are_held() -> None:
         return (view + y)[:10]
 
     assert peak_bytes(work) == 4 * 1024
-    assert peak_bytes(lambda: [work() for _ in range(5)]) == 8 * 1024  # each keeps its last kilobyte, as long as its view lives
+    # each keeps its last kilobyte, as long as its view lives
+    assert peak_bytes(lambda: [work() for _ in range(5)]) == 8 * 1024
 
 
 def test_what_a_batch_takes_grows_with_it_and_is_about_what_it_is(system: TrainedSystem) -> None:
@@ -178,7 +202,9 @@ def test_what_a_batch_takes_grows_with_it_and_is_about_what_it_is(system: Traine
 def test_pre_msgnet_has_no_layout_prior_and_draws_from_the_training_layouts(tmp_path: Path) -> None:
     data = digits()
     few = TINY | {"tokenizer.steps": "10", "prior.epochs": "1"}
-    system = train(data, tmp_path / "run", system="pre-msgnet", preset="tiny", settings=few, precision="32", threads=1)
+    system = train(
+        data, tmp_path / "run", system="pre-msgnet", preset="tiny", settings=few, precision="32", threads=1
+    )
     assert not system.has_layout_prior
     real = {pair.layout.label_map.tobytes() for pair in data}
     assert all(pair.layout.label_map.tobytes() in real for pair in system.synthesize(4, batch_size=4))
@@ -187,4 +213,6 @@ def test_pre_msgnet_has_no_layout_prior_and_draws_from_the_training_layouts(tmp_
 def test_the_catalogue_names_every_system_with_source_and_parts() -> None:
     rows = {row["name"]: row for row in catalogue()}
     assert rows.keys() == SYSTEMS.keys()
-    assert all(row[key] for row in rows.values() for key in ("source", "layout_source", "image_generator", "presets"))
+    assert all(
+        row[key] for row in rows.values() for key in ("source", "layout_source", "image_generator", "presets")
+    )

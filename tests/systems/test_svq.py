@@ -1,4 +1,6 @@
-"""Systems over tokens of layouts: what conditions what, labels at full resolution, and settings that do not go together."""
+"""Systems over tokens of layouts: what conditions what, labels at full resolution, and settings that do not
+go together.
+"""
 
 from pathlib import Path
 from typing import cast
@@ -72,9 +74,15 @@ def test_patterns_are_those_of_the_training_layouts_and_belong_to_the_run(minted
 
 def test_patterns_finer_than_image_tokens_are_drawn_and_seen(tmp_path: Path) -> None:
     settings = {**tiny_settings("mint"), "tokenizer.layout_cell": "2"}
-    run = train(digits(), tmp_path / "run", system="mint", preset="tiny", settings=settings, precision="32", threads=1)
+    run = train(
+        digits(), tmp_path / "run", system="mint", preset="tiny", settings=settings, precision="32", threads=1
+    )
     semantics, image = cast(CoupledPatterns, run.parts.tokenizer).streams
-    assert semantics.grid == tuple(2 * side for side in image.grid) == cast(NetworkPrior, run.parts.layout_prior).grid
+    assert (
+        semantics.grid
+        == tuple(2 * side for side in image.grid)
+        == cast(NetworkPrior, run.parts.layout_prior).grid
+    )
     for pair in run.synthesize(2, batch_size=2):
         assert pair.layout.label_map.shape == run.size
 
@@ -98,7 +106,11 @@ def test_large_sizes_are_measured_at_smaller_ones_that_cells_fit_too(size: tuple
 
 
 def test_tokenizers_apart_are_trained_apart_and_coupled_ones_together() -> None:
-    assert [stage.name for stage in untrained("vqgan-t").stages()] == ["tokenizer", "layout_tokenizer", "prior"]
+    assert [stage.name for stage in untrained("vqgan-t").stages()] == [
+        "tokenizer",
+        "layout_tokenizer",
+        "prior",
+    ]
     assert [stage.name for stage in untrained("svqgan-t").stages()] == ["tokenizer", "prior"]
     assert [stage.name for stage in untrained("mint").stages()] == ["tokenizer", "prior", "layout_prior"]
 
@@ -115,7 +127,10 @@ def test_drawn_labels_are_the_decoded_tokens_that_the_image_was_drawn_with(minte
     pixels = ((images + 1) * 127.5).round().clamp(0, 255).byte()
     for row, pair in enumerate(pairs):
         assert (pair.image[:, :, 0] == pixels[row, 0].numpy()).all()
-        assert (pair.layout.label_map == minted.config.symbol_table.layout(drawn.ids[row].numpy(), False).label_map).all()
+        assert (
+            pair.layout.label_map
+            == minted.config.symbol_table.layout(drawn.ids[row].numpy(), False).label_map
+        ).all()
 
 
 def test_given_layouts_are_written_as_they_are(minted: TrainedSystem) -> None:
@@ -127,7 +142,10 @@ def test_given_layouts_are_written_as_they_are(minted: TrainedSystem) -> None:
 
 
 def test_either_prior_serves_either_system() -> None:
-    for name, key, kind in (("mint", "transformer", TransformerPrior), ("svqvae-t", "pixelsnail", PixelSNAIL)):
+    for name, key, kind in (
+        ("mint", "transformer", TransformerPrior),
+        ("svqvae-t", "pixelsnail", PixelSNAIL),
+    ):
         from labelmint.systems.config import with_values
 
         system = SYSTEMS[name]
@@ -138,17 +156,29 @@ def test_either_prior_serves_either_system() -> None:
 @pytest.mark.parametrize(
     ("system", "settings", "reason"),
     [
-        ("mint", ["tokenizer.reference=true", "tokenizer.layout_encoder=network"], "mint draws layouts without images"),
+        (
+            "mint",
+            ["tokenizer.reference=true", "tokenizer.layout_encoder=network"],
+            "mint draws layouts without images",
+        ),
         ("mint", ["tokenizer.reference=true"], "needs layout_encoder=network"),
         ("vqvae-t", ["tokenizer.paths=double"], "only coupled tokenizers"),
         ("vqvae-t", ["tokenizer.reference=true"], "only coupled tokenizers"),
         ("mint", ["prior.network=lstm"], "expected one of pixelsnail, transformer"),
-        ("svqgan-t", ["layout_prior.network=transformer", "layout_prior.channels=8"], "no setting 'layout_prior.channels'"),
+        (
+            "svqgan-t",
+            ["layout_prior.network=transformer", "layout_prior.channels=8"],
+            "no setting 'layout_prior.channels'",
+        ),
         ("svqgan-t", ["prior.heads=5"], "width must be a multiple of heads"),
         ("svqgan-t", ["tokenizer.patch=3"], "patch must be 1, 2, 4 or 8"),
         ("vqgan-t", ["tokenizer.layout_encoder=patterns"], "svqgan-t or mint"),
         ("mint", ["tokenizer.layout_cell=3"], "layout_cell=3: must divide the 32x32"),
-        ("mint", ["tokenizer.layout_cell=3", "tokenizer.multipliers=1", "tokenizer.patch=1"], "take 1, or leave it out"),
+        (
+            "mint",
+            ["tokenizer.layout_cell=3", "tokenizer.multipliers=1", "tokenizer.patch=1"],
+            "take 1, or leave it out",
+        ),
         ("mint", ["tokenizer.semantic_codebook_size=4"], "each needs a pattern"),
         ("mint", ["prior.condition_scale=3"], "must divide the 4 pixels"),
         ("mint", ["layout_prior.scale=2"], "take tokenizer.layout_cell=2"),
@@ -158,7 +188,7 @@ def test_either_prior_serves_either_system() -> None:
         ("vqvae-t", ["prior.network=pixelsnail", "layout_tokenizer.multipliers=1,2,2"], "don't lie evenly"),
         ("vqvae-t", ["layout_tokenizer.multipliers=1"], "8x8 of an image"),
     ],
-)  # fmt: skip
+)
 def test_settings_that_do_not_go_together_are_refused(system: str, settings: list[str], reason: str) -> None:
     with pytest.raises(InputError, match=reason):
         plan(digits(40), preset="tiny", system=system, settings=settings, precision="32", threads=1)
@@ -172,7 +202,15 @@ def test_a_plan_measures_at_a_size_that_both_tokenizers_take() -> None:
         "prior.heads=1",
         "prior.condition=prefix",
     ]
-    found = plan(digits(40), preset="tiny", system="vqvae-t", size=(128, 160), settings=settings, precision="32", threads=1)
+    found = plan(
+        digits(40),
+        preset="tiny",
+        system="vqvae-t",
+        size=(128, 160),
+        settings=settings,
+        precision="32",
+        threads=1,
+    )
     assert [stage.name for stage in found.stages] == ["tokenizer", "layout_tokenizer", "prior"]
 
 

@@ -37,7 +37,7 @@ train(digits(), sys.argv[1], system=system, preset="tiny", settings=settings, pr
       report=lambda e: print(e.stage, e.step, flush=True))
 weights = [w for s in built[0].stages() for w in s.module.state_dict().values()]
 digest = sha256(b"".join(w.numpy().tobytes() for w in weights)).hexdigest()
-with open(f"{sys.argv[1]}.digest{os.environ.get('RANK', '0')}", "w") as file:  # lines of several processes run into each other
+with open(f"{sys.argv[1]}.digest{os.environ.get('RANK', '0')}", "w") as file:
     file.write(digest)
 """
 
@@ -45,7 +45,9 @@ with open(f"{sys.argv[1]}.digest{os.environ.get('RANK', '0')}", "w") as file:  #
 def weights(run: Path) -> dict[str, torch.Tensor]:
     """All weights of a run."""
     parts = ("tokenizer", "prior", "layout_prior")
-    return {f"{part}.{k}": v for part in parts for k, v in load_file(run / part / "weights.safetensors").items()}
+    return {
+        f"{part}.{k}": v for part in parts for k, v in load_file(run / part / "weights.safetensors").items()
+    }
 
 
 def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
@@ -68,7 +70,11 @@ def test_a_run_holds_all_that_it_promises(trained: TrainedSystem) -> None:
 
 def test_training_lowers_the_held_out_losses(trained: TrainedSystem) -> None:
     rows = [json.loads(line) for line in (trained.path / "log.jsonl").read_text().splitlines()]
-    for stage, key in (("tokenizer", "held_out_mse"), ("prior", "held_out_nats"), ("layout_prior", "held_out_nats")):
+    for stage, key in (
+        ("tokenizer", "held_out_mse"),
+        ("prior", "held_out_nats"),
+        ("layout_prior", "held_out_nats"),
+    ):
         losses = [row[key] for row in rows if row["stage"] == stage and key in row]
         assert losses[-1] < losses[0], stage
 
@@ -90,7 +96,14 @@ def _again(run: Path, system: str = "msgnet", report: Callable[[Event], None] | 
     events: list[Event] = []
     settings = tiny_settings(system)
     train(
-        digits(), run, system=system, preset="tiny", settings=settings, precision="32", threads=1, report=report or events.append
+        digits(),
+        run,
+        system=system,
+        preset="tiny",
+        settings=settings,
+        precision="32",
+        threads=1,
+        report=report or events.append,
     )
     return events
 
@@ -111,7 +124,11 @@ def test_a_run_that_dies_and_is_run_again_ends_with_the_same_weights(
     with pytest.raises(_Killed):
         _again(run, system, _dies_at(stage, step))
     assert (run / stage / "checkpoint.safetensors").is_file()
-    first = next(event for event in _again(run, system) if event.stage != "data" and not event.stage.startswith("encode"))
+    first = next(
+        event
+        for event in _again(run, system)
+        if event.stage != "data" and not event.stage.startswith("encode")
+    )
     assert (first.stage, first.step >= step) == (stage, True), "it began anew"
     assert same(weights(run), weights(whole.path))
     assert load(run).digest == whole.digest
@@ -122,7 +139,9 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": f"{root / 'src'}{os.pathsep}{root}", "OMP_NUM_THREADS": "1"}
 
 
-@pytest.mark.parametrize(("number", "seconds"), [(signal.SIGKILL, "0"), (signal.SIGINT, "1e9"), (signal.SIGTERM, "1e9")])
+@pytest.mark.parametrize(
+    ("number", "seconds"), [(signal.SIGKILL, "0"), (signal.SIGINT, "1e9"), (signal.SIGTERM, "1e9")]
+)
 def test_sigkill_costs_nothing_and_ctrl_c_saves_first(
     trained: TrainedSystem, tmp_path: Path, number: signal.Signals, seconds: str
 ) -> None:
@@ -142,12 +161,16 @@ def test_sigkill_costs_nothing_and_ctrl_c_saves_first(
     process.stdout.read()  # to the end: what is told into a closed pipe would end it before it saves
     process.stdout.close()
     assert process.wait(timeout=60) != 0
-    first = next(event for event in _again(run) if event.stage != "data" and not event.stage.startswith("encode"))
+    first = next(
+        event for event in _again(run) if event.stage != "data" and not event.stage.startswith("encode")
+    )
     assert first.stage != "prior" or first.step > 4, "it began anew"
     assert same(weights(run), weights(trained.path))
 
 
-def test_a_run_that_was_killed_before_its_first_file_was_whole_can_go_on(trained: TrainedSystem, tmp_path: Path) -> None:
+def test_a_run_that_was_killed_before_its_first_file_was_whole_can_go_on(
+    trained: TrainedSystem, tmp_path: Path
+) -> None:
     run = tmp_path / "run"
     run.mkdir()
     (run / ".config.json.partial").write_text("{")
@@ -155,9 +178,16 @@ def test_a_run_that_was_killed_before_its_first_file_was_whole_can_go_on(trained
     assert same(weights(run), weights(trained.path))
 
 
-def test_the_stored_choices_are_taken_again_unless_others_are_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run, few = tmp_path / "run", TINY | {"tokenizer.steps": "3", "prior.epochs": "1", "layout_prior.epochs": "1"}
-    train(digits(24), run, system="msgnet", preset="tiny", settings=few, precision="32", threads=1, force=True)
+def test_the_stored_choices_are_taken_again_unless_others_are_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, few = (
+        tmp_path / "run",
+        TINY | {"tokenizer.steps": "3", "prior.epochs": "1", "layout_prior.epochs": "1"},
+    )
+    train(
+        digits(24), run, system="msgnet", preset="tiny", settings=few, precision="32", threads=1, force=True
+    )
     before = (run / "config.json").read_bytes()
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     train(digits(24), run, system="msgnet", preset="tiny", settings=few, force=True)
@@ -168,9 +198,13 @@ def test_the_stored_choices_are_taken_again_unless_others_are_given(tmp_path: Pa
 @pytest.mark.parametrize("system", ["msgnet", "mint"])
 def test_two_processes_train_the_same_model(system: str, tmp_path: Path) -> None:
     few = tiny_settings(system) | {
-        "tokenizer.steps": "30", "prior.epochs": "1", "layout_prior.epochs": "1", "prior.dropout": "0", "layout_prior.dropout": "0",
+        "tokenizer.steps": "30",
+        "prior.epochs": "1",
+        "layout_prior.epochs": "1",
+        "prior.dropout": "0",
+        "layout_prior.dropout": "0",
         "prior.token_noise": "0",
-    }  # fmt: skip
+    }
     one, two, script = tmp_path / "one", tmp_path / "two", tmp_path / "script.py"
     script.write_text(SCRIPT)
     with socket.socket() as free:
@@ -188,15 +222,23 @@ def test_two_processes_train_the_same_model(system: str, tmp_path: Path) -> None
         system,
     ]
     settings = [f"{key}={value}" for key, value in few.items()]
-    done = subprocess.run([*launch, *settings], capture_output=True, text=True, env=_environment(), timeout=180, check=False)
+    done = subprocess.run(
+        [*launch, *settings], capture_output=True, text=True, env=_environment(), timeout=180, check=False
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     digests = [Path(f"{two}.digest{rank}").read_text() for rank in (0, 1)]
     assert len(digests[0]) == 64
     assert digests[0] == digests[1], "the processes drifted apart"
     train(digits(), one, system=system, preset="tiny", settings=few, precision="32", threads=1)
-    fresh = {f"{s.name}.{k}": v for s in build_parts(load(one).config).stages() for k, v in s.module.state_dict().items()}
+    fresh = {
+        f"{s.name}.{k}": v
+        for s in build_parts(load(one).config).stages()
+        for k, v in s.module.state_dict().items()
+    }
     alone, together = weights(one), weights(two)
-    chosen = [key for key in alone if not key.startswith("tokenizer.quantizers") and alone[key].is_floating_point()]
+    chosen = [
+        key for key in alone if not key.startswith("tokenizer.quantizers") and alone[key].is_floating_point()
+    ]
     for part in (".encoder.", ".decoder."):  # the priors learn the codebooks' numbers, which chance gives out
         keys = [key for key in chosen if key.startswith("tokenizer.") and part in key]
         apart = sum(float((together[key] - alone[key]).square().sum()) for key in keys)
@@ -207,13 +249,23 @@ def test_two_processes_train_the_same_model(system: str, tmp_path: Path) -> None
 def test_a_loss_that_is_no_number_ends_in_one_line_that_names_the_setting(tmp_path: Path) -> None:
     absurd = TINY | {"prior.learning_rate": "1e30", "prior.epochs": "30"}
     with pytest.raises(InputError, match=r"lower prior\.learning_rate"):
-        train(digits(), tmp_path / "run", system="msgnet", preset="tiny", settings=absurd, precision="32", threads=1)
+        train(
+            digits(),
+            tmp_path / "run",
+            system="msgnet",
+            preset="tiny",
+            settings=absurd,
+            precision="32",
+            threads=1,
+        )
 
 
 def test_a_full_disk_is_an_os_error_and_leaves_nothing_half_written(tmp_path: Path) -> None:
     code = SCRIPT.replace(
         "import os, sys", "import os, sys, resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)", 1
-    ).replace("train(digits()", "resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))\ntrain(digits()", 1)
+    ).replace(
+        "train(digits()", "resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))\ntrain(digits()", 1
+    )
     run = tmp_path / "run"
     done = subprocess.run(
         [sys.executable, "-c", code, str(run), "0", "msgnet"],
@@ -231,7 +283,14 @@ def test_a_time_budget_ends_with_a_usable_model(tmp_path: Path) -> None:
     begin = time.perf_counter()
     endless = TINY | {"tokenizer.steps": "1000000", "prior.epochs": "100000", "layout_prior.epochs": "100000"}
     system = train(
-        digits(), tmp_path / "run", system="msgnet", preset="tiny", settings=endless, max_minutes=0.1, precision="32", threads=1
+        digits(),
+        tmp_path / "run",
+        system="msgnet",
+        preset="tiny",
+        settings=endless,
+        max_minutes=0.1,
+        precision="32",
+        threads=1,
     )
     assert time.perf_counter() - begin < 60
     assert len(list(system.synthesize(2))) == 2
@@ -245,17 +304,34 @@ def test_a_prior_that_no_longer_improves_stops_and_keeps_its_best(tmp_path: Path
         "prior.average": "0",
         "layout_prior.epochs": "1",
     }
-    train(digits(30), tmp_path / "run", system="msgnet", preset="tiny", settings=overfit, precision="32", threads=1)
+    train(
+        digits(30),
+        tmp_path / "run",
+        system="msgnet",
+        preset="tiny",
+        settings=overfit,
+        precision="32",
+        threads=1,
+    )
     about = json.loads((tmp_path / "run" / "prior" / "part.json").read_text())
     rows = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
-    held_out = {row["step"]: row["held_out_nats"] for row in rows if row["stage"] == "prior" and "held_out_nats" in row}
+    held_out = {
+        row["step"]: row["held_out_nats"]
+        for row in rows
+        if row["stage"] == "prior" and "held_out_nats" in row
+    }
     assert about["steps"] < 900
     assert about["held_out_nats"] == pytest.approx(min(held_out.values()))
     assert held_out[about["best_step"]] == pytest.approx(about["held_out_nats"])
 
 
 def test_a_prior_whose_last_weights_are_kept_goes_on_to_the_end(tmp_path: Path) -> None:
-    settings = TINY | {"prior.epochs": "10", "prior.patience": "1", "prior.evaluate_every": "5", "prior.learning_rate": "0.05"}
+    settings = TINY | {
+        "prior.epochs": "10",
+        "prior.patience": "1",
+        "prior.evaluate_every": "5",
+        "prior.learning_rate": "0.05",
+    }
     for keep in ("best", "last"):
         train(
             digits(30),
@@ -266,7 +342,9 @@ def test_a_prior_whose_last_weights_are_kept_goes_on_to_the_end(tmp_path: Path) 
             precision="32",
             threads=1,
         )
-    best, last = (json.loads((tmp_path / keep / "prior" / "part.json").read_text()) for keep in ("best", "last"))
+    best, last = (
+        json.loads((tmp_path / keep / "prior" / "part.json").read_text()) for keep in ("best", "last")
+    )
     assert last["best_step"] == last["steps"] > best["steps"]
     assert last["held_out_nats"] > best["held_out_nats"]
 
@@ -280,7 +358,9 @@ def test_a_prior_whose_last_weights_are_kept_goes_on_to_the_end(tmp_path: Path) 
         ({"data": digits(60, seed=5)}, "the data differ"),
     ],
 )
-def test_a_run_made_otherwise_is_never_overwritten(trained: TrainedSystem, change: dict[str, object], said: str) -> None:
+def test_a_run_made_otherwise_is_never_overwritten(
+    trained: TrainedSystem, change: dict[str, object], said: str
+) -> None:
     before = weights(trained.path)
     arguments: dict[str, object] = {
         "data": digits(),
@@ -318,7 +398,10 @@ def test_a_run_made_otherwise_is_never_overwritten(trained: TrainedSystem, chang
         ({"threads": 100_000}, "at most 1024"),
         ({"seed": 10**30}, "2^63"),
         ({"settings": ["prior.learning_rate=inf"]}, "finite"),
-        ({"group_by": "(d)", "data": dataclasses.replace(digits(40), train=None, test=None)}, "let --group-by find"),
+        (
+            {"group_by": "(d)", "data": dataclasses.replace(digits(40), train=None, test=None)},
+            "let --group-by find",
+        ),
         ({"max_minutes": 0}, "more than 0"),
         ({"group_by": "("}, "not a regular expression"),
         ({"group_by": "nothing"}, "does not match the name"),
@@ -350,7 +433,14 @@ def test_images_that_do_not_fit_in_memory_are_refused_before_they_fill_it(
 def test_fewer_than_twenty_pairs_train_with_force(tmp_path: Path) -> None:
     few = TINY | {"tokenizer.steps": "3", "prior.epochs": "1", "layout_prior.epochs": "1"}
     assert train(
-        digits(12), tmp_path / "run", system="msgnet", preset="tiny", settings=few, force=True, precision="32", threads=1
+        digits(12),
+        tmp_path / "run",
+        system="msgnet",
+        preset="tiny",
+        settings=few,
+        force=True,
+        precision="32",
+        threads=1,
     ).classes
 
 
@@ -389,13 +479,17 @@ def test_damaged_newer_and_unfinished_runs_are_refused(trained: TrainedSystem, t
         load(run)
 
 
-def test_a_plan_counts_what_training_will_use_and_writes_nothing(tmp_path: Path, trained: TrainedSystem) -> None:
+def test_a_plan_counts_what_training_will_use_and_writes_nothing(
+    tmp_path: Path, trained: TrainedSystem
+) -> None:
     made = plan(digits(), system="msgnet", preset="tiny", settings=TINY, precision="32", threads=1)
     stages = {stage.name: stage for stage in made.stages}
     assert stages["tokenizer"].tokens == 128
     assert stages["layout_prior"].tokens == 256
     built = sum(stage.parameters for stage in made.stages)
-    saved = sum(v.numel() for k, v in weights(trained.path).items() if not k.endswith((".counts", ".sums", ".ready")))
+    saved = sum(
+        v.numel() for k, v in weights(trained.path).items() if not k.endswith((".counts", ".sums", ".ready"))
+    )
     assert built == saved
     assert made.seconds > 0
     assert made.to_json()["configuration"]["request"]["settings"]["prior"]["channels"] == 16

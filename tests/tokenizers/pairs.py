@@ -10,7 +10,9 @@ SYMBOLS = 3
 
 
 def boxes(count: int, channels: int = 1, size: tuple[int, int] = (16, 16), seed: int = 0) -> Batch:
-    """`count` pairs; a box of each symbol but the ground's, and an image whose level tells the symbol, with some noise."""
+    """`count` pairs; a box of each symbol but the ground's, and an image whose level tells the symbol, with
+    some noise.
+    """
     generator = torch.Generator().manual_seed(seed)
     ids = torch.zeros(count, *size, dtype=torch.uint8)
     for item in ids:

@@ -1,4 +1,6 @@
-"""Codebooks behind one face: tokens that stand for vectors, K codes, gradients, a clear word without the package."""
+"""Codebooks behind one face: tokens that stand for vectors, K codes, gradients, a clear word without the
+package.
+"""
 
 import importlib.util
 import math
@@ -11,14 +13,18 @@ from labelmint.errors import InputError
 from labelmint.tokenizers.codebooks import CodebookKind, External, _levels, codebook_of, lookup
 from labelmint.tokenizers.quantizer import Quantizer
 
-present = pytest.mark.skipif(importlib.util.find_spec("vector_quantize_pytorch") is None, reason="extra codebooks")
+present = pytest.mark.skipif(
+    importlib.util.find_spec("vector_quantize_pytorch") is None, reason="extra codebooks"
+)
 EXTERNAL: tuple[CodebookKind, ...] = ("fsq", "lfq", "simvq", "rotation")
 KINDS = ["ema", "loss", *(pytest.param(kind, marks=present) for kind in EXTERNAL)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("size", "dim"), [(16, 4), (64, 6)])
-def test_tokens_stand_for_the_vectors_and_the_gradient_reaches_the_input(kind: CodebookKind, size: int, dim: int) -> None:
+def test_tokens_stand_for_the_vectors_and_the_gradient_reaches_the_input(
+    kind: CodebookKind, size: int, dim: int
+) -> None:
     torch.manual_seed(0)
     quantizer, z = codebook_of(kind, size, dim), torch.randn(3, dim, 7, 8, requires_grad=True)
     (gradient,) = torch.autograd.grad(quantizer(z).vectors.square().sum(), z)
@@ -47,7 +53,9 @@ def test_save_and_load_answer_the_same(kind: CodebookKind) -> None:
 def test_their_own_losses_come_under_the_term_they_are_weighed_by(kind: CodebookKind) -> None:
     torch.manual_seed(0)
     found = codebook_of(kind, 16, 4).train()(torch.randn(2, 4, 4, 4))
-    weighed, apart = (found.commitment, found.codebook) if kind == "rotation" else (found.codebook, found.commitment)
+    weighed, apart = (
+        (found.commitment, found.codebook) if kind == "rotation" else (found.codebook, found.commitment)
+    )
     assert float(weighed.detach()) != 0
     assert float(apart.detach()) == 0
 
@@ -67,7 +75,9 @@ def test_sizes_that_are_no_power_of_two_are_refused_with_the_nearest_that_are(ki
         codebook_of(kind, 100, 8)
 
 
-def test_without_the_package_it_says_what_to_install_and_ours_need_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_package_it_says_what_to_install_and_ours_need_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setitem(sys.modules, "vector_quantize_pytorch", None)
     with pytest.raises(InputError, match=r"labelmint\[codebooks\]"):
         External("fsq", 16, 4)

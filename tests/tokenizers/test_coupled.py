@@ -15,13 +15,22 @@ from labelmint.tokenizers.coupled_patterns import CoupledPatterns
 from labelmint.types import Batch, LayoutBatch
 
 SIZES = {
-    "channels": 8, "multipliers": (1, 2), "code_dim": 8, "attention_below": 9, "codebook_size": 16, "semantic_codebook_size": 16,
-}  # fmt: skip
+    "channels": 8,
+    "multipliers": (1, 2),
+    "code_dim": 8,
+    "attention_below": 9,
+    "codebook_size": 16,
+    "semantic_codebook_size": 16,
+}
 
 
-def coupled(reference: bool = False, paths: str = "one", codebook: str = "loss", symbols: int = SYMBOLS) -> CoupledVQ:
+def coupled(
+    reference: bool = False, paths: str = "one", codebook: str = "loss", symbols: int = SYMBOLS
+) -> CoupledVQ:
     torch.manual_seed(0)
-    config = CoupledConfig.model_validate({**SIZES, "codebook": codebook, "reference": reference, "paths": paths})
+    config = CoupledConfig.model_validate(
+        {**SIZES, "codebook": codebook, "reference": reference, "paths": paths}
+    )
     tokenizer, batch = CoupledVQ(config, 1, symbols, (16, 16)), boxes(4)
     tokenizer(batch.image, batch.layouts)
     return tokenizer
@@ -43,7 +52,11 @@ def touched(tokenizer: Coupled, loss: Tensor) -> set[str]:
     """Names of the parameters that a loss moves."""
     names, parameters = zip(*tokenizer.named_parameters(), strict=True)
     found = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
-    return {name for name, gradient in zip(names, found, strict=True) if gradient is not None and gradient.abs().max() > 0}
+    return {
+        name
+        for name, gradient in zip(names, found, strict=True)
+        if gradient is not None and gradient.abs().max() > 0
+    }
 
 
 def begins(names: Iterable[str], *prefixes: str) -> bool:
@@ -65,8 +78,15 @@ def test_the_image_s_loss_teaches_the_layout_s_code_nothing_and_the_other_way_ro
     assert begins(by_layout, "semantic_quantizer")
     assert not begins(by_layout, "quantizers", "part.decoder")
     # One encoder: both teach it, but each only its own half of the last convolution.
-    last = [m for m in tokenizer.part.encoder.modules() if isinstance(m, torch.nn.Conv2d) and m.kernel_size == (1, 1)][-1]
-    for loss, taught in ((of_image.fidelity + of_image.others, slice(0, 8)), (of_layout.others, slice(8, 16))):
+    last = [
+        m
+        for m in tokenizer.part.encoder.modules()
+        if isinstance(m, torch.nn.Conv2d) and m.kernel_size == (1, 1)
+    ][-1]
+    for loss, taught in (
+        (of_image.fidelity + of_image.others, slice(0, 8)),
+        (of_layout.others, slice(8, 16)),
+    ):
         (gradient,) = torch.autograd.grad(loss, last.weight, retain_graph=True)
         assert gradient[taught].abs().max() > 0
         gradient[taught] = 0
@@ -110,7 +130,15 @@ def test_with_patterns_the_image_alone_teaches_what_its_decoder_sees_of_the_layo
     taught = touched(tokenizer, loss.fidelity + loss.others)
     assert all(
         begins(taught, part)
-        for part in ("embed", "cells", "outlines.of_layout", "outlines.out", "part.encoder", "part.decoder", "quantizers")
+        for part in (
+            "embed",
+            "cells",
+            "outlines.of_layout",
+            "outlines.out",
+            "part.encoder",
+            "part.decoder",
+            "quantizers",
+        )
     )
 
 
@@ -145,7 +173,9 @@ def test_after_some_training_layouts_are_written_and_read_without_their_images()
     optimizer = torch.optim.Adam([p for p in tokenizer.parameters() if p.requires_grad], lr=5e-3)
     for step in range(120):
         batch = boxes(8, seed=step % 8)
-        loss = vq_model_loss(tokenizer(batch.image, batch.layouts), batch, variance=0.2, commitment=0.25, semantic_weight=1.0)
+        loss = vq_model_loss(
+            tokenizer(batch.image, batch.layouts), batch, variance=0.2, commitment=0.25, semantic_weight=1.0
+        )
         optimizer.zero_grad()
         (loss.fidelity + loss.others).backward()
         optimizer.step()

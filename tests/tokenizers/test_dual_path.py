@@ -27,12 +27,16 @@ def tokenizer(
     return made.eval()
 
 
-@pytest.mark.parametrize(("downsamplings", "size", "channels"), [(1, (8, 8), 1), (2, (16, 24), 3), (3, (64, 64), 1)])
+@pytest.mark.parametrize(
+    ("downsamplings", "size", "channels"), [(1, (8, 8), 1), (2, (16, 24), 3), (3, (64, 64), 1)]
+)
 def test_it_keeps_the_laws_of_a_tokenizer(downsamplings: int, size: tuple[int, int], channels: int) -> None:
     made = tokenizer(downsamplings, size, channels)
     height, width = (side >> downsamplings for side in size)
     assert made.streams[0].grid == (2 * height, width)
-    batch = Batch(torch.rand(3, channels, *size) * 2 - 1, LayoutBatch(torch.zeros(3, *size, dtype=torch.uint8)))
+    batch = Batch(
+        torch.rand(3, channels, *size) * 2 - 1, LayoutBatch(torch.zeros(3, *size, dtype=torch.uint8))
+    )
     check_tokenizer(made, batch)
 
 

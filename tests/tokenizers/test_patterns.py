@@ -27,7 +27,12 @@ def counted(entries: int, cell: int, ids: Tensor) -> Patterns:
 
 def cells(ids: Tensor, cell: int) -> Tensor:
     """(B h w, cell cell), in raster order."""
-    return torch.nn.functional.unfold(ids[:, None].float(), cell, stride=cell).transpose(1, 2).flatten(0, 1).to(torch.int16)
+    return (
+        torch.nn.functional.unfold(ids[:, None].float(), cell, stride=cell)
+        .transpose(1, 2)
+        .flatten(0, 1)
+        .to(torch.int16)
+    )
 
 
 @given(cell=st.sampled_from([1, 2, 4]), entries=st.integers(SYMBOLS, 40), seed=st.integers(0, 5))
@@ -39,13 +44,16 @@ def test_a_token_is_the_first_of_the_entries_that_differ_least(cell: int, entrie
 
 
 @given(cell=st.sampled_from([2, 4]), entries=st.integers(SYMBOLS, 40), seed=st.integers(0, 5))
-def test_no_cell_comes_back_worse_than_under_the_label_map_of_its_grid(cell: int, entries: int, seed: int) -> None:
+def test_no_cell_comes_back_worse_than_under_the_label_map_of_its_grid(
+    cell: int, entries: int, seed: int
+) -> None:
     patterns, ids = counted(entries, cell, blobs(4)), blobs(3, seed=seed + 1)
     height, width = ids.shape[1:]
     reduced = LabelMap(SYMBOLS, (height // cell, width // cell), (height, width)).reduce(ids)
     flat = reduced.repeat_interleave(cell, 1).repeat_interleave(cell, 2)
     wrong, under_label_map = (
-        (cells(ids, cell) != cells(back, cell)).sum(dim=1) for back in (patterns.decode(patterns.encode(ids)), flat)
+        (cells(ids, cell) != cells(back, cell)).sum(dim=1)
+        for back in (patterns.decode(patterns.encode(ids)), flat)
     )
     assert (wrong <= under_label_map).all()
 

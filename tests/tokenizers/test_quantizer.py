@@ -88,7 +88,9 @@ def integers(rows: int, width: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("rows", [1, 7, 64, 1000])
-def test_search_in_chunks_finds_the_first_of_the_nearest_entries(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_search_in_chunks_finds_the_first_of_the_nearest_entries(
+    rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     torch.manual_seed(0)
     quantizer, flat = Quantizer(40, 3), integers(64, 3)
     with torch.no_grad():

@@ -1,4 +1,6 @@
-"""The VQ-models of image, layout, both, and two levels: the laws that all of them keep, and that training lowers each part of the loss."""
+"""The VQ-models of image, layout, both, and two levels: the laws that all of them keep, and that training
+lowers each part of the loss.
+"""
 
 from collections.abc import Callable
 from typing import cast
@@ -24,29 +26,46 @@ Size = tuple[int, int]
 KINDS: dict[str, Callable[[int, Size, str], nn.Module]] = {
     "image": lambda c, size, book: VQModel(VQModelConfig(**SIZES, codebook=book, codebook_size=16), c, size),
     "image, local": lambda c, size, book: VQModel(
-        VQModelConfig(**SIZES, codebook=book, codebook_size=16, image_encoder="local", image_decoder="local"), c, size
+        VQModelConfig(**SIZES, codebook=book, codebook_size=16, image_encoder="local", image_decoder="local"),
+        c,
+        size,
     ),
     "image, local decoder": lambda c, size, book: VQModel(
         VQModelConfig(**SIZES, codebook=book, codebook_size=16, image_decoder="local"), c, size
     ),
-    "layout": lambda c, size, book: LayoutVQ(LayoutVQConfig(**SIZES, codebook=book, semantic_codebook_size=16), SYMBOLS, size),
+    "layout": lambda c, size, book: LayoutVQ(
+        LayoutVQConfig(**SIZES, codebook=book, semantic_codebook_size=16), SYMBOLS, size
+    ),
     "coupled": lambda c, size, book: CoupledVQ(
         CoupledConfig(**SIZES, codebook=book, codebook_size=16, semantic_codebook_size=16), c, SYMBOLS, size
     ),
     "coupled double": lambda c, size, book: CoupledVQ(
-        CoupledConfig(**SIZES, codebook=book, codebook_size=16, semantic_codebook_size=16, paths="double"), c, SYMBOLS, size
+        CoupledConfig(**SIZES, codebook=book, codebook_size=16, semantic_codebook_size=16, paths="double"),
+        c,
+        SYMBOLS,
+        size,
     ),
     "coupled, published": lambda c, size, book: CoupledVQ(
-        CoupledConfig(**SIZES, codebook=book, codebook_size=16, semantic_codebook_size=16, reference=True), c, SYMBOLS, size
+        CoupledConfig(**SIZES, codebook=book, codebook_size=16, semantic_codebook_size=16, reference=True),
+        c,
+        SYMBOLS,
+        size,
     ),
-    "coupled, patterns": lambda c, size, book: CoupledPatterns(CoupledConfig(**PATTERNS, codebook=book), c, SYMBOLS, size),
+    "coupled, patterns": lambda c, size, book: CoupledPatterns(
+        CoupledConfig(**PATTERNS, codebook=book), c, SYMBOLS, size
+    ),
     "coupled, local": lambda c, size, book: CoupledPatterns(
-        CoupledConfig(**PATTERNS, codebook=book, image_encoder="local", image_decoder="local"), c, SYMBOLS, size
+        CoupledConfig(**PATTERNS, codebook=book, image_encoder="local", image_decoder="local"),
+        c,
+        SYMBOLS,
+        size,
     ),
     "coupled double, finer": lambda c, size, book: CoupledPatterns(
         CoupledConfig(**PATTERNS, codebook=book, paths="double", layout_cell=1), c, SYMBOLS, size
     ),
-    "two levels": lambda c, size, book: TwoLevelVQ(TwoLevelConfig(**SIZES, codebook=book, codebook_size=16), c, size),
+    "two levels": lambda c, size, book: TwoLevelVQ(
+        TwoLevelConfig(**SIZES, codebook=book, codebook_size=16), c, size
+    ),
 }
 
 
@@ -66,7 +85,14 @@ def made(kind: str, channels: int = 1, size: Size = (16, 16), codebook: str = "e
 def test_they_keep_the_laws_of_a_tokenizer(kind: str, channels: int, size: Size) -> None:
     tokenizer, batch = made(kind, channels, size), boxes(3, channels, size, seed=1)
     check_tokenizer(tokenizer, batch)  # type: ignore[arg-type]
-    if kind in ("layout", "coupled", "coupled double", "coupled, patterns", "coupled, local", "coupled double, finer"):
+    if kind in (
+        "layout",
+        "coupled",
+        "coupled double",
+        "coupled, patterns",
+        "coupled, local",
+        "coupled double, finer",
+    ):
         check_layout_tokenizer(tokenizer, batch.layouts, SYMBOLS)
 
 
@@ -84,7 +110,9 @@ class _BeyondSymbols(LayoutVQ):
         return super().decode_layouts(tokens) + SYMBOLS
 
 
-@pytest.mark.parametrize(("broken", "said"), [(_InCompany, "depend on its batch"), (_BeyondSymbols, "outside")])
+@pytest.mark.parametrize(
+    ("broken", "said"), [(_InCompany, "depend on its batch"), (_BeyondSymbols, "outside")]
+)
 def test_the_contract_of_layout_tokenizers_can_be_broken(broken: type[LayoutVQ], said: str) -> None:
     tokenizer = broken(LayoutVQConfig(**SIZES, semantic_codebook_size=16), SYMBOLS, (16, 16)).eval()
     with pytest.raises(ContractError, match=said):
@@ -101,7 +129,9 @@ def test_the_contract_of_layout_tokenizers_can_be_broken(broken: type[LayoutVQ],
         ("two levels", [("top", 16, (4, 4)), ("bottom", 16, (8, 8))]),
     ],
 )
-def test_streams_come_in_the_order_in_which_they_are_drawn(kind: str, streams: list[tuple[str, int, Size]]) -> None:
+def test_streams_come_in_the_order_in_which_they_are_drawn(
+    kind: str, streams: list[tuple[str, int, Size]]
+) -> None:
     assert list(made(kind).streams) == streams  # type: ignore[arg-type]
 
 
@@ -132,20 +162,26 @@ def test_every_trained_parameter_gets_a_finite_gradient(kind: str, codebook: str
             assert parameter.grad.isfinite().all(), name
 
 
-@pytest.mark.parametrize("kind", ["image", "image, local", "layout", "coupled", "coupled, local", "coupled double", "two levels"])
+@pytest.mark.parametrize(
+    "kind", ["image", "image, local", "layout", "coupled", "coupled, local", "coupled double", "two levels"]
+)
 def test_a_few_steps_of_training_lower_each_part_of_the_loss(kind: str) -> None:
     tokenizer = made(kind).train()
     optimizer = torch.optim.Adam([p for p in tokenizer.parameters() if p.requires_grad], lr=1e-2)
     history = []
     for step in range(24):
         batch = boxes(8, seed=step % 2)
-        loss = vq_model_loss(tokenizer(batch.image, batch.layouts), batch, variance=0.2, commitment=0.25, semantic_weight=1.0)
+        loss = vq_model_loss(
+            tokenizer(batch.image, batch.layouts), batch, variance=0.2, commitment=0.25, semantic_weight=1.0
+        )
         optimizer.zero_grad()
         (loss.fidelity + loss.others).backward()
         optimizer.step()
         history.append(loss.terms)
     for name in {"error", "nats"} & history[0].keys():
-        first, last = (float(torch.stack([terms[name] for terms in few]).mean()) for few in (history[:3], history[-3:]))
+        first, last = (
+            float(torch.stack([terms[name] for terms in few]).mean()) for few in (history[:3], history[-3:])
+        )
         assert last < 0.6 * first, name
 
 

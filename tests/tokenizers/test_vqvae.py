@@ -12,7 +12,13 @@ SYMBOLS = 3
 
 
 def config(downsamplings: int = 2, codebook: str = "ema", attention_below: int = 17) -> DualPathConfig:
-    sizes = {"channels": 16, "residual_channels": 8, "codebook_size": 16, "code_dim": 8, "downsamplings": downsamplings}
+    sizes = {
+        "channels": 16,
+        "residual_channels": 8,
+        "codebook_size": 16,
+        "code_dim": 8,
+        "downsamplings": downsamplings,
+    }
     return DualPathConfig.model_validate({**sizes, "codebook": codebook, "attention_below": attention_below})
 
 
@@ -23,7 +29,11 @@ def batch_of(count: int, channels: int, size: tuple[int, int]) -> Batch:
 
 
 def tokenizer(
-    symbols: int, downsamplings: int = 2, size: tuple[int, int] = (16, 24), channels: int = 1, codebook: str = "ema"
+    symbols: int,
+    downsamplings: int = 2,
+    size: tuple[int, int] = (16, 24),
+    channels: int = 1,
+    codebook: str = "ema",
 ) -> VQVAE:
     torch.manual_seed(0)
     made = VQVAE(config(downsamplings, codebook), channels, size, symbols=symbols)
@@ -33,8 +43,12 @@ def tokenizer(
 
 
 @pytest.mark.parametrize("symbols", [0, SYMBOLS])
-@pytest.mark.parametrize(("downsamplings", "size", "channels"), [(1, (8, 8), 1), (2, (16, 24), 3), (3, (64, 64), 1)])
-def test_it_keeps_the_laws_of_a_tokenizer(symbols: int, downsamplings: int, size: tuple[int, int], channels: int) -> None:
+@pytest.mark.parametrize(
+    ("downsamplings", "size", "channels"), [(1, (8, 8), 1), (2, (16, 24), 3), (3, (64, 64), 1)]
+)
+def test_it_keeps_the_laws_of_a_tokenizer(
+    symbols: int, downsamplings: int, size: tuple[int, int], channels: int
+) -> None:
     made = tokenizer(symbols, downsamplings, size, channels)
     assert made.streams[0].grid == tuple(side >> downsamplings for side in size)
     check_tokenizer(made, batch_of(3, channels, size))

@@ -50,7 +50,13 @@ def assert_near(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
 def test_a_prior_s_gradient_is_that_of_the_whole_batch(parts: int) -> None:
     torch.manual_seed(0)
     config = PixelSNAILConfig(
-        channels=8, residual_channels=8, blocks=1, residual_blocks=1, attention_channels=4, attention_heads=1, dropout=0.0
+        channels=8,
+        residual_channels=8,
+        blocks=1,
+        residual_blocks=1,
+        attention_channels=4,
+        attention_heads=1,
+        dropout=0.0,
     )
     prior = PixelSNAIL(config, codebook_size=5, grid=(4, 4), symbols=3)
     tokens, ids = torch.randint(5, (ITEMS, 4, 4)), torch.randint(3, (ITEMS, 8, 8))
@@ -71,9 +77,13 @@ def test_a_prior_s_gradient_is_that_of_the_whole_batch(parts: int) -> None:
 
 @pytest.mark.parametrize("codebook", ["ema", "loss"])
 def test_a_tokenizer_s_gradient_and_codebook_are_those_of_the_whole_batch(codebook: str) -> None:
-    config = DualPathConfig(channels=8, residual_channels=4, residual_blocks=1, codebook_size=8, code_dim=4, codebook=codebook)  # type: ignore[arg-type]
+    config = DualPathConfig(
+        channels=8, residual_channels=4, residual_blocks=1, codebook_size=8, code_dim=4, codebook=codebook
+    )  # type: ignore[arg-type]
     images = torch.rand(2 * ITEMS, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    first, second = (Batch(few, LayoutBatch(torch.zeros(ITEMS, 16, 16, dtype=torch.uint8))) for few in images.split(ITEMS))
+    first, second = (
+        Batch(few, LayoutBatch(torch.zeros(ITEMS, 16, 16, dtype=torch.uint8))) for few in images.split(ITEMS)
+    )
     results = []
     for parts in (1, 3):
         torch.manual_seed(0)
@@ -83,11 +93,15 @@ def test_a_tokenizer_s_gradient_and_codebook_are_those_of_the_whole_batch(codebo
         set_parts(tokenizer, parts)
 
         def loss_of(part: slice, model: nn.Module = model) -> Terms:
-            return vq_loss(model, Batch(second.image[part], LayoutBatch(second.layouts.ids[part])), 1.0, 0.25, 0.5)
+            return vq_loss(
+                model, Batch(second.image[part], LayoutBatch(second.layouts.ids[part])), 1.0, 0.25, 0.5
+            )
 
         torch.manual_seed(1)  # of revived entries
         terms = backward_in_parts(fabric, model, ITEMS, parts, loss_of)
-        results.append((gradients(tokenizer), terms, {k: v.clone() for k, v in tokenizer.quantizer.state_dict().items()}))
+        results.append(
+            (gradients(tokenizer), terms, {k: v.clone() for k, v in tokenizer.quantizer.state_dict().items()})
+        )
     (expected, terms, book), (found, its_terms, its_book) = results
     assert_near(found, expected)
     assert_near(its_terms, terms)
@@ -96,7 +110,9 @@ def test_a_tokenizer_s_gradient_and_codebook_are_those_of_the_whole_batch(codebo
 
 def test_a_codebook_in_parts_moves_after_the_last_part_alone() -> None:
     torch.manual_seed(0)
-    tokenizer = VQVAE(DualPathConfig(channels=8, residual_channels=4, codebook_size=8, code_dim=4), 3, (16, 16)).train()
+    tokenizer = VQVAE(
+        DualPathConfig(channels=8, residual_channels=4, codebook_size=8, code_dim=4), 3, (16, 16)
+    ).train()
     image = torch.rand(2, 3, 16, 16)
     tokenizer(image)
     set_parts(tokenizer, 2)

@@ -56,7 +56,10 @@ def test_a_batch_of_still_pairs_is_their_fixed_views() -> None:
     moving = pairs()
     made = Pairs(moving.images, moving.ids, Geometry(size=(12, 16)), 0)
     assert made.still
-    assert not any(other.still for other in (moving, made.showing(0.5), Pairs(made.images, made.ids, Geometry(size=(8, 16)), 0)))
+    assert not any(
+        other.still
+        for other in (moving, made.showing(0.5), Pairs(made.images, made.ids, Geometry(size=(8, 16)), 0))
+    )
     assert not Pairs(made.images, made.ids, Geometry(size=(12, 16), augment=frozenset({"flips"})), 0).still
     for step in (0, 7):
         fixed = torch.cat([made.fixed(item, 1).image for item in made.items(step, 4)])

@@ -34,7 +34,10 @@ def test_the_log_rewinds_to_a_checkpoint_and_survives_a_torn_line(tmp_path: Path
     with (tmp_path / "log.jsonl").open("a") as file:
         file.write('{"stage": "pri')
     run.rewind_log("tokenizer", 2)
-    assert [(row["stage"], row["step"]) for row in run.read_log()] == [*(("tokenizer", s) for s in range(3)), ("prior", 4)]
+    assert [(row["stage"], row["step"]) for row in run.read_log()] == [
+        *(("tokenizer", s) for s in range(3)),
+        ("prior", 4),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,13 @@ def rare() -> Pairs:
     ids = [np.zeros((120, 90), np.int16) for _ in range(10)]
     ids[3][100, 5] = 3
     ids[6][0], ids[7][119] = 7, 7
-    return Pairs([np.zeros((120, 90, 1), np.uint8)] * 10, ids, Geometry(size=(16, 16), crop=True), 0, {0: 0, 3: 30, 7: 70})
+    return Pairs(
+        [np.zeros((120, 90, 1), np.uint8)] * 10,
+        ids,
+        Geometry(size=(16, 16), crop=True),
+        0,
+        {0: 0, 3: 30, 7: 70},
+    )
 
 
 def shares(pairs: Pairs) -> dict[int, float]:

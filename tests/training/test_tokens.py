@@ -35,7 +35,9 @@ def pairs(count: int = 70, size: tuple[int, int] = (8, 8), **geometry: object) -
 def test_kept_tokens_are_those_of_the_batch_and_are_computed_once(conditioned: bool, factor: int) -> None:
     counting, made = Counting(conditioned, factor), pairs()
     told: list[tuple[int, int]] = []
-    batches = TokenBatches(counting, made, batch_size=16, steps=100, device=CPU, tell=lambda done, of: told.append((done, of)))
+    batches = TokenBatches(
+        counting, made, batch_size=16, steps=100, device=CPU, tell=lambda done, of: told.append((done, of))
+    )
     assert counting.read == len(made)
     assert told == [(32, 70), (64, 70), (70, 70)]
     for step in (0, 3, 4, 9, 30, 2):
@@ -75,7 +77,9 @@ def test_views_that_change_and_short_trainings_are_encoded_anew(made: Pairs, ste
 
 def test_conditions_of_many_codes_stay_what_they_are() -> None:
     def tokenize(batch: Batch) -> tuple[Tensor, LayoutBatch]:
-        return torch.zeros(len(batch.image), 2, 2, dtype=torch.long), LayoutBatch(batch.layouts.ids.long() + 40_000)
+        return torch.zeros(len(batch.image), 2, 2, dtype=torch.long), LayoutBatch(
+            batch.layouts.ids.long() + 40_000
+        )
 
     made = pairs()
     for steps in (1, 100):  # encoded anew, and kept

@@ -1,4 +1,6 @@
-"""Training VQ-models: a killed run ends as one never killed, the adversary begins late and leaves nothing in the tokenizer."""
+"""Training VQ-models: a killed run ends as one never killed, the adversary begins late and leaves nothing in
+the tokenizer.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,13 @@ from labelmint.training.run import RunFolder
 from labelmint.training.vq_model import VQModelTraining, _Adversary, count_patterns, train_vq_model
 
 SIZES = {"channels": 8, "multipliers": (1, 2), "code_dim": 8, "attention_below": 9}
-ADVERSARY = {"adversary": 0.8, "discriminator_channels": 8, "discriminator_layers": 1, "error": "absolute", "distance": 1.0}
+ADVERSARY = {
+    "adversary": 0.8,
+    "discriminator_channels": 8,
+    "discriminator_layers": 1,
+    "error": "absolute",
+    "distance": 1.0,
+}
 SIDE = 24
 
 
@@ -51,17 +59,27 @@ def tokenizer(kind: str) -> nn.Module:
 def train(
     made: nn.Module, run: Path, report: Any = lambda event: None, precision: Any = "32-true", **options: Any
 ) -> dict[str, float]:
-    config = VQModelTraining.model_validate({"steps": 6, "batch_size": 4, "evaluate_every": 2, "adversary_from": 0.5, **options})
+    config = VQModelTraining.model_validate(
+        {"steps": 6, "batch_size": 4, "evaluate_every": 2, "adversary_from": 0.5, **options}
+    )
     fabric = Fabric(accelerator="cpu", devices=1, precision=precision)
     run.mkdir(exist_ok=True)
-    return train_vq_model("tokenizer", fabric, RunFolder(run), made, pairs(12, 0), pairs(4, 1), config, None, report)
+    return train_vq_model(
+        "tokenizer", fabric, RunFolder(run), made, pairs(12, 0), pairs(4, 1), config, None, report
+    )
 
 
 @pytest.mark.parametrize("kind", ["image", "coupled", "patterns"])
 def test_the_adversary_works_in_mixed_precision_and_leaves_nothing_behind(kind: str, tmp_path: Path) -> None:
     made, begun = tokenizer(kind), {**ADVERSARY, "adversary_from": 0.0}
     weights: list[float] = []
-    train(made, tmp_path / "run", lambda event: weights.append(event.losses.get("adaptive_weight", 0.0)), "bf16-mixed", **begun)
+    train(
+        made,
+        tmp_path / "run",
+        lambda event: weights.append(event.losses.get("adaptive_weight", 0.0)),
+        "bf16-mixed",
+        **begun,
+    )
     assert max(weights) > 0
     assert not made._forward_hooks
 
@@ -92,12 +110,16 @@ def test_a_killed_run_ends_with_the_weights_of_one_never_killed(
 
 
 @pytest.mark.parametrize("augment", [frozenset(), frozenset({"flips", "zoom"})])
-def test_patterns_are_counted_once_in_each_still_pair_and_else_in_views_that_the_seed_tells(augment: frozenset[str]) -> None:
+def test_patterns_are_counted_once_in_each_still_pair_and_else_in_views_that_the_seed_tells(
+    augment: frozenset[str],
+) -> None:
     few = pairs(43, 0)
     tables = []
     for seed in (0, 0, 1):
         counted = Patterns(SYMBOLS, 40, 4)
-        count_patterns(counted, Pairs(few.images, few.ids, Geometry(size=(SIDE, SIDE), augment=augment), seed))
+        count_patterns(
+            counted, Pairs(few.images, few.ids, Geometry(size=(SIDE, SIDE), augment=augment), seed)
+        )
         tables.append(counted.table)
     directly = Patterns(SYMBOLS, 40, 4)
     directly.count([torch.from_numpy(np.stack(few.ids))])
@@ -111,7 +133,8 @@ def test_the_adversary_begins_late_and_makes_a_vqgan_of_the_very_module_of_a_vqv
     train(rivaled, tmp_path / "rivaled", **ADVERSARY, steps=8, evaluate_every=1, adversary_from=0.75)
     rows = [row for row in RunFolder(tmp_path / "rivaled").read_log() if "error" in row]
     assert [row["step"] for row in rows if "adversarial" in row] == [7, 8]  # the last quarter
-    assert [row["step"] for row in rows if "discriminator" in row] == [4, 5, 6, 7, 8]  # it learns alone from half of that on
+    # it learns alone from half of that on
+    assert [row["step"] for row in rows if "discriminator" in row] == [4, 5, 6, 7, 8]
     assert plain.state_dict().keys() == rivaled.state_dict().keys()
     tokenizer("image").load_state_dict(rivaled.state_dict())
     assert not plain.state_dict()["decoder.out.weight"].equal(rivaled.state_dict()["decoder.out.weight"])
@@ -126,7 +149,9 @@ def test_the_adversary_begins_late_and_makes_a_vqgan_of_the_very_module_of_a_vqv
         ("patterns", {"held_out_mse", "held_out_misread", "codes_used"}),
     ],
 )
-def test_held_out_figures_are_those_that_the_tokenizer_has(kind: str, figures: set[str], tmp_path: Path) -> None:
+def test_held_out_figures_are_those_that_the_tokenizer_has(
+    kind: str, figures: set[str], tmp_path: Path
+) -> None:
     found = train(tokenizer(kind), tmp_path / "run", steps=2, accumulate=2)
     assert found.keys() == figures | {"steps", "seconds"}
     assert all(0 <= found[name] <= 2 for name in figures)
@@ -142,11 +167,19 @@ def test_the_discriminator_s_rate_keeps_its_ratio_to_the_tokenizer_s(
     def watch(of: stage.Stage, highest: float) -> None:
         set_rate(of, highest)
         judge = of.optimizer.param_groups[1]["params"]
-        assert all(mine is its for mine, its in zip(judge, of.module["discriminator"].parameters(), strict=True))  # type: ignore[index]
+        assert all(
+            mine is its for mine, its in zip(judge, of.module["discriminator"].parameters(), strict=True)
+        )  # type: ignore[index]
         seen.append([group["lr"] / highest for group in of.optimizer.param_groups])
 
     monkeypatch.setattr(stage.Stage, "set_learning_rate", watch)
-    train(tokenizer("image"), tmp_path / "run", **ADVERSARY, learning_rate=1e-3, discriminator_learning_rate=rate)
+    train(
+        tokenizer("image"),
+        tmp_path / "run",
+        **ADVERSARY,
+        learning_rate=1e-3,
+        discriminator_learning_rate=rate,
+    )
     assert len(seen) == 6
     assert all(ratios == pytest.approx([1.0, share]) for ratios in seen)
 
@@ -161,7 +194,9 @@ def test_each_network_s_step_leaves_the_other_s_weights_without_a_gradient() -> 
     against.backward()
     assert decoder.weight.grad is not None
     assert network.weight.grad is None
-    assert float(against.detach()) == pytest.approx(0.8 * float(terms["adaptive_weight"]) * float(terms["adversarial"].detach()))
+    assert float(against.detach()) == pytest.approx(
+        0.8 * float(terms["adaptive_weight"]) * float(terms["adversarial"].detach())
+    )
     decoder.zero_grad()
     adversary.learn(real, made.detach(), parts=2)
     assert decoder.weight.grad is None

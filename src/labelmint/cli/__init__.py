@@ -1,4 +1,6 @@
-"""The command line: one file a verb. Nothing heavy is imported before a verb runs, so that `labelmint --help` answers at once."""
+"""The command line: one file a verb. Nothing heavy is imported before a verb runs, so that `labelmint --help`
+answers at once.
+"""
 
 from __future__ import annotations
 

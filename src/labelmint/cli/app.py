@@ -16,7 +16,8 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="labelmint",
-    help="Train on images with their labels and mint new ones: any number of new images, each with its exact label.",
+    help="Train on images with their labels and mint new ones: any number of new images, each with its exact "
+    "label.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -43,7 +44,9 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     pass
 
@@ -55,9 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the words after `labelmint`; those of the process when None.
     """
     if arguments is None and "OMP_WAIT_POLICY" not in os.environ:
-        # Read when PyTorch loads. Idle threads that spin for long, the default, take the cores from the working ones wherever other
-        # programs compute too; threads that never spin wait for the system to wake them after each small operation, which halves
-        # the speed of small networks (docs/performance.md). GNU's OpenMP spins this often, others sleep at once.
+        # Read when PyTorch loads. Idle threads that spin for long, the default, take the cores from the
+        # working ones wherever other programs compute too; threads that never spin wait for the system to
+        # wake them after each small operation, which halves the speed of small networks
+        # (docs/performance.md). GNU's OpenMP spins this often, others sleep at once.
         os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
         os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     words = list(sys.argv[1:] if arguments is None else arguments)

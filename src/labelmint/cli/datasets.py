@@ -1,4 +1,6 @@
-"""`labelmint datasets make ...`: data sets that can be made; `labelmint datasets prepare ...`: published ones, from their originals."""
+"""`labelmint datasets make ...`: data sets that can be made; `labelmint datasets prepare ...`: published
+ones, from their originals.
+"""
 
 from __future__ import annotations
 
@@ -21,17 +23,23 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "write_digits"]
 
-app = typer.Typer(help="Data sets that can be made, and published ones that can be prepared.", no_args_is_help=True)
+app = typer.Typer(
+    help="Data sets that can be made, and published ones that can be prepared.", no_args_is_help=True
+)
 make = typer.Typer(help="Make a data set of labelled images.", no_args_is_help=True)
 app.add_typer(make, name="make")
 app.add_typer(prepare, name="prepare")
 
 Count: TypeAlias = Annotated[int, typer.Option("-n", metavar="N", help="How many images.")]
 Out: TypeAlias = Annotated[Path, typer.Option(help="The folder to write; it must be new or empty.")]
-Composition: TypeAlias = Annotated[str, typer.Option(help="three, pairs or upper: how digits lie on the canvas.")]
+Composition: TypeAlias = Annotated[
+    str, typer.Option(help="three, pairs or upper: how digits lie on the canvas.")
+]
 
 PictureSize: TypeAlias = Annotated[str, typer.Option("--size", metavar="HxW", help="Size of the images.")]
-Samples: TypeAlias = Annotated[int, typer.Option(min=1, help="Light paths a pixel: more is less grainy and slower.")]
+Samples: TypeAlias = Annotated[
+    int, typer.Option(min=1, help="Light paths a pixel: more is less grainy and slower.")
+]
 Processes: TypeAlias = Annotated[
     int | None, typer.Option(min=1, help="Rendered at once; all cores unless given.", show_default=False)
 ]
@@ -74,10 +82,16 @@ def multi_mnist(
 
 @make.command("clevr-64")
 def clevr_64(
-    out: Out, n: Count, size: PictureSize = "64x64", samples: Samples = 100, processes: Processes = None, seed: Seed = 0,
+    out: Out,
+    n: Count,
+    size: PictureSize = "64x64",
+    samples: Samples = 100,
+    processes: Processes = None,
+    seed: Seed = 0,
     as_json: AsJson = False,
-) -> None:  # fmt: skip
-    """CLEVR, rendered: 2 to 4 objects of 24 classes with their shadows, exact label maps, instances, boxes and scenes.
+) -> None:
+    """CLEVR, rendered: 2 to 4 objects of 24 classes with their shadows, exact label maps, instances, boxes
+    and scenes.
 
     Can be stopped and run again. Needs the extra `clevr` (Mitsuba 3).
     """
@@ -86,25 +100,42 @@ def clevr_64(
 
 @make.command("clevr-192")
 def clevr_192(
-    out: Out, n: Count, size: PictureSize = "192x192", samples: Samples = 100, processes: Processes = None, seed: Seed = 0,
+    out: Out,
+    n: Count,
+    size: PictureSize = "192x192",
+    samples: Samples = 100,
+    processes: Processes = None,
+    seed: Seed = 0,
     as_json: AsJson = False,
-) -> None:  # fmt: skip
-    """CLEVR, rendered: a metal object in the center, and for most a second one around it that it mirrors when they are near.
+) -> None:
+    """CLEVR, rendered: a metal object in the center, and for most a second one around it that it mirrors when
+    they are near.
 
     Can be stopped and run again. Needs the extra `clevr` (Mitsuba 3).
     """
     _make_clevr("clevr-192", out, n, size, samples, processes, seed, as_json)
 
 
-def _make_clevr(kind: str, out: Path, n: int, size: str, samples: int, processes: int | None, seed: int, as_json: bool) -> None:
+def _make_clevr(
+    kind: str, out: Path, n: int, size: str, samples: int, processes: int | None, seed: int, as_json: bool
+) -> None:
     from labelmint.datasets.clevr.make import make_clevr
 
     _check_count(n)
-    with interruptible(f"stopped; run the same command again to go on from what is in {out}.partial"), Progress() as progress:
+    with (
+        interruptible(f"stopped; run the same command again to go on from what is in {out}.partial"),
+        Progress() as progress,
+    ):
         made = make_clevr(
-            kind, n, out, size=parse_size(size), samples=samples, seed=seed, processes=processes,
+            kind,
+            n,
+            out,
+            size=parse_size(size),
+            samples=samples,
+            seed=seed,
+            processes=processes,
             tell=_timed(progress),
-        )  # fmt: skip
+        )
     _tell_made(made, n, as_json)
 
 

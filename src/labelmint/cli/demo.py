@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Sizes", "demo", "run_demo"]
 
-# After minutes of training the priors are unsure; a little below their own odds they err less, and still vary.
+# After minutes of training the priors are unsure; a little below their own odds they err less, and still
+# vary.
 TEMPERATURE, LAYOUT_TEMPERATURE = 0.7, 0.9
-SYSTEM = "mint"
+SYSTEM = "mint"  # the default of `tiny` by name: the demo stays what it says it is
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,9 +55,9 @@ class _Stages:
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="The folder to write. The same command again does what is missing there.")] = Path(
-        "demo"
-    ),
+    out: Annotated[
+        Path, typer.Option(help="The folder to write. The same command again does what is missing there.")
+    ] = Path("demo"),
     minutes: Annotated[float, typer.Option(metavar="M", help="Minutes of training.")] = 7.5,
     threads: ThreadsToTrain = None,
     seed: Seed = 0,
@@ -100,7 +101,9 @@ def run_demo(out: Path, *, minutes: float, threads: int | None, seed: int, sizes
 
 
 def _claim(out: Path, request: dict[str, Any]) -> None:
-    """Mark a new folder as this demo's; raise InputError when it is something else, or a demo of other options."""
+    """Mark a new folder as this demo's; raise InputError when it is something else, or a demo of other
+    options.
+    """
     file = out / "demo.json"
     if file.is_file():
         try:
@@ -110,7 +113,8 @@ def _claim(out: Path, request: dict[str, Any]) -> None:
         other = next((key for key in request if before.get(key) != request[key]), None)
         if other:
             raise InputError(
-                f"{out}: holds a demo with {other} {before.get(other)}, now it is {request[other]}; give another --out"
+                f"{out}: holds a demo with {other} {before.get(other)}, now it is {request[other]}; give "
+                f"another --out"
             )
         return
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -131,7 +135,9 @@ def _data(folder: Path, n: int, seed: int) -> DataSet:
     return read(folder, format="folder")
 
 
-def _train(data: DataSet, run: Path, minutes: float, threads: int | None, seed: int, sizes: Sizes) -> TrainedSystem:
+def _train(
+    data: DataSet, run: Path, minutes: float, threads: int | None, seed: int, sizes: Sizes
+) -> TrainedSystem:
     from labelmint.systems import train
 
     _say(f"2/4 training {SYSTEM} on them for at most {duration(60 * minutes)}, into {run}")
@@ -182,12 +188,17 @@ def _is_by(folder: Path, system: TrainedSystem) -> bool:
     if not file.is_file():
         return False
     if json.loads(file.read_text(encoding="utf-8")).get("weights") != system.digest:
-        raise InputError(f"{folder}: was made by other weights than those of the run beside it; remove it, or give another --out")
+        raise InputError(
+            f"{folder}: was made by other weights than those of the run beside it; remove it, or give "
+            f"another --out"
+        )
     return True
 
 
 def _judge(data: DataSet, new: DataSet, reader_steps: int) -> dict[str, Any]:
-    """Do the new digits read as their labels say, and are they new? The same figures of real test digits stand beside them."""
+    """Do the new digits read as their labels say, and are they new? The same figures of real test digits
+    stand beside them.
+    """
     import numpy as np
 
     from labelmint.evaluation.object_reader import ObjectReader, cut
@@ -255,20 +266,25 @@ def _text(facts: dict[str, Any], out: Path) -> str:
     total = sum(facts["seconds"].values())
     times = ", ".join(f"{name} {duration(seconds)}" for name, seconds in facts["seconds"].items())
     share, real_share = (
-        facts[f"near_copies{end}"] / max(facts[f"{kind}digits"], 1) for end, kind in (("", ""), ("_real", "real_"))
+        facts[f"near_copies{end}"] / max(facts[f"{kind}digits"], 1)
+        for end, kind in (("", ""), ("_real", "real_"))
     )
     memory = f", {facts['peak_memory_gib']} GiB of memory at most" if facts["peak_memory_gib"] else ""
     run, folder = out / "run", out / "folder"
     return "\n".join(
         [
             f"{facts['system']} (preset {facts['preset']}, {facts['parameters']:,} parameters) learned from",
-            f"{facts['training_pairs']} images of real handwritten digits and drew {facts['new_pairs']} new ones with their labels:",
-            f"first the layout (at temperature {LAYOUT_TEMPERATURE}), then the image for it (at {TEMPERATURE}).",
+            f"{facts['training_pairs']} images of real handwritten digits and drew {facts['new_pairs']} new "
+            f"ones with their labels:",
+            f"first the layout (at temperature {LAYOUT_TEMPERATURE}), then the image for it (at "
+            f"{TEMPERATURE}).",
             "",
-            f"  read as their label says   {100 * facts['read_as_labelled']:.1f} % of {facts['digits']} synthetic digits "
+            f"  read as their label says   {100 * facts['read_as_labelled']:.1f} % of {facts['digits']} "
+            f"synthetic digits "
             f"(real test digits: {100 * facts['read_as_labelled_real']:.1f} %)",
             f"  near-copies of training    {facts['near_copies']} of {facts['digits']}, {100 * share:.1f} % "
-            f"(real test digits: {facts['near_copies_real']} of {facts['real_digits']}, {100 * real_share:.1f} %)",
+            f"(real test digits: {facts['near_copies_real']} of {facts['real_digits']}, "
+            f"{100 * real_share:.1f} %)",
             f"  time                       {duration(total)}: {times}{memory}",
             "",
             "The results:",
@@ -278,7 +294,8 @@ def _text(facts: dict[str, Any], out: Path) -> str:
             "",
             "What to do next:",
             f"  labelmint synthesize {quoted(run)} --out {quoted(out / 'more')} -n 1000 --seed 1",
-            f"  labelmint evaluate {quoted(run)} {quoted(out / 'data')} --out {quoted(out / 'report')} --composition pairs",
+            f"  labelmint evaluate {quoted(run)} {quoted(out / 'data')} --out {quoted(out / 'report')} "
+            f"--composition pairs",
             "  labelmint inspect YOUR_DATA      and then      labelmint train YOUR_DATA --out YOUR_RUN",
         ]
     )

@@ -1,4 +1,6 @@
-"""What a person sees when a command can't do what was asked: one line on stderr, exit code 2, and never a traceback."""
+"""What a person sees when a command can't do what was asked: one line on stderr, exit code 2, and never a
+traceback.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +79,10 @@ def _one_line(error: Exception) -> str | None:
     if isinstance(error, OSError):
         return _of_system(error)
     if isinstance(error, MemoryError) or "out of memory" in str(error) or "allocate memory" in str(error):
-        return "out of memory; take smaller images, batches or networks (batch_size, channels), or close other programs"
+        return (
+            "out of memory; take smaller images, batches or networks (batch_size, channels), or close other "
+            "programs"
+        )
     return None
 
 

@@ -31,39 +31,67 @@ __all__ = ["evaluate"]
 
 def evaluate(
     subject: Annotated[
-        Path, typer.Argument(metavar="RUN|SYNTHETIC", help="A run, or labelled images that any program made.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="RUN|SYNTHETIC",
+            help="A run, or labelled images that any program made.",
+            show_default=False,
+        ),
     ],
     data: DataSets,
-    out: Annotated[Path, typer.Option(help="The folder of the report. The same command again goes on where it was stopped.")],
+    out: Annotated[
+        Path,
+        typer.Option(help="The folder of the report. The same command again goes on where it was stopped."),
+    ],
     n: Annotated[
-        int | None, typer.Option("-n", metavar="N", help="With a run: how many samples to draw; 500 unless given.")
+        int | None,
+        typer.Option("-n", metavar="N", help="With a run: how many samples to draw; 500 unless given."),
     ] = None,
     size: Annotated[
         str | None,
-        typer.Option(metavar="HxW", help="With SYNTHETIC: size of its images; found out unless given.", show_default=False),
+        typer.Option(
+            metavar="HxW",
+            help="With SYNTHETIC: size of its images; found out unless given.",
+            show_default=False,
+        ),
     ] = None,
-    crop: Annotated[bool, typer.Option("--crop", help="With SYNTHETIC: its images are crops of larger real ones.")] = False,
-    scale: Annotated[float, typer.Option(metavar="F", help="With --crop: how the real images are resized first.")] = 1.0,
+    crop: Annotated[
+        bool, typer.Option("--crop", help="With SYNTHETIC: its images are crops of larger real ones.")
+    ] = False,
+    scale: Annotated[
+        float, typer.Option(metavar="F", help="With --crop: how the real images are resized first.")
+    ] = 1.0,
     augment: Annotated[
-        str, typer.Option(metavar="LIST", help="With SYNTHETIC: flips,mirror,turns where they keep labels true.")
+        str,
+        typer.Option(metavar="LIST", help="With SYNTHETIC: flips,mirror,turns where they keep labels true."),
     ] = "",
     group_by: GroupBy = None,
     temperature: Annotated[
-        float | None, typer.Option(metavar="T", help="With a run: of its images; 0.85 unless given.", show_default=False)
+        float | None,
+        typer.Option(metavar="T", help="With a run: of its images; 0.85 unless given.", show_default=False),
     ] = None,
     layout_temperature: Annotated[
         float | None,
-        typer.Option(metavar="T", help="With a run: of its layouts; the run's own unless given.", show_default=False),
+        typer.Option(
+            metavar="T", help="With a run: of its layouts; the run's own unless given.", show_default=False
+        ),
     ] = None,
     composition: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Rules to check beside the learned ones: pairs, three, upper or center.")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Rules to check beside the learned ones: pairs, three, upper or center."
+        ),
     ] = None,
     judge_steps: Annotated[int, typer.Option(min=1, metavar="N", help="Training steps of the judge.")] = 1500,
     fid_weights: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="TorchScript file of Inception, for true FID and KID.", show_default=False)
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="TorchScript file of Inception, for true FID and KID.", show_default=False
+        ),
     ] = None,
     lpips_weights: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="TorchScript file of LPIPS' VGG, for LPIPS.", show_default=False)
+        Path | None,
+        typer.Option(metavar="FILE", help="TorchScript file of LPIPS' VGG, for LPIPS.", show_default=False),
     ] = None,
     seed: Seed = 0,
     device: Device = "auto",
@@ -73,20 +101,36 @@ def evaluate(
     ignore: Ignore = "",
     as_json: AsJson = False,
 ) -> None:
-    """Measure pairs against real data: obedience, copies, fidelity, coherence. Writes report.html and report.json."""
+    """Measure pairs against real data: obedience, copies, fidelity, coherence. Writes report.html and
+    report.json.
+    """
     from labelmint.evaluation.evaluate import Options
     from labelmint.evaluation.evaluate import evaluate as run_evaluation
     from labelmint.evaluation.summary import summary
     from labelmint.segmenters.unet import SegmenterConfig
 
     options = Options(
-        n=n, size=parse_size(size) if size is not None else None, crop=crop, scale=scale, augment=parse_words(augment),
-        group_by=group_by, seed=seed, temperature=temperature, layout_temperature=layout_temperature, composition=composition,
-        fid_weights=fid_weights, lpips_weights=lpips_weights, judge=SegmenterConfig(steps=judge_steps), device=device, threads=threads,
-    )  # fmt: skip
+        n=n,
+        size=parse_size(size) if size is not None else None,
+        crop=crop,
+        scale=scale,
+        augment=parse_words(augment),
+        group_by=group_by,
+        seed=seed,
+        temperature=temperature,
+        layout_temperature=layout_temperature,
+        composition=composition,
+        fid_weights=fid_weights,
+        lpips_weights=lpips_weights,
+        judge=SegmenterConfig(steps=judge_steps),
+        device=device,
+        threads=threads,
+    )
     source = open_merged(data, merge or merge_of(subject), format_in, ignore)
     with Progress() as progress, interruptible("stopped; run the same command again to go on"):
-        results = run_evaluation(subject, source, out, options, command=["labelmint", *sys.argv[1:]], report=progress.report)
+        results = run_evaluation(
+            subject, source, out, options, command=["labelmint", *sys.argv[1:]], report=progress.report
+        )
     if as_json:
         print((out / "report.json").read_text(encoding="utf-8"), end="")
         return

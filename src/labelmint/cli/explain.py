@@ -20,9 +20,13 @@ __all__ = ["explain"]
 
 
 def explain(
-    run: Annotated[Path, typer.Argument(help="A run folder, as `labelmint train` wrote it.", show_default=False)],
+    run: Annotated[
+        Path, typer.Argument(help="A run folder, as `labelmint train` wrote it.", show_default=False)
+    ],
     data: Data,
-    out: Annotated[Path, typer.Option(help="The folder to write. The same command again goes on where it was stopped.")],
+    out: Annotated[
+        Path, typer.Option(help="The folder to write. The same command again goes on where it was stopped.")
+    ],
     pixel: Annotated[
         list[str] | None,
         typer.Option(
@@ -33,20 +37,34 @@ def explain(
     ] = None,
     show: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="A test pair to draw; may be repeated; chosen unless given.", show_default=False),
+        typer.Option(
+            metavar="NAME",
+            help="A test pair to draw; may be repeated; chosen unless given.",
+            show_default=False,
+        ),
     ] = None,
     against: Annotated[
         Path | None,
-        typer.Option(metavar="RUN", help="Compare with this run of the other number of paths; trains none.", show_default=False),
+        typer.Option(
+            metavar="RUN",
+            help="Compare with this run of the other number of paths; trains none.",
+            show_default=False,
+        ),
     ] = None,
-    skip_twin: Annotated[bool, typer.Option("--skip-twin", help="Compare one path and two not at all; trains nothing.")] = False,
+    skip_twin: Annotated[
+        bool, typer.Option("--skip-twin", help="Compare one path and two not at all; trains nothing.")
+    ] = False,
     steps: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Train twins for N steps, the run's own tokenizer too; as long as the run unless given."),
+        typer.Option(
+            metavar="N",
+            help="Train twins for N steps, the run's own tokenizer too; as long as the run unless given.",
+        ),
     ] = None,
     seeds: Annotated[int, typer.Option(metavar="N", help="Train each kind from N seeds.")] = 1,
     equal_bits: Annotated[
-        bool, typer.Option("--equal-bits", help="Train two paths with as many bits an image as the one path, too.")
+        bool,
+        typer.Option("--equal-bits", help="Train two paths with as many bits an image as the one path, too."),
     ] = False,
     seed: Seed = 0,
     device: Device = "auto",
@@ -55,23 +73,37 @@ def explain(
     ignore: Ignore = "",
     as_json: AsJson = False,
 ) -> None:
-    """Show what each path contributes, where attention looks, how codes are used, and one path against two of equal size."""
+    """Show what each path contributes, where attention looks, how codes are used, and one path against two of
+    equal size.
+    """
     from labelmint.evaluation.explain import explain as run_explanation
     from labelmint.evaluation.explain_case import ExplainOptions
     from labelmint.evaluation.explain_summary import explain_summary
 
     options = ExplainOptions(
-        pixels=_parse_pixels(pixel or ()), show=tuple(show or ()), against=against, skip_twin=skip_twin, steps=steps, seeds=seeds,
-        equal_bits=equal_bits, seed=seed, device=device, threads=threads,
-    )  # fmt: skip
+        pixels=_parse_pixels(pixel or ()),
+        show=tuple(show or ()),
+        against=against,
+        skip_twin=skip_twin,
+        steps=steps,
+        seeds=seeds,
+        equal_bits=equal_bits,
+        seed=seed,
+        device=device,
+        threads=threads,
+    )
     source = open_data(data, format_in, ignore)
     with Progress() as progress, interruptible("stopped; run the same command again to go on"):
-        found = run_explanation(run, source, out, options, command=["labelmint", *sys.argv[1:]], report=progress.report)
+        found = run_explanation(
+            run, source, out, options, command=["labelmint", *sys.argv[1:]], report=progress.report
+        )
     if as_json:
         print_json(found)
         return
     print(explain_summary(found))
-    drawn = [str(out / name) for name in ("paths.png", "attention.png", "codes.png") if (out / name).is_file()]
+    drawn = [
+        str(out / name) for name in ("paths.png", "attention.png", "codes.png") if (out / name).is_file()
+    ]
     print(f"look at {', '.join(drawn)}; programs read {out / 'explain.json'}")
 
 

@@ -23,13 +23,21 @@ def inspect(
     data: DataSets,
     size: Annotated[
         str | None,
-        typer.Option(metavar="HxW", help="Tell how many objects of each class survive at this size.", show_default=False),
+        typer.Option(
+            metavar="HxW",
+            help="Tell how many objects of each class survive at this size.",
+            show_default=False,
+        ),
     ] = None,
     sheet: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.png", help="Draw a contact sheet of images with their layouts.", show_default=False),
+        typer.Option(
+            metavar="FILE.png", help="Draw a contact sheet of images with their layouts.", show_default=False
+        ),
     ] = None,
-    preset: Annotated[str, typer.Option(help="With --size: the preset whose system's tokens are meant.")] = "small",
+    preset: Annotated[
+        str, typer.Option(help="With --size: the preset whose system's tokens are meant.")
+    ] = "small",
     merge: Merge = None,
     format_in: FormatIn = None,
     ignore: Ignore = "",
@@ -58,7 +66,9 @@ def inspect(
         print(found)
 
 
-def _kept(source: DataSet, size: tuple[int, int], preset: str, tell: Callable[[int, int], None]) -> dict[str, Any]:
+def _kept(
+    source: DataSet, size: tuple[int, int], preset: str, tell: Callable[[int, int], None]
+) -> dict[str, Any]:
     """What the tokens of the preset's system keep."""
     from labelmint.systems.kept import kept_by
 

@@ -45,7 +45,9 @@ __all__ = [
 
 _MERGE_FILE, _SETS_FILE = "merge.json", "sets.json"
 
-Data: TypeAlias = Annotated[Path, typer.Argument(help="Labelled images: a folder, or an annotation file.", show_default=False)]
+Data: TypeAlias = Annotated[
+    Path, typer.Argument(help="Labelled images: a folder, or an annotation file.", show_default=False)
+]
 DataSets: TypeAlias = Annotated[
     list[Path],
     typer.Argument(
@@ -58,47 +60,64 @@ Merge: TypeAlias = Annotated[
     str | None,
     typer.Option(
         metavar="MAPPING",
-        help="Which classes of the data become one: a mapping.json, or scenes-243 (Cityscapes, ADE20K and COCO-Stuff). Needed where "
+        help="Which classes of the data become one: a mapping.json, or scenes-243 (Cityscapes, ADE20K and "
+        "COCO-Stuff). Needed where "
         "the classes of several DATA have other names.",
         show_default=False,
     ),
 ]
 FormatIn: TypeAlias = Annotated[
-    str | None, typer.Option("--format-in", metavar="NAME", help="Read the data in this format instead of finding it out.")
+    str | None,
+    typer.Option(
+        "--format-in", metavar="NAME", help="Read the data in this format instead of finding it out."
+    ),
 ]
-Ignore: TypeAlias = Annotated[str, typer.Option(metavar="IDS", help='Label ids that mean "ignore", beside 255; as in 254,0.')]
+Ignore: TypeAlias = Annotated[
+    str, typer.Option(metavar="IDS", help='Label ids that mean "ignore", beside 255; as in 254,0.')
+]
 GroupBy: TypeAlias = Annotated[
     str | None,
-    typer.Option(metavar="REGEX", help="Names that this finds the same text in (its first group) stay on one side of the split."),
+    typer.Option(
+        metavar="REGEX",
+        help="Names that this finds the same text in (its first group) stay on one side of the split.",
+    ),
 ]
 Device: TypeAlias = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 BatchSize: TypeAlias = Annotated[
     str,
     typer.Option(
         metavar="B",
-        help="Pairs drawn at a time; a part of what decides the bytes. auto: the largest power of two that memory holds then, up to 32, on "
+        help="Pairs drawn at a time; a part of what decides the bytes. auto: the largest power of two that "
+        "memory holds then, up to 32, on "
         "a GPU 256; with --resume that of the stopped command.",
     ),
 ]
-Threads: TypeAlias = Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores unless given.", show_default=False)]
+Threads: TypeAlias = Annotated[
+    int | None, typer.Option(min=1, help="CPU threads; all cores unless given.", show_default=False)
+]
 ThreadsToTrain: TypeAlias = Annotated[
     int | None,
     typer.Option(
-        min=1, help="CPU threads; unless given the fastest of one, half and all cores here, kept in the run.", show_default=False
+        min=1,
+        help="CPU threads; unless given the fastest of one, half and all cores here, kept in the run.",
+        show_default=False,
     ),
 ]
 ThreadsToDraw: TypeAlias = Annotated[
     int | None,
     typer.Option(
         min=1,
-        help="CPU threads; unless given the run's, or where there are more or fewer cores than it was trained with, the fastest here.",
+        help="CPU threads; unless given the run's, or where there are more or fewer cores than it was "
+        "trained with, the fastest here.",
         show_default=False,
     ),
 ]
 DrawIn: TypeAlias = Annotated[
     str,
     typer.Option(
-        "--precision", metavar="P", help="32, or bf16: priors in bfloat16, faster where the processor has it; decides the bytes."
+        "--precision",
+        metavar="P",
+        help="32, or bf16: priors in bfloat16, faster where the processor has it; decides the bytes.",
     ),
 ]
 Seed: TypeAlias = Annotated[int, typer.Option(min=0, help="Seed of every random draw.")]
@@ -109,7 +128,9 @@ def parse_size(text: str, option: str = "--size") -> tuple[int, int]:
     """ "64x96" -> (64, 96), height first; "64" -> (64, 64). Raises InputError for anything else."""
     found = re.fullmatch(r"\s*(\d{1,5})(?:\s*[xX×]\s*(\d{1,5}))?\s*", text)
     if found is None:
-        raise InputError(f"{option} {text}: expected HEIGHTxWIDTH in pixels, as in 64x96, or one number for a square")
+        raise InputError(
+            f"{option} {text}: expected HEIGHTxWIDTH in pixels, as in 64x96, or one number for a square"
+        )
     size = int(found[1]), int(found[2] or found[1])
     if min(size) < 1:
         raise InputError(f"{option} {text}: expected at least 1 pixel a side")
@@ -130,7 +151,10 @@ def parse_ids(text: str, option: str = "--ignore") -> tuple[int, ...]:
     words = parse_words(text)
     for word in words:
         if not word.isdecimal() or int(word) > 65535:
-            raise InputError(f"{option} {text}: expected label ids between 0 and 65535 with commas between them, as in 254,0")
+            raise InputError(
+                f"{option} {text}: expected label ids between 0 and 65535 with commas between them, as in "
+                f"254,0"
+            )
     return tuple(int(word) for word in words)
 
 
@@ -151,7 +175,9 @@ def parse_counts(text: str, option: str) -> tuple[int | None, ...]:
     """ "10,all" -> (10, None). Raises InputError for anything else."""
     words = parse_words(text)
     if not all(word == "all" or word.isdecimal() for word in words):
-        raise InputError(f"{option} {text}: expected whole numbers with commas between them, or all, as in 10,25,all")
+        raise InputError(
+            f"{option} {text}: expected whole numbers with commas between them, or all, as in 10,25,all"
+        )
     return tuple(None if word == "all" else int(word) for word in words)
 
 
@@ -163,9 +189,16 @@ def open_data(path: Path, format_in: str | None, ignore: str, *, strict: bool = 
 
 
 def open_merged(
-    paths: Sequence[Path], merge: str | Path | None, format_in: str | None, ignore: str, *, strict: bool = True
+    paths: Sequence[Path],
+    merge: str | Path | None,
+    format_in: str | None,
+    ignore: str,
+    *,
+    strict: bool = True,
 ) -> DataSet:
-    """The data sets at some paths as one, under the merged classes of a mapping if one is named; a single one without is as it is."""
+    """The data sets at some paths as one, under the merged classes of a mapping if one is named; a single one
+    without is as it is.
+    """
     if len(paths) == 1 and merge is None:
         return open_data(paths[0], format_in, ignore, strict=strict)
     from labelmint.datasets.class_mapping import read_mapping
@@ -176,7 +209,9 @@ def open_merged(
 
 
 def keep_merge(merge: str | None, paths: Sequence[Path], run: Path) -> None:
-    """Leave the mapping, and where several sets lie, in the run that was trained with them; `merge_of` and `sets_of` find these."""
+    """Leave the mapping, and where several sets lie, in the run that was trained with them; `merge_of` and
+    `sets_of` find these.
+    """
     from labelmint.formats.files import write_text
 
     if merge is not None:

@@ -1,4 +1,6 @@
-"""`labelmint datasets prepare NAME --source DIR --out DIR`: the papers' data sets, from a local copy in its original layout."""
+"""`labelmint datasets prepare NAME --source DIR --out DIR`: the papers' data sets, from a local copy in its
+original layout.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +21,16 @@ if TYPE_CHECKING:
 
 __all__ = ["prepare"]
 
-prepare = typer.Typer(help="Prepare a data set of the papers from a local copy of the original.", no_args_is_help=True)
+prepare = typer.Typer(
+    help="Prepare a data set of the papers from a local copy of the original.", no_args_is_help=True
+)
 
-Source: TypeAlias = Annotated[Path, typer.Option(metavar="DIR", help="The original, in its own layout; it is only read.")]
-Out: TypeAlias = Annotated[Path, typer.Option(metavar="DIR", help="The folder to write; it must be new or empty.")]
+Source: TypeAlias = Annotated[
+    Path, typer.Option(metavar="DIR", help="The original, in its own layout; it is only read.")
+]
+Out: TypeAlias = Annotated[
+    Path, typer.Option(metavar="DIR", help="The folder to write; it must be new or empty.")
+]
 
 
 @prepare.command("malaria")
@@ -30,21 +38,29 @@ def malaria(
     source: Source,
     out: Out,
     keep_cells: Annotated[
-        bool, typer.Option("--keep-cells", help="Uninfected cells as a class of their own instead of background.")
+        bool,
+        typer.Option("--keep-cells", help="Uninfected cells as a class of their own instead of background."),
     ] = False,
     only_infected: Annotated[
-        bool, typer.Option("--only-infected/--all", help="Patches that touch an infected cell, or all patches.")
+        bool,
+        typer.Option("--only-infected/--all", help="Patches that touch an infected cell, or all patches."),
     ] = True,
     n: Annotated[
         int | None,
         typer.Option(
-            "-n", metavar="N", min=1, help="At most N training patches, drawn by --seed; test ones alike.", show_default=False
+            "-n",
+            metavar="N",
+            min=1,
+            help="At most N training patches, drawn by --seed; test ones alike.",
+            show_default=False,
         ),
     ] = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """BBBC041's blood smears: scaled to 256x256, patches of 96x96 at 60 % overlap, infected cells against all else."""
+    """BBBC041's blood smears: scaled to 256x256, patches of 96x96 at 60 % overlap, infected cells against all
+    else.
+    """
     from labelmint.datasets.malaria import prepare_malaria
 
     def build() -> Prepared:
@@ -58,7 +74,10 @@ def brats(
     source: Source,
     out: Out,
     modes: Annotated[
-        str, typer.Option(help="apart: a grey image a mode, each with its own background; together: one RGB image a slice.")
+        str,
+        typer.Option(
+            help="apart: a grey image a mode, each with its own background; together: one RGB image a slice."
+        ),
     ] = "apart",
     as_json: AsJson = False,
 ) -> None:
@@ -79,7 +98,10 @@ def cityscapes(
     from labelmint.datasets.cityscapes import prepare_cityscapes
 
     height_width = parse_size(size)
-    preset = f"--system pre-msgnet --preset cityscapes-128x256{'' if height_width == (128, 256) else f' --size {size}'}"
+    preset = (
+        f"--system pre-msgnet --preset "
+        f"cityscapes-128x256{'' if height_width == (128, 256) else f' --size {size}'}"
+    )
     _prepare(lambda: prepare_cityscapes(source, size=height_width), out, preset, as_json)
 
 
@@ -97,14 +119,30 @@ def _prepare(build: Callable[[], Prepared], out: Path, preset: str, as_json: boo
 
     with interruptible("stopped; nothing was written"), Progress() as progress:
         prepared = build()
-        written = write_prepared(prepared, out, lambda done, of: progress.report(Event(prepared.name, done, of)))
+        written = write_prepared(
+            prepared, out, lambda done, of: progress.report(Event(prepared.name, done, of))
+        )
     if as_json:
-        facts = {"out": str(out), "data_set": prepared.name, "format": "folder", "group_by": prepared.group_by}
+        facts = {
+            "out": str(out),
+            "data_set": prepared.name,
+            "format": "folder",
+            "group_by": prepared.group_by,
+        }
         print_json(
-            facts | {"pairs": written.pairs, "train": written.train, "test": written.test, "choices": dict(prepared.choices)}
+            facts
+            | {
+                "pairs": written.pairs,
+                "train": written.train,
+                "test": written.test,
+                "choices": dict(prepared.choices),
+            }
         )
         return
     group = f" --group-by {quoted(prepared.group_by)}" if prepared.group_by else ""
-    print(f"wrote {written.pairs} labelled images to {out}: {written.train} to train on, {written.test} to test on")
+    print(
+        f"wrote {written.pairs} labelled images to {out}: {written.train} to train on, {written.test} to "
+        f"test on"
+    )
     print(f"next: labelmint inspect {quoted(out)}{group}")
     print(f"then: labelmint train {quoted(out)} --out RUN {preset}{group}")

@@ -21,7 +21,10 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]], indent: str = "  "
     widths = [max(len(line[i]) for line in [list(head), *cells]) for i in range(len(head))]
     right = [bool(body) and all(isinstance(row[i], int | float) for row in body) for i in range(len(head))]
     lines = [
-        indent + "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(line, widths, right, strict=True)).rstrip()
+        indent
+        + "  ".join(
+            c.rjust(w) if r else c.ljust(w) for c, w, r in zip(line, widths, right, strict=True)
+        ).rstrip()
         for line in [list(head), *cells]
     ]
     return "\n".join(lines)
@@ -35,4 +38,6 @@ def quoted(path: Any) -> str:
 
 
 def _cell(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else str(value)
+    return (
+        f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else str(value)
+    )

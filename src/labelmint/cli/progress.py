@@ -55,7 +55,9 @@ class Progress:
             self._live.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._live is not None:
             self._live.stop()
 
@@ -64,7 +66,11 @@ class Progress:
         text = line(event)
         if self._live is not None:
             self._show(event, text)
-        elif event.stage != self._stage or event.step >= event.steps or time.monotonic() - self._told > SECONDS_BETWEEN_LINES:
+        elif (
+            event.stage != self._stage
+            or event.step >= event.steps
+            or time.monotonic() - self._told > SECONDS_BETWEEN_LINES
+        ):
             self._told = time.monotonic()
             if text != self._last:
                 print(text, file=self.stream, flush=True)

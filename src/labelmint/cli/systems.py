@@ -13,9 +13,12 @@ __all__ = ["systems"]
 
 
 def systems(
-    presets: Annotated[bool, typer.Option("--presets", help="List the presets alone.")] = False, as_json: AsJson = False
+    presets: Annotated[bool, typer.Option("--presets", help="List the presets alone.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """List the systems, where each was published and what it is made of, and the presets that give their sizes."""
+    """List the systems, where each was published and what it is made of, and the presets that give their
+    sizes.
+    """
     from labelmint.systems import PRESETS, catalogue
 
     rows = catalogue()

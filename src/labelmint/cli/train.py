@@ -35,27 +35,41 @@ __all__ = ["train"]
 
 def train(
     data: DataSets,
-    out: Annotated[Path, typer.Option(help="The run folder. The same command again goes on where a stopped one was.")],
+    out: Annotated[
+        Path, typer.Option(help="The run folder. The same command again goes on where a stopped one was.")
+    ],
     system: Annotated[
         str | None,
         typer.Option(
-            help="Which system; `labelmint systems` lists them. The preset's unless given: mint with tiny and small.",
+            help="Which system; `labelmint systems` lists them. The preset's unless given: mint with tiny "
+            "and small.",
             show_default=False,
         ),
     ] = None,
     preset: Annotated[
         str,
-        typer.Option(help="tiny: minutes on 2 cores. small: about an hour. The papers' own: see `labelmint systems`."),
+        typer.Option(
+            help="tiny: minutes on 2 cores. small: about an hour. The papers' own: see `labelmint systems`."
+        ),
     ] = "small",
     size: Annotated[
         str | None,
-        typer.Option(metavar="HxW", help="Size of the images to learn; the preset's unless given.", show_default=False),
+        typer.Option(
+            metavar="HxW", help="Size of the images to learn; the preset's unless given.", show_default=False
+        ),
     ] = None,
-    crop: Annotated[bool, typer.Option("--crop", help="Learn random crops of that size instead of resized images.")] = False,
+    crop: Annotated[
+        bool, typer.Option("--crop", help="Learn random crops of that size instead of resized images.")
+    ] = False,
     scale: Annotated[float, typer.Option(help="With --crop: resize by this factor before cropping.")] = 1.0,
-    augment: Annotated[str, typer.Option(metavar="WORDS", help="Any of flips,mirror,turns,zoom: how images may be moved.")] = "",
+    augment: Annotated[
+        str, typer.Option(metavar="WORDS", help="Any of flips,mirror,turns,zoom: how images may be moved.")
+    ] = "",
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set one value, as in prior.channels=96; repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Set one value, as in prior.channels=96; repeatable."
+        ),
     ] = None,
     device: Device = "auto",
     precision: Annotated[str, typer.Option(help="auto, 32 or bf16.")] = "auto",
@@ -63,9 +77,15 @@ def train(
     seed: Seed = 0,
     max_minutes: Annotated[
         float | None,
-        typer.Option(metavar="M", help="Divide this time over the stages and end with a usable model.", show_default=False),
+        typer.Option(
+            metavar="M",
+            help="Divide this time over the stages and end with a usable model.",
+            show_default=False,
+        ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be done, and its time and memory.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only print what would be done, and its time and memory.")
+    ] = False,
     merge: Merge = None,
     format_in: FormatIn = None,
     ignore: Ignore = "",
@@ -114,14 +134,20 @@ def train(
 
 def _plan_text(plan: dict[str, Any]) -> str:
     heads = ("stage", "parameters", "tokens an image", "steps", "seconds", "memory, MiB")
-    rows = [(s["name"], s["parameters"], s["tokens"], s["steps"], round(s["seconds"]), s["bytes"] >> 20) for s in plan["stages"]]
+    rows = [
+        (s["name"], s["parameters"], s["tokens"], s["steps"], round(s["seconds"]), s["bytes"] >> 20)
+        for s in plan["stages"]
+    ]
     lines = ["configuration"]
     lines += [f"  {key} = {value}" for key, value in _flat(plan["configuration"])]
     lines += ["stages", table(heads, rows)]
     parts = [f"{s['name']} in {s['accumulate']} parts" for s in plan["stages"] if s["accumulate"] > 1]
     if parts:
         lines.append(f"batches are computed one part after the other: {', '.join(parts)}")
-    lines.append(f"expected: {duration(plan['seconds'])}, {plan['bytes'] / 2**30:.1f} GiB of memory; nothing was written")
+    lines.append(
+        f"expected: {duration(plan['seconds'])}, {plan['bytes'] / 2**30:.1f} GiB of memory; nothing was "
+        f"written"
+    )
     return "\n".join(lines)
 
 
@@ -146,7 +172,8 @@ def _facts(trained: TrainedSystem, out: Path) -> dict[str, Any]:
 def _next(trained: TrainedSystem, out: Path) -> str:
     return "\n".join(
         [
-            f"trained {trained.system} for images of {trained.size[0]}x{trained.size[1]} pixels; the run is {out}",
+            f"trained {trained.system} for images of {trained.size[0]}x{trained.size[1]} pixels; the run is "
+            f"{out}",
             f"  look at {out / 'samples.png'}, {out / 'reconstructions.png'} and {out / 'curves.png'}",
             "next: 100 new images with their labels",
             f"  {_facts(trained, out)['synthesize']}",

@@ -1,11 +1,13 @@
-"""BraTS as MSGNet has it (Section 4.3, Appendix A.4): every second axial slice that holds tumor, in FLAIR and in T1Gd.
+"""BraTS as MSGNet has it (Section 4.3, Appendix A.4): every second axial slice that holds tumor, in FLAIR and
+in T1Gd.
 
-SOURCE/.../PATIENT/PATIENT_{flair,t1ce,seg}.nii.gz    BraTS 2017 to 2021, with or without HGG/ and LGG/; .nii as well
+SOURCE/.../PATIENT/PATIENT_{flair,t1ce,seg}.nii.gz    BraTS 2017 to 2021, with or without HGG/ and LGG/; .nii
+as well
 SOURCE/.../PATIENT/{Flair,T1c,OTMultiClass}*.nii.gz    2015, as DeepMedic's example has it
 
-"Background pixels of the two modes are treated as two different classes" (Table 3), which has a meaning only where each mode is an
-image of its own: so a slice gives two grey images with the same tumor, "background FLAIR" around it in one and "background T1Gd" in
-the other.
+"Background pixels of the two modes are treated as two different classes" (Table 3), which has a meaning only
+where each mode is an image of its own: so a slice gives two grey images with the same tumor, "background
+FLAIR" around it in one and "background T1Gd" in the other.
 """
 
 from __future__ import annotations
@@ -34,11 +36,13 @@ _ROLES = {
     "seg": re.compile(r"(^|_)(seg|segm|otmulticlass)(_.*)?\.nii(\.gz)?$"),
 }
 _EXPECTED = (
-    "the folder of BraTS with a folder PATIENT/ a patient that holds PATIENT_flair, PATIENT_t1ce and PATIENT_seg as .nii.gz"
+    "the folder of BraTS with a folder PATIENT/ a patient that holds PATIENT_flair, PATIENT_t1ce and "
+    "PATIENT_seg as .nii.gz"
 )
 _DEPTH = 4  # folders between SOURCE and a patient's files
 
-# Values of the files: 1 necrotic (and, since 2017, non-enhancing) core, 2 edema, 3 non-enhancing core (2015), 4 enhancing tumor.
+# Values of the files: 1 necrotic (and, since 2017, non-enhancing) core, 2 edema, 3 non-enhancing core (2015),
+# 4 enhancing tumor.
 _CORE, _EDEMA, _ENHANCING = 2, 3, 4
 _MEANING = np.array([0, _CORE, _EDEMA, _CORE, _ENHANCING], dtype=np.uint8)
 _TUMOR = (  # the colors of the short paper's Figure 7
@@ -69,14 +73,15 @@ def prepare_brats(source: str | Path, *, modes: str = "apart") -> Prepared:
 
     Arguments:
         source: folder with BraTS in its original layout.
-        modes: "apart" gives two grey images a slice, PATIENT_z080_flair and PATIENT_z080_t1gd, with a background class each;
-            "together" one RGB image (FLAIR, T1Gd, FLAIR) a slice, PATIENT_z080, and one background.
+        modes: "apart" gives two grey images a slice, PATIENT_z080_flair and PATIENT_z080_t1gd, with a
+            background class each; "together" one RGB image (FLAIR, T1Gd, FLAIR) a slice, PATIENT_z080, and
+            one background.
 
-    Each mode of a patient is scaled from its PERCENTILES inside the brain to 0..255, 0 outside. A tenth of the patients are for
-    testing, by a hash of their names.
+    Each mode of a patient is scaled from its PERCENTILES inside the brain to 0..255, 0 outside. A tenth of
+    the patients are for testing, by a hash of their names.
 
-    Raises InputError for a folder without patients, patients that lack a file, and volumes that are damaged, of different grids,
-    or hold other labels than 0 to 4.
+    Raises InputError for a folder without patients, patients that lack a file, and volumes that are damaged,
+    of different grids, or hold other labels than 0 to 4.
     """
     if modes not in MODES:
         raise InputError(f"--modes {modes}: expected {' or '.join(MODES)}")
@@ -105,10 +110,14 @@ def _patients(folder: Path) -> dict[str, _Patient]:
         if flair is None or t1gd is None or seg is None:
             lacks = ", ".join(role for role, file in files.items() if file is None)
             raise InputError(
-                f"{place}: lacks {lacks}; expected flair, t1ce (or t1c, t1gd) and seg: take the training part of BraTS"
+                f"{place}: lacks {lacks}; expected flair, t1ce (or t1c, t1gd) and seg: take the training "
+                f"part of BraTS"
             )
         if place.name in found:
-            raise InputError(f"{place}: another patient is named {place.name!r}, in {found[place.name].flair.parent}; rename one")
+            raise InputError(
+                f"{place}: another patient is named {place.name!r}, in {found[place.name].flair.parent}; "
+                f"rename one"
+            )
         found[place.name] = _Patient(flair=flair, t1gd=t1gd, seg=seg)
     if not found:
         raise InputError(f"{folder}: no patients found{_why(folder)}; --source takes {_EXPECTED}")
@@ -125,21 +134,31 @@ def _below(folder: Path, depth: int) -> Iterator[Path]:
 
 
 def _file(place: Path, role: str) -> Path | None:
-    files = sorted(file for file in place.iterdir() if _ROLES[role].search(file.name.lower()) and not file.name.startswith("."))
+    files = sorted(
+        file
+        for file in place.iterdir()
+        if _ROLES[role].search(file.name.lower()) and not file.name.startswith(".")
+    )
     files = [file for file in files if file.is_file()]
     if len(files) > 1:
         raise InputError(
-            f"{place}: {files[0].name} and {files[1].name} both fit as {role}; keep one, and each patient in a folder"
+            f"{place}: {files[0].name} and {files[1].name} both fit as {role}; keep one, and each patient in "
+            f"a folder"
         )
     return files[0] if files else None
 
 
 def _why(folder: Path) -> str:
     """Known releases that have another layout, for who passed one."""
-    others = {".mha": "BraTS 2015 as .mha files", "-t2f.nii.gz": "BraTS 2023, whose labels have other meanings"}
+    others = {
+        ".mha": "BraTS 2015 as .mha files",
+        "-t2f.nii.gz": "BraTS 2023, whose labels have other meanings",
+    }
     for place in _below(folder, _DEPTH):
         for file in place.iterdir():
-            known = next((what for ending, what in others.items() if file.name.lower().endswith(ending)), None)
+            known = next(
+                (what for ending, what in others.items() if file.name.lower().endswith(ending)), None
+            )
             if known is not None:
                 return f" ({file} looks like {known}, which is not read)"
     return ""
@@ -173,13 +192,18 @@ def _labels(seg: Volume) -> Array:
 
 
 def _mode(path: Path, seg: Volume) -> Array:
-    """A mode as (Z, H, W) uint8. What has the value of the corner is no brain: BraTS cuts the skull away, and normalization moves 0."""
+    """A mode as (Z, H, W) uint8. What has the value of the corner is no brain: BraTS cuts the skull away, and
+    normalization moves 0.
+    """
     volume = read_volume(path)
     seg.check_same_place(volume)
     brain = volume.values != volume.values[0, 0, 0]
     inside = volume.values[brain]
     low, high = np.percentile(inside, PERCENTILES) if inside.size else (0.0, 0.0)
     if low >= high:
-        raise InputError(f"{path}: holds no brain: nearly all its voxels are equal; expected a scan with its skull cut away")
+        raise InputError(
+            f"{path}: holds no brain: nearly all its voxels are equal; expected a scan with its skull cut "
+            f"away"
+        )
     scaled = np.clip((volume.values.astype(np.float32) - low) * (255 / (high - low)), 0, 255)
     return np.where(brain, np.rint(scaled), 0).astype(np.uint8)

@@ -22,14 +22,18 @@ __all__ = ["COMPOSITIONS", "DIGIT_CLASSES", "PAIRS", "DigitSource", "compose", "
 
 PAIRS = ((6, 4), (7, 2), (5, 1), (8, 0), (9, 3))
 COMPOSITIONS = ("three", "pairs", "upper")
-DIGIT_CLASSES = ClassSet((ClassInfo(id=0, name="background"), *(ClassInfo(id=d + 1, name=str(d)) for d in range(10))))
+DIGIT_CLASSES = ClassSet(
+    (ClassInfo(id=0, name="background"), *(ClassInfo(id=d + 1, name=str(d)) for d in range(10)))
+)
 TRAIN_SHARE = 0.8
 _GRID_LEVEL = 40
 
 
 @dataclass(frozen=True)
 class DigitSource:
-    """Digits to draw from: images (N, h, w) uint8 in 0..255 and their classes (N,) 0..9, of training and of test."""
+    """Digits to draw from: images (N, h, w) uint8 in 0..255 and their classes (N,) 0..9, of training and of
+    test.
+    """
 
     train_images: Array
     train_labels: Array
@@ -38,7 +42,9 @@ class DigitSource:
 
     def digit(self, rng: np.random.Generator, value: int, test: bool, size: int) -> Array:
         """A random digit of a class, (size, size) uint8."""
-        images, labels = (self.test_images, self.test_labels) if test else (self.train_images, self.train_labels)
+        images, labels = (
+            (self.test_images, self.test_labels) if test else (self.train_images, self.train_labels)
+        )
         index = rng.choice(np.flatnonzero(labels == value))
         return enlarge(images[index], size)
 
@@ -60,7 +66,13 @@ def split(n: int) -> tuple[list[str], list[str]]:
 
 
 def compose(
-    source: DigitSource, composition: str, n: int, *, canvas: tuple[int, int], digit_size: int | None, seed: int
+    source: DigitSource,
+    composition: str,
+    n: int,
+    *,
+    canvas: tuple[int, int],
+    digit_size: int | None,
+    seed: int,
 ) -> Iterator[AnnotatedImage]:
     """n canvases; canvas i depends on (seed, composition, i) alone, but for its half of the source.
 
@@ -87,11 +99,19 @@ def compose(
 
 
 def _canvas(
-    name: str, rng: np.random.Generator, source: DigitSource, composition: str, canvas: tuple[int, int], area: tuple[int, int],
-    size: int, test: bool,
-) -> AnnotatedImage:  # fmt: skip
+    name: str,
+    rng: np.random.Generator,
+    source: DigitSource,
+    composition: str,
+    canvas: tuple[int, int],
+    area: tuple[int, int],
+    size: int,
+    test: bool,
+) -> AnnotatedImage:
     pixels = _grid(canvas) if composition == "pairs" else np.zeros(canvas, np.uint8)
-    values = PAIRS[rng.integers(len(PAIRS))] if composition == "pairs" else tuple(rng.integers(0, 10, 3).tolist())
+    values = (
+        PAIRS[rng.integers(len(PAIRS))] if composition == "pairs" else tuple(rng.integers(0, 10, 3).tolist())
+    )
     labels, instances = np.zeros(canvas, np.uint8), np.zeros(canvas, np.uint8)
     objects = []
     for k, (value, (top, left)) in enumerate(zip(values, _places(rng, len(values), area, size), strict=True)):
@@ -113,21 +133,34 @@ def _grid(canvas: tuple[int, int]) -> Array:
 
 
 def _places(rng: np.random.Generator, count: int, area: tuple[int, int], size: int) -> list[tuple[int, int]]:
-    """Corners (top, left) of cells that do not overlap: at random, and on a loose lattice when chance fails a hundred times."""
+    """Corners (top, left) of cells that do not overlap: at random, and on a loose lattice when chance fails a
+    hundred times.
+    """
     for _ in range(100):
-        places = [(int(rng.integers(0, area[0] - size + 1)), int(rng.integers(0, area[1] - size + 1))) for _ in range(count)]
-        apart = (max(abs(a[0] - b[0]), abs(a[1] - b[1])) >= size for k, a in enumerate(places) for b in places[:k])
+        places = [
+            (int(rng.integers(0, area[0] - size + 1)), int(rng.integers(0, area[1] - size + 1)))
+            for _ in range(count)
+        ]
+        apart = (
+            max(abs(a[0] - b[0]), abs(a[1] - b[1])) >= size for k, a in enumerate(places) for b in places[:k]
+        )
         if all(apart):
             return places
-    # What a lattice leaves over is spread at random between its rows and columns, so that even a tight fit is never one pattern.
+    # What a lattice leaves over is spread at random between its rows and columns, so that even a tight fit is
+    # never one pattern.
     tops, lefts = _slots(rng, area[0], size), _slots(rng, area[1], size)
     slots = [(row, column) for row in tops for column in lefts]
     chosen = [slots[i] for i in rng.permutation(len(slots))[:count]]
-    return [(int(rng.integers(row[0], row[1] + 1)), int(rng.integers(column[0], column[1] + 1))) for row, column in chosen]
+    return [
+        (int(rng.integers(row[0], row[1] + 1)), int(rng.integers(column[0], column[1] + 1)))
+        for row, column in chosen
+    ]
 
 
 def _slots(rng: np.random.Generator, extent: int, size: int) -> list[tuple[int, int]]:
-    """The first and last start of each of the intervals that fit into `extent`; wherever they start, they do not overlap."""
+    """The first and last start of each of the intervals that fit into `extent`; wherever they start, they do
+    not overlap.
+    """
     count = extent // size
     inner = np.sort(rng.integers(0, extent - count * size + 1, count - 1)).tolist()
     bounds = [0, *inner, extent - count * size]

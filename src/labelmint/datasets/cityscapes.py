@@ -1,4 +1,5 @@
-"""Cityscapes at 128x256 (height x width), as in MSGNet's short paper, Section 5.6: 19 classes, val for testing.
+"""Cityscapes at 128x256 (height x width), as in MSGNet's short paper, Section 5.6: 19 classes, val for
+testing.
 
 SOURCE/leftImg8bit/{train,val}/CITY/NAME_leftImg8bit.png
 SOURCE/gtFine/{train,val}/CITY/NAME_gtFine_labelIds.png (or NAME_gtFine_labelTrainIds.png)
@@ -48,8 +49,12 @@ _OFFICIAL = (
     ("motorcycle", (0, 0, 230), 32),
     ("bicycle", (119, 11, 32), 33),
 )
-CITYSCAPES_CLASSES = ClassSet(tuple(ClassInfo(id=i, name=name, color=color) for i, (name, color, _) in enumerate(_OFFICIAL)))
-_LABEL_IDS = dict.fromkeys((*range(34), IGNORE), IGNORE) | {label_id: i for i, (_, _, label_id) in enumerate(_OFFICIAL)}
+CITYSCAPES_CLASSES = ClassSet(
+    tuple(ClassInfo(id=i, name=name, color=color) for i, (name, color, _) in enumerate(_OFFICIAL))
+)
+_LABEL_IDS = dict.fromkeys((*range(34), IGNORE), IGNORE) | {
+    label_id: i for i, (_, _, label_id) in enumerate(_OFFICIAL)
+}
 _TRAIN_IDS = {i: i for i in (*range(len(_OFFICIAL)), IGNORE)}
 _KINDS = {"_gtFine_labelIds.png": _LABEL_IDS, "_gtFine_labelTrainIds.png": _TRAIN_IDS}
 
@@ -63,7 +68,8 @@ def prepare_cityscapes(source: str | Path, *, size: tuple[int, int] = (128, 256)
 
     val is for testing; without val, a tenth of the cities by a hash of their names.
 
-    Raises InputError for a folder without them, images without a label, sizes that differ, and unknown label ids.
+    Raises InputError for a folder without them, images without a label, sizes that differ, and unknown label
+    ids.
     """
     folder = original_folder(source, _EXPECTED)
     found = {part: _images(folder, part) for part in ("train", "val")}
@@ -72,10 +78,16 @@ def prepare_cityscapes(source: str | Path, *, size: tuple[int, int] = (128, 256)
         raise InputError(f"{folder}: no leftImg8bit/train/CITY/*{_IMAGE_END}; --source takes {_EXPECTED}")
     shared = sorted(set(found["train"]) & set(found["val"]))
     if shared:
-        raise InputError(f"{folder}: {shared[0]!r} is in train and in val ({len(shared)} such images); keep it in one")
+        raise InputError(
+            f"{folder}: {shared[0]!r} is in train and in val ({len(shared)} such images); keep it in one"
+        )
     labels = {name: _label_file(folder, image) for name, image in files.items()}
     cities = held_out(_city(name) for name in files)
-    test = set(found["val"]) if found["train"] and found["val"] else {name for name in files if _city(name) in cities}
+    test = (
+        set(found["val"])
+        if found["train"] and found["val"]
+        else {name for name in files if _city(name) in cities}
+    )
     return Prepared(
         name="cityscapes",
         source=str(folder),
@@ -89,13 +101,19 @@ def prepare_cityscapes(source: str | Path, *, size: tuple[int, int] = (128, 256)
 
 
 def shrink_ids(ids: Array, size: tuple[int, int]) -> Array:
-    """A label map (H, W) uint8 at a smaller size: each new pixel takes the id that most of its old ones have, the lowest in a tie.
+    """A label map (H, W) uint8 at a smaller size: each new pixel takes the id that most of its old ones have,
+    the lowest in a tie.
 
     Raises InputError for a size larger than the map.
     """
     if size[0] > ids.shape[0] or size[1] > ids.shape[1] or min(size) < 1:
-        raise InputError(f"a label of {ids.shape[0]}x{ids.shape[1]} pixels cannot be shrunk to {size[0]}x{size[1]}")
-    rows, columns = (((np.arange(old) + 0.5) * new / old).astype(np.int64) for new, old in zip(size, ids.shape, strict=True))
+        raise InputError(
+            f"a label of {ids.shape[0]}x{ids.shape[1]} pixels cannot be shrunk to {size[0]}x{size[1]}"
+        )
+    rows, columns = (
+        ((np.arange(old) + 0.5) * new / old).astype(np.int64)
+        for new, old in zip(size, ids.shape, strict=True)
+    )
     present, dense = np.unique(ids, return_inverse=True)
     cells = (rows[:, None] * size[1] + columns[None]) * len(present) + dense.reshape(ids.shape)
     counts = np.bincount(cells.ravel(), minlength=size[0] * size[1] * len(present))
@@ -111,7 +129,8 @@ def _images(folder: Path, part: str) -> dict[str, Path]:
         if not file.name.startswith("."):
             if _city(name) != file.parent.name:
                 raise InputError(
-                    f"{file}: a name of the city {_city(name)!r} in the folder of {file.parent.name!r}; move it back"
+                    f"{file}: a name of the city {_city(name)!r} in the folder of {file.parent.name!r}; move "
+                    f"it back"
                 )
             found[name] = file
     return found
@@ -126,16 +145,25 @@ def _label_file(folder: Path, image: Path) -> Path:
     place = folder / "gtFine" / part / city
     file = next((place / f"{name}{end}" for end in _KINDS if (place / f"{name}{end}").is_file()), None)
     if file is None:
-        raise InputError(f"{image}: no label for it; expected {place / f'{name}{next(iter(_KINDS))}'} (gtFine_trainvaltest.zip)")
+        raise InputError(
+            f"{image}: no label for it; expected {place / f'{name}{next(iter(_KINDS))}'} "
+            f"(gtFine_trainvaltest.zip)"
+        )
     return file
 
 
 def _pair(name: str, image_file: Path, label_file: Path, size: tuple[int, int]) -> AnnotatedImage:
     image, ids = read_image(image_file), _train_ids(label_file)
     if image.shape[:2] != ids.shape:
-        raise InputError(f"{label_file}: {ids.shape} pixels, but its image has {image.shape[:2]}; use the originals of both")
+        raise InputError(
+            f"{label_file}: {ids.shape} pixels, but its image has {image.shape[:2]}; use the originals of "
+            f"both"
+        )
     if size[0] > ids.shape[0] or size[1] > ids.shape[1]:
-        raise InputError(f"{image_file}: {ids.shape[0]}x{ids.shape[1]} pixels, less than the {size[0]}x{size[1]} that are wanted")
+        raise InputError(
+            f"{image_file}: {ids.shape[0]}x{ids.shape[1]} pixels, less than the {size[0]}x{size[1]} that are "
+            f"wanted"
+        )
     small, _ = Geometry(size=size).fit(name, image, [])
     return AnnotatedImage(name=name, image=small, layout=Layout(label_map=shrink_ids(ids, size)))
 
@@ -145,7 +173,10 @@ def _train_ids(file: Path) -> Array:
     raw = read_ids(file)
     unknown = sorted(set(np.unique(raw).tolist()) - set(meaning))
     if unknown:
-        raise InputError(f"{file}: holds the id {unknown[0]}, which is none of Cityscapes'; expected {_range(meaning)} or 255")
+        raise InputError(
+            f"{file}: holds the id {unknown[0]}, which is none of Cityscapes'; expected {_range(meaning)} or "
+            f"255"
+        )
     table = np.full(IGNORE + 1, IGNORE, dtype=np.uint8)
     table[list(meaning)] = list(meaning.values())
     return table[raw]

@@ -1,8 +1,8 @@
 """Real handwritten digits on a canvas, from scikit-learn's 8x8 digits, which are shipped with the package.
 
-Data: Optical Recognition of Handwritten Digits (Alpaydin and Kaynak, 1998), test part, UCI Machine Learning Repository,
-CC BY 4.0, as distributed by scikit-learn: 1797 digits of 8x8 pixels with 17 levels of grey. Training and test canvases draw from
-disjoint digits.
+Data: Optical Recognition of Handwritten Digits (Alpaydin and Kaynak, 1998), test part, UCI Machine Learning
+Repository, CC BY 4.0, as distributed by scikit-learn: 1797 digits of 8x8 pixels with 17 levels of grey.
+Training and test canvases draw from disjoint digits.
 """
 
 from __future__ import annotations
@@ -40,7 +40,14 @@ def digit_source() -> DigitSource:
 
 
 def make_digits(
-    composition: str, n: int, *, canvas: tuple[int, int] = (32, 32), digit_size: int | None = None, seed: int = 0
+    composition: str,
+    n: int,
+    *,
+    canvas: tuple[int, int] = (32, 32),
+    digit_size: int | None = None,
+    seed: int = 0,
 ) -> Iterator[AnnotatedImage]:
-    """n grey canvases named digits_000000 ..., the first four fifths (`split`) of training digits, the rest of test digits."""
+    """n grey canvases named digits_000000 ..., the first four fifths (`split`) of training digits, the rest
+    of test digits.
+    """
     return compose(digit_source(), composition, n, canvas=canvas, digit_size=digit_size, seed=seed)

@@ -1,8 +1,9 @@
 """Images that are alike: identical ones by their bytes, near-duplicates by how they look from afar.
 
-An image is shrunk to 16x16 grey by area averages g and standardized, z = (g - mean) / (16 std), so that the product of two is
-their correlation. Images are near-duplicates where it exceeds a threshold: changes of brightness, contrast, size or compression
-do not hide a copy. Flat images, which have nothing to correlate, are compared by their bytes only.
+An image is shrunk to 16x16 grey by area averages g and standardized, z = (g - mean) / (16 std), so that the
+product of two is their correlation. Images are near-duplicates where it exceeds a threshold: changes of
+brightness, contrast, size or compression do not hide a copy. Flat images, which have nothing to correlate,
+are compared by their bytes only.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ def digest_of(image: Array) -> bytes:
 
 
 def view_from_afar(image: Array) -> Array:
-    """An image (H, W, C) uint8 as 256 standardized grey values, float32 of length 1, or all 0 where it is flat."""
+    """An image (H, W, C) uint8 as 256 standardized grey values, float32 of length 1, or all 0 where it is
+    flat.
+    """
     grey = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image).convert("L")
     small = np.asarray(grey.resize((SIDE, SIDE), Image.Resampling.BOX), np.float64).ravel()
     small -= small.mean()
@@ -55,7 +58,8 @@ def near_duplicates(views: Array, digests: Sequence[bytes], alike: float = ALIKE
         digests: N, by `digest_of`.
         alike: the least correlation, in [-1, 1].
 
-    A matrix product in blocks: 20,000 images take seconds, and never more than 80 MB at once. At most 100,000 pairs are kept.
+    A matrix product in blocks: 20,000 images take seconds, and never more than 80 MB at once. At most 100,000
+    pairs are kept.
     """
     found, count = [_identical(digests)], 0
     for first in range(0, len(views), _BLOCK):
@@ -74,4 +78,6 @@ def _identical(digests: Sequence[bytes]) -> Array:
     same: dict[bytes, list[int]] = defaultdict(list)
     for index, digest in enumerate(digests):
         same[digest].append(index)
-    return np.array([(group[0], other) for group in same.values() for other in group[1:]], np.int64).reshape(-1, 2)
+    return np.array([(group[0], other) for group in same.values() for other in group[1:]], np.int64).reshape(
+        -1, 2
+    )

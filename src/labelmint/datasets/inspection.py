@@ -58,10 +58,12 @@ class Inspection:
         pairs: how many names; readable: how many could be loaded.
         smallest, median, largest: (H, W), each side on its own; sizes: how many different ones there are.
         channels: how many images have 1 (grey) and 3 (RGB) channels.
-        objects_are: what was counted as objects: "objects" (as annotated), "instances" or "connected components".
+        objects_are: what was counted as objects: "objects" (as annotated), "instances" or "connected
+            components".
         split: how many names train, validate and test.
         size, grid: as given; tokens: what keeps objects at that size, in words.
-        group_by: the expression of the groups, as given; suggested_group_by: one to consider, where names look like neighbors.
+        group_by: the expression of the groups, as given; suggested_group_by: one to consider, where names
+            look like neighbors.
     """
 
     source: str
@@ -86,11 +88,19 @@ class Inspection:
     def __str__(self) -> str:
         """The same for people, in lines."""
         parts = ", ".join(f"{count} {side}" for side, count in self.split.items())
-        spread = f" to {_by(self.largest)}, median {_by(self.median)}, {self.sizes} different sizes" if self.sizes > 1 else ""
-        kinds = ", ".join(f"{count} {'grey' if channels == 1 else 'RGB'}" for channels, count in self.channels.items())
+        spread = (
+            f" to {_by(self.largest)}, median {_by(self.median)}, {self.sizes} different sizes"
+            if self.sizes > 1
+            else ""
+        )
+        kinds = ", ".join(
+            f"{count} {'grey' if channels == 1 else 'RGB'}" for channels, count in self.channels.items()
+        )
         lines = [
             f"{self.source}: format {self.format}, {self.pairs} pairs, {self.readable} readable ({parts})",
-            f"images: {_by(self.smallest)}{spread}; {kinds}" if self.readable else "images: none could be read",
+            f"images: {_by(self.smallest)}{spread}; {kinds}"
+            if self.readable
+            else "images: none could be read",
             f"objects: {'as annotated' if self.objects_are == 'objects' else self.objects_are}",
             *self._table(),
         ]
@@ -101,13 +111,23 @@ class Inspection:
         """The classes, and where tokens are known what they keep of their objects."""
         width = max([5, *(len(count.name) for count in self.classes)])
         head = f"  {'id':>5}  {'class':<{width}}  {'pixels':>14}  {'share':>7}  {'images':>7}  {'objects':>8}"
-        kept = "" if self.tokens is None or self.size is None else f"  kept of those at {_by(self.size)} by {self.tokens}"
+        kept = (
+            ""
+            if self.tokens is None or self.size is None
+            else f"  kept of those at {_by(self.size)} by {self.tokens}"
+        )
         rows = [head + kept]
         for one in self.classes:
             if not one.pixels and not one.objects:  # named among the findings
                 continue
-            row = f"  {one.id:>5}  {one.name:<{width}}  {one.pixels:>14,}  {one.share:>7.2%}  {one.images:>7,}  {one.objects:>8,}"
-            rows.append(row + ("" if one.objects_kept is None else f"  {one.objects_kept:,} of {one.objects_at_size:,}"))
+            row = (
+                f"  {one.id:>5}  {one.name:<{width}}  {one.pixels:>14,}  {one.share:>7.2%}  {one.images:>7,} "
+                f" {one.objects:>8,}"
+            )
+            rows.append(
+                row
+                + ("" if one.objects_kept is None else f"  {one.objects_kept:,} of {one.objects_at_size:,}")
+            )
         return rows
 
     def to_json(self) -> dict[str, Any]:
@@ -131,11 +151,13 @@ def inspect(
         data: read with `strict=False`, so that what is wrong becomes a finding.
         size: (H, W) to which images would be resized for training.
         grid: (h, w) of a grid of label maps at that size; with both, objects that the grid keeps are counted.
-        written: in its place, a label map at that size after it was written in tokens and read again. tokens: what they are, in words.
+        written: in its place, a label map at that size after it was written in tokens and read again. tokens:
+            what they are, in words.
         group_by: expression of the groups, as for `splits.split`.
         tell: called with (pairs done, pairs in all).
 
-    Raises InputError for a grid that does not divide the size and for an expression that is bad or matches not all names.
+    Raises InputError for a grid that does not divide the size and for an expression that is bad or matches
+    not all names.
     """
     if grid is not None and size is None:
         raise InputError("a token grid needs a size: pass --size too")
@@ -164,7 +186,9 @@ def inspect(
         *oddities.of_lookalikes(tally, alike, parts),
         *neighbors,
     )
-    return _inspection(data, tally, parts, findings, size, grid, tokens if keeps else None, group_by, suggestion)
+    return _inspection(
+        data, tally, parts, findings, size, grid, tokens if keeps else None, group_by, suggestion
+    )
 
 
 def _split(data: DataSet, group_by: str | None) -> tuple[Split, tuple[Finding, ...]]:
@@ -174,7 +198,9 @@ def _split(data: DataSet, group_by: str | None) -> tuple[Split, tuple[Finding, .
     try:
         return split(data.names, data.train, data.test, group_by=group_by), ()
     except InputError as error:
-        return split(data.names, data.train, data.test), (Finding(kind="neighbors across the split", text=str(error)),)
+        return split(data.names, data.train, data.test), (
+            Finding(kind="neighbors across the split", text=str(error)),
+        )
 
 
 def _inspection(
@@ -189,8 +215,11 @@ def _inspection(
     suggestion: str | None,
 ) -> Inspection:
     sides = np.array(tally.sizes or [(0, 0)])
-    smallest, median, largest = ((int(y), int(x)) for y, x in (sides.min(0), np.median(sides, axis=0), sides.max(0)))
-    # A pair of instances or components in a set of annotated objects is an image without any: what most pairs have is named.
+    smallest, median, largest = (
+        (int(y), int(x)) for y, x in (sides.min(0), np.median(sides, axis=0), sides.max(0))
+    )
+    # A pair of instances or components in a set of annotated objects is an image without any: what most pairs
+    # have is named.
     return Inspection(
         source=data.source,
         format=data.format,

@@ -1,14 +1,17 @@
-"""Malaria as MSGNet has it (Section 4.3, Appendix A.3): patches of BBBC041's blood smears, infected cells against all else.
+"""Malaria as MSGNet has it (Section 4.3, Appendix A.3): patches of BBBC041's blood smears, infected cells
+against all else.
 
-SOURCE/training.json, test.json    BBBC041v1 as it is unpacked; or one annotations.json, with train.txt and test.txt if wanted
+SOURCE/training.json, test.json    BBBC041v1 as it is unpacked; or one annotations.json, with train.txt and
+                                   test.txt if wanted
 SOURCE/images/
 
-Each image is scaled to 256x256 whatever its shape, its boxes alike, and cut into patches of 96x96 that overlap by 60 %: every
-38 pixels, five each way; the last 8 rows and columns are left. Boxes are painted filled.
+Each image is scaled to 256x256 whatever its shape, its boxes alike, and cut into patches of 96x96 that
+overlap by 60 %: every 38 pixels, five each way; the last 8 rows and columns are left. Boxes are painted
+filled.
 
-Which patches? The papers say "10,000 from 1208 images". BBBC041's 1208 training images hold 30,200 such patches, 9,874 of which
-touch an infected cell; with a sixth patch flush to the border it would be 43,488 and 13,364. So the patches that touch an
-infected cell are the default, on the grid of five.
+Which patches? The papers say "10,000 from 1208 images". BBBC041's 1208 training images hold 30,200 such
+patches, 9,874 of which touch an infected cell; with a sixth patch flush to the border it would be 43,488 and
+13,364. So the patches that touch an infected cell are the default, on the grid of five.
 """
 
 from __future__ import annotations
@@ -35,7 +38,10 @@ STRIDE = 38  # 40 % of 96, rounded down
 INFECTED = ("trophozoite", "ring", "schizont", "gametocyte")
 GROUP_BY = r"^(.+)_y\d+_x\d+$"
 
-_EXPECTED = "the folder of BBBC041 with training.json, test.json and images/, or with one annotations.json and images/"
+_EXPECTED = (
+    "the folder of BBBC041 with training.json, test.json and images/, or with one annotations.json and "
+    "images/"
+)
 _BACKGROUND = ClassInfo(id=0, name="background", color=(0, 0, 0))
 _INFECTED = ClassInfo(id=1, name="infected", color=(0, 0, 255))  # the colors of the paper's figures
 _UNINFECTED = ClassInfo(id=2, name="uninfected", color=(255, 0, 0))
@@ -45,21 +51,28 @@ _T = TypeVar("_T")
 
 
 def prepare_malaria(
-    source: str | Path, *, keep_cells: bool = False, only_infected: bool = True, n: int | None = None, seed: int = 0
+    source: str | Path,
+    *,
+    keep_cells: bool = False,
+    only_infected: bool = True,
+    n: int | None = None,
+    seed: int = 0,
 ) -> Prepared:
     """Patches named IMAGE_y038_x076, (96, 96, 3), with their boxes.
 
     Arguments:
         source: folder with BBBC041 in its original layout.
-        keep_cells: uninfected cells (red blood cells, leukocytes) as a class of their own; the papers merge them into the background.
+        keep_cells: uninfected cells (red blood cells, leukocytes) as a class of their own; the papers merge
+            them into the background.
         only_infected: leave out patches that touch no infected cell.
         n: at most so many training patches, drawn by `seed`; test patches are thinned alike. None keeps all.
         seed: of that draw.
 
-    Cells called "difficult" are ignored (255), neither infected nor not. The split is training.json against test.json, or
-    train.txt against test.txt, or a tenth of the images by a hash of their names.
+    Cells called "difficult" are ignored (255), neither infected nor not. The split is training.json against
+    test.json, or train.txt against test.txt, or a tenth of the images by a hash of their names.
 
-    Raises InputError for a folder without these files, categories that are not BBBC041's, and as `read_bbbc041` does.
+    Raises InputError for a folder without these files, categories that are not BBBC041's, and as
+    `read_bbbc041` does.
     """
     if n is not None and n < 1:
         raise InputError(f"-n {n}: expected at least 1 patch")
@@ -68,7 +81,9 @@ def prepare_malaria(
     classes = ClassSet((_BACKGROUND, _INFECTED, *([_UNINFECTED] if keep_cells else [])))
     loaders = {name: data for data in sets for name in data.names}
     meanings = {data.source: _meaning(data, keep_cells) for data in sets}
-    scaled = {name: _scaled(_record(data, name), meanings[data.source]) for name, data in sorted(loaders.items())}
+    scaled = {
+        name: _scaled(_record(data, name), meanings[data.source]) for name, data in sorted(loaders.items())
+    }
     every = {name: _places(objects, only_infected) for name, objects in scaled.items()}
     test = held_out(name for name, found in every.items() if found) if listed is None else listed
     places = every if n is None else _thinned(every, test, n, seed)
@@ -95,7 +110,9 @@ def _read(folder: Path) -> tuple[list[DataSet], frozenset[str] | None]:
         sets = [read_bbbc041(file) for file in (training, tested) if file.is_file()]
         shared = sorted(set(sets[0].names) & set(sets[1].names)) if len(sets) == 2 else []
         if shared:
-            raise InputError(f"{tested}: {shared[0]!r} is in training.json too ({len(shared)} such images); keep it in one")
+            raise InputError(
+                f"{tested}: {shared[0]!r} is in training.json too ({len(shared)} such images); keep it in one"
+            )
         return sets, frozenset(sets[1].names) if len(sets) == 2 else None
     if not both.is_file():
         inner = next((sub for sub in sorted(folder.iterdir()) if (sub / "training.json").is_file()), None)
@@ -117,9 +134,13 @@ def _meaning(data: DataSet, keep_cells: bool) -> dict[int, int | None]:
     """Class id as read -> class id here, None for what is background."""
     others = sorted(set(data.classes.names) - {*CATEGORIES, "background"})
     if others:
-        raise InputError(f"{data.source}: the category {others[0]!r} is not BBBC041's; expected {', '.join(CATEGORIES)}")
+        raise InputError(
+            f"{data.source}: the category {others[0]!r} is not BBBC041's; expected {', '.join(CATEGORIES)}"
+        )
     plain = _UNINFECTED.id if keep_cells else None
-    return {info.id: _INFECTED.id if info.name in INFECTED else plain for info in data.classes.classes} | {IGNORE: IGNORE}
+    return {info.id: _INFECTED.id if info.name in INFECTED else plain for info in data.classes.classes} | {
+        IGNORE: IGNORE
+    }
 
 
 def _scaled(record: Record, meaning: dict[int, int | None]) -> tuple[LayoutObject, ...]:
@@ -145,8 +166,12 @@ def _places(objects: Sequence[LayoutObject], only_infected: bool) -> list[Place]
     ]
 
 
-def _thinned(places: dict[str, list[Place]], test: frozenset[str], n: int, seed: int) -> dict[str, list[Place]]:
-    """n training places, and as large a share of the test places: those whose hashes come first, so that n keeps what less keeps."""
+def _thinned(
+    places: dict[str, list[Place]], test: frozenset[str], n: int, seed: int
+) -> dict[str, list[Place]]:
+    """n training places, and as large a share of the test places: those whose hashes come first, so that n
+    keeps what less keeps.
+    """
     training = [(name, place) for name, found in places.items() if name not in test for place in found]
     testing = [(name, place) for name, found in places.items() if name in test for place in found]
     share = min(n / len(training), 1.0) if training else 1.0
@@ -158,7 +183,9 @@ def _first(patches: Sequence[_T], count: int, seed: int) -> list[_T]:
     return sorted(patches, key=lambda patch: hashlib.sha256(f"{seed} {patch}".encode()).digest())[:count]
 
 
-def _patches(pair: AnnotatedImage, objects: Sequence[LayoutObject], places: Sequence[Place]) -> Iterator[AnnotatedImage]:
+def _patches(
+    pair: AnnotatedImage, objects: Sequence[LayoutObject], places: Sequence[Place]
+) -> Iterator[AnnotatedImage]:
     image, _ = Geometry(size=(SCALED, SCALED)).fit(pair.name, pair.image, [])
     for top, left in places:
         inside = [cut for one in objects if (cut := _cut(one, top, left)) is not None]

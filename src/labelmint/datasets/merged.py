@@ -1,9 +1,10 @@
-"""Several data sets as one: every class becomes a merged class or is ignored, every pair is loaded when it is asked for.
+"""Several data sets as one: every class becomes a merged class or is ignored, every pair is loaded when it is
+asked for.
 
     data = merge([read("city"), read("indoors")], read_mapping("mapping.json"))
 
-A pair `a` of the set in the folder `city` is called `city-a`, a name that a file can have. Where two folders are called alike every
-set's prefix begins with the folder above: `north-city-a`.
+A pair `a` of the set in the folder `city` is called `city-a`, a name that a file can have. Where two folders
+are called alike every set's prefix begins with the folder above: `north-city-a`.
 """
 
 from __future__ import annotations
@@ -30,12 +31,15 @@ def merge(sets: Sequence[DataSet], mapping: ClassMapping | None = None) -> DataS
 
     Arguments:
         sets: one or more. Names get their set's as a prefix where there are more.
-        mapping: what becomes of each class. None: the sets have classes of the same names, and ids are those of the first set.
+        mapping: what becomes of each class. None: the sets have classes of the same names, and ids are those
+            of the first set.
 
-    Ids follow the order of the mapping, and 255 is ignored; of its classes those are kept that some set has. Layouts keep their
-    instances and objects. The train and test lists are joined: a set without train.txt trains on all that it does not test on.
+    Ids follow the order of the mapping, and 255 is ignored; of its classes those are kept that some set has.
+    Layouts keep their instances and objects. The train and test lists are joined: a set without train.txt
+    trains on all that it does not test on.
 
-    Raises InputError for no sets, one given twice, a class that the mapping leaves out, and, without a mapping, one that some set lacks.
+    Raises InputError for no sets, one given twice, a class that the mapping leaves out, and, without a
+    mapping, one that some set lacks.
     """
     if not sets:
         raise InputError("no data sets to merge")
@@ -53,7 +57,14 @@ def merge(sets: Sequence[DataSet], mapping: ClassMapping | None = None) -> DataS
     ids = {info.name: info.id for info in classes.classes}
     (ignored,) = classes.ignore
     parts = [
-        _Part(data, _table({i: ignored if name is None else ids[name] for i, name in goes.items()}, data.classes.ignore, ignored))
+        _Part(
+            data,
+            _table(
+                {i: ignored if name is None else ids[name] for i, name in goes.items()},
+                data.classes.ignore,
+                ignored,
+            ),
+        )
         for data, goes in zip(sets, targets, strict=True)
     ]
     prefixes = [f"{label}-" if len(sets) > 1 else "" for label in labels]
@@ -109,15 +120,22 @@ class _Loader:
             unknown = part.data.classes.unknown(layout.label_map)
             shown = ", ".join(f"{value} ({count} pixels)" for value, count in list(unknown.items())[:5])
             raise InputError(
-                f"{part.data.source}: the label of {own!r} holds ids that are no classes: {shown}; list them in classes.json, or "
+                f"{part.data.source}: the label of {own!r} holds ids that are no classes: {shown}; list them "
+                f"in classes.json, or "
                 "pass --ignore"
             )
         strange = next(
-            (one.class_id for one in layout.objects if not 0 <= one.class_id <= _HIGHEST or table[one.class_id] < 0), None
+            (
+                one.class_id
+                for one in layout.objects
+                if not 0 <= one.class_id <= _HIGHEST or table[one.class_id] < 0
+            ),
+            None,
         )
         if strange is not None:
             raise InputError(
-                f"{part.data.source}: an object of {own!r} has class id {strange}, which is no class; list it in classes.json"
+                f"{part.data.source}: an object of {own!r} has class id {strange}, which is no class; list "
+                f"it in classes.json"
             )
         objects = tuple(replace(one, class_id=int(table[one.class_id])) for one in layout.objects)
         merged = Layout(label_map=ids.astype(self.dtype), instances=layout.instances, objects=objects)
@@ -146,7 +164,8 @@ def _labels(sets: Sequence[DataSet]) -> list[str]:
     for k, label in enumerate(labels):
         if label in labels[:k]:
             raise InputError(
-                f"{sets[k].source}: its folder is called as that of {sets[labels.index(label)].source}; rename one of them"
+                f"{sets[k].source}: its folder is called as that of {sets[labels.index(label)].source}; "
+                f"rename one of them"
             )
     return labels
 
@@ -161,7 +180,10 @@ def _named(data: DataSet, label: str, mapping: ClassMapping) -> DataSet:
     if names is None:
         return data
     classes = class_set((ClassInfo(id=i, name=name) for i, name in names.items()), data.classes.ignore)
-    told = Finding(kind="names of classes", text=f"{data.source}: has no names for its classes; they were named by the mapping")
+    told = Finding(
+        kind="names of classes",
+        text=f"{data.source}: has no names for its classes; they were named by the mapping",
+    )
     return replace(data, classes=classes, findings=(*data.findings, told))
 
 
@@ -176,22 +198,35 @@ def _target(data: DataSet, info: ClassInfo, mapping: ClassMapping) -> str | None
     except KeyError:
         pass
     if _unnamed(data):
-        lists = f", or name the folder after the list of names that fits: {', '.join(mapping.names)}" if mapping.names else ""
+        lists = (
+            f", or name the folder after the list of names that fits: {', '.join(mapping.names)}"
+            if mapping.names
+            else ""
+        )
         raise InputError(
-            f"{data.source}: its classes have no names for the mapping to find ({info.name!r}); name them in classes.json{lists}"
+            f"{data.source}: its classes have no names for the mapping to find ({info.name!r}); name them in "
+            f"classes.json{lists}"
         )
     near = mapping.nearest(info.name)
     raise InputError(
-        f"{data.source}: the mapping leaves out its class {info.name!r}{f' (it has {near!r})' if near else ''}; list it under the class "
+        f"{data.source}: the mapping leaves out its class "
+        f"{info.name!r}{f' (it has {near!r})' if near else ''}; list it under the class "
         'that it becomes, or in "ignore"'
     )
 
 
-def _merged_classes(sets: Sequence[DataSet], targets: Sequence[Mapping[int, str | None]], mapping: ClassMapping) -> ClassSet:
-    """The mapping's classes that some set has, numbered in its order past 255; a color is the first that a set has."""
+def _merged_classes(
+    sets: Sequence[DataSet], targets: Sequence[Mapping[int, str | None]], mapping: ClassMapping
+) -> ClassSet:
+    """The mapping's classes that some set has, numbered in its order past 255; a color is the first that a
+    set has.
+    """
     taken = {name for goes in targets for name in goes.values() if name is not None}
     if not taken:
-        raise InputError(f"{sets[0].source}: the mapping ignores every class of the data; list those to learn under its classes")
+        raise InputError(
+            f"{sets[0].source}: the mapping ignores every class of the data; list those to learn under its "
+            f"classes"
+        )
     colors = {
         goes[info.id]: info.color
         for data, goes in reversed(list(zip(sets, targets, strict=True)))
@@ -199,7 +234,10 @@ def _merged_classes(sets: Sequence[DataSet], targets: Sequence[Mapping[int, str 
         if info.color is not None
     }
     numbered = ((i + (i >= IGNORE), name) for i, name in enumerate(mapping.classes))
-    return ClassSet(tuple(ClassInfo(id=i, name=name, color=colors.get(name)) for i, name in numbered if name in taken), (IGNORE,))
+    return ClassSet(
+        tuple(ClassInfo(id=i, name=name, color=colors.get(name)) for i, name in numbered if name in taken),
+        (IGNORE,),
+    )
 
 
 def _refuse_other_names(sets: Sequence[DataSet]) -> None:
@@ -209,7 +247,8 @@ def _refuse_other_names(sets: Sequence[DataSet]) -> None:
             alone = [name for name in one.classes.names if name not in other.classes.names]
             if alone:
                 raise InputError(
-                    f"{other.source}: has no class {alone[0]!r}, which {one.source} has ({len(alone)} such classes); say which classes "
+                    f"{other.source}: has no class {alone[0]!r}, which {one.source} has ({len(alone)} such "
+                    f"classes); say which classes "
                     "are one with --merge mapping.json, or name them alike in both classes.json"
                 )
 
@@ -227,13 +266,19 @@ def _table(becomes: Mapping[int, int], ignore: Sequence[int], ignored: int) -> A
     return table
 
 
-def _joined_lists(sets: Sequence[DataSet], prefixes: Sequence[str]) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
+def _joined_lists(
+    sets: Sequence[DataSet], prefixes: Sequence[str]
+) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
     """train and test of all sets; None where no set has such a list."""
     train: list[str] = []
     test: list[str] = []
     for data, prefix in zip(sets, prefixes, strict=True):
         tested = data.test or ()
-        trained = data.train if data.train is not None else tuple(name for name in data.names if name not in set(tested))
+        trained = (
+            data.train
+            if data.train is not None
+            else tuple(name for name in data.names if name not in set(tested))
+        )
         train += [prefix + name for name in trained]
         test += [prefix + name for name in tested]
     no_train = all(data.train is None for data in sets)

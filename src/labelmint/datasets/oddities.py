@@ -24,17 +24,31 @@ def of_pairs(data: DataSet, tally: Tally) -> list[Finding]:
     if len(tally.unreadable) > _SHOWN:
         names = tuple(name for name, _ in tally.unreadable[_SHOWN:])
         found.append(
-            Finding(kind="unreadable", text=f"and {len(names)} more pairs that can't be read, first {names[0]!r}", names=names)
+            Finding(
+                kind="unreadable",
+                text=f"and {len(names)} more pairs that can't be read, first {names[0]!r}",
+                names=names,
+            )
         )
     if tally.unknown:
         found.append(_unknown_ids(tally))
     if tally.empty:
-        text = f"{len(tally.empty)} labels hold no class but background or ignored ids, first {tally.empty[0]!r}"
+        text = (
+            f"{len(tally.empty)} labels hold no class but background or ignored ids, first {tally.empty[0]!r}"
+        )
         found.append(Finding(kind="empty labels", text=text, names=tuple(tally.empty)))
-    unseen = [info.name for info in data.classes.classes if not tally.pixels[info.id] and not tally.objects[info.id]]
+    unseen = [
+        info.name for info in data.classes.classes if not tally.pixels[info.id] and not tally.objects[info.id]
+    ]
     if unseen and tally.names:
-        shown = ", ".join(unseen[:_SHOWN]) + (f" and {len(unseen) - _SHOWN} more" if len(unseen) > _SHOWN else "")
-        found.append(Finding(kind="classes never seen", text=f"{len(unseen)} classes are listed but never seen: {shown}"))
+        shown = ", ".join(unseen[:_SHOWN]) + (
+            f" and {len(unseen) - _SHOWN} more" if len(unseen) > _SHOWN else ""
+        )
+        found.append(
+            Finding(
+                kind="classes never seen", text=f"{len(unseen)} classes are listed but never seen: {shown}"
+            )
+        )
     return found + _unequal(tally)
 
 
@@ -60,7 +74,8 @@ def _unequal(tally: Tally) -> list[Finding]:
     if high_h * high_w < _UNEQUAL * low_h * low_w and ratios[-1] < 2 * ratios[0]:
         return []
     text = (
-        f"sizes are very unequal, from {low_h}x{low_w} to {high_h}x{high_w} pixels; resizing all to one --size changes the "
+        f"sizes are very unequal, from {low_h}x{low_w} to {high_h}x{high_w} pixels; resizing all to one "
+        f"--size changes the "
         "scale or the shape of what they show; consider --crop"
     )
     return [Finding(kind="very unequal sizes", text=text)]
@@ -90,7 +105,8 @@ def of_lookalikes(tally: Tally, alike: Lookalikes | None, parts: Split) -> list[
             across["test" if "test" in sides else "validation"].append((a, b))
     for other, pairs in sorted(across.items()):
         text = (
-            f"{at_least}{len(pairs)} pairs of look-alike images have one on the training and one on the {other} side: "
+            f"{at_least}{len(pairs)} pairs of look-alike images have one on the training and one on the "
+            f"{other} side: "
             f"{_named(tally, pairs)}; move them to one side, or keep them together with --group-by"
         )
         found.append(Finding(kind="neighbors across the split", text=text, names=_names(tally, pairs)))
@@ -118,8 +134,10 @@ def of_names(parts: Split, group_by: str | None) -> tuple[str | None, list[Findi
     if group_by is not None or not across or len(stems) < 3 or 2 * len(stems) > len(names):
         return None, []
     text = (
-        f"{len(across)} of {len(stems)} series of names that differ in a trailing number only are divided between training, "
-        f"validation and test, first {across[0]!r}; if a series shows one thing (slices of a patient, frames of a film), keep it "
+        f"{len(across)} of {len(stems)} series of names that differ in a trailing number only are divided "
+        f"between training, "
+        f"validation and test, first {across[0]!r}; if a series shows one thing (slices of a patient, frames "
+        f"of a film), keep it "
         f"together with --group-by '{TRAILING_NUMBER}'"
     )
     return TRAILING_NUMBER, [Finding(kind="neighbors across the split", text=text)]

@@ -1,7 +1,8 @@
-"""A data set in its original layout, on its way to the format `folder`: what each of malaria, brats, cityscapes and clevr hands over.
+"""A data set in its original layout, on its way to the format `folder`: what each of malaria, brats,
+cityscapes and clevr hands over.
 
-The original is read item by item (an image, a patient). All pairs of an item lie on one side of the split, and a regular
-expression finds the group of a pair in its name, for `--group-by` in training.
+The original is read item by item (an image, a patient). All pairs of an item lie on one side of the split,
+and a regular expression finds the group of a pair in its name, for `--group-by` in training.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ class Prepared:
         items: what is read one by one, in order.
         pairs_of: item -> its labelled images (any number), read when they are asked for.
         test: the items whose pairs go to test.txt; all others go to train.txt.
-        group_by: regular expression whose first group is what must stay on one side of a split; "" where pairs have nothing in common.
+        group_by: regular expression whose first group is what must stay on one side of a split; "" where
+            pairs have nothing in common.
         choices: the options that decided what the pairs are, kept in prepared.json.
     """
 
@@ -61,7 +63,9 @@ class Written:
 
 
 def original_folder(source: str | Path, expected: str) -> Path:
-    """The folder of an original data set; raises InputError where there is none, saying what is expected in it."""
+    """The folder of an original data set; raises InputError where there is none, saying what is expected in
+    it.
+    """
     folder = Path(source)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; --source takes {expected}")
@@ -71,8 +75,8 @@ def original_folder(source: str | Path, expected: str) -> Path:
 def held_out(groups: Iterable[str]) -> frozenset[str]:
     """A tenth of the groups, by a hash of each name, so that a group's place hardly depends on the others.
 
-    At least one of two or more groups, never all. The hash is another one than `splits.split` takes for validation: with the
-    same, what is left would hold nothing to validate on.
+    At least one of two or more groups, never all. The hash is another one than `splits.split` takes for
+    validation: with the same, what is left would hold nothing to validate on.
     """
     by_hash = sorted(set(groups), key=_hash)
     chosen = {group for group in by_hash if _hash(group) % ONE_IN == 0} or set(by_hash[:1])
@@ -80,10 +84,14 @@ def held_out(groups: Iterable[str]) -> frozenset[str]:
 
 
 def _hash(group: str) -> int:
-    return int.from_bytes(hashlib.sha256(f"test {group}".encode(errors="surrogateescape")).digest()[:8], "big")
+    return int.from_bytes(
+        hashlib.sha256(f"test {group}".encode(errors="surrogateescape")).digest()[:8], "big"
+    )
 
 
-def write_prepared(prepared: Prepared, out: str | Path, tell: Callable[[int, int], None] = lambda done, of: None) -> Written:
+def write_prepared(
+    prepared: Prepared, out: str | Path, tell: Callable[[int, int], None] = lambda done, of: None
+) -> Written:
     """Write a data set as a folder with train.txt, test.txt and prepared.json, whole or not at all.
 
     Arguments:
@@ -102,14 +110,18 @@ def write_prepared(prepared: Prepared, out: str | Path, tell: Callable[[int, int
                 yield pair
             tell(done, len(prepared.items))
         if not any(names.values()):
-            raise InputError(f"{prepared.source}: nothing is left of it with {dict(prepared.choices)}; is it the right folder?")
+            raise InputError(
+                f"{prepared.source}: nothing is left of it with {dict(prepared.choices)}; is it the right "
+                f"folder?"
+            )
 
     with new_folder(out) as folder:
         write(pairs(), folder, format="folder", classes=prepared.classes)
         train, test = names[False], names[True]
         if not train:
             raise InputError(
-                f"{prepared.source}: all {len(test)} pairs are for testing and none to train on; more items are needed"
+                f"{prepared.source}: all {len(test)} pairs are for testing and none to train on; more items "
+                f"are needed"
             )
         write_splits(folder, [*train, *test], train, test or None)
         written = Written(pairs=len(train) + len(test), train=len(train), test=len(test))

@@ -1,8 +1,8 @@
 """Which pairs train, which validate, which are never looked at.
 
-Training reads the names of train.txt (or all) minus those of test.txt. A tenth of them, chosen by a hash of the name or of its
-group, validates, so a name's place does not depend on the others. Neighbors (slices of a patient, crops of a slide) belong to one
-group.
+Training reads the names of train.txt (or all) minus those of test.txt. A tenth of them, chosen by a hash of
+the name or of its group, validates, so a name's place does not depend on the others. Neighbors (slices of a
+patient, crops of a slide) belong to one group.
 """
 
 from __future__ import annotations
@@ -34,7 +34,13 @@ class Split:
         return asdict(self)
 
 
-def split(names: Sequence[str], train: Sequence[str] | None, test: Sequence[str] | None, *, group_by: str | None = None) -> Split:
+def split(
+    names: Sequence[str],
+    train: Sequence[str] | None,
+    test: Sequence[str] | None,
+    *,
+    group_by: str | None = None,
+) -> Split:
     """Divide names.
 
     Arguments:
@@ -42,7 +48,8 @@ def split(names: Sequence[str], train: Sequence[str] | None, test: Sequence[str]
         train, test: of train.txt and test.txt, or None.
         group_by: regular expression; the group is its first capture group, or the whole match.
 
-    Raises InputError for a bad expression, a name that it does not match, and a group on both sides of the split.
+    Raises InputError for a bad expression, a name that it does not match, and a group on both sides of the
+    split.
     """
     groups = {name: group_of(name, group_by) for name in names}
     tested = sorted(set(test or ()) & set(names))
@@ -50,7 +57,8 @@ def split(names: Sequence[str], train: Sequence[str] | None, test: Sequence[str]
     shared = {groups[name] for name in pool} & {groups[name] for name in tested} if group_by else set()
     if shared:
         raise InputError(
-            f"group {min(shared)!r} has names in both the training and the test list ({len(shared)} such groups); "
+            f"group {min(shared)!r} has names in both the training and the test list ({len(shared)} such "
+            f"groups); "
             "move each group to one side of train.txt and test.txt"
         )
     by_hash = sorted({groups[name] for name in pool}, key=_hash)

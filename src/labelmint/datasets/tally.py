@@ -23,8 +23,8 @@ Keeps = Callable[[Array, Array | None], tuple[Counter[int], Counter[int]]]
 class Tally:
     """What one pass over the pairs gathers.
 
-    names, sizes, digests and views have one entry a readable pair. Counters are by class id; `channels` by their number,
-    `counted` by what the objects of a pair are.
+    names, sizes, digests and views have one entry a readable pair. Counters are by class id; `channels` by
+    their number, `counted` by what the objects of a pair are.
     """
 
     names: list[str] = field(default_factory=list)

@@ -1,8 +1,9 @@
 """What tokens keep of a layout.
 
-On a grid of label maps a cell takes the symbol that covers most of its pixels, so thin objects vanish. A symbol is a class together with
-an instance, or a class alone where there are no instances. An object is kept where some cell takes its symbol and holds some of its
-pixels. Tokens of another kind keep an object where some pixel of it comes back as its class.
+On a grid of label maps a cell takes the symbol that covers most of its pixels, so thin objects vanish. A
+symbol is a class together with an instance, or a class alone where there are no instances. An object is kept
+where some cell takes its symbol and holds some of its pixels. Tokens of another kind keep an object where
+some pixel of it comes back as its class.
 """
 
 from __future__ import annotations
@@ -23,26 +24,32 @@ def check_grid(size: tuple[int, int], grid: tuple[int, int]) -> None:
     """Raise InputError unless the grid (h, w) divides the size (H, W)."""
     if min(*size, *grid) < 1 or size[0] % grid[0] or size[1] % grid[1]:
         raise InputError(
-            f"a token grid of {grid[0]}x{grid[1]} does not divide the size {size[0]}x{size[1]}; take a size that it divides"
+            f"a token grid of {grid[0]}x{grid[1]} does not divide the size {size[0]}x{size[1]}; take a size "
+            f"that it divides"
         )
 
 
-def object_map(label_map: Array, instances: Array | None, passed_over: Collection[int]) -> tuple[Array, list[int]]:
+def object_map(
+    label_map: Array, instances: Array | None, passed_over: Collection[int]
+) -> tuple[Array, list[int]]:
     """Number the objects of a layout.
 
     Arguments:
-        label_map, instances: (H, W). Without instances an object is a connected component (by edges) of a class.
+        label_map, instances: (H, W). Without instances an object is a connected component (by edges) of a
+            class.
         passed_over: class ids that have no objects: background and ignored ones.
 
-    Returns (H, W) with 0 = none and k = object k, and the class of each object, from k = 1 on. An instance has the class of most
-    of its pixels.
+    Returns (H, W) with 0 = none and k = object k, and the class of each object, from k = 1 on. An instance
+    has the class of most of its pixels.
     """
     from skimage import measure
 
     if instances is None:
         away = np.isin(label_map, sorted(passed_over))
         components: Any = measure.label
-        return _compact(components(np.where(away, 0, label_map.astype(np.int32) + 1), connectivity=1), label_map)
+        return _compact(
+            components(np.where(away, 0, label_map.astype(np.int32) + 1), connectivity=1), label_map
+        )
     numbered, classes = _compact(instances, label_map)
     kept = np.array([0, *(int(class_id not in passed_over) for class_id in classes)])
     order = np.cumsum(kept) * kept

@@ -1,8 +1,11 @@
-"""The arms of a study: one segmenter each, trained on real pairs, on synthetic ones, or on both, and tested on the real test part.
+"""The arms of a study: one segmenter each, trained on real pairs, on synthetic ones, or on both, and tested
+on the real test part.
 
-R  real pairs as they are                     S          A + synthetic pairs, `ratio` for each real one in the batches
+R  real pairs as they are                     S          A + synthetic pairs, `ratio` for each real one in the
+   batches
 A  R + classical augmentation                 Y          synthetic pairs alone, augmented
-C  A + copy-paste                             accuracy   R + synthetic pairs; diversity: synthetic pairs alone: without
+C  A + copy-paste                             accuracy   R + synthetic pairs; diversity: synthetic pairs
+   alone: without
                                                          augmentation, as the papers measure (their names)
 """
 
@@ -44,7 +47,8 @@ class Arm:
     Attributes:
         name: R, A, C, S, Y, accuracy or diversity.
         augmented, copy_paste: what is done to the pairs.
-        ratio: synthetic pairs for each real one in the batches; None without synthetic pairs, infinite without real ones.
+        ratio: synthetic pairs for each real one in the batches; None without synthetic pairs, infinite
+            without real ones.
     """
 
     name: str
@@ -103,8 +107,10 @@ class Scores(BaseModel):
 
     Attributes:
         confusion: (K, K) counts of pixels by label (rows) and prediction.
-        surface: (K,) share of the boundary that lies within 2 pixels of the other's, None where a class has none.
-        dice: mean over the foreground classes that are labelled or predicted; miou: over all classes that are.
+        surface: (K,) share of the boundary that lies within 2 pixels of the other's, None where a class has
+            none.
+        dice: mean over the foreground classes that are labelled or predicted; miou: over all classes that
+            are.
         boundary: mean of `surface` over the foreground classes.
     """
 
@@ -122,7 +128,8 @@ class ArmResult(BaseModel):
     """One trained arm.
 
     Attributes:
-        steps: of training. best_step: whose weights were kept, by validation loss. plateau: False when the step limit came first.
+        steps: of training. best_step: whose weights were kept, by validation loss. plateau: False when the
+            step limit came first.
         validation_loss: of the kept weights. seconds: of training.
     """
 
@@ -160,28 +167,50 @@ def train_arm(
     Arguments:
         synthetic: pairs of the views' size and classes; needed where the arm has a ratio.
         least_steps: what arm A needed; no arm gets fewer.
-        predictions: an .npz file to write what the segmenter reads from the test views: "read" (N, H, W) int16.
+        predictions: an .npz file to write what the segmenter reads from the test views: "read" (N, H, W)
+            int16.
     """
     ratio = arm.ratio or 0.0
     segmenter = network(ground, config, seed).to(device)
     chosen = choose_precision(precision, device)
-    epoch = math.ceil(sum(one.labels.size for one in ground.training) / (ground.test.labels[0].size * config.batch_size))
+    epoch = math.ceil(
+        sum(one.labels.size for one in ground.training) / (ground.test.labels[0].size * config.batch_size)
+    )
     done = train_to_plateau(
-        segmenter, batches(arm, ground, synthetic, seed), _fixed(ground.validation), config, least_steps=least_steps, epoch=epoch,
-        bfloat16=chosen == "bf16-mixed", report=report, stage=f"arm {arm.key}",
-    )  # fmt: skip
+        segmenter,
+        batches(arm, ground, synthetic, seed),
+        _fixed(ground.validation),
+        config,
+        least_steps=least_steps,
+        epoch=epoch,
+        bfloat16=chosen == "bf16-mixed",
+        report=report,
+        stage=f"arm {arm.key}",
+    )
     reader = Judge(segmenter, {})
     read = reader.predict(ground.test.images)
     if predictions is not None:
         predictions.parent.mkdir(parents=True, exist_ok=True)
         write_arrays(predictions, {"read": read})
     return ArmResult(
-        arm=arm.name, ratio=None if math.isinf(ratio) else arm.ratio, seed=seed, steps=done.steps, best_step=done.best_step,
-        plateau=done.reached, validation_loss=done.validation_loss,
-        validation=scores(ground.validation.labels, reader.predict(ground.validation.images), ground.classes, ground.foreground),
-        test=scores(ground.test.labels, read, ground.classes, ground.foreground), seconds=done.seconds, device=device.type,
+        arm=arm.name,
+        ratio=None if math.isinf(ratio) else arm.ratio,
+        seed=seed,
+        steps=done.steps,
+        best_step=done.best_step,
+        plateau=done.reached,
+        validation_loss=done.validation_loss,
+        validation=scores(
+            ground.validation.labels,
+            reader.predict(ground.validation.images),
+            ground.classes,
+            ground.foreground,
+        ),
+        test=scores(ground.test.labels, read, ground.classes, ground.foreground),
+        seconds=done.seconds,
+        device=device.type,
         precision=chosen,
-    )  # fmt: skip
+    )
 
 
 def scores(labels: Array, read: Array, classes: int, foreground: Sequence[int]) -> Scores:
@@ -192,9 +221,12 @@ def scores(labels: Array, read: Array, classes: int, foreground: Sequence[int]) 
     chosen = list(foreground)
     return Scores(
         confusion=tuple(tuple(int(value) for value in row) for row in counts),
-        surface=_or_none(surface), dice_by_class=_or_none(of_class), dice=_mean(of_class[chosen]), miou=_mean(iou(counts)),
+        surface=_or_none(surface),
+        dice_by_class=_or_none(of_class),
+        dice=_mean(of_class[chosen]),
+        miou=_mean(iou(counts)),
         boundary=None if np.isnan(surface[chosen]).all() else _mean(surface[chosen]),
-    )  # fmt: skip
+    )
 
 
 def _or_none(values: Array) -> tuple[float | None, ...]:
@@ -236,7 +268,13 @@ def batches(arm: Arm, ground: Ground, synthetic: Views | None, seed: int) -> Mix
         paste = CopyPaste(images, labels, objects, geometry)
     turn = TURN if "turns" in geometry.augment else SMALL_TURN
     return Mixture(
-        real, made, ratio=ratio, turn=turn if arm.augmented else None, copy_paste=paste, seed=seed, foreground=ground.foreground
+        real,
+        made,
+        ratio=ratio,
+        turn=turn if arm.augmented else None,
+        copy_paste=paste,
+        seed=seed,
+        foreground=ground.foreground,
     )
 
 

@@ -1,10 +1,11 @@
 """Where the decoder's last self-attention module looks (Figure 4 of the long MSGNet paper).
 
-    w_ij = softmax_j(q_i . k_j / sqrt(D)),    i the cell of the chosen pixel, j every cell of the module's grid
+    w_ij = softmax_j(q_i . k_j / sqrt(D)),    i the cell of the chosen pixel, j every cell of the module's
+    grid
 
-The paper reads off two pictures that "a pixel from the background has a stronger association with the background". That is counted
-here over held-out views: the share of w_i that falls on cells of i's own class, beside the share of such cells, which blind attention
-would find.
+The paper reads off two pictures that "a pixel from the background has a stronger association with the
+background". That is counted here over held-out views: the share of w_i that falls on cells of i's own class,
+beside the share of such cells, which blind attention would find.
 """
 
 from __future__ import annotations
@@ -65,8 +66,10 @@ class Region(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class ClassAttention:
-    """Mean over the cells of a class in held-out views: the share of attention that falls on cells of that class, and the share of
-    the cells that are of it. Views that are all of the class say nothing and are left out."""
+    """Mean over the cells of a class in held-out views: the share of attention that falls on cells of that
+    class, and the share of the cells that are of it. Views that are all of the class say nothing and are left
+    out.
+    """
 
     name: str
     own: float
@@ -131,7 +134,7 @@ def maps_of(last: LastAttention, item: int, pixels: list[Pixel], size: tuple[int
     return [weights[p.row * height // size[0], p.column * width // size[1]].cpu().numpy() for p in pixels]
 
 
-# Chosen pixels ------------------------------------------------------------------------------------------------------------------
+# Chosen pixels ----------------------------------------------------------------------------------------------
 
 
 def regions(layout: Layout, without: frozenset[int], classes: ClassSet) -> list[Region]:
@@ -183,14 +186,19 @@ def _deepest(mask: Array) -> tuple[int, int]:
     return int(row), int(column)
 
 
-# Over many views ----------------------------------------------------------------------------------------------------------------
+# Over many views --------------------------------------------------------------------------------------------
 
 
 @torch.no_grad()
 def attended(
-    tokenizer: nn.Module, views: HeldOut, tokens: Tensor, class_of: Array, classes: ClassSet, device: torch.device,
+    tokenizer: nn.Module,
+    views: HeldOut,
+    tokens: Tensor,
+    class_of: Array,
+    classes: ClassSet,
+    device: torch.device,
     at_most: int = 256,
-) -> Attended | None:  # fmt: skip
+) -> Attended | None:
     """What the last module does on held-out views; None where the decoder has none.
 
     Arguments:
@@ -209,7 +217,9 @@ def attended(
         squares += [float(added.square().mean()), float(last.inputs.square().mean())]
         shares = area_fractions(batch.layouts.ids, _grid(last), len(class_of))
         # Symbols are class x color: a cell may be mostly of a class and mostly of no symbol of it.
-        by_class = shares.new_zeros(len(shares), len(ids), *_grid(last)).index_add(1, torch.from_numpy(of).to(device), shares)
+        by_class = shares.new_zeros(len(shares), len(ids), *_grid(last)).index_add(
+            1, torch.from_numpy(of).to(device), shares
+        )
         cells = ids[by_class.argmax(dim=1).flatten(1).cpu().numpy()]
         for item, majority in enumerate(cells):
             weights = last.module.weights(last.inputs[item : item + 1])[0].double().cpu().numpy()
@@ -220,13 +230,17 @@ def attended(
             break
     assert last is not None  # there is a view
     return Attended(
-        module=last.name, grid=_grid(last), views=seen, gamma=float(last.module.gamma.detach()),
-        adds=float(np.sqrt(squares[0] / max(squares[1], 1e-12))), effective_cells=entropies / seen,
+        module=last.name,
+        grid=_grid(last),
+        views=seen,
+        gamma=float(last.module.gamma.detach()),
+        adds=float(np.sqrt(squares[0] / max(squares[1], 1e-12))),
+        effective_cells=entropies / seen,
         classes=tuple(
             ClassAttention(name=classes.name_of(k), own=float(own / count), by_chance=float(chance / count))
             for k, (own, chance, count) in sorted(sums.items())
         ),
-    )  # fmt: skip
+    )
 
 
 def _grid(last: LastAttention) -> tuple[int, int]:

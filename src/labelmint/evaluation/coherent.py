@@ -1,9 +1,11 @@
-"""Are the scenes coherent? Rules that real data keep, checked on layouts and on what the judge reads from the images alone.
+"""Are the scenes coherent? Rules that real data keep, checked on layouts and on what the judge reads from the
+images alone.
 
     learned rules       from the training pairs: classes never together, counts, places and areas never seen
     composition rules   written down, where the composition is known (`--composition`)
 
-The rate of real test pairs that break a rule stands beside each: a rule that real data break says nothing against samples.
+The rate of real test pairs that break a rule stands beside each: a rule that real data break says nothing
+against samples.
 """
 
 from __future__ import annotations
@@ -21,7 +23,12 @@ from labelmint.evaluation.results import Chart, Figure, Picture, Section, Series
 from labelmint.evaluation.views import Views, ids_of
 from labelmint.metrics.bootstrap import interval
 from labelmint.metrics.coherence import Rule, Scene, Violations, composition_rules, scene_objects, violations
-from labelmint.metrics.layout_statistics import LayoutDistances, LayoutStatistics, layout_distances, layout_statistics
+from labelmint.metrics.layout_statistics import (
+    LayoutDistances,
+    LayoutStatistics,
+    layout_distances,
+    layout_statistics,
+)
 from labelmint.metrics.learned_rules import FEWEST_SCENES, learn_rules
 from labelmint.pictures import contact_sheet
 from labelmint.types import Array
@@ -57,11 +64,21 @@ def coherent(
             found.append((f"coherence.{kind}_{source}", title, fake, real))
     if not found:
         reason = f"rules are learned from at least {FEWEST_SCENES} training views"
-        figure = Figure(name="coherence.learned_layouts", title="Layouts that break learned rules", value=None, refused=reason)
-        section = Section(
-            name="coherence", title="Are the scenes coherent?", summary=f"Not measured: {reason}.", figures=(figure,)
+        figure = Figure(
+            name="coherence.learned_layouts",
+            title="Layouts that break learned rules",
+            value=None,
+            refused=reason,
         )
-        return section, Incoherent(np.zeros(len(material.synthetic), bool), np.zeros(len(material.real), bool))
+        section = Section(
+            name="coherence",
+            title="Are the scenes coherent?",
+            summary=f"Not measured: {reason}.",
+            figures=(figure,),
+        )
+        return section, Incoherent(
+            np.zeros(len(material.synthetic), bool), np.zeros(len(material.real), bool)
+        )
     on_layouts = [(fake, real) for name, _, fake, real in found if name.endswith("_layouts")]
     wrong = Incoherent(_broken([fake for fake, _ in on_layouts]), _broken([real for _, real in on_layouts]))
     figures = tuple(_figure(name, title, fake, real, material.seed) for name, title, fake, real in found)
@@ -70,8 +87,13 @@ def coherent(
         Section(
             name="coherence",
             title="Are the scenes coherent?",
-            summary=f"{first.value:.1f} % of synthetic layouts break {_kind(first.name)}; of real test layouts {first.real:.1f} %."
-            + ("" if material.drawn_layouts else " These layouts were not drawn: the run takes those of its training data."),
+            summary=f"{first.value:.1f} % of synthetic layouts break {_kind(first.name)}; of real test "
+            f"layouts {first.real:.1f} %."
+            + (
+                ""
+                if material.drawn_layouts
+                else " These layouts were not drawn: the run takes those of its training data."
+            ),
             figures=(*figures, *_apart(labels, material)),
             tables=(*(_table(*one) for one in found), *_statistics(labels, material)),
             charts=(_counts(labels),),
@@ -102,8 +124,10 @@ def _labelled(material: Material, views: Views) -> list[Scene]:
 
 
 def _read_scenes(material: Material, labelled: Sequence[Scene], reader_steps: int) -> dict[str, list[Scene]]:
-    """What the images show without their labels: boxes from the judge, and where there are several classes each box's class from
-    a reader that sees nothing else, because the judge knows which classes go together and corrects what it sees."""
+    """What the images show without their labels: boxes from the judge, and where there are several classes
+    each box's class from a reader that sees nothing else, because the judge knows which classes go together
+    and corrects what it sees.
+    """
     smallest = max(round(SPECK * material.size[0] * material.size[1]), 4)
     sets = _sets(material)
     found = {
@@ -123,12 +147,19 @@ def _read_scenes(material: Material, labelled: Sequence[Scene], reader_steps: in
     # Few crops are learned soon, and then only by heart.
     steps = min(reader_steps, max(len(crops) // 4, 50))
     reader = ObjectReader.train(crops, ids, seed=material.seed, steps=steps)
-    return {name: [_reread(reader, sets[name], i, scene) for i, scene in enumerate(scenes)] for name, scenes in found.items()}
+    return {
+        name: [_reread(reader, sets[name], i, scene) for i, scene in enumerate(scenes)]
+        for name, scenes in found.items()
+    }
 
 
 def _cuts(views: Views, i: int, scene: Scene) -> tuple[Array, Array]:
     """Crops of a view at the objects of a scene that are wide enough to be read, and their class ids."""
-    wide = [item for item in scene.objects if min(item.box[2] - item.box[0], item.box[3] - item.box[1]) >= NARROWEST]
+    wide = [
+        item
+        for item in scene.objects
+        if min(item.box[2] - item.box[0], item.box[3] - item.box[1]) >= NARROWEST
+    ]
     boxes = [(int(one.box[1]), int(one.box[0]), int(one.box[3]), int(one.box[2])) for one in wide]
     return crops_at(views.images[i], boxes), np.array([one.class_id for one in wide], np.int64)
 
@@ -137,7 +168,9 @@ def _reread(reader: ObjectReader, views: Views, i: int, scene: Scene) -> Scene:
     """The same objects with the classes that their crops look like; those too narrow to be read keep theirs."""
     ids = iter(reader.read(_cuts(views, i, scene)[0]).tolist())
     objects = tuple(
-        replace(item, class_id=next(ids)) if min(item.box[2] - item.box[0], item.box[3] - item.box[1]) >= NARROWEST else item
+        replace(item, class_id=next(ids))
+        if min(item.box[2] - item.box[0], item.box[3] - item.box[1]) >= NARROWEST
+        else item
         for item in scene.objects
     )
     return Scene(scene.size, objects)
@@ -159,10 +192,17 @@ def _figure(name: str, where: str, fake: Violations, real: Violations, seed: int
     broken = np.array([bool(reasons) for reasons in fake.reasons])
     low, high = interval(lambda index: 100 * float(broken[index].mean()), len(broken), seed=seed)
     return Figure(
-        name=name, title=f"Break {_kind(name)} {where}", value=100 * fake.rate, low=low, high=high, real=100 * real.rate, better="lower",
+        name=name,
+        title=f"Break {_kind(name)} {where}",
+        value=100 * fake.rate,
+        low=low,
+        high=high,
+        real=100 * real.rate,
+        better="lower",
         unit="%",
-        how=f"samples with a violation, by objects {'of the labels' if where == 'on layouts' else 'read from the images alone'}",
-    )  # fmt: skip
+        how=f"samples with a violation, by objects "
+        f"{'of the labels' if where == 'on layouts' else 'read from the images alone'}",
+    )
 
 
 def _kind(name: str) -> str:
@@ -175,7 +215,9 @@ def _table(name: str, title: str, fake: Violations, real: Violations) -> Table:
         (rule, 100 * real.counts[rule] / max(real.scenes, 1), 100 * count / max(fake.scenes, 1))
         for rule, count in fake.counts.items()
     )
-    return Table(title=f"{kind}, {title}", head=("rule", "% of real test pairs", "% of synthetic pairs"), rows=rows)
+    return Table(
+        title=f"{kind}, {title}", head=("rule", "% of real test pairs", "% of synthetic pairs"), rows=rows
+    )
 
 
 def _summaries(labels: dict[str, list[Scene]], material: Material) -> dict[str, LayoutStatistics]:
@@ -192,21 +234,45 @@ def _apart(labels: dict[str, list[Scene]], material: Material) -> tuple[Figure, 
 
     def mean(found: LayoutDistances, name: str) -> float:
         value = getattr(found, name)
-        return float(np.mean(list(value.values()))) if isinstance(value, dict) and value else float(value or 0)
+        return (
+            float(np.mean(list(value.values()))) if isinstance(value, dict) and value else float(value or 0)
+        )
 
-    empty = {name: 100 * float(np.mean([not scene.objects for scene in scenes])) for name, scenes in labels.items()}
+    empty = {
+        name: 100 * float(np.mean([not scene.objects for scene in scenes])) for name, scenes in labels.items()
+    }
     kinds = {
-        "total_count_variation": ("Objects an image, total variation", "between their histograms and those of test layouts"),
-        "occupancy_difference": ("Places", "mean absolute difference of occupancy on an 8x8 grid, mean over classes"),
-        "cooccurrence_difference": ("Co-occurrence", "mean absolute difference of the shares of images that hold two classes together"),
+        "total_count_variation": (
+            "Objects an image, total variation",
+            "between their histograms and those of test layouts",
+        ),
+        "occupancy_difference": (
+            "Places",
+            "mean absolute difference of occupancy on an 8x8 grid, mean over classes",
+        ),
+        "cooccurrence_difference": (
+            "Co-occurrence",
+            "mean absolute difference of the shares of images that hold two classes together",
+        ),
         "area_ks": ("Areas", "Kolmogorov-Smirnov distance of object areas, mean over classes"),
-    }  # fmt: skip
+    }
     emptiness = Figure(
-        name="layouts.empty", title="Empty layouts", value=empty["synthetic"], real=empty["real"], unit="%",
+        name="layouts.empty",
+        title="Empty layouts",
+        value=empty["synthetic"],
+        real=empty["real"],
+        unit="%",
         how="layouts without any object; those of real test pairs beside it",
-    )  # fmt: skip
+    )
     return emptiness, *(
-        Figure(name=f"layouts.{name}", title=title, value=mean(fake, name), real=mean(real, name), better="lower", how=how)
+        Figure(
+            name=f"layouts.{name}",
+            title=title,
+            value=mean(fake, name),
+            real=mean(real, name),
+            better="lower",
+            how=how,
+        )
         for name, (title, how) in kinds.items()
     )
 
@@ -219,7 +285,15 @@ def _statistics(labels: dict[str, list[Scene]], material: Material) -> tuple[Tab
         shares = [100 * float(found[name].area_fractions[k]) for name in ("real", "synthetic")]
         held = [100 * float(found[name].cooccurrence[k, k]) for name in ("real", "synthetic")]
         rows.append((material.classes.name_of(class_id), *per_image, *shares, *held))
-    head = ("class", "objects real", "synthetic", "% of area real", "synthetic", "% of images real", "synthetic")
+    head = (
+        "class",
+        "objects real",
+        "synthetic",
+        "% of area real",
+        "synthetic",
+        "% of images real",
+        "synthetic",
+    )
     note = "Objects an image, share of the area, and share of the images that hold the class."
     return (Table(title="What layouts hold", head=head, rows=tuple(rows), note=note),)
 
@@ -228,9 +302,19 @@ def _counts(labels: dict[str, list[Scene]]) -> Chart:
     most = max(len(scene.objects) for name in ("real", "synthetic") for scene in labels[name])
     series = []
     for name in ("synthetic", "real"):
-        counts = np.bincount([len(scene.objects) for scene in labels[name]], minlength=most + 1) / len(labels[name])
-        series.append(Series(name=name, x=tuple(float(k) for k in range(most + 1)), y=tuple(float(v) for v in counts)))
-    return Chart(title="Objects an image", kind="lines", x_label="objects", y_label="share of images", series=tuple(series))
+        counts = np.bincount([len(scene.objects) for scene in labels[name]], minlength=most + 1) / len(
+            labels[name]
+        )
+        series.append(
+            Series(name=name, x=tuple(float(k) for k in range(most + 1)), y=tuple(float(v) for v in counts))
+        )
+    return Chart(
+        title="Objects an image",
+        kind="lines",
+        x_label="objects",
+        y_label="share of images",
+        series=tuple(series),
+    )
 
 
 def _pictures(material: Material, found: Violations) -> tuple[Picture, ...]:
@@ -238,7 +322,9 @@ def _pictures(material: Material, found: Violations) -> tuple[Picture, ...]:
     if not broken:
         return ()
     contact_sheet(
-        [material.synthetic.pair(i, material.classes) for i in broken], material.classes, material.folder / "incoherent.png"
+        [material.synthetic.pair(i, material.classes) for i in broken],
+        material.classes,
+        material.folder / "incoherent.png",
     )
     reasons = "; ".join(found.reasons[i][0] for i in broken[:4])
     return (Picture(title="Layouts that break a rule", file="incoherent.png", note=f"The first: {reasons}."),)

@@ -1,7 +1,8 @@
 """Is it a copy? Every sample beside its nearest training view, judged by a rule set on real held-out images.
 
-The search and the rule are in `metrics.nearest_view` and `metrics.memorization`. Beside them, on the judge's features, AuthPct and
-C_T, which the literature uses; they see meaning rather than pixels, and miss copies that the search finds.
+The search and the rule are in `metrics.nearest_view` and `metrics.memorization`. Beside them, on the judge's
+features, AuthPct and C_T, which the literature uses; they see meaning rather than pixels, and miss copies
+that the search finds.
 """
 
 from __future__ import annotations
@@ -24,10 +25,14 @@ __all__ = ["copied"]
 SHOWN = 24
 
 
-def copied(material: Material, *, validation_is_held_out: bool = True) -> tuple[Section, npt.NDArray[np.bool_]]:
-    """The section, and which samples (N,) are copies; where the rule can't be set, none, and the section says why.
+def copied(
+    material: Material, *, validation_is_held_out: bool = True
+) -> tuple[Section, npt.NDArray[np.bool_]]:
+    """The section, and which samples (N,) are copies; where the rule can't be set, none, and the section says
+    why.
 
-    Pairs of unknown making may have been made from the validation pairs as well: then these are searched like training pairs.
+    Pairs of unknown making may have been made from the validation pairs as well: then these are searched like
+    training pairs.
     """
     held_out = [*(material.validation if validation_is_held_out else ()), *material.test]
     sources = [*material.training, *(() if validation_is_held_out else material.validation)]
@@ -59,8 +64,10 @@ def copied(material: Material, *, validation_is_held_out: bool = True) -> tuple[
 
 def _summary(found: Memorization) -> str:
     text = (
-        f"{int(found.copies.sum())} of {len(found.copies)} samples lie nearer to a training image than real images do "
-        f"({100 * found.alarms:.1f} % of {found.real_items} real held-out views would be called copies by a rule set on others)."
+        f"{int(found.copies.sum())} of {len(found.copies)} samples lie nearer to a training image than real "
+        f"images do "
+        f"({100 * found.alarms:.1f} % of {found.real_items} real held-out views would be called copies by a "
+        f"rule set on others)."
     )
     if found.flat.any():
         text += f" {int(found.flat.sum())} samples are flat and hold nothing that could be copied."
@@ -69,7 +76,8 @@ def _summary(found: Memorization) -> str:
         text += f" {tested} samples are all but equal to held-out images."
     if found.to_training.searched < 1:
         text += (
-            f" Only {100 * found.to_training.searched:.0f} % of the training positions were searched, because there are so many."
+            f" Only {100 * found.to_training.searched:.0f} % of the training positions were searched, "
+            f"because there are so many."
         )
     return text
 
@@ -80,23 +88,37 @@ def _copies(found: Memorization, material: Material) -> Figure:
 
     low, high = interval(per_1000, len(found.copies), seed=material.seed)
     if not found.copies.any():
-        high = min(3000.0 / len(found.copies), 1000.0)  # the rule of three: a resample of zeros knows no doubt
+        # the rule of three: a resample of zeros knows no doubt
+        high = min(3000.0 / len(found.copies), 1000.0)
     return Figure(
-        name="memorization.copies_per_1000", title="Copies per 1,000", value=found.copies_per_1000, low=low, high=high,
-        real=1000 * found.alarms, better="lower", unit="per 1,000",
+        name="memorization.copies_per_1000",
+        title="Copies per 1,000",
+        value=found.copies_per_1000,
+        low=low,
+        high=high,
+        real=1000 * found.alarms,
+        better="lower",
+        unit="per 1,000",
         how=(
-            "samples with (distance to the nearest training view + 1) / (distance to the nearest held-out view + 1) below "
-            f"{found.rule.threshold:.2f}, in RMS grey levels without the sample's own grain after a fit of brightness, over all "
-            "positions, flips and turns; the threshold is the ratio that 1 % of real held-out views fall below"
+            "samples with (distance to the nearest training view + 1) / (distance to the nearest held-out "
+            "view + 1) below "
+            f"{found.rule.threshold:.2f}, in RMS grey levels without the sample's own grain after a fit of "
+            f"brightness, over all "
+            "positions, flips and turns; the threshold is the ratio that 1 % of real held-out views fall "
+            "below"
         ),
-    )  # fmt: skip
+    )
 
 
 def _searched(found: Memorization) -> Figure:
     return Figure(
-        name="memorization.searched", title="Training positions searched", value=100 * found.to_training.searched, better="higher",
-        unit="%", how="of all positions in training images; below 100 % copies can be missed",
-    )  # fmt: skip
+        name="memorization.searched",
+        title="Training positions searched",
+        value=100 * found.to_training.searched,
+        better="higher",
+        unit="%",
+        how="of all positions in training images; below 100 % copies can be missed",
+    )
 
 
 def _features(material: Material) -> tuple[Figure, ...]:
@@ -104,18 +126,30 @@ def _features(material: Material) -> tuple[Figure, ...]:
     share = authentic(fake, seen)
     low, high = interval(lambda index: 100 * float(share[index].mean()), len(share), seed=material.seed)
     auth = Figure(
-        name="memorization.auth_pct", title="AuthPct", value=100 * float(share.mean()), low=low, high=high,
-        real=100 * float(authentic(real, seen).mean()), better="higher", unit="%",
-        how=f"samples whose nearest of {len(seen)} training views, in the judge's features, is farther from them than from its own nearest "
+        name="memorization.auth_pct",
+        title="AuthPct",
+        value=100 * float(share.mean()),
+        low=low,
+        high=high,
+        real=100 * float(authentic(real, seen).mean()),
+        better="higher",
+        unit="%",
+        how=f"samples whose nearest of {len(seen)} training views, in the judge's features, is farther from "
+        f"them than from its own nearest "
         "training view (Alaa et al. 2022)",
-    )  # fmt: skip
+    )
     how = (
-        "Mann-Whitney z-score of distances to training views, samples against real test views, in cells (Meehan et al. 2020); "
+        "Mann-Whitney z-score of distances to training views, samples against real test views, in cells "
+        "(Meehan et al. 2020); "
         "below -3 speaks of copying"
     )
     try:
         score = Figure(
-            name="memorization.c_t", title="C_T", value=c_t(seen, real, fake, seed=material.seed), better="neither", how=how
+            name="memorization.c_t",
+            title="C_T",
+            value=c_t(seen, real, fake, seed=material.seed),
+            better="neither",
+            how=how,
         )
     except InputError as error:
         score = Figure(name="memorization.c_t", title="C_T", value=None, how=how, refused=str(error))
@@ -127,7 +161,9 @@ def _groups(found: Memorization, material: Material) -> tuple[Table, ...]:
     if not found.groups:
         return ()
     rows = tuple(list(found.groups.items())[:20])
-    return (Table(title="Training images (or groups) that were copied from", head=("group", "copies"), rows=rows),)
+    return (
+        Table(title="Training images (or groups) that were copied from", head=("group", "copies"), rows=rows),
+    )
 
 
 def _chart(found: Memorization) -> Chart:
@@ -138,9 +174,13 @@ def _chart(found: Memorization) -> Chart:
         for name, values in (("synthetic", found.ratios), ("real, held out", found.rule.ratios))
     )
     return Chart(
-        title="Distance to training, divided by distance to held-out images", kind="lines", x_label="ratio", y_label="share",
-        series=series, note=f"Left of {found.rule.threshold:.2f} a sample counts as a copy.",
-    )  # fmt: skip
+        title="Distance to training, divided by distance to held-out images",
+        kind="lines",
+        x_label="ratio",
+        y_label="share",
+        series=series,
+        note=f"Left of {found.rule.threshold:.2f} a sample counts as a copy.",
+    )
 
 
 def _pictures(found: Memorization, material: Material, training: list[npt.NDArray[np.uint8]]) -> Picture:
@@ -158,5 +198,13 @@ def _pictures(found: Memorization, material: Material, training: list[npt.NDArra
 
 
 def _refused(reason: str) -> Section:
-    figure = Figure(name="memorization.copies_per_1000", title="Copies per 1,000", value=None, better="lower", refused=reason)
-    return Section(name="memorization", title="Is it a copy?", summary=f"Not measured: {reason}.", figures=(figure,))
+    figure = Figure(
+        name="memorization.copies_per_1000",
+        title="Copies per 1,000",
+        value=None,
+        better="lower",
+        refused=reason,
+    )
+    return Section(
+        name="memorization", title="Is it a copy?", summary=f"Not measured: {reason}.", figures=(figure,)
+    )

@@ -1,7 +1,8 @@
 """`evaluate`: is the label true, is it a copy, is it coherent? One pass over all questions, and a report.
 
 OUT/report.html, report.json     the answers                 OUT/synthetic/   the samples of a run
-OUT/*.png                        pictures of the report      OUT/judge/       the judge of a set of pairs (a run keeps its own)
+OUT/*.png                        pictures of the report      OUT/judge/       the judge of a set of pairs (a
+                                 run keeps its own)
 """
 
 from __future__ import annotations
@@ -94,11 +95,16 @@ class Options:
     def __post_init__(self) -> None:
         if self.n is not None and self.n < FEWEST_SAMPLES:
             raise InputError(f"-n {self.n}: an evaluation needs at least {FEWEST_SAMPLES} samples")
-        for name, value in (("--temperature", self.temperature), ("--layout-temperature", self.layout_temperature)):
+        for name, value in (
+            ("--temperature", self.temperature),
+            ("--layout-temperature", self.layout_temperature),
+        ):
             if value is not None and not 0 < value < 100:
                 raise InputError(f"{name} {value:g}: expected more than 0 and less than 100")
         if self.composition is not None and self.composition not in RULED_COMPOSITIONS:
-            raise InputError(f"--composition {self.composition}: expected one of {', '.join(RULED_COMPOSITIONS)}")
+            raise InputError(
+                f"--composition {self.composition}: expected one of {', '.join(RULED_COMPOSITIONS)}"
+            )
 
 
 def evaluate(
@@ -116,7 +122,8 @@ def evaluate(
     Arguments:
         subject: a run folder, or labelled images.
         data: the real data, with a test part that was never trained on.
-        out: the folder of the report; new, or holding an evaluation of the same subject and options, which is gone on with.
+        out: the folder of the report; new, or holding an evaluation of the same subject and options, which is
+            gone on with.
         options: or `more`, the fields of `Options` by name.
         command: told in the report. report: called with events.
 
@@ -128,15 +135,23 @@ def evaluate(
     torch.set_num_threads(choose_threads(options.threads))
     known = _known_weights(options)
     about = open_subject(
-        Path(subject), source, size=options.size, crop=options.crop, scale=options.scale, augment=options.augment,
-        group_by=options.group_by, device=options.device, threads=options.threads,
-    )  # fmt: skip
+        Path(subject),
+        source,
+        size=options.size,
+        crop=options.crop,
+        scale=options.scale,
+        augment=options.augment,
+        group_by=options.group_by,
+        device=options.device,
+        threads=options.threads,
+    )
     if about.pairs is not None:
         refuse_overlap(source, about.pairs)
         _refuse_options_of_runs(options, about.path)
     if options.composition not in (None, "center") and not set(DIGIT_CLASSES.ids) <= set(source.classes.ids):
         raise InputError(
-            f"--composition {options.composition}: is about digits, whose class ids are 1 to 10, and {source.source} has other classes; "
+            f"--composition {options.composition}: is about digits, whose class ids are 1 to 10, and "
+            f"{source.source} has other classes; "
             "leave it out"
         )
     _claim(folder, about, source, options)
@@ -151,7 +166,9 @@ def evaluate(
         headline=tuple(name for name in HEADLINE if name in figures),
         overview=overview,
         sections=tuple(sections),
-        origin=origin_of(about, source, samples, material, options, known, command, time.perf_counter() - begin),
+        origin=origin_of(
+            about, source, samples, material, options, known, command, time.perf_counter() - begin
+        ),
     )
     write_report(results, folder)
     return results
@@ -167,12 +184,17 @@ def _known_weights(options: Options) -> Known:
 
 def _refuse_options_of_runs(options: Options, path: Path) -> None:
     given = {
-        "-n": options.n, "--temperature": options.temperature, "--layout-temperature": options.layout_temperature,
+        "-n": options.n,
+        "--temperature": options.temperature,
+        "--layout-temperature": options.layout_temperature,
         "--lpips-weights": options.lpips_weights,
-    }  # fmt: skip
+    }
     wrong = [name for name, value in given.items() if value is not None]
     if wrong:
-        raise InputError(f"{path}: holds pairs and is no run; leave out what only has a meaning with a run: {', '.join(wrong)}")
+        raise InputError(
+            f"{path}: holds pairs and is no run; leave out what only has a meaning with a run: "
+            f"{', '.join(wrong)}"
+        )
 
 
 def _claim(folder: Path, about: Subject, data: DataSet, options: Options) -> None:
@@ -184,9 +206,14 @@ def _claim(folder: Path, about: Subject, data: DataSet, options: Options) -> Non
             before = json.loads(file.read_text(encoding="utf-8"))
         except ValueError:
             before = {}
-        other = next((key for key in wanted if not isinstance(before, dict) or before.get(key) != wanted[key]), None)
-        if other and any(path.name != file.name for path in folder.iterdir()):  # else the command before failed before it began
-            raise InputError(f"{folder}: holds another evaluation ({other} differs); give another --out, or remove it")
+        other = next(
+            (key for key in wanted if not isinstance(before, dict) or before.get(key) != wanted[key]), None
+        )
+        # else the command before failed before it began
+        if other and any(path.name != file.name for path in folder.iterdir()):
+            raise InputError(
+                f"{folder}: holds another evaluation ({other} differs); give another --out, or remove it"
+            )
         write_json(file, wanted)
         return
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -215,16 +242,25 @@ def _drawn(about: Subject, folder: Path, options: Options, tell: Report) -> Data
     """The samples of a run, drawn once; what a stopped evaluation left is gone on with."""
     assert about.system is not None
     mint(
-        about.system, folder, n=options.n or SAMPLES, seed=options.seed, temperature=options.temperature or TEMPERATURE,
-        layout_temperature=options.layout_temperature, filter="off", resume=True, report=tell,
-    )  # fmt: skip
+        about.system,
+        folder,
+        n=options.n or SAMPLES,
+        seed=options.seed,
+        temperature=options.temperature or TEMPERATURE,
+        layout_temperature=options.layout_temperature,
+        filter="off",
+        resume=True,
+        report=tell,
+    )
     return read(folder, format="folder")
 
 
-# Material -----------------------------------------------------------------------------------------------------------------------
+# Material ---------------------------------------------------------------------------------------------------
 
 
-def _material(about: Subject, data: DataSet, samples: DataSet, folder: Path, options: Options, tell: Report) -> Material:
+def _material(
+    about: Subject, data: DataSet, samples: DataSet, folder: Path, options: Options, tell: Report
+) -> Material:
     channels, size = about.system.config.image_channels if about.system else None, about.geometry.size
     test, validation, training = (
         fit(data, names, about.geometry, channels, about.group_by, teller(tell, f"load {name}"), _room())
@@ -237,23 +273,48 @@ def _material(about: Subject, data: DataSet, samples: DataSet, folder: Path, opt
     if channels is None:
         channels = max(one.image.shape[2] for one in (*training, *validation, *test))
         test, validation, training = (in_channels(part, channels) for part in (test, validation, training))
-    synthetic = views_of_samples(samples, data.classes, size, channels, teller(tell, "load synthetic"), _room())
+    synthetic = views_of_samples(
+        samples, data.classes, size, channels, teller(tell, "load synthetic"), _room()
+    )
     refuse_views(synthetic, test, samples.source)
     many = options.fid_weights is not None
-    real, seen = tiles(test, size, FID_VIEWS if many else REAL_VIEWS), tiles(training, size, FID_VIEWS if many else SEEN_VIEWS)
+    real, seen = (
+        tiles(test, size, FID_VIEWS if many else REAL_VIEWS),
+        tiles(training, size, FID_VIEWS if many else SEEN_VIEWS),
+    )
     if any(views.instances is None for views in (real, seen, synthetic)):
         # Instances on one side and connected pieces on the other would differ by definition.
         real, seen, synthetic = (replace(views, instances=None) for views in (real, seen, synthetic))
     foreground = foreground_of(data, real)
     judge = judge_of(
-        about.path if about.system else folder, data, training, validation, about.geometry, channels=channels, foreground=foreground,
-        seed=options.seed, config=options.judge, device=choose_device(options.device), precision=options.precision, report=tell,
-    )  # fmt: skip
+        about.path if about.system else folder,
+        data,
+        training,
+        validation,
+        about.geometry,
+        channels=channels,
+        foreground=foreground,
+        seed=options.seed,
+        config=options.judge,
+        device=choose_device(options.device),
+        precision=options.precision,
+        report=tell,
+    )
     return Material(
-        folder=folder, classes=data.classes, foreground=foreground, training=training, validation=validation, test=test, seen=seen,
-        real=real, synthetic=synthetic, judge=judge,
-        drawn_layouts=about.system is None or about.system.has_layout_prior, seed=options.seed, report=tell,
-    )  # fmt: skip
+        folder=folder,
+        classes=data.classes,
+        foreground=foreground,
+        training=training,
+        validation=validation,
+        test=test,
+        seen=seen,
+        real=real,
+        synthetic=synthetic,
+        judge=judge,
+        drawn_layouts=about.system is None or about.system.has_layout_prior,
+        seed=options.seed,
+        report=tell,
+    )
 
 
 def _room() -> int:
@@ -261,21 +322,26 @@ def _room() -> int:
     return int(available_memory(torch.device("cpu")) // 2)
 
 
-# Sections -----------------------------------------------------------------------------------------------------------------------
+# Sections ---------------------------------------------------------------------------------------------------
 
 
-def _sections(about: Subject, data: DataSet, material: Material, options: Options, known: Known, tell: Report) -> list[Section]:
+def _sections(
+    about: Subject, data: DataSet, material: Material, options: Options, known: Known, tell: Report
+) -> list[Section]:
     copies_section, copies = copied(material, validation_is_held_out=about.system is not None)
     kept = ~copies
     if kept.sum() < FEWEST_SAMPLES:
-        # Nothing is left to score apart from the copies: they are scored as they are, and the verdict says what they are.
+        # Nothing is left to score apart from the copies: they are scored as they are, and the verdict says
+        # what they are.
         kept = np.ones_like(kept)
     tell(Event("figures", 1, 4))
     obedient = obedience(material, kept)
     tell(Event("figures", 2, 4))
     faithful = fidelity(material, kept, known[0])
     tell(Event("figures", 3, 4))
-    coherence_section, incoherent = coherent(material, options.composition, _grain(about), options.reader_steps)
+    coherence_section, incoherent = coherent(
+        material, options.composition, _grain(about), options.reader_steps
+    )
     found = [obedient, copies_section, faithful, coherence_section, rejects(material, incoherent)]
     if about.system is not None:
         test = data.subset(about.parts.test)
@@ -291,17 +357,32 @@ def _grain(about: Subject) -> float:
     return 1 / min(about.system.parts.label_map.grid) if about.system else 0.0
 
 
-def _same_layout(about: Subject, test: DataSet, material: Material, options: Options, net: Vgg | None) -> Section | None:
+def _same_layout(
+    about: Subject, test: DataSet, material: Material, options: Options, net: Vgg | None
+) -> Section | None:
     assert about.system is not None
     try:
         return same_layout(
-            about.system, test, material.folder, net, temperature=options.temperature or TEMPERATURE, seed=options.seed
+            about.system,
+            test,
+            material.folder,
+            net,
+            temperature=options.temperature or TEMPERATURE,
+            seed=options.seed,
         )
     except InputError as error:  # layouts of classes that the run does not know
         refused = Figure(
-            name="diversity.same_layout_ssim", title="1 - SSIM among images of one layout", value=None, refused=str(error)
+            name="diversity.same_layout_ssim",
+            title="1 - SSIM among images of one layout",
+            value=None,
+            refused=str(error),
         )
-        return Section(name="diversity", title="How different are images of one layout?", summary=str(error), figures=(refused,))
+        return Section(
+            name="diversity",
+            title="How different are images of one layout?",
+            summary=str(error),
+            figures=(refused,),
+        )
 
 
 def _overview(material: Material) -> Picture:

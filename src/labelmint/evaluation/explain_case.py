@@ -34,10 +34,11 @@ class ExplainOptions:
     Arguments:
         pixels: (row, column) of the pixels whose attention is drawn; chosen in every image unless given.
         show: names of held-out images to draw, all of them in both pictures; chosen unless given.
-        against: a trained run with the other number of paths, to compare with in place of a twin trained here.
+        against: a trained run with the other number of paths, to compare with in place of a twin trained
+            here.
         skip_twin: compare with nothing.
-        steps: training steps of the twin; those of the run unless given. With another number the run's tokenizer is trained again too,
-            so that both have as many.
+        steps: training steps of the twin; those of the run unless given. With another number the run's
+            tokenizer is trained again too, so that both have as many.
         seeds: how many of each kind are trained, from the run's seed on.
         equal_bits: compare with two paths of sqrt(K) entries too.
         seed: of resamples and shuffles.
@@ -61,16 +62,28 @@ class ExplainOptions:
         if not 1 <= self.seeds <= MOST_SEEDS:
             raise InputError(f"--seeds {self.seeds}: expected 1 to {MOST_SEEDS}")
         if len(self.pixels) > MOST_PIXELS:
-            raise InputError(f"--pixel: {len(self.pixels)} are given; a row of the picture has room for {MOST_PIXELS}")
+            raise InputError(
+                f"--pixel: {len(self.pixels)} are given; a row of the picture has room for {MOST_PIXELS}"
+            )
         if len(set(self.show)) > MOST_SHOWN:
-            raise InputError(f"--show: {len(set(self.show))} images are named; the pictures have room for {MOST_SHOWN}")
-        trains = {"--steps": self.steps is not None, "--seeds": self.seeds > 1, "--equal-bits": self.equal_bits}
+            raise InputError(
+                f"--show: {len(set(self.show))} images are named; the pictures have room for {MOST_SHOWN}"
+            )
+        trains = {
+            "--steps": self.steps is not None,
+            "--seeds": self.seeds > 1,
+            "--equal-bits": self.equal_bits,
+        }
         asked = next((name for name, given in trains.items() if given), None)
         if asked and (self.skip_twin or self.against is not None):
             no = "--skip-twin" if self.skip_twin else "--against"
-            raise InputError(f"{asked}: is about training a twin, and {no} trains none; leave out one of the two")
+            raise InputError(
+                f"{asked}: is about training a twin, and {no} trains none; leave out one of the two"
+            )
         if self.skip_twin and self.against is not None:
-            raise InputError("--against: compares, and --skip-twin compares with nothing; leave out one of the two")
+            raise InputError(
+                "--against: compares, and --skip-twin compares with nothing; leave out one of the two"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,11 +122,20 @@ def open_run(run: Path, data: DataSet, options: ExplainOptions) -> Subject:
     request = read_run_config(folder).request
     if not isinstance(request.settings.tokenizer, TokenizerSection):
         raise InputError(
-            f"{run}: is a run of {request.system}, and `explain` is about MSGNet's two paths; give a run of msgnet, pre-msgnet, "
+            f"{run}: is a run of {request.system}, and `explain` is about MSGNet's two paths; give a run of "
+            f"msgnet, pre-msgnet, "
             "no-comp-msgnet or cvq-vae"
         )
     return open_subject(
-        run, data, size=None, crop=False, scale=1.0, augment=(), group_by=None, device=options.device, threads=options.threads
+        run,
+        data,
+        size=None,
+        crop=False,
+        scale=1.0,
+        augment=(),
+        group_by=None,
+        device=options.device,
+        threads=options.threads,
     )
 
 
@@ -123,7 +145,9 @@ def paths_of(tokenizer: nn.Module) -> tuple[str, ...]:
 
 
 def held_out_of(system: TrainedSystem, data: DataSet, names: Sequence[str]) -> HeldOut:
-    """Views of test pairs as a run sees them; the same views in the same order for every run of one size, crop and scale."""
+    """Views of test pairs as a run sees them; the same views in the same order for every run of one size,
+    crop and scale.
+    """
     return views_of(system, data, thinned(names, HELD_OUT_IMAGES), HELD_OUT_VIEWS)
 
 

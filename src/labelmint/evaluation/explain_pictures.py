@@ -1,4 +1,6 @@
-"""The pictures of `explain`: columns of images under headings, attention as heat over grey images, use of codes."""
+"""The pictures of `explain`: columns of images under headings, attention as heat over grey images, use of
+codes.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["AttendedImage", "draw_attention", "draw_codes", "draw_columns"]
 
 _INCHES, _DPI = 1.5, 100  # of a cell; of the file
-_HEAT, _DIM = 0.85, 0.5  # how much of the heat's color covers the image at its hottest; how bright the image is under it
+# how much of the heat's color covers the image at its hottest; how bright the image is under it
+_HEAT, _DIM = 0.85, 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +36,9 @@ class AttendedImage:
 
 
 def draw_columns(columns: Mapping[str, Array], notes: Mapping[str, str], path: Path) -> None:
-    """Images (N, H, W, C) uint8 under their headings, one row an item; a note under a heading where there is one."""
+    """Images (N, H, W, C) uint8 under their headings, one row an item; a note under a heading where there is
+    one.
+    """
     rows = len(next(iter(columns.values())))
     figure, cells = _cells(rows, len(columns), aspect=_aspect(next(iter(columns.values()))[0]))
     for place, (title, images) in enumerate(columns.items()):
@@ -45,7 +50,8 @@ def draw_columns(columns: Mapping[str, Array], notes: Mapping[str, str], path: P
 
 
 def draw_attention(images: Sequence[AttendedImage], path: Path) -> None:
-    """A row an image: the image with its pixels numbered, then the attention of each pixel over the greyed and dimmed image.
+    """A row an image: the image with its pixels numbered, then the attention of each pixel over the greyed
+    and dimmed image.
 
     Each map is colored from 0 to its own strongest cell, whose share of the attention stands above it.
     """
@@ -55,7 +61,9 @@ def draw_attention(images: Sequence[AttendedImage], path: Path) -> None:
         _show(row[0], one.image)
         for number, pixel in enumerate(one.pixels, start=1):
             _mark(row[0], pixel, str(number))
-        for number, (axes, pixel, weights) in enumerate(zip(row[1:], one.pixels, one.maps, strict=False), start=1):
+        for number, (axes, pixel, weights) in enumerate(
+            zip(row[1:], one.pixels, one.maps, strict=False), start=1
+        ):
             _show(axes, _heated(one.image, weights))
             _mark(axes, pixel)
             strongest = f"strongest cell {weights.max():.2%}, blind {1 / weights.size:.2%}"
@@ -64,7 +72,9 @@ def draw_attention(images: Sequence[AttendedImage], path: Path) -> None:
 
 
 def draw_codes(uses: Mapping[str, CodeUse], shared: Shared | None, path: Path) -> None:
-    """Shares of the entries of each codebook, largest first; and, of two paths, the bits that their tokens have and share."""
+    """Shares of the entries of each codebook, largest first; and, of two paths, the bits that their tokens
+    have and share.
+    """
     from matplotlib.figure import Figure
 
     panels = len(uses) + (shared is not None)
@@ -73,14 +83,18 @@ def draw_codes(uses: Mapping[str, CodeUse], shared: Shared | None, path: Path) -
     for axes, (name, use) in zip(panel, uses.items(), strict=False):
         axes.bar(range(use.entries), use.shares, width=1.0, color="tab:blue")
         axes.axhline(1 / use.entries, color="black", linewidth=1, linestyle="--", label="even use")
-        axes.set_title(f"{name}\n{use.used} of {use.entries} used, perplexity {use.perplexity:.1f}", fontsize=9)
+        axes.set_title(
+            f"{name}\n{use.used} of {use.entries} used, perplexity {use.perplexity:.1f}", fontsize=9
+        )
         axes.set_xlabel("entry, most used first", fontsize=8)
         axes.set_ylabel("share of tokens", fontsize=8)
         axes.legend(fontsize=7)
     if shared is not None:
         bars = dict(zip((f"in {name}" for name in uses), shared.entropies, strict=True))
         bars |= {"counted as shared": shared.found, "by chance and place": shared.shuffled}
-        panel[-1].barh(list(bars), list(bars.values()), color=["tab:blue", "tab:blue", "tab:orange", "lightgrey"])
+        panel[-1].barh(
+            list(bars), list(bars.values()), color=["tab:blue", "tab:blue", "tab:orange", "lightgrey"]
+        )
         panel[-1].invert_yaxis()
         panel[-1].set_title(f"bits a place\n{shared.share:.0%} of the smaller is shared", fontsize=9)
     for axes in panel:
@@ -88,15 +102,18 @@ def draw_codes(uses: Mapping[str, CodeUse], shared: Shared | None, path: Path) -
     _save(figure, path)
 
 
-def _cells(rows: int, columns: int, *, aspect: float, heading: float = 0.0) -> tuple[Figure, list[list[Axes]]]:
+def _cells(
+    rows: int, columns: int, *, aspect: float, heading: float = 0.0
+) -> tuple[Figure, list[list[Axes]]]:
     """An empty sheet of rows and columns; `heading` inches are kept free above each cell."""
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     figure = Figure(
-        figsize=(columns * _INCHES + 0.1, rows * (_INCHES * aspect + heading) + (0.0 if heading else 0.45)), dpi=_DPI,
+        figsize=(columns * _INCHES + 0.1, rows * (_INCHES * aspect + heading) + (0.0 if heading else 0.45)),
+        dpi=_DPI,
         layout=ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01),
-    )  # fmt: skip
+    )
     cells = [list(row) for row in figure.subplots(rows, columns, squeeze=False)]
     for axes in (axes for row in cells for axes in row):
         axes.axis("off")
@@ -116,9 +133,14 @@ def _mark(axes: Axes, pixel: Pixel, text: str = "") -> None:
         axes.plot(pixel.column, pixel.row, marker="+", markersize=8, markeredgewidth=width, color=color)
     if text:
         axes.annotate(
-            text, (pixel.column, pixel.row), xytext=(3, 3), textcoords="offset points", color="black", fontsize=7,
+            text,
+            (pixel.column, pixel.row),
+            xytext=(3, 3),
+            textcoords="offset points",
+            color="black",
+            fontsize=7,
             bbox={"boxstyle": "round,pad=0.1", "facecolor": "cyan", "linewidth": 0},
-        )  # fmt: skip
+        )
 
 
 def _heated(image: Array, weights: Array) -> Array:

@@ -1,8 +1,10 @@
-"""Do the samples look like real images, and are they as varied? Distances between sets of features of the judge.
+"""Do the samples look like real images, and are they as varied? Distances between sets of features of the
+judge.
 
-The features come from a network trained here on the user's data, so the distances are *not* FID and KID and are not called so: those
-need the Inception network's weights (`--fid-weights`). Every figure stands beside the same figure of real training views, as many
-as there are samples, against the same test views: the best that can be expected.
+The features come from a network trained here on the user's data, so the distances are *not* FID and KID and
+are not called so: those need the Inception network's weights (`--fid-weights`). Every figure stands beside
+the same figure of real training views, as many as there are samples, against the same test views: the best
+that can be expected.
 """
 
 from __future__ import annotations
@@ -50,9 +52,15 @@ def fidelity(material: Material, kept: npt.NDArray[np.bool_], inception: Incepti
     reference = seen[rng.permutation(len(seen))[:count]]
     figures = [*_neighbors(real, fake[rng.permutation(len(fake))[:count]], reference, material)]
     figures += [
-        figure_or_refusal(lambda: _frechet(real, fake, reference, material.seed), "fidelity.frechet_distance", FRECHET),
-        figure_or_refusal(lambda: _kernel(real, fake, reference, material.seed), "fidelity.kernel_distance", KERNEL),
-        figure_or_refusal(lambda: _vendi(real, fake, material.seed), "diversity.vendi", "Vendi score (judge features)"),
+        figure_or_refusal(
+            lambda: _frechet(real, fake, reference, material.seed), "fidelity.frechet_distance", FRECHET
+        ),
+        figure_or_refusal(
+            lambda: _kernel(real, fake, reference, material.seed), "fidelity.kernel_distance", KERNEL
+        ),
+        figure_or_refusal(
+            lambda: _vendi(real, fake, material.seed), "diversity.vendi", "Vendi score (judge features)"
+        ),
     ]
     if inception is not None:
         figures += _known(material, kept, inception)
@@ -61,7 +69,8 @@ def fidelity(material: Material, kept: npt.NDArray[np.bool_], inception: Incepti
     return Section(
         name="fidelity",
         title="Do they look real, and are they as varied?",
-        summary=f"The samples cover {value} of the test views' neighborhoods; as many real training views cover {best}.",
+        summary=f"The samples cover {value} of the test views' neighborhoods; as many real training views "
+        f"cover {best}.",
         figures=tuple(figures),
     )
 
@@ -75,9 +84,17 @@ def _neighbors(real: Array, fake: Array, reference: Array, material: Material) -
     }
     if min(len(real), len(fake), len(reference)) <= NEIGHBORS:
         reason = f"needs more than {NEIGHBORS} samples and test views; there are {len(fake)} and {len(real)}"
-        return [Figure(name=f"fidelity.{name}", title=name.capitalize(), value=None, refused=reason) for name in how]
+        return [
+            Figure(name=f"fidelity.{name}", title=name.capitalize(), value=None, refused=reason)
+            for name in how
+        ]
     value, best = coverage(real, fake, k=NEIGHBORS), coverage(real, reference, k=NEIGHBORS)
-    each = {"precision": value.precise, "recall": value.recalled, "density": value.dense, "coverage": value.covered}
+    each = {
+        "precision": value.precise,
+        "recall": value.recalled,
+        "density": value.dense,
+        "coverage": value.covered,
+    }
     found = []
     for name, text in how.items():
         items = each[name]
@@ -85,16 +102,23 @@ def _neighbors(real: Array, fake: Array, reference: Array, material: Material) -
         def mean(index: Array, items: Array = items) -> float:
             return float(items[index].mean())
 
-        groups = material.real.groups if name in ("recall", "coverage") else None  # these are means over the test views
+        # these are means over the test views
+        groups = material.real.groups if name in ("recall", "coverage") else None
         low, high = None, None
         if groups is None or len(set(groups)) > 1:
             low, high = interval(mean, len(items), seed=material.seed, groups=groups)
         found.append(
             Figure(
-                name=f"fidelity.{name}", title=name.capitalize(), value=getattr(value, name), low=low, high=high,
-                real=getattr(best, name), better="higher", how=f"{text}, in the judge's features; of {len(fake)} samples",
+                name=f"fidelity.{name}",
+                title=name.capitalize(),
+                value=getattr(value, name),
+                low=low,
+                high=high,
+                real=getattr(best, name),
+                better="higher",
+                how=f"{text}, in the judge's features; of {len(fake)} samples",
             )
-        )  # fmt: skip
+        )
     return found
 
 
@@ -105,22 +129,38 @@ def _frechet(real: Array, fake: Array, reference: Array, seed: int) -> Figure:
     value = frechet_distance(real, fake)
     low, high = None, None
     if len(fake) // 2 > fake.shape[1]:
-        low, high = half_interval(lambda index: frechet_distance(real, fake[index]), value, len(fake), REPEATS, seed)
+        low, high = half_interval(
+            lambda index: frechet_distance(real, fake[index]), value, len(fake), REPEATS, seed
+        )
     return Figure(
-        name="fidelity.frechet_distance", title=FRECHET, value=value, low=low, high=high,
-        real=frechet_distance(real, reference), better="lower",
-        how="Fréchet distance between Gaussians fitted to the judge's features; not FID, and only comparable under the same judge",
-    )  # fmt: skip
+        name="fidelity.frechet_distance",
+        title=FRECHET,
+        value=value,
+        low=low,
+        high=high,
+        real=frechet_distance(real, reference),
+        better="lower",
+        how="Fréchet distance between Gaussians fitted to the judge's features; not FID, and only comparable "
+        "under the same judge",
+    )
 
 
 def _kernel(real: Array, fake: Array, reference: Array, seed: int) -> Figure:
     value = kernel_distance(real, fake)
-    low, high = half_interval(lambda index: kernel_distance(real, fake[index]), value, len(fake), REPEATS, seed)
+    low, high = half_interval(
+        lambda index: kernel_distance(real, fake[index]), value, len(fake), REPEATS, seed
+    )
     return Figure(
-        name="fidelity.kernel_distance", title=KERNEL, value=value, low=low, high=high,
-        real=kernel_distance(real, reference), better="lower",
-        how="unbiased squared MMD with a cubic kernel on the judge's features; not KID, and only comparable under the same judge",
-    )  # fmt: skip
+        name="fidelity.kernel_distance",
+        title=KERNEL,
+        value=value,
+        low=low,
+        high=high,
+        real=kernel_distance(real, reference),
+        better="lower",
+        how="unbiased squared MMD with a cubic kernel on the judge's features; not KID, and only comparable "
+        "under the same judge",
+    )
 
 
 def _vendi(real: Array, fake: Array, seed: int) -> Figure:
@@ -130,9 +170,16 @@ def _vendi(real: Array, fake: Array, seed: int) -> Figure:
     value = vendi_score(a)
     low, high = half_interval(lambda index: vendi_score(a[index]), value, count, REPEATS, seed)
     return Figure(
-        name="diversity.vendi", title="Vendi score (judge features)", value=value, low=low, high=high, real=vendi_score(b),
-        better="higher", how=f"effective number of different images among {count}, exp of the entropy of the cosine kernel's spectrum",
-    )  # fmt: skip
+        name="diversity.vendi",
+        title="Vendi score (judge features)",
+        value=value,
+        low=low,
+        high=high,
+        real=vendi_score(b),
+        better="higher",
+        how=f"effective number of different images among {count}, exp of the entropy of the cosine kernel's "
+        f"spectrum",
+    )
 
 
 def _known(material: Material, kept: npt.NDArray[np.bool_], inception: Inception) -> list[Figure]:
@@ -143,7 +190,8 @@ def _known(material: Material, kept: npt.NDArray[np.bool_], inception: Inception
     images = (material.real.images, material.synthetic.images[kept], material.seen.images[chosen])
     real, fake, reference = (inception_features(one, inception) for one in images)
     how = (
-        f"on Inception features (weights of SHA-256 {inception.sha256[:16]}), {len(fake)} samples against {len(real)} test views"
+        f"on Inception features (weights of SHA-256 {inception.sha256[:16]}), {len(fake)} samples against "
+        f"{len(real)} test views"
     )
     found = []
     for name, title, compute in (("fid", "FID", known_fid), ("kid", "KID", known_kid)):

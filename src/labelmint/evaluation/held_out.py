@@ -1,6 +1,7 @@
 """Held-out views as a tokenizer sees them, and what it makes of them.
 
-Where training cuts crops, an image becomes tiles of the crop's size, side by side; else it is resized, as in training.
+Where training cuts crops, an image becomes tiles of the crop's size, side by side; else it is resized, as in
+training.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from labelmint.types import Array, Batch, DataSet, LayoutBatch
 __all__ = ["Decode", "HeldOut", "Mean", "mean_of", "pixels_of", "squared_errors", "tokens_of", "views_of"]
 
 AT_ONCE, RESAMPLES = 32, 500
-Decode: TypeAlias = Callable[[Tensor, LayoutBatch], Tensor]  # tokens (B, rows, w) and layouts -> images (B, C, H, W)
+# tokens (B, rows, w) and layouts -> images (B, C, H, W)
+Decode: TypeAlias = Callable[[Tensor, LayoutBatch], Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +35,8 @@ class HeldOut:
     """N views of one size.
 
     Attributes:
-        names: (N,) of the images that they were cut from. groups: (N,) of patients or slides, or the names again.
+        names: (N,) of the images that they were cut from. groups: (N,) of patients or slides, or the names
+            again.
         pairs: images and symbol maps.
     """
 
@@ -72,8 +75,9 @@ class Mean:
 
 
 def views_of(system: TrainedSystem, data: DataSet, names: Sequence[str], at_most: int) -> HeldOut:
-    """Views of some pairs of a data set, thinned where there are more than `at_most`; raises InputError for classes that the run
-    does not know."""
+    """Views of some pairs of a data set, thinned where there are more than `at_most`; raises InputError for
+    classes that the run does not know.
+    """
     fitted = system.pairs_of(data.subset(names))
     by = system.config.request.group_by
     whole = [
@@ -105,11 +109,15 @@ def squared_errors(views: HeldOut, tokens: Tensor, decode: Decode, device: torch
 
 def mean_of(values: Array, views: HeldOut, seed: int) -> Mean:
     """Mean of one value a view."""
-    low, high = interval(lambda chosen: float(values[chosen].mean()), len(values), RESAMPLES, seed, groups=views.groups)
+    low, high = interval(
+        lambda chosen: float(values[chosen].mean()), len(values), RESAMPLES, seed, groups=views.groups
+    )
     return Mean(value=float(values.mean()), low=low, high=high)
 
 
 def pixels_of(images: Tensor) -> Array:
     """(B, C, H, W) on [-1, 1] -> (B, H, W, C) uint8."""
-    array: Array = ((images.float() + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
+    array: Array = (
+        ((images.float() + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
+    )
     return array

@@ -1,4 +1,6 @@
-"""The judge of an evaluation or of a cell of a study: the classes that it is about, and the real pairs that it learns from."""
+"""The judge of an evaluation or of a cell of a study: the classes that it is about, and the real pairs that
+it learns from.
+"""
 
 from __future__ import annotations
 
@@ -25,12 +27,15 @@ VALIDATION_VIEWS = 256
 
 
 def foreground_of(data: DataSet, test: Views) -> tuple[int, ...]:
-    """Class indices that have objects; raises InputError where there is nothing to tell apart, or none of them in the test part."""
+    """Class indices that have objects; raises InputError where there is nothing to tell apart, or none of
+    them in the test part.
+    """
     without = ids_without_objects(data)
     foreground = tuple(k for k, class_id in enumerate(data.classes.ids) if class_id not in without)
     if len(data.classes) < 2:
         raise InputError(
-            f"{data.source}: has the one class {data.classes.names[0]!r}, so a judge has nothing to tell apart; name the background in "
+            f"{data.source}: has the one class {data.classes.names[0]!r}, so a judge has nothing to tell "
+            f"apart; name the background in "
             "classes.json, and do not ignore it"
         )
     if not np.isin(test.labels, foreground).any():
@@ -47,9 +52,20 @@ def _listed(data: DataSet, foreground: Sequence[int]) -> str:
 
 
 def judge_of(
-    folder: Path, data: DataSet, training: Sequence[Fitted], validation: Sequence[Fitted], geometry: Geometry, *, channels: int,
-    foreground: tuple[int, ...], seed: int, config: SegmenterConfig, device: torch.device, precision: str, report: Report,
-) -> Judge:  # fmt: skip
+    folder: Path,
+    data: DataSet,
+    training: Sequence[Fitted],
+    validation: Sequence[Fitted],
+    geometry: Geometry,
+    *,
+    channels: int,
+    foreground: tuple[int, ...],
+    seed: int,
+    config: SegmenterConfig,
+    device: torch.device,
+    precision: str,
+    report: Report,
+) -> Judge:
     """The judge in folder/judge, trained on these pairs unless it is there (`train_judge`).
 
     Arguments:
@@ -59,15 +75,37 @@ def judge_of(
     fixed = tiles(validation, geometry.size, VALIDATION_VIEWS)  # all of the images, not only their middles
     pairs = Pairs([one.image for one in training], [one.labels for one in training], geometry, seed)
     held_out = Pairs(list(fixed.images), list(fixed.labels), Geometry(size=geometry.size), seed)
-    how = (geometry.size, geometry.crop, geometry.scale, sorted(geometry.augment), seed, channels, data.classes.ids, foreground)
+    how = (
+        geometry.size,
+        geometry.crop,
+        geometry.scale,
+        sorted(geometry.augment),
+        seed,
+        channels,
+        data.classes.ids,
+        foreground,
+    )
     both = [*training, *validation]
     real = RealData(
-        source=str(Path(data.source).resolve()) if Path(data.source).exists() else data.source, format=data.format,
-        training=tuple(one.name for one in training), validation=tuple(one.name for one in validation),
-        class_ids=data.classes.ids, image_channels=channels,
+        source=str(Path(data.source).resolve()) if Path(data.source).exists() else data.source,
+        format=data.format,
+        training=tuple(one.name for one in training),
+        validation=tuple(one.name for one in validation),
+        class_ids=data.classes.ids,
+        image_channels=channels,
         digest=digest_of_images([one.name for one in both], [one.image for one in both]),
-    )  # fmt: skip
+    )
     return train_judge(
-        folder, data_digest(both, how), pairs, held_out, image_channels=channels, classes=len(data.classes), foreground=foreground,
-        config=config, device=device, precision=precision, data=real, report=report,
-    )  # fmt: skip
+        folder,
+        data_digest(both, how),
+        pairs,
+        held_out,
+        image_channels=channels,
+        classes=len(data.classes),
+        foreground=foreground,
+        config=config,
+        device=device,
+        precision=precision,
+        data=real,
+        report=report,
+    )

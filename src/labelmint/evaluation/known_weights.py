@@ -4,9 +4,10 @@
     KID = unbiased squared MMD of Inception features, over subsets    Binkowski et al. 2018
     LPIPS(x, y) = |g(x) - g(y)|^2, g = weighted VGG-16 features       Zhang et al. 2018
 
-The files are the TorchScript files of the StyleGAN family (and of clean-fid): `inception-2015-12-05.pt`, which takes uint8
-images and resizes them itself, and `vgg16.pt`, whose features are scaled so that squared Euclidean distances are LPIPS. TorchScript
-holds a program in a small language of its own; a pickle, which may run anything when it is opened, is refused.
+The files are the TorchScript files of the StyleGAN family (and of clean-fid): `inception-2015-12-05.pt`,
+which takes uint8 images and resizes them itself, and `vgg16.pt`, whose features are scaled so that squared
+Euclidean distances are LPIPS. TorchScript holds a program in a small language of its own; a pickle, which may
+run anything when it is opened, is refused.
 """
 
 from __future__ import annotations
@@ -29,7 +30,15 @@ from labelmint.types import Array
 if TYPE_CHECKING:
     from torchmetrics import Metric
 
-__all__ = ["Inception", "Vgg", "inception_features", "known_fid", "known_kid", "lpips_distance", "lpips_diversity"]
+__all__ = [
+    "Inception",
+    "Vgg",
+    "inception_features",
+    "known_fid",
+    "known_kid",
+    "lpips_distance",
+    "lpips_diversity",
+]
 
 _FEATURES = 2048  # of the Inception's last pooling
 _KID_LEAST, _KID_SUBSET, _KID_SUBSETS = 50, 100, 100
@@ -39,7 +48,8 @@ _LPIPS_PIXELS = 1 << 19  # pixels in a batch of LPIPS, whose features hold about
 
 
 class Inception(nn.Module):
-    """The Inception of FID and KID, from a TorchScript file: uint8 images (B, 3, H, W) -> features (B, 2048) in float64.
+    """The Inception of FID and KID, from a TorchScript file: uint8 images (B, 3, H, W) -> features (B, 2048)
+    in float64.
 
     Matrices pass unchanged: they are features computed before. `sha256` names the file's bytes.
     Raises InputError when the file is missing, is not TorchScript, or does not answer as the Inception does.
@@ -50,9 +60,18 @@ class Inception(nn.Module):
         self.num_features, self.sha256 = _FEATURES, _digest(path)
         self.network = _load(path, "inception-2015-12-05.pt")
         probe = _answer(
-            self.network, path, "inception-2015-12-05.pt", torch.zeros(2, 3, 32, 32, dtype=torch.uint8), _AS_INCEPTION
+            self.network,
+            path,
+            "inception-2015-12-05.pt",
+            torch.zeros(2, 3, 32, 32, dtype=torch.uint8),
+            _AS_INCEPTION,
         )
-        _check_answer(probe, path, f"inception-2015-12-05.pt, which answers (2, {_FEATURES})", probe.shape == (2, _FEATURES))
+        _check_answer(
+            probe,
+            path,
+            f"inception-2015-12-05.pt, which answers (2, {_FEATURES})",
+            probe.shape == (2, _FEATURES),
+        )
 
     def forward(self, images: Tensor) -> Tensor:
         if images.ndim == 2:
@@ -87,7 +106,9 @@ _AS_LPIPS = {"resize_images": False, "return_lpips": True}
 
 def _digest(path: Path) -> str:
     if not path.is_file():
-        raise InputError(f"{path}: no such file; give the path of a file of weights on this machine, none is downloaded")
+        raise InputError(
+            f"{path}: no such file; give the path of a file of weights on this machine, none is downloaded"
+        )
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -99,7 +120,8 @@ def _load(path: Path, expected: str) -> Any:
             return torch.jit.load(str(path), map_location="cpu").eval()
     except (RuntimeError, ValueError) as error:
         raise InputError(
-            f"{path}: not a TorchScript file; expected {expected} of the StyleGAN family (pickles are refused)"
+            f"{path}: not a TorchScript file; expected {expected} of the StyleGAN family (pickles are "
+            f"refused)"
         ) from error
 
 
@@ -114,14 +136,20 @@ def _answer(network: Any, path: Path, expected: str, images: Tensor, how: dict[s
             f"{path}: cannot be called as net(images, {call}); expected {expected} of the StyleGAN family"
         ) from error
     if not isinstance(answer, Tensor):
-        raise InputError(f"{path}: answers with a {type(answer).__name__}, no tensor; expected {expected} of the StyleGAN family")
+        raise InputError(
+            f"{path}: answers with a {type(answer).__name__}, no tensor; expected {expected} of the StyleGAN "
+            f"family"
+        )
     return answer
 
 
 def _check_answer(answer: Tensor, path: Path, expected: str, right: bool) -> None:
     shape = tuple(answer.shape)
     if not right or not answer.is_floating_point() or not bool(answer.isfinite().all()):
-        raise InputError(f"{path}: answers two images with {answer.dtype} {shape}; expected {expected}, finite floating point")
+        raise InputError(
+            f"{path}: answers two images with {answer.dtype} {shape}; expected {expected}, finite floating "
+            f"point"
+        )
 
 
 @contextmanager
@@ -148,10 +176,12 @@ def known_fid(real: Array, synthetic: Array, weights: Path | Inception) -> float
     """True FID, by torchmetrics.
 
     Arguments:
-        real, synthetic: images (N, H, W, C) uint8 of one or three channels, or their `inception_features` (N, 2048).
+        real, synthetic: images (N, H, W, C) uint8 of one or three channels, or their `inception_features` (N,
+            2048).
         weights: the file of the Inception, or the Inception loaded.
 
-    Raises InputError when a side has fewer than 2,049 images (the covariance would be singular), before the network runs.
+    Raises InputError when a side has fewer than 2,049 images (the covariance would be singular), before the
+    network runs.
     """
     from torchmetrics.image.fid import FrechetInceptionDistance
 
@@ -186,7 +216,8 @@ def _loaded(weights: Path | Inception) -> Inception:
 def _check_number(figure: str, real: Array, synthetic: Array, least: int) -> None:
     if min(len(real), len(synthetic)) < least:
         raise InputError(
-            f"{figure} needs at least {least:,} images on each side; got {len(real):,} real and {len(synthetic):,} synthetic"
+            f"{figure} needs at least {least:,} images on each side; got {len(real):,} real and "
+            f"{len(synthetic):,} synthetic"
         )
 
 
@@ -226,7 +257,8 @@ def lpips_distance(a: Array, b: Array, vgg: Vgg) -> npt.NDArray[np.float64]:
 
 
 def lpips_diversity(groups: Sequence[Array], vgg: Vgg) -> float:
-    """How much images of one layout differ: the mean LPIPS over all pairs within a group, then over the groups.
+    """How much images of one layout differ: the mean LPIPS over all pairs within a group, then over the
+    groups.
 
     Arguments:
         groups: one array (N, H, W, C) a layout, as for `lpips_distance`, of two images or more.
@@ -235,14 +267,18 @@ def lpips_diversity(groups: Sequence[Array], vgg: Vgg) -> float:
     """
     if not groups or min(len(group) for group in groups) < 2:
         sizes = [len(group) for group in groups]
-        raise InputError(f"LPIPS diversity needs groups of at least 2 images of one layout; got groups of {sizes}")
+        raise InputError(
+            f"LPIPS diversity needs groups of at least 2 images of one layout; got groups of {sizes}"
+        )
     return float(np.mean([_mean_of_pairs(group, vgg) for group in groups]))
 
 
 def _mean_of_pairs(images: Array, vgg: Vgg) -> float:
     """Mean squared distance over the pairs of a group; every image goes through the network once."""
     features = torch.cat([vgg(batch) for batch in _batches(images, _lpips_batch(images))])
-    distances = [(features[i + 1 :] - features[i]).double().square().sum(dim=1) for i in range(len(features) - 1)]
+    distances = [
+        (features[i + 1 :] - features[i]).double().square().sum(dim=1) for i in range(len(features) - 1)
+    ]
     return float(torch.cat(distances).mean())
 
 

@@ -1,7 +1,9 @@
-"""What the parts of a system know of held-out pairs: likelihood of their tokens, use of the codebooks, reconstruction.
+"""What the parts of a system know of held-out pairs: likelihood of their tokens, use of the codebooks,
+reconstruction.
 
 nats per token   -1/N sum log p(z_i | z_<i, s);  only comparable between priors over the same frozen tokens
-perplexity       exp(-sum_k f_k log f_k) over the shares f_k of the codebook's entries among the tokens of test images
+perplexity       exp(-sum_k f_k log f_k) over the shares f_k of the codebook's entries among the tokens of
+                 test images
 """
 
 from __future__ import annotations
@@ -37,17 +39,30 @@ def likelihood(system: TrainedSystem, test: DataSet, folder: Path, net: Vgg | No
     try:
         pairs = system.pairs_of(test.subset(test.names[:AT_MOST]))
     except InputError as error:
-        figure = Figure(name="likelihood.prior_nats", title="Held-out nats per image token", value=None, refused=str(error))
-        return Section(name="likelihood", title="What do the parts know?", summary=f"Not measured: {error}.", figures=(figure,))
+        figure = Figure(
+            name="likelihood.prior_nats",
+            title="Held-out nats per image token",
+            value=None,
+            refused=str(error),
+        )
+        return Section(
+            name="likelihood",
+            title="What do the parts know?",
+            summary=f"Not measured: {error}.",
+            figures=(figure,),
+        )
     nats = _nats(system, pairs)
     figures = [
         Figure(
-            name=f"likelihood.{name}_nats", title=f"Held-out nats per {what}", value=nats[name], better="lower",
+            name=f"likelihood.{name}_nats",
+            title=f"Held-out nats per {what}",
+            value=nats[name],
+            better="lower",
             how="on test pairs; compare only between priors over the same tokens",
         )
         for name, what in (("prior", "image token"), ("layout_prior", "layout cell"))
         if name in nats
-    ]  # fmt: skip
+    ]
     originals, reconstructions, tokens = _reconstructed(system, pairs)
     figures += reconstruction_errors(originals, reconstructions)
     if net is not None:
@@ -55,7 +70,15 @@ def likelihood(system: TrainedSystem, test: DataSet, folder: Path, net: Vgg | No
 
         value = float(lpips_distance(originals, reconstructions, net).mean())
         how = f"mean over test images; VGG weights of SHA-256 {net.sha256[:16]}"
-        figures.append(Figure(name="reconstruction.lpips", title="Reconstruction LPIPS", value=value, better="lower", how=how))
+        figures.append(
+            Figure(
+                name="reconstruction.lpips",
+                title="Reconstruction LPIPS",
+                value=value,
+                better="lower",
+                how=how,
+            )
+        )
     image_grid(_in_turns(originals[:12], reconstructions[:12]), folder / "reconstructions.png", columns=8)
     return Section(
         name="likelihood",
@@ -64,9 +87,13 @@ def likelihood(system: TrainedSystem, test: DataSet, folder: Path, net: Vgg | No
         figures=tuple(figures),
         tables=(_codebooks(system, tokens),),
         pictures=(
-            Picture(title="Reconstructions of test images", file="reconstructions.png", note="In pairs: the image, and as decoded."),
+            Picture(
+                title="Reconstructions of test images",
+                file="reconstructions.png",
+                note="In pairs: the image, and as decoded.",
+            ),
         ),
-    )  # fmt: skip
+    )
 
 
 def _batches(pairs: Pairs, system: TrainedSystem) -> Iterator[Batch]:
@@ -101,7 +128,9 @@ def _reconstructed(system: TrainedSystem, pairs: Pairs) -> tuple[Array, Array, d
 
 
 def _pixels(images: Tensor) -> Array:
-    array: Array = ((images.float() + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
+    array: Array = (
+        ((images.float() + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
+    )
     return array
 
 
@@ -112,23 +141,41 @@ def reconstruction_errors(originals: Array, reconstructions: Array) -> list[Figu
 
     meters: dict[str, tuple[str, Any, str, str]] = {
         "mse": ("Reconstruction MSE", MeanSquaredError(), "", "on [-1, 1], test images"),
-        "psnr": ("Reconstruction PSNR", PeakSignalNoiseRatio(data_range=2.0), "dB", "of all test images together"),
+        "psnr": (
+            "Reconstruction PSNR",
+            PeakSignalNoiseRatio(data_range=2.0),
+            "dB",
+            "of all test images together",
+        ),
     }
     if min(originals.shape[1:3]) >= 12:
-        meters["ssim"] = ("Reconstruction SSIM", StructuralSimilarityIndexMeasure(data_range=2.0), "", "mean over test images")
+        meters["ssim"] = (
+            "Reconstruction SSIM",
+            StructuralSimilarityIndexMeasure(data_range=2.0),
+            "",
+            "mean over test images",
+        )
     for first in range(0, len(originals), AT_ONCE):
-        batches = (torch.from_numpy(x[first : first + AT_ONCE]).permute(0, 3, 1, 2) for x in (reconstructions, originals))
-        decoded, wanted = (batch.contiguous().float() / 127.5 for batch in batches)  # from 0: SSIM is about ratios of brightness
+        batches = (
+            torch.from_numpy(x[first : first + AT_ONCE]).permute(0, 3, 1, 2)
+            for x in (reconstructions, originals)
+        )
+        # from 0: SSIM is about ratios of brightness
+        decoded, wanted = (batch.contiguous().float() / 127.5 for batch in batches)
         for _, meter, _, _ in meters.values():
             meter.update(decoded, wanted)
     values = {name: float(meter.compute()) for name, (_, meter, _, _) in meters.items()}
     return [
         Figure(
-            name=f"reconstruction.{name}", title=title, value=values[name], unit=unit, how=how,
+            name=f"reconstruction.{name}",
+            title=title,
+            value=values[name],
+            unit=unit,
+            how=how,
             better="lower" if name == "mse" else "higher",
         )
         for name, (title, _, unit, how) in meters.items()
-    ]  # fmt: skip
+    ]
 
 
 def _codebooks(system: TrainedSystem, tokens: dict[str, Tensor]) -> Table:
@@ -140,12 +187,15 @@ def _codebooks(system: TrainedSystem, tokens: dict[str, Tensor]) -> Table:
             counts = np.bincount(part.flatten().numpy(), minlength=stream.codebook_size)
             shares = counts[counts > 0] / counts.sum()
             perplexity = float(np.exp(-(shares * np.log(shares)).sum()))
-            rows.append((f"{stream.name} {name}".strip(), stream.codebook_size, int((counts > 0).sum()), perplexity))
+            rows.append(
+                (f"{stream.name} {name}".strip(), stream.codebook_size, int((counts > 0).sum()), perplexity)
+            )
     return Table(
         title="Codebooks on test images",
         head=("codebook", "entries", "entries used", "perplexity"),
         rows=tuple(rows),
-        note="An entry that few test images need is not used here; perplexity is the effective number of entries.",
+        note="An entry that few test images need is not used here; perplexity is the effective number of "
+        "entries.",
     )
 
 
@@ -153,7 +203,7 @@ def _in_turns(a: Array, b: Array) -> list[Array]:
     return [image for pair in zip(a, b, strict=True) for image in pair]
 
 
-# One layout, several images -----------------------------------------------------------------------------------------------------
+# One layout, several images ---------------------------------------------------------------------------------
 
 
 def same_layout(
@@ -167,10 +217,19 @@ def same_layout(
     count: int = 8,
     each: int = 4,
 ) -> Section:
-    """How different the images of one layout are: mean of 1 - SSIM, and LPIPS where its network is given, over pairs of them."""
+    """How different the images of one layout are: mean of 1 - SSIM, and LPIPS where its network is given,
+    over pairs of them.
+    """
     given = layouts.subset(layouts.names[:count])
     pairs: list[AnnotatedImage] = list(
-        system.synthesize(len(given) * each, layouts=given, per_layout=each, temperature=temperature, seed=seed, batch_size=each)
+        system.synthesize(
+            len(given) * each,
+            layouts=given,
+            per_layout=each,
+            temperature=temperature,
+            seed=seed,
+            batch_size=each,
+        )
     )
     images = np.stack([pair.image for pair in pairs])
     groups = [images[first : first + each] for first in range(0, len(images), each)]
@@ -180,10 +239,13 @@ def same_layout(
 
         figures.append(
             Figure(
-                name="diversity.same_layout_lpips", title="LPIPS among images of one layout", value=lpips_diversity(groups, net),
-                better="higher", how=f"mean over pairs of {each} images for each of {len(groups)} test layouts",
+                name="diversity.same_layout_lpips",
+                title="LPIPS among images of one layout",
+                value=lpips_diversity(groups, net),
+                better="higher",
+                how=f"mean over pairs of {each} images for each of {len(groups)} test layouts",
             )
-        )  # fmt: skip
+        )
     image_grid(list(images), folder / "same_layout.png", columns=2 * each)
     picture = Picture(
         title="Several images for one layout",
@@ -206,8 +268,14 @@ def _unlike(groups: list[Array]) -> Figure:
     for group in groups:
         x = torch.from_numpy(group).permute(0, 3, 1, 2).float()
         i, j = np.triu_indices(len(group), 1)
-        values.append(1 - float(cast(Tensor, structural_similarity_index_measure(x[i], x[j], data_range=255.0))))
+        values.append(
+            1 - float(cast(Tensor, structural_similarity_index_measure(x[i], x[j], data_range=255.0)))
+        )
     return Figure(
-        name="diversity.same_layout_ssim", title="1 - SSIM among images of one layout", value=float(np.mean(values)), better="higher",
-        how=f"mean over pairs within each of {len(groups)} test layouts; 0 when all images of a layout are the same",
-    )  # fmt: skip
+        name="diversity.same_layout_ssim",
+        title="1 - SSIM among images of one layout",
+        value=float(np.mean(values)),
+        better="higher",
+        how=f"mean over pairs within each of {len(groups)} test layouts; 0 when all images of a layout are "
+        f"the same",
+    )

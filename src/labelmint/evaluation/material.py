@@ -63,14 +63,19 @@ class Material:
     def reading(self, which: str) -> Array:
         """Class indices (N, H, W) that the judge reads from the images of "seen", "real" or "synthetic"."""
         if which not in self.readings:
-            self.readings[which] = self.judge.predict(self._views(which).images, teller(self.report, f"judge reads {which}"))
+            self.readings[which] = self.judge.predict(
+                self._views(which).images, teller(self.report, f"judge reads {which}")
+            )
         return self.readings[which]
 
     def features(self, which: str) -> Array:
-        """The judge's features (N, D) of "seen", "real" or "synthetic", D <= 64: the main axes of those of training views, as a
-        whole of variance 1."""
+        """The judge's features (N, D) of "seen", "real" or "synthetic", D <= 64: the main axes of those of
+        training views, as a whole of variance 1.
+        """
         if not self.vectors:
-            raw = {name: self.judge.features(self._views(name).images) for name in ("seen", "real", "synthetic")}
+            raw = {
+                name: self.judge.features(self._views(name).images) for name in ("seen", "real", "synthetic")
+            }
             center = raw["seen"].mean(axis=0)
             _, values, axes = np.linalg.svd(raw["seen"] - center, full_matrices=False)
             kept = axes[: min(FEATURES, max(int((values > 1e-6 * values[0]).sum()), 1))]

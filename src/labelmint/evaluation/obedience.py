@@ -1,11 +1,11 @@
-"""Is the label true? The judge segments the images without their labels; its agreement with the labels is compared with its
-agreement on real test pairs.
+"""Is the label true? The judge segments the images without their labels; its agreement with the labels is
+compared with its agreement on real test pairs.
 
     obedience.ratio = mean Dice on synthetic pairs / mean Dice on real test pairs,
                       both over the foreground classes that are labelled in both sets
 
-Dice, IoU and accuracy are of all pixels of a set together. The judge never saw a sample; near-copies are left out before scoring,
-because a copied training pair agrees by having been learned.
+Dice, IoU and accuracy are of all pixels of a set together. The judge never saw a sample; near-copies are left
+out before scoring, because a copied training pair agrees by having been learned.
 """
 
 from __future__ import annotations
@@ -31,10 +31,14 @@ WORST_JUDGE = 0.3  # mean Dice on real test pairs below which a quotient says no
 
 
 def obedience(material: Material, kept: npt.NDArray[np.bool_]) -> Section:
-    """The section; `kept` (N,) marks the samples that are no copies. Raises InputError when no foreground class is in both sets."""
+    """The section; `kept` (N,) marks the samples that are no copies. Raises InputError when no foreground
+    class is in both sets.
+    """
     counts = {
         "real": confusion(material.real.labels, material.reading("real"), len(material.classes)),
-        "synthetic": confusion(material.synthetic.labels, material.reading("synthetic"), len(material.classes))[kept],
+        "synthetic": confusion(
+            material.synthetic.labels, material.reading("synthetic"), len(material.classes)
+        )[kept],
     }
     labelled = {name: value.sum(axis=(0, 2)) for name, value in counts.items()}
     compared = [k for k in material.foreground if labelled["real"][k] > 0 and labelled["synthetic"][k] > 0]
@@ -42,8 +46,13 @@ def obedience(material: Material, kept: npt.NDArray[np.bool_]) -> Section:
     if not compared:
         lacking = [names[k] for k in material.foreground if labelled["real"][k] == 0]
         raise InputError(
-            "no foreground class is labelled both in the test part and in the synthetic pairs, so obedience can't be measured"
-            + (f"; the test part lacks {', '.join(lacking)}: put pairs that hold them into test.txt" if lacking else "")
+            "no foreground class is labelled both in the test part and in the synthetic pairs, so obedience "
+            "can't be measured"
+            + (
+                f"; the test part lacks {', '.join(lacking)}: put pairs that hold them into test.txt"
+                if lacking
+                else ""
+            )
         )
     in_both = [k for k in range(len(names)) if labelled["real"][k] > 0 and labelled["synthetic"][k] > 0]
     figures = _figures(counts, compared, in_both, material)
@@ -51,10 +60,13 @@ def obedience(material: Material, kept: npt.NDArray[np.bool_]) -> Section:
     found = _detection(material, kept)
     ratio, real, fake = figures[0].value, figures[1].real, figures[1].value
     times = (
-        f"{ratio:.2f} times as well as with real test labels" if ratio is not None else "and with real ones too little to compare"
+        f"{ratio:.2f} times as well as with real test labels"
+        if ratio is not None
+        else "and with real ones too little to compare"
     )
     summary = (
-        f"The judge agrees with synthetic labels {times} (mean Dice {fake:.3f} against {real:.3f} over {len(compared)} classes)."
+        f"The judge agrees with synthetic labels {times} (mean Dice {fake:.3f} against {real:.3f} over "
+        f"{len(compared)} classes)."
     )
     summary += f" {int((~kept).sum())} near-copies were left out." if not kept.all() else ""
     if left_out:
@@ -70,7 +82,9 @@ def obedience(material: Material, kept: npt.NDArray[np.bool_]) -> Section:
     )
 
 
-def _figures(counts: dict[str, Array], compared: list[int], in_both: list[int], material: Material) -> tuple[Figure, ...]:
+def _figures(
+    counts: dict[str, Array], compared: list[int], in_both: list[int], material: Material
+) -> tuple[Figure, ...]:
     fake, real = counts["synthetic"], counts["real"]
 
     def mean_dice(values: Array) -> float:
@@ -91,7 +105,12 @@ def _figures(counts: dict[str, Array], compared: list[int], in_both: list[int], 
             mean_dice,
             "2 TP / (2 TP + FP + FN), all pixels of the set together, mean over the classes compared",
         ),
-        ("miou", "mIoU", mean_iou, "TP / (TP + FP + FN), mean over the classes labelled in both sets, background included"),
+        (
+            "miou",
+            "mIoU",
+            mean_iou,
+            "TP / (TP + FP + FN), mean over the classes labelled in both sets, background included",
+        ),
         (
             "pixel_accuracy",
             "Pixel accuracy",
@@ -106,32 +125,52 @@ def _figures(counts: dict[str, Array], compared: list[int], in_both: list[int], 
         low, high = interval(of, len(fake), seed=material.seed)
         rows.append(
             Figure(
-                name=f"obedience.{name}", title=title, value=compute(fake), low=low, high=high, real=compute(real),
-                better="higher", how=how,
+                name=f"obedience.{name}",
+                title=title,
+                value=compute(fake),
+                low=low,
+                high=high,
+                real=compute(real),
+                better="higher",
+                how=how,
             )
-        )  # fmt: skip
+        )
     return tuple(rows)
 
 
 def _ratio(fake: Array, real: Array, mean_dice: Callable[[Array], float], material: Material) -> Figure:
     name, title = "obedience.ratio", "Obedience ratio"
     how = (
-        "mean Dice of the judge on synthetic pairs, divided by that on real test pairs, over foreground classes labelled in both"
+        "mean Dice of the judge on synthetic pairs, divided by that on real test pairs, over foreground "
+        "classes labelled in both"
     )
     below = mean_dice(real)
     if below < WORST_JUDGE:
         reason = (
-            f"the judge reaches a mean Dice of {below:.2f} on real test pairs, and below {WORST_JUDGE} it can't judge others; "
+            f"the judge reaches a mean Dice of {below:.2f} on real test pairs, and below {WORST_JUDGE} it "
+            f"can't judge others; "
         )
         reason += "give it more steps (--judge-steps) or more training pairs"
         return Figure(name=name, title=title, value=None, better="higher", how=how, refused=reason)
     low, high = None, None
     if len(set(material.real.groups)) > 1:  # one patient says nothing about how patients differ
         low, high = quotient_interval(
-            lambda index: mean_dice(fake[index]), len(fake), lambda index: mean_dice(real[index]), material.real.groups,
+            lambda index: mean_dice(fake[index]),
+            len(fake),
+            lambda index: mean_dice(real[index]),
+            material.real.groups,
             seed=material.seed,
-        )  # fmt: skip
-    return Figure(name=name, title=title, value=mean_dice(fake) / below, low=low, high=high, real=1.0, better="higher", how=how)
+        )
+    return Figure(
+        name=name,
+        title=title,
+        value=mean_dice(fake) / below,
+        low=low,
+        high=high,
+        real=1.0,
+        better="higher",
+        how=how,
+    )
 
 
 def _by_class(counts: dict[str, Array], material: Material) -> Table:
@@ -144,10 +183,19 @@ def _by_class(counts: dict[str, Array], material: Material) -> Table:
         rows.append((name, *scores[:2], quotient, *scores[2:], *shares))
     return Table(
         title="Class by class",
-        head=("class", "Dice real", "Dice synthetic", "ratio", "IoU real", "IoU synthetic", "% of pixels real", "% of pixels synthetic"),
+        head=(
+            "class",
+            "Dice real",
+            "Dice synthetic",
+            "ratio",
+            "IoU real",
+            "IoU synthetic",
+            "% of pixels real",
+            "% of pixels synthetic",
+        ),
         rows=tuple(rows),
         note="Judged on all pixels of each set; a dash where the class is neither labelled nor read.",
-    )  # fmt: skip
+    )
 
 
 def _number(value: float) -> float | None:
@@ -173,7 +221,10 @@ def _detection(material: Material, kept: npt.NDArray[np.bool_]) -> tuple[Figure,
         return ()
     figures = []
     found = "instances of which the judge reads at least half of the pixels as their class"
-    matched = "2 M / (labelled + read objects), M matched one to one at IoU 0.5 within a class; read objects are connected pieces"
+    matched = (
+        "2 M / (labelled + read objects), M matched one to one at IoU 0.5 within a class; read objects are "
+        "connected pieces"
+    )
     for name, title, score, how in (
         ("objects_found", "Labelled objects found", _share_found, found),
         ("detection_f1", "Detection F1", _f1, matched),
@@ -181,10 +232,17 @@ def _detection(material: Material, kept: npt.NDArray[np.bool_]) -> tuple[Figure,
         low, high = interval(lambda index, score=score: score(fake[index]), len(fake), seed=material.seed)  # type: ignore[misc]
         figures.append(
             Figure(
-                name=f"obedience.{name}", title=title, value=score(fake), low=low, high=high, real=score(real), better="higher",
-                unit="%", how=how,
+                name=f"obedience.{name}",
+                title=title,
+                value=score(fake),
+                low=low,
+                high=high,
+                real=score(real),
+                better="higher",
+                unit="%",
+                how=how,
             )
-        )  # fmt: skip
+        )
     return tuple(figures)
 
 
@@ -204,7 +262,9 @@ def _counted(material: Material, views: Views, readings: Array, chosen: Array) -
     place = {class_id: k for k, class_id in enumerate(material.classes.ids)}
     rows = []
     for i in chosen:
-        objects, ids = object_map(ids_of(views.labels[i], material.classes), views.instances[i], material.backgrounds)
+        objects, ids = object_map(
+            ids_of(views.labels[i], material.classes), views.instances[i], material.backgrounds
+        )
         pieces, read = object_map(ids_of(readings[i], material.classes), None, material.backgrounds)
         labelled = [place[class_id] for class_id in ids]
         matched = matches(objects, labelled, pieces, [place[class_id] for class_id in read])
@@ -214,7 +274,9 @@ def _counted(material: Material, views: Views, readings: Array, chosen: Array) -
 
 
 def agreement(labels: Array, readings: Array) -> npt.NDArray[np.float64]:
-    """(N,) share of the pixels of each view, ignored ones left out, that are read as labelled; 1 where all are ignored."""
+    """(N,) share of the pixels of each view, ignored ones left out, that are read as labelled; 1 where all
+    are ignored.
+    """
     seen = labels >= 0
     right = ((labels == readings) & seen).sum(axis=(1, 2))
     total = seen.sum(axis=(1, 2))

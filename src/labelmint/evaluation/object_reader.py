@@ -1,10 +1,12 @@
-"""What does an object look like, whatever stands around it? A small classifier of real objects, cut out by their boxes.
+"""What does an object look like, whatever stands around it? A small classifier of real objects, cut out by
+their boxes.
 
-It answers whether a synthetic digit reads as its label says, and of which class an object is that was found in an image. It sees
-one object at a time: a segmenter, which sees the whole image, learns which classes go together and corrects what it sees.
+It answers whether a synthetic digit reads as its label says, and of which class an object is that was found
+in an image. It sees one object at a time: a segmenter, which sees the whole image, learns which classes go
+together and corrects what it sees.
 
-Real and synthetic objects are cut and scaled alike. The reader is trained with crops whose sides are moved by up to two pixels, so
-that a box of a label that came from a coarse grid is no handicap.
+Real and synthetic objects are cut and scaled alike. The reader is trained with crops whose sides are moved by
+up to two pixels, so that a box of a label that came from a coarse grid is no handicap.
 """
 
 from __future__ import annotations
@@ -64,7 +66,9 @@ def crops_at(image: Array, boxes: Sequence[Box], size: int = SIDE) -> Array:
 
 
 def _boxes(pair: AnnotatedImage) -> Iterator[tuple[int, Box]]:
-    """Class and box (top, left, bottom, right) in whole pixels of each object: from the instances, else from the objects."""
+    """Class and box (top, left, bottom, right) in whole pixels of each object: from the instances, else from
+    the objects.
+    """
     layout = pair.layout
     if layout.instances is None:
         for item in layout.objects:
@@ -79,16 +83,30 @@ def _boxes(pair: AnnotatedImage) -> Iterator[tuple[int, Box]]:
 
 
 class _Network(nn.Module):
-    """Three convolutions, two linear layers, (B, C, s, s) -> logits (B, K), for crops of any side s from 4 on."""
+    """Three convolutions, two linear layers, (B, C, s, s) -> logits (B, K), for crops of any side s from 4
+    on.
+    """
 
     def __init__(self, channels: int, classes: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.Conv2d(channels, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU(),
-            nn.Conv2d(32, 64, 3, padding=1), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Conv2d(64, 64, 3, padding=1), nn.BatchNorm2d(64), nn.ReLU(), nn.AdaptiveMaxPool2d(3),
-            nn.Flatten(), nn.Dropout(0.3), nn.Linear(576, 128), nn.ReLU(), nn.Linear(128, classes),
-        )  # fmt: skip
+            nn.Conv2d(channels, 32, 3, padding=1),
+            nn.BatchNorm2d(32),
+            nn.ReLU(),
+            nn.Conv2d(32, 64, 3, padding=1),
+            nn.BatchNorm2d(64),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(64, 64, 3, padding=1),
+            nn.BatchNorm2d(64),
+            nn.ReLU(),
+            nn.AdaptiveMaxPool2d(3),
+            nn.Flatten(),
+            nn.Dropout(0.3),
+            nn.Linear(576, 128),
+            nn.ReLU(),
+            nn.Linear(128, classes),
+        )
 
     def forward(self, crops: Tensor) -> Tensor:
         logits: Tensor = self.body(crops)
@@ -132,7 +150,9 @@ class ObjectReader:
     @torch.no_grad()
     def read(self, crops: Array) -> Array:
         """The class id (N,) that each crop (N, s, s, C) uint8 looks like."""
-        found = [self._network(_as_input(crops[k : k + 1024])).argmax(dim=1) for k in range(0, len(crops), 1024)]
+        found = [
+            self._network(_as_input(crops[k : k + 1024])).argmax(dim=1) for k in range(0, len(crops), 1024)
+        ]
         return self._ids[torch.cat(found).numpy()] if found else np.zeros(0, np.int64)
 
     def accuracy(self, crops: Array, ids: Array) -> float:
@@ -145,7 +165,9 @@ def _as_input(crops: Array) -> Tensor:
 
 
 def _distort(crops: Tensor) -> Tensor:
-    """Crops as boxes would cut them whose sides are off by up to two pixels each; beyond the crop its edge goes on."""
+    """Crops as boxes would cut them whose sides are off by up to two pixels each; beyond the crop its edge
+    goes on.
+    """
     count, side = len(crops), crops.shape[-1]
     off = (torch.rand(count, 2, 2) * 2 - 1) * _REACH * 2 / side  # low and high ends along x and y, on [-1, 1]
     low, high = -1 + off[..., 0], 1 + off[..., 1]

@@ -44,14 +44,17 @@ def rival_of(case: Case) -> TrainedSystem | None:
     paths = len(paths_of(rival.parts.tokenizer))
     if paths == len(case.paths):
         raise InputError(
-            f"--against {rival.path}: {rival.system} has as many paths as {case.system.system} ({paths}); give a run with "
+            f"--against {rival.path}: {rival.system} has as many paths as {case.system.system} ({paths}); "
+            f"give a run with "
             f"{'one path, of no-comp-msgnet for one' if paths == 2 else 'two paths, of pre-msgnet for one'}"
         )
-    # Not the digests: they hold the colors of touching instances, which depend on the layout grid of the system.
+    # Not the digests: they hold the colors of touching instances, which depend on the layout grid of the
+    # system.
     views = [(one.geometry.size, one.geometry.crop, one.geometry.scale) for one in (about, case.about)]
     if views[0] != views[1] or about.parts != case.about.parts:
         raise InputError(
-            f"--against {rival.path}: was trained on other names, or on other views of them, than {case.system.path}; give a run of the "
+            f"--against {rival.path}: was trained on other names, or on other views of them, than "
+            f"{case.system.path}; give a run of the "
             "same data, --size, --crop and --scale"
         )
     return rival
@@ -59,7 +62,11 @@ def rival_of(case: Case) -> TrainedSystem | None:
 
 def prepared_for(case: Case) -> Prepared | None:
     """The training pairs for a twin; None where none is trained."""
-    wanted = isinstance(case.tokenizer, DualPathVQVAE) and not case.options.skip_twin and case.options.against is None
+    wanted = (
+        isinstance(case.tokenizer, DualPathVQVAE)
+        and not case.options.skip_twin
+        and case.options.against is None
+    )
     return prepare_again(case.system, case.data, case.tell) if wanted else None
 
 
@@ -91,13 +98,18 @@ def against_twins(case: Case, prepared: Prepared, left_out: dict[str, str]) -> d
     one = matched(case.system)
     if one is None:
         left_out["comparison"] = (
-            f"no widths give one path as many parameters as the {parameters_of(case.tokenizer):,} of {case.system.path}, within 3 %"
+            f"no widths give one path as many parameters as the {parameters_of(case.tokenizer):,} of "
+            f"{case.system.path}, within 3 %"
         )
         return {}
     two = _kind(case, "two paths", "again", case.system.config, prepared)
     rivals = [_kind(case, "one path", "twin", one, prepared)]
     if case.options.equal_bits:
-        rivals.append(_kind(case, "two paths of equal bits", "equal-bits", with_equal_bits(case.system.config), prepared))
+        rivals.append(
+            _kind(
+                case, "two paths of equal bits", "equal-bits", with_equal_bits(case.system.config), prepared
+            )
+        )
     return _comparison(case, two, rivals)
 
 
@@ -113,9 +125,13 @@ def _kind(case: Case, name: str, folder: str, config: RunConfig, prepared: Prepa
         else:
             place = case.folder / (folder if k == 0 else f"{folder}-{k + 1}")
             its = twin_config(config, first + k, steps)
-            trained = train_twin(place, its, prepared, hardware=hardware, stage=f"{name} ({place.name})", tell=case.tell)
+            trained = train_twin(
+                place, its, prepared, hardware=hardware, stage=f"{name} ({place.name})", tell=case.tell
+            )
             tokens = tokens_of(trained, case.views, case.device)
-        found.append(contestant(name, trained, its, steps, case.views, tokens, case.device, case.options.seed))
+        found.append(
+            contestant(name, trained, its, steps, case.views, tokens, case.device, case.options.seed)
+        )
     return found
 
 

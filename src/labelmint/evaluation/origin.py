@@ -38,29 +38,41 @@ def origin_of(
 ) -> dict[str, Any]:
     """A plain dict for the report."""
     device = choose_device(options.device)
-    weights = {name: network.sha256 for name, network in zip(("fid", "lpips"), known, strict=True) if network is not None}
+    weights = {
+        name: network.sha256
+        for name, network in zip(("fid", "lpips"), known, strict=True)
+        if network is not None
+    }
     return {
         "command": shlex.join(command),
         "subject": str(about.path),
         "data": data.source,
         "data_sha256": data_digest([*material.training, *material.validation, *material.test]),
         "pairs": {
-            "training": len(about.parts.training), "validation": len(about.parts.validation), "test": len(about.parts.test),
-            "test_views": len(material.real), "samples": len(material.synthetic),
+            "training": len(about.parts.training),
+            "validation": len(about.parts.validation),
+            "test": len(about.parts.test),
+            "test_views": len(material.real),
+            "samples": len(material.synthetic),
         },
         "size": "x".join(map(str, material.size)),
         "groups": about.group_by or "every image its own",
         "seed": options.seed,
         "temperature": (options.temperature or 0.85) if about.system else None,
-        "layout_temperature": (options.layout_temperature or about.system.layout_temperature) if about.system else None,
+        "layout_temperature": (options.layout_temperature or about.system.layout_temperature)
+        if about.system
+        else None,
         "system": about.system.system if about.system else None,
         "weights_sha256": about.system.digest if about.system else None,
-        "judge": {name: material.judge.about[name] for name in ("sha256", "steps", "best_step", "held_out_dice", "precision")},
+        "judge": {
+            name: material.judge.about[name]
+            for name in ("sha256", "steps", "best_step", "held_out_dice", "precision")
+        },
         **({"known_weights_sha256": weights} if weights else {}),
         "versions": versions(),
         "hardware": machine(device),
         "seconds": round(seconds, 1),
-    }  # fmt: skip
+    }
 
 
 def versions() -> dict[str, str]:

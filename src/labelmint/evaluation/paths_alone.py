@@ -1,11 +1,13 @@
-"""What each path of a double-path VQ-VAE contributes (Figure 3 of the long MSGNet paper): reconstruction by one path alone.
+"""What each path of a double-path VQ-VAE contributes (Figure 3 of the long MSGNet paper): reconstruction by
+one path alone.
 
     x_both = D(a, n),    x_A = D(a, m_n),    x_N = D(m_a, n)
 
-a and n are the quantized vectors of the attention path and of the convolution path. m is what "alone" gives the decoder in place of
-the other path: at each place of the grid, the mean of that path's vectors over training views. So the other path tells what all
-images have in common and nothing about this one. Zeros, the other choice, are vectors that the decoder never met; both are measured,
-and x_0 = D(m_a, m_n) is what is known with neither.
+a and n are the quantized vectors of the attention path and of the convolution path. m is what "alone" gives
+the decoder in place of the other path: at each place of the grid, the mean of that path's vectors over
+training views. So the other path tells what all images have in common and nothing about this one. Zeros, the
+other choice, are vectors that the decoder never met; both are measured, and x_0 = D(m_a, m_n) is what is
+known with neither.
 """
 
 from __future__ import annotations
@@ -59,7 +61,9 @@ def contributions(
     device: torch.device,
     seed: int,
 ) -> Contributions:
-    """Errors of all reconstructions of held-out views from their tokens (N, 2h, w), with the `mean_vectors` of so many views."""
+    """Errors of all reconstructions of held-out views from their tokens (N, 2h, w), with the `mean_vectors`
+    of so many views.
+    """
 
     def error(replacements: tuple[Tensor | None, Tensor | None]) -> Mean:
         return mean_of(squared_errors(views, tokens, _decode(tokenizer, replacements), device), views, seed)
@@ -90,7 +94,8 @@ def pictures_alone(tokenizer: DualPathVQVAE, batch: Batch, means: Vectors) -> di
         "neither": means,
     }
     return {"image": pixels_of(batch.image)} | {
-        title: pixels_of(_decode(tokenizer, replacements)(tokens, batch.layouts)) for title, replacements in columns.items()
+        title: pixels_of(_decode(tokenizer, replacements)(tokens, batch.layouts))
+        for title, replacements in columns.items()
     }
 
 
@@ -110,7 +115,9 @@ def _decode(tokenizer: DualPathVQVAE, replacements: tuple[Tensor | None, Tensor 
 def _vectors(tokenizer: DualPathVQVAE, tokens: Tensor) -> Vectors:
     """Quantized vectors (B, D, h, w) of both paths, of tokens (B, 2h, w)."""
     halves = tokens.chunk(2, dim=1)
-    first, second = (cast(Quantizer, q).lookup(half) for q, half in zip(tokenizer.quantizers, halves, strict=True))
+    first, second = (
+        cast(Quantizer, q).lookup(half) for q, half in zip(tokenizer.quantizers, halves, strict=True)
+    )
     return first, second
 
 
@@ -120,6 +127,8 @@ def mean_vectors(tokenizer: DualPathVQVAE, views: HeldOut, device: torch.device)
     sums = [torch.zeros(()), torch.zeros(())]
     for batch in views.batches(device):
         vectors = _vectors(tokenizer, tokenizer.encode(batch)["image"])
-        sums = [total.to(device) + found.sum(0, keepdim=True) for total, found in zip(sums, vectors, strict=True)]
+        sums = [
+            total.to(device) + found.sum(0, keepdim=True) for total, found in zip(sums, vectors, strict=True)
+        ]
     first, second = (total / len(views) for total in sums)
     return first, second

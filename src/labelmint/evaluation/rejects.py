@@ -1,7 +1,8 @@
-"""How many samples would be thrown away, per 3,000 as the paper counts them: by rule here, and by a person's eye on the sheets.
+"""How many samples would be thrown away, per 3,000 as the paper counts them: by rule here, and by a person's
+eye on the sheets.
 
-rejected:  its layout breaks a rule, or the judge agrees with its label on a smaller share of the pixels than on all but 1 % of
-           the real test views
+rejected:  its layout breaks a rule, or the judge agrees with its label on a smaller share of the pixels than
+           on all but 1 % of the real test views
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ SHOWN, SHEETS, ON_A_SHEET = 12, 3, 100
 
 
 def rejects(material: Material, incoherent: Incoherent) -> Section:
-    """The section, with the worst cases and sheets of up to 300 samples to look at; `incoherent` as `coherent` found it."""
+    """The section, with the worst cases and sheets of up to 300 samples to look at; `incoherent` as
+    `coherent` found it.
+    """
     real = agreement(material.real.labels, material.reading("real"))
     fake = agreement(material.synthetic.labels, material.reading("synthetic"))
     threshold = float(np.quantile(real, STRICTNESS))
@@ -34,28 +37,46 @@ def rejects(material: Material, incoherent: Incoherent) -> Section:
     low, high = interval(lambda index: PER * float(rejected[index].mean()), len(rejected), seed=material.seed)
     figures = [
         Figure(
-            name="rejects.per_3000", title="Rejects per 3,000", value=PER * float(rejected.mean()), low=low, high=high,
-            real=PER * float((usual | incoherent.real).mean()), better="lower", unit="per 3,000",
+            name="rejects.per_3000",
+            title="Rejects per 3,000",
+            value=PER * float(rejected.mean()),
+            low=low,
+            high=high,
+            real=PER * float((usual | incoherent.real).mean()),
+            better="lower",
+            unit="per 3,000",
             how="samples that are incoherent or disobedient, by the two rules below",
         )
-    ]  # fmt: skip
+    ]
     for name, title, flags, real_flags, how in (
         ("incoherent", "Incoherent", incoherent.synthetic, incoherent.real, "layout breaks a rule"),
-        ("disobedient", "Disobedient", disobedient, usual,
-         f"the judge agrees on less than {100 * threshold:.1f} % of the pixels"),
-    ):  # fmt: skip
+        (
+            "disobedient",
+            "Disobedient",
+            disobedient,
+            usual,
+            f"the judge agrees on less than {100 * threshold:.1f} % of the pixels",
+        ),
+    ):
         figures.append(
             Figure(
-                name=f"rejects.{name}", title=title, value=PER * float(flags.mean()), better="lower", unit="per 3,000", how=how,
+                name=f"rejects.{name}",
+                title=title,
+                value=PER * float(flags.mean()),
+                better="lower",
+                unit="per 3,000",
+                how=how,
                 real=PER * float(real_flags.mean()),
             )
-        )  # fmt: skip
+        )
     pictures = [_worst(material, fake), *_sheets(material)]
     return Section(
         name="rejects",
         title="How many would be thrown away?",
-        summary=f"{int(rejected.sum())} of {len(rejected)} samples are rejected by rule: {int(disobedient.sum())} disobedient, "
-        f"{int(incoherent.synthetic.sum())} incoherent. The sheets are for looking: no rule sees what a person sees.",
+        summary=f"{int(rejected.sum())} of {len(rejected)} samples are rejected by rule: "
+        f"{int(disobedient.sum())} disobedient, "
+        f"{int(incoherent.synthetic.sum())} incoherent. The sheets are for looking: no rule sees what a "
+        f"person sees.",
         figures=tuple(figures),
         pictures=tuple(pictures),
     )
@@ -67,14 +88,17 @@ def _worst(material: Material, scores: Array) -> Picture:
     for i in worst:
         image = material.synthetic.images[i]
         for indices in (material.synthetic.labels[i], material.reading("synthetic")[i]):
-            tiles.append(overlay(image, Layout(label_map=ids_of(indices, material.classes)), material.classes))
+            tiles.append(
+                overlay(image, Layout(label_map=ids_of(indices, material.classes)), material.classes)
+            )
         tiles.insert(-2, image)
     image_grid(tiles, material.folder / "worst.png", columns=6)
     shares = ", ".join(f"{100 * scores[i]:.0f} %" for i in worst[:4])
     return Picture(
         title="Where image and label agree least",
         file="worst.png",
-        note=f"In threes: the image, its label, what the judge reads. Pixels that agree, of the first: {shares}.",
+        note=f"In threes: the image, its label, what the judge reads. Pixels that agree, of the first: "
+        f"{shares}.",
     )
 
 
@@ -86,6 +110,10 @@ def _sheets(material: Material) -> list[Picture]:
         pairs = [material.synthetic.pair(i, material.classes) for i in chosen]
         contact_sheet(pairs, material.classes, material.folder / name, columns=10, limit=ON_A_SHEET)
         found.append(
-            Picture(title=f"Samples {chosen[0] + 1} to {chosen[-1] + 1}", file=name, note="To look at: count those to reject.")
+            Picture(
+                title=f"Samples {chosen[0] + 1} to {chosen[-1] + 1}",
+                file=name,
+                note="To look at: count those to reject.",
+            )
         )
     return found

@@ -1,7 +1,9 @@
-"""The report as one HTML page that needs nothing beside it: no network, no script; styles, charts and pictures lie in it.
+"""The report as one HTML page that needs nothing beside it: no network, no script; styles, charts and
+pictures lie in it.
 
-First screen: the verdict, the headline figures, real and synthetic side by side. Then the sections, then how it was obtained.
-Every text is escaped, for names come from users' files; besides, the page forbids itself every script and every request.
+First screen: the verdict, the headline figures, real and synthetic side by side. Then the sections, then how
+it was obtained. Every text is escaped, for names come from users' files; besides, the page forbids itself
+every script and every request.
 """
 
 from __future__ import annotations
@@ -38,11 +40,13 @@ def render(results: Results, folder: Path) -> str:
         [
             '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
             f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">\n<meta name="color-scheme" content="light dark">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">\n<meta name="color-scheme" '
+            'content="light dark">',
             f"<title>{title}</title>\n<style>\n{_style()}</style>\n</head>\n<body>",
             f'<header class="first">\n<h1>{title}</h1>',
             _verdict(results.verdict),
-            f'<dl class="headline" aria-label="Headline figures">{"".join(map(_headline, headline(results)))}</dl>',
+            f'<dl class="headline" aria-label="Headline '
+            f'figures">{"".join(map(_headline, headline(results)))}</dl>',
             _picture(results.overview, folder) if results.overview else "",
             "</header>",
             _contents(results.sections),
@@ -64,19 +68,26 @@ def _style() -> str:
 def _verdict(verdict: Verdict) -> str:
     reasons = "".join(f"<li>{escape(reason)}</li>" for reason in verdict.reasons)
     return (
-        f'<section class="verdict {verdict.level}" aria-label="Verdict"><p class="level">{_LEVELS[verdict.level]}</p>'
+        f'<section class="verdict {verdict.level}" aria-label="Verdict"><p '
+        f'class="level">{_LEVELS[verdict.level]}</p>'
         f'<p class="answer">{escape(verdict.text)}</p>{f"<ul>{reasons}</ul>" if reasons else ""}</section>'
     )
 
 
 def _headline(figure: Figure) -> str:
-    """A figure on the first screen: its number, the bar of its interval, and in small print what the bar shows."""
+    """A figure on the first screen: its number, the bar of its interval, and in small print what the bar
+    shows.
+    """
     words = refusal(figure)
     if words:
         return f'<div><dt>{escape(figure.title)}</dt><dd class="refused">{escape(words)}</dd></div>'
     notes = [
-        f"95 % interval {interval(figure.low, figure.high)}" if interval(figure.low, figure.high) != "-" else "",
-        f'<i class="s1" aria-hidden="true">◆</i> real data {number(figure.real)}' if figure.real is not None else "",
+        f"95 % interval {interval(figure.low, figure.high)}"
+        if interval(figure.low, figure.high) != "-"
+        else "",
+        f'<i class="s1" aria-hidden="true">◆</i> real data {number(figure.real)}'
+        if figure.real is not None
+        else "",
         _BETTER[figure.better],
     ]
     small = " ".join(f"<span>{note}</span>" for note in notes if note)
@@ -93,7 +104,8 @@ def _unit(figure: Figure) -> str:
 def _contents(sections: Sequence[Section]) -> str:
     links = [(_anchor(section, k), section.title) for k, section in enumerate(sections, start=1)]
     items = "".join(
-        f'<li><a href="#{anchor}">{escape(title)}</a></li>' for anchor, title in [*links, ("origin", "How it was obtained")]
+        f'<li><a href="#{anchor}">{escape(title)}</a></li>'
+        for anchor, title in [*links, ("origin", "How it was obtained")]
     )
     return f'<nav aria-label="Contents"><h2>Contents</h2><ol>{items}</ol></nav>'
 
@@ -113,7 +125,8 @@ def _section(section: Section, k: int, folder: Path) -> str:
     lead = f'<p class="lead">{escape(section.summary)}</p>' if section.summary else ""
     return "\n".join(
         [
-            f'<section id="{anchor}" aria-labelledby="{anchor}-title">\n<h2 id="{anchor}-title">{escape(section.title)}</h2>{lead}',
+            f'<section id="{anchor}" aria-labelledby="{anchor}-title">\n<h2 '
+            f'id="{anchor}-title">{escape(section.title)}</h2>{lead}',
             _figures(section) if section.figures else "",
             f'<div class="charts">{charts}</div>' if charts else "",
             *(_table(table) for table in section.tables),
@@ -151,17 +164,24 @@ def _table(table: Table) -> str:
         and not any(isinstance(row[i], str) for row in table.rows if i < len(row))
         for i in range(width)
     ]
-    head = "".join(f'<th scope="col"{_aligned(right[i])}>{escape(name)}</th>' for i, name in enumerate(table.head))
+    head = "".join(
+        f'<th scope="col"{_aligned(right[i])}>{escape(name)}</th>' for i, name in enumerate(table.head)
+    )
     rows = "".join(f"<tr>{_cells(row, right)}</tr>" for row in table.rows)
     note = f'<p class="small">{escape(table.note)}</p>' if table.note else ""
     caption = f"<caption>{escape(table.title)}</caption>"
-    return _scrolled(f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>", table.title) + note
+    return (
+        _scrolled(f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>", table.title)
+        + note
+    )
 
 
 def _cells(row: Iterable[str | float | None], right: Sequence[bool]) -> str:
     texts = [escape(cell) if isinstance(cell, str) else number(cell) for cell in row]
     return "".join(
-        f'<th scope="row"{_aligned(at_right)}>{text}</th>' if i == 0 else f"<td{_aligned(at_right)}>{text}</td>"
+        f'<th scope="row"{_aligned(at_right)}>{text}</th>'
+        if i == 0
+        else f"<td{_aligned(at_right)}>{text}</td>"
         for i, (text, at_right) in enumerate(zip(texts, right, strict=False))
     )
 
@@ -194,7 +214,9 @@ def _picture(picture: Picture, folder: Path) -> str:
 
 
 def _png(folder: Path, name: str) -> bytes | None:
-    """The bytes of a PNG file in the folder; None where there is none, and for what lies elsewhere or is no PNG."""
+    """The bytes of a PNG file in the folder; None where there is none, and for what lies elsewhere or is no
+    PNG.
+    """
     file = folder / name
     if not file.resolve().is_relative_to(folder.resolve()) or not file.is_file():
         return None
@@ -212,7 +234,8 @@ def _origin(origin: dict[str, Any]) -> str:
 
 def _list(content: dict[str, Any]) -> str:
     items = "".join(
-        f"<div><dt>{escape(str(key).replace('_', ' '))}</dt><dd>{_said(value)}</dd></div>" for key, value in content.items()
+        f"<div><dt>{escape(str(key).replace('_', ' '))}</dt><dd>{_said(value)}</dd></div>"
+        for key, value in content.items()
     )
     return f'<dl class="origin">{items}</dl>' if items else "<p>-</p>"
 
@@ -225,4 +248,6 @@ def _said(value: Any) -> str:
         return ", ".join(map(_said, value)) or "-"
     if isinstance(value, float):
         return number(value)
-    return escape("-" if value is None else "yes" if value is True else "no" if value is False else str(value))
+    return escape(
+        "-" if value is None else "yes" if value is True else "no" if value is False else str(value)
+    )

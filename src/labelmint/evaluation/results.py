@@ -1,7 +1,9 @@
-"""What an evaluation found, as values: figures, tables, charts and pictures in sections. `report.json` is this, and nothing else.
+"""What an evaluation found, as values: figures, tables, charts and pictures in sections. `report.json` is
+this, and nothing else.
 
-A figure is one number with its name, its interval, the same number of real data beside it, and how it was obtained. A figure that
-could not be had says why, and never stands as a number. NaN and infinities become None: JSON has no word for them.
+A figure is one number with its name, its interval, the same number of real data beside it, and how it was
+obtained. A figure that could not be had says why, and never stands as a number. NaN and infinities become
+None: JSON has no word for them.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ class _Value(BaseModel):
 
 
 def _sayable(content: Any) -> Any:
-    """What JSON and UTF-8 have no word for, said otherwise: NaN as None, NumPy's numbers as Python's, bytes in names as \\udcXX."""
+    """What JSON and UTF-8 have no word for, said otherwise: NaN as None, NumPy's numbers as Python's, bytes
+    in names as \\udcXX.
+    """
     match content:
         case dict():
             return {_sayable(key): _sayable(value) for key, value in content.items()}
@@ -81,7 +85,9 @@ class Table(_Value):
 
 
 class Series(_Value):
-    """One named line, set of bars or cloud of points: x and y of one length. For bars, x holds the words below them. None is a gap."""
+    """One named line, set of bars or cloud of points: x and y of one length. For bars, x holds the words
+    below them. None is a gap.
+    """
 
     name: str
     x: tuple[float | str | None, ...]
@@ -95,7 +101,9 @@ class Series(_Value):
 
 
 class Chart(_Value):
-    """A plot of one or a few series over the same axes; by custom the synthetic data come first and the real data second: colors follow."""
+    """A plot of one or a few series over the same axes; by custom the synthetic data come first and the real
+    data second: colors follow.
+    """
 
     title: str
     kind: Literal["lines", "bars", "points"]

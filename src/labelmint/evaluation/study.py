@@ -1,6 +1,8 @@
-"""`study`: do synthetic pairs help a segmenter on these data? The same segmenter in arms with and without them, over seeds.
+"""`study`: do synthetic pairs help a segmenter on these data? The same segmenter in arms with and without
+them, over seeds.
 
-OUT/report.html, report.json     the answer          OUT/cells/      what was trained, kept for a call that goes on (`study_cells`)
+OUT/report.html, report.json     the answer          OUT/cells/      what was trained, kept for a call that
+                                 goes on (`study_cells`)
 OUT/*.png                        its pictures        OUT/request.json
 """
 
@@ -53,29 +55,41 @@ def study(
 
     Arguments:
         data: the real data set or its path; its test part tests every arm and is used for nothing else.
-        out: the folder of the report; new, or holding a study of the same data and settings, which is gone on with or extended.
+        out: the folder of the report; new, or holding a study of the same data and settings, which is gone on
+            with or extended.
         options: or `more`, the fields of `StudyOptions` by name.
         maker: of synthetic pairs, in place of the options' system or given pairs.
         train_arm: trains and tests one arm; another segmenter may stand in.
         command: told in the report. report: called with events.
 
-    Raises InputError for bad input of any kind; KeyboardInterrupt when stopped, after which the same call goes on.
+    Raises InputError for bad input of any kind; KeyboardInterrupt when stopped, after which the same call
+    goes on.
     """
     options, begin = options or StudyOptions(**more), time.perf_counter()
     tell: Report = report or (lambda event: None)
     source, folder = (data if isinstance(data, DataSet) else read(data)), Path(out)
     request = make_request(  # which refuses unknown names and values before anything long begins
-        options.system, options.preset, options.size, options.crop, options.scale, options.augment, options.settings, options.group_by,
-        options.seed, options.generator_minutes,
-    )  # fmt: skip
+        options.system,
+        options.preset,
+        options.size,
+        options.crop,
+        options.scale,
+        options.augment,
+        options.settings,
+        options.group_by,
+        options.seed,
+        options.generator_minutes,
+    )
     if set(options.guidance) != {1.0} and not request.settings.prior.condition_dropout:
         raise InputError(
-            f"--guidance {','.join(f'{one:g}' for one in options.guidance)}: needs generators that learn to do without the layout now and "
+            f"--guidance {','.join(f'{one:g}' for one in options.guidance)}: needs generators that learn to "
+            f"do without the layout now and "
             "then; add --set prior.condition_dropout=0.1"
         )
     if options.layouts != "own" and getattr(request.settings.tokenizer, "reference", False):
         raise InputError(
-            f"--layouts {options.layouts}: varied layouts have no images, which tokenizer.reference needs; leave either out"
+            f"--layouts {options.layouts}: varied layouts have no images, which tokenizer.reference needs; "
+            f"leave either out"
         )
     device = choose_device(options.device)
     torch.set_num_threads(choose_threads(options.threads))
@@ -86,23 +100,38 @@ def study(
     claim(folder, _decisive(real, options, request, given))
     outcome = pieces.run()
     results = study_results(
-        outcome, real.classes, real.foreground, title=f"Does it help? A study of {source.source}",
-        pictures=_pictures(folder, outcome, real, pieces.maker), origin={
-            "command": shlex.join(command), "data": source.source, "data_sha256": real.digest,
+        outcome,
+        real.classes,
+        real.foreground,
+        title=f"Does it help? A study of {source.source}",
+        pictures=_pictures(folder, outcome, real, pieces.maker),
+        origin={
+            "command": shlex.join(command),
+            "data": source.source,
+            "data_sha256": real.digest,
             "pairs": {
-                "training": pieces.pool, "validation": len(real.parts.validation), "test": len(real.parts.test),
+                "training": pieces.pool,
+                "validation": len(real.parts.validation),
+                "test": len(real.parts.test),
                 "test_views": len(real.test),
             },
             "validation_pairs": "as many as training pairs, at least 4, at most all",
-            "size": "x".join(map(str, real.geometry.size)), "groups": options.group_by or "every image its own",
-            "seeds": list(options.all_seeds), "system": "given pairs" if given is not None else request.system,
-            "synthetic": str(options.synthetic) if given is not None else None, "preset": options.preset,
-            "settings": list(options.settings), "generator_minutes": options.generator_minutes,
-            "segmenter": options.segmenter.model_dump(mode="json"), "judge": options.judge.model_dump(mode="json"),
-            "budget_minutes": options.budget, "versions": versions(), "hardware": machine(device),
+            "size": "x".join(map(str, real.geometry.size)),
+            "groups": options.group_by or "every image its own",
+            "seeds": list(options.all_seeds),
+            "system": "given pairs" if given is not None else request.system,
+            "synthetic": str(options.synthetic) if given is not None else None,
+            "preset": options.preset,
+            "settings": list(options.settings),
+            "generator_minutes": options.generator_minutes,
+            "segmenter": options.segmenter.model_dump(mode="json"),
+            "judge": options.judge.model_dump(mode="json"),
+            "budget_minutes": options.budget,
+            "versions": versions(),
+            "hardware": machine(device),
             "seconds_of_this_call": round(time.perf_counter() - begin, 1),
         },
-    )  # fmt: skip
+    )
     write_report(results, folder)
     return results
 
@@ -116,32 +145,50 @@ def _size(options: StudyOptions, usual: tuple[int, int], given: DataSet | None) 
     return given[0].layout.size
 
 
-def _maker(maker: Maker | None, real: RealPairs, given: DataSet | None, options: StudyOptions, tell: Report) -> Maker | None:
+def _maker(
+    maker: Maker | None, real: RealPairs, given: DataSet | None, options: StudyOptions, tell: Report
+) -> Maker | None:
     if maker is not None or options.curve:
         return maker
     return Given.open(given, real, tell) if given is not None else FromGenerators(real, options)
 
 
-def _decisive(real: RealPairs, options: StudyOptions, request: Request, given: DataSet | None) -> dict[str, Any]:
-    """All that decides a cell. Numbers of pairs, seeds, ratios, ways and the budget only say which cells there are; a higher step limit
-    makes those again that a lower one had stopped (`study_run`). The values are those of the preset, which may change between versions."""
+def _decisive(
+    real: RealPairs, options: StudyOptions, request: Request, given: DataSet | None
+) -> dict[str, Any]:
+    """All that decides a cell. Numbers of pairs, seeds, ratios, ways and the budget only say which cells
+    there are; a higher step limit makes those again that a lower one had stopped (`study_run`). The values
+    are those of the preset, which may change between versions.
+    """
     weights = options.segmenter.encoder_weights
     return {
-        "size": real.geometry.size, "crop": options.crop, "scale": options.scale,
-        "augment": sorted(set(options.augment)), "group_by": options.group_by, "system": request.system, "preset": options.preset,
-        "settings": sorted(options.settings), "values": request.settings.model_dump(mode="json"),
-        "generator_minutes": options.generator_minutes, "pool": options.pool,
+        "size": real.geometry.size,
+        "crop": options.crop,
+        "scale": options.scale,
+        "augment": sorted(set(options.augment)),
+        "group_by": options.group_by,
+        "system": request.system,
+        "preset": options.preset,
+        "settings": sorted(options.settings),
+        "values": request.settings.model_dump(mode="json"),
+        "generator_minutes": options.generator_minutes,
+        "pool": options.pool,
         "synthetic": None if given is None else _digest(given),
         "segmenter": options.segmenter.model_dump(mode="json", exclude={"most_steps"}),
         "encoder_weights": None if weights is None else hashlib.sha256(weights.read_bytes()).hexdigest(),
-        "judge": options.judge.model_dump(mode="json"), "data_sha256": real.digest,
-    }  # fmt: skip
+        "judge": options.judge.model_dump(mode="json"),
+        "data_sha256": real.digest,
+    }
 
 
 def _digest(given: DataSet) -> str:
     digest = hashlib.sha256()
     for pair in given:
-        for part in (pair.name.encode("utf-8", "surrogateescape"), pair.image.tobytes(), pair.layout.label_map.tobytes()):
+        for part in (
+            pair.name.encode("utf-8", "surrogateescape"),
+            pair.image.tobytes(),
+            pair.layout.label_map.tobytes(),
+        ):
             digest.update(part)
     return digest.hexdigest()
 

@@ -1,13 +1,18 @@
-"""The folder of a study: what is done stays done, so that a stopped study goes on and a larger one begins where a smaller one ended.
+"""The folder of a study: what is done stays done, so that a stopped study goes on and a larger one begins
+where a smaller one ended.
 
-    OUT/request.json                          what decides every cell; a study of other data or settings is refused
+    OUT/request.json                          what decides every cell; a study of other data or settings is
+    refused
     OUT/cells/n-10/seed-0/pairs.json          names of the cell's training and validation pairs
-                         /A.json, S-1-t0.85-on.json       a trained arm each; A.npz, S-....npz: what it reads, for pictures
+                         /A.json, S-1-t0.85-on.json       a trained arm each; A.npz, S-....npz: what it reads,
+                                                          for pictures
                          /run/                            the generator and its judge
                          /samples-t0.85-on-500/           500 of its pairs
-                         /drawn-t0.85-on.json             what became of the candidates, or why there are no pairs
+                         /drawn-t0.85-on.json             what became of the candidates, or why there are no
+                                                          pairs
 
-The arms of a cell do not depend on which other numbers of pairs, seeds, ratios or ways of drawing are asked for.
+The arms of a cell do not depend on which other numbers of pairs, seeds, ratios or ways of drawing are asked
+for.
 """
 
 from __future__ import annotations
@@ -45,7 +50,8 @@ class Drawn(BaseModel):
 
     Attributes:
         seconds: that training the generator and drawing took. refused: why there are none.
-        drawn, disagreeing, copies: candidates, and those that the filter dropped and withheld as near-copies; None without a filter.
+        drawn, disagreeing, copies: candidates, and those that the filter dropped and withheld as near-copies;
+            None without a filter.
         judge_dice: of the filter's judge on the cell's validation pairs.
     """
 
@@ -101,7 +107,9 @@ class CellFolder:
 
 
 def claim(folder: Path, request: Mapping[str, Any]) -> None:
-    """Mark a folder as this study's; raises InputError when it holds something else, or a study that differs in the request."""
+    """Mark a folder as this study's; raises InputError when it holds something else, or a study that differs
+    in the request.
+    """
     wanted = json.loads(json.dumps({"study": VERSION, **request}, default=str))
     file = folder / "request.json"
     if file.is_file():

@@ -3,10 +3,12 @@
     gain(n)      = mean over seeds of S_k - B_k,   B = whichever of A and C has the higher mean
     headroom(n)  = A(all) - A(n)                   share closed = gain / headroom
     blind        = the highest Dice of one reading for all test images, which looks at none of them
-    worth(n)     = the number m of real pairs at which A's learning curve, linear in log m between its points, reaches S(n); the
+    worth(n)     = the number m of real pairs at which A's learning curve, linear in log m between its points,
+                 reaches S(n); the
                    nearest such m to n
 
-Scores are in [0, 1], gains and headroom in points, 100 times as large. Intervals are Student's t over the seeds.
+Scores are in [0, 1], gains and headroom in points, 100 times as large. Intervals are Student's t over the
+seeds.
 """
 
 from __future__ import annotations
@@ -86,9 +88,13 @@ class Worth:
 
 
 def worth_of(score: float, curve: Mapping[int, float], n: int) -> Worth:
-    """Where a learning curve (pairs -> score), linear in log n, first reaches a score, upwards or downwards from its point at n."""
+    """Where a learning curve (pairs -> score), linear in log n, first reaches a score, upwards or downwards
+    from its point at n.
+    """
     upwards = score >= curve[n]
-    points = sorted(((m, value) for m, value in curve.items() if (m >= n if upwards else m <= n)), reverse=not upwards)
+    points = sorted(
+        ((m, value) for m, value in curve.items() if (m >= n if upwards else m <= n)), reverse=not upwards
+    )
     for (m, here), (next_m, there) in zip(points, points[1:], strict=False):
         if min(here, there) <= score <= max(here, there):
             share = (score - here) / (there - here) if there != here else 0.0
@@ -99,9 +105,11 @@ def worth_of(score: float, curve: Mapping[int, float], n: int) -> Worth:
 
 
 def blind_dice(labels: Array, foreground: Sequence[int]) -> float:
-    """Mean over the foreground classes that occur of the highest Dice that one set of places, the same for every image, reaches.
+    """Mean over the foreground classes that occur of the highest Dice that one set of places, the same for
+    every image, reaches.
 
-    Places where the class's share of the labelled pixels is above a threshold are the best set; every threshold is tried.
+    Places where the class's share of the labelled pixels is above a threshold are the best set; every
+    threshold is tried.
 
     Arguments:
         labels: (N, H, W) class indices, -1 where ignored.

@@ -1,4 +1,6 @@
-"""What a study found at each number of training pairs, and the choice of ratio and way of drawing by validation data alone."""
+"""What a study found at each number of training pairs, and the choice of ratio and way of drawing by
+validation data alone.
+"""
 
 from __future__ import annotations
 
@@ -40,14 +42,19 @@ class Candidate:
 
 
 def choose(candidates: Sequence[Candidate], arms: Mapping[str, Mapping[int, Record]]) -> Candidate | None:
-    """The candidate with the highest mean validation Dice; those that were trained under fewer seeds than others do not count.
+    """The candidate with the highest mean validation Dice; those that were trained under fewer seeds than
+    others do not count.
 
     Of equals the first is taken. Test figures are never looked at.
     """
     trained = [(candidate, arms[candidate.key]) for candidate in candidates if arms.get(candidate.key)]
     most = max((len(records) for _, records in trained), default=0)
     whole = [(candidate, records) for candidate, records in trained if len(records) == most]
-    return max(whole, key=lambda one: float(np.mean([r.result.validation.dice for r in one[1].values()])))[0] if whole else None
+    return (
+        max(whole, key=lambda one: float(np.mean([r.result.validation.dice for r in one[1].values()])))[0]
+        if whole
+        else None
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +83,9 @@ class Point:
         return arm_key(arm_named(name, self.chosen.ratio), self.chosen.way)
 
     def scores(self, name: str, what: str = "dice") -> dict[int, float]:
-        """Test scores of an arm in its chosen form by seed: "dice", "miou" or "boundary"; empty where it was not trained."""
+        """Test scores of an arm in its chosen form by seed: "dice", "miou" or "boundary"; empty where it was
+        not trained.
+        """
         values = {seed: getattr(record.result.test, what) for seed, record in self._of(name).items()}
         return {seed: value for seed, value in values.items() if value is not None}
 
@@ -100,15 +109,18 @@ class Point:
 
     @property
     def baseline(self) -> str:
-        """A or C, whichever has the higher mean test Dice over the seeds of S: the one that makes the gain smaller."""
+        """A or C, whichever has the higher mean test Dice over the seeds of S: the one that makes the gain
+        smaller.
+        """
         seeds = set(self.scores("S") or self.scores("A"))
         known = {name: {k: v for k, v in self.scores(name).items() if k in seeds} for name in ("A", "C")}
         whole = {name: scores for name, scores in known.items() if scores and set(scores) == seeds}
         return better_of(whole) if whole else "A"
 
     def gain(self, what: str = "dice", over: str = "", arm: str = "S") -> Interval | None:
-        """Of an arm over another, the baseline unless named, in points, paired over seeds; None where they share no seed, and where
-        C, which could be the better baseline, lacks seeds that S has."""
+        """Of an arm over another, the baseline unless named, in points, paired over seeds; None where they
+        share no seed, and where C, which could be the better baseline, lacks seeds that S has.
+        """
         if not over and set(self.scores("S")) - set(self.scores("C")):
             return None
         values = list(differences(self.scores(arm, what), self.scores(over or self.baseline, what)).values())
@@ -116,9 +128,11 @@ class Point:
 
     @property
     def share_of_copies(self) -> float | None:
-        """Of all candidates drawn in the chosen way, those withheld as near-copies; None where there was no gate.
+        """Of all candidates drawn in the chosen way, those withheld as near-copies; None where there was no
+        gate.
 
-        Where samples without a filter stand in for those that a filter refused, what the gate said of the latter counts.
+        Where samples without a filter stand in for those that a filter refused, what the gate said of the
+        latter counts.
         """
         if self.chosen is None:
             return None
@@ -143,10 +157,12 @@ class Outcome:
     """All of a study.
 
     Attributes:
-        points: at every number that arm A was to be trained at, rising. studied: those of them that samples were asked for at.
+        points: at every number that arm A was to be trained at, rising. studied: those of them that samples
+            were asked for at.
         pool: all training pairs there are.
         seeds: asked for. curve: only the learning curve was asked for. given: the samples were given.
-        left_out: what the budget left out, in words. blind: the Dice of a reading that looks at no image (`blind_dice`).
+        left_out: what the budget left out, in words. blind: the Dice of a reading that looks at no image
+            (`blind_dice`).
     """
 
     points: tuple[Point, ...]
@@ -164,14 +180,18 @@ class Outcome:
 
     @property
     def learning_curve(self) -> dict[int, float]:
-        """Mean test Dice of arm A by number of training pairs, over the seeds that it was trained under everywhere."""
+        """Mean test Dice of arm A by number of training pairs, over the seeds that it was trained under
+        everywhere.
+        """
         return self.curve_over(self.seeds)
 
     def curve_over(self, seeds: Iterable[int]) -> dict[int, float]:
         """The learning curve over some seeds, as far as arm A was trained under them everywhere."""
         scores = {point.n: point.scores("A") for point in self.points if point.scores("A")}
         shared = set.intersection(set(seeds), *(set(one) for one in scores.values())) if scores else set()
-        return {n: float(np.mean([one[seed] for seed in shared])) for n, one in scores.items()} if shared else {}
+        return (
+            {n: float(np.mean([one[seed] for seed in shared])) for n, one in scores.items()} if shared else {}
+        )
 
     def headroom(self, n: int) -> Interval | None:
         """A with all training pairs minus A with n, in points, paired over seeds."""

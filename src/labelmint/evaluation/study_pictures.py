@@ -21,7 +21,9 @@ ON_A_SIDE, ROWS = 12, 6
 
 
 def sheet(folder: Path, point: Point, outcome: Outcome, real: RealPairs, maker: Maker) -> Picture | None:
-    """Real training views of the first cell beside synthetic pairs of the chosen way; None where there are no samples."""
+    """Real training views of the first cell beside synthetic pairs of the chosen way; None where there are no
+    samples.
+    """
     cell = Cell(point.n, outcome.seeds[0])
     if point.chosen is None or cell.seed not in point.scores("S"):
         return None
@@ -29,7 +31,10 @@ def sheet(folder: Path, point: Point, outcome: Outcome, real: RealPairs, maker: 
     if synthetic is None:
         return None
     seen, name = tiles(real.ground(cell).training, real.geometry.size, ON_A_SIDE), f"samples-{point.n}.png"
-    sides = [[views.pair(i, real.classes) for i in range(min(len(views), ON_A_SIDE))] for views in (seen, synthetic)]
+    sides = [
+        [views.pair(i, real.classes) for i in range(min(len(views), ON_A_SIDE))]
+        for views in (seen, synthetic)
+    ]
     side_by_side(sides[0], sides[1], real.classes, folder / name)
     return Picture(
         title=f"Real and synthetic pairs with {point.n} training pairs",
@@ -39,9 +44,13 @@ def sheet(folder: Path, point: Point, outcome: Outcome, real: RealPairs, maker: 
 
 
 def readings(folder: Path, point: Point, outcome: Outcome, real: RealPairs) -> Picture | None:
-    """Test images on which arm A and arm S differ most: image, label, what A reads, what S reads; None without stored readings."""
+    """Test images on which arm A and arm S differ most: image, label, what A reads, what S reads; None
+    without stored readings.
+    """
     cell = Cell(point.n, outcome.seeds[0])
-    usual, helped = (_read(folder / cell.folder / f"{point.key(name)}.npz", len(real.test)) for name in ("A", "S"))
+    usual, helped = (
+        _read(folder / cell.folder / f"{point.key(name)}.npz", len(real.test)) for name in ("A", "S")
+    )
     if usual is None or helped is None:
         return None
     differing = ((usual != helped) & (real.test.labels >= 0)).mean(axis=(1, 2))

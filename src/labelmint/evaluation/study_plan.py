@@ -3,9 +3,10 @@
     cell (n, k):  n training pairs, k the seed of their choice, of the generator and of the segmenters
     order of seed k = names by SHA-256 of (k, name);   training(n, k) = the first n of the pool in that order
 
-So the choices of a seed are nested: those of 25 pairs hold those of 10. With groups, the groups are ordered by hash and then the names in
-each, so that n pairs come from as few groups as possible. A person with n labels has no more to validate on: of the validation
-pairs as many are taken as there are training pairs, but at least 4.
+So the choices of a seed are nested: those of 25 pairs hold those of 10. With groups, the groups are ordered
+by hash and then the names in each, so that n pairs come from as few groups as possible. A person with n
+labels has no more to validate on: of the validation pairs as many are taken as there are training pairs, but
+at least 4.
 """
 
 from __future__ import annotations
@@ -22,7 +23,17 @@ from labelmint.priors.guided import MOST_GUIDANCE
 from labelmint.segmenters.plateau import ArmConfig
 from labelmint.segmenters.unet import SegmenterConfig
 
-__all__ = ["GIVEN", "Cell", "StudyOptions", "Way", "counts", "in_order", "pairs_of_cell", "samples_needed", "ways"]
+__all__ = [
+    "GIVEN",
+    "Cell",
+    "StudyOptions",
+    "Way",
+    "counts",
+    "in_order",
+    "pairs_of_cell",
+    "samples_needed",
+    "ways",
+]
 
 FILTERS, LAYOUTS = ("on", "off", "both"), ("own", "varied", "both")
 USUAL_COUNTS = (10, 25, 50)
@@ -35,13 +46,16 @@ class StudyOptions:
     """What a study can be told.
 
     Arguments:
-        n_train: numbers of real training pairs, None for all of them; 10, 25, 50 and all as far as there are so many, unless given.
+        n_train: numbers of real training pairs, None for all of them; 10, 25, 50 and all as far as there are
+            so many, unless given.
         ratios: synthetic pairs for each real one in the batches; the best on validation data is chosen.
-        temperatures, guidance, filter, layouts: of the samples, chosen alike; guidance other than 1 needs `prior.condition_dropout`,
-            filter is "on", "off" or "both", layouts are the system's "own", "varied" training layouts, or "both".
+        temperatures, guidance, filter, layouts: of the samples, chosen alike; guidance other than 1 needs
+            `prior.condition_dropout`, filter is "on", "off" or "both", layouts are the system's "own",
+            "varied" training layouts, or "both".
         seeds, seed: how many, from which on.
         pool: different synthetic pairs an arm may draw from; max(ratio * n, 500) unless given.
-        system, preset, size, crop, scale, augment, settings, group_by: as for `train`; `augment` rules what is done in all arms.
+        system, preset, size, crop, scale, augment, settings, group_by: as for `train`; `augment` rules what
+            is done in all arms.
         generator_minutes: time limit of each generator's training.
         synthetic: pairs made from the whole training part by any program, in place of generators.
         curve: only arms R and A, the learning curve.
@@ -87,13 +101,18 @@ class StudyOptions:
             raise InputError("--n-train, --ratio, --temperature and --guidance each need at least one value")
         for ratio in self.ratios:
             if not 0 < ratio <= 100:
-                raise InputError(f"--ratio {ratio:g}: expected more than 0 and at most 100 synthetic pairs for each real one")
+                raise InputError(
+                    f"--ratio {ratio:g}: expected more than 0 and at most 100 synthetic pairs for each real "
+                    f"one"
+                )
         for temperature in self.temperatures:
             if not 0 < temperature < 100:
                 raise InputError(f"--temperature {temperature:g}: expected more than 0 and less than 100")
         for guidance in self.guidance:
             if not 0 <= guidance <= MOST_GUIDANCE:
-                raise InputError(f"--guidance {guidance:g}: expected at least 0 and at most {MOST_GUIDANCE:g}")
+                raise InputError(
+                    f"--guidance {guidance:g}: expected at least 0 and at most {MOST_GUIDANCE:g}"
+                )
         if self.filter not in FILTERS:
             raise InputError(f"--filter {self.filter}: expected one of {', '.join(FILTERS)}")
         if self.layouts not in LAYOUTS:
@@ -114,11 +133,14 @@ class StudyOptions:
         if self.synthetic is not None:
             if self.n_train is not None and set(self.n_train) != {None}:
                 raise InputError(
-                    "--synthetic: its pairs were made from the whole training part, so only --n-train all can be studied"
+                    "--synthetic: its pairs were made from the whole training part, so only --n-train all "
+                    "can be studied"
                 )
             made: dict[str, object] = {
-                "--system": self.system, "--generator-minutes": self.generator_minutes, "--set": self.settings or None,
-            }  # fmt: skip
+                "--system": self.system,
+                "--generator-minutes": self.generator_minutes,
+                "--set": self.settings or None,
+            }
             made["--guidance"] = self.guidance if set(self.guidance) != {1.0} else None
             wrong = [name for name, value in made.items() if value is not None]
             if wrong:
@@ -171,7 +193,10 @@ class Way:
         if self.temperature is None:
             return "given pairs"
         guided = f", guidance {self.guidance:g}" if self.guidance != 1 else ""
-        return f"temperature {self.temperature:g}{guided}, filter {self.filter}{', varied layouts' if self.vary else ''}"
+        return (
+            f"temperature {self.temperature:g}{guided}, filter "
+            f"{self.filter}{', varied layouts' if self.vary else ''}"
+        )
 
 
 GIVEN = Way()
@@ -200,13 +225,16 @@ def counts(options: StudyOptions, pool: int, source: str) -> tuple[int, ...]:
     for n in asked:
         if n is not None and n > pool:
             raise InputError(
-                f"--n-train {n}: {source} has {pool} training pairs (without its validation pairs); take fewer, or all"
+                f"--n-train {n}: {source} has {pool} training pairs (without its validation pairs); take "
+                f"fewer, or all"
             )
     return tuple(sorted({pool if n is None else n for n in asked}))
 
 
 def samples_needed(n: int, ratio: float | None, pool: int | None) -> int:
-    """Different synthetic pairs that an arm draws from. It does not depend on the other arms, so that a study can be extended."""
+    """Different synthetic pairs that an arm draws from. It does not depend on the other arms, so that a study
+    can be extended.
+    """
     share = 1.0 if ratio is None or math.isinf(ratio) else ratio
     return pool or max(math.ceil(share * n), FEWEST_SAMPLES)
 

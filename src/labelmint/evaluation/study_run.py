@@ -1,10 +1,12 @@
 """The work of a study: what is trained in which order, what is there already, what the budget leaves out.
 
-    1  A at every number of pairs, under every seed: it shows the headroom, and how many steps the others get at least
+    1  A at every number of pairs, under every seed: it shows the headroom, and how many steps the others get
+       at least
     2  for each n from the smallest, for each seed: C, the samples, S at every ratio, Y
     3  for each n, once ratio and way are chosen: R and the papers' pair, "accuracy" and "diversity"
 
-A piece of work is not begun when its expected time no longer fits into the budget; it is done in a later call.
+A piece of work is not begun when its expected time no longer fits into the budget; it is done in a later
+call.
 """
 
 from __future__ import annotations
@@ -36,7 +38,9 @@ ARM, MAKE = "arm", "samples"
 
 
 class _Pace:
-    """How long pieces of work take: the mean of those of the same kind and number of pairs, else of the same kind, else a guess."""
+    """How long pieces of work take: the mean of those of the same kind and number of pairs, else of the same
+    kind, else a guess.
+    """
 
     def __init__(self) -> None:
         self._seen: dict[str, list[tuple[int, float]]] = {ARM: [], MAKE: []}
@@ -58,11 +62,18 @@ class Study:
     """One call of a study over its folder; `run` does the work and answers all that is known.
 
     Arguments:
-        real: the data. maker: of synthetic pairs, None for a learning curve. train: `arms.train_arm`, or what stands in for it.
+        real: the data. maker: of synthetic pairs, None for a learning curve. train: `arms.train_arm`, or what
+            stands in for it.
     """
 
     def __init__(
-        self, folder: Path, real: RealPairs, options: StudyOptions, maker: Maker | None, train: TrainArm, tell: Report
+        self,
+        folder: Path,
+        real: RealPairs,
+        options: StudyOptions,
+        maker: Maker | None,
+        train: TrainArm,
+        tell: Report,
     ) -> None:
         self._folder, self._real, self._options, self.maker = folder, real, options, maker
         self._train, self._tell, self._begin = train, tell, time.perf_counter()
@@ -100,14 +111,16 @@ class Study:
         return self._outcome()
 
     def _one_precision(self) -> str:
-        """The same for all arms of a study: as asked for, else that of an arm that is there, else the faster one here."""
+        """The same for all arms of a study: as asked for, else that of an arm that is there, else the faster
+        one here.
+        """
         found = [CellFolder(self._folder, cell).arm("A") for cell in self.cells()]
         stored = [record.result.precision for record in found if record is not None]
         if self._options.precision != "auto" or not stored:
             stored = [choose_precision(self._options.precision, self._device)]
         return stored[0].partition("-")[0]
 
-    # The three parts -------------------------------------------------------------------------------------------------------------
+    # The three parts ----------------------------------------------------------------------------------------
 
     def _with_samples(self, n: int, chosen: Sequence[Way], *, baseline: bool) -> None:
         for seed in self._options.all_seeds:
@@ -121,8 +134,12 @@ class Study:
                     self._arm(cell, arm_named("Y"), way)
 
     def _instead(self, n: int) -> None:
-        """Where the filter refused samples under every way, the same without a filter: then something is known at least."""
-        refused = {way for way in self.ways[n] if any(one.refused for one in self._drawn.get((n, way), {}).values())}
+        """Where the filter refused samples under every way, the same without a filter: then something is
+        known at least.
+        """
+        refused = {
+            way for way in self.ways[n] if any(one.refused for one in self._drawn.get((n, way), {}).values())
+        }
         if refused and refused == set(self.ways[n]):
             plain = tuple(dict.fromkeys(replace(way, filter="off") for way in self.ways[n]))
             self.ways[n] = (*self.ways[n], *plain)
@@ -145,7 +162,7 @@ class Study:
     def _candidates(self, n: int) -> tuple[Candidate, ...]:
         return tuple(Candidate(ratio, way) for way in self.ways.get(n, ()) for ratio in self._ratios)
 
-    # Pieces of work --------------------------------------------------------------------------------------------------------------
+    # Pieces of work -----------------------------------------------------------------------------------------
 
     def _arm(self, cell: Cell, arm: Arm, way: Way | None = None) -> None:
         """Train an arm unless it is there, or what it needs is not, or the time is up."""
@@ -163,7 +180,9 @@ class Study:
         self._arms.setdefault((cell.n, key), {})[cell.seed] = record
 
     def _outdated(self, record: Record, cell: Cell, arm: Arm) -> bool:
-        """Whether an arm was stopped by a lower step limit than today's, or had fewer steps than arm A has now."""
+        """Whether an arm was stopped by a lower step limit than today's, or had fewer steps than arm A has
+        now.
+        """
         usual = self._arms.get((cell.n, "A"), {}).get(cell.seed)
         least = usual.result.steps if usual and arm.name != "A" else 0
         cut = not record.result.plateau and record.result.steps < self._options.segmenter.most_steps
@@ -182,10 +201,17 @@ class Study:
         usual = self._arms.get((cell.n, "A"), {}).get(cell.seed)
         shown = cell.seed == options.seed and arm.name in ("A", "S")
         result = self._train(
-            arm, self._real.ground(cell), synthetic, config=options.segmenter, least_steps=usual.result.steps if usual else 0,
-            seed=cell.seed, device=self._device, precision=self._precision, report=self._telling(ARM, cell),
+            arm,
+            self._real.ground(cell),
+            synthetic,
+            config=options.segmenter,
+            least_steps=usual.result.steps if usual else 0,
+            seed=cell.seed,
+            device=self._device,
+            precision=self._precision,
+            report=self._telling(ARM, cell),
             predictions=folder / f"{arm_key(arm, way)}.npz" if shown else None,
-        )  # fmt: skip
+        )
         samples = None if synthetic is None else len(synthetic)
         return Record(result=result, samples=samples, seconds=time.perf_counter() - begin)
 
@@ -208,7 +234,9 @@ class Study:
         return not drawn.refused
 
     def _views(self, cell: Cell, way: Way) -> Views | None:
-        """The samples of a cell, as many as its hungriest arm may draw from; the last ones are held in memory."""
+        """The samples of a cell, as many as its hungriest arm may draw from; the last ones are held in
+        memory.
+        """
         assert self.maker is not None
         if (cell, way) not in self._held:
             folder = CellFolder(self._folder, cell)
@@ -220,7 +248,7 @@ class Study:
             self._held = {(cell, way): views}
         return self._held[cell, way]
 
-    # Time ------------------------------------------------------------------------------------------------------------------------
+    # Time ---------------------------------------------------------------------------------------------------
 
     def _foresee(self) -> None:
         """Count what is ahead, so that the time left can be told; times of what is there already are known."""
@@ -235,7 +263,11 @@ class Study:
                 if file.stem != "pairs":
                     kind = MAKE if file.stem.startswith("drawn-") else ARM
                     self._ahead[kind, cell.n] = max(self._ahead[kind, cell.n] - 1, 0)
-        if options.budget is not None and self.maker is not None and any(self._ahead[MAKE, n] > 0 for n in self.studied):
+        if (
+            options.budget is not None
+            and self.maker is not None
+            and any(self._ahead[MAKE, n] > 0 for n in self.studied)
+        ):
             self._pace.guess[MAKE] = self.maker.expected_seconds()
 
     def _fits(self, kind: str, n: int) -> bool:
@@ -269,7 +301,7 @@ class Study:
 
         return tell
 
-    # What is known ---------------------------------------------------------------------------------------------------------------
+    # What is known ------------------------------------------------------------------------------------------
 
     def _arms_at(self, n: int) -> dict[str, dict[int, Record]]:
         return {key: records for (at, key), records in self._arms.items() if at == n}
@@ -279,12 +311,19 @@ class Study:
         for n in self.numbers:
             arms, candidates = self._arms_at(n), self._candidates(n)
             drawn = {way: self._drawn[n, way] for way in self.ways.get(n, ()) if (n, way) in self._drawn}
-            points.append(Point(n=n, arms=arms, candidates=candidates, chosen=choose(candidates, arms), drawn=drawn))
+            points.append(
+                Point(n=n, arms=arms, candidates=candidates, chosen=choose(candidates, arms), drawn=drawn)
+            )
         return Outcome(
-            points=tuple(points), studied=() if self._options.curve else self.studied, pool=self.pool,
-            seeds=self._options.all_seeds, curve=self._options.curve, given=self._options.synthetic is not None,
-            left_out=tuple(self._left_out), blind=blind_dice(self._real.test.labels, self._real.foreground),
-        )  # fmt: skip
+            points=tuple(points),
+            studied=() if self._options.curve else self.studied,
+            pool=self.pool,
+            seeds=self._options.all_seeds,
+            curve=self._options.curve,
+            given=self._options.synthetic is not None,
+            left_out=tuple(self._left_out),
+            blind=blind_dice(self._real.test.labels, self._real.foreground),
+        )
 
 
 def _write_names(folder: Path, training: Sequence[str], validation: Sequence[str]) -> None:

@@ -26,7 +26,8 @@ class Subject:
 
     Attributes:
         path: as given. system: of a run, else None. pairs: of a set, else None.
-        geometry: how real pairs come to the size of the samples, with the augmentation that the judge may use.
+        geometry: how real pairs come to the size of the samples, with the augmentation that the judge may
+            use.
         parts: training, validation and test names of the real data.
         group_by: expression of the groups.
     """
@@ -45,19 +46,31 @@ class Subject:
 
 
 def open_subject(
-    path: Path, data: DataSet, *, size: tuple[int, int] | None, crop: bool, scale: float, augment: Sequence[str],
-    group_by: str | None, device: str, threads: int | None,
-) -> Subject:  # fmt: skip
-    """Open what stands at `path`; raises InputError for what is neither a run nor labelled images, for options that have no meaning
-    with it, and for real data without a test part."""
+    path: Path,
+    data: DataSet,
+    *,
+    size: tuple[int, int] | None,
+    crop: bool,
+    scale: float,
+    augment: Sequence[str],
+    group_by: str | None,
+    device: str,
+    threads: int | None,
+) -> Subject:
+    """Open what stands at `path`; raises InputError for what is neither a run nor labelled images, for
+    options that have no meaning with it, and for real data without a test part.
+    """
     if _is_run(path):
         if size or crop or scale != 1 or augment or group_by:
             raise InputError(
-                f"{path}: is a run, which knows its own size, crop, scale, augmentation and groups; leave out those options"
+                f"{path}: is a run, which knows its own size, crop, scale, augmentation and groups; leave "
+                f"out those options"
             )
         system = load(path, device=device, threads=threads)
         request = system.config.request
-        geometry = Geometry(size=request.size, crop=request.crop, scale=request.scale, augment=frozenset(request.augment))
+        geometry = Geometry(
+            size=request.size, crop=request.crop, scale=request.scale, augment=frozenset(request.augment)
+        )
         parts, group_by, pairs = _split_of_run(system, data), request.group_by, None
     else:
         system, pairs = None, read(path)
@@ -65,10 +78,14 @@ def open_subject(
         parts = split(data.names, data.train, data.test, group_by=group_by)
     if not parts.test:
         raise InputError(
-            f"{data.source}: has no test part; write the names of some pairs that were never trained on into test.txt, one a line"
+            f"{data.source}: has no test part; write the names of some pairs that were never trained on into "
+            f"test.txt, one a line"
         )
     if not parts.training or not parts.validation:
-        raise InputError(f"{data.source}: pairs to train the judge on and others to validate it on are needed; label more images")
+        raise InputError(
+            f"{data.source}: pairs to train the judge on and others to validate it on are needed; label more "
+            f"images"
+        )
     return Subject(path=path, system=system, pairs=pairs, geometry=geometry, parts=parts, group_by=group_by)
 
 
@@ -89,28 +106,34 @@ def _split_of_run(system: TrainedSystem, data: DataSet) -> Split:
     missing = sorted({*training, *validation} - set(data.names))
     if missing:
         raise InputError(
-            f"{data.source}: lacks {len(missing)} pairs that {system.path} was trained on, {missing[0]!r} for one; give the data "
+            f"{data.source}: lacks {len(missing)} pairs that {system.path} was trained on, {missing[0]!r} "
+            f"for one; give the data "
             "that the run was trained on, all sets where it was several"
         )
     test = tuple(sorted(set(data.test or ()) & set(data.names)))
     overlap = sorted({*training, *validation} & set(test))
     if overlap:
         raise InputError(
-            f"{data.source}: {len(overlap)} names of test.txt were trained on by {system.path}, {overlap[0]!r} for one; a test part "
+            f"{data.source}: {len(overlap)} names of test.txt were trained on by {system.path}, "
+            f"{overlap[0]!r} for one; a test part "
             "must be new to the run"
         )
     if system.config.request.group_by:
-        split([*training, *validation, *test], None, test, group_by=system.config.request.group_by)  # no group on both sides
+        # no group on both sides
+        split([*training, *validation, *test], None, test, group_by=system.config.request.group_by)
     return Split(training=training, validation=validation, test=test)
 
 
 def refuse_overlap(data: DataSet, samples: DataSet, fewest: int = FEWEST_SAMPLES) -> None:
     """Raise InputError for too few samples, and for a synthetic set that is the real data itself."""
     if len(samples) < fewest:
-        raise InputError(f"{samples.source}: holds {len(samples)} pairs; an evaluation needs at least {fewest}")
+        raise InputError(
+            f"{samples.source}: holds {len(samples)} pairs; an evaluation needs at least {fewest}"
+        )
     if samples.source == data.source:
         raise InputError(
-            f"{samples.source}: was given as synthetic and as real data; give the synthetic pairs first, then the real data"
+            f"{samples.source}: was given as synthetic and as real data; give the synthetic pairs first, "
+            f"then the real data"
         )
 
 
@@ -121,6 +144,7 @@ def refuse_views(synthetic: Views, test: Sequence[Fitted], source: str) -> None:
     same = [(name, tested[d]) for d, name in zip(digests, synthetic.names, strict=True) if d in tested]
     if same:
         raise InputError(
-            f"{source}: {len(same)} synthetic images are images of the test part, {same[0][0]!r} is {same[0][1]!r} for one; "
+            f"{source}: {len(same)} synthetic images are images of the test part, {same[0][0]!r} is "
+            f"{same[0][1]!r} for one; "
             "what is judged must not hold what it is judged by"
         )

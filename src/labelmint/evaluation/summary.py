@@ -1,7 +1,7 @@
 """Results in words: how numbers are written everywhere, and the summary that a terminal shows.
 
-A number has three significant digits, or all those before the decimal point where these are more. Whole numbers stand whole.
-What is missing or not finite is a dash.
+A number has three significant digits, or all those before the decimal point where these are more. Whole
+numbers stand whole. What is missing or not finite is a dash.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ _FLAG = {"good": "GOOD", "mixed": "MIXED", "bad": "BAD"}
 
 
 def number(value: float | None, unit: str = "") -> str:
-    """A number with its unit: 0.0123, 12.3, "1,234 dB"; beyond 1e15 and below 0.001 with an exponent, 1.23e-5.
+    """A number with its unit: 0.0123, 12.3, "1,234 dB"; beyond 1e15 and below 0.001 with an exponent,
+    1.23e-5.
 
     Arguments:
         value: None, NaN and infinities are written "-", without the unit.
@@ -37,7 +38,8 @@ def _digits(value: float) -> str:
         return f"{value + 0:,.0f}"  # which makes -0.0 a plain 0
     if size < 0.0009995:
         return _with_exponent(value)
-    decimals = 2 - math.floor(math.log10(float(f"{size:.2e}")))  # of the rounded number: 9.996 is written 10.0
+    # of the rounded number: 9.996 is written 10.0
+    decimals = 2 - math.floor(math.log10(float(f"{size:.2e}")))
     return f"{value:.{decimals}f}"
 
 
@@ -53,7 +55,9 @@ def interval(low: float | None, high: float | None) -> str:
 
 
 def plain(text: str) -> str:
-    """Text on one line without control characters: names come from users' files, and a terminal would obey them."""
+    """Text on one line without control characters: names come from users' files, and a terminal would obey
+    them.
+    """
     return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
 
 
@@ -68,7 +72,10 @@ def headline(results: Results) -> list[Figure]:
     """The figures of the first screen; one that no section holds stands there as refused."""
     figures = results.figures
     missing = "no section of this report holds it"
-    return [figures.get(name) or Figure(name=name, title=name, value=None, refused=missing) for name in results.headline]
+    return [
+        figures.get(name) or Figure(name=name, title=name, value=None, refused=missing)
+        for name in results.headline
+    ]
 
 
 def summary(results: Results) -> str:
@@ -79,7 +86,10 @@ def summary(results: Results) -> str:
     top = [_cut(results.title), "", *_verdict(results), "", *_headline(results), ""]
     names = {section.name: _cut(section.title, 34) for section in results.sections}
     width = max(map(len, names.values()), default=0)
-    lines = [_cut(f"{names[section.name].ljust(width)}  {section.summary}", spaces=True) for section in results.sections]
+    lines = [
+        _cut(f"{names[section.name].ljust(width)}  {section.summary}", spaces=True)
+        for section in results.sections
+    ]
     room = _LINES - len(top)
     if len(lines) > room:
         lines = [*lines[: room - 1], f"and {len(lines) - room + 1} more sections in the report"]
@@ -97,7 +107,12 @@ def _verdict(results: Results) -> list[str]:
 
 def _wrapped(text: str, indent: str, at_most: int) -> list[str]:
     return textwrap.wrap(
-        plain(text), _COLUMNS, initial_indent=indent, subsequent_indent=" " * len(indent), max_lines=at_most, placeholder=" ..."
+        plain(text),
+        _COLUMNS,
+        initial_indent=indent,
+        subsequent_indent=" " * len(indent),
+        max_lines=at_most,
+        placeholder=" ...",
     )
 
 
@@ -107,19 +122,29 @@ def _headline(results: Results) -> list[str]:
         return []
     head = ("", "value", "95 % interval", "real data")
     rows = [(_cut(figure.title, 32), *_cells(figure)) for figure in figures]
-    widths = [max(len(row[i]) for row in [head, *(row for row in rows if len(row) == len(head))]) for i in range(len(head))]
+    widths = [
+        max(len(row[i]) for row in [head, *(row for row in rows if len(row) == len(head))])
+        for i in range(len(head))
+    ]
     widths[0] = max(len(row[0]) for row in rows)
     return [
-        _cut("  " + "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), spaces=True) for row in [head, *rows]
+        _cut("  " + "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), spaces=True)
+        for row in [head, *rows]
     ]
 
 
 def _cells(figure: Figure) -> tuple[str, ...]:
     words = refusal(figure)
-    return (words,) if words else (number(figure.value, figure.unit), interval(figure.low, figure.high), number(figure.real))
+    return (
+        (words,)
+        if words
+        else (number(figure.value, figure.unit), interval(figure.low, figure.high), number(figure.real))
+    )
 
 
 def _cut(text: str, columns: int = _COLUMNS, spaces: bool = False) -> str:
-    """Text on one line of at most so many columns; with `spaces`, runs of them (which align columns) are left as they are."""
+    """Text on one line of at most so many columns; with `spaces`, runs of them (which align columns) are left
+    as they are.
+    """
     line = "".join(sign if sign.isprintable() else " " for sign in text).rstrip() if spaces else plain(text)
     return line if len(line) <= columns else line[: columns - 4].rstrip() + " ..."

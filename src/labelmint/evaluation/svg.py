@@ -1,10 +1,12 @@
 """Charts as inline SVG: lines, bars and points with axes, ticks and a legend, whatever the values are.
 
-    position along an axis = (value - low) / (high - low),  low and high being multiples of a step of 1, 2 or 5 times 10^k
+    position along an axis = (value - low) / (high - low),  low and high being multiples of a step of 1, 2 or
+    5 times 10^k
 
-Series differ by color and, for those who cannot tell colors apart, also by dashes and the shape of their marks. The colors are the
-page's (classes `s0` to `s5`, see report.css), so that they suit its light and its dark side: by custom the first series is the
-synthetic data, the second the real data. What is not finite leaves a gap; a chart without points says so.
+Series differ by color and, for those who cannot tell colors apart, also by dashes and the shape of their
+marks. The colors are the page's (classes `s0` to `s5`, see report.css), so that they suit its light and its
+dark side: by custom the first series is the synthetic data, the second the real data. What is not finite
+leaves a gap; a chart without points says so.
 """
 
 from __future__ import annotations
@@ -87,7 +89,9 @@ def _tick(value: float, step: float) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class _Frame:
-    """Where the plot lies in the chart, and what its two axes show: `across` from left to right, `up` from bottom to top."""
+    """Where the plot lies in the chart, and what its two axes show: `across` from left to right, `up` from
+    bottom to top.
+    """
 
     left: float
     top: float
@@ -133,7 +137,9 @@ def _curves(chart: Chart, key: str) -> str:
 
 
 def _line(series: Series, chart: Chart, k: int, frame: _Frame) -> str:
-    """A line with gaps where points are missing; points alone between gaps, and those of short lines, are marked."""
+    """A line with gaps where points are missing; points alone between gaps, and those of short lines, are
+    marked.
+    """
     parts = _unbroken(series, chart)
     drawn = [[(frame.x(x), frame.y(y)) for x, y in part] for part in parts]
     path = "".join("M" + "L".join(f"{_n(x)} {_n(y)}" for x, y in part) for part in drawn if len(part) > 1)
@@ -141,7 +147,8 @@ def _line(series: Series, chart: Chart, k: int, frame: _Frame) -> str:
     line = f'<path class="line" d="{path}"{dash}/>' if path else ""
     few = sum(map(len, parts)) <= _MARKED
     marks = [
-        f'<path class="mark" d="{_mark(k, x, y)}">{_tip(series.name, _name(point[0], chart), point[1])}</path>'
+        f'<path class="mark" '
+        f'd="{_mark(k, x, y)}">{_tip(series.name, _name(point[0], chart), point[1])}</path>'
         for part, places in zip(parts, drawn, strict=True)
         for point, (x, y) in zip(part, places, strict=True)
         if few or len(part) == 1
@@ -182,7 +189,10 @@ def _bars(chart: Chart, key: str) -> str:
         frame = _frame(chart, values, flipped, height=height, most=24)
     else:
         frame = _frame(chart, categories, values)
-    marks = [f'<g class="s{k % _COLORS}">{_bars_of(chart, k, names, frame, lying)}</g>' for k in range(len(chart.series))]
+    marks = [
+        f'<g class="s{k % _COLORS}">{_bars_of(chart, k, names, frame, lying)}</g>'
+        for k in range(len(chart.series))
+    ]
     ruled = _ruled(frame, chart, lying=lying, bars=True)
     return _whole(chart, key, _height(frame, chart), [*ruled, *_legend(chart), *marks])
 
@@ -194,14 +204,21 @@ def _bars_of(chart: Chart, k: int, names: Sequence[str], frame: _Frame, lying: b
     for x, value in _points(series, chart):
         begin = x - 0.38 + k * thick
         if lying:
-            ends, sides = sorted((frame.x(0), frame.x(value))), sorted((frame.y(begin), frame.y(begin + thick)))
+            ends, sides = (
+                sorted((frame.x(0), frame.x(value))),
+                sorted((frame.y(begin), frame.y(begin + thick))),
+            )
             box = (ends[0], sides[0], ends[1] - ends[0], sides[1] - sides[0])
         else:
-            ends, sides = sorted((frame.y(0), frame.y(value))), sorted((frame.x(begin), frame.x(begin + thick)))
+            ends, sides = (
+                sorted((frame.y(0), frame.y(value))),
+                sorted((frame.x(begin), frame.x(begin + thick))),
+            )
             box = (sides[0], ends[0], sides[1] - sides[0], ends[1] - ends[0])
         x0, y0, width, height = map(_n, box)
         drawn.append(
-            f'<rect class="bar" x="{x0}" y="{y0}" width="{width}" height="{height}">{_tip(series.name, names[int(x)], value)}</rect>'
+            f'<rect class="bar" x="{x0}" y="{y0}" width="{width}" '
+            f'height="{height}">{_tip(series.name, names[int(x)], value)}</rect>'
         )
     return "".join(drawn)
 
@@ -210,7 +227,9 @@ def _bars_of(chart: Chart, k: int, names: Sequence[str], frame: _Frame, lying: b
 
 
 def _order(chart: Chart) -> list[float | str]:
-    """What stands along x one beside the other: words as they appear, the numbers of bars by size; nothing for curves over numbers."""
+    """What stands along x one beside the other: words as they appear, the numbers of bars by size; nothing
+    for curves over numbers.
+    """
     xs = list(dict.fromkeys(x for series in chart.series for x in series.x if x is not None))
     numbers = [x for x in xs if not isinstance(x, str)]
     if len(numbers) < len(xs):
@@ -246,7 +265,9 @@ def _unbroken(series: Series, chart: Chart) -> list[list[Point]]:
 
 
 def _axis_of_names(names: Sequence[str], thin: bool = True) -> Axis:
-    """One place for each name; with `thin` only every so many names are written, where they would run into each other."""
+    """One place for each name; with `thin` only every so many names are written, where they would run into
+    each other.
+    """
     longest = min(max(map(len, names)), 16) + 1
     every = math.ceil(len(names) * longest * _SIGN / (_WIDTH - 60)) if thin else 1
     ticks = ((float(place), name) for place, name in enumerate(names) if place % every == 0)
@@ -275,7 +296,13 @@ def _ruled(frame: _Frame, chart: Chart, lying: bool = False, bars: bool = False)
         drawn.append(_text(frame.left - 8, y + 4.5, text, "end", 24))
     for value, text in frame.across.ticks:
         x = frame.x(value)
-        drawn.append("" if bars and not lying else _rule(x, frame.top, x, bottom) if lying else _rule(x, bottom, x, bottom + 4))
+        drawn.append(
+            ""
+            if bars and not lying
+            else _rule(x, frame.top, x, bottom)
+            if lying
+            else _rule(x, bottom, x, bottom + 4)
+        )
         drawn.append(_text(x, bottom + 18, text, "middle"))
     base = 0.0 if bars else frame.up.low
     drawn.append(
@@ -296,8 +323,15 @@ def _legend(chart: Chart) -> list[str]:
     drawn = []
     for k, (row, x) in enumerate(_legend_places(chart)):
         y = 14 + _LINE * row
-        mark = f'<path d="M{_n(x)} {_n(y - 4)}h14v8h-14z" class="bar"/>' if chart.kind == "bars" else _sample(k, x, y, chart.kind)
-        drawn.append(f'<g class="s{k % _COLORS}">{mark}</g>' + _text(x + 26, y + 4.5, chart.series[k].name, "start", 40))
+        mark = (
+            f'<path d="M{_n(x)} {_n(y - 4)}h14v8h-14z" class="bar"/>'
+            if chart.kind == "bars"
+            else _sample(k, x, y, chart.kind)
+        )
+        drawn.append(
+            f'<g class="s{k % _COLORS}">{mark}</g>'
+            + _text(x + 26, y + 4.5, chart.series[k].name, "start", 40)
+        )
     return drawn
 
 
@@ -327,9 +361,11 @@ def _legend_rows(chart: Chart) -> int:
 
 def _whole(chart: Chart, key: str, height: float, drawn: Iterable[str]) -> str:
     return (
-        f'<svg class="chart" viewBox="0 0 {_WIDTH} {_n(height)}" role="img" aria-labelledby="{key}-title {key}-desc" '
+        f'<svg class="chart" viewBox="0 0 {_WIDTH} {_n(height)}" role="img" aria-labelledby="{key}-title '
+        f'{key}-desc" '
         f'font-family="system-ui, sans-serif" font-size="13">'
-        f'<title id="{key}-title">{escape(chart.title)}</title><desc id="{key}-desc">{escape(_said(chart))}</desc>'
+        f'<title id="{key}-title">{escape(chart.title)}</title><desc '
+        f'id="{key}-desc">{escape(_said(chart))}</desc>'
         f"{''.join(drawn)}</svg>"
     )
 
@@ -366,17 +402,29 @@ def _n(value: float) -> str:
 
 
 def interval_svg(figure: Figure) -> str:
-    """A figure's interval as a small bar: its value a dot, the real data's a diamond; empty where there is no interval.
+    """A figure's interval as a small bar: its value a dot, the real data's a diamond; empty where there is no
+    interval.
 
     It repeats what stands in words beside it, and is hidden from screen readers.
     """
     known = [value for value in (figure.low, figure.high, figure.value, figure.real) if value is not None]
-    if figure.refused or figure.value is None or figure.low is None or figure.high is None or not all(map(math.isfinite, known)):
+    if (
+        figure.refused
+        or figure.value is None
+        or figure.low is None
+        or figure.high is None
+        or not all(map(math.isfinite, known))
+    ):
         return ""
     scale = axis(known, tight=True)
     low, high, value = (_n(6 + 68 * scale.at(at)) for at in (figure.low, figure.high, figure.value))
-    real = f'<path class="s1 mark" d="{_mark(3, 6 + 68 * scale.at(figure.real), 5)}"/>' if figure.real is not None else ""
+    real = (
+        f'<path class="s1 mark" d="{_mark(3, 6 + 68 * scale.at(figure.real), 5)}"/>'
+        if figure.real is not None
+        else ""
+    )
     return (
         '<svg class="interval" viewBox="0 0 80 10" aria-hidden="true"><path class="grid" d="M1 5H79"/>'
-        f'<path class="s0 reach" d="M{low} 5H{high}"/>{real}<path class="s0 mark" d="{_mark(0, float(value), 5)}"/></svg>'
+        f'<path class="s0 reach" d="M{low} 5H{high}"/>{real}<path class="s0 mark" '
+        f'd="{_mark(0, float(value), 5)}"/></svg>'
     )

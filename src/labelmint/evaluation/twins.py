@@ -2,13 +2,15 @@
 
     twin         one path in place of two, its widths chosen so that it has as many parameters
     again        the run's own tokenizer from another seed, or for another number of steps
-    equal bits   two paths whose codebooks have sqrt(K) entries: two tokens a place carry the bits of one token of the twin
+    equal bits   two paths whose codebooks have sqrt(K) entries: two tokens a place carry the bits of one
+                 token of the twin
 
-All see the same training pairs in the same order of batches, for as many steps, with the same learning rate. A twin is kept as a run
-folder of its own, so a stopped training goes on; where the run was trained by the clock, the twin gets the steps that it made.
+All see the same training pairs in the same order of batches, for as many steps, with the same learning rate.
+A twin is kept as a run folder of its own, so a stopped training goes on; where the run was trained by the
+clock, the twin gets the steps that it made.
 
-Two paths have twice the tokens, and so twice the bits, of one path at the same codebook size. A lower error alone is then no merit of
-the second path; "equal bits" tells what is.
+Two paths have twice the tokens, and so twice the bits, of one path at the same codebook size. A lower error
+alone is then no merit of the second path; "equal bits" tells what is.
 """
 
 from __future__ import annotations
@@ -58,7 +60,8 @@ __all__ = [
 
 ONE_PATH, SEES_LAYOUTS = "no-comp-msgnet", "cvq-vae"
 CLOSE, RESAMPLES, LEAST = 0.03, 500, 1e-12
-_COMPARED_BY_RESULT = ("steps", "batch_size", "codebook_size", "channels", "residual_channels")  # the widths by their parameters
+# the widths by their parameters
+_COMPARED_BY_RESULT = ("steps", "batch_size", "codebook_size", "channels", "residual_channels")
 _WITHOUT_INFLUENCE = ("evaluate_every", "share")
 
 
@@ -93,20 +96,24 @@ class Contestant:
 
     def to_json(self) -> dict[str, Any]:
         """A plain dict, without the single errors."""
-        return {key: value for key, value in vars(self).items() if key not in ("errors", "mse")} | {"mse": vars(self.mse)}
+        return {key: value for key, value in vars(self).items() if key not in ("errors", "mse")} | {
+            "mse": vars(self.mse)
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
     """Held-out errors of `first` over those of `second`, means over seeds: below 1, the first is better.
 
-    The interval holds two uncertainties, which add as squares of log ratios. That of the images: a bootstrap over whole ones, both
-    kinds on the same. And, with several seeds, that of the trainings: t s sqrt(1/n + 1/m), s the standard deviation of the log errors of
-    n and m seeds about the mean of their kind, t Student's at n + m - 2 degrees of freedom. With one seed of each it is unknown.
+    The interval holds two uncertainties, which add as squares of log ratios. That of the images: a bootstrap
+    over whole ones, both kinds on the same. And, with several seeds, that of the trainings: t s sqrt(1/n +
+    1/m), s the standard deviation of the log errors of n and m seeds about the mean of their kind, t
+    Student's at n + m - 2 degrees of freedom. With one seed of each it is unknown.
 
     Attributes:
         ratio, low, high: quotient of the mean errors, with its 95 % interval.
-        verdict: in words. spread: largest over smallest mean error among the seeds of one kind, 1 with one seed.
+        verdict: in words. spread: largest over smallest mean error among the seeds of one kind, 1 with one
+            seed.
     """
 
     first: str
@@ -119,7 +126,7 @@ class Difference:
     verdict: str
 
 
-# Configurations -----------------------------------------------------------------------------------------------------------------
+# Configurations ---------------------------------------------------------------------------------------------
 
 
 def parameters_of(tokenizer: nn.Module) -> int:
@@ -128,10 +135,11 @@ def parameters_of(tokenizer: nn.Module) -> int:
 
 
 def matched(system: TrainedSystem) -> RunConfig | None:
-    """The configuration of a one-path run whose tokenizer has as many parameters; None where no widths come within 3 %.
+    """The configuration of a one-path run whose tokenizer has as many parameters; None where no widths come
+    within 3 %.
 
-    At each number of channels the residual width that comes nearest is taken; among these, the pair in whose proportion the run's own
-    widths stand.
+    At each number of channels the residual width that comes nearest is taken; among these, the pair in whose
+    proportion the run's own widths stand.
     """
     sizes = _sizes(system.config)
     wanted, wide = parameters_of(system.parts.tokenizer), sizes.residual_channels / sizes.channels
@@ -143,7 +151,9 @@ def matched(system: TrainedSystem) -> RunConfig | None:
 
 
 def _candidates(system: TrainedSystem, wanted: int) -> Iterator[tuple[int, int, int]]:
-    """(channels, residual channels, parameters) of one-path tokenizers about as large: the count is linear in the second."""
+    """(channels, residual channels, parameters) of one-path tokenizers about as large: the count is linear in
+    the second.
+    """
     channels = 8
     while (least := _count(system, channels, 1)) <= wanted * (1 + CLOSE):
         slope = _count(system, channels, 2) - least
@@ -160,7 +170,8 @@ def _count(system: TrainedSystem, channels: int, residual: int) -> int:
 
 
 def _sizes(config: RunConfig) -> TokenizerSection:
-    return cast(TokenizerSection, config.request.settings.tokenizer)  # `explain_case.open_run` refuses runs of other tokenizers
+    # `explain_case.open_run` refuses runs of other tokenizers
+    return cast(TokenizerSection, config.request.settings.tokenizer)
 
 
 def with_equal_bits(config: RunConfig) -> RunConfig:
@@ -178,7 +189,9 @@ def steps_of(run: RunFolder) -> int:
     return int(run.read_json("tokenizer/part.json")["steps"])
 
 
-def _changed(config: RunConfig, *, system: str | None = None, seed: int | None = None, **sizes: int) -> RunConfig:
+def _changed(
+    config: RunConfig, *, system: str | None = None, seed: int | None = None, **sizes: int
+) -> RunConfig:
     settings, request = config.request.settings, config.request
     settings = settings.model_copy(update={"tokenizer": settings.tokenizer.model_copy(update=sizes)})
     update: dict[str, Any] = {"settings": settings, "max_minutes": None}
@@ -187,28 +200,38 @@ def _changed(config: RunConfig, *, system: str | None = None, seed: int | None =
     return config.model_copy(update={"request": request.model_copy(update=update)})
 
 
-# Training -----------------------------------------------------------------------------------------------------------------------
+# Training ---------------------------------------------------------------------------------------------------
 
 
 def prepare_again(system: TrainedSystem, data: DataSet, tell: Report) -> Prepared:
     """The pairs that the run was trained on; raises InputError when the data have changed since."""
     config = system.config
     request = config.request
-    geometry = Geometry(size=request.size, crop=request.crop, scale=request.scale, augment=frozenset(request.augment))
+    geometry = Geometry(
+        size=request.size, crop=request.crop, scale=request.scale, augment=frozenset(request.augment)
+    )
     prepared = prepare(
-        data, geometry, cell=system.parts.cell, group_by=request.group_by, seed=request.seed,
-        force=True, available=available_memory(torch.device("cpu")),
+        data,
+        geometry,
+        cell=system.parts.cell,
+        group_by=request.group_by,
+        seed=request.seed,
+        force=True,
+        available=available_memory(torch.device("cpu")),
         tell=lambda done, of: tell(Event("data", done, of)) if done % 50 == 0 or done == of else None,
-    )  # fmt: skip
+    )
     if prepared.digest != config.data_digest:
         raise InputError(
-            f"{data.source}: its training pairs are not those that {system.path} was trained on, so a twin would learn something else; "
+            f"{data.source}: its training pairs are not those that {system.path} was trained on, so a twin "
+            f"would learn something else; "
             "give the same data, or pass --skip-twin"
         )
     return prepared
 
 
-def train_twin(folder: Path, config: RunConfig, prepared: Prepared, *, hardware: Hardware, stage: str, tell: Report) -> nn.Module:
+def train_twin(
+    folder: Path, config: RunConfig, prepared: Prepared, *, hardware: Hardware, stage: str, tell: Report
+) -> nn.Module:
     """A trained tokenizer, from its run folder where it is finished there.
 
     Arguments:
@@ -220,7 +243,9 @@ def train_twin(folder: Path, config: RunConfig, prepared: Prepared, *, hardware:
     if (folder / "config.json").is_file():
         before = read_run_config(run).difference(config)
         if before:
-            raise InputError(f"{folder}: holds a twin made otherwise ({before}); give another --out, or remove it")
+            raise InputError(
+                f"{folder}: holds a twin made otherwise ({before}); give another --out, or remove it"
+            )
     else:
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "split.json", prepared.split.to_json())
@@ -236,20 +261,37 @@ def train_twin(folder: Path, config: RunConfig, prepared: Prepared, *, hardware:
     )
     section = config.request.settings.tokenizer
     about = train_tokenizer(
-        fabric, run, tokenizer.to(fabric.device), training, validation, section, None, lambda event: tell(replace(event, stage=stage))
-    )  # fmt: skip
-    run.save_part("tokenizer", tokenizer.state_dict(), {"part": "tokenizer", "config": section.model_dump(), **about})
+        fabric,
+        run,
+        tokenizer.to(fabric.device),
+        training,
+        validation,
+        section,
+        None,
+        lambda event: tell(replace(event, stage=stage)),
+    )
+    run.save_part(
+        "tokenizer", tokenizer.state_dict(), {"part": "tokenizer", "config": section.model_dump(), **about}
+    )
     return tokenizer.eval()
 
 
-# Comparing ----------------------------------------------------------------------------------------------------------------------
+# Comparing --------------------------------------------------------------------------------------------------
 
 
 def contestant(
-    name: str, tokenizer: nn.Module, config: RunConfig, steps: int, views: HeldOut, tokens: torch.Tensor, device: torch.device,
+    name: str,
+    tokenizer: nn.Module,
+    config: RunConfig,
+    steps: int,
+    views: HeldOut,
+    tokens: torch.Tensor,
+    device: torch.device,
     resample_seed: int,
-) -> Contestant:  # fmt: skip
-    """What a trained tokenizer reaches on held-out views, from its tokens of them (N, rows, w), and what it takes."""
+) -> Contestant:
+    """What a trained tokenizer reaches on held-out views, from its tokens of them (N, rows, w), and what it
+    takes.
+    """
     called, sizes = cast(Tokenizer, tokenizer), _sizes(config)
     (stream,) = called.streams
 
@@ -259,24 +301,39 @@ def contestant(
     errors, places = squared_errors(views, tokens, decode, device), stream.grid[0] * stream.grid[1]
     mse = mean_of(errors, views, resample_seed)
     return Contestant(
-        name=name, paths=len(getattr(tokenizer, "paths", ("",))), steps=steps,
+        name=name,
+        paths=len(getattr(tokenizer, "paths", ("",))),
+        steps=steps,
         seed=config.request.seed,
-        batch_size=sizes.batch_size, parameters=parameters_of(tokenizer), channels=sizes.channels,
-        residual_channels=sizes.residual_channels, codebook_size=sizes.codebook_size, tokens=places,
-        bits=places * math.log2(stream.codebook_size), mse=mse, psnr=10 * math.log10(4 / max(mse.value, LEAST)),
-        settings=_settings(config, steps), errors=errors,
-    )  # fmt: skip
+        batch_size=sizes.batch_size,
+        parameters=parameters_of(tokenizer),
+        channels=sizes.channels,
+        residual_channels=sizes.residual_channels,
+        codebook_size=sizes.codebook_size,
+        tokens=places,
+        bits=places * math.log2(stream.codebook_size),
+        mse=mse,
+        psnr=10 * math.log10(4 / max(mse.value, LEAST)),
+        settings=_settings(config, steps),
+        errors=errors,
+    )
 
 
 def _settings(config: RunConfig, steps: int) -> dict[str, Any]:
     """What decides a training, but for what contestants are compared by anyway."""
     request = config.request
-    sizes = request.settings.tokenizer.model_dump(mode="json", exclude={*_COMPARED_BY_RESULT, *_WITHOUT_INFLUENCE})
+    sizes = request.settings.tokenizer.model_dump(
+        mode="json", exclude={*_COMPARED_BY_RESULT, *_WITHOUT_INFLUENCE}
+    )
     by_clock = request.max_minutes is not None and steps < request.settings.tokenizer.steps
     return sizes | {
-        "learning_rate_falls": f"by the clock, in {request.max_minutes:g} minutes for the run" if by_clock else "by steps",
-        "augment": sorted(request.augment), "precision": config.precision, "sees_layouts": request.system == SEES_LAYOUTS,
-    }  # fmt: skip
+        "learning_rate_falls": f"by the clock, in {request.max_minutes:g} minutes for the run"
+        if by_clock
+        else "by steps",
+        "augment": sorted(request.augment),
+        "precision": config.precision,
+        "sees_layouts": request.system == SEES_LAYOUTS,
+    }
 
 
 def difference(first: list[Contestant], second: list[Contestant], views: HeldOut, seed: int) -> Difference:
@@ -290,12 +347,21 @@ def difference(first: list[Contestant], second: list[Contestant], views: HeldOut
     low, high = interval(quotient, len(views), RESAMPLES, seed, groups=views.groups)
     low = ratio * math.exp(-math.hypot(min(math.log(low / ratio), 0.0), of_seeds))
     high = ratio * math.exp(math.hypot(max(math.log(high / ratio), 0.0), of_seeds))
-    spread = max(max(one.mse.value for one in kind) / max(min(one.mse.value for one in kind), LEAST) for kind in (first, second))
+    spread = max(
+        max(one.mse.value for one in kind) / max(min(one.mse.value for one in kind), LEAST)
+        for kind in (first, second)
+    )
     seeds = min(len(first), len(second))
     return Difference(
-        first=first[0].name, second=second[0].name, ratio=ratio, low=low, high=high, seeds=seeds, spread=spread,
+        first=first[0].name,
+        second=second[0].name,
+        ratio=ratio,
+        low=low,
+        high=high,
+        seeds=seeds,
+        spread=spread,
         verdict=_verdict(first[0], second[0], low, high, seeds),
-    )  # fmt: skip
+    )
 
 
 def _uncertainty_of_seeds(first: list[Contestant], second: list[Contestant]) -> float:
@@ -321,10 +387,13 @@ def _verdict(first: Contestant, second: Contestant, low: float, high: float, see
 
 
 def unlike(a: Contestant, b: Contestant) -> dict[str, list[Any]]:
-    """What two contestants should have alike and do not: steps, batch size, seed, codebook size, all other settings of their training,
-    parameters beyond 3 %."""
+    """What two contestants should have alike and do not: steps, batch size, seed, codebook size, all other
+    settings of their training, parameters beyond 3 %.
+    """
     names = ("steps", "batch_size", "seed", "codebook_size")
-    found = {name: [getattr(a, name), getattr(b, name)] for name in names if getattr(a, name) != getattr(b, name)}
+    found = {
+        name: [getattr(a, name), getattr(b, name)] for name in names if getattr(a, name) != getattr(b, name)
+    }
     found |= {name: [its, b.settings[name]] for name, its in a.settings.items() if its != b.settings[name]}
     if abs(a.parameters / b.parameters - 1) > CLOSE:
         found["parameters"] = [a.parameters, b.parameters]

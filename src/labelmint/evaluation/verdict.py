@@ -1,10 +1,10 @@
 """The answer in words: may these pairs be used?
 
-    good    obedience ratio >= 0.8; at most 20 copies per 1,000, surely at most 100, and all positions searched; coverage at least 0.7
-            of what real views reach; objects an image that differ from those of test layouts by a total variation of at most 0.25
-            more than those of training layouts do
-    bad     obedience ratio < 0.5, more than 100 copies per 1,000, coverage below a tenth of what real views reach, or a total
-            variation more than 0.7 above that of training layouts
+    good    obedience ratio >= 0.8; at most 20 copies per 1,000, surely at most 100, and all positions
+            searched; coverage at least 0.7 of what real views reach; objects an image that differ from those
+            of test layouts by a total variation of at most 0.25 more than those of training layouts do
+    bad     obedience ratio < 0.5, more than 100 copies per 1,000, coverage below a tenth of what real views
+            reach, or a total variation more than 0.7 above that of training layouts
     mixed   what lies between, and whatever could not be measured
 
 The bounds are ours. Whether the pairs help a segmenter is another question, which only training one answers.
@@ -40,7 +40,11 @@ def verdict(figures: Mapping[str, Figure]) -> Verdict:
     best = figures["fidelity.coverage"].real or 1.0
     found = [
         _judged(figures["obedience.ratio"], lambda v: v >= OBEDIENT, lambda v: v < DISOBEDIENT),
-        _judged(copies, lambda v: v <= FEW_COPIES and (copies.high or 0) <= MANY_COPIES and whole, lambda v: v > MANY_COPIES),
+        _judged(
+            copies,
+            lambda v: v <= FEW_COPIES and (copies.high or 0) <= MANY_COPIES and whole,
+            lambda v: v > MANY_COPIES,
+        ),
         _judged(figures["fidelity.coverage"], lambda v: v >= VARIED * best, lambda v: v < COLLAPSED * best),
     ]
     if "layouts.total_count_variation" in figures:

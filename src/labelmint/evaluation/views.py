@@ -1,7 +1,7 @@
 """Real and synthetic pairs at one size, as arrays that figures are computed on.
 
-Where training cuts crops, a real image becomes tiles of the crop's size, side by side; else it is resized, as in training.
-Labels hold class *indices* 0..K-1 in the order of the class list, and -1 where they are ignored.
+Where training cuts crops, a real image becomes tiles of the crop's size, side by side; else it is resized, as
+in training. Labels hold class *indices* 0..K-1 in the order of the class list, and -1 where they are ignored.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ Tell = Callable[[int, int], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Fitted:
-    """One pair at the scale of training, as large as it is there: image (H, W, C) uint8, labels (H, W) int16 indices."""
+    """One pair at the scale of training, as large as it is there: image (H, W, C) uint8, labels (H, W) int16
+    indices.
+    """
 
     name: str
     group: str
@@ -50,7 +52,8 @@ class Views:
 
     Attributes:
         names: (N,) of the pairs they were cut from. groups: (N,) of patients, slides, or the names again.
-        images: (N, H, W, C) uint8. labels: (N, H, W) int16. instances: (N, H, W), or None unless every pair has them.
+        images: (N, H, W, C) uint8. labels: (N, H, W) int16. instances: (N, H, W), or None unless every pair
+            has them.
     """
 
     names: tuple[str, ...]
@@ -76,11 +79,15 @@ class Views:
 
     def pair(self, i: int, classes: ClassSet) -> AnnotatedImage:
         """View i as an annotated image, to draw it."""
-        return AnnotatedImage(name=self.names[i], image=self.images[i], layout=Layout(label_map=ids_of(self.labels[i], classes)))
+        return AnnotatedImage(
+            name=self.names[i], image=self.images[i], layout=Layout(label_map=ids_of(self.labels[i], classes))
+        )
 
 
 def indices_of(label_map: Array, classes: ClassSet) -> Array:
-    """Class ids (H, W) -> class indices int16; ignored ids become -1. Raises ValueError for ids that are neither."""
+    """Class ids (H, W) -> class indices int16; ignored ids become -1. Raises ValueError for ids that are
+    neither.
+    """
     lookup = np.full(max([*classes.ids, *classes.ignore, int(label_map.max(initial=0))]) + 1, -2, np.int16)
     lookup[list(classes.ignore)] = IGNORED
     lookup[list(classes.ids)] = np.arange(len(classes), dtype=np.int16)
@@ -97,12 +104,19 @@ def ids_of(indices: Array, classes: ClassSet) -> Array:
 
 
 def fit(
-    data: DataSet, names: Sequence[str], geometry: Geometry, channels: int | None, group_by: str | None,
-    tell: Tell = lambda done, of: None, available: int = 1 << 62,
-) -> list[Fitted]:  # fmt: skip
-    """Pairs of a data set at the scale of training, images with as many channels as they have where `channels` is None.
+    data: DataSet,
+    names: Sequence[str],
+    geometry: Geometry,
+    channels: int | None,
+    group_by: str | None,
+    tell: Tell = lambda done, of: None,
+    available: int = 1 << 62,
+) -> list[Fitted]:
+    """Pairs of a data set at the scale of training, images with as many channels as they have where
+    `channels` is None.
 
-    Raises InputError for labels with unknown ids, naming the pair, and for pairs that together need more than the available bytes.
+    Raises InputError for labels with unknown ids, naming the pair, and for pairs that together need more than
+    the available bytes.
     """
     found, taken = [], 0
     for done, name in enumerate(names, start=1):
@@ -112,15 +126,19 @@ def fit(
         image = image if channels is None else _with_channels(image, channels, data.source, name)
         found.append(
             Fitted(
-                name=name, group=group_of(name, group_by), image=image, labels=maps[0],
+                name=name,
+                group=group_of(name, group_by),
+                image=image,
+                labels=maps[0],
                 instances=maps[1] if len(maps) > 1 else None,
             )
-        )  # fmt: skip
+        )
         taken += image.nbytes + sum(part.nbytes for part in maps)
         if taken * len(names) / done > available:
             need, have = taken * len(names) / done / 2**30, available / 2**30
             raise InputError(
-                f"{data.source}: {len(names)} pairs need about {need:.1f} GiB of memory and {have:.1f} GiB can be had; "
+                f"{data.source}: {len(names)} pairs need about {need:.1f} GiB of memory and {have:.1f} GiB "
+                f"can be had; "
                 "take a smaller --size, or with --crop a smaller --scale"
             )
         if done % 50 == 0 or done == len(names):
@@ -133,7 +151,8 @@ def _indices(data: DataSet, pair: AnnotatedImage) -> Array:
         return indices_of(pair.layout.label_map, data.classes)
     except ValueError as error:
         raise InputError(
-            f"{data.source}: the label of {pair.name!r} holds {error}; list them in classes.json, or pass --ignore"
+            f"{data.source}: the label of {pair.name!r} holds {error}; list them in classes.json, or pass "
+            f"--ignore"
         ) from None
 
 
@@ -143,20 +162,26 @@ def _with_channels(image: Array, channels: int, source: str, name: str) -> Array
     if image.shape[2] == 1:
         return np.repeat(image, channels, axis=2)
     raise InputError(
-        f"{source}: {name!r} is a color image, and those trained on are grey; convert it to grey, or train on color images"
+        f"{source}: {name!r} is a color image, and those trained on are grey; convert it to grey, or train "
+        f"on color images"
     )
 
 
 def in_channels(fitted: Sequence[Fitted], channels: int) -> list[Fitted]:
     """The same pairs with grey images repeated to that many channels."""
     return [
-        one if one.image.shape[2] == channels else replace(one, image=np.repeat(one.image, channels, axis=2)) for one in fitted
+        one if one.image.shape[2] == channels else replace(one, image=np.repeat(one.image, channels, axis=2))
+        for one in fitted
     ]
 
 
 def tiles(fitted: Sequence[Fitted], size: tuple[int, int], at_most: int = 2000) -> Views:
-    """Tiles of a size, side by side around the middle of each pair; evenly thinned by a hash where there are more than `at_most`."""
-    places = [(k, top, left) for k, one in enumerate(fitted) for top, left in _corners(one.labels.shape, size)]
+    """Tiles of a size, side by side around the middle of each pair; evenly thinned by a hash where there are
+    more than `at_most`.
+    """
+    places = [
+        (k, top, left) for k, one in enumerate(fitted) for top, left in _corners(one.labels.shape, size)
+    ]
     if len(places) > at_most:
         places = sorted(sorted(places, key=lambda place: _hash(fitted[place[0]].name, *place[1:]))[:at_most])
     cuts = [(fitted[k], (slice(top, top + size[0]), slice(left, left + size[1]))) for k, top, left in places]
@@ -166,7 +191,9 @@ def tiles(fitted: Sequence[Fitted], size: tuple[int, int], at_most: int = 2000) 
         groups=tuple(one.group for one, _ in cuts),
         images=np.stack([one.image[where] for one, where in cuts]),
         labels=np.stack([one.labels[where] for one, where in cuts]),
-        instances=np.stack([one.instances[where] for one, where in cuts if one.instances is not None]) if has_instances else None,
+        instances=np.stack([one.instances[where] for one, where in cuts if one.instances is not None])
+        if has_instances
+        else None,
     )
 
 
@@ -209,26 +236,37 @@ def _hash(name: str, top: int, left: int) -> bytes:
 
 
 def views_of_samples(
-    data: DataSet, classes: ClassSet, size: tuple[int, int], channels: int, tell: Tell = lambda done, of: None,
+    data: DataSet,
+    classes: ClassSet,
+    size: tuple[int, int],
+    channels: int,
+    tell: Tell = lambda done, of: None,
     available: int = 1 << 62,
-) -> Views:  # fmt: skip
-    """Synthetic pairs, which must have the size of the comparison and the classes of the real data; raises InputError otherwise."""
+) -> Views:
+    """Synthetic pairs, which must have the size of the comparison and the classes of the real data; raises
+    InputError otherwise.
+    """
     numbers = dict(zip(classes.names, classes.ids, strict=True))
     for info in data.classes.classes:
         if numbers.get(info.name, info.id) != info.id:
             raise InputError(
-                f"{data.source}: class {info.name!r} has id {info.id} there and {numbers[info.name]} in the real data; "
+                f"{data.source}: class {info.name!r} has id {info.id} there and {numbers[info.name]} in the "
+                f"real data; "
                 "give both the same class list"
             )
     found = []
     needed = len(data.names) * size[0] * size[1] * (channels + 6) * 2  # twice: one by one, and stacked
     if needed > available:
-        raise InputError(f"{data.source}: {len(data.names)} pairs need about {needed / 2**30:.1f} GiB of memory; give fewer")
+        raise InputError(
+            f"{data.source}: {len(data.names)} pairs need about {needed / 2**30:.1f} GiB of memory; give "
+            f"fewer"
+        )
     for done, name in enumerate(data.names, start=1):
         pair = data.load(name)
         if pair.layout.size != size:
             raise InputError(
-                f"{data.source}: {name!r} is {pair.layout.size[0]}x{pair.layout.size[1]} pixels and the comparison is at "
+                f"{data.source}: {name!r} is {pair.layout.size[0]}x{pair.layout.size[1]} pixels and the "
+                f"comparison is at "
                 f"{size[0]}x{size[1]}; give --size as the synthetic images are"
             )
         try:
@@ -238,7 +276,9 @@ def views_of_samples(
                 f"{data.source}: the label of {name!r} holds {error}; the real data has {list(classes.ids)}"
             ) from None
         image = _with_channels(pair.image, channels, data.source, name)
-        found.append(Fitted(name=name, group=name, image=image, labels=labels, instances=pair.layout.instances))
+        found.append(
+            Fitted(name=name, group=name, image=image, labels=labels, instances=pair.layout.instances)
+        )
         if done % 50 == 0 or done == len(data.names):
             tell(done, len(data.names))
     return tiles(found, size, at_most=len(found))

@@ -24,7 +24,8 @@ __all__ = ["FORMATS", "WRITABLE", "read", "write"]
 
 FORMATS: Mapping[str, str] = {
     "folder": "images/ and label PNGs in labels/ (or masks/, annotations/) matched by name; read and written",
-    "coco": "a COCO instances JSON with polygons, run lengths, boxes and crowds beside images/; read and written",
+    "coco": "a COCO instances JSON with polygons, run lengths, boxes and crowds beside images/; read and "
+    "written",
     "bbbc041": "the JSON of boxes of the malaria set BBBC041; read only",
 }
 
@@ -37,12 +38,19 @@ _WRITERS: Mapping[str, Callable[[Iterable[AnnotatedImage], Path, ClassSet], list
 WRITABLE = tuple(_WRITERS)
 
 
-def read(path: str | os.PathLike[str], *, format: str | None = None, ignore: Sequence[int] = (), strict: bool = True) -> DataSet:
+def read(
+    path: str | os.PathLike[str],
+    *,
+    format: str | None = None,
+    ignore: Sequence[int] = (),
+    strict: bool = True,
+) -> DataSet:
     """Open labelled images; each pair is loaded when it is asked for.
 
     Arguments:
         path: a folder, or the JSON file of a format that has one.
-        format: one of FORMATS; None finds it out. Where several fit, `folder` is chosen and a finding names the others.
+        format: one of FORMATS; None finds it out. Where several fit, `folder` is chosen and a finding names
+            the others.
         ignore: class ids to ignore beside 255.
         strict: False (to inspect) turns what can be passed over into `DataSet.findings` instead of raising.
 
@@ -58,7 +66,9 @@ def read(path: str | os.PathLike[str], *, format: str | None = None, ignore: Seq
     return _with_finding(data, found, others) if others else data
 
 
-def write(pairs: Iterable[AnnotatedImage], path: str | os.PathLike[str], *, format: str, classes: ClassSet) -> Path:
+def write(
+    pairs: Iterable[AnnotatedImage], path: str | os.PathLike[str], *, format: str, classes: ClassSet
+) -> Path:
     """Write labelled images as a new data set: whole or not at all, the same bytes for the same pairs.
 
     Arguments:
@@ -71,7 +81,8 @@ def write(pairs: Iterable[AnnotatedImage], path: str | os.PathLike[str], *, form
         the folder.
 
     Raises:
-        InputError: for a taken path, an unknown or read-only format, no pairs, doubled names, ids that are no classes.
+        InputError: for a taken path, an unknown or read-only format, no pairs, doubled names, ids that are no
+            classes.
     """
     if format not in _WRITERS:
         known = "is read only" if format in FORMATS else "is unknown"

@@ -1,7 +1,9 @@
-"""The `bbbc041` format: the JSON of boxes of the malaria set BBBC041 (Broad Bioimage Benchmark Collection); read only.
+"""The `bbbc041` format: the JSON of boxes of the malaria set BBBC041 (Broad Bioimage Benchmark Collection);
+read only.
 
 [{"image": {"pathname": "/images/a.png", "shape": {"r": 1200, "c": 1600, "channels": 3}},
-  "objects": [{"bounding_box": {"minimum": {"r": 1, "c": 2}, "maximum": {"r": 8, "c": 9}}, "category": "ring"}]}]
+  "objects": [{"bounding_box": {"minimum": {"r": 1, "c": 2}, "maximum": {"r": 8, "c": 9}}, "category":
+    "ring"}]}]
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ def read_bbbc041(path: Path, *, ignore: Sequence[int] = (), strict: bool = True)
     """Read a data set of boxes; other categories than the six follow them in alphabetical order.
 
     Arguments:
-        path: the JSON file. Images are looked for by their pathname beside it, and by their bare name there and in images/.
+        path: the JSON file. Images are looked for by their pathname beside it, and by their bare name there
+            and in images/.
         ignore: class ids to ignore; boxes of category "difficult" are ignored anyway (255).
         strict: False turns missing images, bad boxes and unknown names into findings.
     """
@@ -48,13 +51,18 @@ def read_bbbc041(path: Path, *, ignore: Sequence[int] = (), strict: bool = True)
             (path.parent / "images", Path(file_name).name),
             (path.parent, Path(file_name).name),
         )
-        image = next((found for root, file in roots_and_names if (found := find_image(file, [root], str(path)))), None)
+        image = next(
+            (found for root, file in roots_and_names if (found := find_image(file, [root], str(path)))), None
+        )
         if image is None:
             missing.append(name)
         else:
             size = _size(item["image"], path)
             records[name] = Record(path=image, size=size, objects=_objects(item, name, size, ids, odd, path))
-    text = f"{path}: {len(missing)} of its images are missing, first {first_of(missing)}; put them into {path.parent / 'images'}"
+    text = (
+        f"{path}: {len(missing)} of its images are missing, first {first_of(missing)}; put them into "
+        f"{path.parent / 'images'}"
+    )
     odd.refuse("missing image", text, missing)
     if not records:
         raise InputError(f"{path}: no labelled images; {_FORM}")
@@ -72,7 +80,9 @@ def read_bbbc041(path: Path, *, ignore: Sequence[int] = (), strict: bool = True)
     )
 
 
-def _classes(items: Sequence[dict[str, Any]], ignore: Sequence[int], path: Path) -> tuple[ClassSet, dict[str, int]]:
+def _classes(
+    items: Sequence[dict[str, Any]], ignore: Sequence[int], path: Path
+) -> tuple[ClassSet, dict[str, int]]:
     listed = [_object_list(item, path) for item in items]
     named = {one["category"] for objects in listed for one in objects if isinstance(one.get("category"), str)}
     names = (*CATEGORIES, *sorted(named - {*CATEGORIES, _DIFFICULT}))
@@ -100,7 +110,9 @@ def _size(image: Mapping[str, Any], path: Path) -> tuple[int, int]:
     shape = image.get("shape")
     height, width = (shape.get("r"), shape.get("c")) if isinstance(shape, dict) else (None, None)
     if type(height) is not int or type(width) is not int or height < 1 or width < 1:
-        raise InputError(f"{path}: {image['pathname']!r} has shape {shape!r}; expected {{r: rows, c: columns}}")
+        raise InputError(
+            f"{path}: {image['pathname']!r} has shape {shape!r}; expected {{r: rows, c: columns}}"
+        )
     return height, width
 
 
@@ -122,7 +134,9 @@ def _object(one: dict[str, Any], size: tuple[int, int], ids: Mapping[str, int], 
         edges = [low["c"], low["r"], high["c"], high["r"]]
         class_id = ids[one["category"]]
     except (KeyError, TypeError):
-        raise InputError(f"{what} lacks a bounding_box with minimum and maximum {{r, c}}, or a category") from None
+        raise InputError(
+            f"{what} lacks a bounding_box with minimum and maximum {{r, c}}, or a category"
+        ) from None
     if not all(map(finite, edges)) or edges[0] > edges[2] or edges[1] > edges[3]:
         raise InputError(f"{what} has a box from {low} to {high}; expected finite numbers, the minimum first")
     x0, y0, x1, y1 = map(float, edges)

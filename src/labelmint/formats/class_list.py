@@ -1,6 +1,7 @@
 """classes.json of the `folder` format: names, colors, ignored ids, and COCO's category ids where they differ.
 
-    {"names": {"0": "background", "1": "cell"}, "colors": {"1": [255, 0, 0]}, "ignore": [255], "categories": {"1": 7}}
+    {"names": {"0": "background", "1": "cell"}, "colors": {"1": [255, 0, 0]}, "ignore": [255], "categories":
+    {"1": 7}}
 
 `names` and `colors` may be lists, where place i means id i.
 """
@@ -36,7 +37,8 @@ def classes_of_ids(ids: Iterable[int], ignore: Iterable[int]) -> ClassSet:
 
 
 def read_classes(path: Path, ignore: Sequence[int]) -> tuple[ClassSet | None, dict[Color, int]]:
-    """The classes of a classes.json (None where it neither names nor colors any), and color -> id, ignored ids included.
+    """The classes of a classes.json (None where it neither names nor colors any), and color -> id, ignored
+    ids included.
 
     Raises InputError for a file of another form.
     """
@@ -45,7 +47,9 @@ def read_classes(path: Path, ignore: Sequence[int]) -> tuple[ClassSet | None, di
         raise InputError(f'{path}: expected an object like {{"names": {{"0": "background", "1": "cell"}}}}')
     names = {i: _as_text(path, name) for i, name in _by_id(path, document, "names").items()}
     colors = {i: _as_color(path, color) for i, color in _by_id(path, document, "colors").items()}
-    categories = {i: _as_id(path, "categories", value) for i, value in _by_id(path, document, "categories").items()}
+    categories = {
+        i: _as_id(path, "categories", value) for i, value in _by_id(path, document, "categories").items()
+    }
     ignored = {*ignore, *_ignored(path, document)}
     meaning = {color: i for i, color in colors.items()}
     if len(meaning) < len(colors):
@@ -53,7 +57,10 @@ def read_classes(path: Path, ignore: Sequence[int]) -> tuple[ClassSet | None, di
     if not names and not colors:
         return None, meaning
     ids = sorted({*names, *(i for i in colors if i != IGNORE)})
-    infos = [ClassInfo(id=i, name=names.get(i, _name(i)), color=colors.get(i), category=categories.get(i)) for i in ids]
+    infos = [
+        ClassInfo(id=i, name=names.get(i, _name(i)), color=colors.get(i), category=categories.get(i))
+        for i in ids
+    ]
     return class_set(infos, ignored), meaning
 
 
@@ -61,7 +68,10 @@ def dump_classes(classes: ClassSet) -> str:
     """The text of a classes.json."""
     colors = {str(info.id): list(info.color) for info in classes.classes if info.color is not None}
     categories = {str(info.id): info.category for info in classes.classes if info.category is not None}
-    document: dict[str, Any] = {"names": {str(info.id): info.name for info in classes.classes}, "ignore": list(classes.ignore)}
+    document: dict[str, Any] = {
+        "names": {str(info.id): info.name for info in classes.classes},
+        "ignore": list(classes.ignore),
+    }
     document |= {"colors": colors} if colors else {}
     document |= {"categories": categories} if categories else {}
     return json.dumps(document, indent=1) + "\n"
@@ -102,6 +112,12 @@ def _as_text(path: Path, value: Any) -> str:
 
 
 def _as_color(path: Path, value: Any) -> Color:
-    if not isinstance(value, list) or len(value) != 3 or not all(type(part) is int and 0 <= part <= 255 for part in value):
-        raise InputError(f'{path}: the color {value!r} in "colors" must be [red, green, blue], each from 0 to 255')
+    if (
+        not isinstance(value, list)
+        or len(value) != 3
+        or not all(type(part) is int and 0 <= part <= 255 for part in value)
+    ):
+        raise InputError(
+            f'{path}: the color {value!r} in "colors" must be [red, green, blue], each from 0 to 255'
+        )
     return value[0], value[1], value[2]

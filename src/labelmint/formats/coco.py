@@ -1,10 +1,12 @@
-"""The `coco` format: an instances JSON in COCO's layout beside images/; its objects are read and written without loss.
+"""The `coco` format: an instances JSON in COCO's layout beside images/; its objects are read and written
+without loss.
 
     instances.json {"images": [{id, file_name, width, height}], "categories": [{id, name}],
-                    "annotations": [{id, image_id, category_id, bbox: [x, y, w, h], segmentation, area, iscrowd, ...}]}
+                    "annotations": [{id, image_id, category_id, bbox: [x, y, w, h], segmentation, area,
+                      iscrowd, ...}]}
 
-Category ids are the class ids; where a category has id 0, which is the background's, every class id is the category id + 1.
-`coco_write` is the way back.
+Category ids are the class ids; where a category has id 0, which is the background's, every class id is the
+category id + 1. `coco_write` is the way back.
 """
 
 from __future__ import annotations
@@ -25,15 +27,17 @@ from labelmint.types import ClassInfo, ClassSet, DataSet, LayoutObject
 
 __all__ = ["STANDARD_KEYS", "read_coco"]
 
-STANDARD_KEYS = ("area", "bbox", "category_id", "id", "image_id", "iscrowd", "segmentation")  # the others are attributes
+# the others are attributes
+STANDARD_KEYS = ("area", "bbox", "category_id", "id", "image_id", "iscrowd", "segmentation")
 
 
 def read_coco(path: Path, *, ignore: Sequence[int] = (), strict: bool = True) -> DataSet:
     """Read a data set; every annotation is checked, no image is opened.
 
     Arguments:
-        path: the JSON file. Images are looked for in images/ beside it and beside it; for annotations/X.json also in the
-            folder above, its images/, and the folder named like the JSON's last part (instances_val.json: val/).
+        path: the JSON file. Images are looked for in images/ beside it and beside it; for annotations/X.json
+            also in the folder above, its images/, and the folder named like the JSON's last part
+            (instances_val.json: val/).
         ignore: class ids to ignore.
         strict: False turns missing images and bad annotations into findings.
     """
@@ -43,7 +47,9 @@ def read_coco(path: Path, *, ignore: Sequence[int] = (), strict: bool = True) ->
     files = _image_files(images, path, odd)
     kept = [image for image in images if image["id"] in files]
     if not kept:
-        raise InputError(f"{path}: no labelled images; it lists {len(images)} images and none of them was found")
+        raise InputError(
+            f"{path}: no labelled images; it lists {len(images)} images and none of them was found"
+        )
     sizes = {image["id"]: _size(image, files[image["id"]], path) for image in kept}
     names = dict(zip(sizes, names_of([image["file_name"] for image in kept], str(path)), strict=True))
     listed = {image["id"] for image in images}
@@ -53,7 +59,9 @@ def read_coco(path: Path, *, ignore: Sequence[int] = (), strict: bool = True) ->
         try:
             what = f"{path}: annotation {annotation.get('id')!r}"
             if not _is_id(image_id) or image_id not in listed:
-                raise InputError(f"{what} has the unknown image id {image_id!r}; list the image, or remove the annotation")
+                raise InputError(
+                    f"{what} has the unknown image id {image_id!r}; list the image, or remove the annotation"
+                )
             if image_id in sizes:
                 what += f" of {names[image_id]!r}"
                 objects[image_id].append(_object(annotation, sizes[image_id], ids, what))
@@ -77,7 +85,10 @@ def read_coco(path: Path, *, ignore: Sequence[int] = (), strict: bool = True) ->
 def _document(path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
     """Images, annotations and categories, each a list of objects with sound ids."""
     document = read_json(path)
-    parts = [document.get(key) if isinstance(document, dict) else None for key in ("images", "annotations", "categories")]
+    parts = [
+        document.get(key) if isinstance(document, dict) else None
+        for key in ("images", "annotations", "categories")
+    ]
     for key, part in zip(("images", "annotations", "categories"), parts, strict=True):
         if not isinstance(part, list) or not all(isinstance(item, dict) for item in part):
             raise InputError(f'{path}: not a COCO instances file; expected "{key}" as a list of objects')
@@ -86,7 +97,9 @@ def _document(path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]], l
         seen: set[Any] = set()
         for item in items:
             if not _is_id(item.get("id")) or item["id"] in seen:
-                raise InputError(f"{path}: {kind} id {item.get('id')!r} is doubled or no number; each needs its own")
+                raise InputError(
+                    f"{path}: {kind} id {item.get('id')!r} is doubled or no number; each needs its own"
+                )
             seen.add(item["id"])
     return images, annotations, categories
 
@@ -100,19 +113,29 @@ def _is_id(value: Any) -> bool:
     return isinstance(value, int | str) and not isinstance(value, bool)
 
 
-def _classes(categories: Sequence[dict[str, Any]], ignore: Sequence[int], path: Path) -> tuple[ClassSet, dict[int, int]]:
+def _classes(
+    categories: Sequence[dict[str, Any]], ignore: Sequence[int], path: Path
+) -> tuple[ClassSet, dict[int, int]]:
     """The classes, and category id -> class id."""
     for category in categories:
         if not isinstance(category["id"], int) or not isinstance(category.get("name"), str):
             raise InputError(f"{path}: the category {category!r} needs a whole number as id and text as name")
     shift = int(any(category["id"] == 0 for category in categories))
-    ids = {category["id"]: category["id"] + (0 if category.get("ignore") is True else shift) for category in categories}
+    ids = {
+        category["id"]: category["id"] + (0 if category.get("ignore") is True else shift)
+        for category in categories
+    }
     infos = [ClassInfo(id=0, name="background")]
     for category in categories:
         if category.get("ignore") is not True:  # labelmint's own mark for regions to ignore
             number = category["id"]
             infos.append(
-                ClassInfo(id=ids[number], name=category["name"], color=_color(category), category=number if shift else None)
+                ClassInfo(
+                    id=ids[number],
+                    name=category["name"],
+                    color=_color(category),
+                    category=number if shift else None,
+                )
             )
     marked = [category["id"] for category in categories if category.get("ignore") is True]
     try:
@@ -123,7 +146,11 @@ def _classes(categories: Sequence[dict[str, Any]], ignore: Sequence[int], path: 
 
 def _color(category: Mapping[str, Any]) -> tuple[int, int, int] | None:
     color = category.get("color")
-    if isinstance(color, list) and len(color) == 3 and all(type(part) is int and 0 <= part <= 255 for part in color):
+    if (
+        isinstance(color, list)
+        and len(color) == 3
+        and all(type(part) is int and 0 <= part <= 255 for part in color)
+    ):
         return color[0], color[1], color[2]
     return None
 
@@ -131,10 +158,17 @@ def _color(category: Mapping[str, Any]) -> tuple[int, int, int] | None:
 def _image_files(images: Sequence[dict[str, Any]], path: Path, odd: Odd) -> dict[Any, Path]:
     """Image id -> file, for the images that are there."""
     folders = dict.fromkeys((path.parent, _home(path)))
-    roots = [root for folder in folders for root in (folder / "images", folder, folder / path.stem.rpartition("_")[2])]
+    roots = [
+        root
+        for folder in folders
+        for root in (folder / "images", folder, folder / path.stem.rpartition("_")[2])
+    ]
     found = {image["id"]: find_image(image.get("file_name"), roots, str(path)) for image in images}
     missing = [str(image["file_name"]) for image in images if found[image["id"]] is None]
-    text = f"{path}: {len(missing)} of its images are missing, first {first_of(missing)}; put them into {roots[0]}"
+    text = (
+        f"{path}: {len(missing)} of its images are missing, first {first_of(missing)}; put them into "
+        f"{roots[0]}"
+    )
     odd.refuse("missing image", text, missing)
     return {image_id: file for image_id, file in found.items() if file is not None}
 
@@ -145,15 +179,20 @@ def _size(image: Mapping[str, Any], file: Path, path: Path) -> tuple[int, int]:
         return image_size(file)
     if type(height) is not int or type(width) is not int or height < 1 or width < 1:
         raise InputError(
-            f"{path}: image {image['id']!r} has width {width!r} and height {height!r}; expected whole numbers above 0"
+            f"{path}: image {image['id']!r} has width {width!r} and height {height!r}; expected whole "
+            f"numbers above 0"
         )
     return height, width
 
 
-def _object(annotation: Mapping[str, Any], size: tuple[int, int], ids: Mapping[int, int], what: str) -> LayoutObject:
+def _object(
+    annotation: Mapping[str, Any], size: tuple[int, int], ids: Mapping[int, int], what: str
+) -> LayoutObject:
     category, crowd = annotation.get("category_id"), annotation.get("iscrowd", 0)
     if type(category) is not int or category not in ids:
-        raise InputError(f"{what} has the unknown category id {category!r}; list the category, or remove the annotation")
+        raise InputError(
+            f"{what} has the unknown category id {category!r}; list the category, or remove the annotation"
+        )
     if crowd not in (0, 1):
         raise InputError(f"{what} has iscrowd {crowd!r}; expected 0 or 1")
     segmentation = annotation.get("segmentation") or None
@@ -172,13 +211,17 @@ def _object(annotation: Mapping[str, Any], size: tuple[int, int], ids: Mapping[i
     )
 
 
-def _box(annotation: Mapping[str, Any], one: LayoutObject, size: tuple[int, int], what: str) -> tuple[float, float, float, float]:
+def _box(
+    annotation: Mapping[str, Any], one: LayoutObject, size: tuple[int, int], what: str
+) -> tuple[float, float, float, float]:
     """The box of bbox, or around the shape where bbox is left out."""
     bbox = annotation.get("bbox")
     if bbox is None:
         return _box_around(one, size, what)
     if not isinstance(bbox, list) or len(bbox) != 4 or not all(map(finite, bbox)) or min(bbox[2:]) < 0:
-        raise InputError(f"{what} has bbox {bbox!r}; expected [x, y, width, height], finite and not negative in size")
+        raise InputError(
+            f"{what} has bbox {bbox!r}; expected [x, y, width, height], finite and not negative in size"
+        )
     x, y, width, height = map(float, bbox)
     check_extent(x, y, x + width, y + height, size, f"{what}: its box")
     return x, y, x + width, y + height
@@ -186,7 +229,10 @@ def _box(annotation: Mapping[str, Any], one: LayoutObject, size: tuple[int, int]
 
 def _box_around(one: LayoutObject, size: tuple[int, int], what: str) -> tuple[float, float, float, float]:
     if one.polygons:
-        xs, ys = [x for polygon in one.polygons for x in polygon[::2]], [y for polygon in one.polygons for y in polygon[1::2]]
+        xs, ys = (
+            [x for polygon in one.polygons for x in polygon[::2]],
+            [y for polygon in one.polygons for y in polygon[1::2]],
+        )
         return min(xs), min(ys), max(xs), max(ys)
     if one.rle:
         return box_of(decode(one.rle, size))

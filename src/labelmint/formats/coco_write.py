@@ -1,8 +1,8 @@
 """Writing the `coco` format: objects are copied; where there are maps only, objects are made from them.
 
-The objects of a layout with maps only: each instance with the class of most of its pixels, then the connected components of
-the rest. Class 0 named "background" is no category. Regions to ignore, where there are any, get a category marked
-`"ignore": true`, which `read_coco` understands.
+The objects of a layout with maps only: each instance with the class of most of its pixels, then the connected
+components of the rest. Class 0 named "background" is no category. Regions to ignore, where there are any, get
+a category marked `"ignore": true`, which `read_coco` understands.
 """
 
 from __future__ import annotations
@@ -27,12 +27,16 @@ JSON_NAME = "instances.json"
 
 
 def write_coco(
-    pairs: Iterable[AnnotatedImage], folder: Path, classes: ClassSet, encoded: Callable[[str], Path] | None = None
+    pairs: Iterable[AnnotatedImage],
+    folder: Path,
+    classes: ClassSet,
+    encoded: Callable[[str], Path] | None = None,
 ) -> list[str]:
     """Write images and at the end the JSON into an empty folder that exists; returns the names.
 
     With `encoded`, which answers the PNG of a pair's image by the name of the pair, images are copied.
-    Raises InputError for a doubled name, an unknown class id, and an attribute that is named like one of COCO's own keys.
+    Raises InputError for a doubled name, an unknown class id, and an attribute that is named like one of
+    COCO's own keys.
     """
     (folder / "images").mkdir()
     categories = _category_ids(classes)
@@ -43,7 +47,9 @@ def write_coco(
     def described() -> Iterator[AnnotatedImage]:
         for pair in uniquely_named(pairs, names):
             height, width = pair.layout.size
-            images.append({"id": len(names), "file_name": f"{pair.name}.png", "width": width, "height": height})
+            images.append(
+                {"id": len(names), "file_name": f"{pair.name}.png", "width": width, "height": height}
+            )
             for one in _objects(pair):
                 annotation = _annotation(one, pair, categories)
                 annotations.append({"id": len(annotations) + 1, "image_id": len(names)} | annotation)
@@ -60,7 +66,8 @@ def write_coco(
     used = {annotation["category_id"] for annotation in annotations}
     document = {
         "info": {
-            "description": "Written by labelmint. Objects as annotated; made from instances, else from connected components."
+            "description": "Written by labelmint. Objects as annotated; made from instances, else from "
+            "connected components."
         },
         "images": images,
         "annotations": annotations,
@@ -72,11 +79,16 @@ def write_coco(
 
 def _category_ids(classes: ClassSet) -> dict[int, int]:
     """Class id -> category id, ignore ids included."""
-    real = [info for info in classes.classes if (info.id, info.name, info.category) != (0, "background", None)]
+    real = [
+        info for info in classes.classes if (info.id, info.name, info.category) != (0, "background", None)
+    ]
     ids = {info.id: info.id if info.category is None else info.category for info in real}
     if len(set(ids.values())) < len(ids):
-        raise InputError(f"two classes have the same COCO category id: {sorted(ids.values())}; give each its own")
-    # Category ids and class ids may differ by one, so an ignore id can be taken: then the next free one stands for it.
+        raise InputError(
+            f"two classes have the same COCO category id: {sorted(ids.values())}; give each its own"
+        )
+    # Category ids and class ids may differ by one, so an ignore id can be taken: then the next free one
+    # stands for it.
     free = (number for number in range(65536) if number not in ids.values())
     for ignored in classes.ignore:
         ids[ignored] = ignored if ignored not in ids.values() else next(free)
@@ -85,7 +97,11 @@ def _category_ids(classes: ClassSet) -> dict[int, int]:
 
 def _categories(classes: ClassSet, ids: Mapping[int, int], used: set[int]) -> list[dict[str, Any]]:
     known = {info.id: info for info in classes.classes}
-    entries = [_category(number, known.get(class_id)) for class_id, number in ids.items() if class_id in known or number in used]
+    entries = [
+        _category(number, known.get(class_id))
+        for class_id, number in ids.items()
+        if class_id in known or number in used
+    ]
     return sorted(entries, key=lambda entry: int(entry["id"]))
 
 
@@ -101,10 +117,15 @@ def _objects(pair: AnnotatedImage) -> tuple[LayoutObject, ...]:
 
 def _annotation(one: LayoutObject, pair: AnnotatedImage, categories: Mapping[int, int]) -> dict[str, Any]:
     if one.class_id not in categories:
-        raise InputError(f"an object of {pair.name!r} has class id {one.class_id}, which is not in the class list")
+        raise InputError(
+            f"an object of {pair.name!r} has class id {one.class_id}, which is not in the class list"
+        )
     taken = sorted(set(STANDARD_KEYS) & set(one.attributes))
     if taken:
-        raise InputError(f"an object of {pair.name!r} has the attribute {taken[0]!r}, which is one of COCO's own; rename it")
+        raise InputError(
+            f"an object of {pair.name!r} has the attribute {taken[0]!r}, which is one of COCO's own; rename "
+            f"it"
+        )
     x0, y0, x1, y1 = one.box
     return {
         **one.attributes,
@@ -123,8 +144,14 @@ def _segmentation(one: LayoutObject) -> Any:
 
 
 def _length(low: float, high: float) -> float:
-    """The shortest number that leads from `low` to exactly `high`: 10.1 and 30.4 give 20.3, not 20.299999999999997."""
+    """The shortest number that leads from `low` to exactly `high`: 10.1 and 30.4 give 20.3, not
+    20.299999999999997.
+    """
     difference = high - low
     nearby = (np.nextafter(difference, -np.inf), np.nextafter(difference, np.inf))
-    candidates = (*(round(difference, digits) for digits in range(17)), difference, *(float(n) for n in nearby))
+    candidates = (
+        *(round(difference, digits) for digits in range(17)),
+        difference,
+        *(float(n) for n in nearby),
+    )
     return float(next((length for length in candidates if low + length == high), difference))

@@ -1,4 +1,6 @@
-"""What every format needs of the file system: JSON, lists of names, safe paths, and folders that appear whole or not at all."""
+"""What every format needs of the file system: JSON, lists of names, safe paths, and folders that appear whole
+or not at all.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,9 @@ def read_json(path: Path, *, doubled: bool = True) -> Any:
     """
     hook = None if doubled else _refuse_doubled
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_refuse_constant, object_pairs_hook=hook)
+        return json.loads(
+            path.read_text(encoding="utf-8-sig"), parse_constant=_refuse_constant, object_pairs_hook=hook
+        )
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except json.JSONDecodeError as error:
@@ -86,7 +90,9 @@ def _refuse_doubled(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def dump_json(value: Any) -> str:
-    """JSON with sorted keys on one line, the same text for equal values. Raises InputError for what JSON cannot hold."""
+    """JSON with sorted keys on one line, the same text for equal values. Raises InputError for what JSON
+    cannot hold.
+    """
     try:
         return json.dumps(value, sort_keys=True, allow_nan=False) + "\n"
     except (TypeError, ValueError) as error:
@@ -107,7 +113,9 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_each(items: Iterable[T], write: Callable[[T], None]) -> None:
-    """Write every item, in threads while the next ones are made; few wait at any time, and the first error ends it."""
+    """Write every item, in threads while the next ones are made; few wait at any time, and the first error
+    ends it.
+    """
     workers = min(_cores(), _WRITERS)
     waiting: deque[Future[None]] = deque()
     with ThreadPoolExecutor(workers) as pool:
@@ -120,7 +128,9 @@ def write_each(items: Iterable[T], write: Callable[[T], None]) -> None:
                 one.result()
         except BaseException as error:
             pool.shutdown(cancel_futures=True)
-            failed = next((one.exception() for one in waiting if not one.cancelled() and one.exception()), None)
+            failed = next(
+                (one.exception() for one in waiting if not one.cancelled() and one.exception()), None
+            )
             if failed is not None and isinstance(error, Exception):
                 raise failed from None
             raise
@@ -142,11 +152,15 @@ def link(source: Path, target: Path) -> None:
 def check_name(name: str) -> None:
     """Raise InputError for a name of a pair that cannot be a file's."""
     if not name or name.startswith(".") or any(sign in name for sign in "/\\\0\r\n") or name != name.strip():
-        raise InputError(f"{name!r} cannot name a pair: expected a file name without folder, leading dot or outer spaces")
+        raise InputError(
+            f"{name!r} cannot name a pair: expected a file name without folder, leading dot or outer spaces"
+        )
 
 
 def uniquely_named(pairs: Iterable[N], names: dict[str, None]) -> Iterator[N]:
-    """The pairs, whose names are added to `names`. Raises InputError for a doubled name, and one that cannot be a file's."""
+    """The pairs, whose names are added to `names`. Raises InputError for a doubled name, and one that cannot
+    be a file's.
+    """
     for pair in pairs:
         check_name(pair.name)
         if pair.name in names:
@@ -179,21 +193,37 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def find_image(file_name: Any, roots: Iterable[Path], source: str) -> Path | None:
-    """The first of `roots` / `file_name` that exists, or None. Raises InputError for a name that leaves the folder."""
+    """The first of `roots` / `file_name` that exists, or None. Raises InputError for a name that leaves the
+    folder.
+    """
     if not isinstance(file_name, str) or not file_name.strip():
         raise InputError(f"{source}: an image's file name must be text, got {file_name!r}")
     relative = PurePosixPath(file_name.replace("\\", "/"))
-    if relative.is_absolute() or ".." in relative.parts or PureWindowsPath(file_name).drive or "\0" in file_name:
-        raise InputError(f"{source}: the file name {file_name!r} leaves the folder; expected a path below the data set's images/")
+    if (
+        relative.is_absolute()
+        or ".." in relative.parts
+        or PureWindowsPath(file_name).drive
+        or "\0" in file_name
+    ):
+        raise InputError(
+            f"{source}: the file name {file_name!r} leaves the folder; expected a path below the data set's "
+            f"images/"
+        )
     return next((path for path in (root / relative for root in roots) if path.is_file()), None)
 
 
-def read_splits(folder: Path, names: Sequence[str], odd: Odd) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
+def read_splits(
+    folder: Path, names: Sequence[str], odd: Odd
+) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
     """The names in train.txt and test.txt, None for a file that is not there."""
     train, test = (_listed(folder / f"{part}.txt", names, odd) for part in ("train", "test"))
     both = sorted(set(train or ()) & set(test or ()))
     if both:
-        odd.note("in train and test", f"{folder}: {len(both)} names are in train.txt and in test.txt, first {both[0]!r}", both)
+        odd.note(
+            "in train and test",
+            f"{folder}: {len(both)} names are in train.txt and in test.txt, first {both[0]!r}",
+            both,
+        )
     return train, test
 
 
@@ -207,7 +237,10 @@ def _listed(path: Path, names: Sequence[str], odd: Odd) -> tuple[str, ...] | Non
         raise InputError(f"{path}: not a text file; expected one name a line") from None
     listed = [_as_name(line.strip(), known) for line in lines if line.strip()]
     unknown = sorted(set(listed) - known)
-    text = f"{path}: lists {len(unknown)} names without a pair, first {first_of(unknown)}; remove them, or add the files"
+    text = (
+        f"{path}: lists {len(unknown)} names without a pair, first {first_of(unknown)}; remove them, or add "
+        f"the files"
+    )
     odd.refuse("listed but missing", text, unknown)
     return tuple(name for name in dict.fromkeys(listed) if name in known)
 
@@ -219,7 +252,9 @@ def _as_name(line: str, known: set[str]) -> str:
     return next((name for name in (line, file.name, without) if name in known), line)
 
 
-def write_splits(folder: Path, written: Sequence[str], train: Sequence[str] | None, test: Sequence[str] | None) -> None:
+def write_splits(
+    folder: Path, written: Sequence[str], train: Sequence[str] | None, test: Sequence[str] | None
+) -> None:
     """train.txt and test.txt with those of their names that were written."""
     there = set(written)
     for part, names in (("train", train), ("test", test)):

@@ -1,6 +1,7 @@
 """The `folder` format: images and label PNGs matched by name; read and written without loss.
 
-images/NAME.{png,jpg,jpeg,tif,tiff,bmp}    labels/NAME.png (or masks/, annotations/): class ids, or colors of classes.json
+images/NAME.{png,jpg,jpeg,tif,tiff,bmp}    labels/NAME.png (or masks/, annotations/): class ids, or colors of
+classes.json
 instances/NAME.png    optional: 0 = none, each other value one object
 objects/NAME.json     optional, written by labelmint: boxes, shapes and attributes as another format gave them
 classes.json, train.txt, test.txt    optional: see `class_list`; names, one a line
@@ -46,7 +47,10 @@ def label_folder(path: Path) -> Path | None:
     """The folder of label PNGs beside images/, or None where there is none."""
     if not (path / "images").is_dir():
         return None
-    return next((path / name for name in LABEL_FOLDERS if (path / name).is_dir() and _files(path / name, (".png",))), None)
+    return next(
+        (path / name for name in LABEL_FOLDERS if (path / name).is_dir() and _files(path / name, (".png",))),
+        None,
+    )
 
 
 def read_folder(path: Path, *, ignore: Sequence[int] = (), strict: bool = True) -> DataSet:
@@ -55,18 +59,24 @@ def read_folder(path: Path, *, ignore: Sequence[int] = (), strict: bool = True) 
     Arguments:
         path: the folder.
         ignore: class ids to ignore beside 255 and those of classes.json.
-        strict: False turns unpaired, doubled and unknown names, unreadable labels and unknown ids into findings.
+        strict: False turns unpaired, doubled and unknown names, unreadable labels and unknown ids into
+            findings.
     """
     labels = label_folder(path)
     if labels is None:
-        raise InputError(f"{path}: no labelled images; expected images/NAME.png and labels/NAME.png (or masks/, annotations/)")
+        raise InputError(
+            f"{path}: no labelled images; expected images/NAME.png and labels/NAME.png (or masks/, "
+            f"annotations/)"
+        )
     odd = Odd(strict)
     images = _by_name(path / "images", IMAGE_SUFFIXES, odd)
     label_files = _by_name(labels, (".png",), odd)
     instance_files = _by_name(path / "instances", (".png",), odd) if (path / "instances").is_dir() else {}
     names = _pairs(images, label_files, odd)
     _others(labels, names, instance_files, odd)
-    named, colors = read_classes(path / "classes.json", ignore) if (path / "classes.json").is_file() else (None, {})
+    named, colors = (
+        read_classes(path / "classes.json", ignore) if (path / "classes.json").is_file() else (None, {})
+    )
     classes = named or _scan([label_files[name] for name in names], colors, ignore, odd)
     objects = {name: file for name in names if (file := path / "objects" / f"{name}.json").is_file()}
     loader = _Loader(images, label_files, instance_files, objects, colors, classes, strict)
@@ -91,7 +101,8 @@ class Stored(NamedTuple):
 
 
 def write_folder(pairs: Iterable[AnnotatedImage | Stored], folder: Path, classes: ClassSet) -> list[str]:
-    """Write pairs into an empty folder that exists; returns their names. Files of stored pairs are linked, and nothing is encoded twice.
+    """Write pairs into an empty folder that exists; returns their names. Files of stored pairs are linked,
+    and nothing is encoded twice.
 
     Raises InputError for a doubled name.
     """
@@ -123,14 +134,17 @@ def write_pair(pair: AnnotatedImage, folder: Path, classes: ClassSet) -> None:
     write_png(folder / "images" / f"{pair.name}.png", pair.image, pair.provenance)
     eight_bit = layout.label_map.dtype == np.uint8
     write_png(
-        folder / "labels" / f"{pair.name}.png", layout.label_map if eight_bit else _sixteen_bit(pair.name, layout.label_map)
+        folder / "labels" / f"{pair.name}.png",
+        layout.label_map if eight_bit else _sixteen_bit(pair.name, layout.label_map),
     )
     if layout.instances is not None:
         (folder / "instances").mkdir(exist_ok=True)
         write_png(folder / "instances" / f"{pair.name}.png", _sixteen_bit(pair.name, layout.instances))
     if layout.objects:
         (folder / "objects").mkdir(exist_ok=True)
-        write_text(folder / "objects" / f"{pair.name}.json", dump_json([_as_json(one) for one in layout.objects]))
+        write_text(
+            folder / "objects" / f"{pair.name}.json", dump_json([_as_json(one) for one in layout.objects])
+        )
 
 
 def _sixteen_bit(name: str, ids: Array) -> Array:
@@ -141,7 +155,9 @@ def _sixteen_bit(name: str, ids: Array) -> Array:
 
 def _files(folder: Path, suffixes: Sequence[str]) -> list[Path]:
     """Files of these kinds, hidden ones left out, in order of name."""
-    found = (file for file in folder.iterdir() if file.suffix.lower() in suffixes and not file.name.startswith("."))
+    found = (
+        file for file in folder.iterdir() if file.suffix.lower() in suffixes and not file.name.startswith(".")
+    )
     return sorted(file for file in found if file.is_file())
 
 
@@ -149,44 +165,71 @@ def _by_name(folder: Path, suffixes: Sequence[str], odd: Odd) -> dict[str, Path]
     """Name -> file of those suffixes; what else lies there is noted."""
     files = _files(folder, suffixes)
     taken = {file.name for file in files}
-    others = sorted(file.name for file in folder.iterdir() if file.name not in taken and not file.name.startswith("."))
+    others = sorted(
+        file.name for file in folder.iterdir() if file.name not in taken and not file.name.startswith(".")
+    )
     if others:
         odd.note("other files", f"{folder}: {len(others)} entries are not read, first {others[0]!r}", others)
     doubled = [name for name, count in Counter(file.stem for file in files).items() if count > 1]
-    text = f"{folder}: {len(doubled)} names stand there twice with different endings, first {first_of(doubled)}; keep one of each"
+    text = (
+        f"{folder}: {len(doubled)} names stand there twice with different endings, first "
+        f"{first_of(doubled)}; keep one of each"
+    )
     odd.refuse("doubled names", text, doubled)
     return {file.stem: file for file in reversed(files)}
 
 
 def _pairs(images: Mapping[str, Path], labels: Mapping[str, Path], odd: Odd) -> tuple[str, ...]:
-    for kind, these, those in (("image without label", images, labels), ("label without image", labels, images)):
+    for kind, these, those in (
+        ("image without label", images, labels),
+        ("label without image", labels, images),
+    ):
         alone = sorted(set(these) - set(those))
         if alone:
             other = next(iter(those.values())).parent.name if those else kind.split()[-1] + "s"
-            text = f"{these[alone[0]]}: {kind} ({len(alone)} such files); add {other}/{alone[0]}.png, or move the file away"
+            text = (
+                f"{these[alone[0]]}: {kind} ({len(alone)} such files); add {other}/{alone[0]}.png, or move "
+                f"the file away"
+            )
             odd.refuse(kind, text, alone)
     names = tuple(sorted(set(images) & set(labels)))
     if not names:
-        raise InputError("no image and label have the same name; expected pairs such as images/a.png and labels/a.png")
+        raise InputError(
+            "no image and label have the same name; expected pairs such as images/a.png and labels/a.png"
+        )
     return names
 
 
 def _others(labels: Path, names: Sequence[str], instances: Mapping[str, Path], odd: Odd) -> None:
     """Note instances that fit no pair, pairs that lack them, and label folders that are not read."""
     alone = sorted(set(instances) - set(names))
-    text = f"{labels.parent}: {len(alone)} files of instances/ belong to no pair, first {first_of(alone)}; move them away"
+    text = (
+        f"{labels.parent}: {len(alone)} files of instances/ belong to no pair, first {first_of(alone)}; move "
+        f"them away"
+    )
     odd.refuse("instances without image", text, alone)
     without = sorted(set(names) - set(instances))
     if instances and without:
-        odd.note("without instances", f"{labels.parent}: {len(without)} pairs have no instances, first {without[0]!r}", without)
+        odd.note(
+            "without instances",
+            f"{labels.parent}: {len(without)} pairs have no instances, first {without[0]!r}",
+            without,
+        )
     unread = [
-        n for n in LABEL_FOLDERS if n != labels.name and (labels.parent / n).is_dir() and _files(labels.parent / n, (".png",))
+        n
+        for n in LABEL_FOLDERS
+        if n != labels.name and (labels.parent / n).is_dir() and _files(labels.parent / n, (".png",))
     ]
     if unread:
-        odd.note("several label folders", f"{labels.parent}: labels are read from {labels.name}/, not from {', '.join(unread)}/")
+        odd.note(
+            "several label folders",
+            f"{labels.parent}: labels are read from {labels.name}/, not from {', '.join(unread)}/",
+        )
 
 
-def _scan(files: Sequence[Path], colors: Mapping[tuple[int, int, int], int], ignore: Sequence[int], odd: Odd) -> ClassSet:
+def _scan(
+    files: Sequence[Path], colors: Mapping[tuple[int, int, int], int], ignore: Sequence[int], odd: Odd
+) -> ClassSet:
     """The classes that label files hold, where nothing names them."""
     found: set[int] = set()
     for file in files:
@@ -196,11 +239,15 @@ def _scan(files: Sequence[Path], colors: Mapping[tuple[int, int, int], int], ign
             odd.refuse_one("unreadable label", error, file.stem)
     classes = classes_of_ids(found, ignore)
     if not len(classes):
-        raise InputError(f"{files[0].parent}: every pixel is ignored (ids {sorted(found)}); name the classes in classes.json")
+        raise InputError(
+            f"{files[0].parent}: every pixel is ignored (ids {sorted(found)}); name the classes in "
+            f"classes.json"
+        )
     if IGNORE in classes.ignore and IGNORE in found and len(classes) == 1:
         odd.note(
             "one class and 255",
-            f"{files[0].parent}: labels hold {classes.ids[0]} and 255 only, and 255 is ignored; if it means a class, write a "
+            f"{files[0].parent}: labels hold {classes.ids[0]} and 255 only, and 255 is ignored; if it means "
+            f"a class, write a "
             f'classes.json: {{"names": {{"{classes.ids[0]}": "background", "255": "object"}}}}',
         )
     return class_set(classes.classes, classes.ignore)
@@ -241,7 +288,8 @@ def _same_size(image_file: Path, image: Array, label_file: Path, label: Array) -
     if image.shape[:2] != label.shape:
         (h, w), (other_h, other_w) = image.shape[:2], label.shape
         raise InputError(
-            f"{image_file} is {h}x{w} pixels (height x width) but {label_file} is {other_h}x{other_w}; make the label of the image's size"
+            f"{image_file} is {h}x{w} pixels (height x width) but {label_file} is {other_h}x{other_w}; make "
+            f"the label of the image's size"
         )
 
 
@@ -258,18 +306,23 @@ def _as_json(one: LayoutObject) -> dict[str, Any]:
         "crowd": one.crowd,
         "attributes": dict(one.attributes),
     }
-    return {"class_id": one.class_id, "box": list(one.box)} | {key: value for key, value in full.items() if value}
+    return {"class_id": one.class_id, "box": list(one.box)} | {
+        key: value for key, value in full.items() if value
+    }
 
 
 def _read_objects(path: Path, size: tuple[int, ...]) -> tuple[LayoutObject, ...]:
     document = read_json(path)
     try:
-        return tuple(_as_object(item, (size[0], size[1]), f"{path}: object {i}") for i, item in enumerate(document))
+        return tuple(
+            _as_object(item, (size[0], size[1]), f"{path}: object {i}") for i, item in enumerate(document)
+        )
     except InputError:
         raise
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise InputError(
-            f"{path}: not a list of objects as labelmint writes it ({error}); remove the file, or write it again"
+            f"{path}: not a list of objects as labelmint writes it ({error}); remove the file, or write it "
+            f"again"
         ) from None
 
 

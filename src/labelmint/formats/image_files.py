@@ -1,7 +1,7 @@
 """Images and label PNGs as arrays: 8-bit pixels, class ids of 8 or 16 bits, text in PNGs.
 
-Headers are checked before anything is decoded. Orientation tags (EXIF) are not followed: labels carry none, so turning only the
-image would part them.
+Headers are checked before anything is decoded. Orientation tags (EXIF) are not followed: labels carry none,
+so turning only the image would part them.
 """
 
 from __future__ import annotations
@@ -26,33 +26,56 @@ __all__ = ["MAX_PIXELS", "image_size", "read_ids", "read_image", "read_image_and
 MAX_PIXELS = 178_956_970  # twice Pillow's own warning level: 13,377 x 13,377
 
 _FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
-_IMAGE_MODES = {"L": "L", "1": "L", "LA": "L"} | dict.fromkeys(("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"), "RGB")
-_DAMAGES = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError, struct.error, zlib.error)
+_IMAGE_MODES = {"L": "L", "1": "L", "LA": "L"} | dict.fromkeys(
+    ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"), "RGB"
+)
+_DAMAGES = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    OverflowError,
+    struct.error,
+    zlib.error,
+)
 
 Colors = Mapping[tuple[int, int, int], int]  # color -> class id
 
 
 def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Array:
-    """An image as (H, W, C) uint8: C = 1 for grey, 3 for anything colored (palettes are resolved, alpha is dropped).
+    """An image as (H, W, C) uint8: C = 1 for grey, 3 for anything colored (palettes are resolved, alpha is
+    dropped).
 
-    Raises InputError for files that are damaged, no image, larger than `max_pixels`, of several pages, or not 8 bits deep.
+    Raises InputError for files that are damaged, no image, larger than `max_pixels`, of several pages, or not
+    8 bits deep.
     """
     return read_image_and_text(path, max_pixels=max_pixels)[0]
 
 
-def read_image_and_text(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> tuple[Array, dict[str, str]]:
+def read_image_and_text(
+    path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS
+) -> tuple[Array, dict[str, str]]:
     """`read_image`, and the text that a PNG carries (empty for other files; camera profiles are left out)."""
     with _opened(Path(path), _FORMATS, max_pixels) as picture:
         depth = _bit_depth(picture, Path(path))
         mode = _IMAGE_MODES.get(picture.mode)
         if mode is None or depth > 8:
             what = f"{depth} bits a channel" if depth > 8 else f"pixels of mode {picture.mode!r}"
-            raise InputError(f"{path}: holds {what}, expected 8 bits; convert it first by scaling its values to 0..255")
+            raise InputError(
+                f"{path}: holds {what}, expected 8 bits; convert it first by scaling its values to 0..255"
+            )
         if picture.format == "TIFF" and getattr(picture, "n_frames", 1) > 1:
-            raise InputError(f"{path}: holds several pages, expected one; save each page as a file of its own")
+            raise InputError(
+                f"{path}: holds several pages, expected one; save each page as a file of its own"
+            )
         array = np.array(picture.convert(mode), dtype=np.uint8)
         text = dict(picture.text) if isinstance(picture, PngImagePlugin.PngImageFile) else {}
-    kept = {str(key): str(value) for key, value in text.items() if not key.startswith(("XML:", "Raw profile"))}
+    kept = {
+        str(key): str(value) for key, value in text.items() if not key.startswith(("XML:", "Raw profile"))
+    }
     return (array[:, :, None] if array.ndim == 2 else array), kept
 
 
@@ -62,11 +85,14 @@ def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
         return picture.height, picture.width
 
 
-def read_ids(path: str | os.PathLike[str], *, colors: Colors | None = None, max_pixels: int = MAX_PIXELS) -> Array:
+def read_ids(
+    path: str | os.PathLike[str], *, colors: Colors | None = None, max_pixels: int = MAX_PIXELS
+) -> Array:
     """The ids in a label or instance PNG as (H, W), uint8 or (for 16-bit files) uint16.
 
-    Grey files hold ids as they are, whatever their bit depth; palette files hold indices. RGB files need `colors`, every pixel
-    one of them. Raises InputError as `read_image` does, and for colors without a meaning, with their counts.
+    Grey files hold ids as they are, whatever their bit depth; palette files hold indices. RGB files need
+    `colors`, every pixel one of them. Raises InputError as `read_image` does, and for colors without a
+    meaning, with their counts.
     """
     with _opened(Path(path), ("PNG",), max_pixels) as picture:
         depth, mode = _bit_depth(picture, Path(path)), picture.mode
@@ -75,27 +101,38 @@ def read_ids(path: str | os.PathLike[str], *, colors: Colors | None = None, max_
         if mode == "LA" and depth == 8:
             return np.array(picture.getchannel("L"))
         if mode not in ("1", "L", "P", "I", "I;16", "I;16B"):
-            raise InputError(f"{path}: a label of {depth}-bit mode {mode!r}; expected class ids as a grey or palette PNG")
+            raise InputError(
+                f"{path}: a label of {depth}-bit mode {mode!r}; expected class ids as a grey or palette PNG"
+            )
         array = np.array(picture)
     if mode == "L" and depth in (2, 4):
-        array = array // (255 // (2**depth - 1))  # Pillow stretches grey of few bits to 0..255, and ids must stay ids
+        # Pillow stretches grey of few bits to 0..255, and ids must stay ids
+        array = array // (255 // (2**depth - 1))
     return array.astype(np.uint16 if mode.startswith("I") else np.uint8)
 
 
 def _ids_of_colors(path: Path, pixels: Array, colors: Colors | None) -> Array:
     if not colors:
         raise InputError(
-            f'{path}: a colored (RGB) label; say what its colors mean in classes.json ("colors": {{"1": [255, 0, 0]}}), '
+            f'{path}: a colored (RGB) label; say what its colors mean in classes.json ("colors": {{"1": '
+            f"[255, 0, 0]}}), "
             "or save class ids as a grey PNG"
         )
     codes = pixels.astype(np.uint32) @ np.array([65536, 256, 1], dtype=np.uint32)
     found, place, counts = np.unique(codes, return_inverse=True, return_counts=True)
     meaning = {(red << 16) | (green << 8) | blue: id_ for (red, green, blue), id_ in colors.items()}
-    unknown = sorted((-int(n), int(code)) for code, n in zip(found, counts, strict=True) if int(code) not in meaning)
+    unknown = sorted(
+        (-int(n), int(code)) for code, n in zip(found, counts, strict=True) if int(code) not in meaning
+    )
     if unknown:
-        shown = ", ".join(f"{[code >> 16, code >> 8 & 255, code & 255]} ({-n} pixels)" for n, code in unknown[:5])
+        shown = ", ".join(
+            f"{[code >> 16, code >> 8 & 255, code & 255]} ({-n} pixels)" for n, code in unknown[:5]
+        )
         more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
-        raise InputError(f"{path}: colors that classes.json does not list: {shown}{more}; list them, or save without smoothing")
+        raise InputError(
+            f"{path}: colors that classes.json does not list: {shown}{more}; list them, or save without "
+            f"smoothing"
+        )
     dtype = np.uint8 if max(meaning.values()) <= 255 else np.uint16
     return np.array([meaning[int(code)] for code in found], dtype=dtype)[place.reshape(codes.shape)]
 
@@ -112,11 +149,15 @@ def write_png(path: str | os.PathLike[str], array: Array, text: Mapping[str, str
     plain = array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else array
     color = plain.ndim == 3 and plain.shape[2] == 3 and plain.dtype == np.uint8
     if not color and (plain.ndim != 2 or plain.dtype not in (np.uint8, np.uint16)):
-        raise InputError(f"{target}: a PNG holds grey of 8 or 16 bits or RGB of 8, got {array.dtype} {array.shape}")
+        raise InputError(
+            f"{target}: a PNG holds grey of 8 or 16 bits or RGB of 8, got {array.dtype} {array.shape}"
+        )
     info = PngImagePlugin.PngInfo()
     for key, value in sorted((text or {}).items()):
         if not 1 <= len(key) <= 79 or not key.isprintable() or any(ord(sign) > 255 for sign in key):
-            raise InputError(f"{target}: {key!r} cannot be a key of a PNG's text: expected 1 to 79 Latin-1 characters")
+            raise InputError(
+                f"{target}: {key!r} cannot be a key of a PNG's text: expected 1 to 79 Latin-1 characters"
+            )
         info.add_text(key, value)
     partial = target.with_name(f".{target.name}.partial")
     Image.fromarray(np.ascontiguousarray(plain)).save(partial, format="PNG", compress_level=6, pnginfo=info)
@@ -127,7 +168,8 @@ def _bit_depth(picture: Image.Image, path: Path) -> int:
     """Bits a channel as stored; Pillow itself cuts 16-bit RGB to 8 without a word."""
     if picture.format == "PNG":
         with path.open("rb") as file:
-            return file.read(25)[24]  # signature 8 bytes, the first chunk's length and type 8, width and height 8
+            # signature 8 bytes, the first chunk's length and type 8, width and height 8
+            return file.read(25)[24]
     if picture.format == "TIFF":
         bits = getattr(picture, "tag_v2", {}).get(258, (8,))
         return max(bits) if isinstance(bits, tuple) else int(bits)
@@ -150,16 +192,21 @@ def _opened(path: Path, formats: tuple[str, ...], max_pixels: int) -> Iterator[I
             raise InputError(f"{path}: no such file") from None
         except Image.DecompressionBombError as error:
             count = re.search(r"\d+", str(error))
-            raise InputError(_too_large(path, f"{count.group() if count else 'too many'} pixels", max_pixels)) from None
+            raise InputError(
+                _too_large(path, f"{count.group() if count else 'too many'} pixels", max_pixels)
+            ) from None
         except UnidentifiedImageError:
             kinds = " or ".join([", ".join(formats[:-1]), formats[-1]]) if len(formats) > 1 else formats[0]
             raise InputError(
-                f"{path}: not a readable {kinds} file: cut short, damaged, or of another kind; export it again"
+                f"{path}: not a readable {kinds} file: cut short, damaged, or of another kind; export it "
+                f"again"
             ) from None
         except _DAMAGES as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise
-            raise InputError(f"{path}: the image is damaged or cut short ({error}); export it again") from None
+            raise InputError(
+                f"{path}: the image is damaged or cut short ({error}); export it again"
+            ) from None
 
 
 def _too_large(path: Path, size: str, max_pixels: int) -> str:

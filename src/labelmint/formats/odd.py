@@ -48,7 +48,9 @@ class Odd:
 
 def _together(kind: str, records: Sequence[tuple[str, str]]) -> Finding:
     others = f" (and {len(records) - 1} more such)" if len(records) > 1 else ""
-    return Finding(kind=kind, text=records[0][1] + others, names=tuple(dict.fromkeys(name for name, _ in records)))
+    return Finding(
+        kind=kind, text=records[0][1] + others, names=tuple(dict.fromkeys(name for name, _ in records))
+    )
 
 
 def first_of(names: Sequence[str]) -> str:

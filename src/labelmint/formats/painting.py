@@ -1,7 +1,8 @@
-"""Between objects and the maps: label map and instance map painted from objects, and objects found in the maps.
+"""Between objects and the maps: label map and instance map painted from objects, and objects found in the
+maps.
 
-A pixel belongs to a box when its center does: pixel j is covered if x0 <= j + 1/2 < x1. Larger objects are painted first, as
-MSGNet does, so that small ones stay visible.
+A pixel belongs to a box when its center does: pixel j is covered if x0 <= j + 1/2 < x1. Larger objects are
+painted first, as MSGNet does, so that small ones stay visible.
 """
 
 from __future__ import annotations
@@ -25,12 +26,14 @@ def paint(objects: Sequence[LayoutObject], size: Size, background: int = 0) -> t
     """Paint objects, larger area first, ties in their order.
 
     Arguments:
-        objects: what to paint. An object without a shape is its filled box; a crowd is painted like any other object.
+        objects: what to paint. An object without a shape is its filled box; a crowd is painted like any other
+            object.
         size: (H, W).
         background: the id of pixels that no object covers.
 
     Returns:
-        label map (H, W), uint8 or (ids above 255) uint16; instances (H, W) uint16, object i of `objects` as i + 1.
+        label map (H, W), uint8 or (ids above 255) uint16; instances (H, W) uint16, object i of `objects` as i
+        + 1.
     """
     highest = max([background, *(one.class_id for one in objects)])
     label_map = np.full(size, background, dtype=np.uint8 if highest <= 255 else np.uint16)
@@ -45,7 +48,9 @@ def paint(objects: Sequence[LayoutObject], size: Size, background: int = 0) -> t
 
 
 def rle_of(one: LayoutObject, size: Size) -> Mapping[str, Any] | None:
-    """An object's shape as COCO's compressed run lengths with text counts; None for an object that is its box."""
+    """An object's shape as COCO's compressed run lengths with text counts; None for an object that is its
+    box.
+    """
     if one.rle is not None:
         return one.rle
     if one.polygons is None:
@@ -89,18 +94,23 @@ def decode(rle: Mapping[str, Any], size: Size) -> Array:
 
 
 def box_of(binary: Array) -> tuple[float, float, float, float]:
-    """The box x0, y0, x1, y1 (exclusive) around the true pixels of an (H, W) array. Raises InputError where there are none."""
+    """The box x0, y0, x1, y1 (exclusive) around the true pixels of an (H, W) array. Raises InputError where
+    there are none.
+    """
     rows, columns = np.flatnonzero(binary.any(axis=1)), np.flatnonzero(binary.any(axis=0))
     if not rows.size:
         raise InputError("an object without pixels has no box")
     return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
 
 
-def objects_from_instances(label_map: Array, instances: Array | None = None, background: int = 0) -> tuple[LayoutObject, ...]:
+def objects_from_instances(
+    label_map: Array, instances: Array | None = None, background: int = 0
+) -> tuple[LayoutObject, ...]:
     """The objects of a layout that has maps only, each with its exact run lengths.
 
-    First the instances by id, each with the class that most of its pixels have (the lower id in a tie); then, for pixels of
-    no instance, the connected components (8 neighbors) of each class. The background is no object.
+    First the instances by id, each with the class that most of its pixels have (the lower id in a tie); then,
+    for pixels of no instance, the connected components (8 neighbors) of each class. The background is no
+    object.
     """
     claimed = np.zeros(label_map.shape, dtype=bool) if instances is None else instances > 0
     found = [] if instances is None else list(_instances(label_map, instances, background))
@@ -130,7 +140,11 @@ def _windows(ids: Array) -> Iterator[tuple[int, tuple[slice, slice]]]:
     """Each id above 0 with the slices around its pixels, so that no object costs a pass over the whole image."""
     from scipy.ndimage import find_objects
 
-    return ((index, window) for index, window in enumerate(find_objects(ids.astype(np.int64)), 1) if window is not None)
+    return (
+        (index, window)
+        for index, window in enumerate(find_objects(ids.astype(np.int64)), 1)
+        if window is not None
+    )
 
 
 def _object(class_id: int, where: tuple[tuple[slice, slice], Array], size: tuple[int, ...]) -> LayoutObject:

@@ -17,7 +17,9 @@ __all__ = ["Record", "RecordLoader", "names_of"]
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """One image of an object format: its file, its size (H, W) as the JSON states it, and its objects in file order."""
+    """One image of an object format: its file, its size (H, W) as the JSON states it, and its objects in file
+    order.
+    """
 
     path: Path
     size: tuple[int, int]
@@ -37,7 +39,8 @@ class RecordLoader:
         (height, width), (stated_height, stated_width) = image.shape[:2], record.size
         if (height, width) != record.size:
             raise InputError(
-                f"{record.path} is {height}x{width} pixels (height x width), but {self.source} says {stated_height}x{stated_width}; "
+                f"{record.path} is {height}x{width} pixels (height x width), but {self.source} says "
+                f"{stated_height}x{stated_width}; "
                 "use the images that were annotated"
             )
         label_map, instances = paint(record.objects, record.size)
@@ -46,7 +49,8 @@ class RecordLoader:
 
 
 def names_of(file_names: Sequence[str], source: str) -> list[str]:
-    """A name for each file: without folder and ending, or with the folders joined by "__" where names would collide.
+    """A name for each file: without folder and ending, or with the folders joined by "__" where names would
+    collide.
 
     Raises InputError where files differ in their endings only, or the same file is listed twice.
     """
@@ -56,5 +60,7 @@ def names_of(file_names: Sequence[str], source: str) -> list[str]:
         names = ["__".join((*path.parts[:-1], path.stem)) for path in paths]
     doubled = [name for name, count in Counter(names).items() if count > 1]
     if doubled:
-        raise InputError(f"{source}: {len(doubled)} images are listed twice, first {doubled[0]!r}; keep one of each")
+        raise InputError(
+            f"{source}: {len(doubled)} images are listed twice, first {doubled[0]!r}; keep one of each"
+        )
     return names

@@ -1,8 +1,9 @@
-"""Checks of boxes, polygons and run lengths from files, before any of them reaches pycocotools (which trusts its input).
+"""Checks of boxes, polygons and run lengths from files, before any of them reaches pycocotools (which trusts
+its input).
 
-COCO's compressed counts: numbers in groups of 5 bits, least first, each group a character from "0" (code 48) on, bit 6 of its
-value (32) = more groups follow, and bit 5 of the last one (16) = negative; from the fourth number on, the difference to the
-number two places before.
+COCO's compressed counts: numbers in groups of 5 bits, least first, each group a character from "0" (code 48)
+on, bit 6 of its value (32) = more groups follow, and bit 5 of the last one (16) = negative; from the fourth
+number on, the difference to the number two places before.
 """
 
 from __future__ import annotations
@@ -22,22 +23,35 @@ Size = tuple[int, int]
 
 
 def check_extent(x0: float, y0: float, x1: float, y1: float, size: Size, what: str) -> None:
-    """Raise InputError for an extent that reaches more than TOLERANCE pixels outside an image of `size` (H, W)."""
+    """Raise InputError for an extent that reaches more than TOLERANCE pixels outside an image of `size` (H,
+    W).
+    """
     height, width = size
     if min(x0, y0) < -TOLERANCE or x1 > width + TOLERANCE or y1 > height + TOLERANCE:
         raise InputError(
-            f"{what} reaches from ({x0:g}, {y0:g}) to ({x1:g}, {y1:g}), outside its image of {height}x{width} pixels (height x width); "
+            f"{what} reaches from ({x0:g}, {y0:g}) to ({x1:g}, {y1:g}), outside its image of "
+            f"{height}x{width} pixels (height x width); "
             "clip it, or mend the image's size"
         )
 
 
 def parse_polygons(value: Sequence[Any], size: Size, what: str) -> Polygons:
-    """Polygons of a JSON list of lists x0, y0, x1, y1, ...; raises InputError for another form or points outside."""
+    """Polygons of a JSON list of lists x0, y0, x1, y1, ...; raises InputError for another form or points
+    outside.
+    """
     polygons = []
     for polygon in value:
-        if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2 or not all(map(finite, polygon)):
+        if (
+            not isinstance(polygon, list)
+            or len(polygon) < 6
+            or len(polygon) % 2
+            or not all(map(finite, polygon))
+        ):
             shown = str(polygon)[:60]
-            raise InputError(f"{what} has a polygon that is no list of at least three points x, y of finite numbers: {shown}")
+            raise InputError(
+                f"{what} has a polygon that is no list of at least three points x, y of finite numbers: "
+                f"{shown}"
+            )
         points = tuple(float(number) for number in polygon)
         xs, ys = points[::2], points[1::2]
         check_extent(min(xs), min(ys), max(xs), max(ys), size, f"{what}: a polygon")
@@ -51,13 +65,20 @@ def parse_rle(value: dict[str, Any], size: Size, what: str) -> dict[str, Any]:
     Raises InputError where the size is not the image's or the counts do not add up to its pixels.
     """
     if value.get("size") != list(size):
-        raise InputError(f"{what} has run lengths for size {value.get('size')}, but its image is {list(size)} (height, width)")
+        raise InputError(
+            f"{what} has run lengths for size {value.get('size')}, but its image is {list(size)} (height, "
+            f"width)"
+        )
     counts = value.get("counts")
     numbers = counts_of(counts) if isinstance(counts, str) else counts
     if not isinstance(numbers, list) or not all(type(number) is int and number >= 0 for number in numbers):
-        raise InputError(f"{what} has run lengths that cannot be read; expected a list of counts or COCO's compressed text")
+        raise InputError(
+            f"{what} has run lengths that cannot be read; expected a list of counts or COCO's compressed text"
+        )
     if sum(numbers) != size[0] * size[1]:
-        raise InputError(f"{what} has run lengths of {sum(numbers)} pixels in all, but its image has {size[0] * size[1]}")
+        raise InputError(
+            f"{what} has run lengths of {sum(numbers)} pixels in all, but its image has {size[0] * size[1]}"
+        )
     return {"size": list(size), "counts": counts if isinstance(counts, str) else _compressed(numbers, size)}
 
 

@@ -13,7 +13,9 @@ __all__ = ["Found", "choose"]
 
 _USUAL = ("instances.json", "annotations.json")
 _KINDS = {b"{": "coco", b"[": "bbbc041"}
-_EXPECTED = "expected images/ with labels/ (label PNGs of the same names), or a COCO or BBBC041 JSON beside images/"
+_EXPECTED = (
+    "expected images/ with labels/ (label PNGs of the same names), or a COCO or BBBC041 JSON beside images/"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +36,11 @@ def choose(path: Path, format: str | None) -> tuple[Found, Sequence[Found]]:
     if format is not None:
         return Found(format=format, path=_path_for(path, format)), ()
     found = [Found(format="folder", path=path)] if path.is_dir() and label_folder(path) else []
-    found += [Found(format=kind, path=_one(files)) for kind in ("coco", "bbbc041") if (files := _json_files(path, kind))]
+    found += [
+        Found(format=kind, path=_one(files))
+        for kind in ("coco", "bbbc041")
+        if (files := _json_files(path, kind))
+    ]
     if not found:  # a broken file of a usual name is better told than passed over
         found = [Found(format=kind, path=file) for file in _named(path) if (kind := _KINDS.get(_first(file)))]
     if not found:
@@ -51,7 +57,9 @@ def _path_for(path: Path, format: str) -> Path:
         return path
     files = _json_files(path, format)
     if not files:
-        raise InputError(f"{path}: no {format} JSON there; pass the path of the file itself if it lies elsewhere")
+        raise InputError(
+            f"{path}: no {format} JSON there; pass the path of the file itself if it lies elsewhere"
+        )
     return _one(files)
 
 
@@ -75,7 +83,9 @@ def _one(files: Sequence[Path]) -> Path:
 
 
 def _kind(file: Path) -> str | None:
-    """Kind of a JSON file by the words in it, so that a large one is parsed once only and a broken one is still told."""
+    """Kind of a JSON file by the words in it, so that a large one is parsed once only and a broken one is
+    still told.
+    """
     content = file.read_bytes()
     first = _first(file)
     if first == b"{" and all(word in content for word in (b'"images"', b'"annotations"', b'"categories"')):
@@ -99,5 +109,9 @@ def _nearby(path: Path) -> str:
     """Folders just below that do fit, for who passed the folder above."""
     if not path.is_dir():
         return ""
-    fits = [str(sub) for sub in sorted(path.iterdir()) if sub.is_dir() and (label_folder(sub) or (sub / _USUAL[0]).is_file())]
+    fits = [
+        str(sub)
+        for sub in sorted(path.iterdir())
+        if sub.is_dir() and (label_folder(sub) or (sub / _USUAL[0]).is_file())
+    ]
     return f" (did you mean {' or '.join(fits[:3])}?)" if fits else ""

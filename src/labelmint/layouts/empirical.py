@@ -1,4 +1,6 @@
-"""Layouts of a data set, as they are: layout j of N serves the samples k j ... k j + k - 1 (mod k N), k = `per_layout`."""
+"""Layouts of a data set, as they are: layout j of N serves the samples k j ... k j + k - 1 (mod k N), k =
+`per_layout`.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ class EmpiricalLayouts:
 
     def __init__(self, ids: Tensor, per_layout: int = 1, tokens: Tensor | None = None) -> None:
         if len(ids) == 0 or per_layout < 1:
-            raise ValueError(f"needs at least one layout and per_layout >= 1, got {len(ids)} and {per_layout}")
+            raise ValueError(
+                f"needs at least one layout and per_layout >= 1, got {len(ids)} and {per_layout}"
+            )
         self.ids, self.per_layout, self.tokens = ids, per_layout, tokens
 
     def which(self, seed: Seed) -> int:

@@ -2,8 +2,9 @@
 
 z_s ~ p(z_s),    s = decode(z_s)
 
-Over the cells of a label map this is LayoutPixelSNAIL (MSGNet, Section 3 and Table 6 of the long paper), whose layouts are as coarse as
-its grid. Over semantic tokens (`tokenizers.coupled`) the layouts have full resolution.
+Over the cells of a label map this is LayoutPixelSNAIL (MSGNet, Section 3 and Table 6 of the long paper),
+whose layouts are as coarse as its grid. Over semantic tokens (`tokenizers.coupled`) the layouts have full
+resolution.
 """
 
 from __future__ import annotations

@@ -1,11 +1,13 @@
 """Layouts of a data set, varied: each is turned, zoomed and shifted, and objects of another are put into it.
 
-    s = s_i(A p) where no object of s_j was taken, else s_j(B p),    i, j, A, B and the objects drawn for each sample
+    s = s_i(A p) where no object of s_j was taken, else s_j(B p),    i, j, A, B and the objects drawn for each
+    sample
 
-What a few labelled images lack most is other arrangements of their objects. This source makes them without a prior that would have
-to be trained: the layouts are as varied as copy-paste makes them, and the image generator draws each of them as a whole. Where there is
-a background, objects are put where they touch no other: else many would run together into shapes that no real layout has. And with
-them no class has more objects than in some given layout: to an organ that every scan shows once no second is added.
+What a few labelled images lack most is other arrangements of their objects. This source makes them without a
+prior that would have to be trained: the layouts are as varied as copy-paste makes them, and the image
+generator draws each of them as a whole. Where there is a background, objects are put where they touch no
+other: else many would run together into shapes that no real layout has. And with them no class has more
+objects than in some given layout: to an organ that every scan shows once no second is added.
 """
 
 from __future__ import annotations
@@ -52,7 +54,9 @@ class VariedLayouts:
         class_of: Sequence[int] | None = None,
     ) -> None:
         if len(ids) == 0 or per_layout < 1:
-            raise ValueError(f"needs at least one layout and per_layout >= 1, got {len(ids)} and {per_layout}")
+            raise ValueError(
+                f"needs at least one layout and per_layout >= 1, got {len(ids)} and {per_layout}"
+            )
         self._ids, self._device = ids.cpu().numpy(), ids.device
         self._background, self._augment, self._per_layout = sorted(background), frozenset(augment), per_layout
         self._class_of = class_of if class_of is not None else range(int(self._ids.max()) + 1)
@@ -61,7 +65,9 @@ class VariedLayouts:
 
     def sample(self, seeds: Sequence[Seed], *, temperature: float = 1.0) -> LayoutBatch:
         """Temperature has no meaning here."""
-        maps = [self._one(np.random.default_rng([seed, 4, index // self._per_layout])) for seed, index in seeds]
+        maps = [
+            self._one(np.random.default_rng([seed, 4, index // self._per_layout])) for seed, index in seeds
+        ]
         return LayoutBatch(torch.from_numpy(np.stack(maps)).to(self._device))
 
     def _one(self, rng: np.random.Generator) -> Array:
@@ -71,7 +77,11 @@ class VariedLayouts:
         donor = self._moved(rng, self._ids[rng.integers(len(self._ids))], 0.5)
         objects, classes = object_map(donor, None, self._background)
         count = len(classes)
-        taken = rng.permutation(np.arange(1, count + 1))[: int(rng.integers(1, count + 1))] if count else np.array([], int)
+        taken = (
+            rng.permutation(np.arange(1, count + 1))[: int(rng.integers(1, count + 1))]
+            if count
+            else np.array([], int)
+        )
         if self._background:
             there = ndimage.binary_dilation(~np.isin(base, self._background), structure=np.ones((3, 3)))
             touching = set(objects[there].tolist())
@@ -96,7 +106,9 @@ class VariedLayouts:
         largest: dict[int, int] = {}
         for k, size in zip(classes, sizes.tolist(), strict=True):
             largest[k] = max(largest.get(k, 0), size)
-        return Counter(k for k, size in zip(classes, sizes.tolist(), strict=True) if size >= _SPECK * largest[k])
+        return Counter(
+            k for k, size in zip(classes, sizes.tolist(), strict=True) if size >= _SPECK * largest[k]
+        )
 
     def _moved(self, rng: np.random.Generator, ids: Array, shift: float) -> Array:
         """Flipped, turned, zoomed and shifted; mirrored at the edges."""

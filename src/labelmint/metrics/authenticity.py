@@ -1,13 +1,15 @@
 """Copying, judged on features: authenticity of each sample, and one test statistic for a set.
 
-    authentic(y) = d(y, t) > d(t, nearest other training item),  t = the training item nearest to y     (1)  Alaa et al. 2022
-    AuthPct = 100 mean of (1)
-    z = (U - m n / 2) / sd(U),  U = pairs (sample, test item) with d(sample, T) > d(test item, T), ties half   (2)
-    C_T = sum over cells of P(cell) z(cell) / sum over cells of P(cell)                                 (3)  Meehan et al. 2020
+    authentic(y) = d(y, t) > d(t, nearest other training item),  t = the training item nearest to y     (1)
+    Alaa et al. 2022 AuthPct = 100 mean of (1)
+    z = (U - m n / 2) / sd(U),  U = pairs (sample, test item) with d(sample, T) > d(test item, T), ties half
+                                (2)
+    C_T = sum over cells of P(cell) z(cell) / sum over cells of P(cell)                                 (3)
+    Meehan et al. 2020
 
-d(., T) is the distance to the nearest training item, the cells those of a k-means partition of the training set, and P the share
-of test items. Samples of a generator that copies lie nearer to the training set than test items do: C_T is well below 0. Well
-above 0 it has not learned the set (underfitting).
+d(., T) is the distance to the nearest training item, the cells those of a k-means partition of the training
+set, and P the share of test items. Samples of a generator that copies lie nearer to the training set than
+test items do: C_T is well below 0. Well above 0 it has not learned the set (underfitting).
 """
 
 from __future__ import annotations
@@ -27,14 +29,16 @@ __all__ = ["authentic", "c_t", "mann_whitney_z"]
 
 
 def authentic(samples: Array, training: Array) -> npt.NDArray[np.bool_]:
-    """Which samples are farther from their nearest training item than that item is from its own nearest other: equation (1).
+    """Which samples are farther from their nearest training item than that item is from its own nearest
+    other: equation (1).
 
     Arguments:
         samples: (N, D) features.
         training: (M, D) features, at least two rows.
 
-    Returns (N,). An exact copy is never authentic; about half of fresh draws of the training items' distribution are.
-    Raises InputError when there are fewer than two training items, or a set is not a finite matrix, or the widths differ.
+    Returns (N,). An exact copy is never authentic; about half of fresh draws of the training items'
+    distribution are. Raises InputError when there are fewer than two training items, or a set is not a finite
+    matrix, or the widths differ.
     """
     samples, training = feature_rows(samples, training)
     if len(training) < 2:
@@ -53,31 +57,38 @@ def _nearest(queries: Array, references: Array) -> tuple[npt.NDArray[np.int64], 
 
 
 def _nearest_other(items: Array, chosen: Array) -> npt.NDArray[np.float64]:
-    """Squared distance of each chosen item to the nearest of the others: the second smallest of its row, after itself."""
+    """Squared distance of each chosen item to the nearest of the others: the second smallest of its row,
+    after itself.
+    """
     other = np.zeros(len(chosen))
     for rows, distances in distance_blocks(items[chosen], items):
         other[rows] = np.partition(distances, 1, axis=1)[:, 1]
     return other
 
 
-def c_t(training: Array, test: Array, samples: Array, cells: int | None = None, fewest: int = 5, seed: int = 0) -> float:
+def c_t(
+    training: Array, test: Array, samples: Array, cells: int | None = None, fewest: int = 5, seed: int = 0
+) -> float:
     """The copying statistic of equation (3), about a standard score: below about -3 the samples copy.
 
     Arguments:
         training, test, samples: features (M, D), (N, D), (L, D); test items were not trained on.
         cells: k of the k-means partition; by default so many, 10 at most, that a cell holds 20 test
             items and 20 samples on average.
-        fewest: a cell with fewer test items or fewer samples is thin: its score would say nothing, so it is left out of both
-            sums. Parts of the training set that the samples never reach are therefore not judged here; coverage judges them.
+        fewest: a cell with fewer test items or fewer samples is thin: its score would say nothing, so it is
+            left out of both sums. Parts of the training set that the samples never reach are therefore not
+            judged here; coverage judges them.
         seed: of the first centers, rows of the training set.
 
-    Raises InputError when every cell is thin, `cells` is not from 1 to M, or a set is empty, not a finite matrix, or of another
-    width.
+    Raises InputError when every cell is thin, `cells` is not from 1 to M, or a set is empty, not a finite
+    matrix, or of another width.
     """
     training, test, samples = feature_rows(training, test, samples)
     cells = cells if cells is not None else min(10, len(training), max(1, min(len(test), len(samples)) // 20))
     if not 1 <= cells <= len(training):
-        raise InputError(f"cells must be from 1 to {len(training)}, the number of training items; got {cells}")
+        raise InputError(
+            f"cells must be from 1 to {len(training)}, the number of training items; got {cells}"
+        )
     centers = _centers(training, cells, seed)
     of_test, of_samples = _nearest(test, centers)[0], _nearest(samples, centers)[0]
     to_test, to_samples = _nearest(test, training)[1], _nearest(samples, training)[1]
@@ -89,7 +100,8 @@ def c_t(training: Array, test: Array, samples: Array, cells: int | None = None, 
             shares.append(len(fresh))
     if not scores:
         raise InputError(
-            f"C_T needs a cell with at least {fewest} test items and {fewest} samples; none of {cells} cells over {len(test)} "
+            f"C_T needs a cell with at least {fewest} test items and {fewest} samples; none of {cells} cells "
+            f"over {len(test)} "
             f"test items and {len(samples)} samples has them: give more, or fewer cells"
         )
     return float(np.average(scores, weights=shares))
@@ -104,7 +116,8 @@ def _centers(items: Array, cells: int, seed: int) -> Array:
 
 
 def mann_whitney_z(a: Array, b: Array) -> float:
-    """Standard score of the Mann-Whitney U of equation (2), corrected for ties: below 0 where a tends to be smaller than b.
+    """Standard score of the Mann-Whitney U of equation (2), corrected for ties: below 0 where a tends to be
+    smaller than b.
 
     Arguments:
         a, b: numbers (m,) and (n,), at least one each.

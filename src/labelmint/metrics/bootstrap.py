@@ -1,9 +1,10 @@
 """Intervals by the bootstrap (Efron 1979): the percentiles of a statistic over resampled items.
 
-    low, high = the (1 - level) / 2 and (1 + level) / 2 quantiles of s(I_1), ..., s(I_R),  I_r = items drawn with replacement
+    low, high = the (1 - level) / 2 and (1 + level) / 2 quantiles of s(I_1), ..., s(I_R),  I_r = items drawn
+    with replacement
 
-Where items come in groups (slices of a patient, crops of a slide), whole groups are drawn: items of one group are no
-independent evidence, and drawing them apart would make the interval too narrow.
+Where items come in groups (slices of a patient, crops of a slide), whole groups are drawn: items of one group
+are no independent evidence, and drawing them apart would make the interval too narrow.
 """
 
 from __future__ import annotations
@@ -31,20 +32,22 @@ def interval(
     """The bootstrap interval of a statistic.
 
     Arguments:
-        statistic: takes indices (about `count` of them, repeats among them) into the items and returns a number, NaN where it is
-            undefined for them.
+        statistic: takes indices (about `count` of them, repeats among them) into the items and returns a
+            number, NaN where it is undefined for them.
         count: how many items there are, at least 1.
         repeats: how many times the items are resampled.
         seed: of the resampling.
         level: in (0, 1), the share of the resampled values within the interval.
-        groups: the group of each item (`count` hashable values). As many groups as there are get drawn, so that the number of
-            indices varies where groups differ in size.
+        groups: the group of each item (`count` hashable values). As many groups as there are get drawn, so
+            that the number of indices varies where groups differ in size.
 
     Returns (low, high); NaN values are left out, and both ends are NaN when all are.
     Raises InputError when an argument is out of range or `groups` is not one value an item.
     """
     if count < 1 or repeats < 1 or not 0 < level < 1:
-        raise InputError(f"an interval needs items, repeats and a level in (0, 1); got {count}, {repeats} and {level}")
+        raise InputError(
+            f"an interval needs items, repeats and a level in (0, 1); got {count}, {repeats} and {level}"
+        )
     members = [np.array([item]) for item in range(count)] if groups is None else _members(groups, count)
     generator = np.random.default_rng(seed)
     values = []
@@ -63,11 +66,12 @@ def quotient_interval(
     seed: int = 0,
     level: float = 0.95,
 ) -> tuple[float, float]:
-    """The bootstrap interval of above / below, statistics of two sets that are resampled apart from each other.
+    """The bootstrap interval of above / below, statistics of two sets that are resampled apart from each
+    other.
 
     Arguments:
-        above: takes indices into `above_count` single items. below: takes indices into the items of the other set, which are
-            resampled by whole groups, `below_groups` naming the group of each.
+        above: takes indices into `above_count` single items. below: takes indices into the items of the other
+            set, which are resampled by whole groups, `below_groups` naming the group of each.
         repeats, seed, level: as for `interval`.
 
     Quotients over 0 are left out.
@@ -91,12 +95,14 @@ def half_interval(
     seed: int = 0,
     level: float = 0.95,
 ) -> tuple[float, float]:
-    """The interval of a distance between sets, for which a doubled item is no second item (Politis and Romano 1994).
+    """The interval of a distance between sets, for which a doubled item is no second item (Politis and Romano
+    1994).
 
-        value + (quantiles of D_h - mean of D_h),   D_h: the statistic on random halves, drawn without replacement
+        value + (quantiles of D_h - mean of D_h),   D_h: the statistic on random halves, drawn without
+        replacement
 
-    Halves deviate from their mean as the whole set does from its own; how far they lie from `value` is the bias of fewer items,
-    which is left out.
+    Halves deviate from their mean as the whole set does from its own; how far they lie from `value` is the
+    bias of fewer items, which is left out.
 
     Arguments:
         statistic: takes indices of half of the items.
@@ -122,7 +128,9 @@ def _members(groups: Sequence[object] | Array, count: int) -> list[npt.NDArray[n
 
 
 def _percentiles(values: list[float], level: float) -> tuple[float, float]:
-    """Ends among the sorted values themselves, outward where they fall between two: nothing to interpolate with infinity."""
+    """Ends among the sorted values themselves, outward where they fall between two: nothing to interpolate
+    with infinity.
+    """
     if not values:
         return math.nan, math.nan
     edge = (1 - level) / 2 * (len(values) - 1)

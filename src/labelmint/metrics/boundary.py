@@ -1,15 +1,17 @@
 """Boundary score: the normalized surface Dice of Nikolov et al. (2018), counted in boundary pixels.
 
     E_k(s) = pixels of class k that a pixel of another class touches by a side
-    hits_k = |{p in E_k(s): d(p, E_k(r)) <= t}| + |{q in E_k(r): d(q, E_k(s)) <= t}|,   sizes_k = |E_k(s)| + |E_k(r)|
+    hits_k = |{p in E_k(s): d(p, E_k(r)) <= t}| + |{q in E_k(r): d(q, E_k(s)) <= t}|,   sizes_k = |E_k(s)| +
+    |E_k(r)|
     score_k = hits_k / sizes_k,   s: labels, r: predictions, d: Euclidean distance in pixels, t: the tolerance
 
-Boundaries are made of pixels, as MONAI's `compute_surface_dice` has them, not of lengths between pixels as in the paper's code.
-Unlike MONAI's, the border of the image and the rim of an ignored region are no boundaries: a class does not end there, the view of
-it does, and a prediction would be right there for nothing. Ignored pixels are ignored in the predictions, too.
+Boundaries are made of pixels, as MONAI's `compute_surface_dice` has them, not of lengths between pixels as in
+the paper's code. Unlike MONAI's, the border of the image and the rim of an ignored region are no boundaries:
+a class does not end there, the view of it does, and a prediction would be right there for nothing. Ignored
+pixels are ignored in the predictions, too.
 
-Counts are kept image by image, as in `metrics.overlap`: the score of a set is sum(hits) / sum(sizes), so that an image counts by
-its boundaries, and one without any not at all.
+Counts are kept image by image, as in `metrics.overlap`: the score of a set is sum(hits) / sum(sizes), so that
+an image counts by its boundaries, and one without any not at all.
 """
 
 from __future__ import annotations
@@ -38,11 +40,14 @@ def boundary_score(
         tolerance: t, in pixels, at least 0.
 
     Returns hits and sizes, each (N, K); the sizes are 0 where neither side has a boundary of the class.
-    Raises InputError when the shapes differ, an index is outside its range, or the tolerance is negative or not finite.
+    Raises InputError when the shapes differ, an index is outside its range, or the tolerance is negative or
+    not finite.
     """
     check_indices(labels, predictions, classes)
     if not (math.isfinite(tolerance) and tolerance >= 0):
-        raise InputError(f"the tolerance of boundaries must be a number of pixels, at least 0; got {tolerance:g}")
+        raise InputError(
+            f"the tolerance of boundaries must be a number of pixels, at least 0; got {tolerance:g}"
+        )
     hits, sizes = (np.zeros((len(labels), classes), np.int64) for _ in range(2))
     for image, (label, prediction) in enumerate(zip(labels, predictions, strict=True)):
         sides = [_boundary(ids) for ids in (label, np.where(label < 0, -1, prediction))]
@@ -67,14 +72,18 @@ def _boundary(ids: Array) -> Array:
 
 
 def _within(marks: Array, tolerance: float) -> Array:
-    """Where (K, H, W) a mark is at most the tolerance away: the marks, moved by every offset that short. Exact, and for
-    tolerances of a few pixels much faster than distances."""
+    """Where (K, H, W) a mark is at most the tolerance away: the marks, moved by every offset that short.
+    Exact, and for tolerances of a few pixels much faster than distances.
+    """
     height, width = marks.shape[1:]
     reach, near = int(tolerance), np.zeros(marks.shape, bool)
     for down in range(max(-reach, 1 - height), min(reach, height - 1) + 1):
         for right in range(max(-reach, 1 - width), min(reach, width - 1) + 1):
             if down**2 + right**2 <= tolerance**2:
                 to = slice(max(down, 0), height + min(down, 0)), slice(max(right, 0), width + min(right, 0))
-                of = slice(max(-down, 0), height + min(-down, 0)), slice(max(-right, 0), width + min(-right, 0))
+                of = (
+                    slice(max(-down, 0), height + min(-down, 0)),
+                    slice(max(-right, 0), width + min(-right, 0)),
+                )
                 near[:, *to] |= marks[:, *of]
     return near

@@ -1,13 +1,15 @@
-"""Coherence: which rules a scene keeps, where a scene is the objects of one image and a rule is a sentence about them.
+"""Coherence: which rules a scene keeps, where a scene is the objects of one image and a rule is a sentence
+about them.
 
-The rules of the compositions in the MSGNet paper (Section 4.2, Figures 6 to 8, Appendix A.1) are written out here; rules that
-data keep by themselves are learned in `learned_rules`. Objects come from wherever they can be read: a label, or the label map
-that a network read from an image without seeing the label. The second is ragged, so that
+The rules of the compositions in the MSGNet paper (Section 4.2, Figures 6 to 8, Appendix A.1) are written out
+here; rules that data keep by themselves are learned in `learned_rules`. Objects come from wherever they can
+be read: a label, or the label map that a network read from an image without seeing the label. The second is
+ragged, so that
 
     a piece joins the largest piece that it touches when its area is at most `merge` times that piece's
 
-until no piece joins another; with `merge` = 1 an object is a connected component of the foreground. An object has the class of
-most of its pixels.
+until no piece joins another; with `merge` = 1 an object is a connected component of the foreground. An object
+has the class of most of its pixels.
 """
 
 from __future__ import annotations
@@ -72,28 +74,38 @@ class Scene:
         return Counter(item.class_id for item in self.objects)
 
 
-# Reading objects --------------------------------------------------------------------------------------------------------------
+# Reading objects --------------------------------------------------------------------------------------------
 
 
 def scene_objects(
-    label_map: Array, instances: Array | None, without: Collection[int], smallest: int = 1, *, merge: float = 0.0
+    label_map: Array,
+    instances: Array | None,
+    without: Collection[int],
+    smallest: int = 1,
+    *,
+    merge: float = 0.0,
 ) -> Scene:
     """The objects of a label map.
 
     Arguments:
         label_map: (H, W) class ids.
-        instances: (H, W), 0 = none, each other value one object; where None, an object is a connected component of a class.
+        instances: (H, W), 0 = none, each other value one object; where None, an object is a connected
+            component of a class.
         without: class ids that have no objects: background and ignored ones.
         smallest: objects of fewer pixels are passed over.
-        merge: in [0, 1], for label maps without instances that were read from images: how large a piece of another class may
-            be, in proportion to the piece that it touches, to be a part of it. 0 merges nothing, 1 everything that touches;
-            0.5 mends a wavering network and still tells touching objects of a kind apart.
+        merge: in [0, 1], for label maps without instances that were read from images: how large a piece of
+            another class may be, in proportion to the piece that it touches, to be a part of it. 0 merges
+            nothing, 1 everything that touches; 0.5 mends a wavering network and still tells touching objects
+            of a kind apart.
 
     Raises InputError for another shape, instances of another shape, and `merge` out of range.
     """
     if label_map.ndim != 2 or (instances is not None and instances.shape != label_map.shape):
         other = "" if instances is None else f" and {instances.shape}"
-        raise InputError(f"objects are read from a label map (H, W) and instances of its shape, got {label_map.shape}{other}")
+        raise InputError(
+            f"objects are read from a label map (H, W) and instances of its shape, got "
+            f"{label_map.shape}{other}"
+        )
     if not 0 <= merge <= 1:
         raise InputError(f"merge {merge:g}: expected a share in [0, 1]")
     if instances is None and merge > 0:
@@ -117,7 +129,9 @@ def _described(numbered: Array, classes: Sequence[int]) -> list[SceneObject]:
 
 
 def _merged(pieces: Array, share: float) -> Array:
-    """Pieces (H, W) numbered from 1 on (0 = none), small ones joined to what they touch; numbers are those of some piece."""
+    """Pieces (H, W) numbered from 1 on (0 = none), small ones joined to what they touch; numbers are those of
+    some piece.
+    """
     areas = np.bincount(pieces.ravel()).astype(np.int64)
     touching: list[set[int]] = [set() for _ in areas]
     for a, b in _touching(pieces):
@@ -146,7 +160,13 @@ def _touching(pieces: Array) -> list[tuple[int, int]]:
     return [(int(a), int(b)) for a, b in pairs]
 
 
-def _join(piece: int, into: int, owner: npt.NDArray[np.int64], areas: npt.NDArray[np.int64], touching: list[set[int]]) -> None:
+def _join(
+    piece: int,
+    into: int,
+    owner: npt.NDArray[np.int64],
+    areas: npt.NDArray[np.int64],
+    touching: list[set[int]],
+) -> None:
     """Give a piece, with all that joined it before, to one that it touches."""
     owner[owner == piece] = into
     areas[into] += areas[piece]
@@ -158,7 +178,7 @@ def _join(piece: int, into: int, owner: npt.NDArray[np.int64], areas: npt.NDArra
     touching[piece].clear()
 
 
-# Rules ------------------------------------------------------------------------------------------------------------------------
+# Rules ------------------------------------------------------------------------------------------------------
 
 
 class Rule(Protocol):
@@ -220,7 +240,11 @@ class ExactCount:
         return f"There are exactly {self.count} objects."
 
     def check(self, scene: Scene) -> str:
-        return "" if len(scene.objects) == self.count else f"found {len(scene.objects)} objects, not {self.count}"
+        return (
+            ""
+            if len(scene.objects) == self.count
+            else f"found {len(scene.objects)} objects, not {self.count}"
+        )
 
 
 @dataclass(frozen=True)
@@ -249,8 +273,8 @@ class UpperHalf:
 class OneInCenter:
     """Exactly one object in the center, at most one other, and none in a corner.
 
-    An object is where the middle of its box is. The center reaches `center` of each side of the image from its middle, each way;
-    a corner takes `corner` of each side.
+    An object is where the middle of its box is. The center reaches `center` of each side of the image from
+    its middle, each way; a corner takes `corner` of each side.
     """
 
     center: float = 1 / 6
@@ -267,7 +291,9 @@ class OneInCenter:
     def check(self, scene: Scene) -> str:
         height, width = scene.size
         # How far from the middle, in shares of the sides: 0 in the middle and 1/2 at the edge.
-        off = [(abs(x / width - 0.5), abs(y / height - 0.5)) for x, y in (item.center for item in scene.objects)]
+        off = [
+            (abs(x / width - 0.5), abs(y / height - 0.5)) for x, y in (item.center for item in scene.objects)
+        ]
         inside = sum(max(place) <= self.center for place in off)
         cornered = sum(min(place) > 0.5 - self.corner for place in off)
         wrong = [f"{inside} objects in the center"] if inside != 1 else []
@@ -281,8 +307,8 @@ def composition_rules(composition: str, tolerance: float = 0.0) -> tuple[Rule, .
 
     Arguments:
         composition: "pairs", "three", "upper" or "center".
-        tolerance: pixels by which a digit of "upper" may reach below the middle; for objects read from images, whose edges
-            are uncertain.
+        tolerance: pixels by which a digit of "upper" may reach below the middle; for objects read from
+            images, whose edges are uncertain.
     """
     names = dict(zip(DIGIT_CLASSES.ids, DIGIT_CLASSES.names, strict=True))
     rules: dict[str, tuple[Rule, ...]] = {
@@ -292,11 +318,13 @@ def composition_rules(composition: str, tolerance: float = 0.0) -> tuple[Rule, .
         "center": (OneInCenter(),),
     }
     if composition not in rules:
-        raise InputError(f"there are no rules for a composition {composition!r}; known: {', '.join(RULED_COMPOSITIONS)}")
+        raise InputError(
+            f"there are no rules for a composition {composition!r}; known: {', '.join(RULED_COMPOSITIONS)}"
+        )
     return rules[composition]
 
 
-# Counting ---------------------------------------------------------------------------------------------------------------------
+# Counting ---------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -336,7 +364,9 @@ def violations(rules: Sequence[Rule], scenes: Sequence[Scene]) -> Violations:
     """Check each scene against each rule; raises InputError when two rules have one name."""
     counts = {rule.name: 0 for rule in rules}
     if len(counts) != len(rules):
-        raise InputError(f"rules to count must have different names, got {', '.join(sorted(rule.name for rule in rules))}")
+        raise InputError(
+            f"rules to count must have different names, got {', '.join(sorted(rule.name for rule in rules))}"
+        )
     reasons = []
     for scene in scenes:
         wrong = {rule.name: what for rule in rules if (what := rule.check(scene))}

@@ -4,7 +4,8 @@
     d(q)    = min over training items r of d(q, r)
     near-copy: d(q) < threshold, below which only a share (1 %) of real held-out items lie
 
-The threshold comes from real items that were never trained on, so that items that look alike by nature are no copies.
+The threshold comes from real items that were never trained on, so that items that look alike by nature are no
+copies.
 """
 
 from __future__ import annotations
@@ -22,20 +23,24 @@ __all__ = ["copy_threshold", "near_copies", "nearest"]
 _BLOCK = 1 << 24  # distances held at once
 
 
-def nearest(queries: Array, references: Array, shifts: int = 1) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+def nearest(
+    queries: Array, references: Array, shifts: int = 1
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     """The nearest reference of each query, and its distance.
 
     Arguments:
         queries: (N, H, W) or (N, H, W, C), numbers on any scale.
         references: (M, ...) of the same item shape and scale.
-        shifts: how many pixels a reference may be moved along each axis, its edge pixels repeated where it leaves a gap.
+        shifts: how many pixels a reference may be moved along each axis, its edge pixels repeated where it
+            leaves a gap.
 
     Returns indices (N,) into the references and distances (N,) on the scale of the pixels.
     Raises InputError when shapes differ or there are no references.
     """
     if queries.shape[1:] != references.shape[1:] or queries.ndim not in (3, 4):
         raise InputError(
-            f"items to compare must have one shape, (H, W) or (H, W, C); got {queries.shape[1:]} and {references.shape[1:]}"
+            f"items to compare must have one shape, (H, W) or (H, W, C); got {queries.shape[1:]} and "
+            f"{references.shape[1:]}"
         )
     if len(references) == 0:
         raise InputError("there is nothing to compare with: no references")
@@ -55,13 +60,17 @@ def nearest(queries: Array, references: Array, shifts: int = 1) -> tuple[npt.NDA
 
 
 def _mean_squares(a: Array, b: Array) -> Array:
-    """|a|^2 - 2 a b + |b|^2 over the pixels: (N, D), (M, D) -> (N, M); rounding may leave it slightly below 0."""
+    """|a|^2 - 2 a b + |b|^2 over the pixels: (N, D), (M, D) -> (N, M); rounding may leave it slightly below
+    0.
+    """
     squares = np.square(a).sum(1)[:, None] + np.square(b).sum(1)[None] - 2 * (a @ b.T)
     return np.asarray(squares / a.shape[1])
 
 
 def _exact(queries: Array, references: Array, index: Array, shifts: int) -> npt.NDArray[np.float64]:
-    """The distances once more from the differences: the expanded square loses the small ones, and copies are what we look for."""
+    """The distances once more from the differences: the expanded square loses the small ones, and copies are
+    what we look for.
+    """
     best = np.full(len(queries), np.inf)
     pairs, axes = references[index].astype(np.float64), tuple(range(1, queries.ndim))
     for dy, dx in product(range(-shifts, shifts + 1), repeat=2):
@@ -86,7 +95,9 @@ def copy_threshold(held_out: Array, references: Array, share: float = 0.01, shif
         shifts: as for `nearest`.
     """
     if len(held_out) == 0 or not 0 <= share < 1:
-        raise InputError(f"a threshold needs held-out items and a share in [0, 1); got {len(held_out)} items and {share}")
+        raise InputError(
+            f"a threshold needs held-out items and a share in [0, 1); got {len(held_out)} items and {share}"
+        )
     distances = np.sort(nearest(held_out, references, shifts)[1])
     return float(distances[int(share * len(distances))])
 
@@ -94,7 +105,9 @@ def copy_threshold(held_out: Array, references: Array, share: float = 0.01, shif
 def near_copies(
     samples: Array, references: Array, threshold: float, shifts: int = 1
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Samples nearer to a training item than the threshold: their indices, their nearest references, and their distances."""
+    """Samples nearer to a training item than the threshold: their indices, their nearest references, and
+    their distances.
+    """
     index, distance = nearest(samples, references, shifts)
     found = np.flatnonzero(distance < threshold)
     return found, index[found], distance[found]

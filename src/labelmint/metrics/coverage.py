@@ -1,14 +1,16 @@
 """Fidelity and diversity apart: precision, recall, density and coverage on features.
 
-With B_k(x; X) the closed ball around x that reaches its k-th nearest other item of X, real items X (N of them), samples Y (M):
+With B_k(x; X) the closed ball around x that reaches its k-th nearest other item of X, real items X (N of
+them), samples Y (M):
 
     precision = mean over y of [y lies in some B_k(x; X)]               (1)  Kynkaanniemi et al. 2019
     recall    = mean over x of [x lies in some B_k(y; Y)]               (2)
     density   = mean over y of (balls B_k(x; X) that hold y) / k        (3)  Naeem et al. 2020
     coverage  = mean over x of [B_k(x; X) holds some y]                 (4)
 
-Density may exceed 1. All four are means over items; the items' own values are kept, so that intervals come from resampling them
-without new distances (a resampled set holds doubles, whose balls would shrink to points).
+Density may exceed 1. All four are means over items; the items' own values are kept, so that intervals come
+from resampling them without new distances (a resampled set holds doubles, whose balls would shrink to
+points).
 """
 
 from __future__ import annotations
@@ -51,7 +53,9 @@ class Coverage(NamedTuple):
 
     @property
     def density(self) -> float:
-        """How many real neighborhoods hold a sample, over k: about 1 where both sets are alike, more where samples crowd."""
+        """How many real neighborhoods hold a sample, over k: about 1 where both sets are alike, more where
+        samples crowd.
+        """
         return float(self.dense.mean())
 
     @property
@@ -61,7 +65,8 @@ class Coverage(NamedTuple):
 
 
 def coverage(real: Array, synthetic: Array, k: int = 5) -> Coverage:
-    """Precision, recall, density and coverage of samples against real items, by Euclidean distance of their features.
+    """Precision, recall, density and coverage of samples against real items, by Euclidean distance of their
+    features.
 
     Arguments:
         real: (N, D) features of real items.
@@ -85,7 +90,9 @@ def coverage(real: Array, synthetic: Array, k: int = 5) -> Coverage:
 
 
 def _reach(items: Array, k: int) -> npt.NDArray[np.float64]:
-    """Squared distance of each item to its k-th nearest other one; the item itself stands at place 0 of its row."""
+    """Squared distance of each item to its k-th nearest other one; the item itself stands at place 0 of its
+    row.
+    """
     reach = np.zeros(len(items))
     for rows, distances in distance_blocks(items, items):
         reach[rows] = np.partition(distances, k, axis=1)[:, k]
@@ -95,7 +102,8 @@ def _reach(items: Array, k: int) -> npt.NDArray[np.float64]:
 def distance_blocks(a: Array, b: Array) -> Iterator[tuple[slice, npt.NDArray[np.float64]]]:
     """Squared Euclidean distances of rows (N, D) to rows (M, D), some rows of the first at a time.
 
-    They come from differences, not from products: equal rows are exactly 0 apart, and d(x, y) is bit for bit d(y, x).
+    They come from differences, not from products: equal rows are exactly 0 apart, and d(x, y) is bit for bit
+    d(y, x).
     """
     step = max(_BLOCK // max(len(b), 1), 1)
     for first in range(0, len(a), step):
@@ -104,11 +112,15 @@ def distance_blocks(a: Array, b: Array) -> Iterator[tuple[slice, npt.NDArray[np.
 
 
 def feature_rows(*sets: Array, least: int = 1) -> list[npt.NDArray[np.float64]]:
-    """Sets of features (N, D) in float64, checked: matrices of one width and finite numbers, each of `least` rows or more."""
+    """Sets of features (N, D) in float64, checked: matrices of one width and finite numbers, each of `least`
+    rows or more.
+    """
     for features in sets:
         if features.ndim != 2 or features.shape[1] != sets[0].shape[1] or features.shape[1] == 0:
             shapes = " and ".join(str(each.shape) for each in sets)
-            raise InputError(f"features must be matrices (items, numbers) of one width, at least 1; got {shapes}")
+            raise InputError(
+                f"features must be matrices (items, numbers) of one width, at least 1; got {shapes}"
+            )
         if len(features) < least:
             raise InputError(f"this figure needs at least {least} items in each set; got {len(features)}")
         if not np.isfinite(features).all():

@@ -1,6 +1,8 @@
-"""Kernel distance between two feature sets: the unbiased squared MMD (Gretton et al. 2012; on Inception features it is KID).
+"""Kernel distance between two feature sets: the unbiased squared MMD (Gretton et al. 2012; on Inception
+features it is KID).
 
-k(x, y) = (x.y / D + 1)^3                                                                         (1)  Binkowski et al. 2018
+k(x, y) = (x.y / D + 1)^3                                                                         (1)
+Binkowski et al. 2018
 MMD^2 = mean over i != j of k(a_i, a_j) + mean over i != j of k(b_i, b_j) - 2 mean of k(a_i, b_j)   (2)
 """
 

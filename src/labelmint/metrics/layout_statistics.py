@@ -1,18 +1,20 @@
 """Statistics of layouts, and how far those of two sets lie apart.
 
-Of N scenes with S classes: counts n_ic of objects, area fractions (object pixels of a class over pixels of the image), occupancy
+Of N scenes with S classes: counts n_ic of objects, area fractions (object pixels of a class over pixels of
+the image), occupancy
 
     o_c(j) = mean over scenes of the share of cell j that objects of class c cover,   j on a grid of 8x8
 
-with each object's pixels taken as spread evenly over its box, and co-occurrence r_ab, the share of scenes that hold both a and b
-(r_aa: the share that holds a). Between two sets P and Q:
+with each object's pixels taken as spread evenly over its box, and co-occurrence r_ab, the share of scenes
+that hold both a and b (r_aa: the share that holds a). Between two sets P and Q:
 
     total variation          1/2 sum_k |P(n = k) - Q(n = k)|          of counts, in [0, 1]
     mean absolute difference of area fractions, of occupancy, of co-occurrence rates
-    Kolmogorov-Smirnov       sup_x |F_P(x) - F_Q(x)|                  of the areas of single objects, in [0, 1]
+    Kolmogorov-Smirnov       sup_x |F_P(x) - F_Q(x)|                  of the areas of single objects, in [0,
+                             1]
 
-Every distance is 0 between a set and itself. Two samples of one distribution are some distance apart; the distance between two
-halves of the real data is the yardstick.
+Every distance is 0 between a set and itself. Two samples of one distribution are some distance apart; the
+distance between two halves of the real data is the yardstick.
 """
 
 from __future__ import annotations
@@ -80,7 +82,8 @@ def layout_statistics(scenes: Sequence[Scene], classes: Sequence[int]) -> Layout
     """
     if not scenes or not classes or len(set(classes)) != len(classes):
         raise InputError(
-            f"layout statistics need scenes and different classes, got {len(scenes)} scenes and classes {list(classes)}"
+            f"layout statistics need scenes and different classes, got {len(scenes)} scenes and classes "
+            f"{list(classes)}"
         )
     index = {class_id: k for k, class_id in enumerate(classes)}
     counts, occupancy = np.zeros((len(scenes), len(classes)), np.int64), np.zeros((len(classes), GRID, GRID))
@@ -118,7 +121,7 @@ def _overlaps(low: float, high: float) -> Floats:
     return covered
 
 
-# Distances --------------------------------------------------------------------------------------------------------------------
+# Distances --------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -130,9 +133,10 @@ class LayoutDistances:
         count_variation: the same for the objects of each class.
         area_fraction_difference: for each class, |difference| of the mean share of the image.
         occupancy_difference: for each class, mean |difference| of occupancy over the cells.
-        cooccurrence_difference: mean |difference| of co-occurrence rates over unordered pairs of different classes, in [0, 1];
-            0 where there is one class.
-        area_ks: for each class, Kolmogorov-Smirnov distance of its objects' areas; no entry where a set has no such object.
+        cooccurrence_difference: mean |difference| of co-occurrence rates over unordered pairs of different
+            classes, in [0, 1]; 0 where there is one class.
+        area_ks: for each class, Kolmogorov-Smirnov distance of its objects' areas; no entry where a set has
+            no such object.
     """
 
     total_count_variation: float
@@ -146,7 +150,10 @@ class LayoutDistances:
 def layout_distances(a: LayoutStatistics, b: LayoutStatistics) -> LayoutDistances:
     """Distances between two sets; raises InputError unless both report on the same classes."""
     if a.classes != b.classes:
-        raise InputError(f"layouts to compare must have the same classes in the same order, got {a.classes} and {b.classes}")
+        raise InputError(
+            f"layouts to compare must have the same classes in the same order, got {a.classes} and "
+            f"{b.classes}"
+        )
     apart = np.abs(a.cooccurrence - b.cooccurrence)
     pairs = apart[np.triu_indices(len(a.classes), 1)]
 
@@ -155,7 +162,9 @@ def layout_distances(a: LayoutStatistics, b: LayoutStatistics) -> LayoutDistance
 
     return LayoutDistances(
         total_count_variation=total_variation(a.counts.sum(axis=1), b.counts.sum(axis=1)),
-        count_variation=by_class([total_variation(x, y) for x, y in zip(a.counts.T, b.counts.T, strict=True)]),
+        count_variation=by_class(
+            [total_variation(x, y) for x, y in zip(a.counts.T, b.counts.T, strict=True)]
+        ),
         area_fraction_difference=by_class(np.abs(a.area_fractions - b.area_fractions)),
         occupancy_difference=by_class(np.abs(a.occupancy - b.occupancy).mean(axis=(1, 2))),
         cooccurrence_difference=float(pairs.mean()) if len(pairs) else 0.0,
@@ -168,14 +177,21 @@ def layout_distances(a: LayoutStatistics, b: LayoutStatistics) -> LayoutDistance
 
 
 def total_variation(a: npt.NDArray[np.int64], b: npt.NDArray[np.int64]) -> float:
-    """1/2 sum_k |P(k) - Q(k)| between the histograms of two samples (N,), (M,) of whole numbers >= 0; in [0, 1]."""
+    """1/2 sum_k |P(k) - Q(k)| between the histograms of two samples (N,), (M,) of whole numbers >= 0; in [0,
+    1].
+    """
     _nonempty(a, b)
     length = int(max(a.max(), b.max())) + 1
-    return float(np.abs(np.bincount(a, minlength=length) / len(a) - np.bincount(b, minlength=length) / len(b)).sum() / 2)
+    return float(
+        np.abs(np.bincount(a, minlength=length) / len(a) - np.bincount(b, minlength=length) / len(b)).sum()
+        / 2
+    )
 
 
 def kolmogorov_smirnov(a: Floats, b: Floats) -> float:
-    """sup_x |F(x) - G(x)| between the distribution functions of two samples (N,), (M,), in any order; in [0, 1]."""
+    """sup_x |F(x) - G(x)| between the distribution functions of two samples (N,), (M,), in any order; in [0,
+    1].
+    """
     _nonempty(a, b)
     points = np.concatenate([a, b])
     below = [np.searchsorted(np.sort(sample), points, side="right") / len(sample) for sample in (a, b)]

@@ -1,26 +1,29 @@
 """Rules that data keep by themselves: what N real scenes never show although chance would have shown it.
 
-Together. With k_i objects in scene i, q_a the share of class a among all objects and p_a the share of scenes that hold it, classes
-drawn independently of each other would stand together in
+Together. With k_i objects in scene i, q_a the share of class a among all objects and p_a the share of scenes
+that hold it, classes drawn independently of each other would stand together in
 
     e_ab = min( N p_a p_b ,  sum_i 1 - exp(-k_i (k_i - 1) q_a q_b) )
 
-scenes; the second term knows that few objects leave few pairs, the first that a class may come in clumps. Chance leaves out a pair
-with probability exp(-e_ab), so that classes a and b are "never together" when they never were and e_ab >= max(5, ln(T / 0.05)) for
-the T pairs looked at: less than one false rule in 20 sets of data.
+scenes; the second term knows that few objects leave few pairs, the first that a class may come in clumps.
+Chance leaves out a pair with probability exp(-e_ab), so that classes a and b are "never together" when they
+never were and e_ab >= max(5, ln(T / 0.05)) for the T pairs looked at: less than one false rule in 20 sets of
+data.
 
-Places. Middles of boxes on a grid of 8x8, in shares of the image, for each class and for all classes at once. Cell j was never
-seen when it and its neighbors hold no middle, although objects spread evenly would have left e_j = n |neighbors of j| / 64 of the
-n objects there, e_j >= max(5, ln(T / 0.05)) for T cells. A class that is too rare for this is held to the places of all.
+Places. Middles of boxes on a grid of 8x8, in shares of the image, for each class and for all classes at once.
+Cell j was never seen when it and its neighbors hold no middle, although objects spread evenly would have left
+e_j = n |neighbors of j| / 64 of the n objects there, e_j >= max(5, ln(T / 0.05)) for T cells. A class that is
+too rare for this is held to the places of all.
 
-Counts (of each class and in total) and areas (in shares of the image) end as far beyond the largest value as the fifth largest
-lies below it, and likewise at the lower end:
+Counts (of each class and in total) and areas (in shares of the image) end as far beyond the largest value as
+the fifth largest lies below it, and likewise at the lower end:
 
     low = 2 x_(1) - x_(5),   high = 2 x_(n) - x_(n-4)
 
-so that a value that always is the same has no room, and a long tail has much. Areas are taken in logarithms and get a further
-factor of 1.5 each way. Layouts that come from a grid of cells of side g have objects that are up to a cell longer or shorter along
-each axis, so that areas a to b become max(sqrt(a) - g, 0)^2 to (sqrt(b) + g)^2.
+so that a value that always is the same has no room, and a long tail has much. Areas are taken in logarithms
+and get a further factor of 1.5 each way. Layouts that come from a grid of cells of side g have objects that
+are up to a cell longer or shorter along each axis, so that areas a to b become max(sqrt(a) - g, 0)^2 to
+(sqrt(b) + g)^2.
 """
 
 from __future__ import annotations
@@ -71,7 +74,9 @@ class NeverTogether:
 
 @dataclass(frozen=True)
 class CountsSeen:
-    """How many objects a scene may have in total, and of each class; classes without a range may not be there."""
+    """How many objects a scene may have in total, and of each class; classes without a range may not be
+    there.
+    """
 
     total: Range
     of_class: Mapping[int, Range]
@@ -87,7 +92,11 @@ class CountsSeen:
 
     def check(self, scene: Scene) -> str:
         counts = scene.counts
-        wrong = [f"{len(scene.objects)} objects, not {_shown(self.total)}"] if _outside(len(scene.objects), self.total) else []
+        wrong = (
+            [f"{len(scene.objects)} objects, not {_shown(self.total)}"]
+            if _outside(len(scene.objects), self.total)
+            else []
+        )
         for class_id in sorted({*counts, *self.of_class}):
             allowed = self.of_class.get(class_id, (0, 0))
             if _outside(counts[class_id], allowed):
@@ -97,7 +106,9 @@ class CountsSeen:
 
 @dataclass(frozen=True)
 class PlacesSeen:
-    """Cells (8, 8) of the image, True where the middle of an object of a class may not be; `everyone` holds for all classes."""
+    """Cells (8, 8) of the image, True where the middle of an object of a class may not be; `everyone` holds
+    for all classes.
+    """
 
     never: Mapping[int, npt.NDArray[np.bool_]]
     everyone: npt.NDArray[np.bool_]
@@ -123,7 +134,9 @@ class PlacesSeen:
 
 @dataclass(frozen=True)
 class AreasSeen:
-    """The areas that objects of a class may have, in shares of the image; classes without a range may have any."""
+    """The areas that objects of a class may have, in shares of the image; classes without a range may have
+    any.
+    """
 
     of_class: Mapping[int, Range]
     names: Mapping[int, str] = field(default_factory=dict)
@@ -155,24 +168,31 @@ def _shown(allowed: Range) -> str:
     return f"{low:g}" if low == high else f"{low:g} to {high:g}"
 
 
-# Learning ---------------------------------------------------------------------------------------------------------------------
+# Learning ---------------------------------------------------------------------------------------------------
 
 
-def learn_rules(scenes: Sequence[Scene], names: Mapping[int, str] | None = None, *, grain: float = 0.0) -> tuple[Rule, ...]:
+def learn_rules(
+    scenes: Sequence[Scene], names: Mapping[int, str] | None = None, *, grain: float = 0.0
+) -> tuple[Rule, ...]:
     """The rules that real scenes keep: classes together, counts, places, areas, in this order.
 
     Arguments:
         scenes: of real training data, at least 20; the more there are, the more rules.
         names: of class ids, for the reasons.
-        grain: the side of a cell of the grid on which the layouts to be checked were drawn, in shares of the image's side: 1/16
-            for 16x16 cells; 0 where they were drawn in pixels.
+        grain: the side of a cell of the grid on which the layouts to be checked were drawn, in shares of the
+            image's side: 1/16 for 16x16 cells; 0 where they were drawn in pixels.
 
     Raises InputError for fewer scenes, and for a grain out of [0, 1].
     """
     if not 0 <= grain <= 1:
-        raise InputError(f"grain {grain:g}: expected the side of a cell in shares of the image's side, in [0, 1]")
+        raise InputError(
+            f"grain {grain:g}: expected the side of a cell in shares of the image's side, in [0, 1]"
+        )
     if len(scenes) < FEWEST_SCENES:
-        raise InputError(f"rules are learned from at least {FEWEST_SCENES} real scenes, got {len(scenes)}; label more images")
+        raise InputError(
+            f"rules are learned from at least {FEWEST_SCENES} real scenes, got {len(scenes)}; label more "
+            f"images"
+        )
     names = names or {}
     classes = sorted({item.class_id for scene in scenes for item in scene.objects})
     return (
@@ -189,7 +209,9 @@ def _needed(looked_at: int) -> float:
 
 
 def expected_together(scenes: Sequence[Scene], a: int, b: int) -> float:
-    """In how many scenes classes a and b would stand together were they independent: e_ab of the module's docstring."""
+    """In how many scenes classes a and b would stand together were they independent: e_ab of the module's
+    docstring.
+    """
     counts = [scene.counts for scene in scenes]
     totals = np.array([len(scene.objects) for scene in scenes], np.float64)
     table = np.array([[count[a], count[b]] for count in counts], np.float64).reshape(-1, 2)
@@ -203,13 +225,17 @@ def _never_together(scenes: Sequence[Scene], classes: Sequence[int]) -> frozense
     pairs = list(combinations(classes, 2))
     seen = {pair for scene in scenes for pair in combinations(sorted(scene.counts), 2)}
     needed = _needed(len(pairs))
-    return frozenset(pair for pair in pairs if pair not in seen and expected_together(scenes, *pair) >= needed)
+    return frozenset(
+        pair for pair in pairs if pair not in seen and expected_together(scenes, *pair) >= needed
+    )
 
 
 def _counts_seen(scenes: Sequence[Scene], classes: Sequence[int]) -> tuple[Range, dict[int, Range]]:
     counts = [scene.counts for scene in scenes]
     total = _range([float(len(scene.objects)) for scene in scenes])
-    return _from_nothing(total), {k: _from_nothing(_range([float(count[k]) for count in counts])) for k in classes}
+    return _from_nothing(total), {
+        k: _from_nothing(_range([float(count[k]) for count in counts])) for k in classes
+    }
 
 
 def _from_nothing(allowed: Range) -> Range:
@@ -240,7 +266,9 @@ def _places_seen(
 
 
 def _never_there(middles: npt.NDArray[np.int64], needed: float) -> npt.NDArray[np.bool_]:
-    """Cells that hold no middle and have no neighbor that does, where an even spread would have left enough of them."""
+    """Cells that hold no middle and have no neighbor that does, where an even spread would have left enough
+    of them.
+    """
     expected = _with_neighbors(np.ones_like(middles)) * (middles.sum() / middles.size)
     never: npt.NDArray[np.bool_] = (_with_neighbors(middles) == 0) & (expected >= needed)
     return never
@@ -271,4 +299,6 @@ def _areas_seen(scenes: Sequence[Scene], classes: Sequence[int], grain: float) -
             logs[item.class_id].append(log(item.area / (scene.size[0] * scene.size[1])))
     ranges = {k: _range(values) for k, values in logs.items() if len(values) >= _RANK}
     bounds = {k: (exp(low) / _AREA_MARGIN, exp(high) * _AREA_MARGIN) for k, (low, high) in ranges.items()}
-    return {k: (max(sqrt(low) - grain, 0) ** 2, (sqrt(high) + grain) ** 2) for k, (low, high) in bounds.items()}
+    return {
+        k: (max(sqrt(low) - grain, 0) ** 2, (sqrt(high) + grain) ** 2) for k, (low, high) in bounds.items()
+    }

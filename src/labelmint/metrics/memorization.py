@@ -1,20 +1,24 @@
-"""Is a sample a training image in disguise? The decision, by a ratio of distances whose threshold is set on real data.
+"""Is a sample a training image in disguise? The decision, by a ratio of distances whose threshold is set on
+real data.
 
     ratio(q) = (d'(q, training) + e) / (d'(q, held out) + e)        d: distance to the nearest item of each
-    d'(q)^2  = max(d(q)^2 - grain(q)^2, 0)                          grain: noise of q itself that no other image could explain
+    d'(q)^2  = max(d(q)^2 - grain(q)^2, 0)                          grain: noise of q itself that no other
+             image could explain
     copy:    ratio(q) < threshold, or d'(q, training) < 0.5 grey levels and ratio(q) < 0.9
 
-e = 1 grey level: without it two nearly black images could have any ratio. The grain is estimated from second differences, which
-edges and slopes hardly touch (Immerkaer, "Fast noise variance estimation", 1996; here by their median), as it is after smoothing.
-A sample that lies nearer to a training image than to any real image that was never trained on is suspicious only as far as real
-images are not so themselves, so the threshold comes from them: the held-out groups (patients, slides) are divided into two halves,
-the items of each half are measured against the other half, and the threshold is the ratio below which at most a share (1 %) of
-them lie; never above 0.75, and never below 0.4, where only real images lie that copy training images themselves (doubled files,
-neighboring slices). Samples are measured against both halves, and d(q, held out) is the mean, so that both face as many images.
-What a training image explains to half a grey level is a copy, too, unless held-out images do as well.
+e = 1 grey level: without it two nearly black images could have any ratio. The grain is estimated from second
+differences, which edges and slopes hardly touch (Immerkaer, "Fast noise variance estimation", 1996; here by
+their median), as it is after smoothing. A sample that lies nearer to a training image than to any real image
+that was never trained on is suspicious only as far as real images are not so themselves, so the threshold
+comes from them: the held-out groups (patients, slides) are divided into two halves, the items of each half
+are measured against the other half, and the threshold is the ratio below which at most a share (1 %) of them
+lie; never above 0.75, and never below 0.4, where only real images lie that copy training images themselves
+(doubled files, neighboring slices). Samples are measured against both halves, and d(q, held out) is the mean,
+so that both face as many images. What a training image explains to half a grey level is a copy, too, unless
+held-out images do as well.
 
-Flat images, which deviate from their own mean color by less than 2 grey levels, hold nothing that could be copied: they are counted
-apart and never called copies.
+Flat images, which deviate from their own mean color by less than 2 grey levels, hold nothing that could be
+copied: they are counted apart and never called copies.
 """
 
 from __future__ import annotations
@@ -69,7 +73,8 @@ class CopyRule:
     Attributes:
         threshold: on the ratio; what lies below is a copy.
         ratios: of the real held-out items that the threshold was set on, flat ones left out.
-        noise: e of the ratio. certain: a distance to the training items below which an item is a copy at any ratio below 0.9.
+        noise: e of the ratio. certain: a distance to the training items below which an item is a copy at any
+            ratio below 0.9.
     """
 
     threshold: float
@@ -77,8 +82,12 @@ class CopyRule:
     noise: float = NOISE
     certain: float = CERTAIN
 
-    def judge(self, to_training: Array, to_held_out: Array, flat: Array | None = None) -> npt.NDArray[np.bool_]:
-        """Which of N items are copies, from their distances (N,) to both sets, and which of them are flat (N,)."""
+    def judge(
+        self, to_training: Array, to_held_out: Array, flat: Array | None = None
+    ) -> npt.NDArray[np.bool_]:
+        """Which of N items are copies, from their distances (N,) to both sets, and which of them are flat
+        (N,).
+        """
         found = ratios(to_training, to_held_out, self.noise)
         copies = (found < self.threshold) | ((np.asarray(to_training) < self.certain) & (found < NO_NEARER))
         return np.asarray(copies if flat is None else copies & ~np.asarray(flat))
@@ -90,8 +99,8 @@ class Distances:
 
     Attributes:
         to_training: their nearest training views.
-        near, far: (N,) distances to the nearest training view, and to the nearest held-out view as the mean over both halves;
-            without the samples' own grain.
+        near, far: (N,) distances to the nearest training view, and to the nearest held-out view as the mean
+            over both halves; without the samples' own grain.
         flat: (N,) samples that hold nothing that could be copied.
     """
 
@@ -108,12 +117,13 @@ class Memorization:
     Attributes:
         rule: as set on the real held-out items.
         to_training: nearest views of the samples, to look at and to draw.
-        near, far: (N,) distances to the nearest training view, and to the nearest held-out view as the mean over both halves;
-            without the samples' own grain.
+        near, far: (N,) distances to the nearest training view, and to the nearest held-out view as the mean
+            over both halves; without the samples' own grain.
         flat: (N,) samples that hold nothing that could be copied.
         copies: (N,) samples that are copies.
         sources: for each copy, in order, the training group that it came from.
-        alarms: share of the real held-out items of each half (flat ones left out) that are copies by the rule of the other half.
+        alarms: share of the real held-out items of each half (flat ones left out) that are copies by the rule
+            of the other half.
         real_items: how many those are.
     """
 
@@ -144,7 +154,9 @@ class Memorization:
 
 
 def ratios(to_training: Array, to_held_out: Array, noise: float = NOISE) -> npt.NDArray[np.float64]:
-    """(d(q, training) + noise) / (d(q, held out) + noise) of N items; `noise` > 0 on the scale of the distances."""
+    """(d(q, training) + noise) / (d(q, held out) + noise) of N items; `noise` > 0 on the scale of the
+    distances.
+    """
     return (np.asarray(to_training, np.float64) + noise) / (np.asarray(to_held_out, np.float64) + noise)
 
 
@@ -156,10 +168,16 @@ def without_grain(distances: Array, grain: Array) -> npt.NDArray[np.float64]:
 def grains(images: Sequence[Array] | Array) -> npt.NDArray[np.float64]:
     """Deviation of the noise of each image (H, W, C), in grey levels, as means of 3x3 pixels show it: (N,).
 
-    The second difference of second differences of white noise has 6 times its deviation; means of 3x3 pixels a third of it.
+    The second difference of second differences of white noise has 6 times its deviation; means of 3x3 pixels
+    a third of it.
     """
     kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)[..., None]
-    return np.array([np.median(np.abs(ndimage.convolve(image.astype(np.float32), kernel))) / 0.6745 / 6 / 3 for image in images])
+    return np.array(
+        [
+            np.median(np.abs(ndimage.convolve(image.astype(np.float32), kernel))) / 0.6745 / 6 / 3
+            for image in images
+        ]
+    )
 
 
 def deviations(images: Sequence[Array] | Array) -> npt.NDArray[np.float64]:
@@ -168,11 +186,14 @@ def deviations(images: Sequence[Array] | Array) -> npt.NDArray[np.float64]:
 
 
 def halves(groups: Sequence[str]) -> npt.NDArray[np.bool_]:
-    """True for the items of one half of the groups: every other one in the order of their hashes. Needs two groups."""
+    """True for the items of one half of the groups: every other one in the order of their hashes. Needs two
+    groups.
+    """
     order = sorted(set(groups), key=lambda group: hashlib.sha256(group.encode()).digest())
     if len(order) < 2:
         raise InputError(
-            f"a threshold for copies needs at least 2 held-out groups (patients, slides), to compare them with each other; got "
+            f"a threshold for copies needs at least 2 held-out groups (patients, slides), to compare them "
+            f"with each other; got "
             f"{len(order)}; put more of them into test.txt"
         )
     first = set(order[::2])
@@ -192,16 +213,19 @@ def calibrate(
 
     Arguments:
         to_training: distances (M,) of the real items to the nearest training item.
-        to_held_out: distances (M,) to the nearest held-out item of the other half (`halves`), never of their own group.
+        to_held_out: distances (M,) to the nearest held-out item of the other half (`halves`), never of their
+            own group.
         flat: (M,) items that say nothing, left out.
         share: in [0, 1).
-        noise, certain: of the rule, on the scale of the distances; for features choose them anew, and certain = 0.
+        noise, certain: of the rule, on the scale of the distances; for features choose them anew, and certain
+            = 0.
 
     Raises InputError when no item is left or a value is out of its range.
     """
     if not 0 <= share < 1 or noise <= 0 or certain < 0:
         raise InputError(
-            f"a rule for copies needs 0 <= share < 1, noise > 0 and certain >= 0; got {share}, {noise} and {certain}"
+            f"a rule for copies needs 0 <= share < 1, noise > 0 and certain >= 0; got {share}, {noise} and "
+            f"{certain}"
         )
     real = ratios(to_training, to_held_out, noise)
     real = real if flat is None else real[~np.asarray(flat)]
@@ -215,12 +239,15 @@ class CopySearch:
     """Real images, ready to be searched for copies of any samples.
 
     Arguments:
-        training, held_out: real images (H_i, W_i, C) uint8 at the scale of the samples, each at least as large.
+        training, held_out: real images (H_i, W_i, C) uint8 at the scale of the samples, each at least as
+            large.
         training_groups, held_out_groups: patient or slide of each image; default each its own.
         beyond, seed: as for `nearest_views`; the seed also places the real views of the rule.
-        work_a_query: most work of the search for one image; without it the limit of `nearest_views` is shared by all images of a call.
+        work_a_query: most work of the search for one image; without it the limit of `nearest_views` is shared
+            by all images of a call.
 
-    Raises InputError for groups that are too few, whose number differs from that of the images, or that are on both sides.
+    Raises InputError for groups that are too few, whose number differs from that of the images, or that are
+    on both sides.
     """
 
     def __init__(
@@ -238,18 +265,22 @@ class CopySearch:
         unseen = _groups(held_out_groups, held_out, "held-out")
         if training_groups is not None and held_out_groups is not None and set(self.sources) & set(unseen):
             raise InputError(
-                f"group {min(set(self.sources) & set(unseen))!r} is both trained on and held out; put it on one side"
+                f"group {min(set(self.sources) & set(unseen))!r} is both trained on and held out; put it on "
+                f"one side"
             )
         self.training, self.held_out, self.first = training, held_out, halves(unseen)
         self.beyond, self.seed, self.work_a_query = beyond, seed, work_a_query
 
-    def distances(self, samples: Sequence[Array] | Array, tell: Tell = lambda step, done, of: None) -> Distances:
+    def distances(
+        self, samples: Sequence[Array] | Array, tell: Tell = lambda step, done, of: None
+    ) -> Distances:
         """How far N images (H, W, C) uint8 of one size lie from both sides."""
         images = np.asarray(samples)
         grain = grains(images)
         to_training = self._search("samples in training images", images, self.training, tell)
         to_halves = [
-            self._search("samples in held-out images", images, self._half(half), tell) for half in (self.first, ~self.first)
+            self._search("samples in held-out images", images, self._half(half), tell)
+            for half in (self.first, ~self.first)
         ]
         return Distances(
             to_training=to_training,
@@ -259,9 +290,15 @@ class CopySearch:
         )
 
     def rule(
-        self, size: tuple[int, int], *, share: float = 0.01, real_views: int = 300, tell: Tell = lambda step, done, of: None
+        self,
+        size: tuple[int, int],
+        *,
+        share: float = 0.01,
+        real_views: int = 300,
+        tell: Tell = lambda step, done, of: None,
     ) -> tuple[CopyRule, float]:
-        """The rule for samples of a size, and the share of real items of each half that are copies by the rule of the other.
+        """The rule for samples of a size, and the share of real items of each half that are copies by the
+        rule of the other.
 
         Arguments:
             share: of real held-out views that may have the ratio of a copy.
@@ -273,7 +310,9 @@ class CopySearch:
         for half in (self.first, ~self.first):
             here = half[origin]
             if here.any():  # of very many images not every one gives a view
-                to_other[here] = self._search("held-out views in each other", views[here], self._half(~half), tell).distance
+                to_other[here] = self._search(
+                    "held-out views in each other", views[here], self._half(~half), tell
+                ).distance
         grain, real = grains(views), deviations(views) >= FLAT
         near, far = (without_grain(distance, grain)[real] for distance in (to_training, to_other))
         return calibrate(near, far, share=share), _alarms(near, far, self.first[origin][real], share)
@@ -284,7 +323,12 @@ class CopySearch:
     def _search(self, what: str, queries: Array, references: Sequence[Array], tell: Tell) -> NearestViews:
         limit = {} if self.work_a_query is None else {"most_work": self.work_a_query * len(queries)}
         return nearest_views(
-            queries, references, beyond=self.beyond, seed=self.seed, tell=lambda done, of: tell(what, done, of), **limit
+            queries,
+            references,
+            beyond=self.beyond,
+            seed=self.seed,
+            tell=lambda done, of: tell(what, done, of),
+            **limit,
         )
 
 
@@ -312,11 +356,18 @@ def memorization(
     Raises InputError as `CopySearch` and `nearest_views` do.
     """
     search = CopySearch(
-        training, held_out, training_groups=training_groups, held_out_groups=held_out_groups, beyond=beyond, seed=seed
+        training,
+        held_out,
+        training_groups=training_groups,
+        held_out_groups=held_out_groups,
+        beyond=beyond,
+        seed=seed,
     )
     images = np.asarray(samples)
     found = search.distances(images, tell)
-    rule, alarms = search.rule((images.shape[1], images.shape[2]), share=share, real_views=real_views, tell=tell)
+    rule, alarms = search.rule(
+        (images.shape[1], images.shape[2]), share=share, real_views=real_views, tell=tell
+    )
     copies = rule.judge(found.near, found.far, found.flat)
     return Memorization(
         rule=rule,
@@ -332,7 +383,9 @@ def memorization(
 
 
 def _alarms(near: Array, far: Array, first: Array, share: float) -> float:
-    """Share of the real items of each half that are copies by the rule of the other: a rule is not tried on what it was set on."""
+    """Share of the real items of each half that are copies by the rule of the other: a rule is not tried on
+    what it was set on.
+    """
     if first.all() or not first.any():
         return float(calibrate(near, far, share=share).judge(near, far).mean())
     called = np.zeros(len(near), bool)
@@ -345,13 +398,18 @@ def _groups(groups: Sequence[str] | None, images: Sequence[Array], what: str) ->
     if groups is None:
         return [str(k) for k in range(len(images))]
     if len(groups) != len(images):
-        raise InputError(f"each {what} image needs a group; got {len(images)} images and {len(groups)} groups")
+        raise InputError(
+            f"each {what} image needs a group; got {len(images)} images and {len(groups)} groups"
+        )
     return list(groups)
 
 
-def _real_views(images: Sequence[Array], size: tuple[int, int], about: int, seed: int) -> tuple[Array, npt.NDArray[np.int64]]:
-    """Random windows of a size and the image of each: about as many as asked for, spread evenly over images taken at random; an image
-    of that very size gives itself, once."""
+def _real_views(
+    images: Sequence[Array], size: tuple[int, int], about: int, seed: int
+) -> tuple[Array, npt.NDArray[np.int64]]:
+    """Random windows of a size and the image of each: about as many as asked for, spread evenly over images
+    taken at random; an image of that very size gives itself, once.
+    """
     rng = np.random.default_rng(seed)
     times = -(-about // len(images))
     found, origin = [], []

@@ -1,22 +1,24 @@
 """Is it a copy? The search for the nearest *view* among larger reference images.
 
-A view of a reference is a window of the size of the query, anywhere in it and up to `beyond` pixels over its border (edge pixels
-repeated), in any of 8 orientations (4 where H != W). The distance forgives brightness and contrast:
+A view of a reference is a window of the size of the query, anywhere in it and up to `beyond` pixels over its
+border (edge pixels repeated), in any of 8 orientations (4 where H != W). The distance forgives brightness and
+contrast:
 
     d(q, v)^2 = min over gain g in [2/3, 3/2] and offset b of mean((q - g v - b)^2)
               = var(q) - 2 g cov(q, v) + g^2 var(v),   g = clip(cov(q, v) / var(v), 2/3, 3/2)
 
-over all pixels and channels of both, smoothed (means of 3x3 pixels, inside the image), in grey levels of 0..255. Unsmoothed, the
-grain of a camera or a little noise outweighs what dim images show, and hides copies of them. Gain and offset are shared by the
-channels: another exposure is forgiven, another color is not. The *view* is scaled, never the query, so that a flat view explains
-only a flat query (then var(v) = cov = 0 and d is the deviation of the query itself); and the gain is bounded below, so that no
-view can be scaled away.
+over all pixels and channels of both, smoothed (means of 3x3 pixels, inside the image), in grey levels of
+0..255. Unsmoothed, the grain of a camera or a little noise outweighs what dim images show, and hides copies
+of them. Gain and offset are shared by the channels: another exposure is forgiven, another color is not. The
+*view* is scaled, never the query, so that a flat view explains only a flat query (then var(v) = cov = 0 and d
+is the deviation of the query itself); and the gain is bounded below, so that no view can be scaled away.
 
-The search narrows down. Coarse: both are shrunk by area averaging, the shorter side of a view to about 16 cells, and all places
-one cell apart are compared by matrix products. Then the best hundreds of places of each query again with cells of half the size,
-where cells are 4 pixels or larger, since half a cell off a copy may look no better than a stranger. Last, the best of these at full
-resolution and at every pixel within a cell of them. The distance is exact for the view that is named; a nearer view is missed only
-where a step ranks it below all that go on.
+The search narrows down. Coarse: both are shrunk by area averaging, the shorter side of a view to about 16
+cells, and all places one cell apart are compared by matrix products. Then the best hundreds of places of each
+query again with cells of half the size, where cells are 4 pixels or larger, since half a cell off a copy may
+look no better than a stranger. Last, the best of these at full resolution and at every pixel within a cell of
+them. The distance is exact for the view that is named; a nearer view is missed only where a step ranks it
+below all that go on.
 """
 
 from __future__ import annotations
@@ -60,7 +62,8 @@ class NearestViews:
     Attributes:
         reference: (N,) index of the reference image.
         distance: (N,) RMS in grey levels after the brightness fit.
-        position: (N, 2) row and column of the view's upper left corner; outside of the reference by at most `beyond`.
+        position: (N, 2) row and column of the view's upper left corner; outside of the reference by at most
+            `beyond`.
         orientation: (N,) 0..7, see `turned`.
         size: height and width of the views.
         searched: share of all positions that were compared, 1 unless the work was too much.
@@ -79,7 +82,9 @@ class NearestViews:
 
 @dataclass(frozen=True)
 class _Scale:
-    """How one search is cut: view size in pixels, pixels of a cell, margin of pixels over the border, orientations."""
+    """How one search is cut: view size in pixels, pixels of a cell, margin of pixels over the border,
+    orientations.
+    """
 
     size: tuple[int, int]
     beyond: int
@@ -134,7 +139,9 @@ class _Place:
 
 
 def turned(images: Array, orientation: int) -> Array:
-    """Images (..., H, W, C), mirrored left to right if orientation >= 4, then turned left by orientation % 4 right angles."""
+    """Images (..., H, W, C), mirrored left to right if orientation >= 4, then turned left by orientation % 4
+    right angles.
+    """
     mirrored = images[..., ::-1, :] if orientation >= 4 else images
     return np.rot90(mirrored, orientation % 4, axes=(-3, -2))
 
@@ -176,17 +183,22 @@ def nearest_views(
         references: images (H_i, W_i, C) uint8, each at least as high and wide as the queries.
         beyond: how many pixels a view may reach over the border of its reference, edge pixels repeated.
         seed: which places are left out where the work is too much.
-        most_work: floating point operations of the coarse step. Where it would take more, only a random share of the places is
-            searched, and `searched` says which share.
+        most_work: floating point operations of the coarse step. Where it would take more, only a random share
+            of the places is searched, and `searched` says which share.
         tell: called with the work done and all of it, in steps.
 
-    Raises InputError for wrong shapes or kinds of numbers, a reference smaller than the queries, and nothing to compare.
+    Raises InputError for wrong shapes or kinds of numbers, a reference smaller than the queries, and nothing
+    to compare.
     """
     _check(queries, references, beyond)
     images = np.asarray(queries)
     scale = _Scale((images.shape[1], images.shape[2]), beyond)
-    every = [place for k, reference in enumerate(references) for place in _places(k, scale.positions(reference))]
-    operations = 2.0 * len(images) * len(scale.orientations) * scale.cells[0] * scale.cells[1] * images.shape[3]
+    every = [
+        place for k, reference in enumerate(references) for place in _places(k, scale.positions(reference))
+    ]
+    operations = (
+        2.0 * len(images) * len(scale.orientations) * scale.cells[0] * scale.cells[1] * images.shape[3]
+    )
     places = _thinned(every, most_work / operations, seed)
     halved = [_halved(reference, scale) for reference in references] if scale.half > 1 else []
     blocks = [images[first : first + _QUERIES] for first in range(0, len(images), _QUERIES)]
@@ -194,7 +206,9 @@ def nearest_views(
     for done, block in enumerate(blocks):
         candidates = _coarse(block, references, places, scale, _part(tell, done, len(blocks)))
         for query, options in zip(block, candidates, strict=True):
-            found.append(_fine(query, references, _likely(query, halved, options[options[:, 0] >= 0], scale), scale))
+            found.append(
+                _fine(query, references, _likely(query, halved, options[options[:, 0] >= 0], scale), scale)
+            )
     return NearestViews(
         distance=np.array([one[0] for one in found]),
         reference=np.array([one[1] for one in found]),
@@ -206,7 +220,9 @@ def nearest_views(
 
 
 def view(references: Sequence[Array], found: NearestViews, i: int) -> Array:
-    """The view that was found for query i, (H, W, C) and turned as the query is; its brightness is not fitted."""
+    """The view that was found for query i, (H, W, C) and turned as the query is; its brightness is not
+    fitted.
+    """
     top, left = found.position[i]
     height, width = found.size if found.orientation[i] % 2 == 0 else found.size[::-1]
     cut = _cut(references[found.reference[i]], (int(top), int(left)), (height, width))
@@ -215,7 +231,10 @@ def view(references: Sequence[Array], found: NearestViews, i: int) -> Array:
 
 def _check(queries: Array | Sequence[Array], references: Sequence[Array], beyond: int) -> None:
     if len(queries) == 0 or len(references) == 0:
-        raise InputError(f"a search needs images on both sides; got {len(queries)} queries and {len(references)} references")
+        raise InputError(
+            f"a search needs images on both sides; got {len(queries)} queries and {len(references)} "
+            f"references"
+        )
     if beyond < 0:
         raise InputError(f"`beyond` is a number of pixels, 0 or more; got {beyond}")
     shape = queries[0].shape
@@ -224,15 +243,21 @@ def _check(queries: Array | Sequence[Array], references: Sequence[Array], beyond
     for what, images in (("query", queries), ("reference", references)):
         for k, image in enumerate(images):
             if image.ndim != 3 or image.dtype != np.uint8:
-                raise InputError(f"images to compare must be (H, W, C) uint8; {what} {k} is {image.shape} {image.dtype}")
+                raise InputError(
+                    f"images to compare must be (H, W, C) uint8; {what} {k} is {image.shape} {image.dtype}"
+                )
             if image.shape[2] != shape[2]:
-                raise InputError(f"images to compare must have as many channels; {what} {k} has {image.shape[2]}, not {shape[2]}")
+                raise InputError(
+                    f"images to compare must have as many channels; {what} {k} has {image.shape[2]}, not "
+                    f"{shape[2]}"
+                )
     if any(query.shape != shape for query in queries):
         raise InputError("the images to search for must have one size; cut or resize them to one")
     for k, image in enumerate(references):
         if image.shape[0] < shape[0] or image.shape[1] < shape[1]:
             raise InputError(
-                f"reference {k} is {image.shape[0]}x{image.shape[1]}, smaller than the {shape[0]}x{shape[1]} to find in it"
+                f"reference {k} is {image.shape[0]}x{image.shape[1]}, smaller than the {shape[0]}x{shape[1]} "
+                f"to find in it"
             )
 
 
@@ -259,7 +284,9 @@ def _thinned(places: list[_Place], most: float, seed: int) -> list[_Place]:
 def _shrunk(images: Array, cell: int) -> npt.NDArray[np.float32]:
     """(N, H, W, C) with whole cells -> means of the cells (N, C, h, w) float32."""
     n, height, width, channels = images.shape
-    cells = images.reshape(n, height // cell, cell, width // cell, cell, channels).mean(axis=(2, 4), dtype=np.float32)
+    cells = images.reshape(n, height // cell, cell, width // cell, cell, channels).mean(
+        axis=(2, 4), dtype=np.float32
+    )
     return np.ascontiguousarray(cells.transpose(0, 3, 1, 2))
 
 
@@ -273,9 +300,15 @@ def _cut(image: Array, corner: tuple[int, int], size: tuple[int, int]) -> Array:
 
 
 def _coarse(
-    queries: Array, references: Sequence[Array], places: list[_Place], scale: _Scale, tell: Callable[[int, int], None]
+    queries: Array,
+    references: Sequence[Array],
+    places: list[_Place],
+    scale: _Scale,
+    tell: Callable[[int, int], None],
 ) -> npt.NDArray[np.int64]:
-    """The best places of each query: (N, candidates, 4) reference, top, left, orientation; -1 where there are not so many."""
+    """The best places of each query: (N, candidates, 4) reference, top, left, orientation; -1 where there are
+    not so many.
+    """
     rows = _rows(queries, scale)
     best = np.full((len(queries), scale.candidates), -np.inf, np.float32)
     where = np.full((len(queries), scale.candidates, 4), -1, np.int64)
@@ -284,7 +317,9 @@ def _coarse(
         if place.reference != held:
             held, cells = place.reference, _cells(references[place.reference], scale)
         explained, at = _explained(rows, cells, place, scale)
-        _keep_best(best, where, explained.reshape(-1, len(queries)).T, at.reshape(-1, len(queries)).T, place, scale)
+        _keep_best(
+            best, where, explained.reshape(-1, len(queries)).T, at.reshape(-1, len(queries)).T, place, scale
+        )
         if done % 16 == 0 or done == len(places):
             tell(done, len(places))
     return where
@@ -306,7 +341,9 @@ def _rows(queries: Array, scale: _Scale) -> torch.Tensor:
 
 def _cells(reference: Array, scale: _Scale) -> npt.NDArray[np.float32]:
     """A reference with its repeated edge, shrunk: (C, h, w)."""
-    height, width = (count + cells - 1 for count, cells in zip(scale.positions(reference), scale.cells, strict=True))
+    height, width = (
+        count + cells - 1 for count, cells in zip(scale.positions(reference), scale.cells, strict=True)
+    )
     padded = _cut(reference, (-scale.padding, -scale.padding), (height * scale.cell, width * scale.cell))
     return np.asarray(_shrunk(padded[None], scale.cell)[0])
 
@@ -316,7 +353,8 @@ def _explained(
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
     """How much of each row's variance the best position of a place explains, and which position that is.
 
-    With s = deviation of the view, t = cov / s and y = clip(t, 2/3 s, 3/2 s), the explained part 2 g cov - g^2 s^2 is y (2 t - y).
+    With s = deviation of the view, t = cov / s and y = clip(t, 2/3 s, 3/2 s), the explained part 2 g cov -
+    g^2 s^2 is y (2 t - y).
     """
     import torch
 
@@ -363,7 +401,9 @@ def _keep_best(best: Array, where: Array, explained: Array, at: Array, place: _P
 
 
 def _halved(reference: Array, scale: _Scale) -> Array:
-    """A reference with its repeated edge, shrunk to cells of half the size, uint8; see `_likely` for where they lie."""
+    """A reference with its repeated edge, shrunk to cells of half the size, uint8; see `_likely` for where
+    they lie.
+    """
     around = scale.padding + 3 * scale.cell
     height, width = ((side + 2 * around) // scale.half for side in reference.shape[:2])
     padded = _cut(reference, (-around, -around), (height * scale.half, width * scale.half))
@@ -376,7 +416,9 @@ def _likely(query: Array, halved: list[Array], options: Array, scale: _Scale) ->
         return options
     height, width = (side // scale.half for side in scale.size)
     shift = -(-scale.cell // scale.half)
-    cut = (_shrunk(query[None, : height * scale.half, : width * scale.half], scale.half)[0]).transpose(1, 2, 0)
+    cut = (_shrunk(query[None, : height * scale.half, : width * scale.half], scale.half)[0]).transpose(
+        1, 2, 0
+    )
     corners = (options[:, 1:3] + scale.padding + 3 * scale.cell) // scale.half - shift
     regions = np.stack(
         [
@@ -388,10 +430,14 @@ def _likely(query: Array, halved: list[Array], options: Array, scale: _Scale) ->
     return np.asarray(options[np.argpartition(unexplained, _KEPT)[:_KEPT]])
 
 
-def _fine(query: Array, references: Sequence[Array], options: Array, scale: _Scale) -> tuple[float, int, int, int, int]:
+def _fine(
+    query: Array, references: Sequence[Array], options: Array, scale: _Scale
+) -> tuple[float, int, int, int, int]:
     """The best view within a cell of the candidates: distance, reference, top, left, orientation."""
     highest = np.array([references[k].shape[:2] for k in options[:, 0]]) - scale.size + scale.beyond
-    corners = np.clip(options[:, 1:3], -scale.beyond, highest)[..., None] + np.arange(-scale.cell, scale.cell + 1)
+    corners = np.clip(options[:, 1:3], -scale.beyond, highest)[..., None] + np.arange(
+        -scale.cell, scale.cell + 1
+    )
     size = scale.size[0] + 2 * scale.cell, scale.size[1] + 2 * scale.cell
     firsts = zip(options[:, 0].tolist(), corners[:, 0, 0].tolist(), corners[:, 1, 0].tolist(), strict=True)
     regions = np.stack([_cut(references[k], (top, left), size) for k, top, left in firsts])
@@ -404,22 +450,28 @@ def _fine(query: Array, references: Sequence[Array], options: Array, scale: _Sca
         orientation = int(options[k, 3])
         cut = regions[k, row : row + scale.size[0], column : column + scale.size[1]]
         distance = fitted_distance(_turned_back(query, orientation), cut)
-        found.append((distance, int(options[k, 0]), int(corners[k, 0, row]), int(corners[k, 1, column]), orientation))
+        found.append(
+            (distance, int(options[k, 0]), int(corners[k, 0, row]), int(corners[k, 1, column]), orientation)
+        )
     return min(found)
 
 
 def _unexplained(query: Array, regions: Array, orientations: Array) -> npt.NDArray[np.float64]:
-    """g^2 var(v) - 2 g cov(q, v) of all views v in the regions (K, H + shifts, W + shifts, C), each for the query as it is turned."""
+    """g^2 var(v) - 2 g cov(q, v) of all views v in the regions (K, H + shifts, W + shifts, C), each for the
+    query as it is turned.
+    """
     smooth = regions - regions.mean()
     turns = {o: _turned_back(query, o) for o in set(orientations.tolist())}
     height, width, channels = query.shape
     down, across = smooth.shape[1] - height + 1, smooth.shape[2] - width + 1
-    # Sums of products with all windows, by the Fourier transform; windows that wrap around lie behind the others.
+    # Sums of products with all windows, by the Fourier transform; windows that wrap around lie behind the
+    # others.
     shape = [fft.next_fast_len(side, real=True) for side in smooth.shape[1:3]]
     spectra = {o: np.conj(fft.rfft2(turn - turn.mean(), shape, axes=(0, 1))) for o, turn in turns.items()}
     spectrum = fft.rfft2(smooth, shape, axes=(1, 2))
     spectrum *= np.stack([spectra[o] for o in orientations.tolist()])
-    ones, count = np.ones(channels, np.float32), height * width * channels  # products with ones: faster than sums over 3 channels
+    # products with ones: faster than sums over 3 channels
+    ones, count = np.ones(channels, np.float32), height * width * channels
     covariance = fft.irfft2(spectrum @ ones, shape, axes=(1, 2))[:, :down, :across] / count
     mean, square = (_sums(values @ ones, (height, width)) / count for values in (smooth, np.square(smooth)))
     spread = np.maximum(square - mean**2, 0)

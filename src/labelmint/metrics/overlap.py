@@ -3,7 +3,8 @@
     confusion[i, j] = pixels labelled i and predicted j
     Dice_k = 2 TP / (2 TP + FP + FN),   IoU_k = TP / (TP + FP + FN),   accuracy = sum of TP / all pixels
 
-Counts are kept image by image, so that scores of a whole set come from its summed counts and intervals from resampled images.
+Counts are kept image by image, so that scores of a whole set come from its summed counts and intervals from
+resampled images.
 """
 
 from __future__ import annotations
@@ -38,9 +39,14 @@ def confusion(labels: Array, predictions: Array, classes: int) -> npt.NDArray[np
 
 
 def check_indices(labels: Array, predictions: Array, classes: int) -> None:
-    """Raise InputError unless labels and predictions have one shape (N, H, W) and hold indices of the classes, labels also -1."""
+    """Raise InputError unless labels and predictions have one shape (N, H, W) and hold indices of the
+    classes, labels also -1.
+    """
     if labels.shape != predictions.shape or labels.ndim != 3:
-        raise InputError(f"labels and predictions must have one shape (N, H, W); got {labels.shape} and {predictions.shape}")
+        raise InputError(
+            f"labels and predictions must have one shape (N, H, W); got {labels.shape} and "
+            f"{predictions.shape}"
+        )
     _check_range("labels", labels, -1, classes)
     _check_range("predictions", predictions, 0, classes)
 
@@ -48,7 +54,9 @@ def check_indices(labels: Array, predictions: Array, classes: int) -> None:
 def _check_range(name: str, indices: Array, low: int, classes: int) -> None:
     if indices.size and (indices.min() < low or indices.max() >= classes):
         found = f"{indices.min()} to {indices.max()}"
-        raise InputError(f"{name} must be class indices from {low} to {classes - 1} for {classes} classes; found {found}")
+        raise InputError(
+            f"{name} must be class indices from {low} to {classes - 1} for {classes} classes; found {found}"
+        )
 
 
 def dice(confusion: Array) -> npt.NDArray[np.float64]:

@@ -1,18 +1,22 @@
-"""Encoder and decoder of the VQGAN class: levels of residual blocks, between which maps are halved or doubled.
+"""Encoder and decoder of the VQGAN class: levels of residual blocks, between which maps are halved or
+doubled.
 
-    block:    y = x + conv3(swish(norm(conv3(swish(norm(x)))))),    x through a 1x1 convolution where widths differ
+    block:    y = x + conv3(swish(norm(conv3(swish(norm(x)))))),    x through a 1x1 convolution where widths
+              differ
     encoder:  conv3 -> [n blocks -> halve] a level -> block, attention, block -> norm, swish, conv1
     decoder:  conv3 -> block, attention, block -> [n + 1 blocks -> double] a level -> norm, swish, conv
 
-Level i has its own width; the last level stays at its size, so that n levels halve n - 1 times. After each block of a level whose maps
-are small enough stands attention. Normalization is within groups of channels of one item: an item's tokens must not depend on its
-batch.
+Level i has its own width; the last level stays at its size, so that n levels halve n - 1 times. After each
+block of a level whose maps are small enough stands attention. Normalization is within groups of channels of
+one item: an item's tokens must not depend on its batch.
 
-The first level may hold patches of p x p pixels in place of pixels: the encoder takes a patch's pixels as channels, the decoder enlarges
-its last map before the last convolution. At full size blocks cost most and see least.
+The first level may hold patches of p x p pixels in place of pixels: the encoder takes a patch's pixels as
+channels, the decoder enlarges its last map before the last convolution. At full size blocks cost most and see
+least.
 
 References:
-    Taming Transformers for High-Resolution Image Synthesis (Esser et al., 2021), https://arxiv.org/abs/2012.09841
+    Taming Transformers for High-Resolution Image Synthesis (Esser et al., 2021),
+    https://arxiv.org/abs/2012.09841
 """
 
 from __future__ import annotations
@@ -25,11 +29,14 @@ from labelmint.nn.attention import SelfAttention
 
 __all__ = ["Decoder", "Encoder", "ResidualBlock"]
 
-_GROUPS, _LEAST = 32, 4  # at most so many groups, each of at least so many channels: a group of one would lose its channel's mean
+# at most so many groups, each of at least so many channels: a group of one would lose its channel's mean
+_GROUPS, _LEAST = 32, 4
 
 
 def _norm(channels: int) -> nn.GroupNorm:
-    groups = next(g for g in (_GROUPS, 16, 8, 4, 2, 1) if channels % g == 0 and (channels // g >= _LEAST or g == 1))
+    groups = next(
+        g for g in (_GROUPS, 16, 8, 4, 2, 1) if channels % g == 0 and (channels // g >= _LEAST or g == 1)
+    )
     return nn.GroupNorm(groups, channels)
 
 
@@ -80,16 +87,27 @@ class Encoder(nn.Module):
     """
 
     def __init__(
-        self, inputs: int, outputs: int, widths: Sequence[int], attention: Sequence[bool], blocks: int, patch: int = 1
+        self,
+        inputs: int,
+        outputs: int,
+        widths: Sequence[int],
+        attention: Sequence[bool],
+        blocks: int,
+        patch: int = 1,
     ) -> None:
         super().__init__()
-        layers: list[nn.Module] = [nn.PixelUnshuffle(patch), nn.Conv2d(inputs * patch**2, widths[0], 3, padding=1)]
+        layers: list[nn.Module] = [
+            nn.PixelUnshuffle(patch),
+            nn.Conv2d(inputs * patch**2, widths[0], 3, padding=1),
+        ]
         for i, (width, attends) in enumerate(zip(widths, attention, strict=True)):
             layers += _blocks(widths[max(i - 1, 0)], width, blocks, attends)
             if i < len(widths) - 1:
                 layers.append(nn.Conv2d(width, width, 3, stride=2, padding=1))
         last = widths[-1]
-        self.layers = nn.Sequential(*layers, *_middle(last), _norm(last), nn.SiLU(), nn.Conv2d(last, outputs, 1))
+        self.layers = nn.Sequential(
+            *layers, *_middle(last), _norm(last), nn.SiLU(), nn.Conv2d(last, outputs, 1)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """H and W must be multiples of p 2^(levels - 1)."""
@@ -98,7 +116,8 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """(B, inputs, h, w) -> (B, outputs, H, W), the encoder's mirror image; sizes are doubled by nearest neighbors and a convolution.
+    """(B, inputs, h, w) -> (B, outputs, H, W), the encoder's mirror image; sizes are doubled by nearest
+    neighbors and a convolution.
 
     Arguments:
         inputs, outputs: channels.
@@ -126,8 +145,12 @@ class Decoder(nn.Module):
             before = widths[min(i + 1, len(widths) - 1)]
             layers += _blocks(before, widths[i], blocks + 1, attention[i])
             if i > 0:
-                layers += [nn.Upsample(scale_factor=2, mode="nearest"), nn.Conv2d(widths[i], widths[i], 3, padding=1)]
-        if patch > 1:  # between the patches' values, and not one value for each pixel of a patch, which shows as a lattice
+                layers += [
+                    nn.Upsample(scale_factor=2, mode="nearest"),
+                    nn.Conv2d(widths[i], widths[i], 3, padding=1),
+                ]
+        # between the patches' values, and not one value for each pixel of a patch, which shows as a lattice
+        if patch > 1:
             layers.append(nn.Upsample(scale_factor=patch, mode="bilinear"))
         self.layers = nn.Sequential(*layers, _norm(widths[0]), nn.SiLU())
         self.out = nn.Conv2d(widths[0], outputs, kernel, padding=kernel // 2)

@@ -2,14 +2,15 @@
 
 Position (r, c) sees the rows above within the kernel's width, and its own row up to and including itself:
 
-    y[r, c] = b + sum_{i < R-1} sum_j W[i, j] x[r-R+1+i, c-P+j] + sum_{j <= P} W[R-1, j] x[r, c-P+j],    P = (kernel width - 1) / 2
+    y[r, c] = b + sum_{i < R-1} sum_j W[i, j] x[r-R+1+i, c-P+j] + sum_{j <= P} W[R-1, j] x[r, c-P+j],    P =
+    (kernel width - 1) / 2
 
-The input of the whole network is shifted by one position, so "including itself" is still causal. The weights to the right of the
-current position are zeroed at every forward pass, never in place.
+The input of the whole network is shifted by one position, so "including itself" is still causal. The weights
+to the right of the current position are zeroed at every forward pass, never in place.
 
-The incremental form reads a row at a time. What the bias and the rows above contribute to a row is one convolution over all of it, when
-the row begins; each position then costs one matrix product in memory that stays where it is, so that a step is the same operations on the
-same tensors in every row.
+The incremental form reads a row at a time. What the bias and the rows above contribute to a row is one
+convolution over all of it, when the row begins; each position then costs one matrix product in memory that
+stays where it is, so that a step is the same operations on the same tensors in every row.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ __all__ = ["CausalConv2d", "CausalConvState", "Mixing"]
 
 
 class Mixing(NamedTuple):
-    """A kernel of one position: its weights (C_in, C_out), copied for the fastest product, and its bias (C_out,)."""
+    """A kernel of one position: its weights (C_in, C_out), copied for the fastest product, and its bias
+    (C_out,).
+    """
 
     product: Product
     bias: Tensor
@@ -50,9 +53,10 @@ class CausalConvState:
         history: inputs of the rows above, (B, R - 1, w + 2P, C) with a border of zeros.
         current: inputs of this row so far, (B, P + w, C).
         above: what bias and rows above contribute to this row, (w, B, C_out).
-        upper: the rows above of the kernel; None where there are none. row: its own row up to the current position, ((P + 1) * C, C_out).
-        slots, windows, bases: for each column, where its input goes, (B, C), what it sees of its row, (B, (P + 1) * C), and its part of
-            `above`: views.
+        upper: the rows above of the kernel; None where there are none. row: its own row up to the current
+            position, ((P + 1) * C, C_out).
+        slots, windows, bases: for each column, where its input goes, (B, C), what it sees of its row, (B, (P
+            + 1) * C), and its part of `above`: views.
     """
 
     history: Tensor
@@ -70,7 +74,9 @@ class CausalConvState:
         self.current.zero_()
 
     def step(self, x: Tensor, column: int) -> Tensor:
-        """Output (B, C_out) at this column of the row, given the input (B, C_in) there; columns come in order, rows by `next_row`."""
+        """Output (B, C_out) at this column of the row, given the input (B, C_in) there; columns come in
+        order, rows by `next_row`.
+        """
         self.slots[column].copy_(x)
         return self.read(column)
 
@@ -88,7 +94,9 @@ class CausalConv2d(nn.Module):
         scale: multiplies the initial weights; 1 keeps the variance of the input.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, kernel: tuple[int, int] = (1, 1), scale: float = 1.0) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: tuple[int, int] = (1, 1), scale: float = 1.0
+    ) -> None:
         super().__init__()
         rows, columns = kernel
         if rows < 1 or columns < 1 or columns % 2 == 0:
@@ -120,12 +128,15 @@ class CausalConv2d(nn.Module):
             shape = (batch_size, channels, self.rows - 1, width + 2 * reach)
             upper = convolution(self.weight[:, :, :-1], self.bias, shape)
         return CausalConvState(
-            history, current, above, upper,
+            history,
+            current,
+            above,
+            upper,
             row=product(self.weight[:, :, -1, : reach + 1].permute(2, 1, 0).reshape(-1, outputs), batch_size),
             slots=tuple(current[:, reach + column] for column in range(width)),
             windows=tuple(current[:, column : column + reach + 1].flatten(1) for column in range(width)),
             bases=above.unbind(0),
-        )  # fmt: skip
+        )
 
     def next_row(self, state: CausalConvState) -> None:
         """Make ready for the row below: what was read becomes history."""

@@ -2,13 +2,15 @@
 
     (x, f) = decoder,    (g, b) = conv3(embedded layout),    y = x + conv3(swish(f (1 + g) + b))
 
-Tokens cover several pixels a side, and a decoder's last maps are enlarged from coarser ones: by themselves borders come out blurred, and
-not where the layout has them. Here the layout chooses, at every pixel, which of the features f count. What is added to the image x begins
-as nothing: a last layer that had to make the whole image of f took longer to learn its colors. Modulation is that of SPADE, without its
-normalization, which would lose how bright an item is.
+Tokens cover several pixels a side, and a decoder's last maps are enlarged from coarser ones: by themselves
+borders come out blurred, and not where the layout has them. Here the layout chooses, at every pixel, which of
+the features f count. What is added to the image x begins as nothing: a last layer that had to make the whole
+image of f took longer to learn its colors. Modulation is that of SPADE, without its normalization, which
+would lose how bright an item is.
 
 References:
-    Semantic Image Synthesis with Spatially-Adaptive Normalization (Park et al., 2019), https://arxiv.org/abs/1903.07291: Section 3
+    Semantic Image Synthesis with Spatially-Adaptive Normalization (Park et al., 2019),
+    https://arxiv.org/abs/1903.07291: Section 3
 """
 
 from __future__ import annotations

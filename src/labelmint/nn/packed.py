@@ -2,9 +2,10 @@
 
     y = base + x W
 
-On a CPU oneDNN computes with weights that were laid out for it once ("packed") up to twice as fast as a matrix product of PyTorch, but
-costs some microseconds more a call: it is taken where there is work enough. These are the operators that `torch.compile` takes for
-frozen weights; where a build of PyTorch lacks them, the plain ones serve. A packed weight is in nobody's order but oneDNN's.
+On a CPU oneDNN computes with weights that were laid out for it once ("packed") up to twice as fast as a
+matrix product of PyTorch, but costs some microseconds more a call: it is taken where there is work enough.
+These are the operators that `torch.compile` takes for frozen weights; where a build of PyTorch lacks them,
+the plain ones serve. A packed weight is in nobody's order but oneDNN's.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ class Product(NamedTuple):
     packed: bool
 
     def __call__(self, x: Tensor, base: Tensor, out: Tensor | None = None) -> Tensor:
-        """(B, C_in) -> (B, C_out), given a base (C_out,) or (B, C_out); `out` takes the result, and may be the base."""
+        """(B, C_in) -> (B, C_out), given a base (C_out,) or (B, C_out); `out` takes the result, and may be
+        the base.
+        """
         if not self.packed:
             return torch.addmm(base, x, self.weight, out=out)
         found: Tensor
@@ -47,7 +50,9 @@ def product(weight: Tensor, rows: int) -> Product:
 
 
 class Convolution(NamedTuple):
-    """Convolution without padding, (B, C_in, H, W) -> (B, C_out, H', W'), channels last; `packed` tells what `weight` is."""
+    """Convolution without padding, (B, C_in, H, W) -> (B, C_out, H', W'), channels last; `packed` tells what
+    `weight` is.
+    """
 
     weight: Tensor
     bias: Tensor
@@ -75,7 +80,14 @@ def convolution(weight: Tensor, bias: Tensor, shape: tuple[int, int, int, int]) 
 def _packable(weight: Tensor) -> bool:
     if weight.device.type != "cpu" or not torch.backends.mkldnn.is_available():
         return False
-    names = ("_linear_pointwise", "_reorder_linear_weight", "_convolution_pointwise", "_reorder_convolution_weight")
+    names = (
+        "_linear_pointwise",
+        "_reorder_linear_weight",
+        "_convolution_pointwise",
+        "_reorder_convolution_weight",
+    )
     known = all(hasattr(torch.ops.mkldnn, name) for name in names)
     half = weight.dtype == torch.bfloat16
-    return known and (weight.dtype == torch.float32 or (half and torch.ops.mkldnn._is_mkldnn_bf16_supported()))
+    return known and (
+        weight.dtype == torch.float32 or (half and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    )

@@ -2,11 +2,13 @@
 
     [conv4 stride 2 -> norm -> LeakyReLU 0.2] x n -> conv4 -> norm -> LeakyReLU -> conv4 -> (B, 1, h, w)
 
-Widths double from layer to layer up to eight times the first; the first layer is not normalized. Normalization is within the item, not
-over the batch: real and generated images come in batches apart, whose statistics alone would give them away.
+Widths double from layer to layer up to eight times the first; the first layer is not normalized.
+Normalization is within the item, not over the batch: real and generated images come in batches apart, whose
+statistics alone would give them away.
 
 References:
-    Image-to-Image Translation with Conditional Adversarial Networks (Isola et al., 2017), https://arxiv.org/abs/1611.07004
+    Image-to-Image Translation with Conditional Adversarial Networks (Isola et al., 2017),
+    https://arxiv.org/abs/1611.07004
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ def _layer(inputs: int, outputs: int, stride: int) -> list[nn.Module]:
 
 
 class PatchDiscriminator(nn.Module):
-    """Images (B, C, H, W) -> verdicts (B, 1, h, w), high for real ones; a patch is 70 pixels wide at three layers, 34 at two.
+    """Images (B, C, H, W) -> verdicts (B, 1, h, w), high for real ones; a patch is 70 pixels wide at three
+    layers, 34 at two.
 
     Arguments:
         inputs: C.

@@ -1,9 +1,11 @@
 """Residual blocks: the gated one of PixelSNAIL, and the plain one of the VQ-VAE.
 
-Gated:  u = conv1(elu(x)) [+ conv_a(elu(a))],  (p, q) = conv2(drop(elu(u))) [+ conv_c(c)],  y = x + p * sigmoid(q)
+Gated:  u = conv1(elu(x)) [+ conv_a(elu(a))],  (p, q) = conv2(drop(elu(u))) [+ conv_c(c)],  y = x + p *
+        sigmoid(q)
 Plain:  y = x + conv1x1(relu(conv3x3(relu(x))))
 
-a is an auxiliary input (what attention found), c the condition; brackets mark what a block may lack. The skip adds x itself.
+a is an auxiliary input (what attention found), c the condition; brackets mark what a block may lack. The skip
+adds x itself.
 """
 
 from __future__ import annotations
@@ -47,14 +49,18 @@ class GatedMixing(NamedTuple):
     gate: Gate
 
     def __call__(self, x: Tensor, activated: Tensor, out: Tensor | None = None) -> Tensor:
-        """(B, C), given x and what `first` reads, elu(x) or elu of x and the auxiliary input side by side; `out` takes the result."""
+        """(B, C), given x and what `first` reads, elu(x) or elu of x and the auxiliary input side by side;
+        `out` takes the result.
+        """
         self.second(functional.elu_(self.first(activated)), out=self.gate.both)
         return self.gate.added_to(x, out)
 
 
 @dataclass
 class GatedResidualState:
-    """States of the two convolutions, memory for the gate, and the product of the condition, (C_c, 2C), or None."""
+    """States of the two convolutions, memory for the gate, and the product of the condition, (C_c, 2C), or
+    None.
+    """
 
     first: CausalConvState
     second: CausalConvState
@@ -69,7 +75,8 @@ class GatedResidualState:
     def step(self, x: Tensor, column: int, out: Tensor | None = None) -> Tensor:
         """Output (B, C) at this column of the row, given the input there; `out` takes the result."""
         torch.ops.aten.elu.out(x, out=self.first.slots[column])
-        # The first convolution writes into the window of the second, and bias, rows above and condition are added by the products.
+        # The first convolution writes into the window of the second, and bias, rows above and condition are
+        # added by the products.
         functional.elu_(self.first.read(column, out=self.second.slots[column]))
         self.second.read(column, out=self.gate.both)
         return self.gate.added_to(x, out)
@@ -88,7 +95,13 @@ class GatedResidual(nn.Module):
     """
 
     def __init__(
-        self, channels: int, hidden: int, kernel: tuple[int, int], dropout: float, auxiliary: int = 0, condition: int = 0
+        self,
+        channels: int,
+        hidden: int,
+        kernel: tuple[int, int],
+        dropout: float,
+        auxiliary: int = 0,
+        condition: int = 0,
     ) -> None:
         super().__init__()
         self.first = CausalConv2d(channels, hidden, kernel)

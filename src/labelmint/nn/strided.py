@@ -13,20 +13,27 @@ _BEYOND = 0.1
 
 
 def halve(inputs: int, outputs: int) -> nn.Sequential:
-    """(B, inputs, h, w) -> (B, outputs, h / 2, w / 2): convolution k4 s2 p1, normalization within the item, LeakyReLU."""
+    """(B, inputs, h, w) -> (B, outputs, h / 2, w / 2): convolution k4 s2 p1, normalization within the item,
+    LeakyReLU.
+    """
     groups = next(groups for groups in (8, 4, 2, 1) if outputs % groups == 0)
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 4, stride=2, padding=1), nn.GroupNorm(groups, outputs), nn.LeakyReLU(0.2))
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 4, stride=2, padding=1), nn.GroupNorm(groups, outputs), nn.LeakyReLU(0.2)
+    )
 
 
 def double(inputs: int, outputs: int, kind: Literal["transposed", "resize"] = "transposed") -> nn.Module:
-    """(B, inputs, h, w) -> (B, outputs, 2h, 2w): transposed convolution k4 s2 p1, or nearest neighbors and a convolution k3.
+    """(B, inputs, h, w) -> (B, outputs, 2h, 2w): transposed convolution k4 s2 p1, or nearest neighbors and a
+    convolution k3.
 
     A transposed convolution has weights of its own for odd and even pixels, and shows them as a lattice
     (https://distill.pub/2016/deconv-checkerboard).
     """
     if kind == "transposed":
         return nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1)
-    return nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), nn.Conv2d(inputs, outputs, 3, padding=1))
+    return nn.Sequential(
+        nn.Upsample(scale_factor=2, mode="nearest"), nn.Conv2d(inputs, outputs, 3, padding=1)
+    )
 
 
 def widths_of(channels: int, depth: int) -> list[int]:
@@ -35,10 +42,12 @@ def widths_of(channels: int, depth: int) -> list[int]:
 
 
 class Output(nn.Module):
-    """Values -> image on [-1, 1]: tanh, or linear and clamped, where in training a tenth of what lies beyond counts.
+    """Values -> image on [-1, 1]: tanh, or linear and clamped, where in training a tenth of what lies beyond
+    counts.
 
-    tanh has no gradient left where a decoder once overshot: beside bright images, dark ones of little contrast stay black for ever.
-    Without bounds, black and white grounds would have to be met exactly; on digits a tenth comes as near as tanh.
+    tanh has no gradient left where a decoder once overshot: beside bright images, dark ones of little
+    contrast stay black for ever. Without bounds, black and white grounds would have to be met exactly; on
+    digits a tenth comes as near as tanh.
     """
 
     def __init__(self, kind: Literal["tanh", "linear"]) -> None:

@@ -2,14 +2,16 @@
 
     x <- x + W_o attention(LN(x)),    x <- x + W_d gelu(W_u LN(x) + b_u)
 
-Heads stand in groups that share one key and one value (grouped-query attention). Keys and values are most of what a step has to read:
-with a quarter of them 64 samples are drawn twice as fast. A group's queries, its key and its value are projected side by side, so that
-a step reads them where they were written. As in GPT-2 the normalization comes before each part, and the hidden layer is GELU: an
-operation less a step than SwiGLU. What is added to x has no bias, so that the addition is part of the product.
+Heads stand in groups that share one key and one value (grouped-query attention). Keys and values are most of
+what a step has to read: with a quarter of them 64 samples are drawn twice as fast. A group's queries, its key
+and its value are projected side by side, so that a step reads them where they were written. As in GPT-2 the
+normalization comes before each part, and the hidden layer is GELU: an operation less a step than SwiGLU. What
+is added to x has no bias, so that the addition is part of the product.
 
 References:
     Language Models are Unsupervised Multitask Learners (Radford et al., 2019)
-    GQA: Training Generalized Multi-Query Transformer Models (Ainslie et al., 2023), https://arxiv.org/abs/2305.13245
+    GQA: Training Generalized Multi-Query Transformer Models (Ainslie et al., 2023),
+        https://arxiv.org/abs/2305.13245
 """
 
 from __future__ import annotations
@@ -27,8 +29,10 @@ __all__ = ["TransformerBlock", "TransformerBlockState"]
 
 
 class TransformerBlockState(NamedTuple):
-    """Keys (B * groups, D, N) and values (B * groups, N, D) so far, as the two products of a step read them, and the weights, copied in
-    the order in which they are read. On a CPU keys and values are float32 whatever the weights are, as in `nn.attention`."""
+    """Keys (B * groups, D, N) and values (B * groups, N, D) so far, as the two products of a step read them,
+    and the weights, copied in the order in which they are read. On a CPU keys and values are float32 whatever
+    the weights are, as in `nn.attention`.
+    """
 
     keys: Tensor
     values: Tensor
@@ -43,25 +47,34 @@ class TransformerBlockState(NamedTuple):
     out: Product
 
     def reset(self) -> None:
-        """Forget: where all positions are read, those to come are weighed with 0, and once not a number would be never again one."""
+        """Forget: where all positions are read, those to come are weighed with 0, and once not a number would
+        be never again one.
+        """
         self.keys.zero_()
         self.values.zero_()
 
     def begin(self, x: Tensor, first: int) -> Tensor:
-        """The first N_p positions at once, (b, N_p, C) -> the same, of b samples of which the first is number `first`."""
+        """The first N_p positions at once, (b, N_p, C) -> the same, of b samples of which the first is number
+        `first`.
+        """
         batch, length, _ = x.shape
         flat = x.flatten(0, 1)
         projected = self.project(self.before_attention(flat), self.project_bias)
-        found, keys, values = _attend(projected.view(batch, length, self.groups, -1, self.keys.shape[1]), scale=1.0)
+        found, keys, values = _attend(
+            projected.view(batch, length, self.groups, -1, self.keys.shape[1]), scale=1.0
+        )
         here = slice(first * self.groups, (first + batch) * self.groups)
         self.keys[here, :, :length].copy_(keys.flatten(0, 1).transpose(1, 2))
         self.values[here, :length].copy_(values.flatten(0, 1))
         return self._finish(flat, found.flatten(0, 1)).view_as(x)
 
     def step(self, x: Tensor, position: int | Place) -> Tensor:
-        """(B, C) -> (B, C) at this position; positions come in order. A number reads only what has been seen; a `Place` reads all N
-        positions and weighs those to come with 0."""
-        projected = self.project(self.before_attention(x), self.project_bias).view(len(self.keys), -1, self.keys.shape[1])
+        """(B, C) -> (B, C) at this position; positions come in order. A number reads only what has been seen;
+        a `Place` reads all N positions and weighs those to come with 0.
+        """
+        projected = self.project(self.before_attention(x), self.project_bias).view(
+            len(self.keys), -1, self.keys.shape[1]
+        )
         queries, key, value = projected[:, :-2].to(self.keys.dtype), projected[:, -2], projected[:, -1]
         if isinstance(position, int):
             self.keys.select(2, position).copy_(key)
@@ -103,7 +116,9 @@ class TransformerBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """All positions at once."""
-        found, _, _ = _attend(self.project(self.before_attention(x)).unflatten(2, (self.groups, -1, self.depth)))
+        found, _, _ = _attend(
+            self.project(self.before_attention(x)).unflatten(2, (self.groups, -1, self.depth))
+        )
         x = x + self.dropout(self.mix(found))
         added: Tensor = self.dropout(self.out(functional.gelu(self.hidden(self.before_hidden(x)))))
         return x + added
@@ -115,18 +130,23 @@ class TransformerBlock(nn.Module):
         scale = torch.ones_like(self.project.bias).view(self.groups, -1, self.depth)
         scale[:, :-2] = self.depth**-0.5
         return TransformerBlockState(
-            kept.new_zeros(items, self.depth, positions), kept.new_zeros(items, positions, self.depth), self.groups,
-            self.before_attention, self.before_hidden,
-            product(self.project.weight.t() * scale.flatten(), batch_size), self.project.bias * scale.flatten(),
+            kept.new_zeros(items, self.depth, positions),
+            kept.new_zeros(items, positions, self.depth),
+            self.groups,
+            self.before_attention,
+            self.before_hidden,
+            product(self.project.weight.t() * scale.flatten(), batch_size),
+            self.project.bias * scale.flatten(),
             product(self.mix.weight.t(), batch_size),
-            product(self.hidden.weight.t(), batch_size), self.hidden.bias,
+            product(self.hidden.weight.t(), batch_size),
+            self.hidden.bias,
             product(self.out.weight.t(), batch_size),
-        )  # fmt: skip
+        )
 
 
 def _attend(projected: Tensor, scale: float | None = None) -> tuple[Tensor, Tensor, Tensor]:
-    """What each position finds at and before its own, (B, N, C), and keys and values (B, groups, N, D), given what was projected,
-    (B, N, groups, heads / groups + 2, D).
+    """What each position finds at and before its own, (B, N, C), and keys and values (B, groups, N, D), given
+    what was projected, (B, N, groups, heads / groups + 2, D).
 
     Keys are repeated: PyTorch's own grouped attention is three times slower, backward, on a CPU.
     """

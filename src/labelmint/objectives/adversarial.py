@@ -1,4 +1,5 @@
-"""The patch adversary of VQGAN: hinge losses, and a weight that keeps the adversary as strong as the reconstruction.
+"""The patch adversary of VQGAN: hinge losses, and a weight that keeps the adversary as strong as the
+reconstruction.
 
     L_D = ( mean max(0, 1 - D(x)) + mean max(0, 1 + D(x')) ) / 2,    L_G = -mean D(x')
     w   = clamp( |dL_rec / dW| / (|dL_G / dW| + 1e-4), 0, 1e4 ),     W: the last weights of the decoder
@@ -31,7 +32,8 @@ def generator_loss(found: Tensor) -> Tensor:
 def adaptive_weight(reconstruction: Tensor, adversarial: Tensor, last_layer: Tensor) -> Tensor:
     """w, a constant to gradients; both losses keep their graphs."""
     of_reconstruction, of_adversary = (
-        torch.autograd.grad(loss, last_layer, retain_graph=True)[0].float().norm() for loss in (reconstruction, adversarial)
+        torch.autograd.grad(loss, last_layer, retain_graph=True)[0].float().norm()
+        for loss in (reconstruction, adversarial)
     )
     weight: Tensor = of_reconstruction / (of_adversary + _SMALLEST)
     return weight.clamp(0, _LARGEST).detach()

@@ -1,6 +1,7 @@
 """What codebooks cost: || sg(z) - e ||^2 + beta || z - sg(e) ||^2, summed over the codebooks.
 
-beta weighs the commitment term, as in the papers; VQGAN's public code has it on the other one unless told otherwise.
+beta weighs the commitment term, as in the papers; VQGAN's public code has it on the other one unless told
+otherwise.
 """
 
 from __future__ import annotations

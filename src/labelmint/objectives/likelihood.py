@@ -14,15 +14,17 @@ from labelmint.types import LayoutBatch
 __all__ = ["negative_log_likelihood"]
 
 
-def negative_log_likelihood(prior: nn.Module, tokens: Tensor, layouts: LayoutBatch | None, noise: float = 0.0) -> Tensor:
+def negative_log_likelihood(
+    prior: nn.Module, tokens: Tensor, layouts: LayoutBatch | None, noise: float = 0.0
+) -> Tensor:
     """Scalar, the mean over all tokens.
 
     Arguments:
         prior: a module that answers logits (B, K, h, w).
         tokens: (B, h, w) int64.
         layouts: the condition, or None.
-        noise: share of the tokens *read* by the prior that are replaced by random ones; the targets stay. It keeps a prior from
-            leaning on its own past alone, the weakness of small data sets.
+        noise: share of the tokens *read* by the prior that are replaced by random ones; the targets stay. It
+            keeps a prior from leaning on its own past alone, the weakness of small data sets.
     """
     read = tokens
     if noise > 0:

@@ -1,13 +1,16 @@
 """Perceptual distance: mean absolute differences of the features of a VGG-19 that was trained on photographs.
 
-    d(x, y) = sum_l w_l | F_l(x) - F_l(y) |,    F_l: after the first ReLU of stage l = 1 ... 5,  w = 1/32, 1/16, 1/8, 1/4, 1
+    d(x, y) = sum_l w_l | F_l(x) - F_l(y) |,    F_l: after the first ReLU of stage l = 1 ... 5,  w = 1/32,
+    1/16, 1/8, 1/4, 1
 
-The weights are never downloaded: they come from a local file, a state dict with the names that torchvision gives ("features.0.weight",
-...), opened without running anything in it. Without such a file there is `objectives.structure`.
+The weights are never downloaded: they come from a local file, a state dict with the names that torchvision
+gives ("features.0.weight", ...), opened without running anything in it. Without such a file there is
+`objectives.structure`.
 
 References:
-    Perceptual Losses for Real-Time Style Transfer and Super-Resolution (Johnson et al., 2016), https://arxiv.org/abs/1603.08155
-    Very Deep Convolutional Networks for Large-Scale Image Recognition (Simonyan and Zisserman, 2014), https://arxiv.org/abs/1409.1556
+    Perceptual Losses for Real-Time Style Transfer and Super-Resolution (Johnson et al., 2016),
+    https://arxiv.org/abs/1603.08155 Very Deep Convolutional Networks for Large-Scale Image Recognition
+    (Simonyan and Zisserman, 2014), https://arxiv.org/abs/1409.1556
 """
 
 from __future__ import annotations
@@ -23,7 +26,8 @@ from labelmint.errors import InputError
 
 __all__ = ["VGGDistance"]
 
-_STAGES = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 1))  # width and convolutions of each, as far as they are needed
+# width and convolutions of each, as far as they are needed
+_STAGES = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 1))
 _WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of the photographs
 
@@ -56,17 +60,23 @@ class VGGDistance(nn.Module):
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
         except FileNotFoundError:
-            raise InputError(f"{path}: no such file; give the state dict of a VGG-19, or leave it out") from None
+            raise InputError(
+                f"{path}: no such file; give the state dict of a VGG-19, or leave it out"
+            ) from None
         except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
             reason = str(error).strip().split("\n", 1)[0]
-            raise InputError(f"{path}: not a state dict that can be opened safely ({reason}); give that of a VGG-19") from None
+            raise InputError(
+                f"{path}: not a state dict that can be opened safely ({reason}); give that of a VGG-19"
+            ) from None
         convolutions = [layer for layer in self.stages.modules() if isinstance(layer, nn.Conv2d)]
         for place, layer in zip(_places(), convolutions, strict=True):
             for name, value in layer.named_parameters():
                 key = f"features.{place}.{name}"
                 given = state.get(key) if isinstance(state, dict) else None
                 if not isinstance(given, Tensor) or given.shape != value.shape:
-                    raise InputError(f"{path}: no {key} of shape {tuple(value.shape)}; give the state dict of a VGG-19")
+                    raise InputError(
+                        f"{path}: no {key} of shape {tuple(value.shape)}; give the state dict of a VGG-19"
+                    )
                 value.data.copy_(given)
 
     def forward(self, found: Tensor, wanted: Tensor) -> Tensor:

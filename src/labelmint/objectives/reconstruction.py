@@ -2,12 +2,14 @@
 
     L = L_recon(x, D(e)) + L_codebook(e, E(x)) + beta L_commit(e, E(x))
 
-L_recon is the mean squared error divided by the variance of the training pixels, as in the authors' code, so that beta and the
-learning rate mean the same for dark and for bright data. The variance is that of the data set, not of the batch. Where images of
-little and of much contrast stand in one data set (fluorescence beside stained tissue), that leaves the former all but unseen: a
-`balance` b in [0, 1] divides the error of image x_i by
+L_recon is the mean squared error divided by the variance of the training pixels, as in the authors' code, so
+that beta and the learning rate mean the same for dark and for bright data. The variance is that of the data
+set, not of the batch. Where images of little and of much contrast stand in one data set (fluorescence beside
+stained tissue), that leaves the former all but unseen: a `balance` b in [0, 1] divides the error of image x_i
+by
 
-    v_i = v^(1 - b) max(var(x_i), v_flat)^b,    v: variance of the data set,  v_flat: that of an image that shows nothing
+    v_i = v^(1 - b) max(var(x_i), v_flat)^b,    v: variance of the data set,  v_flat: that of an image that
+    shows nothing
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ _FLAT = (4 / 127.5) ** 2  # a deviation of 4 grey levels
 def vq_loss(
     tokenizer: nn.Module, batch: Batch, variance: float, commitment: float, balance: float = 0.0
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Total loss, and its terms: "mse" (on [-1, 1], undivided), "commitment" and "codebook" (sums over the codebooks).
+    """Total loss, and its terms: "mse" (on [-1, 1], undivided), "commitment" and "codebook" (sums over the
+    codebooks).
 
     Arguments:
         tokenizer: a module that answers (reconstruction, list of Quantized) to images and their layouts.
@@ -39,7 +42,11 @@ def vq_loss(
     committed = sum((q.commitment for q in quantized), start=errors.new_zeros(()))
     codebook = sum((q.codebook for q in quantized), start=errors.new_zeros(()))
     total = relative + codebook + commitment * committed
-    return total, {"mse": errors.detach().mean(), "commitment": committed.detach(), "codebook": codebook.detach()}
+    return total, {
+        "mse": errors.detach().mean(),
+        "commitment": committed.detach(),
+        "codebook": codebook.detach(),
+    }
 
 
 def contrast(image: Tensor, variance: float, balance: float) -> Tensor:

@@ -9,5 +9,7 @@ __all__ = ["semantic_loss"]
 
 
 def semantic_loss(logits: Tensor, ids: Tensor) -> Tensor:
-    """Scalar, the mean over pixels, of logits (B, S, H, W) and symbols (B, H, W). What is ignored elsewhere is a symbol here."""
+    """Scalar, the mean over pixels, of logits (B, S, H, W) and symbols (B, H, W). What is ignored elsewhere
+    is a symbol here.
+    """
     return functional.cross_entropy(logits.float(), ids.long())

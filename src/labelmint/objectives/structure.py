@@ -1,11 +1,13 @@
-"""Structure distance: a stand-in for perceptual losses that needs no weights. It is no LPIPS and must not be called so.
+"""Structure distance: a stand-in for perceptual losses that needs no weights. It is no LPIPS and must not be
+called so.
 
     d(x, y) = mean_l  ( | g(x_l) - g(y_l) | + | A |g(x_l)| - A |g(y_l)| | ) / ( |g(x_l)| + flat )
 
-x_l is the image halved l times, g its differences to the next pixel below and to the right, A the mean over 4x4 pixels, | . | the mean
-absolute value over an image. The first term wants edges where they are; the second as much texture as there is, wherever exactly it
-lies: the squared error alone pays a blurred texture, which is safe, better than a wrong one. Each image counts relative to its own
-differences, so dark and bright data weigh the same.
+x_l is the image halved l times, g its differences to the next pixel below and to the right, A the mean over
+4x4 pixels, | . | the mean absolute value over an image. The first term wants edges where they are; the second
+as much texture as there is, wherever exactly it lies: the squared error alone pays a blurred texture, which
+is safe, better than a wrong one. Each image counts relative to its own differences, so dark and bright data
+weigh the same.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ def structure_distance(found: Tensor, wanted: Tensor) -> Tensor:
     """Scalar, the mean over the images; 0 when they are equal.
 
     Arguments:
-        found, wanted: (B, C, H, W) in [-1, 1], at least 20 pixels a side; differences count relative to those of `wanted`.
+        found, wanted: (B, C, H, W) in [-1, 1], at least 20 pixels a side; differences count relative to those
+            of `wanted`.
     """
     x, y, scales = found.float(), wanted.float(), []
     for _ in range(_SCALES):

@@ -1,13 +1,14 @@
 """The loss of a VQ-model, image, layout or both (Equation 3 of the sVQ paper).
 
     L_sVQ      = L_VQ(x) + lambda L_VQVAE(s)
-    L_VQ(x)    = L_rec(x, x') + p d(x, x') + L_codebook(z_x),    and for a VQGAN the adversary's term, `objectives.adversarial`
+    L_VQ(x)    = L_rec(x, x') + p d(x, x') + L_codebook(z_x),    and for a VQGAN the adversary's term,
+               `objectives.adversarial`
     L_VQVAE(s) = cross-entropy(s, s') + L_codebook(z_s)
 
-L_rec is |x - x'|^2 / v or |x - x'| / sqrt(v), v the variance of the training pixels (or closer to each image's own, as
-`objectives.reconstruction` has it), so that the weights mean the same for dark and for bright data. d is a perceptual distance, or its
-stand-in. A model without an image has the second part alone, one without a layout the first, and lambda counts only where there are
-both.
+L_rec is |x - x'|^2 / v or |x - x'| / sqrt(v), v the variance of the training pixels (or closer to each
+image's own, as `objectives.reconstruction` has it), so that the weights mean the same for dark and for bright
+data. d is a perceptual distance, or its stand-in. A model without an image has the second part alone, one
+without a layout the first, and lambda counts only where there are both.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Tokens that show nearly the same begin alike.
 
-Of hundreds of patterns of a layout's cells most are rare, and a prior that begins with a random vector for each has to learn of every one
-by itself what stands beside it. Here what a token is read as, and the weights of its logit, begin as projections of what it shows: so what
-is learned of one pattern holds for those that resemble it. On layouts of nuclei, 512 patterns and 75 seconds of one core, held-out layouts
-then had 235 nats and not 308. Training moves every vector by itself, as before.
+Of hundreds of patterns of a layout's cells most are rare, and a prior that begins with a random vector for
+each has to learn of every one by itself what stands beside it. Here what a token is read as, and the weights
+of its logit, begin as projections of what it shows: so what is learned of one pattern holds for those that
+resemble it. On layouts of nuclei, 512 patterns and 75 seconds of one core, held-out layouts then had 235 nats
+and not 308. Training moves every vector by itself, as before.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ _NEVER = -10.0  # the logit at first of what never occurs
 
 @torch.no_grad()
 def begin_alike(prior: NetworkPrior, patterns: Patterns, seed: int) -> None:
-    """Set the embeddings and the last layer of an untrained prior of one path over K patterns; `seed` is that of the projections."""
+    """Set the embeddings and the last layer of an untrained prior of one path over K patterns; `seed` is that
+    of the projections.
+    """
     network = cast(PixelSNAIL, prior.trunk if isinstance(prior, OnTrunk) else prior)
     generator, used = torch.Generator().manual_seed(seed), patterns.used.cpu()
 

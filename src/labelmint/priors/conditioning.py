@@ -1,13 +1,15 @@
 """How a layout conditions a prior: a feature map at token resolution, computed once a batch.
 
-    area fractions of each symbol in cells finer than a token -> 1x1 embedding -> 3x3 -> strided to the token grid
-    -> gated residual blocks (3x3, not causal) -> features (B, C_c, h, w)
+    area fractions of each symbol in cells finer than a token -> 1x1 embedding -> 3x3 -> strided to the token
+    grid -> gated residual blocks (3x3, not causal) -> features (B, C_c, h, w)
 
-With `scene` every cell also knows which symbols occur anywhere in its layout: its embedding gains one of that set. So background is not
-the same background beside other objects, which MSGNet's long paper proposes (Section 4.4) and has no code for.
+With `scene` every cell also knows which symbols occur anywhere in its layout: its embedding gains one of that
+set. So background is not the same background beside other objects, which MSGNet's long paper proposes
+(Section 4.4) and has no code for.
 
-For tokens of several stacked paths the features repeat, one copy a path. Fractions, where the published code took one class a
-coarse cell, tell the prior where in a cell an object begins, and that decides what it draws there.
+For tokens of several stacked paths the features repeat, one copy a path. Fractions, where the published code
+took one class a coarse cell, tell the prior where in a cell an object begins, and that decides what it draws
+there.
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ class LayoutCondition(nn.Module):
         embedding: width of a symbol's embedding.
         channels, residual_channels, residual_blocks: of the features and their blocks.
         scene: whether a cell's embedding gains one of the symbols that occur in the layout.
-        dropout: chance in training that an item has no layout: its features are zero. `priors.guided` needs that.
+        dropout: chance in training that an item has no layout: its features are zero. `priors.guided` needs
+            that.
     """
 
     def __init__(

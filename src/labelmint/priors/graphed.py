@@ -2,12 +2,14 @@
 
     row r = replay of { z_i ~ p(z_i | z_<i) : i = r w ... r w + w - 1 }
 
-A step of a small network is some two hundred small kernels, and on a GPU the launches of these cost more than their work. They are
-launched once, for one row, recorded as a CUDA graph and replayed for every row of every batch. That needs a prior whose steps are the
-same operations on the same addresses in each row: where it stands, it reads from memory. Softmax, drawing and storing the token are in
-the graph; the host only says "next row".
+A step of a small network is some two hundred small kernels, and on a GPU the launches of these cost more than
+their work. They are launched once, for one row, recorded as a CUDA graph and replayed for every row of every
+batch. That needs a prior whose steps are the same operations on the same addresses in each row: where it
+stands, it reads from memory. Softmax, drawing and storing the token are in the graph; the host only says
+"next row".
 
-Not measured on a GPU yet: written for one, and tested on a CPU, where the same steps run without being recorded.
+Not measured on a GPU yet: written for one, and tested on a CPU, where the same steps run without being
+recorded.
 """
 
 from __future__ import annotations
@@ -38,10 +40,14 @@ class Kept(NamedTuple):
 
 @runtime_checkable
 class FixedPrior(Prior, Protocol):
-    """A prior that can work at fixed addresses, so that its steps of one column are the same operations in every row."""
+    """A prior that can work at fixed addresses, so that its steps of one column are the same operations in
+    every row.
+    """
 
     def start_fixed(self, batch_size: int, condition: Condition, reuse: State = None) -> State:
-        """A state for such steps, which take the token K where there is none before; reused it keeps its addresses, if it can be reused."""
+        """A state for such steps, which take the token K where there is none before; reused it keeps its
+        addresses, if it can be reused.
+        """
 
 
 def choose(logits: Tensor, number: Tensor, temperature: float | Tensor) -> Tensor:
@@ -73,7 +79,9 @@ class RowSampler:
         self._row: Callable[[], None] = self._draw_row
 
     @torch.no_grad()
-    def draw(self, condition: Condition, numbers: Tensor, temperature: float, kept: Kept | None = None) -> Tensor:
+    def draw(
+        self, condition: Condition, numbers: Tensor, temperature: float, kept: Kept | None = None
+    ) -> Tensor:
         """Tokens (B, N), given uniform numbers (B, N), and flat ones that are kept."""
         self._numbers.copy_(numbers)
         self._kept.where.zero_()
@@ -104,7 +112,9 @@ class RowSampler:
             self._place.add_(1)
 
     def _record(self, condition: Condition) -> None:
-        """Make `_row` the replay of a recorded row; what is recorded does not run, so the state is as before the first token."""
+        """Make `_row` the replay of a recorded row; what is recorded does not run, so the state is as before
+        the first token.
+        """
         with torch.cuda.device(self.device):
             stream, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
             stream.wait_stream(torch.cuda.current_stream())

@@ -1,11 +1,13 @@
 """PixelSNAIL in half the steps: both codes of a place are drawn in one step of the network.
 
-    p(z | s) = prod_i p(z1_i | z_<i, s) p(z2_i | z1_i, z_<i, s),    z_<i: the codes of all paths at the places before i
+    p(z | s) = prod_i p(z1_i | z_<i, s) p(z2_i | z1_i, z_<i, s),    z_<i: the codes of all paths at the places
+    before i
 
-The network runs over the (h, w) places instead of (2h, w) tokens. What enters is the sum of the embeddings of a place's codes; its last
-layer answers the first path's code, and a small head reads the same features beside that code and answers the second's, and so on. The
-likelihood is exact, and no code is drawn without sight of the other. What is lost is the other order's look ahead: there the second
-path's first token has seen the whole first path.
+The network runs over the (h, w) places instead of (2h, w) tokens. What enters is the sum of the embeddings of
+a place's codes; its last layer answers the first path's code, and a small head reads the same features beside
+that code and answers the second's, and so on. The likelihood is exact, and no code is drawn without sight of
+the other. What is lost is the other order's look ahead: there the second path's first token has seen the
+whole first path.
 """
 
 from __future__ import annotations
@@ -46,7 +48,8 @@ class OnTrunk(nn.Module):
 
 
 class _Head(nn.Module):
-    """Logits of one path's code, given features and the codes of the paths before it, (..., C) and (...) each -> (..., K).
+    """Logits of one path's code, given features and the codes of the paths before it, (..., C) and (...) each
+    -> (..., K).
 
     u = elu(W x + sum_q E_q[z_q]),    logits = V elu(U u)
     """
@@ -68,7 +71,9 @@ class _Head(nn.Module):
 
 @dataclass
 class _State:
-    """trunk: the network's own. features: of the place that is drawn, (B, C). codes: drawn there so far, (B,) each."""
+    """trunk: the network's own. features: of the place that is drawn, (B, C). codes: drawn there so far, (B,)
+    each.
+    """
 
     trunk: Any
     features: Tensor | None = None
@@ -85,14 +90,25 @@ class PlacePixelSNAIL(OnTrunk):
 
     _order: Tensor
 
-    def __init__(self, config: PixelSNAILConfig, codebook_size: int, grid: tuple[int, int], stack: int, symbols: int = 0) -> None:
+    def __init__(
+        self,
+        config: PixelSNAILConfig,
+        codebook_size: int,
+        grid: tuple[int, int],
+        stack: int,
+        symbols: int = 0,
+    ) -> None:
         super().__init__()
         if stack < 2 or grid[0] % stack:
             raise ValueError(f"a grid of at least two stacked paths is expected, got {grid} of {stack}")
         self.codebook_size, self.grid, self.stack = codebook_size, grid, stack
         self.trunk = PixelSNAIL(config, codebook_size, (grid[0] // stack, grid[1]), symbols=symbols)
-        self.embed_others = nn.ModuleList(nn.Embedding(codebook_size + 1, config.channels) for _ in range(stack - 1))
-        self.heads = nn.ModuleList(_Head(config.channels, codebook_size, before) for before in range(1, stack))
+        self.embed_others = nn.ModuleList(
+            nn.Embedding(codebook_size + 1, config.channels) for _ in range(stack - 1)
+        )
+        self.heads = nn.ModuleList(
+            _Head(config.channels, codebook_size, before) for before in range(1, stack)
+        )
         order = torch.arange(grid[0] * grid[1]).view(stack, -1).t().reshape(-1, 1)
         self.register_buffer("_order", order, persistent=False)
 
@@ -102,7 +118,9 @@ class PlacePixelSNAIL(OnTrunk):
         return self._order
 
     def logits(self, tokens: Tensor, condition: Tensor | None) -> Tensor:
-        """The logits of path p at place i see all codes of the places before i, and those of paths before p at i."""
+        """The logits of path p at place i see all codes of the places before i, and those of paths before p
+        at i.
+        """
         codes = list(tokens.chunk(self.stack, dim=1))
         entered = self._entry([self.trunk.delayed(path.flatten(1), 1) for path in codes])
         features = self.trunk.features(entered.transpose(1, 2).unflatten(2, self.trunk.grid), condition)
@@ -113,7 +131,9 @@ class PlacePixelSNAIL(OnTrunk):
     def _entry(self, codes: list[Tensor]) -> Tensor:
         """(...) of each path -> (..., C)."""
         tables = [self.trunk.embed, *cast(list[nn.Embedding], list(self.embed_others))]
-        embedded = [functional.embedding(code, table.weight) for code, table in zip(codes, tables, strict=True)]
+        embedded = [
+            functional.embedding(code, table.weight) for code, table in zip(codes, tables, strict=True)
+        ]
         return torch.stack(embedded).sum(dim=0)
 
     def to_bfloat16(self) -> PlacePixelSNAIL:
@@ -129,7 +149,9 @@ class PlacePixelSNAIL(OnTrunk):
 
     @torch.no_grad()
     def step(self, previous: Tensor | None, state: _State) -> Tensor:
-        """Logits (B, K, 1) of one path's code, given the code (B, 1) before it; each `stack`-th is a step of the network."""
+        """Logits (B, K, 1) of one path's code, given the code (B, 1) before it; each `stack`-th is a step of
+        the network.
+        """
         if previous is not None:
             state.codes.append(previous[:, 0])
         if state.features is None or len(state.codes) == self.stack:

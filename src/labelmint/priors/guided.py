@@ -1,9 +1,10 @@
 """Guidance: a prior that heeds its condition more, at the price of variety.
 
-    log p_g(z_t | z_<t, s) = log p(z_t | z_<t) + g (log p(z_t | z_<t, s) - log p(z_t | z_<t)) + const,    g >= 0
+    log p_g(z_t | z_<t, s) = log p(z_t | z_<t) + g (log p(z_t | z_<t, s) - log p(z_t | z_<t)) + const,    g >=
+    0
 
-g = 1 is the prior itself, 0 ignores the condition s. The same network answers both terms, when it was trained to do without the condition
-now and then (`condition_dropout`); a step is one of twice as many rows.
+g = 1 is the prior itself, 0 ignores the condition s. The same network answers both terms, when it was trained
+to do without the condition now and then (`condition_dropout`); a step is one of twice as many rows.
 
 References:
     Classifier-Free Diffusion Guidance (Ho and Salimans, 2022), https://arxiv.org/abs/2207.12598
@@ -31,9 +32,12 @@ NetworkPrior: TypeAlias = PixelSNAIL | PlacePixelSNAIL | RowPixelSNAIL | Transfo
 
 
 def guided(prior: NetworkPrior, guidance: float) -> GuidedPrior:
-    """The prior of the formula above, which steps as the given one does; raises ValueError for one that never learned to do without its
-    condition, and for g < 0."""
-    return _GuidedGroups(prior, guidance) if isinstance(prior, GroupedPrior) else _GuidedFixed(prior, guidance)
+    """The prior of the formula above, which steps as the given one does; raises ValueError for one that never
+    learned to do without its condition, and for g < 0.
+    """
+    return (
+        _GuidedGroups(prior, guidance) if isinstance(prior, GroupedPrior) else _GuidedFixed(prior, guidance)
+    )
 
 
 def learned_without(prior: NetworkPrior) -> bool:
@@ -43,11 +47,16 @@ def learned_without(prior: NetworkPrior) -> bool:
 
 
 class GuidedPrior:
-    """What guided priors share. Rows without the condition stand below those with it. Another g is another prior: a recorded row has g."""
+    """What guided priors share. Rows without the condition stand below those with it. Another g is another
+    prior: a recorded row has g.
+    """
 
     def __init__(self, prior: NetworkPrior, guidance: float) -> None:
         if guidance < 0 or not learned_without(prior):
-            raise ValueError(f"guidance needs a conditional prior trained with condition_dropout > 0, and g >= 0, got {guidance}")
+            raise ValueError(
+                f"guidance needs a conditional prior trained with condition_dropout > 0, and g >= 0, got "
+                f"{guidance}"
+            )
         self.prior, self.guidance = prior, guidance
         self.codebook_size, self.grid = prior.codebook_size, prior.grid
 
@@ -68,7 +77,9 @@ class GuidedPrior:
 
     def step(self, previous: Tensor | None, state: State) -> Tensor:
         """Logits of the next step, (B, K), or (B, K, G) for a prior that draws several tokens."""
-        return self._guided(self.prior.step(None if previous is None else torch.cat([previous, previous]), state))
+        return self._guided(
+            self.prior.step(None if previous is None else torch.cat([previous, previous]), state)
+        )
 
     def _guided(self, logits: Tensor) -> Tensor:
         seen, unseen = logits.log_softmax(dim=1).chunk(2)

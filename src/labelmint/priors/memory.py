@@ -20,7 +20,8 @@ __all__ = ["state_bytes"]
 def state_bytes(prior: NetworkPrior | GuidedPrior, batch_size: int) -> int:
     """Of everything that a batch keeps between steps: inputs, keys, values, and the copy of the weights.
 
-    The state is made without its contents, by PyTorch's "meta" device, and its tensors are counted, each memory once.
+    The state is made without its contents, by PyTorch's "meta" device, and its tensors are counted, each
+    memory once.
     """
     if isinstance(prior, GuidedPrior):
         return state_bytes(prior.prior, 2 * batch_size)

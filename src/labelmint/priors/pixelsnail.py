@@ -1,16 +1,20 @@
-"""PixelSNAIL: gated causal convolutions and causal attention over a grid of tokens (Table 5), and the same over layouts (Table 6).
+"""PixelSNAIL: gated causal convolutions and causal attention over a grid of tokens (Table 5), and the same
+over layouts (Table 6).
 
     p(z | s) = prod_i p(z_i | z_<i, s),    i in raster order
 
-The input is the embedding of the tokens, shifted by one position, beside the position itself. Every block runs gated causal residual
-blocks, then lets each position attend to all before it. The layout enters before the gate of every convolutional residual block. With
-the tokens of two paths stacked, position (h + r, c) of the lower half also reads the upper half's token (r, c), long known by then.
+The input is the embedding of the tokens, shifted by one position, beside the position itself. Every block
+runs gated causal residual blocks, then lets each position attend to all before it. The layout enters before
+the gate of every convolutional residual block. With the tokens of two paths stacked, position (h + r, c) of
+the lower half also reads the upper half's token (r, c), long known by then.
 
-Departures from the published code, each for a reason given in docs/paper-to-code.md: no in-place activation on the skip, kernels
-and attention that include the current (already shifted) position, masked weights instead of weight normalization.
+Departures from the published code, each for a reason given in docs/paper-to-code.md: no in-place activation
+on the skip, kernels and attention that include the current (already shifted) position, masked weights instead
+of weight normalization.
 
 References:
-    PixelSNAIL: An Improved Autoregressive Generative Model (Chen et al., 2017), https://arxiv.org/abs/1712.09763
+    PixelSNAIL: An Improved Autoregressive Generative Model (Chen et al., 2017),
+        https://arxiv.org/abs/1712.09763
 """
 
 from __future__ import annotations
@@ -51,7 +55,9 @@ class PixelSNAILConfig(BaseModel):
     condition_channels: int = Field(64, ge=1)
     condition_residual_channels: int = Field(64, ge=1, description="conditional residual dim")
     condition_residual_blocks: int = Field(2, ge=0, description="conditional residual blocks")
-    condition_scene: bool = Field(False, description="each cell of the layout knows which classes occur in the whole of it")
+    condition_scene: bool = Field(
+        False, description="each cell of the layout knows which classes occur in the whole of it"
+    )
     condition_dropout: float = Field(
         0.0, ge=0, lt=1, description="chance in training to do without the layout; guidance needs it"
     )
@@ -62,7 +68,8 @@ class PixelSNAILConfig(BaseModel):
             raise ValueError(f"kernel_columns must be odd, got {self.kernel_columns}")
         if self.attention_channels % self.attention_heads:
             raise ValueError(
-                f"attention_channels must be a multiple of attention_heads, got {self.attention_channels} and {self.attention_heads}"
+                f"attention_channels must be a multiple of attention_heads, got {self.attention_channels} "
+                f"and {self.attention_heads}"
             )
         return self
 
@@ -108,14 +115,20 @@ class Block(nn.Module):
         channels, hidden, point = config.channels, config.residual_channels, (1, 1)
         kernel = (config.kernel_rows, config.kernel_columns)
         self.residuals = nn.ModuleList(
-            GatedResidual(channels, hidden, kernel, config.dropout, condition=condition) for _ in range(config.residual_blocks)
+            GatedResidual(channels, hidden, kernel, config.dropout, condition=condition)
+            for _ in range(config.residual_blocks)
         )
         self.key = GatedResidual(2 * channels + background, channels, point, config.dropout)
         self.query = GatedResidual(channels + background, channels, point, config.dropout)
         self.attention = CausalAttention(
-            channels + background, 2 * channels + background, config.attention_channels, config.attention_heads
+            channels + background,
+            2 * channels + background,
+            config.attention_channels,
+            config.attention_heads,
         )
-        self.out = GatedResidual(channels, channels, point, config.dropout, auxiliary=config.attention_channels)
+        self.out = GatedResidual(
+            channels, channels, point, config.dropout, auxiliary=config.attention_channels
+        )
 
     def forward(self, x: Tensor, background: Tensor, condition: Tensor | None) -> Tensor:
         out = x
@@ -134,10 +147,18 @@ class Block(nn.Module):
         seen, activated = like.new_zeros(grid[1], batch_size, both), like.new_empty(batch_size, both)
         return _BlockState(
             residuals,
-            tuple(_Seen(one, one[:, :channels], one[:, channels : 2 * channels], one[:, channels:]) for one in seen),
-            seen[:, :, 2 * channels :], activated, activated[:, channels:],
-            key, query, self.attention.start(batch_size, grid[0] * grid[1]), out,
-        )  # fmt: skip
+            tuple(
+                _Seen(one, one[:, :channels], one[:, channels : 2 * channels], one[:, channels:])
+                for one in seen
+            ),
+            seen[:, :, 2 * channels :],
+            activated,
+            activated[:, channels:],
+            key,
+            query,
+            self.attention.start(batch_size, grid[0] * grid[1]),
+            out,
+        )
 
     def next_row(self, state: _BlockState, background: Tensor, condition: Tensor | None) -> None:
         """Make ready for the row below, given its background (w, 1, C_g) and condition (w * B, C_c)."""
@@ -152,13 +173,15 @@ class Block(nn.Module):
 
 @dataclass
 class _State:
-    """Of one batch. Everything that a step reads or writes stays in its place, but for `position`, which says in which column it works.
+    """Of one batch. Everything that a step reads or writes stays in its place, but for `position`, which says
+    in which column it works.
 
     Attributes:
-        position: the next one, counted from 0. place: the same in memory, where attention is to read all positions at every step.
+        position: the next one, counted from 0. place: the same in memory, where attention is to read all
+            positions at every step.
         row: the row that is drawn, (1,).
-        tokens: rows drawn so far, (B, h / stack + h, w), below h / stack rows of "nothing yet": so row r stands at h / stack + r, and the
-            row of the path before it, which lies over it, at r.
+        tokens: rows drawn so far, (B, h / stack + h, w), below h / stack rows of "nothing yet": so row r
+            stands at h / stack + r, and the row of the path before it, which lies over it, at r.
         line: the row that is drawn, (B, w). places: its columns. nothing: "nothing yet", (B,).
         condition: (h, w, B, C_c), or None.
         backgrounds: (h, w, 1, C_g). bases: what the network's input has of each position, (h, w, 1, C).
@@ -181,7 +204,9 @@ class _State:
     out: Mixing
     weights: tuple[torch.dtype, int]  # type and version of those that were copied
 
-    def fits(self, batch_size: int, condition: Tensor | None, fixed: bool, weights: tuple[torch.dtype, int]) -> bool:
+    def fits(
+        self, batch_size: int, condition: Tensor | None, fixed: bool, weights: tuple[torch.dtype, int]
+    ) -> bool:
         """Whether other samples can take the memory of these, and their copy of the weights."""
         same_kind = (condition is None) == (self.condition is None) and fixed == (self.place is not None)
         return same_kind and len(self.nothing) == batch_size and self.weights == weights
@@ -191,7 +216,8 @@ class _State:
         self.position = 0
         if self.place is not None:
             self.place.reset()
-            for block in self.blocks:  # all are read, and weighed with 0: once not a number would be never again one
+            # all are read, and weighed with 0: once not a number would be never again one
+            for block in self.blocks:
                 block.attention.keys.zero_()
                 block.attention.values.zero_()
         self.row.fill_(-1)
@@ -220,7 +246,12 @@ class PixelSNAIL(nn.Module):
     background: Tensor
 
     def __init__(
-        self, config: PixelSNAILConfig, codebook_size: int, grid: tuple[int, int], stack: int = 1, symbols: int = 0
+        self,
+        config: PixelSNAILConfig,
+        codebook_size: int,
+        grid: tuple[int, int],
+        stack: int = 1,
+        symbols: int = 0,
     ) -> None:
         super().__init__()
         self.config, self.codebook_size, self.grid, self.stack = config, codebook_size, grid, stack
@@ -262,7 +293,9 @@ class PixelSNAIL(nn.Module):
         return logits
 
     def features(self, entries: Tensor, condition: Tensor | None) -> Tensor:
-        """What the last layer reads, (B, C, h, w), given what enters at each position beside its place, (B, C, h, w)."""
+        """What the last layer reads, (B, C, h, w), given what enters at each position beside its place, (B,
+        C, h, w).
+        """
         background = self.background.expand(len(entries), -1, -1, -1)
         x = self.first(entries + self.place(background))
         for block in self.blocks:
@@ -281,14 +314,17 @@ class PixelSNAIL(nn.Module):
 
     @torch.no_grad()
     def start(self, batch_size: int, condition: Tensor | None, reuse: _State | None = None) -> _State:
-        """No token yet. Takes a copy of the weights, and memory for a batch, unless a state of as many samples and of these weights is
-        there to be used again."""
+        """No token yet. Takes a copy of the weights, and memory for a batch, unless a state of as many
+        samples and of these weights is there to be used again.
+        """
         return self._start(batch_size, condition, reuse, fixed=False)
 
     @torch.no_grad()
     def start_fixed(self, batch_size: int, condition: Tensor | None, reuse: _State | None = None) -> _State:
-        """The same, for steps that are the same operations at the same addresses in every row, so that a row can be recorded
-        (`priors.graphed`). They take K for "nothing yet", and cost a little more, as attention reads all positions."""
+        """The same, for steps that are the same operations at the same addresses in every row, so that a row
+        can be recorded (`priors.graphed`). They take K for "nothing yet", and cost a little more, as
+        attention reads all positions.
+        """
         return self._start(batch_size, condition, reuse, fixed=True)
 
     def _start(self, batch_size: int, condition: Tensor | None, reuse: _State | None, fixed: bool) -> _State:
@@ -303,15 +339,24 @@ class PixelSNAIL(nn.Module):
         line = nothing[:, None].repeat(1, width)
         blocks = [block.start(batch_size, self.grid) for block in self._blocks()]
         return _State(
-            position=0, place=Place.before_all(height * width, blocks[0].attention.keys) if fixed else None,
-            row=nothing.new_empty(1), tokens=nothing.new_empty(batch_size, height // self.stack + height, width),
-            line=line, places=line.unbind(1), nothing=nothing,
-            condition=None if condition is None else like.new_empty(height, width, batch_size, condition.shape[1]),
-            backgrounds=backgrounds, bases=functional.linear(backgrounds, self.place.weight[:, :, 0, 0], self.place.bias),
+            position=0,
+            place=Place.before_all(height * width, blocks[0].attention.keys) if fixed else None,
+            row=nothing.new_empty(1),
+            tokens=nothing.new_empty(batch_size, height // self.stack + height, width),
+            line=line,
+            places=line.unbind(1),
+            nothing=nothing,
+            condition=None
+            if condition is None
+            else like.new_empty(height, width, batch_size, condition.shape[1]),
+            backgrounds=backgrounds,
+            bases=functional.linear(backgrounds, self.place.weight[:, :, 0, 0], self.place.bias),
             entries=like.new_empty(width, batch_size, like.shape[1]),
-            first=self.first.start(batch_size, width), blocks=blocks, out=self.out.mixing(batch_size),
+            first=self.first.start(batch_size, width),
+            blocks=blocks,
+            out=self.out.mixing(batch_size),
             weights=self._weights(),
-        )  # fmt: skip
+        )
 
     def _weights(self) -> tuple[torch.dtype, int]:
         """Type of the weights, and a number that grows whenever one is written."""
@@ -326,7 +371,9 @@ class PixelSNAIL(nn.Module):
 
     @torch.no_grad()
     def step_features(self, entry: Tensor, state: _State) -> Tensor:
-        """`features` (B, C) of the next position, given what enters there (B, C); may be overwritten by the next step."""
+        """`features` (B, C) of the next position, given what enters there (B, C); may be overwritten by the
+        next step.
+        """
         column = state.position % self.grid[1]
         if column == 0:
             self._next_row(state)
@@ -344,15 +391,21 @@ class PixelSNAIL(nn.Module):
         """What is known of a row before its first token."""
         half = self.grid[0] // self.stack
         state.row.add_(1)
-        state.tokens.index_copy_(1, state.row + (half - 1), state.line[:, None])  # the row above, whose last token has just come
-        background, base = state.backgrounds.index_select(0, state.row)[0], state.bases.index_select(0, state.row)[0]
+        # the row above, whose last token has just come
+        state.tokens.index_copy_(1, state.row + (half - 1), state.line[:, None])
+        background, base = (
+            state.backgrounds.index_select(0, state.row)[0],
+            state.bases.index_select(0, state.row)[0],
+        )
         if self.embed_aligned is None:
             state.entries.copy_(base.expand_as(state.entries))
         else:
             aligned = state.tokens.index_select(1, state.row)[:, 0].t()
             torch.add(base, self.embed_aligned(aligned), out=state.entries)
         self.first.next_row(state.first)
-        condition = None if state.condition is None else state.condition.index_select(0, state.row)[0].flatten(0, 1)
+        condition = (
+            None if state.condition is None else state.condition.index_select(0, state.row)[0].flatten(0, 1)
+        )
         for block, block_state in zip(self._blocks(), state.blocks, strict=True):
             block.next_row(block_state, background, condition)
 
@@ -369,7 +422,9 @@ class PixelSNAIL(nn.Module):
 
 
 def _background(grid: tuple[int, int], stack: int) -> Tensor:
-    """What a position knows of itself: row and column within its path, in [-0.5, 0.5], and which path it is, (2 + stack, h, w)."""
+    """What a position knows of itself: row and column within its path, in [-0.5, 0.5], and which path it is,
+    (2 + stack, h, w).
+    """
     height, width = grid
     path, row = torch.arange(height) // (height // stack), torch.arange(height) % (height // stack)
     rows = (row / (height // stack) - 0.5)[:, None].expand(grid)
@@ -378,7 +433,9 @@ def _background(grid: tuple[int, int], stack: int) -> Tensor:
     return torch.cat([torch.stack([rows, columns]), paths.float()])
 
 
-def _layout_condition(config: PixelSNAILConfig, symbols: int, grid: tuple[int, int], stack: int) -> LayoutCondition:
+def _layout_condition(
+    config: PixelSNAILConfig, symbols: int, grid: tuple[int, int], stack: int
+) -> LayoutCondition:
     return LayoutCondition(
         symbols,
         grid,

@@ -2,10 +2,10 @@
 
     p(z | s) = prod_r prod_c p(z_rc | z_<r, s),    z_<r: the tokens of all rows above r
 
-The blocks are those of PixelSNAIL. What enters is shifted by a whole row, so that nothing of the current row is there to be seen; hence
-kernels need no mask, and a position attends to all positions of its own row and of the rows above. Tokens of a row are independent of
-each other given what is above them and the layout: that is the price. With the tokens of two paths stacked, the rows of the second
-path know the whole first path.
+The blocks are those of PixelSNAIL. What enters is shifted by a whole row, so that nothing of the current row
+is there to be seen; hence kernels need no mask, and a position attends to all positions of its own row and of
+the rows above. Tokens of a row are independent of each other given what is above them and the layout: that is
+the price. With the tokens of two paths stacked, the rows of the second path know the whole first path.
 """
 
 from __future__ import annotations
@@ -33,17 +33,25 @@ class _RowAttention(CausalAttention):
         """All positions at once."""
         height, width = query.shape[-2:]
         row = torch.arange(height * width, device=query.device) // width
-        found = functional.scaled_dot_product_attention(*self.projected(query, key), attn_mask=row[:, None] >= row[None])
+        found = functional.scaled_dot_product_attention(
+            *self.projected(query, key), attn_mask=row[:, None] >= row[None]
+        )
         return found.transpose(2, 3).reshape(len(query), self.channels, height, width)
 
     def projected(self, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values (B, heads, N, D) of inputs (B, C, h, w)."""
         keys, values = self.key_value(key.flatten(2).transpose(1, 2)).chunk(2, dim=-1)
-        return self._split(self.query(query.flatten(2).transpose(1, 2))), self._split(keys), self._split(values)
+        return (
+            self._split(self.query(query.flatten(2).transpose(1, 2))),
+            self._split(keys),
+            self._split(values),
+        )
 
 
 class _BlockState(NamedTuple):
-    """Inputs of each convolution in the rows above, (B, C, R - 1, w), and keys and values so far, (B, heads, N, D)."""
+    """Inputs of each convolution in the rows above, (B, C, R - 1, w), and keys and values so far, (B, heads,
+    N, D).
+    """
 
     histories: list[tuple[Tensor, Tensor]]
     keys: Tensor
@@ -52,7 +60,9 @@ class _BlockState(NamedTuple):
 
 @dataclass
 class _State:
-    """row: the next one. tokens: rows drawn so far, (B, h / stack + h, w), below h / stack rows of "nothing yet"."""
+    """row: the next one. tokens: rows drawn so far, (B, h / stack + h, w), below h / stack rows of "nothing
+    yet".
+    """
 
     row: int
     tokens: Tensor
@@ -67,7 +77,12 @@ class RowPixelSNAIL(OnTrunk):
     _order: Tensor
 
     def __init__(
-        self, config: PixelSNAILConfig, codebook_size: int, grid: tuple[int, int], stack: int = 1, symbols: int = 0
+        self,
+        config: PixelSNAILConfig,
+        codebook_size: int,
+        grid: tuple[int, int],
+        stack: int = 1,
+        symbols: int = 0,
     ) -> None:
         super().__init__()
         self.codebook_size, self.grid, self.stack = codebook_size, grid, stack
@@ -113,7 +128,10 @@ class RowPixelSNAIL(OnTrunk):
             reuse = self._new_state(batch_size)
         reuse.row, reuse.condition = 0, condition
         reuse.tokens.fill_(self.codebook_size)
-        for history in (reuse.first, *(one for block in reuse.blocks for pair in block.histories for one in pair)):
+        for history in (
+            reuse.first,
+            *(one for block in reuse.blocks for pair in block.histories for one in pair),
+        ):
             history.zero_()
         return reuse
 
@@ -130,9 +148,12 @@ class RowPixelSNAIL(OnTrunk):
             return _BlockState(histories, like.new_empty(shape), like.new_empty(shape))
 
         return _State(
-            row=0, tokens=torch.empty(batch_size, self._half + height, width, dtype=torch.long, device=like.device),
-            condition=None, first=history(self.trunk.first), blocks=[memory(block) for block in self._blocks()],
-        )  # fmt: skip
+            row=0,
+            tokens=torch.empty(batch_size, self._half + height, width, dtype=torch.long, device=like.device),
+            condition=None,
+            first=history(self.trunk.first),
+            blocks=[memory(block) for block in self._blocks()],
+        )
 
     @torch.no_grad()
     def step(self, previous: Tensor | None, state: _State) -> Tensor:
@@ -161,7 +182,7 @@ class RowPixelSNAIL(OnTrunk):
 
 def _of_block(
     block: Block, x: Tensor, background: Tensor, condition: Tensor | None, memory: _BlockState, row: int
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """A block's answer for one row, (B, C, 1, w); as `Block.forward` but for the memory of the rows above."""
     out = x
     for residual, histories in zip(block.all_residuals(), memory.histories, strict=True):
@@ -173,12 +194,16 @@ def _of_block(
     memory.keys[:, :, row * width : (row + 1) * width].copy_(keys)
     memory.values[:, :, row * width : (row + 1) * width].copy_(values)
     seen = (row + 1) * width
-    found = functional.scaled_dot_product_attention(queries, memory.keys[:, :, :seen], memory.values[:, :, :seen])
+    found = functional.scaled_dot_product_attention(
+        queries, memory.keys[:, :, :seen], memory.values[:, :, :seen]
+    )
     answer: Tensor = block.out(out, auxiliary=found.transpose(2, 3).reshape(len(x), -1, 1, width))
     return answer
 
 
-def _of_residual(residual: GatedResidual, x: Tensor, condition: Tensor | None, histories: tuple[Tensor, Tensor]) -> Tensor:
+def _of_residual(
+    residual: GatedResidual, x: Tensor, condition: Tensor | None, histories: tuple[Tensor, Tensor]
+) -> Tensor:
     """A gated residual block's answer for one row; it has no auxiliary input."""
     hidden = functional.elu(_convolved(residual.first, functional.elu(x), histories[0]))
     gated = _convolved(residual.second, hidden, histories[1])
@@ -188,7 +213,9 @@ def _of_residual(residual: GatedResidual, x: Tensor, condition: Tensor | None, h
 
 
 def _convolved(of: CausalConv2d, x: Tensor, history: Tensor) -> Tensor:
-    """The convolution's answer for one row (B, C, 1, w) below its history (B, C, R - 1, w), which moves on by this row."""
+    """The convolution's answer for one row (B, C, 1, w) below its history (B, C, R - 1, w), which moves on by
+    this row.
+    """
     seen = torch.cat([history, x], dim=2)
     history.copy_(seen[:, :, 1:])
     return functional.conv2d(seen, of.weight, of.bias, padding=(0, of.reach))

@@ -1,19 +1,22 @@
 """A decoder-only transformer over a grid of tokens, after a prefix that says what they are to show.
 
-    p(z | c) = prod_i p(z_i | z_<i, c),    i in raster order, in one causal sequence: c_1 ... c_P, "nothing yet", z_1 ... z_{N-1}
+    p(z | c) = prod_i p(z_i | z_<i, c),    i in raster order, in one causal sequence: c_1 ... c_P, "nothing
+                                           yet", z_1 ... z_{N-1}
 
-The condition c is a grid of cells: tokens of another codebook, with a table of their own, or features of a layout. It stands before the
-tokens ("prefix", as published), or is added to what enters at each position that it lies over ("aligned"), or both. A place is the sum
-of a learned row and a learned column, for the prefix and for the tokens; stacked paths share these and have an embedding each. What
-enters is the token before and the place of the next, so that stacking and no prefix need nothing special. The prefix is causal like the
+The condition c is a grid of cells: tokens of another codebook, with a table of their own, or features of a
+layout. It stands before the tokens ("prefix", as published), or is added to what enters at each position that
+it lies over ("aligned"), or both. A place is the sum of a learned row and a learned column, for the prefix
+and for the tokens; stacked paths share these and have an embedding each. What enters is the token before and
+the place of the next, so that stacking and no prefix need nothing special. The prefix is causal like the
 rest: fused attention is twice as fast, trained, without a mask of its own.
 
-A prior that is trained on some samples without their condition learns a vector that stands in place of each cell; then it can be guided
-(`priors.guided`), or drawn from without a condition. Against overfitting, a share of the tokens read can be random ones (the published
-`pkeep`): `objectives.likelihood` does so for any prior.
+A prior that is trained on some samples without their condition learns a vector that stands in place of each
+cell; then it can be guided (`priors.guided`), or drawn from without a condition. Against overfitting, a share
+of the tokens read can be random ones (the published `pkeep`): `objectives.likelihood` does so for any prior.
 
 References:
-    Taming Transformers for High-Resolution Image Synthesis (Esser et al., 2021), https://arxiv.org/abs/2012.09841
+    Taming Transformers for High-Resolution Image Synthesis (Esser et al., 2021),
+    https://arxiv.org/abs/2012.09841
 """
 
 from __future__ import annotations
@@ -35,7 +38,8 @@ from labelmint.types import LayoutBatch
 
 __all__ = ["TransformerConfig", "TransformerPrior"]
 
-_AT_ONCE = 512  # positions of the prefix, on a CPU: what they need stays in its cache, and products are three times faster
+# positions of the prefix, on a CPU: what they need stays in its cache, and products are three times faster
+_AT_ONCE = 512
 
 
 class TransformerConfig(BaseModel):
@@ -51,7 +55,9 @@ class TransformerConfig(BaseModel):
     )
     hidden: int = Field(4, ge=1, description="width of a hidden layer, in widths")
     dropout: float = Field(0.1, ge=0, lt=1)
-    condition: Literal["prefix", "aligned", "both"] = Field("prefix", description="before the tokens, added to them, or both")
+    condition: Literal["prefix", "aligned", "both"] = Field(
+        "prefix", description="before the tokens, added to them, or both"
+    )
     condition_dropout: float = Field(
         0.0, ge=0, lt=1, description="share of samples trained without their condition, for guidance"
     )
@@ -64,12 +70,17 @@ class TransformerConfig(BaseModel):
     def _check(self) -> TransformerConfig:
         for whole, part in (("width", "heads"), ("heads", "key_value_heads")):
             if getattr(self, whole) % getattr(self, part):
-                raise ValueError(f"{whole} must be a multiple of {part}, got {getattr(self, whole)} and {getattr(self, part)}")
+                raise ValueError(
+                    f"{whole} must be a multiple of {part}, got {getattr(self, whole)} and "
+                    f"{getattr(self, part)}"
+                )
         return self
 
 
 class _Places(nn.Module):
-    """What a position of a grid knows of itself, (h w, C): row and column within its path, and which path it is."""
+    """What a position of a grid knows of itself, (h w, C): row and column within its path, and which path it
+    is.
+    """
 
     def __init__(self, grid: tuple[int, int], stack: int, width: int) -> None:
         super().__init__()
@@ -83,7 +94,9 @@ class _Places(nn.Module):
 
 
 class _TokenCells(nn.Module):
-    """Tokens of the stream that is the condition, (B, h_c, w_c) in place of a layout's ids -> features (B, C, h_c, w_c)."""
+    """Tokens of the stream that is the condition, (B, h_c, w_c) in place of a layout's ids -> features (B, C,
+    h_c, w_c).
+    """
 
     def __init__(self, stream: Stream, width: int) -> None:
         super().__init__()
@@ -91,7 +104,9 @@ class _TokenCells(nn.Module):
 
     def forward(self, tokens: LayoutBatch) -> Tensor:
         if tuple(tokens.ids.shape[1:]) != self.stream.grid:
-            raise ValueError(f"the condition is a grid of {tuple(tokens.ids.shape[1:])} tokens, expected {self.stream}")
+            raise ValueError(
+                f"the condition is a grid of {tuple(tokens.ids.shape[1:])} tokens, expected {self.stream}"
+            )
         features: Tensor = self.embed(tokens.ids.long())
         return features.permute(0, 3, 1, 2)
 
@@ -118,7 +133,9 @@ class _State:
 
     def fits(self, batch_size: int, fixed: bool, weights: tuple[torch.dtype, int]) -> bool:
         """Whether other samples can take the memory of these, and their copy of the weights."""
-        return fixed == (self.place is not None) and len(self.nothing) == batch_size and self.weights == weights
+        return (
+            fixed == (self.place is not None) and len(self.nothing) == batch_size and self.weights == weights
+        )
 
     def reset(self, prefix: int) -> None:
         """Before the first token after a prefix of so many positions."""
@@ -170,7 +187,9 @@ class TransformerPrior(nn.Module):
         self.without = nn.Parameter(torch.zeros(width)) if without else None  # in place of each cell
         self.dropout = nn.Dropout(config.dropout)
         self.blocks = nn.ModuleList(
-            TransformerBlock(width, config.heads, config.key_value_heads, config.hidden * width, config.dropout)
+            TransformerBlock(
+                width, config.heads, config.key_value_heads, config.hidden * width, config.dropout
+            )
             for _ in range(config.layers)
         )
         self.norm = nn.LayerNorm(width)
@@ -179,7 +198,9 @@ class TransformerPrior(nn.Module):
 
     @torch.no_grad()
     def _initialize(self) -> None:
-        """As GPT-2, whose deviation of 0.02 is that of width 1024: what is added to x is smaller the more is added."""
+        """As GPT-2, whose deviation of 0.02 is that of width 1024: what is added to x is smaller the more is
+        added.
+        """
         for module in self.modules():
             if isinstance(module, nn.Linear | nn.Embedding):
                 module.weight.normal_(std=0.02 * (1024 / self.config.width) ** 0.5)
@@ -195,16 +216,24 @@ class TransformerPrior(nn.Module):
         return 0 if self.prefix_places is None else self.cells
 
     def prepare(self, condition: LayoutBatch | Tensor | None) -> Tensor | None:
-        """Features of the condition's cells, (B, cells, C): of layouts, or of tokens (B, h_c, w_c), which may come as a LayoutBatch too."""
+        """Features of the condition's cells, (B, cells, C): of layouts, or of tokens (B, h_c, w_c), which may
+        come as a LayoutBatch too.
+        """
         if self.condition is None or condition is None:
             return None
-        features: Tensor = self.condition(LayoutBatch(condition) if isinstance(condition, Tensor) else condition)
+        features: Tensor = self.condition(
+            LayoutBatch(condition) if isinstance(condition, Tensor) else condition
+        )
         return features.flatten(2).transpose(1, 2)
 
     def nothing_like(self, features: Tensor) -> Tensor:
-        """What stands in place of such features where there is no condition: in each cell the vector that was learned."""
+        """What stands in place of such features where there is no condition: in each cell the vector that was
+        learned.
+        """
         if self.without is None:
-            raise ValueError("this prior draws neither guided nor without a condition: train it with condition_dropout > 0")
+            raise ValueError(
+                "this prior draws neither guided nor without a condition: train it with condition_dropout > 0"
+            )
         return self.without.expand_as(features)
 
     def forward(self, tokens: Tensor, condition: LayoutBatch | Tensor | None = None) -> Tensor:
@@ -221,11 +250,15 @@ class TransformerPrior(nn.Module):
         x = self.dropout(x)
         for block in self.blocks:
             x = block(x)
-        logits: Tensor = self.out(self._for_last(self.norm(x[:, self.prefix :]))).transpose(1, 2).unflatten(2, self.grid)
+        logits: Tensor = (
+            self.out(self._for_last(self.norm(x[:, self.prefix :]))).transpose(1, 2).unflatten(2, self.grid)
+        )
         return logits
 
     def _cells(self, condition: Tensor | None, batch_size: int) -> Tensor:
-        """Features of what stands before the tokens or over them, (B, cells, C): of the condition, in training of some samples' alone."""
+        """Features of what stands before the tokens or over them, (B, cells, C): of the condition, in
+        training of some samples' alone.
+        """
         like = self.embed.weight
         if self.condition is None:
             return like.new_empty(batch_size, 0, like.shape[1])
@@ -253,14 +286,17 @@ class TransformerPrior(nn.Module):
 
     @torch.no_grad()
     def start(self, batch_size: int, condition: Tensor | None, reuse: _State | None = None) -> _State:
-        """No token yet, but the prefix seen. Takes a copy of the weights, and memory for a batch, unless a state of as many samples and of
-        these weights is there to be used again."""
+        """No token yet, but the prefix seen. Takes a copy of the weights, and memory for a batch, unless a
+        state of as many samples and of these weights is there to be used again.
+        """
         return self._start(batch_size, condition, reuse, fixed=False)
 
     @torch.no_grad()
     def start_fixed(self, batch_size: int, condition: Tensor | None, reuse: _State | None = None) -> _State:
-        """The same, for steps that are the same operations at the same addresses at every position, so that they can be recorded
-        (`priors.graphed`). They take K for "nothing yet", and cost more, as attention reads all positions."""
+        """The same, for steps that are the same operations at the same addresses at every position, so that
+        they can be recorded (`priors.graphed`). They take K for "nothing yet", and cost more, as attention
+        reads all positions.
+        """
         return self._start(batch_size, condition, reuse, fixed=True)
 
     def _start(self, batch_size: int, condition: Tensor | None, reuse: _State | None, fixed: bool) -> _State:
@@ -270,7 +306,10 @@ class TransformerPrior(nn.Module):
         reuse.reset(self.prefix)
         reuse.entries.copy_(self._beside(cells).transpose(0, 1).expand_as(reuse.entries))
         if self.prefix_places is not None:
-            places, some = self.prefix_places(), batch_size if cells.is_cuda else max(_AT_ONCE // self.prefix, 1)
+            places, some = (
+                self.prefix_places(),
+                batch_size if cells.is_cuda else max(_AT_ONCE // self.prefix, 1),
+            )
             for first in range(0, batch_size, some):
                 x = cells[first : first + some] + places
                 for block in reuse.blocks:
@@ -281,11 +320,14 @@ class TransformerPrior(nn.Module):
         count, like = self.grid[0] * self.grid[1], self.embed.weight
         blocks = [block.start(batch_size, self.prefix + count) for block in self._blocks()]
         return _State(
-            position=-1, place=Place.before_all(self.prefix + count, blocks[0].keys) if fixed else None,
+            position=-1,
+            place=Place.before_all(self.prefix + count, blocks[0].keys) if fixed else None,
             nothing=torch.full((batch_size,), self.codebook_size, device=like.device),
-            entries=like.new_empty(count, batch_size, like.shape[1]), blocks=blocks,
-            out=product(self.out.weight.t(), batch_size), weights=self._weights(),
-        )  # fmt: skip
+            entries=like.new_empty(count, batch_size, like.shape[1]),
+            blocks=blocks,
+            out=product(self.out.weight.t(), batch_size),
+            weights=self._weights(),
+        )
 
     def _weights(self) -> tuple[torch.dtype, int]:
         """Type of the weights, and a number that grows whenever one is written."""
@@ -334,6 +376,11 @@ def _condition(
 def _under(cells: tuple[int, int], path: tuple[int, int], stack: int) -> Tensor:
     """The cell over each position, (N,), every path under the same cells."""
     if any(positions % count for positions, count in zip(path, cells, strict=True)):
-        raise ValueError(f"a condition of {cells} cells can't be aligned with paths of {path} tokens; take condition='prefix'")
-    rows, columns = (torch.arange(positions) // (positions // count) for positions, count in zip(path, cells, strict=True))
+        raise ValueError(
+            f"a condition of {cells} cells can't be aligned with paths of {path} tokens; take "
+            f"condition='prefix'"
+        )
+    rows, columns = (
+        torch.arange(positions) // (positions // count) for positions, count in zip(path, cells, strict=True)
+    )
     return (rows[:, None] * cells[1] + columns).flatten().repeat(stack)

@@ -1,15 +1,19 @@
-"""How far an image shows what its label says, as the judge sees it. p_k(x_i) is the judge's probability of class k at pixel i.
+"""How far an image shows what its label says, as the judge sees it. p_k(x_i) is the judge's probability of
+class k at pixel i.
 
-    Q_k       = (2 sum over {i: s_i = k} of p_k(x_i) + e) / (n_k + sum over i of p_k(x_i) + e),    n_k = pixels labelled k
-    Dice      = sum_k w_k Q_k / sum_k w_k,    w_k = 1 where the label holds k, else min(sum_i p_k(x_i) / e, 1),    e = 1 % of the pixels
+    Q_k       = (2 sum over {i: s_i = k} of p_k(x_i) + e) / (n_k + sum over i of p_k(x_i) + e),    n_k =
+              pixels labelled k
+    Dice      = sum_k w_k Q_k / sum_k w_k,    w_k = 1 where the label holds k, else min(sum_i p_k(x_i) / e,
+              1),    e = 1 % of the pixels
     agreement = Dice * exp(mean over i of log p_{s_i}(x_i)),    from 0 to 1
 
-The soft Dice counts each class once, so that rare classes and thin objects matter as much as the background, and a class that the
-judge sees and the label lacks counts, too: an empty label on an image that shows something is a disagreement. The mean probability
-of the labelled class sees displaced outlines, and classes taken for each other. Ignored pixels (-1) count nowhere.
+The soft Dice counts each class once, so that rare classes and thin objects matter as much as the background,
+and a class that the judge sees and the label lacks counts, too: an empty label on an image that shows
+something is a disagreement. The mean probability of the labelled class sees displaced outlines, and classes
+taken for each other. Ignored pixels (-1) count nowhere.
 
-Of sixteen candidates the product told best, all sets together. False labels found, in per cent, where 5 % of real validation pairs
-are dropped:
+Of sixteen candidates the product told best, all sets together. False labels found, in per cent, where 5 % of
+real validation pairs are dropped:
 
                                        product   Dice   Dice of labelled classes   mean log p   right pixels
     nuclei     another pair's label        100    100                         89           95             85
@@ -23,8 +27,8 @@ are dropped:
     Dice 0.66) largest object missing       63     32                         15           76             36
                one of another class         60     42                         24           60             16
 
-All views have 64x64 pixels. On BraTS slices, where the judge itself reaches a Dice of 0.19, none of them tells much: a judge that
-can't read can't judge.
+All views have 64x64 pixels. On BraTS slices, where the judge itself reaches a Dice of 0.19, none of them
+tells much: a judge that can't read can't judge.
 """
 
 from __future__ import annotations
@@ -46,7 +50,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SCORE", "Reading", "agreement_scores", "doubt_thresholds", "read_pairs"]
 
-SCORE = "soft Dice x mean probability, 1"  # stored beside thresholds: those of another formula are worth nothing
+# stored beside thresholds: those of another formula are worth nothing
+SCORE = "soft Dice x mean probability, 1"
 _SMOOTH = 0.01  # e
 _LEAST = 1e-6  # of a probability in the mean
 _FEWEST = 100  # pixels of a class that a threshold of its own can be set on
@@ -81,7 +86,9 @@ def read_pairs(judge: Judge, images: Array, labels: Array) -> Reading:
         scores.append(_scores(shares, of_label, wanted))
         labelled.append(of_label)
         read.append(shares.argmax(dim=1).to(torch.int16))
-    return Reading(scores=torch.cat(scores).numpy(), labelled=torch.cat(labelled).numpy(), read=torch.cat(read).numpy())
+    return Reading(
+        scores=torch.cat(scores).numpy(), labelled=torch.cat(labelled).numpy(), read=torch.cat(read).numpy()
+    )
 
 
 def _of_label(shares: Tensor, labels: Tensor) -> Tensor:
@@ -110,8 +117,8 @@ def _scores(shares: Tensor, of_label: Tensor, labels: Tensor) -> Tensor:
 
 
 def doubt_thresholds(labelled: Array, labels: Array, classes: int, share: float) -> list[float]:
-    """For each of K classes, the probability that a share of the real pixels labelled so fall below; a class with fewer than 100 real
-    pixels takes that of all pixels.
+    """For each of K classes, the probability that a share of the real pixels labelled so fall below; a class
+    with fewer than 100 real pixels takes that of all pixels.
 
     Arguments:
         labelled: (N, H, W) probabilities of the labelled class. labels: (N, H, W) indices, -1 where ignored.

@@ -1,4 +1,5 @@
-"""Copy-paste (Ghiasi et al. 2021): objects of one training pair, pasted into another at another place and size.
+"""Copy-paste (Ghiasi et al. 2021): objects of one training pair, pasted into another at another place and
+size.
 
     x' = a x_donor(A p) + (1 - a) x,   s' alike;   a: 1 on some of the donor's objects
 
@@ -30,10 +31,15 @@ class CopyPaste:
         geometry: the views of the data set.
     """
 
-    def __init__(self, images: Sequence[Array], labels: Sequence[Array], objects: Sequence[Array], geometry: Geometry) -> None:
+    def __init__(
+        self, images: Sequence[Array], labels: Sequence[Array], objects: Sequence[Array], geometry: Geometry
+    ) -> None:
         self._images, self._geometry = images, geometry
         # One map moves with the image: both numbers in one.
-        self._maps = [objs.astype(np.int64) * _LABELS + labels_of + 1 for objs, labels_of in zip(objects, labels, strict=True)]
+        self._maps = [
+            objs.astype(np.int64) * _LABELS + labels_of + 1
+            for objs, labels_of in zip(objects, labels, strict=True)
+        ]
 
     def __call__(self, rng: np.random.Generator, image: Array, labels: Array) -> tuple[Array, Array]:
         """A view (H, W, C) with its labels (H, W), half of the time with objects of another view pasted in."""
@@ -59,6 +65,8 @@ def _zoomed(rng: np.random.Generator, image: Array, packed: Array) -> tuple[Arra
         shift = rng.uniform(-0.5, 0.5) * side
         places.append(np.floor((np.arange(side) + 0.5 - side / 2) / zoom + side / 2 + shift).astype(int))
     rows, columns = places
-    inside = ((rows >= 0) & (rows < packed.shape[0]))[:, None] & ((columns >= 0) & (columns < packed.shape[1]))[None]
+    inside = ((rows >= 0) & (rows < packed.shape[0]))[:, None] & (
+        (columns >= 0) & (columns < packed.shape[1])
+    )[None]
     at = np.ix_(rows.clip(0, packed.shape[0] - 1), columns.clip(0, packed.shape[1] - 1))
     return image[at], np.where(inside, packed[at], 0)

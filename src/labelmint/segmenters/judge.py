@@ -1,6 +1,7 @@
 """The judge: a segmenter trained on real pairs alone. It says what an image shows without seeing its label.
 
-FOLDER/judge/weights.safetensors     FOLDER/judge/part.json: how it was trained, and the standard that real pairs set
+FOLDER/judge/weights.safetensors     FOLDER/judge/part.json: how it was trained, and the standard that real
+                                     pairs set
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ class Judge:
         standard: what real validation pairs reach before it; None where it was never set.
     """
 
-    def __init__(self, network: UNet | DenseUNet, about: dict[str, Any], standard: Standard | None = None) -> None:
+    def __init__(
+        self, network: UNet | DenseUNet, about: dict[str, Any], standard: Standard | None = None
+    ) -> None:
         self._network, self.about, self.standard = network.eval(), about, standard
 
     def predict(self, images: Array, tell: Callable[[int, int], None] = lambda done, of: None) -> Array:
@@ -49,7 +52,9 @@ class Judge:
 
     @torch.no_grad()
     def probabilities(self, images: Array) -> Iterator[tuple[slice, torch.Tensor]]:
-        """Class probabilities (n, K, H, W) float32 of images (N, H, W, C) uint8, n at a time, each with the n's place among the N."""
+        """Class probabilities (n, K, H, W) float32 of images (N, H, W, C) uint8, n at a time, each with the
+        n's place among the N.
+        """
         step, first = _AT_ONCE, 0
         while first < len(images):
             where = slice(first, first + step)
@@ -63,7 +68,9 @@ class Judge:
         return self._each(images, self._network.features, tell).astype(np.float64)
 
     @torch.no_grad()
-    def _each(self, images: Array, compute: Callable[[torch.Tensor], torch.Tensor], tell: Callable[[int, int], None]) -> Array:
+    def _each(
+        self, images: Array, compute: Callable[[torch.Tensor], torch.Tensor], tell: Callable[[int, int], None]
+    ) -> Array:
         found = []
         for first in range(0, len(images), _AT_ONCE):
             found.append(compute(self._as_seen(images[first : first + _AT_ONCE])).cpu())
@@ -100,7 +107,8 @@ def train_judge(
         key: digest of all that decides the judge but its settings: data, views, seed.
         training, validation: real pairs; symbol maps hold class indices 0..K-1 and -1 for ignored pixels.
         precision: "auto", "32" or "bf16"; what was chosen is stored beside the weights.
-        data: where the pairs lie; with it the standard is stored beside the judge, that `synthesize --filter` needs.
+        data: where the pairs lie; with it the standard is stored beside the judge, that `synthesize --filter`
+            needs.
         image_channels, classes: C and K. foreground: the class indices that its held-out figure is about.
     """
     with torch.random.fork_rng(devices=[]):
@@ -113,7 +121,9 @@ def train_judge(
         network.load_state_dict(stored[0])
     network = network.to_fast_layout().to(device)
     if stored is None:
-        facts = train_unet(network, training, validation, foreground, config, bfloat16=chosen == "bf16-mixed", report=report)
+        facts = train_unet(
+            network, training, validation, foreground, config, bfloat16=chosen == "bf16-mixed", report=report
+        )
         folder.mkdir(parents=True, exist_ok=True)
         store.save_part("judge", network.state_dict(), {**wanted, **facts, "precision": chosen})
     judge = Judge(network, store.read_json("judge/part.json"))
@@ -123,8 +133,9 @@ def train_judge(
 
 
 def load_judge(folder: Path, device: torch.device) -> Judge:
-    """The judge stored in folder/judge, with its standard; raises InputError when there is none, or one that can't be opened or was
-    stored by a version that set no such standard."""
+    """The judge stored in folder/judge, with its standard; raises InputError when there is none, or one that
+    can't be opened or was stored by a version that set no such standard.
+    """
     store = RunFolder(folder)
     if not store.finished("judge"):
         raise InputError(f"{folder}: holds no judge; {_MEND}")
@@ -137,8 +148,13 @@ def load_judge(folder: Path, device: torch.device) -> Judge:
             network.load_state_dict(weights)
             return Judge(network.to_fast_layout().to(device), about, standard)
     except (InputError, ValidationError, RuntimeError):
-        raise InputError(f"{folder / 'judge'}: the stored judge is damaged; remove that folder and {_MEND}") from None
-    raise InputError(f"{folder / 'judge'}: lacks what real pairs reach before the judge, for an older version stored it; {_MEND}")
+        raise InputError(
+            f"{folder / 'judge'}: the stored judge is damaged; remove that folder and {_MEND}"
+        ) from None
+    raise InputError(
+        f"{folder / 'judge'}: lacks what real pairs reach before the judge, for an older version stored it; "
+        f"{_MEND}"
+    )
 
 
 def _standard_of(about: dict[str, Any]) -> Standard | None:
@@ -157,7 +173,10 @@ def _set_standard(store: RunFolder, judge: Judge, validation: Pairs, data: RealD
         judge.standard = None
     if judge.standard is not None and judge.standard.data == data:
         return
-    views = [validation.geometry.center(image, ids) for image, ids in zip(validation.images, validation.ids, strict=True)]
+    views = [
+        validation.geometry.center(image, ids)
+        for image, ids in zip(validation.images, validation.ids, strict=True)
+    ]
     images, labels = (np.stack(part) for part in zip(*views, strict=True))
     reading = read_pairs(judge, images, labels)
     judge.standard = Standard(
@@ -170,8 +189,12 @@ def _set_standard(store: RunFolder, judge: Judge, validation: Pairs, data: RealD
     write_json(store.path / "judge" / "part.json", judge.about)
 
 
-def _stored(store: RunFolder, wanted: dict[str, Any]) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
-    """Weights and facts of the stored judge where it is the wanted one; a damaged one is as good as none, for it can be made again."""
+def _stored(
+    store: RunFolder, wanted: dict[str, Any]
+) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
+    """Weights and facts of the stored judge where it is the wanted one; a damaged one is as good as none, for
+    it can be made again.
+    """
     if not store.finished("judge"):
         return None
     try:

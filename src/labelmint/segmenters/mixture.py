@@ -2,12 +2,13 @@
 
     P(an item is synthetic) = ratio / (1 + ratio)
 
-A third of the views show a pixel of a foreground class that was drawn with equal chances for all, as nnU-Net's do: else a segmenter
-may never find a class of few pixels, and whatever shows it more often would seem to help. A batch is a function of (seed, step)
-alone, as those of `Pairs` are.
+A third of the views show a pixel of a foreground class that was drawn with equal chances for all, as
+nnU-Net's do: else a segmenter may never find a class of few pixels, and whatever shows it more often would
+seem to help. A batch is a function of (seed, step) alone, as those of `Pairs` are.
 
 References:
-    nnU-Net (Isensee et al., 2021), https://doi.org/10.1038/s41592-020-01008-z: a third of each batch shows foreground
+    nnU-Net (Isensee et al., 2021), https://doi.org/10.1038/s41592-020-01008-z: a third of each batch shows
+    foreground
 """
 
 from __future__ import annotations
@@ -42,23 +43,36 @@ class Mixture:
     """
 
     def __init__(
-        self, real: Pairs | None, synthetic: Pairs | None, *, ratio: float, turn: float | None, copy_paste: CopyPaste | None, seed: int,
+        self,
+        real: Pairs | None,
+        synthetic: Pairs | None,
+        *,
+        ratio: float,
+        turn: float | None,
+        copy_paste: CopyPaste | None,
+        seed: int,
         foreground: Sequence[int] = (),
-    ) -> None:  # fmt: skip
+    ) -> None:
         if (real is None and not math.isinf(ratio)) or (synthetic is None and ratio > 0):
             raise ValueError(f"a ratio of {ratio:g} needs pairs that are not there")
         self._turn, self._paste, self.seed = turn, copy_paste, seed
-        self._real, self._synthetic = (_Source(pairs, foreground) if pairs is not None else None for pairs in (real, synthetic))
+        self._real, self._synthetic = (
+            _Source(pairs, foreground) if pairs is not None else None for pairs in (real, synthetic)
+        )
         self._share = 1.0 if math.isinf(ratio) else ratio / (1 + ratio)
 
     def batch(self, step: int, size: int) -> Batch:
         """The batch of a step."""
         rngs = np.random.default_rng([self.seed, 2, step]).spawn(size)
         views = [self._view(rng) for rng in rngs]
-        image = torch.from_numpy(np.stack([image for image, _ in views])).permute(0, 3, 1, 2).float() / 127.5 - 1
+        image = (
+            torch.from_numpy(np.stack([image for image, _ in views])).permute(0, 3, 1, 2).float() / 127.5 - 1
+        )
         ids = torch.from_numpy(np.stack([ids for _, ids in views]))
         if self._turn is not None:
-            rng = torch.Generator().manual_seed(int(np.random.default_rng([self.seed, 3, step]).integers(1 << 62)))
+            rng = torch.Generator().manual_seed(
+                int(np.random.default_rng([self.seed, 3, step]).integers(1 << 62))
+            )
             image, ids = augment(image, ids, rng, turn=self._turn)
         return Batch(image, LayoutBatch(ids))
 

@@ -2,9 +2,10 @@
 
     loss = CE + 1 - Dice (`segmenters.training`), on training batches and on all validation pairs at once
 
-The learning rate is constant. When the validation loss has not reached a new best for `patience` looks and 6 epochs, training goes
-back to the best weights and goes on at a fifth of the rate; then half of the patience is enough, and the third such plateau is the
-end, or the end of the least steps, where that comes later. The weights of the best validation loss are kept.
+The learning rate is constant. When the validation loss has not reached a new best for `patience` looks and 6
+epochs, training goes back to the best weights and goes on at a fifth of the rate; then half of the patience
+is enough, and the third such plateau is the end, or the end of the least steps, where that comes later. The
+weights of the best validation loss are kept.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ class ArmConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", validate_default=True, allow_inf_nan=False)
 
-    network: Literal["unet", "dense"] = Field("unet", description="a plain U-Net, or one with a DenseNet encoder")
+    network: Literal["unet", "dense"] = Field(
+        "unet", description="a plain U-Net, or one with a DenseNet encoder"
+    )
     depth: Literal["121", "161"] = Field("121", description="of the DenseNet; the papers have 161")
     encoder_weights: Path | None = Field(None, description="of the DenseNet: a local file")
     channels: tuple[int, ...] = Field(
@@ -49,7 +52,10 @@ class ArmConfig(BaseModel):
     weight_decay: float = Field(1e-3, ge=0)
     evaluate_every: int = Field(20, ge=1, description="steps between validation losses")
     patience: int = Field(
-        25, ge=1, description="validation losses without a new best before the learning rate falls; half as many after that"
+        25,
+        ge=1,
+        description="validation losses without a new best before the learning rate falls; half as many after "
+        "that",
     )
     most_steps: int = Field(8000, ge=1)
 
@@ -63,7 +69,9 @@ class Batches(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Plateau:
-    """How a training went: steps in all, the step whose weights were kept, its validation loss, whether the limit came first."""
+    """How a training went: steps in all, the step whose weights were kept, its validation loss, whether the
+    limit came first.
+    """
 
     steps: int
     best_step: int
@@ -73,9 +81,17 @@ class Plateau:
 
 
 def train_to_plateau(
-    network: nn.Module, batches: Batches, validation: Batch, config: ArmConfig, *, least_steps: int, epoch: int = 1, bfloat16: bool,
-    report: Report, stage: str,
-) -> Plateau:  # fmt: skip
+    network: nn.Module,
+    batches: Batches,
+    validation: Batch,
+    config: ArmConfig,
+    *,
+    least_steps: int,
+    epoch: int = 1,
+    bfloat16: bool,
+    report: Report,
+    stage: str,
+) -> Plateau:
     """Train in place and load the best weights.
 
     Arguments:
@@ -84,7 +100,9 @@ def train_to_plateau(
         epoch: steps in which as many real pairs are drawn as there are.
         stage: the name of its events.
     """
-    optimizer = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+    )
     device, begin = next(network.parameters()).device, time.perf_counter()
     most, epochs = max(config.most_steps, least_steps), _EPOCHS * epoch
     best, best_step, waited, rates, step = math.inf, 0, 0, 1, 0
@@ -110,14 +128,22 @@ def train_to_plateau(
                     group["lr"] *= _FALL if rates <= _RATES else 1.0
             spent = time.perf_counter() - begin
             losses = {"loss": float(loss), "held_out_loss": best}
-            report(Event(stage, step, most, step * config.batch_size / spent, spent / step * (most - step), losses))
+            report(
+                Event(
+                    stage, step, most, step * config.batch_size / spent, spent / step * (most - step), losses
+                )
+            )
     network.load_state_dict(kept)
     network.eval()
     seconds = time.perf_counter() - begin
-    return Plateau(steps=step, best_step=best_step, validation_loss=best, reached=rates > _RATES, seconds=seconds)
+    return Plateau(
+        steps=step, best_step=best_step, validation_loss=best, reached=rates > _RATES, seconds=seconds
+    )
 
 
-def _step(network: nn.Module, optimizer: torch.optim.Optimizer, batch: Batch, device: torch.device, bfloat16: bool) -> Tensor:
+def _step(
+    network: nn.Module, optimizer: torch.optim.Optimizer, batch: Batch, device: torch.device, bfloat16: bool
+) -> Tensor:
     network.train()
     with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
         logits = network(batch.image.to(device, memory_format=torch.channels_last))
@@ -131,8 +157,9 @@ def _step(network: nn.Module, optimizer: torch.optim.Optimizer, batch: Batch, de
 
 @torch.no_grad()
 def validation_loss(network: nn.Module, validation: Batch, device: torch.device) -> float:
-    """The loss of all validation pairs at once: where Dice were taken block by block, a block that lacks a class would punish
-    whoever finds it elsewhere."""
+    """The loss of all validation pairs at once: where Dice were taken block by block, a block that lacks a
+    class would punish whoever finds it elsewhere.
+    """
     network.eval()
     blocks = []
     for first in range(0, len(validation.image), _AT_ONCE):

@@ -3,8 +3,8 @@
     threshold(q)  = the agreement that a share q of the real validation views fall below
     doubts[k]     = the probability that 1 % of the real validation pixels of class k fall below
 
-The views are those that the judge was validated on, never the test part. Its weights were chosen on them (the best of some looks),
-so that the standard is a little strict.
+The views are those that the judge was validated on, never the test part. Its weights were chosen on them (the
+best of some looks), so that the standard is a little strict.
 """
 
 from __future__ import annotations
@@ -27,11 +27,13 @@ class RealData(BaseModel):
     """The real pairs that a judge learned from, so that they can be found again.
 
     Attributes:
-        source, format: where they lie and how they are written; a source that is no path can't be opened again.
+        source, format: where they lie and how they are written; a source that is no path can't be opened
+            again.
         training, validation: names.
         class_ids: ids of the classes, in the order of the judge's indices.
         image_channels: C of the images that the judge reads.
-        digest: `digest_of_images` of the training images, then the validation images, at the scale of training.
+        digest: `digest_of_images` of the training images, then the validation images, at the scale of
+            training.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

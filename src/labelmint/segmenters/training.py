@@ -1,9 +1,10 @@
-"""Training the judge on real pairs: cross-entropy and Dice, the weights that do best on held-out pairs are kept.
+"""Training the judge on real pairs: cross-entropy and Dice, the weights that do best on held-out pairs are
+kept.
 
     loss = CE(logits, labels) + 1 - Dice(softmax(logits), labels)       over the pixels that are not ignored
 
-Images are varied in brightness, contrast and noise beside the geometry that the user allows, so that the judge does not take a
-slightly smoother or darker image for another class.
+Images are varied in brightness, contrast and noise beside the geometry that the user allows, so that the
+judge does not take a slightly smoother or darker image for another class.
 """
 
 from __future__ import annotations
@@ -39,15 +40,21 @@ def train_unet(
     bfloat16: bool,
     report: Report,
 ) -> dict[str, float]:
-    """Train in place, load the best weights, and answer "held_out_dice" (mean over the foreground classes), "best_step" and "steps".
+    """Train in place, load the best weights, and answer "held_out_dice" (mean over the foreground classes),
+    "best_step" and "steps".
 
     Arguments:
         training, validation: real pairs; their symbol maps hold class indices 0..K-1, and IGNORED.
         foreground: class indices that the held-out figure is a mean over.
     """
     if not any(np.isin(ids, foreground).any() for ids in validation.ids):
-        raise InputError("the judge can't be validated: no foreground class occurs in the validation pairs; label more images")
-    optimizer = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+        raise InputError(
+            "the judge can't be validated: no foreground class occurs in the validation pairs; label more "
+            "images"
+        )
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+    )
     rng = torch.Generator().manual_seed(training.seed)
     best, best_step, kept = -math.inf, 0, network.state_dict()
     device = next(network.parameters()).device
@@ -87,7 +94,8 @@ class LossCounts(NamedTuple):
 
     Attributes:
         surprise: cross-entropy, summed over the pixels that are not ignored. pixels: how many those are.
-        hits, sizes: (K,): of each class, the probability that falls on its pixels, and all of it plus the number of its pixels.
+        hits, sizes: (K,): of each class, the probability that falls on its pixels, and all of it plus the
+            number of its pixels.
     """
 
     surprise: Tensor
@@ -109,20 +117,29 @@ def loss_counts(logits: Tensor, labels: Tensor) -> LossCounts:
     shares = logits.softmax(dim=1).movedim(1, -1)[seen]
     hits = logits.new_zeros(classes).index_add(0, kept, shares.gather(1, kept[:, None])[:, 0])
     sizes = shares.sum(dim=0) + torch.bincount(kept, minlength=classes)
-    return LossCounts(functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum"), seen.sum(), hits, sizes)
+    return LossCounts(
+        functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum"),
+        seen.sum(),
+        hits,
+        sizes,
+    )
 
 
 def segmentation_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy plus 1 - soft Dice, mean over the classes, of logits (B, K, H, W) and labels (B, H, W) int64.
+    """Cross-entropy plus 1 - soft Dice, mean over the classes, of logits (B, K, H, W) and labels (B, H, W)
+    int64.
 
-    Dice is that of the whole batch at once: a class that an image lacks is no mistake there. It is MONAI's DiceLoss(batch=True),
-    summed by class without the one-hot labels, which for many classes are larger than all else.
+    Dice is that of the whole batch at once: a class that an image lacks is no mistake there. It is MONAI's
+    DiceLoss(batch=True), summed by class without the one-hot labels, which for many classes are larger than
+    all else.
     """
     return loss_counts(logits, labels).loss
 
 
 def _varied(image: Tensor, rng: torch.Generator) -> Tensor:
-    """Contrast by up to a fifth, brightness by up to a tenth of the range, and a little noise, differently for each image."""
+    """Contrast by up to a fifth, brightness by up to a tenth of the range, and a little noise, differently
+    for each image.
+    """
 
     def draw(low: float, high: float) -> Tensor:
         return low + (high - low) * torch.rand(len(image), 1, 1, 1, generator=rng)
@@ -133,7 +150,9 @@ def _varied(image: Tensor, rng: torch.Generator) -> Tensor:
 
 @torch.no_grad()
 def held_out_dice(network: UNet, pairs: Pairs, foreground: tuple[int, ...], at_most: int = 256) -> float:
-    """Mean Dice over the foreground classes that the first pairs hold, in their fixed view; -inf when they hold none."""
+    """Mean Dice over the foreground classes that the first pairs hold, in their fixed view; -inf when they
+    hold none.
+    """
     network.eval()
     device, classes, total = next(network.parameters()).device, 0, None
     for first in range(0, min(len(pairs), at_most), 32):

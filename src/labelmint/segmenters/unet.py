@@ -1,4 +1,5 @@
-"""The judge's network: MONAI's residual U-Net (Ronneberger et al. 2015; Kerfoot et al. 2018), plain and small.
+"""The judge's network: MONAI's residual U-Net (Ronneberger et al. 2015; Kerfoot et al. 2018), plain and
+small.
 
     logits = U-Net(x),  x (B, C, H, W) on [-1, 1],  logits (B, K, H, W) over the K classes of the data
     features(x) = mean over positions of its lowest map, (B, channels[-1])
@@ -43,9 +44,14 @@ class UNet(nn.Module):
 
         self.halvings = len(config.channels) - 1
         self.body: Any = MonaiUNet(
-            spatial_dims=2, in_channels=image_channels, out_channels=classes, channels=config.channels,
-            strides=(2,) * self.halvings, num_res_units=config.residual_units, norm="batch",
-        )  # fmt: skip
+            spatial_dims=2,
+            in_channels=image_channels,
+            out_channels=classes,
+            channels=config.channels,
+            strides=(2,) * self.halvings,
+            num_res_units=config.residual_units,
+            norm="batch",
+        )
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, C, H, W) -> logits (B, K, H, W)."""

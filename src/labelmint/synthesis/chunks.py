@@ -1,12 +1,13 @@
 """Chunks of samples on disk, so that a stopped export goes on without drawing anything twice.
 
     OUT.partial/settings.json      what decides the samples; other settings are refused
-    OUT.partial/chunk-000012/      samples of chunk 12 as a data set in the format `folder`, and rows.json: what their layouts hold, and
-                                   the CRC-32 of every file
-    OUT.partial/verdicts-000000384.npz   with a filter: what it decided about candidates 384 and on, as many as were judged at once
+    OUT.partial/chunk-000012/      samples of chunk 12 as a data set in the format `folder`, and rows.json:
+                                   what their layouts hold, and the CRC-32 of every file
+    OUT.partial/verdicts-000000384.npz   with a filter: what it decided about candidates 384 and on, as many
+                                         as were judged at once
 
-A file or a chunk is written aside and renamed, so it is there whole or not at all; one that has been damaged since is made again.
-Nothing is pickled.
+A file or a chunk is written aside and renamed, so it is there whole or not at all; one that has been damaged
+since is made again. Nothing is pickled.
 """
 
 from __future__ import annotations
@@ -37,7 +38,16 @@ __all__ = ["ChunkFolder", "Row", "partial_of", "remove_partial"]
 
 _ROWS = "rows.json"
 _OURS = re.compile(r"\.?(settings\.json|chunk-\d|verdicts-\d|data-|manifest)")
-_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error)
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 class Row(NamedTuple):
@@ -77,7 +87,10 @@ class ChunkFolder:
         self._opened: tuple[int, DataSet] | None = None
         file = path / "settings.json"
         if path.exists() and not resume:
-            raise InputError(f"{path}: a stopped command left its samples there; add --resume to go on, or remove that folder")
+            raise InputError(
+                f"{path}: a stopped command left its samples there; add --resume to go on, or remove that "
+                f"folder"
+            )
         if file.is_file():
             self._check(file, settings)
             for cut_short in path.glob(".chunk-*.partial"):
@@ -102,7 +115,9 @@ class ChunkFolder:
         rows = {index: Row(pair.name, contents(pair.layout, self.classes)) for index, pair in pairs.items()}
         with new_folder(self.folder(chunk)) as folder:
             write_folder(pairs.values(), folder, self.classes)
-            sums = {str(file.relative_to(folder)): _sum_of(file) for file in folder.rglob("*") if file.is_file()}
+            sums = {
+                str(file.relative_to(folder)): _sum_of(file) for file in folder.rglob("*") if file.is_file()
+            }
             write_json(folder / _ROWS, {"rows": rows, "sums": sums})
 
     def holds(self, chunk: int, indices: Collection[int]) -> bool:
@@ -141,7 +156,9 @@ class ChunkFolder:
 
     def save_verdicts(self, verdicts: Sequence[Verdict]) -> None:
         """Write the verdicts on candidates that follow each other."""
-        rows = [{**dataclasses.asdict(verdict), "doubtful": verdict.doubtful is not None} for verdict in verdicts]
+        rows = [
+            {**dataclasses.asdict(verdict), "doubtful": verdict.doubtful is not None} for verdict in verdicts
+        ]
         masks = [verdict.doubtful for verdict in verdicts if verdict.doubtful is not None]
         arrays: dict[str, Array] = {"verdicts": np.array(json.dumps(rows))}
         if masks:
@@ -149,7 +166,9 @@ class ChunkFolder:
         write_arrays(self._verdicts(verdicts[0].index), arrays)
 
     def load_verdicts(self, first: int) -> list[Verdict] | None:
-        """The verdicts on candidate `first` and those judged with it; None when they are missing or can't be read."""
+        """The verdicts on candidate `first` and those judged with it; None when they are missing or can't be
+        read.
+        """
         try:
             arrays = _read(self._verdicts(first))
             masks = iter(arrays.get("doubtful", ()))
@@ -165,7 +184,11 @@ class ChunkFolder:
             ]
         except (*_UNREADABLE, StopIteration):
             return None
-        return found if found and [verdict.index for verdict in found] == list(range(first, first + len(found))) else None
+        return (
+            found
+            if found and [verdict.index for verdict in found] == list(range(first, first + len(found)))
+            else None
+        )
 
     def _verdicts(self, first: int) -> Path:
         return self.path / f"verdicts-{first:09d}.npz"

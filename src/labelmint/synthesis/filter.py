@@ -1,9 +1,11 @@
-"""The filter: candidates whose image does not show what their label says are dropped, or their doubtful pixels ignored.
+"""The filter: candidates whose image does not show what their label says are dropped, or their doubtful
+pixels ignored.
 
-    on       dropped: agreement (`segmenters.agreement`) below the threshold that 5 % of real validation views fall below
-    ignore   a pixel is doubtful where the judge gives its class less than it gives all but 1 % of the real pixels of that class; it is
-             written as ignored. Dropped: pairs that would lose more than half of their pixels or of their objects' pixels, and those
-             that are still below the threshold
+    on       dropped: agreement (`segmenters.agreement`) below the threshold that 5 % of real validation views
+             fall below
+    ignore   a pixel is doubtful where the judge gives its class less than it gives all but 1 % of the real
+             pixels of that class; it is written as ignored. Dropped: pairs that would lose more than half of
+             their pixels or of their objects' pixels, and those that are still below the threshold
     both     then the gate: near-copies of training images are withheld (`synthesis.gate`)
 
 All thresholds come from real validation pairs, never from the test part.
@@ -83,7 +85,8 @@ class Filter:
         if dice >= _WEAK:
             return ()
         return (
-            f"the judge reaches a Dice of only {dice:.2f} on real validation pairs: what the filter drops and keeps says little",
+            f"the judge reaches a Dice of only {dice:.2f} on real validation pairs: what the filter drops "
+            f"and keeps says little",
         )
 
     def indices(self, label_maps: Array) -> Array:
@@ -154,7 +157,8 @@ def open_filter(system: TrainedSystem, mode: str, *, share: float = SHARE) -> Fi
         mode: "on", "ignore", "off", or "auto": on where the run holds a judge, else off.
         share: of real validation views that fall below the threshold; from 0 to below 1.
 
-    Raises InputError for other values, and when the run's judge is missing, damaged, of an older version, or knows other classes.
+    Raises InputError for other values, and when the run's judge is missing, damaged, of an older version, or
+    knows other classes.
     """
     if mode not in MODES:
         raise InputError(f"--filter {mode}: expected one of {', '.join(MODES)}")
@@ -170,15 +174,21 @@ def open_filter(system: TrainedSystem, mode: str, *, share: float = SHARE) -> Fi
     unknown = sorted(set(system.classes.ids) - set(judge.standard.data.class_ids))
     if unknown:
         raise InputError(
-            f"{system.path / 'judge'}: does not know the class {system.classes.name_of(unknown[0])!r} of the run; run `labelmint "
+            f"{system.path / 'judge'}: does not know the class {system.classes.name_of(unknown[0])!r} of the "
+            f"run; run `labelmint "
             "evaluate` with the run's own data, or pass --filter off"
         )
     if mode == "ignore" and not system.classes.ignore:
         raise InputError(
-            f"--filter ignore: the classes of {system.path} leave no id for ignored pixels (255 is a class); pass --filter on"
+            f"--filter ignore: the classes of {system.path} leave no id for ignored pixels (255 is a class); "
+            f"pass --filter on"
         )
     return Filter(
-        mode="ignore" if mode == "ignore" else "on", share=share, judge=judge, standard=judge.standard, classes=system.classes
+        mode="ignore" if mode == "ignore" else "on",
+        share=share,
+        judge=judge,
+        standard=judge.standard,
+        classes=system.classes,
     )
 
 
@@ -189,6 +199,10 @@ def with_ignored(pair: AnnotatedImage, doubtful: Array | None, classes: ClassSet
     layout, ignored = pair.layout, classes.ignore[0]
     label_map = layout.label_map.astype(np.promote_types(layout.label_map.dtype, np.min_scalar_type(ignored)))
     label_map[doubtful] = ignored
-    instances = None if layout.instances is None else np.where(doubtful, 0, layout.instances).astype(layout.instances.dtype)
+    instances = (
+        None
+        if layout.instances is None
+        else np.where(doubtful, 0, layout.instances).astype(layout.instances.dtype)
+    )
     # Outlines of objects would contradict the map.
     return replace(pair, layout=replace(layout, label_map=label_map, instances=instances, objects=()))

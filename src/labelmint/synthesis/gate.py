@@ -1,7 +1,8 @@
 """The gate: candidates that are near-copies of training images are withheld.
 
-The search and the rule are those of `evaluate` (`metrics.memorization`); but the rule's threshold is set on the validation images
-alone, so that no test image decides what is written. It is measured once for a judge and stored beside it, in copy_rule.json.
+The search and the rule are those of `evaluate` (`metrics.memorization`); but the rule's threshold is set on
+the validation images alone, so that no test image decides what is written. It is measured once for a judge
+and stored beside it, in copy_rule.json.
 """
 
 from __future__ import annotations
@@ -63,40 +64,50 @@ class TooFewHeldOut(InputError):
     """The rule for copies can't be set on so few validation images."""
 
 
-def open_gate(system: TrainedSystem, real: RealData, data: DataSet | str | Path | None, report: Report) -> Gate:
+def open_gate(
+    system: TrainedSystem, real: RealData, data: DataSet | str | Path | None, report: Report
+) -> Gate:
     """Find the real images again and set the rule, or take the stored one.
 
     Arguments:
         real: what the run's judge learned from.
         data: the real data where it lies elsewhere now; else it is looked for where the judge found it.
 
-    Raises InputError when the data are missing, have changed, are not those that the system was trained on, or hold too few
-    validation images.
+    Raises InputError when the data are missing, have changed, are not those that the system was trained on,
+    or hold too few validation images.
     """
     _check_training(system, real)
     source = data if isinstance(data, DataSet) else _read(system, real, data)
     missing = sorted({*real.training, *real.validation} - set(source.names))
     if missing:
         raise InputError(
-            f"{source.source}: lacks {len(missing)} pairs that the judge of {system.path} was trained on, {missing[0]!r} for one; give "
+            f"{source.source}: lacks {len(missing)} pairs that the judge of {system.path} was trained on, "
+            f"{missing[0]!r} for one; give "
             "that data by --data, run `labelmint evaluate` again, or pass --filter off"
         )
     names = [*real.training, *real.validation]
     images = _images(system, source, names, report)
     if digest_of_images(names, images) != real.digest:
         raise InputError(
-            f"{source.source}: its images differ from those that the judge of {system.path} was trained on; give that data by --data, "
+            f"{source.source}: its images differ from those that the judge of {system.path} was trained on; "
+            f"give that data by --data, "
             "run `labelmint evaluate` again, or pass --filter off"
         )
     by, count = system.config.request.group_by, len(real.training)
     groups = [group_of(name, by) for name in names]
     if len(set(groups[count:])) < FEWEST_GROUPS:
         raise TooFewHeldOut(
-            f"{source.source}: a search for copies needs {FEWEST_GROUPS} validation images (of different groups) to compare with, and the "
-            f"judge of {system.path} had {len(set(groups[count:]))}; label more images and train again, or pass --filter off"
+            f"{source.source}: a search for copies needs {FEWEST_GROUPS} validation images (of different "
+            f"groups) to compare with, and the "
+            f"judge of {system.path} had {len(set(groups[count:]))}; label more images and train again, or "
+            f"pass --filter off"
         )
     search = CopySearch(
-        images[:count], images[count:], training_groups=groups[:count], held_out_groups=groups[count:], work_a_query=_WORK
+        images[:count],
+        images[count:],
+        training_groups=groups[:count],
+        held_out_groups=groups[count:],
+        work_a_query=_WORK,
     )
     return Gate(search=search, rule=_rule(system, real, search, report), names=real.training)
 
@@ -105,7 +116,8 @@ def _check_training(system: TrainedSystem, real: RealData) -> None:
     trained = set(RunFolder(system.path).read_json("split.json").get("training", ()))
     if not trained <= set(real.training) or trained & set(real.validation):
         raise InputError(
-            f"{system.path}: its judge was trained on other pairs than the system; run `labelmint evaluate` on the run again, or pass "
+            f"{system.path}: its judge was trained on other pairs than the system; run `labelmint evaluate` "
+            f"on the run again, or pass "
             "--filter off"
         )
 
@@ -116,7 +128,8 @@ def _read(system: TrainedSystem, real: RealData, given: str | Path | None) -> Da
         return read(given, ignore=ignore)
     if not Path(real.source).exists():
         raise InputError(
-            f"{real.source}: the real images, which candidates are compared with, are no longer there; say by --data where they are, "
+            f"{real.source}: the real images, which candidates are compared with, are no longer there; say "
+            f"by --data where they are, "
             "or pass --filter off"
         )
     return read(real.source, format=real.format, ignore=ignore)
@@ -135,11 +148,18 @@ def _images(system: TrainedSystem, data: DataSet, names: Sequence[str], report: 
 
 def _rule(system: TrainedSystem, real: RealData, search: CopySearch, report: Report) -> CopyRule:
     file = system.path / "judge" / "copy_rule.json"
-    key = {"version": _VERSION, "data": real.digest, "size": list(system.size), "group_by": system.config.request.group_by}
+    key = {
+        "version": _VERSION,
+        "data": real.digest,
+        "size": list(system.size),
+        "group_by": system.config.request.group_by,
+    }
     try:
         stored = json.loads(file.read_text(encoding="utf-8"))
         if stored["key"] == key:
-            return CopyRule(threshold=float(stored["threshold"]), ratios=np.array(stored["ratios"], np.float64))
+            return CopyRule(
+                threshold=float(stored["threshold"]), ratios=np.array(stored["ratios"], np.float64)
+            )
     except (OSError, ValueError, KeyError, TypeError):
         pass  # it is measured again
     rule, _ = search.rule(system.size, tell=_teller(report))

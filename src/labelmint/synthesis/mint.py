@@ -1,10 +1,12 @@
-"""Minting: n new pairs of a trained system as a data set on disk, whole or not at all, and the same bytes after a resume.
+"""Minting: n new pairs of a trained system as a data set on disk, whole or not at all, and the same bytes
+after a resume.
 
     sample i = row i mod B of chunk i // B,    chunks start // B ... (start + n - 1) // B
 
-With a filter the candidates start, start + 1, ... are judged until n are accepted; each keeps its index and name.
-Chunks are drawn into OUT.partial, and encoded there while the next one is drawn; when all are there the data set is put together beside
-them and takes its place at once, after its copies. A resume does what is missing, and removes OUT.partial when nothing is.
+With a filter the candidates start, start + 1, ... are judged until n are accepted; each keeps its index and
+name. Chunks are drawn into OUT.partial, and encoded there while the next one is drawn; when all are there the
+data set is put together beside them and takes its place at once, after its copies. A resume does what is
+missing, and removes OUT.partial when nothing is.
 """
 
 from __future__ import annotations
@@ -79,36 +81,46 @@ def mint(
         seed: of every draw.
         format: "folder" or "coco".
         layouts: take the layouts of this data set instead of drawing them.
-        reference: the same for a run that writes layouts in tokens together with their images (`tokenizer.reference`).
-        keep: "layout:CLASS", "image:CLASS" or "image:x0,y0,x1,y1": parts of those pairs that are not drawn anew (`systems.given`).
-        per_layout: pairs in a row that share a layout; with `layouts`, `vary`, or a system that has no layout prior.
-        vary: turn, zoom and mix those layouts, or else the training layouts of the run, into new ones (`layouts.varied`).
-        layout_temperature, temperature: above 0; below 1 makes likelier and less varied layouts and images. None takes the run's own
-            layout temperature.
+        reference: the same for a run that writes layouts in tokens together with their images
+            (`tokenizer.reference`).
+        keep: "layout:CLASS", "image:CLASS" or "image:x0,y0,x1,y1": parts of those pairs that are not drawn
+            anew (`systems.given`).
+        per_layout: pairs in a row that share a layout; with `layouts`, `vary`, or a system that has no layout
+            prior.
+        vary: turn, zoom and mix those layouts, or else the training layouts of the run, into new ones
+            (`layouts.varied`).
+        layout_temperature, temperature: above 0; below 1 makes likelier and less varied layouts and images.
+            None takes the run's own layout temperature.
         guidance: above 1 makes images that heed their layouts more, and vary less (`priors.guided`).
-        batch_size: B, pairs drawn at a time. None takes that of the call that is resumed, else `TrainedSystem.usual_batch`.
-        filter: "on" drops pairs whose image does not show what the label says, and near-copies of training images; "ignore" has doubtful
-            pixels ignored instead where it can; both draw on until there are n, and need the judge that `evaluate` stores in the run.
-            "off" does neither; "auto" is "on" where the run holds a judge and nothing is kept, else "off".
+        batch_size: B, pairs drawn at a time. None takes that of the call that is resumed, else
+            `TrainedSystem.usual_batch`.
+        filter: "on" drops pairs whose image does not show what the label says, and near-copies of training
+            images; "ignore" has doubtful pixels ignored instead where it can; both draw on until there are n,
+            and need the judge that `evaluate` stores in the run. "off" does neither; "auto" is "on" where the
+            run holds a judge and nothing is kept, else "off".
         filter_share: of real validation pairs that would be dropped.
         data: the real data that the judge learned from, where it has moved.
         most_candidates: 10 n unless given.
-        resume: go on with what a stopped call left in OUT.partial, with its threads unless `load` was told others.
+        resume: go on with what a stopped call left in OUT.partial, with its threads unless `load` was told
+            others.
         copies: further folders for the same pairs, by other formats.
         report: called with an `Event` after each chunk.
-        warn: called with a line for each class of which given objects lie outside the sizes trained on (`size_range`), when the judge
-            itself reads real images badly, when memory holds fewer pairs at a time than usual, and when bfloat16 is slow here;
-            Python's `warnings.warn` unless given.
+        warn: called with a line for each class of which given objects lie outside the sizes trained on
+            (`size_range`), when the judge itself reads real images badly, when memory holds fewer pairs at a
+            time than usual, and when bfloat16 is slow here; Python's `warnings.warn` unless given.
 
     Returns:
         the folder.
 
-    Raises InputError for bad values, a folder that is not empty, a resume with other settings than before, a filter without judge
-    or real data, and too few candidates that pass it.
+    Raises InputError for bad values, a folder that is not empty, a resume with other settings than before, a
+    filter without judge or real data, and too few candidates that pass it.
     """
     out = Path(out)
     if copies and format in copies:
-        raise InputError(f"{copies[format]}: a copy in the format {format}, which {out} has already; expected another format")
+        raise InputError(
+            f"{copies[format]}: a copy in the format {format}, which {out} has already; expected another "
+            f"format"
+        )
     # The chunks beside `out` are needed until all are in their places, so it takes its own last.
     targets = {**{name: Path(path) for name, path in (copies or {}).items()}, format: out}
     for name, path in targets.items():
@@ -120,7 +132,8 @@ def mint(
     names = next((data.names for data in (layouts, reference) if data is not None), ())
     if per_layout != 1 and not names and system.has_layout_prior and not vary:
         raise InputError(
-            f"--per-layout {per_layout}: only has a meaning with --layouts or --vary, or for a run without a layout prior; "
+            f"--per-layout {per_layout}: only has a meaning with --layouts or --vary, or for a run without a "
+            f"layout prior; "
             "this one draws a layout for each image"
         )
     given = _given(system, layouts, reference, keep, vary)
@@ -134,9 +147,22 @@ def mint(
     before = None if system.threads_asked else stored("threads", *stopped)
     threads = torch.get_num_threads() if before is None else choose_threads(before)
     order = _order(
-        system, given, names, sieve, n=n, start=start, seed=seed, batch_size=batch_size, temperature=temperature, guidance=guidance,
-        layout_temperature=layout_temperature, per_layout=per_layout, vary=vary, threads=threads, keep=tuple(keep),
-    )  # fmt: skip
+        system,
+        given,
+        names,
+        sieve,
+        n=n,
+        start=start,
+        seed=seed,
+        batch_size=batch_size,
+        temperature=temperature,
+        guidance=guidance,
+        layout_temperature=layout_temperature,
+        per_layout=per_layout,
+        vary=vary,
+        threads=threads,
+        keep=tuple(keep),
+    )
     for line in order.cautions:
         say(line)
     missing = {name: path for name, path in targets.items() if not _is_complete(path, order, name)}
@@ -144,7 +170,10 @@ def mint(
         system.check_batch(batch_size, guidance)
         with _computing_with(threads):
             if system.precision == "bf16-true" and bfloat16_is_slow(system.device, batch_size):
-                say(f"bfloat16 is slower than float32 here with --batch-size {batch_size}; --precision 32 draws faster")
+                say(
+                    f"bfloat16 is slower than float32 here with --batch-size {batch_size}; --precision 32 "
+                    f"draws faster"
+                )
             if sieve is not None:
                 sieve.prepare(system, data, tell)  # before anything long is drawn
             folder = ChunkFolder(partial_of(out), order.settings, system.classes, resume=resume)
@@ -165,7 +194,9 @@ def _given(
     if vary and (keep or system.needs_references):
         why = "--keep" if keep else f"a run whose layouts are written together with images, as {system.path}"
         raise InputError(f"--vary: varied layouts have no images; it does not go with {why}")
-    return given_pairs(system, data, references=reference is not None, keep=keep) if data is not None else None
+    return (
+        given_pairs(system, data, references=reference is not None, keep=keep) if data is not None else None
+    )
 
 
 def _sieve(
@@ -178,7 +209,9 @@ def _sieve(
     most_candidates: int | None,
 ) -> Filter | None:
     if most_candidates is not None and most_candidates < n:
-        raise InputError(f"--most-candidates {most_candidates}: expected at least as many as pairs are wanted, {n}")
+        raise InputError(
+            f"--most-candidates {most_candidates}: expected at least as many as pairs are wanted, {n}"
+        )
     sieve = open_filter(system, mode, share=share)
     if sieve is None and (data is not None or most_candidates is not None):
         useless = "--data" if data is not None else "--most-candidates"
@@ -187,9 +220,16 @@ def _sieve(
 
 
 def _order(
-    system: TrainedSystem, given: Given | None, names: Sequence[str], sieve: Filter | None, *, n: int, start: int, vary: bool,
+    system: TrainedSystem,
+    given: Given | None,
+    names: Sequence[str],
+    sieve: Filter | None,
+    *,
+    n: int,
+    start: int,
+    vary: bool,
     **rest: Any,
-) -> Order:  # fmt: skip
+) -> Order:
     """The order, given the names of given pairs; `rest` are further fields of its origin."""
     whence = "drawn" if system.has_layout_prior and not vary else "training layouts of the run"
     origin = Origin(
@@ -223,7 +263,8 @@ def check_target(out: str | Path, *, n: int, format: str, resume: bool) -> None:
         raise InputError(f"{path}: exists and is not an empty folder; give another --out, or remove it")
     if partial_of(path).exists() and not resume:
         raise InputError(
-            f"{partial_of(path)}: a stopped command left its samples there; add --resume to go on, or remove that folder"
+            f"{partial_of(path)}: a stopped command left its samples there; add --resume to go on, or remove "
+            f"that folder"
         )
 
 
@@ -238,7 +279,9 @@ def _is_complete(out: Path, order: Order, format: str) -> bool:
     before.pop("outcome", None)
     other = difference(before, json.loads(settings_text(order, format, None)))
     if other is not None:
-        raise InputError(f"{out}: holds pairs that were made otherwise, with {other}, give another --out, or remove it")
+        raise InputError(
+            f"{out}: holds pairs that were made otherwise, with {other}, give another --out, or remove it"
+        )
     return True
 
 
@@ -289,9 +332,15 @@ def _select(order: Order, folder: ChunkFolder, most: int, report: Report) -> Sel
         _draw(order, folder, order.chunks, report)
         return None
     return select(
-        order.sieve, folder, lambda chunks: _draw(order, folder, chunks, report), n=order.n, start=order.start, most=most,
-        batch_size=order.origin.batch_size, report=report,
-    )  # fmt: skip
+        order.sieve,
+        folder,
+        lambda chunks: _draw(order, folder, chunks, report),
+        n=order.n,
+        start=order.start,
+        most=most,
+        batch_size=order.origin.batch_size,
+        report=report,
+    )
 
 
 def _draw(order: Order, folder: ChunkFolder, chunks: Sequence[int], report: Report) -> None:

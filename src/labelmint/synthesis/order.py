@@ -22,7 +22,8 @@ class Order:
     """What is to be minted.
 
     Attributes:
-        system, origin: what draws, and all that decides a sample. n, start: how many pairs, and the index of the first candidate.
+        system, origin: what draws, and all that decides a sample. n, start: how many pairs, and the index of
+            the first candidate.
         layouts: given ones, and what is kept of their pairs.
         sources: names of the layouts that are taken in turn; empty when layouts are drawn or varied.
         sieve: the filter. cautions: what is doubtful about given layouts, and about the judge.
@@ -47,7 +48,11 @@ class Order:
         """Those of a chunk; with a filter any may be needed."""
         size = self.origin.batch_size
         whole = range(chunk * size, (chunk + 1) * size)
-        return whole if self.sieve is not None else range(max(whole.start, self.start), min(whole.stop, self.start + self.n))
+        return (
+            whole
+            if self.sieve is not None
+            else range(max(whole.start, self.start), min(whole.stop, self.start + self.n))
+        )
 
     def source_of(self, index: int) -> str | None:
         """Name of the layout that a pair takes."""

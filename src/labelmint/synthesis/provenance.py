@@ -23,12 +23,16 @@ _MEASURED = "checked by a judge trained on real pairs alone (Filter, below)"
 _UNFILTERED = "- Filter: off; no pair was dropped, and no copies of training images were looked for"
 
 _DRAWN = (
-    "**Every image of this data set is synthetic**: it was generated together with its label, and shows nothing that exists.",
-    "The label was drawn first and the image for it, so the label is what the image was asked to show; how faithfully the",
+    "**Every image of this data set is synthetic**: it was generated together with its label, and shows "
+    "nothing that exists.",
+    "The label was drawn first and the image for it, so the label is what the image was asked to show; how "
+    "faithfully the",
 )
 _KEPT = (
-    "**Every image of this data set is synthetic but for what was kept**: parts of given pairs, as the system's tokenizer has them, which",
-    "show what exists. The rest of the images was drawn for their labels, given or drawn before; how faithfully the",
+    "**Every image of this data set is synthetic but for what was kept**: parts of given pairs, as the "
+    "system's tokenizer has them, which",
+    "show what exists. The rest of the images was drawn for their labels, given or drawn before; how "
+    "faithfully the",
 )
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 
@@ -41,7 +45,8 @@ class Origin:
         version: of labelmint.
         system: its name. weights: SHA-256 of its weights.
         seed, batch_size, temperature, layout_temperature: as given.
-        layouts: "drawn", "training layouts of the run", or that they were "given"; layouts_digest: SHA-256 of given ones.
+        layouts: "drawn", "training layouts of the run", or that they were "given"; layouts_digest: SHA-256 of
+            given ones.
         per_layout: images a given layout. vary: whether layouts were turned, zoomed and mixed into new ones.
         guidance: how much more than its own the image prior heeds the layout (`priors.guided`); 1 is its own.
         keep: parts of the given pairs that were kept (`systems.given`).
@@ -103,7 +108,9 @@ def count_pixels(layout: Layout, classes: ClassSet) -> dict[str, int]:
 
 
 def count_objects(layout: Layout, classes: ClassSet) -> dict[str, int]:
-    """Objects of each class (by name): instances where there are any, else connected pieces of all classes but "background"."""
+    """Objects of each class (by name): instances where there are any, else connected pieces of all classes
+    but "background".
+    """
     background = {info.id for info in classes.classes if info.name == "background"}
     _, found = object_map(layout.label_map, layout.instances, {*background, *classes.ignore})
     return {classes.name_of(i): count for i, count in sorted(Counter(found).items())}
@@ -122,7 +129,9 @@ def manifest_row(
     holds: Mapping[str, Mapping[str, int]],
     facts: Mapping[str, Any],
 ) -> str:
-    """One line of manifest.jsonl; `holds` are the layout's `contents`, `facts` is what the filter says of the pair."""
+    """One line of manifest.jsonl; `holds` are the layout's `contents`, `facts` is what the filter says of the
+    pair.
+    """
     row = {
         "name": name,
         "index": index,
@@ -162,7 +171,10 @@ def card(
         versions: of the libraries that decide the bytes.
     """
     total = max(sum(pixels.values()), 1)
-    rows = [f"| {name} | {objects.get(name, 0):,} | {100 * count / total:.2f} % |" for name, count in pixels.items()]
+    rows = [
+        f"| {name} | {objects.get(name, 0):,} | {100 * count / total:.2f} % |"
+        for name, count in pixels.items()
+    ]
     given = " --layouts DATA" if origin.layouts.startswith("given") else ""
     given = " --reference DATA" if origin.layouts == "given with their images" else given
     given += "".join(f" --keep {shlex.quote(part)}" for part in origin.keep)
@@ -173,18 +185,23 @@ def card(
     again = "--filter off"
     if filtered:
         again = (
-            f"\\\n  --filter {filtered['mode']} --filter-share {100 * filtered['share']:g} --most-candidates {filtered['most']}"
+            f"\\\n  --filter {filtered['mode']} --filter-share {100 * filtered['share']:g} --most-candidates "
+            f"{filtered['most']}"
         )
     lines = [
         f"# {n} synthetic labelled images",
         "",
         *(_KEPT if origin.keep else _DRAWN),
-        f"image obeys was {_MEASURED if filtered else 'not measured here'}. Images can resemble those that the system was trained on,",
+        f"image obeys was {_MEASURED if filtered else 'not measured here'}. Images can resemble those that "
+        f"the system was trained on,",
         "and the terms of the training data may bind what is done with them.",
         "",
-        f"- Made by: labelmint {origin.version}, system `{origin.system}`, weights SHA-256 `{origin.weights}`",
-        f"- Layouts: {origin.layouts_in_words}" + (f" (SHA-256 `{origin.layouts_digest}`)" if origin.layouts_digest else ""),
-        f"- {'Accepted of candidates' if filtered else 'Samples'} {indices[0]} to {indices[1]} of seed {origin.seed}; "
+        f"- Made by: labelmint {origin.version}, system `{origin.system}`, weights SHA-256 "
+        f"`{origin.weights}`",
+        f"- Layouts: {origin.layouts_in_words}"
+        + (f" (SHA-256 `{origin.layouts_digest}`)" if origin.layouts_digest else ""),
+        f"- {'Accepted of candidates' if filtered else 'Samples'} {indices[0]} to {indices[1]} of seed "
+        f"{origin.seed}; "
         f"{size[0]}x{size[1]} pixels; format `{format}`",
         *([] if filtered else [_UNFILTERED]),
         f"- Versions: {', '.join(f'{name} {version}' for name, version in versions.items())}",
@@ -197,9 +214,12 @@ def card(
         "## To make it again",
         "",
         "```sh",
-        f"labelmint synthesize RUN --out DIR -n {n} --seed {origin.seed} --start {indices[0]} --format {format} \\",
-        f"  --temperature {origin.temperature:g} --layout-temperature {origin.layout_temperature:g}{guided} \\",
-        f"  --batch-size {origin.batch_size} --device {origin.device} --threads {origin.threads}{given} {again}",
+        f"labelmint synthesize RUN --out DIR -n {n} --seed {origin.seed} --start {indices[0]} --format "
+        f"{format} \\",
+        f"  --temperature {origin.temperature:g} --layout-temperature {origin.layout_temperature:g}{guided} "
+        f"\\",
+        f"  --batch-size {origin.batch_size} --device {origin.device} --threads {origin.threads}{given} "
+        f"{again}",
         "```",
         "",
         "With the same weights, versions, batch size, device, precision and threads the bytes are the same.",

@@ -1,7 +1,8 @@
 """Chunks become data sets: written beside the chunks, then moved into their places.
 
-Chunks lie in the format `folder` already, so for that format files are only linked, and no image is encoded again for others.
-A data set is written into TARGET.partial, so that it takes its place by a rename whatever disk that is on.
+Chunks lie in the format `folder` already, so for that format files are only linked, and no image is encoded
+again for others. A data set is written into TARGET.partial, so that it takes its place by a rename whatever
+disk that is on.
 """
 
 from __future__ import annotations
@@ -64,7 +65,11 @@ class _Wanted:
     def pair(self, one: _One) -> AnnotatedImage:
         """As it is written."""
         pair = self._folder.pair(one.chunk, one.row.name)
-        return with_ignored(pair, one.verdict.doubtful, self._order.system.classes) if one.verdict is not None else pair
+        return (
+            with_ignored(pair, one.verdict.doubtful, self._order.system.classes)
+            if one.verdict is not None
+            else pair
+        )
 
     def stored(self, one: _One) -> Stored:
         """Where it lies as it was drawn."""
@@ -79,7 +84,9 @@ class _Wanted:
         return index // self._order.origin.batch_size
 
 
-def publish(order: Order, folder: ChunkFolder, selection: Selection | None, targets: Mapping[str, Path]) -> None:
+def publish(
+    order: Order, folder: ChunkFolder, selection: Selection | None, targets: Mapping[str, Path]
+) -> None:
     """Write every target, by its format; when all are written they take their places, in the order given."""
     staged = {}
     for format, target in targets.items():
@@ -100,16 +107,27 @@ def _write(order: Order, folder: ChunkFolder, selection: Selection | None, path:
     with new_folder(path) as data:
         _WRITERS[format](wanted, data, classes)
     objects, pixels = _write_manifest(order, wanted, path / "manifest.jsonl")
-    pictures.contact_sheet([wanted.pair(one) for one in islice(wanted, ON_THE_SHEET)], classes, path / "contact_sheet.png")
+    pictures.contact_sheet(
+        [wanted.pair(one) for one in islice(wanted, ON_THE_SHEET)], classes, path / "contact_sheet.png"
+    )
     (path / "settings.json").write_text(settings_text(order, format, selection), encoding="utf-8")
     about, last = None, order.start + order.n - 1
     if order.sieve is not None and selection is not None:
         about, last = about_filter(selection, order.sieve), selection.verdicts[-1].index
-        write_rejected(selection, [wanted.drawn(verdict.index) for verdict in shown(selection)], order.sieve, path)
+        write_rejected(
+            selection, [wanted.drawn(verdict.index) for verdict in shown(selection)], order.sieve, path
+        )
     text = card(
-        order.origin, n=order.n, indices=(order.start, last), filtered=about, size=order.system.size, format=format,
-        objects=objects, pixels={name: pixels[name] for name in _in_order(classes.names, pixels)}, versions=_versions(),
-    )  # fmt: skip
+        order.origin,
+        n=order.n,
+        indices=(order.start, last),
+        filtered=about,
+        size=order.system.size,
+        format=format,
+        objects=objects,
+        pixels={name: pixels[name] for name in _in_order(classes.names, pixels)},
+        versions=_versions(),
+    )
     (path / "README.md").write_text(text + _doubts(order.cautions), encoding="utf-8", newline="\n")
 
 
@@ -141,7 +159,9 @@ def _write_manifest(order: Order, wanted: _Wanted, file: Path) -> tuple[Counter[
             objects.update(holds["objects"])
             pixels.update(holds["pixels"])
             facts = {} if one.verdict is None else one.verdict.facts
-            lines.write(manifest_row(one.row.name, order.origin, one.index, order.source_of(one.index), holds, facts))
+            lines.write(
+                manifest_row(one.row.name, order.origin, one.index, order.source_of(one.index), holds, facts)
+            )
     return objects, pixels
 
 
@@ -158,4 +178,7 @@ def _versions() -> dict[str, str]:
     import platform
     from importlib.metadata import version
 
-    return {"Python": platform.python_version(), **{name: version(name) for name in ("torch", "numpy", "pillow")}}
+    return {
+        "Python": platform.python_version(),
+        **{name: version(name) for name in ("torch", "numpy", "pillow")},
+    }

@@ -1,9 +1,11 @@
 """Drawing until enough candidates are accepted.
 
-    round 1: 1.1 n + 2 candidates;   a later round: 1.1 (n - accepted) / share accepted so far, + 2;   at most 512
+    round 1: 1.1 n + 2 candidates;   a later round: 1.1 (n - accepted) / share accepted so far, + 2;   at most
+                                     512
 
-A round is judged at once, because the search for copies takes as long for a few candidates as for some hundreds. Its verdicts are
-stored, so that a resumed export makes the same rounds and judges nothing twice. A candidate's verdict does not depend on its round.
+A round is judged at once, because the search for copies takes as long for a few candidates as for some
+hundreds. Its verdicts are stored, so that a resumed export makes the same rounds and judges nothing twice. A
+candidate's verdict does not depend on its round.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ _MARGIN, _SPARE, _AT_ONCE, _LOWEST_RATE = 1.1, 2, 512, 0.05
 
 
 class TooFewPassed(InputError):
-    """The candidates are used up before n were accepted; `counts` says what became of them by reason, `drawn` how many there were."""
+    """The candidates are used up before n were accepted; `counts` says what became of them by reason, `drawn`
+    how many there were.
+    """
 
     def __init__(self, message: str, drawn: int, counts: dict[str, int]) -> None:
         super().__init__(message)
@@ -112,7 +116,12 @@ def _round(missing: int, accepted: int, seen: int) -> int:
 
 
 def _judged(
-    sieve: Filter, folder: ChunkFolder, draw: Callable[[Sequence[int]], None], indices: range, batch_size: int, report: Report
+    sieve: Filter,
+    folder: ChunkFolder,
+    draw: Callable[[Sequence[int]], None],
+    indices: range,
+    batch_size: int,
+    report: Report,
 ) -> list[Verdict]:
     chunks = range(indices.start // batch_size, -(-indices.stop // batch_size))
     draw(chunks)
@@ -134,7 +143,10 @@ def _too_few(found: Sequence[Verdict], n: int, sieve: Filter, path: Path) -> str
     accepted, copies = len(found) - sum(counts.values()), counts[Reason.NEAR_COPY.value]
     dropped = sum(counts.values()) - copies
     return (
-        f"{path}: of {len(found)} candidates {accepted} passed the filter and {n} are wanted ({dropped} dropped for an agreement under "
-        f"{sieve.threshold:.2f} or for doubtful pixels, {copies} withheld as near-copies); pass --resume with a higher "
-        "--most-candidates, or remove that folder and take a smaller -n, a smaller --filter-share or --filter off, or train longer"
+        f"{path}: of {len(found)} candidates {accepted} passed the filter and {n} are wanted ({dropped} "
+        f"dropped for an agreement under "
+        f"{sieve.threshold:.2f} or for doubtful pixels, {copies} withheld as near-copies); pass --resume "
+        f"with a higher "
+        "--most-candidates, or remove that folder and take a smaller -n, a smaller --filter-share or "
+        "--filter off, or train longer"
     )

@@ -29,10 +29,17 @@ def shown(selection: Selection) -> list[Verdict]:
     return sorted(visible, key=lambda verdict: (verdict.agreement, verdict.index))[:SHOWN]
 
 
-def write_rejected(selection: Selection, worst: Sequence[AnnotatedImage], sieve: Filter, folder: Path) -> None:
+def write_rejected(
+    selection: Selection, worst: Sequence[AnnotatedImage], sieve: Filter, folder: Path
+) -> None:
     """rejected.jsonl, and rejected.png of the pairs that `shown` names; no picture where there are none."""
     rows = [
-        {"index": verdict.index, "name": f"synthetic_{verdict.index:06d}", "reason": str(verdict.reason), **verdict.facts}
+        {
+            "index": verdict.index,
+            "name": f"synthetic_{verdict.index:06d}",
+            "reason": str(verdict.reason),
+            **verdict.facts,
+        }
         for verdict in selection.rejected
     ]
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
@@ -57,22 +64,29 @@ def about_filter(selection: Selection, sieve: Filter) -> dict[str, Any]:
     counts, standard = selection.outcome["dropped"], sieve.standard
     dice = float(sieve.judge.about["held_out_dice"])
     lines = [
-        f"- {len(selection.verdicts)} candidates were drawn for {len(selection.accepted)} pairs; what was dropped leaves gaps in the "
+        f"- {len(selection.verdicts)} candidates were drawn for {len(selection.accepted)} pairs; what was "
+        f"dropped leaves gaps in the "
         "numbers.",
-        f"- {counts[Reason.DISAGREES]} dropped: agreement of image and label under {sieve.threshold:.3f}, which {100 * sieve.share:g} % of "
+        f"- {counts[Reason.DISAGREES]} dropped: agreement of image and label under {sieve.threshold:.3f}, "
+        f"which {100 * sieve.share:g} % of "
         f"{len(standard.scores)} real validation views fall below.",
     ]
     if sieve.mode == "ignore":
         lines += [
-            f"- {counts[Reason.DOUBTFUL]} dropped: more than half of their pixels, or of their objects' pixels, were doubtful.",
-            "- In the pairs that were kept, pixels whose class the judge finds less probable than 1 % of the real validation pixels of "
+            f"- {counts[Reason.DOUBTFUL]} dropped: more than half of their pixels, or of their objects' "
+            f"pixels, were doubtful.",
+            "- In the pairs that were kept, pixels whose class the judge finds less probable than 1 % of the "
+            "real validation pixels of "
             "that class are written as ignored.",
         ]
     lines += [
-        f"- {counts[Reason.NEAR_COPY]} withheld: near-copies of training images, by a ratio of distances under "
+        f"- {counts[Reason.NEAR_COPY]} withheld: near-copies of training images, by a ratio of distances "
+        f"under "
         f"{selection.copy_threshold:.2f}, set on real validation images.",
-        f"- The judge: a U-Net trained on the real training pairs alone, Dice {dice:.2f} on the validation pairs, weights SHA-256 "
+        f"- The judge: a U-Net trained on the real training pairs alone, Dice {dice:.2f} on the validation "
+        f"pairs, weights SHA-256 "
         f"`{sieve.judge.about['sha256']}`. It errs, too: what it keeps is likelier to be right, not certain.",
-        "- `rejected.png` shows, in threes, image, label and the judge's reading of those that agree least; near-copies are not shown.",
+        "- `rejected.png` shows, in threes, image, label and the judge's reading of those that agree least; "
+        "near-copies are not shown.",
     ]
     return {"mode": sieve.mode, "share": sieve.share, "most": len(selection.verdicts), "lines": lines}

@@ -1,4 +1,6 @@
-"""What a finished or a stopped export says of itself in settings.json: what a resume takes from it, and how another call differs."""
+"""What a finished or a stopped export says of itself in settings.json: what a resume takes from it, and how
+another call differs.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +11,24 @@ from typing import Any
 
 __all__ = ["difference", "read_settings", "stored"]
 
-_OPTIONS = {name: f"--{name.replace('_', '-')}" for name in (
-    "batch_size", "device", "format", "guidance", "keep", "layout_temperature", "per_layout", "precision", "seed", "start", "temperature",
-    "threads", "vary",
-)} | {"n": "-n"}  # fmt: skip
+_OPTIONS = {
+    name: f"--{name.replace('_', '-')}"
+    for name in (
+        "batch_size",
+        "device",
+        "format",
+        "guidance",
+        "keep",
+        "layout_temperature",
+        "per_layout",
+        "precision",
+        "seed",
+        "start",
+        "temperature",
+        "threads",
+        "vary",
+    )
+} | {"n": "-n"}
 
 
 def read_settings(file: Path) -> dict[str, Any] | None:
@@ -48,4 +64,7 @@ def _mend(key: str, before: Any) -> str:
         return f"leave out {_OPTIONS[key]} to resume"
     value = before.removesuffix("-true") if key == "precision" else before
     each = value if isinstance(value, list) else [value]
-    return f"pass {' '.join(_OPTIONS[key] if one is True else f'{_OPTIONS[key]} {one}' for one in each)} to resume"
+    return (
+        f"pass {' '.join(_OPTIONS[key] if one is True else f'{_OPTIONS[key]} {one}' for one in each)} to "
+        f"resume"
+    )

@@ -1,9 +1,12 @@
-"""Do given layouts ask for sizes that the run never saw? Such objects come out wrong (Figure 16 of the MSGNet paper's long form).
+"""Do given layouts ask for sizes that the run never saw? Such objects come out wrong (Figure 16 of the MSGNet
+paper's long form).
 
-    outside:  v < (1 - t) min_k or v > (1 + t) max_k,   t = 5 %,   for v = area, width or height in pixels of an object of class k,
-              min_k and max_k over the objects of that class in the layouts stored in the run
+    outside:  v < (1 - t) min_k or v > (1 + t) max_k,   t = 5 %,   for v = area, width or height in pixels of
+              an object of class k, min_k and max_k over the objects of that class in the layouts stored in
+              the run
 
-An object is an instance, else a connected piece of a class, at the size of the run, and before the layout grid makes it coarser.
+An object is an instance, else a connected piece of a class, at the size of the run, and before the layout
+grid makes it coarser.
 """
 
 from __future__ import annotations
@@ -25,14 +28,16 @@ if TYPE_CHECKING:
 __all__ = ["AT_MOST", "MEASURES", "TOLERANCE", "object_sizes", "outside_sizes", "size_warnings"]
 
 TOLERANCE = 0.05
-AT_MOST = 4096  # layouts of either kind that are looked at, all that a run stores: half a second at 64x64 pixels
+# layouts of either kind that are looked at, all that a run stores: half a second at 64x64 pixels
+AT_MOST = 4096
 MEASURES = ("area", "width", "height")
 
 Sizes = dict[int, npt.NDArray[np.int64]]
 
 
 def size_warnings(system: TrainedSystem, layouts: Tensor, used: Sequence[int]) -> list[str]:
-    """One line for each class of which given objects lie outside the sizes that the run was trained on; none where all lie inside.
+    """One line for each class of which given objects lie outside the sizes that the run was trained on; none
+    where all lie inside.
 
     Arguments:
         system: whose stored layouts say what it was trained on; the first `AT_MOST` count.
@@ -41,7 +46,9 @@ def size_warnings(system: TrainedSystem, layouts: Tensor, used: Sequence[int]) -
     """
     stored = system.training_layouts()[:AT_MOST]
     given = layouts[list(used[:AT_MOST])]
-    return outside_sizes(object_sizes(system, given), object_sizes(system, stored), system.classes, len(stored))
+    return outside_sizes(
+        object_sizes(system, given), object_sizes(system, stored), system.classes, len(stored)
+    )
 
 
 def object_sizes(system: TrainedSystem, layouts: Tensor) -> Sizes:
@@ -62,7 +69,10 @@ def _sizes(numbered: Array, count: int) -> Array:
     from scipy import ndimage
 
     areas = np.bincount(numbered.ravel(), minlength=count + 1)[1:]
-    boxes = [(columns.stop - columns.start, rows.stop - rows.start) for rows, columns in ndimage.find_objects(numbered, count)]
+    boxes = [
+        (columns.stop - columns.start, rows.stop - rows.start)
+        for rows, columns in ndimage.find_objects(numbered, count)
+    ]
     return np.column_stack([areas, np.array(boxes, np.int64).reshape(-1, 2)])
 
 
@@ -73,7 +83,8 @@ def outside_sizes(given: Sizes, trained: Sizes, classes: ClassSet, looked_at: in
         name = f"class {classes.name_of(class_id)!r}: "
         if class_id not in trained:
             lines.append(
-                f"{name}none of the {looked_at} training layouts looked at holds such an object; the images may be wrong"
+                f"{name}none of the {looked_at} training layouts looked at holds such an object; the images "
+                f"may be wrong"
             )
             continue
         low, high = trained[class_id].min(axis=0), trained[class_id].max(axis=0)
@@ -86,7 +97,8 @@ def outside_sizes(given: Sizes, trained: Sizes, classes: ClassSet, looked_at: in
             )
             wrong = int(outside.any(axis=1).sum())
             lines.append(
-                f"{name}{wrong} of {len(sizes)} given objects lie outside the sizes of {looked_at} training layouts, in pixels: {broken}; "
+                f"{name}{wrong} of {len(sizes)} given objects lie outside the sizes of {looked_at} training "
+                f"layouts, in pixels: {broken}; "
                 "their images may be wrong"
             )
     return lines

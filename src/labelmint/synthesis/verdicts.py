@@ -30,8 +30,9 @@ class Verdict:
     Attributes:
         index: of the candidate. reason: why it is dropped, None when it is accepted.
         agreement: of image and label, from 0 to 1, as the judge sees them.
-        distance: to the nearest training view, in RMS grey levels; nearest: name of that training pair; ratio: of the distances to
-            training and to held-out images. None where an earlier reason spared the search.
+        distance: to the nearest training view, in RMS grey levels; nearest: name of that training pair;
+            ratio: of the distances to training and to held-out images. None where an earlier reason spared
+            the search.
         doubtful: (H, W) pixels that are written as ignored; None where there are none.
     """
 

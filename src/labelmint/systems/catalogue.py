@@ -88,7 +88,8 @@ SYSTEMS = {
             family="vqvae",
             source=_SVQ,
             layout_source=_GIVEN,
-            image_generator="transformer over the image tokens of a coupled VQ-VAE, given its semantic tokens",
+            image_generator="transformer over the image tokens of a coupled VQ-VAE, given its semantic "
+            "tokens",
             build=coupled,
         ),
         System(
@@ -130,6 +131,7 @@ def system_named(name: str) -> System:
     if name not in SYSTEMS:
         near = difflib.get_close_matches(name, SYSTEMS, n=1, cutoff=0.3)
         raise InputError(
-            f"there is no system {name!r}; {f'did you mean {near[0]!r}? ' if near else ''}known: {', '.join(SYSTEMS)}"
+            f"there is no system {name!r}; {f'did you mean {near[0]!r}? ' if near else ''}known: "
+            f"{', '.join(SYSTEMS)}"
         )
     return SYSTEMS[name]

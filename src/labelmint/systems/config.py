@@ -1,6 +1,8 @@
-"""A run's configuration: typed, validated, saved in the run, and settable value by value as `section.key=value`.
+"""A run's configuration: typed, validated, saved in the run, and settable value by value as
+`section.key=value`.
 
-A section says by its type which network its part is: `tokenizer` is a VQ-VAE or a VQ-model, a prior is a PixelSNAIL or a transformer.
+A section says by its type which network its part is: `tokenizer` is a VQ-VAE or a VQ-model, a prior is a
+PixelSNAIL or a transformer.
 """
 
 from __future__ import annotations
@@ -52,7 +54,9 @@ class PriorSection(PixelSNAILConfig, PriorTraining):
 
     network: Literal["pixelsnail"] = "pixelsnail"
     at_once: Literal["token", "place", "row"] = Field(
-        "token", description="what a step draws: one token, the tokens that several paths have at a place, or a row of tokens"
+        "token",
+        description="what a step draws: one token, the tokens that several paths have at a place, or a row "
+        "of tokens",
     )
 
 
@@ -63,7 +67,9 @@ class TransformerSection(TransformerConfig, PriorTraining):
 
 
 class _OfLayouts(BaseModel):
-    temperature: float = Field(0.75, gt=0, lt=100, description="at which layouts are drawn unless told otherwise")
+    temperature: float = Field(
+        0.75, gt=0, lt=100, description="at which layouts are drawn unless told otherwise"
+    )
     share: float = Field(0.2, gt=0, description="of a time budget, relative to the other parts")
 
 
@@ -99,7 +105,11 @@ def _tokenizer(value: Any) -> str:
 
 def _network(value: Any) -> str:
     """Which prior; runs from before there was a choice do not say."""
-    return str(value.get("network", "pixelsnail") if isinstance(value, dict) else getattr(value, "network", "pixelsnail"))
+    return str(
+        value.get("network", "pixelsnail")
+        if isinstance(value, dict)
+        else getattr(value, "network", "pixelsnail")
+    )
 
 
 class Settings(BaseModel):
@@ -108,14 +118,17 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     tokenizer: Annotated[
-        Annotated[TokenizerSection, Tag("vq-vae")] | Annotated[VQModelSection, Tag("vq-model")], Discriminator(_tokenizer)
+        Annotated[TokenizerSection, Tag("vq-vae")] | Annotated[VQModelSection, Tag("vq-model")],
+        Discriminator(_tokenizer),
     ] = TokenizerSection()
     layout_tokenizer: LayoutTokenizerSection | None = None
     prior: Annotated[
-        Annotated[PriorSection, Tag("pixelsnail")] | Annotated[TransformerSection, Tag("transformer")], Discriminator(_network)
+        Annotated[PriorSection, Tag("pixelsnail")] | Annotated[TransformerSection, Tag("transformer")],
+        Discriminator(_network),
     ] = PriorSection()
     layout_prior: Annotated[
-        Annotated[LayoutPriorSection, Tag("pixelsnail")] | Annotated[LayoutTransformerSection, Tag("transformer")],
+        Annotated[LayoutPriorSection, Tag("pixelsnail")]
+        | Annotated[LayoutTransformerSection, Tag("transformer")],
         Discriminator(_network),
     ] = LayoutPriorSection()
 
@@ -132,14 +145,17 @@ def with_values(
 
     Arguments:
         settings: of a preset.
-        values: {"prior.channels": "96"} or ["prior.channels=96"]. Another `prior.network` has its own defaults, and keeps what both
-            kinds of prior have.
+        values: {"prior.channels": "96"} or ["prior.channels=96"]. Another `prior.network` has its own
+            defaults, and keeps what both kinds of prior have.
         elsewhere: settings of other systems, and which these are.
 
-    Raises InputError for an unknown key, naming whose it is or the nearest right one, and for a value of the wrong type or out of range.
+    Raises InputError for an unknown key, naming whose it is or the nearest right one, and for a value of the
+    wrong type or out of range.
     """
     pairs = list(values.items() if isinstance(values, Mapping) else (_split(value) for value in values))
-    content: dict[str, dict[str, Any]] = {name: section.model_dump() for name, section in settings.sections().items()}
+    content: dict[str, dict[str, Any]] = {
+        name: section.model_dump() for name, section in settings.sections().items()
+    }
     for key, value in pairs:
         section, _, name = key.partition(".")
         if name == "network" and section in ("prior", "layout_prior"):

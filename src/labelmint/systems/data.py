@@ -42,14 +42,19 @@ class Prepared:
     digest: str
 
     def training_views(self, at_most: int = 4096) -> Iterator[Batch]:
-        """Training pairs as they are drawn in training, one by one, to condition on their layouts where none are given."""
-        count = min(self.training.views, at_most)  # crops of a few large images hold more than one layout each
+        """Training pairs as they are drawn in training, one by one, to condition on their layouts where none
+        are given.
+        """
+        # crops of a few large images hold more than one layout each
+        count = min(self.training.views, at_most)
         return (self.training.batch(first, 1) for first in range(count))
 
     @property
     def bytes(self) -> int:
         """Memory that the pairs take."""
-        return sum(a.nbytes for pairs in (self.training, self.validation) for a in (*pairs.images, *pairs.ids))
+        return sum(
+            a.nbytes for pairs in (self.training, self.validation) for a in (*pairs.images, *pairs.ids)
+        )
 
 
 def prepare(
@@ -81,7 +86,8 @@ def prepare(
     data = data.subset([*parts.training, *parts.validation])  # which refuses names that it lacks
     if len(parts.training) + len(parts.validation) < FEWEST_PAIRS and not force:
         raise InputError(
-            f"{data.source}: only {len(parts.training) + len(parts.validation)} pairs to train on, fewer than {FEWEST_PAIRS}; "
+            f"{data.source}: only {len(parts.training) + len(parts.validation)} pairs to train on, fewer "
+            f"than {FEWEST_PAIRS}; "
             "label more images, or pass --force to go on all the same"
         )
     if not parts.training or not parts.validation:
@@ -95,26 +101,31 @@ def prepare(
         if taken * len(names) / done > available:
             need, have = taken * len(names) / done / 2**30, available / 2**30
             raise InputError(
-                f"{data.source}: {len(names)} pairs need about {need:.1f} GiB of memory and {have:.1f} GiB are free; "
+                f"{data.source}: {len(names)} pairs need about {need:.1f} GiB of memory and {have:.1f} GiB "
+                f"are free; "
                 "take a smaller --size, or with --crop a smaller --scale"
             )
         tell(done, len(names))
     return _assemble(data, parts, loaded, geometry, seed)
 
 
-def _fit(data: DataSet, pair: AnnotatedImage, geometry: Geometry, cell: int) -> tuple[Array, Array, Array | None]:
+def _fit(
+    data: DataSet, pair: AnnotatedImage, geometry: Geometry, cell: int
+) -> tuple[Array, Array, Array | None]:
     """Image, label map and colors of a pair at the size of training (larger when it will be cropped)."""
     known = {*data.classes.ids, *data.classes.ignore}
     strange = next((one.class_id for one in pair.layout.objects if one.class_id not in known), None)
     if strange is not None:
         raise InputError(
-            f"{data.source}: an object of {pair.name!r} has class id {strange}, which is no class; list it in classes.json"
+            f"{data.source}: an object of {pair.name!r} has class id {strange}, which is no class; list it "
+            f"in classes.json"
         )
     unknown = data.classes.unknown(pair.layout.label_map)
     if unknown:
         shown = ", ".join(f"{value} ({count} pixels)" for value, count in list(unknown.items())[:5])
         raise InputError(
-            f"{data.source}: the label of {pair.name!r} holds ids that are no classes: {shown}; list them in classes.json, or pass --ignore"
+            f"{data.source}: the label of {pair.name!r} holds ids that are no classes: {shown}; list them in "
+            f"classes.json, or pass --ignore"
         )
     maps = [pair.layout.label_map] + ([] if pair.layout.instances is None else [pair.layout.instances])
     image, maps = geometry.fit(pair.name, pair.image, maps)
@@ -123,7 +134,11 @@ def _fit(data: DataSet, pair: AnnotatedImage, geometry: Geometry, cell: int) -> 
 
 
 def _assemble(
-    data: DataSet, parts: Split, loaded: Sequence[tuple[Array, Array, Array | None]], geometry: Geometry, seed: int
+    data: DataSet,
+    parts: Split,
+    loaded: Sequence[tuple[Array, Array, Array | None]],
+    geometry: Geometry,
+    seed: int,
 ) -> Prepared:
     channels = max(image.shape[2] for image, _, _ in loaded)
     symbols = SymbolTable.of((labels, colors) for _, labels, colors in loaded)
@@ -135,7 +150,9 @@ def _assemble(
         digest.update(images[-1].tobytes())
         digest.update(ids[-1].tobytes())
     count = len(parts.training)
-    class_of = {k: class_id for k, (class_id, _) in enumerate(symbols.symbols) if class_id not in data.classes.ignore}
+    class_of = {
+        k: class_id for k, (class_id, _) in enumerate(symbols.symbols) if class_id not in data.classes.ignore
+    }
     return Prepared(
         training=Pairs(images[:count], ids[:count], geometry, seed, class_of),
         validation=Pairs(images[count:], ids[count:], geometry, seed),
@@ -147,21 +164,34 @@ def _assemble(
     )
 
 
-def fit_layouts(data: DataSet, geometry: Geometry, symbols: SymbolTable, classes: ClassSet, cell: int) -> Array:
-    """Symbol maps (N, H, W) of a data set's layouts, to draw images for them; crops are taken from the middle.
+def fit_layouts(
+    data: DataSet, geometry: Geometry, symbols: SymbolTable, classes: ClassSet, cell: int
+) -> Array:
+    """Symbol maps (N, H, W) of a data set's layouts, to draw images for them; crops are taken from the
+    middle.
 
     Raises InputError for classes that the run was not trained on, by id or by name.
     """
-    maps = [geometry.center(image, ids)[1] for image, ids in _as_trained(data, geometry, symbols, classes, cell)]
+    maps = [
+        geometry.center(image, ids)[1] for image, ids in _as_trained(data, geometry, symbols, classes, cell)
+    ]
     if not maps:
         raise InputError(f"{data.source}: no layouts to draw images for")
     return np.stack(maps)
 
 
 def fit_pairs(
-    data: DataSet, geometry: Geometry, symbols: SymbolTable, classes: ClassSet, cell: int, channels: int, seed: int
+    data: DataSet,
+    geometry: Geometry,
+    symbols: SymbolTable,
+    classes: ClassSet,
+    cell: int,
+    channels: int,
+    seed: int,
 ) -> Pairs:
-    """All pairs of a data set as a run of those symbols and image channels sees them; raises InputError as `fit_layouts` does."""
+    """All pairs of a data set as a run of those symbols and image channels sees them; raises InputError as
+    `fit_layouts` does.
+    """
     images, ids = [], []
     for image, indices in _as_trained(data, geometry, symbols, classes, cell):
         if image.shape[2] > channels:
@@ -178,7 +208,8 @@ def _as_trained(
     for info in data.classes.classes:
         if info.id in classes.ids and classes.name_of(info.id) != info.name:
             raise InputError(
-                f"{data.source}: class {info.id} is {info.name!r} there and {classes.name_of(info.id)!r} in the run; "
+                f"{data.source}: class {info.id} is {info.name!r} there and {classes.name_of(info.id)!r} in "
+                f"the run; "
                 "give layouts with the run's classes"
             )
     known = {class_id for class_id, _ in symbols.symbols}
@@ -187,6 +218,7 @@ def _as_trained(
         strange = sorted(set(np.unique(labels).tolist()) - known)
         if strange:
             raise InputError(
-                f"{data.source}: the layout of {pair.name!r} holds class ids that the run was not trained on: {strange[:5]}"
+                f"{data.source}: the layout of {pair.name!r} holds class ids that the run was not trained "
+                f"on: {strange[:5]}"
             )
         yield image, symbols.index(labels, colors)

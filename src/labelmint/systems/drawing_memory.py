@@ -2,8 +2,9 @@
 
     bytes(B) = 5/4 (sum over priors of state(B) + fixed + B item)
 
-`fixed` and `item` come from a rehearsal: everything but the priors' steps is done for one pair and for two, while the tensors that
-are there at once are counted. The quarter more is for what no count of tensors sees, the buffers of convolutions above all.
+`fixed` and `item` come from a rehearsal: everything but the priors' steps is done for one pair and for two,
+while the tensors that are there at once are counted. The quarter more is for what no count of tensors sees,
+the buffers of convolutions above all.
 """
 
 from __future__ import annotations
@@ -33,11 +34,15 @@ def drawing_bytes(priors: Sequence[NetworkPrior], rehearse: Callable[[int], obje
     """
     one, two = peak_bytes(lambda: rehearse(1)), peak_bytes(lambda: rehearse(2))
     fixed, item = max(2 * one - two, 0), two - one
-    return lambda batch_size: int(SPARE * (sum(state_bytes(prior, batch_size) for prior in priors) + fixed + batch_size * item))
+    return lambda batch_size: int(
+        SPARE * (sum(state_bytes(prior, batch_size) for prior in priors) + fixed + batch_size * item)
+    )
 
 
 def peak_bytes(work: Callable[[], object]) -> int:
-    """The most bytes of tensors that some work, without gradients, holds at once beside what was there before."""
+    """The most bytes of tensors that some work, without gradients, holds at once beside what was there
+    before.
+    """
     counting = _Counting()
     with torch.no_grad(), counting:
         work()
@@ -45,7 +50,9 @@ def peak_bytes(work: Callable[[], object]) -> int:
 
 
 class _Counting(TorchDispatchMode):
-    """Follows the memory of every tensor that an operation makes until the last tensor in that memory is gone."""
+    """Follows the memory of every tensor that an operation makes until the last tensor in that memory is
+    gone.
+    """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

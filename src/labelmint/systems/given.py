@@ -1,10 +1,12 @@
-"""Pairs of a data set that samples are made for or from: their layouts, their references, and what is kept of them.
+"""Pairs of a data set that samples are made for or from: their layouts, their references, and what is kept of
+them.
 
     layout:CLASS            the layout where it shows that class is kept, the rest of it is drawn
     image:CLASS             the image where the layout shows that class is kept, the rest of it is drawn
     image:x0,y0,x1,y1       the image within that box is kept, in pixels of a sample, x1 and y1 exclusive
 
-What is kept are tokens: those of which at least half of the pixels lie in such a part. Pixels come back as the tokenizer has them.
+What is kept are tokens: those of which at least half of the pixels lie in such a part. Pixels come back as
+the tokenizer has them.
 """
 
 from __future__ import annotations
@@ -36,7 +38,9 @@ _AT_ONCE = 32
 
 
 class Part(NamedTuple):
-    """What is kept of a pair: of its "layout" or its "image", where a class is shown, or within (x0, y0, x1, y1)."""
+    """What is kept of a pair: of its "layout" or its "image", where a class is shown, or within (x0, y0, x1,
+    y1).
+    """
 
     of: str
     class_id: int | None
@@ -59,10 +63,16 @@ def part_of(text: str, classes: ClassSet, size: tuple[int, int]) -> Part:
         raise InputError(f"--keep {text}: expected layout:CLASS, image:CLASS or image:x0,y0,x1,y1")
     if _BOX.fullmatch(which):
         if of == "layout":
-            raise InputError(f"--keep {text}: boxes are of images; of a layout keep a class, as in layout:{classes.names[0]}")
+            raise InputError(
+                f"--keep {text}: boxes are of images; of a layout keep a class, as in "
+                f"layout:{classes.names[0]}"
+            )
         x0, y0, x1, y1 = (int(number) for number in which.split(","))
         if not (x0 < x1 <= size[1] and y0 < y1 <= size[0]):
-            raise InputError(f"--keep {text}: expected x0 < x1 <= {size[1]} and y0 < y1 <= {size[0]}, in pixels of a sample")
+            raise InputError(
+                f"--keep {text}: expected x0 < x1 <= {size[1]} and y0 < y1 <= {size[0]}, in pixels of a "
+                f"sample"
+            )
         return Part(of, None, (x0, y0, x1, y1))
     if which not in classes.names:
         raise InputError(f"--keep {text}: there is no class {which!r}; there are {', '.join(classes.names)}")
@@ -75,7 +85,8 @@ class Given:
 
     Attributes:
         ids: symbol maps (N, H, W).
-        tokens: of the layouts written together with their images, (N, h, w), where they were references; else None.
+        tokens: of the layouts written together with their images, (N, h, w), where they were references; else
+            None.
         layout, image: what is kept of each, over all N; None where nothing is.
     """
 
@@ -105,31 +116,39 @@ class Given:
     def kept(self, seeds: Sequence[Seed], per_layout: int) -> tuple[Kept | None, Kept | None]:
         """Of the layouts and of the images of some samples."""
         rows = torch.tensor([self.layouts(per_layout).which(seed) for seed in seeds])
-        layout, image = (Kept(*(part[rows] for part in kept)) if kept is not None else None for kept in (self.layout, self.image))
+        layout, image = (
+            Kept(*(part[rows] for part in kept)) if kept is not None else None
+            for kept in (self.layout, self.image)
+        )
         return layout, image
 
 
-def given_pairs(system: TrainedSystem, data: DataSet, *, references: bool = False, keep: Sequence[str] = ()) -> Given:
+def given_pairs(
+    system: TrainedSystem, data: DataSet, *, references: bool = False, keep: Sequence[str] = ()
+) -> Given:
     """The pairs of a data set as a system takes them.
 
     Arguments:
         references: images are encoded together with their layouts, for systems whose tokenizer needs that.
         keep: parts as written above.
 
-    Raises InputError for parts that are none, for a layout's part where the system draws no layouts, and for references that a system has
-    no use for or lacks.
+    Raises InputError for parts that are none, for a layout's part where the system draws no layouts, and for
+    references that a system has no use for or lacks.
     """
     parts = [part_of(text, system.classes, system.size) for text in keep]
     of_layouts = [text for text, part in zip(keep, parts, strict=True) if part.of == "layout"]
     if of_layouts and not system.has_layout_prior:
         raise InputError(
-            f"--keep {of_layouts[0]}: {system.system} draws no layouts, so given ones are kept whole; leave it out, or train msgnet or mint"
+            f"--keep {of_layouts[0]}: {system.system} draws no layouts, so given ones are kept whole; leave "
+            f"it out, or train msgnet or mint"
         )
     if references != system.needs_references:
         raise InputError(
-            f"--reference {data.source}: {system.system} needs no reference images here; give --layouts instead"
+            f"--reference {data.source}: {system.system} needs no reference images here; give --layouts "
+            f"instead"
             if references
-            else f"--layouts {data.source}: this run writes layouts in tokens together with images (tokenizer.reference); give --reference"
+            else f"--layouts {data.source}: this run writes layouts in tokens together with images "
+            f"(tokenizer.reference); give --reference"
         )
     if not references and not parts:
         return Given(ids=system.layouts_of(data))
@@ -149,7 +168,9 @@ def given_pairs(system: TrainedSystem, data: DataSet, *, references: bool = Fals
     for of, where in (("layout", of_layout), ("image", of_image)):
         asked = " --keep ".join(text for text, part in zip(keep, parts, strict=True) if part.of == of)
         if asked and not where.any():
-            raise InputError(f"--keep {asked}: keeps nothing of {data.source}: no token has half of its pixels there")
+            raise InputError(
+                f"--keep {asked}: keeps nothing of {data.source}: no token has half of its pixels there"
+            )
     return Given(
         ids=ids,
         tokens=layouts if references else None,
@@ -159,7 +180,9 @@ def given_pairs(system: TrainedSystem, data: DataSet, *, references: bool = Fals
 
 
 def _cells(within: Sequence[Tensor], tokens: Tensor) -> Tensor:
-    """Booleans like tokens (N, stack h, w): those of which at least half of the pixels lie in one of some regions (N, H, W)."""
+    """Booleans like tokens (N, stack h, w): those of which at least half of the pixels lie in one of some
+    regions (N, H, W).
+    """
     if not within:
         return torch.zeros_like(tokens, dtype=torch.bool)
     region, (rows, columns) = torch.stack(list(within)).any(dim=0), tokens.shape[1:]

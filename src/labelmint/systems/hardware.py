@@ -63,7 +63,8 @@ def open_fabric(hardware: Hardware) -> Fabric:
     """Lightning Fabric over one process, or over as many as `torchrun` started."""
     from lightning_fabric import Fabric  # seconds to import, and drawing does without
 
-    for logger in ("lightning_fabric", "lightning.fabric"):  # its announcements are no news to the person who waits
+    # its announcements are no news to the person who waits
+    for logger in ("lightning_fabric", "lightning.fabric"):
         logging.getLogger(logger).setLevel(logging.ERROR)
     device, world = torch.device(hardware.device), processes()
     nodes = world // int(os.environ.get("LOCAL_WORLD_SIZE", world))
@@ -92,7 +93,10 @@ def choose_device(asked: str) -> torch.device:
         return torch.device("cpu")
     if asked.partition(":")[0] in ("cuda", "gpu"):
         if not torch.cuda.is_available():
-            raise InputError(f"--device {asked}: there is no GPU that PyTorch can use here; take --device cpu or --device auto")
+            raise InputError(
+                f"--device {asked}: there is no GPU that PyTorch can use here; take --device cpu or --device "
+                f"auto"
+            )
         index = asked.partition(":")[2]
         if index and (not index.isdigit() or int(index) >= torch.cuda.device_count()):
             raise InputError(f"--device {asked}: there are GPUs 0 to {torch.cuda.device_count() - 1}")
@@ -119,14 +123,17 @@ def _told_threads() -> int:
 
 
 def threads_of_run(config: RunConfig, device: torch.device) -> int:
-    """The run's threads where as many cores are there as it was trained with, for the same bytes; else what is found here."""
+    """The run's threads where as many cores are there as it was trained with, for the same bytes; else what
+    is found here.
+    """
     if config.cores in (0, cores()):  # 0: older runs do not tell
         return config.threads
     return measured_threads(device)
 
 
 def measured_threads(device: torch.device) -> int:
-    """OMP_NUM_THREADS, else the fastest of one, half and all of the cores; the fewest of those that are about equal.
+    """OMP_NUM_THREADS, else the fastest of one, half and all of the cores; the fewest of those that are about
+    equal.
 
     All of them beside a GPU, where they decide little, and where processes would measure against each other.
     """
@@ -156,7 +163,9 @@ def _with_threads(count: int, net: nn.Module, x: torch.Tensor) -> None:
 
 
 def choose_precision(asked: str, device: torch.device) -> str:
-    """ "auto" takes bfloat16 where a short measurement (CPU) or the device (GPU) says that it is faster by a fifth."""
+    """ "auto" takes bfloat16 where a short measurement (CPU) or the device (GPU) says that it is faster by a
+    fifth.
+    """
     names = {"32": "32-true", "bf16": "bf16-mixed"} | {name: name for name in PRECISIONS}
     if asked in names:
         return names[asked]
@@ -172,10 +181,12 @@ def choose_precision(asked: str, device: torch.device) -> str:
 
 
 def fastest(steps: Sequence[Callable[[], None]], rounds: int = 12, at_most: float = 1.0) -> list[float]:
-    """Seconds of each step: the fastest of some rounds, taken in turns, so that other work on the machine does not decide.
+    """Seconds of each step: the fastest of some rounds, taken in turns, so that other work on the machine
+    does not decide.
 
     Arguments:
-        rounds: after a first one that does not count. at_most: seconds after which no other round begins, but two are always made.
+        rounds: after a first one that does not count. at_most: seconds after which no other round begins, but
+            two are always made.
     """
     for step in steps:
         step()
@@ -191,7 +202,9 @@ def fastest(steps: Sequence[Callable[[], None]], rounds: int = 12, at_most: floa
 
 
 def _network_and_batch() -> tuple[nn.Module, torch.Tensor]:
-    """About as large as a stage of the preset `small`; weights and images are of no consequence, and nobody's seed is used up."""
+    """About as large as a stage of the preset `small`; weights and images are of no consequence, and nobody's
+    seed is used up.
+    """
     with torch.random.fork_rng(devices=[]):
         return nn.Conv2d(64, 64, 3, padding=1), torch.randn(16, 64, 32, 32)
 
@@ -205,7 +218,8 @@ def _training_step(net: nn.Module, x: torch.Tensor, bfloat16: bool) -> None:
 def available_memory(device: torch.device) -> int:
     """Free bytes on the device; a very large number where nothing tells."""
     if device.type == "cuda":
-        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # by PyTorch, for what comes
+        # by PyTorch, for what comes
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + kept
     try:
         with open("/proc/meminfo", encoding="ascii") as file:  # noqa: PTH123

@@ -26,8 +26,8 @@ _AT_ONCE = 64  # layouts that are counted together
 class Kept(NamedTuple):
     """How layouts are written in tokens.
 
-    tokens: in words. grid: (h, w) of a grid of label maps, cells of one class each; or else written: a label map of class ids (H, W) as
-    it is read again.
+    tokens: in words. grid: (h, w) of a grid of label maps, cells of one class each; or else written: a label
+    map of class ids (H, W) as it is read again.
     """
 
     tokens: str
@@ -35,12 +35,17 @@ class Kept(NamedTuple):
     written: Callable[[Array], Array] | None
 
 
-def kept_by(preset: str, size: tuple[int, int], data: DataSet, tell: Callable[[int, int], None] = lambda done, of: None) -> Kept:
+def kept_by(
+    preset: str,
+    size: tuple[int, int],
+    data: DataSet,
+    tell: Callable[[int, int], None] = lambda done, of: None,
+) -> Kept:
     """How the system of a preset writes the layouts of these data at a size (H, W).
 
-    Patterns are counted in all pairs but those of the test part, each as a whole; classes stand for symbols, as if no instances touched.
-    `tell` is called with (pairs counted, pairs in all). Raises InputError for a size that the tokens don't fit and for more classes than
-    there are patterns.
+    Patterns are counted in all pairs but those of the test part, each as a whole; classes stand for symbols,
+    as if no instances touched. `tell` is called with (pairs counted, pairs in all). Raises InputError for a
+    size that the tokens don't fit and for more classes than there are patterns.
     """
     chosen = preset_named(preset)
     system = system_named(chosen.system)
@@ -70,10 +75,16 @@ def kept_by(preset: str, size: tuple[int, int], data: DataSet, tell: Callable[[i
         return read
 
     patterns.count(batches())
-    return Kept(f"{len(patterns.table)} patterns of {config.cell}x{config.cell} pixels, as {system.name} has them", None, written)
+    return Kept(
+        f"{len(patterns.table)} patterns of {config.cell}x{config.cell} pixels, as {system.name} has them",
+        None,
+        written,
+    )
 
 
-def _label_maps(data: DataSet, names: list[str], size: tuple[int, int], tell: Callable[[int, int], None]) -> Iterator[Array]:
+def _label_maps(
+    data: DataSet, names: list[str], size: tuple[int, int], tell: Callable[[int, int], None]
+) -> Iterator[Array]:
     """Those that can be read; what is wrong with the others is told elsewhere."""
     geometry = Geometry(size=size)
     for done, name in enumerate(names):

@@ -32,7 +32,9 @@ def msgnet(settings: Settings, facts: Facts) -> TwoStageParts:
     cell = max((1 << settings.tokenizer.downsamplings) // _scale(settings), 1)
     grid = (facts.size[0] // cell, facts.size[1] // cell)
     layout_prior = prior_of(settings.layout_prior, facts.symbols, grid)
-    return TwoStageParts(given.tokenizer, given.prior, LabelMap(facts.symbols, grid, facts.size), layout_prior)
+    return TwoStageParts(
+        given.tokenizer, given.prior, LabelMap(facts.symbols, grid, facts.size), layout_prior
+    )
 
 
 def pre_msgnet(settings: Settings, facts: Facts) -> TwoStageParts:
@@ -52,24 +54,33 @@ def no_comp_msgnet(settings: Settings, facts: Facts) -> TwoStageParts:
 def cvq_vae(settings: Settings, facts: Facts) -> TwoStageParts:
     """The plain VQ-VAE, encoder and decoder given the layout, and the prior given it too."""
     check_size(settings, facts.size)
-    tokenizer = VQVAE(_sizes(settings), facts.image_channels, facts.size, symbols=facts.symbols, attention=False)
+    tokenizer = VQVAE(
+        _sizes(settings), facts.image_channels, facts.size, symbols=facts.symbols, attention=False
+    )
     return _given_layouts(tokenizer, settings, facts, stack=1)
 
 
 def _given_layouts(tokenizer: nn.Module, settings: Settings, facts: Facts, stack: int) -> TwoStageParts:
     height, width = (side >> settings.tokenizer.downsamplings for side in facts.size)
     grid = (stack * height, width)
-    prior = prior_of(settings.prior, settings.tokenizer.codebook_size, grid, stack=stack, symbols=facts.symbols)
+    prior = prior_of(
+        settings.prior, settings.tokenizer.codebook_size, grid, stack=stack, symbols=facts.symbols
+    )
     return TwoStageParts(tokenizer, prior, LabelMap(facts.symbols, facts.size, facts.size))
 
 
 def check_size(settings: Settings, size: tuple[int, int]) -> None:
     """Raise InputError, naming the nearest size that fits, when the token grid does not divide the size."""
     token = 1 << settings.tokenizer.downsamplings
-    for name, scale in (("prior.condition_scale", settings.prior.condition_scale), ("layout_prior.scale", _scale(settings))):
+    for name, scale in (
+        ("prior.condition_scale", settings.prior.condition_scale),
+        ("layout_prior.scale", _scale(settings)),
+    ):
         if token % scale:
             fitting = ", ".join(str(1 << k) for k in range(settings.tokenizer.downsamplings + 1))
-            raise InputError(f"{name}={scale}: must divide the {token} pixels of a token's side; take one of {fitting}")
+            raise InputError(
+                f"{name}={scale}: must divide the {token} pixels of a token's side; take one of {fitting}"
+            )
     check_multiples(size, token)
 
 

@@ -33,8 +33,8 @@ class Facts(NamedTuple):
 class StageSpec(NamedTuple):
     """One stage of training.
 
-    name: of the part, its folder in the run, and its section of the settings. module: what is trained. tokenize: what a prior learns
-    of a batch; None for a tokenizer, which learns the pairs themselves.
+    name: of the part, its folder in the run, and its section of the settings. module: what is trained.
+    tokenize: what a prior learns of a batch; None for a tokenizer, which learns the pairs themselves.
     """
 
     name: str
@@ -49,7 +49,8 @@ class TwoStageParts:
     Arguments:
         tokenizer: images <-> tokens.
         prior: over the tokens, given the layout.
-        label_map: the grid that layouts pass through before anything sees them; at full size they stay as they are.
+        label_map: the grid that layouts pass through before anything sees them; at full size they stay as
+            they are.
         layout_prior: over that grid; None where layouts are given.
     """
 
@@ -60,13 +61,18 @@ class TwoStageParts:
 
     def stages(self) -> list[StageSpec]:
         """What is trained, in order."""
-        stages = [StageSpec("tokenizer", self.tokenizer, None), StageSpec("prior", self.prior, self.image_tokens)]
+        stages = [
+            StageSpec("tokenizer", self.tokenizer, None),
+            StageSpec("prior", self.prior, self.image_tokens),
+        ]
         if self.layout_prior is not None:
             stages.append(StageSpec("layout_prior", self.layout_prior, self.layout_tokens))
         return stages
 
     def begin(self, name: str, seed: int) -> None:
-        """What is to be done before a stage is trained, those before it are; a checkpoint of the stage has the last word."""
+        """What is to be done before a stage is trained, those before it are; a checkpoint of the stage has
+        the last word.
+        """
 
     @property
     def cell(self) -> int:
@@ -99,22 +105,37 @@ class TwoStageParts:
     def generator(self, guidance: float = 1.0) -> TwoStage:
         """p(x | s)."""
         prior = self.prior if guidance == 1 else guided(cast(NetworkPrior, self.prior), guidance)
-        return TwoStage(cast(Prior, prior), cast(Tokenizer, self.tokenizer), self._condition, shown=self._shown)
+        return TwoStage(
+            cast(Prior, prior), cast(Tokenizer, self.tokenizer), self._condition, shown=self._shown
+        )
 
     def layout_source(self, device: torch.device) -> PriorLayouts | None:
         """p(s), or None where layouts are given."""
-        return PriorLayouts(cast(Prior, self.layout_prior), self._coded_by, device) if self.layout_prior is not None else None
+        return (
+            PriorLayouts(cast(Prior, self.layout_prior), self._coded_by, device)
+            if self.layout_prior is not None
+            else None
+        )
 
     def rehearse(self, pairs: int, device: torch.device) -> tuple[object, Tensor]:
-        """All that drawing does for so many pairs but the priors' steps: what the image prior prepares, and images."""
+        """All that drawing does for so many pairs but the priors' steps: what the image prior prepares, and
+        images.
+        """
         tokenizer = cast(Tokenizer, self.tokenizer)
         layouts = LayoutBatch(
-            self._coded_by.decode_layouts(torch.zeros(pairs, *self._layout_grid, dtype=torch.long, device=device))
+            self._coded_by.decode_layouts(
+                torch.zeros(pairs, *self._layout_grid, dtype=torch.long, device=device)
+            )
         )
-        tokens = {one.name: torch.zeros(pairs, *one.grid, dtype=torch.long, device=device) for one in tokenizer.streams}
+        tokens = {
+            one.name: torch.zeros(pairs, *one.grid, dtype=torch.long, device=device)
+            for one in tokenizer.streams
+        }
         given = layouts
         if self._condition is not None:
-            written = tokens["semantics"] if self.needs_references else self._condition.encode_layouts(layouts)
+            written = (
+                tokens["semantics"] if self.needs_references else self._condition.encode_layouts(layouts)
+            )
             given = LayoutBatch(self._condition.decode_layouts(written) if self._shown else written)
         return cast(Prior, self.prior).prepare(given), tokenizer.decode(tokens, layouts)
 
@@ -154,7 +175,11 @@ class SemanticParts(TwoStageParts):
     def stages(self) -> list[StageSpec]:
         """What is trained, in order."""
         first, *others = super().stages()
-        alone = [StageSpec("layout_tokenizer", self.layout_tokenizer, None)] if self.layout_tokenizer is not None else []
+        alone = (
+            [StageSpec("layout_tokenizer", self.layout_tokenizer, None)]
+            if self.layout_tokenizer is not None
+            else []
+        )
         return [first, *alone, *others]
 
     def begin(self, name: str, seed: int) -> None:
@@ -170,7 +195,11 @@ class SemanticParts(TwoStageParts):
     def image_tokens(self, batch: Batch) -> tuple[Tensor, LayoutBatch]:
         """What the image prior learns: its tokens given those of the layouts."""
         found = cast(Tokenizer, self.tokenizer).encode(batch)
-        semantics = found["semantics"] if self.layout_tokenizer is None else self._coded_by.encode_layouts(batch.layouts)
+        semantics = (
+            found["semantics"]
+            if self.layout_tokenizer is None
+            else self._coded_by.encode_layouts(batch.layouts)
+        )
         return found["image"], LayoutBatch(
             self._coded_by.decode_layouts(semantics) if self._shown else semantics, tokens=semantics
         )
@@ -187,7 +216,9 @@ class SemanticParts(TwoStageParts):
 
     @property
     def _coded_by(self) -> LayoutTokenizer:
-        return cast(LayoutTokenizer, self.layout_tokenizer if self.layout_tokenizer is not None else self.tokenizer)
+        return cast(
+            LayoutTokenizer, self.layout_tokenizer if self.layout_tokenizer is not None else self.tokenizer
+        )
 
     @property
     def _condition(self) -> LayoutTokenizer | None:

@@ -1,4 +1,6 @@
-"""Training a system: data, plan, then its stages in a row, into a run folder that can be stopped and gone on with."""
+"""Training a system: data, plan, then its stages in a row, into a run folder that can be stopped and gone on
+with.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +71,8 @@ def train(
         device, precision, threads: "auto"/None choose and store the choice.
         max_minutes: divides this time over the stages and ends with a usable model.
         force: go on with fewer than 20 pairs.
-        parts: the pairs to train and to validate on; by train.txt, test.txt and a hash of the names when None.
+        parts: the pairs to train and to validate on; by train.txt, test.txt and a hash of the names when
+            None.
         report: called with an `Event` now and then.
 
     Raises InputError for bad input; KeyboardInterrupt after saving when stopped by Ctrl-C.
@@ -81,7 +84,9 @@ def train(
     hardware = choose_hardware(device, precision, threads, stored)
     fabric = open_fabric(hardware)
     fabric.barrier()  # no process may write before all have looked
-    prepared = _prepared(source, request, force, parts, tell if fabric.global_rank == 0 else lambda event: None)
+    prepared = _prepared(
+        source, request, force, parts, tell if fabric.global_rank == 0 else lambda event: None
+    )
     config = _config(source, request, prepared, hardware, stored)
     check_same(run, stored, config)
     modules = build_parts(config)
@@ -89,15 +94,28 @@ def train(
     if not all(run.finished(stage.name) for stage in modules.stages()):
         available = available_memory(fabric.device)
         needs = make_plan(
-            modules, config, views=prepared.training.views, data_bytes=prepared.bytes, device=fabric.device, timed=False,
+            modules,
+            config,
+            views=prepared.training.views,
+            data_bytes=prepared.bytes,
+            device=fabric.device,
+            timed=False,
             available=None if stored else available,
-        )  # fmt: skip
+        )
         check_memory(needs, available)
         accumulate = fabric.broadcast(needs.accumulate) if fabric.world_size > 1 else needs.accumulate
         config = config.model_copy(update={"accumulate": accumulate})
         for name, count in accumulate.items() if fabric.global_rank == 0 else ():
-            if count > getattr(request.settings, name).accumulate:  # as this much memory is free now: with more, other weights
-                tell(Event(name, 0, 1, message=f"memory does not hold a batch whole; it is computed in {count} parts"))
+            # as this much memory is free now: with more, other weights
+            if count > getattr(request.settings, name).accumulate:
+                tell(
+                    Event(
+                        name,
+                        0,
+                        1,
+                        message=f"memory does not hold a batch whole; it is computed in {count} parts",
+                    )
+                )
     if fabric.global_rank == 0 and config != stored:
         run.path.mkdir(parents=True, exist_ok=True)
         write_json(run.path / "config.json", config.model_dump(mode="json"))
@@ -113,11 +131,25 @@ def train(
     return load(out, device=str(fabric.device), threads=config.threads)
 
 
-def plan(data: DataSet | str | Path, *, system: str | None = None, preset: str = "small", size: tuple[int, int] | None = None,
-    crop: bool = False, scale: float = 1.0, augment: Sequence[str] = (), settings: Mapping[str, str] | Iterable[str] = (),
-    group_by: str | None = None, device: str = "auto", precision: str = "auto", threads: int | None = None, seed: int = 0,
-    max_minutes: float | None = None, force: bool = False, report: Report | None = None,
-) -> Plan:  # fmt: skip
+def plan(
+    data: DataSet | str | Path,
+    *,
+    system: str | None = None,
+    preset: str = "small",
+    size: tuple[int, int] | None = None,
+    crop: bool = False,
+    scale: float = 1.0,
+    augment: Sequence[str] = (),
+    settings: Mapping[str, str] | Iterable[str] = (),
+    group_by: str | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int | None = None,
+    seed: int = 0,
+    max_minutes: float | None = None,
+    force: bool = False,
+    report: Report | None = None,
+) -> Plan:
     """What `train` with the same arguments would do and need; writes nothing."""
     request = make_request(system, preset, size, crop, scale, augment, settings, group_by, seed, max_minutes)
     source, hardware = _opened(data), choose_hardware(device, precision, threads, None)
@@ -126,9 +158,14 @@ def plan(data: DataSet | str | Path, *, system: str | None = None, preset: str =
     where = torch.device(hardware.device)
     available = available_memory(where)
     made = make_plan(
-        build_parts(config), config, views=prepared.training.views, data_bytes=prepared.bytes, device=where, timed=True,
+        build_parts(config),
+        config,
+        views=prepared.training.views,
+        data_bytes=prepared.bytes,
+        device=where,
+        timed=True,
         available=available,
-    )  # fmt: skip
+    )
     check_memory(made, available)
     return made
 
@@ -142,7 +179,9 @@ def _opened(data: DataSet | str | Path) -> DataSet:
 
 
 def _prepared(data: DataSet, request: Request, force: bool, chosen: Split | None, tell: Report) -> Prepared:
-    geometry = Geometry(size=request.size, crop=request.crop, scale=request.scale, augment=frozenset(request.augment))
+    geometry = Geometry(
+        size=request.size, crop=request.crop, scale=request.scale, augment=frozenset(request.augment)
+    )
     facts = Facts(1, request.size, 2)  # enough to see whether the size fits, before anything is loaded
     with torch.device("meta"):  # shapes alone
         parts = system_named(request.system).build(request.settings, facts)
@@ -159,7 +198,9 @@ def _prepared(data: DataSet, request: Request, force: bool, chosen: Split | None
     )
 
 
-def _config(data: DataSet, request: Request, prepared: Prepared, hardware: Hardware, stored: RunConfig | None) -> RunConfig:
+def _config(
+    data: DataSet, request: Request, prepared: Prepared, hardware: Hardware, stored: RunConfig | None
+) -> RunConfig:
     from labelmint import __version__
 
     return RunConfig(
@@ -167,7 +208,9 @@ def _config(data: DataSet, request: Request, prepared: Prepared, hardware: Hardw
         request=request,
         data_digest=prepared.digest,
         image_channels=prepared.image_channels,
-        classes=tuple(ClassEntry(id=c.id, name=c.name, color=c.color, category=c.category) for c in data.classes.classes),
+        classes=tuple(
+            ClassEntry(id=c.id, name=c.name, color=c.color, category=c.category) for c in data.classes.classes
+        ),
         ignore=data.classes.ignore,
         symbols=prepared.symbols.symbols,
         has_instances=prepared.has_instances,
@@ -181,7 +224,9 @@ def _config(data: DataSet, request: Request, prepared: Prepared, hardware: Hardw
 
 @torch.no_grad()
 def _stored_layouts(parts: TwoStageParts, prepared: Prepared, device: torch.device) -> dict[str, Tensor]:
-    """Training layouts to draw from where none are given, with their tokens where these can't be had without images."""
+    """Training layouts to draw from where none are given, with their tokens where these can't be had without
+    images.
+    """
     views = [*prepared.training_views()]
     stored = {"ids": torch.cat([view.layouts.ids for view in views])}
     if parts.needs_references:
@@ -190,9 +235,17 @@ def _stored_layouts(parts: TwoStageParts, prepared: Prepared, device: torch.devi
 
 
 def _train_stages(
-    fabric: Fabric, run: RunFolder, parts: TwoStageParts, config: RunConfig, prepared: Prepared, spent: float, tell: Report
+    fabric: Fabric,
+    run: RunFolder,
+    parts: TwoStageParts,
+    config: RunConfig,
+    prepared: Prepared,
+    spent: float,
+    tell: Report,
 ) -> None:
-    """Train what is not finished, load what is; a time budget is divided over the stages that are still to come."""
+    """Train what is not finished, load what is; a time budget is divided over the stages that are still to
+    come.
+    """
     minutes, stages = config.request.max_minutes, parts.stages()
     left = max(60 * minutes - spent, 1.0) if minutes else None
     for stage in stages:
@@ -208,17 +261,38 @@ def _train_stages(
             seconds = left * shares[0] / sum(shares) if left is not None else None
             section = getattr(config.request.settings, stage.name)
             parts.begin(stage.name, config.request.seed)
-            section = section.model_copy(update={"accumulate": config.accumulate.get(stage.name, section.accumulate)})
+            section = section.model_copy(
+                update={"accumulate": config.accumulate.get(stage.name, section.accumulate)}
+            )
             if isinstance(section, VQModelTraining):
                 about = train_vq_model(
-                    stage.name, fabric, run, stage.module, prepared.training, prepared.validation, section, seconds, tell
+                    stage.name,
+                    fabric,
+                    run,
+                    stage.module,
+                    prepared.training,
+                    prepared.validation,
+                    section,
+                    seconds,
+                    tell,
                 )
             elif stage.tokenize is None:
-                about = train_tokenizer(fabric, run, stage.module, prepared.training, prepared.validation, section, seconds, tell)
+                about = train_tokenizer(
+                    fabric, run, stage.module, prepared.training, prepared.validation, section, seconds, tell
+                )
             else:
                 about = train_prior(
-                    stage.name, fabric, run, stage.module, stage.tokenize, prepared.training, prepared.validation, section, seconds, tell
-                )  # fmt: skip
+                    stage.name,
+                    fabric,
+                    run,
+                    stage.module,
+                    stage.tokenize,
+                    prepared.training,
+                    prepared.validation,
+                    section,
+                    seconds,
+                    tell,
+                )
             if fabric.global_rank == 0:
                 about = {"part": stage.name, "config": section.model_dump(), **about}
                 run.save_part(stage.name, stage.module.state_dict(), about)

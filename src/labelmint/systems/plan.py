@@ -1,10 +1,12 @@
 """What a training will cost before it starts: parameters, tokens, seconds, memory.
 
-Seconds and bytes are measured on one step of each stage on random data of the right shape: activations are counted by hooks on what
-autograd saves, for one item more, and scaled to the batch; time is that of a step at a small batch, scaled alike. Sizes above 128x128 are
-measured at about that size and scaled by their area, which leaves out that attention grows faster.
+Seconds and bytes are measured on one step of each stage on random data of the right shape: activations are
+counted by hooks on what autograd saves, for one item more, and scaled to the batch; time is that of a step at
+a small batch, scaled alike. Sizes above 128x128 are measured at about that size and scaled by their area,
+which leaves out that attention grows faster.
 
-A batch that does not fit in the free memory, with a quarter to spare for what no hook sees, is computed in as many parts as it takes.
+A batch that does not fit in the free memory, with a quarter to spare for what no hook sees, is computed in as
+many parts as it takes.
 """
 
 from __future__ import annotations
@@ -46,8 +48,9 @@ MEASURED_PIXELS = 128 * 128
 
 @dataclass(frozen=True)
 class StagePlan:
-    """One stage: its name, parameters, tokens an image, steps, seconds, bytes at the peak, the setting that shrinks them, and the parts
-    in which a batch is computed."""
+    """One stage: its name, parameters, tokens an image, steps, seconds, bytes at the peak, the setting that
+    shrinks them, and the parts in which a batch is computed.
+    """
 
     name: str
     parameters: int
@@ -117,7 +120,9 @@ def make_plan(
     probe = config.model_copy(update={"request": _shrunken(request, size)})
     larger = request.size[0] * request.size[1] / (size[0] * size[1])
     image = torch.rand(BATCH_MEASURED, config.image_channels, *size) * 2 - 1
-    batch = Batch(image.to(device), LayoutBatch(torch.zeros(BATCH_MEASURED, *size, dtype=torch.uint8, device=device)))
+    batch = Batch(
+        image.to(device), LayoutBatch(torch.zeros(BATCH_MEASURED, *size, dtype=torch.uint8, device=device))
+    )
     stages = []
     for spec, measured in zip(parts.stages(), build_parts(probe).stages(), strict=True):
         section = getattr(request.settings, spec.name)
@@ -141,14 +146,20 @@ def make_plan(
             accumulate = max(accumulate, _parts_that_fit(fixed, an_item, section.batch_size, available))
         needed = fixed + int(an_item * math.ceil(section.batch_size / accumulate))
         seconds = item * section.batch_size * steps
-        stages.append(StagePlan(spec.name, parameters, tokens, steps, seconds, needed, f"{spec.name}.batch_size", accumulate))
+        stages.append(
+            StagePlan(
+                spec.name, parameters, tokens, steps, seconds, needed, f"{spec.name}.batch_size", accumulate
+            )
+        )
     return Plan(config.model_dump(mode="json"), tuple(stages), data_bytes, request.max_minutes)
 
 
 def _parts_that_fit(fixed: int, an_item: float, batch_size: int, available: int) -> int:
     """The fewest equal parts of a batch that fit in memory, or the most that are tried."""
     most = min(MOST_PARTS, batch_size)
-    fitting = (n for n in range(1, most) if SPARE * (fixed + an_item * math.ceil(batch_size / n)) <= available)
+    fitting = (
+        n for n in range(1, most) if SPARE * (fixed + an_item * math.ceil(batch_size / n)) <= available
+    )
     return next(fitting, most)
 
 
@@ -169,7 +180,8 @@ def _shrunken(request: Request, size: tuple[int, int]) -> Request:
     changed = {}
     for name in ("tokenizer", "layout_tokenizer"):
         if (section := getattr(request.settings, name)) is not None:
-            below = -(-section.attention_below * min(size) // min(request.size))  # rounded up: no stage may lose it
+            # rounded up: no stage may lose it
+            below = -(-section.attention_below * min(size) // min(request.size))
             changed[name] = section.model_copy(update={"attention_below": below})
     return request.model_copy(update={"size": size, "settings": request.settings.model_copy(update=changed)})
 
@@ -180,15 +192,21 @@ def _loss_of(spec: StageSpec, section: Section, batch: Batch) -> Callable[[int],
     if isinstance(section, VQModelTraining):
         return _vq_model_loss_of(module, section, batch)
     if tokenize is None:
-        return lambda n: vq_loss(module, Batch(batch.image[:n], LayoutBatch(batch.layouts.ids[:n])), 1.0, 0.25)[0]
+        return lambda n: vq_loss(
+            module, Batch(batch.image[:n], LayoutBatch(batch.layouts.ids[:n])), 1.0, 0.25
+        )[0]
     with torch.no_grad():
         tokens, seen = tokenize(batch)
-    return lambda n: negative_log_likelihood(module, tokens[:n], LayoutBatch(seen.ids[:n]) if seen is not None else None)
+    return lambda n: negative_log_likelihood(
+        module, tokens[:n], LayoutBatch(seen.ids[:n]) if seen is not None else None
+    )
 
 
 def _vq_model_loss_of(module: nn.Module, section: VQModelTraining, batch: Batch) -> Callable[[int], Tensor]:
     channels = batch.image.shape[1]
-    judge = PatchDiscriminator(channels, section.discriminator_channels, section.discriminator_layers).to(batch.image.device)
+    judge = PatchDiscriminator(channels, section.discriminator_channels, section.discriminator_layers).to(
+        batch.image.device
+    )
     distance = distance_of(section, batch.image.device)
 
     def loss(n: int) -> Tensor:
@@ -217,7 +235,9 @@ def _saved_bytes(step: Callable[[int], Tensor], items: int) -> int:
 
 
 def _seconds(step: Callable[[int], Tensor], device: torch.device, precision: str) -> float:
-    """Of a forward and a backward pass of the measured batch, the faster of two after a warm-up; one alone when it is slow."""
+    """Of a forward and a backward pass of the measured batch, the faster of two after a warm-up; one alone
+    when it is slow.
+    """
     best = float("inf")
     for _ in range(3):
         begin = time.perf_counter()
@@ -233,10 +253,13 @@ def _seconds(step: Callable[[int], Tensor], device: torch.device, precision: str
 
 
 def check_memory(plan: Plan, available: int) -> None:
-    """Raise InputError, naming the setting to change, when training needs more than the free memory; data are loaded by then."""
+    """Raise InputError, naming the setting to change, when training needs more than the free memory; data are
+    loaded by then.
+    """
     worst = max(plan.stages, key=lambda stage: stage.bytes)
     if worst.bytes > available:
         raise InputError(
-            f"training {worst.name} needs about {worst.bytes / 2**30:.1f} GiB of memory and {available / 2**30:.1f} GiB are free; "
+            f"training {worst.name} needs about {worst.bytes / 2**30:.1f} GiB of memory and "
+            f"{available / 2**30:.1f} GiB are free; "
             f"lower {worst.setting} (--set {worst.setting}=...) or take a smaller --size"
         )

@@ -27,20 +27,29 @@ def write_previews(run: RunFolder, parts: TwoStageParts, validation: Pairs, devi
     config = read_run_config(run)
     pictures.curves(run.read_log(), run.path / "curves.png")
     columns = min(_COLUMNS, len(validation))
-    pictures.image_grid(_reconstructions(parts, validation, device, columns), run.path / "reconstructions.png", columns=columns)
+    pictures.image_grid(
+        _reconstructions(parts, validation, device, columns),
+        run.path / "reconstructions.png",
+        columns=columns,
+    )
     system = TrainedSystem(run.path, config, parts, "", device)
     pictures.contact_sheet(system.sample_chunk(0, batch_size=16), config.class_set, run.path / LAST_PREVIEW)
 
 
 @torch.no_grad()
-def _reconstructions(parts: TwoStageParts, validation: Pairs, device: torch.device, columns: int) -> list[Array]:
-    """Rows of held-out images, each row followed by its reconstruction, the last ones filled with white; (H, W, C) uint8 each."""
+def _reconstructions(
+    parts: TwoStageParts, validation: Pairs, device: torch.device, columns: int
+) -> list[Array]:
+    """Rows of held-out images, each row followed by its reconstruction, the last ones filled with white; (H,
+    W, C) uint8 each.
+    """
     batch = validation.fixed(0, 2 * columns)
     batch.image, batch.layouts = batch.image.to(device), batch.layouts.to(device)
     tokenizer = cast(Tokenizer, parts.tokenizer)
     decoded = tokenizer.decode(tokenizer.encode(batch), batch.layouts)
     originals, reconstructed = (
-        ((x + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy() for x in (batch.image, decoded)
+        ((x + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
+        for x in (batch.image, decoded)
     )
     rows: list[Array] = []
     for first in range(0, len(originals), columns):

@@ -15,9 +15,17 @@ __all__ = ["check_batches", "check_same", "make_request", "stored_config"]
 
 
 def make_request(
-    system: str | None, preset: str, size: tuple[int, int] | None, crop: bool, scale: float, augment: Sequence[str],
-    settings: Mapping[str, str] | Iterable[str], group_by: str | None, seed: int, max_minutes: float | None,
-) -> Request:  # fmt: skip
+    system: str | None,
+    preset: str,
+    size: tuple[int, int] | None,
+    crop: bool,
+    scale: float,
+    augment: Sequence[str],
+    settings: Mapping[str, str] | Iterable[str],
+    group_by: str | None,
+    seed: int,
+    max_minutes: float | None,
+) -> Request:
     """All that decides the result; the system and the size are the preset's when None.
 
     Raises InputError for unknown names and values out of range.
@@ -53,12 +61,16 @@ def _elsewhere(preset: Preset) -> dict[str, str]:
 
 
 def stored_config(run: RunFolder, request: Request) -> RunConfig | None:
-    """The configuration of a run that is gone on with, None for a new one; raises InputError when the folder holds something else."""
+    """The configuration of a run that is gone on with, None for a new one; raises InputError when the folder
+    holds something else.
+    """
     if run.path.exists() and not run.path.is_dir():
         raise InputError(f"{run.path}: exists and is no folder; give another --out")
     if not (run.path / "config.json").is_file():
         # A run that was killed before its first file was whole leaves nothing but these.
-        strange = [p for p in run.path.iterdir() if not p.name.endswith(".partial")] if run.path.exists() else []
+        strange = (
+            [p for p in run.path.iterdir() if not p.name.endswith(".partial")] if run.path.exists() else []
+        )
         if strange:
             raise InputError(f"{run.path}: exists and is not a run folder; give another --out")
         return None
@@ -75,7 +87,8 @@ def check_same(run: RunFolder, stored: RunConfig | None, config: RunConfig) -> N
 def _refuse(run: RunFolder, difference: str | None) -> None:
     if difference:
         raise InputError(
-            f"{run.path}: holds a run made otherwise ({difference}); give another --out, or the same options and data to go on"
+            f"{run.path}: holds a run made otherwise ({difference}); give another --out, or the same options "
+            f"and data to go on"
         )
 
 
@@ -85,4 +98,6 @@ def check_batches(settings: Settings, stages: Collection[str], processes: int) -
         if name not in stages:
             continue
         if section.batch_size % processes:
-            raise InputError(f"{name}.batch_size={section.batch_size}: must be a multiple of the {processes} processes")
+            raise InputError(
+                f"{name}.batch_size={section.batch_size}: must be a multiple of the {processes} processes"
+            )

@@ -82,7 +82,9 @@ def _flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in content.items():
         flat |= (
-            _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}".removeprefix("settings."): value}
+            _flat(value, f"{prefix}{key}.")
+            if isinstance(value, dict)
+            else {f"{prefix}{key}".removeprefix("settings."): value}
         )
     return flat
 
@@ -95,4 +97,6 @@ def read_run_config(run: RunFolder) -> RunConfig:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise InputError(f"{run.path / 'config.json'}: {where}: {first['msg']}; restore it, or train again") from None
+        raise InputError(
+            f"{run.path / 'config.json'}: {where}: {first['msg']}; restore it, or train again"
+        ) from None

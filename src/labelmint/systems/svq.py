@@ -1,15 +1,19 @@
-"""The family of the semantically coupled VQ-model, and labelmint's own `mint`: image tokens drawn given the layout's tokens.
+"""The family of the semantically coupled VQ-model, and labelmint's own `mint`: image tokens drawn given the
+layout's tokens.
 
     vqvae-t, vqgan-t      image and layout tokenized apart; a transformer; layouts are given
     svqvae-t, svqgan-t    image and layout tokenized together; a transformer; layouts are given
-    mint                  image and layout tokenized together; a prior over the layout's tokens draws them first
+    mint                  image and layout tokenized together; a prior over the layout's tokens draws them
+                          first
 
-VQ-VAE and VQGAN are one wiring under two objectives: what differs is in the settings. As published a layout is written in tokens together
-with its image (`tokenizer.reference`), and images for new layouts need references; without, which is the default, a layout needs none.
-So `mint` draws pairs from nothing, and its labels have full resolution.
+VQ-VAE and VQGAN are one wiring under two objectives: what differs is in the settings. As published a layout
+is written in tokens together with its image (`tokenizer.reference`), and images for new layouts need
+references; without, which is the default, a layout needs none. So `mint` draws pairs from nothing, and its
+labels have full resolution.
 
 References:
-    Semantic Image Synthesis with Semantically Coupled VQ-Model (Alaniz et al., 2022), https://arxiv.org/abs/2209.02536
+    Semantic Image Synthesis with Semantically Coupled VQ-Model (Alaniz et al., 2022),
+    https://arxiv.org/abs/2209.02536
 """
 
 from __future__ import annotations
@@ -18,7 +22,13 @@ from typing import cast
 
 from labelmint.errors import InputError
 from labelmint.protocols import Stream
-from labelmint.systems.config import LayoutPriorSection, LayoutTokenizerSection, Settings, TransformerSection, VQModelSection
+from labelmint.systems.config import (
+    LayoutPriorSection,
+    LayoutTokenizerSection,
+    Settings,
+    TransformerSection,
+    VQModelSection,
+)
 from labelmint.systems.parts import Facts, SemanticParts
 from labelmint.systems.wiring import check_multiples, prior_of
 from labelmint.tokenizers.coupled import Coupled, CoupledVQ
@@ -37,11 +47,13 @@ def uncoupled(settings: Settings, facts: Facts) -> SemanticParts:
     check_multiples(facts.size, 1 << of_layouts.downsamplings)
     if sizes.paths == "double" or sizes.reference:
         raise InputError(
-            "--set tokenizer.paths, tokenizer.reference: only coupled tokenizers have these; take svqvae-t, svqgan-t or mint"
+            "--set tokenizer.paths, tokenizer.reference: only coupled tokenizers have these; take svqvae-t, "
+            "svqgan-t or mint"
         )
     if sizes.layout_encoder == "patterns":
         raise InputError(
-            "--set tokenizer.layout_encoder=patterns: here layouts have a tokenizer of their own; take svqvae-t, svqgan-t or mint"
+            "--set tokenizer.layout_encoder=patterns: here layouts have a tokenizer of their own; take "
+            "svqvae-t, svqgan-t or mint"
         )
     tokenizer, layout_tokenizer = (
         VQModel(sizes, facts.image_channels, facts.size),
@@ -54,7 +66,9 @@ def uncoupled(settings: Settings, facts: Facts) -> SemanticParts:
 
 
 def coupled(settings: Settings, facts: Facts) -> SemanticParts:
-    """One tokenizer of image and layout. Where its layouts are patterns the image prior sees what these show: of many it has seen few."""
+    """One tokenizer of image and layout. Where its layouts are patterns the image prior sees what these show:
+    of many it has seen few.
+    """
     sizes = _sizes(settings, facts.size)
     if sizes.layout_encoder == "patterns":
         _check_patterns(settings, sizes, facts)
@@ -78,10 +92,13 @@ def mint(settings: Settings, facts: Facts) -> SemanticParts:
     """The same, and a prior over the layout's tokens."""
     sizes = _sizes(settings, facts.size)
     if sizes.reference:
-        raise InputError("--set tokenizer.reference=true: mint draws layouts without images; take svqvae-t or svqgan-t")
+        raise InputError(
+            "--set tokenizer.reference=true: mint draws layouts without images; take svqvae-t or svqgan-t"
+        )
     if isinstance(settings.layout_prior, LayoutPriorSection) and settings.layout_prior.scale != 1:
         raise InputError(
-            f"--set layout_prior.scale={settings.layout_prior.scale}: is of msgnet's grid; for finer layouts of mint take "
+            f"--set layout_prior.scale={settings.layout_prior.scale}: is of msgnet's grid; for finer layouts "
+            f"of mint take "
             "tokenizer.layout_cell=2"
         )
     given = coupled(settings, facts)
@@ -98,8 +115,10 @@ def _check_grids(settings: Settings, image: Stream, semantics: Stream) -> None:
     if (condition is None and not finer) or (condition in ("aligned", "both") and not coarser):
         (h, w), (rows, columns) = semantics.grid, image.grid
         raise InputError(
-            f"--set layout_tokenizer.multipliers: {h}x{w} tokens of a layout don't lie evenly over {rows}x{columns} of an image, as this "
-            "prior needs it; take as many as in tokenizer.multipliers, or a transformer with prior.condition=prefix"
+            f"--set layout_tokenizer.multipliers: {h}x{w} tokens of a layout don't lie evenly over "
+            f"{rows}x{columns} of an image, as this "
+            "prior needs it; take as many as in tokenizer.multipliers, or a transformer with "
+            "prior.condition=prefix"
         )
 
 
@@ -107,16 +126,21 @@ def _check_patterns(settings: Settings, sizes: VQModelSection, facts: Facts) -> 
     """Raise InputError where layouts can't be cut into cells, or the table has no room."""
     if any(side % sizes.cell for side in facts.size):
         raise InputError(
-            f"--set tokenizer.layout_cell={sizes.layout_cell}: must divide the {facts.size[0]}x{facts.size[1]} pixels of an image; take "
+            f"--set tokenizer.layout_cell={sizes.layout_cell}: must divide the "
+            f"{facts.size[0]}x{facts.size[1]} pixels of an image; take "
             f"{1 << max(sizes.downsamplings - 1, 0)}, or leave it out"
         )
     token, scale = 1 << sizes.downsamplings, settings.prior.condition_scale
     if token % scale:
-        raise InputError(f"--set prior.condition_scale={scale}: must divide the {token} pixels of a token's side")
+        raise InputError(
+            f"--set prior.condition_scale={scale}: must divide the {token} pixels of a token's side"
+        )
     if sizes.semantic_codebook_size < facts.symbols:
         raise InputError(
-            f"--set tokenizer.semantic_codebook_size={sizes.semantic_codebook_size}: the data have {facts.symbols} symbols (classes, and "
-            f"colors of touching instances), and each needs a pattern; take {4 * facts.symbols} or more, or --system msgnet, which has none"
+            f"--set tokenizer.semantic_codebook_size={sizes.semantic_codebook_size}: the data have "
+            f"{facts.symbols} symbols (classes, and "
+            f"colors of touching instances), and each needs a pattern; take {4 * facts.symbols} or more, or "
+            f"--system msgnet, which has none"
         )
 
 

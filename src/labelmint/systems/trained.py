@@ -36,7 +36,8 @@ from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet
 
 __all__ = ["TrainedSystem", "build_parts", "load"]
 
-_MOST_AT_ONCE = {"cpu": 32, "cuda": 256}  # more gain little where a few pairs are asked for, since B does not depend on how many
+# more gain little where a few pairs are asked for, since B does not depend on how many
+_MOST_AT_ONCE = {"cpu": 32, "cuda": 256}
 _LARGEST = 1024  # batch size that is named to one whose own does not fit
 
 
@@ -51,7 +52,8 @@ class TrainedSystem:
         digest: SHA-256 over the digests of its parts.
         device: where it draws.
         precision: of its priors, "32-true" or "bf16-true".
-        threads_asked: whether the CPU threads were asked for; a resume keeps those it began with where they were not.
+        threads_asked: whether the CPU threads were asked for; a resume keeps those it began with where they
+            were not.
     """
 
     def __init__(
@@ -64,7 +66,13 @@ class TrainedSystem:
         precision: str = "32-true",
         threads_asked: bool = False,
     ) -> None:
-        self.path, self.config, self.digest, self.device, self.precision = path, config, digest, device, precision
+        self.path, self.config, self.digest, self.device, self.precision = (
+            path,
+            config,
+            digest,
+            device,
+            precision,
+        )
         self.threads_asked = threads_asked
         self.classes: ClassSet = config.class_set
         self.size = config.request.size
@@ -90,13 +98,21 @@ class TrainedSystem:
 
     def layouts_of(self, data: DataSet) -> Tensor:
         """Symbol maps (N, H, W) of a data set, fitted like the training data; an argument of `sample_chunk`."""
-        return torch.from_numpy(fit_layouts(data, self.geometry, self.config.symbol_table, self.classes, self._parts.cell))
+        return torch.from_numpy(
+            fit_layouts(data, self.geometry, self.config.symbol_table, self.classes, self._parts.cell)
+        )
 
     def pairs_of(self, data: DataSet) -> Pairs:
         """The pairs of a data set as this system sees them, for held-out figures."""
         config = self.config
         return fit_pairs(
-            data, self.geometry, config.symbol_table, self.classes, self._parts.cell, config.image_channels, config.request.seed
+            data,
+            self.geometry,
+            config.symbol_table,
+            self.classes,
+            self._parts.cell,
+            config.image_channels,
+            config.request.seed,
         )
 
     @property
@@ -126,8 +142,8 @@ class TrainedSystem:
         return Given(ids=stored["ids"], tokens=stored.get("tokens"))
 
     def usual_batch(self, warn: Callable[[str], None], guidance: float = 1.0) -> int:
-        """How many pairs are drawn at a time unless told otherwise: the largest power of two up to 32 on a CPU, 256 on a GPU, that
-        memory holds now, whatever is asked for later.
+        """How many pairs are drawn at a time unless told otherwise: the largest power of two up to 32 on a
+        CPU, 256 on a GPU, that memory holds now, whatever is asked for later.
 
         Arguments:
             warn: is told when memory holds less than these. guidance: other than 1 takes more memory.
@@ -141,7 +157,8 @@ class TrainedSystem:
             found = 1
         if found < most:
             warn(
-                f"memory holds {found} pairs at a time, not {most} as usual: drawing is slower, and other samples than those of {most} come"
+                f"memory holds {found} pairs at a time, not {most} as usual: drawing is slower, and other "
+                f"samples than those of {most} come"
             )
         return found
 
@@ -156,7 +173,8 @@ class TrainedSystem:
                 else "one sample does not fit either; free memory, or train a smaller preset"
             )
             raise InputError(
-                f"--batch-size {batch_size}: drawing as many at once takes {needed / 2**30:.1f} GiB of memory, and "
+                f"--batch-size {batch_size}: drawing as many at once takes {needed / 2**30:.1f} GiB of "
+                f"memory, and "
                 f"{available / 2**30:.1f} are free; {mend}"
             )
 
@@ -195,12 +213,12 @@ class TrainedSystem:
     ) -> list[AnnotatedImage]:
         """The pairs chunk * B ... chunk * B + B - 1, B = batch_size.
 
-        Sample i depends on (weights, seed, i) and is always computed in row i mod B of chunk i // B, so its bytes are the same
-        however many are asked for. Temperatures > 0 divide the logits of the image and the layout prior; guidance above 1 heeds the
-        layout more, and needs a prior trained for it; layouts (N, H, W) from
-        `layouts_of` take the place of drawn ones, each for `per_layout` samples in a row, and of pairs from `systems.given` parts can be
-        kept. With `vary` given layouts, or those of the training pairs, are turned, zoomed and mixed for each sample (`layouts.varied`)
-        instead of taken as they are.
+        Sample i depends on (weights, seed, i) and is always computed in row i mod B of chunk i // B, so its
+        bytes are the same however many are asked for. Temperatures > 0 divide the logits of the image and the
+        layout prior; guidance above 1 heeds the layout more, and needs a prior trained for it; layouts (N, H,
+        W) from `layouts_of` take the place of drawn ones, each for `per_layout` samples in a row, and of
+        pairs from `systems.given` parts can be kept. With `vary` given layouts, or those of the training
+        pairs, are turned, zoomed and mixed for each sample (`layouts.varied`) instead of taken as they are.
         """
         layout_temperature = self.layout_temperature if layout_temperature is None else layout_temperature
         for name, value in (("temperature", temperature), ("layout temperature", layout_temperature)):
@@ -216,7 +234,9 @@ class TrainedSystem:
             else:
                 found = source.sample(seeds, temperature=layout_temperature)
                 seen = replace(self._parts.label_map.as_seen(found), tokens=found.tokens)
-            images = self._guided(guidance).sample(seen.to(self.device), seeds, temperature=temperature, kept=kept[1])
+            images = self._guided(guidance).sample(
+                seen.to(self.device), seeds, temperature=temperature, kept=kept[1]
+            )
         pixels = _pixels(images)
         ids = seen.ids.cpu().numpy()
         marks = {
@@ -244,7 +264,8 @@ class TrainedSystem:
             raise InputError(f"--guidance {guidance:g}: expected at least 0 and at most {MOST_GUIDANCE:g}")
         if guidance != 1 and not learned_without(cast(NetworkPrior, self._parts.prior)):
             raise InputError(
-                f"--guidance {guidance:g}: the image prior of {self.path} never learned to do without its layout; train another run with "
+                f"--guidance {guidance:g}: the image prior of {self.path} never learned to do without its "
+                f"layout; train another run with "
                 "--set prior.condition_dropout=0.1"
             )
 
@@ -280,7 +301,10 @@ class TrainedSystem:
         layout = self.config.symbol_table.layout(ids, self.config.has_instances)
         provenance = {**marks, "index": str(index)}
         return AnnotatedImage(
-            name=f"synthetic_{index:06d}", image=np.ascontiguousarray(pixels), layout=layout, provenance=provenance
+            name=f"synthetic_{index:06d}",
+            image=np.ascontiguousarray(pixels),
+            layout=layout,
+            provenance=provenance,
         )
 
     def synthesize(
@@ -297,16 +321,23 @@ class TrainedSystem:
         per_layout: int = 1,
         vary: bool = False,
     ) -> Iterator[AnnotatedImage]:
-        """Pairs start ... start + n - 1, one after the other; the arguments are those of `sample_chunk`, and a batch size of None is
-        found by `usual_batch`.
+        """Pairs start ... start + n - 1, one after the other; the arguments are those of `sample_chunk`, and
+        a batch size of None is found by `usual_batch`.
 
         Raises InputError for numbers out of range, and a batch size that memory can't hold.
         """
-        for name, value, least in (("n", n, 0), ("seed", seed, 0), ("start", start, 0), ("batch_size", batch_size, 1)):
+        for name, value, least in (
+            ("n", n, 0),
+            ("seed", seed, 0),
+            ("start", start, 0),
+            ("batch_size", batch_size, 1),
+        ):
             if value is not None and value < least:
                 raise InputError(f"{name} must be at least {least}, got {value}")
         if batch_size is None:
-            batch_size = self.usual_batch(lambda line: warnings.warn(line, UserWarning, stacklevel=4), guidance)
+            batch_size = self.usual_batch(
+                lambda line: warnings.warn(line, UserWarning, stacklevel=4), guidance
+            )
         self.check_guidance(guidance)
         self.check_batch(batch_size, guidance)
         given = given_pairs(self, layouts, references=self.needs_references) if layouts is not None else None
@@ -328,7 +359,9 @@ class TrainedSystem:
 
 def _pixels(images: Tensor) -> Array:
     """(B, C, H, W) in [-1, 1] -> (B, H, W, C) uint8."""
-    pixels: Array = ((images.float() + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
+    pixels: Array = (
+        ((images.float() + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
+    )
     return pixels
 
 
@@ -340,17 +373,21 @@ def build_parts(config: RunConfig) -> TwoStageParts:
         return system_named(config.request.system).build(config.request.settings, facts)
 
 
-def load(run: str | Path, *, device: str = "auto", threads: int | None = None, precision: str = "32") -> TrainedSystem:
+def load(
+    run: str | Path, *, device: str = "auto", threads: int | None = None, precision: str = "32"
+) -> TrainedSystem:
     """A trained system from its run folder.
 
     Arguments:
         run: the folder.
         device: "auto", "cpu", "cuda" or "cuda:N".
-        threads: of the CPU; unless given those of the run, where there are as many cores as it was trained with, else measured.
-        precision: in which it draws, "32" or "bf16": faster where the processor multiplies bfloat16 (`systems.sampling_precision`), and
-            other samples.
+        threads: of the CPU; unless given those of the run, where there are as many cores as it was trained
+            with, else measured.
+        precision: in which it draws, "32" or "bf16": faster where the processor multiplies bfloat16
+            (`systems.sampling_precision`), and other samples.
 
-    Raises InputError when it is none, unfinished, newer, or damaged, and for a device or precision that is not there.
+    Raises InputError when it is none, unfinished, newer, or damaged, and for a device or precision that is
+    not there.
     """
     chosen = named_precision(precision)
     folder = RunFolder(run)
@@ -361,7 +398,8 @@ def load(run: str | Path, *, device: str = "auto", threads: int | None = None, p
     for name, module, _ in parts.stages():
         if not folder.finished(name):
             raise InputError(
-                f"{folder.path}: training has not finished ({name} is missing); run the same `labelmint train` again"
+                f"{folder.path}: training has not finished ({name} is missing); run the same `labelmint "
+                f"train` again"
             )
         weights, about = folder.load_part(name)
         try:
@@ -369,10 +407,13 @@ def load(run: str | Path, *, device: str = "auto", threads: int | None = None, p
         except RuntimeError as error:
             reason = str(error).splitlines()[-1].strip()
             raise InputError(
-                f"{folder.path / name}: the weights do not fit config.json ({reason}); restore it, or train again"
+                f"{folder.path / name}: the weights do not fit config.json ({reason}); restore it, or train "
+                f"again"
             ) from None
         module.to(where).eval()
         digest.update(about["sha256"].encode())
     if chosen == "bf16-true":
         priors_in_bfloat16(parts)
-    return TrainedSystem(folder.path, config, parts, digest.hexdigest(), where, chosen, threads_asked=bool(threads))
+    return TrainedSystem(
+        folder.path, config, parts, digest.hexdigest(), where, chosen, threads_asked=bool(threads)
+    )

@@ -1,4 +1,6 @@
-"""What the families of systems wire alike: priors as their section says, and sizes that a grid of tokens fits."""
+"""What the families of systems wire alike: priors as their section says, and sizes that a grid of tokens
+fits.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +25,11 @@ def prior_of(
     symbols: int = 0,
     given: Stream | None = None,
 ) -> nn.Module:
-    """A prior over `stack` paths of tokens, given layouts of so many symbols, or the tokens of a stream; given nothing where both lack.
+    """A prior over `stack` paths of tokens, given layouts of so many symbols, or the tokens of a stream;
+    given nothing where both lack.
 
-    To a PixelSNAIL tokens are a layout of as many symbols as there are codes, a cell each. It draws as much at once as it is told; with one
-    path a place holds one token.
+    To a PixelSNAIL tokens are a layout of as many symbols as there are codes, a cell each. It draws as much
+    at once as it is told; with one path a place holds one token.
     """
     if isinstance(config, TransformerSection):
         return TransformerPrior(config, codebook_size, grid, stack, symbols, given)
@@ -40,9 +43,12 @@ def prior_of(
 
 
 def check_multiples(size: tuple[int, int], token: int) -> None:
-    """Raise InputError, naming the nearest size that fits, unless tokens of so many pixels a side fill the size."""
+    """Raise InputError, naming the nearest size that fits, unless tokens of so many pixels a side fill the
+    size.
+    """
     if any(side < token or side % token for side in size):
         fits = "x".join(str(max(round(side / token), 1) * token) for side in size)
         raise InputError(
-            f"--size {size[0]}x{size[1]}: the token grid needs multiples of {token} pixels; the nearest size that fits is {fits}"
+            f"--size {size[0]}x{size[1]}: the token grid needs multiples of {token} pixels; the nearest size "
+            f"that fits is {fits}"
         )

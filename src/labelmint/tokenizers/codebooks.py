@@ -1,13 +1,16 @@
 """The ways to quantize, behind one face: z (B, D, h, w) -> `Quantized`, tokens (B, h, w) -> vectors.
 
     "ema", "loss"   ours, see `tokenizers.quantizer`
-    "fsq"           every entry of a short vector is rounded to a few levels; no codebook is learned (Mentzer et al. 2023)
+    "fsq"           every entry of a short vector is rounded to a few levels; no codebook is learned (Mentzer
+                    et al. 2023)
     "lfq"           the same with two levels, and an entropy term that keeps all codes in use (Yu et al. 2023)
-    "simvq"         a frozen random codebook behind one learned linear map, so that all entries move together (Zhu et al. 2024)
-    "rotation"      moving averages, but the gradient is turned as its vector was when it was quantized (Fifty et al. 2024)
+    "simvq"         a frozen random codebook behind one learned linear map, so that all entries move together
+                    (Zhu et al. 2024)
+    "rotation"      moving averages, but the gradient is turned as its vector was when it was quantized (Fifty
+                    et al. 2024)
 
-The last four come from `vector-quantize-pytorch` (extra `codebooks`), for comparison. SimVQ weighs its commitment itself, so both its
-terms are "codebook" here; LFQ's entropy term can be negative.
+The last four come from `vector-quantize-pytorch` (extra `codebooks`), for comparison. SimVQ weighs its
+commitment itself, so both its terms are "codebook" here; LFQ's entropy term can be negative.
 """
 
 from __future__ import annotations
@@ -46,13 +49,16 @@ class External(nn.Module):
     Raises InputError where the package is missing, and where K is no power of two but must be (FSQ, LFQ).
     """
 
-    def __init__(self, kind: Literal["fsq", "lfq", "simvq", "rotation"], codebook_size: int, code_dim: int) -> None:
+    def __init__(
+        self, kind: Literal["fsq", "lfq", "simvq", "rotation"], codebook_size: int, code_dim: int
+    ) -> None:
         super().__init__()
         package, self.kind = _package(kind), kind
         if kind in ("fsq", "lfq") and codebook_size & (codebook_size - 1):
             near = 1 << (codebook_size.bit_length() - 1)
             raise InputError(
-                f"codebook={kind}: codebook_size={codebook_size} is no power of two; the nearest are {near} and {2 * near}"
+                f"codebook={kind}: codebook_size={codebook_size} is no power of two; the nearest are {near} "
+                f"and {2 * near}"
             )
         self.inner: nn.Module
         if kind == "fsq":
@@ -102,5 +108,6 @@ def _package(kind: str) -> Any:
         return importlib.import_module("vector_quantize_pytorch")
     except ImportError:
         raise InputError(
-            f"codebook={kind}: needs the package vector-quantize-pytorch; pip install 'labelmint[codebooks]', or take ema or loss"
+            f"codebook={kind}: needs the package vector-quantize-pytorch; pip install "
+            f"'labelmint[codebooks]', or take ema or loss"
         ) from None

@@ -4,28 +4,32 @@
                                      |                  +--> stop-gradient --+
                                      +--> z_x -> VQ-X ------------------------+--> image decoder -> image
 
-The image decoder sees the layout's codes and teaches them nothing, so the layout's tokens are learned from the layout alone, and the
-image's tokens hold what the layout's do not. Where the paper is silent: the encoder splits at its last convolution, both codes have one
-width, and the layout enters as a few learned channels a symbol.
+The image decoder sees the layout's codes and teaches them nothing, so the layout's tokens are learned from
+the layout alone, and the image's tokens hold what the layout's do not. Where the paper is silent: the encoder
+splits at its last convolution, both codes have one width, and the layout enters as a few learned channels a
+symbol.
 
-As published z_s comes from image and layout (`reference`), so a layout without an image has no tokens. Here it does: z_s comes from the
-same encoder with a learned constant in the image's place, at the cost of one more pass, and z_x from image and layout as before. Then
-every layout is written in one way, and no image is needed anywhere. Dropping the image for a share of every batch only, so that both
-ways work, was tried: the same layout became other tokens in each, 1 in 100 alike, and both decoders read them worse.
+As published z_s comes from image and layout (`reference`), so a layout without an image has no tokens. Here
+it does: z_s comes from the same encoder with a learned constant in the image's place, at the cost of one more
+pass, and z_x from image and layout as before. Then every layout is written in one way, and no image is needed
+anywhere. Dropping the image for a share of every batch only, so that both ways work, was tried: the same
+layout became other tokens in each, 1 in 100 alike, and both decoders read them worse.
 
-With `layout_encoder` "patterns" the layout's tokens are those of a table of cells (`tokenizers.patterns`): they hold more of it, a prior
-predicts them far better, and nothing has to be learned. What couples is as before: the image is encoded with the layout that the tokens
-stand for, and decoded with it.
+With `layout_encoder` "patterns" the layout's tokens are those of a table of cells (`tokenizers.patterns`):
+they hold more of it, a prior predicts them far better, and nothing has to be learned. What couples is as
+before: the image is encoded with the layout that the tokens stand for, and decoded with it.
 
-With `image_encoder` "local" the encoder of one path sees each cell's near surroundings alone (`nn.local`): a prior predicts its tokens
-better too. Where z_s is learned, it is the layout's encoder as well. With `image_decoder` "local" the same holds for the decoder, which is
-faster and learns few images less by heart.
+With `image_encoder` "local" the encoder of one path sees each cell's near surroundings alone (`nn.local`): a
+prior predicts its tokens better too. Where z_s is learned, it is the layout's encoder as well. With
+`image_decoder` "local" the same holds for the decoder, which is faster and learns few images less by heart.
 
-With `paths` "double" the image's part is MSGNet's double path (`tokenizers.dual_path`): two codebooks of image codes, one (2h, w) grid.
-It has the width of the last level at the token grid, and z_s leaves with the convolution path.
+With `paths` "double" the image's part is MSGNet's double path (`tokenizers.dual_path`): two codebooks of
+image codes, one (2h, w) grid. It has the width of the last level at the token grid, and z_s leaves with the
+convolution path.
 
 References:
-    Semantic Image Synthesis with Semantically Coupled VQ-Model (Alaniz et al., 2022), https://arxiv.org/abs/2209.02536: Section 2
+    Semantic Image Synthesis with Semantically Coupled VQ-Model (Alaniz et al., 2022),
+    https://arxiv.org/abs/2209.02536: Section 2
 """
 
 from __future__ import annotations
@@ -56,26 +60,37 @@ class CoupledConfig(VQModelConfig, LayoutVQConfig):
     """Sizes of a coupled VQ-model; published: 16,384 image codes, 4,096 semantic codes, a grid of 16x16."""
 
     paths: Literal["one", "double"] = Field(
-        "one", description="the image's part: one path, or MSGNet's two, whose encoder and decoder are its own"
+        "one",
+        description="the image's part: one path, or MSGNet's two, whose encoder and decoder are its own",
     )
-    reference: bool = Field(False, description="layouts are encoded with their images, as published, and need them ever after")
+    reference: bool = Field(
+        False, description="layouts are encoded with their images, as published, and need them ever after"
+    )
     layout_encoder: Literal["network", "patterns"] = Field(
         "network",
-        description="what writes a layout's tokens: a network, or a table of the patterns of cells, which holds more; with it the image's "
+        description="what writes a layout's tokens: a network, or a table of the patterns of cells, which "
+        "holds more; with it the image's "
         "decoder sees the layout at full size",
     )
     layout_cell: int = Field(
-        0, ge=0, le=64, description="pixels a side of a layout's token, with layout_encoder=patterns; 0: as many as an image's"
+        0,
+        ge=0,
+        le=64,
+        description="pixels a side of a layout's token, with layout_encoder=patterns; 0: as many as an "
+        "image's",
     )
 
     @model_validator(mode="after")
     def _check(self) -> CoupledConfig:
         if self.reference and self.layout_encoder == "patterns":
             raise ValueError(
-                "reference=true needs layout_encoder=network, which svqvae-t and svqgan-t have: patterns are found without images"
+                "reference=true needs layout_encoder=network, which svqvae-t and svqgan-t have: patterns are "
+                "found without images"
             )
         if self.layout_cell and self.layout_encoder == "network":
-            raise ValueError("layout_cell needs layout_encoder=patterns: a network's tokens are as many as the image's")
+            raise ValueError(
+                "layout_cell needs layout_encoder=patterns: a network's tokens are as many as the image's"
+            )
         return self
 
     @property
@@ -100,7 +115,9 @@ class _OnePath(nn.Module):
 
     names = ("one path",)
 
-    def __init__(self, config: CoupledConfig, inputs: int, outputs: int, size: tuple[int, int], *, together: bool) -> None:
+    def __init__(
+        self, config: CoupledConfig, inputs: int, outputs: int, size: tuple[int, int], *, together: bool
+    ) -> None:
         super().__init__()
         self.answers = 2 if together else 1
         self.encoder = config.encoder_of_images(inputs, self.answers * config.code_dim, size)
@@ -120,7 +137,9 @@ class _TwoPaths(nn.Module):
 
     names = DualPathVQVAE.paths
 
-    def __init__(self, config: CoupledConfig, inputs: int, outputs: int, size: tuple[int, int], *, together: bool) -> None:
+    def __init__(
+        self, config: CoupledConfig, inputs: int, outputs: int, size: tuple[int, int], *, together: bool
+    ) -> None:
         super().__init__()
         sizes, width = config.double_path(), config.code_dim
         self.answers = 2 if together else 1
@@ -137,7 +156,8 @@ class _TwoPaths(nn.Module):
 
 
 class Coupled(nn.Module, ABC):
-    """What the coupled tokenizers share: the image's part, written with a layout embedded and read with what its tokens stand for.
+    """What the coupled tokenizers share: the image's part, written with a layout embedded and read with what
+    its tokens stand for.
 
     Arguments:
         config: sizes.
@@ -162,10 +182,18 @@ class Coupled(nn.Module, ABC):
         self.config, self.size = config, size
         self.embed = LayoutEmbedding(symbols, config.layout_channels)
         part = _OnePath if config.paths == "one" else _TwoPaths
-        self.part = part(config, image_channels + config.layout_channels, outputs or image_channels, size, together=together)
+        self.part = part(
+            config,
+            image_channels + config.layout_channels,
+            outputs or image_channels,
+            size,
+            together=together,
+        )
         self.output = Output(config.output)
         self.paths = self.part.names
-        self.quantizers = nn.ModuleList(codebook_of(config.codebook, config.codebook_size, config.code_dim) for _ in self.paths)
+        self.quantizers = nn.ModuleList(
+            codebook_of(config.codebook, config.codebook_size, config.code_dim) for _ in self.paths
+        )
 
     @property
     def streams(self) -> tuple[Stream, ...]:
@@ -188,7 +216,9 @@ class Coupled(nn.Module, ABC):
 
     @abstractmethod
     def encode_layouts(self, layouts: LayoutBatch) -> Tensor:
-        """Tokens of layouts without an image, as the first stream has them. Raises InputError where the tokenizer needs one."""
+        """Tokens of layouts without an image, as the first stream has them. Raises InputError where the
+        tokenizer needs one.
+        """
 
     @abstractmethod
     def decode_layouts(self, tokens: Tensor) -> Tensor:
@@ -202,7 +232,9 @@ class Coupled(nn.Module, ABC):
 
     @abstractmethod
     def _semantics(self, tokens: Tensor) -> Tensor:
-        """What tokens of the layout stand for: their codes (B, D, h, w), or the layout itself, embedded (B, E, H, W)."""
+        """What tokens of the layout stand for: their codes (B, D, h, w), or the layout itself, embedded (B,
+        E, H, W).
+        """
 
     @abstractmethod
     def _image(self, vectors: list[Tensor], semantics: Tensor) -> Tensor:
@@ -217,12 +249,15 @@ class Coupled(nn.Module, ABC):
 
 
 class CoupledVQ(Coupled):
-    """Tokenizer with two streams: "semantics" of grid (h, w) and "image" of grid (h, w), or (2h, w) with the double path; both are learned.
+    """Tokenizer with two streams: "semantics" of grid (h, w) and "image" of grid (h, w), or (2h, w) with the
+    double path; both are learned.
 
     Arguments: as those of `Coupled`.
     """
 
-    def __init__(self, config: CoupledConfig, image_channels: int, symbols: int, size: tuple[int, int]) -> None:
+    def __init__(
+        self, config: CoupledConfig, image_channels: int, symbols: int, size: tuple[int, int]
+    ) -> None:
         super().__init__(config, image_channels, symbols, size, together=True)
         self.semantic_quantizer = codebook_of(config.codebook, config.semantic_codebook_size, config.code_dim)
         self.layout_decoder = LayoutDecoder(config, symbols, size)
@@ -233,7 +268,9 @@ class CoupledVQ(Coupled):
         quantized, semantics = self._quantize(image, layouts)
         logits = self.layout_decoder(semantics.vectors)
         still = semantics.vectors.detach()  # the image teaches the layout's codes nothing
-        return Reconstruction(self._image([q.vectors for q in quantized], still), quantized, logits, (semantics,))
+        return Reconstruction(
+            self._image([q.vectors for q in quantized], still), quantized, logits, (semantics,)
+        )
 
     def encode(self, batch: Batch) -> dict[str, Tensor]:
         """Tokens of image and layout; without `reference` those of the semantics see the layout alone."""
@@ -266,7 +303,8 @@ class CoupledVQ(Coupled):
         """z_s of a layout without an image."""
         if self.no_image is None:
             raise InputError(
-                "this tokenizer encodes layouts with their images; give reference images, or train with tokenizer.reference=false"
+                "this tokenizer encodes layouts with their images; give reference images, or train with "
+                "tokenizer.reference=false"
             )
         nothing = self.no_image.expand(len(embedded), -1, *self.size)
         return self.part.encode(torch.cat([nothing, embedded], dim=1))[-1]

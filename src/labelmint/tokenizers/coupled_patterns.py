@@ -1,10 +1,13 @@
 """The coupled tokenizer whose layouts are written by a table of patterns.
 
     layout -> patterns of its cells -> tokens;    tokens -> layout' -> embedded --+--> the image's encoder
-                                                                                  +--> cell by cell, beside z_x
-    (image, layout') -> encoder -> z_x -> VQ-X -> decoder -> outlines -> image    +--> outlines, at full size (`nn.outlines`)
+                                                                                  +--> cell by cell, beside
+                                                                                  z_x
+    (image, layout') -> encoder -> z_x -> VQ-X -> decoder -> outlines -> image    +--> outlines, at full size
+    (`nn.outlines`)
 
-What the decoder sees beside the image's codes is learned from the image alone: there is nothing else for it to teach.
+What the decoder sees beside the image's codes is learned from the image alone: there is nothing else for it
+to teach.
 """
 
 from __future__ import annotations
@@ -26,14 +29,19 @@ _FEATURES = 8  # at full size, where each costs most; the layout chooses from th
 
 
 class CoupledPatterns(Coupled):
-    """Tokenizer with two streams: "semantics" of cells of `layout_cell` pixels and "image" of grid (h, w), or (2h, w) with the double path.
+    """Tokenizer with two streams: "semantics" of cells of `layout_cell` pixels and "image" of grid (h, w), or
+    (2h, w) with the double path.
 
-    `patterns` has to count layouts (`Patterns.count`) before training. Arguments: as those of `Coupled`; the size must be a multiple of
-    the cells too.
+    `patterns` has to count layouts (`Patterns.count`) before training. Arguments: as those of `Coupled`; the
+    size must be a multiple of the cells too.
     """
 
-    def __init__(self, config: CoupledConfig, image_channels: int, symbols: int, size: tuple[int, int]) -> None:
-        super().__init__(config, image_channels, symbols, size, together=False, outputs=image_channels + _FEATURES)
+    def __init__(
+        self, config: CoupledConfig, image_channels: int, symbols: int, size: tuple[int, int]
+    ) -> None:
+        super().__init__(
+            config, image_channels, symbols, size, together=False, outputs=image_channels + _FEATURES
+        )
         self.patterns = Patterns(symbols, config.semantic_codebook_size, config.cell)
         self.cells = CellEncoder(config.layout_channels, config.code_dim, 1 << config.downsamplings)
         self.outlines = Outlines(_FEATURES, config.layout_channels, image_channels)

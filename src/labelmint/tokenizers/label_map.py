@@ -1,11 +1,13 @@
 """A layout is its own code: symbols on a grid of cells.
 
-A *symbol* is a class and a color. Where the data have instances, touching ones of a class get different colors (1, 2, ...), so that
-a sampled layout separates them again; everything else has color 0. Ignore is a symbol like a class.
+A *symbol* is a class and a color. Where the data have instances, touching ones of a class get different
+colors (1, 2, ...), so that a sampled layout separates them again; everything else has color 0. Ignore is a
+symbol like a class.
 
     reduce:   a cell takes the symbol that covers most of its pixels; no symbol is invented
     enlarge:  one-hot cells, bilinearly, then the largest share wins; no symbol is invented
-    as_seen:  enlarge(reduce(s)), the layout that the image prior sees in training, as it sees a sampled one later
+    as_seen:  enlarge(reduce(s)), the layout that the image prior sees in training, as it sees a sampled one
+              later
 
 Reading a layout back into instances takes the 4-connected pieces of each colored symbol.
 """
@@ -47,8 +49,9 @@ class SymbolTable:
         return SymbolTable(tuple(sorted(seen)))
 
     def index(self, label_map: Array, colors: Array | None) -> Array:
-        """Symbol indices (H, W) of a label map of known class ids and its colors; a color that is not in the table gives way to the
-        nearest below it, or above it where there is none below."""
+        """Symbol indices (H, W) of a label map of known class ids and its colors; a color that is not in the
+        table gives way to the nearest below it, or above it where there is none below.
+        """
         highest = max(color for _, color in self.symbols)
         width = max(int(label_map.max(initial=0)), *(class_id for class_id, _ in self.symbols), 0) + 1
         lookup = np.zeros((width, highest + 1), dtype=np.int64)
@@ -80,20 +83,26 @@ class SymbolTable:
 
 
 def color_instances(instances: Array, label_map: Array, reach: int) -> Array:
-    """Colors (H, W) for an instance map: 0 = no instance, 1.. so that instances of a class within `reach` pixels differ (at most four).
+    """Colors (H, W) for an instance map: 0 = no instance, 1.. so that instances of a class within `reach`
+    pixels differ (at most four).
 
-    Instances of different classes are told apart by their class; an instance's class is that of most of its pixels.
+    Instances of different classes are told apart by their class; an instance's class is that of most of its
+    pixels.
 
-    Greedy in order of first appearance, by the smallest color that no neighbor has. Where four do not suffice the least used one
-    among the neighbors is taken; such instances may merge, as at any coarse grid.
+    Greedy in order of first appearance, by the smallest color that no neighbor has. Where four do not suffice
+    the least used one among the neighbors is taken; such instances may merge, as at any coarse grid.
     """
     values, first = np.unique(instances, return_index=True)
     ids = [int(i) for i in values[np.argsort(first)] if i > 0]
     neighbors: dict[int, set[int]] = {i: set() for i in ids}
     class_of = _classes_of(instances, label_map, ids)
     for dy, dx in _ring(reach):
-        a = instances[max(dy, 0) : instances.shape[0] + min(dy, 0), max(dx, 0) : instances.shape[1] + min(dx, 0)]
-        b = instances[max(-dy, 0) : instances.shape[0] + min(-dy, 0), max(-dx, 0) : instances.shape[1] + min(-dx, 0)]
+        a = instances[
+            max(dy, 0) : instances.shape[0] + min(dy, 0), max(dx, 0) : instances.shape[1] + min(dx, 0)
+        ]
+        b = instances[
+            max(-dy, 0) : instances.shape[0] + min(-dy, 0), max(-dx, 0) : instances.shape[1] + min(-dx, 0)
+        ]
         touching = (a > 0) & (b > 0) & (a != b)
         for i, j in np.unique(np.stack([a[touching], b[touching]]), axis=1).T.tolist():
             if class_of[i] == class_of[j]:
@@ -113,11 +122,13 @@ def _classes_of(instances: Array, label_map: Array, ids: Sequence[int]) -> dict[
     """The class that most pixels of each instance have, the lower one in a tie."""
     covered = instances > 0
     width = int(label_map.max(initial=0)) + 1
-    keys = instances[covered].astype(np.int64) * width + label_map[covered]  # numbers sort far faster than columns
+    # numbers sort far faster than columns
+    keys = instances[covered].astype(np.int64) * width + label_map[covered]
     found, counts = np.unique(keys, return_counts=True)
     owners, classes = found // width, found % width
     most = np.lexsort((classes, -counts, owners))  # by instance, then by pixels, then by class
-    first = dict(zip(owners[most[::-1]].tolist(), classes[most[::-1]].tolist(), strict=True))  # the last one written stays
+    # the last one written stays
+    first = dict(zip(owners[most[::-1]].tolist(), classes[most[::-1]].tolist(), strict=True))
     return {i: first[i] for i in ids}
 
 
@@ -139,7 +150,8 @@ def _neighbors(cells: int, pixels: int, device: torch.device) -> tuple[Tensor, T
 def area_fractions(ids: Tensor, grid: tuple[int, int], symbols: int) -> Tensor:
     """Share of each symbol in each cell, (B, H, W) -> (B, S, h, w) floats that sum to 1 over S.
 
-    Counts by scattering, so that no full-resolution one-hot is ever built. H and W must be multiples of h and w.
+    Counts by scattering, so that no full-resolution one-hot is ever built. H and W must be multiples of h and
+    w.
     """
     batch, height, width = ids.shape
     rows, columns = grid
@@ -153,7 +165,8 @@ def area_fractions(ids: Tensor, grid: tuple[int, int], symbols: int) -> Tensor:
 
 
 class LabelMap:
-    """Tokenizer of layouts: one stream "layout" of S symbols on an (h, w) grid; decoding answers symbol ids at full size.
+    """Tokenizer of layouts: one stream "layout" of S symbols on an (h, w) grid; decoding answers symbol ids
+    at full size.
 
     Arguments:
         symbols: S.
@@ -194,7 +207,8 @@ class LabelMap:
         return area_fractions(ids, self.grid, self.symbols).argmax(dim=1)
 
     def enlarge(self, tokens: Tensor) -> Tensor:
-        """(B, h, w) -> (B, H, W): bilinear shares of the one-hot cells, the largest wins, the lowest symbol among equals.
+        """(B, h, w) -> (B, H, W): bilinear shares of the one-hot cells, the largest wins, the lowest symbol
+        among equals.
 
         Only the four cells around a pixel have a share in it, so no one-hot is built.
         """
@@ -204,11 +218,16 @@ class LabelMap:
             _neighbors(n, size, tokens.device) for n, size in zip(self.grid, self.size, strict=True)
         )
         down, across = down[:, None], across[None]
-        corners = [tokens[:, row][:, :, column].to(torch.int16) for row in (top, bottom) for column in (left, right)]
+        corners = [
+            tokens[:, row][:, :, column].to(torch.int16) for row in (top, bottom) for column in (left, right)
+        ]
         weights = [v * u for v in (1 - down, down) for u in (1 - across, across)]
         best_share, best = torch.full(corners[0].shape, -1.0, device=tokens.device), corners[0]
         for candidate in corners:
-            share = sum((weight * (corner == candidate) for weight, corner in zip(weights, corners, strict=True)), start=0 * down)
+            share = sum(
+                (weight * (corner == candidate) for weight, corner in zip(weights, corners, strict=True)),
+                start=0 * down,
+            )
             better = (share > best_share + 1e-6) | ((share > best_share - 1e-6) & (candidate < best))
             best_share, best = torch.where(better, share, best_share), torch.where(better, candidate, best)
         return best

@@ -1,12 +1,16 @@
-"""Layouts through a codebook: a few hundred learned shapes where `tokenizers.label_map` keeps one symbol a cell.
+"""Layouts through a codebook: a few hundred learned shapes where `tokenizers.label_map` keeps one symbol a
+cell.
 
-    layout -> symbols embedded -> encoder -> VQ -> one (h, w) grid;  symbol ids <- most likely class <- decoder <-
+    layout -> symbols embedded -> encoder -> VQ -> one (h, w) grid;  symbol ids <- most likely class <-
+    decoder <-
 
-Tokens of the same grid give back labels at full resolution. Alone it is the tokenizer of semantics that VQVAE-T and VQGAN-T set before
-their image tokens; `tokenizers.coupled` shares its parts. A layout enters as a few learned channels a symbol, never as a one-hot map.
+Tokens of the same grid give back labels at full resolution. Alone it is the tokenizer of semantics that
+VQVAE-T and VQGAN-T set before their image tokens; `tokenizers.coupled` shares its parts. A layout enters as a
+few learned channels a symbol, never as a one-hot map.
 
 References:
-    Semantic Image Synthesis with Semantically Coupled VQ-Model (Alaniz et al., 2022), https://arxiv.org/abs/2209.02536
+    Semantic Image Synthesis with Semantically Coupled VQ-Model (Alaniz et al., 2022),
+    https://arxiv.org/abs/2209.02536
 """
 
 from __future__ import annotations
@@ -50,7 +54,8 @@ class LayoutDecoder(nn.Module):
 
     def __init__(self, config: LayoutVQConfig, symbols: int, size: tuple[int, int]) -> None:
         super().__init__()
-        # Of many symbols the last convolution costs most; where no block has seen the full size it has to look around.
+        # Of many symbols the last convolution costs most; where no block has seen the full size it has to
+        # look around.
         self.decoder = config.decoder(config.code_dim, symbols, size, kernel=1 if config.patch == 1 else 3)
         self.at_once = max(_LOGITS_BYTES // (4 * symbols * size[0] * size[1]), 1)
 
@@ -61,8 +66,12 @@ class LayoutDecoder(nn.Module):
 
     @torch.no_grad()
     def ids(self, vectors: Tensor) -> Tensor:
-        """The most likely symbols, (B, H, W), a few layouts at a time: the logits of a batch with many classes are large."""
-        return torch.cat([self.decoder(few).argmax(dim=1).to(torch.int16) for few in vectors.split(self.at_once)])
+        """The most likely symbols, (B, H, W), a few layouts at a time: the logits of a batch with many
+        classes are large.
+        """
+        return torch.cat(
+            [self.decoder(few).argmax(dim=1).to(torch.int16) for few in vectors.split(self.at_once)]
+        )
 
 
 class LayoutVQ(nn.Module):

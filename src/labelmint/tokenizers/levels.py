@@ -1,4 +1,6 @@
-"""What the tokenizers of the VQGAN class share: sizes of their encoders and decoders, and what they answer in training."""
+"""What the tokenizers of the VQGAN class share: sizes of their encoders and decoders, and what they answer in
+training.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +21,22 @@ class LevelsConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", validate_default=True, allow_inf_nan=False)
 
-    patch: int = Field(1, ge=1, le=8, description="pixels a side that the finest level holds as one; above 1 is far cheaper")
-    channels: int = Field(32, ge=8, multiple_of=8, description="width of the finest level, times its multiplier")
+    patch: int = Field(
+        1, ge=1, le=8, description="pixels a side that the finest level holds as one; above 1 is far cheaper"
+    )
+    channels: int = Field(
+        32, ge=8, multiple_of=8, description="width of the finest level, times its multiplier"
+    )
     multipliers: tuple[int, ...] = Field(
-        (1, 2, 2), min_length=1, max_length=7, description="width of each level, times channels; sizes halve between levels"
+        (1, 2, 2),
+        min_length=1,
+        max_length=7,
+        description="width of each level, times channels; sizes halve between levels",
     )
     residual_blocks: int = Field(1, ge=1, description="residual blocks of a level; the decoder has one more")
-    attention_below: int = Field(17, ge=0, description="self-attention only on maps narrower than this, and in the middle")
+    attention_below: int = Field(
+        17, ge=0, description="self-attention only on maps narrower than this, and in the middle"
+    )
     code_dim: int = Field(64, ge=1, description="width of a code")
     codebook: CodebookKind = Field("ema", description="how the codebooks learn")
 
@@ -69,7 +80,9 @@ class LevelsConfig(BaseModel):
 
     def decoder(self, inputs: int, outputs: int, size: tuple[int, int], kernel: int = 3) -> Decoder:
         """The grid to maps of `size`."""
-        return Decoder(inputs, outputs, self.widths, self._attention(size), self.residual_blocks, self.patch, kernel)
+        return Decoder(
+            inputs, outputs, self.widths, self._attention(size), self.residual_blocks, self.patch, kernel
+        )
 
     def _attention(self, size: tuple[int, int]) -> list[bool]:
         return [min(size) // self.patch >> i < self.attention_below for i in range(len(self.multipliers))]

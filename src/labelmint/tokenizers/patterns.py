@@ -2,12 +2,13 @@
 
     token of a cell = the entry that differs from it in the fewest pixels, the first of several
 
-The table holds S cells of one symbol each: so no cell is worse than under the coarse label map of the same grid (`tokenizers.label_map`).
-Then, one by one, the pattern that is missed most: how often it occurs times the pixels in which it differs from its nearest entry so far.
-By frequency alone entries go to cells that hardly differ, as in a learned codebook (`experiments/label_fidelity.py`; figures in
-docs/choose-a-system.md).
+The table holds S cells of one symbol each: so no cell is worse than under the coarse label map of the same
+grid (`tokenizers.label_map`). Then, one by one, the pattern that is missed most: how often it occurs times
+the pixels in which it differs from its nearest entry so far. By frequency alone entries go to cells that
+hardly differ, as in a learned codebook (`experiments/label_fidelity.py`; figures in docs/choose-a-system.md).
 
-A cell's token depends on that cell alone, and needs no training. Cells must be of a few pixels, which hold few patterns.
+A cell's token depends on that cell alone, and needs no training. Cells must be of a few pixels, which hold
+few patterns.
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ class Patterns(nn.Module):
 
     @torch.no_grad()
     def count(self, layouts: Iterable[Tensor]) -> None:
-        """Fill the table from batches of symbol ids. Of several missed as much the most frequent comes first, then by symbols."""
+        """Fill the table from batches of symbol ids. Of several missed as much the most frequent comes first,
+        then by symbols.
+        """
         seen, counts = self.table[:0].cpu(), torch.zeros(0, dtype=torch.long)
         for ids in layouts:
             cells = torch.cat([seen, self._cells(ids.cpu())])
@@ -58,7 +61,9 @@ class Patterns(nn.Module):
             counts = torch.zeros(len(seen), dtype=torch.long).index_add_(0, which, torch.cat([counts, once]))
         if not len(seen):
             return
-        order = np.lexsort((*seen.T.flip(0).numpy(), -counts.numpy()))[: max(_CANDIDATE_PIXELS // self.cell**2, len(self.table))]
+        order = np.lexsort((*seen.T.flip(0).numpy(), -counts.numpy()))[
+            : max(_CANDIDATE_PIXELS // self.cell**2, len(self.table))
+        ]
         seen, counts = seen[order], counts[order]
         missed = torch.full((len(seen),), self.cell**2)
         for symbol in range(self.symbols):
@@ -85,13 +90,17 @@ class Patterns(nn.Module):
 
     @property
     def used(self) -> Tensor:
-        """Booleans (K,): the entries that a cell can take. With fewer patterns than entries the last are copies of the first."""
+        """Booleans (K,): the entries that a cell can take. With fewer patterns than entries the last are
+        copies of the first.
+        """
         first = torch.arange(len(self.table), device=self.table.device) < self.symbols
         return first | (self.table != self.table[:, :1]).any(dim=1)
 
     def projected(self, width: int, generator: torch.Generator) -> Tensor:
-        """What each entry shows as a vector of random directions, (K, width): one for each symbol at each pixel, and one for each symbol's
-        share of the cell. Entries that agree in more pixels, or in what they hold, are nearer."""
+        """What each entry shows as a vector of random directions, (K, width): one for each symbol at each
+        pixel, and one for each symbol's share of the cell. Entries that agree in more pixels, or in what they
+        hold, are nearer.
+        """
         at, of = (torch.randn(n * self.symbols, width, generator=generator) for n in (self.cell**2, 1))
         directions = at + of.repeat(self.cell**2, 1) / self.cell
         places = self.table.long().cpu() + self.symbols * torch.arange(self.cell**2)
@@ -119,11 +128,16 @@ class Patterns(nn.Module):
 def _distinct(cells: Tensor) -> tuple[Tensor, Tensor]:
     """The different rows of (N, P) int16, and which of them each row is.
 
-    Numbers sort far faster than rows, so rows are told apart by a sum of 64 bits with random weights. That two of a million are taken for
-    one has a chance of one in ten million.
+    Numbers sort far faster than rows, so rows are told apart by a sum of 64 bits with random weights. That
+    two of a million are taken for one has a chance of one in ten million.
     """
     generator = torch.Generator().manual_seed(0)
-    weights = torch.randint(-(1 << 62), 1 << 62, (cells.shape[1],), generator=generator).mul_(2).add_(1).to(cells.device)
+    weights = (
+        torch.randint(-(1 << 62), 1 << 62, (cells.shape[1],), generator=generator)
+        .mul_(2)
+        .add_(1)
+        .to(cells.device)
+    )
     keys, which = torch.unique((cells.long() * weights).sum(dim=1), return_inverse=True)
     some = torch.empty(len(keys), dtype=torch.long, device=cells.device)
     some[which] = torch.arange(len(cells), device=cells.device)

@@ -5,13 +5,15 @@
 Two ways to learn the codebook:
 
 * "loss", as published by MSGNet: || sg(z) - e ||^2 as a loss on the codebook.
-* "ema": each entry is the moving average of the vectors that chose it, N_k <- g N_k + (1 - g) n_k, m_k <- g m_k + (1 - g) sum z,
-  e_k = m_k / N_k; entries that (almost) nothing chooses are revived at a random vector of the batch that stands apart from all entries.
-  Without revival a quarter of a codebook of 256 stays in use.
+* "ema": each entry is the moving average of the vectors that chose it, N_k <- g N_k + (1 - g) n_k, m_k <- g
+    m_k + (1 - g) sum z,
+  e_k = m_k / N_k; entries that (almost) nothing chooses are revived at a random vector of the batch that
+  stands apart from all entries. Without revival a quarter of a codebook of 256 stays in use.
 
-Of entries that are as near, but for a ten-thousandth of an entry's length, the first is chosen. Where many vectors are equal, as those of
-empty cells, entries come to be equal too, and which of them is nearest would be up to the rounding of a batch: then the same layout has
-other tokens in training than alone, and a prior learns nothing of use.
+Of entries that are as near, but for a ten-thousandth of an entry's length, the first is chosen. Where many
+vectors are equal, as those of empty cells, entries come to be equal too, and which of them is nearest would
+be up to the rounding of a batch: then the same layout has other tokens in training than alone, and a prior
+learns nothing of use.
 
 Both add the commitment term || z - sg(e) ||^2. The first batch that is seen in training (of one
 in parts, its first part) lends the initial entries. The search goes through
@@ -32,11 +34,14 @@ from torch.nn import functional
 __all__ = ["Quantized", "Quantizer"]
 
 _SEARCH_BYTES = 16 << 20  # of distances at once; more is not faster
-_AS_NEAR = 1e-4  # of an entry's mean squared length: far above rounding, far below what lies between entries of use
+# of an entry's mean squared length: far above rounding, far below what lies between entries of use
+_AS_NEAR = 1e-4
 
 
 class Quantized(NamedTuple):
-    """What a quantizer answers: vectors (B, D, h, w) with straight-through gradient, tokens (B, h, w), and its two losses."""
+    """What a quantizer answers: vectors (B, D, h, w) with straight-through gradient, tokens (B, h, w), and
+    its two losses.
+    """
 
     vectors: Tensor
     tokens: Tensor
@@ -55,7 +60,8 @@ class Quantizer(nn.Module):
         revive_below: an entry whose moving count falls under this share of an even one is revived.
 
     Attributes:
-        parts: forward passes in training that make up one batch: the moving averages see all of its vectors, after the last one.
+        parts: forward passes in training that make up one batch: the moving averages see all of its vectors,
+            after the last one.
     """
 
     counts: Tensor
@@ -74,7 +80,8 @@ class Quantizer(nn.Module):
         self.update, self.decay, self.revive_below = update, decay, revive_below
         self.parts, self._seen = 1, list[tuple[Tensor, Tensor]]()
         self.codebook = nn.Parameter(
-            torch.empty(codebook_size, code_dim).uniform_(-1 / codebook_size, 1 / codebook_size), requires_grad=update == "loss"
+            torch.empty(codebook_size, code_dim).uniform_(-1 / codebook_size, 1 / codebook_size),
+            requires_grad=update == "loss",
         )
         self.register_buffer("counts", torch.ones(codebook_size))
         self.register_buffer("sums", torch.zeros(codebook_size, code_dim))
@@ -92,7 +99,9 @@ class Quantizer(nn.Module):
         tokens = self.nearest(flat)
         chosen = self.codebook[tokens]
         commitment = functional.mse_loss(flat, chosen.detach())
-        codebook = functional.mse_loss(chosen, flat.detach()) if self.update == "loss" else commitment.new_zeros(())
+        codebook = (
+            functional.mse_loss(chosen, flat.detach()) if self.update == "loss" else commitment.new_zeros(())
+        )
         if self.training and self.update == "ema":
             self._seen.append((flat.detach(), tokens))
             if len(self._seen) >= self.parts:
@@ -108,7 +117,9 @@ class Quantizer(nn.Module):
 
     @torch.no_grad()
     def nearest(self, flat: Tensor) -> Tensor:
-        """Index of the nearest entry for each row of (N, D), the first of several; || z ||^2 is the same for all entries and left out."""
+        """Index of the nearest entry for each row of (N, D), the first of several; || z ||^2 is the same for
+        all entries and left out.
+        """
         lengths, turned = self.codebook.square().sum(1), self.codebook.t()
         rows = max(_SEARCH_BYTES // (lengths.element_size() * len(lengths)), 1)
         as_near = self._as_near()
@@ -159,7 +170,9 @@ class Quantizer(nn.Module):
 
 
 def _first(distances: Tensor, as_near: Tensor) -> Tensor:
-    """Of the least values of each row of (N, K), and those that exceed them by no more than `as_near`, the first."""
+    """Of the least values of each row of (N, K), and those that exceed them by no more than `as_near`, the
+    first.
+    """
     least = distances.amin(dim=1, keepdim=True) + as_near
     return (distances <= least).view(torch.uint8).argmax(dim=1)  # as numbers: there is no argmax of booleans
 

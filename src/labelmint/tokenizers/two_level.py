@@ -1,16 +1,19 @@
-"""The VQ-VAE of two levels (VQ-VAE-2): a top grid for what is where, a bottom grid, conditioned on it, for how it looks.
+"""The VQ-VAE of two levels (VQ-VAE-2): a top grid for what is where, a bottom grid, conditioned on it, for
+how it looks.
 
     image -> bottom encoder -> features -> top encoder -> VQ-T -> (h / t, w / t) grid
                                   |                         |
                                   +---- concat <---- top decoder ----> also to the image decoder
                                           |
-                                        1x1 -> VQ-B -> (h, w) grid;  image <- decoder <- (bottom code, decoded top)
+                                        1x1 -> VQ-B -> (h, w) grid;  image <- decoder <- (bottom code, decoded
+                                                                     top)
 
-The bottom's code is chosen knowing the decoded top, and the decoder sees both, as published; encoders and decoders are those of the
-VQGAN class.
+The bottom's code is chosen knowing the decoded top, and the decoder sees both, as published; encoders and
+decoders are those of the VQGAN class.
 
 References:
-    Generating Diverse High-Fidelity Images with VQ-VAE-2 (Razavi et al., 2019), https://arxiv.org/abs/1906.00446
+    Generating Diverse High-Fidelity Images with VQ-VAE-2 (Razavi et al., 2019),
+    https://arxiv.org/abs/1906.00446
 """
 
 from __future__ import annotations
@@ -34,14 +37,17 @@ __all__ = ["TwoLevelConfig", "TwoLevelVQ"]
 class TwoLevelConfig(VQModelConfig):
     """Sizes of both levels; those of `VQModelConfig` are the bottom's. Both codebooks have as many entries."""
 
-    top_downsamplings: int = Field(1, ge=1, le=4, description="halvings from the bottom grid to the top grid; published: 1")
+    top_downsamplings: int = Field(
+        1, ge=1, le=4, description="halvings from the bottom grid to the top grid; published: 1"
+    )
 
     @field_validator("image_encoder", "image_decoder")
     @classmethod
     def _sees_all(cls, value: str, of: ValidationInfo) -> str:
         if value != "network":
             raise ValueError(
-                f"two levels need {of.field_name}=network: the bottom's code knows the top's, which sees all of the image"
+                f"two levels need {of.field_name}=network: the bottom's code knows the top's, which sees all "
+                f"of the image"
             )
         return value
 
@@ -65,7 +71,9 @@ class TwoLevelVQ(nn.Module):
         self.top_encoder = Encoder(width, dim, widths, attention, config.residual_blocks)
         self.top_decoder = Decoder(dim, dim, widths, attention, config.residual_blocks)
         self.bottom_head = nn.Conv2d(width + dim, dim, 1)
-        self.top_quantizer, self.bottom_quantizer = (codebook_of(config.codebook, config.codebook_size, dim) for _ in range(2))
+        self.top_quantizer, self.bottom_quantizer = (
+            codebook_of(config.codebook, config.codebook_size, dim) for _ in range(2)
+        )
         self.decoder = config.decoder(2 * dim, image_channels, size)
         self.output = Output(config.output)
 

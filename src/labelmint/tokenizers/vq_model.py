@@ -3,7 +3,8 @@
     image -> encoder -> VQ -> one (h, w) grid;  image <- decoder <-
 
 References:
-    Taming Transformers for High-Resolution Image Synthesis (Esser et al., 2021), https://arxiv.org/abs/2012.09841
+    Taming Transformers for High-Resolution Image Synthesis (Esser et al., 2021),
+    https://arxiv.org/abs/2012.09841
 """
 
 from __future__ import annotations
@@ -25,19 +26,25 @@ __all__ = ["VQModel", "VQModelConfig"]
 
 
 class VQModelConfig(LevelsConfig):
-    """Sizes of a VQ-model of images; published: channels 128, multipliers 1,1,2,2,4, two blocks, code_dim 256."""
+    """Sizes of a VQ-model of images; published: channels 128, multipliers 1,1,2,2,4, two blocks, code_dim
+    256.
+    """
 
     codebook_size: int = Field(256, ge=2, description="entries of the image's codebook")
     image_encoder: Literal["network", "local"] = Field(
         "network",
-        description="what writes an image's tokens, with one path: all around, or each cell's near surroundings (residual_blocks + 1 "
+        description="what writes an image's tokens, with one path: all around, or each cell's near "
+        "surroundings (residual_blocks + 1 "
         "blocks in all, no attention), which a prior predicts better",
     )
     image_decoder: Literal["network", "local"] = Field(
         "network",
-        description="what reads them, with one path: all around, or near surroundings alone, which is faster and overfits few images less",
+        description="what reads them, with one path: all around, or near surroundings alone, which is faster "
+        "and overfits few images less",
     )
-    output: Literal["tanh", "linear"] = Field("linear", description="the decoder's last function; dark images saturate tanh")
+    output: Literal["tanh", "linear"] = Field(
+        "linear", description="the decoder's last function; dark images saturate tanh"
+    )
 
     def encoder_of_images(self, inputs: int, outputs: int, size: tuple[int, int]) -> Encoder | LocalEncoder:
         """Maps of `size` to the grid, as `image_encoder` has it."""

@@ -1,12 +1,14 @@
 """The VQ-VAE of one path and one codebook, that of No-Comp MSGNet and of cVQ-VAE.
 
-    image -> strided convolutions [with self-attention] [+ layout] -> residual stack -> 1x1 -> VQ -> one (h, w) grid
+    image -> strided convolutions [with self-attention] [+ layout] -> residual stack -> 1x1 -> VQ -> one (h,
+    w) grid
           <- transposed convolutions [with self-attention] [+ layout] <- residual stack <- 1x1 <-
 
-The papers give one line on each. "A version that lacks a second path" (short paper, Section 3) is taken to be the double-path VQ-VAE
-without its convolution path: attention stays, so that the number of paths and codebooks is all that differs. "VQ-VAE adapted with
-layout conditioning" (long paper, Section 4.2) is taken to be the plain VQ-VAE, without attention, whose encoder and decoder both see the
-layout: as area fractions of its symbols, embedded, beside the first map of the encoder (half the image's size) and the last one of the
+The papers give one line on each. "A version that lacks a second path" (short paper, Section 3) is taken to be
+the double-path VQ-VAE without its convolution path: attention stays, so that the number of paths and
+codebooks is all that differs. "VQ-VAE adapted with layout conditioning" (long paper, Section 4.2) is taken to
+be the plain VQ-VAE, without attention, whose encoder and decoder both see the layout: as area fractions of
+its symbols, embedded, beside the first map of the encoder (half the image's size) and the last one of the
 decoder, and beside the codes that enter the decoder.
 
 References:
@@ -52,15 +54,29 @@ class _SeeLayout(nn.Module):
 class _Encoder(nn.Module):
     """Image (B, C, H, W) [and layouts] -> vectors (B, D, h, w)."""
 
-    def __init__(self, config: DualPathConfig, image_channels: int, size: tuple[int, int], symbols: int, attention: bool) -> None:
+    def __init__(
+        self,
+        config: DualPathConfig,
+        image_channels: int,
+        size: tuple[int, int],
+        symbols: int,
+        attention: bool,
+    ) -> None:
         super().__init__()
         widths = widths_of(config.channels, config.downsamplings)
-        narrow = [attention and min(size) >> i < config.attention_below for i in range(1, config.downsamplings + 1)]
-        self.down = nn.ModuleList(halve(a, b) for a, b in zip([image_channels, *widths], widths, strict=False))
-        self.attend = nn.ModuleList(SelfAttention(b) if few else nn.Identity() for b, few in zip(widths, narrow, strict=True))
+        narrow = [
+            attention and min(size) >> i < config.attention_below for i in range(1, config.downsamplings + 1)
+        ]
+        self.down = nn.ModuleList(
+            halve(a, b) for a, b in zip([image_channels, *widths], widths, strict=False)
+        )
+        self.attend = nn.ModuleList(
+            SelfAttention(b) if few else nn.Identity() for b, few in zip(widths, narrow, strict=True)
+        )
         self.see = _SeeLayout(symbols, widths[0]) if symbols else None
         self.head = nn.Sequential(
-            ResidualStack(widths[-1], config.residual_channels, config.residual_blocks), nn.Conv2d(widths[-1], config.code_dim, 1)
+            ResidualStack(widths[-1], config.residual_channels, config.residual_blocks),
+            nn.Conv2d(widths[-1], config.code_dim, 1),
         )
 
     def forward(self, image: Tensor, layouts: LayoutBatch | None) -> Tensor:
@@ -76,7 +92,14 @@ class _Encoder(nn.Module):
 class _Decoder(nn.Module):
     """Vectors (B, D, h, w) [and layouts] -> image in [-1, 1]."""
 
-    def __init__(self, config: DualPathConfig, image_channels: int, size: tuple[int, int], symbols: int, attention: bool) -> None:
+    def __init__(
+        self,
+        config: DualPathConfig,
+        image_channels: int,
+        size: tuple[int, int],
+        symbols: int,
+        attention: bool,
+    ) -> None:
         super().__init__()
         depth, full = config.downsamplings, config.channels
         widths = [full, *(max(full >> i, 8) for i in range(1, depth))]
@@ -85,7 +108,9 @@ class _Decoder(nn.Module):
         self.see_codes = _SeeLayout(symbols, full) if symbols else None
         self.stack = ResidualStack(full, config.residual_channels, config.residual_blocks)
         self.attend = SelfAttention(full) if narrow[0] else nn.Identity()
-        self.up = nn.ModuleList(double(a, b, config.upsampling) for a, b in zip(widths, widths[1:], strict=False))
+        self.up = nn.ModuleList(
+            double(a, b, config.upsampling) for a, b in zip(widths, widths[1:], strict=False)
+        )
         self.attend_second = SelfAttention(widths[1]) if depth > 1 and narrow[1] else nn.Identity()
         self.see_last = _SeeLayout(symbols, widths[-1]) if symbols else None
         self.out, self.output = double(widths[-1], image_channels, config.upsampling), Output(config.output)
@@ -118,7 +143,12 @@ class VQVAE(nn.Module):
     paths = ("one path",)
 
     def __init__(
-        self, config: DualPathConfig, image_channels: int, size: tuple[int, int], symbols: int = 0, attention: bool = True
+        self,
+        config: DualPathConfig,
+        image_channels: int,
+        size: tuple[int, int],
+        symbols: int = 0,
+        attention: bool = True,
     ) -> None:
         super().__init__()
         self.config, self.size = config, size

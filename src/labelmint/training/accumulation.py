@@ -27,7 +27,11 @@ def slices(items: int, parts: int) -> list[slice]:
 
 
 def backward_in_parts(
-    fabric: Fabric, model: _FabricModule, items: int, parts: int, loss_of: Callable[[slice], tuple[Tensor, dict[str, Tensor]]]
+    fabric: Fabric,
+    model: _FabricModule,
+    items: int,
+    parts: int,
+    loss_of: Callable[[slice], tuple[Tensor, dict[str, Tensor]]],
 ) -> dict[str, Tensor]:
     """Add the gradient of the batch's loss, part by part; answers the terms of the whole batch.
 

@@ -1,6 +1,7 @@
 """What every training loop needs around its step: how far it is, when to stop, and how to tell it.
 
-Progress is the share of the steps or of the time that is used up, whichever is further; the learning rate follows it:
+Progress is the share of the steps or of the time that is used up, whichever is further; the learning rate
+follows it:
 
     lr(p) = lr_max * min(p / w + 0.02, 1) * (1 + cos(pi * max(p - w, 0) / (1 - w))) / 2,    w = warm-up share
 """
@@ -22,7 +23,9 @@ WARM_UP = 0.05
 
 @dataclass(frozen=True)
 class Event:
-    """One report of progress. `steps` may shrink when time is the limit; losses are the latest, held-out ones named held_out_*."""
+    """One report of progress. `steps` may shrink when time is the limit; losses are the latest, held-out ones
+    named held_out_*.
+    """
 
     stage: str
     step: int
@@ -84,7 +87,9 @@ class Clock:
 
 @contextmanager
 def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
-    """Yields a function that tells whether Ctrl-C (or SIGTERM) came; the loop then saves and stops. A second Ctrl-C stops at once."""
+    """Yields a function that tells whether Ctrl-C (or SIGTERM) came; the loop then saves and stops. A second
+    Ctrl-C stops at once.
+    """
     asked = False
 
     def ask(number: int, frame: FrameType | None) -> None:

@@ -30,16 +30,28 @@ class Draw(Protocol):
 
 
 class Pairs:
-    """Images (H, W, C) uint8 with symbol maps (H, W), and how to view them; `class_of` says which symbols are of one class.
+    """Images (H, W, C) uint8 with symbol maps (H, W), and how to view them; `class_of` says which symbols are
+    of one class.
 
-    A batch is a function of (seed, step) alone: an epoch is one permutation of the pairs, and each step has a random generator of
-    its own. So a run that was stopped goes on as if it never had been.
+    A batch is a function of (seed, step) alone: an epoch is one permutation of the pairs, and each step has a
+    random generator of its own. So a run that was stopped goes on as if it never had been.
     """
 
     def __init__(
-        self, images: Sequence[Array], ids: Sequence[Array], geometry: Draw, seed: int, class_of: Mapping[int, int] | None = None
+        self,
+        images: Sequence[Array],
+        ids: Sequence[Array],
+        geometry: Draw,
+        seed: int,
+        class_of: Mapping[int, int] | None = None,
     ) -> None:
-        self.images, self.ids, self.geometry, self.seed, self.class_of = images, ids, geometry, seed, class_of or {}
+        self.images, self.ids, self.geometry, self.seed, self.class_of = (
+            images,
+            ids,
+            geometry,
+            seed,
+            class_of or {},
+        )
         self._shown = 0.0
         self._showing: Showing | None = None
 
@@ -63,7 +75,9 @@ class Pairs:
 
     @property
     def still(self) -> bool:
-        """Whether a batch is `items` of it in their fixed views: nothing is cropped, augmented or shown more often."""
+        """Whether a batch is `items` of it in their fixed views: nothing is cropped, augmented or shown more
+        often.
+        """
         return self._showing is None and all(self.geometry.still(ids) for ids in self.ids)
 
     def items(self, step: int, size: int) -> list[int]:
@@ -93,14 +107,19 @@ class Pairs:
         return _collate(
             [
                 self.geometry.center(i, s)
-                for i, s in zip(self.images[first : first + size], self.ids[first : first + size], strict=True)
+                for i, s in zip(
+                    self.images[first : first + size], self.ids[first : first + size], strict=True
+                )
             ]
         )
 
     def _item(self, count: int) -> int:
         epoch, place = divmod(count, len(self))
         if getattr(self, "_epoch", None) != epoch:
-            self._epoch, self._order = epoch, np.random.default_rng([self.seed, 0, epoch]).permutation(len(self))
+            self._epoch, self._order = (
+                epoch,
+                np.random.default_rng([self.seed, 0, epoch]).permutation(len(self)),
+            )
         return int(self._order[place])
 
 

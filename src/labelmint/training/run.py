@@ -5,7 +5,8 @@
       split.json         names of training, validation and test pairs
       log.jsonl          one line a report: stage, step, losses, seconds
       PART/weights.safetensors, PART/part.json      a finished part, with the digest of its weights
-      PART/checkpoint.safetensors                   an unfinished one: weights, optimizer, average, best, and where it stood
+      PART/checkpoint.safetensors                   an unfinished one: weights, optimizer, average, best, and
+          where it stood
 
 Every file is written aside and renamed, so it is there whole or not at all. Nothing is ever pickled.
 """
@@ -51,7 +52,11 @@ def _write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, s
 
     aside = path.with_name(f".{path.name}.partial")
     try:
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, aside, metadata=metadata)
+        save_file(
+            {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
+            aside,
+            metadata=metadata,
+        )
     except SafetensorError as error:  # which hides that the disk is full, say
         aside.unlink(missing_ok=True)
         raise OSError(f"{path}: could not be written ({error})") from None
@@ -67,7 +72,9 @@ def _read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(f"{path}: the weight file is damaged ({error}); restore it, or train again") from None
+        raise InputError(
+            f"{path}: the weight file is damaged ({error}); restore it, or train again"
+        ) from None
 
 
 def _digest(path: Path) -> str:
@@ -89,7 +96,8 @@ class RunFolder:
         file = self.path / "config.json"
         if not file.is_file():
             raise InputError(
-                f"{self.path}: not a run folder (it has no config.json); give the folder that `labelmint train` wrote"
+                f"{self.path}: not a run folder (it has no config.json); give the folder that `labelmint "
+                f"train` wrote"
             )
         config = self._json(file)
         version = config.get("format_version")
@@ -97,7 +105,8 @@ class RunFolder:
             raise InputError(f"{file}: not the configuration of a run (it has no format_version)")
         if version > FORMAT_VERSION:
             raise InputError(
-                f"{file}: written by a newer labelmint (run format {version}, this one reads up to {FORMAT_VERSION}); update labelmint"
+                f"{file}: written by a newer labelmint (run format {version}, this one reads up to "
+                f"{FORMAT_VERSION}); update labelmint"
             )
         return config
 
@@ -117,7 +126,7 @@ class RunFolder:
             raise InputError(f"{file}: expected a JSON object")
         return content
 
-    # Parts -----------------------------------------------------------------------------------------------------------------------
+    # Parts --------------------------------------------------------------------------------------------------
 
     def finished(self, part: str) -> bool:
         """Whether a part is there whole."""
@@ -139,14 +148,17 @@ class RunFolder:
         """Weights and part.json of a finished part; raises InputError when a file is missing or damaged."""
         about, file = self.read_json(f"{part}/part.json"), self.path / part / "weights.safetensors"
         if not file.is_file():
-            raise InputError(f"{self.path}: the run lacks {part}/weights.safetensors; restore it, or train again")
+            raise InputError(
+                f"{self.path}: the run lacks {part}/weights.safetensors; restore it, or train again"
+            )
         if _digest(file) != about.get("sha256"):
             raise InputError(
-                f"{file}: the weight file is damaged (its SHA-256 differs from part.json); restore it, or train again"
+                f"{file}: the weight file is damaged (its SHA-256 differs from part.json); restore it, or "
+                f"train again"
             )
         return _read_tensors(file)[0], about
 
-    # Checkpoints -----------------------------------------------------------------------------------------------------------------
+    # Checkpoints --------------------------------------------------------------------------------------------
 
     def save_checkpoint(self, part: str, tensors: dict[str, Tensor], where: dict[str, Any]) -> None:
         """Write where an unfinished part stands."""
@@ -162,7 +174,7 @@ class RunFolder:
         tensors, metadata = _read_tensors(file)
         return tensors, json.loads(metadata["where"])
 
-    # Log -------------------------------------------------------------------------------------------------------------------------
+    # Log ----------------------------------------------------------------------------------------------------
 
     def log(self, row: dict[str, Any]) -> None:
         """Append one line to log.jsonl."""

@@ -1,6 +1,7 @@
 """Views that show each class as often as the others, so that what is rare is seen at all.
 
-P(class k) = 1 / number of classes that there are,   then a pair that shows k, then one of its pixels of k, evenly
+P(class k) = 1 / number of classes that there are,   then a pair that shows k, then one of its pixels of k,
+evenly
 
 Several ids can be one class, as symbols that tell touching instances apart are.
 """
@@ -26,7 +27,8 @@ class Showing:
 
     def __init__(self, ids: Sequence[Array], class_of: Mapping[int, int]) -> None:
         self._ids = ids
-        self._held: dict[int, list[tuple[int, tuple[int, ...]]]] = {}  # class -> (place of a pair that shows it, ids of it there)
+        # class -> (place of a pair that shows it, ids of it there)
+        self._held: dict[int, list[tuple[int, tuple[int, ...]]]] = {}
         for place, one in enumerate(ids):
             found: dict[int, list[int]] = {}
             for k in np.unique(one).tolist():
@@ -42,5 +44,7 @@ class Showing:
         """The place of a pair, and (row, column)."""
         pairs = self._held[int(rng.choice(list(self._held)))]
         which, its_ids = pairs[int(rng.integers(len(pairs)))]
-        row, column = divmod(int(rng.choice(np.flatnonzero(np.isin(self._ids[which], its_ids)))), self._ids[which].shape[1])
+        row, column = divmod(
+            int(rng.choice(np.flatnonzero(np.isin(self._ids[which], its_ids)))), self._ids[which].shape[1]
+        )
         return which, (row, column)

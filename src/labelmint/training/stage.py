@@ -71,16 +71,21 @@ class Stage:
 
     def save_if_due(self, force: bool = False) -> None:
         """Checkpoint by the clock; what is saved when has no influence on the result."""
-        if (force or self.clock.elapsed - self._saved_at > SECONDS_BETWEEN_CHECKPOINTS) and self.fabric.global_rank == 0:
+        if (
+            force or self.clock.elapsed - self._saved_at > SECONDS_BETWEEN_CHECKPOINTS
+        ) and self.fabric.global_rank == 0:
             tensors = {f"module.{k}": v for k, v in self.module.state_dict().items()}
             for name, group in self.extra.items():
                 tensors |= {f"extra.{name}.{k}": v for k, v in group.items()}
             for name, parameter in self.module.named_parameters():
                 for key, value in self.optimizer.state.get(parameter, {}).items():
                     tensors[f"optimizer.{key}.{name}"] = torch.as_tensor(value)
-            # Copies: a tensor that shares memory with another (an average that is the best, say) can't be stored twice.
+            # Copies: a tensor that shares memory with another (an average that is the best, say) can't be
+            # stored twice.
             tensors = {k: v.detach().clone() for k, v in tensors.items()}
-            self.run.save_checkpoint(self.name, tensors, {"step": self.step, "elapsed": self.clock.elapsed, "facts": self.facts})
+            self.run.save_checkpoint(
+                self.name, tensors, {"step": self.step, "elapsed": self.clock.elapsed, "facts": self.facts}
+            )
             self._saved_at = self.clock.elapsed
 
     def _restore(self) -> float:
@@ -97,7 +102,8 @@ class Stage:
                 self.extra.setdefault(first, {})[name] = value.to(next(iter(parameters.values())).device)
             elif kind == "optimizer":
                 parameter = parameters[name]
-                beside = first != "step" or self.optimizer.defaults.get("fused")  # others count their steps on the CPU
+                # others count their steps on the CPU
+                beside = first != "step" or self.optimizer.defaults.get("fused")
                 device = parameter.device if beside else torch.device("cpu")
                 self.optimizer.state[parameter][first] = value.to(device)
         self.step, self.facts = int(where["step"]), where["facts"]
@@ -123,12 +129,27 @@ class Stage:
         """Report progress and write a line to the log; raise InputError when a loss is no longer a number."""
         if not all(math.isfinite(loss) for loss in losses.values()):
             raise InputError(
-                f"{self.name}: the loss is no longer finite after {self.step} steps; lower {self.name}.learning_rate"
+                f"{self.name}: the loss is no longer finite after {self.step} steps; lower "
+                f"{self.name}.learning_rate"
             )
         speed = self.clock.speed(self.step)
         seconds_left = self.clock.seconds_left(self.step, speed)
         if self.fabric.global_rank == 0:
             row = {"stage": self.name, "step": self.step, "seconds": round(self.clock.elapsed, 2), **losses}
             self.run.log({**row, "images_per_second": round(speed * batch_size, 1)})
-            steps = min(self.clock.steps, self.step + int(seconds_left * speed)) if self.clock.seconds else self.clock.steps
-            self.report(Event(self.name, self.step, max(steps, self.step, 1), speed * batch_size, seconds_left, losses, message))
+            steps = (
+                min(self.clock.steps, self.step + int(seconds_left * speed))
+                if self.clock.seconds
+                else self.clock.steps
+            )
+            self.report(
+                Event(
+                    self.name,
+                    self.step,
+                    max(steps, self.step, 1),
+                    speed * batch_size,
+                    seconds_left,
+                    losses,
+                    message,
+                )
+            )

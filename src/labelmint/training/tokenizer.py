@@ -31,11 +31,17 @@ class TokenizerTraining(BaseModel):
 
     steps: int = Field(3000, ge=1, description="iterations")
     batch_size: int = Field(32, ge=1)
-    accumulate: int = Field(1, ge=1, description="parts of a batch, one after the other; more take less memory")
+    accumulate: int = Field(
+        1, ge=1, description="parts of a batch, one after the other; more take less memory"
+    )
     learning_rate: float = Field(1e-3, gt=0)
     commitment: float = Field(0.25, ge=0, description="weight of the commitment loss")
-    balance: float = Field(0.0, ge=0, le=1, description="1 counts every image relative to its own contrast, 0 all pixels alike")
-    shown: float = Field(0.0, ge=0, le=1, description="share of the views drawn to show each class as often as the others")
+    balance: float = Field(
+        0.0, ge=0, le=1, description="1 counts every image relative to its own contrast, 0 all pixels alike"
+    )
+    shown: float = Field(
+        0.0, ge=0, le=1, description="share of the views drawn to show each class as often as the others"
+    )
     evaluate_every: int = Field(200, ge=1, description="steps between held-out figures")
     share: float = Field(0.25, gt=0, description="of a time budget, relative to the other parts")
 
@@ -54,7 +60,9 @@ def train_tokenizer(
 
     Goes on from the run's checkpoint. Raises KeyboardInterrupt after saving when it was asked to stop.
     """
-    optimizer = torch.optim.Adam([p for p in tokenizer.parameters() if p.requires_grad], lr=config.learning_rate, fused=True)
+    optimizer = torch.optim.Adam(
+        [p for p in tokenizer.parameters() if p.requires_grad], lr=config.learning_rate, fused=True
+    )
     stage = Stage("tokenizer", fabric, run, tokenizer, optimizer, config.steps, seconds, report)
     model, wrapped = fabric.setup(tokenizer, optimizer)
     variance, rank, world = training.variance, fabric.global_rank, fabric.world_size
@@ -80,7 +88,9 @@ def train_tokenizer(
             if stage.step % config.evaluate_every == 0:
                 figures = _held_out(tokenizer, validation, fabric.device)
             if stage.step % 25 == 0 or stage.step % config.evaluate_every == 0:
-                stage.tell({**{name: float(term) for name, term in terms.items()}, **figures}, config.batch_size)
+                stage.tell(
+                    {**{name: float(term) for name, term in terms.items()}, **figures}, config.batch_size
+                )
             stage.save_if_due()
     set_parts(tokenizer, 1)
     tokenizer.eval()

@@ -1,7 +1,9 @@
-"""What a prior learns, step by step: tokens computed once and kept where every view is always the same, anew each time elsewhere.
+"""What a prior learns, step by step: tokens computed once and kept where every view is always the same, anew
+each time elsewhere.
 
-Where views are cropped or augmented they are hardly ever the same twice. Encoding them costs 3 to 5 % of a prior's step at the preset
-`small`; a few views a pair, drawn once and kept, would save that and show the prior less.
+Where views are cropped or augmented they are hardly ever the same twice. Encoding them costs 3 to 5 % of a
+prior's step at the preset `small`; a few views a pair, drawn once and kept, would save that and show the
+prior less.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ class TokenBatches:
     Arguments:
         tokenize: what the prior learns of a batch.
         pairs: to learn from.
-        batch_size: of all processes together. steps: at most as many; what is seen less than twice is not worth keeping.
+        batch_size: of all processes together. steps: at most as many; what is seen less than twice is not
+            worth keeping.
         device: where it is learned. Kept tokens and layouts stay in the memory of the CPU, as small integers.
         rank, world: this process, and how many there are.
         tell: is told how many pairs are encoded, of how many, while all of them are.
@@ -66,7 +69,9 @@ class TokenBatches:
         return tokens[chosen].to(self.device).long(), layouts
 
     def _all(self, tell: Callable[[int, int], None]) -> tuple[Tensor, Tensor | None]:
-        """Of every pair, always in the same company: a killed run must meet the same tokens again, to the last near-tie."""
+        """Of every pair, always in the same company: a killed run must meet the same tokens again, to the
+        last near-tie.
+        """
         tokens, ids = [], []
         for first in range(0, len(self.pairs), _AT_ONCE):
             its_tokens, layouts = tokenized(self.tokenize, self.pairs.fixed(first, _AT_ONCE), self.device)

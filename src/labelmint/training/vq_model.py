@@ -1,13 +1,15 @@
 """Training a VQ-model of images, of layouts, or of both: a VQ-VAE, and with an adversary a VQGAN.
 
-    tokenizer:      minimize L_rec + p d + codebooks + lambda (cross-entropy + codebook) [+ strength w L_G], `objectives.vq_model`
+    tokenizer:      minimize L_rec + p d + codebooks + lambda (cross-entropy + codebook) [+ strength w L_G],
+                    `objectives.vq_model`
     discriminator:  minimize L_D on the same images and their reconstructions, `objectives.adversarial`
 
-The adversary begins late, after a share of the training: before that it would only learn to tell blur. For half of that share the
-discriminator learns unheeded: one that knows nothing yet is led by what it should judge. It has a learning rate of its own: at the
-tokenizer's (1e-3 in the small presets) it told nothing in 300 steps even of a tokenizer that stood still; at 2e-4 its loss fell from 1 to
-0.87. One Adam holds both networks. It keeps its averages for every weight apart and passes over weights without a gradient, so it is two
-optimizers that are saved as one.
+The adversary begins late, after a share of the training: before that it would only learn to tell blur. For
+half of that share the discriminator learns unheeded: one that knows nothing yet is led by what it should
+judge. It has a learning rate of its own: at the tokenizer's (1e-3 in the small presets) it told nothing in
+300 steps even of a tokenizer that stood still; at 2e-4 its loss fell from 1 to 0.87. One Adam holds both
+networks. It keeps its averages for every weight apart and passes over weights without a gradient, so it is
+two optimizers that are saved as one.
 """
 
 from __future__ import annotations
@@ -47,7 +49,9 @@ _BETAS = {False: (0.9, 0.999), True: (0.5, 0.9)}  # of Adam; those with an adver
 
 
 class VQModelTraining(TokenizerTraining):
-    """How a VQ-model is trained; a VQ-VAE unless `adversary` is above 0. Published for VQGAN: absolute, distance 1, adversary 0.8."""
+    """How a VQ-model is trained; a VQ-VAE unless `adversary` is above 0. Published for VQGAN: absolute,
+    distance 1, adversary 0.8.
+    """
 
     error: Literal["squared", "absolute"] = Field("squared", description="of the reconstruction")
     distance: float = Field(
@@ -55,14 +59,21 @@ class VQModelTraining(TokenizerTraining):
     )
     vgg: str = Field("", description="file with the state dict of a VGG-19, for the perceptual distance")
     adversary: float = Field(0.0, ge=0, description="strength of the adversary; 0 leaves it out")
-    adversary_from: float = Field(0.3, ge=0, le=1, description="share of the training after which it is heeded")
+    adversary_from: float = Field(
+        0.3, ge=0, le=1, description="share of the training after which it is heeded"
+    )
     discriminator_learning_rate: float | None = Field(
         None, gt=0, description="highest of its schedule; the tokenizer's where there is none"
     )
     discriminator_channels: int = Field(64, ge=8, multiple_of=8)
-    discriminator_layers: int = Field(3, ge=1, le=5, description="its strided layers; a patch is 16, 34, 70, ... pixels wide")
+    discriminator_layers: int = Field(
+        3, ge=1, le=5, description="its strided layers; a patch is 16, 34, 70, ... pixels wide"
+    )
     semantic_weight: float = Field(
-        0.1, ge=0, description="lambda: weight of the layout's loss beside the image's; nothing with layout_encoder=patterns"
+        0.1,
+        ge=0,
+        description="lambda: weight of the layout's loss beside the image's; nothing with "
+        "layout_encoder=patterns",
     )
 
 
@@ -79,9 +90,10 @@ def train_vq_model(
 ) -> dict[str, float]:
     """Train in place and answer the held-out figures, "steps" and "seconds".
 
-    Held-out figures: "held_out_mse" on [-1, 1], "held_out_misread", the share of a layout's pixels that come back as another class, and
-    "codes_used", a share; those that the tokenizer has. Ignored pixels are a symbol like others: layouts are drawn with theirs.
-    Goes on from the run's checkpoint. Raises KeyboardInterrupt after saving when it was asked to stop.
+    Held-out figures: "held_out_mse" on [-1, 1], "held_out_misread", the share of a layout's pixels that come
+    back as another class, and "codes_used", a share; those that the tokenizer has. Ignored pixels are a
+    symbol like others: layouts are drawn with theirs. Goes on from the run's checkpoint. Raises
+    KeyboardInterrupt after saving when it was asked to stop.
     """
     if isinstance(tokenizer, CoupledPatterns):
         # As what a prior does before its steps: a part of the time budget, but not of the schedule.
@@ -96,11 +108,20 @@ def train_vq_model(
         networks["discriminator"] = judge.to(fabric.device)
     groups = [_group(tokenizer, config.learning_rate)]
     if "discriminator" in networks:
-        groups.append(_group(networks["discriminator"], config.discriminator_learning_rate or config.learning_rate))
+        groups.append(
+            _group(networks["discriminator"], config.discriminator_learning_rate or config.learning_rate)
+        )
     optimizer = torch.optim.Adam(groups, betas=_BETAS[config.adversary > 0], fused=True)
     stage = Stage(name, fabric, run, networks, optimizer, config.steps, seconds, report)
-    model, wrapped = fabric.setup_module(tokenizer), cast(torch.optim.Optimizer, fabric.setup_optimizers(optimizer))
-    adversary = _Adversary(fabric, networks["discriminator"], tokenizer, config.adversary) if config.adversary > 0 else None
+    model, wrapped = (
+        fabric.setup_module(tokenizer),
+        cast(torch.optim.Optimizer, fabric.setup_optimizers(optimizer)),
+    )
+    adversary = (
+        _Adversary(fabric, networks["discriminator"], tokenizer, config.adversary)
+        if config.adversary > 0
+        else None
+    )
     variance, rank, world = training.variance, fabric.global_rank, fabric.world_size
     distance = distance_of(config, fabric.device)
     figures: dict[str, float] = {}
@@ -141,7 +162,9 @@ def train_vq_model(
                     made.append(found.image.detach().float())
                 if rival is None or found.image is None:
                     return loss.fidelity + loss.others, loss.terms
-                against, terms = rival.against(found.image, loss.fidelity, cast(VQModel, tokenizer).last_layer)
+                against, terms = rival.against(
+                    found.image, loss.fidelity, cast(VQModel, tokenizer).last_layer
+                )
                 return loss.fidelity + loss.others + against, {**loss.terms, **terms}
 
             wrapped.zero_grad()
@@ -156,7 +179,9 @@ def train_vq_model(
             if stage.step % config.evaluate_every == 0:
                 figures = _held_out(tokenizer, validation, fabric.device)
             if stage.step % 25 == 0 or stage.step % config.evaluate_every == 0:
-                stage.tell({**{key: float(term) for key, term in terms.items()}, **figures}, config.batch_size)
+                stage.tell(
+                    {**{key: float(term) for key, term in terms.items()}, **figures}, config.batch_size
+                )
             stage.save_if_due()
     if adversary is not None:
         adversary.watching.remove()
@@ -169,7 +194,9 @@ def train_vq_model(
 
 def count_patterns(patterns: Patterns, training: Pairs) -> None:
     """Fill a table from random views, the same in every process; where each pair has one view, from these."""
-    views = min(max(_PATTERN_PIXELS // training.fixed(0, 1).layouts.ids.numel(), _PATTERN_BATCH), _PATTERN_VIEWS)
+    views = min(
+        max(_PATTERN_PIXELS // training.fixed(0, 1).layouts.ids.numel(), _PATTERN_BATCH), _PATTERN_VIEWS
+    )
     if training.still:
         batches = (training.fixed(first, _PATTERN_BATCH) for first in range(0, len(training), _PATTERN_BATCH))
     else:
@@ -184,8 +211,9 @@ def _group(network: nn.Module, rate: float) -> dict[str, Any]:
 class _Adversary:
     """The discriminator in training. Its weights are still while the tokenizer learns from it.
 
-    In mixed precision Fabric guards what a module answers against every way back but its own, and the adaptive weight needs gradients of
-    the last layer alone. So the images are taken where the tokenizer itself answers them, before they are guarded.
+    In mixed precision Fabric guards what a module answers against every way back but its own, and the
+    adaptive weight needs gradients of the last layer alone. So the images are taken where the tokenizer
+    itself answers them, before they are guarded.
     """
 
     def __init__(self, fabric: Fabric, network: nn.Module, tokenizer: nn.Module, strength: float) -> None:
@@ -247,7 +275,9 @@ def _held_out(
             misread = both.decode_layouts(tokens[-1]["semantics"]) != batch.layouts.ids
             totals["misread"] += int(misread.sum())
             totals["labels"] += misread.numel()
-    used = [len(torch.cat([some[s.name] for some in tokens]).unique()) / s.codebook_size for s in both.streams]
+    used = [
+        len(torch.cat([some[s.name] for some in tokens]).unique()) / s.codebook_size for s in both.streams
+    ]
     shares = {"mse": "pixels", "misread": "labels"}
     figures = {f"held_out_{name}": totals[name] / totals[of] for name, of in shares.items() if totals[of]}
     return {**figures, "codes_used": sum(used) / len(used)}

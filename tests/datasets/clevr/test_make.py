@@ -1,4 +1,6 @@
-"""Rendered CLEVR: exact labels, pictures that hang on their seed alone, sets that can be stopped and gone on with."""
+"""Rendered CLEVR: exact labels, pictures that hang on their seed alone, sets that can be stopped and gone on
+with.
+"""
 
 import dataclasses
 from pathlib import Path
@@ -74,12 +76,18 @@ def test_a_picture_that_the_renderer_fails_at_is_named_with_its_seed(monkeypatch
 
     rendered = mitsuba.render
     monkeypatch.setattr(mitsuba, "render", failing)
-    with pytest.raises(InputError, match=r"clevr_000003 of clevr-64 with --seed 7: 2 of its pixels .* another --seed"):
+    with pytest.raises(
+        InputError, match=r"clevr_000003 of clevr-64 with --seed 7: 2 of its pixels .* another --seed"
+    ):
         render_pair("clevr-64", 3, size=(32, 32), samples=1, seed=7)
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
-    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
+    return {
+        str(file.relative_to(folder)): file.read_bytes()
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    }
 
 
 class _Stop(Exception):
@@ -105,7 +113,11 @@ def test_a_stopped_set_goes_on_and_is_the_same_for_any_number_of_processes(tmp_p
     assert told[-1] == (12, 12)
     assert files_of(tmp_path / "whole") == files_of(tmp_path / "stopped")
     data = read(tmp_path / "whole")
-    assert (len(data), data.train is not None and len(data.train), data.test is not None and len(data.test)) == (12, 11, 1)
+    assert (
+        len(data),
+        data.train is not None and len(data.train),
+        data.test is not None and len(data.test),
+    ) == (12, 11, 1)
     pair = data[0]
     assert pair.layout.instances is not None
     assert len(pair.layout.objects) == pair.layout.instances.max()
@@ -126,7 +138,9 @@ def test_a_scene_in_which_an_object_is_hidden_or_cut_is_drawn_again() -> None:
     assert not make._well_seen(turned, object_map(turned, (64, 64)))
 
 
-def test_a_size_at_which_nothing_is_seen_well_is_refused_and_does_not_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_size_at_which_nothing_is_seen_well_is_refused_and_does_not_hang(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(make, "_DRAWS", 5)
     with pytest.raises(InputError, match="--size 64x16"):
         render_pair("clevr-64", 0, size=(64, 16), samples=1, seed=0)

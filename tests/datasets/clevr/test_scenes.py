@@ -11,7 +11,16 @@ import numpy as np
 import pytest
 
 from labelmint.datasets.clevr.original import find_scenes, fit_camera, outline_map, prepare_clevr, read_pair
-from labelmint.datasets.clevr.scenes import CLEVR_CLASSES, KINDS, SIZES, Scene, SceneObject, class_of, draw_scene, layout_of
+from labelmint.datasets.clevr.scenes import (
+    CLEVR_CLASSES,
+    KINDS,
+    SIZES,
+    Scene,
+    SceneObject,
+    class_of,
+    draw_scene,
+    layout_of,
+)
 from labelmint.errors import InputError
 from labelmint.formats.image_files import write_png
 
@@ -23,8 +32,12 @@ def scene(seed: int, kind: str = "clevr-64") -> Scene:
 def test_there_are_24_classes_in_the_published_order() -> None:
     assert len(CLEVR_CLASSES) == 25
     assert [CLEVR_CLASSES.name_of(i) for i in (0, 1, 8, 9, 24)] == [
-        "background", "gray cube", "yellow cube", "gray cylinder", "yellow sphere",
-    ]  # fmt: skip
+        "background",
+        "gray cube",
+        "yellow cube",
+        "gray cylinder",
+        "yellow sphere",
+    ]
     assert class_of("cylinder", "red") == 10
 
 
@@ -66,9 +79,11 @@ def test_a_scene_file_keeps_the_scene(kind: str) -> None:
 
 
 def test_relationships_say_what_lies_left_and_in_front() -> None:
-    left, right = ((-1.0, -1.0), (1.0, 1.0))  # the camera looks along (-1, 1), so its right hand points along (1, 1)
+    # the camera looks along (-1, 1), so its right hand points along (1, 1)
+    left, right = ((-1.0, -1.0), (1.0, 1.0))
     objects = tuple(
-        SceneObject(shape="cube", color="red", material="rubber", size="small", place=place) for place in (left, right)
+        SceneObject(shape="cube", color="red", material="rubber", size="small", place=place)
+        for place in (left, right)
     )
     content = Scene(objects=objects, camera=(7.0, -7.0, 5.0)).to_json("a", 0, (240, 320))
     assert content["relationships"]["left"] == [[], [0]]
@@ -80,7 +95,9 @@ def original(seed: int) -> tuple[Scene, dict[str, object]]:
     """A scene as CLEVR would have written it: without the camera."""
     drawn = dataclasses.replace(scene(seed), field=1.0)
     content = drawn.to_json("CLEVR_new_000000", 0, (240, 320))
-    return drawn, {key: value for key, value in content.items() if key not in ("camera", "light_shifts", "field")}
+    return drawn, {
+        key: value for key, value in content.items() if key not in ("camera", "light_shifts", "field")
+    }
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -103,7 +120,11 @@ def test_pictures_of_another_shape_have_the_focal_length_of_their_width(tmp_path
     for one, thing in zip(drawn.objects, content["objects"], strict=True):  # type: ignore[call-overload]
         away = np.asarray(one.center) - camera
         scale = 480 * 35 / 32 / (away @ forward)
-        thing["pixel_coords"] = [240 + scale * (away @ right), 160 - scale * (away @ np.cross(right, forward)), away @ forward]
+        thing["pixel_coords"] = [
+            240 + scale * (away @ right),
+            160 - scale * (away @ np.cross(right, forward)),
+            away @ forward,
+        ]
     root = folder_of(tmp_path, content)
     write_png(root / "images" / "CLEVR_new_000000.png", np.zeros((320, 480, 3), np.uint8))
     ((picture, found),) = find_scenes(root)
@@ -179,9 +200,15 @@ def test_an_object_of_which_nothing_is_seen_is_left_out() -> None:
         ({"image_filename": "other.png", "objects": []}, "is missing"),
         ({"image_filename": "CLEVR_new_000000.png"}, "not a scene of CLEVR"),
         ({"image_filename": "CLEVR_new_000000.png", "objects": [{"shape": "cone"}]}, "not a scene of CLEVR"),
-        ({"image_filename": "CLEVR_new_000000.png", "objects": [], "camera": [0, 0, 5]}, "off the vertical axis"),
+        (
+            {"image_filename": "CLEVR_new_000000.png", "objects": [], "camera": [0, 0, 5]},
+            "off the vertical axis",
+        ),
         ({"image_filename": "CLEVR_new_000000.png", "objects": [], "field": 0}, "off the vertical axis"),
-        ({"image_filename": "CLEVR_new_000000.png", "objects": [], "field": int("9" * 400)}, "not a scene of CLEVR"),
+        (
+            {"image_filename": "CLEVR_new_000000.png", "objects": [], "field": int("9" * 400)},
+            "not a scene of CLEVR",
+        ),
     ],
 )
 def test_what_is_no_scene_is_refused_in_one_line(tmp_path: Path, content: object, said: str) -> None:
@@ -224,7 +251,11 @@ def test_a_clevr_folder_is_prepared_with_val_for_testing(tmp_path: Path) -> None
         (tmp_path / "scenes" / f"{name}.json").write_text(json.dumps({"scenes": [content]}))
     prepared = prepare_clevr(tmp_path)
     assert prepared.test == {"CLEVR_val_000002"}
-    assert [pair.name for pair in prepared] == ["CLEVR_train_000000", "CLEVR_train_000001", "CLEVR_val_000002"]
+    assert [pair.name for pair in prepared] == [
+        "CLEVR_train_000000",
+        "CLEVR_train_000001",
+        "CLEVR_val_000002",
+    ]
     shutil.rmtree(tmp_path / "images" / "val")
     (tmp_path / "scenes" / "CLEVR_val_000002.json").unlink()
     assert len(prepare_clevr(tmp_path).test) == 1

@@ -1,4 +1,5 @@
-"""Rendering a whole set of CLEVR pictures: in several processes, resumable, and the same whatever their number.
+"""Rendering a whole set of CLEVR pictures: in several processes, resumable, and the same whatever their
+number.
 
     OUT.partial/recipe.json    what decides the pictures; another recipe is refused
     OUT.partial/scenes/NAME.json    written last for each picture, so that what has one is done
@@ -45,7 +46,8 @@ def make_clevr(
     processes: int | None = None,
     tell: Callable[[int, int], None] = lambda done, of: None,
 ) -> Path:
-    """Render n pictures with exact labels into a new folder of format `folder`, with scenes/NAME.json beside them.
+    """Render n pictures with exact labels into a new folder of format `folder`, with scenes/NAME.json beside
+    them.
 
     Arguments:
         kind: "clevr-64" or "clevr-192".
@@ -72,13 +74,17 @@ def make_clevr(
         (partial / part).mkdir(exist_ok=True)
     missing = [i for i in range(n) if not (partial / "scenes" / f"{names[i]}.json").is_file()]
     tell(n - len(missing), n)
-    for done, _ in enumerate(_rendered(partial, recipe, missing, processes or os.cpu_count() or 1), start=n - len(missing) + 1):
+    for done, _ in enumerate(
+        _rendered(partial, recipe, missing, processes or os.cpu_count() or 1), start=n - len(missing) + 1
+    ):
         tell(done, n)
     _finish(partial, target, names)
     return target
 
 
-def _checked(kind: str, n: int, size: tuple[int, int] | None, samples: int, seed: int, processes: int | None) -> tuple[int, int]:
+def _checked(
+    kind: str, n: int, size: tuple[int, int] | None, samples: int, seed: int, processes: int | None
+) -> tuple[int, int]:
     if kind not in KINDS:
         raise InputError(f"there is no kind of CLEVR set {kind!r}; known: {', '.join(KINDS)}")
     chosen = size or KINDS[kind].size
@@ -104,7 +110,8 @@ def _begin(partial: Path, recipe: dict[str, Any]) -> None:
         before = read_json(file) if file.is_file() else None
         if before != recipe:
             raise InputError(
-                f"{partial}: was begun with another recipe ({before}); give the same options to go on, or remove that folder"
+                f"{partial}: was begun with another recipe ({before}); give the same options to go on, or "
+                f"remove that folder"
             )
         return
     partial.mkdir(parents=True, exist_ok=True)
@@ -115,7 +122,9 @@ def _rendered(partial: Path, recipe: dict[str, Any], missing: list[int], process
     """Renders what is missing and answers each index once it is on disk."""
     pieces = [missing[first : first + _AT_A_TIME] for first in range(0, len(missing), _AT_A_TIME)]
     # Spawned, not forked: the renderer keeps threads of its own.
-    with ProcessPoolExecutor(min(processes, max(len(pieces), 1)), mp_context=get_context("spawn"), initializer=_quiet) as pool:
+    with ProcessPoolExecutor(
+        min(processes, max(len(pieces), 1)), mp_context=get_context("spawn"), initializer=_quiet
+    ) as pool:
         running: set[Future[list[int]]] = set()
         try:
             while pieces or running:
@@ -126,7 +135,8 @@ def _rendered(partial: Path, recipe: dict[str, Any], missing: list[int], process
                     yield from future.result()
         except BrokenProcessPool:
             raise InputError(
-                f"{partial}: a rendering process died, most likely for lack of memory; run the same command again with fewer --processes"
+                f"{partial}: a rendering process died, most likely for lack of memory; run the same command "
+                f"again with fewer --processes"
             ) from None
         finally:
             pool.shutdown(cancel_futures=True)
@@ -146,7 +156,9 @@ def _render_piece(folder: str, recipe: dict[str, Any], indices: list[int]) -> li
 
     partial, size = Path(folder), (recipe["size"][0], recipe["size"][1])
     for index in indices:
-        pair, scene = render_pair(recipe["kind"], index, size=size, samples=recipe["samples"], seed=recipe["seed"])
+        pair, scene = render_pair(
+            recipe["kind"], index, size=size, samples=recipe["samples"], seed=recipe["seed"]
+        )
         write_pair(pair, partial, CLEVR_CLASSES)
         write_text(partial / "scenes" / f"{pair.name}.json", dump_json(scene.to_json(pair.name, index, size)))
     return indices
@@ -164,10 +176,13 @@ def _finish(partial: Path, target: Path, names: list[str]) -> None:
     partial.rename(target)
 
 
-def render_pair(kind: str, index: int, *, size: tuple[int, int], samples: int, seed: int) -> tuple[AnnotatedImage, Scene]:
+def render_pair(
+    kind: str, index: int, *, size: tuple[int, int], samples: int, seed: int
+) -> tuple[AnnotatedImage, Scene]:
     """Picture `index` of a set with its exact layout, and its scene; the arguments are those of `make_clevr`.
 
-    Raises InputError for sizes at which no scene can be seen well, and for a picture that the renderer fails at.
+    Raises InputError for sizes at which no scene can be seen well, and for a picture that the renderer fails
+    at.
     """
     rng = np.random.default_rng([seed, list(KINDS).index(kind), index])
     for _ in range(_DRAWS):
@@ -177,7 +192,8 @@ def render_pair(kind: str, index: int, *, size: tuple[int, int], samples: int, s
             break
     else:
         raise InputError(
-            f"--size {size[0]}x{size[1]}: none of {_DRAWS} scenes can be seen well at that size; take a larger or wider one"
+            f"--size {size[0]}x{size[1]}: none of {_DRAWS} scenes can be seen well at that size; take a "
+            f"larger or wider one"
         )
     name = f"clevr_{index:06d}"
     image = picture(scene, size, samples, int(rng.integers(2**31)), f"{name} of {kind} with --seed {seed}")
@@ -196,5 +212,6 @@ def _well_seen(scene: Scene, owners: Array) -> bool:
     centers = np.array([one.center for one in scene.objects])
     tops = scene.project(centers + radii[:, None] * (0.0, 0.0, 1.0), owners.shape)
     middles = scene.project(centers, owners.shape)
-    alone = np.pi * np.linalg.norm((tops - middles)[:, :2], axis=1) ** 2  # about what it would show with nothing before it
+    # about what it would show with nothing before it
+    alone = np.pi * np.linalg.norm((tops - middles)[:, :2], axis=1) ** 2
     return bool((seen >= _LEAST_WHOLE * alone).all())

@@ -3,9 +3,10 @@
     images/NAME.png, or images/SPLIT/NAME.png             pictures of 320x240 or 480x320
     scenes/NAME.json, or scenes/CLEVR_SPLIT_scenes.json   one scene a file, or {"scenes": [...]}
 
-CLEVR has no masks, but its scenes have all that decides them save the camera's place, which it jitters by up to 0.5 each way. It is found
-from the pixel coordinates of the objects' centers, by least squares; every object then covers the convex hull of its projected
-surface, the nearer ones over the farther. On pictures of that generator the centers come out within half a pixel.
+CLEVR has no masks, but its scenes have all that decides them save the camera's place, which it jitters by up
+to 0.5 each way. It is found from the pixel coordinates of the objects' centers, by least squares; every
+object then covers the convex hull of its projected surface, the nearer ones over the farther. On pictures of
+that generator the centers come out within half a pixel.
 """
 
 from __future__ import annotations
@@ -61,9 +62,14 @@ def find_scenes(source: str | Path) -> list[tuple[Path, Mapping[str, Any]]]:
             raise InputError(f"{file}: 'scenes' must be a list")
         found += [(_picture_of(pictures, scene, file), scene) for scene in scenes]
     names = [picture.stem for picture, _ in found]
-    doubled = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    doubled = (
+        sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    )
     if doubled:
-        raise InputError(f"{root}: {len(doubled)} pictures have several scenes, first {doubled[0]!r}; keep one of each name")
+        raise InputError(
+            f"{root}: {len(doubled)} pictures have several scenes, first {doubled[0]!r}; keep one of each "
+            f"name"
+        )
     return sorted(found, key=lambda pair: pair[0].name)
 
 
@@ -76,7 +82,8 @@ def _picture_of(pictures: Mapping[str, list[Path]], scene: Any, file: Path) -> P
         places = [path for path in places if path.parent.name == scene.get("split")]
     if len(places) != 1:
         raise InputError(
-            f"{file}: its picture {name} is {'missing' if not places else 'doubled'} in images/; fetch it, or remove its scene"
+            f"{file}: its picture {name} is {'missing' if not places else 'doubled'} in images/; fetch it, "
+            f"or remove its scene"
         )
     return places[0]
 
@@ -86,17 +93,26 @@ def read_pair(picture: Path, scene: Mapping[str, Any]) -> AnnotatedImage:
     image = read_image(picture, max_pixels=_MOST_PIXELS)
     drawn = Scene.from_json(scene, str(picture))
     if "field" not in scene:  # the original's focal length is one of the width, ours of the height
-        drawn = dataclasses.replace(drawn, field=ORIGINAL_SIZE[1] / ORIGINAL_SIZE[0] * image.shape[0] / image.shape[1])
+        drawn = dataclasses.replace(
+            drawn, field=ORIGINAL_SIZE[1] / ORIGINAL_SIZE[0] * image.shape[0] / image.shape[1]
+        )
     known = fit_camera(drawn, scene, image.shape[:2], str(picture))
-    depths = known.project(np.array([one.center for one in known.objects]).reshape(-1, 3), image.shape[:2])[:, 2]
+    depths = known.project(np.array([one.center for one in known.objects]).reshape(-1, 3), image.shape[:2])[
+        :, 2
+    ]
     if known.objects and not (depths > 2 * np.array([one.radius for one in known.objects])).all():
-        raise InputError(f"{picture}: an object of its scene lies at the camera or behind it; the scene is not one of CLEVR")
+        raise InputError(
+            f"{picture}: an object of its scene lies at the camera or behind it; the scene is not one of "
+            f"CLEVR"
+        )
     owners = outline_map(known, image.shape[:2])
     return AnnotatedImage(name=picture.stem, image=image, layout=layout_of(known, owners))
 
 
 def fit_camera(scene: Scene, content: Mapping[str, Any], size: tuple[int, int], what: str) -> Scene:
-    """The scene with its camera where the objects' pixel coordinates say that it was (where the file does not say it itself)."""
+    """The scene with its camera where the objects' pixel coordinates say that it was (where the file does not
+    say it itself).
+    """
     if "camera" in content or not scene.objects:
         return scene
     try:
@@ -117,14 +133,17 @@ def fit_camera(scene: Scene, content: Mapping[str, Any], size: tuple[int, int], 
     worst = float(np.abs(found.fun[: pixels.size]).max())
     if not np.isfinite(worst) or worst > 3 or np.abs(found.x - CAMERA).max() > _FARTHEST:
         raise InputError(
-            f"{what}: the picture of {size[1]}x{size[0]} does not fit its scene (objects are {worst:.3g} pixels off)"
+            f"{what}: the picture of {size[1]}x{size[0]} does not fit its scene (objects are {worst:.3g} "
+            f"pixels off)"
         )
     x, y, z = (float(value) for value in found.x)
     return dataclasses.replace(scene, camera=(x, y, z))
 
 
 def outline_map(scene: Scene, size: tuple[int, int]) -> Array:
-    """The object under each pixel, (H, W) uint16: 0 = none, i + 1 = object i; from projected outlines, without a renderer."""
+    """The object under each pixel, (H, W) uint16: 0 = none, i + 1 = object i; from projected outlines,
+    without a renderer.
+    """
     owners = Image.new("I", (size[1] * _FINER, size[0] * _FINER))
     draw = ImageDraw.Draw(owners)
     depths = scene.project(np.array([one.center for one in scene.objects]).reshape(-1, 3), size)[:, 2]
@@ -145,7 +164,8 @@ def prepare_clevr(source: str | Path) -> Prepared:
 
     The pictures of val are for testing; where there is none, a tenth by a hash of the names.
 
-    Raises InputError where there is no such folder, as `find_scenes` does, and while reading for scenes that do not fit their pictures.
+    Raises InputError where there is no such folder, as `find_scenes` does, and while reading for scenes that
+    do not fit their pictures.
     """
     folder = original_folder(source, _EXPECTED)
     found = {picture.stem: (picture, scene) for picture, scene in find_scenes(folder)}

@@ -1,7 +1,9 @@
-"""Rendering CLEVR scenes with Mitsuba 3: the picture by path tracing, and the object under the center of each pixel.
+"""Rendering CLEVR scenes with Mitsuba 3: the picture by path tracing, and the object under the center of each
+pixel.
 
-The geometry is CLEVR's (smooth cube, cylinder with a rounded edge, sphere), camera and fields of view those of its pictures; materials
-and lights are chosen to look like them: rubber is rough, metal mirrors what stands near.
+The geometry is CLEVR's (smooth cube, cylinder with a rounded edge, sphere), camera and fields of view those
+of its pictures; materials and lights are chosen to look like them: rubber is rough, metal mirrors what stands
+near.
 
 References:
     Mitsuba 3 (BSD-3-Clause), https://mitsuba-renderer.org
@@ -22,12 +24,9 @@ from labelmint.types import Array
 
 __all__ = ["LIGHTS", "check_renderer", "object_map", "picture"]
 
-# Where CLEVR's three lights stand about the scene, how large they are, and their radiance, found by fitting real pictures.
-LIGHTS = (
-    ((12.9, -5.8, 8.5), 3.5, 4.7),
-    ((-9.3, -8.0, 6.0), 3.5, 1.0),
-    ((-2.3, 5.3, 11.6), 3.5, 1.1),
-)
+# Where CLEVR's three lights stand about the scene, how large they are, and their radiance, found by fitting
+# real pictures.
+LIGHTS = (((12.9, -5.8, 8.5), 3.5, 4.7), ((-9.3, -8.0, 6.0), 3.5, 1.0), ((-2.3, 5.3, 11.6), 3.5, 1.1))
 AMBIENT = 0.1
 GROUND = 0.8
 
@@ -38,7 +37,9 @@ def _mitsuba() -> Any:
     try:
         import mitsuba
     except ImportError:
-        raise InputError("rendering needs Mitsuba 3; install it with: pip install 'labelmint[clevr]'") from None
+        raise InputError(
+            "rendering needs Mitsuba 3; install it with: pip install 'labelmint[clevr]'"
+        ) from None
     mitsuba.set_variant("scalar_rgb")
     mitsuba.set_log_level(mitsuba.LogLevel.Error)
     return mitsuba
@@ -71,11 +72,13 @@ def picture(scene: Scene, size: tuple[int, int], samples: int, seed: int, what: 
     if not np.isfinite(linear).all():
         wrong = int((~np.isfinite(linear)).any(axis=-1).sum())
         raise InputError(
-            f"{what}: {wrong} of its pixels were rendered as no finite numbers from light seed {seed}; render the set with another --seed "
+            f"{what}: {wrong} of its pixels were rendered as no finite numbers from light seed {seed}; "
+            f"render the set with another --seed "
             "or number of --samples, into another --out"
         )
     clipped = linear.clip(0, 1)
-    encoded = np.where(clipped <= 0.0031308, 12.92 * clipped, 1.055 * clipped ** (1 / 2.4) - 0.055)  # sRGB, IEC 61966-2-1
+    # sRGB, IEC 61966-2-1
+    encoded = np.where(clipped <= 0.0031308, 12.92 * clipped, 1.055 * clipped ** (1 / 2.4) - 0.055)
     return np.asarray((encoded * 255).round(), dtype=np.uint8)
 
 
@@ -91,7 +94,9 @@ def object_map(scene: Scene, size: tuple[int, int]) -> Array:
     return np.asarray(lookup[found.clip(0, len(order))])
 
 
-def _load(scene: Scene, size: tuple[int, int], samples: int, integrator: dict[str, Any], exact: bool = False) -> Any:
+def _load(
+    scene: Scene, size: tuple[int, int], samples: int, integrator: dict[str, Any], exact: bool = False
+) -> Any:
     mitsuba = _mitsuba()
     transform = mitsuba.ScalarTransform4f
     vertical = 2 * math.degrees(math.atan(ORIGINAL_SIZE[0] * scene.field / (2 * FOCAL * ORIGINAL_SIZE[1])))
@@ -111,7 +116,8 @@ def _load(scene: Scene, size: tuple[int, int], samples: int, integrator: dict[st
                 "rfilter": {"type": "box"} if exact else {"type": "gaussian"},
             },
             # Without jitter the one sample lies in the middle of the pixel.
-            "sampler": {"type": "stratified", "jitter": False, "sample_count": 1} if exact
+            "sampler": {"type": "stratified", "jitter": False, "sample_count": 1}
+            if exact
             else {"type": "multijitter", "sample_count": samples},
         },
         "ground": {
@@ -120,12 +126,13 @@ def _load(scene: Scene, size: tuple[int, int], samples: int, integrator: dict[st
             "bsdf": {"type": "diffuse", "reflectance": {"type": "rgb", "value": GROUND}},
         },
         "sky": {"type": "constant", "radiance": {"type": "rgb", "value": AMBIENT}},
-    }  # fmt: skip
+    }
     for i, ((place, radius, radiance), shift) in enumerate(zip(LIGHTS, scene.light_shifts, strict=True)):
         away = [a + b for a, b in zip(place, shift, strict=True)]
         world[f"light_{i}"] = {
             "type": "disk",
-            "to_world": transform().look_at(origin=away, target=[0, 0, 0], up=[0, 0, 1]) @ transform().scale(radius),
+            "to_world": transform().look_at(origin=away, target=[0, 0, 0], up=[0, 0, 1])
+            @ transform().scale(radius),
             "emitter": {"type": "area", "radiance": {"type": "rgb", "value": radiance}},
         }
     for i, one in enumerate(scene.objects):
@@ -150,7 +157,13 @@ def _bsdf(one: SceneObject) -> dict[str, Any]:
     value = np.array(COLORS[one.color]) / 255  # taken as linear, as CLEVR does
     color = {"type": "rgb", "value": [float(v) for v in value]}
     if one.material == "metal":
-        return {"type": "principled", "base_color": color, "metallic": 1.0, "roughness": 0.15, "specular": 0.5}
+        return {
+            "type": "principled",
+            "base_color": color,
+            "metallic": 1.0,
+            "roughness": 0.15,
+            "specular": 0.5,
+        }
     return {"type": "principled", "base_color": color, "metallic": 0.0, "roughness": 0.7, "specular": 0.3}
 
 

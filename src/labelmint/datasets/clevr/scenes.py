@@ -1,14 +1,17 @@
-"""CLEVR scenes: which objects lie where, under which camera and lights; drawn at random, or read from CLEVR's own files.
+"""CLEVR scenes: which objects lie where, under which camera and lights; drawn at random, or read from CLEVR's
+own files.
 
     clevr-64     2 to 4 objects anywhere, as in CLEVR: two sizes, two materials, camera and lights jittered
-    clevr-192    one large metal object in the center, and for about 73 % of them a second one around it: each mirrors the other
-                 only when they are near
+    clevr-192    one large metal object in the center, and for about 73 % of them a second one around it: each
+                 mirrors the other only when they are near
 
-Coordinates are CLEVR's: the ground is z = 0, a unit is about the height of a large object, the camera looks at the origin. A class is
-a shape in a color, 1 + 8 shape + color, with cube, cylinder, sphere and CLEVR's eight colors in their order; 0 is the background.
+Coordinates are CLEVR's: the ground is z = 0, a unit is about the height of a large object, the camera looks
+at the origin. A class is a shape in a color, 1 + 8 shape + color, with cube, cylinder, sphere and CLEVR's
+eight colors in their order; 0 is the background.
 
 References:
-    CLEVR: A Diagnostic Dataset for Compositional Language and Elementary Visual Reasoning (Johnson et al., 2017),
+    CLEVR: A Diagnostic Dataset for Compositional Language and Elementary Visual Reasoning (Johnson et al.,
+        2017),
     https://arxiv.org/abs/1612.06890; the values are those of its scene files
 """
 
@@ -71,7 +74,8 @@ CLEVR_CLASSES = ClassSet(
 
 @dataclass(frozen=True, kw_only=True)
 class SceneObject:
-    """One object: shape, color, material and size by CLEVR's names, where it stands (x, y), and its turn in radians.
+    """One object: shape, color, material and size by CLEVR's names, where it stands (x, y), and its turn in
+    radians.
 
     CLEVR's `rotation` is meant in degrees but taken as radians when it renders, and so it is here.
     """
@@ -96,7 +100,8 @@ class SceneObject:
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """Objects, the camera's place, shifts of the three lights, and the part of the original picture's height that is seen.
+    """Objects, the camera's place, shifts of the three lights, and the part of the original picture's height
+    that is seen.
 
     `field` 1 is the height of CLEVR's 320x240 pictures; a square picture shows their middle square.
     """
@@ -115,9 +120,13 @@ class Scene:
         up = np.cross(right, forward)
         away = np.asarray(points, dtype=float) - camera
         depth = away @ forward
-        # One pixel of the original is 1 / (FOCAL * width) of the depth; the height decides, as the middle is cut out.
+        # One pixel of the original is 1 / (FOCAL * width) of the depth; the height decides, as the middle is
+        # cut out.
         scale = FOCAL * ORIGINAL_SIZE[1] * size[0] / ORIGINAL_SIZE[0] / self.field
-        return np.stack([size[1] / 2 + scale * (away @ right) / depth, size[0] / 2 - scale * (away @ up) / depth, depth], axis=1)
+        return np.stack(
+            [size[1] / 2 + scale * (away @ right) / depth, size[0] / 2 - scale * (away @ up) / depth, depth],
+            axis=1,
+        )
 
     def to_json(self, name: str, index: int, size: tuple[int, int]) -> dict[str, Any]:
         """The scene as CLEVR writes it, with camera and lights beside it."""
@@ -172,7 +181,8 @@ class Scene:
             return Scene(objects=objects, camera=camera, light_shifts=shifts, field=field)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise InputError(
-                f"{what}: not a scene of CLEVR ({error!r}); expected objects with shape, color, size and 3d_coords"
+                f"{what}: not a scene of CLEVR ({error!r}); expected objects with shape, color, size and "
+                f"3d_coords"
             ) from None
 
 
@@ -196,9 +206,13 @@ def _read_object(content: Mapping[str, Any]) -> SceneObject:
     if not math.isfinite(rotation):
         raise ValueError("a rotation must be finite")
     return SceneObject(
-        shape=content["shape"], color=content["color"], material=content["material"], size=content["size"],
-        place=(x, y), rotation=rotation,
-    )  # fmt: skip
+        shape=content["shape"],
+        color=content["color"],
+        material=content["material"],
+        size=content["size"],
+        place=(x, y),
+        rotation=rotation,
+    )
 
 
 def class_of(shape: str, color: str) -> int:
@@ -207,8 +221,9 @@ def class_of(shape: str, color: str) -> int:
 
 
 def layout_of(scene: Scene, owners: Array) -> Layout:
-    """The layout of a map of the objects under each pixel (0 = none, i + 1 = object i): exact classes and instances, boxes of what is
-    seen, attributes of the scene; objects that nothing is seen of are left out."""
+    """The layout of a map of the objects under each pixel (0 = none, i + 1 = object i): exact classes and
+    instances, boxes of what is seen, attributes of the scene; objects that nothing is seen of are left out.
+    """
     classes = np.array([0, *(class_of(one.shape, one.color) for one in scene.objects)], dtype=np.uint8)
     objects = []
     for i, one in enumerate(scene.objects):
@@ -243,7 +258,9 @@ def draw_scene(kind: str, rng: np.random.Generator) -> Scene:
 
 
 def _scattered(rng: np.random.Generator) -> Scene:
-    """2 to 4 objects within 3 of the origin, none nearer to another than CLEVR allows; camera and lights jittered as there."""
+    """2 to 4 objects within 3 of the origin, none nearer to another than CLEVR allows; camera and lights
+    jittered as there.
+    """
     camera = np.asarray(CAMERA) + rng.uniform(-0.5, 0.5, 3)
     shifts = rng.uniform(-1, 1, (3, 3))
     while True:
@@ -262,22 +279,36 @@ def _place(rng: np.random.Generator, others: list[SceneObject]) -> SceneObject |
     for _ in range(_TRIES):
         x, y = (float(value) for value in rng.uniform(-3, 3, 2))
         one = _object(rng, str(rng.choice(list(SIZES))), str(rng.choice(MATERIALS)), (x, y))
-        if all(math.dist(one.place, other.place) > SIZES[one.size] + SIZES[other.size] + _NEAREST for other in others):
+        if all(
+            math.dist(one.place, other.place) > SIZES[one.size] + SIZES[other.size] + _NEAREST
+            for other in others
+        ):
             return one
     return None
 
 
 def _centered(rng: np.random.Generator) -> Scene:
-    """A large metal object in the center; three times in four another at 1.5 to 2.8 from it. Camera and lights stand still."""
+    """A large metal object in the center; three times in four another at 1.5 to 2.8 from it. Camera and
+    lights stand still.
+    """
     objects = [_object(rng, "large", "metal", (0.0, 0.0))]
     if rng.random() < 0.75:
         distance, angle = rng.uniform(1.5, 2.8), rng.uniform(0, 2 * math.pi)
-        objects.append(_object(rng, "large", "metal", (float(distance * math.cos(angle)), float(distance * math.sin(angle)))))
+        objects.append(
+            _object(
+                rng, "large", "metal", (float(distance * math.cos(angle)), float(distance * math.sin(angle)))
+            )
+        )
     return Scene(objects=tuple(objects), field=0.8)
 
 
 def _object(rng: np.random.Generator, size: str, material: str, place: tuple[float, float]) -> SceneObject:
     shape, color = str(rng.choice(SHAPES)), str(rng.choice(list(COLORS)))
     return SceneObject(
-        shape=shape, color=color, material=material, size=size, place=place, rotation=float(rng.uniform(0, 2 * math.pi))
+        shape=shape,
+        color=color,
+        material=material,
+        size=size,
+        place=place,
+        rotation=float(rng.uniform(0, 2 * math.pi)),
     )

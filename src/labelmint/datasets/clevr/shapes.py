@@ -1,7 +1,7 @@
 """The surfaces of CLEVR's shapes at the origin, about one unit each way: triangles with their normals.
 
-A cube with rounded edges, a cylinder with rounded rims, a sphere. All three are convex, so the outline of one is the convex hull of its
-projected vertices.
+A cube with rounded edges, a cylinder with rounded rims, a sphere. All three are convex, so the outline of one
+is the convex hull of its projected vertices.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ _FACETS = 48  # around the axis
 
 
 class Surface(NamedTuple):
-    """Vertices (N, 3), unit normals (N, 3), and faces (M, 3) as indices of vertices, counterclockwise from outside."""
+    """Vertices (N, 3), unit normals (N, 3), and faces (M, 3) as indices of vertices, counterclockwise from
+    outside.
+    """
 
     vertices: Array
     normals: Array
@@ -31,7 +33,11 @@ class Surface(NamedTuple):
 @cache
 def surface_of(shape: str) -> Surface:
     """The surface of "cube", "cylinder" or "sphere"."""
-    makers: dict[str, Callable[[], Surface]] = {"cube": _smooth_cube, "cylinder": _smooth_cylinder, "sphere": _sphere}
+    makers: dict[str, Callable[[], Surface]] = {
+        "cube": _smooth_cube,
+        "cylinder": _smooth_cylinder,
+        "sphere": _sphere,
+    }
     return makers[shape]()
 
 
@@ -58,7 +64,9 @@ def _smooth_cube(rounding: float = 0.1, steps: int = 5) -> Surface:
 def _smooth_cylinder(rounding: float = 0.08, steps: int = 5) -> Surface:
     """The cylinder of radius 1 and height 2 with rounded rims: a profile turned about z."""
     angle = np.linspace(0, math.pi / 2, steps + 1)
-    upper = np.stack([1 - rounding + rounding * np.cos(angle), 1 - rounding + rounding * np.sin(angle)], axis=1)
+    upper = np.stack(
+        [1 - rounding + rounding * np.cos(angle), 1 - rounding + rounding * np.sin(angle)], axis=1
+    )
     turn = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     profile = np.concatenate([[(0.0, -1.0)], upper[::-1] * (1, -1), upper, [(0.0, 1.0)]])
     facing = np.concatenate([[(0.0, -1.0)], turn[::-1] * (1, -1), turn, [(0.0, 1.0)]])
@@ -76,10 +84,15 @@ def _turned(profile: Array, facing: Array) -> Surface:
     around = np.linspace(0, 2 * math.pi, _FACETS + 1)
     spin = np.stack([np.cos(around), np.sin(around)], axis=1)
     points, normals = (
-        np.concatenate([line[:, None, :1] * spin[None], np.broadcast_to(line[:, None, 1:], (len(line), len(spin), 1))], axis=2)
+        np.concatenate(
+            [line[:, None, :1] * spin[None], np.broadcast_to(line[:, None, 1:], (len(line), len(spin), 1))],
+            axis=2,
+        )
         for line in (profile, facing)
     )
-    return Surface(points.reshape(-1, 3), normals.reshape(-1, 3), _quads(len(profile), len(spin), 0, flip=True))
+    return Surface(
+        points.reshape(-1, 3), normals.reshape(-1, 3), _quads(len(profile), len(spin), 0, flip=True)
+    )
 
 
 def _quads(rows: int, columns: int, first: int, flip: bool) -> Array:
