@@ -30,7 +30,8 @@ from benchmarks.machine import in_turns, median_seconds, operations_of
 from benchmarks.peers_vqvae import OURS, rows_of
 from benchmarks.sampling import CODES, CPU, made, operations
 from labelmint.nn.causal import CausalConv2d
-from labelmint.priors.ancestral import AncestralSampler, uniforms
+from labelmint.priors.ancestral import AncestralSampler
+from labelmint.seeds import uniforms
 
 __all__ = ["compare_samplers", "monai_draw", "monai_transformer", "x_transformer"]
 

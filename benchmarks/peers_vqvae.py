@@ -29,8 +29,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.machine import in_turns, operations_of
+from labelmint.hardware import Hardware, choose_hardware, open_fabric
 from labelmint.objectives.reconstruction import vq_loss
-from labelmint.systems.hardware import Hardware, choose_hardware, open_fabric
 from labelmint.systems.msgnet import pre_msgnet
 from labelmint.systems.parts import Facts
 from labelmint.systems.presets import preset_named

@@ -40,8 +40,9 @@ from benchmarks.machine import (
     write,
 )
 from labelmint.nn.causal import CausalConv2d
-from labelmint.priors.ancestral import AncestralSampler, uniforms
+from labelmint.priors.ancestral import AncestralSampler
 from labelmint.priors.pixelsnail import PixelSNAIL, PixelSNAILConfig
+from labelmint.seeds import uniforms
 from labelmint.types import LayoutBatch
 
 CODES, SYMBOLS, CPU = 256, 8, torch.device("cpu")

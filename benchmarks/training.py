@@ -38,13 +38,13 @@ from torch.profiler import ProfilerActivity, profile, record_function
 
 from benchmarks.machine import describe, write
 from labelmint.datasets.geometry import AUGMENTATIONS, Geometry
+from labelmint.datasets.pairs import Pairs
+from labelmint.hardware import choose_hardware, open_fabric
 from labelmint.systems.catalogue import SYSTEMS, system_named
-from labelmint.systems.hardware import choose_hardware, open_fabric
 from labelmint.systems.parts import Facts, StageSpec
 from labelmint.systems.presets import PRESETS, preset_named
-from labelmint.training.pairs import Pairs
 from labelmint.training.prior import train_prior
-from labelmint.training.run import RunFolder
+from labelmint.training.run_folder import RunFolder
 from labelmint.training.tokenizer import train_tokenizer
 from labelmint.training.vq_model import VQModelTraining, train_vq_model
 

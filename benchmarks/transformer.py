@@ -34,9 +34,10 @@ from torch import Tensor
 
 from benchmarks.machine import describe, matrix_rate, median_seconds, memory_rate, operations_of, write
 from labelmint.nn.packed import product
-from labelmint.priors.ancestral import AncestralSampler, uniforms
+from labelmint.priors.ancestral import AncestralSampler
 from labelmint.priors.transformer import TransformerConfig, TransformerPrior
 from labelmint.protocols import Stream
+from labelmint.seeds import uniforms
 
 CPU, CODES_GIVEN, PREFIX = torch.device("cpu"), 4096, (16, 16)
 PUBLISHED = {"width": 1024, "layers": 24, "heads": 16, "key_value_heads": 16, "codes": 16384}

@@ -58,14 +58,14 @@ from torch import Tensor
 
 from labelmint import formats
 from labelmint.errors import InputError
+from labelmint.hardware import Hardware, open_fabric
 from labelmint.protocols import LayoutTokenizer, Tokenizer
+from labelmint.runs.config import RunConfig
+from labelmint.runs.trained import TrainedSystem, build_parts
 from labelmint.segmenters.judge import Judge
 from labelmint.systems.config import with_values
-from labelmint.systems.hardware import Hardware, open_fabric
-from labelmint.systems.run_config import RunConfig
-from labelmint.systems.trained import TrainedSystem, build_parts
 from labelmint.tokenizers.coupled import Coupled
-from labelmint.training.run import RunFolder
+from labelmint.training.run_folder import RunFolder
 from labelmint.training.vq_model import VQModelTraining, train_vq_model
 from labelmint.types import Array, Batch
 

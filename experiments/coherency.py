@@ -46,16 +46,16 @@ import torch
 import labelmint
 from labelmint.datasets.canvas import PAIRS
 from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.pairs import Pairs
 from labelmint.datasets.tally import ids_without_objects
 from labelmint.errors import InputError
 from labelmint.evaluation.object_reader import ObjectReader, cut
 from labelmint.metrics.coherence import Scene, SceneObject, composition_rules, scene_objects, violations
 from labelmint.metrics.learned_rules import learn_rules
 from labelmint.pictures import contact_sheet
+from labelmint.runs.trained import TrainedSystem
 from labelmint.segmenters.judge import Judge, train_judge
 from labelmint.segmenters.unet import SegmenterConfig
-from labelmint.systems.trained import TrainedSystem
-from labelmint.training.pairs import Pairs
 from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet, Layout, LayoutObject
 
 __all__ = ["coherency", "forbidden"]

@@ -21,19 +21,19 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.pairs import Pairs
 from labelmint.datasets.tally import ids_without_objects
 from labelmint.errors import InputError
 from labelmint.evaluation.subject import Subject, open_subject
 from labelmint.evaluation.views import Fitted, Views, data_digest, fit, tiles
+from labelmint.hardware import choose_device
+from labelmint.progress import Event, Report
+from labelmint.runs.config import RunConfig
+from labelmint.runs.prepare import fit_pairs
+from labelmint.runs.trained import TrainedSystem
 from labelmint.segmenters.judge import Judge, train_judge
 from labelmint.segmenters.unet import SegmenterConfig
-from labelmint.systems.data import fit_pairs
-from labelmint.systems.hardware import choose_device
-from labelmint.systems.run_config import RunConfig
-from labelmint.systems.trained import TrainedSystem
-from labelmint.training.clock import Event, Report
-from labelmint.training.pairs import Pairs
-from labelmint.training.run import RunFolder
+from labelmint.training.run_folder import RunFolder
 from labelmint.types import Array, ClassSet, DataSet
 
 __all__ = [

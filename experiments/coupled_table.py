@@ -68,9 +68,9 @@ from labelmint.objectives.likelihood import negative_log_likelihood
 from labelmint.pictures import overlay
 from labelmint.priors.guided import NetworkPrior, learned_without
 from labelmint.protocols import Tokenizer
+from labelmint.runs.given import Given
+from labelmint.runs.trained import TrainedSystem
 from labelmint.segmenters.judge import Judge
-from labelmint.systems.given import Given
-from labelmint.systems.trained import TrainedSystem
 from labelmint.types import AnnotatedImage, Array, Batch, DataSet, Layout
 
 __all__ = ["main", "row_of"]

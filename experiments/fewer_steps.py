@@ -63,18 +63,19 @@ from torch.nn import functional
 import labelmint
 from labelmint.errors import InputError
 from labelmint.evaluation.views import indices_of
+from labelmint.hardware import Hardware, open_fabric
 from labelmint.metrics.bootstrap import interval
 from labelmint.pictures import overlay
-from labelmint.priors.ancestral import AncestralSampler, uniforms
+from labelmint.priors.ancestral import AncestralSampler
 from labelmint.protocols import Prior
+from labelmint.runs.config import RunConfig
+from labelmint.runs.trained import TrainedSystem, build_parts, load
+from labelmint.seeds import uniforms
 from labelmint.segmenters.agreement import agreement_scores
 from labelmint.segmenters.judge import Judge, load_judge
 from labelmint.systems.config import PriorSection
-from labelmint.systems.hardware import Hardware, open_fabric
-from labelmint.systems.run_config import RunConfig
-from labelmint.systems.trained import TrainedSystem, build_parts, load
 from labelmint.training.prior import train_prior
-from labelmint.training.run import RunFolder
+from labelmint.training.run_folder import RunFolder
 from labelmint.types import AnnotatedImage, DataSet, LayoutBatch
 
 __all__ = ["ORDERS", "WAYS", "fewer_steps", "main"]

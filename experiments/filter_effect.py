@@ -29,18 +29,18 @@ from experiments.common import add_common, answer, at_least, dice_by_class, plai
 
 from labelmint import formats
 from labelmint.evaluation.judging import judge_of
-from labelmint.evaluation.study_data import RealPairs, load_real
-from labelmint.evaluation.study_plan import JUDGE, StudyOptions
 from labelmint.evaluation.views import indices_of
+from labelmint.hardware import choose_device
 from labelmint.metrics.bootstrap import interval
 from labelmint.metrics.overlap import confusion
 from labelmint.pictures import overlay
+from labelmint.progress import Report
+from labelmint.runs.trained import TrainedSystem, load
 from labelmint.segmenters.judge import Judge
 from labelmint.synthesis.filter import open_filter
-from labelmint.systems.hardware import choose_device
-from labelmint.systems.trained import TrainedSystem, load
-from labelmint.training.clock import Report
 from labelmint.types import AnnotatedImage
+from labelmint.usefulness.plan import JUDGE, StudyOptions
+from labelmint.usefulness.real import RealPairs, load_real
 
 __all__ = ["filter_effect", "main"]
 

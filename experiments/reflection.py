@@ -52,13 +52,13 @@ from experiments.common import (
 )
 
 import labelmint
-from labelmint.datasets.token_grid import object_map
+from labelmint.datasets.objects import object_map
 from labelmint.errors import InputError
 from labelmint.metrics.coherence import OneInCenter, Scene, composition_rules, scene_objects, violations
 from labelmint.metrics.detection import found_objects
 from labelmint.pictures import contact_sheet, overlay
+from labelmint.runs.trained import TrainedSystem
 from labelmint.segmenters.judge import Judge
-from labelmint.systems.trained import TrainedSystem
 from labelmint.types import AnnotatedImage, Array
 
 __all__ = ["TwoObjects", "main", "reflection", "two_objects"]

@@ -49,12 +49,12 @@ from experiments.common import (
 )
 
 import labelmint
-from labelmint.datasets.token_grid import object_map
+from labelmint.datasets.objects import object_map
 from labelmint.errors import InputError
 from labelmint.pictures import overlay
+from labelmint.runs.trained import TrainedSystem
 from labelmint.segmenters.judge import Judge
 from labelmint.synthesis.size_range import AT_MOST, TOLERANCE, object_sizes
-from labelmint.systems.trained import TrainedSystem
 from labelmint.types import AnnotatedImage, Array
 
 __all__ = ["SCALES", "main", "scaled", "size_control"]

@@ -59,10 +59,10 @@ from labelmint.evaluation.obedience import obedience
 from labelmint.evaluation.views import Fitted, Views, data_digest, views_of_samples
 from labelmint.metrics.overlap import confusion
 from labelmint.pictures import overlay
+from labelmint.progress import Report
 from labelmint.segmenters.judge import Judge
 from labelmint.synthesis import mint
-from labelmint.training.clock import Report
-from labelmint.training.run import RunFolder
+from labelmint.training.run_folder import RunFolder
 
 __all__ = ["Published", "TableOne", "main", "table"]
 

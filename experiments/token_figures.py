@@ -12,15 +12,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from labelmint.datasets.pairs import Pairs
 from labelmint.metrics.boundary import boundary_score
 from labelmint.metrics.frechet import frechet_distance
 from labelmint.metrics.overlap import confusion, iou
 from labelmint.pictures import overlay
 from labelmint.protocols import LayoutTokenizer, Tokenizer
+from labelmint.runs.trained import TrainedSystem
 from labelmint.segmenters.judge import Judge
 from labelmint.systems.parts import SemanticParts
-from labelmint.systems.trained import TrainedSystem
-from labelmint.training.pairs import Pairs
 from labelmint.types import Array, Batch, Layout
 
 __all__ = [

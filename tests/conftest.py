@@ -68,7 +68,7 @@ def digits_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_run(digits_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of the smallest settings on `digits_folder`. To be read only."""
-    from labelmint.systems import train
+    from labelmint.runs.train import train
 
     run = tmp_path_factory.mktemp("tiny") / "run"
     train(digits_folder, run, system="msgnet", preset="tiny", settings=SMALLEST, precision="32", threads=1)
@@ -78,7 +78,7 @@ def tiny_run(digits_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 @pytest.fixture(scope="session")
 def mint_run(digits_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same of the default system."""
-    from labelmint.systems import train
+    from labelmint.runs.train import train
 
     run = tmp_path_factory.mktemp("mint_run") / "run"
     train(digits_folder, run, preset="tiny", settings=SMALLEST_MINT, precision="32", threads=1)

@@ -41,8 +41,9 @@ def test_every_command_parses(document: str, line: str) -> None:
     from labelmint.cli import app
     from labelmint.cli.options import parse_size, parse_words
     from labelmint.datasets.geometry import AUGMENTATIONS
-    from labelmint.systems import PRESETS, SYSTEMS
+    from labelmint.systems.catalogue import SYSTEMS
     from labelmint.systems.config import with_values
+    from labelmint.systems.presets import PRESETS
 
     words = shlex.split(line, comments=True)[1:]
     at: Any = typer.main.get_command(app)

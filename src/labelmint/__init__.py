@@ -32,14 +32,13 @@ __all__ = [
 if TYPE_CHECKING:
     from labelmint.errors import InputError
     from labelmint.evaluation.evaluate import evaluate
-    from labelmint.evaluation.explain import explain
-    from labelmint.evaluation.study import study
+    from labelmint.explanation.explain import explain
     from labelmint.formats import read, write
-    from labelmint.systems.pipeline import train
-    from labelmint.systems.trained import load
+    from labelmint.runs.train import train
+    from labelmint.runs.trained import load
     from labelmint.types import AnnotatedImage, ClassSet, Layout
-
-    __version__: str
+    from labelmint.usefulness.study import study
+    from labelmint.version import __version__
 
 _HOMES = {
     "AnnotatedImage": "labelmint.types",
@@ -47,34 +46,22 @@ _HOMES = {
     "InputError": "labelmint.errors",
     "Layout": "labelmint.types",
     "evaluate": "labelmint.evaluation.evaluate",
-    "explain": "labelmint.evaluation.explain",
-    "load": "labelmint.systems",
+    "explain": "labelmint.explanation.explain",
+    "load": "labelmint.runs.trained",
     "read": "labelmint.formats",
-    "study": "labelmint.evaluation.study",
-    "train": "labelmint.systems",
+    "study": "labelmint.usefulness.study",
+    "train": "labelmint.runs.train",
     "write": "labelmint.formats",
+    "__version__": "labelmint.version",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        value: Any = _version()
-    elif name in _HOMES:
-        value = getattr(importlib.import_module(_HOMES[name]), name)
-    else:
+    if name not in _HOMES:
         raise AttributeError(f"module 'labelmint' has no attribute {name!r}")
-    globals()[name] = value
+    value = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
     return value
 
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("labelmint")
-    except PackageNotFoundError:  # a source tree that was never installed
-        return "0+unknown"

@@ -17,7 +17,8 @@ from safetensors.torch import load as safetensors_load
 from safetensors.torch import save as safetensors_save
 from torch import Tensor, nn
 
-from labelmint.protocols import Condition, GroupedPrior, ImageGenerator, Prior, Seed, Tokenizer
+from labelmint.protocols import Condition, GroupedPrior, ImageGenerator, Prior, Tokenizer
+from labelmint.seeds import Seed
 from labelmint.types import AnnotatedImage, Array, Batch, ClassSet, DataSet, LayoutBatch
 
 __all__ = [

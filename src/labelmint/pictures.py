@@ -8,7 +8,7 @@ is; large ones are shrunk.
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from labelmint.storage import write_aside
 from labelmint.types import AnnotatedImage, Array, ClassSet, Layout
 
 if TYPE_CHECKING:
@@ -291,7 +292,8 @@ def curves(rows: Sequence[Mapping[str, Any]], path: str | Path) -> None:
     figure = Figure(figsize=(5.2 * len(stages), 3.6), dpi=100, layout="constrained")
     for axes, stage in zip(figure.subplots(1, len(stages), squeeze=False)[0], stages, strict=True):
         _stage_curves(axes, stage, [row for row in rows if row["stage"] == stage])
-    _write_aside(Path(path), lambda aside: figure.savefig(aside, format="png"))
+    with write_aside(Path(path)) as aside:
+        figure.savefig(aside, format="png")
 
 
 def _stage_curves(axes: Axes, stage: str, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -329,16 +331,6 @@ def _is_number(value: object) -> bool:
 def _written(picture: Array, path: str | Path | None) -> Array:
     """Write a picture as PNG, aside and then renamed, where a path is given."""
     if path is not None:
-        _write_aside(
-            Path(path), lambda aside: Image.fromarray(picture).save(aside, format="PNG", compress_level=6)
-        )
+        with write_aside(Path(path)) as aside:
+            Image.fromarray(picture).save(aside, format="PNG", compress_level=6)
     return picture
-
-
-def _write_aside(path: Path, save: Callable[[Path], None]) -> None:
-    aside = path.with_name(f".{path.name}.partial")
-    try:
-        save(aside)
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)

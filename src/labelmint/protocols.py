@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
+from labelmint.seeds import Seed
 from labelmint.types import Batch, LayoutBatch
 
 if TYPE_CHECKING:
@@ -25,14 +26,11 @@ __all__ = [
     "LayoutSource",
     "LayoutTokenizer",
     "Prior",
-    "Seed",
     "State",
     "Stream",
     "Tokenizer",
 ]
 
-# (seed of the set, index of the sample): one sample's random numbers hang on these alone
-Seed: TypeAlias = tuple[int, int]
 Condition: TypeAlias = Any  # what a prior makes of its condition, once a batch
 State: TypeAlias = Any  # what a prior keeps between steps: preallocated, mutated in place
 

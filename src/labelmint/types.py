@@ -17,7 +17,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,7 @@ __all__ = [
     "ClassSet",
     "DataSet",
     "Finding",
+    "Kept",
     "Layout",
     "LayoutBatch",
     "LayoutObject",
@@ -294,3 +295,14 @@ class Batch:
     def to(self, device: Any) -> Batch:
         """The same batch on another device."""
         return Batch(self.image.to(device), self.layouts.to(device))
+
+
+class Kept(NamedTuple):
+    """Tokens (B, h, w) that stand already, and where they are kept, (B, h, w) booleans; all others are drawn."""
+
+    tokens: Tensor
+    where: Tensor
+
+    def flat(self, device: Any) -> Kept:
+        """The same in raster order, (B, N)."""
+        return Kept(self.tokens.flatten(1).to(device), self.where.flatten(1).to(device))

@@ -14,11 +14,11 @@ import torch
 from tests.cli.conftest import Command
 
 from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.pairs import Pairs
 from labelmint.formats import read
 from labelmint.segmenters.judge import train_judge
 from labelmint.segmenters.standard import RealData, digest_of_images
 from labelmint.segmenters.unet import SegmenterConfig
-from labelmint.training.pairs import Pairs
 
 SMALL = SegmenterConfig(channels=(4, 8), residual_units=0, steps=8, batch_size=8, evaluate_every=8)
 

@@ -16,7 +16,7 @@ from labelmint.cli.demo import Sizes, run_demo
 from labelmint.cli.options import parse_batch, parse_ids, parse_size, parse_words
 from labelmint.cli.progress import Progress, duration, line
 from labelmint.errors import InputError
-from labelmint.training.clock import Event
+from labelmint.progress import Event
 
 VERBS = [
     "inspect",
@@ -208,7 +208,7 @@ def test_stopping_says_how_to_go_on(
     def stop(*args: object, **named: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("labelmint.systems.train", stop)
+    monkeypatch.setattr("labelmint.runs.train.train", stop)
     monkeypatch.setattr("labelmint.synthesis.mint", stop)
     for words, hint in (
         (["train", digits_folder, "--out", tmp_path / "run"], "run the same command again to go on"),

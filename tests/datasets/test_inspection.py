@@ -10,7 +10,8 @@ import pytest
 from labelmint.datasets.digits import DIGIT_CLASSES, make_digits, split
 from labelmint.datasets.duplicates import digest_of, near_duplicates, view_from_afar
 from labelmint.datasets.inspection import TRAILING_NUMBER, Inspection, inspect
-from labelmint.datasets.token_grid import kept_objects, object_map
+from labelmint.datasets.objects import object_map
+from labelmint.datasets.token_grid import kept_objects
 from labelmint.errors import InputError
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout
 

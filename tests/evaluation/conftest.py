@@ -11,11 +11,11 @@ import torch
 
 from labelmint.datasets.digits import DIGIT_CLASSES, make_digits
 from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.pairs import Pairs
 from labelmint.evaluation.material import Material
 from labelmint.evaluation.views import Fitted, Views, fit, tiles, views_of_samples
 from labelmint.segmenters.judge import Judge, train_judge
 from labelmint.segmenters.unet import SegmenterConfig
-from labelmint.training.pairs import Pairs
 from labelmint.types import AnnotatedImage, DataSet
 
 SIZE, FOREGROUND = (32, 32), tuple(range(1, 11))

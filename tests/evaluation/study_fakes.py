@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from labelmint.evaluation.arms import Arm, ArmResult, Ground, Scores, scores
-from labelmint.evaluation.study_cells import Drawn
-from labelmint.evaluation.study_plan import Cell, Way
 from labelmint.evaluation.views import Views
-from labelmint.training.clock import Report
+from labelmint.progress import Report
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout
+from labelmint.usefulness.arms import Arm, ArmResult, Ground, Scores, scores
+from labelmint.usefulness.cells import Drawn
+from labelmint.usefulness.plan import Cell, Way
 
 SIDE = 8
 CLASSES = ClassSet(

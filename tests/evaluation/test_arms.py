@@ -10,10 +10,10 @@ import torch
 from monai.metrics.meandice import compute_dice
 
 from labelmint.datasets.geometry import Geometry
-from labelmint.evaluation.arms import ArmResult, Ground, arm_named, batches, network, scores, train_arm
 from labelmint.evaluation.views import Fitted, Views
 from labelmint.segmenters.plateau import ArmConfig
 from labelmint.types import Array
+from labelmint.usefulness.arms import ArmResult, Ground, arm_named, batches, network, scores, train_arm
 
 SIDE = 16
 CONFIG = ArmConfig(

@@ -16,11 +16,11 @@ from tests.test_docs import ROOT, blocks
 from labelmint.datasets.digits import DIGIT_CLASSES, make_digits
 from labelmint.errors import InputError
 from labelmint.evaluation.evaluate import HEADLINE, evaluate
-from labelmint.evaluation.report_files import read_report
-from labelmint.evaluation.results import Results
 from labelmint.formats import read, write
+from labelmint.progress import Event
+from labelmint.reports.files import read_report
+from labelmint.reports.results import Results
 from labelmint.segmenters.unet import SegmenterConfig
-from labelmint.training.clock import Event
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, Layout
 
 JUDGE = SegmenterConfig(channels=(8, 16), residual_units=1, steps=20, batch_size=8, evaluate_every=10)

@@ -16,12 +16,12 @@ from torch import Tensor
 
 import labelmint
 from labelmint.errors import InputError
-from labelmint.evaluation.explain_summary import explain_summary
-from labelmint.evaluation.twins import matched, parameters_of, with_equal_bits
-from labelmint.systems import load, train
-from labelmint.systems.trained import build_parts
+from labelmint.explanation.twins import matched, parameters_of, with_equal_bits
+from labelmint.explanation.words import explain_summary
+from labelmint.progress import Event
+from labelmint.runs.train import train
+from labelmint.runs.trained import build_parts, load
 from labelmint.tokenizers.dual_path import DualPathVQVAE
-from labelmint.training.clock import Event
 from labelmint.types import Batch
 
 TIMED = {"threads": 1, "device": "cpu"}

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from labelmint.datasets.geometry import Geometry
-from labelmint.evaluation.attention_maps import (
+from labelmint.datasets.pairs import Pairs
+from labelmint.explanation.attention_maps import (
     LastAttention,
     attended,
     choose_pixels,
@@ -17,12 +18,11 @@ from labelmint.evaluation.attention_maps import (
     maps_of,
     regions,
 )
-from labelmint.evaluation.held_out import HeldOut, tokens_of
-from labelmint.evaluation.paths_alone import Contributions, contributions, mean_vectors, pictures_alone
-from labelmint.evaluation.twins import Contestant, Difference, Mean, difference, unlike
+from labelmint.explanation.held_out import HeldOut, tokens_of
+from labelmint.explanation.paths_alone import Contributions, contributions, mean_vectors, pictures_alone
+from labelmint.explanation.twins import Contestant, Difference, Mean, difference, unlike
 from labelmint.tokenizers.dual_path import DualPathConfig, DualPathVQVAE
 from labelmint.tokenizers.vqvae import VQVAE
-from labelmint.training.pairs import Pairs
 from labelmint.types import ClassInfo, ClassSet, Layout
 
 CPU = torch.device("cpu")
@@ -106,7 +106,7 @@ def test_a_path_alone_depends_on_its_own_vectors_only(tokenizer: DualPathVQVAE) 
 def test_it_does_not_matter_how_views_are_batched(
     tokenizer: DualPathVQVAE, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from labelmint.evaluation import held_out
+    from labelmint.explanation import held_out
 
     whole = errors_of(tokenizer, views(), views(4))
     monkeypatch.setattr(held_out, "AT_ONCE", 2)

@@ -18,8 +18,8 @@ from labelmint.evaluation.copied import copied
 from labelmint.evaluation.fidelity import fidelity
 from labelmint.evaluation.obedience import agreement, obedience
 from labelmint.evaluation.rejects import rejects
-from labelmint.evaluation.results import Figure, Section
 from labelmint.evaluation.verdict import verdict
+from labelmint.reports.results import Figure, Section
 from labelmint.types import AnnotatedImage, Layout
 
 

@@ -17,9 +17,9 @@ from PIL import Image
 from pydantic import ValidationError
 
 from labelmint.errors import InputError
-from labelmint.evaluation.report_files import read_report, write_report
-from labelmint.evaluation.report_html import render
-from labelmint.evaluation.results import Chart, Figure, Picture, Results, Section, Series, Table, Verdict
+from labelmint.reports.files import read_report, write_report
+from labelmint.reports.html import render
+from labelmint.reports.results import Chart, Figure, Picture, Results, Section, Series, Table, Verdict
 
 HOSTILE = "<script>alert('1')</script>\"' onload=x &amp; </style></svg> http://example.org"
 VOID = {"meta", "img", "br", "hr", "link", "input"}

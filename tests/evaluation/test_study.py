@@ -18,14 +18,14 @@ from tests.evaluation.study_fakes import SIDE, Noise, Trainer, data_of, pairs, r
 from labelmint import study
 from labelmint.datasets.splits import split
 from labelmint.errors import InputError
-from labelmint.evaluation.arms import Arm, arm_named
-from labelmint.evaluation.results import Results
-from labelmint.evaluation.study_cells import Record
-from labelmint.evaluation.study_outcome import Candidate, Point
-from labelmint.evaluation.study_plan import Cell, StudyOptions, Way, in_order, pairs_of_cell, ways
-from labelmint.evaluation.study_samples import stored_samples
+from labelmint.reports.results import Results
 from labelmint.segmenters.plateau import ArmConfig
 from labelmint.types import ClassInfo, ClassSet
+from labelmint.usefulness.arms import Arm, arm_named
+from labelmint.usefulness.cells import Record
+from labelmint.usefulness.outcome import Candidate, Point
+from labelmint.usefulness.plan import Cell, StudyOptions, Way, in_order, pairs_of_cell, ways
+from labelmint.usefulness.samples import stored_samples
 
 COMMON: dict[str, Any] = {
     "preset": "tiny",
@@ -157,7 +157,7 @@ def test_the_budget_leaves_out_what_does_not_fit_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [0.0]
-    monkeypatch.setattr("labelmint.evaluation.study_run.time.perf_counter", lambda: clock[0])
+    monkeypatch.setattr("labelmint.usefulness.work.time.perf_counter", lambda: clock[0])
 
     class Slow(Trainer):
         def __call__(self, *arguments: Any, **more: Any) -> Any:

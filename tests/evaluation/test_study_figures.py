@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelmint.evaluation.study_figures import (
+from labelmint.usefulness.figures import (
     better_of,
     blind_dice,
     differences,

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelmint.evaluation.results import Figure, Results, Section, Verdict
-from labelmint.evaluation.summary import headline, interval, number, refusal, summary
+from labelmint.reports.results import Figure, Results, Section, Verdict
+from labelmint.reports.words import headline, interval, number, refusal, summary
 
 
 @pytest.mark.parametrize(

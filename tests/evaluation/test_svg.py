@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelmint.evaluation.results import Chart, Figure, Series
-from labelmint.evaluation.svg import axis, chart_svg, interval_svg
+from labelmint.reports.results import Chart, Figure, Series
+from labelmint.reports.svg import axis, chart_svg, interval_svg
 
 KINDS: tuple[Literal["lines", "bars", "points"], ...] = ("lines", "bars", "points")
 Kind = Literal["lines", "bars", "points"]

@@ -9,7 +9,7 @@ import pytest
 from experiments.coupled_table import main
 from tests.systems.conftest import tiny_settings
 
-from labelmint.systems import train
+from labelmint.runs.train import train
 
 
 def test_runs_of_each_kind_stand_in_one_table(

@@ -14,9 +14,9 @@ from PIL import Image
 
 import labelmint
 from labelmint.evaluation.judging import judge_of
-from labelmint.evaluation.study_data import load_real
-from labelmint.evaluation.study_plan import JUDGE, StudyOptions
-from labelmint.systems.hardware import choose_device
+from labelmint.hardware import choose_device
+from labelmint.usefulness.plan import JUDGE, StudyOptions
+from labelmint.usefulness.real import load_real
 
 
 def test_kept_pairs_are_read_by_one_who_has_no_part_in_the_filter(

@@ -9,10 +9,11 @@ import torch
 from tests.priors.test_pixelsnail import LAYOUTS, SMALL, spread
 
 from labelmint.contracts import ContractError, check_grouped_prior
-from labelmint.priors.ancestral import AncestralSampler, uniforms
+from labelmint.priors.ancestral import AncestralSampler
 from labelmint.priors.grouped import PlacePixelSNAIL
 from labelmint.priors.rowwise import RowPixelSNAIL
 from labelmint.protocols import GroupedPrior
+from labelmint.seeds import uniforms
 
 CPU = torch.device("cpu")
 KINDS = [

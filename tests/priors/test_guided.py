@@ -14,7 +14,7 @@ from tests.priors.test_memory import held
 from tests.priors.test_pixelsnail import LAYOUTS, SMALL, spread
 
 from labelmint.contracts import check_grouped_prior, check_prior
-from labelmint.priors.ancestral import AncestralSampler, uniforms
+from labelmint.priors.ancestral import AncestralSampler
 from labelmint.priors.conditioning import LayoutCondition
 from labelmint.priors.graphed import FixedPrior, RowSampler
 from labelmint.priors.grouped import PlacePixelSNAIL
@@ -24,6 +24,7 @@ from labelmint.priors.pixelsnail import PixelSNAIL
 from labelmint.priors.rowwise import RowPixelSNAIL
 from labelmint.priors.transformer import TransformerConfig, TransformerPrior
 from labelmint.protocols import GroupedPrior
+from labelmint.seeds import uniforms
 from labelmint.types import LayoutBatch
 
 CPU, DROPPING = torch.device("cpu"), SMALL.model_copy(update={"condition_dropout": 0.3})

@@ -10,9 +10,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from labelmint.contracts import ContractError, check_prior
-from labelmint.priors.ancestral import AncestralSampler, uniforms
+from labelmint.priors.ancestral import AncestralSampler
 from labelmint.priors.graphed import FixedPrior, RowSampler
 from labelmint.priors.pixelsnail import PixelSNAIL, PixelSNAILConfig
+from labelmint.seeds import uniforms
 from labelmint.types import LayoutBatch
 
 Made = TypeVar("Made", bound=torch.nn.Module)

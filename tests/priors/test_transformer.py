@@ -12,11 +12,12 @@ from tests.priors.test_pixelsnail import Addresses
 
 from labelmint.contracts import check_prior
 from labelmint.objectives.likelihood import negative_log_likelihood
-from labelmint.priors.ancestral import AncestralSampler, uniforms
+from labelmint.priors.ancestral import AncestralSampler
 from labelmint.priors.graphed import FixedPrior, RowSampler
 from labelmint.priors.memory import state_bytes
 from labelmint.priors.transformer import TransformerConfig, TransformerPrior
 from labelmint.protocols import Stream
+from labelmint.seeds import uniforms
 from labelmint.types import LayoutBatch
 
 SMALL = TransformerConfig(

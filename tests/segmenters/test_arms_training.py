@@ -10,13 +10,13 @@ from skimage.measure import label
 from torch import Tensor, nn
 
 from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.pairs import Pairs
+from labelmint.progress import Event
 from labelmint.segmenters.augmentation import augment
 from labelmint.segmenters.copy_paste import CopyPaste
 from labelmint.segmenters.mixture import Mixture
 from labelmint.segmenters.plateau import ArmConfig, Plateau, train_to_plateau, validation_loss
 from labelmint.segmenters.training import segmentation_loss
-from labelmint.training.clock import Event
-from labelmint.training.pairs import Pairs
 from labelmint.types import Batch, LayoutBatch
 
 SIZE = (24, 32)

@@ -11,15 +11,15 @@ import torch
 
 from labelmint.datasets.digits import make_digits
 from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.pairs import Pairs
 from labelmint.errors import InputError
 from labelmint.metrics.overlap import confusion, dice
+from labelmint.progress import Event
 from labelmint.segmenters.agreement import agreement_scores
 from labelmint.segmenters.judge import Judge, load_judge, train_judge
 from labelmint.segmenters.standard import RealData, digest_of_images
 from labelmint.segmenters.training import IGNORED, segmentation_loss
 from labelmint.segmenters.unet import SegmenterConfig, UNet
-from labelmint.training.clock import Event
-from labelmint.training.pairs import Pairs
 
 SMALL = SegmenterConfig(channels=(8, 16, 32), residual_units=1, steps=60, batch_size=16, evaluate_every=20)
 CANVASES = list(make_digits("pairs", 120))

@@ -19,13 +19,13 @@ from scipy import ndimage
 
 from labelmint import formats
 from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.symbols import SymbolTable
 from labelmint.errors import InputError
 from labelmint.formats import read
 from labelmint.segmenters.agreement import SCORE, agreement_scores, doubt_thresholds, read_pairs
 from labelmint.segmenters.standard import RealData, Standard, digest_of_images
 from labelmint.synthesis import filter as module
 from labelmint.synthesis import mint
-from labelmint.tokenizers.label_map import SymbolTable
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout
 
 SIDE = 24

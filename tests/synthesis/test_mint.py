@@ -19,6 +19,7 @@ from PIL import Image
 
 import labelmint
 from labelmint.datasets.digits import DIGIT_CLASSES
+from labelmint.datasets.symbols import SymbolTable
 from labelmint.errors import InputError
 from labelmint.formats import read, write
 from labelmint.formats.folder import write_folder
@@ -27,7 +28,6 @@ from labelmint.synthesis import mint
 from labelmint.synthesis.background import MOST_WAITING, Background
 from labelmint.synthesis.chunks import ChunkFolder
 from labelmint.synthesis.provenance import SOURCE_TYPE, count_objects, count_pixels
-from labelmint.tokenizers.label_map import SymbolTable
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout, LayoutObject
 
 

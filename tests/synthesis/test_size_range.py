@@ -15,9 +15,9 @@ import torch
 import labelmint
 from labelmint.cli import main
 from labelmint.datasets.geometry import Geometry
+from labelmint.runs.trained import TrainedSystem
 from labelmint.synthesis import mint
 from labelmint.synthesis.size_range import object_sizes, outside_sizes, size_warnings
-from labelmint.systems.trained import TrainedSystem
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout
 
 CLASSES = ClassSet((ClassInfo(id=0, name="background"), ClassInfo(id=1, name="cell")))

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from labelmint.datasets.digits import DIGIT_CLASSES, make_digits, split
-from labelmint.systems import TrainedSystem, train
+from labelmint.runs.train import train
+from labelmint.runs.trained import TrainedSystem
 from labelmint.types import DataSet
 from tests.conftest import SMALLEST
 

@@ -11,10 +11,10 @@ from labelmint.contracts import check_generator
 from labelmint.errors import InputError
 from labelmint.priors.memory import state_bytes
 from labelmint.protocols import GroupedPrior
+from labelmint.runs.precision import priors_in_bfloat16
 from labelmint.systems.catalogue import system_named
 from labelmint.systems.config import Settings, with_values
 from labelmint.systems.parts import Facts
-from labelmint.systems.sampling_precision import priors_in_bfloat16
 from labelmint.types import LayoutBatch
 
 SMALL = [

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from labelmint.contracts import check_generator
-from labelmint.systems import load, train
+from labelmint.runs.train import train
+from labelmint.runs.trained import load
 from labelmint.systems.catalogue import SYSTEMS
 from labelmint.types import LayoutBatch
 from tests.systems.conftest import digits, tiny_settings

@@ -9,12 +9,14 @@ import pytest
 import torch
 
 from labelmint.errors import InputError
-from labelmint.priors.ancestral import AncestralSampler, uniforms
-from labelmint.priors.graphed import Kept, RowSampler
+from labelmint.priors.ancestral import AncestralSampler
+from labelmint.priors.graphed import RowSampler
+from labelmint.runs.given import part_of
+from labelmint.runs.train import train
+from labelmint.runs.trained import TrainedSystem, load
+from labelmint.seeds import uniforms
 from labelmint.synthesis import mint
-from labelmint.systems import TrainedSystem, load, train
-from labelmint.systems.given import given_pairs, part_of
-from labelmint.types import AnnotatedImage, DataSet
+from labelmint.types import AnnotatedImage, DataSet, Kept
 from tests.systems.conftest import digits, tiny_settings
 
 CPU = torch.device("cpu")
@@ -35,7 +37,7 @@ def few() -> DataSet:
 
 
 def drawn(system: TrainedSystem, keep: list[str], seed: int = 0) -> list[AnnotatedImage]:
-    return system.sample_chunk(0, seed=seed, batch_size=4, layouts=given_pairs(system, few(), keep=keep))
+    return system.sample_chunk(0, seed=seed, batch_size=4, layouts=system.given(few(), keep=keep))
 
 
 def pixels(x: torch.Tensor) -> np.ndarray:
@@ -70,7 +72,7 @@ def test_an_image_that_is_kept_whole_is_the_tokenizer_s_own(system: TrainedSyste
 
 
 def test_half_of_an_image_is_kept_for_every_seed_and_the_rest_is_drawn(system: TrainedSystem) -> None:
-    given = given_pairs(system, few(), keep=["image:0,0,32,16"])
+    given = system.given(few(), keep=["image:0,0,32,16"])
     assert given.image is not None
     rows = given.image.where.shape[1]
     paths = rows * system.size[1] // (given.image.where.shape[2] * system.size[0])
@@ -86,7 +88,7 @@ def test_half_of_an_image_is_kept_for_every_seed_and_the_rest_is_drawn(system: T
 
 
 def test_of_a_layout_a_class_is_kept_and_the_rest_is_drawn(system: TrainedSystem) -> None:
-    given = given_pairs(system, few(), keep=["layout:background"])
+    given = system.given(few(), keep=["layout:background"])
     assert given.layout is not None
     assert 0 < float(given.layout.where.float().mean()) < 1
     source = system.parts.layout_source(CPU)
@@ -99,7 +101,7 @@ def test_of_a_layout_a_class_is_kept_and_the_rest_is_drawn(system: TrainedSystem
 
 def test_references_are_taken_by_systems_that_need_them(referring: TrainedSystem, tmp_path: Path) -> None:
     assert referring.needs_references
-    given = given_pairs(referring, few(), references=True)
+    given = referring.given(few(), references=True)
     assert given.tokens is not None
     batch = referring.pairs_of(few()).fixed(0, 4)
     assert given.tokens.equal(referring.parts.codes(batch)[1])
@@ -107,7 +109,7 @@ def test_references_are_taken_by_systems_that_need_them(referring: TrainedSystem
     for pair, name in zip(pairs, few().names, strict=True):
         assert (pair.layout.label_map == few().load(name).layout.label_map).all()
     whole = referring.sample_chunk(
-        0, batch_size=4, layouts=given_pairs(referring, few(), references=True, keep=["image:0,0,32,32"])
+        0, batch_size=4, layouts=referring.given(few(), references=True, keep=["image:0,0,32,32"])
     )
     with torch.no_grad():
         own = referring.parts.tokenizer.decode(referring.parts.tokenizer.encode(batch))  # type: ignore[operator]

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from labelmint.systems import TrainedSystem, load, train
+from labelmint.runs.train import train
+from labelmint.runs.trained import TrainedSystem, load
 from tests.systems.conftest import digits, tiny_settings
 
 pytestmark = pytest.mark.gpu

@@ -14,8 +14,9 @@ from PIL import Image
 import labelmint
 from labelmint.errors import InputError
 from labelmint.priors.memory import state_bytes
+from labelmint.runs.train import train
+from labelmint.runs.trained import TrainedSystem
 from labelmint.synthesis import mint
-from labelmint.systems import TrainedSystem, train
 from tests.systems.conftest import TINY, digits
 
 
@@ -78,7 +79,7 @@ def test_what_can_not_be_guided_is_refused(
 def test_it_takes_the_memory_of_twice_the_rows(
     without: TrainedSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from labelmint.systems import trained as module
+    from labelmint.runs import trained as module
 
     needed = [without._needed(8, guidance) for guidance in (1.0, 2.0)]
     assert needed[1] - needed[0] >= state_bytes(without.parts.prior, 8)  # type: ignore[arg-type]

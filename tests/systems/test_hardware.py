@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from labelmint.systems import TrainedSystem, hardware, load
-from labelmint.systems.hardware import (
+from labelmint import hardware
+from labelmint.hardware import (
     choose_hardware,
     choose_threads,
     cores,
@@ -18,6 +18,7 @@ from labelmint.systems.hardware import (
     measured_threads,
     threads_of_run,
 )
+from labelmint.runs.trained import TrainedSystem, load
 
 CPU = torch.device("cpu")
 

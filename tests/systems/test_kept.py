@@ -7,8 +7,8 @@ import pytest
 
 from labelmint.datasets.inspection import inspect
 from labelmint.errors import InputError
-from labelmint.systems import kept
-from labelmint.systems.kept import kept_by
+from labelmint.runs import kept
+from labelmint.runs.kept import kept_by
 from labelmint.systems.presets import Preset, preset_named
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout
 

@@ -10,15 +10,17 @@ from typing import Any
 import pytest
 import torch
 
-from labelmint.systems import TrainedSystem, pipeline, train
-from labelmint.systems.hardware import Hardware, open_fabric
-from labelmint.systems.plan import SPARE, Plan, make_plan
-from labelmint.systems.trained import build_parts
+from labelmint.hardware import Hardware, open_fabric
+from labelmint.progress import Event
+from labelmint.runs import train as pipeline
+from labelmint.runs.plan import SPARE, Plan, make_plan
+from labelmint.runs.train import train
+from labelmint.runs.trained import TrainedSystem, build_parts
+from labelmint.training import loop as stage_module
 from labelmint.training import prior as prior_module
-from labelmint.training import stage as stage_module
-from labelmint.training.clock import Event, learning_rate
+from labelmint.training.clock import learning_rate
 from labelmint.training.prior import train_prior
-from labelmint.training.run import RunFolder
+from labelmint.training.run_folder import RunFolder
 from labelmint.training.tokens import TokenBatches
 from tests.systems.conftest import TINY, digits
 

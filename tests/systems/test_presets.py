@@ -8,10 +8,11 @@ import torch
 from labelmint.errors import InputError
 from labelmint.objectives.likelihood import negative_log_likelihood
 from labelmint.objectives.reconstruction import vq_loss
-from labelmint.systems import PRESETS, SYSTEMS, plan, train
+from labelmint.runs.train import plan, train
+from labelmint.systems.catalogue import SYSTEMS
 from labelmint.systems.config import Settings
 from labelmint.systems.parts import Facts, TwoStageParts
-from labelmint.systems.presets import preset_named
+from labelmint.systems.presets import PRESETS, preset_named
 from labelmint.types import Batch, LayoutBatch
 from tests.systems.conftest import TINY, digits, tiny_settings
 

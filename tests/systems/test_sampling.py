@@ -10,8 +10,10 @@ from torch import Tensor
 
 from labelmint.contracts import check_generator
 from labelmint.errors import InputError
-from labelmint.systems import SYSTEMS, TrainedSystem, catalogue, load, train
-from labelmint.systems.drawing_memory import peak_bytes
+from labelmint.runs.memory import peak_bytes
+from labelmint.runs.train import train
+from labelmint.runs.trained import TrainedSystem, load
+from labelmint.systems.catalogue import SYSTEMS, catalogue
 from labelmint.types import AnnotatedImage, LayoutBatch
 from tests.systems.conftest import TINY, digits
 
@@ -149,7 +151,7 @@ def test_a_batch_that_memory_can_not_hold_is_refused_with_one_that_it_can(
 
 
 def with_memory(monkeypatch: pytest.MonkeyPatch, available: int) -> None:
-    monkeypatch.setattr("labelmint.systems.trained.available_memory", lambda device: available)
+    monkeypatch.setattr("labelmint.runs.trained.available_memory", lambda device: available)
 
 
 def test_the_usual_batch_is_the_largest_power_of_two_that_memory_holds(

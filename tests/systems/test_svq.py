@@ -13,12 +13,13 @@ from labelmint.priors.guided import NetworkPrior
 from labelmint.priors.pixelsnail import PixelSNAIL
 from labelmint.priors.transformer import TransformerPrior
 from labelmint.protocols import LayoutTokenizer
-from labelmint.systems import TrainedSystem, load, plan, train
+from labelmint.runs.plan import _measured_size
+from labelmint.runs.request import make_request
+from labelmint.runs.train import plan, train
+from labelmint.runs.trained import TrainedSystem, load
 from labelmint.systems.catalogue import SYSTEMS
 from labelmint.systems.parts import Facts, SemanticParts
-from labelmint.systems.plan import _measured_size
 from labelmint.systems.presets import preset_named
-from labelmint.systems.request import make_request
 from labelmint.tokenizers.coupled_patterns import CoupledPatterns
 from labelmint.tokenizers.patterns import Patterns
 from labelmint.types import Batch, LayoutBatch

@@ -16,16 +16,17 @@ import torch
 from safetensors.torch import load_file
 
 from labelmint.errors import InputError
-from labelmint.systems import TrainedSystem, load, plan, train
-from labelmint.systems.trained import build_parts
-from labelmint.training import stage as stage_module
-from labelmint.training.clock import Event
+from labelmint.progress import Event
+from labelmint.runs.train import plan, train
+from labelmint.runs.trained import TrainedSystem, build_parts, load
+from labelmint.training import loop as stage_module
 from tests.systems.conftest import TINY, digits, tiny_settings
 
 SCRIPT = """
 import os, sys
 from hashlib import sha256
-from labelmint.systems import pipeline, train
+from labelmint.runs import train as pipeline
+from labelmint.runs.train import train
 from labelmint.training import stage
 from tests.systems.conftest import digits, tiny_settings
 stage.SECONDS_BETWEEN_CHECKPOINTS = float(sys.argv[2])
@@ -425,7 +426,7 @@ def test_bad_requests_are_refused_in_one_line_before_anything_is_written(
 def test_images_that_do_not_fit_in_memory_are_refused_before_they_fill_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("labelmint.systems.pipeline.available_memory", lambda device: 50_000)
+    monkeypatch.setattr("labelmint.runs.train.available_memory", lambda device: 50_000)
     with pytest.raises(InputError, match="40 pairs need about"):
         train(digits(50), tmp_path / "run", system="msgnet", preset="tiny")
 

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from labelmint.contracts import check_tokenizer
-from labelmint.tokenizers.label_map import LabelMap, SymbolTable, area_fractions, color_instances
+from labelmint.datasets.symbols import SymbolTable, color_instances
+from labelmint.nn.sight import area_fractions
+from labelmint.tokenizers.label_map import LabelMap
 from labelmint.types import Batch, LayoutBatch
 
 LABELS = np.array([[0, 3, 3, 255], [300, 3, 3, 0]], dtype=np.uint16)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from labelmint.datasets.geometry import Geometry
-from labelmint.training.pairs import Pairs
+from labelmint.datasets.pairs import Pairs
 
 
 def pairs(n: int = 10, seed: int = 0, crop: bool = True) -> Pairs:

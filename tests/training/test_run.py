@@ -9,7 +9,7 @@ import torch
 
 from labelmint.errors import InputError
 from labelmint.training.clock import Clock, learning_rate, stop_on_interrupt
-from labelmint.training.run import RunFolder
+from labelmint.training.run_folder import RunFolder
 
 
 def test_parts_come_back_equal_and_drop_their_checkpoint(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from labelmint.datasets.geometry import Geometry
-from labelmint.training.pairs import Pairs
-from labelmint.training.showing import Showing
+from labelmint.datasets.pairs import Pairs
+from labelmint.datasets.rebalancing import Showing
 
 
 def rare() -> Pairs:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from labelmint.datasets.geometry import Geometry
-from labelmint.training.pairs import Pairs
+from labelmint.datasets.pairs import Pairs
 from labelmint.training.tokens import TokenBatches
 from labelmint.types import Batch, LayoutBatch
 

@@ -13,15 +13,15 @@ from tests.tokenizers.pairs import SYMBOLS, boxes
 from torch import nn
 
 from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.pairs import Pairs
+from labelmint.progress import Event
 from labelmint.tokenizers.coupled import CoupledConfig, CoupledVQ
 from labelmint.tokenizers.coupled_patterns import CoupledPatterns
 from labelmint.tokenizers.layout_vq import LayoutVQ, LayoutVQConfig
 from labelmint.tokenizers.patterns import Patterns
 from labelmint.tokenizers.vq_model import VQModel, VQModelConfig
-from labelmint.training import stage
-from labelmint.training.clock import Event
-from labelmint.training.pairs import Pairs
-from labelmint.training.run import RunFolder
+from labelmint.training import loop as stage
+from labelmint.training.run_folder import RunFolder
 from labelmint.training.vq_model import VQModelTraining, _Adversary, count_patterns, train_vq_model
 
 SIZES = {"channels": 8, "multipliers": (1, 2), "code_dim": 8, "attention_below": 9}

@@ -11,6 +11,7 @@ import typer
 
 from labelmint.cli import datasets, demo, evaluate, explain, inspect, study, synthesize, systems, train
 from labelmint.cli.errors import answer
+from labelmint.version import __version__
 
 __all__ = ["app", "main"]
 
@@ -36,9 +37,7 @@ app.command("demo")(demo.demo)
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        import labelmint
-
-        print(f"labelmint {labelmint.__version__}")
+        print(f"labelmint {__version__}")
         raise typer.Exit
 
 

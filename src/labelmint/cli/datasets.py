@@ -141,7 +141,7 @@ def _make_clevr(
 
 def _timed(progress: Progress) -> Callable[[int, int], None]:
     """Reports pictures done with their speed; those that were there at the start do not count."""
-    from labelmint.training.clock import Event
+    from labelmint.progress import Event
 
     begin: list[tuple[float, int]] = []
 
@@ -181,7 +181,7 @@ def _tell_made(out: Path, n: int, as_json: bool) -> None:
 
 
 def _told(pairs: Iterator[AnnotatedImage], n: int, progress: Progress) -> Iterator[AnnotatedImage]:
-    from labelmint.training.clock import Event
+    from labelmint.progress import Event
 
     for done, pair in enumerate(pairs, 1):
         yield pair

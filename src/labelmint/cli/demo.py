@@ -18,9 +18,10 @@ from labelmint.cli.options import AsJson, Seed, ThreadsToTrain
 from labelmint.cli.printing import print_json, quoted
 from labelmint.cli.progress import Progress, duration
 from labelmint.errors import InputError
+from labelmint.storage import write_json
 
 if TYPE_CHECKING:
-    from labelmint.systems import TrainedSystem
+    from labelmint.runs.trained import TrainedSystem
     from labelmint.types import Array, DataSet
 
 __all__ = ["Sizes", "demo", "run_demo"]
@@ -120,9 +121,7 @@ def _claim(out: Path, request: dict[str, Any]) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: exists and is no demo; give another --out")
     out.mkdir(parents=True, exist_ok=True)
-    aside = file.with_name(".demo.json.partial")
-    aside.write_text(json.dumps(request) + "\n", encoding="utf-8")
-    aside.replace(file)
+    write_json(file, request)
 
 
 def _data(folder: Path, n: int, seed: int) -> DataSet:
@@ -138,7 +137,7 @@ def _data(folder: Path, n: int, seed: int) -> DataSet:
 def _train(
     data: DataSet, run: Path, minutes: float, threads: int | None, seed: int, sizes: Sizes
 ) -> TrainedSystem:
-    from labelmint.systems import train
+    from labelmint.runs.train import train
 
     _say(f"2/4 training {SYSTEM} on them for at most {duration(60 * minutes)}, into {run}")
     with Progress() as progress:

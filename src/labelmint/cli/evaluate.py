@@ -104,9 +104,9 @@ def evaluate(
     """Measure pairs against real data: obedience, copies, fidelity, coherence. Writes report.html and
     report.json.
     """
-    from labelmint.evaluation.evaluate import Options
     from labelmint.evaluation.evaluate import evaluate as run_evaluation
-    from labelmint.evaluation.summary import summary
+    from labelmint.evaluation.options import Options
+    from labelmint.reports.words import summary
     from labelmint.segmenters.unet import SegmenterConfig
 
     options = Options(

@@ -76,9 +76,9 @@ def explain(
     """Show what each path contributes, where attention looks, how codes are used, and one path against two of
     equal size.
     """
-    from labelmint.evaluation.explain import explain as run_explanation
-    from labelmint.evaluation.explain_case import ExplainOptions
-    from labelmint.evaluation.explain_summary import explain_summary
+    from labelmint.explanation.case import ExplainOptions
+    from labelmint.explanation.explain import explain as run_explanation
+    from labelmint.explanation.words import explain_summary
 
     options = ExplainOptions(
         pixels=_parse_pixels(pixel or ()),

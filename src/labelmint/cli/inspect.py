@@ -46,7 +46,7 @@ def inspect(
 ) -> None:
     """Say what was found: sizes, pixels and objects of each class, and what is odd."""
     from labelmint.datasets.inspection import inspect as look
-    from labelmint.training.clock import Event
+    from labelmint.progress import Event
 
     wanted = parse_size(size) if size is not None else None
     source = open_merged(data, merge, format_in, ignore, strict=False)
@@ -70,7 +70,7 @@ def _kept(
     source: DataSet, size: tuple[int, int], preset: str, tell: Callable[[int, int], None]
 ) -> dict[str, Any]:
     """What the tokens of the preset's system keep."""
-    from labelmint.systems.kept import kept_by
+    from labelmint.runs.kept import kept_by
 
     return kept_by(preset, size, source, tell)._asdict()
 

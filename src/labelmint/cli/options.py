@@ -212,7 +212,7 @@ def keep_merge(merge: str | None, paths: Sequence[Path], run: Path) -> None:
     """Leave the mapping, and where several sets lie, in the run that was trained with them; `merge_of` and
     `sets_of` find these.
     """
-    from labelmint.formats.files import write_text
+    from labelmint.storage import write_text
 
     if merge is not None:
         from labelmint.datasets.class_mapping import read_mapping

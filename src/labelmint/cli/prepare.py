@@ -115,7 +115,7 @@ def clevr(source: Source, out: Out, as_json: AsJson = False) -> None:
 
 def _prepare(build: Callable[[], Prepared], out: Path, preset: str, as_json: bool) -> None:
     from labelmint.datasets.prepared import write_prepared
-    from labelmint.training.clock import Event
+    from labelmint.progress import Event
 
     with interruptible("stopped; nothing was written"), Progress() as progress:
         prepared = build()

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
-    from labelmint.training.clock import Event
+    from labelmint.progress import Event
 
 __all__ = ["Progress", "duration", "line"]
 

@@ -146,10 +146,10 @@ def study(
     as_json: AsJson = False,
 ) -> None:
     """Measure whether synthetic pairs help a segmenter on your data. Writes report.html and report.json."""
-    from labelmint.evaluation.study import study as run_study
-    from labelmint.evaluation.study_plan import JUDGE, StudyOptions
-    from labelmint.evaluation.summary import summary
+    from labelmint.reports.words import summary
     from labelmint.segmenters.plateau import ArmConfig
+    from labelmint.usefulness.plan import JUDGE, StudyOptions
+    from labelmint.usefulness.study import study as run_study
 
     networks: dict[str, Any] = {
         "unet": {},

@@ -140,8 +140,8 @@ def synthesize(
     Given layouts whose objects are larger or smaller than any that the run was trained on are drawn with a
     warning.
     """
+    from labelmint.runs.trained import load
     from labelmint.synthesis import check_target, mint
-    from labelmint.systems import load
 
     check_target(out, n=n, format=format, resume=resume)
     pairs_at_once = parse_batch(batch_size)

@@ -19,7 +19,8 @@ def systems(
     """List the systems, where each was published and what it is made of, and the presets that give their
     sizes.
     """
-    from labelmint.systems import PRESETS, catalogue
+    from labelmint.systems.catalogue import catalogue
+    from labelmint.systems.presets import PRESETS
 
     rows = catalogue()
     sizes = [

@@ -28,7 +28,7 @@ from labelmint.cli.printing import print_json, quoted, table
 from labelmint.cli.progress import Progress, duration
 
 if TYPE_CHECKING:
-    from labelmint.systems import TrainedSystem
+    from labelmint.runs.trained import TrainedSystem
 
 __all__ = ["train"]
 
@@ -111,15 +111,15 @@ def train(
         "force": force,
     }
     source = open_merged(data, merge, format_in, ignore)
-    import labelmint.systems as systems
+    from labelmint.runs import train as training
 
     speaks = int(os.environ.get("RANK", "0")) == 0  # under torchrun one process speaks for all
     with Progress() as progress, interruptible("stopped; run the same command again to go on"):
         report = progress.report if speaks else None
         if dry_run:
-            plan = systems.plan(source, **wanted, report=report).to_json()
+            plan = training.plan(source, **wanted, report=report).to_json()
         else:
-            trained = systems.train(source, out, **wanted, report=report)
+            trained = training.train(source, out, **wanted, report=report)
             if speaks:
                 keep_merge(merge, data, out)
     if not speaks:

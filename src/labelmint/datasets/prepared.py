@@ -16,7 +16,8 @@ from typing import Any
 
 from labelmint.errors import InputError
 from labelmint.formats import write
-from labelmint.formats.files import new_folder, write_splits, write_text
+from labelmint.formats.files import new_folder, write_splits
+from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, ClassSet
 
 __all__ = ["Prepared", "Written", "held_out", "original_folder", "write_prepared"]

@@ -10,7 +10,7 @@ import numpy as np
 
 from labelmint.datasets.duplicates import digest_of, view_from_afar
 from labelmint.datasets.geometry import Geometry
-from labelmint.datasets.token_grid import object_map
+from labelmint.datasets.objects import object_map
 from labelmint.types import AnnotatedImage, Array, DataSet
 
 __all__ = ["Keeps", "Tally", "add", "ids_without_objects"]

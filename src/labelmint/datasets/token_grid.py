@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection
-from typing import Any
 
 import numpy as np
 
+from labelmint.datasets.objects import commonest, object_map
 from labelmint.errors import InputError
 from labelmint.types import Array
 
-__all__ = ["check_grid", "kept_as_written", "kept_objects", "object_map"]
+__all__ = ["check_grid", "kept_as_written", "kept_objects"]
 
 
 def check_grid(size: tuple[int, int], grid: tuple[int, int]) -> None:
@@ -27,51 +27,6 @@ def check_grid(size: tuple[int, int], grid: tuple[int, int]) -> None:
             f"a token grid of {grid[0]}x{grid[1]} does not divide the size {size[0]}x{size[1]}; take a size "
             f"that it divides"
         )
-
-
-def object_map(
-    label_map: Array, instances: Array | None, passed_over: Collection[int]
-) -> tuple[Array, list[int]]:
-    """Number the objects of a layout.
-
-    Arguments:
-        label_map, instances: (H, W). Without instances an object is a connected component (by edges) of a
-            class.
-        passed_over: class ids that have no objects: background and ignored ones.
-
-    Returns (H, W) with 0 = none and k = object k, and the class of each object, from k = 1 on. An instance
-    has the class of most of its pixels.
-    """
-    from skimage import measure
-
-    if instances is None:
-        away = np.isin(label_map, sorted(passed_over))
-        components: Any = measure.label
-        return _compact(
-            components(np.where(away, 0, label_map.astype(np.int32) + 1), connectivity=1), label_map
-        )
-    numbered, classes = _compact(instances, label_map)
-    kept = np.array([0, *(int(class_id not in passed_over) for class_id in classes)])
-    order = np.cumsum(kept) * kept
-    return order[numbered], [class_id for class_id in classes if class_id not in passed_over]
-
-
-def _compact(objects: Array, label_map: Array) -> tuple[Array, list[int]]:
-    """Objects renumbered 1.. in order, and the class that covers most of each (the lowest among equals)."""
-    values, numbered = np.unique(np.append(objects.ravel(), 0), return_inverse=True)
-    numbered = numbered[:-1].reshape(objects.shape)
-    winners = _winners(numbered.ravel(), label_map.ravel())
-    return numbered, [winners[k] for k in range(1, len(values))]
-
-
-def _winners(groups: Array, values: Array) -> dict[int, int]:
-    """The commonest value of each group, the lowest among equals."""
-    width = int(values.max(initial=0)) + 1
-    keys, counts = np.unique(groups.astype(np.int64) * width + values, return_counts=True)
-    order = np.lexsort((keys, -counts, keys // width))
-    group = keys[order] // width
-    first = np.append(True, group[1:] != group[:-1])
-    return dict(zip(group[first].tolist(), (keys[order][first] % width).tolist(), strict=True))
 
 
 def kept_objects(
@@ -88,7 +43,7 @@ def kept_objects(
     symbols = label_map.astype(np.int64) if instances is None else _pairs(label_map, objects)
     (height, width), (rows, columns) = label_map.shape, grid
     cell = (np.arange(height) // (height // rows))[:, None] * columns + np.arange(width) // (width // columns)
-    winners = _winners(cell.ravel(), symbols.ravel())
+    winners = commonest(cell.ravel(), symbols.ravel())
     wins = np.array([winners[k] for k in range(rows * columns)])[cell] == symbols
     found = np.unique(objects[wins & (objects > 0)]).tolist()
     return Counter(classes), Counter(classes[k - 1] for k in found)

@@ -19,7 +19,6 @@ import numpy.typing as npt
 
 from labelmint.evaluation.material import Material
 from labelmint.evaluation.object_reader import ObjectReader, crops_at
-from labelmint.evaluation.results import Chart, Figure, Picture, Section, Series, Table
 from labelmint.evaluation.views import Views, ids_of
 from labelmint.metrics.bootstrap import interval
 from labelmint.metrics.coherence import Rule, Scene, Violations, composition_rules, scene_objects, violations
@@ -31,6 +30,7 @@ from labelmint.metrics.layout_statistics import (
 )
 from labelmint.metrics.learned_rules import FEWEST_SCENES, learn_rules
 from labelmint.pictures import contact_sheet
+from labelmint.reports.results import Chart, Figure, Picture, Section, Series, Table
 from labelmint.types import Array
 
 __all__ = ["Incoherent", "coherent"]

@@ -12,13 +12,13 @@ import numpy.typing as npt
 
 from labelmint.errors import InputError
 from labelmint.evaluation.material import Material
-from labelmint.evaluation.results import Chart, Figure, Picture, Section, Series, Table
 from labelmint.metrics.authenticity import authentic, c_t
 from labelmint.metrics.bootstrap import interval
 from labelmint.metrics.memorization import CERTAIN, Memorization, memorization
 from labelmint.metrics.nearest_view import view
 from labelmint.pictures import image_grid
-from labelmint.training.clock import Event
+from labelmint.progress import Event
+from labelmint.reports.results import Chart, Figure, Picture, Section, Series, Table
 
 __all__ = ["copied"]
 

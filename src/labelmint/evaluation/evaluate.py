@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,27 +26,26 @@ from labelmint.evaluation.judging import foreground_of, judge_of
 from labelmint.evaluation.likelihood import likelihood, same_layout
 from labelmint.evaluation.material import Material, teller
 from labelmint.evaluation.obedience import obedience
+from labelmint.evaluation.options import Options
 from labelmint.evaluation.origin import Known, origin_of
 from labelmint.evaluation.rejects import rejects
-from labelmint.evaluation.report_files import write_report
-from labelmint.evaluation.results import Figure, Picture, Results, Section
 from labelmint.evaluation.subject import FEWEST_SAMPLES, Subject, open_subject, refuse_overlap, refuse_views
 from labelmint.evaluation.verdict import verdict
 from labelmint.evaluation.views import fit, in_channels, tiles, views_of_samples
 from labelmint.formats import read
-from labelmint.metrics.coherence import RULED_COMPOSITIONS
+from labelmint.hardware import available_memory, choose_device, choose_threads
 from labelmint.pictures import side_by_side
-from labelmint.segmenters.unet import SegmenterConfig
+from labelmint.progress import Event, Report
+from labelmint.reports.files import write_report
+from labelmint.reports.results import Figure, Picture, Results, Section
+from labelmint.storage import write_json
 from labelmint.synthesis import mint
-from labelmint.systems.hardware import available_memory, choose_device, choose_threads
-from labelmint.training.clock import Event, Report
-from labelmint.training.run import write_json
 from labelmint.types import DataSet
 
 if TYPE_CHECKING:
     from labelmint.evaluation.known_weights import Vgg
 
-__all__ = ["HEADLINE", "Options", "evaluate"]
+__all__ = ["HEADLINE", "evaluate"]
 
 HEADLINE = (
     "obedience.ratio",
@@ -57,54 +56,6 @@ HEADLINE = (
 )
 SAMPLES, TEMPERATURE = 500, 0.85
 SEEN_VIEWS, REAL_VIEWS, FID_VIEWS = 4000, 2000, 20000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """What an evaluation can be told.
-
-    Arguments:
-        n: samples to draw from a run, 500 unless given.
-        size, crop, scale, augment, group_by: of the comparison, for pairs that are no run's; as for `train`.
-        seed: of the samples, the judge and all resamples.
-        temperature, layout_temperature: of the samples of a run; 0.85, and the run's own, unless given.
-        composition: rules to check beside the learned ones: "pairs", "three", "upper", "center".
-        fid_weights, lpips_weights: TorchScript files of the known networks.
-        judge: sizes and training of the judge. reader_steps: of the reader of single objects.
-        device, precision, threads: where and how to compute.
-    """
-
-    n: int | None = None
-    size: tuple[int, int] | None = None
-    crop: bool = False
-    scale: float = 1.0
-    augment: tuple[str, ...] = ()
-    group_by: str | None = None
-    seed: int = 0
-    temperature: float | None = None
-    layout_temperature: float | None = None
-    composition: str | None = None
-    fid_weights: Path | None = None
-    lpips_weights: Path | None = None
-    judge: SegmenterConfig = field(default_factory=SegmenterConfig)
-    reader_steps: int = 400
-    device: str = "auto"
-    precision: str = "auto"
-    threads: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.n is not None and self.n < FEWEST_SAMPLES:
-            raise InputError(f"-n {self.n}: an evaluation needs at least {FEWEST_SAMPLES} samples")
-        for name, value in (
-            ("--temperature", self.temperature),
-            ("--layout-temperature", self.layout_temperature),
-        ):
-            if value is not None and not 0 < value < 100:
-                raise InputError(f"{name} {value:g}: expected more than 0 and less than 100")
-        if self.composition is not None and self.composition not in RULED_COMPOSITIONS:
-            raise InputError(
-                f"--composition {self.composition}: expected one of {', '.join(RULED_COMPOSITIONS)}"
-            )
 
 
 def evaluate(

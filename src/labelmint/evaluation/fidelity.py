@@ -17,12 +17,12 @@ import numpy.typing as npt
 
 from labelmint.errors import InputError
 from labelmint.evaluation.material import Material
-from labelmint.evaluation.results import Figure, Section
 from labelmint.metrics.bootstrap import half_interval, interval
 from labelmint.metrics.coverage import coverage
 from labelmint.metrics.frechet import frechet_distance
 from labelmint.metrics.kernel import kernel_distance
 from labelmint.metrics.vendi import vendi_score
+from labelmint.reports.results import Figure, Section
 from labelmint.types import Array
 
 if TYPE_CHECKING:

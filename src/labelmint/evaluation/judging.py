@@ -11,14 +11,14 @@ import numpy as np
 import torch
 
 from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.pairs import Pairs
 from labelmint.datasets.tally import ids_without_objects
 from labelmint.errors import InputError
 from labelmint.evaluation.views import Fitted, Views, data_digest, tiles
+from labelmint.progress import Report
 from labelmint.segmenters.judge import Judge, train_judge
 from labelmint.segmenters.standard import RealData, digest_of_images
 from labelmint.segmenters.unet import SegmenterConfig
-from labelmint.training.clock import Report
-from labelmint.training.pairs import Pairs
 from labelmint.types import DataSet
 
 __all__ = ["VALIDATION_VIEWS", "foreground_of", "judge_of"]

@@ -16,13 +16,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from labelmint.datasets.pairs import Pairs
 from labelmint.errors import InputError
-from labelmint.evaluation.results import Figure, Picture, Section, Table
 from labelmint.objectives.likelihood import negative_log_likelihood
 from labelmint.pictures import image_grid
 from labelmint.protocols import Tokenizer
-from labelmint.systems import TrainedSystem
-from labelmint.training.pairs import Pairs
+from labelmint.reports.results import Figure, Picture, Section, Table
+from labelmint.runs.trained import TrainedSystem
 from labelmint.types import AnnotatedImage, Array, Batch, DataSet
 
 if TYPE_CHECKING:

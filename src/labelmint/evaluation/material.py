@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from labelmint.evaluation.views import Fitted, Views
+from labelmint.progress import Event, Report
 from labelmint.segmenters.judge import Judge
-from labelmint.training.clock import Event, Report
 from labelmint.types import Array, ClassSet
 
 __all__ = ["Material", "teller"]

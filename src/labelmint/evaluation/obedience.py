@@ -15,14 +15,14 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from labelmint.datasets.token_grid import object_map
+from labelmint.datasets.objects import object_map
 from labelmint.errors import InputError
 from labelmint.evaluation.material import Material
-from labelmint.evaluation.results import Chart, Figure, Section, Series, Table
 from labelmint.evaluation.views import Views, ids_of
 from labelmint.metrics.bootstrap import interval, quotient_interval
 from labelmint.metrics.detection import found_objects, matches
 from labelmint.metrics.overlap import confusion, dice, iou, pixel_accuracy
+from labelmint.reports.results import Chart, Figure, Section, Series, Table
 from labelmint.types import Array
 
 __all__ = ["agreement", "obedience"]

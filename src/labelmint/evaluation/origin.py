@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import torch
 
 from labelmint.evaluation.material import Material
+from labelmint.evaluation.options import Options
 from labelmint.evaluation.subject import Subject
 from labelmint.evaluation.views import data_digest
-from labelmint.systems.hardware import choose_device
+from labelmint.hardware import choose_device
 from labelmint.types import DataSet
+from labelmint.version import __version__
 
 if TYPE_CHECKING:
-    from labelmint.evaluation.evaluate import Options
     from labelmint.evaluation.known_weights import Inception, Vgg
 
 __all__ = ["Known", "machine", "origin_of", "versions"]
@@ -77,10 +78,8 @@ def origin_of(
 
 def versions() -> dict[str, str]:
     """Of labelmint and what it computes with."""
-    import labelmint
-
     used = {name: version(name) for name in ("torch", "monai", "torchmetrics", "numpy")}
-    return {"labelmint": labelmint.__version__, "python": platform.python_version(), **used}
+    return {"labelmint": __version__, "python": platform.python_version(), **used}
 
 
 def machine(device: torch.device) -> str:

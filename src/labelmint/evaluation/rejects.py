@@ -12,10 +12,10 @@ import numpy as np
 from labelmint.evaluation.coherent import Incoherent
 from labelmint.evaluation.material import Material
 from labelmint.evaluation.obedience import agreement
-from labelmint.evaluation.results import Figure, Picture, Section
 from labelmint.evaluation.views import ids_of
 from labelmint.metrics.bootstrap import interval
 from labelmint.pictures import contact_sheet, image_grid, overlay
+from labelmint.reports.results import Figure, Picture, Section
 from labelmint.types import Array, Layout
 
 __all__ = ["rejects"]

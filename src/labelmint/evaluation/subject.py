@@ -11,8 +11,8 @@ from labelmint.datasets.splits import Split, split
 from labelmint.errors import InputError
 from labelmint.evaluation.views import Fitted, Views, digest_of_pixels, view_digests
 from labelmint.formats import read
-from labelmint.systems import TrainedSystem, load
-from labelmint.training.run import RunFolder
+from labelmint.runs.trained import TrainedSystem, load
+from labelmint.training.run_folder import RunFolder
 from labelmint.types import DataSet
 
 __all__ = ["FEWEST_SAMPLES", "Subject", "open_subject", "refuse_overlap", "refuse_views"]

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Literal, TypeAlias
 
-from labelmint.evaluation.results import Figure, Verdict
+from labelmint.reports.results import Figure, Verdict
 
 __all__ = ["verdict"]
 

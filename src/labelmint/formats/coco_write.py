@@ -16,9 +16,10 @@ import numpy as np
 
 from labelmint.errors import InputError
 from labelmint.formats.coco import STANDARD_KEYS
-from labelmint.formats.files import dump_json, uniquely_named, write_each, write_text
+from labelmint.formats.files import dump_json, uniquely_named, write_each
 from labelmint.formats.image_files import write_png
 from labelmint.formats.painting import area_of, objects_from_instances
+from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, LayoutObject
 
 __all__ = ["JSON_NAME", "write_coco"]

@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar
 
 from labelmint.errors import InputError
 from labelmint.formats.odd import Odd, first_of
+from labelmint.storage import write_text
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -31,7 +32,6 @@ __all__ = [
     "uniquely_named",
     "write_each",
     "write_splits",
-    "write_text",
 ]
 
 
@@ -102,14 +102,6 @@ def dump_json(value: Any) -> str:
 def finite(value: Any) -> bool:
     """Whether a JSON value is a finite number (true and false are none)."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text under a temporary name, then rename."""
-    partial = path.with_name(f".{path.name}.partial")
-    # Names come from the file system, where they may hold bytes that are no UTF-8.
-    partial.write_text(text, encoding="utf-8", errors="surrogateescape", newline="\n")
-    partial.replace(path)
 
 
 def write_each(items: Iterable[T], write: Callable[[T], None]) -> None:

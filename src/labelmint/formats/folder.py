@@ -28,11 +28,11 @@ from labelmint.formats.files import (
     read_splits,
     uniquely_named,
     write_each,
-    write_text,
 )
 from labelmint.formats.image_files import read_ids, read_image_and_text, write_png
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.shapes import parse_polygons, parse_rle
+from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet, Layout, LayoutObject
 
 __all__ = ["LABEL_FOLDERS", "Stored", "label_folder", "read_folder", "write_folder", "write_pair"]

@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from labelmint.errors import InputError
+from labelmint.storage import write_aside
 from labelmint.types import Array
 
 __all__ = ["MAX_PIXELS", "image_size", "read_ids", "read_image", "read_image_and_text", "write_png"]
@@ -159,9 +160,8 @@ def write_png(path: str | os.PathLike[str], array: Array, text: Mapping[str, str
                 f"{target}: {key!r} cannot be a key of a PNG's text: expected 1 to 79 Latin-1 characters"
             )
         info.add_text(key, value)
-    partial = target.with_name(f".{target.name}.partial")
-    Image.fromarray(np.ascontiguousarray(plain)).save(partial, format="PNG", compress_level=6, pnginfo=info)
-    partial.replace(target)
+    with write_aside(target) as aside:
+        Image.fromarray(np.ascontiguousarray(plain)).save(aside, format="PNG", compress_level=6, pnginfo=info)
 
 
 def _bit_depth(picture: Image.Image, path: Path) -> int:

@@ -16,10 +16,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from labelmint.priors.ancestral import AncestralSampler, uniforms
-from labelmint.priors.graphed import Kept
-from labelmint.protocols import LayoutTokenizer, Prior, Seed, Tokenizer
-from labelmint.types import LayoutBatch
+from labelmint.priors.ancestral import AncestralSampler
+from labelmint.protocols import LayoutTokenizer, Prior, Tokenizer
+from labelmint.seeds import Seed, uniforms
+from labelmint.types import Kept, LayoutBatch
 
 __all__ = ["TwoStage"]
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from labelmint.protocols import Seed
+from labelmint.seeds import Seed
 from labelmint.types import LayoutBatch
 
 __all__ = ["EmpiricalLayouts"]

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 
 import torch
 
-from labelmint.priors.ancestral import AncestralSampler, uniforms
-from labelmint.priors.graphed import Kept
-from labelmint.protocols import LayoutTokenizer, Prior, Seed
-from labelmint.types import LayoutBatch
+from labelmint.priors.ancestral import AncestralSampler
+from labelmint.protocols import LayoutTokenizer, Prior
+from labelmint.seeds import Seed, uniforms
+from labelmint.types import Kept, LayoutBatch
 
 __all__ = ["PriorLayouts"]
 

@@ -21,8 +21,8 @@ from scipy import ndimage
 from torch import Tensor
 
 from labelmint.datasets.geometry import mirrored_axes
-from labelmint.datasets.token_grid import object_map
-from labelmint.protocols import Seed
+from labelmint.datasets.objects import object_map
+from labelmint.seeds import Seed
 from labelmint.types import Array, LayoutBatch
 
 __all__ = ["VariedLayouts"]

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labelmint.datasets.canvas import DIGIT_CLASSES, PAIRS
-from labelmint.datasets.token_grid import object_map
+from labelmint.datasets.objects import object_map
 from labelmint.errors import InputError
 from labelmint.types import Array
 

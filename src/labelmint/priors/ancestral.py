@@ -9,24 +9,14 @@ but read by all that come after them, so those before them know nothing of them.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
-
-import numpy as np
 import torch
 from torch import Tensor
 
-from labelmint.priors.graphed import FixedPrior, Kept, RowSampler, choose
-from labelmint.protocols import Condition, GroupedPrior, Prior, Seed, State
+from labelmint.priors.graphed import FixedPrior, RowSampler, choose
+from labelmint.protocols import Condition, GroupedPrior, Prior, State
+from labelmint.types import Kept
 
-__all__ = ["AncestralSampler", "uniforms"]
-
-
-def uniforms(seeds: Sequence[Seed], stage: str, positions: int) -> Tensor:
-    """(B, N) numbers in [0, 1), row r from (seeds[r], stage) alone."""
-    stream = int.from_bytes(hashlib.sha256(stage.encode()).digest()[:4], "big")
-    rows = [np.random.default_rng([seed, stream, index]).random(positions) for seed, index in seeds]
-    return torch.from_numpy(np.stack(rows)).float().clamp(max=1 - 2**-24)
+__all__ = ["AncestralSampler"]
 
 
 class AncestralSampler:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from labelmint.tokenizers.label_map import area_fractions
+from labelmint.nn.sight import area_fractions
 from labelmint.types import LayoutBatch
 
 __all__ = ["LayoutCondition"]

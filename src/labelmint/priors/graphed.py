@@ -15,27 +15,17 @@ recorded.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from labelmint.protocols import Condition, Prior, State
+from labelmint.types import Kept
 
-__all__ = ["FixedPrior", "Kept", "RowSampler", "choose"]
+__all__ = ["FixedPrior", "RowSampler", "choose"]
 
 _WARM_UP = 2  # runs before the recording, in which libraries choose their kernels and take their memory
-
-
-class Kept(NamedTuple):
-    """Tokens (B, h, w) that stand already, and where they are kept, (B, h, w) booleans; all others are drawn."""
-
-    tokens: Tensor
-    where: Tensor
-
-    def flat(self, device: torch.device) -> Kept:
-        """The same in raster order, (B, N)."""
-        return Kept(self.tokens.flatten(1).to(device), self.where.flatten(1).to(device))
 
 
 @runtime_checkable

@@ -33,9 +33,9 @@ tells much: a judge that can't read can't judge.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -45,16 +45,20 @@ from torch import Tensor
 from labelmint.segmenters.training import IGNORED
 from labelmint.types import Array
 
-if TYPE_CHECKING:
-    from labelmint.segmenters.judge import Judge
-
-__all__ = ["SCORE", "Reading", "agreement_scores", "doubt_thresholds", "read_pairs"]
+__all__ = ["SCORE", "Reader", "Reading", "agreement_scores", "doubt_thresholds", "read_pairs"]
 
 # stored beside thresholds: those of another formula are worth nothing
 SCORE = "soft Dice x mean probability, 1"
 _SMOOTH = 0.01  # e
 _LEAST = 1e-6  # of a probability in the mean
 _FEWEST = 100  # pixels of a class that a threshold of its own can be set on
+
+
+class Reader(Protocol):
+    """Whatever says what images show, as a judge does."""
+
+    def probabilities(self, images: Array) -> Iterator[tuple[slice, Tensor]]:
+        """Class probabilities (n, K, H, W) of images (N, H, W, C) uint8, n at a time, with their place."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,12 +76,12 @@ class Reading:
     read: npt.NDArray[np.int16]
 
 
-def agreement_scores(judge: Judge, images: Array, labels: Array) -> npt.NDArray[np.float64]:
+def agreement_scores(judge: Reader, images: Array, labels: Array) -> npt.NDArray[np.float64]:
     """The agreement (N,) of images (N, H, W, C) uint8 with labels (N, H, W): class indices, -1 where ignored."""
     return read_pairs(judge, images, labels).scores
 
 
-def read_pairs(judge: Judge, images: Array, labels: Array) -> Reading:
+def read_pairs(judge: Reader, images: Array, labels: Array) -> Reading:
     """The reading of images (N, H, W, C) uint8 with labels (N, H, W): class indices, -1 where ignored."""
     scores, labelled, read = [], [], []
     for where, shares in judge.probabilities(images):

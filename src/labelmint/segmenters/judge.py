@@ -14,16 +14,17 @@ import numpy as np
 import torch
 from pydantic import ValidationError
 
+from labelmint.datasets.pairs import Pairs
 from labelmint.errors import InputError
+from labelmint.hardware import choose_precision
+from labelmint.progress import Report
 from labelmint.segmenters.agreement import SCORE, doubt_thresholds, read_pairs
 from labelmint.segmenters.dense_unet import DenseUNet
 from labelmint.segmenters.standard import DOUBTFUL, RealData, Standard
 from labelmint.segmenters.training import train_unet
 from labelmint.segmenters.unet import SegmenterConfig, UNet
-from labelmint.systems.hardware import choose_precision
-from labelmint.training.clock import Report
-from labelmint.training.pairs import Pairs
-from labelmint.training.run import RunFolder, write_json
+from labelmint.storage import write_json
+from labelmint.training.run_folder import RunFolder
 from labelmint.types import Array
 
 __all__ = ["Judge", "load_judge", "train_judge"]

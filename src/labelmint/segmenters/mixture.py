@@ -19,10 +19,10 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from labelmint.datasets.pairs import Pairs
+from labelmint.datasets.rebalancing import Showing
 from labelmint.segmenters.augmentation import augment
 from labelmint.segmenters.copy_paste import CopyPaste
-from labelmint.training.pairs import Pairs
-from labelmint.training.showing import Showing
 from labelmint.types import Array, Batch, LayoutBatch
 
 __all__ = ["Mixture"]

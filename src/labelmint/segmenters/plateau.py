@@ -21,8 +21,9 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from labelmint.progress import Event, Report
 from labelmint.segmenters.training import LossCounts, loss_counts, segmentation_loss
-from labelmint.training.clock import Event, Report, stop_on_interrupt
+from labelmint.training.clock import stop_on_interrupt
 from labelmint.types import Batch
 
 __all__ = ["ArmConfig", "Batches", "Plateau", "train_to_plateau", "validation_loss"]

@@ -18,11 +18,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from labelmint.datasets.pairs import Pairs
 from labelmint.errors import InputError
 from labelmint.metrics.overlap import confusion, dice
+from labelmint.progress import Event, Report
 from labelmint.segmenters.unet import SegmenterConfig, UNet
-from labelmint.training.clock import Event, Report, learning_rate, stop_on_interrupt
-from labelmint.training.pairs import Pairs
+from labelmint.training.clock import learning_rate, stop_on_interrupt
 
 __all__ = ["IGNORED", "LossCounts", "loss_counts", "segmentation_loss", "train_unet"]
 

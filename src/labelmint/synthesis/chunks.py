@@ -28,10 +28,10 @@ import numpy as np
 from labelmint.errors import InputError
 from labelmint.formats.files import new_folder
 from labelmint.formats.folder import read_folder, write_folder
+from labelmint.storage import write_arrays, write_json
 from labelmint.synthesis.provenance import contents
 from labelmint.synthesis.settings import difference, read_settings
 from labelmint.synthesis.verdicts import Reason, Verdict
-from labelmint.training.run import write_arrays, write_json
 from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet
 
 __all__ = ["ChunkFolder", "Row", "partial_of", "remove_partial"]
@@ -97,9 +97,7 @@ class ChunkFolder:
                 shutil.rmtree(cut_short)
             return
         path.mkdir(parents=True, exist_ok=True)
-        aside = file.with_name(".settings.json.partial")
-        aside.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
-        aside.replace(file)
+        write_json(file, settings)
 
     def _check(self, file: Path, settings: dict[str, Any]) -> None:
         before = read_settings(file)

@@ -22,18 +22,18 @@ import numpy as np
 
 from labelmint.errors import InputError
 from labelmint.metrics.memorization import ratios
+from labelmint.progress import Report
 from labelmint.segmenters.agreement import agreement_scores, read_pairs
 from labelmint.segmenters.judge import Judge, load_judge
 from labelmint.segmenters.standard import Standard
 from labelmint.segmenters.training import IGNORED
 from labelmint.synthesis.gate import Gate, open_gate
 from labelmint.synthesis.verdicts import Reason, Verdict
-from labelmint.training.clock import Report
-from labelmint.training.run import RunFolder
+from labelmint.training.run_folder import RunFolder
 from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet
 
 if TYPE_CHECKING:
-    from labelmint.systems import TrainedSystem
+    from labelmint.runs.trained import TrainedSystem
 
 __all__ = ["MODES", "SHARE", "Filter", "open_filter", "with_ignored"]
 

@@ -20,13 +20,14 @@ from labelmint.datasets.splits import group_of
 from labelmint.errors import InputError
 from labelmint.formats import read
 from labelmint.metrics.memorization import CopyRule, CopySearch, Distances
+from labelmint.progress import Event, Report
 from labelmint.segmenters.standard import RealData, digest_of_images
-from labelmint.training.clock import Event, Report
-from labelmint.training.run import RunFolder, write_json
+from labelmint.storage import write_json
+from labelmint.training.run_folder import RunFolder
 from labelmint.types import Array, DataSet
 
 if TYPE_CHECKING:
-    from labelmint.systems import TrainedSystem
+    from labelmint.runs.trained import TrainedSystem
 
 __all__ = ["FEWEST_GROUPS", "Gate", "TooFewHeldOut", "open_gate"]
 

@@ -25,6 +25,10 @@ import torch
 
 from labelmint import formats
 from labelmint.errors import InputError
+from labelmint.hardware import choose_threads
+from labelmint.progress import Event, Report
+from labelmint.runs.given import Given
+from labelmint.runs.precision import bfloat16_is_slow
 from labelmint.synthesis.background import Background
 from labelmint.synthesis.chunks import ChunkFolder, partial_of, remove_partial
 from labelmint.synthesis.filter import SHARE, Filter, open_filter
@@ -34,14 +38,11 @@ from labelmint.synthesis.publish import publish
 from labelmint.synthesis.refill import FACTOR, Selection, select
 from labelmint.synthesis.settings import difference, read_settings, stored
 from labelmint.synthesis.size_range import size_warnings
-from labelmint.systems.given import Given, given_pairs
-from labelmint.systems.hardware import choose_threads
-from labelmint.systems.sampling_precision import bfloat16_is_slow
-from labelmint.training.clock import Event, Report
 from labelmint.types import DataSet
+from labelmint.version import __version__
 
 if TYPE_CHECKING:
-    from labelmint.systems import TrainedSystem
+    from labelmint.runs.trained import TrainedSystem
 
 __all__ = ["check_target", "mint"]
 
@@ -84,7 +85,7 @@ def mint(
         reference: the same for a run that writes layouts in tokens together with their images
             (`tokenizer.reference`).
         keep: "layout:CLASS", "image:CLASS" or "image:x0,y0,x1,y1": parts of those pairs that are not drawn
-            anew (`systems.given`).
+            anew (`runs.given`).
         per_layout: pairs in a row that share a layout; with `layouts`, `vary`, or a system that has no layout
             prior.
         vary: turn, zoom and mix those layouts, or else the training layouts of the run, into new ones
@@ -194,9 +195,7 @@ def _given(
     if vary and (keep or system.needs_references):
         why = "--keep" if keep else f"a run whose layouts are written together with images, as {system.path}"
         raise InputError(f"--vary: varied layouts have no images; it does not go with {why}")
-    return (
-        given_pairs(system, data, references=reference is not None, keep=keep) if data is not None else None
-    )
+    return system.given(data, references=reference is not None, keep=keep) if data is not None else None
 
 
 def _sieve(
@@ -309,10 +308,8 @@ def _computing_with(threads: int) -> Iterator[None]:
 
 
 def _facts(system: TrainedSystem) -> dict[str, Any]:
-    import labelmint
-
     return {
-        "version": labelmint.__version__,
+        "version": __version__,
         "system": system.system,
         "weights": system.digest,
         "device": system.device.type,

@@ -11,8 +11,8 @@ from labelmint.synthesis.provenance import Origin
 from labelmint.synthesis.refill import Selection
 
 if TYPE_CHECKING:
-    from labelmint.systems import TrainedSystem
-    from labelmint.systems.given import Given
+    from labelmint.runs.given import Given
+    from labelmint.runs.trained import TrainedSystem
 
 __all__ = ["Order", "settings_text"]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from labelmint.datasets.token_grid import object_map
+from labelmint.datasets.objects import object_map
 from labelmint.types import ClassSet, Layout
 
 __all__ = ["SOURCE_TYPE", "Origin", "card", "contents", "count_objects", "count_pixels", "manifest_row"]
@@ -49,7 +49,7 @@ class Origin:
             given ones.
         per_layout: images a given layout. vary: whether layouts were turned, zoomed and mixed into new ones.
         guidance: how much more than its own the image prior heeds the layout (`priors.guided`); 1 is its own.
-        keep: parts of the given pairs that were kept (`systems.given`).
+        keep: parts of the given pairs that were kept (`runs.given`).
         device, precision, threads: the same bytes are promised for the same ones only.
     """
 

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 
 from labelmint.errors import InputError
+from labelmint.progress import Event, Report
 from labelmint.synthesis.chunks import ChunkFolder
 from labelmint.synthesis.filter import Filter
 from labelmint.synthesis.verdicts import Reason, Verdict, reasons
-from labelmint.training.clock import Event, Report
 from labelmint.types import Array
 
 __all__ = ["FACTOR", "Selection", "TooFewPassed", "select"]

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from labelmint.datasets.token_grid import object_map
+from labelmint.datasets.objects import object_map
 from labelmint.types import Array, ClassSet
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from labelmint.systems import TrainedSystem
+    from labelmint.runs.trained import TrainedSystem
 
 __all__ = ["AT_MOST", "MEASURES", "TOLERANCE", "object_sizes", "outside_sizes", "size_warnings"]
 

@@ -43,11 +43,12 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from labelmint.errors import InputError
+from labelmint.nn.sight import LayoutEmbedding
 from labelmint.nn.strided import Output
 from labelmint.protocols import Stream
 from labelmint.tokenizers.codebooks import codebook_of, lookup
 from labelmint.tokenizers.dual_path import DualPathConfig, DualPathDecoder, DualPathEncoder, DualPathVQVAE
-from labelmint.tokenizers.layout_vq import LayoutDecoder, LayoutEmbedding, LayoutVQConfig
+from labelmint.tokenizers.layout_vq import LayoutDecoder, LayoutVQConfig
 from labelmint.tokenizers.levels import Reconstruction
 from labelmint.tokenizers.quantizer import Quantized
 from labelmint.tokenizers.vq_model import VQModelConfig

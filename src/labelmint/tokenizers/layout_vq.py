@@ -19,12 +19,13 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from labelmint.nn.sight import LayoutEmbedding
 from labelmint.protocols import Stream
 from labelmint.tokenizers.codebooks import codebook_of, lookup
 from labelmint.tokenizers.levels import LevelsConfig, Reconstruction
 from labelmint.types import Batch, LayoutBatch
 
-__all__ = ["LayoutDecoder", "LayoutEmbedding", "LayoutVQ", "LayoutVQConfig"]
+__all__ = ["LayoutDecoder", "LayoutVQ", "LayoutVQConfig"]
 
 _LOGITS_BYTES = 64 << 20  # at once, when only the most likely class is wanted
 
@@ -34,19 +35,6 @@ class LayoutVQConfig(LevelsConfig):
 
     semantic_codebook_size: int = Field(64, ge=2, description="entries of the layout's codebook")
     layout_channels: int = Field(8, ge=1, description="channels that a layout's symbols are embedded into")
-
-
-class LayoutEmbedding(nn.Module):
-    """Layouts of S symbols -> maps (B, channels, H, W)."""
-
-    def __init__(self, symbols: int, channels: int) -> None:
-        super().__init__()
-        self.embed = nn.Embedding(symbols, channels)
-
-    def forward(self, layouts: LayoutBatch) -> Tensor:
-        """At full size."""
-        found: Tensor = self.embed(layouts.ids.int())
-        return found.permute(0, 3, 1, 2).contiguous()
 
 
 class LayoutDecoder(nn.Module):

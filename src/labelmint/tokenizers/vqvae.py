@@ -23,10 +23,10 @@ from torch.nn import functional
 
 from labelmint.nn.attention import SelfAttention
 from labelmint.nn.residual import ResidualStack
+from labelmint.nn.sight import area_fractions
 from labelmint.nn.strided import Output, double, halve, widths_of
 from labelmint.protocols import Stream
 from labelmint.tokenizers.dual_path import DualPathConfig
-from labelmint.tokenizers.label_map import area_fractions
 from labelmint.tokenizers.quantizer import Quantized, Quantizer
 from labelmint.types import Batch, LayoutBatch
 

@@ -13,30 +13,11 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from types import FrameType
 
-__all__ = ["Clock", "Event", "Report", "learning_rate", "stop_on_interrupt"]
+__all__ = ["Clock", "learning_rate", "stop_on_interrupt"]
 
 WARM_UP = 0.05
-
-
-@dataclass(frozen=True)
-class Event:
-    """One report of progress. `steps` may shrink when time is the limit; losses are the latest, held-out ones
-    named held_out_*.
-    """
-
-    stage: str
-    step: int
-    steps: int
-    images_per_second: float = 0.0
-    seconds_left: float = 0.0
-    losses: dict[str, float] = field(default_factory=dict)
-    message: str = ""
-
-
-Report = Callable[[Event], None]
 
 
 def learning_rate(highest: float, progress: float) -> float:

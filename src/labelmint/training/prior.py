@@ -16,13 +16,14 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from labelmint.datasets.pairs import Pairs
 from labelmint.errors import InputError
 from labelmint.objectives.likelihood import negative_log_likelihood
+from labelmint.progress import Event, Report
 from labelmint.training.accumulation import backward_in_parts
-from labelmint.training.clock import Event, Report, learning_rate, stop_on_interrupt
-from labelmint.training.pairs import Pairs
-from labelmint.training.run import RunFolder
-from labelmint.training.stage import Stage, reseed
+from labelmint.training.clock import learning_rate, stop_on_interrupt
+from labelmint.training.loop import Stage, reseed
+from labelmint.training.run_folder import RunFolder
 from labelmint.training.tokens import TokenBatches, Tokenize, tokenized
 from labelmint.types import LayoutBatch
 

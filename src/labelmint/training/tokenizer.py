@@ -8,14 +8,15 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from labelmint.datasets.pairs import Pairs
 from labelmint.objectives.reconstruction import vq_loss
+from labelmint.progress import Report
 from labelmint.protocols import Tokenizer
 from labelmint.tokenizers.quantizer import Quantizer
 from labelmint.training.accumulation import backward_in_parts, slices
-from labelmint.training.clock import Report, learning_rate, stop_on_interrupt
-from labelmint.training.pairs import Pairs
-from labelmint.training.run import RunFolder
-from labelmint.training.stage import Stage, reseed
+from labelmint.training.clock import learning_rate, stop_on_interrupt
+from labelmint.training.loop import Stage, reseed
+from labelmint.training.run_folder import RunFolder
 from labelmint.types import Batch, LayoutBatch
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from labelmint.training.pairs import Pairs
+from labelmint.datasets.pairs import Pairs
 from labelmint.types import Batch, LayoutBatch
 
 __all__ = ["TokenBatches", "Tokenize", "tokenized"]

@@ -21,21 +21,22 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from labelmint.datasets.pairs import Pairs
 from labelmint.nn.patch import PatchDiscriminator
 from labelmint.objectives.adversarial import adaptive_weight, discriminator_loss, generator_loss
 from labelmint.objectives.perceptual import VGGDistance
 from labelmint.objectives.structure import structure_distance
 from labelmint.objectives.vq_model import Distance, vq_model_loss
+from labelmint.progress import Report
 from labelmint.tokenizers.coupled import Coupled
 from labelmint.tokenizers.coupled_patterns import CoupledPatterns
 from labelmint.tokenizers.levels import Reconstruction
 from labelmint.tokenizers.patterns import Patterns
 from labelmint.tokenizers.vq_model import VQModel
 from labelmint.training.accumulation import backward_in_parts, slices
-from labelmint.training.clock import Report, learning_rate, stop_on_interrupt
-from labelmint.training.pairs import Pairs
-from labelmint.training.run import RunFolder
-from labelmint.training.stage import Stage, reseed
+from labelmint.training.clock import learning_rate, stop_on_interrupt
+from labelmint.training.loop import Stage, reseed
+from labelmint.training.run_folder import RunFolder
 from labelmint.training.tokenizer import TokenizerTraining, set_parts
 from labelmint.types import Batch, LayoutBatch
 

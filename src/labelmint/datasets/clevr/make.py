@@ -103,7 +103,8 @@ def _checked(
 
 def _begin(partial: Path, recipe: dict[str, Any]) -> None:
     """A new partial folder, or the one of the same recipe."""
-    from labelmint.formats.files import dump_json, read_json, write_text
+    from labelmint.formats.files import dump_json, read_json
+    from labelmint.storage import write_text
 
     file = partial / "recipe.json"
     if partial.exists() and not (partial.is_dir() and not any(partial.iterdir())):
@@ -151,8 +152,9 @@ def _quiet() -> None:
 
 
 def _render_piece(folder: str, recipe: dict[str, Any], indices: list[int]) -> list[int]:
-    from labelmint.formats.files import dump_json, write_text
+    from labelmint.formats.files import dump_json
     from labelmint.formats.folder import write_pair
+    from labelmint.storage import write_text
 
     partial, size = Path(folder), (recipe["size"][0], recipe["size"][1])
     for index in indices:
@@ -166,7 +168,8 @@ def _render_piece(folder: str, recipe: dict[str, Any], indices: list[int]) -> li
 
 def _finish(partial: Path, target: Path, names: list[str]) -> None:
     from labelmint.formats.class_list import dump_classes
-    from labelmint.formats.files import write_splits, write_text
+    from labelmint.formats.files import write_splits
+    from labelmint.storage import write_text
 
     train = names[: max(len(names) - max(round(len(names) * TEST_SHARE), 1), 1)]
     write_text(partial / "classes.json", dump_classes(CLEVR_CLASSES))

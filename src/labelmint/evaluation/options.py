@@ -1,0 +1,61 @@
+"""What an evaluation can be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from labelmint.errors import InputError
+from labelmint.evaluation.subject import FEWEST_SAMPLES
+from labelmint.metrics.coherence import RULED_COMPOSITIONS
+from labelmint.segmenters.unet import SegmenterConfig
+
+__all__ = ["Options"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What an evaluation can be told.
+
+    Arguments:
+        n: samples to draw from a run, 500 unless given.
+        size, crop, scale, augment, group_by: of the comparison, for pairs that are no run's; as for `train`.
+        seed: of the samples, the judge and all resamples.
+        temperature, layout_temperature: of the samples of a run; 0.85, and the run's own, unless given.
+        composition: rules to check beside the learned ones: "pairs", "three", "upper", "center".
+        fid_weights, lpips_weights: TorchScript files of the known networks.
+        judge: sizes and training of the judge. reader_steps: of the reader of single objects.
+        device, precision, threads: where and how to compute.
+    """
+
+    n: int | None = None
+    size: tuple[int, int] | None = None
+    crop: bool = False
+    scale: float = 1.0
+    augment: tuple[str, ...] = ()
+    group_by: str | None = None
+    seed: int = 0
+    temperature: float | None = None
+    layout_temperature: float | None = None
+    composition: str | None = None
+    fid_weights: Path | None = None
+    lpips_weights: Path | None = None
+    judge: SegmenterConfig = field(default_factory=SegmenterConfig)
+    reader_steps: int = 400
+    device: str = "auto"
+    precision: str = "auto"
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.n is not None and self.n < FEWEST_SAMPLES:
+            raise InputError(f"-n {self.n}: an evaluation needs at least {FEWEST_SAMPLES} samples")
+        for name, value in (
+            ("--temperature", self.temperature),
+            ("--layout-temperature", self.layout_temperature),
+        ):
+            if value is not None and not 0 < value < 100:
+                raise InputError(f"{name} {value:g}: expected more than 0 and less than 100")
+        if self.composition is not None and self.composition not in RULED_COMPOSITIONS:
+            raise InputError(
+                f"--composition {self.composition}: expected one of {', '.join(RULED_COMPOSITIONS)}"
+            )

@@ -1,0 +1,1 @@
+"""What the paths of a tokenizer carry, where attention looks, how codes are used."""

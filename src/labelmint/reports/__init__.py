@@ -1,0 +1,1 @@
+"""Tables, figures and pages that open from disk; nothing here knows what it shows."""

@@ -1,0 +1,1 @@
+"""What a person does with a system: request, plan, train, load, draw."""

@@ -1,0 +1,102 @@
+"""config.json of a run: all that was asked for and all that was resolved."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from labelmint.datasets.symbols import SymbolTable
+from labelmint.errors import InputError
+from labelmint.systems.config import Settings
+from labelmint.training.run_folder import FORMAT_VERSION, RunFolder
+from labelmint.types import ClassInfo, ClassSet
+
+__all__ = ["ClassEntry", "Request", "RunConfig", "read_run_config"]
+
+
+class ClassEntry(BaseModel):
+    """A class as saved in a run."""
+
+    id: int
+    name: str
+    color: tuple[int, int, int] | None = None
+    category: int | None = None
+
+
+class Request(BaseModel):
+    """What decides the result: another request in the same folder is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    system: str
+    preset: str
+    size: tuple[int, int]
+    crop: bool
+    scale: float
+    augment: tuple[str, ...]
+    group_by: str | None
+    seed: int
+    max_minutes: float | None
+    settings: Settings
+
+
+class RunConfig(BaseModel):
+    """The whole of config.json."""
+
+    format_version: int = FORMAT_VERSION
+    labelmint_version: str
+    request: Request
+    data_digest: str
+    image_channels: int
+    classes: tuple[ClassEntry, ...]
+    ignore: tuple[int, ...]
+    symbols: tuple[tuple[int, int], ...]
+    has_instances: bool
+    device: str
+    precision: str
+    threads: int
+    cores: int = 0  # that were there to choose the threads from; 0 in older runs
+    accumulate: dict[str, int] = {}  # parts of a batch, by stage, where memory does not hold it whole
+
+    @property
+    def class_set(self) -> ClassSet:
+        """The classes of the data."""
+        return ClassSet(tuple(ClassInfo(**entry.model_dump()) for entry in self.classes), self.ignore)
+
+    @property
+    def symbol_table(self) -> SymbolTable:
+        """The layout symbols."""
+        return SymbolTable(self.symbols)
+
+    def difference(self, other: RunConfig) -> str | None:
+        """The first setting in which two requests (or the data) differ, as a phrase; None when none does."""
+        mine, theirs = _flat(self.request.model_dump()), _flat(other.request.model_dump())
+        for key in mine:
+            if mine[key] != theirs.get(key):
+                return f"{key} is {mine[key]!r} there and {theirs.get(key)!r} now"
+        return None if self.data_digest == other.data_digest else "the data differ"
+
+
+def _flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in content.items():
+        flat |= (
+            _flat(value, f"{prefix}{key}.")
+            if isinstance(value, dict)
+            else {f"{prefix}{key}".removeprefix("settings."): value}
+        )
+    return flat
+
+
+def read_run_config(run: RunFolder) -> RunConfig:
+    """config.json of a run; raises InputError when it is not one, newer, or damaged."""
+    content = run.read_config()
+    try:
+        return RunConfig.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InputError(
+            f"{run.path / 'config.json'}: {where}: {first['msg']}; restore it, or train again"
+        ) from None

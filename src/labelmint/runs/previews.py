@@ -1,0 +1,59 @@
+"""Pictures of a run: loss curves, reconstructions beside their originals, samples with their labels."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+import torch
+
+from labelmint import pictures
+from labelmint.datasets.pairs import Pairs
+from labelmint.protocols import Tokenizer
+from labelmint.runs.config import read_run_config
+from labelmint.runs.trained import TrainedSystem
+from labelmint.systems.parts import TwoStageParts
+from labelmint.training.run_folder import RunFolder
+from labelmint.types import Array
+
+__all__ = ["LAST_PREVIEW", "write_previews"]
+
+LAST_PREVIEW = "samples.png"
+_COLUMNS = 8
+
+
+def write_previews(run: RunFolder, parts: TwoStageParts, validation: Pairs, device: torch.device) -> None:
+    """Write curves.png, reconstructions.png and samples.png into the run folder."""
+    config = read_run_config(run)
+    pictures.curves(run.read_log(), run.path / "curves.png")
+    columns = min(_COLUMNS, len(validation))
+    pictures.image_grid(
+        _reconstructions(parts, validation, device, columns),
+        run.path / "reconstructions.png",
+        columns=columns,
+    )
+    system = TrainedSystem(run.path, config, parts, "", device)
+    pictures.contact_sheet(system.sample_chunk(0, batch_size=16), config.class_set, run.path / LAST_PREVIEW)
+
+
+@torch.no_grad()
+def _reconstructions(
+    parts: TwoStageParts, validation: Pairs, device: torch.device, columns: int
+) -> list[Array]:
+    """Rows of held-out images, each row followed by its reconstruction, the last ones filled with white; (H,
+    W, C) uint8 each.
+    """
+    batch = validation.fixed(0, 2 * columns)
+    batch.image, batch.layouts = batch.image.to(device), batch.layouts.to(device)
+    tokenizer = cast(Tokenizer, parts.tokenizer)
+    decoded = tokenizer.decode(tokenizer.encode(batch), batch.layouts)
+    originals, reconstructed = (
+        ((x + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
+        for x in (batch.image, decoded)
+    )
+    rows: list[Array] = []
+    for first in range(0, len(originals), columns):
+        for images in (originals, reconstructed):
+            row = [*images[first : first + columns]]
+            rows += row + [np.full_like(originals[0], 255)] * (columns - len(row))
+    return rows

@@ -1,0 +1,103 @@
+"""What was asked for, checked before any data are loaded: a new run, or one that is gone on with."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from labelmint.errors import InputError
+from labelmint.runs.config import Request, RunConfig, read_run_config
+from labelmint.systems.catalogue import SYSTEMS, system_named
+from labelmint.systems.config import Settings, with_values
+from labelmint.systems.presets import Preset, preset_named
+from labelmint.training.run_folder import RunFolder
+
+__all__ = ["check_batches", "check_same", "make_request", "stored_config"]
+
+
+def make_request(
+    system: str | None,
+    preset: str,
+    size: tuple[int, int] | None,
+    crop: bool,
+    scale: float,
+    augment: Sequence[str],
+    settings: Mapping[str, str] | Iterable[str],
+    group_by: str | None,
+    seed: int,
+    max_minutes: float | None,
+) -> Request:
+    """All that decides the result; the system and the size are the preset's when None.
+
+    Raises InputError for unknown names and values out of range.
+    """
+    chosen = preset_named(preset)
+    wanted = system_named(system if system is not None else chosen.system)
+    if max_minutes is not None and not max_minutes > 0:
+        raise InputError(f"--max-minutes {max_minutes:g}: expected more than 0")
+    if not 0 <= seed < 1 << 63:
+        raise InputError(f"--seed {seed}: expected a number from 0 to 2^63 - 1")
+    return Request(
+        system=wanted.name,
+        preset=preset,
+        size=size or chosen.size,
+        crop=crop,
+        scale=scale,
+        augment=tuple(sorted(set(augment))),
+        group_by=group_by,
+        seed=seed,
+        max_minutes=max_minutes,
+        settings=with_values(chosen.settings(wanted.family), settings, _elsewhere(chosen)),
+    )
+
+
+def _elsewhere(preset: Preset) -> dict[str, str]:
+    """The settings of tokenizers that some system of a preset has, and such a system."""
+    systems = {system.family: system.name for system in reversed(SYSTEMS.values())}
+    return {
+        f"tokenizer.{key}": systems[family]
+        for family in reversed(list(preset.families))  # of several the first
+        for key in preset.settings(family).sections()["tokenizer"].model_dump()
+    }
+
+
+def stored_config(run: RunFolder, request: Request) -> RunConfig | None:
+    """The configuration of a run that is gone on with, None for a new one; raises InputError when the folder
+    holds something else.
+    """
+    if run.path.exists() and not run.path.is_dir():
+        raise InputError(f"{run.path}: exists and is no folder; give another --out")
+    if not (run.path / "config.json").is_file():
+        # A run that was killed before its first file was whole leaves nothing but these.
+        strange = (
+            [p for p in run.path.iterdir() if not p.name.endswith(".partial")] if run.path.exists() else []
+        )
+        if strange:
+            raise InputError(f"{run.path}: exists and is not a run folder; give another --out")
+        return None
+    stored = read_run_config(run)
+    _refuse(run, stored.difference(stored.model_copy(update={"request": request})))
+    return stored
+
+
+def check_same(run: RunFolder, stored: RunConfig | None, config: RunConfig) -> None:
+    """Raise InputError when the data differ from those of the stored run."""
+    _refuse(run, stored.difference(config) if stored else None)
+
+
+def _refuse(run: RunFolder, difference: str | None) -> None:
+    if difference:
+        raise InputError(
+            f"{run.path}: holds a run made otherwise ({difference}); give another --out, or the same options "
+            f"and data to go on"
+        )
+
+
+def check_batches(settings: Settings, stages: Collection[str], processes: int) -> None:
+    """Raise InputError when a batch of some stage can't be shared out evenly among the processes."""
+    for name, section in settings.sections().items():
+        if name not in stages:
+            continue
+        if section.batch_size % processes:
+            raise InputError(
+                f"{name}.batch_size={section.batch_size}: must be a multiple of the {processes} processes"
+            )

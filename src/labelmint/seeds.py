@@ -1,0 +1,44 @@
+"""Random numbers of samples: each is a function of (seed of the set, stage, index of the sample) alone.
+
+They are drawn ahead on the CPU, so a sample depends on neither its batch nor its device nor on how many are
+drawn. Every stage of drawing (the layout, the image, a code) has a stream of its own, named by a word.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Seed", "normals", "stream_of", "uniforms"]
+
+Seed: TypeAlias = tuple[int, int]  # (seed of the set, index of the sample)
+
+
+def stream_of(stage: str) -> int:
+    """The number of a stream of random numbers."""
+    return int.from_bytes(hashlib.sha256(stage.encode()).digest()[:4], "big")
+
+
+def uniforms(seeds: Sequence[Seed], stage: str, count: int) -> Tensor:
+    """Numbers (B, count) in [0, 1), row r from (seeds[r], stage) alone."""
+    import torch
+
+    rows = [np.random.default_rng([seed, stream_of(stage), index]).random(count) for seed, index in seeds]
+    return torch.from_numpy(np.stack(rows)).float().clamp(max=1 - 2**-24)
+
+
+def normals(seeds: Sequence[Seed], stage: str, shape: Sequence[int]) -> Tensor:
+    """Standard normal numbers (B, *shape), row r from (seeds[r], stage) alone."""
+    import torch
+
+    rows = [
+        np.random.default_rng([seed, stream_of(stage), index]).standard_normal(tuple(shape), dtype=np.float32)
+        for seed, index in seeds
+    ]
+    return torch.from_numpy(np.stack(rows))

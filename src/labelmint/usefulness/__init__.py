@@ -1,0 +1,1 @@
+"""Does it help? The study of synthetic pairs beside real ones."""

@@ -1,0 +1,199 @@
+"""What a study found at each number of training pairs, and the choice of ratio and way of drawing by
+validation data alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from labelmint.usefulness.arms import Arm, Scores, arm_named
+from labelmint.usefulness.cells import Drawn, Record, arm_key
+from labelmint.usefulness.figures import Interval, better_of, differences, interval_of
+from labelmint.usefulness.plan import Way
+
+__all__ = ["Candidate", "Outcome", "Point", "choose"]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A ratio and a way of drawing: one form of arm S."""
+
+    ratio: float
+    way: Way
+
+    @property
+    def arm(self) -> Arm:
+        """Arm S of that ratio."""
+        return arm_named("S", self.ratio)
+
+    @property
+    def key(self) -> str:
+        """Of the arm's file."""
+        return arm_key(self.arm, self.way)
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        made = "given pairs" if self.way.temperature is None else f"synthetic pairs ({self.way.words})"
+        return f"{self.ratio:g} {made} for each real one"
+
+
+def choose(candidates: Sequence[Candidate], arms: Mapping[str, Mapping[int, Record]]) -> Candidate | None:
+    """The candidate with the highest mean validation Dice; those that were trained under fewer seeds than
+    others do not count.
+
+    Of equals the first is taken. Test figures are never looked at.
+    """
+    trained = [(candidate, arms[candidate.key]) for candidate in candidates if arms.get(candidate.key)]
+    most = max((len(records) for _, records in trained), default=0)
+    whole = [(candidate, records) for candidate, records in trained if len(records) == most]
+    return (
+        max(whole, key=lambda one: float(np.mean([r.result.validation.dice for r in one[1].values()])))[0]
+        if whole
+        else None
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One number of training pairs.
+
+    Attributes:
+        n: of training pairs.
+        arms: records by arm and seed.
+        candidates: what was compared. chosen: by validation data; None where no arm S was trained.
+        drawn: what became of the samples, by way and seed.
+    """
+
+    n: int
+    arms: Mapping[str, Mapping[int, Record]]
+    candidates: tuple[Candidate, ...] = ()
+    chosen: Candidate | None = None
+    drawn: Mapping[Way, Mapping[int, Drawn]] = field(default_factory=dict)
+
+    def key(self, name: str) -> str:
+        """The file name of an arm in its chosen form: "A", "S-1-t0.85-on"."""
+        if name in ("R", "A", "C"):
+            return name
+        if self.chosen is None:
+            return ""
+        return arm_key(arm_named(name, self.chosen.ratio), self.chosen.way)
+
+    def scores(self, name: str, what: str = "dice") -> dict[int, float]:
+        """Test scores of an arm in its chosen form by seed: "dice", "miou" or "boundary"; empty where it was
+        not trained.
+        """
+        values = {seed: getattr(record.result.test, what) for seed, record in self._of(name).items()}
+        return {seed: value for seed, value in values.items() if value is not None}
+
+    def of_class(self, name: str, k: int) -> dict[int, float]:
+        """Test Dice of one class by seed."""
+        found = {seed: record.result.test.dice_by_class[k] for seed, record in self._of(name).items()}
+        return {seed: value for seed, value in found.items() if value is not None}
+
+    def tests(self, name: str) -> dict[int, Scores]:
+        """All test scores of an arm by seed."""
+        return {seed: record.result.test for seed, record in self._of(name).items()}
+
+    def _of(self, name: str) -> Mapping[int, Record]:
+        return self.arms.get(self.key(name), {})
+
+    def mean(self, name: str, what: str = "dice", seeds: Iterable[int] | None = None) -> Interval | None:
+        """Of an arm over its seeds, or those of them that are named; None where it was trained under none."""
+        scores = self.scores(name, what)
+        values = [value for seed, value in scores.items() if seeds is None or seed in set(seeds)]
+        return interval_of(values) if values else None
+
+    @property
+    def baseline(self) -> str:
+        """A or C, whichever has the higher mean test Dice over the seeds of S: the one that makes the gain
+        smaller.
+        """
+        seeds = set(self.scores("S") or self.scores("A"))
+        known = {name: {k: v for k, v in self.scores(name).items() if k in seeds} for name in ("A", "C")}
+        whole = {name: scores for name, scores in known.items() if scores and set(scores) == seeds}
+        return better_of(whole) if whole else "A"
+
+    def gain(self, what: str = "dice", over: str = "", arm: str = "S") -> Interval | None:
+        """Of an arm over another, the baseline unless named, in points, paired over seeds; None where they
+        share no seed, and where C, which could be the better baseline, lacks seeds that S has.
+        """
+        if not over and set(self.scores("S")) - set(self.scores("C")):
+            return None
+        values = list(differences(self.scores(arm, what), self.scores(over or self.baseline, what)).values())
+        return interval_of(values) if values else None
+
+    @property
+    def share_of_copies(self) -> float | None:
+        """Of all candidates drawn in the chosen way, those withheld as near-copies; None where there was no
+        gate.
+
+        Where samples without a filter stand in for those that a filter refused, what the gate said of the
+        latter counts.
+        """
+        if self.chosen is None:
+            return None
+        ways = (self.chosen.way, replace(self.chosen.way, filter="on"))
+        found = [one for way in dict.fromkeys(ways) for one in self.drawn.get(way, {}).values() if one.drawn]
+        drawn = sum(one.drawn or 0 for one in found)
+        return sum(one.copies or 0 for one in found) / drawn if drawn else None
+
+    @property
+    def refusals(self) -> dict[str, str]:
+        """Why samples could not be had, by way and seed in words."""
+        return {
+            f"{way.words}, seed {seed}": one.refused
+            for way, by_seed in self.drawn.items()
+            for seed, one in sorted(by_seed.items())
+            if one.refused
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """All of a study.
+
+    Attributes:
+        points: at every number that arm A was to be trained at, rising. studied: those of them that samples
+            were asked for at.
+        pool: all training pairs there are.
+        seeds: asked for. curve: only the learning curve was asked for. given: the samples were given.
+        left_out: what the budget left out, in words. blind: the Dice of a reading that looks at no image
+            (`blind_dice`).
+    """
+
+    points: tuple[Point, ...]
+    studied: tuple[int, ...]
+    pool: int
+    seeds: tuple[int, ...]
+    curve: bool
+    given: bool
+    left_out: tuple[str, ...]
+    blind: float
+
+    def at(self, n: int) -> Point:
+        """The point of n training pairs."""
+        return next(point for point in self.points if point.n == n)
+
+    @property
+    def learning_curve(self) -> dict[int, float]:
+        """Mean test Dice of arm A by number of training pairs, over the seeds that it was trained under
+        everywhere.
+        """
+        return self.curve_over(self.seeds)
+
+    def curve_over(self, seeds: Iterable[int]) -> dict[int, float]:
+        """The learning curve over some seeds, as far as arm A was trained under them everywhere."""
+        scores = {point.n: point.scores("A") for point in self.points if point.scores("A")}
+        shared = set.intersection(set(seeds), *(set(one) for one in scores.values())) if scores else set()
+        return (
+            {n: float(np.mean([one[seed] for seed in shared])) for n, one in scores.items()} if shared else {}
+        )
+
+    def headroom(self, n: int) -> Interval | None:
+        """A with all training pairs minus A with n, in points, paired over seeds."""
+        values = list(differences(self.at(self.pool).scores("A"), self.at(n).scores("A")).values())
+        return interval_of(values) if values else None

@@ -1,0 +1,204 @@
+"""`study`: do synthetic pairs help a segmenter on these data? The same segmenter in arms with and without
+them, over seeds.
+
+OUT/report.html, report.json     the answer          OUT/cells/      what was trained, kept for a call that
+                                 goes on (`study_cells`)
+OUT/*.png                        its pictures        OUT/request.json
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from labelmint.errors import InputError
+from labelmint.evaluation.origin import machine, versions
+from labelmint.formats import read
+from labelmint.hardware import choose_device, choose_threads
+from labelmint.progress import Report
+from labelmint.reports.files import write_report
+from labelmint.reports.results import Picture, Results
+from labelmint.runs.config import Request
+from labelmint.runs.request import make_request
+from labelmint.types import DataSet
+from labelmint.usefulness.arms import train_arm
+from labelmint.usefulness.cells import claim
+from labelmint.usefulness.outcome import Outcome
+from labelmint.usefulness.pictures import readings, sheet
+from labelmint.usefulness.plan import StudyOptions
+from labelmint.usefulness.real import RealPairs, load_real
+from labelmint.usefulness.report import study_results
+from labelmint.usefulness.samples import FromGenerators, Given, Maker
+from labelmint.usefulness.work import Study, TrainArm
+
+__all__ = ["study"]
+
+
+def study(
+    data: DataSet | str | Path,
+    out: str | Path,
+    options: StudyOptions | None = None,
+    *,
+    maker: Maker | None = None,
+    train_arm: TrainArm = train_arm,
+    command: Sequence[str] = (),
+    report: Report | None = None,
+    **more: Any,
+) -> Results:
+    """Measure whether synthetic pairs help on a data set with a test part, and write the report.
+
+    Arguments:
+        data: the real data set or its path; its test part tests every arm and is used for nothing else.
+        out: the folder of the report; new, or holding a study of the same data and settings, which is gone on
+            with or extended.
+        options: or `more`, the fields of `StudyOptions` by name.
+        maker: of synthetic pairs, in place of the options' system or given pairs.
+        train_arm: trains and tests one arm; another segmenter may stand in.
+        command: told in the report. report: called with events.
+
+    Raises InputError for bad input of any kind; KeyboardInterrupt when stopped, after which the same call
+    goes on.
+    """
+    options, begin = options or StudyOptions(**more), time.perf_counter()
+    tell: Report = report or (lambda event: None)
+    source, folder = (data if isinstance(data, DataSet) else read(data)), Path(out)
+    request = make_request(  # which refuses unknown names and values before anything long begins
+        options.system,
+        options.preset,
+        options.size,
+        options.crop,
+        options.scale,
+        options.augment,
+        options.settings,
+        options.group_by,
+        options.seed,
+        options.generator_minutes,
+    )
+    if set(options.guidance) != {1.0} and not request.settings.prior.condition_dropout:
+        raise InputError(
+            f"--guidance {','.join(f'{one:g}' for one in options.guidance)}: needs generators that learn to "
+            f"do without the layout now and "
+            "then; add --set prior.condition_dropout=0.1"
+        )
+    if options.layouts != "own" and getattr(request.settings.tokenizer, "reference", False):
+        raise InputError(
+            f"--layouts {options.layouts}: varied layouts have no images, which tokenizer.reference needs; "
+            f"leave either out"
+        )
+    device = choose_device(options.device)
+    torch.set_num_threads(choose_threads(options.threads))
+    given = read(options.synthetic) if options.synthetic is not None else None
+    real = load_real(source, _size(options, request.size, given), options, tell)
+    pieces = Study(folder, real, options, _maker(maker, real, given, options, tell), train_arm, tell)
+    real.check(pieces.cells())
+    claim(folder, _decisive(real, options, request, given))
+    outcome = pieces.run()
+    results = study_results(
+        outcome,
+        real.classes,
+        real.foreground,
+        title=f"Does it help? A study of {source.source}",
+        pictures=_pictures(folder, outcome, real, pieces.maker),
+        origin={
+            "command": shlex.join(command),
+            "data": source.source,
+            "data_sha256": real.digest,
+            "pairs": {
+                "training": pieces.pool,
+                "validation": len(real.parts.validation),
+                "test": len(real.parts.test),
+                "test_views": len(real.test),
+            },
+            "validation_pairs": "as many as training pairs, at least 4, at most all",
+            "size": "x".join(map(str, real.geometry.size)),
+            "groups": options.group_by or "every image its own",
+            "seeds": list(options.all_seeds),
+            "system": "given pairs" if given is not None else request.system,
+            "synthetic": str(options.synthetic) if given is not None else None,
+            "preset": options.preset,
+            "settings": list(options.settings),
+            "generator_minutes": options.generator_minutes,
+            "segmenter": options.segmenter.model_dump(mode="json"),
+            "judge": options.judge.model_dump(mode="json"),
+            "budget_minutes": options.budget,
+            "versions": versions(),
+            "hardware": machine(device),
+            "seconds_of_this_call": round(time.perf_counter() - begin, 1),
+        },
+    )
+    write_report(results, folder)
+    return results
+
+
+def _size(options: StudyOptions, usual: tuple[int, int], given: DataSet | None) -> tuple[int, int]:
+    """As asked for, else that of given pairs, else the preset's."""
+    if given is None or options.size is not None:
+        return usual
+    if not given.names:
+        raise InputError(f"{given.source}: holds no pairs")
+    return given[0].layout.size
+
+
+def _maker(
+    maker: Maker | None, real: RealPairs, given: DataSet | None, options: StudyOptions, tell: Report
+) -> Maker | None:
+    if maker is not None or options.curve:
+        return maker
+    return Given.open(given, real, tell) if given is not None else FromGenerators(real, options)
+
+
+def _decisive(
+    real: RealPairs, options: StudyOptions, request: Request, given: DataSet | None
+) -> dict[str, Any]:
+    """All that decides a cell. Numbers of pairs, seeds, ratios, ways and the budget only say which cells
+    there are; a higher step limit makes those again that a lower one had stopped (`study_run`). The values
+    are those of the preset, which may change between versions.
+    """
+    weights = options.segmenter.encoder_weights
+    return {
+        "size": real.geometry.size,
+        "crop": options.crop,
+        "scale": options.scale,
+        "augment": sorted(set(options.augment)),
+        "group_by": options.group_by,
+        "system": request.system,
+        "preset": options.preset,
+        "settings": sorted(options.settings),
+        "values": request.settings.model_dump(mode="json"),
+        "generator_minutes": options.generator_minutes,
+        "pool": options.pool,
+        "synthetic": None if given is None else _digest(given),
+        "segmenter": options.segmenter.model_dump(mode="json", exclude={"most_steps"}),
+        "encoder_weights": None if weights is None else hashlib.sha256(weights.read_bytes()).hexdigest(),
+        "judge": options.judge.model_dump(mode="json"),
+        "data_sha256": real.digest,
+    }
+
+
+def _digest(given: DataSet) -> str:
+    digest = hashlib.sha256()
+    for pair in given:
+        for part in (
+            pair.name.encode("utf-8", "surrogateescape"),
+            pair.image.tobytes(),
+            pair.layout.label_map.tobytes(),
+        ):
+            digest.update(part)
+    return digest.hexdigest()
+
+
+def _pictures(folder: Path, outcome: Outcome, real: RealPairs, maker: Maker | None) -> list[Picture]:
+    found: list[Picture | None] = []
+    for n in outcome.studied:
+        point = outcome.at(n)
+        found += [
+            sheet(folder, point, outcome, real, maker) if maker is not None else None,
+            readings(folder, point, outcome, real),
+        ]
+    return [picture for picture in found if picture is not None]

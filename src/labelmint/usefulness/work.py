@@ -1,0 +1,333 @@
+"""The work of a study: what is trained in which order, what is there already, what the budget leaves out.
+
+    1  A at every number of pairs, under every seed: it shows the headroom, and how many steps the others get
+       at least
+    2  for each n from the smallest, for each seed: C, the samples, S at every ratio, Y
+    3  for each n, once ratio and way are chosen: R and the papers' pair, "accuracy" and "diversity"
+
+A piece of work is not begun when its expected time no longer fits into the budget; it is done in a later
+call.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from labelmint.evaluation.views import Views
+from labelmint.hardware import choose_device, choose_precision
+from labelmint.progress import Event, Report
+from labelmint.storage import write_json
+from labelmint.usefulness.arms import Arm, ArmResult, arm_named
+from labelmint.usefulness.cells import CellFolder, Drawn, Record, arm_key
+from labelmint.usefulness.figures import blind_dice
+from labelmint.usefulness.outcome import Candidate, Outcome, Point, choose
+from labelmint.usefulness.plan import GIVEN, Cell, StudyOptions, Way, counts, samples_needed, ways
+from labelmint.usefulness.real import RealPairs
+from labelmint.usefulness.samples import Maker
+
+__all__ = ["Study", "TrainArm"]
+
+TrainArm = Callable[..., ArmResult]  # `arms.train_arm`
+ARM, MAKE = "arm", "samples"
+
+
+class _Pace:
+    """How long pieces of work take: the mean of those of the same kind and number of pairs, else of the same
+    kind, else a guess.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[str, list[tuple[int, float]]] = {ARM: [], MAKE: []}
+        self.guess = {ARM: 0.0, MAKE: 0.0}
+
+    def saw(self, kind: str, n: int, seconds: float) -> None:
+        self._seen[kind].append((n, seconds))
+
+    def knows(self, kind: str) -> bool:
+        return bool(self._seen[kind])
+
+    def expected(self, kind: str, n: int) -> float:
+        same = [seconds for at, seconds in self._seen[kind] if at == n]
+        found = same or [seconds for _, seconds in self._seen[kind]]
+        return float(np.mean(found)) if found else self.guess[kind]
+
+
+class Study:
+    """One call of a study over its folder; `run` does the work and answers all that is known.
+
+    Arguments:
+        real: the data. maker: of synthetic pairs, None for a learning curve. train: `arms.train_arm`, or what
+            stands in for it.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        real: RealPairs,
+        options: StudyOptions,
+        maker: Maker | None,
+        train: TrainArm,
+        tell: Report,
+    ) -> None:
+        self._folder, self._real, self._options, self.maker = folder, real, options, maker
+        self._train, self._tell, self._begin = train, tell, time.perf_counter()
+        self.pool = len(real.parts.training)
+        self.studied = counts(options, self.pool, real.data.source)
+        self.numbers = tuple(sorted({*self.studied, self.pool}))  # the headroom needs A with all pairs
+        self.ways = {n: ways(options) for n in self.studied}
+        self._arms: dict[tuple[int, str], dict[int, Record]] = {}
+        self._drawn: dict[tuple[int, Way], dict[int, Drawn]] = {}
+        self._left_out: list[str] = []
+        self._held: dict[tuple[Cell, Way], Views | None] = {}
+        self._pace, self._done = _Pace(), 0
+        self._device = choose_device(options.device)
+        self._precision = self._one_precision()
+        self._ahead: Counter[tuple[str, int]] = Counter()
+
+    def cells(self) -> list[Cell]:
+        """All that real pairs are needed for."""
+        return [Cell(n, seed) for n in self.numbers for seed in self._options.all_seeds]
+
+    def run(self) -> Outcome:
+        """Do what is not done, as far as the budget goes."""
+        self._foresee()
+        for cell in self.cells():
+            self._arm(cell, arm_named("A"))
+        if self._options.curve:
+            for cell in self.cells():
+                self._arm(cell, arm_named("R"))
+        else:
+            for n in self.studied:
+                self._with_samples(n, self.ways[n], baseline=True)
+                self._instead(n)
+            for n in self.studied:
+                self._papers_pair(n)
+        return self._outcome()
+
+    def _one_precision(self) -> str:
+        """The same for all arms of a study: as asked for, else that of an arm that is there, else the faster
+        one here.
+        """
+        found = [CellFolder(self._folder, cell).arm("A") for cell in self.cells()]
+        stored = [record.result.precision for record in found if record is not None]
+        if self._options.precision != "auto" or not stored:
+            stored = [choose_precision(self._options.precision, self._device)]
+        return stored[0].partition("-")[0]
+
+    # The three parts ----------------------------------------------------------------------------------------
+
+    def _with_samples(self, n: int, chosen: Sequence[Way], *, baseline: bool) -> None:
+        for seed in self._options.all_seeds:
+            cell = Cell(n, seed)
+            if baseline:
+                self._arm(cell, arm_named("C"))
+            for way in chosen:
+                if self._samples(cell, way):
+                    for ratio in self._ratios:
+                        self._arm(cell, arm_named("S", ratio), way)
+                    self._arm(cell, arm_named("Y"), way)
+
+    def _instead(self, n: int) -> None:
+        """Where the filter refused samples under every way, the same without a filter: then something is
+        known at least.
+        """
+        refused = {
+            way for way in self.ways[n] if any(one.refused for one in self._drawn.get((n, way), {}).values())
+        }
+        if refused and refused == set(self.ways[n]):
+            plain = tuple(dict.fromkeys(replace(way, filter="off") for way in self.ways[n]))
+            self.ways[n] = (*self.ways[n], *plain)
+            self._with_samples(n, plain, baseline=False)
+
+    def _papers_pair(self, n: int) -> None:
+        chosen = choose(self._candidates(n), self._arms_at(n))
+        for seed in self._options.all_seeds:
+            self._arm(Cell(n, seed), arm_named("R"))
+            if chosen is not None:
+                for name in ("accuracy", "diversity"):
+                    self._arm(Cell(n, seed), arm_named(name, chosen.ratio), chosen.way)
+            else:
+                self._leave_out(ARM, Cell(n, seed), "arms accuracy and diversity")
+
+    @property
+    def _ratios(self) -> tuple[float, ...]:
+        return tuple(sorted(set(self._options.ratios)))
+
+    def _candidates(self, n: int) -> tuple[Candidate, ...]:
+        return tuple(Candidate(ratio, way) for way in self.ways.get(n, ()) for ratio in self._ratios)
+
+    # Pieces of work -----------------------------------------------------------------------------------------
+
+    def _arm(self, cell: Cell, arm: Arm, way: Way | None = None) -> None:
+        """Train an arm unless it is there, or what it needs is not, or the time is up."""
+        key, folder = arm_key(arm, way), CellFolder(self._folder, cell)
+        record = folder.arm(key)
+        if record is None or self._outdated(record, cell, arm):
+            whole = arm.name == "A" or cell.seed in self._arms.get((cell.n, "A"), {})
+            record = self._trained(cell, arm, way) if whole and self._fits(ARM, cell.n) else None
+            if record is None:
+                self._leave_out(ARM, cell, f"arm {key}")
+                return
+            folder.save_arm(key, record)
+            self._finished(ARM, cell.n)
+        self._pace.saw(ARM, cell.n, record.seconds)
+        self._arms.setdefault((cell.n, key), {})[cell.seed] = record
+
+    def _outdated(self, record: Record, cell: Cell, arm: Arm) -> bool:
+        """Whether an arm was stopped by a lower step limit than today's, or had fewer steps than arm A has
+        now.
+        """
+        usual = self._arms.get((cell.n, "A"), {}).get(cell.seed)
+        least = usual.result.steps if usual and arm.name != "A" else 0
+        cut = not record.result.plateau and record.result.steps < self._options.segmenter.most_steps
+        return cut or record.result.steps < least
+
+    def _trained(self, cell: Cell, arm: Arm, way: Way | None) -> Record | None:
+        """A newly trained arm; None where there are no samples for it."""
+        begin, options, folder = time.perf_counter(), self._options, self._folder / cell.folder
+        synthetic = None if way is None else self._views(cell, way)
+        if way is not None and synthetic is None:
+            return None
+        if way is not None and synthetic is not None and way != GIVEN:
+            count = min(samples_needed(cell.n, arm.ratio, options.pool), len(synthetic))
+            synthetic = synthetic.take(range(count))
+        _write_names(folder, self._real.pairs(cell).training, self._real.pairs(cell).validation)
+        usual = self._arms.get((cell.n, "A"), {}).get(cell.seed)
+        shown = cell.seed == options.seed and arm.name in ("A", "S")
+        result = self._train(
+            arm,
+            self._real.ground(cell),
+            synthetic,
+            config=options.segmenter,
+            least_steps=usual.result.steps if usual else 0,
+            seed=cell.seed,
+            device=self._device,
+            precision=self._precision,
+            report=self._telling(ARM, cell),
+            predictions=folder / f"{arm_key(arm, way)}.npz" if shown else None,
+        )
+        samples = None if synthetic is None else len(synthetic)
+        return Record(result=result, samples=samples, seconds=time.perf_counter() - begin)
+
+    def _samples(self, cell: Cell, way: Way) -> bool:
+        """Make a cell's samples unless they are there; whether there are any."""
+        folder = CellFolder(self._folder, cell)
+        drawn = folder.drawn(way)
+        if drawn is None:
+            if cell.seed not in self._arms.get((cell.n, "A"), {}) or not self._fits(MAKE, cell.n):
+                self._leave_out(MAKE, cell, f"samples and their arms ({way.words})")
+                for _ in range(len(self._ratios) + 1):
+                    self._finished(ARM, cell.n)
+                return False
+            self._views(cell, way)
+            drawn = folder.drawn(way)
+            assert drawn is not None
+            self._finished(MAKE, cell.n)
+        self._pace.saw(MAKE, cell.n, drawn.seconds)
+        self._drawn.setdefault((cell.n, way), {})[cell.seed] = drawn
+        return not drawn.refused
+
+    def _views(self, cell: Cell, way: Way) -> Views | None:
+        """The samples of a cell, as many as its hungriest arm may draw from; the last ones are held in
+        memory.
+        """
+        assert self.maker is not None
+        if (cell, way) not in self._held:
+            folder = CellFolder(self._folder, cell)
+            count = max(samples_needed(cell.n, ratio, self._options.pool) for ratio in (*self._ratios, 1.0))
+            folder.path.mkdir(parents=True, exist_ok=True)
+            views, drawn = self.maker.make(cell, way, count, folder.path, self._telling(MAKE, cell))
+            if folder.drawn(way) is None:
+                folder.save_drawn(way, drawn)
+            self._held = {(cell, way): views}
+        return self._held[cell, way]
+
+    # Time ---------------------------------------------------------------------------------------------------
+
+    def _foresee(self) -> None:
+        """Count what is ahead, so that the time left can be told; times of what is there already are known."""
+        options = self._options
+        for cell in self.cells():
+            self._ahead[ARM, cell.n] += 2 if options.curve else 1
+            if not options.curve and cell.n in self.studied:
+                plans = len(self.ways[cell.n])
+                self._ahead[ARM, cell.n] += 4 + plans * (len(self._ratios) + 1)
+                self._ahead[MAKE, cell.n] += plans
+            for file in (self._folder / cell.folder).glob("*.json"):
+                if file.stem != "pairs":
+                    kind = MAKE if file.stem.startswith("drawn-") else ARM
+                    self._ahead[kind, cell.n] = max(self._ahead[kind, cell.n] - 1, 0)
+        if (
+            options.budget is not None
+            and self.maker is not None
+            and any(self._ahead[MAKE, n] > 0 for n in self.studied)
+        ):
+            self._pace.guess[MAKE] = self.maker.expected_seconds()
+
+    def _fits(self, kind: str, n: int) -> bool:
+        if self._options.budget is None:
+            return True
+        spent = time.perf_counter() - self._begin
+        left = 60 * self._options.budget - spent
+        return left > 0 and self._pace.expected(kind, n) <= left
+
+    def _leave_out(self, kind: str, cell: Cell, what: str) -> None:
+        self._left_out.append(f"n = {cell.n}, seed {cell.seed}: {what}")
+        self._finished(kind, cell.n, trained=False)
+
+    def _finished(self, kind: str, n: int, trained: bool = True) -> None:
+        self._ahead[kind, n] = max(self._ahead[kind, n] - 1, 0)
+        self._done += trained
+
+    def _telling(self, kind: str, cell: Cell) -> Report:
+        """A report that names the cell, counts the pieces of work, and tells the time left over all of them."""
+        begin, ahead = time.perf_counter(), sum(self._ahead.values())
+        others = self._ahead - Counter([(kind, cell.n)])
+
+        def tell(event: Event) -> None:
+            own = event.seconds_left
+            if self._pace.knows(kind):
+                own = max(self._pace.expected(kind, cell.n) - (time.perf_counter() - begin), 0.0)
+            left = own + sum(count * self._pace.expected(*which) for which, count in others.items())
+            told = f"n={cell.n} seed {cell.seed}: {event.stage}"
+            message = f"{self._done + 1} of about {self._done + max(ahead, 1)} pieces of work"
+            self._tell(replace(event, stage=told, seconds_left=left, message=message))
+
+        return tell
+
+    # What is known ------------------------------------------------------------------------------------------
+
+    def _arms_at(self, n: int) -> dict[str, dict[int, Record]]:
+        return {key: records for (at, key), records in self._arms.items() if at == n}
+
+    def _outcome(self) -> Outcome:
+        points = []
+        for n in self.numbers:
+            arms, candidates = self._arms_at(n), self._candidates(n)
+            drawn = {way: self._drawn[n, way] for way in self.ways.get(n, ()) if (n, way) in self._drawn}
+            points.append(
+                Point(n=n, arms=arms, candidates=candidates, chosen=choose(candidates, arms), drawn=drawn)
+            )
+        return Outcome(
+            points=tuple(points),
+            studied=() if self._options.curve else self.studied,
+            pool=self.pool,
+            seeds=self._options.all_seeds,
+            curve=self._options.curve,
+            given=self._options.synthetic is not None,
+            left_out=tuple(self._left_out),
+            blind=blind_dice(self._real.test.labels, self._real.foreground),
+        )
+
+
+def _write_names(folder: Path, training: Sequence[str], validation: Sequence[str]) -> None:
+    """pairs.json: which pairs a cell may use."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "pairs.json").is_file():
+        write_json(folder / "pairs.json", {"training": list(training), "validation": list(validation)})
