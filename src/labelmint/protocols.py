@@ -9,9 +9,10 @@ the modules themselves.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
+from labelmint.errors import InputError
 from labelmint.seeds import Seed
 from labelmint.types import Batch, LayoutBatch
 
@@ -21,10 +22,14 @@ if TYPE_CHECKING:
 __all__ = [
     "AnyPrior",
     "Condition",
+    "Dial",
+    "Dials",
     "GroupedPrior",
     "ImageGenerator",
     "LayoutSource",
+    "LayoutToImage",
     "LayoutTokenizer",
+    "Noise",
     "Prior",
     "State",
     "Stream",
@@ -32,6 +37,7 @@ __all__ = [
 ]
 
 Condition: TypeAlias = Any  # what a prior makes of its condition, once a batch
+Dials: TypeAlias = Mapping[str, float]  # the value of each dial, by its name
 State: TypeAlias = Any  # what a prior keeps between steps: preallocated, mutated in place
 
 
@@ -118,6 +124,35 @@ class GroupedPrior(AnyPrior, Protocol):
         """Logits (B, K, G) of the next step, given the tokens (B, G) of the one before (None at the first)."""
 
 
+class Dial(NamedTuple):
+    """A number that a part heeds when it draws: an option of `synthesize`, a line of every sample's provenance.
+
+    Attributes:
+        name: as in `--layout-temperature`, with underscores.
+        usual: its value unless another is given. least, most: its range, both included.
+        says: what it does, a sentence for `--help`.
+        whole: whether it counts something.
+    """
+
+    name: str
+    usual: float
+    least: float
+    most: float
+    says: str
+    whole: bool = False
+
+    @property
+    def option(self) -> str:
+        """Its option on the command line."""
+        return f"--{self.name.replace('_', '-')}"
+
+    def check(self, value: float) -> None:
+        """Raise InputError for a value out of range."""
+        if not self.least <= value <= self.most or (self.whole and value != int(value)):
+            kind = "a whole number" if self.whole else "a number"
+            raise InputError(f"{self.option} {value:g}: expected {kind} from {self.least:g} to {self.most:g}")
+
+
 @runtime_checkable
 class LayoutSource(Protocol):
     """Draws layouts: p(s)."""
@@ -132,3 +167,29 @@ class ImageGenerator(Protocol):
 
     def sample(self, layouts: LayoutBatch, seeds: Sequence[Seed], *, temperature: float) -> Tensor:
         """(B, C, H, W) in [-1, 1]; row r depends on layout r and seeds[r] alone."""
+
+
+class Noise(NamedTuple):
+    """Random numbers that a network takes for each image: "normal" or "uniform" in [0, 1), and their shape."""
+
+    kind: Literal["normal", "uniform"]
+    shape: tuple[int, ...]
+
+
+@runtime_checkable
+class LayoutToImage(Protocol):
+    """A network that makes images of layouts in one call; `generators.network.OneNetwork` draws with it.
+
+    It is an `nn.Module`; this is all that the file of such a generator holds.
+    """
+
+    @property
+    def noise(self) -> Noise | None:
+        """What it takes for each image; None: it makes one image a layout."""
+
+    @property
+    def dials(self) -> tuple[Dial, ...]:
+        """What it heeds when it draws."""
+
+    def __call__(self, layouts: LayoutBatch, noise: Tensor | None, dials: Dials) -> Tensor:
+        """Images (B, C, H, W) in [-1, 1] of layouts and noise (B, *shape)."""

@@ -258,12 +258,11 @@ class DataSet(Sequence[AnnotatedImage]):
 
 @dataclass
 class LayoutBatch:
-    """A batch of layouts as the parts see them (not frozen, because Lightning Fabric moves such values
-    itself).
+    """A batch of layouts as the parts see them (not frozen, because Lightning Fabric moves such values itself).
 
     Arguments:
-        ids: (B, H, W) small integers, the dense symbol indices 0..S-1 of `tokenizers.label_map.SymbolTable`.
-        instances: (B, H, W) or None.
+        ids: (B, H, W) small integers, the dense symbol indices 0..S-1 of `datasets.symbols.SymbolTable`.
+        instances: (B, H, W), 0 = none, or None.
         boxes: (B, N, 5) floats, symbol and x0, y0, x1, y1 in pixels, rows padded with -1; or None.
         tokens: (B, h, w), where these layouts come from the tokens of a layout tokenizer, or were written in
             them already; or None.
@@ -277,24 +276,46 @@ class LayoutBatch:
     def __len__(self) -> int:
         return self.ids.shape[0]
 
+    def __getitem__(self, rows: slice | Tensor) -> LayoutBatch:
+        """Some of the layouts, with all that is known of them."""
+        return self._each(lambda tensor: tensor[rows])
+
     def to(self, device: Any) -> LayoutBatch:
-        """The same batch on another device."""
-        instances = None if self.instances is None else self.instances.to(device)
-        boxes = None if self.boxes is None else self.boxes.to(device)
-        tokens = None if self.tokens is None else self.tokens.to(device)
-        return LayoutBatch(self.ids.to(device), instances, boxes, tokens)
+        """The batch on another device."""
+        return self._each(lambda tensor: tensor.to(device))
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> LayoutBatch:
+        changed = {name: change(tensor) for name, tensor in vars(self).items() if tensor is not None}
+        return LayoutBatch(**changed)
 
 
 @dataclass
 class Batch:
-    """Images and their layouts: image (B, C, H, W) float in [-1, 1], layouts of the same B, H and W."""
+    """Images and their layouts.
+
+    Arguments:
+        image: (B, C, H, W) floats in [-1, 1].
+        layouts: of the same B, H and W.
+        items: (B,) the number of each pair in its data set, where it is known; or None.
+    """
 
     image: Tensor
     layouts: LayoutBatch
+    items: Tensor | None = None
+
+    def __len__(self) -> int:
+        return self.image.shape[0]
+
+    def __getitem__(self, rows: slice | Tensor) -> Batch:
+        """Some of the pairs."""
+        return Batch(
+            self.image[rows], self.layouts[rows], self.items[rows] if self.items is not None else None
+        )
 
     def to(self, device: Any) -> Batch:
-        """The same batch on another device."""
-        return Batch(self.image.to(device), self.layouts.to(device))
+        """The batch on another device."""
+        items = self.items.to(device) if self.items is not None else None
+        return Batch(self.image.to(device), self.layouts.to(device), items)
 
 
 class Kept(NamedTuple):
