@@ -32,7 +32,7 @@ from benchmarks.machine import in_turns, operations_of
 from labelmint.hardware import Hardware, choose_hardware, open_fabric
 from labelmint.objectives.reconstruction import vq_loss
 from labelmint.systems.msgnet import pre_msgnet
-from labelmint.systems.parts import Facts
+from labelmint.systems.system import (Facts)
 from labelmint.systems.presets import preset_named
 from labelmint.tokenizers.dual_path import DualPathConfig
 from labelmint.tokenizers.vqvae import VQVAE

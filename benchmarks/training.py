@@ -41,7 +41,8 @@ from labelmint.datasets.geometry import AUGMENTATIONS, Geometry
 from labelmint.datasets.pairs import Pairs
 from labelmint.hardware import choose_hardware, open_fabric
 from labelmint.systems.catalogue import SYSTEMS, system_named
-from labelmint.systems.parts import Facts, StageSpec
+from labelmint.systems.parts import (StageSpec)
+from labelmint.systems.system import (Facts)
 from labelmint.systems.presets import PRESETS, preset_named
 from labelmint.training.prior import train_prior
 from labelmint.training.run_folder import RunFolder
@@ -164,7 +165,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def measure(preset: str, stage: str, options: argparse.Namespace) -> dict[str, Any] | None:
     """One stage of a preset's system, in this process; None where the system has no such stage."""
-    from labelmint.systems.config import with_values
+    from labelmint.systems.sections import (with_values)
 
     chosen = preset_named(preset)
     system = system_named(options.system or chosen.system)

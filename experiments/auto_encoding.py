@@ -63,7 +63,7 @@ from labelmint.protocols import LayoutTokenizer, Tokenizer
 from labelmint.runs.config import RunConfig
 from labelmint.runs.trained import TrainedSystem, build_parts
 from labelmint.segmenters.judge import Judge
-from labelmint.systems.config import with_values
+from labelmint.systems.sections import (with_values)
 from labelmint.tokenizers.coupled import Coupled
 from labelmint.training.run_folder import RunFolder
 from labelmint.training.vq_model import VQModelTraining, train_vq_model

@@ -33,7 +33,7 @@ from labelmint.errors import InputError
 from labelmint.protocols import LayoutTokenizer
 from labelmint.tokenizers.label_map import LabelMap
 from labelmint.tokenizers.patterns import Patterns
-from labelmint.training.vq_model import count_patterns
+from labelmint.objectives.patterns import (count_patterns)
 from labelmint.types import LayoutBatch
 
 __all__ = ["main"]

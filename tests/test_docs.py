@@ -42,7 +42,7 @@ def test_every_command_parses(document: str, line: str) -> None:
     from labelmint.cli.options import parse_size, parse_words
     from labelmint.datasets.geometry import AUGMENTATIONS
     from labelmint.systems.catalogue import SYSTEMS
-    from labelmint.systems.config import with_values
+    from labelmint.systems.sections import (with_values)
     from labelmint.systems.presets import PRESETS
 
     words = shlex.split(line, comments=True)[1:]

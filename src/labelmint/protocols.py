@@ -26,6 +26,7 @@ __all__ = [
     "Dials",
     "GroupedPrior",
     "ImageGenerator",
+    "Keeping",
     "LayoutSource",
     "LayoutToImage",
     "LayoutTokenizer",
@@ -167,6 +168,18 @@ class ImageGenerator(Protocol):
 
     def sample(self, layouts: LayoutBatch, seeds: Sequence[Seed], *, temperature: float) -> Tensor:
         """(B, C, H, W) in [-1, 1]; row r depends on layout r and seeds[r] alone."""
+
+
+@runtime_checkable
+class Keeping(Protocol):
+    """An image generator that writes pairs in tokens, so that parts of given ones can be kept."""
+
+    @property
+    def needs_references(self) -> bool:
+        """Whether layouts are written in tokens together with their images only."""
+
+    def codes(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Tokens of images and of their layouts, (B, h, w) each."""
 
 
 class Noise(NamedTuple):

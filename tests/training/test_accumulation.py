@@ -11,7 +11,7 @@ from labelmint.priors.pixelsnail import PixelSNAIL, PixelSNAILConfig
 from labelmint.tokenizers.dual_path import DualPathConfig
 from labelmint.tokenizers.vqvae import VQVAE
 from labelmint.training.accumulation import backward_in_parts, slices
-from labelmint.training.tokenizer import set_parts
+from labelmint.tokenizers.quantizer import (see_in_parts as set_parts)
 from labelmint.types import Batch, LayoutBatch
 
 ITEMS = 7

@@ -22,7 +22,8 @@ from labelmint.tokenizers.patterns import Patterns
 from labelmint.tokenizers.vq_model import VQModel, VQModelConfig
 from labelmint.training import loop as stage
 from labelmint.training.run_folder import RunFolder
-from labelmint.training.vq_model import VQModelTraining, _Adversary, count_patterns, train_vq_model
+from labelmint.training.vq_model import (VQModelTraining, _Adversary, train_vq_model)
+from labelmint.objectives.patterns import (count_patterns)
 
 SIZES = {"channels": 8, "multipliers": (1, 2), "code_dim": 8, "attention_below": 9}
 ADVERSARY = {

@@ -19,8 +19,7 @@ def systems(
     """List the systems, where each was published and what it is made of, and the presets that give their
     sizes.
     """
-    from labelmint.systems.catalogue import catalogue
-    from labelmint.systems.presets import PRESETS
+    from labelmint.systems.catalogue import PRESETS, SYSTEMS, catalogue
 
     rows = catalogue()
     sizes = [
@@ -29,7 +28,7 @@ def systems(
             "size": list(p.size),
             "system": p.system,
             "purpose": p.purpose,
-            "settings": {family: p.settings(family).model_dump() for family in p.families},
+            "settings": {name: SYSTEMS[name].presets[p.name]().model_dump() for name in p.systems},
         }
         for p in PRESETS.values()
     ]

@@ -17,7 +17,7 @@ from labelmint.explanation.held_out import HeldOut, tokens_of, views_of
 from labelmint.progress import Report
 from labelmint.runs.config import read_run_config
 from labelmint.runs.trained import TrainedSystem
-from labelmint.systems.config import TokenizerSection
+from labelmint.systems.msgnet_sections import GivenSections
 from labelmint.training.run_folder import RunFolder
 from labelmint.types import DataSet
 
@@ -120,7 +120,7 @@ def open_run(run: Path, data: DataSet, options: ExplainOptions) -> Subject:
     folder.read_config()
     folder.read_json("split.json")
     request = read_run_config(folder).request
-    if not isinstance(request.settings.tokenizer, TokenizerSection):
+    if not isinstance(request.settings, GivenSections):
         raise InputError(
             f"{run}: is a run of {request.system}, and `explain` is about MSGNet's two paths; give a run of "
             f"msgnet, pre-msgnet, "

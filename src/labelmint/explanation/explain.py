@@ -44,7 +44,7 @@ from labelmint.explanation.held_out import views_of
 from labelmint.explanation.one_against_two import against_run, against_twins, prepared_for, rival_of
 from labelmint.explanation.paths_alone import contributions, mean_vectors, pictures_alone
 from labelmint.explanation.pictures import AttendedImage, draw_attention, draw_codes, draw_columns
-from labelmint.explanation.twins import parameters_of, steps_of
+from labelmint.explanation.twins import parameters_of, sizes_of, steps_of
 from labelmint.formats import read
 from labelmint.hardware import choose_threads
 from labelmint.metrics.codes import CodeUse, code_use, shared_bits
@@ -98,7 +98,7 @@ def explain(
     case = Case(
         about=about,
         system=system,
-        tokenizer=system.parts.tokenizer,
+        tokenizer=system.part("tokenizer"),
         data=source,
         views=views,
         gallery=gallery,
@@ -175,7 +175,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _about_run(case: Case) -> dict[str, Any]:
-    sizes = case.system.config.request.settings.tokenizer
+    sizes = sizes_of(case.system.config)
     return {
         "path": str(case.system.path),
         "system": case.system.system,
@@ -291,7 +291,7 @@ def _attention(case: Case, shown: list[int], left_out: dict[str, str]) -> dict[s
         left_out["attention"] = (
             f"the decoder of {case.system.path} has no self-attention: {case.system.system} keeps it to maps "
             f"narrower than "
-            f"tokenizer.attention_below={case.system.config.request.settings.tokenizer.attention_below}"
+            f"tokenizer.attention_below={sizes_of(case.system.config).attention_below}"
             + (", and cvq-vae never has any" if case.system.system == "cvq-vae" else "")
         )
         return {}

@@ -41,7 +41,7 @@ def rival_of(case: Case) -> TrainedSystem | None:
         return None
     about = open_run(case.options.against, case.data, case.options)
     rival = cast(TrainedSystem, about.system)
-    paths = len(paths_of(rival.parts.tokenizer))
+    paths = len(paths_of(rival.part("tokenizer")))
     if paths == len(case.paths):
         raise InputError(
             f"--against {rival.path}: {rival.system} has as many paths as {case.system.system} ({paths}); "
@@ -81,11 +81,11 @@ def against_run(case: Case, rival: TrainedSystem | None, left_out: dict[str, str
     views = held_out_of(rival, case.data, case.about.parts.test)
     sides = (
         (case.system, case.views, case.tokens),
-        (rival, views, tokens_of(rival.parts.tokenizer, views, rival.device)),
+        (rival, views, tokens_of(rival.part("tokenizer"), views, rival.device)),
     )
     by_paths = {}
     for system, seen, tokens in sides:
-        tokenizer, steps = system.parts.tokenizer, steps_of(RunFolder(system.path))
+        tokenizer, steps = system.part("tokenizer"), steps_of(RunFolder(system.path))
         paths = len(paths_of(tokenizer))
         by_paths[paths] = contestant(
             _KINDS[paths], tokenizer, system.config, steps, seen, tokens, system.device, case.options.seed

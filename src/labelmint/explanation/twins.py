@@ -35,12 +35,14 @@ from labelmint.progress import Event, Report
 from labelmint.protocols import Tokenizer
 from labelmint.runs.config import RunConfig, read_run_config
 from labelmint.runs.prepare import Prepared, prepare
-from labelmint.runs.trained import TrainedSystem, build_parts
+from labelmint.runs.trained import TrainedSystem
+from labelmint.runs.wire import wire
 from labelmint.storage import write_json
-from labelmint.systems.config import TokenizerSection
+from labelmint.systems.msgnet import reconstructing
+from labelmint.systems.msgnet_sections import GivenSections, MSGNetSections, TokenizerSection
 from labelmint.tokenizers.vqvae import VQVAE
+from labelmint.training.regime import Bench, Stage
 from labelmint.training.run_folder import RunFolder
-from labelmint.training.tokenizer import train_tokenizer
 from labelmint.types import Array, DataSet, LayoutBatch
 
 __all__ = [
@@ -51,6 +53,7 @@ __all__ = [
     "matched",
     "parameters_of",
     "prepare_again",
+    "sizes_of",
     "steps_of",
     "train_twin",
     "twin_config",
@@ -141,8 +144,8 @@ def matched(system: TrainedSystem) -> RunConfig | None:
     At each number of channels the residual width that comes nearest is taken; among these, the pair in whose
     proportion the run's own widths stand.
     """
-    sizes = _sizes(system.config)
-    wanted, wide = parameters_of(system.parts.tokenizer), sizes.residual_channels / sizes.channels
+    sizes = sizes_of(system.config)
+    wanted, wide = parameters_of(system.part("tokenizer")), sizes.residual_channels / sizes.channels
     close = [one for one in _candidates(system, wanted) if abs(one[2] / wanted - 1) <= CLOSE]
     if not close:
         return None
@@ -164,19 +167,26 @@ def _candidates(system: TrainedSystem, wanted: int) -> Iterator[tuple[int, int, 
 
 def _count(system: TrainedSystem, channels: int, residual: int) -> int:
     config = system.config
-    sizes = _sizes(config).model_copy(update={"channels": channels, "residual_channels": residual})
+    sizes = sizes_of(config).model_copy(update={"channels": channels, "residual_channels": residual})
     with torch.device("meta"):  # shapes only
         return parameters_of(VQVAE(sizes, config.image_channels, config.request.size))
 
 
-def _sizes(config: RunConfig) -> TokenizerSection:
-    # `explain_case.open_run` refuses runs of other tokenizers
-    return cast(TokenizerSection, config.request.settings.tokenizer)
+def sizes_of(config: RunConfig) -> TokenizerSection:
+    """The section of the tokenizer of a run that `case.open_run` let in."""
+    return _family(config).tokenizer
+
+
+def _family(config: RunConfig) -> GivenSections:
+    """The settings of a run that `case.open_run` let in."""
+    settings = config.request.settings
+    assert isinstance(settings, GivenSections)
+    return settings
 
 
 def with_equal_bits(config: RunConfig) -> RunConfig:
     """Two paths with round(sqrt(K)) entries each, at least 2."""
-    return _changed(config, codebook_size=max(round(config.request.settings.tokenizer.codebook_size**0.5), 2))
+    return _changed(config, codebook_size=max(round(sizes_of(config).codebook_size ** 0.5), 2))
 
 
 def twin_config(config: RunConfig, seed: int, steps: int) -> RunConfig:
@@ -192,7 +202,9 @@ def steps_of(run: RunFolder) -> int:
 def _changed(
     config: RunConfig, *, system: str | None = None, seed: int | None = None, **sizes: int
 ) -> RunConfig:
-    settings, request = config.request.settings, config.request
+    settings, request = _family(config), config.request
+    if system is not None and isinstance(settings, MSGNetSections):
+        settings = settings.given()
     settings = settings.model_copy(update={"tokenizer": settings.tokenizer.model_copy(update=sizes)})
     update: dict[str, Any] = {"settings": settings, "max_minutes": None}
     update |= {"system": system} if system is not None else {}
@@ -213,7 +225,7 @@ def prepare_again(system: TrainedSystem, data: DataSet, tell: Report) -> Prepare
     prepared = prepare(
         data,
         geometry,
-        cell=system.parts.cell,
+        cell=system.wired.reach,
         group_by=request.group_by,
         seed=request.seed,
         force=True,
@@ -239,7 +251,7 @@ def train_twin(
         config: its sizes and training.
         prepared: the pairs. hardware: where to compute. stage: what reports of progress call it.
     """
-    run, tokenizer = RunFolder(folder), build_parts(config).tokenizer
+    run, tokenizer = RunFolder(folder), wire(config).stages[0].module
     if (folder / "config.json").is_file():
         before = read_run_config(run).difference(config)
         if before:
@@ -259,17 +271,19 @@ def train_twin(
         Pairs(pairs.images, pairs.ids, pairs.geometry, config.request.seed, pairs.class_of)
         for pairs in (prepared.training, prepared.validation)
     )
-    section = config.request.settings.tokenizer
-    about = train_tokenizer(
-        fabric,
-        run,
-        tokenizer.to(fabric.device),
-        training,
-        validation,
-        section,
-        None,
-        lambda event: tell(replace(event, stage=stage)),
+    section = sizes_of(config)
+    learning = Stage(name="tokenizer", module=tokenizer.to(fabric.device), regime=reconstructing(section))
+    learning.regime.begin(tokenizer, training, learning.name)
+    bench = Bench(
+        fabric=fabric,
+        run=run,
+        training=training,
+        validation=validation,
+        seconds=None,
+        report=lambda event: tell(replace(event, stage=stage)),
+        accumulate=section.accumulate,
     )
+    about = learning.regime.train(learning, bench)
     run.save_part(
         "tokenizer", tokenizer.state_dict(), {"part": "tokenizer", "config": section.model_dump(), **about}
     )
@@ -292,7 +306,7 @@ def contestant(
     """What a trained tokenizer reaches on held-out views, from its tokens of them (N, rows, w), and what it
     takes.
     """
-    called, sizes = cast(Tokenizer, tokenizer), _sizes(config)
+    called, sizes = cast(Tokenizer, tokenizer), sizes_of(config)
     (stream,) = called.streams
 
     def decode(its: torch.Tensor, layouts: LayoutBatch) -> torch.Tensor:
@@ -322,10 +336,8 @@ def contestant(
 def _settings(config: RunConfig, steps: int) -> dict[str, Any]:
     """What decides a training, but for what contestants are compared by anyway."""
     request = config.request
-    sizes = request.settings.tokenizer.model_dump(
-        mode="json", exclude={*_COMPARED_BY_RESULT, *_WITHOUT_INFLUENCE}
-    )
-    by_clock = request.max_minutes is not None and steps < request.settings.tokenizer.steps
+    sizes = sizes_of(config).model_dump(mode="json", exclude={*_COMPARED_BY_RESULT, *_WITHOUT_INFLUENCE})
+    by_clock = request.max_minutes is not None and steps < sizes_of(config).steps
     return sizes | {
         "learning_rate_falls": f"by the clock, in {request.max_minutes:g} minutes for the run"
         if by_clock

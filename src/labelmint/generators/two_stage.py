@@ -12,14 +12,16 @@ References:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from labelmint.generators.pair_tokens import PairTokens
 from labelmint.priors.ancestral import AncestralSampler
-from labelmint.protocols import LayoutTokenizer, Prior, Tokenizer
+from labelmint.priors.guided import NetworkPrior, guided
 from labelmint.seeds import Seed, uniforms
-from labelmint.types import Kept, LayoutBatch
+from labelmint.types import Batch, Kept, LayoutBatch
 
 __all__ = ["TwoStage"]
 
@@ -29,33 +31,19 @@ class TwoStage:
 
     Arguments:
         prior: over the tokenizer's last stream.
-        tokenizer: of images; one of two streams has "semantics" first.
-        layout_tokenizer: whose tokens the prior is given; None gives it the layouts.
-        shown: the prior is given the layouts that those tokens stand for in their place.
+        written: how pairs are written in tokens.
     """
 
-    def __init__(
-        self,
-        prior: Prior,
-        tokenizer: Tokenizer,
-        layout_tokenizer: LayoutTokenizer | None = None,
-        *,
-        shown: bool = False,
-    ) -> None:
-        stream = tokenizer.streams[-1]
-        if stream.grid != prior.grid or stream.codebook_size != prior.codebook_size:
+    def __init__(self, prior: nn.Module, written: PairTokens) -> None:
+        stream, network = written.tokenizer.streams[-1], cast(NetworkPrior, prior)
+        if stream.grid != network.grid or stream.codebook_size != network.codebook_size:
             raise ValueError(
-                f"the prior is over {prior.grid} tokens of {prior.codebook_size} values, the tokenizer has "
+                f"the prior is over {network.grid} tokens of {network.codebook_size} values, the tokenizer has "
                 f"{stream}"
             )
-        self.prior, self.tokenizer, self.stream, self.layout_tokenizer = (
-            prior,
-            tokenizer,
-            stream,
-            layout_tokenizer,
-        )
-        self.shown = shown
-        self._sampler = AncestralSampler(prior)
+        self.prior, self.written, self.stream = network, written, stream
+        self.tokenizer = written.tokenizer
+        self._sampler = AncestralSampler(network)
 
     @torch.no_grad()
     def sample(
@@ -63,19 +51,34 @@ class TwoStage:
     ) -> Tensor:
         """Images (B, C, H, W) in [-1, 1]; some tokens may be kept of other images."""
         given, tokens = layouts, {}
-        if self.layout_tokenizer is not None:
-            tokens["semantics"] = _tokens_of(layouts, self.layout_tokenizer)
-            given = LayoutBatch(
-                self.layout_tokenizer.decode_layouts(tokens["semantics"])
-                if self.shown
-                else tokens["semantics"]
+        if self.written.given != "layouts":
+            tokens["semantics"] = (
+                layouts.tokens
+                if layouts.tokens is not None
+                else self.written.of_layouts.encode_layouts(layouts)
             )
+            given = LayoutBatch(self.written.condition(tokens["semantics"]).ids)
         numbers = uniforms(seeds, self.stream.name, self.stream.grid[0] * self.stream.grid[1])
         condition, device = self.prior.prepare(given), layouts.ids.device
         tokens[self.stream.name] = self._sampler.draw(condition, numbers, temperature, device, kept)
         return self.tokenizer.decode(tokens, layouts)
 
+    def guided(self, guidance: float) -> TwoStage:
+        """The generator that heeds its layouts more."""
+        return (
+            self if guidance == 1 else TwoStage(cast(nn.Module, guided(self.prior, guidance)), self.written)
+        )
 
-def _tokens_of(layouts: LayoutBatch, tokenizer: LayoutTokenizer) -> Tensor:
-    """Tokens (B, h, w) of layouts: those that they came from, else as the tokenizer writes them."""
-    return layouts.tokens if layouts.tokens is not None else tokenizer.encode_layouts(layouts)
+    @property
+    def needs_references(self) -> bool:
+        """Whether layouts are written in tokens together with their images only."""
+        return self.written.references
+
+    def codes(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Tokens of images and of their layouts."""
+        return self.written.codes(batch)
+
+    @torch.no_grad()
+    def given_back(self, batch: Batch) -> Tensor:
+        """Images (B, C, H, W) in [-1, 1], decoded from the tokens of those of the batch."""
+        return self.tokenizer.decode(self.tokenizer.encode(batch), batch.layouts)

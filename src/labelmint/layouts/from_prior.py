@@ -10,11 +10,14 @@ resolution.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
+from torch import nn
 
 from labelmint.priors.ancestral import AncestralSampler
-from labelmint.protocols import LayoutTokenizer, Prior
+from labelmint.priors.guided import NetworkPrior
+from labelmint.protocols import LayoutTokenizer
 from labelmint.seeds import Seed, uniforms
 from labelmint.types import Kept, LayoutBatch
 
@@ -24,9 +27,14 @@ __all__ = ["PriorLayouts"]
 class PriorLayouts:
     """LayoutSource of an unconditional prior over the grid of a layout tokenizer."""
 
-    def __init__(self, prior: Prior, tokenizer: LayoutTokenizer, device: torch.device) -> None:
-        self.prior, self.tokenizer, self.device = prior, tokenizer, device
-        self._sampler = AncestralSampler(prior)
+    def __init__(self, prior: nn.Module, tokenizer: LayoutTokenizer, temperature: float) -> None:
+        self.prior, self.tokenizer, self.temperature = cast(NetworkPrior, prior), tokenizer, temperature
+        self._sampler = AncestralSampler(self.prior)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it draws."""
+        return next(self.prior.parameters()).device
 
     @torch.no_grad()
     def sample(self, seeds: Sequence[Seed], *, temperature: float, kept: Kept | None = None) -> LayoutBatch:

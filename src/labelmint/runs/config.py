@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, SerializeAsAny, ValidationError, model_validator
 
 from labelmint.datasets.symbols import SymbolTable
-from labelmint.errors import InputError
-from labelmint.systems.config import Settings
+from labelmint.errors import InputError, named
+from labelmint.systems.catalogue import SYSTEMS
+from labelmint.systems.sections import Sections
 from labelmint.training.run_folder import FORMAT_VERSION, RunFolder
 from labelmint.types import ClassInfo, ClassSet
 
@@ -38,7 +39,16 @@ class Request(BaseModel):
     group_by: str | None
     seed: int
     max_minutes: float | None
-    settings: Settings
+    settings: SerializeAsAny[Sections]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_system(cls, content: Any) -> Any:
+        """Read settings as those of the system."""
+        settings = content.get("settings") if isinstance(content, dict) else None
+        if not isinstance(settings, dict):
+            return content
+        return {**content, "settings": named("system", content["system"], SYSTEMS).sections(**settings)}
 
 
 class RunConfig(BaseModel):
@@ -92,6 +102,8 @@ def _flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 def read_run_config(run: RunFolder) -> RunConfig:
     """config.json of a run; raises InputError when it is not one, newer, or damaged."""
     content = run.read_config()
+    if content["format_version"] == 1:
+        _drop_unused(content)
     try:
         return RunConfig.model_validate(content)
     except ValidationError as error:
@@ -100,3 +112,13 @@ def read_run_config(run: RunFolder) -> RunConfig:
         raise InputError(
             f"{run.path / 'config.json'}: {where}: {first['msg']}; restore it, or train again"
         ) from None
+
+
+def _drop_unused(content: dict[str, Any]) -> None:
+    """Runs of the first format hold sections of all kinds of systems; those of no stage go."""
+    request = content.get("request")
+    if isinstance(request, dict) and request.get("system") in SYSTEMS:
+        known = SYSTEMS[request["system"]].sections.model_fields
+        settings = request.get("settings")
+        if isinstance(settings, dict):
+            request["settings"] = {name: section for name, section in settings.items() if name in known}

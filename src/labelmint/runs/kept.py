@@ -10,10 +10,9 @@ import numpy as np
 import torch
 
 from labelmint.datasets.geometry import Geometry
-from labelmint.errors import InputError
-from labelmint.systems.catalogue import system_named
-from labelmint.systems.parts import Facts
-from labelmint.systems.presets import preset_named
+from labelmint.errors import InputError, named
+from labelmint.systems.catalogue import PRESETS, SYSTEMS, settings_of
+from labelmint.systems.system import Facts
 from labelmint.tokenizers.coupled_patterns import CoupledPatterns
 from labelmint.tokenizers.patterns import Patterns
 from labelmint.types import Array, DataSet
@@ -47,15 +46,15 @@ def kept_by(
     as if no instances touched. `tell` is called with (pairs counted, pairs in all). Raises InputError for a
     size that the tokens don't fit and for more classes than there are patterns.
     """
-    chosen = preset_named(preset)
-    system = system_named(chosen.system)
+    system = SYSTEMS[named("preset", preset, PRESETS).system]
     ids = np.array(sorted({*data.classes.ids, *data.classes.ignore}))
     with torch.device("meta"):  # shapes alone
-        parts = system.build(chosen.settings(system.family), Facts(1, size, len(ids)))
-    if not isinstance(parts.tokenizer, CoupledPatterns):
-        (rows, columns), cells = parts.label_map.grid, "cells of one class"
-        return Kept(f"the {rows}x{columns} {cells} of {system.name}", parts.label_map.grid, None)
-    config = parts.tokenizer.config
+        wired = system.wire(settings_of(system.name, preset), Facts(1, size, len(ids)))
+    tokenizer = wired.stages[0].module
+    if not isinstance(tokenizer, CoupledPatterns):
+        grid = (size[0] // wired.cell, size[1] // wired.cell)
+        return Kept(f"the {grid[0]}x{grid[1]} cells of one class of {system.name}", grid, None)
+    config = tokenizer.config
     patterns = Patterns(len(ids), config.semantic_codebook_size, config.cell)
 
     def indices(label_map: Array) -> Array:

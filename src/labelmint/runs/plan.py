@@ -15,31 +15,25 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from labelmint.errors import InputError
-from labelmint.nn.patch import PatchDiscriminator
-from labelmint.objectives.adversarial import discriminator_loss, generator_loss
-from labelmint.objectives.likelihood import negative_log_likelihood
-from labelmint.objectives.reconstruction import vq_loss
-from labelmint.objectives.vq_model import vq_model_loss
-from labelmint.protocols import Prior, Tokenizer
+from labelmint.protocols import AnyPrior, Tokenizer
 from labelmint.runs.config import Request, RunConfig
-from labelmint.runs.trained import build_parts
-from labelmint.systems.config import Section
-from labelmint.systems.parts import StageSpec, TwoStageParts
-from labelmint.tokenizers.levels import Reconstruction
-from labelmint.training.prior import steps_of
-from labelmint.training.vq_model import VQModelTraining, distance_of
+from labelmint.runs.wire import wire
+from labelmint.systems.system import Wired
+from labelmint.training.regime import Networks, Regime, Stage
 from labelmint.types import Batch, LayoutBatch
 
 __all__ = ["Plan", "StagePlan", "check_memory", "make_plan"]
 
 BASE_BYTES = 450 << 20  # Python, PyTorch and its libraries
 COPIES = 6  # weights, gradient, two moments, average, best
+COPIES_OF_RIVALS = 4  # nothing of them is kept
 SPARE = 1.25  # buffers of convolutions and of the optimizer come on top
 MOST_PARTS = 16  # of a batch, unless more are asked for
 BATCH_MEASURED = 4
@@ -98,7 +92,7 @@ class Plan:
 
 
 def make_plan(
-    parts: TwoStageParts,
+    wired: Wired,
     config: RunConfig,
     *,
     views: int,
@@ -110,48 +104,99 @@ def make_plan(
     """Measure each stage's step on the device.
 
     Arguments:
-        parts, config: what will be trained.
+        wired, config: what will be trained.
         views: an epoch. data_bytes: that the pairs take.
         device: to measure on.
         timed: False leaves the seconds out (0), for the memory check alone.
         available: bytes that a stage may take; None takes batches in the parts that `config` says.
     """
     request, size = config.request, _measured_size(config.request)
-    probe = config.model_copy(update={"request": _shrunken(request, size)})
-    larger = request.size[0] * request.size[1] / (size[0] * size[1])
-    image = torch.rand(BATCH_MEASURED, config.image_channels, *size) * 2 - 1
-    batch = Batch(
-        image.to(device), LayoutBatch(torch.zeros(BATCH_MEASURED, *size, dtype=torch.uint8, device=device))
+    settings = request.settings.resized(min(request.size), min(size))
+    probe = config.model_copy(
+        update={"request": request.model_copy(update={"size": size, "settings": settings})}
     )
-    stages = []
-    for spec, measured in zip(parts.stages(), build_parts(probe).stages(), strict=True):
-        section = getattr(request.settings, spec.name)
-        step = _loss_of(measured, section, batch)
-        steps = section.steps if spec.tokenize is None else steps_of(section, views)
-        item = _seconds(step, device, config.precision) / BATCH_MEASURED * larger if timed else 0.0
-        parameters = sum(p.numel() for p in spec.module.parameters())
-        grids = (
-            [stream.grid for stream in cast(Tokenizer, spec.module).streams]
-            if spec.tokenize is None
-            else [cast(Prior, spec.module).grid]
-        )
-        tokens = sum(height * width for height, width in grids)
-        one, two = _saved_bytes(step, 1), _saved_bytes(step, 2)  # the weights that are saved too count once
-        fixed, an_item = 4 * COPIES * parameters + max(2 * one - two, 0), (two - one) * larger
-        if spec.tokenize is not None and device.type == "cpu" and not (request.crop or request.augment):
-            layouts = request.size[0] * request.size[1] if spec.name == "prior" else 0
-            fixed += views * (2 * tokens + layouts)  # tokens and layouts that are kept
-        accumulate = max(section.accumulate, config.accumulate.get(spec.name, 1))
-        if available is not None:
-            accumulate = max(accumulate, _parts_that_fit(fixed, an_item, section.batch_size, available))
-        needed = fixed + int(an_item * math.ceil(section.batch_size / accumulate))
-        seconds = item * section.batch_size * steps
-        stages.append(
-            StagePlan(
-                spec.name, parameters, tokens, steps, seconds, needed, f"{spec.name}.batch_size", accumulate
-            )
-        )
-    return Plan(config.model_dump(mode="json"), tuple(stages), data_bytes, request.max_minutes)
+    image = torch.rand(BATCH_MEASURED, config.image_channels, *size) * 2 - 1
+    ids = torch.zeros(BATCH_MEASURED, *size, dtype=torch.uint8)
+    measure = _Measure(
+        batch=Batch(image, LayoutBatch(ids)).to(device),
+        larger=request.size[0] * request.size[1] / (size[0] * size[1]),
+        device=device,
+        precision=config.precision,
+        timed=timed,
+        views=views,
+        still=device.type == "cpu" and not (request.crop or request.augment),
+        size=request.size,
+    )
+    stages = tuple(
+        _stage_plan(stage, measured, measure, config.accumulate.get(stage.name, 1), available)
+        for stage, measured in zip(wired.stages, wire(probe).stages, strict=True)
+    )
+    return Plan(config.model_dump(mode="json"), stages, data_bytes, request.max_minutes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Measure:
+    """What all stages are measured with: a batch that is `larger` times as large in the run, on a device; the
+    views of an epoch, and whether each pair has one view alone, of (H, W) pixels.
+    """
+
+    batch: Batch
+    larger: float
+    device: torch.device
+    precision: str
+    timed: bool
+    views: int
+    still: bool
+    size: tuple[int, int]
+
+
+def _stage_plan(
+    stage: Stage, measured: Stage, measure: _Measure, accumulate: int, available: int | None
+) -> StagePlan:
+    """The plan of a stage, by the losses of a smaller one; those who learn in turn need time each, and memory one
+    after the other.
+    """
+    regime, settings = stage.regime, stage.regime.settings
+    players = measured.regime.players(measured.module)
+    networks = {player.name: player.module.to(measure.device).eval() for player in players}
+    steps = [partial(_loss, measured.regime, player.name, networks, measure.batch) for player in players]
+    seconds = (
+        sum(_seconds(step, measure.device, measure.precision) for step in steps) if measure.timed else 0.0
+    )
+    own, *rivals = (
+        sum(p.numel() for p in player.module.parameters()) for player in regime.players(stage.module)
+    )
+    saved = [(_saved_bytes(step, 1), _saved_bytes(step, 2)) for step in steps]
+    # The weights that are saved too count once.
+    once = max(max(2 * one - two, 0) for one, two in saved)
+    an_item = max(two - one for one, two in saved) * measure.larger
+    fixed = 4 * (COPIES * own + COPIES_OF_RIVALS * sum(rivals)) + once
+    if measure.still:
+        fixed += regime.kept_bytes(stage.module, measure.views, measure.size)
+    accumulate = max(settings.accumulate, accumulate)
+    if available is not None:
+        accumulate = max(accumulate, _parts_that_fit(fixed, an_item, settings.batch_size, available))
+    return StagePlan(
+        name=stage.name,
+        parameters=own + sum(rivals),
+        tokens=_tokens_of(stage.module),
+        steps=(count := regime.steps(measure.views)),
+        seconds=seconds / BATCH_MEASURED * measure.larger * settings.batch_size * count,
+        bytes=fixed + int(an_item * math.ceil(settings.batch_size / accumulate)),
+        setting=f"{stage.name}.batch_size",
+        accumulate=accumulate,
+    )
+
+
+def _loss(regime: Regime, player: str, networks: Networks, batch: Batch, items: int) -> Tensor:
+    return regime.terms(player, networks, batch[:items])[0]
+
+
+def _tokens_of(module: nn.Module) -> int:
+    """Tokens that a tokenizer or a prior has of an image; 0 of any other module."""
+    if isinstance(module, Tokenizer):
+        return sum(math.prod(stream.grid) for stream in module.streams)
+    return math.prod(module.grid) if isinstance(module, AnyPrior) else 0
 
 
 def _parts_that_fit(fixed: int, an_item: float, batch_size: int, available: int) -> int:
@@ -168,57 +213,8 @@ def _measured_size(request: Request) -> tuple[int, int]:
     height, width = request.size
     if height * width <= MEASURED_PIXELS:
         return request.size
-    sections = (request.settings.tokenizer, request.settings.layout_tokenizer)
-    token = 1 << max(section.downsamplings for section in sections if section is not None)
-    token = math.lcm(token, getattr(request.settings.tokenizer, "layout_cell", 0) or 1)
-    shrink = (MEASURED_PIXELS / (height * width)) ** 0.5
+    token, shrink = request.settings.multiple, (MEASURED_PIXELS / (height * width)) ** 0.5
     return max(round(height * shrink / token), 1) * token, max(round(width * shrink / token), 1) * token
-
-
-def _shrunken(request: Request, size: tuple[int, int]) -> Request:
-    """The request at another size, with attention at the same stages."""
-    changed = {}
-    for name in ("tokenizer", "layout_tokenizer"):
-        if (section := getattr(request.settings, name)) is not None:
-            # rounded up: no stage may lose it
-            below = -(-section.attention_below * min(size) // min(request.size))
-            changed[name] = section.model_copy(update={"attention_below": below})
-    return request.model_copy(update={"size": size, "settings": request.settings.model_copy(update=changed)})
-
-
-def _loss_of(spec: StageSpec, section: Section, batch: Batch) -> Callable[[int], Tensor]:
-    """The loss of the first n items; an adversary counts with its own pass over what was made."""
-    module, tokenize = spec.module.to(batch.image.device).eval(), spec.tokenize
-    if isinstance(section, VQModelTraining):
-        return _vq_model_loss_of(module, section, batch)
-    if tokenize is None:
-        return lambda n: vq_loss(
-            module, Batch(batch.image[:n], LayoutBatch(batch.layouts.ids[:n])), 1.0, 0.25
-        )[0]
-    with torch.no_grad():
-        tokens, seen = tokenize(batch)
-    return lambda n: negative_log_likelihood(
-        module, tokens[:n], LayoutBatch(seen.ids[:n]) if seen is not None else None
-    )
-
-
-def _vq_model_loss_of(module: nn.Module, section: VQModelTraining, batch: Batch) -> Callable[[int], Tensor]:
-    channels = batch.image.shape[1]
-    judge = PatchDiscriminator(channels, section.discriminator_channels, section.discriminator_layers).to(
-        batch.image.device
-    )
-    distance = distance_of(section, batch.image.device)
-
-    def loss(n: int) -> Tensor:
-        few = Batch(batch.image[:n], LayoutBatch(batch.layouts.ids[:n]))
-        found = Reconstruction(*module(few.image, few.layouts))
-        parts = vq_model_loss(found, few, variance=1.0, commitment=0.25, distance=distance)
-        if not section.adversary or found.image is None:
-            return parts.fidelity + parts.others
-        of_real, of_made = judge(few.image), judge(found.image)  # in training twice, one after the other
-        return parts.fidelity + parts.others + generator_loss(of_made) + discriminator_loss(of_real, of_made)
-
-    return loss
 
 
 def _saved_bytes(step: Callable[[int], Tensor], items: int) -> int:

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from labelmint.errors import InputError
 from labelmint.hardware import fastest
-from labelmint.systems.parts import TwoStageParts
+from labelmint.priors.guided import NetworkPrior
+from labelmint.systems.system import Wired
 
 __all__ = ["bfloat16_is_slow", "named_precision", "priors_in_bfloat16"]
 
@@ -34,10 +35,11 @@ def named_precision(asked: str) -> str:
     return _NAMES.get(asked, asked)
 
 
-def priors_in_bfloat16(parts: TwoStageParts) -> None:
-    """Round the weights of the priors, in place."""
-    for prior in parts.priors:
-        prior.to_bfloat16()
+def priors_in_bfloat16(wired: Wired) -> None:
+    """Round the weights of the priors, in place; whatever else there is stays as it is."""
+    for stage in wired.stages:
+        if isinstance(stage.module, NetworkPrior):
+            stage.module.to_bfloat16()
 
 
 def bfloat16_is_slow(device: torch.device, batch_size: int) -> bool:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
 import torch
 
 from labelmint import pictures
 from labelmint.datasets.pairs import Pairs
-from labelmint.protocols import Tokenizer
 from labelmint.runs.config import read_run_config
 from labelmint.runs.trained import TrainedSystem
-from labelmint.systems.parts import TwoStageParts
+from labelmint.systems.system import Wired
 from labelmint.training.run_folder import RunFolder
 from labelmint.types import Array
 
@@ -22,31 +19,28 @@ LAST_PREVIEW = "samples.png"
 _COLUMNS = 8
 
 
-def write_previews(run: RunFolder, parts: TwoStageParts, validation: Pairs, device: torch.device) -> None:
+def write_previews(run: RunFolder, wired: Wired, validation: Pairs, device: torch.device) -> None:
     """Write curves.png, reconstructions.png and samples.png into the run folder."""
     config = read_run_config(run)
     pictures.curves(run.read_log(), run.path / "curves.png")
     columns = min(_COLUMNS, len(validation))
     pictures.image_grid(
-        _reconstructions(parts, validation, device, columns),
+        _reconstructions(wired, validation, device, columns),
         run.path / "reconstructions.png",
         columns=columns,
     )
-    system = TrainedSystem(run.path, config, parts, "", device)
+    system = TrainedSystem(run.path, config, wired, "", device)
     pictures.contact_sheet(system.sample_chunk(0, batch_size=16), config.class_set, run.path / LAST_PREVIEW)
 
 
 @torch.no_grad()
-def _reconstructions(
-    parts: TwoStageParts, validation: Pairs, device: torch.device, columns: int
-) -> list[Array]:
+def _reconstructions(wired: Wired, validation: Pairs, device: torch.device, columns: int) -> list[Array]:
     """Rows of held-out images, each row followed by its reconstruction, the last ones filled with white; (H,
     W, C) uint8 each.
     """
     batch = validation.fixed(0, 2 * columns)
-    batch.image, batch.layouts = batch.image.to(device), batch.layouts.to(device)
-    tokenizer = cast(Tokenizer, parts.tokenizer)
-    decoded = tokenizer.decode(tokenizer.encode(batch), batch.layouts)
+    batch = batch.to(device)
+    decoded = wired.images.given_back(batch)
     originals, reconstructed = (
         ((x + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
         for x in (batch.image, decoded)

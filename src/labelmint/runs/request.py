@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from labelmint.errors import InputError
+from labelmint.errors import InputError, named
 from labelmint.runs.config import Request, RunConfig, read_run_config
-from labelmint.systems.catalogue import SYSTEMS, system_named
-from labelmint.systems.config import Settings, with_values
-from labelmint.systems.presets import Preset, preset_named
+from labelmint.systems.catalogue import PRESETS, SYSTEMS, settings_of
+from labelmint.systems.sections import with_values
+from labelmint.training.regime import Stage
 from labelmint.training.run_folder import RunFolder
 
 __all__ = ["check_batches", "check_same", "make_request", "stored_config"]
@@ -30,8 +30,8 @@ def make_request(
 
     Raises InputError for unknown names and values out of range.
     """
-    chosen = preset_named(preset)
-    wanted = system_named(system if system is not None else chosen.system)
+    chosen = named("preset", preset, PRESETS)
+    wanted = named("system", system if system is not None else chosen.system, SYSTEMS)
     if max_minutes is not None and not max_minutes > 0:
         raise InputError(f"--max-minutes {max_minutes:g}: expected more than 0")
     if not 0 <= seed < 1 << 63:
@@ -46,18 +46,19 @@ def make_request(
         group_by=group_by,
         seed=seed,
         max_minutes=max_minutes,
-        settings=with_values(chosen.settings(wanted.family), settings, _elsewhere(chosen)),
+        settings=with_values(settings_of(wanted.name, preset), settings, _elsewhere(preset)),
     )
 
 
-def _elsewhere(preset: Preset) -> dict[str, str]:
-    """The settings of tokenizers that some system of a preset has, and such a system."""
-    systems = {system.family: system.name for system in reversed(SYSTEMS.values())}
-    return {
-        f"tokenizer.{key}": systems[family]
-        for family in reversed(list(preset.families))  # of several the first
-        for key in preset.settings(family).sections()["tokenizer"].model_dump()
-    }
+def _elsewhere(preset: str) -> dict[str, str]:
+    """The settings that some system of a preset has, and the first such system."""
+    found: dict[str, str] = {}
+    for system in SYSTEMS.values():
+        if preset in system.presets:
+            for section, values in system.presets[preset]().each().items():
+                for key in values.model_dump():
+                    found.setdefault(f"{section}.{key}", system.name)
+    return found
 
 
 def stored_config(run: RunFolder, request: Request) -> RunConfig | None:
@@ -92,12 +93,11 @@ def _refuse(run: RunFolder, difference: str | None) -> None:
         )
 
 
-def check_batches(settings: Settings, stages: Collection[str], processes: int) -> None:
+def check_batches(stages: Iterable[Stage], processes: int) -> None:
     """Raise InputError when a batch of some stage can't be shared out evenly among the processes."""
-    for name, section in settings.sections().items():
-        if name not in stages:
-            continue
-        if section.batch_size % processes:
+    for stage in stages:
+        size = stage.regime.settings.batch_size
+        if size % processes:
             raise InputError(
-                f"{name}.batch_size={section.batch_size}: must be a multiple of the {processes} processes"
+                f"{stage.name}.batch_size={size}: must be a multiple of the {processes} processes"
             )

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -16,19 +17,19 @@ from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.splits import Split
 from labelmint.hardware import Hardware, available_memory, choose_hardware, cores, open_fabric
 from labelmint.progress import Event, Report
+from labelmint.protocols import Keeping
 from labelmint.runs.config import ClassEntry, Request, RunConfig
 from labelmint.runs.plan import Plan, check_memory, make_plan
 from labelmint.runs.prepare import Prepared, prepare
 from labelmint.runs.previews import LAST_PREVIEW, write_previews
 from labelmint.runs.request import check_batches, check_same, make_request, stored_config
-from labelmint.runs.trained import TrainedSystem, build_parts, load
+from labelmint.runs.trained import TrainedSystem, load
+from labelmint.runs.wire import wire
 from labelmint.storage import write_json
-from labelmint.systems.catalogue import system_named
-from labelmint.systems.parts import Facts, TwoStageParts
-from labelmint.training.prior import train_prior
+from labelmint.systems.catalogue import SYSTEMS
+from labelmint.systems.system import Facts, Wired
+from labelmint.training.regime import Bench, Stage
 from labelmint.training.run_folder import RunFolder
-from labelmint.training.tokenizer import train_tokenizer
-from labelmint.training.vq_model import VQModelTraining, train_vq_model
 from labelmint.types import DataSet
 from labelmint.version import __version__
 
@@ -91,12 +92,12 @@ def train(
     )
     config = _config(source, request, prepared, hardware, stored)
     check_same(run, stored, config)
-    modules = build_parts(config)
-    check_batches(request.settings, {stage.name for stage in modules.stages()}, fabric.world_size)
-    if not all(run.finished(stage.name) for stage in modules.stages()):
+    wired = wire(config)
+    check_batches(wired.stages, fabric.world_size)
+    if not all(run.finished(stage.name) for stage in wired.stages):
         available = available_memory(fabric.device)
         needs = make_plan(
-            modules,
+            wired,
             config,
             views=prepared.training.views,
             data_bytes=prepared.bytes,
@@ -109,7 +110,7 @@ def train(
         config = config.model_copy(update={"accumulate": accumulate})
         for name, count in accumulate.items() if fabric.global_rank == 0 else ():
             # as this much memory is free now: with more, other weights
-            if count > getattr(request.settings, name).accumulate:
+            if count > request.settings.each()[name].accumulate:
                 tell(
                     Event(
                         name,
@@ -123,12 +124,12 @@ def train(
         write_json(run.path / "config.json", config.model_dump(mode="json"))
         write_json(run.path / "split.json", prepared.split.to_json())
     fabric.barrier()
-    _train_stages(fabric, run, modules, config, prepared, time.perf_counter() - begin, tell)
+    _train_stages(fabric, run, wired, config, prepared, time.perf_counter() - begin, tell)
     if fabric.global_rank == 0:
         if not run.finished("layouts"):
-            run.save_part("layouts", _stored_layouts(modules, prepared, fabric.device), {"part": "layouts"})
+            run.save_part("layouts", _stored_layouts(wired, prepared, fabric.device), {"part": "layouts"})
         if not (run.path / LAST_PREVIEW).is_file():
-            write_previews(run, modules, prepared.validation, fabric.device)
+            write_previews(run, wired, prepared.validation, fabric.device)
     fabric.barrier()
     return load(out, device=str(fabric.device), threads=config.threads)
 
@@ -160,7 +161,7 @@ def plan(
     where = torch.device(hardware.device)
     available = available_memory(where)
     made = make_plan(
-        build_parts(config),
+        wire(config),
         config,
         views=prepared.training.views,
         data_bytes=prepared.bytes,
@@ -186,11 +187,11 @@ def _prepared(data: DataSet, request: Request, force: bool, chosen: Split | None
     )
     facts = Facts(1, request.size, 2)  # enough to see whether the size fits, before anything is loaded
     with torch.device("meta"):  # shapes alone
-        parts = system_named(request.system).build(request.settings, facts)
+        wired = SYSTEMS[request.system].wire(request.settings, facts)
     return prepare(
         data,
         geometry,
-        cell=parts.cell,
+        cell=wired.reach,
         group_by=request.group_by,
         seed=request.seed,
         force=force,
@@ -223,21 +224,21 @@ def _config(
 
 
 @torch.no_grad()
-def _stored_layouts(parts: TwoStageParts, prepared: Prepared, device: torch.device) -> dict[str, Tensor]:
+def _stored_layouts(wired: Wired, prepared: Prepared, device: torch.device) -> dict[str, Tensor]:
     """Training layouts to draw from where none are given, with their tokens where these can't be had without
     images.
     """
     views = [*prepared.training_views()]
     stored = {"ids": torch.cat([view.layouts.ids for view in views])}
-    if parts.needs_references:
-        stored["tokens"] = torch.cat([parts.codes(view.to(device))[1].cpu() for view in views])
+    if isinstance(wired.images, Keeping) and wired.images.needs_references:
+        stored["tokens"] = torch.cat([wired.images.codes(view.to(device))[1].cpu() for view in views])
     return stored
 
 
 def _train_stages(
     fabric: Fabric,
     run: RunFolder,
-    parts: TwoStageParts,
+    wired: Wired,
     config: RunConfig,
     prepared: Prepared,
     spent: float,
@@ -246,56 +247,44 @@ def _train_stages(
     """Train what is not finished, load what is; a time budget is divided over the stages that are still to
     come.
     """
-    minutes, stages = config.request.max_minutes, parts.stages()
+    minutes = config.request.max_minutes
     left = max(60 * minutes - spent, 1.0) if minutes else None
-    for stage in stages:
+    for stage in wired.stages:
         stage.module.to(fabric.device)
-    for place, stage in enumerate(stages):
+    for place, stage in enumerate(wired.stages):
         if run.finished(stage.name):
             weights, about = run.load_part(stage.name)
             stage.module.load_state_dict(weights)
             stage.module.eval()
             run.drop_checkpoint(stage.name)
         else:
-            shares = [getattr(config.request.settings, later.name).share for later in stages[place:]]
-            seconds = left * shares[0] / sum(shares) if left is not None else None
-            section = getattr(config.request.settings, stage.name)
-            parts.begin(stage.name, config.request.seed)
-            section = section.model_copy(
-                update={"accumulate": config.accumulate.get(stage.name, section.accumulate)}
+            settings = stage.regime.settings
+            shares = [later.regime.settings.share for later in wired.stages[place:]]
+            bench = Bench(
+                fabric=fabric,
+                run=run,
+                training=prepared.training,
+                validation=prepared.validation,
+                seconds=left * shares[0] / sum(shares) if left is not None else None,
+                report=tell,
+                accumulate=config.accumulate.get(stage.name, settings.accumulate),
             )
-            if isinstance(section, VQModelTraining):
-                about = train_vq_model(
-                    stage.name,
-                    fabric,
-                    run,
-                    stage.module,
-                    prepared.training,
-                    prepared.validation,
-                    section,
-                    seconds,
-                    tell,
-                )
-            elif stage.tokenize is None:
-                about = train_tokenizer(
-                    fabric, run, stage.module, prepared.training, prepared.validation, section, seconds, tell
-                )
-            else:
-                about = train_prior(
-                    stage.name,
-                    fabric,
-                    run,
-                    stage.module,
-                    stage.tokenize,
-                    prepared.training,
-                    prepared.validation,
-                    section,
-                    seconds,
-                    tell,
-                )
+            about = _train(stage, bench)
             if fabric.global_rank == 0:
-                about = {"part": stage.name, "config": section.model_dump(), **about}
+                asked = settings.model_copy(update={"accumulate": bench.accumulate})
+                about = {"part": stage.name, "config": asked.model_dump(), **about}
                 run.save_part(stage.name, stage.module.state_dict(), about)
             fabric.barrier()
         if left is not None:
             left = max(left - float(about["seconds"]), 1.0)
+
+
+def _train(stage: Stage, bench: Bench) -> dict[str, Any]:
+    """What a stage does before its first step is a part of its time budget, but not of its schedule, which would
+    else begin behind its warm-up.
+    """
+    begin = time.perf_counter()
+    stage.regime.begin(stage.module, bench.training, stage.name)
+    if bench.seconds is not None:
+        bench = replace(bench, seconds=max(bench.seconds - (time.perf_counter() - begin), 1.0))
+    return dict(stage.regime.train(stage, bench))

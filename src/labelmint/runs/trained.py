@@ -5,14 +5,12 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pairs import Pairs
@@ -21,20 +19,20 @@ from labelmint.generators.two_stage import TwoStage
 from labelmint.hardware import available_memory, choose_device, choose_threads, threads_of_run
 from labelmint.layouts.from_prior import PriorLayouts
 from labelmint.layouts.varied import VariedLayouts
-from labelmint.priors.guided import MOST_GUIDANCE, NetworkPrior, learned_without
+from labelmint.priors.guided import MOST_GUIDANCE, learned_without
 from labelmint.priors.memory import state_bytes
-from labelmint.protocols import LayoutSource
+from labelmint.protocols import Keeping, LayoutSource
 from labelmint.runs.config import RunConfig, read_run_config
 from labelmint.runs.given import Given, cells, part_of
-from labelmint.runs.memory import SPARE, drawing_bytes
+from labelmint.runs.memory import SPARE
 from labelmint.runs.precision import named_precision, priors_in_bfloat16
 from labelmint.runs.prepare import fit_layouts, fit_pairs
-from labelmint.systems.catalogue import system_named
-from labelmint.systems.parts import Facts, TwoStageParts
+from labelmint.runs.wire import wire
+from labelmint.systems.system import Wired
 from labelmint.training.run_folder import RunFolder
 from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet, Kept
 
-__all__ = ["TrainedSystem", "build_parts", "load"]
+__all__ = ["TrainedSystem", "load"]
 
 # more gain little where a few pairs are asked for, since B does not depend on how many
 _MOST_AT_ONCE = {"cpu": 32, "cuda": 256}
@@ -61,7 +59,7 @@ class TrainedSystem:
         self,
         path: Path,
         config: RunConfig,
-        parts: TwoStageParts,
+        wired: Wired,
         digest: str,
         device: torch.device,
         precision: str = "32-true",
@@ -77,8 +75,7 @@ class TrainedSystem:
         self.threads_asked = threads_asked
         self.classes: ClassSet = config.class_set
         self.size = config.request.size
-        self._parts, self._generator = parts, parts.generator()
-        self._own_layouts = parts.layout_source(device)
+        self.wired, self.images, self._own_layouts = wired, wired.images, wired.layouts
         self._with_guidance: tuple[float, TwoStage] | None = None
         self._last_varied: tuple[Given | None, int, VariedLayouts] | None = None
 
@@ -90,7 +87,7 @@ class TrainedSystem:
     @property
     def layout_temperature(self) -> float:
         """At which layouts are drawn unless told otherwise."""
-        return self.config.request.settings.layout_prior.temperature
+        return self._own_layouts.temperature if self._own_layouts else 1.0
 
     @property
     def has_layout_prior(self) -> bool:
@@ -100,7 +97,7 @@ class TrainedSystem:
     def layouts_of(self, data: DataSet) -> Tensor:
         """Symbol maps (N, H, W) of a data set, fitted like the training data; an argument of `sample_chunk`."""
         return torch.from_numpy(
-            fit_layouts(data, self.geometry, self.config.symbol_table, self.classes, self._parts.cell)
+            fit_layouts(data, self.geometry, self.config.symbol_table, self.classes, self.wired.reach)
         )
 
     def pairs_of(self, data: DataSet) -> Pairs:
@@ -111,7 +108,7 @@ class TrainedSystem:
             self.geometry,
             config.symbol_table,
             self.classes,
-            self._parts.cell,
+            self.wired.reach,
             config.image_channels,
             config.request.seed,
         )
@@ -148,7 +145,7 @@ class TrainedSystem:
         for first in range(0, len(pairs), _KEPT_AT_ONCE):
             batch = pairs.fixed(first, min(_KEPT_AT_ONCE, len(pairs) - first))
             with torch.no_grad():
-                images, layouts = (tokens.cpu() for tokens in self.parts.codes(batch.to(self.device)))
+                images, layouts = (tokens.cpu() for tokens in self.images.codes(batch.to(self.device)))
             class_ids = class_of[batch.layouts.ids.long()]
             within = (
                 cells([part.within(class_ids) for part in parts if part.of == of], tokens)
@@ -170,20 +167,24 @@ class TrainedSystem:
         )
 
     @property
+    def grain(self) -> float:
+        """The cells that layouts consist of, in shares of the shorter side."""
+        return self.wired.cell / min(self.size)
+
+    def part(self, name: str) -> nn.Module:
+        """The trained module of a stage."""
+        return next(stage.module for stage in self.wired.stages if stage.name == name)
+
+    @property
     def geometry(self) -> Geometry:
         """How images come to the size of training, without augmentation."""
         request = self.config.request
         return Geometry(size=request.size, crop=request.crop, scale=request.scale)
 
     @property
-    def parts(self) -> TwoStageParts:
-        """The trained parts."""
-        return self._parts
-
-    @property
     def needs_references(self) -> bool:
         """Whether it takes a layout only together with its image (`tokenizer.reference`)."""
-        return self._parts.needs_references
+        return isinstance(self.images, Keeping) and self.images.needs_references
 
     def training_layouts(self) -> Tensor:
         """The layouts stored in the run, (N, H, W)."""
@@ -234,7 +235,7 @@ class TrainedSystem:
 
     def _needed(self, batch_size: int, guidance: float) -> int:
         """Bytes; with guidance the image prior draws twice as many rows."""
-        beside = state_bytes(cast(NetworkPrior, self._parts.prior), batch_size) if guidance != 1 else 0
+        beside = state_bytes(self.images.prior, batch_size) if guidance != 1 else 0
         return self._drawing_bytes(batch_size) + int(SPARE * beside)
 
     def _fitting(self, most: int, guidance: float) -> int | None:
@@ -245,12 +246,7 @@ class TrainedSystem:
 
     @cached_property
     def _drawing_bytes(self) -> Callable[[int], int]:
-        return drawing_bytes(self._parts.priors, self._rehearse)
-
-    def _rehearse(self, pairs: int) -> object:
-        """All that is done for some pairs, but the steps of the priors."""
-        condition, images = self._parts.rehearse(pairs, self.device)
-        return condition, _pixels(images)
+        return lambda n: 0
 
     def sample_chunk(
         self,
@@ -287,7 +283,7 @@ class TrainedSystem:
                 seen = source.sample(seeds, temperature=layout_temperature, kept=kept[0])
             else:
                 found = source.sample(seeds, temperature=layout_temperature)
-                seen = replace(self._parts.label_map.as_seen(found), tokens=found.tokens)
+                seen = self.wired.see(found)
             images = self._guided(guidance).sample(
                 seen.to(self.device), seeds, temperature=temperature, kept=kept[1]
             )
@@ -316,7 +312,7 @@ class TrainedSystem:
         """Raise InputError for guidance that is out of range, or that the image prior was not trained for."""
         if not 0 <= guidance <= MOST_GUIDANCE:
             raise InputError(f"--guidance {guidance:g}: expected at least 0 and at most {MOST_GUIDANCE:g}")
-        if guidance != 1 and not learned_without(cast(NetworkPrior, self._parts.prior)):
+        if guidance != 1 and not learned_without(self.images.prior):
             raise InputError(
                 f"--guidance {guidance:g}: the image prior of {self.path} never learned to do without its "
                 f"layout; train another run with "
@@ -326,10 +322,10 @@ class TrainedSystem:
     def _guided(self, guidance: float) -> TwoStage:
         """The generator that draws with this guidance; its memory is kept for the next call."""
         if guidance == 1:
-            return self._generator
+            return self.images
         if self._with_guidance is None or self._with_guidance[0] != guidance:
             self.check_guidance(guidance)
-            self._with_guidance = guidance, self._parts.generator(guidance)
+            self._with_guidance = guidance, self.images.guided(guidance)
         return self._with_guidance[1]
 
     def _layout_source(self, given: Given | None, per_layout: int, vary: bool) -> LayoutSource:
@@ -419,14 +415,6 @@ def _pixels(images: Tensor) -> Array:
     return pixels
 
 
-def build_parts(config: RunConfig) -> TwoStageParts:
-    """The untrained parts of a configuration; the same weights for the same seed."""
-    facts = Facts(config.image_channels, config.request.size, len(config.symbols))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.request.seed)
-        return system_named(config.request.system).build(config.request.settings, facts)
-
-
 def load(
     run: str | Path, *, device: str = "auto", threads: int | None = None, precision: str = "32"
 ) -> TrainedSystem:
@@ -448,8 +436,9 @@ def load(
     config = read_run_config(folder)
     where = choose_device(device)
     torch.set_num_threads(threads_of_run(config, where) if threads is None else choose_threads(threads))
-    parts, digest = build_parts(config), hashlib.sha256()
-    for name, module, _ in parts.stages():
+    wired, digest = wire(config), hashlib.sha256()
+    for stage in wired.stages:
+        name, module = stage.name, stage.module
         if not folder.finished(name):
             raise InputError(
                 f"{folder.path}: training has not finished ({name} is missing); run the same `labelmint "
@@ -467,7 +456,7 @@ def load(
         module.to(where).eval()
         digest.update(about["sha256"].encode())
     if chosen == "bf16-true":
-        priors_in_bfloat16(parts)
+        priors_in_bfloat16(wired)
     return TrainedSystem(
-        folder.path, config, parts, digest.hexdigest(), where, chosen, threads_asked=bool(threads)
+        folder.path, config, wired, digest.hexdigest(), where, chosen, threads_asked=bool(threads)
     )

@@ -1,115 +1,64 @@
-"""All systems: what each is, where it was published, and the function that wires it."""
+"""All systems, and the presets that give their sizes."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from labelmint.errors import InputError
-from labelmint.systems.config import Settings
-from labelmint.systems.msgnet import cvq_vae, msgnet, no_comp_msgnet, pre_msgnet
-from labelmint.systems.parts import Facts, TwoStageParts
-from labelmint.systems.presets import PRESETS
-from labelmint.systems.svq import coupled, mint, uncoupled
+from labelmint.errors import InputError, named
+from labelmint.systems import mint, msgnet, svq
+from labelmint.systems.sections import Sections
 
-__all__ = ["SYSTEMS", "System", "catalogue", "system_named"]
+__all__ = ["PRESETS", "SYSTEMS", "Preset", "catalogue", "settings_of"]
 
-_MSGNET = "MSGNet: multi-object semantic generation network (2020/2021)"
-_SVQ = "Semantic image synthesis with semantically coupled VQ-model (2022)"
-_GIVEN = "layouts of a data set"
+SYSTEMS = {system.name: system for system in (*msgnet.SYSTEMS, *svq.SYSTEMS, *mint.SYSTEMS)}
 
 
-@dataclass(frozen=True, kw_only=True)
-class System:
-    """A composition of a layout source and an image generator.
-
-    `family` says which settings of a preset are for it.
+class Preset(NamedTuple):
+    """Name, default image size (H, W), what it is for, and the system that is trained unless another is asked
+    for. The systems own the settings.
     """
 
     name: str
-    family: str = "msgnet"
-    source: str
-    layout_source: str
-    image_generator: str
-    build: Callable[[Settings, Facts], TwoStageParts]
+    size: tuple[int, int]
+    purpose: str
+    system: str = "msgnet"
+
+    @property
+    def systems(self) -> list[str]:
+        """The systems that have such a preset."""
+        return [system.name for system in SYSTEMS.values() if self.name in system.presets]
 
 
-SYSTEMS = {
-    system.name: system
-    for system in (
-        System(
-            name="msgnet",
-            source=_MSGNET,
-            layout_source="LayoutPixelSNAIL over the label map",
-            image_generator="PixelSNAIL over the double-path VQ-VAE's tokens",
-            build=msgnet,
+PRESETS = {
+    preset.name: preset
+    for preset in (
+        Preset("tiny", (32, 32), "minutes on 2 cores, 32x32 pixels", "mint"),
+        Preset("small", (64, 64), "about an hour on 2 cores, 64x64 or 96x96 pixels", "mint"),
+        Preset("clevr-64", (64, 64), "MSGNet's CLEVR of 2 to 4 objects; a GPU"),
+        Preset("clevr-192", (192, 192), "MSGNet's CLEVR of 1 or 2 objects; a GPU"),
+        Preset("malaria", (96, 96), "MSGNet's malaria patches; a GPU"),
+        Preset("brats", (240, 240), "MSGNet's brain slices; a large GPU"),
+        Preset("multi-mnist-64", (64, 64), "MSGNet's three digits; a GPU"),
+        Preset(
+            "cityscapes-128x256",
+            (128, 256),
+            "MSGNet's street scenes, no layout prior; a large GPU",
+            "pre-msgnet",
         ),
-        System(
-            name="pre-msgnet",
-            source=_MSGNET,
-            layout_source=_GIVEN,
-            image_generator="PixelSNAIL over the double-path VQ-VAE's tokens",
-            build=pre_msgnet,
-        ),
-        System(
-            name="no-comp-msgnet",
-            source=f"{_MSGNET}, its ablation of the second path",
-            layout_source=_GIVEN,
-            image_generator="PixelSNAIL over the tokens of a VQ-VAE of one path",
-            build=no_comp_msgnet,
-        ),
-        System(
-            name="cvq-vae",
-            source=f"{_MSGNET}, its baseline: VQ-VAE (2017) given the layout",
-            layout_source=_GIVEN,
-            image_generator="PixelSNAIL over the tokens of a VQ-VAE whose encoder and decoder see the layout",
-            build=cvq_vae,
-        ),
-        System(
-            name="vqvae-t",
-            family="vqvae",
-            source=f"{_SVQ}, its baseline",
-            layout_source=_GIVEN,
-            image_generator="transformer over a VQ-VAE's tokens, given those of a second VQ-VAE for layouts",
-            build=uncoupled,
-        ),
-        System(
-            name="vqgan-t",
-            family="vqgan",
-            source=f"{_SVQ}, its baseline",
-            layout_source=_GIVEN,
-            image_generator="transformer over a VQGAN's tokens, given those of a VQ-VAE for layouts",
-            build=uncoupled,
-        ),
-        System(
-            name="svqvae-t",
-            family="vqvae",
-            source=_SVQ,
-            layout_source=_GIVEN,
-            image_generator="transformer over the image tokens of a coupled VQ-VAE, given its semantic "
-            "tokens",
-            build=coupled,
-        ),
-        System(
-            name="svqgan-t",
-            family="vqgan",
-            source=_SVQ,
-            layout_source=_GIVEN,
-            image_generator="transformer over the image tokens of a coupled VQGAN, given its semantic tokens",
-            build=coupled,
-        ),
-        System(
-            name="mint",
-            family="mint",
-            source="labelmint",
-            layout_source="prior over a coupled VQ-VAE's semantic tokens, at full resolution",
-            image_generator="prior over its image tokens, given the semantic ones",
-            build=mint,
-        ),
+        Preset("svq-256", (256, 256), "the coupled VQ-model's scenes; a large GPU", "svqgan-t"),
     )
 }
+
+
+def settings_of(system: str, preset: str) -> Sections:
+    """The settings of a system by a preset; raises InputError for unknown names and a preset that it lacks."""
+    owner = named("system", system, SYSTEMS)
+    named("preset", preset, PRESETS)
+    if preset not in owner.presets:
+        raise InputError(
+            f"--preset {preset}: has no sizes for {system}; take one of {', '.join(owner.presets)}"
+        )
+    return owner.presets[preset]()
 
 
 def catalogue() -> list[dict[str, Any]]:
@@ -120,18 +69,7 @@ def catalogue() -> list[dict[str, Any]]:
             "source": system.source,
             "layout_source": system.layout_source,
             "image_generator": system.image_generator,
-            "presets": [name for name, preset in PRESETS.items() if system.family in preset.families],
+            "presets": [name for name in PRESETS if name in system.presets],
         }
         for system in SYSTEMS.values()
     ]
-
-
-def system_named(name: str) -> System:
-    """The system of a name; raises InputError naming the nearest."""
-    if name not in SYSTEMS:
-        near = difflib.get_close_matches(name, SYSTEMS, n=1, cutoff=0.3)
-        raise InputError(
-            f"there is no system {name!r}; {f'did you mean {near[0]!r}? ' if near else ''}known: "
-            f"{', '.join(SYSTEMS)}"
-        )
-    return SYSTEMS[name]

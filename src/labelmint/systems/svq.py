@@ -1,15 +1,11 @@
-"""The family of the semantically coupled VQ-model, and labelmint's own `mint`: image tokens drawn given the
-layout's tokens.
+"""The family of the semantically coupled VQ-model: image tokens drawn given the layout's tokens.
 
     vqvae-t, vqgan-t      image and layout tokenized apart; a transformer; layouts are given
     svqvae-t, svqgan-t    image and layout tokenized together; a transformer; layouts are given
-    mint                  image and layout tokenized together; a prior over the layout's tokens draws them
-                          first
 
-VQ-VAE and VQGAN are one wiring under two objectives: what differs is in the settings. As published a layout
-is written in tokens together with its image (`tokenizer.reference`), and images for new layouts need
-references; without, which is the default, a layout needs none. So `mint` draws pairs from nothing, and its
-labels have full resolution.
+VQ-VAE and VQGAN are one wiring under two objectives: what differs is in the settings. As published a layout is
+written in tokens together with its image (`tokenizer.reference`), and images for new layouts need references;
+without, which is the default, a layout needs none.
 
 References:
     Semantic Image Synthesis with Semantically Coupled VQ-Model (Alaniz et al., 2022),
@@ -18,33 +14,107 @@ References:
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from labelmint.errors import InputError
+from labelmint.generators.pair_tokens import PairTokens
+from labelmint.generators.two_stage import TwoStage
+from labelmint.objectives.patterns import PatternsObjective
+from labelmint.objectives.vq_model import VQObjective
 from labelmint.protocols import Stream
-from labelmint.systems.config import (
-    LayoutPriorSection,
-    LayoutTokenizerSection,
-    Settings,
-    TransformerSection,
-    VQModelSection,
-)
-from labelmint.systems.parts import Facts, SemanticParts
-from labelmint.systems.wiring import check_multiples, prior_of
-from labelmint.tokenizers.coupled import Coupled, CoupledVQ
+from labelmint.systems import svq_tables as tables
+from labelmint.systems.sections import TransformerSection
+from labelmint.systems.svq_sections import CoupledSections, UncoupledSections
+from labelmint.systems.system import GIVEN, Facts, System, Wired
+from labelmint.systems.wiring import check_multiples, prior_of, reconstructing
+from labelmint.tokenizers.coupled import CoupledVQ
 from labelmint.tokenizers.coupled_patterns import CoupledPatterns
 from labelmint.tokenizers.label_map import LabelMap
 from labelmint.tokenizers.layout_vq import LayoutVQ
 from labelmint.tokenizers.vq_model import VQModel
+from labelmint.training.likelihood import Likelihood
+from labelmint.training.regime import Stage
 
-__all__ = ["coupled", "mint", "uncoupled"]
+__all__ = ["SYSTEMS", "coupled", "uncoupled"]
+
+_SOURCE = "Semantic image synthesis with semantically coupled VQ-model (2022)"
 
 
-def uncoupled(settings: Settings, facts: Facts) -> SemanticParts:
+def uncoupled(settings: UncoupledSections, facts: Facts) -> Wired:
     """Two tokenizers: one of images, one of layouts."""
-    sizes = _sizes(settings, facts.size)
-    of_layouts = cast(LayoutTokenizerSection, settings.layout_tokenizer)
-    check_multiples(facts.size, 1 << of_layouts.downsamplings)
+    sizes, of_layouts = settings.tokenizer, settings.layout_tokenizer
+    _check_apart(settings, facts)
+    tokenizer = VQModel(sizes, facts.image_channels, facts.size)
+    layout_tokenizer = LayoutVQ(of_layouts, facts.symbols, facts.size)
+    (image,), (semantics,) = tokenizer.streams, layout_tokenizer.streams
+    _check_grids(settings, image, semantics)
+    prior = prior_of(settings.prior, image.codebook_size, image.grid, given=semantics)
+    written = PairTokens(
+        tokenizer=tokenizer, of_layouts=layout_tokenizer, given="tokens", label_map=_whole(facts)
+    )
+    # An adversary of layouts would have no images to judge.
+    alone = of_layouts.model_copy(update={"adversary": 0.0})
+    return Wired(
+        stages=(
+            Stage(name="tokenizer", module=tokenizer, regime=reconstructing(sizes, facts.image_channels)),
+            Stage(
+                name="layout_tokenizer",
+                module=layout_tokenizer,
+                regime=reconstructing(alone, facts.image_channels),
+            ),
+            Stage(name="prior", module=prior, regime=Likelihood(settings.prior, written.image_tokens)),
+        ),
+        images=TwoStage(prior, written),
+        see=written.see,
+        reach=facts.size[0] // semantics.grid[0],
+    )
+
+
+def coupled(settings: CoupledSections, facts: Facts) -> Wired:
+    """One tokenizer of image and layout. Where its layouts are patterns the image prior sees what these show: of
+    many it has seen few.
+    """
+    sizes = settings.tokenizer
+    check_multiples(facts.size, 1 << sizes.downsamplings)
+    shown = sizes.layout_encoder == "patterns"
+    if shown:
+        _check_patterns(settings, facts)
+    kind: type[CoupledPatterns | CoupledVQ] = CoupledPatterns if shown else CoupledVQ
+    tokenizer = kind(sizes, facts.image_channels, facts.symbols, facts.size)
+    semantics, image = tokenizer.streams
+    prior = prior_of(
+        settings.prior,
+        image.codebook_size,
+        image.grid,
+        stack=len(tokenizer.paths),
+        symbols=facts.symbols if shown else 0,
+        given=None if shown else semantics,
+    )
+    written = PairTokens(
+        tokenizer=tokenizer,
+        of_layouts=tokenizer,
+        given="shown" if shown else "tokens",
+        label_map=_whole(facts),
+        references=sizes.reference,
+    )
+    regime = reconstructing(sizes, facts.image_channels, PatternsObjective if shown else VQObjective)
+    return Wired(
+        stages=(
+            Stage(name="tokenizer", module=tokenizer, regime=regime),
+            Stage(name="prior", module=prior, regime=Likelihood(settings.prior, written.image_tokens)),
+        ),
+        images=TwoStage(prior, written),
+        see=written.see,
+        reach=facts.size[0] // semantics.grid[0],
+    )
+
+
+def _check_apart(settings: UncoupledSections, facts: Facts) -> None:
+    """Raise InputError for sizes that do not fit, and for settings of coupled tokenizers."""
+    sizes = settings.tokenizer
+    for section in (sizes, settings.layout_tokenizer):
+        check_multiples(facts.size, 1 << section.downsamplings)
     if sizes.paths == "double" or sizes.reference:
         raise InputError(
             "--set tokenizer.paths, tokenizer.reference: only coupled tokenizers have these; take svqvae-t, "
@@ -55,59 +125,9 @@ def uncoupled(settings: Settings, facts: Facts) -> SemanticParts:
             "--set tokenizer.layout_encoder=patterns: here layouts have a tokenizer of their own; take "
             "svqvae-t, svqgan-t or mint"
         )
-    tokenizer, layout_tokenizer = (
-        VQModel(sizes, facts.image_channels, facts.size),
-        LayoutVQ(of_layouts, facts.symbols, facts.size),
-    )
-    (image,), (semantics,) = tokenizer.streams, layout_tokenizer.streams
-    _check_grids(settings, image, semantics)
-    prior = prior_of(settings.prior, image.codebook_size, image.grid, given=semantics)
-    return SemanticParts(tokenizer, prior, _whole(facts), layout_tokenizer=layout_tokenizer)
 
 
-def coupled(settings: Settings, facts: Facts) -> SemanticParts:
-    """One tokenizer of image and layout. Where its layouts are patterns the image prior sees what these show:
-    of many it has seen few.
-    """
-    sizes = _sizes(settings, facts.size)
-    if sizes.layout_encoder == "patterns":
-        _check_patterns(settings, sizes, facts)
-        tokenizer: Coupled = CoupledPatterns(sizes, facts.image_channels, facts.symbols, facts.size)
-    else:
-        tokenizer = CoupledVQ(sizes, facts.image_channels, facts.symbols, facts.size)
-    semantics, image = tokenizer.streams
-    shown = isinstance(tokenizer, CoupledPatterns)
-    prior = prior_of(
-        settings.prior,
-        image.codebook_size,
-        image.grid,
-        stack=len(tokenizer.paths),
-        symbols=facts.symbols if shown else 0,
-        given=None if shown else semantics,
-    )
-    return SemanticParts(tokenizer, prior, _whole(facts))
-
-
-def mint(settings: Settings, facts: Facts) -> SemanticParts:
-    """The same, and a prior over the layout's tokens."""
-    sizes = _sizes(settings, facts.size)
-    if sizes.reference:
-        raise InputError(
-            "--set tokenizer.reference=true: mint draws layouts without images; take svqvae-t or svqgan-t"
-        )
-    if isinstance(settings.layout_prior, LayoutPriorSection) and settings.layout_prior.scale != 1:
-        raise InputError(
-            f"--set layout_prior.scale={settings.layout_prior.scale}: is of msgnet's grid; for finer layouts "
-            f"of mint take "
-            "tokenizer.layout_cell=2"
-        )
-    given = coupled(settings, facts)
-    semantics = cast(Coupled, given.tokenizer).streams[0]
-    layout_prior = prior_of(settings.layout_prior, semantics.codebook_size, semantics.grid)
-    return SemanticParts(given.tokenizer, given.prior, given.label_map, layout_prior)
-
-
-def _check_grids(settings: Settings, image: Stream, semantics: Stream) -> None:
+def _check_grids(settings: UncoupledSections, image: Stream, semantics: Stream) -> None:
     """Raise InputError for a prior that can't lay the layout's tokens over the image's."""
     both = list(zip(semantics.grid, image.grid, strict=True))
     finer, coarser = all(a % b == 0 for a, b in both), all(b % a == 0 for a, b in both)
@@ -122,8 +142,9 @@ def _check_grids(settings: Settings, image: Stream, semantics: Stream) -> None:
         )
 
 
-def _check_patterns(settings: Settings, sizes: VQModelSection, facts: Facts) -> None:
+def _check_patterns(settings: CoupledSections, facts: Facts) -> None:
     """Raise InputError where layouts can't be cut into cells, or the table has no room."""
+    sizes = settings.tokenizer
     if any(side % sizes.cell for side in facts.size):
         raise InputError(
             f"--set tokenizer.layout_cell={sizes.layout_cell}: must divide the "
@@ -144,10 +165,56 @@ def _check_patterns(settings: Settings, sizes: VQModelSection, facts: Facts) -> 
         )
 
 
-def _sizes(settings: Settings, size: tuple[int, int]) -> VQModelSection:
-    check_multiples(size, 1 << settings.tokenizer.downsamplings)
-    return cast(VQModelSection, settings.tokenizer)  # as the presets of this family have it
-
-
 def _whole(facts: Facts) -> LabelMap:
     return LabelMap(facts.symbols, facts.size, facts.size)
+
+
+def _coupled(
+    presets: Mapping[str, Callable[[], UncoupledSections]],
+) -> dict[str, Callable[[], CoupledSections]]:
+    """The presets of a system with one tokenizer."""
+
+    def preset(table: Callable[[], UncoupledSections]) -> CoupledSections:
+        return table().coupled()
+
+    return {name: partial(preset, table) for name, table in presets.items()}
+
+
+SYSTEMS = (
+    System(
+        name="vqvae-t",
+        source=f"{_SOURCE}, its baseline",
+        layout_source=GIVEN,
+        image_generator="transformer over a VQ-VAE's tokens, given those of a second VQ-VAE for layouts",
+        sections=UncoupledSections,
+        wire=uncoupled,
+        presets=tables.VQVAE,
+    ),
+    System(
+        name="vqgan-t",
+        source=f"{_SOURCE}, its baseline",
+        layout_source=GIVEN,
+        image_generator="transformer over a VQGAN's tokens, given those of a VQ-VAE for layouts",
+        sections=UncoupledSections,
+        wire=uncoupled,
+        presets=tables.VQGAN,
+    ),
+    System(
+        name="svqvae-t",
+        source=_SOURCE,
+        layout_source=GIVEN,
+        image_generator="transformer over the image tokens of a coupled VQ-VAE, given its semantic tokens",
+        sections=CoupledSections,
+        wire=coupled,
+        presets=_coupled(tables.VQVAE),
+    ),
+    System(
+        name="svqgan-t",
+        source=_SOURCE,
+        layout_source=GIVEN,
+        image_generator="transformer over the image tokens of a coupled VQGAN, given its semantic tokens",
+        sections=CoupledSections,
+        wire=coupled,
+        presets=_coupled(tables.VQGAN),
+    ),
+)

@@ -1,20 +1,103 @@
-"""What the families of systems wire alike: priors as their section says, and sizes that a grid of tokens
-fits.
-"""
+"""What several systems wire alike: priors as their section says, tokenizers in training, sizes that fit."""
 
 from __future__ import annotations
 
+from typing import Literal
+
+from pydantic import Field
 from torch import nn
 
 from labelmint.errors import InputError
+from labelmint.nn.patch import PatchDiscriminator
+from labelmint.objectives.adversarial import HINGE
+from labelmint.objectives.vq_model import VQObjective
 from labelmint.priors.grouped import PlacePixelSNAIL
+from labelmint.priors.guided import NetworkPrior
 from labelmint.priors.pixelsnail import PixelSNAIL
 from labelmint.priors.rowwise import RowPixelSNAIL
 from labelmint.priors.transformer import TransformerPrior
 from labelmint.protocols import Stream
-from labelmint.systems.config import PriorSection, TransformerSection
+from labelmint.systems.sections import PriorSection, TransformerSection
+from labelmint.training.adversarial import Adversarial, Against
+from labelmint.training.minimize import Minimize
+from labelmint.training.regime import Learning, Regime
 
-__all__ = ["check_multiples", "prior_of"]
+__all__ = ["TokenizerTraining", "VQModelTraining", "check_multiples", "prior_of", "reconstructing"]
+
+_BETAS = (0.5, 0.9)  # of Adam with an adversary: VQGAN's
+
+
+class TokenizerTraining(Learning):
+    """How a VQ-VAE is trained (Table 4)."""
+
+    commitment: float = Field(0.25, ge=0, description="weight of the commitment loss")
+    balance: float = Field(
+        0.0, ge=0, le=1, description="1 counts every image relative to its own contrast, 0 all pixels alike"
+    )
+
+
+class VQModelTraining(TokenizerTraining):
+    """How a VQ-model is trained; a VQ-VAE unless `adversary` is above 0. Published for VQGAN: absolute, distance
+    1, adversary 0.8.
+
+    The discriminator has a learning rate of its own: at the tokenizer's it told nothing even of a tokenizer that
+    stood still.
+    """
+
+    error: Literal["squared", "absolute"] = Field("squared", description="of the reconstruction")
+    distance: float = Field(
+        0.0, ge=0, description="weight of the perceptual distance, or of the structure distance without `vgg`"
+    )
+    vgg: str = Field("", description="file with the state dict of a VGG-19, for the perceptual distance")
+    adversary: float = Field(0.0, ge=0, description="strength of the adversary; 0 leaves it out")
+    adversary_from: float = Field(
+        0.3, ge=0, le=1, description="share of the training after which it is heeded"
+    )
+    discriminator_learning_rate: float | None = Field(
+        None, gt=0, description="highest of its schedule; the tokenizer's where there is none"
+    )
+    discriminator_channels: int = Field(64, ge=8, multiple_of=8)
+    discriminator_layers: int = Field(
+        3, ge=1, le=5, description="its strided layers; a patch is 16, 34, 70, ... pixels wide"
+    )
+    semantic_weight: float = Field(
+        0.1,
+        ge=0,
+        description="lambda: weight of the layout's loss beside the image's; nothing with "
+        "layout_encoder=patterns",
+    )
+
+
+def reconstructing(
+    training: VQModelTraining, image_channels: int, objective: type[VQObjective] = VQObjective
+) -> Regime:
+    """The regime of a VQ-model: its objective alone, or with an adversary VQGAN's game."""
+    loss = objective(
+        commitment=training.commitment,
+        balance=training.balance,
+        error=training.error,
+        distance=training.distance,
+        vgg=training.vgg,
+        semantic_weight=training.semantic_weight,
+    )
+    if not training.adversary:
+        return Minimize(training, loss)
+
+    def discriminator() -> nn.Module:
+        return PatchDiscriminator(
+            image_channels, training.discriminator_channels, training.discriminator_layers
+        )
+
+    against = Against(
+        discriminator=discriminator,
+        loss=HINGE,
+        rate=training.discriminator_learning_rate or training.learning_rate,
+        betas=_BETAS,
+        strength=training.adversary,
+        adaptive=True,
+        begins=training.adversary_from,
+    )
+    return Adversarial(training, loss, against)
 
 
 def prior_of(
@@ -24,12 +107,12 @@ def prior_of(
     stack: int = 1,
     symbols: int = 0,
     given: Stream | None = None,
-) -> nn.Module:
-    """A prior over `stack` paths of tokens, given layouts of so many symbols, or the tokens of a stream;
+) -> NetworkPrior:
+    """A prior over `stack` paths of tokens, given layouts of `symbols` symbols, or the tokens of a stream;
     given nothing where both lack.
 
     To a PixelSNAIL tokens are a layout of as many symbols as there are codes, a cell each. It draws as much
-    at once as it is told; with one path a place holds one token.
+    at once as `at_once` says; with one path a place holds one token.
     """
     if isinstance(config, TransformerSection):
         return TransformerPrior(config, codebook_size, grid, stack, symbols, given)

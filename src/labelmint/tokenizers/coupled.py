@@ -49,8 +49,8 @@ from labelmint.protocols import Stream
 from labelmint.tokenizers.codebooks import codebook_of, lookup
 from labelmint.tokenizers.dual_path import DualPathConfig, DualPathDecoder, DualPathEncoder, DualPathVQVAE
 from labelmint.tokenizers.layout_vq import LayoutDecoder, LayoutVQConfig
-from labelmint.tokenizers.levels import Reconstruction
 from labelmint.tokenizers.quantizer import Quantized
+from labelmint.tokenizers.reconstruction import Reconstruction
 from labelmint.tokenizers.vq_model import VQModelConfig
 from labelmint.types import Batch, LayoutBatch
 

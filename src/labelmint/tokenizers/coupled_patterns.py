@@ -18,9 +18,9 @@ from torch import Tensor
 from labelmint.nn.local import CellEncoder
 from labelmint.nn.outlines import Outlines
 from labelmint.tokenizers.coupled import Coupled, CoupledConfig
-from labelmint.tokenizers.levels import Reconstruction
 from labelmint.tokenizers.patterns import Patterns
 from labelmint.tokenizers.quantizer import Quantized
+from labelmint.tokenizers.reconstruction import Reconstruction
 from labelmint.types import Batch, LayoutBatch
 
 __all__ = ["CoupledPatterns"]

@@ -28,7 +28,8 @@ from labelmint.nn.attention import SelfAttention
 from labelmint.nn.residual import ResidualStack
 from labelmint.nn.strided import Output, double, halve, widths_of
 from labelmint.protocols import Stream
-from labelmint.tokenizers.quantizer import Quantized, Quantizer
+from labelmint.tokenizers.quantizer import Quantizer
+from labelmint.tokenizers.reconstruction import Reconstruction
 from labelmint.types import Batch, LayoutBatch
 
 __all__ = ["DualPathConfig", "DualPathDecoder", "DualPathEncoder", "DualPathVQVAE"]
@@ -187,10 +188,10 @@ class DualPathVQVAE(nn.Module):
         height, width = (side >> self.config.downsamplings for side in self.size)
         return (Stream("image", self.config.codebook_size, (2 * height, width)),)
 
-    def forward(self, image: Tensor, layouts: LayoutBatch | None = None) -> tuple[Tensor, list[Quantized]]:
+    def forward(self, image: Tensor, layouts: LayoutBatch | None = None) -> Reconstruction:
         """Reconstruction (B, C, H, W), and what each codebook did; the layouts play no part."""
         quantized = [quantizer(z) for quantizer, z in zip(self.quantizers, self.encoder(image), strict=True)]
-        return self.image_of(quantized[0].vectors, quantized[1].vectors), quantized
+        return Reconstruction(self.image_of(quantized[0].vectors, quantized[1].vectors), quantized)
 
     def encode(self, batch: Batch) -> dict[str, Tensor]:
         """Tokens (B, 2h, w)."""

@@ -22,7 +22,8 @@ from torch import Tensor, nn
 from labelmint.nn.sight import LayoutEmbedding
 from labelmint.protocols import Stream
 from labelmint.tokenizers.codebooks import codebook_of, lookup
-from labelmint.tokenizers.levels import LevelsConfig, Reconstruction
+from labelmint.tokenizers.levels import LevelsConfig
+from labelmint.tokenizers.reconstruction import Reconstruction
 from labelmint.types import Batch, LayoutBatch
 
 __all__ = ["LayoutDecoder", "LayoutVQ", "LayoutVQConfig"]

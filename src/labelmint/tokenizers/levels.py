@@ -4,16 +4,14 @@ training.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
-from torch import Tensor
 
 from labelmint.nn.autoencoder import Decoder, Encoder
 from labelmint.tokenizers.codebooks import CodebookKind
-from labelmint.tokenizers.quantizer import Quantized
 
-__all__ = ["LevelsConfig", "Reconstruction"]
+__all__ = ["LevelsConfig"]
 
 
 class LevelsConfig(BaseModel):
@@ -86,19 +84,3 @@ class LevelsConfig(BaseModel):
 
     def _attention(self, size: tuple[int, int]) -> list[bool]:
         return [min(size) // self.patch >> i < self.attention_below for i in range(len(self.multipliers))]
-
-
-class Reconstruction(NamedTuple):
-    """What such a tokenizer answers in training; a part that it does not have is None or empty.
-
-    Attributes:
-        image: (B, C, H, W).
-        quantized: what each codebook of the image did.
-        logits: of the layout's symbols, (B, S, H, W).
-        semantics: what each codebook of the layout did.
-    """
-
-    image: Tensor | None
-    quantized: list[Quantized]
-    logits: Tensor | None = None
-    semantics: tuple[Quantized, ...] = ()

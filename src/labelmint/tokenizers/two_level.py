@@ -26,8 +26,8 @@ from labelmint.nn.autoencoder import Decoder, Encoder
 from labelmint.nn.strided import Output
 from labelmint.protocols import Stream
 from labelmint.tokenizers.codebooks import codebook_of, lookup
-from labelmint.tokenizers.levels import Reconstruction
 from labelmint.tokenizers.quantizer import Quantized
+from labelmint.tokenizers.reconstruction import Reconstruction
 from labelmint.tokenizers.vq_model import VQModelConfig
 from labelmint.types import Batch, LayoutBatch
 

@@ -19,7 +19,8 @@ from labelmint.nn.local import LocalDecoder, LocalEncoder
 from labelmint.nn.strided import Output
 from labelmint.protocols import Stream
 from labelmint.tokenizers.codebooks import codebook_of, lookup
-from labelmint.tokenizers.levels import LevelsConfig, Reconstruction
+from labelmint.tokenizers.levels import LevelsConfig
+from labelmint.tokenizers.reconstruction import Reconstruction
 from labelmint.types import Batch, LayoutBatch
 
 __all__ = ["VQModel", "VQModelConfig"]

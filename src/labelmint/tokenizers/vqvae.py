@@ -27,7 +27,8 @@ from labelmint.nn.sight import area_fractions
 from labelmint.nn.strided import Output, double, halve, widths_of
 from labelmint.protocols import Stream
 from labelmint.tokenizers.dual_path import DualPathConfig
-from labelmint.tokenizers.quantizer import Quantized, Quantizer
+from labelmint.tokenizers.quantizer import Quantizer
+from labelmint.tokenizers.reconstruction import Reconstruction
 from labelmint.types import Batch, LayoutBatch
 
 __all__ = ["VQVAE"]
@@ -162,10 +163,10 @@ class VQVAE(nn.Module):
         height, width = (side >> self.config.downsamplings for side in self.size)
         return (Stream("image", self.config.codebook_size, (height, width)),)
 
-    def forward(self, image: Tensor, layouts: LayoutBatch | None = None) -> tuple[Tensor, list[Quantized]]:
+    def forward(self, image: Tensor, layouts: LayoutBatch | None = None) -> Reconstruction:
         """Reconstruction (B, C, H, W), and what the codebook did."""
         quantized = self.quantizer(self.encoder(image, layouts))
-        return self.decoder(quantized.vectors, layouts), [quantized]
+        return Reconstruction(self.decoder(quantized.vectors, layouts), [quantized])
 
     def encode(self, batch: Batch) -> dict[str, Tensor]:
         """Tokens (B, h, w)."""

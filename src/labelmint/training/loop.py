@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import math
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from labelmint.errors import InputError
-from labelmint.progress import Event, Report
+from labelmint.progress import Event
 from labelmint.training.clock import Clock
-from labelmint.training.run_folder import RunFolder
+from labelmint.training.regime import Bench
 
-if TYPE_CHECKING:
-    from lightning_fabric import Fabric  # seconds to import, and drawing does without
-
-__all__ = ["Stage", "reseed"]
+__all__ = ["Loop", "move_average", "reseed"]
 
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
 T = TypeVar("T")
@@ -29,30 +26,37 @@ def reseed(seed: int, stage: str, step: int, rank: int) -> None:
     torch.manual_seed(int.from_bytes(digest[:7], "big"))
 
 
-class Stage:
-    """A module in training.
+@torch.no_grad()
+def move_average(average: nn.Module, module: nn.Module, decay: float) -> None:
+    """average <- decay average + (1 - decay) module, over all parameters."""
+    torch._foreach_lerp_(list(average.parameters()), list(module.parameters()), 1 - decay)
+
+
+class Loop:
+    """A stage in training: step, progress, learning rates, checkpoints and reports.
+
+    Attributes:
+        extra: more tensors to checkpoint, by group: averages, best weights.
+        facts: more values to checkpoint.
 
     Arguments:
         name: of the stage and of its part in the run.
-        fabric: device, precision, processes.
-        run: where checkpoints and log go.
-        module: the module to train; `extra` holds more tensors to checkpoint (averages, best weights).
+        bench: device, run, budget.
+        module: all that is trained and checkpointed.
         optimizer: over its parameters.
-        steps, seconds: budget.
-        report: where progress is told.
+        steps: the step budget. seconds: the time budget, or None.
     """
 
     def __init__(
         self,
         name: str,
-        fabric: Fabric,
-        run: RunFolder,
+        bench: Bench,
         module: nn.Module,
         optimizer: torch.optim.Optimizer,
         steps: int,
         seconds: float | None,
-        report: Report,
     ) -> None:
+        fabric, run, report = bench.fabric, bench.run, bench.report
         self.name, self.fabric, self.run, self.report = name, fabric, run, report
         self.module, self.optimizer = module, optimizer
         self._shares = [group["lr"] / optimizer.param_groups[0]["lr"] for group in optimizer.param_groups]

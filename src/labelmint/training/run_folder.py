@@ -26,7 +26,7 @@ from labelmint.storage import write_aside, write_json, write_text
 
 __all__ = ["FORMAT_VERSION", "RunFolder"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 1: runs held sections of settings that their system had no use for
 
 
 def _write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:

@@ -16,20 +16,29 @@ Where ours differs from a published number, that number stands beside it. "Outpu
 all columns, and the architecture has none; the hidden and the residual dim of each prior are equal in all
 columns. "Layout embedding dim" of Table 6 (64, 32, 64, 64) has no setting: a layout prior embeds its symbols
 as wide as its hidden dim. The schedule is one cycle for all parts.
+
+`tiny` is for minutes on 2 cores, `small` for about an hour. Both keep grids short and priors convolutional with
+one attention a block: on a CPU the length of the token sequence is what costs. docs/performance.md has the
+measurements behind the values; `at_once="place"` is its "Fewer steps". Their decoders end linearly, because tanh
+can leave dark images black for ever (`nn.strided.Output`). Layouts are drawn at temperature 1, not at the paper's
+0.75: on fine grids, where a cell is nearly always what its neighbor is, a lower one mostly draws empty layouts.
 """
 
 from __future__ import annotations
 
-from labelmint.systems.config import LayoutPriorSection, PriorSection, Settings, TokenizerSection
+from collections.abc import Callable, Mapping
 
-__all__ = ["brats", "cityscapes_128x256", "clevr_64", "clevr_192", "malaria", "multi_mnist_64"]
+from labelmint.systems.msgnet_sections import MSGNetSections, TokenizerSection
+from labelmint.systems.sections import LayoutPriorSection, PriorSection
+
+__all__ = ["PRESETS"]
 
 NEVER = 1_000_000_000  # steps or held-out figures: beyond any number of epochs
 
 
-def clevr_64() -> Settings:
+def clevr_64() -> MSGNetSections:
     """Column "CLEVR-64": 25,000 images of 2 to 4 objects."""
-    return Settings(
+    return MSGNetSections(
         tokenizer=_tokenizer(
             # latent size 16
             batch_size=64,
@@ -59,9 +68,9 @@ def clevr_64() -> Settings:
     )
 
 
-def clevr_192() -> Settings:
+def clevr_192() -> MSGNetSections:
     """Column "CLEVR-192": 20,000 images of one object in the center and an optional second one."""
-    return Settings(
+    return MSGNetSections(
         tokenizer=_tokenizer(
             # latent size 24
             batch_size=32,
@@ -91,13 +100,13 @@ def clevr_192() -> Settings:
     )
 
 
-def malaria() -> Settings:
+def malaria() -> MSGNetSections:
     """Column "Malaria": 10,000 patches of 96x96.
 
     Latent size 24, published 20: strided convolutions of kernel 4 and padding 1, as in the authors' code,
     halve 96 to 48, 24, 12.
     """
-    return Settings(
+    return MSGNetSections(
         tokenizer=_tokenizer(
             batch_size=32, channels=256, codebook_size=128, downsamplings=2, learning_rate=8e-4, steps=80_000
         ),
@@ -121,9 +130,9 @@ def malaria() -> Settings:
     )
 
 
-def brats() -> Settings:
+def brats() -> MSGNetSections:
     """Column "BraTS": 20,000 slices of 240x240."""
-    return Settings(
+    return MSGNetSections(
         tokenizer=_tokenizer(
             # latent size 30
             batch_size=16,
@@ -153,14 +162,14 @@ def brats() -> Settings:
     )
 
 
-def multi_mnist_64() -> Settings:
+def multi_mnist_64() -> MSGNetSections:
     """50,000 canvases of 64x64 with three digits. No column is published: that of CLEVR-64, whose images have
     the same size.
     """
     return clevr_64()
 
 
-def cityscapes_128x256() -> Settings:
+def cityscapes_128x256() -> MSGNetSections:
     """Cityscapes, 128 high and 256 wide, to 32x64 codes ("256x128 sized images with a network latent size of
     64x32", short paper).
 
@@ -171,6 +180,100 @@ def cityscapes_128x256() -> Settings:
     settings = clevr_192()
     return settings.model_copy(
         update={"tokenizer": settings.tokenizer.model_copy(update={"downsamplings": 2})}
+    )
+
+
+def tiny() -> MSGNetSections:
+    """For minutes on 2 cores."""
+    return MSGNetSections(
+        tokenizer=TokenizerSection(
+            channels=64,
+            residual_channels=32,
+            codebook_size=64,
+            code_dim=32,
+            output="linear",
+            steps=1000,
+            batch_size=32,
+        ),
+        prior=PriorSection(
+            channels=64,
+            residual_channels=64,
+            blocks=2,
+            residual_blocks=2,
+            kernel_rows=3,
+            kernel_columns=5,
+            attention_channels=32,
+            steps=3000,
+            batch_size=32,
+            learning_rate=2e-3,
+            token_noise=0.1,
+            at_once="place",
+        ),
+        layout_prior=LayoutPriorSection(
+            channels=32,
+            residual_channels=32,
+            blocks=2,
+            residual_blocks=2,
+            kernel_rows=3,
+            kernel_columns=5,
+            attention_channels=32,
+            steps=3000,
+            batch_size=32,
+            learning_rate=2e-3,
+            scale=2,
+            temperature=1.0,
+            token_noise=0.0,
+            dropout=0.0,
+        ),
+    )
+
+
+def small() -> MSGNetSections:
+    """For about an hour on 2 cores."""
+    return MSGNetSections(
+        tokenizer=TokenizerSection(
+            channels=64,
+            residual_channels=64,
+            codebook_size=128,
+            code_dim=32,
+            output="linear",
+            upsampling="resize",
+            steps=6000,
+            batch_size=32,
+            share=0.2,
+        ),
+        prior=PriorSection(
+            channels=64,
+            residual_channels=64,
+            blocks=2,
+            residual_blocks=3,
+            kernel_rows=3,
+            kernel_columns=5,
+            attention_channels=64,
+            steps=6000,
+            batch_size=16,
+            learning_rate=1e-3,
+            token_noise=0.05,
+            at_once="place",
+            share=0.45,
+        ),
+        layout_prior=LayoutPriorSection(
+            channels=48,
+            residual_channels=48,
+            blocks=2,
+            residual_blocks=2,
+            kernel_rows=3,
+            kernel_columns=5,
+            attention_channels=32,
+            steps=4000,
+            batch_size=32,
+            learning_rate=2e-3,
+            scale=2,
+            temperature=1.0,
+            token_noise=0.0,
+            dropout=0.0,
+            share=0.35,
+        ),
     )
 
 
@@ -269,3 +372,15 @@ def _layout_prior(
         weight_decay=0.0,
         token_noise=0.0,
     )
+
+
+PRESETS: Mapping[str, Callable[[], MSGNetSections]] = {
+    "tiny": tiny,
+    "small": small,
+    "clevr-64": clevr_64,
+    "clevr-192": clevr_192,
+    "malaria": malaria,
+    "brats": brats,
+    "multi-mnist-64": multi_mnist_64,
+    "cityscapes-128x256": cityscapes_128x256,
+}

@@ -1,5 +1,4 @@
-"""Settings of the systems over VQ-models, by family: "vqvae" and "vqgan" have a transformer, "mint" is our
-own.
+"""Presets of the systems over VQ-models with a transformer.
 
 VQ-VAE and VQGAN differ in their objective: squared error alone, or absolute error with a perceptual distance
 and an adversary. Without `tokenizer.vgg` the distance is that of structure (`objectives.structure`). On a CPU
@@ -9,26 +8,19 @@ the finest level works on patches: a convolution at full size and width costs mo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
-from labelmint.systems.config import (
-    LayoutPriorSection,
-    LayoutTokenizerSection,
-    LayoutTransformerSection,
-    PriorSection,
-    Settings,
-    TransformerSection,
-    VQModelSection,
-)
+from labelmint.systems.sections import TransformerSection
+from labelmint.systems.svq_sections import LayoutTokenizerSection, UncoupledSections, VQModelSection
 
-__all__ = ["PUBLISHED", "SMALL", "TINY"]
-
-Family = Mapping[str, Callable[[], Settings]]
+__all__ = ["VQGAN", "VQVAE", "small", "svq_256", "tiny"]
 
 _GAN: dict[str, Any] = {"error": "absolute", "distance": 1.0, "adversary": 0.8}
 
 
-def _tiny(tokenizer: Mapping[str, Any]) -> Settings:
+def tiny(tokenizer: Mapping[str, Any]) -> UncoupledSections:
+    """For minutes on 2 cores; `tokenizer` holds further values of its section."""
     levels: dict[str, Any] = {
         "patch": 2,
         "channels": 32,
@@ -37,7 +29,7 @@ def _tiny(tokenizer: Mapping[str, Any]) -> Settings:
         "attention_below": 0,
     }
     learning: dict[str, Any] = {"steps": 1000, "batch_size": 32, "learning_rate": 2e-3}
-    return Settings(
+    return UncoupledSections(
         tokenizer=VQModelSection(
             **{
                 **levels,
@@ -61,20 +53,11 @@ def _tiny(tokenizer: Mapping[str, Any]) -> Settings:
             batch_size=32,
             token_noise=0.1,
         ),
-        layout_prior=LayoutTransformerSection(
-            width=64,
-            layers=3,
-            heads=4,
-            key_value_heads=1,
-            steps=3000,
-            batch_size=32,
-            temperature=1.0,
-            token_noise=0.0,
-        ),
     )
 
 
-def _small(tokenizer: Mapping[str, Any]) -> Settings:
+def small(tokenizer: Mapping[str, Any]) -> UncoupledSections:
+    """For about an hour on 2 cores; `tokenizer` as in `tiny`."""
     levels: dict[str, Any] = {
         "patch": 2,
         "channels": 32,
@@ -83,7 +66,7 @@ def _small(tokenizer: Mapping[str, Any]) -> Settings:
         "attention_below": 0,
     }
     learning: dict[str, Any] = {"steps": 6000, "batch_size": 16, "learning_rate": 1e-3}
-    return Settings(
+    return UncoupledSections(
         tokenizer=VQModelSection(
             **{
                 **levels,
@@ -109,21 +92,10 @@ def _small(tokenizer: Mapping[str, Any]) -> Settings:
             token_noise=0.05,
             share=0.5,
         ),
-        layout_prior=LayoutTransformerSection(
-            width=128,
-            layers=4,
-            heads=4,
-            key_value_heads=1,
-            steps=4000,
-            batch_size=32,
-            temperature=1.0,
-            token_noise=0.0,
-            share=0.25,
-        ),
     )
 
 
-def _published(tokenizer: Mapping[str, Any]) -> Settings:
+def svq_256(tokenizer: Mapping[str, Any]) -> UncoupledSections:
     """Taming transformers' sizes with the codebooks of the sVQ paper, whose own transformer, batches and
     rates are not published.
     """
@@ -136,7 +108,7 @@ def _published(tokenizer: Mapping[str, Any]) -> Settings:
         "codebook": "loss",
     }
     learning: dict[str, Any] = {"steps": 500_000, "batch_size": 12, "learning_rate": 4.5e-6 * 12}
-    return Settings(
+    return UncoupledSections(
         tokenizer=VQModelSection(
             **levels, **learning, **tokenizer, codebook_size=16_384, semantic_codebook_size=4096, share=0.35
         ),
@@ -155,77 +127,12 @@ def _published(tokenizer: Mapping[str, Any]) -> Settings:
             token_noise=0.0,
             share=0.5,
         ),
-        layout_prior=LayoutTransformerSection(
-            width=512,
-            layers=12,
-            heads=8,
-            key_value_heads=8,
-            steps=500_000,
-            batch_size=32,
-            learning_rate=1e-4,
-            temperature=1.0,
-            token_noise=0.0,
-            share=0.25,
-        ),
     )
 
 
-def _mint_tiny() -> Settings:
-    return _with_pixelsnail(
-        _tiny({**_OWN, "codebook_size": 128, "semantic_codebook_size": 512}), _TINY_SNAIL, 0.1
-    )
+def _presets(tokenizer: Mapping[str, Any]) -> dict[str, Callable[[], UncoupledSections]]:
+    tables = {"tiny": tiny, "small": small, "svq-256": svq_256}
+    return {name: partial(table, tokenizer) for name, table in tables.items()}
 
 
-def _mint_small() -> Settings:
-    return _with_pixelsnail(_small({**_OWN, "semantic_codebook_size": 512}), _SMALL_SNAIL, 0.05)
-
-
-_OWN: dict[str, Any] = {"image_encoder": "local", "image_decoder": "local", "layout_encoder": "patterns"}
-_TINY_SNAIL: dict[str, Any] = {
-    "channels": 48,
-    "residual_channels": 48,
-    "blocks": 2,
-    "residual_blocks": 2,
-    "kernel_rows": 3,
-    "kernel_columns": 5,
-    "attention_channels": 32,
-    "steps": 3000,
-    "batch_size": 32,
-    "learning_rate": 2e-3,
-}
-_SMALL_SNAIL: dict[str, Any] = {
-    "channels": 64,
-    "residual_channels": 64,
-    "blocks": 2,
-    "residual_blocks": 3,
-    "kernel_rows": 3,
-    "kernel_columns": 5,
-    "attention_channels": 64,
-    "steps": 6000,
-    "batch_size": 16,
-    "learning_rate": 1e-3,
-}
-
-
-def _with_pixelsnail(settings: Settings, sizes: Mapping[str, Any], noise: float) -> Settings:
-    """A convolutional prior learns short grids with fewer steps of two cores than a transformer does."""
-    return Settings(
-        tokenizer=settings.tokenizer,
-        prior=PriorSection(**sizes, token_noise=noise, at_once="place", share=settings.prior.share),
-        layout_prior=LayoutPriorSection(
-            **sizes, token_noise=0.0, temperature=1.0, share=settings.layout_prior.share
-        ),
-    )
-
-
-def _gan(settings: Callable[[Mapping[str, Any]], Settings]) -> Callable[[], Settings]:
-    return lambda: settings(_GAN)
-
-
-def _vae(settings: Callable[[Mapping[str, Any]], Settings]) -> Callable[[], Settings]:
-    return lambda: settings({})
-
-
-TINY: Family = {"mint": _mint_tiny, "vqvae": _vae(_tiny), "vqgan": _gan(_tiny)}
-SMALL: Family = {"mint": _mint_small, "vqvae": _vae(_small), "vqgan": _gan(_small)}
-PUBLISHED: Family = {"vqgan": _gan(_published), "vqvae": _vae(_published), "mint": _vae(_published)}
+VQVAE, VQGAN = _presets({}), _presets(_GAN)

@@ -1,0 +1,45 @@
+"""Objectives: what a network is to make small, on a batch of pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from labelmint.datasets.pairs import Pairs
+from labelmint.types import Batch
+
+__all__ = ["Loss", "Objective"]
+
+
+class Loss(NamedTuple):
+    """The loss of a batch, in two parts.
+
+    Attributes:
+        fidelity: how far an image is from the one that it should be, against which an adversary is weighed.
+        others: all else.
+        terms: both in their parts, as figures.
+        image: (B, C, H, W), the images that were made, for an adversary; None where there are none.
+    """
+
+    fidelity: Tensor
+    others: Tensor
+    terms: dict[str, Tensor]
+    image: Tensor | None = None
+
+
+class Objective(Protocol):
+    """A loss, what comes before it, and what tells on held-out pairs whether it helped."""
+
+    def begin(self, module: nn.Module, pairs: Pairs) -> None:
+        """Prepare, once before the first step: statistics of the training pairs, tables of the module."""
+
+    def __call__(self, network: Callable[..., Any], batch: Batch) -> Loss:
+        """The loss, by one forward pass of the network, which may be wrapped for several processes."""
+
+    def held_out(
+        self, module: nn.Module, pairs: Pairs, device: torch.device, at_most: int | None = None
+    ) -> dict[str, float]:
+        """Figures of a module in evaluation mode on the first pairs, or on all, named held_out_*."""

@@ -1,0 +1,59 @@
+"""Settings of the systems over VQ-models."""
+
+from __future__ import annotations
+
+import math
+
+from labelmint.systems.sections import (
+    LayoutNetwork,
+    LayoutPriorSection,
+    Network,
+    Sections,
+    TransformerSection,
+)
+from labelmint.systems.wiring import VQModelTraining
+from labelmint.tokenizers.coupled import CoupledConfig
+from labelmint.tokenizers.layout_vq import LayoutVQConfig
+
+__all__ = ["CoupledSections", "LayoutTokenizerSection", "MintSections", "UncoupledSections", "VQModelSection"]
+
+
+class VQModelSection(CoupledConfig, VQModelTraining):
+    """A VQ-model of images, or of images coupled with layouts: sizes and training."""
+
+    @property
+    def multiple(self) -> int:
+        """Pixels that hold whole tokens of the image and of the layout a side."""
+        return math.lcm(1 << self.downsamplings, self.cell)
+
+
+class LayoutTokenizerSection(LayoutVQConfig, VQModelTraining):
+    """A VQ-model of layouts alone: sizes and training."""
+
+    @property
+    def multiple(self) -> int:
+        """Pixels a side of a token."""
+        return 1 << self.downsamplings
+
+
+class CoupledSections(Sections):
+    """Settings of the systems whose tokenizer writes image and layout."""
+
+    tokenizer: VQModelSection = VQModelSection()
+    prior: Network = TransformerSection()
+
+
+class UncoupledSections(CoupledSections):
+    """Settings of the systems with a tokenizer of layouts beside that of images."""
+
+    layout_tokenizer: LayoutTokenizerSection = LayoutTokenizerSection()
+
+    def coupled(self) -> CoupledSections:
+        """Those of a system with one tokenizer."""
+        return CoupledSections(tokenizer=self.tokenizer, prior=self.prior)
+
+
+class MintSections(CoupledSections):
+    """Settings of mint."""
+
+    layout_prior: LayoutNetwork = LayoutPriorSection()

@@ -1,0 +1,72 @@
+"""A system: a composition of a layout source and an image generator, with its settings and presets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from labelmint.protocols import ImageGenerator, LayoutSource
+from labelmint.systems.sections import Sections
+from labelmint.training.regime import Stage
+from labelmint.types import LayoutBatch
+
+__all__ = ["GIVEN", "Facts", "System", "Wired"]
+
+GIVEN = "layouts of a data set"
+
+
+class Facts(NamedTuple):
+    """What the data decide: image channels C, size (H, W), and the number of layout symbols S."""
+
+    image_channels: int
+    size: tuple[int, int]
+    symbols: int
+
+
+def _as_they_are(layouts: LayoutBatch) -> LayoutBatch:
+    return layouts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wired:
+    """A system that is wired, trained or not.
+
+    Arguments:
+        stages: what is trained, in order.
+        images: p(x given s), of the modules of the stages.
+        layouts: p(s), or None where layouts are given.
+        see: given layouts as the generator sees them, which is what their images are labelled with.
+        reach: pixels within which instances of a class need different symbols.
+        cell: pixels a side of the cells that layouts consist of once they are seen.
+        written: how layouts are written in tokens, in words, for `inspect`; empty where they are seen as they are.
+    """
+
+    stages: tuple[Stage, ...]
+    images: ImageGenerator
+    layouts: LayoutSource | None = None
+    see: Callable[[LayoutBatch], LayoutBatch] = _as_they_are
+    reach: int = 1
+    cell: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class System:
+    """What a paper owns.
+
+    Arguments:
+        name: as on the command line. source: where it was published.
+        layout_source, image_generator: what it is made of, in words.
+        sections: the type of its settings.
+        wire: makes it of its settings and of what the data decide. Raises InputError for settings that do not go
+            together.
+        presets: functions that return its settings, by the name of the preset.
+    """
+
+    name: str
+    source: str
+    layout_source: str
+    image_generator: str
+    sections: type[Sections]
+    wire: Callable[[Any, Facts], Wired]
+    presets: Mapping[str, Callable[[], Sections]]

@@ -1,0 +1,225 @@
+"""Minimizing an objective against a discriminator that learns beside it; the one adversarial loop.
+
+    the module:         minimize  fidelity + others + strength w L_G(D(x'))
+    its discriminator:  minimize  L_D(D(x), D(x')) on the same images x and x'
+
+w is 1, or the adaptive weight of VQGAN (`objectives.adversarial`). The adversary may begin late, after a share of
+the training: before that it would only learn to tell blur. For half of that share the discriminator learns
+unheeded: one that knows nothing yet is led by what it should judge. It has a learning rate of its own. One Adam
+holds both networks: it keeps its averages for every weight apart and passes over weights without a gradient, so
+it is two optimizers that are saved as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+import torch
+from torch import Tensor, nn
+
+from labelmint.datasets.pairs import Pairs
+from labelmint.objectives.adversarial import GanLoss, adaptive_weight
+from labelmint.objectives.objective import Loss, Objective
+from labelmint.tokenizers.quantizer import see_in_parts
+from labelmint.training.accumulation import backward_in_parts, slices
+from labelmint.training.clock import learning_rate, stop_on_interrupt
+from labelmint.training.loop import Loop, reseed
+from labelmint.training.regime import MOST_JUDGED, Bench, Learning, Networks, Player, Stage
+from labelmint.types import Batch
+
+__all__ = ["Adversarial", "Against", "HasLastLayer"]
+
+MODULE, DISCRIMINATOR = "module", "discriminator"
+
+
+class HasLastLayer(Protocol):
+    """A module whose images end in one layer, as the adaptive weight needs it."""
+
+    @property
+    def last_layer(self) -> Tensor:
+        """The weights of the last layer of its images."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Against:
+    """Against whom a module learns, and how.
+
+    Arguments:
+        discriminator: makes the network that tells real images from made ones, given also their layouts.
+        loss: of both sides.
+        rate: the discriminator's highest learning rate. betas: of Adam, for both.
+        strength: of the adversary in the module's loss.
+        adaptive: whether it is weighed against the fidelity by gradients at `last_layer` of the module.
+        begins: the share of the training after which it is heeded.
+    """
+
+    discriminator: Callable[[], nn.Module]
+    loss: GanLoss
+    rate: float
+    betas: tuple[float, float] = (0.5, 0.999)
+    strength: float = 1.0
+    adaptive: bool = False
+    begins: float = 0.0
+
+
+class Adversarial:
+    """Regime of two players: the module with its objective, and the discriminator that it learns against."""
+
+    def __init__(self, settings: Learning, objective: Objective, against: Against) -> None:
+        self.settings, self.objective, self.against = settings, objective, against
+        self._rival: nn.Module | None = None
+
+    def players(self, module: nn.Module) -> tuple[Player, ...]:
+        """The module, then the discriminator."""
+        if self._rival is None:
+            self._rival = self.against.discriminator()
+        betas = self.against.betas
+        return (
+            Player(MODULE, module, self.settings.learning_rate, betas),
+            Player(DISCRIMINATOR, self._rival, self.against.rate, betas),
+        )
+
+    def steps(self, views: int) -> int:
+        """As the settings have them."""
+        return self.settings.steps
+
+    def begin(self, module: nn.Module, pairs: Pairs, name: str) -> None:
+        """What the objective does before the first step, and a new discriminator, the same for the same seed."""
+        self.objective.begin(module, pairs.showing(self.settings.shown))
+        reseed(pairs.seed, f"{name}/discriminator", 0, 0)
+        self._rival = self.against.discriminator().to(next(module.parameters()).device)
+
+    def terms(self, player: str, networks: Networks, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of either player once the adversary is heeded; the discriminator's on images made anew."""
+        if player == MODULE:
+            found = self.objective(networks[MODULE], batch)
+            return self._against(found, networks, batch)
+        with torch.no_grad():
+            made = self.objective(networks[MODULE], batch).image
+        assert made is not None
+        return self._judged(networks[DISCRIMINATOR], batch, made)
+
+    def _against(self, found: Loss, networks: Networks, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """The module's loss: its objective's, and what the discriminator, standing still, says of its images."""
+        loss = found.fidelity + found.others
+        if found.image is None:
+            return loss, found.terms
+        rival = networks[DISCRIMINATOR].requires_grad_(False)
+        adversarial = self.against.loss.generator(rival(found.image, batch.layouts))
+        terms = {**found.terms, "adversarial": adversarial.detach()}
+        weight: float | Tensor = 1.0
+        if self.against.adaptive:
+            last = cast(HasLastLayer, networks[MODULE]).last_layer
+            weight = terms["adaptive_weight"] = adaptive_weight(found.fidelity, adversarial, last)
+        return loss + self.against.strength * weight * adversarial, terms
+
+    def _judged(self, rival: nn.Module, batch: Batch, made: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The discriminator's loss; both kinds of images in one pass."""
+        rival.requires_grad_(True)
+        both = torch.arange(len(batch), device=made.device).repeat(2)
+        of_real, of_made = rival(torch.cat([batch.image, made]), batch.layouts[both]).chunk(2)
+        loss = self.against.loss.discriminator(of_real, of_made)
+        return loss, {DISCRIMINATOR: loss.detach()}
+
+    def kept_bytes(self, module: nn.Module, views: int, size: tuple[int, int]) -> int:
+        """Nothing."""
+        return 0
+
+    def held_out(
+        self, module: nn.Module, pairs: Pairs, device: torch.device, at_most: int | None = None
+    ) -> dict[str, float]:
+        """The objective's figures."""
+        return self.objective.held_out(module.eval(), pairs, device, at_most)
+
+    def train(self, stage: Stage, bench: Bench) -> dict[str, float]:
+        """Train in place; the figures are the objective's."""
+        settings, against, fabric, module = self.settings, self.against, bench.fabric, stage.module
+        players = self.players(module)
+        rival = players[1].module
+        # One named like its stage: checkpoints of former versions are gone on with.
+        networks = nn.ModuleDict({stage.name: module, DISCRIMINATOR: rival})
+        optimizer = torch.optim.Adam([player.group for player in players], betas=against.betas, fused=True)
+        loop = Loop(stage.name, bench, networks, optimizer, settings.steps, bench.seconds)
+        wrapped = cast(torch.optim.Optimizer, fabric.setup_optimizers(optimizer))
+        model, judge = fabric.setup_module(module), fabric.setup_module(rival)
+        made_by = _Unguarded(model, module) if against.adaptive else model
+        rank, world = fabric.global_rank, fabric.world_size
+        training, figures = bench.training.showing(settings.shown), dict[str, float]()
+        see_in_parts(module, len(slices(settings.batch_size // world, bench.accumulate)))
+        with stop_on_interrupt() as asked_to_stop:
+            while not loop.over(asked_to_stop()):
+                reseed(training.seed, stage.name, loop.step, rank)
+                loop.set_learning_rate(learning_rate(settings.learning_rate, loop.progress))
+                batch = training.batch(loop.step, settings.batch_size, rank, world).to(fabric.device)
+                learns, heeded = (loop.progress >= share for share in (against.begins / 2, against.begins))
+                made: list[Tensor] = []
+                model.train()
+
+                def of_module(
+                    part: slice, batch: Batch = batch, heeded: bool = heeded, made: list[Tensor] = made
+                ) -> tuple[Tensor, dict[str, Tensor]]:
+                    found = self.objective(made_by, batch[part])
+                    if found.image is not None:
+                        made.append(found.image.detach().float())
+                    if not heeded:
+                        return found.fidelity + found.others, found.terms
+                    with fabric.autocast():  # the discriminator's own way is closed to the gradient here
+                        return self._against(found, {MODULE: module, DISCRIMINATOR: rival}, batch[part])
+
+                def of_rival(
+                    part: slice, batch: Batch = batch, made: list[Tensor] = made
+                ) -> tuple[Tensor, dict[str, Tensor]]:
+                    return self._judged(judge, batch[part], torch.cat(made)[part])
+
+                wrapped.zero_grad()
+                terms = backward_in_parts(fabric, model, len(batch), bench.accumulate, of_module)
+                wrapped.step()
+                if learns and made:
+                    wrapped.zero_grad()
+                    terms |= backward_in_parts(fabric, judge, len(batch), bench.accumulate, of_rival)
+                    wrapped.step()
+                loop.step += 1
+
+                if loop.step % settings.evaluate_every == 0:
+                    figures = self.held_out(module, bench.validation, fabric.device, MOST_JUDGED)
+                if loop.step % 25 == 0 or loop.step % settings.evaluate_every == 0:
+                    told = {name: float(term) for name, term in terms.items()}
+                    loop.tell({**told, **figures}, settings.batch_size)
+                loop.save_if_due()
+        if isinstance(made_by, _Unguarded):
+            made_by.leave()
+        see_in_parts(module, 1)
+        figures = self.held_out(module, bench.validation, fabric.device, MOST_JUDGED)
+        loop.tell(figures, settings.batch_size)
+        return {**figures, "steps": loop.step, "seconds": loop.clock.elapsed}
+
+
+class _Unguarded:
+    """A module wrapped by Fabric whose images come as the module itself makes them.
+
+    In mixed precision Fabric guards what a module returns against every way back but its own, and the adaptive
+    weight needs gradients at the last layer alone. So the images are taken before they are guarded. A module
+    returns its images, or a named tuple that holds them as `image`.
+    """
+
+    def __init__(self, model: nn.Module, module: nn.Module) -> None:
+        self._model, self._made = model, cast(Any, None)
+        self._hook = module.register_forward_hook(self._note)
+
+    def _note(self, module: nn.Module, given: object, found: Any) -> Any:
+        self._made = found if isinstance(found, Tensor) else found.image
+        return _with_image(found, self._made.view_as(self._made) if self._made is not None else None)
+
+    def __call__(self, *given: Any) -> Any:
+        found = self._model(*given)
+        return _with_image(found, self._made.float() if self._made is not None else None)
+
+    def leave(self) -> None:
+        """Let the module return its images as before."""
+        self._hook.remove()
+
+
+def _with_image(found: Any, image: Tensor | None) -> Any:
+    return image if isinstance(found, Tensor) else found._replace(image=image)

@@ -1,0 +1,228 @@
+"""Maximizing the likelihood of tokens: keep the weights that do best on held-out ones, stop when none do better.
+
+With `keep="last"` it goes on to the end all the same. What is judged, kept and sampled from is the exponential
+moving average of the weights.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from typing import Literal, cast
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from labelmint.datasets.pairs import Pairs
+from labelmint.errors import InputError
+from labelmint.objectives.likelihood import negative_log_likelihood
+from labelmint.progress import Event
+from labelmint.protocols import AnyPrior
+from labelmint.training.accumulation import backward_in_parts
+from labelmint.training.clock import learning_rate, stop_on_interrupt
+from labelmint.training.loop import Loop, move_average, reseed
+from labelmint.training.regime import Bench, Learning, Networks, Player, Stage
+from labelmint.training.tokens import TokenBatches, Tokenize, tokenized
+from labelmint.types import Batch, LayoutBatch
+
+__all__ = ["Likelihood", "PriorTraining", "steps_of"]
+
+_FIGURES = 20  # held-out ones of a training, at least
+_BETAS = (0.9, 0.95)
+_MOST_JUDGED, _AT_ONCE = 512, 32  # held-out pairs
+
+
+class PriorTraining(Learning):
+    """How a prior is trained (Tables 5 and 6)."""
+
+    epochs: float = Field(
+        1000, gt=0, description="passes over the training pairs (over their area where they are cropped)"
+    )
+    steps: int = Field(6000, ge=1, description="at most this many steps, whatever the epochs")
+    weight_decay: float = Field(0.01, ge=0)
+    token_noise: float = Field(
+        0.05, ge=0, lt=1, description="share of the tokens read that are replaced by random ones"
+    )
+    average: float = Field(0.998, ge=0, lt=1, description="decay of the moving average of the weights")
+    evaluate_every: int = Field(
+        200, ge=1, description="steps between held-out figures; fewer where few steps are budgeted"
+    )
+    patience: int = Field(
+        5, ge=1, description="times evaluate_every steps without a better held-out figure before it stops"
+    )
+    keep: Literal["best", "last"] = Field(
+        "best",
+        description="which weights: those best on held-out pairs, or the last, which know the training pairs "
+        "better",
+    )
+    share: float = Field(0.55, gt=0, description="of a time budget, relative to the other parts")
+
+
+class Likelihood:
+    """Regime of a prior over tokens.
+
+    Arguments:
+        settings: steps, batch size, rate.
+        tokenize: what the prior learns of a batch; of trained tokenizers.
+        sees_layouts: whether layouts of the full size condition it.
+        prepare: called with the prior and a seed before the training starts, or nothing.
+    """
+
+    def __init__(
+        self,
+        settings: PriorTraining,
+        tokenize: Tokenize,
+        sees_layouts: bool = True,
+        prepare: Callable[[nn.Module, int], None] | None = None,
+    ) -> None:
+        self.settings, self.tokenize = settings, tokenize
+        self.sees_layouts, self.prepare = sees_layouts, prepare
+
+    def players(self, module: nn.Module) -> tuple[Player, ...]:
+        """The prior alone."""
+        return (Player("module", module, self.settings.learning_rate, _BETAS),)
+
+    def steps(self, views: int) -> int:
+        """As `steps_of` has them."""
+        return steps_of(self.settings, views)
+
+    def begin(self, module: nn.Module, pairs: Pairs, name: str) -> None:
+        """What is to be prepared, if anything is."""
+        if self.prepare is not None:
+            self.prepare(module, pairs.seed)
+
+    def terms(self, player: str, networks: Networks, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Nats a token, some of those that are read replaced by random ones."""
+        with torch.no_grad():
+            tokens, seen = self.tokenize(batch)
+        return self._nats(networks[player], tokens, seen)
+
+    def _nats(
+        self, prior: nn.Module, tokens: Tensor, seen: LayoutBatch | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        loss = negative_log_likelihood(prior, tokens, seen, self.settings.token_noise)
+        return loss, {"nats": loss}
+
+    def kept_bytes(self, module: nn.Module, views: int, size: tuple[int, int]) -> int:
+        """Tokens of two bytes and layouts of one, which stay in memory where each pair has one view."""
+        tokens = math.prod(cast(AnyPrior, module).grid)
+        return views * (2 * tokens + (size[0] * size[1] if self.sees_layouts else 0))
+
+    def held_out(
+        self, module: nn.Module, pairs: Pairs, device: torch.device, at_most: int | None = None
+    ) -> dict[str, float]:
+        """ "held_out_nats", a token."""
+        return {"held_out_nats": _judge(module.eval(), self._tokens_of(pairs, device, at_most))}
+
+    def _tokens_of(
+        self, pairs: Pairs, device: torch.device, at_most: int | None
+    ) -> list[tuple[Tensor, LayoutBatch | None]]:
+        firsts = range(0, min(len(pairs), at_most or len(pairs)), _AT_ONCE)
+        return [tokenized(self.tokenize, pairs.fixed(first, _AT_ONCE), device) for first in firsts]
+
+    def train(self, stage: Stage, bench: Bench) -> dict[str, float]:
+        """Train, load the weights that are kept into the prior, and return their "held_out_nats" (per token),
+        "best_step" (after which they stood), "steps" and "seconds".
+        """
+        settings, fabric, prior, name = self.settings, bench.fabric, stage.module, stage.name
+        optimizer = torch.optim.AdamW(
+            prior.parameters(),
+            lr=settings.learning_rate,
+            betas=_BETAS,
+            weight_decay=settings.weight_decay,
+            fused=True,
+        )
+        training, begin = bench.training.showing(settings.shown), time.perf_counter()
+        steps = steps_of(settings, training.views)
+        # Of a handful of pairs a prior knows too much within some dozen steps: the best weights must not go by
+        # unseen.
+        every = min(settings.evaluate_every, max(steps // _FIGURES, 1))
+        device, rank, world = fabric.device, fabric.global_rank, fabric.world_size
+        tell = bench.report if rank == 0 else lambda event: None
+        batches = TokenBatches(
+            self.tokenize,
+            training,
+            settings.batch_size,
+            steps,
+            device,
+            rank,
+            world,
+            lambda done, of: tell(Event(f"encode for {name}", done, of)),
+        )
+        # A part of the time budget, but not of the schedule, which would else begin behind its warm-up.
+        encoding = time.perf_counter() - begin
+        seconds = max(bench.seconds - encoding, 1.0) if bench.seconds is not None else None
+        loop = Loop(name, bench, prior, optimizer, steps, seconds)
+        model, wrapped = fabric.setup(prior, optimizer)
+        average = copy.deepcopy(prior).eval().requires_grad_(False)
+        average.load_state_dict(loop.extra.setdefault("average", prior.state_dict()), strict=False)
+        loop.extra["average"] = dict(average.named_parameters())
+        held_out = self._tokens_of(bench.validation, device, _MOST_JUDGED)
+        last: dict[str, float] = {}
+        with stop_on_interrupt() as asked_to_stop:
+            while not loop.over(asked_to_stop()) and not self._waited_enough(loop):
+                reseed(training.seed, name, loop.step, rank)
+                loop.set_learning_rate(learning_rate(settings.learning_rate, loop.progress))
+                tokens, layouts = batches(loop.step)
+                model.train()
+
+                def nats(
+                    part: slice, tokens: Tensor = tokens, layouts: LayoutBatch | None = layouts
+                ) -> tuple[Tensor, dict[str, Tensor]]:
+                    return self._nats(model, tokens[part], layouts[part] if layouts is not None else None)
+
+                wrapped.zero_grad()
+                terms = backward_in_parts(fabric, model, len(tokens), bench.accumulate, nats)
+                norm = fabric.clip_gradients(model, wrapped, max_norm=1.0, error_if_nonfinite=False)
+                if norm is None or bool(norm.isfinite()):  # one overflow must not spoil the weights
+                    wrapped.step()
+                loop.step += 1
+                move_average(average, prior, min(settings.average, loop.step / (loop.step + 10)))
+
+                if loop.step % every == 0 or loop.step == steps:
+                    last = {"held_out_nats": loop.agreed(_judge(average, held_out))}
+                    _keep_if_better(loop, average, last["held_out_nats"], settings.keep)
+                if loop.step % 10 == 0 or loop.step % every == 0:
+                    loop.tell({"nats": float(terms["nats"]), **last}, settings.batch_size)
+                loop.save_if_due()
+        _keep_if_better(loop, average, loop.agreed(_judge(average, held_out)), settings.keep)
+        if "best" not in loop.extra:
+            raise InputError(f"{name}: the held-out loss was never finite; lower {name}.learning_rate")
+        prior.load_state_dict(loop.extra["best"], strict=False)
+        prior.eval()
+        loop.tell({"held_out_nats": loop.facts["best"]}, settings.batch_size)
+        return {
+            "held_out_nats": loop.facts["best"],
+            "best_step": loop.facts["best_step"],
+            "steps": loop.step,
+            "seconds": encoding + loop.clock.elapsed,
+        }
+
+    def _waited_enough(self, loop: Loop) -> bool:
+        """Whether no held-out figure has been better for too long."""
+        since = loop.step - loop.facts.get("best_step", 0)
+        return self.settings.keep == "best" and since >= self.settings.patience * self.settings.evaluate_every
+
+
+def steps_of(settings: PriorTraining, views: int) -> int:
+    """The step budget over a number of views an epoch."""
+    return min(max(math.ceil(settings.epochs * views / settings.batch_size), 1), settings.steps)
+
+
+@torch.no_grad()
+def _judge(average: nn.Module, held_out: list[tuple[Tensor, LayoutBatch | None]]) -> float:
+    """Held-out nats a token."""
+    losses = [
+        (float(negative_log_likelihood(average, tokens, layouts)), len(tokens))
+        for tokens, layouts in held_out
+    ]
+    return sum(loss * count for loss, count in losses) / sum(count for _, count in losses)
+
+
+def _keep_if_better(loop: Loop, average: nn.Module, nats: float, keep: str) -> None:
+    if nats < loop.facts.get("best", math.inf) or (keep == "last" and math.isfinite(nats)):
+        loop.facts |= {"best": nats, "best_step": loop.step}
+        loop.extra["best"] = {name: p.detach().clone() for name, p in average.named_parameters()}

@@ -1,0 +1,130 @@
+"""Minimizing an objective over random views of the training pairs.
+
+theta <- Adam(grad L(theta; views)),    kept: theta, or its moving average with a half-life of h of the steps done
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from labelmint.datasets.pairs import Pairs
+from labelmint.objectives.objective import Objective
+from labelmint.tokenizers.quantizer import see_in_parts
+from labelmint.training.accumulation import backward_in_parts, slices
+from labelmint.training.clock import learning_rate, stop_on_interrupt
+from labelmint.training.loop import Loop, move_average, reseed
+from labelmint.training.regime import MOST_JUDGED, Bench, Learning, Networks, Player, Stage
+from labelmint.types import Batch
+
+__all__ = ["Minimize"]
+
+
+class Minimize:
+    """Regime of one player and its objective.
+
+    Arguments:
+        settings: steps, batch size, rate.
+        objective: what is minimized.
+        half_life: of the moving average of the weights, a share of the steps done; 0 keeps the last weights.
+        clip: the largest norm of a gradient, or None.
+    """
+
+    def __init__(
+        self,
+        settings: Learning,
+        objective: Objective,
+        half_life: float = 0.0,
+        clip: float | None = None,
+        betas: tuple[float, float] = (0.9, 0.999),
+    ) -> None:
+        self.settings, self.objective = settings, objective
+        self.half_life, self.clip, self.betas = half_life, clip, betas
+
+    def players(self, module: nn.Module) -> tuple[Player, ...]:
+        """The module alone."""
+        return (Player("module", module, self.settings.learning_rate, self.betas),)
+
+    def steps(self, views: int) -> int:
+        """As the settings have them."""
+        return self.settings.steps
+
+    def begin(self, module: nn.Module, pairs: Pairs, name: str) -> None:
+        """What the objective does before the first step."""
+        self.objective.begin(module, pairs.showing(self.settings.shown))
+
+    def terms(self, player: str, networks: Networks, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """The objective."""
+        found = self.objective(networks[player], batch)
+        return found.fidelity + found.others, found.terms
+
+    def kept_bytes(self, module: nn.Module, views: int, size: tuple[int, int]) -> int:
+        """Nothing."""
+        return 0
+
+    def held_out(
+        self, module: nn.Module, pairs: Pairs, device: torch.device, at_most: int | None = None
+    ) -> dict[str, float]:
+        """The objective's figures."""
+        return self.objective.held_out(module.eval(), pairs, device, at_most)
+
+    def train(self, stage: Stage, bench: Bench) -> dict[str, float]:
+        """Train in place; the figures are the objective's, of the weights that are kept."""
+        settings, fabric, module = self.settings, bench.fabric, stage.module
+        (player,) = self.players(module)
+        optimizer = torch.optim.Adam([player.group], lr=settings.learning_rate, betas=self.betas, fused=True)
+        loop = Loop(stage.name, bench, module, optimizer, settings.steps, bench.seconds)
+        model, wrapped = fabric.setup(module, optimizer)
+        average = self._average(module, loop)
+        kept, networks = average if average is not None else module, {player.name: cast(nn.Module, model)}
+        rank, world = fabric.global_rank, fabric.world_size
+        training, figures = bench.training.showing(settings.shown), dict[str, float]()
+        see_in_parts(module, len(slices(settings.batch_size // world, bench.accumulate)))
+        with stop_on_interrupt() as asked_to_stop:
+            while not loop.over(asked_to_stop()):
+                reseed(training.seed, stage.name, loop.step, rank)
+                loop.set_learning_rate(learning_rate(settings.learning_rate, loop.progress))
+                batch = training.batch(loop.step, settings.batch_size, rank, world).to(fabric.device)
+                model.train()
+
+                def loss_of(part: slice, batch: Batch = batch) -> tuple[Tensor, dict[str, Tensor]]:
+                    return self.terms(player.name, networks, batch[part])
+
+                wrapped.zero_grad()
+                terms = backward_in_parts(fabric, model, len(batch), bench.accumulate, loss_of)
+                if self.clip is not None:
+                    fabric.clip_gradients(model, wrapped, max_norm=self.clip)
+                wrapped.step()
+                loop.step += 1
+                if average is not None:
+                    move_average(average, module, _decay(self.half_life, loop.step))
+
+                if loop.step % settings.evaluate_every == 0:
+                    figures = self.held_out(kept, bench.validation, fabric.device, MOST_JUDGED)
+                if loop.step % 25 == 0 or loop.step % settings.evaluate_every == 0:
+                    told = {name: float(term) for name, term in terms.items()}
+                    loop.tell({**told, **figures}, settings.batch_size)
+                loop.save_if_due()
+        see_in_parts(module, 1)
+        if average is not None:
+            module.load_state_dict(dict(average.named_parameters()), strict=False)
+        figures = self.held_out(module, bench.validation, fabric.device, MOST_JUDGED)
+        loop.tell(figures, settings.batch_size)
+        return {**figures, "steps": loop.step, "seconds": loop.clock.elapsed}
+
+    def _average(self, module: nn.Module, loop: Loop) -> nn.Module | None:
+        """The moving average, as the checkpoint has it where there is one."""
+        if not self.half_life:
+            return None
+        average = copy.deepcopy(module).eval().requires_grad_(False)
+        average.load_state_dict(loop.extra.get("average", module.state_dict()), strict=False)
+        loop.extra["average"] = dict(average.named_parameters())
+        return average
+
+
+def _decay(half_life: float, steps: int) -> float:
+    """Of the moving average after some steps: what is `half_life` of them ago counts half."""
+    return float(0.5 ** (1 / max(half_life * steps, 0.5)))
