@@ -41,7 +41,6 @@ import torch
 import labelmint
 from labelmint.datasets.canvas import PAIRS
 from labelmint.datasets.geometry import Geometry
-from labelmint.datasets.tally import ids_without_objects
 from labelmint.errors import InputError
 from labelmint.evaluation.object_reader import ObjectReader, cut
 from labelmint.metrics.coherence import Scene, SceneObject, composition_rules, scene_objects, violations
@@ -271,7 +270,7 @@ def _composition(scenes: Sequence[Scene], source: str) -> str:
 
 
 def _readers(data: DataSet, training: Sequence[AnnotatedImage], out: Path, seed: int, judge_steps: int, steps: int) -> Readers:
-    without = ids_without_objects(data)
+    without = data.classes.without_objects
     areas = [item.area for p in training for item in scene_objects(p.layout.label_map, p.layout.instances, without).objects]
     if not areas:
         raise InputError(f"{data.source}: the training part holds no objects")
