@@ -54,6 +54,8 @@ def test_a_run_is_evaluated_and_every_question_is_answered(answer: Answer) -> No
     for name in ("likelihood.prior_nats", "likelihood.layout_prior_nats", "reconstruction.mse", "reconstruction.ssim"):
         assert results.figures[name].value is not None, name
     assert [row[0] for row in results.sections[5].tables[0].rows] == ["image attention path", "image convolution path"]
+    assert {"fidelity.kinds_variation", "fidelity.fine_texture"} <= set(results.figures)
+    assert [chart.title for chart in results.sections[2].charts] == ["Shares of kinds of images", "Texture by frequency"]
     for section in results.sections:
         for picture in section.pictures:
             assert np.asarray(Image.open(answer.out / picture.file)).std() > 0, picture.file
