@@ -123,10 +123,11 @@ def _refused(name: str, title: str, reason: str) -> Figure:
 def _both(material: Material, kept: npt.NDArray[np.bool_]) -> _Both:
     seen, test = material.seen, material.real
     images, samples = np.concatenate([seen.images, test.images]), material.synthetic.images[kept]
-    kinds = find_kinds(appearance(images), seed=material.seed)
+    features = appearance(images)
+    kinds = find_kinds(features, seed=material.seed)
     return _Both(
-        real=_side(images, kinds, material.seed),
-        samples=_side(samples, kinds, material.seed),
+        real=_side(images, features, kinds, material.seed),
+        samples=_side(samples, appearance(samples), kinds, material.seed),
         kinds=kinds,
         names=seen.names + test.names,
         groups=seen.groups + test.groups,
@@ -134,11 +135,10 @@ def _both(material: Material, kept: npt.NDArray[np.bool_]) -> _Both:
     )
 
 
-def _side(images: Array, kinds: Kinds, seed: int) -> _Side:
+def _side(images: Array, features: npt.NDArray[np.float64], kinds: Kinds, seed: int) -> _Side:
     """Images with their kinds, and the energies of as many, drawn at random, as have `PIXELS` together."""
     many = max(PIXELS // (images.shape[1] * images.shape[2]), FEWEST)
     places = np.sort(np.random.default_rng(seed).permutation(len(images))[:many])
-    features = appearance(images)
     return _Side(
         images=images,
         features=features,

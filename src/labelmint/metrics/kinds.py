@@ -86,7 +86,10 @@ def appearance(images: Array) -> npt.NDArray[np.float64]:
     # Channels before pixels, so that sums run along memory.
     chosen = np.ascontiguousarray(images[:, ::rows, ::columns].transpose(0, 3, 1, 2), dtype=np.float32)
     pixels = chosen.reshape(*chosen.shape[:2], -1)
-    return np.concatenate([pixels.mean(axis=2), pixels.std(axis=2)], axis=1).astype(np.float64)
+    means = pixels.mean(axis=2, keepdims=True)
+    pixels -= means
+    variances = np.einsum("ncp,ncp->nc", pixels, pixels) / pixels.shape[2]
+    return np.concatenate([means[..., 0], np.sqrt(variances)], axis=1).astype(np.float64)
 
 
 def find_kinds(features: Array, most: int = MOST, seed: int = 0) -> Kinds:
