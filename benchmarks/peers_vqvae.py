@@ -23,6 +23,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import torch
+from labelmint.objectives.reconstruction import vq_loss
+from labelmint.systems.presets import preset_named
 from monai.networks.nets.vqvae import VQVAE as MonaiVQVAE
 from monai.networks.nets.vqvae import VQVAEResidualUnit
 from torch import Tensor, nn
@@ -30,10 +32,8 @@ from torch.nn import functional
 
 from benchmarks.machine import in_turns, operations_of
 from labelmint.hardware import Hardware, choose_hardware, open_fabric
-from labelmint.objectives.reconstruction import vq_loss
 from labelmint.systems.msgnet import pre_msgnet
-from labelmint.systems.system import (Facts)
-from labelmint.systems.presets import preset_named
+from labelmint.systems.system import Facts
 from labelmint.tokenizers.dual_path import DualPathConfig
 from labelmint.tokenizers.vqvae import VQVAE
 from labelmint.types import Batch, LayoutBatch

@@ -32,6 +32,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from labelmint.systems.parts import StageSpec
+from labelmint.systems.presets import PRESETS, preset_named
+from labelmint.training.prior import train_prior
+from labelmint.training.tokenizer import train_tokenizer
+from labelmint.training.vq_model import VQModelTraining, train_vq_model
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.profiler import ProfilerActivity, profile, record_function
@@ -41,13 +46,8 @@ from labelmint.datasets.geometry import AUGMENTATIONS, Geometry
 from labelmint.datasets.pairs import Pairs
 from labelmint.hardware import choose_hardware, open_fabric
 from labelmint.systems.catalogue import SYSTEMS, system_named
-from labelmint.systems.parts import (StageSpec)
-from labelmint.systems.system import (Facts)
-from labelmint.systems.presets import PRESETS, preset_named
-from labelmint.training.prior import train_prior
+from labelmint.systems.system import Facts
 from labelmint.training.run_folder import RunFolder
-from labelmint.training.tokenizer import train_tokenizer
-from labelmint.training.vq_model import VQModelTraining, train_vq_model
 
 NEVER, LARGER, SYMBOLS = 1_000_000_000, 4, 8
 TOKENIZERS = ("tokenizer", "layout_tokenizer")
@@ -165,7 +165,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def measure(preset: str, stage: str, options: argparse.Namespace) -> dict[str, Any] | None:
     """One stage of a preset's system, in this process; None where the system has no such stage."""
-    from labelmint.systems.sections import (with_values)
+    from labelmint.systems.sections import with_values
 
     chosen = preset_named(preset)
     system = system_named(options.system or chosen.system)

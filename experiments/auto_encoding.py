@@ -54,6 +54,7 @@ from experiments.token_figures import (
     pixels,
     views,
 )
+from labelmint.training.vq_model import VQModelTraining, train_vq_model
 from torch import Tensor
 
 from labelmint import formats
@@ -63,10 +64,9 @@ from labelmint.protocols import LayoutTokenizer, Tokenizer
 from labelmint.runs.config import RunConfig
 from labelmint.runs.trained import TrainedSystem, build_parts
 from labelmint.segmenters.judge import Judge
-from labelmint.systems.sections import (with_values)
+from labelmint.systems.sections import with_values
 from labelmint.tokenizers.coupled import Coupled
 from labelmint.training.run_folder import RunFolder
-from labelmint.training.vq_model import VQModelTraining, train_vq_model
 from labelmint.types import Array, Batch
 
 __all__ = ["main"]

@@ -47,7 +47,6 @@ import labelmint
 from labelmint.datasets.canvas import PAIRS
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pairs import Pairs
-from labelmint.datasets.tally import ids_without_objects
 from labelmint.errors import InputError
 from labelmint.evaluation.object_reader import ObjectReader, cut
 from labelmint.metrics.coherence import Scene, SceneObject, composition_rules, scene_objects, violations
@@ -331,7 +330,7 @@ def _composition(scenes: Sequence[Scene], source: str) -> str:
 def _readers(
     data: DataSet, training: Sequence[AnnotatedImage], out: Path, seed: int, judge_steps: int, steps: int
 ) -> Readers:
-    without = ids_without_objects(data)
+    without = data.classes.without_objects
     areas = [
         item.area
         for p in training

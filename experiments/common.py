@@ -22,7 +22,6 @@ from PIL import Image, ImageDraw, ImageFont
 
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pairs import Pairs
-from labelmint.datasets.tally import ids_without_objects
 from labelmint.errors import InputError
 from labelmint.evaluation.subject import Subject, open_subject
 from labelmint.evaluation.views import Fitted, Views, data_digest, fit, tiles
@@ -107,7 +106,7 @@ def open_real(run: Path, data: DataSet, *, device: str = "auto", at_most: int = 
         fit(data, names, about.geometry, channels, about.group_by)
         for names in (parts.training[:at_most], parts.validation[:at_most], parts.test[:at_most])
     )
-    without = ids_without_objects(data)
+    without = data.classes.without_objects
     return RealData(
         about=about,
         data=data,

@@ -30,10 +30,10 @@ from torch import Tensor
 
 from labelmint import formats
 from labelmint.errors import InputError
+from labelmint.objectives.patterns import count_patterns
 from labelmint.protocols import LayoutTokenizer
 from labelmint.tokenizers.label_map import LabelMap
 from labelmint.tokenizers.patterns import Patterns
-from labelmint.objectives.patterns import (count_patterns)
 from labelmint.types import LayoutBatch
 
 __all__ = ["main"]

@@ -37,13 +37,13 @@ def commands() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("document", "line"), commands())
 def test_every_command_parses(document: str, line: str) -> None:
     import typer
+    from labelmint.systems.presets import PRESETS
 
     from labelmint.cli import app
     from labelmint.cli.options import parse_size, parse_words
     from labelmint.datasets.geometry import AUGMENTATIONS
     from labelmint.systems.catalogue import SYSTEMS
-    from labelmint.systems.sections import (with_values)
-    from labelmint.systems.presets import PRESETS
+    from labelmint.systems.sections import with_values
 
     words = shlex.split(line, comments=True)[1:]
     at: Any = typer.main.get_command(app)

@@ -76,6 +76,9 @@ def test_a_run_is_evaluated_and_every_question_is_answered(answer: Answer) -> No
         "image attention path",
         "image convolution path",
     ]
+    assert {"fidelity.kinds_variation", "fidelity.fine_texture"} <= set(results.figures)
+    titles = [chart.title for chart in results.sections[2].charts]
+    assert titles == ["Shares of kinds of images", "Texture by frequency"]
     for section in results.sections:
         for picture in section.pictures:
             assert np.asarray(Image.open(answer.out / picture.file)).std() > 0, picture.file

@@ -15,8 +15,8 @@ from labelmint.objectives.perceptual import VGGDistance, _places
 from labelmint.objectives.semantic import semantic_loss
 from labelmint.objectives.structure import structure_distance
 from labelmint.objectives.vq_model import vq_model_loss
-from labelmint.tokenizers.reconstruction import (Reconstruction)
 from labelmint.tokenizers.quantizer import Quantized
+from labelmint.tokenizers.reconstruction import Reconstruction
 from labelmint.types import Batch, LayoutBatch
 
 

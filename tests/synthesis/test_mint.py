@@ -558,6 +558,13 @@ def test_counts_follow_instances_or_else_connected_pieces() -> None:
     assert count_objects(Layout(label_map=labels, instances=instances), DIGIT_CLASSES) == {"0": 1}
 
 
+def test_the_background_of_each_mode_is_not_counted_as_objects() -> None:
+    names = ("background FLAIR", "Background", "tumor")
+    classes = ClassSet(tuple(ClassInfo(id=k, name=name) for k, name in enumerate(names)))
+    labels = np.repeat(np.arange(3, dtype=np.uint8), 4).reshape(6, 2)
+    assert count_objects(Layout(label_map=labels), classes) == {"tumor": 1}
+
+
 def test_the_precision_of_drawing_stands_in_settings_manifest_and_card(tmp_path: Path) -> None:
     single, half = make(tmp_path / "single"), make(tmp_path / "half", Fake(precision="bf16-true"), warn=print)
     for out, precision in ((single, "32-true"), (half, "bf16-true")):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from labelmint.systems.config import Settings
 
 from labelmint.contracts import check_generator
 from labelmint.errors import InputError
@@ -13,9 +14,8 @@ from labelmint.priors.memory import state_bytes
 from labelmint.protocols import GroupedPrior
 from labelmint.runs.precision import priors_in_bfloat16
 from labelmint.systems.catalogue import system_named
-from labelmint.systems.config import (Settings)
-from labelmint.systems.sections import (with_values)
-from labelmint.systems.system import (Facts)
+from labelmint.systems.sections import with_values
+from labelmint.systems.system import Facts
 from labelmint.types import LayoutBatch
 
 SMALL = [

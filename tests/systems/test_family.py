@@ -38,7 +38,8 @@ def test_a_system_trains_and_samples(name: str, tmp_path: Path) -> None:
 
 def test_one_path_has_half_the_tokens_of_two_and_only_cvq_vae_sees_the_layout_twice(tmp_path: Path) -> None:
     from labelmint.systems.config import Settings
-    from labelmint.systems.system import (Facts)
+
+    from labelmint.systems.system import Facts
 
     family = {name: system for name, system in SYSTEMS.items() if system.family == "msgnet"}
     made = {name: system.build(Settings(), Facts(1, (32, 32), 3)) for name, system in family.items()}

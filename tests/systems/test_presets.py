@@ -4,16 +4,16 @@ from typing import Any
 
 import pytest
 import torch
+from labelmint.objectives.reconstruction import vq_loss
+from labelmint.systems.config import Settings
+from labelmint.systems.parts import TwoStageParts
+from labelmint.systems.presets import PRESETS, preset_named
 
 from labelmint.errors import InputError
 from labelmint.objectives.likelihood import negative_log_likelihood
-from labelmint.objectives.reconstruction import vq_loss
 from labelmint.runs.train import plan, train
 from labelmint.systems.catalogue import SYSTEMS
-from labelmint.systems.config import Settings
-from labelmint.systems.parts import (TwoStageParts)
-from labelmint.systems.system import (Facts)
-from labelmint.systems.presets import PRESETS, preset_named
+from labelmint.systems.system import Facts
 from labelmint.types import Batch, LayoutBatch
 from tests.systems.conftest import TINY, digits, tiny_settings
 
@@ -169,7 +169,7 @@ def test_what_the_tables_leave_open_is_the_same_in_all(name: str) -> None:
 
 @pytest.mark.parametrize("name", PAPERS)
 def test_epochs_decide_when_a_prior_of_the_papers_ends(name: str) -> None:
-    from labelmint.training.likelihood import (steps_of)
+    from labelmint.training.likelihood import steps_of
 
     for section in (PRESETS[name].settings().prior, PRESETS[name].settings().layout_prior):
         assert steps_of(section, views=50_000) == -(-section.epochs * 50_000 // section.batch_size)

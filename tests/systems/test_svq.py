@@ -7,6 +7,8 @@ from typing import cast
 
 import pytest
 import torch
+from labelmint.systems.parts import SemanticParts
+from labelmint.systems.presets import preset_named
 
 from labelmint.errors import InputError
 from labelmint.priors.guided import NetworkPrior
@@ -18,9 +20,7 @@ from labelmint.runs.request import make_request
 from labelmint.runs.train import plan, train
 from labelmint.runs.trained import TrainedSystem, load
 from labelmint.systems.catalogue import SYSTEMS
-from labelmint.systems.parts import (SemanticParts)
-from labelmint.systems.system import (Facts)
-from labelmint.systems.presets import preset_named
+from labelmint.systems.system import Facts
 from labelmint.tokenizers.coupled_patterns import CoupledPatterns
 from labelmint.tokenizers.patterns import Patterns
 from labelmint.types import Batch, LayoutBatch
@@ -148,7 +148,7 @@ def test_either_prior_serves_either_system() -> None:
         ("mint", "transformer", TransformerPrior),
         ("svqvae-t", "pixelsnail", PixelSNAIL),
     ):
-        from labelmint.systems.sections import (with_values)
+        from labelmint.systems.sections import with_values
 
         system = SYSTEMS[name]
         settings = with_values(preset_named("tiny").settings(system.family), [f"prior.network={key}"])

@@ -2,16 +2,16 @@
 
 import pytest
 import torch
+from labelmint.objectives.reconstruction import vq_loss
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from labelmint.objectives.likelihood import negative_log_likelihood
-from labelmint.objectives.reconstruction import vq_loss
 from labelmint.priors.pixelsnail import PixelSNAIL, PixelSNAILConfig
 from labelmint.tokenizers.dual_path import DualPathConfig
+from labelmint.tokenizers.quantizer import see_in_parts as set_parts
 from labelmint.tokenizers.vqvae import VQVAE
 from labelmint.training.accumulation import backward_in_parts, slices
-from labelmint.tokenizers.quantizer import (see_in_parts as set_parts)
 from labelmint.types import Batch, LayoutBatch
 
 ITEMS = 7

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from labelmint.training.vq_model import VQModelTraining, _Adversary, train_vq_model
 from lightning_fabric import Fabric
 from tests.tokenizers.pairs import SYMBOLS, boxes
 from torch import nn
 
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pairs import Pairs
+from labelmint.objectives.patterns import count_patterns
 from labelmint.progress import Event
 from labelmint.tokenizers.coupled import CoupledConfig, CoupledVQ
 from labelmint.tokenizers.coupled_patterns import CoupledPatterns
@@ -22,8 +24,6 @@ from labelmint.tokenizers.patterns import Patterns
 from labelmint.tokenizers.vq_model import VQModel, VQModelConfig
 from labelmint.training import loop as stage
 from labelmint.training.run_folder import RunFolder
-from labelmint.training.vq_model import (VQModelTraining, _Adversary, train_vq_model)
-from labelmint.objectives.patterns import (count_patterns)
 
 SIZES = {"channels": 8, "multipliers": (1, 2), "code_dim": 8, "attention_below": 9}
 ADVERSARY = {

@@ -16,7 +16,7 @@ from labelmint.datasets import oddities
 from labelmint.datasets.duplicates import near_duplicates
 from labelmint.datasets.oddities import TRAILING_NUMBER
 from labelmint.datasets.splits import Split, group_of, split
-from labelmint.datasets.tally import Keeps, Tally, add, ids_without_objects
+from labelmint.datasets.tally import Keeps, Tally, add
 from labelmint.datasets.token_grid import check_grid, kept_as_written, kept_objects
 from labelmint.errors import InputError
 from labelmint.types import Array, DataSet, Finding
@@ -165,7 +165,7 @@ def inspect(
         check_grid(size, grid)
         tokens = tokens or f"{_by(grid)} cells of one class"
     parts, conflict = _split(data, group_by)
-    tally, without = Tally(), ids_without_objects(data)
+    tally, without = Tally(), data.classes.without_objects
     keeps: Keeps | None = None
     if written is not None:
         keeps = partial(kept_as_written, written=written, passed_over=without)

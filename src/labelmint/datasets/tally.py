@@ -13,7 +13,7 @@ from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.objects import object_map
 from labelmint.types import AnnotatedImage, Array, DataSet
 
-__all__ = ["Keeps", "Tally", "add", "ids_without_objects"]
+__all__ = ["Keeps", "Tally", "add"]
 
 # A label map and instances at the size of training -> objects by class, and those that tokens keep.
 Keeps = Callable[[Array, Array | None], tuple[Counter[int], Counter[int]]]
@@ -41,11 +41,6 @@ class Tally:
     empty: list[str] = field(default_factory=list)
     digests: list[bytes] = field(default_factory=list)
     views: list[Array] = field(default_factory=list)
-
-
-def ids_without_objects(data: DataSet) -> frozenset[int]:
-    """Ids that are no objects: the background and what is ignored."""
-    return data.classes.without_objects
 
 
 def add(

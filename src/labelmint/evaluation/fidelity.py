@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labelmint.errors import InputError
+from labelmint.evaluation.looks import looks
 from labelmint.evaluation.material import Material
 from labelmint.metrics.bootstrap import half_interval, interval
 from labelmint.metrics.coverage import coverage
@@ -64,6 +65,7 @@ def fidelity(material: Material, kept: npt.NDArray[np.bool_], inception: Incepti
     ]
     if inception is not None:
         figures += _known(material, kept, inception)
+    look = looks(material, kept)
     coverages = {figure.name: figure for figure in figures}["fidelity.coverage"]
     value, best = (f"{x:.2f}" if x is not None else "unknown" for x in (coverages.value, coverages.real))
     return Section(
@@ -71,7 +73,10 @@ def fidelity(material: Material, kept: npt.NDArray[np.bool_], inception: Incepti
         title="Do they look real, and are they as varied?",
         summary=f"The samples cover {value} of the test views' neighborhoods; as many real training views "
         f"cover {best}.",
-        figures=tuple(figures),
+        figures=(*figures, *look.figures),
+        tables=look.tables,
+        charts=look.charts,
+        pictures=look.pictures,
     )
 
 

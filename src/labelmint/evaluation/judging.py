@@ -12,7 +12,6 @@ import torch
 
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pairs import Pairs
-from labelmint.datasets.tally import ids_without_objects
 from labelmint.errors import InputError
 from labelmint.evaluation.views import Fitted, Views, data_digest, tiles
 from labelmint.progress import Report
@@ -30,7 +29,7 @@ def foreground_of(data: DataSet, test: Views) -> tuple[int, ...]:
     """Class indices that have objects; raises InputError where there is nothing to tell apart, or none of
     them in the test part.
     """
-    without = ids_without_objects(data)
+    without = data.classes.without_objects
     foreground = tuple(k for k, class_id in enumerate(data.classes.ids) if class_id not in without)
     if len(data.classes) < 2:
         raise InputError(

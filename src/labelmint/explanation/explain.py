@@ -27,7 +27,6 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from labelmint.datasets.tally import ids_without_objects
 from labelmint.errors import InputError
 from labelmint.evaluation.subject import Subject
 from labelmint.explanation.attention_maps import (
@@ -241,7 +240,7 @@ def _some(case: Case, shown: list[int], count: int) -> list[int]:
 
 def _richness(case: Case, place: int) -> tuple[int, int]:
     """How many of two objects and background a view holds, and the pixels of the smallest of them."""
-    found = regions(_layout(case, place), ids_without_objects(case.data), case.data.classes)
+    found = regions(_layout(case, place), case.data.classes.without_objects, case.data.classes)
     return len(found), min((int(region.mask.sum()) for region in found), default=0)
 
 
@@ -315,7 +314,7 @@ def _attention(case: Case, shown: list[int], left_out: dict[str, str]) -> dict[s
 
 def _pixels(case: Case, layout: Layout) -> list[Pixel]:
     if not case.options.pixels:
-        return choose_pixels(layout, ids_without_objects(case.data), case.data.classes)
+        return choose_pixels(layout, case.data.classes.without_objects, case.data.classes)
     return [
         Pixel(y, x, case.data.classes.name_of(int(layout.label_map[y, x]))) for y, x in case.options.pixels
     ]

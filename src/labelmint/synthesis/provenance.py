@@ -109,10 +109,9 @@ def count_pixels(layout: Layout, classes: ClassSet) -> dict[str, int]:
 
 def count_objects(layout: Layout, classes: ClassSet) -> dict[str, int]:
     """Objects of each class (by name): instances where there are any, else connected pieces of all classes
-    but "background".
+    that have objects.
     """
-    background = {info.id for info in classes.classes if info.name == "background"}
-    _, found = object_map(layout.label_map, layout.instances, {*background, *classes.ignore})
+    _, found = object_map(layout.label_map, layout.instances, classes.without_objects)
     return {classes.name_of(i): count for i, count in sorted(Counter(found).items())}
 
 
