@@ -145,8 +145,8 @@ class VelocityUNet(nn.Module):
     def _network(self, x: Tensor, t: Tensor, layout: Tensor) -> Tensor:
         """F, (B, C, H, W)."""
         time, patch = self.time(t), self.config.patch
-        x = self.stem(functional.pixel_unshuffle(torch.cat([x, layout], dim=1), patch))
-        kept, seen = [], functional.avg_pool2d(layout, patch)
+        x = self.stem(_channels_last(functional.pixel_unshuffle(torch.cat([x, layout], dim=1), patch)))
+        kept, seen = [], _channels_last(functional.avg_pool2d(layout, patch))
         for blocks, shrink, see in zip(self.down, self.shrink, self.see, strict=True):
             kept.append(blocks(x, time))
             seen = functional.avg_pool2d(seen, 2)
@@ -156,6 +156,11 @@ class VelocityUNet(nn.Module):
             x = self.up[i](self.enlarge[i](x) + self.skip[i](kept[i]), time)
         found: Tensor = self.head(x)
         return found
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    """In the order in memory that convolutions keep, and are fastest in."""
+    return x.contiguous(memory_format=torch.channels_last)
 
 
 def _maps(values: Tensor) -> Tensor:
