@@ -1,17 +1,18 @@
 """Flow: images a second that our velocity network trains on and draws, beside a plain U-Net's, in turns.
 
-    python -m benchmarks.flow [--preset small ...] [--batch-size 16] [--evaluations 12] [--plain-evaluations 20]
-                              [--repeat 5] [--threads 1] [--json FILE]
+    python -m benchmarks.flow [--preset small ...] [--batch-size 16] [--evaluations 12]
+                              [--plain-evaluations 20] [--repeat 5] [--threads 1] [--json FILE]
 
-The plain U-Net has 32-64-64 channels at full, half and quarter size, two residual blocks a level on each way with
-two group norms each, and the layout as a one-hot map at full size. A step of training is `generators.flow`'s loss
-on random images and one of AdamW; drawing is `integrate`, Heun's steps, at the evaluations told. Each network runs
-as it is fastest on a few images: float32 or bfloat16 (autocast), contiguous or channels last. Sides take turns; a
-ratio is the median of the ratios within a turn, so that other work on the machine meets both.
+The plain U-Net has 32-64-64 channels at full, half and quarter size, two residual blocks a level on each way
+with two group norms each, and the layout as a one-hot map at full size. A step of training is the loss of
+`generators.flow` on random images and one of AdamW; drawing is `integrate`, Heun's steps, at the evaluations
+told. Each network runs as it is fastest on a few images: float32 or bfloat16 (autocast), contiguous or channels
+last. Sides take turns; a ratio is the median of the ratios within a turn, so that other work on the machine
+meets both.
 
     ratio                images a second, over the plain U-Net's at the same size
     gflops               operations a second, counted by `torch.utils.flop_counter`
-    roof_share           gflops over those of a 3x3 convolution of 128 channels, forward alone, in the same turn
+    roof_share           gflops over those of a 3x3 convolution of 128 channels, forward, in the same turn
     backward_roof_share  of training, over those of that convolution forward and backward
 """
 
@@ -36,7 +37,10 @@ from labelmint.generators.velocity_unet import VelocityConfig, VelocityUNet
 from labelmint.types import LayoutBatch
 
 SYMBOLS, CHANNELS, WEIGHT = 5, 3, 3.0
-PRESETS = {"tiny": (32, VelocityConfig(widths=(64, 128))), "small": (64, VelocityConfig(widths=(64, 128, 192)))}
+PRESETS = {
+    "tiny": (32, VelocityConfig(widths=(64, 128))),
+    "small": (64, VelocityConfig(widths=(64, 96, 128))),
+}
 PLAIN, OURS, ROOF, BACKWARD_ROOF = "plain U-Net", "labelmint", "convolution", "convolution and backward"
 ROOF_SHAPE = (16, 128, 32, 32)
 
@@ -61,14 +65,20 @@ class PlainBlock(nn.Module):
 class PlainUNet(nn.Module):
     """The velocity network as anyone would write it first; what a level had is put beside what comes up."""
 
-    def __init__(self, channels: int, symbols: int, widths: tuple[int, ...] = (32, 64, 64), blocks: int = 2) -> None:
+    def __init__(
+        self, channels: int, symbols: int, widths: tuple[int, ...] = (32, 64, 64), blocks: int = 2
+    ) -> None:
         super().__init__()
         self.symbols, self.blocks, features = symbols, blocks, 128
-        self.time = nn.Sequential(nn.Linear(64, features), nn.SiLU(), nn.Linear(features, features), nn.SiLU())
+        self.time = nn.Sequential(
+            nn.Linear(64, features), nn.SiLU(), nn.Linear(features, features), nn.SiLU()
+        )
         self.stem = nn.Conv2d(channels + symbols + 1, widths[0], 3, padding=1)
         ways = [max(i - 1, 0) for i in range(len(widths))]
         self.down = nn.ModuleList(
-            PlainBlock(widths[ways[i] if k == 0 else i], widths[i], features) for i in range(len(widths)) for k in range(blocks)
+            PlainBlock(widths[ways[i] if k == 0 else i], widths[i], features)
+            for i in range(len(widths))
+            for k in range(blocks)
         )
         self.shrink = nn.ModuleList(nn.Conv2d(width, width, 3, stride=2, padding=1) for width in widths[:-1])
         self.middle = nn.ModuleList(PlainBlock(widths[-1], widths[-1], features) for _ in range(2))
@@ -85,10 +95,16 @@ class PlainUNet(nn.Module):
 
     def forward(self, x: Tensor, t: Tensor, layouts: LayoutBatch, shown: Tensor | None = None) -> Tensor:
         """Velocity (B, C, H, W); H and W must be multiples of 4."""
-        ids = layouts.ids.long() if shown is None else torch.where(shown[:, None, None], layouts.ids.long(), self.symbols)
+        ids = (
+            layouts.ids.long()
+            if shown is None
+            else torch.where(shown[:, None, None], layouts.ids.long(), self.symbols)
+        )
         angles = t[:, None] * self.get_buffer("frequencies")
         time = self.time(torch.cat([angles.cos(), angles.sin()], dim=1))
-        x = self.stem(torch.cat([x, functional.one_hot(ids, self.symbols + 1).permute(0, 3, 1, 2).to(x.dtype)], dim=1))
+        x = self.stem(
+            torch.cat([x, functional.one_hot(ids, self.symbols + 1).permute(0, 3, 1, 2).to(x.dtype)], dim=1)
+        )
         kept: list[Tensor] = []
         for i, block in enumerate(self.down):
             x = block(x, time)
@@ -121,12 +137,16 @@ class Way(NamedTuple):
         return torch.channels_last if self.memory == "channels last" else torch.contiguous_format
 
 
-WAYS = [Way(precision, memory) for precision in ("fp32", "bf16") for memory in ("contiguous", "channels last")]
+WAYS = [
+    Way(precision, memory) for precision in ("fp32", "bf16") for memory in ("contiguous", "channels last")
+]
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure, print and store."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--preset", nargs="+", choices=PRESETS, default=list(PRESETS))
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--evaluations", type=int, default=12, help="of ours when it draws")
@@ -148,7 +168,10 @@ def measure(preset: str, options: argparse.Namespace) -> list[dict[str, Any]]:
     """Training and drawing of both networks at a preset's size."""
     torch.manual_seed(0)
     side, config = PRESETS[preset]
-    networks: dict[str, nn.Module] = {PLAIN: PlainUNet(CHANNELS, SYMBOLS), OURS: VelocityUNet(config, CHANNELS, SYMBOLS)}
+    networks: dict[str, nn.Module] = {
+        PLAIN: PlainUNet(CHANNELS, SYMBOLS),
+        OURS: VelocityUNet(config, CHANNELS, SYMBOLS),
+    }
     ways = {name: fastest(network, side) for name, network in networks.items()}
     turns = {PLAIN: options.plain_evaluations, OURS: options.evaluations}
     sides: dict[tuple[str, str], Callable[[], object]] = {}
@@ -192,7 +215,9 @@ def training(network: nn.Module, way: Way, side: int, batch: int) -> Callable[[]
     def step() -> None:
         optimizer.zero_grad()
         with way.cast():
-            velocity = network(interpolate(noise, image, times).contiguous(memory_format=way.format), times, layouts, shown)
+            velocity = network(
+                interpolate(noise, image, times).contiguous(memory_format=way.format), times, layouts, shown
+            )
         velocity_loss(velocity.float(), noise, image).backward()
         optimizer.step()
 
@@ -213,7 +238,9 @@ def drawing(network: nn.Module, way: Way, side: int, batch: int, evaluations: in
 
 def roofs() -> dict[str, Callable[[], object]]:
     """A large convolution, forward, and forward and backward."""
-    layer = nn.Conv2d(ROOF_SHAPE[1], ROOF_SHAPE[1], 3, padding=1, bias=False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    layer = nn.Conv2d(ROOF_SHAPE[1], ROOF_SHAPE[1], 3, padding=1, bias=False).to(
+        memory_format=torch.channels_last
+    )  # type: ignore[call-overload]
     x = torch.randn(ROOF_SHAPE).contiguous(memory_format=torch.channels_last)
     watched, upstream = x.clone().requires_grad_(), torch.randn_like(x)
 
@@ -225,7 +252,9 @@ def roofs() -> dict[str, Callable[[], object]]:
     return {ROOF: forward, BACKWARD_ROOF: lambda: layer(watched).backward(upstream)}
 
 
-def _row(name: str, what: str, times: dict[str, list[float]], operations: float, batch: int) -> dict[str, Any]:
+def _row(
+    name: str, what: str, times: dict[str, list[float]], operations: float, batch: int
+) -> dict[str, Any]:
     mine, plain = times[f"{name}, {what}"], times[f"{PLAIN}, {what}"]
     roof = 2 * 9 * ROOF_SHAPE[1] * math.prod(ROOF_SHAPE)
     shares = [operations / a / (roof / b) for a, b in zip(mine, times[ROOF], strict=True)]
@@ -246,11 +275,14 @@ def _row(name: str, what: str, times: dict[str, list[float]], operations: float,
 
 def _text(row: dict[str, Any]) -> str:
     evaluations = f" in {row['evaluations']} evaluations" if "evaluations" in row else ""
-    backward = f", {100 * row['backward_roof_share']:.0f} % with backward" if "backward_roof_share" in row else ""
+    backward = (
+        f", {100 * row['backward_roof_share']:.0f} % with backward" if "backward_roof_share" in row else ""
+    )
     return (
-        f"{row['preset']} {row['size']}x{row['size']}, {row['what']}{evaluations}: {row['side']} ({row['parameters'] / 1e6:.2f} M, "
-        f"{row['precision']}, {row['memory']}) {row['images_per_s']:.2f} images/s, ratio {row['ratio']:.2f}, "
-        f"{row['gflops']:.1f} GFLOP/s, {100 * row['roof_share']:.0f} % of the roof of {row['roof_gflops']:.0f}{backward}"
+        f"{row['preset']} {row['size']}x{row['size']}, {row['what']}{evaluations}: {row['side']} "
+        f"({row['parameters'] / 1e6:.2f} M, {row['precision']}, {row['memory']}) {row['images_per_s']:.2f} images/s, "
+        f"ratio {row['ratio']:.2f}, {row['gflops']:.1f} GFLOP/s, {100 * row['roof_share']:.0f} % of the roof of "
+        f"{row['roof_gflops']:.0f}{backward}"
     )
 
 

@@ -7,7 +7,13 @@ import torch
 from torch import Tensor
 
 from labelmint.generators import flow
-from labelmint.generators.velocity_unet import VelocityConfig, VelocityUNet, linear_guess, residual_deviation
+from labelmint.generators.velocity_unet import (
+    VelocityConfig,
+    VelocityUNet,
+    linear_guess,
+    residual_deviation,
+    trust_in_image,
+)
 from labelmint.types import LayoutBatch
 
 
@@ -161,11 +167,25 @@ def test_a_row_depends_on_itself_alone(guidance: float) -> None:
         assert torch.allclose(flow.integrate(alone, noise[r : r + 1], 4)[0], whole[r], rtol=1e-4, atol=1e-4)
 
 
+def test_trust_in_the_image_takes_the_noise_out_of_what_remains() -> None:
+    t = torch.linspace(0.1, 0.9, 9, dtype=torch.float64)
+    ratio, spread = t * 0.3 / (1 - t), (t**2 * 0.09 + (1 - t) ** 2).sqrt()
+    x, image = torch.randn(2, 9, dtype=torch.float64)
+    trusted = linear_guess(t, 0.3) * x + residual_deviation(t, 0.3) * ratio * (
+        image * spread / (t * 0.09) - x / spread
+    )
+    assert torch.allclose(trusted, (image - x) / (1 - t))
+    trust = trust_in_image(torch.linspace(0, 1, 101), 0.3)
+    assert (trust[0], trust[-1]) == (0, 2)
+    assert (trust.diff() >= 0).all()
+
+
 @pytest.mark.parametrize(("channels", "size"), [(1, (8, 8)), (3, (4, 12))])
-def test_a_new_network_is_the_linear_guess(channels: int, size: tuple[int, int]) -> None:
+def test_a_new_network_is_the_linear_guess_at_noise(channels: int, size: tuple[int, int]) -> None:
     network, (x, t, layouts) = _network(channels, perturbed=False), _inputs(channels=channels, size=size)
     assert network.config.multiple == 4
-    assert torch.allclose(network(x, t, layouts), linear_guess(t, 0.5)[:, None, None, None] * x, atol=1e-6)
+    assert torch.allclose(network(x, torch.zeros_like(t), layouts), -x, atol=1e-6)
+    assert network(x, t, layouts).shape == x.shape
 
 
 @pytest.mark.parametrize("perturbed", [True, False])

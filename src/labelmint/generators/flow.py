@@ -106,8 +106,8 @@ def velocity_loss(velocity: Tensor, noise: Tensor, image: Tensor) -> Tensor:
 def guided(network: Velocity, layouts: LayoutBatch, guidance: float = 1.0) -> Field:
     """The field of equation (6) of B layouts, g = `guidance`.
 
-    1 follows the layouts as learned, 0 ignores them, more insists on them. At 1 an evaluation is one pass of B
-    rows through the network, at any other value one of 2 B rows.
+    1 follows the layouts as learned, 0 ignores them, more insists on them. At 1 an evaluation is one pass of
+    B rows through the network, at any other value one of 2 B rows.
     """
     if guidance == 1:
         return lambda x, t: network(x, t, layouts)

@@ -1,15 +1,23 @@
 """The velocity network of a flow: a U-Net over patches of pixels, given a time and a layout.
 
-    v(x, t, s) = a(t) x + b(t) F(x / r(t), t, s),    r(t)^2 = t^2 d^2 + (1 - t)^2
-    a(t) = (t d^2 - (1 - t)) / r(t)^2                                                    (1)
-    b(t) = d / r(t)                                                                      (2)
+    v(x, t, s) = a(t) x + b(t) (F + q(t) (G - x / r(t))),    r(t)^2 = t^2 d^2 + (1 - t)^2
+    a(t) = (t d^2 - (1 - t)) / r(t)^2                                                                (1)
+    b(t) = d / r(t)                                                                                  (2)
+    q(t) = min(k^2 / (1 + k), Q),    k(t) = t d / (1 - t)                                            (3)
 
-x is (1 - t) noise + t image and d the deviation of the images' values. a(t) x is the best linear guess of
-the velocity, which the network would otherwise spend its first minutes on, b(t) the deviation of what that
-guess leaves: F sees inputs of deviation 1 and predicts targets of deviation 1 at all times (the argument of
-Karras et al., Section 5, for the straight path). F begins at 0.
+x is (1 - t) noise + t image, d the deviation of the images' values; F and G are the two halves of what the
+network finds given x / r(t), t and the layout. a(t) x is the best linear guess of the velocity, which the
+network would otherwise spend its first minutes on, b(t) the deviation of what that guess leaves: the
+network sees inputs of deviation 1 and predicts targets of deviation 1 at all times (the argument of Karras
+et al., Section 5, for the straight path). F begins at 0.
 
-F: patches of x and of the layout embedded at full size -> conv3 -> [blocks -> halve] a level -> blocks,
+Where little noise is left the target is nearly that noise, which a network of patches is slow to copy. With
+G the image times r(t) / (t d^2), which is the image in units of d at the end, and q = k, the ratio of
+signal to noise, all but F is (image - x) / (1 - t): the noise is what remains of x once the image is taken
+from it, so the network only has to say what is smooth in x, which is far easier (Li & He). q stays far
+below k while noise prevails, and below Q at the end, where errors of G would outweigh all others.
+
+F and G: patches of x and of the layout embedded at full size -> conv3 -> [blocks -> halve] a level -> blocks,
 attention, blocks -> [double, add what the level had -> blocks] a level -> out of patches. The whole layout
 enters at full size as channels of patches, so that objects' borders are sharp though no convolution runs at
 full size; coarser levels see it again as averages of the embedding, that is as area fractions times its
@@ -17,6 +25,7 @@ weights. An item whose layout is hidden has the symbol "nothing" everywhere.
 
 References:
     The Design Space of Diffusion-Based Models (Karras et al., 2022), https://arxiv.org/abs/2206.00364
+    Back to Basics: Let Denoising Generative Models Denoise (Li & He, 2025), https://arxiv.org/abs/2511.13720
     U-Net (Ronneberger et al., 2015), https://arxiv.org/abs/1505.04597
 """
 
@@ -34,7 +43,9 @@ from labelmint.nn.unet_blocks import Doubling, Halving, PatchHead, TimedStack, T
 from labelmint.tokenizers.layout_vq import LayoutEmbedding
 from labelmint.types import LayoutBatch
 
-__all__ = ["VelocityConfig", "VelocityUNet", "linear_guess", "residual_deviation"]
+__all__ = ["VelocityConfig", "VelocityUNet", "linear_guess", "residual_deviation", "trust_in_image"]
+
+_MOST = 2.0  # Q
 
 
 class VelocityConfig(BaseModel):
@@ -59,7 +70,7 @@ class VelocityConfig(BaseModel):
     @field_validator("widths", mode="before")
     @classmethod
     def _from_text(cls, value: Any) -> Any:
-        """As written on a command line, 64,128,192."""
+        """As written on a command line, 64,96,128."""
         return value.split(",") if isinstance(value, str) else value
 
     @field_validator("widths")
@@ -83,6 +94,12 @@ def linear_guess(t: Tensor, deviation: float) -> Tensor:
 def residual_deviation(t: Tensor, deviation: float) -> Tensor:
     """Equation (2), b(t) of times (B,)."""
     return deviation * _variance(t, deviation).rsqrt()
+
+
+def trust_in_image(t: Tensor, deviation: float) -> Tensor:
+    """Equation (3), q(t) of times (B,)."""
+    ratio = t * deviation / (1 - t).clamp_min(1e-3)
+    return (ratio.square() / (1 + ratio)).clamp_max(_MOST)
 
 
 def _variance(t: Tensor, deviation: float) -> Tensor:
@@ -114,7 +131,7 @@ class VelocityUNet(nn.Module):
         self.enlarge = nn.ModuleList(Doubling(b, a) for a, b in pairwise(widths))
         self.skip = nn.ModuleList(nn.Conv2d(width, width, 1, bias=False) for width in widths[:-1])
         self.up = nn.ModuleList(TimedStack(width, time, config.blocks) for width in widths[:-1])
-        self.head = PatchHead(widths[0], image_channels, patch)
+        self.head = PatchHead(widths[0], 2 * image_channels, patch)
 
     def forward(self, x: Tensor, t: Tensor, layouts: LayoutBatch, shown: Tensor | None = None) -> Tensor:
         """Velocity (B, C, H, W); H and W must be multiples of `config.multiple`.
@@ -126,13 +143,11 @@ class VelocityUNet(nn.Module):
             shown: (B,) bool, which items' layouts the network sees; all of them when None.
         """
         deviation = self.config.data_deviation
-        guess, left, scale = (
-            linear_guess(t, deviation),
-            residual_deviation(t, deviation),
-            _variance(t, deviation).rsqrt(),
-        )
-        found = self._network(x * _maps(scale), t, self._embedded(layouts, shown))
-        return torch.addcmul(x * _maps(guess), found, _maps(left))
+        guess, left = linear_guess(t, deviation), residual_deviation(t, deviation)
+        scaled = x * _maps(left / deviation)
+        found, image = self._network(scaled, t, self._embedded(layouts, shown)).chunk(2, dim=1)
+        rest = torch.addcmul(found, image - scaled, _maps(trust_in_image(t, deviation)))
+        return torch.addcmul(x * _maps(guess), rest, _maps(left))
 
     def _embedded(self, layouts: LayoutBatch, shown: Tensor | None) -> Tensor:
         """Layouts as maps (B, E, H, W), hidden ones as "nothing"."""
@@ -143,7 +158,7 @@ class VelocityUNet(nn.Module):
         return found
 
     def _network(self, x: Tensor, t: Tensor, layout: Tensor) -> Tensor:
-        """F, (B, C, H, W)."""
+        """F and G, (B, 2 C, H, W)."""
         time, patch = self.time(t), self.config.patch
         x = self.stem(_channels_last(functional.pixel_unshuffle(torch.cat([x, layout], dim=1), patch)))
         kept, seen = [], _channels_last(functional.avg_pool2d(layout, patch))
