@@ -1,7 +1,7 @@
 """Flow: images a second that our velocity network trains on and draws, beside a plain U-Net's, in turns.
 
     python -m benchmarks.flow [--preset small ...] [--batch-size 16] [--evaluations 12]
-                              [--plain-evaluations 20] [--repeat 5] [--threads 1] [--json FILE]
+                              [--plain-evaluations 20] [--precision fp32] [--repeat 5] [--threads 1] [--json FILE]
 
 The plain U-Net has 32-64-64 channels at full, half and quarter size, two residual blocks a level on each way
 with two group norms each, and the layout as a one-hot map at full size. A step of training is the loss of
@@ -137,9 +137,7 @@ class Way(NamedTuple):
         return torch.channels_last if self.memory == "channels last" else torch.contiguous_format
 
 
-WAYS = [
-    Way(precision, memory) for precision in ("fp32", "bf16") for memory in ("contiguous", "channels last")
-]
+MEMORY = ("contiguous", "channels last")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -151,6 +149,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--evaluations", type=int, default=12, help="of ours when it draws")
     parser.add_argument("--plain-evaluations", type=int, default=20, help="of the plain U-Net when it draws")
+    parser.add_argument(
+        "--precision", nargs="+", choices=("fp32", "bf16"), default=["fp32", "bf16"], help="tried"
+    )
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", type=Path)
@@ -172,7 +173,8 @@ def measure(preset: str, options: argparse.Namespace) -> list[dict[str, Any]]:
         PLAIN: PlainUNet(CHANNELS, SYMBOLS),
         OURS: VelocityUNet(config, CHANNELS, SYMBOLS),
     }
-    ways = {name: fastest(network, side) for name, network in networks.items()}
+    tried = [Way(precision, memory) for precision in options.precision for memory in MEMORY]
+    ways = {name: fastest(network, side, tried) for name, network in networks.items()}
     turns = {PLAIN: options.plain_evaluations, OURS: options.evaluations}
     sides: dict[tuple[str, str], Callable[[], object]] = {}
     for name, network in networks.items():
@@ -190,16 +192,16 @@ def measure(preset: str, options: argparse.Namespace) -> list[dict[str, Any]]:
     return made
 
 
-def fastest(network: nn.Module, side: int, batch: int = 4) -> Way:
+def fastest(network: nn.Module, side: int, ways: list[Way], batch: int = 2) -> Way:
     """The way of running in which steps of training take least time; the network is left in it."""
     seconds = {}
-    for way in WAYS:
+    for way in ways:
         step = training(network, way, side, batch)
         step()
         begin = time.perf_counter()
         step()
         seconds[way] = time.perf_counter() - begin
-    best = min(WAYS, key=seconds.__getitem__)
+    best = min(ways, key=seconds.__getitem__)
     network.to(memory_format=best.format)  # type: ignore[call-overload]
     return best
 
