@@ -1,32 +1,97 @@
-"""The patch adversary of VQGAN: hinge losses, and a weight that keeps the adversary as strong as the
-reconstruction.
+"""Losses of adversaries, of the verdicts D on real images x and on found images x', and a weight that keeps
+the adversary of VQGAN as strong as the reconstruction.
 
-    L_D = ( mean max(0, 1 - D(x)) + mean max(0, 1 + D(x')) ) / 2,    L_G = -mean D(x')
-    w   = clamp( |dL_rec / dW| / (|dL_G / dW| + 1e-4), 0, 1e4 ),     W: the last weights of the decoder
+    hinge           L_D = ( mean max(0, 1 - D(x)) + mean max(0, 1 + D(x')) ) / 2,    L_G = -mean D(x')
+    vanilla         L_D = ( mean log(1 + e^-D(x)) + mean log(1 + e^D(x')) ) / 2,     L_G = mean log(1 + e^-D(x'))
+    least squares   L_D = ( mean (D(x) - 1)^2 + mean D(x')^2 ) / 2,                  L_G = mean (D(x') - 1)^2
+
+    w = clamp( |dL_rec / dW| / (|dL_G / dW| + 1e-4), 0, 1e4 ),     W: the last weights of the decoder
+
+The vanilla loss is the binary cross-entropy of verdicts as logits; its L_G makes found images likely real
+instead of unlikely found, which has a gradient where D is sure. All three halve L_D, as VQGAN, pix2pix and
+pix2pixHD do.
 
 References:
-    Taming Transformers for High-Resolution Image Synthesis (Esser et al., 2021): Equation 7
+    Generative Adversarial Networks (Goodfellow et al., 2014), https://arxiv.org/abs/1406.2661: vanilla
+    Least Squares Generative Adversarial Networks (Mao et al., 2017), https://arxiv.org/abs/1611.04076
+    Geometric GAN (Lim & Ye, 2017), https://arxiv.org/abs/1705.02894: hinge
+    Taming Transformers for High-Resolution Image Synthesis (Esser et al., 2021),
+    https://arxiv.org/abs/2012.09841: Equation 7
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["adaptive_weight", "discriminator_loss", "generator_loss"]
+__all__ = [
+    "GAN_LOSSES",
+    "HINGE",
+    "LEAST_SQUARES",
+    "VANILLA",
+    "GanLoss",
+    "GanLossName",
+    "adaptive_weight",
+    "discriminator_loss",
+    "generator_loss",
+]
+
+GanLossName: TypeAlias = Literal["hinge", "vanilla", "least_squares"]
 
 _SMALLEST, _LARGEST = 1e-4, 1e4
 
 
+@dataclass(frozen=True)
+class GanLoss:
+    """What a discriminator and a generator minimize against each other; scalars of verdicts of any shape.
+
+    Arguments:
+        name: as settings have it.
+        discriminator: L_D of the verdicts on real and on found images.
+        generator: L_G of the verdicts on found images.
+    """
+
+    name: GanLossName
+    discriminator: Callable[[Tensor, Tensor], Tensor]
+    generator: Callable[[Tensor], Tensor]
+
+
 def discriminator_loss(real: Tensor, found: Tensor) -> Tensor:
-    """Scalar, of the verdicts on real and on found images, any shape."""
+    """L_D of the hinge loss, a scalar, of the verdicts on real and on found images, any shape."""
     return (functional.relu(1 - real.float()).mean() + functional.relu(1 + found.float()).mean()) / 2
 
 
 def generator_loss(found: Tensor) -> Tensor:
-    """Scalar, of the verdicts on found images."""
+    """L_G of the hinge loss, a scalar, of the verdicts on found images."""
     return -found.float().mean()
+
+
+def _vanilla_discriminator(real: Tensor, found: Tensor) -> Tensor:
+    return (_vanilla_generator(real) + functional.softplus(found.float()).mean()) / 2
+
+
+def _vanilla_generator(found: Tensor) -> Tensor:
+    return functional.softplus(-found.float()).mean()
+
+
+def _squared_discriminator(real: Tensor, found: Tensor) -> Tensor:
+    return (_squared_generator(real) + found.float().square().mean()) / 2
+
+
+def _squared_generator(found: Tensor) -> Tensor:
+    return (found.float() - 1).square().mean()
+
+
+HINGE = GanLoss("hinge", discriminator_loss, generator_loss)
+VANILLA = GanLoss("vanilla", _vanilla_discriminator, _vanilla_generator)
+LEAST_SQUARES = GanLoss("least_squares", _squared_discriminator, _squared_generator)
+
+GAN_LOSSES: Mapping[GanLossName, GanLoss] = {loss.name: loss for loss in (HINGE, VANILLA, LEAST_SQUARES)}
 
 
 def adaptive_weight(reconstruction: Tensor, adversarial: Tensor, last_layer: Tensor) -> Tensor:
