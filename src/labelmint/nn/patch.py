@@ -6,14 +6,22 @@ Widths double from layer to layer up to eight times the first; the first layer i
 Normalization is within the item, not over the batch: real and generated images come in batches apart, whose
 statistics alone would give them away.
 
+A conditional one, D(s, x), sees the layout beside the image, as channels that its symbols are embedded in.
+
 References:
     Image-to-Image Translation with Conditional Adversarial Networks (Isola et al., 2017),
     https://arxiv.org/abs/1611.07004
+    High-Resolution Image Synthesis and Semantic Manipulation with Conditional GANs (Wang et al., 2018),
+    https://arxiv.org/abs/1711.11585: matching of its features
 """
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
+
+from labelmint.nn.sight import LayoutEmbedding
+from labelmint.types import LayoutBatch
 
 __all__ = ["PatchDiscriminator"]
 
@@ -34,10 +42,16 @@ class PatchDiscriminator(nn.Module):
         inputs: C.
         channels: width of the first layer.
         layers: n, those of stride 2; sides must be at least 3 * 2^n pixels.
+        symbols: S of the layouts that it sees; 0: it sees none.
+        layout_channels: channels that stand for a layout's symbols.
     """
 
-    def __init__(self, inputs: int, channels: int = 64, layers: int = 3) -> None:
+    def __init__(
+        self, inputs: int, channels: int = 64, layers: int = 3, symbols: int = 0, layout_channels: int = 16
+    ) -> None:
         super().__init__()
+        self.embed = LayoutEmbedding(symbols, layout_channels) if symbols else None
+        inputs += layout_channels if symbols else 0
         widths = [channels * min(1 << i, 8) for i in range(layers + 1)]
         self.layers = nn.Sequential(
             nn.Conv2d(inputs, channels, 4, stride=2, padding=1),
@@ -47,7 +61,23 @@ class PatchDiscriminator(nn.Module):
             nn.Conv2d(widths[-1], 1, 4, padding=1),
         )
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Verdicts."""
-        found: Tensor = self.layers(image)
+    def forward(self, image: Tensor, layouts: LayoutBatch | None = None) -> Tensor:
+        """Verdicts; layouts play no part unless there are symbols, and then must be there (ValueError)."""
+        found: Tensor = self.layers(self._seen(image, layouts))
         return found
+
+    def features(self, image: Tensor, layouts: LayoutBatch | None = None) -> list[Tensor]:
+        """The n + 1 maps after each LeakyReLU, from the finest, and the verdicts last; for feature matching."""
+        x, found = self._seen(image, layouts), []
+        for layer in self.layers:
+            x = layer(x)
+            if isinstance(layer, nn.LeakyReLU):
+                found.append(x)
+        return [*found, x]
+
+    def _seen(self, image: Tensor, layouts: LayoutBatch | None) -> Tensor:
+        if self.embed is None:
+            return image
+        if layouts is None:
+            raise ValueError("a discriminator of images given layouts needs the layouts")
+        return torch.cat([image, self.embed(layouts)], dim=1)
