@@ -9,20 +9,13 @@ the buffers of convolutions above all.
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Sequence
-from typing import Any
 
-import torch
-from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-
+from labelmint.nn.peak_memory import SPARE, bytes_by_rows, peak_bytes
 from labelmint.priors.guided import NetworkPrior
 from labelmint.priors.memory import state_bytes
 
 __all__ = ["SPARE", "drawing_bytes", "peak_bytes"]
-
-SPARE = 1.25
 
 
 def drawing_bytes(priors: Sequence[NetworkPrior], rehearse: Callable[[int], object]) -> Callable[[int], int]:
@@ -32,63 +25,7 @@ def drawing_bytes(priors: Sequence[NetworkPrior], rehearse: Callable[[int], obje
         priors: that draw, in evaluation mode.
         rehearse: does all the rest for so many pairs.
     """
-    one, two = peak_bytes(lambda: rehearse(1)), peak_bytes(lambda: rehearse(2))
-    fixed, item = max(2 * one - two, 0), two - one
+    beside = bytes_by_rows(rehearse)
     return lambda batch_size: int(
-        SPARE * (sum(state_bytes(prior, batch_size) for prior in priors) + fixed + batch_size * item)
+        SPARE * (sum(state_bytes(prior, batch_size) for prior in priors) + beside.of(batch_size))
     )
-
-
-def peak_bytes(work: Callable[[], object]) -> int:
-    """The most bytes of tensors that some work, without gradients, holds at once beside what was there
-    before.
-    """
-    counting = _Counting()
-    with torch.no_grad(), counting:
-        work()
-    return counting.peak
-
-
-class _Counting(TorchDispatchMode):
-    """Follows the memory of every tensor that an operation makes until the last tensor in that memory is
-    gone.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.held, self.peak = 0, 0
-        self._users: dict[int, int] = {}  # address of a memory -> tensors in it
-
-    def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        before = {_address(one) for one in _tensors((args, kwargs))} - self._users.keys()
-        made = operation(*args, **(kwargs or {}))
-        for one in _tensors(made):
-            if _address(one) not in before:  # a view of weights, say, takes nothing
-                self._follow(one)
-        return made
-
-    def _follow(self, made: Tensor) -> None:
-        address, size = _address(made), made.untyped_storage().nbytes()
-        if address not in self._users:
-            self.held += size
-            self.peak = max(self.peak, self.held)
-        self._users[address] = self._users.get(address, 0) + 1
-        weakref.finalize(made, self._leave, address, size)
-
-    def _leave(self, address: int, size: int) -> None:
-        self._users[address] -= 1
-        if not self._users[address]:
-            del self._users[address]
-            self.held -= size
-
-
-def _address(tensor: Tensor) -> int:
-    return int(tensor.untyped_storage()._cdata)
-
-
-def _tensors(found: Any) -> list[Tensor]:
-    if isinstance(found, Tensor):
-        return [found]
-    if isinstance(found, dict):
-        found = tuple(found.values())
-    return [one for part in found for one in _tensors(part)] if isinstance(found, list | tuple) else []

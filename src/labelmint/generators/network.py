@@ -1,0 +1,125 @@
+"""The image generator that is one network: x = G(s, z), with z drawn by the seed of each image.
+
+    z_r ~ N(0, 1) or U(0, 1), a function of seed r alone;    x_r = G(s_r, z_r), limited to [-1, 1]
+
+Whatever is random in the network comes in as z, dropout masks too, so the same seed gives the same image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from math import prod
+from typing import Protocol, cast, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from labelmint.errors import InputError
+from labelmint.nn.peak_memory import SPARE, RowBytes, bytes_by_rows
+from labelmint.protocols import Dial, Dials, LayoutToImage, Noise
+from labelmint.seeds import Seed, normals, uniforms
+from labelmint.types import Batch, Kept, LayoutBatch
+
+__all__ = ["Encodes", "OneNetwork", "draw_noise", "seeded_noise"]
+
+
+@runtime_checkable
+class Encodes(Protocol):
+    """A `LayoutToImage` that finds the noise of an image, as one with an image encoder does."""
+
+    def code_of(self, batch: Batch) -> Tensor:
+        """Noise (B, *shape) that stands for the images, such as the mean of an encoder's distribution."""
+
+
+class OneNetwork:
+    """ImageGenerator of a network.
+
+    Arguments:
+        network: an `nn.Module`; it draws in evaluation mode whatever mode it is in.
+        seen: one layout as the network sees layouts, of any content, to count memory with.
+    """
+
+    def __init__(self, network: LayoutToImage, seen: LayoutBatch) -> None:
+        self.network, self._seen = network, seen[:1]
+        self._counted: dict[tuple[float, ...], RowBytes] = {}
+
+    @property
+    def dials(self) -> tuple[Dial, ...]:
+        """Those of the network."""
+        return self.network.dials
+
+    @property
+    def random(self) -> bool:
+        """Whether the network takes noise."""
+        return self.network.noise is not None
+
+    def sample(
+        self, layouts: LayoutBatch, seeds: Sequence[Seed], dials: Dials, kept: Kept | None = None
+    ) -> Tensor:
+        """Images (B, C, H, W) in [-1, 1], one a layout; row r depends on layout r and seed r alone.
+
+        Raises InputError for tokens to keep: such a generator has none.
+        """
+        if kept is not None:
+            raise InputError(
+                "nothing of an image can be kept: this generator makes it in one call, without tokens"
+            )
+        noise = seeded_noise(self.network.noise, seeds)
+        return self._drawn(layouts, noise.to(layouts.ids.device) if noise is not None else None, dials)
+
+    def given_back(self, batch: Batch) -> Tensor | None:
+        """G(s, code of x), (B, C, H, W); None for a network without an encoder."""
+        if not isinstance(self.network, Encodes):
+            return None
+        with _drawing(self.network):
+            code = self.network.code_of(batch)
+        return self._drawn(batch.layouts, code, {dial.name: dial.usual for dial in self.dials})
+
+    def drawing_bytes(self, batch_size: int, dials: Dials) -> int:
+        """Memory that drawing so many images at once takes, in bytes, from a rehearsal of one row and of two
+        at these values of the dials.
+        """
+        key = tuple(dials[dial.name] for dial in self.dials)
+        if key not in self._counted:
+            self._counted[key] = bytes_by_rows(lambda rows: self._rehearse(rows, dials))
+        return int(SPARE * self._counted[key].of(batch_size))
+
+    def _rehearse(self, rows: int, dials: Dials) -> Tensor:
+        device = next(cast(nn.Module, self.network).parameters()).device
+        layouts = self._seen.to(device)[torch.zeros(rows, dtype=torch.long, device=device)]
+        return self.sample(layouts, [(0, row) for row in range(rows)], dials)
+
+    def _drawn(self, layouts: LayoutBatch, noise: Tensor | None, dials: Dials) -> Tensor:
+        with _drawing(self.network):
+            return self.network(layouts, noise, dials).float().clamp(-1, 1)
+
+
+def seeded_noise(noise: Noise | None, seeds: Sequence[Seed]) -> Tensor | None:
+    """What a network takes to draw, (B, *shape) on the CPU, row r from seed r and the stream "image" alone."""
+    if noise is None:
+        return None
+    if noise.kind == "normal":
+        return normals(seeds, "image", noise.shape)
+    return uniforms(seeds, "image", prod(noise.shape)).reshape(-1, *noise.shape)
+
+
+def draw_noise(noise: Noise | None, n: int, device: torch.device) -> Tensor | None:
+    """What a network takes to learn from n items, (n, *shape), from torch's generator of the device."""
+    if noise is None:
+        return None
+    draw = torch.randn if noise.kind == "normal" else torch.rand
+    return draw(n, *noise.shape, device=device)
+
+
+@contextmanager
+def _drawing(network: object) -> Iterator[None]:
+    """Without gradients and in evaluation mode; each module is given its own mode back."""
+    modes = {module: module.training for module in cast(nn.Module, network).modules()}
+    cast(nn.Module, network).eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode

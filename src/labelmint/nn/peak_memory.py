@@ -1,0 +1,96 @@
+"""The memory that a computation takes at its peak, counted from its tensors in a rehearsal.
+
+    bytes(B) = fixed + B item,    item = peak(2 rows) - peak(1 row),    fixed = peak(1 row) - item
+
+What no count of tensors sees, the buffers of convolutions above all, comes on top: multiply by `SPARE`.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+__all__ = ["SPARE", "RowBytes", "bytes_by_rows", "peak_bytes"]
+
+SPARE = 1.25
+
+
+class RowBytes(NamedTuple):
+    """Bytes that a batch takes whatever its size, and bytes of each of its rows."""
+
+    fixed: int
+    item: int
+
+    def of(self, rows: int) -> int:
+        """Bytes of so many rows."""
+        return self.fixed + rows * self.item
+
+
+def bytes_by_rows(rehearse: Callable[[int], object]) -> RowBytes:
+    """The peaks of a rehearsal of one row and of two, and of any number along the line through both.
+
+    Arguments:
+        rehearse: the work for a number of rows.
+    """
+    one, two = peak_bytes(lambda: rehearse(1)), peak_bytes(lambda: rehearse(2))
+    return RowBytes(max(2 * one - two, 0), two - one)
+
+
+def peak_bytes(work: Callable[[], object]) -> int:
+    """The most bytes of tensors that some work, without gradients, holds at once beside what was there
+    before.
+    """
+    counting = _Counting()
+    with torch.no_grad(), counting:
+        work()
+    return counting.peak
+
+
+class _Counting(TorchDispatchMode):
+    """Follows the memory of every tensor that an operation makes until the last tensor in that memory is
+    gone.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.held, self.peak = 0, 0
+        self._users: dict[int, int] = {}  # address of a memory -> tensors in it
+
+    def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        before = {_address(one) for one in _tensors((args, kwargs))} - self._users.keys()
+        made = operation(*args, **(kwargs or {}))
+        for one in _tensors(made):
+            if _address(one) not in before:  # a view of weights, say, takes nothing
+                self._follow(one)
+        return made
+
+    def _follow(self, made: Tensor) -> None:
+        address, size = _address(made), made.untyped_storage().nbytes()
+        if address not in self._users:
+            self.held += size
+            self.peak = max(self.peak, self.held)
+        self._users[address] = self._users.get(address, 0) + 1
+        weakref.finalize(made, self._leave, address, size)
+
+    def _leave(self, address: int, size: int) -> None:
+        self._users[address] -= 1
+        if not self._users[address]:
+            del self._users[address]
+            self.held -= size
+
+
+def _address(tensor: Tensor) -> int:
+    return int(tensor.untyped_storage()._cdata)
+
+
+def _tensors(found: Any) -> list[Tensor]:
+    if isinstance(found, Tensor):
+        return [found]
+    if isinstance(found, dict):
+        found = tuple(found.values())
+    return [one for part in found for one in _tensors(part)] if isinstance(found, list | tuple) else []

@@ -1,0 +1,85 @@
+"""The patch discriminator: of images alone it is what it was, and given layouts it heeds them."""
+
+import hashlib
+
+import pytest
+import torch
+from torch import nn
+
+from labelmint.nn.initial import begin_normal
+from labelmint.nn.patch import PatchDiscriminator
+from labelmint.types import LayoutBatch
+
+
+def layouts_of(items: int) -> LayoutBatch:
+    return LayoutBatch(torch.randint(5, (items, 32, 32), dtype=torch.uint8))
+
+
+def test_without_symbols_weights_outputs_and_random_numbers_stay_as_they_were() -> None:
+    """Runs store these weights by these names, and draw them from the same numbers."""
+    torch.manual_seed(5)
+    discriminator = PatchDiscriminator(3, 8, 2)
+    image = torch.randn(2, 3, 32, 32)
+    verdicts, following = discriminator(image), torch.rand(1)
+    digest = hashlib.sha256(b"".join(w.detach().numpy().tobytes() for w in discriminator.parameters()))
+    assert digest.hexdigest() == "bb75ce1dd8951d1b13e98301f81b8195d798b8d2ab7bc3a5aafe251baad1e52f"
+    places = [f"{i}.{kind}" for i in (3, 6) for kind in ("weight", "bias")]
+    names = ["0.weight", "0.bias", "2.weight", *places[:2], "5.weight", *places[2:], "8.weight", "8.bias"]
+    assert list(discriminator.state_dict()) == [f"layers.{name}" for name in names]
+    wanted = torch.tensor([-0.1350536346, -0.1151397526, -0.3700663149])
+    assert verdicts.detach().flatten()[:3].allclose(wanted, atol=1e-5)
+    assert float(following) == pytest.approx(0.3179834485)
+    assert discriminator(image, layouts_of(2)).equal(verdicts)
+
+
+def test_a_verdict_heeds_image_and_layout_and_every_weight_learns() -> None:
+    torch.manual_seed(0)
+    discriminator, image, layouts = (
+        PatchDiscriminator(1, 8, 2, symbols=5),
+        torch.randn(2, 1, 32, 32),
+        layouts_of(2),
+    )
+    verdicts = discriminator(image, layouts)
+    assert verdicts.shape == PatchDiscriminator(1, 8, 2)(image).shape
+    other = layouts_of(2)
+    other.ids[0] = layouts.ids[0]
+    changed = discriminator(image, other)
+    assert changed[0].allclose(verdicts[0], atol=1e-5)
+    assert not changed[1].allclose(verdicts[1], atol=1e-3)
+    assert not discriminator(-image, layouts).allclose(verdicts, atol=1e-3)
+    verdicts.square().mean().backward()
+    for weights in discriminator.parameters():
+        assert weights.grad is not None
+        assert weights.grad.isfinite().all()
+        assert weights.grad.abs().max() > 0
+    with pytest.raises(ValueError, match="needs the layouts"):
+        discriminator(image)
+
+
+@pytest.mark.parametrize("symbols", [0, 5])
+def test_features_are_the_maps_on_the_way_to_the_verdicts(symbols: int) -> None:
+    torch.manual_seed(0)
+    discriminator, image, layouts = (
+        PatchDiscriminator(1, 8, 2, symbols),
+        torch.randn(2, 1, 32, 32),
+        layouts_of(2),
+    )
+    *maps, verdicts = discriminator.features(image, layouts)
+    assert verdicts.equal(discriminator(image, layouts))
+    assert [tuple(one.shape[1:]) for one in maps] == [(8, 16, 16), (16, 8, 8), (32, 7, 7)]
+    assert discriminator.layers[2:](maps[0]).equal(verdicts)
+
+
+def test_published_weights_begin_small_and_an_embedding_keeps_its_own() -> None:
+    torch.manual_seed(0)
+    discriminator = PatchDiscriminator(1, 32, 2, symbols=5)
+    assert discriminator.embed is not None
+    embedded = discriminator.embed.embed.weight.clone()
+    assert begin_normal(discriminator) is discriminator
+    assert discriminator.embed.embed.weight.equal(embedded)
+    for module in discriminator.layers:
+        if isinstance(module, nn.Conv2d | nn.GroupNorm):
+            mean = 1.0 if isinstance(module, nn.GroupNorm) else 0.0
+            assert float(module.weight.detach().mean()) == pytest.approx(mean, abs=0.01)
+            assert float(module.weight.detach().std()) == pytest.approx(0.02, rel=0.3)
+            assert module.bias is None or not module.bias.any()
