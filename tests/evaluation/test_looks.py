@@ -7,13 +7,13 @@ from typing import cast
 
 import numpy as np
 import pytest
-from labelmint.evaluation.report_html import render
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from labelmint.evaluation.looks import Looks, looks
 from labelmint.evaluation.material import Material
 from labelmint.evaluation.views import Views
+from labelmint.reports.html import render
 from labelmint.reports.results import Figure, Results, Section, Verdict
 from labelmint.segmenters.judge import Judge
 from labelmint.types import ClassInfo, ClassSet

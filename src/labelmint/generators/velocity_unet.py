@@ -39,8 +39,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
+from labelmint.nn.sight import LayoutEmbedding
 from labelmint.nn.unet_blocks import Doubling, Halving, PatchHead, TimedStack, TimeFeatures
-from labelmint.tokenizers.layout_vq import LayoutEmbedding
 from labelmint.types import LayoutBatch
 
 __all__ = ["VelocityConfig", "VelocityUNet", "linear_guess", "residual_deviation", "trust_in_image"]
