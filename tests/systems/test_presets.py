@@ -14,7 +14,7 @@ from labelmint.systems.config import Settings
 from labelmint.systems.parts import Facts, TwoStageParts
 from labelmint.systems.presets import PRESETS, preset_named
 from labelmint.types import Batch, LayoutBatch
-from tests.systems.conftest import TINY, digits, tiny_settings
+from tests.helpers import TINY, digits, tiny_settings
 
 COLUMNS = ("clevr-64", "clevr-192", "malaria", "brats")
 
