@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from labelmint.runs.trained import TrainedSystem
 
 # Before torch is imported: tests run side by side, and threads over small tensors only get in each other's
 # way.
@@ -15,71 +20,67 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 settings.register_profile("labelmint", derandomize=True, deadline=None, database=None, max_examples=25)
 settings.load_profile("labelmint")
 
-# Of `msgnet`, which most tests of a run are about, and of `mint`, the default: what the README and the demo
-# train.
-SMALLEST = (
-    "tokenizer.channels=16",
-    "tokenizer.residual_channels=8",
-    "tokenizer.codebook_size=16",
-    "tokenizer.steps=30",
-    "tokenizer.batch_size=8",
-    "prior.channels=16",
-    "prior.residual_channels=16",
-    "prior.blocks=1",
-    "prior.epochs=1",
-    "prior.batch_size=8",
-    "layout_prior.channels=16",
-    "layout_prior.residual_channels=16",
-    "layout_prior.blocks=1",
-    "layout_prior.epochs=3",
-    "layout_prior.batch_size=8",
-)
-SMALLEST_MINT = (
-    "tokenizer.channels=16",
-    "tokenizer.code_dim=8",
-    "tokenizer.codebook_size=16",
-    "tokenizer.semantic_codebook_size=16",
-    "tokenizer.steps=30",
-    "tokenizer.batch_size=8",
-    "prior.channels=16",
-    "prior.residual_channels=16",
-    "prior.blocks=1",
-    "prior.epochs=1",
-    "prior.batch_size=8",
-    "layout_prior.channels=16",
-    "layout_prior.residual_channels=16",
-    "layout_prior.blocks=1",
-    "layout_prior.epochs=3",
-    "layout_prior.batch_size=8",
-)
+RunOf = Callable[[str], Path]
 
 
 @pytest.fixture(scope="session")
 def digits_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """60 canvases of digits in the format `folder`, with train.txt and test.txt. To be read only."""
     from labelmint.cli.datasets import write_digits
-    from labelmint.datasets.digits import make_digits
+    from tests.helpers import canvases, made_once
 
-    folder = tmp_path_factory.mktemp("digits") / "digits"
-    write_digits(make_digits("pairs", 60), folder, 60)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def tiny_run(digits_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of the smallest settings on `digits_folder`. To be read only."""
-    from labelmint.runs.train import train
-
-    run = tmp_path_factory.mktemp("tiny") / "run"
-    train(digits_folder, run, system="msgnet", preset="tiny", settings=SMALLEST, precision="32", threads=1)
-    return run
+    return made_once(
+        tmp_path_factory, "digits", lambda out: write_digits(iter(canvases("pairs", 60)), out, 60)
+    )
 
 
 @pytest.fixture(scope="session")
-def mint_run(digits_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same of the default system."""
-    from labelmint.runs.train import train
+def run_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunOf]:
+    """run_of(system): a run of the smallest settings on the pairs of `digits_folder`. To be read only."""
+    from tests.helpers import contents, made_once, trained_as
 
-    run = tmp_path_factory.mktemp("mint_run") / "run"
-    train(digits_folder, run, preset="tiny", settings=SMALLEST_MINT, precision="32", threads=1)
-    return run
+    given: dict[Path, dict[str, tuple[int, int]]] = {}
+
+    def run(system: str) -> Path:
+        made = made_once(tmp_path_factory, f"run-{system}", lambda out: trained_as(system, out))
+        given.setdefault(made, contents(made))
+        return made
+
+    yield run
+    changed = [path.name for path, files in given.items() if contents(path) != files]
+    assert not changed, f"a test wrote into what all tests share: {', '.join(changed)}"
+
+
+@pytest.fixture(scope="session")
+def tiny_run(run_of: RunOf) -> Path:
+    """A run of msgnet. To be read only, as the next."""
+    return run_of("msgnet")
+
+
+@pytest.fixture(scope="session")
+def mint_run(run_of: RunOf) -> Path:
+    """A run of mint, the default."""
+    return run_of("mint")
+
+
+@pytest.fixture(scope="session")
+def trained(tiny_run: Path) -> TrainedSystem:
+    """The run of msgnet, loaded. To be read only, as the next."""
+    from labelmint.runs.trained import load
+
+    return load(tiny_run, device="cpu", threads=1)
+
+
+@pytest.fixture(scope="session")
+def minted(mint_run: Path) -> TrainedSystem:
+    """The run of mint, loaded."""
+    from labelmint.runs.trained import load
+
+    return load(mint_run, device="cpu", threads=1)
+
+
+@pytest.fixture(params=["trained", "minted"])
+def system(request: pytest.FixtureRequest) -> TrainedSystem:
+    """Both, one after the other."""
+    found: TrainedSystem = request.getfixturevalue(request.param)
+    return found

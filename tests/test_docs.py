@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import SMALLEST_MINT
+from tests.helpers import SMALLEST_MINT
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]

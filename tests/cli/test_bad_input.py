@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from tests.conftest import SMALLEST_MINT
+from tests.helpers import SMALLEST_MINT
 
 Words = list[object]
 

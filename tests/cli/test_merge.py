@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from tests.cli.conftest import Command
-from tests.conftest import SMALLEST_MINT
+from tests.helpers import SMALLEST_MINT
 
 from labelmint.errors import InputError
 from labelmint.formats import read, write

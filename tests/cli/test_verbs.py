@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from tests.conftest import SMALLEST_MINT
+from tests.helpers import SMALLEST_MINT
 
 import labelmint
 from labelmint.cli.demo import Sizes, run_demo

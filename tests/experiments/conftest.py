@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.conftest import SMALLEST
+from tests.helpers import SMALLEST
 
 import labelmint
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, Layout

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from experiments.coupled_table import main
-from tests.systems.conftest import tiny_settings
+from tests.helpers import tiny_settings
 
 from labelmint.runs.train import train
 

@@ -10,7 +10,7 @@ from labelmint.runs.train import train
 from labelmint.runs.trained import load
 from labelmint.systems.catalogue import SYSTEMS
 from labelmint.types import LayoutBatch
-from tests.systems.conftest import digits, tiny_settings
+from tests.helpers import digits, tiny_settings
 
 
 @pytest.mark.parametrize("name", SYSTEMS)

@@ -7,7 +7,7 @@ import pytest
 
 from labelmint.runs.train import train
 from labelmint.runs.trained import TrainedSystem, load
-from tests.systems.conftest import digits, tiny_settings
+from tests.helpers import digits, tiny_settings
 
 pytestmark = pytest.mark.gpu
 

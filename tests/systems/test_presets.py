@@ -15,7 +15,7 @@ from labelmint.runs.train import plan, train
 from labelmint.systems.catalogue import SYSTEMS
 from labelmint.systems.system import Facts
 from labelmint.types import Batch, LayoutBatch
-from tests.systems.conftest import TINY, digits, tiny_settings
+from tests.helpers import TINY, digits, tiny_settings
 
 COLUMNS = ("clevr-64", "clevr-192", "malaria", "brats")
 

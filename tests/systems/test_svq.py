@@ -24,7 +24,7 @@ from labelmint.systems.system import Facts
 from labelmint.tokenizers.coupled_patterns import CoupledPatterns
 from labelmint.tokenizers.patterns import Patterns
 from labelmint.types import Batch, LayoutBatch
-from tests.systems.conftest import digits, tiny_settings
+from tests.helpers import digits, tiny_settings
 
 
 def untrained(name: str) -> SemanticParts:

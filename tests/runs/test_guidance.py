@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests.helpers import TINY, digits
 
 import labelmint
 from labelmint.errors import InputError
@@ -17,7 +18,6 @@ from labelmint.priors.memory import state_bytes
 from labelmint.runs.train import train
 from labelmint.runs.trained import TrainedSystem
 from labelmint.synthesis import mint
-from tests.systems.conftest import TINY, digits
 
 
 @pytest.fixture(scope="module")

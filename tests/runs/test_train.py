@@ -14,21 +14,21 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from tests.helpers import TINY, digits, tiny_settings
 
 from labelmint.errors import InputError
 from labelmint.progress import Event
 from labelmint.runs.train import plan, train
 from labelmint.runs.trained import TrainedSystem, build_parts, load
 from labelmint.training import loop as stage_module
-from tests.systems.conftest import TINY, digits, tiny_settings
 
 SCRIPT = """
 import os, sys
 from hashlib import sha256
 from labelmint.runs import train as pipeline
 from labelmint.runs.train import train
-from labelmint.training import stage
-from tests.systems.conftest import digits, tiny_settings
+from labelmint.training import loop as stage
+from tests.helpers import digits, tiny_settings
 stage.SECONDS_BETWEEN_CHECKPOINTS = float(sys.argv[2])
 build, built = pipeline.build_parts, []
 pipeline.build_parts = lambda config: built.append(build(config)) or built[-1]

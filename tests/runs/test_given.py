@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.helpers import digits, tiny_settings
 
 from labelmint.errors import InputError
 from labelmint.priors.ancestral import AncestralSampler
@@ -17,7 +18,6 @@ from labelmint.runs.trained import TrainedSystem, load
 from labelmint.seeds import uniforms
 from labelmint.synthesis import mint
 from labelmint.types import AnnotatedImage, DataSet, Kept
-from tests.systems.conftest import digits, tiny_settings
 
 CPU = torch.device("cpu")
 REFERENCE = tiny_settings("svqvae-t") | {"tokenizer.reference": "true"}

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.evaluation.study_fakes import SIDE, Noise, Trainer, data_of, pairs, real_data
+from tests.usefulness.study_fakes import SIDE, Noise, Trainer, data_of, pairs, real_data
 
 from labelmint import study
 from labelmint.datasets.splits import split

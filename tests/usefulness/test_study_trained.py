@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.conftest import SMALLEST_MINT
+from tests.helpers import SMALLEST_MINT
 
 import labelmint
 from labelmint import study

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.helpers import TINY, digits
 
 from labelmint.hardware import Hardware, open_fabric
 from labelmint.progress import Event
@@ -22,7 +23,6 @@ from labelmint.training.clock import learning_rate
 from labelmint.training.prior import train_prior
 from labelmint.training.run_folder import RunFolder
 from labelmint.training.tokens import TokenBatches
-from tests.systems.conftest import TINY, digits
 
 FEW = TINY | {"tokenizer.steps": "8", "prior.epochs": "2", "layout_prior.epochs": "1"}
 

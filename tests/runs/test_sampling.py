@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.helpers import TINY, digits
 from torch import Tensor
 
 from labelmint.contracts import check_generator
@@ -15,7 +16,6 @@ from labelmint.runs.train import train
 from labelmint.runs.trained import TrainedSystem, load
 from labelmint.systems.catalogue import SYSTEMS, catalogue
 from labelmint.types import AnnotatedImage, LayoutBatch
-from tests.systems.conftest import TINY, digits
 
 
 def equal(a: AnnotatedImage, b: AnnotatedImage) -> bool:

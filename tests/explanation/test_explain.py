@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from tests.conftest import SMALLEST
+from tests.helpers import SMALLEST
 from torch import Tensor
 
 import labelmint

@@ -1,0 +1,170 @@
+"""What tests of several folders share: canvases of digits, the smallest settings of every system, and what is
+made once for all workers.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from labelmint.datasets.digits import DIGIT_CLASSES, make_digits, split
+from labelmint.runs.train import train
+from labelmint.runs.trained import TrainedSystem
+from labelmint.types import AnnotatedImage, DataSet
+
+__all__ = [
+    "SMALLEST",
+    "SMALLEST_MINT",
+    "TINY",
+    "canvases",
+    "contents",
+    "digits",
+    "made_once",
+    "tiny_settings",
+    "trained_as",
+]
+
+# Of `msgnet`, which most tests of a run are about, and of `mint`, the default: what the README and the demo
+# train.
+SMALLEST = (
+    "tokenizer.channels=16",
+    "tokenizer.residual_channels=8",
+    "tokenizer.codebook_size=16",
+    "tokenizer.steps=30",
+    "tokenizer.batch_size=8",
+    "prior.channels=16",
+    "prior.residual_channels=16",
+    "prior.blocks=1",
+    "prior.epochs=1",
+    "prior.batch_size=8",
+    "layout_prior.channels=16",
+    "layout_prior.residual_channels=16",
+    "layout_prior.blocks=1",
+    "layout_prior.epochs=3",
+    "layout_prior.batch_size=8",
+)
+SMALLEST_MINT = (
+    "tokenizer.channels=16",
+    "tokenizer.code_dim=8",
+    "tokenizer.codebook_size=16",
+    "tokenizer.semantic_codebook_size=16",
+    "tokenizer.steps=30",
+    "tokenizer.batch_size=8",
+    "prior.channels=16",
+    "prior.residual_channels=16",
+    "prior.blocks=1",
+    "prior.epochs=1",
+    "prior.batch_size=8",
+    "layout_prior.channels=16",
+    "layout_prior.residual_channels=16",
+    "layout_prior.blocks=1",
+    "layout_prior.epochs=3",
+    "layout_prior.batch_size=8",
+)
+TINY = dict(setting.split("=") for setting in SMALLEST) | {
+    "tokenizer.steps": "40",
+    "tokenizer.evaluate_every": "20",
+    "prior.epochs": "3",
+    "prior.evaluate_every": "4",
+    "layout_prior.epochs": "2",
+    "layout_prior.evaluate_every": "4",
+}
+_TINY_VQ = {
+    "tokenizer.channels": "16",
+    "tokenizer.code_dim": "8",
+    "tokenizer.codebook_size": "16",
+    "tokenizer.semantic_codebook_size": "16",
+    "tokenizer.steps": "40",
+    "tokenizer.batch_size": "8",
+    "tokenizer.evaluate_every": "20",
+    "prior.epochs": "3",
+    "prior.batch_size": "8",
+    "prior.evaluate_every": "4",
+    "layout_prior.epochs": "2",
+    "layout_prior.batch_size": "8",
+    "layout_prior.evaluate_every": "4",
+}
+_TRANSFORMER = {"prior.width": "32", "prior.layers": "1", "prior.heads": "2"}
+_SNAIL = {
+    "prior.channels": "16",
+    "prior.residual_channels": "16",
+    "prior.blocks": "1",
+    "layout_prior.channels": "16",
+}
+_ADVERSARY = {"tokenizer.discriminator_channels": "8", "tokenizer.adversary_from": "0.5"}
+_APART = {
+    "layout_tokenizer.steps": "20",
+    "layout_tokenizer.batch_size": "8",
+    "layout_tokenizer.channels": "16",
+}
+
+
+def tiny_settings(system: str) -> dict[str, str]:
+    """The smallest settings of a system."""
+    of_vq = {
+        "vqvae-t": _TRANSFORMER | _APART,
+        "vqgan-t": _TRANSFORMER | _APART | _ADVERSARY,
+        "svqvae-t": _TRANSFORMER,
+        "svqgan-t": _TRANSFORMER | _ADVERSARY,
+        "mint": _SNAIL,
+    }
+    return _TINY_VQ | of_vq[system] if system in of_vq else dict(TINY)
+
+
+@functools.cache
+def canvases(composition: str, n: int, seed: int = 0) -> tuple[AnnotatedImage, ...]:
+    """n canvases of digits, made once a process. To be read only."""
+    return tuple(make_digits(composition, n, seed=seed))
+
+
+@functools.cache
+def digits(n: int = 60, seed: int = 0) -> DataSet:
+    """n canvases of pairs of digits as a data set in memory. To be read only."""
+    pairs = {pair.name: pair for pair in canvases("pairs", n, seed)}
+    training, test = split(n)
+    return DataSet(
+        source="digits",
+        format="memory",
+        classes=DIGIT_CLASSES,
+        names=tuple(pairs),
+        load=pairs.__getitem__,
+        train=tuple(training),
+        test=tuple(test),
+    )
+
+
+def trained_as(system: str, out: Path) -> TrainedSystem:
+    """A run of the smallest settings of a system; where there is one, what is missing there."""
+    return train(
+        digits(), out, system=system, preset="tiny", settings=tiny_settings(system), precision="32", threads=1
+    )
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """The path that `make` makes, made by the first worker that asks for it. To be read only.
+
+    It is made aside and renamed when it is whole, under a lock that the other workers wait at.
+    """
+    own = factory.getbasetemp()
+    place = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "shared"
+    place.mkdir(exist_ok=True)
+    made, aside = place / name, place / f"{name}.partial"
+    with (place / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            shutil.rmtree(aside, ignore_errors=True)
+            make(aside)
+            aside.rename(made)
+    return made
+
+
+def contents(folder: Path) -> dict[str, tuple[int, int]]:
+    """Size and time of change of every file, by its path in the folder."""
+    stats = {file.relative_to(folder).as_posix(): file.stat() for file in folder.rglob("*") if file.is_file()}
+    return {name: (stat.st_size, stat.st_mtime_ns) for name, stat in stats.items()}
