@@ -65,7 +65,6 @@ class VelocityConfig(BaseModel):
     attention: bool = Field(True, description="self-attention at the coarsest level")
     layout_channels: int = Field(8, ge=1, description="channels that a layout's symbols are embedded into")
     time_channels: int = Field(128, ge=8, multiple_of=2, description="features of the time")
-    data_deviation: float = Field(0.5, gt=0, le=1, description="deviation of the images' values on [-1, 1]")
 
     @field_validator("widths", mode="before")
     @classmethod
@@ -86,28 +85,31 @@ class VelocityConfig(BaseModel):
         return self.patch << len(self.widths) - 1
 
 
-def linear_guess(t: Tensor, deviation: float) -> Tensor:
+def linear_guess(t: Tensor, deviation: Tensor) -> Tensor:
     """Equation (1), a(t) of times (B,)."""
     return (t * deviation**2 - (1 - t)) / _variance(t, deviation)
 
 
-def residual_deviation(t: Tensor, deviation: float) -> Tensor:
+def residual_deviation(t: Tensor, deviation: Tensor) -> Tensor:
     """Equation (2), b(t) of times (B,)."""
     return deviation * _variance(t, deviation).rsqrt()
 
 
-def trust_in_image(t: Tensor, deviation: float) -> Tensor:
+def trust_in_image(t: Tensor, deviation: Tensor) -> Tensor:
     """Equation (3), q(t) of times (B,)."""
     ratio = t * deviation / (1 - t).clamp_min(1e-3)
     return (ratio.square() / (1 + ratio)).clamp_max(_MOST)
 
 
-def _variance(t: Tensor, deviation: float) -> Tensor:
+def _variance(t: Tensor, deviation: Tensor) -> Tensor:
     return (t * deviation).square() + (1 - t).square()
 
 
 class VelocityUNet(nn.Module):
     """v(x, t, s): the velocity of images at time t given their layouts.
+
+    Attributes:
+        deviation: d, a number that is kept with the weights; of the training images once training has begun.
 
     Arguments:
         config: sizes.
@@ -118,6 +120,8 @@ class VelocityUNet(nn.Module):
     def __init__(self, config: VelocityConfig, image_channels: int, symbols: int) -> None:
         super().__init__()
         self.config, self.symbols = config, symbols
+        self.deviation: Tensor
+        self.register_buffer("deviation", torch.tensor(0.5))
         widths, time, patch = config.widths, config.time_channels, config.patch
         self.layout = LayoutEmbedding(symbols + 1, config.layout_channels)  # the last one is "nothing"
         self.time = TimeFeatures(time)
@@ -142,7 +146,7 @@ class VelocityUNet(nn.Module):
             layouts: of the same B, H and W.
             shown: (B,) bool, which items' layouts the network sees; all of them when None.
         """
-        deviation = self.config.data_deviation
+        deviation = self.deviation
         guess, left = linear_guess(t, deviation), residual_deviation(t, deviation)
         scaled = x * _maps(left / deviation)
         found, image = self._network(scaled, t, self._embedded(layouts, shown)).chunk(2, dim=1)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from labelmint.errors import InputError, named
-from labelmint.systems import mint, msgnet, svq
+from labelmint.systems import flow, mint, msgnet, pix2pix, svq
 from labelmint.systems.sections import Sections
+from labelmint.systems.system import System
 
 __all__ = ["PRESETS", "SYSTEMS", "Preset", "catalogue", "settings_of"]
 
-SYSTEMS = {system.name: system for system in (*msgnet.SYSTEMS, *svq.SYSTEMS, *mint.SYSTEMS)}
+_FAMILIES = (msgnet, svq, mint, pix2pix, flow)
+SYSTEMS: dict[str, System] = {system.name: system for family in _FAMILIES for system in family.SYSTEMS}
 
 
 class Preset(NamedTuple):
@@ -45,6 +47,7 @@ PRESETS = {
             "MSGNet's street scenes, no layout prior; a large GPU",
             "pre-msgnet",
         ),
+        Preset("pix2pix-256", (256, 256), "pix2pix's facades; a GPU", "pix2pix"),
         Preset("svq-256", (256, 256), "the coupled VQ-model's scenes; a large GPU", "svqgan-t"),
     )
 }

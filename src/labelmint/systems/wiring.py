@@ -125,13 +125,15 @@ def prior_of(
     return PixelSNAIL(config, codebook_size, grid, stack, symbols)
 
 
-def check_multiples(size: tuple[int, int], token: int) -> None:
-    """Raise InputError, naming the nearest size that fits, unless tokens of so many pixels a side fill the
-    size.
+def check_multiples(size: tuple[int, int], token: int, of: str = "the token grid") -> None:
+    """Raise InputError, naming the nearest size that fits, unless both sides are multiples of so many pixels.
+
+    Arguments:
+        of: what needs them, in words.
     """
     if any(side < token or side % token for side in size):
         fits = "x".join(str(max(round(side / token), 1) * token) for side in size)
         raise InputError(
-            f"--size {size[0]}x{size[1]}: the token grid needs multiples of {token} pixels; the nearest size "
+            f"--size {size[0]}x{size[1]}: {of} needs multiples of {token} pixels; the nearest size "
             f"that fits is {fits}"
         )

@@ -1,0 +1,100 @@
+"""Layouts drawn by one run for the images of another: through what they show, never by symbol numbers.
+
+    s ~ p(s) of the one run,    s as a `Layout`: classes by name, instances,    x ~ p(x given s) of the other
+
+Two runs number their symbols by what their own data held. So a drawn layout is read back into classes and
+instances, its classes are found by their names, and its instances are colored anew for the other run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from labelmint.datasets.symbols import color_instances
+from labelmint.errors import InputError
+from labelmint.protocols import Dial, Dials
+from labelmint.seeds import Seed
+from labelmint.types import Array, ClassSet, Kept, Layout, LayoutBatch
+
+if TYPE_CHECKING:
+    from labelmint.runs.trained import TrainedSystem
+
+__all__ = ["RunLayouts"]
+
+
+class RunLayouts:
+    """LayoutSource of another run's layout source.
+
+    Arguments:
+        source: the run that draws layouts. images: the run that draws images for them.
+
+    Raises InputError where the one draws no layouts, where their sizes differ, and where the other does not know
+    a class of the one.
+    """
+
+    def __init__(self, source: TrainedSystem, images: TrainedSystem) -> None:
+        if source.wired.layouts is None:
+            raise InputError(
+                f"--layouts-from {source.path}: {source.system} draws no layouts; give a run of msgnet or mint"
+            )
+        if source.size != images.size:
+            (height, width), (rows, columns) = source.size, images.size
+            raise InputError(
+                f"--layouts-from {source.path}: draws {height}x{width} pixels, and {images.path} draws "
+                f"{rows}x{columns}; give a run of the same size"
+            )
+        self.digest, self._source = source.digest, source.wired.layouts
+        self._from, self._to = source.config, images.config
+        self._reach, self._device = images.wired.reach, images.device
+        self._class_of = _by_name(source, images)
+
+    @property
+    def dials(self) -> tuple[Dial, ...]:
+        """Those of the run that draws layouts."""
+        return self._source.dials
+
+    def sample(self, seeds: Sequence[Seed], dials: Dials, kept: Kept | None = None) -> LayoutBatch:
+        """One layout a seed, in the symbols of the run that draws images."""
+        drawn = self._source.sample(seeds, dials).ids.cpu().numpy()
+        table = self._from.symbol_table
+        found = [self._indices(table.layout(ids, self._from.has_instances)) for ids in drawn]
+        return LayoutBatch(torch.from_numpy(np.stack(found)).to(self._device))
+
+    def _indices(self, layout: Layout) -> Array:
+        label_map = self._class_of[layout.label_map]
+        colors = None
+        if layout.instances is not None and self._to.has_instances:
+            colors = color_instances(layout.instances, label_map, self._reach)
+        return self._to.symbol_table.index(label_map, colors)
+
+    def drawing_bytes(self, batch_size: int, dials: Dials) -> int:
+        """As many as the run takes that draws layouts."""
+        return self._source.drawing_bytes(batch_size, dials)
+
+
+def _by_name(source: TrainedSystem, images: TrainedSystem) -> Array:
+    """The class id of one run for each class id of the other."""
+    known = {class_id for class_id, _ in images.config.symbols}
+    used = sorted({class_id for class_id, _ in source.config.symbols})
+    found = np.zeros(max(used) + 1, dtype=np.int64)
+    for class_id in used:
+        name = source.classes.name_of(class_id)
+        there = _id_of(name, class_id in source.classes.ignore, images.classes)
+        if there is None or there not in known:
+            raise InputError(
+                f"--layouts-from {source.path}: draws {name!r}, which {images.path} was not trained on; give a "
+                f"run of the same classes"
+            )
+        found[class_id] = there
+    return found
+
+
+def _id_of(name: str, ignored: bool, classes: ClassSet) -> int | None:
+    """The id of a class by its name; ignored pixels are ignored there too, where that can be said."""
+    if ignored:
+        return classes.ignore[0] if classes.ignore else None
+    return next((info.id for info in classes.classes if info.name == name), None)
