@@ -22,6 +22,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pairs import Pairs
+from labelmint.datasets.scaling import as_channels
 from labelmint.datasets.tally import ids_without_objects
 from labelmint.errors import InputError
 from labelmint.evaluation.subject import Subject, open_subject
@@ -245,7 +246,7 @@ def sheet(
         if i < len(rows):
             draw.text((_GAP, top + i * down + down // 2 - 10), rows[i], fill=_INK, font=font)
         for k, image in enumerate(row):
-            grey = np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image
+            grey = as_channels(image, 3)
             enlarged = Image.fromarray(np.ascontiguousarray(grey)).resize(
                 (width * factor, height * factor), Image.Resampling.NEAREST
             )

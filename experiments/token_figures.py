@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from labelmint.datasets.pairs import Pairs
+from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.metrics.boundary import boundary_score
 from labelmint.metrics.frechet import frechet_distance
 from labelmint.metrics.overlap import confusion, iou
@@ -51,8 +52,7 @@ def views(pairs: Pairs, n: int, *, crops: bool) -> list[Batch]:
 
 def pixels(images: Tensor) -> Array:
     """(B, C, H, W) in [-1, 1] -> (B, H, W, C) uint8."""
-    array: Array = ((images.cpu() + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
-    return array
+    return EIGHT_BITS.from_unit(images.cpu())
 
 
 def classes_of(ids: Tensor, system: TrainedSystem) -> Array:

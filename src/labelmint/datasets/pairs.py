@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from labelmint.datasets.rebalancing import Showing
+from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.types import Array, Batch, LayoutBatch
 
 __all__ = ["Draw", "Pairs"]
@@ -67,11 +68,7 @@ class Pairs:
     @property
     def variance(self) -> float:
         """Variance of the pixels on [-1, 1]; at least 1e-4, for data without any."""
-        levels, counts = np.arange(256), np.zeros(256)
-        for image in self.images:
-            counts += np.bincount(image.ravel(), minlength=256)
-        mean = np.average(levels, weights=counts)
-        return max(float(np.average((levels - mean) ** 2, weights=counts)) / 127.5**2, 1e-4)
+        return max(EIGHT_BITS.variance(self.images), 1e-4)
 
     @property
     def still(self) -> bool:
@@ -124,6 +121,5 @@ class Pairs:
 
 
 def _collate(views: list[tuple[Array, Array]]) -> Batch:
-    image = torch.from_numpy(np.stack([image for image, _ in views])).permute(0, 3, 1, 2)
     ids = torch.from_numpy(np.stack([ids for _, ids in views]))
-    return Batch(image.float() / 127.5 - 1, LayoutBatch(ids))
+    return Batch(EIGHT_BITS.to_unit(np.stack([image for image, _ in views])), LayoutBatch(ids))

@@ -16,11 +16,12 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.types import Batch
 
 __all__ = ["contrast", "vq_loss"]
 
-_FLAT = (4 / 127.5) ** 2  # a deviation of 4 grey levels
+_FLAT = (4 / EIGHT_BITS.half) ** 2  # a deviation of 4 grey levels
 
 
 def vq_loss(

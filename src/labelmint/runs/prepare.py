@@ -10,6 +10,7 @@ import numpy as np
 
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pairs import Pairs
+from labelmint.datasets.scaling import as_channels
 from labelmint.datasets.splits import Split, split
 from labelmint.datasets.symbols import SymbolTable, color_instances
 from labelmint.errors import InputError
@@ -145,7 +146,7 @@ def _assemble(
     digest = hashlib.sha256(repr((parts, symbols, data.classes)).encode())
     images, ids = [], []
     for image, labels, colors in loaded:
-        images.append(np.repeat(image, channels, axis=2) if image.shape[2] < channels else image)
+        images.append(as_channels(image, channels))
         ids.append(symbols.index(labels, colors))
         digest.update(images[-1].tobytes())
         digest.update(ids[-1].tobytes())
@@ -196,7 +197,7 @@ def fit_pairs(
     for image, indices in _as_trained(data, geometry, symbols, classes, cell):
         if image.shape[2] > channels:
             raise InputError(f"{data.source}: holds color images, and the run was trained on grey ones")
-        images.append(np.repeat(image, channels, axis=2) if image.shape[2] < channels else image)
+        images.append(as_channels(image, channels))
         ids.append(indices)
     return Pairs(images, ids, geometry, seed)
 

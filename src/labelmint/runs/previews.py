@@ -9,6 +9,7 @@ import torch
 
 from labelmint import pictures
 from labelmint.datasets.pairs import Pairs
+from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.protocols import Tokenizer
 from labelmint.runs.config import read_run_config
 from labelmint.runs.trained import TrainedSystem
@@ -47,10 +48,7 @@ def _reconstructions(
     batch.image, batch.layouts = batch.image.to(device), batch.layouts.to(device)
     tokenizer = cast(Tokenizer, parts.tokenizer)
     decoded = tokenizer.decode(tokenizer.encode(batch), batch.layouts)
-    originals, reconstructed = (
-        ((x + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
-        for x in (batch.image, decoded)
-    )
+    originals, reconstructed = (EIGHT_BITS.from_unit(images) for images in (batch.image, decoded))
     rows: list[Array] = []
     for first in range(0, len(originals), columns):
         for images in (originals, reconstructed):

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pairs import Pairs
+from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.errors import InputError
 from labelmint.generators.two_stage import TwoStage
 from labelmint.hardware import available_memory, choose_device, choose_threads, threads_of_run
@@ -250,7 +251,7 @@ class TrainedSystem:
     def _rehearse(self, pairs: int) -> object:
         """All that is done for some pairs, but the steps of the priors."""
         condition, images = self._parts.rehearse(pairs, self.device)
-        return condition, _pixels(images)
+        return condition, EIGHT_BITS.from_unit(images)
 
     def sample_chunk(
         self,
@@ -291,7 +292,7 @@ class TrainedSystem:
             images = self._guided(guidance).sample(
                 seen.to(self.device), seeds, temperature=temperature, kept=kept[1]
             )
-        pixels = _pixels(images)
+        pixels = EIGHT_BITS.from_unit(images)
         ids = seen.ids.cpu().numpy()
         marks = {
             "generator": "labelmint",
@@ -409,14 +410,6 @@ class TrainedSystem:
             )
             first = chunk * batch_size
             yield from pairs[max(start - first, 0) : start + n - first]
-
-
-def _pixels(images: Tensor) -> Array:
-    """(B, C, H, W) in [-1, 1] -> (B, H, W, C) uint8."""
-    pixels: Array = (
-        ((images.float() + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
-    )
-    return pixels
 
 
 def build_parts(config: RunConfig) -> TwoStageParts:
