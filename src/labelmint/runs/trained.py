@@ -29,7 +29,7 @@ from labelmint.runs.config import RunConfig, read_run_config
 from labelmint.runs.given import Given, cells, part_of
 from labelmint.runs.memory import SPARE, drawing_bytes
 from labelmint.runs.precision import named_precision, priors_in_bfloat16
-from labelmint.runs.prepare import fit_layouts, fit_pairs
+from labelmint.runs.prepare import AsTrained
 from labelmint.systems.catalogue import system_named
 from labelmint.systems.parts import Facts, TwoStageParts
 from labelmint.training.run_folder import RunFolder
@@ -100,21 +100,22 @@ class TrainedSystem:
 
     def layouts_of(self, data: DataSet) -> Tensor:
         """Symbol maps (N, H, W) of a data set, fitted like the training data; an argument of `sample_chunk`."""
-        return torch.from_numpy(
-            fit_layouts(data, self.geometry, self.config.symbol_table, self.classes, self._parts.cell)
-        )
+        return torch.from_numpy(self.as_trained.layouts(data))
 
     def pairs_of(self, data: DataSet) -> Pairs:
         """The pairs of a data set as this system sees them, for held-out figures."""
-        config = self.config
-        return fit_pairs(
-            data,
-            self.geometry,
-            config.symbol_table,
-            self.classes,
-            self._parts.cell,
-            config.image_channels,
-            config.request.seed,
+        return self.as_trained.pairs(data)
+
+    @property
+    def as_trained(self) -> AsTrained:
+        """How this system sees pairs."""
+        return AsTrained(
+            geometry=self.geometry,
+            symbols=self.config.symbol_table,
+            classes=self.classes,
+            cell=self._parts.cell,
+            channels=self.config.image_channels,
+            seed=self.config.request.seed,
         )
 
     def given(self, data: DataSet, *, references: bool = False, keep: Sequence[str] = ()) -> Given:
