@@ -13,7 +13,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,13 @@ from PIL import Image, ImageDraw, ImageFont
 
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pairs import Pairs
+from labelmint.datasets.scaling import as_channels
 from labelmint.errors import InputError
 from labelmint.evaluation.subject import Subject, open_subject
 from labelmint.evaluation.views import Fitted, Views, data_digest, fit, tiles
 from labelmint.hardware import choose_device
 from labelmint.progress import Event, Report
 from labelmint.runs.config import RunConfig
-from labelmint.runs.prepare import fit_pairs
 from labelmint.runs.trained import TrainedSystem
 from labelmint.segmenters.judge import Judge, train_judge
 from labelmint.segmenters.unet import SegmenterConfig
@@ -162,23 +162,10 @@ def train_on(
 
 def run_pairs(real: RealData, names: Sequence[str], *, augment: bool) -> Pairs:
     """Pairs of the data as the run saw them."""
-    config = real.system.config
-    request = config.request
-    geometry = Geometry(
-        size=request.size,
-        crop=request.crop,
-        scale=request.scale,
-        augment=frozenset(request.augment if augment else ()),
-    )
-    return fit_pairs(
-        real.data.subset(names),
-        geometry,
-        config.symbol_table,
-        real.classes,
-        real.system.parts.cell,
-        config.image_channels,
-        request.seed,
-    )
+    seen = real.system.as_trained
+    if augment:
+        seen = replace(seen, geometry=real.about.geometry)
+    return seen.pairs(real.data.subset(names))
 
 
 def check_same(run: RunFolder, config: RunConfig) -> None:
@@ -244,7 +231,7 @@ def sheet(
         if i < len(rows):
             draw.text((_GAP, top + i * down + down // 2 - 10), rows[i], fill=_INK, font=font)
         for k, image in enumerate(row):
-            grey = np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image
+            grey = as_channels(image, 3)
             enlarged = Image.fromarray(np.ascontiguousarray(grey)).resize(
                 (width * factor, height * factor), Image.Resampling.NEAREST
             )

@@ -50,6 +50,7 @@ from experiments.common import (
 )
 
 import labelmint
+from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.errors import InputError
 from labelmint.evaluation.views import Fitted
 from labelmint.metrics.memorization import Memorization, memorization
@@ -132,7 +133,7 @@ def _drawn(
         )
     names = sorted(holding[i] for i in np.linspace(0, len(holding) - 1, k).round().astype(int))
     batch = system.pairs_of(real.data.subset(names)).fixed(0, k)
-    images = [((image + 1) * 127.5).round().byte().permute(1, 2, 0).numpy() for image in batch.image]
+    images = list(EIGHT_BITS.from_unit(batch.image))
     groups = []
     for i in range(k):
         drawn: list[AnnotatedImage] = []

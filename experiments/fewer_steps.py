@@ -58,9 +58,12 @@ from experiments.common import (
     train_on,
     write_json,
 )
+from labelmint.systems.config import PriorSection
+from labelmint.training.prior import train_prior
 from torch.nn import functional
 
 import labelmint
+from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.errors import InputError
 from labelmint.evaluation.views import indices_of
 from labelmint.hardware import Hardware, open_fabric
@@ -73,8 +76,6 @@ from labelmint.runs.trained import TrainedSystem, build_parts, load
 from labelmint.seeds import uniforms
 from labelmint.segmenters.agreement import agreement_scores
 from labelmint.segmenters.judge import Judge, load_judge
-from labelmint.systems.config import PriorSection
-from labelmint.training.prior import train_prior
 from labelmint.training.run_folder import RunFolder
 from labelmint.types import AnnotatedImage, DataSet, LayoutBatch
 
@@ -290,7 +291,7 @@ def _with_interval(name: str, values: Floats, seed: int) -> dict[str, Any]:
 
 def _picture(drawn: Mapping[str, Sequence[AnnotatedImage]], test: DataSet, real: RealData, out: Path) -> None:
     views = real.system.pairs_of(test.subset(test.names[:_SHOWN])).fixed(0, _SHOWN).image
-    images = list(((views + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy())
+    images = list(EIGHT_BITS.from_unit(views))
     layouts = [
         overlay(image, pair.layout, real.classes) for image, pair in zip(images, drawn["run"], strict=False)
     ]

@@ -10,9 +10,11 @@ from typing import cast
 
 import numpy as np
 import torch
+from labelmint.systems.parts import SemanticParts
 from torch import Tensor
 
 from labelmint.datasets.pairs import Pairs
+from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.metrics.boundary import boundary_score
 from labelmint.metrics.frechet import frechet_distance
 from labelmint.metrics.overlap import confusion, iou
@@ -20,7 +22,6 @@ from labelmint.pictures import overlay
 from labelmint.protocols import LayoutTokenizer, Tokenizer
 from labelmint.runs.trained import TrainedSystem
 from labelmint.segmenters.judge import Judge
-from labelmint.systems.parts import SemanticParts
 from labelmint.types import Array, Batch, Layout
 
 __all__ = [
@@ -51,8 +52,7 @@ def views(pairs: Pairs, n: int, *, crops: bool) -> list[Batch]:
 
 def pixels(images: Tensor) -> Array:
     """(B, C, H, W) in [-1, 1] -> (B, H, W, C) uint8."""
-    array: Array = ((images.cpu() + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
-    return array
+    return EIGHT_BITS.from_unit(images.cpu())
 
 
 def classes_of(ids: Tensor, system: TrainedSystem) -> Array:

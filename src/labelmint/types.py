@@ -220,7 +220,8 @@ class DataSet(Sequence[AnnotatedImage]):
         format: name of its format.
         classes: its classes.
         names: one name a pair, sorted.
-        load: name -> AnnotatedImage; raises InputError naming the file that is bad.
+        load: name -> AnnotatedImage; raises InputError naming the file that is bad. A loader with a method
+            `layout`, name -> Layout, can do without the image.
         train, test: names listed in train.txt and test.txt; None where there is no such file.
         findings: what was odd on reading (unpaired names and the like).
     """
@@ -247,6 +248,11 @@ class DataSet(Sequence[AnnotatedImage]):
 
     def __iter__(self) -> Iterator[AnnotatedImage]:
         return (self.load(name) for name in self.names)
+
+    def layout(self, name: str) -> Layout:
+        """The layout of one pair; its image is not decoded where the loader can do without."""
+        alone: Callable[[str], Layout] | None = getattr(self.load, "layout", None)
+        return self.load(name).layout if alone is None else alone(name)
 
     def subset(self, names: Sequence[str]) -> DataSet:
         """The same data set with these names only; raises InputError for a name that it lacks."""

@@ -6,6 +6,7 @@ import torch
 
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pairs import Pairs
+from labelmint.errors import InputError
 
 
 def pairs(n: int = 10, seed: int = 0, crop: bool = True) -> Pairs:
@@ -64,3 +65,57 @@ def test_a_batch_of_still_pairs_is_their_fixed_views() -> None:
     for step in (0, 7):
         fixed = torch.cat([made.fixed(item, 1).image for item in made.items(step, 4)])
         assert made.batch(step, 4).image.equal(fixed)
+
+
+def with_objects() -> Pairs:
+    """Three pairs: with instances and boxes, with neither, with two boxes."""
+    ids = [np.full((8, 8), k, np.uint8) for k in range(3)]
+    boxes = [np.array([[0, 1.0, 1, 4, 4]]), None, np.array([[2, 0.0, 0, 2, 2], [1, 4, 4, 8, 7]])]
+    instances = [np.full((8, 8), 7, np.uint16), None, np.full((8, 8), 400, np.uint16)]
+    images = [one[..., None] for one in ids]
+    return Pairs(
+        images, ids, Geometry(size=(8, 8)), 0, names=("a", "b", "c"), instances=instances, boxes=boxes
+    )
+
+
+def test_a_batch_has_the_instances_and_boxes_of_its_pairs_and_their_numbers() -> None:
+    batch = with_objects().fixed(0, 3)
+    layouts = batch.layouts
+    assert layouts.instances is not None
+    assert layouts.boxes is not None
+    assert batch.items is not None
+    assert layouts.instances[:, 0, 0].tolist() == [7, 0, 400]
+    assert layouts.boxes.shape == (3, 2, 5)
+    assert layouts.boxes[0].tolist() == [[0, 1, 1, 4, 4], [-1] * 5]
+    assert layouts.boxes[1].tolist() == [[-1] * 5] * 2
+    assert layouts.boxes[2].tolist() == [[2, 0, 0, 2, 2], [1, 4, 4, 8, 7]]
+    assert batch.items.tolist() == [0, 1, 2]
+    drawn = with_objects().batch(3, 6)
+    assert drawn.items is not None
+    assert drawn.items.tolist() == drawn.layouts.ids[:, 0, 0].tolist()
+
+
+def test_maps_alone_give_a_batch_of_maps_alone_unless_boxes_are_asked_for() -> None:
+    plain, boxed = pairs().batch(0, 4), pairs().with_boxes()
+    assert (plain.layouts.instances, plain.layouts.boxes) == (None, None)
+    found = boxed.batch(0, 4)
+    assert found.image.equal(plain.image)
+    assert found.layouts.boxes is not None
+    assert found.layouts.boxes.shape[2] == 5
+
+
+def test_some_of_the_pairs_keep_their_names_and_objects() -> None:
+    some = with_objects().take([2, 0])
+    assert (some.names, some.groups) == (("c", "a"), ("c", "a"))
+    assert some.fixed(0, 1).layouts.ids[0, 0, 0] == 2
+    assert some.digest() == with_objects().take([2, 0]).digest() != with_objects().take([0, 2]).digest()
+
+
+def test_images_without_labels_are_pairs_with_one_symbol_everywhere() -> None:
+    images = [np.full((8, 8, 1), k, np.uint8) for k in range(4)]
+    made = Pairs(images, None, Geometry(size=(4, 4), crop=True), 0, source="x")
+    assert not made.labelled
+    assert not made.batch(0, 3).layouts.ids.any()
+    for wrong in (made.with_boxes, lambda: made.showing(0.5)):
+        with pytest.raises(InputError, match="x: has no labels"):
+            wrong()

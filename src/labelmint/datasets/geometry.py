@@ -1,8 +1,8 @@
-"""How an image and its maps come to the size of training: resizing, cropping, flips, right-angle turns and
-zooms.
+"""How an image, its maps and its boxes come to the size of training: resizing, cropping, flips, right-angle
+turns and zooms.
 
-The same draw moves image and maps. Ids are never blended: a resized map takes the id at each new pixel's
-center.
+One draw is one `Move`, which takes all of them to the same view. Ids are never blended: a resized map takes
+the id at each new pixel's center.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from labelmint.datasets.moves import Move, clipped
 from labelmint.errors import InputError
 from labelmint.types import Array
 
@@ -25,7 +26,7 @@ _ZOOM = 1.3
 
 @dataclass(frozen=True, kw_only=True)
 class Geometry:
-    """Views of images (H, W, C) uint8 with maps (H, W) of ids.
+    """Views of images (H, W, C) uint8 with maps (H, W) of ids and boxes (N, 5).
 
     Arguments:
         size: (H, W) of a view.
@@ -60,75 +61,86 @@ class Geometry:
                 "--scale only has a meaning with --crop; without it images are resized to --size"
             )
 
-    def fit(self, name: str, image: Array, maps: Sequence[Array]) -> tuple[Array, list[Array]]:
-        """An image and its maps, resized to `size`, or with `crop` by `scale`; raises InputError when a crop
-        does not fit in.
+    def target(self, name: str, shape: tuple[int, int]) -> tuple[int, int]:
+        """The size at which an image of (H, W) pixels is kept: `size`, or with `crop` that of the image times
+        `scale`; raises InputError when a crop does not fit in.
         """
-        target = self.size
-        if self.crop:
-            target = (max(round(image.shape[0] * self.scale), 1), max(round(image.shape[1] * self.scale), 1))
-            if target[0] < self.size[0] or target[1] < self.size[1]:
-                raise InputError(
-                    f"{name}: the image is {target[0]}x{target[1]} pixels, "
-                    f"smaller than the crop of {self.size[0]}x{self.size[1]}; "
-                    "take a smaller --size, a larger --scale, or leave out --crop"
-                )
-        if image.shape[:2] == target:
-            return image, list(maps)
-        return _resize(image, target), [_resize_ids(ids, target) for ids in maps]
+        if not self.crop:
+            return self.size
+        height, width = (max(round(side * self.scale), 1) for side in shape)
+        if height < self.size[0] or width < self.size[1]:
+            raise InputError(
+                f"{name}: the image is {height}x{width} pixels, "
+                f"smaller than the crop of {self.size[0]}x{self.size[1]}; "
+                "take a smaller --size, a larger --scale, or leave out --crop"
+            )
+        return height, width
+
+    def fit(self, name: str, image: Array, maps: Sequence[Array]) -> tuple[Array, list[Array]]:
+        """An image (H, W, C) and its maps (H, W) at the size of `target`, and with its errors."""
+        return self.fit_image(name, image), self.fit_maps(name, maps)
+
+    def fit_image(self, name: str, image: Array) -> Array:
+        """An image (H, W, C) at the size of `target`."""
+        height, width = image.shape[:2]
+        target = self.target(name, (height, width))
+        return image if (height, width) == target else _resize(image, target)
+
+    def fit_maps(self, name: str, maps: Sequence[Array]) -> list[Array]:
+        """Maps (H, W) of one image at the size of `target`."""
+        return [_resize_ids(ids, self.target(name, _shape(ids))) for ids in maps]
+
+    def fit_boxes(self, name: str, boxes: Array, shape: tuple[int, int]) -> Array:
+        """Boxes (N, 5), as `Move.boxes` has them, of an image that was (H, W) pixels, at the size of `target`."""
+        target = self.target(name, shape)
+        down, across = (new / old for new, old in zip(target, shape, strict=True))
+        return clipped(boxes * [1, across, down, across, down], target)
+
+    def move(
+        self, rng: np.random.Generator, shape: tuple[int, int], around: tuple[int, int] | None = None
+    ) -> Move:
+        """A random view of a fitted image of (H, W) pixels; one of those that show the pixel `around`, if
+        given.
+        """
+        zoom = None
+        if "zoom" in self.augment:
+            least = max(want / have for have, want in zip(shape, self.size, strict=True))
+            zoom = float(np.exp(rng.uniform(np.log(max(1 / _ZOOM, least)), np.log(_ZOOM))))
+        cut = self.size if zoom is None else tuple(want / zoom for want in self.size)
+        ranges = [_starts(*one) for one in zip(shape, cut, around or (None, None), strict=True)]
+        if zoom is None:
+            top, left = (int(rng.integers(first, last + 1)) for first, last in ranges)
+        else:
+            top, left = (rng.uniform(first, last) for first, last in ranges)
+        mirrored = tuple(axis for axis in mirrored_axes(self.augment) if rng.random() < 0.5)
+        quarters = int(rng.integers(4)) if "turns" in self.augment else 0
+        return Move(size=self.size, top=top, left=left, zoom=zoom, mirrored=mirrored, quarters=quarters)
+
+    def middle(self, shape: tuple[int, int]) -> Move:
+        """The middle of a fitted image of (H, W) pixels."""
+        top, left = ((have - want) // 2 for have, want in zip(shape, self.size, strict=True))
+        return Move(size=self.size, top=top, left=left)
 
     def draw(
         self, rng: np.random.Generator, image: Array, ids: Array, around: tuple[int, int] | None = None
     ) -> tuple[Array, Array]:
-        """A random view of a fitted image (H, W, C) and one map (H, W); one of those that show the pixel
-        `around`, if given.
-        """
-        if "zoom" in self.augment:
-            image, ids = self._zoomed(rng, image, ids, around)
-        else:
-            ranges = zip(ids.shape, self.size, around or (None, None), strict=True)
-            top, left = (
-                int(rng.integers(first, last + 1)) for first, last in (_starts(*one) for one in ranges)
-            )
-            image, ids = self._cut(image, top, left), self._cut(ids, top, left)
-        for axis in mirrored_axes(self.augment):
-            if rng.random() < 0.5:
-                image, ids = np.flip(image, axis), np.flip(ids, axis)
-        if "turns" in self.augment:
-            quarters = int(rng.integers(4))
-            image, ids = np.rot90(image, quarters), np.rot90(ids, quarters)
-        return image, ids
+        """A random view of a fitted image (H, W, C) and one map (H, W), as `move` draws it."""
+        move = self.move(rng, _shape(ids), around)
+        return move.image(image), move.ids(ids)
+
+    def center(self, image: Array, ids: Array) -> tuple[Array, Array]:
+        """The middle of a fitted image and its map."""
+        move = self.middle(_shape(ids))
+        return move.image(image), move.ids(ids)
 
     def still(self, ids: Array) -> bool:
         """Whether every view of a fitted image with this map is the same."""
         return not self.augment and ids.shape == self.size
 
-    def center(self, image: Array, ids: Array) -> tuple[Array, Array]:
-        """The middle of a fitted image and its map."""
-        top, left = ((have - want) // 2 for have, want in zip(ids.shape, self.size, strict=True))
-        return self._cut(image, top, left), self._cut(ids, top, left)
 
-    def _zoomed(
-        self, rng: np.random.Generator, image: Array, ids: Array, around: tuple[int, int] | None
-    ) -> tuple[Array, Array]:
-        """A random cut of another size, brought to the size of views."""
-        least = max(want / have for have, want in zip(ids.shape, self.size, strict=True))
-        zoom = float(np.exp(rng.uniform(np.log(max(1 / _ZOOM, least)), np.log(_ZOOM))))
-        height, width = (want / zoom for want in self.size)
-        ranges = zip(ids.shape, (height, width), around or (None, None), strict=True)
-        top, left = (rng.uniform(*_starts(*one)) for one in ranges)
-        flat = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
-        seen = flat.resize(
-            self.size[::-1], Image.Resampling.BILINEAR, box=(left, top, left + width, top + height)
-        )
-        rows, columns = (
-            (start + (np.arange(want) + 0.5) / zoom).astype(int)
-            for start, want in zip((top, left), self.size, strict=True)
-        )
-        return np.asarray(seen).reshape(*self.size, image.shape[2]), ids[rows[:, None], columns[None]]
-
-    def _cut(self, values: Array, top: int, left: int) -> Array:
-        return values[top : top + self.size[0], left : left + self.size[1]]
+def _shape(ids: Array) -> tuple[int, int]:
+    height, width = ids.shape
+    return int(height), int(width)
 
 
 def mirrored_axes(augment: Collection[str]) -> tuple[int, ...]:
@@ -154,6 +166,8 @@ def _resize(image: Array, size: tuple[int, int]) -> Array:
 
 
 def _resize_ids(ids: Array, size: tuple[int, int]) -> Array:
+    if ids.shape == size:
+        return ids
     rows, columns = (
         ((np.arange(new) + 0.5) * old / new).astype(int) for new, old in zip(size, ids.shape, strict=True)
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from labelmint.types import Array
 
-__all__ = ["commonest", "object_map"]
+__all__ = ["boxes_of", "commonest", "object_map"]
 
 
 def object_map(
@@ -37,6 +37,26 @@ def object_map(
     kept = np.array([0, *(int(class_id not in passed_over) for class_id in classes)])
     order = np.cumsum(kept) * kept
     return order[numbered], [class_id for class_id in classes if class_id not in passed_over]
+
+
+def boxes_of(ids: Array, instances: Array | None, passed_over: Collection[int]) -> Array:
+    """Boxes (N, 5) of the objects in a map, in the order of their numbers: the id of most of an object's
+    pixels, and x0, y0, x1, y1 in pixels, the last two exclusive.
+
+    Arguments:
+        ids: (H, W); below 0 there are no objects. instances: (H, W) or None, as in `object_map`.
+        passed_over: ids that have no objects.
+    """
+    from scipy import ndimage
+
+    shifted = ids.astype(np.int32) + 1  # 0 for what is ignored: numbers that count pixels are not below 0
+    away = {0, *(one + 1 for one in passed_over)}
+    numbered, classes = object_map(shifted, instances, away)
+    rows = [
+        (one - 1, across.start, down.start, across.stop, down.stop)
+        for one, (down, across) in zip(classes, ndimage.find_objects(numbered), strict=True)
+    ]
+    return np.array(rows, np.float64).reshape(-1, 5)
 
 
 def _compact(objects: Array, label_map: Array) -> tuple[Array, list[int]]:

@@ -1,77 +1,132 @@
-"""The training pairs in memory: images and symbol maps, drawn into batches by one random draw for both."""
+"""Pairs in memory: images with their layouts, drawn into batches by one random draw for all parts of a pair."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+import hashlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
-import torch
 
+from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.objects import boxes_of
+from labelmint.datasets.pair import Pair, collate
 from labelmint.datasets.rebalancing import Showing
-from labelmint.types import Array, Batch, LayoutBatch
+from labelmint.datasets.scaling import EIGHT_BITS
+from labelmint.errors import InputError
+from labelmint.types import Array, Batch
 
-__all__ = ["Draw", "Pairs"]
-
-
-class Draw(Protocol):
-    """What `datasets.geometry.Geometry` does: move an image (H, W, C) and its ids (H, W) alike."""
-
-    def draw(
-        self, rng: np.random.Generator, image: Array, ids: Array, around: tuple[int, int] | None = None
-    ) -> tuple[Array, Array]:
-        """A random view at the size of training, of those that show the pixel `around`."""
-
-    def center(self, image: Array, ids: Array) -> tuple[Array, Array]:
-        """The one fixed view at that size."""
-
-    def still(self, ids: Array) -> bool:
-        """Whether every view of the image with this map is that one."""
+__all__ = ["Pairs"]
 
 
 class Pairs:
-    """Images (H, W, C) uint8 with symbol maps (H, W), and how to view them; `class_of` says which symbols are
-    of one class.
+    """N pairs at the scale of training, as large as each is there, and how to view them.
 
     A batch is a function of (seed, step) alone: an epoch is one permutation of the pairs, and each step has a
     random generator of its own. So a run that was stopped goes on as if it never had been.
+
+    Arguments:
+        images: (H, W, C) uint8 each.
+        ids: maps (H, W) of symbols or class indices; None for images without labels, whose maps then hold 0
+            everywhere.
+        geometry: size and augmentation of the views.
+        seed: of the batches.
+        class_of: the class of each symbol that views can be drawn to show.
+        names, groups: of the pairs; their numbers, and their names, where None.
+        instances: maps (H, W), 0 = none, or None for a pair without.
+        boxes: (n, 5) each, as `Pair` has them, or None for a pair without.
+        source: where the pairs come from, for messages.
     """
 
     def __init__(
         self,
         images: Sequence[Array],
-        ids: Sequence[Array],
-        geometry: Draw,
+        ids: Sequence[Array] | None,
+        geometry: Geometry,
         seed: int,
         class_of: Mapping[int, int] | None = None,
+        *,
+        names: Sequence[str] | None = None,
+        groups: Sequence[str] | None = None,
+        instances: Sequence[Array | None] | None = None,
+        boxes: Sequence[Array | None] | None = None,
+        source: str = "",
     ) -> None:
-        self.images, self.ids, self.geometry, self.seed, self.class_of = (
-            images,
-            ids,
-            geometry,
-            seed,
-            class_of or {},
+        count = len(images)
+        self.images, self.geometry, self.seed, self.source = images, geometry, seed, source
+        self.labelled, self.class_of = ids is not None, dict(class_of or {})
+        # one zero stands for all: no memory is taken
+        self.ids: Sequence[Array] = (
+            ids if ids is not None else [np.broadcast_to(np.uint8(0), one.shape[:2]) for one in images]
         )
+        self.names = tuple(names) if names is not None else tuple(map(str, range(count)))
+        self.groups = tuple(groups) if groups is not None else self.names
+        self.instances: Sequence[Array | None] = instances if instances is not None else [None] * count
+        self.boxes: Sequence[Array | None] = boxes if boxes is not None else [None] * count
+        if {len(self.ids), len(self.names), len(self.groups), len(self.instances), len(self.boxes)} != {
+            count
+        }:
+            raise ValueError(f"{count} images need as many maps, names, groups, instances and boxes")
+        self._has_instances = any(one is not None for one in self.instances)
+        known = [len(one) for one in self.boxes if one is not None]
+        self._most_boxes = max(known) if known else None
         self._shown = 0.0
         self._showing: Showing | None = None
+
+    @classmethod
+    def of(
+        cls,
+        pairs: Sequence[Pair],
+        geometry: Geometry,
+        seed: int,
+        class_of: Mapping[int, int] | None = None,
+        source: str = "",
+    ) -> Pairs:
+        """Pairs that were made one by one."""
+        return cls(
+            [one.image for one in pairs],
+            [one.ids for one in pairs],
+            geometry,
+            seed,
+            class_of,
+            names=[one.name for one in pairs],
+            groups=[one.group for one in pairs],
+            instances=[one.instances for one in pairs],
+            boxes=[one.boxes for one in pairs],
+            source=source,
+        )
 
     def __len__(self) -> int:
         return len(self.images)
 
+    def __getitem__(self, place: int) -> Pair:
+        """One pair, as large as it is at the scale of training."""
+        return Pair(
+            name=self.names[place],
+            group=self.groups[place],
+            image=self.images[place],
+            ids=self.ids[place],
+            instances=self.instances[place],
+            boxes=self.boxes[place],
+        )
+
+    def __iter__(self) -> Iterator[Pair]:
+        return (self[place] for place in range(len(self)))
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the pairs take."""
+        return sum(pair.nbytes for pair in self)
+
     @property
     def views(self) -> int:
         """Views an epoch: one a pair, or as many crops as cover the area of the images."""
-        view = self.fixed(0, 1).layouts.ids[0].numel()
-        return max(round(sum(ids.size for ids in self.ids) / view), len(self))
+        height, width = self.geometry.size
+        return max(round(sum(ids.size for ids in self.ids) / (height * width)), len(self))
 
     @property
     def variance(self) -> float:
         """Variance of the pixels on [-1, 1]; at least 1e-4, for data without any."""
-        levels, counts = np.arange(256), np.zeros(256)
-        for image in self.images:
-            counts += np.bincount(image.ravel(), minlength=256)
-        mean = np.average(levels, weights=counts)
-        return max(float(np.average((levels - mean) ** 2, weights=counts)) / 127.5**2, 1e-4)
+        return max(EIGHT_BITS.variance(self.images), 1e-4)
 
     @property
     def still(self) -> bool:
@@ -79,6 +134,16 @@ class Pairs:
         often.
         """
         return self._showing is None and all(self.geometry.still(ids) for ids in self.ids)
+
+    def digest(self, how: object = ()) -> str:
+        """SHA-256 of the names, pixels, maps and boxes, and of `how`, whose repr must not vary."""
+        digest = hashlib.sha256(repr(how).encode())
+        for pair in self:
+            digest.update(pair.name.encode("utf-8", "surrogateescape"))
+            digest.update(pair.image.tobytes())
+            digest.update(pair.ids.tobytes())
+            digest.update(b"" if pair.boxes is None else pair.boxes.tobytes())
+        return digest.hexdigest()
 
     def items(self, step: int, size: int) -> list[int]:
         """Which pairs the batch of a step shows, by their place, but for those that are shown more often."""
@@ -88,30 +153,65 @@ class Pairs:
         """The batch of a step: every world-th of its items from `rank` on."""
         chosen = self.items(step, size)
         rngs = np.random.default_rng([self.seed, 1, step]).spawn(size)
-        return _collate([self._view(rngs[k], chosen[k]) for k in range(rank, size, world)])
-
-    def showing(self, share: float) -> Pairs:
-        """The same pairs, of whose views a share is drawn to show each class as often as the others."""
-        pairs = Pairs(self.images, self.ids, self.geometry, self.seed, self.class_of)
-        pairs._shown, pairs._showing = share, Showing(self.ids, self.class_of) if share else None
-        return pairs
-
-    def _view(self, rng: np.random.Generator, which: int) -> tuple[Array, Array]:
-        around = None
-        if self._showing and rng.random() < self._shown:
-            which, around = self._showing.choose(rng)
-        return self.geometry.draw(rng, self.images[which], self.ids[which], around)
+        drawn = [self._drawn(rngs[k], chosen[k]) for k in range(rank, size, world)]
+        return self._collated([pair for pair, _ in drawn], [place for _, place in drawn])
 
     def fixed(self, first: int, size: int) -> Batch:
         """Pairs first ... first + size - 1 in their fixed view, for held-out figures and pictures."""
-        return _collate(
-            [
-                self.geometry.center(i, s)
-                for i, s in zip(
-                    self.images[first : first + size], self.ids[first : first + size], strict=True
-                )
-            ]
+        places = range(len(self))[first : first + size]
+        pairs = (self[place] for place in places)
+        return self._collated([pair.seen(self.geometry.middle(pair.size)) for pair in pairs], places)
+
+    def take(self, places: Sequence[int] | Array) -> Pairs:
+        """Some of the pairs, in the order of `places`."""
+        return self._with([self[int(place)] for place in places], self.geometry)
+
+    def showing(self, share: float) -> Pairs:
+        """The same pairs, of whose views a share is drawn to show each class as often as the others."""
+        if share and not self.labelled:
+            raise InputError(f"{self.source}: has no labels, so no class can be shown more often than others")
+        pairs = self._with([*self], self.geometry)
+        pairs._shown, pairs._showing = share, Showing(self.ids, self.class_of) if share else None
+        return pairs
+
+    def with_boxes(self, passed_over: Collection[int] = ()) -> Pairs:
+        """The same pairs with the boxes of their objects, which are found in their maps: each instance, or
+        each connected piece of an id where a pair has none.
+
+        Arguments:
+            passed_over: ids that have no objects; below 0 none has.
+        """
+        if not self.labelled:
+            raise InputError(f"{self.source}: has no labels, so there are no objects to draw boxes around")
+        boxes = [boxes_of(pair.ids, pair.instances, passed_over) for pair in self]
+        return self._with([*self], self.geometry, boxes)
+
+    def _with(
+        self, pairs: Sequence[Pair], geometry: Geometry, boxes: Sequence[Array | None] | None = None
+    ) -> Pairs:
+        """Other pairs, viewed under the same seed."""
+        return Pairs(
+            [one.image for one in pairs],
+            [one.ids for one in pairs] if self.labelled else None,
+            geometry,
+            self.seed,
+            self.class_of,
+            names=[one.name for one in pairs],
+            groups=[one.group for one in pairs],
+            instances=[one.instances for one in pairs],
+            boxes=boxes if boxes is not None else [one.boxes for one in pairs],
+            source=self.source,
         )
+
+    def _drawn(self, rng: np.random.Generator, which: int) -> tuple[Pair, int]:
+        around = None
+        if self._showing and rng.random() < self._shown:
+            which, around = self._showing.choose(rng)
+        pair = self[which]
+        return pair.seen(self.geometry.move(rng, pair.size, around)), which
+
+    def _collated(self, pairs: Sequence[Pair], places: Sequence[int]) -> Batch:
+        return collate(pairs, places, self._has_instances, self._most_boxes)
 
     def _item(self, count: int) -> int:
         epoch, place = divmod(count, len(self))
@@ -121,9 +221,3 @@ class Pairs:
                 np.random.default_rng([self.seed, 0, epoch]).permutation(len(self)),
             )
         return int(self._order[place])
-
-
-def _collate(views: list[tuple[Array, Array]]) -> Batch:
-    image = torch.from_numpy(np.stack([image for image, _ in views])).permute(0, 3, 1, 2)
-    ids = torch.from_numpy(np.stack([ids for _, ids in views]))
-    return Batch(image.float() / 127.5 - 1, LayoutBatch(ids))

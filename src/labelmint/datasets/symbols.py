@@ -53,6 +53,15 @@ class SymbolTable:
         found = lookup[label_map, clipped]
         return found.astype(np.uint8 if len(self) <= 256 else np.int16)
 
+    def index_boxes(self, boxes: Array) -> Array:
+        """Boxes (N, 5) of class ids as boxes of symbols: the first symbol of each class, whatever its color.
+
+        Boxes of classes without a symbol, which no pixel shows, are left out.
+        """
+        first = {class_id: k for k, (class_id, _) in reversed(list(enumerate(self.symbols)))}
+        rows = [(first[int(row[0])], *row[1:]) for row in boxes.tolist() if int(row[0]) in first]
+        return np.array(rows, np.float64).reshape(-1, 5)
+
     def layout(self, indices: Array, has_instances: bool) -> Layout:
         """Symbol indices (H, W) -> Layout with class ids and, where the data have them, instances."""
         from scipy import ndimage

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from labelmint.datasets.pairs import Pairs
+from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.errors import InputError
 from labelmint.objectives.likelihood import negative_log_likelihood
 from labelmint.pictures import image_grid
@@ -120,18 +121,11 @@ def _reconstructed(system: TrainedSystem, pairs: Pairs) -> tuple[Array, Array, d
     originals, decoded, tokens = [], [], []
     for batch in _batches(pairs, system):
         found = tokenizer.encode(batch)
-        originals.append(_pixels(batch.image))
-        decoded.append(_pixels(tokenizer.decode(found, batch.layouts)))
+        originals.append(EIGHT_BITS.from_unit(batch.image))
+        decoded.append(EIGHT_BITS.from_unit(tokenizer.decode(found, batch.layouts)))
         tokens.append({name: value.cpu() for name, value in found.items()})
     streams = {name: torch.cat([one[name] for one in tokens]) for name in tokens[0]}
     return np.concatenate(originals), np.concatenate(decoded), streams
-
-
-def _pixels(images: Tensor) -> Array:
-    array: Array = (
-        ((images.float() + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
-    )
-    return array
 
 
 def reconstruction_errors(originals: Array, reconstructions: Array) -> list[Figure]:
@@ -161,7 +155,7 @@ def reconstruction_errors(originals: Array, reconstructions: Array) -> list[Figu
             for x in (reconstructions, originals)
         )
         # from 0: SSIM is about ratios of brightness
-        decoded, wanted = (batch.contiguous().float() / 127.5 for batch in batches)
+        decoded, wanted = (batch.contiguous().float() / EIGHT_BITS.half for batch in batches)
         for _, meter, _, _ in meters.values():
             meter.update(decoded, wanted)
     values = {name: float(meter.compute()) for name, (_, meter, _, _) in meters.items()}
@@ -269,7 +263,13 @@ def _unlike(groups: list[Array]) -> Figure:
         x = torch.from_numpy(group).permute(0, 3, 1, 2).float()
         i, j = np.triu_indices(len(group), 1)
         values.append(
-            1 - float(cast(Tensor, structural_similarity_index_measure(x[i], x[j], data_range=255.0)))
+            1
+            - float(
+                cast(
+                    Tensor,
+                    structural_similarity_index_measure(x[i], x[j], data_range=float(EIGHT_BITS.levels - 1)),
+                )
+            )
         )
     return Figure(
         name="diversity.same_layout_ssim",

@@ -19,6 +19,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
+from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.errors import InputError
 from labelmint.types import AnnotatedImage, Array
 
@@ -137,7 +138,7 @@ class ObjectReader:
             network = _Network(crops.shape[3], len(known))
             optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=1e-2)
             schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
-            images, wanted = _as_input(crops), torch.from_numpy(targets)
+            images, wanted = EIGHT_BITS.to_unit(crops), torch.from_numpy(targets)
             for _ in range(steps):
                 chosen = torch.randint(len(images), (_BATCH,))
                 loss = functional.cross_entropy(network(_distort(images[chosen])), wanted[chosen])
@@ -151,17 +152,14 @@ class ObjectReader:
     def read(self, crops: Array) -> Array:
         """The class id (N,) that each crop (N, s, s, C) uint8 looks like."""
         found = [
-            self._network(_as_input(crops[k : k + 1024])).argmax(dim=1) for k in range(0, len(crops), 1024)
+            self._network(EIGHT_BITS.to_unit(crops[k : k + 1024])).argmax(dim=1)
+            for k in range(0, len(crops), 1024)
         ]
         return self._ids[torch.cat(found).numpy()] if found else np.zeros(0, np.int64)
 
     def accuracy(self, crops: Array, ids: Array) -> float:
         """The share of crops that read as their label says; NaN where there are none."""
         return float((self.read(crops) == ids).mean()) if len(crops) else float("nan")
-
-
-def _as_input(crops: Array) -> Tensor:
-    return torch.from_numpy(crops.astype(np.float32) / 127.5 - 1).permute(0, 3, 1, 2)
 
 
 def _distort(crops: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.scaling import as_channels
 from labelmint.datasets.splits import group_of
 from labelmint.errors import InputError
 from labelmint.segmenters.training import IGNORED
@@ -157,22 +158,17 @@ def _indices(data: DataSet, pair: AnnotatedImage) -> Array:
 
 
 def _with_channels(image: Array, channels: int, source: str, name: str) -> Array:
-    if image.shape[2] == channels:
-        return image
-    if image.shape[2] == 1:
-        return np.repeat(image, channels, axis=2)
-    raise InputError(
-        f"{source}: {name!r} is a color image, and those trained on are grey; convert it to grey, or train "
-        f"on color images"
-    )
+    if image.shape[2] > channels:
+        raise InputError(
+            f"{source}: {name!r} is a color image, and those trained on are grey; convert it to grey, or "
+            f"train on color images"
+        )
+    return as_channels(image, channels)
 
 
 def in_channels(fitted: Sequence[Fitted], channels: int) -> list[Fitted]:
     """The same pairs with grey images repeated to that many channels."""
-    return [
-        one if one.image.shape[2] == channels else replace(one, image=np.repeat(one.image, channels, axis=2))
-        for one in fitted
-    ]
+    return [replace(one, image=as_channels(one.image, channels)) for one in fitted]
 
 
 def tiles(fitted: Sequence[Fitted], size: tuple[int, int], at_most: int = 2000) -> Views:

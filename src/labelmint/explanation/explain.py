@@ -27,6 +27,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 
+from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.errors import InputError
 from labelmint.evaluation.subject import Subject
 from labelmint.explanation.attention_maps import (
@@ -194,7 +195,7 @@ def _about_views(case: Case) -> dict[str, Any]:
         "images": len(set(case.views.names)),
         "groups": len(set(case.views.groups)),
         "views": len(case.views),
-        "variance": float(pixels.var(dtype=np.float64)) / 127.5**2,
+        "variance": float(pixels.var(dtype=np.float64)) / EIGHT_BITS.half**2,
         "sha256": hashlib.sha256(pixels.tobytes()).hexdigest(),
     }
 

@@ -23,7 +23,7 @@ from labelmint.protocols import Tokenizer
 from labelmint.runs.trained import TrainedSystem
 from labelmint.types import Array, Batch, DataSet, LayoutBatch
 
-__all__ = ["Decode", "HeldOut", "Mean", "mean_of", "pixels_of", "squared_errors", "tokens_of", "views_of"]
+__all__ = ["Decode", "HeldOut", "Mean", "mean_of", "squared_errors", "tokens_of", "views_of"]
 
 AT_ONCE, RESAMPLES = 32, 500
 # tokens (B, rows, w) and layouts -> images (B, C, H, W)
@@ -113,11 +113,3 @@ def mean_of(values: Array, views: HeldOut, seed: int) -> Mean:
         lambda chosen: float(values[chosen].mean()), len(values), RESAMPLES, seed, groups=views.groups
     )
     return Mean(value=float(values.mean()), low=low, high=high)
-
-
-def pixels_of(images: Tensor) -> Array:
-    """(B, C, H, W) on [-1, 1] -> (B, H, W, C) uint8."""
-    array: Array = (
-        ((images.float() + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
-    )
-    return array

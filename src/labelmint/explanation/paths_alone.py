@@ -18,7 +18,8 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from labelmint.explanation.held_out import Decode, HeldOut, Mean, mean_of, pixels_of, squared_errors
+from labelmint.datasets.scaling import EIGHT_BITS
+from labelmint.explanation.held_out import Decode, HeldOut, Mean, mean_of, squared_errors
 from labelmint.tokenizers.dual_path import DualPathVQVAE
 from labelmint.tokenizers.quantizer import Quantizer
 from labelmint.types import Array, Batch, LayoutBatch
@@ -93,8 +94,8 @@ def pictures_alone(tokenizer: DualPathVQVAE, batch: Batch, means: Vectors) -> di
         "convolution, zeros": (zeros, None),
         "neither": means,
     }
-    return {"image": pixels_of(batch.image)} | {
-        title: pixels_of(_decode(tokenizer, replacements)(tokens, batch.layouts))
+    return {"image": EIGHT_BITS.from_unit(batch.image)} | {
+        title: EIGHT_BITS.from_unit(_decode(tokenizer, replacements)(tokens, batch.layouts))
         for title, replacements in columns.items()
     }
 

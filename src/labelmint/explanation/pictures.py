@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from labelmint.datasets.scaling import EIGHT_BITS, as_channels
 from labelmint.explanation.attention_maps import Pixel
 from labelmint.metrics.codes import CodeUse, Shared
 from labelmint.storage import write_aside
@@ -126,7 +127,7 @@ def _aspect(image: Array) -> float:
 
 
 def _show(axes: Axes, image: Array) -> None:
-    axes.imshow(image if image.shape[2] == 3 else np.repeat(image, 3, axis=2), interpolation="nearest")
+    axes.imshow(as_channels(image, 3), interpolation="nearest")
 
 
 def _mark(axes: Axes, pixel: Pixel, text: str = "") -> None:
@@ -151,7 +152,7 @@ def _heated(image: Array, weights: Array) -> Array:
 
     heat = Image.fromarray((weights / max(float(weights.max()), 1e-12)).astype(np.float32))
     share = np.asarray(heat.resize((image.shape[1], image.shape[0]), Image.Resampling.BILINEAR)).clip(0, 1)
-    grey = _DIM * np.repeat(image.mean(axis=2, keepdims=True), 3, axis=2) / 255
+    grey = _DIM * as_channels(image.mean(axis=2, keepdims=True), 3) / (EIGHT_BITS.levels - 1)
     cover = _HEAT * share[..., None]
     picture: Array = ((1 - cover) * grey + cover * colormaps["inferno"](0.25 + 0.75 * share)[..., :3]) * 255
     return picture.round().astype(np.uint8)

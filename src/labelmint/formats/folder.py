@@ -267,8 +267,13 @@ class _Loader:
 
     def __call__(self, name: str) -> AnnotatedImage:
         image, text = read_image_and_text(self.images[name])
+        layout = self.layout(name)
+        _same_size(self.images[name], image, self.labels[name], layout.label_map)
+        return AnnotatedImage(name=name, image=image, layout=layout, provenance=text)
+
+    def layout(self, name: str) -> Layout:
+        """The layout alone; the image is not opened."""
         label_map = read_ids(self.labels[name], colors=self.colors)
-        _same_size(self.images[name], image, self.labels[name], label_map)
         unknown = self.classes.unknown(label_map) if self.strict else {}
         if unknown:
             raise InputError(
@@ -278,10 +283,9 @@ class _Loader:
         instances = None
         if name in self.instances:
             instances = read_ids(self.instances[name]).astype(np.uint16)
-            _same_size(self.images[name], image, self.instances[name], instances)
-        objects = _read_objects(self.objects[name], image.shape[:2]) if name in self.objects else ()
-        layout = Layout(label_map=label_map, instances=instances, objects=objects)
-        return AnnotatedImage(name=name, image=image, layout=layout, provenance=text)
+            _same_size(self.labels[name], label_map, self.instances[name], instances)
+        objects = _read_objects(self.objects[name], label_map.shape) if name in self.objects else ()
+        return Layout(label_map=label_map, instances=instances, objects=objects)
 
 
 def _same_size(image_file: Path, image: Array, label_file: Path, label: Array) -> None:

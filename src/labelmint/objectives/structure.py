@@ -16,10 +16,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from labelmint.datasets.scaling import EIGHT_BITS
+
 __all__ = ["structure_distance"]
 
 _SCALES, _AREA = 3, 4
-_FLAT = 1 / 127.5  # one grey level from pixel to pixel: an image that shows nothing
+_FLAT = 1 / EIGHT_BITS.half  # one grey level from pixel to pixel: an image that shows nothing
 
 
 def structure_distance(found: Tensor, wanted: Tensor) -> Tensor:

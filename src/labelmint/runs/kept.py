@@ -89,7 +89,7 @@ def _label_maps(
     for done, name in enumerate(names):
         tell(done + 1, len(names))
         try:
-            pair = data.load(name)
+            layout = data.layout(name)
         except (InputError, OSError):
             continue
-        yield geometry.fit(name, pair.image[..., :1], [pair.layout.label_map])[1][0]
+        yield geometry.fit_maps(name, [layout.label_map])[0]

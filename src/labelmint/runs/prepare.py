@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from labelmint.datasets.fitting import check_ids, fitted, fitted_layout
 from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.pair import Pair
 from labelmint.datasets.pairs import Pairs
+from labelmint.datasets.scaling import as_channels
 from labelmint.datasets.splits import Split, split
 from labelmint.datasets.symbols import SymbolTable, color_instances
 from labelmint.errors import InputError
-from labelmint.types import AnnotatedImage, Array, Batch, ClassSet, DataSet
+from labelmint.types import Array, Batch, ClassSet, DataSet
 
-__all__ = ["Prepared", "fit_layouts", "fit_pairs", "prepare"]
+__all__ = ["AsTrained", "Prepared", "prepare"]
 
 FEWEST_PAIRS = 20
 
@@ -52,9 +55,7 @@ class Prepared:
     @property
     def bytes(self) -> int:
         """Memory that the pairs take."""
-        return sum(
-            a.nbytes for pairs in (self.training, self.validation) for a in (*pairs.images, *pairs.ids)
-        )
+        return self.training.nbytes + self.validation.nbytes
 
 
 def prepare(
@@ -94,68 +95,29 @@ def prepare(
         mend = "let --group-by find more than one group" if group_by else "label more images"
         raise InputError(f"{data.source}: pairs to train on and others to validate on are needed; {mend}")
     names = [*parts.training, *parts.validation]
-    loaded, taken = [], 0
-    for done, name in enumerate(names, start=1):
-        loaded.append(_fit(data, data.load(name), geometry, cell))
-        taken += sum(part.nbytes for part in loaded[-1] if part is not None)
-        if taken * len(names) / done > available:
-            need, have = taken * len(names) / done / 2**30, available / 2**30
-            raise InputError(
-                f"{data.source}: {len(names)} pairs need about {need:.1f} GiB of memory and {have:.1f} GiB "
-                f"are free; "
-                "take a smaller --size, or with --crop a smaller --scale"
-            )
-        tell(done, len(names))
-    return _assemble(data, parts, loaded, geometry, seed)
-
-
-def _fit(
-    data: DataSet, pair: AnnotatedImage, geometry: Geometry, cell: int
-) -> tuple[Array, Array, Array | None]:
-    """Image, label map and colors of a pair at the size of training (larger when it will be cropped)."""
-    known = {*data.classes.ids, *data.classes.ignore}
-    strange = next((one.class_id for one in pair.layout.objects if one.class_id not in known), None)
-    if strange is not None:
-        raise InputError(
-            f"{data.source}: an object of {pair.name!r} has class id {strange}, which is no class; list it "
-            f"in classes.json"
-        )
-    unknown = data.classes.unknown(pair.layout.label_map)
-    if unknown:
-        shown = ", ".join(f"{value} ({count} pixels)" for value, count in list(unknown.items())[:5])
-        raise InputError(
-            f"{data.source}: the label of {pair.name!r} holds ids that are no classes: {shown}; list them in "
-            f"classes.json, or pass --ignore"
-        )
-    maps = [pair.layout.label_map] + ([] if pair.layout.instances is None else [pair.layout.instances])
-    image, maps = geometry.fit(pair.name, pair.image, maps)
-    colors = color_instances(maps[1], maps[0], cell) if len(maps) > 1 else None
-    return image, maps[0], colors
+    loaded = list(fitted(data, names, geometry, group_by=group_by, tell=tell, available=available))
+    return _assemble(data, parts, loaded, geometry, seed, cell)
 
 
 def _assemble(
-    data: DataSet,
-    parts: Split,
-    loaded: Sequence[tuple[Array, Array, Array | None]],
-    geometry: Geometry,
-    seed: int,
+    data: DataSet, parts: Split, loaded: Sequence[Pair], geometry: Geometry, seed: int, cell: int
 ) -> Prepared:
-    channels = max(image.shape[2] for image, _, _ in loaded)
-    symbols = SymbolTable.of((labels, colors) for _, labels, colors in loaded)
+    channels = max(one.image.shape[2] for one in loaded)
+    colors = [_colors(one, cell) for one in loaded]
+    symbols = SymbolTable.of((one.ids, its) for one, its in zip(loaded, colors, strict=True))
     digest = hashlib.sha256(repr((parts, symbols, data.classes)).encode())
-    images, ids = [], []
-    for image, labels, colors in loaded:
-        images.append(np.repeat(image, channels, axis=2) if image.shape[2] < channels else image)
-        ids.append(symbols.index(labels, colors))
-        digest.update(images[-1].tobytes())
-        digest.update(ids[-1].tobytes())
+    seen = []
+    for one, its in zip(loaded, colors, strict=True):
+        seen.append(_in_symbols(one, its, symbols, channels))
+        for part in (seen[-1].image, seen[-1].ids, seen[-1].boxes):
+            digest.update(b"" if part is None else part.tobytes())
     count = len(parts.training)
     class_of = {
         k: class_id for k, (class_id, _) in enumerate(symbols.symbols) if class_id not in data.classes.ignore
     }
     return Prepared(
-        training=Pairs(images[:count], ids[:count], geometry, seed, class_of),
-        validation=Pairs(images[count:], ids[count:], geometry, seed),
+        training=Pairs.of(seen[:count], geometry, seed, class_of, data.source),
+        validation=Pairs.of(seen[count:], geometry, seed, source=data.source),
         symbols=symbols,
         has_instances=any(color > 0 for _, color in symbols.symbols),
         image_channels=channels,
@@ -164,61 +126,85 @@ def _assemble(
     )
 
 
-def fit_layouts(
-    data: DataSet, geometry: Geometry, symbols: SymbolTable, classes: ClassSet, cell: int
-) -> Array:
-    """Symbol maps (N, H, W) of a data set's layouts, to draw images for them; crops are taken from the
-    middle.
+def _colors(pair: Pair, cell: int) -> Array | None:
+    return None if pair.instances is None else color_instances(pair.instances, pair.ids, cell)
 
-    Raises InputError for classes that the run was not trained on, by id or by name.
+
+def _in_symbols(pair: Pair, colors: Array | None, symbols: SymbolTable, channels: int) -> Pair:
+    """A pair of class ids as a run sees it."""
+    return replace(
+        pair,
+        image=as_channels(pair.image, channels),
+        ids=symbols.index(pair.ids, colors),
+        boxes=None if pair.boxes is None else symbols.index_boxes(pair.boxes),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AsTrained:
+    """How a run sees pairs of any data set.
+
+    Arguments:
+        geometry: size and crop, without augmentation.
+        symbols, classes: of the run. cell: pixels a layout cell, as in `prepare`.
+        channels: of the run's images. seed: of the batches.
     """
-    maps = [
-        geometry.center(image, ids)[1] for image, ids in _as_trained(data, geometry, symbols, classes, cell)
-    ]
-    if not maps:
-        raise InputError(f"{data.source}: no layouts to draw images for")
-    return np.stack(maps)
 
+    geometry: Geometry
+    symbols: SymbolTable
+    classes: ClassSet
+    cell: int
+    channels: int
+    seed: int
 
-def fit_pairs(
-    data: DataSet,
-    geometry: Geometry,
-    symbols: SymbolTable,
-    classes: ClassSet,
-    cell: int,
-    channels: int,
-    seed: int,
-) -> Pairs:
-    """All pairs of a data set as a run of those symbols and image channels sees them; raises InputError as
-    `fit_layouts` does.
-    """
-    images, ids = [], []
-    for image, indices in _as_trained(data, geometry, symbols, classes, cell):
-        if image.shape[2] > channels:
-            raise InputError(f"{data.source}: holds color images, and the run was trained on grey ones")
-        images.append(np.repeat(image, channels, axis=2) if image.shape[2] < channels else image)
-        ids.append(indices)
-    return Pairs(images, ids, geometry, seed)
+    def layouts(self, data: DataSet) -> Array:
+        """Symbol maps (N, H, W) of a data set's layouts, to draw images for them; crops are taken from the
+        middle, and no image is resized.
 
+        Raises InputError for no layouts, and for classes that the run was not trained on, by id or by name.
+        """
+        self._check_names(data)
+        maps = [self._layout(data, name) for name in data.names]
+        if not maps:
+            raise InputError(f"{data.source}: no layouts to draw images for")
+        return np.stack(maps)
 
-def _as_trained(
-    data: DataSet, geometry: Geometry, symbols: SymbolTable, classes: ClassSet, cell: int
-) -> Iterator[tuple[Array, Array]]:
-    """Image and symbol indices of each pair, at the scale of training."""
-    for info in data.classes.classes:
-        if info.id in classes.ids and classes.name_of(info.id) != info.name:
-            raise InputError(
-                f"{data.source}: class {info.id} is {info.name!r} there and {classes.name_of(info.id)!r} in "
-                f"the run; "
-                "give layouts with the run's classes"
-            )
-    known = {class_id for class_id, _ in symbols.symbols}
-    for pair in data:
-        image, labels, colors = _fit(data, pair, geometry, cell)
-        strange = sorted(set(np.unique(labels).tolist()) - known)
+    def pairs(self, data: DataSet) -> Pairs:
+        """All pairs of a data set; raises InputError as `layouts` does, and for color images where the run
+        was trained on grey ones.
+        """
+        return self.seen(data, fitted(data, data.names, self.geometry, channels=self.channels))
+
+    def seen(self, data: DataSet, loaded: Iterable[Pair]) -> Pairs:
+        """Pairs of a data set that were loaded before (`datasets.fitting.fitted`) under the same geometry."""
+        self._check_names(data)
+        pairs = []
+        for one in loaded:
+            self._check_known(data, one.name, one.ids)
+            pairs.append(_in_symbols(one, _colors(one, self.cell), self.symbols, self.channels))
+        return Pairs.of(pairs, self.geometry, self.seed, source=data.source)
+
+    def _layout(self, data: DataSet, name: str) -> Array:
+        layout = data.layout(name)
+        check_ids(data, name, layout)
+        ids, instances, _ = fitted_layout(name, layout, self.geometry)
+        self._check_known(data, name, ids)
+        colors = None if instances is None else color_instances(instances, ids, self.cell)
+        height, width = ids.shape
+        return self.geometry.middle((height, width)).ids(self.symbols.index(ids, colors))
+
+    def _check_names(self, data: DataSet) -> None:
+        for info in data.classes.classes:
+            if info.id in self.classes.ids and self.classes.name_of(info.id) != info.name:
+                raise InputError(
+                    f"{data.source}: class {info.id} is {info.name!r} there and "
+                    f"{self.classes.name_of(info.id)!r} in the run; give layouts with the run's classes"
+                )
+
+    def _check_known(self, data: DataSet, name: str, ids: Array) -> None:
+        strange = sorted(set(np.unique(ids).tolist()) - {class_id for class_id, _ in self.symbols.symbols})
         if strange:
             raise InputError(
-                f"{data.source}: the layout of {pair.name!r} holds class ids that the run was not trained "
-                f"on: {strange[:5]}"
+                f"{data.source}: the layout of {name!r} holds class ids that the run was not trained on: "
+                f"{strange[:5]}"
             )
-        yield image, symbols.index(labels, colors)

@@ -7,6 +7,7 @@ import torch
 
 from labelmint import pictures
 from labelmint.datasets.pairs import Pairs
+from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.runs.config import read_run_config
 from labelmint.runs.trained import TrainedSystem
 from labelmint.systems.system import Wired
@@ -41,10 +42,7 @@ def _reconstructions(wired: Wired, validation: Pairs, device: torch.device, colu
     batch = validation.fixed(0, 2 * columns)
     batch = batch.to(device)
     decoded = wired.images.given_back(batch)
-    originals, reconstructed = (
-        ((x + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
-        for x in (batch.image, decoded)
-    )
+    originals, reconstructed = (EIGHT_BITS.from_unit(images) for images in (batch.image, decoded))
     rows: list[Array] = []
     for first in range(0, len(originals), columns):
         for images in (originals, reconstructed):

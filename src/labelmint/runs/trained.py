@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pairs import Pairs
+from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.errors import InputError
 from labelmint.generators.two_stage import TwoStage
 from labelmint.hardware import available_memory, choose_device, choose_threads, threads_of_run
@@ -26,7 +27,7 @@ from labelmint.runs.config import RunConfig, read_run_config
 from labelmint.runs.given import Given, cells, part_of
 from labelmint.runs.memory import SPARE
 from labelmint.runs.precision import named_precision, priors_in_bfloat16
-from labelmint.runs.prepare import fit_layouts, fit_pairs
+from labelmint.runs.prepare import AsTrained
 from labelmint.runs.wire import wire
 from labelmint.systems.system import Wired
 from labelmint.training.run_folder import RunFolder
@@ -96,21 +97,22 @@ class TrainedSystem:
 
     def layouts_of(self, data: DataSet) -> Tensor:
         """Symbol maps (N, H, W) of a data set, fitted like the training data; an argument of `sample_chunk`."""
-        return torch.from_numpy(
-            fit_layouts(data, self.geometry, self.config.symbol_table, self.classes, self.wired.reach)
-        )
+        return torch.from_numpy(self.as_trained.layouts(data))
 
     def pairs_of(self, data: DataSet) -> Pairs:
         """The pairs of a data set as this system sees them, for held-out figures."""
-        config = self.config
-        return fit_pairs(
-            data,
-            self.geometry,
-            config.symbol_table,
-            self.classes,
-            self.wired.reach,
-            config.image_channels,
-            config.request.seed,
+        return self.as_trained.pairs(data)
+
+    @property
+    def as_trained(self) -> AsTrained:
+        """How this system sees pairs."""
+        return AsTrained(
+            geometry=self.geometry,
+            symbols=self.config.symbol_table,
+            classes=self.classes,
+            cell=self.wired.reach,
+            channels=self.config.image_channels,
+            seed=self.config.request.seed,
         )
 
     def given(self, data: DataSet, *, references: bool = False, keep: Sequence[str] = ()) -> Given:
@@ -287,7 +289,7 @@ class TrainedSystem:
             images = self._guided(guidance).sample(
                 seen.to(self.device), seeds, temperature=temperature, kept=kept[1]
             )
-        pixels = _pixels(images)
+        pixels = EIGHT_BITS.from_unit(images)
         ids = seen.ids.cpu().numpy()
         marks = {
             "generator": "labelmint",
@@ -405,14 +407,6 @@ class TrainedSystem:
             )
             first = chunk * batch_size
             yield from pairs[max(start - first, 0) : start + n - first]
-
-
-def _pixels(images: Tensor) -> Array:
-    """(B, C, H, W) in [-1, 1] -> (B, H, W, C) uint8."""
-    pixels: Array = (
-        ((images.float() + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
-    )
-    return pixels
 
 
 def load(

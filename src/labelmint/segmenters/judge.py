@@ -15,6 +15,7 @@ import torch
 from pydantic import ValidationError
 
 from labelmint.datasets.pairs import Pairs
+from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.errors import InputError
 from labelmint.hardware import choose_precision
 from labelmint.progress import Report
@@ -81,9 +82,8 @@ class Judge:
         return torch.cat(found).numpy()
 
     def _as_seen(self, images: Array) -> torch.Tensor:
-        block = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
         device = next(self._network.parameters()).device
-        return (block.float() / 127.5 - 1).to(device, memory_format=torch.channels_last)
+        return EIGHT_BITS.to_unit(images).to(device, memory_format=torch.channels_last)
 
 
 def train_judge(

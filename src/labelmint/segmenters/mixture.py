@@ -21,6 +21,7 @@ import torch
 
 from labelmint.datasets.pairs import Pairs
 from labelmint.datasets.rebalancing import Showing
+from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.segmenters.augmentation import augment
 from labelmint.segmenters.copy_paste import CopyPaste
 from labelmint.types import Array, Batch, LayoutBatch
@@ -65,9 +66,7 @@ class Mixture:
         """The batch of a step."""
         rngs = np.random.default_rng([self.seed, 2, step]).spawn(size)
         views = [self._view(rng) for rng in rngs]
-        image = (
-            torch.from_numpy(np.stack([image for image, _ in views])).permute(0, 3, 1, 2).float() / 127.5 - 1
-        )
+        image = EIGHT_BITS.to_unit(np.stack([image for image, _ in views]))
         ids = torch.from_numpy(np.stack([ids for _, ids in views]))
         if self._turn is not None:
             rng = torch.Generator().manual_seed(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from labelmint.datasets.scaling import as_channels
 from labelmint.datasets.splits import group_of
 from labelmint.errors import InputError
 from labelmint.formats import read
@@ -141,7 +142,7 @@ def _images(system: TrainedSystem, data: DataSet, names: Sequence[str], report: 
     found, channels = [], system.config.image_channels
     for done, name in enumerate(names, start=1):
         image, _ = system.geometry.fit(name, data.load(name).image, [])
-        found.append(np.repeat(image, channels, axis=2) if image.shape[2] < channels else image)
+        found.append(as_channels(image, channels))
         if done % 50 == 0 or done == len(names):
             report(Event("load real images", done, len(names)))
     return found

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from labelmint.datasets.scaling import as_channels
 from labelmint.pictures import image_grid, overlay
 from labelmint.synthesis.filter import Filter
 from labelmint.synthesis.refill import Selection
@@ -54,7 +55,7 @@ def _picture(worst: Sequence[AnnotatedImage], sieve: Filter, path: Path) -> None
     tiles: list[Array] = []
     for pair, ids in zip(worst, readings, strict=True):
         read = overlay(pair.image, Layout(label_map=ids), sieve.classes)
-        image = np.repeat(pair.image, 3, axis=2) if pair.image.shape[2] == 1 else pair.image
+        image = as_channels(pair.image, 3)
         tiles += [image, overlay(pair.image, pair.layout, sieve.classes), read]
     image_grid(tiles, path, columns=6)
 

@@ -1,0 +1,113 @@
+"""Loading: from a data set on disk to pairs at the scale of training, each image decoded once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.pair import Pair
+from labelmint.datasets.scaling import as_channels
+from labelmint.datasets.splits import group_of
+from labelmint.errors import InputError
+from labelmint.types import Array, ClassSet, DataSet, Layout
+
+__all__ = ["Tell", "check_ids", "fitted", "fitted_layout"]
+
+Tell = Callable[[int, int], None]  # pairs done, of all
+_EVERY = 50  # pairs between two reports
+
+
+def fitted(
+    data: DataSet,
+    names: Sequence[str],
+    geometry: Geometry,
+    *,
+    channels: int | None = None,
+    group_by: str | None = None,
+    tell: Tell = lambda done, of: None,
+    available: int = 1 << 62,
+) -> Iterator[Pair]:
+    """Pairs of a data set at the scale of training, one after the other; their `ids` and boxes hold class ids.
+
+    Arguments:
+        channels: of the images; as many as each has where None.
+        group_by: regular expression of the groups.
+        tell: called with (pairs loaded, pairs in all).
+        available: bytes that all of the pairs may take together.
+
+    Raises InputError for ids that are no classes, color images where grey ones are wanted, crops that do not
+    fit in, and pairs that need more memory than is available.
+    """
+    taken = 0
+    for done, name in enumerate(names, start=1):
+        loaded = data.load(name)
+        check_ids(data, name, loaded.layout)
+        if channels is not None and loaded.image.shape[2] > channels:
+            raise InputError(
+                f"{data.source}: {name!r} is a color image, and those trained on are grey; convert it to "
+                f"grey, or train on color images"
+            )
+        image = geometry.fit_image(name, loaded.image)
+        ids, instances, boxes = fitted_layout(name, loaded.layout, geometry)
+        pair = Pair(
+            name=name,
+            group=group_of(name, group_by),
+            image=image if channels is None else as_channels(image, channels),
+            ids=ids,
+            instances=instances,
+            boxes=boxes,
+        )
+        taken += pair.nbytes
+        _check_memory(data, taken * len(names) // done, len(names), available)
+        yield pair
+        if done % _EVERY == 0 or done == len(names):
+            tell(done, len(names))
+
+
+def fitted_layout(name: str, layout: Layout, geometry: Geometry) -> tuple[Array, Array | None, Array | None]:
+    """A layout at the scale of training: class ids (H, W), instances (H, W) or None, and the boxes (N, 5) of
+    its objects, class ids and corners, or None where it has no objects. Crowds are regions, not objects, and
+    get no box.
+    """
+    maps = [layout.label_map] + ([] if layout.instances is None else [layout.instances])
+    ids, *instances = geometry.fit_maps(name, maps)
+    boxes = None
+    if layout.objects:
+        rows = [(one.class_id, *one.box) for one in layout.objects if not one.crowd]
+        boxes = geometry.fit_boxes(name, np.array(rows, np.float64).reshape(-1, 5), layout.size)
+    return ids, instances[0] if instances else None, boxes
+
+
+def check_ids(data: DataSet, name: str, layout: Layout) -> None:
+    """Raise InputError for ids of a layout that are neither classes nor ignored."""
+    known = {*data.classes.ids, *data.classes.ignore}
+    strange = next((one.class_id for one in layout.objects if one.class_id not in known), None)
+    if strange is not None:
+        raise InputError(
+            f"{data.source}: an object of {name!r} has class id {strange}, which is no class; list it in "
+            f"classes.json"
+        )
+    unknown = {} if _all_known(layout.label_map, data.classes) else data.classes.unknown(layout.label_map)
+    if unknown:
+        shown = ", ".join(f"{value} ({count} pixels)" for value, count in list(unknown.items())[:5])
+        raise InputError(
+            f"{data.source}: the label of {name!r} holds ids that are no classes: {shown}; list them in "
+            f"classes.json, or pass --ignore"
+        )
+
+
+def _all_known(label_map: Array, classes: ClassSet) -> bool:
+    """By a table: counting the ids takes far longer, and is only needed for those that are unknown."""
+    table = np.zeros(max([*classes.ids, *classes.ignore, int(label_map.max(initial=0))]) + 1, bool)
+    table[[*classes.ids, *classes.ignore]] = True
+    return bool(table[label_map].all())
+
+
+def _check_memory(data: DataSet, needed: int, count: int, available: int) -> None:
+    if needed > available:
+        raise InputError(
+            f"{data.source}: {count} pairs need about {needed / 2**30:.1f} GiB of memory and "
+            f"{available / 2**30:.1f} GiB can be had; take a smaller --size, or with --crop a smaller --scale"
+        )

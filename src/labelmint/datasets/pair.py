@@ -1,0 +1,93 @@
+"""One pair at the scale of training, and how pairs become a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from labelmint.datasets.moves import Move
+from labelmint.datasets.scaling import EIGHT_BITS
+from labelmint.types import Array, Batch, LayoutBatch
+
+__all__ = ["Pair", "collate"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pair:
+    """An image and its layout in memory.
+
+    Arguments:
+        name, group: of the pair; neighbors share a group, all others have their name for it.
+        image: (H, W, C) uint8.
+        ids: (H, W) class ids, class indices or symbols, as whoever made it says.
+        instances: (H, W), 0 = none, each other number one object; None where the pair has none.
+        boxes: (N, 5): what `ids` holds for the object's class, and x0, y0, x1, y1 in pixels; None where the
+            pair has none.
+    """
+
+    name: str
+    group: str
+    image: Array
+    ids: Array
+    instances: Array | None = None
+    boxes: Array | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W) in pixels."""
+        height, width = self.ids.shape
+        return int(height), int(width)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that it takes."""
+        parts = (self.image, self.ids, self.instances, self.boxes)
+        return sum(part.nbytes for part in parts if part is not None)
+
+    def seen(self, move: Move) -> Pair:
+        """One view of it: all of its parts are moved alike."""
+        return replace(
+            self,
+            image=move.image(self.image),
+            ids=move.ids(self.ids),
+            instances=None if self.instances is None else move.ids(self.instances),
+            boxes=None if self.boxes is None else move.boxes(self.boxes),
+        )
+
+
+def collate(pairs: Sequence[Pair], items: Sequence[int], instances: bool, most_boxes: int | None) -> Batch:
+    """Pairs of one size as a batch.
+
+    Arguments:
+        items: the number of each pair in its data set.
+        instances: whether the batch has instances; a pair without them has none of its own.
+        most_boxes: rows of boxes an item, of which those that are not needed are -1; None for no boxes.
+    """
+    layouts = LayoutBatch(
+        _stacked([pair.ids for pair in pairs]),
+        instances=_stacked([_instances_of(pair) for pair in pairs]) if instances else None,
+        boxes=_padded([pair.boxes for pair in pairs], most_boxes) if most_boxes is not None else None,
+    )
+    image = EIGHT_BITS.to_unit(np.stack([pair.image for pair in pairs]))
+    return Batch(image, layouts, torch.tensor(list(items), dtype=torch.int64))
+
+
+def _stacked(maps: Sequence[Array]) -> Tensor:
+    return torch.from_numpy(np.stack(maps))
+
+
+def _instances_of(pair: Pair) -> Array:
+    """As int32: torch can do little with unsigned numbers of 16 bits."""
+    return np.zeros(pair.ids.shape, np.int32) if pair.instances is None else pair.instances.astype(np.int32)
+
+
+def _padded(boxes: Sequence[Array | None], rows: int) -> Tensor:
+    found = torch.full((len(boxes), rows, 5), -1.0)
+    for row, some in enumerate(boxes):
+        if some is not None:
+            found[row, : len(some)] = torch.from_numpy(some)
+    return found
