@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from labelmint.systems.presets import Preset, preset_named
 
 from labelmint.datasets.inspection import inspect
 from labelmint.errors import InputError
 from labelmint.runs import kept
 from labelmint.runs.kept import kept_by
-from labelmint.systems.presets import Preset, preset_named
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout
 
 CLASSES = ClassSet(

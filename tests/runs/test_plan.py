@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from labelmint.training.prior import train_prior
 from tests.helpers import TINY, digits
 
 from labelmint.hardware import Hardware, open_fabric
@@ -20,7 +21,6 @@ from labelmint.runs.trained import TrainedSystem, build_parts
 from labelmint.training import loop as stage_module
 from labelmint.training import prior as prior_module
 from labelmint.training.clock import learning_rate
-from labelmint.training.prior import train_prior
 from labelmint.training.run_folder import RunFolder
 from labelmint.training.tokens import TokenBatches
 

@@ -305,7 +305,7 @@ def _sections(
 
 def _grain(about: Subject) -> float:
     """The cell of a run's layout grid in shares of its side; 0 for pairs of unknown making."""
-    return 1 / min(about.system.parts.label_map.grid) if about.system else 0.0
+    return about.system.grain if about.system else 0.0
 
 
 def _same_layout(

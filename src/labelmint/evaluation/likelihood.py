@@ -8,7 +8,7 @@ perplexity       exp(-sum_k f_k log f_k) over the shares f_k of the codebook's e
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,9 +19,8 @@ from torch import Tensor
 from labelmint.datasets.pairs import Pairs
 from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.errors import InputError
-from labelmint.objectives.likelihood import negative_log_likelihood
+from labelmint.generators.two_stage import TwoStage
 from labelmint.pictures import image_grid
-from labelmint.protocols import Tokenizer
 from labelmint.reports.results import Figure, Picture, Section, Table
 from labelmint.runs.trained import TrainedSystem
 from labelmint.types import AnnotatedImage, Array, Batch, DataSet
@@ -32,6 +31,11 @@ if TYPE_CHECKING:
 __all__ = ["likelihood", "reconstruction_errors", "same_layout"]
 
 AT_MOST, AT_ONCE = 512, 32
+_PICTURE = Picture(
+    title="Reconstructions of test images",
+    file="reconstructions.png",
+    note="In pairs: the image, and as decoded.",
+)
 
 
 @torch.no_grad()
@@ -52,20 +56,85 @@ def likelihood(system: TrainedSystem, test: DataSet, folder: Path, net: Vgg | No
             summary=f"Not measured: {error}.",
             figures=(figure,),
         )
-    nats = _nats(system, pairs)
-    figures = [
+    known = {
+        stage.name: stage.regime.held_out(stage.module, pairs, system.device) for stage in system.wired.stages
+    }
+    figures = _nats(known)
+    back = _given_back(system, pairs)
+    if back is not None:
+        figures += _reconstruction(*back, net)
+        image_grid(_in_turns(*(images[:12] for images in back)), folder / "reconstructions.png", columns=8)
+    return Section(
+        name="likelihood",
+        title="What do the parts know?",
+        summary=_summary(system, known, back is not None),
+        figures=tuple(figures),
+        tables=(_held_out(known), *_codebooks(system, pairs)),
+        pictures=(_PICTURE,) if back is not None else (),
+    )
+
+
+def _nats(known: Mapping[str, Mapping[str, float]]) -> list[Figure]:
+    """Figures of the priors that there are."""
+    return [
         Figure(
             name=f"likelihood.{name}_nats",
             title=f"Held-out nats per {what}",
-            value=nats[name],
+            value=known[name]["held_out_nats"],
             better="lower",
             how="on test pairs; compare only between priors over the same tokens",
         )
         for name, what in (("prior", "image token"), ("layout_prior", "layout cell"))
-        if name in nats
+        if name in known
     ]
-    originals, reconstructions, tokens = _reconstructed(system, pairs)
-    figures += reconstruction_errors(originals, reconstructions)
+
+
+def _held_out(known: Mapping[str, Mapping[str, float]]) -> Table:
+    """What every part reaches on test pairs of what it learned to make small or large."""
+    rows = [
+        (stage.replace("_", " "), name.removeprefix("held_out_").replace("_", " "), value)
+        for stage, figures in known.items()
+        for name, value in figures.items()
+    ]
+    return Table(
+        title="What each part learned, on test pairs",
+        head=("part", "figure", "value"),
+        rows=tuple(rows),
+        note="As the log of the training has it on validation pairs; errors are on [-1, 1], shares of 1.",
+    )
+
+
+def _summary(system: TrainedSystem, known: Mapping[str, Mapping[str, float]], encodes: bool) -> str:
+    if "prior" in known:
+        return f"The image prior needs {known['prior']['held_out_nats']:.3f} nats a token on test pairs."
+    told = "; ".join(
+        f"{name.removeprefix('held_out_')} {value:.4f}"
+        for figures in known.values()
+        for name, value in figures.items()
+    )
+    without = "" if encodes else " Nothing encodes images here, so there are no reconstructions."
+    return f"{system.system} has no tokens, so neither codebooks nor a likelihood; on test pairs: {told}.{without}"
+
+
+def _given_back(system: TrainedSystem, pairs: Pairs) -> tuple[Array, Array] | None:
+    """Test images and as the generator gives them back, (N, H, W, C) uint8; None where nothing encodes them."""
+    originals, back = [], []
+    for batch in _batches(pairs, system):
+        images = system.images.given_back(batch)
+        if images is None:
+            return None
+        originals.append(EIGHT_BITS.from_unit(batch.image))
+        back.append(EIGHT_BITS.from_unit(images))
+    return np.concatenate(originals), np.concatenate(back)
+
+
+def _batches(pairs: Pairs, system: TrainedSystem) -> Iterator[Batch]:
+    for first in range(0, len(pairs), AT_ONCE):
+        yield pairs.fixed(first, min(AT_ONCE, len(pairs) - first)).to(system.device)
+
+
+def _reconstruction(originals: Array, reconstructions: Array, net: Vgg | None) -> list[Figure]:
+    figures = reconstruction_errors(originals, reconstructions)
     if net is not None:
         from labelmint.evaluation.known_weights import lpips_distance
 
@@ -80,52 +149,7 @@ def likelihood(system: TrainedSystem, test: DataSet, folder: Path, net: Vgg | No
                 how=how,
             )
         )
-    image_grid(_in_turns(originals[:12], reconstructions[:12]), folder / "reconstructions.png", columns=8)
-    return Section(
-        name="likelihood",
-        title="What do the parts know?",
-        summary=f"The image prior needs {nats['prior']:.3f} nats a token on test pairs.",
-        figures=tuple(figures),
-        tables=(_codebooks(system, tokens),),
-        pictures=(
-            Picture(
-                title="Reconstructions of test images",
-                file="reconstructions.png",
-                note="In pairs: the image, and as decoded.",
-            ),
-        ),
-    )
-
-
-def _batches(pairs: Pairs, system: TrainedSystem) -> Iterator[Batch]:
-    for first in range(0, len(pairs), AT_ONCE):
-        batch = pairs.fixed(first, AT_ONCE)
-        yield Batch(batch.image.to(system.device), batch.layouts.to(system.device))
-
-
-def _nats(system: TrainedSystem, pairs: Pairs) -> dict[str, float]:
-    """Mean nats per token of each prior."""
-    totals: dict[str, float] = {}
-    for batch in _batches(pairs, system):
-        for stage in system.parts.stages():
-            if stage.tokenize is not None:
-                tokens, layouts = stage.tokenize(batch)
-                loss = float(negative_log_likelihood(stage.module, tokens, layouts))
-                totals[stage.name] = totals.get(stage.name, 0.0) + loss * len(tokens)
-    return {name: total / len(pairs) for name, total in totals.items()}
-
-
-def _reconstructed(system: TrainedSystem, pairs: Pairs) -> tuple[Array, Array, dict[str, Tensor]]:
-    """Test images and their reconstructions (N, H, W, C) uint8, and the tokens of each stream."""
-    tokenizer = cast(Tokenizer, system.parts.tokenizer)
-    originals, decoded, tokens = [], [], []
-    for batch in _batches(pairs, system):
-        found = tokenizer.encode(batch)
-        originals.append(EIGHT_BITS.from_unit(batch.image))
-        decoded.append(EIGHT_BITS.from_unit(tokenizer.decode(found, batch.layouts)))
-        tokens.append({name: value.cpu() for name, value in found.items()})
-    streams = {name: torch.cat([one[name] for one in tokens]) for name in tokens[0]}
-    return np.concatenate(originals), np.concatenate(decoded), streams
+    return figures
 
 
 def reconstruction_errors(originals: Array, reconstructions: Array) -> list[Figure]:
@@ -172,25 +196,30 @@ def reconstruction_errors(originals: Array, reconstructions: Array) -> list[Figu
     ]
 
 
-def _codebooks(system: TrainedSystem, tokens: dict[str, Tensor]) -> Table:
-    """Use and perplexity; the two halves of a stacked stream have a codebook each."""
-    rows = []
-    for stream in cast(Tokenizer, system.parts.tokenizer).streams:
-        halves = getattr(system.parts.tokenizer, "paths", ("",))
-        for name, part in zip(halves, tokens[stream.name].chunk(len(halves), dim=1), strict=True):
+def _codebooks(system: TrainedSystem, pairs: Pairs) -> tuple[Table, ...]:
+    """Use and perplexity, where there are codebooks; the two halves of a stacked stream have one each."""
+    if not isinstance(system.images, TwoStage):
+        return ()
+    tokenizer = system.images.tokenizer
+    found = [tokenizer.encode(batch) for batch in _batches(pairs, system)]
+    rows, halves = [], getattr(tokenizer, "paths", ("",))
+    for stream in tokenizer.streams:
+        tokens = torch.cat([each[stream.name].cpu() for each in found])
+        for name, part in zip(halves, tokens.chunk(len(halves), dim=1), strict=True):
             counts = np.bincount(part.flatten().numpy(), minlength=stream.codebook_size)
             shares = counts[counts > 0] / counts.sum()
             perplexity = float(np.exp(-(shares * np.log(shares)).sum()))
             rows.append(
                 (f"{stream.name} {name}".strip(), stream.codebook_size, int((counts > 0).sum()), perplexity)
             )
-    return Table(
+    table = Table(
         title="Codebooks on test images",
         head=("codebook", "entries", "entries used", "perplexity"),
         rows=tuple(rows),
         note="An entry that few test images need is not used here; perplexity is the effective number of "
         "entries.",
     )
+    return (table,)
 
 
 def _in_turns(a: Array, b: Array) -> list[Array]:

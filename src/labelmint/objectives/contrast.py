@@ -12,9 +12,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from labelmint.datasets.scaling import EIGHT_BITS
+
 __all__ = ["contrast"]
 
-_FLAT = (4 / 127.5) ** 2  # a deviation of 4 grey levels
+_FLAT = (4 / EIGHT_BITS.half) ** 2  # a deviation of 4 grey levels
 
 
 def contrast(image: Tensor, variance: float, balance: float) -> Tensor:
