@@ -20,6 +20,7 @@ from tests.helpers import TINY, digits, tiny_settings
 
 from labelmint.errors import InputError
 from labelmint.progress import Event
+from labelmint.runs import train as pipeline
 from labelmint.runs.train import plan, train
 from labelmint.runs.trained import TrainedSystem, build_parts, load
 from labelmint.training import clock as clock_module
@@ -38,7 +39,8 @@ pipeline.build_parts = lambda config: built.append(build(config)) or built[-1]
 system = sys.argv[3]
 settings = tiny_settings(system) | dict(a.split("=") for a in sys.argv[4:])
 def report(event):
-    if f"{event.stage} {event.step}" == os.environ.get("KILLED_AT"):
+    stage, _, step = os.environ.get("KILLED_AT", "").partition(" ")
+    if event.stage == stage and event.step >= int(step):
         os.kill(os.getpid(), signal.SIGKILL)
 train(digits(), sys.argv[1], system=system, preset="tiny", settings=settings, precision="32", threads=1,
       report=report)
@@ -122,14 +124,15 @@ def _environment() -> dict[str, str]:
 
 
 @pytest.mark.interpreters(1)
+@pytest.mark.parametrize("system", ["msgnet", pytest.param("mint", marks=pytest.mark.slow)])
 def test_a_run_killed_in_every_stage_ends_with_the_weights_of_one_never_killed(
-    trained: TrainedSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run_of: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str
 ) -> None:
-    run, events = tmp_path / "run", list[Event]()
+    run, whole, events = tmp_path / "run", run_of(system), list[Event]()
     run.mkdir()
     (run / ".config.json.partial").write_text("{")  # killed before its first file was whole
     killed = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(run), "0", "msgnet"],
+        [sys.executable, "-c", SCRIPT, str(run), "0", system],
         env=_environment() | {"KILLED_AT": "tokenizer 25"},
         capture_output=True,
         text=True,
@@ -149,12 +152,12 @@ def test_a_run_killed_in_every_stage_ends_with_the_weights_of_one_never_killed(
                 raise _Killed
 
         with pytest.raises(_Killed) if stage else contextlib.nullcontext():
-            _again(run, report=report)
+            _again(run, system, report)
         found = _first_step(events)
         assert (found[0], found[1] >= before[1]) == (before[0], True), "it began anew"
         before = (stage, step)
-    assert same(weights(run), weights(trained.path))
-    assert load(run).digest == trained.digest
+    assert same(weights(run), weights(whole))
+    assert load(run).digest == load(whole).digest
 
 
 def test_ctrl_c_and_sigterm_save_first(trained: TrainedSystem, tmp_path: Path) -> None:
@@ -280,9 +283,11 @@ def test_a_full_disk_is_an_os_error_and_leaves_nothing_half_written(tmp_path: Pa
 
 
 def test_a_time_budget_ends_with_a_usable_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The clock of the stages goes on by 20 ms whenever it is looked at."""
+    """The clock goes on by 100 ms whenever it is looked at."""
     ticks = itertools.count()
-    monkeypatch.setattr(clock_module, "time", SimpleNamespace(perf_counter=lambda: 0.02 * next(ticks)))
+    clock = SimpleNamespace(perf_counter=lambda: 0.1 * next(ticks))
+    for module in (pipeline, clock_module):
+        monkeypatch.setattr(module, "time", clock)
     endless = TINY | {"tokenizer.steps": "1000000", "prior.epochs": "100000", "layout_prior.epochs": "100000"}
     run = tmp_path / "run"
     system = train(
@@ -299,7 +304,7 @@ def test_a_time_budget_ends_with_a_usable_model(tmp_path: Path, monkeypatch: pyt
         json.loads((run / part / "part.json").read_text()) for part in ("tokenizer", "prior", "layout_prior")
     ]
     assert all(about["steps"] > 1 for about in abouts)
-    assert sum(about["seconds"] for about in abouts) < 12 + 3 * 0.5
+    assert sum(about["seconds"] for about in abouts) < 12 + 3 * 1.0
     assert len(list(system.synthesize(2))) == 2
 
 
