@@ -24,7 +24,7 @@ from labelmint.segmenters.unet import SegmenterConfig
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, Layout
 
 JUDGE = SegmenterConfig(channels=(8, 16), residual_units=1, steps=20, batch_size=8, evaluate_every=10)
-PAIRS: dict[str, Any] = {"judge": JUDGE, "precision": "32", "reader_steps": 20, "threads": 1}
+PAIRS: dict[str, Any] = {"judge": JUDGE, "precision": "32", "reader_steps": 20, "resamples": 20, "threads": 1}
 FEW = PAIRS | {"n": 20}
 
 

@@ -177,7 +177,7 @@ def _request(about: Subject, data: DataSet, options: Options) -> dict[str, Any]:
     fields = {
         name: getattr(options, name)
         for name in Options.__dataclass_fields__
-        if name not in ("judge", "device", "precision", "threads")
+        if name not in ("judge", "device", "precision", "threads", "resamples")
     }
     weights = about.system.digest if about.system else None
     return {
@@ -265,6 +265,7 @@ def _material(
         drawn_layouts=about.system is None or about.system.has_layout_prior,
         seed=options.seed,
         report=tell,
+        resamples=options.resamples,
     )
 
 

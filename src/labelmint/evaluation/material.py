@@ -31,6 +31,7 @@ class Material:
         drawn_layouts: whether the layouts of the samples were drawn, not taken from training pairs.
         seed: of resamples and draws.
         report: takes progress.
+        resamples: of the bootstrap of each interval.
     """
 
     folder: Path
@@ -46,6 +47,7 @@ class Material:
     drawn_layouts: bool
     seed: int
     report: Report
+    resamples: int = 200
     readings: dict[str, Array] = field(default_factory=dict)  # what the judge reads, by set
     vectors: dict[str, Array] = field(default_factory=dict)  # its features, by set
 

@@ -25,6 +25,7 @@ class Options:
         composition: rules to check beside the learned ones: "pairs", "three", "upper", "center".
         fid_weights, lpips_weights: TorchScript files of the known networks.
         judge: sizes and training of the judge. reader_steps: of the reader of single objects.
+        resamples: of the bootstrap of each interval.
         device, precision, threads: where and how to compute.
     """
 
@@ -42,6 +43,7 @@ class Options:
     lpips_weights: Path | None = None
     judge: SegmenterConfig = field(default_factory=SegmenterConfig)
     reader_steps: int = 400
+    resamples: int = 200
     device: str = "auto"
     precision: str = "auto"
     threads: int | None = None
