@@ -12,10 +12,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -26,12 +27,14 @@ from labelmint.datasets.scaling import as_channels
 from labelmint.errors import InputError
 from labelmint.evaluation.subject import Subject, open_subject
 from labelmint.evaluation.views import Fitted, Views, data_digest, fit, tiles
-from labelmint.hardware import choose_device
+from labelmint.generators.two_stage import TwoStage
+from labelmint.hardware import Hardware, choose_device, open_fabric
 from labelmint.progress import Event, Report
 from labelmint.runs.config import RunConfig
 from labelmint.runs.trained import TrainedSystem
 from labelmint.segmenters.judge import Judge, train_judge
 from labelmint.segmenters.unet import SegmenterConfig
+from labelmint.training.regime import Bench, Learning, Stage
 from labelmint.training.run_folder import RunFolder
 from labelmint.types import Array, ClassSet, DataSet
 
@@ -47,6 +50,9 @@ __all__ = [
     "run_pairs",
     "sheet",
     "train_on",
+    "train_stage",
+    "two_stage",
+    "with_section",
     "write_json",
 ]
 
@@ -166,6 +172,49 @@ def run_pairs(real: RealData, names: Sequence[str], *, augment: bool) -> Pairs:
     if augment:
         seen = replace(seen, geometry=real.about.geometry)
     return seen.pairs(real.data.subset(names))
+
+
+def two_stage(system: TrainedSystem) -> TwoStage:
+    """Its generator; raises InputError where that writes no images in tokens."""
+    if not isinstance(system.images, TwoStage):
+        raise InputError(f"{system.path}: {system.system} writes no images in tokens; give another run")
+    return system.images
+
+
+def with_section(config: RunConfig, name: str, section: Learning) -> RunConfig:
+    """A configuration with other settings of one stage."""
+    request = config.request
+    settings = request.settings.model_copy(update={name: section})
+    return config.model_copy(update={"request": request.model_copy(update={"settings": settings})})
+
+
+def train_stage(
+    real: RealData, stage: Stage, run: RunFolder, config: RunConfig, accumulate: int, report: Report
+) -> dict[str, Any]:
+    """Train one stage on the pairs that a run was trained on, for the minutes of a configuration, and save it."""
+    device, name = real.system.device, stage.name
+    training, validation = (
+        run_pairs(real, names, augment=augment)
+        for names, augment in ((real.about.parts.training, True), (real.about.parts.validation, False))
+    )
+    stage.module.to(device)
+    begin = time.perf_counter()
+    stage.regime.begin(stage.module, training, name)
+    # A part of the time, but not of the schedule, which would else begin behind its warm-up.
+    seconds = 60 * cast(float, config.request.max_minutes) - (time.perf_counter() - begin)
+    bench = Bench(
+        fabric=open_fabric(Hardware(str(device), config.precision, config.threads)),
+        run=run,
+        training=training,
+        validation=validation,
+        seconds=max(seconds, 1.0),
+        report=report,
+        accumulate=accumulate,
+    )
+    found = stage.regime.train(stage, bench)
+    asked = stage.regime.settings.model_copy(update={"accumulate": accumulate})
+    run.save_part(name, stage.module.state_dict(), {"part": name, "config": asked.model_dump(), **found})
+    return dict(found)
 
 
 def check_same(run: RunFolder, config: RunConfig) -> None:

@@ -179,7 +179,7 @@ def reflection(
 
 def _drawn_layouts(system: TrainedSystem, count: int, seed: int) -> torch.Tensor | None:
     """Symbol maps (N, H, W) from the run's own prior; None where it has none."""
-    source = system.parts.layout_source(system.device)
+    source = system.wired.layouts
     if source is None:
         return None
     blocks = [

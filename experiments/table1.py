@@ -324,7 +324,7 @@ def _figures(
         section,
         obedience(material, kept),
         fidelity(material, kept, None),
-        coherent(material, options.composition, grain=1 / min(real.system.parts.label_map.grid))[0],
+        coherent(material, options.composition, grain=real.system.grain)[0],
         likelihood(real.system, real.data.subset(real.about.parts.test), folder, None),
     ]
     figures = [figure for section in sections for figure in section.figures]
@@ -338,7 +338,7 @@ def _figures(
 def _training(real: RealData) -> dict[str, Any]:
     """How long the parts learned, and whether that is worth a row."""
     folder = RunFolder(real.system.path)
-    about = {stage.name: folder.read_json(f"{stage.name}/part.json") for stage in real.system.parts.stages()}
+    about = {stage.name: folder.read_json(f"{stage.name}/part.json") for stage in real.system.wired.stages}
     minutes = sum(float(one.get("seconds", 0)) for one in about.values()) / 60
     device = real.system.config.device
     return {
