@@ -1,7 +1,9 @@
-"""The documents tell the truth: their commands parse, their Python runs, their links lead somewhere."""
+"""The documents tell the truth: their commands parse, their Python runs, and what they name is there."""
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import re
 import shlex
 import shutil
@@ -13,7 +15,13 @@ import pytest
 from tests.helpers import SMALLEST_MINT
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+CHANGELOG = ROOT / "CHANGELOG.md"  # of the past, too: it names what is gone
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [CHANGELOG, *PAGES]
+every_document = pytest.mark.parametrize(
+    "file", DOCUMENTS, ids=lambda file: file.relative_to(ROOT).as_posix()
+)
+every_page = pytest.mark.parametrize("file", PAGES, ids=lambda file: file.relative_to(ROOT).as_posix())
 
 
 def blocks(file: Path, language: str) -> list[str]:
@@ -24,31 +32,24 @@ def blocks(file: Path, language: str) -> list[str]:
 
 
 def commands(file: Path) -> list[str]:
-    """Every `labelmint ...` line in sh blocks of a document."""
+    """Every `labelmint ...` line in the sh blocks of a document."""
     lines = [line.strip() for block in blocks(file, "sh") for line in block.replace("\\\n", " ").splitlines()]
     return [line for line in lines if line.startswith("labelmint ")]
 
 
-WITH_COMMANDS = [file for file in DOCUMENTS if commands(file)]
-
-
-@pytest.mark.parametrize("file", WITH_COMMANDS, ids=lambda file: file.name)
+@every_document
 def test_every_command_parses(file: Path) -> None:
     for line in commands(file):
-        try:
-            _parse(line)
-        except Exception as error:
-            raise AssertionError(f"{line}: {error}") from error
+        _check_command(line)
 
 
-def _parse(line: str) -> None:
+def _check_command(line: str) -> None:
     import typer
-    from labelmint.systems.presets import PRESETS
 
     from labelmint.cli import app
     from labelmint.cli.options import parse_size, parse_words
     from labelmint.datasets.geometry import AUGMENTATIONS
-    from labelmint.systems.catalogue import SYSTEMS
+    from labelmint.systems.catalogue import PRESETS, settings_of
     from labelmint.systems.sections import with_values
 
     words = shlex.split(line, comments=True)[1:]
@@ -62,15 +63,13 @@ def _parse(line: str) -> None:
     values = at.make_context(at.name, list(words), parent=context).params
     if values.get("size"):
         parse_size(values["size"])
-    assert set(parse_words(values.get("augment") or "")) <= set(AUGMENTATIONS)
+    assert set(parse_words(values.get("augment") or "")) <= set(AUGMENTATIONS), line
     preset = PRESETS[values.get("preset") or "tiny"]
-    with_values(
-        preset.settings(SYSTEMS[values.get("system") or preset.system].family), values.get("settings") or ()
-    )
+    with_values(settings_of(values.get("system") or preset.system, preset.name), values.get("settings") or ())
 
 
 def test_documents_have_commands() -> None:
-    assert sum(len(commands(file)) for file in WITH_COMMANDS) >= 10
+    assert sum(len(commands(file)) for file in DOCUMENTS) >= 10
 
 
 def test_the_python_of_the_readme_runs(
@@ -95,8 +94,53 @@ def test_the_python_of_the_readme_runs(
     assert labelmint.read("my-data-as-coco").format == "coco"
 
 
-@pytest.mark.parametrize("file", DOCUMENTS, ids=lambda file: file.name)
+@every_document
 def test_links_lead_somewhere(file: Path) -> None:
     links = re.findall(r"\]\(([^)#\s]+)", file.read_text(encoding="utf-8"))
     missing = [link for link in links if "://" not in link and not (file.parent / link).exists()]
     assert missing == []
+
+
+def named(file: Path, pattern: str) -> set[str]:
+    """What stands in single backticks in a document and matches as a whole."""
+    quoted = re.findall(r"`([^`\n]+)`", file.read_text(encoding="utf-8"))
+    return {text for text in quoted if re.fullmatch(pattern, text)}
+
+
+@every_page
+def test_every_python_file_that_is_named_exists(file: Path) -> None:
+    places = (ROOT / "src" / "labelmint", ROOT)
+    missing = [
+        path
+        for path in named(file, r"[\w/]+/\w+\.py")
+        if not any((place / path).is_file() for place in places)
+    ]
+    assert missing == []
+
+
+@every_page
+def test_every_python_name_exists(file: Path) -> None:
+    for name in named(file, r"labelmint(\.\w+)+(\(.*\))?"):
+        parts = name.partition("(")[0].split(".")
+        module = importlib.import_module(".".join(parts[:-1]))
+        assert hasattr(module, parts[-1]) or importlib.util.find_spec(".".join(parts)), name
+
+
+@every_page
+def test_every_setting_that_is_named_is_one_of_some_system(file: Path) -> None:
+    from labelmint.systems.catalogue import SYSTEMS
+
+    known = {
+        f"{section}.{key}"
+        for system in SYSTEMS.values()
+        for preset in system.presets.values()
+        for section, values in preset().each().items()
+        for key in type(values).model_fields
+    }
+    sections = {name.partition(".")[0] for name in known}
+    found = {name.partition("=")[0] for name in named(file, rf"({'|'.join(sections)})\.\w+(=.*)?")}
+    assert found <= known | NOT_IN_A_PRESET
+
+
+# Settings of the other network of a section, which no preset has.
+NOT_IN_A_PRESET = {"prior.key_value_heads", "prior.condition"}

@@ -6,7 +6,7 @@
     L_VQVAE(s) = cross-entropy(s, s') + L_codebook(z_s)
 
 L_rec is |x - x'|^2 / v or |x - x'| / sqrt(v), v the variance of the training pixels (or closer to each
-image's own, as `objectives.reconstruction` has it), so that the weights mean the same for dark and for bright
+image's own, as `objectives.contrast` has it), so that the weights mean the same for dark and for bright
 data. d is a perceptual distance, or its stand-in. A model without an image has the second part alone, one
 without a layout the first, and lambda counts only where there are both.
 
