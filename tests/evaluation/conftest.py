@@ -11,9 +11,10 @@ import torch
 
 from labelmint.datasets.digits import DIGIT_CLASSES, make_digits
 from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.pair import Pair
 from labelmint.datasets.pairs import Pairs
 from labelmint.evaluation.material import Material
-from labelmint.evaluation.views import Fitted, Views, fit, tiles, views_of_samples
+from labelmint.evaluation.views import Views, fit, tiles, views_of_samples
 from labelmint.segmenters.judge import Judge, train_judge
 from labelmint.segmenters.unet import SegmenterConfig
 from labelmint.types import AnnotatedImage, DataSet
@@ -30,7 +31,7 @@ def as_data(pairs: Sequence[AnnotatedImage], source: str = "memory") -> DataSet:
     )
 
 
-def fitted(pairs: Sequence[AnnotatedImage]) -> list[Fitted]:
+def fitted(pairs: Sequence[AnnotatedImage]) -> list[Pair]:
     data = as_data(pairs)
     return fit(data, data.names, Geometry(size=SIZE), 1, None)
 
@@ -44,8 +45,8 @@ TRAINING, VALIDATION, TEST, UNSEEN = CANVASES[:640], CANVASES[640:800], CANVASES
 def judge(tmp_path_factory: pytest.TempPathFactory) -> Judge:
     """Trained on the real training digits."""
 
-    def pairs(part: list[Fitted]) -> Pairs:
-        return Pairs([one.image for one in part], [one.labels for one in part], Geometry(size=SIZE), 0)
+    def pairs(part: list[Pair]) -> Pairs:
+        return Pairs.of(part, Geometry(size=SIZE), 0)
 
     return train_judge(
         tmp_path_factory.mktemp("judge"),
