@@ -22,11 +22,12 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.pair import Pair, digest_of
 from labelmint.datasets.pairs import Pairs
 from labelmint.datasets.scaling import as_channels
 from labelmint.errors import InputError
 from labelmint.evaluation.subject import Subject, open_subject
-from labelmint.evaluation.views import Fitted, Views, data_digest, fit, tiles
+from labelmint.evaluation.views import Views, fit, tiles
 from labelmint.generators.two_stage import TwoStage
 from labelmint.hardware import Hardware, choose_device, open_fabric
 from labelmint.progress import Event, Report
@@ -73,9 +74,9 @@ class RealData:
 
     about: Subject
     data: DataSet
-    training: list[Fitted]
-    validation: list[Fitted]
-    test: list[Fitted]
+    training: list[Pair]
+    validation: list[Pair]
+    test: list[Pair]
     seen: Views
     real: Views
     foreground: tuple[int, ...]
@@ -126,8 +127,8 @@ def open_real(run: Path, data: DataSet, *, device: str = "auto", at_most: int = 
 
 
 def train_on(
-    pairs: Sequence[Fitted],
-    validation: Sequence[Fitted],
+    pairs: Sequence[Pair],
+    validation: Sequence[Pair],
     real: RealData,
     folder: Path,
     *,
@@ -154,8 +155,8 @@ def train_on(
     )
     return train_judge(
         folder,
-        data_digest([*pairs, *validation], how),
-        Pairs([one.image for one in pairs], [one.labels for one in pairs], geometry, seed),
+        digest_of([*pairs, *validation], how),
+        Pairs.of(pairs, geometry, seed),
         Pairs(list(fixed.images), list(fixed.labels), Geometry(size=geometry.size), seed),
         image_channels=real.channels,
         classes=len(real.classes),

@@ -13,9 +13,10 @@ from tests.helpers import canvases, made_once
 
 from labelmint.datasets.digits import DIGIT_CLASSES
 from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.pair import Pair
 from labelmint.datasets.pairs import Pairs
 from labelmint.evaluation.material import Material
-from labelmint.evaluation.views import Fitted, Views, fit, tiles, views_of_samples
+from labelmint.evaluation.views import Views, fit, tiles, views_of_samples
 from labelmint.segmenters.judge import Judge, train_judge
 from labelmint.segmenters.unet import SegmenterConfig
 from labelmint.types import AnnotatedImage, DataSet
@@ -32,7 +33,7 @@ def as_data(pairs: Sequence[AnnotatedImage], source: str = "memory") -> DataSet:
     )
 
 
-def fitted(pairs: Sequence[AnnotatedImage]) -> list[Fitted]:
+def fitted(pairs: Sequence[AnnotatedImage]) -> list[Pair]:
     data = as_data(pairs)
     return fit(data, data.names, Geometry(size=SIZE), 1, None)
 
@@ -51,7 +52,7 @@ def real(part: str) -> list[AnnotatedImage]:
 
 
 @functools.cache
-def fitted_real(part: str) -> tuple[Fitted, ...]:
+def fitted_real(part: str) -> tuple[Pair, ...]:
     """The same, fitted once a process. To be read only."""
     return tuple(fitted(real(part)))
 
@@ -65,8 +66,8 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Judge:
 def _judge_in(folder: Path) -> Judge:
     """The judge of the real training digits, which is trained where the folder has none."""
 
-    def pairs(part: Sequence[Fitted]) -> Pairs:
-        return Pairs([one.image for one in part], [one.labels for one in part], Geometry(size=SIZE), 0)
+    def pairs(part: Sequence[Pair]) -> Pairs:
+        return Pairs.of(part, Geometry(size=SIZE), 0)
 
     return train_judge(
         folder,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +123,17 @@ def test_the_report_says_how_it_was_made_and_repeats_itself(answer: Answer, tmp_
     assert {n: f.value for n, f in second.figures.items()} == {
         n: f.value for n, f in answer.results.figures.items()
     }
+
+
+def test_every_real_image_is_decoded_once(answer: Answer, tmp_path: Path) -> None:
+    data, loads = read(answer.data), Counter[str]()
+
+    def load(name: str) -> AnnotatedImage:
+        loads[name] += 1
+        return data.load(name)
+
+    evaluate(answer.run, replace(data, load=load), tmp_path / "out", **FEW, composition="pairs")
+    assert loads == Counter(data.names)
 
 
 def test_the_same_command_goes_on_and_another_is_refused(answer: Answer) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,12 +18,14 @@ import numpy as np
 import torch
 
 from labelmint.datasets.canvas import DIGIT_CLASSES
+from labelmint.datasets.fitting import fitted
+from labelmint.datasets.pair import Pair
 from labelmint.errors import InputError
 from labelmint.evaluation.coherent import coherent
 from labelmint.evaluation.copied import copied
 from labelmint.evaluation.fidelity import fidelity
 from labelmint.evaluation.judging import foreground_of, judge_of
-from labelmint.evaluation.likelihood import likelihood, same_layout
+from labelmint.evaluation.likelihood import AT_MOST, LAYOUTS, likelihood, not_measured, same_layout
 from labelmint.evaluation.material import Material, teller
 from labelmint.evaluation.obedience import obedience
 from labelmint.evaluation.options import Options
@@ -31,7 +33,7 @@ from labelmint.evaluation.origin import Known, origin_of
 from labelmint.evaluation.rejects import rejects
 from labelmint.evaluation.subject import FEWEST_SAMPLES, Subject, open_subject, refuse_overlap, refuse_views
 from labelmint.evaluation.verdict import verdict
-from labelmint.evaluation.views import fit, in_channels, tiles, views_of_samples
+from labelmint.evaluation.views import in_channels, indexed, tiles, views_of_samples
 from labelmint.formats import read
 from labelmint.hardware import available_memory, choose_device, choose_threads
 from labelmint.pictures import side_by_side
@@ -44,6 +46,7 @@ from labelmint.types import DataSet
 
 if TYPE_CHECKING:
     from labelmint.evaluation.known_weights import Vgg
+    from labelmint.runs.trained import TrainedSystem
 
 __all__ = ["HEADLINE", "evaluate"]
 
@@ -107,8 +110,9 @@ def evaluate(
         )
     _claim(folder, about, source, options)
     samples = about.pairs if about.pairs is not None else _drawn(about, folder / "synthetic", options, tell)
-    material = _material(about, source, samples, folder, options, tell)
-    sections = _sections(about, source, material, options, known, tell)
+    tested = [*_loaded(about, source, about.parts.test, "test", tell)]  # once: the run sees them as well
+    material = _material(about, source, tested, samples, folder, options, tell)
+    sections = _sections(about, source, tested, material, options, known, tell)
     figures = {figure.name: figure for section in sections for figure in section.figures}
     overview = _overview(material)
     results = Results(
@@ -209,18 +213,35 @@ def _drawn(about: Subject, folder: Path, options: Options, tell: Report) -> Data
 # Material ---------------------------------------------------------------------------------------------------
 
 
+def _loaded(about: Subject, data: DataSet, names: Sequence[str], part: str, tell: Report) -> Iterator[Pair]:
+    """Real pairs of class ids at the scale of training, with the image channels of a run."""
+    return fitted(
+        data,
+        names,
+        about.geometry,
+        channels=about.system.config.image_channels if about.system else None,
+        group_by=about.group_by,
+        tell=teller(tell, f"load {part}"),
+        available=_room(),
+    )
+
+
 def _material(
-    about: Subject, data: DataSet, samples: DataSet, folder: Path, options: Options, tell: Report
+    about: Subject,
+    data: DataSet,
+    tested: Sequence[Pair],
+    samples: DataSet,
+    folder: Path,
+    options: Options,
+    tell: Report,
 ) -> Material:
     channels, size = about.system.config.image_channels if about.system else None, about.geometry.size
-    test, validation, training = (
-        fit(data, names, about.geometry, channels, about.group_by, teller(tell, f"load {name}"), _room())
-        for name, names in (
-            ("test", about.parts.test),
-            ("validation", about.parts.validation),
-            ("training", about.parts.training),
-        )
+    loaded = (
+        tested,
+        _loaded(about, data, about.parts.validation, "validation", tell),
+        _loaded(about, data, about.parts.training, "training", tell),
     )
+    test, validation, training = ([indexed(one, data.classes) for one in part] for part in loaded)
     if channels is None:
         channels = max(one.image.shape[2] for one in (*training, *validation, *test))
         test, validation, training = (in_channels(part, channels) for part in (test, validation, training))
@@ -278,7 +299,13 @@ def _room() -> int:
 
 
 def _sections(
-    about: Subject, data: DataSet, material: Material, options: Options, known: Known, tell: Report
+    about: Subject,
+    data: DataSet,
+    tested: Sequence[Pair],
+    material: Material,
+    options: Options,
+    known: Known,
+    tell: Report,
 ) -> list[Section]:
     copies_section, copies = copied(material, validation_is_held_out=about.system is not None)
     kept = ~copies
@@ -296,10 +323,8 @@ def _sections(
     )
     found = [obedient, copies_section, faithful, coherence_section, rejects(material, incoherent)]
     if about.system is not None:
-        test = data.subset(about.parts.test)
-        found.append(likelihood(about.system, test, material.folder, known[1]))
-        drawn = _same_layout(about, test, material, options, known[1])
-        found += [drawn] if drawn else []
+        found.append(_likelihood(about.system, data, tested, material, known[1]))
+        found.append(_same_layout(about.system, data, tested, material, options, known[1]))
     tell(Event("figures", 4, 4))
     return found
 
@@ -309,14 +334,28 @@ def _grain(about: Subject) -> float:
     return about.system.grain if about.system else 0.0
 
 
+def _likelihood(
+    system: TrainedSystem, data: DataSet, tested: Sequence[Pair], material: Material, net: Vgg | None
+) -> Section:
+    try:
+        pairs = system.as_trained.seen(data, tested[:AT_MOST])
+    except InputError as error:  # classes that the run does not know
+        return not_measured(error)
+    return likelihood(system, pairs, material.folder, net)
+
+
 def _same_layout(
-    about: Subject, test: DataSet, material: Material, options: Options, net: Vgg | None
-) -> Section | None:
-    assert about.system is not None
+    system: TrainedSystem,
+    data: DataSet,
+    tested: Sequence[Pair],
+    material: Material,
+    options: Options,
+    net: Vgg | None,
+) -> Section:
     try:
         return same_layout(
-            about.system,
-            test,
+            system,
+            system.as_trained.seen(data, tested[:LAYOUTS]),
             material.folder,
             net,
             temperature=options.temperature or TEMPERATURE,

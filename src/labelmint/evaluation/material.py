@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from labelmint.evaluation.views import Fitted, Views
+from labelmint.datasets.pair import Pair
+from labelmint.evaluation.views import Views
 from labelmint.progress import Event, Report
 from labelmint.segmenters.judge import Judge
 from labelmint.types import Array, ClassSet
@@ -37,9 +38,9 @@ class Material:
     folder: Path
     classes: ClassSet
     foreground: tuple[int, ...]
-    training: list[Fitted]
-    validation: list[Fitted]
-    test: list[Fitted]
+    training: list[Pair]
+    validation: list[Pair]
+    test: list[Pair]
     seen: Views
     real: Views
     synthetic: Views

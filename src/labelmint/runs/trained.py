@@ -115,10 +115,11 @@ class TrainedSystem:
             seed=self.config.request.seed,
         )
 
-    def given(self, data: DataSet, *, references: bool = False, keep: Sequence[str] = ()) -> Given:
+    def given(self, data: DataSet | Pairs, *, references: bool = False, keep: Sequence[str] = ()) -> Given:
         """The pairs of a data set as this system takes them.
 
         Arguments:
+            data: a data set, or its pairs as this system sees them.
             references: images are encoded together with their layouts, for systems whose tokenizer needs that.
             keep: parts as `runs.given` has them.
 
@@ -141,8 +142,10 @@ class TrainedSystem:
                 f"(tokenizer.reference); give --reference"
             )
         if not references and not parts:
-            return Given(ids=self.layouts_of(data))
-        pairs, found = self.pairs_of(data), []
+            return Given(
+                ids=data.fixed(0, len(data)).layouts.ids if isinstance(data, Pairs) else self.layouts_of(data)
+            )
+        pairs, found = data if isinstance(data, Pairs) else self.pairs_of(data), []
         class_of = torch.tensor([class_id for class_id, _ in self.config.symbol_table.symbols])
         for first in range(0, len(pairs), _KEPT_AT_ONCE):
             batch = pairs.fixed(first, min(_KEPT_AT_ONCE, len(pairs) - first))
@@ -369,7 +372,7 @@ class TrainedSystem:
         temperature: float = 0.85,
         guidance: float = 1.0,
         layout_temperature: float | None = None,
-        layouts: DataSet | None = None,
+        layouts: DataSet | Pairs | None = None,
         per_layout: int = 1,
         vary: bool = False,
     ) -> Iterator[AnnotatedImage]:

@@ -8,17 +8,19 @@ import json
 import re
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
 
+from labelmint.datasets.pair import Pair
 from labelmint.errors import InputError
 from labelmint.evaluation.judging import judge_of
 from labelmint.evaluation.material import teller
 from labelmint.evaluation.subject import refuse_overlap, refuse_views
-from labelmint.evaluation.views import Fitted, Views, digest_of_pixels, view_digests, views_of_samples
+from labelmint.evaluation.views import Views, digest_of_pixels, view_digests, views_of_samples
 from labelmint.formats import read
 from labelmint.hardware import choose_device, choose_threads
 from labelmint.progress import Report
@@ -68,7 +70,7 @@ class Given:
             given, real.classes, real.geometry.size, real.channels, teller(report, "load synthetic")
         )
         tested = [
-            Fitted(name=name, group=group, image=image, labels=labels, instances=None)
+            Pair(name=name, group=group, image=image, ids=labels)
             for name, group, image, labels in zip(
                 real.test.names, real.test.groups, real.test.images, real.test.labels, strict=True
             )
@@ -235,12 +237,11 @@ def _why(error: InputError) -> str:
     return str(error).rpartition(".partial: ")[2].rpartition("; ")[0]
 
 
-def _grey(one: Fitted, channels: int) -> Fitted:
+def _grey(one: Pair, channels: int) -> Pair:
     """A pair with as many channels as the cell's generator has: 1 where all of the cell's images are grey."""
     if one.image.shape[2] == channels:
         return one
-    image = np.ascontiguousarray(one.image[..., :channels])
-    return Fitted(name=one.name, group=one.group, image=image, labels=one.labels, instances=one.instances)
+    return replace(one, image=np.ascontiguousarray(one.image[..., :channels]))
 
 
 def stored_samples(folder: Path, way: Way, count: int) -> Path | None:
