@@ -13,6 +13,7 @@ from labelmint.priors.guided import NetworkPrior
 from labelmint.priors.pixelsnail import PixelSNAIL
 from labelmint.priors.transformer import TransformerPrior
 from labelmint.protocols import LayoutTokenizer
+from labelmint.runs.draw import Draw
 from labelmint.runs.plan import _measured_size
 from labelmint.runs.request import make_request
 from labelmint.runs.train import plan, train
@@ -120,11 +121,11 @@ def test_drawn_labels_are_the_decoded_tokens_that_the_image_was_drawn_with(minte
     parts, seeds = minted.parts, [(5, i) for i in range(4)]
     source = parts.layout_source(minted.device)
     assert source is not None
-    drawn = source.sample(seeds, temperature=1.0)
+    drawn = source.sample(seeds, {"layout_temperature": 1.0})
     assert drawn.tokens is not None
     assert drawn.ids.equal(parts.tokenizer.decode_layouts(drawn.tokens))  # type: ignore[operator]
-    images = parts.generator().sample(drawn, seeds, temperature=0.85)
-    pairs = minted.sample_chunk(0, seed=5, batch_size=4)
+    images = parts.generator().sample(drawn, seeds, {"temperature": 0.85})
+    pairs = minted.chunk(0, Draw(seed=5, batch_size=4))
     pixels = ((images + 1) * 127.5).round().clamp(0, 255).byte()
     for row, pair in enumerate(pairs):
         assert (pair.image[:, :, 0] == pixels[row, 0].numpy()).all()

@@ -18,12 +18,14 @@ from torch import Tensor
 
 from labelmint.datasets.pairs import Pairs
 from labelmint.errors import InputError
+from labelmint.nn.pixels import pixels_of
 from labelmint.objectives.likelihood import negative_log_likelihood
 from labelmint.pictures import image_grid
-from labelmint.protocols import Tokenizer
+from labelmint.protocols import Dials, Tokenizer
 from labelmint.reports.results import Figure, Picture, Section, Table
+from labelmint.runs.draw import Draw
 from labelmint.runs.trained import TrainedSystem
-from labelmint.types import AnnotatedImage, Array, Batch, DataSet
+from labelmint.types import Array, Batch, DataSet
 
 if TYPE_CHECKING:
     from labelmint.evaluation.known_weights import Vgg
@@ -63,43 +65,51 @@ def likelihood(system: TrainedSystem, test: DataSet, folder: Path, net: Vgg | No
         for name, what in (("prior", "image token"), ("layout_prior", "layout cell"))
         if name in nats
     ]
-    originals, reconstructions, tokens = _reconstructed(system, pairs)
-    figures += reconstruction_errors(originals, reconstructions)
-    if net is not None:
-        from labelmint.evaluation.known_weights import lpips_distance
-
-        value = float(lpips_distance(originals, reconstructions, net).mean())
-        how = f"mean over test images; VGG weights of SHA-256 {net.sha256[:16]}"
-        figures.append(
-            Figure(
-                name="reconstruction.lpips",
-                title="Reconstruction LPIPS",
-                value=value,
-                better="lower",
-                how=how,
-            )
-        )
-    image_grid(_in_turns(originals[:12], reconstructions[:12]), folder / "reconstructions.png", columns=8)
+    reconstructed, pictures = _reconstruction(system, pairs, folder, net)
+    figures += reconstructed
     return Section(
         name="likelihood",
         title="What do the parts know?",
         summary=f"The image prior needs {nats['prior']:.3f} nats a token on test pairs.",
         figures=tuple(figures),
-        tables=(_codebooks(system, tokens),),
-        pictures=(
-            Picture(
-                title="Reconstructions of test images",
-                file="reconstructions.png",
-                note="In pairs: the image, and as decoded.",
-            ),
-        ),
+        tables=(_codebooks(system, _tokens(system, pairs)),),
+        pictures=tuple(pictures),
     )
+
+
+def _reconstruction(
+    system: TrainedSystem, pairs: Pairs, folder: Path, net: Vgg | None
+) -> tuple[list[Figure], list[Picture]]:
+    """How well test images come back, and a picture of it; nothing where the generator gives none back."""
+    found = _given_back(system, pairs)
+    if found is None:
+        return [], []
+    originals, reconstructions = found
+    figures = reconstruction_errors(originals, reconstructions)
+    if net is not None:
+        from labelmint.evaluation.known_weights import lpips_distance
+
+        figures.append(
+            Figure(
+                name="reconstruction.lpips",
+                title="Reconstruction LPIPS",
+                value=float(lpips_distance(originals, reconstructions, net).mean()),
+                better="lower",
+                how=f"mean over test images; VGG weights of SHA-256 {net.sha256[:16]}",
+            )
+        )
+    image_grid(_in_turns(originals[:12], reconstructions[:12]), folder / "reconstructions.png", columns=8)
+    picture = Picture(
+        title="Reconstructions of test images",
+        file="reconstructions.png",
+        note="In pairs: the image, and as decoded.",
+    )
+    return figures, [picture]
 
 
 def _batches(pairs: Pairs, system: TrainedSystem) -> Iterator[Batch]:
     for first in range(0, len(pairs), AT_ONCE):
-        batch = pairs.fixed(first, AT_ONCE)
-        yield Batch(batch.image.to(system.device), batch.layouts.to(system.device))
+        yield pairs.fixed(first, AT_ONCE).to(system.device)
 
 
 def _nats(system: TrainedSystem, pairs: Pairs) -> dict[str, float]:
@@ -114,24 +124,23 @@ def _nats(system: TrainedSystem, pairs: Pairs) -> dict[str, float]:
     return {name: total / len(pairs) for name, total in totals.items()}
 
 
-def _reconstructed(system: TrainedSystem, pairs: Pairs) -> tuple[Array, Array, dict[str, Tensor]]:
-    """Test images and their reconstructions (N, H, W, C) uint8, and the tokens of each stream."""
-    tokenizer = cast(Tokenizer, system.parts.tokenizer)
-    originals, decoded, tokens = [], [], []
+def _given_back(system: TrainedSystem, pairs: Pairs) -> tuple[Array, Array] | None:
+    """Test images and how the generator gives them back, (N, H, W, C) uint8; None where it does not."""
+    originals, found = [], []
     for batch in _batches(pairs, system):
-        found = tokenizer.encode(batch)
-        originals.append(_pixels(batch.image))
-        decoded.append(_pixels(tokenizer.decode(found, batch.layouts)))
-        tokens.append({name: value.cpu() for name, value in found.items()})
-    streams = {name: torch.cat([one[name] for one in tokens]) for name in tokens[0]}
-    return np.concatenate(originals), np.concatenate(decoded), streams
+        images = system.images.given_back(batch)
+        if images is None:
+            return None
+        originals.append(pixels_of(batch.image))
+        found.append(pixels_of(images))
+    return np.concatenate(originals), np.concatenate(found)
 
 
-def _pixels(images: Tensor) -> Array:
-    array: Array = (
-        ((images.float() + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
-    )
-    return array
+def _tokens(system: TrainedSystem, pairs: Pairs) -> dict[str, Tensor]:
+    """The tokens of test images of each stream."""
+    tokenizer = cast(Tokenizer, system.parts.tokenizer)
+    encoded = [tokenizer.encode(batch) for batch in _batches(pairs, system)]
+    return {name: torch.cat([one[name].cpu() for one in encoded]) for name in encoded[0]}
 
 
 def reconstruction_errors(originals: Array, reconstructions: Array) -> list[Figure]:
@@ -212,7 +221,7 @@ def same_layout(
     folder: Path,
     net: Vgg | None,
     *,
-    temperature: float,
+    dials: Dials,
     seed: int,
     count: int = 8,
     each: int = 4,
@@ -221,16 +230,14 @@ def same_layout(
     over pairs of them.
     """
     given = layouts.subset(layouts.names[:count])
-    pairs: list[AnnotatedImage] = list(
-        system.synthesize(
-            len(given) * each,
-            layouts=given,
-            per_layout=each,
-            temperature=temperature,
-            seed=seed,
-            batch_size=each,
-        )
+    draw = Draw(
+        seed=seed,
+        batch_size=each,
+        dials=dials,
+        layouts=system.given(given, references=system.needs_references),
+        per_layout=each,
     )
+    pairs = [pair for chunk in range(len(given)) for pair in system.chunk(chunk, draw)]
     images = np.stack([pair.image for pair in pairs])
     groups = [images[first : first + each] for first in range(0, len(images), each)]
     figures = [_unlike(groups)] if min(images.shape[1:3]) >= 12 else []

@@ -11,15 +11,21 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from labelmint.dials import GUIDANCE, TEMPERATURE
+from labelmint.nn.peak_memory import SPARE, rehearsed
+from labelmint.nn.pixels import pixels_of
 from labelmint.priors.ancestral import AncestralSampler
-from labelmint.protocols import LayoutTokenizer, Prior, Tokenizer
+from labelmint.priors.guided import NetworkPrior, guided, learned_without
+from labelmint.priors.memory import state_bytes
+from labelmint.protocols import Dial, Dials, LayoutTokenizer, Tokenizer
 from labelmint.seeds import Seed, uniforms
-from labelmint.types import Kept, LayoutBatch
+from labelmint.types import Batch, Kept, LayoutBatch
 
 __all__ = ["TwoStage"]
 
@@ -30,17 +36,23 @@ class TwoStage:
     Arguments:
         prior: over the tokenizer's last stream.
         tokenizer: of images; one of two streams has "semantics" first.
-        layout_tokenizer: whose tokens the prior is given; None gives it the layouts.
+        layout_tokenizer: the tokenizer whose layout tokens the prior is given; None gives it the layouts.
+        size: (H, W) of the images.
         shown: the prior is given the layouts that those tokens stand for in their place.
+        written: layouts come with their tokens, and can't be encoded without their images.
     """
+
+    random = True
 
     def __init__(
         self,
-        prior: Prior,
+        prior: NetworkPrior,
         tokenizer: Tokenizer,
         layout_tokenizer: LayoutTokenizer | None = None,
         *,
+        size: tuple[int, int],
         shown: bool = False,
+        written: bool = False,
     ) -> None:
         stream = tokenizer.streams[-1]
         if stream.grid != prior.grid or stream.codebook_size != prior.codebook_size:
@@ -48,34 +60,80 @@ class TwoStage:
                 f"the prior is over {prior.grid} tokens of {prior.codebook_size} values, the tokenizer has "
                 f"{stream}"
             )
-        self.prior, self.tokenizer, self.stream, self.layout_tokenizer = (
-            prior,
-            tokenizer,
-            stream,
-            layout_tokenizer,
-        )
-        self.shown = shown
-        self._sampler = AncestralSampler(prior)
+        self.prior, self.tokenizer, self.layout_tokenizer = prior, tokenizer, layout_tokenizer
+        self.stream, self.size, self.shown, self.written = stream, size, shown, written
+        self._plain = AncestralSampler(prior)
+        self._guided: tuple[float, AncestralSampler] | None = None  # of the guidance that was asked for last
+
+    @property
+    def dials(self) -> tuple[Dial, ...]:
+        """The temperature, and guidance where the prior learned to do without its layout."""
+        return (TEMPERATURE, GUIDANCE) if learned_without(self.prior) else (TEMPERATURE,)
+
+    @property
+    def lacking(self) -> Mapping[str, str]:
+        """Guidance, where the prior did not learn that."""
+        if learned_without(self.prior):
+            return {}
+        return {
+            GUIDANCE.name: "its image prior never learned to do without its layout; train another run with "
+            "--set prior.condition_dropout=0.1"
+        }
 
     @torch.no_grad()
     def sample(
-        self, layouts: LayoutBatch, seeds: Sequence[Seed], *, temperature: float, kept: Kept | None = None
+        self, layouts: LayoutBatch, seeds: Sequence[Seed], dials: Dials, kept: Kept | None = None
     ) -> Tensor:
         """Images (B, C, H, W) in [-1, 1]; some tokens may be kept of other images."""
-        given, tokens = layouts, {}
-        if self.layout_tokenizer is not None:
-            tokens["semantics"] = _tokens_of(layouts, self.layout_tokenizer)
-            given = LayoutBatch(
-                self.layout_tokenizer.decode_layouts(tokens["semantics"])
-                if self.shown
-                else tokens["semantics"]
-            )
+        tokens, given = self._shown_to_prior(layouts)
         numbers = uniforms(seeds, self.stream.name, self.stream.grid[0] * self.stream.grid[1])
-        condition, device = self.prior.prepare(given), layouts.ids.device
-        tokens[self.stream.name] = self._sampler.draw(condition, numbers, temperature, device, kept)
+        sampler = self._sampler(dials.get(GUIDANCE.name, GUIDANCE.usual))
+        condition, device = sampler.prior.prepare(given), layouts.ids.device
+        temperature = dials[TEMPERATURE.name]
+        tokens[self.stream.name] = sampler.draw(condition, numbers, temperature, device, kept)
         return self.tokenizer.decode(tokens, layouts)
 
+    @torch.no_grad()
+    def given_back(self, batch: Batch) -> Tensor:
+        """Images (B, C, H, W) in [-1, 1], decoded from the tokens of those of the batch."""
+        return self.tokenizer.decode(self.tokenizer.encode(batch), batch.layouts)
 
-def _tokens_of(layouts: LayoutBatch, tokenizer: LayoutTokenizer) -> Tensor:
-    """Tokens (B, h, w) of layouts: those that they came from, else as the tokenizer writes them."""
-    return layouts.tokens if layouts.tokens is not None else tokenizer.encode_layouts(layouts)
+    def drawing_bytes(self, batch_size: int, dials: Dials) -> int:
+        """The prior's state, with guidance that of twice the rows, and all else that drawing does."""
+        rows = 1 if dials.get(GUIDANCE.name, GUIDANCE.usual) == GUIDANCE.usual else 2
+        return int(SPARE * (rows * state_bytes(self.prior, batch_size) + self._beside(batch_size)))
+
+    def _sampler(self, guidance: float) -> AncestralSampler:
+        """The sampler that draws with this guidance; its memory is kept for the next call."""
+        if guidance == GUIDANCE.usual:
+            return self._plain
+        if self._guided is None or self._guided[0] != guidance:
+            self._guided = guidance, AncestralSampler(guided(self.prior, guidance))
+        return self._guided[1]
+
+    def _shown_to_prior(self, layouts: LayoutBatch) -> tuple[dict[str, Tensor], LayoutBatch]:
+        """Tokens of the layouts, where they have any here, and what the prior is given."""
+        tokenizer = self.layout_tokenizer
+        if tokenizer is None:
+            return {}, layouts
+        tokens = layouts.tokens if layouts.tokens is not None else tokenizer.encode_layouts(layouts)
+        given = tokenizer.decode_layouts(tokens) if self.shown else tokens
+        return {"semantics": tokens}, LayoutBatch(given)
+
+    @cached_property
+    def _beside(self) -> Callable[[int], int]:
+        """Bytes of all but the steps of the prior."""
+        return rehearsed(self._rehearse)
+
+    def _rehearse(self, count: int) -> object:
+        """All that `sample` does for so many layouts but the steps of the prior, and then pixels of it."""
+        device = next(self.prior.parameters()).device
+        blank = {
+            stream.name: torch.zeros(count, *stream.grid, dtype=torch.long, device=device)
+            for stream in self.tokenizer.streams
+        }
+        ids = torch.zeros(count, *self.size, dtype=torch.int16, device=device)
+        layouts = LayoutBatch(ids, tokens=blank["semantics"] if self.written else None)
+        tokens, given = self._shown_to_prior(layouts)
+        condition = self.prior.prepare(given)
+        return condition, pixels_of(self.tokenizer.decode({**blank, **tokens}, layouts))

@@ -8,11 +8,12 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
+from labelmint.dials import LAYOUT_TEMPERATURE
 from labelmint.generators.two_stage import TwoStage
 from labelmint.layouts.from_prior import PriorLayouts
 from labelmint.priors.alike import begin_alike
-from labelmint.priors.guided import NetworkPrior, guided
-from labelmint.protocols import LayoutTokenizer, Prior, Tokenizer
+from labelmint.priors.guided import NetworkPrior
+from labelmint.protocols import LayoutTokenizer, Tokenizer
 from labelmint.tokenizers.coupled import Coupled
 from labelmint.tokenizers.coupled_patterns import CoupledPatterns
 from labelmint.tokenizers.label_map import LabelMap
@@ -102,42 +103,24 @@ class TwoStageParts:
         """Whether layouts are written in tokens together with their images only."""
         return False
 
-    def generator(self, guidance: float = 1.0) -> TwoStage:
+    def generator(self) -> TwoStage:
         """p(x | s)."""
-        prior = self.prior if guidance == 1 else guided(cast(NetworkPrior, self.prior), guidance)
         return TwoStage(
-            cast(Prior, prior), cast(Tokenizer, self.tokenizer), self._condition, shown=self._shown
+            cast(NetworkPrior, self.prior),
+            cast(Tokenizer, self.tokenizer),
+            self._condition,
+            size=self.label_map.size,
+            shown=self._shown,
+            written=self.needs_references,
         )
 
-    def layout_source(self, device: torch.device) -> PriorLayouts | None:
-        """p(s), or None where layouts are given."""
-        return (
-            PriorLayouts(cast(Prior, self.layout_prior), self._coded_by, device)
-            if self.layout_prior is not None
-            else None
-        )
-
-    def rehearse(self, pairs: int, device: torch.device) -> tuple[object, Tensor]:
-        """All that drawing does for so many pairs but the priors' steps: what the image prior prepares, and
-        images.
-        """
-        tokenizer = cast(Tokenizer, self.tokenizer)
-        layouts = LayoutBatch(
-            self._coded_by.decode_layouts(
-                torch.zeros(pairs, *self._layout_grid, dtype=torch.long, device=device)
-            )
-        )
-        tokens = {
-            one.name: torch.zeros(pairs, *one.grid, dtype=torch.long, device=device)
-            for one in tokenizer.streams
-        }
-        given = layouts
-        if self._condition is not None:
-            written = (
-                tokens["semantics"] if self.needs_references else self._condition.encode_layouts(layouts)
-            )
-            given = LayoutBatch(self._condition.decode_layouts(written) if self._shown else written)
-        return cast(Prior, self.prior).prepare(given), tokenizer.decode(tokens, layouts)
+    def layout_source(
+        self, device: torch.device, temperature: float = LAYOUT_TEMPERATURE.usual
+    ) -> PriorLayouts | None:
+        """p(s), drawn at the run's own temperature unless told otherwise, or None where layouts are given."""
+        if self.layout_prior is None:
+            return None
+        return PriorLayouts(cast(NetworkPrior, self.layout_prior), self._coded_by, device, temperature)
 
     @property
     def _layout_grid(self) -> tuple[int, int]:

@@ -1,42 +1,32 @@
-"""How much memory drawing takes, counted before any is taken.
+"""How much memory some work takes, counted before any is taken.
 
-    bytes(B) = 5/4 (sum over priors of state(B) + fixed + B item)
+    bytes(B) = 5/4 (fixed + B item)
 
-`fixed` and `item` come from a rehearsal: everything but the priors' steps is done for one pair and for two,
-while the tensors that are there at once are counted. The quarter more is for what no count of tensors sees,
-the buffers of convolutions above all.
+`fixed` and `item` come from a rehearsal: the work is done for one item and for two, while the tensors that are
+there at once are counted. The quarter more is for what no count of tensors sees, the buffers of convolutions
+above all.
 """
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from labelmint.priors.guided import NetworkPrior
-from labelmint.priors.memory import state_bytes
-
-__all__ = ["SPARE", "drawing_bytes", "peak_bytes"]
+__all__ = ["SPARE", "peak_bytes", "rehearsed"]
 
 SPARE = 1.25
 
 
-def drawing_bytes(priors: Sequence[NetworkPrior], rehearse: Callable[[int], object]) -> Callable[[int], int]:
-    """bytes(B).
-
-    Arguments:
-        priors: that draw, in evaluation mode.
-        rehearse: does all the rest for so many pairs.
-    """
-    one, two = peak_bytes(lambda: rehearse(1)), peak_bytes(lambda: rehearse(2))
+def rehearsed(work: Callable[[int], object]) -> Callable[[int], int]:
+    """fixed + B item of work for B items, without the quarter more."""
+    one, two = peak_bytes(lambda: work(1)), peak_bytes(lambda: work(2))
     fixed, item = max(2 * one - two, 0), two - one
-    return lambda batch_size: int(
-        SPARE * (sum(state_bytes(prior, batch_size) for prior in priors) + fixed + batch_size * item)
-    )
+    return lambda batch_size: fixed + batch_size * item
 
 
 def peak_bytes(work: Callable[[], object]) -> int:

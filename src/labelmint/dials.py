@@ -1,0 +1,104 @@
+"""The dials that are known by name, and how the values of a drawing are found.
+
+The value of a dial is the one given, else the usual value of the part that heeds it. A dial that no part heeds
+is refused: an image whose provenance names a temperature was drawn at it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
+
+from labelmint.errors import InputError
+from labelmint.protocols import Dial, Dials
+
+__all__ = [
+    "DIALS",
+    "GUIDANCE",
+    "LAYOUT_TEMPERATURE",
+    "TEMPERATURE",
+    "Heeding",
+    "Lacking",
+    "check_ranges",
+    "heeded_by",
+    "settled",
+]
+
+TEMPERATURE = Dial("temperature", 0.85, 0.01, 100.0, "Below 1: likelier, less varied images.")
+GUIDANCE = Dial(  # beyond the most next to nothing is left to chance
+    "guidance",
+    1.0,
+    0.0,
+    20.0,
+    "Above 1: images heed their layouts more. For runs trained with --set prior.condition_dropout=0.1.",
+)
+LAYOUT_TEMPERATURE = Dial(
+    "layout_temperature",
+    1.0,  # a run has its own, `layout_prior.temperature`
+    0.01,
+    100.0,
+    "Below 1: likelier, less varied layouts. The run's own (layout_prior.temperature) unless given.",
+)
+DIALS = {dial.name: dial for dial in (TEMPERATURE, LAYOUT_TEMPERATURE, GUIDANCE)}
+
+
+class Heeding(Protocol):
+    """A part that heeds dials: a layout source, an image generator, or what draws with both."""
+
+    @property
+    def dials(self) -> tuple[Dial, ...]:
+        """What it heeds when it draws."""
+
+
+@runtime_checkable
+class Lacking(Protocol):
+    """A part that would heed further dials, had it been trained for them."""
+
+    @property
+    def lacking(self) -> Mapping[str, str]:
+        """Why it does not heed them and what mends that, by the dial's name."""
+
+
+def check_ranges(dials: Dials) -> None:
+    """Raise InputError for a value out of the range of a known dial, before anything is loaded."""
+    for name in dials.keys() & DIALS.keys():
+        DIALS[name].check(dials[name])
+
+
+def heeded_by(parts: Sequence[Heeding]) -> tuple[Dial, ...]:
+    """The dials of all the parts, each once; the known ones come first, as the samples of all systems say them."""
+    found = {dial.name: dial for part in parts for dial in part.dials}
+    return tuple(found[name] for name in dict.fromkeys([*DIALS, *found]) if name in found)
+
+
+def settled(who: str, parts: Sequence[Heeding], given: Dials) -> dict[str, float]:
+    """A value for every dial that the parts heed: the one given, else the usual one.
+
+    Arguments:
+        who: the system's name, for messages.
+        parts: what draws.
+        given: values by name.
+
+    Raises InputError for a dial that no part heeds, and for a value out of range.
+    """
+    heeded = heeded_by(parts)
+    for name, value in given.items():
+        _check(who, parts, heeded, name, value)
+    return {dial.name: float(given.get(dial.name, dial.usual)) for dial in heeded}
+
+
+def _check(who: str, parts: Sequence[Heeding], heeded: Sequence[Dial], name: str, value: float) -> None:
+    dial = next((dial for dial in heeded if dial.name == name), None)
+    if dial is not None:
+        dial.check(value)
+        return
+    check_ranges({name: value})
+    reason = next(
+        (part.lacking[name] for part in parts if isinstance(part, Lacking) and name in part.lacking), ""
+    )
+    if reason:
+        raise InputError(
+            f"{DIALS[name].option if name in DIALS else name} {value:g}: {who} has no {name}: {reason}"
+        )
+    names = ", ".join(dial.name for dial in heeded) or "none"
+    raise InputError(f"{who} has no {name}; it heeds: {names}")
