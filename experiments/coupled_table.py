@@ -68,6 +68,7 @@ from labelmint.metrics.overlap import confusion
 from labelmint.objectives.likelihood import negative_log_likelihood
 from labelmint.pictures import overlay
 from labelmint.priors.guided import learned_without
+from labelmint.runs.draw import Draw
 from labelmint.runs.given import Given
 from labelmint.runs.trained import TrainedSystem
 from labelmint.segmenters.judge import Judge
@@ -95,15 +96,12 @@ def row_of(
     with torch.no_grad():
         written = torch.cat([two_stage(system).codes(batch.to(system.device))[1].cpu() for batch in batches])
     given = Given(ids=ids, tokens=written if system.needs_references else None)
+    draw = Draw(seed=seed, batch_size=AT_ONCE, dials={"temperature": temperature}, layouts=given)
     real = pixels(torch.cat([batch.image for batch in batches]))
     begin = time.perf_counter()
-    drawn = [
-        pair
-        for chunk in range(-(-len(ids) // AT_ONCE))
-        for pair in system.sample_chunk(
-            chunk, seed=seed, batch_size=AT_ONCE, temperature=temperature, layouts=given
-        )
-    ][: len(ids)]
+    drawn = [pair for chunk in range(-(-len(ids) // AT_ONCE)) for pair in system.chunk(chunk, draw)][
+        : len(ids)
+    ]
     per_s = len(ids) / (time.perf_counter() - begin)
     labels, made = classes_of(ids, system), np.stack([pair.image for pair in drawn])
     of_real, of_made = (

@@ -56,6 +56,8 @@ from labelmint.errors import InputError
 from labelmint.metrics.memorization import Memorization, memorization
 from labelmint.metrics.nearest_view import nearest_views, view
 from labelmint.pictures import overlay
+from labelmint.runs.draw import Draw
+from labelmint.runs.given import Given
 from labelmint.segmenters.judge import Judge
 from labelmint.types import AnnotatedImage, Array
 
@@ -138,13 +140,13 @@ def _drawn(
     for i in range(k):
         drawn: list[AnnotatedImage] = []
         for chunk in range(-(-each // AT_ONCE)):
-            drawn += system.sample_chunk(
-                chunk,
+            draw = Draw(
                 seed=seed + i,
                 batch_size=min(each, AT_ONCE),
-                temperature=temperature,
-                layouts=batch.layouts.ids[i : i + 1],
+                dials={"temperature": temperature},
+                layouts=Given(ids=batch.layouts.ids[i : i + 1]),
             )
+            drawn += system.chunk(chunk, draw)
         groups.append(drawn[:each])
     return names, images, groups
 

@@ -265,7 +265,7 @@ def _samples(name: str, real: RealData, out: Path, options: _Options, report: Re
         folder,
         n=options.n,
         seed=options.seed,
-        temperature=options.temperature,
+        dials={"temperature": options.temperature},
         filter="off",
         resume=True,
         report=report,

@@ -271,7 +271,11 @@ def test_synthetic_pairs_that_do_not_fit_are_refused(answer: Answer, tmp_path: P
         (data, {}, "given as synthetic and as real"),
         (synthetic, {"composition": "stars"}, "expected one of"),
         (answer.run, {"n": 3}, "at least 20"),
-        (synthetic, {"n": 30, "temperature": 1.0}, "only has a meaning with a run: -n, --temperature"),
+        (
+            synthetic,
+            {"n": 30, "dials": {"temperature": 1.0}},
+            "only has a meaning with a run: -n, --temperature",
+        ),
         (answer.run, {"size": (32, 32)}, "knows its own size"),
         (tmp_path / "nowhere", {}, "nowhere"),
     ]

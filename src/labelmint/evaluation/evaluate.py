@@ -20,6 +20,7 @@ import torch
 from labelmint.datasets.canvas import DIGIT_CLASSES
 from labelmint.datasets.fitting import fitted
 from labelmint.datasets.pair import Pair
+from labelmint.dials import DIALS, LAYOUT_TEMPERATURE, TEMPERATURE
 from labelmint.errors import InputError
 from labelmint.evaluation.coherent import coherent
 from labelmint.evaluation.copied import copied
@@ -57,7 +58,7 @@ HEADLINE = (
     "fidelity.coverage",
     "coherence.learned_layouts",
 )
-SAMPLES, TEMPERATURE = 500, 0.85
+SAMPLES = 500
 SEEN_VIEWS, REAL_VIEWS, FID_VIEWS = 4000, 2000, 20000
 
 
@@ -102,6 +103,8 @@ def evaluate(
     if about.pairs is not None:
         refuse_overlap(source, about.pairs)
         _refuse_options_of_runs(options, about.path)
+    if about.system is not None:
+        about.system.resolve(options.dials)
     if options.composition not in (None, "center") and not set(DIGIT_CLASSES.ids) <= set(source.classes.ids):
         raise InputError(
             f"--composition {options.composition}: is about digits, whose class ids are 1 to 10, and "
@@ -140,8 +143,7 @@ def _known_weights(options: Options) -> Known:
 def _refuse_options_of_runs(options: Options, path: Path) -> None:
     given = {
         "-n": options.n,
-        "--temperature": options.temperature,
-        "--layout-temperature": options.layout_temperature,
+        **{DIALS[name].option if name in DIALS else f"--dial {name}": x for name, x in options.dials.items()},
         "--lpips-weights": options.lpips_weights,
     }
     wrong = [name for name, value in given.items() if value is not None]
@@ -181,14 +183,17 @@ def _request(about: Subject, data: DataSet, options: Options) -> dict[str, Any]:
     fields = {
         name: getattr(options, name)
         for name in Options.__dataclass_fields__
-        if name not in ("judge", "device", "precision", "threads", "resamples")
+        if name not in ("dials", "judge", "device", "precision", "threads", "resamples")
     }
+    # as the first version wrote them, so that its evaluations are gone on with
+    dials = {**dict.fromkeys((TEMPERATURE.name, LAYOUT_TEMPERATURE.name)), **options.dials}
     weights = about.system.digest if about.system else None
     return {
         "subject": str(about.path),
         "weights": weights,
         "data": data.source,
         **fields,
+        **dials,
         "judge": options.judge.model_dump(mode="json"),
     }
 
@@ -201,8 +206,7 @@ def _drawn(about: Subject, folder: Path, options: Options, tell: Report) -> Data
         folder,
         n=options.n or SAMPLES,
         seed=options.seed,
-        temperature=options.temperature or TEMPERATURE,
-        layout_temperature=options.layout_temperature,
+        dials=options.dials,
         filter="off",
         resume=True,
         report=tell,
@@ -358,7 +362,7 @@ def _same_layout(
             system.as_trained.seen(data, tested[:LAYOUTS]),
             material.folder,
             net,
-            temperature=options.temperature or TEMPERATURE,
+            dials=options.dials,
             seed=options.seed,
         )
     except InputError as error:  # layouts of classes that the run does not know

@@ -21,7 +21,9 @@ from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.errors import InputError
 from labelmint.generators.two_stage import TwoStage
 from labelmint.pictures import image_grid
+from labelmint.protocols import Dials
 from labelmint.reports.results import Figure, Picture, Section, Table
+from labelmint.runs.draw import Draw
 from labelmint.runs.trained import TrainedSystem
 from labelmint.types import Array, Batch
 
@@ -232,23 +234,21 @@ def same_layout(
     folder: Path,
     net: Vgg | None,
     *,
-    temperature: float,
+    dials: Dials,
     seed: int,
     each: int = 4,
 ) -> Section:
     """How different the images of one layout are: mean of 1 - SSIM, and LPIPS where its network is given,
     over pairs of them; the layouts are those of some pairs as the system sees them.
     """
-    drawn = list(
-        system.synthesize(
-            len(pairs) * each,
-            layouts=pairs,
-            per_layout=each,
-            temperature=temperature,
-            seed=seed,
-            batch_size=each,
-        )
+    draw = Draw(
+        seed=seed,
+        batch_size=each,
+        dials=dials,
+        layouts=system.given(pairs, references=system.needs_references),
+        per_layout=each,
     )
+    drawn = [pair for chunk in range(len(pairs)) for pair in system.chunk(chunk, draw)]
     images = np.stack([pair.image for pair in drawn])
     groups = [images[first : first + each] for first in range(0, len(images), each)]
     figures = [_unlike(groups)] if min(images.shape[1:3]) >= 12 else []

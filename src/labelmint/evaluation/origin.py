@@ -59,10 +59,7 @@ def origin_of(
         "size": "x".join(map(str, material.size)),
         "groups": about.group_by or "every image its own",
         "seed": options.seed,
-        "temperature": (options.temperature or 0.85) if about.system else None,
-        "layout_temperature": (options.layout_temperature or about.system.layout_temperature)
-        if about.system
-        else None,
+        **(about.system.resolve(options.dials) if about.system else {}),
         "system": about.system.system if about.system else None,
         "weights_sha256": about.system.digest if about.system else None,
         "judge": {
