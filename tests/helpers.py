@@ -106,6 +106,25 @@ _APART = {
 }
 
 
+_OF_NETWORKS = {
+    "pix2pix": {
+        "generator.channels": "8",
+        "generator.layout_channels": "4",
+        "generator.discriminator_channels": "8",
+        "generator.discriminator_layers": "1",
+        "generator.steps": "20",
+        "generator.evaluate_every": "10",
+    },
+    "flow": {
+        "generator.widths": "16,24",
+        "generator.time_channels": "16",
+        "generator.steps": "20",
+        "generator.batch_size": "8",
+        "generator.evaluate_every": "10",
+    },
+}
+
+
 def tiny_settings(system: str) -> dict[str, str]:
     """The smallest settings of a system."""
     of_vq = {
@@ -115,7 +134,7 @@ def tiny_settings(system: str) -> dict[str, str]:
         "svqgan-t": _TRANSFORMER | _ADVERSARY,
         "mint": _SNAIL,
     }
-    found = _TINY_VQ | of_vq[system] if system in of_vq else TINY
+    found = _TINY_VQ | of_vq[system] if system in of_vq else TINY | _OF_NETWORKS.get(system, {})
     known = SYSTEMS[system].sections.model_fields
     return {key: value for key, value in found.items() if key.partition(".")[0] in known}
 
