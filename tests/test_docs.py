@@ -37,12 +37,11 @@ def commands() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("document", "line"), commands())
 def test_every_command_parses(document: str, line: str) -> None:
     import typer
-    from labelmint.systems.presets import PRESETS
 
     from labelmint.cli import app
     from labelmint.cli.options import parse_size, parse_words
     from labelmint.datasets.geometry import AUGMENTATIONS
-    from labelmint.systems.catalogue import SYSTEMS
+    from labelmint.systems.catalogue import PRESETS, settings_of
     from labelmint.systems.sections import with_values
 
     words = shlex.split(line, comments=True)[1:]
@@ -58,9 +57,7 @@ def test_every_command_parses(document: str, line: str) -> None:
         parse_size(values["size"])
     assert set(parse_words(values.get("augment") or "")) <= set(AUGMENTATIONS)
     preset = PRESETS[values.get("preset") or "tiny"]
-    with_values(
-        preset.settings(SYSTEMS[values.get("system") or preset.system].family), values.get("settings") or ()
-    )
+    with_values(settings_of(values.get("system") or preset.system, preset.name), values.get("settings") or ())
 
 
 def test_documents_have_commands() -> None:

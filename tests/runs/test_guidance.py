@@ -82,7 +82,7 @@ def test_it_takes_the_memory_of_twice_the_rows(
     from labelmint.runs import trained as module
 
     needed = [without._needed(8, guidance) for guidance in (1.0, 2.0)]
-    assert needed[1] - needed[0] >= state_bytes(without.parts.prior, 8)  # type: ignore[arg-type]
+    assert needed[1] - needed[0] >= state_bytes(without.part("prior"), 8)  # type: ignore[arg-type]
     monkeypatch.setattr(module, "available_memory", lambda device: needed[1] - 1)
     without.check_batch(8)
     with pytest.raises(InputError, match="--batch-size 8"):
