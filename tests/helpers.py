@@ -14,9 +14,11 @@ from pathlib import Path
 import pytest
 
 from labelmint.datasets.digits import DIGIT_CLASSES, make_digits, split
+from labelmint.generators.two_stage import TwoStage
 from labelmint.runs.train import train
 from labelmint.runs.trained import TrainedSystem
 from labelmint.systems.catalogue import SYSTEMS
+from labelmint.systems.system import Wired
 from labelmint.types import AnnotatedImage, DataSet
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "made_once",
     "tiny_settings",
     "trained_as",
+    "two_stage",
 ]
 
 # Of `msgnet`, which most tests of a run are about, and of `mint`, the default: what the README and the demo
@@ -166,6 +169,12 @@ def trained_as(system: str, out: Path) -> TrainedSystem:
     return train(
         digits(), out, system=system, preset="tiny", settings=tiny_settings(system), precision="32", threads=1
     )
+
+
+def two_stage(wired: Wired) -> TwoStage:
+    """The generator of a system that writes images in tokens."""
+    assert isinstance(wired.images, TwoStage)
+    return wired.images
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
