@@ -23,8 +23,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import torch
-from labelmint.objectives.reconstruction import vq_loss
-from labelmint.systems.presets import preset_named
 from monai.networks.nets.vqvae import VQVAE as MonaiVQVAE
 from monai.networks.nets.vqvae import VQVAEResidualUnit
 from torch import Tensor, nn
@@ -32,6 +30,8 @@ from torch.nn import functional
 
 from benchmarks.machine import in_turns, operations_of
 from labelmint.hardware import Hardware, choose_hardware, open_fabric
+from labelmint.objectives.vq_model import VQObjective
+from labelmint.systems import msgnet_tables
 from labelmint.systems.msgnet import pre_msgnet
 from labelmint.systems.system import Facts
 from labelmint.tokenizers.dual_path import DualPathConfig
@@ -174,7 +174,7 @@ def _precision_chosen(image: Tensor, hardware: Hardware) -> dict[str, Side]:
 
 def _defaults(image: Tensor, hardware: Hardware) -> dict[str, Side]:
     facts = Facts(image_channels=1, size=(image.shape[-1], image.shape[-1]), symbols=2)
-    ours = pre_msgnet(preset_named("small").settings("msgnet"), facts).tokenizer
+    ours = pre_msgnet(msgnet_tables.small().given(), facts).stages[0].module
     return _sides(ours, MonaiVQVAE(2, 1, 1), image, hardware)
 
 
@@ -200,17 +200,18 @@ def _monai(config: DualPathConfig, residual_units: int) -> MonaiVQVAE:
 
 
 def _our_step(module: nn.Module, image: Tensor, hardware: Hardware) -> Side:
-    """As in `training.tokenizer`."""
+    """As in `training.minimize`."""
     fabric = open_fabric(hardware)
     batch = Batch(image, LayoutBatch(torch.zeros(len(image), *image.shape[-2:], dtype=torch.long)))
     optimizer = torch.optim.Adam([p for p in module.parameters() if p.requires_grad], lr=RATE, fused=True)
     model, wrapped = fabric.setup(module.train(), optimizer)
-    variance = float(image.var())
+    objective = VQObjective(commitment=COMMITMENT)
+    objective.variance = float(image.var())
 
     def step() -> None:
-        loss, _ = vq_loss(model, batch, variance, COMMITMENT)
+        loss = objective(model, batch)
         wrapped.zero_grad()
-        fabric.backward(loss)
+        fabric.backward(loss.fidelity + loss.others)
         wrapped.step()
 
     return Side(step, module)

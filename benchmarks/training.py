@@ -32,11 +32,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from labelmint.systems.parts import StageSpec
-from labelmint.systems.presets import PRESETS, preset_named
-from labelmint.training.prior import train_prior
-from labelmint.training.tokenizer import train_tokenizer
-from labelmint.training.vq_model import VQModelTraining, train_vq_model
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.profiler import ProfilerActivity, profile, record_function
@@ -44,9 +39,12 @@ from torch.profiler import ProfilerActivity, profile, record_function
 from benchmarks.machine import describe, write
 from labelmint.datasets.geometry import AUGMENTATIONS, Geometry
 from labelmint.datasets.pairs import Pairs
-from labelmint.hardware import choose_hardware, open_fabric
-from labelmint.systems.catalogue import SYSTEMS, system_named
+from labelmint.hardware import Hardware, choose_hardware, open_fabric
+from labelmint.systems.catalogue import PRESETS, SYSTEMS, settings_of
+from labelmint.systems.sections import with_values
 from labelmint.systems.system import Facts
+from labelmint.training.likelihood import Likelihood
+from labelmint.training.regime import Bench, Stage
 from labelmint.training.run_folder import RunFolder
 
 NEVER, LARGER, SYMBOLS = 1_000_000_000, 4, 8
@@ -165,34 +163,32 @@ def main(arguments: list[str] | None = None) -> None:
 
 def measure(preset: str, stage: str, options: argparse.Namespace) -> dict[str, Any] | None:
     """One stage of a preset's system, in this process; None where the system has no such stage."""
-    from labelmint.systems.sections import with_values
-
-    chosen = preset_named(preset)
-    system = system_named(options.system or chosen.system)
-    settings = with_values(chosen.settings(system.family), options.set)
-    hardware = choose_hardware("cpu", options.precision, options.threads, None)
-    torch.manual_seed(0)
-    parts = system.build(settings, Facts(3, chosen.size, SYMBOLS))
-    found = [spec for spec in parts.stages() if spec.name == stage]
-    if not found:
+    chosen = PRESETS[preset]
+    system = SYSTEMS[options.system or chosen.system]
+    settings = with_values(settings_of(system.name, preset), options.set)
+    section = settings.each().get(stage)
+    if section is None:
         return None
-    section = getattr(settings, stage)
+    hardware = choose_hardware("cpu", options.precision, options.threads, None)
     size = options.batch_size or section.batch_size
     steps = {"steps": 2 + 2 * options.steps, "evaluate_every": NEVER, "batch_size": size}
     config = section.model_copy(
         update=steps | ({} if stage in TOKENIZERS else {"epochs": NEVER, "patience": NEVER})
     )
+    torch.manual_seed(0)
+    wired = system.wire(settings.model_copy(update={stage: config}), Facts(3, chosen.size, SYMBOLS))
+    measured = next(one for one in wired.stages if one.name == stage)
     Pairs.batch = _labelled("loading views", Pairs.batch)  # type: ignore[method-assign]
     pairs, watch, before = _random_pairs(chosen.size, options), _Watch(options.steps), _peak_mib()
     with tempfile.TemporaryDirectory() as folder, watch:
-        _train(found[0], config, pairs, RunFolder(folder), hardware)
+        _train(measured, pairs, RunFolder(folder), hardware)
     return {
         "preset": preset,
         "system": system.name,
         "stage": stage,
         "batch": size,
         "precision": hardware.precision,
-        "parameters": sum(p.numel() for p in found[0].module.parameters()),
+        "parameters": sum(p.numel() for p in measured.module.parameters()),
         "seconds": watch.seconds,
         "cpu_seconds": watch.cpu_seconds,
         "images_per_s": size / watch.seconds,
@@ -222,18 +218,22 @@ def _labelled(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     return labelled
 
 
-def _train(spec: StageSpec, config: Any, pairs: Pairs, run: RunFolder, hardware: Any) -> None:
-    fabric, tokenize = open_fabric(hardware), spec.tokenize
-    few = Pairs(pairs.images[:1], pairs.ids[:1], pairs.geometry, 0)
-    if isinstance(config, VQModelTraining):
-        train_vq_model(spec.name, fabric, run, spec.module, pairs, few, config, None, lambda event: None)
-        return
-    if tokenize is None:
-        train_tokenizer(fabric, run, spec.module, pairs, few, config, None, lambda event: None)
-        return
-
-    labelled = _labelled("tokenizing", tokenize)
-    train_prior(spec.name, fabric, run, spec.module, labelled, pairs, few, config, None, lambda event: None)
+def _train(stage: Stage, pairs: Pairs, run: RunFolder, hardware: Hardware) -> None:
+    regime = stage.regime
+    if isinstance(regime, Likelihood):
+        regime.tokenize = _labelled("tokenizing", regime.tokenize)
+    else:  # a prior learns the tokens of an untrained tokenizer, which has nothing to prepare it with
+        regime.begin(stage.module, pairs, stage.name)
+    bench = Bench(
+        fabric=open_fabric(hardware),
+        run=run,
+        training=pairs,
+        validation=Pairs(pairs.images[:1], pairs.ids[:1], pairs.geometry, 0),
+        seconds=None,
+        report=lambda event: None,
+        accumulate=regime.settings.accumulate,
+    )
+    regime.train(stage, bench)
 
 
 class _Watch:

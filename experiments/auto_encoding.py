@@ -40,9 +40,11 @@ from experiments.common import (
     check_same,
     open_real,
     plain,
-    run_pairs,
     sheet,
     train_on,
+    train_stage,
+    two_stage,
+    with_section,
     write_json,
 )
 from experiments.token_figures import (
@@ -54,15 +56,14 @@ from experiments.token_figures import (
     pixels,
     views,
 )
-from labelmint.training.vq_model import VQModelTraining, train_vq_model
 from torch import Tensor
 
 from labelmint import formats
 from labelmint.errors import InputError
-from labelmint.hardware import Hardware, open_fabric
 from labelmint.protocols import LayoutTokenizer, Tokenizer
 from labelmint.runs.config import RunConfig
-from labelmint.runs.trained import TrainedSystem, build_parts
+from labelmint.runs.trained import TrainedSystem
+from labelmint.runs.wire import wire
 from labelmint.segmenters.judge import Judge
 from labelmint.systems.sections import with_values
 from labelmint.tokenizers.coupled import Coupled
@@ -87,7 +88,7 @@ def _config(of: RunConfig, row: str, minutes: float, threads: int) -> RunConfig:
     request = of.request.model_copy(update={"settings": settings, "max_minutes": minutes})
     config = of.model_copy(update={"request": request, "threads": threads})
     with torch.device("meta"):
-        build_parts(config)  # what does not go together is told before anything is trained
+        wire(config)  # what does not go together is told before anything is trained
     return config
 
 
@@ -96,7 +97,11 @@ def _tokenizer(
 ) -> Coupled:
     """Trained, or as it was; all else of the run stays."""
     run, request = RunFolder(folder), config.request
-    tokenizer = cast(Coupled, build_parts(config).tokenizer)
+    section = request.settings.each()["tokenizer"]
+    accumulate = config.accumulate.get("tokenizer", section.accumulate)
+    endless = section.model_copy(update={"steps": 1 << 20})  # time alone ends it
+    stage = wire(with_section(config, "tokenizer", endless)).stages[0]
+    tokenizer = cast(Coupled, stage.module)
     if run.finished("tokenizer"):
         tell(f"{row}: trained already")
         weights, _ = run.load_part("tokenizer")
@@ -104,29 +109,8 @@ def _tokenizer(
         return tokenizer.to(real.system.device).eval()
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "config.json", config.model_dump(mode="json"))
-    training, validation = (
-        run_pairs(real, names, augment=augment)
-        for names, augment in ((real.about.parts.training, True), (real.about.parts.validation, False))
-    )
-    section = cast(VQModelTraining, request.settings.tokenizer)
-    accumulate = config.accumulate.get("tokenizer", section.accumulate)
-    section = section.model_copy(update={"steps": 1 << 20, "accumulate": accumulate})  # time alone ends it
     tell(f"{row}: trains for {request.max_minutes:g} minutes")
-    device, minutes = real.system.device, cast(float, request.max_minutes)
-    about = train_vq_model(
-        "tokenizer",
-        open_fabric(Hardware(str(device), config.precision, config.threads)),
-        run,
-        tokenizer.to(device),
-        training,
-        validation,
-        section,
-        60 * minutes,
-        plain(tell),
-    )
-    run.save_part(
-        "tokenizer", tokenizer.state_dict(), {"part": "tokenizer", "config": section.model_dump(), **about}
-    )
+    train_stage(real, stage, run, config, accumulate, plain(tell))
     return tokenizer.eval()
 
 
@@ -182,7 +166,7 @@ def _held_out(real: RealData, n: int) -> list[Batch]:
 
 def _writing(system: TrainedSystem) -> Callable[[Batch], Tensor]:
     """What writes its layouts in tokens, where need be with their images."""
-    return lambda batch: system.parts.codes(batch)[1]
+    return lambda batch: two_stage(system).codes(batch)[1]
 
 
 def _semantics(tokenizer: Coupled) -> Callable[[Batch], Tensor]:
@@ -243,7 +227,7 @@ def _compare(chosen: argparse.Namespace, tell: Callable[[str], None]) -> None:
         open_real(run, data, device=chosen.device, at_most=chosen.at_most)
         for run in (chosen.run, *chosen.beside)
     )
-    if not isinstance(real.system.parts.tokenizer, Coupled):
+    if not isinstance(two_stage(real.system).tokenizer, Coupled):
         raise InputError(
             f"{chosen.run}: a run of {real.system.system}; give one of svqvae-t, svqgan-t or mint"
         )
@@ -275,7 +259,7 @@ def _compare(chosen: argparse.Namespace, tell: Callable[[str], None]) -> None:
     table.show("real", _shown(first[0].image, first[0].layouts.ids, real.system))
     for other in beside:
         path, system = other.about.path, other.system
-        tokenizer, codes = cast(Tokenizer, system.parts.tokenizer), layout_codes(system)
+        tokenizer, codes = two_stage(system).tokenizer, layout_codes(system)
         table.add(
             *_row(
                 path.name, system, tokenizer, codes, _writing(system), _held_out(other, chosen.n), path, judge

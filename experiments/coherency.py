@@ -164,7 +164,7 @@ def coherency(
     }
     names, grain = (
         dict(zip(data.classes.ids, data.classes.names, strict=True)),
-        system.parts.cell / min(system.size),
+        system.wired.reach / min(system.size),
     )
     rules["learned"] = learn_rules(scenes, names, grain=grain)
     for name, pairs in rows.items():

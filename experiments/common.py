@@ -12,26 +12,30 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.pair import Pair, digest_of
 from labelmint.datasets.pairs import Pairs
 from labelmint.datasets.scaling import as_channels
 from labelmint.errors import InputError
 from labelmint.evaluation.subject import Subject, open_subject
-from labelmint.evaluation.views import Fitted, Views, data_digest, fit, tiles
-from labelmint.hardware import choose_device
+from labelmint.evaluation.views import Views, fit, tiles
+from labelmint.generators.two_stage import TwoStage
+from labelmint.hardware import Hardware, choose_device, open_fabric
 from labelmint.progress import Event, Report
 from labelmint.runs.config import RunConfig
 from labelmint.runs.trained import TrainedSystem
 from labelmint.segmenters.judge import Judge, train_judge
 from labelmint.segmenters.unet import SegmenterConfig
+from labelmint.training.regime import Bench, Learning, Stage
 from labelmint.training.run_folder import RunFolder
 from labelmint.types import Array, ClassSet, DataSet
 
@@ -47,6 +51,9 @@ __all__ = [
     "run_pairs",
     "sheet",
     "train_on",
+    "train_stage",
+    "two_stage",
+    "with_section",
     "write_json",
 ]
 
@@ -67,9 +74,9 @@ class RealData:
 
     about: Subject
     data: DataSet
-    training: list[Fitted]
-    validation: list[Fitted]
-    test: list[Fitted]
+    training: list[Pair]
+    validation: list[Pair]
+    test: list[Pair]
     seen: Views
     real: Views
     foreground: tuple[int, ...]
@@ -120,8 +127,8 @@ def open_real(run: Path, data: DataSet, *, device: str = "auto", at_most: int = 
 
 
 def train_on(
-    pairs: Sequence[Fitted],
-    validation: Sequence[Fitted],
+    pairs: Sequence[Pair],
+    validation: Sequence[Pair],
     real: RealData,
     folder: Path,
     *,
@@ -148,8 +155,8 @@ def train_on(
     )
     return train_judge(
         folder,
-        data_digest([*pairs, *validation], how),
-        Pairs([one.image for one in pairs], [one.labels for one in pairs], geometry, seed),
+        digest_of([*pairs, *validation], how),
+        Pairs.of(pairs, geometry, seed),
         Pairs(list(fixed.images), list(fixed.labels), Geometry(size=geometry.size), seed),
         image_channels=real.channels,
         classes=len(real.classes),
@@ -166,6 +173,49 @@ def run_pairs(real: RealData, names: Sequence[str], *, augment: bool) -> Pairs:
     if augment:
         seen = replace(seen, geometry=real.about.geometry)
     return seen.pairs(real.data.subset(names))
+
+
+def two_stage(system: TrainedSystem) -> TwoStage:
+    """Its generator; raises InputError where that writes no images in tokens."""
+    if not isinstance(system.images, TwoStage):
+        raise InputError(f"{system.path}: {system.system} writes no images in tokens; give another run")
+    return system.images
+
+
+def with_section(config: RunConfig, name: str, section: Learning) -> RunConfig:
+    """A configuration with other settings of one stage."""
+    request = config.request
+    settings = request.settings.model_copy(update={name: section})
+    return config.model_copy(update={"request": request.model_copy(update={"settings": settings})})
+
+
+def train_stage(
+    real: RealData, stage: Stage, run: RunFolder, config: RunConfig, accumulate: int, report: Report
+) -> dict[str, Any]:
+    """Train one stage on the pairs that a run was trained on, for the minutes of a configuration, and save it."""
+    device, name = real.system.device, stage.name
+    training, validation = (
+        run_pairs(real, names, augment=augment)
+        for names, augment in ((real.about.parts.training, True), (real.about.parts.validation, False))
+    )
+    stage.module.to(device)
+    begin = time.perf_counter()
+    stage.regime.begin(stage.module, training, name)
+    # A part of the time, but not of the schedule, which would else begin behind its warm-up.
+    seconds = 60 * cast(float, config.request.max_minutes) - (time.perf_counter() - begin)
+    bench = Bench(
+        fabric=open_fabric(Hardware(str(device), config.precision, config.threads)),
+        run=run,
+        training=training,
+        validation=validation,
+        seconds=max(seconds, 1.0),
+        report=report,
+        accumulate=accumulate,
+    )
+    found = stage.regime.train(stage, bench)
+    asked = stage.regime.settings.model_copy(update={"accumulate": accumulate})
+    run.save_part(name, stage.module.state_dict(), {"part": name, "config": asked.model_dump(), **found})
+    return dict(found)
 
 
 def check_same(run: RunFolder, config: RunConfig) -> None:

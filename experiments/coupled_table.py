@@ -34,7 +34,7 @@ import math
 import sys
 import time
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -47,6 +47,7 @@ from experiments.common import (
     plain,
     sheet,
     train_on,
+    two_stage,
     write_json,
 )
 from experiments.token_figures import (
@@ -66,8 +67,8 @@ from labelmint.errors import InputError
 from labelmint.metrics.overlap import confusion
 from labelmint.objectives.likelihood import negative_log_likelihood
 from labelmint.pictures import overlay
-from labelmint.priors.guided import NetworkPrior, learned_without
-from labelmint.protocols import Tokenizer
+from labelmint.priors.guided import learned_without
+from labelmint.runs.draw import Draw
 from labelmint.runs.given import Given
 from labelmint.runs.trained import TrainedSystem
 from labelmint.segmenters.judge import Judge
@@ -93,17 +94,14 @@ def row_of(
     batches = views(system.pairs_of(data.subset(names)), n, crops=system.geometry.crop)
     ids = torch.cat([batch.layouts.ids for batch in batches])
     with torch.no_grad():
-        written = torch.cat([system.parts.codes(batch.to(system.device))[1].cpu() for batch in batches])
+        written = torch.cat([two_stage(system).codes(batch.to(system.device))[1].cpu() for batch in batches])
     given = Given(ids=ids, tokens=written if system.needs_references else None)
+    draw = Draw(seed=seed, batch_size=AT_ONCE, dials={"temperature": temperature}, layouts=given)
     real = pixels(torch.cat([batch.image for batch in batches]))
     begin = time.perf_counter()
-    drawn = [
-        pair
-        for chunk in range(-(-len(ids) // AT_ONCE))
-        for pair in system.sample_chunk(
-            chunk, seed=seed, batch_size=AT_ONCE, temperature=temperature, layouts=given
-        )
-    ][: len(ids)]
+    drawn = [pair for chunk in range(-(-len(ids) // AT_ONCE)) for pair in system.chunk(chunk, draw)][
+        : len(ids)
+    ]
     per_s = len(ids) / (time.perf_counter() - begin)
     labels, made = classes_of(ids, system), np.stack([pair.image for pair in drawn])
     of_real, of_made = (
@@ -111,7 +109,7 @@ def row_of(
         for x in (real, made)
     )
     tokens, nats, alone = _likelihood(system, batches)
-    _, of_images = images_back(cast(Tokenizer, system.parts.tokenizer), batches, system.device)
+    _, of_images = images_back(two_stage(system).tokenizer, batches, system.device)
     _, of_layouts = layouts_back(layout_codes(system), written, ids, system)
     found = {
         "system": system.system,
@@ -157,11 +155,12 @@ def _own(
 @torch.no_grad()
 def _likelihood(system: TrainedSystem, batches: list[Batch]) -> tuple[int, float, float | None]:
     """Tokens an image, nats a token given the layout, and without it."""
-    prior = cast(NetworkPrior, system.parts.prior)
+    images = two_stage(system)
+    prior = images.prior
     given, alone, count = 0.0, 0.0, 0
     for batch in batches:
-        tokens, layouts = system.parts.image_tokens(batch.to(system.device))
-        given += float(negative_log_likelihood(cast(torch.nn.Module, prior), tokens, layouts)) * len(tokens)
+        tokens, layouts = images.written.image_tokens(batch.to(system.device))
+        given += float(negative_log_likelihood(prior, tokens, layouts)) * len(tokens)
         count += len(tokens)
         if learned_without(prior):
             condition = prior.prepare(layouts)
@@ -176,12 +175,12 @@ def _trained(system: TrainedSystem) -> dict[str, Any]:
 
     parts = {
         stage.name: json.loads((system.path / stage.name / "part.json").read_text(encoding="utf-8"))
-        for stage in system.parts.stages()
+        for stage in system.wired.stages
     }
     return {
         "minutes": sum(part["seconds"] for part in parts.values()) / 60,
         "steps": {name: part["steps"] for name, part in parts.items()},
-        "parameters": sum(p.numel() for stage in system.parts.stages() for p in stage.module.parameters()),
+        "parameters": sum(p.numel() for stage in system.wired.stages for p in stage.module.parameters()),
     }
 
 

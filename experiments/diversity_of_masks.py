@@ -50,12 +50,14 @@ from experiments.common import (
 )
 
 import labelmint
+from labelmint.datasets.pair import Pair
 from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.errors import InputError
-from labelmint.evaluation.views import Fitted
 from labelmint.metrics.memorization import Memorization, memorization
 from labelmint.metrics.nearest_view import nearest_views, view
 from labelmint.pictures import overlay
+from labelmint.runs.draw import Draw
+from labelmint.runs.given import Given
 from labelmint.segmenters.judge import Judge
 from labelmint.types import AnnotatedImage, Array
 
@@ -120,11 +122,11 @@ def diversity_of_masks(
 
 
 def _drawn(
-    real: RealData, part: Sequence[Fitted], k: int, each: int, seed: int, temperature: float
+    real: RealData, part: Sequence[Pair], k: int, each: int, seed: int, temperature: float
 ) -> tuple[list[str], list[Array], list[list[AnnotatedImage]]]:
     """Names, real images, and the draws for each of k pairs of a part."""
     system = real.system
-    holding = [one.name for one in part if np.isin(one.labels, real.foreground).any()]
+    holding = [one.name for one in part if np.isin(one.ids, real.foreground).any()]
     if len(holding) < k:
         raise InputError(
             f"{real.data.source}: --k {k} asks for as many layouts with objects of the training and of the "
@@ -138,13 +140,13 @@ def _drawn(
     for i in range(k):
         drawn: list[AnnotatedImage] = []
         for chunk in range(-(-each // AT_ONCE)):
-            drawn += system.sample_chunk(
-                chunk,
+            draw = Draw(
                 seed=seed + i,
                 batch_size=min(each, AT_ONCE),
-                temperature=temperature,
-                layouts=batch.layouts.ids[i : i + 1],
+                dials={"temperature": temperature},
+                layouts=Given(ids=batch.layouts.ids[i : i + 1]),
             )
+            drawn += system.chunk(chunk, draw)
         groups.append(drawn[:each])
     return names, images, groups
 

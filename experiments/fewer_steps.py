@@ -40,7 +40,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -53,29 +53,29 @@ from experiments.common import (
     check_same,
     open_real,
     plain,
-    run_pairs,
     sheet,
     train_on,
+    train_stage,
+    two_stage,
+    with_section,
     write_json,
 )
-from labelmint.systems.config import PriorSection
-from labelmint.training.prior import train_prior
 from torch.nn import functional
 
 import labelmint
 from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.errors import InputError
 from labelmint.evaluation.views import indices_of
-from labelmint.hardware import Hardware, open_fabric
 from labelmint.metrics.bootstrap import interval
 from labelmint.pictures import overlay
 from labelmint.priors.ancestral import AncestralSampler
-from labelmint.protocols import Prior
 from labelmint.runs.config import RunConfig
-from labelmint.runs.trained import TrainedSystem, build_parts, load
+from labelmint.runs.trained import TrainedSystem, load
+from labelmint.runs.wire import wire
 from labelmint.seeds import uniforms
 from labelmint.segmenters.agreement import agreement_scores
 from labelmint.segmenters.judge import Judge, load_judge
+from labelmint.systems.sections import PriorSection
 from labelmint.training.run_folder import RunFolder
 from labelmint.types import AnnotatedImage, DataSet, LayoutBatch
 
@@ -169,33 +169,16 @@ def _train(
         tell(f"{order}: trained already")
         return
     _copy_but_prior(real.system.path, folder, config)
-    parts, device = build_parts(config), real.system.device
-    parts.tokenizer.load_state_dict(real.system.parts.tokenizer.state_dict())
-    parts.tokenizer.to(device).eval()
-    training, validation = (
-        run_pairs(real, names, augment=augment)
-        for names, augment in ((real.about.parts.training, True), (real.about.parts.validation, False))
-    )
     # Time alone ends the training, so that every order has as much of it.
-    section = config.request.settings.prior.model_copy(
+    section = config.request.settings.each()["prior"].model_copy(
         update={"patience": 1 << 30, "steps": 1 << 20, "epochs": 1e9}
     )
+    stages = {stage.name: stage for stage in wire(with_section(config, "prior", section)).stages}
+    tokenizer = stages["tokenizer"].module
+    tokenizer.load_state_dict(real.system.part("tokenizer").state_dict())
+    tokenizer.to(real.system.device).eval()
     tell(f"{order}: trains for {minutes:g} minutes")
-    about = train_prior(
-        "prior",
-        open_fabric(Hardware(str(device), config.precision, threads)),
-        run,
-        parts.prior.to(device),
-        parts.image_tokens,
-        training,
-        validation,
-        section,
-        60 * minutes,
-        plain(tell),
-    )
-    run.save_part(
-        "prior", parts.prior.state_dict(), {"part": "prior", "config": section.model_dump(), **about}
-    )
+    about = train_stage(real, stages["prior"], run, config, section.accumulate, plain(tell))
     tell(
         f"{order}: {about['steps']} steps, held-out nats {about['held_out_nats']:.4f} at step "
         f"{about['best_step']}"
@@ -203,12 +186,10 @@ def _train(
 
 
 def _config(of: RunConfig, order: str, minutes: float, threads: int) -> RunConfig:
-    settings = of.request.settings
-    prior = settings.prior.model_copy(update=WAYS[order])
-    request = of.request.model_copy(
-        update={"settings": settings.model_copy(update={"prior": prior}), "max_minutes": minutes}
-    )
-    return of.model_copy(update={"request": request, "threads": threads})
+    prior = of.request.settings.each()["prior"].model_copy(update=WAYS[order])
+    config = with_section(of, "prior", prior)
+    request = config.request.model_copy(update={"max_minutes": minutes})
+    return config.model_copy(update={"request": request, "threads": threads})
 
 
 def _copy_but_prior(source: Path, folder: Path, config: RunConfig) -> None:
@@ -232,12 +213,10 @@ def _trained(system: TrainedSystem) -> dict[str, Any]:
 @torch.no_grad()
 def _nats(system: TrainedSystem, test: DataSet) -> Floats:
     """Nats per token of each test pair, in its fixed view."""
-    pairs, found = system.pairs_of(test), []
+    pairs, images, found = system.pairs_of(test), two_stage(system), []
     for first in range(0, len(pairs), 32):
-        tokens, layouts = system.parts.image_tokens(pairs.fixed(first, 32).to(system.device))
-        losses = functional.cross_entropy(
-            system.parts.prior(tokens, layouts).float(), tokens, reduction="none"
-        )
+        tokens, layouts = images.written.image_tokens(pairs.fixed(first, 32).to(system.device))
+        losses = functional.cross_entropy(images.prior(tokens, layouts).float(), tokens, reduction="none")
         found.append(losses.mean(dim=(1, 2)).double().cpu())
     return torch.cat(found).numpy()
 
@@ -252,14 +231,14 @@ def _speeds(
     """Images a second that tokens are drawn of; the first round, which takes memory, does not count."""
     samplers, conditions, times = {}, {}, {name: [] for name in systems}  # type: ignore[var-annotated]
     for name, system in systems.items():
-        prior, ids = cast(Prior, system.parts.prior), system.layouts_of(test)
+        prior, ids = two_stage(system).prior, system.layouts_of(test)
         chosen = ids[torch.arange(batch_size) % len(ids)].to(system.device)
         samplers[name] = AncestralSampler(prior)
         with torch.no_grad():
             conditions[name] = prior.prepare(LayoutBatch(chosen))
     for round_ in range(_ROUNDS + 1):
         for name, system in systems.items():
-            grid = cast(Prior, system.parts.prior).grid
+            grid = two_stage(system).prior.grid
             numbers = uniforms([(seed, index) for index in range(batch_size)], "speed", grid[0] * grid[1])
             begin = time.perf_counter()
             tokens = samplers[name].draw(conditions[name], numbers, 1.0, system.device)
@@ -364,14 +343,13 @@ def main(words: Sequence[str] | None = None, tell: Callable[[str], None] = print
 
 
 def _check_run(system: TrainedSystem, compared: Sequence[str]) -> None:
-    if getattr(system.parts, "layout_tokenizer", None) is not None or not isinstance(
-        system.config.request.settings.prior, PriorSection
-    ):
+    sections = system.config.request.settings.each()
+    if "layout_tokenizer" in sections or not isinstance(sections.get("prior"), PriorSection):
         raise InputError(
             f"{system.path}: is a run of {system.system} with another prior; give one with PixelSNAIL of "
             f"msgnet's family or mint"
         )
-    if getattr(system.parts.prior, "stack", 1) < 2 and {"token", "place"} <= set(compared):
+    if getattr(two_stage(system).prior, "stack", 1) < 2 and {"token", "place"} <= set(compared):
         raise InputError(
             f"{system.path}: has one code a place, so token and place are the same; leave one out, or give a "
             f"run of msgnet or pre-msgnet"

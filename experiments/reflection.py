@@ -57,6 +57,8 @@ from labelmint.errors import InputError
 from labelmint.metrics.coherence import OneInCenter, Scene, composition_rules, scene_objects, violations
 from labelmint.metrics.detection import found_objects
 from labelmint.pictures import contact_sheet, overlay
+from labelmint.runs.draw import Draw
+from labelmint.runs.given import Given
 from labelmint.runs.trained import TrainedSystem
 from labelmint.segmenters.judge import Judge
 from labelmint.types import AnnotatedImage, Array
@@ -155,7 +157,7 @@ def reflection(
         "data": real.data.source,
         "seed": seed,
         "temperature": temperature,
-        "layout_temperature": system.layout_temperature,
+        "layout_temperature": system.resolve({}).get("layout_temperature"),
         "judge": judge.about["sha256"],
         "layouts": {
             "drawn": None if drawn is None else _rule(system, drawn),
@@ -179,15 +181,13 @@ def reflection(
 
 def _drawn_layouts(system: TrainedSystem, count: int, seed: int) -> torch.Tensor | None:
     """Symbol maps (N, H, W) from the run's own prior; None where it has none."""
-    source = system.parts.layout_source(system.device)
+    source = system.own_layouts
     if source is None:
         return None
     blocks = [
         [(seed, i) for i in range(first, min(first + AT_ONCE, count))] for first in range(0, count, AT_ONCE)
     ]
-    return torch.cat(
-        [source.sample(seeds, temperature=system.layout_temperature).ids.cpu() for seeds in blocks]
-    )
+    return torch.cat([source.sample(seeds, system.resolve({})).ids.cpu() for seeds in blocks])
 
 
 def _rule(system: TrainedSystem, layouts: torch.Tensor) -> dict[str, Any]:
@@ -217,12 +217,11 @@ def _pick(system: TrainedSystem, layouts: torch.Tensor, count: int) -> list[TwoO
 
 def _draw(system: TrainedSystem, symbols: Array, seed: int, temperature: float) -> list[AnnotatedImage]:
     """An image for each layout (N, H, W); image i has the same random numbers whatever its layout is."""
-    size, given = min(AT_ONCE, len(symbols)), torch.from_numpy(np.ascontiguousarray(symbols))
+    size, given = min(AT_ONCE, len(symbols)), Given(ids=torch.from_numpy(np.ascontiguousarray(symbols)))
+    draw = Draw(seed=seed, batch_size=size, dials={"temperature": temperature}, layouts=given)
     found: list[AnnotatedImage] = []
     for chunk in range(-(-len(symbols) // size)):
-        found += system.sample_chunk(
-            chunk, seed=seed, batch_size=size, temperature=temperature, layouts=given
-        )
+        found += system.chunk(chunk, draw)
     return found[: len(symbols)]
 
 

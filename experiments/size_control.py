@@ -52,6 +52,8 @@ import labelmint
 from labelmint.datasets.objects import object_map
 from labelmint.errors import InputError
 from labelmint.pictures import overlay
+from labelmint.runs.draw import Draw
+from labelmint.runs.given import Given
 from labelmint.runs.trained import TrainedSystem
 from labelmint.segmenters.judge import Judge
 from labelmint.synthesis.size_range import AT_MOST, TOLERANCE, object_sizes
@@ -107,14 +109,14 @@ def size_control(
     pictures: list[list[AnnotatedImage]] = []
     for scale in SCALES:
         layout, mask = scaled(chosen.symbols, chosen.mask, scale, chosen.ground, chosen.symbol)
-        pairs = system.sample_chunk(
-            0,
+        draw = Draw(
             seed=seed,
             batch_size=max(n, draws),
-            temperature=temperature,
-            layouts=torch.from_numpy(layout[None]),
+            dials={"temperature": temperature},
+            layouts=Given(ids=torch.from_numpy(layout[None])),
             per_layout=max(n, draws),
         )
+        pairs = system.chunk(0, draw)
         pictures.append(pairs[:draws])
         figures = _figures(judge, pairs[:n], class_id, real)
         inside = bool(low <= mask.sum() <= high)

@@ -49,14 +49,15 @@ from experiments.common import (
 )
 
 import labelmint
+from labelmint.datasets.pair import Pair, digest_of
 from labelmint.errors import InputError
 from labelmint.evaluation.coherent import coherent
 from labelmint.evaluation.copied import copied
 from labelmint.evaluation.fidelity import fidelity
-from labelmint.evaluation.likelihood import likelihood
+from labelmint.evaluation.likelihood import AT_MOST, likelihood
 from labelmint.evaluation.material import Material
 from labelmint.evaluation.obedience import obedience
-from labelmint.evaluation.views import Fitted, Views, data_digest, views_of_samples
+from labelmint.evaluation.views import Views, views_of_samples
 from labelmint.metrics.overlap import confusion
 from labelmint.pictures import overlay
 from labelmint.progress import Report
@@ -141,7 +142,7 @@ def table(
         for seed in range(options.seed, options.seed + max(options.seeds, 1))
     ]
     alone = [_score(judge, first) for judge in judges]
-    digest = data_digest([*first.training, *first.validation, *first.test])
+    digest = digest_of([*first.training, *first.validation, *first.test])
     decisive = {key: value for key, value in dataclasses.asdict(options).items() if key != "device"}
     rows = {}
     for name, real in opened.items():
@@ -264,7 +265,7 @@ def _samples(name: str, real: RealData, out: Path, options: _Options, report: Re
         folder,
         n=options.n,
         seed=options.seed,
-        temperature=options.temperature,
+        dials={"temperature": options.temperature},
         filter="off",
         resume=True,
         report=report,
@@ -276,9 +277,9 @@ def _samples(name: str, real: RealData, out: Path, options: _Options, report: Re
     )
 
 
-def _as_pairs(views: Views) -> list[Fitted]:
+def _as_pairs(views: Views) -> list[Pair]:
     return [
-        Fitted(name=name, group=name, image=views.images[i], labels=views.labels[i], instances=None)
+        Pair(name=name, group=name, image=views.images[i], ids=views.labels[i])
         for i, name in enumerate(views.names)
     ]
 
@@ -315,6 +316,7 @@ def _figures(
     )
     section, copies = copied(material)
     kept = ~copies
+    as_seen = real.system.pairs_of(real.data.subset(real.about.parts.test[:AT_MOST]))
     if kept.sum() < _FEWEST:
         raise InputError(
             f"{name}: only {int(kept.sum())} of {len(kept)} samples are no near-copies, too few to judge; "
@@ -324,8 +326,8 @@ def _figures(
         section,
         obedience(material, kept),
         fidelity(material, kept, None),
-        coherent(material, options.composition, grain=1 / min(real.system.parts.label_map.grid))[0],
-        likelihood(real.system, real.data.subset(real.about.parts.test), folder, None),
+        coherent(material, options.composition, grain=real.system.grain)[0],
+        likelihood(real.system, as_seen, folder, None),
     ]
     figures = [figure for section in sections for figure in section.figures]
     found: dict[str, Any] = {
@@ -338,7 +340,7 @@ def _figures(
 def _training(real: RealData) -> dict[str, Any]:
     """How long the parts learned, and whether that is worth a row."""
     folder = RunFolder(real.system.path)
-    about = {stage.name: folder.read_json(f"{stage.name}/part.json") for stage in real.system.parts.stages()}
+    about = {stage.name: folder.read_json(f"{stage.name}/part.json") for stage in real.system.wired.stages}
     minutes = sum(float(one.get("seconds", 0)) for one in about.values()) / 60
     device = real.system.config.device
     return {

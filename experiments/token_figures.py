@@ -10,7 +10,7 @@ from typing import cast
 
 import numpy as np
 import torch
-from labelmint.systems.parts import SemanticParts
+from experiments.common import two_stage
 from torch import Tensor
 
 from labelmint.datasets.pairs import Pairs
@@ -120,6 +120,4 @@ def layouts_back(
 
 def layout_codes(system: TrainedSystem) -> LayoutTokenizer:
     """What writes layouts in the tokens that they pass through."""
-    parts = system.parts
-    apart = parts.layout_tokenizer if isinstance(parts, SemanticParts) else parts.label_map
-    return cast(LayoutTokenizer, apart if apart is not None else parts.tokenizer)
+    return two_stage(system).written.of_layouts

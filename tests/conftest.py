@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+import resource
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,74 @@ settings.register_profile("labelmint", derandomize=True, deadline=None, database
 settings.load_profile("labelmint")
 
 RunOf = Callable[[str], Path]
+
+ROOT = Path(__file__).parent
+SCRIPTS = ("experiments", "benchmarks")
+SHARED_BY_SCRIPTS = "test_common.py"
+# CPU seconds, with those of processes that a case started: a case above the first is named at the end, above
+# the second it fails (twice as much, because processors differ). A started interpreter imports torch anew.
+NAMED, FAILS, AN_INTERPRETER = 5.0, 10.0, 15.0
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests of scripts are marked so, but for those of what the scripts share."""
+    for item in items:
+        folder = item.path.relative_to(ROOT).parts[0]
+        if folder in SCRIPTS and item.path.name != SHARED_BY_SCRIPTS:
+            item.add_marker("scripts")
+
+
+def _cpu_seconds() -> float:
+    """Of this process and of those that it waited for."""
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """The law of the budget: a case takes at most `FAILS` seconds of CPU, or is marked `slow`."""
+    begin = _cpu_seconds()
+    found = yield
+    seconds = _cpu_seconds() - begin
+    marker = item.get_closest_marker("interpreters")
+    seconds -= AN_INTERPRETER * (marker.args[0] if marker else 0)
+    if any(item.get_closest_marker(name) for name in ("slow", "gpu", "scripts")):
+        return found
+    if seconds > NAMED:
+        item.user_properties.append(("cpu_seconds", seconds))
+    if seconds > FAILS:
+        pytest.fail(
+            f"took {seconds:.1f} s of CPU, and a case has {NAMED:g} s; make it smaller, or mark it slow",
+            pytrace=False,
+        )
+    return found
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The cases above the budget."""
+    over = [
+        (value, report.nodeid)
+        for report in terminalreporter.getreports("passed")
+        for name, value in report.user_properties
+        if name == "cpu_seconds"
+    ]
+    if over:
+        terminalreporter.section(f"more than {NAMED:g} s of CPU")
+    for seconds, name in sorted(over, reverse=True):
+        terminalreporter.line(f"{seconds:6.1f} s  {name}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _precision_is_not_measured() -> Iterator[None]:
+    """Single precision wherever it is not asked for otherwise: a measurement takes seconds, and may say
+    otherwise the next time.
+    """
+    from labelmint import hardware
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hardware, "_faster_in_bfloat16", lambda threads: False)
+        yield
 
 
 @pytest.fixture(scope="session")

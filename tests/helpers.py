@@ -16,6 +16,7 @@ import pytest
 from labelmint.datasets.digits import DIGIT_CLASSES, make_digits, split
 from labelmint.runs.train import train
 from labelmint.runs.trained import TrainedSystem
+from labelmint.systems.catalogue import SYSTEMS
 from labelmint.types import AnnotatedImage, DataSet
 
 __all__ = [
@@ -114,7 +115,9 @@ def tiny_settings(system: str) -> dict[str, str]:
         "svqgan-t": _TRANSFORMER | _ADVERSARY,
         "mint": _SNAIL,
     }
-    return _TINY_VQ | of_vq[system] if system in of_vq else dict(TINY)
+    found = _TINY_VQ | of_vq[system] if system in of_vq else TINY
+    known = SYSTEMS[system].sections.model_fields
+    return {key: value for key, value in found.items() if key.partition(".")[0] in known}
 
 
 @functools.cache

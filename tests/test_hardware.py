@@ -3,7 +3,8 @@ many cores.
 """
 
 import time
-from functools import partial
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import torch
 from labelmint import hardware
 from labelmint.hardware import (
     choose_hardware,
+    choose_precision,
     choose_threads,
     cores,
     fastest,
@@ -21,6 +23,7 @@ from labelmint.hardware import (
 from labelmint.runs.trained import TrainedSystem, load
 
 CPU = torch.device("cpu")
+FASTER_IN_BFLOAT16 = hardware._faster_in_bfloat16  # before the session replaces it
 
 
 @pytest.fixture
@@ -91,6 +94,28 @@ def test_a_measurement_leaves_threads_and_seeds_alone(
     assert measured_threads(CPU) in (1, 2)
     assert torch.get_num_threads() == before
     assert torch.rand(3).equal(expected)
+
+
+@pytest.mark.parametrize(("half", "chosen"), [(0.7, "bf16-mixed"), (0.9, "32-true"), (3.0, "32-true")])
+def test_bfloat16_is_taken_where_it_is_faster_by_a_fifth_and_measured_once(
+    monkeypatch: pytest.MonkeyPatch, half: float, chosen: str
+) -> None:
+    measured: list[int] = []
+
+    def seconds(steps: list[Callable[[], None]]) -> list[float]:
+        for step in steps:
+            step()
+        measured.append(len(steps))
+        return [1.0, half]
+
+    monkeypatch.setattr(hardware, "_faster_in_bfloat16", cache(FASTER_IN_BFLOAT16.__wrapped__))
+    monkeypatch.setattr(hardware, "fastest", seconds)
+    monkeypatch.setattr(
+        hardware, "_network_and_batch", lambda: (torch.nn.Conv2d(1, 1, 3), torch.zeros(1, 1, 4, 4))
+    )
+    assert [choose_precision("auto", CPU) for _ in range(2)] == [chosen, chosen]
+    assert measured == [2]
+    assert [choose_precision(asked, CPU) for asked in ("32", "bf16")] == ["32-true", "bf16-mixed"]
 
 
 def test_steps_are_taken_in_turns_and_the_fastest_of_each_counts() -> None:

@@ -56,6 +56,52 @@ def test_dev_says_what_it_can_and_what_it_lacks(tmp_path: Path) -> None:
     assert not (tmp_path / ".venv").exists()
 
 
+FAKE_PYTHON = """#!/bin/sh
+case "$*" in
+"-m venv"*) mkdir -p "$4/bin" && cp "$0" "$4/bin/python" ;;
+*"pip install"*) echo begin >>"$NOTES" && sleep 0.5 && echo end >>"$NOTES" ;;
+esac
+"""
+
+
+def test_of_two_setups_at_once_one_installs_and_a_killed_one_is_in_nobody_s_way(tmp_path: Path) -> None:
+    script, python, notes = tmp_path / "dev", tmp_path / "python3", tmp_path / "notes"
+    shutil.copy(ROOT / "dev", script)
+    for name in ("pyproject.toml", "constraints.txt"):
+        (tmp_path / name).touch()
+    python.write_text(FAKE_PYTHON)
+    python.chmod(0o755)
+    environment = {**os.environ, "LABELMINT_PYTHON": str(python), "NOTES": str(notes)}
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    (tmp_path / ".venv.lock").mkdir()
+    (tmp_path / ".venv.lock" / "pid").write_text(f"{gone.pid}\n")
+    assert subprocess.run(["sh", script, "setup"], env=environment, check=False).returncode == 0
+    (tmp_path / "constraints.txt").write_text("other\n")
+    calls = [subprocess.Popen(["sh", script, "setup"], env=environment) for _ in range(2)]
+    assert [call.wait(timeout=60) for call in calls] == [0, 0]
+    assert notes.read_text().split() == 2 * ["begin", "end"]
+    assert not (tmp_path / ".venv.lock").exists()
+
+
+@pytest.mark.parametrize(("checks", "tests"), [(0, 0), (1, 0), (0, 1)])
+def test_ci_shows_both_logs_and_fails_when_either_does(tmp_path: Path, checks: int, tests: int) -> None:
+    (tmp_path / ".ci").mkdir()
+    shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci" / "run")
+    (tmp_path / "dev").write_text(
+        f"#!/bin/sh\necho $1 >&2\ncase $1 in check) sleep 0.2; exit {checks} ;; test) exit {tests} ;; esac\n"
+    )
+    (tmp_path / "dev").chmod(0o755)
+    done = subprocess.run(["bash", tmp_path / ".ci" / "run"], capture_output=True, text=True, check=False)
+    assert (done.returncode != 0) == bool(checks or tests)
+    assert done.stdout.splitlines() == [
+        f"== ./dev check (exit code {checks})",
+        "check",
+        f"== ./dev test (exit code {tests})",
+        "test",
+    ]
+
+
 def test_constraints_pin_every_dependency() -> None:
     import re
     import tomllib

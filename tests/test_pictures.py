@@ -7,10 +7,11 @@ import pytest
 from PIL import Image
 
 from labelmint import pictures
-from labelmint.datasets.digits import DIGIT_CLASSES, make_digits
+from labelmint.datasets.digits import DIGIT_CLASSES
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, Layout
+from tests.helpers import canvases
 
-PAIRS = list(make_digits("three", 6))
+PAIRS = list(canvases("three", 6))
 
 
 def test_an_overlay_tints_classes_and_leaves_the_background_alone() -> None:

@@ -17,7 +17,7 @@ from safetensors.torch import load as safetensors_load
 from safetensors.torch import save as safetensors_save
 from torch import Tensor, nn
 
-from labelmint.protocols import Condition, GroupedPrior, ImageGenerator, Prior, Tokenizer
+from labelmint.protocols import Condition, GroupedPrior, ImageGenerator, LayoutSource, Prior, Tokenizer
 from labelmint.seeds import Seed
 from labelmint.types import AnnotatedImage, Array, Batch, ClassSet, DataSet, LayoutBatch
 
@@ -26,6 +26,7 @@ __all__ = [
     "check_format",
     "check_generator",
     "check_grouped_prior",
+    "check_layout_source",
     "check_layout_tokenizer",
     "check_prior",
     "check_tokenizer",
@@ -306,22 +307,82 @@ def _check_order(prior: GroupedPrior, tokens: Tensor, condition: Condition, full
 
 
 def check_generator(generator: ImageGenerator, layouts: LayoutBatch, image_channels: int) -> None:
-    """The laws of an image generator: shape and range, the same seeds the same images, other seeds others,
-    rows on their own.
+    """The laws of an image generator, at the usual values of its dials: images of the promised shape in [-1, 1],
+    the same seeds the same images, a row depends on its own layout and seed alone, and on its layout at all;
+    another seed gives another image just where it says that it is `random`. Every dial takes values of its
+    whole range.
+
+    Arguments:
+        generator: trained a little, or with weights that spread: on fresh ones a layout changes next to nothing.
+        layouts: at least two, of which the last differs from another.
+        image_channels: C.
     """
-    batch = len(layouts)
-    seeds: list[Seed] = [(7, index) for index in range(batch)]
-    images = generator.sample(layouts, seeds, temperature=1.0)
-    shape = (batch, image_channels, *layouts.ids.shape[1:])
-    _require(tuple(images.shape) == shape, f"images of shape {tuple(images.shape)}, expected {shape}")
-    _require(bool((images.abs() <= 1).all()), "pixels outside [-1, 1]")
-    _require(
-        torch.equal(images, generator.sample(layouts, seeds, temperature=1.0)),
-        "the same seeds gave other images",
-    )
-    others = generator.sample(layouts, [*seeds[:-1], (8, batch)], temperature=1.0)
+    count, usual = len(layouts), _usual(generator)
+    seeds: list[Seed] = [(7, index) for index in range(count)]
+    images = generator.sample(layouts, seeds, usual)
+    shape = (count, image_channels, *layouts.ids.shape[1:])
+    _check_images(images, shape)
+    again = generator.sample(layouts, seeds, usual)
+    _require(torch.equal(images, again), "the same seeds gave other images")
+    others = generator.sample(layouts, [*seeds[:-1], (8, count)], usual)
     _require(torch.equal(images[:-1], others[:-1]), "an image changed with the seed of another row")
-    _require(not torch.equal(images[-1], others[-1]), "another seed gave the same image")
+    same = torch.equal(images[-1], others[-1])
+    _require(not (same and generator.random), "another seed gave the same image")
+    _require(same or generator.random, "another seed gave another image, and it is not `random`")
+    moved = generator.sample(_with_another_last(layouts), seeds, usual)
+    _require(torch.equal(images[:-1], moved[:-1]), "an image changed with the layout of another row")
+    _require(not torch.equal(images[-1], moved[-1]), "another layout gave the same image")
+    for dials in _across(generator):
+        _check_images(generator.sample(layouts, seeds, dials), shape, f" at {dials}")
+
+
+def check_layout_source(source: LayoutSource, size: tuple[int, int], symbols: int) -> None:
+    """The laws of a layout source, at the usual values of its dials: symbol maps (B, H, W) in [0, S), the same
+    seeds the same layouts, a row depends on its own seed alone. Every dial takes values of its whole range.
+
+    Arguments:
+        source: of layouts. size: (H, W). symbols: S.
+    """
+    usual, seeds = _usual(source), [(7, index) for index in range(3)]
+    drawn = source.sample(seeds, usual).ids
+    _check_ids(drawn, (3, *size), symbols)
+    _require(torch.equal(drawn, source.sample(seeds, usual).ids), "the same seeds gave other layouts")
+    others = source.sample([*seeds[:-1], (8, 3)], usual).ids
+    _require(torch.equal(drawn[:-1], others[:-1]), "a layout changed with the seed of another row")
+    for dials in _across(source):
+        _check_ids(source.sample(seeds, dials).ids, (3, *size), symbols, f" at {dials}")
+
+
+def _usual(part: ImageGenerator | LayoutSource) -> dict[str, float]:
+    return {dial.name: dial.usual for dial in part.dials}
+
+
+def _across(part: ImageGenerator | LayoutSource) -> Iterator[dict[str, float]]:
+    """Each dial at its least and in the middle of its range, all others as usual."""
+    for dial in part.dials:
+        middle = (dial.least + dial.most) / 2
+        for value in (dial.least, float(int(middle)) if dial.whole else middle):
+            dial.check(value)
+            yield {**_usual(part), dial.name: value}
+
+
+def _with_another_last(layouts: LayoutBatch) -> LayoutBatch:
+    """The same with another of them in place of the last."""
+    differs = [not torch.equal(one, layouts.ids[-1]) for one in layouts.ids]
+    _require(any(differs), "give layouts of which the last differs from another")
+    rows = torch.arange(len(layouts))
+    rows[-1] = differs.index(True)
+    return layouts[rows]
+
+
+def _check_images(images: Tensor, shape: tuple[int, ...], where: str = "") -> None:
+    _require(tuple(images.shape) == shape, f"images of shape {tuple(images.shape)}, expected {shape}{where}")
+    _require(bool((images.abs() <= 1).all()), f"pixels outside [-1, 1]{where}")
+
+
+def _check_ids(ids: Tensor, shape: tuple[int, ...], symbols: int, where: str = "") -> None:
+    _require(tuple(ids.shape) == shape, f"layouts of shape {tuple(ids.shape)}, expected {shape}{where}")
+    _require(bool(((ids >= 0) & (ids < symbols)).all()), f"symbols outside [0, {symbols}){where}")
 
 
 def _require(holds: bool, otherwise: str) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias,
 
 from labelmint.errors import InputError
 from labelmint.seeds import Seed
-from labelmint.types import Batch, LayoutBatch
+from labelmint.types import Batch, Kept, LayoutBatch
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -156,18 +156,43 @@ class Dial(NamedTuple):
 
 @runtime_checkable
 class LayoutSource(Protocol):
-    """Draws layouts: p(s)."""
+    """p(s): whatever draws layouts."""
 
-    def sample(self, seeds: Sequence[Seed], *, temperature: float) -> LayoutBatch:
-        """One layout a seed; row r depends on seeds[r] alone."""
+    @property
+    def dials(self) -> tuple[Dial, ...]:
+        """What it heeds when it draws."""
+
+    def sample(self, seeds: Sequence[Seed], dials: Dials, kept: Kept | None = None) -> LayoutBatch:
+        """One layout a seed; `dials` holds a value for each of its dials, and may hold others."""
+
+    def drawing_bytes(self, batch_size: int, dials: Dials) -> int:
+        """Memory that drawing so many layouts at once takes, in bytes."""
 
 
 @runtime_checkable
 class ImageGenerator(Protocol):
-    """Draws images given layouts: p(x | s)."""
+    """p(x given s): whatever draws images for layouts."""
 
-    def sample(self, layouts: LayoutBatch, seeds: Sequence[Seed], *, temperature: float) -> Tensor:
-        """(B, C, H, W) in [-1, 1]; row r depends on layout r and seeds[r] alone."""
+    @property
+    def dials(self) -> tuple[Dial, ...]:
+        """What it heeds when it draws."""
+
+    @property
+    def random(self) -> bool:
+        """Whether another seed gives another image of the same layout."""
+
+    def sample(
+        self, layouts: LayoutBatch, seeds: Sequence[Seed], dials: Dials, kept: Kept | None = None
+    ) -> Tensor:
+        """Images (B, C, H, W) in [-1, 1], one a layout; row r depends on layout r and seed r alone."""
+
+    def given_back(self, batch: Batch) -> Tensor | None:
+        """Images as the generator gives them back, decoded from what it encodes of them; None where it encodes
+        none: a sample is no reconstruction.
+        """
+
+    def drawing_bytes(self, batch_size: int, dials: Dials) -> int:
+        """Memory that drawing so many images at once takes, in bytes."""
 
 
 @runtime_checkable

@@ -294,7 +294,7 @@ ROWS: dict[str, tuple[Callable[[Place], Words], tuple[str, ...]]] = {
     "no batch": (lambda p: p.synthesize(p.run(), "--batch-size", 0), ("--batch-size 0",)),
     "temperature 0": (
         lambda p: p.synthesize(p.run(), "--temperature", 0),
-        ("--temperature 0", "more than 0"),
+        ("--temperature 0", "from 0.01 to 100"),
     ),
     "temperature nan": (
         lambda p: p.synthesize(p.run(), "--layout-temperature", "nan"),

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from tests.helpers import canvases, made_once
 
-from labelmint.datasets.digits import DIGIT_CLASSES, make_digits
+from labelmint.datasets.digits import DIGIT_CLASSES
 from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.pair import Pair
 from labelmint.datasets.pairs import Pairs
 from labelmint.evaluation.material import Material
-from labelmint.evaluation.views import Fitted, Views, fit, tiles, views_of_samples
+from labelmint.evaluation.views import Views, fit, tiles, views_of_samples
 from labelmint.segmenters.judge import Judge, train_judge
 from labelmint.segmenters.unet import SegmenterConfig
 from labelmint.types import AnnotatedImage, DataSet
@@ -30,28 +33,47 @@ def as_data(pairs: Sequence[AnnotatedImage], source: str = "memory") -> DataSet:
     )
 
 
-def fitted(pairs: Sequence[AnnotatedImage]) -> list[Fitted]:
+def fitted(pairs: Sequence[AnnotatedImage]) -> list[Pair]:
     data = as_data(pairs)
     return fit(data, data.names, Geometry(size=SIZE), 1, None)
 
 
-# the first four fifths of real training digits, the rest of test digits
-CANVASES = list(make_digits("pairs", 1000, seed=3))
-TRAINING, VALIDATION, TEST, UNSEEN = CANVASES[:640], CANVASES[640:800], CANVASES[800:900], CANVASES[900:]
+def real(part: str) -> list[AnnotatedImage]:
+    """Canvases of a part of the real pairs: the first four fifths of training digits, the rest of test
+    digits.
+    """
+    parts = {
+        "training": slice(640),
+        "validation": slice(640, 800),
+        "test": slice(800, 900),
+        "unseen": slice(900, 1000),
+    }
+    return list(canvases("pairs", 1000, seed=3)[parts[part]])
+
+
+@functools.cache
+def fitted_real(part: str) -> tuple[Pair, ...]:
+    """The same, fitted once a process. To be read only."""
+    return tuple(fitted(real(part)))
 
 
 @pytest.fixture(scope="session")
 def judge(tmp_path_factory: pytest.TempPathFactory) -> Judge:
-    """Trained on the real training digits."""
+    """Trained on the real training digits; made once for all workers."""
+    return _judge_in(made_once(tmp_path_factory, "judge", _judge_in))
 
-    def pairs(part: list[Fitted]) -> Pairs:
-        return Pairs([one.image for one in part], [one.labels for one in part], Geometry(size=SIZE), 0)
+
+def _judge_in(folder: Path) -> Judge:
+    """The judge of the real training digits, which is trained where the folder has none."""
+
+    def pairs(part: Sequence[Pair]) -> Pairs:
+        return Pairs.of(part, Geometry(size=SIZE), 0)
 
     return train_judge(
-        tmp_path_factory.mktemp("judge"),
+        folder,
         "digits",
-        pairs(fitted(TRAINING)),
-        pairs(fitted(VALIDATION)),
+        pairs(fitted_real("training")),
+        pairs(fitted_real("validation")),
         image_channels=1,
         classes=11,
         foreground=FOREGROUND,
@@ -70,22 +92,23 @@ def material(judge: Judge, tmp_path: Path) -> Make:
     """material(pairs): what an evaluation of those pairs computes its figures on."""
 
     def make(synthetic: Sequence[AnnotatedImage]) -> Material:
-        training = fitted(TRAINING)
+        training, test = list(fitted_real("training")), list(fitted_real("test"))
         samples: Views = views_of_samples(as_data(synthetic), DIGIT_CLASSES, SIZE, 1)
         return Material(
             folder=tmp_path,
             classes=DIGIT_CLASSES,
             foreground=FOREGROUND,
             training=training,
-            validation=fitted(VALIDATION),
-            test=fitted(TEST),
+            validation=list(fitted_real("validation")),
+            test=test,
             seen=tiles(training, SIZE),
-            real=tiles(fitted(TEST), SIZE),
+            real=tiles(test, SIZE),
             synthetic=samples,
             judge=judge,
             drawn_layouts=True,
             seed=0,
             report=lambda event: None,
+            resamples=20,
         )
 
     return make

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ from labelmint.segmenters.unet import SegmenterConfig
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, Layout
 
 JUDGE = SegmenterConfig(channels=(8, 16), residual_units=1, steps=20, batch_size=8, evaluate_every=10)
-PAIRS: dict[str, Any] = {"judge": JUDGE, "precision": "32", "reader_steps": 20, "threads": 1}
+PAIRS: dict[str, Any] = {"judge": JUDGE, "precision": "32", "reader_steps": 20, "resamples": 20, "threads": 1}
 FEW = PAIRS | {"n": 20}
 
 
@@ -121,6 +123,17 @@ def test_the_report_says_how_it_was_made_and_repeats_itself(answer: Answer, tmp_
     assert {n: f.value for n, f in second.figures.items()} == {
         n: f.value for n, f in answer.results.figures.items()
     }
+
+
+def test_every_real_image_is_decoded_once(answer: Answer, tmp_path: Path) -> None:
+    data, loads = read(answer.data), Counter[str]()
+
+    def load(name: str) -> AnnotatedImage:
+        loads[name] += 1
+        return data.load(name)
+
+    evaluate(answer.run, replace(data, load=load), tmp_path / "out", **FEW, composition="pairs")
+    assert loads == Counter(data.names)
 
 
 def test_the_same_command_goes_on_and_another_is_refused(answer: Answer) -> None:
@@ -258,7 +271,11 @@ def test_synthetic_pairs_that_do_not_fit_are_refused(answer: Answer, tmp_path: P
         (data, {}, "given as synthetic and as real"),
         (synthetic, {"composition": "stars"}, "expected one of"),
         (answer.run, {"n": 3}, "at least 20"),
-        (synthetic, {"n": 30, "temperature": 1.0}, "only has a meaning with a run: -n, --temperature"),
+        (
+            synthetic,
+            {"n": 30, "dials": {"temperature": 1.0}},
+            "only has a meaning with a run: -n, --temperature",
+        ),
         (answer.run, {"size": (32, 32)}, "knows its own size"),
         (tmp_path / "nowhere", {}, "nowhere"),
     ]

@@ -4,12 +4,14 @@ a class missing.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.evaluation.conftest import CANVASES, TRAINING, UNSEEN, Make, all_kept
+from tests.evaluation.conftest import Make, all_kept, real
+from tests.helpers import canvases
 
 from labelmint.datasets.digits import make_digits
 from labelmint.errors import InputError
@@ -46,11 +48,13 @@ def with_labels_of(pairs: Sequence[AnnotatedImage], others: Sequence[AnnotatedIm
     return renamed([replace(pair, layout=other.layout) for pair, other in zip(pairs, others, strict=True)])
 
 
-FRESH = renamed(UNSEEN)
+@functools.cache
+def fresh_pairs() -> list[AnnotatedImage]:
+    return renamed(real("unseen"))
 
 
 def test_real_pairs_obey_cover_and_are_no_copies(material: Make) -> None:
-    made = material(FRESH)
+    made = material(fresh_pairs())
     section, copies = copied(made)
     found = figures(
         obedience(made, ~copies),
@@ -73,16 +77,16 @@ def test_real_pairs_obey_cover_and_are_no_copies(material: Make) -> None:
 
 
 def test_shuffled_labels_are_found_out(material: Make) -> None:
-    made = material(with_labels_of(FRESH, [*FRESH[1:], FRESH[0]]))
+    made = material(with_labels_of(fresh_pairs(), [*fresh_pairs()[1:], fresh_pairs()[0]]))
     found = figures(obedience(made, all_kept(made)))
     assert value(found["obedience.ratio"]) < 0.35
     assert value(found["obedience.pixel_accuracy"]) < 0.8 * (found["obedience.pixel_accuracy"].real or 0)
-    report = rejects(made, Incoherent(np.zeros(len(FRESH), bool), np.zeros(len(made.real), bool)))
+    report = rejects(made, Incoherent(np.zeros(len(fresh_pairs()), bool), np.zeros(len(made.real), bool)))
     assert value(figures(report)["rejects.disobedient"]) > 2000
 
 
 def test_training_pairs_in_disguise_are_all_found_and_left_out(material: Make) -> None:
-    mixed = renamed([*TRAINING[:30], *UNSEEN[:30]])
+    mixed = renamed([*real("training")[:30], *real("unseen")[:30]])
     section, copies = copied(material(mixed))
     assert copies[:30].all()
     assert copies[30:].mean() <= 0.05
@@ -101,14 +105,16 @@ def test_training_pairs_in_disguise_are_all_found_and_left_out(material: Make) -
     ids=["shifted", "mirrored", "brightened", "turned"],
 )
 def test_disguises_do_not_help(material: Make, disguise: Callable[[np.ndarray], np.ndarray]) -> None:
-    chosen = TRAINING[40:100]
+    chosen = real("training")[40:100]
     _, copies = copied(material(with_images(chosen, [disguise(pair.image) for pair in chosen])))
     assert copies.mean() >= 0.95
 
 
 def test_noise_obeys_nothing_and_covers_nothing(material: Make) -> None:
     rng = np.random.default_rng(0)
-    made = material(with_images(FRESH, [rng.integers(0, 256, pair.image.shape) for pair in FRESH]))
+    made = material(
+        with_images(fresh_pairs(), [rng.integers(0, 256, pair.image.shape) for pair in fresh_pairs()])
+    )
     found = figures(obedience(made, all_kept(made)), fidelity(made, all_kept(made), None))
     assert value(found["obedience.ratio"]) < 0.3
     assert value(found["fidelity.coverage"]) < 0.2
@@ -117,8 +123,8 @@ def test_noise_obeys_nothing_and_covers_nothing(material: Make) -> None:
 
 
 def test_a_collapsed_set_is_precise_and_covers_little(material: Make) -> None:
-    made = material(renamed([FRESH[0]] * 80))
-    found, fresh = (figures(fidelity(one, all_kept(one), None)) for one in (made, material(FRESH)))
+    made = material(renamed([fresh_pairs()[0]] * 80))
+    found, fresh = (figures(fidelity(one, all_kept(one), None)) for one in (made, material(fresh_pairs())))
     assert value(found["fidelity.coverage"]) < 0.15
     assert value(found["diversity.vendi"]) == pytest.approx(1)
     assert value(fresh["diversity.vendi"]) > 3
@@ -127,7 +133,7 @@ def test_a_collapsed_set_is_precise_and_covers_little(material: Make) -> None:
 
 def test_a_class_that_is_missing_is_named_and_left_out(material: Make) -> None:
     # the digit 6, and with it its partner 4
-    without = [pair for pair in FRESH if 7 not in pair.layout.label_map]
+    without = [pair for pair in fresh_pairs() if 7 not in pair.layout.label_map]
     section = obedience(made := material(without), all_kept(made))
     assert "no such pixels: 4, 6" in section.summary
     assert 0.85 < value(figures(section)["obedience.ratio"]) < 1.15
@@ -136,14 +142,15 @@ def test_a_class_that_is_missing_is_named_and_left_out(material: Make) -> None:
 
 
 def test_no_class_in_common_is_refused(material: Make) -> None:
-    empty = [replace(pair, layout=Layout(label_map=np.zeros((32, 32), np.uint8))) for pair in FRESH]
+    empty = [replace(pair, layout=Layout(label_map=np.zeros((32, 32), np.uint8))) for pair in fresh_pairs()]
     with pytest.raises(InputError, match="no foreground class"):
         obedience(made := material(empty), all_kept(made))
 
 
 def test_forbidden_pairs_break_rules_on_layouts_and_on_images(material: Make) -> None:
     # Left halves of some canvases beside right halves of others: digits that never stand together.
-    chosen = [(a, b) for a, b in zip(CANVASES[800:900], CANVASES[801:901], strict=True)]
+    all_real = canvases("pairs", 1000, seed=3)
+    chosen = [(a, b) for a, b in zip(all_real[800:900], all_real[801:901], strict=True)]
     joined = []
     for a, b in chosen:
         image = np.concatenate([a.image[:, :16], b.image[:, 16:]], axis=1)
@@ -162,7 +169,7 @@ def test_forbidden_pairs_break_rules_on_layouts_and_on_images(material: Make) ->
 
 
 def test_few_samples_refuse_what_needs_more_and_say_how_many(material: Make) -> None:
-    made = material(FRESH[:25])
+    made = material(fresh_pairs()[:25])
     figure = figures(fidelity(made, all_kept(made), None))["fidelity.frechet_distance"]
     assert figure.value is None
     assert any(character.isdigit() for character in figure.refused)

@@ -5,24 +5,24 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from tests.helpers import canvases
 
-from labelmint.datasets.digits import make_digits, split
+from labelmint.datasets.digits import split
 from labelmint.errors import InputError
 from labelmint.evaluation.object_reader import ObjectReader, cut
 from labelmint.types import Layout
 
 N = 1200
-PAIRS = list(make_digits("pairs", N))
 TRAIN = len(split(N)[0])
 
 
 @pytest.fixture(scope="module")
 def reader() -> ObjectReader:
-    return ObjectReader.train(*cut(PAIRS[:TRAIN]), steps=120)
+    return ObjectReader.train(*cut(canvases("pairs", N)[:TRAIN]), steps=120)
 
 
 def test_real_test_digits_are_read_and_wrong_labels_are_not(reader: ObjectReader) -> None:
-    crops, digits = cut(PAIRS[TRAIN:])
+    crops, digits = cut(canvases("pairs", N)[TRAIN:])
     assert len(crops) == 2 * (N - TRAIN)
     assert reader.accuracy(crops, digits) >= 0.96
     assert reader.accuracy(crops, digits % 10 + 1) < 0.05
@@ -31,7 +31,7 @@ def test_real_test_digits_are_read_and_wrong_labels_are_not(reader: ObjectReader
 
 def test_boxes_that_are_off_by_a_pixel_are_fair(reader: ObjectReader) -> None:
     rng, off = np.random.default_rng(0), []
-    for pair in PAIRS[TRAIN:]:
+    for pair in canvases("pairs", N)[TRAIN:]:
         objects = [
             dataclasses.replace(item, box=tuple(np.add(item.box, rng.integers(-1, 2, 4))))
             for item in pair.layout.objects
@@ -43,7 +43,7 @@ def test_boxes_that_are_off_by_a_pixel_are_fair(reader: ObjectReader) -> None:
 
 
 def test_training_repeats_itself_and_leaves_the_random_state_alone() -> None:
-    crops, digits = cut(PAIRS[:40])
+    crops, digits = cut(canvases("pairs", N)[:40])
     state = torch.get_rng_state()
     first, second = (ObjectReader.train(crops, digits, seed=5, steps=3) for _ in range(2))
     assert torch.equal(torch.get_rng_state(), state)
@@ -55,11 +55,11 @@ def test_training_repeats_itself_and_leaves_the_random_state_alone() -> None:
 def test_cutting_takes_instances_or_objects_alike() -> None:
     objects = [
         dataclasses.replace(pair, layout=dataclasses.replace(pair.layout, instances=None))
-        for pair in PAIRS[:10]
+        for pair in canvases("pairs", N)[:10]
     ]
-    from_instances, from_objects = cut(PAIRS[:10]), cut(objects)
+    from_instances, from_objects = cut(canvases("pairs", N)[:10]), cut(objects)
     assert np.array_equal(from_instances[0], from_objects[0])
     assert np.array_equal(from_instances[1], from_objects[1])
-    assert cut(PAIRS[:10], size=20)[0].shape == (20, 20, 20, 1)
+    assert cut(canvases("pairs", N)[:10], size=20)[0].shape == (20, 20, 20, 1)
     assert cut([])[0].shape == (0, 12, 12, 1)
-    assert len(cut(PAIRS[:1], smallest=13)[0]) == 0
+    assert len(cut(canvases("pairs", N)[:1], smallest=13)[0]) == 0

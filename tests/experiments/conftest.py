@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.helpers import SMALLEST
+from tests.helpers import SMALLEST, made_once
 
 import labelmint
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, Layout
@@ -40,24 +40,28 @@ def centered(index: int) -> AnnotatedImage:
 @pytest.fixture(scope="session")
 def center_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """48 pairs, the last 12 of them in test.txt. To be read only."""
-    folder = tmp_path_factory.mktemp("center") / "data"
-    labelmint.write((centered(i) for i in range(48)), folder, format="folder", classes=CENTER_CLASSES)
-    (folder / "test.txt").write_text("".join(f"c{i:03d}\n" for i in range(36, 48)))
-    return folder
+
+    def make(folder: Path) -> None:
+        labelmint.write((centered(i) for i in range(48)), folder, format="folder", classes=CENTER_CLASSES)
+        (folder / "test.txt").write_text("".join(f"c{i:03d}\n" for i in range(36, 48)))
+
+    return made_once(tmp_path_factory, "center", make)
 
 
 @pytest.fixture(scope="session")
 def center_run(center_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of the smallest settings on `center_folder`. To be read only."""
-    run = tmp_path_factory.mktemp("center_run") / "run"
-    labelmint.train(
-        center_folder,
-        run,
-        system="msgnet",
-        preset="tiny",
-        size=(32, 32),
-        settings=SMALLEST,
-        precision="32",
-        threads=1,
-    )
-    return run
+
+    def make(run: Path) -> None:
+        labelmint.train(
+            center_folder,
+            run,
+            system="msgnet",
+            preset="tiny",
+            size=(32, 32),
+            settings=SMALLEST,
+            precision="32",
+            threads=1,
+        )
+
+    return made_once(tmp_path_factory, "center-run", make)

@@ -53,7 +53,7 @@ def explained(
 ) -> tuple[Path, dict[str, Any]]:
     """An explanation with short twins."""
     out = tmp_path_factory.mktemp("explained") / "out"
-    found = labelmint.explain(tiny_run, digits_folder, out, steps=4, seeds=2, equal_bits=True, **TIMED)
+    found = labelmint.explain(tiny_run, digits_folder, out, steps=2, seeds=2, equal_bits=True, **TIMED)
     return out, found
 
 
@@ -76,7 +76,7 @@ def test_every_kind_of_tokenizer_is_told_with_what_it_costs(explained: tuple[Pat
         (name, seed) for name in ("two paths", "one path", "two paths of equal bits") for seed in (0, 1)
     ]
     two, _, one, _, equal, _ = contestants
-    assert {each["steps"] for each in contestants} == {4}
+    assert {each["steps"] for each in contestants} == {2}
     assert abs(one["parameters"] / two["parameters"] - 1) <= 0.03
     assert two["tokens"] == 2 * one["tokens"] == equal["tokens"]
     assert two["bits"] == 2 * one["bits"]
@@ -93,7 +93,7 @@ def test_run_again_it_trains_nothing_and_says_the_same(
 ) -> None:
     out, found = explained
     before = (out / "twin" / "tokenizer" / "part.json").stat().st_mtime_ns
-    again = labelmint.explain(tiny_run, digits_folder, out, steps=4, seeds=2, equal_bits=True, **TIMED)
+    again = labelmint.explain(tiny_run, digits_folder, out, steps=2, seeds=2, equal_bits=True, **TIMED)
     assert {**again, "origin": None} == {**found, "origin": None}
     assert (out / "twin" / "tokenizer" / "part.json").stat().st_mtime_ns == before
 
@@ -109,11 +109,11 @@ def test_stopped_in_a_twin_it_goes_on_to_the_same_figures(
             raise Stop
 
     with pytest.raises(Stop):
-        labelmint.explain(tiny_run, digits_folder, tmp_path / "out", steps=4, report=stop, **TIMED)
+        labelmint.explain(tiny_run, digits_folder, tmp_path / "out", steps=2, report=stop, **TIMED)
     assert not (tmp_path / "out" / "explain.json").exists()
-    with pytest.raises(InputError, match="holds twins of 4 steps"):
+    with pytest.raises(InputError, match="holds twins of 2 steps"):
         labelmint.explain(tiny_run, digits_folder, tmp_path / "out", steps=5, **TIMED)
-    resumed = labelmint.explain(tiny_run, digits_folder, tmp_path / "out", steps=4, **TIMED)
+    resumed = labelmint.explain(tiny_run, digits_folder, tmp_path / "out", steps=2, **TIMED)
     assert resumed["comparison"]["contestants"] == [
         one
         for one in explained[1]["comparison"]["contestants"]
@@ -129,7 +129,7 @@ def test_with_the_steps_of_the_run_its_own_tokenizer_stands_for_itself(
     assert not (tmp_path / "out" / "again").exists()
     two = found["comparison"]["contestants"][0]
     assert two["mse"]["value"] == pytest.approx(found["paths"]["both"]["value"], rel=1e-5)
-    assert two["steps"] == found["run"]["steps"] == 30
+    assert two["steps"] == found["run"]["steps"] == 40
 
 
 def test_a_run_by_the_clock_and_its_twin_are_told_apart(

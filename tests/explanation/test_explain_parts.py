@@ -18,7 +18,7 @@ from labelmint.explanation.attention_maps import (
     maps_of,
     regions,
 )
-from labelmint.explanation.held_out import HeldOut, tokens_of
+from labelmint.explanation.held_out import tokens_of
 from labelmint.explanation.paths_alone import Contributions, contributions, mean_vectors, pictures_alone
 from labelmint.explanation.twins import Contestant, Difference, Mean, difference, unlike
 from labelmint.tokenizers.dual_path import DualPathConfig, DualPathVQVAE
@@ -32,7 +32,7 @@ CLASSES = ClassSet(
 SIZES = DualPathConfig(channels=16, residual_channels=8, codebook_size=16, code_dim=8)
 
 
-def views(count: int = 6, size: tuple[int, int] = (16, 24)) -> HeldOut:
+def views(count: int = 6, size: tuple[int, int] = (16, 24)) -> Pairs:
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 256, (*size, 1), dtype=np.uint8) for _ in range(count)]
     ids = [
@@ -40,10 +40,10 @@ def views(count: int = 6, size: tuple[int, int] = (16, 24)) -> HeldOut:
         for _ in range(count)
     ]
     names = tuple(f"image_{i}" for i in range(count))
-    return HeldOut(names=names, groups=names, pairs=Pairs(images, ids, Geometry(size=size), 0))
+    return Pairs(images, ids, Geometry(size=size), 0, names=names)
 
 
-def errors_of(tokenizer: DualPathVQVAE, made: HeldOut, reference: HeldOut) -> Contributions:
+def errors_of(tokenizer: DualPathVQVAE, made: Pairs, reference: Pairs) -> Contributions:
     means = mean_vectors(tokenizer, reference, CPU)
     return contributions(tokenizer, made, tokens_of(tokenizer, made, CPU), means, len(reference), CPU, seed=0)
 
@@ -72,7 +72,7 @@ def test_both_paths_together_are_the_tokenizer_itself_beyond_the_image_s_bounds_
     tokenizer, made = made_tokenizer(output=output), views()
     with torch.no_grad():
         tokenizer.decoder.last_layer.mul_(50)
-        batch = made.pairs.fixed(0, len(made.pairs))
+        batch = made.fixed(0, len(made))
         image = tokenizer.decode(tokenizer.encode(batch))
     assert float((image.abs() > 0.99).float().mean()) > 0.1
     found = errors_of(tokenizer, made, made).both.value
@@ -91,7 +91,7 @@ def test_where_all_views_are_one_the_mean_takes_nothing_away(tokenizer: DualPath
 
 
 def test_a_path_alone_depends_on_its_own_vectors_only(tokenizer: DualPathVQVAE) -> None:
-    batch = views().pairs.fixed(0, 2)
+    batch = views().fixed(0, 2)
     before = pictures_alone(tokenizer, batch, mean_vectors(tokenizer, views(), CPU))
     with torch.no_grad():
         tokenizer.quantizers[1].codebook.copy_(torch.randn_like(tokenizer.quantizers[1].codebook))  # type: ignore[union-attr,operator,arg-type]
@@ -118,7 +118,7 @@ def test_it_does_not_matter_how_views_are_batched(
 def test_what_is_measured_is_the_error_of_what_is_drawn(tokenizer: DualPathVQVAE) -> None:
     made, reference = views(), views(4)
     found = errors_of(tokenizer, made, reference)
-    drawn = pictures_alone(tokenizer, made.pairs.fixed(0, len(made)), mean_vectors(tokenizer, reference, CPU))
+    drawn = pictures_alone(tokenizer, made.fixed(0, len(made)), mean_vectors(tokenizer, reference, CPU))
 
     def error(title: str) -> float:
         return float(np.mean((drawn[title].astype(float) - drawn["image"]) ** 2)) / 127.5**2
@@ -132,8 +132,8 @@ def test_what_is_measured_is_the_error_of_what_is_drawn(tokenizer: DualPathVQVAE
 # Attention --------------------------------------------------------------------------------------------------
 
 
-def last_of(tokenizer: Any, made: HeldOut, count: int) -> LastAttention | None:
-    batch = made.pairs.fixed(0, count)
+def last_of(tokenizer: Any, made: Pairs, count: int) -> LastAttention | None:
+    batch = made.fixed(0, count)
     return last_attention(tokenizer, tokenizer.encode(batch)["image"], batch.layouts)
 
 
@@ -149,7 +149,7 @@ def test_the_last_module_is_the_one_that_runs_last_in_the_decoder(tokenizer: Dua
 def test_the_map_of_a_pixel_is_the_row_of_its_cell(tokenizer: DualPathVQVAE) -> None:
     last = last_of(tokenizer, views(), 3)
     assert last is not None
-    layout = Layout(label_map=views().pairs.ids[1])
+    layout = Layout(label_map=views().ids[1])
     pixels = choose_pixels(layout, frozenset({0}), CLASSES)
     weights = last.module.weights(last.inputs)[1]
     for pixel, found in zip(pixels, maps_of(last, 1, pixels, (16, 24)), strict=True):
@@ -211,8 +211,8 @@ def test_a_cell_is_of_the_class_that_covers_most_of_it_in_whatever_colors(tokeni
         ids = np.zeros((16, 24), np.uint8)
         ids[::2, ::2], ids[1::2, ::2], ids[1::2, 1::2] = symbols[1], symbols[2], symbols[3]
         ids[:, :8] = 0
-        pairs = Pairs(list(made.pairs.images), [ids], Geometry(size=(16, 24)), 0)
-        seen = HeldOut(names=made.names, groups=made.groups, pairs=pairs)
+        pairs = Pairs(list(made.images), [ids], Geometry(size=(16, 24)), 0)
+        seen = pairs
         found = attended(
             tokenizer, seen, tokens_of(tokenizer, seen, CPU), np.array([0, 1, 1, 1]), CLASSES, CPU
         )

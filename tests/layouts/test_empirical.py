@@ -8,7 +8,7 @@ from labelmint.layouts.empirical import EmpiricalLayouts
 
 def test_each_layout_serves_its_samples_in_a_row_and_then_begins_again() -> None:
     source = EmpiricalLayouts(torch.arange(3)[:, None, None].expand(3, 2, 2), per_layout=2)
-    drawn = source.sample([(0, i) for i in range(8)]).ids[:, 0, 0]
+    drawn = source.sample([(0, i) for i in range(8)], {}).ids[:, 0, 0]
     assert drawn.tolist() == [0, 0, 1, 1, 2, 2, 0, 0]
 
 

@@ -3,14 +3,15 @@ to itself.
 """
 
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from tests.helpers import canvases
 
-from labelmint.datasets.digits import make_digits
 from labelmint.errors import InputError
 from labelmint.metrics.coherence import Scene, SceneObject, scene_objects
 from labelmint.metrics.layout_statistics import (
@@ -22,11 +23,12 @@ from labelmint.metrics.layout_statistics import (
 )
 
 CLASSES = tuple(range(1, 11))
-CANVASES = {name: list(make_digits(name, 200)) for name in ("three", "upper", "pairs")}
-SCENES = {
-    name: [scene_objects(p.layout.label_map, p.layout.instances, (0,)) for p in pairs]
-    for name, pairs in CANVASES.items()
-}
+
+
+@functools.cache
+def scenes(name: str) -> list[Scene]:
+    """The objects of 200 canvases."""
+    return [scene_objects(pair.layout.label_map, pair.layout.instances, (0,)) for pair in canvases(name, 200)]
 
 
 def largest(distances: LayoutDistances) -> float:
@@ -52,8 +54,8 @@ def test_known_answers_of_two_scenes() -> None:
 
 @pytest.mark.parametrize("composition", ["three", "upper", "pairs"])
 def test_places_and_areas_equal_the_pixels_counted(composition: str) -> None:
-    found = layout_statistics(SCENES[composition], CLASSES)
-    maps = np.stack([pair.layout.label_map for pair in CANVASES[composition]])
+    found = layout_statistics(scenes(composition), CLASSES)
+    maps = np.stack([pair.layout.label_map for pair in canvases(composition, 200)])
     for k, class_id in enumerate(CLASSES):
         cells = (maps == class_id).reshape(-1, 8, 4, 8, 4).mean(axis=(0, 2, 4))
         assert found.occupancy[k] == pytest.approx(cells)
@@ -63,11 +65,11 @@ def test_places_and_areas_equal_the_pixels_counted(composition: str) -> None:
 
 @pytest.mark.parametrize("composition", ["three", "upper", "pairs"])
 def test_a_set_is_at_no_distance_from_itself_and_its_halves_are_near(composition: str) -> None:
-    whole = layout_statistics(SCENES[composition], CLASSES)
-    shuffled = layout_statistics(SCENES[composition][::-1], CLASSES)
+    whole = layout_statistics(scenes(composition), CLASSES)
+    shuffled = layout_statistics(scenes(composition)[::-1], CLASSES)
     assert largest(layout_distances(whole, whole)) == 0
     assert largest(layout_distances(whole, shuffled)) == pytest.approx(0, abs=1e-12)
-    first, second = (layout_statistics(SCENES[composition][k::2], CLASSES) for k in (0, 1))
+    first, second = (layout_statistics(scenes(composition)[k::2], CLASSES) for k in (0, 1))
     halves = layout_distances(first, second)
     assert halves == layout_distances(second, first)
     assert halves.total_count_variation == 0
@@ -76,10 +78,10 @@ def test_a_set_is_at_no_distance_from_itself_and_its_halves_are_near(composition
 
 
 def test_compositions_lie_apart_by_what_sets_them_apart() -> None:
-    three, upper, pairs = (layout_statistics(SCENES[name], CLASSES) for name in ("three", "upper", "pairs"))
+    three, upper, pairs = (layout_statistics(scenes(name), CLASSES) for name in ("three", "upper", "pairs"))
     assert layout_distances(three, pairs).total_count_variation == 1
     assert layout_distances(three, upper).total_count_variation == 0
-    halves = layout_distances(*(layout_statistics(SCENES["three"][k::2], CLASSES) for k in (0, 1)))
+    halves = layout_distances(*(layout_statistics(scenes("three")[k::2], CLASSES) for k in (0, 1)))
     moved = layout_distances(three, upper)
     assert np.mean(list(moved.occupancy_difference.values())) > 1.2 * np.mean(
         list(halves.occupancy_difference.values())

@@ -12,6 +12,7 @@ from tests.helpers import digits, tiny_settings
 from labelmint.errors import InputError
 from labelmint.priors.ancestral import AncestralSampler
 from labelmint.priors.graphed import RowSampler
+from labelmint.runs.draw import Draw
 from labelmint.runs.given import part_of
 from labelmint.runs.train import train
 from labelmint.runs.trained import TrainedSystem, load
@@ -37,7 +38,7 @@ def few() -> DataSet:
 
 
 def drawn(system: TrainedSystem, keep: list[str], seed: int = 0) -> list[AnnotatedImage]:
-    return system.sample_chunk(0, seed=seed, batch_size=4, layouts=system.given(few(), keep=keep))
+    return system.chunk(0, Draw(seed=seed, batch_size=4, layouts=system.given(few(), keep=keep)))
 
 
 def pixels(x: torch.Tensor) -> np.ndarray:
@@ -93,7 +94,7 @@ def test_of_a_layout_a_class_is_kept_and_the_rest_is_drawn(system: TrainedSystem
     assert 0 < float(given.layout.where.float().mean()) < 1
     source = system.parts.layout_source(CPU)
     assert source is not None
-    found = source.sample([(7, i) for i in range(4)], temperature=1.0, kept=given.layout).tokens
+    found = source.sample([(7, i) for i in range(4)], {"layout_temperature": 1.0}, given.layout).tokens
     assert found is not None
     assert found[given.layout.where].equal(given.layout.tokens[given.layout.where])
     assert drawn(system, ["layout:background"])[0].provenance["layouts"].startswith("given, and drawn anew")
@@ -105,19 +106,18 @@ def test_references_are_taken_by_systems_that_need_them(referring: TrainedSystem
     assert given.tokens is not None
     batch = referring.pairs_of(few()).fixed(0, 4)
     assert given.tokens.equal(referring.parts.codes(batch)[1])
-    pairs = referring.sample_chunk(0, batch_size=4, layouts=given)
+    pairs = referring.chunk(0, Draw(batch_size=4, layouts=given))
     for pair, name in zip(pairs, few().names, strict=True):
         assert (pair.layout.label_map == few().load(name).layout.label_map).all()
-    whole = referring.sample_chunk(
-        0, batch_size=4, layouts=referring.given(few(), references=True, keep=["image:0,0,32,32"])
-    )
+    kept = referring.given(few(), references=True, keep=["image:0,0,32,32"])
+    whole = referring.chunk(0, Draw(batch_size=4, layouts=kept))
     with torch.no_grad():
         own = referring.parts.tokenizer.decode(referring.parts.tokenizer.encode(batch))  # type: ignore[operator]
     assert all((pair.image == one).all() for pair, one in zip(whole, pixels(own), strict=True))
     out = mint(load(referring.path, threads=1), tmp_path / "out", n=3, reference=few(), filter="off")
     assert "--reference DATA" in (out / "README.md").read_text(encoding="utf-8")
     # From the training pairs, with the tokens that the run keeps of them.
-    stored = load(referring.path, threads=1).sample_chunk(0, batch_size=2)
+    stored = load(referring.path, threads=1).chunk(0, Draw(batch_size=2))
     assert stored[0].provenance["layouts"] == "training layouts of the run"
 
 
@@ -150,10 +150,8 @@ def test_a_stopped_export_of_kept_parts_goes_on(
             resume=resume,
         )
 
-    whole, draw = export(tmp_path / "whole", False), minted.sample_chunk
-    monkeypatch.setattr(
-        minted, "sample_chunk", lambda chunk, **rest: draw(chunk, **rest) if chunk < 2 else stop()
-    )
+    whole, draw = export(tmp_path / "whole", False), minted.chunk
+    monkeypatch.setattr(minted, "chunk", lambda chunk, how: draw(chunk, how) if chunk < 2 else stop())
     with pytest.raises(KeyboardInterrupt):
         export(tmp_path / "out", False)
     monkeypatch.undo()

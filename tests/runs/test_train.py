@@ -1,15 +1,17 @@
 """Training end to end: the law of runs, what a run folder holds, and what is refused."""
 
+import contextlib
 import dataclasses
+import itertools
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -18,12 +20,14 @@ from tests.helpers import TINY, digits, tiny_settings
 
 from labelmint.errors import InputError
 from labelmint.progress import Event
+from labelmint.runs import train as pipeline
 from labelmint.runs.train import plan, train
 from labelmint.runs.trained import TrainedSystem, build_parts, load
+from labelmint.training import clock as clock_module
 from labelmint.training import loop as stage_module
 
 SCRIPT = """
-import os, sys
+import os, signal, sys
 from hashlib import sha256
 from labelmint.runs import train as pipeline
 from labelmint.runs.train import train
@@ -34,8 +38,12 @@ build, built = pipeline.build_parts, []
 pipeline.build_parts = lambda config: built.append(build(config)) or built[-1]
 system = sys.argv[3]
 settings = tiny_settings(system) | dict(a.split("=") for a in sys.argv[4:])
+def report(event):
+    stage, _, step = os.environ.get("KILLED_AT", "").partition(" ")
+    if event.stage == stage and event.step >= int(step):
+        os.kill(os.getpid(), signal.SIGKILL)
 train(digits(), sys.argv[1], system=system, preset="tiny", settings=settings, precision="32", threads=1,
-      report=lambda e: print(e.stage, e.step, flush=True))
+      report=report)
 weights = [w for s in built[0].stages() for w in s.module.state_dict().values()]
 digest = sha256(b"".join(w.numpy().tobytes() for w in weights)).hexdigest()
 with open(f"{sys.argv[1]}.digest{os.environ.get('RANK', '0')}", "w") as file:
@@ -84,14 +92,6 @@ class _Killed(Exception):
     pass
 
 
-def _dies_at(name: str, step: int) -> Callable[[Event], None]:
-    def report(event: Event) -> None:
-        if event.stage == name and event.step >= step:
-            raise _Killed
-
-    return report
-
-
 def _again(run: Path, system: str = "msgnet", report: Callable[[Event], None] | None = None) -> list[Event]:
     """Run the same training again; what it reports."""
     events: list[Event] = []
@@ -109,30 +109,13 @@ def _again(run: Path, system: str = "msgnet", report: Callable[[Event], None] | 
     return events
 
 
-@pytest.mark.parametrize("system", ["msgnet", "mint"])
-@pytest.mark.parametrize(("stage", "step"), [("tokenizer", 25), ("prior", 8), ("layout_prior", 8)])
-def test_a_run_that_dies_and_is_run_again_ends_with_the_same_weights(
-    trained: TrainedSystem,
-    minted: TrainedSystem,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    system: str,
-    stage: str,
-    step: int,
-) -> None:
-    monkeypatch.setattr(stage_module, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
-    run, whole = tmp_path / "run", {"msgnet": trained, "mint": minted}[system]
-    with pytest.raises(_Killed):
-        _again(run, system, _dies_at(stage, step))
-    assert (run / stage / "checkpoint.safetensors").is_file()
-    first = next(
-        event
-        for event in _again(run, system)
+def _first_step(events: list[Event]) -> tuple[str, int]:
+    """The stage and step that training began with."""
+    return next(
+        (event.stage, event.step)
+        for event in events
         if event.stage != "data" and not event.stage.startswith("encode")
     )
-    assert (first.stage, first.step >= step) == (stage, True), "it began anew"
-    assert same(weights(run), weights(whole.path))
-    assert load(run).digest == whole.digest
 
 
 def _environment() -> dict[str, str]:
@@ -140,42 +123,57 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": f"{root / 'src'}{os.pathsep}{root}", "OMP_NUM_THREADS": "1"}
 
 
-@pytest.mark.parametrize(
-    ("number", "seconds"), [(signal.SIGKILL, "0"), (signal.SIGINT, "1e9"), (signal.SIGTERM, "1e9")]
-)
-def test_sigkill_costs_nothing_and_ctrl_c_saves_first(
-    trained: TrainedSystem, tmp_path: Path, number: signal.Signals, seconds: str
+@pytest.mark.interpreters(1)
+@pytest.mark.parametrize("system", ["msgnet", pytest.param("mint", marks=pytest.mark.slow)])
+def test_a_run_killed_in_every_stage_ends_with_the_weights_of_one_never_killed(
+    run_of: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str
 ) -> None:
-    run = tmp_path / "run"
-    process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(run), seconds, "msgnet"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=_environment(),
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("prior") and int(line.split()[1]) >= 8:
-            break
-    process.send_signal(number)
-    process.stdout.read()  # to the end: what is told into a closed pipe would end it before it saves
-    process.stdout.close()
-    assert process.wait(timeout=60) != 0
-    first = next(
-        event for event in _again(run) if event.stage != "data" and not event.stage.startswith("encode")
-    )
-    assert first.stage != "prior" or first.step > 4, "it began anew"
-    assert same(weights(run), weights(trained.path))
-
-
-def test_a_run_that_was_killed_before_its_first_file_was_whole_can_go_on(
-    trained: TrainedSystem, tmp_path: Path
-) -> None:
-    run = tmp_path / "run"
+    run, whole, events = tmp_path / "run", run_of(system), list[Event]()
     run.mkdir()
-    (run / ".config.json.partial").write_text("{")
-    _again(run)
+    (run / ".config.json.partial").write_text("{")  # killed before its first file was whole
+    killed = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(run), "0", system],
+        env=_environment() | {"KILLED_AT": "tokenizer 25"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr[-500:]
+    monkeypatch.setattr(stage_module, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    before = ("tokenizer", 25)
+    for stage, step in (("prior", 8), ("layout_prior", 8), ("", 0)):  # and then to the end
+        assert (run / before[0] / "checkpoint.safetensors").is_file()
+        events.clear()
+
+        def report(event: Event, stage: str = stage, step: int = step) -> None:
+            events.append(event)
+            if event.stage == stage and event.step >= step:
+                raise _Killed
+
+        with pytest.raises(_Killed) if stage else contextlib.nullcontext():
+            _again(run, system, report)
+        found = _first_step(events)
+        assert (found[0], found[1] >= before[1]) == (before[0], True), "it began anew"
+        before = (stage, step)
+    assert same(weights(run), weights(whole))
+    assert load(run).digest == load(whole).digest
+
+
+def test_ctrl_c_and_sigterm_save_first(trained: TrainedSystem, tmp_path: Path) -> None:
+    run, stopped_at = tmp_path / "run", dict[str, int]()
+    for number, stage in ((signal.SIGINT, "prior"), (signal.SIGTERM, "layout_prior")):
+
+        def stop(event: Event, number: signal.Signals = number, stage: str = stage) -> None:
+            if event.stage == stage and event.step >= 8 and stage not in stopped_at:
+                stopped_at[stage] = event.step
+                signal.raise_signal(number)
+
+        with pytest.raises(KeyboardInterrupt):
+            _again(run, report=stop)
+        assert (run / stage / "checkpoint.safetensors").is_file()
+    stage, step = _first_step(_again(run))
+    assert (stage, step > stopped_at["layout_prior"]) == ("layout_prior", True), "it began anew"
     assert same(weights(run), weights(trained.path))
 
 
@@ -196,7 +194,8 @@ def test_the_stored_choices_are_taken_again_unless_others_are_given(
     assert torch.get_num_threads() == 1
 
 
-@pytest.mark.parametrize("system", ["msgnet", "mint"])
+@pytest.mark.interpreters(3)
+@pytest.mark.parametrize("system", [pytest.param("msgnet", marks=pytest.mark.slow), "mint"])
 def test_two_processes_train_the_same_model(system: str, tmp_path: Path) -> None:
     few = tiny_settings(system) | {
         "tokenizer.steps": "30",
@@ -261,9 +260,12 @@ def test_a_loss_that_is_no_number_ends_in_one_line_that_names_the_setting(tmp_pa
         )
 
 
+@pytest.mark.interpreters(1)
 def test_a_full_disk_is_an_os_error_and_leaves_nothing_half_written(tmp_path: Path) -> None:
     code = SCRIPT.replace(
-        "import os, sys", "import os, sys, resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)", 1
+        "import os, signal, sys",
+        "import os, sys, resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)",
+        1,
     ).replace(
         "train(digits()", "resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))\ntrain(digits()", 1
     )
@@ -280,20 +282,29 @@ def test_a_full_disk_is_an_os_error_and_leaves_nothing_half_written(tmp_path: Pa
     assert not list(run.rglob("*.safetensors*"))
 
 
-def test_a_time_budget_ends_with_a_usable_model(tmp_path: Path) -> None:
-    begin = time.perf_counter()
+def test_a_time_budget_ends_with_a_usable_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock goes on by 100 ms whenever it is looked at."""
+    ticks = itertools.count()
+    clock = SimpleNamespace(perf_counter=lambda: 0.1 * next(ticks))
+    for module in (pipeline, clock_module):
+        monkeypatch.setattr(module, "time", clock)
     endless = TINY | {"tokenizer.steps": "1000000", "prior.epochs": "100000", "layout_prior.epochs": "100000"}
+    run = tmp_path / "run"
     system = train(
         digits(),
-        tmp_path / "run",
+        run,
         system="msgnet",
         preset="tiny",
         settings=endless,
-        max_minutes=0.1,
+        max_minutes=0.2,
         precision="32",
         threads=1,
     )
-    assert time.perf_counter() - begin < 60
+    abouts = [
+        json.loads((run / part / "part.json").read_text()) for part in ("tokenizer", "prior", "layout_prior")
+    ]
+    assert all(about["steps"] > 1 for about in abouts)
+    assert sum(about["seconds"] for about in abouts) < 12 + 3 * 1.0
     assert len(list(system.synthesize(2))) == 2
 
 
@@ -350,13 +361,18 @@ def test_a_prior_whose_last_weights_are_kept_goes_on_to_the_end(tmp_path: Path) 
     assert last["held_out_nats"] > best["held_out_nats"]
 
 
+def made(change: dict[str, object]) -> dict[str, object]:
+    """The arguments with the data sets made that are given as functions."""
+    return {key: value() if callable(value) else value for key, value in change.items()}
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         ({"settings": TINY | {"prior.channels": "24"}}, "prior.channels is 16 there and 24 now"),
         ({"seed": 1}, "seed is 0 there and 1 now"),
         ({"system": "pre-msgnet"}, "system is 'msgnet' there and 'pre-msgnet' now"),
-        ({"data": digits(60, seed=5)}, "the data differ"),
+        ({"data": lambda: digits(60, seed=5)}, "the data differ"),
     ],
 )
 def test_a_run_made_otherwise_is_never_overwritten(
@@ -370,7 +386,7 @@ def test_a_run_made_otherwise_is_never_overwritten(
         "settings": TINY,
         "precision": "32",
         "threads": 1,
-    } | change
+    } | made(change)
     with pytest.raises(InputError, match="holds a run made otherwise") as refusal:
         train(out=trained.path, **arguments)  # type: ignore[arg-type]
     assert said in str(refusal.value)
@@ -400,13 +416,13 @@ def test_a_run_made_otherwise_is_never_overwritten(
         ({"seed": 10**30}, "2^63"),
         ({"settings": ["prior.learning_rate=inf"]}, "finite"),
         (
-            {"group_by": "(d)", "data": dataclasses.replace(digits(40), train=None, test=None)},
+            {"group_by": "(d)", "data": lambda: dataclasses.replace(digits(40), train=None, test=None)},
             "let --group-by find",
         ),
         ({"max_minutes": 0}, "more than 0"),
         ({"group_by": "("}, "not a regular expression"),
         ({"group_by": "nothing"}, "does not match the name"),
-        ({"data": digits(20)}, "fewer than 20"),
+        ({"data": lambda: digits(20)}, "fewer than 20"),
         ({"settings": ["tokenizer.batch_size=10000000"]}, "lower tokenizer.batch_size"),
         ({"size": (2048, 2048), "settings": ["prior.batch_size=2048"]}, "GiB of memory"),
     ],
@@ -415,7 +431,7 @@ def test_bad_requests_are_refused_in_one_line_before_anything_is_written(
     tmp_path: Path, change: dict[str, object], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    arguments: dict[str, object] = {"data": digits(40), "system": "msgnet", "preset": "tiny"} | change
+    arguments: dict[str, object] = {"data": digits(40), "system": "msgnet", "preset": "tiny"} | made(change)
     with pytest.raises(InputError) as refusal:
         train(out=tmp_path / "run", **arguments)  # type: ignore[arg-type]
     assert said in str(refusal.value)

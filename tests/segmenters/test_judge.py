@@ -2,14 +2,15 @@
 again.
 """
 
+import functools
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from tests.helpers import canvases
 
-from labelmint.datasets.digits import make_digits
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pairs import Pairs
 from labelmint.errors import InputError
@@ -22,13 +23,20 @@ from labelmint.segmenters.training import IGNORED, segmentation_loss
 from labelmint.segmenters.unet import SegmenterConfig, UNet
 
 SMALL = SegmenterConfig(channels=(8, 16, 32), residual_units=1, steps=60, batch_size=16, evaluate_every=20)
-CANVASES = list(make_digits("pairs", 120))
-IMAGES = [pair.image for pair in CANVASES]
-INK = [(pair.layout.label_map > 0).astype(np.int16) for pair in CANVASES]  # digit or not
+
+
+def images_of() -> list[np.ndarray]:
+    return [pair.image for pair in canvases("pairs", 120)]
+
+
+@functools.cache
+def ink() -> list[np.ndarray]:
+    """Digit or not, of every pixel."""
+    return [(pair.layout.label_map > 0).astype(np.int16) for pair in canvases("pairs", 120)]
 
 
 def pairs(labels: list[np.ndarray], part: slice) -> Pairs:
-    return Pairs(IMAGES[part], labels[part], Geometry(size=(32, 32)), seed=0)
+    return Pairs(images_of()[part], labels[part], Geometry(size=(32, 32)), seed=0)
 
 
 def trained(
@@ -56,8 +64,8 @@ def trained(
 
 
 def test_it_learns_what_true_labels_say_and_less_of_shuffled_ones(tmp_path: Path) -> None:
-    judge = trained(tmp_path / "true", INK)
-    images, labels = np.stack(IMAGES[90:]), np.stack(INK[90:])
+    judge = trained(tmp_path / "true", ink())
+    images, labels = np.stack(images_of()[90:]), np.stack(ink()[90:])
     assert dice(confusion(labels, judge.predict(images), 2))[1] > 0.7
     assert dice(confusion(np.roll(labels, 1, axis=0), judge.predict(images), 2))[1] < 0.5
     assert float(judge.about["held_out_dice"]) > 0.7
@@ -66,22 +74,22 @@ def test_it_learns_what_true_labels_say_and_less_of_shuffled_ones(tmp_path: Path
 def test_it_is_stored_found_again_and_made_anew_for_other_data_or_settings(tmp_path: Path) -> None:
     events: list[Event] = []
     few = SMALL.model_copy(update={"steps": 4, "evaluate_every": 2})
-    first = trained(tmp_path, INK, config=few, events=events)
+    first = trained(tmp_path, ink(), config=few, events=events)
     assert [event.step for event in events] == [4]
     assert events[-1].stage == "judge"
-    images = np.stack(IMAGES[:8])
-    again = trained(tmp_path, INK, config=few, events=(told := []))
+    images = np.stack(images_of()[:8])
+    again = trained(tmp_path, ink(), config=few, events=(told := []))
     assert not told
     assert np.array_equal(again.predict(images), first.predict(images))
     for change in ({"key": "other"}, {"config": few.model_copy(update={"learning_rate": 1e-3})}):
-        trained(tmp_path, INK, **{"config": few, **change}, events=(told := []))  # type: ignore[arg-type]
+        trained(tmp_path, ink(), **{"config": few, **change}, events=(told := []))  # type: ignore[arg-type]
         assert told
 
 
 def test_the_same_seed_makes_the_same_judge_and_leaves_the_random_state_alone(tmp_path: Path) -> None:
     few = SMALL.model_copy(update={"steps": 3})
     state = torch.get_rng_state()
-    one, two = (trained(tmp_path / name, INK, config=few) for name in "ab")
+    one, two = (trained(tmp_path / name, ink(), config=few) for name in "ab")
     assert one.about["sha256"] == two.about["sha256"]
     assert torch.equal(torch.get_rng_state(), state)
 
@@ -110,7 +118,7 @@ def test_the_loss_is_that_of_monai_and_pytorch() -> None:
 
 def test_no_foreground_to_validate_on_is_told_before_training(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no foreground class"):
-        trained(tmp_path / "none", [np.full((32, 32), IGNORED, np.int16) for _ in INK], events=(told := []))
+        trained(tmp_path / "none", [np.full((32, 32), IGNORED, np.int16) for _ in ink()], events=(told := []))
     assert not told
 
 
@@ -128,7 +136,7 @@ def test_any_size_goes_through_and_features_are_means_of_the_lowest_map(size: tu
 
 
 def test_no_images_are_refused(tmp_path: Path) -> None:
-    judge = trained(tmp_path, INK, config=SMALL.model_copy(update={"steps": 1}))
+    judge = trained(tmp_path, ink(), config=SMALL.model_copy(update={"steps": 1}))
     with pytest.raises(InputError, match="no images"):
         judge.predict(np.zeros((0, 32, 32, 1), np.uint8))
 
@@ -148,22 +156,22 @@ def test_the_standard_is_what_real_validation_pairs_reach_and_is_added_to_a_stor
     tmp_path: Path,
 ) -> None:
     few = SMALL.model_copy(update={"steps": 20})
-    first = trained(tmp_path, INK, config=few)
+    first = trained(tmp_path, ink(), config=few)
     assert first.standard is None
     with pytest.raises(InputError, match=r"older version.*labelmint evaluate"):
         load_judge(tmp_path, torch.device("cpu"))
-    again = trained(tmp_path, INK, config=few, events=(told := []), data=REAL)
+    again = trained(tmp_path, ink(), config=few, events=(told := []), data=REAL)
     assert not told
     assert again.standard is not None
-    scores = agreement_scores(again, np.stack(IMAGES[90:]), np.stack(INK[90:]))
+    scores = agreement_scores(again, np.stack(images_of()[90:]), np.stack(ink()[90:]))
     assert again.standard.scores == pytest.approx(sorted(scores), abs=1e-5)
     below = [np.mean(scores < again.standard.threshold(0.1) + side) for side in (-1e-5, 1e-5)]
     assert below[0] <= 0.1 <= below[1] + 1e-9
     opened = load_judge(tmp_path, torch.device("cpu"))
     assert opened.standard == again.standard
-    assert np.array_equal(opened.predict(np.stack(IMAGES[:9])), again.predict(np.stack(IMAGES[:9])))
+    assert np.array_equal(opened.predict(np.stack(images_of()[:9])), again.predict(np.stack(images_of()[:9])))
     moved = REAL.model_copy(update={"source": "elsewhere"})
-    assert trained(tmp_path, INK, config=few, data=moved).standard == again.standard.model_copy(
+    assert trained(tmp_path, ink(), config=few, data=moved).standard == again.standard.model_copy(
         update={"data": moved}
     )
 
@@ -171,7 +179,7 @@ def test_the_standard_is_what_real_validation_pairs_reach_and_is_added_to_a_stor
 def test_judges_that_can_not_be_opened_are_refused_with_what_mends_it(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"holds no judge.*labelmint evaluate"):
         load_judge(tmp_path, torch.device("cpu"))
-    trained(tmp_path, INK, config=SMALL.model_copy(update={"steps": 1}), data=REAL)
+    trained(tmp_path, ink(), config=SMALL.model_copy(update={"steps": 1}), data=REAL)
     file = tmp_path / "judge" / "part.json"
     about = json.loads(file.read_text())
     for damage in (
@@ -186,8 +194,8 @@ def test_judges_that_can_not_be_opened_are_refused_with_what_mends_it(tmp_path: 
 
 def test_probabilities_are_those_of_the_prediction(tmp_path: Path) -> None:
     judge, images = (
-        trained(tmp_path, INK, config=SMALL.model_copy(update={"steps": 5})),
-        np.stack(IMAGES[:70]),
+        trained(tmp_path, ink(), config=SMALL.model_copy(update={"steps": 5})),
+        np.stack(images_of()[:70]),
     )
     blocks = list(judge.probabilities(images))
     whole = torch.cat([shares for _, shares in blocks])

@@ -20,8 +20,11 @@ from scipy import ndimage
 from labelmint import formats
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.symbols import SymbolTable
+from labelmint.dials import LAYOUT_TEMPERATURE, TEMPERATURE, settled
 from labelmint.errors import InputError
 from labelmint.formats import read
+from labelmint.protocols import Dials
+from labelmint.runs.draw import Draw
 from labelmint.segmenters.agreement import SCORE, agreement_scores, doubt_thresholds, read_pairs
 from labelmint.segmenters.standard import RealData, Standard, digest_of_images
 from labelmint.synthesis import filter as module
@@ -103,12 +106,7 @@ class System:
     """
 
     system, digest, device, size, classes = "fake", "0123", torch.device("cpu"), (SIDE, SIDE), CLASSES
-    layout_temperature, has_layout_prior, precision, geometry = (
-        1.0,
-        True,
-        "32-true",
-        Geometry(size=(SIDE, SIDE)),
-    )
+    has_layout_prior, precision, geometry = True, "32-true", Geometry(size=(SIDE, SIDE))
     threads_asked = False
     config = SimpleNamespace(
         symbol_table=SymbolTable(((3, 0), (7, 0))),
@@ -121,17 +119,19 @@ class System:
         self.path, self.stop_at = path, stop_at
         self.drawn: list[int] = []
 
-    def check_batch(self, batch_size: int, guidance: float) -> None:
+    dials = (TEMPERATURE, LAYOUT_TEMPERATURE)
+
+    def resolve(self, dials: Dials) -> dict[str, float]:
+        return settled("fake", [self], dials)
+
+    def check_batch(self, batch_size: int, dials: Dials) -> None:
         """Any fits."""
 
-    def check_guidance(self, guidance: float) -> None:
-        """Any will do."""
-
-    def sample_chunk(self, chunk: int, *, batch_size: int, **rest: Any) -> list[AnnotatedImage]:
-        if chunk == self.stop_at:
+    def chunk(self, number: int, draw: Draw) -> list[AnnotatedImage]:
+        if number == self.stop_at:
             raise KeyboardInterrupt
-        self.drawn.append(chunk)
-        return [candidate(chunk * batch_size + row) for row in range(batch_size)]
+        self.drawn.append(number)
+        return [candidate(number * draw.batch_size + row) for row in range(draw.batch_size)]
 
 
 def candidate(index: int) -> AnnotatedImage:

@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,28 +21,29 @@ from PIL import Image
 import labelmint
 from labelmint.datasets.digits import DIGIT_CLASSES
 from labelmint.datasets.symbols import SymbolTable
+from labelmint.dials import LAYOUT_TEMPERATURE, TEMPERATURE, settled
 from labelmint.errors import InputError
 from labelmint.formats import read, write
 from labelmint.formats.folder import write_folder
 from labelmint.formats.image_files import write_png
+from labelmint.protocols import Dial, Dials
+from labelmint.runs.draw import Draw
+from labelmint.runs.given import Given
+from labelmint.runs.origin import SOURCE_TYPE, origin_of
 from labelmint.synthesis import mint
 from labelmint.synthesis.background import MOST_WAITING, Background
 from labelmint.synthesis.chunks import ChunkFolder
-from labelmint.synthesis.provenance import SOURCE_TYPE, count_objects, count_pixels
+from labelmint.synthesis.provenance import count_objects, count_pixels
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout, LayoutObject
+
+EVALUATIONS = Dial("evaluations", 8, 1, 64, "Steps of the fake.", whole=True)
 
 
 class Fake:
     """A system whose sample i depends on (seed, i) alone; notes which chunks it drew and can be interrupted."""
 
     system, digest, device, size, classes = "fake", "0123", torch.device("cpu"), (16, 16), DIGIT_CLASSES
-    layout_temperature, path, precision, threads_asked, needs_references = (
-        0.75,
-        Path("no-run"),
-        "32-true",
-        False,
-        False,
-    )
+    path, precision, threads_asked, needs_references = Path("no-run"), "32-true", False, False
     config = SimpleNamespace(symbol_table=SymbolTable(((0, 0),)), has_instances=False)
 
     def __init__(
@@ -57,35 +59,32 @@ class Fake:
         self.has_layout_prior, self.stop_at, self.digest = own_layouts, stop_at, digest
         self.drawn: list[int] = []
         self.threads: list[int] = []  # with which it drew
-        self.guided: dict[str, float] = {}  # the guidance that each method was told
+        self.told: dict[str, Dials] = {}  # the dials that each method was told
 
-    def usual_batch(self, warn: Any, guidance: float) -> int:
-        self.guided["usual_batch"] = guidance
+    @property
+    def dials(self) -> tuple[Dial, ...]:
+        layouts = LAYOUT_TEMPERATURE._replace(usual=0.75)
+        return (TEMPERATURE, layouts, EVALUATIONS) if self.has_layout_prior else (TEMPERATURE, EVALUATIONS)
+
+    def resolve(self, dials: Dials) -> dict[str, float]:
+        return settled("fake", [self], dials)
+
+    def usual_batch(self, warn: Any, dials: Dials) -> int:
+        self.told["usual_batch"] = dials
         return self.usual
 
-    def check_batch(self, batch_size: int, guidance: float) -> None:
-        self.guided["check_batch"] = guidance
+    def check_batch(self, batch_size: int, dials: Dials) -> None:
+        self.told["check_batch"] = dials
 
-    def check_guidance(self, guidance: float) -> None:
-        self.guided["check_guidance"] = guidance
-
-    def sample_chunk(
-        self,
-        chunk: int,
-        *,
-        seed: int,
-        batch_size: int,
-        layouts: Any,
-        per_layout: int,
-        guidance: float,
-        **rest: Any,
-    ) -> list[AnnotatedImage]:
-        if chunk == self.stop_at:
+    def chunk(self, number: int, draw: Draw) -> list[AnnotatedImage]:
+        if number == self.stop_at:
             raise KeyboardInterrupt
-        self.drawn.append(chunk)
+        self.drawn.append(number)
         self.threads.append(torch.get_num_threads())
-        self.guided["sample_chunk"] = guidance
-        return [self._pair(seed, chunk * batch_size + row) for row in range(batch_size)]
+        self.told["chunk"] = draw.dials
+        origin = origin_of(self, draw, torch.get_num_threads())  # type: ignore[arg-type]
+        indices = range(number * draw.batch_size, (number + 1) * draw.batch_size)
+        return [replace(self._pair(draw.seed, i), provenance=origin.texts(i)) for i in indices]
 
     def _pair(self, seed: int, index: int) -> AnnotatedImage:
         rng = np.random.default_rng((seed, index))
@@ -99,8 +98,8 @@ class Fake:
             layout=Layout(label_map=labels, instances=instances),
         )
 
-    def layouts_of(self, data: DataSet) -> torch.Tensor:
-        return torch.zeros(len(data), 16, 16, dtype=torch.int16)
+    def given(self, data: DataSet, **how: Any) -> Given:
+        return Given(ids=torch.zeros(len(data), 16, 16, dtype=torch.int16), names=data.names)
 
     def training_layouts(self) -> torch.Tensor:
         return torch.zeros(3, 16, 16, dtype=torch.int16)
@@ -280,14 +279,14 @@ def test_the_batch_that_is_chosen_is_told_and_a_resume_keeps_it(tmp_path: Path) 
     make(out, Fake(usual=2), batch_size=None, resume=True)  # complete
 
 
-def test_guidance_comes_to_all_that_it_concerns(tmp_path: Path) -> None:
-    system = Fake()
-    out = make(tmp_path / "out", system, guidance=1.5, batch_size=None)
-    assert system.guided == dict.fromkeys(
-        ("check_guidance", "usual_batch", "check_batch", "sample_chunk"), 1.5
-    )
-    assert json.loads((out / "settings.json").read_text())["guidance"] == 1.5
-    with pytest.raises(InputError, match=r"guidance 1.5, now it is None; pass --guidance 1.5 to resume"):
+def test_dials_come_to_all_that_they_concern_and_an_unknown_one_is_said_by_its_name(tmp_path: Path) -> None:
+    system, dials = Fake(), {"evaluations": 16}
+    out = make(tmp_path / "out", system, dials=dials, batch_size=None)
+    assert system.told == dict.fromkeys(("usual_batch", "check_batch", "chunk"), dials)
+    assert json.loads((out / "settings.json").read_text())["evaluations"] == 16
+    card = (out / "README.md").read_text()
+    assert "--temperature 0.85 --layout-temperature 0.75 --dial evaluations=16 " in card
+    with pytest.raises(InputError, match=r"evaluations 16.0, now it is 8.0; give the same options to resume"):
         make(out, batch_size=None, resume=True)
 
 
@@ -374,7 +373,7 @@ def test_a_chunk_whose_rows_are_damaged_is_drawn_again(tmp_path: Path) -> None:
     [
         ({"seed": 1}, "seed 0, now it is 1"),
         ({"batch_size": 2}, "batch_size 4, now it is 2"),
-        ({"temperature": 0.5}, "temperature 0.85, now it is 0.5"),
+        ({"dials": {"temperature": 0.5}}, "temperature 0.85, now it is 0.5"),
         ({"n": 11}, "n 10, now it is 11"),
         ({"system": Fake(digest="4567")}, "weights '0123', now it is '4567'"),
         ({"system": Fake(precision="bf16-true")}, "precision '32-true', now it is 'bf16-true'"),
@@ -400,8 +399,8 @@ def test_a_resume_with_other_settings_is_refused_naming_the_difference(
         ({"seed": -1}, "--seed -1"),
         ({"batch_size": 0}, "--batch-size 0"),
         ({"per_layout": 0}, "--per-layout 0"),
-        ({"temperature": 0.0}, "--temperature 0"),
-        ({"layout_temperature": float("inf")}, "--layout-temperature inf"),
+        ({"dials": {"temperature": 0.0}}, "--temperature 0"),
+        ({"dials": {"layout_temperature": float("inf")}}, "--layout-temperature inf"),
         ({"format": "bbbc041"}, "--format bbbc041"),
     ],
 )
@@ -474,7 +473,7 @@ def test_killed_between_any_two_moves_a_resume_ends_them_and_draws_nothing(
 
 
 def test_every_png_the_manifest_and_the_card_say_where_the_pairs_came_from(tmp_path: Path) -> None:
-    out = make(tmp_path / "out", seed=7, temperature=0.5)
+    out = make(tmp_path / "out", seed=7, dials={"temperature": 0.5})
     with Image.open(out / "images" / "synthetic_000009.png") as picture:
         text = dict(picture.info)
     assert text["generator"] == "labelmint"

@@ -12,6 +12,14 @@ from labelmint.systems.catalogue import SYSTEMS
 from labelmint.types import LayoutBatch
 from tests.helpers import digits, tiny_settings
 
+SHORTEST = {"steps": "12", "epochs": "1", "batch_size": "4", "evaluate_every": "12"}
+
+
+def shortest(system: str) -> dict[str, str]:
+    """The smallest settings of a system, and about a dozen steps a stage."""
+    settings = tiny_settings(system)
+    return settings | {key: SHORTEST[key.split(".")[1]] for key in settings if key.split(".")[1] in SHORTEST}
+
 
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_a_system_trains_and_samples(name: str, tmp_path: Path) -> None:
@@ -21,14 +29,15 @@ def test_a_system_trains_and_samples(name: str, tmp_path: Path) -> None:
         tmp_path / "run",
         system=name,
         preset="tiny",
-        settings=tiny_settings(name),
+        size=(16, 16),
+        settings=shortest(name),
         precision="32",
         threads=1,
     )
     assert system.has_layout_prior == (name in ("msgnet", "mint"))
     pairs = list(system.synthesize(4, seed=3, batch_size=4))
     assert len({pair.image.tobytes() for pair in pairs}) > 1
-    assert all(pair.image.shape == (32, 32, 1) and pair.layout.size == (32, 32) for pair in pairs)
+    assert all(pair.image.shape == (16, 16, 1) and pair.layout.size == (16, 16) for pair in pairs)
     again = load(tmp_path / "run").synthesize(2, seed=3, batch_size=4)
     assert [pair.image.tobytes() for pair in again] == [pair.image.tobytes() for pair in pairs[:2]]
     given = system.layouts_of(data.subset(data.names[:3]))

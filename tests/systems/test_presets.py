@@ -91,11 +91,14 @@ def numbers(table: str) -> list[tuple[str, str, str]]:
     ]
 
 
-def parts_of(name: str, system: str | None = None) -> TwoStageParts:
-    """The untrained parts of a preset at its true size, for color images and 25 layout symbols."""
+def parts_of(name: str, system: str | None = None, device: str = "meta") -> TwoStageParts:
+    """The untrained parts of a preset at its true size, for color images and 25 layout symbols; shapes alone
+    unless they go to another device.
+    """
     preset = PRESETS[name]
     chosen = SYSTEMS[system or preset.system]
-    return chosen.build(preset.settings(chosen.family), Facts(3, preset.size, 25))
+    with torch.device(device):
+        return chosen.build(preset.settings(chosen.family), Facts(3, preset.size, 25))
 
 
 @pytest.mark.parametrize(
@@ -188,8 +191,7 @@ def test_every_system_can_be_built_at_true_sizes(name: str, system: str) -> None
 
 @pytest.mark.parametrize("system", ["vqvae-t", "svqgan-t", "mint"])
 def test_the_coupled_vq_model_has_its_published_sizes(system: str) -> None:
-    with torch.device("meta"):
-        parts = parts_of("svq-256", system)
+    parts = parts_of("svq-256", system)
     semantics = (parts.layout_tokenizer or parts.tokenizer).streams[0]  # type: ignore[attr-defined]
     image = parts.tokenizer.streams[-1]
     assert (image.codebook_size, image.grid) == (16_384, (16, 16))
@@ -211,7 +213,7 @@ def test_a_preset_without_sizes_for_a_system_names_those_that_have_them() -> Non
 
 def test_the_smallest_learns_from_one_pair_at_its_true_size() -> None:
     torch.manual_seed(0)
-    parts = parts_of("clevr-64")
+    parts = parts_of("clevr-64", device="cpu")
     ids = torch.zeros(1, 64, 64, dtype=torch.uint8)
     ids[:, 20:40, 20:40] = 7
     batch = Batch(torch.rand(1, 3, 64, 64) * 2 - 1, LayoutBatch(ids))

@@ -7,7 +7,6 @@ from typing import cast
 
 import pytest
 import torch
-from labelmint.systems.parts import SemanticParts
 from labelmint.systems.presets import preset_named
 
 from labelmint.errors import InputError
@@ -15,11 +14,13 @@ from labelmint.priors.guided import NetworkPrior
 from labelmint.priors.pixelsnail import PixelSNAIL
 from labelmint.priors.transformer import TransformerPrior
 from labelmint.protocols import LayoutTokenizer
+from labelmint.runs.draw import Draw
 from labelmint.runs.plan import _measured_size
 from labelmint.runs.request import make_request
 from labelmint.runs.train import plan, train
 from labelmint.runs.trained import TrainedSystem, load
 from labelmint.systems.catalogue import SYSTEMS
+from labelmint.systems.parts import SemanticParts
 from labelmint.systems.system import Facts
 from labelmint.tokenizers.coupled_patterns import CoupledPatterns
 from labelmint.tokenizers.patterns import Patterns
@@ -121,11 +122,11 @@ def test_drawn_labels_are_the_decoded_tokens_that_the_image_was_drawn_with(minte
     parts, seeds = minted.parts, [(5, i) for i in range(4)]
     source = parts.layout_source(minted.device)
     assert source is not None
-    drawn = source.sample(seeds, temperature=1.0)
+    drawn = source.sample(seeds, {"layout_temperature": 1.0})
     assert drawn.tokens is not None
     assert drawn.ids.equal(parts.tokenizer.decode_layouts(drawn.tokens))  # type: ignore[operator]
-    images = parts.generator().sample(drawn, seeds, temperature=0.85)
-    pairs = minted.sample_chunk(0, seed=5, batch_size=4)
+    images = parts.generator().sample(drawn, seeds, {"temperature": 0.85})
+    pairs = minted.chunk(0, Draw(seed=5, batch_size=4))
     pixels = ((images + 1) * 127.5).round().clamp(0, 255).byte()
     for row, pair in enumerate(pairs):
         assert (pair.image[:, :, 0] == pixels[row, 0].numpy()).all()

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from labelmint.dials import TEMPERATURE
 from labelmint.evaluation.views import Views
 from labelmint.progress import Report
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout
@@ -99,6 +100,8 @@ class Trainer:
 
 class Noise:
     """Stands in for generators; `refuses` names the filters that let nothing pass."""
+
+    dials = (TEMPERATURE,)
 
     def __init__(self, refuses: tuple[str, ...] = (), copies: int = 0, expected: float = 0.0) -> None:
         """`copies` of the candidates are near-copies: beside those that are wanted, or of the 5,000 that were

@@ -10,7 +10,8 @@ import torch
 from monai.metrics.meandice import compute_dice
 
 from labelmint.datasets.geometry import Geometry
-from labelmint.evaluation.views import Fitted, Views
+from labelmint.datasets.pair import Pair
+from labelmint.evaluation.views import Views
 from labelmint.segmenters.plateau import ArmConfig
 from labelmint.types import Array
 from labelmint.usefulness.arms import ArmResult, Ground, arm_named, batches, network, scores, train_arm
@@ -48,7 +49,7 @@ def views(count: int, seed: int) -> Views:
 def ground() -> Ground:
     images, labels = pairs(12, 0)
     training = [
-        Fitted(name=str(k), group=str(k), image=image, labels=one, instances=None)
+        Pair(name=str(k), group=str(k), image=image, ids=one)
         for k, (image, one) in enumerate(zip(images, labels, strict=True))
     ]
     return Ground(

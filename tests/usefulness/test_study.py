@@ -17,7 +17,9 @@ from tests.usefulness.study_fakes import SIDE, Noise, Trainer, data_of, pairs, r
 
 from labelmint import study
 from labelmint.datasets.splits import split
+from labelmint.dials import GUIDANCE, TEMPERATURE
 from labelmint.errors import InputError
+from labelmint.protocols import Dial
 from labelmint.reports.results import Results
 from labelmint.segmenters.plateau import ArmConfig
 from labelmint.types import ClassInfo, ClassSet
@@ -116,7 +118,7 @@ def test_temperature_and_filter_are_chosen_alike(tmp_path: Path) -> None:
         Trainer(known()),
         maker,
         n_train=(10,),
-        temperatures=(0.7, 1.0),
+        dials={"temperature": (0.7, 1.0)},
         filter="both",
         ratios=(1.0,),
     )
@@ -260,7 +262,7 @@ def test_without_copy_paste_of_every_seed_there_is_no_gain(tmp_path: Path) -> No
             seconds=0,
         )
 
-    candidate = Candidate(1.0, Way(0.85, "on"))
+    candidate = Candidate(1.0, Way({"temperature": 0.85}, "on"))
     arms = {
         "A": {s: record(0.7) for s in (0, 1)},
         "C": {0: record(0.8)},
@@ -296,9 +298,9 @@ def test_samples_of_one_way_are_never_taken_for_those_of_another(tmp_path: Path)
     folder = tmp_path / "samples-t0.85-on-varied-500"
     folder.mkdir()
     (folder / "settings.json").write_text("{}")
-    assert stored_samples(tmp_path, Way(0.85, "on", vary=True), 400) == folder
-    assert stored_samples(tmp_path, Way(0.85, "on"), 400) is None
-    assert stored_samples(tmp_path, Way(0.85, "on", vary=True), 600) is None
+    assert stored_samples(tmp_path, Way({"temperature": 0.85}, "on", vary=True), 400) == folder
+    assert stored_samples(tmp_path, Way({"temperature": 0.85}, "on"), 400) is None
+    assert stored_samples(tmp_path, Way({"temperature": 0.85}, "on", vary=True), 600) is None
 
 
 def test_a_study_that_failed_before_it_made_anything_claims_nothing(tmp_path: Path) -> None:
@@ -322,10 +324,24 @@ def test_the_learning_curve_alone_trains_a_and_r_and_needs_no_generator(tmp_path
 
 
 def test_every_way_of_drawing_has_a_name_of_its_own() -> None:
-    all_of_them = ways(StudyOptions(temperatures=(0.85, 1.0), filter="both", layouts="both"))
+    options = StudyOptions(dials={"temperature": (0.85, 1.0)}, filter="both", layouts="both")
+    all_of_them = ways(options, [TEMPERATURE])
     assert len({way.key for way in all_of_them}) == len({way.words for way in all_of_them}) == 8
-    (own,), (varied,) = ways(StudyOptions()), ways(StudyOptions(layouts="varied"))
+    (own,), (varied,) = (
+        ways(StudyOptions(), [TEMPERATURE]),
+        ways(StudyOptions(layouts="varied"), [TEMPERATURE]),
+    )
     assert (own.vary, varied.vary) == (False, True)
+
+
+def test_the_name_of_a_way_says_the_first_dial_and_what_is_not_usual() -> None:
+    guided = StudyOptions(dials={"guidance": (1.0, 2.0)})
+    assert [way.key for way in ways(guided, [TEMPERATURE, GUIDANCE])] == ["t0.85-on", "t0.85-g2-on"]
+    assert [way.key for way in ways(StudyOptions(), [])] == ["on"]
+    steps = StudyOptions(dials={"evaluations": (8, 16)}, layouts="varied")
+    evaluations = Dial("evaluations", 8, 1, 64, "Steps.", whole=True)
+    keys = [way.key for way in ways(steps, [evaluations])]
+    assert keys == ["evaluations8-on-varied", "evaluations16-on-varied"]
 
 
 def test_choices_are_nested_within_a_seed_and_differ_between_seeds() -> None:
@@ -365,7 +381,7 @@ def test_groups_stay_together() -> None:
         ({"ratios": (0.0,)}, "--ratio 0"),
         ({"ratios": (-1.0,)}, "--ratio -1"),
         ({"ratios": (float("nan"),)}, "--ratio nan"),
-        ({"temperatures": (0.0,)}, "--temperature 0"),
+        ({"dials": {"temperature": (0.0,)}}, "--temperature 0"),
         ({"filter": "maybe"}, "--filter maybe"),
         ({"layouts": "mine"}, "--layouts mine: expected one of own, varied, both"),
         ({"seeds": 0}, "--seeds 0"),

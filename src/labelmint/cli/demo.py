@@ -28,7 +28,7 @@ __all__ = ["Sizes", "demo", "run_demo"]
 
 # After minutes of training the priors are unsure; a little below their own odds they err less, and still
 # vary.
-TEMPERATURE, LAYOUT_TEMPERATURE = 0.7, 0.9
+DIALS = {"temperature": 0.7, "layout_temperature": 0.9}
 SYSTEM = "mint"  # the default of `tiny` by name: the demo stays what it says it is
 
 
@@ -172,8 +172,7 @@ def _synthesize(system: TrainedSystem, out: Path, n: int, seed: int) -> DataSet:
                 n=n,
                 seed=seed,
                 format=first[0],
-                temperature=TEMPERATURE,
-                layout_temperature=LAYOUT_TEMPERATURE,
+                dials=DIALS,
                 copies=dict(others),
                 resume=True,
                 report=progress.report,
@@ -275,8 +274,8 @@ def _text(facts: dict[str, Any], out: Path) -> str:
             f"{facts['system']} (preset {facts['preset']}, {facts['parameters']:,} parameters) learned from",
             f"{facts['training_pairs']} images of real handwritten digits and drew {facts['new_pairs']} new "
             f"ones with their labels:",
-            f"first the layout (at temperature {LAYOUT_TEMPERATURE}), then the image for it (at "
-            f"{TEMPERATURE}).",
+            f"first the layout (at temperature {DIALS['layout_temperature']}), then the image for it (at "
+            f"{DIALS['temperature']}).",
             "",
             f"  read as their label says   {100 * facts['read_as_labelled']:.1f} % of {facts['digits']} "
             f"synthetic digits "

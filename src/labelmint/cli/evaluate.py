@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
 
@@ -13,12 +13,16 @@ from labelmint.cli.options import (
     AsJson,
     DataSets,
     Device,
+    DialValues,
     FormatIn,
     GroupBy,
     Ignore,
+    LayoutTemperature,
     Merge,
     Seed,
+    Temperature,
     Threads,
+    dials_of,
     merge_of,
     open_merged,
     parse_size,
@@ -29,70 +33,70 @@ from labelmint.cli.progress import Progress
 __all__ = ["evaluate"]
 
 
+_Subject: TypeAlias = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RUN|SYNTHETIC", help="A run, or labelled images that any program made.", show_default=False
+    ),
+]
+_Out: TypeAlias = Annotated[
+    Path, typer.Option(help="The folder of the report. The same command again goes on where it was stopped.")
+]
+_Count: TypeAlias = Annotated[
+    int | None,
+    typer.Option("-n", metavar="N", help="With a run: how many samples to draw; 500 unless given."),
+]
+_Size: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HxW", help="With SYNTHETIC: size of its images; found out unless given.", show_default=False
+    ),
+]
+_Crop: TypeAlias = Annotated[
+    bool, typer.Option("--crop", help="With SYNTHETIC: its images are crops of larger real ones.")
+]
+_Scale: TypeAlias = Annotated[
+    float, typer.Option(metavar="F", help="With --crop: how the real images are resized first.")
+]
+_Augment: TypeAlias = Annotated[
+    str, typer.Option(metavar="LIST", help="With SYNTHETIC: flips,mirror,turns where they keep labels true.")
+]
+_Composition: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Rules to check beside the learned ones: pairs, three, upper or center."
+    ),
+]
+_JudgeSteps: TypeAlias = Annotated[int, typer.Option(min=1, metavar="N", help="Training steps of the judge.")]
+_FidWeights: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="TorchScript file of Inception, for true FID and KID.", show_default=False
+    ),
+]
+_LpipsWeights: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="TorchScript file of LPIPS' VGG, for LPIPS.", show_default=False),
+]
+
+
 def evaluate(
-    subject: Annotated[
-        Path,
-        typer.Argument(
-            metavar="RUN|SYNTHETIC",
-            help="A run, or labelled images that any program made.",
-            show_default=False,
-        ),
-    ],
+    subject: _Subject,
     data: DataSets,
-    out: Annotated[
-        Path,
-        typer.Option(help="The folder of the report. The same command again goes on where it was stopped."),
-    ],
-    n: Annotated[
-        int | None,
-        typer.Option("-n", metavar="N", help="With a run: how many samples to draw; 500 unless given."),
-    ] = None,
-    size: Annotated[
-        str | None,
-        typer.Option(
-            metavar="HxW",
-            help="With SYNTHETIC: size of its images; found out unless given.",
-            show_default=False,
-        ),
-    ] = None,
-    crop: Annotated[
-        bool, typer.Option("--crop", help="With SYNTHETIC: its images are crops of larger real ones.")
-    ] = False,
-    scale: Annotated[
-        float, typer.Option(metavar="F", help="With --crop: how the real images are resized first.")
-    ] = 1.0,
-    augment: Annotated[
-        str,
-        typer.Option(metavar="LIST", help="With SYNTHETIC: flips,mirror,turns where they keep labels true."),
-    ] = "",
+    out: _Out,
+    n: _Count = None,
+    size: _Size = None,
+    crop: _Crop = False,
+    scale: _Scale = 1.0,
+    augment: _Augment = "",
     group_by: GroupBy = None,
-    temperature: Annotated[
-        float | None,
-        typer.Option(metavar="T", help="With a run: of its images; 0.85 unless given.", show_default=False),
-    ] = None,
-    layout_temperature: Annotated[
-        float | None,
-        typer.Option(
-            metavar="T", help="With a run: of its layouts; the run's own unless given.", show_default=False
-        ),
-    ] = None,
-    composition: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="Rules to check beside the learned ones: pairs, three, upper or center."
-        ),
-    ] = None,
-    judge_steps: Annotated[int, typer.Option(min=1, metavar="N", help="Training steps of the judge.")] = 1500,
-    fid_weights: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="TorchScript file of Inception, for true FID and KID.", show_default=False
-        ),
-    ] = None,
-    lpips_weights: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="TorchScript file of LPIPS' VGG, for LPIPS.", show_default=False),
-    ] = None,
+    temperature: Temperature = None,
+    layout_temperature: LayoutTemperature = None,
+    dial: DialValues = None,
+    composition: _Composition = None,
+    judge_steps: _JudgeSteps = 1500,
+    fid_weights: _FidWeights = None,
+    lpips_weights: _LpipsWeights = None,
     seed: Seed = 0,
     device: Device = "auto",
     threads: Threads = None,
@@ -117,8 +121,7 @@ def evaluate(
         augment=parse_words(augment),
         group_by=group_by,
         seed=seed,
-        temperature=temperature,
-        layout_temperature=layout_temperature,
+        dials=dials_of(dial, temperature=temperature, layout_temperature=layout_temperature),
         composition=composition,
         fid_weights=fid_weights,
         lpips_weights=lpips_weights,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
@@ -20,123 +20,168 @@ from labelmint.cli.options import (
     Threads,
     open_data,
     parse_counts,
+    parse_dials,
     parse_numbers,
     parse_size,
     parse_words,
 )
 from labelmint.cli.progress import Progress
+from labelmint.dials import GUIDANCE, TEMPERATURE
 from labelmint.errors import InputError
+from labelmint.protocols import Dial
 
 __all__ = ["study"]
+
+_NETWORKS: dict[str, dict[str, Any]] = {
+    "unet": {},
+    "dense": {"network": "dense"},
+    "dense161": {"network": "dense", "depth": "161"},
+}
+
+
+def _list_of(dial: Dial) -> Any:
+    """The option of values of a dial that are compared."""
+    return typer.Option(
+        dial.option,
+        metavar="LIST",
+        help=f"Of the samples; the best is chosen. {dial.says} {dial.usual:g} unless given.",
+        show_default=False,
+    )
+
+
+_Out: TypeAlias = Annotated[
+    Path,
+    typer.Option(
+        help="Folder of the report. The same command again goes on; more pairs, seeds or ratios extend it."
+    ),
+]
+_NTrain: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LIST",
+        help="Numbers of real pairs, as in 10,all; 10,25,50,all unless given.",
+        show_default=False,
+    ),
+]
+_Ratio: TypeAlias = Annotated[
+    str, typer.Option(metavar="LIST", help="Synthetic pairs for each real one; the best is chosen.")
+]
+_Seeds: TypeAlias = Annotated[
+    int, typer.Option(metavar="N", help="How often everything is repeated with other pairs and weights.")
+]
+_Curve: TypeAlias = Annotated[
+    bool, typer.Option("--curve", help="Only the learning curve on real pairs: where is there headroom?")
+]
+_Budget: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        metavar="MINUTES", help="Begin nothing that takes longer; says what it left out.", show_default=False
+    ),
+]
+_Synthetic: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DATA",
+        help="Study these pairs, made from the training part by any program.",
+        show_default=False,
+    ),
+]
+_System: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        help="Which system; `labelmint systems` lists them. The preset's unless given: mint with tiny "
+        "and small.",
+        show_default=False,
+    ),
+]
+_Preset: TypeAlias = Annotated[str, typer.Option(help="Of the generators; as for train.")]
+_Size: TypeAlias = Annotated[
+    str | None,
+    typer.Option(metavar="HxW", help="Size of the views; the preset's unless given.", show_default=False),
+]
+_Crop: TypeAlias = Annotated[
+    bool, typer.Option("--crop", help="Crops of that size instead of resized images.")
+]
+_Scale: TypeAlias = Annotated[float, typer.Option(help="With --crop: resize by this factor before cropping.")]
+_Augment: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        metavar="WORDS", help="Any of flips,mirror,turns,zoom: what keeps labels true, in all arms."
+    ),
+]
+_Settings: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Set one value of the generators; repeatable."),
+]
+_GeneratorMinutes: TypeAlias = Annotated[
+    float | None,
+    typer.Option(metavar="M", help="Time limit of each generator's training.", show_default=False),
+]
+_Temperature: TypeAlias = Annotated[str | None, _list_of(TEMPERATURE)]
+_Guidance: TypeAlias = Annotated[str | None, _list_of(GUIDANCE)]
+_Dial: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=LIST",
+        help="Of the samples, whatever else the system heeds; the best is chosen; repeatable.",
+        show_default=False,
+    ),
+]
+_Filter: TypeAlias = Annotated[
+    str, typer.Option("--filter", help="on, off, or both: then the better one is chosen.")
+]
+_Layouts: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        help="The system's own, varied ones of the training pairs, or both: then the better is chosen."
+    ),
+]
+_Pool: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", help="Different synthetic pairs; max(ratio * n, 500) unless given.", show_default=False
+    ),
+]
+_Network: TypeAlias = Annotated[str, typer.Option(help="unet, dense (DenseNet-121 encoder) or dense161.")]
+_EncoderWeights: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Weights of the DenseNet, a local file.", show_default=False),
+]
+_MostSteps: TypeAlias = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Training steps of an arm that finds no plateau.")
+]
+_JudgeSteps: TypeAlias = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Training steps of the filter's judge.")
+]
 
 
 def study(
     data: Data,
-    out: Annotated[
-        Path,
-        typer.Option(
-            help="Folder of the report. The same command again goes on; more pairs, seeds or ratios extend "
-            "it."
-        ),
-    ],
-    n_train: Annotated[
-        str | None,
-        typer.Option(
-            metavar="LIST",
-            help="Numbers of real pairs, as in 10,all; 10,25,50,all unless given.",
-            show_default=False,
-        ),
-    ] = None,
-    ratio: Annotated[
-        str, typer.Option(metavar="LIST", help="Synthetic pairs for each real one; the best is chosen.")
-    ] = "0.5,1,2",
-    seeds: Annotated[
-        int, typer.Option(metavar="N", help="How often everything is repeated with other pairs and weights.")
-    ] = 3,
-    curve: Annotated[
-        bool, typer.Option("--curve", help="Only the learning curve on real pairs: where is there headroom?")
-    ] = False,
-    budget: Annotated[
-        float | None,
-        typer.Option(
-            metavar="MINUTES",
-            help="Begin nothing that takes longer; says what it left out.",
-            show_default=False,
-        ),
-    ] = None,
-    synthetic: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DATA",
-            help="Study these pairs, made from the training part by any program.",
-            show_default=False,
-        ),
-    ] = None,
-    system: Annotated[
-        str | None,
-        typer.Option(
-            help="Which system; `labelmint systems` lists them. The preset's unless given: mint with tiny "
-            "and small.",
-            show_default=False,
-        ),
-    ] = None,
-    preset: Annotated[str, typer.Option(help="Of the generators; as for train.")] = "small",
-    size: Annotated[
-        str | None,
-        typer.Option(metavar="HxW", help="Size of the views; the preset's unless given.", show_default=False),
-    ] = None,
-    crop: Annotated[
-        bool, typer.Option("--crop", help="Crops of that size instead of resized images.")
-    ] = False,
-    scale: Annotated[float, typer.Option(help="With --crop: resize by this factor before cropping.")] = 1.0,
-    augment: Annotated[
-        str,
-        typer.Option(
-            metavar="WORDS", help="Any of flips,mirror,turns,zoom: what keeps labels true, in all arms."
-        ),
-    ] = "",
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Set one value of the generators; repeatable."),
-    ] = None,
-    generator_minutes: Annotated[
-        float | None,
-        typer.Option(metavar="M", help="Time limit of each generator's training.", show_default=False),
-    ] = None,
-    temperature: Annotated[
-        str, typer.Option(metavar="LIST", help="Of the samples; the best is chosen.")
-    ] = "0.85",
-    guidance: Annotated[
-        str, typer.Option(metavar="LIST", help="Of the samples, as for synthesize; the best is chosen.")
-    ] = "1",
-    filter_: Annotated[
-        str, typer.Option("--filter", help="on, off, or both: then the better one is chosen.")
-    ] = "on",
-    layouts: Annotated[
-        str,
-        typer.Option(
-            help="The system's own, varied ones of the training pairs, or both: then the better is chosen."
-        ),
-    ] = "own",
-    pool: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Different synthetic pairs; max(ratio * n, 500) unless given.",
-            show_default=False,
-        ),
-    ] = None,
-    network: Annotated[str, typer.Option(help="unet, dense (DenseNet-121 encoder) or dense161.")] = "unet",
-    encoder_weights: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Weights of the DenseNet, a local file.", show_default=False),
-    ] = None,
-    most_steps: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Training steps of an arm that finds no plateau.")
-    ] = 8000,
-    judge_steps: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Training steps of the filter's judge.")
-    ] = 600,
+    out: _Out,
+    n_train: _NTrain = None,
+    ratio: _Ratio = "0.5,1,2",
+    seeds: _Seeds = 3,
+    curve: _Curve = False,
+    budget: _Budget = None,
+    synthetic: _Synthetic = None,
+    system: _System = None,
+    preset: _Preset = "small",
+    size: _Size = None,
+    crop: _Crop = False,
+    scale: _Scale = 1.0,
+    augment: _Augment = "",
+    settings: _Settings = None,
+    generator_minutes: _GeneratorMinutes = None,
+    temperature: _Temperature = None,
+    guidance: _Guidance = None,
+    dial: _Dial = None,
+    filter_: _Filter = "on",
+    layouts: _Layouts = "own",
+    pool: _Pool = None,
+    network: _Network = "unet",
+    encoder_weights: _EncoderWeights = None,
+    most_steps: _MostSteps = 8000,
+    judge_steps: _JudgeSteps = 600,
     group_by: GroupBy = None,
     seed: Seed = 0,
     device: Device = "auto",
@@ -151,19 +196,13 @@ def study(
     from labelmint.usefulness.plan import JUDGE, StudyOptions
     from labelmint.usefulness.study import study as run_study
 
-    networks: dict[str, Any] = {
-        "unet": {},
-        "dense": {"network": "dense"},
-        "dense161": {"network": "dense", "depth": "161"},
-    }
-    if network not in networks:
-        raise InputError(f"--network {network}: expected one of {', '.join(networks)}")
-    segmenter = ArmConfig(**networks[network], encoder_weights=encoder_weights, most_steps=most_steps)
+    if network not in _NETWORKS:
+        raise InputError(f"--network {network}: expected one of {', '.join(_NETWORKS)}")
+    segmenter = ArmConfig(**_NETWORKS[network], encoder_weights=encoder_weights, most_steps=most_steps)
     options = StudyOptions(
         n_train=parse_counts(n_train, "--n-train") if n_train is not None else None,
         ratios=parse_numbers(ratio, "--ratio"),
-        temperatures=parse_numbers(temperature, "--temperature"),
-        guidance=parse_numbers(guidance, "--guidance"),
+        dials=_dials(dial, temperature, guidance),
         filter=filter_,
         layouts=layouts,
         seeds=seeds,
@@ -196,3 +235,18 @@ def study(
         return
     print(summary(results))
     print(f"look at {out / 'report.html'}; programs read {out / 'report.json'}")
+
+
+def _dials(
+    texts: list[str] | None, temperature: str | None, guidance: str | None
+) -> dict[str, tuple[float, ...]]:
+    """The values to compare of each dial that was given."""
+    own = {
+        dial.name: parse_numbers(text, dial.option)
+        for dial, text in ((TEMPERATURE, temperature), (GUIDANCE, guidance))
+        if text is not None
+    }
+    others = parse_dials(texts or ())
+    for name in own.keys() & others.keys():
+        raise InputError(f"--dial {name}: {name} is given twice")
+    return {**own, **others}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -14,10 +14,15 @@ from labelmint.cli.options import (
     AsJson,
     BatchSize,
     Device,
+    DialValues,
     DrawIn,
     FormatIn,
+    Guidance,
+    LayoutTemperature,
     Seed,
+    Temperature,
     ThreadsToDraw,
+    dials_of,
     merge_of,
     open_merged,
     parse_batch,
@@ -32,102 +37,102 @@ if TYPE_CHECKING:
 __all__ = ["synthesize"]
 
 
+_Run: TypeAlias = Annotated[
+    Path, typer.Argument(help="A run folder, as `labelmint train` wrote it.", show_default=False)
+]
+_Out: TypeAlias = Annotated[Path, typer.Option(help="The folder to write; it must be new or empty.")]
+_Count: TypeAlias = Annotated[int, typer.Option("-n", metavar="N", help="How many new pairs.")]
+_Start: TypeAlias = Annotated[
+    int, typer.Option(help="Index of the first pair; pair i is the same whatever -n and --start are.")
+]
+_Format: TypeAlias = Annotated[str, typer.Option("--format", metavar="NAME", help="folder or coco.")]
+_Layouts: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(metavar="DATA", help="Take the layouts of these labelled images.", show_default=False),
+]
+_Reference: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DATA",
+        help="Layouts with their images, for a run trained with --set tokenizer.reference=true.",
+        show_default=False,
+    ),
+]
+_Keep: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PART",
+        help="Draw the rest of the pairs of --layouts and keep layout:CLASS, image:CLASS or "
+        "image:x0,y0,x1,y1; repeatable.",
+        show_default=False,
+    ),
+]
+_PerLayout: TypeAlias = Annotated[
+    int,
+    typer.Option(metavar="K", help="K images for each layout that is given, varied or taken from training."),
+]
+_Vary: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--vary", help="Turn, zoom and mix given layouts, or else those of training, into new ones."
+    ),
+]
+_Filter: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--filter",
+        metavar="MODE",
+        help="on: drop pairs whose image does not show what the label says, and near-copies of training "
+        "images; ignore: have doubtful "
+        "pixels ignored where that helps; off; auto: on where `labelmint evaluate` left a judge in the "
+        "run, off with --keep.",
+    ),
+]
+_FilterShare: TypeAlias = Annotated[
+    float,
+    typer.Option(
+        metavar="PERCENT", help="Of real validation pairs that the filter would drop; more is stricter."
+    ),
+]
+_Data: TypeAlias = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="DATA",
+        help="The real data, where it has moved since `evaluate`; repeatable, for a run trained on "
+        "several sets.",
+        show_default=False,
+    ),
+]
+_MostCandidates: TypeAlias = Annotated[
+    int | None,
+    typer.Option(metavar="M", help="Give up after so many; 10 N unless given.", show_default=False),
+]
+_Resume: TypeAlias = Annotated[bool, typer.Option("--resume", help="Go on where a stopped command was.")]
+
+
 def synthesize(
-    run: Annotated[
-        Path, typer.Argument(help="A run folder, as `labelmint train` wrote it.", show_default=False)
-    ],
-    out: Annotated[Path, typer.Option(help="The folder to write; it must be new or empty.")],
-    n: Annotated[int, typer.Option("-n", metavar="N", help="How many new pairs.")],
+    run: _Run,
+    out: _Out,
+    n: _Count,
     seed: Seed = 0,
-    start: Annotated[
-        int, typer.Option(help="Index of the first pair; pair i is the same whatever -n and --start are.")
-    ] = 0,
+    start: _Start = 0,
     # the option's own name
-    format: Annotated[str, typer.Option("--format", metavar="NAME", help="folder or coco.")] = "folder",
-    layouts: Annotated[
-        Path | None,
-        typer.Option(metavar="DATA", help="Take the layouts of these labelled images.", show_default=False),
-    ] = None,
-    reference: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DATA",
-            help="Layouts with their images, for a run trained with --set tokenizer.reference=true.",
-            show_default=False,
-        ),
-    ] = None,
-    keep: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PART",
-            help="Draw the rest of the pairs of --layouts and keep layout:CLASS, image:CLASS or "
-            "image:x0,y0,x1,y1; repeatable.",
-            show_default=False,
-        ),
-    ] = None,
-    per_layout: Annotated[
-        int,
-        typer.Option(
-            metavar="K", help="K images for each layout that is given, varied or taken from training."
-        ),
-    ] = 1,
-    vary: Annotated[
-        bool,
-        typer.Option(
-            "--vary", help="Turn, zoom and mix given layouts, or else those of training, into new ones."
-        ),
-    ] = False,
-    layout_temperature: Annotated[
-        float | None,
-        typer.Option(
-            metavar="T",
-            help="Below 1: likelier, less varied layouts. The run's own (layout_prior.temperature) unless "
-            "given.",
-        ),
-    ] = None,
-    temperature: Annotated[
-        float, typer.Option(metavar="T", help="Below 1: likelier, less varied images.")
-    ] = 0.85,
-    guidance: Annotated[
-        float,
-        typer.Option(
-            metavar="G",
-            help="Above 1: images heed their layouts more. For runs trained with --set "
-            "prior.condition_dropout=0.1.",
-        ),
-    ] = 1.0,
+    format: _Format = "folder",
+    layouts: _Layouts = None,
+    reference: _Reference = None,
+    keep: _Keep = None,
+    per_layout: _PerLayout = 1,
+    vary: _Vary = False,
+    layout_temperature: LayoutTemperature = None,
+    temperature: Temperature = None,
+    guidance: Guidance = None,
+    dial: DialValues = None,
     batch_size: BatchSize = "auto",
-    filter: Annotated[
-        str,
-        typer.Option(
-            "--filter",
-            metavar="MODE",
-            help="on: drop pairs whose image does not show what the label says, and near-copies of training "
-            "images; ignore: have doubtful "
-            "pixels ignored where that helps; off; auto: on where `labelmint evaluate` left a judge in the "
-            "run, off with --keep.",
-        ),
-    ] = "auto",
-    filter_share: Annotated[
-        float,
-        typer.Option(
-            metavar="PERCENT", help="Of real validation pairs that the filter would drop; more is stricter."
-        ),
-    ] = 5.0,
-    data: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="DATA",
-            help="The real data, where it has moved since `evaluate`; repeatable, for a run trained on "
-            "several sets.",
-            show_default=False,
-        ),
-    ] = None,
-    most_candidates: Annotated[
-        int | None,
-        typer.Option(metavar="M", help="Give up after so many; 10 N unless given.", show_default=False),
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where a stopped command was.")] = False,
+    filter: _Filter = "auto",
+    filter_share: _FilterShare = 5.0,
+    data: _Data = None,
+    most_candidates: _MostCandidates = None,
+    resume: _Resume = False,
     device: Device = "auto",
     threads: ThreadsToDraw = None,
     precision: DrawIn = "32",
@@ -141,60 +146,69 @@ def synthesize(
     warning.
     """
     from labelmint.runs.trained import load
-    from labelmint.synthesis import check_target, mint
+    from labelmint.synthesis import MintOptions, check_target, mint
 
     check_target(out, n=n, format=format, resume=resume)
-    pairs_at_once = parse_batch(batch_size)
-    given, references = (
-        open_merged([data], merge_of(run), format_in, "") if data is not None else None
-        for data in (layouts, reference)
-    )
+    given, references = (_opened(path, run, format_in) for path in (layouts, reference))
     filters = filter in ("on", "ignore") or (filter == "auto" and (run / "judge").is_dir() and not keep)
-    real = _real(data or (sets_of(run) if filters else []), run)
-    system = load(run, device=device, threads=threads, precision=precision)
-    doubts: list[str] = []
+    options = MintOptions(
+        n=n,
+        seed=seed,
+        start=start,
+        format=format,
+        layouts=given,
+        reference=references,
+        keep=tuple(keep or ()),
+        per_layout=per_layout,
+        vary=vary,
+        dials=dials_of(
+            dial, temperature=temperature, layout_temperature=layout_temperature, guidance=guidance
+        ),
+        batch_size=parse_batch(batch_size),
+        filter=filter,
+        filter_share=filter_share / 100,
+        data=_real(data or (sets_of(run) if filters else []), run),
+        most_candidates=most_candidates,
+        resume=resume,
+    )
+    system, doubts = load(run, device=device, threads=threads, precision=precision), _Doubts()
+    with Progress() as progress, interruptible("stopped; run the same command with --resume to go on"):
+        mint(system, out, options, report=progress.report, warn=doubts.say)
+    facts = _facts(out, n, layouts or reference, doubts.said)
+    print_json(facts) if as_json else print(_told(facts, run))
 
-    def say(line: str) -> None:
-        doubts.append(line)
+
+class _Doubts:
+    """Warnings, on stderr as they come."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.said.append(line)
         print(f"labelmint: warning: {line}", file=sys.stderr, flush=True)
 
-    with Progress() as progress, interruptible("stopped; run the same command with --resume to go on"):
-        mint(
-            system,
-            out,
-            n=n,
-            seed=seed,
-            start=start,
-            format=format,
-            layouts=given,
-            reference=references,
-            keep=tuple(keep or ()),
-            per_layout=per_layout,
-            vary=vary,
-            layout_temperature=layout_temperature,
-            temperature=temperature,
-            guidance=guidance,
-            batch_size=pairs_at_once,
-            filter=filter,
-            filter_share=filter_share / 100,
-            data=real,
-            most_candidates=most_candidates,
-            resume=resume,
-            report=progress.report,
-            warn=say,
-        )
-    facts = {
+
+def _opened(path: Path | None, run: Path, format_in: str | None) -> DataSet | None:
+    """Given pairs, under the classes that the run learned."""
+    return None if path is None else open_merged([path], merge_of(run), format_in, "")
+
+
+def _facts(out: Path, n: int, given: Path | None, doubts: list[str]) -> dict[str, Any]:
+    """What was made, as the export itself says it."""
+    settings = json.loads((out / "settings.json").read_text(encoding="utf-8"))
+    filtered = {**settings["filter"], **settings["outcome"]} if "filter" in settings else None
+    layouts = settings["layouts"] if given is None else str(given)
+    return {
         "out": str(out),
         "pairs": n,
-        "format": format,
-        "system": system.system,
-        "weights": system.digest,
-        "layouts": _layouts(layouts or reference, drawn=system.has_layout_prior and not vary)
-        + (", varied" if vary else ""),
-        "filter": _filtered(out),
+        "format": settings["format"],
+        "system": settings["system"],
+        "weights": settings["weights"],
+        "layouts": f"{layouts}, varied" if settings.get("vary") else layouts,
+        "filter": filtered,
         "warnings": doubts,
     }
-    print_json(facts) if as_json else print(_told(facts, run))
 
 
 def _real(data: list[Path], run: Path) -> DataSet | Path | None:
@@ -220,18 +234,6 @@ def _told(facts: dict[str, Any], run: Path) -> str:
             f"with the real data",
         ]
     )
-
-
-def _layouts(given: Path | None, *, drawn: bool) -> str:
-    if given is not None:
-        return str(given)
-    return "drawn" if drawn else "training layouts of the run"
-
-
-def _filtered(out: Path) -> dict[str, Any] | None:
-    """What the filter did, as the export itself says; None when it was off."""
-    settings = json.loads((out / "settings.json").read_text(encoding="utf-8"))
-    return {**settings["filter"], **settings["outcome"]} if "filter" in settings else None
 
 
 def _told_of_filter(filtered: dict[str, Any] | None) -> str:

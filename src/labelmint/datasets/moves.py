@@ -96,4 +96,5 @@ def clipped(boxes: Array, size: tuple[int, int]) -> Array:
     sides = inside[:, 2:] - inside[:, :2]
     share = np.prod(sides, axis=1) >= LEAST_SHARE * np.prod(boxes[:, 3:] - boxes[:, 1:3], axis=1)
     shown = share & (sides >= 1).all(axis=1)
-    return np.concatenate([boxes[:, :1], inside], axis=1)[shown]
+    kept: Array = np.concatenate([boxes[:, :1], inside], axis=1)[shown]
+    return kept

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from labelmint.datasets.moves import Move
 from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.types import Array, Batch, LayoutBatch
 
-__all__ = ["Pair", "collate"]
+__all__ = ["Pair", "collate", "digest_of"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -74,6 +75,17 @@ def collate(pairs: Sequence[Pair], items: Sequence[int], instances: bool, most_b
     )
     image = EIGHT_BITS.to_unit(np.stack([pair.image for pair in pairs]))
     return Batch(image, layouts, torch.tensor(list(items), dtype=torch.int64))
+
+
+def digest_of(pairs: Iterable[Pair], how: object = ()) -> str:
+    """SHA-256 of the names, pixels, maps and boxes of pairs, and of `how`, whose repr must not vary."""
+    digest = hashlib.sha256(repr(how).encode())
+    for pair in pairs:
+        digest.update(pair.name.encode("utf-8", "surrogateescape"))
+        digest.update(pair.image.tobytes())
+        digest.update(pair.ids.tobytes())
+        digest.update(b"" if pair.boxes is None else pair.boxes.tobytes())
+    return digest.hexdigest()
 
 
 def _stacked(maps: Sequence[Array]) -> Tensor:

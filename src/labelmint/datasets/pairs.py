@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.objects import boxes_of
-from labelmint.datasets.pair import Pair, collate
+from labelmint.datasets.pair import Pair, collate, digest_of
 from labelmint.datasets.rebalancing import Showing
 from labelmint.datasets.scaling import EIGHT_BITS
+from labelmint.datasets.tiles import tiles_of_all
 from labelmint.errors import InputError
 from labelmint.types import Array, Batch
 
@@ -136,14 +136,8 @@ class Pairs:
         return self._showing is None and all(self.geometry.still(ids) for ids in self.ids)
 
     def digest(self, how: object = ()) -> str:
-        """SHA-256 of the names, pixels, maps and boxes, and of `how`, whose repr must not vary."""
-        digest = hashlib.sha256(repr(how).encode())
-        for pair in self:
-            digest.update(pair.name.encode("utf-8", "surrogateescape"))
-            digest.update(pair.image.tobytes())
-            digest.update(pair.ids.tobytes())
-            digest.update(b"" if pair.boxes is None else pair.boxes.tobytes())
-        return digest.hexdigest()
+        """SHA-256 of all pairs, and of `how`, as `pair.digest_of` has it."""
+        return digest_of(self, how)
 
     def items(self, step: int, size: int) -> list[int]:
         """Which pairs the batch of a step shows, by their place, but for those that are shown more often."""
@@ -165,6 +159,12 @@ class Pairs:
     def take(self, places: Sequence[int] | Array) -> Pairs:
         """Some of the pairs, in the order of `places`."""
         return self._with([self[int(place)] for place in places], self.geometry)
+
+    def tiles(self, size: tuple[int, int], at_most: int) -> Pairs:
+        """Tiles of a size, side by side around the middle of each pair; evenly thinned by a hash where there
+        are more than `at_most`. Each has the name and the group of the pair it was cut from.
+        """
+        return self._with(tiles_of_all([*self], size, at_most), Geometry(size=size))
 
     def showing(self, share: float) -> Pairs:
         """The same pairs, of whose views a share is drawn to show each class as often as the others."""

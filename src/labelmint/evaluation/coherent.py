@@ -81,7 +81,7 @@ def coherent(
         )
     on_layouts = [(fake, real) for name, _, fake, real in found if name.endswith("_layouts")]
     wrong = Incoherent(_broken([fake for fake, _ in on_layouts]), _broken([real for _, real in on_layouts]))
-    figures = tuple(_figure(name, title, fake, real, material.seed) for name, title, fake, real in found)
+    figures = tuple(_figure(name, title, fake, real, material) for name, title, fake, real in found)
     first = figures[0]
     return (
         Section(
@@ -188,9 +188,11 @@ def _rules(
     return kinds
 
 
-def _figure(name: str, where: str, fake: Violations, real: Violations, seed: int) -> Figure:
+def _figure(name: str, where: str, fake: Violations, real: Violations, material: Material) -> Figure:
     broken = np.array([bool(reasons) for reasons in fake.reasons])
-    low, high = interval(lambda index: 100 * float(broken[index].mean()), len(broken), seed=seed)
+    low, high = interval(
+        lambda index: 100 * float(broken[index].mean()), len(broken), material.resamples, material.seed
+    )
     return Figure(
         name=name,
         title=f"Break {_kind(name)} {where}",

@@ -86,7 +86,7 @@ def _copies(found: Memorization, material: Material) -> Figure:
     def per_1000(index: npt.NDArray[np.int64]) -> float:
         return 1000 * float(found.copies[index].mean())
 
-    low, high = interval(per_1000, len(found.copies), seed=material.seed)
+    low, high = interval(per_1000, len(found.copies), material.resamples, material.seed)
     if not found.copies.any():
         # the rule of three: a resample of zeros knows no doubt
         high = min(3000.0 / len(found.copies), 1000.0)
@@ -124,7 +124,9 @@ def _searched(found: Memorization) -> Figure:
 def _features(material: Material) -> tuple[Figure, ...]:
     real, seen, fake = (material.features(name) for name in ("real", "seen", "synthetic"))
     share = authentic(fake, seen)
-    low, high = interval(lambda index: 100 * float(share[index].mean()), len(share), seed=material.seed)
+    low, high = interval(
+        lambda index: 100 * float(share[index].mean()), len(share), material.resamples, material.seed
+    )
     auth = Figure(
         name="memorization.auth_pct",
         title="AuthPct",

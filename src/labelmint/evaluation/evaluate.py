@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,12 +18,15 @@ import numpy as np
 import torch
 
 from labelmint.datasets.canvas import DIGIT_CLASSES
+from labelmint.datasets.fitting import fitted
+from labelmint.datasets.pair import Pair
+from labelmint.dials import DIALS, LAYOUT_TEMPERATURE, TEMPERATURE
 from labelmint.errors import InputError
 from labelmint.evaluation.coherent import coherent
 from labelmint.evaluation.copied import copied
 from labelmint.evaluation.fidelity import fidelity
 from labelmint.evaluation.judging import foreground_of, judge_of
-from labelmint.evaluation.likelihood import likelihood, same_layout
+from labelmint.evaluation.likelihood import AT_MOST, LAYOUTS, likelihood, not_measured, same_layout
 from labelmint.evaluation.material import Material, teller
 from labelmint.evaluation.obedience import obedience
 from labelmint.evaluation.options import Options
@@ -31,7 +34,7 @@ from labelmint.evaluation.origin import Known, origin_of
 from labelmint.evaluation.rejects import rejects
 from labelmint.evaluation.subject import FEWEST_SAMPLES, Subject, open_subject, refuse_overlap, refuse_views
 from labelmint.evaluation.verdict import verdict
-from labelmint.evaluation.views import fit, in_channels, tiles, views_of_samples
+from labelmint.evaluation.views import in_channels, indexed, tiles, views_of_samples
 from labelmint.formats import read
 from labelmint.hardware import available_memory, choose_device, choose_threads
 from labelmint.pictures import side_by_side
@@ -44,6 +47,7 @@ from labelmint.types import DataSet
 
 if TYPE_CHECKING:
     from labelmint.evaluation.known_weights import Vgg
+    from labelmint.runs.trained import TrainedSystem
 
 __all__ = ["HEADLINE", "evaluate"]
 
@@ -54,7 +58,7 @@ HEADLINE = (
     "fidelity.coverage",
     "coherence.learned_layouts",
 )
-SAMPLES, TEMPERATURE = 500, 0.85
+SAMPLES = 500
 SEEN_VIEWS, REAL_VIEWS, FID_VIEWS = 4000, 2000, 20000
 
 
@@ -99,6 +103,8 @@ def evaluate(
     if about.pairs is not None:
         refuse_overlap(source, about.pairs)
         _refuse_options_of_runs(options, about.path)
+    if about.system is not None:
+        about.system.resolve(options.dials)
     if options.composition not in (None, "center") and not set(DIGIT_CLASSES.ids) <= set(source.classes.ids):
         raise InputError(
             f"--composition {options.composition}: is about digits, whose class ids are 1 to 10, and "
@@ -107,8 +113,9 @@ def evaluate(
         )
     _claim(folder, about, source, options)
     samples = about.pairs if about.pairs is not None else _drawn(about, folder / "synthetic", options, tell)
-    material = _material(about, source, samples, folder, options, tell)
-    sections = _sections(about, source, material, options, known, tell)
+    tested = [*_loaded(about, source, about.parts.test, "test", tell)]  # once: the run sees them as well
+    material = _material(about, source, tested, samples, folder, options, tell)
+    sections = _sections(about, source, tested, material, options, known, tell)
     figures = {figure.name: figure for section in sections for figure in section.figures}
     overview = _overview(material)
     results = Results(
@@ -136,8 +143,7 @@ def _known_weights(options: Options) -> Known:
 def _refuse_options_of_runs(options: Options, path: Path) -> None:
     given = {
         "-n": options.n,
-        "--temperature": options.temperature,
-        "--layout-temperature": options.layout_temperature,
+        **{DIALS[name].option if name in DIALS else f"--dial {name}": x for name, x in options.dials.items()},
         "--lpips-weights": options.lpips_weights,
     }
     wrong = [name for name, value in given.items() if value is not None]
@@ -177,14 +183,17 @@ def _request(about: Subject, data: DataSet, options: Options) -> dict[str, Any]:
     fields = {
         name: getattr(options, name)
         for name in Options.__dataclass_fields__
-        if name not in ("judge", "device", "precision", "threads")
+        if name not in ("dials", "judge", "device", "precision", "threads", "resamples")
     }
+    # as the first version wrote them, so that its evaluations are gone on with
+    dials = {**dict.fromkeys((TEMPERATURE.name, LAYOUT_TEMPERATURE.name)), **options.dials}
     weights = about.system.digest if about.system else None
     return {
         "subject": str(about.path),
         "weights": weights,
         "data": data.source,
         **fields,
+        **dials,
         "judge": options.judge.model_dump(mode="json"),
     }
 
@@ -197,8 +206,7 @@ def _drawn(about: Subject, folder: Path, options: Options, tell: Report) -> Data
         folder,
         n=options.n or SAMPLES,
         seed=options.seed,
-        temperature=options.temperature or TEMPERATURE,
-        layout_temperature=options.layout_temperature,
+        dials=options.dials,
         filter="off",
         resume=True,
         report=tell,
@@ -209,18 +217,35 @@ def _drawn(about: Subject, folder: Path, options: Options, tell: Report) -> Data
 # Material ---------------------------------------------------------------------------------------------------
 
 
+def _loaded(about: Subject, data: DataSet, names: Sequence[str], part: str, tell: Report) -> Iterator[Pair]:
+    """Real pairs of class ids at the scale of training, with the image channels of a run."""
+    return fitted(
+        data,
+        names,
+        about.geometry,
+        channels=about.system.config.image_channels if about.system else None,
+        group_by=about.group_by,
+        tell=teller(tell, f"load {part}"),
+        available=_room(),
+    )
+
+
 def _material(
-    about: Subject, data: DataSet, samples: DataSet, folder: Path, options: Options, tell: Report
+    about: Subject,
+    data: DataSet,
+    tested: Sequence[Pair],
+    samples: DataSet,
+    folder: Path,
+    options: Options,
+    tell: Report,
 ) -> Material:
     channels, size = about.system.config.image_channels if about.system else None, about.geometry.size
-    test, validation, training = (
-        fit(data, names, about.geometry, channels, about.group_by, teller(tell, f"load {name}"), _room())
-        for name, names in (
-            ("test", about.parts.test),
-            ("validation", about.parts.validation),
-            ("training", about.parts.training),
-        )
+    loaded = (
+        tested,
+        _loaded(about, data, about.parts.validation, "validation", tell),
+        _loaded(about, data, about.parts.training, "training", tell),
     )
+    test, validation, training = ([indexed(one, data.classes) for one in part] for part in loaded)
     if channels is None:
         channels = max(one.image.shape[2] for one in (*training, *validation, *test))
         test, validation, training = (in_channels(part, channels) for part in (test, validation, training))
@@ -265,6 +290,7 @@ def _material(
         drawn_layouts=about.system is None or about.system.has_layout_prior,
         seed=options.seed,
         report=tell,
+        resamples=options.resamples,
     )
 
 
@@ -277,7 +303,13 @@ def _room() -> int:
 
 
 def _sections(
-    about: Subject, data: DataSet, material: Material, options: Options, known: Known, tell: Report
+    about: Subject,
+    data: DataSet,
+    tested: Sequence[Pair],
+    material: Material,
+    options: Options,
+    known: Known,
+    tell: Report,
 ) -> list[Section]:
     copies_section, copies = copied(material, validation_is_held_out=about.system is not None)
     kept = ~copies
@@ -295,10 +327,8 @@ def _sections(
     )
     found = [obedient, copies_section, faithful, coherence_section, rejects(material, incoherent)]
     if about.system is not None:
-        test = data.subset(about.parts.test)
-        found.append(likelihood(about.system, test, material.folder, known[1]))
-        drawn = _same_layout(about, test, material, options, known[1])
-        found += [drawn] if drawn else []
+        found.append(_likelihood(about.system, data, tested, material, known[1]))
+        found.append(_same_layout(about.system, data, tested, material, options, known[1]))
     tell(Event("figures", 4, 4))
     return found
 
@@ -308,17 +338,31 @@ def _grain(about: Subject) -> float:
     return about.system.grain if about.system else 0.0
 
 
+def _likelihood(
+    system: TrainedSystem, data: DataSet, tested: Sequence[Pair], material: Material, net: Vgg | None
+) -> Section:
+    try:
+        pairs = system.as_trained.seen(data, tested[:AT_MOST])
+    except InputError as error:  # classes that the run does not know
+        return not_measured(error)
+    return likelihood(system, pairs, material.folder, net)
+
+
 def _same_layout(
-    about: Subject, test: DataSet, material: Material, options: Options, net: Vgg | None
-) -> Section | None:
-    assert about.system is not None
+    system: TrainedSystem,
+    data: DataSet,
+    tested: Sequence[Pair],
+    material: Material,
+    options: Options,
+    net: Vgg | None,
+) -> Section:
     try:
         return same_layout(
-            about.system,
-            test,
+            system,
+            system.as_trained.seen(data, tested[:LAYOUTS]),
             material.folder,
             net,
-            temperature=options.temperature or TEMPERATURE,
+            dials=options.dials,
             seed=options.seed,
         )
     except InputError as error:  # layouts of classes that the run does not know

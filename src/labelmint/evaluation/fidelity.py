@@ -54,13 +54,13 @@ def fidelity(material: Material, kept: npt.NDArray[np.bool_], inception: Incepti
     figures = [*_neighbors(real, fake[rng.permutation(len(fake))[:count]], reference, material)]
     figures += [
         figure_or_refusal(
-            lambda: _frechet(real, fake, reference, material.seed), "fidelity.frechet_distance", FRECHET
+            lambda: _frechet(real, fake, reference, material), "fidelity.frechet_distance", FRECHET
         ),
         figure_or_refusal(
-            lambda: _kernel(real, fake, reference, material.seed), "fidelity.kernel_distance", KERNEL
+            lambda: _kernel(real, fake, reference, material), "fidelity.kernel_distance", KERNEL
         ),
         figure_or_refusal(
-            lambda: _vendi(real, fake, material.seed), "diversity.vendi", "Vendi score (judge features)"
+            lambda: _vendi(real, fake, material), "diversity.vendi", "Vendi score (judge features)"
         ),
     ]
     if inception is not None:
@@ -111,7 +111,7 @@ def _neighbors(real: Array, fake: Array, reference: Array, material: Material) -
         groups = material.real.groups if name in ("recall", "coverage") else None
         low, high = None, None
         if groups is None or len(set(groups)) > 1:
-            low, high = interval(mean, len(items), seed=material.seed, groups=groups)
+            low, high = interval(mean, len(items), material.resamples, material.seed, groups=groups)
         found.append(
             Figure(
                 name=f"fidelity.{name}",
@@ -127,15 +127,23 @@ def _neighbors(real: Array, fake: Array, reference: Array, material: Material) -
     return found
 
 
+def _repeats(material: Material) -> int:
+    return min(REPEATS, material.resamples)
+
+
 FRECHET, KERNEL = "Fréchet distance (judge features)", "Kernel distance (judge features)"
 
 
-def _frechet(real: Array, fake: Array, reference: Array, seed: int) -> Figure:
+def _frechet(real: Array, fake: Array, reference: Array, material: Material) -> Figure:
     value = frechet_distance(real, fake)
     low, high = None, None
     if len(fake) // 2 > fake.shape[1]:
         low, high = half_interval(
-            lambda index: frechet_distance(real, fake[index]), value, len(fake), REPEATS, seed
+            lambda index: frechet_distance(real, fake[index]),
+            value,
+            len(fake),
+            _repeats(material),
+            material.seed,
         )
     return Figure(
         name="fidelity.frechet_distance",
@@ -150,10 +158,10 @@ def _frechet(real: Array, fake: Array, reference: Array, seed: int) -> Figure:
     )
 
 
-def _kernel(real: Array, fake: Array, reference: Array, seed: int) -> Figure:
+def _kernel(real: Array, fake: Array, reference: Array, material: Material) -> Figure:
     value = kernel_distance(real, fake)
     low, high = half_interval(
-        lambda index: kernel_distance(real, fake[index]), value, len(fake), REPEATS, seed
+        lambda index: kernel_distance(real, fake[index]), value, len(fake), _repeats(material), material.seed
     )
     return Figure(
         name="fidelity.kernel_distance",
@@ -168,12 +176,14 @@ def _kernel(real: Array, fake: Array, reference: Array, seed: int) -> Figure:
     )
 
 
-def _vendi(real: Array, fake: Array, seed: int) -> Figure:
+def _vendi(real: Array, fake: Array, material: Material) -> Figure:
     count = min(len(real), len(fake))
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(material.seed)
     a, b = (one[rng.permutation(len(one))[:count]] for one in (fake, real))
     value = vendi_score(a)
-    low, high = half_interval(lambda index: vendi_score(a[index]), value, count, REPEATS, seed)
+    low, high = half_interval(
+        lambda index: vendi_score(a[index]), value, count, _repeats(material), material.seed
+    )
     return Figure(
         name="diversity.vendi",
         title="Vendi score (judge features)",

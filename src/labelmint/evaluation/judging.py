@@ -11,9 +11,10 @@ import numpy as np
 import torch
 
 from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.pair import Pair, digest_of
 from labelmint.datasets.pairs import Pairs
 from labelmint.errors import InputError
-from labelmint.evaluation.views import Fitted, Views, data_digest, tiles
+from labelmint.evaluation.views import Views, tiles
 from labelmint.progress import Report
 from labelmint.segmenters.judge import Judge, train_judge
 from labelmint.segmenters.standard import RealData, digest_of_images
@@ -53,8 +54,8 @@ def _listed(data: DataSet, foreground: Sequence[int]) -> str:
 def judge_of(
     folder: Path,
     data: DataSet,
-    training: Sequence[Fitted],
-    validation: Sequence[Fitted],
+    training: Sequence[Pair],
+    validation: Sequence[Pair],
     geometry: Geometry,
     *,
     channels: int,
@@ -72,7 +73,7 @@ def judge_of(
         training, validation: real pairs with images of `channels` channels. geometry: of the views.
     """
     fixed = tiles(validation, geometry.size, VALIDATION_VIEWS)  # all of the images, not only their middles
-    pairs = Pairs([one.image for one in training], [one.labels for one in training], geometry, seed)
+    pairs = Pairs.of(training, geometry, seed)
     held_out = Pairs(list(fixed.images), list(fixed.labels), Geometry(size=geometry.size), seed)
     how = (
         geometry.size,
@@ -96,7 +97,7 @@ def judge_of(
     )
     return train_judge(
         folder,
-        data_digest(both, how),
+        digest_of(both, how),
         pairs,
         held_out,
         image_channels=channels,

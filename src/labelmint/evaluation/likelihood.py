@@ -21,16 +21,18 @@ from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.errors import InputError
 from labelmint.generators.two_stage import TwoStage
 from labelmint.pictures import image_grid
+from labelmint.protocols import Dials
 from labelmint.reports.results import Figure, Picture, Section, Table
+from labelmint.runs.draw import Draw
 from labelmint.runs.trained import TrainedSystem
-from labelmint.types import AnnotatedImage, Array, Batch, DataSet
+from labelmint.types import Array, Batch
 
 if TYPE_CHECKING:
     from labelmint.evaluation.known_weights import Vgg
 
-__all__ = ["likelihood", "reconstruction_errors", "same_layout"]
+__all__ = ["AT_MOST", "LAYOUTS", "likelihood", "not_measured", "reconstruction_errors", "same_layout"]
 
-AT_MOST, AT_ONCE = 512, 32
+AT_MOST, LAYOUTS, AT_ONCE = 512, 8, 32
 _PICTURE = Picture(
     title="Reconstructions of test images",
     file="reconstructions.png",
@@ -39,23 +41,10 @@ _PICTURE = Picture(
 
 
 @torch.no_grad()
-def likelihood(system: TrainedSystem, test: DataSet, folder: Path, net: Vgg | None) -> Section:
-    """The section, on the test pairs in their fixed view (the middle, where training crops)."""
-    try:
-        pairs = system.pairs_of(test.subset(test.names[:AT_MOST]))
-    except InputError as error:
-        figure = Figure(
-            name="likelihood.prior_nats",
-            title="Held-out nats per image token",
-            value=None,
-            refused=str(error),
-        )
-        return Section(
-            name="likelihood",
-            title="What do the parts know?",
-            summary=f"Not measured: {error}.",
-            figures=(figure,),
-        )
+def likelihood(system: TrainedSystem, pairs: Pairs, folder: Path, net: Vgg | None) -> Section:
+    """The section, on test pairs as the system sees them, in their fixed view (the middle, where training
+    crops).
+    """
     known = {
         stage.name: stage.regime.held_out(stage.module, pairs, system.device) for stage in system.wired.stages
     }
@@ -71,6 +60,16 @@ def likelihood(system: TrainedSystem, test: DataSet, folder: Path, net: Vgg | No
         figures=tuple(figures),
         tables=(_held_out(known), *_codebooks(system, pairs)),
         pictures=(_PICTURE,) if back is not None else (),
+    )
+
+
+def not_measured(why: InputError) -> Section:
+    """The section where the system can't see the test pairs."""
+    figure = Figure(
+        name="likelihood.prior_nats", title="Held-out nats per image token", value=None, refused=str(why)
+    )
+    return Section(
+        name="likelihood", title="What do the parts know?", summary=f"Not measured: {why}.", figures=(figure,)
     )
 
 
@@ -231,30 +230,26 @@ def _in_turns(a: Array, b: Array) -> list[Array]:
 
 def same_layout(
     system: TrainedSystem,
-    layouts: DataSet,
+    pairs: Pairs,
     folder: Path,
     net: Vgg | None,
     *,
-    temperature: float,
+    dials: Dials,
     seed: int,
-    count: int = 8,
     each: int = 4,
 ) -> Section:
     """How different the images of one layout are: mean of 1 - SSIM, and LPIPS where its network is given,
-    over pairs of them.
+    over pairs of them; the layouts are those of some pairs as the system sees them.
     """
-    given = layouts.subset(layouts.names[:count])
-    pairs: list[AnnotatedImage] = list(
-        system.synthesize(
-            len(given) * each,
-            layouts=given,
-            per_layout=each,
-            temperature=temperature,
-            seed=seed,
-            batch_size=each,
-        )
+    draw = Draw(
+        seed=seed,
+        batch_size=each,
+        dials=dials,
+        layouts=system.given(pairs, references=system.needs_references),
+        per_layout=each,
     )
-    images = np.stack([pair.image for pair in pairs])
+    drawn = [pair for chunk in range(len(pairs)) for pair in system.chunk(chunk, draw)]
+    images = np.stack([pair.image for pair in drawn])
     groups = [images[first : first + each] for first in range(0, len(images), each)]
     figures = [_unlike(groups)] if min(images.shape[1:3]) >= 12 else []
     if net is not None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from labelmint.evaluation.views import Fitted, Views
+from labelmint.datasets.pair import Pair
+from labelmint.evaluation.views import Views
 from labelmint.progress import Event, Report
 from labelmint.segmenters.judge import Judge
 from labelmint.types import Array, ClassSet
@@ -31,14 +32,15 @@ class Material:
         drawn_layouts: whether the layouts of the samples were drawn, not taken from training pairs.
         seed: of resamples and draws.
         report: takes progress.
+        resamples: of the bootstrap of each interval.
     """
 
     folder: Path
     classes: ClassSet
     foreground: tuple[int, ...]
-    training: list[Fitted]
-    validation: list[Fitted]
-    test: list[Fitted]
+    training: list[Pair]
+    validation: list[Pair]
+    test: list[Pair]
     seen: Views
     real: Views
     synthetic: Views
@@ -46,6 +48,7 @@ class Material:
     drawn_layouts: bool
     seed: int
     report: Report
+    resamples: int = 200
     readings: dict[str, Array] = field(default_factory=dict)  # what the judge reads, by set
     vectors: dict[str, Array] = field(default_factory=dict)  # its features, by set
 

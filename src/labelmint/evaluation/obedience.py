@@ -122,7 +122,7 @@ def _figures(
         def of(index: Array, compute: Callable[[Array], float] = compute) -> float:
             return compute(fake[index])
 
-        low, high = interval(of, len(fake), seed=material.seed)
+        low, high = interval(of, len(fake), material.resamples, material.seed)
         rows.append(
             Figure(
                 name=f"obedience.{name}",
@@ -159,7 +159,8 @@ def _ratio(fake: Array, real: Array, mean_dice: Callable[[Array], float], materi
             len(fake),
             lambda index: mean_dice(real[index]),
             material.real.groups,
-            seed=material.seed,
+            material.resamples,
+            material.seed,
         )
     return Figure(
         name=name,
@@ -229,7 +230,12 @@ def _detection(material: Material, kept: npt.NDArray[np.bool_]) -> tuple[Figure,
         ("objects_found", "Labelled objects found", _share_found, found),
         ("detection_f1", "Detection F1", _f1, matched),
     ):
-        low, high = interval(lambda index, score=score: score(fake[index]), len(fake), seed=material.seed)  # type: ignore[misc]
+        low, high = interval(
+            lambda index, score=score: score(fake[index]),  # type: ignore[misc]
+            len(fake),
+            material.resamples,
+            material.seed,
+        )
         figures.append(
             Figure(
                 name=f"obedience.{name}",

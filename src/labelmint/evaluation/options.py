@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from labelmint.dials import check_ranges
 from labelmint.errors import InputError
 from labelmint.evaluation.subject import FEWEST_SAMPLES
 from labelmint.metrics.coherence import RULED_COMPOSITIONS
+from labelmint.protocols import Dials
 from labelmint.segmenters.unet import SegmenterConfig
 
 __all__ = ["Options"]
@@ -21,10 +23,11 @@ class Options:
         n: samples to draw from a run, 500 unless given.
         size, crop, scale, augment, group_by: of the comparison, for pairs that are no run's; as for `train`.
         seed: of the samples, the judge and all resamples.
-        temperature, layout_temperature: of the samples of a run; 0.85, and the run's own, unless given.
+        dials: of the samples of a run, by name (`labelmint.dials`): `{"temperature": 0.7}`.
         composition: rules to check beside the learned ones: "pairs", "three", "upper", "center".
         fid_weights, lpips_weights: TorchScript files of the known networks.
         judge: sizes and training of the judge. reader_steps: of the reader of single objects.
+        resamples: of the bootstrap of each interval.
         device, precision, threads: where and how to compute.
     """
 
@@ -35,13 +38,13 @@ class Options:
     augment: tuple[str, ...] = ()
     group_by: str | None = None
     seed: int = 0
-    temperature: float | None = None
-    layout_temperature: float | None = None
+    dials: Dials = field(default_factory=dict)
     composition: str | None = None
     fid_weights: Path | None = None
     lpips_weights: Path | None = None
     judge: SegmenterConfig = field(default_factory=SegmenterConfig)
     reader_steps: int = 400
+    resamples: int = 200
     device: str = "auto"
     precision: str = "auto"
     threads: int | None = None
@@ -49,12 +52,7 @@ class Options:
     def __post_init__(self) -> None:
         if self.n is not None and self.n < FEWEST_SAMPLES:
             raise InputError(f"-n {self.n}: an evaluation needs at least {FEWEST_SAMPLES} samples")
-        for name, value in (
-            ("--temperature", self.temperature),
-            ("--layout-temperature", self.layout_temperature),
-        ):
-            if value is not None and not 0 < value < 100:
-                raise InputError(f"{name} {value:g}: expected more than 0 and less than 100")
+        check_ranges(self.dials)
         if self.composition is not None and self.composition not in RULED_COMPOSITIONS:
             raise InputError(
                 f"--composition {self.composition}: expected one of {', '.join(RULED_COMPOSITIONS)}"

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 
+from labelmint.datasets.pair import digest_of
 from labelmint.evaluation.material import Material
 from labelmint.evaluation.options import Options
 from labelmint.evaluation.subject import Subject
-from labelmint.evaluation.views import data_digest
 from labelmint.hardware import choose_device
 from labelmint.types import DataSet
 from labelmint.version import __version__
@@ -48,7 +48,7 @@ def origin_of(
         "command": shlex.join(command),
         "subject": str(about.path),
         "data": data.source,
-        "data_sha256": data_digest([*material.training, *material.validation, *material.test]),
+        "data_sha256": digest_of([*material.training, *material.validation, *material.test]),
         "pairs": {
             "training": len(about.parts.training),
             "validation": len(about.parts.validation),
@@ -59,10 +59,7 @@ def origin_of(
         "size": "x".join(map(str, material.size)),
         "groups": about.group_by or "every image its own",
         "seed": options.seed,
-        "temperature": (options.temperature or 0.85) if about.system else None,
-        "layout_temperature": (options.layout_temperature or about.system.layout_temperature)
-        if about.system
-        else None,
+        **(about.system.resolve(options.dials) if about.system else {}),
         "system": about.system.system if about.system else None,
         "weights_sha256": about.system.digest if about.system else None,
         "judge": {

@@ -34,7 +34,9 @@ def rejects(material: Material, incoherent: Incoherent) -> Section:
     disobedient = fake < threshold
     rejected = disobedient | incoherent.synthetic
     usual = real < threshold
-    low, high = interval(lambda index: PER * float(rejected[index].mean()), len(rejected), seed=material.seed)
+    low, high = interval(
+        lambda index: PER * float(rejected[index].mean()), len(rejected), material.resamples, material.seed
+    )
     figures = [
         Figure(
             name="rejects.per_3000",

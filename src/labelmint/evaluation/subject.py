@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.pair import Pair
 from labelmint.datasets.splits import Split, split
 from labelmint.errors import InputError
-from labelmint.evaluation.views import Fitted, Views, digest_of_pixels, view_digests
+from labelmint.evaluation.views import Views, digest_of_pixels, view_digests
 from labelmint.formats import read
 from labelmint.runs.trained import TrainedSystem, load
 from labelmint.training.run_folder import RunFolder
@@ -137,7 +138,7 @@ def refuse_overlap(data: DataSet, samples: DataSet, fewest: int = FEWEST_SAMPLES
         )
 
 
-def refuse_views(synthetic: Views, test: Sequence[Fitted], source: str) -> None:
+def refuse_views(synthetic: Views, test: Sequence[Pair], source: str) -> None:
     """Raise InputError when synthetic images are, pixel for pixel, views of the test part."""
     tested = view_digests(test, (synthetic.images.shape[1], synthetic.images.shape[2]))
     digests = (digest_of_pixels(image) for image in synthetic.images)

@@ -7,44 +7,30 @@ in training. Labels hold class *indices* 0..K-1 in the order of the class list, 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from labelmint.datasets.fitting import Tell, fitted
 from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.pair import Pair
 from labelmint.datasets.scaling import as_channels
-from labelmint.datasets.splits import group_of
+from labelmint.datasets.tiles import tiles_of, tiles_of_all
 from labelmint.errors import InputError
 from labelmint.segmenters.training import IGNORED
 from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet, Layout
 
 __all__ = [
-    "Fitted",
     "Views",
-    "data_digest",
     "digest_of_pixels",
     "fit",
     "in_channels",
+    "indexed",
     "tiles",
     "view_digests",
     "views_of_samples",
 ]
-
-Tell = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fitted:
-    """One pair at the scale of training, as large as it is there: image (H, W, C) uint8, labels (H, W) int16
-    indices.
-    """
-
-    name: str
-    group: str
-    image: Array
-    labels: Array
-    instances: Array | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,49 +98,21 @@ def fit(
     group_by: str | None,
     tell: Tell = lambda done, of: None,
     available: int = 1 << 62,
-) -> list[Fitted]:
+) -> list[Pair]:
     """Pairs of a data set at the scale of training, images with as many channels as they have where
     `channels` is None.
 
-    Raises InputError for labels with unknown ids, naming the pair, and for pairs that together need more than
-    the available bytes.
+    Raises InputError as `datasets.fitting.fitted` does.
     """
-    found, taken = [], 0
-    for done, name in enumerate(names, start=1):
-        pair = data.load(name)
-        maps = [_indices(data, pair)] + ([] if pair.layout.instances is None else [pair.layout.instances])
-        image, maps = geometry.fit(name, pair.image, maps)
-        image = image if channels is None else _with_channels(image, channels, data.source, name)
-        found.append(
-            Fitted(
-                name=name,
-                group=group_of(name, group_by),
-                image=image,
-                labels=maps[0],
-                instances=maps[1] if len(maps) > 1 else None,
-            )
-        )
-        taken += image.nbytes + sum(part.nbytes for part in maps)
-        if taken * len(names) / done > available:
-            need, have = taken * len(names) / done / 2**30, available / 2**30
-            raise InputError(
-                f"{data.source}: {len(names)} pairs need about {need:.1f} GiB of memory and {have:.1f} GiB "
-                f"can be had; "
-                "take a smaller --size, or with --crop a smaller --scale"
-            )
-        if done % 50 == 0 or done == len(names):
-            tell(done, len(names))
-    return found
+    loaded = fitted(
+        data, names, geometry, channels=channels, group_by=group_by, tell=tell, available=available
+    )
+    return [indexed(one, data.classes) for one in loaded]
 
 
-def _indices(data: DataSet, pair: AnnotatedImage) -> Array:
-    try:
-        return indices_of(pair.layout.label_map, data.classes)
-    except ValueError as error:
-        raise InputError(
-            f"{data.source}: the label of {pair.name!r} holds {error}; list them in classes.json, or pass "
-            f"--ignore"
-        ) from None
+def indexed(pair: Pair, classes: ClassSet) -> Pair:
+    """A pair of class ids as one of class indices, without boxes: no figure looks at them."""
+    return replace(pair, ids=indices_of(pair.ids, classes), boxes=None)
 
 
 def _with_channels(image: Array, channels: int, source: str, name: str) -> Array:
@@ -166,69 +124,42 @@ def _with_channels(image: Array, channels: int, source: str, name: str) -> Array
     return as_channels(image, channels)
 
 
-def in_channels(fitted: Sequence[Fitted], channels: int) -> list[Fitted]:
+def in_channels(pairs: Sequence[Pair], channels: int) -> list[Pair]:
     """The same pairs with grey images repeated to that many channels."""
-    return [replace(one, image=as_channels(one.image, channels)) for one in fitted]
+    return [replace(one, image=as_channels(one.image, channels)) for one in pairs]
 
 
-def tiles(fitted: Sequence[Fitted], size: tuple[int, int], at_most: int = 2000) -> Views:
+def tiles(pairs: Sequence[Pair], size: tuple[int, int], at_most: int = 2000) -> Views:
     """Tiles of a size, side by side around the middle of each pair; evenly thinned by a hash where there are
     more than `at_most`.
     """
-    places = [
-        (k, top, left) for k, one in enumerate(fitted) for top, left in _corners(one.labels.shape, size)
-    ]
-    if len(places) > at_most:
-        places = sorted(sorted(places, key=lambda place: _hash(fitted[place[0]].name, *place[1:]))[:at_most])
-    cuts = [(fitted[k], (slice(top, top + size[0]), slice(left, left + size[1]))) for k, top, left in places]
-    has_instances = all(one.instances is not None for one, _ in cuts)
+    cuts = tiles_of_all(pairs, size, at_most)
+    has_instances = all(one.instances is not None for one in cuts)
     return Views(
-        names=tuple(one.name for one, _ in cuts),
-        groups=tuple(one.group for one, _ in cuts),
-        images=np.stack([one.image[where] for one, where in cuts]),
-        labels=np.stack([one.labels[where] for one, where in cuts]),
-        instances=np.stack([one.instances[where] for one, where in cuts if one.instances is not None])
+        names=tuple(one.name for one in cuts),
+        groups=tuple(one.group for one in cuts),
+        images=np.stack([one.image for one in cuts]),
+        labels=np.stack([one.ids for one in cuts]),
+        instances=np.stack([one.instances for one in cuts if one.instances is not None])
         if has_instances
         else None,
     )
 
 
-def view_digests(fitted: Sequence[Fitted], size: tuple[int, int]) -> dict[bytes, str]:
+def view_digests(pairs: Sequence[Pair], size: tuple[int, int]) -> dict[bytes, str]:
     """SHA-256 of the pixels of every tile that is not of one color -> the name of its pair."""
     found = {}
-    for one in fitted:
-        for top, left in _corners(one.labels.shape, size):
-            tile = one.image[top : top + size[0], left : left + size[1]]
+    for one in pairs:
+        for move in tiles_of(one.ids.shape, size):
+            tile = move.image(one.image)
             if np.ptp(tile) > 0:
                 found[digest_of_pixels(tile)] = one.name
     return found
 
 
-def data_digest(fitted: Sequence[Fitted], how: object = ()) -> str:
-    """SHA-256 of the names, pixels and labels of pairs, and of `how`, whose repr must not vary."""
-    digest = hashlib.sha256(repr(how).encode())
-    for one in fitted:
-        digest.update(one.name.encode("utf-8", "surrogateescape"))
-        digest.update(one.image.tobytes())
-        digest.update(one.labels.tobytes())
-    return digest.hexdigest()
-
-
 def digest_of_pixels(image: Array) -> bytes:
     """SHA-256 of pixels."""
     return hashlib.sha256(np.ascontiguousarray(image).tobytes()).digest()
-
-
-def _corners(shape: tuple[int, ...], size: tuple[int, int]) -> list[tuple[int, int]]:
-    starts = []
-    for have, want in zip(shape, size, strict=True):
-        count = have // want
-        starts.append([(have - count * want) // 2 + k * want for k in range(count)])
-    return [(top, left) for top in starts[0] for left in starts[1]]
-
-
-def _hash(name: str, top: int, left: int) -> bytes:
-    return hashlib.sha256(f"{name} {top} {left}".encode()).digest()
 
 
 def views_of_samples(
@@ -272,9 +203,7 @@ def views_of_samples(
                 f"{data.source}: the label of {name!r} holds {error}; the real data has {list(classes.ids)}"
             ) from None
         image = _with_channels(pair.image, channels, data.source, name)
-        found.append(
-            Fitted(name=name, group=name, image=image, labels=labels, instances=pair.layout.instances)
-        )
+        found.append(Pair(name=name, group=name, image=image, ids=labels, instances=pair.layout.instances))
         if done % 50 == 0 or done == len(data.names):
             tell(done, len(data.names))
     return tiles(found, size, at_most=len(found))

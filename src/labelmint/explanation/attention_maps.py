@@ -19,7 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from labelmint.explanation.held_out import HeldOut
+from labelmint.datasets.pairs import Pairs
+from labelmint.explanation.held_out import encoded
 from labelmint.nn.attention import SelfAttention
 from labelmint.nn.sight import area_fractions
 from labelmint.protocols import Tokenizer
@@ -192,7 +193,7 @@ def _deepest(mask: Array) -> tuple[int, int]:
 @torch.no_grad()
 def attended(
     tokenizer: nn.Module,
-    views: HeldOut,
+    views: Pairs,
     tokens: Tensor,
     class_of: Array,
     classes: ClassSet,
@@ -209,7 +210,7 @@ def attended(
     sums: dict[int, Array] = {}
     entropies, squares, seen, last = 0.0, np.zeros(2), 0, None
     ids, of = np.unique(class_of, return_inverse=True)
-    for batch, its in views.encoded(tokens, device):
+    for batch, its in encoded(views, tokens, device):
         last = last_attention(tokenizer, its, batch.layouts)
         if last is None:
             return None

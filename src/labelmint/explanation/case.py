@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from labelmint.datasets.pairs import Pairs
 from labelmint.errors import InputError
 from labelmint.evaluation.subject import Subject, open_subject
-from labelmint.explanation.held_out import HeldOut, tokens_of, views_of
+from labelmint.explanation.held_out import tokens_of, views_of
 from labelmint.progress import Report
 from labelmint.runs.config import read_run_config
 from labelmint.runs.trained import TrainedSystem
@@ -94,8 +95,8 @@ class Case:
     system: TrainedSystem
     tokenizer: nn.Module
     data: DataSet
-    views: HeldOut
-    gallery: HeldOut  # what pictures choose from
+    views: Pairs
+    gallery: Pairs  # what pictures choose from
     folder: Path
     options: ExplainOptions
     tell: Report
@@ -144,7 +145,7 @@ def paths_of(tokenizer: nn.Module) -> tuple[str, ...]:
     return tuple(getattr(tokenizer, "paths", ("one path",)))
 
 
-def held_out_of(system: TrainedSystem, data: DataSet, names: Sequence[str]) -> HeldOut:
+def held_out_of(system: TrainedSystem, data: DataSet, names: Sequence[str]) -> Pairs:
     """Views of test pairs as a run sees them; the same views in the same order for every run of one size,
     crop and scale.
     """

@@ -189,7 +189,7 @@ def _about_run(case: Case) -> dict[str, Any]:
 
 
 def _about_views(case: Case) -> dict[str, Any]:
-    pixels = case.views.images
+    pixels = np.stack(list(case.views.images))
     return {
         "data": case.data.source,
         "images": len(set(case.views.names)),
@@ -247,11 +247,11 @@ def _richness(case: Case, place: int) -> tuple[int, int]:
 
 def _layout(case: Case, place: int) -> Layout:
     config = case.system.config
-    return config.symbol_table.layout(case.gallery.pairs.ids[place], config.has_instances)
+    return config.symbol_table.layout(case.gallery.ids[place], config.has_instances)
 
 
 def _batch_of(case: Case, chosen: Sequence[int]) -> Batch:
-    batches = [case.gallery.pairs.fixed(i, 1) for i in chosen]
+    batches = [case.gallery.fixed(i, 1) for i in chosen]
     layouts = LayoutBatch(torch.cat([batch.layouts.ids for batch in batches]))
     return Batch(torch.cat([batch.image for batch in batches]), layouts).to(case.device)
 
@@ -303,7 +303,7 @@ def _attention(case: Case, shown: list[int], left_out: dict[str, str]) -> dict[s
     for row, i in enumerate(chosen):
         pixels = _pixels(case, _layout(case, i))
         maps = maps_of(last, row, pixels, case.system.size)
-        drawn.append(AttendedImage(image=case.gallery.pairs.images[i], pixels=pixels, maps=maps))
+        drawn.append(AttendedImage(image=case.gallery.images[i], pixels=pixels, maps=maps))
         told += [
             {"image": case.gallery.names[i], **pixel._asdict(), "strongest": float(weights.max())}
             for pixel, weights in zip(pixels, maps, strict=True)

@@ -18,8 +18,9 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from labelmint.datasets.pairs import Pairs
 from labelmint.datasets.scaling import EIGHT_BITS
-from labelmint.explanation.held_out import Decode, HeldOut, Mean, mean_of, squared_errors
+from labelmint.explanation.held_out import Decode, Mean, batches_of, mean_of, squared_errors
 from labelmint.tokenizers.dual_path import DualPathVQVAE
 from labelmint.tokenizers.quantizer import Quantizer
 from labelmint.types import Array, Batch, LayoutBatch
@@ -55,7 +56,7 @@ class Contributions:
 
 def contributions(
     tokenizer: DualPathVQVAE,
-    views: HeldOut,
+    views: Pairs,
     tokens: Tensor,
     means: Vectors,
     reference_views: int,
@@ -123,10 +124,10 @@ def _vectors(tokenizer: DualPathVQVAE, tokens: Tensor) -> Vectors:
 
 
 @torch.no_grad()
-def mean_vectors(tokenizer: DualPathVQVAE, views: HeldOut, device: torch.device) -> Vectors:
+def mean_vectors(tokenizer: DualPathVQVAE, views: Pairs, device: torch.device) -> Vectors:
     """Mean quantized vectors (1, D, h, w) of both paths, place by place."""
     sums = [torch.zeros(()), torch.zeros(())]
-    for batch in views.batches(device):
+    for batch in batches_of(views, device):
         vectors = _vectors(tokenizer, tokenizer.encode(batch)["image"])
         sums = [
             total.to(device) + found.sum(0, keepdim=True) for total, found in zip(sums, vectors, strict=True)

@@ -28,7 +28,7 @@ from torch import nn
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pairs import Pairs
 from labelmint.errors import InputError
-from labelmint.explanation.held_out import HeldOut, Mean, mean_of, squared_errors
+from labelmint.explanation.held_out import Mean, mean_of, squared_errors
 from labelmint.hardware import Hardware, available_memory, open_fabric
 from labelmint.metrics.bootstrap import interval
 from labelmint.progress import Event, Report
@@ -298,7 +298,7 @@ def contestant(
     tokenizer: nn.Module,
     config: RunConfig,
     steps: int,
-    views: HeldOut,
+    views: Pairs,
     tokens: torch.Tensor,
     device: torch.device,
     resample_seed: int,
@@ -348,7 +348,7 @@ def _settings(config: RunConfig, steps: int) -> dict[str, Any]:
     }
 
 
-def difference(first: list[Contestant], second: list[Contestant], views: HeldOut, seed: int) -> Difference:
+def difference(first: list[Contestant], second: list[Contestant], views: Pairs, seed: int) -> Difference:
     """Errors of one kind of tokenizer over those of another, each averaged over its seeds first."""
     above, below = (np.mean([one.errors for one in kind], axis=0) for kind in (first, second))
 

@@ -11,15 +11,20 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from labelmint.datasets.scaling import EIGHT_BITS
+from labelmint.dials import GUIDANCE, TEMPERATURE
 from labelmint.generators.pair_tokens import PairTokens
+from labelmint.nn.peak_memory import SPARE, bytes_by_rows
 from labelmint.priors.ancestral import AncestralSampler
-from labelmint.priors.guided import NetworkPrior, guided
+from labelmint.priors.guided import NetworkPrior, guided, learned_without
+from labelmint.priors.memory import state_bytes
+from labelmint.protocols import Dial, Dials
 from labelmint.seeds import Seed, uniforms
 from labelmint.types import Batch, Kept, LayoutBatch
 
@@ -34,40 +39,19 @@ class TwoStage:
         written: how pairs are written in tokens.
     """
 
-    def __init__(self, prior: nn.Module, written: PairTokens) -> None:
-        stream, network = written.tokenizer.streams[-1], cast(NetworkPrior, prior)
-        if stream.grid != network.grid or stream.codebook_size != network.codebook_size:
+    random = True
+
+    def __init__(self, prior: NetworkPrior, written: PairTokens) -> None:
+        stream = written.tokenizer.streams[-1]
+        if stream.grid != prior.grid or stream.codebook_size != prior.codebook_size:
             raise ValueError(
-                f"the prior is over {network.grid} tokens of {network.codebook_size} values, the tokenizer has "
+                f"the prior is over {prior.grid} tokens of {prior.codebook_size} values, the tokenizer has "
                 f"{stream}"
             )
-        self.prior, self.written, self.stream = network, written, stream
-        self.tokenizer = written.tokenizer
-        self._sampler = AncestralSampler(network)
-
-    @torch.no_grad()
-    def sample(
-        self, layouts: LayoutBatch, seeds: Sequence[Seed], *, temperature: float, kept: Kept | None = None
-    ) -> Tensor:
-        """Images (B, C, H, W) in [-1, 1]; some tokens may be kept of other images."""
-        given, tokens = layouts, {}
-        if self.written.given != "layouts":
-            tokens["semantics"] = (
-                layouts.tokens
-                if layouts.tokens is not None
-                else self.written.of_layouts.encode_layouts(layouts)
-            )
-            given = LayoutBatch(self.written.condition(tokens["semantics"]).ids)
-        numbers = uniforms(seeds, self.stream.name, self.stream.grid[0] * self.stream.grid[1])
-        condition, device = self.prior.prepare(given), layouts.ids.device
-        tokens[self.stream.name] = self._sampler.draw(condition, numbers, temperature, device, kept)
-        return self.tokenizer.decode(tokens, layouts)
-
-    def guided(self, guidance: float) -> TwoStage:
-        """The generator that heeds its layouts more."""
-        return (
-            self if guidance == 1 else TwoStage(cast(nn.Module, guided(self.prior, guidance)), self.written)
-        )
+        self.prior, self.written, self.stream = prior, written, stream
+        self.tokenizer, self.size = written.tokenizer, written.label_map.size
+        self._plain = AncestralSampler(prior)
+        self._guided: tuple[float, AncestralSampler] | None = None  # of the guidance that was asked for last
 
     @property
     def needs_references(self) -> bool:
@@ -78,7 +62,75 @@ class TwoStage:
         """Tokens of images and of their layouts."""
         return self.written.codes(batch)
 
+    @property
+    def dials(self) -> tuple[Dial, ...]:
+        """The temperature, and guidance where the prior learned to do without its layout."""
+        return (TEMPERATURE, GUIDANCE) if learned_without(self.prior) else (TEMPERATURE,)
+
+    @property
+    def lacking(self) -> Mapping[str, str]:
+        """Guidance, where the prior did not learn that."""
+        if learned_without(self.prior):
+            return {}
+        return {
+            GUIDANCE.name: "its image prior never learned to do without its layout; train another run with "
+            "--set prior.condition_dropout=0.1"
+        }
+
+    @torch.no_grad()
+    def sample(
+        self, layouts: LayoutBatch, seeds: Sequence[Seed], dials: Dials, kept: Kept | None = None
+    ) -> Tensor:
+        """Images (B, C, H, W) in [-1, 1]; some tokens may be kept of other images."""
+        tokens, given = self._shown_to_prior(layouts)
+        numbers = uniforms(seeds, self.stream.name, self.stream.grid[0] * self.stream.grid[1])
+        sampler = self._sampler(dials.get(GUIDANCE.name, GUIDANCE.usual))
+        condition, device = sampler.prior.prepare(given), layouts.ids.device
+        temperature = dials[TEMPERATURE.name]
+        tokens[self.stream.name] = sampler.draw(condition, numbers, temperature, device, kept)
+        return self.tokenizer.decode(tokens, layouts)
+
     @torch.no_grad()
     def given_back(self, batch: Batch) -> Tensor:
         """Images (B, C, H, W) in [-1, 1], decoded from the tokens of those of the batch."""
         return self.tokenizer.decode(self.tokenizer.encode(batch), batch.layouts)
+
+    def drawing_bytes(self, batch_size: int, dials: Dials) -> int:
+        """The prior's state, with guidance that of twice the rows, and all else that drawing does."""
+        rows = 1 if dials.get(GUIDANCE.name, GUIDANCE.usual) == GUIDANCE.usual else 2
+        return int(SPARE * (rows * state_bytes(self.prior, batch_size) + self._beside(batch_size)))
+
+    def _sampler(self, guidance: float) -> AncestralSampler:
+        """The sampler that draws with this guidance; its memory is kept for the next call."""
+        if guidance == GUIDANCE.usual:
+            return self._plain
+        if self._guided is None or self._guided[0] != guidance:
+            self._guided = guidance, AncestralSampler(guided(self.prior, guidance))
+        return self._guided[1]
+
+    def _shown_to_prior(self, layouts: LayoutBatch) -> tuple[dict[str, Tensor], LayoutBatch]:
+        """Tokens of the layouts, where they have any here, and what the prior is given."""
+        if self.written.given == "layouts":
+            return {}, layouts
+        tokens = (
+            layouts.tokens if layouts.tokens is not None else self.written.of_layouts.encode_layouts(layouts)
+        )
+        return {"semantics": tokens}, LayoutBatch(self.written.condition(tokens).ids)
+
+    @cached_property
+    def _beside(self) -> Callable[[int], int]:
+        """Bytes of all but the steps of the prior."""
+        return bytes_by_rows(self._rehearse).of
+
+    def _rehearse(self, count: int) -> object:
+        """All that `sample` does for so many layouts but the steps of the prior, and then pixels of it."""
+        device = next(self.prior.parameters()).device
+        blank = {
+            stream.name: torch.zeros(count, *stream.grid, dtype=torch.long, device=device)
+            for stream in self.tokenizer.streams
+        }
+        ids = torch.zeros(count, *self.size, dtype=torch.int16, device=device)
+        layouts = LayoutBatch(ids, tokens=blank["semantics"] if self.written.references else None)
+        tokens, given = self._shown_to_prior(layouts)
+        condition = self.prior.prepare(given)
+        return condition, EIGHT_BITS.from_unit(self.tokenizer.decode({**blank, **tokens}, layouts))

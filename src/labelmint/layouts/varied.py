@@ -22,8 +22,9 @@ from torch import Tensor
 
 from labelmint.datasets.geometry import mirrored_axes
 from labelmint.datasets.objects import object_map
+from labelmint.protocols import Dial, Dials
 from labelmint.seeds import Seed
-from labelmint.types import Array, LayoutBatch
+from labelmint.types import Array, Kept, LayoutBatch
 
 __all__ = ["VariedLayouts"]
 
@@ -45,6 +46,8 @@ class VariedLayouts:
         class_of: the class of each symbol; their own unless given.
     """
 
+    dials: tuple[Dial, ...] = ()
+
     def __init__(
         self,
         ids: Tensor,
@@ -63,12 +66,16 @@ class VariedLayouts:
         counted = [self._counts(one) for one in self._ids[:: -(-len(self._ids) // _COUNTED)]]
         self._most = {k: max(counts[k] for counts in counted) for k in set().union(*counted)}
 
-    def sample(self, seeds: Sequence[Seed], *, temperature: float = 1.0) -> LayoutBatch:
-        """Temperature has no meaning here."""
+    def sample(self, seeds: Sequence[Seed], dials: Dials, kept: Kept | None = None) -> LayoutBatch:
+        """New layouts, one a seed; nothing is kept, as each is moved as a whole."""
         maps = [
             self._one(np.random.default_rng([seed, 4, index // self._per_layout])) for seed, index in seeds
         ]
         return LayoutBatch(torch.from_numpy(np.stack(maps)).to(self._device))
+
+    def drawing_bytes(self, batch_size: int, dials: Dials) -> int:
+        """Maps of so many samples, on both sides of their way to the device."""
+        return 2 * batch_size * int(self._ids[0].nbytes)
 
     def _one(self, rng: np.random.Generator) -> Array:
         base = self._moved(rng, self._ids[rng.integers(len(self._ids))], _SHIFT)

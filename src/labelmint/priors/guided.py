@@ -24,9 +24,7 @@ from labelmint.priors.transformer import TransformerPrior
 from labelmint.protocols import GroupedPrior, State
 from labelmint.types import LayoutBatch
 
-__all__ = ["MOST_GUIDANCE", "GuidedPrior", "NetworkPrior", "guided", "learned_without"]
-
-MOST_GUIDANCE = 20.0  # beyond which next to nothing is left to chance
+__all__ = ["GuidedPrior", "NetworkPrior", "guided", "learned_without"]
 
 NetworkPrior: TypeAlias = PixelSNAIL | PlacePixelSNAIL | RowPixelSNAIL | TransformerPrior
 

@@ -9,8 +9,8 @@ the gate of every convolutional residual block. With the tokens of two paths sta
 the lower half also reads the upper half's token (r, c), long known by then.
 
 Departures from the published code, each for a reason given in docs/paper-to-code/msgnet.md: no in-place
-activation on the skip, kernels and attention that include the current (already shifted) position, masked weights instead
-of weight normalization.
+activation on the skip, kernels and attention that include the current (already shifted) position, masked
+weights instead of weight normalization.
 
 References:
     PixelSNAIL: An Improved Autoregressive Generative Model (Chen et al., 2017),

@@ -15,7 +15,8 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from functools import cached_property
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,9 +26,6 @@ from labelmint.errors import InputError
 from labelmint.layouts.empirical import EmpiricalLayouts
 from labelmint.seeds import Seed
 from labelmint.types import ClassSet, Kept
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["Given", "Part", "cells", "part_of"]
 
@@ -85,14 +83,18 @@ class Given:
         tokens: of the layouts written together with their images, (N, h, w), where they were references; else
             None.
         layout, image: what is kept of each, over all N; None where nothing is.
+        keep: the same in words, as above.
+        names: of the pairs, where they are known.
     """
 
     ids: Tensor
     tokens: Tensor | None = None
     layout: Kept | None = None
     image: Kept | None = None
+    keep: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of all of it."""
         kept = [part for both in (self.layout, self.image) if both is not None for part in both]
@@ -101,7 +103,7 @@ class Given:
 
     @property
     def whence(self) -> str:
-        """Where layouts come from, in the words of `synthesis.provenance`."""
+        """Where layouts come from, in words."""
         if self.layout is not None:
             return "given, and drawn anew but for what is kept"
         return "given" if self.tokens is None else "given with their images"

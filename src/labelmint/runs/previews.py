@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from labelmint import pictures
 from labelmint.datasets.pairs import Pairs
 from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.runs.config import read_run_config
+from labelmint.runs.draw import Draw
 from labelmint.runs.trained import TrainedSystem
 from labelmint.systems.system import Wired
 from labelmint.training.run_folder import RunFolder
@@ -21,31 +23,28 @@ _COLUMNS = 8
 
 
 def write_previews(run: RunFolder, wired: Wired, validation: Pairs, device: torch.device) -> None:
-    """Write curves.png, reconstructions.png and samples.png into the run folder."""
+    """Write curves.png, samples.png, and reconstructions.png where the generator gives images back."""
     config = read_run_config(run)
     pictures.curves(run.read_log(), run.path / "curves.png")
-    columns = min(_COLUMNS, len(validation))
-    pictures.image_grid(
-        _reconstructions(wired, validation, device, columns),
-        run.path / "reconstructions.png",
-        columns=columns,
-    )
     system = TrainedSystem(run.path, config, wired, "", device)
-    pictures.contact_sheet(system.sample_chunk(0, batch_size=16), config.class_set, run.path / LAST_PREVIEW)
+    columns = min(_COLUMNS, len(validation))
+    batch = validation.fixed(0, 2 * columns).to(device)
+    given_back = system.images.given_back(batch)
+    if given_back is not None:
+        rows = _in_rows(batch.image, given_back, columns)
+        pictures.image_grid(rows, run.path / "reconstructions.png", columns=columns)
+    samples = system.chunk(0, Draw(batch_size=16))
+    pictures.contact_sheet(samples, config.class_set, run.path / LAST_PREVIEW)
 
 
-@torch.no_grad()
-def _reconstructions(wired: Wired, validation: Pairs, device: torch.device, columns: int) -> list[Array]:
-    """Rows of held-out images, each row followed by its reconstruction, the last ones filled with white; (H,
-    W, C) uint8 each.
+def _in_rows(originals: Tensor, given_back: Tensor, columns: int) -> list[Array]:
+    """Rows of images, each row followed by what came back of it, the last ones filled with white; (H, W, C)
+    uint8 each, of images (B, C, H, W) in [-1, 1].
     """
-    batch = validation.fixed(0, 2 * columns)
-    batch = batch.to(device)
-    decoded = wired.images.given_back(batch)
-    originals, reconstructed = (EIGHT_BITS.from_unit(images) for images in (batch.image, decoded))
+    before, after = EIGHT_BITS.from_unit(originals), EIGHT_BITS.from_unit(given_back)
     rows: list[Array] = []
-    for first in range(0, len(originals), columns):
-        for images in (originals, reconstructed):
+    for first in range(0, len(before), columns):
+        for images in (before, after):
             row = [*images[first : first + columns]]
-            rows += row + [np.full_like(originals[0], 255)] * (columns - len(row))
+            rows += row + [np.full_like(before[0], 255)] * (columns - len(row))
     return rows

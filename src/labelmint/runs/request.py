@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TypedDict, Unpack
 
 from labelmint.errors import InputError, named
 from labelmint.runs.config import Request, RunConfig, read_run_config
@@ -11,42 +12,56 @@ from labelmint.systems.sections import with_values
 from labelmint.training.regime import Stage
 from labelmint.training.run_folder import RunFolder
 
-__all__ = ["check_batches", "check_same", "make_request", "stored_config"]
+__all__ = ["Asked", "check_batches", "check_same", "make_request", "stored_config"]
 
 
-def make_request(
-    system: str | None,
-    preset: str,
-    size: tuple[int, int] | None,
-    crop: bool,
-    scale: float,
-    augment: Sequence[str],
-    settings: Mapping[str, str] | Iterable[str],
-    group_by: str | None,
-    seed: int,
-    max_minutes: float | None,
-) -> Request:
-    """All that decides the result; the system and the size are the preset's when None.
+class Asked(TypedDict, total=False):
+    """All that can be asked of a training, by the keywords of `train` and `plan`.
 
-    Raises InputError for unknown names and values out of range.
+    Keys:
+        system, preset: names; `labelmint systems` lists them. The preset is small unless given, the system the
+            preset's.
+        size: (H, W) of the images to learn; the preset's unless given.
+        crop: random crops of that size instead of resizing. scale: resize by this factor before cropping.
+        augment: any of "flips", "mirror", "turns", "zoom".
+        settings: single values, as {"prior.channels": "96"} or ["prior.channels=96"].
+        group_by: regular expression that groups names for the split.
+        seed: of all random draws.
+        max_minutes: divides this time over the stages and ends with a usable model.
     """
+
+    system: str | None
+    preset: str
+    size: tuple[int, int] | None
+    crop: bool
+    scale: float
+    augment: Sequence[str]
+    settings: Mapping[str, str] | Iterable[str]
+    group_by: str | None
+    seed: int
+    max_minutes: float | None
+
+
+def make_request(**asked: Unpack[Asked]) -> Request:
+    """All that decides the result. Raises InputError for unknown names and values out of range."""
+    preset, seed, minutes = asked.get("preset", "small"), asked.get("seed", 0), asked.get("max_minutes")
     chosen = named("preset", preset, PRESETS)
-    wanted = named("system", system if system is not None else chosen.system, SYSTEMS)
-    if max_minutes is not None and not max_minutes > 0:
-        raise InputError(f"--max-minutes {max_minutes:g}: expected more than 0")
+    wanted = named("system", asked.get("system") or chosen.system, SYSTEMS)
+    if minutes is not None and not minutes > 0:
+        raise InputError(f"--max-minutes {minutes:g}: expected more than 0")
     if not 0 <= seed < 1 << 63:
         raise InputError(f"--seed {seed}: expected a number from 0 to 2^63 - 1")
     return Request(
         system=wanted.name,
         preset=preset,
-        size=size or chosen.size,
-        crop=crop,
-        scale=scale,
-        augment=tuple(sorted(set(augment))),
-        group_by=group_by,
+        size=asked.get("size") or chosen.size,
+        crop=asked.get("crop", False),
+        scale=asked.get("scale", 1.0),
+        augment=tuple(sorted(set(asked.get("augment", ())))),
+        group_by=asked.get("group_by"),
         seed=seed,
-        max_minutes=max_minutes,
-        settings=with_values(settings_of(wanted.name, preset), settings, _elsewhere(preset)),
+        max_minutes=minutes,
+        settings=with_values(settings_of(wanted.name, preset), asked.get("settings", ()), _elsewhere(preset)),
     )
 
 

@@ -5,10 +5,9 @@ with.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import torch
 from torch import Tensor
@@ -22,7 +21,7 @@ from labelmint.runs.config import ClassEntry, Request, RunConfig
 from labelmint.runs.plan import Plan, check_memory, make_plan
 from labelmint.runs.prepare import Prepared, prepare
 from labelmint.runs.previews import LAST_PREVIEW, write_previews
-from labelmint.runs.request import check_batches, check_same, make_request, stored_config
+from labelmint.runs.request import Asked, check_batches, check_same, make_request, stored_config
 from labelmint.runs.trained import TrainedSystem, load
 from labelmint.runs.wire import wire
 from labelmint.storage import write_json
@@ -43,89 +42,49 @@ def train(
     data: DataSet | str | Path,
     out: str | Path,
     *,
-    system: str | None = None,
-    preset: str = "small",
-    size: tuple[int, int] | None = None,
-    crop: bool = False,
-    scale: float = 1.0,
-    augment: Sequence[str] = (),
-    settings: Mapping[str, str] | Iterable[str] = (),
-    group_by: str | None = None,
     device: str = "auto",
     precision: str = "auto",
     threads: int | None = None,
-    seed: int = 0,
-    max_minutes: float | None = None,
     force: bool = False,
     parts: Split | None = None,
     report: Report | None = None,
+    **asked: Unpack[Asked],
 ) -> TrainedSystem:
-    """Train a system on labelled images and answer it, loaded.
+    """Train a system on labelled images and return it, loaded.
 
     Arguments:
         data: a data set or its path.
         out: the run folder; the same call again goes on where a stopped one was.
-        system, preset: names; `labelmint systems` lists them. The preset's system when None.
-        size: (H, W) of the images to learn; the preset's when None.
-        crop: random crops of that size instead of resizing. scale: resize by this factor before cropping.
-        augment: any of "flips", "mirror", "turns", "zoom".
-        settings: single values, as {"prior.channels": "96"} or ["prior.channels=96"].
-        group_by: regular expression that groups names for the split.
         device, precision, threads: "auto"/None choose and store the choice.
-        max_minutes: divides this time over the stages and ends with a usable model.
         force: go on with fewer than 20 pairs.
         parts: the pairs to train and to validate on; by train.txt, test.txt and a hash of the names when
             None.
         report: called with an `Event` now and then.
+        asked: system, preset, size and all else that decides the result, as `Asked` has them.
 
     Raises InputError for bad input; KeyboardInterrupt after saving when stopped by Ctrl-C.
     """
     begin, tell = time.perf_counter(), report or (lambda event: None)
-    request = make_request(system, preset, size, crop, scale, augment, settings, group_by, seed, max_minutes)
-    run, source = RunFolder(out), _opened(data)
+    request, run, source = make_request(**asked), RunFolder(out), _opened(data)
     stored = stored_config(run, request)
     hardware = choose_hardware(device, precision, threads, stored)
     fabric = open_fabric(hardware)
+    first = fabric.global_rank == 0
     fabric.barrier()  # no process may write before all have looked
-    prepared = _prepared(
-        source, request, force, parts, tell if fabric.global_rank == 0 else lambda event: None
-    )
+    prepared = _prepared(source, request, force, parts, tell if first else lambda event: None)
     config = _config(source, request, prepared, hardware, stored)
     check_same(run, stored, config)
     wired = wire(config)
     check_batches(wired.stages, fabric.world_size)
     if not all(run.finished(stage.name) for stage in wired.stages):
-        available = available_memory(fabric.device)
-        needs = make_plan(
-            wired,
-            config,
-            views=prepared.training.views,
-            data_bytes=prepared.bytes,
-            device=fabric.device,
-            timed=False,
-            available=None if stored else available,
-        )
-        check_memory(needs, available)
-        accumulate = fabric.broadcast(needs.accumulate) if fabric.world_size > 1 else needs.accumulate
-        config = config.model_copy(update={"accumulate": accumulate})
-        for name, count in accumulate.items() if fabric.global_rank == 0 else ():
-            # as this much memory is free now: with more, other weights
-            if count > request.settings.each()[name].accumulate:
-                tell(
-                    Event(
-                        name,
-                        0,
-                        1,
-                        message=f"memory does not hold a batch whole; it is computed in {count} parts",
-                    )
-                )
-    if fabric.global_rank == 0 and config != stored:
+        config = _as_memory_allows(fabric, wired, config, prepared, stored is None, tell)
+    if first and config != stored:
         run.path.mkdir(parents=True, exist_ok=True)
         write_json(run.path / "config.json", config.model_dump(mode="json"))
         write_json(run.path / "split.json", prepared.split.to_json())
     fabric.barrier()
     _train_stages(fabric, run, wired, config, prepared, time.perf_counter() - begin, tell)
-    if fabric.global_rank == 0:
+    if first:
         if not run.finished("layouts"):
             run.save_part("layouts", _stored_layouts(wired, prepared, fabric.device), {"part": "layouts"})
         if not (run.path / LAST_PREVIEW).is_file():
@@ -137,25 +96,16 @@ def train(
 def plan(
     data: DataSet | str | Path,
     *,
-    system: str | None = None,
-    preset: str = "small",
-    size: tuple[int, int] | None = None,
-    crop: bool = False,
-    scale: float = 1.0,
-    augment: Sequence[str] = (),
-    settings: Mapping[str, str] | Iterable[str] = (),
-    group_by: str | None = None,
     device: str = "auto",
     precision: str = "auto",
     threads: int | None = None,
-    seed: int = 0,
-    max_minutes: float | None = None,
     force: bool = False,
     report: Report | None = None,
+    **asked: Unpack[Asked],
 ) -> Plan:
     """What `train` with the same arguments would do and need; writes nothing."""
-    request = make_request(system, preset, size, crop, scale, augment, settings, group_by, seed, max_minutes)
-    source, hardware = _opened(data), choose_hardware(device, precision, threads, None)
+    request, source = make_request(**asked), _opened(data)
+    hardware = choose_hardware(device, precision, threads, None)
     prepared = _prepared(source, request, force, None, report or (lambda event: None))
     config = _config(source, request, prepared, hardware, None)
     where = torch.device(hardware.device)
@@ -171,6 +121,32 @@ def plan(
     )
     check_memory(made, available)
     return made
+
+
+def _as_memory_allows(
+    fabric: Fabric, wired: Wired, config: RunConfig, prepared: Prepared, new: bool, tell: Report
+) -> RunConfig:
+    """The configuration with batches in as many parts as memory asks for; a stored run keeps its own. Raises
+    InputError where it does not fit at all.
+    """
+    available = available_memory(fabric.device)
+    needs = make_plan(
+        wired,
+        config,
+        views=prepared.training.views,
+        data_bytes=prepared.bytes,
+        device=fabric.device,
+        timed=False,
+        available=available if new else None,
+    )
+    check_memory(needs, available)
+    accumulate = fabric.broadcast(needs.accumulate) if fabric.world_size > 1 else needs.accumulate
+    for name, count in accumulate.items() if fabric.global_rank == 0 else ():
+        # As this much memory is free now: with more, other weights.
+        if count > config.request.settings.each()[name].accumulate:
+            message = f"memory does not hold a batch whole; it is computed in {count} parts"
+            tell(Event(name, 0, 1, message=message))
+    return config.model_copy(update={"accumulate": accumulate})
 
 
 def _opened(data: DataSet | str | Path) -> DataSet:

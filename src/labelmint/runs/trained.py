@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -15,23 +14,22 @@ from torch import Tensor, nn
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pairs import Pairs
 from labelmint.datasets.scaling import EIGHT_BITS
+from labelmint.dials import heeded_by, settled
 from labelmint.errors import InputError
-from labelmint.generators.two_stage import TwoStage
 from labelmint.hardware import available_memory, choose_device, choose_threads, threads_of_run
-from labelmint.layouts.from_prior import PriorLayouts
 from labelmint.layouts.varied import VariedLayouts
-from labelmint.priors.guided import MOST_GUIDANCE, learned_without
-from labelmint.priors.memory import state_bytes
-from labelmint.protocols import Keeping, LayoutSource
+from labelmint.protocols import Dial, Dials, ImageGenerator, Keeping, LayoutSource
 from labelmint.runs.config import RunConfig, read_run_config
+from labelmint.runs.draw import Draw, asked, at_least
 from labelmint.runs.given import Given, cells, part_of
-from labelmint.runs.memory import SPARE
+from labelmint.runs.origin import Origin, origin_of
 from labelmint.runs.precision import named_precision, priors_in_bfloat16
 from labelmint.runs.prepare import AsTrained
 from labelmint.runs.wire import wire
+from labelmint.seeds import Seed
 from labelmint.systems.system import Wired
 from labelmint.training.run_folder import RunFolder
-from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet, Kept
+from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet, Kept, LayoutBatch
 
 __all__ = ["TrainedSystem", "load"]
 
@@ -54,6 +52,7 @@ class TrainedSystem:
         precision: of its priors, "32-true" or "bf16-true".
         threads_asked: whether the CPU threads were asked for; a resume keeps those it began with where they
             were not.
+        images: draws images. own_layouts: draws layouts; None where they are given.
     """
 
     def __init__(
@@ -76,8 +75,7 @@ class TrainedSystem:
         self.threads_asked = threads_asked
         self.classes: ClassSet = config.class_set
         self.size = config.request.size
-        self.wired, self.images, self._own_layouts = wired, wired.images, wired.layouts
-        self._with_guidance: tuple[float, TwoStage] | None = None
+        self.wired, self.images, self.own_layouts = wired, wired.images, wired.layouts
         self._last_varied: tuple[Given | None, int, VariedLayouts] | None = None
 
     @property
@@ -86,17 +84,28 @@ class TrainedSystem:
         return self.config.request.system
 
     @property
-    def layout_temperature(self) -> float:
-        """At which layouts are drawn unless told otherwise."""
-        return self._own_layouts.temperature if self._own_layouts else 1.0
-
-    @property
     def has_layout_prior(self) -> bool:
         """Whether it draws its own layouts."""
-        return self._own_layouts is not None
+        return self.own_layouts is not None
+
+    @property
+    def _sources(self) -> list[ImageGenerator | LayoutSource]:
+        """What it draws with, unless layouts are given."""
+        return [self.images] if self.own_layouts is None else [self.images, self.own_layouts]
+
+    @property
+    def dials(self) -> tuple[Dial, ...]:
+        """What it heeds when it draws."""
+        return heeded_by(self._sources)
+
+    def resolve(self, dials: Dials) -> dict[str, float]:
+        """A value for each of its dials: the one given, else the usual one. Raises InputError for a dial that
+        it does not heed, and for a value out of range.
+        """
+        return settled(self.system, self._sources, dials)
 
     def layouts_of(self, data: DataSet) -> Tensor:
-        """Symbol maps (N, H, W) of a data set, fitted like the training data; an argument of `sample_chunk`."""
+        """Symbol maps (N, H, W) of a data set, fitted like the training data."""
         return torch.from_numpy(self.as_trained.layouts(data))
 
     def pairs_of(self, data: DataSet) -> Pairs:
@@ -115,10 +124,11 @@ class TrainedSystem:
             seed=self.config.request.seed,
         )
 
-    def given(self, data: DataSet, *, references: bool = False, keep: Sequence[str] = ()) -> Given:
+    def given(self, data: DataSet | Pairs, *, references: bool = False, keep: Sequence[str] = ()) -> Given:
         """The pairs of a data set as this system takes them.
 
         Arguments:
+            data: a data set, or its pairs as this system sees them.
             references: images are encoded together with their layouts, for systems whose tokenizer needs that.
             keep: parts as `runs.given` has them.
 
@@ -141,8 +151,14 @@ class TrainedSystem:
                 f"(tokenizer.reference); give --reference"
             )
         if not references and not parts:
-            return Given(ids=self.layouts_of(data))
-        pairs, found = self.pairs_of(data), []
+            ids = data.fixed(0, len(data)).layouts.ids if isinstance(data, Pairs) else self.layouts_of(data)
+            return Given(ids=ids, names=tuple(data.names))
+        if not isinstance(self.images, Keeping):
+            raise InputError(
+                f"--keep {keep[0]}: {self.system} makes an image in one call, without tokens, so nothing of it can "
+                f"be kept; leave it out, or train msgnet or mint"
+            )
+        pairs, found = data if isinstance(data, Pairs) else self.pairs_of(data), []
         class_of = torch.tensor([class_id for class_id, _ in self.config.symbol_table.symbols])
         for first in range(0, len(pairs), _KEPT_AT_ONCE):
             batch = pairs.fixed(first, min(_KEPT_AT_ONCE, len(pairs) - first))
@@ -166,7 +182,15 @@ class TrainedSystem:
             tokens=layouts if references else None,
             layout=Kept(layouts, of_layout) if of_layouts else None,
             image=Kept(images, of_image) if len(of_layouts) < len(parts) else None,
+            keep=tuple(keep),
+            names=tuple(data.names),
         )
+
+    @property
+    def geometry(self) -> Geometry:
+        """How images come to the size of training, without augmentation."""
+        request = self.config.request
+        return Geometry(size=request.size, crop=request.crop, scale=request.scale)
 
     @property
     def grain(self) -> float:
@@ -176,12 +200,6 @@ class TrainedSystem:
     def part(self, name: str) -> nn.Module:
         """The trained module of a stage."""
         return next(stage.module for stage in self.wired.stages if stage.name == name)
-
-    @property
-    def geometry(self) -> Geometry:
-        """How images come to the size of training, without augmentation."""
-        request = self.config.request
-        return Geometry(size=request.size, crop=request.crop, scale=request.scale)
 
     @property
     def needs_references(self) -> bool:
@@ -198,19 +216,19 @@ class TrainedSystem:
         stored = RunFolder(self.path).load_part("layouts")[0]
         return Given(ids=stored["ids"], tokens=stored.get("tokens"))
 
-    def usual_batch(self, warn: Callable[[str], None], guidance: float = 1.0) -> int:
+    def usual_batch(self, warn: Callable[[str], None], dials: Dials | None = None) -> int:
         """How many pairs are drawn at a time unless told otherwise: the largest power of two up to 32 on a
         CPU, 256 on a GPU, that memory holds now, whatever is asked for later.
 
         Arguments:
-            warn: is told when memory holds less than these. guidance: other than 1 takes more memory.
+            warn: is told when memory holds less than these. dials: as in `Draw`; guidance takes more memory.
 
         Raises InputError when memory does not hold one.
         """
         most = _MOST_AT_ONCE[self.device.type]
-        found = self._fitting(most, guidance)
+        found = self._fitting(most, dials or {})
         if found is None:
-            self.check_batch(1, guidance)
+            self.check_batch(1, dials)
             found = 1
         if found < most:
             warn(
@@ -219,11 +237,11 @@ class TrainedSystem:
             )
         return found
 
-    def check_batch(self, batch_size: int, guidance: float = 1.0) -> None:
+    def check_batch(self, batch_size: int, dials: Dials | None = None) -> None:
         """Raise InputError when batches of this size take more memory than there is, naming one that fits."""
-        needed, available = self._needed(batch_size, guidance), available_memory(self.device)
+        needed, available = self.drawing_bytes(batch_size, dials), available_memory(self.device)
         if needed > available:
-            fitting = self._fitting(_LARGEST, guidance)
+            fitting = self._fitting(_LARGEST, dials or {})
             mend = (
                 f"take --batch-size {fitting}"
                 if fitting
@@ -235,108 +253,50 @@ class TrainedSystem:
                 f"{available / 2**30:.1f} are free; {mend}"
             )
 
-    def _needed(self, batch_size: int, guidance: float) -> int:
-        """Bytes; with guidance the image prior draws twice as many rows."""
-        beside = state_bytes(self.images.prior, batch_size) if guidance != 1 else 0
-        return self._drawing_bytes(batch_size) + int(SPARE * beside)
+    def drawing_bytes(self, batch_size: int, dials: Dials | None = None) -> int:
+        """Memory that drawing so many pairs at once takes, layouts and images, in bytes."""
+        values = self.resolve(dials or {})
+        return sum(part.drawing_bytes(batch_size, values) for part in self._sources)
 
-    def _fitting(self, most: int, guidance: float) -> int | None:
+    def _fitting(self, most: int, dials: Dials) -> int | None:
         """The largest power of two that memory holds."""
         available = available_memory(self.device)
         sizes = (1 << exponent for exponent in reversed(range(most.bit_length())))
-        return next((size for size in sizes if self._needed(size, guidance) <= available), None)
+        return next((size for size in sizes if self.drawing_bytes(size, dials) <= available), None)
 
-    @cached_property
-    def _drawing_bytes(self) -> Callable[[int], int]:
-        return lambda n: 0
-
-    def sample_chunk(
-        self,
-        chunk: int,
-        *,
-        seed: int = 0,
-        batch_size: int = 32,
-        temperature: float = 0.85,
-        guidance: float = 1.0,
-        layout_temperature: float | None = None,
-        layouts: Tensor | Given | None = None,
-        per_layout: int = 1,
-        vary: bool = False,
-    ) -> list[AnnotatedImage]:
-        """The pairs chunk * B ... chunk * B + B - 1, B = batch_size.
+    def chunk(self, number: int, draw: Draw) -> list[AnnotatedImage]:
+        """The pairs B number ... B number + B - 1, B = `draw.batch_size`.
 
         Sample i depends on (weights, seed, i) and is always computed in row i mod B of chunk i // B, so its
-        bytes are the same however many are asked for. Temperatures > 0 divide the logits of the image and the
-        layout prior; guidance above 1 heeds the layout more, and needs a prior trained for it; layouts (N, H,
-        W) from `layouts_of` take the place of drawn ones, each for `per_layout` samples in a row, and of
-        pairs from `runs.given` parts can be kept. With `vary` given layouts, or those of the training
-        pairs, are turned, zoomed and mixed for each sample (`layouts.varied`) instead of taken as they are.
+        bytes are the same however many are asked for.
         """
-        layout_temperature = self.layout_temperature if layout_temperature is None else layout_temperature
-        for name, value in (("temperature", temperature), ("layout temperature", layout_temperature)):
-            if not 0 < value < 100:
-                raise InputError(f"{name} must be above 0 (and below 100), got {value}")
-        seeds = [(seed, chunk * batch_size + row) for row in range(batch_size)]
+        seeds = [(draw.seed, number * draw.batch_size + row) for row in range(draw.batch_size)]
+        origin = origin_of(self, draw, torch.get_num_threads())
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-            given = Given(ids=layouts) if isinstance(layouts, Tensor) else layouts
-            kept = given.kept(seeds, per_layout) if given is not None else (None, None)
-            source = self._layout_source(given, per_layout, vary)
-            if isinstance(source, PriorLayouts):
-                seen = source.sample(seeds, temperature=layout_temperature, kept=kept[0])
-            else:
-                found = source.sample(seeds, temperature=layout_temperature)
-                seen = self.wired.see(found)
-            images = self._guided(guidance).sample(
-                seen.to(self.device), seeds, temperature=temperature, kept=kept[1]
-            )
-        pixels = EIGHT_BITS.from_unit(images)
-        ids = seen.ids.cpu().numpy()
-        marks = {
-            "generator": "labelmint",
-            "synthetic": "true",
-            "system": self.system,
-            "weights": self.digest,
-            "seed": str(seed),
-            "temperature": f"{temperature:g}",
-            "layout_temperature": f"{layout_temperature:g}",
-            **({"guidance": f"{guidance:g}"} if guidance != 1 else {}),
-            "batch_size": str(batch_size),
-            "layouts": self._whence(given, vary),
-        }
-        return [self._pair(index, pixels[row], ids[row], marks) for row, (_, index) in enumerate(seeds)]
+            layouts, kept = self._layouts(seeds, draw, origin.dials)
+            images = self.images.sample(layouts.to(self.device), seeds, origin.dials, kept)
+        pixels, ids = EIGHT_BITS.from_unit(images), layouts.ids.cpu().numpy()
+        return [self._pair(pixels[row], ids[row], origin, index) for row, (_, index) in enumerate(seeds)]
 
-    def _whence(self, given: Given | None, vary: bool) -> str:
-        """Where layouts come from, in the words of `synthesis.provenance`."""
-        own = "drawn" if self._own_layouts is not None and not vary else "training layouts of the run"
-        return (given.whence if given is not None else own) + (", varied" if vary else "")
+    def _layouts(self, seeds: Sequence[Seed], draw: Draw, dials: Dials) -> tuple[LayoutBatch, Kept | None]:
+        """Layouts as the images are drawn for them, and what is kept of the images."""
+        of_layouts, of_images = (
+            draw.layouts.kept(seeds, draw.per_layout) if draw.layouts is not None else (None, None)
+        )
+        source = self._source(draw)
+        found = source.sample(seeds, dials, of_layouts)
+        if source is not self.own_layouts:
+            found = self.wired.see(found)
+        return found, of_images
 
-    def check_guidance(self, guidance: float) -> None:
-        """Raise InputError for guidance that is out of range, or that the image prior was not trained for."""
-        if not 0 <= guidance <= MOST_GUIDANCE:
-            raise InputError(f"--guidance {guidance:g}: expected at least 0 and at most {MOST_GUIDANCE:g}")
-        if guidance != 1 and not learned_without(self.images.prior):
-            raise InputError(
-                f"--guidance {guidance:g}: the image prior of {self.path} never learned to do without its "
-                f"layout; train another run with "
-                "--set prior.condition_dropout=0.1"
-            )
-
-    def _guided(self, guidance: float) -> TwoStage:
-        """The generator that draws with this guidance; its memory is kept for the next call."""
-        if guidance == 1:
-            return self.images
-        if self._with_guidance is None or self._with_guidance[0] != guidance:
-            self.check_guidance(guidance)
-            self._with_guidance = guidance, self.images.guided(guidance)
-        return self._with_guidance[1]
-
-    def _layout_source(self, given: Given | None, per_layout: int, vary: bool) -> LayoutSource:
-        """Drawn ones, in part or whole, or given ones."""
-        if vary:
-            return self._varied(given, per_layout)
-        if self._own_layouts is not None and (given is None or given.layout is not None):
-            return self._own_layouts
-        return (given or self._stored).layouts(per_layout)
+    def _source(self, draw: Draw) -> LayoutSource:
+        """Where layouts come from: drawn in part or whole, varied, or given."""
+        given = draw.layouts
+        if draw.vary:
+            return self._varied(given, draw.per_layout)
+        if self.own_layouts is not None and (given is None or given.layout is not None):
+            return self.own_layouts
+        return (given or self._stored).layouts(draw.per_layout)
 
     def _varied(self, given: Given | None, per_layout: int) -> VariedLayouts:
         """Made once for a set of layouts: it counts their objects."""
@@ -349,14 +309,12 @@ class TrainedSystem:
             self._last_varied = given, per_layout, made
         return self._last_varied[2]
 
-    def _pair(self, index: int, pixels: Array, ids: Array, marks: dict[str, str]) -> AnnotatedImage:
-        layout = self.config.symbol_table.layout(ids, self.config.has_instances)
-        provenance = {**marks, "index": str(index)}
+    def _pair(self, pixels: Array, ids: Array, origin: Origin, index: int) -> AnnotatedImage:
         return AnnotatedImage(
             name=f"synthetic_{index:06d}",
             image=np.ascontiguousarray(pixels),
-            layout=layout,
-            provenance=provenance,
+            layout=self.config.symbol_table.layout(ids, self.config.has_instances),
+            provenance=origin.texts(index),
         )
 
     def synthesize(
@@ -366,47 +324,35 @@ class TrainedSystem:
         seed: int = 0,
         start: int = 0,
         batch_size: int | None = None,
-        temperature: float = 0.85,
-        guidance: float = 1.0,
-        layout_temperature: float | None = None,
         layouts: DataSet | None = None,
         per_layout: int = 1,
         vary: bool = False,
+        **dials: float | None,
     ) -> Iterator[AnnotatedImage]:
-        """Pairs start ... start + n - 1, one after the other; the arguments are those of `sample_chunk`, and
-        a batch size of None is found by `usual_batch`.
+        """Pairs start ... start + n - 1, one after the other.
 
-        Raises InputError for numbers out of range, and a batch size that memory can't hold.
+        Arguments:
+            seed, per_layout, vary: as in `Draw`.
+            batch_size: None is found by `usual_batch`.
+            layouts: of this data set, in place of the run's own.
+            dials: by name, as in `temperature=0.9`; None takes the usual value.
+
+        Raises InputError for numbers out of range, a dial that it does not heed, and a batch size that memory
+        can't hold.
         """
-        for name, value, least in (
-            ("n", n, 0),
-            ("seed", seed, 0),
-            ("start", start, 0),
-            ("batch_size", batch_size, 1),
-        ):
-            if value is not None and value < least:
-                raise InputError(f"{name} must be at least {least}, got {value}")
+        at_least(n=(n, 0), start=(start, 0), batch_size=(batch_size, 1))
+        values = asked(dials)
+        self.resolve(values)
         if batch_size is None:
-            batch_size = self.usual_batch(
-                lambda line: warnings.warn(line, UserWarning, stacklevel=4), guidance
-            )
-        self.check_guidance(guidance)
-        self.check_batch(batch_size, guidance)
+            batch_size = self.usual_batch(lambda line: warnings.warn(line, UserWarning, stacklevel=4), values)
         given = self.given(layouts, references=self.needs_references) if layouts is not None else None
-        for chunk in range(start // batch_size, -(-(start + n) // batch_size)):
-            pairs = self.sample_chunk(
-                chunk,
-                seed=seed,
-                batch_size=batch_size,
-                temperature=temperature,
-                guidance=guidance,
-                layout_temperature=layout_temperature,
-                layouts=given,
-                per_layout=per_layout,
-                vary=vary,
-            )
-            first = chunk * batch_size
-            yield from pairs[max(start - first, 0) : start + n - first]
+        draw = Draw(
+            seed=seed, batch_size=batch_size, dials=values, layouts=given, per_layout=per_layout, vary=vary
+        )
+        self.check_batch(batch_size, values)
+        for number in range(start // batch_size, -(-(start + n) // batch_size)):
+            first = number * batch_size
+            yield from self.chunk(number, draw)[max(start - first, 0) : start + n - first]
 
 
 def load(

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from labelmint.synthesis.mint import check_target, mint
+from labelmint.synthesis.options import MintOptions
 
-__all__ = ["check_target", "mint"]
+__all__ = ["MintOptions", "check_target", "mint"]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from labelmint.datasets.scaling import as_channels
+from labelmint.datasets.fitting import fitted
 from labelmint.datasets.splits import group_of
 from labelmint.errors import InputError
 from labelmint.formats import read
@@ -88,7 +88,14 @@ def open_gate(
             "that data by --data, run `labelmint evaluate` again, or pass --filter off"
         )
     names = [*real.training, *real.validation]
-    images = _images(system, source, names, report)
+    loaded = fitted(
+        source,
+        names,
+        system.geometry,
+        channels=system.config.image_channels,
+        tell=lambda done, of: report(Event("load real images", done, of)),
+    )
+    images = [one.image for one in loaded]
     if digest_of_images(names, images) != real.digest:
         raise InputError(
             f"{source.source}: its images differ from those that the judge of {system.path} was trained on; "
@@ -135,17 +142,6 @@ def _read(system: TrainedSystem, real: RealData, given: str | Path | None) -> Da
             "or pass --filter off"
         )
     return read(real.source, format=real.format, ignore=ignore)
-
-
-def _images(system: TrainedSystem, data: DataSet, names: Sequence[str], report: Report) -> list[Array]:
-    """Images at the scale of training."""
-    found, channels = [], system.config.image_channels
-    for done, name in enumerate(names, start=1):
-        image, _ = system.geometry.fit(name, data.load(name).image, [])
-        found.append(as_channels(image, channels))
-        if done % 50 == 0 or done == len(names):
-            report(Event("load real images", done, len(names)))
-    return found
 
 
 def _rule(system: TrainedSystem, real: RealData, search: CopySearch, report: Report) -> CopyRule:

@@ -16,7 +16,6 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,19 +26,19 @@ from labelmint import formats
 from labelmint.errors import InputError
 from labelmint.hardware import choose_threads
 from labelmint.progress import Event, Report
+from labelmint.runs.draw import Draw
 from labelmint.runs.given import Given
+from labelmint.runs.origin import origin_of
 from labelmint.runs.precision import bfloat16_is_slow
 from labelmint.synthesis.background import Background
 from labelmint.synthesis.chunks import ChunkFolder, partial_of, remove_partial
-from labelmint.synthesis.filter import SHARE, Filter, open_filter
+from labelmint.synthesis.filter import Filter, open_filter
+from labelmint.synthesis.options import MintOptions
 from labelmint.synthesis.order import Order, settings_text
-from labelmint.synthesis.provenance import Origin
 from labelmint.synthesis.publish import publish
-from labelmint.synthesis.refill import FACTOR, Selection, select
+from labelmint.synthesis.refill import Selection, select
 from labelmint.synthesis.settings import difference, read_settings, stored
 from labelmint.synthesis.size_range import size_warnings
-from labelmint.types import DataSet
-from labelmint.version import __version__
 
 if TYPE_CHECKING:
     from labelmint.runs.trained import TrainedSystem
@@ -50,61 +49,18 @@ __all__ = ["check_target", "mint"]
 def mint(
     system: TrainedSystem,
     out: str | Path,
+    options: MintOptions | None = None,
     *,
-    n: int,
-    seed: int = 0,
-    start: int = 0,
-    format: str = "folder",
-    layouts: DataSet | None = None,
-    reference: DataSet | None = None,
-    keep: Sequence[str] = (),
-    per_layout: int = 1,
-    vary: bool = False,
-    layout_temperature: float | None = None,
-    temperature: float = 0.85,
-    guidance: float = 1.0,
-    batch_size: int | None = None,
-    filter: str = "auto",
-    filter_share: float = SHARE,
-    data: DataSet | str | Path | None = None,
-    most_candidates: int | None = None,
-    resume: bool = False,
-    copies: Mapping[str, str | Path] | None = None,
     report: Report | None = None,
     warn: Callable[[str], None] | None = None,
+    **more: Any,
 ) -> Path:
     """Draw n pairs from index `start` on and write them as a data set with manifest, card and contact sheet.
 
     Arguments:
         system: as `labelmint.load` answers it.
         out: the folder to write; refused when it holds anything.
-        n, start: how many pairs, and the index of the first candidate; a pair is the same whatever they are.
-        seed: of every draw.
-        format: "folder" or "coco".
-        layouts: take the layouts of this data set instead of drawing them.
-        reference: the same for a run that writes layouts in tokens together with their images
-            (`tokenizer.reference`).
-        keep: "layout:CLASS", "image:CLASS" or "image:x0,y0,x1,y1": parts of those pairs that are not drawn
-            anew (`runs.given`).
-        per_layout: pairs in a row that share a layout; with `layouts`, `vary`, or a system that has no layout
-            prior.
-        vary: turn, zoom and mix those layouts, or else the training layouts of the run, into new ones
-            (`layouts.varied`).
-        layout_temperature, temperature: above 0; below 1 makes likelier and less varied layouts and images.
-            None takes the run's own layout temperature.
-        guidance: above 1 makes images that heed their layouts more, and vary less (`priors.guided`).
-        batch_size: B, pairs drawn at a time. None takes that of the call that is resumed, else
-            `TrainedSystem.usual_batch`.
-        filter: "on" drops pairs whose image does not show what the label says, and near-copies of training
-            images; "ignore" has doubtful pixels ignored instead where it can; both draw on until there are n,
-            and need the judge that `evaluate` stores in the run. "off" does neither; "auto" is "on" where the
-            run holds a judge and nothing is kept, else "off".
-        filter_share: of real validation pairs that would be dropped.
-        data: the real data that the judge learned from, where it has moved.
-        most_candidates: 10 n unless given.
-        resume: go on with what a stopped call left in OUT.partial, with its threads unless `load` was told
-            others.
-        copies: further folders for the same pairs, by other formats.
+        options: or `more`, the fields of `MintOptions` by name; `n` has to be given.
         report: called with an `Event` after each chunk.
         warn: called with a line for each class of which given objects lie outside the sizes trained on
             (`size_range`), when the judge itself reads real images badly, when memory holds fewer pairs at a
@@ -113,137 +69,121 @@ def mint(
     Returns:
         the folder.
 
-    Raises InputError for bad values, a folder that is not empty, a resume with other settings than before, a
-    filter without judge or real data, and too few candidates that pass it.
+    Raises InputError for bad values, a dial that the system does not heed, a folder that is not empty, a resume
+    with other settings than before, a filter without judge or real data, and too few candidates that pass it.
     """
-    out = Path(out)
-    if copies and format in copies:
-        raise InputError(
-            f"{copies[format]}: a copy in the format {format}, which {out} has already; expected another "
-            f"format"
-        )
-    # The chunks beside `out` are needed until all are in their places, so it takes its own last.
-    targets = {**{name: Path(path) for name, path in (copies or {}).items()}, format: out}
-    for name, path in targets.items():
-        check_target(path, n=n, format=name, resume=resume)
-    layout_temperature = system.layout_temperature if layout_temperature is None else layout_temperature
-    _check_numbers(seed=(seed, 0), start=(start, 0), per_layout=(per_layout, 1), batch_size=(batch_size, 1))
-    _check_temperatures(temperature=temperature, layout_temperature=layout_temperature)
-    system.check_guidance(guidance)
-    names = next((data.names for data in (layouts, reference) if data is not None), ())
-    if per_layout != 1 and not names and system.has_layout_prior and not vary:
-        raise InputError(
-            f"--per-layout {per_layout}: only has a meaning with --layouts or --vary, or for a run without a "
-            f"layout prior; "
-            "this one draws a layout for each image"
-        )
-    given = _given(system, layouts, reference, keep, vary)
-    if keep and filter == "auto":
-        filter = "off"  # what is kept of a training pair is a copy, and wanted
-    sieve = _sieve(system, filter, filter_share, n=n, data=data, most_candidates=most_candidates)
-    say, tell = warn or _warn, report or (lambda event: None)
-    stopped = (*targets.values(), partial_of(out)) if resume else ()
-    if batch_size is None:
-        batch_size = stored("batch_size", *stopped) or system.usual_batch(say, guidance)
-    before = None if system.threads_asked else stored("threads", *stopped)
-    threads = torch.get_num_threads() if before is None else choose_threads(before)
-    order = _order(
-        system,
-        given,
-        names,
-        sieve,
-        n=n,
-        start=start,
-        seed=seed,
+    options, say, tell = options or MintOptions(**more), warn or _warn, report or (lambda event: None)
+    targets = _targets(Path(out), options)
+    _check_system(system, options)
+    given = _given(system, options)
+    sieve = _sieve(system, options)
+    before = (*targets.values(), partial_of(Path(out))) if options.resume else ()
+    batch_size = options.batch_size or stored("batch_size", *before) or system.usual_batch(say, options.dials)
+    draw = Draw(
+        seed=options.seed,
         batch_size=batch_size,
-        temperature=temperature,
-        guidance=guidance,
-        layout_temperature=layout_temperature,
-        per_layout=per_layout,
-        vary=vary,
-        threads=threads,
-        keep=tuple(keep),
+        dials=options.dials,
+        layouts=given,
+        per_layout=options.per_layout,
+        vary=options.vary,
     )
+    order = _order(system, draw, sieve, options, _threads(system, before))
     for line in order.cautions:
         say(line)
     missing = {name: path for name, path in targets.items() if not _is_complete(path, order, name)}
     if missing:
-        system.check_batch(batch_size, guidance)
-        with _computing_with(threads):
-            if system.precision == "bf16-true" and bfloat16_is_slow(system.device, batch_size):
-                say(
-                    f"bfloat16 is slower than float32 here with --batch-size {batch_size}; --precision 32 "
-                    f"draws faster"
-                )
-            if sieve is not None:
-                sieve.prepare(system, data, tell)  # before anything long is drawn
-            folder = ChunkFolder(partial_of(out), order.settings, system.classes, resume=resume)
-            publish(order, folder, _select(order, folder, most_candidates or FACTOR * n, tell), missing)
+        _make(order, options, partial_of(Path(out)), missing, say, tell)
     for path in targets.values():
         remove_partial(path)
-    return out
+    return Path(out)
 
 
-def _given(
-    system: TrainedSystem, layouts: DataSet | None, reference: DataSet | None, keep: Sequence[str], vary: bool
-) -> Given | None:
-    data = layouts if layouts is not None else reference
-    if layouts is not None and reference is not None:
-        raise InputError("--reference: has its layouts already; leave --layouts out")
-    if keep and data is None:
-        raise InputError(f"--keep {keep[0]}: of what? give the pairs to keep it of with --layouts")
-    if vary and (keep or system.needs_references):
-        why = "--keep" if keep else f"a run whose layouts are written together with images, as {system.path}"
-        raise InputError(f"--vary: varied layouts have no images; it does not go with {why}")
-    return system.given(data, references=reference is not None, keep=keep) if data is not None else None
+# What is asked for ------------------------------------------------------------------------------------------
 
 
-def _sieve(
-    system: TrainedSystem,
-    mode: str,
-    share: float,
-    *,
-    n: int,
-    data: DataSet | str | Path | None,
-    most_candidates: int | None,
-) -> Filter | None:
-    if most_candidates is not None and most_candidates < n:
+def _targets(out: Path, options: MintOptions) -> dict[str, Path]:
+    """The folders to write by format. The chunks beside `out` are needed until all are in their places, so it
+    takes its own last.
+    """
+    if options.format in options.copies:
         raise InputError(
-            f"--most-candidates {most_candidates}: expected at least as many as pairs are wanted, {n}"
+            f"{options.copies[options.format]}: a copy in the format {options.format}, which {out} has "
+            f"already; expected another format"
         )
-    sieve = open_filter(system, mode, share=share)
-    if sieve is None and (data is not None or most_candidates is not None):
-        useless = "--data" if data is not None else "--most-candidates"
+    targets = {**{name: Path(path) for name, path in options.copies.items()}, options.format: out}
+    for name, path in targets.items():
+        check_target(path, n=options.n, format=name, resume=options.resume)
+    return targets
+
+
+def _check_system(system: TrainedSystem, options: MintOptions) -> None:
+    """Raise InputError for what this system can't be told."""
+    system.resolve(options.dials)
+    if options.per_layout != 1 and options.pairs is None and system.has_layout_prior and not options.vary:
+        raise InputError(
+            f"--per-layout {options.per_layout}: only has a meaning with --layouts or --vary, or for a run "
+            f"without a layout prior; this one draws a layout for each image"
+        )
+    if options.vary and (options.keep or system.needs_references):
+        references = f"a run whose layouts are written together with images, as {system.path}"
+        why = "--keep" if options.keep else references
+        raise InputError(f"--vary: varied layouts have no images; it does not go with {why}")
+
+
+def _given(system: TrainedSystem, options: MintOptions) -> Given | None:
+    if options.pairs is None:
+        return None
+    return system.given(options.pairs, references=options.reference is not None, keep=options.keep)
+
+
+def _sieve(system: TrainedSystem, options: MintOptions) -> Filter | None:
+    sieve = open_filter(system, options.mode, share=options.filter_share)
+    if sieve is None and (options.data is not None or options.most_candidates is not None):
+        useless = "--data" if options.data is not None else "--most-candidates"
         raise InputError(f"{useless}: only has a meaning with a filter, and it is off here; pass --filter on")
     return sieve
 
 
+def _threads(system: TrainedSystem, before: Sequence[Path]) -> int:
+    """CPU threads: those of the call that is resumed, unless others were asked for."""
+    stored_threads = None if system.threads_asked else stored("threads", *before)
+    return torch.get_num_threads() if stored_threads is None else choose_threads(stored_threads)
+
+
 def _order(
-    system: TrainedSystem,
-    given: Given | None,
-    names: Sequence[str],
-    sieve: Filter | None,
-    *,
-    n: int,
-    start: int,
-    vary: bool,
-    **rest: Any,
+    system: TrainedSystem, draw: Draw, sieve: Filter | None, options: MintOptions, threads: int
 ) -> Order:
-    """The order, given the names of given pairs; `rest` are further fields of its origin."""
-    whence = "drawn" if system.has_layout_prior and not vary else "training layouts of the run"
-    origin = Origin(
-        **_facts(system),
-        **rest,
-        layouts=whence if given is None else given.whence,
-        layouts_digest=given.digest if given is not None else None,
-        vary=vary,
-    )
-    sources = () if vary else tuple(names) or _sources(system)
-    order = Order(system=system, origin=origin, n=n, start=start, layouts=given, sources=sources, sieve=sieve)
-    cautions = sieve.cautions if sieve is not None else ()
+    given, cautions = draw.layouts, [] if sieve is None else [*sieve.cautions]
     if given is not None:
-        cautions = (*cautions, *size_warnings(system, given.ids, order.layouts_used))
-    return replace(order, cautions=cautions)
+        used = _layouts_used(given, draw.per_layout, options.n, options.start)
+        cautions += size_warnings(system, given.ids, used)
+    return Order(
+        system=system,
+        draw=draw,
+        origin=origin_of(system, draw, threads),
+        n=options.n,
+        start=options.start,
+        sources=_sources(system, draw),
+        sieve=sieve,
+        cautions=tuple(cautions),
+    )
+
+
+def _layouts_used(given: Given, per_layout: int, n: int, start: int) -> list[int]:
+    """Indices of the given layouts that some pair takes."""
+    first, last, count = start // per_layout, (start + n - 1) // per_layout, len(given.ids)
+    return sorted({k % count for k in range(first, min(last + 1, first + count))})
+
+
+def _sources(system: TrainedSystem, draw: Draw) -> tuple[str, ...]:
+    """Names of the layouts that are taken in turn."""
+    if draw.vary:
+        return ()
+    if draw.layouts is not None:
+        return draw.layouts.names
+    if system.has_layout_prior:
+        return ()
+    return tuple(f"training layout {j}" for j in range(len(system.training_layouts())))
 
 
 def _warn(line: str) -> None:
@@ -284,16 +224,30 @@ def _is_complete(out: Path, order: Order, format: str) -> bool:
     return True
 
 
-def _check_numbers(**values: tuple[int | None, int]) -> None:
-    for name, (value, least) in values.items():
-        if value is not None and value < least:
-            raise InputError(f"--{name.replace('_', '-')} {value}: expected at least {least}")
+# Making it --------------------------------------------------------------------------------------------------
 
 
-def _check_temperatures(**values: float) -> None:
-    for name, value in values.items():
-        if not 0 < value < 100:
-            raise InputError(f"--{name.replace('_', '-')} {value:g}: expected more than 0 and less than 100")
+def _make(
+    order: Order,
+    options: MintOptions,
+    chunks: Path,
+    missing: Mapping[str, Path],
+    say: Callable[[str], None],
+    tell: Report,
+) -> None:
+    """Draw what is missing into the folder of chunks, and write the data sets that are missing."""
+    system, draw = order.system, order.draw
+    system.check_batch(draw.batch_size, draw.dials)
+    with _computing_with(order.origin.threads):
+        if system.precision == "bf16-true" and bfloat16_is_slow(system.device, draw.batch_size):
+            say(
+                f"bfloat16 is slower than float32 here with --batch-size {draw.batch_size}; --precision 32 "
+                f"draws faster"
+            )
+        if order.sieve is not None:
+            order.sieve.prepare(system, options.data, tell)  # before anything long is drawn
+        folder = ChunkFolder(chunks, order.settings, system.classes, resume=options.resume)
+        publish(order, folder, _select(order, folder, options.most, tell), missing)
 
 
 @contextmanager
@@ -305,22 +259,6 @@ def _computing_with(threads: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _facts(system: TrainedSystem) -> dict[str, Any]:
-    return {
-        "version": __version__,
-        "system": system.system,
-        "weights": system.digest,
-        "device": system.device.type,
-        "precision": system.precision,
-    }
-
-
-def _sources(system: TrainedSystem) -> tuple[str, ...]:
-    if system.has_layout_prior:
-        return ()
-    return tuple(f"training layout {j}" for j in range(len(system.training_layouts())))
 
 
 def _select(order: Order, folder: ChunkFolder, most: int, report: Report) -> Selection | None:
@@ -335,35 +273,21 @@ def _select(order: Order, folder: ChunkFolder, most: int, report: Report) -> Sel
         n=order.n,
         start=order.start,
         most=most,
-        batch_size=order.origin.batch_size,
+        batch_size=order.draw.batch_size,
         report=report,
     )
 
 
 def _draw(order: Order, folder: ChunkFolder, chunks: Sequence[int], report: Report) -> None:
     """Draw those of the chunks that are missing; each is encoded and written while the next one is drawn."""
-    origin, begin = order.origin, time.perf_counter()
+    size, begin = order.draw.batch_size, time.perf_counter()
     missing = [chunk for chunk in chunks if not folder.holds(chunk, order.candidates(chunk))]
     done = len(chunks) - len(missing)
     with Background() as background:
         for drawn, chunk in enumerate(missing, 1):
-            pairs = order.system.sample_chunk(
-                chunk,
-                seed=origin.seed,
-                batch_size=origin.batch_size,
-                temperature=origin.temperature,
-                guidance=origin.guidance,
-                layout_temperature=origin.layout_temperature,
-                layouts=order.layouts,
-                per_layout=origin.per_layout,
-                vary=origin.vary,
-            )
-            named = {
-                index: replace(pairs[index % origin.batch_size], provenance=origin.texts(index))
-                for index in order.candidates(chunk)
-            }
-            background.do(partial(folder.save, chunk, named))
-            speed = drawn * origin.batch_size / (time.perf_counter() - begin)
-            total = len(chunks) * origin.batch_size
-            left = (len(missing) - drawn) * origin.batch_size / speed
-            report(Event("synthesize", (done + drawn) * origin.batch_size, total, speed, left))
+            pairs = order.system.chunk(chunk, order.draw)
+            wanted = {index: pairs[index % size] for index in order.candidates(chunk)}
+            background.do(partial(folder.save, chunk, wanted))
+            speed = drawn * size / (time.perf_counter() - begin)
+            left = (len(missing) - drawn) * size / speed
+            report(Event("synthesize", (done + drawn) * size, len(chunks) * size, speed, left))

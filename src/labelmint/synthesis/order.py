@@ -6,12 +6,12 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from labelmint.runs.draw import Draw
+from labelmint.runs.origin import Origin
 from labelmint.synthesis.filter import Filter
-from labelmint.synthesis.provenance import Origin
 from labelmint.synthesis.refill import Selection
 
 if TYPE_CHECKING:
-    from labelmint.runs.given import Given
     from labelmint.runs.trained import TrainedSystem
 
 __all__ = ["Order", "settings_text"]
@@ -22,18 +22,17 @@ class Order:
     """What is to be minted.
 
     Attributes:
-        system, origin: what draws, and all that decides a sample. n, start: how many pairs, and the index of
-            the first candidate.
-        layouts: given ones, and what is kept of their pairs.
+        system, draw: what draws, and how. origin: all of that which decides a sample, as it is written down.
+        n, start: how many pairs, and the index of the first candidate.
         sources: names of the layouts that are taken in turn; empty when layouts are drawn or varied.
         sieve: the filter. cautions: what is doubtful about given layouts, and about the judge.
     """
 
     system: TrainedSystem
+    draw: Draw
     origin: Origin
     n: int
     start: int
-    layouts: Given | None
     sources: tuple[str, ...]
     sieve: Filter | None = None
     cautions: tuple[str, ...] = ()
@@ -41,12 +40,12 @@ class Order:
     @property
     def chunks(self) -> range:
         """Those that hold the candidates, without a filter."""
-        size = self.origin.batch_size
+        size = self.draw.batch_size
         return range(self.start // size, -(-(self.start + self.n) // size))
 
     def candidates(self, chunk: int) -> range:
         """Those of a chunk; with a filter any may be needed."""
-        size = self.origin.batch_size
+        size = self.draw.batch_size
         whole = range(chunk * size, (chunk + 1) * size)
         return (
             whole
@@ -56,15 +55,7 @@ class Order:
 
     def source_of(self, index: int) -> str | None:
         """Name of the layout that a pair takes."""
-        return self.sources[index // self.origin.per_layout % len(self.sources)] if self.sources else None
-
-    @property
-    def layouts_used(self) -> list[int]:
-        """Indices of the given layouts that some pair takes."""
-        assert self.layouts is not None
-        first, last = (index // self.origin.per_layout for index in (self.start, self.start + self.n - 1))
-        count = len(self.layouts.ids)
-        return sorted({k % count for k in range(first, min(last + 1, first + count))})
+        return self.sources[index // self.draw.per_layout % len(self.sources)] if self.sources else None
 
     @property
     def settings(self) -> dict[str, Any]:

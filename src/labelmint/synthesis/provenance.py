@@ -1,4 +1,4 @@
-"""Where a sample came from, said in its PNG, in the manifest, and in the data-set card.
+"""Where samples came from (`runs.origin`), said in the manifest and in the data-set card.
 
 Nothing here holds a date, a path or anything else that differs between two exports of the same samples.
 """
@@ -9,18 +9,21 @@ import json
 import shlex
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from importlib import resources
 from typing import Any
 
 import numpy as np
 
 from labelmint.datasets.objects import object_map
+from labelmint.dials import DIALS
+from labelmint.runs.origin import Origin
 from labelmint.types import ClassSet, Layout
 
-__all__ = ["SOURCE_TYPE", "Origin", "card", "contents", "count_objects", "count_pixels", "manifest_row"]
+__all__ = ["card", "contents", "count_objects", "count_pixels", "manifest_row"]
 
 _MEASURED = "checked by a judge trained on real pairs alone (Filter, below)"
-_UNFILTERED = "- Filter: off; no pair was dropped, and no copies of training images were looked for"
+_UNFILTERED = "- Filter: off; no pair was dropped, and no copies of training images were looked for\n"
+_REJECTED = "\n- `rejected.jsonl`, `rejected.png`: what was not written, and why"
 
 _DRAWN = (
     "**Every image of this data set is synthetic**: it was generated together with its label, and shows "
@@ -34,71 +37,6 @@ _KEPT = (
     "show what exists. The rest of the images was drawn for their labels, given or drawn before; how "
     "faithfully the",
 )
-SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Origin:
-    """All that decides a sample, apart from its index.
-
-    Arguments:
-        version: of labelmint.
-        system: its name. weights: SHA-256 of its weights.
-        seed, batch_size, temperature, layout_temperature: as given.
-        layouts: "drawn", "training layouts of the run", or that they were "given"; layouts_digest: SHA-256 of
-            given ones.
-        per_layout: images a given layout. vary: whether layouts were turned, zoomed and mixed into new ones.
-        guidance: how much more than its own the image prior heeds the layout (`priors.guided`); 1 is its own.
-        keep: parts of the given pairs that were kept (`runs.given`).
-        device, precision, threads: the same bytes are promised for the same ones only.
-    """
-
-    version: str
-    system: str
-    weights: str
-    seed: int
-    batch_size: int
-    temperature: float
-    layout_temperature: float
-    layouts: str
-    layouts_digest: str | None
-    per_layout: int
-    device: str
-    precision: str
-    threads: int
-    vary: bool = False
-    guidance: float = 1.0
-    keep: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """A plain dict; what versions before did not know stands there only where it is used."""
-        usual: dict[str, Any] = {"vary": False, "guidance": 1.0, "keep": []}
-        plain = {**asdict(self), "keep": list(self.keep)}
-        return {name: value for name, value in plain.items() if name not in usual or value != usual[name]}
-
-    @property
-    def layouts_in_words(self) -> str:
-        """Where layouts came from, and what was done to them."""
-        return f"{self.layouts}, varied" if self.vary else self.layouts
-
-    def texts(self, index: int) -> dict[str, str]:
-        """The text chunks of sample `index`'s PNG."""
-        return {
-            "generator": "labelmint",
-            "version": self.version,
-            "system": self.system,
-            "weights": self.weights,
-            "seed": str(self.seed),
-            "index": str(index),
-            "temperature": f"{self.temperature:g}",
-            "layout_temperature": f"{self.layout_temperature:g}",
-            **({"guidance": f"{self.guidance:g}"} if self.guidance != 1 else {}),
-            "batch_size": str(self.batch_size),
-            "layouts": self.layouts_in_words,
-            **({"keep": " ".join(self.keep)} if self.keep else {}),
-            "synthetic": "true",
-            "DigitalSourceType": SOURCE_TYPE,
-        }
 
 
 def count_pixels(layout: Layout, classes: ClassSet) -> dict[str, int]:
@@ -160,7 +98,7 @@ def card(
     pixels: Mapping[str, int],
     versions: Mapping[str, str],
 ) -> str:
-    """README.md of the data set.
+    """README.md of the data set: `card.md`, filled.
 
     Arguments:
         origin: of all samples. n: how many. indices: of the first and the last candidate for them.
@@ -169,66 +107,72 @@ def card(
         objects, pixels: sums over all samples, by name of the class.
         versions: of the libraries that decide the bytes.
     """
+    template = resources.files("labelmint.synthesis").joinpath("card.md").read_text(encoding="utf-8")
+    digest = f" (SHA-256 `{origin.layouts_digest}`)" if origin.layouts_digest else ""
+    wanted = f"-n {n} --seed {origin.seed} --start {indices[0]} --format {format}"
+    return template.format(
+        n=n,
+        what="\n".join(_KEPT if origin.keep else _DRAWN),
+        measured=_MEASURED if filtered else "not measured here",
+        version=origin.version,
+        system=origin.system,
+        weights=origin.weights,
+        layouts=origin.layouts_in_words + digest,
+        counted="Accepted of candidates" if filtered else "Samples",
+        first=indices[0],
+        last=indices[1],
+        seed=origin.seed,
+        height=size[0],
+        width=size[1],
+        format=format,
+        unfiltered="" if filtered else _UNFILTERED,
+        versions=", ".join(f"{name} {version}" for name, version in versions.items()),
+        rows="\n".join(_rows(objects, pixels)),
+        filter="\n".join(["## Filter", "", *filtered["lines"], "", ""]) if filtered else "",
+        command=_command(origin, wanted, filtered),
+        judge="The filter needs the judge that the run held then.\n" if filtered else "",
+        rejected=_REJECTED if filtered else "",
+    )
+
+
+def _rows(objects: Mapping[str, int], pixels: Mapping[str, int]) -> list[str]:
+    """One line a class of the table."""
     total = max(sum(pixels.values()), 1)
-    rows = [
+    return [
         f"| {name} | {objects.get(name, 0):,} | {100 * count / total:.2f} % |"
         for name, count in pixels.items()
     ]
-    given = " --layouts DATA" if origin.layouts.startswith("given") else ""
-    given = " --reference DATA" if origin.layouts == "given with their images" else given
-    given += "".join(f" --keep {shlex.quote(part)}" for part in origin.keep)
-    given += f" --per-layout {origin.per_layout}" if origin.per_layout != 1 else ""
-    guided = f" --guidance {origin.guidance:g}" if origin.guidance != 1 else ""
-    given += " --vary" if origin.vary else ""
-    given += " --precision bf16" if origin.precision == "bf16-true" else ""
-    again = "--filter off"
+
+
+def _command(origin: Origin, wanted: str, filtered: Mapping[str, Any] | None) -> str:
+    """The command that makes the data set again; `wanted` are the options that say which samples."""
+    dials = " ".join(_option(name, value) for name, value in origin.said.items())
+    again = " --filter off"
     if filtered:
         again = (
-            f"\\\n  --filter {filtered['mode']} --filter-share {100 * filtered['share']:g} --most-candidates "
+            f" \\\n  --filter {filtered['mode']} --filter-share {100 * filtered['share']:g} --most-candidates "
             f"{filtered['most']}"
         )
-    lines = [
-        f"# {n} synthetic labelled images",
-        "",
-        *(_KEPT if origin.keep else _DRAWN),
-        f"image obeys was {_MEASURED if filtered else 'not measured here'}. Images can resemble those that "
-        f"the system was trained on,",
-        "and the terms of the training data may bind what is done with them.",
-        "",
-        f"- Made by: labelmint {origin.version}, system `{origin.system}`, weights SHA-256 "
-        f"`{origin.weights}`",
-        f"- Layouts: {origin.layouts_in_words}"
-        + (f" (SHA-256 `{origin.layouts_digest}`)" if origin.layouts_digest else ""),
-        f"- {'Accepted of candidates' if filtered else 'Samples'} {indices[0]} to {indices[1]} of seed "
-        f"{origin.seed}; "
-        f"{size[0]}x{size[1]} pixels; format `{format}`",
-        *([] if filtered else [_UNFILTERED]),
-        f"- Versions: {', '.join(f'{name} {version}' for name, version in versions.items())}",
-        "",
-        "| class | objects | pixels |",
-        "| --- | ---: | ---: |",
-        *rows,
-        "",
-        *(["## Filter", "", *filtered["lines"], ""] if filtered else []),
-        "## To make it again",
-        "",
-        "```sh",
-        f"labelmint synthesize RUN --out DIR -n {n} --seed {origin.seed} --start {indices[0]} --format "
-        f"{format} \\",
-        f"  --temperature {origin.temperature:g} --layout-temperature {origin.layout_temperature:g}{guided} "
-        f"\\",
-        f"  --batch-size {origin.batch_size} --device {origin.device} --threads {origin.threads}{given} "
-        f"{again}",
-        "```",
-        "",
-        "With the same weights, versions, batch size, device, precision and threads the bytes are the same.",
-        *(["The filter needs the judge that the run held then."] if filtered else []),
-        "",
-        "## Files",
-        "",
-        "- `manifest.jsonl`: one line a sample: name, index, seed, what its layout holds",
-        "- `settings.json`: everything that decides the samples",
-        "- `contact_sheet.png`: the first samples with their labels",
-        *(["- `rejected.jsonl`, `rejected.png`: what was not written, and why"] if filtered else []),
-    ]
-    return "\n".join(lines) + "\n"
+    machine = f"--batch-size {origin.batch_size} --device {origin.device} --threads {origin.threads}"
+    lines = [f"labelmint synthesize RUN --out DIR {wanted}", dials, machine + _given(origin) + again]
+    return " \\\n  ".join(line for line in lines if line)
+
+
+def _option(name: str, value: float) -> str:
+    """A dial on the command line."""
+    return f"{DIALS[name].option} {value:g}" if name in DIALS else f"--dial {name}={value:g}"
+
+
+def _given(origin: Origin) -> str:
+    """The options that say where layouts come from and what is kept."""
+    data = " --layouts DATA" if origin.layouts.startswith("given") else ""
+    data = " --reference DATA" if origin.layouts == "given with their images" else data
+    return "".join(
+        [
+            data,
+            *(f" --keep {shlex.quote(part)}" for part in origin.keep),
+            f" --per-layout {origin.per_layout}" if origin.per_layout != 1 else "",
+            " --vary" if origin.vary else "",
+            " --precision bf16" if origin.precision == "bf16-true" else "",
+        ]
+    )

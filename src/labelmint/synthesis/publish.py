@@ -81,7 +81,7 @@ class _Wanted:
         return self._folder.pair(chunk, self._folder.rows(chunk)[index].name)
 
     def _chunk_of(self, index: int) -> int:
-        return index // self._order.origin.batch_size
+        return index // self._order.draw.batch_size
 
 
 def publish(

@@ -9,22 +9,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from labelmint.dials import DIALS, LAYOUT_TEMPERATURE
+
 __all__ = ["difference", "read_settings", "stored"]
 
 _OPTIONS = {
     name: f"--{name.replace('_', '-')}"
     for name in (
         "batch_size",
+        *DIALS,
         "device",
         "format",
-        "guidance",
         "keep",
-        "layout_temperature",
         "per_layout",
         "precision",
         "seed",
         "start",
-        "temperature",
         "threads",
         "vary",
     )
@@ -50,8 +50,14 @@ def stored(name: str, *folders: Path) -> int | None:
 
 
 def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
-    """The first setting that differs, with both values and what mends it; None when all are equal."""
+    """The first setting that differs, with both values and what mends it; None when all are equal.
+
+    A run that draws no layouts had a layout temperature in the settings of former versions, which it never
+    heeded.
+    """
     for key in sorted({*before, *now}):
+        if key == LAYOUT_TEMPERATURE.name and key not in now:
+            continue
         if before.get(key) != now.get(key):
             return f"{key} {before.get(key)!r}, now it is {now.get(key)!r}; {_mend(key, before.get(key))}"
     return None

@@ -22,8 +22,9 @@ from pydantic import BaseModel, ConfigDict
 
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.objects import object_map
+from labelmint.datasets.pair import Pair
 from labelmint.datasets.pairs import Pairs
-from labelmint.evaluation.views import Fitted, Views
+from labelmint.evaluation.views import Views
 from labelmint.hardware import choose_precision
 from labelmint.metrics.boundary import boundary_score
 from labelmint.metrics.overlap import confusion, dice, iou
@@ -93,7 +94,7 @@ class Ground:
         geometry: size, crop and the augmentation that keeps labels true.
     """
 
-    training: Sequence[Fitted]
+    training: Sequence[Pair]
     validation: Views
     test: Views
     classes: int
@@ -174,7 +175,7 @@ def train_arm(
     segmenter = network(ground, config, seed).to(device)
     chosen = choose_precision(precision, device)
     epoch = math.ceil(
-        sum(one.labels.size for one in ground.training) / (ground.test.labels[0].size * config.batch_size)
+        sum(one.ids.size for one in ground.training) / (ground.test.labels[0].size * config.batch_size)
     )
     done = train_to_plateau(
         segmenter,
@@ -257,14 +258,14 @@ def batches(arm: Arm, ground: Ground, synthetic: Views | None, seed: int) -> Mix
     geometry, ratio, real, made = ground.geometry, arm.ratio or 0.0, None, None
     if not arm.augmented:
         geometry = replace(geometry, augment=frozenset())
-    images, labels = [one.image for one in ground.training], [one.labels for one in ground.training]
+    images, labels = [one.image for one in ground.training], [one.ids for one in ground.training]
     if not math.isinf(ratio):
-        real = Pairs(images, labels, geometry, seed)
+        real = Pairs.of(ground.training, geometry, seed)
     if ratio and synthetic is not None:
         made = Pairs(list(synthetic.images), list(synthetic.labels), geometry, seed)
     paste = None
     if arm.copy_paste:
-        objects = [object_map(one.labels, one.instances, ground.backgrounds)[0] for one in ground.training]
+        objects = [object_map(one.ids, one.instances, ground.backgrounds)[0] for one in ground.training]
         paste = CopyPaste(images, labels, objects, geometry)
     turn = TURN if "turns" in geometry.augment else SMALL_TURN
     return Mixture(

@@ -37,7 +37,7 @@ class Candidate:
     @property
     def words(self) -> str:
         """For people."""
-        made = "given pairs" if self.way.temperature is None else f"synthetic pairs ({self.way.words})"
+        made = "given pairs" if self.way.given else f"synthetic pairs ({self.way.words})"
         return f"{self.ratio:g} {made} for each real one"
 
 

@@ -15,11 +15,13 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 
 from labelmint.datasets.splits import Split
+from labelmint.dials import DIALS, check_ranges
 from labelmint.errors import InputError
-from labelmint.priors.guided import MOST_GUIDANCE
+from labelmint.protocols import Dial, Dials
 from labelmint.segmenters.plateau import ArmConfig
 from labelmint.segmenters.unet import SegmenterConfig
 
@@ -49,9 +51,10 @@ class StudyOptions:
         n_train: numbers of real training pairs, None for all of them; 10, 25, 50 and all as far as there are
             so many, unless given.
         ratios: synthetic pairs for each real one in the batches; the best on validation data is chosen.
-        temperatures, guidance, filter, layouts: of the samples, chosen alike; guidance other than 1 needs
-            `prior.condition_dropout`, filter is "on", "off" or "both", layouts are the system's "own",
-            "varied" training layouts, or "both".
+        dials: values of the samples to compare, by the dial's name, chosen alike: `{"temperature": (0.7, 1)}`;
+            what is not given is as usual.
+        filter, layouts: of the samples, chosen alike; filter is "on", "off" or "both", layouts are the
+            system's "own", "varied" training layouts, or "both".
         seeds, seed: how many, from which on.
         pool: different synthetic pairs an arm may draw from; max(ratio * n, 500) unless given.
         system, preset, size, crop, scale, augment, settings, group_by: as for `train`; `augment` rules what
@@ -68,8 +71,7 @@ class StudyOptions:
 
     n_train: tuple[int | None, ...] | None = None
     ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
-    temperatures: tuple[float, ...] = (0.85,)
-    guidance: tuple[float, ...] = (1.0,)
+    dials: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     filter: str = "on"
     layouts: str = "own"
     seeds: int = 3
@@ -97,22 +99,17 @@ class StudyOptions:
         for n in self.n_train or ():
             if n is not None and n < FEWEST_TRAINING:
                 raise InputError(f"--n-train {n}: expected at least {FEWEST_TRAINING} training pairs, or all")
-        if self.n_train == () or not self.ratios or not self.temperatures or not self.guidance:
-            raise InputError("--n-train, --ratio, --temperature and --guidance each need at least one value")
+        if self.n_train == () or not self.ratios or not all(self.dials.values()):
+            raise InputError("--n-train, --ratio, and every dial each need at least one value")
         for ratio in self.ratios:
             if not 0 < ratio <= 100:
                 raise InputError(
                     f"--ratio {ratio:g}: expected more than 0 and at most 100 synthetic pairs for each real "
                     f"one"
                 )
-        for temperature in self.temperatures:
-            if not 0 < temperature < 100:
-                raise InputError(f"--temperature {temperature:g}: expected more than 0 and less than 100")
-        for guidance in self.guidance:
-            if not 0 <= guidance <= MOST_GUIDANCE:
-                raise InputError(
-                    f"--guidance {guidance:g}: expected at least 0 and at most {MOST_GUIDANCE:g}"
-                )
+        for name, values in self.dials.items():
+            for one in values:
+                check_ranges({name: one})
         if self.filter not in FILTERS:
             raise InputError(f"--filter {self.filter}: expected one of {', '.join(FILTERS)}")
         if self.layouts not in LAYOUTS:
@@ -141,7 +138,7 @@ class StudyOptions:
                 "--generator-minutes": self.generator_minutes,
                 "--set": self.settings or None,
             }
-            made["--guidance"] = self.guidance if set(self.guidance) != {1.0} else None
+            made |= {DIALS[name].option if name in DIALS else f"--dial {name}": 1 for name in self.dials}
             wrong = [name for name, value in made.items() if value is not None]
             if wrong:
                 raise InputError(f"--synthetic takes the place of a generator; leave out {', '.join(wrong)}")
@@ -172,49 +169,63 @@ class Cell:
 
 @dataclass(frozen=True)
 class Way:
-    """How samples are drawn; without a temperature they were given."""
+    """How samples are drawn.
 
-    temperature: float | None = None
+    Attributes:
+        dials: values by name, of the dials that are said: the first that the system heeds, and those that are not
+            as usual. Without hash: a mapping has none.
+        filter: "on" or "off". vary: training layouts are varied.
+        given: they were given, and not drawn.
+    """
+
+    dials: Dials = field(default_factory=dict, hash=False)
     filter: str = "off"
     vary: bool = False
-    guidance: float = 1.0
+    given: bool = False
 
     @property
     def key(self) -> str:
-        """Fit for a file name."""
-        if self.temperature is None:
+        """Fit for a file name: "t0.85-g2-on-varied"."""
+        if self.given:
             return "given"
-        guided = f"-g{self.guidance:g}" if self.guidance != 1 else ""
-        return f"t{self.temperature:g}{guided}-{self.filter}{'-varied' if self.vary else ''}"
+        dials = [f"{_SHORT.get(name, name)}{value:g}" for name, value in self.dials.items()]
+        return "-".join([*dials, self.filter, *(["varied"] if self.vary else [])])
 
     @property
     def words(self) -> str:
         """For people."""
-        if self.temperature is None:
+        if self.given:
             return "given pairs"
-        guided = f", guidance {self.guidance:g}" if self.guidance != 1 else ""
-        return (
-            f"temperature {self.temperature:g}{guided}, filter "
-            f"{self.filter}{', varied layouts' if self.vary else ''}"
-        )
+        dials = [f"{name.replace('_', ' ')} {value:g}" for name, value in self.dials.items()]
+        return ", ".join([*dials, f"filter {self.filter}", *(["varied layouts"] if self.vary else [])])
 
 
-GIVEN = Way()
+GIVEN = Way(given=True)
+_SHORT = {"temperature": "t", "guidance": "g"}  # in file names, as the first version wrote them
 
 
-def ways(options: StudyOptions) -> tuple[Way, ...]:
-    """All ways of drawing that are compared."""
+def ways(options: StudyOptions, heeded: Sequence[Dial]) -> tuple[Way, ...]:
+    """All ways of drawing that are compared, by a system that heeds these dials."""
     if options.synthetic is not None:
         return (GIVEN,)
     filters = ("on", "off") if options.filter == "both" else (options.filter,)
     varied = (False, True) if options.layouts == "both" else (options.layouts == "varied",)
+    values = [sorted(set(options.dials.get(dial.name, (dial.usual,)))) for dial in heeded]
     return tuple(
-        Way(temperature, one, vary, guidance)
-        for temperature in sorted(set(options.temperatures))
-        for guidance in sorted(set(options.guidance))
+        Way(_said(heeded, chosen), one, vary)
+        for chosen in product(*values)
         for one in filters
         for vary in varied
     )
+
+
+def _said(heeded: Sequence[Dial], values: Sequence[float]) -> Dials:
+    """The first dial, and those that are not as usual."""
+    return {
+        dial.name: value
+        for place, (dial, value) in enumerate(zip(heeded, values, strict=True))
+        if place == 0 or value != dial.usual
+    }
 
 
 def counts(options: StudyOptions, pool: int, source: str) -> tuple[int, ...]:

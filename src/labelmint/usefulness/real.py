@@ -10,11 +10,12 @@ import numpy as np
 import torch
 
 from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.pair import Pair, digest_of
 from labelmint.datasets.splits import Split, split
 from labelmint.errors import InputError
 from labelmint.evaluation.judging import VALIDATION_VIEWS, foreground_of
 from labelmint.evaluation.material import teller
-from labelmint.evaluation.views import Fitted, Views, data_digest, fit, in_channels, tiles
+from labelmint.evaluation.views import Views, fit, in_channels, tiles
 from labelmint.hardware import available_memory
 from labelmint.progress import Report
 from labelmint.types import ClassSet, DataSet
@@ -42,7 +43,7 @@ class RealPairs:
     data: DataSet
     parts: Split
     geometry: Geometry
-    fitted: dict[str, Fitted]
+    fitted: dict[str, Pair]
     test: Views
     foreground: tuple[int, ...]
     digest: str
@@ -84,7 +85,7 @@ class RealPairs:
         for cell in cells:
             names = self.pairs(cell)
             for what, part in (("training", names.training), ("validation", names.validation)):
-                if not any(np.isin(self.fitted[name].labels, self.foreground).any() for name in part):
+                if not any(np.isin(self.fitted[name].ids, self.foreground).any() for name in part):
                     raise InputError(
                         f"{self.data.source}: no foreground class occurs in the {len(part)} {what} pairs of "
                         f"seed {cell.seed} at "
@@ -125,5 +126,5 @@ def load_real(data: DataSet, size: tuple[int, int], options: StudyOptions, tell:
         fitted={one.name: one for one in (*loaded["training"], *loaded["validation"])},
         test=test,
         foreground=foreground_of(data, test),
-        digest=data_digest([one for part in loaded.values() for one in part], how),
+        digest=digest_of([one for part in loaded.values() for one in part], how),
     )

@@ -8,40 +8,66 @@ import json
 import re
 import shutil
 import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
 
+from labelmint.datasets.pair import Pair
+from labelmint.dials import Heeding, heeded_by, settled
 from labelmint.errors import InputError
 from labelmint.evaluation.judging import judge_of
 from labelmint.evaluation.material import teller
 from labelmint.evaluation.subject import refuse_overlap, refuse_views
-from labelmint.evaluation.views import Fitted, Views, digest_of_pixels, view_digests, views_of_samples
+from labelmint.evaluation.views import Views, digest_of_pixels, view_digests, views_of_samples
 from labelmint.formats import read
 from labelmint.hardware import choose_device, choose_threads
 from labelmint.progress import Report
-from labelmint.runs.config import read_run_config
+from labelmint.protocols import Dial
+from labelmint.runs.config import Request, read_run_config
 from labelmint.runs.train import plan, train
 from labelmint.runs.trained import TrainedSystem
 from labelmint.synthesis import mint
 from labelmint.synthesis.gate import TooFewHeldOut
 from labelmint.synthesis.refill import TooFewPassed
 from labelmint.synthesis.verdicts import Reason
+from labelmint.systems.catalogue import system_named
+from labelmint.systems.parts import Facts
 from labelmint.training.run_folder import RunFolder
 from labelmint.types import DataSet
 from labelmint.usefulness.cells import Drawn
 from labelmint.usefulness.plan import Cell, StudyOptions, Way
 from labelmint.usefulness.real import RealPairs
 
-__all__ = ["FromGenerators", "Given", "Maker", "stored_samples"]
+__all__ = ["FromGenerators", "Given", "Maker", "dials_of_generators", "stored_samples"]
 
 CANDIDATES = 4  # for each pair that is wanted: where fewer pass, most of the drawing would be for nothing
 
 
+def dials_of_generators(request: Request, asked: Mapping[str, Sequence[float]]) -> tuple[Dial, ...]:
+    """What generators will heed that are trained as the request says.
+
+    Raises InputError for values of dials that they will not heed, or that are out of range.
+    """
+    with torch.device("meta"):  # shapes alone
+        parts = system_named(request.system).build(request.settings, Facts(1, request.size, 2))
+    layouts = parts.layout_source(torch.device("meta"), request.settings.layout_prior.temperature)
+    sources: list[Heeding] = [parts.generator(), *([] if layouts is None else [layouts])]
+    for name, values in asked.items():
+        for value in values:
+            settled(request.system, sources, {name: value})
+    return heeded_by(sources)
+
+
 class Maker(Protocol):
     """Makes the synthetic pairs of cells."""
+
+    @property
+    def dials(self) -> tuple[Dial, ...]:
+        """What it heeds when it draws."""
 
     def expected_seconds(self) -> float:
         """Of a cell's generator, before the first was made; 0 where nothing is known."""
@@ -57,6 +83,8 @@ class Maker(Protocol):
 class Given:
     """Pairs that any program made from the training part: the same for every seed."""
 
+    dials: tuple[Dial, ...] = ()
+
     def __init__(self, views: Views) -> None:
         self.views = views
 
@@ -68,7 +96,7 @@ class Given:
             given, real.classes, real.geometry.size, real.channels, teller(report, "load synthetic")
         )
         tested = [
-            Fitted(name=name, group=group, image=image, labels=labels, instances=None)
+            Pair(name=name, group=group, image=image, ids=labels)
             for name, group, image, labels in zip(
                 real.test.names, real.test.groups, real.test.images, real.test.labels, strict=True
             )
@@ -99,11 +127,11 @@ class Given:
 
 class FromGenerators:
     """A generator for each cell, trained on its training pairs and validated on its validation pairs, under
-    its seed.
+    its seed; `dials` are those that it will heed.
     """
 
-    def __init__(self, real: RealPairs, options: StudyOptions) -> None:
-        self.real, self.options = real, options
+    def __init__(self, real: RealPairs, options: StudyOptions, dials: tuple[Dial, ...]) -> None:
+        self.real, self.options, self.dials = real, options, dials
 
     def expected_seconds(self) -> float:
         """By a measurement of a few steps, as `train --dry-run` does."""
@@ -135,7 +163,6 @@ class FromGenerators:
         place = stored_samples(folder, way, count) or folder / f"samples-{way.key}-{count}"
         if not (place / "settings.json").is_file():
             system = self._system(cell, folder / "run", report)
-            assert way.temperature is not None
             try:
                 if way.filter == "on":
                     judge_dice = self._judge(cell, system, report)
@@ -144,8 +171,7 @@ class FromGenerators:
                     place,
                     n=count,
                     seed=cell.seed,
-                    temperature=way.temperature,
-                    guidance=way.guidance,
+                    dials=way.dials,
                     vary=way.vary,
                     batch_size=_batch_size(folder),
                     filter=way.filter,
@@ -235,12 +261,11 @@ def _why(error: InputError) -> str:
     return str(error).rpartition(".partial: ")[2].rpartition("; ")[0]
 
 
-def _grey(one: Fitted, channels: int) -> Fitted:
+def _grey(one: Pair, channels: int) -> Pair:
     """A pair with as many channels as the cell's generator has: 1 where all of the cell's images are grey."""
     if one.image.shape[2] == channels:
         return one
-    image = np.ascontiguousarray(one.image[..., :channels])
-    return Fitted(name=one.name, group=one.group, image=image, labels=one.labels, instances=one.instances)
+    return replace(one, image=np.ascontiguousarray(one.image[..., :channels]))
 
 
 def stored_samples(folder: Path, way: Way, count: int) -> Path | None:

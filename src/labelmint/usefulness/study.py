@@ -34,7 +34,7 @@ from labelmint.usefulness.pictures import readings, sheet
 from labelmint.usefulness.plan import StudyOptions
 from labelmint.usefulness.real import RealPairs, load_real
 from labelmint.usefulness.report import study_results
-from labelmint.usefulness.samples import FromGenerators, Given, Maker
+from labelmint.usefulness.samples import FromGenerators, Given, Maker, dials_of_generators
 from labelmint.usefulness.work import Study, TrainArm
 
 __all__ = ["study"]
@@ -68,7 +68,40 @@ def study(
     options, begin = options or StudyOptions(**more), time.perf_counter()
     tell: Report = report or (lambda event: None)
     source, folder = (data if isinstance(data, DataSet) else read(data)), Path(out)
-    request = make_request(  # which refuses unknown names and values before anything long begins
+    request = _request(options)
+    trains = maker is None and not options.curve and options.synthetic is None
+    dials = dials_of_generators(request, options.dials) if trains else ()
+    device = choose_device(options.device)
+    torch.set_num_threads(choose_threads(options.threads))
+    given = read(options.synthetic) if options.synthetic is not None else None
+    real = load_real(source, _size(options, request.size, given), options, tell)
+    maker = FromGenerators(real, options, dials) if trains else _maker(maker, real, given, options, tell)
+    pieces = Study(folder, real, options, maker, train_arm, tell)
+    real.check(pieces.cells())
+    claim(folder, _decisive(real, options, request, given))
+    outcome = pieces.run()
+    origin = _origin(pieces, real, options, request, source.source)
+    results = study_results(
+        outcome,
+        real.classes,
+        real.foreground,
+        title=f"Does it help? A study of {source.source}",
+        pictures=_pictures(folder, outcome, real, pieces.maker),
+        origin={
+            "command": shlex.join(command),
+            **origin,
+            "versions": versions(),
+            "hardware": machine(device),
+            "seconds_of_this_call": round(time.perf_counter() - begin, 1),
+        },
+    )
+    write_report(results, folder)
+    return results
+
+
+def _request(options: StudyOptions) -> Request:
+    """What the generators are trained as, which refuses unknown names and values before anything long begins."""
+    request = make_request(
         options.system,
         options.preset,
         options.size,
@@ -80,60 +113,41 @@ def study(
         options.seed,
         options.generator_minutes,
     )
-    if set(options.guidance) != {1.0} and not request.settings.prior.condition_dropout:
-        raise InputError(
-            f"--guidance {','.join(f'{one:g}' for one in options.guidance)}: needs generators that learn to "
-            f"do without the layout now and "
-            "then; add --set prior.condition_dropout=0.1"
-        )
     if options.layouts != "own" and getattr(request.settings.tokenizer, "reference", False):
         raise InputError(
             f"--layouts {options.layouts}: varied layouts have no images, which tokenizer.reference needs; "
             f"leave either out"
         )
-    device = choose_device(options.device)
-    torch.set_num_threads(choose_threads(options.threads))
-    given = read(options.synthetic) if options.synthetic is not None else None
-    real = load_real(source, _size(options, request.size, given), options, tell)
-    pieces = Study(folder, real, options, _maker(maker, real, given, options, tell), train_arm, tell)
-    real.check(pieces.cells())
-    claim(folder, _decisive(real, options, request, given))
-    outcome = pieces.run()
-    results = study_results(
-        outcome,
-        real.classes,
-        real.foreground,
-        title=f"Does it help? A study of {source.source}",
-        pictures=_pictures(folder, outcome, real, pieces.maker),
-        origin={
-            "command": shlex.join(command),
-            "data": source.source,
-            "data_sha256": real.digest,
-            "pairs": {
-                "training": pieces.pool,
-                "validation": len(real.parts.validation),
-                "test": len(real.parts.test),
-                "test_views": len(real.test),
-            },
-            "validation_pairs": "as many as training pairs, at least 4, at most all",
-            "size": "x".join(map(str, real.geometry.size)),
-            "groups": options.group_by or "every image its own",
-            "seeds": list(options.all_seeds),
-            "system": "given pairs" if given is not None else request.system,
-            "synthetic": str(options.synthetic) if given is not None else None,
-            "preset": options.preset,
-            "settings": list(options.settings),
-            "generator_minutes": options.generator_minutes,
-            "segmenter": options.segmenter.model_dump(mode="json"),
-            "judge": options.judge.model_dump(mode="json"),
-            "budget_minutes": options.budget,
-            "versions": versions(),
-            "hardware": machine(device),
-            "seconds_of_this_call": round(time.perf_counter() - begin, 1),
+    return request
+
+
+def _origin(
+    pieces: Study, real: RealPairs, options: StudyOptions, request: Request, source: str
+) -> dict[str, Any]:
+    """What another person needs to obtain the figures again, apart from the machine."""
+    given = options.synthetic is not None
+    return {
+        "data": source,
+        "data_sha256": real.digest,
+        "pairs": {
+            "training": pieces.pool,
+            "validation": len(real.parts.validation),
+            "test": len(real.parts.test),
+            "test_views": len(real.test),
         },
-    )
-    write_report(results, folder)
-    return results
+        "validation_pairs": "as many as training pairs, at least 4, at most all",
+        "size": "x".join(map(str, real.geometry.size)),
+        "groups": options.group_by or "every image its own",
+        "seeds": list(options.all_seeds),
+        "system": "given pairs" if given else request.system,
+        "synthetic": str(options.synthetic) if given else None,
+        "preset": options.preset,
+        "settings": list(options.settings),
+        "generator_minutes": options.generator_minutes,
+        "segmenter": options.segmenter.model_dump(mode="json"),
+        "judge": options.judge.model_dump(mode="json"),
+        "budget_minutes": options.budget,
+    }
 
 
 def _size(options: StudyOptions, usual: tuple[int, int], given: DataSet | None) -> tuple[int, int]:
@@ -148,9 +162,10 @@ def _size(options: StudyOptions, usual: tuple[int, int], given: DataSet | None) 
 def _maker(
     maker: Maker | None, real: RealPairs, given: DataSet | None, options: StudyOptions, tell: Report
 ) -> Maker | None:
-    if maker is not None or options.curve:
+    """What was given to make pairs with, if anything."""
+    if maker is not None or options.curve or given is None:
         return maker
-    return Given.open(given, real, tell) if given is not None else FromGenerators(real, options)
+    return Given.open(given, real, tell)
 
 
 def _decisive(

@@ -80,7 +80,7 @@ class Study:
         self.pool = len(real.parts.training)
         self.studied = counts(options, self.pool, real.data.source)
         self.numbers = tuple(sorted({*self.studied, self.pool}))  # the headroom needs A with all pairs
-        self.ways = {n: ways(options) for n in self.studied}
+        self.ways = {n: ways(options, () if maker is None else maker.dials) for n in self.studied}
         self._arms: dict[tuple[int, str], dict[int, Record]] = {}
         self._drawn: dict[tuple[int, Way], dict[int, Drawn]] = {}
         self._left_out: list[str] = []

@@ -1,0 +1,116 @@
+"""Where a sample came from: what was asked for, and the facts of the run that drew it.
+
+Nothing here holds a date, a path or anything else that differs between two exports of the same samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from labelmint.protocols import Dials
+from labelmint.version import __version__
+
+if TYPE_CHECKING:
+    from labelmint.runs.draw import Draw
+    from labelmint.runs.trained import TrainedSystem
+
+__all__ = ["SOURCE_TYPE", "Origin", "origin_of"]
+
+SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+# What the first version did not know is said only where it is used.
+_UNSAID: dict[str, Any] = {"vary": False, "guidance": 1.0, "keep": []}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """All that decides a sample, apart from its index.
+
+    Attributes:
+        version: of labelmint.
+        system: its name. weights: SHA-256 of its weights.
+        seed, batch_size, per_layout, vary: as in `runs.draw.Draw`.
+        dials: a value for each dial that the run heeds.
+        layouts: "drawn", "training layouts of the run", or that they were "given"; layouts_digest: SHA-256 of
+            given ones.
+        keep: parts of the given pairs that were kept (`runs.given`).
+        device, precision, threads: the same bytes are promised for the same ones only.
+    """
+
+    version: str
+    system: str
+    weights: str
+    seed: int
+    batch_size: int
+    dials: Dials
+    layouts: str
+    layouts_digest: str | None
+    per_layout: int
+    device: str
+    precision: str
+    threads: int
+    vary: bool = False
+    keep: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dict, each dial under its own name."""
+        plain = {**vars(self), "keep": list(self.keep)}
+        expanded: dict[str, Any] = {}
+        for name, value in plain.items():
+            expanded |= self.dials if name == "dials" else {name: value}
+        return _said(expanded)
+
+    @property
+    def said(self) -> Dials:
+        """The dials that are said of a sample."""
+        return _said(self.dials)
+
+    @property
+    def layouts_in_words(self) -> str:
+        """Where layouts came from, and what was done to them."""
+        return f"{self.layouts}, varied" if self.vary else self.layouts
+
+    def texts(self, index: int) -> dict[str, str]:
+        """The text chunks of sample `index`'s PNG."""
+        return {
+            "generator": "labelmint",
+            "version": self.version,
+            "system": self.system,
+            "weights": self.weights,
+            "seed": str(self.seed),
+            "index": str(index),
+            **{name: f"{value:g}" for name, value in self.said.items()},
+            "batch_size": str(self.batch_size),
+            "layouts": self.layouts_in_words,
+            **({"keep": " ".join(self.keep)} if self.keep else {}),
+            "synthetic": "true",
+            "DigitalSourceType": SOURCE_TYPE,
+        }
+
+
+def _said(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in found.items() if name not in _UNSAID or value != _UNSAID[name]}
+
+
+def origin_of(system: TrainedSystem, draw: Draw, threads: int) -> Origin:
+    """The origin of what a system draws, with so many CPU threads."""
+    given = draw.layouts
+    drawn = system.has_layout_prior and not draw.vary
+    own = "drawn" if drawn else "training layouts of the run"
+    return Origin(
+        version=__version__,
+        system=system.system,
+        weights=system.digest,
+        seed=draw.seed,
+        batch_size=draw.batch_size,
+        dials=system.resolve(draw.dials),
+        layouts=own if given is None else given.whence,
+        layouts_digest=None if given is None else given.digest,
+        per_layout=draw.per_layout,
+        device=system.device.type,
+        precision=system.precision,
+        threads=threads,
+        vary=draw.vary,
+        keep=() if given is None else given.keep,
+    )

@@ -1,0 +1,105 @@
+"""What minting can be told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from labelmint.dials import check_ranges
+from labelmint.errors import InputError
+from labelmint.protocols import Dials
+from labelmint.runs.draw import at_least
+from labelmint.synthesis.filter import SHARE
+from labelmint.synthesis.refill import FACTOR
+from labelmint.types import DataSet
+
+__all__ = ["MintOptions"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MintOptions:
+    """What minting can be told.
+
+    Arguments:
+        n, start: how many pairs, and the index of the first candidate; a pair is the same whatever they are.
+        seed: of every draw.
+        format: "folder" or "coco".
+        layouts: take the layouts of this data set instead of drawing them.
+        reference: the same for a run that writes layouts in tokens together with their images
+            (`tokenizer.reference`).
+        keep: "layout:CLASS", "image:CLASS" or "image:x0,y0,x1,y1": parts of those pairs that are not drawn
+            anew (`runs.given`).
+        per_layout: pairs in a row that share a layout; with `layouts`, `vary`, or a system that has no layout
+            prior.
+        vary: turn, zoom and mix those layouts, or else the training layouts of the run, into new ones
+            (`layouts.varied`).
+        dials: values for what the run heeds, by name (`labelmint.dials`): `{"temperature": 0.7}`.
+        batch_size: B, pairs drawn at a time. None takes that of the call that is resumed, else
+            `TrainedSystem.usual_batch`.
+        filter: "on" drops pairs whose image does not show what the label says, and near-copies of training
+            images; "ignore" has doubtful pixels ignored instead where it can; both draw on until there are n,
+            and need the judge that `evaluate` stores in the run. "off" does neither; "auto" is "on" where the
+            run holds a judge and nothing is kept, else "off".
+        filter_share: of real validation pairs that would be dropped.
+        data: the real data that the judge learned from, where it has moved.
+        most_candidates: 10 n unless given.
+        resume: go on with what a stopped call left in OUT.partial, with its threads unless `load` was told
+            others.
+        copies: further folders for the same pairs, by other formats.
+
+    Raises InputError for values out of range, and for options that do not go together.
+    """
+
+    n: int
+    seed: int = 0
+    start: int = 0
+    format: str = "folder"
+    layouts: DataSet | None = None
+    reference: DataSet | None = None
+    keep: tuple[str, ...] = ()
+    per_layout: int = 1
+    vary: bool = False
+    dials: Dials = field(default_factory=dict)
+    batch_size: int | None = None
+    filter: str = "auto"
+    filter_share: float = SHARE
+    data: DataSet | str | Path | None = None
+    most_candidates: int | None = None
+    resume: bool = False
+    copies: Mapping[str, str | Path] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        at_least(
+            seed=(self.seed, 0),
+            start=(self.start, 0),
+            per_layout=(self.per_layout, 1),
+            batch_size=(self.batch_size, 1),
+        )
+        if self.n < 1:
+            raise InputError(f"-n {self.n}: expected at least 1")
+        check_ranges(self.dials)
+        if self.most_candidates is not None and self.most_candidates < self.n:
+            raise InputError(
+                f"--most-candidates {self.most_candidates}: expected at least as many as pairs are wanted, "
+                f"{self.n}"
+            )
+        if self.layouts is not None and self.reference is not None:
+            raise InputError("--reference: has its layouts already; leave --layouts out")
+        if self.keep and self.pairs is None:
+            raise InputError(f"--keep {self.keep[0]}: of what? give the pairs to keep it of with --layouts")
+
+    @property
+    def pairs(self) -> DataSet | None:
+        """The pairs whose layouts are taken."""
+        return self.layouts if self.layouts is not None else self.reference
+
+    @property
+    def most(self) -> int:
+        """Candidates to be judged at most."""
+        return self.most_candidates or FACTOR * self.n
+
+    @property
+    def mode(self) -> str:
+        """Of the filter: what is kept of a training pair is a copy, and wanted."""
+        return "off" if self.keep and self.filter == "auto" else self.filter
