@@ -1,0 +1,101 @@
+"""The system of docs/add-a-system.md: its code is one file, which wires, keeps the laws and learns."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+from labelmint.contracts import check_generator
+from labelmint.datasets.geometry import Geometry
+from labelmint.hardware import Hardware, open_fabric
+from labelmint.runs.prepare import Prepared, prepare
+from labelmint.systems.catalogue import SYSTEMS, catalogue, settings_of
+from labelmint.systems.sections import with_values
+from labelmint.systems.system import Facts, Wired
+from labelmint.training.regime import Bench
+from labelmint.training.run_folder import RunFolder
+from tests.helpers import digits
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "add-a-system.md"
+NAME, SIZE = "shades", (16, 16)
+
+
+def code() -> str:
+    """The python blocks of the document, in their order."""
+    return "\n\n".join(
+        re.findall(r"^```python\n(.*?)^```", DOCUMENT.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    )
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Iterator[ModuleType]:
+    """The document's file, imported: its system is in the catalogue."""
+    file = tmp_path / "shades_of_the_document.py"
+    file.write_text(code(), encoding="utf-8")
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[file.stem] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+        yield module
+    finally:
+        SYSTEMS.pop(NAME, None)
+        del sys.modules[file.stem]
+
+
+@pytest.fixture(scope="module")
+def data() -> Prepared:
+    return prepare(digits(), Geometry(size=SIZE), cell=1, group_by=None, seed=0, force=False)
+
+
+def wired(data: Prepared, **values: str) -> Wired:
+    """The toy at its preset, its weights drawn by a seed."""
+    torch.manual_seed(0)
+    settings = with_values(
+        settings_of(NAME, "tiny"), {f"generator.{key}": value for key, value in values.items()}
+    )
+    return SYSTEMS[NAME].wire(settings, Facts(data.image_channels, SIZE, len(data.symbols.symbols)))
+
+
+def test_the_system_is_in_the_catalogue(toy: ModuleType) -> None:
+    (entry,) = (entry for entry in catalogue() if entry["name"] == NAME)
+    assert entry["presets"] == ["tiny"]
+    assert entry["layout_source"] == "layouts of a data set"
+
+
+def test_its_sections_are_named_as_its_stages(toy: ModuleType, data: Prepared) -> None:
+    assert [stage.name for stage in wired(data).stages] == [*settings_of(NAME, "tiny").each()]
+
+
+def test_its_generator_keeps_the_laws_and_learns(toy: ModuleType, data: Prepared, tmp_path: Path) -> None:
+    system = wired(data, steps="4", batch_size="4")
+    (stage,) = system.stages
+    before = {name: value.clone() for name, value in stage.module.state_dict().items()}
+    bench = Bench(
+        fabric=open_fabric(Hardware("cpu", "32-true", 1)),
+        run=RunFolder(tmp_path),
+        training=data.training,
+        validation=data.validation,
+        seconds=None,
+        report=lambda event: None,
+    )
+    figures = stage.regime.train(stage, bench)
+    assert figures["steps"] == 4
+    assert 0 < figures["held_out_error"] < 2
+    assert any(not value.equal(before[name]) for name, value in stage.module.state_dict().items())
+    check_generator(system.images, data.validation.fixed(0, 3).layouts, data.image_channels)
+    assert system.images.random
+
+
+def test_its_wiring_is_short(toy: ModuleType) -> None:
+    import inspect
+
+    assert len(inspect.getsource(toy.shades).splitlines()) <= 20
