@@ -42,6 +42,7 @@ class Fake:
         False,
         False,
     )
+    ranges = None
     config = SimpleNamespace(symbol_table=SymbolTable(((0, 0),)), has_instances=False)
 
     def __init__(

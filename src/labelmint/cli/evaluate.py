@@ -66,6 +66,9 @@ def evaluate(
         typer.Option(metavar="LIST", help="With SYNTHETIC: flips,mirror,turns where they keep labels true."),
     ] = "",
     group_by: GroupBy = None,
+    normalize: Annotated[
+        str, typer.Option(metavar="HOW", help="With SYNTHETIC: none, or image, as for train.")
+    ] = "none",
     temperature: Annotated[
         float | None,
         typer.Option(metavar="T", help="With a run: of its images; 0.85 unless given.", show_default=False),
@@ -115,6 +118,7 @@ def evaluate(
         crop=crop,
         scale=scale,
         augment=parse_words(augment),
+        normalize=normalize,
         group_by=group_by,
         seed=seed,
         temperature=temperature,

@@ -95,6 +95,12 @@ def study(
             metavar="WORDS", help="Any of flips,mirror,turns,zoom: what keeps labels true, in all arms."
         ),
     ] = "",
+    normalize: Annotated[
+        str,
+        typer.Option(
+            metavar="HOW", help="none, or image: spread each image from its own range, in all arms."
+        ),
+    ] = "none",
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Set one value of the generators; repeatable."),
@@ -175,6 +181,7 @@ def study(
         crop=crop,
         scale=scale,
         augment=parse_words(augment),
+        normalize=normalize,
         settings=tuple(settings or ()),
         group_by=group_by,
         generator_minutes=generator_minutes,

@@ -98,6 +98,7 @@ def evaluate(
         group_by=options.group_by,
         device=options.device,
         threads=options.threads,
+        normalize=options.normalize,
     )
     if about.pairs is not None:
         refuse_overlap(source, about.pairs)
@@ -183,6 +184,8 @@ def _request(about: Subject, data: DataSet, options: Options) -> dict[str, Any]:
         for name in Options.__dataclass_fields__
         if name not in ("judge", "device", "precision", "threads")
     }
+    if options.normalize == "none":
+        fields.pop("normalize")  # which evaluations made before did not know
     weights = about.system.digest if about.system else None
     return {
         "subject": str(about.path),
@@ -221,6 +224,7 @@ def _loaded(about: Subject, data: DataSet, names: Sequence[str], part: str, tell
         about.geometry,
         channels=about.system.config.image_channels if about.system else None,
         group_by=about.group_by,
+        normalize=about.normalize,
         tell=teller(tell, f"load {part}"),
         available=_room(),
     )
@@ -246,7 +250,7 @@ def _material(
         channels = max(one.image.shape[2] for one in (*training, *validation, *test))
         test, validation, training = (in_channels(part, channels) for part in (test, validation, training))
     synthetic = views_of_samples(
-        samples, data.classes, size, channels, teller(tell, "load synthetic"), _room()
+        samples, data.classes, size, channels, teller(tell, "load synthetic"), _room(), about.normalize
     )
     refuse_views(synthetic, test, samples.source)
     many = options.fid_weights is not None

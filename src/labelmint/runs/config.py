@@ -39,6 +39,7 @@ class Request(BaseModel):
     seed: int
     max_minutes: float | None
     settings: Settings
+    normalize: str = "none"  # or "image"; "none" in older runs
 
 
 class RunConfig(BaseModel):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from labelmint.datasets.ranges import check_normalize
 from labelmint.errors import InputError
 from labelmint.runs.config import Request, RunConfig, read_run_config
 from labelmint.systems.catalogue import SYSTEMS, system_named
@@ -25,11 +26,13 @@ def make_request(
     group_by: str | None,
     seed: int,
     max_minutes: float | None,
+    normalize: str = "none",
 ) -> Request:
     """All that decides the result; the system and the size are the preset's when None.
 
     Raises InputError for unknown names and values out of range.
     """
+    check_normalize(normalize)
     chosen = preset_named(preset)
     wanted = system_named(system if system is not None else chosen.system)
     if max_minutes is not None and not max_minutes > 0:
@@ -46,6 +49,7 @@ def make_request(
         group_by=group_by,
         seed=seed,
         max_minutes=max_minutes,
+        normalize=normalize,
         settings=with_values(chosen.settings(wanted.family), settings, _elsewhere(chosen)),
     )
 

@@ -20,6 +20,7 @@ from labelmint.runs.config import ClassEntry, Request, RunConfig
 from labelmint.runs.plan import Plan, check_memory, make_plan
 from labelmint.runs.prepare import Prepared, prepare
 from labelmint.runs.previews import LAST_PREVIEW, write_previews
+from labelmint.runs.ranges import write_ranges
 from labelmint.runs.request import check_batches, check_same, make_request, stored_config
 from labelmint.runs.trained import TrainedSystem, build_parts, load
 from labelmint.storage import write_json
@@ -48,6 +49,7 @@ def train(
     crop: bool = False,
     scale: float = 1.0,
     augment: Sequence[str] = (),
+    normalize: str = "none",
     settings: Mapping[str, str] | Iterable[str] = (),
     group_by: str | None = None,
     device: str = "auto",
@@ -68,6 +70,7 @@ def train(
         size: (H, W) of the images to learn; the preset's when None.
         crop: random crops of that size instead of resizing. scale: resize by this factor before cropping.
         augment: any of "flips", "mirror", "turns", "zoom".
+        normalize: "image" spreads each image from its own range to all levels (`datasets.ranges`).
         settings: single values, as {"prior.channels": "96"} or ["prior.channels=96"].
         group_by: regular expression that groups names for the split.
         device, precision, threads: "auto"/None choose and store the choice.
@@ -80,7 +83,9 @@ def train(
     Raises InputError for bad input; KeyboardInterrupt after saving when stopped by Ctrl-C.
     """
     begin, tell = time.perf_counter(), report or (lambda event: None)
-    request = make_request(system, preset, size, crop, scale, augment, settings, group_by, seed, max_minutes)
+    request = make_request(
+        system, preset, size, crop, scale, augment, settings, group_by, seed, max_minutes, normalize
+    )
     run, source = RunFolder(out), _opened(data)
     stored = stored_config(run, request)
     hardware = choose_hardware(device, precision, threads, stored)
@@ -122,6 +127,8 @@ def train(
         run.path.mkdir(parents=True, exist_ok=True)
         write_json(run.path / "config.json", config.model_dump(mode="json"))
         write_json(run.path / "split.json", prepared.split.to_json())
+        if request.normalize != "none":
+            write_ranges(run, prepared.training)
     fabric.barrier()
     _train_stages(fabric, run, modules, config, prepared, time.perf_counter() - begin, tell)
     if fabric.global_rank == 0:
@@ -142,6 +149,7 @@ def plan(
     crop: bool = False,
     scale: float = 1.0,
     augment: Sequence[str] = (),
+    normalize: str = "none",
     settings: Mapping[str, str] | Iterable[str] = (),
     group_by: str | None = None,
     device: str = "auto",
@@ -153,7 +161,9 @@ def plan(
     report: Report | None = None,
 ) -> Plan:
     """What `train` with the same arguments would do and need; writes nothing."""
-    request = make_request(system, preset, size, crop, scale, augment, settings, group_by, seed, max_minutes)
+    request = make_request(
+        system, preset, size, crop, scale, augment, settings, group_by, seed, max_minutes, normalize
+    )
     source, hardware = _opened(data), choose_hardware(device, precision, threads, None)
     prepared = _prepared(source, request, force, None, report or (lambda event: None))
     config = _config(source, request, prepared, hardware, None)
@@ -195,6 +205,7 @@ def _prepared(data: DataSet, request: Request, force: bool, chosen: Split | None
         seed=request.seed,
         force=force,
         parts=chosen,
+        normalize=request.normalize,
         available=available_memory(torch.device("cpu")),
         tell=lambda done, of: tell(Event("data", done, of)) if done % 50 == 0 or done == of else None,
     )

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pairs import Pairs
+from labelmint.datasets.ranges import restored
 from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.errors import InputError
 from labelmint.generators.two_stage import TwoStage
@@ -30,6 +31,8 @@ from labelmint.runs.given import Given, cells, part_of
 from labelmint.runs.memory import SPARE, drawing_bytes
 from labelmint.runs.precision import named_precision, priors_in_bfloat16
 from labelmint.runs.prepare import AsTrained
+from labelmint.runs.ranges import DrawnRanges
+from labelmint.seeds import Seed
 from labelmint.systems.catalogue import system_named
 from labelmint.systems.parts import Facts, TwoStageParts
 from labelmint.training.run_folder import RunFolder
@@ -116,7 +119,13 @@ class TrainedSystem:
             cell=self._parts.cell,
             channels=self.config.image_channels,
             seed=self.config.request.seed,
+            normalize=self.config.request.normalize,
         )
+
+    @cached_property
+    def ranges(self) -> DrawnRanges | None:
+        """The ranges that its images are brought to; None where it learned from images as they are."""
+        return DrawnRanges.read(RunFolder(self.path)) if self.config.request.normalize != "none" else None
 
     def given(self, data: DataSet | Pairs, *, references: bool = False, keep: Sequence[str] = ()) -> Given:
         """The pairs of a data set as this system takes them.
@@ -296,7 +305,9 @@ class TrainedSystem:
             images = self._guided(guidance).sample(
                 seen.to(self.device), seeds, temperature=temperature, kept=kept[1]
             )
-        pixels = EIGHT_BITS.from_unit(images)
+        pixels, clipped = EIGHT_BITS.from_unit(images), [0] * batch_size
+        if self.ranges is not None:
+            pixels, clipped = restored(images, [self.ranges.range(seed) for seed in seeds])
         ids = seen.ids.cpu().numpy()
         marks = {
             "generator": "labelmint",
@@ -310,7 +321,9 @@ class TrainedSystem:
             "batch_size": str(batch_size),
             "layouts": self._whence(given, vary),
         }
-        return [self._pair(index, pixels[row], ids[row], marks) for row, (_, index) in enumerate(seeds)]
+        return [
+            self._pair(seed, pixels[row], ids[row], marks, clipped[row]) for row, seed in enumerate(seeds)
+        ]
 
     def _whence(self, given: Given | None, vary: bool) -> str:
         """Where layouts come from, in the words of `synthesis.provenance`."""
@@ -356,7 +369,12 @@ class TrainedSystem:
             self._last_varied = given, per_layout, made
         return self._last_varied[2]
 
-    def _pair(self, index: int, pixels: Array, ids: Array, marks: dict[str, str]) -> AnnotatedImage:
+    def _pair(
+        self, seed: Seed, pixels: Array, ids: Array, marks: dict[str, str], clipped: int
+    ) -> AnnotatedImage:
+        index = seed[1]
+        if self.ranges is not None:
+            marks = {**marks, "range": self.ranges.name(seed), "clipped": str(clipped)}
         layout = self.config.symbol_table.layout(ids, self.config.has_instances)
         provenance = {**marks, "index": str(index)}
         return AnnotatedImage(

@@ -239,7 +239,16 @@ def _order(
         vary=vary,
     )
     sources = () if vary else tuple(names) or _sources(system)
-    order = Order(system=system, origin=origin, n=n, start=start, layouts=given, sources=sources, sieve=sieve)
+    order = Order(
+        system=system,
+        origin=origin,
+        n=n,
+        start=start,
+        layouts=given,
+        sources=sources,
+        ranges=system.ranges,
+        sieve=sieve,
+    )
     cautions = sieve.cautions if sieve is not None else ()
     if given is not None:
         cautions = (*cautions, *size_warnings(system, given.ids, order.layouts_used))
@@ -344,7 +353,7 @@ def _draw(order: Order, folder: ChunkFolder, chunks: Sequence[int], report: Repo
     """Draw those of the chunks that are missing; each is encoded and written while the next one is drawn."""
     origin, begin = order.origin, time.perf_counter()
     missing = [chunk for chunk in chunks if not folder.holds(chunk, order.candidates(chunk))]
-    done = len(chunks) - len(missing)
+    done, clipped = len(chunks) - len(missing), 0
     with Background() as background:
         for drawn, chunk in enumerate(missing, 1):
             pairs = order.system.sample_chunk(
@@ -359,11 +368,18 @@ def _draw(order: Order, folder: ChunkFolder, chunks: Sequence[int], report: Repo
                 vary=origin.vary,
             )
             named = {
-                index: replace(pairs[index % origin.batch_size], provenance=origin.texts(index))
+                index: replace(
+                    pairs[index % origin.batch_size],
+                    provenance={**origin.texts(index), **order.range_of(index)},
+                )
                 for index in order.candidates(chunk)
             }
+            clipped += sum(int(pair.provenance.get("clipped", 0)) for pair in pairs)
             background.do(partial(folder.save, chunk, named))
             speed = drawn * origin.batch_size / (time.perf_counter() - begin)
             total = len(chunks) * origin.batch_size
             left = (len(missing) - drawn) * origin.batch_size / speed
             report(Event("synthesize", (done + drawn) * origin.batch_size, total, speed, left))
+    if clipped:
+        text = f"{clipped} values of the images drawn lay beyond the levels of a pixel and were clipped"
+        report(Event("synthesize", len(chunks), len(chunks), message=text))

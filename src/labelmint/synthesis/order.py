@@ -12,6 +12,7 @@ from labelmint.synthesis.refill import Selection
 
 if TYPE_CHECKING:
     from labelmint.runs.given import Given
+    from labelmint.runs.ranges import DrawnRanges
     from labelmint.runs.trained import TrainedSystem
 
 __all__ = ["Order", "settings_text"]
@@ -26,6 +27,7 @@ class Order:
             the first candidate.
         layouts: given ones, and what is kept of their pairs.
         sources: names of the layouts that are taken in turn; empty when layouts are drawn or varied.
+        ranges: of the run's training images, of which each image takes one; None where they are as they are.
         sieve: the filter. cautions: what is doubtful about given layouts, and about the judge.
     """
 
@@ -35,6 +37,7 @@ class Order:
     start: int
     layouts: Given | None
     sources: tuple[str, ...]
+    ranges: DrawnRanges | None = None
     sieve: Filter | None = None
     cautions: tuple[str, ...] = ()
 
@@ -57,6 +60,10 @@ class Order:
     def source_of(self, index: int) -> str | None:
         """Name of the layout that a pair takes."""
         return self.sources[index // self.origin.per_layout % len(self.sources)] if self.sources else None
+
+    def range_of(self, index: int) -> dict[str, str]:
+        """The training pair whose range a pair's image has, for its provenance."""
+        return {} if self.ranges is None else {"range": self.ranges.name((self.origin.seed, index))}
 
     @property
     def layouts_used(self) -> list[int]:

@@ -79,6 +79,7 @@ def study(
         options.group_by,
         options.seed,
         options.generator_minutes,
+        options.normalize,
     )
     if set(options.guidance) != {1.0} and not request.settings.prior.condition_dropout:
         raise InputError(
