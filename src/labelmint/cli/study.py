@@ -109,6 +109,10 @@ _Augment: TypeAlias = Annotated[
         metavar="WORDS", help="Any of flips,mirror,turns,zoom: what keeps labels true, in all arms."
     ),
 ]
+_Normalize: TypeAlias = Annotated[
+    str,
+    typer.Option(metavar="HOW", help="none, or image: spread each image from its own range, in all arms."),
+]
 _Settings: TypeAlias = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Set one value of the generators; repeatable."),
@@ -170,6 +174,7 @@ def study(
     crop: _Crop = False,
     scale: _Scale = 1.0,
     augment: _Augment = "",
+    normalize: _Normalize = "none",
     settings: _Settings = None,
     generator_minutes: _GeneratorMinutes = None,
     temperature: _Temperature = None,
@@ -214,6 +219,7 @@ def study(
         crop=crop,
         scale=scale,
         augment=parse_words(augment),
+        normalize=normalize,
         settings=tuple(settings or ()),
         group_by=group_by,
         generator_minutes=generator_minutes,

@@ -99,6 +99,7 @@ def evaluate(
         group_by=options.group_by,
         device=options.device,
         threads=options.threads,
+        normalize=options.normalize,
     )
     if about.pairs is not None:
         refuse_overlap(source, about.pairs)
@@ -187,6 +188,8 @@ def _request(about: Subject, data: DataSet, options: Options) -> dict[str, Any]:
     }
     # as the first version wrote them, so that its evaluations are gone on with
     dials = {**dict.fromkeys((TEMPERATURE.name, LAYOUT_TEMPERATURE.name)), **options.dials}
+    if options.normalize == "none":
+        fields.pop("normalize")  # which evaluations made before did not know
     weights = about.system.digest if about.system else None
     return {
         "subject": str(about.path),
@@ -225,6 +228,7 @@ def _loaded(about: Subject, data: DataSet, names: Sequence[str], part: str, tell
         about.geometry,
         channels=about.system.config.image_channels if about.system else None,
         group_by=about.group_by,
+        normalize=about.normalize,
         tell=teller(tell, f"load {part}"),
         available=_room(),
     )
@@ -250,7 +254,7 @@ def _material(
         channels = max(one.image.shape[2] for one in (*training, *validation, *test))
         test, validation, training = (in_channels(part, channels) for part in (test, validation, training))
     synthetic = views_of_samples(
-        samples, data.classes, size, channels, teller(tell, "load synthetic"), _room()
+        samples, data.classes, size, channels, teller(tell, "load synthetic"), _room(), about.normalize
     )
     refuse_views(synthetic, test, samples.source)
     many = options.fid_weights is not None
