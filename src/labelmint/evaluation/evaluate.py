@@ -89,8 +89,32 @@ def evaluate(
     source, folder = (data if isinstance(data, DataSet) else read(data)), Path(out)
     torch.set_num_threads(choose_threads(options.threads))
     known = _known_weights(options)
+    about = _subject(Path(subject), source, options)
+    _claim(folder, about, source, options)
+    samples = about.pairs if about.pairs is not None else _drawn(about, folder / "synthetic", options, tell)
+    tested = [*_loaded(about, source, about.parts.test, "test", tell)]  # once: the run sees them as well
+    material = _material(about, source, tested, samples, folder, options, tell)
+    sections = _sections(about, source, tested, material, options, known, tell)
+    figures = {figure.name: figure for section in sections for figure in section.figures}
+    overview = _overview(material)
+    results = Results(
+        title=f"Evaluation of {about.title} on {source.source}",
+        verdict=verdict(figures),
+        headline=tuple(name for name in HEADLINE if name in figures),
+        overview=overview,
+        sections=tuple(sections),
+        origin=origin_of(
+            about, source, samples, material, options, known, command, time.perf_counter() - begin
+        ),
+    )
+    write_report(results, folder)
+    return results
+
+
+def _subject(path: Path, source: DataSet, options: Options) -> Subject:
+    """What is evaluated; raises InputError for options that have no meaning with it."""
     about = open_subject(
-        Path(subject),
+        path,
         source,
         size=options.size,
         crop=options.crop,
@@ -112,25 +136,7 @@ def evaluate(
             f"{source.source} has other classes; "
             "leave it out"
         )
-    _claim(folder, about, source, options)
-    samples = about.pairs if about.pairs is not None else _drawn(about, folder / "synthetic", options, tell)
-    tested = [*_loaded(about, source, about.parts.test, "test", tell)]  # once: the run sees them as well
-    material = _material(about, source, tested, samples, folder, options, tell)
-    sections = _sections(about, source, tested, material, options, known, tell)
-    figures = {figure.name: figure for section in sections for figure in section.figures}
-    overview = _overview(material)
-    results = Results(
-        title=f"Evaluation of {about.title} on {source.source}",
-        verdict=verdict(figures),
-        headline=tuple(name for name in HEADLINE if name in figures),
-        overview=overview,
-        sections=tuple(sections),
-        origin=origin_of(
-            about, source, samples, material, options, known, command, time.perf_counter() - begin
-        ),
-    )
-    write_report(results, folder)
-    return results
+    return about
 
 
 def _known_weights(options: Options) -> Known:
