@@ -14,9 +14,11 @@ from pathlib import Path
 import pytest
 
 from labelmint.datasets.digits import DIGIT_CLASSES, make_digits, split
+from labelmint.generators.two_stage import TwoStage
 from labelmint.runs.train import train
 from labelmint.runs.trained import TrainedSystem
 from labelmint.systems.catalogue import SYSTEMS
+from labelmint.systems.system import Wired
 from labelmint.types import AnnotatedImage, DataSet
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "made_once",
     "tiny_settings",
     "trained_as",
+    "two_stage",
 ]
 
 # Of `msgnet`, which most tests of a run are about, and of `mint`, the default: what the README and the demo
@@ -106,6 +109,25 @@ _APART = {
 }
 
 
+_OF_NETWORKS = {
+    "pix2pix": {
+        "generator.channels": "8",
+        "generator.layout_channels": "4",
+        "generator.discriminator_channels": "8",
+        "generator.discriminator_layers": "1",
+        "generator.steps": "20",
+        "generator.evaluate_every": "10",
+    },
+    "flow": {
+        "generator.widths": "16,24",
+        "generator.time_channels": "16",
+        "generator.steps": "20",
+        "generator.batch_size": "8",
+        "generator.evaluate_every": "10",
+    },
+}
+
+
 def tiny_settings(system: str) -> dict[str, str]:
     """The smallest settings of a system."""
     of_vq = {
@@ -115,7 +137,7 @@ def tiny_settings(system: str) -> dict[str, str]:
         "svqgan-t": _TRANSFORMER | _ADVERSARY,
         "mint": _SNAIL,
     }
-    found = _TINY_VQ | of_vq[system] if system in of_vq else TINY
+    found = _TINY_VQ | of_vq[system] if system in of_vq else TINY | _OF_NETWORKS.get(system, {})
     known = SYSTEMS[system].sections.model_fields
     return {key: value for key, value in found.items() if key.partition(".")[0] in known}
 
@@ -147,6 +169,12 @@ def trained_as(system: str, out: Path) -> TrainedSystem:
     return train(
         digits(), out, system=system, preset="tiny", settings=tiny_settings(system), precision="32", threads=1
     )
+
+
+def two_stage(wired: Wired) -> TwoStage:
+    """The generator of a system that writes images in tokens."""
+    assert isinstance(wired.images, TwoStage)
+    return wired.images
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:

@@ -20,7 +20,8 @@ from labelmint.explanation.twins import matched, parameters_of, with_equal_bits
 from labelmint.explanation.words import explain_summary
 from labelmint.progress import Event
 from labelmint.runs.train import train
-from labelmint.runs.trained import build_parts, load
+from labelmint.runs.trained import load
+from labelmint.runs.wire import wire
 from labelmint.tokenizers.dual_path import DualPathVQVAE
 from labelmint.types import Batch
 
@@ -175,8 +176,8 @@ def test_the_twin_is_as_large_and_wider(tiny_run: Path) -> None:
     system = load(tiny_run, device="cpu", threads=1)
     config = matched(system)
     assert config is not None
-    count = parameters_of(build_parts(config).tokenizer)
-    wanted = parameters_of(system.parts.tokenizer)
+    count = parameters_of(wire(config).stages[0].module)
+    wanted = parameters_of(system.part("tokenizer"))
     assert abs(count / wanted - 1) <= 0.03
     assert config.request.settings.tokenizer.channels > system.config.request.settings.tokenizer.channels
     assert with_equal_bits(system.config).request.settings.tokenizer.codebook_size == 4

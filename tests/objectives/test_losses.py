@@ -7,35 +7,46 @@ import torch
 from torch import Tensor, nn
 
 from labelmint.objectives.likelihood import negative_log_likelihood
-from labelmint.objectives.reconstruction import vq_loss
+from labelmint.objectives.vq_model import VQObjective
 from labelmint.tokenizers.quantizer import Quantized
+from labelmint.tokenizers.reconstruction import Reconstruction
 from labelmint.types import Batch, LayoutBatch
 
 
+def objective(variance: float, balance: float = 0.0) -> VQObjective:
+    """Of images alone, with the variance of other pixels."""
+    made = VQObjective(commitment=0.25, balance=balance)
+    made.variance = variance
+    return made
+
+
 class _Tokenizer(nn.Module):
-    def forward(self, image: Tensor, layouts: LayoutBatch) -> tuple[Tensor, list[Quantized]]:
+    def forward(self, image: Tensor, layouts: LayoutBatch) -> Reconstruction:
         nothing = torch.zeros(1)
-        return image + 0.5, [
+        books = [
             Quantized(nothing, nothing, torch.tensor(c), torch.tensor(b)) for c, b in ((0.2, 1.0), (0.4, 2.0))
         ]
+        return Reconstruction(image + 0.5, books)
 
 
 def test_the_three_part_loss_is_equation_one() -> None:
     batch = Batch(torch.zeros(2, 1, 4, 4), LayoutBatch(torch.zeros(2, 4, 4, dtype=torch.uint8)))
-    total, terms = vq_loss(_Tokenizer(), batch, variance=0.5, commitment=0.25)
-    assert float(total) == pytest.approx(0.25 / 0.5 + 3.0 + 0.25 * 0.6)
-    assert {name: pytest.approx(float(term)) for name, term in terms.items()} == {
-        "mse": 0.25,
-        "commitment": 0.6,
-        "codebook": 3.0,
+    found = objective(variance=0.5)(_Tokenizer(), batch)
+    assert float(found.fidelity) == pytest.approx(0.25 / 0.5)
+    assert float(found.others) == pytest.approx(3.0 + 0.25 * 0.6)
+    assert {name: pytest.approx(float(term)) for name, term in found.terms.items()} == {
+        "error": 0.25 / 0.5,
+        "codebook": 3.0 + 0.25 * 0.6,
     }
 
 
 class _Mean(nn.Module):
     """A tokenizer that answers each image's mean: its error is the image's variance."""
 
-    def forward(self, image: Tensor, layouts: LayoutBatch) -> tuple[Tensor, list[Quantized]]:
-        return image.mean(dim=(1, 2, 3), keepdim=True).expand_as(image), []
+    def forward(self, image: Tensor, layouts: LayoutBatch) -> Reconstruction:
+        nothing = torch.zeros(())
+        mean = image.mean(dim=(1, 2, 3), keepdim=True).expand_as(image)
+        return Reconstruction(mean, [Quantized(nothing, nothing, nothing, nothing)])
 
 
 def test_balance_counts_images_relative_to_their_contrast() -> None:
@@ -46,7 +57,8 @@ def test_balance_counts_images_relative_to_their_contrast() -> None:
 
     def loss(picture: Tensor, balance: float) -> float:
         batch = Batch(picture, LayoutBatch(layouts.ids[: len(picture)]))
-        return float(vq_loss(_Mean(), batch, variance=0.04, commitment=0.25, balance=balance)[0])
+        found = objective(variance=0.04, balance=balance)(_Mean(), batch)
+        return float(found.fidelity + found.others)
 
     assert loss(image[1:], 0.0) < loss(image[:1], 0.0) / 20
     assert loss(image[:1], 1.0) == pytest.approx(1.0)

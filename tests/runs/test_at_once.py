@@ -6,14 +6,14 @@ from __future__ import annotations
 
 import pytest
 import torch
-from labelmint.systems.config import Settings
 
 from labelmint.contracts import check_generator, check_layout_source
 from labelmint.errors import InputError
 from labelmint.priors.memory import state_bytes
 from labelmint.protocols import GroupedPrior
 from labelmint.runs.precision import priors_in_bfloat16
-from labelmint.systems.catalogue import system_named
+from labelmint.systems.catalogue import SYSTEMS
+from labelmint.systems.msgnet_sections import MSGNetSections
 from labelmint.systems.sections import with_values
 from labelmint.systems.system import Facts
 from labelmint.types import LayoutBatch
@@ -42,29 +42,29 @@ STEPS = {"token": None, "place": 32, "row": 8}
 @pytest.mark.parametrize("at_once", list(STEPS))
 def test_it_decides_the_steps_of_each_prior(at_once: str) -> None:
     settings = with_values(
-        Settings(), [*SMALLER, f"prior.at_once={at_once}", f"layout_prior.at_once={at_once}"]
+        MSGNetSections(), [*SMALLER, f"prior.at_once={at_once}", f"layout_prior.at_once={at_once}"]
     )
-    parts = system_named("msgnet").build(settings, Facts(3, (16, 16), 4))
-    for one in (parts.tokenizer, parts.prior, parts.layout_prior):
-        assert one is not None
-        one.eval()
-    assert parts.prior.grid == (8, 4)
-    assert isinstance(parts.prior, GroupedPrior) == (at_once != "token")
+    wired = SYSTEMS["msgnet"].wire(settings, Facts(3, (16, 16), 4))
+    for stage in wired.stages:
+        stage.module.eval()
+    _, prior, layout_prior = (stage.module for stage in wired.stages)
+    assert prior.grid == (8, 4)
+    assert isinstance(prior, GroupedPrior) == (at_once != "token")
     # with one path a place is a token
-    assert isinstance(parts.layout_prior, GroupedPrior) == (at_once == "row")
-    if isinstance(parts.prior, GroupedPrior):
-        assert len(parts.prior.order) == STEPS[at_once]
-    assert state_bytes(parts.prior, 64) > state_bytes(parts.prior, 2) > 0  # type: ignore[arg-type]
+    assert isinstance(layout_prior, GroupedPrior) == (at_once == "row")
+    if isinstance(prior, GroupedPrior):
+        assert len(prior.order) == STEPS[at_once]
+    assert state_bytes(prior, 64) > state_bytes(prior, 2) > 0  # type: ignore[arg-type]
 
     layouts = LayoutBatch(torch.randint(4, (3, 16, 16), generator=torch.Generator().manual_seed(0)))
-    check_generator(parts.generator(), layouts, 3)
-    source = parts.layout_source(torch.device("cpu"))
+    check_generator(wired.images, layouts, 3)
+    source = wired.layouts
     assert source is not None
     check_layout_source(source, (16, 16), 4)
-    priors_in_bfloat16(parts)
-    check_generator(parts.generator(), layouts, 3)
+    priors_in_bfloat16(wired)
+    check_generator(wired.images, layouts, 3)
 
 
 def test_an_unknown_one_is_refused_with_those_there_are() -> None:
     with pytest.raises(InputError, match=r"at_once=tokens: .*'token', 'place' or 'row'"):
-        with_values(Settings(), ["prior.at_once=tokens"])
+        with_values(MSGNetSections(), ["prior.at_once=tokens"])

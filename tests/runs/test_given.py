@@ -10,6 +10,7 @@ import torch
 from tests.helpers import digits, tiny_settings
 
 from labelmint.errors import InputError
+from labelmint.layouts.from_prior import PriorLayouts
 from labelmint.priors.ancestral import AncestralSampler
 from labelmint.priors.graphed import RowSampler
 from labelmint.runs.draw import Draw
@@ -46,9 +47,8 @@ def pixels(x: torch.Tensor) -> np.ndarray:
 
 
 def test_tokens_that_are_kept_stay_and_those_before_them_do_not_know(system: TrainedSystem) -> None:
-    parts = system.parts
-    source = parts.layout_source(CPU)
-    assert source is not None
+    source = system.wired.layouts
+    assert isinstance(source, PriorLayouts)
     rows, columns = source.prior.grid
     numbers = uniforms([(0, i) for i in range(2)], "layout", rows * columns)
     where = torch.zeros(2, rows, columns, dtype=torch.bool)
@@ -65,7 +65,7 @@ def test_tokens_that_are_kept_stay_and_those_before_them_do_not_know(system: Tra
 def test_an_image_that_is_kept_whole_is_the_tokenizer_s_own(system: TrainedSystem) -> None:
     height, width = system.size
     batch = system.pairs_of(few()).fixed(0, 4)
-    tokenizer = system.parts.tokenizer
+    tokenizer = system.part("tokenizer")
     with torch.no_grad():
         wanted = tokenizer.decode(tokenizer.encode(batch), batch.layouts)  # type: ignore[operator]
     pairs = drawn(system, [f"image:0,0,{width},{height}"])
@@ -92,8 +92,8 @@ def test_of_a_layout_a_class_is_kept_and_the_rest_is_drawn(system: TrainedSystem
     given = system.given(few(), keep=["layout:background"])
     assert given.layout is not None
     assert 0 < float(given.layout.where.float().mean()) < 1
-    source = system.parts.layout_source(CPU)
-    assert source is not None
+    source = system.wired.layouts
+    assert isinstance(source, PriorLayouts)
     found = source.sample([(7, i) for i in range(4)], {"layout_temperature": 1.0}, given.layout).tokens
     assert found is not None
     assert found[given.layout.where].equal(given.layout.tokens[given.layout.where])
@@ -105,14 +105,14 @@ def test_references_are_taken_by_systems_that_need_them(referring: TrainedSystem
     given = referring.given(few(), references=True)
     assert given.tokens is not None
     batch = referring.pairs_of(few()).fixed(0, 4)
-    assert given.tokens.equal(referring.parts.codes(batch)[1])
+    assert given.tokens.equal(referring.images.codes(batch)[1])
     pairs = referring.chunk(0, Draw(batch_size=4, layouts=given))
     for pair, name in zip(pairs, few().names, strict=True):
         assert (pair.layout.label_map == few().load(name).layout.label_map).all()
     kept = referring.given(few(), references=True, keep=["image:0,0,32,32"])
     whole = referring.chunk(0, Draw(batch_size=4, layouts=kept))
     with torch.no_grad():
-        own = referring.parts.tokenizer.decode(referring.parts.tokenizer.encode(batch))  # type: ignore[operator]
+        own = referring.images.given_back(batch)
     assert all((pair.image == one).all() for pair, one in zip(whole, pixels(own), strict=True))
     out = mint(load(referring.path, threads=1), tmp_path / "out", n=3, reference=few(), filter="off")
     assert "--reference DATA" in (out / "README.md").read_text(encoding="utf-8")

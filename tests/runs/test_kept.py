@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from labelmint.systems.presets import Preset, preset_named
 
 from labelmint.datasets.inspection import inspect
 from labelmint.errors import InputError
 from labelmint.runs import kept
 from labelmint.runs.kept import kept_by
+from labelmint.systems.catalogue import settings_of
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout
 
 CLASSES = ClassSet(
@@ -41,13 +41,10 @@ def data() -> DataSet:
 
 
 def few_patterns(monkeypatch: pytest.MonkeyPatch, entries: int) -> None:
-    tiny = preset_named("tiny")
-    settings = tiny.settings("mint")
-    tokenizer = settings.tokenizer.model_copy(update={"semantic_codebook_size": entries})
-    fewer = Preset(
-        "tiny", (32, 32), "", {"mint": lambda: settings.model_copy(update={"tokenizer": tokenizer})}, "mint"
-    )
-    monkeypatch.setattr(kept, "preset_named", lambda name: fewer)
+    settings = settings_of("mint", "tiny")
+    tokenizer = settings.each()["tokenizer"].model_copy(update={"semantic_codebook_size": entries})
+    fewer = settings.model_copy(update={"tokenizer": tokenizer})
+    monkeypatch.setattr(kept, "settings_of", lambda system, preset: fewer)
 
 
 @pytest.mark.parametrize(("entries", "dots"), [(512, 24), (4, 0)])

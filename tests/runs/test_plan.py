@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import torch
-from labelmint.training.prior import train_prior
 from tests.helpers import TINY, digits
 
 from labelmint.hardware import Hardware, open_fabric
@@ -17,10 +16,13 @@ from labelmint.progress import Event
 from labelmint.runs import train as pipeline
 from labelmint.runs.plan import SPARE, Plan, make_plan
 from labelmint.runs.train import train
-from labelmint.runs.trained import TrainedSystem, build_parts
+from labelmint.runs.trained import TrainedSystem
+from labelmint.runs.wire import wire
+from labelmint.systems.sections import with_values
+from labelmint.training import likelihood
 from labelmint.training import loop as stage_module
-from labelmint.training import prior as prior_module
 from labelmint.training.clock import learning_rate
+from labelmint.training.regime import Bench
 from labelmint.training.run_folder import RunFolder
 from labelmint.training.tokens import TokenBatches
 
@@ -29,7 +31,7 @@ FEW = TINY | {"tokenizer.steps": "8", "prior.epochs": "2", "layout_prior.epochs"
 
 def planned(trained: TrainedSystem, available: int | None) -> Plan:
     return make_plan(
-        build_parts(trained.config),
+        wire(trained.config),
         trained.config,
         views=40,
         data_bytes=0,
@@ -118,23 +120,21 @@ def test_encoding_takes_from_the_time_of_a_prior_but_not_from_its_warm_up(
         progress.append(share)
         return learning_rate(highest, share)
 
-    monkeypatch.setattr(prior_module, "TokenBatches", Slow)
-    monkeypatch.setattr(prior_module, "learning_rate", noted)
-    parts, pairs, events = build_parts(trained.config), trained.pairs_of(digits(40)), list[Event]()
-    config = trained.config.request.settings.prior.model_copy(update={"epochs": 1000, "patience": 1000})
-    fabric = open_fabric(Hardware("cpu", "32-true", 1))
-    about = train_prior(
-        "prior",
-        fabric,
-        RunFolder(tmp_path),
-        parts.prior,
-        parts.image_tokens,
-        pairs,
-        pairs,
-        config,
-        1.0,
-        events.append,
+    monkeypatch.setattr(likelihood, "TokenBatches", Slow)
+    monkeypatch.setattr(likelihood, "learning_rate", noted)
+    pairs, events = trained.pairs_of(digits(40)), list[Event]()
+    long = with_values(trained.config.request.settings, ["prior.epochs=1000", "prior.patience=1000"])
+    request = trained.config.request.model_copy(update={"settings": long})
+    _, stage, _ = wire(trained.config.model_copy(update={"request": request})).stages
+    bench = Bench(
+        fabric=open_fabric(Hardware("cpu", "32-true", 1)),
+        run=RunFolder(tmp_path),
+        training=pairs,
+        validation=pairs,
+        seconds=1.0,
+        report=events.append,
     )
+    about = stage.regime.train(stage, bench)
     assert progress[0] < 0.4
     assert about["seconds"] >= 1.0
     assert [(event.stage, event.step, event.steps) for event in events[:2]] == [

@@ -22,7 +22,8 @@ from labelmint.errors import InputError
 from labelmint.progress import Event
 from labelmint.runs import train as pipeline
 from labelmint.runs.train import plan, train
-from labelmint.runs.trained import TrainedSystem, build_parts, load
+from labelmint.runs.trained import TrainedSystem, load
+from labelmint.runs.wire import wire
 from labelmint.training import clock as clock_module
 from labelmint.training import loop as stage_module
 
@@ -34,8 +35,8 @@ from labelmint.runs.train import train
 from labelmint.training import loop as stage
 from tests.helpers import digits, tiny_settings
 stage.SECONDS_BETWEEN_CHECKPOINTS = float(sys.argv[2])
-build, built = pipeline.build_parts, []
-pipeline.build_parts = lambda config: built.append(build(config)) or built[-1]
+wire, built = pipeline.wire, []
+pipeline.wire = lambda config: built.append(wire(config)) or built[-1]
 system = sys.argv[3]
 settings = tiny_settings(system) | dict(a.split("=") for a in sys.argv[4:])
 def report(event):
@@ -44,7 +45,7 @@ def report(event):
         os.kill(os.getpid(), signal.SIGKILL)
 train(digits(), sys.argv[1], system=system, preset="tiny", settings=settings, precision="32", threads=1,
       report=report)
-weights = [w for s in built[0].stages() for w in s.module.state_dict().values()]
+weights = [w for s in built[0].stages for w in s.module.state_dict().values()]
 digest = sha256(b"".join(w.numpy().tobytes() for w in weights)).hexdigest()
 with open(f"{sys.argv[1]}.digest{os.environ.get('RANK', '0')}", "w") as file:
     file.write(digest)
@@ -231,9 +232,7 @@ def test_two_processes_train_the_same_model(system: str, tmp_path: Path) -> None
     assert digests[0] == digests[1], "the processes drifted apart"
     train(digits(), one, system=system, preset="tiny", settings=few, precision="32", threads=1)
     fresh = {
-        f"{s.name}.{k}": v
-        for s in build_parts(load(one).config).stages()
-        for k, v in s.module.state_dict().items()
+        f"{s.name}.{k}": v for s in wire(load(one).config).stages for k, v in s.module.state_dict().items()
     }
     alone, together = weights(one), weights(two)
     chosen = [
@@ -338,7 +337,7 @@ def test_a_prior_that_no_longer_improves_stops_and_keeps_its_best(tmp_path: Path
 
 
 def test_a_prior_whose_last_weights_are_kept_goes_on_to_the_end(tmp_path: Path) -> None:
-    settings = TINY | {
+    settings = tiny_settings("pre-msgnet") | {
         "prior.epochs": "10",
         "prior.patience": "1",
         "prior.evaluate_every": "5",
@@ -371,7 +370,10 @@ def made(change: dict[str, object]) -> dict[str, object]:
     [
         ({"settings": TINY | {"prior.channels": "24"}}, "prior.channels is 16 there and 24 now"),
         ({"seed": 1}, "seed is 0 there and 1 now"),
-        ({"system": "pre-msgnet"}, "system is 'msgnet' there and 'pre-msgnet' now"),
+        (
+            {"system": "pre-msgnet", "settings": tiny_settings("pre-msgnet")},
+            "system is 'msgnet' there and 'pre-msgnet' now",
+        ),
         ({"data": lambda: digits(60, seed=5)}, "the data differ"),
     ],
 )

@@ -1,16 +1,20 @@
 """Every system, tiny, end to end: it trains, resumes as itself, samples, and obeys the laws of its parts."""
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
+from torch import nn
 
 from labelmint.contracts import check_generator
 from labelmint.runs.train import train
 from labelmint.runs.trained import load
+from labelmint.systems import msgnet
 from labelmint.systems.catalogue import SYSTEMS
+from labelmint.systems.system import Facts
 from labelmint.types import LayoutBatch
-from tests.helpers import digits, tiny_settings
+from tests.helpers import digits, tiny_settings, two_stage
 
 SHORTEST = {"steps": "12", "epochs": "1", "batch_size": "4", "evaluate_every": "12"}
 
@@ -41,24 +45,23 @@ def test_a_system_trains_and_samples(name: str, tmp_path: Path) -> None:
     again = load(tmp_path / "run").synthesize(2, seed=3, batch_size=4)
     assert [pair.image.tobytes() for pair in again] == [pair.image.tobytes() for pair in pairs[:2]]
     given = system.layouts_of(data.subset(data.names[:3]))
-    check_generator(system.parts.generator(), LayoutBatch(given), image_channels=1)
+    check_generator(system.images, LayoutBatch(given), image_channels=1)
     assert (tmp_path / "run" / "reconstructions.png").is_file()
 
 
-def test_one_path_has_half_the_tokens_of_two_and_only_cvq_vae_sees_the_layout_twice(tmp_path: Path) -> None:
-    from labelmint.systems.config import Settings
-
-    from labelmint.systems.system import Facts
-
-    family = {name: system for name, system in SYSTEMS.items() if system.family == "msgnet"}
-    made = {name: system.build(Settings(), Facts(1, (32, 32), 3)) for name, system in family.items()}
-    grids = {name: parts.tokenizer.streams[0].grid for name, parts in made.items()}  # type: ignore[union-attr]
+def test_one_path_has_half_the_tokens_of_two_and_only_cvq_vae_sees_the_layout_twice() -> None:
+    made = {
+        system.name: two_stage(system.wire(system.sections(), Facts(1, (32, 32), 3)))
+        for system in msgnet.SYSTEMS
+    }
+    tokenizers = {name: images.tokenizer for name, images in made.items()}
+    grids = {name: tokenizer.streams[0].grid for name, tokenizer in tokenizers.items()}
     assert grids == {"msgnet": (16, 8), "pre-msgnet": (16, 8), "no-comp-msgnet": (8, 8), "cvq-vae": (8, 8)}
     sees = {
-        name: any("see" in key for key, _ in parts.tokenizer.named_parameters())
-        for name, parts in made.items()
+        name: any("see" in key for key, _ in cast(nn.Module, tokenizer).named_parameters())
+        for name, tokenizer in tokenizers.items()
     }
     assert sees == {"msgnet": False, "pre-msgnet": False, "no-comp-msgnet": False, "cvq-vae": True}
     assert all(
-        torch.is_tensor(parts.prior.prepare(LayoutBatch(torch.zeros(1, 32, 32)))) for parts in made.values()
-    )  # type: ignore[operator]
+        torch.is_tensor(images.prior.prepare(LayoutBatch(torch.zeros(1, 32, 32)))) for images in made.values()
+    )

@@ -1,21 +1,21 @@
 """The papers' presets: their tables number by number, sizes that fit, and parts that train."""
 
-from typing import Any
+from typing import cast
 
 import pytest
 import torch
-from labelmint.objectives.reconstruction import vq_loss
-from labelmint.systems.config import Settings
-from labelmint.systems.parts import TwoStageParts
-from labelmint.systems.presets import PRESETS, preset_named
 
-from labelmint.errors import InputError
-from labelmint.objectives.likelihood import negative_log_likelihood
+from labelmint.errors import InputError, named
+from labelmint.priors.transformer import TransformerPrior
+from labelmint.protocols import Tokenizer
 from labelmint.runs.train import plan, train
-from labelmint.systems.catalogue import SYSTEMS
-from labelmint.systems.system import Facts
+from labelmint.systems import msgnet
+from labelmint.systems.catalogue import PRESETS, SYSTEMS, settings_of
+from labelmint.systems.msgnet_sections import MSGNetSections
+from labelmint.systems.svq_sections import VQModelSection
+from labelmint.systems.system import Facts, Wired
 from labelmint.types import Batch, LayoutBatch
-from tests.helpers import TINY, digits, tiny_settings
+from tests.helpers import TINY, digits, tiny_settings, two_stage
 
 COLUMNS = ("clevr-64", "clevr-192", "malaria", "brats")
 
@@ -91,14 +91,21 @@ def numbers(table: str) -> list[tuple[str, str, str]]:
     ]
 
 
-def parts_of(name: str, system: str | None = None, device: str = "meta") -> TwoStageParts:
-    """The untrained parts of a preset at its true size, for color images and 25 layout symbols; shapes alone
-    unless they go to another device.
+def wired_of(name: str, system: str | None = None, device: str = "meta") -> Wired:
+    """The untrained system of a preset at its true size, for color images and 25 layout symbols; shapes alone
+    unless it goes to another device.
     """
     preset = PRESETS[name]
-    chosen = SYSTEMS[system or preset.system]
+    chosen = system or preset.system
     with torch.device(device):
-        return chosen.build(preset.settings(chosen.family), Facts(3, preset.size, 25))
+        return SYSTEMS[chosen].wire(settings_of(chosen, name), Facts(3, preset.size, 25))
+
+
+def of_msgnet(name: str) -> MSGNetSections:
+    """The settings of msgnet by a preset."""
+    found = settings_of("msgnet", name)
+    assert isinstance(found, MSGNetSections)
+    return found
 
 
 @pytest.mark.parametrize(
@@ -109,7 +116,7 @@ def test_every_number_of_the_tables_is_the_preset_s(section: str, table: str) ->
     # all lines but that of the latent or layout size
     assert len(read) == 4 * (len(table.strip().splitlines()) - 1)
     for preset, name, value in read:
-        ours = getattr(getattr(PRESETS[preset].settings(), section), SETTING_OF[name])
+        ours = getattr(of_msgnet(preset).each()[section], SETTING_OF[name])
         assert ours == float(value), (preset, section, name)
 
 
@@ -117,7 +124,7 @@ def test_every_number_of_the_tables_is_the_preset_s(section: str, table: str) ->
     ("section", "table"), [("tokenizer", TABLE_4), ("prior", TABLE_5), ("layout_prior", TABLE_6)]
 )
 def test_every_setting_is_called_or_described_as_in_the_tables(section: str, table: str) -> None:
-    fields = type(getattr(Settings(), section)).model_fields
+    fields = type(MSGNetSections().each()[section]).model_fields
     for name in {entry[1] for entry in numbers(table)} & SETTING_OF.keys():
         key = SETTING_OF[name]
         assert key == name.lower().replace(" ", "_") or (fields[key].description or "").startswith(
@@ -129,12 +136,13 @@ def test_latent_and_layout_sizes_follow_from_the_size_and_only_malaria_departs()
     rows = numbers(TABLE_4) + numbers(TABLE_5) + numbers(TABLE_6)
     for name in COLUMNS:
         assert PRESETS[name].size == (IMAGE_SIZES[name],) * 2
-        parts, settings = parts_of(name), PRESETS[name].settings()
-        (stream,), grid = parts.tokenizer.streams, parts.label_map.grid
+        wired, settings = wired_of(name), of_msgnet(name)
+        images, layout_prior = two_stage(wired), wired.stages[2].module
+        (stream,), grid = images.tokenizer.streams, images.written.label_map.grid
         assert stream.codebook_size == settings.tokenizer.codebook_size
-        assert parts.prior.grid == stream.grid
-        assert parts.layout_prior is not None
-        assert parts.layout_prior.grid == grid
+        assert images.prior.grid == stream.grid
+        assert wired.stages[2].name == "layout_prior"
+        assert layout_prior.grid == grid
         ours = [str(stream.grid[1]), "x".join(map(str, stream.grid)), "x".join(map(str, grid))]
         published = [
             value for column, line, value in rows if column == name and line in ("Latent size", "Layout size")
@@ -146,19 +154,19 @@ def test_latent_and_layout_sizes_follow_from_the_size_and_only_malaria_departs()
 
 
 def test_presets_without_a_column_take_that_of_the_nearest_size() -> None:
-    assert PRESETS["multi-mnist-64"].settings() == PRESETS["clevr-64"].settings()
-    ours, lent = PRESETS["cityscapes-128x256"].settings(), PRESETS["clevr-192"].settings()
+    assert of_msgnet("multi-mnist-64") == of_msgnet("clevr-64")
+    ours, lent = of_msgnet("cityscapes-128x256"), of_msgnet("clevr-192")
     assert (ours.prior, ours.layout_prior) == (lent.prior, lent.layout_prior)
     assert ours.tokenizer.model_dump() == lent.tokenizer.model_dump() | {"downsamplings": 2}
-    parts = parts_of("cityscapes-128x256")
-    assert parts.layout_prior is None
-    assert parts.tokenizer.streams[0].grid == (2 * 32, 64)  # "a network latent size of 64x32"
+    wired = wired_of("cityscapes-128x256")
+    assert wired.layouts is None
+    assert two_stage(wired).tokenizer.streams[0].grid == (2 * 32, 64)  # "a network latent size of 64x32"
 
 
 @pytest.mark.parametrize("name", PAPERS)
 def test_what_the_tables_leave_open_is_the_same_in_all(name: str) -> None:
-    settings = PRESETS[name].settings()
-    assert settings == Settings.model_validate_json(settings.model_dump_json())
+    settings = of_msgnet(name)
+    assert settings == MSGNetSections.model_validate_json(settings.model_dump_json())
     assert (settings.tokenizer.codebook, settings.tokenizer.attention_below) == ("loss", 64)
     for prior in (settings.prior, settings.layout_prior):
         assert (prior.blocks, prior.kernel_rows, prior.kernel_columns) == (4, 3, 5)
@@ -174,36 +182,37 @@ def test_what_the_tables_leave_open_is_the_same_in_all(name: str) -> None:
 def test_epochs_decide_when_a_prior_of_the_papers_ends(name: str) -> None:
     from labelmint.training.likelihood import steps_of
 
-    for section in (PRESETS[name].settings().prior, PRESETS[name].settings().layout_prior):
+    for section in (of_msgnet(name).prior, of_msgnet(name).layout_prior):
         assert steps_of(section, views=50_000) == -(-section.epochs * 50_000 // section.batch_size)
         assert section.patience > steps_of(section, views=50_000)
 
 
-@pytest.mark.parametrize(
-    "system", sorted(name for name, system in SYSTEMS.items() if system.family == "msgnet")
-)
+@pytest.mark.parametrize("system", sorted(system.name for system in msgnet.SYSTEMS))
 @pytest.mark.parametrize("name", ["clevr-192", "malaria", "cityscapes-128x256"])
 def test_every_system_can_be_built_at_true_sizes(name: str, system: str) -> None:
-    parts = parts_of(name, system)
-    assert parts.prior.grid == parts.tokenizer.streams[0].grid
-    assert (parts.layout_prior is not None) == (system == "msgnet")
+    wired = wired_of(name, system)
+    images = two_stage(wired)
+    assert images.prior.grid == images.tokenizer.streams[0].grid
+    assert (wired.layouts is not None) == (system == "msgnet")
 
 
 @pytest.mark.parametrize("system", ["vqvae-t", "svqgan-t", "mint"])
 def test_the_coupled_vq_model_has_its_published_sizes(system: str) -> None:
-    parts = parts_of("svq-256", system)
-    semantics = (parts.layout_tokenizer or parts.tokenizer).streams[0]  # type: ignore[attr-defined]
-    image = parts.tokenizer.streams[-1]
+    images = two_stage(wired_of("svq-256", system))
+    semantics = cast(Tokenizer, images.written.of_layouts).streams[0]
+    image = images.tokenizer.streams[-1]
     assert (image.codebook_size, image.grid) == (16_384, (16, 16))
     assert (semantics.codebook_size, semantics.grid) == (4096, (16, 16))
-    assert parts.prior.prefix == 256  # type: ignore[union-attr]
-    settings = PRESETS["svq-256"].settings("vqgan").tokenizer
+    assert isinstance(images.prior, TransformerPrior)
+    assert images.prior.prefix == 256
+    settings = settings_of("svqgan-t", "svq-256").each()["tokenizer"]
+    assert isinstance(settings, VQModelSection)
     assert (settings.adversary, settings.distance, settings.error, settings.semantic_weight) == (
         0.8,
         1.0,
         "absolute",
         0.1,
-    )  # type: ignore[union-attr]
+    )
 
 
 def test_a_preset_without_sizes_for_a_system_names_those_that_have_them() -> None:
@@ -213,18 +222,16 @@ def test_a_preset_without_sizes_for_a_system_names_those_that_have_them() -> Non
 
 def test_the_smallest_learns_from_one_pair_at_its_true_size() -> None:
     torch.manual_seed(0)
-    parts = parts_of("clevr-64", device="cpu")
+    wired = wired_of("clevr-64", device="cpu")
+    written = two_stage(wired).written
     ids = torch.zeros(1, 64, 64, dtype=torch.uint8)
     ids[:, 20:40, 20:40] = 7
     batch = Batch(torch.rand(1, 3, 64, 64) * 2 - 1, LayoutBatch(ids))
-    losses: dict[str, Any] = {"tokenizer": vq_loss(parts.tokenizer, batch, 1.0, 0.25)[0]}
-    tokens, seen = parts.image_tokens(batch)
-    cells, _ = parts.layout_tokens(batch)
+    (tokens, _), (cells, _) = written.image_tokens(batch), written.layout_tokens(batch)
     assert (tokens.shape, cells.shape) == ((1, 32, 16), (1, 16, 16))
-    losses["prior"] = negative_log_likelihood(parts.prior, tokens, seen)
-    losses["layout_prior"] = negative_log_likelihood(parts.layout_prior, cells, None)
-    for stage in parts.stages():
-        losses[stage.name].backward()
+    for stage in wired.stages:
+        (player,) = stage.regime.players(stage.module)
+        stage.regime.terms(player.name, {player.name: player.module}, batch)[0].backward()
         assert all(p.grad is not None and bool(p.grad.isfinite().all()) for p in stage.module.parameters()), (
             stage.name
         )
@@ -232,7 +239,8 @@ def test_the_smallest_learns_from_one_pair_at_its_true_size() -> None:
 
 def test_the_preset_decides_the_system_unless_one_is_asked_for() -> None:
     few = {"precision": "32", "threads": 1, "size": (32, 32), "settings": TINY}
-    ours = plan(digits(40), preset="cityscapes-128x256", **few)
+    of_system = few | {"settings": tiny_settings("pre-msgnet")}
+    ours = plan(digits(40), preset="cityscapes-128x256", **of_system)
     assert ours.configuration["request"]["system"] == "pre-msgnet"
     assert [stage.name for stage in ours.stages] == ["tokenizer", "prior"]
     default = plan(digits(40), preset="tiny", **few | {"settings": tiny_settings("mint")})
@@ -247,7 +255,7 @@ def test_the_preset_decides_the_system_unless_one_is_asked_for() -> None:
 )
 def test_an_unknown_preset_names_the_nearest(name: str, nearest: str) -> None:
     with pytest.raises(InputError, match=f"did you mean '{nearest}'"):
-        preset_named(name)
+        named("preset", name, PRESETS)
 
 
 def test_sizes_that_no_grid_fits_are_refused_with_the_nearest() -> None:

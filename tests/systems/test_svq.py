@@ -7,39 +7,34 @@ from typing import cast
 
 import pytest
 import torch
-from labelmint.systems.presets import preset_named
 
 from labelmint.errors import InputError
 from labelmint.priors.guided import NetworkPrior
 from labelmint.priors.pixelsnail import PixelSNAIL
 from labelmint.priors.transformer import TransformerPrior
-from labelmint.protocols import LayoutTokenizer
 from labelmint.runs.draw import Draw
 from labelmint.runs.plan import _measured_size
 from labelmint.runs.request import make_request
 from labelmint.runs.train import plan, train
 from labelmint.runs.trained import TrainedSystem, load
-from labelmint.systems.catalogue import SYSTEMS
-from labelmint.systems.parts import SemanticParts
-from labelmint.systems.system import Facts
+from labelmint.systems.catalogue import SYSTEMS, settings_of
+from labelmint.systems.system import Facts, Wired
 from labelmint.tokenizers.coupled_patterns import CoupledPatterns
 from labelmint.tokenizers.patterns import Patterns
 from labelmint.types import Batch, LayoutBatch
-from tests.helpers import digits, tiny_settings
+from tests.helpers import digits, tiny_settings, two_stage
 
 
-def untrained(name: str) -> SemanticParts:
-    system = SYSTEMS[name]
+def untrained(name: str) -> Wired:
     torch.manual_seed(0)
-    parts = system.build(preset_named("tiny").settings(system.family), Facts(1, (32, 32), 4))
-    assert isinstance(parts, SemanticParts)
-    for stage in parts.stages():
+    wired = SYSTEMS[name].wire(settings_of(name, "tiny"), Facts(1, (32, 32), 4))
+    for stage in wired.stages:
         stage.module.eval()
-    return parts
+    return wired
 
 
 def patterns_of(system: TrainedSystem) -> Patterns:
-    return cast(CoupledPatterns, system.parts.tokenizer).patterns
+    return cast(CoupledPatterns, system.part("tokenizer")).patterns
 
 
 def batch(n: int = 3) -> Batch:
@@ -51,16 +46,16 @@ def batch(n: int = 3) -> Batch:
 
 @pytest.mark.parametrize("name", ["vqvae-t", "svqvae-t", "mint"])
 def test_the_image_prior_learns_image_tokens_given_those_of_the_layout_alone(name: str) -> None:
-    parts, some = untrained(name), batch()
-    tokens, given = parts.image_tokens(some)
-    coder = cast(LayoutTokenizer, parts.layout_tokenizer or parts.tokenizer)
+    images, some = two_stage(untrained(name)), batch()
+    tokens, given = images.written.image_tokens(some)
+    coder = images.written.of_layouts
     written = coder.encode_layouts(some.layouts)
     shown = coder.decode_layouts(written) if name == "mint" else written
     assert given.ids.equal(shown)
-    assert parts.codes(some)[1].equal(written)
-    assert tokens.shape[1:] == parts.prior.grid
+    assert images.codes(some)[1].equal(written)
+    assert tokens.shape[1:] == images.prior.grid
     other = Batch(torch.rand_like(some.image) * 2 - 1, some.layouts)
-    assert parts.image_tokens(other)[1].ids.equal(given.ids)  # no reference image has a say
+    assert images.written.image_tokens(other)[1].ids.equal(given.ids)  # no reference image has a say
 
 
 def test_patterns_are_those_of_the_training_layouts_and_belong_to_the_run(minted: TrainedSystem) -> None:
@@ -80,18 +75,18 @@ def test_patterns_finer_than_image_tokens_are_drawn_and_seen(tmp_path: Path) -> 
     run = train(
         digits(), tmp_path / "run", system="mint", preset="tiny", settings=settings, precision="32", threads=1
     )
-    semantics, image = cast(CoupledPatterns, run.parts.tokenizer).streams
+    semantics, image = cast(CoupledPatterns, run.part("tokenizer")).streams
     assert (
         semantics.grid
         == tuple(2 * side for side in image.grid)
-        == cast(NetworkPrior, run.parts.layout_prior).grid
+        == cast(NetworkPrior, run.part("layout_prior")).grid
     )
     for pair in run.synthesize(2, batch_size=2):
         assert pair.layout.label_map.shape == run.size
 
 
 def test_what_processes_share_is_of_types_that_they_can_send() -> None:
-    buffers = [buffer for stage in untrained("mint").stages() for buffer in stage.module.buffers()]
+    buffers = [buffer for stage in untrained("mint").stages for buffer in stage.module.buffers()]
     assert {buffer.dtype for buffer in buffers} <= {
         torch.float32,
         torch.int32,
@@ -109,23 +104,18 @@ def test_large_sizes_are_measured_at_smaller_ones_that_cells_fit_too(size: tuple
 
 
 def test_tokenizers_apart_are_trained_apart_and_coupled_ones_together() -> None:
-    assert [stage.name for stage in untrained("vqgan-t").stages()] == [
-        "tokenizer",
-        "layout_tokenizer",
-        "prior",
-    ]
-    assert [stage.name for stage in untrained("svqgan-t").stages()] == ["tokenizer", "prior"]
-    assert [stage.name for stage in untrained("mint").stages()] == ["tokenizer", "prior", "layout_prior"]
+    assert [stage.name for stage in untrained("vqgan-t").stages] == ["tokenizer", "layout_tokenizer", "prior"]
+    assert [stage.name for stage in untrained("svqgan-t").stages] == ["tokenizer", "prior"]
+    assert [stage.name for stage in untrained("mint").stages] == ["tokenizer", "prior", "layout_prior"]
 
 
 def test_drawn_labels_are_the_decoded_tokens_that_the_image_was_drawn_with(minted: TrainedSystem) -> None:
-    parts, seeds = minted.parts, [(5, i) for i in range(4)]
-    source = parts.layout_source(minted.device)
+    source, seeds = minted.wired.layouts, [(5, i) for i in range(4)]
     assert source is not None
     drawn = source.sample(seeds, {"layout_temperature": 1.0})
     assert drawn.tokens is not None
-    assert drawn.ids.equal(parts.tokenizer.decode_layouts(drawn.tokens))  # type: ignore[operator]
-    images = parts.generator().sample(drawn, seeds, {"temperature": 0.85})
+    assert drawn.ids.equal(cast(CoupledPatterns, minted.part("tokenizer")).decode_layouts(drawn.tokens))
+    images = minted.images.sample(drawn, seeds, {"temperature": 0.85})
     pairs = minted.chunk(0, Draw(seed=5, batch_size=4))
     pixels = ((images + 1) * 127.5).round().clamp(0, 255).byte()
     for row, pair in enumerate(pairs):
@@ -151,9 +141,9 @@ def test_either_prior_serves_either_system() -> None:
     ):
         from labelmint.systems.sections import with_values
 
-        system = SYSTEMS[name]
-        settings = with_values(preset_named("tiny").settings(system.family), [f"prior.network={key}"])
-        assert isinstance(system.build(settings, Facts(1, (32, 32), 4)).prior, kind)
+        settings = with_values(settings_of(name, "tiny"), [f"prior.network={key}"])
+        wired = SYSTEMS[name].wire(settings, Facts(1, (32, 32), 4))
+        assert isinstance(two_stage(wired).prior, kind)
 
 
 @pytest.mark.parametrize(

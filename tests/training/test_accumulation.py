@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from labelmint.objectives.reconstruction import vq_loss
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from labelmint.objectives.likelihood import negative_log_likelihood
+from labelmint.objectives.vq_model import VQObjective
 from labelmint.priors.pixelsnail import PixelSNAIL, PixelSNAILConfig
 from labelmint.tokenizers.dual_path import DualPathConfig
 from labelmint.tokenizers.quantizer import see_in_parts as set_parts
@@ -89,13 +89,12 @@ def test_a_tokenizer_s_gradient_and_codebook_are_those_of_the_whole_batch(codebo
         torch.manual_seed(0)
         tokenizer = VQVAE(config, 3, (16, 16)).train()
         fabric, model = fabric_and(tokenizer)
-        vq_loss(model, first, 1.0, 0.25)  # lends the first entries
+        VQObjective(commitment=0.25)(model, first)  # lends the first entries
         set_parts(tokenizer, parts)
 
         def loss_of(part: slice, model: nn.Module = model) -> Terms:
-            return vq_loss(
-                model, Batch(second.image[part], LayoutBatch(second.layouts.ids[part])), 1.0, 0.25, 0.5
-            )
+            found = VQObjective(commitment=0.25, balance=0.5)(model, second[part])
+            return found.fidelity + found.others, found.terms
 
         torch.manual_seed(1)  # of revived entries
         terms = backward_in_parts(fabric, model, ITEMS, parts, loss_of)

@@ -9,7 +9,7 @@ import torch
 
 from labelmint.errors import InputError
 from labelmint.training.clock import Clock, learning_rate, stop_on_interrupt
-from labelmint.training.run_folder import RunFolder
+from labelmint.training.run_folder import FORMAT_VERSION, RunFolder
 
 
 def test_parts_come_back_equal_and_drop_their_checkpoint(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_the_log_rewinds_to_a_checkpoint_and_survives_a_torn_line(tmp_path: Path
     [
         ("[]", "JSON object"),
         ("{}", "no format_version"),
-        (json.dumps({"format_version": 2}), "newer labelmint"),
+        (json.dumps({"format_version": FORMAT_VERSION + 1}), "newer labelmint"),
         ("{", "not valid JSON"),
     ],
 )

@@ -67,6 +67,14 @@ _Keep: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
+_LayoutsFrom: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="RUN",
+        help="Draw the layouts with this run of the same classes and size, and the images with the first.",
+        show_default=False,
+    ),
+]
 _PerLayout: TypeAlias = Annotated[
     int,
     typer.Option(metavar="K", help="K images for each layout that is given, varied or taken from training."),
@@ -120,6 +128,7 @@ def synthesize(
     format: _Format = "folder",
     layouts: _Layouts = None,
     reference: _Reference = None,
+    layouts_from: _LayoutsFrom = None,
     keep: _Keep = None,
     per_layout: _PerLayout = 1,
     vary: _Vary = False,
@@ -172,10 +181,25 @@ def synthesize(
         resume=resume,
     )
     system, doubts = load(run, device=device, threads=threads, precision=precision), _Doubts()
+    if layouts_from is not None:
+        _check_alone(layouts=layouts, reference=reference, vary=vary or None)
+        other = load(layouts_from, device=device, threads=threads, precision=precision)
+        system = system.with_layouts_from(other)
     with Progress() as progress, interruptible("stopped; run the same command with --resume to go on"):
         mint(system, out, options, report=progress.report, warn=doubts.say)
     facts = _facts(out, n, layouts or reference, doubts.said)
     print_json(facts) if as_json else print(_told(facts, run))
+
+
+def _check_alone(**given: object) -> None:
+    """Raise InputError where layouts come from elsewhere, too."""
+    from labelmint.errors import InputError
+
+    for name, value in given.items():
+        if value is not None:
+            raise InputError(
+                f"--layouts-from: layouts are drawn, and --{name} has others; leave one of the two out"
+            )
 
 
 class _Doubts:

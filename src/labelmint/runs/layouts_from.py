@@ -29,6 +29,9 @@ __all__ = ["RunLayouts"]
 class RunLayouts:
     """LayoutSource of another run's layout source.
 
+    Attributes:
+        system: name of the system that draws layouts. digest: SHA-256 of its weights.
+
     Arguments:
         source: the run that draws layouts. images: the run that draws images for them.
 
@@ -47,7 +50,7 @@ class RunLayouts:
                 f"--layouts-from {source.path}: draws {height}x{width} pixels, and {images.path} draws "
                 f"{rows}x{columns}; give a run of the same size"
             )
-        self.digest, self._source = source.digest, source.wired.layouts
+        self.system, self.digest, self._source = source.system, source.digest, source.wired.layouts
         self._from, self._to = source.config, images.config
         self._reach, self._device = images.wired.reach, images.device
         self._class_of = _by_name(source, images)

@@ -33,7 +33,7 @@ class Origin:
         seed, batch_size, per_layout, vary: as in `runs.draw.Draw`.
         dials: a value for each dial that the run heeds.
         layouts: "drawn", "training layouts of the run", or that they were "given"; layouts_digest: SHA-256 of
-            given ones.
+            given ones, or of the weights of another run that drew them.
         keep: parts of the given pairs that were kept (`runs.given`).
         device, precision, threads: the same bytes are promised for the same ones only.
     """
@@ -97,7 +97,9 @@ def origin_of(system: TrainedSystem, draw: Draw, threads: int) -> Origin:
     """The origin of what a system draws, with so many CPU threads."""
     given = draw.layouts
     drawn = system.has_layout_prior and not draw.vary
-    own = "drawn" if drawn else "training layouts of the run"
+    own, digest = ("drawn" if drawn else "training layouts of the run"), None
+    if system.layouts_from is not None and drawn:
+        own, digest = f"drawn by a run of {system.layouts_from.system}", system.layouts_from.digest
     return Origin(
         version=__version__,
         system=system.system,
@@ -106,7 +108,7 @@ def origin_of(system: TrainedSystem, draw: Draw, threads: int) -> Origin:
         batch_size=draw.batch_size,
         dials=system.resolve(draw.dials),
         layouts=own if given is None else given.whence,
-        layouts_digest=None if given is None else given.digest,
+        layouts_digest=digest if given is None else given.digest,
         per_layout=draw.per_layout,
         device=system.device.type,
         precision=system.precision,

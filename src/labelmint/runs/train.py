@@ -23,10 +23,9 @@ from labelmint.runs.prepare import Prepared, prepare
 from labelmint.runs.previews import LAST_PREVIEW, write_previews
 from labelmint.runs.request import Asked, check_batches, check_same, make_request, stored_config
 from labelmint.runs.trained import TrainedSystem, load
-from labelmint.runs.wire import wire
+from labelmint.runs.wire import shapes, wire
 from labelmint.storage import write_json
-from labelmint.systems.catalogue import SYSTEMS
-from labelmint.systems.system import Facts, Wired
+from labelmint.systems.system import Wired
 from labelmint.training.regime import Bench, Stage
 from labelmint.training.run_folder import RunFolder
 from labelmint.types import DataSet
@@ -161,13 +160,10 @@ def _prepared(data: DataSet, request: Request, force: bool, chosen: Split | None
     geometry = Geometry(
         size=request.size, crop=request.crop, scale=request.scale, augment=frozenset(request.augment)
     )
-    facts = Facts(1, request.size, 2)  # enough to see whether the size fits, before anything is loaded
-    with torch.device("meta"):  # shapes alone
-        wired = SYSTEMS[request.system].wire(request.settings, facts)
     return prepare(
         data,
         geometry,
-        cell=wired.reach,
+        cell=shapes(request).reach,  # which sees whether the size fits, before anything is loaded
         group_by=request.group_by,
         seed=request.seed,
         force=force,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,7 @@ from labelmint.protocols import Dial, Dials, ImageGenerator, Keeping, LayoutSour
 from labelmint.runs.config import RunConfig, read_run_config
 from labelmint.runs.draw import Draw, asked, at_least
 from labelmint.runs.given import Given, cells, part_of
+from labelmint.runs.layouts_from import RunLayouts
 from labelmint.runs.origin import Origin, origin_of
 from labelmint.runs.precision import named_precision, priors_in_bfloat16
 from labelmint.runs.prepare import AsTrained
@@ -53,6 +55,7 @@ class TrainedSystem:
         threads_asked: whether the CPU threads were asked for; a resume keeps those it began with where they
             were not.
         images: draws images. own_layouts: draws layouts; None where they are given.
+        layouts_from: the layout source of another run that stands in for its own, or None.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class TrainedSystem:
         self.classes: ClassSet = config.class_set
         self.size = config.request.size
         self.wired, self.images, self.own_layouts = wired, wired.images, wired.layouts
+        self.layouts_from: RunLayouts | None = None
         self._last_varied: tuple[Given | None, int, VariedLayouts] | None = None
 
     @property
@@ -97,6 +101,15 @@ class TrainedSystem:
     def dials(self) -> tuple[Dial, ...]:
         """What it heeds when it draws."""
         return heeded_by(self._sources)
+
+    def with_layouts_from(self, other: TrainedSystem) -> TrainedSystem:
+        """This system with another run's layouts in place of its own.
+
+        Raises InputError where the other draws none, of another size, or of classes that are unknown here.
+        """
+        found = copy.copy(self)
+        found.own_layouts = found.layouts_from = RunLayouts(other, self)
+        return found
 
     def resolve(self, dials: Dials) -> dict[str, float]:
         """A value for each of its dials: the one given, else the usual one. Raises InputError for a dial that
@@ -137,7 +150,7 @@ class TrainedSystem:
         """
         parts = [part_of(text, self.classes, self.size) for text in keep]
         of_layouts = [text for text, part in zip(keep, parts, strict=True) if part.of == "layout"]
-        if of_layouts and not self.has_layout_prior:
+        if of_layouts and (self.wired.layouts is None or self.layouts_from is not None):
             raise InputError(
                 f"--keep {of_layouts[0]}: {self.system} draws no layouts, so given ones are kept whole; leave "
                 f"it out, or train msgnet or mint"
@@ -285,7 +298,7 @@ class TrainedSystem:
         )
         source = self._source(draw)
         found = source.sample(seeds, dials, of_layouts)
-        if source is not self.own_layouts:
+        if source is not self.wired.layouts:  # which draws them as they are seen
             found = self.wired.see(found)
         return found, of_images
 

@@ -79,6 +79,8 @@ def manifest_row(
         "precision": origin.precision,
         "threads": origin.threads,
         "weights": origin.weights,
+        **({"layouts_digest": origin.layouts_digest} if origin.layouts_digest else {}),
+        "dials": dict(origin.said),
         "layout": layout_source,
         **holds,
         **facts,

@@ -30,12 +30,11 @@ from labelmint.protocols import Dial
 from labelmint.runs.config import Request, read_run_config
 from labelmint.runs.train import plan, train
 from labelmint.runs.trained import TrainedSystem
+from labelmint.runs.wire import shapes
 from labelmint.synthesis import mint
 from labelmint.synthesis.gate import TooFewHeldOut
 from labelmint.synthesis.refill import TooFewPassed
 from labelmint.synthesis.verdicts import Reason
-from labelmint.systems.catalogue import system_named
-from labelmint.systems.parts import Facts
 from labelmint.training.run_folder import RunFolder
 from labelmint.types import DataSet
 from labelmint.usefulness.cells import Drawn
@@ -52,10 +51,8 @@ def dials_of_generators(request: Request, asked: Mapping[str, Sequence[float]]) 
 
     Raises InputError for values of dials that they will not heed, or that are out of range.
     """
-    with torch.device("meta"):  # shapes alone
-        parts = system_named(request.system).build(request.settings, Facts(1, request.size, 2))
-    layouts = parts.layout_source(torch.device("meta"), request.settings.layout_prior.temperature)
-    sources: list[Heeding] = [parts.generator(), *([] if layouts is None else [layouts])]
+    wired = shapes(request)
+    sources: list[Heeding] = [wired.images, *([] if wired.layouts is None else [wired.layouts])]
     for name, values in asked.items():
         for value in values:
             settled(request.system, sources, {name: value})

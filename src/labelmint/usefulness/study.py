@@ -22,10 +22,12 @@ from labelmint.evaluation.origin import machine, versions
 from labelmint.formats import read
 from labelmint.hardware import choose_device, choose_threads
 from labelmint.progress import Report
+from labelmint.protocols import Keeping
 from labelmint.reports.files import write_report
 from labelmint.reports.results import Picture, Results
 from labelmint.runs.config import Request
 from labelmint.runs.request import make_request
+from labelmint.runs.wire import shapes
 from labelmint.types import DataSet
 from labelmint.usefulness.arms import train_arm
 from labelmint.usefulness.cells import claim
@@ -102,18 +104,19 @@ def study(
 def _request(options: StudyOptions) -> Request:
     """What the generators are trained as, which refuses unknown names and values before anything long begins."""
     request = make_request(
-        options.system,
-        options.preset,
-        options.size,
-        options.crop,
-        options.scale,
-        options.augment,
-        options.settings,
-        options.group_by,
-        options.seed,
-        options.generator_minutes,
+        system=options.system,
+        preset=options.preset,
+        size=options.size,
+        crop=options.crop,
+        scale=options.scale,
+        augment=options.augment,
+        settings=options.settings,
+        group_by=options.group_by,
+        seed=options.seed,
+        max_minutes=options.generator_minutes,
     )
-    if options.layouts != "own" and getattr(request.settings.tokenizer, "reference", False):
+    images = shapes(request).images
+    if options.layouts != "own" and isinstance(images, Keeping) and images.needs_references:
         raise InputError(
             f"--layouts {options.layouts}: varied layouts have no images, which tokenizer.reference needs; "
             f"leave either out"

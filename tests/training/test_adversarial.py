@@ -1,28 +1,28 @@
-"""Training VQ-models: a killed run ends as one never killed, the adversary begins late and leaves nothing in
-the tokenizer.
+"""Training VQ-models, with an adversary and without: it begins late, works in mixed precision, and learns at a
+rate of its own. `test_regimes` holds the laws that they share with other regimes.
 """
 
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from labelmint.training.vq_model import VQModelTraining, _Adversary, train_vq_model
 from lightning_fabric import Fabric
 from tests.tokenizers.pairs import SYMBOLS, boxes
 from torch import nn
 
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pairs import Pairs
-from labelmint.objectives.patterns import count_patterns
-from labelmint.progress import Event
+from labelmint.objectives.patterns import PatternsObjective
+from labelmint.objectives.vq_model import VQObjective
+from labelmint.systems.wiring import VQModelTraining, reconstructing
 from labelmint.tokenizers.coupled import CoupledConfig, CoupledVQ
 from labelmint.tokenizers.coupled_patterns import CoupledPatterns
 from labelmint.tokenizers.layout_vq import LayoutVQ, LayoutVQConfig
-from labelmint.tokenizers.patterns import Patterns
 from labelmint.tokenizers.vq_model import VQModel, VQModelConfig
-from labelmint.training import loop as stage
+from labelmint.training.adversarial import Adversarial
+from labelmint.training.loop import Loop
+from labelmint.training.regime import Bench, Stage
 from labelmint.training.run_folder import RunFolder
 
 SIZES = {"channels": 8, "multipliers": (1, 2), "code_dim": 8, "attention_below": 9}
@@ -65,9 +65,19 @@ def train(
     )
     fabric = Fabric(accelerator="cpu", devices=1, precision=precision)
     run.mkdir(exist_ok=True)
-    return train_vq_model(
-        "tokenizer", fabric, RunFolder(run), made, pairs(12, 0), pairs(4, 1), config, None, report
+    objective = PatternsObjective if isinstance(made, CoupledPatterns) else VQObjective
+    stage = Stage(name="tokenizer", module=made, regime=reconstructing(config, 1, objective))
+    bench = Bench(
+        fabric=fabric,
+        run=RunFolder(run),
+        training=pairs(12, 0),
+        validation=pairs(4, 1),
+        seconds=None,
+        report=report,
+        accumulate=config.accumulate,
     )
+    stage.regime.begin(made, bench.training, stage.name)
+    return stage.regime.train(stage, bench)
 
 
 @pytest.mark.parametrize("kind", ["image", "coupled", "patterns"])
@@ -83,49 +93,6 @@ def test_the_adversary_works_in_mixed_precision_and_leaves_nothing_behind(kind: 
     )
     assert max(weights) > 0
     assert not made._forward_hooks
-
-
-class _Killed(Exception):
-    pass
-
-
-@pytest.mark.parametrize("kind", ["image", "coupled", "patterns"])
-def test_a_killed_run_ends_with_the_weights_of_one_never_killed(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = tokenizer(kind)
-    begun = {**ADVERSARY, "adversary_from": 0.3}  # the discriminator has learned when the run is killed
-    train(whole, tmp_path / "whole", **begun)
-    monkeypatch.setattr(stage, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
-
-    def kill(event: Event) -> None:
-        if event.step == 4:  # the last checkpoint is of step 3
-            raise _Killed
-
-    with pytest.raises(_Killed):
-        train(tokenizer(kind), tmp_path / "killed", kill, **begun)
-    again = tokenizer(kind)
-    train(again, tmp_path / "killed", **begun)
-    for name, value in whole.state_dict().items():
-        assert value.equal(again.state_dict()[name]), name
-
-
-@pytest.mark.parametrize("augment", [frozenset(), frozenset({"flips", "zoom"})])
-def test_patterns_are_counted_once_in_each_still_pair_and_else_in_views_that_the_seed_tells(
-    augment: frozenset[str],
-) -> None:
-    few = pairs(43, 0)
-    tables = []
-    for seed in (0, 0, 1):
-        counted = Patterns(SYMBOLS, 40, 4)
-        count_patterns(
-            counted, Pairs(few.images, few.ids, Geometry(size=(SIDE, SIDE), augment=augment), seed)
-        )
-        tables.append(counted.table)
-    directly = Patterns(SYMBOLS, 40, 4)
-    directly.count([torch.from_numpy(np.stack(few.ids))])
-    assert tables[0].equal(tables[1])
-    assert tables[0].equal(tables[2]) == tables[0].equal(directly.table) == (not augment)
 
 
 def test_the_adversary_begins_late_and_makes_a_vqgan_of_the_very_module_of_a_vqvae(tmp_path: Path) -> None:
@@ -163,9 +130,9 @@ def test_the_discriminator_s_rate_keeps_its_ratio_to_the_tokenizer_s(
     rate: float | None, share: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[list[float]] = []
-    set_rate = stage.Stage.set_learning_rate
+    set_rate = Loop.set_learning_rate
 
-    def watch(of: stage.Stage, highest: float) -> None:
+    def watch(of: Loop, highest: float) -> None:
         set_rate(of, highest)
         judge = of.optimizer.param_groups[1]["params"]
         assert all(
@@ -173,7 +140,7 @@ def test_the_discriminator_s_rate_keeps_its_ratio_to_the_tokenizer_s(
         )  # type: ignore[index]
         seen.append([group["lr"] / highest for group in of.optimizer.param_groups])
 
-    monkeypatch.setattr(stage.Stage, "set_learning_rate", watch)
+    monkeypatch.setattr(Loop, "set_learning_rate", watch)
     train(
         tokenizer("image"),
         tmp_path / "run",
@@ -185,20 +152,21 @@ def test_the_discriminator_s_rate_keeps_its_ratio_to_the_tokenizer_s(
     assert all(ratios == pytest.approx([1.0, share]) for ratios in seen)
 
 
-def test_each_network_s_step_leaves_the_other_s_weights_without_a_gradient() -> None:
-    torch.manual_seed(0)
-    decoder, network = nn.Conv2d(1, 1, 3, padding=1), nn.Conv2d(1, 1, 4)
-    adversary = _Adversary(Fabric(accelerator="cpu", devices=1), network, nn.Identity(), 0.8)
-    real = torch.randn(4, 1, 8, 8)
-    made = decoder(real)
-    against, terms = adversary.against(made, made.square().mean(), decoder.weight)
-    against.backward()
-    assert decoder.weight.grad is not None
-    assert network.weight.grad is None
-    assert float(against.detach()) == pytest.approx(
-        0.8 * float(terms["adaptive_weight"]) * float(terms["adversarial"].detach())
+def test_the_adversary_counts_as_its_strength_and_the_adaptive_weight_say() -> None:
+    made = tokenizer("image").train()
+    section = VQModelTraining.model_validate({"batch_size": 4, **ADVERSARY})
+    regime = reconstructing(section, 1)
+    assert isinstance(regime, Adversarial)
+    some = pairs(12, 0)
+    regime.begin(made, some, "tokenizer")
+    networks = {player.name: player.module for player in regime.players(made)}
+    batch = some.fixed(0, 4)
+    made(batch.image, batch.layouts)  # lends the first entries
+    made.eval()
+    found = regime.objective(made, batch)
+    loss, terms = regime.terms("module", networks, batch)
+    assert 0 < float(terms["adaptive_weight"]) <= 1e4
+    assert float(loss.detach()) == pytest.approx(
+        float((found.fidelity + found.others).detach())
+        + 0.8 * float(terms["adaptive_weight"]) * float(terms["adversarial"])
     )
-    decoder.zero_grad()
-    adversary.learn(real, made.detach(), parts=2)
-    assert decoder.weight.grad is None
-    assert network.weight.grad is not None

@@ -1,0 +1,219 @@
+"""Every regime obeys the laws of one, and the check finds regimes that break them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tests.tokenizers.pairs import SYMBOLS, boxes
+from torch import Tensor, nn
+
+from labelmint.contracts import ContractError
+from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.pairs import Pairs
+from labelmint.hardware import Hardware, open_fabric
+from labelmint.nn.patch import PatchDiscriminator
+from labelmint.objectives.adversarial import HINGE
+from labelmint.objectives.objective import Objective
+from labelmint.objectives.patterns import PatternsObjective
+from labelmint.objectives.vq_model import VQObjective
+from labelmint.priors.pixelsnail import PixelSNAIL, PixelSNAILConfig
+from labelmint.progress import Report
+from labelmint.tokenizers.coupled import CoupledConfig, CoupledVQ
+from labelmint.tokenizers.coupled_patterns import CoupledPatterns
+from labelmint.tokenizers.dual_path import DualPathConfig, DualPathVQVAE
+from labelmint.tokenizers.vq_model import VQModel, VQModelConfig
+from labelmint.training.adversarial import Adversarial, Against
+from labelmint.training.contract import check_regime
+from labelmint.training.likelihood import Likelihood, PriorTraining
+from labelmint.training.minimize import Minimize
+from labelmint.training.regime import Bench, Learning, Networks, Regime, Stage
+from labelmint.training.run_folder import RunFolder
+from labelmint.types import Batch, LayoutBatch
+
+SIDE, FEW = 16, Learning(steps=3, batch_size=3, evaluate_every=2)
+SIZES: Mapping[str, Any] = {"channels": 8, "multipliers": (1, 2), "code_dim": 8, "attention_below": 9}
+VQ = VQObjective(commitment=0.25, error="absolute")
+
+
+def pairs(count: int, seed: int) -> Pairs:
+    batch = boxes(count, 1, (SIDE, SIDE), seed)
+    images = [((image.permute(1, 2, 0).clamp(-1, 1) + 1) * 127.5).byte().numpy() for image in batch.image]
+    geometry = Geometry(size=(SIDE, SIDE), augment=frozenset({"flips"}))
+    return Pairs(images, [ids.numpy() for ids in batch.layouts.ids], geometry, seed=0)
+
+
+def benches(folder: Path) -> Callable[[str, Report], Bench]:
+    """A bench for every name, each with a folder of its own."""
+
+    def bench(name: str, report: Report) -> Bench:
+        (folder / name).mkdir(exist_ok=True)
+        return Bench(
+            fabric=open_fabric(Hardware("cpu", "32-true", 1)),
+            run=RunFolder(folder / name),
+            training=pairs(12, 0),
+            validation=pairs(4, 1),
+            seconds=None,
+            report=report,
+        )
+
+    return bench
+
+
+def msgnet_tokenizer(codebook: str = "ema") -> nn.Module:
+    config = DualPathConfig.model_validate(
+        {
+            "channels": 8,
+            "residual_channels": 4,
+            "residual_blocks": 1,
+            "codebook_size": 8,
+            "code_dim": 4,
+            "codebook": codebook,
+        }
+    )
+    return DualPathVQVAE(config, 1, (SIDE, SIDE))
+
+
+def vq_model(kind: str) -> nn.Module:
+    if kind == "image":
+        return VQModel(VQModelConfig(**SIZES, codebook_size=16), 1, (SIDE, SIDE))
+    books = {**SIZES, "codebook_size": 16, "semantic_codebook_size": 16}
+    if kind == "patterns":
+        config = CoupledConfig.model_validate({**books, "layout_encoder": "patterns"})
+        return CoupledPatterns(config, 1, SYMBOLS, (SIDE, SIDE))
+    return CoupledVQ(CoupledConfig.model_validate(books), 1, SYMBOLS, (SIDE, SIDE))
+
+
+def pixelsnail() -> nn.Module:
+    config = PixelSNAILConfig(
+        channels=8,
+        residual_channels=8,
+        blocks=1,
+        residual_blocks=1,
+        attention_channels=4,
+        attention_heads=1,
+        dropout=0.1,
+    )
+    return PixelSNAIL(config, codebook_size=4, grid=(4, 4), symbols=SYMBOLS)
+
+
+def levels(batch: Batch) -> tuple[Tensor, LayoutBatch]:
+    """Tokens that tell how bright the image is, given its layout."""
+    shades = nn.functional.avg_pool2d(batch.image, SIDE // 4)[:, 0]
+    return ((shades + 1) * 2).long().clamp(0, 3), batch.layouts
+
+
+def adversarial(objective: Objective, kind: type[Adversarial] = Adversarial) -> Adversarial:
+    against = Against(
+        discriminator=lambda: PatchDiscriminator(1, 8, 1), loss=HINGE, rate=1e-3, strength=0.8, adaptive=True
+    )
+    return kind(FEW, objective, against)
+
+
+def likelihood(kind: type[Likelihood] = Likelihood) -> Likelihood:
+    settings = PriorTraining(steps=3, batch_size=3, evaluate_every=2, token_noise=0.2)
+    return kind(settings, levels)
+
+
+def check(module: Callable[[], nn.Module], regime: Callable[[], Regime], folder: Path) -> None:
+    """The laws, of a module whose weights are the same each time that it is made."""
+
+    def make() -> Stage:
+        torch.manual_seed(0)
+        return Stage(name="part", module=module(), regime=regime())
+
+    check_regime(make, benches(folder))
+
+
+@pytest.mark.parametrize(
+    ("codebook", "half_life", "clip"), [("ema", 0.0, None), ("loss", 0.1, 0.01)], ids=["last", "average"]
+)
+def test_minimizing_an_objective(codebook: str, half_life: float, clip: float | None, tmp_path: Path) -> None:
+    check(
+        lambda: msgnet_tokenizer(codebook),
+        lambda: Minimize(FEW, VQObjective(commitment=0.25, balance=0.5), half_life, clip),
+        tmp_path,
+    )
+
+
+@pytest.mark.parametrize("kind", ["image", "coupled", "patterns"])
+def test_learning_against_a_discriminator(kind: str, tmp_path: Path) -> None:
+    objective = PatternsObjective if kind == "patterns" else VQObjective
+    check(lambda: vq_model(kind), lambda: adversarial(objective(commitment=0.25, error="absolute")), tmp_path)
+
+
+def test_maximizing_a_likelihood(tmp_path: Path) -> None:
+    check(pixelsnail, likelihood, tmp_path)
+
+
+class _Doubled(Likelihood):
+    """Tells twice the loss that it minimizes."""
+
+    def terms(self, player: str, networks: Networks, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        loss, terms = super().terms(player, networks, batch)
+        return 2 * loss, terms
+
+
+class _Forgetful(Minimize):
+    """Begins anew whatever was saved."""
+
+    def train(self, stage: Stage, bench: Bench) -> dict[str, float]:
+        bench.run.drop_checkpoint(stage.name)
+        return super().train(stage, bench)
+
+
+class _Careless(Minimize):
+    """Ends otherwise where it is gone on with."""
+
+    def train(self, stage: Stage, bench: Bench) -> dict[str, float]:
+        begun = bench.run.load_checkpoint(stage.name) is not None
+        found = super().train(stage, bench)
+        if begun:
+            nn.init.zeros_(next(stage.module.parameters()))
+        return found
+
+
+class _Hoarding(Minimize):
+    """Keeps another network in the part."""
+
+    def train(self, stage: Stage, bench: Bench) -> dict[str, float]:
+        stage.module.add_module("rival", nn.Linear(1, 1))
+        return super().train(stage, bench)
+
+
+class _Mixed(Adversarial):
+    """Lets the discriminator's loss move the module."""
+
+    def terms(self, player: str, networks: Networks, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        loss, terms = super().terms(player, networks, batch)
+        made = self.objective(networks["module"], batch).image
+        assert made is not None
+        return loss + made.mean(), terms
+
+
+@pytest.mark.parametrize(
+    ("regime", "said"),
+    [
+        (lambda: _Forgetful(FEW, VQ), "it begins anew"),
+        (lambda: _Careless(FEW, VQ), "it ends with another"),
+        (lambda: _Hoarding(FEW, VQ), "other tensors after the training: rival"),
+        (lambda: adversarial(VQ, _Mixed), "discriminator: its terms move .* of module"),
+        (
+            lambda: Minimize(FEW.model_copy(update={"evaluate_every": 9}), VQ),
+            "it told of step 3, it saved nothing",
+        ),
+    ],
+)
+def test_a_regime_that_breaks_a_law_is_told_which(
+    regime: Callable[[], Regime], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ContractError, match=said):
+        check(lambda: vq_model("image"), regime, tmp_path)
+
+
+def test_a_loss_that_is_not_the_one_minimized_is_found(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="minimizes something else than its terms"):
+        check(pixelsnail, lambda: likelihood(_Doubled), tmp_path)
