@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.systems.conftest import TINY, digits
+from tests.helpers import TINY, digits
 
 from labelmint.datasets.ranges import range_of
 from labelmint.errors import InputError

@@ -18,7 +18,7 @@ from labelmint.runs.draw import Draw
 from labelmint.runs.train import train
 from labelmint.runs.trained import TrainedSystem
 from labelmint.synthesis import mint
-from tests.systems.conftest import TINY, digits
+from tests.helpers import TINY, digits
 
 PLAIN = {"temperature": 0.85}
 

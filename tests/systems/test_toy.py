@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +13,17 @@ from types import ModuleType
 import pytest
 import torch
 
+from labelmint import evaluate, study
 from labelmint.contracts import check_generator
 from labelmint.datasets.geometry import Geometry
+from labelmint.errors import InputError
 from labelmint.hardware import Hardware, open_fabric
+from labelmint.progress import Event
 from labelmint.runs.prepare import Prepared, prepare
+from labelmint.runs.request import Asked
+from labelmint.runs.train import plan, train
+from labelmint.segmenters.plateau import ArmConfig
+from labelmint.segmenters.unet import SegmenterConfig
 from labelmint.systems.catalogue import SYSTEMS, catalogue, settings_of
 from labelmint.systems.sections import with_values
 from labelmint.systems.system import Facts, Wired
@@ -99,3 +107,71 @@ def test_its_wiring_is_short(toy: ModuleType) -> None:
     import inspect
 
     assert len(inspect.getsource(toy.shades).splitlines()) <= 20
+
+
+def test_it_is_used_from_training_to_the_study(toy: ModuleType, tmp_path: Path) -> None:
+    data = digits()
+    asked: Asked = {
+        "system": NAME,
+        "preset": "tiny",
+        "size": SIZE,
+        "settings": {"generator.steps": "8", "generator.batch_size": "4", "generator.evaluate_every": "2"},
+    }
+    (stage,) = plan(data, threads=1, precision="32", **asked).stages
+    assert (stage.name, stage.steps, stage.tokens) == ("generator", 8, 0)
+    assert stage.bytes > 0 < stage.seconds
+
+    whole = train(data, tmp_path / "whole", threads=1, precision="32", **asked)
+    stopped = tmp_path / "stopped"
+    with pytest.raises(KeyboardInterrupt):
+        train(data, stopped, threads=1, precision="32", report=_interrupt, **asked)
+    assert train(data, stopped, threads=1, precision="32", **asked).digest == whole.digest
+    assert {file.name for file in stopped.glob("*.png")} == {"curves.png", "samples.png"}
+
+    one, other = whole.synthesize(2, batch_size=2, seed=1)
+    assert (one.image != other.image).any()
+    assert "temperature" not in one.provenance
+    with pytest.raises(InputError, match="shades has no temperature; it heeds: none"):
+        next(whole.synthesize(1, temperature=0.7))
+    with pytest.raises(InputError, match="without tokens"):
+        whole.given(data, keep=["image:0,0,8,8"])
+
+    small = SegmenterConfig(channels=(8, 16), residual_units=1, steps=10, batch_size=8, evaluate_every=5)
+    results = evaluate(
+        stopped,
+        data,
+        tmp_path / "report",
+        n=20,
+        judge=small,
+        precision="32",
+        reader_steps=5,
+        resamples=5,
+        threads=1,
+    )
+    (learned,) = (section for section in results.sections if section.name == "likelihood")
+    assert "no tokens" in learned.summary and "no reconstructions" in learned.summary
+    assert learned.tables[0].rows[0][:2] == ("generator", "error")
+    arm = ArmConfig(
+        channels=(8, 16), residual_units=0, batch_size=4, evaluate_every=5, patience=1, most_steps=10
+    )
+    studied = study(
+        data,
+        tmp_path / "study",
+        n_train=(20,),
+        ratios=(1.0,),
+        seeds=1,
+        pool=16,
+        filter="off",
+        segmenter=arm,
+        threads=1,
+        precision="32",
+        device="cpu",
+        **asked,
+    )
+    assert studied.verdict.text
+
+
+def _interrupt(event: Event) -> None:
+    """Ctrl-C halfway."""
+    if (event.stage, event.step) == ("generator", 4):
+        signal.raise_signal(signal.SIGINT)
