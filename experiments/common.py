@@ -110,7 +110,7 @@ def open_real(run: Path, data: DataSet, *, device: str = "auto", at_most: int = 
     assert about.system is not None
     parts, channels = about.parts, about.system.config.image_channels
     training, validation, test = (
-        fit(data, names, about.geometry, channels, about.group_by)
+        fit(data, names, about.geometry, channels, about.group_by, normalize=about.normalize)
         for names in (parts.training[:at_most], parts.validation[:at_most], parts.test[:at_most])
     )
     without = data.classes.without_objects

@@ -6,6 +6,7 @@ import os
 import resource
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -81,14 +82,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _precision_is_not_measured() -> Iterator[None]:
-    """Single precision wherever it is not asked for otherwise: a measurement takes seconds, and may say
-    otherwise the next time.
+def _neither_measured_nor_drawn() -> Iterator[None]:
+    """What takes seconds in every training and is tested by itself. Precision is single wherever it is not
+    asked for otherwise, and runs get an empty file of curves, but for those of `run_of`.
     """
-    from labelmint import hardware
+    from labelmint import hardware, pictures
+    from labelmint.runs import previews
 
+    without_curves = SimpleNamespace(**{**vars(pictures), "curves": lambda rows, path: path.touch()})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hardware, "_faster_in_bfloat16", lambda threads: False)
+        patch.setattr(previews, "pictures", without_curves)
         yield
 
 
@@ -106,12 +110,16 @@ def digits_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def run_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunOf]:
     """run_of(system): a run of the smallest settings on the pairs of `digits_folder`. To be read only."""
+    from labelmint import pictures
+    from labelmint.runs import previews
     from tests.helpers import contents, made_once, trained_as
 
     given: dict[Path, dict[str, tuple[int, int]]] = {}
 
     def run(system: str) -> Path:
-        made = made_once(tmp_path_factory, f"run-{system}", lambda out: trained_as(system, out))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(previews, "pictures", pictures)
+            made = made_once(tmp_path_factory, f"run-{system}", lambda out: trained_as(system, out))
         given.setdefault(made, contents(made))
         return made
 

@@ -13,11 +13,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from labelmint.errors import InputError
-from labelmint.seeds import Seed
-from labelmint.types import Batch, Kept, LayoutBatch
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the command line reads dials from here, and is to start at once
     from torch import Tensor
+
+    from labelmint.seeds import Seed
+    from labelmint.types import Batch, Kept, LayoutBatch
 
 __all__ = [
     "AnyPrior",

@@ -6,11 +6,10 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from labelmint.types import Array
+if TYPE_CHECKING:
+    from labelmint.types import Array
 
 __all__ = ["write_arrays", "write_aside", "write_json", "write_text"]
 
@@ -39,5 +38,7 @@ def write_json(path: Path, content: Any) -> None:
 
 def write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
     """Write named arrays as .npz; nothing is pickled."""
+    import numpy as np
+
     with write_aside(path) as aside, aside.open("wb") as stream:
         np.savez_compressed(stream, allow_pickle=False, **arrays)

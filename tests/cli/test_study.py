@@ -45,6 +45,8 @@ def test_it_prints_a_verdict_and_goes_on_where_a_curve_ended(
         (("{data}", "--ratio", "-1"), "--ratio -1"),
         (("{data}", "--ratio", "half"), "expected numbers"),
         (("{data}", "--temperature", "0"), "--temperature 0"),
+        (("{data}", "--dial", "temperature=0.7,high"), "expected numbers"),
+        (("{data}", "--dial", "truncation=0.7"), "has no truncation; it heeds: temperature"),
         (("{data}", "--filter", "maybe"), "on, off, both"),
         (("{data}", "--seeds", "0"), "--seeds 0"),
         (("{data}", "--budget", "0"), "--budget 0"),

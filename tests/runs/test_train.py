@@ -199,7 +199,7 @@ def test_the_stored_choices_are_taken_again_unless_others_are_given(
 @pytest.mark.parametrize("system", [pytest.param("msgnet", marks=pytest.mark.slow), "mint"])
 def test_two_processes_train_the_same_model(system: str, tmp_path: Path) -> None:
     few = tiny_settings(system) | {
-        "tokenizer.steps": "30",
+        "tokenizer.steps": "15",
         "prior.epochs": "1",
         "layout_prior.epochs": "1",
         "prior.dropout": "0",
@@ -309,6 +309,7 @@ def test_a_time_budget_ends_with_a_usable_model(tmp_path: Path, monkeypatch: pyt
 
 def test_a_prior_that_no_longer_improves_stops_and_keeps_its_best(tmp_path: Path) -> None:
     overfit = TINY | {
+        "tokenizer.steps": "8",
         "prior.epochs": "400",
         "prior.patience": "2",
         "prior.learning_rate": "0.02",
@@ -338,6 +339,7 @@ def test_a_prior_that_no_longer_improves_stops_and_keeps_its_best(tmp_path: Path
 
 def test_a_prior_whose_last_weights_are_kept_goes_on_to_the_end(tmp_path: Path) -> None:
     settings = tiny_settings("pre-msgnet") | {
+        "tokenizer.steps": "8",
         "prior.epochs": "10",
         "prior.patience": "1",
         "prior.evaluate_every": "5",
@@ -426,7 +428,7 @@ def test_a_run_made_otherwise_is_never_overwritten(
         ({"group_by": "nothing"}, "does not match the name"),
         ({"data": lambda: digits(20)}, "fewer than 20"),
         ({"settings": ["tokenizer.batch_size=10000000"]}, "lower tokenizer.batch_size"),
-        ({"size": (2048, 2048), "settings": ["prior.batch_size=2048"]}, "GiB of memory"),
+        ({"size": (512, 512), "settings": ["prior.batch_size=65536"]}, "GiB of memory"),
     ],
 )
 def test_bad_requests_are_refused_in_one_line_before_anything_is_written(

@@ -61,6 +61,9 @@ _Scale: TypeAlias = Annotated[
 _Augment: TypeAlias = Annotated[
     str, typer.Option(metavar="LIST", help="With SYNTHETIC: flips,mirror,turns where they keep labels true.")
 ]
+_Normalize: TypeAlias = Annotated[
+    str, typer.Option(metavar="HOW", help="With SYNTHETIC: none, or image, as for train.")
+]
 _Composition: TypeAlias = Annotated[
     str | None,
     typer.Option(
@@ -90,6 +93,7 @@ def evaluate(
     scale: _Scale = 1.0,
     augment: _Augment = "",
     group_by: GroupBy = None,
+    normalize: _Normalize = "none",
     temperature: Temperature = None,
     layout_temperature: LayoutTemperature = None,
     dial: DialValues = None,
@@ -119,6 +123,7 @@ def evaluate(
         crop=crop,
         scale=scale,
         augment=parse_words(augment),
+        normalize=normalize,
         group_by=group_by,
         seed=seed,
         dials=dials_of(dial, temperature=temperature, layout_temperature=layout_temperature),

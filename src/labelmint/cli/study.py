@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -29,6 +29,11 @@ from labelmint.cli.progress import Progress
 from labelmint.dials import GUIDANCE, TEMPERATURE
 from labelmint.errors import InputError
 from labelmint.protocols import Dial
+
+if TYPE_CHECKING:
+    from labelmint.segmenters.plateau import ArmConfig
+    from labelmint.types import DataSet
+    from labelmint.usefulness.plan import StudyOptions
 
 __all__ = ["study"]
 
@@ -109,6 +114,10 @@ _Augment: TypeAlias = Annotated[
         metavar="WORDS", help="Any of flips,mirror,turns,zoom: what keeps labels true, in all arms."
     ),
 ]
+_Normalize: TypeAlias = Annotated[
+    str,
+    typer.Option(metavar="HOW", help="none, or image: spread each image from its own range, in all arms."),
+]
 _Settings: TypeAlias = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Set one value of the generators; repeatable."),
@@ -170,6 +179,7 @@ def study(
     crop: _Crop = False,
     scale: _Scale = 1.0,
     augment: _Augment = "",
+    normalize: _Normalize = "none",
     settings: _Settings = None,
     generator_minutes: _GeneratorMinutes = None,
     temperature: _Temperature = None,
@@ -191,14 +201,8 @@ def study(
     as_json: AsJson = False,
 ) -> None:
     """Measure whether synthetic pairs help a segmenter on your data. Writes report.html and report.json."""
-    from labelmint.reports.words import summary
-    from labelmint.segmenters.plateau import ArmConfig
     from labelmint.usefulness.plan import JUDGE, StudyOptions
-    from labelmint.usefulness.study import study as run_study
 
-    if network not in _NETWORKS:
-        raise InputError(f"--network {network}: expected one of {', '.join(_NETWORKS)}")
-    segmenter = ArmConfig(**_NETWORKS[network], encoder_weights=encoder_weights, most_steps=most_steps)
     options = StudyOptions(
         n_train=parse_counts(n_train, "--n-train") if n_train is not None else None,
         ratios=parse_numbers(ratio, "--ratio"),
@@ -214,18 +218,26 @@ def study(
         crop=crop,
         scale=scale,
         augment=parse_words(augment),
+        normalize=normalize,
         settings=tuple(settings or ()),
         group_by=group_by,
         generator_minutes=generator_minutes,
         synthetic=synthetic,
         curve=curve,
         budget=budget,
-        segmenter=segmenter,
+        segmenter=_segmenter(network, encoder_weights, most_steps),
         judge=JUDGE.model_copy(update={"steps": judge_steps}),
         device=device,
         threads=threads,
     )
-    source = open_data(data, format_in, ignore)
+    _study(open_data(data, format_in, ignore), out, options, as_json)
+
+
+def _study(source: DataSet, out: Path, options: StudyOptions, as_json: bool) -> None:
+    """Make the study and print what it found."""
+    from labelmint.reports.words import summary
+    from labelmint.usefulness.study import study as run_study
+
     with Progress() as progress, interruptible("stopped; run the same command again to go on"):
         results = run_study(
             source, out, options, command=["labelmint", *sys.argv[1:]], report=progress.report
@@ -235,6 +247,14 @@ def study(
         return
     print(summary(results))
     print(f"look at {out / 'report.html'}; programs read {out / 'report.json'}")
+
+
+def _segmenter(network: str, encoder_weights: Path | None, most_steps: int) -> ArmConfig:
+    from labelmint.segmenters.plateau import ArmConfig
+
+    if network not in _NETWORKS:
+        raise InputError(f"--network {network}: expected one of {', '.join(_NETWORKS)}")
+    return ArmConfig(**_NETWORKS[network], encoder_weights=encoder_weights, most_steps=most_steps)
 
 
 def _dials(

@@ -32,10 +32,10 @@ from labelmint.cli.printing import print_json, quoted
 from labelmint.cli.progress import Progress
 
 if TYPE_CHECKING:
+    from labelmint.synthesis import MintOptions
     from labelmint.types import DataSet
 
 __all__ = ["synthesize"]
-
 
 _Run: TypeAlias = Annotated[
     Path, typer.Argument(help="A run folder, as `labelmint train` wrote it.", show_default=False)
@@ -124,7 +124,6 @@ def synthesize(
     n: _Count,
     seed: Seed = 0,
     start: _Start = 0,
-    # the option's own name
     format: _Format = "folder",
     layouts: _Layouts = None,
     reference: _Reference = None,
@@ -154,8 +153,7 @@ def synthesize(
     Given layouts whose objects are larger or smaller than any that the run was trained on are drawn with a
     warning.
     """
-    from labelmint.runs.trained import load
-    from labelmint.synthesis import MintOptions, check_target, mint
+    from labelmint.synthesis import MintOptions, check_target
 
     check_target(out, n=n, format=format, resume=resume)
     given, references = (_opened(path, run, format_in) for path in (layouts, reference))
@@ -180,14 +178,11 @@ def synthesize(
         most_candidates=most_candidates,
         resume=resume,
     )
-    system, doubts = load(run, device=device, threads=threads, precision=precision), _Doubts()
     if layouts_from is not None:
         _check_alone(layouts=layouts, reference=reference, vary=vary or None)
-        other = load(layouts_from, device=device, threads=threads, precision=precision)
-        system = system.with_layouts_from(other)
-    with Progress() as progress, interruptible("stopped; run the same command with --resume to go on"):
-        mint(system, out, options, report=progress.report, warn=doubts.say)
-    facts = _facts(out, n, layouts or reference, doubts.said)
+    runs = [run] if layouts_from is None else [run, layouts_from]
+    doubts = _mint(runs, out, options, device=device, threads=threads, precision=precision)
+    facts = _facts(out, n, layouts or reference, doubts)
     print_json(facts) if as_json else print(_told(facts, run))
 
 
@@ -202,15 +197,27 @@ def _check_alone(**given: object) -> None:
             )
 
 
-class _Doubts:
-    """Warnings, on stderr as they come."""
+def _mint(
+    runs: list[Path], out: Path, options: MintOptions, *, device: str, threads: int | None, precision: str
+) -> list[str]:
+    """Write the data set, by the first run, with the layouts of a second one; return the warnings, which are told
+    on stderr as they come.
+    """
+    from labelmint.runs.trained import load
+    from labelmint.synthesis import mint
 
-    def __init__(self) -> None:
-        self.said: list[str] = []
+    doubts: list[str] = []
 
-    def say(self, line: str) -> None:
-        self.said.append(line)
+    def say(line: str) -> None:
+        doubts.append(line)
         print(f"labelmint: warning: {line}", file=sys.stderr, flush=True)
+
+    system, *others = (load(run, device=device, threads=threads, precision=precision) for run in runs)
+    for other in others:
+        system = system.with_layouts_from(other)
+    with Progress() as progress, interruptible("stopped; run the same command with --resume to go on"):
+        mint(system, out, options, report=progress.report, warn=say)
+    return doubts
 
 
 def _opened(path: Path | None, run: Path, format_in: str | None) -> DataSet | None:

@@ -65,6 +65,10 @@ def train(
     augment: Annotated[
         str, typer.Option(metavar="WORDS", help="Any of flips,mirror,turns,zoom: how images may be moved.")
     ] = "",
+    normalize: Annotated[
+        str,
+        typer.Option(metavar="HOW", help="none, or image: spread each image from its own range of levels."),
+    ] = "none",
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -101,6 +105,7 @@ def train(
         "crop": crop,
         "scale": scale,
         "augment": parse_words(augment),
+        "normalize": normalize,
         "settings": tuple(settings or ()),
         "group_by": group_by,
         "device": device,

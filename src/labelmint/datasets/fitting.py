@@ -8,6 +8,7 @@ import numpy as np
 
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pair import Pair
+from labelmint.datasets.ranges import range_of
 from labelmint.datasets.scaling import as_channels
 from labelmint.datasets.splits import group_of
 from labelmint.errors import InputError
@@ -26,6 +27,7 @@ def fitted(
     *,
     channels: int | None = None,
     group_by: str | None = None,
+    normalize: str = "none",
     tell: Tell = lambda done, of: None,
     available: int = 1 << 62,
 ) -> Iterator[Pair]:
@@ -34,6 +36,7 @@ def fitted(
     Arguments:
         channels: of the images; as many as each has where None.
         group_by: regular expression of the groups.
+        normalize: "image" spreads each image from its own range (`datasets.ranges`) before it is resized.
         tell: called with (pairs loaded, pairs in all).
         available: bytes that all of the pairs may take together.
 
@@ -49,7 +52,9 @@ def fitted(
                 f"{data.source}: {name!r} is a color image, and those trained on are grey; convert it to "
                 f"grey, or train on color images"
             )
-        image = geometry.fit_image(name, loaded.image)
+        levels = range_of(loaded.image) if normalize == "image" else None
+        image = loaded.image if levels is None else levels.spread(loaded.image)
+        image = geometry.fit_image(name, image)
         ids, instances, boxes = fitted_layout(name, loaded.layout, geometry)
         pair = Pair(
             name=name,
@@ -58,6 +63,7 @@ def fitted(
             ids=ids,
             instances=instances,
             boxes=boxes,
+            range=levels,
         )
         taken += pair.nbytes
         _check_memory(data, taken * len(names) // done, len(names), available)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from labelmint.datasets.moves import Move
+from labelmint.datasets.ranges import Range
 from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.types import Array, Batch, LayoutBatch
 
@@ -28,6 +29,7 @@ class Pair:
         instances: (H, W), 0 = none, each other number one object; None where the pair has none.
         boxes: (N, 5): what `ids` holds for the object's class, and x0, y0, x1, y1 in pixels; None where the
             pair has none.
+        range: the levels that the image was spread from, where it was (`datasets.ranges`); else None.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Pair:
     ids: Array
     instances: Array | None = None
     boxes: Array | None = None
+    range: Range | None = None
 
     @property
     def size(self) -> tuple[int, int]:

@@ -9,6 +9,7 @@ import numpy as np
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.objects import boxes_of
 from labelmint.datasets.pair import Pair, collate, digest_of
+from labelmint.datasets.ranges import Range
 from labelmint.datasets.rebalancing import Showing
 from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.datasets.tiles import tiles_of_all
@@ -34,6 +35,7 @@ class Pairs:
         names, groups: of the pairs; their numbers, and their names, where None.
         instances: maps (H, W), 0 = none, or None for a pair without.
         boxes: (n, 5) each, as `Pair` has them, or None for a pair without.
+        ranges: the levels that each image was spread from, or None.
         source: where the pairs come from, for messages.
     """
 
@@ -49,6 +51,7 @@ class Pairs:
         groups: Sequence[str] | None = None,
         instances: Sequence[Array | None] | None = None,
         boxes: Sequence[Array | None] | None = None,
+        ranges: Sequence[Range | None] | None = None,
         source: str = "",
     ) -> None:
         count = len(images)
@@ -62,10 +65,10 @@ class Pairs:
         self.groups = tuple(groups) if groups is not None else self.names
         self.instances: Sequence[Array | None] = instances if instances is not None else [None] * count
         self.boxes: Sequence[Array | None] = boxes if boxes is not None else [None] * count
-        if {len(self.ids), len(self.names), len(self.groups), len(self.instances), len(self.boxes)} != {
-            count
-        }:
-            raise ValueError(f"{count} images need as many maps, names, groups, instances and boxes")
+        self.ranges: Sequence[Range | None] = ranges if ranges is not None else [None] * count
+        parts = (self.ids, self.names, self.groups, self.instances, self.boxes, self.ranges)
+        if {len(part) for part in parts} != {count}:
+            raise ValueError(f"{count} images need as many maps, names, groups, instances, boxes and ranges")
         self._has_instances = any(one is not None for one in self.instances)
         known = [len(one) for one in self.boxes if one is not None]
         self._most_boxes = max(known) if known else None
@@ -92,6 +95,7 @@ class Pairs:
             groups=[one.group for one in pairs],
             instances=[one.instances for one in pairs],
             boxes=[one.boxes for one in pairs],
+            ranges=[one.range for one in pairs],
             source=source,
         )
 
@@ -107,6 +111,7 @@ class Pairs:
             ids=self.ids[place],
             instances=self.instances[place],
             boxes=self.boxes[place],
+            range=self.ranges[place],
         )
 
     def __iter__(self) -> Iterator[Pair]:
@@ -200,6 +205,7 @@ class Pairs:
             groups=[one.group for one in pairs],
             instances=[one.instances for one in pairs],
             boxes=boxes if boxes is not None else [one.boxes for one in pairs],
+            ranges=[one.range for one in pairs],
             source=self.source,
         )
 

@@ -89,28 +89,7 @@ def evaluate(
     source, folder = (data if isinstance(data, DataSet) else read(data)), Path(out)
     torch.set_num_threads(choose_threads(options.threads))
     known = _known_weights(options)
-    about = open_subject(
-        Path(subject),
-        source,
-        size=options.size,
-        crop=options.crop,
-        scale=options.scale,
-        augment=options.augment,
-        group_by=options.group_by,
-        device=options.device,
-        threads=options.threads,
-    )
-    if about.pairs is not None:
-        refuse_overlap(source, about.pairs)
-        _refuse_options_of_runs(options, about.path)
-    if about.system is not None:
-        about.system.resolve(options.dials)
-    if options.composition not in (None, "center") and not set(DIGIT_CLASSES.ids) <= set(source.classes.ids):
-        raise InputError(
-            f"--composition {options.composition}: is about digits, whose class ids are 1 to 10, and "
-            f"{source.source} has other classes; "
-            "leave it out"
-        )
+    about = _subject(Path(subject), source, options)
     _claim(folder, about, source, options)
     samples = about.pairs if about.pairs is not None else _drawn(about, folder / "synthetic", options, tell)
     tested = [*_loaded(about, source, about.parts.test, "test", tell)]  # once: the run sees them as well
@@ -130,6 +109,34 @@ def evaluate(
     )
     write_report(results, folder)
     return results
+
+
+def _subject(path: Path, source: DataSet, options: Options) -> Subject:
+    """What is evaluated; raises InputError for options that have no meaning with it."""
+    about = open_subject(
+        path,
+        source,
+        size=options.size,
+        crop=options.crop,
+        scale=options.scale,
+        augment=options.augment,
+        group_by=options.group_by,
+        device=options.device,
+        threads=options.threads,
+        normalize=options.normalize,
+    )
+    if about.pairs is not None:
+        refuse_overlap(source, about.pairs)
+        _refuse_options_of_runs(options, about.path)
+    if about.system is not None:
+        about.system.resolve(options.dials)
+    if options.composition not in (None, "center") and not set(DIGIT_CLASSES.ids) <= set(source.classes.ids):
+        raise InputError(
+            f"--composition {options.composition}: is about digits, whose class ids are 1 to 10, and "
+            f"{source.source} has other classes; "
+            "leave it out"
+        )
+    return about
 
 
 def _known_weights(options: Options) -> Known:
@@ -187,6 +194,8 @@ def _request(about: Subject, data: DataSet, options: Options) -> dict[str, Any]:
     }
     # as the first version wrote them, so that its evaluations are gone on with
     dials = {**dict.fromkeys((TEMPERATURE.name, LAYOUT_TEMPERATURE.name)), **options.dials}
+    if options.normalize == "none":
+        fields.pop("normalize")  # which evaluations made before did not know
     weights = about.system.digest if about.system else None
     return {
         "subject": str(about.path),
@@ -225,6 +234,7 @@ def _loaded(about: Subject, data: DataSet, names: Sequence[str], part: str, tell
         about.geometry,
         channels=about.system.config.image_channels if about.system else None,
         group_by=about.group_by,
+        normalize=about.normalize,
         tell=teller(tell, f"load {part}"),
         available=_room(),
     )
@@ -250,7 +260,7 @@ def _material(
         channels = max(one.image.shape[2] for one in (*training, *validation, *test))
         test, validation, training = (in_channels(part, channels) for part in (test, validation, training))
     synthetic = views_of_samples(
-        samples, data.classes, size, channels, teller(tell, "load synthetic"), _room()
+        samples, data.classes, size, channels, teller(tell, "load synthetic"), _room(), about.normalize
     )
     refuse_views(synthetic, test, samples.source)
     many = options.fid_weights is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from labelmint.datasets.ranges import check_normalize
 from labelmint.dials import check_ranges
 from labelmint.errors import InputError
 from labelmint.evaluation.subject import FEWEST_SAMPLES
@@ -22,6 +23,7 @@ class Options:
     Arguments:
         n: samples to draw from a run, 500 unless given.
         size, crop, scale, augment, group_by: of the comparison, for pairs that are no run's; as for `train`.
+        normalize: of images, for pairs that are no run's; as for `train`.
         seed: of the samples, the judge and all resamples.
         dials: of the samples of a run, by name (`labelmint.dials`): `{"temperature": 0.7}`.
         composition: rules to check beside the learned ones: "pairs", "three", "upper", "center".
@@ -37,6 +39,7 @@ class Options:
     scale: float = 1.0
     augment: tuple[str, ...] = ()
     group_by: str | None = None
+    normalize: str = "none"
     seed: int = 0
     dials: Dials = field(default_factory=dict)
     composition: str | None = None
@@ -50,6 +53,7 @@ class Options:
     threads: int | None = None
 
     def __post_init__(self) -> None:
+        check_normalize(self.normalize)
         if self.n is not None and self.n < FEWEST_SAMPLES:
             raise InputError(f"-n {self.n}: an evaluation needs at least {FEWEST_SAMPLES} samples")
         check_ranges(self.dials)

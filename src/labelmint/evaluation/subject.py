@@ -30,7 +30,7 @@ class Subject:
         geometry: how real pairs come to the size of the samples, with the augmentation that the judge may
             use.
         parts: training, validation and test names of the real data.
-        group_by: expression of the groups.
+        group_by: expression of the groups. normalize: what is done to the range of all images.
     """
 
     path: Path
@@ -39,6 +39,7 @@ class Subject:
     geometry: Geometry
     parts: Split
     group_by: str | None
+    normalize: str = "none"
 
     @property
     def title(self) -> str:
@@ -57,14 +58,15 @@ def open_subject(
     group_by: str | None,
     device: str,
     threads: int | None,
+    normalize: str = "none",
 ) -> Subject:
     """Open what stands at `path`; raises InputError for what is neither a run nor labelled images, for
     options that have no meaning with it, and for real data without a test part.
     """
     if _is_run(path):
-        if size or crop or scale != 1 or augment or group_by:
+        if size or crop or scale != 1 or augment or group_by or normalize != "none":
             raise InputError(
-                f"{path}: is a run, which knows its own size, crop, scale, augmentation and groups; leave "
+                f"{path}: is a run, which knows its own size, crop, scale, augmentation, groups and ranges; leave "
                 f"out those options"
             )
         system = load(path, device=device, threads=threads)
@@ -73,6 +75,7 @@ def open_subject(
             size=request.size, crop=request.crop, scale=request.scale, augment=frozenset(request.augment)
         )
         parts, group_by, pairs = _split_of_run(system, data), request.group_by, None
+        normalize = request.normalize
     else:
         system, pairs = None, read(path)
         geometry = Geometry(size=size or _size_of(pairs), crop=crop, scale=scale, augment=frozenset(augment))
@@ -87,7 +90,15 @@ def open_subject(
             f"{data.source}: pairs to train the judge on and others to validate it on are needed; label more "
             f"images"
         )
-    return Subject(path=path, system=system, pairs=pairs, geometry=geometry, parts=parts, group_by=group_by)
+    return Subject(
+        path=path,
+        system=system,
+        pairs=pairs,
+        geometry=geometry,
+        parts=parts,
+        group_by=group_by,
+        normalize=normalize,
+    )
 
 
 def _is_run(path: Path) -> bool:

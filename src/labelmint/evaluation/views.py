@@ -15,6 +15,7 @@ import numpy as np
 from labelmint.datasets.fitting import Tell, fitted
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pair import Pair
+from labelmint.datasets.ranges import normalized
 from labelmint.datasets.scaling import as_channels
 from labelmint.datasets.tiles import tiles_of, tiles_of_all
 from labelmint.errors import InputError
@@ -98,6 +99,7 @@ def fit(
     group_by: str | None,
     tell: Tell = lambda done, of: None,
     available: int = 1 << 62,
+    normalize: str = "none",
 ) -> list[Pair]:
     """Pairs of a data set at the scale of training, images with as many channels as they have where
     `channels` is None.
@@ -105,7 +107,14 @@ def fit(
     Raises InputError as `datasets.fitting.fitted` does.
     """
     loaded = fitted(
-        data, names, geometry, channels=channels, group_by=group_by, tell=tell, available=available
+        data,
+        names,
+        geometry,
+        channels=channels,
+        group_by=group_by,
+        normalize=normalize,
+        tell=tell,
+        available=available,
     )
     return [indexed(one, data.classes) for one in loaded]
 
@@ -169,6 +178,7 @@ def views_of_samples(
     channels: int,
     tell: Tell = lambda done, of: None,
     available: int = 1 << 62,
+    normalize: str = "none",
 ) -> Views:
     """Synthetic pairs, which must have the size of the comparison and the classes of the real data; raises
     InputError otherwise.
@@ -202,7 +212,7 @@ def views_of_samples(
             raise InputError(
                 f"{data.source}: the label of {name!r} holds {error}; the real data has {list(classes.ids)}"
             ) from None
-        image = _with_channels(pair.image, channels, data.source, name)
+        image = _with_channels(normalized(pair.image, normalize), channels, data.source, name)
         found.append(Pair(name=name, group=name, image=image, ids=labels, instances=pair.layout.instances))
         if done % 50 == 0 or done == len(data.names):
             tell(done, len(data.names))

@@ -225,6 +225,7 @@ def prepare_again(system: TrainedSystem, data: DataSet, tell: Report) -> Prepare
     prepared = prepare(
         data,
         geometry,
+        normalize=request.normalize,
         cell=system.wired.reach,
         group_by=request.group_by,
         seed=request.seed,

@@ -40,6 +40,7 @@ class Request(BaseModel):
     seed: int
     max_minutes: float | None
     settings: SerializeAsAny[Sections]
+    normalize: str = "none"  # or "image"; "none" in older runs
 
     @model_validator(mode="before")
     @classmethod

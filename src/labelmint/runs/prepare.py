@@ -67,6 +67,7 @@ def prepare(
     seed: int,
     force: bool,
     parts: Split | None = None,
+    normalize: str = "none",
     available: int = 1 << 62,
     tell: Callable[[int, int], None] = lambda done, of: None,
 ) -> Prepared:
@@ -79,6 +80,7 @@ def prepare(
         group_by, seed: of the split and the batches.
         force: go on with fewer than 20 pairs.
         parts: which pairs to train and validate on, instead of the split by hash.
+        normalize: "image" spreads each image from its own range (`datasets.ranges`).
         available: bytes that the pairs may take.
         tell: called with (pairs loaded, pairs in all).
     """
@@ -95,7 +97,9 @@ def prepare(
         mend = "let --group-by find more than one group" if group_by else "label more images"
         raise InputError(f"{data.source}: pairs to train on and others to validate on are needed; {mend}")
     names = [*parts.training, *parts.validation]
-    loaded = list(fitted(data, names, geometry, group_by=group_by, tell=tell, available=available))
+    loaded = list(
+        fitted(data, names, geometry, group_by=group_by, normalize=normalize, tell=tell, available=available)
+    )
     return _assemble(data, parts, loaded, geometry, seed, cell)
 
 
@@ -147,7 +151,7 @@ class AsTrained:
     Arguments:
         geometry: size and crop, without augmentation.
         symbols, classes: of the run. cell: pixels a layout cell, as in `prepare`.
-        channels: of the run's images. seed: of the batches.
+        channels: of the run's images. seed: of the batches. normalize: as in `prepare`.
     """
 
     geometry: Geometry
@@ -156,6 +160,7 @@ class AsTrained:
     cell: int
     channels: int
     seed: int
+    normalize: str = "none"
 
     def layouts(self, data: DataSet) -> Array:
         """Symbol maps (N, H, W) of a data set's layouts, to draw images for them; crops are taken from the
@@ -173,7 +178,8 @@ class AsTrained:
         """All pairs of a data set; raises InputError as `layouts` does, and for color images where the run
         was trained on grey ones.
         """
-        return self.seen(data, fitted(data, data.names, self.geometry, channels=self.channels))
+        loaded = fitted(data, data.names, self.geometry, channels=self.channels, normalize=self.normalize)
+        return self.seen(data, loaded)
 
     def seen(self, data: DataSet, loaded: Iterable[Pair]) -> Pairs:
         """Pairs of a data set that were loaded before (`datasets.fitting.fitted`) under the same geometry."""

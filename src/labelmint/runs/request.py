@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypedDict, Unpack
 
+from labelmint.datasets.ranges import check_normalize
 from labelmint.errors import InputError, named
 from labelmint.runs.config import Request, RunConfig, read_run_config
 from labelmint.systems.catalogue import PRESETS, SYSTEMS, settings_of
@@ -24,6 +25,7 @@ class Asked(TypedDict, total=False):
         size: (H, W) of the images to learn; the preset's unless given.
         crop: random crops of that size instead of resizing. scale: resize by this factor before cropping.
         augment: any of "flips", "mirror", "turns", "zoom".
+        normalize: "image" spreads each image from its own range to all levels (`datasets.ranges`); or "none".
         settings: single values, as {"prior.channels": "96"} or ["prior.channels=96"].
         group_by: regular expression that groups names for the split.
         seed: of all random draws.
@@ -36,6 +38,7 @@ class Asked(TypedDict, total=False):
     crop: bool
     scale: float
     augment: Sequence[str]
+    normalize: str
     settings: Mapping[str, str] | Iterable[str]
     group_by: str | None
     seed: int
@@ -49,6 +52,8 @@ def make_request(**asked: Unpack[Asked]) -> Request:
     wanted = named("system", asked.get("system") or chosen.system, SYSTEMS)
     if minutes is not None and not minutes > 0:
         raise InputError(f"--max-minutes {minutes:g}: expected more than 0")
+    normalize = asked.get("normalize", "none")
+    check_normalize(normalize)
     if not 0 <= seed < 1 << 63:
         raise InputError(f"--seed {seed}: expected a number from 0 to 2^63 - 1")
     return Request(
@@ -61,6 +66,7 @@ def make_request(**asked: Unpack[Asked]) -> Request:
         group_by=asked.get("group_by"),
         seed=seed,
         max_minutes=minutes,
+        normalize=normalize,
         settings=with_values(settings_of(wanted.name, preset), asked.get("settings", ()), _elsewhere(preset)),
     )
 

@@ -21,6 +21,7 @@ from labelmint.runs.config import ClassEntry, Request, RunConfig
 from labelmint.runs.plan import Plan, check_memory, make_plan
 from labelmint.runs.prepare import Prepared, prepare
 from labelmint.runs.previews import LAST_PREVIEW, write_previews
+from labelmint.runs.ranges import write_ranges
 from labelmint.runs.request import Asked, check_batches, check_same, make_request, stored_config
 from labelmint.runs.trained import TrainedSystem, load
 from labelmint.runs.wire import shapes, wire
@@ -81,6 +82,8 @@ def train(
         run.path.mkdir(parents=True, exist_ok=True)
         write_json(run.path / "config.json", config.model_dump(mode="json"))
         write_json(run.path / "split.json", prepared.split.to_json())
+        if request.normalize != "none":
+            write_ranges(run, prepared.training)
     fabric.barrier()
     _train_stages(fabric, run, wired, config, prepared, time.perf_counter() - begin, tell)
     if first:
@@ -168,6 +171,7 @@ def _prepared(data: DataSet, request: Request, force: bool, chosen: Split | None
         seed=request.seed,
         force=force,
         parts=chosen,
+        normalize=request.normalize,
         available=available_memory(torch.device("cpu")),
         tell=lambda done, of: tell(Event("data", done, of)) if done % 50 == 0 or done == of else None,
     )

@@ -6,6 +6,7 @@ import copy
 import hashlib
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pairs import Pairs
+from labelmint.datasets.ranges import restored
 from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.dials import heeded_by, settled
 from labelmint.errors import InputError
@@ -24,9 +26,10 @@ from labelmint.runs.config import RunConfig, read_run_config
 from labelmint.runs.draw import Draw, asked, at_least
 from labelmint.runs.given import Given, cells, part_of
 from labelmint.runs.layouts_from import RunLayouts
-from labelmint.runs.origin import Origin, origin_of
+from labelmint.runs.origin import origin_of
 from labelmint.runs.precision import named_precision, priors_in_bfloat16
 from labelmint.runs.prepare import AsTrained
+from labelmint.runs.ranges import DrawnRanges
 from labelmint.runs.wire import wire
 from labelmint.seeds import Seed
 from labelmint.systems.system import Wired
@@ -135,7 +138,13 @@ class TrainedSystem:
             cell=self.wired.reach,
             channels=self.config.image_channels,
             seed=self.config.request.seed,
+            normalize=self.config.request.normalize,
         )
+
+    @cached_property
+    def ranges(self) -> DrawnRanges | None:
+        """The ranges that its images are brought to; None where it learned from images as they are."""
+        return DrawnRanges.read(RunFolder(self.path)) if self.config.request.normalize != "none" else None
 
     def given(self, data: DataSet | Pairs, *, references: bool = False, keep: Sequence[str] = ()) -> Given:
         """The pairs of a data set as this system takes them.
@@ -288,8 +297,21 @@ class TrainedSystem:
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             layouts, kept = self._layouts(seeds, draw, origin.dials)
             images = self.images.sample(layouts.to(self.device), seeds, origin.dials, kept)
-        pixels, ids = EIGHT_BITS.from_unit(images), layouts.ids.cpu().numpy()
-        return [self._pair(pixels[row], ids[row], origin, index) for row, (_, index) in enumerate(seeds)]
+        ids, pixels, marks = (
+            layouts.ids.cpu().numpy(),
+            EIGHT_BITS.from_unit(images),
+            [dict[str, str]() for _ in seeds],
+        )
+        if self.ranges is not None:
+            pixels, clipped = restored(images, [self.ranges.range(seed) for seed in seeds])
+            marks = [
+                {"range": self.ranges.name(seed), "clipped": str(count)}
+                for seed, count in zip(seeds, clipped, strict=True)
+            ]
+        return [
+            self._pair(pixels[row], ids[row], {**origin.texts(index), **marks[row]}, index)
+            for row, (_, index) in enumerate(seeds)
+        ]
 
     def _layouts(self, seeds: Sequence[Seed], draw: Draw, dials: Dials) -> tuple[LayoutBatch, Kept | None]:
         """Layouts as the images are drawn for them, and what is kept of the images."""
@@ -322,12 +344,12 @@ class TrainedSystem:
             self._last_varied = given, per_layout, made
         return self._last_varied[2]
 
-    def _pair(self, pixels: Array, ids: Array, origin: Origin, index: int) -> AnnotatedImage:
+    def _pair(self, pixels: Array, ids: Array, texts: dict[str, str], index: int) -> AnnotatedImage:
         return AnnotatedImage(
             name=f"synthetic_{index:06d}",
             image=np.ascontiguousarray(pixels),
             layout=self.config.symbol_table.layout(ids, self.config.has_instances),
-            provenance=origin.texts(index),
+            provenance=texts,
         )
 
     def synthesize(

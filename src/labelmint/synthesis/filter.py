@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from labelmint.datasets.ranges import normalized
 from labelmint.errors import InputError
 from labelmint.metrics.memorization import ratios
 from labelmint.progress import Report
@@ -50,7 +51,7 @@ class Filter:
     Attributes:
         mode: "on" or "ignore". share: of real validation views that fall below the threshold.
         judge, standard: of the run. classes: of the candidates.
-        gate: None until `prepare` opens it.
+        gate: None until `prepare` opens it. normalize: as the run has it.
     """
 
     mode: str
@@ -59,6 +60,7 @@ class Filter:
     standard: Standard
     classes: ClassSet
     gate: Gate | None = field(default=None)
+    normalize: str = "none"
 
     @property
     def threshold(self) -> float:
@@ -99,7 +101,7 @@ class Filter:
 
     def reading(self, pairs: Sequence[AnnotatedImage]) -> list[Verdict]:
         """The judge's verdicts on pairs, numbered from 0; the gate has not seen them yet."""
-        images = np.stack([pair.image for pair in pairs])
+        images = self._as_seen([pair.image for pair in pairs])
         labels = self.indices(np.stack([pair.layout.label_map for pair in pairs]))
         seen = read_pairs(self.judge, images, labels)
         doubtful, passing = np.zeros(labels.shape, bool), seen.scores
@@ -127,7 +129,7 @@ class Filter:
         kept = [row for row, verdict in enumerate(verdicts) if verdict.reason is None]
         if not kept:
             return list(verdicts)
-        distances, copies = self.gate.judge(images[kept], report)
+        distances, copies = self.gate.judge(self._as_seen(images[kept]), report)
         found = list(verdicts)
         near = ratios(distances.near, distances.far, self.gate.rule.noise)
         for place, row in enumerate(kept):
@@ -147,7 +149,11 @@ class Filter:
 
     def read_ids(self, images: Array) -> Array:
         """Class ids (N, H, W) that the judge reads from images (N, H, W, C)."""
-        return np.array(self.standard.data.class_ids, np.uint16)[self.judge.predict(images)]
+        return np.array(self.standard.data.class_ids, np.uint16)[self.judge.predict(self._as_seen(images))]
+
+    def _as_seen(self, images: Sequence[Array] | Array) -> Array:
+        """Images as the judge and the gate were given real ones."""
+        return np.stack([normalized(image, self.normalize) for image in images])
 
 
 def open_filter(system: TrainedSystem, mode: str, *, share: float = SHARE) -> Filter | None:
@@ -189,6 +195,7 @@ def open_filter(system: TrainedSystem, mode: str, *, share: float = SHARE) -> Fi
         judge=judge,
         standard=judge.standard,
         classes=system.classes,
+        normalize=system.config.request.normalize,
     )
 
 

@@ -93,6 +93,7 @@ def open_gate(
         names,
         system.geometry,
         channels=system.config.image_channels,
+        normalize=system.config.request.normalize,
         tell=lambda done, of: report(Event("load real images", done, of)),
     )
     images = [one.image for one in loaded]

@@ -164,6 +164,7 @@ def _order(
         n=options.n,
         start=options.start,
         sources=_sources(system, draw),
+        ranges=system.ranges,
         sieve=sieve,
         cautions=tuple(cautions),
     )
@@ -282,12 +283,16 @@ def _draw(order: Order, folder: ChunkFolder, chunks: Sequence[int], report: Repo
     """Draw those of the chunks that are missing; each is encoded and written while the next one is drawn."""
     size, begin = order.draw.batch_size, time.perf_counter()
     missing = [chunk for chunk in chunks if not folder.holds(chunk, order.candidates(chunk))]
-    done = len(chunks) - len(missing)
+    done, clipped = len(chunks) - len(missing), 0
     with Background() as background:
         for drawn, chunk in enumerate(missing, 1):
             pairs = order.system.chunk(chunk, order.draw)
             wanted = {index: pairs[index % size] for index in order.candidates(chunk)}
+            clipped += sum(int(pair.provenance.get("clipped", 0)) for pair in pairs)
             background.do(partial(folder.save, chunk, wanted))
             speed = drawn * size / (time.perf_counter() - begin)
             left = (len(missing) - drawn) * size / speed
             report(Event("synthesize", (done + drawn) * size, len(chunks) * size, speed, left))
+    if clipped:
+        text = f"{clipped} values of the images drawn lay beyond the levels of a pixel and were clipped"
+        report(Event("synthesize", len(chunks), len(chunks), message=text))

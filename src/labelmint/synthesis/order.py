@@ -12,6 +12,7 @@ from labelmint.synthesis.filter import Filter
 from labelmint.synthesis.refill import Selection
 
 if TYPE_CHECKING:
+    from labelmint.runs.ranges import DrawnRanges
     from labelmint.runs.trained import TrainedSystem
 
 __all__ = ["Order", "settings_text"]
@@ -25,6 +26,7 @@ class Order:
         system, draw: what draws, and how. origin: all of that which decides a sample, as it is written down.
         n, start: how many pairs, and the index of the first candidate.
         sources: names of the layouts that are taken in turn; empty when layouts are drawn or varied.
+        ranges: of the run's training images, of which each image takes one; None where they are as they are.
         sieve: the filter. cautions: what is doubtful about given layouts, and about the judge.
     """
 
@@ -34,6 +36,7 @@ class Order:
     n: int
     start: int
     sources: tuple[str, ...]
+    ranges: DrawnRanges | None = None
     sieve: Filter | None = None
     cautions: tuple[str, ...] = ()
 
@@ -56,6 +59,10 @@ class Order:
     def source_of(self, index: int) -> str | None:
         """Name of the layout that a pair takes."""
         return self.sources[index // self.draw.per_layout % len(self.sources)] if self.sources else None
+
+    def range_of(self, index: int) -> dict[str, str]:
+        """The training pair whose range a pair's image has, for its provenance."""
+        return {} if self.ranges is None else {"range": self.ranges.name((self.draw.seed, index))}
 
     @property
     def settings(self) -> dict[str, Any]:

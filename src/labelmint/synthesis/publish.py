@@ -158,7 +158,7 @@ def _write_manifest(order: Order, wanted: _Wanted, file: Path) -> tuple[Counter[
             holds = contents(wanted.pair(one).layout, order.system.classes) if one.changed else one.row.holds
             objects.update(holds["objects"])
             pixels.update(holds["pixels"])
-            facts = {} if one.verdict is None else one.verdict.facts
+            facts = {**order.range_of(one.index), **({} if one.verdict is None else one.verdict.facts)}
             lines.write(
                 manifest_row(one.row.name, order.origin, one.index, order.source_of(one.index), holds, facts)
             )

@@ -59,6 +59,7 @@ class StudyOptions:
         pool: different synthetic pairs an arm may draw from; max(ratio * n, 500) unless given.
         system, preset, size, crop, scale, augment, settings, group_by: as for `train`; `augment` rules what
             is done in all arms.
+        normalize: of all images, as for `train`.
         generator_minutes: time limit of each generator's training.
         synthetic: pairs made from the whole training part by any program, in place of generators.
         curve: only arms R and A, the learning curve.
@@ -85,6 +86,7 @@ class StudyOptions:
     augment: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
     group_by: str | None = None
+    normalize: str = "none"
     generator_minutes: float | None = None
     synthetic: str | Path | None = None
     curve: bool = False

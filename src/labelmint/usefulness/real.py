@@ -34,7 +34,7 @@ class RealPairs:
     Attributes:
         data: where they come from. parts: the names of the pool, of all validation pairs and of the test
             part.
-        geometry: size, crop and the augmentation that keeps labels true.
+        geometry: size, crop and the augmentation that keeps labels true. normalize: as the options have it.
         fitted: every pool and validation pair by name. test: views of the test part.
         foreground: class indices that scores are means over.
         digest: SHA-256 of all of it.
@@ -47,6 +47,7 @@ class RealPairs:
     test: Views
     foreground: tuple[int, ...]
     digest: str
+    normalize: str = "none"
 
     @property
     def classes(self) -> ClassSet:
@@ -108,7 +109,16 @@ def load_real(data: DataSet, size: tuple[int, int], options: StudyOptions, tell:
         )
     room = int(available_memory(torch.device("cpu")) // 2)  # the other half is for working on them
     loaded = {
-        name: fit(data, names, geometry, None, options.group_by, teller(tell, f"load {name}"), room)
+        name: fit(
+            data,
+            names,
+            geometry,
+            None,
+            options.group_by,
+            teller(tell, f"load {name}"),
+            room,
+            options.normalize,
+        )
         for name, names in (
             ("training", parts.training),
             ("validation", parts.validation),
@@ -126,5 +136,6 @@ def load_real(data: DataSet, size: tuple[int, int], options: StudyOptions, tell:
         fitted={one.name: one for one in (*loaded["training"], *loaded["validation"])},
         test=test,
         foreground=foreground_of(data, test),
+        normalize=options.normalize,
         digest=digest_of([one for part in loaded.values() for one in part], how),
     )

@@ -90,7 +90,12 @@ class Given:
         """Raises InputError for pairs of other classes or another size, too few, and images of the test part."""
         refuse_overlap(real.data, given)
         views = views_of_samples(
-            given, real.classes, real.geometry.size, real.channels, teller(report, "load synthetic")
+            given,
+            real.classes,
+            real.geometry.size,
+            real.channels,
+            teller(report, "load synthetic"),
+            normalize=real.normalize,
         )
         tested = [
             Pair(name=name, group=group, image=image, ids=labels)
@@ -143,6 +148,7 @@ class FromGenerators:
             crop=geometry.crop,
             scale=geometry.scale,
             augment=options.augment,
+            normalize=options.normalize,
             settings=options.settings,
             group_by=options.group_by,
             device=options.device,
@@ -196,7 +202,11 @@ class FromGenerators:
             finally:
                 torch.set_num_threads(choose_threads(options.threads))  # a run has threads of its own
         views = views_of_samples(
-            read(place, format="folder"), self.real.classes, self.real.geometry.size, self.real.channels
+            read(place, format="folder"),
+            self.real.classes,
+            self.real.geometry.size,
+            self.real.channels,
+            normalize=self.real.normalize,
         )
         return views.take(range(count)), _outcome(place, time.perf_counter() - begin, judge_dice)
 
@@ -215,6 +225,7 @@ class FromGenerators:
             crop=geometry.crop,
             scale=geometry.scale,
             augment=options.augment,
+            normalize=options.normalize,
             settings=options.settings,
             group_by=options.group_by,
             device=options.device,

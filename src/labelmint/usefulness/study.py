@@ -110,6 +110,7 @@ def _request(options: StudyOptions) -> Request:
         crop=options.crop,
         scale=options.scale,
         augment=options.augment,
+        normalize=options.normalize,
         settings=options.settings,
         group_by=options.group_by,
         seed=options.seed,

@@ -1,0 +1,54 @@
+"""The ranges of a run's training images: each drawn image takes that of one of them.
+
+ranges.json     name of a training pair -> its lowest and highest level (`datasets.ranges`)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from labelmint.datasets.pair import Pair
+from labelmint.datasets.ranges import Range
+from labelmint.errors import InputError
+from labelmint.seeds import Seed, uniforms
+from labelmint.storage import write_json
+from labelmint.training.run_folder import RunFolder
+
+__all__ = ["DrawnRanges", "write_ranges"]
+
+_FILE = "ranges.json"
+
+
+class DrawnRanges:
+    """Ranges to draw from; sample i takes one by (seed, "range", i)."""
+
+    def __init__(self, names: tuple[str, ...], ranges: tuple[Range, ...]) -> None:
+        self.names, self.ranges = names, ranges
+
+    @classmethod
+    def read(cls, run: RunFolder) -> DrawnRanges:
+        """Those of a run; raises InputError when they are damaged."""
+        try:
+            found = {
+                name: Range(float(low), float(high)) for name, (low, high) in run.read_json(_FILE).items()
+            }
+        except (TypeError, ValueError):
+            raise InputError(f"{run.path / _FILE}: damaged; restore it, or train again") from None
+        return cls(tuple(found), tuple(found.values()))
+
+    def place(self, seed: Seed) -> int:
+        """The place of the training pair whose range a sample takes."""
+        return int(uniforms([seed], "range", 1)[0, 0] * len(self.names))
+
+    def name(self, seed: Seed) -> str:
+        """The name of that pair."""
+        return self.names[self.place(seed)]
+
+    def range(self, seed: Seed) -> Range:
+        """Its range."""
+        return self.ranges[self.place(seed)]
+
+
+def write_ranges(run: RunFolder, pairs: Iterable[Pair]) -> None:
+    """Store the ranges of training pairs that have one."""
+    write_json(run.path / _FILE, {pair.name: list(pair.range) for pair in pairs if pair.range is not None})

@@ -1,0 +1,104 @@
+"""From a data set to pairs in memory: objects and instances arrive, digests stay, layouts need no images."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from labelmint.datasets.geometry import Geometry
+from labelmint.errors import InputError
+from labelmint.formats import read, write
+from labelmint.runs.prepare import AsTrained, Prepared, prepare
+from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout, LayoutObject
+
+CLASSES = ClassSet(
+    tuple(ClassInfo(id=i, name=name) for i, name in ((0, "background"), (5, "cell"), (9, "dust")))
+)
+
+
+def scene(k: int) -> AnnotatedImage:
+    """Two touching cells, a crowd of dust, and in every other pair a speck of dust."""
+    ids, instances = np.zeros((16, 16), np.uint8), np.zeros((16, 16), np.uint16)
+    ids[2:8, 2:14] = 5
+    instances[2:8, 2:8], instances[2:8, 8:14] = 300, 7
+    objects = [
+        LayoutObject(class_id=5, box=(2, 2, 8, 8)),
+        LayoutObject(class_id=5, box=(8, 2, 14, 8)),
+        LayoutObject(class_id=9, box=(0, 0, 16, 16), crowd=True),
+    ]
+    if k % 2:
+        ids[12, 3] = 9
+        objects.append(LayoutObject(class_id=9, box=(3, 12, 4, 13)))
+    layout = Layout(label_map=ids, instances=instances, objects=tuple(objects))
+    return AnnotatedImage(name=f"{k:02d}", image=(ids * 20 + k)[..., None], layout=layout)
+
+
+def scenes(count: int = 20) -> DataSet:
+    pairs = {f"{k:02d}": scene(k) for k in range(count)}
+    return DataSet(
+        source="scenes", format="memory", classes=CLASSES, names=tuple(pairs), load=pairs.__getitem__
+    )
+
+
+def prepared(data: DataSet, size: tuple[int, int] = (16, 16)) -> Prepared:
+    return prepare(data, Geometry(size=size), cell=4, group_by=None, seed=0, force=False)
+
+
+def test_objects_and_instances_arrive_under_their_symbols_and_numbers() -> None:
+    made = prepared(scenes())
+    assert made.symbols.symbols == ((0, 0), (5, 1), (5, 2), (9, 0))
+    batch = made.training.fixed(0, len(made.training))
+    assert batch.layouts.boxes is not None
+    assert batch.layouts.instances is not None
+    assert batch.layouts.instances.unique().tolist() == [0, 7, 300]
+    for name, boxes in zip(made.training.names, batch.layouts.boxes.tolist(), strict=True):
+        speck = [3.0, 3, 12, 4, 13] if int(name) % 2 else [-1.0] * 5
+        assert boxes == [[1, 2, 2, 8, 8], [1, 8, 2, 14, 8], speck]
+
+
+def test_boxes_shrink_with_their_images() -> None:
+    boxes = prepared(scenes(), (8, 8)).training.fixed(0, 1).layouts.boxes
+    assert boxes is not None
+    assert boxes[0].tolist() == [[1, 1, 1, 4, 4], [1, 4, 1, 7, 4]]  # none around a speck of half a pixel
+
+
+def test_the_digest_of_label_maps_alone_is_that_of_their_pixels_and_symbols() -> None:
+    data = scenes()
+    bare = replace(
+        data,
+        load=lambda name: replace(
+            scene(int(name)), layout=Layout(label_map=scene(int(name)).layout.label_map)
+        ),
+    )
+    made = prepared(bare)
+    digest = hashlib.sha256(repr((made.split, made.symbols, CLASSES)).encode())
+    for name in (*made.split.training, *made.split.validation):
+        pair = bare.load(name)
+        digest.update(pair.image.tobytes())
+        digest.update(made.symbols.index(pair.layout.label_map, None).tobytes())
+    assert made.digest == digest.hexdigest() != prepared(data).digest
+    assert made.training.fixed(0, 1).layouts.boxes is None
+
+
+def test_layouts_are_taken_without_their_images(tmp_path: Path) -> None:
+    folder = write([scene(k) for k in range(3)], tmp_path / "set", format="folder", classes=CLASSES)
+    seen = AsTrained(
+        geometry=Geometry(size=(8, 8)),
+        symbols=prepared(scenes()).symbols,
+        classes=CLASSES,
+        cell=4,
+        channels=1,
+        seed=0,
+    )
+    whole, pairs = seen.layouts(read(folder)), seen.pairs(read(folder))
+    np.testing.assert_array_equal(whole, np.stack(list(pairs.ids)))
+    data = read(folder)
+    for file in (folder / "images").iterdir():
+        file.write_bytes(b"no image")
+    np.testing.assert_array_equal(seen.layouts(data), whole)
+    with pytest.raises(InputError):
+        seen.pairs(data)
