@@ -367,7 +367,7 @@ def _across(part: ImageGenerator | LayoutSource) -> Iterator[dict[str, float]]:
 
 
 def _with_another_last(layouts: LayoutBatch) -> LayoutBatch:
-    """The same with another of them in place of the last."""
+    """Return the layouts with another of them in place of the last."""
     differs = [not torch.equal(one, layouts.ids[-1]) for one in layouts.ids]
     _require(any(differs), "give layouts of which the last differs from another")
     rows = torch.arange(len(layouts))

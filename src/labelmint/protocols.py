@@ -180,7 +180,7 @@ class ImageGenerator(Protocol):
 
     @property
     def random(self) -> bool:
-        """Whether another seed gives another image of the same layout."""
+        """True if another seed gives another image of the same layout."""
 
     def sample(
         self, layouts: LayoutBatch, seeds: Sequence[Seed], dials: Dials, kept: Kept | None = None
@@ -202,7 +202,7 @@ class Keeping(Protocol):
 
     @property
     def needs_references(self) -> bool:
-        """Whether layouts are written in tokens together with their images only."""
+        """True if layouts are written in tokens together with their images only."""
 
     def codes(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Tokens of images and of their layouts, (B, h, w) each."""

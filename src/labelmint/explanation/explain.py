@@ -231,7 +231,7 @@ def _worth_showing(case: Case) -> list[int]:
 
 
 def _some(case: Case, shown: list[int], count: int) -> list[int]:
-    """Those to draw: all that were asked for, or so many, evenly spread."""
+    """The views to draw: all that were asked for, or n, evenly spread."""
     if case.options.show:
         return shown
     return list(

@@ -46,12 +46,12 @@ class OneNetwork:
 
     @property
     def dials(self) -> tuple[Dial, ...]:
-        """Those of the network."""
+        """The dials of the network."""
         return self.network.dials
 
     @property
     def random(self) -> bool:
-        """Whether the network takes noise."""
+        """True if the network takes noise."""
         return self.network.noise is not None
 
     def sample(

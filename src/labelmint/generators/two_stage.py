@@ -55,7 +55,7 @@ class TwoStage:
 
     @property
     def needs_references(self) -> bool:
-        """Whether layouts are written in tokens together with their images only."""
+        """True if layouts are written in tokens together with their images only."""
         return self.written.references
 
     def codes(self, batch: Batch) -> tuple[Tensor, Tensor]:

@@ -131,7 +131,7 @@ class DenseUNet(nn.Module):
         return [*maps, functional.relu(x)]
 
     def to_fast_layout(self) -> DenseUNet:
-        """The same module in the memory format that convolutions on CPUs prefer."""
+        """Return the module in the memory format that convolutions on CPUs prefer."""
         return self.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 

@@ -112,7 +112,7 @@ class LossCounts(NamedTuple):
 
 
 def loss_counts(logits: Tensor, labels: Tensor) -> LossCounts:
-    """Of logits (B, K, H, W) and labels (B, H, W) int64."""
+    """Counts of the loss of logits (B, K, H, W) and labels (B, H, W) int64."""
     seen = labels != IGNORED
     classes, kept = logits.shape[1], labels[seen]
     shares = logits.softmax(dim=1).movedim(1, -1)[seen]

@@ -134,7 +134,7 @@ class _OnePath(nn.Module):
 
 
 class _TwoPaths(nn.Module):
-    """The same of two paths: z_x of the attention path, z_x of the convolution path, `together` with z_s."""
+    """The image's part of two paths: z_x of the attention path, z_x of the convolution path, `together` with z_s."""
 
     names = DualPathVQVAE.paths
 
