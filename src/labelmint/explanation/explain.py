@@ -74,7 +74,7 @@ def explain(
     report: Report | None = None,
     **more: Any,
 ) -> dict[str, Any]:
-    """Explain the tokenizer of a run and answer what explain.json holds.
+    """Explain the tokenizer of a run and return what explain.json holds.
 
     Arguments:
         run: a trained run folder.

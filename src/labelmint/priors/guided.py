@@ -3,7 +3,7 @@
     log p_g(z_t | z_<t, s) = log p(z_t | z_<t) + g (log p(z_t | z_<t, s) - log p(z_t | z_<t)) + const,    g >=
     0
 
-g = 1 is the prior itself, 0 ignores the condition s. The same network answers both terms, when it was trained
+g = 1 is the prior itself, 0 ignores the condition s. The same network gives both terms, when it was trained
 to do without the condition now and then (`condition_dropout`); a step is one of twice as many rows.
 
 References:

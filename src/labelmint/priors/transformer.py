@@ -138,7 +138,7 @@ class _State:
         )
 
     def reset(self, prefix: int) -> None:
-        """Before the first token after a prefix of so many positions."""
+        """Go back to before the first token after a prefix of n positions."""
         self.position = prefix - 1
         if self.place is not None:
             self.place.reset()

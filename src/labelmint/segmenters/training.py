@@ -41,7 +41,7 @@ def train_unet(
     bfloat16: bool,
     report: Report,
 ) -> dict[str, float]:
-    """Train in place, load the best weights, and answer "held_out_dice" (mean over the foreground classes),
+    """Train in place, load the best weights, and return "held_out_dice" (mean over the foreground classes),
     "best_step" and "steps".
 
     Arguments:

@@ -26,7 +26,7 @@ def _neighbors(cells: int, pixels: int, device: torch.device) -> tuple[Tensor, T
 
 
 class LabelMap:
-    """Tokenizer of layouts: one stream "layout" of S symbols on an (h, w) grid; decoding answers symbol ids
+    """Tokenizer of layouts: one stream "layout" of S symbols on an (h, w) grid; decoding returns symbol ids
     at full size.
 
     Arguments:

@@ -1,4 +1,4 @@
-"""What the tokenizers of the VQGAN class share: sizes of their encoders and decoders, and what they answer in
+"""What the tokenizers of the VQGAN class share: sizes of their encoders and decoders, and what they return in
 training.
 """
 

@@ -39,7 +39,7 @@ _AS_NEAR = 1e-4
 
 
 class Quantized(NamedTuple):
-    """What a quantizer answers: vectors (B, D, h, w) with straight-through gradient, tokens (B, h, w), and
+    """What a quantizer returns: vectors (B, D, h, w) with straight-through gradient, tokens (B, h, w), and
     its two losses.
     """
 
