@@ -135,7 +135,7 @@ def check_tokenizer(tokenizer: Tokenizer, batch: Batch) -> None:
     """The laws of a tokenizer, on a batch of at least two items.
 
     Ids in range, the grid as promised, an item's tokens independent of its batch, and a decoded item of the
-    image's shape. A tokenizer that is a module must answer the same after its state was saved and loaded.
+    image's shape. A tokenizer that is a module must return the same after its state was saved and loaded.
     """
     tokens = _tokens(tokenizer, batch)
     for stream in tokenizer.streams:
@@ -158,7 +158,7 @@ def check_tokenizer(tokenizer: Tokenizer, batch: Batch) -> None:
     )
     if isinstance(tokenizer, nn.Module):
         again = copy.deepcopy(tokenizer)
-        for value in again.state_dict().values():  # so that only what is loaded can answer the same
+        for value in again.state_dict().values():  # so that only what is loaded can return the same
             value.zero_()
         again.load_state_dict(safetensors_load(safetensors_save(_contiguous(tokenizer))))
         same = all(torch.equal(found, tokens[name]) for name, found in _tokens(again, batch).items())
@@ -367,7 +367,7 @@ def _across(part: ImageGenerator | LayoutSource) -> Iterator[dict[str, float]]:
 
 
 def _with_another_last(layouts: LayoutBatch) -> LayoutBatch:
-    """The same with another of them in place of the last."""
+    """Return the layouts with another of them in place of the last."""
     differs = [not torch.equal(one, layouts.ids[-1]) for one in layouts.ids]
     _require(any(differs), "give layouts of which the last differs from another")
     rows = torch.arange(len(layouts))

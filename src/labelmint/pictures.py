@@ -1,6 +1,6 @@
 """Pictures for people: images beside their layouts, real beside synthetic, grids of images, loss curves.
 
-Every function answers its pixels (H, W, 3) uint8 where that makes sense and, given a path, writes them as
+Every function returns its pixels (H, W, 3) uint8 where that makes sense and, given a path, writes them as
 PNG: aside first, then renamed. Small images are enlarged by a whole factor, so that each pixel is seen as it
 is; large ones are shrunk.
 """

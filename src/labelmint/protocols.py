@@ -63,7 +63,7 @@ class Tokenizer(Protocol):
         """One (B, h, w) int64 tensor a stream, in [0, K)."""
 
     def decode(self, tokens: dict[str, Tensor], layouts: LayoutBatch | None = None) -> Tensor:
-        """Image (B, C, H, W) in [-1, 1]; a layout tokenizer answers symbol ids (B, H, W).
+        """Image (B, C, H, W) in [-1, 1]; a layout tokenizer returns symbol ids (B, H, W).
 
         A decoder may see the layouts that the tokens were encoded, or drawn, with; then it needs them.
         """
@@ -167,7 +167,7 @@ class LayoutSource(Protocol):
         """One layout a seed; `dials` holds a value for each of its dials, and may hold others."""
 
     def drawing_bytes(self, batch_size: int, dials: Dials) -> int:
-        """Memory that drawing so many layouts at once takes, in bytes."""
+        """Memory that drawing `batch_size` layouts at once takes, in bytes."""
 
 
 @runtime_checkable
@@ -180,7 +180,7 @@ class ImageGenerator(Protocol):
 
     @property
     def random(self) -> bool:
-        """Whether another seed gives another image of the same layout."""
+        """True if another seed gives another image of the same layout."""
 
     def sample(
         self, layouts: LayoutBatch, seeds: Sequence[Seed], dials: Dials, kept: Kept | None = None
@@ -193,7 +193,7 @@ class ImageGenerator(Protocol):
         """
 
     def drawing_bytes(self, batch_size: int, dials: Dials) -> int:
-        """Memory that drawing so many images at once takes, in bytes."""
+        """Memory that drawing `batch_size` images at once takes, in bytes."""
 
 
 @runtime_checkable
@@ -202,7 +202,7 @@ class Keeping(Protocol):
 
     @property
     def needs_references(self) -> bool:
-        """Whether layouts are written in tokens together with their images only."""
+        """True if layouts are written in tokens together with their images only."""
 
     def codes(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Tokens of images and of their layouts, (B, h, w) each."""

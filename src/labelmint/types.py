@@ -255,7 +255,7 @@ class DataSet(Sequence[AnnotatedImage]):
         return self.load(name).layout if alone is None else alone(name)
 
     def subset(self, names: Sequence[str]) -> DataSet:
-        """The same data set with these names only; raises InputError for a name that it lacks."""
+        """Return the data set with these names only; raises InputError for a name that it lacks."""
         missing = sorted(set(names) - set(self.names))
         if missing:
             raise InputError(f"{self.source}: no pair named {missing[0]!r} ({len(missing)} such names)")
@@ -331,5 +331,5 @@ class Kept(NamedTuple):
     where: Tensor
 
     def flat(self, device: Any) -> Kept:
-        """The same in raster order, (B, N)."""
+        """Return both in raster order, (B, N)."""
         return Kept(self.tokens.flatten(1).to(device), self.where.flatten(1).to(device))

@@ -281,13 +281,13 @@ def test_the_batch_that_is_chosen_is_told_and_a_resume_keeps_it(tmp_path: Path) 
 
 
 def test_dials_come_to_all_that_they_concern_and_an_unknown_one_is_said_by_its_name(tmp_path: Path) -> None:
-    system, dials = Fake(), {"evaluations": 16}
+    system, dials = Fake(), {"grain": 16}
     out = make(tmp_path / "out", system, dials=dials, batch_size=None)
     assert system.told == dict.fromkeys(("usual_batch", "check_batch", "chunk"), dials)
-    assert json.loads((out / "settings.json").read_text())["evaluations"] == 16
+    assert json.loads((out / "settings.json").read_text())["grain"] == 16
     card = (out / "README.md").read_text()
-    assert "--temperature 0.85 --layout-temperature 0.75 --dial evaluations=16 " in card
-    with pytest.raises(InputError, match=r"evaluations 16.0, now it is 8.0; give the same options to resume"):
+    assert "--temperature 0.85 --layout-temperature 0.75 --dial grain=16 " in card
+    with pytest.raises(InputError, match=r"grain 16.0, now it is 8.0; give the same options to resume"):
         make(out, batch_size=None, resume=True)
 
 

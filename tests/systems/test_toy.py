@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import re
 import signal
 import sys
@@ -15,19 +16,20 @@ import torch
 
 from labelmint import evaluate, study
 from labelmint.contracts import check_generator
-from labelmint.datasets.geometry import Geometry
 from labelmint.errors import InputError
-from labelmint.hardware import Hardware, open_fabric
-from labelmint.progress import Event
-from labelmint.runs.prepare import Prepared, prepare
 from labelmint.runs.request import Asked
 from labelmint.runs.train import plan, train
 from labelmint.segmenters.plateau import ArmConfig
 from labelmint.segmenters.unet import SegmenterConfig
+from labelmint.datasets.geometry import Geometry
+from labelmint.hardware import Hardware, open_fabric
+from labelmint.progress import Event, Report
+from labelmint.runs.prepare import Prepared, prepare
 from labelmint.systems.catalogue import SYSTEMS, catalogue, settings_of
 from labelmint.systems.sections import with_values
 from labelmint.systems.system import Facts, Wired
-from labelmint.training.regime import Bench
+from labelmint.training.contract import check_regime
+from labelmint.training.regime import Bench, Stage
 from labelmint.training.run_folder import RunFolder
 from tests.helpers import digits
 
@@ -83,19 +85,24 @@ def test_its_sections_are_named_as_its_stages(toy: ModuleType, data: Prepared) -
     assert [stage.name for stage in wired(data).stages] == [*settings_of(NAME, "tiny").each()]
 
 
+def bench_of(data: Prepared, folder: Path, report: Report) -> Bench:
+    """A bench for a run in a folder."""
+    folder.mkdir(exist_ok=True)
+    return Bench(
+        fabric=open_fabric(Hardware("cpu", "32-true", 1)),
+        run=RunFolder(folder),
+        training=data.training,
+        validation=data.validation,
+        seconds=None,
+        report=report,
+    )
+
+
 def test_its_generator_keeps_the_laws_and_learns(toy: ModuleType, data: Prepared, tmp_path: Path) -> None:
     system = wired(data, steps="4", batch_size="4")
     (stage,) = system.stages
     before = {name: value.clone() for name, value in stage.module.state_dict().items()}
-    bench = Bench(
-        fabric=open_fabric(Hardware("cpu", "32-true", 1)),
-        run=RunFolder(tmp_path),
-        training=data.training,
-        validation=data.validation,
-        seconds=None,
-        report=lambda event: None,
-    )
-    figures = stage.regime.train(stage, bench)
+    figures = stage.regime.train(stage, bench_of(data, tmp_path, lambda event: None))
     assert figures["steps"] == 4
     assert 0 < figures["held_out_error"] < 2
     assert any(not value.equal(before[name]) for name, value in stage.module.state_dict().items())
@@ -103,9 +110,14 @@ def test_its_generator_keeps_the_laws_and_learns(toy: ModuleType, data: Prepared
     assert system.images.random
 
 
-def test_its_wiring_is_short(toy: ModuleType) -> None:
-    import inspect
+def test_its_regime_keeps_the_laws(toy: ModuleType, data: Prepared, tmp_path: Path) -> None:
+    def make() -> Stage:
+        return wired(data, steps="4", batch_size="4", evaluate_every="2").stages[0]
 
+    check_regime(make, lambda name, report: bench_of(data, tmp_path / name, report))
+
+
+def test_its_wiring_is_short(toy: ModuleType) -> None:
     assert len(inspect.getsource(toy.shades).splitlines()) <= 20
 
 

@@ -165,7 +165,7 @@ def _cuts(views: Views, i: int, scene: Scene) -> tuple[Array, Array]:
 
 
 def _reread(reader: ObjectReader, views: Views, i: int, scene: Scene) -> Scene:
-    """The same objects with the classes that their crops look like; those too narrow to be read keep theirs."""
+    """The scene with the classes that its crops look like; objects too narrow to be read keep theirs."""
     ids = iter(reader.read(_cuts(views, i, scene)[0]).tolist())
     objects = tuple(
         replace(item, class_id=next(ids))

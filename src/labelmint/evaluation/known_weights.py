@@ -52,7 +52,7 @@ class Inception(nn.Module):
     in float64.
 
     Matrices pass unchanged: they are features computed before. `sha256` names the file's bytes.
-    Raises InputError when the file is missing, is not TorchScript, or does not answer as the Inception does.
+    Raises InputError when the file is missing, is not TorchScript, or does not return what the Inception does.
     """
 
     def __init__(self, path: Path) -> None:

@@ -213,7 +213,7 @@ def _chart(counts: dict[str, Array], compared: list[int], material: Material) ->
 
 
 def _detection(material: Material, kept: npt.NDArray[np.bool_]) -> tuple[Figure, ...]:
-    """Whether the judge finds the labelled objects; only where the data have instances."""
+    """How many labelled objects the judge finds; only where the data have instances."""
     if material.real.instances is None or material.synthetic.instances is None:
         return ()
     fake = _counted(material, material.synthetic, material.reading("synthetic"), np.flatnonzero(kept))

@@ -125,7 +125,7 @@ class ObjectReader:
         """Train on real crops.
 
         Arguments:
-            crops: (N, s, s, C) uint8, as `cut` answers them.
+            crops: (N, s, s, C) uint8, as `cut` returns them.
             ids: (N,) class ids.
             seed: of weights, batches and distortions; the global random state is left as it was.
             steps: of 128 crops.

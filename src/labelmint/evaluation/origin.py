@@ -74,7 +74,7 @@ def origin_of(
 
 
 def versions() -> dict[str, str]:
-    """Of labelmint and what it computes with."""
+    """Versions of labelmint and of what it computes with, by name."""
     used = {name: version(name) for name in ("torch", "monai", "torchmetrics", "numpy")}
     return {"labelmint": __version__, "python": platform.python_version(), **used}
 

@@ -134,7 +134,7 @@ def _with_channels(image: Array, channels: int, source: str, name: str) -> Array
 
 
 def in_channels(pairs: Sequence[Pair], channels: int) -> list[Pair]:
-    """The same pairs with grey images repeated to that many channels."""
+    """Return the pairs with grey images repeated to n channels."""
     return [replace(one, image=as_channels(one.image, channels)) for one in pairs]
 
 

@@ -153,5 +153,5 @@ def held_out_of(system: TrainedSystem, data: DataSet, names: Sequence[str]) -> P
 
 
 def thinned(names: Sequence[str], at_most: int) -> tuple[str, ...]:
-    """At most so many names, evenly spread."""
+    """At most n names, evenly spread."""
     return tuple(names[round(k)] for k in np.linspace(0, len(names) - 1, min(at_most, len(names))))

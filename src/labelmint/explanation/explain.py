@@ -74,7 +74,7 @@ def explain(
     report: Report | None = None,
     **more: Any,
 ) -> dict[str, Any]:
-    """Explain the tokenizer of a run and answer what explain.json holds.
+    """Explain the tokenizer of a run and return what explain.json holds.
 
     Arguments:
         run: a trained run folder.
@@ -231,7 +231,7 @@ def _worth_showing(case: Case) -> list[int]:
 
 
 def _some(case: Case, shown: list[int], count: int) -> list[int]:
-    """Those to draw: all that were asked for, or so many, evenly spread."""
+    """The views to draw: all that were asked for, or n, evenly spread."""
     if case.options.show:
         return shown
     return list(

@@ -190,7 +190,7 @@ def with_equal_bits(config: RunConfig) -> RunConfig:
 
 
 def twin_config(config: RunConfig, seed: int, steps: int) -> RunConfig:
-    """The same tokenizer, trained from a seed for a number of steps."""
+    """The configuration of the same tokenizer, trained from a seed for n steps."""
     return _changed(config, seed=seed, steps=steps)
 
 

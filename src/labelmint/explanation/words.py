@@ -103,7 +103,7 @@ def _comparison(found: dict[str, Any]) -> list[str]:
 
 
 def _value(value: Any) -> str:
-    """Of a setting."""
+    """The value of a setting in words."""
     if isinstance(value, list):
         return " ".join(map(str, value)) or "none"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

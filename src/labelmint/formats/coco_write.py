@@ -35,7 +35,7 @@ def write_coco(
 ) -> list[str]:
     """Write images and at the end the JSON into an empty folder that exists; returns the names.
 
-    With `encoded`, which answers the PNG of a pair's image by the name of the pair, images are copied.
+    With `encoded`, which returns the PNG of a pair's image by the name of the pair, images are copied.
     Raises InputError for a doubled name, an unknown class id, and an attribute that is named like one of
     COCO's own keys.
     """

@@ -40,7 +40,7 @@ class Named(Protocol):
 
     @property
     def name(self) -> str:
-        """Of a pair."""
+        """The name of a pair."""
 
 
 _WRITERS = 8
@@ -100,7 +100,7 @@ def dump_json(value: Any) -> str:
 
 
 def finite(value: Any) -> bool:
-    """Whether a JSON value is a finite number (true and false are none)."""
+    """True if a JSON value is a finite number (true and false are none)."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
@@ -134,7 +134,7 @@ def _cores() -> int:
 
 
 def link(source: Path, target: Path) -> None:
-    """The same file in another place: a hard link, or a copy where the file system has none."""
+    """Put a file in another place, too: by a hard link, or a copy where the file system has none."""
     try:
         os.link(source, target)
     except OSError:

@@ -46,12 +46,12 @@ class OneNetwork:
 
     @property
     def dials(self) -> tuple[Dial, ...]:
-        """Those of the network."""
+        """The dials of the network."""
         return self.network.dials
 
     @property
     def random(self) -> bool:
-        """Whether the network takes noise."""
+        """True if the network takes noise."""
         return self.network.noise is not None
 
     def sample(
@@ -77,7 +77,7 @@ class OneNetwork:
         return self._drawn(batch.layouts, code, {dial.name: dial.usual for dial in self.dials})
 
     def drawing_bytes(self, batch_size: int, dials: Dials) -> int:
-        """Memory that drawing so many images at once takes, in bytes, from a rehearsal of one row and of two
+        """Memory that drawing `batch_size` images at once takes, in bytes, from a rehearsal of one row and of two
         at these values of the dials.
         """
         key = tuple(dials[dial.name] for dial in self.dials)

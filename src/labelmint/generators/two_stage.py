@@ -55,7 +55,7 @@ class TwoStage:
 
     @property
     def needs_references(self) -> bool:
-        """Whether layouts are written in tokens together with their images only."""
+        """True if layouts are written in tokens together with their images only."""
         return self.written.references
 
     def codes(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -123,7 +123,7 @@ class TwoStage:
         return bytes_by_rows(self._rehearse).of
 
     def _rehearse(self, count: int) -> object:
-        """All that `sample` does for so many layouts but the steps of the prior, and then pixels of it."""
+        """All that `sample` does for n layouts but the steps of the prior, and then pixels of it."""
         device = next(self.prior.parameters()).device
         blank = {
             stream.name: torch.zeros(count, *stream.grid, dtype=torch.long, device=device)

@@ -69,7 +69,7 @@ class VelocityConfig(BaseModel):
     @field_validator("widths", mode="before")
     @classmethod
     def _from_text(cls, value: Any) -> Any:
-        """As written on a command line, 64,96,128."""
+        """Read the text of a command line, 64,96,128."""
         return value.split(",") if isinstance(value, str) else value
 
     @field_validator("widths")

@@ -89,7 +89,7 @@ class CausalAttentionState:
 
     Attributes:
         query: its product is scaled by 1 / sqrt(D). key_value: both in one product.
-        queries, both: what they answer, (B, channels) and (B, 2 channels). found: what attention finds, (B *
+        queries, both: what they return, (B, channels) and (B, 2 channels). found: what attention finds, (B *
             heads, 1, D).
     """
 

@@ -29,7 +29,7 @@ from labelmint.nn.attention import SelfAttention
 
 __all__ = ["Decoder", "Encoder", "ResidualBlock"]
 
-# at most so many groups, each of at least so many channels: a group of one would lose its channel's mean
+# the most groups, and the fewest channels of each: a group of one would lose its channel's mean
 _GROUPS, _LEAST = 32, 4
 
 

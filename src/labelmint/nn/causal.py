@@ -37,7 +37,7 @@ class Mixing(NamedTuple):
 
     @classmethod
     def of(cls, weight: Tensor, bias: Tensor, batch_size: int) -> Mixing:
-        """Of a weight (C_out, C_in)."""
+        """Make the mixing of a weight (C_out, C_in)."""
         return cls(product(weight.t(), batch_size), bias)
 
     def __call__(self, x: Tensor, out: Tensor | None = None) -> Tensor:
@@ -81,7 +81,7 @@ class CausalConvState:
         return self.read(column)
 
     def read(self, column: int, out: Tensor | None = None) -> Tensor:
-        """The same for an input that stands in its slot already; `out` takes the result."""
+        """Read an input that stands in its slot already; `out` takes the result."""
         return self.row(self.windows[column], self.bases[column], out)
 
 
@@ -151,5 +151,5 @@ class CausalConv2d(nn.Module):
         state.above.copy_(above[:, :, 0].permute(2, 0, 1))
 
     def mixing(self, batch_size: int) -> Mixing:
-        """The same as a matrix product, for a kernel of one position."""
+        """Return the convolution as a matrix product, for a kernel of one position."""
         return Mixing.of(self.weight[:, :, 0, 0], self.bias, batch_size)

@@ -20,7 +20,7 @@ _NORMS = (nn.InstanceNorm2d, nn.GroupNorm, nn.BatchNorm2d)
 
 
 def begin_normal(network: _Module, deviation: float = 0.02) -> _Module:
-    """The same network with weights drawn anew from torch's generator, in place.
+    """Return the network with weights drawn anew from torch's generator, in place.
 
     Convolutions and linear layers have weights N(0, deviation), norms scales N(1, deviation); biases are 0.
     Embeddings keep theirs: they stand for pixels, whose values are of the order of 1.

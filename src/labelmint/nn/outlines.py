@@ -22,7 +22,7 @@ __all__ = ["Outlines"]
 
 
 class Outlines(nn.Module):
-    """What a decoder answers, (B, C + F, H, W), and an embedded layout (B, E, H, W) -> (B, C, H, W).
+    """What a decoder returns, (B, C + F, H, W), and an embedded layout (B, E, H, W) -> (B, C, H, W).
 
     Arguments:
         features: F.

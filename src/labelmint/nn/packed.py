@@ -42,7 +42,7 @@ class Product(NamedTuple):
 
 
 def product(weight: Tensor, rows: int) -> Product:
-    """Of a weight (C_in, C_out), copied, with inputs of so many rows."""
+    """Make the product with a weight (C_in, C_out), copied, for inputs of n rows."""
     enough = weight.dtype == torch.bfloat16 or rows * weight.numel() >= _ENOUGH
     if enough and _packable(weight):
         return Product(torch.ops.mkldnn._reorder_linear_weight(weight.t().contiguous(), rows), True)
@@ -69,7 +69,7 @@ class Convolution(NamedTuple):
 
 
 def convolution(weight: Tensor, bias: Tensor, shape: tuple[int, int, int, int]) -> Convolution:
-    """Of a weight (C_out, C_in, R, C), copied, with inputs of that shape."""
+    """Make the convolution with a weight (C_out, C_in, R, C), copied, for inputs of `shape`."""
     ordered = weight.contiguous(memory_format=torch.channels_last)
     if _packable(weight):
         packed = torch.ops.mkldnn._reorder_convolution_weight(ordered, [0, 0], [1, 1], [1, 1], 1, list(shape))

@@ -27,7 +27,7 @@ class RowBytes(NamedTuple):
     item: int
 
     def of(self, rows: int) -> int:
-        """Bytes of so many rows."""
+        """Bytes of n rows."""
         return self.fixed + rows * self.item
 
 

@@ -138,7 +138,7 @@ class GatedResidual(nn.Module):
             state.from_condition(condition, above, above)
 
     def mixing(self, batch_size: int) -> GatedMixing:
-        """The same for single positions, for a kernel of one."""
+        """Return the block for single positions, for a kernel of one."""
         first: Tensor = self.first.weight[:, :, 0, 0]
         bias: Tensor = self.first.bias
         if self.from_auxiliary is not None:

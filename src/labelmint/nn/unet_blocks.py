@@ -28,7 +28,7 @@ from labelmint.nn.attention import SelfAttention
 
 __all__ = ["Doubling", "Halving", "PatchHead", "TimeFeatures", "TimedBlock", "TimedStack", "group_norm"]
 
-_GROUPS, _LEAST = 8, 4  # at most so many groups, each of at least so many channels
+_GROUPS, _LEAST = 8, 4  # the most groups, and the fewest channels of each
 _FASTEST = 256.0  # radians a unit of time
 
 

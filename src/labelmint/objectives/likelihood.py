@@ -20,7 +20,7 @@ def negative_log_likelihood(
     """Scalar, the mean over all tokens.
 
     Arguments:
-        prior: a module that answers logits (B, K, h, w).
+        prior: a module that returns logits (B, K, h, w).
         tokens: (B, h, w) int64.
         layouts: the condition, or None.
         noise: share of the tokens *read* by the prior that are replaced by random ones; the targets stay. It

@@ -40,7 +40,7 @@ Distance = Callable[[Tensor, Tensor], Tensor]
 
 
 class VQObjective:
-    """Objective of a tokenizer that learns its codebooks: it answers a `Reconstruction` to images and layouts.
+    """Objective of a tokenizer that learns its codebooks: it returns a `Reconstruction` of images and layouts.
 
     Arguments:
         commitment: beta.

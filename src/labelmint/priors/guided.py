@@ -3,7 +3,7 @@
     log p_g(z_t | z_<t, s) = log p(z_t | z_<t) + g (log p(z_t | z_<t, s) - log p(z_t | z_<t)) + const,    g >=
     0
 
-g = 1 is the prior itself, 0 ignores the condition s. The same network answers both terms, when it was trained
+g = 1 is the prior itself, 0 ignores the condition s. The same network gives both terms, when it was trained
 to do without the condition now and then (`condition_dropout`); a step is one of twice as many rows.
 
 References:
@@ -39,7 +39,7 @@ def guided(prior: NetworkPrior, guidance: float) -> GuidedPrior:
 
 
 def learned_without(prior: NetworkPrior) -> bool:
-    """Whether a prior has a condition, and was trained to do without it now and then."""
+    """True if a prior has a condition, and was trained to do without it now and then."""
     network = prior.trunk if isinstance(prior, OnTrunk) else prior
     return network.condition is not None and network.config.condition_dropout > 0
 
@@ -70,7 +70,7 @@ class GuidedPrior:
         return self._guided(self.prior.logits(torch.cat([tokens, tokens]), condition))
 
     def start(self, batch_size: int, condition: Tensor, reuse: State = None) -> State:
-        """As the prior's, for 2B rows."""
+        """A state of the prior, for 2B rows."""
         return self.prior.start(2 * batch_size, condition, reuse)
 
     def step(self, previous: Tensor | None, state: State) -> Tensor:
@@ -90,7 +90,7 @@ class _GuidedFixed(GuidedPrior):
     prior: PixelSNAIL | TransformerPrior
 
     def start_fixed(self, batch_size: int, condition: Tensor, reuse: State = None) -> State:
-        """As the prior's, for 2B rows."""
+        """A state of the prior, for 2B rows."""
         return self.prior.start_fixed(2 * batch_size, condition, reuse)
 
 
@@ -101,5 +101,5 @@ class _GuidedGroups(GuidedPrior):
 
     @property
     def order(self) -> Tensor:
-        """As the prior's."""
+        """The order of the prior."""
         return self.prior.order

@@ -18,7 +18,7 @@ __all__ = ["state_bytes"]
 
 
 def state_bytes(prior: NetworkPrior | GuidedPrior, batch_size: int) -> int:
-    """Of everything that a batch keeps between steps: inputs, keys, values, and the copy of the weights.
+    """Bytes of everything that a batch keeps between steps: inputs, keys, values, and the copy of the weights.
 
     The state is made without its contents, by PyTorch's "meta" device, and its tensors are counted, each
     memory once.
@@ -35,7 +35,7 @@ def state_bytes(prior: NetworkPrior | GuidedPrior, batch_size: int) -> int:
 
 
 def _condition_shape(prior: NetworkPrior) -> tuple[tuple[int, ...] | None, torch.dtype]:
-    """Of one sample, None where it has no condition, and its type."""
+    """Shape of the condition of one sample, None where it has none, and its type."""
     network = prior.trunk if isinstance(prior, OnTrunk) else prior
     dtype = network.embed.weight.dtype
     if network.condition is None:

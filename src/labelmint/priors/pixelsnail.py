@@ -173,8 +173,8 @@ class Block(nn.Module):
 
 @dataclass
 class _State:
-    """Of one batch. Everything that a step reads or writes stays in its place, but for `position`, which says
-    in which column it works.
+    """The state of one batch. Everything that a step reads or writes stays in its place, but for `position`,
+    which says in which column it works.
 
     Attributes:
         position: the next one, counted from 0. place: the same in memory, where attention is to read all
@@ -207,7 +207,7 @@ class _State:
     def fits(
         self, batch_size: int, condition: Tensor | None, fixed: bool, weights: tuple[torch.dtype, int]
     ) -> bool:
-        """Whether other samples can take the memory of these, and their copy of the weights."""
+        """True if other samples can take the memory of these, and their copy of the weights."""
         same_kind = (condition is None) == (self.condition is None) and fixed == (self.place is not None)
         return same_kind and len(self.nothing) == batch_size and self.weights == weights
 
@@ -321,8 +321,8 @@ class PixelSNAIL(nn.Module):
 
     @torch.no_grad()
     def start_fixed(self, batch_size: int, condition: Tensor | None, reuse: _State | None = None) -> _State:
-        """The same, for steps that are the same operations at the same addresses in every row, so that a row
-        can be recorded (`priors.graphed`). They take K for "nothing yet", and cost a little more, as
+        """A state for steps that are the same operations at the same addresses in every row, so that a row can
+        be recorded (`priors.graphed`). They take K for "nothing yet", and cost a little more, as
         attention reads all positions.
         """
         return self._start(batch_size, condition, reuse, fixed=True)

@@ -183,7 +183,7 @@ class RowPixelSNAIL(OnTrunk):
 def _of_block(
     block: Block, x: Tensor, background: Tensor, condition: Tensor | None, memory: _BlockState, row: int
 ) -> Tensor:
-    """A block's answer for one row, (B, C, 1, w); as `Block.forward` but for the memory of the rows above."""
+    """A block's output for one row, (B, C, 1, w); as `Block.forward` but for the memory of the rows above."""
     out = x
     for residual, histories in zip(block.all_residuals(), memory.histories, strict=True):
         out = _of_residual(residual, out, condition, histories)
@@ -204,7 +204,7 @@ def _of_block(
 def _of_residual(
     residual: GatedResidual, x: Tensor, condition: Tensor | None, histories: tuple[Tensor, Tensor]
 ) -> Tensor:
-    """A gated residual block's answer for one row; it has no auxiliary input."""
+    """A gated residual block's output for one row; it has no auxiliary input."""
     hidden = functional.elu(_convolved(residual.first, functional.elu(x), histories[0]))
     gated = _convolved(residual.second, hidden, histories[1])
     if residual.from_condition is not None and condition is not None:
@@ -213,7 +213,7 @@ def _of_residual(
 
 
 def _convolved(of: CausalConv2d, x: Tensor, history: Tensor) -> Tensor:
-    """The convolution's answer for one row (B, C, 1, w) below its history (B, C, R - 1, w), which moves on by
+    """The convolution's output for one row (B, C, 1, w) below its history (B, C, R - 1, w), which moves on by
     this row.
     """
     seen = torch.cat([history, x], dim=2)

@@ -113,7 +113,7 @@ class _TokenCells(nn.Module):
 
 @dataclass
 class _State:
-    """Of one batch. Everything that a step reads or writes stays in its place, but for `position`.
+    """The state of one batch. Everything that a step reads or writes stays in its place, but for `position`.
 
     Attributes:
         position: that of the last token in the sequence, the prefix included.
@@ -132,13 +132,13 @@ class _State:
     weights: tuple[torch.dtype, int]
 
     def fits(self, batch_size: int, fixed: bool, weights: tuple[torch.dtype, int]) -> bool:
-        """Whether other samples can take the memory of these, and their copy of the weights."""
+        """True if other samples can take the memory of these, and their copy of the weights."""
         return (
             fixed == (self.place is not None) and len(self.nothing) == batch_size and self.weights == weights
         )
 
     def reset(self, prefix: int) -> None:
-        """Before the first token after a prefix of so many positions."""
+        """Go back to before the first token after a prefix of n positions."""
         self.position = prefix - 1
         if self.place is not None:
             self.place.reset()
@@ -198,8 +198,8 @@ class TransformerPrior(nn.Module):
 
     @torch.no_grad()
     def _initialize(self) -> None:
-        """As GPT-2, whose deviation of 0.02 is that of width 1024: what is added to x is smaller the more is
-        added.
+        """Draw weights as GPT-2 does; its deviation of 0.02 is that of width 1024. What is added to x is smaller
+        the more is added.
         """
         for module in self.modules():
             if isinstance(module, nn.Linear | nn.Embedding):
@@ -293,8 +293,8 @@ class TransformerPrior(nn.Module):
 
     @torch.no_grad()
     def start_fixed(self, batch_size: int, condition: Tensor | None, reuse: _State | None = None) -> _State:
-        """The same, for steps that are the same operations at the same addresses at every position, so that
-        they can be recorded (`priors.graphed`). They take K for "nothing yet", and cost more, as attention
+        """A state for steps that are the same operations at the same addresses at every position, so that they
+        can be recorded (`priors.graphed`). They take K for "nothing yet", and cost more, as attention
         reads all positions.
         """
         return self._start(batch_size, condition, reuse, fixed=True)

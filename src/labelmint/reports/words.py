@@ -143,7 +143,7 @@ def _cells(figure: Figure) -> tuple[str, ...]:
 
 
 def _cut(text: str, columns: int = _COLUMNS, spaces: bool = False) -> str:
-    """Text on one line of at most so many columns; with `spaces`, runs of them (which align columns) are left
+    """Text on one line of at most n columns; with `spaces`, runs of them (which align columns) are left
     as they are.
     """
     line = "".join(sign if sign.isprintable() else " " for sign in text).rstrip() if spaces else plain(text)

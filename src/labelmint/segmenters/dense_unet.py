@@ -131,7 +131,7 @@ class DenseUNet(nn.Module):
         return [*maps, functional.relu(x)]
 
     def to_fast_layout(self) -> DenseUNet:
-        """The same module in the memory format that convolutions on CPUs prefer."""
+        """Return the module in the memory format that convolutions on CPUs prefer."""
         return self.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
@@ -150,7 +150,7 @@ def _conv_norm_relu(channels: int, out: int) -> list[nn.Module]:
 
 
 def load_encoder_weights(network: DenseUNet, path: Path) -> str:
-    """Load the encoder from a local file of weights, and answer the SHA-256 of the file's bytes.
+    """Load the encoder from a local file of weights, and return the SHA-256 of the file's bytes.
 
     Arguments:
         path: a plain state dict (`.pth`, or `.safetensors`) of the DenseNet of the network's depth, as

@@ -41,7 +41,7 @@ def train_unet(
     bfloat16: bool,
     report: Report,
 ) -> dict[str, float]:
-    """Train in place, load the best weights, and answer "held_out_dice" (mean over the foreground classes),
+    """Train in place, load the best weights, and return "held_out_dice" (mean over the foreground classes),
     "best_step" and "steps".
 
     Arguments:
@@ -112,7 +112,7 @@ class LossCounts(NamedTuple):
 
 
 def loss_counts(logits: Tensor, labels: Tensor) -> LossCounts:
-    """Of logits (B, K, H, W) and labels (B, H, W) int64."""
+    """Counts of the loss of logits (B, K, H, W) and labels (B, H, W) int64."""
     seen = labels != IGNORED
     classes, kept = logits.shape[1], labels[seen]
     shares = logits.softmax(dim=1).movedim(1, -1)[seen]

@@ -84,5 +84,5 @@ class UNet(nn.Module):
         return functional.pad(image, (0, columns, 0, rows), mode="replicate")
 
     def to_fast_layout(self) -> UNet:
-        """The same module in the memory format that convolutions on CPUs prefer."""
+        """Return the module in the memory format that convolutions on CPUs prefer."""
         return self.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]

@@ -31,5 +31,5 @@ class MSGNetSections(GivenSections):
     layout_prior: LayoutNetwork = LayoutPriorSection()
 
     def given(self) -> GivenSections:
-        """Those of a system whose layouts are given."""
+        """The settings of a system whose layouts are given."""
         return GivenSections(tokenizer=self.tokenizer, prior=self.prior)

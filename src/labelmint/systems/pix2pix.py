@@ -130,7 +130,7 @@ def small() -> Pix2PixSections:
 
 
 def published() -> Pix2PixSections:
-    """As published for 256x256 pixels: facades, 400 images, 200 epochs of one image a step."""
+    """The published settings for 256x256 pixels: facades, 400 images, 200 epochs of one image a step."""
     return Pix2PixSections(generator=Pix2PixSection(steps=80_000, evaluate_every=1000))
 
 

@@ -49,7 +49,7 @@ class UncoupledSections(CoupledSections):
     layout_tokenizer: LayoutTokenizerSection = LayoutTokenizerSection()
 
     def coupled(self) -> CoupledSections:
-        """Those of a system with one tokenizer."""
+        """The settings of a system with one tokenizer."""
         return CoupledSections(tokenizer=self.tokenizer, prior=self.prior)
 
 

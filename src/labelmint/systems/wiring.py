@@ -126,7 +126,7 @@ def prior_of(
 
 
 def check_multiples(size: tuple[int, int], token: int, of: str = "the token grid") -> None:
-    """Raise InputError, naming the nearest size that fits, unless both sides are multiples of so many pixels.
+    """Raise InputError, naming the nearest size that fits, unless both sides are multiples of `token` pixels.
 
     Arguments:
         of: what needs them, in words.

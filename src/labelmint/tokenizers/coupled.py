@@ -134,7 +134,7 @@ class _OnePath(nn.Module):
 
 
 class _TwoPaths(nn.Module):
-    """The same of two paths: z_x of the attention path, z_x of the convolution path, `together` with z_s."""
+    """The image's part of two paths: z_x of the attention path, z_x of the convolution path, `together` with z_s."""
 
     names = DualPathVQVAE.paths
 
@@ -166,7 +166,7 @@ class Coupled(nn.Module, ABC):
         symbols: S of the layouts.
         size: (H, W), multiples of 2^downsamplings.
         together: whether the image's encoder writes the layout's codes too.
-        outputs: channels of what the image's decoder answers, C unless told otherwise.
+        outputs: channels of what the image's decoder returns, C unless told otherwise.
     """
 
     def __init__(
@@ -208,7 +208,7 @@ class Coupled(nn.Module, ABC):
 
     @property
     def last_layer(self) -> Tensor:
-        """The last weights of the image decoder, before what `nn.outlines` adds to its answer."""
+        """The last weights of the image decoder, before what `nn.outlines` adds to its output."""
         return self.part.decoder.last_layer
 
     @abstractmethod
@@ -245,7 +245,7 @@ class Coupled(nn.Module, ABC):
         return [quantizer(each) for quantizer, each in zip(self.quantizers, z, strict=True)]
 
     def _decoded(self, vectors: list[Tensor], beside: Tensor) -> Tensor:
-        """What the decoder answers of codes with other maps of their size beside them."""
+        """What the decoder returns of codes with other maps of their size beside them."""
         return self.part.decode(*(torch.cat([each, beside], dim=1) for each in vectors))
 
 

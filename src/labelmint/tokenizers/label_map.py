@@ -26,7 +26,7 @@ def _neighbors(cells: int, pixels: int, device: torch.device) -> tuple[Tensor, T
 
 
 class LabelMap:
-    """Tokenizer of layouts: one stream "layout" of S symbols on an (h, w) grid; decoding answers symbol ids
+    """Tokenizer of layouts: one stream "layout" of S symbols on an (h, w) grid; decoding returns symbol ids
     at full size.
 
     Arguments:
@@ -54,11 +54,11 @@ class LabelMap:
         return self.decode_layouts(tokens["layout"])
 
     def encode_layouts(self, layouts: LayoutBatch) -> Tensor:
-        """As a LayoutTokenizer: reduce."""
+        """Tokens of layouts, as a LayoutTokenizer: reduce."""
         return self.reduce(layouts.ids)
 
     def decode_layouts(self, tokens: Tensor) -> Tensor:
-        """As a LayoutTokenizer: enlarge."""
+        """Layouts of tokens, as a LayoutTokenizer: enlarge."""
         return self.enlarge(tokens)
 
     def reduce(self, ids: Tensor) -> Tensor:

@@ -64,7 +64,7 @@ class LayoutDecoder(nn.Module):
 
 
 class LayoutVQ(nn.Module):
-    """Tokenizer with one stream "semantics" of grid (h, w); decoding answers symbol ids at full size.
+    """Tokenizer with one stream "semantics" of grid (h, w); decoding returns symbol ids at full size.
 
     Arguments:
         config: sizes.

@@ -1,4 +1,4 @@
-"""What the tokenizers of the VQGAN class share: sizes of their encoders and decoders, and what they answer in
+"""What the tokenizers of the VQGAN class share: sizes of their encoders and decoders, and what they return in
 training.
 """
 
@@ -48,7 +48,7 @@ class LevelsConfig(BaseModel):
     @field_validator("multipliers", mode="before")
     @classmethod
     def _from_text(cls, value: Any) -> Any:
-        """As written on a command line, 1,2,2."""
+        """Read the text of a command line, 1,2,2."""
         return value.split(",") if isinstance(value, str) else value
 
     @field_validator("multipliers")

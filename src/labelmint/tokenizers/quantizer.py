@@ -39,7 +39,7 @@ _AS_NEAR = 1e-4
 
 
 class Quantized(NamedTuple):
-    """What a quantizer answers: vectors (B, D, h, w) with straight-through gradient, tokens (B, h, w), and
+    """What a quantizer returns: vectors (B, D, h, w) with straight-through gradient, tokens (B, h, w), and
     its two losses.
     """
 
@@ -170,9 +170,7 @@ class Quantizer(nn.Module):
 
 
 def _first(distances: Tensor, as_near: Tensor) -> Tensor:
-    """Of the least values of each row of (N, K), and those that exceed them by no more than `as_near`, the
-    first.
-    """
+    """First index in each row of (N, K) whose value is at most `as_near` above the least of the row."""
     least = distances.amin(dim=1, keepdim=True) + as_near
     return (distances <= least).view(torch.uint8).argmax(dim=1)  # as numbers: there is no argmax of booleans
 

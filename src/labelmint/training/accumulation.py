@@ -33,7 +33,7 @@ def backward_in_parts(
     parts: int,
     loss_of: Callable[[slice], tuple[Tensor, dict[str, Tensor]]],
 ) -> dict[str, Tensor]:
-    """Add the gradient of the batch's loss, part by part; answers the terms of the whole batch.
+    """Add the gradient of the batch's loss, part by part; returns the terms of the whole batch.
 
     Arguments:
         fabric, model: what was set up; processes exchange gradients with the last part alone.

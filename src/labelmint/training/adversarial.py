@@ -82,7 +82,7 @@ class Adversarial:
         )
 
     def steps(self, views: int) -> int:
-        """As the settings have them."""
+        """The steps of the settings."""
         return self.settings.steps
 
     def begin(self, module: nn.Module, pairs: Pairs, name: str) -> None:

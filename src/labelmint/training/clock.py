@@ -51,7 +51,7 @@ class Clock:
         return min(max(step / self.steps, by_time), 1.0)
 
     def over(self, step: int) -> bool:
-        """Whether the stage has to end before this step."""
+        """True if the stage has to end before this step."""
         return step >= self.steps or (self.seconds is not None and self.elapsed >= self.seconds)
 
     def speed(self, step: int) -> float:

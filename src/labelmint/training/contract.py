@@ -49,7 +49,7 @@ def check_regime(make: Callable[[], Stage], bench_of: Callable[[str, Report], Be
 
 
 def _gradients_of_terms(stage: Stage, bench: Bench, player: Player) -> Gradients:
-    """Of a player's terms on the batch of the first step, by copies of all networks."""
+    """Gradients of a player's terms on the batch of the first step, by copies of all networks."""
     regime, settings = stage.regime, stage.regime.settings
     copies = {one.name: copy.deepcopy(one.module) for one in regime.players(stage.module)}
     next(iter(copies.values())).train()

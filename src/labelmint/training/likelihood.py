@@ -86,7 +86,7 @@ class Likelihood:
         return (Player("module", module, self.settings.learning_rate, _BETAS),)
 
     def steps(self, views: int) -> int:
-        """As `steps_of` has them."""
+        """The step budget, by `steps_of`."""
         return steps_of(self.settings, views)
 
     def begin(self, module: nn.Module, pairs: Pairs, name: str) -> None:
@@ -202,7 +202,7 @@ class Likelihood:
         }
 
     def _waited_enough(self, loop: Loop) -> bool:
-        """Whether no held-out figure has been better for too long."""
+        """True if no held-out figure has been better for too long."""
         since = loop.step - loop.facts.get("best_step", 0)
         return self.settings.keep == "best" and since >= self.settings.patience * self.settings.evaluate_every
 

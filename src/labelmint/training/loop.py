@@ -70,7 +70,7 @@ class Loop:
             run.rewind_log(name, self.step)
 
     def set_learning_rate(self, rate: float) -> None:
-        """Of the first parameter group; others keep their ratio to it."""
+        """Set the rate of the first parameter group; the others keep their ratio to it."""
         for group, share in zip(self.optimizer.param_groups, self._shares, strict=True):
             group["lr"] = rate * share
 
@@ -115,7 +115,7 @@ class Loop:
         return float(where["elapsed"])
 
     def over(self, asked_to_stop: bool = False) -> bool:
-        """Whether to end before this step; saves first when asked to stop, and sets `progress`.
+        """True if the loop has to end before this step; saves first when asked to stop, and sets `progress`.
 
         Processes must agree to the last bit, so the first one's clock and signals decide for all.
         """

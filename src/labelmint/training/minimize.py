@@ -49,7 +49,7 @@ class Minimize:
         return (Player("module", module, self.settings.learning_rate, self.betas),)
 
     def steps(self, views: int) -> int:
-        """As the settings have them."""
+        """The steps of the settings."""
         return self.settings.steps
 
     def begin(self, module: nn.Module, pairs: Pairs, name: str) -> None:
@@ -126,5 +126,5 @@ class Minimize:
 
 
 def _decay(half_life: float, steps: int) -> float:
-    """Of the moving average after some steps: what is `half_life` of them ago counts half."""
+    """Decay of the moving average after n steps: weights of `half_life` n steps ago count half."""
     return float(0.5 ** (1 / max(half_life * steps, 0.5)))

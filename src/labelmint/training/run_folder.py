@@ -107,7 +107,7 @@ class RunFolder:
     # Parts --------------------------------------------------------------------------------------------------
 
     def finished(self, part: str) -> bool:
-        """Whether a part is there whole."""
+        """True if a part is there whole."""
         return (self.path / part / "part.json").is_file()
 
     def save_part(self, part: str, weights: dict[str, Tensor], about: dict[str, Any]) -> None:

@@ -69,9 +69,7 @@ class TokenBatches:
         return tokens[chosen].to(self.device).long(), layouts
 
     def _all(self, tell: Callable[[int, int], None]) -> tuple[Tensor, Tensor | None]:
-        """Of every pair, always in the same company: a killed run must meet the same tokens again, to the
-        last near-tie.
-        """
+        """Tokens of all pairs, encoded in fixed batches, so that a resumed run gets identical ones."""
         tokens, ids = [], []
         for first in range(0, len(self.pairs), _AT_ONCE):
             its_tokens, layouts = tokenized(self.tokenize, self.pairs.fixed(first, _AT_ONCE), self.device)
@@ -83,7 +81,7 @@ class TokenBatches:
 
 
 def _small(numbers: Tensor) -> Tensor:
-    """The same numbers in a byte or two where they fit; `cat` widens where they do not everywhere."""
+    """Return the numbers in one or two bytes each where they fit; `cat` widens where some do not."""
     highest, lowest = int(numbers.max()), int(numbers.min())
     if highest < 1 << 8 and lowest >= 0:
         return numbers.to(torch.uint8)
