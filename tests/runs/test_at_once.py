@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tests.helpers import two_stage
 
 from labelmint.contracts import check_generator
 from labelmint.errors import InputError
+from labelmint.generators.two_stage import TwoStage
 from labelmint.priors.memory import state_bytes
 from labelmint.protocols import GroupedPrior
 from labelmint.runs.precision import priors_in_bfloat16
@@ -63,7 +65,8 @@ def test_it_decides_the_steps_of_each_prior(at_once: str) -> None:
     drawn = source.sample([(0, 0), (0, 1)], temperature=1.0).ids
     assert drawn[0].equal(source.sample([(0, 0), (5, 1)], temperature=1.0).ids[0])
     priors_in_bfloat16(wired)
-    check_generator(wired.images, layouts, 3)
+    # another generator: the memory of the first is of float32
+    check_generator(TwoStage(prior, two_stage(wired).written), layouts, 3)
 
 
 def test_an_unknown_one_is_refused_with_those_there_are() -> None:
