@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tests.helpers import two_stage
 
 from labelmint.contracts import check_generator, check_layout_source
 from labelmint.errors import InputError
+from labelmint.generators.two_stage import TwoStage
 from labelmint.priors.memory import state_bytes
 from labelmint.protocols import GroupedPrior
 from labelmint.runs.precision import priors_in_bfloat16
@@ -62,7 +64,8 @@ def test_it_decides_the_steps_of_each_prior(at_once: str) -> None:
     assert source is not None
     check_layout_source(source, (16, 16), 4)
     priors_in_bfloat16(wired)
-    check_generator(wired.images, layouts, 3)
+    # another generator: the memory of the first is of float32
+    check_generator(TwoStage(prior, two_stage(wired).written), layouts, 3)
 
 
 def test_an_unknown_one_is_refused_with_those_there_are() -> None:

@@ -159,7 +159,7 @@ def test_either_prior_serves_either_system() -> None:
         ("vqvae-t", ["tokenizer.reference=true"], "only coupled tokenizers"),
         ("mint", ["prior.network=lstm"], "expected one of pixelsnail, transformer"),
         (
-            "svqgan-t",
+            "mint",
             ["layout_prior.network=transformer", "layout_prior.channels=8"],
             "no setting 'layout_prior.channels'",
         ),

@@ -72,9 +72,9 @@ def make_request(**asked: Unpack[Asked]) -> Request:
 
 
 def _elsewhere(preset: str) -> dict[str, str]:
-    """The settings that some system of a preset has, and the first such system."""
+    """The settings that some system of a preset has, and the first such system; the preset's own comes first."""
     found: dict[str, str] = {}
-    for system in SYSTEMS.values():
+    for system in (SYSTEMS[PRESETS[preset].system], *SYSTEMS.values()):
         if preset in system.presets:
             for section, values in system.presets[preset]().each().items():
                 for key in values.model_dump():
