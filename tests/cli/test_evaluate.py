@@ -18,6 +18,7 @@ FEW = ("-n", 20, "--judge-steps", 2, "--threads", 1)
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """A short reader, few resamples and a small judge, for which the verb has no options."""
+    import labelmint.evaluation.evaluate  # noqa: F401  # which needs the class itself
     from labelmint.evaluation import options
     from labelmint.segmenters.unet import SegmenterConfig
 
