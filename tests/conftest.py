@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import sys
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,8 +29,9 @@ ROOT = Path(__file__).parent
 SCRIPTS = ("experiments", "benchmarks")
 SHARED_BY_SCRIPTS = "test_common.py"
 # CPU seconds, with those of processes that a case started: a case above the first is named at the end, above
-# the second it fails (twice as much, because processors differ). A started interpreter imports torch anew.
-NAMED, FAILS, AN_INTERPRETER = 5.0, 10.0, 15.0
+# the second it fails (twice as much, because processors differ). What is imported is left out, since whoever
+# comes first pays for it; a started interpreter imports torch anew.
+NAMED, FAILS, A_MODULE, AN_INTERPRETER = 5.0, 10.0, 0.004, 15.0
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -50,11 +52,11 @@ def _cpu_seconds() -> float:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """The law of the budget: a case takes at most `FAILS` seconds of CPU, or is marked `slow`."""
-    begin = _cpu_seconds()
+    begin, modules = _cpu_seconds(), len(sys.modules)
     found = yield
-    seconds = _cpu_seconds() - begin
     marker = item.get_closest_marker("interpreters")
-    seconds -= AN_INTERPRETER * (marker.args[0] if marker else 0)
+    beside = AN_INTERPRETER * (marker.args[0] if marker else 0) + A_MODULE * (len(sys.modules) - modules)
+    seconds = _cpu_seconds() - begin - beside
     if any(item.get_closest_marker(name) for name in ("slow", "gpu", "scripts")):
         return found
     if seconds > NAMED:

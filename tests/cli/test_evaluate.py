@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +15,24 @@ from tests.cli.conftest import Command
 FEW = ("-n", 20, "--judge-steps", 2, "--threads", 1)
 
 
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A short reader, few resamples and a small judge, for which the verb has no options."""
+    import labelmint.evaluation.evaluate  # noqa: F401  # which needs the class itself
+    from labelmint.evaluation import options
+    from labelmint.segmenters.unet import SegmenterConfig
+
+    whole = options.Options
+    small = SegmenterConfig(channels=(8, 16), residual_units=1, steps=2, batch_size=8, evaluate_every=2)
+
+    def made(**given: Any) -> options.Options:
+        return whole(**{**given, "judge": small, "reader_steps": 2, "resamples": 20})
+
+    monkeypatch.setattr(options, "Options", made)
+
+
 def test_it_prints_a_verdict_and_says_where_the_report_is(
-    command: Command, tiny_run: Path, digits_folder: Path, tmp_path: Path
+    short: None, command: Command, tiny_run: Path, digits_folder: Path, tmp_path: Path
 ) -> None:
     run, out = shutil.copytree(tiny_run, tmp_path / "run"), tmp_path / "out"
     answer = command("evaluate", run, digits_folder, "--out", out, *FEW, "--composition", "pairs")

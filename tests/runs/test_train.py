@@ -295,15 +295,15 @@ def test_a_time_budget_ends_with_a_usable_model(tmp_path: Path, monkeypatch: pyt
         system="msgnet",
         preset="tiny",
         settings=endless,
-        max_minutes=0.2,
+        max_minutes=0.1,
         precision="32",
         threads=1,
     )
     abouts = [
         json.loads((run / part / "part.json").read_text()) for part in ("tokenizer", "prior", "layout_prior")
     ]
-    assert all(about["steps"] > 1 for about in abouts)
-    assert sum(about["seconds"] for about in abouts) < 12 + 3 * 1.0
+    assert all(about["steps"] >= 1 for about in abouts)
+    assert sum(about["seconds"] for about in abouts) < 6 + 3 * 1.0
     assert len(list(system.synthesize(2))) == 2
 
 
