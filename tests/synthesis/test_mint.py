@@ -36,7 +36,7 @@ from labelmint.synthesis.chunks import ChunkFolder
 from labelmint.synthesis.provenance import count_objects, count_pixels
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout, LayoutObject
 
-EVALUATIONS = Dial("evaluations", 8, 1, 64, "Steps of the fake.", whole=True)
+EVALUATIONS = Dial("grain", 8, 1, 64, "Steps of the fake.", whole=True)
 
 
 class Fake:

@@ -16,15 +16,15 @@ import torch
 
 from labelmint import evaluate, study
 from labelmint.contracts import check_generator
+from labelmint.datasets.geometry import Geometry
 from labelmint.errors import InputError
+from labelmint.hardware import Hardware, open_fabric
+from labelmint.progress import Event, Report
+from labelmint.runs.prepare import Prepared, prepare
 from labelmint.runs.request import Asked
 from labelmint.runs.train import plan, train
 from labelmint.segmenters.plateau import ArmConfig
 from labelmint.segmenters.unet import SegmenterConfig
-from labelmint.datasets.geometry import Geometry
-from labelmint.hardware import Hardware, open_fabric
-from labelmint.progress import Event, Report
-from labelmint.runs.prepare import Prepared, prepare
 from labelmint.systems.catalogue import SYSTEMS, catalogue, settings_of
 from labelmint.systems.sections import with_values
 from labelmint.systems.system import Facts, Wired
