@@ -97,7 +97,7 @@ def test_what_processes_share_is_of_types_that_they_can_send() -> None:
 
 @pytest.mark.parametrize("size", [(256, 192), (192, 320), (240, 160)])
 def test_large_sizes_are_measured_at_smaller_ones_that_cells_fit_too(size: tuple[int, int]) -> None:
-    request = make_request("mint", "small", size, False, 1.0, (), ["tokenizer.layout_cell=8"], None, 0, None)
+    request = make_request(system="mint", preset="small", size=size, settings=["tokenizer.layout_cell=8"])
     measured = _measured_size(request)
     assert measured[0] * measured[1] < size[0] * size[1]
     assert all(side % 8 == 0 for side in measured)
