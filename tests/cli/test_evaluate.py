@@ -25,7 +25,9 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     from labelmint.runs.trained import TrainedSystem
     from labelmint.segmenters.unet import SegmenterConfig
 
-    monkeypatch.setattr(TrainedSystem, "_drawing_bytes", lambda self, batch_size: 1_000_000 * batch_size)
+    monkeypatch.setattr(
+        TrainedSystem, "drawing_bytes", lambda self, batch_size, dials=None: 1_000_000 * batch_size
+    )
     whole = options.Options
     small = SegmenterConfig(channels=(8, 16), residual_units=1, steps=2, batch_size=8, evaluate_every=2)
 

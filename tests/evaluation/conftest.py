@@ -27,7 +27,9 @@ from labelmint.types import AnnotatedImage, DataSet
 def _memory_is_not_rehearsed() -> Iterator[None]:
     """Every evaluation of a run asks what a batch takes, which is measured, and tested, in tests/runs."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TrainedSystem, "_drawing_bytes", lambda self, batch_size: 1_000_000 * batch_size)
+        patch.setattr(
+            TrainedSystem, "drawing_bytes", lambda self, batch_size, dials=None: 1_000_000 * batch_size
+        )
         yield
 
 
