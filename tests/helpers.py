@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from labelmint.datasets.digits import DIGIT_CLASSES, make_digits, split
 from labelmint.generators.two_stage import TwoStage
@@ -29,6 +30,7 @@ __all__ = [
     "contents",
     "digits",
     "made_once",
+    "spread",
     "tiny_settings",
     "trained_as",
     "two_stage",
@@ -126,6 +128,17 @@ _OF_NETWORKS = {
         "generator.evaluate_every": "10",
     },
 }
+
+
+def spread(wired: Wired) -> Wired:
+    """A system whose weights stand far apart: on fresh ones a layout changes next to nothing."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for stage in wired.stages:
+            if stage.name in ("prior", "generator"):
+                for weights in stage.module.parameters():
+                    weights.mul_(2).add_(torch.randn(weights.shape, generator=generator), alpha=0.2)
+    return wired
 
 
 def tiny_settings(system: str) -> dict[str, str]:

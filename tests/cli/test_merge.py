@@ -86,7 +86,9 @@ def test_two_sets_are_trained_on_together_and_found_again(
         "labelmint.evaluation.evaluate.evaluate",
         lambda run, data, *more, **others: seen.append(data) or stop(),
     )
-    monkeypatch.setattr("labelmint.synthesis.mint", lambda *more, data, **others: seen.append(data) or stop())
+    monkeypatch.setattr(
+        "labelmint.synthesis.mint", lambda system, out, options, **others: seen.append(options.data) or stop()
+    )
     command("evaluate", run, *reversed(sets), *evaluated)  # in any order
     command(
         "synthesize",

@@ -203,7 +203,7 @@ def test_two_runs_are_compared_from_either_side(
         "comparison"
     ]
     assert forth == back
-    assert set(forth["unlike"]) == {"parameters", "learning_rate"}
+    assert set(forth["unlike"]) == {"steps", "parameters", "learning_rate"}
     assert forth["unlike"]["learning_rate"][1] == 0.002
     with pytest.raises(InputError, match="as many paths"):
         labelmint.explain(tiny_run, digits_folder, tmp_path / "c", against=tiny_run, **TIMED)

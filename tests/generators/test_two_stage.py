@@ -6,10 +6,12 @@ import pytest
 import torch
 
 from labelmint.contracts import check_generator
+from labelmint.generators.pair_tokens import PairTokens
 from labelmint.generators.two_stage import TwoStage
 from labelmint.priors.memory import state_bytes
 from labelmint.priors.pixelsnail import PixelSNAIL, PixelSNAILConfig
 from labelmint.tokenizers.dual_path import DualPathConfig, DualPathVQVAE
+from labelmint.tokenizers.label_map import LabelMap
 from labelmint.types import Batch, LayoutBatch
 
 SIZE = (16, 16)
@@ -37,7 +39,12 @@ def parts(condition_dropout: float = 0.0) -> tuple[DualPathVQVAE, PixelSNAIL]:
 
 def generator(condition_dropout: float = 0.0) -> TwoStage:
     tokenizer, prior = parts(condition_dropout)
-    return TwoStage(prior, tokenizer, size=SIZE)
+    return TwoStage(prior, written(tokenizer))
+
+
+def written(tokenizer: DualPathVQVAE) -> PairTokens:
+    label_map = LabelMap(3, SIZE, SIZE)
+    return PairTokens(tokenizer=tokenizer, of_layouts=label_map, given="layouts", label_map=label_map)
 
 
 @pytest.mark.parametrize("condition_dropout", [0.0, 0.2])
@@ -78,4 +85,4 @@ def test_a_prior_over_other_tokens_is_refused() -> None:
     tokenizer, _ = parts()
     other = PixelSNAIL(PixelSNAILConfig(), 8, (4, 4), stack=2, symbols=3)
     with pytest.raises(ValueError, match="the tokenizer has"):
-        TwoStage(other, tokenizer, size=SIZE)
+        TwoStage(other, written(tokenizer))

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.helpers import two_stage
+from tests.helpers import spread, two_stage
 
 from labelmint.contracts import check_generator, check_layout_source
 from labelmint.errors import InputError
@@ -59,7 +59,7 @@ def test_it_decides_the_steps_of_each_prior(at_once: str) -> None:
     assert state_bytes(prior, 64) > state_bytes(prior, 2) > 0  # type: ignore[arg-type]
 
     layouts = LayoutBatch(torch.randint(4, (3, 16, 16), generator=torch.Generator().manual_seed(0)))
-    check_generator(wired.images, layouts, 3)
+    check_generator(spread(wired).images, layouts, 3)
     source = wired.layouts
     assert source is not None
     check_layout_source(source, (16, 16), 4)

@@ -13,6 +13,7 @@ from tests.helpers import TINY, digits
 from labelmint.datasets.ranges import range_of
 from labelmint.errors import InputError
 from labelmint.evaluation.evaluate import evaluate
+from labelmint.runs.draw import Draw
 from labelmint.runs.train import train
 from labelmint.runs.trained import TrainedSystem, load
 from labelmint.segmenters.unet import SegmenterConfig
@@ -55,7 +56,7 @@ def test_each_drawn_image_has_the_range_of_a_training_pair(run: TrainedSystem) -
     trained = json.loads((run.path / "split.json").read_text())["training"]
     assert run.ranges is not None
     assert run.ranges.names == tuple(trained)
-    pairs, again = run.sample_chunk(0, batch_size=8), load(run.path).sample_chunk(0, batch_size=8)
+    pairs, again = run.chunk(0, Draw(batch_size=8)), load(run.path).chunk(0, Draw(batch_size=8))
     names = [pair.provenance["range"] for pair in pairs]
     assert len(set(names)) > 2
     for pair, other in zip(pairs, again, strict=True):

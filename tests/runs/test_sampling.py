@@ -7,7 +7,7 @@ from typing import cast
 import numpy as np
 import pytest
 import torch
-from tests.helpers import TINY, digits
+from tests.helpers import digits, tiny_settings
 from torch import Tensor
 
 from labelmint.contracts import check_generator
@@ -103,11 +103,11 @@ def test_in_bfloat16_a_run_draws_its_own_samples_and_gives_single_precision_logi
     assert all(equal(a, b) for a, b in zip(part, whole[3:5], strict=True))
     assert not all(equal(a, b) for a, b in zip(whole, system.synthesize(6, batch_size=4), strict=True))
     layouts = LayoutBatch(system.training_layouts()[:2])
-    tokens = torch.zeros(2, *system._parts.tokenizer.streams[0].grid, dtype=torch.long)
+    tokens = torch.zeros(2, *system.part("tokenizer").streams[0].grid, dtype=torch.long)
     with torch.no_grad():
-        logits = half._parts.prior(tokens, layouts)
+        logits = half.part("prior")(tokens, layouts)
         assert logits.dtype == torch.float32
-        assert (logits - system._parts.prior(tokens, layouts)).abs().max() < 0.05 * logits.abs().max()
+        assert (logits - system.part("prior")(tokens, layouts)).abs().max() < 0.05 * logits.abs().max()
     with pytest.raises(InputError, match="--precision 16: expected 32 or bf16"):
         load(system.path, precision="16")
 
@@ -194,7 +194,7 @@ def test_what_a_batch_takes_grows_with_it_and_is_about_what_it_is(system: Traine
 
 def test_pre_msgnet_has_no_layout_prior_and_draws_from_the_training_layouts(tmp_path: Path) -> None:
     data = digits()
-    few = TINY | {"tokenizer.steps": "10", "prior.epochs": "1"}
+    few = tiny_settings("pre-msgnet") | {"tokenizer.steps": "10", "prior.epochs": "1"}
     system = train(
         data, tmp_path / "run", system="pre-msgnet", preset="tiny", settings=few, precision="32", threads=1
     )

@@ -107,12 +107,12 @@ class System:
 
     system, digest, device, size, classes = "fake", "0123", torch.device("cpu"), (SIDE, SIDE), CLASSES
     has_layout_prior, precision, geometry = True, "32-true", Geometry(size=(SIDE, SIDE))
-    threads_asked = False
+    threads_asked, layouts_from, ranges = False, None, None
     config = SimpleNamespace(
         symbol_table=SymbolTable(((3, 0), (7, 0))),
         has_instances=True,
         image_channels=1,
-        request=SimpleNamespace(group_by=None),
+        request=SimpleNamespace(group_by=None, normalize="none"),
     )
 
     def __init__(self, path: Path, stop_at: int | None = None) -> None:

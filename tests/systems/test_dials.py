@@ -18,7 +18,7 @@ from labelmint.runs.draw import Draw
 from labelmint.runs.train import train
 from labelmint.runs.trained import TrainedSystem
 from labelmint.synthesis import mint
-from tests.helpers import TINY, digits
+from tests.helpers import digits, tiny_settings
 
 PLAIN = {"temperature": 0.85}
 
@@ -27,7 +27,7 @@ PLAIN = {"temperature": 0.85}
 def without(tmp_path_factory: pytest.TempPathFactory) -> TrainedSystem:
     """A run that draws no layouts, and whose image prior learned to do without them now and then."""
     out = tmp_path_factory.mktemp("guided") / "run"
-    settings = TINY | {"prior.condition_dropout": "0.3"}
+    settings = tiny_settings("pre-msgnet") | {"prior.condition_dropout": "0.3"}
     return train(
         digits(), out, system="pre-msgnet", preset="tiny", settings=settings, precision="32", threads=1
     )

@@ -58,7 +58,7 @@ def likelihood(system: TrainedSystem, pairs: Pairs, folder: Path, net: Vgg | Non
         title="What do the parts know?",
         summary=_summary(system, known, back is not None),
         figures=tuple(figures),
-        tables=(_held_out(known), *_codebooks(system, pairs)),
+        tables=(*_codebooks(system, pairs), _held_out(known)),
         pictures=(_PICTURE,) if back is not None else (),
     )
 
