@@ -28,10 +28,9 @@ RunOf = Callable[[str], Path]
 ROOT = Path(__file__).parent
 SCRIPTS = ("experiments", "benchmarks")
 SHARED_BY_SCRIPTS = "test_common.py"
-# CPU seconds, with those of processes that a case started: a case above the first is named at the end, above
-# the second it fails (twice as much, because processors differ). What is imported is left out, since whoever
-# comes first pays for it; a started interpreter imports torch anew.
-NAMED, FAILS, A_MODULE, AN_INTERPRETER = 5.0, 10.0, 0.004, 15.0
+# CPU seconds, with those of processes that a case started: a case above the first is named at the end. What is
+# imported is left out, since whoever comes first pays for it; a started interpreter imports torch anew.
+NAMED, A_MODULE, AN_INTERPRETER = 5.0, 0.004, 15.0
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -51,7 +50,9 @@ def _cpu_seconds() -> float:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """The law of the budget: a case takes at most `FAILS` seconds of CPU, or is marked `slow`."""
+    """The budget: a case that takes more than `NAMED` seconds of CPU, and is not marked `slow`, is named at the
+    end. It does not fail, since processors differ.
+    """
     begin, modules = _cpu_seconds(), len(sys.modules)
     found = yield
     marker = item.get_closest_marker("interpreters")
@@ -61,11 +62,6 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         return found
     if seconds > NAMED:
         item.user_properties.append(("cpu_seconds", seconds))
-    if seconds > FAILS:
-        pytest.fail(
-            f"took {seconds:.1f} s of CPU, and a case has {NAMED:g} s; make it smaller, or mark it slow",
-            pytrace=False,
-        )
     return found
 
 
