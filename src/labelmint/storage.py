@@ -1,17 +1,21 @@
-"""Files that are there whole or not at all: every one is written aside, under a hidden name, and then renamed."""
+"""Files that are there whole or not at all: every one is written aside, under a hidden name, and then renamed.
+And folders that are marked, so that a command goes on with its own work and with no other.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from labelmint.errors import InputError
+
 if TYPE_CHECKING:
     from labelmint.types import Array
 
-__all__ = ["write_arrays", "write_aside", "write_json", "write_text"]
+__all__ = ["claim", "is_unused", "read_mark", "write_arrays", "write_aside", "write_json", "write_text"]
 
 
 @contextmanager
@@ -42,3 +46,54 @@ def write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
 
     with write_aside(path) as aside, aside.open("wb") as stream:
         np.savez_compressed(stream, allow_pickle=False, **arrays)
+
+
+def claim(
+    folder: Path,
+    name: str,
+    kind: str,
+    wanted: Mapping[str, Any],
+    held: Callable[[str, Mapping[str, Any]], str | None],
+) -> None:
+    """Mark a folder as this kind of work, made as `wanted` says; a folder marked alike is gone on with.
+
+    Arguments:
+        folder: made where it is missing.
+        name: of the file with the mark.
+        kind: of work, as in "study".
+        wanted: what decides the work, JSON or with a text.
+        held: from the first key that differs and the mark that is there, {} where it is damaged: what the folder
+            holds that another mark would belie, in words; None where nothing was made yet, and it is marked anew.
+
+    Raises InputError when the folder holds something else.
+    """
+    wanted = json.loads(json.dumps(wanted, default=str))
+    file = folder / name
+    if file.is_file():
+        before = read_mark(file)
+        other = next((key for key, value in wanted.items() if before.get(key) != value), None)
+        belied = held(other, before) if other is not None else None
+        if belied and not before:
+            raise InputError(f"{file}: is damaged; give another --out, or remove that folder")
+        if belied:
+            raise InputError(f"{folder}: holds {belied}; give another --out, or remove it")
+    elif not is_unused(folder):
+        raise InputError(f"{folder}: exists and is no {kind}; give another --out")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(file, wanted)
+
+
+def read_mark(file: Path) -> dict[str, Any]:
+    """The mark of a folder; {} where it is missing or damaged."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        found = None
+    return found if isinstance(found, dict) else {}
+
+
+def is_unused(folder: Path) -> bool:
+    """True if a folder is new, or holds nothing but what a killed command left of its first file."""
+    if not folder.exists():
+        return True
+    return folder.is_dir() and all(path.name.endswith(".partial") for path in folder.iterdir())

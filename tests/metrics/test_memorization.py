@@ -10,20 +10,19 @@ from scipy import ndimage
 from labelmint.datasets.digits import make_digits
 from labelmint.errors import InputError
 from labelmint.metrics import memorization as module
-from labelmint.metrics.memorization import (
+from labelmint.metrics.copy_rule import (
     CERTAIN,
     FLAT,
     HIGHEST_THRESHOLD,
     LOWEST_THRESHOLD,
-    Memorization,
     calibrate,
     deviations,
     grains,
     halves,
-    memorization,
     ratios,
     without_grain,
 )
+from labelmint.metrics.memorization import Memorization, memorization
 from labelmint.metrics.nearest_view import nearest_views, turned
 
 Images = list[np.ndarray]

@@ -8,8 +8,10 @@ from scipy import ndimage
 from scipy.optimize import minimize
 
 from labelmint.errors import InputError
-from labelmint.metrics import nearest_view
+from labelmint.metrics import coarse_views, nearest_view
+from labelmint.metrics.coarse_views import Scale
 from labelmint.metrics.nearest_view import GAIN, NearestViews, fitted_distance, nearest_views, turned, view
+from labelmint.metrics.view_distance import turned_back
 
 
 def textures(n: int, size: tuple[int, int], channels: int = 3, seed: int = 0) -> list[np.ndarray]:
@@ -84,9 +86,7 @@ def test_eight_orientations_differ_and_are_undone() -> None:
     image = textures(1, (8, 8))[0]
     assert len({turned(image, o).tobytes() for o in range(8)}) == 8
     for orientation in range(8):
-        np.testing.assert_array_equal(
-            nearest_view._turned_back(turned(image, orientation), orientation), image
-        )
+        np.testing.assert_array_equal(turned_back(turned(image, orientation), orientation), image)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_coarse_cells_of_several_pixels_lose_little() -> None:
     references = textures(2, (38, 40))
     queries = textures(2, (32, 32), seed=99)
     found = nearest_views(queries, references, beyond=1)
-    assert nearest_view._Scale((32, 32), 1).cell == 2
+    assert Scale((32, 32), 1).cell == 2
     for i, query in enumerate(queries):
         best = slow(query, references, 1)
         assert best - 1e-9 <= found.distance[i] <= 1.03 * best
@@ -158,8 +158,9 @@ def test_images_of_one_size_are_compared_whole_with_small_shifts() -> None:
 def test_blocks_and_places_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     references, queries = textures(3, (48, 40)), textures(6, (20, 20), seed=7)
     at_once = nearest_views(queries, references)
-    for name, value in (("_PLACE", (3, 2)), ("_QUERIES", 4), ("_ROWS", 5)):
-        monkeypatch.setattr(nearest_view, name, value)
+    monkeypatch.setattr(nearest_view, "_QUERIES", 4)
+    for name, value in (("_PLACE", (3, 2)), ("_ROWS", 5)):
+        monkeypatch.setattr(coarse_views, name, value)
     in_parts = nearest_views(queries, references)
     assert in_parts.distance == pytest.approx(at_once.distance, rel=0.03)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,7 @@ from labelmint.cli.options import AsJson, Seed, ThreadsToTrain
 from labelmint.cli.printing import print_json, quoted
 from labelmint.cli.progress import Progress, duration
 from labelmint.errors import InputError
-from labelmint.storage import write_json
+from labelmint.storage import claim
 
 if TYPE_CHECKING:
     from labelmint.runs.trained import TrainedSystem
@@ -105,23 +105,11 @@ def _claim(out: Path, request: dict[str, Any]) -> None:
     """Mark a new folder as this demo's; raise InputError when it is something else, or a demo of other
     options.
     """
-    file = out / "demo.json"
-    if file.is_file():
-        try:
-            before = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError:
-            before = {}
-        other = next((key for key in request if before.get(key) != request[key]), None)
-        if other:
-            raise InputError(
-                f"{out}: holds a demo with {other} {before.get(other)}, now it is {request[other]}; give "
-                f"another --out"
-            )
-        return
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out}: exists and is no demo; give another --out")
-    out.mkdir(parents=True, exist_ok=True)
-    write_json(file, request)
+
+    def held(key: str, before: Mapping[str, Any]) -> str:
+        return f"a demo with {key} {before.get(key)}, now it is {request[key]}"
+
+    claim(out, "demo.json", "demo", request, held)
 
 
 def _data(folder: Path, n: int, seed: int) -> DataSet:

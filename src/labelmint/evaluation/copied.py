@@ -14,7 +14,8 @@ from labelmint.errors import InputError
 from labelmint.evaluation.material import Material
 from labelmint.metrics.authenticity import authentic, c_t
 from labelmint.metrics.bootstrap import interval
-from labelmint.metrics.memorization import CERTAIN, Memorization, memorization
+from labelmint.metrics.copy_rule import CERTAIN
+from labelmint.metrics.memorization import Memorization, memorization
 from labelmint.metrics.nearest_view import view
 from labelmint.pictures import image_grid
 from labelmint.progress import Event

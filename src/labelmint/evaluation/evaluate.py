@@ -7,7 +7,6 @@ OUT/*.png                        pictures of the report      OUT/judge/       th
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -41,7 +40,7 @@ from labelmint.pictures import side_by_side
 from labelmint.progress import Event, Report
 from labelmint.reports.files import write_report
 from labelmint.reports.results import Figure, Picture, Results, Section
-from labelmint.storage import write_json
+from labelmint.storage import claim
 from labelmint.synthesis import mint
 from labelmint.types import DataSet
 
@@ -59,6 +58,7 @@ HEADLINE = (
     "coherence.learned_layouts",
 )
 SAMPLES = 500
+_MARK = "request.json"
 SEEN_VIEWS, REAL_VIEWS, FID_VIEWS = 4000, 2000, 20000
 
 
@@ -163,27 +163,12 @@ def _refuse_options_of_runs(options: Options, path: Path) -> None:
 
 def _claim(folder: Path, about: Subject, data: DataSet, options: Options) -> None:
     """Mark the folder as this evaluation's; raise InputError when it holds something else."""
-    wanted = json.loads(json.dumps({"evaluation": 1, **_request(about, data, options)}, default=str))
-    file = folder / "request.json"
-    if file.is_file():
-        try:
-            before = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError:
-            before = {}
-        other = next(
-            (key for key in wanted if not isinstance(before, dict) or before.get(key) != wanted[key]), None
-        )
-        # else the command before failed before it began
-        if other and any(path.name != file.name for path in folder.iterdir()):
-            raise InputError(
-                f"{folder}: holds another evaluation ({other} differs); give another --out, or remove it"
-            )
-        write_json(file, wanted)
-        return
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder}: exists and is no evaluation; give another --out")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(file, wanted)
+
+    def held(key: str, before: object) -> str | None:
+        begun = any(path.name != _MARK for path in folder.iterdir())
+        return f"another evaluation ({key} differs)" if begun else None
+
+    claim(folder, _MARK, "evaluation", {"evaluation": 1, **_request(about, data, options)}, held)
 
 
 def _request(about: Subject, data: DataSet, options: Options) -> dict[str, Any]:

@@ -14,11 +14,10 @@ What does not apply to a run is left out, and "left_out" says why.
 from __future__ import annotations
 
 import hashlib
-import json
 import platform
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -52,7 +51,7 @@ from labelmint.progress import Event, Report
 from labelmint.protocols import Tokenizer
 from labelmint.reports.words import number
 from labelmint.runs.trained import TrainedSystem
-from labelmint.storage import write_json
+from labelmint.storage import claim, read_mark, write_json
 from labelmint.tokenizers.dual_path import DualPathVQVAE
 from labelmint.training.run_folder import RunFolder
 from labelmint.types import Array, Batch, DataSet, Layout, LayoutBatch
@@ -61,6 +60,7 @@ from labelmint.version import __version__
 __all__ = ["ExplainOptions", "explain"]
 
 REFERENCE_IMAGES, REFERENCE_VIEWS = 256, 1000
+_MARK = "request.json"
 ROWS_OF_PATHS, ROWS_OF_ATTENTION = 6, 4
 
 
@@ -143,35 +143,23 @@ def _check_shown(about: Subject, data: DataSet, options: ExplainOptions) -> None
 
 def _claim(case: Case, trains: bool) -> None:
     """Mark the folder as this explanation's; raise InputError when it holds something else."""
+    folder = case.folder
     steps = (case.options.steps or steps_of(RunFolder(case.system.path))) if trains else None
-    wanted = {"explanation": 1, "weights": case.system.digest, "data": case.data.source, "steps": steps}
-    folder, file = case.folder, case.folder / "request.json"
-    if file.is_file():
-        before = _read(file)
-        if {**before, "steps": steps} != wanted:
-            raise InputError(
-                f"{folder}: holds the explanation of another run, or of other data; give another --out, or "
-                f"remove it"
-            )
+    steps = steps or read_mark(folder / _MARK).get("steps")  # what trains none leaves the twins as they are
+
+    def held(key: str, before: Mapping[str, Any]) -> str | None:
+        if key != "steps":
+            return "the explanation of another run, or of other data"
         begun = any((folder / name).is_dir() for name in ("again", "twin"))
-        if steps is not None and before["steps"] not in (None, steps) and begun:
-            raise InputError(
-                f"{folder}: holds twins of {before['steps']} steps; give another --out, or --steps "
-                f"{before['steps']}"
-            )
-        wanted["steps"] = steps or before["steps"]
-    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder}: exists and is no explanation; give another --out")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(file, wanted)
+        made = before.get("steps")
+        return (
+            f"twins of {made} steps, with which --steps {made} goes on"
+            if begun and made is not None
+            else None
+        )
 
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError:
-        found = None
-    return found if isinstance(found, dict) and "steps" in found else {}
+    wanted = {"explanation": 1, "weights": case.system.digest, "data": case.data.source, "steps": steps}
+    claim(folder, _MARK, "explanation", wanted, held)
 
 
 def _about_run(case: Case) -> dict[str, Any]:

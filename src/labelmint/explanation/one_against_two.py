@@ -9,18 +9,15 @@ import torch
 
 from labelmint.errors import InputError
 from labelmint.explanation.case import Case, held_out_of, open_run, paths_of
+from labelmint.explanation.contestants import Contestant, contestant, difference, unlike
 from labelmint.explanation.held_out import tokens_of
 from labelmint.explanation.twins import (
-    Contestant,
-    contestant,
-    difference,
     matched,
     parameters_of,
     prepare_again,
     steps_of,
     train_twin,
     twin_config,
-    unlike,
     with_equal_bits,
 )
 from labelmint.hardware import Hardware

@@ -17,22 +17,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pairs import Pairs
 from labelmint.errors import InputError
-from labelmint.explanation.held_out import Mean, mean_of, squared_errors
 from labelmint.hardware import Hardware, available_memory, open_fabric
-from labelmint.metrics.bootstrap import interval
 from labelmint.progress import Event, Report
-from labelmint.protocols import Tokenizer
 from labelmint.runs.config import RunConfig, read_run_config
 from labelmint.runs.prepare import Prepared, prepare
 from labelmint.runs.trained import TrainedSystem
@@ -43,13 +39,9 @@ from labelmint.systems.msgnet_sections import GivenSections, MSGNetSections, Tok
 from labelmint.tokenizers.vqvae import VQVAE
 from labelmint.training.regime import Bench, Stage
 from labelmint.training.run_folder import RunFolder
-from labelmint.types import Array, DataSet, LayoutBatch
+from labelmint.types import DataSet
 
 __all__ = [
-    "Contestant",
-    "Difference",
-    "contestant",
-    "difference",
     "matched",
     "parameters_of",
     "prepare_again",
@@ -57,76 +49,11 @@ __all__ = [
     "steps_of",
     "train_twin",
     "twin_config",
-    "unlike",
     "with_equal_bits",
 ]
 
-ONE_PATH, SEES_LAYOUTS = "no-comp-msgnet", "cvq-vae"
-CLOSE, RESAMPLES, LEAST = 0.03, 500, 1e-12
-# the widths by their parameters
-_COMPARED_BY_RESULT = ("steps", "batch_size", "codebook_size", "channels", "residual_channels")
-_WITHOUT_INFLUENCE = ("evaluate_every", "share")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Contestant:
-    """A tokenizer, and what it costs and reaches.
-
-    Attributes:
-        name: what it is. paths: of codes. seed, steps, batch_size: of its training.
-        parameters: all of its numbers, codebooks included. channels, residual_channels: its widths.
-        tokens, bits: an image; bits = tokens log2 K. codebook_size: K.
-        mse: held-out, on [-1, 1]. psnr: of that mean, in dB.
-        settings: what else decides its training, by name.
-        errors: (N,) of the views.
-    """
-
-    name: str
-    paths: int
-    seed: int
-    steps: int
-    batch_size: int
-    parameters: int
-    channels: int
-    residual_channels: int
-    codebook_size: int
-    tokens: int
-    bits: float
-    mse: Mean
-    psnr: float
-    settings: dict[str, Any]
-    errors: Array
-
-    def to_json(self) -> dict[str, Any]:
-        """A plain dict, without the single errors."""
-        return {key: value for key, value in vars(self).items() if key not in ("errors", "mse")} | {
-            "mse": vars(self.mse)
-        }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Difference:
-    """Held-out errors of `first` over those of `second`, means over seeds: below 1, the first is better.
-
-    The interval holds two uncertainties, which add as squares of log ratios. That of the images: a bootstrap
-    over whole ones, both kinds on the same. And, with several seeds, that of the trainings: t s sqrt(1/n +
-    1/m), s the standard deviation of the log errors of n and m seeds about the mean of their kind, t
-    Student's at n + m - 2 degrees of freedom. With one seed of each it is unknown.
-
-    Attributes:
-        ratio, low, high: quotient of the mean errors, with its 95 % interval.
-        verdict: in words. spread: largest over smallest mean error among the seeds of one kind, 1 with one
-            seed.
-    """
-
-    first: str
-    second: str
-    ratio: float
-    low: float
-    high: float
-    seeds: int
-    spread: float
-    verdict: str
+ONE_PATH = "no-comp-msgnet"
+CLOSE = 0.03
 
 
 # Configurations ---------------------------------------------------------------------------------------------
@@ -289,125 +216,3 @@ def train_twin(
         "tokenizer", tokenizer.state_dict(), {"part": "tokenizer", "config": section.model_dump(), **about}
     )
     return tokenizer.eval()
-
-
-# Comparing --------------------------------------------------------------------------------------------------
-
-
-def contestant(
-    name: str,
-    tokenizer: nn.Module,
-    config: RunConfig,
-    steps: int,
-    views: Pairs,
-    tokens: torch.Tensor,
-    device: torch.device,
-    resample_seed: int,
-) -> Contestant:
-    """What a trained tokenizer reaches on held-out views, from its tokens of them (N, rows, w), and what it
-    takes.
-    """
-    called, sizes = cast(Tokenizer, tokenizer), sizes_of(config)
-    (stream,) = called.streams
-
-    def decode(its: torch.Tensor, layouts: LayoutBatch) -> torch.Tensor:
-        return called.decode({stream.name: its}, layouts)
-
-    errors, places = squared_errors(views, tokens, decode, device), stream.grid[0] * stream.grid[1]
-    mse = mean_of(errors, views, resample_seed)
-    return Contestant(
-        name=name,
-        paths=len(getattr(tokenizer, "paths", ("",))),
-        steps=steps,
-        seed=config.request.seed,
-        batch_size=sizes.batch_size,
-        parameters=parameters_of(tokenizer),
-        channels=sizes.channels,
-        residual_channels=sizes.residual_channels,
-        codebook_size=sizes.codebook_size,
-        tokens=places,
-        bits=places * math.log2(stream.codebook_size),
-        mse=mse,
-        psnr=10 * math.log10(4 / max(mse.value, LEAST)),
-        settings=_settings(config, steps),
-        errors=errors,
-    )
-
-
-def _settings(config: RunConfig, steps: int) -> dict[str, Any]:
-    """What decides a training, but for what contestants are compared by anyway."""
-    request = config.request
-    sizes = sizes_of(config).model_dump(mode="json", exclude={*_COMPARED_BY_RESULT, *_WITHOUT_INFLUENCE})
-    by_clock = request.max_minutes is not None and steps < sizes_of(config).steps
-    return sizes | {
-        "learning_rate_falls": f"by the clock, in {request.max_minutes:g} minutes for the run"
-        if by_clock
-        else "by steps",
-        "augment": sorted(request.augment),
-        "precision": config.precision,
-        "sees_layouts": request.system == SEES_LAYOUTS,
-    }
-
-
-def difference(first: list[Contestant], second: list[Contestant], views: Pairs, seed: int) -> Difference:
-    """Errors of one kind of tokenizer over those of another, each averaged over its seeds first."""
-    above, below = (np.mean([one.errors for one in kind], axis=0) for kind in (first, second))
-
-    def quotient(chosen: Array) -> float:
-        return float(max(above[chosen].mean(), LEAST) / max(below[chosen].mean(), LEAST))
-
-    ratio, of_seeds = quotient(np.arange(len(views))), _uncertainty_of_seeds(first, second)
-    low, high = interval(quotient, len(views), RESAMPLES, seed, groups=views.groups)
-    low = ratio * math.exp(-math.hypot(min(math.log(low / ratio), 0.0), of_seeds))
-    high = ratio * math.exp(math.hypot(max(math.log(high / ratio), 0.0), of_seeds))
-    spread = max(
-        max(one.mse.value for one in kind) / max(min(one.mse.value for one in kind), LEAST)
-        for kind in (first, second)
-    )
-    seeds = min(len(first), len(second))
-    return Difference(
-        first=first[0].name,
-        second=second[0].name,
-        ratio=ratio,
-        low=low,
-        high=high,
-        seeds=seeds,
-        spread=spread,
-        verdict=_verdict(first[0], second[0], low, high, seeds),
-    )
-
-
-def _uncertainty_of_seeds(first: list[Contestant], second: list[Contestant]) -> float:
-    """Half the 95 % interval of the log ratio of mean errors over seeds; 0 where no kind has two."""
-    from scipy.stats import t
-
-    logs = [np.log([max(one.mse.value, LEAST) for one in kind]) for kind in (first, second)]
-    freedom = len(first) + len(second) - 2
-    if not freedom:
-        return 0.0
-    variance = sum(float(((values - values.mean()) ** 2).sum()) for values in logs) / freedom
-    return float(t.ppf(0.975, freedom)) * math.sqrt(variance * (1 / len(first) + 1 / len(second)))
-
-
-def _verdict(first: Contestant, second: Contestant, low: float, high: float, seeds: int) -> str:
-    a, b = first.name, second.name
-    cost = f"bits an image: {first.bits:,.0f} with {a}, {second.bits:,.0f} with {b}"
-    if low <= 1 <= high:
-        where = "on these images" if seeds == 1 else f"on these images with {seeds} seeds"
-        return f"no difference between {a} and {b} can be told {where}; {cost}"
-    doubt = "; another seed may say otherwise" if seeds == 1 else ""
-    return f"{'lower' if high < 1 else 'higher'} error with {a} than with {b}{doubt}; {cost}"
-
-
-def unlike(a: Contestant, b: Contestant) -> dict[str, list[Any]]:
-    """What two contestants should have alike and do not: steps, batch size, seed, codebook size, all other
-    settings of their training, parameters beyond 3 %.
-    """
-    names = ("steps", "batch_size", "seed", "codebook_size")
-    found = {
-        name: [getattr(a, name), getattr(b, name)] for name in names if getattr(a, name) != getattr(b, name)
-    }
-    found |= {name: [its, b.settings[name]] for name, its in a.settings.items() if its != b.settings[name]}
-    if abs(a.parameters / b.parameters - 1) > CLOSE:
-        found["parameters"] = [a.parameters, b.parameters]
-    return found

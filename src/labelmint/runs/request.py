@@ -8,6 +8,7 @@ from typing import TypedDict, Unpack
 from labelmint.datasets.ranges import check_normalize
 from labelmint.errors import InputError, named
 from labelmint.runs.config import Request, RunConfig, read_run_config
+from labelmint.storage import is_unused
 from labelmint.systems.catalogue import PRESETS, SYSTEMS, settings_of
 from labelmint.systems.sections import with_values
 from labelmint.training.regime import Stage
@@ -89,11 +90,7 @@ def stored_config(run: RunFolder, request: Request) -> RunConfig | None:
     if run.path.exists() and not run.path.is_dir():
         raise InputError(f"{run.path}: exists and is no folder; give another --out")
     if not (run.path / "config.json").is_file():
-        # A run that was killed before its first file was whole leaves nothing but these.
-        strange = (
-            [p for p in run.path.iterdir() if not p.name.endswith(".partial")] if run.path.exists() else []
-        )
-        if strange:
+        if not is_unused(run.path):
             raise InputError(f"{run.path}: exists and is not a run folder; give another --out")
         return None
     stored = read_run_config(run)

@@ -22,7 +22,7 @@ import numpy as np
 
 from labelmint.datasets.ranges import normalized
 from labelmint.errors import InputError
-from labelmint.metrics.memorization import ratios
+from labelmint.metrics.copy_rule import ratios
 from labelmint.progress import Report
 from labelmint.segmenters.agreement import agreement_scores, read_pairs
 from labelmint.segmenters.judge import Judge, load_judge

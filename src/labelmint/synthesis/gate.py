@@ -20,7 +20,8 @@ from labelmint.datasets.fitting import fitted
 from labelmint.datasets.splits import group_of
 from labelmint.errors import InputError
 from labelmint.formats import read
-from labelmint.metrics.memorization import CopyRule, CopySearch, Distances
+from labelmint.metrics.copy_rule import CopyRule
+from labelmint.metrics.memorization import CopySearch, Distances
 from labelmint.progress import Event, Report
 from labelmint.segmenters.standard import RealData, digest_of_images
 from labelmint.storage import write_json

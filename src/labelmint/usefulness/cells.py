@@ -17,7 +17,6 @@ for.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,13 +24,18 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from labelmint.errors import InputError
-from labelmint.storage import write_json
+from labelmint.storage import claim, write_json
 from labelmint.usefulness.arms import Arm, ArmResult
 from labelmint.usefulness.plan import Cell, Way
 
-__all__ = ["CellFolder", "Drawn", "Record", "arm_key", "claim"]
+__all__ = ["CellFolder", "Drawn", "Record", "arm_key", "claim_study"]
 
 VERSION = 2
+_REASONS = {
+    "data_sha256": "the data have changed",
+    "study": "its arms were trained by another version of labelmint",
+    "values": "its generators had other settings",
+}
 Stored = TypeVar("Stored", bound=BaseModel)
 
 
@@ -106,30 +110,16 @@ class CellFolder:
         write_json(self.path / name, content.model_dump(mode="json"))
 
 
-def claim(folder: Path, request: Mapping[str, Any]) -> None:
+def claim_study(folder: Path, request: Mapping[str, Any]) -> None:
     """Mark a folder as this study's; raises InputError when it holds something else, or a study that differs
     in the request.
     """
-    wanted = json.loads(json.dumps({"study": VERSION, **request}, default=str))
-    file = folder / "request.json"
-    if file.is_file():
-        try:
-            before = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError:
-            raise InputError(f"{file}: is damaged; give another --out, or remove that folder") from None
-        if not isinstance(before, dict) or "study" not in before:
-            raise InputError(f"{folder}: holds something else than a study; give another --out")
-        other = next((key for key in wanted if before.get(key) != wanted[key]), None)
+
+    def held(key: str, before: Mapping[str, Any]) -> str | None:
+        if "study" not in before:
+            return "something else than a study"
+        reason = _REASONS.get(key, f"{key.replace('_', ' ')} differs")
         begun = any(path.name != "pairs.json" for path in (folder / "cells").rglob("*.*"))
-        if other and begun:  # else the command before failed before it made anything
-            known = {
-                "data_sha256": "the data have changed",
-                "study": "its arms were trained by another version of labelmint",
-                "values": "its generators had other settings",
-            }
-            what = known.get(other, f"{other.replace('_', ' ')} differs")
-            raise InputError(f"{folder}: holds another study ({what}); give another --out, or remove it")
-    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder}: exists and is no study; give another --out")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(file, wanted)
+        return f"another study ({reason})" if begun else None
+
+    claim(folder, "request.json", "study", {"study": VERSION, **request}, held)

@@ -30,7 +30,7 @@ from labelmint.runs.request import make_request
 from labelmint.runs.wire import shapes
 from labelmint.types import DataSet
 from labelmint.usefulness.arms import train_arm
-from labelmint.usefulness.cells import claim
+from labelmint.usefulness.cells import claim_study
 from labelmint.usefulness.outcome import Outcome
 from labelmint.usefulness.pictures import readings, sheet
 from labelmint.usefulness.plan import StudyOptions
@@ -80,7 +80,7 @@ def study(
     maker = FromGenerators(real, options, dials) if trains else _maker(maker, real, given, options, tell)
     pieces = Study(folder, real, options, maker, train_arm, tell)
     real.check(pieces.cells())
-    claim(folder, _decisive(real, options, request, given))
+    claim_study(folder, _decisive(real, options, request, given))
     outcome = pieces.run()
     origin = _origin(pieces, real, options, request, source.source)
     results = study_results(
