@@ -19,9 +19,8 @@ from labelmint.explanation.attention_maps import (
     regions,
 )
 from labelmint.explanation.contestants import Contestant, Difference, difference, unlike
-from labelmint.explanation.held_out import tokens_of
+from labelmint.explanation.held_out import Mean, tokens_of
 from labelmint.explanation.paths_alone import Contributions, contributions, mean_vectors, pictures_alone
-from labelmint.explanation.twins import Mean
 from labelmint.tokenizers.dual_path import DualPathConfig, DualPathVQVAE
 from labelmint.tokenizers.vqvae import VQVAE
 from labelmint.types import ClassInfo, ClassSet, Layout
