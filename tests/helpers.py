@@ -131,13 +131,15 @@ _OF_NETWORKS = {
 
 
 def spread(wired: Wired) -> Wired:
-    """A system whose weights stand far apart: on fresh ones a layout changes next to nothing."""
+    """A system whose weights stand apart: on fresh ones a layout changes next to nothing, and on ones further apart
+    than these a prior is certain of every token, so that no seed changes anything.
+    """
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for stage in wired.stages:
             if stage.name in ("prior", "generator"):
                 for weights in stage.module.parameters():
-                    weights.mul_(2).add_(torch.randn(weights.shape, generator=generator), alpha=0.2)
+                    weights.add_(torch.randn(weights.shape, generator=generator), alpha=0.1)
     return wired
 
 

@@ -122,6 +122,7 @@ def _check_goes_on(
 
     stage = make()
     bench = replace(bench_of("stopped", interrupt), accumulate=1)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # who calls may ignore it
     try:
         _begin_and_train(stage, bench)
     except KeyboardInterrupt:
@@ -129,6 +130,8 @@ def _check_goes_on(
         _require(saved, f"asked to stop when it told of step {stopped_at[0]}, it saved nothing")
     else:
         raise ContractError("it goes on to the end when it is asked to stop")
+    finally:
+        signal.signal(signal.SIGINT, before)
     stage = make()
     _begin_and_train(stage, replace(bench_of("stopped", note), accumulate=1))
     _require(min(seen) > stopped_at[0], f"stopped after step {stopped_at[0]}, it begins anew")
