@@ -25,7 +25,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -34,9 +33,6 @@ from labelmint.errors import InputError
 from labelmint.metrics.coarse_views import Scale, coarse, cut, places_of, shrunk, thinned
 from labelmint.metrics.view_distance import GAIN, fitted_distance, smoothed, turned, turned_back, unexplained
 from labelmint.types import Array
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["GAIN", "NearestViews", "fitted_distance", "nearest_views", "smoothed", "turned", "view"]
 
