@@ -130,6 +130,14 @@ _OF_NETWORKS = {
 }
 
 
+_TWO_LEVELS = {
+    key.replace("prior.", f"{level}_prior.") if key.startswith("prior.") else key: value
+    for level in ("top", "bottom")
+    for key, value in (_TINY_VQ | _SNAIL).items()
+    if key != "tokenizer.semantic_codebook_size"
+}
+
+
 def spread(wired: Wired) -> Wired:
     """A system whose weights stand apart: on fresh ones a layout changes next to nothing, and on ones further apart
     than these a prior is certain of every token, so that no seed changes anything.
@@ -137,7 +145,7 @@ def spread(wired: Wired) -> Wired:
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for stage in wired.stages:
-            if stage.name in ("prior", "generator"):
+            if stage.name in ("prior", "top_prior", "bottom_prior", "generator"):
                 for weights in stage.module.parameters():
                     weights.add_(torch.randn(weights.shape, generator=generator), alpha=0.1)
     return wired
@@ -152,6 +160,8 @@ def tiny_settings(system: str) -> dict[str, str]:
         "svqgan-t": _TRANSFORMER | _ADVERSARY,
         "mint": _SNAIL,
     }
+    if system == "msgnet-vq2":
+        return _TWO_LEVELS
     found = _TINY_VQ | of_vq[system] if system in of_vq else TINY | _OF_NETWORKS.get(system, {})
     known = SYSTEMS[system].sections.model_fields
     return {key: value for key, value in found.items() if key.partition(".")[0] in known}

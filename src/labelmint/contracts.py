@@ -8,6 +8,7 @@ import copy
 import filecmp
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -232,7 +233,7 @@ def _check_steps(
     these change the logits.
     """
     bound, state, flat = tolerance * float(full.abs().max()), None, tokens.flatten(1)
-    others = None if layouts is None else LayoutBatch(layouts.ids.flip(1).roll(1, 2))
+    others = None if layouts is None else replace(layouts, ids=layouts.ids.flip(1).roll(1, 2))
     for shown, drawn in ((layouts, flat), (others, flat.flip(1)), (layouts, flat)):
         state, previous = prior.start(len(tokens), prior.prepare(shown), state), None
         for number, places in enumerate(groups):

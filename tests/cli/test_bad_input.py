@@ -209,6 +209,10 @@ def put(key: str, value: object, of: str = "annotations") -> Callable[[dict[str,
 ROWS: dict[str, tuple[Callable[[Place], Words], tuple[str, ...]]] = {
     # data
     "missing folder": (lambda p: p.train(p.path / "none"), ("none", "no such file or folder")),
+    "a system without a size, inspect": (
+        lambda p: ["inspect", p.data(), "--system", "flow"],
+        ("--system flow", "--size"),
+    ),
     "missing folder, inspect": (lambda p: ["inspect", p.path / "none"], ("none", "no such file or folder")),
     "no pairs": (empty_folder, ("nothing", "images/")),
     "image without label": (without("labels"), ("digits_000000",)),

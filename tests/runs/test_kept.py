@@ -97,3 +97,12 @@ def test_more_classes_than_patterns_are_refused(monkeypatch: pytest.MonkeyPatch)
     few_patterns(monkeypatch, 3)  # and a fourth for pixels that are ignored
     with pytest.raises(InputError, match="each needs a pattern"):
         kept_by("tiny", (32, 32), data())
+
+
+def test_a_system_is_named_by_itself_and_takes_layouts_as_it_does() -> None:
+    for system, grid in (("flow", (32, 32)), ("msgnet", (16, 16)), ("msgnet-vq2", (16, 16))):
+        found = kept_by("tiny", (32, 32), data(), system=system)
+        assert (found.grid, found.written) == (grid, None)
+        assert system in found.tokens
+    with pytest.raises(InputError, match="pix2pix-256: has no sizes for mint"):
+        kept_by("pix2pix-256", (32, 32), data(), system="mint")

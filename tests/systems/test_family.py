@@ -39,7 +39,7 @@ def test_a_system_trains_and_samples(name: str, tmp_path: Path) -> None:
         precision="32",
         threads=1,
     )
-    assert system.has_layout_prior == (name in ("msgnet", "mint"))
+    assert system.has_layout_prior == (name in ("msgnet", "msgnet-vq2", "mint"))
     pairs = list(system.synthesize(4, seed=3, batch_size=4))
     assert len({pair.image.tobytes() for pair in pairs}) > 1
     assert all(pair.image.shape == (side, side, 1) and pair.layout.size == (side, side) for pair in pairs)

@@ -35,9 +35,13 @@ def inspect(
             metavar="FILE.png", help="Draw a contact sheet of images with their layouts.", show_default=False
         ),
     ] = None,
-    preset: Annotated[
-        str, typer.Option(help="With --size: the preset whose system's tokens are meant.")
-    ] = "small",
+    system: Annotated[
+        str | None,
+        typer.Option(
+            help="With --size: the system that is to see them; the preset's unless given.", show_default=False
+        ),
+    ] = None,
+    preset: Annotated[str, typer.Option(help="With --size: the preset of that system.")] = "small",
     merge: Merge = None,
     format_in: FormatIn = None,
     ignore: Ignore = "",
@@ -46,9 +50,12 @@ def inspect(
 ) -> None:
     """Say what was found: sizes, pixels and objects of each class, and what is odd."""
     from labelmint.datasets.inspection import inspect as look
+    from labelmint.errors import InputError
     from labelmint.progress import Event
 
     wanted = parse_size(size) if size is not None else None
+    if system is not None and wanted is None:
+        raise InputError(f"--system {system}: is about what survives at a size; give --size HxW as well")
     source = open_merged(data, merge, format_in, ignore, strict=False)
     with Progress() as progress:
 
@@ -56,7 +63,7 @@ def inspect(
             if done % 50 == 0 or done == of:
                 progress.report(Event(stage, done, of))
 
-        kept = _kept(source, wanted, preset, partial(tell, "layouts")) if wanted is not None else {}
+        kept = _kept(source, wanted, system, preset, partial(tell, "layouts")) if wanted is not None else {}
         found = look(source, size=wanted, group_by=group_by, tell=partial(tell, "images"), **kept)
     if sheet is not None:
         _draw(source, sheet)
@@ -67,12 +74,12 @@ def inspect(
 
 
 def _kept(
-    source: DataSet, size: tuple[int, int], preset: str, tell: Callable[[int, int], None]
+    source: DataSet, size: tuple[int, int], system: str | None, preset: str, tell: Callable[[int, int], None]
 ) -> dict[str, Any]:
-    """What the tokens of the preset's system keep."""
+    """What the system keeps."""
     from labelmint.runs.kept import kept_by
 
-    return kept_by(preset, size, source, tell)._asdict()
+    return kept_by(preset, size, source, tell, system)._asdict()
 
 
 def _draw(source: DataSet, sheet: Path) -> None:

@@ -175,11 +175,13 @@ def _facts(trained: TrainedSystem, out: Path) -> dict[str, Any]:
 
 
 def _next(trained: TrainedSystem, out: Path) -> str:
+    pictures = [out / name for name in ("samples.png", "reconstructions.png", "curves.png")]
+    *first, last = [str(path) for path in pictures if path.is_file()]
     return "\n".join(
         [
             f"trained {trained.system} for images of {trained.size[0]}x{trained.size[1]} pixels; the run is "
             f"{out}",
-            f"  look at {out / 'samples.png'}, {out / 'reconstructions.png'} and {out / 'curves.png'}",
+            f"  look at {', '.join(first)} and {last}",
             "next: 100 new images with their labels",
             f"  {_facts(trained, out)['synthesize']}",
         ]

@@ -19,6 +19,7 @@ from torch import Tensor
 from labelmint.datasets.pairs import Pairs
 from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.errors import InputError
+from labelmint.generators.two_level import TwoLevels
 from labelmint.generators.two_stage import TwoStage
 from labelmint.pictures import image_grid
 from labelmint.protocols import Dials
@@ -197,7 +198,7 @@ def reconstruction_errors(originals: Array, reconstructions: Array) -> list[Figu
 
 def _codebooks(system: TrainedSystem, pairs: Pairs) -> tuple[Table, ...]:
     """Use and perplexity, where there are codebooks; the two halves of a stacked stream have one each."""
-    if not isinstance(system.images, TwoStage):
+    if not isinstance(system.images, TwoStage | TwoLevels):
         return ()
     tokenizer = system.images.tokenizer
     found = [tokenizer.encode(batch) for batch in _batches(pairs, system)]

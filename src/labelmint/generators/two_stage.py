@@ -18,12 +18,11 @@ import torch
 from torch import Tensor
 
 from labelmint.datasets.scaling import EIGHT_BITS
-from labelmint.dials import GUIDANCE, TEMPERATURE
+from labelmint.dials import TEMPERATURE
 from labelmint.generators.pair_tokens import PairTokens
 from labelmint.nn.peak_memory import SPARE, bytes_by_rows
-from labelmint.priors.ancestral import AncestralSampler
-from labelmint.priors.guided import NetworkPrior, guided, learned_without
-from labelmint.priors.memory import state_bytes
+from labelmint.priors.guided import NetworkPrior
+from labelmint.priors.samplers import Samplers, dials_of, lacking_of
 from labelmint.protocols import Dial, Dials
 from labelmint.seeds import Seed, uniforms
 from labelmint.types import Batch, Kept, LayoutBatch
@@ -50,8 +49,7 @@ class TwoStage:
             )
         self.prior, self.written, self.stream = prior, written, stream
         self.tokenizer, self.size = written.tokenizer, written.label_map.size
-        self._plain = AncestralSampler(prior)
-        self._guided: tuple[float, AncestralSampler] | None = None  # of the guidance that was asked for last
+        self._samplers = Samplers(prior)
 
     @property
     def needs_references(self) -> bool:
@@ -65,17 +63,12 @@ class TwoStage:
     @property
     def dials(self) -> tuple[Dial, ...]:
         """The temperature, and guidance where the prior learned to do without its layout."""
-        return (TEMPERATURE, GUIDANCE) if learned_without(self.prior) else (TEMPERATURE,)
+        return dials_of(self.prior)
 
     @property
     def lacking(self) -> Mapping[str, str]:
         """Guidance, where the prior did not learn that."""
-        if learned_without(self.prior):
-            return {}
-        return {
-            GUIDANCE.name: "its image prior never learned to do without its layout; train another run with "
-            "--set prior.condition_dropout=0.1"
-        }
+        return lacking_of(self.prior, "prior")
 
     @torch.no_grad()
     def sample(
@@ -84,7 +77,7 @@ class TwoStage:
         """Images (B, C, H, W) in [-1, 1]; some tokens may be kept of other images."""
         tokens, given = self._shown_to_prior(layouts)
         numbers = uniforms(seeds, self.stream.name, self.stream.grid[0] * self.stream.grid[1])
-        sampler = self._sampler(dials.get(GUIDANCE.name, GUIDANCE.usual))
+        sampler = self._samplers.of(dials)
         condition, device = sampler.prior.prepare(given), layouts.ids.device
         temperature = dials[TEMPERATURE.name]
         tokens[self.stream.name] = sampler.draw(condition, numbers, temperature, device, kept)
@@ -97,16 +90,8 @@ class TwoStage:
 
     def drawing_bytes(self, batch_size: int, dials: Dials) -> int:
         """The prior's state, with guidance that of twice the rows, and all else that drawing does."""
-        rows = 1 if dials.get(GUIDANCE.name, GUIDANCE.usual) == GUIDANCE.usual else 2
-        return int(SPARE * (rows * state_bytes(self.prior, batch_size) + self._beside(batch_size)))
-
-    def _sampler(self, guidance: float) -> AncestralSampler:
-        """The sampler that draws with this guidance; its memory is kept for the next call."""
-        if guidance == GUIDANCE.usual:
-            return self._plain
-        if self._guided is None or self._guided[0] != guidance:
-            self._guided = guidance, AncestralSampler(guided(self.prior, guidance))
-        return self._guided[1]
+        states = self._samplers.state_bytes(batch_size, dials)
+        return int(SPARE * (states + self._beside(batch_size)))
 
     def _shown_to_prior(self, layouts: LayoutBatch) -> tuple[dict[str, Tensor], LayoutBatch]:
         """Tokens of the layouts, where they have any here, and what the prior is given."""

@@ -7,6 +7,9 @@ With `scene` every cell also knows which symbols occur anywhere in its layout: i
 set. So background is not the same background beside other objects, which MSGNet's long paper proposes
 (Section 4.4) and has no code for.
 
+A finer level of tokens is also given those of the coarser one, drawn before it (VQ-VAE-2): each cell gains an
+embedding of the coarse token that lies over it.
+
 For tokens of several stacked paths the features repeat, one copy a path. Fractions, where the published code
 took one class a coarse cell, tell the prior where in a cell an object begins, and that decides what it draws
 there.
@@ -19,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from labelmint.nn.sight import area_fractions
+from labelmint.protocols import Stream
 from labelmint.types import LayoutBatch
 
 __all__ = ["LayoutCondition"]
@@ -37,6 +41,7 @@ class LayoutCondition(nn.Module):
         scene: whether a cell's embedding gains one of the symbols that occur in the layout.
         dropout: chance in training that an item has no layout: its features are zero. `priors.guided` needs
             that.
+        coarse: the coarser level of tokens, which the layouts then carry as `tokens`; its grid divides (h, w).
     """
 
     def __init__(
@@ -51,6 +56,7 @@ class LayoutCondition(nn.Module):
         residual_blocks: int,
         scene: bool = False,
         dropout: float = 0.0,
+        coarse: Stream | None = None,
     ) -> None:
         super().__init__()
         self.symbols, self.stack, self.channels, self.dropout = symbols, stack, channels, dropout
@@ -69,6 +75,7 @@ class LayoutCondition(nn.Module):
             )
             for _ in range(residual_blocks)
         )
+        self.coarse = nn.Embedding(coarse.codebook_size, channels) if coarse is not None else None
 
     def forward(self, layouts: LayoutBatch) -> Tensor:
         """Sees the layout as it is, never its instances."""
@@ -78,8 +85,17 @@ class LayoutCondition(nn.Module):
             occurs = (fractions > 0).flatten(2).any(dim=2)
             embedded = embedded + self.scene(occurs.to(embedded.dtype))[:, :, None, None]
         features = self.stride(functional.elu(self.mix(embedded)))
+        if self.coarse is not None:
+            features = features + self._over(layouts.tokens, features)
         for block in self.blocks:
             features = features + block(features)
         if self.training and self.dropout > 0:
             features = features * (torch.rand(len(features), 1, 1, 1, device=features.device) >= self.dropout)
         return torch.cat([features] * self.stack, dim=2)
+
+    def _over(self, tokens: Tensor | None, features: Tensor) -> Tensor:
+        """Embeddings of the coarse tokens, each as large as the cells that it lies over."""
+        if tokens is None or self.coarse is None:
+            raise ValueError("these layouts lack the tokens of the coarser level")
+        embedded = self.coarse(tokens).permute(0, 3, 1, 2)
+        return functional.interpolate(embedded, features.shape[2:], mode="nearest")

@@ -30,6 +30,7 @@ from labelmint.nn.attention import Place
 from labelmint.nn.causal import CausalConv2d, CausalConvState, Mixing
 from labelmint.priors.conditioning import LayoutCondition
 from labelmint.priors.pixelsnail_block import Block, BlockState, PixelSNAILConfig
+from labelmint.protocols import Stream
 from labelmint.types import LayoutBatch
 
 __all__ = ["Block", "PixelSNAIL", "PixelSNAILConfig"]
@@ -105,6 +106,7 @@ class PixelSNAIL(nn.Module):
         grid: (h, w).
         stack: paths stacked in h (2 for the double-path VQ-VAE, 1 for layouts).
         symbols: layout symbols S of the condition; 0 = unconditional.
+        coarse: the coarser level of tokens, which is given too.
     """
 
     background: Tensor
@@ -116,6 +118,7 @@ class PixelSNAIL(nn.Module):
         grid: tuple[int, int],
         stack: int = 1,
         symbols: int = 0,
+        coarse: Stream | None = None,
     ) -> None:
         super().__init__()
         self.config, self.codebook_size, self.grid, self.stack = config, codebook_size, grid, stack
@@ -127,7 +130,7 @@ class PixelSNAIL(nn.Module):
         self.place = nn.Conv2d(ground, channels, 1)
         self.first = CausalConv2d(channels, channels, (config.kernel_rows, config.kernel_columns))
         width = config.condition_channels if symbols else 0
-        self.condition = _layout_condition(config, symbols, grid, stack) if symbols else None
+        self.condition = _layout_condition(config, symbols, grid, stack, coarse) if symbols else None
         self.blocks = nn.ModuleList(Block(config, ground, width) for _ in range(config.blocks))
         self.out = CausalConv2d(channels, codebook_size, scale=0.1)
 
@@ -298,7 +301,7 @@ def _background(grid: tuple[int, int], stack: int) -> Tensor:
 
 
 def _layout_condition(
-    config: PixelSNAILConfig, symbols: int, grid: tuple[int, int], stack: int
+    config: PixelSNAILConfig, symbols: int, grid: tuple[int, int], stack: int, coarse: Stream | None
 ) -> LayoutCondition:
     return LayoutCondition(
         symbols,
@@ -311,4 +314,5 @@ def _layout_condition(
         residual_blocks=config.condition_residual_blocks,
         scene=config.condition_scene,
         dropout=config.condition_dropout,
+        coarse=coarse,
     )

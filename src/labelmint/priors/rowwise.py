@@ -22,6 +22,7 @@ from labelmint.nn.causal import CausalConv2d
 from labelmint.nn.residual import GatedResidual
 from labelmint.priors.grouped import OnTrunk
 from labelmint.priors.pixelsnail import Block, PixelSNAIL, PixelSNAILConfig
+from labelmint.protocols import Stream
 
 __all__ = ["RowPixelSNAIL"]
 
@@ -83,10 +84,11 @@ class RowPixelSNAIL(OnTrunk):
         grid: tuple[int, int],
         stack: int = 1,
         symbols: int = 0,
+        coarse: Stream | None = None,
     ) -> None:
         super().__init__()
         self.codebook_size, self.grid, self.stack = codebook_size, grid, stack
-        self.trunk = PixelSNAIL(config, codebook_size, grid, stack, symbols)
+        self.trunk = PixelSNAIL(config, codebook_size, grid, stack, symbols, coarse)
         for block in self._blocks():
             given = block.attention
             inputs = given.query.in_features, given.key_value.in_features

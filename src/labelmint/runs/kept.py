@@ -39,21 +39,24 @@ def kept_by(
     size: tuple[int, int],
     data: DataSet,
     tell: Callable[[int, int], None] = lambda done, of: None,
+    system: str | None = None,
 ) -> Kept:
-    """How the system of a preset writes the layouts of these data at a size (H, W).
+    """How a system, that of the preset unless one is named, sees the layouts of these data at a size (H, W).
 
     Patterns are counted in all pairs but those of the test part, each as a whole; classes stand for symbols,
     as if no instances touched. `tell` is called with (pairs counted, pairs in all). Raises InputError for a
-    size that the tokens don't fit and for more classes than there are patterns.
+    size that the tokens don't fit, for more classes than there are patterns, and for a preset that the system lacks.
     """
-    system = SYSTEMS[named("preset", preset, PRESETS).system]
+    of = named("system", system or named("preset", preset, PRESETS).system, SYSTEMS)
     ids = np.array(sorted({*data.classes.ids, *data.classes.ignore}))
     with torch.device("meta"):  # shapes alone
-        wired = system.wire(settings_of(system.name, preset), Facts(1, size, len(ids)))
+        wired = of.wire(settings_of(of.name, preset), Facts(1, size, len(ids)))
     tokenizer = wired.stages[0].module
     if not isinstance(tokenizer, CoupledPatterns):
         grid = (size[0] // wired.cell, size[1] // wired.cell)
-        return Kept(f"the {grid[0]}x{grid[1]} cells of one class of {system.name}", grid, None)
+        if wired.cell == 1:
+            return Kept(f"{of.name}, which takes layouts as they are", grid, None)
+        return Kept(f"the {grid[0]}x{grid[1]} cells of one class of {of.name}", grid, None)
     config = tokenizer.config
     patterns = Patterns(len(ids), config.semantic_codebook_size, config.cell)
 
@@ -75,7 +78,7 @@ def kept_by(
 
     patterns.count(batches())
     return Kept(
-        f"{len(patterns.table)} patterns of {config.cell}x{config.cell} pixels, as {system.name} has them",
+        f"{len(patterns.table)} patterns of {config.cell}x{config.cell} pixels, as {of.name} has them",
         None,
         written,
     )

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from labelmint.errors import InputError, named
-from labelmint.systems import flow, mint, msgnet, pix2pix, svq
+from labelmint.systems import flow, mint, msgnet, msgnet_vq2, pix2pix, svq
 from labelmint.systems.sections import Sections
 from labelmint.systems.system import System
 
 __all__ = ["PRESETS", "SYSTEMS", "Preset", "catalogue", "settings_of"]
 
-_FAMILIES = (msgnet, svq, mint, pix2pix, flow)
+_FAMILIES = (msgnet, msgnet_vq2, svq, mint, pix2pix, flow)
 SYSTEMS: dict[str, System] = {system.name: system for family in _FAMILIES for system in family.SYSTEMS}
 
 

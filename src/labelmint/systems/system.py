@@ -39,7 +39,6 @@ class Wired:
         see: given layouts as the generator sees them, which is what their images are labelled with.
         reach: pixels within which instances of a class need different symbols.
         cell: pixels a side of the cells that layouts consist of once they are seen.
-        written: how layouts are written in tokens, in words, for `inspect`; empty where they are seen as they are.
     """
 
     stages: tuple[Stage, ...]

@@ -107,9 +107,10 @@ def prior_of(
     stack: int = 1,
     symbols: int = 0,
     given: Stream | None = None,
+    coarse: Stream | None = None,
 ) -> NetworkPrior:
     """A prior over `stack` paths of tokens, given layouts of `symbols` symbols, or the tokens of a stream;
-    given nothing where both lack.
+    given nothing where both lack. With one path a PixelSNAIL may be given a coarser level of tokens as well.
 
     To a PixelSNAIL tokens are a layout of as many symbols as there are codes, a cell each. It draws as much
     at once as `at_once` says; with one path a place holds one token.
@@ -119,10 +120,10 @@ def prior_of(
     if given is not None:
         config, symbols = config.model_copy(update={"condition_scale": 1}), given.codebook_size
     if config.at_once == "row":
-        return RowPixelSNAIL(config, codebook_size, grid, stack, symbols)
+        return RowPixelSNAIL(config, codebook_size, grid, stack, symbols, coarse)
     if config.at_once == "place" and stack > 1:
         return PlacePixelSNAIL(config, codebook_size, grid, stack, symbols)
-    return PixelSNAIL(config, codebook_size, grid, stack, symbols)
+    return PixelSNAIL(config, codebook_size, grid, stack, symbols, coarse)
 
 
 def check_multiples(size: tuple[int, int], token: int, of: str = "the token grid") -> None:

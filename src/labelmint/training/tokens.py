@@ -63,21 +63,30 @@ class TokenBatches:
         if self.kept is None:
             batch = self.pairs.batch(step, self.batch_size, self.rank, self.world)
             return tokenized(self.tokenize, batch, self.device)
-        tokens, ids = self.kept
+        tokens, ids, coarse = self.kept
         chosen = torch.tensor(self.pairs.items(step, self.batch_size)[self.rank :: self.world])
-        layouts = LayoutBatch(ids[chosen].to(self.device).int()) if ids is not None else None
+        layouts = None
+        if ids is not None:
+            layouts = LayoutBatch(ids[chosen].to(self.device).int())
+            if coarse is not None:
+                layouts.tokens = coarse[chosen].to(self.device).long()
         return tokens[chosen].to(self.device).long(), layouts
 
-    def _all(self, tell: Callable[[int, int], None]) -> tuple[Tensor, Tensor | None]:
-        """Tokens of all pairs, encoded in fixed batches, so that a resumed run gets identical ones."""
-        tokens, ids = [], []
+    def _all(self, tell: Callable[[int, int], None]) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Tokens of all pairs, ids of the layouts that condition them, and tokens that do, encoded in fixed batches,
+        so that a resumed run gets identical ones.
+        """
+        tokens, ids, coarse = [], [], []
         for first in range(0, len(self.pairs), _AT_ONCE):
             its_tokens, layouts = tokenized(self.tokenize, self.pairs.fixed(first, _AT_ONCE), self.device)
             tokens.append(_small(its_tokens.cpu()))
             if layouts is not None:
                 ids.append(_small(layouts.ids.cpu()))
+                if layouts.tokens is not None:
+                    coarse.append(_small(layouts.tokens.cpu()))
             tell(min(first + _AT_ONCE, len(self.pairs)), len(self.pairs))
-        return torch.cat(tokens), torch.cat(ids) if ids else None
+        kept_ids, kept_coarse = (torch.cat(each) if each else None for each in (ids, coarse))
+        return torch.cat(tokens), kept_ids, kept_coarse
 
 
 def _small(numbers: Tensor) -> Tensor:
