@@ -104,7 +104,11 @@ def test_inspect(command: Any, digits_folder: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("preset", "tokens"),
-    [("small", "512 patterns of 4x4"), ("clevr-64", "8x8 cells"), ("svq-256", "32x32 cells")],
+    [
+        ("small", "512 patterns of 4x4"),
+        ("clevr-64", "8x8 cells"),
+        ("svq-256", "svqgan-t, which takes layouts as they are"),
+    ],
 )
 def test_inspect_counts_what_the_tokens_of_a_preset_keep(
     command: Any, digits_folder: Path, preset: str, tokens: str

@@ -142,7 +142,7 @@ def test_a_batch_that_memory_can_not_hold_is_refused_with_one_that_it_can(
 
 
 def with_memory(monkeypatch: pytest.MonkeyPatch, available: int) -> None:
-    monkeypatch.setattr("labelmint.runs.trained.available_memory", lambda device: available)
+    monkeypatch.setattr("labelmint.runs.batch_size.available_memory", lambda device: available)
 
 
 def test_the_usual_batch_is_the_largest_power_of_two_that_memory_holds(

@@ -112,7 +112,7 @@ def test_what_no_part_heeds_is_refused_and_so_is_what_is_out_of_range(
 def test_memory_is_asked_for_what_will_be_drawn(
     without: TrainedSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from labelmint.runs import trained as module
+    from labelmint.runs import batch_size as module
 
     guided = {"guidance": 2.0}
     assert without.drawing_bytes(8) == without.drawing_bytes(8, {"guidance": 1.0})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -29,6 +29,10 @@ from labelmint.cli.options import (
     parse_words,
 )
 from labelmint.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from labelmint.evaluation.options import Options
+    from labelmint.types import DataSet
 
 __all__ = ["evaluate"]
 
@@ -112,9 +116,7 @@ def evaluate(
     """Measure pairs against real data: obedience, copies, fidelity, coherence. Writes report.html and
     report.json.
     """
-    from labelmint.evaluation.evaluate import evaluate as run_evaluation
     from labelmint.evaluation.options import Options
-    from labelmint.reports.words import summary
     from labelmint.segmenters.unet import SegmenterConfig
 
     options = Options(
@@ -135,6 +137,14 @@ def evaluate(
         threads=threads,
     )
     source = open_merged(data, merge or merge_of(subject), format_in, ignore)
+    _evaluate(subject, source, out, options, as_json)
+
+
+def _evaluate(subject: Path, source: DataSet, out: Path, options: Options, as_json: bool) -> None:
+    """Evaluate and print what was found."""
+    from labelmint.evaluation.evaluate import evaluate as run_evaluation
+    from labelmint.reports.words import summary
+
     with Progress() as progress, interruptible("stopped; run the same command again to go on"):
         results = run_evaluation(
             subject, source, out, options, command=["labelmint", *sys.argv[1:]], report=progress.report

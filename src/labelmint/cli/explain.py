@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
 
@@ -18,54 +18,62 @@ from labelmint.errors import InputError
 
 __all__ = ["explain"]
 
+_Run: TypeAlias = Annotated[
+    Path, typer.Argument(help="A run folder, as `labelmint train` wrote it.", show_default=False)
+]
+_Out: TypeAlias = Annotated[
+    Path, typer.Option(help="The folder to write. The same command again goes on where it was stopped.")
+]
+_Pixel: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="Y,X",
+        help="Row and column whose attention is drawn; may be repeated; chosen unless given.",
+        show_default=False,
+    ),
+]
+_Show: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME", help="A test pair to draw; may be repeated; chosen unless given.", show_default=False
+    ),
+]
+_Against: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="RUN",
+        help="Compare with this run of the other number of paths; trains none.",
+        show_default=False,
+    ),
+]
+_SkipTwin: TypeAlias = Annotated[
+    bool, typer.Option("--skip-twin", help="Compare one path and two not at all; trains nothing.")
+]
+_Steps: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Train twins for N steps, the run's own tokenizer too; as long as the run unless given.",
+    ),
+]
+_Seeds: TypeAlias = Annotated[int, typer.Option(metavar="N", help="Train each kind from N seeds.")]
+_EqualBits: TypeAlias = Annotated[
+    bool,
+    typer.Option("--equal-bits", help="Train two paths with as many bits an image as the one path, too."),
+]
+
 
 def explain(
-    run: Annotated[
-        Path, typer.Argument(help="A run folder, as `labelmint train` wrote it.", show_default=False)
-    ],
+    run: _Run,
     data: Data,
-    out: Annotated[
-        Path, typer.Option(help="The folder to write. The same command again goes on where it was stopped.")
-    ],
-    pixel: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="Y,X",
-            help="Row and column whose attention is drawn; may be repeated; chosen unless given.",
-            show_default=False,
-        ),
-    ] = None,
-    show: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="A test pair to draw; may be repeated; chosen unless given.",
-            show_default=False,
-        ),
-    ] = None,
-    against: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="RUN",
-            help="Compare with this run of the other number of paths; trains none.",
-            show_default=False,
-        ),
-    ] = None,
-    skip_twin: Annotated[
-        bool, typer.Option("--skip-twin", help="Compare one path and two not at all; trains nothing.")
-    ] = False,
-    steps: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Train twins for N steps, the run's own tokenizer too; as long as the run unless given.",
-        ),
-    ] = None,
-    seeds: Annotated[int, typer.Option(metavar="N", help="Train each kind from N seeds.")] = 1,
-    equal_bits: Annotated[
-        bool,
-        typer.Option("--equal-bits", help="Train two paths with as many bits an image as the one path, too."),
-    ] = False,
+    out: _Out,
+    pixel: _Pixel = None,
+    show: _Show = None,
+    against: _Against = None,
+    skip_twin: _SkipTwin = False,
+    steps: _Steps = None,
+    seeds: _Seeds = 1,
+    equal_bits: _EqualBits = False,
     seed: Seed = 0,
     device: Device = "auto",
     threads: Threads = None,

@@ -156,8 +156,9 @@ def synthesize(
     from labelmint.synthesis import MintOptions, check_target
 
     check_target(out, n=n, format=format, resume=resume)
+    if layouts_from is not None:
+        _check_alone(layouts=layouts, reference=reference, vary=vary or None)
     given, references = (_opened(path, run, format_in) for path in (layouts, reference))
-    filters = filter in ("on", "ignore") or (filter == "auto" and (run / "judge").is_dir() and not keep)
     options = MintOptions(
         n=n,
         seed=seed,
@@ -174,16 +175,18 @@ def synthesize(
         batch_size=parse_batch(batch_size),
         filter=filter,
         filter_share=filter_share / 100,
-        data=_real(data or (sets_of(run) if filters else []), run),
+        data=_real(data or (sets_of(run) if _filters(filter, run, keep) else []), run),
         most_candidates=most_candidates,
         resume=resume,
     )
-    if layouts_from is not None:
-        _check_alone(layouts=layouts, reference=reference, vary=vary or None)
     runs = [run] if layouts_from is None else [run, layouts_from]
     doubts = _mint(runs, out, options, device=device, threads=threads, precision=precision)
-    facts = _facts(out, n, layouts or reference, doubts)
-    print_json(facts) if as_json else print(_told(facts, run))
+    _tell(_facts(out, n, layouts or reference, doubts), run, as_json)
+
+
+def _filters(filter: str, run: Path, keep: list[str] | None) -> bool:
+    """Whether this filter needs the real pairs."""
+    return filter in ("on", "ignore") or (filter == "auto" and (run / "judge").is_dir() and not keep)
 
 
 def _check_alone(**given: object) -> None:
@@ -250,6 +253,10 @@ def _real(data: list[Path], run: Path) -> DataSet | Path | None:
     if not data:
         return None
     return data[0] if len(data) == 1 and merge is None else open_merged(data, merge, None, "")
+
+
+def _tell(facts: dict[str, Any], run: Path, as_json: bool) -> None:
+    print_json(facts) if as_json else print(_told(facts, run))
 
 
 def _told(facts: dict[str, Any], run: Path) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -29,72 +30,82 @@ from labelmint.cli.progress import Progress, duration
 
 if TYPE_CHECKING:
     from labelmint.runs.trained import TrainedSystem
+    from labelmint.types import DataSet
 
 __all__ = ["train"]
+
+_Out: TypeAlias = Annotated[
+    Path, typer.Option(help="The run folder. The same command again goes on where a stopped one was.")
+]
+_System: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        help="Which system; `labelmint systems` lists them. The preset's unless given: mint with tiny "
+        "and small.",
+        show_default=False,
+    ),
+]
+_Preset: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        help="tiny: minutes on 2 cores. small: about an hour. The papers' own: see `labelmint systems`."
+    ),
+]
+_Size: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HxW", help="Size of the images to learn; the preset's unless given.", show_default=False
+    ),
+]
+_Crop: TypeAlias = Annotated[
+    bool, typer.Option("--crop", help="Learn random crops of that size instead of resized images.")
+]
+_Scale: TypeAlias = Annotated[float, typer.Option(help="With --crop: resize by this factor before cropping.")]
+_Augment: TypeAlias = Annotated[
+    str, typer.Option(metavar="WORDS", help="Any of flips,mirror,turns,zoom: how images may be moved.")
+]
+_Normalize: TypeAlias = Annotated[
+    str, typer.Option(metavar="HOW", help="none, or image: spread each image from its own range of levels.")
+]
+_Settings: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Set one value, as in prior.channels=96; repeatable."),
+]
+_Precision: TypeAlias = Annotated[str, typer.Option(help="auto, 32 or bf16.")]
+_MaxMinutes: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        metavar="M", help="Divide this time over the stages and end with a usable model.", show_default=False
+    ),
+]
+_DryRun: TypeAlias = Annotated[
+    bool, typer.Option("--dry-run", help="Only print what would be done, and its time and memory.")
+]
+_Force: TypeAlias = Annotated[bool, typer.Option("--force", help="Go on with fewer than 20 pairs.")]
 
 
 def train(
     data: DataSets,
-    out: Annotated[
-        Path, typer.Option(help="The run folder. The same command again goes on where a stopped one was.")
-    ],
-    system: Annotated[
-        str | None,
-        typer.Option(
-            help="Which system; `labelmint systems` lists them. The preset's unless given: mint with tiny "
-            "and small.",
-            show_default=False,
-        ),
-    ] = None,
-    preset: Annotated[
-        str,
-        typer.Option(
-            help="tiny: minutes on 2 cores. small: about an hour. The papers' own: see `labelmint systems`."
-        ),
-    ] = "small",
-    size: Annotated[
-        str | None,
-        typer.Option(
-            metavar="HxW", help="Size of the images to learn; the preset's unless given.", show_default=False
-        ),
-    ] = None,
-    crop: Annotated[
-        bool, typer.Option("--crop", help="Learn random crops of that size instead of resized images.")
-    ] = False,
-    scale: Annotated[float, typer.Option(help="With --crop: resize by this factor before cropping.")] = 1.0,
-    augment: Annotated[
-        str, typer.Option(metavar="WORDS", help="Any of flips,mirror,turns,zoom: how images may be moved.")
-    ] = "",
-    normalize: Annotated[
-        str,
-        typer.Option(metavar="HOW", help="none, or image: spread each image from its own range of levels."),
-    ] = "none",
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY=VALUE", help="Set one value, as in prior.channels=96; repeatable."
-        ),
-    ] = None,
+    out: _Out,
+    system: _System = None,
+    preset: _Preset = "small",
+    size: _Size = None,
+    crop: _Crop = False,
+    scale: _Scale = 1.0,
+    augment: _Augment = "",
+    normalize: _Normalize = "none",
+    settings: _Settings = None,
     device: Device = "auto",
-    precision: Annotated[str, typer.Option(help="auto, 32 or bf16.")] = "auto",
+    precision: _Precision = "auto",
     threads: ThreadsToTrain = None,
     seed: Seed = 0,
-    max_minutes: Annotated[
-        float | None,
-        typer.Option(
-            metavar="M",
-            help="Divide this time over the stages and end with a usable model.",
-            show_default=False,
-        ),
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only print what would be done, and its time and memory.")
-    ] = False,
+    max_minutes: _MaxMinutes = None,
+    dry_run: _DryRun = False,
     merge: Merge = None,
     format_in: FormatIn = None,
     ignore: Ignore = "",
     group_by: GroupBy = None,
-    force: Annotated[bool, typer.Option("--force", help="Go on with fewer than 20 pairs.")] = False,
+    force: _Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Train a system on labelled images: tokenizer, image prior, layout prior, one after the other."""
@@ -116,6 +127,13 @@ def train(
         "force": force,
     }
     source = open_merged(data, merge, format_in, ignore)
+    _train(source, out, wanted, dry_run, as_json, lambda: keep_merge(merge, data, out))
+
+
+def _train(
+    source: DataSet, out: Path, wanted: dict[str, Any], dry_run: bool, as_json: bool, keep: Callable[[], None]
+) -> None:
+    """Train or plan, and print what came of it; `keep` writes down what the data were merged by."""
     from labelmint.runs import train as training
 
     speaks = int(os.environ.get("RANK", "0")) == 0  # under torchrun one process speaks for all
@@ -126,7 +144,7 @@ def train(
         else:
             trained = training.train(source, out, **wanted, report=report)
             if speaks:
-                keep_merge(merge, data, out)
+                keep()
     if not speaks:
         return
     if dry_run:

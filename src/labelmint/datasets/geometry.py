@@ -144,7 +144,7 @@ def _shape(ids: Array) -> tuple[int, int]:
 
 
 def mirrored_axes(augment: Collection[str]) -> tuple[int, ...]:
-    """Those that are mirrored half of the time: rows 0, columns 1."""
+    """Axes that are mirrored half of the time: rows 0, columns 1."""
     return (0, 1) if "flips" in augment else (1,) if "mirror" in augment else ()
 
 

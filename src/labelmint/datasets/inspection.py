@@ -86,7 +86,7 @@ class Inspection:
     findings: tuple[Finding, ...]
 
     def __str__(self) -> str:
-        """The same for people, in lines."""
+        """What was found, in lines for people."""
         parts = ", ".join(f"{count} {side}" for side, count in self.split.items())
         spread = (
             f" to {_by(self.largest)}, median {_by(self.median)}, {self.sizes} different sizes"

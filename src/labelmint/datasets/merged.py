@@ -54,9 +54,36 @@ def merge(sets: Sequence[DataSet], mapping: ClassMapping | None = None) -> DataS
         targets = [{info.id: info.name for info in data.classes.classes} for data in sets]
         first = {info.name: info for info in reversed(sets[0].classes.classes)}
         classes = ClassSet(tuple(first.values()), (_free_id(info.id for info in first.values()),))
+    prefixes = [f"{label}-" if len(sets) > 1 else "" for label in labels]
+    places = _places(sets, prefixes)
+    train, test = _joined_lists(sets, prefixes)
+    return DataSet(
+        source=" + ".join(data.source for data in sets),
+        format=sets[0].format if len({data.format for data in sets}) == 1 else "merged",
+        classes=classes,
+        names=tuple(sorted(places)),
+        load=_Loader(
+            _parts(sets, targets, classes),
+            places,
+            np.uint8 if max(*classes.ignore, *classes.ids) <= 255 else np.uint16,
+        ),
+        train=train,
+        test=test,
+        findings=tuple(
+            replace(finding, names=tuple(prefix + name for name in finding.names))
+            for data, prefix in zip(sets, prefixes, strict=True)
+            for finding in data.findings
+        ),
+    )
+
+
+def _parts(
+    sets: Sequence[DataSet], targets: Sequence[Mapping[int, str | None]], classes: ClassSet
+) -> tuple[_Part, ...]:
+    """Each set with the table of what becomes of its ids."""
     ids = {info.name: info.id for info in classes.classes}
     (ignored,) = classes.ignore
-    parts = [
+    return tuple(
         _Part(
             data,
             _table(
@@ -66,8 +93,13 @@ def merge(sets: Sequence[DataSet], mapping: ClassMapping | None = None) -> DataS
             ),
         )
         for data, goes in zip(sets, targets, strict=True)
-    ]
-    prefixes = [f"{label}-" if len(sets) > 1 else "" for label in labels]
+    )
+
+
+def _places(sets: Sequence[DataSet], prefixes: Sequence[str]) -> dict[str, tuple[int, str]]:
+    """Where each pair comes from, (number of its set, its name there), by its new name; raises InputError for two
+    pairs of one name.
+    """
     places: dict[str, tuple[int, str]] = {}
     for k, (data, prefix) in enumerate(zip(sets, prefixes, strict=True)):
         for name in data.names:
@@ -77,21 +109,7 @@ def merge(sets: Sequence[DataSet], mapping: ClassMapping | None = None) -> DataS
                     f"{sets[places[prefix + name][0]].source} is; rename one of the two folders"
                 )
             places[prefix + name] = k, name
-    train, test = _joined_lists(sets, prefixes)
-    return DataSet(
-        source=" + ".join(data.source for data in sets),
-        format=sets[0].format if len({data.format for data in sets}) == 1 else "merged",
-        classes=classes,
-        names=tuple(sorted(places)),
-        load=_Loader(tuple(parts), places, np.uint8 if max(ignored, *ids.values()) <= 255 else np.uint16),
-        train=train,
-        test=test,
-        findings=tuple(
-            replace(finding, names=tuple(prefix + name for name in finding.names))
-            for data, prefix in zip(sets, prefixes, strict=True)
-            for finding in data.findings
-        ),
-    )
+    return places
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,7 @@ def _stacked(maps: Sequence[Array]) -> Tensor:
 
 
 def _instances_of(pair: Pair) -> Array:
-    """As int32: torch can do little with unsigned numbers of 16 bits."""
+    """Instances as int32: torch can do little with unsigned numbers of 16 bits."""
     return np.zeros(pair.ids.shape, np.int32) if pair.instances is None else pair.instances.astype(np.int32)
 
 

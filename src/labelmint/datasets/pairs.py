@@ -172,7 +172,7 @@ class Pairs:
         return self._with(tiles_of_all([*self], size, at_most), Geometry(size=size))
 
     def showing(self, share: float) -> Pairs:
-        """The same pairs, of whose views a share is drawn to show each class as often as the others."""
+        """These pairs, of whose views a share is drawn to show each class as often as the others."""
         if share and not self.labelled:
             raise InputError(f"{self.source}: has no labels, so no class can be shown more often than others")
         pairs = self._with([*self], self.geometry)
@@ -180,7 +180,7 @@ class Pairs:
         return pairs
 
     def with_boxes(self, passed_over: Collection[int] = ()) -> Pairs:
-        """The same pairs with the boxes of their objects, which are found in their maps: each instance, or
+        """These pairs with the boxes of their objects, which are found in their maps: each instance, or
         each connected piece of an id where a pair has none.
 
         Arguments:

@@ -52,7 +52,7 @@ def kept_objects(
 def kept_as_written(
     label_map: Array, instances: Array | None, written: Callable[[Array], Array], passed_over: Collection[int]
 ) -> tuple[Counter[int], Counter[int]]:
-    """The same where layouts are written in tokens and read again, (H, W) -> (H, W) class ids."""
+    """Objects that are kept where layouts are written in tokens and read again, (H, W) -> (H, W) class ids."""
     objects, classes = object_map(label_map, instances, passed_over)
     of_class = np.array([0, *classes])[objects]
     found = np.unique(objects[(objects > 0) & (written(label_map) == of_class)]).tolist()

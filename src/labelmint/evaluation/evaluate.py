@@ -234,16 +234,9 @@ def _material(
     options: Options,
     tell: Report,
 ) -> Material:
-    channels, size = about.system.config.image_channels if about.system else None, about.geometry.size
-    loaded = (
-        tested,
-        _loaded(about, data, about.parts.validation, "validation", tell),
-        _loaded(about, data, about.parts.training, "training", tell),
-    )
-    test, validation, training = ([indexed(one, data.classes) for one in part] for part in loaded)
-    if channels is None:
-        channels = max(one.image.shape[2] for one in (*training, *validation, *test))
-        test, validation, training = (in_channels(part, channels) for part in (test, validation, training))
+    """All that is measured with."""
+    size = about.geometry.size
+    test, validation, training, channels = _real(about, data, tested, tell)
     synthetic = views_of_samples(
         samples, data.classes, size, channels, teller(tell, "load synthetic"), _room(), about.normalize
     )
@@ -287,6 +280,23 @@ def _material(
         report=tell,
         resamples=options.resamples,
     )
+
+
+def _real(
+    about: Subject, data: DataSet, tested: Sequence[Pair], tell: Report
+) -> tuple[list[Pair], list[Pair], list[Pair], int]:
+    """Test, validation and training pairs with class indices, all of as many channels, and how many."""
+    loaded = (
+        tested,
+        _loaded(about, data, about.parts.validation, "validation", tell),
+        _loaded(about, data, about.parts.training, "training", tell),
+    )
+    test, validation, training = ([indexed(one, data.classes) for one in part] for part in loaded)
+    if about.system:
+        return test, validation, training, about.system.config.image_channels
+    channels = max(one.image.shape[2] for one in (*training, *validation, *test))
+    test, validation, training = (in_channels(part, channels) for part in (test, validation, training))
+    return test, validation, training, channels
 
 
 def _room() -> int:

@@ -129,7 +129,7 @@ def write_each(items: Iterable[T], write: Callable[[T], None]) -> None:
 
 
 def _cores() -> int:
-    """That this process may use."""
+    """Number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

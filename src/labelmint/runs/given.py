@@ -113,7 +113,7 @@ class Given:
         return EmpiricalLayouts(self.ids, per_layout, self.tokens)
 
     def kept(self, seeds: Sequence[Seed], per_layout: int) -> tuple[Kept | None, Kept | None]:
-        """Of the layouts and of the images of some samples."""
+        """What is kept of the layouts and of the images of some samples."""
         rows = torch.tensor([self.layouts(per_layout).which(seed) for seed in seeds])
         layout, image = (
             Kept(*(part[rows] for part in kept)) if kept is not None else None

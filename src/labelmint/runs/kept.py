@@ -87,7 +87,7 @@ def kept_by(
 def _label_maps(
     data: DataSet, names: list[str], size: tuple[int, int], tell: Callable[[int, int], None]
 ) -> Iterator[Array]:
-    """Those that can be read; what is wrong with the others is told elsewhere."""
+    """Label maps that can be read; what is wrong with the others is told elsewhere."""
     geometry = Geometry(size=size)
     for done, name in enumerate(names):
         tell(done + 1, len(names))

@@ -57,7 +57,7 @@ class RunLayouts:
 
     @property
     def dials(self) -> tuple[Dial, ...]:
-        """Those of the run that draws layouts."""
+        """Dials of the run that draws layouts."""
         return self._source.dials
 
     def sample(self, seeds: Sequence[Seed], dials: Dials, kept: Kept | None = None) -> LayoutBatch:
@@ -75,7 +75,7 @@ class RunLayouts:
         return self._to.symbol_table.index(label_map, colors)
 
     def drawing_bytes(self, batch_size: int, dials: Dials) -> int:
-        """As many as the run takes that draws layouts."""
+        """Memory that the run takes that draws layouts."""
         return self._source.drawing_bytes(batch_size, dials)
 
 

@@ -231,7 +231,7 @@ def _saved_bytes(step: Callable[[int], Tensor], items: int) -> int:
 
 
 def _seconds(step: Callable[[int], Tensor], device: torch.device, precision: str) -> float:
-    """Of a forward and a backward pass of the measured batch, the faster of two after a warm-up; one alone
+    """Seconds of a forward and a backward pass of the measured batch, the faster of two after a warm-up; one alone
     when it is slow.
     """
     best = float("inf")

@@ -27,7 +27,7 @@ class DrawnRanges:
 
     @classmethod
     def read(cls, run: RunFolder) -> DrawnRanges:
-        """Those of a run; raises InputError when they are damaged."""
+        """Ranges of a run; raises InputError when they are damaged."""
         try:
             found = {
                 name: Range(float(low), float(high)) for name, (low, high) in run.read_json(_FILE).items()

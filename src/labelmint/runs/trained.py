@@ -19,12 +19,14 @@ from labelmint.datasets.ranges import restored
 from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.dials import heeded_by, settled
 from labelmint.errors import InputError
-from labelmint.hardware import available_memory, choose_device, choose_threads, threads_of_run
+from labelmint.hardware import choose_device, choose_threads, threads_of_run
 from labelmint.layouts.varied import VariedLayouts
 from labelmint.protocols import Dial, Dials, ImageGenerator, Keeping, LayoutSource
+from labelmint.runs.batch_size import check_batch, usual_batch
 from labelmint.runs.config import RunConfig, read_run_config
 from labelmint.runs.draw import Draw, asked, at_least
-from labelmint.runs.given import Given, cells, part_of
+from labelmint.runs.given import Given, part_of
+from labelmint.runs.keeping import in_tokens
 from labelmint.runs.layouts_from import RunLayouts
 from labelmint.runs.origin import origin_of
 from labelmint.runs.precision import named_precision, priors_in_bfloat16
@@ -37,11 +39,6 @@ from labelmint.training.run_folder import RunFolder
 from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet, Kept, LayoutBatch
 
 __all__ = ["TrainedSystem", "load"]
-
-# more gain little where a few pairs are asked for, since B does not depend on how many
-_MOST_AT_ONCE = {"cpu": 32, "cuda": 256}
-_KEPT_AT_ONCE = 32  # pairs that are encoded at a time
-_LARGEST = 1024  # batch size that is named to one whose own does not fit
 
 
 class TrainedSystem:
@@ -157,8 +154,33 @@ class TrainedSystem:
         Raises InputError for parts that are none, for a layout's part where the system draws no layouts, and for
         references that a system has no use for or lacks.
         """
-        parts = [part_of(text, self.classes, self.size) for text in keep]
-        of_layouts = [text for text, part in zip(keep, parts, strict=True) if part.of == "layout"]
+        parts = {text: part_of(text, self.classes, self.size) for text in keep}
+        self._check_given(
+            data.source, references, [text for text, part in parts.items() if part.of == "layout"]
+        )
+        if not references and not parts:
+            ids = data.fixed(0, len(data)).layouts.ids if isinstance(data, Pairs) else self.layouts_of(data)
+            return Given(ids=ids, names=tuple(data.names))
+        if not isinstance(self.images, Keeping):
+            raise InputError(
+                f"--keep {keep[0]}: {self.system} does not write an image in one grid of tokens, so nothing of it "
+                f"can be kept; leave it out, or train msgnet or mint"
+            )
+        pairs = data if isinstance(data, Pairs) else self.pairs_of(data)
+        found = in_tokens(pairs, self.images, parts, self.config.symbol_table, data.source, self.device)
+        return Given(
+            ids=found.ids,
+            tokens=found.tokens if references else None,
+            layout=found.layout,
+            image=found.image,
+            keep=tuple(keep),
+            names=tuple(data.names),
+        )
+
+    def _check_given(self, source: str, references: bool, of_layouts: Sequence[str]) -> None:
+        """Raise InputError where layouts are to be kept that are not drawn, and for references that are of no use
+        or lacking.
+        """
         if of_layouts and (self.wired.layouts is None or self.layouts_from is not None):
             raise InputError(
                 f"--keep {of_layouts[0]}: {self.system} draws no layouts, so given ones are kept whole; leave "
@@ -166,47 +188,11 @@ class TrainedSystem:
             )
         if references != self.needs_references:
             raise InputError(
-                f"--reference {data.source}: {self.system} needs no reference images here; give --layouts "
-                f"instead"
+                f"--reference {source}: {self.system} needs no reference images here; give --layouts instead"
                 if references
-                else f"--layouts {data.source}: this run writes layouts in tokens together with images "
+                else f"--layouts {source}: this run writes layouts in tokens together with images "
                 f"(tokenizer.reference); give --reference"
             )
-        if not references and not parts:
-            ids = data.fixed(0, len(data)).layouts.ids if isinstance(data, Pairs) else self.layouts_of(data)
-            return Given(ids=ids, names=tuple(data.names))
-        if not isinstance(self.images, Keeping):
-            raise InputError(
-                f"--keep {keep[0]}: {self.system} makes an image in one call, without tokens, so nothing of it can "
-                f"be kept; leave it out, or train msgnet or mint"
-            )
-        pairs, found = data if isinstance(data, Pairs) else self.pairs_of(data), []
-        class_of = torch.tensor([class_id for class_id, _ in self.config.symbol_table.symbols])
-        for first in range(0, len(pairs), _KEPT_AT_ONCE):
-            batch = pairs.fixed(first, min(_KEPT_AT_ONCE, len(pairs) - first))
-            with torch.no_grad():
-                images, layouts = (tokens.cpu() for tokens in self.images.codes(batch.to(self.device)))
-            class_ids = class_of[batch.layouts.ids.long()]
-            within = (
-                cells([part.within(class_ids) for part in parts if part.of == of], tokens)
-                for of, tokens in (("layout", layouts), ("image", images))
-            )
-            found.append((batch.layouts.ids, layouts, images, *within))
-        ids, layouts, images, of_layout, of_image = (torch.cat(every) for every in zip(*found, strict=True))
-        for of, where in (("layout", of_layout), ("image", of_image)):
-            asked = " --keep ".join(text for text, part in zip(keep, parts, strict=True) if part.of == of)
-            if asked and not where.any():
-                raise InputError(
-                    f"--keep {asked}: keeps nothing of {data.source}: no token has half of its pixels there"
-                )
-        return Given(
-            ids=ids,
-            tokens=layouts if references else None,
-            layout=Kept(layouts, of_layout) if of_layouts else None,
-            image=Kept(images, of_image) if len(of_layouts) < len(parts) else None,
-            keep=tuple(keep),
-            names=tuple(data.names),
-        )
 
     @property
     def geometry(self) -> Geometry:
@@ -239,52 +225,24 @@ class TrainedSystem:
         return Given(ids=stored["ids"], tokens=stored.get("tokens"))
 
     def usual_batch(self, warn: Callable[[str], None], dials: Dials | None = None) -> int:
-        """How many pairs are drawn at a time unless told otherwise: the largest power of two up to 32 on a
-        CPU, 256 on a GPU, that memory holds now, whatever is asked for later.
+        """How many pairs are drawn at a time unless told otherwise, as `runs.batch_size` has it.
 
         Arguments:
-            warn: is told when memory holds less than these. dials: as in `Draw`; guidance takes more memory.
+            warn: is told when memory holds less than is usual.
+            dials: as in `Draw`; guidance takes more memory.
 
         Raises InputError when memory does not hold one.
         """
-        most = _MOST_AT_ONCE[self.device.type]
-        found = self._fitting(most, dials or {})
-        if found is None:
-            self.check_batch(1, dials)
-            found = 1
-        if found < most:
-            warn(
-                f"memory holds {found} pairs at a time, not {most} as usual: drawing is slower, and other "
-                f"samples than those of {most} come"
-            )
-        return found
+        return usual_batch(lambda count: self.drawing_bytes(count, dials), self.device, warn)
 
     def check_batch(self, batch_size: int, dials: Dials | None = None) -> None:
         """Raise InputError when batches of this size take more memory than there is, naming one that fits."""
-        needed, available = self.drawing_bytes(batch_size, dials), available_memory(self.device)
-        if needed > available:
-            fitting = self._fitting(_LARGEST, dials or {})
-            mend = (
-                f"take --batch-size {fitting}"
-                if fitting
-                else "one sample does not fit either; free memory, or train a smaller preset"
-            )
-            raise InputError(
-                f"--batch-size {batch_size}: drawing as many at once takes {needed / 2**30:.1f} GiB of "
-                f"memory, and "
-                f"{available / 2**30:.1f} are free; {mend}"
-            )
+        check_batch(batch_size, lambda count: self.drawing_bytes(count, dials), self.device)
 
     def drawing_bytes(self, batch_size: int, dials: Dials | None = None) -> int:
         """Memory that drawing so many pairs at once takes, layouts and images, in bytes."""
         values = self.resolve(dials or {})
         return sum(part.drawing_bytes(batch_size, values) for part in self._sources)
-
-    def _fitting(self, most: int, dials: Dials) -> int | None:
-        """The largest power of two that memory holds."""
-        available = available_memory(self.device)
-        sizes = (1 << exponent for exponent in reversed(range(most.bit_length())))
-        return next((size for size in sizes if self.drawing_bytes(size, dials) <= available), None)
 
     def chunk(self, number: int, draw: Draw) -> list[AnnotatedImage]:
         """The pairs B number ... B number + B - 1, B = `draw.batch_size`.

@@ -101,5 +101,5 @@ class MintOptions:
 
     @property
     def mode(self) -> str:
-        """Of the filter: what is kept of a training pair is a copy, and wanted."""
+        """The filter's mode: what is kept of a training pair is a copy, and wanted."""
         return "off" if self.keep and self.filter == "auto" else self.filter

@@ -42,12 +42,12 @@ class Order:
 
     @property
     def chunks(self) -> range:
-        """Those that hold the candidates, without a filter."""
+        """Chunks that hold the candidates, without a filter."""
         size = self.draw.batch_size
         return range(self.start // size, -(-(self.start + self.n) // size))
 
     def candidates(self, chunk: int) -> range:
-        """Those of a chunk; with a filter any may be needed."""
+        """Candidates of a chunk; with a filter any may be needed."""
         size = self.draw.batch_size
         whole = range(chunk * size, (chunk + 1) * size)
         return (

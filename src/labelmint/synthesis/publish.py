@@ -63,7 +63,7 @@ class _Wanted:
                 yield _One(index, chunk, rows[index], self._verdicts[index])
 
     def pair(self, one: _One) -> AnnotatedImage:
-        """As it is written."""
+        """The pair as it is written."""
         pair = self._folder.pair(one.chunk, one.row.name)
         return (
             with_ignored(pair, one.verdict.doubtful, self._order.system.classes)

@@ -54,12 +54,12 @@ class Selection:
 
     @property
     def accepted(self) -> tuple[Verdict, ...]:
-        """Those that are written."""
+        """Candidates that are written."""
         return tuple(verdict for verdict in self.verdicts if verdict.reason is None)
 
     @property
     def rejected(self) -> tuple[Verdict, ...]:
-        """Those that are not."""
+        """Candidates that are not written."""
         return tuple(verdict for verdict in self.verdicts if verdict.reason is not None)
 
     @property

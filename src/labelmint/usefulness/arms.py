@@ -174,16 +174,13 @@ def train_arm(
     ratio = arm.ratio or 0.0
     segmenter = network(ground, config, seed).to(device)
     chosen = choose_precision(precision, device)
-    epoch = math.ceil(
-        sum(one.ids.size for one in ground.training) / (ground.test.labels[0].size * config.batch_size)
-    )
     done = train_to_plateau(
         segmenter,
         batches(arm, ground, synthetic, seed),
         _fixed(ground.validation),
         config,
         least_steps=least_steps,
-        epoch=epoch,
+        epoch=_epoch(ground, config),
         bfloat16=chosen == "bf16-mixed",
         report=report,
         stage=f"arm {arm.key}",
@@ -201,17 +198,22 @@ def train_arm(
         best_step=done.best_step,
         plateau=done.reached,
         validation_loss=done.validation_loss,
-        validation=scores(
-            ground.validation.labels,
-            reader.predict(ground.validation.images),
-            ground.classes,
-            ground.foreground,
-        ),
-        test=scores(ground.test.labels, read, ground.classes, ground.foreground),
+        validation=_scored(ground, ground.validation, reader.predict(ground.validation.images)),
+        test=_scored(ground, ground.test, read),
         seconds=done.seconds,
         device=device.type,
         precision=chosen,
     )
+
+
+def _epoch(ground: Ground, config: ArmConfig) -> int:
+    """Steps that see the area of the real training pairs once."""
+    seen = int(ground.test.labels[0].size) * config.batch_size
+    return math.ceil(sum(one.ids.size for one in ground.training) / seen)
+
+
+def _scored(ground: Ground, views: Views, read: Array) -> Scores:
+    return scores(views.labels, read, ground.classes, ground.foreground)
 
 
 def scores(labels: Array, read: Array, classes: int, foreground: Sequence[int]) -> Scores:

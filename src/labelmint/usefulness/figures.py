@@ -83,7 +83,7 @@ class Worth:
 
     @property
     def words(self) -> str:
-        """As "23", "more than 320", "fewer than 5"."""
+        """The number as "23", "more than 320", "fewer than 5"."""
         return f"{'' if self.bound == 'exactly' else f'{self.bound} than '}{self.images:.0f}"
 
 

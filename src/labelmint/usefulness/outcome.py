@@ -31,7 +31,7 @@ class Candidate:
 
     @property
     def key(self) -> str:
-        """Of the arm's file."""
+        """Name of the arm's file."""
         return arm_key(self.arm, self.way)
 
     @property
@@ -102,7 +102,7 @@ class Point:
         return self.arms.get(self.key(name), {})
 
     def mean(self, name: str, what: str = "dice", seeds: Iterable[int] | None = None) -> Interval | None:
-        """Of an arm over its seeds, or those of them that are named; None where it was trained under none."""
+        """Mean of an arm over its seeds, or those of them that are named; None where it was trained under none."""
         scores = self.scores(name, what)
         values = [value for seed, value in scores.items() if seeds is None or seed in set(seeds)]
         return interval_of(values) if values else None
@@ -118,7 +118,7 @@ class Point:
         return better_of(whole) if whole else "A"
 
     def gain(self, what: str = "dice", over: str = "", arm: str = "S") -> Interval | None:
-        """Of an arm over another, the baseline unless named, in points, paired over seeds; None where they
+        """Gain of an arm over another, the baseline unless named, in points, paired over seeds; None where they
         share no seed, and where C, which could be the better baseline, lacks seeds that S has.
         """
         if not over and set(self.scores("S")) - set(self.scores("C")):
@@ -128,7 +128,7 @@ class Point:
 
     @property
     def share_of_copies(self) -> float | None:
-        """Of all candidates drawn in the chosen way, those withheld as near-copies; None where there was no
+        """Share of all candidates drawn in the chosen way that was withheld as near-copies; None where there was no
         gate.
 
         Where samples without a filter stand in for those that a filter refused, what the gate said of the

@@ -152,7 +152,7 @@ class StudyOptions:
 
     @property
     def all_seeds(self) -> tuple[int, ...]:
-        """Of the cells."""
+        """Seeds of the cells."""
         return tuple(range(self.seed, self.seed + self.seeds))
 
 

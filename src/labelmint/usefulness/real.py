@@ -51,12 +51,12 @@ class RealPairs:
 
     @property
     def classes(self) -> ClassSet:
-        """Of the data."""
+        """Classes of the data."""
         return self.data.classes
 
     @property
     def channels(self) -> int:
-        """Of all images."""
+        """Channels of all images."""
         return int(self.test.images.shape[-1])
 
     def pairs(self, cell: Cell) -> Split:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from labelmint.reports.results import Chart, Figure, Section, Series, Table
 from labelmint.reports.words import interval, number
 from labelmint.usefulness.figures import LEAST_HEADROOM, Interval, share_closed, worth_of
@@ -13,39 +15,9 @@ __all__ = ["gain", "headroom"]
 
 
 def gain(outcome: Outcome) -> Section:
-    figures, rows = [], []
-    for n in outcome.studied:
-        point = outcome.at(n)
-        figures += [
-            figure_of(
-                f"gain.n{n}",
-                f"Gain with {n} real pairs",
-                point.gain(),
-                unit="points",
-                how=f"100 times the mean over seeds of the test Dice of arm S minus that of arm "
-                f"{point.baseline}, the better of A and C",
-            ),
-            *(
-                figure_of(
-                    f"dice.n{n}.{name}",
-                    f"Dice of {name} with {n} real pairs",
-                    point.mean(name),
-                    unit="",
-                    how=ARMS[name],
-                )
-                for name in ("A", "C", "S", "Y")
-            ),
-        ]
-        found = point.gain()
-        rows.append(
-            (
-                str(n),
-                *(mean_of(point, name) for name in ("R", "A", "C", "S", "Y")),
-                None if found is None else f"{found.mean:+.2f}",
-                "-" if found is None else interval(found.low, found.high),
-                answer_at(point, outcome).kind,
-            )
-        )
+    """Dice of each arm and the gain, by number of real pairs."""
+    figures = [figure for n in outcome.studied for figure in _figures(outcome, n)]
+    rows = [_row(outcome, n) for n in outcome.studied]
     figures.append(
         Figure(
             name="dice.blind",
@@ -72,6 +44,42 @@ def gain(outcome: Outcome) -> Section:
         summary=f"Gain by number of real pairs: {said}." if said else "No gain is known yet.",
         figures=tuple(figures),
         tables=(table,),
+    )
+
+
+def _figures(outcome: Outcome, n: int) -> list[Figure]:
+    point = outcome.at(n)
+    return [
+        figure_of(
+            f"gain.n{n}",
+            f"Gain with {n} real pairs",
+            point.gain(),
+            unit="points",
+            how=f"100 times the mean over seeds of the test Dice of arm S minus that of arm "
+            f"{point.baseline}, the better of A and C",
+        ),
+        *(
+            figure_of(
+                f"dice.n{n}.{name}",
+                f"Dice of {name} with {n} real pairs",
+                point.mean(name),
+                unit="",
+                how=ARMS[name],
+            )
+            for name in ("A", "C", "S", "Y")
+        ),
+    ]
+
+
+def _row(outcome: Outcome, n: int) -> tuple[Any, ...]:
+    point = outcome.at(n)
+    found = point.gain()
+    return (
+        str(n),
+        *(mean_of(point, name) for name in ("R", "A", "C", "S", "Y")),
+        None if found is None else f"{found.mean:+.2f}",
+        "-" if found is None else interval(found.low, found.high),
+        answer_at(point, outcome).kind,
     )
 
 

@@ -67,7 +67,7 @@ class Maker(Protocol):
         """What it heeds when it draws."""
 
     def expected_seconds(self) -> float:
-        """Of a cell's generator, before the first was made; 0 where nothing is known."""
+        """Seconds of a cell's generator, before the first was made; 0 where nothing is known."""
 
     def make(
         self, cell: Cell, way: Way, count: int, folder: Path, report: Report
@@ -288,7 +288,7 @@ def stored_samples(folder: Path, way: Way, count: int) -> Path | None:
 
 
 def _batch_size(folder: Path) -> int | None:
-    """That of samples which are there already: else a larger set would not begin with the smaller one, should
+    """Batch size of samples which are there already: else a larger set would not begin with the smaller one, should
     memory have changed.
     """
     stored = sorted(folder.glob("samples-*/settings.json"))

@@ -155,7 +155,7 @@ def _origin(
 
 
 def _size(options: StudyOptions, usual: tuple[int, int], given: DataSet | None) -> tuple[int, int]:
-    """As asked for, else that of given pairs, else the preset's."""
+    """Size as asked for, else that of given pairs, else the preset's."""
     if given is None or options.size is not None:
         return usual
     if not given.names:

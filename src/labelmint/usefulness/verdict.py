@@ -38,7 +38,7 @@ class Answer:
 
 
 def points_in_words(gain: Interval) -> str:
-    """As "+2.31 points (95 % interval 0.812 to 3.80, 3 seeds)"."""
+    """The interval as "+2.31 points (95 % interval 0.812 to 3.80, 3 seeds)"."""
     ends = (
         f"95 % interval {number(gain.low)} to {number(gain.high)}, {gain.count} seeds"
         if gain.low is not None

@@ -111,7 +111,7 @@ class Study:
         return self._outcome()
 
     def _one_precision(self) -> str:
-        """The same for all arms of a study: as asked for, else that of an arm that is there, else the faster
+        """Precision of all arms of a study: as asked for, else that of an arm that is there, else the faster
         one here.
         """
         found = [CellFolder(self._folder, cell).arm("A") for cell in self.cells()]
