@@ -6,13 +6,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from labelmint.generators import flow
+from labelmint.generators import flow, velocity_unet
 from labelmint.generators.velocity_unet import (
     VelocityConfig,
     VelocityUNet,
     linear_guess,
     residual_deviation,
     trust_in_image,
+    trust_in_means,
 )
 from labelmint.types import LayoutBatch
 
@@ -178,6 +179,36 @@ def test_trust_in_the_image_takes_the_noise_out_of_what_remains() -> None:
     trust = trust_in_image(torch.linspace(0, 1, 101), 0.3)
     assert (trust[0], trust[-1]) == (0, 2)
     assert (trust.diff() >= 0).all()
+
+
+def test_a_mean_over_a_window_is_the_best_linear_guess_of_an_image_alike_there() -> None:
+    generator = torch.Generator().manual_seed(0)
+    deviation, n = torch.tensor(0.4), 4000
+    for at in (0.3, 0.7):
+        t = torch.full((n,), at)
+        image = (deviation * torch.randn(n, 1, 1, 1, generator=generator)).expand(n, 1, 7, 7)
+        x = at * image + (1 - at) * torch.randn(image.shape, generator=generator)
+        spread = float(((at * deviation) ** 2 + (1 - at) ** 2).sqrt())
+        for k, window in enumerate(velocity_unet._WINDOWS):
+            shares = torch.zeros(n, len(velocity_unet._WINDOWS), 7, 7)
+            shares[:, k] = 1
+            mixed = velocity_unet._mixed_means(x / spread, shares, t, deviation)
+            guess = mixed[:, 0, 3, 3] * at * deviation**2 / spread  # in the units of G
+            mean = x[:, 0, 3 - window // 2 : 4 + window // 2, 3 - window // 2 : 4 + window // 2].mean(
+                dim=(1, 2)
+            )
+            fitted = (mean * image[:, 0, 3, 3]).mean() / mean.square().mean()
+            assert torch.allclose(guess, fitted * mean, atol=0.05)
+            if window == 1:
+                assert torch.allclose(mixed, x / spread, atol=1e-5)
+
+
+def test_trust_in_means_is_what_trust_in_the_image_lacks() -> None:
+    t, deviation = torch.linspace(0, 1, 101), torch.tensor(0.3)
+    both = trust_in_image(t, deviation) + trust_in_means(t, deviation)
+    ratio = t * deviation / (1 - t).clamp_min(1e-3)
+    assert torch.allclose(both, ratio.clamp_max(12))
+    assert (trust_in_means(t, deviation) >= 0).all()
 
 
 @pytest.mark.parametrize(("channels", "size"), [(1, (8, 8)), (3, (4, 12))])

@@ -1,14 +1,17 @@
 """The velocity network of a flow: a U-Net over patches of pixels, given a time and a layout.
 
-    v(x, t, s) = a(t) x + b(t) (F + q(t) (G - x / r(t))),    r(t)^2 = t^2 d^2 + (1 - t)^2
+    v(x, t, s) = a(t) x + b(t) (F + q(t) (G - y) + (min(k, K) - q(t)) (M - y)),    y = x / r(t)
+    r(t)^2 = t^2 d^2 + (1 - t)^2
     a(t) = (t d^2 - (1 - t)) / r(t)^2                                                                (1)
     b(t) = d / r(t)                                                                                  (2)
     q(t) = min(k^2 / (1 + k), Q),    k(t) = t d / (1 - t)                                            (3)
+    M = sum over windows of n x n pixels of m_n c_n(t) mean_n(y),    sum over n of m_n = 1           (4)
+    c_n(t) = r(t)^2 / (t^2 d^2 + (1 - t)^2 / n^2)                                                    (5)
 
-x is (1 - t) noise + t image, d the deviation of the images' values; F and G are the two halves of what the
-network finds given x / r(t), t and the layout. a(t) x is the best linear guess of the velocity, which the
-network would otherwise spend its first minutes on, b(t) the deviation of what that guess leaves: the
-network sees inputs of deviation 1 and predicts targets of deviation 1 at all times (the argument of Karras
+x is (1 - t) noise + t image, d the deviation of the images' values; F, G and the shares m of the windows are
+what the network finds given y, t and the layout, at each pixel. a(t) x is the best linear guess of the
+velocity, which the network would otherwise spend its first minutes on, b(t) the deviation of what that guess
+leaves: the network sees inputs of deviation 1 and predicts targets of deviation 1 at all times (the argument of Karras
 et al., Section 5, for the straight path). F begins at 0.
 
 Where little noise is left the target is nearly that noise, which a network of patches is slow to copy. With
@@ -16,6 +19,10 @@ G the image times r(t) / (t d^2), which is the image in units of d at the end, a
 signal to noise, all but F is (image - x) / (1 - t): the noise is what remains of x once the image is taken
 from it, so the network only has to say what is smooth in x, which is far easier (Li & He). q stays far
 below k while noise prevails, and below Q at the end, where errors of G would outweigh all others.
+
+What q lacks of k there is made up by M, another image in the units of G: c_n mean_n(y) is the best linear guess
+of an image that is alike within a window. The network only says where the image is smooth, and how widely; the
+levels themselves come from x to the last digit. Without M hardly any noise went beyond t = 0.9: images kept it.
 
 F and G: patches of x and of the layout embedded at full size -> conv3 -> [blocks -> halve] a level -> blocks,
 attention, blocks -> [double, add what the level had -> blocks] a level -> out of patches. The whole layout
@@ -43,9 +50,18 @@ from labelmint.nn.sight import LayoutEmbedding
 from labelmint.nn.unet_blocks import Doubling, Halving, PatchHead, TimedStack, TimeFeatures
 from labelmint.types import LayoutBatch
 
-__all__ = ["VelocityConfig", "VelocityUNet", "linear_guess", "residual_deviation", "trust_in_image"]
+__all__ = [
+    "VelocityConfig",
+    "VelocityUNet",
+    "linear_guess",
+    "residual_deviation",
+    "trust_in_image",
+    "trust_in_means",
+]
 
 _MOST = 2.0  # Q
+_MOST_RATIO = 12.0  # K: errors of M count that often at most
+_WINDOWS = (1, 3, 5)  # n, odd numbers of pixels
 
 
 class VelocityConfig(BaseModel):
@@ -97,8 +113,27 @@ def residual_deviation(t: Tensor, deviation: Tensor) -> Tensor:
 
 def trust_in_image(t: Tensor, deviation: Tensor) -> Tensor:
     """Equation (3), q(t) of times (B,)."""
-    ratio = t * deviation / (1 - t).clamp_min(1e-3)
+    ratio = _ratio(t, deviation)
     return (ratio.square() / (1 + ratio)).clamp_max(_MOST)
+
+
+def trust_in_means(t: Tensor, deviation: Tensor) -> Tensor:
+    """What q(t) lacks of k(t), up to K, of times (B,)."""
+    return (_ratio(t, deviation).clamp_max(_MOST_RATIO) - trust_in_image(t, deviation)).clamp_min(0)
+
+
+def _ratio(t: Tensor, deviation: Tensor) -> Tensor:
+    """k(t), the ratio of signal to noise."""
+    return t * deviation / (1 - t).clamp_min(1e-3)
+
+
+def _mixed_means(scaled: Tensor, shares: Tensor, t: Tensor, deviation: Tensor) -> Tensor:
+    """Equation (4), M (B, C, H, W) of y (B, C, H, W) and of shares (B, windows, H, W)."""
+    variance, signal, mixed = _variance(t, deviation), (t * deviation).square(), torch.zeros_like(scaled)
+    for window, share in zip(_WINDOWS, shares.split(1, dim=1), strict=True):
+        mean = functional.avg_pool2d(scaled, window, 1, window // 2, count_include_pad=False)
+        mixed = torch.addcmul(mixed, mean * share, _maps(variance / (signal + ((1 - t) / window).square())))
+    return mixed
 
 
 def _variance(t: Tensor, deviation: Tensor) -> Tensor:
@@ -135,7 +170,7 @@ class VelocityUNet(nn.Module):
         self.enlarge = nn.ModuleList(Doubling(b, a) for a, b in pairwise(widths))
         self.skip = nn.ModuleList(nn.Conv2d(width, width, 1, bias=False) for width in widths[:-1])
         self.up = nn.ModuleList(TimedStack(width, time, config.blocks) for width in widths[:-1])
-        self.head = PatchHead(widths[0], 2 * image_channels, patch)
+        self.head = PatchHead(widths[0], 2 * image_channels + len(_WINDOWS), patch)
 
     def forward(self, x: Tensor, t: Tensor, layouts: LayoutBatch, shown: Tensor | None = None) -> Tensor:
         """Velocity (B, C, H, W); H and W must be multiples of `config.multiple`.
@@ -149,8 +184,11 @@ class VelocityUNet(nn.Module):
         deviation = self.deviation
         guess, left = linear_guess(t, deviation), residual_deviation(t, deviation)
         scaled = x * _maps(left / deviation)
-        found, image = self._network(scaled, t, self._embedded(layouts, shown)).chunk(2, dim=1)
+        parts = [x.shape[1], x.shape[1], len(_WINDOWS)]
+        found, image, shares = self._network(scaled, t, self._embedded(layouts, shown)).split(parts, dim=1)
         rest = torch.addcmul(found, image - scaled, _maps(trust_in_image(t, deviation)))
+        smooth = _mixed_means(scaled, shares.softmax(dim=1), t, deviation)
+        rest = torch.addcmul(rest, smooth - scaled, _maps(trust_in_means(t, deviation)))
         return torch.addcmul(x * _maps(guess), rest, _maps(left))
 
     def _embedded(self, layouts: LayoutBatch, shown: Tensor | None) -> Tensor:
@@ -162,7 +200,7 @@ class VelocityUNet(nn.Module):
         return found
 
     def _network(self, x: Tensor, t: Tensor, layout: Tensor) -> Tensor:
-        """F and G, (B, 2 C, H, W)."""
+        """F, G and the shares of the windows before their softmax, (B, 2 C + windows, H, W)."""
         time, patch = self.time(t), self.config.patch
         x = self.stem(_channels_last(functional.pixel_unshuffle(torch.cat([x, layout], dim=1), patch)))
         kept, seen = [], _channels_last(functional.avg_pool2d(layout, patch))
