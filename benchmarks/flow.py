@@ -1,11 +1,11 @@
 """Flow: images a second that our velocity network trains on and draws, beside a plain U-Net's, in turns.
 
-    python -m benchmarks.flow [--preset small ...] [--batch-size 16] [--evaluations 12]
+    python -m benchmarks.flow [--preset small ...] [--batch-size 16] [--evaluations 13]
                               [--plain-evaluations 20] [--precision fp32] [--repeat 5] [--threads 1] [--json FILE]
 
 The plain U-Net has 32-64-64 channels at full, half and quarter size, two residual blocks a level on each way
 with two group norms each, and the layout as a one-hot map at full size. A step of training is the loss of
-`generators.flow` on random images and one of AdamW; drawing is `integrate`, Heun's steps, at the evaluations
+`generators.flow` on random images and one of Adam; drawing is `integrate`, Heun's steps, at the evaluations
 told. Each network runs as it is fastest on a few images: float32 or bfloat16 (autocast), contiguous or channels
 last. Sides take turns; a ratio is the median of the ratios within a turn, so that other work on the machine
 meets both.
@@ -32,15 +32,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.machine import describe, in_turns, operations_of, write
+from labelmint.dials import EVALUATIONS
 from labelmint.generators.flow import guided, integrate, interpolate, stratified_times, velocity_loss
-from labelmint.generators.velocity_unet import VelocityConfig, VelocityUNet
+from labelmint.generators.velocity_unet import VelocityUNet
+from labelmint.systems.flow import small, tiny
 from labelmint.types import LayoutBatch
 
 SYMBOLS, CHANNELS, WEIGHT = 5, 3, 3.0
-PRESETS = {
-    "tiny": (32, VelocityConfig(widths=(64, 128))),
-    "small": (64, VelocityConfig(widths=(64, 96, 128))),
-}
+PRESETS = {"tiny": (32, tiny().generator), "small": (64, small().generator)}
 PLAIN, OURS, ROOF, BACKWARD_ROOF = "plain U-Net", "labelmint", "convolution", "convolution and backward"
 ROOF_SHAPE = (16, 128, 32, 32)
 
@@ -147,7 +146,9 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--preset", nargs="+", choices=PRESETS, default=list(PRESETS))
     parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--evaluations", type=int, default=12, help="of ours when it draws")
+    parser.add_argument(
+        "--evaluations", type=int, default=int(EVALUATIONS.usual), help="of ours when it draws"
+    )
     parser.add_argument("--plain-evaluations", type=int, default=20, help="of the plain U-Net when it draws")
     parser.add_argument(
         "--precision", nargs="+", choices=("fp32", "bf16"), default=["fp32", "bf16"], help="tried"
@@ -209,7 +210,7 @@ def fastest(network: nn.Module, side: int, ways: list[Way], batch: int = 2) -> W
 def training(network: nn.Module, way: Way, side: int, batch: int) -> Callable[[], object]:
     """One step on a batch of random images."""
     network.to(memory_format=way.format)  # type: ignore[call-overload]
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, fused=True)
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-4, fused=True)
     layouts = LayoutBatch(torch.randint(0, SYMBOLS, (batch, side, side)))
     noise, image = torch.randn(2, batch, CHANNELS, side, side).contiguous().unbind()
     times, shown = stratified_times(torch.rand(batch), WEIGHT), torch.rand(batch) > 0.1

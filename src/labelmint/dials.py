@@ -25,13 +25,15 @@ __all__ = [
     "settled",
 ]
 
-TEMPERATURE = Dial("temperature", 0.85, 0.01, 100.0, "Below 1: likelier, less varied images.")
+TEMPERATURE = Dial("temperature", 0.85, 0.01, 100.0, "Below 1: likelier, less varied images.", named=True)
 GUIDANCE = Dial(  # beyond the most next to nothing is left to chance
     "guidance",
     1.0,
     0.0,
     20.0,
-    "Above 1: images heed their layouts more. For runs trained with --set prior.condition_dropout=0.1.",
+    "Above 1: images heed their layouts more. For runs that learned to do without them now and then: flow, and "
+    "others trained with --set prior.condition_dropout=0.1.",
+    named=True,
 )
 LAYOUT_TEMPERATURE = Dial(
     "layout_temperature",
@@ -39,13 +41,15 @@ LAYOUT_TEMPERATURE = Dial(
     0.01,
     100.0,
     "Below 1: likelier, less varied layouts. The run's own (layout_prior.temperature) unless given.",
+    named=True,
 )
 EVALUATIONS = Dial(
     "evaluations",
     13,
     1,
     1000,
-    "Evaluations of a flow's network for an image: more are slower, and truer.",
+    "Evaluations of a flow's network for an image: more are slower, and truer. With guidance a step takes twice as "
+    "many.",
     whole=True,
 )
 DIALS = {dial.name: dial for dial in (TEMPERATURE, LAYOUT_TEMPERATURE, GUIDANCE, EVALUATIONS)}
@@ -107,7 +111,7 @@ def _check(who: str, parts: Sequence[Heeding], heeded: Sequence[Dial], name: str
     )
     if reason:
         raise InputError(
-            f"{DIALS[name].option if name in DIALS else name} {value:g}: {who} has no {name}: {reason}"
+            f"{DIALS[name].given(value) if name in DIALS else name}: {who} has no {name}: {reason}"
         )
     names = ", ".join(dial.name for dial in heeded) or "none"
     raise InputError(f"{who} has no {name}; it heeds: {names}")

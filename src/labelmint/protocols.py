@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # the command line reads dials from here, and is to start at 
 __all__ = [
     "AnyPrior",
     "Condition",
+    "Decoding",
     "Dial",
     "Dials",
     "GroupedPrior",
@@ -134,6 +135,7 @@ class Dial(NamedTuple):
         usual: its value unless another is given. least, most: its range, both included.
         says: what it does, a sentence for `--help`.
         whole: whether it counts something.
+        named: whether the command line has an option of its name; any other is `--dial NAME=VALUE`.
     """
 
     name: str
@@ -142,17 +144,22 @@ class Dial(NamedTuple):
     most: float
     says: str
     whole: bool = False
+    named: bool = False
 
     @property
     def option(self) -> str:
-        """Its option on the command line."""
-        return f"--{self.name.replace('_', '-')}"
+        """Its option on the command line, without a value."""
+        return f"--{self.name.replace('_', '-')}" if self.named else f"--dial {self.name}"
+
+    def given(self, value: float) -> str:
+        """A value of it on the command line."""
+        return f"{self.option}{' ' if self.named else '='}{value:g}"
 
     def check(self, value: float) -> None:
         """Raise InputError for a value out of range."""
         if not self.least <= value <= self.most or (self.whole and value != int(value)):
             kind = "a whole number" if self.whole else "a number"
-            raise InputError(f"{self.option} {value:g}: expected {kind} from {self.least:g} to {self.most:g}")
+            raise InputError(f"{self.given(value)}: expected {kind} from {self.least:g} to {self.most:g}")
 
 
 @runtime_checkable
@@ -206,6 +213,13 @@ class Keeping(Protocol):
 
     def codes(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Tokens of images and of their layouts, (B, h, w) each."""
+
+
+@runtime_checkable
+class Decoding(Protocol):
+    """An image generator that decodes its images from tokens."""
+
+    tokenizer: Tokenizer
 
 
 class Noise(NamedTuple):

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from labelmint.generators import flow, velocity_unet
+from labelmint.generators.flow_images import FlowImages
 from labelmint.generators.velocity_unet import (
     VelocityConfig,
     VelocityUNet,
@@ -144,10 +145,23 @@ def test_guidance_of_one_is_the_plain_path_and_costs_no_more() -> None:
 
     plain = flow.integrate(lambda x, t: network(x, t, layouts), noise, 3)
     assert torch.equal(flow.integrate(flow.guided(counted, layouts, 1.0), noise, 3), plain)
-    assert sum(rows) == 3 * flow.network_passes(3, 1.0) == 9
+    assert sum(rows) == 3 * 3
     rows.clear()
     assert not torch.allclose(flow.integrate(flow.guided(counted, layouts, 2.0), noise, 3), plain, atol=1e-3)
-    assert sum(rows) == 3 * flow.network_passes(3, 2.0) == 18
+    assert sum(rows) == 3 * 2 * 3
+
+
+@pytest.mark.parametrize(("guidance", "passes"), [(1.0, 7), (2.0, 6)])
+def test_the_dial_counts_passes_of_the_network_two_a_step_with_guidance(
+    guidance: float, passes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, (noise, _, layouts) = _network(), _inputs()
+    images, rows = FlowImages(network, 3, (8, 12), learned_without=True), list[int]()
+    whole = network.forward
+    monkeypatch.setattr(network, "forward", lambda x, *more: (rows.append(len(x)), whole(x, *more))[1])
+    with torch.no_grad():
+        images(layouts, noise, {"evaluations": 7.0, "guidance": guidance})
+    assert sum(rows) == 3 * passes
 
 
 @pytest.mark.parametrize("guidance", [0.0, 0.5, 2.5])

@@ -121,7 +121,7 @@ class System:
 
     dials = (TEMPERATURE, LAYOUT_TEMPERATURE)
 
-    def resolve(self, dials: Dials) -> dict[str, float]:
+    def resolve(self, dials: Dials, *, draws_layouts: bool = True) -> dict[str, float]:
         return settled("fake", [self], dials)
 
     def check_batch(self, batch_size: int, dials: Dials) -> None:

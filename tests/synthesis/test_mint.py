@@ -67,7 +67,7 @@ class Fake:
         layouts = LAYOUT_TEMPERATURE._replace(usual=0.75)
         return (TEMPERATURE, layouts, EVALUATIONS) if self.has_layout_prior else (TEMPERATURE, EVALUATIONS)
 
-    def resolve(self, dials: Dials) -> dict[str, float]:
+    def resolve(self, dials: Dials, *, draws_layouts: bool = True) -> dict[str, float]:
         return settled("fake", [self], dials)
 
     def usual_batch(self, warn: Any, dials: Dials) -> int:

@@ -157,7 +157,13 @@ def synthesize(
 
     check_target(out, n=n, format=format, resume=resume)
     if layouts_from is not None:
-        _check_alone(layouts=layouts, reference=reference, vary=vary or None)
+        _check_alone(
+            layouts=layouts,
+            reference=reference,
+            vary=vary or None,
+            keep=keep,
+            per_layout=per_layout if per_layout != 1 else None,
+        )
     given, references = (_opened(path, run, format_in) for path in (layouts, reference))
     options = MintOptions(
         n=n,
@@ -195,8 +201,10 @@ def _check_alone(**given: object) -> None:
 
     for name, value in given.items():
         if value is not None:
+            option = f"--{name.replace('_', '-')}"
             raise InputError(
-                f"--layouts-from: layouts are drawn, and --{name} has others; leave one of the two out"
+                f"{option}: has no meaning with --layouts-from, which draws a layout for each image; leave one of the "
+                f"two out"
             )
 
 

@@ -19,10 +19,8 @@ from torch import Tensor
 from labelmint.datasets.pairs import Pairs
 from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.errors import InputError
-from labelmint.generators.two_level import TwoLevels
-from labelmint.generators.two_stage import TwoStage
 from labelmint.pictures import image_grid
-from labelmint.protocols import Dials
+from labelmint.protocols import Decoding, Dials
 from labelmint.reports.results import Figure, Picture, Section, Table
 from labelmint.runs.draw import Draw
 from labelmint.runs.trained import TrainedSystem
@@ -198,7 +196,7 @@ def reconstruction_errors(originals: Array, reconstructions: Array) -> list[Figu
 
 def _codebooks(system: TrainedSystem, pairs: Pairs) -> tuple[Table, ...]:
     """Use and perplexity, where there are codebooks; the two halves of a stacked stream have one each."""
-    if not isinstance(system.images, TwoStage | TwoLevels):
+    if not isinstance(system.images, Decoding):
         return ()
     tokenizer = system.images.tokenizer
     found = [tokenizer.encode(batch) for batch in _batches(pairs, system)]

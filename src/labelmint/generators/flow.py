@@ -46,7 +46,6 @@ __all__ = [
     "heun_step",
     "integrate",
     "interpolate",
-    "network_passes",
     "share_below",
     "stratified_times",
     "time_grid",
@@ -119,11 +118,6 @@ def guided(network: Velocity, layouts: LayoutBatch, guidance: float = 1.0) -> Fi
         return torch.lerp(unconditional, conditional, guidance)
 
     return field
-
-
-def network_passes(evaluations: int, guidance: float) -> int:
-    """Passes of one row through the network that a sample takes: an evaluation counts double unless g = 1."""
-    return evaluations if guidance == 1 else 2 * evaluations
 
 
 def time_grid(evaluations: int, weight: float) -> list[float]:

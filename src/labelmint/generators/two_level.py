@@ -2,6 +2,9 @@
 
     top ~ p(top | s),    bottom ~ p(bottom | top, s),    x = decode(top, bottom)
 
+With guidance the top heeds its layout more, and the bottom both its layout and the top: it learned to do without
+the two together.
+
 References:
     Generating Diverse High-Fidelity Images with VQ-VAE-2 (Razavi et al., 2019),
     https://arxiv.org/abs/1906.00446
@@ -82,10 +85,11 @@ class TwoLevels:
     @property
     def lacking(self) -> Mapping[str, str]:
         """Guidance, where a prior did not learn to do without its layout."""
+        sections = [f"{level}_prior" for level in self._samplers]
         return {
             name: reason
-            for level, each in self._samplers.items()
-            for name, reason in lacking_of(each.prior, f"{level}_prior").items()
+            for each in self._samplers.values()
+            for name, reason in lacking_of(each.prior, *sections).items()
         }
 
     @torch.no_grad()

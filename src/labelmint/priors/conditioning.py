@@ -39,9 +39,10 @@ class LayoutCondition(nn.Module):
         embedding: width of a symbol's embedding.
         channels, residual_channels, residual_blocks: of the features and their blocks.
         scene: whether a cell's embedding gains one of the symbols that occur in the layout.
-        dropout: chance in training that an item has no layout: its features are zero. `priors.guided` needs
-            that.
-        coarse: the coarser level of tokens, which the layouts then carry as `tokens`; its grid divides (h, w).
+        dropout: chance in training that an item has no layout, and no coarser level: its features are
+            zero. `priors.guided` needs that.
+        coarse: the coarser level of tokens, which the layouts then carry as `tokens`; its grid divides
+            (h, w).
     """
 
     def __init__(

@@ -18,13 +18,15 @@ def dials_of(prior: NetworkPrior) -> tuple[Dial, ...]:
     return (TEMPERATURE, GUIDANCE) if learned_without(prior) else (TEMPERATURE,)
 
 
-def lacking_of(prior: NetworkPrior, section: str) -> Mapping[str, str]:
-    """Guidance, where the prior of that section did not learn to do without its layout."""
+def lacking_of(prior: NetworkPrior, *sections: str) -> Mapping[str, str]:
+    """Guidance, where a prior did not learn to do without its layout; `sections` are the settings of all priors that
+    have to.
+    """
     if learned_without(prior):
         return {}
     return {
         GUIDANCE.name: "its image prior never learned to do without its layout; train another run with "
-        f"--set {section}.condition_dropout=0.1"
+        + " ".join(f"--set {section}.condition_dropout=0.1" for section in sections)
     }
 
 

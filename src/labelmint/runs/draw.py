@@ -47,5 +47,10 @@ class Draw:
     per_layout: int = 1
     vary: bool = False
 
+    @property
+    def draws_layouts(self) -> bool:
+        """Whether layouts are drawn, in part or whole, where the run can draw them."""
+        return not self.vary and (self.layouts is None or self.layouts.layout is not None)
+
     def __post_init__(self) -> None:
         at_least(seed=(self.seed, 0), batch_size=(self.batch_size, 1), per_layout=(self.per_layout, 1))

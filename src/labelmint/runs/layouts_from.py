@@ -18,6 +18,7 @@ from labelmint.datasets.symbols import color_instances
 from labelmint.errors import InputError
 from labelmint.protocols import Dial, Dials
 from labelmint.seeds import Seed
+from labelmint.systems.catalogue import drawing_layouts
 from labelmint.types import Array, ClassSet, Kept, Layout, LayoutBatch
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ class RunLayouts:
     def __init__(self, source: TrainedSystem, images: TrainedSystem) -> None:
         if source.wired.layouts is None:
             raise InputError(
-                f"--layouts-from {source.path}: {source.system} draws no layouts; give a run of msgnet or mint"
+                f"--layouts-from {source.path}: {source.system} draws no layouts; give a run of "
+                f"{' or '.join(drawing_layouts())}"
             )
         if source.size != images.size:
             (height, width), (rows, columns) = source.size, images.size

@@ -106,7 +106,7 @@ def origin_of(system: TrainedSystem, draw: Draw, threads: int) -> Origin:
         weights=system.digest,
         seed=draw.seed,
         batch_size=draw.batch_size,
-        dials=system.resolve(draw.dials),
+        dials=system.resolve(draw.dials, draws_layouts=draw.draws_layouts),
         layouts=own if given is None else given.whence,
         layouts_digest=digest if given is None else given.digest,
         per_layout=draw.per_layout,

@@ -111,11 +111,16 @@ class TrainedSystem:
         found.own_layouts = found.layouts_from = RunLayouts(other, self)
         return found
 
-    def resolve(self, dials: Dials) -> dict[str, float]:
+    def resolve(self, dials: Dials, *, draws_layouts: bool = True) -> dict[str, float]:
         """A value for each of its dials: the one given, else the usual one. Raises InputError for a dial that
         it does not heed, and for a value out of range.
+
+        Arguments:
+            draws_layouts: False where they are given, so that nothing heeds the dials of layouts.
         """
-        return settled(self.system, self._sources, dials)
+        if draws_layouts or self.own_layouts is None:
+            return settled(self.system, self._sources, dials)
+        return settled(f"{self.system} with given layouts", [self.images], dials)
 
     def layouts_of(self, data: DataSet) -> Tensor:
         """Symbol maps (N, H, W) of a data set, fitted like the training data."""
@@ -335,7 +340,7 @@ class TrainedSystem:
         """
         at_least(n=(n, 0), start=(start, 0), batch_size=(batch_size, 1))
         values = asked(dials)
-        self.resolve(values)
+        self.resolve(values, draws_layouts=layouts is None and not vary)
         if batch_size is None:
             batch_size = self.usual_batch(lambda line: warnings.warn(line, UserWarning, stacklevel=4), values)
         given = self.given(layouts, references=self.needs_references) if layouts is not None else None

@@ -162,13 +162,14 @@ def _command(origin: Origin, wanted: str, filtered: Mapping[str, Any] | None) ->
 
 def _option(name: str, value: float) -> str:
     """A dial on the command line."""
-    return f"{DIALS[name].option} {value:g}" if name in DIALS else f"--dial {name}={value:g}"
+    return DIALS[name].given(value) if name in DIALS else f"--dial {name}={value:g}"
 
 
 def _given(origin: Origin) -> str:
     """The options that say where layouts come from and what is kept."""
     data = " --layouts DATA" if origin.layouts.startswith("given") else ""
     data = " --reference DATA" if origin.layouts == "given with their images" else data
+    data = " --layouts-from OTHER_RUN" if origin.layouts.startswith("drawn by a run of ") else data
     return "".join(
         [
             data,

@@ -17,7 +17,6 @@ _OPTIONS = {
     name: f"--{name.replace('_', '-')}"
     for name in (
         "batch_size",
-        *DIALS,
         "device",
         "format",
         "keep",
@@ -64,6 +63,9 @@ def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
 
 
 def _mend(key: str, before: Any) -> str:
+    if key in DIALS:
+        dial = DIALS[key]
+        return f"{f'leave out {dial.option}' if before is None else f'pass {dial.given(before)}'} to resume"
     if key not in _OPTIONS:
         return "give the same options to resume"
     if before is None:  # what is not used does not stand there

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 from labelmint.errors import InputError, named
 from labelmint.systems import flow, mint, msgnet, msgnet_vq2, pix2pix, svq
 from labelmint.systems.sections import Sections
-from labelmint.systems.system import System
+from labelmint.systems.system import GIVEN, System
 
-__all__ = ["PRESETS", "SYSTEMS", "Preset", "catalogue", "settings_of"]
+__all__ = ["PRESETS", "SYSTEMS", "Preset", "catalogue", "drawing_layouts", "settings_of"]
 
 _FAMILIES = (msgnet, msgnet_vq2, svq, mint, pix2pix, flow)
 SYSTEMS: dict[str, System] = {system.name: system for family in _FAMILIES for system in family.SYSTEMS}
@@ -62,6 +62,11 @@ def settings_of(system: str, preset: str) -> Sections:
             f"--preset {preset}: has no sizes for {system}; take one of {', '.join(owner.presets)}"
         )
     return owner.presets[preset]()
+
+
+def drawing_layouts() -> list[str]:
+    """The systems that draw layouts."""
+    return [system.name for system in SYSTEMS.values() if system.layout_source != GIVEN]
 
 
 def catalogue() -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ from labelmint.objectives.absolute import AbsoluteObjective
 from labelmint.objectives.adversarial import VANILLA
 from labelmint.systems.sections import Sections
 from labelmint.systems.system import GIVEN, Facts, System, Wired
-from labelmint.systems.wiring import check_multiples
+from labelmint.systems.wiring import check_multiples, check_patches
 from labelmint.training.adversarial import Adversarial, Against
 from labelmint.training.regime import Learning, Stage
 from labelmint.types import LayoutBatch
@@ -66,6 +66,7 @@ def pix2pix(settings: Pix2PixSections, facts: Facts) -> Wired:
     """One network, one stage, one discriminator."""
     section = settings.generator
     check_multiples(facts.size, section.multiple, "the network")
+    check_patches(facts.size, section.discriminator_layers, "generator")
     network = UNetGenerator(section, facts.symbols, facts.image_channels, facts.size)
 
     def discriminator() -> nn.Module:

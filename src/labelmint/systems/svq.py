@@ -25,9 +25,9 @@ from labelmint.objectives.vq_model import VQObjective
 from labelmint.protocols import Stream
 from labelmint.systems import svq_tables as tables
 from labelmint.systems.sections import TransformerSection
-from labelmint.systems.svq_sections import CoupledSections, UncoupledSections
+from labelmint.systems.svq_sections import CoupledSections, UncoupledSections, VQModelSection
 from labelmint.systems.system import GIVEN, Facts, System, Wired
-from labelmint.systems.wiring import check_multiples, prior_of, reconstructing
+from labelmint.systems.wiring import check_multiples, check_patches, prior_of, reconstructing
 from labelmint.tokenizers.coupled import CoupledVQ
 from labelmint.tokenizers.coupled_patterns import CoupledPatterns
 from labelmint.tokenizers.label_map import LabelMap
@@ -45,6 +45,7 @@ def uncoupled(settings: UncoupledSections, facts: Facts) -> Wired:
     """Two tokenizers: one of images, one of layouts."""
     sizes, of_layouts = settings.tokenizer, settings.layout_tokenizer
     _check_apart(settings, facts)
+    _check_adversary(sizes, facts)
     tokenizer = VQModel(sizes, facts.image_channels, facts.size)
     layout_tokenizer = LayoutVQ(of_layouts, facts.symbols, facts.size)
     (image,), (semantics,) = tokenizer.streams, layout_tokenizer.streams
@@ -77,6 +78,7 @@ def coupled(settings: CoupledSections, facts: Facts) -> Wired:
     """
     sizes = settings.tokenizer
     check_multiples(facts.size, 1 << sizes.downsamplings)
+    _check_adversary(sizes, facts)
     shown = sizes.layout_encoder == "patterns"
     if shown:
         _check_patterns(settings, facts)
@@ -108,6 +110,12 @@ def coupled(settings: CoupledSections, facts: Facts) -> Wired:
         see=written.see,
         reach=facts.size[0] // semantics.grid[0],
     )
+
+
+def _check_adversary(sizes: VQModelSection, facts: Facts) -> None:
+    """Raise InputError where images are too small for the discriminator, if there is one."""
+    if sizes.adversary:
+        check_patches(facts.size, sizes.discriminator_layers, "tokenizer")
 
 
 def _check_apart(settings: UncoupledSections, facts: Facts) -> None:

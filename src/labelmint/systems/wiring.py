@@ -22,7 +22,14 @@ from labelmint.training.adversarial import Adversarial, Against
 from labelmint.training.minimize import Minimize
 from labelmint.training.regime import Learning, Regime
 
-__all__ = ["TokenizerTraining", "VQModelTraining", "check_multiples", "prior_of", "reconstructing"]
+__all__ = [
+    "TokenizerTraining",
+    "VQModelTraining",
+    "check_multiples",
+    "check_patches",
+    "prior_of",
+    "reconstructing",
+]
 
 _BETAS = (0.5, 0.9)  # of Adam with an adversary: VQGAN's
 
@@ -124,6 +131,20 @@ def prior_of(
     if config.at_once == "place" and stack > 1:
         return PlacePixelSNAIL(config, codebook_size, grid, stack, symbols)
     return PixelSNAIL(config, codebook_size, grid, stack, symbols, coarse)
+
+
+def check_patches(size: tuple[int, int], layers: int, section: str) -> None:
+    """Raise InputError unless images (H, W) are large enough for a discriminator of so many strided layers."""
+    least = 3 << layers
+    if min(size) < least:
+        most = max((min(size) // 3).bit_length() - 1, 0)
+        mend = (
+            f"take {section}.discriminator_layers={most}, or larger images" if most else "take larger images"
+        )
+        raise InputError(
+            f"--set {section}.discriminator_layers={layers}: needs images of {least} pixels a side or more, and these "
+            f"have {size[0]}x{size[1]}; {mend}"
+        )
 
 
 def check_multiples(size: tuple[int, int], token: int, of: str = "the token grid") -> None:
