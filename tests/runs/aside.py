@@ -15,7 +15,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import lightning_fabric  # noqa: F401
 import pytest
 import torch
 from tests.helpers import digits, tiny_settings, without_curves
@@ -51,7 +50,7 @@ def train_by_two(out: Path, system: str, settings: Mapping[str, str]) -> tuple[i
 
 def _aside(work: Callable[..., None], out: Path, *arguments: Any) -> tuple[int, str]:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    context.set_forkserver_preload(["lightning_fabric", __name__])
     with pytest.MonkeyPatch.context() as patch:  # the server of Python 3.11 finds its modules here alone
         patch.setenv("PYTHONPATH", f"{ROOT / 'src'}{os.pathsep}{ROOT}")
         multiprocessing.forkserver.ensure_running()
