@@ -22,6 +22,8 @@ from tests.helpers import digits, tiny_settings, without_curves
 from labelmint.progress import Event
 from labelmint.runs import previews
 from labelmint.runs import train as pipeline
+from labelmint.runs.config import RunConfig
+from labelmint.runs.wire import wire
 from labelmint.systems.system import Wired
 from labelmint.training import loop
 
@@ -62,8 +64,7 @@ def _aside(work: Callable[..., None], out: Path, *arguments: Any) -> tuple[int, 
         process.kill()
         process.join()
         pytest.fail(f"it did not end: {said.read_text()[-500:]}")
-    status, _ = process.exitcode, process.close()
-    return status, said.read_text()
+    return process.exitcode, said.read_text()
 
 
 def _speaking_into(file: Path, work: Callable[..., None], *arguments: Any) -> None:
@@ -100,15 +101,15 @@ def _launch_two(out: Path, system: str, settings: dict[str, str]) -> None:
 
 def _one_of_two(out: Path, system: str, settings: dict[str, str]) -> None:
     built: list[Wired] = []
-    wire = pipeline.wire
 
-    def noted(*arguments: Any) -> Wired:
-        built.append(wire(*arguments))
+    def noted(config: RunConfig) -> Wired:
+        built.append(wire(config))
         return built[-1]
 
-    pipeline.wire = noted  # type: ignore[assignment]
-    previews.pictures = without_curves()  # type: ignore[assignment]
-    _train(out, system, settings)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "wire", noted)
+        patch.setattr(previews, "pictures", without_curves())
+        _train(out, system, settings)
     weights = [one for stage in built[0].stages for one in stage.module.state_dict().values()]
     digest = sha256(b"".join(one.numpy().tobytes() for one in weights)).hexdigest()
     Path(f"{out}.digest{os.environ['RANK']}").write_text(digest)
