@@ -7,7 +7,6 @@ import resource
 import sys
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -84,13 +83,13 @@ def _neither_measured_nor_drawn() -> Iterator[None]:
     """What takes seconds in every training and is tested by itself. Precision is single wherever it is not
     asked for otherwise, and runs get an empty file of curves, but for those of `run_of`.
     """
-    from labelmint import hardware, pictures
+    from labelmint import hardware
     from labelmint.runs import previews
+    from tests.helpers import without_curves
 
-    without_curves = SimpleNamespace(**{**vars(pictures), "curves": lambda rows, path: path.touch()})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hardware, "_faster_in_bfloat16", lambda threads: False)
-        patch.setattr(previews, "pictures", without_curves)
+        patch.setattr(previews, "pictures", without_curves())
         yield
 
 

@@ -10,10 +10,12 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from labelmint import pictures
 from labelmint.datasets.digits import DIGIT_CLASSES, make_digits, split
 from labelmint.generators.two_stage import TwoStage
 from labelmint.runs.train import train
@@ -34,6 +36,7 @@ __all__ = [
     "tiny_settings",
     "trained_as",
     "two_stage",
+    "without_curves",
 ]
 
 # Of `msgnet`, which most tests of a run are about, and of `mint`, the default: what the README and the demo
@@ -218,6 +221,11 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
             make(aside)
             aside.rename(made)
     return made
+
+
+def without_curves() -> SimpleNamespace:
+    """`labelmint.pictures` with an empty file in place of curves, which take seconds to draw."""
+    return SimpleNamespace(**{**vars(pictures), "curves": lambda rows, path: path.touch()})
 
 
 def contents(folder: Path) -> dict[str, tuple[int, int]]:

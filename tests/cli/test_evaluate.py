@@ -60,6 +60,27 @@ def test_it_prints_a_verdict_and_says_where_the_report_is(
     assert not list(out.glob("*.partial"))
 
 
+@pytest.fixture(scope="module")
+def places(tiny_run: Path, digits_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """What may be named in a command. To be read only."""
+    folder = tmp_path_factory.mktemp("places")
+    (folder / "weights.pt").write_bytes(pickle.dumps({"conv": [1, 2]}))
+    other = Path(shutil.copytree(digits_folder, folder / "other"))
+    for k, file in enumerate(sorted((other / "images").iterdir())):
+        noise = np.random.default_rng(k).integers(0, 256, (32, 32), dtype=np.uint8)
+        Image.fromarray(noise).save(file)
+    untested = Path(shutil.copytree(digits_folder, folder / "untested"))
+    (untested / "test.txt").unlink()
+    return {
+        "run": tiny_run,
+        "data": digits_folder,
+        "pickle": folder / "weights.pt",
+        "nowhere": folder / "nowhere",
+        "other": other,
+        "untested": untested,
+    }
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -81,28 +102,8 @@ def test_it_prints_a_verdict_and_says_where_the_report_is(
     ],
 )
 def test_bad_requests_get_one_line(
-    command: Command,
-    tiny_run: Path,
-    digits_folder: Path,
-    tmp_path: Path,
-    words: tuple[object, ...],
-    message: str,
+    command: Command, places: dict[str, Path], tmp_path: Path, words: tuple[object, ...], message: str
 ) -> None:
-    (tmp_path / "weights.pt").write_bytes(pickle.dumps({"conv": [1, 2]}))
-    other = Path(shutil.copytree(digits_folder, tmp_path / "other"))
-    for k, file in enumerate(sorted((other / "images").iterdir())):
-        noise = np.random.default_rng(k).integers(0, 256, (32, 32), dtype=np.uint8)
-        Image.fromarray(noise).save(file)
-    untested = Path(shutil.copytree(digits_folder, tmp_path / "untested"))
-    (untested / "test.txt").unlink()
-    places = {
-        "run": tiny_run,
-        "data": digits_folder,
-        "pickle": tmp_path / "weights.pt",
-        "nowhere": tmp_path / "nowhere",
-        "other": other,
-        "untested": untested,
-    }
     filled = [str(word).format(**places) for word in words]
     answer = command("evaluate", *filled, "--out", tmp_path / "out", "--judge-steps", 1)
     assert answer.code == 2

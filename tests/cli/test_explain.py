@@ -42,6 +42,29 @@ def test_it_prints_a_summary_and_says_where_the_pictures_are(
     ]
 
 
+@pytest.fixture(scope="module")
+def places(tiny_run: Path, digits_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """What may be named in a command. To be read only."""
+    folder = tmp_path_factory.mktemp("places")
+    untested, changed = (
+        Path(shutil.copytree(digits_folder, folder / name)) for name in ("untested", "changed")
+    )
+    (untested / "test.txt").unlink()
+    test = set((changed / "test.txt").read_text(encoding="utf-8").split())
+    one, other = sorted(path for path in (changed / "images").iterdir() if path.stem not in test)[:2]
+    shutil.copy(one, other)
+    halfway = Path(shutil.copytree(tiny_run, folder / "halfway"))
+    shutil.rmtree(halfway / "tokenizer")
+    return {
+        "run": tiny_run,
+        "data": digits_folder,
+        "nowhere": folder / "nowhere",
+        "untested": untested,
+        "changed": changed,
+        "halfway": halfway,
+    }
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -72,30 +95,8 @@ def test_it_prints_a_summary_and_says_where_the_pictures_are(
     ],
 )
 def test_bad_requests_get_one_line_and_write_nothing(
-    command: Command,
-    tiny_run: Path,
-    digits_folder: Path,
-    tmp_path: Path,
-    words: tuple[object, ...],
-    message: str,
+    command: Command, places: dict[str, Path], tmp_path: Path, words: tuple[object, ...], message: str
 ) -> None:
-    untested, changed = (
-        Path(shutil.copytree(digits_folder, tmp_path / name)) for name in ("untested", "changed")
-    )
-    (untested / "test.txt").unlink()
-    test = set((changed / "test.txt").read_text(encoding="utf-8").split())
-    one, other = sorted(path for path in (changed / "images").iterdir() if path.stem not in test)[:2]
-    shutil.copy(one, other)
-    halfway = Path(shutil.copytree(tiny_run, tmp_path / "halfway"))
-    shutil.rmtree(halfway / "tokenizer")
-    places = {
-        "run": tiny_run,
-        "data": digits_folder,
-        "nowhere": tmp_path / "nowhere",
-        "untested": untested,
-        "changed": changed,
-        "halfway": halfway,
-    }
     answer = command("explain", *(str(word).format(**places) for word in words), "--out", tmp_path / "out")
     assert answer.code == 2
     assert message in answer.err

@@ -103,27 +103,29 @@ Make = Callable[[Sequence[AnnotatedImage]], Material]
 def material(judge: Judge, tmp_path: Path) -> Make:
     """material(pairs): what an evaluation of those pairs computes its figures on."""
 
-    def make(synthetic: Sequence[AnnotatedImage]) -> Material:
-        training, test = list(fitted_real("training")), list(fitted_real("test"))
-        samples: Views = views_of_samples(as_data(synthetic), DIGIT_CLASSES, SIZE, 1)
-        return Material(
-            folder=tmp_path,
-            classes=DIGIT_CLASSES,
-            foreground=FOREGROUND,
-            training=training,
-            validation=list(fitted_real("validation")),
-            test=test,
-            seen=tiles(training, SIZE),
-            real=tiles(test, SIZE),
-            synthetic=samples,
-            judge=judge,
-            drawn_layouts=True,
-            seed=0,
-            report=lambda event: None,
-            resamples=20,
-        )
+    return lambda synthetic: material_of(synthetic, judge, tmp_path)
 
-    return make
+
+def material_of(synthetic: Sequence[AnnotatedImage], judge: Judge, folder: Path) -> Material:
+    """What an evaluation of synthetic pairs computes its figures on, with pictures in a folder."""
+    training, test = list(fitted_real("training")), list(fitted_real("test"))
+    samples: Views = views_of_samples(as_data(synthetic), DIGIT_CLASSES, SIZE, 1)
+    return Material(
+        folder=folder,
+        classes=DIGIT_CLASSES,
+        foreground=FOREGROUND,
+        training=training,
+        validation=list(fitted_real("validation")),
+        test=test,
+        seen=tiles(training, SIZE),
+        real=tiles(test, SIZE),
+        synthetic=samples,
+        judge=judge,
+        drawn_layouts=True,
+        seed=0,
+        report=lambda event: None,
+        resamples=20,
+    )
 
 
 def all_kept(made: Material) -> np.ndarray:

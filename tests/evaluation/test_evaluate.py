@@ -26,7 +26,7 @@ from labelmint.segmenters.unet import SegmenterConfig
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, Layout
 
 JUDGE = SegmenterConfig(channels=(8, 16), residual_units=1, steps=20, batch_size=8, evaluate_every=10)
-PAIRS: dict[str, Any] = {"judge": JUDGE, "precision": "32", "reader_steps": 20, "resamples": 20, "threads": 1}
+PAIRS: dict[str, Any] = {"judge": JUDGE, "precision": "32", "reader_steps": 5, "resamples": 20, "threads": 1}
 FEW = PAIRS | {"n": 20}
 
 
@@ -106,7 +106,29 @@ def test_a_run_of_the_default_system_is_evaluated(
         assert figures[name].value is not None, name
 
 
-def test_the_report_says_how_it_was_made_and_repeats_itself(answer: Answer, tmp_path: Path) -> None:
+class Again:
+    """The same evaluation once more, elsewhere: its figures, its events, and how often each real image was decoded."""
+
+    def __init__(self, answer: Answer, out: Path) -> None:
+        data, self.loads, self.events = read(answer.data), Counter[str](), list[Event]()
+
+        def load(name: str) -> AnnotatedImage:
+            self.loads[name] += 1
+            return data.load(name)
+
+        self.names = data.names
+        counted = replace(data, load=load)
+        self.results = evaluate(
+            answer.run, counted, out, **FEW, composition="pairs", report=self.events.append
+        )
+
+
+@pytest.fixture(scope="module")
+def again(answer: Answer, tmp_path_factory: pytest.TempPathFactory) -> Again:
+    return Again(answer, tmp_path_factory.mktemp("again") / "out")
+
+
+def test_the_report_says_how_it_was_made_and_repeats_itself(answer: Answer, again: Again) -> None:
     origin = answer.results.origin
     assert origin["command"] == "labelmint evaluate"
     assert origin["pairs"]["samples"] == 20
@@ -115,25 +137,14 @@ def test_the_report_says_how_it_was_made_and_repeats_itself(answer: Answer, tmp_
         == json.loads((answer.out / "synthetic" / "settings.json").read_text())["weights"]
     )
     assert (answer.run / "judge" / "weights.safetensors").is_file()
-    again: list[Event] = []
-    second = evaluate(
-        answer.run, answer.data, tmp_path / "again", **FEW, composition="pairs", report=again.append
-    )
-    assert not any(event.stage == "judge" for event in again), "the run's judge was trained twice"
-    assert {n: f.value for n, f in second.figures.items()} == {
+    assert not any(event.stage == "judge" for event in again.events), "the run's judge was trained twice"
+    assert {n: f.value for n, f in again.results.figures.items()} == {
         n: f.value for n, f in answer.results.figures.items()
     }
 
 
-def test_every_real_image_is_decoded_once(answer: Answer, tmp_path: Path) -> None:
-    data, loads = read(answer.data), Counter[str]()
-
-    def load(name: str) -> AnnotatedImage:
-        loads[name] += 1
-        return data.load(name)
-
-    evaluate(answer.run, replace(data, load=load), tmp_path / "out", **FEW, composition="pairs")
-    assert loads == Counter(data.names)
+def test_every_real_image_is_decoded_once(again: Again) -> None:
+    assert again.loads == Counter(again.names)
 
 
 def test_the_same_command_goes_on_and_another_is_refused(answer: Answer) -> None:
@@ -156,7 +167,11 @@ def test_the_python_of_the_document_runs(
     assert "obedience" in capsys.readouterr().out
 
 
-def test_pairs_of_any_making_are_evaluated(answer: Answer, tmp_path: Path) -> None:
+def test_pairs_of_any_making_are_evaluated_though_the_command_failed_before(
+    answer: Answer, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="give --size"):
+        evaluate(answer.out / "synthetic", answer.data, tmp_path / "out", **PAIRS, size=(16, 16))
     results = evaluate(answer.out / "synthetic", answer.data, tmp_path / "out", **PAIRS, size=(32, 32))
     assert "likelihood" not in [section.name for section in results.sections]
     same = results.figures["obedience.ratio"].value, answer.results.figures["obedience.ratio"].value
@@ -324,14 +339,6 @@ def test_errors_of_reconstructions_agree_with_scikit_image(channels: int) -> Non
         for a, b in zip(originals, decoded, strict=True)
     ]
     assert found["reconstruction.ssim"] == pytest.approx(np.mean(ssim), abs=2e-3)
-
-
-def test_a_command_that_failed_at_its_start_may_be_given_again_otherwise(
-    answer: Answer, tmp_path: Path
-) -> None:
-    with pytest.raises(InputError, match="give --size"):
-        evaluate(answer.out / "synthetic", answer.data, tmp_path / "out", **PAIRS, size=(16, 16))
-    evaluate(answer.out / "synthetic", answer.data, tmp_path / "out", **PAIRS, size=(32, 32))
 
 
 def test_a_damaged_judge_is_made_again(answer: Answer, tmp_path: Path) -> None:

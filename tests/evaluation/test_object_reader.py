@@ -12,13 +12,13 @@ from labelmint.errors import InputError
 from labelmint.evaluation.object_reader import ObjectReader, cut
 from labelmint.types import Layout
 
-N = 1200
+N = 600
 TRAIN = len(split(N)[0])
 
 
 @pytest.fixture(scope="module")
 def reader() -> ObjectReader:
-    return ObjectReader.train(*cut(canvases("pairs", N)[:TRAIN]), steps=120)
+    return ObjectReader.train(*cut(canvases("pairs", N)[:TRAIN]), steps=50)
 
 
 def test_real_test_digits_are_read_and_wrong_labels_are_not(reader: ObjectReader) -> None:

@@ -4,6 +4,7 @@ goes on.
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 from pathlib import Path
@@ -55,6 +56,17 @@ def explained(
     return out, found
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Empty files in place of pictures, which take seconds to draw, for tests of figures."""
+    module = importlib.import_module(
+        "labelmint.explanation.explain"
+    )  # the package gives the function that name
+    monkeypatch.setattr(module, "draw_attention", lambda drawn, path: path.touch())
+    monkeypatch.setattr(module, "draw_codes", lambda uses, shared, path: path.touch())
+    monkeypatch.setattr(module, "draw_columns", lambda columns, notes, path: path.touch())
+
+
 def test_it_writes_pictures_and_figures(explained: tuple[Path, dict[str, Any]], digits_folder: Path) -> None:
     out, found = explained
     assert json.loads((out / "explain.json").read_text(encoding="utf-8")) == json.loads(json.dumps(found))
@@ -86,6 +98,7 @@ def test_every_kind_of_tokenizer_is_told_with_what_it_costs(explained: tuple[Pat
     assert f"{one['parameters']:,}" in text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_run_again_it_trains_nothing_and_says_the_same(
     explained: tuple[Path, dict[str, Any]], tiny_run: Path, digits_folder: Path
 ) -> None:
@@ -96,6 +109,7 @@ def test_run_again_it_trains_nothing_and_says_the_same(
     assert (out / "twin" / "tokenizer" / "part.json").stat().st_mtime_ns == before
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_stopped_in_a_twin_it_goes_on_to_the_same_figures(
     explained: tuple[Path, dict[str, Any]], tiny_run: Path, digits_folder: Path, tmp_path: Path
 ) -> None:
@@ -119,6 +133,7 @@ def test_stopped_in_a_twin_it_goes_on_to_the_same_figures(
     ]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_with_the_steps_of_the_run_its_own_tokenizer_stands_for_itself(
     tiny_run: Path, digits_folder: Path, tmp_path: Path
 ) -> None:
@@ -130,6 +145,7 @@ def test_with_the_steps_of_the_run_its_own_tokenizer_stands_for_itself(
     assert two["steps"] == found["run"]["steps"] == 40
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_run_by_the_clock_and_its_twin_are_told_apart(
     tiny_run: Path, digits_folder: Path, tmp_path: Path
 ) -> None:
@@ -142,6 +158,7 @@ def test_a_run_by_the_clock_and_its_twin_are_told_apart(
     assert found["unlike"] == {"learning_rate_falls": ["by the clock, in 2 minutes for the run", "by steps"]}
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_every_view_is_encoded_once(
     tiny_run: Path, digits_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,6 +207,7 @@ def test_a_run_of_one_path_says_what_does_not_apply(
     assert {path.name for path in (tmp_path / "out").glob("*.png")} == {"attention.png", "codes.png"}
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_two_runs_are_compared_from_either_side(
     tiny_run: Path, one_path_run: Path, digits_folder: Path, tmp_path: Path
 ) -> None:
@@ -206,6 +224,7 @@ def test_two_runs_are_compared_from_either_side(
         labelmint.explain(tiny_run, digits_folder, tmp_path / "c", against=tiny_run, **TIMED)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_each_run_sees_the_layouts_as_it_was_trained_to(
     tiny_run: Path, digits_folder: Path, tmp_path: Path
 ) -> None:
@@ -232,6 +251,7 @@ def test_each_run_sees_the_layouts_as_it_was_trained_to(
     assert "never has any" in alone["left_out"]["attention"]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_run_without_attention_says_so(digits_folder: Path, tmp_path: Path) -> None:
     settings = [
         *(value for value in SMALLEST if not value.startswith("layout_prior")),

@@ -21,6 +21,12 @@ from labelmint.synthesis import mint
 from labelmint.synthesis.filter import open_filter
 from labelmint.types import AnnotatedImage, DataSet
 
+SHORT = TINY | {
+    "tokenizer.steps": "20",
+    "tokenizer.evaluate_every": "10",
+    "prior.epochs": "1",
+    "layout_prior.epochs": "1",
+}
 JUDGE = SegmenterConfig(channels=(8, 16), residual_units=1, steps=20, batch_size=8, evaluate_every=10)
 
 
@@ -44,7 +50,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> TrainedSystem:
         out,
         system="msgnet",
         preset="tiny",
-        settings=TINY,
+        settings=SHORT,
         precision="32",
         threads=1,
         normalize="image",
@@ -74,12 +80,12 @@ def test_the_manifest_names_the_pair_and_another_choice_is_refused(
     for row in map(json.loads, (out / "manifest.jsonl").read_text().splitlines()):
         assert row["range"] == run.ranges.name((0, row["index"]))
     with pytest.raises(InputError, match="normalize is 'image' there and 'none' now"):
-        train(dimmed(), run.path, system="msgnet", preset="tiny", settings=TINY, precision="32", threads=1)
+        train(dimmed(), run.path, system="msgnet", preset="tiny", settings=SHORT, precision="32", threads=1)
 
 
 def test_the_judge_and_the_gate_see_images_as_the_run_does(run: TrainedSystem, tmp_path: Path) -> None:
     evaluate(
-        run.path, dimmed(), tmp_path / "report", n=20, judge=JUDGE, reader_steps=20, threads=1, precision="32"
+        run.path, dimmed(), tmp_path / "report", n=20, judge=JUDGE, reader_steps=5, threads=1, precision="32"
     )
     sieve = open_filter(run, "on")
     assert sieve is not None

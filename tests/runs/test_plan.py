@@ -26,7 +26,7 @@ from labelmint.training.regime import Bench
 from labelmint.training.run_folder import RunFolder
 from labelmint.training.tokens import TokenBatches
 
-FEW = TINY | {"tokenizer.steps": "8", "prior.epochs": "2", "layout_prior.epochs": "1"}
+FEW = TINY | {"tokenizer.steps": "3", "prior.epochs": "1", "layout_prior.epochs": "1"}
 
 
 def planned(trained: TrainedSystem, available: int | None) -> Plan:

@@ -4,11 +4,7 @@ import contextlib
 import dataclasses
 import itertools
 import json
-import os
 import signal
-import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tests.helpers import TINY, digits, tiny_settings
+from tests.runs.aside import train_aside, train_by_two
 
 from labelmint.errors import InputError
 from labelmint.progress import Event
@@ -26,30 +23,6 @@ from labelmint.runs.trained import TrainedSystem, load
 from labelmint.runs.wire import wire
 from labelmint.training import clock as clock_module
 from labelmint.training import loop as stage_module
-
-SCRIPT = """
-import os, signal, sys
-from hashlib import sha256
-from labelmint.runs import train as pipeline
-from labelmint.runs.train import train
-from labelmint.training import loop as stage
-from tests.helpers import digits, tiny_settings
-stage.SECONDS_BETWEEN_CHECKPOINTS = float(sys.argv[2])
-wire, built = pipeline.wire, []
-pipeline.wire = lambda config: built.append(wire(config)) or built[-1]
-system = sys.argv[3]
-settings = tiny_settings(system) | dict(a.split("=") for a in sys.argv[4:])
-def report(event):
-    stage, _, step = os.environ.get("KILLED_AT", "").partition(" ")
-    if event.stage == stage and event.step >= int(step):
-        os.kill(os.getpid(), signal.SIGKILL)
-train(digits(), sys.argv[1], system=system, preset="tiny", settings=settings, precision="32", threads=1,
-      report=report)
-weights = [w for s in built[0].stages for w in s.module.state_dict().values()]
-digest = sha256(b"".join(w.numpy().tobytes() for w in weights)).hexdigest()
-with open(f"{sys.argv[1]}.digest{os.environ.get('RANK', '0')}", "w") as file:
-    file.write(digest)
-"""
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
@@ -119,11 +92,6 @@ def _first_step(events: list[Event]) -> tuple[str, int]:
     )
 
 
-def _environment() -> dict[str, str]:
-    root = Path(__file__).parents[2]
-    return {**os.environ, "PYTHONPATH": f"{root / 'src'}{os.pathsep}{root}", "OMP_NUM_THREADS": "1"}
-
-
 @pytest.mark.interpreters(1)
 @pytest.mark.parametrize("system", ["msgnet", pytest.param("mint", marks=pytest.mark.slow)])
 def test_a_run_killed_in_every_stage_ends_with_the_weights_of_one_never_killed(
@@ -132,15 +100,8 @@ def test_a_run_killed_in_every_stage_ends_with_the_weights_of_one_never_killed(
     run, whole, events = tmp_path / "run", run_of(system), list[Event]()
     run.mkdir()
     (run / ".config.json.partial").write_text("{")  # killed before its first file was whole
-    killed = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(run), "0", system],
-        env=_environment() | {"KILLED_AT": "tokenizer 25"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr[-500:]
+    status, said = train_aside(run, system, kill_at=("tokenizer", 25))
+    assert status == -signal.SIGKILL, said[-500:]
     monkeypatch.setattr(stage_module, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     before = ("tokenizer", 25)
     for stage, step in (("prior", 8), ("layout_prior", 8), ("", 0)):  # and then to the end
@@ -195,7 +156,7 @@ def test_the_stored_choices_are_taken_again_unless_others_are_given(
     assert torch.get_num_threads() == 1
 
 
-@pytest.mark.interpreters(3)
+@pytest.mark.interpreters(1)
 @pytest.mark.parametrize("system", [pytest.param("msgnet", marks=pytest.mark.slow), "mint"])
 def test_two_processes_train_the_same_model(system: str, tmp_path: Path) -> None:
     few = tiny_settings(system) | {
@@ -206,27 +167,9 @@ def test_two_processes_train_the_same_model(system: str, tmp_path: Path) -> None
         "layout_prior.dropout": "0",
         "prior.token_noise": "0",
     }
-    one, two, script = tmp_path / "one", tmp_path / "two", tmp_path / "script.py"
-    script.write_text(SCRIPT)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    launch = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--nproc_per_node=2",
-        f"--master_port={port}",
-        str(script),
-        str(two),
-        "1e9",
-        system,
-    ]
-    settings = [f"{key}={value}" for key, value in few.items()]
-    done = subprocess.run(
-        [*launch, *settings], capture_output=True, text=True, env=_environment(), timeout=180, check=False
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    one, two = tmp_path / "one", tmp_path / "two"
+    status, said = train_by_two(two, system, few)
+    assert status == 0, said[-2000:]
     digests = [Path(f"{two}.digest{rank}").read_text() for rank in (0, 1)]
     assert len(digests[0]) == 64
     assert digests[0] == digests[1], "the processes drifted apart"
@@ -261,23 +204,10 @@ def test_a_loss_that_is_no_number_ends_in_one_line_that_names_the_setting(tmp_pa
 
 @pytest.mark.interpreters(1)
 def test_a_full_disk_is_an_os_error_and_leaves_nothing_half_written(tmp_path: Path) -> None:
-    code = SCRIPT.replace(
-        "import os, signal, sys",
-        "import os, sys, resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)",
-        1,
-    ).replace(
-        "train(digits()", "resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))\ntrain(digits()", 1
-    )
     run = tmp_path / "run"
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(run), "0", "msgnet"],
-        capture_output=True,
-        text=True,
-        env=_environment(),
-        timeout=120,
-        check=False,
-    )
-    assert "OSError" in done.stderr.splitlines()[-1], done.stderr[-500:]
+    status, said = train_aside(run, "msgnet", largest_file=60_000)
+    assert status == 1
+    assert "OSError" in said.splitlines()[-1], said[-500:]
     assert not list(run.rglob("*.safetensors*"))
 
 

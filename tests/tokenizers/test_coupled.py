@@ -171,7 +171,7 @@ def test_sizes_that_do_not_go_together_are_refused(settings: dict[str, object], 
 def test_after_some_training_layouts_are_written_and_read_without_their_images() -> None:
     tokenizer = coupled(codebook="ema").train()
     optimizer = torch.optim.Adam([p for p in tokenizer.parameters() if p.requires_grad], lr=5e-3)
-    for step in range(120):
+    for step in range(60):
         batch = boxes(8, seed=step % 8)
         loss = vq_model_loss(
             tokenizer(batch.image, batch.layouts), batch, variance=0.2, commitment=0.25, semantic_weight=1.0
