@@ -73,7 +73,7 @@ def test_an_export_of_a_former_version_goes_on(without: TrainedSystem, tmp_path:
     (out / "settings.json").write_text(json.dumps(before | {"layout_temperature": 1.0}))
     mint(without, out, n=2, batch_size=2, resume=True)
     (out / "settings.json").write_text(json.dumps(before | {"guidance": 2.0}))
-    with pytest.raises(InputError, match=r"guidance 2.0, now it is None; pass --guidance 2.0 to resume"):
+    with pytest.raises(InputError, match=r"guidance 2.0, now it is None; pass --guidance 2 to resume"):
         mint(without, out, n=2, batch_size=2, resume=True)
 
 

@@ -145,7 +145,7 @@ def test_it_is_used_from_training_to_the_study(toy: ModuleType, tmp_path: Path) 
     assert "temperature" not in one.provenance
     with pytest.raises(InputError, match="shades has no temperature; it heeds: none"):
         next(whole.synthesize(1, temperature=0.7))
-    with pytest.raises(InputError, match="without tokens"):
+    with pytest.raises(InputError, match="one grid of tokens"):
         whole.given(data, keep=["image:0,0,8,8"])
 
     small = SegmenterConfig(channels=(8, 16), residual_units=1, steps=10, batch_size=8, evaluate_every=5)
