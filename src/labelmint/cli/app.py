@@ -51,7 +51,7 @@ def _options(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and answer its exit code: 0, 2 after bad input, 130 after Ctrl-C.
+    """Run one command and return its exit code: 0, 2 after bad input, 130 after Ctrl-C.
 
     Arguments:
         arguments: the words after `labelmint`; those of the process when None.

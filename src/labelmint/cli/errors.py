@@ -45,7 +45,7 @@ def interruptible(hint: str) -> Iterator[None]:
 
 
 def answer(command: Callable[[], Any]) -> int:
-    """Run a command and answer its exit code; what lies outside the program is said in one line on stderr.
+    """Run a command and return its exit code; what lies outside the program is said in one line on stderr.
 
     Errors of the program itself pass through with their traceback: those are to be reported.
     """

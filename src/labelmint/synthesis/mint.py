@@ -58,7 +58,7 @@ def mint(
     """Draw n pairs from index `start` on and write them as a data set with manifest, card and contact sheet.
 
     Arguments:
-        system: as `labelmint.load` answers it.
+        system: as `labelmint.load` returns it.
         out: the folder to write; refused when it holds anything.
         options: or `more`, the fields of `MintOptions` by name; `n` has to be given.
         report: called with an `Event` after each chunk.

@@ -240,7 +240,7 @@ class FromGenerators:
 
     def _judge(self, cell: Cell, system: TrainedSystem, report: Report) -> float:
         """Train the judge that the filter needs on the pairs of the cell alone, store it in the generator's
-        run, and answer its held-out Dice.
+        run, and return its held-out Dice.
         """
         real, names, channels = self.real, self.real.pairs(cell), system.config.image_channels
         training, validation = (
