@@ -39,6 +39,19 @@ def test_what_is_not_given_is_as_the_parts_have_it(trained: TrainedSystem, witho
     assert without.resolve({"guidance": 2}) == {"temperature": 0.85, "guidance": 2.0}
 
 
+def test_where_layouts_are_given_their_temperature_is_not_said_and_an_export_refuses_it(
+    trained: TrainedSystem, tmp_path: Path
+) -> None:
+    asked = {"layout_temperature": 0.5}
+    given = trained.given(digits().subset(digits().names[:2]))
+    pairs = trained.chunk(0, Draw(batch_size=2, dials=asked, layouts=given))
+    assert all("layout_temperature" not in pair.provenance for pair in pairs)
+    assert "layout_temperature" in trained.chunk(0, Draw(batch_size=2, dials=asked))[0].provenance
+    with pytest.raises(InputError, match="nothing heeds layout_temperature; it heeds: temperature"):
+        mint(trained, tmp_path / "out", n=2, dials=asked, vary=True)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_dial_changes_the_images_and_not_the_law_of_sampling(without: TrainedSystem) -> None:
     plain, guided = (list(without.synthesize(6, batch_size=4, guidance=guidance)) for guidance in (None, 4.0))
     assert all(

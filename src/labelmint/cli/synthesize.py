@@ -161,7 +161,7 @@ def synthesize(
             layouts=layouts,
             reference=reference,
             vary=vary or None,
-            keep=keep,
+            keep=keep or None,
             per_layout=per_layout if per_layout != 1 else None,
         )
     given, references = (_opened(path, run, format_in) for path in (layouts, reference))

@@ -116,11 +116,11 @@ class TrainedSystem:
         it does not heed, and for a value out of range.
 
         Arguments:
-            draws_layouts: False where they are given, so that nothing heeds the dials of layouts.
+            draws_layouts: False where they are given: nothing heeds the dials of layouts then, and they are left out.
         """
-        if draws_layouts or self.own_layouts is None:
-            return settled(self.system, self._sources, dials)
-        return settled(f"{self.system} with given layouts", [self.images], dials)
+        values = settled(self.system, self._sources, dials)
+        heeded = {dial.name for dial in (self.dials if draws_layouts else self.images.dials)}
+        return {name: value for name, value in values.items() if name in heeded}
 
     def layouts_of(self, data: DataSet) -> Tensor:
         """Symbol maps (N, H, W) of a data set, fitted like the training data."""
@@ -340,7 +340,7 @@ class TrainedSystem:
         """
         at_least(n=(n, 0), start=(start, 0), batch_size=(batch_size, 1))
         values = asked(dials)
-        self.resolve(values, draws_layouts=layouts is None and not vary)
+        self.resolve(values)
         if batch_size is None:
             batch_size = self.usual_batch(lambda line: warnings.warn(line, UserWarning, stacklevel=4), values)
         given = self.given(layouts, references=self.needs_references) if layouts is not None else None

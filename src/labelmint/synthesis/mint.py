@@ -119,7 +119,11 @@ def _targets(out: Path, options: MintOptions) -> dict[str, Path]:
 def _check_system(system: TrainedSystem, options: MintOptions) -> None:
     """Raise InputError for what this system can't be told."""
     given = options.pairs is not None and not any(part.startswith("layout:") for part in options.keep)
-    system.resolve(options.dials, draws_layouts=not options.vary and not given)
+    heeded = system.resolve(options.dials, draws_layouts=not options.vary and not given)
+    if unheeded := sorted(options.dials.keys() - heeded.keys()):
+        raise InputError(
+            f"{system.system} draws no layouts here, so nothing heeds {unheeded[0]}; it heeds: {', '.join(heeded)}"
+        )
     if options.per_layout != 1 and options.pairs is None and system.has_layout_prior and not options.vary:
         raise InputError(
             f"--per-layout {options.per_layout}: only has a meaning with --layouts or --vary, or for a run "

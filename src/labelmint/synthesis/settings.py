@@ -63,7 +63,7 @@ def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
 
 
 def _mend(key: str, before: Any) -> str:
-    if key in DIALS:
+    if key in DIALS and isinstance(before, int | float | None):
         dial = DIALS[key]
         return f"{f'leave out {dial.option}' if before is None else f'pass {dial.given(before)}'} to resume"
     if key not in _OPTIONS:

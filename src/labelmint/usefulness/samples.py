@@ -169,12 +169,13 @@ class FromGenerators:
             try:
                 if way.filter == "on":
                     judge_dice = self._judge(cell, system, report)
+                heeded = system.resolve(way.dials, draws_layouts=not way.vary)
                 mint(
                     system,
                     place,
                     n=count,
                     seed=cell.seed,
-                    dials=way.dials,
+                    dials={name: value for name, value in way.dials.items() if name in heeded},
                     vary=way.vary,
                     batch_size=_batch_size(folder),
                     filter=way.filter,
