@@ -107,7 +107,7 @@ def test_a_run_of_the_default_system_is_evaluated(
 
 
 class Again:
-    """The same evaluation once more, elsewhere: its figures, its events, and how often each real image was decoded."""
+    """An evaluation made once more, elsewhere: its figures, its events, and how often each real image was decoded."""
 
     def __init__(self, answer: Answer, out: Path) -> None:
         data, self.loads, self.events = read(answer.data), Counter[str](), list[Event]()

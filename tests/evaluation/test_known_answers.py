@@ -52,7 +52,7 @@ def with_labels_of(pairs: Sequence[AnnotatedImage], others: Sequence[AnnotatedIm
 
 
 def with_few_to_search(made: Material) -> Material:
-    """The same with a tenth of the training pairs, and held-out ones of the test part alone, and of those half."""
+    """Material with a tenth of the training pairs, and held-out ones of the test part alone, and of those half."""
     training, test = made.training[:60], made.test[:40]
     return replace(
         made, training=training, seen=tiles(training, SIZE), validation=[], test=test, real=tiles(test, SIZE)
@@ -60,7 +60,7 @@ def with_few_to_search(made: Material) -> Material:
 
 
 def with_few_to_learn_rules_from(made: Material) -> Material:
-    """The same with a third of the training pairs."""
+    """Material with a third of the training pairs."""
     training = made.training[:200]
     return replace(made, training=training, seen=tiles(training, SIZE))
 

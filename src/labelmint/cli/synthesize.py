@@ -191,7 +191,7 @@ def synthesize(
 
 
 def _filters(filter: str, run: Path, keep: list[str] | None) -> bool:
-    """Whether this filter needs the real pairs."""
+    """True if this filter needs the real pairs."""
     return filter in ("on", "ignore") or (filter == "auto" and (run / "judge").is_dir() and not keep)
 
 

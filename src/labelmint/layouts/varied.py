@@ -96,7 +96,7 @@ class VariedLayouts:
         return np.where(np.isin(objects, taken), donor, base)
 
     def _within(self, counts: Counter[int], wanted: Sequence[int], classes: Sequence[int]) -> Array:
-        """Of the wanted objects those, in their order, with which no class has more than some layout has."""
+        """The wanted objects, in their order, with which no class has more than some layout has."""
         taken = []
         for one in wanted:
             its_class = self._class_of[classes[one - 1]]

@@ -49,7 +49,7 @@ class Draw:
 
     @property
     def draws_layouts(self) -> bool:
-        """Whether layouts are drawn, in part or whole, where the run can draw them."""
+        """True if layouts are drawn, in part or whole, where the run can draw them."""
         return not self.vary and (self.layouts is None or self.layouts.layout is not None)
 
     def __post_init__(self) -> None:
