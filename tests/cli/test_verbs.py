@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -173,6 +174,12 @@ def test_train_then_synthesize(command: Any, digits_folder: Path, tmp_path: Path
     assert f"layouts: {digits_folder}" in answer.out
     assert '"batch_size": 32' in (given / "settings.json").read_text()  # auto
     assert '"layout": "digits_000001"' in (given / "manifest.jsonl").read_text().splitlines()[2]
+    repeated = tmp_path / "repeated"
+    shell = (given / "README.md").read_text().split("```sh\n")[1].split("```")[0].replace("\\\n", " ")
+    named = {"RUN": run, "DATA": digits_folder, "DIR": repeated}
+    said = [named.get(word, word) for word in shlex.split(shell)]
+    assert command(*said[1:]).code == 0
+    assert contents(repeated) == contents(given)
 
 
 def test_the_demo_goes_through_and_goes_on(

@@ -9,6 +9,7 @@ import pytest
 
 from labelmint.datasets.digits import DIGIT_CLASSES, make_digits, split
 from labelmint.datasets.duplicates import digest_of, near_duplicates, view_from_afar
+from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.inspection import TRAILING_NUMBER, Inspection, inspect
 from labelmint.datasets.objects import object_map
 from labelmint.datasets.token_grid import kept_objects
@@ -50,7 +51,9 @@ def test_digits_are_counted_exactly_and_nothing_is_odd() -> None:
     pairs = list(make_digits("three", 60))
     train, test = split(60)
     found = inspect(
-        _data(pairs, classes=DIGIT_CLASSES, train=tuple(train), test=tuple(test)), size=(32, 32), grid=(8, 8)
+        _data(pairs, classes=DIGIT_CLASSES, train=tuple(train), test=tuple(test)),
+        geometry=Geometry(size=(32, 32)),
+        grid=(8, 8),
     )
     assert found.findings == ()
     assert found.objects_are == "objects"
@@ -205,16 +208,35 @@ def test_the_grid_keeps_what_wins_a_cell() -> None:
     label_map[0:4, 4], instances[0:4, 4] = 1, 2  # a thin one
     label_map[4:8, 0:3], instances[4:8, 0:3] = 2, 3  # most of a cell
     label_map[5:7, 5:7], instances[5:7, 5:7] = 2, 4  # a quarter of one
-    had, kept = kept_objects(label_map, instances, (2, 2), {0})
+    had, kept = kept_objects(label_map, instances, (4, 4), {0})
     assert (dict(had), dict(kept)) == ({1: 2, 2: 2}, {1: 1, 2: 1})
-    had, kept = kept_objects(label_map, None, (2, 2), {0})
+    had, kept = kept_objects(label_map, None, (4, 4), {0})
     # without instances the thin one is part of its neighbor
     assert (dict(had), dict(kept)) == ({1: 1, 2: 2}, {1: 1, 2: 1})
     assert (
-        kept_objects(label_map, instances, (8, 8), {0})
-        == (kept_objects(label_map, instances, (8, 8), {0})[0],) * 2
+        kept_objects(label_map, instances, (1, 1), {0})
+        == (kept_objects(label_map, instances, (1, 1), {0})[0],) * 2
     )
     with pytest.raises(InputError, match="does not divide"):
-        inspect(_data([_pair("a", 1)]), size=(32, 32), grid=(5, 8))
+        inspect(_data([_pair("a", 1)]), geometry=Geometry(size=(32, 32)), grid=(5, 8))
     with pytest.raises(InputError, match="--size"):
         inspect(_data([_pair("a", 1)]), grid=(8, 8))
+
+
+def test_objects_in_crops_are_counted_at_the_scale_that_crops_are_cut_from() -> None:
+    """A dot of one pixel goes where images are resized, and stays where they are cropped."""
+    label_map = np.zeros((37, 43), np.uint8)  # no whole number of cells
+    label_map[20, 20] = 1
+    label_map[0, 0] = 2  # outside the whole cells
+    pair = AnnotatedImage(name="a", image=_image(1, (37, 43)), layout=Layout(label_map=label_map))
+    found = {
+        how: inspect(_data([pair]), geometry=Geometry(size=(8, 8), crop=crop, scale=scale), grid=(8, 8))
+        for how, crop, scale in (("resized", False, 1.0), ("cropped", True, 1.0), ("half", True, 0.5))
+    }
+    kept = {how: one.classes[1].objects_kept for how, one in found.items()}
+    assert (kept["resized"], kept["cropped"]) == (0, 1)
+    assert found["half"].scale == 0.5 and "at 0.5 of their size" in str(found["half"])
+    coarse = inspect(_data([pair]), geometry=Geometry(size=(8, 8), crop=True), grid=(2, 2))
+    assert [one.objects_kept for one in coarse.classes[1:]] == [0, 0]
+    small = inspect(_data([pair]), geometry=Geometry(size=(64, 64), crop=True), grid=(8, 8))
+    assert small.readable == 0 and "smaller than the crop" in _stated(small, "unreadable")

@@ -16,6 +16,7 @@ from labelmint.cli.options import (
     DialValues,
     FormatIn,
     GroupBy,
+    Guidance,
     Ignore,
     LayoutTemperature,
     Merge,
@@ -100,6 +101,7 @@ def evaluate(
     normalize: _Normalize = "none",
     temperature: Temperature = None,
     layout_temperature: LayoutTemperature = None,
+    guidance: Guidance = None,
     dial: DialValues = None,
     composition: _Composition = None,
     judge_steps: _JudgeSteps = 1500,
@@ -128,7 +130,9 @@ def evaluate(
         normalize=normalize,
         group_by=group_by,
         seed=seed,
-        dials=dials_of(dial, temperature=temperature, layout_temperature=layout_temperature),
+        dials=dials_of(
+            dial, temperature=temperature, layout_temperature=layout_temperature, guidance=guidance
+        ),
         composition=composition,
         fid_weights=fid_weights,
         lpips_weights=lpips_weights,

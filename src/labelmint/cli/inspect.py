@@ -9,11 +9,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labelmint.cli.options import AsJson, DataSets, FormatIn, GroupBy, Ignore, Merge, open_merged, parse_size
+from labelmint.cli.options import (
+    AsJson,
+    Crop,
+    DataSets,
+    FormatIn,
+    GroupBy,
+    Ignore,
+    Merge,
+    Scale,
+    System,
+    open_merged,
+    parse_size,
+)
 from labelmint.cli.printing import print_json
 from labelmint.cli.progress import Progress
 
 if TYPE_CHECKING:
+    from labelmint.datasets.geometry import Geometry
     from labelmint.types import AnnotatedImage, DataSet
 
 __all__ = ["inspect"]
@@ -29,18 +42,15 @@ def inspect(
             show_default=False,
         ),
     ] = None,
+    crop: Crop = False,
+    scale: Scale = 1.0,
     sheet: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE.png", help="Draw a contact sheet of images with their layouts.", show_default=False
         ),
     ] = None,
-    system: Annotated[
-        str | None,
-        typer.Option(
-            help="With --size: the system that is to see them; the preset's unless given.", show_default=False
-        ),
-    ] = None,
+    system: System = None,
     preset: Annotated[str, typer.Option(help="With --size: the preset of that system.")] = "small",
     merge: Merge = None,
     format_in: FormatIn = None,
@@ -49,13 +59,15 @@ def inspect(
     as_json: AsJson = False,
 ) -> None:
     """Say what was found: sizes, pixels and objects of each class, and what is odd."""
+    from labelmint.datasets.geometry import Geometry
     from labelmint.datasets.inspection import inspect as look
     from labelmint.errors import InputError
     from labelmint.progress import Event
 
-    wanted = parse_size(size) if size is not None else None
-    if system is not None and wanted is None:
-        raise InputError(f"--system {system}: is about what survives at a size; give --size HxW as well")
+    named = f"--system {system}" if system is not None else "--crop" if crop else f"--scale {scale:g}"
+    if size is None and (system is not None or crop or scale != 1):
+        raise InputError(f"{named}: is about what survives at a size; give --size HxW as well")
+    seen = Geometry(size=parse_size(size), crop=crop, scale=scale) if size is not None else None
     source = open_merged(data, merge, format_in, ignore, strict=False)
     with Progress() as progress:
 
@@ -63,8 +75,8 @@ def inspect(
             if done % 50 == 0 or done == of:
                 progress.report(Event(stage, done, of))
 
-        kept = _kept(source, wanted, system, preset, partial(tell, "layouts")) if wanted is not None else {}
-        found = look(source, size=wanted, group_by=group_by, tell=partial(tell, "images"), **kept)
+        kept = _kept(source, seen, system, preset, partial(tell, "layouts")) if seen is not None else {}
+        found = look(source, geometry=seen, group_by=group_by, tell=partial(tell, "images"), **kept)
     if sheet is not None:
         _draw(source, sheet)
     if as_json:
@@ -74,12 +86,12 @@ def inspect(
 
 
 def _kept(
-    source: DataSet, size: tuple[int, int], system: str | None, preset: str, tell: Callable[[int, int], None]
+    source: DataSet, seen: Geometry, system: str | None, preset: str, tell: Callable[[int, int], None]
 ) -> dict[str, Any]:
     """What the system keeps."""
     from labelmint.runs.kept import kept_by
 
-    return kept_by(preset, size, source, tell, system)._asdict()
+    return kept_by(preset, seen, source, tell, system)._asdict()
 
 
 def _draw(source: DataSet, sheet: Path) -> None:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsJson",
+    "Augment",
     "BatchSize",
+    "Crop",
     "Data",
     "DataSets",
     "Device",
@@ -31,7 +33,11 @@ __all__ = [
     "Ignore",
     "LayoutTemperature",
     "Merge",
+    "Normalize",
+    "Scale",
     "Seed",
+    "Settings",
+    "System",
     "Temperature",
     "Threads",
     "ThreadsToDraw",
@@ -119,6 +125,34 @@ ThreadsToDraw: TypeAlias = Annotated[
         "trained with, the fastest here.",
         show_default=False,
     ),
+]
+System: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        help="Which system; `labelmint systems` lists them. The preset's unless given: mint with tiny "
+        "and small.",
+        show_default=False,
+    ),
+]
+Crop: TypeAlias = Annotated[
+    bool, typer.Option("--crop", help="Crops of that size instead of resized images.")
+]
+Scale: TypeAlias = Annotated[
+    float, typer.Option(metavar="F", help="With --crop: resize by this factor before cropping.")
+]
+Augment: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        metavar="WORDS",
+        help="Any of flips,mirror,turns,zoom: how images may be moved and keep their labels true.",
+    ),
+]
+Normalize: TypeAlias = Annotated[
+    str, typer.Option(metavar="HOW", help="none, or image: spread each image from its own range of levels.")
+]
+Settings: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Set one value, as in prior.channels=96; repeatable."),
 ]
 DrawIn: TypeAlias = Annotated[
     str,

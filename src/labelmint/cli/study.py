@@ -11,12 +11,18 @@ import typer
 from labelmint.cli.errors import interruptible
 from labelmint.cli.options import (
     AsJson,
+    Augment,
+    Crop,
     Data,
     Device,
     FormatIn,
     GroupBy,
     Ignore,
+    Normalize,
+    Scale,
     Seed,
+    Settings,
+    System,
     Threads,
     open_data,
     parse_counts,
@@ -91,36 +97,10 @@ _Synthetic: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
-_System: TypeAlias = Annotated[
-    str | None,
-    typer.Option(
-        help="Which system; `labelmint systems` lists them. The preset's unless given: mint with tiny "
-        "and small.",
-        show_default=False,
-    ),
-]
 _Preset: TypeAlias = Annotated[str, typer.Option(help="Of the generators; as for train.")]
 _Size: TypeAlias = Annotated[
     str | None,
     typer.Option(metavar="HxW", help="Size of the views; the preset's unless given.", show_default=False),
-]
-_Crop: TypeAlias = Annotated[
-    bool, typer.Option("--crop", help="Crops of that size instead of resized images.")
-]
-_Scale: TypeAlias = Annotated[float, typer.Option(help="With --crop: resize by this factor before cropping.")]
-_Augment: TypeAlias = Annotated[
-    str,
-    typer.Option(
-        metavar="WORDS", help="Any of flips,mirror,turns,zoom: what keeps labels true, in all arms."
-    ),
-]
-_Normalize: TypeAlias = Annotated[
-    str,
-    typer.Option(metavar="HOW", help="none, or image: spread each image from its own range, in all arms."),
-]
-_Settings: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Set one value of the generators; repeatable."),
 ]
 _GeneratorMinutes: TypeAlias = Annotated[
     float | None,
@@ -173,14 +153,14 @@ def study(
     curve: _Curve = False,
     budget: _Budget = None,
     synthetic: _Synthetic = None,
-    system: _System = None,
+    system: System = None,
     preset: _Preset = "small",
     size: _Size = None,
-    crop: _Crop = False,
-    scale: _Scale = 1.0,
-    augment: _Augment = "",
-    normalize: _Normalize = "none",
-    settings: _Settings = None,
+    crop: Crop = False,
+    scale: Scale = 1.0,
+    augment: Augment = "",
+    normalize: Normalize = "none",
+    settings: Settings = None,
     generator_minutes: _GeneratorMinutes = None,
     temperature: _Temperature = None,
     guidance: _Guidance = None,

@@ -12,13 +12,19 @@ import typer
 from labelmint.cli.errors import interruptible
 from labelmint.cli.options import (
     AsJson,
+    Augment,
+    Crop,
     DataSets,
     Device,
     FormatIn,
     GroupBy,
     Ignore,
     Merge,
+    Normalize,
+    Scale,
     Seed,
+    Settings,
+    System,
     ThreadsToTrain,
     keep_merge,
     open_merged,
@@ -37,14 +43,6 @@ __all__ = ["train"]
 _Out: TypeAlias = Annotated[
     Path, typer.Option(help="The run folder. The same command again goes on where a stopped one was.")
 ]
-_System: TypeAlias = Annotated[
-    str | None,
-    typer.Option(
-        help="Which system; `labelmint systems` lists them. The preset's unless given: mint with tiny "
-        "and small.",
-        show_default=False,
-    ),
-]
 _Preset: TypeAlias = Annotated[
     str,
     typer.Option(
@@ -56,20 +54,6 @@ _Size: TypeAlias = Annotated[
     typer.Option(
         metavar="HxW", help="Size of the images to learn; the preset's unless given.", show_default=False
     ),
-]
-_Crop: TypeAlias = Annotated[
-    bool, typer.Option("--crop", help="Learn random crops of that size instead of resized images.")
-]
-_Scale: TypeAlias = Annotated[float, typer.Option(help="With --crop: resize by this factor before cropping.")]
-_Augment: TypeAlias = Annotated[
-    str, typer.Option(metavar="WORDS", help="Any of flips,mirror,turns,zoom: how images may be moved.")
-]
-_Normalize: TypeAlias = Annotated[
-    str, typer.Option(metavar="HOW", help="none, or image: spread each image from its own range of levels.")
-]
-_Settings: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Set one value, as in prior.channels=96; repeatable."),
 ]
 _Precision: TypeAlias = Annotated[str, typer.Option(help="auto, 32 or bf16.")]
 _MaxMinutes: TypeAlias = Annotated[
@@ -87,14 +71,14 @@ _Force: TypeAlias = Annotated[bool, typer.Option("--force", help="Go on with few
 def train(
     data: DataSets,
     out: _Out,
-    system: _System = None,
+    system: System = None,
     preset: _Preset = "small",
     size: _Size = None,
-    crop: _Crop = False,
-    scale: _Scale = 1.0,
-    augment: _Augment = "",
-    normalize: _Normalize = "none",
-    settings: _Settings = None,
+    crop: Crop = False,
+    scale: Scale = 1.0,
+    augment: Augment = "",
+    normalize: Normalize = "none",
+    settings: Settings = None,
     device: Device = "auto",
     precision: _Precision = "auto",
     threads: ThreadsToTrain = None,

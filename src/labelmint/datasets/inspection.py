@@ -14,6 +14,7 @@ import numpy as np
 
 from labelmint.datasets import oddities
 from labelmint.datasets.duplicates import near_duplicates
+from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.oddities import TRAILING_NUMBER
 from labelmint.datasets.splits import Split, group_of, split
 from labelmint.datasets.tally import Keeps, Tally, add
@@ -32,7 +33,7 @@ class ClassCount:
         pixels, share: pixels, and their share of all pixels.
         images: in how many images it is seen.
         objects: how many objects it has (see `Inspection.objects_are`); background and ignored ids have none.
-        objects_at_size: how many are left after resizing to the inspected size; None without a size.
+        objects_at_size: how many are left at the inspected size; None without a size.
         objects_kept: how many of those tokens keep; None where they are not known.
     """
 
@@ -61,7 +62,8 @@ class Inspection:
         objects_are: what was counted as objects: "objects" (as annotated), "instances" or "connected
             components".
         split: how many names train, validate and test.
-        size, grid: as given; tokens: what keeps objects at that size, in words.
+        size: of a view, and scale: by which images are resized before crops of that size; None where it is
+            resized to it. grid: as given; tokens: what keeps objects at that size, in words.
         group_by: the expression of the groups, as given; suggested_group_by: one to consider, where names
             look like neighbors.
     """
@@ -81,6 +83,7 @@ class Inspection:
     group_by: str | None
     suggested_group_by: str | None
     size: tuple[int, int] | None
+    scale: float | None
     grid: tuple[int, int] | None
     tokens: str | None
     findings: tuple[Finding, ...]
@@ -111,12 +114,7 @@ class Inspection:
         """The classes, and where tokens are known what they keep of their objects."""
         width = max([5, *(len(count.name) for count in self.classes)])
         head = f"  {'id':>5}  {'class':<{width}}  {'pixels':>14}  {'share':>7}  {'images':>7}  {'objects':>8}"
-        kept = (
-            ""
-            if self.tokens is None or self.size is None
-            else f"  kept of those at {_by(self.size)} by {self.tokens}"
-        )
-        rows = [head + kept]
+        rows = [head + self._kept()]
         for one in self.classes:
             if not one.pixels and not one.objects:  # named among the findings
                 continue
@@ -130,6 +128,13 @@ class Inspection:
             )
         return rows
 
+    def _kept(self) -> str:
+        """The head of the last column."""
+        if self.tokens is None or self.size is None:
+            return ""
+        seen = _by(self.size) if self.scale is None else f"{self.scale:g} of their size"
+        return f"  kept of those at {seen} by {self.tokens}"
+
     def to_json(self) -> dict[str, Any]:
         """A plain dict."""
         return asdict(self) | {"channels": {str(k): n for k, n in self.channels.items()}}
@@ -138,7 +143,7 @@ class Inspection:
 def inspect(
     data: DataSet,
     *,
-    size: tuple[int, int] | None = None,
+    geometry: Geometry | None = None,
     grid: tuple[int, int] | None = None,
     written: Callable[[Array], Array] | None = None,
     tokens: str | None = None,
@@ -149,31 +154,30 @@ def inspect(
 
     Arguments:
         data: read with `strict=False`, so that what is wrong becomes a finding.
-        size: (H, W) to which images would be resized for training.
-        grid: (h, w) of a grid of label maps at that size; with both, objects that the grid keeps are counted.
-        written: in its place, a label map at that size after it was written in tokens and read again. tokens:
-            what they are, in words.
+        geometry: how images would be resized, or cut into crops, for training.
+        grid: (h, w) of the tokens of a view; with both, objects that are kept are counted.
+        written: a label map after it was written in those tokens and read again; None where a token is a cell of
+            one class. tokens: what they are, in words.
         group_by: expression of the groups, as for `splits.split`.
         tell: called with (pairs done, pairs in all).
 
     Raises InputError for a grid that does not divide the size and for an expression that is bad or matches
     not all names.
     """
-    if grid is not None and size is None:
-        raise InputError("a token grid needs a size: pass --size too")
-    if size is not None and grid is not None:
-        check_grid(size, grid)
-        tokens = tokens or f"{_by(grid)} cells of one class"
     parts, conflict = _split(data, group_by)
     tally, without = Tally(), data.classes.without_objects
     keeps: Keeps | None = None
-    if written is not None:
-        keeps = partial(kept_as_written, written=written, passed_over=without)
-    elif grid is not None:
-        keeps = partial(kept_objects, grid=grid, passed_over=without)
+    if grid is not None:
+        if geometry is None:
+            raise InputError("a token grid needs a size: pass --size too")
+        cell = check_grid(geometry.size, grid)
+        tokens = tokens or f"{_by(grid)} cells of one class"
+        keeps = partial(kept_objects, cell=cell, passed_over=without)
+        if written is not None:
+            keeps = partial(kept_as_written, cell=cell, written=written, passed_over=without)
     for done, name in enumerate(data.names):
         try:
-            add(tally, data, data.load(name), size, keeps, without)
+            add(tally, data, data.load(name), geometry, keeps, without)
         except (InputError, OSError) as error:
             tally.unreadable.append((name, " ".join(str(error).split())))
         tell(done + 1, len(data.names))
@@ -187,7 +191,7 @@ def inspect(
         *neighbors,
     )
     return _inspection(
-        data, tally, parts, findings, size, grid, tokens if keeps else None, group_by, suggestion
+        data, tally, parts, findings, geometry, grid, tokens if keeps else None, group_by, suggestion
     )
 
 
@@ -208,7 +212,7 @@ def _inspection(
     tally: Tally,
     parts: Split,
     findings: Sequence[Finding],
-    size: tuple[int, int] | None,
+    geometry: Geometry | None,
     grid: tuple[int, int] | None,
     tokens: str | None,
     group_by: str | None,
@@ -231,11 +235,12 @@ def _inspection(
         sizes=len(set(tally.sizes)),
         channels=dict(sorted(tally.channels.items())),
         objects_are=tally.counted.most_common(1)[0][0] if tally.counted else "objects",
-        classes=_class_counts(data, tally, at_size=size is not None and tokens is not None),
+        classes=_class_counts(data, tally, at_size=tokens is not None),
         split={"training": len(parts.training), "validation": len(parts.validation), "test": len(parts.test)},
         group_by=group_by,
         suggested_group_by=suggestion,
-        size=size,
+        size=None if geometry is None else geometry.size,
+        scale=geometry.scale if geometry is not None and geometry.crop else None,
         grid=grid,
         tokens=tokens,
         findings=tuple(findings),

@@ -47,12 +47,19 @@ def add(
     tally: Tally,
     data: DataSet,
     pair: AnnotatedImage,
-    size: tuple[int, int] | None,
+    geometry: Geometry | None,
     keeps: Keeps | None,
     without: frozenset[int],
 ) -> None:
-    """One pair; with a size, and what tokens keep, its objects are counted at that size too."""
+    """One pair; with a geometry, and what tokens keep, its objects are counted as training sees them too."""
     layout = pair.layout
+    if geometry is not None and keeps is not None:  # first: a pair that does not fit is not counted in part
+        maps = geometry.fit_maps(
+            pair.name, [m for m in (layout.label_map, layout.instances) if m is not None]
+        )
+        at_size, kept = keeps(maps[0], maps[1] if len(maps) > 1 else None)
+        tally.at_size.update(at_size)
+        tally.kept.update(kept)
     counts = np.bincount(layout.label_map.ravel())
     present = np.flatnonzero(counts).tolist()
     kind, objects = _objects(pair, without)
@@ -69,13 +76,6 @@ def add(
         tally.unknown[pair.name] = unknown
     tally.digests.append(digest_of(pair.image))
     tally.views.append(view_from_afar(pair.image))
-    if size is not None and keeps is not None:
-        _, maps = Geometry(size=size).fit(
-            pair.name, pair.image[..., :1], [m for m in (layout.label_map, layout.instances) if m is not None]
-        )
-        at_size, kept = keeps(maps[0], maps[1] if len(maps) > 1 else None)
-        tally.at_size.update(at_size)
-        tally.kept.update(kept)
 
 
 def _objects(pair: AnnotatedImage, without: frozenset[int]) -> tuple[str, Counter[int]]:

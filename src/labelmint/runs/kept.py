@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.token_grid import whole_cells
 from labelmint.errors import InputError, named
 from labelmint.systems.catalogue import PRESETS, SYSTEMS, settings_of
 from labelmint.systems.system import Facts
@@ -25,35 +26,35 @@ _AT_ONCE = 64  # layouts that are counted together
 class Kept(NamedTuple):
     """How layouts are written in tokens.
 
-    tokens: in words. grid: (h, w) of a grid of label maps, cells of one class each; or else written: a label
-    map of class ids (H, W) as it is read again.
+    tokens: in words. grid: (h, w) of a view. written: a label map of class ids (H, W) as it is read again; None
+    where a token is a cell of one class.
     """
 
     tokens: str
-    grid: tuple[int, int] | None
+    grid: tuple[int, int]
     written: Callable[[Array], Array] | None
 
 
 def kept_by(
     preset: str,
-    size: tuple[int, int],
+    geometry: Geometry,
     data: DataSet,
     tell: Callable[[int, int], None] = lambda done, of: None,
     system: str | None = None,
 ) -> Kept:
-    """How a system, that of the preset unless one is named, sees the layouts of these data at a size (H, W).
+    """How a system, that of the preset unless one is named, sees the layouts of these data as that geometry has them.
 
     Patterns are counted in all pairs but those of the test part, each as a whole; classes stand for symbols,
     as if no instances touched. `tell` is called with (pairs counted, pairs in all). Raises InputError for a
     size that the tokens don't fit, for more classes than there are patterns, and for a preset that the system lacks.
     """
     of = named("system", system or named("preset", preset, PRESETS).system, SYSTEMS)
-    ids = np.array(sorted({*data.classes.ids, *data.classes.ignore}))
+    size, ids = geometry.size, np.array(sorted({*data.classes.ids, *data.classes.ignore}))
     with torch.device("meta"):  # shapes alone
         wired = of.wire(settings_of(of.name, preset), Facts(1, size, len(ids)))
     tokenizer = wired.stages[0].module
     if not isinstance(tokenizer, CoupledPatterns):
-        grid = (size[0] // wired.cell, size[1] // wired.cell)
+        grid = size[0] // wired.cell, size[1] // wired.cell
         if wired.cell == 1:
             return Kept(f"{of.name}, which takes layouts as they are", grid, None)
         return Kept(f"the {grid[0]}x{grid[1]} cells of one class of {of.name}", grid, None)
@@ -68,7 +69,12 @@ def kept_by(
     def batches() -> Iterable[torch.Tensor]:
         test = set(data.test or ())
         names = [name for name in data.names if name not in test]
-        maps = (indices(label_map) for label_map in _label_maps(data, names, size, tell))
+        maps = (
+            indices(whole_cells(label_map, (config.cell, config.cell)))
+            for label_map in _label_maps(data, names, geometry, tell)
+        )
+        if geometry.crop:  # of any size
+            return (torch.from_numpy(one)[None] for one in maps)
         return (torch.from_numpy(np.stack(some)) for some in iter(lambda: list(islice(maps, _AT_ONCE)), []))
 
     def written(label_map: Array) -> Array:
@@ -79,20 +85,19 @@ def kept_by(
     patterns.count(batches())
     return Kept(
         f"{len(patterns.table)} patterns of {config.cell}x{config.cell} pixels, as {of.name} has them",
-        None,
+        (size[0] // config.cell, size[1] // config.cell),
         written,
     )
 
 
 def _label_maps(
-    data: DataSet, names: list[str], size: tuple[int, int], tell: Callable[[int, int], None]
+    data: DataSet, names: list[str], geometry: Geometry, tell: Callable[[int, int], None]
 ) -> Iterator[Array]:
     """Label maps that can be read; what is wrong with the others is told elsewhere."""
-    geometry = Geometry(size=size)
     for done, name in enumerate(names):
         tell(done + 1, len(names))
         try:
-            layout = data.layout(name)
+            fitted = geometry.fit_maps(name, [data.layout(name).label_map])[0]
         except (InputError, OSError):
             continue
-        yield geometry.fit_maps(name, [layout.label_map])[0]
+        yield fitted

@@ -151,7 +151,8 @@ def _refusal(error: ValidationError, kind: type[Sections]) -> str:
     tags = {tag for section in kind.model_fields for tag in _networks(kind, section)}
     where, got = ".".join(str(part) for part in first["loc"] if part not in tags), first.get("input")
     shown = f"--set {where}={got}: " if not isinstance(got, dict) else f"--set {where}: "
-    return f"{shown}{first['msg'].removeprefix('Value error, ')}"
+    said = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    return f"{shown}{said}"
 
 
 def _networks(kind: type[Sections], section: str) -> dict[str, type[BaseModel]]:

@@ -17,6 +17,7 @@ from labelmint.training.regime import Bench
 __all__ = ["Loop", "move_average", "reseed"]
 
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
+FEW = 0.05  # of the steps: a person is told where the time ends before
 T = TypeVar("T")
 
 
@@ -124,6 +125,9 @@ class Loop:
         if stop:
             self.save_if_due(force=True)
             raise KeyboardInterrupt
+        if over and self.step < FEW * self.clock.steps and self.fabric.global_rank == 0:
+            said = f"its time is over after {self.step} of {self.clock.steps} steps; it has learned little"
+            self.report(Event(self.name, self.step, max(self.step, 1), message=said))
         return over
 
     def agreed(self, value: T) -> T:
