@@ -45,7 +45,7 @@ SMALLEST = (
     "tokenizer.channels=16",
     "tokenizer.residual_channels=8",
     "tokenizer.codebook_size=16",
-    "tokenizer.steps=30",
+    "tokenizer.steps=20",
     "tokenizer.batch_size=8",
     "prior.channels=16",
     "prior.residual_channels=16",
@@ -55,7 +55,7 @@ SMALLEST = (
     "layout_prior.channels=16",
     "layout_prior.residual_channels=16",
     "layout_prior.blocks=1",
-    "layout_prior.epochs=3",
+    "layout_prior.epochs=2",
     "layout_prior.batch_size=8",
 )
 SMALLEST_MINT = (
@@ -63,7 +63,7 @@ SMALLEST_MINT = (
     "tokenizer.code_dim=8",
     "tokenizer.codebook_size=16",
     "tokenizer.semantic_codebook_size=16",
-    "tokenizer.steps=30",
+    "tokenizer.steps=20",
     "tokenizer.batch_size=8",
     "prior.channels=16",
     "prior.residual_channels=16",
@@ -73,13 +73,13 @@ SMALLEST_MINT = (
     "layout_prior.channels=16",
     "layout_prior.residual_channels=16",
     "layout_prior.blocks=1",
-    "layout_prior.epochs=3",
+    "layout_prior.epochs=2",
     "layout_prior.batch_size=8",
 )
 TINY = dict(setting.split("=") for setting in SMALLEST) | {
-    "tokenizer.steps": "40",
-    "tokenizer.evaluate_every": "20",
-    "prior.epochs": "3",
+    "tokenizer.steps": "24",
+    "tokenizer.evaluate_every": "12",
+    "prior.epochs": "2",
     "prior.evaluate_every": "4",
     "layout_prior.epochs": "2",
     "layout_prior.evaluate_every": "4",
@@ -89,10 +89,10 @@ _TINY_VQ = {
     "tokenizer.code_dim": "8",
     "tokenizer.codebook_size": "16",
     "tokenizer.semantic_codebook_size": "16",
-    "tokenizer.steps": "40",
+    "tokenizer.steps": "24",
     "tokenizer.batch_size": "8",
-    "tokenizer.evaluate_every": "20",
-    "prior.epochs": "3",
+    "tokenizer.evaluate_every": "12",
+    "prior.epochs": "2",
     "prior.batch_size": "8",
     "prior.evaluate_every": "4",
     "layout_prior.epochs": "2",
@@ -108,7 +108,7 @@ _SNAIL = {
 }
 _ADVERSARY = {"tokenizer.discriminator_channels": "8", "tokenizer.adversary_from": "0.5"}
 _APART = {
-    "layout_tokenizer.steps": "20",
+    "layout_tokenizer.steps": "12",
     "layout_tokenizer.batch_size": "8",
     "layout_tokenizer.channels": "16",
 }
@@ -120,15 +120,15 @@ _OF_NETWORKS = {
         "generator.layout_channels": "4",
         "generator.discriminator_channels": "8",
         "generator.discriminator_layers": "1",
-        "generator.steps": "20",
-        "generator.evaluate_every": "10",
+        "generator.steps": "12",
+        "generator.evaluate_every": "6",
     },
     "flow": {
         "generator.widths": "16,24",
         "generator.time_channels": "16",
-        "generator.steps": "20",
+        "generator.steps": "12",
         "generator.batch_size": "8",
-        "generator.evaluate_every": "10",
+        "generator.evaluate_every": "6",
     },
 }
 

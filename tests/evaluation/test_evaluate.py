@@ -15,13 +15,16 @@ import torch
 from PIL import Image
 from tests.test_docs import ROOT, blocks
 
+import labelmint.evaluation.evaluate as module
 from labelmint.datasets.digits import DIGIT_CLASSES, make_digits
 from labelmint.errors import InputError
 from labelmint.evaluation.evaluate import HEADLINE, evaluate
+from labelmint.evaluation.material import Material
+from labelmint.evaluation.obedience import obedience
 from labelmint.formats import read, write
 from labelmint.progress import Event
 from labelmint.reports.files import read_report
-from labelmint.reports.results import Results
+from labelmint.reports.results import Results, Section, Verdict
 from labelmint.segmenters.unet import SegmenterConfig
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, Layout
 
@@ -51,6 +54,17 @@ class Answer:
 def answer(tiny_run: Path, digits_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Answer:
     folder = tmp_path_factory.mktemp("evaluate")
     return Answer(Path(shutil.copytree(tiny_run, folder / "run")), digits_folder, folder / "out")
+
+
+@pytest.fixture
+def obedience_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Evaluations of one section: what samples and judge are made of is the same."""
+
+    def sections(about: Any, data: Any, tested: Any, material: Material, *more: Any) -> list[Section]:
+        return [obedience(material, np.ones(len(material.synthetic), bool))]
+
+    monkeypatch.setattr(module, "_sections", sections)
+    monkeypatch.setattr(module, "verdict", lambda figures: Verdict(level="mixed", text="of one section"))
 
 
 def test_a_run_is_evaluated_and_every_question_is_answered(answer: Answer) -> None:
@@ -147,9 +161,12 @@ def test_every_real_image_is_decoded_once(again: Again) -> None:
     assert again.loads == Counter(again.names)
 
 
+@pytest.mark.usefixtures("obedience_alone")
 def test_the_same_command_goes_on_and_another_is_refused(answer: Answer) -> None:
     events: list[Event] = []
+    written = (answer.out / "report.json").read_bytes()
     evaluate(answer.run, answer.data, answer.out, **FEW, composition="pairs", report=events.append)
+    (answer.out / "report.json").write_bytes(written)
     assert not any(event.stage in ("synthesize", "judge") for event in events)
     with pytest.raises(InputError, match="seed differs"):
         evaluate(answer.run, answer.data, answer.out, **FEW, composition="pairs", seed=1)
@@ -168,6 +185,9 @@ def test_the_python_of_the_document_runs(
 
 
 def test_pairs_of_any_making_are_evaluated(answer: Answer, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="give --size"):
+        evaluate(answer.out / "synthetic", answer.data, tmp_path / "out", **PAIRS, size=(16, 16))
+    # what failed at its start may be given again otherwise
     results = evaluate(answer.out / "synthetic", answer.data, tmp_path / "out", **PAIRS, size=(32, 32))
     assert "likelihood" not in [section.name for section in results.sections]
     same = results.figures["obedience.ratio"].value, answer.results.figures["obedience.ratio"].value
@@ -337,14 +357,7 @@ def test_errors_of_reconstructions_agree_with_scikit_image(channels: int) -> Non
     assert found["reconstruction.ssim"] == pytest.approx(np.mean(ssim), abs=2e-3)
 
 
-def test_a_command_that_failed_at_its_start_may_be_given_again_otherwise(
-    answer: Answer, tmp_path: Path
-) -> None:
-    with pytest.raises(InputError, match="give --size"):
-        evaluate(answer.out / "synthetic", answer.data, tmp_path / "out", **PAIRS, size=(16, 16))
-    evaluate(answer.out / "synthetic", answer.data, tmp_path / "out", **PAIRS, size=(32, 32))
-
-
+@pytest.mark.usefixtures("obedience_alone")
 def test_a_damaged_judge_is_made_again(answer: Answer, tmp_path: Path) -> None:
     run = Path(shutil.copytree(answer.run, tmp_path / "run"))
     (run / "judge" / "weights.safetensors").write_bytes(b"damaged")
@@ -389,6 +402,7 @@ def test_crops_in_color_with_groups_and_ignored_pixels(tmp_path: Path) -> None:
         evaluate(synthetic, real, tmp_path / "other", **PAIRS, crop=True, group_by="q(..)")
 
 
+@pytest.mark.usefixtures("obedience_alone")
 def test_instances_on_one_side_alone_are_not_compared(answer: Answer, tmp_path: Path) -> None:
     data = Path(shutil.copytree(answer.out / "synthetic", tmp_path / "synthetic"))
     next((data / "instances").iterdir()).unlink()

@@ -104,7 +104,7 @@ def test_shuffled_labels_are_found_out(material: Make) -> None:
     assert value(figures(report)["rejects.disobedient"]) > 2000
 
 
-EACH = 20
+EACH = 12
 DISGUISES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "shifted": lambda x: np.roll(x, 1, axis=1),
     "mirrored": lambda x: x[:, ::-1],
@@ -123,7 +123,8 @@ def mixed(judge: Judge, tmp_path_factory: pytest.TempPathFactory) -> Found:
         pair
         for disguise in DISGUISES.values()
         for pair in with_images(
-            real("training")[40:60], [disguise(pair.image) for pair in real("training")[40:60]]
+            real("training")[40 : 40 + EACH],
+            [disguise(pair.image) for pair in real("training")[40 : 40 + EACH]],
         )
     ]
     samples = renamed([*real("training")[:EACH], *real("unseen")[:EACH], *disguised])

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from tests.helpers import SMALLEST, tiny_settings
+from tests.helpers import SMALLEST, TINY, tiny_settings
 from torch import Tensor
 
 import labelmint
@@ -142,7 +142,7 @@ def test_with_the_steps_of_the_run_its_own_tokenizer_stands_for_itself(
     assert not (tmp_path / "out" / "again").exists()
     two = found["comparison"]["contestants"][0]
     assert two["mse"]["value"] == pytest.approx(found["paths"]["both"]["value"], rel=1e-5)
-    assert two["steps"] == found["run"]["steps"] == 40
+    assert two["steps"] == found["run"]["steps"] == int(TINY["tokenizer.steps"])
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -100,11 +100,11 @@ def test_a_run_killed_in_every_stage_ends_with_the_weights_of_one_never_killed(
     run, whole, events = tmp_path / "run", run_of(system), list[Event]()
     run.mkdir()
     (run / ".config.json.partial").write_text("{")  # killed before its first file was whole
-    status, said = train_aside(run, system, kill_at=("tokenizer", 25))
+    status, said = train_aside(run, system, kill_at=("tokenizer", 15))
     assert status == -signal.SIGKILL, said[-500:]
     monkeypatch.setattr(stage_module, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
-    before = ("tokenizer", 25)
-    for stage, step in (("prior", 8), ("layout_prior", 8), ("", 0)):  # and then to the end
+    before = ("tokenizer", 15)
+    for stage, step in (("prior", 5), ("layout_prior", 5), ("", 0)):  # and then to the end
         assert (run / before[0] / "checkpoint.safetensors").is_file()
         events.clear()
 
@@ -127,7 +127,7 @@ def test_ctrl_c_and_sigterm_save_first(trained: TrainedSystem, tmp_path: Path) -
     for number, stage in ((signal.SIGINT, "prior"), (signal.SIGTERM, "layout_prior")):
 
         def stop(event: Event, number: signal.Signals = number, stage: str = stage) -> None:
-            if event.stage == stage and event.step >= 8 and stage not in stopped_at:
+            if event.stage == stage and event.step >= 5 and stage not in stopped_at:
                 stopped_at[stage] = event.step
                 signal.raise_signal(number)
 

@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from labelmint.datasets.canvas import DIGIT_CLASSES, PAIRS
 from labelmint.datasets.objects import object_map
@@ -132,23 +131,27 @@ def _merged(pieces: Array, share: float) -> Array:
     """Pieces (H, W) numbered from 1 on (0 = none), small ones joined to what they touch; numbers are those of
     some piece.
     """
-    areas = np.bincount(pieces.ravel()).astype(np.int64)
+    counts = np.bincount(pieces.ravel())
+    areas: list[int] = counts.tolist()  # plain numbers: thousands are looked up one by one
     touching: list[set[int]] = [set() for _ in areas]
     for a, b in _touching(pieces):
         touching[a].add(b)
         touching[b].add(a)
-    owner = np.arange(len(areas))
-    waiting = [k for k in np.argsort(areas, kind="stable").tolist() if k > 0 and touching[k]]
+    into = list(range(len(areas)))
+    waiting = [k for k in np.argsort(counts, kind="stable").tolist() if k > 0 and touching[k]]
     joined = True
     while joined:
         joined = False
         for k in waiting:
-            if owner[k] != k or not touching[k]:
+            if not touching[k]:
                 continue
             largest = max(touching[k], key=lambda other: (areas[other], -other))
             if areas[k] <= share * areas[largest]:
-                _join(k, largest, owner, areas, touching)
-                joined = True
+                _join(k, largest, areas, touching)
+                into[k], joined = largest, True
+    owner = np.array(into)
+    while not np.array_equal(owner, owner[owner]):  # a piece that others joined may have joined another
+        owner = owner[owner]
     return owner[pieces]
 
 
@@ -160,15 +163,8 @@ def _touching(pieces: Array) -> list[tuple[int, int]]:
     return [(int(a), int(b)) for a, b in pairs]
 
 
-def _join(
-    piece: int,
-    into: int,
-    owner: npt.NDArray[np.int64],
-    areas: npt.NDArray[np.int64],
-    touching: list[set[int]],
-) -> None:
+def _join(piece: int, into: int, areas: list[int], touching: list[set[int]]) -> None:
     """Give a piece, with all that joined it before, to one that it touches."""
-    owner[owner == piece] = into
     areas[into] += areas[piece]
     for other in touching[piece]:
         touching[other].discard(piece)

@@ -38,6 +38,7 @@ __all__ = [
 ]
 
 GRID = 8
+_EDGES = np.linspace(0, 1, GRID + 1)
 
 Floats = npt.NDArray[np.float64]
 
@@ -116,8 +117,7 @@ def _cover(item: SceneObject, size: tuple[int, int]) -> Floats:
 
 def _overlaps(low: float, high: float) -> Floats:
     """The share of each of the 8 cells of [0, 1] that the interval covers."""
-    edges = np.linspace(0, 1, GRID + 1)
-    covered: Floats = np.clip(np.minimum(high, edges[1:]) - np.maximum(low, edges[:-1]), 0, None) * GRID
+    covered: Floats = (np.minimum(high, _EDGES[1:]) - np.maximum(low, _EDGES[:-1])).clip(0) * GRID
     return covered
 
 
