@@ -5,7 +5,7 @@
 
 The plain U-Net has 32-64-64 channels at full, half and quarter size, two residual blocks a level on each way
 with two group norms each, and the layout as a one-hot map at full size. A step of training is the loss of
-`generators.flow` on random images and one of Adam; drawing is `integrate`, Heun's steps, at the evaluations
+`generators.flow` on random images and one of Adam; drawing is `integrate` at the evaluations
 told. Each network runs as it is fastest on a few images: float32 or bfloat16 (autocast), contiguous or channels
 last. Sides take turns; a ratio is the median of the ratios within a turn, so that other work on the machine
 meets both.
