@@ -179,15 +179,18 @@ def _facts(trained: TrainedSystem, out: Path) -> dict[str, Any]:
 def _next(trained: TrainedSystem, out: Path) -> str:
     pictures = [out / name for name in ("samples.png", "reconstructions.png", "curves.png")]
     *first, last = [str(path) for path in pictures if path.is_file()]
-    return "\n".join(
-        [
-            f"trained {trained.system} for images of {trained.size[0]}x{trained.size[1]} pixels; the run is "
-            f"{out}",
-            f"  look at {', '.join(first)} and {last}",
-            "next: 100 new images with their labels",
-            f"  {_facts(trained, out)['synthesize']}",
-        ]
-    )
+    lines = [
+        f"trained {trained.system} for images of {trained.size[0]}x{trained.size[1]} pixels; the run is {out}",
+        f"  look at {', '.join(first)} and {last}",
+        "next: 100 new images with their labels",
+        f"  {_facts(trained, out)['synthesize']}",
+    ]
+    if trained.system == "mint":
+        lines.append(
+            "too smooth? --system flow keeps fine texture, and draws its images for this run's layouts with "
+            "--layouts-from (docs/choose-a-system.md)"
+        )
+    return "\n".join(lines)
 
 
 def _beside(out: Path) -> Path:
