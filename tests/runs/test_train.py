@@ -218,7 +218,7 @@ def test_a_time_budget_ends_with_a_usable_model(tmp_path: Path, monkeypatch: pyt
     for module in (pipeline, clock_module):
         monkeypatch.setattr(module, "time", clock)
     endless = TINY | {"tokenizer.steps": "1000000", "prior.epochs": "100000", "layout_prior.epochs": "100000"}
-    run = tmp_path / "run"
+    run, said = tmp_path / "run", list[str]()
     system = train(
         digits(),
         run,
@@ -228,6 +228,7 @@ def test_a_time_budget_ends_with_a_usable_model(tmp_path: Path, monkeypatch: pyt
         max_minutes=0.1,
         precision="32",
         threads=1,
+        report=lambda event: said.append(event.message),
     )
     abouts = [
         json.loads((run / part / "part.json").read_text()) for part in ("tokenizer", "prior", "layout_prior")
@@ -235,6 +236,7 @@ def test_a_time_budget_ends_with_a_usable_model(tmp_path: Path, monkeypatch: pyt
     assert all(about["steps"] >= 1 for about in abouts)
     assert sum(about["seconds"] for about in abouts) < 6 + 3 * 1.0
     assert len(list(system.synthesize(2))) == 2
+    assert sum("it has learned little" in text for text in said) == 3, "once a stage"
 
 
 def test_a_prior_that_no_longer_improves_stops_and_keeps_its_best(tmp_path: Path) -> None:

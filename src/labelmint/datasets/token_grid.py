@@ -40,10 +40,7 @@ def kept_objects(
         cell: (h, w) pixels.
         passed_over: class ids without objects.
     """
-    label_map, instances = (
-        whole_cells(label_map, cell),
-        None if instances is None else whole_cells(instances, cell),
-    )
+    label_map, instances = _both(label_map, instances, cell)
     objects, classes = object_map(label_map, instances, passed_over)
     symbols = label_map.astype(np.int64) if instances is None else _pairs(label_map, objects)
     (height, width), (rows, columns) = label_map.shape, cell
@@ -63,10 +60,7 @@ def kept_as_written(
     passed_over: Collection[int],
 ) -> tuple[Counter[int], Counter[int]]:
     """Objects that are kept where layouts are written in tokens and read again, (H, W) -> (H, W) class ids."""
-    label_map, instances = (
-        whole_cells(label_map, cell),
-        None if instances is None else whole_cells(instances, cell),
-    )
+    label_map, instances = _both(label_map, instances, cell)
     objects, classes = object_map(label_map, instances, passed_over)
     of_class = np.array([0, *classes])[objects]
     found = np.unique(objects[(objects > 0) & (written(label_map) == of_class)]).tolist()
@@ -78,6 +72,11 @@ def whole_cells(ids: Array, cell: tuple[int, int]) -> Array:
     tops = [side % pixels // 2 for side, pixels in zip(ids.shape, cell, strict=True)]
     sides = [side - side % pixels for side, pixels in zip(ids.shape, cell, strict=True)]
     return ids[tops[0] : tops[0] + sides[0], tops[1] : tops[1] + sides[1]]
+
+
+def _both(label_map: Array, instances: Array | None, cell: tuple[int, int]) -> tuple[Array, Array | None]:
+    """The whole cells of both maps."""
+    return whole_cells(label_map, cell), None if instances is None else whole_cells(instances, cell)
 
 
 def _pairs(label_map: Array, objects: Array) -> Array:
