@@ -13,6 +13,7 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
+    from labelmint.evaluation.material import Material
     from labelmint.runs.trained import TrainedSystem
 
 # Before torch is imported: tests run side by side, and threads over small tensors only get in each other's
@@ -81,15 +82,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _neither_measured_nor_drawn() -> Iterator[None]:
     """What takes seconds in every training and is tested by itself. Precision is single wherever it is not
-    asked for otherwise, and runs get an empty file of curves, but for those of `run_of`.
+    asked for otherwise, and runs get empty files in place of pictures, but for those of `run_of`.
     """
     from labelmint import hardware
-    from labelmint.runs import previews
-    from tests.helpers import without_curves
+    from labelmint.runs import train
+    from tests.helpers import empty_previews
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hardware, "_faster_in_bfloat16", lambda threads: False)
-        patch.setattr(previews, "pictures", without_curves())
+        patch.setattr(train, "write_previews", empty_previews)
         yield
 
 
@@ -107,15 +108,14 @@ def digits_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def run_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunOf]:
     """run_of(system): a run of the smallest settings on the pairs of `digits_folder`. To be read only."""
-    from labelmint import pictures
-    from labelmint.runs import previews
+    from labelmint.runs import previews, train
     from tests.helpers import contents, made_once, trained_as
 
     given: dict[Path, dict[str, tuple[int, int]]] = {}
 
     def run(system: str) -> Path:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(previews, "pictures", pictures)
+            patch.setattr(train, "write_previews", previews.write_previews)
             made = made_once(tmp_path_factory, f"run-{system}", lambda out: trained_as(system, out))
         given.setdefault(made, contents(made))
         return made
@@ -158,3 +158,21 @@ def system(request: pytest.FixtureRequest) -> TrainedSystem:
     """Both, one after the other."""
     found: TrainedSystem = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture
+def obedience_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Evaluations of one section: what samples and judge are made of is the same."""
+    import numpy as np
+
+    from labelmint.evaluation import evaluate as module
+    from labelmint.evaluation.obedience import obedience
+    from labelmint.reports.results import Section, Verdict
+
+    def sections(
+        about: object, data: object, tested: object, material: Material, *more: object
+    ) -> list[Section]:
+        return [obedience(material, np.ones(len(material.synthetic), bool))]
+
+    monkeypatch.setattr(module, "_sections", sections)
+    monkeypatch.setattr(module, "verdict", lambda figures: Verdict(level="mixed", text="of one section"))

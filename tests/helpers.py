@@ -10,18 +10,18 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
 
-from labelmint import pictures
 from labelmint.datasets.digits import DIGIT_CLASSES, make_digits, split
+from labelmint.datasets.pairs import Pairs
 from labelmint.generators.two_stage import TwoStage
 from labelmint.runs.train import train
 from labelmint.runs.trained import TrainedSystem
 from labelmint.systems.catalogue import SYSTEMS
 from labelmint.systems.system import Wired
+from labelmint.training.run_folder import RunFolder
 from labelmint.types import AnnotatedImage, DataSet
 
 __all__ = [
@@ -31,12 +31,12 @@ __all__ = [
     "canvases",
     "contents",
     "digits",
+    "empty_previews",
     "made_once",
     "spread",
     "tiny_settings",
     "trained_as",
     "two_stage",
-    "without_curves",
 ]
 
 # Of `msgnet`, which most tests of a run are about, and of `mint`, the default: what the README and the demo
@@ -223,9 +223,11 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
     return made
 
 
-def without_curves() -> SimpleNamespace:
-    """`labelmint.pictures` with an empty file in place of curves, which take seconds to draw."""
-    return SimpleNamespace(**{**vars(pictures), "curves": lambda rows, path: path.touch()})
+def empty_previews(run: RunFolder, wired: Wired, validation: Pairs, device: torch.device) -> None:
+    """Empty files in place of a run's pictures, whose samples and curves take seconds to draw."""
+    given_back = wired.images.given_back(validation.fixed(0, 1).to(device))
+    for name in ("curves.png", *["reconstructions.png"][: given_back is not None], "samples.png"):
+        (run.path / name).touch()
 
 
 def contents(folder: Path) -> dict[str, tuple[int, int]]:

@@ -15,16 +15,13 @@ import torch
 from PIL import Image
 from tests.test_docs import ROOT, blocks
 
-import labelmint.evaluation.evaluate as module
 from labelmint.datasets.digits import DIGIT_CLASSES, make_digits
 from labelmint.errors import InputError
 from labelmint.evaluation.evaluate import HEADLINE, evaluate
-from labelmint.evaluation.material import Material
-from labelmint.evaluation.obedience import obedience
 from labelmint.formats import read, write
 from labelmint.progress import Event
 from labelmint.reports.files import read_report
-from labelmint.reports.results import Results, Section, Verdict
+from labelmint.reports.results import Results
 from labelmint.segmenters.unet import SegmenterConfig
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, Layout
 
@@ -54,17 +51,6 @@ class Answer:
 def answer(tiny_run: Path, digits_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Answer:
     folder = tmp_path_factory.mktemp("evaluate")
     return Answer(Path(shutil.copytree(tiny_run, folder / "run")), digits_folder, folder / "out")
-
-
-@pytest.fixture
-def obedience_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Evaluations of one section: what samples and judge are made of is the same."""
-
-    def sections(about: Any, data: Any, tested: Any, material: Material, *more: Any) -> list[Section]:
-        return [obedience(material, np.ones(len(material.synthetic), bool))]
-
-    monkeypatch.setattr(module, "_sections", sections)
-    monkeypatch.setattr(module, "verdict", lambda figures: Verdict(level="mixed", text="of one section"))
 
 
 def test_a_run_is_evaluated_and_every_question_is_answered(answer: Answer) -> None:
@@ -382,7 +368,7 @@ def test_crops_in_color_with_groups_and_ignored_pixels(tmp_path: Path) -> None:
         return AnnotatedImage(name=name, image=image.astype(np.uint8), layout=Layout(label_map=labels))
 
     real = write(
-        [pair(f"p{i // 3:02d}_{i % 3}", 40) for i in range(36)],
+        [pair(f"p{i // 3:02d}_{i % 3}", 32) for i in range(27)],
         tmp_path / "real",
         format="folder",
         classes=classes,

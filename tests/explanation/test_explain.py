@@ -176,6 +176,7 @@ def test_every_view_is_encoded_once(
     assert len(seen) == found["held_out"]["views"] + found["paths"]["reference_views"] + drawn
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_all_that_is_to_be_shown_is_shown(tiny_run: Path, digits_folder: Path, tmp_path: Path) -> None:
     names = (digits_folder / "test.txt").read_text(encoding="utf-8").split()[:7]
     assert len(names) == 7  # more than are drawn unless asked for

@@ -73,13 +73,17 @@ def test_the_bottom_keeps_the_laws_of_a_prior_and_obeys_the_top() -> None:
     for kind in (PixelSNAIL, RowPixelSNAIL):
         tokenizer, _, bottom = parts(kind)
         top = tokenizer.streams[0]
-        given = replace(layouts(2), tokens=torch.randint(top.codebook_size, (2, *top.grid)))
-        (check_prior if kind is PixelSNAIL else check_grouped_prior)(bottom, given)  # type: ignore[arg-type]
-        tokens = torch.randint(8, (2, *bottom.grid))
-        other = given.tokens.clone()  # type: ignore[union-attr]
+        coarse = torch.randint(top.codebook_size, (2, *top.grid))
+        given = replace(layouts(2), tokens=coarse)
+        if isinstance(bottom, RowPixelSNAIL):
+            check_grouped_prior(bottom, given)
+        else:
+            assert isinstance(bottom, PixelSNAIL)
+            check_prior(bottom, given)
+        tokens, other = torch.randint(8, (2, *bottom.grid)), coarse.clone()
         other[1, 0, 0] = (other[1, 0, 0] + 1) % top.codebook_size
         with torch.no_grad():
-            before, after = (bottom(tokens, replace(given, tokens=each)) for each in (given.tokens, other))
+            before, after = (bottom(tokens, replace(given, tokens=each)) for each in (coarse, other))
         moved = (before - after).abs().amax(dim=(1, 2, 3))
         assert moved[0] == 0 < moved[1]
         with pytest.raises(ValueError, match="coarser level"):
@@ -131,8 +135,10 @@ def test_tokens_that_are_kept_in_training_hold_the_top_beside_the_layout() -> No
     batches = TokenBatches(written.bottom, Still(), 2, 10, torch.device("cpu"))
     tokens, seen = batches(1)
     wanted, shown = written.bottom(batch[1:3])
+    assert shown.tokens is not None
     assert batches.kept is not None
     assert torch.equal(tokens, wanted)
     assert seen is not None
+    assert seen.tokens is not None
     assert torch.equal(seen.ids.long(), shown.ids.long())
-    assert torch.equal(seen.tokens, shown.tokens)  # type: ignore[arg-type]
+    assert torch.equal(seen.tokens, shown.tokens)

@@ -65,7 +65,7 @@ DISGUISES: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = 
 }
 
 
-EACH, NEW, FLAT_ONES = 10, 20, 5
+EACH, NEW, FLAT_ONES = 6, 16, 4
 ALL = EACH * len(DISGUISES) + NEW + FLAT_ONES
 
 
@@ -104,18 +104,18 @@ def test_copies_are_counted_and_their_groups_named() -> None:
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_real_held_out_images_passed_off_as_samples_are_not_called_copies(seed: int) -> None:
-    samples, rest = views(HELD_OUT[5:], 25, seed), HELD_OUT[:5]
-    assert memorization(samples, TRAINING, rest, real_views=40, seed=seed).copies.mean() <= 0.05
+    samples, rest = views(HELD_OUT[5:], 20, seed), HELD_OUT[:5]
+    assert memorization(samples, TRAINING, rest, real_views=30, seed=seed).copies.mean() <= 0.05
 
 
 def test_digits_on_canvases() -> None:
     canvases = [pair.image for pair in make_digits("pairs", 100)]
     new = [pair.image for pair in make_digits("pairs", 100, seed=7)][80:]
     training, held_out = canvases[:70], canvases[70:]
-    samples = np.stack([*training[:15], *(turned(image, 6) for image in training[:15]), *new])
+    samples = np.stack([*training[:8], *(turned(image, 6) for image in training[:8]), *new])
     copies = memorization(samples, training, held_out).copies
-    assert copies[:30].mean() >= 0.95
-    assert copies[30:].mean() <= 0.05
+    assert copies[:16].all()
+    assert copies[16:].mean() <= 0.05
 
 
 @pytest.mark.parametrize("image", [np.zeros((16, 16, 1), np.uint8), *(textures(3, 9, 16))])

@@ -8,7 +8,7 @@ from scipy import ndimage
 from scipy.optimize import minimize
 
 from labelmint.errors import InputError
-from labelmint.metrics import coarse_views, nearest_view
+from labelmint.metrics import coarse_views, nearest_view, view_distance
 from labelmint.metrics.coarse_views import Scale
 from labelmint.metrics.nearest_view import GAIN, NearestViews, fitted_distance, nearest_views, turned, view
 from labelmint.metrics.view_distance import turned_back
@@ -222,3 +222,27 @@ def test_no_view_reaches_further_over_the_border_than_allowed(size: tuple[int, i
     for reference, position in zip(found.reference, found.position, strict=True):
         assert (position >= -beyond).all()
         assert (position <= np.array(references[reference].shape[:2]) - size + beyond).all()
+
+
+@pytest.mark.parametrize("few", [0, 1000])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_all_windows_leave_what_each_leaves_by_itself(
+    monkeypatch: pytest.MonkeyPatch, few: int, channels: int
+) -> None:
+    """By products of matrices and by the Fourier transform."""
+    monkeypatch.setattr(view_distance, "_FEW_SHIFTS", few)
+    rng = np.random.default_rng(0)
+    query = rng.uniform(0, 255, (6, 8, channels)).astype(np.float32)
+    regions = rng.uniform(0, 255, (3, 9, 10, channels)).astype(np.float32)
+    regions[0, 2:8, 1:9] = 1.2 * query + 3
+    regions[1] = 7
+    found = view_distance.unexplained(query, regions)
+    assert found.shape == (3, 4, 3)
+    for k, top, left in np.ndindex(*found.shape):
+        v = regions[k, top : top + 6, left : left + 8].astype(np.float64)
+        q, v = query - query.mean(dtype=np.float64), v - v.mean()
+        gain = np.clip((q * v).mean() / max((v * v).mean(), 1e-9), *view_distance.GAIN)
+        assert found[k, top, left] == pytest.approx(
+            gain**2 * (v * v).mean() - 2 * gain * (q * v).mean(), rel=1e-4, abs=0.1
+        )
+    assert found[0, 2, 1] == pytest.approx(-np.var(query), rel=1e-4)

@@ -1,5 +1,5 @@
-"""Trainings in processes of their own, which are forked from one that has imported everything and trained nothing:
-PyTorch takes seconds to import.
+"""Trainings in processes of their own, which are forked: PyTorch takes seconds to import. Where there is a device,
+whose threads no fork survives, they are forked from a process that has imported everything and trained nothing.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import os
 import resource
 import signal
 import socket
+import sys
+import warnings
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -17,10 +19,9 @@ from typing import Any
 
 import pytest
 import torch
-from tests.helpers import digits, tiny_settings, without_curves
+from tests.helpers import digits, empty_previews, tiny_settings
 
 from labelmint.progress import Event
-from labelmint.runs import previews
 from labelmint.runs import train as pipeline
 from labelmint.runs.config import RunConfig
 from labelmint.runs.wire import wire
@@ -51,14 +52,11 @@ def train_by_two(out: Path, system: str, settings: Mapping[str, str]) -> tuple[i
 
 
 def _aside(work: Callable[..., None], out: Path, *arguments: Any) -> tuple[int, str]:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["lightning_fabric", __name__])
-    with pytest.MonkeyPatch.context() as patch:  # the server of Python 3.11 finds its modules here alone
-        patch.setenv("PYTHONPATH", f"{ROOT / 'src'}{os.pathsep}{ROOT}")
-        multiprocessing.forkserver.ensure_running()
     said = out.with_name(f"{out.name}.stderr")
-    process = context.Process(target=_speaking_into, args=(said, work, out, *arguments))
-    process.start()
+    process = _context().Process(target=_speaking_into, args=(said, work, out, *arguments))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of Python 3.12 and later: other threads only wait
+        process.start()
     process.join(120)
     if process.exitcode is None:
         process.kill()
@@ -67,9 +65,21 @@ def _aside(work: Callable[..., None], out: Path, *arguments: Any) -> tuple[int, 
     return process.exitcode, said.read_text()
 
 
+def _context() -> Any:
+    if not torch.accelerator.is_available():
+        return multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["lightning_fabric", __name__])
+    with pytest.MonkeyPatch.context() as patch:  # the server of Python 3.11 finds its modules here alone
+        patch.setenv("PYTHONPATH", f"{ROOT / 'src'}{os.pathsep}{ROOT}")
+        multiprocessing.forkserver.ensure_running()
+    return context
+
+
 def _speaking_into(file: Path, work: Callable[..., None], *arguments: Any) -> None:
-    with file.open("w") as opened:
-        os.dup2(opened.fileno(), 2)
+    warnings.simplefilter("ignore", DeprecationWarning)
+    sys.stderr = file.open("w", buffering=1)
+    os.dup2(sys.stderr.fileno(), 2)
     work(*arguments)
 
 
@@ -108,7 +118,7 @@ def _one_of_two(out: Path, system: str, settings: dict[str, str]) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "wire", noted)
-        patch.setattr(previews, "pictures", without_curves())
+        patch.setattr(pipeline, "write_previews", empty_previews)
         _train(out, system, settings)
     weights = [one for stage in built[0].stages for one in stage.module.state_dict().values()]
     digest = sha256(b"".join(one.numpy().tobytes() for one in weights)).hexdigest()

@@ -1,6 +1,5 @@
 """Training end to end: the law of runs, what a run folder holds, and what is refused."""
 
-import contextlib
 import dataclasses
 import itertools
 import json
@@ -92,51 +91,49 @@ def _first_step(events: list[Event]) -> tuple[str, int]:
     )
 
 
+def _stopped(run: Path, system: str, stage: str, step: int, stop: Callable[[], None]) -> tuple[str, int]:
+    """Train on, and call `stop` at a step of a stage; the stage and step that training began with."""
+    events, called = list[Event](), list[int]()
+
+    def report(event: Event) -> None:
+        events.append(event)
+        if event.stage == stage and event.step >= step and not called:
+            called.append(event.step)
+            stop()
+
+    with pytest.raises((_Killed, KeyboardInterrupt)):
+        _again(run, system, report)
+    assert (run / stage / "checkpoint.safetensors").is_file()
+    return _first_step(events)
+
+
+def _kill() -> None:
+    raise _Killed
+
+
 @pytest.mark.interpreters(1)
 @pytest.mark.parametrize("system", ["msgnet", pytest.param("mint", marks=pytest.mark.slow)])
-def test_a_run_killed_in_every_stage_ends_with_the_weights_of_one_never_killed(
+def test_a_run_killed_and_stopped_again_and_again_ends_with_the_weights_of_one_left_alone(
     run_of: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str
 ) -> None:
-    run, whole, events = tmp_path / "run", run_of(system), list[Event]()
+    run, whole = tmp_path / "run", run_of(system)
     run.mkdir()
     (run / ".config.json.partial").write_text("{")  # killed before its first file was whole
     status, said = train_aside(run, system, kill_at=("tokenizer", 15))
     assert status == -signal.SIGKILL, said[-500:]
-    monkeypatch.setattr(stage_module, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
-    before = ("tokenizer", 15)
-    for stage, step in (("prior", 5), ("layout_prior", 5), ("", 0)):  # and then to the end
-        assert (run / before[0] / "checkpoint.safetensors").is_file()
-        events.clear()
-
-        def report(event: Event, stage: str = stage, step: int = step) -> None:
-            events.append(event)
-            if event.stage == stage and event.step >= step:
-                raise _Killed
-
-        with pytest.raises(_Killed) if stage else contextlib.nullcontext():
-            _again(run, system, report)
-        found = _first_step(events)
-        assert (found[0], found[1] >= before[1]) == (before[0], True), "it began anew"
-        before = (stage, step)
+    assert (run / "tokenizer" / "checkpoint.safetensors").is_file()
+    with monkeypatch.context() as patch:
+        patch.setattr(stage_module, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+        begun = [_stopped(run, system, "prior", 5, _kill)]
+    # Ctrl-C and SIGTERM save first: nothing else does within these seconds.
+    begun.append(_stopped(run, system, "prior", 8, lambda: signal.raise_signal(signal.SIGINT)))
+    begun.append(_stopped(run, system, "layout_prior", 5, lambda: signal.raise_signal(signal.SIGTERM)))
+    begun.append(_first_step(_again(run, system)))
+    assert [stage for stage, _ in begun] == ["tokenizer", "prior", "prior", "layout_prior"]
+    least = (15, 5, 9, 6)
+    assert all(step >= one for (_, step), one in zip(begun, least, strict=True)), f"it began anew: {begun}"
     assert same(weights(run), weights(whole))
     assert load(run).digest == load(whole).digest
-
-
-def test_ctrl_c_and_sigterm_save_first(trained: TrainedSystem, tmp_path: Path) -> None:
-    run, stopped_at = tmp_path / "run", dict[str, int]()
-    for number, stage in ((signal.SIGINT, "prior"), (signal.SIGTERM, "layout_prior")):
-
-        def stop(event: Event, number: signal.Signals = number, stage: str = stage) -> None:
-            if event.stage == stage and event.step >= 5 and stage not in stopped_at:
-                stopped_at[stage] = event.step
-                signal.raise_signal(number)
-
-        with pytest.raises(KeyboardInterrupt):
-            _again(run, report=stop)
-        assert (run / stage / "checkpoint.safetensors").is_file()
-    stage, step = _first_step(_again(run))
-    assert (stage, step > stopped_at["layout_prior"]) == ("layout_prior", True), "it began anew"
-    assert same(weights(run), weights(trained.path))
 
 
 def test_the_stored_choices_are_taken_again_unless_others_are_given(

@@ -71,7 +71,8 @@ def test_patterns_are_those_of_the_training_layouts_and_belong_to_the_run(minted
 
 
 def test_patterns_finer_than_image_tokens_are_drawn_and_seen(tmp_path: Path) -> None:
-    settings = {**tiny_settings("mint"), "tokenizer.layout_cell": "2"}
+    few = {"tokenizer.steps": "8", "prior.epochs": "1", "layout_prior.epochs": "1"}
+    settings = {**tiny_settings("mint"), **few, "tokenizer.layout_cell": "2"}
     run = train(
         digits(), tmp_path / "run", system="mint", preset="tiny", settings=settings, precision="32", threads=1
     )
@@ -96,11 +97,19 @@ def test_what_processes_share_is_of_types_that_they_can_send() -> None:
 
 
 @pytest.mark.parametrize("size", [(256, 192), (192, 320), (240, 160)])
-def test_large_sizes_are_measured_at_smaller_ones_that_cells_fit_too(size: tuple[int, int]) -> None:
-    request = make_request(system="mint", preset="small", size=size, settings=["tokenizer.layout_cell=8"])
+@pytest.mark.parametrize(
+    ("system", "setting", "cell"),
+    [("mint", "tokenizer.layout_cell=8", 8), ("vqvae-t", "layout_tokenizer.multipliers=1,1,2,2", 8)],
+)
+def test_large_sizes_are_measured_at_smaller_ones_that_all_parts_take(
+    size: tuple[int, int], system: str, setting: str, cell: int
+) -> None:
+    request = make_request(system=system, preset="small", size=size, settings=[setting])
     measured = _measured_size(request)
     assert measured[0] * measured[1] < size[0] * size[1]
-    assert all(side % 8 == 0 for side in measured)
+    assert all(side % cell == 0 for side in measured)
+    wired = SYSTEMS[system].wire(request.settings, Facts(1, measured, 4))
+    assert len(wired.stages) == 3
 
 
 def test_tokenizers_apart_are_trained_apart_and_coupled_ones_together() -> None:
@@ -185,26 +194,6 @@ def test_either_prior_serves_either_system() -> None:
 def test_settings_that_do_not_go_together_are_refused(system: str, settings: list[str], reason: str) -> None:
     with pytest.raises(InputError, match=reason):
         plan(digits(40), preset="tiny", system=system, settings=settings, precision="32", threads=1)
-
-
-def test_a_plan_measures_at_a_size_that_both_tokenizers_take() -> None:
-    settings = [
-        "layout_tokenizer.multipliers=1,1,2,2",
-        "prior.width=16",
-        "prior.layers=1",
-        "prior.heads=1",
-        "prior.condition=prefix",
-    ]
-    found = plan(
-        digits(40),
-        preset="tiny",
-        system="vqvae-t",
-        size=(128, 160),
-        settings=settings,
-        precision="32",
-        threads=1,
-    )
-    assert [stage.name for stage in found.stages] == ["tokenizer", "layout_tokenizer", "prior"]
 
 
 def test_a_size_that_no_token_fills_is_refused_with_the_nearest() -> None:

@@ -26,6 +26,7 @@ CONFIG = ArmConfig(
     most_steps=80,
     learning_rate=1e-2,
 )
+BRIEF = CONFIG.model_copy(update={"most_steps": 30})
 
 
 def pairs(count: int, seed: int) -> tuple[Array, Array]:
@@ -64,13 +65,17 @@ def ground() -> Ground:
 
 
 def result(
-    name: str, synthetic: Views | None = None, ratio: float | None = None, **more: object
+    name: str,
+    synthetic: Views | None = None,
+    ratio: float | None = None,
+    config: ArmConfig = CONFIG,
+    **more: object,
 ) -> ArmResult:
     return train_arm(
         arm_named(name, ratio),
         ground(),
         synthetic,
-        config=CONFIG,
+        config=config,
         device=torch.device("cpu"),
         precision="32",
         report=lambda event: None,
@@ -111,13 +116,13 @@ def test_synthetic_pairs_decide_what_synthetic_arms_learn() -> None:
 
 
 def test_the_same_arm_again_is_the_same_and_another_seed_is_not() -> None:
-    first, again, other = (result("A", seed=seed).test.confusion for seed in (0, 0, 1))
+    first, again, other = (result("A", config=BRIEF, seed=seed).test.confusion for seed in (0, 0, 1))
     assert first == again
     assert first != other
 
 
 def test_no_arm_gets_fewer_steps_than_asked() -> None:
-    assert result("R", least_steps=120).steps >= 120
+    assert result("R", config=BRIEF, least_steps=50).steps >= 50
 
 
 def test_arms_without_augmentation_see_pairs_as_they_are() -> None:

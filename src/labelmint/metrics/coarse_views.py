@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -116,9 +117,14 @@ def cut(image: Array, corner: tuple[int, int], size: tuple[int, int]) -> Array:
     """A window of an image (H, W, C) that may reach over its border, edge pixels repeated."""
     if min(corner) >= 0 and corner[0] + size[0] <= image.shape[0] and corner[1] + size[1] <= image.shape[1]:
         return image[corner[0] : corner[0] + size[0], corner[1] : corner[1] + size[1]]
-    rows = np.clip(np.arange(corner[0], corner[0] + size[0]), 0, image.shape[0] - 1)
-    columns = np.clip(np.arange(corner[1], corner[1] + size[1]), 0, image.shape[1] - 1)
-    return np.asarray(image[rows[:, None], columns[None]])
+    rows, columns = (_inside(*along) for along in zip(corner, size, image.shape[:2], strict=True))
+    return np.asarray(image[rows][:, columns])
+
+
+@lru_cache(maxsize=1024)
+def _inside(first: int, count: int, side: int) -> npt.NDArray[np.int64]:
+    """The positions from `first` on, each the nearest that an image has."""
+    return np.arange(first, first + count).clip(0, side - 1)
 
 
 def coarse(

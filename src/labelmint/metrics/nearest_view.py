@@ -186,14 +186,14 @@ def _likely(query: Array, halved: list[Array], options: Array, scale: Scale) -> 
         1, 2, 0
     )
     corners = (options[:, 1:3] + scale.padding + 3 * scale.cell) // scale.half - shift
-    regions = np.stack(
-        [
-            halved[k][top : top + height + 2 * shift, left : left + width + 2 * shift]
-            for k, top, left in np.column_stack([options[:, 0], corners]).tolist()
-        ]
-    ).astype(np.float32)
-    left = unexplained(part, regions, options[:, 3]).min(axis=(1, 2))
-    return np.asarray(options[np.argpartition(left, _KEPT)[:_KEPT]])
+    places = np.column_stack([options[:, 0], corners]).tolist()
+
+    def region(i: int) -> Array:
+        k, top, left = places[i]
+        return halved[k][top : top + height + 2 * shift, left : left + width + 2 * shift]
+
+    left = _of_all(part, options[:, 3], lambda some: np.stack([region(i) for i in some]).astype(np.float32))
+    return np.asarray(options[np.argpartition(left.min(axis=(1, 2)), _KEPT)[:_KEPT]])
 
 
 def _fine(
@@ -205,18 +205,32 @@ def _fine(
         -scale.cell, scale.cell + 1
     )
     size = scale.size[0] + 2 * scale.cell, scale.size[1] + 2 * scale.cell
-    firsts = zip(options[:, 0].tolist(), corners[:, 0, 0].tolist(), corners[:, 1, 0].tolist(), strict=True)
-    regions = np.stack([cut(references[k], (top, left), size) for k, top, left in firsts])
-    left = unexplained(smoothed(query), smoothed(regions), options[:, 3])
+    firsts = np.column_stack([options[:, 0], corners[:, :, 0]]).tolist()
+
+    def region(i: int) -> Array:
+        k, top, left = firsts[i]
+        return cut(references[k], (top, left), size)
+
+    left = _of_all(smoothed(query), options[:, 3], lambda some: smoothed(np.stack([region(i) for i in some])))
     inside = (corners >= -scale.beyond) & (corners <= highest[..., None])
     left[~(inside[:, 0, :, None] & inside[:, 1, None, :])] = np.inf
     found = []
     for k in np.argsort(left.min(axis=(1, 2)))[:_EXACT].tolist():
         row, column = divmod(int(left[k].argmin()), left.shape[2])
         orientation = int(options[k, 3])
-        part = regions[k, row : row + scale.size[0], column : column + scale.size[1]]
+        part = region(k)[row : row + scale.size[0], column : column + scale.size[1]]
         distance = fitted_distance(turned_back(query, orientation), part)
         found.append(
             (distance, int(options[k, 0]), int(corners[k, 0, row]), int(corners[k, 1, column]), orientation)
         )
     return min(found)
+
+
+def _of_all(query: Array, orientations: Array, regions: Callable[[list[int]], Array]) -> Array:
+    """What `unexplained` says of all regions, each for the query as it is turned: one orientation after the other,
+    which processors' caches hold.
+    """
+    groups = {o: np.flatnonzero(orientations == o) for o in sorted(set(orientations.tolist()))}
+    found = [unexplained(turned_back(query, o), regions(some.tolist())) for o, some in groups.items()]
+    order = np.argsort(np.concatenate(list(groups.values())))
+    return np.asarray(np.concatenate(found)[order])

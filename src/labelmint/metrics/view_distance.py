@@ -4,6 +4,8 @@ forgiven; and the 8 orientations of a view.
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import numpy.typing as npt
 from scipy import fft
@@ -13,6 +15,7 @@ from labelmint.types import Array
 __all__ = ["GAIN", "fitted_distance", "smoothed", "turned", "turned_back", "unexplained"]
 
 GAIN = (2 / 3, 3 / 2)
+_FEW_SHIFTS = 17 * 17  # up to here products of matrices are faster than Fourier transforms
 
 
 def turned(images: Array, orientation: int) -> Array:
@@ -44,32 +47,58 @@ def fitted_distance(query: Array, view: Array) -> float:
     return float(np.sqrt(np.mean((q - gain * v) ** 2)))
 
 
-def unexplained(query: Array, regions: Array, orientations: Array) -> npt.NDArray[np.float64]:
-    """g^2 var(v) - 2 g cov(q, v) of all views v in the regions (K, H + shifts, W + shifts, C), each for the
-    query as it is turned.
+def unexplained(query: Array, regions: Array) -> npt.NDArray[np.float64]:
+    """g^2 var(v) - 2 g cov(q, v) of a query (H, W, C) and all views v in regions (K, H + down, W + across, C):
+    (K, down + 1, across + 1).
     """
-    smooth = regions - regions.mean()
-    turns = {o: turned_back(query, o) for o in set(orientations.tolist())}
+    values, query = regions - np.float32(regions.mean()), query - np.float32(query.mean())
     height, width, channels = query.shape
-    down, across = smooth.shape[1] - height + 1, smooth.shape[2] - width + 1
-    # Sums of products with all windows, by the Fourier transform; windows that wrap around lie behind the
-    # others.
-    shape = [fft.next_fast_len(side, real=True) for side in smooth.shape[1:3]]
-    spectra = {o: np.conj(fft.rfft2(turn - turn.mean(), shape, axes=(0, 1))) for o, turn in turns.items()}
-    spectrum = fft.rfft2(smooth, shape, axes=(1, 2))
-    spectrum *= np.stack([spectra[o] for o in orientations.tolist()])
+    shifts = (values.shape[1] - height + 1) * (values.shape[2] - width + 1)
+    products = (_products if shifts <= _FEW_SHIFTS else _products_by_fourier)(query, values)
     # products with ones: faster than sums over 3 channels
-    ones, count = np.ones(channels, np.float32), height * width * channels
-    covariance = fft.irfft2(spectrum @ ones, shape, axes=(1, 2))[:, :down, :across] / count
-    mean, square = (_sums(values @ ones, (height, width)) / count for values in (smooth, np.square(smooth)))
-    spread = np.maximum(square - mean**2, 0)
+    ones, count = np.ones(channels, np.float32), query.size
+    mean, square = (_sums(each @ ones, (height, width)) / count for each in (values, np.square(values)))
+    spread, covariance = np.maximum(square - mean**2, 0), products / count
     gain = np.clip(covariance / np.maximum(spread, 1e-9), *GAIN)
     return np.asarray(gain * (gain * spread - 2 * covariance), np.float64)
 
 
-def _sums(values: Array, size: tuple[int, int]) -> Array:
-    """Sums of (K, H, W) over all windows of a size, from running sums."""
-    height, width = size
-    running = np.pad(values.astype(np.float64), ((0, 0), (1, 0), (1, 0))).cumsum(axis=1).cumsum(axis=2)
-    over = running[:, height:] - running[:, :-height]
-    return np.asarray(over[:, :, width:] - over[:, :, :-width])
+def _products(query: Array, regions: Array) -> Array:
+    """Sums of products of a query (H, W, C) with all windows of regions (K, H + down, W + across, C): matrix
+    products of the rows that a window lies in with the query at each place across them.
+    """
+    height, width, channels = query.shape
+    count, _, whole, _ = regions.shape
+    across = whole - width + 1
+    placed = np.zeros((across, height, whole, channels), np.float32)
+    for left in range(across):
+        placed[left, :, left : left + width] = query
+    queries, row = placed.reshape(across, -1).T, whole * channels
+    flat = np.ascontiguousarray(regions).reshape(count, -1)
+    tops = range(regions.shape[1] - height + 1)
+    return np.stack([flat[:, top * row : (top + height) * row] @ queries for top in tops], axis=1)
+
+
+def _products_by_fourier(query: Array, regions: Array) -> Array:
+    """The same by the Fourier transform, where there are many windows; those that wrap around lie behind the
+    others.
+    """
+    height, width, channels = query.shape
+    down, across = regions.shape[1] - height + 1, regions.shape[2] - width + 1
+    shape = [fft.next_fast_len(side, real=True) for side in regions.shape[1:3]]
+    spectrum = fft.rfft2(regions, shape, axes=(1, 2)) * np.conj(fft.rfft2(query, shape, axes=(0, 1)))
+    products = fft.irfft2(spectrum @ np.ones(channels, np.float32), shape, axes=(1, 2))
+    return np.asarray(products[:, :down, :across])
+
+
+def _sums(values: Array, size: tuple[int, int]) -> npt.NDArray[np.float64]:
+    """Sums of (K, H, W) over all windows of a size, by matrix products with ones where a window lies."""
+    rows, columns = (_windows(side, whole) for side, whole in zip(size, values.shape[1:], strict=True))
+    return np.asarray(rows.T @ (values.astype(np.float64) @ columns))
+
+
+@cache
+def _windows(side: int, whole: int) -> npt.NDArray[np.float64]:
+    """(whole, positions): 1 where a position lies in a window of that side, else 0."""
+    ahead = np.arange(whole)[:, None] - np.arange(whole - side + 1)
+    return ((ahead >= 0) & (ahead < side)).astype(np.float64)
