@@ -161,6 +161,14 @@ def system(request: pytest.FixtureRequest) -> TrainedSystem:
 
 
 @pytest.fixture
+def real_previews(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs get their pictures, as those of `run_of` do."""
+    from labelmint.runs import previews, train
+
+    monkeypatch.setattr(train, "write_previews", previews.write_previews)
+
+
+@pytest.fixture
 def obedience_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Evaluations of one section: what samples and judge are made of is the same."""
     import numpy as np

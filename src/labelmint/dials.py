@@ -48,8 +48,8 @@ EVALUATIONS = Dial(
     13,
     1,
     1000,
-    "Evaluations of a flow's network for an image: more are slower, and truer. With guidance a step takes twice as "
-    "many.",
+    "Evaluations of a flow's velocity for an image: more are slower, and truer. With guidance each is two passes of "
+    "its network.",
     whole=True,
 )
 DIALS = {dial.name: dial for dial in (TEMPERATURE, LAYOUT_TEMPERATURE, GUIDANCE, EVALUATIONS)}

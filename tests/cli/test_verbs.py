@@ -157,6 +157,7 @@ def test_train_then_synthesize(command: Any, digits_folder: Path, tmp_path: Path
     )
     assert trained.code == 0, trained.err
     assert f"labelmint synthesize '{run}'" in trained.out
+    assert "--system flow keeps fine texture" in trained.out
     again = command(
         "train", digits_folder, "--out", run, "--preset", "tiny", *settings(), "--precision", "32", "--json"
     ).json

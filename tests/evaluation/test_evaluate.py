@@ -6,6 +6,7 @@ import json
 import shutil
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from tests.test_docs import ROOT, blocks
 
 from labelmint.datasets.digits import DIGIT_CLASSES, make_digits
 from labelmint.errors import InputError
+from labelmint.evaluation import copied
 from labelmint.evaluation.evaluate import HEADLINE, evaluate
 from labelmint.formats import read, write
+from labelmint.metrics.memorization import memorization
 from labelmint.progress import Event
 from labelmint.reports.files import read_report
 from labelmint.reports.results import Results
@@ -148,14 +151,12 @@ def test_every_real_image_is_decoded_once(again: Again) -> None:
 
 
 @pytest.mark.usefixtures("obedience_alone")
-def test_the_same_command_goes_on_and_another_is_refused(answer: Answer) -> None:
-    events: list[Event] = []
-    written = (answer.out / "report.json").read_bytes()
-    evaluate(answer.run, answer.data, answer.out, **FEW, composition="pairs", report=events.append)
-    (answer.out / "report.json").write_bytes(written)
+def test_the_same_command_goes_on_and_another_is_refused(answer: Answer, tmp_path: Path) -> None:
+    events, out = list[Event](), Path(shutil.copytree(answer.out, tmp_path / "out"))
+    evaluate(answer.run, answer.data, out, **FEW, composition="pairs", report=events.append)
     assert not any(event.stage in ("synthesize", "judge") for event in events)
     with pytest.raises(InputError, match="seed differs"):
-        evaluate(answer.run, answer.data, answer.out, **FEW, composition="pairs", seed=1)
+        evaluate(answer.run, answer.data, out, **FEW, composition="pairs", seed=1)
     with pytest.raises(InputError, match="exists and is no evaluation"):
         evaluate(answer.run, answer.data, answer.run, **FEW)
 
@@ -353,7 +354,10 @@ def test_a_damaged_judge_is_made_again(answer: Answer, tmp_path: Path) -> None:
     assert second.figures["obedience.dice"] == answer.results.figures["obedience.dice"]
 
 
-def test_crops_in_color_with_groups_and_ignored_pixels(tmp_path: Path) -> None:
+def test_crops_in_color_with_groups_and_ignored_pixels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copied, "memorization", partial(memorization, real_views=40))
     rng = np.random.default_rng(0)
     classes = ClassSet((ClassInfo(id=3, name="ground"), ClassInfo(id=300, name="blob")), ignore=(255,))
 
@@ -368,7 +372,7 @@ def test_crops_in_color_with_groups_and_ignored_pixels(tmp_path: Path) -> None:
         return AnnotatedImage(name=name, image=image.astype(np.uint8), layout=Layout(label_map=labels))
 
     real = write(
-        [pair(f"p{i // 3:02d}_{i % 3}", 32) for i in range(27)],
+        [pair(f"p{i // 3:02d}_{i % 3}", 36) for i in range(27)],
         tmp_path / "real",
         format="folder",
         classes=classes,

@@ -89,7 +89,7 @@ def test_times_stay_inside_at_the_ends_of_their_strata(uniform: float) -> None:
 def test_evaluations_are_counted_exactly(evaluations: int) -> None:
     field = _Counted(_decay)
     flow.integrate(field, torch.ones(2, 1, 1, 1), evaluations)
-    grid = flow.time_grid(evaluations)
+    grid = flow.time_grid(evaluations, 1)
     assert field.times == pytest.approx(grid[:-1])
     assert (grid[0], grid[-1], len(grid)) == (0, 1, evaluations + 1)
     assert all(t < after for t, after in pairwise(grid))
@@ -103,9 +103,18 @@ def test_the_error_falls_with_the_square_of_the_steps() -> None:
     assert all(2.8 < a / b < 4.5 for a, b in pairwise(errors)), errors
 
 
-def test_few_evaluations_keep_the_shares_of_two_kinds_of_images() -> None:
+def test_times_are_evenly_spaced_in_the_ratio_of_signal_to_noise_and_begin_earlier_for_many_pixels() -> None:
+    grid = torch.tensor(flow.time_grid(13, 64 * 64), dtype=torch.float64)
+    assert (float(grid[1]), float(grid[-2])) == pytest.approx((1 / 104, 1 - 1 / 39))
+    steps = grid[1:-1].logit().diff()
+    assert torch.allclose(steps, steps[:1])
+    assert flow.time_grid(13, 256 * 256)[1] == pytest.approx(2 / (3 * 256))
+
+
+@pytest.mark.parametrize(("side", "n"), [(64, 400), (192, 200)])
+def test_few_evaluations_keep_the_shares_of_two_kinds_of_images(side: int, n: int) -> None:
     """Images that are a level everywhere, one in four of them bright: every drawn one is of a kind, as often."""
-    kinds, shares, n, pixels = torch.tensor([-0.8, 0.8]), torch.tensor([0.75, 0.25]), 400, 64 * 64
+    kinds, shares, pixels = torch.tensor([-0.8, 0.8]), torch.tensor([0.75, 0.25]), side * side
 
     def field(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
         """The exact velocity, by the probability of each kind given x."""
@@ -114,7 +123,7 @@ def test_few_evaluations_keep_the_shares_of_two_kinds_of_images() -> None:
         image = (density.softmax(dim=1) * kinds).sum(dim=1)[:, None, None, None]
         return (image - x) / (1 - t)[:, None, None, None]
 
-    noise = torch.randn(n, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    noise = torch.randn(n, 1, side, side, generator=torch.Generator().manual_seed(0))
     levels = flow.integrate(field, noise, 13).mean(dim=(1, 2, 3))
     assert (levels.abs() - 0.8).abs().max() < 0.05
     assert float((levels > 0).float().mean()) == pytest.approx(0.25, abs=0.06)
@@ -166,8 +175,8 @@ def test_guidance_of_one_is_the_plain_path_and_costs_no_more() -> None:
     assert sum(rows) == 3 * 2 * 3
 
 
-@pytest.mark.parametrize(("guidance", "passes"), [(1.0, 7), (2.0, 6)])
-def test_the_dial_counts_passes_of_the_network_two_a_step_with_guidance(
+@pytest.mark.parametrize(("guidance", "passes"), [(1.0, 7), (2.0, 14)])
+def test_the_dial_counts_values_of_the_field_with_guidance_of_two_passes_each(
     guidance: float, passes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network, (noise, _, layouts) = _network(), _inputs()

@@ -246,3 +246,13 @@ def test_all_windows_leave_what_each_leaves_by_itself(
             gain**2 * (v * v).mean() - 2 * gain * (q * v).mean(), rel=1e-4, abs=0.1
         )
     assert found[0, 2, 1] == pytest.approx(-np.var(query), rel=1e-4)
+
+
+def test_regions_of_mixed_orientations_are_told_in_their_order() -> None:
+    rng = np.random.default_rng(0)
+    query, regions = rng.uniform(0, 255, (8, 8, 2)), rng.uniform(0, 255, (6, 10, 11, 2)).astype(np.float32)
+    orientations = np.array([3, 0, 5, 3, 7, 0])
+    found = nearest_view._of_all(query, orientations, lambda some: regions[some])
+    for k, orientation in enumerate(orientations.tolist()):
+        alone = view_distance.unexplained(turned_back(query, orientation), regions[k : k + 1])
+        assert np.allclose(found[k], alone[0], rtol=1e-4, atol=0.1)

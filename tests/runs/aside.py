@@ -55,7 +55,9 @@ def _aside(work: Callable[..., None], out: Path, *arguments: Any) -> tuple[int, 
     said = out.with_name(f"{out.name}.stderr")
     process = _context().Process(target=_speaking_into, args=(said, work, out, *arguments))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of Python 3.12 and later: other threads only wait
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # of Python 3.12 and later: other threads only wait
         process.start()
     process.join(120)
     if process.exitcode is None:

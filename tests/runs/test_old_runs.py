@@ -25,6 +25,7 @@ def _has_avx2() -> bool:
     return file.is_file() and " avx2 " in file.read_text()
 
 
+@pytest.mark.interpreters(1)
 @pytest.mark.skipif(not _has_avx2(), reason="the samples were drawn under AVX2, which this processor lacks")
 def test_a_run_of_a_former_version_opens_and_draws_the_same_pixels(tmp_path: Path) -> None:
     make, expected = _load(), json.loads((FOLDER / "digests.json").read_text())

@@ -91,7 +91,9 @@ def _first_step(events: list[Event]) -> tuple[str, int]:
     )
 
 
-def _stopped(run: Path, system: str, stage: str, step: int, stop: Callable[[], None]) -> tuple[str, int]:
+def _stopped(
+    run: Path, system: str, stage: str, step: int, stop: Callable[[], None], how: type[BaseException]
+) -> tuple[str, int]:
     """Train on, and call `stop` at a step of a stage; the stage and step that training began with."""
     events, called = list[Event](), list[int]()
 
@@ -101,7 +103,7 @@ def _stopped(run: Path, system: str, stage: str, step: int, stop: Callable[[], N
             called.append(event.step)
             stop()
 
-    with pytest.raises((_Killed, KeyboardInterrupt)):
+    with pytest.raises(how):
         _again(run, system, report)
     assert (run / stage / "checkpoint.safetensors").is_file()
     return _first_step(events)
@@ -111,7 +113,6 @@ def _kill() -> None:
     raise _Killed
 
 
-@pytest.mark.interpreters(1)
 @pytest.mark.parametrize("system", ["msgnet", pytest.param("mint", marks=pytest.mark.slow)])
 def test_a_run_killed_and_stopped_again_and_again_ends_with_the_weights_of_one_left_alone(
     run_of: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str
@@ -122,15 +123,25 @@ def test_a_run_killed_and_stopped_again_and_again_ends_with_the_weights_of_one_l
     status, said = train_aside(run, system, kill_at=("tokenizer", 15))
     assert status == -signal.SIGKILL, said[-500:]
     assert (run / "tokenizer" / "checkpoint.safetensors").is_file()
-    with monkeypatch.context() as patch:
-        patch.setattr(stage_module, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
-        begun = [_stopped(run, system, "prior", 5, _kill)]
-    # Ctrl-C and SIGTERM save first: nothing else does within these seconds.
-    begun.append(_stopped(run, system, "prior", 8, lambda: signal.raise_signal(signal.SIGINT)))
-    begun.append(_stopped(run, system, "layout_prior", 5, lambda: signal.raise_signal(signal.SIGTERM)))
-    begun.append(_first_step(_again(run, system)))
-    assert [stage for stage, _ in begun] == ["tokenizer", "prior", "prior", "layout_prior"]
-    least = (15, 5, 9, 6)
+
+    def killed(stage: str, step: int) -> tuple[str, int]:
+        with monkeypatch.context() as patch:
+            patch.setattr(stage_module, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+            return _stopped(run, system, stage, step, _kill, _Killed)
+
+    def asked_to_stop(stage: str, step: int, number: signal.Signals) -> tuple[str, int]:
+        """By a signal, which saves first: nothing else does within these seconds."""
+        return _stopped(run, system, stage, step, lambda: signal.raise_signal(number), KeyboardInterrupt)
+
+    begun = [
+        killed("prior", 4),
+        asked_to_stop("prior", 8, signal.SIGINT),
+        killed("layout_prior", 4),
+        asked_to_stop("layout_prior", 8, signal.SIGTERM),
+        _first_step(_again(run, system)),
+    ]
+    assert [stage for stage, _ in begun] == ["tokenizer", "prior", "prior", "layout_prior", "layout_prior"]
+    least = (15, 4, 9, 4, 9)
     assert all(step >= one for (_, step), one in zip(begun, least, strict=True)), f"it began anew: {begun}"
     assert same(weights(run), weights(whole))
     assert load(run).digest == load(whole).digest
@@ -153,7 +164,6 @@ def test_the_stored_choices_are_taken_again_unless_others_are_given(
     assert torch.get_num_threads() == 1
 
 
-@pytest.mark.interpreters(1)
 @pytest.mark.parametrize("system", [pytest.param("msgnet", marks=pytest.mark.slow), "mint"])
 def test_two_processes_train_the_same_model(system: str, tmp_path: Path) -> None:
     few = tiny_settings(system) | {
@@ -199,7 +209,6 @@ def test_a_loss_that_is_no_number_ends_in_one_line_that_names_the_setting(tmp_pa
         )
 
 
-@pytest.mark.interpreters(1)
 def test_a_full_disk_is_an_os_error_and_leaves_nothing_half_written(tmp_path: Path) -> None:
     run = tmp_path / "run"
     status, said = train_aside(run, "msgnet", largest_file=60_000)

@@ -121,6 +121,7 @@ def test_its_wiring_is_short(toy: ModuleType) -> None:
     assert len(inspect.getsource(toy.shades).splitlines()) <= 20
 
 
+@pytest.mark.usefixtures("real_previews")
 def test_it_is_used_from_training_to_the_study(toy: ModuleType, tmp_path: Path) -> None:
     data = digits()
     asked: Asked = {

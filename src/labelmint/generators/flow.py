@@ -8,7 +8,8 @@
     v_g = v_u + g (v_c - v_u)                                                                  (6)
     X(x, t) = x + (1 - t) v(x, t)                                                              (7)
     x' = x + (t' - t) / (1 - t) (X + (X - X_before) / 2 - x)                                   (8)
-    log(t_i / (1 - t_i)) evenly spaced, t_1 = 1 / (8 N), t_N-1 = 1 - 1 / (3 N)                 (9)
+    log(t_i / (1 - t_i)) evenly spaced, t_1 = min(1 / (8 N), 2 / (3 sqrt(n))),
+        t_N-1 = 1 - 1 / (3 N)                                                                  (9)
 
 The mean of the lines through a point x_t is the velocity v(x_t, t, s) = E[x - n | x_t, s], which carries the
 distribution of noise to that of images given the layout s; (5) is least at it.
@@ -22,8 +23,10 @@ times avoid both ends, where the density (4) stays between w and 1 / w.
 
 Drawing goes the way to X (7), the image that the velocity points to, in steps (8) of second order: straight
 lines to images are diffusion with another clock, so this is DPM-Solver++(2M) for them. It evaluates once a
-step and remembers X of the step before. Times of drawing (9) lie closer near both ends: on an even grid the
-first step passes over all of the way on which the kind of the image is decided, and ends between kinds.
+step and remembers X of the step before, which counts where both steps are as long in log(t / (1 - t)): not in
+the first two, nor in the last. Times of drawing (9) lie closer near both ends, and for images of more pixels
+begin earlier: on an even grid the first step passes over all of the way on which the kind of the image is
+decided, and ends between kinds.
 
 References:
     Rectified Flow (Liu et al., 2022), https://arxiv.org/abs/2209.03003: (1), (2), (5)
@@ -125,13 +128,14 @@ def guided(network: Velocity, layouts: LayoutBatch, guidance: float = 1.0) -> Fi
     return field
 
 
-def time_grid(evaluations: int) -> list[float]:
-    """Equation (9), the N + 1 times of N steps from 0 to 1."""
-    n = evaluations
-    if n < 3:
-        return [0.0, 0.5, 1.0] if n == 2 else [0.0, 1.0]
-    first, last = torch.tensor([1 / (8 * n), 1 - 1 / (3 * n)], dtype=torch.float64).logit().tolist()
-    inner: list[float] = torch.linspace(first, last, n - 1, dtype=torch.float64).sigmoid().tolist()
+def time_grid(evaluations: int, pixels: int) -> list[float]:
+    """Equation (9), the N + 1 times of N steps from 0 to 1 for images of n pixels; evenly spaced below three steps."""
+    steps = evaluations
+    if steps < 3:
+        return [0.0, 0.5, 1.0] if steps == 2 else [0.0, 1.0]
+    ends = min(1 / (8 * steps), 2 / (3 * pixels**0.5)), 1 - 1 / (3 * steps)
+    first, last = torch.tensor(ends, dtype=torch.float64).logit().tolist()
+    inner: list[float] = torch.linspace(first, last, steps - 1, dtype=torch.float64).sigmoid().tolist()
     return [0.0, *inner, 1.0]
 
 
@@ -139,8 +143,7 @@ def time_grid(evaluations: int) -> list[float]:
 def integrate(field: Field, noise: Tensor, evaluations: int) -> Tensor:
     """Images (B, C, H, W) of noise (B, C, H, W), on [-1, 1] but for errors; row r depends on row r alone.
 
-    Each step (8) takes one evaluation. What the image changed by since the step before counts where both steps
-    are as long in the logarithm of the ratio of signal to noise: not in the first two, nor in the last.
+    Each step (8) takes one evaluation of the field.
 
     Arguments:
         field: dx/dt, of `guided`.
@@ -149,7 +152,7 @@ def integrate(field: Field, noise: Tensor, evaluations: int) -> Tensor:
     """
     if evaluations < 1:
         raise ValueError(f"a flow needs at least 1 evaluation, got {evaluations}")
-    x, before, grid = noise, noise, time_grid(evaluations)
+    x, before, grid = noise, noise, time_grid(evaluations, noise.shape[2] * noise.shape[3])
     for i, (t, after) in enumerate(pairwise(grid)):
         image = x + (1 - t) * field(x, x.new_full((len(x),), t))
         aim = torch.lerp(before, image, 1.5) if 1 < i < evaluations - 1 else image

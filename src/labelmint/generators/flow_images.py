@@ -33,6 +33,4 @@ class FlowImages(nn.Module):
     def forward(self, layouts: LayoutBatch, noise: Tensor, dials: Dials) -> Tensor:
         """Images (B, C, H, W) of layouts and noise (B, C, H, W); beyond [-1, 1] by the errors of the flow."""
         guidance = dials.get(GUIDANCE.name, GUIDANCE.usual)
-        passes = 1 if guidance == GUIDANCE.usual else 2  # of the network for a value of the field
-        evaluations = max(round(dials[EVALUATIONS.name]) // passes, 1)
-        return integrate(guided(self.velocity, layouts, guidance), noise, evaluations)
+        return integrate(guided(self.velocity, layouts, guidance), noise, round(dials[EVALUATIONS.name]))

@@ -118,7 +118,7 @@ def cut(image: Array, corner: tuple[int, int], size: tuple[int, int]) -> Array:
     if min(corner) >= 0 and corner[0] + size[0] <= image.shape[0] and corner[1] + size[1] <= image.shape[1]:
         return image[corner[0] : corner[0] + size[0], corner[1] : corner[1] + size[1]]
     rows, columns = (_inside(*along) for along in zip(corner, size, image.shape[:2], strict=True))
-    return np.asarray(image[rows][:, columns])
+    return np.asarray(image[rows[:, None], columns])
 
 
 @lru_cache(maxsize=1024)

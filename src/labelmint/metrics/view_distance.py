@@ -65,18 +65,22 @@ def unexplained(query: Array, regions: Array) -> npt.NDArray[np.float64]:
 
 def _products(query: Array, regions: Array) -> Array:
     """Sums of products of a query (H, W, C) with all windows of regions (K, H + down, W + across, C): matrix
-    products of the rows that a window lies in with the query at each place across them.
+    products of the rows that a window lies in with the query at each place across them. PyTorch's, whose threads
+    are those asked for.
     """
+    import torch
+
     height, width, channels = query.shape
     count, _, whole, _ = regions.shape
     across = whole - width + 1
     placed = np.zeros((across, height, whole, channels), np.float32)
     for left in range(across):
         placed[left, :, left : left + width] = query
-    queries, row = placed.reshape(across, -1).T, whole * channels
-    flat = np.ascontiguousarray(regions).reshape(count, -1)
+    queries, row = torch.from_numpy(placed.reshape(across, -1)).T, whole * channels
+    flat = torch.from_numpy(np.ascontiguousarray(regions).reshape(count, -1))
     tops = range(regions.shape[1] - height + 1)
-    return np.stack([flat[:, top * row : (top + height) * row] @ queries for top in tops], axis=1)
+    found = torch.stack([flat[:, top * row : (top + height) * row] @ queries for top in tops], dim=1)
+    return np.asarray(found.numpy())
 
 
 def _products_by_fourier(query: Array, regions: Array) -> Array:
