@@ -224,13 +224,8 @@ def test_no_view_reaches_further_over_the_border_than_allowed(size: tuple[int, i
         assert (position <= np.array(references[reference].shape[:2]) - size + beyond).all()
 
 
-@pytest.mark.parametrize("few", [0, 1000])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_all_windows_leave_what_each_leaves_by_itself(
-    monkeypatch: pytest.MonkeyPatch, few: int, channels: int
-) -> None:
-    """By products of matrices and by the Fourier transform."""
-    monkeypatch.setattr(view_distance, "_FEW_SHIFTS", few)
+def test_all_windows_leave_what_each_leaves_by_itself(channels: int) -> None:
     rng = np.random.default_rng(0)
     query = rng.uniform(0, 255, (6, 8, channels)).astype(np.float32)
     regions = rng.uniform(0, 255, (3, 9, 10, channels)).astype(np.float32)

@@ -15,7 +15,6 @@ from labelmint.types import Array
 __all__ = ["GAIN", "fitted_distance", "smoothed", "turned", "turned_back", "unexplained"]
 
 GAIN = (2 / 3, 3 / 2)
-_FEW_SHIFTS = 17 * 17  # up to here products of matrices are faster than Fourier transforms
 
 
 def turned(images: Array, orientation: int) -> Array:
@@ -53,46 +52,18 @@ def unexplained(query: Array, regions: Array) -> npt.NDArray[np.float64]:
     """
     values, query = regions - np.float32(regions.mean()), query - np.float32(query.mean())
     height, width, channels = query.shape
-    shifts = (values.shape[1] - height + 1) * (values.shape[2] - width + 1)
-    products = (_products if shifts <= _FEW_SHIFTS else _products_by_fourier)(query, values)
+    down, across = values.shape[1] - height + 1, values.shape[2] - width + 1
+    # Sums of products with all windows, by the Fourier transform; windows that wrap around lie behind the
+    # others.
+    shape = [fft.next_fast_len(side, real=True) for side in values.shape[1:3]]
+    spectrum = fft.rfft2(values, shape, axes=(1, 2)) * np.conj(fft.rfft2(query, shape, axes=(0, 1)))
     # products with ones: faster than sums over 3 channels
     ones, count = np.ones(channels, np.float32), query.size
+    covariance = fft.irfft2(spectrum @ ones, shape, axes=(1, 2))[:, :down, :across] / count
     mean, square = (_sums(each @ ones, (height, width)) / count for each in (values, np.square(values)))
-    spread, covariance = np.maximum(square - mean**2, 0), products / count
+    spread = np.maximum(square - mean**2, 0)
     gain = np.clip(covariance / np.maximum(spread, 1e-9), *GAIN)
     return np.asarray(gain * (gain * spread - 2 * covariance), np.float64)
-
-
-def _products(query: Array, regions: Array) -> Array:
-    """Sums of products of a query (H, W, C) with all windows of regions (K, H + down, W + across, C): matrix
-    products of the rows that a window lies in with the query at each place across them. PyTorch's, whose threads
-    are those asked for.
-    """
-    import torch
-
-    height, width, channels = query.shape
-    count, _, whole, _ = regions.shape
-    across = whole - width + 1
-    placed = np.zeros((across, height, whole, channels), np.float32)
-    for left in range(across):
-        placed[left, :, left : left + width] = query
-    queries, row = torch.from_numpy(placed.reshape(across, -1)).T, whole * channels
-    flat = torch.from_numpy(np.ascontiguousarray(regions).reshape(count, -1))
-    tops = range(regions.shape[1] - height + 1)
-    found = torch.stack([flat[:, top * row : (top + height) * row] @ queries for top in tops], dim=1)
-    return np.asarray(found.numpy())
-
-
-def _products_by_fourier(query: Array, regions: Array) -> Array:
-    """The same by the Fourier transform, where there are many windows; those that wrap around lie behind the
-    others.
-    """
-    height, width, channels = query.shape
-    down, across = regions.shape[1] - height + 1, regions.shape[2] - width + 1
-    shape = [fft.next_fast_len(side, real=True) for side in regions.shape[1:3]]
-    spectrum = fft.rfft2(regions, shape, axes=(1, 2)) * np.conj(fft.rfft2(query, shape, axes=(0, 1)))
-    products = fft.irfft2(spectrum @ np.ones(channels, np.float32), shape, axes=(1, 2))
-    return np.asarray(products[:, :down, :across])
 
 
 def _sums(values: Array, size: tuple[int, int]) -> npt.NDArray[np.float64]:
