@@ -12,6 +12,8 @@ import pytest
 from PIL import Image
 from tests.cli.conftest import Command
 
+from labelmint.reports.files import read_report
+
 FEW = ("-n", 20, "--judge-steps", 2, "--threads", 1)
 
 
@@ -38,7 +40,12 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_it_prints_a_verdict_and_says_where_the_report_is(
-    short: None, command: Command, tiny_run: Path, digits_folder: Path, tmp_path: Path
+    short: None,
+    command: Command,
+    tiny_run: Path,
+    digits_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run, out = shutil.copytree(tiny_run, tmp_path / "run"), tmp_path / "out"
     answer = command("evaluate", run, digits_folder, "--out", out, *FEW, "--composition", "pairs")
@@ -47,6 +54,8 @@ def test_it_prints_a_verdict_and_says_where_the_report_is(
     assert "Copies per 1,000" in answer.out
     assert str(out / "report.html") in answer.out
     assert "<!doctype html>" in (out / "report.html").read_text(encoding="utf-8").lower()
+    # once more as JSON; that it says the same again is tested with the function
+    monkeypatch.setattr("labelmint.evaluation.evaluate.evaluate", lambda *words, **more: read_report(out))
     again = command("evaluate", run, digits_folder, "--out", out, *FEW, "--composition", "pairs", "--json")
     assert again.code == 0, again.err
     assert again.json["figures"]["memorization.copies_per_1000"] is not None

@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 from tests.test_docs import ROOT, blocks
 
+import labelmint.evaluation.evaluate as module
 from labelmint.datasets.digits import DIGIT_CLASSES, make_digits
 from labelmint.errors import InputError
 from labelmint.evaluation import copied
@@ -24,7 +25,7 @@ from labelmint.formats import read, write
 from labelmint.metrics.memorization import memorization
 from labelmint.progress import Event
 from labelmint.reports.files import read_report
-from labelmint.reports.results import Results
+from labelmint.reports.results import Results, Section
 from labelmint.segmenters.unet import SegmenterConfig
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, Layout
 
@@ -54,6 +55,23 @@ class Answer:
 def answer(tiny_run: Path, digits_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Answer:
     folder = tmp_path_factory.mktemp("evaluate")
     return Answer(Path(shutil.copytree(tiny_run, folder / "run")), digits_folder, folder / "out")
+
+
+@pytest.fixture
+def runs_alone(obedience_alone: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Evaluations of obedience, and of what only runs have."""
+    of_pairs = module._sections
+
+    def sections(
+        about: Any, data: Any, tested: Any, material: Any, options: Any, known: Any, tell: Any
+    ) -> list[Section]:
+        return [
+            *of_pairs(about, data, tested, material, options, known, tell),
+            module._likelihood(about.system, data, tested, material, known[1]),
+            module._same_layout(about.system, data, tested, material, options, known[1]),
+        ]
+
+    monkeypatch.setattr(module, "_sections", sections)
 
 
 def test_a_run_is_evaluated_and_every_question_is_answered(answer: Answer) -> None:
@@ -95,6 +113,7 @@ def test_a_run_is_evaluated_and_every_question_is_answered(answer: Answer) -> No
     }
 
 
+@pytest.mark.usefixtures("runs_alone")
 def test_a_run_of_the_default_system_is_evaluated(
     mint_run: Path, digits_folder: Path, tmp_path: Path
 ) -> None:
@@ -182,6 +201,7 @@ def test_pairs_of_any_making_are_evaluated(answer: Answer, tmp_path: Path) -> No
     assert (tmp_path / "out" / "judge" / "part.json").is_file()
 
 
+@pytest.mark.usefixtures("runs_alone")
 def test_known_networks_give_figures_of_their_own_names(answer: Answer, tmp_path: Path) -> None:
     class Lpips(torch.nn.Module):
         def forward(

@@ -104,7 +104,7 @@ def test_shuffled_labels_are_found_out(material: Make) -> None:
     assert value(figures(report)["rejects.disobedient"]) > 2000
 
 
-EACH = 12
+EACH = 8
 DISGUISES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "shifted": lambda x: np.roll(x, 1, axis=1),
     "mirrored": lambda x: x[:, ::-1],
