@@ -188,11 +188,14 @@ def _likely(query: Array, halved: list[Array], options: Array, scale: Scale) -> 
     corners = (options[:, 1:3] + scale.padding + 3 * scale.cell) // scale.half - shift
     places = np.column_stack([options[:, 0], corners]).tolist()
 
-    def region(i: int) -> Array:
-        k, top, left = places[i]
-        return halved[k][top : top + height + 2 * shift, left : left + width + 2 * shift]
+    def regions(some: list[int]) -> Array:
+        windows = [
+            halved[k][top : top + height + 2 * shift, left : left + width + 2 * shift]
+            for k, top, left in (places[i] for i in some)
+        ]
+        return np.stack(windows).astype(np.float32)
 
-    left = _of_all(part, options[:, 3], lambda some: np.stack([region(i) for i in some]).astype(np.float32))
+    left = _of_all(part, options[:, 3], regions)
     return np.asarray(options[np.argpartition(left.min(axis=(1, 2)), _KEPT)[:_KEPT]])
 
 
