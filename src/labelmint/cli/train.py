@@ -187,8 +187,8 @@ def _next(trained: TrainedSystem, out: Path) -> str:
     ]
     if trained.system == "mint":
         lines.append(
-            "too smooth? --system flow keeps fine texture and heeds labels less; --layouts-from lets it draw for "
-            "the layouts of this run (docs/choose-a-system.md)"
+            "too smooth, and more than a few images? --system flow keeps fine texture; --layouts-from lets it draw "
+            "for the layouts of this run (docs/choose-a-system.md)"
         )
     return "\n".join(lines)
 
