@@ -55,9 +55,8 @@ def _aside(work: Callable[..., None], out: Path, *arguments: Any) -> tuple[int, 
     said = out.with_name(f"{out.name}.stderr")
     process = _context().Process(target=_speaking_into, args=(said, work, out, *arguments))
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", DeprecationWarning
-        )  # of Python 3.12 and later: other threads only wait
+        # of Python 3.12 and later, about threads, which only wait here
+        warnings.simplefilter("ignore", DeprecationWarning)
         process.start()
     process.join(120)
     if process.exitcode is None:

@@ -130,12 +130,11 @@ def guided(network: Velocity, layouts: LayoutBatch, guidance: float = 1.0) -> Fi
 
 def time_grid(evaluations: int, pixels: int) -> list[float]:
     """Equation (9), the N + 1 times of N steps from 0 to 1 for images of n pixels; evenly spaced below three steps."""
-    steps = evaluations
-    if steps < 3:
-        return [0.0, 0.5, 1.0] if steps == 2 else [0.0, 1.0]
-    ends = min(1 / (8 * steps), 2 / (3 * pixels**0.5)), 1 - 1 / (3 * steps)
+    if evaluations < 3:
+        return [0.0, 0.5, 1.0] if evaluations == 2 else [0.0, 1.0]
+    ends = min(1 / (8 * evaluations), 2 / (3 * pixels**0.5)), 1 - 1 / (3 * evaluations)
     first, last = torch.tensor(ends, dtype=torch.float64).logit().tolist()
-    inner: list[float] = torch.linspace(first, last, steps - 1, dtype=torch.float64).sigmoid().tolist()
+    inner: list[float] = torch.linspace(first, last, evaluations - 1, dtype=torch.float64).sigmoid().tolist()
     return [0.0, *inner, 1.0]
 
 
