@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import sys
@@ -31,6 +32,17 @@ SHARED_BY_SCRIPTS = "test_common.py"
 # CPU seconds, with those of processes that a case started: a case above the first is named at the end. What is
 # imported is left out, since whoever comes first pays for it; a started interpreter imports torch anew.
 NAMED, A_MODULE, AN_INTERPRETER = 5.0, 0.004, 15.0
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is imported stays to the end: to look for garbage in it again and again takes seconds."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)

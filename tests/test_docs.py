@@ -44,16 +44,14 @@ def test_every_command_parses(file: Path) -> None:
 
 
 def _check_command(line: str) -> None:
-    import typer
-
-    from labelmint.cli import app
+    from labelmint.cli.app import command
     from labelmint.cli.options import parse_size, parse_words
     from labelmint.datasets.geometry import AUGMENTATIONS
     from labelmint.systems.catalogue import PRESETS, settings_of
     from labelmint.systems.sections import with_values
 
     words = shlex.split(line, comments=True)[1:]
-    at: Any = typer.main.get_command(app)
+    at: Any = command()
     context = None
     while hasattr(at, "commands") and words and words[0] in at.commands:
         context = at.make_context(words[0], [], parent=context, resilient_parsing=True)

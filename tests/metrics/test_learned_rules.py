@@ -24,12 +24,12 @@ ALLOWED = {frozenset((a + 1, b + 1)) for a, b in PAIRS}
 
 @cache
 def scenes(composition: str) -> tuple[list[Scene], list[Scene]]:
-    """1,200 training and 300 test scenes; test canvases draw from other digits."""
+    """800 training and 200 test scenes; test canvases draw from other digits."""
     found = [
         scene_objects(pair.layout.label_map, pair.layout.instances, (0,))
-        for pair in make_digits(composition, 1500)
+        for pair in make_digits(composition, 1000)
     ]
-    return found[:1200], found[1200:]
+    return found[:800], found[800:]
 
 
 @cache

@@ -2,6 +2,8 @@
 memory that is used again.
 """
 
+import copy
+import functools
 import itertools
 
 import pytest
@@ -34,6 +36,11 @@ def prior(
     codes: int = 7,
 ) -> Made:
     """Trained for a few steps on random tokens, so that its logits spread."""
+    return copy.deepcopy(_trained(kind, stack, kernel, layouts, codes))
+
+
+@functools.cache
+def _trained(kind: type[Made], stack: int, kernel: tuple[int, int], layouts: bool, codes: int) -> Made:
     torch.manual_seed(0)
     config = SMALL.model_copy(update={"kernel_rows": kernel[0], "kernel_columns": kernel[1]})
     return spread(kind(config, codes, (8, 3), stack, 3 if layouts else 0), codes)

@@ -1,5 +1,7 @@
 """PixelSNAIL and ancestral sampling: the laws of a prior, and draws that depend on their own seed alone."""
 
+import copy
+import functools
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
@@ -34,6 +36,11 @@ LAYOUTS = LayoutBatch(torch.randint(3, (2, 16, 12), generator=torch.Generator().
 
 def prior(conditional: bool, stack: int = 2, kernel: tuple[int, int] = (3, 5)) -> PixelSNAIL:
     """Trained for a few steps on random tokens, so that its logits spread."""
+    return copy.deepcopy(_trained(conditional, stack, kernel))
+
+
+@functools.cache
+def _trained(conditional: bool, stack: int, kernel: tuple[int, int]) -> PixelSNAIL:
     torch.manual_seed(0)
     config = SMALL.model_copy(update={"kernel_rows": kernel[0], "kernel_columns": kernel[1]})
     return spread(PixelSNAIL(config, 7, (8, 3), stack=stack, symbols=3 if conditional else 0), 7)

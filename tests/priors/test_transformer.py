@@ -2,6 +2,8 @@
 aligned cells.
 """
 
+import copy
+import functools
 from types import SimpleNamespace
 from typing import Any
 
@@ -54,6 +56,11 @@ def shown(kind: str) -> LayoutBatch | None:
 
 def prior(kind: str, steps: int = 15) -> TransformerPrior:
     """Trained for a few steps on random tokens, so that its logits spread."""
+    return copy.deepcopy(_trained(kind, steps))
+
+
+@functools.cache
+def _trained(kind: str, steps: int) -> TransformerPrior:
     torch.manual_seed(0)
     built = {"stack", "symbols", "given"}
     config = SMALL.model_copy(

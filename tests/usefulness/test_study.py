@@ -40,6 +40,12 @@ COMMON: dict[str, Any] = {
 POOL = len(split(real_data().names, None, real_data().test).training)
 
 
+@pytest.fixture(autouse=True)
+def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which take longer than all else here, and show nothing of arms that were not trained."""
+    monkeypatch.setattr("labelmint.usefulness.study._pictures", lambda *about: [])
+
+
 def known(gain: float = 0.05, alone: float = 0.4) -> Callable[[Arm, int, int], tuple[float, float]]:
     """A learns 0.5 at 10 pairs and 0.6 with all; S gains the same at every ratio but most at 1; seeds differ
     a little.

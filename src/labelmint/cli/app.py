@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,7 +14,7 @@ from labelmint.cli import datasets, demo, evaluate, explain, inspect, study, syn
 from labelmint.cli.errors import answer
 from labelmint.version import __version__
 
-__all__ = ["app", "main"]
+__all__ = ["app", "command", "main"]
 
 app = typer.Typer(
     name="labelmint",
@@ -50,6 +51,12 @@ def _options(
     pass
 
 
+@functools.cache
+def command() -> Any:
+    """The app as a command of typer's, put together once a process."""
+    return typer.main.get_command(app)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, 2 after bad input, 130 after Ctrl-C.
 
@@ -64,4 +71,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
         os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     words = list(sys.argv[1:] if arguments is None else arguments)
-    return answer(lambda: app(words, prog_name="labelmint", standalone_mode=False))
+    return answer(lambda: command()(words, prog_name="labelmint", standalone_mode=False))

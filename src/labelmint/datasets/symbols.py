@@ -7,7 +7,7 @@ symbol like a class. Reading a layout back into instances takes the 4-connected 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,18 +95,10 @@ def color_instances(instances: Array, label_map: Array, reach: int) -> Array:
     ids = [int(i) for i in values[np.argsort(first)] if i > 0]
     neighbors: dict[int, set[int]] = {i: set() for i in ids}
     class_of = _classes_of(instances, label_map, ids)
-    for dy, dx in _ring(reach):
-        a = instances[
-            max(dy, 0) : instances.shape[0] + min(dy, 0), max(dx, 0) : instances.shape[1] + min(dx, 0)
-        ]
-        b = instances[
-            max(-dy, 0) : instances.shape[0] + min(-dy, 0), max(-dx, 0) : instances.shape[1] + min(-dx, 0)
-        ]
-        touching = (a > 0) & (b > 0) & (a != b)
-        for i, j in np.unique(np.stack([a[touching], b[touching]]), axis=1).T.tolist():
-            if class_of[i] == class_of[j]:
-                neighbors[i].add(j)
-                neighbors[j].add(i)
+    for i, j in _touching(instances, reach):
+        if class_of[i] == class_of[j]:
+            neighbors[i].add(j)
+            neighbors[j].add(i)
     color_of: dict[int, int] = {}
     for i in ids:
         taken = [color_of[j] for j in neighbors[i] if j in color_of]
@@ -117,11 +109,26 @@ def color_instances(instances: Array, label_map: Array, reach: int) -> Array:
     return lookup[instances]
 
 
+def _touching(instances: Array, reach: int) -> Iterator[tuple[int, int]]:
+    """Pairs of instances, of whichever classes, within reach of each other."""
+    height, width = instances.shape
+    wide = instances.astype(np.int64)
+    values = int(wide.max(initial=0)) + 1
+    keys = []
+    for dy, dx in _ring(reach):
+        a = wide[max(dy, 0) : height + min(dy, 0), max(dx, 0) : width + min(dx, 0)]
+        b = wide[max(-dy, 0) : height + min(-dy, 0), max(-dx, 0) : width + min(-dx, 0)]
+        where = np.flatnonzero((a != b) & (a > 0) & (b > 0))
+        if where.size:
+            keys.append(a.ravel()[where] * values + b.ravel()[where])  # numbers sort far faster than columns
+    found = np.unique(np.concatenate(keys)) if keys else np.zeros(0, np.int64)
+    return zip((found // values).tolist(), (found % values).tolist(), strict=True)
+
+
 def _classes_of(instances: Array, label_map: Array, ids: Sequence[int]) -> dict[int, int]:
     """The class that most pixels of each instance have, the lower one in a tie."""
     covered = instances > 0
     width = int(label_map.max(initial=0)) + 1
-    # numbers sort far faster than columns
     keys = instances[covered].astype(np.int64) * width + label_map[covered]
     found, counts = np.unique(keys, return_counts=True)
     owners, classes = found // width, found % width
