@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from tests.cli.conftest import Command
 
 
 def test_it_prints_a_summary_and_says_where_the_pictures_are(
-    command: Command, tiny_run: Path, digits_folder: Path, tmp_path: Path
+    command: Command, tiny_run: Path, digits_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
     name = (digits_folder / "test.txt").read_text(encoding="utf-8").split()[0]
@@ -33,6 +34,9 @@ def test_it_prints_a_summary_and_says_where_the_pictures_are(
     assert "attention path alone" in answer.out
     assert "left out, comparison" in answer.out
     assert str(out / "paths.png") in answer.out
+    # once more as JSON; that it says the same again is tested with the function
+    stored = json.loads((out / "explain.json").read_text(encoding="utf-8"))
+    monkeypatch.setattr("labelmint.explanation.explain.explain", lambda *words, **more: stored)
     again = command(*words, "--json")
     assert again.code == 0, again.err
     assert again.json["paths"]["shown"] == [name]

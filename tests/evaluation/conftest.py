@@ -35,7 +35,7 @@ def _memory_is_not_rehearsed() -> Iterator[None]:
 
 SIZE, FOREGROUND = (32, 32), tuple(range(1, 11))
 JUDGE = SegmenterConfig(
-    channels=(8, 16, 32), residual_units=1, steps=300, batch_size=16, learning_rate=1e-2, evaluate_every=100
+    channels=(8, 16, 32), residual_units=1, steps=300, batch_size=16, learning_rate=1e-2, evaluate_every=300
 )
 
 

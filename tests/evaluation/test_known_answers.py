@@ -60,8 +60,8 @@ def with_few_to_search(made: Material) -> Material:
 
 
 def with_few_to_learn_rules_from(made: Material) -> Material:
-    """Material with a third of the training pairs."""
-    training = made.training[:200]
+    """Material with a quarter of the training pairs."""
+    training = made.training[:160]
     return replace(made, training=training, seen=tiles(training, SIZE))
 
 
@@ -197,7 +197,7 @@ def test_forbidden_pairs_break_rules_on_layouts_and_on_images(material: Make) ->
         labels = np.concatenate([a.layout.label_map[:, :16], b.layout.label_map[:, 16:]], axis=1)
         joined.append(AnnotatedImage(name=a.name, image=image, layout=Layout(label_map=labels)))
     section, wrong = coherent(
-        with_few_to_learn_rules_from(material(renamed(joined))), "pairs", reader_steps=40
+        with_few_to_learn_rules_from(material(renamed(joined))), "pairs", reader_steps=25
     )
     found = figures(section)
     assert value(found["coherence.composition_layouts"]) > 50

@@ -83,6 +83,7 @@ def test_the_manifest_names_the_pair_and_another_choice_is_refused(
         train(dimmed(), run.path, system="msgnet", preset="tiny", settings=SHORT, precision="32", threads=1)
 
 
+@pytest.mark.usefixtures("obedience_alone")
 def test_the_judge_and_the_gate_see_images_as_the_run_does(run: TrainedSystem, tmp_path: Path) -> None:
     evaluate(
         run.path, dimmed(), tmp_path / "report", n=20, judge=JUDGE, reader_steps=5, threads=1, precision="32"
