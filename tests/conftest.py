@@ -93,14 +93,20 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _neither_measured_nor_drawn() -> Iterator[None]:
-    """What takes seconds in every training and is tested by itself. Precision is single wherever it is not
-    asked for otherwise, and runs get empty files in place of pictures, but for those of `run_of`.
+    """What takes seconds in every training or drawing and is tested by itself. Precision is single wherever it is
+    not asked for otherwise, runs get empty files in place of pictures, but for those of `run_of`, and what a
+    batch takes of memory is not rehearsed.
     """
     from labelmint import hardware
     from labelmint.runs import train
+    from labelmint.runs.trained import TrainedSystem
     from tests.helpers import empty_previews
 
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TrainedSystem, "rehearsed_bytes", TrainedSystem.drawing_bytes, raising=False)
+        patch.setattr(
+            TrainedSystem, "drawing_bytes", lambda self, batch_size, dials=None: 1_000_000 * batch_size
+        )
         patch.setattr(hardware, "_faster_in_bfloat16", lambda threads: False)
         patch.setattr(train, "write_previews", empty_previews)
         yield
@@ -178,6 +184,14 @@ def real_previews(monkeypatch: pytest.MonkeyPatch) -> None:
     from labelmint.runs import previews, train
 
     monkeypatch.setattr(train, "write_previews", previews.write_previews)
+
+
+@pytest.fixture
+def rehearsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a batch takes of memory is that of its parts."""
+    from labelmint.runs.trained import TrainedSystem
+
+    monkeypatch.setattr(TrainedSystem, "drawing_bytes", TrainedSystem.rehearsed_bytes)
 
 
 @pytest.fixture

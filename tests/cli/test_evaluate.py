@@ -19,17 +19,11 @@ FEW = ("-n", 20, "--judge-steps", 2, "--threads", 1)
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A short reader, few resamples, a small judge, and no rehearsal of what memory holds, for which the verb
-    has no options.
-    """
+    """A short reader, few resamples and a small judge, for which the verb has no options."""
     import labelmint.evaluation.evaluate  # noqa: F401  # which needs the class itself
     from labelmint.evaluation import options
-    from labelmint.runs.trained import TrainedSystem
     from labelmint.segmenters.unet import SegmenterConfig
 
-    monkeypatch.setattr(
-        TrainedSystem, "drawing_bytes", lambda self, batch_size, dials=None: 1_000_000 * batch_size
-    )
     whole = options.Options
     small = SegmenterConfig(channels=(8, 16), residual_units=1, steps=2, batch_size=8, evaluate_every=2)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,21 +17,9 @@ from labelmint.datasets.pair import Pair
 from labelmint.datasets.pairs import Pairs
 from labelmint.evaluation.material import Material
 from labelmint.evaluation.views import Views, fit, tiles, views_of_samples
-from labelmint.runs.trained import TrainedSystem
 from labelmint.segmenters.judge import Judge, train_judge
 from labelmint.segmenters.unet import SegmenterConfig
 from labelmint.types import AnnotatedImage, DataSet
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _memory_is_not_rehearsed() -> Iterator[None]:
-    """Every evaluation of a run asks what a batch takes, which is measured, and tested, in tests/runs."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            TrainedSystem, "drawing_bytes", lambda self, batch_size, dials=None: 1_000_000 * batch_size
-        )
-        yield
-
 
 SIZE, FOREGROUND = (32, 32), tuple(range(1, 11))
 JUDGE = SegmenterConfig(

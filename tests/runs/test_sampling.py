@@ -123,6 +123,7 @@ def test_numbers_out_of_range_are_refused(trained: TrainedSystem, options: dict[
         list(trained.synthesize(**({"n": 1} | options)))
 
 
+@pytest.mark.usefixtures("rehearsed")
 def test_a_batch_that_memory_can_not_hold_is_refused_with_one_that_it_can(
     trained: TrainedSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,6 +146,7 @@ def with_memory(monkeypatch: pytest.MonkeyPatch, available: int) -> None:
     monkeypatch.setattr("labelmint.runs.batch_size.available_memory", lambda device: available)
 
 
+@pytest.mark.usefixtures("rehearsed")
 def test_the_usual_batch_is_the_largest_power_of_two_that_memory_holds(
     trained: TrainedSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,6 +187,7 @@ def test_bytes_are_counted_while_they_are_held() -> None:
     assert peak_bytes(lambda: [work() for _ in range(5)]) == 8 * 1024
 
 
+@pytest.mark.usefixtures("rehearsed")
 def test_what_a_batch_takes_grows_with_it_and_is_about_what_it_is(system: TrainedSystem) -> None:
     sizes = [system.drawing_bytes(batch) for batch in (1, 2, 8, 32, 128)]
     assert sizes == sorted(sizes)

@@ -122,6 +122,7 @@ def test_what_no_part_heeds_is_refused_and_so_is_what_is_out_of_range(
         )
 
 
+@pytest.mark.usefixtures("rehearsed")
 def test_memory_is_asked_for_what_will_be_drawn(
     without: TrainedSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,6 +31,7 @@ def shortest(system: str) -> dict[str, str]:
     return settings | {key: SHORTEST[key.split(".")[1]] for key in settings if key.split(".")[1] in SHORTEST}
 
 
+@pytest.mark.usefixtures("rehearsed")
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_a_system_trains_and_samples(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     # The distance of structures needs more pixels, and so does a network that halves five times.
