@@ -97,14 +97,21 @@ class ClassSet:
         return {info.id: info.name for info in self.classes}.get(class_id, "ignore")
 
     @property
-    def without_objects(self) -> frozenset[int]:
-        """Ids that are no objects: ignored ones, and classes named "background", or "background" and a word
-        more.
-        """
-        named = {
+    def backgrounds(self) -> tuple[int, ...]:
+        """Ids of the classes that are ground: named "background" in any case, with underscores or a word more."""
+        return tuple(
             info.id for info in self.classes if info.name.lower().strip("_").split(" ")[0] == "background"
-        }
-        return frozenset({*named, *self.ignore})
+        )
+
+    @property
+    def ground(self) -> int | None:
+        """The id of what no object covers: the first background; None where every pixel has a class of its own."""
+        return next(iter(self.backgrounds), None)
+
+    @property
+    def without_objects(self) -> frozenset[int]:
+        """Ids that are no objects: ignored ones and backgrounds."""
+        return frozenset({*self.backgrounds, *self.ignore})
 
     def unknown(self, label_map: Array) -> dict[int, int]:
         """Ids of a label map that are neither classes nor ignored, each with its count of pixels."""
@@ -222,7 +229,8 @@ class DataSet(Sequence[AnnotatedImage]):
         names: one name a pair, sorted.
         load: name -> AnnotatedImage; raises InputError naming the file that is bad. A loader with a method
             `layout`, name -> Layout, can do without the image.
-        train, test: names listed in train.txt and test.txt; None where there is no such file.
+        train, validation, test: names of the parts as the files have them; None where there is no such part.
+            What becomes of them is said in `datasets.splits`.
         findings: what was odd on reading (unpaired names and the like).
     """
 
@@ -232,6 +240,7 @@ class DataSet(Sequence[AnnotatedImage]):
     names: tuple[str, ...]
     load: Callable[[str], AnnotatedImage]
     train: tuple[str, ...] | None = None
+    validation: tuple[str, ...] | None = None
     test: tuple[str, ...] | None = None
     findings: tuple[Finding, ...] = ()
 

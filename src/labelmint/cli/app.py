@@ -10,7 +10,19 @@ from typing import Annotated, Any
 
 import typer
 
-from labelmint.cli import datasets, demo, evaluate, explain, inspect, study, synthesize, systems, train
+from labelmint.cli import (
+    convert,
+    datasets,
+    demo,
+    evaluate,
+    explain,
+    formats,
+    inspect,
+    study,
+    synthesize,
+    systems,
+    train,
+)
 from labelmint.cli.errors import answer
 from labelmint.version import __version__
 
@@ -26,6 +38,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("inspect")(inspect.inspect)
+app.command("convert")(convert.convert)
+app.command("formats")(formats.formats)
 app.add_typer(datasets.app, name="datasets")
 app.command("systems")(systems.systems)
 app.command("train")(train.train)

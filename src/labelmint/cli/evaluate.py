@@ -20,6 +20,8 @@ from labelmint.cli.options import (
     Ignore,
     LayoutTemperature,
     Merge,
+    Orientation,
+    Quiet,
     Seed,
     Temperature,
     Threads,
@@ -113,6 +115,8 @@ def evaluate(
     merge: Merge = None,
     format_in: FormatIn = None,
     ignore: Ignore = "",
+    orientation: Orientation = "auto",
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure pairs against real data: obedience, copies, fidelity, coherence. Writes report.html and
@@ -140,7 +144,9 @@ def evaluate(
         device=device,
         threads=threads,
     )
-    source = open_merged(data, merge or merge_of(subject), format_in, ignore)
+    source = open_merged(
+        data, merge or merge_of(subject), format_in, ignore, orientation=orientation, quiet=quiet
+    )
     _evaluate(subject, source, out, options, as_json)
 
 

@@ -11,7 +11,18 @@ from typing import Annotated, TypeAlias
 import typer
 
 from labelmint.cli.errors import interruptible
-from labelmint.cli.options import AsJson, Data, Device, FormatIn, Ignore, Seed, Threads, open_data
+from labelmint.cli.options import (
+    AsJson,
+    Data,
+    Device,
+    FormatIn,
+    Ignore,
+    Orientation,
+    Quiet,
+    Seed,
+    Threads,
+    open_data,
+)
 from labelmint.cli.printing import print_json
 from labelmint.cli.progress import Progress
 from labelmint.errors import InputError
@@ -79,6 +90,8 @@ def explain(
     threads: Threads = None,
     format_in: FormatIn = None,
     ignore: Ignore = "",
+    orientation: Orientation = "auto",
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what each path contributes, where attention looks, how codes are used, and one path against two of
@@ -100,7 +113,7 @@ def explain(
         device=device,
         threads=threads,
     )
-    source = open_data(data, format_in, ignore)
+    source = open_data(data, format_in, ignore, orientation=orientation, quiet=quiet)
     with Progress() as progress, interruptible("stopped; run the same command again to go on"):
         found = run_explanation(
             run, source, out, options, command=["labelmint", *sys.argv[1:]], report=progress.report

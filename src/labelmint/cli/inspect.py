@@ -17,6 +17,7 @@ from labelmint.cli.options import (
     GroupBy,
     Ignore,
     Merge,
+    Orientation,
     Scale,
     System,
     open_merged,
@@ -55,6 +56,7 @@ def inspect(
     merge: Merge = None,
     format_in: FormatIn = None,
     ignore: Ignore = "",
+    orientation: Orientation = "auto",
     group_by: GroupBy = None,
     as_json: AsJson = False,
 ) -> None:
@@ -68,7 +70,7 @@ def inspect(
     if size is None and (system is not None or crop or scale != 1):
         raise InputError(f"{named}: is about what survives at a size; give --size HxW as well")
     seen = Geometry(size=parse_size(size), crop=crop, scale=scale) if size is not None else None
-    source = open_merged(data, merge, format_in, ignore, strict=False)
+    source = open_merged(data, merge, format_in, ignore, strict=False, orientation=orientation)
     with Progress() as progress:
 
         def tell(stage: str, done: int, of: int) -> None:

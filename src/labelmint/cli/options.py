@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
+from labelmint.cli.progress import say
 from labelmint.dials import GUIDANCE, LAYOUT_TEMPERATURE, TEMPERATURE
 from labelmint.errors import InputError
 from labelmint.protocols import Dial, Dials
@@ -34,6 +35,8 @@ __all__ = [
     "LayoutTemperature",
     "Merge",
     "Normalize",
+    "Orientation",
+    "Quiet",
     "Scale",
     "Seed",
     "Settings",
@@ -89,6 +92,15 @@ FormatIn: TypeAlias = Annotated[
 Ignore: TypeAlias = Annotated[
     str, typer.Option(metavar="IDS", help='Label ids that mean "ignore", beside 255; as in 254,0.')
 ]
+Orientation: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        metavar="HOW",
+        help="Of photographs with an orientation tag: turned as viewers show them, stored as the pixels lie; auto "
+        "decides by the size of their labels, and takes them turned where both fit.",
+    ),
+]
+Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", help="Don't say what is odd about the data.")]
 GroupBy: TypeAlias = Annotated[
     str | None,
     typer.Option(
@@ -271,11 +283,24 @@ def parse_counts(text: str, option: str) -> tuple[int | None, ...]:
     return tuple(None if word == "all" else int(word) for word in words)
 
 
-def open_data(path: Path, format_in: str | None, ignore: str, *, strict: bool = True) -> DataSet:
-    """The data set at a path, as the shared options say; with `strict` = False what is odd becomes findings."""
+def open_data(
+    path: Path,
+    format_in: str | None,
+    ignore: str,
+    *,
+    strict: bool = True,
+    orientation: str = "auto",
+    quiet: bool = True,
+) -> DataSet:
+    """The data set at a path, as the shared options say; with `strict` = False what is odd becomes findings, which are
+    said unless `quiet`.
+    """
     from labelmint.formats import read
 
-    return read(path, format=format_in, ignore=parse_ids(ignore), strict=strict)
+    data = read(path, format=format_in, ignore=parse_ids(ignore), strict=strict, orientation=orientation)
+    if not quiet:
+        say(data.findings)
+    return data
 
 
 def open_merged(
@@ -285,17 +310,23 @@ def open_merged(
     ignore: str,
     *,
     strict: bool = True,
+    orientation: str = "auto",
+    quiet: bool = True,
 ) -> DataSet:
     """The data sets at some paths as one, under the merged classes of a mapping if one is named; a single one
     without is as it is.
     """
     if len(paths) == 1 and merge is None:
-        return open_data(paths[0], format_in, ignore, strict=strict)
+        return open_data(paths[0], format_in, ignore, strict=strict, orientation=orientation, quiet=quiet)
     from labelmint.datasets.class_mapping import read_mapping
     from labelmint.datasets.merged import merge as merged
 
     mapping = None if merge is None else read_mapping(merge)
-    return merged([open_data(path, format_in, ignore, strict=strict) for path in paths], mapping)
+    sets = [open_data(path, format_in, ignore, strict=strict, orientation=orientation) for path in paths]
+    data = merged(sets, mapping)
+    if not quiet:
+        say(data.findings)
+    return data
 
 
 def keep_merge(merge: str | None, paths: Sequence[Path], run: Path) -> None:

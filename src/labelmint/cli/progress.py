@@ -8,9 +8,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
-    from labelmint.progress import Event
+    from collections.abc import Iterable
 
-__all__ = ["Progress", "duration", "line"]
+    from labelmint.progress import Event
+    from labelmint.types import Finding
+
+__all__ = ["Progress", "duration", "line", "say"]
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -36,6 +39,12 @@ def line(event: Event) -> str:
     if event.message:
         words.append(event.message)
     return "  ".join(words)
+
+
+def say(findings: Iterable[Finding]) -> None:
+    """What is odd about data, a line each on stderr."""
+    for finding in findings:
+        print(f"labelmint: {finding.kind}: {finding.text}", file=sys.stderr)
 
 
 class Progress:

@@ -19,6 +19,8 @@ from labelmint.cli.options import (
     GroupBy,
     Ignore,
     Normalize,
+    Orientation,
+    Quiet,
     Scale,
     Seed,
     Settings,
@@ -178,6 +180,8 @@ def study(
     threads: Threads = None,
     format_in: FormatIn = None,
     ignore: Ignore = "",
+    orientation: Orientation = "auto",
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure whether synthetic pairs help a segmenter on your data. Writes report.html and report.json."""
@@ -210,7 +214,7 @@ def study(
         device=device,
         threads=threads,
     )
-    _study(open_data(data, format_in, ignore), out, options, as_json)
+    _study(open_data(data, format_in, ignore, orientation=orientation, quiet=quiet), out, options, as_json)
 
 
 def _study(source: DataSet, out: Path, options: StudyOptions, as_json: bool) -> None:

@@ -21,6 +21,8 @@ from labelmint.cli.options import (
     Ignore,
     Merge,
     Normalize,
+    Orientation,
+    Quiet,
     Scale,
     Seed,
     Settings,
@@ -88,6 +90,8 @@ def train(
     merge: Merge = None,
     format_in: FormatIn = None,
     ignore: Ignore = "",
+    orientation: Orientation = "auto",
+    quiet: Quiet = False,
     group_by: GroupBy = None,
     force: _Force = False,
     as_json: AsJson = False,
@@ -110,7 +114,7 @@ def train(
         "max_minutes": max_minutes,
         "force": force,
     }
-    source = open_merged(data, merge, format_in, ignore)
+    source = open_merged(data, merge, format_in, ignore, orientation=orientation, quiet=quiet)
     _train(source, out, wanted, dry_run, as_json, lambda: keep_merge(merge, data, out))
 
 

@@ -16,7 +16,7 @@ from labelmint.datasets import oddities
 from labelmint.datasets.duplicates import near_duplicates
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.oddities import TRAILING_NUMBER
-from labelmint.datasets.splits import Split, group_of, split
+from labelmint.datasets.splits import Split, group_of, split_of
 from labelmint.datasets.tally import Keeps, Tally, add
 from labelmint.datasets.token_grid import check_grid, kept_as_written, kept_objects
 from labelmint.errors import InputError
@@ -200,11 +200,9 @@ def _split(data: DataSet, group_by: str | None) -> tuple[Split, tuple[Finding, .
     for name in data.names:
         group_of(name, group_by)
     try:
-        return split(data.names, data.train, data.test, group_by=group_by), ()
+        return split_of(data, group_by), ()
     except InputError as error:
-        return split(data.names, data.train, data.test), (
-            Finding(kind="neighbors across the split", text=str(error)),
-        )
+        return split_of(data), (Finding(kind="neighbors across the split", text=str(error)),)
 
 
 def _inspection(

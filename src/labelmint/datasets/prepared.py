@@ -16,7 +16,7 @@ from typing import Any
 
 from labelmint.errors import InputError
 from labelmint.formats import write
-from labelmint.formats.files import new_folder, write_splits
+from labelmint.formats.files import Parts, new_folder, write_splits
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, ClassSet
 
@@ -124,7 +124,7 @@ def write_prepared(
                 f"{prepared.source}: all {len(test)} pairs are for testing and none to train on; more items "
                 f"are needed"
             )
-        write_splits(folder, [*train, *test], train, test or None)
+        write_splits(folder, [*train, *test], Parts(train=tuple(train), test=tuple(test) or None))
         written = Written(pairs=len(train) + len(test), train=len(train), test=len(test))
         write_text(folder / "prepared.json", _card(prepared, written))
     return written

@@ -1,8 +1,10 @@
 """Which pairs train, which validate, which are never looked at.
 
-Training reads the names of train.txt (or all) minus those of test.txt. A tenth of them, chosen by a hash of
-the name or of its group, validates, so a name's place does not depend on the others. Neighbors (slices of a
-patient, crops of a slide) belong to one group.
+Training reads the names of the train part (or all) minus those of the test part. Where the data have a validation
+part beside a test part, it validates; else a tenth of the names, chosen by a hash of the name or of its group, so that
+a name's place does not depend on the others. Of a train and a validation part alone, the latter is the test part: what
+people call "val" is then all that was kept apart. Neighbors (slices of a patient, crops of a slide) belong to one
+group.
 """
 
 from __future__ import annotations
@@ -14,8 +16,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from labelmint.errors import InputError
+from labelmint.types import DataSet
 
-__all__ = ["Split", "group_of", "split"]
+__all__ = ["Split", "group_of", "split", "split_of", "tested"]
 
 ONE_IN = 10
 
@@ -34,10 +37,22 @@ class Split:
         return asdict(self)
 
 
+def tested(data: DataSet) -> tuple[str, ...] | None:
+    """The names of the test part of a data set, by the rule above; None where it has none."""
+    return data.validation if data.test is None and data.train is not None else data.test
+
+
+def split_of(data: DataSet, group_by: str | None = None) -> Split:
+    """The split of a data set; raises InputError as `split` does."""
+    validation = data.validation if data.test is not None else None
+    return split(data.names, data.train, tested(data), validation, group_by=group_by)
+
+
 def split(
     names: Sequence[str],
     train: Sequence[str] | None,
     test: Sequence[str] | None,
+    validation: Sequence[str] | None = None,
     *,
     group_by: str | None = None,
 ) -> Split:
@@ -45,22 +60,28 @@ def split(
 
     Arguments:
         names: of all pairs.
-        train, test: of train.txt and test.txt, or None.
+        train, test: the names of these parts, or None.
+        validation: names that validate, in place of a tenth; or None.
         group_by: regular expression; the group is its first capture group, or the whole match.
 
     Raises InputError for a bad expression, a name that it does not match, and a group on both sides of the
     split.
     """
     groups = {name: group_of(name, group_by) for name in names}
-    tested = sorted(set(test or ()) & set(names))
-    pool = sorted((set(names) if train is None else set(train) & set(names)) - set(tested))
-    shared = {groups[name] for name in pool} & {groups[name] for name in tested} if group_by else set()
+    apart = sorted(set(test or ()) & set(names))
+    given = sorted((set(validation or ()) & set(names)) - set(apart))
+    pool = sorted((set(names) if train is None else set(train) & set(names)) - {*apart, *given})
+    shared = (
+        {groups[name] for name in [*pool, *given]} & {groups[name] for name in apart} if group_by else set()
+    )
     if shared:
         raise InputError(
             f"group {min(shared)!r} has names in both the training and the test list ({len(shared)} such "
             f"groups); "
             "move each group to one side of train.txt and test.txt"
         )
+    if given:
+        return Split(tuple(pool), tuple(given), tuple(apart), groups if group_by else None)
     by_hash = sorted({groups[name] for name in pool}, key=_hash)
     chosen = {group for group in by_hash if _hash(group) % ONE_IN == 0}
     if len(by_hash) >= 2:
@@ -71,7 +92,7 @@ def split(
     return Split(
         training=tuple(name for name in pool if groups[name] not in chosen),
         validation=tuple(name for name in pool if groups[name] in chosen),
-        test=tuple(tested),
+        test=tuple(apart),
         groups=groups if group_by else None,
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pair import Pair
-from labelmint.datasets.splits import Split, split
+from labelmint.datasets.splits import Split, split, split_of, tested
 from labelmint.errors import InputError
 from labelmint.evaluation.views import Views, digest_of_pixels, view_digests
 from labelmint.formats import read
@@ -79,7 +79,7 @@ def open_subject(
     else:
         system, pairs = None, read(path)
         geometry = Geometry(size=size or _size_of(pairs), crop=crop, scale=scale, augment=frozenset(augment))
-        parts = split(data.names, data.train, data.test, group_by=group_by)
+        parts = split_of(data, group_by)
     if not parts.test:
         raise InputError(
             f"{data.source}: has no test part; write the names of some pairs that were never trained on into "
@@ -122,7 +122,7 @@ def _split_of_run(system: TrainedSystem, data: DataSet) -> Split:
             f"for one; give the data "
             "that the run was trained on, all sets where it was several"
         )
-    test = tuple(sorted(set(data.test or ()) & set(data.names)))
+    test = tuple(sorted(set(tested(data) or ()) & set(data.names)))
     overlap = sorted({*training, *validation} & set(test))
     if overlap:
         raise InputError(

@@ -12,30 +12,34 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from labelmint.errors import InputError
-from labelmint.formats.bbbc041 import read_bbbc041
-from labelmint.formats.coco import read_coco
-from labelmint.formats.coco_write import write_coco
-from labelmint.formats.files import new_folder, write_splits
-from labelmint.formats.folder import read_folder, write_folder
-from labelmint.formats.sniff import Found, choose
+from labelmint.formats import bbbc041, coco, coco_write, folder
+from labelmint.formats.files import Parts, new_folder, write_splits
+from labelmint.formats.format import IMAGE_FORMATS, ORIENTATIONS, Format, Reading, Writing
+from labelmint.formats.json_files import USUAL, first_sign
+from labelmint.formats.losses import Losses
 from labelmint.types import AnnotatedImage, ClassSet, DataSet, Finding
 
-__all__ = ["FORMATS", "WRITABLE", "read", "write"]
+__all__ = ["FORMATS", "WRITABLE", "format_named", "read", "write"]
 
-FORMATS: Mapping[str, str] = {
-    "folder": "images/ and label PNGs in labels/ (or masks/, annotations/) matched by name; read and written",
-    "coco": "a COCO instances JSON with polygons, run lengths, boxes and crowds beside images/; read and "
-    "written",
-    "bbbc041": "the JSON of boxes of the malaria set BBBC041; read only",
+# In the order in which they are tried: where several fit, the first is read, and a finding names the others.
+FORMATS: Mapping[str, Format] = {
+    one.name: one
+    for one in (folder.FORMAT, dataclasses.replace(coco.FORMAT, writes=coco_write.write_coco), bbbc041.FORMAT)
 }
+WRITABLE = tuple(name for name, one in FORMATS.items() if one.writes is not None)
 
-_READERS = {"folder": read_folder, "coco": read_coco, "bbbc041": read_bbbc041}
-_WRITERS: Mapping[str, Callable[[Iterable[AnnotatedImage], Path, ClassSet], list[str]]] = {
-    "folder": write_folder,
-    "coco": write_coco,
-}
+_EXPECTED = (
+    "expected images/ with labels/ (label PNGs of the same names), a COCO JSON beside images/, or another format of "
+    "`labelmint formats`"
+)
+_BROKEN = {b"{": "coco", b"[": "bbbc041"}  # a broken file of a usual name is better told than passed over
 
-WRITABLE = tuple(_WRITERS)
+
+def format_named(name: str) -> Format:
+    """A format by its name; raises InputError for an unknown one."""
+    if name not in FORMATS:
+        raise InputError(f"unknown format {name!r}; expected one of {', '.join(FORMATS)}")
+    return FORMATS[name]
 
 
 def read(
@@ -44,38 +48,58 @@ def read(
     format: str | None = None,
     ignore: Sequence[int] = (),
     strict: bool = True,
+    orientation: str = "auto",
 ) -> DataSet:
     """Open labelled images; each pair is loaded when it is asked for.
 
     Arguments:
-        path: a folder, or the JSON file of a format that has one.
-        format: one of FORMATS; None finds it out. Where several fit, `folder` is chosen and a finding names
+        path: a folder, or the annotation file of a format that has one.
+        format: one of FORMATS; None finds it out. Where several fit, the first is chosen and a finding names
             the others.
         ignore: class ids to ignore beside 255.
         strict: False (to inspect) turns what can be passed over into `DataSet.findings` instead of raising.
+        orientation: "auto", "turned" or "stored", as in `format.Reading`.
 
     Raises:
         InputError: naming the file that is bad, what was expected, and what mends it.
     """
-    if format is not None and format not in FORMATS:
-        raise InputError(f"unknown format {format!r}; expected one of {', '.join(FORMATS)}")
     if any(not 0 <= i <= 65535 for i in ignore):
         raise InputError(f"ids to ignore must lie in 0..65535, got {list(ignore)}")
-    found, others = choose(Path(path), format)
-    data = _READERS[found.format](found.path, ignore=tuple(ignore), strict=strict)
-    return _with_finding(data, found, others) if others else data
+    chosen = next((one for one in ORIENTATIONS if one == orientation), None)
+    if chosen is None:
+        raise InputError(f"--orientation {orientation}: expected one of {', '.join(ORIENTATIONS)}")
+    found, others = _choose(Path(path), format)
+    reads = FORMATS[found].reads
+    if reads is None:
+        raise InputError(f"{path}: the format {found} is only written")
+    data = reads(Path(path), Reading(ignore=tuple(ignore), strict=strict, orientation=chosen))
+    if not others:
+        return data
+    choices = " or ".join(f"--format-in {name}" for name in others)
+    text = f"{data.source}: read as {found}; other formats fit too, chosen by {choices}"
+    return dataclasses.replace(data, findings=(Finding(kind="several formats", text=text), *data.findings))
 
 
 def write(
-    pairs: Iterable[AnnotatedImage], path: str | os.PathLike[str], *, format: str, classes: ClassSet
+    pairs: Iterable[AnnotatedImage],
+    path: str | os.PathLike[str],
+    *,
+    format: str,
+    classes: ClassSet,
+    image_format: str = "png",
+    tell: Callable[[Finding], None] = lambda finding: None,
+    report: Callable[[int], None] = lambda done: None,
 ) -> Path:
     """Write labelled images as a new data set: whole or not at all, the same bytes for the same pairs.
 
     Arguments:
-        pairs: taken one by one, never held together. A DataSet's train and test lists are written too.
+        pairs: taken one by one, never held together. The parts of a DataSet are written too.
         path: a folder that does not exist yet, or is empty.
-        format: "folder" or "coco".
+        format: one of WRITABLE.
         classes: the classes of the labels.
+        image_format: "png", "jpg", "webp" or "tiff".
+        tell: is told once, when all is written, of each feature that the format does not carry, with counts.
+        report: is called with the number of pairs that were taken.
 
     Returns:
         the folder.
@@ -84,19 +108,44 @@ def write(
         InputError: for a taken path, an unknown or read-only format, no pairs, doubled names, ids that are no
             classes.
     """
-    if format not in _WRITERS:
+    if format not in WRITABLE:
         known = "is read only" if format in FORMATS else "is unknown"
-        raise InputError(f"the format {format!r} {known}; expected {' or '.join(_WRITERS)} for writing")
-    with new_folder(path) as folder:
-        names = _WRITERS[format](pairs, folder, classes)
+        raise InputError(f"the format {format!r} {known}; expected {' or '.join(WRITABLE)} for writing")
+    images = next((one for one in IMAGE_FORMATS if one == image_format), None)
+    if images is None:
+        raise InputError(f"--image-format {image_format}: expected one of {', '.join(IMAGE_FORMATS)}")
+    kind, losses = FORMATS[format], Losses(FORMATS[format], classes, report)
+    parts = Parts(pairs.train, pairs.validation, pairs.test) if isinstance(pairs, DataSet) else Parts()
+    writing = Writing(parts=parts.of_each(), image_format=images)
+    with new_folder(path) as target:
+        assert kind.writes is not None
+        names = kind.writes(losses.counted(pairs), target, classes, writing)
         if not names:
             raise InputError(f"no pairs to write to {path}")
-        if isinstance(pairs, DataSet):
-            write_splits(folder, names, pairs.train, pairs.test)
+        if not kind.own_parts:
+            write_splits(target, names, parts)
+    for finding in losses.findings():
+        tell(finding)
     return Path(path)
 
 
-def _with_finding(data: DataSet, found: Found, others: Sequence[Found]) -> DataSet:
-    choices = " or ".join(f"--format-in {other.format} ({other.path.name})" for other in others)
-    text = f"{data.source}: read as {found.format}; other formats fit too, chosen by {choices}"
-    return dataclasses.replace(data, findings=(Finding(kind="several formats", text=text), *data.findings))
+def _choose(path: Path, format: str | None) -> tuple[str, Sequence[str]]:
+    """The format to read `path` as, and the others that fit (none where it is given)."""
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder; {_EXPECTED}")
+    if format is not None:
+        return format_named(format).name, ()
+    found = [name for name, one in FORMATS.items() if one.reads and one.recognizes(path) is not None]
+    if not found:
+        named = [path] if path.is_file() else [file for name in USUAL if (file := path / name).is_file()]
+        found = [_BROKEN[sign] for file in named if (sign := first_sign(file)) in _BROKEN]
+    if not found:
+        raise InputError(f"{path}: no labelled images found{_nearby(path)}; {_EXPECTED}")
+    return found[0], found[1:]
+
+
+def _nearby(path: Path) -> str:
+    """Folders just below in which a format lies, for who passed the folder above."""
+    below = sorted(one for one in path.iterdir() if one.is_dir()) if path.is_dir() else []
+    fits = [str(sub) for sub in below if any(one.recognizes(sub) for one in FORMATS.values())]
+    return f" (did you mean {' or '.join(fits[:3])}?)" if fits else ""

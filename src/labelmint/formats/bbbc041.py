@@ -15,12 +15,14 @@ from typing import Any
 from labelmint.errors import InputError
 from labelmint.formats.class_list import IGNORE, class_set
 from labelmint.formats.files import find_image, finite, read_json, read_splits
+from labelmint.formats.format import AS_USUAL, Format, Reading
+from labelmint.formats.json_files import json_files, one_of
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.records import Record, RecordLoader, names_of
 from labelmint.formats.shapes import check_extent
 from labelmint.types import ClassInfo, ClassSet, DataSet, LayoutObject
 
-__all__ = ["CATEGORIES", "read_bbbc041"]
+__all__ = ["CATEGORIES", "FORMAT", "read_bbbc041"]
 
 CATEGORIES = ("red blood cell", "trophozoite", "ring", "schizont", "gametocyte", "leukocyte")  # ids 1, 2, ...
 
@@ -28,15 +30,14 @@ _DIFFICULT = "difficult"  # cells that the annotators could not tell: ignored
 _FORM = "expected a list of {image: {pathname, shape}, objects: [{bounding_box, category}]}"
 
 
-def read_bbbc041(path: Path, *, ignore: Sequence[int] = (), strict: bool = True) -> DataSet:
+def read_bbbc041(path: Path, reading: Reading = AS_USUAL) -> DataSet:
     """Read a data set of boxes; other categories than the six follow them in alphabetical order.
 
-    Arguments:
-        path: the JSON file. Images are looked for by their pathname beside it, and by their bare name there
-            and in images/.
-        ignore: class ids to ignore; boxes of category "difficult" are ignored anyway (255).
-        strict: False turns missing images, bad boxes and unknown names into findings.
+    Images are looked for by their pathname beside the JSON file, and by their bare name there and in images/. Boxes of
+    category "difficult" are ignored (255).
     """
+    ignore, strict = reading.ignore, reading.strict
+    path = one_of(path, _json_files(path), "bbbc041") if path.is_dir() else path
     odd = Odd(strict)
     items = read_json(path)
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
@@ -67,15 +68,14 @@ def read_bbbc041(path: Path, *, ignore: Sequence[int] = (), strict: bool = True)
     if not records:
         raise InputError(f"{path}: no labelled images; {_FORM}")
     names = tuple(sorted(records))
-    train, test = read_splits(path.parent, names, odd)
+    parts = read_splits(path.parent, names, odd)
     return DataSet(
         source=str(path),
         format="bbbc041",
         classes=classes,
         names=names,
         load=RecordLoader(records, str(path)),
-        train=train,
-        test=test,
+        **parts._asdict(),
         findings=odd.findings,
     )
 
@@ -143,3 +143,15 @@ def _object(one: dict[str, Any], size: tuple[int, int], ids: Mapping[str, int], 
     check_extent(x0, y0, x1, y1, size, what)
     attributes = {key: value for key, value in one.items() if key not in ("bounding_box", "category")}
     return LayoutObject(class_id=class_id, box=(x0, y0, x1, y1), attributes=attributes)
+
+
+def _json_files(path: Path) -> list[Path]:
+    return json_files(path, b"[", (b"pathname", b"objects"))
+
+
+FORMAT = Format(
+    name="bbbc041",
+    title="the JSON of boxes of the malaria set BBBC041",
+    recognizes=lambda path: path if _json_files(path) else None,
+    reads=read_bbbc041,
+)

@@ -5,45 +5,44 @@ without loss.
                     "annotations": [{id, image_id, category_id, bbox: [x, y, w, h], segmentation, area,
                       iscrowd, ...}]}
 
-Category ids are the class ids; where a category has id 0, which is the background's, every class id is the
-category id + 1. `coco_write` is the way back.
+Category ids are the class ids, and what no object covers is the category called background, else 0. Where 0 is a
+category of another name, every class id is the category id + 1. `coco_write` is the way back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from labelmint.errors import InputError
-from labelmint.formats.class_list import class_set
+from labelmint.formats.class_list import IGNORE, class_set
 from labelmint.formats.files import find_image, finite, read_json, read_splits
+from labelmint.formats.format import AS_USUAL, KEPT, Carries, Format, Reading
 from labelmint.formats.image_files import image_size
+from labelmint.formats.json_files import json_files, one_of
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.painting import box_of, decode
 from labelmint.formats.records import Record, RecordLoader, names_of
 from labelmint.formats.shapes import check_extent, parse_polygons, parse_rle
 from labelmint.types import ClassInfo, ClassSet, DataSet, LayoutObject
 
-__all__ = ["STANDARD_KEYS", "read_coco"]
+__all__ = ["FORMAT", "GROUND", "STANDARD_KEYS", "read_coco"]
 
+GROUND = "ground"  # under "info": the class of what no object covers, where it is not 0, "background"; null for none
+_UNSAID = object()
 # the others are attributes
 STANDARD_KEYS = ("area", "bbox", "category_id", "id", "image_id", "iscrowd", "segmentation")
 
 
-def read_coco(path: Path, *, ignore: Sequence[int] = (), strict: bool = True) -> DataSet:
-    """Read a data set; every annotation is checked, no image is opened.
-
-    Arguments:
-        path: the JSON file. Images are looked for in images/ beside it and beside it; for annotations/X.json
-            also in the folder above, its images/, and the folder named like the JSON's last part
-            (instances_val.json: val/).
-        ignore: class ids to ignore.
-        strict: False turns missing images and bad annotations into findings.
-    """
+def read_coco(path: Path, reading: Reading = AS_USUAL) -> DataSet:
+    """Read a data set of objects, from its folder or its JSON file; images are looked for in images/ and beside it."""
+    ignore, strict = reading.ignore, reading.strict
+    path = one_of(path, _json_files(path), "coco") if path.is_dir() else path
     odd = Odd(strict)
-    images, annotations, categories = _document(path)
-    classes, ids = _classes(categories, ignore, path)
+    images, annotations, categories, info = _document(path)
+    classes, ids, ground = _classes(categories, info, ignore, path)
     files = _image_files(images, path, odd)
     kept = [image for image in images if image["id"] in files]
     if not kept:
@@ -69,21 +68,20 @@ def read_coco(path: Path, *, ignore: Sequence[int] = (), strict: bool = True) ->
             odd.refuse_one("bad annotation", error, names.get(image_id, "") if _is_id(image_id) else "")
     records = {names[i]: Record(path=files[i], size=sizes[i], objects=tuple(objects[i])) for i in sizes}
     ordered = tuple(sorted(records))
-    train, test = read_splits(_home(path), ordered, odd)
+    parts = read_splits(_home(path), ordered, odd)
     return DataSet(
         source=str(path),
         format="coco",
         classes=classes,
         names=ordered,
-        load=RecordLoader(records, str(path)),
-        train=train,
-        test=test,
+        load=RecordLoader(records, str(path), ground),
+        **parts._asdict(),
         findings=odd.findings,
     )
 
 
-def _document(path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
-    """Images, annotations and categories, each a list of objects with sound ids."""
+def _document(path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]], Any]:
+    """Images, annotations and categories, each a list of objects with sound ids, and what stands under "info"."""
     document = read_json(path)
     parts = [
         document.get(key) if isinstance(document, dict) else None
@@ -101,7 +99,7 @@ def _document(path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]], l
                     f"{path}: {kind} id {item.get('id')!r} is doubled or no number; each needs its own"
                 )
             seen.add(item["id"])
-    return images, annotations, categories
+    return images, annotations, categories, document.get("info")
 
 
 def _home(path: Path) -> Path:
@@ -114,32 +112,34 @@ def _is_id(value: Any) -> bool:
 
 
 def _classes(
-    categories: Sequence[dict[str, Any]], ignore: Sequence[int], path: Path
-) -> tuple[ClassSet, dict[int, int]]:
-    """The classes, and category id -> class id."""
+    categories: Sequence[dict[str, Any]], info: Any, ignore: Sequence[int], path: Path
+) -> tuple[ClassSet, dict[int, int], int]:
+    """The classes, category id -> class id, and the id of what no object covers."""
     for category in categories:
         if not isinstance(category["id"], int) or not isinstance(category.get("name"), str):
             raise InputError(f"{path}: the category {category!r} needs a whole number as id and text as name")
-    shift = int(any(category["id"] == 0 for category in categories))
-    ids = {
-        category["id"]: category["id"] + (0 if category.get("ignore") is True else shift)
-        for category in categories
-    }
-    infos = [ClassInfo(id=0, name="background")]
-    for category in categories:
-        if category.get("ignore") is not True:  # labelmint's own mark for regions to ignore
-            number = category["id"]
-            infos.append(
-                ClassInfo(
-                    id=ids[number],
-                    name=category["name"],
-                    color=_color(category),
-                    category=number if shift else None,
-                )
-            )
-    marked = [category["id"] for category in categories if category.get("ignore") is True]
+    marked = [
+        one["id"] for one in categories if one.get("ignore") is True
+    ]  # labelmint's own mark of regions to ignore
+    real = [one for one in categories if one.get("ignore") is not True]
+    own = info.get(GROUND, _UNSAID) if isinstance(info, dict) else _UNSAID
+    infos = [ClassInfo(id=one["id"], name=one["name"], color=_color(one)) for one in real]
     try:
-        return class_set(infos, (*ignore, *marked)), ids
+        if own is None:  # as labelmint writes sets in which every pixel has a class
+            ground = next(iter(marked), IGNORE)
+        elif isinstance(own, dict) and type(own.get("id")) is int and isinstance(own.get("name"), str):
+            infos.append(ClassInfo(id=own["id"], name=own["name"], color=_color(own)))
+            ground = own["id"]
+        elif (named := ClassSet(tuple(infos)).ground) is not None:
+            ground = named
+        else:
+            shift = int(any(one["id"] == 0 for one in real))
+            infos = [replace(one, id=one.id + shift, category=one.id if shift else None) for one in infos] + [
+                ClassInfo(id=0, name="background")
+            ]
+            ids = {one["id"]: one["id"] + shift for one in real} | {i: i for i in marked}
+            return class_set(infos, (*ignore, *marked)), ids, 0
+        return class_set(infos, (*ignore, *marked)), {one["id"]: one["id"] for one in categories}, ground
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
@@ -237,3 +237,34 @@ def _box_around(one: LayoutObject, size: tuple[int, int], what: str) -> tuple[fl
     if one.rle:
         return box_of(decode(one.rle, size))
     raise InputError(f"{what} has neither bbox nor segmentation")
+
+
+def _json_files(path: Path) -> list[Path]:
+    return json_files(path, b"{", (b"images", b"annotations", b"categories"))
+
+
+FORMAT = Format(
+    name="coco",
+    title="a COCO instances JSON with polygons, run lengths, boxes and crowds beside images/",
+    recognizes=lambda path: path if _json_files(path) else None,
+    reads=read_coco,
+    carries=Carries(
+        **dict.fromkeys(
+            (
+                "boxes",
+                "overlaps",
+                "polygons",
+                "holes",
+                "parts",
+                "instances",
+                "attributes",
+                "crowds",
+                "ignore",
+            ),
+            KEPT,
+        ),
+        maps="kept where objects say them: pieces of each class",
+        wide=KEPT,
+        colors=KEPT,
+    ),
+)

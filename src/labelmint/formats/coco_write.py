@@ -1,14 +1,14 @@
 """Writing the `coco` format: objects are copied; where there are maps only, objects are made from them.
 
 The objects of a layout with maps only: each instance with the class of most of its pixels, then the connected
-components of the rest. Class 0 named "background" is no category. Regions to ignore, where there are any, get
+pieces of the rest. The ground, `ClassSet.ground`, is no category; where it is not 0 and called "background" it
+stands under "info". Regions to ignore, where there are any, get
 a category marked `"ignore": true`, which `read_coco` understands.
 """
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ import numpy as np
 from labelmint.errors import InputError
 from labelmint.formats.coco import STANDARD_KEYS
 from labelmint.formats.files import dump_json, uniquely_named, write_each
-from labelmint.formats.image_files import write_png
+from labelmint.formats.format import PLAIN, Writing
+from labelmint.formats.images_out import write_image
 from labelmint.formats.painting import area_of, objects_from_instances
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, LayoutObject
@@ -28,14 +29,10 @@ JSON_NAME = "instances.json"
 
 
 def write_coco(
-    pairs: Iterable[AnnotatedImage],
-    folder: Path,
-    classes: ClassSet,
-    encoded: Callable[[str], Path] | None = None,
+    pairs: Iterable[AnnotatedImage], folder: Path, classes: ClassSet, writing: Writing = PLAIN
 ) -> list[str]:
     """Write images and at the end the JSON into an empty folder that exists; returns the names.
 
-    With `encoded`, which returns the PNG of a pair's image by the name of the pair, images are copied.
     Raises InputError for a doubled name, an unknown class id, and an attribute that is named like one of
     COCO's own keys.
     """
@@ -48,22 +45,14 @@ def write_coco(
     def described() -> Iterator[AnnotatedImage]:
         for pair in uniquely_named(pairs, names):
             height, width = pair.layout.size
-            images.append(
-                {"id": len(names), "file_name": f"{pair.name}.png", "width": width, "height": height}
-            )
+            file_name = f"{pair.name}.{writing.image_format}"
+            images.append({"id": len(names), "file_name": file_name, "width": width, "height": height})
             for one in _objects(pair):
                 annotation = _annotation(one, pair, categories)
                 annotations.append({"id": len(annotations) + 1, "image_id": len(names)} | annotation)
             yield pair
 
-    def put(pair: AnnotatedImage) -> None:
-        file = folder / "images" / f"{pair.name}.png"
-        if encoded is None:
-            write_png(file, pair.image, pair.provenance)
-        else:
-            shutil.copyfile(encoded(pair.name), file)
-
-    write_each(described(), put)
+    write_each(described(), lambda pair: write_image(folder / "images", pair, writing))
     used = {annotation["category_id"] for annotation in annotations}
     document = {
         "info": {

@@ -9,18 +9,21 @@ import math
 import os
 import shutil
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import combinations
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from labelmint.errors import InputError
+from labelmint.formats.format import PARTS, Part
 from labelmint.formats.odd import Odd, first_of
 from labelmint.storage import write_text
 
 __all__ = [
     "IMAGE_SUFFIXES",
+    "Parts",
     "check_name",
     "dump_json",
     "find_image",
@@ -47,6 +50,7 @@ _WRITERS = 8
 T = TypeVar("T")
 N = TypeVar("N", bound=Named)
 
+_LISTS = ("train.txt", "val.txt", "test.txt")
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 
 
@@ -204,19 +208,36 @@ def find_image(file_name: Any, roots: Iterable[Path], source: str) -> Path | Non
     return next((path for path in (root / relative for root in roots) if path.is_file()), None)
 
 
-def read_splits(
-    folder: Path, names: Sequence[str], odd: Odd
-) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
-    """The names in train.txt and test.txt, None for a file that is not there."""
-    train, test = (_listed(folder / f"{part}.txt", names, odd) for part in ("train", "test"))
-    both = sorted(set(train or ()) & set(test or ()))
-    if both:
-        odd.note(
-            "in train and test",
-            f"{folder}: {len(both)} names are in train.txt and in test.txt, first {both[0]!r}",
-            both,
-        )
-    return train, test
+class Parts(NamedTuple):
+    """The names of the parts of a data set, each None where the files have no such part."""
+
+    train: tuple[str, ...] | None = None
+    validation: tuple[str, ...] | None = None
+    test: tuple[str, ...] | None = None
+
+    @staticmethod
+    def of(part_of: Mapping[str, str]) -> Parts:
+        """The parts of names, each in its order; a part that has none is not there."""
+        found = {part: tuple(name for name, its in part_of.items() if its == part) for part in Parts._fields}
+        return Parts(**{part: names or None for part, names in found.items()})
+
+    def of_each(self) -> dict[str, Part]:
+        """The part of each name; of one in several that which is looked at least: test before validation."""
+        found: dict[str, Part] = {}
+        for part in PARTS:
+            found.update(dict.fromkeys(getattr(self, part) or (), part))
+        return found
+
+
+def read_splits(folder: Path, names: Sequence[str], odd: Odd) -> Parts:
+    """The names in train.txt, val.txt and test.txt, None for a file that is not there."""
+    parts = Parts(*(_listed(folder / file, names, odd) for file in _LISTS))
+    for (one, these), (other, those) in combinations(zip(_LISTS, parts, strict=True), 2):
+        both = sorted(set(these or ()) & set(those or ()))
+        if both:
+            text = f"{folder}: {len(both)} names are in {one} and in {other}, first {both[0]!r}"
+            odd.note("in two parts", text, both)
+    return parts
 
 
 def _listed(path: Path, names: Sequence[str], odd: Odd) -> tuple[str, ...] | None:
@@ -244,11 +265,9 @@ def _as_name(line: str, known: set[str]) -> str:
     return next((name for name in (line, file.name, without) if name in known), line)
 
 
-def write_splits(
-    folder: Path, written: Sequence[str], train: Sequence[str] | None, test: Sequence[str] | None
-) -> None:
-    """train.txt and test.txt with those of their names that were written."""
+def write_splits(folder: Path, written: Sequence[str], parts: Parts) -> None:
+    """train.txt, val.txt and test.txt with those of their names that were written."""
     there = set(written)
-    for part, names in (("train", train), ("test", test)):
+    for file, names in zip(_LISTS, parts, strict=True):
         if names is not None:
-            write_text(folder / f"{part}.txt", "".join(f"{name}\n" for name in names if name in there))
+            write_text(folder / file, "".join(f"{name}\n" for name in names if name in there))

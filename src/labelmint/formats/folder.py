@@ -29,13 +29,15 @@ from labelmint.formats.files import (
     uniquely_named,
     write_each,
 )
+from labelmint.formats.format import AS_USUAL, KEPT, PLAIN, Carries, Format, Reading, Writing
 from labelmint.formats.image_files import read_ids, read_image_and_text, write_png
+from labelmint.formats.images_out import write_image
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.shapes import parse_polygons, parse_rle
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet, Layout, LayoutObject
 
-__all__ = ["LABEL_FOLDERS", "Stored", "label_folder", "read_folder", "write_folder", "write_pair"]
+__all__ = ["FORMAT", "LABEL_FOLDERS", "Stored", "label_folder", "read_folder", "write_folder", "write_pair"]
 
 LABEL_FOLDERS = ("labels", "masks", "annotations")
 
@@ -53,15 +55,11 @@ def label_folder(path: Path) -> Path | None:
     )
 
 
-def read_folder(path: Path, *, ignore: Sequence[int] = (), strict: bool = True) -> DataSet:
-    """Read a data set. Label files are decoded here only where no classes.json names the classes.
-
-    Arguments:
-        path: the folder.
-        ignore: class ids to ignore beside 255 and those of classes.json.
-        strict: False turns unpaired, doubled and unknown names, unreadable labels and unknown ids into
-            findings.
-    """
+def read_folder(path: Path, reading: Reading = AS_USUAL) -> DataSet:
+    """Read a data set. Label files are decoded here only where no classes.json names the classes."""
+    ignore, strict = reading.ignore, reading.strict
+    if not path.is_dir():
+        raise InputError(f"{path}: the format folder is read from a folder, not from a file")
     labels = label_folder(path)
     if labels is None:
         raise InputError(
@@ -80,15 +78,14 @@ def read_folder(path: Path, *, ignore: Sequence[int] = (), strict: bool = True) 
     classes = named or _scan([label_files[name] for name in names], colors, ignore, odd)
     objects = {name: file for name in names if (file := path / "objects" / f"{name}.json").is_file()}
     loader = _Loader(images, label_files, instance_files, objects, colors, classes, strict)
-    train, test = read_splits(path, names, odd)
+    parts = read_splits(path, names, odd)
     return DataSet(
         source=str(path),
         format="folder",
         classes=classes,
         names=names,
         load=loader,
-        train=train,
-        test=test,
+        **parts._asdict(),
         findings=odd.findings,
     )
 
@@ -100,7 +97,9 @@ class Stored(NamedTuple):
     folder: Path
 
 
-def write_folder(pairs: Iterable[AnnotatedImage | Stored], folder: Path, classes: ClassSet) -> list[str]:
+def write_folder(
+    pairs: Iterable[AnnotatedImage | Stored], folder: Path, classes: ClassSet, writing: Writing = PLAIN
+) -> list[str]:
     """Write pairs into an empty folder that exists; returns their names. Files of stored pairs are linked,
     and nothing is encoded twice.
 
@@ -109,14 +108,14 @@ def write_folder(pairs: Iterable[AnnotatedImage | Stored], folder: Path, classes
     for part in ("images", "labels"):
         (folder / part).mkdir()
     names: dict[str, None] = {}
-    write_each(uniquely_named(pairs, names), lambda pair: _put(pair, folder, classes))
+    write_each(uniquely_named(pairs, names), lambda pair: _put(pair, folder, classes, writing))
     write_text(folder / "classes.json", dump_classes(classes))
     return list(names)
 
 
-def _put(pair: AnnotatedImage | Stored, folder: Path, classes: ClassSet) -> None:
+def _put(pair: AnnotatedImage | Stored, folder: Path, classes: ClassSet, writing: Writing) -> None:
     if isinstance(pair, AnnotatedImage):
-        write_pair(pair, folder, classes)
+        write_pair(pair, folder, classes, writing)
         return
     files = (pair.folder / part / f"{pair.name}{suffix}" for part, suffix in _PARTS.items())
     for file in filter(Path.is_file, files):
@@ -125,13 +124,13 @@ def _put(pair: AnnotatedImage | Stored, folder: Path, classes: ClassSet) -> None
         link(file, target / file.name)
 
 
-def write_pair(pair: AnnotatedImage, folder: Path, classes: ClassSet) -> None:
+def write_pair(pair: AnnotatedImage, folder: Path, classes: ClassSet, writing: Writing = PLAIN) -> None:
     """Write one pair into a folder with images/ and labels/; raises InputError for ids that are no classes."""
     layout = pair.layout
     unknown = classes.unknown(layout.label_map)
     if unknown:
         raise InputError(f"the label of {pair.name!r} holds ids that are no classes: {_shown(unknown)}")
-    write_png(folder / "images" / f"{pair.name}.png", pair.image, pair.provenance)
+    write_image(folder / "images", pair, writing)
     eight_bit = layout.label_map.dtype == np.uint8
     write_png(
         folder / "labels" / f"{pair.name}.png",
@@ -343,3 +342,13 @@ def _as_object(item: dict[str, Any], size: tuple[int, int], what: str) -> Layout
         crowd=bool(item.get("crowd", False)),
         attributes=dict(item.get("attributes", {})),
     )
+
+
+FORMAT = Format(
+    name="folder",
+    title="images/ and label PNGs in labels/ (or masks/, annotations/) matched by name",
+    recognizes=lambda path: path if path.is_dir() and label_folder(path) else None,
+    reads=read_folder,
+    writes=write_folder,
+    carries=Carries(**dict.fromkeys(Carries().each(), KEPT)),
+)

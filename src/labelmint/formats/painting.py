@@ -104,27 +104,29 @@ def box_of(binary: Array) -> tuple[float, float, float, float]:
 
 
 def objects_from_instances(
-    label_map: Array, instances: Array | None = None, background: int = 0
+    label_map: Array, instances: Array | None = None, ground: int | None = 0
 ) -> tuple[LayoutObject, ...]:
     """The objects of a layout that has maps only, each with its exact run lengths.
 
     First the instances by id, each with the class that most of its pixels have (the lower id in a tie); then,
-    for pixels of no instance, the connected components (8 neighbors) of each class. The background is no
-    object.
+    for pixels of no instance, the pieces of each class, connected by edges as everywhere. The ground, of
+    `ClassSet`, is no object; where it is None every pixel is of some.
     """
-    claimed = np.zeros(label_map.shape, dtype=bool) if instances is None else instances > 0
-    found = [] if instances is None else list(_instances(label_map, instances, background))
-    rest = np.where(claimed, background, label_map)
-    for class_id in np.unique(rest[rest != background]).tolist():
-        found += [_object(class_id, where, label_map.shape) for where in _components(rest == class_id)]
+    free = np.ones(label_map.shape, dtype=bool) if instances is None else instances == 0
+    found = [] if instances is None else list(_instances(label_map, instances, ground))
+    for class_id in np.unique(label_map[free]).tolist():
+        if class_id != ground:
+            where = _components((label_map == class_id) & free)
+            found += [_object(class_id, one, label_map.shape) for one in where]
     return tuple(found)
 
 
-def _instances(label_map: Array, instances: Array, background: int) -> Iterator[LayoutObject]:
+def _instances(label_map: Array, instances: Array, ground: int | None) -> Iterator[LayoutObject]:
     for index, window in _windows(instances):
         inside = instances[window] == index
         counts = np.bincount(label_map[window][inside])
-        counts[background : background + 1] = 0
+        if ground is not None:
+            counts[ground : ground + 1] = 0
         if counts.any():
             yield _object(int(counts.argmax()), (window, inside), label_map.shape)
 
@@ -132,7 +134,7 @@ def _instances(label_map: Array, instances: Array, background: int) -> Iterator[
 def _components(binary: Array) -> Iterator[tuple[tuple[slice, slice], Array]]:
     from scipy.ndimage import label
 
-    components = label(binary, structure=np.ones((3, 3)))[0]
+    components = label(binary)[0]
     return ((window, components[window] == index) for index, window in _windows(components))
 
 

@@ -28,10 +28,13 @@ class Record:
 
 @dataclass(frozen=True)
 class RecordLoader:
-    """name -> AnnotatedImage, the maps painted from the objects."""
+    """name -> AnnotatedImage, the maps painted from the objects on a ground: the class, or an ignore id, of what none
+    covers.
+    """
 
     records: Mapping[str, Record]
     source: str
+    ground: int = 0
 
     def __call__(self, name: str) -> AnnotatedImage:
         record = self.records[name]
@@ -43,7 +46,7 @@ class RecordLoader:
                 f"{stated_height}x{stated_width}; "
                 "use the images that were annotated"
             )
-        label_map, instances = paint(record.objects, record.size)
+        label_map, instances = paint(record.objects, record.size, self.ground)
         layout = Layout(label_map=label_map, instances=instances, objects=record.objects)
         return AnnotatedImage(name=name, image=image, layout=layout, provenance=text)
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.splits import tested
 from labelmint.datasets.token_grid import whole_cells
 from labelmint.errors import InputError, named
 from labelmint.systems.catalogue import PRESETS, SYSTEMS, settings_of
@@ -67,7 +68,7 @@ def kept_by(
         return known
 
     def batches() -> Iterable[torch.Tensor]:
-        test = set(data.test or ())
+        test = set(tested(data) or ())
         names = [name for name in data.names if name not in test]
         maps = (
             indices(whole_cells(label_map, (config.cell, config.cell)))

@@ -13,7 +13,7 @@ from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pair import Pair
 from labelmint.datasets.pairs import Pairs
 from labelmint.datasets.scaling import as_channels
-from labelmint.datasets.splits import Split, split
+from labelmint.datasets.splits import Split, split_of
 from labelmint.datasets.symbols import SymbolTable, color_instances
 from labelmint.errors import InputError
 from labelmint.types import Array, Batch, ClassSet, DataSet
@@ -85,7 +85,7 @@ def prepare(
         tell: called with (pairs loaded, pairs in all).
     """
     if parts is None:
-        parts = split(data.names, data.train, data.test, group_by=group_by)
+        parts = split_of(data, group_by)
     data = data.subset([*parts.training, *parts.validation])  # which refuses names that it lacks
     if len(parts.training) + len(parts.validation) < FEWEST_PAIRS and not force:
         raise InputError(

@@ -15,9 +15,10 @@ from itertools import groupby, islice
 from pathlib import Path
 
 from labelmint import pictures
-from labelmint.formats.coco_write import write_coco
+from labelmint.formats import FORMATS
 from labelmint.formats.files import new_folder
 from labelmint.formats.folder import Stored, write_folder
+from labelmint.formats.format import Format, Writing
 from labelmint.synthesis.chunks import ChunkFolder, Row, partial_of
 from labelmint.synthesis.filter import with_ignored
 from labelmint.synthesis.order import Order, settings_text
@@ -105,7 +106,7 @@ def _write(order: Order, folder: ChunkFolder, selection: Selection | None, path:
     classes = order.system.classes
     wanted = _Wanted(order, folder, selection)
     with new_folder(path) as data:
-        _WRITERS[format](wanted, data, classes)
+        _write_pairs(wanted, data, classes, FORMATS[format])
     objects, pixels = _write_manifest(order, wanted, path / "manifest.jsonl")
     pictures.contact_sheet(
         [wanted.pair(one) for one in islice(wanted, ON_THE_SHEET)], classes, path / "contact_sheet.png"
@@ -131,11 +132,11 @@ def _write(order: Order, folder: ChunkFolder, selection: Selection | None, path:
     (path / "README.md").write_text(text + _doubts(order.cautions), encoding="utf-8", newline="\n")
 
 
-def _write_folder(wanted: _Wanted, data: Path, classes: ClassSet) -> None:
-    write_folder((wanted.pair(one) if one.changed else wanted.stored(one) for one in wanted), data, classes)
-
-
-def _write_coco(wanted: _Wanted, data: Path, classes: ClassSet) -> None:
+def _write_pairs(wanted: _Wanted, data: Path, classes: ClassSet, format: Format) -> None:
+    if format.name == "folder":
+        linked = (wanted.pair(one) if one.changed else wanted.stored(one) for one in wanted)
+        write_folder(linked, data, classes)
+        return
     images: dict[str, Path] = {}
 
     def pairs() -> Iterator[AnnotatedImage]:
@@ -143,10 +144,8 @@ def _write_coco(wanted: _Wanted, data: Path, classes: ClassSet) -> None:
             images[one.row.name] = wanted.stored(one).folder / "images" / f"{one.row.name}.png"
             yield wanted.pair(one)
 
-    write_coco(pairs(), data, classes, images.pop)
-
-
-_WRITERS = {"folder": _write_folder, "coco": _write_coco}
+    assert format.writes is not None
+    format.writes(pairs(), data, classes, Writing(encoded=images.pop))
 
 
 def _write_manifest(order: Order, wanted: _Wanted, file: Path) -> tuple[Counter[str], Counter[str]]:

@@ -11,7 +11,7 @@ import torch
 
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pair import Pair, digest_of
-from labelmint.datasets.splits import Split, split
+from labelmint.datasets.splits import Split, split_of
 from labelmint.errors import InputError
 from labelmint.evaluation.judging import VALIDATION_VIEWS, foreground_of
 from labelmint.evaluation.material import teller
@@ -97,7 +97,7 @@ class RealPairs:
 def load_real(data: DataSet, size: tuple[int, int], options: StudyOptions, tell: Report) -> RealPairs:
     """Load what a study needs; raises InputError for data that can't be studied."""
     geometry = Geometry(size=size, crop=options.crop, scale=options.scale, augment=frozenset(options.augment))
-    parts = split(data.names, data.train, data.test, group_by=options.group_by)
+    parts = split_of(data, options.group_by)
     if not parts.test:
         raise InputError(
             f"{data.source}: has no test part; write the names of some pairs that were never trained on into "

@@ -168,12 +168,12 @@ def _render_piece(folder: str, recipe: dict[str, Any], indices: list[int]) -> li
 
 def _finish(partial: Path, target: Path, names: list[str]) -> None:
     from labelmint.formats.class_list import dump_classes
-    from labelmint.formats.files import write_splits
+    from labelmint.formats.files import Parts, write_splits
     from labelmint.storage import write_text
 
     train = names[: max(len(names) - max(round(len(names) * TEST_SHARE), 1), 1)]
     write_text(partial / "classes.json", dump_classes(CLEVR_CLASSES))
-    write_splits(partial, names, train, names[len(train) :])
+    write_splits(partial, names, Parts(train=tuple(train), test=tuple(names[len(train) :])))
     if target.is_dir():
         target.rmdir()
     partial.rename(target)

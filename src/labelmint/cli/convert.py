@@ -1,0 +1,80 @@
+"""`labelmint convert`: labelled images of any format in another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from labelmint.cli.options import AsJson, FormatIn, Ignore, Merge, Orientation, Quiet, open_merged
+from labelmint.cli.printing import print_json
+from labelmint.cli.progress import Progress, say
+
+__all__ = ["convert"]
+
+
+def convert(
+    places: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="SRC... DST",
+            help="Labelled images, or several sets that become one, and the folder to write.",
+            show_default=False,
+        ),
+    ],
+    to: Annotated[
+        str, typer.Option("--to", metavar="FORMAT", help="Write this format; `labelmint formats` lists them.")
+    ],
+    image_format: Annotated[
+        str, typer.Option("--image-format", metavar="NAME", help="Of the images: png, jpg, webp or tiff.")
+    ] = "png",
+    merge: Merge = None,
+    format_in: FormatIn = None,
+    ignore: Ignore = "",
+    orientation: Orientation = "auto",
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write labelled images in another format, object by object, and say what it does not carry.
+
+    Several sets become one by the names of their classes.
+    """
+    from labelmint.errors import InputError
+    from labelmint.formats import write
+    from labelmint.progress import Event
+    from labelmint.types import Finding
+
+    if len(places) < 2:
+        raise InputError(f"{places[0]}: expected the data and the folder to write, as in SRC DST --to coco")
+    *sources, out = places
+    data = open_merged(sources, merge, format_in, ignore, orientation=orientation, quiet=quiet)
+    told: list[Finding] = []
+    with Progress() as progress:
+
+        def tell(done: int) -> None:
+            if done % 50 == 0 or done == len(data):
+                progress.report(Event("pairs", done, len(data)))
+
+        write(
+            data,
+            out,
+            format=to,
+            classes=data.classes,
+            image_format=image_format,
+            tell=told.append,
+            report=tell,
+        )
+    if as_json:
+        print_json(
+            {
+                "out": str(out),
+                "format": to,
+                "pairs": len(data),
+                "findings": [finding.text for finding in (*data.findings, *told)],
+            }
+        )
+        return
+    if not quiet:
+        say(told)
+    print(f"wrote {len(data)} pairs to {out} (format {to}; from {data.source}, format {data.format})")

@@ -1,0 +1,135 @@
+"""What a format is: how it is found, how it is read and written, and what it carries.
+
+A format is one `Format` record in a file of its own; `formats.FORMATS` lists them in the order in which they are
+tried. Converting is reading with one and writing with another, over objects and maps as they were annotated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+from labelmint.types import AnnotatedImage, ClassSet, DataSet
+
+__all__ = [
+    "AS_USUAL",
+    "IMAGE_FORMATS",
+    "KEPT",
+    "LOST",
+    "ORIENTATIONS",
+    "PARTS",
+    "PLAIN",
+    "Carries",
+    "Format",
+    "Part",
+    "Reading",
+    "Writing",
+]
+
+Part = Literal["train", "validation", "test"]
+PARTS: tuple[Part, ...] = ("train", "validation", "test")
+Orientation = Literal["auto", "turned", "stored"]
+ORIENTATIONS: tuple[Orientation, ...] = ("auto", "turned", "stored")
+ImageFormat = Literal["png", "jpg", "webp", "tiff"]
+IMAGE_FORMATS: tuple[ImageFormat, ...] = ("png", "jpg", "webp", "tiff")
+
+KEPT, LOST = "kept", "lost"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Carries:
+    """What comes back from a format as it was written: `KEPT`, `LOST`, or in words by how much it is approximated.
+
+    Arguments:
+        maps: a class for every pixel, where no objects say it.
+        boxes: objects that are boxes, to the float. overlaps: what lies under another object.
+        polygons: outlines, to the float. holes, parts: of objects. instances: which pixels are one object.
+        attributes: further facts of an object. crowds: COCO's iscrowd.
+        ignore: pixels that mean "ignore". wide: class ids above 255. colors: of classes. empty: pairs without objects.
+        spacing: size of a pixel. splits: which pairs train, validate and test.
+    """
+
+    maps: str = LOST
+    boxes: str = LOST
+    overlaps: str = LOST
+    polygons: str = LOST
+    holes: str = LOST
+    parts: str = LOST
+    instances: str = LOST
+    attributes: str = LOST
+    crowds: str = LOST
+    ignore: str = LOST
+    wide: str = LOST
+    colors: str = LOST
+    empty: str = KEPT
+    spacing: str = LOST
+    splits: str = KEPT
+
+    def each(self) -> dict[str, str]:
+        """What is said of each feature, by its name."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How labelled images are read.
+
+    Arguments:
+        ignore: class ids to ignore beside 255.
+        strict: False (to inspect) turns what can be passed over into findings in place of errors.
+        orientation: of photographs that carry an orientation tag: "turned" as viewers show them, "stored" as the
+            pixels lie; "auto" decides by the size that the labels have, and where both fit takes them turned, which
+            is what annotation tools show.
+    """
+
+    ignore: tuple[int, ...] = ()
+    strict: bool = True
+    orientation: Orientation = "auto"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Writing:
+    """How labelled images are written.
+
+    Arguments:
+        parts: the part of each pair, by its name; pairs that are not named are in none.
+        image_format: of the images; a label is never written in a format that changes it.
+        encoded: the file of a pair's image, where it lies in `image_format` already and need not be encoded again;
+            asked for once a pair.
+    """
+
+    parts: Mapping[str, Part] = field(default_factory=lambda: MappingProxyType({}))
+    image_format: ImageFormat = "png"
+    encoded: Callable[[str], Path | None] = lambda name: None
+
+
+AS_USUAL, PLAIN = Reading(), Writing()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """A format of labelled images on disk.
+
+    Arguments:
+        name: as in `--format`. title: what lies where, in a line.
+        recognizes: what its reader takes where the format lies at a path (the folder, or its annotation file), else
+            None; it looks at names and at the beginnings of files alone, and never raises InputError.
+        reads: opens a data set; None for a format that is only written. Raises InputError naming the file that is bad,
+            what was expected, and what mends it.
+        writes: writes pairs, taken one by one, into an empty folder that exists, and returns their names in order;
+            None for a format that is only read.
+        carries: what comes back from it.
+        own_parts: True where the format itself says which pairs train, validate and test; else `train.txt`, `val.txt`
+            and `test.txt` beside it do.
+    """
+
+    name: str
+    title: str
+    recognizes: Callable[[Path], Path | None]
+    reads: Callable[[Path, Reading], DataSet] | None = None
+    writes: Callable[[Iterable[AnnotatedImage], Path, ClassSet, Writing], list[str]] | None = None
+    carries: Carries = Carries()
+    own_parts: bool = False
