@@ -309,3 +309,42 @@ def test_the_mapping_names_sets_without_names_by_their_folders(tmp_path: Path) -
     ):
         merge([read(tmp_path / "indoors")], mapping)
     assert json.loads((tmp_path / "own" / "classes.json").read_text())["names"] == {"3": "car"}
+
+
+def test_to_convert_the_classes_of_all_sets_are_taken_and_one_ground_is_the_other() -> None:
+    one = data_set("a", {0: "background", 1: "car", 2: "bus"}, [pair("x", ids_of([0, 1, 2]))])
+    other = data_set("b", {0: "Background", 2: "tree", 5: "car"}, [pair("y", ids_of([0, 2, 5]))])
+    with pytest.raises(InputError, match="has no class"):
+        merge([one, other])
+    both = merge([one, other], union=True)
+    assert {info.id: info.name for info in both.classes.classes} == {
+        0: "background",
+        1: "car",
+        2: "bus",
+        3: "tree",
+    }
+    assert both.names == ("x", "y")  # which do not clash
+    became = np.array([0, 0, 3, 0, 0, 1])
+    assert np.array_equal(both.load("y").layout.label_map, became[other.load("y").layout.label_map])
+
+
+def test_names_that_clash_get_the_name_of_their_set() -> None:
+    sets = [
+        data_set(name, {0: "background", 1: "car"}, [pair("x", ids_of([0, 1], seed=k))])
+        for k, name in enumerate("ab")
+    ]
+    both = merge(sets, union=True)
+    assert both.names == ("a-x", "b-x")
+    for data, name in zip(sets, both.names, strict=True):
+        assert np.array_equal(both.load(name).layout.label_map, data.load("x").layout.label_map)
+
+
+def test_the_parts_of_all_sets_are_joined() -> None:
+    ids = ids_of([0, 1])
+    names = {0: "background", 1: "car"}
+    one = data_set(
+        "a", names, [pair(n, ids) for n in "pqrs"], train=("p",), validation=("q",), test=("r", "s")
+    )
+    other = data_set("b", names, [pair(n, ids) for n in "tu"], test=("u",))
+    both = merge([one, other], union=True)
+    assert (both.train, both.validation, both.test) == (("p", "t"), ("q",), ("r", "s", "u"))

@@ -2,8 +2,9 @@
 
 import pytest
 
-from labelmint.datasets.splits import group_of, split
+from labelmint.datasets.splits import group_of, held_out, split, split_of
 from labelmint.errors import InputError
+from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet
 
 NAMES = [f"p{patient:02d}_{number}" for patient in range(40) for number in range(5)]
 
@@ -60,3 +61,42 @@ def test_one_group_or_none_can_not_be_divided() -> None:
 def test_bad_groups_are_refused(names: list[str], test: list[str] | None, group_by: str, words: str) -> None:
     with pytest.raises(InputError, match=words):
         split(names, None, test, group_by=group_by)
+
+
+def data_of(**parts: tuple[str, ...]) -> DataSet:
+    names = tuple(f"p{k}" for k in range(30))
+    classes = ClassSet((ClassInfo(id=0, name="background"),))
+    return DataSet(source="memory", format="memory", classes=classes, names=names, load=never, **parts)
+
+
+def never(name: str) -> AnnotatedImage:
+    raise AssertionError("nothing is loaded to split")
+
+
+def test_a_validation_part_beside_a_test_part_validates() -> None:
+    data = data_of(train=("p0", "p1", "p2"), validation=("p3", "p4"), test=("p5",))
+    found = split_of(data)
+    assert (found.training, found.validation, found.test) == (("p0", "p1", "p2"), ("p3", "p4"), ("p5",))
+    without = split_of(data_of(validation=("p3", "p4"), test=("p5",)))
+    assert without.validation == ("p3", "p4")
+    assert not {"p3", "p4", "p5"} & set(without.training)
+
+
+def test_of_train_and_validation_alone_the_latter_is_the_test_part() -> None:
+    train = tuple(f"p{k}" for k in range(20))
+    data = data_of(train=train, validation=("p20", "p21"))
+    found = split_of(data)
+    assert held_out(data) == found.test == ("p20", "p21")
+    assert found.validation and set(found.training) | set(found.validation) == set(train)
+
+
+def test_a_name_in_two_parts_is_looked_at_least() -> None:
+    found = split_of(data_of(train=("p0", "p1", "p2"), validation=("p1", "p3"), test=("p2", "p3")))
+    assert (found.training, found.validation, found.test) == (("p0",), ("p1",), ("p2", "p3"))
+
+
+def test_no_group_lies_on_both_sides_of_a_validation_part_and_the_test_part() -> None:
+    with pytest.raises(InputError, match=r"group 'p1' .* validation and the test list"):
+        split_of(data_of(train=("p5",), validation=("p10",), test=("p11",)), "^..")
+    with pytest.raises(InputError, match=r"group 'p2' .* training and the validation list"):
+        split_of(data_of(train=("p20",), validation=("p21",), test=("p11",)), "^..")

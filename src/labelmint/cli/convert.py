@@ -48,7 +48,7 @@ def convert(
     if len(places) < 2:
         raise InputError(f"{places[0]}: expected the data and the folder to write, as in SRC DST --to coco")
     *sources, out = places
-    data = open_merged(sources, merge, format_in, ignore, orientation=orientation, quiet=quiet)
+    data = open_merged(sources, merge, format_in, ignore, orientation=orientation, quiet=quiet, union=True)
     told: list[Finding] = []
     with Progress() as progress:
 

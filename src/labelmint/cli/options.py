@@ -312,9 +312,10 @@ def open_merged(
     strict: bool = True,
     orientation: str = "auto",
     quiet: bool = True,
+    union: bool = False,
 ) -> DataSet:
     """The data sets at some paths as one, under the merged classes of a mapping if one is named; a single one
-    without is as it is.
+    without is as it is. With `union` classes that some set lacks are taken as well.
     """
     if len(paths) == 1 and merge is None:
         return open_data(paths[0], format_in, ignore, strict=strict, orientation=orientation, quiet=quiet)
@@ -323,7 +324,7 @@ def open_merged(
 
     mapping = None if merge is None else read_mapping(merge)
     sets = [open_data(path, format_in, ignore, strict=strict, orientation=orientation) for path in paths]
-    data = merged(sets, mapping)
+    data = merged(sets, mapping, union=union)
     if not quiet:
         say(data.findings)
     return data

@@ -19,6 +19,7 @@ import numpy as np
 from labelmint.datasets.class_mapping import ClassMapping
 from labelmint.errors import InputError
 from labelmint.formats.class_list import IGNORE, class_set, classes_of_ids
+from labelmint.formats.files import Parts
 from labelmint.types import AnnotatedImage, Array, ClassInfo, ClassSet, DataSet, Finding, Layout
 
 __all__ = ["merge"]
@@ -26,17 +27,19 @@ __all__ = ["merge"]
 _HIGHEST = 65535
 
 
-def merge(sets: Sequence[DataSet], mapping: ClassMapping | None = None) -> DataSet:
+def merge(sets: Sequence[DataSet], mapping: ClassMapping | None = None, *, union: bool = False) -> DataSet:
     """One data set of the pairs of several, which loads a pair from its own set when it is asked for.
 
     Arguments:
         sets: one or more. Names get their set's as a prefix where there are more.
         mapping: what becomes of each class. None: the sets have classes of the same names, and ids are those
             of the first set.
+        union: without a mapping, classes that some set lacks are taken as well (to convert), with their own ids where
+            these are free; and names get a prefix only where two sets have the same.
 
     Ids follow the order of the mapping, and 255 is ignored; of its classes those are kept that some set has.
-    Layouts keep their instances and objects. The train and test lists are joined: a set without train.txt
-    trains on all that it does not test on.
+    Layouts keep their instances and objects. The lists of the parts are joined: a set without a train part
+    trains on all that is in none of its other parts.
 
     Raises InputError for no sets, one given twice, a class that the mapping leaves out, and, without a
     mapping, one that some set lacks.
@@ -50,13 +53,15 @@ def merge(sets: Sequence[DataSet], mapping: ClassMapping | None = None) -> DataS
         targets = [{info.id: _target(data, info, mapping) for info in data.classes.classes} for data in sets]
         classes = _merged_classes(sets, targets, mapping)
     else:
-        _refuse_other_names(sets)
-        targets = [{info.id: info.name for info in data.classes.classes} for data in sets]
-        first = {info.name: info for info in reversed(sets[0].classes.classes)}
-        classes = ClassSet(tuple(first.values()), (_free_id(info.id for info in first.values()),))
+        if not union:
+            _refuse_other_names(sets)
+        targets = [_by_names(data, sets[0]) for data in sets]
+        found = _united(sets, targets)
+        classes = ClassSet(found, (_free_id(info.id for info in found),))
     prefixes = [f"{label}-" if len(sets) > 1 else "" for label in labels]
+    if union and len({name for data in sets for name in data.names}) == sum(map(len, sets)):
+        prefixes = [""] * len(sets)
     places = _places(sets, prefixes)
-    train, test = _joined_lists(sets, prefixes)
     return DataSet(
         source=" + ".join(data.source for data in sets),
         format=sets[0].format if len({data.format for data in sets}) == 1 else "merged",
@@ -67,8 +72,7 @@ def merge(sets: Sequence[DataSet], mapping: ClassMapping | None = None) -> DataS
             places,
             np.uint8 if max(*classes.ignore, *classes.ids) <= 255 else np.uint16,
         ),
-        train=train,
-        test=test,
+        **_joined_parts(sets, prefixes)._asdict(),
         findings=tuple(
             replace(finding, names=tuple(prefix + name for name in finding.names))
             for data, prefix in zip(sets, prefixes, strict=True)
@@ -284,21 +288,34 @@ def _table(becomes: Mapping[int, int], ignore: Sequence[int], ignored: int) -> A
     return table
 
 
-def _joined_lists(
-    sets: Sequence[DataSet], prefixes: Sequence[str]
-) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
-    """train and test of all sets; None where no set has such a list."""
-    train: list[str] = []
-    test: list[str] = []
+def _joined_parts(sets: Sequence[DataSet], prefixes: Sequence[str]) -> Parts:
+    """The parts of all sets; one is not there where no set has it."""
+    joined: dict[str, list[str]] = {part: [] for part in Parts._fields}
     for data, prefix in zip(sets, prefixes, strict=True):
-        tested = data.test or ()
-        trained = (
-            data.train
-            if data.train is not None
-            else tuple(name for name in data.names if name not in set(tested))
-        )
-        train += [prefix + name for name in trained]
-        test += [prefix + name for name in tested]
-    no_train = all(data.train is None for data in sets)
-    no_test = all(data.test is None for data in sets)
-    return None if no_train else tuple(train), None if no_test else tuple(test)
+        apart = {*(data.validation or ()), *(data.test or ())}
+        train = data.train if data.train is not None else [name for name in data.names if name not in apart]
+        for part, names in zip(joined.values(), (train, data.validation or (), data.test or ()), strict=True):
+            part += [prefix + name for name in names]
+    there = {part for part in joined if any(getattr(data, part) is not None for data in sets)}
+    return Parts(**{part: tuple(names) if part in there else None for part, names in joined.items()})
+
+
+def _by_names(data: DataSet, first: DataSet) -> dict[int, str | None]:
+    """What each class becomes by its name; one ground is the other, whatever the two are called."""
+    goes: dict[int, str | None] = {info.id: info.name for info in data.classes.classes}
+    if data.classes.ground is not None and first.classes.ground is not None:
+        goes[data.classes.ground] = first.classes.name_of(first.classes.ground)
+    return goes
+
+
+def _united(sets: Sequence[DataSet], targets: Sequence[Mapping[int, str | None]]) -> tuple[ClassInfo, ...]:
+    """The classes of the first set, and those of the others under their own ids where these are free."""
+    found: dict[str, ClassInfo] = {}
+    for data, goes in zip(sets, targets, strict=True):
+        for info in data.classes.classes:
+            name = goes[info.id]
+            if name is not None and name not in found:
+                taken = {one.id for one in found.values()}
+                free = next(i for i in (info.id, *range(_HIGHEST + 1)) if i not in taken)
+                found[name] = replace(info, id=free, category=info.category if data is sets[0] else None)
+    return tuple(found.values())

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import combinations
 from typing import Any
 
 from labelmint.errors import InputError
 from labelmint.types import DataSet
 
-__all__ = ["Split", "group_of", "split", "split_of", "tested"]
+__all__ = ["Split", "group_of", "held_out", "split", "split_of"]
 
 ONE_IN = 10
 
@@ -37,7 +38,7 @@ class Split:
         return asdict(self)
 
 
-def tested(data: DataSet) -> tuple[str, ...] | None:
+def held_out(data: DataSet) -> tuple[str, ...] | None:
     """The names of the test part of a data set, by the rule above; None where it has none."""
     return data.validation if data.test is None and data.train is not None else data.test
 
@@ -45,7 +46,7 @@ def tested(data: DataSet) -> tuple[str, ...] | None:
 def split_of(data: DataSet, group_by: str | None = None) -> Split:
     """The split of a data set; raises InputError as `split` does."""
     validation = data.validation if data.test is not None else None
-    return split(data.names, data.train, tested(data), validation, group_by=group_by)
+    return split(data.names, data.train, held_out(data), validation, group_by=group_by)
 
 
 def split(
@@ -71,15 +72,8 @@ def split(
     apart = sorted(set(test or ()) & set(names))
     given = sorted((set(validation or ()) & set(names)) - set(apart))
     pool = sorted((set(names) if train is None else set(train) & set(names)) - {*apart, *given})
-    shared = (
-        {groups[name] for name in [*pool, *given]} & {groups[name] for name in apart} if group_by else set()
-    )
-    if shared:
-        raise InputError(
-            f"group {min(shared)!r} has names in both the training and the test list ({len(shared)} such "
-            f"groups); "
-            "move each group to one side of train.txt and test.txt"
-        )
+    if group_by:
+        _refuse_shared(groups, {"training": pool, "validation": given, "test": apart})
     if given:
         return Split(tuple(pool), tuple(given), tuple(apart), groups if group_by else None)
     by_hash = sorted({groups[name] for name in pool}, key=_hash)
@@ -95,6 +89,16 @@ def split(
         test=tuple(apart),
         groups=groups if group_by else None,
     )
+
+
+def _refuse_shared(groups: Mapping[str, str], lists: Mapping[str, Sequence[str]]) -> None:
+    for (one, these), (other, those) in combinations(lists.items(), 2):
+        shared = {groups[name] for name in these} & {groups[name] for name in those}
+        if shared:
+            raise InputError(
+                f"group {min(shared)!r} has names in both the {one} and the {other} list ({len(shared)} such "
+                f"groups); move each group to one side of train.txt, val.txt and test.txt"
+            )
 
 
 def group_of(name: str, group_by: str | None) -> str:

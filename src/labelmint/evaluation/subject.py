@@ -8,7 +8,7 @@ from pathlib import Path
 
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pair import Pair
-from labelmint.datasets.splits import Split, split, split_of, tested
+from labelmint.datasets.splits import Split, held_out, split, split_of
 from labelmint.errors import InputError
 from labelmint.evaluation.views import Views, digest_of_pixels, view_digests
 from labelmint.formats import read
@@ -122,7 +122,7 @@ def _split_of_run(system: TrainedSystem, data: DataSet) -> Split:
             f"for one; give the data "
             "that the run was trained on, all sets where it was several"
         )
-    test = tuple(sorted(set(tested(data) or ()) & set(data.names)))
+    test = tuple(sorted(set(held_out(data) or ()) & set(data.names)))
     overlap = sorted({*training, *validation} & set(test))
     if overlap:
         raise InputError(

@@ -73,6 +73,7 @@ def read(
     if reads is None:
         raise InputError(f"{path}: the format {found} is only written")
     data = reads(Path(path), Reading(ignore=tuple(ignore), strict=strict, orientation=chosen))
+    data = _told_apart(data)
     if not others:
         return data
     choices = " or ".join(f"--format-in {name}" for name in others)
@@ -142,6 +143,26 @@ def _choose(path: Path, format: str | None) -> tuple[str, Sequence[str]]:
     if not found:
         raise InputError(f"{path}: no labelled images found{_nearby(path)}; {_EXPECTED}")
     return found[0], found[1:]
+
+
+def _told_apart(data: DataSet) -> DataSet:
+    """The data with classes of one name told apart by their ids: a name means one class everywhere."""
+    names = data.classes.names
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if not doubled:
+        return data
+    infos = (
+        dataclasses.replace(one, name=f"{one.name} ({one.id})") if one.name in doubled else one
+        for one in data.classes.classes
+    )
+    text = (
+        f"{data.source}: {len(doubled)} names stand for several classes, first {doubled[0]!r}; told apart by "
+        f"their ids"
+    )
+    classes = ClassSet(tuple(infos), data.classes.ignore)
+    return dataclasses.replace(
+        data, classes=classes, findings=(Finding(kind="names of classes", text=text), *data.findings)
+    )
 
 
 def _nearby(path: Path) -> str:

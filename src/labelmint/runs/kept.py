@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from labelmint.datasets.geometry import Geometry
-from labelmint.datasets.splits import tested
+from labelmint.datasets.splits import held_out
 from labelmint.datasets.token_grid import whole_cells
 from labelmint.errors import InputError, named
 from labelmint.systems.catalogue import PRESETS, SYSTEMS, settings_of
@@ -68,7 +68,7 @@ def kept_by(
         return known
 
     def batches() -> Iterable[torch.Tensor]:
-        test = set(tested(data) or ())
+        test = set(held_out(data) or ())
         names = [name for name in data.names if name not in test]
         maps = (
             indices(whole_cells(label_map, (config.cell, config.cell)))
