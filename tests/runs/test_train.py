@@ -381,14 +381,6 @@ def test_bad_requests_are_refused_in_one_line_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
-def test_images_that_do_not_fit_in_memory_are_refused_before_they_fill_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("labelmint.runs.train.available_memory", lambda device: 50_000)
-    with pytest.raises(InputError, match="40 pairs need about"):
-        train(digits(50), tmp_path / "run", system="msgnet", preset="tiny")
-
-
 def test_fewer_than_twenty_pairs_train_with_force(tmp_path: Path) -> None:
     few = TINY | {"tokenizer.steps": "3", "prior.epochs": "1", "layout_prior.epochs": "1"}
     assert train(

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from labelmint.datasets.ahead import ahead
 from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.keeping import check_memory
 from labelmint.datasets.pair import Pair
 from labelmint.datasets.ranges import range_of
 from labelmint.datasets.scaling import as_channels
@@ -44,8 +46,7 @@ def fitted(
     fit in, and pairs that need more memory than is available.
     """
     taken = 0
-    for done, name in enumerate(names, start=1):
-        loaded = data.load(name)
+    for done, (name, loaded) in enumerate(zip(names, ahead(data.load, names), strict=True), start=1):
         check_ids(data, name, loaded.layout)
         if channels is not None and loaded.image.shape[2] > channels:
             raise InputError(
@@ -66,7 +67,7 @@ def fitted(
             range=levels,
         )
         taken += pair.nbytes
-        _check_memory(data, taken * len(names) // done, len(names), available)
+        check_memory(data.source, len(names), taken * len(names) // done, available)
         yield pair
         if done % _EVERY == 0 or done == len(names):
             tell(done, len(names))
@@ -109,11 +110,3 @@ def _all_known(label_map: Array, classes: ClassSet) -> bool:
     table = np.zeros(max([*classes.ids, *classes.ignore, int(label_map.max(initial=0))]) + 1, bool)
     table[[*classes.ids, *classes.ignore]] = True
     return bool(table[label_map].all())
-
-
-def _check_memory(data: DataSet, needed: int, count: int, available: int) -> None:
-    if needed > available:
-        raise InputError(
-            f"{data.source}: {count} pairs need about {needed / 2**30:.1f} GiB of memory and "
-            f"{available / 2**30:.1f} GiB can be had; take a smaller --size, or with --crop a smaller --scale"
-        )

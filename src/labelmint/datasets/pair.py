@@ -48,9 +48,9 @@ class Pair:
 
     @property
     def nbytes(self) -> int:
-        """Memory that it takes."""
+        """Memory that it takes; what is mapped from a file takes none that others could not have."""
         parts = (self.image, self.ids, self.instances, self.boxes)
-        return sum(part.nbytes for part in parts if part is not None)
+        return sum(part.nbytes for part in parts if part is not None and not isinstance(part, np.memmap))
 
     def seen(self, move: Move) -> Pair:
         """One view of it: all of its parts are moved alike."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 
 from labelmint.datasets.fitting import check_ids, fitted, fitted_layout
 from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.keeping import keep
 from labelmint.datasets.pair import Pair
 from labelmint.datasets.pairs import Pairs
 from labelmint.datasets.scaling import as_channels
@@ -69,6 +72,7 @@ def prepare(
     parts: Split | None = None,
     normalize: str = "none",
     available: int = 1 << 62,
+    disk: Path | None = None,
     tell: Callable[[int, int], None] = lambda done, of: None,
 ) -> Prepared:
     """Load every training pair once.
@@ -81,7 +85,8 @@ def prepare(
         force: go on with fewer than 20 pairs.
         parts: which pairs to train and validate on, instead of the split by hash.
         normalize: "image" spreads each image from its own range (`datasets.ranges`).
-        available: bytes that the pairs may take.
+        available: bytes of memory that the pairs may take. disk: a folder on the disk that takes those that need
+            more; None for none.
         tell: called with (pairs loaded, pairs in all).
     """
     if parts is None:
@@ -97,23 +102,27 @@ def prepare(
         mend = "let --group-by find more than one group" if group_by else "label more images"
         raise InputError(f"{data.source}: pairs to train on and others to validate on are needed; {mend}")
     names = [*parts.training, *parts.validation]
-    loaded = list(
-        fitted(data, names, geometry, group_by=group_by, normalize=normalize, tell=tell, available=available)
-    )
-    return _assemble(data, parts, loaded, geometry, seed, cell)
+    kept = partial(keep, count=len(names), available=available, folder=disk, source=data.source)
+    loaded = kept(fitted(data, names, geometry, group_by=group_by, normalize=normalize, tell=tell))
+    return _assemble(data, parts, loaded, geometry, seed, cell, kept)
 
 
 def _assemble(
-    data: DataSet, parts: Split, loaded: Sequence[Pair], geometry: Geometry, seed: int, cell: int
+    data: DataSet,
+    parts: Split,
+    loaded: Sequence[Pair],
+    geometry: Geometry,
+    seed: int,
+    cell: int,
+    kept: Callable[[Iterable[Pair]], list[Pair]],
 ) -> Prepared:
     channels = max(one.image.shape[2] for one in loaded)
-    colors = [_colors(one, cell) for one in loaded]
-    symbols = SymbolTable.of((one.ids, its) for one, its in zip(loaded, colors, strict=True))
+    # colored twice, so that no colors are held
+    symbols = SymbolTable.of((one.ids, _colors(one, cell)) for one in loaded)
     digest = hashlib.sha256(repr((parts, symbols, data.classes)).encode())
-    seen = []
-    for one, its in zip(loaded, colors, strict=True):
-        seen.append(_in_symbols(one, its, symbols, channels))
-        for part in (seen[-1].image, seen[-1].ids, seen[-1].boxes):
+    seen = kept(_in_symbols(one, _colors(one, cell), symbols, channels) for one in loaded)
+    for one in seen:
+        for part in (one.image, one.ids, one.boxes):
             digest.update(b"" if part is None else part.tobytes())
     count = len(parts.training)
     class_of = {

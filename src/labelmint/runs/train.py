@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
+from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any, Unpack
 
 import torch
@@ -71,7 +72,7 @@ def train(
     fabric = open_fabric(hardware)
     first = fabric.global_rank == 0
     fabric.barrier()  # no process may write before all have looked
-    prepared = _prepared(source, request, force, parts, tell if first else lambda event: None)
+    prepared = _prepared(source, request, force, parts, run.path, tell if first else lambda event: None)
     config = _config(source, request, prepared, hardware, stored)
     check_same(run, stored, config)
     wired = wire(config)
@@ -108,7 +109,7 @@ def plan(
     """What `train` with the same arguments would do and need; writes nothing."""
     request, source = make_request(**asked), _opened(data)
     hardware = choose_hardware(device, precision, threads, None)
-    prepared = _prepared(source, request, force, None, report or (lambda event: None))
+    prepared = _prepared(source, request, force, None, Path(gettempdir()), report or (lambda event: None))
     config = _config(source, request, prepared, hardware, None)
     where = torch.device(hardware.device)
     available = available_memory(where)
@@ -159,7 +160,10 @@ def _opened(data: DataSet | str | Path) -> DataSet:
     return read(data)
 
 
-def _prepared(data: DataSet, request: Request, force: bool, chosen: Split | None, tell: Report) -> Prepared:
+def _prepared(
+    data: DataSet, request: Request, force: bool, chosen: Split | None, disk: Path, tell: Report
+) -> Prepared:
+    """The pairs to train on; where memory does not hold them they lie on the disk of a folder."""
     geometry = Geometry(
         size=request.size, crop=request.crop, scale=request.scale, augment=frozenset(request.augment)
     )
@@ -173,6 +177,7 @@ def _prepared(data: DataSet, request: Request, force: bool, chosen: Split | None
         parts=chosen,
         normalize=request.normalize,
         available=available_memory(torch.device("cpu")),
+        disk=disk,
         tell=lambda done, of: tell(Event("data", done, of)) if done % 50 == 0 or done == of else None,
     )
 
