@@ -21,6 +21,8 @@ from labelmint.progress import Event
 
 VERBS = [
     "inspect",
+    "convert",
+    "formats",
     "systems",
     "train",
     "synthesize",

@@ -45,7 +45,9 @@ _Count: TypeAlias = Annotated[int, typer.Option("-n", metavar="N", help="How man
 _Start: TypeAlias = Annotated[
     int, typer.Option(help="Index of the first pair; pair i is the same whatever -n and --start are.")
 ]
-_Format: TypeAlias = Annotated[str, typer.Option("--format", metavar="NAME", help="folder or coco.")]
+_Format: TypeAlias = Annotated[
+    str, typer.Option("--format", metavar="NAME", help="One that `labelmint formats` lists as written.")
+]
 _Layouts: TypeAlias = Annotated[
     Path | None,
     typer.Option(metavar="DATA", help="Take the layouts of these labelled images.", show_default=False),
