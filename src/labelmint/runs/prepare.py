@@ -15,6 +15,7 @@ from labelmint.datasets.pairs import Pairs
 from labelmint.datasets.scaling import as_channels
 from labelmint.datasets.splits import Split, split_of
 from labelmint.datasets.symbols import SymbolTable, color_instances
+from labelmint.datasets.watching import told
 from labelmint.errors import InputError
 from labelmint.types import Array, Batch, ClassSet, DataSet
 
@@ -100,6 +101,7 @@ def prepare(
     loaded = list(
         fitted(data, names, geometry, group_by=group_by, normalize=normalize, tell=tell, available=available)
     )
+    told(data)
     return _assemble(data, parts, loaded, geometry, seed, cell)
 
 
