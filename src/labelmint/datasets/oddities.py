@@ -15,7 +15,7 @@ __all__ = ["TRAILING_NUMBER", "of_lookalikes", "of_names", "of_pairs"]
 
 TRAILING_NUMBER = r"^(.*?)(?:[-_. ]?\d+)?$"  # the group of names that differ in a trailing number only
 _SHOWN = 5
-_FEWEST_THIN = 6  # ids without an area from which labels are called smeared, where they are half of all
+_FEWEST_THIN = 3  # ids without an area from which labels are called smeared, where they are a quarter of all
 _THIN = 0.1  # blocks of 2x2 pixels a pixel below which an id has no area; a disc of 3 pixels has 0.4
 _UNEQUAL = 4  # largest area over smallest from which sizes are called very unequal
 
@@ -79,7 +79,7 @@ def _smeared(tally: Tally) -> list[Finding]:
     no area, since they stand in rims and specks alone.
     """
     thin = sorted(i for i, pixels in tally.drawn.items() if pixels and tally.solid[i] < _THIN * pixels)
-    if len(thin) < _FEWEST_THIN or 2 * len(thin) < len(tally.drawn):
+    if len(thin) < _FEWEST_THIN or 4 * len(thin) < len(tally.drawn):
         return []
     shown = ", ".join(map(str, thin[:_SHOWN])) + (" and so on" if len(thin) > _SHOWN else "")
     text = (

@@ -11,7 +11,7 @@ import numpy as np
 from labelmint.datasets.duplicates import digest_of, view_from_afar
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.objects import object_map
-from labelmint.types import AnnotatedImage, Array, DataSet
+from labelmint.types import AnnotatedImage, Array, DataSet, Layout
 
 __all__ = ["Keeps", "Tally", "add", "count"]
 
@@ -70,9 +70,9 @@ def add(
         tally.at_size.update(at_size)
         tally.kept.update(kept)
     count(tally, data, pair, without)
-    kind, objects = _objects(pair, without)
-    tally.objects.update(objects)
-    tally.counted[kind] += 1
+    tally.counted[_kind(layout)] += 1
+    if not layout.objects:
+        tally.objects.update(object_map(layout.label_map, layout.instances, without)[1])
     tally.digests.append(digest_of(pair.image))
     tally.views.append(view_from_afar(pair.image))
 
@@ -94,6 +94,7 @@ def count(tally: Tally, data: DataSet, pair: AnnotatedImage, without: frozenset[
     for note in pair.notes:
         tally.noted.setdefault(note, []).append(pair.name)
     if layout.objects:
+        tally.objects.update(one.class_id for one in layout.objects if one.class_id not in without)
         _compare(tally, pair)
     else:
         blocks = np.bincount(_solid(layout.label_map))
@@ -120,10 +121,8 @@ def _compare(tally: Tally, pair: AnnotatedImage) -> None:
             tally.hidden[pair.name] = len(layout.objects) - painted
 
 
-def _objects(pair: AnnotatedImage, without: frozenset[int]) -> tuple[str, Counter[int]]:
-    """Objects by class, and what they are: as annotated, else instances, else connected components."""
-    layout = pair.layout
+def _kind(layout: Layout) -> str:
+    """What the objects of a pair are: as annotated, else instances, else connected components."""
     if layout.objects:
-        return "objects", Counter(item.class_id for item in layout.objects if item.class_id not in without)
-    kind = "connected components" if layout.instances is None else "instances"
-    return kind, Counter(object_map(layout.label_map, layout.instances, without)[1])
+        return "objects"
+    return "connected components" if layout.instances is None else "instances"

@@ -79,9 +79,17 @@ def places(path: Path) -> list[Place]:
 def _beside(path: Path, part: str) -> Place | None:
     for images in (path / name for name in IMAGE_FOLDERS if (path / name).is_dir()):
         for labels in (path / name for name in LABEL_FOLDERS if (path / name).is_dir()):
-            if any(_walk(labels, (".png",), images)):
+            first = next(_walk(labels, (".png",), images), None)
+            if first is not None and (first.parent == labels or _fits(first.parent, labels, images)):
                 return Place(images, labels, part)
     return None
+
+
+def _fits(below: Path, labels: Path, images: Path) -> bool:
+    """Whether a subfolder holds the label of an image: other formats have such folders too, with names of their own."""
+    twin = images / below.relative_to(labels)
+    files = {file.stem: file for file in below.iterdir()}
+    return bool(matched([file.stem for file in twin.iterdir() if file.is_file()], files))
 
 
 def _walk(folder: Path, suffixes: Sequence[str], twin: Path | None) -> Iterator[Path]:
