@@ -53,6 +53,7 @@ _WRITERS = 8
 T = TypeVar("T")
 N = TypeVar("N", bound=Named)
 
+_VOC = ("1", "0", "-1")  # beside a name: its class is there, there but difficult, not there
 _LISTS = ("train.txt", "val.txt", "test.txt")
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 
@@ -307,14 +308,14 @@ def _as_pair(line: str, known: Mapping[str, str], labels: Mapping[str, Path], pa
     """The pair that a line means: a name or a file of it, alone, before 1 (VOC; None before -1, "not there"), or before
     its label file. Raises InputError for another label than the one that is read.
     """
-    whole = _as_name(line, known)
     words = _words(line)
-    if whole is not None or len(words) != 2:
-        return whole or line
+    if unicodedata.normalize("NFC", line) in known or not _are_columns(words):
+        return _as_name(line, known) or line
     name = _as_name(words[0], known)
-    if name is None:
-        return line
-    if words[1] in ("1", "0", "-1"):  # VOC: there, there but difficult, not there
+    if name is None or len(words) > 2:
+        several = words[0].lower().endswith(IMAGE_SUFFIXES)  # else a folder whose name has a space
+        return line if several else _as_name(line, known) or line
+    if words[1] in _VOC:
         return name if words[1] != "-1" else None
     given = _below(path.parent, words[1]) if name in labels else None
     if (given is not None and given.samefile(labels[name])) or _as_name(words[1], known) == name:
@@ -323,6 +324,14 @@ def _as_pair(line: str, known: Mapping[str, str], labels: Mapping[str, Path], pa
         f"{path}: gives {words[0]!r} the label {words[1]!r}, which is not the one that is read with it; list the "
         f"image alone, or put its label where the list says"
     )
+
+
+def _are_columns(words: Sequence[str]) -> bool:
+    """Whether the words of a line are columns, and not the parts of a name with spaces."""
+    files = all(word.lower().endswith(IMAGE_SUFFIXES) for word in words)
+    if len(words) != 2:
+        return len(words) > 2 and files
+    return files or words[1] in _VOC or "/" in words[1] or "\\" in words[1]
 
 
 def _as_name(text: str, known: Mapping[str, str]) -> str | None:
