@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = [
+    "HIDDEN_COLORS",
+    "NOTES",
+    "TURNED",
     "AnnotatedImage",
     "Array",
     "Batch",
@@ -42,6 +45,14 @@ __all__ = [
 ]
 
 Array: TypeAlias = npt.NDArray[Any]
+TURNED, HIDDEN_COLORS = "orientation tags", "transparent images"
+# What may be noted of an image when it is read: kind -> what became of the images.
+NOTES: Mapping[str, str] = {
+    TURNED: "images carry an orientation tag, and their labels fit them both turned and as their pixels lie; they are "
+    "taken turned, as viewers and annotation tools show them (--orientation stored: as their pixels lie)",
+    HIDDEN_COLORS: "images are transparent in part, and their alpha is dropped: colors that no viewer shows are "
+    "learned; lay them over a ground of one color first if these mean nothing",
+}
 Polygons: TypeAlias = tuple[tuple[float, ...], ...]  # each x0, y0, x1, y1, ... in pixels
 
 
@@ -190,12 +201,15 @@ class AnnotatedImage:
         image: (H, W, C) uint8, C = 1 (grey) or 3 (RGB).
         layout: of the same height and width.
         provenance: where the image came from, written into its PNG as text (synthetic images only).
+        notes: the kinds of what was decided or dropped when it was read, of `NOTES`; counted over a data set they
+            become findings.
     """
 
     name: str
     image: Array
     layout: Layout
     provenance: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.image.ndim != 3 or self.image.shape[2] not in (1, 3) or self.image.dtype != np.uint8:

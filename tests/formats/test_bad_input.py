@@ -28,7 +28,7 @@ def read_all(path: Path, **options: Any) -> None:
 
 
 def colored(path: Path) -> None:
-    image(path / "labels" / "a.png")
+    Image.new("RGB", (8, 6), (255, 0, 0)).save(path / "labels" / "a.png")
     (path / "classes.json").unlink()
 
 
@@ -299,7 +299,12 @@ def test_labels_of_0_and_255_are_told(folder: Path) -> None:
     label[1, 1] = 255
     for name in ("a", "b"):
         Image.fromarray(label).save(folder / "labels" / f"{name}.png")
-    (finding,) = read(folder).findings
+    data = read(folder)
+    (finding,) = data.findings
+    assert finding.kind == "0 and 255" and "--ignore 255" in finding.text
+    assert data.classes.ids == (0, 255) and data.classes.names == ("background", "object")
+    assert data[0].layout.label_map[1, 1] == 255 and not data.classes.ignore
+    (finding,) = read(folder, ignore=(255,)).findings
     assert finding.kind == "one class and 255" and "classes.json" in finding.text
     (folder / "classes.json").write_text('{"names": {"0": "background", "255": "object"}}')
     assert read(folder).classes.names == ("background", "object") and not read(folder).findings

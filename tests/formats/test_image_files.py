@@ -131,7 +131,7 @@ BAD = {
     "cut JPEG": (lambda path: cut(path, "jpg", 0.5), "cut short"),
     "cut TIFF": (lambda path: cut(path, "tif", 0.5), "cut short"),
     "cut BMP": (lambda path: cut(path, "bmp", 0.5), "cut short"),
-    "text": (text_file, "not a readable PNG, JPEG, TIFF or BMP file"),
+    "text": (text_file, "not a readable PNG, JPEG, TIFF, BMP or WEBP file"),
     "empty": (lambda path: cut(path, "png", 0), "not a readable"),
     "bomb": (lambda path: png(path / "a.png", 50_000, 50_000, 8, 0), "more than the 178956970"),
     "large": (

@@ -40,6 +40,7 @@ def convert(
 
     Several sets become one by the names of their classes.
     """
+    from labelmint.datasets.watching import told as told_of
     from labelmint.errors import InputError
     from labelmint.formats import write
     from labelmint.progress import Event
@@ -65,6 +66,7 @@ def convert(
             tell=told.append,
             report=tell,
         )
+    told_of(data)
     if as_json:
         print_json(
             {

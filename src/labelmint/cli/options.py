@@ -292,15 +292,21 @@ def open_data(
     orientation: str = "auto",
     quiet: bool = True,
 ) -> DataSet:
-    """The data set at a path, as the shared options say; with `strict` = False what is odd becomes findings, which are
-    said unless `quiet`.
+    """The data set at a path, as the shared options say; with `strict` = False what is odd becomes findings. Unless
+    `quiet` they are said, and those of its pairs when these have been loaded.
     """
     from labelmint.formats import read
 
     data = read(path, format=format_in, ignore=parse_ids(ignore), strict=strict, orientation=orientation)
-    if not quiet:
-        say(data.findings)
-    return data
+    return data if quiet else _aloud(data)
+
+
+def _aloud(data: DataSet) -> DataSet:
+    """Say what is odd about the data set, and once its pairs have been loaded what is odd about these."""
+    from labelmint.datasets.watching import watched
+
+    say(data.findings)
+    return watched(data, lambda finding: say([finding]))
 
 
 def open_merged(
@@ -325,9 +331,7 @@ def open_merged(
     mapping = None if merge is None else read_mapping(merge)
     sets = [open_data(path, format_in, ignore, strict=strict, orientation=orientation) for path in paths]
     data = merged(sets, mapping, union=union)
-    if not quiet:
-        say(data.findings)
-    return data
+    return data if quiet else _aloud(data)
 
 
 def keep_merge(merge: str | None, paths: Sequence[Path], run: Path) -> None:

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from labelmint.datasets.ahead import ahead
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.keeping import check_memory
 from labelmint.datasets.pair import Pair
 from labelmint.datasets.ranges import range_of
 from labelmint.datasets.scaling import as_channels
 from labelmint.datasets.splits import group_of
+from labelmint.datasets.watching import loaded
 from labelmint.errors import InputError
 from labelmint.types import Array, ClassSet, DataSet, Layout
 
@@ -46,17 +46,17 @@ def fitted(
     fit in, and pairs that need more memory than is available.
     """
     taken = 0
-    for done, (name, loaded) in enumerate(zip(names, ahead(data.load, names), strict=True), start=1):
-        check_ids(data, name, loaded.layout)
-        if channels is not None and loaded.image.shape[2] > channels:
+    for done, (name, one) in enumerate(zip(names, loaded(data, names), strict=True), start=1):
+        check_ids(data, name, one.layout)
+        if channels is not None and one.image.shape[2] > channels:
             raise InputError(
                 f"{data.source}: {name!r} is a color image, and those trained on are grey; convert it to "
                 f"grey, or train on color images"
             )
-        levels = range_of(loaded.image) if normalize == "image" else None
-        image = loaded.image if levels is None else levels.spread(loaded.image)
+        levels = range_of(one.image) if normalize == "image" else None
+        image = one.image if levels is None else levels.spread(one.image)
         image = geometry.fit_image(name, image)
-        ids, instances, boxes = fitted_layout(name, loaded.layout, geometry)
+        ids, instances, boxes = fitted_layout(name, one.layout, geometry)
         pair = Pair(
             name=name,
             group=group_of(name, group_by),

@@ -9,17 +9,21 @@ from collections.abc import Sequence
 from labelmint.datasets.duplicates import Lookalikes
 from labelmint.datasets.splits import Split
 from labelmint.datasets.tally import Tally
-from labelmint.types import DataSet, Finding
+from labelmint.types import NOTES, DataSet, Finding
 
 __all__ = ["TRAILING_NUMBER", "of_lookalikes", "of_names", "of_pairs"]
 
 TRAILING_NUMBER = r"^(.*?)(?:[-_. ]?\d+)?$"  # the group of names that differ in a trailing number only
 _SHOWN = 5
+_FEWEST_THIN = 3  # ids without an area from which labels are called smeared, where they are a quarter of all
+_THIN = 0.1  # blocks of 2x2 pixels a pixel below which an id has no area; a disc of 3 pixels has 0.4
 _UNEQUAL = 4  # largest area over smallest from which sizes are called very unequal
 
 
 def of_pairs(data: DataSet, tally: Tally) -> list[Finding]:
-    """Pairs that can't be read, unknown ids, empty labels, classes never seen, very unequal sizes."""
+    """Pairs that can't be read, unknown ids, empty labels, classes never seen, objects without a pixel, smeared labels,
+    what was noted of images, very unequal sizes.
+    """
     found = [Finding(kind="unreadable", text=text, names=(name,)) for name, text in tally.unreadable[:_SHOWN]]
     if len(tally.unreadable) > _SHOWN:
         names = tuple(name for name, _ in tally.unreadable[_SHOWN:])
@@ -37,19 +41,53 @@ def of_pairs(data: DataSet, tally: Tally) -> list[Finding]:
             f"{len(tally.empty)} labels hold no class but background or ignored ids, first {tally.empty[0]!r}"
         )
         found.append(Finding(kind="empty labels", text=text, names=tuple(tally.empty)))
+    for kind, those in sorted(tally.noted.items()):
+        text = f"{len(those)} {NOTES[kind]}; first {those[0]!r}"
+        found.append(Finding(kind=kind, text=text, names=tuple(those)))
+    return found + _unseen(data, tally) + _without_pixels(tally) + _smeared(tally) + _unequal(tally)
+
+
+def _unseen(data: DataSet, tally: Tally) -> list[Finding]:
     unseen = [
         info.name for info in data.classes.classes if not tally.pixels[info.id] and not tally.objects[info.id]
     ]
-    if unseen and tally.names:
-        shown = ", ".join(unseen[:_SHOWN]) + (
-            f" and {len(unseen) - _SHOWN} more" if len(unseen) > _SHOWN else ""
-        )
-        found.append(
-            Finding(
-                kind="classes never seen", text=f"{len(unseen)} classes are listed but never seen: {shown}"
-            )
-        )
-    return found + _unequal(tally)
+    if not unseen or not tally.names:
+        return []
+    shown = ", ".join(unseen[:_SHOWN]) + (f" and {len(unseen) - _SHOWN} more" if len(unseen) > _SHOWN else "")
+    some = len(tally.names) + len(tally.unreadable) < len(data.names)
+    where = f" in the {len(tally.names)} pairs that were loaded" if some else ""
+    text = f"{len(unseen)} classes are listed but never seen{where}: {shown}"
+    return [Finding(kind="classes never seen", text=text)]
+
+
+def _without_pixels(tally: Tally) -> list[Finding]:
+    """Objects that are annotated, and cover no pixel of what was painted from them."""
+    if not tally.hidden:
+        return []
+    count = sum(tally.hidden.values())
+    why = (
+        "their coordinates lie between 0 and 1; multiply them by the width and height of the image"
+        if 2 * tally.fractions >= count
+        else "they are smaller than a pixel, or hidden under others"
+    )
+    text = f"{count} of {tally.annotated} objects cover no pixel, first one of {next(iter(tally.hidden))!r}: {why}"
+    return [Finding(kind="objects without pixels", text=text, names=tuple(tally.hidden))]
+
+
+def _smeared(tally: Tally) -> list[Finding]:
+    """Ids that no one meant: where labels were saved as JPEG or resized with smoothing, many ids are left that have
+    no area, since they stand in rims and specks alone.
+    """
+    thin = sorted(i for i, pixels in tally.drawn.items() if pixels and tally.solid[i] < _THIN * pixels)
+    if len(thin) < _FEWEST_THIN or 4 * len(thin) < len(tally.drawn):
+        return []
+    shown = ", ".join(map(str, thin[:_SHOWN])) + (" and so on" if len(thin) > _SHOWN else "")
+    text = (
+        f"{len(thin)} of {len(tally.drawn)} ids stand in rims and specks alone ({shown}), as where labels were saved "
+        f"as JPEG or resized with smoothing; export the labels again without either, and list the classes in "
+        f"classes.json"
+    )
+    return [Finding(kind="smeared labels", text=text)]
 
 
 def _unknown_ids(tally: Tally) -> Finding:

@@ -11,9 +11,9 @@ import numpy as np
 from labelmint.datasets.duplicates import digest_of, view_from_afar
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.objects import object_map
-from labelmint.types import AnnotatedImage, Array, DataSet
+from labelmint.types import AnnotatedImage, Array, DataSet, Layout
 
-__all__ = ["Keeps", "Tally", "add"]
+__all__ = ["Keeps", "Tally", "add", "count"]
 
 # A label map and instances at the size of training -> objects by class, and those that tokens keep.
 Keeps = Callable[[Array, Array | None], tuple[Counter[int], Counter[int]]]
@@ -24,7 +24,10 @@ class Tally:
     """What one pass over the pairs gathers.
 
     names, sizes, digests and views have one entry a readable pair. Counters are by class id; `channels` by
-    their number, `counted` by what the objects of a pair are.
+    their number, `counted` by what the objects of a pair are. Of the maps that no objects were painted into,
+    `drawn` counts pixels and `solid` blocks of 2x2 pixels of one id. `noted` has the names of pairs by the notes
+    of their images (`types.NOTES`). `annotated` objects were to be painted; `hidden` has the pairs where some of
+    them cover no pixel, with their number, and `fractions` counts those with coordinates between 0 and 1 alone.
     """
 
     names: list[str] = field(default_factory=list)
@@ -39,6 +42,12 @@ class Tally:
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     unknown: dict[str, dict[int, int]] = field(default_factory=dict)
     empty: list[str] = field(default_factory=list)
+    solid: Counter[int] = field(default_factory=Counter)
+    drawn: Counter[int] = field(default_factory=Counter)
+    noted: dict[str, list[str]] = field(default_factory=dict)
+    annotated: int = 0
+    fractions: int = 0
+    hidden: dict[str, int] = field(default_factory=dict)
     digests: list[bytes] = field(default_factory=list)
     views: list[Array] = field(default_factory=list)
 
@@ -60,28 +69,60 @@ def add(
         at_size, kept = keeps(maps[0], maps[1] if len(maps) > 1 else None)
         tally.at_size.update(at_size)
         tally.kept.update(kept)
+    count(tally, data, pair, without)
+    tally.counted[_kind(layout)] += 1
+    if not layout.objects:
+        tally.objects.update(object_map(layout.label_map, layout.instances, without)[1])
+    tally.digests.append(digest_of(pair.image))
+    tally.views.append(view_from_afar(pair.image))
+
+
+def count(tally: Tally, data: DataSet, pair: AnnotatedImage, without: frozenset[int]) -> None:
+    """What is counted of a pair whatever it is loaded for: its pixels, and what is odd about it."""
+    layout = pair.layout
     counts = np.bincount(layout.label_map.ravel())
     present = np.flatnonzero(counts).tolist()
-    kind, objects = _objects(pair, without)
     tally.names.append(pair.name)
     tally.sizes.append(layout.size)
     tally.channels[pair.image.shape[2]] += 1
     tally.pixels.update({class_id: int(counts[class_id]) for class_id in present})
     tally.images.update(present)
-    tally.objects.update(objects)
-    tally.counted[kind] += 1
     if set(present) <= without:
         tally.empty.append(pair.name)
     if unknown := data.classes.unknown(layout.label_map):
         tally.unknown[pair.name] = unknown
-    tally.digests.append(digest_of(pair.image))
-    tally.views.append(view_from_afar(pair.image))
-
-
-def _objects(pair: AnnotatedImage, without: frozenset[int]) -> tuple[str, Counter[int]]:
-    """Objects by class, and what they are: as annotated, else instances, else connected components."""
-    layout = pair.layout
+    for note in pair.notes:
+        tally.noted.setdefault(note, []).append(pair.name)
     if layout.objects:
-        return "objects", Counter(item.class_id for item in layout.objects if item.class_id not in without)
-    kind = "connected components" if layout.instances is None else "instances"
-    return kind, Counter(object_map(layout.label_map, layout.instances, without)[1])
+        tally.objects.update(one.class_id for one in layout.objects if one.class_id not in without)
+        _compare(tally, pair)
+    else:
+        blocks = np.bincount(_solid(layout.label_map))
+        tally.solid.update({int(i): int(blocks[i]) for i in np.flatnonzero(blocks)})
+        tally.drawn.update({class_id: int(counts[class_id]) for class_id in present})
+
+
+def _solid(label_map: Array) -> Array:
+    """The ids of the blocks of 2x2 pixels that hold one id alone, (N,)."""
+    corner = label_map[:-1, :-1]
+    same = (corner == label_map[1:, 1:]) & (corner == label_map[1:, :-1]) & (corner == label_map[:-1, 1:])
+    solid: Array = corner[same]
+    return solid
+
+
+def _compare(tally: Tally, pair: AnnotatedImage) -> None:
+    """What was annotated with what was painted."""
+    layout = pair.layout
+    tally.annotated += len(layout.objects)
+    tally.fractions += sum(min(one.box) >= 0 and max(one.box) <= 1 for one in layout.objects)
+    if layout.instances is not None:
+        painted = int(np.count_nonzero(np.bincount(layout.instances.ravel())[1:]))
+        if painted < len(layout.objects):
+            tally.hidden[pair.name] = len(layout.objects) - painted
+
+
+def _kind(layout: Layout) -> str:
+    """What the objects of a pair are: as annotated, else instances, else connected components."""
+    if layout.objects:
+        return "objects"
+    return "connected components" if layout.instances is None else "instances"

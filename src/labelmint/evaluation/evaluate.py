@@ -19,6 +19,7 @@ import torch
 from labelmint.datasets.canvas import DIGIT_CLASSES
 from labelmint.datasets.fitting import fitted
 from labelmint.datasets.pair import Pair
+from labelmint.datasets.watching import told
 from labelmint.dials import DIALS, LAYOUT_TEMPERATURE, TEMPERATURE
 from labelmint.errors import InputError
 from labelmint.evaluation.coherent import coherent
@@ -292,6 +293,7 @@ def _real(
         _loaded(about, data, about.parts.training, "training", tell),
     )
     test, validation, training = ([indexed(one, data.classes) for one in part] for part in loaded)
+    told(data)
     if about.system:
         return test, validation, training, about.system.config.image_channels
     channels = max(one.image.shape[2] for one in (*training, *validation, *test))

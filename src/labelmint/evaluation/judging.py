@@ -33,10 +33,10 @@ def foreground_of(data: DataSet, test: Views) -> tuple[int, ...]:
     without = data.classes.without_objects
     foreground = tuple(k for k, class_id in enumerate(data.classes.ids) if class_id not in without)
     if len(data.classes) < 2:
+        ignored = ", ".join(map(str, data.classes.ignore))
         raise InputError(
-            f"{data.source}: has the one class {data.classes.names[0]!r}, so a judge has nothing to tell "
-            f"apart; name the background in "
-            "classes.json, and do not ignore it"
+            f"{data.source}: has the one class {data.classes.names[0]!r}, so a judge has nothing to tell apart; "
+            f"name what else its labels mean in classes.json (pixels of id {ignored} are ignored unless they are named)"
         )
     if not np.isin(test.labels, foreground).any():
         raise InputError(

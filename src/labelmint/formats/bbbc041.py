@@ -74,7 +74,7 @@ def read_bbbc041(path: Path, reading: Reading = AS_USUAL) -> DataSet:
         format="bbbc041",
         classes=classes,
         names=names,
-        load=RecordLoader(records, str(path)),
+        load=RecordLoader(records, str(path), orientation=reading.orientation),
         **parts._asdict(),
         findings=odd.findings,
     )

@@ -3,11 +3,13 @@
     {"names": {"0": "background", "1": "cell"}, "colors": {"1": [255, 0, 0]}, "ignore": [255], "categories":
     {"1": 7}}
 
-`names` and `colors` may be lists, where place i means id i.
+`names` and `colors` may be lists, where place i means id i. The names alone are taken too: {"0": "background", "1":
+"cell"}, {"background": 0, "cell": 1}, or a list of them.
 """
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,13 +17,13 @@ from typing import Any
 
 from labelmint.errors import InputError
 from labelmint.formats.files import read_json
+from labelmint.formats.label_colors import Color
 from labelmint.types import ClassInfo, ClassSet
 
 __all__ = ["IGNORE", "class_set", "classes_of_ids", "dump_classes", "read_classes"]
 
 IGNORE = 255
-
-Color = tuple[int, int, int]
+_KEYS = ("names", "colors", "ignore", "categories")
 
 
 def class_set(classes: Iterable[ClassInfo], ignore: Iterable[int]) -> ClassSet:
@@ -42,9 +44,7 @@ def read_classes(path: Path, ignore: Sequence[int]) -> tuple[ClassSet | None, di
 
     Raises InputError for a file of another form.
     """
-    document = read_json(path)
-    if not isinstance(document, dict):
-        raise InputError(f'{path}: expected an object like {{"names": {{"0": "background", "1": "cell"}}}}')
+    document = _as_document(path, read_json(path))
     names = {i: _as_text(path, name) for i, name in _by_id(path, document, "names").items()}
     colors = {i: _as_color(path, color) for i, color in _by_id(path, document, "colors").items()}
     categories = {
@@ -62,6 +62,30 @@ def read_classes(path: Path, ignore: Sequence[int]) -> tuple[ClassSet | None, di
         for i in ids
     ]
     return class_set(infos, ignored), meaning
+
+
+def _as_document(path: Path, content: Any) -> dict[str, Any]:
+    """The object with names, colors and so on; names alone are put under "names". Raises InputError for a key that is
+    none of these, which would else be passed over.
+    """
+    if isinstance(content, list) and content and all(isinstance(name, str) for name in content):
+        return {"names": content}
+    if not isinstance(content, dict):
+        raise InputError(f'{path}: expected an object like {{"names": {{"0": "background", "1": "cell"}}}}')
+    if content and all(key.isascii() and key.isdigit() for key in content):
+        return {"names": content}
+    if content and not set(content) & set(_KEYS) and all(type(value) is int for value in content.values()):
+        if len(set(content.values())) < len(content):
+            raise InputError(f"{path}: two class names have the same id; give each its own")
+        return {"names": {str(value): name for name, value in content.items()}}
+    unknown = next((key for key in content if key not in _KEYS), None)
+    if unknown is not None:
+        near = difflib.get_close_matches(unknown.lower(), _KEYS, 1)
+        meant = f"did you mean {near[0]!r}? " if near else ""
+        raise InputError(
+            f"{path}: the unknown key {unknown!r}; {meant}expected {', '.join(map(repr, _KEYS))}"
+        )
+    return content
 
 
 def dump_classes(classes: ClassSet) -> str:

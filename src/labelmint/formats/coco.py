@@ -19,7 +19,7 @@ from typing import Any
 from labelmint.errors import InputError
 from labelmint.formats.class_list import IGNORE, class_set
 from labelmint.formats.files import find_image, finite, read_json, read_splits
-from labelmint.formats.format import AS_USUAL, KEPT, Carries, Format, Reading
+from labelmint.formats.format import AS_USUAL, KEPT, Carries, Format, Orientation, Reading
 from labelmint.formats.image_files import image_size
 from labelmint.formats.json_files import json_files, one_of
 from labelmint.formats.odd import Odd, first_of
@@ -49,7 +49,7 @@ def read_coco(path: Path, reading: Reading = AS_USUAL) -> DataSet:
         raise InputError(
             f"{path}: no labelled images; it lists {len(images)} images and none of them was found"
         )
-    sizes = {image["id"]: _size(image, files[image["id"]], path) for image in kept}
+    sizes = {image["id"]: _size(image, files[image["id"]], path, reading.orientation) for image in kept}
     names = dict(zip(sizes, names_of([image["file_name"] for image in kept], str(path)), strict=True))
     listed = {image["id"] for image in images}
     objects: dict[Any, list[LayoutObject]] = {image_id: [] for image_id in sizes}
@@ -74,7 +74,7 @@ def read_coco(path: Path, reading: Reading = AS_USUAL) -> DataSet:
         format="coco",
         classes=classes,
         names=ordered,
-        load=RecordLoader(records, str(path), ground),
+        load=RecordLoader(records, str(path), ground, reading.orientation),
         **parts._asdict(),
         findings=odd.findings,
     )
@@ -173,10 +173,10 @@ def _image_files(images: Sequence[dict[str, Any]], path: Path, odd: Odd) -> dict
     return {image_id: file for image_id, file in found.items() if file is not None}
 
 
-def _size(image: Mapping[str, Any], file: Path, path: Path) -> tuple[int, int]:
+def _size(image: Mapping[str, Any], file: Path, path: Path, orientation: Orientation) -> tuple[int, int]:
     height, width = image.get("height"), image.get("width")
     if height is None and width is None:
-        return image_size(file)
+        return image_size(file, orientation)
     if type(height) is not int or type(width) is not int or height < 1 or width < 1:
         raise InputError(
             f"{path}: image {image['id']!r} has width {width!r} and height {height!r}; expected whole "

@@ -7,7 +7,9 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shutil
+import unicodedata
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -29,6 +31,7 @@ __all__ = [
     "find_image",
     "finite",
     "link",
+    "listed_pairs",
     "new_folder",
     "read_json",
     "read_splits",
@@ -50,8 +53,9 @@ _WRITERS = 8
 T = TypeVar("T")
 N = TypeVar("N", bound=Named)
 
+_VOC = ("1", "0", "-1")  # beside a name: its class is there, there but difficult, not there
 _LISTS = ("train.txt", "val.txt", "test.txt")
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 
 
 def read_json(path: Path, *, doubled: bool = True) -> Any:
@@ -229,9 +233,15 @@ class Parts(NamedTuple):
         return found
 
 
-def read_splits(folder: Path, names: Sequence[str], odd: Odd) -> Parts:
-    """The names in train.txt, val.txt and test.txt, None for a file that is not there."""
-    parts = Parts(*(_listed(folder / file, names, odd) for file in _LISTS))
+def read_splits(
+    folder: Path, names: Sequence[str], odd: Odd, labels: Mapping[str, Path] | None = None
+) -> Parts:
+    """The names in train.txt, val.txt and test.txt, None for a file that is not there.
+
+    Arguments:
+        labels: the label file of each name, where there are such: a list may name it beside the image.
+    """
+    parts = Parts(*(_listed(folder / file, names, labels or {}, odd) for file in _LISTS))
     for (one, these), (other, those) in combinations(zip(_LISTS, parts, strict=True), 2):
         both = sorted(set(these or ()) & set(those or ()))
         if both:
@@ -240,34 +250,103 @@ def read_splits(folder: Path, names: Sequence[str], odd: Odd) -> Parts:
     return parts
 
 
-def _listed(path: Path, names: Sequence[str], odd: Odd) -> tuple[str, ...] | None:
+def listed_pairs(folder: Path) -> dict[Path, Path]:
+    """The label file of each image file in train.txt, val.txt and test.txt, where these name both and both exist."""
+    found = {}
+    for file in _LISTS:
+        for line in _lines(folder / file) or ():
+            words = _words(line)
+            image, label = (_below(folder, word) for word in words) if len(words) == 2 else (None, None)
+            if image is not None and label is not None:
+                found[image.resolve()] = label
+    return found
+
+
+def _lines(path: Path) -> list[str] | None:
+    """The lines of a list that hold something, None where it is not there."""
     if not path.is_file():
         return None
-    known = set(names)
     try:
         lines = path.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
     except ValueError:
         raise InputError(f"{path}: not a text file; expected one name a line") from None
-    listed = [_as_name(line.strip(), known) for line in lines if line.strip()]
-    unknown = sorted(set(listed) - known)
+    return [line.strip() for line in lines if line.strip()]
+
+
+def _words(line: str) -> list[str]:
+    return re.split(r"[\s,;]+", line)
+
+
+def _below(folder: Path, word: str) -> Path | None:
+    """The file that a path below a folder names, None where there is none."""
+    relative = PurePosixPath(word.replace("\\", "/"))
+    if relative.is_absolute() or ".." in relative.parts or "\0" in word:
+        return None
+    return folder / relative if (folder / relative).is_file() else None
+
+
+def _listed(path: Path, names: Sequence[str], labels: Mapping[str, Path], odd: Odd) -> tuple[str, ...] | None:
+    lines = _lines(path)
+    if lines is None:
+        return None
+    if not lines:
+        odd.refuse("empty list", f"{path}: is empty; write one name a line, or remove the file", [path.name])
+        return None
+    known = {unicodedata.normalize("NFC", name): name for name in names}
+    listed = [name for line in lines if (name := _as_pair(line, known, labels, path)) is not None]
+    unknown = sorted(set(listed) - set(names))
     text = (
         f"{path}: lists {len(unknown)} names without a pair, first {first_of(unknown)}; remove them, or add "
         f"the files"
     )
     odd.refuse("listed but missing", text, unknown)
-    return tuple(name for name in dict.fromkeys(listed) if name in known)
+    there = set(names)
+    return tuple(name for name in dict.fromkeys(listed) if name in there)
 
 
-def _as_name(line: str, known: set[str]) -> str:
-    """The pair that a line means: a name, or a file of that name."""
-    file = PurePosixPath(line)
+def _as_pair(line: str, known: Mapping[str, str], labels: Mapping[str, Path], path: Path) -> str | None:
+    """The pair that a line means: a name or a file of it, alone, before 1 (VOC; None before -1, "not there"), or before
+    its label file. Raises InputError for another label than the one that is read.
+    """
+    words = _words(line)
+    if unicodedata.normalize("NFC", line) in known or not _are_columns(words):
+        return _as_name(line, known) or line
+    name = _as_name(words[0], known)
+    if name is None or len(words) > 2:
+        several = words[0].lower().endswith(IMAGE_SUFFIXES)  # else a folder whose name has a space
+        return line if several else _as_name(line, known) or line
+    if words[1] in _VOC:
+        return name if words[1] != "-1" else None
+    given = _below(path.parent, words[1]) if name in labels else None
+    if (given is not None and given.samefile(labels[name])) or _as_name(words[1], known) == name:
+        return name
+    raise InputError(
+        f"{path}: gives {words[0]!r} the label {words[1]!r}, which is not the one that is read with it; list the "
+        f"image alone, or put its label where the list says"
+    )
+
+
+def _are_columns(words: Sequence[str]) -> bool:
+    """Whether the words of a line are columns, and not the parts of a name with spaces."""
+    files = all(word.lower().endswith(IMAGE_SUFFIXES) for word in words)
+    if len(words) != 2:
+        return len(words) > 2 and files
+    return files or words[1] in _VOC or "/" in words[1] or "\\" in words[1]
+
+
+def _as_name(text: str, known: Mapping[str, str]) -> str | None:
+    """The pair that a text means, by its Unicode form: a name, or the path of a file of that name."""
+    file = PurePosixPath(text.replace("\\", "/"))
     without = file.stem if file.suffix.lower() in IMAGE_SUFFIXES else file.name
-    return next((name for name in (line, file.name, without) if name in known), line)
+    joined = ("__".join((*file.parts[k:-1], without)) for k in range(len(file.parts)))
+    candidates = (unicodedata.normalize("NFC", one) for one in (text, *joined, file.name))
+    return next((known[one] for one in candidates if one in known), None)
 
 
 def write_splits(folder: Path, written: Sequence[str], parts: Parts) -> None:
-    """train.txt, val.txt and test.txt with those of their names that were written."""
+    """train.txt, val.txt and test.txt with those of their names that were written; none for a part without any."""
     there = set(written)
     for file, names in zip(_LISTS, parts, strict=True):
-        if names is not None:
-            write_text(folder / file, "".join(f"{name}\n" for name in names if name in there))
+        listed = [name for name in names or () if name in there]
+        if listed:
+            write_text(folder / file, "".join(f"{name}\n" for name in listed))

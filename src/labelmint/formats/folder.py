@@ -1,15 +1,14 @@
 """The `folder` format: images and label PNGs matched by name; read and written without loss.
 
-images/NAME.{png,jpg,jpeg,tif,tiff,bmp}    labels/NAME.png (or masks/, annotations/): class ids, or colors of
-classes.json
+images/NAME.{png,jpg,jpeg,tif,tiff,bmp,webp}    labels/NAME.png (or masks/, annotations/ and so on: see `pairing`):
+class ids, or colors of classes.json
 instances/NAME.png    optional: 0 = none, each other value one object
 objects/NAME.json     optional, written by labelmint: boxes, shapes and attributes as another format gave them
-classes.json, train.txt, test.txt    optional: see `class_list`; names, one a line
+classes.json, train.txt, val.txt, test.txt    optional: see `class_list`; names, one a line
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,64 +20,55 @@ from labelmint.errors import InputError
 from labelmint.formats.class_list import IGNORE, class_set, classes_of_ids, dump_classes, read_classes
 from labelmint.formats.files import (
     IMAGE_SUFFIXES,
+    Parts,
     dump_json,
     finite,
     link,
+    listed_pairs,
     read_json,
     read_splits,
     uniquely_named,
     write_each,
 )
-from labelmint.formats.format import AS_USUAL, KEPT, PLAIN, Carries, Format, Reading, Writing
-from labelmint.formats.image_files import read_ids, read_image_and_text, write_png
+from labelmint.formats.format import AS_USUAL, KEPT, PLAIN, Carries, Format, Orientation, Reading, Writing
+from labelmint.formats.image_files import read_ids, read_labelled, write_png
 from labelmint.formats.images_out import write_image
+from labelmint.formats.label_colors import Colors, Palettes
 from labelmint.formats.odd import Odd, first_of
+from labelmint.formats.pairing import LABEL_FOLDERS, Place, by_key, matched, named, parts_of, places
 from labelmint.formats.shapes import parse_polygons, parse_rle
 from labelmint.storage import write_text
-from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet, Layout, LayoutObject
+from labelmint.types import AnnotatedImage, Array, ClassInfo, ClassSet, DataSet, Layout, LayoutObject
 
-__all__ = ["FORMAT", "LABEL_FOLDERS", "Stored", "label_folder", "read_folder", "write_folder", "write_pair"]
-
-LABEL_FOLDERS = ("labels", "masks", "annotations")
+__all__ = ["FORMAT", "Stored", "read_folder", "write_folder", "write_pair"]
 
 _PARTS = {"images": ".png", "labels": ".png", "instances": ".png", "objects": ".json"}  # as written here
 _FIELDS = {"class_id", "box", "rle", "polygons", "crowd", "attributes"}
 
 
-def label_folder(path: Path) -> Path | None:
-    """The folder of label PNGs beside images/, or None where there is none."""
-    if not (path / "images").is_dir():
-        return None
-    return next(
-        (path / name for name in LABEL_FOLDERS if (path / name).is_dir() and _files(path / name, (".png",))),
-        None,
-    )
-
-
 def read_folder(path: Path, reading: Reading = AS_USUAL) -> DataSet:
     """Read a data set. Label files are decoded here only where no classes.json names the classes."""
-    ignore, strict = reading.ignore, reading.strict
     if not path.is_dir():
         raise InputError(f"{path}: the format folder is read from a folder, not from a file")
-    labels = label_folder(path)
-    if labels is None:
+    found = places(path)
+    if not found:
         raise InputError(
             f"{path}: no labelled images; expected images/NAME.png and labels/NAME.png (or masks/, "
             f"annotations/)"
         )
-    odd = Odd(strict)
-    images = _by_name(path / "images", IMAGE_SUFFIXES, odd)
-    label_files = _by_name(labels, (".png",), odd)
-    instance_files = _by_name(path / "instances", (".png",), odd) if (path / "instances").is_dir() else {}
-    names = _pairs(images, label_files, odd)
-    _others(labels, names, instance_files, odd)
-    named, colors = (
-        read_classes(path / "classes.json", ignore) if (path / "classes.json").is_file() else (None, {})
+    odd, palettes = Odd(reading.strict), Palettes()
+    files = _files(path, found, odd)
+    names = tuple(sorted(files.labels))
+    file = path / "classes.json"
+    named, colors = read_classes(file, reading.ignore) if file.is_file() else (None, {})
+    labels = [files.labels[name] for name in names]
+    classes = named or _scan(labels, colors, palettes, reading.ignore, odd)
+    scanned = named is None and not reading.strict  # what palettes leave in doubt is noted, and read by index
+    loader = _Loader(
+        files, colors, None if scanned else palettes, classes, reading.strict, reading.orientation
     )
-    classes = named or _scan([label_files[name] for name in names], colors, ignore, odd)
-    objects = {name: file for name in names if (file := path / "objects" / f"{name}.json").is_file()}
-    loader = _Loader(images, label_files, instance_files, objects, colors, classes, strict)
-    parts = read_splits(path, names, odd)
+    listed = read_splits(path, names, odd, files.labels)
+    parts = files.parts if listed == Parts() else listed
     return DataSet(
         source=str(path),
         format="folder",
@@ -88,6 +78,58 @@ def read_folder(path: Path, reading: Reading = AS_USUAL) -> DataSet:
         **parts._asdict(),
         findings=odd.findings,
     )
+
+
+class _Files(NamedTuple):
+    """The files of each pair, by its name, and the parts that subfolders make."""
+
+    images: Mapping[str, Path]
+    labels: Mapping[str, Path]
+    instances: Mapping[str, Path]
+    objects: Mapping[str, Path]
+    parts: Parts
+
+
+def _files(path: Path, found: Sequence[Place], odd: Odd) -> _Files:
+    images: dict[str, Path] = {}
+    labels: dict[str, Path] = {}
+    instances: dict[str, Path] = {}
+    for place in found:
+        prefix = f"{place.part}/" if place.part else ""
+        for kept, files in zip((images, labels, instances), _files_at(place, odd), strict=True):
+            kept.update({prefix + key: file for key, file in files.items()})
+    if not labels:
+        raise InputError(
+            f"{path}: no image and label have the same name; expected pairs such as images/a.png and labels/a.png"
+        )
+    given = listed_pairs(path)
+    for key in labels:
+        labels[key] = given.get(images[key].resolve(), labels[key]) if given else labels[key]
+    names = named(sorted(labels), str(path))
+    objects = {name: file for name in names.values() if (file := path / "objects" / f"{name}.json").is_file()}
+    return _Files(
+        images={names[key]: images[key] for key in names},
+        labels={names[key]: labels[key] for key in names},
+        instances={names[key]: file for key, file in instances.items()},
+        objects=objects,
+        parts=parts_of(names),
+    )
+
+
+def _files_at(place: Place, odd: Odd) -> tuple[dict[str, Path], dict[str, Path], dict[str, Path]]:
+    """Images, labels and instances of the pairs at one place, by the keys of the images."""
+    images = by_key(place.images, IMAGE_SUFFIXES, place.labels, odd)
+    label_files = by_key(place.labels, (".png",), place.images, odd)
+    labels = matched(images, label_files)
+    _refuse_alone("image without label", images, set(images) - set(labels), place.labels, odd)
+    taken = set(labels.values())
+    alone = {key for key, file in label_files.items() if file not in taken}
+    _refuse_alone("label without image", label_files, alone, place.images, odd)
+    folder = place.home / "instances"
+    there = by_key(folder, (".png",), place.images, odd) if folder.is_dir() else {}
+    instances = matched(labels, there)
+    _others(place.labels, sorted(labels), instances, there, odd)
+    return images, labels, instances
 
 
 class Stored(NamedTuple):
@@ -152,72 +194,36 @@ def _sixteen_bit(name: str, ids: Array) -> Array:
     return ids.astype(np.uint16)
 
 
-def _files(folder: Path, suffixes: Sequence[str]) -> list[Path]:
-    """Files of these kinds, hidden ones left out, in order of name."""
-    found = (
-        file for file in folder.iterdir() if file.suffix.lower() in suffixes and not file.name.startswith(".")
-    )
-    return sorted(file for file in found if file.is_file())
-
-
-def _by_name(folder: Path, suffixes: Sequence[str], odd: Odd) -> dict[str, Path]:
-    """Name -> file of those suffixes; what else lies there is noted."""
-    files = _files(folder, suffixes)
-    taken = {file.name for file in files}
-    others = sorted(
-        file.name for file in folder.iterdir() if file.name not in taken and not file.name.startswith(".")
-    )
-    if others:
-        odd.note("other files", f"{folder}: {len(others)} entries are not read, first {others[0]!r}", others)
-    doubled = [name for name, count in Counter(file.stem for file in files).items() if count > 1]
-    text = (
-        f"{folder}: {len(doubled)} names stand there twice with different endings, first "
-        f"{first_of(doubled)}; keep one of each"
-    )
-    odd.refuse("doubled names", text, doubled)
-    return {file.stem: file for file in reversed(files)}
-
-
-def _pairs(images: Mapping[str, Path], labels: Mapping[str, Path], odd: Odd) -> tuple[str, ...]:
-    for kind, these, those in (
-        ("image without label", images, labels),
-        ("label without image", labels, images),
-    ):
-        alone = sorted(set(these) - set(those))
-        if alone:
-            other = next(iter(those.values())).parent.name if those else kind.split()[-1] + "s"
-            text = (
-                f"{these[alone[0]]}: {kind} ({len(alone)} such files); add {other}/{alone[0]}.png, or move "
-                f"the file away"
-            )
-            odd.refuse(kind, text, alone)
-    names = tuple(sorted(set(images) & set(labels)))
-    if not names:
-        raise InputError(
-            "no image and label have the same name; expected pairs such as images/a.png and labels/a.png"
+def _refuse_alone(kind: str, files: Mapping[str, Path], keys: Iterable[str], other: Path, odd: Odd) -> None:
+    alone = sorted(keys)
+    if alone:
+        text = (
+            f"{files[alone[0]]}: {kind} ({len(alone)} such files); add {other.name}/{alone[0]}.png, or move "
+            f"the file away"
         )
-    return names
+        odd.refuse(kind, text, alone)
 
 
-def _others(labels: Path, names: Sequence[str], instances: Mapping[str, Path], odd: Odd) -> None:
+def _others(
+    labels: Path, names: Sequence[str], instances: Mapping[str, Path], there: Mapping[str, Path], odd: Odd
+) -> None:
     """Note instances that fit no pair, pairs that lack them, and label folders that are not read."""
-    alone = sorted(set(instances) - set(names))
+    taken = set(instances.values())
+    alone = sorted(name for name, file in there.items() if file not in taken)
     text = (
         f"{labels.parent}: {len(alone)} files of instances/ belong to no pair, first {first_of(alone)}; move "
         f"them away"
     )
     odd.refuse("instances without image", text, alone)
     without = sorted(set(names) - set(instances))
-    if instances and without:
+    if there and without:
         odd.note(
             "without instances",
             f"{labels.parent}: {len(without)} pairs have no instances, first {without[0]!r}",
             without,
         )
     unread = [
-        n
-        for n in LABEL_FOLDERS
-        if n != labels.name and (labels.parent / n).is_dir() and _files(labels.parent / n, (".png",))
+        n for n in LABEL_FOLDERS if n != labels.name and any((labels.parent / n).glob("*.[pP][nN][gG]"))
     ]
     if unread:
         odd.note(
@@ -227,15 +233,27 @@ def _others(labels: Path, names: Sequence[str], instances: Mapping[str, Path], o
 
 
 def _scan(
-    files: Sequence[Path], colors: Mapping[tuple[int, int, int], int], ignore: Sequence[int], odd: Odd
+    files: Sequence[Path], colors: Colors, palettes: Palettes, ignore: Sequence[int], odd: Odd
 ) -> ClassSet:
     """The classes that label files hold, where nothing names them."""
     found: set[int] = set()
+    failed: InputError | None = None
     for file in files:
         try:
-            found.update(np.flatnonzero(np.bincount(read_ids(file, colors=colors).ravel())).tolist())
+            ids = read_ids(file, colors=colors, palettes=palettes)
+            found.update(np.flatnonzero(np.bincount(ids.ravel())).tolist())
         except InputError as error:
+            failed = failed or error
             odd.refuse_one("unreadable label", error, file.stem)
+    if failed is not None and not found:  # to inspect: the reason, not what follows from it
+        raise failed
+    if found == {0, IGNORE} and IGNORE not in ignore:
+        text = (
+            f"{files[0].parent}: labels hold 0 and 255 only; 255 is read as the class 'object', 0 as the background "
+            f"(--ignore 255: as pixels to ignore)"
+        )
+        odd.note("0 and 255", text)
+        return class_set((ClassInfo(id=0, name="background"), ClassInfo(id=IGNORE, name="object")), ignore)
     classes = classes_of_ids(found, ignore)
     if not len(classes):
         raise InputError(
@@ -249,49 +267,53 @@ def _scan(
             f"a class, write a "
             f'classes.json: {{"names": {{"{classes.ids[0]}": "background", "255": "object"}}}}',
         )
-    return class_set(classes.classes, classes.ignore)
+    return classes
 
 
 @dataclass(frozen=True)
 class _Loader:
     """name -> AnnotatedImage."""
 
-    images: Mapping[str, Path]
-    labels: Mapping[str, Path]
-    instances: Mapping[str, Path]
-    objects: Mapping[str, Path]
-    colors: Mapping[tuple[int, int, int], int]
+    files: _Files
+    colors: Colors
+    palettes: Palettes | None
     classes: ClassSet
     strict: bool
+    orientation: Orientation
 
     def __call__(self, name: str) -> AnnotatedImage:
-        image, text = read_image_and_text(self.images[name])
-        layout = self.layout(name)
-        _same_size(self.images[name], image, self.labels[name], layout.label_map)
-        return AnnotatedImage(name=name, image=image, layout=layout, provenance=text)
+        layout, file = self.layout(name), self.files.images[name]
+        image, text, notes, tag = read_labelled(file, layout.size, self.orientation)
+        _same_size(file, image, self.files.labels[name], layout.label_map, tag)
+        return AnnotatedImage(name=name, image=image, layout=layout, provenance=text, notes=notes)
 
     def layout(self, name: str) -> Layout:
         """The layout alone; the image is not opened."""
-        label_map = read_ids(self.labels[name], colors=self.colors)
+        file = self.files.labels[name]
+        label_map = read_ids(file, colors=self.colors, palettes=self.palettes)
         unknown = self.classes.unknown(label_map) if self.strict else {}
         if unknown:
             raise InputError(
-                f"{self.labels[name]}: ids that are not in the class list: {_shown(unknown)}; "
+                f"{file}: ids that are not in the class list: {_shown(unknown)}; "
                 f"add them to the names in classes.json, or pass --ignore {next(iter(unknown))}"
             )
         instances = None
-        if name in self.instances:
-            instances = read_ids(self.instances[name]).astype(np.uint16)
-            _same_size(self.labels[name], label_map, self.instances[name], instances)
-        objects = _read_objects(self.objects[name], label_map.shape) if name in self.objects else ()
-        return Layout(label_map=label_map, instances=instances, objects=objects)
+        if name in self.files.instances:
+            instances = read_ids(self.files.instances[name]).astype(np.uint16)
+            _same_size(file, label_map, self.files.instances[name], instances)
+        objects = self.files.objects.get(name)
+        return Layout(
+            label_map=label_map,
+            instances=instances,
+            objects=() if objects is None else _read_objects(objects, label_map.shape),
+        )
 
 
-def _same_size(image_file: Path, image: Array, label_file: Path, label: Array) -> None:
+def _same_size(image_file: Path, image: Array, label_file: Path, label: Array, tag: str = "") -> None:
     if image.shape[:2] != label.shape:
         (h, w), (other_h, other_w) = image.shape[:2], label.shape
         raise InputError(
-            f"{image_file} is {h}x{w} pixels (height x width) but {label_file} is {other_h}x{other_w}; make "
+            f"{image_file} is {h}x{w} pixels (height x width){tag} but {label_file} is {other_h}x{other_w}; make "
             f"the label of the image's size"
         )
 
@@ -347,7 +369,7 @@ def _as_object(item: dict[str, Any], size: tuple[int, int], what: str) -> Layout
 FORMAT = Format(
     name="folder",
     title="images/ and label PNGs in labels/ (or masks/, annotations/) matched by name",
-    recognizes=lambda path: path if path.is_dir() and label_folder(path) else None,
+    recognizes=lambda path: path if places(path) else None,
     reads=read_folder,
     writes=write_folder,
     carries=Carries(**dict.fromkeys(Carries().each(), KEPT)),

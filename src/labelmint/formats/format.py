@@ -24,6 +24,7 @@ __all__ = [
     "PLAIN",
     "Carries",
     "Format",
+    "Orientation",
     "Part",
     "Reading",
     "Writing",

@@ -1,7 +1,7 @@
 """Images and label PNGs as arrays: 8-bit pixels, class ids of 8 or 16 bits, text in PNGs.
 
-Headers are checked before anything is decoded. Orientation tags (EXIF) are not followed: labels carry none,
-so turning only the image would part them.
+Headers are checked before anything is decoded. An image that carries an orientation tag is read as its pixels lie
+(`read_image`), or as the size of its label wants it (`read_labelled`).
 """
 
 from __future__ import annotations
@@ -14,19 +14,33 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from labelmint.errors import InputError
+from labelmint.formats.format import Orientation
+from labelmint.formats.label_colors import Colors, Palettes, ids_of_colors, ids_of_palette
+from labelmint.formats.orientation import oriented, shown_size, tag_words, turned
 from labelmint.storage import write_aside
-from labelmint.types import Array
+from labelmint.types import HIDDEN_COLORS, TURNED, Array
 
-__all__ = ["MAX_PIXELS", "image_size", "read_ids", "read_image", "read_image_and_text", "write_png"]
+__all__ = [
+    "MAX_PIXELS",
+    "Read",
+    "image_size",
+    "read_ids",
+    "read_image",
+    "read_image_and_text",
+    "read_labelled",
+    "write_png",
+]
 
 MAX_PIXELS = 178_956_970  # twice Pillow's own warning level: 13,377 x 13,377
 
-_FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
+_FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
+_TAG, _SAMPLE_FORMAT, _SIGNED = 274, 339, 2  # of TIFF and EXIF
 _IMAGE_MODES = {"L": "L", "1": "L", "LA": "L"} | dict.fromkeys(
     ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"), "RGB"
 )
@@ -43,62 +57,143 @@ _DAMAGES = (
     zlib.error,
 )
 
-Colors = Mapping[tuple[int, int, int], int]  # color -> class id
+
+class Read(NamedTuple):
+    """An image as its label wants it.
+
+    Arguments:
+        pixels: (H, W, C) uint8. text: that a PNG carries.
+        notes: the kinds of what a person should know of it (`types.NOTES`).
+        tag: what an orientation tag makes of it, in words; empty without one.
+    """
+
+    pixels: Array
+    text: dict[str, str]
+    notes: tuple[str, ...] = ()
+    tag: str = ""
+
+
+class _Stored(NamedTuple):
+    """Pixels (H, W, C) as they lie, text, the orientation tag, and whether some of them are transparent."""
+
+    pixels: Array
+    text: dict[str, str]
+    tag: int
+    transparent: bool
 
 
 def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Array:
     """An image as (H, W, C) uint8: C = 1 for grey, 3 for anything colored (palettes are resolved, alpha is
-    dropped).
+    dropped), as its pixels lie.
 
     Raises InputError for files that are damaged, no image, larger than `max_pixels`, of several pages, or not
     8 bits deep.
     """
-    return read_image_and_text(path, max_pixels=max_pixels)[0]
+    return _stored(Path(path), max_pixels).pixels
 
 
 def read_image_and_text(
     path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS
 ) -> tuple[Array, dict[str, str]]:
     """`read_image`, and the text that a PNG carries (empty for other files; camera profiles are left out)."""
-    with _opened(Path(path), _FORMATS, max_pixels) as picture:
-        depth = _bit_depth(picture, Path(path))
-        mode = _IMAGE_MODES.get(picture.mode)
+    read = _stored(Path(path), max_pixels)
+    return read.pixels, read.text
+
+
+def read_labelled(
+    path: str | os.PathLike[str], size: tuple[int, int], orientation: Orientation = "auto"
+) -> Read:
+    """The image of a label of `size` (H, W): turned by its orientation tag, or as its pixels lie.
+
+    The label's size decides where only one of the two fits; where both do, the image is taken turned and noted.
+    Raises InputError as `read_image` does; sizes that do not fit at all are left to the caller to tell.
+    """
+    stored = _stored(Path(path), MAX_PIXELS)
+    pixels, both = oriented(stored.pixels, stored.tag, size, orientation)
+    notes = (*([TURNED] if both else []), *([HIDDEN_COLORS] if stored.transparent else []))
+    words = tag_words((stored.pixels.shape[0], stored.pixels.shape[1]), stored.tag)
+    return Read(np.ascontiguousarray(pixels), stored.text, notes, words)
+
+
+def _stored(path: Path, max_pixels: int) -> _Stored:
+    with _opened(path, _FORMATS, max_pixels) as picture:
+        depth, mode = _bit_depth(picture, path), _IMAGE_MODES.get(picture.mode)
         if mode is None or depth > 8:
             what = f"{depth} bits a channel" if depth > 8 else f"pixels of mode {picture.mode!r}"
             raise InputError(
                 f"{path}: holds {what}, expected 8 bits; convert it first by scaling its values to 0..255"
             )
-        if picture.format == "TIFF" and getattr(picture, "n_frames", 1) > 1:
+        if picture.format in ("TIFF", "WEBP") and getattr(picture, "n_frames", 1) > 1:
             raise InputError(
                 f"{path}: holds several pages, expected one; save each page as a file of its own"
             )
+        tag, signed = _orientation(picture), _signed(picture)
+        picture.load()
         array = np.array(picture.convert(mode), dtype=np.uint8)
+        if signed:
+            array ^= 0x80  # -128..127 as 0..255, in their order
+        if picture.format == "TIFF" and _orientation(picture) != tag:  # Pillow has turned it
+            array = turned(array, tag, back=True)
         text = dict(picture.text) if isinstance(picture, PngImagePlugin.PngImageFile) else {}
+        transparent = _transparent(picture)
     kept = {
         str(key): str(value) for key, value in text.items() if not key.startswith(("XML:", "Raw profile"))
     }
-    return (array[:, :, None] if array.ndim == 2 else array), kept
+    return _Stored(array[:, :, None] if array.ndim == 2 else array, kept, tag, transparent)
 
 
-def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """(H, W) from the header alone."""
+def _orientation(picture: Image.Image) -> int:
+    """The orientation tag of EXIF, 1 where there is none that means anything."""
+    try:
+        tag = picture.getexif().get(_TAG, 1)
+    except _DAMAGES:  # a damaged EXIF block spoils no pixel
+        return 1
+    return tag if isinstance(tag, int) and 1 <= tag <= 8 else 1
+
+
+def _signed(picture: Image.Image) -> bool:
+    formats = getattr(picture, "tag_v2", {}).get(_SAMPLE_FORMAT, (1,))
+    return _SIGNED in (formats if isinstance(formats, tuple) else (formats,))
+
+
+def _transparent(picture: Image.Image) -> bool:
+    """Whether any pixel is not opaque."""
+    if not picture.has_transparency_data:
+        return False
+    opaque = picture if picture.mode in ("RGBA", "LA") else picture.convert("RGBA")
+    lowest, _ = opaque.getchannel("A").getextrema()
+    return isinstance(lowest, int | float) and lowest < 255
+
+
+def image_size(path: str | os.PathLike[str], orientation: Orientation = "auto") -> tuple[int, int]:
+    """(H, W) from the header alone, as viewers show the image, or "stored" as its pixels lie."""
     with _opened(Path(path), _FORMATS, MAX_PIXELS) as picture:
-        return picture.height, picture.width
+        size, tag = (picture.height, picture.width), _orientation(picture)
+        turns = (picture.format == "TIFF") == (
+            orientation == "stored"
+        )  # Pillow gives a TIFF's as it is shown
+        return shown_size(size, tag) if turns else size
 
 
 def read_ids(
-    path: str | os.PathLike[str], *, colors: Colors | None = None, max_pixels: int = MAX_PIXELS
+    path: str | os.PathLike[str],
+    *,
+    colors: Colors | None = None,
+    palettes: Palettes | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> Array:
     """The ids in a label or instance PNG as (H, W), uint8 or (for 16-bit files) uint16.
 
-    Grey files hold ids as they are, whatever their bit depth; palette files hold indices. RGB files need
-    `colors`, every pixel one of them. Raises InputError as `read_image` does, and for colors without a
-    meaning, with their counts.
+    Grey files hold ids as they are, whatever their bit depth. RGB files are translated through `colors`, every pixel
+    one of them; without, their channels must be equal and hold the ids. Palette files hold indices, unless the colors
+    that they use are all of `colors`; with `palettes` they are refused where palettes leave doubt. Raises InputError
+    as `read_image` does, and for colors without a meaning, with their counts.
     """
     with _opened(Path(path), ("PNG",), max_pixels) as picture:
         depth, mode = _bit_depth(picture, Path(path)), picture.mode
         if mode in ("RGB", "RGBA") and depth == 8:
-            return _ids_of_colors(Path(path), np.array(picture.convert("RGB")), colors)
+            opaque = not _transparent(picture)
+            return ids_of_colors(Path(path), np.array(picture.convert("RGB")), colors, opaque=opaque)
         if mode == "LA" and depth == 8:
             return np.array(picture.getchannel("L"))
         if mode not in ("1", "L", "P", "I", "I;16", "I;16B"):
@@ -106,36 +201,13 @@ def read_ids(
                 f"{path}: a label of {depth}-bit mode {mode!r}; expected class ids as a grey or palette PNG"
             )
         array = np.array(picture)
+        palette = (picture.getpalette("RGB") or []) if mode == "P" else []
+    if mode == "P":
+        return ids_of_palette(Path(path), array, palette, colors, palettes)
     if mode == "L" and depth in (2, 4):
         # Pillow stretches grey of few bits to 0..255, and ids must stay ids
         array = array // (255 // (2**depth - 1))
     return array.astype(np.uint16 if mode.startswith("I") else np.uint8)
-
-
-def _ids_of_colors(path: Path, pixels: Array, colors: Colors | None) -> Array:
-    if not colors:
-        raise InputError(
-            f'{path}: a colored (RGB) label; say what its colors mean in classes.json ("colors": {{"1": '
-            f"[255, 0, 0]}}), "
-            "or save class ids as a grey PNG"
-        )
-    codes = pixels.astype(np.uint32) @ np.array([65536, 256, 1], dtype=np.uint32)
-    found, place, counts = np.unique(codes, return_inverse=True, return_counts=True)
-    meaning = {(red << 16) | (green << 8) | blue: id_ for (red, green, blue), id_ in colors.items()}
-    unknown = sorted(
-        (-int(n), int(code)) for code, n in zip(found, counts, strict=True) if int(code) not in meaning
-    )
-    if unknown:
-        shown = ", ".join(
-            f"{[code >> 16, code >> 8 & 255, code & 255]} ({-n} pixels)" for n, code in unknown[:5]
-        )
-        more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
-        raise InputError(
-            f"{path}: colors that classes.json does not list: {shown}{more}; list them, or save without "
-            f"smoothing"
-        )
-    dtype = np.uint8 if max(meaning.values()) <= 255 else np.uint16
-    return np.array([meaning[int(code)] for code in found], dtype=dtype)[place.reshape(codes.shape)]
 
 
 def write_png(path: str | os.PathLike[str], array: Array, text: Mapping[str, str] | None = None) -> None:

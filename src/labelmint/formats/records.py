@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from labelmint.errors import InputError
-from labelmint.formats.image_files import read_image_and_text
+from labelmint.formats.format import Orientation
+from labelmint.formats.image_files import read_labelled
 from labelmint.formats.painting import paint
 from labelmint.types import AnnotatedImage, Layout, LayoutObject
 
@@ -29,26 +30,27 @@ class Record:
 @dataclass(frozen=True)
 class RecordLoader:
     """name -> AnnotatedImage, the maps painted from the objects on a ground: the class, or an ignore id, of what none
-    covers.
+    covers. Images with an orientation tag are taken as `orientation` says.
     """
 
     records: Mapping[str, Record]
     source: str
     ground: int = 0
+    orientation: Orientation = "auto"
 
     def __call__(self, name: str) -> AnnotatedImage:
         record = self.records[name]
-        image, text = read_image_and_text(record.path)
+        image, text, notes, tag = read_labelled(record.path, record.size, self.orientation)
         (height, width), (stated_height, stated_width) = image.shape[:2], record.size
         if (height, width) != record.size:
             raise InputError(
-                f"{record.path} is {height}x{width} pixels (height x width), but {self.source} says "
+                f"{record.path} is {height}x{width} pixels (height x width){tag}, but {self.source} says "
                 f"{stated_height}x{stated_width}; "
                 "use the images that were annotated"
             )
         label_map, instances = paint(record.objects, record.size, self.ground)
         layout = Layout(label_map=label_map, instances=instances, objects=record.objects)
-        return AnnotatedImage(name=name, image=image, layout=layout, provenance=text)
+        return AnnotatedImage(name=name, image=image, layout=layout, provenance=text, notes=notes)
 
 
 def names_of(file_names: Sequence[str], source: str) -> list[str]:

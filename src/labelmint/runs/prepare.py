@@ -18,6 +18,7 @@ from labelmint.datasets.pairs import Pairs
 from labelmint.datasets.scaling import as_channels
 from labelmint.datasets.splits import Split, split_of
 from labelmint.datasets.symbols import SymbolTable, color_instances
+from labelmint.datasets.watching import told
 from labelmint.errors import InputError
 from labelmint.types import Array, Batch, ClassSet, DataSet
 
@@ -104,6 +105,7 @@ def prepare(
     names = [*parts.training, *parts.validation]
     kept = partial(keep, count=len(names), available=available, folder=disk, source=data.source)
     loaded = kept(fitted(data, names, geometry, group_by=group_by, normalize=normalize, tell=tell))
+    told(data)
     return _assemble(data, parts, loaded, geometry, seed, cell, kept)
 
 

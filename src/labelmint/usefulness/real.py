@@ -12,6 +12,7 @@ import torch
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pair import Pair, digest_of
 from labelmint.datasets.splits import Split, split_of
+from labelmint.datasets.watching import told
 from labelmint.errors import InputError
 from labelmint.evaluation.judging import VALIDATION_VIEWS, foreground_of
 from labelmint.evaluation.material import teller
@@ -125,6 +126,7 @@ def load_real(data: DataSet, size: tuple[int, int], options: StudyOptions, tell:
             ("test", parts.test),
         )
     }
+    told(data)
     channels = max(one.image.shape[2] for part in loaded.values() for one in part)
     loaded = {name: in_channels(part, channels) for name, part in loaded.items()}
     test = tiles(loaded["test"], size, TEST_VIEWS)

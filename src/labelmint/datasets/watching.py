@@ -1,0 +1,77 @@
+"""What is odd about pairs, found while they are loaded for something else: nothing is decoded twice.
+
+data = watched(data, tell=print)       # loads as before, and counts each pair once
+...                                    # pairs are loaded
+told(data)                             # where loading ends: what was odd, each finding once
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from labelmint.datasets.ahead import ahead
+from labelmint.datasets.oddities import of_pairs
+from labelmint.datasets.tally import Tally, count
+from labelmint.types import AnnotatedImage, DataSet, Finding, Layout
+
+__all__ = ["loaded", "told", "watched"]
+
+
+@dataclass
+class _Watched:
+    """The loader of a data set that tallies each pair when it is first loaded."""
+
+    data: DataSet
+    tell: Callable[[Finding], None]
+    tally: Tally = field(default_factory=Tally)
+    seen: set[str] = field(default_factory=set)
+    said: set[str] = field(default_factory=set)
+
+    def __call__(self, name: str) -> AnnotatedImage:
+        pair = self.data.load(name)
+        self.look(pair)
+        return pair
+
+    def look(self, pair: AnnotatedImage) -> None:
+        """Tally a pair that was loaded, once."""
+        if pair.name not in self.seen:
+            self.seen.add(pair.name)
+            count(self.tally, self.data, pair, self.data.classes.without_objects)
+
+    def layout(self, name: str) -> Layout:
+        """The layout alone, which is not tallied."""
+        return self.data.layout(name)
+
+    def speak(self) -> None:
+        """Tell what was odd so far and was not told before."""
+        for finding in of_pairs(self.data, self.tally):
+            if finding.text not in self.said:
+                self.said.add(finding.text)
+                self.tell(finding)
+
+
+def watched(data: DataSet, tell: Callable[[Finding], None]) -> DataSet:
+    """The same data set, whose pairs are looked at while they are loaded.
+
+    Arguments:
+        tell: is given each finding when loading has ended (`told`).
+    """
+    return dataclasses.replace(data, load=_Watched(data, tell))
+
+
+def loaded(data: DataSet, names: Sequence[str]) -> Iterator[AnnotatedImage]:
+    """Some pairs in their order, decoded ahead (`datasets.ahead`) and looked at one by one in that order."""
+    if not isinstance(data.load, _Watched):
+        yield from ahead(data.load, names)
+        return
+    for pair in ahead(data.load.data.load, names):
+        data.load.look(pair)
+        yield pair
+
+
+def told(data: DataSet) -> None:
+    """Loading has ended: tell what was odd about the pairs; nothing where nobody watches."""
+    if isinstance(data.load, _Watched):
+        data.load.speak()

@@ -1,0 +1,120 @@
+"""Class ids from the colors of label files: RGB files, and palettes.
+
+A palette file can mean its indices (as VOC's do) or its colors (as an optimizer leaves them, which numbers them
+anew in each file). Its colors decide where classes.json lists those that it uses; else its indices are the ids, and
+`Palettes` refuses what contradicts that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from labelmint.errors import InputError
+from labelmint.types import Array
+
+__all__ = ["Color", "Colors", "Palettes", "ids_of_colors", "ids_of_palette"]
+
+Color = tuple[int, int, int]
+Colors = Mapping[Color, int]  # color -> class id
+
+_MEND = (
+    'say what the colors mean in classes.json ("colors": {"1": [255, 0, 0]}), or save class ids as grey PNGs'
+)
+_BLACK_AND_WHITE = {0: (0, 0, 0), 1: (255, 255, 255)}  # how masks of one bit are shown
+
+
+@dataclass
+class Palettes:
+    """The palettes of the label files of one data set, which must agree where their indices are ids."""
+
+    _first: dict[int, tuple[Color, Path]] = field(default_factory=dict)
+
+    def check(self, path: Path, used: Mapping[int, Color]) -> None:
+        """Raise InputError where a file's used entries differ from another's, or are greys that are no indices."""
+        for index, color in used.items():
+            known, other = self._first.setdefault(index, (color, path))
+            if known != color:
+                raise InputError(
+                    f"{path}: its palette shows index {index} as {list(color)}, and that of {other.name} as "
+                    f"{list(known)}, so indices are no class ids; {_MEND}"
+                )
+        black_and_white = all(_BLACK_AND_WHITE.get(index) == color for index, color in used.items())
+        if black_and_white or len(set(used.values())) < len(used) or not all(map(_is_grey, used.values())):
+            return
+        other_grey = [(index, color[0]) for index, color in used.items() if color[0] != index]
+        if other_grey:
+            index, level = other_grey[0]
+            raise InputError(
+                f"{path}: its palette shows index {index} as grey {level}, so either may be the class id; save class "
+                f"ids as a grey PNG without a palette, or {_MEND.split(', or ')[0]}"
+            )
+
+
+def _is_grey(color: Color) -> bool:
+    return color[0] == color[1] == color[2]
+
+
+def ids_of_palette(
+    path: Path, indices: Array, palette: Sequence[int], colors: Colors | None, palettes: Palettes | None
+) -> Array:
+    """Class ids (H, W) of a palette file.
+
+    Arguments:
+        indices: (H, W) uint8. palette: red, green, blue of index 0, then of index 1, and so on.
+        colors: what classes.json says of colors.
+        palettes: to check it against those of other files where indices are ids; None: indices are never doubted.
+    """
+    padded = [*palette, *[0] * (768 - len(palette))]
+    used: dict[int, Color] = {
+        index: (padded[3 * index], padded[3 * index + 1], padded[3 * index + 2])
+        for index in np.flatnonzero(np.bincount(indices.ravel())).tolist()
+    }
+    meaning = {index: id_ for index, color in used.items() if (id_ := (colors or {}).get(color)) is not None}
+    told_apart = len(set(used.values())) == len(used)
+    if used and told_apart and len(meaning) == len(used):
+        table = np.zeros(256, dtype=np.uint8 if max(meaning.values()) <= 255 else np.uint16)
+        table[list(meaning)] = list(meaning.values())
+        return table[indices]
+    wrong = [index for index, id_ in meaning.items() if id_ != index]
+    if told_apart and wrong:
+        unlisted = next(color for index, color in used.items() if index not in meaning)
+        raise InputError(
+            f"{path}: its palette shows index {wrong[0]} in the color of class {meaning[wrong[0]]}, but classes.json "
+            f"does not list its color {list(unlisted)}; list all colors, or save class ids as a grey PNG"
+        )
+    if palettes is not None and not meaning:
+        palettes.check(path, used)
+    return indices.astype(np.uint8)
+
+
+def ids_of_colors(path: Path, pixels: Array, colors: Colors | None, *, opaque: bool = True) -> Array:
+    """Class ids (H, W) of RGB pixels (H, W, 3): by `colors`, or without any the value that all channels have."""
+    if not colors:
+        if opaque and (pixels == pixels[:, :, :1]).all():
+            return np.ascontiguousarray(pixels[:, :, 0])
+        raise InputError(
+            f'{path}: a colored (RGB) label; say what its colors mean in classes.json ("colors": {{"1": '
+            f"[255, 0, 0]}}), "
+            "or save class ids as a grey PNG"
+        )
+    codes = pixels.astype(np.uint32) @ np.array([65536, 256, 1], dtype=np.uint32)
+    found, place, counts = np.unique(codes, return_inverse=True, return_counts=True)
+    meaning = {(red << 16) | (green << 8) | blue: id_ for (red, green, blue), id_ in colors.items()}
+    unknown = sorted(
+        (-int(n), int(code)) for code, n in zip(found, counts, strict=True) if int(code) not in meaning
+    )
+    if unknown:
+        shown = ", ".join(
+            f"{[code >> 16, code >> 8 & 255, code & 255]} ({-n} pixels)" for n, code in unknown[:5]
+        )
+        more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+        raise InputError(
+            f"{path}: colors that classes.json does not list: {shown}{more}; list them, or save without "
+            f"smoothing"
+        )
+    dtype = np.uint8 if max(meaning.values()) <= 255 else np.uint16
+    return np.array([meaning[int(code)] for code in found], dtype=dtype)[place.reshape(codes.shape)]

@@ -1,0 +1,196 @@
+"""Images and label files on disk, matched by name: the folders that hold them, subfolders, and names that differ.
+
+    images/a.jpg         labels/a.png           one folder each (also img, masks, gt and so on)
+    images/train/a.jpg   labels/train/a.png     subfolders that both have; train, val and test are parts
+    train/images/a.jpg   train/labels/a.png     the same, the other way round
+
+A label is that of the image of its name; else of the only one whose name differs in its Unicode form, then in its
+case, then by an ending such as `_mask`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from labelmint.formats.files import Parts
+from labelmint.formats.format import Part
+from labelmint.formats.odd import Odd, first_of
+from labelmint.formats.records import names_of
+
+__all__ = ["LABEL_FOLDERS", "Place", "by_key", "matched", "named", "parts_of", "places", "plain"]
+
+IMAGE_FOLDERS = ("images", "image", "imgs", "img")
+LABEL_FOLDERS = (
+    "labels",
+    "masks",
+    "annotations",
+    "label",
+    "mask",
+    "annotation",
+    "gt",
+    "ground_truth",
+    "groundtruth",
+    "seg",
+    "segmentation",
+)
+_PART_OF: Mapping[str, Part] = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+    "testing": "test",
+}
+_ENDING = re.compile(r"[-_ .](?:masks?|gt|labels?|seg|segmentation|annotations?)$", re.IGNORECASE)
+_SYSTEM = {"__MACOSX"}
+
+
+class Place(NamedTuple):
+    """Where images and their labels lie; `part` is the folder around both, empty for the data set itself."""
+
+    images: Path
+    labels: Path
+    part: str = ""
+
+    @property
+    def home(self) -> Path:
+        """The folder around both."""
+        return self.images.parent
+
+
+def places(path: Path) -> list[Place]:
+    """Where a data set has images and labels: beside each other, or so in each of its folders train, val and test."""
+    if not path.is_dir():
+        return []
+    found = _beside(path, "")
+    if found is not None:
+        return [found]
+    below = sorted(one for one in path.iterdir() if one.name.lower() in _PART_OF and one.is_dir())
+    return [place for one in below if (place := _beside(one, one.name)) is not None]
+
+
+def _beside(path: Path, part: str) -> Place | None:
+    for images in (path / name for name in IMAGE_FOLDERS if (path / name).is_dir()):
+        for labels in (path / name for name in LABEL_FOLDERS if (path / name).is_dir()):
+            first = next(_walk(labels, (".png",), images), None)
+            if first is not None and (first.parent == labels or _fits(first.parent, labels, images)):
+                return Place(images, labels, part)
+    return None
+
+
+def _fits(below: Path, labels: Path, images: Path) -> bool:
+    """Whether a subfolder holds the label of an image: other formats have such folders too, with names of their own."""
+    twin = images / below.relative_to(labels)
+    files = {file.stem: file for file in below.iterdir()}
+    return bool(matched([file.stem for file in twin.iterdir() if file.is_file()], files))
+
+
+def _walk(folder: Path, suffixes: Sequence[str], twin: Path | None) -> Iterator[Path]:
+    """Files of these kinds below a folder, hidden ones left out; of its subfolders those that its twin has too."""
+    for root, folders, files in os.walk(folder):
+        here = Path(root)
+        relative = here.relative_to(folder)
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".")
+            and name not in _SYSTEM
+            and twin is not None
+            and (twin / relative / name).is_dir()
+        )
+        yield from (
+            here / name
+            for name in sorted(files)
+            if not name.startswith(".") and name.lower().endswith(tuple(suffixes)) and (here / name).is_file()
+        )
+
+
+def by_key(folder: Path, suffixes: Sequence[str], twin: Path, odd: Odd) -> dict[str, Path]:
+    """Files by their path below the folder without ending, as "train/a"; what else lies there is noted."""
+    files = list(_walk(folder, suffixes, twin))
+    taken = {file.relative_to(folder).parts[0] for file in files}
+    there = sorted(file for file in folder.iterdir() if not file.name.startswith("."))
+    dead = [file.name for file in there if _is_dead(file, suffixes)]
+    text = f"{folder}: {len(dead)} links lead nowhere, first {first_of(dead)}; put the files there, or remove the links"
+    odd.refuse("dead links", text, dead)
+    others = [file.name for file in there if file.name not in taken and file.name not in dead]
+    if others:
+        odd.note("other files", f"{folder}: {len(others)} entries are not read, first {others[0]!r}", others)
+    keys = [_key(file, folder) for file in files]
+    doubled = [key for key, count in Counter(keys).items() if count > 1]
+    text = (
+        f"{folder}: {len(doubled)} names stand there twice with different endings, first "
+        f"{first_of(doubled)}; keep one of each"
+    )
+    odd.refuse("doubled names", text, doubled)
+    return dict(reversed(list(zip(keys, files, strict=True))))
+
+
+def _is_dead(file: Path, suffixes: Sequence[str]) -> bool:
+    return file.suffix.lower() in suffixes and file.is_symlink() and not file.exists()
+
+
+def _key(file: Path, folder: Path) -> str:
+    return file.relative_to(folder).with_name(file.stem).as_posix()
+
+
+def plain(name: str) -> str:
+    """A name in one Unicode form (NFC), however the system that wrote it does."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _folded(name: str) -> str:
+    return plain(name).casefold()
+
+
+def matched(keys: Iterable[str], files: Mapping[str, Path]) -> dict[str, Path]:
+    """The file of each key, where one is its own beyond doubt."""
+    found = {key: files[key] for key in keys if key in files}
+    forms: tuple[tuple[Callable[[str], str], Callable[[str], str]], ...] = (
+        (plain, plain),
+        (_folded, _folded),
+        (plain, lambda name: _ENDING.sub("", plain(name))),
+        (_folded, lambda name: _ENDING.sub("", _folded(name))),
+    )
+    free_keys, free_files = set(keys) - set(found), set(files) - set(found)
+    for of_key, of_file in forms:
+        if not free_keys or not free_files:
+            break
+        wanted, there = _grouped(free_keys, of_key), _grouped(free_files, of_file)
+        for form, (key, *more) in wanted.items():
+            if not more and len(there.get(form, ())) == 1:
+                (file,) = there[form]
+                found[key] = files[file]
+                free_keys.discard(key)
+                free_files.discard(file)
+    return found
+
+
+def _grouped(keys: Iterable[str], form: Callable[[str], str]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = defaultdict(list)
+    for key in keys:
+        groups[form(key)].append(key)
+    return groups
+
+
+def named(keys: Sequence[str], source: str) -> dict[str, str]:
+    """The name of the pair of each key: without folders, or with all of them where names would collide."""
+    return dict(zip(keys, names_of([f"{key}.png" for key in keys], source), strict=True))
+
+
+def parts_of(names: Mapping[str, str]) -> Parts:
+    """The parts that subfolders make: of each key with its pair's name, by the first folder that is called so."""
+    found = {}
+    for key, name in names.items():
+        folders = (_PART_OF.get(folder.lower()) for folder in PurePosixPath(key).parts[:-1])
+        part = next((one for one in folders if one is not None), None)
+        if part is not None:
+            found[name] = part
+    return Parts.of(dict(sorted(found.items())))
