@@ -26,6 +26,7 @@ from labelmint.types import DataSet, LayoutObject
 __all__ = ["FORMAT", "read_yolo"]
 
 _LOOKED_AT = 20  # label texts that are opened to find out the format
+_HEAD = 4096  # bytes of each
 
 Size = tuple[int, int]
 
@@ -123,13 +124,12 @@ def _object(
 
 
 def _says(label: Path) -> bool:
-    """Does a text begin like a label?"""
+    """Has a text, where it begins, a line of YOLO's?"""
     try:
         with label.open("rb") as file:
-            first = file.read(4096).decode("utf-8-sig", "ignore").strip()
+            return any(map(is_line, file.read(_HEAD).decode("utf-8-sig", "ignore").splitlines()))
     except OSError:
         return False
-    return bool(first) and is_line(first.splitlines()[0])
 
 
 def _recognizes(path: Path) -> Path | None:
@@ -138,24 +138,26 @@ def _recognizes(path: Path) -> Path | None:
         if not path.is_dir():
             return path if signs else None
         tree = tree_of(path, all_of_it=False)
-        named_here = bool(signs) or any(
+        said = bool(signs) or any(
             file.endswith(".names") or file == "classes.txt" for file in tree.files if "/" not in file
         )
-        return path if _has_labels(tree, named_here, bool(signs)) else None
+        return path if _has_labels(tree, said) else None
     except (OSError, InputError, ValueError):
         return None
 
 
-def _has_labels(tree: Tree, anywhere: bool, trusted: bool) -> bool:
-    """Has an image in a usual place (or anywhere) a label that looks like YOLO's (or is trusted)?"""
+def _has_labels(tree: Tree, said: bool) -> bool:
+    """Has an image in a usual place a label that looks like YOLO's? Where a file says what the set is, any image with
+    a text will do, so that a bad label is told.
+    """
     opened = 0
     for image in tree.images:
-        if not anywhere and not known_place(image):
+        if not said and not known_place(image):
             continue
         for label in tree.labels_of(image):
-            if trusted or _says(tree.root / label):
+            if said or _says(tree.root / label):
                 return True
-            opened += 1
+            opened += bool((tree.root / label).stat().st_size)
         if opened > _LOOKED_AT:
             return False
     return False

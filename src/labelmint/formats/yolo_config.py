@@ -197,8 +197,8 @@ def _lists_names(file: str) -> bool:
 def parts_of(tree: Tree, config: Config, odd: Odd) -> dict[Part, tuple[str, ...]]:
     """The images of each part: as data.yaml or obj.data has them, else train.txt and so on, else by folders.
 
-    Where train and val are the same, as in sets for a first try, there is no val part, and without a test part no part
-    at all.
+    Where train and val are the same, as in sets for a first try, there is no val part; and without a test part no train
+    part either, unless its folder is called so.
     """
     entries = config.entries or {
         part: (file,) for part, keys in _KEYS.items() for key in keys if (file := f"{key}.txt") in tree.files
@@ -211,7 +211,8 @@ def parts_of(tree: Tree, config: Config, odd: Odd) -> dict[Part, tuple[str, ...]
     found = {part: images for part, images in found.items() if images}
     if "train" in found and found.get("validation") == found["train"]:
         del found["validation"]
-        if "test" not in found or found["test"] == found["train"]:
+        alone = "test" not in found or found["test"] == found["train"]
+        if alone and any(part_of_folders(image) != "train" for image in found["train"]):
             del found["train"]
     return found
 

@@ -186,9 +186,8 @@ def _data_yaml(places: Iterable[str], names: dict[int, str]) -> str:
     import yaml
 
     there = {*places}
-    folders = {key: f"images/{key}" for key in _FOLDERS.values() if key in there}
-    first: Any = "images" if "" in there else folders.get("train", [])
-    val = folders["val"] if "val" in folders else first
-    document: dict[str, Any] = {"train": first, "val": val}
+    folders: dict[str, Any] = {key: f"images/{key}" for key in _FOLDERS.values() if key in there}
+    first = "images" if "" in there else folders.get("train", [])
+    document: dict[str, Any] = {"train": first, "val": folders.get("val", first)}
     document |= {"test": folders["test"]} if "test" in folders else {}
     return yaml.safe_dump(document | {"names": names}, sort_keys=False, allow_unicode=True, width=1 << 20)
