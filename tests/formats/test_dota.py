@@ -61,10 +61,7 @@ def test_classes_of_data_yaml_keep_their_order(tmp_path: Path) -> None:
 def test_what_reaches_over_the_border_is_cut_there_and_told(tmp_path: Path) -> None:
     data = read(
         dota(
-            tmp_path,
-            "images/a.png",
-            "labelTxt/a.txt",
-            "-4 2 4 2 4 6 -4 6 ship 0\n-1 0 3 0 3 3 -1 3 ship 0\n",
+            tmp_path, "images/a.png", "labelTxt/a.txt", "-4 2 4 2 4 6 -4 6 ship 0\n-1 0 3 0 3 3 -1 3 ship 0\n"
         )
     )
     assert [one[1] for one in shapes(data)] == [((0, 2, 4, 2, 4, 6, 0, 6),), ((-1, 0, 3, 0, 3, 3, -1, 3),)]

@@ -11,15 +11,13 @@ import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-import numpy as np
-
 from labelmint.errors import InputError
 from labelmint.formats.shapes import TOLERANCE
-from labelmint.types import Array, LayoutObject
+from labelmint.types import LayoutObject
 
-__all__ = ["EDGE", "Line", "is_cut", "is_line", "lines_of", "object_of", "reaches_out"]
+__all__ = ["Line", "is_cut", "is_line", "lines_of", "object_of", "reaches_out"]
 
-EDGE = 1e-4  # by which rounded numbers let a box reach over the border, in shares
+_EDGE = 1e-5  # by which rounded numbers let a box reach over the border, in shares
 _DIGITS = 6  # of a pixel, so that a whole pixel that went through shares is a whole pixel again
 
 Bad = Callable[[InputError], None]
@@ -95,14 +93,11 @@ def _line(words: list[str], what: str, keypoints: tuple[int, int] | None) -> Lin
 
 
 def reaches_out(line: Line) -> bool:
-    """Does an object reach over the border of its image, by more than rounding?"""
-    if len(line.shares) > 4:
-        return min(line.shares) < -EDGE or max(line.shares) > 1 + EDGE
-    x, y, width, height = line.shares
-    return (
-        min(x - width / 2, y - height / 2, width, height) < -EDGE
-        or max(x + width / 2, y + height / 2) > 1 + EDGE
-    )
+    """Must an object be looked at with the size of its image, because it reaches over the border by more than rounding
+    or has a negative size?
+    """
+    edges = _corners(line.shares)
+    return min(edges) < -_EDGE or max(edges) > 1 + _EDGE or (_is_box(line) and min(line.shares[2:]) < 0)
 
 
 def object_of(
@@ -113,34 +108,48 @@ def object_of(
     What reaches over the border by up to `TOLERANCE` pixels stays so, as in other formats. A box of which only the
     edges lie outside is cut at the border. Raises InputError for all else that lies outside.
     """
-    pixels, is_box = _pixels(line, size), len(line.shares) == 4
+    pixels, is_box = _pixels(line, size), _is_box(line)
     if is_box and min(line.shares[2:]) < 0:
         raise InputError(f"{line.what} has a box of negative size; write the object anew, or remove the line")
     if is_cut(line, size):
         if not is_box or not all(0 <= share <= 1 for share in line.shares):
             _refuse_outside(line, size)
-        pixels = pixels.clip(0, size[::-1])
-    (x0, y0), (x1, y1) = pixels.min(axis=0).tolist(), pixels.max(axis=0).tolist()
+        pixels = tuple(min(max(edge, 0.0), float(size[1 - i % 2])) for i, edge in enumerate(pixels))
+    xs, ys = pixels[::2], pixels[1::2]
     return LayoutObject(
         class_id=class_id,
-        box=(x0, y0, x1, y1),
-        polygons=None if is_box else (tuple(pixels.ravel().tolist()),),
+        box=(min(xs), min(ys), max(xs), max(ys)),
+        polygons=None if is_box else (pixels,),
         attributes=_attributes(line.more, size, keypoints),
     )
 
 
 def is_cut(line: Line, size: Size) -> bool:
     """Does an object reach outside an image of `size` (H, W) by more than `TOLERANCE`?"""
+    if not reaches_out(line):
+        return False
     pixels = _pixels(line, size)
-    return bool(pixels.min() < -TOLERANCE or (pixels > np.array(size[::-1]) + TOLERANCE).any())
+    xs, ys = pixels[::2], pixels[1::2]
+    return min(pixels) < -TOLERANCE or max(xs) > size[1] + TOLERANCE or max(ys) > size[0] + TOLERANCE
 
 
-def _pixels(line: Line, size: Size) -> Array:
-    """(N, 2) x and y in pixels: two opposite corners of a box, or the points of an outline."""
-    points = np.array(line.shares).reshape(-1, 2)
-    if len(points) == 2:
-        points = points[0] + np.array([[-0.5], [0.5]]) * points[1]
-    return np.round(points * np.array(size[::-1], dtype=np.float64), _DIGITS) + 0.0
+def _is_box(line: Line) -> bool:
+    return len(line.shares) == 4
+
+
+def _corners(shares: tuple[float, ...]) -> tuple[float, ...]:
+    """x and y of two opposite corners of a box, or of the points of an outline."""
+    if len(shares) > 4:
+        return shares
+    x, y, width, height = shares
+    return x - width / 2, y - height / 2, x + width / 2, y + height / 2
+
+
+def _pixels(line: Line, size: Size) -> tuple[float, ...]:
+    """The corners in pixels; 0.0 is added so that no zero is negative."""
+    height, width = size
+    edges = _corners(line.shares)
+    return tuple(round(edge * (height if i % 2 else width), _DIGITS) + 0.0 for i, edge in enumerate(edges))
 
 
 def _refuse_outside(line: Line, size: Size) -> None:

@@ -64,12 +64,12 @@ def write_yolo(
     def put(one: tuple[AnnotatedImage, str, str]) -> None:
         pair, place, text = one
         write_image(folder / "images" / place, pair, writing)
-        write_text(folder / "labels" / place / f"{pair.name}.txt", text)
+        _write(folder / "labels" / place / f"{pair.name}.txt", text)
 
     write_each(described(), put)
     for name in boxes if outlined else ():
         file = folder / "labels" / name
-        write_text(file, _text(_parsed(file), outlined))
+        _write(file, _text(_parsed(file), outlined))
     write_text(folder / "data.yaml", _data_yaml(places, numbers.names(classes)))
     return list(names)
 
@@ -174,6 +174,12 @@ def _corners(shares: Shares) -> Shares:
     x, y, width, height = shares
     x0, x1, y0, y1 = (*_inside(1, x - width / 2, x + width / 2), *_inside(1, y - height / 2, y + height / 2))
     return x0, y0, x1, y0, x1, y1, x0, y1
+
+
+def _write(file: Path, text: str) -> None:
+    """Write a text; the folder is no data set before it is whole, so none is written aside."""
+    with file.open("w", encoding="utf-8", newline="\n") as stream:
+        stream.write(text)
 
 
 def _parsed(file: Path) -> list[tuple[int, Shares]]:
