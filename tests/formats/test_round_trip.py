@@ -200,7 +200,7 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
         ("coco", tmp_path / "new", ["../a"], "cannot name a pair"),
         ("folder", tmp_path / "new", [], "no pairs"),
         ("bbbc041", tmp_path / "new", ["a"], "read only"),
-        ("yolo", tmp_path / "new", ["a"], "folder or coco"),
+        ("xyz", tmp_path / "new", ["a"], "folder or coco"),
     ]
     for format, path, names, words in rows:
         with pytest.raises(InputError, match=words):

@@ -66,16 +66,20 @@ def read_xml(path: Path) -> Element:
     return root
 
 
-def read_yaml(path: Path) -> Any:
+def read_yaml(path: Path, *, as_text: bool = False) -> Any:
     """The value of a YAML file of plain lists, mappings, numbers and text. Raises InputError for all else, and for
     references ("*name"), by which a small file becomes a huge value.
+
+    Arguments:
+        path: the file.
+        as_text: True leaves every value and key the text that it is: a class called "no" is not False then.
     """
     import yaml
 
     text = read_text(path)
     try:
         odd = _odd_yaml(yaml.scan(text, Loader=yaml.SafeLoader))
-        value = None if odd else yaml.safe_load(text)
+        value = None if odd else yaml.load(text, Loader=yaml.BaseLoader if as_text else yaml.SafeLoader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         why = " ".join(str(error).split())[:120]
         raise InputError(f"{path}: broken YAML ({why}); export it again") from None

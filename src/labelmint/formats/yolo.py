@@ -1,0 +1,182 @@
+"""The `yolo` format: a text of boxes or outlines for each image; read in the layouts of ultralytics, Roboflow, darknet
+and LabelImg, written as ultralytics has it (`yolo_write`).
+
+`yolo_layout` says where labels lie, `yolo_config` what classes and parts are, `yolo_lines` what a line means. Classes
+count from 0: class k has the id k + 1, and 0 is "background", unless a class is called so. An image without a text, or
+with an empty one, has no objects. Labels are read over once for errors and classes, and again when a pair is loaded,
+so that memory holds names alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+
+from labelmint.errors import InputError
+from labelmint.formats.format import AS_USUAL, KEPT, Carries, Format, Reading
+from labelmint.formats.image_files import image_size
+from labelmint.formats.odd import Odd
+from labelmint.formats.text_files import read_text
+from labelmint.formats.yolo_config import Config, class_names, config_of, parts_of, sign_of
+from labelmint.formats.yolo_layout import Tree, known_place, tree_of
+from labelmint.formats.yolo_lines import Line, is_cut, is_line, lines_of, object_of, reaches_out
+from labelmint.formats.yolo_sources import Loader, Source, counted_from_zero, data_set, labelled, named
+from labelmint.types import DataSet, LayoutObject
+
+__all__ = ["FORMAT", "read_yolo"]
+
+_LOOKED_AT = 20  # label texts that are opened to find out the format
+_HEAD = 4096  # bytes of each
+
+Size = tuple[int, int]
+
+Objects = Callable[[str, str, Size], tuple[LayoutObject, ...]]
+
+
+def read_yolo(path: Path, reading: Reading = AS_USUAL) -> DataSet:
+    """Read a data set from its folder, or from its data.yaml or obj.data."""
+    odd = Odd(reading.strict)
+    config = config_of(path)
+    tree = tree_of(path if path.is_dir() else path.parent)
+    sources = named(labelled(tree, parts_of(tree, config, odd), _says, odd), tree)
+    names = class_names(tree, config, odd)
+    found = _check(tree, sources, names, config, odd)
+    if names is None:
+        names = {number: f"class_{number}" for number in range(max(found, default=0) + 1)}
+        odd.note(
+            "classes without names", f"{tree.root}: nothing names the classes; write them into a classes.txt"
+        )
+    classes, ids, ground = counted_from_zero(names, reading.ignore, tree.root)
+
+    def passed(error: InputError) -> None:
+        if reading.strict:
+            raise error
+
+    def objects(text: str, what: str, size: Size) -> tuple[LayoutObject, ...]:
+        return tuple(
+            one
+            for line in lines_of(text, what, passed, config.keypoints)
+            if (one := _object(line, ids, size, config, passed))
+        )
+
+    return data_set(tree, "yolo", sources, classes, Loader(tree.root, sources, objects, ground), odd)
+
+
+def _check(
+    tree: Tree, sources: Mapping[str, Source], names: Mapping[int, str] | None, config: Config, odd: Odd
+) -> set[int]:
+    """Read all labels for what is bad in them; the numbers of classes that they hold."""
+    found: set[int] = set()
+    cut: list[str] = []
+    for name, one in sources.items():
+        if one.label is None:
+            continue
+        file = tree.root / one.label
+
+        def bad(error: InputError, name: str = name) -> None:
+            odd.refuse_one("bad label", error, name)
+
+        try:
+            text = read_text(file)
+        except InputError as error:
+            bad(error)
+            continue
+        for line in lines_of(text, str(file), bad, config.keypoints):
+            found.add(line.number)
+            if names is not None and line.number not in names:
+                bad(_unknown(line, names))
+            elif reaches_out(line) and _is_cut(line, tree.root / one.image, config, bad):
+                cut.append(name)
+    if cut:
+        text = f"{tree.root}: {len(cut)} boxes reach over the border of their image, and are cut there"
+        odd.note("over the border", f"{text}, first in {cut[0]!r}", list(dict.fromkeys(cut)))
+    return found
+
+
+def _is_cut(line: Line, image: Path, config: Config, bad: Callable[[InputError], None]) -> bool:
+    """Is an object cut at the border? `bad` is given the InputError of one that cannot be read."""
+    try:
+        size = image_size(image)
+        object_of(line, 0, size, config.keypoints)
+    except InputError as error:
+        bad(error)
+        return False
+    return is_cut(line, size)
+
+
+def _unknown(line: Line, names: Collection[int]) -> InputError:
+    listed = f"{len(names)} classes are named, up to {max(names)}" if names else "no class is named"
+    return InputError(
+        f"{line.what} has the class {line.number}, but {listed}; add its name, or remove the line"
+    )
+
+
+def _object(
+    line: Line, ids: Mapping[int, int], size: Size, config: Config, bad: Callable[[InputError], None]
+) -> LayoutObject | None:
+    try:
+        if line.number not in ids:
+            raise _unknown(line, ids)
+        return object_of(line, ids[line.number], size, config.keypoints)
+    except InputError as error:
+        bad(error)
+        return None
+
+
+def _says(label: Path) -> bool:
+    """Has a text, where it begins, a line of YOLO's?"""
+    try:
+        with label.open("rb") as file:
+            return any(map(is_line, file.read(_HEAD).decode("utf-8-sig", "ignore").splitlines()))
+    except OSError:
+        return False
+
+
+def _recognizes(path: Path) -> Path | None:
+    try:
+        signs = sign_of(path)
+        if not path.is_dir():
+            return path if signs else None
+        tree = tree_of(path, all_of_it=False)
+        said = bool(signs) or any(
+            file.endswith(".names") or file == "classes.txt" for file in tree.files if "/" not in file
+        )
+        return path if _has_labels(tree, said) else None
+    except (OSError, InputError, ValueError):
+        return None
+
+
+def _has_labels(tree: Tree, said: bool) -> bool:
+    """Has an image in a usual place a label that looks like YOLO's? Where a file says what the set is, any image with
+    a text will do, so that a bad label is told.
+    """
+    opened = 0
+    for image in tree.images:
+        if not said and not known_place(image):
+            continue
+        for label in tree.labels_of(image):
+            if said or _says(tree.root / label):
+                return True
+            opened += bool((tree.root / label).stat().st_size)
+        if opened > _LOOKED_AT:
+            return False
+    return False
+
+
+FORMAT = Format(
+    name="yolo",
+    title="YOLO: boxes or outlines in a text an image, with ultralytics' data.yaml, darknet's obj.data, or loose",
+    recognizes=_recognizes,
+    reads=read_yolo,
+    own_parts=True,
+    carries=Carries(
+        maps="written as outlines of the pieces of each class, exact to the pixel",
+        boxes="kept to a millionth of a pixel; in a set that has outlines, as outlines of four corners",
+        overlaps=KEPT,
+        polygons="kept to a millionth of a pixel, inside the image",
+        holes="joined to the outline over a line of no width, exact to the pixel",
+        parts="joined into one outline over lines of no width, exact to the pixel",
+        instances="written as outlines, exact to the pixel",
+        wide="kept by name: classes are numbered from 0 in the order of their ids",
+    ),
+)

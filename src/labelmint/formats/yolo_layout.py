@@ -1,0 +1,218 @@
+"""Where images and label texts of a YOLO or DOTA set lie: one walk over its folder, then look-ups by name.
+
+    labels/SPLIT/NAME.txt beside images/SPLIT/NAME.jpg    ultralytics
+    SPLIT/labels/NAME.txt beside SPLIT/images/NAME.jpg    Roboflow
+    NAME.txt beside NAME.jpg                              darknet (obj_train_data/), LabelImg
+
+The label of an image lies in a folder called like the image's, less that one of `IMAGE_WORDS` is replaced by a word for
+labels; else beside it. A path that a file of the set names is looked for inside the set only: its longest end that is
+there counts, so `../train/images` and `/home/me/set/train/images` both mean `train/images`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from labelmint.formats.files import IMAGE_SUFFIXES
+from labelmint.formats.format import Part
+
+__all__ = [
+    "IMAGE_WORDS",
+    "Tree",
+    "known_place",
+    "part_of_folders",
+    "part_word",
+    "pieces_of",
+    "same_form",
+    "tree_of",
+]
+
+IMAGE_WORDS = ("images", "image", "imgs", "img", "jpegimages")
+
+_MOST = 400_000  # entries that are looked at to find out a format
+_PART = re.compile(r"(?:obj_)?(train|val|test)(?:ing|id|idation)?(?:_data)?(?:20\d\d)?")
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The files of a data set, by their paths below its root, with "/" between folders.
+
+    Arguments:
+        root: the folder.
+        files: all files, sorted. folders: all folders, "" for the root.
+        words: names of folders of labels, in lower case; those that begin so for words that end with "*".
+        beside: True where labels lie beside images, too.
+    """
+
+    root: Path
+    files: tuple[str, ...]
+    folders: tuple[str, ...]
+    words: tuple[str, ...] = ("labels", "label", "annotations")
+    beside: bool = True
+    _known: dict[str, list[str]] = field(default_factory=dict)
+
+    @cached_property
+    def images(self) -> tuple[str, ...]:
+        """The images."""
+        return tuple(file for file in self.files if file[file.rfind(".") :].lower() in IMAGE_SUFFIXES)
+
+    @cached_property
+    def texts(self) -> dict[str, str]:
+        """The text files by their paths without ending, in one Unicode form."""
+        return {same_form(file[:-4]): file for file in self.files if file[-4:].lower() == ".txt"}
+
+    def labels_of(self, image: str) -> list[str]:
+        """The texts that may be an image's label, the likeliest first."""
+        folder, _, name = image.rpartition("/")
+        if folder not in self._known:
+            self._known[folder] = [f"{one}/" if one else "" for one in self._label_folders(folder)]
+        stem = same_form(name[: name.rfind(".")])
+        keys = (f"{one}{stem}" for one in self._known[folder])
+        return [self.texts[key] for key in keys if key in self.texts]
+
+    def _label_folders(self, folder: str) -> list[str]:
+        parts = folder.split("/") if folder else []
+        wanted: list[list[str]] = []
+        for place in reversed(range(len(parts))):
+            if parts[place].lower() in IMAGE_WORDS:
+                wanted += ([*parts[:place], word, *parts[place + 1 :]] for word in self._words)
+        wanted += [parts] if self.beside else []
+        wanted += ([*parts, word] for word in self._words)
+        lower = [same_form("/".join(one).lower()) for one in wanted]
+        return list(dict.fromkeys(one for name in lower for one in self._by_lower.get(name, ())))
+
+    @cached_property
+    def _by_lower(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for folder in self.folders:
+            found.setdefault(same_form(folder.lower()), []).append(same_form(folder))
+        return found
+
+    @cached_property
+    def _words(self) -> list[str]:
+        names = dict.fromkeys(PurePosixPath(folder).name.lower() for folder in self.folders)
+        return [
+            name
+            for word in self.words
+            for name in names
+            if (name.startswith(word[:-1]) if word.endswith("*") else name == word)
+        ]
+
+    def named(self, path: str, root: str = "") -> str | None:
+        """The file or folder of the set that a path below a root means, or None: the longest end of both that is there.
+        A folder of the path that is called after a part of the set is never cut off.
+        """
+        above, pieces = pieces_of(root), pieces_of(path)
+        if not pieces:
+            return ""
+        together = above + pieces
+        for start in range(len(together)):
+            if any(part_word(piece) for piece in together[len(above) : start]):
+                return None
+            name = same_form("/".join(together[start:]))
+            if name in self._all:
+                return self._all[name]
+        return None
+
+    @cached_property
+    def _all(self) -> dict[str, str]:
+        return {same_form(one): one for one in (*self.files, *self.folders) if one}
+
+    def image_named(self, path: str) -> str | None:
+        """The image that a line of a list means, or None: the longest end of the path that is there, with or without
+        ending; else the only image of that file name.
+        """
+        pieces = [same_form(piece) for piece in pieces_of(path)]
+        for start in range(len(pieces)):
+            found = self._by_path.get("/".join(pieces[start:]))
+            if found:
+                return found
+        return self._by_file.get(pieces[-1]) if pieces else None
+
+    @cached_property
+    def _by_path(self) -> dict[str, str]:
+        full = {same_form(image): image for image in self.images}
+        return {name[: name.rfind(".")]: image for name, image in full.items()} | full
+
+    @cached_property
+    def _by_file(self) -> dict[str, str | None]:
+        found: dict[str, str | None] = {}
+        for image in self.images:
+            name = same_form(PurePosixPath(image).name)
+            for key in (name, name[: name.rfind(".")]):
+                found[key] = None if key in found else image
+        return found
+
+    def below(self, folder: str) -> Iterator[str]:
+        """The images in a folder and those below it."""
+        return (image for image in self.images if image.startswith(f"{folder}/") or not folder)
+
+
+def tree_of(root: Path, *, all_of_it: bool = True) -> Tree:
+    """The files below a folder, hidden ones left out; links are followed, each folder is entered once.
+
+    Arguments:
+        root: the folder.
+        all_of_it: False ends after a few hundred thousand entries, which is enough to find out a format.
+    """
+    files: list[str] = []
+    folders: list[str] = []
+    entered: set[tuple[int, int]] = set()
+    waiting = [""]
+    while waiting and (all_of_it or len(files) < _MOST):
+        folder = waiting.pop()
+        try:
+            stat = (root / folder).stat()
+            entries = list(os.scandir(root / folder))
+        except OSError:
+            continue
+        if (stat.st_dev, stat.st_ino) in entered:
+            continue
+        entered.add((stat.st_dev, stat.st_ino))
+        folders.append(folder)
+        for entry in entries:
+            name = f"{folder}/{entry.name}" if folder else entry.name
+            if entry.name.startswith((".", "__MACOSX")):
+                continue
+            (waiting if entry.is_dir() else files).append(name)
+    return Tree(root, tuple(sorted(files)), tuple(sorted(folders)))
+
+
+def same_form(text: str) -> str:
+    """A name in one Unicode form: an accent may be written in two ways."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def part_word(name: str) -> Part | None:
+    """The part that a folder's name means: train, valid, obj_test_data, val2017 and the like."""
+    found = _PART.fullmatch(name.lower())
+    parts: dict[str, Part] = {"train": "train", "val": "validation", "test": "test"}
+    return parts[found.group(1)] if found else None
+
+
+def pieces_of(path: str) -> list[str]:
+    """The folders and the name of a path of any system, what leads upwards left out."""
+    pieces: list[str] = []
+    for piece in path.strip().replace("\\", "/").split("/"):
+        if piece == "..":
+            pieces = pieces[:-1]
+        elif piece not in ("", ".") and not re.fullmatch("[A-Za-z]:", piece):
+            pieces.append(piece)
+    return pieces
+
+
+def part_of_folders(image: str) -> Part | None:
+    """The part that the folders of an image say, the innermost that says one."""
+    found = (part_word(piece) for piece in reversed(image.split("/")[:-1]))
+    return next((part for part in found if part), None)
+
+
+def known_place(image: str) -> bool:
+    """True where the folders of an image are all called as such sets call them."""
+    return all(piece.lower() in IMAGE_WORDS or part_word(piece) for piece in image.split("/")[:-1])

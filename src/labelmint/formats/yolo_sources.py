@@ -1,0 +1,190 @@
+"""What sets with a text an image share (YOLO, DOTA): each image with its label and part, names, classes that count
+from 0, and a loader that reads a label when it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from labelmint.errors import InputError
+from labelmint.formats.class_list import class_set
+from labelmint.formats.format import Part
+from labelmint.formats.image_files import image_size, read_image_and_text
+from labelmint.formats.odd import Odd, first_of
+from labelmint.formats.painting import paint
+from labelmint.formats.records import names_of
+from labelmint.formats.text_files import read_text
+from labelmint.formats.yolo_layout import IMAGE_WORDS, Tree
+from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout, LayoutObject
+
+__all__ = ["Loader", "Source", "counted_from_zero", "data_set", "labelled", "named"]
+
+Size = tuple[int, int]
+Objects = Callable[[str, str, Size], tuple[LayoutObject, ...]]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One image and its label, paths below the data set's folder; the label is None where there is none."""
+
+    image: str
+    label: str | None
+    part: Part | None = None
+
+
+@dataclass(frozen=True)
+class Loader:
+    """name -> AnnotatedImage; its label is read when it is asked for.
+
+    Arguments:
+        root: the data set's folder. sources: by name.
+        objects: label text, its file for messages, and size (H, W) of the image -> objects.
+        ground: the id of what no object covers.
+    """
+
+    root: Path
+    sources: Mapping[str, Source]
+    objects: Objects
+    ground: int
+
+    def __call__(self, name: str) -> AnnotatedImage:
+        image, text = read_image_and_text(self.root / self.sources[name].image)
+        layout = self._layout(name, (image.shape[0], image.shape[1]))
+        return AnnotatedImage(name=name, image=image, layout=layout, provenance=text)
+
+    def layout(self, name: str) -> Layout:
+        """The layout alone; the image is not decoded."""
+        return self._layout(name, image_size(self.root / self.sources[name].image))
+
+    def _layout(self, name: str, size: Size) -> Layout:
+        label = self.sources[name].label
+        file = self.root / label if label else None
+        objects = self.objects(read_text(file), str(file), size) if file else ()
+        label_map, instances = paint(objects, size, self.ground)
+        return Layout(label_map=label_map, instances=instances, objects=objects)
+
+
+def data_set(
+    tree: Tree, format: str, sources: Mapping[str, Source], classes: ClassSet, load: Loader, odd: Odd
+) -> DataSet:
+    """The data set of some sources, with their parts."""
+
+    def of(part: Part) -> tuple[str, ...] | None:
+        return tuple(name for name, one in sources.items() if one.part == part) or None
+
+    return DataSet(
+        source=str(tree.root),
+        format=format,
+        classes=classes,
+        names=tuple(sources),
+        load=load,
+        train=of("train"),
+        validation=of("validation"),
+        test=of("test"),
+        findings=odd.findings,
+    )
+
+
+def labelled(
+    tree: Tree, parts: Mapping[Part, Sequence[str]], says: Callable[[Path], bool], odd: Odd
+) -> list[Source]:
+    """The images of the parts, labelled or not, and all others that have a label or lie beside one that has.
+
+    Arguments:
+        tree: the files. parts: the images of each part.
+        says: does a text begin like a label of this format?
+
+    Raises InputError where no image has a label.
+    """
+    part_of: dict[str, Part] = {}
+    several: list[str] = []
+    for part, images in parts.items():
+        several += [image for image in images if image in part_of]
+        part_of.update(dict.fromkeys(images, part))
+    labels = {image: _one_of(tree, image, tree.labels_of(image), odd) for image in tree.images}
+    beside = {image.rpartition("/")[0] for image, label in labels.items() if label}
+    sources = [
+        Source(image, label, part_of.get(image))
+        for image, label in labels.items()
+        if label or image in part_of or (not part_of and image.rpartition("/")[0] in beside)
+    ]
+    if not any(one.label for one in sources):
+        raise InputError(
+            f"{tree.root}: no labels; expected texts of the images' names in labels/ where those lie in images/, or "
+            f"beside them"
+        )
+    if several:
+        text = f"{tree.root}: {len(several)} images are in two parts, first {several[0]!r}"
+        odd.note("in two parts", text, several)
+    _note(tree, sources, bool(part_of), says, odd)
+    return sources
+
+
+def _one_of(tree: Tree, image: str, labels: Sequence[str], odd: Odd) -> str | None:
+    """The label of an image; refused where there are several that differ."""
+    if len(labels) > 1 and len({(tree.root / label).read_bytes() for label in labels}) > 1:
+        text = (
+            f"{tree.root / image}: its labels {labels[0]} and {labels[1]} differ; keep the one that is right"
+        )
+        odd.refuse("several labels", text, [image])
+    return next(iter(labels), None)
+
+
+def _note(
+    tree: Tree, sources: Sequence[Source], parted: bool, says: Callable[[Path], bool], odd: Odd
+) -> None:
+    root = tree.root
+    outside = [one.image for one in sources if parted and one.part is None]
+    if outside:
+        odd.note("in no part", f"{root}: {len(outside)} images are in no part, first {outside[0]!r}", outside)
+    without = [one.image for one in sources if one.label is None]
+    if without:
+        text = f"{root}: {len(without)} images have no label text and thus no objects, first {without[0]!r}"
+        odd.note("without label", text, without)
+    read = {one.image for one in sources}
+    unread = [image for image in tree.images if image not in read]
+    if unread:
+        odd.note("other files", f"{root}: {len(unread)} images are not read, first {unread[0]!r}", unread)
+    used = {one.label for one in sources}
+    folders = {one.label.rpartition("/")[0] for one in sources if one.label}
+    alone = [
+        text
+        for text in tree.texts.values()
+        if text not in used and text.rpartition("/")[0] in folders and says(root / text)
+    ]
+    if alone:
+        text = f"{root}: {len(alone)} label texts belong to no image, first {first_of(alone)}; add the images"
+        odd.note("label without image", text, alone)
+
+
+def named(sources: Sequence[Source], tree: Tree) -> dict[str, Source]:
+    """The sources by names that are unique, in order of name; folders that only say "images" are no part of a name."""
+    short = [
+        "/".join(piece for piece in one.image.split("/")[:-1] if piece.lower() not in IMAGE_WORDS)
+        + "/"
+        + one.image.rpartition("/")[2]
+        for one in sources
+    ]
+    files = short if len(set(short)) == len(short) else [one.image for one in sources]
+    return dict(sorted(zip(names_of(files, str(tree.root)), sources, strict=True)))
+
+
+def counted_from_zero(
+    names: Mapping[int, str], ignore: Iterable[int], source: Path
+) -> tuple[ClassSet, dict[int, int], int]:
+    """The classes of names that count from 0, number -> class id, and the id of what no object covers. Each class keeps
+    its number as its category.
+    """
+    infos = [ClassInfo(id=number, name=name, category=number) for number, name in sorted(names.items())]
+    try:
+        ground = ClassSet(tuple(infos)).ground
+        if ground is None:
+            shifted = [replace(info, id=info.id + 1) for info in infos]
+            infos = [ClassInfo(id=0, name="background"), *shifted]
+        classes = class_set(infos, ignore)
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
+    shift = int(ground is None)
+    return classes, {number: number + shift for number in names}, ground or 0

@@ -1,0 +1,199 @@
+"""Writing the `yolo` format: `data.yaml`, images/PART/NAME and labels/PART/NAME.txt, as ultralytics reads them.
+
+Ultralytics takes no text that has boxes and outlines, and of a set that has both it drops the outlines: where one
+object of the set has an outline, boxes become outlines of their four corners, in all texts. A line holds one outline:
+that of an object of several pieces, or with holes, runs through all of them (`outlines.joined`). Shares have 12 digits.
+What has no place in a text is left out: crowds, regions to ignore, attributes. Classes are numbered from 0.
+
+A pair without a part is written to train. Where pairs are named for training and others for nothing, those lie in
+images/other, which data.yaml does not name; where no pair has a part, all lie in images/, which is both train and val.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from labelmint.errors import InputError
+from labelmint.formats.files import uniquely_named, write_each
+from labelmint.formats.format import PLAIN, Part, Writing
+from labelmint.formats.images_out import write_image
+from labelmint.formats.outlines import joined, outlines_of
+from labelmint.formats.painting import decode, objects_from_instances, rle_of
+from labelmint.storage import write_text
+from labelmint.types import AnnotatedImage, ClassSet, LayoutObject
+
+__all__ = ["write_yolo"]
+
+_FOLDERS: dict[Part, str] = {"train": "train", "validation": "val", "test": "test"}
+_OTHER = "other"
+
+Size = tuple[int, int]
+Shares = tuple[float, ...]
+
+
+def write_yolo(
+    pairs: Iterable[AnnotatedImage], folder: Path, classes: ClassSet, writing: Writing = PLAIN
+) -> list[str]:
+    """Write images, labels and at the end data.yaml into an empty folder that exists; returns the names.
+
+    Raises InputError for a doubled name and an unknown class id.
+    """
+    numbers = _Numbers(classes)
+    names: dict[str, None] = {}
+    boxes: list[str] = []  # texts of boxes alone, which become outlines where others are
+    places: dict[str, None] = {}
+    outlined = False
+
+    def described() -> Iterator[tuple[AnnotatedImage, str, str]]:
+        nonlocal outlined
+        for pair in uniquely_named(pairs, names):
+            place = _place(pair.name, writing)
+            if place not in places:
+                places[place] = None
+                for kind in ("images", "labels"):
+                    (folder / kind / place).mkdir(parents=True)
+            rows = [(numbers.of(one, pair.name), one) for one in _objects(pair, classes) if numbers.has(one)]
+            lines = [(number, _shares(one, pair.layout.size)) for number, one in rows]
+            outlined = outlined or any(len(shares) > 4 for _, shares in lines)
+            if lines and not outlined:
+                boxes.append(f"{place}/{pair.name}.txt" if place else f"{pair.name}.txt")
+            yield pair, place, _text(lines, outlined)
+
+    def put(one: tuple[AnnotatedImage, str, str]) -> None:
+        pair, place, text = one
+        write_image(folder / "images" / place, pair, writing)
+        _write(folder / "labels" / place / f"{pair.name}.txt", text)
+
+    write_each(described(), put)
+    for name in boxes if outlined else ():
+        file = folder / "labels" / name
+        _write(file, _text(_parsed(file), outlined))
+    write_text(folder / "data.yaml", _data_yaml(places, numbers.names(classes)))
+    return list(names)
+
+
+class _Numbers:
+    """The number of each class: its category where those count from 0 without a gap, else its place by id. The ground
+    has one only where an object is of it: the last.
+    """
+
+    def __init__(self, classes: ClassSet) -> None:
+        listed = [info for info in classes.classes if info.category is not None or info.id != classes.ground]
+        categories = [info.category for info in listed]
+        counted = {*categories} == {*range(len(listed))}
+        self._numbers = {
+            info.id: info.category if counted and info.category is not None else place
+            for place, info in enumerate(listed)
+        }
+        self._ignored, self._ground = {*classes.ignore}, classes.ground
+
+    def has(self, one: LayoutObject) -> bool:
+        """Has an object a place in this format?"""
+        return not one.crowd and one.class_id not in self._ignored
+
+    def of(self, one: LayoutObject, name: str) -> int:
+        """The number of an object's class."""
+        if one.class_id == self._ground:
+            self._numbers.setdefault(one.class_id, len(self._numbers))
+        if one.class_id not in self._numbers:
+            raise InputError(
+                f"an object of {name!r} has class id {one.class_id}, which is not in the class list"
+            )
+        return self._numbers[one.class_id]
+
+    def names(self, classes: ClassSet) -> dict[int, str]:
+        """The name of each number, in order."""
+        return {
+            number: classes.name_of(i) for i, number in sorted(self._numbers.items(), key=lambda two: two[1])
+        }
+
+
+def _place(name: str, writing: Writing) -> str:
+    """The folder of a pair below images/ and labels/."""
+    part = writing.parts.get(name)
+    if part is not None:
+        return _FOLDERS[part]
+    if not writing.parts:
+        return ""
+    return _OTHER if "train" in writing.parts.values() else "train"
+
+
+def _objects(pair: AnnotatedImage, classes: ClassSet) -> Sequence[LayoutObject]:
+    layout = pair.layout
+    return layout.objects or objects_from_instances(layout.label_map, layout.instances, classes.ground)
+
+
+def _shares(one: LayoutObject, size: Size) -> Shares:
+    """A box as x and y of its center, width and height, or an outline, in shares of an image of `size` (H, W)."""
+    outline = _outline(one, size)
+    if outline is None:
+        (x0, y0, x1, y1), (height, width) = one.box, size
+        shares = ((x0 + x1) / 2 / width, (y0 + y1) / 2 / height, (x1 - x0) / width, (y1 - y0) / height)
+        if all(0 <= share <= 1 for share in shares):
+            return shares
+        x0, x1, y0, y1 = (*_inside(width, x0, x1), *_inside(height, y0, y1))  # what readers refuse is cut
+        return (x0 + x1) / 2 / width, (y0 + y1) / 2 / height, (x1 - x0) / width, (y1 - y0) / height
+    scale = size[::-1]
+    return tuple(min(max(number / scale[i % 2], 0.0), 1.0) for i, number in enumerate(outline))
+
+
+def _inside(length: float, *edges: float) -> list[float]:
+    return [min(max(edge, 0.0), float(length)) for edge in edges]
+
+
+def _outline(one: LayoutObject, size: Size) -> Sequence[float] | None:
+    """The one outline of an object; None for an object that is its box, and for one without pixels."""
+    if one.polygons is not None and len(one.polygons) == 1:
+        return one.polygons[0]
+    shape = rle_of(one, size)
+    if shape is None:
+        return None
+    if one.polygons:
+        outline = joined(one.polygons)
+        if (rle_of(LayoutObject(class_id=0, box=one.box, polygons=(outline,)), size) or {}) == shape:
+            return outline
+    rings, holes = outlines_of(decode(shape, size))  # pieces that overlap cannot be joined as they are
+    return joined([*rings, *holes]) or None
+
+
+def _text(lines: Sequence[tuple[int, Shares]], outlined: bool) -> str:
+    """The text of a label; boxes as outlines of their corners where the set has outlines."""
+    shown = [
+        (number, _corners(shares) if outlined and len(shares) == 4 else shares) for number, shares in lines
+    ]
+    return "".join(f"{number} {' '.join(map(_share, shares))}\n" for number, shares in shown)
+
+
+def _share(share: float) -> str:
+    return f"{share:.12f}".rstrip("0").rstrip(".")
+
+
+def _corners(shares: Shares) -> Shares:
+    x, y, width, height = shares
+    x0, x1, y0, y1 = (*_inside(1, x - width / 2, x + width / 2), *_inside(1, y - height / 2, y + height / 2))
+    return x0, y0, x1, y0, x1, y1, x0, y1
+
+
+def _write(file: Path, text: str) -> None:
+    """Write a text; the folder is no data set before it is whole, so none is written aside."""
+    with file.open("w", encoding="utf-8", newline="\n") as stream:
+        stream.write(text)
+
+
+def _parsed(file: Path) -> list[tuple[int, Shares]]:
+    """The lines of a text that was written here."""
+    rows = (line.split() for line in file.read_text(encoding="utf-8").splitlines())
+    return [(int(number), tuple(map(float, shares))) for number, *shares in rows]
+
+
+def _data_yaml(places: Iterable[str], names: dict[int, str]) -> str:
+    import yaml
+
+    there = {*places}
+    folders: dict[str, Any] = {key: f"images/{key}" for key in _FOLDERS.values() if key in there}
+    first = "images" if "" in there else folders.get("train", [])
+    document: dict[str, Any] = {"train": first, "val": folders.get("val", first)}
+    document |= {"test": folders["test"]} if "test" in folders else {}
+    return yaml.safe_dump(document | {"names": names}, sort_keys=False, allow_unicode=True, width=1 << 20)
