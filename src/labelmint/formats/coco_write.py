@@ -1,9 +1,12 @@
 """Writing the `coco` format: objects are copied; where there are maps only, objects are made from them.
 
+Pairs without parts, or all of one, become instances.json beside images/ with train.txt, val.txt or test.txt; pairs of
+several parts annotations/instances_{train,val,test}.json over images/{train,val,test}/, as trainers expect them.
+
 The objects of a layout with maps only: each instance with the class of most of its pixels, then the connected
-pieces of the rest. The ground, `ClassSet.ground`, is no category; where it is not 0 and called "background" it
-stands under "info". Regions to ignore, where there are any, get
-a category marked `"ignore": true`, which `read_coco` understands.
+pieces of the rest. The ground, `ClassSet.ground`, is no category unless it has objects; where it is not 0 and called
+"background" it stands under "info". Regions to ignore, where there are any, get a category marked `"ignore": true`.
+What a reader could not tell from the ids, it is told by a `class_id` in each category.
 """
 
 from __future__ import annotations
@@ -15,94 +18,154 @@ from typing import Any
 import numpy as np
 
 from labelmint.errors import InputError
-from labelmint.formats.coco import STANDARD_KEYS
-from labelmint.formats.files import dump_json, uniquely_named, write_each
-from labelmint.formats.format import PLAIN, Writing
+from labelmint.formats.coco_classes import CLASS_ID, GROUND, classes_of
+from labelmint.formats.coco_files import name_of_part
+from labelmint.formats.coco_objects import STANDARD_KEYS
+from labelmint.formats.files import Parts, dump_json, uniquely_named, write_each, write_splits
+from labelmint.formats.format import PLAIN, Part, Writing
 from labelmint.formats.images_out import write_image
 from labelmint.formats.painting import area_of, objects_from_instances
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, LayoutObject
 
-__all__ = ["JSON_NAME", "write_coco"]
+__all__ = ["JSON_NAME", "category_ids", "info_and_categories", "write_coco"]
 
 JSON_NAME = "instances.json"
+_ABOUT = "Written by labelmint. Objects as annotated; made from instances, else from connected components."
+
+Entries = list[dict[str, Any]]
 
 
 def write_coco(
     pairs: Iterable[AnnotatedImage], folder: Path, classes: ClassSet, writing: Writing = PLAIN
 ) -> list[str]:
-    """Write images and at the end the JSON into an empty folder that exists; returns the names.
+    """Write images and at the end the JSON, or one a part, into an empty folder that exists; returns the names.
 
     Raises InputError for a doubled name, an unknown class id, and an attribute that is named like one of
     COCO's own keys.
     """
-    (folder / "images").mkdir()
-    categories = _category_ids(classes)
-    images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
+    apart = len(set(writing.parts.values())) > 1
+    categories = category_ids(classes)
+    images: dict[Part | None, Entries] = {}
+    annotations: dict[Part | None, Entries] = {}
     names: dict[str, None] = {}
+    used: set[int] = set()
+    (folder / "images").mkdir()
 
     def described() -> Iterator[AnnotatedImage]:
+        made = 0
         for pair in uniquely_named(pairs, names):
+            part = writing.parts.get(pair.name) if apart else None
             height, width = pair.layout.size
             file_name = f"{pair.name}.{writing.image_format}"
-            images.append({"id": len(names), "file_name": file_name, "width": width, "height": height})
-            for one in _objects(pair):
-                annotation = _annotation(one, pair, categories)
-                annotations.append({"id": len(annotations) + 1, "image_id": len(names)} | annotation)
+            entry = {"id": len(names), "file_name": file_name, "width": width, "height": height}
+            images.setdefault(part, []).append(entry)
+            those = annotations.setdefault(part, [])
+            for one in _objects(pair, classes):
+                made += 1
+                those.append({"id": made, "image_id": len(names)} | _annotation(one, pair, categories))
+                used.add(those[-1]["category_id"])
+            _folder_of(folder, part, apart).mkdir(exist_ok=True)
             yield pair
 
-    write_each(described(), lambda pair: write_image(folder / "images", pair, writing))
-    used = {annotation["category_id"] for annotation in annotations}
-    document = {
-        "info": {
-            "description": "Written by labelmint. Objects as annotated; made from instances, else from "
-            "connected components."
-        },
-        "images": images,
-        "annotations": annotations,
-        "categories": _categories(classes, categories, used),
-    }
-    write_text(folder / JSON_NAME, dump_json(document))
+    def put(pair: AnnotatedImage) -> None:
+        part = writing.parts.get(pair.name) if apart else None
+        write_image(_folder_of(folder, part, apart), pair, writing)
+
+    write_each(described(), put)
+    about = info_and_categories(classes, categories, used, _ABOUT)
+    if apart:
+        (folder / "annotations").mkdir()
+    for part, entries in images.items():
+        document = about | {"images": entries, "annotations": annotations[part]}
+        file = f"annotations/instances_{name_of_part(part)}.json" if apart else JSON_NAME
+        write_text(folder / file, dump_json(document))
+    if not apart:
+        write_splits(folder, list(names), Parts.of(writing.parts))
     return list(names)
 
 
-def _category_ids(classes: ClassSet) -> dict[int, int]:
-    """Class id -> category id, ignore ids included."""
-    real = [
-        info for info in classes.classes if (info.id, info.name, info.category) != (0, "background", None)
-    ]
-    ids = {info.id: info.id if info.category is None else info.category for info in real}
+def _folder_of(folder: Path, part: Part | None, apart: bool) -> Path:
+    """The folder of pictures of a part."""
+    return folder / "images" / name_of_part(part) if apart else folder / "images"
+
+
+def category_ids(classes: ClassSet) -> dict[int, int]:
+    """Class id -> category id, ids to ignore and the ground included.
+
+    Raises InputError for two classes of one category id.
+    """
+    ids = {
+        info.id: info.id if info.category is None else info.category
+        for info in classes.classes
+        if info.id != classes.ground or info.category is not None
+    }
     if len(set(ids.values())) < len(ids):
         raise InputError(
             f"two classes have the same COCO category id: {sorted(ids.values())}; give each its own"
         )
-    # Category ids and class ids may differ by one, so an ignore id can be taken: then the next free one
-    # stands for it.
+    # Category ids and class ids may differ by one, so the id of the ground or one to ignore can be taken: then the
+    # next free one stands for it.
     free = (number for number in range(65536) if number not in ids.values())
-    for ignored in classes.ignore:
-        ids[ignored] = ignored if ignored not in ids.values() else next(free)
+    others = [i for i in (classes.ground, *classes.ignore) if i is not None and i not in ids]
+    for other in others:
+        ids[other] = other if other not in ids.values() else next(free)
     return ids
 
 
-def _categories(classes: ClassSet, ids: Mapping[int, int], used: set[int]) -> list[dict[str, Any]]:
-    known = {info.id: info for info in classes.classes}
-    entries = [
-        _category(number, known.get(class_id))
-        for class_id, number in ids.items()
-        if class_id in known or number in used
-    ]
-    return sorted(entries, key=lambda entry: int(entry["id"]))
+def info_and_categories(
+    classes: ClassSet, ids: Mapping[int, int], used: set[int], about: str, *, void: bool = False
+) -> dict[str, Any]:
+    """What a file says of its classes under "info" and "categories".
+
+    Arguments:
+        ids: class id -> category id. used: category ids that annotations have. about: the description.
+        void: as `coco_classes.classes_of` has it.
+    """
+    info: dict[str, Any] = {"description": about}
+    ground = next((one for one in classes.classes if one.id == classes.ground), None)
+    known = {one.id: one for one in classes.classes}
+    always = {i for i, one in known.items() if i != classes.ground or one.category is not None}
+    kept = {i: number for i, number in ids.items() if number in used or i in always}
+    categories = [_category(number, known.get(class_id)) for class_id, number in kept.items()]
+    if ground is None:
+        info[GROUND] = None
+    elif ground.id not in kept and ground != ClassInfo(id=0, name="background"):
+        info[GROUND] = _plain(ground)
+    categories.sort(key=lambda entry: int(entry["id"]))
+    if not _tells(categories, info, classes, kept, void):
+        class_of = {number: class_id for class_id, number in kept.items()}
+        categories = [one | {CLASS_ID: class_of[one["id"]]} for one in categories]
+        if ground is not None and ground.id not in kept:
+            info[GROUND] = _plain(ground)
+    return {"info": info, "categories": categories}
+
+
+def _tells(
+    categories: Entries, info: dict[str, Any], classes: ClassSet, ids: Mapping[int, int], void: bool
+) -> bool:
+    """True if a reader makes the same classes of these entries."""
+    try:
+        read = classes_of(categories, info, (), "", void=void)
+    except InputError:
+        return False
+    same = all(read.ids.get(number) == class_id for class_id, number in ids.items())
+    return same and read.classes.classes == classes.classes
+
+
+def _plain(info: ClassInfo) -> dict[str, Any]:
+    return {"id": info.id, "name": info.name} | ({"color": list(info.color)} if info.color else {})
 
 
 def _category(number: int, info: ClassInfo | None) -> dict[str, Any]:
     if info is None:
         return {"id": number, "name": "ignore", "ignore": True}
-    return {"id": number, "name": info.name} | ({"color": list(info.color)} if info.color else {})
+    return _plain(info) | {"id": number}
 
 
-def _objects(pair: AnnotatedImage) -> tuple[LayoutObject, ...]:
-    return pair.layout.objects or objects_from_instances(pair.layout.label_map, pair.layout.instances)
+def _objects(pair: AnnotatedImage, classes: ClassSet) -> tuple[LayoutObject, ...]:
+    layout = pair.layout
+    return layout.objects or objects_from_instances(layout.label_map, layout.instances, classes.ground)
 
 
 def _annotation(one: LayoutObject, pair: AnnotatedImage, categories: Mapping[int, int]) -> dict[str, Any]:

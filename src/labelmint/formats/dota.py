@@ -60,7 +60,9 @@ def read_dota(path: Path, reading: Reading = AS_USUAL) -> DataSet:
         lines = lines_of(text, what, bad)
         return tuple(one for line in lines if (one := _object(line, by_name, size, bad)))
 
-    return data_set(tree, "dota", sources, classes, Loader(tree.root, sources, objects, ground), odd)
+    return data_set(
+        tree, "dota", sources, classes, Loader(tree.root, sources, objects, ground, reading.orientation), odd
+    )
 
 
 def _raised(error: InputError) -> None:

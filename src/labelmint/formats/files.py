@@ -5,10 +5,10 @@ or not at all.
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 import shutil
+import sys
 import unicodedata
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from labelmint.errors import InputError
 from labelmint.formats.format import PARTS, Part
 from labelmint.formats.odd import Odd, first_of
+from labelmint.formats.text_files import read_text
 from labelmint.storage import write_text
 
 __all__ = [
@@ -67,25 +68,39 @@ def read_json(path: Path, *, doubled: bool = True) -> Any:
     """
     hook = None if doubled else _refuse_doubled
     try:
-        return json.loads(
-            path.read_text(encoding="utf-8-sig"), parse_constant=_refuse_constant, object_pairs_hook=hook
-        )
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
+        text = read_text(path)
+        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=hook)
     except json.JSONDecodeError as error:
         raise InputError(
             f"{path}: broken JSON at line {error.lineno}, column {error.colno}: {error.msg}; export it again"
         ) from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text at byte {error.start}; JSON is expected") from None
     except RecursionError:
         raise InputError(f"{path}: the JSON is nested too deeply to be a data set") from None
+    except _ConstantError as error:
+        line, column = _place_of(str(error), text)
+        raise InputError(
+            f"{path}: line {line}, column {column} holds {error}, and numbers must be finite; write a number there, "
+            f"or null"
+        ) from None
+    except InputError:
+        raise
     except ValueError as error:
         raise InputError(f"{path}: broken JSON: {error}") from None
 
 
+class _ConstantError(ValueError):
+    """NaN, Infinity or -Infinity stands in a JSON file."""
+
+
 def _refuse_constant(value: str) -> None:
-    raise ValueError(f"it holds {value}, and numbers must be finite")
+    raise _ConstantError(value)
+
+
+def _place_of(constant: str, text: str) -> tuple[int, int]:
+    """Line and column of the first such word that is not within quotes."""
+    found = re.finditer(rf'"(?:[^"\\]|\\.)*"|{re.escape(constant)}', text)
+    start = next((match.start() for match in found if match.group() == constant), 0)
+    return text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start)
 
 
 def _refuse_doubled(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -109,7 +124,8 @@ def dump_json(value: Any) -> str:
 
 def finite(value: Any) -> bool:
     """True if a JSON value is a finite number (true and false are none)."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and abs(value) <= sys.float_info.max  # whole numbers of JSON may be beyond any float
 
 
 def write_each(items: Iterable[T], write: Callable[[T], None]) -> None:

@@ -59,7 +59,9 @@ def read_yolo(path: Path, reading: Reading = AS_USUAL) -> DataSet:
             if (one := _object(line, ids, size, config, passed))
         )
 
-    return data_set(tree, "yolo", sources, classes, Loader(tree.root, sources, objects, ground), odd)
+    return data_set(
+        tree, "yolo", sources, classes, Loader(tree.root, sources, objects, ground, reading.orientation), odd
+    )
 
 
 def _check(

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from labelmint.errors import InputError
 from labelmint.formats.class_list import class_set
-from labelmint.formats.format import Part
-from labelmint.formats.image_files import image_size, read_image_and_text
+from labelmint.formats.format import Orientation, Part
+from labelmint.formats.image_files import image_size, read_labelled
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.painting import paint
 from labelmint.formats.records import names_of
@@ -41,22 +41,27 @@ class Loader:
     Arguments:
         root: the data set's folder. sources: by name.
         objects: label text, its file for messages, and size (H, W) of the image -> objects.
-        ground: the id of what no object covers.
+        ground: the id of what no object covers. orientation: of images with an orientation tag; the numbers of their
+            labels fit them turned and stored.
     """
 
     root: Path
     sources: Mapping[str, Source]
     objects: Objects
     ground: int
+    orientation: Orientation = "auto"
 
     def __call__(self, name: str) -> AnnotatedImage:
-        image, text = read_image_and_text(self.root / self.sources[name].image)
-        layout = self._layout(name, (image.shape[0], image.shape[1]))
-        return AnnotatedImage(name=name, image=image, layout=layout, provenance=text)
+        file = self.root / self.sources[name].image
+        read = read_labelled(file, image_size(file, self.orientation), self.orientation)
+        layout = self._layout(name, (read.pixels.shape[0], read.pixels.shape[1]))
+        return AnnotatedImage(
+            name=name, image=read.pixels, layout=layout, provenance=read.text, notes=read.notes
+        )
 
     def layout(self, name: str) -> Layout:
         """The layout alone; the image is not decoded."""
-        return self._layout(name, image_size(self.root / self.sources[name].image))
+        return self._layout(name, image_size(self.root / self.sources[name].image, self.orientation))
 
     def _layout(self, name: str, size: Size) -> Layout:
         label = self.sources[name].label
