@@ -152,15 +152,18 @@ COCO: dict[str, tuple[Callable[[dict[str, Any]], object], list[str]]] = {
         lambda d: d["categories"].append(d["categories"][0]),
         ["category id 3", "doubled"],
     ),
-    "same file twice": (lambda d: d["images"].append(d["images"][0] | {"id": 2}), ["listed twice", "'a'"]),
-    "file outside": (
-        lambda d: d["images"][0].update(file_name="../a.png"),
-        ["../a.png", "leaves the folder"],
+    "same file twice, of two sizes": (
+        lambda d: d["images"].append(d["images"][0] | {"id": 2, "width": 9}),
+        ["listed twice", "a.png"],
     ),
-    "file at the root": (lambda d: d["images"][0].update(file_name="/etc/a.png"), ["leaves the folder"]),
-    "file on a drive": (lambda d: d["images"][0].update(file_name="C:\\a.png"), ["leaves the folder"]),
+    "file outside": (
+        lambda d: d["images"][0].update(file_name="../b.png"),
+        ["../b.png", "leaves the folder"],
+    ),
+    "file at the root": (lambda d: d["images"][0].update(file_name="/etc/b.png"), ["leaves the folder"]),
+    "file on a drive": (lambda d: d["images"][0].update(file_name="C:\\b.png"), ["leaves the folder"]),
     "file outside, other slashes": (
-        lambda d: d["images"][0].update(file_name="..\\a.png"),
+        lambda d: d["images"][0].update(file_name="..\\b.png"),
         ["leaves the folder"],
     ),
     "no file name": (lambda d: d["images"][0].pop("file_name"), ["file name must be text"]),
@@ -175,7 +178,7 @@ COCO: dict[str, tuple[Callable[[dict[str, Any]], object], list[str]]] = {
     "polygon of two points": (annotated(segmentation=[[0, 0, 1, 1]]), ["three points"]),
     "polygon of odd length": (annotated(segmentation=[[0, 0, 1, 1, 2, 2, 3]]), ["three points"]),
     "polygon of text": (annotated(segmentation=[[0, 0, 1, 1, 2, "2"]]), ["three points"]),
-    "polygon not nested": (annotated(segmentation=[0, 0, 1, 1, 2, 2]), ["three points"]),
+    "polygon of two points, not nested": (annotated(segmentation=[0, 0, 1, 1]), ["three points"]),
     "polygon beyond numbers": (annotated(segmentation=[[0, 0, 1, 1, 2, float("inf")]]), ["finite"]),
     "segmentation of text": (annotated(segmentation="x"), ["neither polygons nor run lengths"]),
     "run lengths of another size": (rle([48], (8, 6)), ["[8, 6]", "[6, 8]"]),
@@ -190,7 +193,8 @@ COCO: dict[str, tuple[Callable[[dict[str, Any]], object], list[str]]] = {
     "box of three": (annotated(bbox=[5, 0, 1]), ["bbox [5, 0, 1]"]),
     "neither box nor shape": (lambda d: d["annotations"][0].pop("bbox"), ["neither bbox nor segmentation"]),
     "iscrowd": (annotated(iscrowd=2), ["iscrowd 2"]),
-    "category too large": (lambda d: d["categories"][0].update(id=70000), ["70000"]),
+    "box beyond all numbers": (annotated(bbox=[0, 0, 10**400, 1]), ["annotation 7", "finite"]),
+    "category id of no number": (lambda d: d["categories"][0].update(id=2.5), ["category id 2.5"]),
     "category without name": (lambda d: d["categories"][0].pop("name"), ["text as name"]),
 }
 

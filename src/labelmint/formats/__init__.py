@@ -12,7 +12,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from labelmint.errors import InputError
-from labelmint.formats import bbbc041, coco, coco_write, dota, folder, yolo, yolo_write
+from labelmint.formats import (
+    bbbc041,
+    coco,
+    coco_panoptic,
+    coco_panoptic_write,
+    coco_write,
+    dota,
+    folder,
+    yolo,
+    yolo_write,
+)
 from labelmint.formats.files import Parts, new_folder, write_splits
 from labelmint.formats.format import IMAGE_FORMATS, ORIENTATIONS, Format, Reading, Writing
 from labelmint.formats.json_files import USUAL, first_sign
@@ -30,6 +40,7 @@ FORMATS: Mapping[str, Format] = {
         bbbc041.FORMAT,
         dataclasses.replace(yolo.FORMAT, writes=yolo_write.write_yolo),
         dota.FORMAT,
+        dataclasses.replace(coco_panoptic.FORMAT, writes=coco_panoptic_write.write_panoptic),
     )
 }
 WRITABLE = tuple(name for name, one in FORMATS.items() if one.writes is not None)

@@ -19,10 +19,11 @@ from labelmint.formats.coco_document import Id
 from labelmint.formats.odd import Odd
 from labelmint.types import ClassInfo, ClassSet
 
-__all__ = ["CLASS_ID", "GROUND", "Classes", "Merged", "classes_of", "color_of", "merged"]
+__all__ = ["CLASS_ID", "GROUND", "MADE_UP", "Classes", "Merged", "classes_of", "color_of", "merged"]
 
 GROUND = "ground"  # under "info": the class of what no object covers, where it is not 0, "background"; null for none
 CLASS_ID = "class_id"  # of a category whose id does not say it
+MADE_UP = "made_up"  # of a category whose id was free, where its class had none
 _UNSAID = object()
 _MOST = 65535
 
@@ -152,9 +153,10 @@ def classes_of(
         ignored = next(n for n in count(1) if n not in classes.ids)
         if own is None or void or marks:
             classes = ClassSet(classes.classes, (ignored,))
-    fallback = ignored if own is None or void else 0
-    covers = ground.id if ground is not None else classes.ground if not void else None
-    return Classes(classes, ids, fallback if covers is None else covers, ignored)
+    if void:
+        return Classes(classes, ids, IGNORE if IGNORE in classes.ignore else ignored, ignored)
+    covers = classes.ground if ground is None else ground.id
+    return Classes(classes, ids, ignored if covers is None else covers, ignored)
 
 
 def _own_ground(own: Any) -> ClassInfo | None:
@@ -192,7 +194,8 @@ def _ignored(marked: Sequence[Category], taken: set[int]) -> dict[Id, int]:
 
 def _info(category: Category, class_id: int) -> ClassInfo:
     number = category["id"]
-    other = number if isinstance(number, int) and number != class_id else None
+    known = isinstance(number, int) and number != class_id and category.get(MADE_UP) is not True
+    other = number if known else None
     return ClassInfo(id=class_id, name=category["name"], color=color_of(category), category=other)
 
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from labelmint.errors import InputError
 from labelmint.formats.files import finite, read_json
+from labelmint.formats.image_files import MAX_PIXELS
 
 __all__ = [
     "Document",
@@ -83,10 +84,10 @@ def stated_size(image: Mapping[str, Any], path: Path) -> tuple[int, int] | None:
     if height is None and width is None:
         return None
     sides = [as_id(side) if isinstance(side, int | float) else None for side in (height, width)]
-    if not all(isinstance(side, int) and side >= 1 for side in sides):
+    if not all(isinstance(side, int) and 1 <= side <= MAX_PIXELS for side in sides):
         raise InputError(
-            f"{path}: image {image['id']!r} has width {width!r} and height {height!r}; expected whole "
-            f"numbers above 0"
+            f"{path}: image {image['id']!r} has width {repr(width)[:40]} and height {repr(height)[:40]}; expected "
+            f"whole numbers from 1 to {MAX_PIXELS}"
         )
     return int(sides[0] or 0), int(sides[1] or 0)
 

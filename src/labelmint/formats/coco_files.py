@@ -33,6 +33,14 @@ _OBJECTS = (b"bbox", b"segmentation")
 _PANOPTIC = b"segments_info"
 _RANKS = {"instances": 0, "": 1, "person_keypoints": 2, "stuff": 3}  # which kind is read where several lie
 _NO_OBJECTS = ("captions", "image_info", "labels", "panoptic")
+_NO_TAGS = (
+    "annotations",
+    "coco",
+    "instances",
+    "labels",
+    "masks",
+    "panoptic",
+)  # folders of these names hold no pictures
 _EMPTY = 4  # files that list no objects
 _PART_WORDS: Mapping[Part, tuple[str, ...]] = {
     "train": ("train", "training", "trainval"),
@@ -96,10 +104,10 @@ def sources(path: Path, odd: Odd, format: str, *, panoptic: bool = False) -> lis
     found = annotation_files(path, panoptic=panoptic)
     if not found:
         return [_source(one_of(path, [], format), path)]
-    best = min(_rank(one.file) for one in found)
-    chosen = [one for one in found if _rank(one.file) == best]
+    ranks = [0 if panoptic else _rank(one.file) for one in found]
+    chosen = [one for one, rank in zip(found, ranks, strict=True) if rank == min(ranks)]
     if len(chosen) > 1:
-        chosen = _belonging(chosen, path)
+        chosen = _belonging(chosen, path, format)
     left = [str(one.file.relative_to(path)) for one in found if one not in chosen]
     if left:
         names = ", ".join(str(one.file.relative_to(path)) for one in chosen)
@@ -108,13 +116,13 @@ def sources(path: Path, odd: Odd, format: str, *, panoptic: bool = False) -> lis
     return chosen
 
 
-def _belonging(found: list[Source], path: Path) -> list[Source]:
+def _belonging(found: list[Source], path: Path, format: str) -> list[Source]:
     """Those of some files that are parts of one set: named like a part each, or like a folder of pictures."""
     own = {one: _own_folder(one) is not None for one in found}
     parts = Counter(one.part for one in found if not own[one])
     belong = [one for one in found if own[one] or (one.part and parts[one.part] == 1)]
     if not belong or any(count > 1 for part, count in parts.items() if part):
-        one_of(path, [one.file for one in found], "coco")
+        one_of(path, [one.file for one in found], format)
     return belong
 
 
@@ -131,6 +139,7 @@ def _source(file: Path, home: Path) -> Source:
     stem = file.name.removesuffix(".json")
     kind = next((one for one in (*_RANKS, *_NO_OBJECTS) if one and stem.startswith(f"{one}_")), None)
     tag = stem.removeprefix(f"{kind}_") if kind else stem.rpartition("_")[2]
+    tag = "" if tag in _NO_TAGS else tag
     part = part_of_name(tag) or part_of_name(stem)
     if part is None and file.parent not in (home, home / "annotations"):
         return Source(file, home, file.parent.name, part_of_name(file.parent.name))

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from labelmint.errors import InputError
-from labelmint.formats.coco_classes import CLASS_ID, GROUND, classes_of
+from labelmint.formats.coco_classes import CLASS_ID, GROUND, MADE_UP, classes_of
 from labelmint.formats.coco_files import name_of_part
 from labelmint.formats.coco_objects import STANDARD_KEYS
 from labelmint.formats.files import Parts, dump_json, uniquely_named, write_each, write_splits
@@ -135,7 +135,11 @@ def info_and_categories(
     categories.sort(key=lambda entry: int(entry["id"]))
     if not _tells(categories, info, classes, kept, void):
         class_of = {number: class_id for class_id, number in kept.items()}
-        categories = [one | {CLASS_ID: class_of[one["id"]]} for one in categories]
+        for one in categories:
+            one[CLASS_ID] = class_of[one["id"]]
+            info_of = known.get(one[CLASS_ID])
+            if info_of is not None and info_of.category is None and one["id"] != info_of.id:
+                one[MADE_UP] = True
         if ground is not None and ground.id not in kept:
             info[GROUND] = _plain(ground)
     return {"info": info, "categories": categories}
