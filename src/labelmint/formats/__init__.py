@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from labelmint.errors import InputError
-from labelmint.formats import bbbc041, coco, coco_write, folder
+from labelmint.formats import bbbc041, coco, coco_write, folder, voc, voc_write
 from labelmint.formats.files import Parts, new_folder, write_splits
 from labelmint.formats.format import IMAGE_FORMATS, ORIENTATIONS, Format, Reading, Writing
 from labelmint.formats.json_files import USUAL, first_sign
@@ -24,7 +24,12 @@ __all__ = ["FORMATS", "WRITABLE", "format_named", "read", "write"]
 # In the order in which they are tried: where several fit, the first is read, and a finding names the others.
 FORMATS: Mapping[str, Format] = {
     one.name: one
-    for one in (folder.FORMAT, dataclasses.replace(coco.FORMAT, writes=coco_write.write_coco), bbbc041.FORMAT)
+    for one in (
+        folder.FORMAT,
+        dataclasses.replace(coco.FORMAT, writes=coco_write.write_coco),
+        bbbc041.FORMAT,
+        dataclasses.replace(voc.FORMAT, writes=voc_write.write_voc),
+    )
 }
 WRITABLE = tuple(name for name, one in FORMATS.items() if one.writes is not None)
 
