@@ -15,7 +15,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -36,6 +36,8 @@ _SEGMENTED = "segmented"
 _NOT_ATTRIBUTES = {"name", "bndbox", "polygon", "attributes"}
 _TAG = re.compile(r"(?!(?i:xml))[A-Za-z_][A-Za-z0-9_.-]*\Z")
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_MOST = 10**9  # pixels
+_EXACT = Context(prec=50)
 _DEEPEST = 8  # sub-elements of an object
 
 
@@ -95,7 +97,7 @@ def _object(one: Element, own: bool, what: str) -> Boxed:
     if not name or box is None:
         raise InputError(f"{what} lacks a <name> or a <bndbox>; add it, or remove the object")
     xmin, ymin, xmax, ymax = (_number(box.findtext(edge), f"{what}: {edge}") for edge in _EDGES)
-    if xmin - 1 > xmax or ymin - 1 > ymax:
+    if xmin > xmax + 1 or ymin > ymax + 1:
         raise InputError(
             f"{what} has a box from ({xmin}, {ymin}) to ({xmax}, {ymax}); expected the minimum first"
         )
@@ -109,7 +111,7 @@ def _object(one: Element, own: bool, what: str) -> Boxed:
             _text_value(child.findtext("name"), as_text=True),
             _text_value(child.findtext("value")),
         )
-    edges = float(xmin - 1), float(ymin - 1), float(xmax), float(ymax)
+    edges = float(_EXACT.subtract(xmin, 1)), float(_EXACT.subtract(ymin, 1)), float(xmax), float(ymax)
     segmented = own and one.find(_SEGMENTED) is not None
     return Boxed(name, edges, _outline(outline, what), segmented, attributes)
 
@@ -131,7 +133,7 @@ def _number(text: str | None, what: str) -> Decimal:
         number = Decimal(stripped) if len(stripped) <= 60 else Decimal("NaN")
     except InvalidOperation:
         number = Decimal("NaN")
-    if not number.is_finite() or abs(number) > 10**9:
+    if not number.is_finite() or not -_MOST <= number <= _MOST:
         raise InputError(
             f"{what} is {stripped[:40]!r}, expected a number of pixels; mend it, or remove the object"
         )
@@ -261,7 +263,7 @@ def _can_be_elements(value: Mapping[Any, Any], indent: int) -> bool:
 def _corners(box: Sequence[float]) -> list[str]:
     """xmin, ymin, xmax, ymax in decimal: 0.1 is 1.1, and whole numbers have no point."""
     x0, y0, x1, y1 = (Decimal(repr(float(edge))) for edge in box)
-    exact = (x0 + 1, y0 + 1, x1, y1)
+    exact = (_EXACT.add(x0, 1), _EXACT.add(y0, 1), x1, y1)
     return [str(int(n)) if n == n.to_integral_value() else format(n, "f") for n in exact]
 
 
