@@ -12,7 +12,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from labelmint.errors import InputError
-from labelmint.formats import bbbc041, coco, coco_write, folder, voc, voc_write
+from labelmint.formats import (
+    ade20k,
+    bbbc041,
+    cityscapes,
+    coco,
+    coco_stuff,
+    coco_write,
+    folder,
+    nnunet,
+    trees,
+    voc,
+    voc_write,
+)
 from labelmint.formats.files import Parts, new_folder, write_splits
 from labelmint.formats.format import IMAGE_FORMATS, ORIENTATIONS, Format, Reading, Writing
 from labelmint.formats.json_files import USUAL, first_sign
@@ -25,10 +37,16 @@ __all__ = ["FORMATS", "WRITABLE", "format_named", "read", "write"]
 FORMATS: Mapping[str, Format] = {
     one.name: one
     for one in (
+        trees.COMMON,
         folder.FORMAT,
         dataclasses.replace(coco.FORMAT, writes=coco_write.write_coco),
         bbbc041.FORMAT,
         dataclasses.replace(voc.FORMAT, writes=voc_write.write_voc),
+        cityscapes.FORMAT,
+        ade20k.FORMAT,
+        coco_stuff.FORMAT,
+        nnunet.FORMAT,
+        *trees.FORMATS,
     )
 }
 WRITABLE = tuple(name for name, one in FORMATS.items() if one.writes is not None)
