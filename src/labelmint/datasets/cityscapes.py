@@ -16,6 +16,7 @@ import numpy as np
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.prepared import Prepared, held_out, original_folder
 from labelmint.errors import InputError
+from labelmint.formats.cityscapes import EVALUATED, LABELS
 from labelmint.formats.class_list import IGNORE
 from labelmint.formats.image_files import read_ids, read_image
 from labelmint.types import AnnotatedImage, Array, ClassInfo, ClassSet, Layout
@@ -27,28 +28,8 @@ GROUP_BY = r"^([^_]+)_"
 _EXPECTED = "the folder of Cityscapes with leftImg8bit/{train,val}/CITY/ and gtFine/{train,val}/CITY/"
 _IMAGE_END = "_leftImg8bit.png"
 
-# train id: name, color and label id, as the data set's own scripts define them
-_OFFICIAL = (
-    ("road", (128, 64, 128), 7),
-    ("sidewalk", (244, 35, 232), 8),
-    ("building", (70, 70, 70), 11),
-    ("wall", (102, 102, 156), 12),
-    ("fence", (190, 153, 153), 13),
-    ("pole", (153, 153, 153), 17),
-    ("traffic light", (250, 170, 30), 19),
-    ("traffic sign", (220, 220, 0), 20),
-    ("vegetation", (107, 142, 35), 21),
-    ("terrain", (152, 251, 152), 22),
-    ("sky", (70, 130, 180), 23),
-    ("person", (220, 20, 60), 24),
-    ("rider", (255, 0, 0), 25),
-    ("car", (0, 0, 142), 26),
-    ("truck", (0, 0, 70), 27),
-    ("bus", (0, 60, 100), 28),
-    ("train", (0, 80, 100), 31),
-    ("motorcycle", (0, 0, 230), 32),
-    ("bicycle", (119, 11, 32), 33),
-)
+# train id: name, color and label id
+_OFFICIAL = tuple((*LABELS[label_id], label_id) for label_id in EVALUATED)
 CITYSCAPES_CLASSES = ClassSet(
     tuple(ClassInfo(id=i, name=name, color=color) for i, (name, color, _) in enumerate(_OFFICIAL))
 )

@@ -13,13 +13,20 @@ from pathlib import Path
 
 from labelmint.errors import InputError
 from labelmint.formats import (
+    ade20k,
     bbbc041,
+    cityscapes,
     coco,
     coco_panoptic,
     coco_panoptic_write,
+    coco_stuff,
     coco_write,
     dota,
     folder,
+    nnunet,
+    trees,
+    voc,
+    voc_write,
     yolo,
     yolo_write,
 )
@@ -41,6 +48,16 @@ FORMATS: Mapping[str, Format] = {
         dataclasses.replace(yolo.FORMAT, writes=yolo_write.write_yolo),
         dota.FORMAT,
         dataclasses.replace(coco_panoptic.FORMAT, writes=coco_panoptic_write.write_panoptic),
+        trees.COMMON,
+        folder.FORMAT,
+        dataclasses.replace(coco.FORMAT, writes=coco_write.write_coco),
+        bbbc041.FORMAT,
+        dataclasses.replace(voc.FORMAT, writes=voc_write.write_voc),
+        cityscapes.FORMAT,
+        ade20k.FORMAT,
+        coco_stuff.FORMAT,
+        nnunet.FORMAT,
+        *trees.FORMATS,
     )
 }
 WRITABLE = tuple(name for name, one in FORMATS.items() if one.writes is not None)

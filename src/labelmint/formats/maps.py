@@ -1,0 +1,284 @@
+"""What formats share whose labels are image files: files matched by name, ids or colors read as a label map, and one
+loader.
+
+A format says which files belong together and how they are decoded; images are opened when a pair is asked for.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from labelmint.errors import InputError
+from labelmint.formats.class_list import IGNORE, class_set
+from labelmint.formats.files import IMAGE_SUFFIXES, Parts
+from labelmint.formats.image_files import read_ids, read_image, read_image_and_text
+from labelmint.formats.odd import Odd, first_of
+from labelmint.formats.text_files import read_lines
+from labelmint.types import AnnotatedImage, Array, ClassInfo, ClassSet, DataSet, Layout, LayoutObject
+
+__all__ = [
+    "PART_FOLDERS",
+    "Color",
+    "MapFiles",
+    "MapLoader",
+    "Maps",
+    "as_data_set",
+    "by_color",
+    "by_key",
+    "classes_of_table",
+    "files_below",
+    "ids_of_file",
+    "listed_names",
+    "matched",
+    "one_channel",
+    "read_map",
+]
+
+Color = tuple[int, int, int]
+Maps = tuple[Array, Array | None]  # label map and instances, both (H, W)
+
+PART_FOLDERS: Mapping[str, str] = {  # what folders and lists of parts are called
+    "train": "train",
+    "training": "train",
+    "train2017": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "val2017": "validation",
+    "test": "test",
+    "testing": "test",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapFiles:
+    """The files of one pair; `images` are the channels of one image where a format has a file for each."""
+
+    image: Path
+    label: Path
+    instances: Path | None = None
+    images: tuple[Path, ...] = ()
+
+
+def ids_of_file(files: MapFiles) -> Maps:
+    """The maps of a label file that holds the ids, and of instances of the same kind."""
+    instances = None if files.instances is None else read_ids(files.instances).astype(np.uint16)
+    return read_ids(files.label), instances
+
+
+def _no_objects(name: str, label_map: Array, instances: Array | None) -> tuple[LayoutObject, ...]:
+    return ()
+
+
+def _image_of(files: MapFiles) -> tuple[Array, dict[str, str]]:
+    return read_image_and_text(files.image)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapLoader:
+    """name -> AnnotatedImage, its label map read from a file.
+
+    Arguments:
+        files: of each pair. classes: of the label maps.
+        maps: the label map and the instances of a pair's files.
+        objects: the objects of a pair, given its name and maps.
+        image: the image and its text.
+        strict: True refuses ids that are no classes.
+        mend: what to do about such an id, for the message.
+    """
+
+    files: Mapping[str, MapFiles]
+    classes: ClassSet
+    maps: Callable[[MapFiles], Maps] = ids_of_file
+    objects: Callable[[str, Array, Array | None], tuple[LayoutObject, ...]] = _no_objects
+    image: Callable[[MapFiles], tuple[Array, dict[str, str]]] = _image_of
+    strict: bool = True
+    mend: str = "mend the label"
+
+    def __call__(self, name: str) -> AnnotatedImage:
+        image, text = self.image(self.files[name])
+        layout = self.layout(name)
+        if image.shape[:2] != layout.size:
+            (h, w), (other_h, other_w) = image.shape[:2], layout.size
+            raise InputError(
+                f"{self.files[name].image} is {h}x{w} pixels (height x width) but {self.files[name].label} is "
+                f"{other_h}x{other_w}; make the label of the image's size"
+            )
+        return AnnotatedImage(name=name, image=image, layout=layout, provenance=text)
+
+    def layout(self, name: str) -> Layout:
+        """The layout alone; the image is not opened."""
+        files = self.files[name]
+        label_map, instances = self.maps(files)
+        unknown = self.classes.unknown(label_map) if self.strict else {}
+        if unknown:
+            shown = ", ".join(f"{value} ({count} pixels)" for value, count in list(unknown.items())[:5])
+            raise InputError(
+                f"{files.label}: ids that are no classes of this set: {shown}; {self.mend}, or pass --ignore "
+                f"{next(iter(unknown))}"
+            )
+        if instances is not None and instances.shape != label_map.shape:
+            raise InputError(
+                f"{files.instances} has {instances.shape} pixels, but {files.label} has {label_map.shape}; use "
+                "files of the same image"
+            )
+        return Layout(
+            label_map=label_map, instances=instances, objects=self.objects(name, label_map, instances)
+        )
+
+
+def as_data_set(source: Path, format: str, loader: MapLoader, parts: Parts, odd: Odd) -> DataSet:
+    """A data set of label maps, in order of name."""
+    return DataSet(
+        source=str(source),
+        format=format,
+        classes=loader.classes,
+        names=tuple(sorted(loader.files)),
+        load=loader,
+        **parts._asdict(),
+        findings=odd.findings,
+    )
+
+
+def files_below(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> Iterator[Path]:
+    """Files with these endings in a folder and below, in order; hidden ones are left out."""
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if not name.startswith(".") and name.lower().endswith(tuple(suffixes)):
+                yield Path(place, name)
+
+
+def by_key(files: Iterable[tuple[str, Path]], odd: Odd) -> dict[str, Path]:
+    """Key -> file, where no two files may have the same key."""
+    files = list(files)
+    doubled = [key for key, count in Counter(key for key, _ in files).items() if count > 1]
+    where = next((file for key, file in files if doubled and key == doubled[0]), None)
+    text = f"{where}: {len(doubled)} names stand there twice, first {first_of(doubled)}; keep one of each"
+    odd.refuse("doubled names", text, doubled)
+    return dict(reversed(files))
+
+
+def matched(
+    images: Iterable[tuple[str, Path]], labels: Iterable[tuple[str, Path]], source: Path, odd: Odd
+) -> dict[str, tuple[Path, Path]]:
+    """Key -> image and label, of files that have the same key. Images without a label are no pairs, and a finding
+    says so; a label without its image is refused. Raises InputError where no pair is left.
+    """
+    those, these = by_key(images, odd), by_key(labels, odd)
+    alone = sorted(set(those) - set(these))
+    if alone:
+        text = f"{source}: {len(alone)} images have no label and are left out, first {those[alone[0]]}"
+        odd.note("image without label", text, alone)
+    lost = sorted(set(these) - set(those))
+    if lost:
+        text = (
+            f"{these[lost[0]]}: label without image ({len(lost)} such files); add the image, or move it away"
+        )
+        odd.refuse("label without image", text, lost)
+    both = sorted(set(these) & set(those))
+    if not both:
+        raise InputError(f"{source}: no labelled images; no image has a label of the same name")
+    return {key: (those[key], these[key]) for key in both}
+
+
+def one_channel(path: Path) -> Array:
+    """The ids in a grey TIFF, BMP or PNG file."""
+    if path.suffix.lower() == ".png":
+        return read_ids(path)
+    pixels = read_image(path)
+    if pixels.shape[2] != 1:
+        raise InputError(f"{path}: a colored label; save class ids as a grey file")
+    return pixels[:, :, 0]
+
+
+def read_map(path: Path, colors: Mapping[Color, int], mend: str) -> Array:
+    """The ids of a label PNG whose colors say what they are: RGB by color, palettes by the colors of the indices
+    in use where all have a meaning; else indices and grey values are the ids.
+
+    Arguments:
+        path: the file. colors: color -> id.
+        mend: what to do about a color without a meaning, for the message.
+    """
+    mode, palette = _header(path)
+    if mode in ("RGB", "RGBA"):
+        return by_color(path, read_image(path), colors, mend)
+    ids = read_ids(path)
+    if mode != "P" or not palette:
+        return ids
+    used = np.flatnonzero(np.bincount(ids.ravel(), minlength=256))
+    meant = [colors.get((palette[3 * i], palette[3 * i + 1], palette[3 * i + 2])) for i in used.tolist()]
+    known = [one for one in meant if one is not None]
+    if len(known) < len(meant):
+        return ids
+    table = np.zeros(256, dtype=np.uint16 if max(colors.values()) > 255 else np.uint8)
+    table[used] = np.array(known)
+    return table[ids]
+
+
+def by_color(path: Path, pixels: Array, colors: Mapping[Color, int], mend: str) -> Array:
+    """Colored pixels (H, W, 3) as ids; raises InputError for colors without a meaning, with their counts."""
+    codes = pixels.astype(np.uint32) @ np.array([65536, 256, 1], dtype=np.uint32)
+    found, place, counts = np.unique(codes, return_inverse=True, return_counts=True)
+    meaning = {(red << 16) | (green << 8) | blue: i for (red, green, blue), i in colors.items()}
+    odd = sorted(
+        (-int(n), int(code)) for code, n in zip(found, counts, strict=True) if int(code) not in meaning
+    )
+    if odd:
+        shown = ", ".join(f"{[code >> 16, code >> 8 & 255, code & 255]} ({-n} pixels)" for n, code in odd[:5])
+        more = f" and {len(odd) - 5} more" if len(odd) > 5 else ""
+        raise InputError(f"{path}: colors without a meaning: {shown}{more}; {mend}")
+    dtype = np.uint8 if max(meaning.values()) <= 255 else np.uint16
+    return np.array([meaning[int(code)] for code in found], dtype=dtype)[place.reshape(codes.shape)]
+
+
+def classes_of_table(table: Iterable[tuple[int, str, Color | None]], ignore: Iterable[int]) -> ClassSet:
+    """Classes of rows of id, name and color; 255 and `ignore` are ignored."""
+    return class_set((ClassInfo(id=i, name=name, color=color) for i, name, color in table), (*ignore, IGNORE))
+
+
+def listed_names(
+    path: Path, known: Mapping[str, str], elsewhere: Iterable[str], odd: Odd
+) -> tuple[str, ...] | None:
+    """The names of the pairs that a list file names, one a line, further columns and lines with "#" left out; None
+    where it names none.
+
+    Arguments:
+        path: the list. known: what a line may say -> the name of the pair.
+        elsewhere: what lines may say of images that are there without being pairs.
+    """
+    lines = [line for line in read_lines(path) if line in known or not line.startswith("#")]
+    said = [line if line in known else next(iter(line.split()), line) for line in lines]
+    unknown = sorted({one for one in said if one not in known} - set(elsewhere))
+    text = (
+        f"{path}: lists {len(unknown)} names without an image, first {first_of(unknown)}; remove them, or add the "
+        "files"
+    )
+    odd.refuse("listed but missing", text, unknown)
+    names = tuple(dict.fromkeys(known[one] for one in said if one in known))
+    if not names:
+        odd.note("empty part", f"{path}: names no labelled image, so there is no such part")
+    return names or None
+
+
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError)
+
+
+def _header(path: Path) -> tuple[str, list[int] | None]:
+    """Mode and palette of a PNG, ("", None) where it cannot be opened: reading it then says why."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with Image.open(path, formats=("PNG",)) as picture:
+                palette = picture.getpalette() if picture.mode == "P" else None
+                return picture.mode, palette + [0] * (768 - len(palette)) if palette else None
+        except (*_BROKEN, Image.DecompressionBombError):
+            return "", None

@@ -1,0 +1,161 @@
+"""The `nnunet` format: nnU-Net's raw data sets of 2-D images; read only.
+
+    dataset.json {"channel_names": {"0": "grey"}, "labels": {"background": 0, "cell": 1}, "numTraining": 2,
+                  "file_ending": ".png"}        ("modality" and labels {"0": NAME} in older ones)
+    imagesTr/NAME_0000.png    labelsTr/NAME.png    imagesTs/, labelsTs/: the test part, where it has labels
+
+An image is one file, grey or RGB, or three grey files NAME_0000, _0001, _0002, which become red, green and blue. The
+label called "ignore" is ignored. PNG, TIFF and BMP are read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labelmint.errors import InputError
+from labelmint.formats.files import Parts, read_json
+from labelmint.formats.format import AS_USUAL, Format, Reading
+from labelmint.formats.image_files import read_image, read_image_and_text
+from labelmint.formats.maps import (
+    MapFiles,
+    MapLoader,
+    Maps,
+    as_data_set,
+    classes_of_table,
+    files_below,
+    matched,
+    one_channel,
+)
+from labelmint.formats.odd import Odd
+from labelmint.types import Array, ClassSet, DataSet
+
+__all__ = ["FORMAT", "read_nnunet"]
+
+_ENDINGS = (".png", ".tif", ".tiff", ".bmp")
+_PARTS = {"Tr": "train", "Ts": "test"}
+_CHANNEL = re.compile(r"(.+)_(\d{4})\Z")
+
+
+def read_nnunet(path: Path, reading: Reading = AS_USUAL) -> DataSet:
+    """Read a data set from its folder."""
+    path = path.parent if path.is_file() else path
+    document = read_json(path / "dataset.json")
+    if not isinstance(document, dict):
+        raise InputError(f"{path / 'dataset.json'}: expected an object with labels and file_ending")
+    ending = _ending(path, document)
+    odd = Odd(reading.strict)
+    channels = {key: files for part in _PARTS for key, files in _channels(path, part, ending).items()}
+    pairs = matched(
+        ((key, files[0]) for key, files in channels.items()),
+        (
+            (f"{part}/{file.name[: -len(ending)]}", file)
+            for part in _PARTS
+            for file in files_below(path / f"labels{part}", (ending.lower(),))
+        ),
+        path,
+        odd,
+    )
+    names = {key: key.partition("/")[2] for key in pairs}
+    if len(set(names.values())) < len(names):
+        names = {key: key.replace("/", "__") for key in pairs}
+    loader = MapLoader(
+        files={
+            names[key]: MapFiles(image=image, label=label, images=channels[key])
+            for key, (image, label) in pairs.items()
+        },
+        classes=_classes(path / "dataset.json", document, reading),
+        maps=_maps,
+        image=_image,
+        strict=reading.strict,
+        mend="list them under labels in dataset.json",
+    )
+    parts = Parts.of({names[key]: _PARTS[key.partition("/")[0]] for key in pairs})
+    alone = parts.test is None and parts.validation is None  # of one part alone nothing is said
+    return as_data_set(path, "nnunet", loader, Parts() if alone else parts, odd)
+
+
+def _ending(path: Path, document: Mapping[str, Any]) -> str:
+    ending = document.get("file_ending", ".nii.gz")
+    if not isinstance(ending, str) or ending.lower() not in _ENDINGS:
+        raise InputError(
+            f"{path / 'dataset.json'}: file_ending is {str(ending)[:20]!r}; {', '.join(_ENDINGS)} are read: save the "
+            "slices of volumes as 2-D images"
+        )
+    return ending
+
+
+def _channels(path: Path, part: str, ending: str) -> dict[str, tuple[Path, ...]]:
+    """Key -> the files of an image, one or three."""
+    found: dict[str, dict[int, Path]] = {}
+    for file in files_below(path / f"images{part}", (ending.lower(),)):
+        fits = _CHANNEL.match(file.name[: -len(ending)])
+        if fits is None:
+            raise InputError(f"{file}: expected a name that ends in _0000{ending}; rename it")
+        found.setdefault(f"{part}/{fits.group(1)}", {})[int(fits.group(2))] = file
+    for key, files in found.items():
+        if sorted(files) not in ([0], [0, 1, 2]):
+            raise InputError(
+                f"{next(iter(files.values()))}: {key.partition('/')[2]!r} has the channels {sorted(files)[:9]}; one "
+                "file (_0000) or three (_0000 to _0002) make an image: leave channels out, or join them"
+            )
+    return {key: tuple(files[i] for i in sorted(files)) for key, files in found.items()}
+
+
+def _classes(file: Path, document: Mapping[str, Any], reading: Reading) -> ClassSet:
+    labels = document.get("labels")
+    if not isinstance(labels, dict) or not labels:
+        raise InputError(f'{file}: expected "labels" as an object from names to ids')
+    table = dict(_label(file, key, value) for key, value in labels.items())
+    if len(table) < len(labels):
+        raise InputError(f"{file}: two labels have the same id; give each its own")
+    ignored = [i for i, name in table.items() if name.lower() == "ignore"]
+    kept = ((i, name, None) for i, name in table.items() if i not in ignored)
+    return classes_of_table(kept, (*ignored, *reading.ignore))
+
+
+def _label(file: Path, key: str, value: Any) -> tuple[int, str]:
+    """Id and name: {name: id}, or {id: name} as older ones have it."""
+    if type(value) is int and 0 <= value < 65536:
+        return value, key
+    if isinstance(value, str) and key.isdecimal() and len(key) < 6:
+        return int(key), value
+    regions = "regions of several ids are not read: give each id a name of its own"
+    raise InputError(
+        f"{file}: the label {key!r} is {str(value)[:40]}; expected an id from 0 to 65535 ({regions})"
+    )
+
+
+def _maps(files: MapFiles) -> Maps:
+    return one_channel(files.label), None
+
+
+def _image(files: MapFiles) -> tuple[Array, dict[str, str]]:
+    if len(files.images) == 1:
+        return read_image_and_text(files.image)
+    channels = [read_image(file) for file in files.images]
+    if any(one.shape != channels[0].shape or one.shape[2] != 1 for one in channels):
+        raise InputError(f"{files.image}: its three channels must be grey and of one size; save them so")
+    return np.concatenate(channels, axis=2), {}
+
+
+def _first(path: Path) -> Iterator[Path]:
+    return (file for file in path.iterdir() if file.is_file()) if path.is_dir() else iter(())
+
+
+FORMAT = Format(
+    name="nnunet",
+    title="nnU-Net's raw data set of 2-D images: dataset.json, imagesTr/NAME_0000.png, labelsTr/NAME.png",
+    recognizes=lambda path: (
+        path
+        if (path / "dataset.json").is_file()
+        and all(next(_first(path / name), None) for name in ("imagesTr", "labelsTr"))
+        else None
+    ),
+    reads=read_nnunet,
+    own_parts=True,
+)

@@ -1,0 +1,273 @@
+"""Pascal VOC's XML of one image: boxes with names and whatever else stands under an object, read and written.
+
+    <annotation><filename>NAME.jpg</filename><size><width/><height/><depth/></size><segmented/>
+      <object><name/><pose/><truncated/><difficult/><bndbox><xmin/><ymin/><xmax/><ymax/></bndbox></object> ...
+
+VOC counts pixels from 1 and its boxes include their last ones: x0 = xmin - 1, x1 = xmax. Numbers are taken in decimal,
+so a box comes back to the float. What else an object has are its attributes: numbers, text, or JSON where it takes
+more to tell them; sub-elements become objects of JSON. Attributes that cannot be elements stand as CVAT writes its own:
+<attributes><attribute><name/><value/></attribute></attributes>.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Context, Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element
+from xml.sax.saxutils import escape
+
+from labelmint.errors import InputError
+from labelmint.formats.odd import Odd
+from labelmint.formats.shapes import parse_polygons
+from labelmint.formats.text_files import read_xml
+from labelmint.types import AnnotatedImage, LayoutObject, Polygons
+
+__all__ = ["OWN", "Boxed", "Sheet", "read_sheet", "sheet_of"]
+
+OWN = "labelmint"  # under source/database: boxes count from 1 whatever numbers they have
+
+_EDGES = ("xmin", "ymin", "xmax", "ymax")
+_SEGMENTED = "segmented"
+_NOT_ATTRIBUTES = {"name", "bndbox", "polygon", "attributes"}
+_TAG = re.compile(r"(?!(?i:xml))[A-Za-z_][A-Za-z0-9_.-]*\Z")
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_MOST = 10**9  # pixels
+_EXACT = Context(prec=50)
+_DEEPEST = 8  # sub-elements of an object
+
+
+@dataclass(frozen=True)
+class Boxed:
+    """An object as its XML has it: its class's name, and edges from 0 on, the last ones exclusive; `segmented` where
+    labelmint wrote its shape into SegmentationObject.
+    """
+
+    name: str
+    box: tuple[float, float, float, float]
+    polygon: tuple[float, ...] | None = None
+    segmented: bool = False
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    def polygons(self, size: tuple[int, int], what: str) -> Polygons | None:
+        """The outline, checked against the image's size (H, W)."""
+        return parse_polygons([list(self.polygon)], size, what) if self.polygon else None
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """An XML file: the image's file name and its size (H, W), where it says them, and the objects."""
+
+    path: Path
+    file_name: str | None
+    size: tuple[int, int] | None
+    own: bool
+    objects: tuple[Boxed, ...]
+
+
+def read_sheet(path: Path, odd: Odd) -> Sheet:
+    """Read an XML file; objects that make no sense are refused one by one."""
+    root = read_xml(path)
+    if root.tag != "annotation":
+        raise InputError(f"{path}: the XML of a {root.tag!r}; expected Pascal VOC's <annotation>")
+    own = (root.findtext("source/database") or "").strip() == OWN
+    objects = []
+    for index, one in enumerate(root.findall("object")):
+        try:
+            objects.append(_object(one, own, f"{path}: object {index}"))
+        except InputError as error:
+            odd.refuse_one("bad object", error, path.stem)
+    size = _whole(root.findtext("size/height")), _whole(root.findtext("size/width"))
+    return Sheet(
+        path=path,
+        file_name=(root.findtext("filename") or "").strip() or None,
+        size=(size[0], size[1]) if size[0] and size[1] else None,
+        own=own,
+        objects=tuple(objects),
+    )
+
+
+def _object(one: Element, own: bool, what: str) -> Boxed:
+    name = (one.findtext("name") or "").strip()
+    box, outline = one.find("bndbox"), one.find("polygon")
+    if not name or box is None:
+        raise InputError(f"{what} lacks a <name> or a <bndbox>; add it, or remove the object")
+    xmin, ymin, xmax, ymax = (_number(box.findtext(edge), f"{what}: {edge}") for edge in _EDGES)
+    if xmin > xmax + 1 or ymin > ymax + 1:
+        raise InputError(
+            f"{what} has a box from ({xmin}, {ymin}) to ({xmax}, {ymax}); expected the minimum first"
+        )
+    attributes: dict[str, Any] = {}
+    for child in one:
+        if child.tag not in _NOT_ATTRIBUTES and not (own and child.tag == _SEGMENTED):
+            _add(attributes, child.tag, _value(child, what))
+    for child in one.findall("attributes/attribute"):
+        _add(
+            attributes,
+            _text_value(child.findtext("name"), as_text=True),
+            _text_value(child.findtext("value")),
+        )
+    edges = float(_EXACT.subtract(xmin, 1)), float(_EXACT.subtract(ymin, 1)), float(xmax), float(ymax)
+    segmented = own and one.find(_SEGMENTED) is not None
+    return Boxed(name, edges, _outline(outline, what), segmented, attributes)
+
+
+def _outline(outline: Element | None, what: str) -> tuple[float, ...] | None:
+    """The corners x1, y1, x2, y2, ... that Roboflow writes beside a box."""
+    if outline is None or outline.find("x1") is None:
+        return None
+    numbers = []
+    for index in range(1, len(outline) // 2 + 1):
+        for axis in "xy":
+            numbers.append(float(_number(outline.findtext(f"{axis}{index}"), f"{what}: {axis}{index}")))
+    return tuple(numbers)
+
+
+def _number(text: str | None, what: str) -> Decimal:
+    stripped = (text or "").strip()
+    try:
+        number = Decimal(stripped) if len(stripped) <= 60 else Decimal("NaN")
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not number.is_finite() or not -_MOST <= number <= _MOST:
+        raise InputError(
+            f"{what} is {stripped[:40]!r}, expected a number of pixels; mend it, or remove the object"
+        )
+    return number
+
+
+def _whole(text: str | None) -> int | None:
+    stripped = (text or "").strip()
+    return int(stripped) if stripped.isascii() and stripped.isdigit() and 0 < len(stripped) < 10 else None
+
+
+def _add(attributes: dict[str, Any], key: str, value: Any) -> None:
+    """Add a value; of a key that stands several times, all become a list."""
+    if key not in attributes:
+        attributes[key] = value
+    else:
+        before = attributes[key]
+        attributes[key] = [*before, value] if isinstance(before, list) else [before, value]
+
+
+def _value(element: Element, what: str, depth: int = 0) -> Any:
+    if depth > _DEEPEST:
+        raise InputError(f"{what} is nested too deeply; remove what is inside <{element.tag}>")
+    if not len(element):
+        return _text_value(element.text)
+    inside: dict[str, Any] = {}
+    for child in element:
+        _add(inside, child.tag, _value(child, what, depth + 1))
+    return inside
+
+
+def _text_value(text: str | None, as_text: bool = False) -> Any:
+    """A number or JSON where the text is written just so, else the text."""
+    plain = (text or "").strip()
+    if plain[:1] in '"[{-0123456789' and plain and (not as_text or plain[0] == '"'):
+        try:
+            value = json.loads(plain)
+            if json.dumps(value, sort_keys=True, allow_nan=False) == plain:
+                return value
+        except (ValueError, RecursionError):
+            return plain
+    return {"null": None}.get(plain, plain) if not as_text else plain
+
+
+def _as_text(value: Any, as_text: bool = False) -> str:
+    """What `_text_value` reads as the value. Raises InputError for what JSON cannot hold."""
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, str) and not _NOT_XML.search(value) and _text_value(value, as_text) == value:
+        return value
+    try:
+        return json.dumps(value, sort_keys=True, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"an attribute cannot be written as JSON: {error}") from None
+
+
+def sheet_of(
+    pair: AnnotatedImage, file_name: str, folder: str, names: Mapping[int, str], segmented: bool
+) -> str:
+    """The text of a pair's XML.
+
+    Arguments:
+        pair: the pair. file_name, folder: of its image.
+        names: class id -> name, the ids to ignore included.
+        segmented: whether outlines of its objects lie beside it.
+    """
+    height, width = pair.layout.size
+    lines = [
+        "<annotation>",
+        f"  <folder>{folder}</folder>",
+        f"  <filename>{_escaped(file_name)}</filename>",
+        f"  <source>\n    <database>{OWN}</database>\n  </source>",
+        f"  <size>\n    <width>{width}</width>\n    <height>{height}</height>",
+        f"    <depth>{pair.image.shape[2]}</depth>\n  </size>",
+        f"  <segmented>{int(segmented)}</segmented>",
+    ]
+    for one in pair.layout.objects:
+        if one.class_id not in names:
+            raise InputError(
+                f"an object of {pair.name!r} has class id {one.class_id}, which is not in the class list"
+            )
+        lines += _object_lines(one, names[one.class_id])
+    return "\n".join([*lines, "</annotation>"]) + "\n"
+
+
+def _object_lines(one: LayoutObject, name: str) -> list[str]:
+    elements, others = [], []
+    for key, value in one.attributes.items():
+        if key not in {*_NOT_ATTRIBUTES, _SEGMENTED} and _TAG.match(key):
+            elements += _element(key, value, 4)
+        else:
+            others += [
+                "      <attribute>",
+                f"        <name>{_escaped(_as_text(key, as_text=True))}</name>",
+                f"        <value>{_escaped(_as_text(value))}</value>",
+                "      </attribute>",
+            ]
+    corners = zip(_EDGES, _corners(one.box), strict=True)
+    return [
+        "  <object>",
+        f"    <name>{_escaped(name)}</name>",
+        *([f"    <{_SEGMENTED}>1</{_SEGMENTED}>"] if one.rle is not None or one.polygons is not None else []),
+        *elements,
+        *(["    <attributes>", *others, "    </attributes>"] if others else []),
+        "    <bndbox>",
+        *(f"      <{edge}>{number}</{edge}>" for edge, number in corners),
+        "    </bndbox>",
+        "  </object>",
+    ]
+
+
+def _element(tag: str, value: Any, indent: int) -> list[str]:
+    """An element; a mapping whose keys can all be tags becomes one with elements inside, as VOC's parts are."""
+    blank = " " * indent
+    if isinstance(value, list) and len(value) > 1 and all(isinstance(one, Mapping) and one for one in value):
+        return [line for one in value for line in _element(tag, one, indent)]
+    if isinstance(value, Mapping) and value and _can_be_elements(value, indent):
+        inside = [line for key, part in value.items() for line in _element(key, part, indent + 2)]
+        return [f"{blank}<{tag}>", *inside, f"{blank}</{tag}>"]
+    return [f"{blank}<{tag}>{_escaped(_as_text(value))}</{tag}>"]
+
+
+def _can_be_elements(value: Mapping[Any, Any], indent: int) -> bool:
+    return indent < 12 and all(isinstance(key, str) and _TAG.match(key) for key in value)
+
+
+def _corners(box: Sequence[float]) -> list[str]:
+    """xmin, ymin, xmax, ymax in decimal: 0.1 is 1.1, and whole numbers have no point."""
+    x0, y0, x1, y1 = (Decimal(repr(float(edge))) for edge in box)
+    exact = (_EXACT.add(x0, 1), _EXACT.add(y0, 1), x1, y1)
+    return [str(int(n)) if n == n.to_integral_value() else format(n, "f") for n in exact]
+
+
+def _escaped(text: str) -> str:
+    if _NOT_XML.search(text):
+        raise InputError(f"{text!r} holds signs that XML cannot hold; rename it")
+    return escape(text).replace("\r", "&#13;").replace("\n", "&#10;").replace("\t", "&#9;")
