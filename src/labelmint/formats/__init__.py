@@ -12,7 +12,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from labelmint.errors import InputError
-from labelmint.formats import bbbc041, coco, coco_write, folder
+from labelmint.formats import (
+    bbbc041,
+    coco,
+    coco_write,
+    cvat,
+    cvat_write,
+    folder,
+    imagefolder,
+    imagefolder_write,
+    labelme,
+    labelme_write,
+    webdataset,
+    webdataset_write,
+)
 from labelmint.formats.files import Parts, new_folder, write_splits
 from labelmint.formats.format import IMAGE_FORMATS, ORIENTATIONS, Format, Reading, Writing
 from labelmint.formats.json_files import USUAL, first_sign
@@ -24,7 +37,15 @@ __all__ = ["FORMATS", "WRITABLE", "format_named", "read", "write"]
 # In the order in which they are tried: where several fit, the first is read, and a finding names the others.
 FORMATS: Mapping[str, Format] = {
     one.name: one
-    for one in (folder.FORMAT, dataclasses.replace(coco.FORMAT, writes=coco_write.write_coco), bbbc041.FORMAT)
+    for one in (
+        folder.FORMAT,
+        dataclasses.replace(coco.FORMAT, writes=coco_write.write_coco),
+        bbbc041.FORMAT,
+        dataclasses.replace(labelme.FORMAT, writes=labelme_write.write_labelme),
+        dataclasses.replace(cvat.FORMAT, writes=cvat_write.write_cvat),
+        dataclasses.replace(imagefolder.FORMAT, writes=imagefolder_write.write_imagefolder),
+        dataclasses.replace(webdataset.FORMAT, writes=webdataset_write.write_webdataset),
+    )
 }
 WRITABLE = tuple(name for name, one in FORMATS.items() if one.writes is not None)
 

@@ -28,6 +28,7 @@ __all__ = [
     "dump_json",
     "find_image",
     "finite",
+    "json_value",
     "link",
     "new_folder",
     "read_json",
@@ -61,23 +62,28 @@ def read_json(path: Path, *, doubled: bool = True) -> Any:
         path: the file.
         doubled: False refuses objects with a key that stands twice; else the last one counts.
     """
-    hook = None if doubled else _refuse_doubled
     try:
-        return json.loads(
-            path.read_text(encoding="utf-8-sig"), parse_constant=_refuse_constant, object_pairs_hook=hook
-        )
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except json.JSONDecodeError as error:
-        raise InputError(
-            f"{path}: broken JSON at line {error.lineno}, column {error.colno}: {error.msg}; export it again"
-        ) from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 text at byte {error.start}; JSON is expected") from None
+    return json_value(text, str(path), doubled=doubled)
+
+
+def json_value(text: str, source: str, *, doubled: bool = True) -> Any:
+    """`read_json` of a text that stands in a file, which messages call `source`."""
+    hook = None if doubled else _refuse_doubled
+    try:
+        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=hook)
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{source}: broken JSON at line {error.lineno}, column {error.colno}: {error.msg}; export it again"
+        ) from None
     except RecursionError:
-        raise InputError(f"{path}: the JSON is nested too deeply to be a data set") from None
+        raise InputError(f"{source}: the JSON is nested too deeply to be a data set") from None
     except ValueError as error:
-        raise InputError(f"{path}: broken JSON: {error}") from None
+        raise InputError(f"{source}: broken JSON: {error}") from None
 
 
 def _refuse_constant(value: str) -> None:

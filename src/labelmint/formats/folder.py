@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,7 +22,6 @@ from labelmint.formats.class_list import IGNORE, class_set, classes_of_ids, dump
 from labelmint.formats.files import (
     IMAGE_SUFFIXES,
     dump_json,
-    finite,
     link,
     read_json,
     read_splits,
@@ -32,17 +31,16 @@ from labelmint.formats.files import (
 from labelmint.formats.format import AS_USUAL, KEPT, PLAIN, Carries, Format, Reading, Writing
 from labelmint.formats.image_files import read_ids, read_image_and_text, write_png
 from labelmint.formats.images_out import write_image
+from labelmint.formats.objects_json import as_json, as_objects
 from labelmint.formats.odd import Odd, first_of
-from labelmint.formats.shapes import parse_polygons, parse_rle
 from labelmint.storage import write_text
-from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet, Layout, LayoutObject
+from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet, Layout
 
 __all__ = ["FORMAT", "LABEL_FOLDERS", "Stored", "label_folder", "read_folder", "write_folder", "write_pair"]
 
 LABEL_FOLDERS = ("labels", "masks", "annotations")
 
 _PARTS = {"images": ".png", "labels": ".png", "instances": ".png", "objects": ".json"}  # as written here
-_FIELDS = {"class_id", "box", "rle", "polygons", "crowd", "attributes"}
 
 
 def label_folder(path: Path) -> Path | None:
@@ -142,7 +140,7 @@ def write_pair(pair: AnnotatedImage, folder: Path, classes: ClassSet, writing: W
     if layout.objects:
         (folder / "objects").mkdir(exist_ok=True)
         write_text(
-            folder / "objects" / f"{pair.name}.json", dump_json([_as_json(one) for one in layout.objects])
+            folder / "objects" / f"{pair.name}.json", dump_json([as_json(one) for one in layout.objects])
         )
 
 
@@ -283,8 +281,11 @@ class _Loader:
         if name in self.instances:
             instances = read_ids(self.instances[name]).astype(np.uint16)
             _same_size(self.labels[name], label_map, self.instances[name], instances)
-        objects = _read_objects(self.objects[name], label_map.shape) if name in self.objects else ()
-        return Layout(label_map=label_map, instances=instances, objects=objects)
+        layout = Layout(label_map=label_map, instances=instances)
+        if name not in self.objects:
+            return layout
+        file = self.objects[name]
+        return replace(layout, objects=as_objects(read_json(file), layout.size, str(file)))
 
 
 def _same_size(image_file: Path, image: Array, label_file: Path, label: Array) -> None:
@@ -299,49 +300,6 @@ def _same_size(image_file: Path, image: Array, label_file: Path, label: Array) -
 def _shown(unknown: Mapping[int, int]) -> str:
     first = ", ".join(f"{value} ({count} pixels)" for value, count in list(unknown.items())[:5])
     return first + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
-
-
-def _as_json(one: LayoutObject) -> dict[str, Any]:
-    """An object as JSON, what it does not have left out."""
-    full: dict[str, Any] = {
-        "rle": one.rle and {"size": list(one.rle["size"]), "counts": one.rle["counts"]},
-        "polygons": one.polygons and [list(polygon) for polygon in one.polygons],
-        "crowd": one.crowd,
-        "attributes": dict(one.attributes),
-    }
-    return {"class_id": one.class_id, "box": list(one.box)} | {
-        key: value for key, value in full.items() if value
-    }
-
-
-def _read_objects(path: Path, size: tuple[int, ...]) -> tuple[LayoutObject, ...]:
-    document = read_json(path)
-    try:
-        return tuple(
-            _as_object(item, (size[0], size[1]), f"{path}: object {i}") for i, item in enumerate(document)
-        )
-    except InputError:
-        raise
-    except (TypeError, KeyError, ValueError, AttributeError) as error:
-        raise InputError(
-            f"{path}: not a list of objects as labelmint writes it ({error}); remove the file, or write it "
-            f"again"
-        ) from None
-
-
-def _as_object(item: dict[str, Any], size: tuple[int, int], what: str) -> LayoutObject:
-    if set(item) - _FIELDS:
-        raise ValueError(f"unknown keys {sorted(set(item) - _FIELDS)}")
-    x0, y0, x1, y1 = (float(edge) for edge in item["box"] if finite(edge))
-    polygons, rle = item.get("polygons"), item.get("rle")
-    return LayoutObject(
-        class_id=int(item["class_id"]),
-        box=(x0, y0, x1, y1),
-        rle=rle and parse_rle(rle, size, what),
-        polygons=polygons and parse_polygons(polygons, size, what),
-        crowd=bool(item.get("crowd", False)),
-        attributes=dict(item.get("attributes", {})),
-    )
 
 
 FORMAT = Format(

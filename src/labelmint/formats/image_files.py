@@ -11,9 +11,12 @@ import re
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
@@ -22,7 +25,7 @@ from labelmint.errors import InputError
 from labelmint.storage import write_aside
 from labelmint.types import Array
 
-__all__ = ["MAX_PIXELS", "image_size", "read_ids", "read_image", "read_image_and_text", "write_png"]
+__all__ = ["MAX_PIXELS", "Inside", "image_size", "read_ids", "read_image", "read_image_and_text", "write_png"]
 
 MAX_PIXELS = 178_956_970  # twice Pillow's own warning level: 13,377 x 13,377
 
@@ -46,6 +49,43 @@ _DAMAGES = (
 Colors = Mapping[tuple[int, int, int], int]  # color -> class id
 
 
+@dataclass(frozen=True)
+class Inside:
+    """A picture that lies inside another file.
+
+    Arguments:
+        name: what it is called in messages.
+        content: its bytes; raises InputError where they are not to be had.
+    """
+
+    name: str
+    content: Callable[[], bytes]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class _Held:
+    """The bytes of a picture, opened like a file."""
+
+    name: str
+    content: bytes
+
+    def __str__(self) -> str:
+        return self.name
+
+    def open(self, mode: str) -> BinaryIO:
+        return BytesIO(self.content)
+
+
+Place = str | os.PathLike[str] | Inside
+
+
+def _place(path: Place) -> Path | _Held:
+    return _Held(path.name, path.content()) if isinstance(path, Inside) else Path(path)
+
+
 def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Array:
     """An image as (H, W, C) uint8: C = 1 for grey, 3 for anything colored (palettes are resolved, alpha is
     dropped).
@@ -56,12 +96,11 @@ def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
     return read_image_and_text(path, max_pixels=max_pixels)[0]
 
 
-def read_image_and_text(
-    path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS
-) -> tuple[Array, dict[str, str]]:
+def read_image_and_text(path: Place, *, max_pixels: int = MAX_PIXELS) -> tuple[Array, dict[str, str]]:
     """`read_image`, and the text that a PNG carries (empty for other files; camera profiles are left out)."""
-    with _opened(Path(path), _FORMATS, max_pixels) as picture:
-        depth = _bit_depth(picture, Path(path))
+    place = _place(path)
+    with _opened(place, _FORMATS, max_pixels) as picture:
+        depth = _bit_depth(picture, place)
         mode = _IMAGE_MODES.get(picture.mode)
         if mode is None or depth > 8:
             what = f"{depth} bits a channel" if depth > 8 else f"pixels of mode {picture.mode!r}"
@@ -80,25 +119,24 @@ def read_image_and_text(
     return (array[:, :, None] if array.ndim == 2 else array), kept
 
 
-def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
+def image_size(path: Place) -> tuple[int, int]:
     """(H, W) from the header alone."""
-    with _opened(Path(path), _FORMATS, MAX_PIXELS) as picture:
+    with _opened(_place(path), _FORMATS, MAX_PIXELS) as picture:
         return picture.height, picture.width
 
 
-def read_ids(
-    path: str | os.PathLike[str], *, colors: Colors | None = None, max_pixels: int = MAX_PIXELS
-) -> Array:
+def read_ids(path: Place, *, colors: Colors | None = None, max_pixels: int = MAX_PIXELS) -> Array:
     """The ids in a label or instance PNG as (H, W), uint8 or (for 16-bit files) uint16.
 
     Grey files hold ids as they are, whatever their bit depth; palette files hold indices. RGB files need
     `colors`, every pixel one of them. Raises InputError as `read_image` does, and for colors without a
     meaning, with their counts.
     """
-    with _opened(Path(path), ("PNG",), max_pixels) as picture:
-        depth, mode = _bit_depth(picture, Path(path)), picture.mode
+    place = _place(path)
+    with _opened(place, ("PNG",), max_pixels) as picture:
+        depth, mode = _bit_depth(picture, place), picture.mode
         if mode in ("RGB", "RGBA") and depth == 8:
-            return _ids_of_colors(Path(path), np.array(picture.convert("RGB")), colors)
+            return _ids_of_colors(place, np.array(picture.convert("RGB")), colors)
         if mode == "LA" and depth == 8:
             return np.array(picture.getchannel("L"))
         if mode not in ("1", "L", "P", "I", "I;16", "I;16B"):
@@ -112,7 +150,7 @@ def read_ids(
     return array.astype(np.uint16 if mode.startswith("I") else np.uint8)
 
 
-def _ids_of_colors(path: Path, pixels: Array, colors: Colors | None) -> Array:
+def _ids_of_colors(path: Path | _Held, pixels: Array, colors: Colors | None) -> Array:
     if not colors:
         raise InputError(
             f'{path}: a colored (RGB) label; say what its colors mean in classes.json ("colors": {{"1": '
@@ -164,7 +202,7 @@ def write_png(path: str | os.PathLike[str], array: Array, text: Mapping[str, str
         Image.fromarray(np.ascontiguousarray(plain)).save(aside, format="PNG", compress_level=6, pnginfo=info)
 
 
-def _bit_depth(picture: Image.Image, path: Path) -> int:
+def _bit_depth(picture: Image.Image, path: Path | _Held) -> int:
     """Bits a channel as stored; Pillow itself cuts 16-bit RGB to 8 without a word."""
     if picture.format == "PNG":
         with path.open("rb") as file:
@@ -177,12 +215,12 @@ def _bit_depth(picture: Image.Image, path: Path) -> int:
 
 
 @contextmanager
-def _opened(path: Path, formats: tuple[str, ...], max_pixels: int) -> Iterator[Image.Image]:
+def _opened(path: Path | _Held, formats: tuple[str, ...], max_pixels: int) -> Iterator[Image.Image]:
     """An open picture, its header checked; whatever goes wrong while it is used becomes InputError."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of odd tags and of sizes; sizes are checked here
         try:
-            with Image.open(path, formats=formats) as picture:
+            with path.open("rb") as stream, Image.open(stream, formats=formats) as picture:
                 if picture.width * picture.height > max_pixels:
                     raise InputError(_too_large(path, f"{picture.height}x{picture.width} pixels", max_pixels))
                 yield picture
@@ -209,5 +247,5 @@ def _opened(path: Path, formats: tuple[str, ...], max_pixels: int) -> Iterator[I
             ) from None
 
 
-def _too_large(path: Path, size: str, max_pixels: int) -> str:
+def _too_large(path: Path | _Held, size: str, max_pixels: int) -> str:
     return f"{path}: {size}, more than the {max_pixels} that are read; cut it into smaller images"

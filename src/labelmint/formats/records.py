@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from labelmint.errors import InputError
-from labelmint.formats.image_files import read_image_and_text
+from labelmint.formats.image_files import Inside, read_image_and_text
 from labelmint.formats.painting import paint
 from labelmint.types import AnnotatedImage, Layout, LayoutObject
 
@@ -21,7 +21,7 @@ class Record:
     order.
     """
 
-    path: Path
+    path: Path | Inside
     size: tuple[int, int]
     objects: tuple[LayoutObject, ...] = ()
 

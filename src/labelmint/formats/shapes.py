@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from labelmint.errors import InputError
 from labelmint.formats.files import finite
 from labelmint.types import Polygons
 
-__all__ = ["TOLERANCE", "check_extent", "counts_of", "parse_polygons", "parse_rle"]
+__all__ = ["TOLERANCE", "check_extent", "counts_of", "length_between", "parse_polygons", "parse_rle"]
 
 TOLERANCE = 2.0  # pixels by which tools let outlines reach over the border
 
@@ -99,6 +101,20 @@ def counts_of(text: str) -> list[int] | None:
         numbers.append(value + (numbers[-2] if len(numbers) > 2 else 0))
         value, shift = 0, 0
     return None if shift else numbers
+
+
+def length_between(low: float, high: float) -> float:
+    """The shortest number that leads from `low` to exactly `high`: 10.1 and 30.4 give 20.3, not
+    20.299999999999997.
+    """
+    difference = high - low
+    nearby = (np.nextafter(difference, -np.inf), np.nextafter(difference, np.inf))
+    candidates = (
+        *(round(difference, digits) for digits in range(17)),
+        difference,
+        *(float(n) for n in nearby),
+    )
+    return float(next((length for length in candidates if low + length == high), difference))
 
 
 def _compressed(numbers: list[int], size: Size) -> str:

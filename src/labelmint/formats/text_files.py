@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element, ParseError
 
 from labelmint.errors import InputError
 
-__all__ = ["MAX_BYTES", "read_lines", "read_text", "read_xml", "read_yaml"]
+__all__ = ["MAX_BYTES", "read_lines", "read_text", "read_xml", "read_yaml", "yaml_value"]
 
 MAX_BYTES = 1 << 30  # of an annotation file
 _DEEPEST = 32  # levels of YAML
@@ -70,17 +70,21 @@ def read_yaml(path: Path) -> Any:
     """The value of a YAML file of plain lists, mappings, numbers and text. Raises InputError for all else, and for
     references ("*name"), by which a small file becomes a huge value.
     """
+    return yaml_value(read_text(path), str(path))
+
+
+def yaml_value(text: str, source: str) -> Any:
+    """`read_yaml` of a text that stands in a file, which messages call `source`."""
     import yaml
 
-    text = read_text(path)
     try:
         odd = _odd_yaml(yaml.scan(text, Loader=yaml.SafeLoader))
         value = None if odd else yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         why = " ".join(str(error).split())[:120]
-        raise InputError(f"{path}: broken YAML ({why}); export it again") from None
+        raise InputError(f"{source}: broken YAML ({why}); export it again") from None
     if odd:
-        raise InputError(f"{path}: {odd}")
+        raise InputError(f"{source}: {odd}")
     return value
 
 
