@@ -6,8 +6,9 @@ metadata.jsonl (or .csv), in the folder itself or in train/, validation/ and tes
   label_file_name        (or mask_file_name, annotation_file_name and the like): PNG of class ids
 README.md   optional: names of the classes in its YAML head (dataset_info, features, class_label)
 
-As written here objects also have "segmentation" (lists of polygons), "counts" (COCO's run lengths as text, for holes),
-"crowd" and "attributes" (JSON text), and rows "instances_file_name"; a classes.json has the ids and colors.
+Objects may have a "segmentation": lists of polygons, or as written here JSON text of polygons or of COCO's run lengths,
+which hold holes and several parts. As written here they also have "crowd" and "attributes" (JSON text), rows have a
+"name" and an "instances_file_name", and a classes.json has the ids and colors.
 
 Where there are label PNGs, class ids are their values and the categories of objects; where there are objects alone,
 a category k is class k + 1, and the ground is 0, unless the names have a background. `imagefolder_write` is the way
@@ -50,7 +51,7 @@ OTHERS = "other"  # where the pairs of no part lie if there are parts
 _METADATA = ("metadata.jsonl", "metadata.csv")
 _CATEGORIES = ("category", "categories", "label", "labels", "category_id")
 _LABELS = ("label", "mask", "annotation", "segmentation", "seg", "semantic", "labels", "masks", "annotations")
-_OWN = ("segmentation", "counts", "crowd", "attributes")
+_OWN = ("segmentation", "crowd", "attributes")
 _IMPLIED = ("id", "area", "bbox_id")  # columns of objects that follow from the others
 _FORM = 'expected rows like {"file_name": "a.png", "objects": {"bbox": [[x, y, w, h]], "categories": [0]}}'
 
@@ -299,19 +300,21 @@ def _object(one: Mapping[str, Any], ids: Mapping[Any, int], size: tuple[int, int
         raise InputError(f"{what} has the unknown category {str(category)[:40]!r}; name it in README.md")
     x, y, width, height = map(float, bbox)
     check_extent(x, y, x + width, y + height, size, what)
-    polygons, counts = one.get("segmentation") or None, one.get("counts") or None
-    if polygons is not None and not isinstance(polygons, list):
-        raise InputError(f"{what} has a segmentation that is no list of polygons")
-    if polygons and all(map(finite, polygons)):
-        polygons = [polygons]
+    outline = one.get("segmentation") or None
+    if isinstance(outline, str):
+        outline = json_value(outline, f"{what}: segmentation")
+    if outline is not None and not isinstance(outline, list | dict):
+        raise InputError(f"{what} has a segmentation that is neither polygons nor run lengths")
+    if isinstance(outline, list) and outline and all(map(finite, outline)):
+        outline = [outline]  # one polygon without a list around it
     said = one.get("attributes")
     attributes = json_value(said, f"{what}: attributes") if isinstance(said, str) and said else {}
     known = (*_CATEGORIES, *_OWN, *_IMPLIED, "bbox")
     return LayoutObject(
         class_id=ids[category],
         box=(x, y, x + width, y + height),
-        rle=parse_rle({"size": list(size), "counts": counts}, size, what) if counts is not None else None,
-        polygons=parse_polygons(polygons, size, what) if polygons else None,
+        rle=parse_rle(outline, size, what) if isinstance(outline, dict) else None,
+        polygons=parse_polygons(outline, size, what) if isinstance(outline, list) else None,
         crowd=one.get("crowd") is True,
         attributes={key: value for key, value in one.items() if key not in known}
         | (attributes if isinstance(attributes, dict) else {}),

@@ -6,7 +6,7 @@ README.md that has the classes in its YAML head.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,6 @@ from labelmint.types import AnnotatedImage, Array, ClassSet, LayoutObject
 __all__ = ["write_imagefolder"]
 
 _LABELS, _INSTANCES = "labels", "instances"
-_OPTIONAL = ("segmentation", "counts", "crowd", "attributes")  # columns that a set without such objects lacks
 
 
 def write_imagefolder(
@@ -37,7 +36,6 @@ def write_imagefolder(
     Raises InputError for a doubled name, an unknown class id, and an attribute that JSON cannot hold.
     """
     categories = {class_id: k for k, class_id in enumerate(labels_of(classes))}
-    unused = set(_OPTIONAL)
     metadata: dict[str, list[str]] = {}
     names: dict[str, None] = {}
 
@@ -49,16 +47,15 @@ def write_imagefolder(
             for below in (_LABELS, _INSTANCES):
                 (folder / place(pair.name) / below).mkdir(parents=True, exist_ok=True)
             row = _row(pair, classes, categories, writing)
-            unused.difference_update([key for key in unused if any(row["objects"][key])])
             metadata.setdefault(place(pair.name), []).append(dump_json(row))
             yield pair
 
     write_each(described(), lambda pair: _put(pair, folder / place(pair.name), writing))
     for where, rows in metadata.items():
-        write_text(folder / where / "metadata.jsonl", "".join(_without(row, unused) for row in rows))
+        write_text(folder / where / "metadata.jsonl", "".join(rows))
         if not any((folder / where / _INSTANCES).iterdir()):
             (folder / where / _INSTANCES).rmdir()
-    write_text(folder / "README.md", _readme(list(labels_of(classes).values()), metadata, unused))
+    write_text(folder / "README.md", _readme(list(labels_of(classes).values()), metadata))
     write_classes(folder, classes)
     return list(names)
 
@@ -88,7 +85,8 @@ def _row(
         raise InputError(
             f"the label of {pair.name!r} holds ids that are no classes: {', '.join(map(str, unknown[:5]))}"
         )
-    row = {
+    row: dict[str, Any] = {
+        "name": pair.name,
         "file_name": f"{pair.name}.{writing.image_format}",
         "label_file_name": f"{_LABELS}/{pair.name}.png",
     }
@@ -100,27 +98,24 @@ def _columns(objects: tuple[LayoutObject, ...], categories: Mapping[int, int]) -
     return {
         "bbox": [_bbox(*one.box) for one in objects],
         "category": [categories[one.class_id] for one in objects],
-        "segmentation": [[list(map(float, points)) for points in one.polygons or ()] for one in objects],
-        "counts": [one.rle["counts"] if one.rle is not None else "" for one in objects],
+        "segmentation": [_segmentation(one) for one in objects],
         "crowd": [one.crowd for one in objects],
         "attributes": [dump_json(dict(one.attributes)).strip() if one.attributes else "" for one in objects],
     }
+
+
+def _segmentation(one: LayoutObject) -> str:
+    """Polygons or run lengths as JSON text: columns of lists have no type where a part of the set lacks them."""
+    if one.rle is not None:
+        return dump_json({"size": list(one.rle["size"]), "counts": one.rle["counts"]}).strip()
+    return "" if one.polygons is None else dump_json([list(map(float, p)) for p in one.polygons]).strip()
 
 
 def _bbox(x0: float, y0: float, x1: float, y1: float) -> list[float]:
     return [float(x0), float(y0), length_between(x0, x1), length_between(y0, y1)]
 
 
-def _without(row: str, unused: Set[str]) -> str:
-    """A row without columns that are empty in all: what they would hold could not be told from them."""
-    if not unused:
-        return row
-    document = json.loads(row)
-    document["objects"] = {key: column for key, column in document["objects"].items() if key not in unused}
-    return dump_json(document)
-
-
-def _readme(names: list[str], metadata: Mapping[str, list[str]], unused: Set[str]) -> str:
+def _readme(names: list[str], metadata: Mapping[str, list[str]]) -> str:
     listed = "".join(f"            '{k}': {json.dumps(name)}\n" for k, name in enumerate(names))
     instances = any('"instances_file_name"' in row for rows in metadata.values() for row in rows)
     lists = "".join(
@@ -128,17 +123,15 @@ def _readme(names: list[str], metadata: Mapping[str, list[str]], unused: Set[str
         for name, kind in (
             ("bbox", ":\n        list: float64"),
             ("category", f":\n        class_label:\n          names:\n{listed.rstrip()}"),
-            ("segmentation", ":\n        list:\n          list: float64"),
-            ("counts", ": string"),
+            ("segmentation", ": string"),
             ("crowd", ": bool"),
             ("attributes", ": string"),
         )
-        if name not in unused
     )
     shown = "  - name: instances\n    dtype: image\n" if instances else ""
     return (
-        "---\ndataset_info:\n  features:\n  - name: image\n    dtype: image\n  - name: label\n    dtype: image\n"
-        f"{shown}  - name: objects\n    struct:\n{lists}---\n\n"
-        "Images and their labels: `label` holds class ids, named in classes.json; `objects` has boxes [x, y, width,\n"
-        "height], polygons in `segmentation`, and COCO's compressed run lengths in `counts`.\n"
+        "---\ndataset_info:\n  features:\n  - name: name\n    dtype: string\n  - name: image\n    dtype: image\n"
+        f"  - name: label\n    dtype: image\n{shown}  - name: objects\n    struct:\n{lists}---\n\n"
+        "Images and their labels. `label` holds class ids, which classes.json names. `objects` has boxes\n"
+        "[x, y, width, height], and in `segmentation` polygons or COCO's compressed run lengths as JSON text.\n"
     )
