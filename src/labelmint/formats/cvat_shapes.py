@@ -21,16 +21,15 @@ import numpy as np
 
 from labelmint.errors import InputError
 from labelmint.formats.files import finite
-from labelmint.formats.image_files import image_size
+from labelmint.formats.image_files import MAX_PIXELS, image_size
 from labelmint.formats.joined_shapes import (
     Points,
     Shape,
-    boxed,
     clipped,
     ellipse,
     joined,
     of_polygon,
-    rle_from,
+    of_window,
     turned_box,
 )
 from labelmint.formats.named_classes import NamedClasses
@@ -126,8 +125,10 @@ def _size(image: Element, file: Path, what: str) -> tuple[int, int]:
     if image.get("height") is None or image.get("width") is None:
         return image_size(file)
     height, width = (_whole(image, key, what) for key in ("height", "width"))
-    if height < 1 or width < 1:
-        raise InputError(f"{what} has width {width} and height {height}; expected numbers above 0")
+    if height < 1 or width < 1 or height * width > MAX_PIXELS:
+        raise InputError(
+            f"{what} has width {width} and height {height}; expected numbers above 0, and at most {MAX_PIXELS} pixels"
+        )
     return height, width
 
 
@@ -190,12 +191,8 @@ def _polygon(element: Element, size: tuple[int, int], what: str) -> LayoutObject
 def _mask(element: Element, size: tuple[int, int], what: str) -> LayoutObject:
     """A mask: run lengths along the rows of its window, first those of pixels that are not set."""
     left, top, width, height = (_whole(element, key, what) for key in ("left", "top", "width", "height"))
-    inside = 0 <= left < left + width <= size[1] and 0 <= top < top + height <= size[0]
-    if not inside:
-        raise InputError(
-            f"{what} is a mask at ({left}, {top}) of {height}x{width} pixels, outside its image of {size[0]}x{size[1]} "
-            "(height x width); export it again"
-        )
+    if not (0 < width <= size[1] and 0 < height <= size[0]):
+        raise InputError(f"{what} is a mask of {height}x{width} pixels (height x width); export it again")
     try:
         counts = [int(count) for count in element.get("rle", "").split(",")]
     except ValueError:
@@ -205,10 +202,7 @@ def _mask(element: Element, size: tuple[int, int], what: str) -> LayoutObject:
             f"{what} has run lengths that are none of its {height}x{width} pixels; export it again"
         )
     runs = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
-    whole = np.zeros(size, dtype=bool)
-    whole[top : top + height, left : left + width] = runs.reshape(height, width)
-    one = LayoutObject(class_id=0, box=(left, top, left + width, top + height), rle=rle_from(whole))
-    return replace(one, box=boxed(one, size))
+    return of_window(0, runs.reshape(height, width), left, top, size, what)
 
 
 _READERS: Mapping[str, Callable[[Element, tuple[int, int], str], LayoutObject]] = {

@@ -211,7 +211,14 @@ def find_image(file_name: Any, roots: Iterable[Path], source: str) -> Path | Non
             f"{source}: the file name {file_name!r} leaves the folder; expected a path below the data set's "
             f"images/"
         )
-    return next((path for path in (root / relative for root in roots) if path.is_file()), None)
+    return next((path for path in (root / relative for root in roots) if _is_there(path)), None)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long for the file system
+        return False
 
 
 class Parts(NamedTuple):

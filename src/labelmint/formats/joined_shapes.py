@@ -18,6 +18,7 @@ import numpy as np
 
 from labelmint.errors import InputError
 from labelmint.formats.painting import box_of, decode, rle_of
+from labelmint.formats.shapes import parse_rle
 from labelmint.types import Array, LayoutObject
 
 __all__ = [
@@ -29,7 +30,7 @@ __all__ = [
     "free_groups",
     "joined",
     "of_polygon",
-    "rle_from",
+    "of_window",
     "turned_box",
 ]
 
@@ -109,14 +110,38 @@ def around(polygons: Sequence[Points]) -> Box:
 
 
 def boxed(one: LayoutObject, size: Size) -> Box:
-    """The box that an object would have if its shape alone were known."""
-    if one.polygons is not None and one.rle is None:
-        return around(one.polygons)
-    pixels = decode(one.rle, size) if one.rle is not None else None
-    return one.box if pixels is None or not pixels.any() else box_of(pixels)
+    """The box that an object would have if its shape alone were known; that of the first pixel for a shape of none."""
+    if one.rle is not None:
+        pixels = decode(one.rle, size)
+        return box_of(pixels) if pixels.any() else (0.0, 0.0, 1.0, 1.0)
+    return one.box if one.polygons is None else around(one.polygons)
 
 
-def rle_from(binary: Array) -> dict[str, Any]:
+def of_window(class_id: int, pixels: Array, left: int, top: int, size: Size, what: str) -> LayoutObject:
+    """An object of the true pixels of a window of its image. Raises InputError where it reaches outside.
+
+    The work grows with the window, not with the image.
+    """
+    height, width = pixels.shape
+    if not (0 <= left <= left + width <= size[1] and 0 <= top <= top + height <= size[0]):
+        raise InputError(
+            f"{what} is a mask of {height}x{width} pixels (height x width) at ({left}, {top}), outside its image of "
+            f"{size[0]}x{size[1]}; export it again"
+        )
+    steps = np.diff(np.pad(pixels, ((1, 1), (0, 0))).astype(np.int8), axis=0).T
+    columns, rows = np.nonzero(steps)  # begins and ends of runs by turns, column by column
+    places = (left + columns) * size[0] + top + rows
+    # runs that end where the next column begins are one
+    same = np.flatnonzero(places[1:-1:2] == places[2::2]) * 2 + 1
+    places = np.delete(places, np.concatenate([same, same + 1]))
+    counts = np.diff([0, *places.tolist(), size[0] * size[1]]).tolist()
+    counts = counts[:-1] if counts[-1] == 0 else counts  # as pycocotools has it
+    rle = parse_rle({"size": list(size), "counts": counts}, size, what)
+    x0, y0, x1, y1 = box_of(pixels) if pixels.any() else (-left, -top, 1 - left, 1 - top)
+    return LayoutObject(class_id=class_id, box=(x0 + left, y0 + top, x1 + left, y1 + top), rle=rle)
+
+
+def _rle_from(binary: Array) -> dict[str, Any]:
     """The run lengths of an (H, W) array of booleans, compressed as COCO has it."""
     from pycocotools import mask as coco
 
@@ -151,7 +176,7 @@ def _one(shapes: Sequence[Shape], size: Size) -> LayoutObject:
     for part in parts:
         drawn = part if part.rle or part.polygons else of_polygon(0, turned_box(part.box, 0.0), {})
         pixels |= decode(rle_of(drawn, size) or {}, size)
-    found = replace(whole, rle=rle_from(pixels), polygons=None)
+    found = replace(whole, rle=_rle_from(pixels), polygons=None)
     return replace(found, box=boxed(found, size))
 
 

@@ -25,13 +25,11 @@ from os.path import normpath
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numpy as np
-
 from labelmint.errors import InputError
 from labelmint.formats.files import IMAGE_SUFFIXES, find_image, finite, read_json, read_splits
 from labelmint.formats.format import AS_USUAL, KEPT, Carries, Format, Reading
-from labelmint.formats.image_files import Inside, image_size, read_ids
-from labelmint.formats.joined_shapes import Shape, boxed, clipped, ellipse, joined, of_polygon, rle_from
+from labelmint.formats.image_files import MAX_PIXELS, Inside, image_size, read_ids
+from labelmint.formats.joined_shapes import Shape, clipped, ellipse, joined, of_polygon, of_window
 from labelmint.formats.named_classes import CLASSES, NamedClasses, classes_of_names
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.records import Record, RecordLoader, names_of
@@ -214,9 +212,11 @@ def _size(said: tuple[Any, Any], image: Path | Inside, file: Path) -> tuple[int,
     height, width = said
     if height is None or width is None:
         return image_size(image)
-    if type(height) is not int or type(width) is not int or height < 1 or width < 1:
+    whole = type(height) is int and type(width) is int
+    if not whole or height < 1 or width < 1 or height * width > MAX_PIXELS:
         raise InputError(
-            f"{file}: imageHeight is {height!r} and imageWidth {width!r}; expected whole numbers above 0"
+            f"{file}: imageHeight is {height!r:.40} and imageWidth {width!r:.40}; expected whole numbers above 0, "
+            f"and at most {MAX_PIXELS} pixels"
         )
     return height, width
 
@@ -250,10 +250,7 @@ def _object(shape: Mapping[str, Any], class_id: int, size: tuple[int, int], what
     if kind == "rectangle":
         return LayoutObject(class_id=class_id, box=_corners(flat, size, what), **more)
     if kind == "mask":
-        one = LayoutObject(
-            class_id=class_id, box=(0.0, 0.0, 1.0, 1.0), rle=_mask(shape, flat, size, what), **more
-        )
-        return replace(one, box=boxed(one, size))
+        return replace(_mask(shape, flat, class_id, size, what), **more)
     if kind == "circle":
         if len(flat) != 4:
             raise InputError(
@@ -274,9 +271,9 @@ def _corners(flat: Sequence[float], size: tuple[int, int], what: str) -> tuple[f
 
 
 def _mask(
-    shape: Mapping[str, Any], flat: Sequence[float], size: tuple[int, int], what: str
-) -> dict[str, Any]:
-    """The run lengths of a mask: a PNG between two corner pixels, both inside of it."""
+    shape: Mapping[str, Any], flat: Sequence[float], class_id: int, size: tuple[int, int], what: str
+) -> LayoutObject:
+    """A mask: a PNG between two corner pixels, both inside of it."""
     if len(flat) != 4:
         raise InputError(f"{what} is a mask of {len(flat) // 2} points; expected its two corners")
     check_extent(flat[0], flat[1], flat[2], flat[3], size, what)
@@ -284,15 +281,12 @@ def _mask(
     content = partial(_decoded, shape.get("mask"), f"{what}: mask")
     pixels = read_ids(Inside(f"{what}: mask", content)) > 0
     height, width = pixels.shape
-    inside = 0 <= x0 <= x0 + width <= size[1] and 0 <= y0 <= y0 + height <= size[0]
-    if not inside or (y1 - y0 - height, x1 - x0 - width) not in ((-1, -1), (0, 0)):
+    if (y1 - y0 - height, x1 - x0 - width) not in ((-1, -1), (0, 0)):
         raise InputError(
-            f"{what} has a mask of {height}x{width} pixels (height x width) between ({x0}, {y0}) and ({x1}, {y1}) of "
-            f"its image of {size[0]}x{size[1]}; save the file again with labelme"
+            f"{what} has a mask of {height}x{width} pixels (height x width) between ({x0}, {y0}) and ({x1}, {y1}); "
+            "save the file again with labelme"
         )
-    whole = np.zeros(size, dtype=bool)
-    whole[y0 : y0 + height, x0 : x0 + width] = pixels
-    return rle_from(whole)
+    return of_window(class_id, pixels, x0, y0, size, what)
 
 
 def _attributes(shape: Mapping[str, Any]) -> dict[str, Any]:
