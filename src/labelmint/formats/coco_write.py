@@ -15,8 +15,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from labelmint.errors import InputError
 from labelmint.formats.coco_classes import CLASS_ID, GROUND, MADE_UP, classes_of
 from labelmint.formats.coco_files import name_of_part
@@ -25,6 +23,7 @@ from labelmint.formats.files import Parts, dump_json, uniquely_named, write_each
 from labelmint.formats.format import PLAIN, Part, Writing
 from labelmint.formats.images_out import write_image
 from labelmint.formats.painting import area_of, objects_from_instances
+from labelmint.formats.shapes import length_between
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, LayoutObject
 
@@ -187,7 +186,7 @@ def _annotation(one: LayoutObject, pair: AnnotatedImage, categories: Mapping[int
     return {
         **one.attributes,
         "category_id": categories[one.class_id],
-        "bbox": [x0, y0, _length(x0, x1), _length(y0, y1)],
+        "bbox": [x0, y0, length_between(x0, x1), length_between(y0, y1)],
         "area": area_of(one, pair.layout.size),
         "iscrowd": int(one.crowd),
         "segmentation": _segmentation(one),
@@ -198,17 +197,3 @@ def _segmentation(one: LayoutObject) -> Any:
     if one.rle is not None:
         return {"size": list(one.rle["size"]), "counts": one.rle["counts"]}
     return [list(polygon) for polygon in one.polygons or ()]
-
-
-def _length(low: float, high: float) -> float:
-    """The shortest number that leads from `low` to exactly `high`: 10.1 and 30.4 give 20.3, not
-    20.299999999999997.
-    """
-    difference = high - low
-    nearby = (np.nextafter(difference, -np.inf), np.nextafter(difference, np.inf))
-    candidates = (
-        *(round(difference, digits) for digits in range(17)),
-        difference,
-        *(float(n) for n in nearby),
-    )
-    return float(next((length for length in candidates if low + length == high), difference))

@@ -31,6 +31,7 @@ __all__ = [
     "dump_json",
     "find_image",
     "finite",
+    "json_value",
     "link",
     "listed_pairs",
     "new_folder",
@@ -66,26 +67,32 @@ def read_json(path: Path, *, doubled: bool = True) -> Any:
         path: the file.
         doubled: False refuses objects with a key that stands twice; else the last one counts.
     """
-    hook = None if doubled else _refuse_doubled
     try:
         text = read_text(path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    return json_value(text, str(path), doubled=doubled)
+
+
+def json_value(text: str, source: str, *, doubled: bool = True) -> Any:
+    """`read_json` of a text that stands in a file, which messages call `source`."""
+    hook = None if doubled else _refuse_doubled
+    try:
         return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=hook)
     except json.JSONDecodeError as error:
         raise InputError(
-            f"{path}: broken JSON at line {error.lineno}, column {error.colno}: {error.msg}; export it again"
+            f"{source}: broken JSON at line {error.lineno}, column {error.colno}: {error.msg}; export it again"
         ) from None
     except RecursionError:
-        raise InputError(f"{path}: the JSON is nested too deeply to be a data set") from None
+        raise InputError(f"{source}: the JSON is nested too deeply to be a data set") from None
     except _ConstantError as error:
         line, column = _place_of(str(error), text)
         raise InputError(
-            f"{path}: line {line}, column {column} holds {error}, and numbers must be finite; write a number there, "
+            f"{source}: line {line}, column {column} holds {error}, and numbers must be finite; write a number there, "
             f"or null"
         ) from None
-    except InputError:
-        raise
     except ValueError as error:
-        raise InputError(f"{path}: broken JSON: {error}") from None
+        raise InputError(f"{source}: broken JSON: {error}") from None
 
 
 class _ConstantError(ValueError):
@@ -225,7 +232,14 @@ def find_image(file_name: Any, roots: Iterable[Path], source: str) -> Path | Non
             f"{source}: the file name {file_name!r} leaves the folder; expected a path below the data set's "
             f"images/"
         )
-    return next((path for path in (root / relative for root in roots) if path.is_file()), None)
+    return next((path for path in (root / relative for root in roots) if _is_there(path)), None)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long for the file system
+        return False
 
 
 class Parts(NamedTuple):

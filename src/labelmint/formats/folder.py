@@ -10,9 +10,9 @@ classes.json, train.txt, val.txt, test.txt    optional: see `class_list`; names,
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,7 +22,6 @@ from labelmint.formats.files import (
     IMAGE_SUFFIXES,
     Parts,
     dump_json,
-    finite,
     link,
     listed_pairs,
     read_json,
@@ -34,16 +33,15 @@ from labelmint.formats.format import AS_USUAL, KEPT, PLAIN, Carries, Format, Ori
 from labelmint.formats.image_files import read_ids, read_labelled, write_png
 from labelmint.formats.images_out import write_image
 from labelmint.formats.label_colors import Colors, Palettes
+from labelmint.formats.objects_json import as_json, as_objects
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.pairing import LABEL_FOLDERS, Place, by_key, matched, named, parts_of, places
-from labelmint.formats.shapes import parse_polygons, parse_rle
 from labelmint.storage import write_text
-from labelmint.types import AnnotatedImage, Array, ClassInfo, ClassSet, DataSet, Layout, LayoutObject
+from labelmint.types import AnnotatedImage, Array, ClassInfo, ClassSet, DataSet, Layout
 
 __all__ = ["FORMAT", "Stored", "read_folder", "write_folder", "write_pair"]
 
 _PARTS = {"images": ".png", "labels": ".png", "instances": ".png", "objects": ".json"}  # as written here
-_FIELDS = {"class_id", "box", "rle", "polygons", "crowd", "attributes"}
 
 
 def read_folder(path: Path, reading: Reading = AS_USUAL) -> DataSet:
@@ -184,7 +182,7 @@ def write_pair(pair: AnnotatedImage, folder: Path, classes: ClassSet, writing: W
     if layout.objects:
         (folder / "objects").mkdir(exist_ok=True)
         write_text(
-            folder / "objects" / f"{pair.name}.json", dump_json([_as_json(one) for one in layout.objects])
+            folder / "objects" / f"{pair.name}.json", dump_json([as_json(one) for one in layout.objects])
         )
 
 
@@ -301,12 +299,11 @@ class _Loader:
         if name in self.files.instances:
             instances = read_ids(self.files.instances[name]).astype(np.uint16)
             _same_size(file, label_map, self.files.instances[name], instances)
+        layout = Layout(label_map=label_map, instances=instances)
         objects = self.files.objects.get(name)
-        return Layout(
-            label_map=label_map,
-            instances=instances,
-            objects=() if objects is None else _read_objects(objects, label_map.shape),
-        )
+        if objects is None:
+            return layout
+        return replace(layout, objects=as_objects(read_json(objects), layout.size, str(objects)))
 
 
 def _same_size(image_file: Path, image: Array, label_file: Path, label: Array, tag: str = "") -> None:
@@ -321,49 +318,6 @@ def _same_size(image_file: Path, image: Array, label_file: Path, label: Array, t
 def _shown(unknown: Mapping[int, int]) -> str:
     first = ", ".join(f"{value} ({count} pixels)" for value, count in list(unknown.items())[:5])
     return first + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
-
-
-def _as_json(one: LayoutObject) -> dict[str, Any]:
-    """An object as JSON, what it does not have left out."""
-    full: dict[str, Any] = {
-        "rle": one.rle and {"size": list(one.rle["size"]), "counts": one.rle["counts"]},
-        "polygons": one.polygons and [list(polygon) for polygon in one.polygons],
-        "crowd": one.crowd,
-        "attributes": dict(one.attributes),
-    }
-    return {"class_id": one.class_id, "box": list(one.box)} | {
-        key: value for key, value in full.items() if value
-    }
-
-
-def _read_objects(path: Path, size: tuple[int, ...]) -> tuple[LayoutObject, ...]:
-    document = read_json(path)
-    try:
-        return tuple(
-            _as_object(item, (size[0], size[1]), f"{path}: object {i}") for i, item in enumerate(document)
-        )
-    except InputError:
-        raise
-    except (TypeError, KeyError, ValueError, AttributeError) as error:
-        raise InputError(
-            f"{path}: not a list of objects as labelmint writes it ({error}); remove the file, or write it "
-            f"again"
-        ) from None
-
-
-def _as_object(item: dict[str, Any], size: tuple[int, int], what: str) -> LayoutObject:
-    if set(item) - _FIELDS:
-        raise ValueError(f"unknown keys {sorted(set(item) - _FIELDS)}")
-    x0, y0, x1, y1 = (float(edge) for edge in item["box"] if finite(edge))
-    polygons, rle = item.get("polygons"), item.get("rle")
-    return LayoutObject(
-        class_id=int(item["class_id"]),
-        box=(x0, y0, x1, y1),
-        rle=rle and parse_rle(rle, size, what),
-        polygons=polygons and parse_polygons(polygons, size, what),
-        crowd=bool(item.get("crowd", False)),
-        attributes=dict(item.get("attributes", {})),
-    )
 
 
 FORMAT = Format(

@@ -11,10 +11,12 @@ import re
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
@@ -28,6 +30,7 @@ from labelmint.types import HIDDEN_COLORS, TURNED, Array
 
 __all__ = [
     "MAX_PIXELS",
+    "Inside",
     "Read",
     "image_size",
     "read_ids",
@@ -82,6 +85,43 @@ class _Stored(NamedTuple):
     transparent: bool
 
 
+@dataclass(frozen=True)
+class Inside:
+    """A picture that lies inside another file.
+
+    Arguments:
+        name: what it is called in messages.
+        content: its bytes; raises InputError where they are not to be had.
+    """
+
+    name: str
+    content: Callable[[], bytes]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class _Held:
+    """The bytes of a picture, opened like a file."""
+
+    name: str
+    content: bytes
+
+    def __str__(self) -> str:
+        return self.name
+
+    def open(self, mode: str) -> BinaryIO:
+        return BytesIO(self.content)
+
+
+Place = str | os.PathLike[str] | Inside
+
+
+def _place(path: Place) -> Path | _Held:
+    return _Held(path.name, path.content()) if isinstance(path, Inside) else Path(path)
+
+
 def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Array:
     """An image as (H, W, C) uint8: C = 1 for grey, 3 for anything colored (palettes are resolved, alpha is
     dropped), as its pixels lie.
@@ -89,33 +129,29 @@ def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
     Raises InputError for files that are damaged, no image, larger than `max_pixels`, of several pages, or not
     8 bits deep.
     """
-    return _stored(Path(path), max_pixels).pixels
+    return _stored(_place(path), max_pixels).pixels
 
 
-def read_image_and_text(
-    path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS
-) -> tuple[Array, dict[str, str]]:
+def read_image_and_text(path: Place, *, max_pixels: int = MAX_PIXELS) -> tuple[Array, dict[str, str]]:
     """`read_image`, and the text that a PNG carries (empty for other files; camera profiles are left out)."""
-    read = _stored(Path(path), max_pixels)
+    read = _stored(_place(path), max_pixels)
     return read.pixels, read.text
 
 
-def read_labelled(
-    path: str | os.PathLike[str], size: tuple[int, int], orientation: Orientation = "auto"
-) -> Read:
+def read_labelled(path: Place, size: tuple[int, int], orientation: Orientation = "auto") -> Read:
     """The image of a label of `size` (H, W): turned by its orientation tag, or as its pixels lie.
 
     The label's size decides where only one of the two fits; where both do, the image is taken turned and noted.
     Raises InputError as `read_image` does; sizes that do not fit at all are left to the caller to tell.
     """
-    stored = _stored(Path(path), MAX_PIXELS)
+    stored = _stored(_place(path), MAX_PIXELS)
     pixels, both = oriented(stored.pixels, stored.tag, size, orientation)
     notes = (*([TURNED] if both else []), *([HIDDEN_COLORS] if stored.transparent else []))
     words = tag_words((stored.pixels.shape[0], stored.pixels.shape[1]), stored.tag)
     return Read(np.ascontiguousarray(pixels), stored.text, notes, words)
 
 
-def _stored(path: Path, max_pixels: int) -> _Stored:
+def _stored(path: Path | _Held, max_pixels: int) -> _Stored:
     with _opened(path, _FORMATS, max_pixels) as picture:
         depth, mode = _bit_depth(picture, path), _IMAGE_MODES.get(picture.mode)
         if mode is None or depth > 8:
@@ -165,9 +201,9 @@ def _transparent(picture: Image.Image) -> bool:
     return isinstance(lowest, int | float) and lowest < 255
 
 
-def image_size(path: str | os.PathLike[str], orientation: Orientation = "auto") -> tuple[int, int]:
+def image_size(path: Place, orientation: Orientation = "auto") -> tuple[int, int]:
     """(H, W) from the header alone, as viewers show the image, or "stored" as its pixels lie."""
-    with _opened(Path(path), _FORMATS, MAX_PIXELS) as picture:
+    with _opened(_place(path), _FORMATS, MAX_PIXELS) as picture:
         size, tag = (picture.height, picture.width), _orientation(picture)
         turns = (picture.format == "TIFF") == (
             orientation == "stored"
@@ -176,7 +212,7 @@ def image_size(path: str | os.PathLike[str], orientation: Orientation = "auto") 
 
 
 def read_ids(
-    path: str | os.PathLike[str],
+    path: Place,
     *,
     colors: Colors | None = None,
     palettes: Palettes | None = None,
@@ -189,11 +225,12 @@ def read_ids(
     that they use are all of `colors`; with `palettes` they are refused where palettes leave doubt. Raises InputError
     as `read_image` does, and for colors without a meaning, with their counts.
     """
-    with _opened(Path(path), ("PNG",), max_pixels) as picture:
-        depth, mode = _bit_depth(picture, Path(path)), picture.mode
+    place = _place(path)
+    with _opened(place, ("PNG",), max_pixels) as picture:
+        depth, mode = _bit_depth(picture, place), picture.mode
         if mode in ("RGB", "RGBA") and depth == 8:
             opaque = not _transparent(picture)
-            return ids_of_colors(Path(path), np.array(picture.convert("RGB")), colors, opaque=opaque)
+            return ids_of_colors(place, np.array(picture.convert("RGB")), colors, opaque=opaque)
         if mode == "LA" and depth == 8:
             return np.array(picture.getchannel("L"))
         if mode not in ("1", "L", "P", "I", "I;16", "I;16B"):
@@ -203,7 +240,7 @@ def read_ids(
         array = np.array(picture)
         palette = (picture.getpalette("RGB") or []) if mode == "P" else []
     if mode == "P":
-        return ids_of_palette(Path(path), array, palette, colors, palettes)
+        return ids_of_palette(place, array, palette, colors, palettes)
     if mode == "L" and depth in (2, 4):
         # Pillow stretches grey of few bits to 0..255, and ids must stay ids
         array = array // (255 // (2**depth - 1))
@@ -236,7 +273,7 @@ def write_png(path: str | os.PathLike[str], array: Array, text: Mapping[str, str
         Image.fromarray(np.ascontiguousarray(plain)).save(aside, format="PNG", compress_level=6, pnginfo=info)
 
 
-def _bit_depth(picture: Image.Image, path: Path) -> int:
+def _bit_depth(picture: Image.Image, path: Path | _Held) -> int:
     """Bits a channel as stored; Pillow itself cuts 16-bit RGB to 8 without a word."""
     if picture.format == "PNG":
         with path.open("rb") as file:
@@ -249,12 +286,12 @@ def _bit_depth(picture: Image.Image, path: Path) -> int:
 
 
 @contextmanager
-def _opened(path: Path, formats: tuple[str, ...], max_pixels: int) -> Iterator[Image.Image]:
+def _opened(path: Path | _Held, formats: tuple[str, ...], max_pixels: int) -> Iterator[Image.Image]:
     """An open picture, its header checked; whatever goes wrong while it is used becomes InputError."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of odd tags and of sizes; sizes are checked here
         try:
-            with Image.open(path, formats=formats) as picture:
+            with path.open("rb") as stream, Image.open(stream, formats=formats) as picture:
                 if picture.width * picture.height > max_pixels:
                     raise InputError(_too_large(path, f"{picture.height}x{picture.width} pixels", max_pixels))
                 yield picture
@@ -281,5 +318,5 @@ def _opened(path: Path, formats: tuple[str, ...], max_pixels: int) -> Iterator[I
             ) from None
 
 
-def _too_large(path: Path, size: str, max_pixels: int) -> str:
+def _too_large(path: Path | _Held, size: str, max_pixels: int) -> str:
     return f"{path}: {size}, more than the {max_pixels} that are read; cut it into smaller images"

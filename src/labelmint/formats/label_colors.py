@@ -31,15 +31,15 @@ _BLACK_AND_WHITE = {0: (0, 0, 0), 1: (255, 255, 255)}  # how masks of one bit ar
 class Palettes:
     """The palettes of the label files of one data set, which must agree where their indices are ids."""
 
-    _first: dict[int, tuple[Color, Path]] = field(default_factory=dict)
+    _first: dict[int, tuple[Color, str]] = field(default_factory=dict)
 
-    def check(self, path: Path, used: Mapping[int, Color]) -> None:
+    def check(self, source: object, used: Mapping[int, Color]) -> None:
         """Raise InputError where a file's used entries differ from another's, or are greys that are no indices."""
         for index, color in used.items():
-            known, other = self._first.setdefault(index, (color, path))
+            known, other = self._first.setdefault(index, (color, Path(str(source)).name))
             if known != color:
                 raise InputError(
-                    f"{path}: its palette shows index {index} as {list(color)}, and that of {other.name} as "
+                    f"{source}: its palette shows index {index} as {list(color)}, and that of {other} as "
                     f"{list(known)}, so indices are no class ids; {_MEND}"
                 )
         black_and_white = all(_BLACK_AND_WHITE.get(index) == color for index, color in used.items())
@@ -49,7 +49,7 @@ class Palettes:
         if other_grey:
             index, level = other_grey[0]
             raise InputError(
-                f"{path}: its palette shows index {index} as grey {level}, so either may be the class id; save class "
+                f"{source}: its palette shows index {index} as grey {level}, so either may be the class id; save class "
                 f"ids as a grey PNG without a palette, or {_MEND.split(', or ')[0]}"
             )
 
@@ -59,7 +59,7 @@ def _is_grey(color: Color) -> bool:
 
 
 def ids_of_palette(
-    path: Path, indices: Array, palette: Sequence[int], colors: Colors | None, palettes: Palettes | None
+    source: object, indices: Array, palette: Sequence[int], colors: Colors | None, palettes: Palettes | None
 ) -> Array:
     """Class ids (H, W) of a palette file.
 
@@ -83,21 +83,21 @@ def ids_of_palette(
     if told_apart and wrong:
         unlisted = next(color for index, color in used.items() if index not in meaning)
         raise InputError(
-            f"{path}: its palette shows index {wrong[0]} in the color of class {meaning[wrong[0]]}, but classes.json "
+            f"{source}: its palette shows index {wrong[0]} in the color of class {meaning[wrong[0]]}, but classes.json "
             f"does not list its color {list(unlisted)}; list all colors, or save class ids as a grey PNG"
         )
     if palettes is not None and not meaning:
-        palettes.check(path, used)
+        palettes.check(source, used)
     return indices.astype(np.uint8)
 
 
-def ids_of_colors(path: Path, pixels: Array, colors: Colors | None, *, opaque: bool = True) -> Array:
+def ids_of_colors(source: object, pixels: Array, colors: Colors | None, *, opaque: bool = True) -> Array:
     """Class ids (H, W) of RGB pixels (H, W, 3): by `colors`, or without any the value that all channels have."""
     if not colors:
         if opaque and (pixels == pixels[:, :, :1]).all():
             return np.ascontiguousarray(pixels[:, :, 0])
         raise InputError(
-            f'{path}: a colored (RGB) label; say what its colors mean in classes.json ("colors": {{"1": '
+            f'{source}: a colored (RGB) label; say what its colors mean in classes.json ("colors": {{"1": '
             f"[255, 0, 0]}}), "
             "or save class ids as a grey PNG"
         )
@@ -113,7 +113,7 @@ def ids_of_colors(path: Path, pixels: Array, colors: Colors | None, *, opaque: b
         )
         more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
         raise InputError(
-            f"{path}: colors that classes.json does not list: {shown}{more}; list them, or save without "
+            f"{source}: colors that classes.json does not list: {shown}{more}; list them, or save without "
             f"smoothing"
         )
     dtype = np.uint8 if max(meaning.values()) <= 255 else np.uint16

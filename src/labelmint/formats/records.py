@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from labelmint.errors import InputError
 from labelmint.formats.format import Orientation
-from labelmint.formats.image_files import read_labelled
+from labelmint.formats.image_files import Inside, read_labelled
 from labelmint.formats.painting import paint
 from labelmint.types import AnnotatedImage, Layout, LayoutObject
 
@@ -22,7 +22,7 @@ class Record:
     order.
     """
 
-    path: Path
+    path: Path | Inside
     size: tuple[int, int]
     objects: tuple[LayoutObject, ...] = ()
 

@@ -17,7 +17,15 @@ from labelmint.errors import InputError
 from labelmint.formats.files import finite
 from labelmint.types import Array, Polygons
 
-__all__ = ["TOLERANCE", "check_extent", "counts_of", "parse_polygons", "parse_rle", "pixels_of_counts"]
+__all__ = [
+    "TOLERANCE",
+    "check_extent",
+    "counts_of",
+    "length_between",
+    "parse_polygons",
+    "parse_rle",
+    "pixels_of_counts",
+]
 
 TOLERANCE = 2.0  # pixels by which tools let outlines reach over the border
 
@@ -152,6 +160,20 @@ def _sums_of_every_other(values: Array, numbers: Array) -> Array:
             before = np.where(starts > 0, sums[starts - 1], 0)
             counts[chosen] = sums - np.repeat(before, np.diff(np.append(starts, len(chosen))))
     return counts
+
+
+def length_between(low: float, high: float) -> float:
+    """The shortest number that leads from `low` to exactly `high`: 10.1 and 30.4 give 20.3, not
+    20.299999999999997.
+    """
+    difference = high - low
+    nearby = (np.nextafter(difference, -np.inf), np.nextafter(difference, np.inf))
+    candidates = (
+        *(round(difference, digits) for digits in range(17)),
+        difference,
+        *(float(n) for n in nearby),
+    )
+    return float(next((length for length in candidates if low + length == high), difference))
 
 
 def _compressed(numbers: list[int], size: Size) -> str:

@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element, ParseError
 
 from labelmint.errors import InputError
 
-__all__ = ["MAX_BYTES", "read_lines", "read_text", "read_xml", "read_yaml"]
+__all__ = ["MAX_BYTES", "read_lines", "read_text", "read_xml", "read_yaml", "yaml_value"]
 
 MAX_BYTES = 1 << 30  # of an annotation file
 _DEEPEST = 32  # levels of YAML
@@ -74,17 +74,21 @@ def read_yaml(path: Path, *, as_text: bool = False) -> Any:
         path: the file.
         as_text: True leaves every value and key the text that it is: a class called "no" is not False then.
     """
+    return yaml_value(read_text(path), str(path), as_text=as_text)
+
+
+def yaml_value(text: str, source: str, *, as_text: bool = False) -> Any:
+    """`read_yaml` of a text that stands in a file, which messages call `source`."""
     import yaml
 
-    text = read_text(path)
     try:
         odd = _odd_yaml(yaml.scan(text, Loader=yaml.SafeLoader))
         value = None if odd else yaml.load(text, Loader=yaml.BaseLoader if as_text else yaml.SafeLoader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         why = " ".join(str(error).split())[:120]
-        raise InputError(f"{path}: broken YAML ({why}); export it again") from None
+        raise InputError(f"{source}: broken YAML ({why}); export it again") from None
     if odd:
-        raise InputError(f"{path}: {odd}")
+        raise InputError(f"{source}: {odd}")
     return value
 
 

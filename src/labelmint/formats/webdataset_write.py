@@ -1,0 +1,89 @@
+"""Writing the `webdataset` format: shards of 1,000 pairs without times or owners, and classes.json beside them."""
+
+from __future__ import annotations
+
+import tarfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from shutil import rmtree
+
+from labelmint.formats.class_list import dump_classes
+from labelmint.formats.files import uniquely_named, write_each
+from labelmint.formats.folder import write_pair
+from labelmint.formats.format import PLAIN, Writing
+from labelmint.formats.named_classes import CLASSES
+from labelmint.formats.webdataset import PREFIXES
+from labelmint.storage import write_text
+from labelmint.types import AnnotatedImage, ClassSet
+
+__all__ = ["PAIRS_A_SHARD", "write_webdataset"]
+
+PAIRS_A_SHARD = 1000
+_AT_ONCE = 200  # pairs that wait as files before they go into their shard
+_OTHERS = "data"  # the prefix of pairs that are in no part
+
+
+def write_webdataset(
+    pairs: Iterable[AnnotatedImage], folder: Path, classes: ClassSet, writing: Writing = PLAIN
+) -> list[str]:
+    """Write shards into an empty folder that exists; returns the names of the pairs.
+
+    Raises InputError for a doubled name and for ids that are no classes.
+    """
+    names: dict[str, None] = {}
+    counts: Counter[str] = Counter()
+    waiting, aside = uniquely_named(pairs, names), folder / ".pairs"
+    while some := _written(islice(waiting, _AT_ONCE), aside, classes, writing):
+        shards: dict[str, list[str]] = {}
+        for name in some:
+            part = writing.parts.get(name)
+            prefix = PREFIXES[part] if part else _OTHERS
+            shards.setdefault(f"{prefix}-{counts[prefix] // PAIRS_A_SHARD:06d}.tar", []).append(name)
+            counts[prefix] += 1
+        for shard, its in shards.items():
+            with tarfile.open(folder / shard, "a", format=tarfile.PAX_FORMAT) as archive:
+                for name in its:
+                    _add_pair(archive, name, aside, writing)
+        rmtree(aside)
+    rmtree(aside)
+    write_text(folder / CLASSES, dump_classes(classes))
+    return list(names)
+
+
+def _written(pairs: Iterable[AnnotatedImage], aside: Path, classes: ClassSet, writing: Writing) -> list[str]:
+    """Write some pairs as files; returns their names."""
+    for part in ("images", "labels"):
+        (aside / part).mkdir(parents=True)
+    names: list[str] = []
+
+    def remembered() -> Iterator[AnnotatedImage]:
+        for pair in pairs:
+            names.append(pair.name)
+            yield pair
+
+    write_each(remembered(), lambda pair: write_pair(pair, aside, classes, writing))
+    return names
+
+
+def _add_pair(archive: tarfile.TarFile, name: str, aside: Path, writing: Writing) -> None:
+    """Add the files of a pair."""
+    key = name.replace("%", "%25").replace(".", "%2E")
+    for place, ending, kind in (
+        ("images", writing.image_format, writing.image_format),
+        ("labels", "png", "seg.png"),
+        ("instances", "png", "instances.png"),
+        ("objects", "json", "json"),
+    ):
+        file = aside / place / f"{name}.{ending}"
+        if file.is_file():
+            _add(archive, f"{key}.{kind}", file)
+
+
+def _add(archive: tarfile.TarFile, name: str, file: Path) -> None:
+    """Add a file without its time and owner, so that two writes are alike."""
+    info = tarfile.TarInfo(name)
+    info.size, info.mode = file.stat().st_size, 0o644
+    with file.open("rb") as stream:
+        archive.addfile(info, stream)
