@@ -46,23 +46,24 @@ from labelmint.types import AnnotatedImage, ClassSet, DataSet, Finding
 
 __all__ = ["FORMATS", "WRITABLE", "format_named", "read", "write"]
 
-# In the order in which they are tried: where several fit, the first is read, and a finding names the others.
+# In the order in which they are tried, those of one tree before the loose ones: where several fit, the first is read,
+# and a finding names the others.
 FORMATS: Mapping[str, Format] = {
     one.name: one
     for one in (
         trees.COMMON,
+        cityscapes.FORMAT,
+        ade20k.FORMAT,
+        coco_stuff.FORMAT,
+        nnunet.FORMAT,
         folder.FORMAT,
         dataclasses.replace(coco.FORMAT, writes=coco_write.write_coco),
         dataclasses.replace(coco_panoptic.FORMAT, writes=coco_panoptic_write.write_panoptic),
-        coco_stuff.FORMAT,
         dataclasses.replace(yolo.FORMAT, writes=yolo_write.write_yolo),
         dota.FORMAT,
         dataclasses.replace(voc.FORMAT, writes=voc_write.write_voc),
         dataclasses.replace(labelme.FORMAT, writes=labelme_write.write_labelme),
         dataclasses.replace(cvat.FORMAT, writes=cvat_write.write_cvat),
-        cityscapes.FORMAT,
-        ade20k.FORMAT,
-        nnunet.FORMAT,
         dataclasses.replace(imagefolder.FORMAT, writes=imagefolder_write.write_imagefolder),
         dataclasses.replace(webdataset.FORMAT, writes=webdataset_write.write_webdataset),
         *trees.FORMATS,
