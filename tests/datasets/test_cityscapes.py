@@ -87,7 +87,10 @@ BAD = {
         lambda folder: png(folder / LABEL, np.full((16, 32), 26001, np.uint16)),
         "holds the id 26001",
     ),
-    "colors": (lambda folder: png(folder / LABEL, np.zeros((16, 32, 3), np.uint8)), "a colored (RGB) label"),
+    "colors": (
+        lambda folder: png(folder / LABEL, np.full((16, 32, 3), (128, 64, 128), np.uint8)),
+        "a colored (RGB) label",
+    ),
     "other size": (
         lambda folder: png(folder / LABEL, np.full((8, 16), 7, np.uint8)),
         "use the originals of both",
