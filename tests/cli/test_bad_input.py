@@ -125,7 +125,7 @@ def broken_coco(place: Place) -> Words:
 def without_classes_json(place: Place) -> Words:
     data = place.data()
     (data / "classes.json").unlink()
-    Image.fromarray(np.full((32, 32, 3), 7, np.uint8)).save(first(data, "labels"))
+    Image.fromarray(np.full((32, 32, 3), (7, 7, 8), np.uint8)).save(first(data, "labels"))
     return place.train(data)
 
 

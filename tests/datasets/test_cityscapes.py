@@ -88,7 +88,7 @@ BAD = {
         "holds the id 26001",
     ),
     "colors": (
-        lambda folder: png(folder / LABEL, np.arange(16 * 32 * 3, dtype=np.uint8).reshape(16, 32, 3)),
+        lambda folder: png(folder / LABEL, np.full((16, 32, 3), (128, 64, 128), np.uint8)),
         "a colored (RGB) label",
     ),
     "other size": (

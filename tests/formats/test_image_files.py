@@ -9,10 +9,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from labelmint.errors import InputError
-from labelmint.formats.image_files import image_size, read_ids, read_image, read_image_and_text, write_png
+from labelmint.formats.image_files import (
+    image_size,
+    read_ids,
+    read_image,
+    read_image_and_text,
+    read_labelled,
+    write_png,
+)
+from labelmint.formats.orientation import turned
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (7, 5), dtype=np.uint8)
@@ -41,6 +49,54 @@ def test_pixels_are_exact(pixels: np.ndarray, suffix: str, tmp_path: Path) -> No
     read = read_image(tmp_path / f"a.{suffix}")
     assert np.array_equal(read, pixels.reshape(7, 5, -1)) and read.dtype == np.uint8
     assert image_size(tmp_path / f"a.{suffix}") == (7, 5)
+
+
+def test_webp_is_read_whatever_it_is_called(tmp_path: Path) -> None:
+    Image.fromarray(COLOR).save(tmp_path / "a.jpg", format="WEBP", lossless=True)
+    assert np.array_equal(read_image(tmp_path / "a.jpg"), COLOR)
+    first, second = Image.fromarray(COLOR), Image.fromarray(COLOR[::-1])
+    first.save(tmp_path / "a.webp", save_all=True, append_images=[second], lossless=True)
+    with pytest.raises(InputError, match="several pages"):
+        read_image(tmp_path / "a.webp")
+
+
+@pytest.mark.parametrize("kind", [6, 1], ids=["signed", "unsigned"])
+def test_signed_tiffs_keep_their_order(kind: int, tmp_path: Path) -> None:
+    """From -128, the darkest, to 127."""
+    bits = GREY - np.uint8(128) if kind == 6 else GREY
+    Image.fromarray(bits).save(tmp_path / "a.tif", tiffinfo={339: 2 if kind == 6 else 1})
+    assert np.array_equal(read_image(tmp_path / "a.tif")[:, :, 0], GREY)
+
+
+@pytest.mark.parametrize("tag", range(1, 9))
+def test_turns_are_those_of_the_standard(tag: int) -> None:
+    picture = Image.fromarray(COLOR)
+    picture.getexif()[274] = tag
+    shown = np.array(ImageOps.exif_transpose(picture))
+    assert np.array_equal(turned(COLOR, tag), shown)
+    assert np.array_equal(turned(shown, tag, back=True), COLOR)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "webp"])
+@pytest.mark.parametrize("tag", [3, 6, 8, 2])
+def test_tags_of_every_file_are_seen(tag: int, suffix: str, tmp_path: Path) -> None:
+    exif, file = Image.Exif(), tmp_path / f"a.{suffix}"
+    exif[274] = tag
+    options = {"lossless": True} if suffix == "webp" else {}
+    Image.fromarray(COLOR).save(file, exif=exif, **options)
+    shown = turned(COLOR, tag)
+    assert np.array_equal(read_image(file), COLOR)
+    assert np.array_equal(read_labelled(file, (shown.shape[0], shown.shape[1])).pixels, shown)
+    assert image_size(file) == shown.shape[:2] and image_size(file, "stored") == (7, 5)
+
+
+def test_a_damaged_tag_spoils_no_pixel(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[274] = 6
+    for count, content in enumerate((b"Exif\0\0MM\0*\xff\xff\xff\xff", exif.tobytes()[:-7], b"Exif\0\0")):
+        file = tmp_path / f"{count}.png"
+        Image.fromarray(COLOR).save(file, exif=content)
+        assert np.array_equal(read_labelled(file, (7, 5)).pixels, COLOR)
 
 
 @pytest.mark.parametrize(

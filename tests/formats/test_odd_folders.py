@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -522,7 +521,6 @@ def test_what_is_odd_is_told_once_where_loading_ends(tmp_path: Path) -> None:
     told(data)  # nobody watches
 
 
-@pytest.mark.skipif(os.name == "nt", reason="symbolic links")
 def test_a_part_of_the_pairs_says_so(tmp_path: Path) -> None:
     path, heard = plain(tmp_path), list[str]()
     (path / "classes.json").write_text('["background", "disc", "square", "ring"]')

@@ -89,7 +89,8 @@ def count(tally: Tally, data: DataSet, pair: AnnotatedImage, without: frozenset[
     tally.images.update(present)
     if set(present) <= without:
         tally.empty.append(pair.name)
-    if unknown := data.classes.unknown(layout.label_map):
+    known = {*data.classes.ids, *data.classes.ignore}
+    if unknown := {class_id: int(counts[class_id]) for class_id in present if class_id not in known}:
         tally.unknown[pair.name] = unknown
     for note in pair.notes:
         tally.noted.setdefault(note, []).append(pair.name)

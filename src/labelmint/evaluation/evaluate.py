@@ -25,7 +25,7 @@ from labelmint.errors import InputError
 from labelmint.evaluation.coherent import coherent
 from labelmint.evaluation.copied import copied
 from labelmint.evaluation.fidelity import fidelity
-from labelmint.evaluation.judging import foreground_of, judge_of
+from labelmint.evaluation.judging import foreground_of, judge_of, refuse_one_class
 from labelmint.evaluation.likelihood import AT_MOST, LAYOUTS, likelihood, not_measured, same_layout
 from labelmint.evaluation.material import Material, teller
 from labelmint.evaluation.obedience import obedience
@@ -89,6 +89,7 @@ def evaluate(
     tell: Report = report or (lambda event: None)
     source, folder = (data if isinstance(data, DataSet) else read(data)), Path(out)
     torch.set_num_threads(choose_threads(options.threads))
+    refuse_one_class(source)  # before anything is drawn
     known = _known_weights(options)
     about = _subject(Path(subject), source, options)
     _claim(folder, about, source, options)

@@ -21,23 +21,28 @@ from labelmint.segmenters.standard import RealData, digest_of_images
 from labelmint.segmenters.unet import SegmenterConfig
 from labelmint.types import DataSet
 
-__all__ = ["VALIDATION_VIEWS", "foreground_of", "judge_of"]
+__all__ = ["VALIDATION_VIEWS", "foreground_of", "judge_of", "refuse_one_class"]
 
 VALIDATION_VIEWS = 256
 
 
-def foreground_of(data: DataSet, test: Views) -> tuple[int, ...]:
-    """Class indices that have objects; raises InputError where there is nothing to tell apart, or none of
-    them in the test part.
-    """
-    without = data.classes.without_objects
-    foreground = tuple(k for k, class_id in enumerate(data.classes.ids) if class_id not in without)
+def refuse_one_class(data: DataSet) -> None:
+    """Raise InputError where there is nothing to tell apart."""
     if len(data.classes) < 2:
         ignored = ", ".join(map(str, data.classes.ignore))
         raise InputError(
             f"{data.source}: has the one class {data.classes.names[0]!r}, so a judge has nothing to tell apart; "
             f"name what else its labels mean in classes.json (pixels of id {ignored} are ignored unless they are named)"
         )
+
+
+def foreground_of(data: DataSet, test: Views) -> tuple[int, ...]:
+    """Class indices that have objects; raises InputError where there is nothing to tell apart, or none of
+    them in the test part.
+    """
+    refuse_one_class(data)
+    without = data.classes.without_objects
+    foreground = tuple(k for k, class_id in enumerate(data.classes.ids) if class_id not in without)
     if not np.isin(test.labels, foreground).any():
         raise InputError(
             f"{data.source}: no pixel of the test part has a foreground class; put pairs that hold "
