@@ -59,8 +59,9 @@ class Shape:
 def ellipse(cx: float, cy: float, rx: float, ry: float, turned: float = 0.0) -> Points:
     """An ellipse as a polygon; `turned` by degrees, clockwise as seen."""
     larger = max(rx, ry)
-    n = 12 if larger <= DEPARTS else math.ceil(math.pi / math.acos(max(1 - DEPARTS / larger, 0.0)))
-    angles = [2 * math.pi * i / min(max(n, 12), 2000) for i in range(min(max(n, 12), 2000))]
+    step = math.acos(max(1 - DEPARTS / larger, 0.0)) if larger > DEPARTS else 1.0
+    n = max(math.ceil(math.pi / max(step, 1e-3)), 12)
+    angles = [2 * math.pi * i / n for i in range(n)]
     return _turned([(rx * math.cos(a), ry * math.sin(a)) for a in angles], (cx, cy), turned)
 
 

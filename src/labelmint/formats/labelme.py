@@ -72,7 +72,7 @@ def read_labelme(path: Path, reading: Reading = AS_USUAL) -> DataSet:
     odd.refuse("missing image", text, missing)
     if not records:
         raise InputError(f"{path}: none of the images of its {len(documents)} JSON files was found")
-    for kind, count in sorted(told.items()):
+    for kind, count in sorted((+told).items()):
         odd.note(kind, f"{root}: {count} {kind}")
     ordered = tuple(sorted(records))
     parts = read_splits(root, ordered, odd)

@@ -95,13 +95,13 @@ def _main(classes: ClassSet) -> int:
 
 
 def _with_others(told: ClassSet, names: Sequence[str], ignore: Sequence[int]) -> NamedClasses:
-    ids = {label: i for i, label in labels_of(told).items()}
-    ids.setdefault(IGNORED, _main(told))
-    free = (i for i in count(1) if i not in {*told.ids, *told.ignore, IGNORE})
-    others = [ClassInfo(id=next(free), name=name) for name in names if name not in ids]
-    classes = class_set((*told.classes, *others), (*told.ignore, *ignore)) if others else told
-    ground = told.ground if told.ground is not None else _main(told)
-    return NamedClasses(classes, {**ids, **{info.name: info.id for info in others}}, ground)
+    spare = _main(told) if told.ignore else next(i for i in count(IGNORE + 1) if i not in told.ids)
+    ids = {label: i for i, label in labels_of(told).items()} | {IGNORED: spare}
+    free = (i for i in count(1) if i not in {*told.ids, *told.ignore, IGNORE, spare})
+    others = {name: next(free) for name in names if name not in ids}
+    infos = [*told.classes, *(ClassInfo(id=i, name=name) for name, i in others.items())]
+    classes = class_set(infos, {*told.ignore, *ignore, spare})
+    return NamedClasses(classes, ids | others, spare if told.ground is None else told.ground)
 
 
 def _is_ground(name: str) -> bool:

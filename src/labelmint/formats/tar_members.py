@@ -58,8 +58,8 @@ def members(path: Path) -> Iterator[Member]:
         RecursionError,
     ) as error:
         raise InputError(
-            f"{path}: no tar file that can be read ({str(error)[:80]}); "
-            "a compressed one is to be unpacked to .tar first"
+            f"{path}: no tar file that can be read ({str(error)[:80]}): cut short, damaged, or compressed; "
+            "fetch it again, or unpack it to .tar first"
         ) from None
 
 
