@@ -23,7 +23,7 @@ CLASSES = ClassSet(
     ),
     ignore=(255, 9),
 )
-ROADS = ClassSet((ClassInfo(id=0, name="road"), ClassInfo(id=1, name="car"), ClassInfo(id=2, name="car")))
+ROADS = ClassSet((ClassInfo(id=0, name="road"), ClassInfo(id=1, name="car"), ClassInfo(id=2, name="bus")))
 RING = np.pad(np.pad(np.zeros((2, 3), dtype=np.uint8), 2, constant_values=1), ((1, 2), (2, 3)))
 
 

@@ -182,6 +182,16 @@ def test_bbbc041_becomes_coco_and_folder_with_its_ignored_boxes(tmp_path: Path) 
         (lambda items: items[0]["image"].update(pathname="images/b.png"), "missing, first 'b'"),
         (lambda items: items[0]["image"].update(pathname="../a.png"), "leaves the folder"),
         (lambda items: items[0]["image"].update(shape=None), "expected {r: rows"),
+        (
+            lambda items: (
+                items[0]["image"]["shape"].update(r=8, c=6),
+                items[0]["objects"][0]["bounding_box"]["maximum"].update(c=7, r=9),
+                items[0]["objects"][0]["bounding_box"]["minimum"].update(c=5, r=1),
+                items[0]["objects"].append(json.loads(json.dumps(items[0]["objects"][0]))),
+                items[0]["objects"][1]["bounding_box"]["maximum"].update(c=11),
+            ),
+            r"width and height of 'a\.png' are swapped",
+        ),
         (lambda items: items.append(items[0]), "listed twice"),
         (lambda items: items[0].pop("image"), "without image"),
     ],

@@ -18,7 +18,7 @@ from labelmint.formats.files import find_image, finite, read_json, read_splits
 from labelmint.formats.format import AS_USUAL, Format, Reading
 from labelmint.formats.json_files import json_files, one_of
 from labelmint.formats.odd import Odd, first_of
-from labelmint.formats.records import Record, RecordLoader, names_of
+from labelmint.formats.records import Record, RecordLoader, names_of, or_swapped
 from labelmint.formats.shapes import check_extent
 from labelmint.types import ClassInfo, ClassSet, DataSet, LayoutObject
 
@@ -59,7 +59,8 @@ def read_bbbc041(path: Path, reading: Reading = AS_USUAL) -> DataSet:
             missing.append(name)
         else:
             size = _size(item["image"], path)
-            records[name] = Record(path=image, size=size, objects=_objects(item, name, size, ids, odd, path))
+            objects = _objects(item, name, Record(path=image, size=size), ids, odd, path)
+            records[name] = Record(path=image, size=size, objects=objects)
     text = (
         f"{path}: {len(missing)} of its images are missing, first {first_of(missing)}; put them into "
         f"{path.parent / 'images'}"
@@ -117,14 +118,14 @@ def _size(image: Mapping[str, Any], path: Path) -> tuple[int, int]:
 
 
 def _objects(
-    item: dict[str, Any], name: str, size: tuple[int, int], ids: Mapping[str, int], odd: Odd, path: Path
+    item: dict[str, Any], name: str, record: Record, ids: Mapping[str, int], odd: Odd, path: Path
 ) -> tuple[LayoutObject, ...]:
     objects = []
     for index, one in enumerate(_object_list(item, path)):
         try:
-            objects.append(_object(one, size, ids, f"{path}: object {index} of {name!r}"))
+            objects.append(_object(one, record.size, ids, f"{path}: object {index} of {name!r}"))
         except InputError as error:
-            odd.refuse_one("bad box", error, name)
+            odd.refuse_one("bad box", or_swapped(error, record.path, record.size, str(path)), name)
     return tuple(objects)
 
 

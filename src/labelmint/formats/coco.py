@@ -11,7 +11,6 @@ way back.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,7 +31,7 @@ from labelmint.formats.files import Parts, read_splits
 from labelmint.formats.format import AS_USUAL, KEPT, Carries, Format, Orientation, Reading
 from labelmint.formats.image_files import image_size
 from labelmint.formats.odd import Odd, first_of
-from labelmint.formats.records import Record, RecordLoader, names_of
+from labelmint.formats.records import Record, RecordLoader, names_of, or_swapped
 from labelmint.types import DataSet, LayoutObject
 
 __all__ = [
@@ -167,8 +166,7 @@ def named(listed: Sequence[Listed], chosen: Sequence[Source], origin: str) -> li
                     f"{file} is listed in {other.file} and in {one.source.file}; keep it in one of them"
                 )
     files = [name for one in listed for name in one.below.values()]
-    stems = Counter(Path(name).stem for name in files)
-    if len(chosen) > 1 and len(stems) < len(files):
+    if len(chosen) > 1 and len({Path(name).stem for name in files}) < len(files):
         files = [f"{one.source.tag}/{name}" for one in listed for name in one.below.values()]
     names = iter(names_of(files, origin))
     return [{image_id: next(names) for image_id in one.below} for one in listed]
@@ -196,7 +194,7 @@ def _objects(
     def refuse(error: InputError, image_id: Id | None) -> None:
         known = one.same.get(image_id, image_id) if image_id is not None else None
         if known in one.files and known is not None:
-            error = _swapped(error, one.files[known], one.sizes[known], file)
+            error = or_swapped(error, one.files[known], one.sizes[known], str(file))
         odd.refuse_one("bad annotation", error, names.get(known, "") if known is not None else "")
 
     reader = Annotations(
@@ -212,19 +210,6 @@ def _objects(
     for other, first in one.same.items():
         found[first] += found.pop(other)
     return found
-
-
-def _swapped(error: InputError, picture: Path, size: Size, file: Path) -> InputError:
-    """The error of an annotation, or that the sides of its image are stated in the wrong order, where they are."""
-    try:
-        if size[0] != size[1] and image_size(picture) == size[::-1]:
-            return InputError(
-                f"{file}: width and height of {picture.name!r} are swapped: it is {size[1]}x{size[0]} pixels (height x "
-                f"width), stated are {size[0]}x{size[1]}; swap them"
-            )
-    except InputError:
-        pass
-    return error
 
 
 def note_renumbered(categories: Sequence[Mapping[str, Any]], classes: Classes, origin: str, odd: Odd) -> None:

@@ -103,7 +103,7 @@ class Annotations:
         good = np.ones(len(kept), dtype=bool)
         at = [k for k, shape in enumerate(shapes) if type(shape) is dict]
         sizes = [self.sizes[some[kept[k]]["image_id"]] for k in at]
-        texts = [
+        texts = [  # no text is no run lengths
             shapes[k]["counts"]
             if shapes[k].get("size") == list(size) and type(shapes[k].get("counts")) is str
             else ""
@@ -199,11 +199,13 @@ def _sound_polygons(shapes: Sequence[Any], limits: Array) -> Array:
     for k, shape in enumerate(shapes):
         if not shape or type(shape) is dict:
             continue
-        if all(type(one) is list and len(one) >= 6 and len(one) % 2 == 0 for one in shape):
-            owners += [k] * len(shape)
-            polygons += shape
+        for one in shape:
+            if type(one) is not list or len(one) < 6 or len(one) % 2:
+                good[k] = False
+                break
         else:
-            good[k] = False
+            owners.extend([k] * len(shape))
+            polygons.extend(shape)
     if not polygons:
         return good
     starts = np.cumsum([0, *(len(one) // 2 for one in polygons[:-1])])

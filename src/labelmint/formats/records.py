@@ -9,11 +9,11 @@ from pathlib import Path, PurePosixPath
 
 from labelmint.errors import InputError
 from labelmint.formats.format import Orientation
-from labelmint.formats.image_files import Inside, read_labelled
+from labelmint.formats.image_files import Inside, image_size, read_labelled
 from labelmint.formats.painting import paint
 from labelmint.types import AnnotatedImage, Layout, LayoutObject
 
-__all__ = ["Record", "RecordLoader", "names_of"]
+__all__ = ["Record", "RecordLoader", "names_of", "or_swapped"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +43,8 @@ class RecordLoader:
         image, text, notes, tag = read_labelled(record.path, record.size, self.orientation)
         (height, width), (stated_height, stated_width) = image.shape[:2], record.size
         if (height, width) != record.size:
+            if (width, height) == record.size:
+                raise _swapped_error(record.path, record.size, self.source)
             raise InputError(
                 f"{record.path} is {height}x{width} pixels (height x width){tag}, but {self.source} says "
                 f"{stated_height}x{stated_width}; "
@@ -69,3 +71,23 @@ def names_of(file_names: Sequence[str], source: str) -> list[str]:
             f"{source}: {len(doubled)} images are listed twice, first {doubled[0]!r}; keep one of each"
         )
     return names
+
+
+def or_swapped(error: InputError, picture: Path, size: tuple[int, int], source: str) -> InputError:
+    """The error of an object, or its cause where the sides of its image are stated in the wrong order.
+
+    Arguments:
+        picture: the image's file. size: (H, W) as stated. source: the file that states it.
+    """
+    try:
+        swapped = size[0] != size[1] and image_size(picture) == size[::-1]
+    except InputError:
+        swapped = False
+    return _swapped_error(picture, size, source) if swapped else error
+
+
+def _swapped_error(picture: Path | Inside, size: tuple[int, int], source: str) -> InputError:
+    return InputError(
+        f"{source}: width and height of {picture.name!r} are swapped: it is {size[1]}x{size[0]} pixels (height x "
+        f"width), stated are {size[0]}x{size[1]}; swap them"
+    )
