@@ -227,8 +227,8 @@ BAD = {
     ),
     "ellipse": (document(image("a.png", '<ellipse label="cell" cx="1" cy="1" rx="0" ry="1"/>')), "above 0"),
     "far": (
-        document(image("a.png", '<ellipse label="cell" cx="1e300" cy="1" rx="1e300" ry="1"/>')),
-        "shape 0",
+        document(image("a.png", '<ellipse label="cell" cx="1e308" cy="1" rx="1e307" ry="1"/>')),
+        "ellipse 0 lies outside its image",
     ),
     "rle": (
         document(image("a.png", '<mask label="cell" rle="1, 2" left="0" top="0" width="2" height="2"/>')),

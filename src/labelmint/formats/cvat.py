@@ -10,11 +10,12 @@ The subsets Train, Validation and Test, in any case, are the parts. `cvat_write`
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import islice
+from heapq import nsmallest
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
@@ -172,10 +173,11 @@ def _files(path: Path) -> list[Path]:
 def _recognizes(path: Path) -> Path | None:
     if path.is_file():
         return path if _is_cvat(path) else None
-    candidates: Iterator[Path] = (
-        one for one in (path / _USUAL, *sorted(path.glob("*.xml"))) if one.is_file()
-    )
-    return path if any(_is_cvat(file) for file in islice(candidates, 20)) else None
+    if not path.is_dir():
+        return None
+    names = nsmallest(20, (one.name for one in os.scandir(path) if one.name.lower().endswith(".xml")))
+    files = [file for file in (path / _USUAL, *(path / name for name in names)) if file.is_file()]
+    return path if any(map(_is_cvat, files)) else None
 
 
 def _is_cvat(file: Path) -> bool:

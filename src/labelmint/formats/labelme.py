@@ -14,6 +14,7 @@ and points have no area and are left out. `labelme_write` is the way back.
 from __future__ import annotations
 
 import binascii
+import os
 from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -322,13 +323,16 @@ def _recognizes(path: Path) -> Path | None:
 def _json_files(folder: Path, depth: int) -> Iterator[Path]:
     """Some JSON files of a folder and of those below."""
     try:
-        entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+        entries = sorted(
+            (one for one in os.scandir(folder) if not one.name.startswith(".")), key=lambda one: one.name
+        )
     except OSError:
         return
-    yield from islice((one for one in entries if one.suffix.lower() == ".json" and one.is_file()), 4)
+    files = (one for one in entries if one.name.lower().endswith(".json") and one.is_file())
+    yield from (Path(one.path) for one in islice(files, 4))
     if depth < _DEEPEST:
-        for below in (one for one in entries if not one.suffix and one.is_dir()):
-            yield from _json_files(below, depth + 1)
+        for below in (one for one in entries if "." not in one.name and one.is_dir()):
+            yield from _json_files(Path(below.path), depth + 1)
 
 
 def _is_labelme(file: Path) -> bool:
