@@ -279,6 +279,25 @@ def test_loose_layouts_are_found(files: tuple[str, str], tmp_path: Path) -> None
     assert data.train == (("a",) if "train" in files[0] else None)
 
 
+def test_the_file_name_counts_and_others_are_said(tmp_path: Path) -> None:
+    voc(tmp_path, {"a": sheet(file_name="b.jpg")})
+    put(tmp_path / "JPEGImages" / "b.jpg", np.zeros((*SIZE, 3), np.uint8))
+    data = read(tmp_path)
+    assert data.names == ("b",) and "named otherwise" in kinds(data)
+    voc(tmp_path, {"a": sheet(file_name="c")})  # no such image: the one beside it
+    data = read(tmp_path)
+    assert data.names == ("a",) and "named otherwise" not in kinds(data)
+
+
+def test_roboflows_outlines_are_read(tmp_path: Path) -> None:
+    outline = "<polygon><x1>1</x1><y1>1</y1><x2>5.5</x2><y2>1</y2><x3>1</x3><y3>4</y3></polygon>"
+    (one,) = read(voc(tmp_path, {"a": sheet(thing("cat", (2, 2, 5, 4), outline))}))[0].layout.objects
+    assert one.polygons == ((1, 1, 5.5, 1, 1, 4),)
+    voc(tmp_path, {"a": sheet(thing("cat", (2, 2, 5, 4), outline.replace("y3", "z3")))})
+    with pytest.raises(InputError, match="y3 is ''"):
+        read(tmp_path)
+
+
 REFUSED: dict[str, tuple[str, str]] = {
     "no number": (sheet(thing("cat", ("x", 1, 2, 2))), "xmin is 'x'"),
     "nan": (sheet(thing("cat", ("nan", 1, 2, 2))), "xmin is 'nan'"),

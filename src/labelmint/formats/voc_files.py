@@ -62,16 +62,15 @@ def _holds_voc(folder: Path) -> bool:
 def images_of(path: Path, sheets: Sequence[Sheet], odd: Odd) -> dict[Path, Sheet]:
     """Image -> its XML: the file that <filename> says, else that of the XML's own name."""
     found: dict[Path, Sheet] = {}
-    missing, twice = [], []
+    missing, twice, otherwise = [], [], []
     for sheet in sheets:
         roots = [*_beside(path, sheet.path.parent), *roots_of(path)]
         said = (sheet.file_name or "").replace("\\", "/").rpartition("/")[2]
-        tried = [
-            said,
-            *(f"{sheet.path.stem}{end}" for end in (*IMAGE_SUFFIXES, *map(str.upper, IMAGE_SUFFIXES))),
-        ]
-        where = (find_image(name, roots, str(sheet.path)) for name in tried if 0 < len(name.encode()) < 256)
-        file = next((one for one in where if one is not None and one.suffix.lower() in IMAGE_SUFFIXES), None)
+        by_name = _named(said, roots, sheet)
+        own = None if by_name is not None and by_name.stem == sheet.path.stem else _of_stem(roots, sheet)
+        if by_name is not None and own is not None:
+            otherwise.append(str(sheet.path))
+        file = by_name or own
         if file is None:
             missing.append(str(sheet.path))
         elif file in found:
@@ -82,7 +81,27 @@ def images_of(path: Path, sheets: Sequence[Sheet], odd: Odd) -> dict[Path, Sheet
     odd.refuse("missing image", text, missing)
     text = f"{path}: {len(twice)} XML files name an image that another has, first {first_of(twice)}; keep one of each"
     odd.refuse("doubled names", text, twice)
+    if otherwise:
+        text = (
+            f"{path}: {len(otherwise)} XML files say another <filename> than that of the image beside them, first "
+            f"{otherwise[0]!r}; the image is taken that <filename> says"
+        )
+        odd.note("named otherwise", text, otherwise)
     return found
+
+
+def _named(name: str, roots: Sequence[Path], sheet: Sheet) -> Path | None:
+    """The image of a name, where there is one."""
+    if not name or len(name.encode()) > 255:
+        return None
+    file = find_image(name, roots, str(sheet.path))
+    return file if file is not None and file.suffix.lower() in IMAGE_SUFFIXES else None
+
+
+def _of_stem(roots: Sequence[Path], sheet: Sheet) -> Path | None:
+    """The image that is called like the XML."""
+    ends = (*IMAGE_SUFFIXES, *map(str.upper, IMAGE_SUFFIXES))
+    return next((one for end in ends if (one := _named(f"{sheet.path.stem}{end}", roots, sheet))), None)
 
 
 def _beside(path: Path, folder: Path) -> Iterator[Path]:

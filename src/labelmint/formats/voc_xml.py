@@ -37,6 +37,7 @@ _NOT_ATTRIBUTES = {"name", "bndbox", "polygon", "attributes"}
 _TAG = re.compile(r"(?!(?i:xml))[A-Za-z_][A-Za-z0-9_.-]*\Z")
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MOST = 10**9  # pixels
+_FEW = frozenset("0123456789")
 _EXACT = Context(prec=50)
 _DEEPEST = 8  # sub-elements of an object
 
@@ -78,7 +79,7 @@ def read_sheet(path: Path, odd: Odd) -> Sheet:
     objects = []
     for index, one in enumerate(root.findall("object")):
         try:
-            objects.append(_object(one, own, f"{path}: object {index}"))
+            objects.append(_object(one, own, path, index))
         except InputError as error:
             odd.refuse_one("bad object", error, path.stem)
     size = _whole(root.findtext("size/height")), _whole(root.findtext("size/width"))
@@ -91,51 +92,59 @@ def read_sheet(path: Path, odd: Odd) -> Sheet:
     )
 
 
-def _object(one: Element, own: bool, what: str) -> Boxed:
-    name = (one.findtext("name") or "").strip()
-    box, outline = one.find("bndbox"), one.find("polygon")
+def _object(one: Element, own: bool, path: Path, index: int) -> Boxed:
+    parts = {child.tag: child for child in one}
+    box, name = parts.get("bndbox"), (parts["name"].text or "").strip() if "name" in parts else ""
     if not name or box is None:
-        raise InputError(f"{what} lacks a <name> or a <bndbox>; add it, or remove the object")
-    xmin, ymin, xmax, ymax = (_number(box.findtext(edge), f"{what}: {edge}") for edge in _EDGES)
+        raise InputError(f"{path}: object {index} lacks a <name> or a <bndbox>; add it, or remove the object")
+    attributes: dict[str, Any] = {}
+    for child in one:
+        if child.tag not in _NOT_ATTRIBUTES and not (own and child.tag == _SEGMENTED):
+            _add(attributes, child.tag, _value(child, path))
+    for child in parts["attributes"].findall("attribute") if "attributes" in parts else ():
+        key = _text_value(child.findtext("name"), as_text=True)
+        _add(attributes, key, _text_value(child.findtext("value")))
+    what = f"{path}: object {index}"
+    outline = _outline(parts["polygon"], what) if "polygon" in parts else None
+    return Boxed(name, _edges(box, what), outline, own and _SEGMENTED in parts, attributes)
+
+
+def _edges(box: Element, what: str) -> tuple[float, float, float, float]:
+    """x0, y0, x1, y1 of a <bndbox>."""
+    texts = {child.tag: child.text for child in box}
+    xmin, ymin, xmax, ymax = (_number(texts.get(edge), what, edge) for edge in _EDGES)
     if xmin > xmax + 1 or ymin > ymax + 1:
         raise InputError(
             f"{what} has a box from ({xmin}, {ymin}) to ({xmax}, {ymax}); expected the minimum first"
         )
-    attributes: dict[str, Any] = {}
-    for child in one:
-        if child.tag not in _NOT_ATTRIBUTES and not (own and child.tag == _SEGMENTED):
-            _add(attributes, child.tag, _value(child, what))
-    for child in one.findall("attributes/attribute"):
-        _add(
-            attributes,
-            _text_value(child.findtext("name"), as_text=True),
-            _text_value(child.findtext("value")),
-        )
-    edges = float(_EXACT.subtract(xmin, 1)), float(_EXACT.subtract(ymin, 1)), float(xmax), float(ymax)
-    segmented = own and one.find(_SEGMENTED) is not None
-    return Boxed(name, edges, _outline(outline, what), segmented, attributes)
+    return _less_one(xmin), _less_one(ymin), float(xmax), float(ymax)
 
 
-def _outline(outline: Element | None, what: str) -> tuple[float, ...] | None:
+def _less_one(number: int | Decimal) -> float:
+    return float(number - 1 if isinstance(number, int) else _EXACT.subtract(number, 1))
+
+
+def _outline(outline: Element, what: str) -> tuple[float, ...] | None:
     """The corners x1, y1, x2, y2, ... that Roboflow writes beside a box."""
-    if outline is None or outline.find("x1") is None:
+    texts = {child.tag: child.text for child in outline}
+    if "x1" not in texts:
         return None
-    numbers = []
-    for index in range(1, len(outline) // 2 + 1):
-        for axis in "xy":
-            numbers.append(float(_number(outline.findtext(f"{axis}{index}"), f"{what}: {axis}{index}")))
-    return tuple(numbers)
+    names = [f"{axis}{index}" for index in range(1, len(texts) // 2 + 1) for axis in "xy"]
+    return tuple(float(_number(texts.get(name), what, name)) for name in names)
 
 
-def _number(text: str | None, what: str) -> Decimal:
+def _number(text: str | None, what: str, edge: str) -> int | Decimal:
     stripped = (text or "").strip()
+    whole = _whole(stripped)
+    if whole is not None:
+        return whole
     try:
         number = Decimal(stripped) if len(stripped) <= 60 else Decimal("NaN")
     except InvalidOperation:
         number = Decimal("NaN")
     if not number.is_finite() or not -_MOST <= number <= _MOST:
         raise InputError(
-            f"{what} is {stripped[:40]!r}, expected a number of pixels; mend it, or remove the object"
+            f"{what}: {edge} is {stripped[:40]!r}, expected a number of pixels; mend it, or remove the object"
         )
     return number
 
@@ -154,20 +163,22 @@ def _add(attributes: dict[str, Any], key: str, value: Any) -> None:
         attributes[key] = [*before, value] if isinstance(before, list) else [before, value]
 
 
-def _value(element: Element, what: str, depth: int = 0) -> Any:
+def _value(element: Element, path: Path, depth: int = 0) -> Any:
     if depth > _DEEPEST:
-        raise InputError(f"{what} is nested too deeply; remove what is inside <{element.tag}>")
+        raise InputError(f"{path}: an object is nested too deeply; remove what is inside <{element.tag}>")
     if not len(element):
         return _text_value(element.text)
     inside: dict[str, Any] = {}
     for child in element:
-        _add(inside, child.tag, _value(child, what, depth + 1))
+        _add(inside, child.tag, _value(child, path, depth + 1))
     return inside
 
 
 def _text_value(text: str | None, as_text: bool = False) -> Any:
     """A number or JSON where the text is written just so, else the text."""
     plain = (text or "").strip()
+    if plain in _FEW:
+        return plain if as_text else int(plain)
     if plain[:1] in '"[{-0123456789' and plain and (not as_text or plain[0] == '"'):
         try:
             value = json.loads(plain)
