@@ -29,7 +29,7 @@ from labelmint.formats.files import (
     uniquely_named,
     write_each,
 )
-from labelmint.formats.format import AS_USUAL, KEPT, PLAIN, Carries, Format, Reading, Writing
+from labelmint.formats.format import AS_USUAL, KEPT, LOST, PLAIN, Carries, Format, Reading, Writing
 from labelmint.formats.image_files import read_ids, read_image_and_text, write_png
 from labelmint.formats.images_out import write_image
 from labelmint.formats.odd import Odd, first_of
@@ -350,5 +350,5 @@ FORMAT = Format(
     recognizes=lambda path: path if path.is_dir() and label_folder(path) else None,
     reads=read_folder,
     writes=write_folder,
-    carries=Carries(**dict.fromkeys(Carries().each(), KEPT)),
+    carries=Carries(**dict.fromkeys(Carries().each(), KEPT) | {"spacing": LOST}),  # pairs have no spacing
 )
