@@ -13,10 +13,13 @@ from pathlib import Path
 
 from labelmint.errors import InputError
 from labelmint.formats import bbbc041, coco, coco_write, folder
+from labelmint.formats.card import Contents, card
+from labelmint.formats.croissant import write_croissant
 from labelmint.formats.files import Parts, new_folder, write_splits
 from labelmint.formats.format import IMAGE_FORMATS, ORIENTATIONS, Format, Reading, Writing
 from labelmint.formats.json_files import USUAL, first_sign
 from labelmint.formats.losses import Losses
+from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, ClassSet, DataSet, Finding
 
 __all__ = ["FORMATS", "WRITABLE", "format_named", "read", "write"]
@@ -116,17 +119,36 @@ def write(
         raise InputError(f"--image-format {image_format}: expected one of {', '.join(IMAGE_FORMATS)}")
     kind, losses = FORMATS[format], Losses(FORMATS[format], classes, report)
     parts = Parts(pairs.train, pairs.validation, pairs.test) if isinstance(pairs, DataSet) else Parts()
-    writing = Writing(parts=parts.of_each(), image_format=images)
+    writing, contents = Writing(parts=parts.of_each(), image_format=images), Contents()
     with new_folder(path) as target:
         assert kind.writes is not None
-        names = kind.writes(losses.counted(pairs), target, classes, writing)
+        names = kind.writes(contents.counted(losses.counted(pairs)), target, classes, writing)
         if not names:
             raise InputError(f"no pairs to write to {path}")
         if not kind.own_parts:
             write_splits(target, names, parts)
-    for finding in losses.findings():
+        lost = losses.findings()
+        _describe(target, names, kind, classes, contents, writing, lost)
+    for finding in lost:
         tell(finding)
     return Path(path)
+
+
+def _describe(
+    target: Path,
+    names: Sequence[str],
+    kind: Format,
+    classes: ClassSet,
+    contents: Contents,
+    writing: Writing,
+    lost: Sequence[Finding],
+) -> None:
+    """The data-set card and croissant.json, which say nothing that the pairs do not."""
+    in_parts = {name: part for name in names if (part := writing.parts.get(name))}
+    text = card(kind, classes, contents, in_parts, lost, writing.image_format)
+    write_text(target / "README.md", text)
+    about = f"{len(names)} images with labels of {len(classes)} classes, in the format {kind.name}."
+    write_croissant(target, names, classes, name=f"labelmint-{kind.name}", description=about)
 
 
 def _choose(path: Path, format: str | None) -> tuple[str, Sequence[str]]:

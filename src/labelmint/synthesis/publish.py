@@ -16,6 +16,7 @@ from pathlib import Path
 
 from labelmint import pictures
 from labelmint.formats import FORMATS
+from labelmint.formats.croissant import write_croissant
 from labelmint.formats.files import new_folder
 from labelmint.formats.folder import Stored, write_folder
 from labelmint.formats.format import Format, Writing
@@ -102,7 +103,7 @@ def publish(
 
 
 def _write(order: Order, folder: ChunkFolder, selection: Selection | None, path: Path, format: str) -> None:
-    """One data set: pairs, manifest.jsonl, contact_sheet.png, settings.json, README.md."""
+    """One data set: pairs, manifest.jsonl, contact_sheet.png, settings.json, README.md, croissant.json."""
     classes = order.system.classes
     wanted = _Wanted(order, folder, selection)
     with new_folder(path) as data:
@@ -130,6 +131,9 @@ def _write(order: Order, folder: ChunkFolder, selection: Selection | None, path:
         versions=_versions(),
     )
     (path / "README.md").write_text(text + _doubts(order.cautions), encoding="utf-8", newline="\n")
+    names = [one.row.name for one in wanted]
+    about = f"{len(names)} synthetic images, each drawn together with its label, in the format {format}."
+    write_croissant(path, names, classes, name=f"labelmint-{order.origin.system}", description=about)
 
 
 def _write_pairs(wanted: _Wanted, data: Path, classes: ClassSet, format: Format) -> None:
