@@ -19,6 +19,7 @@ import torch
 from PIL import Image
 
 import labelmint
+from labelmint.contracts import difference
 from labelmint.datasets.digits import DIGIT_CLASSES
 from labelmint.datasets.symbols import SymbolTable
 from labelmint.dials import LAYOUT_TEMPERATURE, TEMPERATURE, settled
@@ -136,6 +137,23 @@ def test_what_is_written_reads_back_and_two_mints_are_equal(tmp_path: Path, form
         made = Fake()._pair(0, index)
         assert np.array_equal(pair.image, made.image)
         assert np.array_equal(pair.layout.label_map, made.layout.label_map)
+
+
+@pytest.mark.parametrize("format", ["folder", "coco"])
+def test_images_are_written_in_another_format_with_their_provenance(tmp_path: Path, format: str) -> None:
+    usual = make(tmp_path / "png", format=format)
+    out = make(tmp_path / "tiff", format=format, image_format="tiff")
+    assert files(make(tmp_path / "again", format=format, image_format="tiff")) == files(out)
+    assert {file.suffix for file in (out / "images").iterdir()} == {".tiff"}
+    for pair, other in zip(read(out), read(usual), strict=True):
+        assert difference(pair, other) is None and "seed" in pair.provenance
+    assert (out / "manifest.jsonl").read_bytes() == (usual / "manifest.jsonl").read_bytes()
+    kept = [json.loads((path / "settings.json").read_text()).get("image_format") for path in (usual, out)]
+    assert kept == [None, "tiff"] and "--image-format tiff" in (out / "README.md").read_text()
+    with pytest.raises(InputError, match=r"image_format 'tiff', now it is None; pass --image-format tiff"):
+        make(out, format=format, resume=True)
+    with pytest.raises(InputError, match="--image-format gif: expected one of png, jpg"):
+        make(tmp_path / "gif", image_format="gif")
 
 
 def test_a_sample_has_the_same_bytes_for_every_count_and_start(tmp_path: Path) -> None:

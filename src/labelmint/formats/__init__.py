@@ -16,7 +16,7 @@ from labelmint.formats import bbbc041, coco, coco_write, folder
 from labelmint.formats.card import Contents, card
 from labelmint.formats.croissant import write_croissant
 from labelmint.formats.files import Parts, new_folder, write_splits
-from labelmint.formats.format import IMAGE_FORMATS, ORIENTATIONS, Format, Reading, Writing
+from labelmint.formats.format import ORIENTATIONS, Format, Reading, Writing, image_format_named
 from labelmint.formats.json_files import USUAL, first_sign
 from labelmint.formats.losses import Losses
 from labelmint.storage import write_text
@@ -114,9 +114,7 @@ def write(
     if format not in WRITABLE:
         known = "is read only" if format in FORMATS else "is unknown"
         raise InputError(f"the format {format!r} {known}; expected {' or '.join(WRITABLE)} for writing")
-    images = next((one for one in IMAGE_FORMATS if one == image_format), None)
-    if images is None:
-        raise InputError(f"--image-format {image_format}: expected one of {', '.join(IMAGE_FORMATS)}")
+    images = image_format_named(image_format)
     kind, losses = FORMATS[format], Losses(FORMATS[format], classes, report)
     parts = Parts(pairs.train, pairs.validation, pairs.test) if isinstance(pairs, DataSet) else Parts()
     writing, contents = Writing(parts=parts.of_each(), image_format=images), Contents()

@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from labelmint.errors import InputError
+from labelmint.formats.xmp import text_of
 from labelmint.storage import write_aside
 from labelmint.types import Array
 
@@ -59,7 +60,7 @@ def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
 def read_image_and_text(
     path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS
 ) -> tuple[Array, dict[str, str]]:
-    """`read_image`, and the text that a PNG carries (empty for other files; camera profiles are left out)."""
+    """`read_image`, and the text that a PNG carries, or our own XMP (camera profiles are left out)."""
     with _opened(Path(path), _FORMATS, max_pixels) as picture:
         depth = _bit_depth(picture, Path(path))
         mode = _IMAGE_MODES.get(picture.mode)
@@ -73,7 +74,9 @@ def read_image_and_text(
                 f"{path}: holds several pages, expected one; save each page as a file of its own"
             )
         array = np.array(picture.convert(mode), dtype=np.uint8)
-        text = dict(picture.text) if isinstance(picture, PngImagePlugin.PngImageFile) else {}
+        text = text_of(picture.info.get("xmp"))
+        if isinstance(picture, PngImagePlugin.PngImageFile):
+            text = dict(picture.text)
     kept = {
         str(key): str(value) for key, value in text.items() if not key.startswith(("XML:", "Raw profile"))
     }
