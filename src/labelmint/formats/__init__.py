@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from labelmint.errors import InputError
-from labelmint.formats import bbbc041, coco, coco_write, folder
+from labelmint.formats import bbbc041, bridge, coco, coco_write, folder
 from labelmint.formats.card import Contents, card
 from labelmint.formats.croissant import write_croissant
 from labelmint.formats.files import Parts, new_folder, write_splits
@@ -27,7 +27,12 @@ __all__ = ["FORMATS", "WRITABLE", "format_named", "read", "write"]
 # In the order in which they are tried: where several fit, the first is read, and a finding names the others.
 FORMATS: Mapping[str, Format] = {
     one.name: one
-    for one in (folder.FORMAT, dataclasses.replace(coco.FORMAT, writes=coco_write.write_coco), bbbc041.FORMAT)
+    for one in (
+        folder.FORMAT,
+        dataclasses.replace(coco.FORMAT, writes=coco_write.write_coco),
+        bbbc041.FORMAT,
+        bridge.FORMAT,
+    )
 }
 WRITABLE = tuple(name for name, one in FORMATS.items() if one.writes is not None)
 
@@ -39,7 +44,9 @@ _BROKEN = {b"{": "coco", b"[": "bbbc041"}  # a broken file of a usual name is be
 
 
 def format_named(name: str) -> Format:
-    """A format by its name; raises InputError for an unknown one."""
+    """A format by its name; raises InputError for an unknown one. Those of Datumaro are called "datumaro:NAME"."""
+    if name.startswith(f"{bridge.NAME}:"):
+        return bridge.named(name.removeprefix(f"{bridge.NAME}:"))
     if name not in FORMATS:
         raise InputError(f"unknown format {name!r}; expected one of {', '.join(FORMATS)}")
     return FORMATS[name]
@@ -72,7 +79,7 @@ def read(
     if chosen is None:
         raise InputError(f"--orientation {orientation}: expected one of {', '.join(ORIENTATIONS)}")
     found, others = _choose(Path(path), format)
-    reads = FORMATS[found].reads
+    reads = format_named(found).reads
     if reads is None:
         raise InputError(f"{path}: the format {found} is only written")
     data = reads(Path(path), Reading(ignore=tuple(ignore), strict=strict, orientation=chosen))
@@ -154,13 +161,17 @@ def _choose(path: Path, format: str | None) -> tuple[str, Sequence[str]]:
     if not path.exists():
         raise InputError(f"{path}: no such file or folder; {_EXPECTED}")
     if format is not None:
-        return format_named(format).name, ()
+        format_named(format)
+        return format, ()
     found = [name for name, one in FORMATS.items() if one.reads and one.recognizes(path) is not None]
     if not found:
         named = [path] if path.is_file() else [file for name in USUAL if (file := path / name).is_file()]
         found = [_BROKEN[sign] for file in named if (sign := first_sign(file)) in _BROKEN]
+    if not found and (bridged := bridge.detect(path)) is not None:
+        found = [f"{bridge.NAME}:{bridged}"]
     if not found:
-        raise InputError(f"{path}: no labelled images found{_nearby(path)}; {_EXPECTED}")
+        more = "" if bridge.is_installed() else f"; others are read with {bridge.INSTALL}"
+        raise InputError(f"{path}: no labelled images found{_nearby(path)}; {_EXPECTED}{more}")
     return found[0], found[1:]
 
 
