@@ -104,8 +104,13 @@ def dump_json(value: Any) -> str:
 
 
 def finite(value: Any) -> bool:
-    """True if a JSON value is a finite number (true and false are none)."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """True if a JSON value is a finite number that a float can hold (true and false are none)."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return False
 
 
 def write_each(items: Iterable[T], write: Callable[[T], None]) -> None:
@@ -205,7 +210,12 @@ def find_image(file_name: Any, roots: Iterable[Path], source: str) -> Path | Non
             f"{source}: the file name {file_name!r} leaves the folder; expected a path below the data set's "
             f"images/"
         )
-    return next((path for path in (root / relative for root in roots) if path.is_file()), None)
+    try:
+        return next((path for path in (root / relative for root in roots) if path.is_file()), None)
+    except OSError:
+        raise InputError(
+            f"{source}: the file name {file_name[:60]!r}... of {len(file_name)} signs is too long to be a file's"
+        ) from None
 
 
 class Parts(NamedTuple):
