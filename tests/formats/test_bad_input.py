@@ -145,6 +145,11 @@ def rle(counts: Any, size: tuple[int, int] = (6, 8)) -> Callable[[dict[str, Any]
 COCO: dict[str, tuple[Callable[[dict[str, Any]], object], list[str]]] = {
     "no images": (lambda d: d.pop("images"), ['"images" as a list']),
     "images of another form": (lambda d: d.update(images=[3]), ['"images" as a list']),
+    "a file name of thousands of signs": (
+        lambda d: d["images"][0].update(file_name="a" * 5000),
+        ["file name", "5000 signs"],
+    ),
+    "a number of hundreds of digits": (annotated(bbox=[10**400, 2, 3, 2]), ["annotation 7", "finite"]),
     "unknown category": (annotated(category_id=4), ["annotation 7", "category id 4"]),
     "unknown image": (annotated(image_id=2), ["annotation 7", "image id 2"]),
     "doubled image id": (lambda d: d["images"].append(d["images"][0]), ["image id 1", "doubled"]),

@@ -19,6 +19,7 @@ import torch
 from PIL import Image
 
 import labelmint
+from labelmint.contracts import difference
 from labelmint.datasets.digits import DIGIT_CLASSES
 from labelmint.datasets.symbols import SymbolTable
 from labelmint.dials import LAYOUT_TEMPERATURE, TEMPERATURE, settled
@@ -127,6 +128,8 @@ def test_what_is_written_reads_back_and_two_mints_are_equal(tmp_path: Path, form
     out = make(tmp_path / "a", format=format)
     assert files(make(tmp_path / "b", format=format)) == files(out)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+    listed = json.loads((out / "croissant.json").read_text())["distribution"]
+    assert {"manifest.jsonl", "README.md", "settings.json", "images"} < {one["@id"] for one in listed}
     data = read(out)
     assert data.format == format
     assert data.names == tuple(f"synthetic_{i:06d}" for i in range(10))
@@ -134,6 +137,23 @@ def test_what_is_written_reads_back_and_two_mints_are_equal(tmp_path: Path, form
         made = Fake()._pair(0, index)
         assert np.array_equal(pair.image, made.image)
         assert np.array_equal(pair.layout.label_map, made.layout.label_map)
+
+
+@pytest.mark.parametrize("format", ["folder", "coco"])
+def test_images_are_written_in_another_format_with_their_provenance(tmp_path: Path, format: str) -> None:
+    usual = make(tmp_path / "png", format=format)
+    out = make(tmp_path / "tiff", format=format, image_format="tiff")
+    assert files(make(tmp_path / "again", format=format, image_format="tiff")) == files(out)
+    assert {file.suffix for file in (out / "images").iterdir()} == {".tiff"}
+    for pair, other in zip(read(out), read(usual), strict=True):
+        assert difference(pair, other) is None and "seed" in pair.provenance
+    assert (out / "manifest.jsonl").read_bytes() == (usual / "manifest.jsonl").read_bytes()
+    kept = [json.loads((path / "settings.json").read_text()).get("image_format") for path in (usual, out)]
+    assert kept == [None, "tiff"] and "--image-format tiff" in (out / "README.md").read_text()
+    with pytest.raises(InputError, match=r"image_format 'tiff', now it is None; pass --image-format tiff"):
+        make(out, format=format, resume=True)
+    with pytest.raises(InputError, match="--image-format gif: expected one of png, jpg"):
+        make(tmp_path / "gif", image_format="gif")
 
 
 def test_a_sample_has_the_same_bytes_for_every_count_and_start(tmp_path: Path) -> None:
@@ -253,8 +273,9 @@ def test_a_chunk_that_is_linked_gives_the_bytes_of_pairs_that_are_written(tmp_pa
     out = make(tmp_path / "out")
     write(read(out), tmp_path / "written", format="folder", classes=DIGIT_CLASSES)
     written = files(tmp_path / "written")
-    assert len(written) == 31
-    assert all(files(out)[name] == data for name, data in written.items())
+    beside = {"README.md", "croissant.json"}  # each says what its own folder is
+    assert len(written.keys() - beside) == 31
+    assert all(files(out)[name] == data for name, data in written.items() if name not in beside)
     assert {file.stat().st_nlink for file in out.rglob("*.png")} == {1}
 
 

@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from labelmint.cli.options import AsJson, FormatIn, Ignore, Merge, Orientation, Quiet, open_merged
+from labelmint.cli.options import (
+    AsJson,
+    FormatIn,
+    Ignore,
+    ImageFormat,
+    Merge,
+    Orientation,
+    Quiet,
+    open_merged,
+)
 from labelmint.cli.printing import print_json
 from labelmint.cli.progress import Progress, say
 
@@ -26,9 +35,7 @@ def convert(
     to: Annotated[
         str, typer.Option("--to", metavar="FORMAT", help="Write this format; `labelmint formats` lists them.")
     ],
-    image_format: Annotated[
-        str, typer.Option("--image-format", metavar="NAME", help="Of the images: png, jpg, webp or tiff.")
-    ] = "png",
+    image_format: ImageFormat = "png",
     merge: Merge = None,
     format_in: FormatIn = None,
     ignore: Ignore = "",

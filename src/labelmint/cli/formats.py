@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from labelmint.cli.options import AsJson
 from labelmint.cli.printing import print_json, table
 
 __all__ = ["formats"]
 
 
-def formats(as_json: AsJson = False) -> None:
+def formats(
+    as_json: AsJson = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print what each carries as a table of Markdown.")
+    ] = False,
+) -> None:
     """List the formats of labelled images: what lies where, and what each carries."""
     from labelmint.formats import FORMATS
     from labelmint.formats.format import KEPT, LOST
+    from labelmint.formats.matrix import matrix
 
+    if markdown:
+        print(matrix(FORMATS.values()), end="")
+        return
     rows = [
         {
             "name": one.name,

@@ -32,6 +32,7 @@ __all__ = [
     "GroupBy",
     "Guidance",
     "Ignore",
+    "ImageFormat",
     "LayoutTemperature",
     "Merge",
     "Normalize",
@@ -88,6 +89,9 @@ FormatIn: TypeAlias = Annotated[
     typer.Option(
         "--format-in", metavar="NAME", help="Read the data in this format instead of finding it out."
     ),
+]
+ImageFormat: TypeAlias = Annotated[
+    str, typer.Option("--image-format", metavar="NAME", help="Of the images: png, jpg, webp or tiff.")
 ]
 Ignore: TypeAlias = Annotated[
     str, typer.Option(metavar="IDS", help='Label ids that mean "ignore", beside 255; as in 254,0.')

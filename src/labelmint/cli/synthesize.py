@@ -18,6 +18,7 @@ from labelmint.cli.options import (
     DrawIn,
     FormatIn,
     Guidance,
+    ImageFormat,
     LayoutTemperature,
     Seed,
     Temperature,
@@ -46,7 +47,7 @@ _Start: TypeAlias = Annotated[
     int, typer.Option(help="Index of the first pair; pair i is the same whatever -n and --start are.")
 ]
 _Format: TypeAlias = Annotated[
-    str, typer.Option("--format", metavar="NAME", help="One that `labelmint formats` lists as written.")
+    str, typer.Option("--format", metavar="NAME", help="Any that `labelmint formats` lists as written.")
 ]
 _Layouts: TypeAlias = Annotated[
     Path | None,
@@ -127,6 +128,7 @@ def synthesize(
     seed: Seed = 0,
     start: _Start = 0,
     format: _Format = "folder",
+    image_format: ImageFormat = "png",
     layouts: _Layouts = None,
     reference: _Reference = None,
     layouts_from: _LayoutsFrom = None,
@@ -172,6 +174,7 @@ def synthesize(
         seed=seed,
         start=start,
         format=format,
+        image_format=image_format,
         layouts=given,
         reference=references,
         keep=tuple(keep or ()),

@@ -15,6 +15,7 @@ from labelmint.errors import InputError
 from labelmint.formats import (
     ade20k,
     bbbc041,
+    bridge,
     cityscapes,
     coco,
     coco_panoptic,
@@ -38,10 +39,13 @@ from labelmint.formats import (
     yolo,
     yolo_write,
 )
+from labelmint.formats.card import Contents, card
+from labelmint.formats.croissant import write_croissant
 from labelmint.formats.files import Parts, new_folder, write_splits
-from labelmint.formats.format import IMAGE_FORMATS, ORIENTATIONS, Format, Reading, Writing
+from labelmint.formats.format import ORIENTATIONS, Format, Reading, Writing, image_format_named
 from labelmint.formats.json_files import USUAL, first_sign
 from labelmint.formats.losses import Losses
+from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, ClassSet, DataSet, Finding
 
 __all__ = ["FORMATS", "WRITABLE", "format_named", "read", "write"]
@@ -68,6 +72,7 @@ FORMATS: Mapping[str, Format] = {
         dataclasses.replace(webdataset.FORMAT, writes=webdataset_write.write_webdataset),
         *trees.FORMATS,
         bbbc041.FORMAT,
+        bridge.FORMAT,
     )
 }
 WRITABLE = tuple(name for name, one in FORMATS.items() if one.writes is not None)
@@ -80,7 +85,9 @@ _BROKEN = {b"{": "coco", b"[": "bbbc041"}  # a broken file of a usual name is be
 
 
 def format_named(name: str) -> Format:
-    """A format by its name; raises InputError for an unknown one."""
+    """A format by its name; raises InputError for an unknown one. Those of Datumaro are called "datumaro:NAME"."""
+    if name.startswith(f"{bridge.NAME}:"):
+        return bridge.named(name.removeprefix(f"{bridge.NAME}:"))
     if name not in FORMATS:
         raise InputError(f"unknown format {name!r}; expected one of {', '.join(FORMATS)}")
     return FORMATS[name]
@@ -113,7 +120,7 @@ def read(
     if chosen is None:
         raise InputError(f"--orientation {orientation}: expected one of {', '.join(ORIENTATIONS)}")
     found, others = _choose(Path(path), format)
-    reads = FORMATS[found].reads
+    reads = format_named(found).reads
     if reads is None:
         raise InputError(f"{path}: the format {found} is only written")
     data = reads(Path(path), Reading(ignore=tuple(ignore), strict=strict, orientation=chosen))
@@ -156,22 +163,39 @@ def write(
     if format not in WRITABLE:
         known = "is read only" if format in FORMATS else "is unknown"
         raise InputError(f"the format {format!r} {known}; expected {' or '.join(WRITABLE)} for writing")
-    images = next((one for one in IMAGE_FORMATS if one == image_format), None)
-    if images is None:
-        raise InputError(f"--image-format {image_format}: expected one of {', '.join(IMAGE_FORMATS)}")
+    images = image_format_named(image_format)
     kind, losses = FORMATS[format], Losses(FORMATS[format], classes, report)
     parts = Parts(pairs.train, pairs.validation, pairs.test) if isinstance(pairs, DataSet) else Parts()
-    writing = Writing(parts=parts.of_each(), image_format=images)
+    writing, contents = Writing(parts=parts.of_each(), image_format=images), Contents()
     with new_folder(path) as target:
         assert kind.writes is not None
-        names = kind.writes(losses.counted(pairs), target, classes, writing)
+        names = kind.writes(contents.counted(losses.counted(pairs)), target, classes, writing)
         if not names:
             raise InputError(f"no pairs to write to {path}")
         if not kind.own_parts:
             write_splits(target, names, parts)
-    for finding in losses.findings():
+        lost = losses.findings()
+        _describe(target, names, kind, classes, contents, writing, lost)
+    for finding in lost:
         tell(finding)
     return Path(path)
+
+
+def _describe(
+    target: Path,
+    names: Sequence[str],
+    kind: Format,
+    classes: ClassSet,
+    contents: Contents,
+    writing: Writing,
+    lost: Sequence[Finding],
+) -> None:
+    """The data-set card and croissant.json, which say nothing that the pairs do not."""
+    in_parts = {name: part for name in names if (part := writing.parts.get(name))}
+    text = card(kind, classes, contents, in_parts, lost, writing.image_format)
+    write_text(target / "README.md", text)
+    about = f"{len(names)} images with labels of {len(classes)} classes, in the format {kind.name}."
+    write_croissant(target, names, classes, name=f"labelmint-{kind.name}", description=about)
 
 
 def _choose(path: Path, format: str | None) -> tuple[str, Sequence[str]]:
@@ -179,13 +203,17 @@ def _choose(path: Path, format: str | None) -> tuple[str, Sequence[str]]:
     if not path.exists():
         raise InputError(f"{path}: no such file or folder; {_EXPECTED}")
     if format is not None:
-        return format_named(format).name, ()
+        format_named(format)
+        return format, ()
     found = [name for name, one in FORMATS.items() if one.reads and one.recognizes(path) is not None]
     if not found:
         named = [path] if path.is_file() else [file for name in USUAL if (file := path / name).is_file()]
         found = [_BROKEN[sign] for file in named if (sign := first_sign(file)) in _BROKEN]
+    if not found and (bridged := bridge.detect(path)) is not None:
+        found = [f"{bridge.NAME}:{bridged}"]
     if not found:
-        raise InputError(f"{path}: no labelled images found{_nearby(path)}; {_EXPECTED}")
+        more = "" if bridge.is_installed() else f"; others are read with {bridge.INSTALL}"
+        raise InputError(f"{path}: no labelled images found{_nearby(path)}; {_EXPECTED}{more}")
     return found[0], found[1:]
 
 

@@ -29,7 +29,17 @@ from labelmint.formats.files import (
     uniquely_named,
     write_each,
 )
-from labelmint.formats.format import AS_USUAL, KEPT, PLAIN, Carries, Format, Orientation, Reading, Writing
+from labelmint.formats.format import (
+    AS_USUAL,
+    KEPT,
+    LOST,
+    PLAIN,
+    Carries,
+    Format,
+    Orientation,
+    Reading,
+    Writing,
+)
 from labelmint.formats.image_files import read_ids, read_labelled, write_png
 from labelmint.formats.images_out import write_image
 from labelmint.formats.label_colors import Colors, Palettes
@@ -326,5 +336,5 @@ FORMAT = Format(
     recognizes=lambda path: path if places(path) else None,
     reads=read_folder,
     writes=write_folder,
-    carries=Carries(**dict.fromkeys(Carries().each(), KEPT)),
+    carries=Carries(**dict.fromkeys(Carries().each(), KEPT) | {"spacing": LOST}),  # pairs have no spacing
 )

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+from labelmint.errors import InputError
 from labelmint.types import AnnotatedImage, ClassSet, DataSet
 
 __all__ = [
@@ -24,10 +25,12 @@ __all__ = [
     "PLAIN",
     "Carries",
     "Format",
+    "ImageFormat",
     "Orientation",
     "Part",
     "Reading",
     "Writing",
+    "image_format_named",
 ]
 
 Part = Literal["train", "validation", "test"]
@@ -38,6 +41,14 @@ ImageFormat = Literal["png", "jpg", "webp", "tiff"]
 IMAGE_FORMATS: tuple[ImageFormat, ...] = ("png", "jpg", "webp", "tiff")
 
 KEPT, LOST = "kept", "lost"
+
+
+def image_format_named(name: str) -> ImageFormat:
+    """A format of images by its name; raises InputError for an unknown one."""
+    found = next((one for one in IMAGE_FORMATS if one == name), None)
+    if found is None:
+        raise InputError(f"--image-format {name}: expected one of {', '.join(IMAGE_FORMATS)}")
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,6 +25,7 @@ from labelmint.errors import InputError
 from labelmint.formats.format import Orientation
 from labelmint.formats.label_colors import Colors, Palettes, ids_of_colors, ids_of_palette
 from labelmint.formats.orientation import oriented, shown_size, tag_words, turned
+from labelmint.formats.xmp import text_of
 from labelmint.storage import write_aside
 from labelmint.types import HIDDEN_COLORS, TURNED, Array
 
@@ -133,7 +134,7 @@ def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
 
 
 def read_image_and_text(path: Place, *, max_pixels: int = MAX_PIXELS) -> tuple[Array, dict[str, str]]:
-    """`read_image`, and the text that a PNG carries (empty for other files; camera profiles are left out)."""
+    """`read_image`, and the text that a PNG carries, or our own XMP (camera profiles are left out)."""
     read = _stored(_place(path), max_pixels)
     return read.pixels, read.text
 
@@ -170,7 +171,9 @@ def _stored(path: Path | _Held, max_pixels: int) -> _Stored:
             array ^= 0x80  # -128..127 as 0..255, in their order
         if picture.format == "TIFF" and _orientation(picture) != tag:  # Pillow has turned it
             array = turned(array, tag, back=True)
-        text = dict(picture.text) if isinstance(picture, PngImagePlugin.PngImageFile) else {}
+        text = text_of(picture.info.get("xmp"))
+        if isinstance(picture, PngImagePlugin.PngImageFile):
+            text = dict(picture.text)
         transparent = _transparent(picture)
     kept = {
         str(key): str(value) for key, value in text.items() if not key.startswith(("XML:", "Raw profile"))

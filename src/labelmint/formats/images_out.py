@@ -1,4 +1,7 @@
-"""Images of a data set that is written: PNG, JPEG, WebP or TIFF, copied where they lie encoded already."""
+"""Images of a data set that is written: PNG, JPEG, WebP or TIFF, copied where they lie encoded already.
+
+Provenance is text in a PNG, and XMP in the others.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,16 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from labelmint.errors import InputError
 from labelmint.formats.format import Writing
 from labelmint.formats.image_files import write_png
+from labelmint.formats.xmp import MOST_BYTES, xmp_of
 from labelmint.storage import write_aside
 from labelmint.types import AnnotatedImage
 
 __all__ = ["write_image"]
 
+_XMP_TAG = 700  # of TIFF
 _SAVED: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
     {
         "jpg": {"format": "JPEG", "quality": 95, "subsampling": 0},
@@ -37,5 +43,18 @@ def write_image(folder: Path, pair: AnnotatedImage, writing: Writing) -> None:
         write_png(file, pair.image, pair.provenance)
     else:
         plain = pair.image[:, :, 0] if pair.image.shape[2] == 1 else pair.image
+        more = _SAVED[writing.image_format] | _described(file, pair, writing)
         with write_aside(file) as aside:
-            Image.fromarray(np.ascontiguousarray(plain)).save(aside, **_SAVED[writing.image_format])
+            Image.fromarray(np.ascontiguousarray(plain)).save(aside, **more)
+
+
+def _described(file: Path, pair: AnnotatedImage, writing: Writing) -> dict[str, Any]:
+    """The option of Pillow that stores a pair's provenance; raises InputError for more than a file has room for."""
+    packet = xmp_of(pair.provenance)
+    if len(packet) > MOST_BYTES:
+        raise InputError(
+            f"{file}: {len(packet)} bytes of provenance, more than the {MOST_BYTES} that fit; use PNG"
+        )
+    if not packet:
+        return {}
+    return {"tiffinfo": {_XMP_TAG: packet}} if writing.image_format == "tiff" else {"xmp": packet}

@@ -34,7 +34,7 @@ def json_files(path: Path, first: bytes, words: Collection[bytes]) -> list[Path]
         file
         for folder in (path, path / "annotations")
         for file in sorted(folder.glob("*.json"))
-        if not file.name.startswith(".")
+        if not file.name.startswith(".") and file.is_file()
     ]
     usual = [file for name in USUAL for file in files if file.parent == path and file.name == name]
     found = next((file for file in usual if holds(file, first, words)), None)

@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from labelmint.formats.format import KEPT, LOST, Format
-from labelmint.types import AnnotatedImage, ClassSet, Finding, LayoutObject
+from labelmint.types import AnnotatedImage, Array, ClassSet, Finding, LayoutObject
 
 __all__ = ["Losses"]
 
@@ -74,7 +74,7 @@ class Losses:
         objects = layout.objects
         shaped = [one for one in objects if one.rle is not None or one.polygons is not None]
         found = {
-            "maps": int(not objects and layout.instances is None and bool(layout.label_map.size)),
+            "maps": int(not objects and layout.instances is None and self._says_more(layout.label_map)),
             "boxes": len(objects) - len(shaped),
             "polygons": sum(one.polygons is not None for one in objects),
             "parts": sum(one.polygons is not None and len(one.polygons) > 1 for one in objects),
@@ -91,6 +91,10 @@ class Losses:
         if "holes" in self._says:
             found["holes"] = sum(_has_hole(one, layout.size) for one in shaped)
         return found
+
+    def _says_more(self, label_map: Array) -> bool:
+        """True if a map holds anything but ground: a pair that is empty has lost nothing."""
+        return bool((label_map != (-1 if self._classes.ground is None else self._classes.ground)).any())
 
     @property
     def _with_objects(self) -> list[int]:

@@ -73,7 +73,7 @@ def names_of(file_names: Sequence[str], source: str) -> list[str]:
     return names
 
 
-def or_swapped(error: InputError, picture: Path, size: tuple[int, int], source: str) -> InputError:
+def or_swapped(error: InputError, picture: Path | Inside, size: tuple[int, int], source: str) -> InputError:
     """The error of an object, or its cause where the sides of its image are stated in the wrong order.
 
     Arguments:

@@ -24,6 +24,7 @@ import torch
 
 from labelmint import formats
 from labelmint.errors import InputError
+from labelmint.formats.format import image_format_named
 from labelmint.hardware import choose_threads
 from labelmint.progress import Event, Report
 from labelmint.runs.draw import Draw
@@ -170,6 +171,7 @@ def _order(
         start=options.start,
         sources=_sources(system, draw),
         ranges=system.ranges,
+        image_format=image_format_named(options.image_format),
         sieve=sieve,
         cautions=tuple(cautions),
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from labelmint.dials import check_ranges
 from labelmint.errors import InputError
+from labelmint.formats.format import image_format_named
 from labelmint.protocols import Dials
 from labelmint.runs.draw import at_least
 from labelmint.synthesis.filter import SHARE
@@ -24,7 +25,7 @@ class MintOptions:
     Arguments:
         n, start: how many pairs, and the index of the first candidate; a pair is the same whatever they are.
         seed: of every draw.
-        format: "folder" or "coco".
+        format: one of `formats.WRITABLE`. image_format: of the images, "png", "jpg", "webp" or "tiff".
         layouts: take the layouts of this data set instead of drawing them.
         reference: the same for a run that writes layouts in tokens together with their images
             (`tokenizer.reference`).
@@ -55,6 +56,7 @@ class MintOptions:
     seed: int = 0
     start: int = 0
     format: str = "folder"
+    image_format: str = "png"
     layouts: DataSet | None = None
     reference: DataSet | None = None
     keep: tuple[str, ...] = ()
@@ -78,6 +80,7 @@ class MintOptions:
         )
         if self.n < 1:
             raise InputError(f"-n {self.n}: expected at least 1")
+        image_format_named(self.image_format)
         check_ranges(self.dials)
         if self.most_candidates is not None and self.most_candidates < self.n:
             raise InputError(

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from labelmint.formats.format import ImageFormat
 from labelmint.runs.draw import Draw
 from labelmint.runs.origin import Origin
 from labelmint.synthesis.filter import Filter
@@ -27,6 +28,7 @@ class Order:
         n, start: how many pairs, and the index of the first candidate.
         sources: names of the layouts that are taken in turn; empty when layouts are drawn or varied.
         ranges: of the run's training images, of which each image takes one; None where they are as they are.
+        image_format: of the images, which decides nothing that is drawn.
         sieve: the filter. cautions: what is doubtful about given layouts, and about the judge.
     """
 
@@ -37,6 +39,7 @@ class Order:
     start: int
     sources: tuple[str, ...]
     ranges: DrawnRanges | None = None
+    image_format: ImageFormat = "png"
     sieve: Filter | None = None
     cautions: tuple[str, ...] = ()
 
@@ -75,4 +78,5 @@ def settings_text(order: Order, format: str, selection: Selection | None) -> str
     """settings.json of a data set."""
     cautions = {"warnings": order.cautions} if order.cautions else {}
     outcome = {"outcome": selection.outcome} if selection is not None else {}
-    return json.dumps({**order.settings, "format": format, **cautions, **outcome}, indent=1) + "\n"
+    images = {"image_format": order.image_format} if order.image_format != "png" else {}
+    return json.dumps({**order.settings, "format": format, **images, **cautions, **outcome}, indent=1) + "\n"

@@ -99,6 +99,7 @@ def card(
     objects: Mapping[str, int],
     pixels: Mapping[str, int],
     versions: Mapping[str, str],
+    images: str = "png",
 ) -> str:
     """README.md of the data set: `card.md`, filled.
 
@@ -107,11 +108,12 @@ def card(
         filtered: "mode", "share", "most" and "lines" of the filter's section; None when it was off.
         size: (H, W) of the images. format: of the files.
         objects, pixels: sums over all samples, by name of the class.
-        versions: of the libraries that decide the bytes.
+        versions: of the libraries that decide the bytes. images: the format of the images.
     """
     template = resources.files("labelmint.synthesis").joinpath("card.md").read_text(encoding="utf-8")
     digest = f" (SHA-256 `{origin.layouts_digest}`)" if origin.layouts_digest else ""
     wanted = f"-n {n} --seed {origin.seed} --start {indices[0]} --format {format}"
+    wanted += f" --image-format {images}" if images != "png" else ""
     return template.format(
         n=n,
         what="\n".join(_KEPT if origin.keep else _DRAWN),

@@ -16,9 +16,10 @@ from pathlib import Path
 
 from labelmint import pictures
 from labelmint.formats import FORMATS
+from labelmint.formats.croissant import write_croissant
 from labelmint.formats.files import new_folder
 from labelmint.formats.folder import Stored, write_folder
-from labelmint.formats.format import Format, Writing
+from labelmint.formats.format import Format, ImageFormat, Writing
 from labelmint.synthesis.chunks import ChunkFolder, Row, partial_of
 from labelmint.synthesis.filter import with_ignored
 from labelmint.synthesis.order import Order, settings_text
@@ -102,11 +103,11 @@ def publish(
 
 
 def _write(order: Order, folder: ChunkFolder, selection: Selection | None, path: Path, format: str) -> None:
-    """One data set: pairs, manifest.jsonl, contact_sheet.png, settings.json, README.md."""
+    """One data set: pairs, manifest.jsonl, contact_sheet.png, settings.json, README.md, croissant.json."""
     classes = order.system.classes
     wanted = _Wanted(order, folder, selection)
     with new_folder(path) as data:
-        _write_pairs(wanted, data, classes, FORMATS[format])
+        _write_pairs(wanted, data, classes, FORMATS[format], order.image_format)
     objects, pixels = _write_manifest(order, wanted, path / "manifest.jsonl")
     pictures.contact_sheet(
         [wanted.pair(one) for one in islice(wanted, ON_THE_SHEET)], classes, path / "contact_sheet.png"
@@ -128,12 +129,20 @@ def _write(order: Order, folder: ChunkFolder, selection: Selection | None, path:
         objects=objects,
         pixels={name: pixels[name] for name in _in_order(classes.names, pixels)},
         versions=_versions(),
+        images=order.image_format,
     )
     (path / "README.md").write_text(text + _doubts(order.cautions), encoding="utf-8", newline="\n")
+    names = [one.row.name for one in wanted]
+    what = f"{len(names)} synthetic images, each drawn together with its label, in the format {format}."
+    write_croissant(path, names, classes, name=f"labelmint-{order.origin.system}", description=what)
 
 
-def _write_pairs(wanted: _Wanted, data: Path, classes: ClassSet, format: Format) -> None:
-    if format.name == "folder":
+def _write_pairs(
+    wanted: _Wanted, data: Path, classes: ClassSet, format: Format, image_format: ImageFormat
+) -> None:
+    """The pairs alone. The chunks hold PNGs, which are linked or copied where PNGs are wanted."""
+    encoded = image_format == "png"
+    if encoded and format.name == "folder":
         linked = (wanted.pair(one) if one.changed else wanted.stored(one) for one in wanted)
         write_folder(linked, data, classes)
         return
@@ -141,11 +150,13 @@ def _write_pairs(wanted: _Wanted, data: Path, classes: ClassSet, format: Format)
 
     def pairs() -> Iterator[AnnotatedImage]:
         for one in wanted:
-            images[one.row.name] = wanted.stored(one).folder / "images" / f"{one.row.name}.png"
+            if encoded:
+                images[one.row.name] = wanted.stored(one).folder / "images" / f"{one.row.name}.png"
             yield wanted.pair(one)
 
     assert format.writes is not None
-    format.writes(pairs(), data, classes, Writing(encoded=images.pop))
+    writing = Writing(encoded=images.pop) if encoded else Writing(image_format=image_format)
+    format.writes(pairs(), data, classes, writing)
 
 
 def _write_manifest(order: Order, wanted: _Wanted, file: Path) -> tuple[Counter[str], Counter[str]]:

@@ -19,6 +19,7 @@ _OPTIONS = {
         "batch_size",
         "device",
         "format",
+        "image_format",
         "keep",
         "per_layout",
         "precision",

@@ -1,0 +1,84 @@
+"""Damaged files of every format end in one clear line, or in a data set whose pairs load or are refused so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from experiments.damage import FORMATS_TO_FUZZ, small_set
+from experiments.fuzz import CLEAN, Outcome, fuzz, try_one
+
+from labelmint.errors import InputError
+from labelmint.formats import read
+
+A_FEW, MANY = 20, 1000
+
+
+@pytest.mark.parametrize("format", FORMATS_TO_FUZZ)
+def test_damaged_sets_are_read_or_refused_in_one_line(format: str, tmp_path: Path) -> None:
+    small_set(format, tmp_path / "base")
+    for number in range(A_FEW):
+        outcome = try_one(format, number, 0, tmp_path / "base", tmp_path / "scratch")
+        assert outcome.kind in CLEAN, (number, outcome)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("format", FORMATS_TO_FUZZ)
+def test_many_damaged_sets_in_children_of_their_own(format: str, tmp_path: Path) -> None:
+    faults = [(n, o) for n, o in fuzz(format, range(MANY), 0, 2, tmp_path) if o.kind not in CLEAN]
+    assert not faults, faults[:3]
+
+
+@pytest.mark.parametrize("format", FORMATS_TO_FUZZ)
+def test_sets_are_whole_before_they_are_damaged(format: str, tmp_path: Path) -> None:
+    small_set(format, tmp_path / "set")
+    data = read(tmp_path / "set", strict=False)
+    assert len(list(data)) >= 2 and not [one for one in data.findings if one.kind != "without instances"]
+
+
+def test_faults_are_found_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader that fails, writes, ends its process or takes too long is found out, and the input is kept."""
+
+    def reader(path: Path, strict: bool) -> None:
+        number = int((path / "number").read_text())
+        if number == 0:
+            raise KeyError("categories")
+        if number == 1:
+            (path.parent / "written").touch()
+            raise InputError("one line")
+        if number == 2:
+            raise InputError("two\nlines")
+        if number == 3:
+            bytearray(1 << 34)
+        if number == 4:
+            import os
+
+            os._exit(7)
+        raise InputError("one line")
+
+    numbers = iter(range(100))
+    monkeypatch.setattr("experiments.fuzz.read", reader)
+    monkeypatch.setattr(
+        "experiments.fuzz.damage",
+        lambda folder, rng: f"{(folder / 'number').write_text(str(next(numbers)))} signs",
+    )
+    found: dict[int, Outcome] = dict(fuzz("coco", range(6), 0, 1, tmp_path / "kept"))
+    assert [found[n].kind for n in range(5)] == [
+        "KeyError",
+        "written outside",
+        "several lines",
+        "MemoryError",
+        "died",
+    ]
+    assert (tmp_path / "kept" / "coco-0" / "set" / "instances.json").is_file()
+    assert "KeyError" in (tmp_path / "kept" / "coco-0" / "outcome.txt").read_text()
+
+
+def test_damage_is_the_same_for_the_same_number(tmp_path: Path) -> None:
+    small_set("coco", tmp_path / "base")
+    first, second = (
+        [try_one("coco", n, 3, tmp_path / "base", tmp_path / f"s{i}").damage for n in range(6)]
+        for i in range(2)
+    )
+    assert first == second and len(set(first)) > 3
