@@ -10,6 +10,7 @@ case, then by an ending such as `_mask`.
 
 from __future__ import annotations
 
+import operator
 import os
 import re
 import unicodedata
@@ -79,8 +80,8 @@ def places(path: Path) -> list[Place]:
 def _beside(path: Path, part: str) -> Place | None:
     for images in (path / name for name in IMAGE_FOLDERS if (path / name).is_dir()):
         for labels in (path / name for name in LABEL_FOLDERS if (path / name).is_dir()):
-            first = next(_walk(labels, (".png",), images), None)
-            if first is not None and (first.parent == labels or _fits(first.parent, labels, images)):
+            key, first = next(_walk(labels, (".png",), images), ("", labels))
+            if key and ("/" not in key or _fits(first.parent, labels, images)):
                 return Place(images, labels, part)
     return None
 
@@ -92,53 +93,48 @@ def _fits(below: Path, labels: Path, images: Path) -> bool:
     return bool(matched([file.stem for file in twin.iterdir() if file.is_file()], files))
 
 
-def _walk(folder: Path, suffixes: Sequence[str], twin: Path | None) -> Iterator[Path]:
-    """Files of these kinds below a folder, hidden ones left out; of its subfolders those that its twin has too."""
-    for root, folders, files in os.walk(folder):
-        here = Path(root)
-        relative = here.relative_to(folder)
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not name.startswith(".")
-            and name not in _SYSTEM
-            and twin is not None
-            and (twin / relative / name).is_dir()
+def _walk(folder: Path, suffixes: Sequence[str], twin: Path, prefix: str = "") -> Iterator[tuple[str, Path]]:
+    """Files of these kinds below a folder by their keys, hidden ones left out; of its subfolders those that its twin
+    has too.
+    """
+    with os.scandir(folder) as listed:
+        entries = sorted(
+            (one for one in listed if not one.name.startswith(".")), key=operator.attrgetter("name")
         )
-        yield from (
-            here / name
-            for name in sorted(files)
-            if not name.startswith(".") and name.lower().endswith(tuple(suffixes)) and (here / name).is_file()
-        )
+    below = []
+    for entry in entries:
+        stem, _, suffix = entry.name.rpartition(".")
+        if f".{suffix.lower()}" in suffixes and stem and entry.is_file():
+            yield prefix + stem, folder / entry.name
+        elif entry.name not in _SYSTEM and entry.is_dir(follow_symlinks=False):
+            below.append(entry.name)
+    for name in below:
+        if (twin / name).is_dir():
+            yield from _walk(folder / name, suffixes, twin / name, f"{prefix}{name}/")
 
 
 def by_key(folder: Path, suffixes: Sequence[str], twin: Path, odd: Odd) -> dict[str, Path]:
     """Files by their path below the folder without ending, as "train/a"; what else lies there is noted."""
-    files = list(_walk(folder, suffixes, twin))
-    taken = {file.relative_to(folder).parts[0] for file in files}
-    there = sorted(file for file in folder.iterdir() if not file.name.startswith("."))
-    dead = [file.name for file in there if _is_dead(file, suffixes)]
+    found = list(_walk(folder, suffixes, twin))
+    taken = {key.split("/", 1)[0] if "/" in key else file.name for key, file in found}
+    there = sorted({file.name for file in folder.iterdir() if not file.name.startswith(".")} - taken)
+    dead = [name for name in there if _is_dead(folder / name, suffixes)]
     text = f"{folder}: {len(dead)} links lead nowhere, first {first_of(dead)}; put the files there, or remove the links"
     odd.refuse("dead links", text, dead)
-    others = [file.name for file in there if file.name not in taken and file.name not in dead]
+    others = [name for name in there if name not in dead]
     if others:
         odd.note("other files", f"{folder}: {len(others)} entries are not read, first {others[0]!r}", others)
-    keys = [_key(file, folder) for file in files]
-    doubled = [key for key, count in Counter(keys).items() if count > 1]
+    doubled = [key for key, count in Counter(key for key, _ in found).items() if count > 1]
     text = (
         f"{folder}: {len(doubled)} names stand there twice with different endings, first "
         f"{first_of(doubled)}; keep one of each"
     )
     odd.refuse("doubled names", text, doubled)
-    return dict(reversed(list(zip(keys, files, strict=True))))
+    return dict(reversed(found))
 
 
 def _is_dead(file: Path, suffixes: Sequence[str]) -> bool:
     return file.suffix.lower() in suffixes and file.is_symlink() and not file.exists()
-
-
-def _key(file: Path, folder: Path) -> str:
-    return file.relative_to(folder).with_name(file.stem).as_posix()
 
 
 def plain(name: str) -> str:
