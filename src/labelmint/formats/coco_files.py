@@ -41,6 +41,7 @@ _NO_TAGS = (
     "masks",
     "panoptic",
 )  # folders of these names hold no pictures
+_FEW = 100
 _EMPTY = 4  # files that list no objects
 _PART_WORDS: Mapping[Part, tuple[str, ...]] = {
     "train": ("train", "training", "trainval"),
@@ -161,7 +162,12 @@ def _fits(file: Path, panoptic: bool) -> bool:
 
 
 def _jsons(folder: Path) -> list[Path]:
-    return [file for file in sorted(folder.glob("*.json")) if not file.name.startswith(".")]
+    """The files that may be of COCO: where there are very many, as in sets with one a picture, those called so."""
+    files = [file for file in sorted(folder.glob("*.json")) if not file.name.startswith(".")]
+    if len(files) <= _FEW:
+        return files
+    usual = (*(kind for kind in _RANKS if kind), "panoptic", "annotations", "_annotations")
+    return [file for file in files if file.name.startswith(usual)]
 
 
 def _folders(path: Path) -> list[Path]:
