@@ -230,7 +230,7 @@ def test_other_paths(tmp_path: Path, folder: Path) -> None:
     rows: list[tuple[Path, dict[str, Any], str]] = [
         (tmp_path / "none", {}, "no such file or folder"),
         (tmp_path, {}, "did you mean .*data"),
-        (folder, {"format": "xyz"}, "unknown format 'xyz'; expected one of folder, coco, bbbc041"),
+        (folder, {"format": "xyz"}, "unknown format 'xyz'; expected one of .*folder, coco, bbbc041"),
         (folder, {"format": "coco"}, "no coco JSON"),
         (folder / "classes.json", {"format": "folder"}, "not from a file"),
         (folder, {"ignore": (-1,)}, "0..65535"),
