@@ -94,6 +94,13 @@ def test_boxes_and_maps_survive_together(tmp_path: Path) -> None:
     assert "<segmented>0</segmented>" in said  # its shapes are filled boxes
 
 
+@pytest.mark.parametrize("alone", [True, False])
+def test_boxes_to_ignore_survive(alone: bool, tmp_path: Path) -> None:
+    layout = painted(box(0, 0, 3, 3, class_id=255), box(4, 4, 6, 6, class_id=9), box(7, 0, 9, 2))
+    pairs = [pair("a", layout), *([] if alone else [pair("b", MAP_LAYOUTS["map only"])])]
+    check_format(read, write_voc, pairs, WIDE, tmp_path)
+
+
 def test_sets_of_boxes_have_no_label_pngs(tmp_path: Path) -> None:
     write_voc(
         [pair("a", OBJECT_LAYOUTS["touching instances"]), pair("b", painted())], tmp_path / "out", CLASSES

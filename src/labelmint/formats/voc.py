@@ -301,6 +301,7 @@ FORMAT = Format(
         instances="kept up to 254 an image; ids above are numbered anew",
         attributes=KEPT,
         ignore=KEPT,
+        wide="kept where boxes say all, refused in label maps",
         colors=KEPT,
         splits=KEPT,
     ),
