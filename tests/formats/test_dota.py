@@ -71,6 +71,17 @@ def test_what_reaches_over_the_border_is_cut_there_and_told(tmp_path: Path) -> N
     )
 
 
+def test_every_border_cuts(tmp_path: Path) -> None:
+    (only,) = read(dota(tmp_path, "images/a.png", "labelTxt/a.txt", "10 -3 23 5 10 13 -3 5 ship 0"))[
+        0
+    ].layout.objects
+    assert only.box == (0, 0, 20, 10) and only.polygons is not None and len(only.polygons[0]) == 16
+    (only,) = read(dota(tmp_path, "images/a.png", "labelTxt/a.txt", "16 6 24 6 24 14 16 14 ship 0"))[
+        0
+    ].layout.objects
+    assert only.box == (16, 6, 20, 10)
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [

@@ -267,6 +267,12 @@ def test_nothing_outside_the_folder_is_read_and_what_is_not_read_is_told(tmp_pat
     assert read(path / "data.yaml").names == ("a",)
 
 
+def test_a_part_that_is_missing_is_not_read_from_elsewhere(tmp_path: Path) -> None:
+    data = read(one(tmp_path, BOX, data_yaml=f"train: images\nval: ../valid/images\n{NAMES}"))
+    assert (data.train, data.validation) == (("a",), None)
+    assert [finding.names for finding in data.findings] == [("../valid/images",)]
+
+
 def test_images_that_share_a_name_are_told_apart_and_accents_pair(tmp_path: Path) -> None:
     path = fill(tmp_path, train__images__a_png="IMAGE", val__images__a_png="IMAGE")
     fill(path, train__labels__a_txt=BOX, val__labels__a_txt=OTHER)

@@ -150,9 +150,9 @@ def _clipped(polygon: tuple[float, ...], size: Size) -> tuple[float, ...]:
             before, before_depth = points[i - 1], depths[i - 1]
             if (depth >= 0) != (before_depth >= 0):
                 share = before_depth / (before_depth - depth)
-                kept.append(
-                    (before[0] + share * (point[0] - before[0]), before[1] + share * (point[1] - before[1]))
-                )
+                other = before[1 - axis] + share * (point[1 - axis] - before[1 - axis])
+                border = float(sign * limit)  # exactly, not as rounding has it
+                kept.append((other, border) if axis else (border, other))
             if depth >= 0:
                 kept.append(point)
         points = kept
