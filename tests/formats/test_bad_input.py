@@ -149,6 +149,7 @@ COCO: dict[str, tuple[Callable[[dict[str, Any]], object], list[str]]] = {
         lambda d: d["images"][0].update(file_name="a" * 5000),
         ["file name", "5000 signs"],
     ),
+    "a size of hundreds of digits": (lambda d: d["images"][0].update(width=10**400), ["6x8", "a.png"]),
     "a number of hundreds of digits": (annotated(bbox=[10**400, 2, 3, 2]), ["annotation 7", "finite"]),
     "unknown category": (annotated(category_id=4), ["annotation 7", "category id 4"]),
     "unknown image": (annotated(image_id=2), ["annotation 7", "image id 2"]),
