@@ -56,7 +56,7 @@ def make_coco(folder: Path, images: int, objects: int, size: int, seed: int = 0)
     corners = rng.uniform(0.05, 0.6, (images, objects, 2)) * size
     extents = rng.uniform(0.1, 0.35, (images, objects, 2)) * size
     kinds = rng.integers(1, 6, (images, objects))
-    annotations: list[dict[str, object]] = []
+    annotations: list[dict[str, Any]] = []
     for i in range(images):
         for j in range(objects):
             (x, y), (w, h) = corners[i, j].round(2).tolist(), extents[i, j].round(2).tolist()

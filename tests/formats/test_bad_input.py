@@ -147,8 +147,9 @@ COCO: dict[str, tuple[Callable[[dict[str, Any]], object], list[str]]] = {
     "images of another form": (lambda d: d.update(images=[3]), ['"images" as a list']),
     "a file name of thousands of signs": (
         lambda d: d["images"][0].update(file_name="a" * 5000),
-        ["file name", "5000 signs"],
+        ["1 of its images are missing", "aaa...'"],
     ),
+    "a size of hundreds of digits": (lambda d: d["images"][0].update(width=10**400), ["6x8", "a.png"]),
     "a number of hundreds of digits": (annotated(bbox=[10**400, 2, 3, 2]), ["annotation 7", "finite"]),
     "unknown category": (annotated(category_id=4), ["annotation 7", "category id 4"]),
     "unknown image": (annotated(image_id=2), ["annotation 7", "image id 2"]),

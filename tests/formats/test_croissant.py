@@ -91,9 +91,10 @@ def test_parts_are_read_from_folders(tmp_path: Path) -> None:
 
 def test_readers_pass_over_both(tmp_path: Path) -> None:
     for format in WRITABLE:
-        assert not read(
-            write(data(), tmp_path / format, format=format, classes=CLASSES), strict=False
-        ).findings
+        again = read(write(data(), tmp_path / format, format=format, classes=CLASSES), strict=False)
+        assert not any(
+            file in finding.text for finding in again.findings for file in ("README.md", "croissant.json")
+        )
 
 
 def test_the_card_counts_classes_and_says_what_was_lost(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_faults_are_found_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         "MemoryError",
         "died",
     ]
-    assert (tmp_path / "kept" / "coco-0" / "set" / "instances.json").is_file()
+    assert (tmp_path / "kept" / "coco-0" / "set" / "number").is_file()
     assert "KeyError" in (tmp_path / "kept" / "coco-0" / "outcome.txt").read_text()
 
 

@@ -63,7 +63,9 @@ def test_parts_are_prefixes_and_shards_are_cut(tmp_path: Path, monkeypatch: pyte
     assert (data.train, data.validation, data.test) == (("a", "b"), ("c", "d"), ("e",))
     assert data.names == tuple("abcdef")
     assert sorted(one.name for one in path.iterdir()) == [
+        "README.md",
         "classes.json",
+        "croissant.json",
         "data-000000.tar",
         "test-000000.tar",
         "train-000000.tar",

@@ -193,7 +193,8 @@ def _describe(
     """The data-set card and croissant.json, which say nothing that the pairs do not."""
     in_parts = {name: part for name in names if (part := writing.parts.get(name))}
     text = card(kind, classes, contents, in_parts, lost, writing.image_format)
-    write_text(target / "README.md", text)
+    own = target / "README.md"  # Hugging Face's, say, whose head programs read
+    write_text(own, f"{own.read_text(encoding='utf-8')}\n{text}" if own.is_file() else text)
     about = f"{len(names)} images with labels of {len(classes)} classes, in the format {kind.name}."
     write_croissant(target, names, classes, name=f"labelmint-{kind.name}", description=about)
 

@@ -215,8 +215,8 @@ def _binary(one: Any, size: Size, what: str) -> Array:
             f"{what}: a mask is {'x'.join(map(str, found.shape))} pixels (height x width), but the image is "
             f"{size[0]}x{size[1]}; use the images that were annotated"
         )
-    where: Array = found != 0
-    return where
+    binary: Array = np.not_equal(found, 0)
+    return binary
 
 
 def _drawn(polygons: tuple[tuple[float, ...], ...], size: Size) -> Array:

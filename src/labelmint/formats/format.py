@@ -23,6 +23,7 @@ __all__ = [
     "ORIENTATIONS",
     "PARTS",
     "PLAIN",
+    "REFUSED",
     "Carries",
     "Format",
     "ImageFormat",
@@ -40,7 +41,7 @@ ORIENTATIONS: tuple[Orientation, ...] = ("auto", "turned", "stored")
 ImageFormat = Literal["png", "jpg", "webp", "tiff"]
 IMAGE_FORMATS: tuple[ImageFormat, ...] = ("png", "jpg", "webp", "tiff")
 
-KEPT, LOST = "kept", "lost"
+KEPT, LOST, REFUSED = "kept", "lost", "refused"
 
 
 def image_format_named(name: str) -> ImageFormat:
@@ -53,7 +54,8 @@ def image_format_named(name: str) -> ImageFormat:
 
 @dataclass(frozen=True, kw_only=True)
 class Carries:
-    """What comes back from a format as it was written: `KEPT`, `LOST`, or in words by how much it is approximated.
+    """What comes back from a format as it was written: `KEPT`, `LOST`, or in words by how much it is approximated, or
+    that writing it is `REFUSED`.
 
     Arguments:
         maps: a class for every pixel, where no objects say it.

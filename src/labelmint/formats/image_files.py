@@ -49,6 +49,7 @@ _IMAGE_MODES = {"L": "L", "1": "L", "LA": "L"} | dict.fromkeys(
     ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"), "RGB"
 )
 _DAMAGES = (
+    AssertionError,
     OSError,
     SyntaxError,
     ValueError,

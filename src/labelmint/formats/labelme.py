@@ -27,6 +27,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from labelmint.errors import InputError
+from labelmint.formats.croissant import CROISSANT
 from labelmint.formats.files import IMAGE_SUFFIXES, find_image, finite, read_json, read_splits
 from labelmint.formats.format import AS_USUAL, KEPT, Carries, Format, Reading
 from labelmint.formats.image_files import MAX_PIXELS, Inside, image_size, read_ids
@@ -115,7 +116,7 @@ def _documents(files: Sequence[Path], root: Path, odd: Odd) -> Iterator[tuple[Pa
             continue
         shapes = document.get("shapes") if isinstance(document, dict) else None
         if not isinstance(shapes, list) or not all(isinstance(shape, dict) for shape in shapes):
-            others += [str(file.relative_to(root))] if file.name != CLASSES else []
+            others += [str(file.relative_to(root))] if file.name not in (CLASSES, CROISSANT) else []
             continue
         image_path, flags = document.get("imagePath"), document.get("flags")
         yield (

@@ -53,6 +53,11 @@ def _together(kind: str, records: Sequence[tuple[str, str]]) -> Finding:
     )
 
 
+_SHOWN = 120  # signs of a name
+
+
 def first_of(names: Sequence[str]) -> str:
     """The first name in quotes, for a message that is only used where there is one."""
-    return repr(names[0]) if names else "none"
+    if not names:
+        return "none"
+    return repr(names[0] if len(names[0]) <= _SHOWN else f"{names[0][:_SHOWN]}...")

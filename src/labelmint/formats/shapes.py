@@ -37,7 +37,7 @@ def check_extent(x0: float, y0: float, x1: float, y1: float, size: Size, what: s
     W).
     """
     height, width = size
-    if min(x0, y0) < -TOLERANCE or x1 > width + TOLERANCE or y1 > height + TOLERANCE:
+    if min(x0, y0) < -TOLERANCE or x1 - TOLERANCE > width or y1 - TOLERANCE > height:
         raise InputError(
             f"{what} reaches from ({x0:g}, {y0:g}) to ({x1:g}, {y1:g}), outside its image of "
             f"{height}x{width} pixels (height x width); "

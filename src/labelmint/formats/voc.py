@@ -27,7 +27,7 @@ import numpy as np
 
 from labelmint.errors import InputError
 from labelmint.formats.class_list import IGNORE
-from labelmint.formats.format import AS_USUAL, KEPT, Carries, Format, Reading
+from labelmint.formats.format import AS_USUAL, KEPT, REFUSED, Carries, Format, Reading
 from labelmint.formats.image_files import image_size
 from labelmint.formats.maps import (
     Color,
@@ -301,7 +301,7 @@ FORMAT = Format(
         instances="kept up to 254 an image; ids above are numbered anew",
         attributes=KEPT,
         ignore=KEPT,
-        wide="kept where boxes say all, refused in label maps",
+        wide=f"{REFUSED} in label maps, kept where boxes say all",
         colors=KEPT,
         splits=KEPT,
     ),
