@@ -149,7 +149,10 @@ COCO: dict[str, tuple[Callable[[dict[str, Any]], object], list[str]]] = {
         lambda d: d["images"][0].update(file_name="a" * 5000),
         ["1 of its images are missing", "aaa...'"],
     ),
-    "a size of hundreds of digits": (lambda d: d["images"][0].update(width=10**400), ["6x8", "a.png"]),
+    "a size of hundreds of digits": (
+        lambda d: d["images"][0].update(width=10**400),
+        ["image 1", "1 to 178956970"],
+    ),
     "a number of hundreds of digits": (annotated(bbox=[10**400, 2, 3, 2]), ["annotation 7", "finite"]),
     "unknown category": (annotated(category_id=4), ["annotation 7", "category id 4"]),
     "unknown image": (annotated(image_id=2), ["annotation 7", "image id 2"]),

@@ -76,6 +76,7 @@ def _parsing(path: Path, reading: Reading, odd: Odd) -> DataSet:
     named = _object_info(path)
     table = ((i, named.get(i, f"class_{i}"), None) for i in range(1, max(_CLASSES, *named, 0) + 1))
     loader = MapLoader(
+        orientation=reading.orientation,
         files={names[key]: MapFiles(image=image, label=label) for key, (image, label) in pairs.items()},
         classes=classes_of_table(table, (0, *reading.ignore)),
         strict=reading.strict,
@@ -121,6 +122,7 @@ def _full(root: Path, reading: Reading, odd: Odd) -> DataSet:
     names = dict(zip(pairs, names_of(list(pairs), str(root)), strict=True))
     files = {names[key]: MapFiles(image=photo, label=seg) for key, (photo, seg) in pairs.items()}
     loader = MapLoader(
+        orientation=reading.orientation,
         files=files,
         classes=classes_of_table(
             ((i, name, None) for name, i in zip(_short(list(ids)), ids.values(), strict=True)),

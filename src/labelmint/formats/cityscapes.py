@@ -97,6 +97,7 @@ def read_cityscapes(path: Path, reading: Reading = AS_USUAL) -> DataSet:
         for name, (image, label) in pairs.items()
     }
     loader = MapLoader(
+        orientation=reading.orientation,
         files=files,
         classes=classes_of_table(((i, *row) for i, row in enumerate(LABELS)), reading.ignore),
         maps=_maps,

@@ -25,8 +25,8 @@ from labelmint.formats.coco_classes import Classes, classes_of, merged
 from labelmint.formats.coco_document import Id, as_id, read_document, without_collection
 from labelmint.formats.coco_files import Source, annotation_files, sources
 from labelmint.formats.files import find_image
-from labelmint.formats.format import AS_USUAL, KEPT, LOST, Carries, Format, Reading
-from labelmint.formats.image_files import read_image, read_image_and_text
+from labelmint.formats.format import AS_USUAL, KEPT, LOST, Carries, Format, Orientation, Reading
+from labelmint.formats.image_files import read_image, read_labelled
 from labelmint.formats.odd import Odd, first_of
 from labelmint.types import AnnotatedImage, Array, DataSet, Layout
 
@@ -78,7 +78,7 @@ def read_panoptic(path: Path, reading: Reading = AS_USUAL) -> DataSet:
         format="coco-panoptic",
         classes=classes.classes,
         names=ordered,
-        load=_Loader(records, classes),
+        load=_Loader(records, classes, reading.orientation),
         **parts_of(chosen, listed, names, ordered, odd)._asdict(),
         findings=odd.findings,
     )
@@ -160,18 +160,19 @@ class _Loader:
 
     records: Mapping[str, Segments]
     classes: Classes
+    orientation: Orientation
 
     def __call__(self, name: str) -> AnnotatedImage:
         record = self.records[name]
-        image, text = read_image_and_text(record.image)
         layout = self.layout(name)
+        image, text, notes, tag = read_labelled(record.image, layout.size, self.orientation)
         if image.shape[:2] != layout.size:
             (height, width), (rows, columns) = image.shape[:2], layout.size
             raise InputError(
-                f"{record.image} is {height}x{width} pixels (height x width), but {record.label} is {rows}x{columns}; "
-                f"use the images that were annotated"
+                f"{record.image} is {height}x{width} pixels (height x width){tag}, but {record.label} is "
+                f"{rows}x{columns}; use the images that were annotated"
             )
-        return AnnotatedImage(name=name, image=image, layout=layout, provenance=text)
+        return AnnotatedImage(name=name, image=image, layout=layout, provenance=text, notes=notes)
 
     def layout(self, name: str) -> Layout:
         """The maps of one pair; its image is not decoded."""

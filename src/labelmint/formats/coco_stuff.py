@@ -79,6 +79,7 @@ def read_coco_stuff(path: Path, reading: Reading = AS_USUAL) -> DataSet:
     if len(set(names.values())) < len(names):
         names = {key: key.replace("/", "__") for key in pairs}
     loader = MapLoader(
+        orientation=reading.orientation,
         files={names[key]: MapFiles(image=image, label=label) for key, (image, label) in pairs.items()},
         classes=classes_of_table(((i, name, None) for i, name in _named(path).items()), reading.ignore),
         strict=reading.strict,

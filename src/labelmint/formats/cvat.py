@@ -77,7 +77,7 @@ def read_cvat(path: Path, reading: Reading = AS_USUAL) -> DataSet:
         format="cvat",
         classes=classes.classes,
         names=ordered,
-        load=RecordLoader(records, str(path), classes.ground),
+        load=RecordLoader(records, str(path), classes.ground, reading.orientation),
         **Parts.of({name: part for name in ordered if (part := of[name]) is not None})._asdict(),
         findings=odd.findings,
     )

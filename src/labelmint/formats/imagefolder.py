@@ -30,8 +30,8 @@ import numpy as np
 from labelmint.errors import InputError
 from labelmint.formats.class_list import classes_of_ids, read_classes
 from labelmint.formats.files import Parts, find_image, finite, json_value
-from labelmint.formats.format import AS_USUAL, KEPT, LOST, Carries, Format, Part, Reading
-from labelmint.formats.image_files import image_size, read_ids, read_image_and_text
+from labelmint.formats.format import AS_USUAL, KEPT, LOST, Carries, Format, Orientation, Part, Reading
+from labelmint.formats.image_files import image_size, read_ids, read_labelled
 from labelmint.formats.named_classes import CLASSES, classes_of_names
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.painting import paint
@@ -82,7 +82,16 @@ def read_imagefolder(path: Path, reading: Reading = AS_USUAL) -> DataSet:
         format="imagefolder",
         classes=classes,
         names=tuple(by_name),
-        load=_Loader(by_name, classes, ids, ground, _colors(path, reading), str(path), reading.strict),
+        load=_Loader(
+            by_name,
+            classes,
+            ids,
+            ground,
+            _colors(path, reading),
+            str(path),
+            reading.strict,
+            reading.orientation,
+        ),
         **parts._asdict(),
         findings=odd.findings,
     )
@@ -253,19 +262,22 @@ class _Loader:
     colors: Mapping[tuple[int, int, int], int]
     source: str
     strict: bool
+    orientation: Orientation
 
     def __call__(self, name: str) -> AnnotatedImage:
         row = self.rows[name]
         assert row.image is not None
-        image, text = read_image_and_text(row.image)
-        layout = self._layout(row, (image.shape[0], image.shape[1]))
-        return AnnotatedImage(name=name, image=image, layout=layout, provenance=text)
+        read = read_labelled(row.image, image_size(row.image, self.orientation), self.orientation)
+        layout = self._layout(row, (read.pixels.shape[0], read.pixels.shape[1]))
+        return AnnotatedImage(
+            name=name, image=read.pixels, layout=layout, provenance=read.text, notes=read.notes
+        )
 
     def layout(self, name: str) -> Layout:
         """The layout alone; of the image the header is read."""
         row = self.rows[name]
         assert row.image is not None
-        return self._layout(row, image_size(row.image))
+        return self._layout(row, image_size(row.image, self.orientation))
 
     def _layout(self, row: _Row, size: tuple[int, int]) -> Layout:
         what = f"{self.source}: {row.file_name!r}"

@@ -84,7 +84,7 @@ def read_labelme(path: Path, reading: Reading = AS_USUAL) -> DataSet:
         format="labelme",
         classes=classes.classes,
         names=ordered,
-        load=RecordLoader(records, str(path), classes.ground),
+        load=RecordLoader(records, str(path), classes.ground, reading.orientation),
         **parts._asdict(),
         findings=odd.findings,
     )

@@ -19,7 +19,8 @@ from PIL import Image
 from labelmint.errors import InputError
 from labelmint.formats.class_list import IGNORE, class_set
 from labelmint.formats.files import IMAGE_SUFFIXES, Parts
-from labelmint.formats.image_files import read_ids, read_image, read_image_and_text
+from labelmint.formats.format import Orientation
+from labelmint.formats.image_files import Read, read_ids, read_image, read_labelled
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.text_files import read_lines
 from labelmint.types import AnnotatedImage, Array, ClassInfo, ClassSet, DataSet, Layout, LayoutObject
@@ -43,6 +44,7 @@ __all__ = [
 ]
 
 Color = tuple[int, int, int]
+Size = tuple[int, int]
 Maps = tuple[Array, Array | None]  # label map and instances, both (H, W)
 
 PART_FOLDERS: Mapping[str, str] = {  # what folders and lists of parts are called
@@ -78,8 +80,8 @@ def _no_objects(name: str, label_map: Array, instances: Array | None) -> tuple[L
     return ()
 
 
-def _image_of(files: MapFiles) -> tuple[Array, dict[str, str]]:
-    return read_image_and_text(files.image)
+def _image_of(files: MapFiles, size: Size, orientation: Orientation) -> Read:
+    return read_labelled(files.image, size, orientation)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,29 +92,31 @@ class MapLoader:
         files: of each pair. classes: of the label maps.
         maps: the label map and the instances of a pair's files.
         objects: the objects of a pair, given its name and maps.
-        image: the image and its text.
+        image: the image of a label of a size (H, W).
         strict: True refuses ids that are no classes.
         mend: what to do about such an id, for the message.
+        orientation: of images with an orientation tag.
     """
 
     files: Mapping[str, MapFiles]
     classes: ClassSet
     maps: Callable[[MapFiles], Maps] = ids_of_file
     objects: Callable[[str, Array, Array | None], tuple[LayoutObject, ...]] = _no_objects
-    image: Callable[[MapFiles], tuple[Array, dict[str, str]]] = _image_of
+    image: Callable[[MapFiles, Size, Orientation], Read] = _image_of
     strict: bool = True
     mend: str = "mend the label"
+    orientation: Orientation = "auto"
 
     def __call__(self, name: str) -> AnnotatedImage:
-        image, text = self.image(self.files[name])
         layout = self.layout(name)
+        image, text, notes, tag = self.image(self.files[name], layout.size, self.orientation)
         if image.shape[:2] != layout.size:
             (h, w), (other_h, other_w) = image.shape[:2], layout.size
             raise InputError(
-                f"{self.files[name].image} is {h}x{w} pixels (height x width) but {self.files[name].label} is "
+                f"{self.files[name].image} is {h}x{w} pixels (height x width){tag} but {self.files[name].label} is "
                 f"{other_h}x{other_w}; make the label of the image's size"
             )
-        return AnnotatedImage(name=name, image=image, layout=layout, provenance=text)
+        return AnnotatedImage(name=name, image=image, layout=layout, provenance=text, notes=notes)
 
     def layout(self, name: str) -> Layout:
         """The layout alone; the image is not opened."""

@@ -19,12 +19,13 @@ import numpy as np
 
 from labelmint.errors import InputError
 from labelmint.formats.files import Parts, read_json
-from labelmint.formats.format import AS_USUAL, Format, Reading
-from labelmint.formats.image_files import read_image, read_image_and_text
+from labelmint.formats.format import AS_USUAL, Format, Orientation, Reading
+from labelmint.formats.image_files import Read, read_image, read_labelled
 from labelmint.formats.maps import (
     MapFiles,
     MapLoader,
     Maps,
+    Size,
     as_data_set,
     classes_of_table,
     files_below,
@@ -32,7 +33,7 @@ from labelmint.formats.maps import (
     one_channel,
 )
 from labelmint.formats.odd import Odd
-from labelmint.types import Array, ClassSet, DataSet
+from labelmint.types import ClassSet, DataSet
 
 __all__ = ["FORMAT", "read_nnunet"]
 
@@ -64,6 +65,7 @@ def read_nnunet(path: Path, reading: Reading = AS_USUAL) -> DataSet:
     if len(set(names.values())) < len(names):
         names = {key: key.replace("/", "__") for key in pairs}
     loader = MapLoader(
+        orientation=reading.orientation,
         files={
             names[key]: MapFiles(image=image, label=label, images=channels[key])
             for key, (image, label) in pairs.items()
@@ -134,13 +136,13 @@ def _maps(files: MapFiles) -> Maps:
     return one_channel(files.label), None
 
 
-def _image(files: MapFiles) -> tuple[Array, dict[str, str]]:
+def _image(files: MapFiles, size: Size, orientation: Orientation) -> Read:
     if len(files.images) == 1:
-        return read_image_and_text(files.image)
+        return read_labelled(files.image, size, orientation)
     channels = [read_image(file) for file in files.images]
     if any(one.shape != channels[0].shape or one.shape[2] != 1 for one in channels):
         raise InputError(f"{files.image}: its three channels must be grey and of one size; save them so")
-    return np.concatenate(channels, axis=2), {}
+    return Read(np.concatenate(channels, axis=2), {})
 
 
 def _first(path: Path) -> Iterator[Path]:

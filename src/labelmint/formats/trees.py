@@ -123,6 +123,7 @@ def _open(
     if len(set(names.values())) < len(names):
         names = {key: key.replace("/", "__") for key in pairs}
     loader = MapLoader(
+        orientation=reading.orientation,
         files={names[key]: MapFiles(image=image, label=label) for key, (image, label) in pairs.items()},
         classes=classes_of_table(rows, (*ignore, *reading.ignore)),
         maps=maps,

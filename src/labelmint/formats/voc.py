@@ -27,7 +27,7 @@ import numpy as np
 
 from labelmint.errors import InputError
 from labelmint.formats.class_list import IGNORE
-from labelmint.formats.format import AS_USUAL, KEPT, REFUSED, Carries, Format, Reading
+from labelmint.formats.format import AS_USUAL, KEPT, REFUSED, Carries, Format, Orientation, Reading
 from labelmint.formats.image_files import image_size
 from labelmint.formats.maps import (
     Color,
@@ -79,7 +79,7 @@ def read_voc(path: Path, reading: Reading = AS_USUAL) -> DataSet:
     objects = _objects(path, found, classes, odd)
     if masks:
         return _with_maps(path, masks, found, objects, classes, colors, reading, odd)
-    return _with_boxes(path, found, objects, classes, odd)
+    return _with_boxes(path, found, objects, classes, reading.orientation, odd)
 
 
 def _with_boxes(
@@ -87,6 +87,7 @@ def _with_boxes(
     found: Mapping[Path, Sheet],
     objects: Mapping[Path, tuple[LayoutObject, ...]],
     classes: ClassSet,
+    orientation: Orientation,
     odd: Odd,
 ) -> DataSet:
     """The set of XML alone: an image with an XML file is a pair."""
@@ -94,7 +95,9 @@ def _with_boxes(
         raise InputError(f"{path}: no labelled images; no image lies where its XML says")
     names = dict(zip(found, names_of([below(path, file) for file in found], str(path)), strict=True))
     records = {
-        names[file]: Record(path=file, size=sheet.size or image_size(file), objects=objects[file])
+        names[file]: Record(
+            path=file, size=sheet.size or image_size(file, orientation), objects=objects[file]
+        )
         for file, sheet in found.items()
     }
     unlabelled = unlabelled_of(path, found, odd)
@@ -103,7 +106,7 @@ def _with_boxes(
         format="voc",
         classes=classes,
         names=tuple(sorted(records)),
-        load=RecordLoader(records, str(path), ground_of(classes)),
+        load=RecordLoader(records, str(path), ground_of(classes), orientation),
         **parts_of(path, {file: names[file] for file in sorted(found)}, unlabelled, odd)._asdict(),
         findings=odd.findings,
     )
@@ -148,6 +151,7 @@ def _with_maps(
         )
         odd.note("label maps beside boxes", text, apart)
     loader = MapLoader(
+        orientation=reading.orientation,
         files=files,
         classes=classes,
         maps=_Maps(colors),

@@ -26,8 +26,8 @@ import numpy as np
 from labelmint.errors import InputError
 from labelmint.formats.class_list import classes_of_ids, read_classes
 from labelmint.formats.files import Parts, json_value
-from labelmint.formats.format import AS_USUAL, KEPT, LOST, Carries, Format, Part, Reading
-from labelmint.formats.image_files import Inside, image_size, read_ids, read_image_and_text
+from labelmint.formats.format import AS_USUAL, KEPT, LOST, Carries, Format, Orientation, Part, Reading
+from labelmint.formats.image_files import Inside, image_size, read_ids, read_labelled
 from labelmint.formats.named_classes import CLASSES
 from labelmint.formats.objects_json import as_objects
 from labelmint.formats.odd import Odd, first_of
@@ -81,7 +81,7 @@ def read_webdataset(path: Path, reading: Reading = AS_USUAL) -> DataSet:
     names = names_of([f"{one.shard.stem}/{one.key}.x" for one in whole], str(path))
     samples = dict(sorted(zip(names, whole, strict=True), key=lambda item: item[0]))
     named, colors = read_classes(root / CLASSES, reading.ignore) if (root / CLASSES).is_file() else (None, {})
-    loader = _Loader(samples, colors, named or ClassSet(()), reading.strict)
+    loader = _Loader(samples, colors, named or ClassSet(()), reading.strict, reading.orientation)
     if named is None:
         loader = replace(loader, classes=_classes(loader, reading))
     of = {name: _PARTS.get(one.shard.stem.partition("-")[0].lower()) for name, one in samples.items()}
@@ -166,20 +166,23 @@ class _Loader:
     colors: Mapping[tuple[int, int, int], int]
     classes: ClassSet
     strict: bool
+    orientation: Orientation
 
     def __call__(self, name: str) -> AnnotatedImage:
         sample = self.samples[name]
         assert sample.image is not None
-        image, text = read_image_and_text(self.inside(sample, sample.image, "image"))
+        place = self.inside(sample, sample.image, "image")
+        read = read_labelled(place, image_size(place, self.orientation), self.orientation)
+        layout = self._layout(sample, read.pixels.shape[:2])
         return AnnotatedImage(
-            name=name, image=image, layout=self._layout(sample, image.shape[:2]), provenance=text
+            name=name, image=read.pixels, layout=layout, provenance=read.text, notes=read.notes
         )
 
     def layout(self, name: str) -> Layout:
         """The layout alone; of the image the header is read."""
         sample = self.samples[name]
         assert sample.image is not None
-        return self._layout(sample, image_size(self.inside(sample, sample.image, "image")))
+        return self._layout(sample, image_size(self.inside(sample, sample.image, "image"), self.orientation))
 
     def inside(self, sample: _Sample, place: tuple[int, int], what: str) -> Inside:
         """A member as a picture."""

@@ -155,7 +155,8 @@ class Tree:
 
 
 def tree_of(root: Path, *, all_of_it: bool = True) -> Tree:
-    """The files below a folder, hidden ones left out; links are followed, each folder is entered once.
+    """The files below a folder, hidden ones left out; links are followed but to folders that hold this one, and each
+    folder is entered once.
 
     Arguments:
         root: the folder.
@@ -163,7 +164,7 @@ def tree_of(root: Path, *, all_of_it: bool = True) -> Tree:
     """
     files: list[str] = []
     folders: list[str] = []
-    entered: set[tuple[int, int]] = set()
+    entered = {(stat.st_dev, stat.st_ino) for stat in (above.stat() for above in root.resolve().parents)}
     waiting = [""]
     while waiting and (all_of_it or len(files) < _MOST):
         folder = waiting.pop()
