@@ -234,7 +234,7 @@ ROWS: dict[str, tuple[Callable[[Place], Words], tuple[str, ...]]] = {
         ("32x32", "64x64", "smaller"),
     ),
     "fewer than 20 pairs": (few_pairs, ("8 pairs", "--force")),
-    "unknown input format": (lambda p: p.train(p.data(), "--format-in", "yolo"), ("yolo", "folder", "coco")),
+    "unknown input format": (lambda p: p.train(p.data(), "--format-in", "xyz"), ("xyz", "folder", "coco")),
     "bad ignore": (lambda p: p.train(p.data(), "--ignore", "x"), ("--ignore x",)),
     "bad group": (lambda p: p.train(p.data(), "--group-by", "("), ("regular expression",)),
     # COCO
@@ -309,7 +309,7 @@ ROWS: dict[str, tuple[Callable[[Place], Words], tuple[str, ...]]] = {
         lambda p: p.synthesize(p.run(), "--precision", "16"),
         ("--precision 16", "32 or bf16"),
     ),
-    "unknown output format": (lambda p: p.synthesize(p.run(), "--format", "yolo"), ("yolo", "folder, coco")),
+    "unknown output format": (lambda p: p.synthesize(p.run(), "--format", "xyz"), ("xyz", "folder, coco")),
     "layouts that are missing": (
         lambda p: p.synthesize(p.run(), "--layouts", p.path / "none"),
         ("none", "no such file"),

@@ -17,6 +17,7 @@ TRAILING_NUMBER = r"^(.*?)(?:[-_. ]?\d+)?$"  # the group of names that differ in
 _SHOWN = 5
 _FEWEST_THIN = 3  # ids without an area from which labels are called smeared, where they are a quarter of all
 _THIN = 0.1  # blocks of 2x2 pixels a pixel below which an id has no area; a disc of 3 pixels has 0.4
+_FEW_PIXELS = 4096  # of all labels, below which nothing is said of areas
 _UNEQUAL = 4  # largest area over smallest from which sizes are called very unequal
 
 
@@ -79,7 +80,11 @@ def _smeared(tally: Tally) -> list[Finding]:
     no area, since they stand in rims and specks alone.
     """
     thin = sorted(i for i, pixels in tally.drawn.items() if pixels and tally.solid[i] < _THIN * pixels)
-    if len(thin) < _FEWEST_THIN or 4 * len(thin) < len(tally.drawn):
+    if (
+        len(thin) < _FEWEST_THIN
+        or 4 * len(thin) < len(tally.drawn)
+        or sum(tally.drawn.values()) < _FEW_PIXELS
+    ):
         return []
     shown = ", ".join(map(str, thin[:_SHOWN])) + (" and so on" if len(thin) > _SHOWN else "")
     text = (
