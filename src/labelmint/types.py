@@ -126,9 +126,13 @@ class ClassSet:
 
     def unknown(self, label_map: Array) -> dict[int, int]:
         """Ids of a label map that are neither classes nor ignored, each with its count of pixels."""
-        values, counts = np.unique(label_map, return_counts=True)
         known = {*self.ids, *self.ignore}
-        return {int(v): int(c) for v, c in zip(values, counts, strict=True) if int(v) not in known}
+        if label_map.dtype in (np.uint8, np.uint16):  # counted, which takes a tenth of the time of sorting
+            counts = np.bincount(label_map.ravel())
+            values = np.flatnonzero(counts)
+            return {int(v): int(counts[v]) for v in values if int(v) not in known}
+        found, numbers = np.unique(label_map, return_counts=True)
+        return {int(v): int(c) for v, c in zip(found, numbers, strict=True) if int(v) not in known}
 
 
 @dataclass(frozen=True, kw_only=True)

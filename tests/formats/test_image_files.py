@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import struct
+import warnings
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -219,3 +221,13 @@ def test_a_jpeg_is_no_label(tmp_path: Path) -> None:
     Image.fromarray(IDS).save(tmp_path / "a.png", format="JPEG")
     with pytest.raises(InputError, match="not a readable PNG"):
         read_ids(tmp_path / "a.png")
+
+
+def test_warnings_are_as_before_however_many_threads_read_at_once(tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((40, 40), np.uint8)).save(tmp_path / "a.png")
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda k: read_image(tmp_path / "a.png"), range(200)))
+    assert list(warnings.filters) == before
+    with pytest.warns(UserWarning, match="heard"):
+        warnings.warn("heard", stacklevel=1)

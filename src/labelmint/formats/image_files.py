@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import struct
+import threading
 import warnings
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -154,8 +155,8 @@ def read_labelled(path: Place, size: tuple[int, int], orientation: Orientation =
 
 
 def _stored(path: Path | _Held, max_pixels: int) -> _Stored:
-    with _opened(path, _FORMATS, max_pixels) as picture:
-        depth, mode = _bit_depth(picture, path), _IMAGE_MODES.get(picture.mode)
+    with _opened(path, _FORMATS, max_pixels) as (picture, stream):
+        depth, mode = _bit_depth(picture, stream), _IMAGE_MODES.get(picture.mode)
         if mode is None or depth > 8:
             what = f"{depth} bits a channel" if depth > 8 else f"pixels of mode {picture.mode!r}"
             raise InputError(
@@ -167,7 +168,7 @@ def _stored(path: Path | _Held, max_pixels: int) -> _Stored:
             )
         tag, signed = _orientation(picture), _signed(picture)
         picture.load()
-        array = np.array(picture.convert(mode), dtype=np.uint8)
+        array = np.array(picture if picture.mode == mode else picture.convert(mode), dtype=np.uint8)
         if signed:
             array ^= 0x80  # -128..127 as 0..255, in their order
         if picture.format == "TIFF" and _orientation(picture) != tag:  # Pillow has turned it
@@ -207,7 +208,7 @@ def _transparent(picture: Image.Image) -> bool:
 
 def image_size(path: Place, orientation: Orientation = "auto") -> tuple[int, int]:
     """(H, W) from the header alone, as viewers show the image, or "stored" as its pixels lie."""
-    with _opened(_place(path), _FORMATS, MAX_PIXELS) as picture:
+    with _opened(_place(path), _FORMATS, MAX_PIXELS) as (picture, _):
         size, tag = (picture.height, picture.width), _orientation(picture)
         turns = (picture.format == "TIFF") == (
             orientation == "stored"
@@ -230,8 +231,8 @@ def read_ids(
     as `read_image` does, and for colors without a meaning, with their counts.
     """
     place = _place(path)
-    with _opened(place, ("PNG",), max_pixels) as picture:
-        depth, mode = _bit_depth(picture, place), picture.mode
+    with _opened(place, ("PNG",), max_pixels) as (picture, stream):
+        depth, mode = _bit_depth(picture, stream), picture.mode
         if mode in ("RGB", "RGBA") and depth == 8:
             opaque = not _transparent(picture)
             return ids_of_colors(place, np.array(picture.convert("RGB")), colors, opaque=opaque)
@@ -248,7 +249,7 @@ def read_ids(
     if mode == "L" and depth in (2, 4):
         # Pillow stretches grey of few bits to 0..255, and ids must stay ids
         array = array // (255 // (2**depth - 1))
-    return array.astype(np.uint16 if mode.startswith("I") else np.uint8)
+    return array.astype(np.uint16 if mode.startswith("I") else np.uint8, copy=False)
 
 
 def write_png(path: str | os.PathLike[str], array: Array, text: Mapping[str, str] | None = None) -> None:
@@ -277,28 +278,58 @@ def write_png(path: str | os.PathLike[str], array: Array, text: Mapping[str, str
         Image.fromarray(np.ascontiguousarray(plain)).save(aside, format="PNG", compress_level=6, pnginfo=info)
 
 
-def _bit_depth(picture: Image.Image, path: Path | _Held) -> int:
+def _bit_depth(picture: Image.Image, stream: BinaryIO) -> int:
     """Bits a channel as stored; Pillow itself cuts 16-bit RGB to 8 without a word."""
     if picture.format == "PNG":
-        with path.open("rb") as file:
-            # signature 8 bytes, the first chunk's length and type 8, width and height 8
-            return file.read(25)[24]
+        place = stream.tell()
+        stream.seek(24)  # signature 8 bytes, the first chunk's length and type 8, width and height 8
+        depth = stream.read(1)[0]
+        stream.seek(place)
+        return depth
     if picture.format == "TIFF":
         bits = getattr(picture, "tag_v2", {}).get(258, (8,))
         return max(bits) if isinstance(bits, tuple) else int(bits)
     return 8
 
 
+class _Quiet:
+    """While any thread has a picture open nobody hears Pillow's warnings, of odd tags and of sizes, which are checked
+    here. Python's own way is not for threads: the last to end would restore what another had silenced.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._open = threading.Lock(), 0
+        self._before = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._open == 0:
+                self._before = warnings.catch_warnings()
+                self._before.__enter__()
+                warnings.simplefilter("ignore")
+            self._open += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._open -= 1
+            if self._open == 0:
+                self._before.__exit__(None, None, None)
+
+
+_QUIET = _Quiet()
+
+
 @contextmanager
-def _opened(path: Path | _Held, formats: tuple[str, ...], max_pixels: int) -> Iterator[Image.Image]:
-    """An open picture, its header checked; whatever goes wrong while it is used becomes InputError."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns of odd tags and of sizes; sizes are checked here
+def _opened(
+    path: Path | _Held, formats: tuple[str, ...], max_pixels: int
+) -> Iterator[tuple[Image.Image, BinaryIO]]:
+    """An open picture with its file, its header checked; whatever goes wrong while it is used becomes InputError."""
+    with _QUIET:
         try:
             with path.open("rb") as stream, Image.open(stream, formats=formats) as picture:
                 if picture.width * picture.height > max_pixels:
                     raise InputError(_too_large(path, f"{picture.height}x{picture.width} pixels", max_pixels))
-                yield picture
+                yield picture, stream
         except InputError:
             raise
         except FileNotFoundError:
