@@ -59,3 +59,10 @@ def test_what_is_no_text_or_not_there_is_refused(tmp_path: Path) -> None:
         read_lines(tmp_path / "a")
     with pytest.raises(InputError, match="no such file"):
         read_xml(tmp_path / "b")
+
+
+def test_links_to_themselves_and_folders_are_no_files(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to(tmp_path / "a")
+    for path in (tmp_path / "a", tmp_path):
+        with pytest.raises(InputError, match="is no file that can be read"):
+            read_lines(path)

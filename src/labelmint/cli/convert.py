@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,9 @@ from labelmint.cli.options import (
 )
 from labelmint.cli.printing import print_json
 from labelmint.cli.progress import Progress, say
+
+if TYPE_CHECKING:
+    from labelmint.types import DataSet, Finding
 
 __all__ = ["convert"]
 
@@ -47,20 +50,32 @@ def convert(
 
     Several sets become one by the names of their classes.
     """
-    from labelmint.datasets.watching import told as told_of
     from labelmint.errors import InputError
-    from labelmint.formats import write
-    from labelmint.progress import Event
-    from labelmint.types import Finding
 
     if len(places) < 2:
         raise InputError(f"{places[0]}: expected the data and the folder to write, as in SRC DST --to coco")
     *sources, out = places
     data = open_merged(sources, merge, format_in, ignore, orientation=orientation, quiet=quiet, union=True)
-    told: list[Finding] = []
+    told = _write(data, out, to, image_format)
+    if as_json:
+        findings = [finding.text for finding in (*data.findings, *told)]
+        print_json({"out": str(out), "format": to, "pairs": len(data), "findings": findings})
+        return
+    if not quiet:
+        say(told)
+    print(f"wrote {len(data)} pairs to {out} (format {to}; from {data.source}, format {data.format})")
+
+
+def _write(data: DataSet, out: Path, to: str, image_format: str) -> list[Finding]:
+    """Write the data under a line of progress; return what the format does not carry."""
+    from labelmint.datasets.watching import told
+    from labelmint.formats import write
+    from labelmint.progress import Event
+
+    lost: list[Finding] = []
     with Progress() as progress:
 
-        def tell(done: int) -> None:
+        def report(done: int) -> None:
             if done % 50 == 0 or done == len(data):
                 progress.report(Event("pairs", done, len(data)))
 
@@ -70,20 +85,8 @@ def convert(
             format=to,
             classes=data.classes,
             image_format=image_format,
-            tell=told.append,
-            report=tell,
+            tell=lost.append,
+            report=report,
         )
-    told_of(data)
-    if as_json:
-        print_json(
-            {
-                "out": str(out),
-                "format": to,
-                "pairs": len(data),
-                "findings": [finding.text for finding in (*data.findings, *told)],
-            }
-        )
-        return
-    if not quiet:
-        say(told)
-    print(f"wrote {len(data)} pairs to {out} (format {to}; from {data.source}, format {data.format})")
+    told(data)
+    return lost

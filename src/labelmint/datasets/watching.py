@@ -53,7 +53,7 @@ class _Watched:
 
 
 def watched(data: DataSet, tell: Callable[[Finding], None]) -> DataSet:
-    """The same data set, whose pairs are looked at while they are loaded.
+    """Return the data set, whose pairs are looked at while they are loaded.
 
     Arguments:
         tell: is given each finding when loading has ended (`told`).

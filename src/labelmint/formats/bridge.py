@@ -80,7 +80,7 @@ _PARTS = {
 
 
 def is_installed() -> bool:
-    """Whether Datumaro is there."""
+    """Return True where Datumaro is there."""
     from importlib.util import find_spec
 
     return find_spec("datumaro") is not None

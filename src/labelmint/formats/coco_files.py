@@ -118,7 +118,7 @@ def sources(path: Path, odd: Odd, format: str, *, panoptic: bool = False) -> lis
 
 
 def _belonging(found: list[Source], path: Path, format: str) -> list[Source]:
-    """Those of some files that are parts of one set: named like a part each, or like a folder of pictures."""
+    """Return those files that are parts of one set: named like a part each, or like a folder of pictures."""
     own = {one: _own_folder(one) is not None for one in found}
     parts = Counter(one.part for one in found if not own[one])
     belong = [one for one in found if own[one] or (one.part and parts[one.part] == 1)]

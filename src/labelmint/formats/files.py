@@ -357,7 +357,7 @@ def _as_pair(line: str, known: Mapping[str, str], labels: Mapping[str, Path], pa
 
 
 def _are_columns(words: Sequence[str]) -> bool:
-    """Whether the words of a line are columns, and not the parts of a name with spaces."""
+    """Return True where the words of a line are columns, and not the parts of a name with spaces."""
     files = all(word.lower().endswith(IMAGE_SUFFIXES) for word in words)
     if len(words) != 2:
         return len(words) > 2 and files

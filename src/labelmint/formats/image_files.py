@@ -198,7 +198,7 @@ def _signed(picture: Image.Image) -> bool:
 
 
 def _transparent(picture: Image.Image) -> bool:
-    """Whether any pixel is not opaque."""
+    """Return True where any pixel is not opaque."""
     if not picture.has_transparency_data:
         return False
     opaque = picture if picture.mode in ("RGBA", "LA") else picture.convert("RGBA")

@@ -87,7 +87,7 @@ def _beside(path: Path, part: str) -> Place | None:
 
 
 def _fits(below: Path, labels: Path, images: Path) -> bool:
-    """Whether a subfolder holds the label of an image: other formats have such folders too, with names of their own."""
+    """Return True for a subfolder with the label of an image: other formats have such folders, too."""
     twin = images / below.relative_to(labels)
     files = {file.stem: file for file in below.iterdir()}
     return bool(matched([file.stem for file in twin.iterdir() if file.is_file()], files))

@@ -7,6 +7,7 @@ JSON has `files.read_json`.
 from __future__ import annotations
 
 import codecs
+import errno
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ __all__ = ["MAX_BYTES", "read_lines", "read_text", "read_xml", "read_yaml", "yam
 MAX_BYTES = 1 << 30  # of an annotation file
 _DEEPEST = 32  # levels of YAML
 
+_NO_FILE = (errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
 _MARKS = (  # UTF-32 before UTF-16, whose mark begins the same
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -112,3 +114,7 @@ def _content(path: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
+    except OSError as error:
+        if error.errno not in _NO_FILE:
+            raise
+        raise InputError(f"{path}: is no file that can be read ({error.strerror})") from None

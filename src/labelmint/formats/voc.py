@@ -169,7 +169,7 @@ def _said(
     found: Mapping[Path, Sheet],
     drawn: Mapping[str, tuple[LayoutObject, ...]],
 ) -> dict[str, tuple[bool, ...]]:
-    """Of pairs that labelmint wrote: which objects have the pixels of their instance as their shape."""
+    """Which objects of pairs that labelmint wrote have the pixels of their instance as their shape."""
     own = {name: found[image] for name, (image, _) in pairs.items() if image in found and found[image].own}
     marked = {name: tuple(one.segmented for one in sheet.objects) for name, sheet in own.items()}
     return {name: marks for name, marks in marked.items() if len(marks) == len(drawn[name])}
@@ -229,7 +229,7 @@ def _overlap(one: LayoutObject, other: LayoutObject) -> float:
 
 
 def _is_box(one: LayoutObject, index: int, instances: Array) -> bool:
-    """Whether an instance is its filled box, less what other instances hide of it."""
+    """Return True where an instance is its filled box, less what other instances hide of it."""
     x0, y0, x1, y1 = (max(int(np.ceil(edge - 0.5)), 0) for edge in one.box)
     window = instances[y0:y1, x0:x1]
     whole = np.count_nonzero(instances == index) == np.count_nonzero(window == index)

@@ -42,7 +42,7 @@ def xml_places(path: Path) -> Iterator[Path]:
 
 
 def _holds_voc(folder: Path) -> bool:
-    """Whether the first XML file of a folder begins as VOC's do (LabelMe's and CVAT's are other ones)."""
+    """Return True where the first XML file of a folder begins as VOC's do (LabelMe's and CVAT's are other ones)."""
     if not folder.is_dir():
         return False
     first = min((file for file in folder.glob("*.xml") if _shown(file) and file.is_file()), default=None)

@@ -121,7 +121,7 @@ class _Files:
 
 
 def _boxes_alone(layout: Layout, ground: int) -> bool:
-    """Whether the boxes of a layout say all of it: whether its maps are those that readers paint from them."""
+    """Return True where the boxes of a layout say all of it: its maps are those that readers paint from them."""
     if layout.instances is None or any(
         one.rle is not None or one.polygons is not None for one in layout.objects
     ):
