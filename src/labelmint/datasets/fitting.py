@@ -14,7 +14,7 @@ from labelmint.datasets.scaling import as_channels
 from labelmint.datasets.splits import group_of
 from labelmint.datasets.watching import loaded
 from labelmint.errors import InputError
-from labelmint.types import Array, ClassSet, DataSet, Layout
+from labelmint.types import Array, DataSet, Layout
 
 __all__ = ["Tell", "check_ids", "fitted", "fitted_layout"]
 
@@ -96,17 +96,10 @@ def check_ids(data: DataSet, name: str, layout: Layout) -> None:
             f"{data.source}: an object of {name!r} has class id {strange}, which is no class; list it in "
             f"classes.json"
         )
-    unknown = {} if _all_known(layout.label_map, data.classes) else data.classes.unknown(layout.label_map)
+    unknown = data.classes.unknown(layout.label_map)
     if unknown:
         shown = ", ".join(f"{value} ({count} pixels)" for value, count in list(unknown.items())[:5])
         raise InputError(
             f"{data.source}: the label of {name!r} holds ids that are no classes: {shown}; list them in "
             f"classes.json, or pass --ignore"
         )
-
-
-def _all_known(label_map: Array, classes: ClassSet) -> bool:
-    """By a table: counting the ids takes far longer, and is only needed for those that are unknown."""
-    table = np.zeros(max([*classes.ids, *classes.ignore, int(label_map.max(initial=0))]) + 1, bool)
-    table[[*classes.ids, *classes.ignore]] = True
-    return bool(table[label_map].all())
