@@ -231,3 +231,10 @@ def test_warnings_are_as_before_however_many_threads_read_at_once(tmp_path: Path
     assert list(warnings.filters) == before
     with pytest.warns(UserWarning, match="heard"):
         warnings.warn("heard", stacklevel=1)
+
+
+def test_a_link_to_itself_is_no_picture(tmp_path: Path) -> None:
+    (tmp_path / "a.png").symlink_to(tmp_path / "a.png")
+    for read in (read_image, read_ids, image_size):
+        with pytest.raises(InputError, match="is no file that can be read"):
+            read(tmp_path / "a.png")

@@ -26,6 +26,7 @@ from labelmint.errors import InputError
 from labelmint.formats.format import Orientation
 from labelmint.formats.label_colors import Colors, Palettes, ids_of_colors, ids_of_palette
 from labelmint.formats.orientation import oriented, shown_size, tag_words, turned
+from labelmint.formats.text_files import NO_FILE
 from labelmint.formats.xmp import text_of
 from labelmint.storage import write_aside
 from labelmint.types import HIDDEN_COLORS, TURNED, Array
@@ -345,7 +346,11 @@ def _opened(
                 f"{path}: not a readable {kinds} file: cut short, damaged, or of another kind; export it "
                 f"again"
             ) from None
+        except MemoryError:
+            raise InputError(f"{path}: takes more memory than there is; cut it into smaller images") from None
         except _DAMAGES as error:
+            if isinstance(error, OSError) and error.errno in NO_FILE:
+                raise InputError(f"{path}: is no file that can be read ({error.strerror})") from None
             if isinstance(error, OSError) and error.errno is not None:
                 raise
             raise InputError(

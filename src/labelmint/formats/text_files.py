@@ -15,12 +15,12 @@ from xml.etree.ElementTree import Element, ParseError
 
 from labelmint.errors import InputError
 
-__all__ = ["MAX_BYTES", "read_lines", "read_text", "read_xml", "read_yaml", "yaml_value"]
+__all__ = ["MAX_BYTES", "NO_FILE", "read_lines", "read_text", "read_xml", "read_yaml", "yaml_value"]
 
 MAX_BYTES = 1 << 30  # of an annotation file
 _DEEPEST = 32  # levels of YAML
 
-_NO_FILE = (errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
+NO_FILE = (errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
 _MARKS = (  # UTF-32 before UTF-16, whose mark begins the same
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -115,6 +115,6 @@ def _content(path: Path) -> bytes:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except OSError as error:
-        if error.errno not in _NO_FILE:
+        if error.errno not in NO_FILE:
             raise
         raise InputError(f"{path}: is no file that can be read ({error.strerror})") from None
