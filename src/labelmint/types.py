@@ -90,6 +90,9 @@ class ClassSet:
             )
         if any(not 0 <= i <= 65535 for i in [*ids, *self.ignore]):
             raise InputError(f"class ids must lie in 0..65535, got {sorted([*ids, *self.ignore])}")
+        for info in self.classes:
+            if info.name != info.name.encode("utf-8", "ignore").decode():
+                raise InputError(f"the class name {info.name!r} is no valid text; rename the class")
         object.__setattr__(self, "classes", tuple(sorted(self.classes, key=lambda info: info.id)))
         object.__setattr__(self, "ignore", tuple(sorted(set(self.ignore) - set(ids))))
 

@@ -149,6 +149,10 @@ COCO: dict[str, tuple[Callable[[dict[str, Any]], object], list[str]]] = {
         lambda d: d["images"][0].update(file_name="a" * 5000),
         ["1 of its images are missing", "aaa...'"],
     ),
+    "half a character as a name": (
+        lambda d: d["categories"][0].update(name="a\ud800"),
+        ["class name", "no valid text"],
+    ),
     "a size of hundreds of digits": (
         lambda d: d["images"][0].update(width=10**400),
         ["image 1", "1 to 178956970"],

@@ -34,6 +34,7 @@ def test_xml_says_its_encoding_itself(encoding: str, tmp_path: Path) -> None:
     ("read", "content", "words"),
     [
         (read_xml, "<a>", "broken XML"),
+        (read_xml, '<?xml version="1.0" encoding="upf-8"?><a/>', "broken XML"),
         (read_xml, BOMB, "document type or entities"),
         (read_xml, '<!DOCTYPE a SYSTEM "file:///etc/passwd"><a/>', "document type or entities"),
         (read_yaml, "a: [", "broken YAML"),

@@ -240,6 +240,7 @@ def _told_apart(data: DataSet) -> DataSet:
 
 def _nearby(path: Path) -> str:
     """Folders just below in which a format lies, for who passed the folder above."""
-    below = sorted(one for one in path.iterdir() if one.is_dir()) if path.is_dir() else []
+    folders = path.iterdir() if path.is_dir() else ()
+    below = sorted(one for one in folders if one.is_dir() and not one.is_symlink())
     fits = [str(sub) for sub in below if any(one.recognizes(sub) for one in FORMATS.values())]
     return f" (did you mean {' or '.join(fits[:3])}?)" if fits else ""

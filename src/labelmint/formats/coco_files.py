@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, NamedTuple
 
 from labelmint.errors import InputError
+from labelmint.formats.files import is_file
 from labelmint.formats.format import Part
 from labelmint.formats.image_files import image_size
 from labelmint.formats.json_files import USUAL, holds, one_of
@@ -277,7 +278,7 @@ def _parts(text: str) -> tuple[tuple[str, ...], bool]:
 def _listing(folder: str) -> dict[str, str]:
     try:
         with os.scandir(folder) as entries:
-            return {entry.name: entry.name for entry in entries if entry.is_file()}
+            return {entry.name: entry.name for entry in entries if is_file(entry)}
     except OSError:
         return {}
 

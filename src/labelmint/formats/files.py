@@ -31,6 +31,8 @@ __all__ = [
     "dump_json",
     "find_image",
     "finite",
+    "is_file",
+    "is_folder",
     "json_value",
     "link",
     "listed_pairs",
@@ -213,6 +215,22 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+
+
+def is_file(entry: os.DirEntry[str]) -> bool:
+    """Return True for a file or a link to one; a link to itself, of which systems make an error, is none."""
+    try:
+        return entry.is_file()
+    except OSError:
+        return False
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Return True for a folder or a link to one that may be looked at."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def find_image(file_name: Any, roots: Iterable[Path], source: str) -> Path | None:

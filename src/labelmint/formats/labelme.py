@@ -28,7 +28,7 @@ from typing import Any
 
 from labelmint.errors import InputError
 from labelmint.formats.croissant import CROISSANT
-from labelmint.formats.files import IMAGE_SUFFIXES, find_image, finite, read_json, read_splits
+from labelmint.formats.files import IMAGE_SUFFIXES, find_image, finite, is_file, read_json, read_splits
 from labelmint.formats.format import AS_USUAL, KEPT, Carries, Format, Reading
 from labelmint.formats.image_files import MAX_PIXELS, Inside, image_size, read_ids
 from labelmint.formats.joined_shapes import Shape, clipped, ellipse, joined, of_polygon, of_window
@@ -329,7 +329,7 @@ def _json_files(folder: Path, depth: int) -> Iterator[Path]:
         )
     except OSError:
         return
-    files = (one for one in entries if one.name.lower().endswith(".json") and one.is_file())
+    files = (one for one in entries if one.name.lower().endswith(".json") and is_file(one))
     yield from (Path(one.path) for one in islice(files, 4))
     if depth < _DEEPEST:
         for below in (one for one in entries if "." not in one.name and one.is_dir()):

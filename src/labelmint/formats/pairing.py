@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from labelmint.formats.files import Parts
+from labelmint.formats.files import Parts, is_file
 from labelmint.formats.format import Part
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.records import names_of
@@ -104,7 +104,7 @@ def _walk(folder: Path, suffixes: Sequence[str], twin: Path, prefix: str = "") -
     below = []
     for entry in entries:
         stem, _, suffix = entry.name.rpartition(".")
-        if f".{suffix.lower()}" in suffixes and stem and entry.is_file():
+        if f".{suffix.lower()}" in suffixes and stem and is_file(entry):
             yield prefix + stem, folder / entry.name
         elif entry.name not in _SYSTEM and entry.is_dir(follow_symlinks=False):
             below.append(entry.name)

@@ -63,7 +63,7 @@ def read_xml(path: Path) -> Element:
         raise InputError(
             f"{path}: holds a document type or entities, which are not read; export it again"
         ) from None
-    except (ValueError, RecursionError) as error:
+    except (ValueError, LookupError, RecursionError) as error:  # a lookup of an encoding that nobody knows
         raise InputError(f"{path}: broken XML ({error}); export it again") from None
     return root
 

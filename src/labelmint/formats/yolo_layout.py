@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from labelmint.formats.files import IMAGE_SUFFIXES
+from labelmint.formats.files import IMAGE_SUFFIXES, is_folder
 from labelmint.formats.format import Part
 
 __all__ = [
@@ -181,7 +181,7 @@ def tree_of(root: Path, *, all_of_it: bool = True) -> Tree:
             name = f"{folder}/{entry.name}" if folder else entry.name
             if entry.name.startswith((".", "__MACOSX")):
                 continue
-            (waiting if entry.is_dir() else files).append(name)
+            (waiting if is_folder(entry) else files).append(name)
     return Tree(root, tuple(sorted(files)), tuple(sorted(folders)))
 
 
