@@ -123,7 +123,12 @@ def read(
     reads = format_named(found).reads
     if reads is None:
         raise InputError(f"{path}: the format {found} is only written")
-    data = reads(Path(path), Reading(ignore=tuple(ignore), strict=strict, orientation=chosen))
+    try:
+        data = reads(Path(path), Reading(ignore=tuple(ignore), strict=strict, orientation=chosen))
+    except InputError as error:
+        if str(path) in str(error):
+            raise
+        raise InputError(f"{path}: {error}") from None
     data = _told_apart(data)
     if not others:
         return data

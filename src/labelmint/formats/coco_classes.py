@@ -132,9 +132,12 @@ def classes_of(
     marked = [one for one in categories if _is_marked(one)]
     ground = _own_ground(own)
     named = {one["id"]: one["name"] for one in real} | ({} if ground is None else {ground.id: ground.name})
-    background = ClassSet(
-        tuple(ClassInfo(id=i, name=name) for i, name in enumerate(named.values()))
-    ).backgrounds
+    try:
+        background = ClassSet(
+            tuple(ClassInfo(id=i, name=name) for i, name in enumerate(named.values()))
+        ).backgrounds
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
     shifted = own is _UNSAID and not void and not background and any(one["id"] == 0 for one in real)
     ids = _numbers(real, int(shifted), own is _UNSAID and not void and not background)
     infos = [_info(one, ids[one["id"]]) for one in real]
