@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -137,5 +138,27 @@ def test_mlcroissant_accepts_it(format: str, tmp_path: Path) -> None:
             first = np.asarray(row[f"{id}/pixels"])[:, :, 0]
             expected = pair.image[:, :, 0] if id == "images-records" else pair.layout.label_map
             assert np.array_equal(first, expected)
-    if format in ("folder", "coco"):
+    if format == "folder":  # whose parts are lists
         assert [row["train/name"].decode() for row in rows["train"]] == ["a", "ü 1"]
+    if format in ("coco", "yolo"):  # whose parts are folders
+        seen = {
+            row["images-records/name"].decode(): row["images-records/part"].decode()
+            for row in rows["images-records"]
+        }
+        assert seen == {"a": "train", "ü 1": "train", "b": "test"}
+
+
+@pytest.mark.parametrize("format", ["coco", "yolo"])
+def test_the_part_of_an_image_is_read_off_its_path_from_the_beginning(format: str, tmp_path: Path) -> None:
+    """As readers of croissant do, which match a whole path from its first sign on."""
+    out = write(data(), tmp_path / "out", format=format, classes=CLASSES)
+    text = (out / "croissant.json").read_text("utf-8")
+    (records,) = (one for one in json.loads(text)["recordSet"] if one["@id"] == "images-records")
+    (part,) = (one for one in records["field"] if one["@id"].endswith("/part"))
+    pattern = re.compile(part["source"]["transform"]["regex"])
+    found = {path.stem: pattern.match(path.relative_to(out).as_posix()) for path in out.glob("images/*/*")}
+    assert {name: match and match[1] for name, match in found.items()} == {
+        "a": "train",
+        "ü 1": "train",
+        "b": "test",
+    }

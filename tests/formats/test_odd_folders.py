@@ -53,7 +53,7 @@ def plain(path: Path, count_of: int = 3) -> Path:
 
 
 def same_labels(data: DataSet, numbers: Sequence[int]) -> bool:
-    """Whether pair k, in order of names, has label and image of this number."""
+    """Return True where pair k, in order of names, has label and image of this number."""
     return len(data) == len(numbers) and all(
         np.array_equal(pair.layout.label_map, label_of(number))
         and np.array_equal(pair.image, image_of(number))
@@ -267,7 +267,7 @@ def test_palettes_that_differ_are_refused(
 
 
 def findings_of_readable(path: Path) -> list[Finding]:
-    """As an inspection has them: pairs that can't be read are told and passed over."""
+    """The findings of an inspection: pairs that can't be read are told and passed over."""
     data, tally = read(path, strict=False), Tally()
     for name in data.names:
         try:

@@ -105,7 +105,7 @@ def _detectors(known: Any) -> Iterator[tuple[str, Any]]:
         try:
             importer = known[name]
             importer = importer.get_plugin_cls() if hasattr(importer, "get_plugin_cls") else importer
-        except Exception:
+        except Exception:  # of any kind, as the requirements are: the format is not offered then
             continue
         yield name, partial(_asked, importer.detect)
 

@@ -231,7 +231,7 @@ def _pixels(one: _Files) -> dict[str, Any]:
         _field(f"{set_id}/pixels", "sc:ImageObject", of("content")),
     ]
     if one.in_parts:
-        part_of = of("fullpath", transform={"regex": f"(?:^|/)({'|'.join(_PARTS)})/"})
+        part_of = of("fullpath", transform={"regex": f"^(?:.*/)?({'|'.join(_PARTS)})/"})
         fields.append(_field(f"{set_id}/part", "sc:Text", part_of))
     return _record_set(set_id, "name", fields)
 
