@@ -288,11 +288,8 @@ def _real(
     about: Subject, data: DataSet, tested: Sequence[Pair], tell: Report
 ) -> tuple[list[Pair], list[Pair], list[Pair], int]:
     """Test, validation and training pairs with class indices, all of as many channels, and how many."""
-    loaded = (
-        tested,
-        _loaded(about, data, about.parts.validation, "validation", tell),
-        _loaded(about, data, about.parts.training, "training", tell),
-    )
+    validating = _loaded(about, data, about.parts.validation, "validation", tell)
+    loaded = tested, validating, _loaded(about, data, about.parts.training, "training", tell)
     test, validation, training = ([indexed(one, data.classes) for one in part] for part in loaded)
     told(data)
     if about.system:

@@ -26,8 +26,8 @@ import numpy as np
 from labelmint.errors import InputError
 from labelmint.formats.bridge_annotations import Labels, ignored_of, is_semantic, label_map_of, objects_of
 from labelmint.formats.files import Parts
-from labelmint.formats.format import AS_USUAL, Format, Reading
-from labelmint.formats.image_files import read_image_and_text
+from labelmint.formats.format import AS_USUAL, Format, Orientation, Reading
+from labelmint.formats.image_files import Read, image_size, read_labelled
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.painting import paint
 from labelmint.formats.records import names_of
@@ -144,7 +144,9 @@ def read_by(path: Path, reading: Reading = AS_USUAL, *, name: str | None = None)
         format=f"{NAME}:{name}",
         classes=labels.classes,
         names=names,
-        load=_Loader({one: records[one] for one in names}, files, labels, semantic, str(path)),
+        load=_Loader(
+            {one: records[one] for one in names}, files, labels, semantic, str(path), reading.orientation
+        ),
         **Parts.of({one: subsets[one] for one in names if one in subsets})._asdict(),
         findings=odd.findings,
     )
@@ -225,12 +227,18 @@ class _Loader:
     labels: Labels
     semantic: bool
     source: str
+    orientation: Orientation
 
     def __call__(self, name: str) -> AnnotatedImage:
         file = self.files[name]
-        image, text = read_image_and_text(file) if isinstance(file, Path) else (_pixels(file, name), {})
-        layout = self._layout(name, (image.shape[0], image.shape[1]))
-        return AnnotatedImage(name=name, image=image, layout=layout, provenance=text)
+        if isinstance(file, Path):
+            read = read_labelled(file, image_size(file, self.orientation), self.orientation)
+        else:
+            read = Read(_pixels(file, name), {})
+        layout = self._layout(name, (read.pixels.shape[0], read.pixels.shape[1]))
+        return AnnotatedImage(
+            name=name, image=read.pixels, layout=layout, provenance=read.text, notes=read.notes
+        )
 
     def _layout(self, name: str, size: tuple[int, int]) -> Layout:
         annotations, what = self.items[name].annotations, f"{self.source}: {name!r}"
