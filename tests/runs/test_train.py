@@ -136,12 +136,11 @@ def test_a_run_killed_and_stopped_again_and_again_ends_with_the_weights_of_one_l
     begun = [
         killed("prior", 4),
         asked_to_stop("prior", 8, signal.SIGINT),
-        killed("layout_prior", 4),
-        asked_to_stop("layout_prior", 8, signal.SIGTERM),
+        asked_to_stop("layout_prior", 4, signal.SIGTERM),
         _first_step(_again(run, system)),
     ]
-    assert [stage for stage, _ in begun] == ["tokenizer", "prior", "prior", "layout_prior", "layout_prior"]
-    least = (15, 4, 9, 4, 9)
+    assert [stage for stage, _ in begun] == ["tokenizer", "prior", "prior", "layout_prior"]
+    least = (15, 4, 9, 5)
     assert all(step >= one for (_, step), one in zip(begun, least, strict=True)), f"it began anew: {begun}"
     assert same(weights(run), weights(whole))
     assert load(run).digest == load(whole).digest
@@ -243,61 +242,6 @@ def test_a_time_budget_ends_with_a_usable_model(tmp_path: Path, monkeypatch: pyt
     assert sum(about["seconds"] for about in abouts) < 6 + 3 * 1.0
     assert len(list(system.synthesize(2))) == 2
     assert sum("it has learned little" in text for text in said) == 3, "once a stage"
-
-
-def test_a_prior_that_no_longer_improves_stops_and_keeps_its_best(tmp_path: Path) -> None:
-    overfit = TINY | {
-        "tokenizer.steps": "8",
-        "prior.epochs": "400",
-        "prior.patience": "2",
-        "prior.learning_rate": "0.02",
-        "prior.average": "0",
-        "layout_prior.epochs": "1",
-    }
-    train(
-        digits(30),
-        tmp_path / "run",
-        system="msgnet",
-        preset="tiny",
-        settings=overfit,
-        precision="32",
-        threads=1,
-    )
-    about = json.loads((tmp_path / "run" / "prior" / "part.json").read_text())
-    rows = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
-    held_out = {
-        row["step"]: row["held_out_nats"]
-        for row in rows
-        if row["stage"] == "prior" and "held_out_nats" in row
-    }
-    assert about["steps"] < 900
-    assert about["held_out_nats"] == pytest.approx(min(held_out.values()))
-    assert held_out[about["best_step"]] == pytest.approx(about["held_out_nats"])
-
-
-def test_a_prior_whose_last_weights_are_kept_goes_on_to_the_end(tmp_path: Path) -> None:
-    settings = tiny_settings("pre-msgnet") | {
-        "tokenizer.steps": "8",
-        "prior.epochs": "10",
-        "prior.patience": "1",
-        "prior.evaluate_every": "5",
-        "prior.learning_rate": "0.05",
-    }
-    for keep in ("best", "last"):
-        train(
-            digits(30),
-            tmp_path / keep,
-            system="pre-msgnet",
-            preset="tiny",
-            settings=settings | {"prior.keep": keep},
-            precision="32",
-            threads=1,
-        )
-    best, last = (
-        json.loads((tmp_path / keep / "prior" / "part.json").read_text()) for keep in ("best", "last")
-    )
-    assert last["best_step"] == last["steps"] > best["steps"]
-    assert last["held_out_nats"] > best["held_out_nats"]
 
 
 def made(change: dict[str, object]) -> dict[str, object]:
