@@ -17,6 +17,7 @@ from typing import NamedTuple
 from labelmint.errors import InputError
 from labelmint.formats.format import AS_USUAL, KEPT, Carries, Format, Reading
 from labelmint.formats.image_files import image_size
+from labelmint.formats.joined_shapes import inside
 from labelmint.formats.odd import Odd
 from labelmint.formats.shapes import TOLERANCE
 from labelmint.formats.text_files import read_text
@@ -106,7 +107,7 @@ def _line(words: list[str], what: str) -> _Line:
 def _object(line: _Line, ids: Mapping[str, int], size: Size, bad: Bad) -> LayoutObject | None:
     polygon = line.corners
     if _is_cut(line, size):
-        polygon = _clipped(polygon, size)
+        polygon = inside(polygon, size)
     if line.name not in ids:
         bad(
             InputError(
@@ -136,27 +137,6 @@ def _is_cut(line: _Line, size: Size) -> bool:
     """Does an object reach outside an image of `size` (H, W) by more than `TOLERANCE`?"""
     xs, ys = line.corners[::2], line.corners[1::2]
     return min(xs + ys) < -TOLERANCE or max(xs) > size[1] + TOLERANCE or max(ys) > size[0] + TOLERANCE
-
-
-def _clipped(polygon: tuple[float, ...], size: Size) -> tuple[float, ...]:
-    """The part of a polygon inside an image, cut at one border after the other (Sutherland and Hodgman); empty where
-    nothing of it is inside.
-    """
-    points = list(zip(polygon[::2], polygon[1::2], strict=True))
-    for axis, sign, limit in ((0, 1, 0), (0, -1, -size[1]), (1, 1, 0), (1, -1, -size[0])):
-        depths = [sign * point[axis] - limit for point in points]
-        kept = []
-        for i, (point, depth) in enumerate(zip(points, depths, strict=True)):
-            before, before_depth = points[i - 1], depths[i - 1]
-            if (depth >= 0) != (before_depth >= 0):
-                share = before_depth / (before_depth - depth)
-                other = before[1 - axis] + share * (point[1 - axis] - before[1 - axis])
-                border = float(sign * limit)  # exactly, not as rounding has it
-                kept.append((other, border) if axis else (border, other))
-            if depth >= 0:
-                kept.append(point)
-        points = kept
-    return tuple(number for point in points for number in point)
 
 
 def _check(tree: Tree, sources: Mapping[str, Source], listed: Mapping[int, str] | None, odd: Odd) -> set[str]:
