@@ -10,7 +10,7 @@ with its difficulty as an attribute. Classes are in the order of data.yaml where
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,10 +20,20 @@ from labelmint.formats.image_files import image_size
 from labelmint.formats.joined_shapes import inside
 from labelmint.formats.odd import Odd
 from labelmint.formats.shapes import TOLERANCE
-from labelmint.formats.text_files import read_text
 from labelmint.formats.yolo_config import class_names, config_of, parts_of
 from labelmint.formats.yolo_layout import Tree, known_place, tree_of
-from labelmint.formats.yolo_sources import Loader, Source, counted_from_zero, data_set, labelled, named
+from labelmint.formats.yolo_sources import (
+    Bad,
+    Loader,
+    Source,
+    check_labels,
+    counted_from_zero,
+    data_set,
+    labelled,
+    named,
+    raised,
+    skipped,
+)
 from labelmint.types import DataSet, LayoutObject
 
 __all__ = ["FORMAT", "read_dota"]
@@ -32,7 +42,6 @@ _WORDS = ("labeltxt*",)
 _HEADS = ("imagesource", "gsd")
 
 Size = tuple[int, int]
-Bad = Callable[[InputError], None]
 
 
 class _Line(NamedTuple):
@@ -56,22 +65,14 @@ def read_dota(path: Path, reading: Reading = AS_USUAL) -> DataSet:
     classes, ids, ground = counted_from_zero(names, reading.ignore, tree.root)
     by_name = {name: ids[number] for number, name in reversed(names.items())}
 
+    bad = raised if reading.strict else skipped
+
     def objects(text: str, what: str, size: Size) -> tuple[LayoutObject, ...]:
-        bad = _raised if reading.strict else _passed
         lines = lines_of(text, what, bad)
         return tuple(one for line in lines if (one := _object(line, by_name, size, bad)))
 
-    return data_set(
-        tree, "dota", sources, classes, Loader(tree.root, sources, objects, ground, reading.orientation), odd
-    )
-
-
-def _raised(error: InputError) -> None:
-    raise error
-
-
-def _passed(error: InputError) -> None:
-    pass
+    loader = Loader(tree.root, sources, objects, ground, reading.orientation)
+    return data_set(tree, "dota", sources, classes, loader, odd)
 
 
 def _tree(root: Path, *, all_of_it: bool = True) -> Tree:
@@ -142,31 +143,15 @@ def _is_cut(line: _Line, size: Size) -> bool:
 def _check(tree: Tree, sources: Mapping[str, Source], listed: Mapping[int, str] | None, odd: Odd) -> set[str]:
     """Read all labels for what is bad in them; the names of classes that they hold."""
     found: set[str] = set()
-    cut: list[str] = []
-    for name, one in sources.items():
-        if one.label is None:
-            continue
-        file = tree.root / one.label
 
-        def bad(error: InputError, name: str = name) -> None:
-            odd.refuse_one("bad label", error, name)
+    def looks(text: str, file: Path, image: Path, bad: Bad) -> int:
+        lines = list(lines_of(text, str(file), bad))
+        size = image_size(image) if lines else (0, 0)
+        found.update(line.name for line in lines)
+        known = dict.fromkeys(listed.values() if listed else found, 0)
+        return sum(_object(line, known, size, bad) is not None and _is_cut(line, size) for line in lines)
 
-        try:
-            lines = list(lines_of(read_text(file), str(file), bad))
-            size = image_size(tree.root / one.image) if lines else (0, 0)
-        except InputError as error:
-            bad(error)
-            continue
-        for line in lines:
-            found.add(line.name)
-            known = dict.fromkeys(listed.values() if listed else [line.name], 0)
-            if _object(line, known, size, bad) and _is_cut(line, size):
-                cut.append(name)
-    if cut:
-        text = (
-            f"{tree.root}: {len(cut)} oriented boxes reach over the border of their image, and are cut there"
-        )
-        odd.note("over the border", f"{text}, first in {cut[0]!r}", list(dict.fromkeys(cut)))
+    check_labels(tree, sources, looks, "oriented boxes", odd)
     return found
 
 

@@ -19,10 +19,23 @@ from labelmint.formats.text_files import read_text
 from labelmint.formats.yolo_layout import IMAGE_WORDS, Tree
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout, LayoutObject
 
-__all__ = ["Loader", "Source", "counted_from_zero", "data_set", "labelled", "named"]
+__all__ = [
+    "Bad",
+    "Loader",
+    "Source",
+    "check_labels",
+    "counted_from_zero",
+    "data_set",
+    "labelled",
+    "named",
+    "raised",
+    "skipped",
+]
 
 Size = tuple[int, int]
 Objects = Callable[[str, str, Size], tuple[LayoutObject, ...]]
+Bad = Callable[[InputError], None]  # is given the error of a line that cannot be read
+Looks = Callable[[str, Path, Path, Bad], int]
 
 
 @dataclass(frozen=True)
@@ -90,6 +103,41 @@ def data_set(
         test=of("test"),
         findings=odd.findings,
     )
+
+
+def raised(error: InputError) -> None:
+    """What becomes of a bad line: its error."""
+    raise error
+
+
+def skipped(error: InputError) -> None:
+    """What becomes of a bad line when pairs are inspected: nothing; `check_labels` has noted it."""
+
+
+def check_labels(tree: Tree, sources: Mapping[str, Source], looks: Looks, boxes: str, odd: Odd) -> None:
+    """Read all labels once for what is bad in them.
+
+    Arguments:
+        looks: is given a label's text and file, its image's file, and what takes the errors of bad lines; returns how
+            many objects are cut at the border of their image.
+        boxes: what such objects are called.
+    """
+    cut: list[str] = []
+    for name, one in sources.items():
+        if one.label is None:
+            continue
+        file = tree.root / one.label
+
+        def bad(error: InputError, name: str = name) -> None:
+            odd.refuse_one("bad label", error, name)
+
+        try:
+            cut += [name] * looks(read_text(file), file, tree.root / one.image, bad)
+        except InputError as error:
+            bad(error)
+    if cut:
+        text = f"{tree.root}: {len(cut)} {boxes} reach over the border of their image, and are cut there"
+        odd.note("over the border", f"{text}, first in {cut[0]!r}", list(dict.fromkeys(cut)))
 
 
 def labelled(

@@ -167,7 +167,9 @@ def _text(lines: Sequence[tuple[int, Shares]], outlined: bool) -> str:
 
 
 def _share(share: float) -> str:
-    return f"{share:.12f}".rstrip("0").rstrip(".")
+    """A share with a decimal point: whole numbers at the end of a line are tracks (`yolo_lines`)."""
+    text = f"{share:.12f}".rstrip("0")
+    return f"{text}0" if text.endswith(".") else text
 
 
 def _corners(shares: Shares) -> Shares:
