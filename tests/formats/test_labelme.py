@@ -190,7 +190,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
         "2x2 pixels",
     ),
     "far circle": (lambda p: put(p, "a", shape("circle", (1e30, 1e30), (1e30, 1e29))), "outside its image"),
-    "size": (lambda p: put(p, "a", imageHeight="8"), "imageHeight is '8'"),
+    "size": (lambda p: put(p, "a", imageHeight="8"), "height of '8'"),
     "huge size": (lambda p: put(p, "a", imageHeight=10**9), "at most"),
     "other size": (lambda p: put(p, "a", imageHeight=9), "use the images that were annotated"),
     "NaN": (lambda p: put(p, "a", shape("rectangle", (float("nan"), 0), (1, 1))), "NaN"),

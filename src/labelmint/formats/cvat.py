@@ -62,7 +62,7 @@ def read_cvat(path: Path, reading: Reading = AS_USUAL) -> DataSet:
     classes = classes_of_names(labels.names, root, reading.ignore, labels.colors)
     names = names_of([f"{image.subset}/{image.name}" for image in found], str(path))
     told: Counter[str] = Counter()
-    read = Shapes(labels.types, classes, odd, told)
+    read = Shapes(labels.types, classes, reading.orientation, odd, told)
     records = {
         name: read.record(image.element, file, f"{image.file}: image {image.name!r}", name)
         for name, (image, file) in zip(names, found.items(), strict=True)

@@ -21,7 +21,7 @@ import numpy as np
 
 from labelmint.errors import InputError
 from labelmint.formats.files import finite
-from labelmint.formats.image_files import MAX_PIXELS, image_size
+from labelmint.formats.format import Orientation
 from labelmint.formats.joined_shapes import (
     Points,
     Shape,
@@ -34,7 +34,7 @@ from labelmint.formats.joined_shapes import (
 )
 from labelmint.formats.named_classes import NamedClasses
 from labelmint.formats.odd import Odd
-from labelmint.formats.records import Record
+from labelmint.formats.records import Record, size_of
 from labelmint.formats.shapes import check_extent, parse_polygons
 from labelmint.types import LayoutObject
 
@@ -50,12 +50,14 @@ class Shapes:
 
     types: Mapping[tuple[str, str], str]
     classes: NamedClasses
+    orientation: Orientation
     odd: Odd
     told: Counter[str]
 
     def record(self, image: Element, file: Path, what: str, name: str) -> Record:
         """An image and its objects."""
-        size = _size(image, file, what)
+        sides = [None if image.get(key) is None else _whole(image, key, what) for key in ("height", "width")]
+        size, stated = size_of((sides[0], sides[1]), file, self.orientation, what)
         shapes = []
         for number, element in enumerate(image):
             try:
@@ -65,7 +67,7 @@ class Shapes:
                     self.told[f"shapes of type {element.tag[:20]!r} have no area and are left out"] += 1
             except InputError as error:
                 self.odd.refuse_one("bad shape", error, name)
-        return Record(path=file, size=size, objects=joined(shapes, size))
+        return Record(path=file, size=size, objects=joined(shapes, size), stated=stated)
 
     def _shape(self, element: Element, size: tuple[int, int], what: str) -> Shape:
         label = element.get("label", "")
@@ -119,17 +121,6 @@ def _stated_box(text: str, size: tuple[int, int], what: str) -> tuple[float, flo
     x0, y0, x1, y1 = numbers
     check_extent(x0, y0, x1, y1, size, f"{what}: its box")
     return x0, y0, x1, y1
-
-
-def _size(image: Element, file: Path, what: str) -> tuple[int, int]:
-    if image.get("height") is None or image.get("width") is None:
-        return image_size(file)
-    height, width = (_whole(image, key, what) for key in ("height", "width"))
-    if height < 1 or width < 1 or height * width > MAX_PIXELS:
-        raise InputError(
-            f"{what} has width {width} and height {height}; expected numbers above 0, and at most {MAX_PIXELS} pixels"
-        )
-    return height, width
 
 
 def _whole(element: Element, key: str, what: str) -> int:

@@ -10,13 +10,12 @@ with its difficulty as an attribute. Classes are in the order of data.yaml where
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from labelmint.errors import InputError
-from labelmint.formats.format import AS_USUAL, KEPT, Carries, Format, Reading
-from labelmint.formats.image_files import image_size
+from labelmint.formats.format import AS_USUAL, KEPT, Carries, Format, Orientation, Reading
 from labelmint.formats.joined_shapes import inside
 from labelmint.formats.odd import Odd
 from labelmint.formats.shapes import TOLERANCE
@@ -60,7 +59,7 @@ def read_dota(path: Path, reading: Reading = AS_USUAL) -> DataSet:
     tree = _tree(path if path.is_dir() else path.parent)
     sources = named(labelled(tree, parts_of(tree, config, odd), _says, odd), tree)
     listed = class_names(tree, config, odd)
-    found = _check(tree, sources, listed, odd)
+    found = _check(tree, sources, listed, reading.orientation, odd)
     names = listed or dict(enumerate(sorted(found)))
     classes, ids, ground = counted_from_zero(names, reading.ignore, tree.root)
     by_name = {name: ids[number] for number, name in reversed(names.items())}
@@ -140,18 +139,24 @@ def _is_cut(line: _Line, size: Size) -> bool:
     return min(xs + ys) < -TOLERANCE or max(xs) > size[1] + TOLERANCE or max(ys) > size[0] + TOLERANCE
 
 
-def _check(tree: Tree, sources: Mapping[str, Source], listed: Mapping[int, str] | None, odd: Odd) -> set[str]:
+def _check(
+    tree: Tree,
+    sources: Mapping[str, Source],
+    listed: Mapping[int, str] | None,
+    orientation: Orientation,
+    odd: Odd,
+) -> set[str]:
     """Read all labels for what is bad in them; the names of classes that they hold."""
     found: set[str] = set()
 
-    def looks(text: str, file: Path, image: Path, bad: Bad) -> int:
-        lines = list(lines_of(text, str(file), bad))
-        size = image_size(image) if lines else (0, 0)
+    def looks(text: str, what: str, size_of: Callable[[], Size], bad: Bad) -> int:
+        lines = list(lines_of(text, what, bad))
+        size = size_of() if lines else (0, 0)
         found.update(line.name for line in lines)
         known = dict.fromkeys(listed.values() if listed else found, 0)
         return sum(_object(line, known, size, bad) is not None and _is_cut(line, size) for line in lines)
 
-    check_labels(tree, sources, looks, "oriented boxes", odd)
+    check_labels(tree, sources, looks, "oriented boxes", orientation, odd)
     return found
 
 

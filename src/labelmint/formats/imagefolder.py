@@ -267,7 +267,7 @@ class _Loader:
     def __call__(self, name: str) -> AnnotatedImage:
         row = self.rows[name]
         assert row.image is not None
-        read = read_labelled(row.image, image_size(row.image, self.orientation), self.orientation)
+        read = read_labelled(row.image, _stated(row), self.orientation)
         layout = self._layout(row, (read.pixels.shape[0], read.pixels.shape[1]))
         return AnnotatedImage(
             name=name, image=read.pixels, layout=layout, provenance=read.text, notes=read.notes
@@ -277,7 +277,7 @@ class _Loader:
         """The layout alone; of the image the header is read."""
         row = self.rows[name]
         assert row.image is not None
-        return self._layout(row, image_size(row.image, self.orientation))
+        return self._layout(row, image_size(row.image, self.orientation, stated=_stated(row)))
 
     def _layout(self, row: _Row, size: tuple[int, int]) -> Layout:
         what = f"{self.source}: {row.file_name!r}"
@@ -302,6 +302,11 @@ class _Loader:
                     f"{file} is {ids.shape[0]}x{ids.shape[1]} pixels but its image {size[0]}x{size[1]}"
                 )
         return Layout(label_map=label_map, instances=instances, objects=objects)
+
+
+def _stated(row: _Row) -> tuple[int, int] | None:
+    """(H, W) of a row's label PNG; None where it has objects alone, which state no size."""
+    return None if row.label is None else image_size(row.label, "stored")
 
 
 def _object(one: Mapping[str, Any], ids: Mapping[Any, int], size: tuple[int, int], what: str) -> LayoutObject:

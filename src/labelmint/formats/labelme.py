@@ -29,13 +29,13 @@ from typing import Any
 from labelmint.errors import InputError
 from labelmint.formats.croissant import CROISSANT
 from labelmint.formats.files import IMAGE_SUFFIXES, find_image, finite, is_file, read_json, read_splits
-from labelmint.formats.format import AS_USUAL, KEPT, Carries, Format, Reading
-from labelmint.formats.image_files import MAX_PIXELS, Inside, image_size, read_ids
+from labelmint.formats.format import AS_USUAL, KEPT, Carries, Format, Orientation, Reading
+from labelmint.formats.image_files import Inside, read_ids
 from labelmint.formats.joined_shapes import Shape, clipped, ellipse, joined, of_polygon, of_window
 from labelmint.formats.named_classes import CLASSES, NamedClasses, classes_of_names
 from labelmint.formats.odd import Odd, first_of
-from labelmint.formats.records import Record, RecordLoader, names_of
-from labelmint.formats.shapes import check_extent, parse_polygons
+from labelmint.formats.records import Record, RecordLoader, names_of, size_of
+from labelmint.formats.shapes import check_extent, parse_box, parse_polygons
 from labelmint.formats.text_files import read_lines
 from labelmint.types import DataSet, LayoutObject
 
@@ -65,7 +65,7 @@ def read_labelme(path: Path, reading: Reading = AS_USUAL) -> DataSet:
     missing: list[str] = []
     told: Counter[str] = Counter()
     for file, document in documents.items():
-        record = _record(file, document, root, classes, odd, told)
+        record = _record(file, document, root, classes, reading.orientation, odd, told)
         if record is None:
             missing.append(names[file])
         else:
@@ -157,7 +157,13 @@ def _area(shape: Mapping[str, Any]) -> bool:
 
 
 def _record(
-    file: Path, document: _Document, root: Path, classes: NamedClasses, odd: Odd, told: Counter[str]
+    file: Path,
+    document: _Document,
+    root: Path,
+    classes: NamedClasses,
+    orientation: Orientation,
+    odd: Odd,
+    told: Counter[str],
 ) -> Record | None:
     """An image and its objects; None where the image is not there."""
     found = _image_file(file, document.image_path, root)
@@ -165,7 +171,7 @@ def _record(
     if found is None and not document.embedded:
         return None
     told.update({"images have flags, which are not read": int(any(document.flags.values()))})
-    size = _size(document.size, image, file)
+    size, stated = size_of(document.size, image, orientation, str(file))
     shapes = []
     for number, shape in enumerate(document.shapes):
         try:
@@ -177,7 +183,7 @@ def _record(
                 told[f"shapes of type {str(_kind(shape))[:20]!r} have no area and are left out"] += 1
         except InputError as error:
             odd.refuse_one("bad shape", error, file.stem)
-    return Record(path=image, size=size, objects=joined(shapes, size))
+    return Record(path=image, size=size, objects=joined(shapes, size), stated=stated)
 
 
 def _image_file(file: Path, image_path: str, root: Path) -> Path | None:
@@ -210,34 +216,13 @@ def _decoded(text: Any, what: str) -> bytes:
     raise InputError(f"{what} is no base64 text; save the file again with labelme")
 
 
-def _size(said: tuple[Any, Any], image: Path | Inside, file: Path) -> tuple[int, int]:
-    height, width = said
-    if height is None or width is None:
-        return image_size(image)
-    whole = type(height) is int and type(width) is int
-    if not whole or height < 1 or width < 1 or height * width > MAX_PIXELS:
-        raise InputError(
-            f"{file}: imageHeight is {height!r:.40} and imageWidth {width!r:.40}; expected whole numbers above 0, "
-            f"and at most {MAX_PIXELS} pixels"
-        )
-    return height, width
-
-
 def _shape(shape: Mapping[str, Any], size: tuple[int, int], classes: NamedClasses, what: str) -> Shape:
     label = _label(shape)
     class_id = classes.ids[label] if label else classes.ignored
     group = shape.get("group_id")
     one = _object(shape, class_id, size, what)
-    box = None if shape.get("box") is None else _stated_box(shape["box"], size, what)
+    box = None if shape.get("box") is None else parse_box(shape["box"], size, what)
     return Shape(one=one, group=group if type(group) is int else None, box=box)
-
-
-def _stated_box(box: Any, size: tuple[int, int], what: str) -> tuple[float, float, float, float]:
-    if not isinstance(box, list) or len(box) != 4 or not all(map(finite, box)):
-        raise InputError(f"{what} has box {str(box)[:60]}; expected [x0, y0, x1, y1]")
-    x0, y0, x1, y1 = map(float, box)
-    check_extent(x0, y0, x1, y1, size, f"{what}: its box")
-    return x0, y0, x1, y1
 
 
 def _object(shape: Mapping[str, Any], class_id: int, size: tuple[int, int], what: str) -> LayoutObject:

@@ -10,13 +10,12 @@ so that memory holds names alone.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from labelmint.errors import InputError
-from labelmint.formats.format import AS_USUAL, KEPT, Carries, Format, Reading
-from labelmint.formats.image_files import image_size
+from labelmint.formats.format import AS_USUAL, KEPT, Carries, Format, Orientation, Reading
 from labelmint.formats.odd import Odd
 from labelmint.formats.yolo_config import Config, class_names, config_of, parts_of, sign_of
 from labelmint.formats.yolo_layout import Tree, known_place, tree_of
@@ -51,7 +50,7 @@ def read_yolo(path: Path, reading: Reading = AS_USUAL) -> DataSet:
     tree = tree_of(path if path.is_dir() else path.parent)
     sources = named(labelled(tree, parts_of(tree, config, odd), _says, odd), tree)
     names = class_names(tree, config, odd)
-    found = _check(tree, sources, names, config, odd)
+    found = _check(tree, sources, names, config, reading.orientation, odd)
     if names is None:
         names = {number: f"class_{number}" for number in range(max(found.numbers, default=0) + 1)}
         odd.note(
@@ -104,30 +103,35 @@ class _Found:
 
 
 def _check(
-    tree: Tree, sources: Mapping[str, Source], names: Mapping[int, str] | None, config: Config, odd: Odd
+    tree: Tree,
+    sources: Mapping[str, Source],
+    names: Mapping[int, str] | None,
+    config: Config,
+    orientation: Orientation,
+    odd: Odd,
 ) -> _Found:
     """Read all labels for what is bad in them; what they hold."""
     found = _Found()
 
-    def looks(text: str, file: Path, image: Path, bad: Bad) -> int:
+    def looks(text: str, what: str, size: Callable[[], Size], bad: Bad) -> int:
         cut = 0
-        for line in lines_of(text, str(file), bad, config.keypoints):
+        for line in lines_of(text, what, bad, config.keypoints):
             found.add(line)
             if names is not None and line.number not in names:
                 bad(_unknown(line, names))
             elif reaches_out(line):
-                cut += _is_cut(line, image, config, bad)
+                cut += _is_cut(line, size, config, bad)
         return cut
 
-    check_labels(tree, sources, looks, "boxes", odd)
+    check_labels(tree, sources, looks, "boxes", orientation, odd)
     found.note(tree, odd)
     return found
 
 
-def _is_cut(line: Line, image: Path, config: Config, bad: Bad) -> bool:
+def _is_cut(line: Line, size_of: Callable[[], Size], config: Config, bad: Bad) -> bool:
     """Is an object cut at the border? `bad` is given the InputError of one that cannot be read."""
     try:
-        size = image_size(image)
+        size = size_of()
         object_of(line, 0, size, config.keypoints)
     except InputError as error:
         bad(error)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from labelmint.errors import InputError
@@ -35,7 +36,7 @@ __all__ = [
 Size = tuple[int, int]
 Objects = Callable[[str, str, Size], tuple[LayoutObject, ...]]
 Bad = Callable[[InputError], None]  # is given the error of a line that cannot be read
-Looks = Callable[[str, Path, Path, Bad], int]
+Looks = Callable[[str, str, Callable[[], Size], Bad], int]
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Loader:
 
     def __call__(self, name: str) -> AnnotatedImage:
         file = self.root / self.sources[name].image
-        read = read_labelled(file, image_size(file, self.orientation), self.orientation)
+        read = read_labelled(file, None, self.orientation)
         layout = self._layout(name, (read.pixels.shape[0], read.pixels.shape[1]))
         return AnnotatedImage(
             name=name, image=read.pixels, layout=layout, provenance=read.text, notes=read.notes
@@ -114,13 +115,15 @@ def skipped(error: InputError) -> None:
     """What becomes of a bad line when pairs are inspected: nothing; `check_labels` has noted it."""
 
 
-def check_labels(tree: Tree, sources: Mapping[str, Source], looks: Looks, boxes: str, odd: Odd) -> None:
+def check_labels(
+    tree: Tree, sources: Mapping[str, Source], looks: Looks, boxes: str, orientation: Orientation, odd: Odd
+) -> None:
     """Read all labels once for what is bad in them.
 
     Arguments:
-        looks: is given a label's text and file, its image's file, and what takes the errors of bad lines; returns how
-            many objects are cut at the border of their image.
-        boxes: what such objects are called.
+        looks: is given a label's text, its file, what opens the image for its size (H, W), and what takes the errors of
+            bad lines; returns how many objects are cut at the border of their image.
+        boxes: what such objects are called. orientation: of images with an orientation tag.
     """
     cut: list[str] = []
     for name, one in sources.items():
@@ -132,7 +135,8 @@ def check_labels(tree: Tree, sources: Mapping[str, Source], looks: Looks, boxes:
             odd.refuse_one("bad label", error, name)
 
         try:
-            cut += [name] * looks(read_text(file), file, tree.root / one.image, bad)
+            size = partial(image_size, tree.root / one.image, orientation)
+            cut += [name] * looks(read_text(file), str(file), size, bad)
         except InputError as error:
             bad(error)
     if cut:
