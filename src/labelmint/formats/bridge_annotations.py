@@ -152,6 +152,8 @@ def _object(shapes: Sequence[Any], labels: Labels, size: Size, what: str) -> lis
 
 def _with_facts(one: Any, labels: Labels, what: str, **shape: Any) -> LayoutObject:
     attributes = {str(key): _plain(value) for key, value in one.attributes.items() if key not in _OWN}
+    level = getattr(one, "z_order", 0)
+    attributes |= {"z_order": int(level)} if level else {}
     return LayoutObject(
         class_id=labels.class_of(one.label, what),
         crowd=bool(one.attributes.get("is_crowd", False)),

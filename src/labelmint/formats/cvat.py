@@ -24,7 +24,7 @@ from labelmint.errors import InputError
 from labelmint.formats.cvat_shapes import WITHOUT_AREA, Shapes
 from labelmint.formats.files import Parts, find_image
 from labelmint.formats.format import AS_USUAL, KEPT, Carries, Format, Part, Reading
-from labelmint.formats.named_classes import classes_of_names
+from labelmint.formats.named_classes import CLASSES, classes_of_names
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.records import RecordLoader, names_of
 from labelmint.formats.text_files import read_xml
@@ -64,7 +64,7 @@ def read_cvat(path: Path, reading: Reading = AS_USUAL) -> DataSet:
     told: Counter[str] = Counter()
     read = Shapes(labels.types, classes, reading.orientation, odd, told)
     records = {
-        name: read.record(image.element, file, f"{image.file}: image {image.name!r}", name)
+        name: read.record(image.element, file, f"{image.file}: image {image.name!r}", name, image.old)
         for name, (image, file) in zip(names, found.items(), strict=True)
     }
     for kind, count in sorted(told.items()):
@@ -89,13 +89,16 @@ def part_of_subset(subset: str) -> Part | None:
 
 
 class _Image(NamedTuple):
-    """An image of an XML; `number` tells apart those of one name."""
+    """An image of an XML; `number` tells apart those of one name; `old` where this package wrote it and called its own
+    attributes otherwise.
+    """
 
     name: str
     subset: str
     number: int
     element: Element
     file: Path
+    old: bool
 
 
 @dataclass
@@ -132,12 +135,13 @@ def _listed(file: Path, labels: _Labels) -> list[_Image]:
     for label in root.iterfind("meta//labels/label"):
         labels.add(label)
     own = file.stem if part_of_subset(file.stem) else ""
+    old = root.get("generator") is None and (file.parent / CLASSES).is_file()
     images = []
     for number, element in enumerate(root.iterfind("image")):
         name = element.get("name", "")
         if not name:
             raise InputError(f"{file}: image {element.get('id')!r} has no name; export it again")
-        images.append(_Image(name, element.get("subset", own), number, element, file))
+        images.append(_Image(name, element.get("subset", own), number, element, file, old))
         found = (shape.get("label", "") for shape in element if shape.tag not in WITHOUT_AREA)
         labels.names.update(dict.fromkeys(filter(None, found)))
     return images

@@ -191,11 +191,11 @@ def _one(shapes: Sequence[Shape], size: Size) -> LayoutObject:
     return replace(found, box=boxed(found, size))
 
 
-def free_groups(objects: Sequence[LayoutObject]) -> dict[int, int]:
-    """The group of each object, by its place: its own "group_id" where no other of its class has it, and a free number
-    for an object of several polygons.
+def free_groups(objects: Sequence[LayoutObject], least: int = 0) -> dict[int, int]:
+    """The group of each object, by its place: its own "group_id" where it is at least `least` and no other of its class
+    has it, and a free number for an object of several polygons.
     """
-    own = [(one.class_id, _group(one)) for one in objects]
+    own = [(one.class_id, _group(one, least)) for one in objects]
     often = Counter(own)
     single = [one.rle is not None or len(one.polygons or ((),)) == 1 for one in objects]
     kept = {
@@ -210,6 +210,6 @@ def free_groups(objects: Sequence[LayoutObject]) -> dict[int, int]:
     return kept
 
 
-def _group(one: LayoutObject) -> int | None:
+def _group(one: LayoutObject, least: int) -> int | None:
     group = one.attributes.get("group_id")
-    return group if type(group) is int and 0 <= group < 2**31 else None
+    return group if type(group) is int and least <= group < 2**31 else None

@@ -1,8 +1,9 @@
 """Between objects and the maps: label map and instance map painted from objects, and objects found in the
 maps.
 
-A pixel belongs to a box when its center does: pixel j is covered if x0 <= j + 1/2 < x1. Larger objects are
-painted first, as MSGNet does, so that small ones stay visible.
+A pixel belongs to a box when its center does: pixel j is covered if x0 <= j + 1/2 < x1. Objects of a lower "z_order",
+an attribute that is 0 where there is none, are painted first, as CVAT does; then larger ones, as MSGNet does, so that
+small ones stay visible.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ Size = tuple[int, int]
 
 
 def paint(objects: Sequence[LayoutObject], size: Size, background: int = 0) -> tuple[Array, Array]:
-    """Paint objects, larger area first, ties in their order.
+    """Paint objects, lower z_order first, then larger area, ties in their order.
 
     Arguments:
         objects: what to paint. An object without a shape is its filled box; a crowd is painted like any other
@@ -40,11 +41,16 @@ def paint(objects: Sequence[LayoutObject], size: Size, background: int = 0) -> t
     instances = np.zeros(size, dtype=np.uint16 if len(objects) <= 65535 else np.uint32)
     shapes = [rle_of(one, size) for one in objects]
     areas = [_area(one, rle) for one, rle in zip(objects, shapes, strict=True)]
-    for index in sorted(range(len(objects)), key=lambda i: -areas[i]):
+    for index in sorted(range(len(objects)), key=lambda i: (_level(objects[i]), -areas[i])):
         where = _pixels(objects[index], shapes[index], size)
         label_map[where] = objects[index].class_id
         instances[where] = index + 1
     return label_map, instances
+
+
+def _level(one: LayoutObject) -> int:
+    level = one.attributes.get("z_order", 0)
+    return level if type(level) is int else 0
 
 
 def rle_of(one: LayoutObject, size: Size) -> Mapping[str, Any] | None:
