@@ -22,11 +22,12 @@ from xml.etree.ElementTree import Element
 
 from labelmint.errors import InputError
 from labelmint.formats.cvat_shapes import WITHOUT_AREA, Shapes
-from labelmint.formats.files import Parts, find_image
+from labelmint.formats.files import Parts
 from labelmint.formats.format import AS_USUAL, KEPT, Carries, Format, Part, Reading
+from labelmint.formats.lookup import Lookup, find_image
 from labelmint.formats.named_classes import CLASSES, classes_of_names
 from labelmint.formats.odd import Odd, first_of
-from labelmint.formats.records import RecordLoader, names_of
+from labelmint.formats.records import RecordLoader, named_before, names_of
 from labelmint.formats.text_files import read_xml
 from labelmint.types import DataSet
 
@@ -52,13 +53,20 @@ def read_cvat(path: Path, reading: Reading = AS_USUAL) -> DataSet:
         images += _listed(xml, labels)
     if not images:
         raise InputError(f"{path}: lists no images; {_FORM}")
-    found: dict[_Image, Path] = {image: file for image in images if (file := _image_file(image, root))}
+    lookup = Lookup()
+    found = {image: file for image in images if (file := _image_file(image, root, lookup))}
     missing = [image.name for image in images if image not in found]
     there = f"put them into {root / 'images'}"
     text = f"{path}: {len(missing)} of its images are missing, first {first_of(missing)}; {there}"
     odd.refuse("missing image", text, missing)
     if not found:
         raise InputError(f"{path}: none of its {len(images)} images was found; {there}")
+    twice = named_before(found.items())
+    doubled = [image.name for image in twice]
+    text = f"{path}: {len(twice)} images are listed twice, first {first_of(doubled)}; keep one of each"
+    odd.refuse("listed twice", text, doubled)
+    for image in twice:
+        del found[image]
     classes = classes_of_names(labels.names, root, reading.ignore, labels.colors)
     names = names_of([f"{image.subset}/{image.name}" for image in found], str(path))
     told: Counter[str] = Counter()
@@ -147,13 +155,10 @@ def _listed(file: Path, labels: _Labels) -> list[_Image]:
     return images
 
 
-def _image_file(image: _Image, root: Path) -> Path | None:
-    subsets = dict.fromkeys((image.subset, image.subset.lower())) if image.subset else {}
-    for name in (*(f"{subset}/{image.name}" for subset in subsets), image.name, f"default/{image.name}"):
-        found = find_image(name, [root / "images", root], str(image.file))
-        if found is not None:
-            return found
-    return None
+def _image_file(image: _Image, root: Path, lookup: Lookup) -> Path | None:
+    names = [f"{image.subset}/{image.name}"] if image.subset else []
+    names += [image.name, f"default/{image.name}"]
+    return find_image(names, [root / "images", root], str(image.file), lookup)
 
 
 def _note_subsets(path: Path, images: Mapping[_Image, Path], odd: Odd) -> None:

@@ -17,11 +17,12 @@ import numpy as np
 from PIL import Image
 
 from labelmint.errors import InputError
+from labelmint.formats.croissant import CROISSANT
 from labelmint.formats.files import dump_json, uniquely_named, write_each
 from labelmint.formats.format import PLAIN, Writing
 from labelmint.formats.images_out import write_image
 from labelmint.formats.joined_shapes import boxed, free_groups
-from labelmint.formats.named_classes import labels_of, write_classes
+from labelmint.formats.named_classes import CLASSES, labels_of, write_classes
 from labelmint.formats.painting import box_of, decode, objects_from_instances
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, ClassSet, LayoutObject
@@ -53,10 +54,12 @@ def write_labelme(
 
 
 def _allowed(pairs: Iterable[AnnotatedImage]) -> Iterator[AnnotatedImage]:
+    taken = {Path(file).stem: file for file in (CLASSES, CROISSANT)}
     for pair in pairs:
-        if pair.name == "classes":
+        file = taken.get(pair.name.lower())  # where small letters and capitals are one, so are the files
+        if file is not None:
             raise InputError(
-                "a pair cannot be named 'classes' here: classes.json tells the classes; rename it"
+                f"a pair cannot be named {pair.name!r} here: {file} tells of the whole set; rename it"
             )
         yield pair
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 from labelmint.errors import InputError
 from labelmint.formats.format import Orientation
@@ -14,7 +14,9 @@ from labelmint.formats.image_files import MAX_PIXELS, Inside, image_size, read_l
 from labelmint.formats.painting import paint
 from labelmint.types import AnnotatedImage, Layout, LayoutObject
 
-__all__ = ["Record", "RecordLoader", "names_of", "or_swapped", "size_of"]
+__all__ = ["Record", "RecordLoader", "named_before", "names_of", "or_swapped", "size_of"]
+
+K = TypeVar("K")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +79,12 @@ def names_of(file_names: Sequence[str], source: str) -> list[str]:
             f"{source}: {len(doubled)} images are listed twice, first {doubled[0]!r}; keep one of each"
         )
     return names
+
+
+def named_before(files: Iterable[tuple[K, Path | Inside | None]]) -> list[K]:
+    """The keys of files that an earlier key has, too; None is no file."""
+    owner: dict[Path | Inside, K] = {}
+    return [key for key, file in files if file is not None and owner.setdefault(file, key) != key]
 
 
 def size_of(
