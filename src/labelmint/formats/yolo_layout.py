@@ -75,7 +75,9 @@ class Tree:
         """
         keys = self._label_keys(image)
         found = [self.texts[key] for key in keys if key in self.texts]
-        return found or [self._spare[key] for key in map(folded, keys) if self.texts and key in self._spare]
+        if found or not keys or folded(keys[0].rpartition("/")[2]) not in self._text_names:
+            return found
+        return [self._spare[key] for key in map(folded, keys) if key in self._spare]
 
     def _label_keys(self, image: str) -> list[str]:
         folder, _, name = image.rpartition("/")
@@ -83,6 +85,10 @@ class Tree:
             self._known[folder] = [f"{one}/" if one else "" for one in self._label_folders(folder)]
         stem = same_form(name[: name.rfind(".")])
         return [f"{one}{stem}" for one in self._known[folder]]
+
+    @cached_property
+    def _text_names(self) -> frozenset[str]:
+        return frozenset(folded(key.rpartition("/")[2]) for key in self.texts)
 
     @cached_property
     def _spare(self) -> dict[str, str]:
