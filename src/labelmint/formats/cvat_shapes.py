@@ -21,7 +21,7 @@ import numpy as np
 
 from labelmint.errors import InputError
 from labelmint.formats.files import finite
-from labelmint.formats.image_files import MAX_PIXELS, image_size
+from labelmint.formats.image_files import image_size
 from labelmint.formats.joined_shapes import (
     Points,
     Shape,
@@ -34,6 +34,7 @@ from labelmint.formats.joined_shapes import (
 )
 from labelmint.formats.named_classes import NamedClasses
 from labelmint.formats.odd import Odd
+from labelmint.formats.opened import MAX_PIXELS
 from labelmint.formats.records import Record
 from labelmint.formats.shapes import check_extent, parse_polygons
 from labelmint.types import LayoutObject

@@ -30,10 +30,11 @@ from labelmint.errors import InputError
 from labelmint.formats.croissant import CROISSANT
 from labelmint.formats.files import IMAGE_SUFFIXES, find_image, finite, is_file, read_json, read_splits
 from labelmint.formats.format import AS_USUAL, KEPT, Carries, Format, Reading
-from labelmint.formats.image_files import MAX_PIXELS, Inside, image_size, read_ids
+from labelmint.formats.image_files import image_size, read_ids
 from labelmint.formats.joined_shapes import Shape, clipped, ellipse, joined, of_polygon, of_window
 from labelmint.formats.named_classes import CLASSES, NamedClasses, classes_of_names
 from labelmint.formats.odd import Odd, first_of
+from labelmint.formats.opened import MAX_PIXELS, Inside
 from labelmint.formats.records import Record, RecordLoader, names_of
 from labelmint.formats.shapes import check_extent, parse_polygons
 from labelmint.formats.text_files import read_lines

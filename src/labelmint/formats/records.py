@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath
 
 from labelmint.errors import InputError
 from labelmint.formats.format import Orientation
-from labelmint.formats.image_files import Inside, image_size, read_labelled
+from labelmint.formats.image_files import image_size, read_labelled
+from labelmint.formats.opened import Inside
 from labelmint.formats.painting import paint
 from labelmint.types import AnnotatedImage, Layout, LayoutObject
 

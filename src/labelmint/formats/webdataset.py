@@ -27,10 +27,11 @@ from labelmint.errors import InputError
 from labelmint.formats.class_list import classes_of_ids, read_classes
 from labelmint.formats.files import Parts, json_value
 from labelmint.formats.format import AS_USUAL, KEPT, LOST, Carries, Format, Orientation, Part, Reading
-from labelmint.formats.image_files import Inside, image_size, read_ids, read_labelled
+from labelmint.formats.image_files import image_size, read_ids, read_labelled
 from labelmint.formats.named_classes import CLASSES
 from labelmint.formats.objects_json import as_objects
 from labelmint.formats.odd import Odd, first_of
+from labelmint.formats.opened import Inside
 from labelmint.formats.painting import paint
 from labelmint.formats.records import names_of
 from labelmint.formats.tar_members import members, read_member
