@@ -235,6 +235,15 @@ class AnnotatedImage:
                 f"{self.name}: the image is {self.image.shape[:2]} and its layout {self.layout.size} pixels"
             )
 
+    @property
+    def channels(self) -> int:
+        """1 (grey) or 3 (RGB)."""
+        return int(self.image.shape[2])
+
+    def with_layout(self, layout: Layout, name: str | None = None) -> AnnotatedImage:
+        """The same image with another layout, and another name where one is given."""
+        return dataclasses.replace(self, name=name or self.name, layout=layout)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
@@ -255,7 +264,8 @@ class DataSet(Sequence[AnnotatedImage]):
         classes: its classes.
         names: one name a pair, sorted.
         load: name -> AnnotatedImage; raises InputError naming the file that is bad. A loader with a method
-            `layout`, name -> Layout, can do without the image.
+            `layout`, name -> Layout, can do without the image; one with a method `undecoded`, name -> AnnotatedImage,
+            can put off decoding the image and painting the maps until they are asked for.
         train, validation, test: names of the parts as the files have them; None where there is no such part.
             What becomes of them is said in `datasets.splits`.
         findings: what was odd on reading (unpaired names and the like).
@@ -289,6 +299,13 @@ class DataSet(Sequence[AnnotatedImage]):
         """The layout of one pair; its image is not decoded where the loader can do without."""
         alone: Callable[[str], Layout] | None = getattr(self.load, "layout", None)
         return self.load(name).layout if alone is None else alone(name)
+
+    def undecoded(self, name: str) -> AnnotatedImage:
+        """One pair as `load` gives it; its image is decoded, and its maps are painted, when they are first asked for,
+        where the loader can put it off.
+        """
+        later: Callable[[str], AnnotatedImage] | None = getattr(self.load, "undecoded", None)
+        return self.load(name) if later is None else later(name)
 
     def subset(self, names: Sequence[str]) -> DataSet:
         """Return the data set with these names only; raises InputError for a name that it lacks."""

@@ -113,12 +113,12 @@ def _stored(path: Path | Held, max_pixels: int) -> _Stored:
             raise InputError(
                 f"{path}: holds several pages, expected one; save each page as a file of its own"
             )
-        tag, signed = orientation_tag(picture), is_signed(picture)
+        tag, signed = orientation_tag(picture, stream), is_signed(picture)
         picture.load()
         array = np.array(picture if picture.mode == mode else picture.convert(mode), dtype=np.uint8)
         if signed:
             array ^= 0x80  # -128..127 as 0..255, in their order
-        if picture.format == "TIFF" and orientation_tag(picture) != tag:  # Pillow has turned it
+        if picture.format == "TIFF" and orientation_tag(picture, stream) != tag:  # Pillow has turned it
             array = turned(array, tag, back=True)
         text = text_of(picture.info.get("xmp"))
         if isinstance(picture, PngImagePlugin.PngImageFile):
@@ -141,8 +141,8 @@ def _transparent(picture: Image.Image) -> bool:
 
 def image_size(path: Place, orientation: Orientation = "auto") -> tuple[int, int]:
     """(H, W) from the header alone, as viewers show the image, or "stored" as its pixels lie."""
-    with opened(place_of(path), IMAGES, MAX_PIXELS) as (picture, _):
-        size, tag = (picture.height, picture.width), orientation_tag(picture)
+    with opened(place_of(path), IMAGES, MAX_PIXELS) as (picture, stream):
+        size, tag = (picture.height, picture.width), orientation_tag(picture, stream)
         turns = (picture.format == "TIFF") == (
             orientation == "stored"
         )  # Pillow gives a TIFF's as it is shown

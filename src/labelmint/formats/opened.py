@@ -37,6 +37,8 @@ MAX_PIXELS = 178_956_970  # twice Pillow's own warning level: 13,377 x 13,377
 IMAGES = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
 
 _TAG, _SAMPLE_FORMAT, _SIGNED = 274, 339, 2  # of TIFF and EXIF
+_SAY_TAGS = frozenset({"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"})  # of Pillow's info
+_LATE = frozenset({b"eXIf", b"tEXt", b"zTXt", b"iTXt"})  # chunks of PNG that say them
 _DAMAGES = (
     AssertionError,
     OSError,
@@ -90,13 +92,27 @@ def place_of(path: Place) -> Path | Held:
     return Held(path.name, path.content()) if isinstance(path, Inside) else Path(path)
 
 
-def orientation_tag(picture: Image.Image) -> int:
+def orientation_tag(picture: Image.Image, stream: BinaryIO) -> int:
     """The orientation tag of EXIF, 1 where there is none that means anything."""
+    if picture.format == "PNG" and not _SAY_TAGS & picture.info.keys() and not _tells_late(stream):
+        return 1  # Pillow would decode it to find out
     try:
         tag = picture.getexif().get(_TAG, 1)
     except _DAMAGES:  # a damaged EXIF block spoils no pixel
         return 1
     return tag if isinstance(tag, int) and 1 <= tag <= 8 else 1
+
+
+def _tells_late(stream: BinaryIO) -> bool:
+    """Return True where a PNG has EXIF or text behind its pixels."""
+    place, kind, kinds = stream.tell(), b"", set[bytes]()
+    stream.seek(8)
+    while kind != b"IEND" and len(head := stream.read(8)) == 8:
+        length, kind = struct.unpack(">I4s", head)
+        kinds |= {kind} if b"IDAT" in kinds or kind == b"IDAT" else set()
+        stream.seek(length + 4, os.SEEK_CUR)  # and its sum
+    stream.seek(place)
+    return bool(kinds & _LATE)
 
 
 def is_signed(picture: Image.Image) -> bool:

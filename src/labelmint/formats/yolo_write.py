@@ -20,7 +20,7 @@ from labelmint.formats.files import uniquely_named, write_each
 from labelmint.formats.format import PLAIN, Part, Writing
 from labelmint.formats.images_out import write_image
 from labelmint.formats.outlines import joined, outlines_of
-from labelmint.formats.painting import decode, objects_from_instances, rle_of
+from labelmint.formats.painting import decode, objects_of, rle_of
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, ClassSet, LayoutObject
 
@@ -54,7 +54,11 @@ def write_yolo(
                 places[place] = None
                 for kind in ("images", "labels"):
                     (folder / kind / place).mkdir(parents=True)
-            rows = [(numbers.of(one, pair.name), one) for one in _objects(pair, classes) if numbers.has(one)]
+            rows = [
+                (numbers.of(one, pair.name), one)
+                for one in objects_of(pair.layout, classes.ground)
+                if numbers.has(one)
+            ]
             lines = [(number, _shares(one, pair.layout.size)) for number, one in rows]
             outlined = outlined or any(len(shares) > 4 for _, shares in lines)
             if lines and not outlined:
@@ -118,11 +122,6 @@ def _place(name: str, writing: Writing) -> str:
     if not writing.parts:
         return ""
     return _OTHER if "train" in writing.parts.values() else "train"
-
-
-def _objects(pair: AnnotatedImage, classes: ClassSet) -> Sequence[LayoutObject]:
-    layout = pair.layout
-    return layout.objects or objects_from_instances(layout.label_map, layout.instances, classes.ground)
 
 
 def _shares(one: LayoutObject, size: Size) -> Shares:
