@@ -21,7 +21,7 @@ from labelmint.formats.coco_files import name_of_part
 from labelmint.formats.coco_objects import STANDARD_KEYS
 from labelmint.formats.files import Parts, dump_json, uniquely_named, write_each, write_splits
 from labelmint.formats.format import PLAIN, Part, Writing
-from labelmint.formats.images_out import image_name, write_image
+from labelmint.formats.images_out import image_name, is_copied, write_image
 from labelmint.formats.painting import area_of, objects_of
 from labelmint.formats.shapes import length_between
 from labelmint.storage import write_text
@@ -71,7 +71,7 @@ def write_coco(
         part = writing.parts.get(pair.name) if apart else None
         write_image(_folder_of(folder, part, apart), pair, writing)
 
-    write_each(described(), put)
+    write_each(described(), put, lambda pair: is_copied(pair, writing))
     about = info_and_categories(classes, categories, used, _ABOUT)
     if apart:
         (folder / "annotations").mkdir()

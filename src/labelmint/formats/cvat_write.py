@@ -20,7 +20,7 @@ from labelmint.errors import InputError
 from labelmint.formats.cvat_shapes import OWN
 from labelmint.formats.files import finite, uniquely_named, write_each
 from labelmint.formats.format import PLAIN, Part, Writing
-from labelmint.formats.images_out import image_name, write_image
+from labelmint.formats.images_out import image_name, is_copied, write_image
 from labelmint.formats.joined_shapes import boxed, free_groups
 from labelmint.formats.named_classes import labels_of, write_classes
 from labelmint.formats.painting import box_of, decode, objects_of
@@ -64,7 +64,7 @@ def write_cvat(
         part = writing.parts.get(pair.name)
         write_image(folder / "images" / _SUBSETS[part] if part else folder / "images", pair, writing)
 
-    write_each(described(), put)
+    write_each(described(), put, lambda pair: is_copied(pair, writing))
     colors = {info.id: info.color for info in classes.classes}
     listed = "".join(
         _label(label, colors.get(i), attributes[label])

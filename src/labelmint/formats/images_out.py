@@ -22,7 +22,7 @@ from labelmint.formats.xmp import MOST_BYTES, xmp_of
 from labelmint.storage import write_aside
 from labelmint.types import AnnotatedImage
 
-__all__ = ["ending_of", "image_name", "write_image"]
+__all__ = ["ending_of", "image_name", "is_copied", "write_image"]
 
 _XMP_TAG = 700  # of TIFF
 _SAVED: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
@@ -43,6 +43,11 @@ def ending_of(pair: AnnotatedImage, writing: Writing) -> str:
     """The ending of that name: a file that is copied keeps its own."""
     copied = _copied(pair, writing)
     return copied.ending if copied is not None else writing.image_format or "png"
+
+
+def is_copied(pair: AnnotatedImage, writing: Writing) -> bool:
+    """Return True where the file of a pair's image is copied, and nothing encoded."""
+    return _copied(pair, writing) is not None
 
 
 def write_image(folder: Path, pair: AnnotatedImage, writing: Writing) -> None:
@@ -72,7 +77,8 @@ def _copy(source: Path | Inside, target: Path) -> None:
     if isinstance(source, Inside):
         target.write_bytes(source.content())
     else:
-        shutil.copyfile(source, target)
+        with source.open("rb") as one, target.open("wb") as other:
+            shutil.copyfileobj(one, other)
 
 
 def _described(file: Path, pair: AnnotatedImage, writing: Writing) -> dict[str, Any]:

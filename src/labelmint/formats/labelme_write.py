@@ -19,7 +19,7 @@ from PIL import Image
 from labelmint.errors import InputError
 from labelmint.formats.files import dump_json, uniquely_named, write_each
 from labelmint.formats.format import PLAIN, Writing
-from labelmint.formats.images_out import image_name, write_image
+from labelmint.formats.images_out import image_name, is_copied, write_image
 from labelmint.formats.joined_shapes import boxed, free_groups
 from labelmint.formats.named_classes import labels_of, write_classes
 from labelmint.formats.painting import box_of, decode, objects_of
@@ -45,7 +45,7 @@ def write_labelme(
         write_image(folder, pair, writing)
         write_text(folder / f"{pair.name}.json", dump_json(_document(pair, labels, classes, writing)))
 
-    write_each(_allowed(uniquely_named(pairs, names)), put)
+    write_each(_allowed(uniquely_named(pairs, names)), put, lambda pair: is_copied(pair, writing))
     write_classes(folder, classes)
     words = [labels[i] for i in (*classes.ignore, *classes.ids)]
     write_text(folder / "labels.txt", "".join(f"{word}\n" for word in words))

@@ -133,9 +133,9 @@ def _overlapping(objects: tuple[LayoutObject, ...]) -> int:
 
 
 def _has_hole(one: LayoutObject, size: tuple[int, int]) -> bool:
-    from scipy.ndimage import binary_fill_holes
-
     if one.rle is None:
         return False
+    from scipy.ndimage import binary_fill_holes
+
     shape = decode(one.rle, size)
     return bool((binary_fill_holes(shape) & ~shape).any())

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import cached_property
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from PIL import Image
@@ -76,10 +76,10 @@ class UndecodedImage(AnnotatedImage):
         """The format of the file; None for one that is read and not written."""
         return _NAMES.get(self._header.format)
 
-    @property
+    @cached_property
     def ending(self) -> str:
         """The ending of the file's name, in small letters, or the usual one of its format where it has another."""
-        own = PurePath(self.file.name).suffix[1:].lower()
+        own = self.file.name.rpartition(".")[2].lower()
         usual = _ENDINGS[self._header.format]
         return own if own in usual else usual[0]
 
