@@ -130,11 +130,17 @@ class ClassSet:
 
     def unknown(self, label_map: Array) -> dict[int, int]:
         """Ids of a label map that are neither classes nor ignored, each with its count of pixels."""
-        if label_map.dtype in (np.uint8, np.uint16) and self._known[label_map].all():
-            return {}  # nearly always, and looked up in a twentieth of the time of counting
+        if label_map.dtype == np.uint8 and not label_map.tobytes().translate(None, self._known_bytes):
+            return {}  # nearly always, and found in a hundredth of the time of counting
+        if label_map.dtype == np.uint16 and self._known[label_map].all():
+            return {}
         values, counts = np.unique(label_map, return_counts=True)
         known = {*self.ids, *self.ignore}
         return {int(v): int(c) for v, c in zip(values, counts, strict=True) if int(v) not in known}
+
+    @cached_property
+    def _known_bytes(self) -> bytes:
+        return bytes(i for i in (*self.ids, *self.ignore) if i <= 255)
 
     @cached_property
     def _known(self) -> Array:

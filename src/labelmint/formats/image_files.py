@@ -115,7 +115,7 @@ def _stored(path: Path | Held, max_pixels: int) -> _Stored:
             )
         tag, signed = orientation_tag(picture, stream), is_signed(picture)
         picture.load()
-        array = np.array(picture if picture.mode == mode else picture.convert(mode), dtype=np.uint8)
+        array = _array(picture if picture.mode == mode else picture.convert(mode))
         if signed:
             array ^= 0x80  # -128..127 as 0..255, in their order
         if picture.format == "TIFF" and orientation_tag(picture, stream) != tag:  # Pillow has turned it
@@ -128,6 +128,14 @@ def _stored(path: Path | Held, max_pixels: int) -> _Stored:
         str(key): str(value) for key, value in text.items() if not key.startswith(("XML:", "Raw profile"))
     }
     return _Stored(array[:, :, None] if array.ndim == 2 else array, kept, tag, transparent)
+
+
+def _array(picture: Image.Image) -> Array:
+    """The bytes of a loaded picture of 8 bits, (H, W) or (H, W, 3); numpy's own way copies them once more."""
+    size = (picture.height, picture.width)
+    array = np.empty(size if len(picture.getbands()) == 1 else (*size, len(picture.getbands())), np.uint8)
+    array.reshape(-1)[:] = np.frombuffer(picture.tobytes(), np.uint8)
+    return array
 
 
 def _transparent(picture: Image.Image) -> bool:
@@ -175,7 +183,7 @@ def read_ids(
             raise InputError(
                 f"{path}: a label of {depth}-bit mode {mode!r}; expected class ids as a grey or palette PNG"
             )
-        array = np.array(picture)
+        array = _array(picture) if mode in ("L", "P") else np.array(picture)
         palette = (picture.getpalette("RGB") or []) if mode == "P" else []
     if mode == "P":
         return ids_of_palette(place, array, palette, colors, palettes)

@@ -108,16 +108,22 @@ def objects_of(layout: Layout, ground: int | None) -> tuple[LayoutObject, ...]:
 
 
 def without_pixels(objects: Sequence[LayoutObject], size: Size) -> int:
-    """How many objects cover no pixel of an image, hidden or not."""
-    return sum(not _covers(one, size) for one in objects)
+    """How many objects cover no pixel of an image, whether others hide them or not."""
+    from pycocotools import mask as coco
+
+    outlines = [(one, list(some)) for one in objects if one.rle is None for some in one.polygons or ()]
+    areas = coco.area(coco.frPyObjects([some for _, some in outlines], *size)) if outlines else []
+    covering = {id(one) for (one, _), area in zip(outlines, areas, strict=True) if area}
+    return sum(id(one) not in covering and not _covers(one, size) for one in objects)
 
 
 def _covers(one: LayoutObject, size: Size) -> bool:
-    shape = rle_of(one, size)
-    if shape is not None:
-        return _area(one, shape) > 0
+    """Return True where the run lengths or the box of an object cover a pixel."""
+    if one.rle is not None:
+        return _area(one, one.rle) > 0
     rows, columns = _pixels(one, None, size)
-    return bool(rows.start < min(rows.stop, size[0]) and columns.start < min(columns.stop, size[1]))
+    inside = rows.start < min(rows.stop, size[0]) and columns.start < min(columns.stop, size[1])
+    return one.polygons is None and inside
 
 
 def rle_of(one: LayoutObject, size: Size) -> Mapping[str, Any] | None:
