@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 from pycocotools import mask as coco
 
 from labelmint.errors import InputError
-from labelmint.formats.painting import area_of, box_of, objects_from_instances, paint, rle_of
+from labelmint.formats.painting import area_of, box_of, objects_from_instances, paint, rle_of, without_pixels
 from labelmint.types import LayoutObject
 
 # pycocotools under numpy 2
@@ -101,3 +101,19 @@ def test_polygons_are_painted_as_pycocotools_does() -> None:
 def test_nothing_has_no_box() -> None:
     with pytest.raises(InputError):
         box_of(np.zeros(SIZE, dtype=bool))
+
+
+def test_objects_without_pixels_are_those_that_paint_none() -> None:
+    rng = np.random.default_rng(0)
+    corners = rng.uniform(-1, 12, (60, 2)).round(2)
+    sides = rng.choice([0, 0.1, 0.6, 3], (60, 2))
+    objects = []
+    for number, ((x, y), (w, h)) in enumerate(zip(corners.tolist(), sides.tolist(), strict=True)):
+        outline = (x, y, x + w, y, x + w, y + h)
+        empty = {"size": [9, 12], "counts": "\\3"}
+        shape = [{}, {"polygons": (outline,)}, {"polygons": (outline, (0.0,) * 6)}, {"rle": empty}][
+            number % 4
+        ]
+        objects.append(LayoutObject(class_id=1, box=(x, y, x + w, y + h), **shape))
+    alone = [paint([one], (9, 12))[1].any() for one in objects]
+    assert 0 < without_pixels(objects, (9, 12)) == len(objects) - sum(alone) < len(objects)

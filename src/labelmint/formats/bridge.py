@@ -36,8 +36,9 @@ from labelmint.formats.files import Parts
 from labelmint.formats.format import AS_USUAL, Format, Orientation, Reading
 from labelmint.formats.image_files import Read, read_labelled
 from labelmint.formats.odd import Odd, first_of
-from labelmint.formats.painting import paint
+from labelmint.formats.painting import PaintedLayout, Paints, painted
 from labelmint.formats.records import names_of
+from labelmint.formats.undecoded import undecoded
 from labelmint.types import AnnotatedImage, Array, DataSet, Layout
 
 __all__ = ["FORMAT", "INSTALL", "NAME", "detect", "is_installed", "named", "read_by"]
@@ -254,7 +255,14 @@ class _Loader:
         except Exception:
             return None
 
-    def _layout(self, name: str, size: tuple[int, int]) -> Layout:
+    def undecoded(self, name: str) -> AnnotatedImage:
+        """The pair, decoded and painted when that is asked for, where its file may be copied."""
+        file = self.files[name]
+        if not isinstance(file, Path):
+            return self(name)
+        return undecoded(name, file, lambda size: self._layout(name, size, PaintedLayout)) or self(name)
+
+    def _layout(self, name: str, size: tuple[int, int], paints: Paints = painted) -> Layout:
         annotations, what = self.items[name].annotations, f"{self.source}: {name!r}"
         try:
             if self.semantic:
@@ -264,8 +272,7 @@ class _Loader:
             raise
         except Exception as error:  # masks are decoded by the library
             raise InputError(f"{what}: its labels cannot be read: {_in_a_line(error)}") from None
-        label_map, instances = paint(objects, size, self.labels.ground)
-        return Layout(label_map=label_map, instances=instances, objects=objects)
+        return paints(objects, size, self.labels.ground)
 
 
 def _pixels(media: Any, name: str) -> Array:

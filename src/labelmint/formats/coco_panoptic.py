@@ -28,6 +28,7 @@ from labelmint.formats.format import AS_USUAL, KEPT, LOST, Carries, Format, Orie
 from labelmint.formats.image_files import read_image, read_labelled
 from labelmint.formats.lookup import Lookup, find_image
 from labelmint.formats.odd import Odd, first_of
+from labelmint.formats.undecoded import undecoded
 from labelmint.types import AnnotatedImage, Array, DataSet, Layout
 
 __all__ = ["FORMAT", "HAS_INSTANCES", "INSTANCE", "read_panoptic"]
@@ -174,6 +175,10 @@ class _Loader:
                 f"{rows}x{columns}; use the images that were annotated"
             )
         return AnnotatedImage(name=name, image=image, layout=layout, provenance=text, notes=notes)
+
+    def undecoded(self, name: str) -> AnnotatedImage:
+        """The pair, decoded when that is asked for, where the file of its image may be copied."""
+        return undecoded(name, self.records[name].image, lambda size: self.layout(name)) or self(name)
 
     def layout(self, name: str) -> Layout:
         """The maps of one pair; its image is not decoded."""

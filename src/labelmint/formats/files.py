@@ -136,15 +136,23 @@ def finite(value: Any) -> bool:
     return number and abs(value) <= sys.float_info.max  # whole numbers of JSON may be beyond any float
 
 
-def write_each(items: Iterable[T], write: Callable[[T], None]) -> None:
+def write_each(
+    items: Iterable[T], write: Callable[[T], None], is_quick: Callable[[T], bool] = lambda item: False
+) -> None:
     """Write every item, in threads while the next ones are made; few wait at any time, and the first error
     ends it.
+
+    Arguments:
+        is_quick: which items are written sooner than they would be handed to a thread: those with nothing to encode.
     """
     workers = min(_cores(), _WRITERS)
     waiting: deque[Future[None]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         try:
             for item in items:
+                if is_quick(item):
+                    write(item)
+                    continue
                 if len(waiting) == 2 * workers:
                     waiting.popleft().result()
                 waiting.append(pool.submit(write, item))

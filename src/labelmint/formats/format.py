@@ -110,14 +110,12 @@ class Writing:
 
     Arguments:
         parts: the part of each pair, by its name; pairs that are not named are in none.
-        image_format: of the images; a label is never written in a format that changes it.
-        encoded: the file of a pair's image, where it lies in `image_format` already and need not be encoded again;
-            asked for once a pair.
+        image_format: of the images; a label is never written in a format that changes it. None: files that may be
+            copied (`undecoded`) stay as they are, and all other images become PNG.
     """
 
     parts: Mapping[str, Part] = field(default_factory=lambda: MappingProxyType({}))
-    image_format: ImageFormat = "png"
-    encoded: Callable[[str], Path | None] = lambda name: None
+    image_format: ImageFormat | None = None
 
 
 AS_USUAL, PLAIN = Reading(), Writing()

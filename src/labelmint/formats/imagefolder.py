@@ -35,11 +35,12 @@ from labelmint.formats.image_files import image_size, read_ids, read_labelled
 from labelmint.formats.lookup import Lookup, find_image
 from labelmint.formats.named_classes import CLASSES, classes_of_names
 from labelmint.formats.odd import Odd, first_of
-from labelmint.formats.painting import paint
+from labelmint.formats.painting import PaintedLayout, Paints, painted
 from labelmint.formats.records import named_before, names_of
 from labelmint.formats.shapes import check_extent, parse_polygons, parse_rle
 from labelmint.formats.text_files import read_text, yaml_value
-from labelmint.types import AnnotatedImage, Array, ClassInfo, ClassSet, DataSet, Layout, LayoutObject
+from labelmint.formats.undecoded import undecoded
+from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout, LayoutObject
 
 __all__ = ["FOLDERS", "FORMAT", "OTHERS", "read_imagefolder"]
 
@@ -283,21 +284,25 @@ class _Loader:
             name=name, image=read.pixels, layout=layout, provenance=read.text, notes=read.notes
         )
 
+    def undecoded(self, name: str) -> AnnotatedImage:
+        """The pair, decoded when that is asked for, where the file of its image may be copied."""
+        row = self.rows[name]
+        assert row.image is not None
+        return undecoded(name, row.image, lambda size: self._layout(row, size, PaintedLayout)) or self(name)
+
     def layout(self, name: str) -> Layout:
         """The layout alone; of the image the header is read."""
         row = self.rows[name]
         assert row.image is not None
         return self._layout(row, image_size(row.image, self.orientation, stated=_stated(row)))
 
-    def _layout(self, row: _Row, size: tuple[int, int]) -> Layout:
+    def _layout(self, row: _Row, size: tuple[int, int], paints: Paints = painted) -> Layout:
         what = f"{self.source}: {row.file_name!r}"
         objects = tuple(
             _object(one, self.ids, size, f"{what}: object {i}") for i, one in enumerate(row.objects or ())
         )
-        instances: Array | None
         if row.label is None:
-            label_map, instances = paint(objects, size, self.ground)
-            return Layout(label_map=label_map, instances=instances, objects=objects)
+            return paints(objects, size, self.ground)
         label_map = read_ids(row.label, colors=self.colors)
         unknown = self.classes.unknown(label_map) if self.strict else {}
         if unknown:

@@ -30,11 +30,12 @@ from labelmint.errors import InputError
 from labelmint.formats.croissant import CROISSANT
 from labelmint.formats.files import IMAGE_SUFFIXES, finite, is_file, read_json, read_splits
 from labelmint.formats.format import AS_USUAL, KEPT, Carries, Format, Orientation, Reading
-from labelmint.formats.image_files import Inside, read_ids
+from labelmint.formats.image_files import read_ids
 from labelmint.formats.joined_shapes import Shape, clipped, ellipse, joined, of_polygon, of_window
 from labelmint.formats.lookup import Lookup, find_image
 from labelmint.formats.named_classes import CLASSES, NamedClasses, classes_of_names
 from labelmint.formats.odd import Odd, first_of
+from labelmint.formats.opened import Inside
 from labelmint.formats.records import Record, RecordLoader, named_before, names_of, size_of
 from labelmint.formats.shapes import check_extent, parse_box, parse_polygons
 from labelmint.formats.text_files import read_lines

@@ -10,9 +10,11 @@ from typing import Any, TypeVar
 
 from labelmint.errors import InputError
 from labelmint.formats.format import Orientation
-from labelmint.formats.image_files import MAX_PIXELS, Inside, image_size, read_labelled
-from labelmint.formats.painting import paint
-from labelmint.types import AnnotatedImage, Layout, LayoutObject
+from labelmint.formats.image_files import image_size, read_labelled
+from labelmint.formats.opened import MAX_PIXELS, Inside
+from labelmint.formats.painting import PaintedLayout, painted
+from labelmint.formats.undecoded import undecoded
+from labelmint.types import AnnotatedImage, LayoutObject
 
 __all__ = ["Record", "RecordLoader", "named_before", "names_of", "or_swapped", "size_of"]
 
@@ -58,9 +60,14 @@ class RecordLoader:
                 f"{stated_height}x{stated_width}; "
                 "use the images that were annotated"
             )
-        label_map, instances = paint(record.objects, record.size, self.ground)
-        layout = Layout(label_map=label_map, instances=instances, objects=record.objects)
+        layout = painted(record.objects, record.size, self.ground)
         return AnnotatedImage(name=name, image=image, layout=layout, provenance=text, notes=notes)
+
+    def undecoded(self, name: str) -> AnnotatedImage:
+        """The pair, decoded and painted when that is asked for, where its file may be copied."""
+        record = self.records[name]
+        layout = PaintedLayout(record.objects, record.size, self.ground)
+        return undecoded(name, record.path, lambda size: layout) or self(name)
 
 
 def names_of(file_names: Sequence[str], source: str) -> list[str]:

@@ -14,9 +14,10 @@ from labelmint.formats.class_list import class_set
 from labelmint.formats.format import Orientation, Part
 from labelmint.formats.image_files import image_size, read_labelled
 from labelmint.formats.odd import Odd, first_of
-from labelmint.formats.painting import paint
+from labelmint.formats.painting import PaintedLayout, Paints, painted
 from labelmint.formats.records import names_of
 from labelmint.formats.text_files import read_text
+from labelmint.formats.undecoded import undecoded
 from labelmint.formats.yolo_layout import IMAGE_WORDS, Tree
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout, LayoutObject
 
@@ -77,12 +78,16 @@ class Loader:
         """The layout alone; the image is not decoded."""
         return self._layout(name, image_size(self.root / self.sources[name].image, self.orientation))
 
-    def _layout(self, name: str, size: Size) -> Layout:
+    def undecoded(self, name: str) -> AnnotatedImage:
+        """The pair, decoded and painted when that is asked for, where its file may be copied."""
+        file = self.root / self.sources[name].image
+        return undecoded(name, file, lambda size: self._layout(name, size, PaintedLayout)) or self(name)
+
+    def _layout(self, name: str, size: Size, paints: Paints = painted) -> Layout:
         label = self.sources[name].label
         file = self.root / label if label else None
         objects = self.objects(read_text(file), str(file), size) if file else ()
-        label_map, instances = paint(objects, size, self.ground)
-        return Layout(label_map=label_map, instances=instances, objects=objects)
+        return paints(objects, size, self.ground)
 
 
 def data_set(
