@@ -23,6 +23,8 @@ def test_a_set_comes_back_from_another_format(command: Command, digits_folder: P
     assert command("convert", there, back, "--to", "folder", "--json").json["pairs"] == 60
     first, last = labelmint.read(digits_folder), labelmint.read(back)
     assert (first.names, first.train, first.test) == (last.names, last.train, last.test)
+    same = [(out / "images" / f"{first.names[0]}.png").read_bytes() for out in (digits_folder, back)]
+    assert same[0] == same[1]
     assert first.classes.names == last.classes.names
     for name in first.names[:5]:
         one, other = first.load(name), last.load(name)

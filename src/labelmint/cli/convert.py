@@ -7,16 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labelmint.cli.options import (
-    AsJson,
-    FormatIn,
-    Ignore,
-    ImageFormat,
-    Merge,
-    Orientation,
-    Quiet,
-    open_merged,
-)
+from labelmint.cli.options import AsJson, FormatIn, Ignore, Merge, Orientation, Quiet, open_merged
 from labelmint.cli.printing import print_json
 from labelmint.cli.progress import Progress, say
 
@@ -38,7 +29,15 @@ def convert(
     to: Annotated[
         str, typer.Option("--to", metavar="FORMAT", help="Write this format; `labelmint formats` lists them.")
     ],
-    image_format: ImageFormat = "png",
+    image_format: Annotated[
+        str | None,
+        typer.Option(
+            "--image-format",
+            metavar="NAME",
+            help="Encode images as png, jpg, webp or tiff that are not; left out, files of images are copied as they "
+            "are, and those that must be changed become PNG.",
+        ),
+    ] = None,
     merge: Merge = None,
     format_in: FormatIn = None,
     ignore: Ignore = "",
@@ -66,7 +65,7 @@ def convert(
     print(f"wrote {len(data)} pairs to {out} (format {to}; from {data.source}, format {data.format})")
 
 
-def _write(data: DataSet, out: Path, to: str, image_format: str) -> list[Finding]:
+def _write(data: DataSet, out: Path, to: str, image_format: str | None) -> list[Finding]:
     """Write the data under a line of progress; return what the format does not carry."""
     from labelmint.datasets.watching import told
     from labelmint.formats import write

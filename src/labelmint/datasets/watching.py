@@ -40,6 +40,12 @@ class _Watched:
             self.seen.add(pair.name)
             count(self.tally, self.data, pair, self.data.classes.without_objects)
 
+    def undecoded(self, name: str) -> AnnotatedImage:
+        """The pair, undecoded where it may be; what its objects say is tallied then."""
+        pair = self.data.undecoded(name)
+        self.look(pair)
+        return pair
+
     def layout(self, name: str) -> Layout:
         """The layout alone, which is not tallied."""
         return self.data.layout(name)

@@ -143,18 +143,20 @@ def write(
     *,
     format: str,
     classes: ClassSet,
-    image_format: str = "png",
+    image_format: str | None = None,
     tell: Callable[[Finding], None] = lambda finding: None,
     report: Callable[[int], None] = lambda done: None,
 ) -> Path:
     """Write labelled images as a new data set: whole or not at all, the same bytes for the same pairs.
 
     Arguments:
-        pairs: taken one by one, never held together. The parts of a DataSet are written too.
+        pairs: taken one by one, never held together. The parts of a DataSet are written too, and the files of its
+            images are copied where they may be (`undecoded`); no image is decoded and no map painted for nothing.
         path: a folder that does not exist yet, or is empty.
         format: one of WRITABLE.
         classes: the classes of the labels.
-        image_format: "png", "jpg", "webp" or "tiff".
+        image_format: "png", "jpg", "webp" or "tiff", in which images are encoded that are not in it; None leaves
+            files that may be copied as they are, and makes PNG of all others.
         tell: is told once, when all is written, of each feature that the format does not carry, with counts.
         report: is called with the number of pairs that were taken.
 
@@ -168,10 +170,12 @@ def write(
     if format not in WRITABLE:
         known = "is read only" if format in FORMATS else "is unknown"
         raise InputError(f"the format {format!r} {known}; expected {' or '.join(WRITABLE)} for writing")
-    images = image_format_named(image_format)
-    kind, losses = FORMATS[format], Losses(FORMATS[format], classes, report)
-    parts = Parts(pairs.train, pairs.validation, pairs.test) if isinstance(pairs, DataSet) else Parts()
-    writing, contents = Writing(parts=parts.of_each(), image_format=images), Contents()
+    images = None if image_format is None else image_format_named(image_format)
+    kind, losses, parts = FORMATS[format], Losses(FORMATS[format], classes, report), Parts()
+    if isinstance(pairs, DataSet):
+        parts, pairs = Parts(pairs.train, pairs.validation, pairs.test), map(pairs.undecoded, pairs.names)
+    writing = Writing(parts=parts.of_each(), image_format=images)
+    contents = Contents(writing)
     with new_folder(path) as target:
         assert kind.writes is not None
         names = kind.writes(contents.counted(losses.counted(pairs)), target, classes, writing)
@@ -197,7 +201,7 @@ def _describe(
 ) -> None:
     """The data-set card and croissant.json, which say nothing that the pairs do not."""
     in_parts = {name: part for name in names if (part := writing.parts.get(name))}
-    text = card(kind, classes, contents, in_parts, lost, writing.image_format)
+    text = card(kind, classes, contents, in_parts, lost)
     own = target / "README.md"  # Hugging Face's, say, whose head programs read
     write_text(own, f"{own.read_text(encoding='utf-8')}\n{text}" if own.is_file() else text)
     about = f"{len(names)} images with labels of {len(classes)} classes, in the format {kind.name}."

@@ -24,13 +24,21 @@ from typing import Any
 import numpy as np
 
 from labelmint.errors import InputError
-from labelmint.formats.bridge_annotations import Labels, ignored_of, is_semantic, label_map_of, objects_of
+from labelmint.formats.bridge_annotations import (
+    Labels,
+    ignored_of,
+    is_semantic,
+    label_map_of,
+    objects_of,
+    size_of_masks,
+)
 from labelmint.formats.files import Parts
 from labelmint.formats.format import AS_USUAL, Format, Orientation, Reading
-from labelmint.formats.image_files import Read, image_size, read_labelled
+from labelmint.formats.image_files import Read, read_labelled
 from labelmint.formats.odd import Odd, first_of
-from labelmint.formats.painting import paint
+from labelmint.formats.painting import PaintedLayout, Paints, painted
 from labelmint.formats.records import names_of
+from labelmint.formats.undecoded import undecoded
 from labelmint.types import AnnotatedImage, Array, DataSet, Layout
 
 __all__ = ["FORMAT", "INSTALL", "NAME", "detect", "is_installed", "named", "read_by"]
@@ -232,7 +240,7 @@ class _Loader:
     def __call__(self, name: str) -> AnnotatedImage:
         file = self.files[name]
         if isinstance(file, Path):
-            read = read_labelled(file, image_size(file, self.orientation), self.orientation)
+            read = read_labelled(file, self._stated(name), self.orientation)
         else:
             read = Read(_pixels(file, name), {})
         layout = self._layout(name, (read.pixels.shape[0], read.pixels.shape[1]))
@@ -240,7 +248,21 @@ class _Loader:
             name=name, image=read.pixels, layout=layout, provenance=read.text, notes=read.notes
         )
 
-    def _layout(self, name: str, size: tuple[int, int]) -> Layout:
+    def _stated(self, name: str) -> tuple[int, int] | None:
+        """(H, W) of the masks of an image, None where there are none; `_layout` tells what is wrong with them."""
+        try:
+            return size_of_masks(self.items[name].annotations)
+        except Exception:
+            return None
+
+    def undecoded(self, name: str) -> AnnotatedImage:
+        """The pair, decoded and painted when that is asked for, where its file may be copied."""
+        file = self.files[name]
+        if not isinstance(file, Path):
+            return self(name)
+        return undecoded(name, file, lambda size: self._layout(name, size, PaintedLayout)) or self(name)
+
+    def _layout(self, name: str, size: tuple[int, int], paints: Paints = painted) -> Layout:
         annotations, what = self.items[name].annotations, f"{self.source}: {name!r}"
         try:
             if self.semantic:
@@ -250,8 +272,7 @@ class _Loader:
             raise
         except Exception as error:  # masks are decoded by the library
             raise InputError(f"{what}: its labels cannot be read: {_in_a_line(error)}") from None
-        label_map, instances = paint(objects, size, self.labels.ground)
-        return Layout(label_map=label_map, instances=instances, objects=objects)
+        return paints(objects, size, self.labels.ground)
 
 
 def _pixels(media: Any, name: str) -> Array:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from labelmint.errors import InputError
 from labelmint.formats.files import finite, read_json
-from labelmint.formats.image_files import MAX_PIXELS
+from labelmint.formats.opened import MAX_PIXELS
 
 __all__ = [
     "Document",

@@ -21,7 +21,7 @@ from labelmint.formats.coco_write import category_ids, info_and_categories
 from labelmint.formats.files import Parts, dump_json, uniquely_named, write_each, write_splits
 from labelmint.formats.format import PLAIN, Part, Writing
 from labelmint.formats.image_files import write_png
-from labelmint.formats.images_out import write_image
+from labelmint.formats.images_out import image_name, write_image
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, Array, ClassSet, Layout
 
@@ -59,7 +59,7 @@ def write_panoptic(
             things.update(one["category_id"] for one in segments if INSTANCE in one)
             images, annotations = documents.setdefault(part, ([], []))
             height, width = pair.layout.size
-            file_name = f"{pair.name}.{writing.image_format}"
+            file_name = image_name(pair, writing)
             images.append({"id": len(names), "file_name": file_name, "width": width, "height": height})
             annotations.append(
                 {

@@ -21,8 +21,8 @@ from labelmint.formats.coco_files import name_of_part
 from labelmint.formats.coco_objects import STANDARD_KEYS
 from labelmint.formats.files import Parts, dump_json, uniquely_named, write_each, write_splits
 from labelmint.formats.format import PLAIN, Part, Writing
-from labelmint.formats.images_out import write_image
-from labelmint.formats.painting import area_of, objects_from_instances
+from labelmint.formats.images_out import image_name, is_copied, write_image
+from labelmint.formats.painting import area_of, objects_of
 from labelmint.formats.shapes import length_between
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, LayoutObject
@@ -56,11 +56,11 @@ def write_coco(
         for pair in uniquely_named(pairs, names):
             part = writing.parts.get(pair.name) if apart else None
             height, width = pair.layout.size
-            file_name = f"{pair.name}.{writing.image_format}"
+            file_name = image_name(pair, writing)
             entry = {"id": len(names), "file_name": file_name, "width": width, "height": height}
             images.setdefault(part, []).append(entry)
             those = annotations.setdefault(part, [])
-            for one in _objects(pair, classes):
+            for one in objects_of(pair.layout, classes.ground):
                 made += 1
                 those.append({"id": made, "image_id": len(names)} | _annotation(one, pair, categories))
                 used.add(those[-1]["category_id"])
@@ -71,7 +71,7 @@ def write_coco(
         part = writing.parts.get(pair.name) if apart else None
         write_image(_folder_of(folder, part, apart), pair, writing)
 
-    write_each(described(), put)
+    write_each(described(), put, lambda pair: is_copied(pair, writing))
     about = info_and_categories(classes, categories, used, _ABOUT)
     if apart:
         (folder / "annotations").mkdir()
@@ -164,11 +164,6 @@ def _category(number: int, info: ClassInfo | None) -> dict[str, Any]:
     if info is None:
         return {"id": number, "name": "ignore", "ignore": True}
     return _plain(info) | {"id": number}
-
-
-def _objects(pair: AnnotatedImage, classes: ClassSet) -> tuple[LayoutObject, ...]:
-    layout = pair.layout
-    return layout.objects or objects_from_instances(layout.label_map, layout.instances, classes.ground)
 
 
 def _annotation(one: LayoutObject, pair: AnnotatedImage, categories: Mapping[int, int]) -> dict[str, Any]:

@@ -28,8 +28,11 @@ CROISSANT = "croissant.json"
 _KINDS = {
     ".png": "image/png",
     ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
     ".webp": "image/webp",
     ".tiff": "image/tiff",
+    ".tif": "image/tiff",
+    ".bmp": "image/bmp",
     ".json": "application/json",
     ".jsonl": "application/jsonlines",
     ".txt": "text/plain",

@@ -1,7 +1,7 @@
 """Writing the `cvat` format: annotations.xml, images/ with a folder a subset, and classes.json with the class ids.
 
 A box is a box, each polygon a polygon (several of one object have one group_id), run lengths are a mask. What CVAT has
-no word for is an attribute: "crowd", and "box" where it is not the box around the shape.
+no word for is an attribute: "labelmint_crowd", and "labelmint_box" where it is not the box around the shape.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from labelmint.errors import InputError
 from labelmint.formats.cvat_shapes import OWN
 from labelmint.formats.files import finite, uniquely_named, write_each
 from labelmint.formats.format import PLAIN, Part, Writing
-from labelmint.formats.images_out import write_image
+from labelmint.formats.images_out import image_name, is_copied, write_image
 from labelmint.formats.joined_shapes import boxed, free_groups
 from labelmint.formats.named_classes import labels_of, write_classes
-from labelmint.formats.painting import box_of, decode, objects_from_instances
+from labelmint.formats.painting import box_of, decode, objects_of
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, Array, ClassSet, LayoutObject
 
@@ -52,7 +52,7 @@ def write_cvat(
 
     def described() -> Iterator[AnnotatedImage]:
         for pair in uniquely_named(pairs, names):
-            objects = _objects(pair, classes)
+            objects = objects_of(pair.layout, classes.ground)
             _check(pair, objects, labels)
             for one in objects:
                 used[one.class_id] = None
@@ -64,7 +64,7 @@ def write_cvat(
         part = writing.parts.get(pair.name)
         write_image(folder / "images" / _SUBSETS[part] if part else folder / "images", pair, writing)
 
-    write_each(described(), put)
+    write_each(described(), put, lambda pair: is_copied(pair, writing))
     colors = {info.id: info.color for info in classes.classes}
     listed = "".join(
         _label(label, colors.get(i), attributes[label])
@@ -72,7 +72,7 @@ def write_cvat(
         if i in colors or i in used
     )
     meta = f"  <meta>\n    <task>\n      <labels>\n{listed}      </labels>\n    </task>\n  </meta>\n"
-    head = '<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n  <version>1.1</version>\n'
+    head = '<?xml version="1.0" encoding="utf-8"?>\n<annotations generator="labelmint">\n  <version>1.1</version>\n'
     write_text(folder / "annotations.xml", f"{head}{meta}{''.join(images)}</annotations>\n")
     write_classes(folder, classes)
     return list(names)
@@ -119,11 +119,6 @@ def _label(name: str, color: tuple[int, int, int] | None, attributes: _Attribute
     return f"        <label>\n{named}{listed}        </label>\n"
 
 
-def _objects(pair: AnnotatedImage, classes: ClassSet) -> tuple[LayoutObject, ...]:
-    layout = pair.layout
-    return layout.objects or objects_from_instances(layout.label_map, layout.instances, classes.ground)
-
-
 def _check(pair: AnnotatedImage, objects: Iterable[LayoutObject], labels: Mapping[int, str]) -> None:
     for one in objects:
         if one.class_id not in labels:
@@ -148,8 +143,8 @@ def _image(
     part = writing.parts.get(pair.name)
     subset = f' subset="{_SUBSETS[part]}"' if part else ""
     height, width = pair.layout.size
-    name = _text(f"{pair.name}.{writing.image_format}")
-    groups = free_groups(objects)
+    name = _text(image_name(pair, writing))
+    groups = free_groups(objects, least=1)
     shapes = "".join(
         _shapes(one, labels[one.class_id], groups.get(i), pair.layout.size) for i, one in enumerate(objects)
     )
@@ -161,8 +156,9 @@ def _said(one: LayoutObject, size: tuple[int, int]) -> dict[str, Any]:
     found = dict(one.attributes)
     for key in _fields(one):
         del found[key]
-    found |= {"crowd": True} if one.crowd else {}
-    return found | ({} if one.box == boxed(one, size) else {"box": json.dumps(one.box)})
+    box, crowd = OWN
+    found |= {crowd: True} if one.crowd else {}
+    return found | ({} if one.box == boxed(one, size) else {box: json.dumps(one.box)})
 
 
 def _fields(one: LayoutObject) -> dict[str, str]:

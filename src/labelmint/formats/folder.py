@@ -46,6 +46,7 @@ from labelmint.formats.label_colors import Colors, Palettes
 from labelmint.formats.objects_json import as_json, as_objects
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.pairing import LABEL_FOLDERS, Place, by_key, matched, named, parts_of, places
+from labelmint.formats.undecoded import undecoded
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, Array, ClassInfo, ClassSet, DataSet, Layout
 
@@ -294,6 +295,10 @@ class _Loader:
         image, text, notes, tag = read_labelled(file, layout.size, self.orientation)
         _same_size(file, image, self.files.labels[name], layout.label_map, tag)
         return AnnotatedImage(name=name, image=image, layout=layout, provenance=text, notes=notes)
+
+    def undecoded(self, name: str) -> AnnotatedImage:
+        """The pair, decoded when that is asked for, where the file of its image may be copied."""
+        return undecoded(name, self.files.images[name], lambda size: self.layout(name)) or self(name)
 
     def layout(self, name: str) -> Layout:
         """The layout alone; the image is not opened."""

@@ -95,8 +95,8 @@ class Reading:
         ignore: class ids to ignore beside 255.
         strict: False (to inspect) turns what can be passed over into findings in place of errors.
         orientation: of photographs that carry an orientation tag: "turned" as viewers show them, "stored" as the
-            pixels lie; "auto" decides by the size that the labels have, and where both fit takes them turned, which
-            is what annotation tools show.
+            pixels lie; "auto" decides by the size that the labels have, and where both fit, or they state none, takes
+            them turned, which is what annotation tools show.
     """
 
     ignore: tuple[int, ...] = ()
@@ -110,14 +110,12 @@ class Writing:
 
     Arguments:
         parts: the part of each pair, by its name; pairs that are not named are in none.
-        image_format: of the images; a label is never written in a format that changes it.
-        encoded: the file of a pair's image, where it lies in `image_format` already and need not be encoded again;
-            asked for once a pair.
+        image_format: of the images; a label is never written in a format that changes it. None: files that may be
+            copied (`undecoded`) stay as they are, and all other images become PNG.
     """
 
     parts: Mapping[str, Part] = field(default_factory=lambda: MappingProxyType({}))
-    image_format: ImageFormat = "png"
-    encoded: Callable[[str], Path | None] = lambda name: None
+    image_format: ImageFormat | None = None
 
 
 AS_USUAL, PLAIN = Reading(), Writing()

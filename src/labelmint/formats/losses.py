@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
 
 from labelmint.formats.format import KEPT, LOST, Format
-from labelmint.types import AnnotatedImage, Array, ClassSet, Finding, LayoutObject
+from labelmint.formats.painting import PaintedLayout, decode
+from labelmint.types import AnnotatedImage, ClassSet, Finding, Layout, LayoutObject
 
 __all__ = ["Losses"]
 
@@ -71,34 +73,49 @@ class Losses:
 
     def _of(self, pair: AnnotatedImage) -> dict[str, int]:
         layout = pair.layout
-        objects = layout.objects
+        objects, painted = layout.objects, isinstance(layout, PaintedLayout)
         shaped = [one for one in objects if one.rle is not None or one.polygons is not None]
         found = {
-            "maps": int(not objects and layout.instances is None and self._says_more(layout.label_map)),
+            "maps": int(not objects and not painted and self._says_more(layout)),
             "boxes": len(objects) - len(shaped),
             "polygons": sum(one.polygons is not None for one in objects),
             "parts": sum(one.polygons is not None and len(one.polygons) > 1 for one in objects),
-            "instances": int(layout.instances is not None and not objects),
+            "instances": int(not objects and not painted and layout.instances is not None),
             "attributes": sum(bool(one.attributes) for one in objects),
             "crowds": sum(one.crowd for one in objects),
-            "wide": int(int(layout.label_map.max(initial=0)) > 255),
-            "empty": int(not objects and not np.isin(layout.label_map, self._with_objects).any()),
+            "wide": int(_highest(layout) > 255),
+            "empty": int(not objects and not _holds(layout, self._with_objects)),
         }
         if "ignore" in self._says:
-            found["ignore"] = int(np.isin(layout.label_map, self._classes.ignore).any())
+            found["ignore"] = int(_holds(layout, self._classes.ignore))
         if "overlaps" in self._says:
             found["overlaps"] = _overlapping(objects)
         if "holes" in self._says:
             found["holes"] = sum(_has_hole(one, layout.size) for one in shaped)
         return found
 
-    def _says_more(self, label_map: Array) -> bool:
-        """True if a map holds anything but ground: a pair that is empty has lost nothing."""
-        return bool((label_map != (-1 if self._classes.ground is None else self._classes.ground)).any())
+    def _says_more(self, layout: Layout) -> bool:
+        """True if a map without instances holds anything but ground: a pair that is empty has lost nothing."""
+        ground = -1 if self._classes.ground is None else self._classes.ground
+        return layout.instances is None and bool((layout.label_map != ground).any())
 
-    @property
+    @cached_property
     def _with_objects(self) -> list[int]:
         return [i for i in self._classes.ids if i not in self._classes.without_objects]
+
+
+def _highest(layout: Layout) -> int:
+    """The highest id of a map, or of the objects that it would be painted from."""
+    if isinstance(layout, PaintedLayout):
+        return max([layout.ground, *(one.class_id for one in layout.objects)])
+    return int(layout.label_map.max(initial=0))
+
+
+def _holds(layout: Layout, ids: Collection[int]) -> bool:
+    """Does a map hold one of some ids, or the objects and the ground that it would be painted from?"""
+    if isinstance(layout, PaintedLayout):
+        return layout.ground in ids or any(one.class_id in ids for one in layout.objects)
+    return bool(np.isin(layout.label_map, list(ids)).any())
 
 
 def _overlapping(objects: tuple[LayoutObject, ...]) -> int:
@@ -116,11 +133,9 @@ def _overlapping(objects: tuple[LayoutObject, ...]) -> int:
 
 
 def _has_hole(one: LayoutObject, size: tuple[int, int]) -> bool:
-    from scipy.ndimage import binary_fill_holes
-
-    from labelmint.formats.painting import decode
-
     if one.rle is None:
         return False
+    from scipy.ndimage import binary_fill_holes
+
     shape = decode(one.rle, size)
     return bool((binary_fill_holes(shape) & ~shape).any())

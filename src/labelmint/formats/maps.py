@@ -23,6 +23,7 @@ from labelmint.formats.format import Orientation
 from labelmint.formats.image_files import Read, read_ids, read_image, read_labelled
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.text_files import read_lines
+from labelmint.formats.undecoded import undecoded
 from labelmint.types import AnnotatedImage, Array, ClassInfo, ClassSet, DataSet, Layout, LayoutObject
 
 __all__ = [
@@ -117,6 +118,12 @@ class MapLoader:
                 f"{other_h}x{other_w}; make the label of the image's size"
             )
         return AnnotatedImage(name=name, image=image, layout=layout, provenance=text, notes=notes)
+
+    def undecoded(self, name: str) -> AnnotatedImage:
+        """The pair, decoded when that is asked for, where the file of its image may be copied."""
+        files = self.files[name]
+        later = undecoded(name, files.image, lambda size: self.layout(name)) if not files.images else None
+        return later or self(name)
 
     def layout(self, name: str) -> Layout:
         """The layout alone; the image is not opened."""

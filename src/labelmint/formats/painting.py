@@ -1,29 +1,44 @@
 """Between objects and the maps: label map and instance map painted from objects, and objects found in the
 maps.
 
-A pixel belongs to a box when its center does: pixel j is covered if x0 <= j + 1/2 < x1. Larger objects are
-painted first, as MSGNet does, so that small ones stay visible.
+A pixel belongs to a box when its center does: pixel j is covered if x0 <= j + 1/2 < x1. Objects of a lower "z_order",
+an attribute that is 0 where there is none, are painted first, as CVAT does; then larger ones, as MSGNet does, so that
+small ones stay visible.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from labelmint.errors import InputError
 from labelmint.formats.shapes import counts_of
-from labelmint.types import Array, LayoutObject
+from labelmint.types import Array, Layout, LayoutObject
 
-__all__ = ["area_of", "box_of", "decode", "objects_from_instances", "paint", "rle_of"]
+__all__ = [
+    "PaintedLayout",
+    "Paints",
+    "area_of",
+    "box_of",
+    "decode",
+    "objects_from_instances",
+    "objects_of",
+    "paint",
+    "painted",
+    "rle_of",
+    "without_pixels",
+]
 
 Size = tuple[int, int]
+Paints = Callable[[Sequence[LayoutObject], Size, int], Layout]  # at once, or when the maps are asked for
 
 
 def paint(objects: Sequence[LayoutObject], size: Size, background: int = 0) -> tuple[Array, Array]:
-    """Paint objects, larger area first, ties in their order.
+    """Paint objects, lower z_order first, then larger area, ties in their order.
 
     Arguments:
         objects: what to paint. An object without a shape is its filled box; a crowd is painted like any other
@@ -40,11 +55,81 @@ def paint(objects: Sequence[LayoutObject], size: Size, background: int = 0) -> t
     instances = np.zeros(size, dtype=np.uint16 if len(objects) <= 65535 else np.uint32)
     shapes = [rle_of(one, size) for one in objects]
     areas = [_area(one, rle) for one, rle in zip(objects, shapes, strict=True)]
-    for index in sorted(range(len(objects)), key=lambda i: -areas[i]):
+    for index in sorted(range(len(objects)), key=lambda i: (_level(objects[i]), -areas[i])):
         where = _pixels(objects[index], shapes[index], size)
         label_map[where] = objects[index].class_id
         instances[where] = index + 1
     return label_map, instances
+
+
+def _level(one: LayoutObject) -> int:
+    level = one.attributes.get("z_order", 0)
+    return level if type(level) is int else 0
+
+
+def painted(objects: Sequence[LayoutObject], size: Size, background: int = 0) -> Layout:
+    """The layout of objects, painted as above."""
+    label_map, instances = paint(objects, size, background)
+    return Layout(label_map=label_map, instances=instances, objects=tuple(objects))
+
+
+class PaintedLayout(Layout):
+    """A layout that its objects say in full: its maps are painted from them when they are first asked for.
+
+    Arguments:
+        objects: in file order. size: (H, W) in pixels. ground: the id of what no object covers.
+    """
+
+    ground: int
+
+    def __init__(self, objects: Sequence[LayoutObject], size: Size, ground: int = 0) -> None:
+        vars(self).update(objects=tuple(objects), ground=ground, _size=size)
+
+    @property
+    def size(self) -> Size:
+        """(H, W) in pixels."""
+        found: Size = vars(self)["_size"]
+        return found
+
+    @cached_property
+    def _maps(self) -> tuple[Array, Array]:
+        return paint(self.objects, self.size, self.ground)
+
+    @property
+    def label_map(self) -> Array:
+        """(H, W), as `paint` makes it."""
+        return self._maps[0]
+
+    @property
+    def instances(self) -> Array:
+        """(H, W), as `paint` makes them."""
+        return self._maps[1]
+
+
+def objects_of(layout: Layout, ground: int | None) -> tuple[LayoutObject, ...]:
+    """The objects as they were annotated; where there are none, those of the maps."""
+    if layout.objects or isinstance(layout, PaintedLayout):
+        return layout.objects
+    return objects_from_instances(layout.label_map, layout.instances, ground)
+
+
+def without_pixels(objects: Sequence[LayoutObject], size: Size) -> int:
+    """How many objects cover no pixel of an image, whether others hide them or not."""
+    from pycocotools import mask as coco
+
+    outlines = [(one, list(some)) for one in objects if one.rle is None for some in one.polygons or ()]
+    areas = coco.area(coco.frPyObjects([some for _, some in outlines], *size)) if outlines else []
+    covering = {id(one) for (one, _), area in zip(outlines, areas, strict=True) if area}
+    return sum(id(one) not in covering and not _covers(one, size) for one in objects)
+
+
+def _covers(one: LayoutObject, size: Size) -> bool:
+    """Return True where the run lengths or the box of an object cover a pixel."""
+    if one.rle is not None:
+        return _area(one, one.rle) > 0
+    rows, columns = _pixels(one, None, size)
+    inside = rows.start < min(rows.stop, size[0]) and columns.start < min(columns.stop, size[1])
+    return one.polygons is None and inside
 
 
 def rle_of(one: LayoutObject, size: Size) -> Mapping[str, Any] | None:

@@ -19,10 +19,10 @@ from labelmint.errors import InputError
 from labelmint.formats.class_list import IGNORE, dump_classes
 from labelmint.formats.files import uniquely_named, write_each
 from labelmint.formats.format import PLAIN, Part, Writing
-from labelmint.formats.images_out import write_image
+from labelmint.formats.images_out import image_name, write_image
 from labelmint.formats.maps import Color
 from labelmint.formats.odd import Odd
-from labelmint.formats.painting import paint
+from labelmint.formats.painting import PaintedLayout, paint
 from labelmint.formats.voc_classes import VOC_COLORS, VOID, ground_of, palette_of
 from labelmint.formats.voc_xml import read_sheet, sheet_of
 from labelmint.storage import write_aside, write_text
@@ -71,7 +71,7 @@ class _Files:
     def put(self, pair: AnnotatedImage) -> None:
         """The image, and the label in the files that it takes."""
         layout = pair.layout
-        unknown = self.classes.unknown(layout.label_map)
+        unknown = {} if isinstance(layout, PaintedLayout) else self.classes.unknown(layout.label_map)
         if unknown:
             raise InputError(f"the label of {pair.name!r} holds ids that are no classes: {sorted(unknown)}")
         write_image(self.folder / "JPEGImages", pair, self.writing)
@@ -87,8 +87,7 @@ class _Files:
     def put_sheet(self, pair: AnnotatedImage, segmented: bool) -> None:
         """The XML with the objects."""
         (self.folder / "Annotations").mkdir(exist_ok=True)
-        file_name = f"{pair.name}.{self.writing.image_format}"
-        text = sheet_of(pair, file_name, "JPEGImages", self.names, segmented)
+        text = sheet_of(pair, image_name(pair, self.writing), "JPEGImages", self.names, segmented)
         write_text(self.folder / "Annotations" / f"{pair.name}.xml", text)
 
     def put_maps(self, name: str, label_map: Array, instances: Array | None) -> None:
@@ -122,9 +121,11 @@ class _Files:
 
 def _boxes_alone(layout: Layout, ground: int) -> bool:
     """Return True where the boxes of a layout say all of it: its maps are those that readers paint from them."""
-    if layout.instances is None or any(
-        one.rle is not None or one.polygons is not None for one in layout.objects
-    ):
+    if any(one.rle is not None or one.polygons is not None for one in layout.objects):
+        return False
+    if isinstance(layout, PaintedLayout) and layout.ground == ground:
+        return True
+    if layout.instances is None:
         return False
     label_map, instances = paint(layout.objects, layout.size, ground)
     return np.array_equal(label_map, layout.label_map) and np.array_equal(instances, layout.instances)

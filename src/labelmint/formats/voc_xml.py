@@ -218,7 +218,7 @@ def sheet_of(
         f"  <filename>{_escaped(file_name)}</filename>",
         f"  <source>\n    <database>{OWN}</database>\n  </source>",
         f"  <size>\n    <width>{width}</width>\n    <height>{height}</height>",
-        f"    <depth>{pair.image.shape[2]}</depth>\n  </size>",
+        f"    <depth>{pair.channels}</depth>\n  </size>",
         f"  <segmented>{int(segmented)}</segmented>",
     ]
     for one in pair.layout.objects:

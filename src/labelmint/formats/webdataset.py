@@ -27,13 +27,15 @@ from labelmint.errors import InputError
 from labelmint.formats.class_list import classes_of_ids, read_classes
 from labelmint.formats.files import Parts, json_value
 from labelmint.formats.format import AS_USUAL, KEPT, LOST, Carries, Format, Orientation, Part, Reading
-from labelmint.formats.image_files import Inside, image_size, read_ids, read_labelled
+from labelmint.formats.image_files import image_size, read_ids, read_labelled
 from labelmint.formats.named_classes import CLASSES
 from labelmint.formats.objects_json import as_objects
 from labelmint.formats.odd import Odd, first_of
-from labelmint.formats.painting import paint
+from labelmint.formats.opened import Inside
+from labelmint.formats.painting import PaintedLayout, Paints, painted
 from labelmint.formats.records import names_of
 from labelmint.formats.tar_members import members, read_member
+from labelmint.formats.undecoded import undecoded
 from labelmint.types import AnnotatedImage, ClassSet, DataSet, Layout
 
 __all__ = ["FORMAT", "PREFIXES", "read_webdataset"]
@@ -172,31 +174,44 @@ class _Loader:
         sample = self.samples[name]
         assert sample.image is not None
         place = self.inside(sample, sample.image, "image")
-        read = read_labelled(place, image_size(place, self.orientation), self.orientation)
+        read = read_labelled(place, self._stated(sample), self.orientation)
         layout = self._layout(sample, read.pixels.shape[:2])
         return AnnotatedImage(
             name=name, image=read.pixels, layout=layout, provenance=read.text, notes=read.notes
         )
 
+    def undecoded(self, name: str) -> AnnotatedImage:
+        """The pair, decoded when that is asked for, where its image may be copied."""
+        sample = self.samples[name]
+        assert sample.image is not None
+        place = self.inside(sample, sample.image, "image")
+        return undecoded(name, place, lambda size: self._layout(sample, size, PaintedLayout)) or self(name)
+
     def layout(self, name: str) -> Layout:
         """The layout alone; of the image the header is read."""
         sample = self.samples[name]
         assert sample.image is not None
-        return self._layout(sample, image_size(self.inside(sample, sample.image, "image"), self.orientation))
+        place = self.inside(sample, sample.image, "image")
+        return self._layout(sample, image_size(place, self.orientation, stated=self._stated(sample)))
+
+    def _stated(self, sample: _Sample) -> tuple[int, int] | None:
+        """(H, W) of a sample's label; None where it has objects alone, which state no size."""
+        if sample.label is None:
+            return None
+        return image_size(self.inside(sample, sample.label, "label"), "stored")
 
     def inside(self, sample: _Sample, place: tuple[int, int], what: str) -> Inside:
         """A member as a picture."""
         return Inside(_called(sample, what), partial(read_member, sample.shard, *place))
 
-    def _layout(self, sample: _Sample, size: tuple[int, ...]) -> Layout:
+    def _layout(self, sample: _Sample, size: tuple[int, ...], paints: Paints = painted) -> Layout:
         height, width = size
         objects = as_objects(_objects_in(sample), (height, width), _called(sample, "json"))
         if sample.label is None:
             ground = (
                 self.classes.ground if self.classes.ground is not None else next(iter(self.classes.ignore), 0)
             )
-            label_map, painted = paint(objects, (height, width), ground if len(self.classes) else 0)
-            return Layout(label_map=label_map, instances=painted, objects=objects)
+            return paints(objects, (height, width), ground if len(self.classes) else 0)
         label_map = read_ids(self.inside(sample, sample.label, "label"), colors=self.colors)
         instances = None
         if sample.instances is not None:

@@ -18,9 +18,9 @@ from typing import Any
 from labelmint.errors import InputError
 from labelmint.formats.files import uniquely_named, write_each
 from labelmint.formats.format import PLAIN, Part, Writing
-from labelmint.formats.images_out import write_image
+from labelmint.formats.images_out import is_copied, write_image
 from labelmint.formats.outlines import joined, outlines_of
-from labelmint.formats.painting import decode, objects_from_instances, rle_of
+from labelmint.formats.painting import decode, objects_of, rle_of
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, ClassSet, LayoutObject
 
@@ -43,19 +43,21 @@ def write_yolo(
     numbers = _Numbers(classes)
     names: dict[str, None] = {}
     boxes: list[str] = []  # texts of boxes alone, which become outlines where others are
-    places: dict[str, None] = {}
+    places: dict[str, tuple[Path, Path]] = {}  # the folders of images and labels
+    others = _others(writing)
     outlined = False
 
     def described() -> Iterator[tuple[AnnotatedImage, str, str]]:
         nonlocal outlined
         for pair in uniquely_named(pairs, names):
-            place = _place(pair.name, writing)
+            part, size = writing.parts.get(pair.name), pair.layout.size
+            place = _FOLDERS[part] if part else others
             if place not in places:
-                places[place] = None
-                for kind in ("images", "labels"):
-                    (folder / kind / place).mkdir(parents=True)
-            rows = [(numbers.of(one, pair.name), one) for one in _objects(pair, classes) if numbers.has(one)]
-            lines = [(number, _shares(one, pair.layout.size)) for number, one in rows]
+                places[place] = folder / "images" / place, folder / "labels" / place
+                for one in places[place]:
+                    one.mkdir(parents=True)
+            objects = [one for one in objects_of(pair.layout, classes.ground) if numbers.has(one)]
+            lines = [(numbers.of(one, pair.name), _shares(one, size)) for one in objects]
             outlined = outlined or any(len(shares) > 4 for _, shares in lines)
             if lines and not outlined:
                 boxes.append(f"{place}/{pair.name}.txt" if place else f"{pair.name}.txt")
@@ -63,10 +65,11 @@ def write_yolo(
 
     def put(one: tuple[AnnotatedImage, str, str]) -> None:
         pair, place, text = one
-        write_image(folder / "images" / place, pair, writing)
-        _write(folder / "labels" / place / f"{pair.name}.txt", text)
+        images, labels = places[place]
+        write_image(images, pair, writing)
+        _write(labels / f"{pair.name}.txt", text)
 
-    write_each(described(), put)
+    write_each(described(), put, lambda one: is_copied(one[0], writing))
     for name in boxes if outlined else ():
         file = folder / "labels" / name
         _write(file, _text(_parsed(file), outlined))
@@ -110,19 +113,11 @@ class _Numbers:
         }
 
 
-def _place(name: str, writing: Writing) -> str:
-    """The folder of a pair below images/ and labels/."""
-    part = writing.parts.get(name)
-    if part is not None:
-        return _FOLDERS[part]
+def _others(writing: Writing) -> str:
+    """The folder of pairs that are in no part, below images/ and labels/."""
     if not writing.parts:
         return ""
     return _OTHER if "train" in writing.parts.values() else "train"
-
-
-def _objects(pair: AnnotatedImage, classes: ClassSet) -> Sequence[LayoutObject]:
-    layout = pair.layout
-    return layout.objects or objects_from_instances(layout.label_map, layout.instances, classes.ground)
 
 
 def _shares(one: LayoutObject, size: Size) -> Shares:
@@ -135,8 +130,10 @@ def _shares(one: LayoutObject, size: Size) -> Shares:
             return shares
         x0, x1, y0, y1 = (*_inside(width, x0, x1), *_inside(height, y0, y1))  # what readers refuse is cut
         return (x0 + x1) / 2 / width, (y0 + y1) / 2 / height, (x1 - x0) / width, (y1 - y0) / height
-    scale = size[::-1]
-    return tuple(min(max(number / scale[i % 2], 0.0), 1.0) for i, number in enumerate(outline))
+    found = [0.0] * len(outline)
+    found[::2] = [x / size[1] for x in outline[::2]]
+    found[1::2] = [y / size[0] for y in outline[1::2]]
+    return tuple(found) if min(found) >= 0 and max(found) <= 1 else tuple(_inside(1, *found))
 
 
 def _inside(length: float, *edges: float) -> list[float]:
@@ -163,11 +160,13 @@ def _text(lines: Sequence[tuple[int, Shares]], outlined: bool) -> str:
     shown = [
         (number, _corners(shares) if outlined and len(shares) == 4 else shares) for number, shares in lines
     ]
-    return "".join(f"{number} {' '.join(map(_share, shares))}\n" for number, shares in shown)
+    return "".join([f"{number} {_joined(shares)}\n" for number, shares in shown])
 
 
-def _share(share: float) -> str:
-    return f"{share:.12f}".rstrip("0").rstrip(".")
+def _joined(shares: Shares) -> str:
+    """Shares with blanks between them; the last has a decimal point, since a whole number there is a track."""
+    text = " ".join([f"{share:.12f}".rstrip("0").rstrip(".") for share in shares])
+    return text if "." in text.rpartition(" ")[2] else f"{text}.0"
 
 
 def _corners(shares: Shares) -> Shares:
