@@ -27,7 +27,12 @@ def test_every_name_has_its_loss() -> None:
 
 @pytest.mark.parametrize(
     ("name", "of_discriminator", "of_generator"),
-    [("hinge", 1.0, 0.0), ("vanilla", math.log(2), math.log(2)), ("least_squares", 0.5, 1.0), ("wasserstein", 0.0, 0.0)],
+    [
+        ("hinge", 1.0, 0.0),
+        ("vanilla", math.log(2), math.log(2)),
+        ("least_squares", 0.5, 1.0),
+        ("wasserstein", 0.0, 0.0),
+    ],
 )
 def test_where_the_verdicts_are_zero(name: GanLossName, of_discriminator: float, of_generator: float) -> None:
     loss, undecided = GAN_LOSSES[name], torch.zeros(2, 1, 3, 3)

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from labelmint.contracts import ContractError
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pairs import Pairs
-from labelmint.hardware import Hardware, open_fabric
 from labelmint.generators.spade import SpadeConfig, SpadeGenerator
+from labelmint.hardware import Hardware, open_fabric
 from labelmint.nn.patch import MultiScaleDiscriminator, PatchDiscriminator
 from labelmint.objectives.adversarial import HINGE, WASSERSTEIN
 from labelmint.objectives.likeness import LikenessObjective
@@ -148,7 +148,9 @@ def test_learning_against_a_discriminator(kind: str, tmp_path: Path) -> None:
 
 
 def spade() -> SpadeGenerator:
-    sizes = SpadeConfig(channels=8, widest=2, doublings=2, hidden=8, layout_channels=4, norm="instance", code=4)
+    sizes = SpadeConfig(
+        channels=8, widest=2, doublings=2, hidden=8, layout_channels=4, norm="instance", code=4
+    )
     return SpadeGenerator(sizes, SYMBOLS, 1, (SIDE, SIDE))
 
 

@@ -49,7 +49,11 @@ class ImageEncoder(nn.Module):
                 break
             after = channels * min(1 << k, _WIDEST)
             norm = [nn.InstanceNorm2d(after)] if min(height, width) > 2 * _COARSEST else []
-            layers += [*([nn.LeakyReLU(0.2)] if k else []), nn.Conv2d(before, after, 3, stride=2, padding=1), *norm]
+            layers += [
+                *([nn.LeakyReLU(0.2)] if k else []),
+                nn.Conv2d(before, after, 3, stride=2, padding=1),
+                *norm,
+            ]
             height, width, before = (height + 1) // 2, (width + 1) // 2, after
         self.features = nn.Sequential(*layers, nn.LeakyReLU(0.2), nn.Flatten())
         self.code = nn.Linear(before * height * width, 2 * code)

@@ -2,9 +2,9 @@
 
     x_0 = conv3(s), or linear(z),    x_k = block_k(twice(x_(k-1)), s),    image = tanh(conv3(lrelu(x_n)))
 
-Blocks are those of `nn.spade`; `twice` takes each pixel twice a side. With an image encoder z ~ N(0, I) is the style:
-in training it comes from q(z|x) = N(mu(x), sigma(x)^2) of the real image x, a chain of strided convolutions. Without one
-a layout has one image. The embedding of a layout stands for the one-hot map, as in pix2pix.
+Blocks are those of `nn.spade`; `twice` takes each pixel twice a side. With an image encoder z ~ N(0, I) is the
+style: in training it comes from q(z|x) = N(mu(x), sigma(x)^2) of the real image x, found by strided convolutions.
+Without one a layout has one image. The embedding of a layout stands for the one-hot map, as in pix2pix.
 
 References:
     Semantic Image Synthesis with Spatially-Adaptive Normalization (Park et al., 2019),
@@ -16,7 +16,6 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional
@@ -85,7 +84,9 @@ class SpadeGenerator(nn.Module):
         self.smallest = (size[0] // config.multiple, size[1] // config.multiple)
         seen, widths = config.layout_channels, config.widths
         self.embed = LayoutEmbedding(symbols, seen)
-        self.encoder = ImageEncoder(image_channels, config.channels, config.code, size) if config.code else None
+        self.encoder = (
+            ImageEncoder(image_channels, config.channels, config.code, size) if config.code else None
+        )
         self.begin: nn.Module = (
             nn.Linear(config.code, widths[0] * math.prod(self.smallest))
             if config.code

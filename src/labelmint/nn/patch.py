@@ -33,7 +33,9 @@ from labelmint.types import LayoutBatch
 
 __all__ = ["MultiScaleDiscriminator", "PatchDiscriminator", "PatchNorm", "Scales"]
 
-Scales: TypeAlias = list[list[Tensor]]  # for each size, the finest first: maps of layers, and the verdicts last
+Scales: TypeAlias = list[
+    list[Tensor]
+]  # for each size, the finest first: maps of layers, and the verdicts last
 PatchNorm: TypeAlias = Literal["group", "instance"]
 
 

@@ -127,7 +127,9 @@ def feature_matching(real: Sequence[Sequence[Tensor]], found: Sequence[Sequence[
     not count. Real ones are constants.
     """
     sizes = [
-        torch.stack([(x.detach().float() - y.float()).abs().mean() for x, y in zip(a[:-1], b[:-1], strict=True)])
+        torch.stack(
+            [(x.detach().float() - y.float()).abs().mean() for x, y in zip(a[:-1], b[:-1], strict=True)]
+        )
         for a, b in zip(real, found, strict=True)
     ]
     return torch.stack([maps.mean() for maps in sizes]).mean()

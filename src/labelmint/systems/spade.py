@@ -48,7 +48,9 @@ class SpadeTraining(Learning):
     discriminator_scales: int = Field(2, ge=1, le=4, description="sizes at which images are judged")
     matching: float = Field(10.0, ge=0, description="weight of feature matching")
     perceptual: float = Field(
-        10.0, ge=0, description="weight of the perceptual distance, or of the structure distance without `vgg`"
+        10.0,
+        ge=0,
+        description="weight of the perceptual distance, or of the structure distance without `vgg`",
     )
     vgg: str = Field("", description="file with the state dict of a VGG-19, for the perceptual distance")
     kl: float = Field(0.05, gt=0, description="weight of the style's divergence from N(0, 1)")
@@ -161,11 +163,6 @@ SYSTEMS = (
         image_generator="SPADE generator with an optional image encoder, against discriminators of two sizes",
         sections=SpadeSections,
         wire=spade,
-        presets={
-            "tiny": tiny,
-            "small": small,
-            "spade-256": published,
-            "cityscapes-256x512": street_scenes,
-        },
+        presets={"tiny": tiny, "small": small, "spade-256": published, "cityscapes-256x512": street_scenes},
     ),
 )

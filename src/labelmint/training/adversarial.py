@@ -123,10 +123,15 @@ class Adversarial:
         if player == MODULE:
             found = self.objective(networks[MODULE], batch)
             return self._against(found, networks, batch)
-        with torch.no_grad():
-            made = self.objective(networks[MODULE], batch).image
-        assert made is not None
+        made = self._made(networks[MODULE], batch)
         return self._judged(networks[DISCRIMINATOR], batch, made)
+
+    def _made(self, network: nn.Module, batch: Batch) -> Tensor:
+        """Images of a batch, without a way back."""
+        with torch.no_grad():
+            image = self.objective(network, batch).image
+        assert image is not None
+        return image.float()
 
     def _against(self, found: Loss, networks: Networks, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The module's loss: its objective's, and what the discriminator, standing still, says of its images."""
@@ -165,8 +170,8 @@ class Adversarial:
         return loss, terms
 
     def _shown(self, made: Tensor, batch: Batch) -> tuple[Tensor, Tensor, LayoutBatch]:
-        """Made and real images and their layouts as the discriminator sees them: augmented where there are few, alike for
-        both players of a step.
+        """Made and real images and their layouts as the discriminator sees them: augmented where there are few,
+        alike for both players of a step.
         """
         if not self._few:
             return made, batch.image, batch.layouts
@@ -235,9 +240,8 @@ class Adversarial:
                 average.move(loop.step + 1)
                 for k in range(against.updates if learns and made else 0):
                     if k:
-                        batch, made = views(loop.step * against.updates + k), []
-                        with torch.no_grad():
-                            made += [self.objective(model, batch).image.float()]
+                        batch = views(loop.step * against.updates + k)
+                        made = [self._made(model, batch)]
                     wrapped.zero_grad()
                     terms |= backward_in_parts(
                         fabric, judge, len(batch), bench.accumulate, partial(of_rival, batch=batch, made=made)
