@@ -35,7 +35,7 @@ def test_sample_i_is_the_same_for_every_count_and_start(system: TrainedSystem) -
         part = list(system.synthesize(n, start=start, batch_size=4))
         assert all(equal(a, b) for a, b in zip(part, whole[start : start + n], strict=True))
     assert not any(
-        equal(a, b) for a, b in zip(whole, system.synthesize(11, batch_size=4, seed=1), strict=True)
+        equal(a, b) for a, b in zip(whole, system.synthesize(4, batch_size=4, seed=1), strict=False)
     )
 
 
