@@ -38,6 +38,7 @@ from labelmint.types import Batch, LayoutBatch
 __all__ = ["Adversarial", "Against", "HasLastLayer"]
 
 MODULE, DISCRIMINATOR = "module", "discriminator"
+_COLLAPSED = 0.25  # of the real images' spread
 
 
 class HasLastLayer(Protocol):
@@ -253,7 +254,7 @@ class Adversarial:
                     figures = self.held_out(average.judged(), bench.validation, fabric.device, MOST_JUDGED)
                 if loop.step % 25 == 0 or loop.step % settings.evaluate_every == 0:
                     told = {name: float(term) for name, term in terms.items()}
-                    loop.tell({**told, **figures}, settings.batch_size)
+                    loop.tell({**told, **figures}, settings.batch_size, _collapse(figures))
                 loop.save_if_due()
         if isinstance(made_by, _Unguarded):
             made_by.leave()
@@ -263,6 +264,13 @@ class Adversarial:
         figures = self.held_out(module, bench.validation, fabric.device, MOST_JUDGED)
         loop.tell(figures, settings.batch_size)
         return {**figures, "steps": loop.step, "seconds": loop.clock.elapsed}
+
+
+def _collapse(figures: dict[str, float]) -> str:
+    """What a person should know of images that look alike whatever is asked for."""
+    if figures.get("spread", 1.0) < _COLLAPSED:
+        return f"its images of different layouts vary {figures['spread']:.0%} as much as real ones: it may collapse"
+    return ""
 
 
 class _Unguarded:
