@@ -46,6 +46,15 @@ GROUNDS = {
             ClassInfo(id=2, name="tube", category=70000),
         )
     ),
+    "of a category with another's id": ClassSet(
+        (
+            ClassInfo(id=0, name="background"),
+            ClassInfo(id=1, name="cell", category=0),
+            ClassInfo(id=2, name="knot"),
+            ClassInfo(id=5, name="disc"),
+            ClassInfo(id=6, name="tube", category=5),
+        )
+    ),
     "of a category": ClassSet(
         (ClassInfo(id=1, name="background", category=7), ClassInfo(id=2, name="cell", category=1))
     ),

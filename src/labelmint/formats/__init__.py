@@ -40,6 +40,7 @@ from labelmint.formats import (
     yolo_write,
 )
 from labelmint.formats.card import Contents, card
+from labelmint.formats.class_list import without_shared_colors
 from labelmint.formats.croissant import write_croissant
 from labelmint.formats.files import Parts, new_folder, write_splits
 from labelmint.formats.format import ORIENTATIONS, Format, Reading, Writing, image_format_named
@@ -171,7 +172,9 @@ def write(
         known = "is read only" if format in FORMATS else "is unknown"
         raise InputError(f"the format {format!r} {known}; expected {' or '.join(WRITABLE)} for writing")
     images = None if image_format is None else image_format_named(image_format)
-    kind, losses, parts = FORMATS[format], Losses(FORMATS[format], classes, report), Parts()
+    kind, parts = FORMATS[format], Parts()
+    classes, dropped = _with_own_colors(kind, classes)
+    losses = Losses(kind, classes, report)
     if isinstance(pairs, DataSet):
         parts, pairs = Parts(pairs.train, pairs.validation, pairs.test), map(pairs.undecoded, pairs.names)
     writing = Writing(parts=parts.of_each(), image_format=images)
@@ -183,11 +186,24 @@ def write(
             raise InputError(f"no pairs to write to {path}")
         if not kind.own_parts:
             write_splits(target, names, parts)
-        lost = losses.findings()
+        lost = [*losses.findings(), *dropped]
         _describe(target, names, kind, classes, contents, writing, lost)
     for finding in lost:
         tell(finding)
     return Path(path)
+
+
+def _with_own_colors(kind: Format, classes: ClassSet) -> tuple[ClassSet, list[Finding]]:
+    """The classes as a format can read them back: by colors that several share none of them could be told."""
+    if kind.shares_colors:
+        return classes, []
+    infos = tuple(without_shared_colors(classes.classes))
+    lost = [one.name for one, kept in zip(classes.classes, infos, strict=True) if one.color != kept.color]
+    if not lost:
+        return classes, []
+    text = f"the format {kind.name}: {len(lost)} colors of classes are shared with another and are lost, first that of"
+    found = Finding(kind="shared colors lost", text=f"{text} {lost[0]!r}", names=tuple(lost))
+    return ClassSet(infos, classes.ignore), [found]
 
 
 def _describe(

@@ -266,6 +266,7 @@ FORMAT = Format(
     recognizes=lambda path: path if annotation_files(path) else None,
     reads=read_coco,
     own_parts=True,
+    shares_colors=True,
     carries=Carries(
         **dict.fromkeys(
             (

@@ -218,6 +218,7 @@ FORMAT = Format(
     recognizes=lambda path: path if annotation_files(path, panoptic=True) else None,
     reads=read_panoptic,
     own_parts=True,
+    shares_colors=True,
     carries=Carries(
         maps=KEPT,
         boxes="approximated: the pixels that they cover",

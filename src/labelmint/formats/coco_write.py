@@ -12,6 +12,7 @@ What a reader could not tell from the ids, it is told by a `class_id` in each ca
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -90,26 +91,22 @@ def _folder_of(folder: Path, part: Part | None, apart: bool) -> Path:
 
 
 def category_ids(classes: ClassSet) -> dict[int, int]:
-    """Class id -> category id, ids to ignore and the ground included.
+    """Class id -> category id, ids to ignore and the ground included. Those that name no category have their own id, or
+    where that is taken the next free one.
 
     Raises InputError for two classes of one category id.
     """
-    ids = {
-        info.id: info.id if info.category is None else info.category
-        for info in classes.classes
-        if info.id != classes.ground or info.category is not None
-    }
+    ids = {info.id: info.category for info in classes.classes if info.category is not None}
     if len(set(ids.values())) < len(ids):
         raise InputError(
             f"two classes have the same COCO category id: {sorted(ids.values())}; give each its own"
         )
-    # Category ids and class ids may differ by one, so the id of the ground or one to ignore can be taken: then the
-    # next free one stands for it.
-    free = (number for number in range(65536) if number not in ids.values())
-    others = [i for i in (classes.ground, *classes.ignore) if i is not None and i not in ids]
-    for other in others:
-        ids[other] = other if other not in ids.values() else next(free)
-    return ids
+    others = [info.id for info in classes.classes if info.id not in ids and info.id != classes.ground]
+    others += [i for i in (classes.ground, *classes.ignore) if i is not None and i not in ids]
+    taken = set(ids.values())
+    own = [i for i in others if i not in taken]
+    free = (number for number in count() if number not in taken.union(own))
+    return ids | {i: i if i not in taken else next(free) for i in others}
 
 
 def info_and_categories(

@@ -136,6 +136,7 @@ class Format:
         carries: what comes back from it.
         own_parts: True where the format itself says which pairs train, validate and test; else `train.txt`, `val.txt`
             and `test.txt` beside it do.
+        shares_colors: True where several classes may have one color, because none is told by it.
     """
 
     name: str
@@ -145,3 +146,4 @@ class Format:
     writes: Callable[[Iterable[AnnotatedImage], Path, ClassSet, Writing], list[str]] | None = None
     carries: Carries = Carries()
     own_parts: bool = False
+    shares_colors: bool = False

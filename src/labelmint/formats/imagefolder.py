@@ -18,10 +18,10 @@ back.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from io import StringIO
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -195,30 +195,28 @@ def _classes(path: Path, rows: Sequence[_Row], reading: Reading) -> tuple[ClassS
     }
     words = sorted(word for word in used if isinstance(word, str))
     numbers = sorted(number for number in used if type(number) is int and 0 <= number <= 65535)
-    if not names and not words:
+    labels = [row.label for row in rows if row.label is not None]
+    if not names and not words and not labels:
         names = [f"class_{i}" for i in range(numbers[-1] + 1)] if numbers else []
-    if (path / CLASSES).is_file() or all(row.label is None for row in rows):
+    if (path / CLASSES).is_file() or not labels:
         told = classes_of_names([*names, *words], path, reading.ignore)
-        ids: dict[Any, int] = {
-            **told.ids,
-            **{k: told.ids[name] for k, name in enumerate(names) if name in told.ids},
-        }
+        by_place = {k: told.ids[name] for k, name in enumerate(names) if name in told.ids}
+        ids: dict[Any, int] = {**told.ids, **(by_place if names else {i: i for i in told.classes.ids})}
         alone = not (path / CLASSES).is_file()
         shifted = {told.ids.get(name, -1): k for k, name in enumerate(names)} if alone else {}
         shifted = {class_id: k for class_id, k in shifted.items() if class_id == k + 1}
         infos = [replace(one, category=shifted.get(one.id, one.category)) for one in told.classes.classes]
         return ClassSet(tuple(infos), told.classes.ignore), ids, told.ground
-    found = (
-        _ids_of(row.label for row in rows if row.label is not None) if not names else set(range(len(names)))
-    )
+    found = set(range(len(names))) if names else _ids_of(labels)
     classes = classes_of_ids({*found, *numbers}, reading.ignore)
     infos = [replace(one, name=names[one.id]) if one.id < len(names) else one for one in classes.classes]
-    infos += [ClassInfo(id=len(infos) + i, name=word) for i, word in enumerate(words) if word not in names]
+    free = (i for i in count(1) if i not in {*classes.ids, *classes.ignore})
+    infos += [ClassInfo(id=next(free), name=word) for word in words if word not in names]
     named = ClassSet(tuple(infos), classes.ignore)
     return named, {info.name: info.id for info in infos} | {i: i for i in named.ids}, named.ground or 0
 
 
-def _ids_of(files: Iterator[Path]) -> set[int]:
+def _ids_of(files: Iterable[Path]) -> set[int]:
     found: set[int] = set()
     for file in files:
         found.update(np.flatnonzero(np.bincount(read_ids(file).ravel())).tolist())

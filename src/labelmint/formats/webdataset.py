@@ -151,7 +151,8 @@ def _classes(loader: _Loader, reading: Reading) -> ClassSet:
     for name, sample in loader.samples.items():
         if sample.label is not None:
             ids = read_ids(loader.inside(sample, sample.label, "label"), colors=loader.colors)
-            found.update(np.flatnonzero(np.bincount(ids.ravel())).tolist())
+            objects = as_objects(_objects_in(sample), (ids.shape[0], ids.shape[1]), _called(sample, "json"))
+            found.update(np.flatnonzero(np.bincount(ids.ravel())).tolist(), (one.class_id for one in objects))
         else:
             found.update({0}, (one.class_id for one in loader.layout(name).objects))
     classes = classes_of_ids(found, reading.ignore)

@@ -171,6 +171,7 @@ FORMAT = Format(
     recognizes=_recognizes,
     reads=read_yolo,
     own_parts=True,
+    shares_colors=True,
     carries=Carries(
         maps="written as outlines of the pieces of each class, exact to the pixel",
         boxes="kept to a millionth of a pixel; in a set that has outlines, as outlines of four corners",
