@@ -46,6 +46,7 @@ from labelmint.formats.files import Parts, new_folder, write_splits
 from labelmint.formats.format import ORIENTATIONS, Format, Reading, Writing, image_format_named
 from labelmint.formats.json_files import USUAL, first_sign
 from labelmint.formats.losses import Losses
+from labelmint.formats.odd import first_of
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, ClassSet, DataSet, Finding
 
@@ -130,7 +131,7 @@ def read(
         if str(path) in str(error):
             raise
         raise InputError(f"{path}: {error}") from None
-    data = _told_apart(data)
+    data = _in_parts(_told_apart(data))
     if not others:
         return data
     choices = " or ".join(f"--format-in {name}" for name in others)
@@ -241,6 +242,20 @@ def _choose(path: Path, format: str | None) -> tuple[str, Sequence[str]]:
         more = "" if bridge.is_installed() else f"; others are read with {bridge.INSTALL}"
         raise InputError(f"{path}: no labelled images found{_nearby(path)}; {_EXPECTED}{more}")
     return found[0], found[1:]
+
+
+def _in_parts(data: DataSet) -> DataSet:
+    """The data with a finding of the pairs that no part takes; without a train part, all that is in no other trains."""
+    listed = {*(data.train or ()), *(data.validation or ()), *(data.test or ())}
+    outside = tuple(name for name in data.names if name not in listed)
+    if data.train is None or not outside:
+        return data
+    text = (
+        f"{data.source}: {len(outside)} of {len(data.names)} pairs are in no part, first {first_of(outside)}; they "
+        "neither train, validate nor test"
+    )
+    found = Finding(kind="in no part", text=text, names=outside)
+    return dataclasses.replace(data, findings=(*data.findings, found))
 
 
 def _told_apart(data: DataSet) -> DataSet:

@@ -26,7 +26,7 @@ import numpy as np
 from labelmint.errors import InputError
 from labelmint.formats.bridge_annotations import Labels, ignored_of, is_semantic, label_map_of, objects_of
 from labelmint.formats.files import Parts
-from labelmint.formats.format import AS_USUAL, Format, Orientation, Reading
+from labelmint.formats.format import AS_USUAL, Format, Orientation, Reading, part_word
 from labelmint.formats.image_files import Read, image_size, read_labelled
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.painting import PaintedLayout, Paints, painted
@@ -73,11 +73,6 @@ _IMPORTERS = (
     ),
     *("wider_face", "yolo"),
 )
-_PARTS = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("val", "valid", "validation"), "validation"),
-    **dict.fromkeys(("test", "testing"), "test"),
-}
 
 
 def is_installed() -> bool:
@@ -139,7 +134,6 @@ def read_by(path: Path, reading: Reading = AS_USUAL, *, name: str | None = None)
         raise InputError(f"{path}: no labelled images; Datumaro ({name}) found none whose files are there")
     semantic = is_semantic([item.annotations for item in records.values()])
     names = tuple(sorted(records))
-    subsets = {one: _PARTS[item.subset] for one, item in records.items() if item.subset in _PARTS}
     return DataSet(
         source=str(path),
         format=f"{NAME}:{name}",
@@ -148,7 +142,7 @@ def read_by(path: Path, reading: Reading = AS_USUAL, *, name: str | None = None)
         load=_Loader(
             {one: records[one] for one in names}, files, labels, semantic, str(path), reading.orientation
         ),
-        **Parts.of({one: subsets[one] for one in names if one in subsets})._asdict(),
+        **Parts.of({one: part_word(records[one].subset) for one in names})._asdict(),
         findings=odd.findings,
     )
 

@@ -18,10 +18,9 @@ import numpy as np
 
 from labelmint.errors import InputError
 from labelmint.formats.files import Parts
-from labelmint.formats.format import AS_USUAL, Format, Reading
+from labelmint.formats.format import AS_USUAL, Format, Reading, part_word
 from labelmint.formats.image_files import read_ids
 from labelmint.formats.maps import (
-    PART_FOLDERS,
     Color,
     MapFiles,
     MapLoader,
@@ -104,7 +103,7 @@ def read_cityscapes(path: Path, reading: Reading = AS_USUAL) -> DataSet:
         strict=reading.strict,
         mend=f"Cityscapes has 0 to {len(LABELS) - 1}",
     )
-    parts = Parts.of({name: PART_FOLDERS.get(_part(one.image), "") for name, one in files.items()})
+    parts = Parts.of({name: part_word(_part(one.image)) for name, one in files.items()})
     return as_data_set(path, "cityscapes", loader, parts, odd)
 
 

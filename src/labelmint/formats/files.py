@@ -268,7 +268,7 @@ class Parts(NamedTuple):
     test: tuple[str, ...] | None = None
 
     @staticmethod
-    def of(part_of: Mapping[str, str]) -> Parts:
+    def of(part_of: Mapping[str, str | None]) -> Parts:
         """The parts of names, each in its order; a part that has none is not there."""
         found = {part: tuple(name for name, its in part_of.items() if its == part) for part in Parts._fields}
         return Parts(**{part: names or None for part, names in found.items()})

@@ -6,6 +6,7 @@ tried. Converting is reading with one and writing with another, over objects and
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -22,6 +23,7 @@ __all__ = [
     "LOST",
     "ORIENTATIONS",
     "PARTS",
+    "PART_WORDS",
     "PLAIN",
     "REFUSED",
     "Carries",
@@ -32,16 +34,46 @@ __all__ = [
     "Reading",
     "Writing",
     "image_format_named",
+    "part_in",
+    "part_of_folders",
+    "part_word",
 ]
 
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
+PART_WORDS: Mapping[Part, tuple[str, ...]] = MappingProxyType(  # what people call them, the usual word first
+    {
+        "train": ("train", "training", "trainval"),
+        "validation": ("val", "valid", "validation", "dev", "minival"),
+        "test": ("test", "testing", "eval"),
+    }
+)
+_PART_OF = {word: part for part, words in PART_WORDS.items() for word in words}
+_NAME_OF_PART = re.compile(r"(?:obj_)?([a-z]+?)(?:_data)?(?:[-_]?20\d\d)?")
 Orientation = Literal["auto", "turned", "stored"]
 ORIENTATIONS: tuple[Orientation, ...] = ("auto", "turned", "stored")
 ImageFormat = Literal["png", "jpg", "webp", "tiff"]
 IMAGE_FORMATS: tuple[ImageFormat, ...] = ("png", "jpg", "webp", "tiff")
 
 KEPT, LOST, REFUSED = "kept", "lost", "refused"
+
+
+def part_word(name: str) -> Part | None:
+    """The part that a name of a folder, a list or a subset means as a whole: train, Valid, obj_test_data, val2017."""
+    found = _NAME_OF_PART.fullmatch(name.lower())
+    return _PART_OF.get(found.group(1)) if found else None
+
+
+def part_of_folders(file: str) -> Part | None:
+    """The part that the folders in the path of a file mean, the innermost that means one."""
+    found = map(part_word, reversed(file.replace("\\", "/").split("/")[:-1]))
+    return next((part for part in found if part), None)
+
+
+def part_in(name: str) -> Part | None:
+    """The part that a word in a name means, the first of its kind: "instances_val2017" is of validation."""
+    words = re.findall("[a-z]+", name.lower())
+    return next((part for part in PARTS for word in words if _PART_OF.get(word) == part), None)
 
 
 def image_format_named(name: str) -> ImageFormat:

@@ -30,7 +30,18 @@ import numpy as np
 from labelmint.errors import InputError
 from labelmint.formats.class_list import classes_of_ids, read_classes
 from labelmint.formats.files import Parts, find_image, finite, json_value
-from labelmint.formats.format import AS_USUAL, KEPT, LOST, Carries, Format, Orientation, Part, Reading
+from labelmint.formats.format import (
+    AS_USUAL,
+    KEPT,
+    LOST,
+    Carries,
+    Format,
+    Orientation,
+    Part,
+    Reading,
+    part_of_folders,
+    part_word,
+)
 from labelmint.formats.image_files import image_size, read_ids, read_labelled
 from labelmint.formats.named_classes import CLASSES, classes_of_names
 from labelmint.formats.odd import Odd, first_of
@@ -41,13 +52,8 @@ from labelmint.formats.text_files import read_text, yaml_value
 from labelmint.formats.undecoded import undecoded
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout, LayoutObject
 
-__all__ = ["FOLDERS", "FORMAT", "OTHERS", "read_imagefolder"]
+__all__ = ["FORMAT", "OTHERS", "read_imagefolder"]
 
-FOLDERS: Mapping[Part, tuple[str, ...]] = {
-    "train": ("train", "training"),
-    "validation": ("validation", "valid", "val", "dev"),
-    "test": ("test", "testing", "eval"),
-}
 OTHERS = "other"  # where the pairs of no part lie if there are parts
 _METADATA = ("metadata.jsonl", "metadata.csv")
 _CATEGORIES = ("category", "categories", "label", "labels", "category_id")
@@ -113,8 +119,9 @@ class _Row:
 def _metadata(path: Path) -> Iterator[tuple[Path, Part | None]]:
     """The metadata files of a folder, each with its part."""
     places: list[tuple[Path, Part | None]] = [(path, None), (path / OTHERS, None)]
-    for part, names in FOLDERS.items():
-        places += [(folder / name, part) for folder in (path, path / "data") for name in names]
+    for folder in (path, path / "data"):
+        below = sorted(one for one in folder.iterdir() if one.is_dir()) if folder.is_dir() else []
+        places += [(one, part) for one in below if (part := part_word(one.name))]
     for folder, place_part in places:
         file = next((folder / name for name in _METADATA if (folder / name).is_file()), None)
         if file is not None:
@@ -135,7 +142,7 @@ def _rows(file: Path, part: Part | None, root: Path) -> Iterator[_Row]:
         label = next((labels[key] for key in _LABELS if key in labels), None)
         yield _Row(
             file_name=str(row[image]),
-            part=part,
+            part=part or part_of_folders(str(row[image])),
             image=find_image(row[image], [file.parent], what),
             label=_beside(row[label], file, what) if label else None,
             instances=_beside(row[labels["instances"]], file, what) if "instances" in labels else None,

@@ -28,13 +28,14 @@ from typing import Any
 
 from labelmint.errors import InputError
 from labelmint.formats.croissant import CROISSANT
-from labelmint.formats.files import IMAGE_SUFFIXES, find_image, finite, is_file, read_json, read_splits
+from labelmint.formats.files import IMAGE_SUFFIXES, Parts, find_image, finite, is_file, read_json, read_splits
 from labelmint.formats.format import AS_USUAL, KEPT, Carries, Format, Reading
 from labelmint.formats.image_files import image_size, read_ids
 from labelmint.formats.joined_shapes import Shape, clipped, ellipse, joined, of_polygon, of_window
 from labelmint.formats.named_classes import CLASSES, NamedClasses, classes_of_names
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.opened import MAX_PIXELS, Inside
+from labelmint.formats.pairing import parts_of
 from labelmint.formats.records import Record, RecordLoader, names_of
 from labelmint.formats.shapes import check_extent, parse_polygons
 from labelmint.formats.text_files import read_lines
@@ -78,7 +79,9 @@ def read_labelme(path: Path, reading: Reading = AS_USUAL) -> DataSet:
     for kind, count in sorted((+told).items()):
         odd.note(kind, f"{root}: {count} {kind}")
     ordered = tuple(sorted(records))
-    parts = read_splits(root, ordered, odd)
+    listed = read_splits(root, ordered, odd)
+    below = {file.relative_to(root).as_posix(): names[file] for file in documents if names[file] in records}
+    parts = parts_of(below) if listed == Parts() else listed
     _note_unlabelled(root, records, odd)
     return DataSet(
         source=str(path),

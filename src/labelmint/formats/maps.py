@@ -27,7 +27,6 @@ from labelmint.formats.undecoded import undecoded
 from labelmint.types import AnnotatedImage, Array, ClassInfo, ClassSet, DataSet, Layout, LayoutObject
 
 __all__ = [
-    "PART_FOLDERS",
     "Color",
     "MapFiles",
     "MapLoader",
@@ -47,18 +46,6 @@ __all__ = [
 Color = tuple[int, int, int]
 Size = tuple[int, int]
 Maps = tuple[Array, Array | None]  # label map and instances, both (H, W)
-
-PART_FOLDERS: Mapping[str, str] = {  # what folders and lists of parts are called
-    "train": "train",
-    "training": "train",
-    "train2017": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "val2017": "validation",
-    "test": "test",
-    "testing": "test",
-}
 
 
 @dataclass(frozen=True, kw_only=True)

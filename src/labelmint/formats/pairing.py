@@ -16,11 +16,11 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 from labelmint.formats.files import Parts, is_file
-from labelmint.formats.format import Part
+from labelmint.formats.format import part_of_folders, part_word
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.records import names_of
 
@@ -40,15 +40,6 @@ LABEL_FOLDERS = (
     "seg",
     "segmentation",
 )
-_PART_OF: Mapping[str, Part] = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "test": "test",
-    "testing": "test",
-}
 _ENDING = re.compile(r"[-_ .](?:masks?|gt|labels?|seg|segmentation|annotations?)$", re.IGNORECASE)
 _SYSTEM = {"__MACOSX"}
 
@@ -73,7 +64,7 @@ def places(path: Path) -> list[Place]:
     found = _beside(path, "")
     if found is not None:
         return [found]
-    below = sorted(one for one in path.iterdir() if one.name.lower() in _PART_OF and one.is_dir())
+    below = sorted(one for one in path.iterdir() if part_word(one.name) and one.is_dir())
     return [place for one in below if (place := _beside(one, one.name)) is not None]
 
 
@@ -182,11 +173,6 @@ def named(keys: Sequence[str], source: str) -> dict[str, str]:
 
 
 def parts_of(names: Mapping[str, str]) -> Parts:
-    """The parts that subfolders make: of each key with its pair's name, by the first folder that is called so."""
-    found = {}
-    for key, name in names.items():
-        folders = (_PART_OF.get(folder.lower()) for folder in PurePosixPath(key).parts[:-1])
-        part = next((one for one in folders if one is not None), None)
-        if part is not None:
-            found[name] = part
+    """The parts that folders make, given the path of each file with its pair's name."""
+    found = {name: part for file, name in names.items() if (part := part_of_folders(file))}
     return Parts.of(dict(sorted(found.items())))

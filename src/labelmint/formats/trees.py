@@ -21,10 +21,9 @@ import numpy as np
 from labelmint.errors import InputError
 from labelmint.formats.cityscapes import LABELS, apart
 from labelmint.formats.files import Parts, read_json
-from labelmint.formats.format import AS_USUAL, Format, Reading
+from labelmint.formats.format import AS_USUAL, Format, Reading, part_word
 from labelmint.formats.image_files import read_ids
 from labelmint.formats.maps import (
-    PART_FOLDERS,
     Color,
     MapFiles,
     MapLoader,
@@ -129,7 +128,7 @@ def _open(
         maps=maps,
         strict=reading.strict,
     )
-    part_of = {names[key]: PART_FOLDERS.get(key.rpartition("/")[0], "") for key in pairs}
+    part_of = {names[key]: part_word(key.rpartition("/")[0]) for key in pairs}
     alone = format == "kitti-segmentation" and set(part_of.values()) == {
         "train"
     }  # its test part has no labels

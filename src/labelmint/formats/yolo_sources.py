@@ -128,7 +128,7 @@ def labelled(
     if several:
         text = f"{tree.root}: {len(several)} images are in two parts, first {several[0]!r}"
         odd.note("in two parts", text, several)
-    _note(tree, sources, bool(part_of), says, odd)
+    _note(tree, sources, says, odd)
     return sources
 
 
@@ -142,13 +142,8 @@ def _one_of(tree: Tree, image: str, labels: Sequence[str], odd: Odd) -> str | No
     return next(iter(labels), None)
 
 
-def _note(
-    tree: Tree, sources: Sequence[Source], parted: bool, says: Callable[[Path], bool], odd: Odd
-) -> None:
+def _note(tree: Tree, sources: Sequence[Source], says: Callable[[Path], bool], odd: Odd) -> None:
     root = tree.root
-    outside = [one.image for one in sources if parted and one.part is None]
-    if outside:
-        odd.note("in no part", f"{root}: {len(outside)} images are in no part, first {outside[0]!r}", outside)
     without = [one.image for one in sources if one.label is None]
     if without:
         text = f"{root}: {len(without)} images have no label text and thus no objects, first {without[0]!r}"
