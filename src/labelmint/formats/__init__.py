@@ -15,6 +15,7 @@ from labelmint.errors import InputError
 from labelmint.formats import (
     ade20k,
     bbbc041,
+    beside,
     bridge,
     cityscapes,
     coco,
@@ -30,6 +31,7 @@ from labelmint.formats import (
     imagefolder_write,
     labelme,
     labelme_write,
+    mvtec,
     nnunet,
     trees,
     voc,
@@ -47,6 +49,7 @@ from labelmint.formats.format import ORIENTATIONS, Format, Reading, Writing, ima
 from labelmint.formats.json_files import USUAL, first_sign
 from labelmint.formats.losses import Losses
 from labelmint.formats.odd import first_of
+from labelmint.formats.seen import advice, images_seen
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, ClassSet, DataSet, Finding
 
@@ -73,6 +76,8 @@ FORMATS: Mapping[str, Format] = {
         dataclasses.replace(imagefolder.FORMAT, writes=imagefolder_write.write_imagefolder),
         dataclasses.replace(webdataset.FORMAT, writes=webdataset_write.write_webdataset),
         *trees.FORMATS,
+        mvtec.FORMAT,
+        beside.FORMAT,
         bbbc041.FORMAT,
         bridge.FORMAT,
     )
@@ -239,9 +244,19 @@ def _choose(path: Path, format: str | None) -> tuple[str, Sequence[str]]:
     if not found and (bridged := bridge.detect(path)) is not None:
         found = [f"{bridge.NAME}:{bridged}"]
     if not found:
-        more = "" if bridge.is_installed() else f"; others are read with {bridge.INSTALL}"
-        raise InputError(f"{path}: no labelled images found{_nearby(path)}; {_EXPECTED}{more}")
+        raise InputError(f"{path}: {_no_format(path)}")
     return found[0], found[1:]
+
+
+def _no_format(path: Path) -> str:
+    """Why no format fits a path: what lies there instead, and what was expected."""
+    near = _nearby(path)
+    told = "" if near else advice(path)
+    if told:
+        return f"no labelled images found: {told}"
+    seen = "" if near else images_seen(path)
+    more = "" if bridge.is_installed() else f"; others are read with {bridge.INSTALL}"
+    return f"no labelled images found{near}{f': {seen}' if seen else ''}; {_EXPECTED}{more}"
 
 
 def _in_parts(data: DataSet) -> DataSet:

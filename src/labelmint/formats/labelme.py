@@ -47,7 +47,7 @@ OWN_KEYS = ("attributes", "box", "crowd")  # of a shape, beside labelme's; label
 _LABELME = ("label", "points", "group_id", "shape_type", "flags", "description", "mask")
 _COLORS = ("line_color", "fill_color")  # of labelme before 4.0
 _AREAS = ("polygon", "rectangle", "circle", "mask", "oriented_rectangle", "rotation")
-_DEEPEST, _LOOKED_AT, _HEAD = 4, 40, 1 << 16
+_DEEPEST, _LOOKED_AT, _IN_ONE, _HEAD = 4, 80, 30, 1 << 16
 _FORM = 'expected labelme\'s {"shapes": [...], "imagePath": "..."}'
 
 
@@ -334,7 +334,7 @@ def _json_files(folder: Path, depth: int) -> Iterator[Path]:
     except OSError:
         return
     files = (one for one in entries if one.name.lower().endswith(".json") and is_file(one))
-    yield from (Path(one.path) for one in islice(files, 4))
+    yield from (Path(one.path) for one in islice(files, _IN_ONE))
     if depth < _DEEPEST:
         for below in (one for one in entries if "." not in one.name and one.is_dir()):
             yield from _json_files(Path(below.path), depth + 1)

@@ -39,7 +39,6 @@ __all__ = [
     "ids_of_file",
     "listed_names",
     "matched",
-    "one_channel",
     "read_map",
 ]
 
@@ -186,16 +185,6 @@ def matched(
     if not both:
         raise InputError(f"{source}: no labelled images; no image has a label of the same name")
     return {key: (those[key], these[key]) for key in both}
-
-
-def one_channel(path: Path) -> Array:
-    """The ids in a grey TIFF, BMP or PNG file."""
-    if path.suffix.lower() == ".png":
-        return read_ids(path)
-    pixels = read_image(path)
-    if pixels.shape[2] != 1:
-        raise InputError(f"{path}: a colored label; save class ids as a grey file")
-    return pixels[:, :, 0]
 
 
 def read_map(path: Path, colors: Mapping[Color, int], mend: str) -> Array:

@@ -24,13 +24,11 @@ from labelmint.formats.image_files import Read, read_image, read_labelled
 from labelmint.formats.maps import (
     MapFiles,
     MapLoader,
-    Maps,
     Size,
     as_data_set,
     classes_of_table,
     files_below,
     matched,
-    one_channel,
 )
 from labelmint.formats.odd import Odd
 from labelmint.types import ClassSet, DataSet
@@ -71,7 +69,6 @@ def read_nnunet(path: Path, reading: Reading = AS_USUAL) -> DataSet:
             for key, (image, label) in pairs.items()
         },
         classes=_classes(path / "dataset.json", document, reading),
-        maps=_maps,
         image=_image,
         strict=reading.strict,
         mend="list them under labels in dataset.json",
@@ -130,10 +127,6 @@ def _label(file: Path, key: str, value: Any) -> tuple[int, str]:
     raise InputError(
         f"{file}: the label {key!r} is {str(value)[:40]}; expected an id from 0 to 65535 ({regions})"
     )
-
-
-def _maps(files: MapFiles) -> Maps:
-    return one_channel(files.label), None
 
 
 def _image(files: MapFiles, size: Size, orientation: Orientation) -> Read:

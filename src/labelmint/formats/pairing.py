@@ -4,8 +4,9 @@
     images/train/a.jpg   labels/train/a.png     subfolders that both have; train, val and test are parts
     train/images/a.jpg   train/labels/a.png     the same, the other way round
 
-A label is that of the image of its name; else of the only one whose name differs in its Unicode form, then in its
-case, then by an ending such as `_mask`.
+Labels are PNGs, or where there is none TIFF, BMP or GIF files; folders may be written in any case. A label is that of
+the image of its name; else of the only one whose name differs in its Unicode form, then in its case, then by an ending
+such as `_mask`.
 """
 
 from __future__ import annotations
@@ -19,12 +20,25 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from labelmint.formats.files import Parts, is_file
+from labelmint.formats.files import Parts, is_file, is_folder
 from labelmint.formats.format import part_of_folders, part_word
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.records import names_of
 
-__all__ = ["LABEL_FOLDERS", "Place", "by_key", "matched", "named", "parts_of", "places", "plain"]
+__all__ = [
+    "IMAGE_FOLDERS",
+    "LABEL_FOLDERS",
+    "LABEL_SUFFIXES",
+    "Place",
+    "by_key",
+    "folders_called",
+    "matched",
+    "named",
+    "parts_of",
+    "places",
+    "plain",
+    "without_ending",
+]
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img")
 LABEL_FOLDERS = (
@@ -40,16 +54,23 @@ LABEL_FOLDERS = (
     "seg",
     "segmentation",
 )
+LABEL_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif")  # of files that keep ids as they are
+_PNG = LABEL_SUFFIXES[:1]
 _ENDING = re.compile(r"[-_ .](?:masks?|gt|labels?|seg|segmentation|annotations?)$", re.IGNORECASE)
 _SYSTEM = {"__MACOSX"}
 
 
 class Place(NamedTuple):
-    """Where images and their labels lie; `part` is the folder around both, empty for the data set itself."""
+    """Where images and their labels lie.
+
+    Arguments:
+        part: the folder around both, empty for the data set itself. suffixes: of the label files.
+    """
 
     images: Path
     labels: Path
     part: str = ""
+    suffixes: tuple[str, ...] = _PNG
 
     @property
     def home(self) -> Path:
@@ -69,12 +90,20 @@ def places(path: Path) -> list[Place]:
 
 
 def _beside(path: Path, part: str) -> Place | None:
-    for images in (path / name for name in IMAGE_FOLDERS if (path / name).is_dir()):
-        for labels in (path / name for name in LABEL_FOLDERS if (path / name).is_dir()):
-            key, first = next(_walk(labels, (".png",), images), ("", labels))
-            if key and ("/" not in key or _fits(first.parent, labels, images)):
-                return Place(images, labels, part)
+    for suffixes in (_PNG, LABEL_SUFFIXES):
+        for images in folders_called(path, IMAGE_FOLDERS):
+            for labels in folders_called(path, LABEL_FOLDERS):
+                key, first = next(_walk(labels, suffixes, images), ("", labels))
+                if key and ("/" not in key or _fits(first.parent, labels, images)):
+                    return Place(images, labels, part, suffixes)
     return None
+
+
+def folders_called(path: Path, names: Sequence[str]) -> list[Path]:
+    """The folders in a folder that have one of some names, in any case, in the order of the names."""
+    with os.scandir(path) as entries:
+        there = sorted(one.name for one in entries if one.name.lower() in names and is_folder(one))
+    return [path / one for name in names for one in there if one.lower() == name]
 
 
 def _fits(below: Path, labels: Path, images: Path) -> bool:
@@ -133,6 +162,11 @@ def plain(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
+def without_ending(name: str) -> str:
+    """The name of a label file, or of its path without suffix, less what says that it is one: `_mask` and the like."""
+    return _ENDING.sub("", name)
+
+
 def _folded(name: str) -> str:
     return plain(name).casefold()
 
@@ -143,8 +177,8 @@ def matched(keys: Iterable[str], files: Mapping[str, Path]) -> dict[str, Path]:
     forms: tuple[tuple[Callable[[str], str], Callable[[str], str]], ...] = (
         (plain, plain),
         (_folded, _folded),
-        (plain, lambda name: _ENDING.sub("", plain(name))),
-        (_folded, lambda name: _ENDING.sub("", _folded(name))),
+        (plain, lambda name: without_ending(plain(name))),
+        (_folded, lambda name: without_ending(_folded(name))),
     )
     free_keys, free_files = set(keys) - set(found), set(files) - set(found)
     for of_key, of_file in forms:
