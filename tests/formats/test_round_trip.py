@@ -192,6 +192,14 @@ def test_train_and_test_lists_are_written(folder: Path, tmp_path: Path) -> None:
         assert (again.train, again.test, again.format) == (data.train, data.test, format)
 
 
+def test_nothing_is_written_into_the_set_that_is_read(folder: Path) -> None:
+    data = read(folder)
+    with pytest.raises(InputError, match="lies inside of"):
+        write(data, folder / "images" / "out", format="labelme", classes=data.classes)
+    assert not list(folder.rglob("*out*"))
+    write(data, folder.with_name(f"{folder.name}_out"), format="labelme", classes=data.classes)
+
+
 @pytest.mark.parametrize("format", WRITABLE)
 def test_images_that_differ_in_their_ending_alone_are_two(format: str, tmp_path: Path) -> None:
     file = {"id": 1, "file_name": "a.png", "width": 12, "height": 9}

@@ -45,15 +45,15 @@ from labelmint.formats.card import Contents, card
 from labelmint.formats.class_list import without_shared_colors
 from labelmint.formats.croissant import write_croissant
 from labelmint.formats.files import Parts, new_folder, write_splits
-from labelmint.formats.format import ORIENTATIONS, Format, Reading, Writing, image_format_named
+from labelmint.formats.format import ORIENTATIONS, Format, ImageFormat, Reading, Writing, image_format_named
 from labelmint.formats.json_files import USUAL, first_sign
 from labelmint.formats.losses import Losses
 from labelmint.formats.odd import first_of
 from labelmint.formats.seen import advice, images_seen
-from labelmint.storage import write_text
+from labelmint.storage import refuse_taken, write_text
 from labelmint.types import AnnotatedImage, ClassSet, DataSet, Finding
 
-__all__ = ["FORMATS", "WRITABLE", "format_named", "read", "write"]
+__all__ = ["FORMATS", "WRITABLE", "check_target", "format_named", "read", "write"]
 
 # In the order in which they are tried, those of one tree before the loose ones: where several fit, the first is read,
 # and a finding names the others.
@@ -133,14 +133,12 @@ def read(
     try:
         data = reads(Path(path), Reading(ignore=tuple(ignore), strict=strict, orientation=chosen))
     except InputError as error:
-        if str(path) in str(error):
-            raise
-        raise InputError(f"{path}: {error}") from None
+        text = str(error) if str(path) in str(error) else f"{path}: {error}"
+        raise InputError(f"{text} (read as {found}; {_choices(others)})" if others else text) from None
     data = _in_parts(_told_apart(data))
     if not others:
         return data
-    choices = " or ".join(f"--format-in {name}" for name in others)
-    text = f"{data.source}: read as {found}; other formats fit too, chosen by {choices}"
+    text = f"{data.source}: read as {found}; {_choices(others)}"
     return dataclasses.replace(data, findings=(Finding(kind="several formats", text=text), *data.findings))
 
 
@@ -171,13 +169,11 @@ def write(
         the folder.
 
     Raises:
-        InputError: for a taken path, an unknown or read-only format, no pairs, doubled names, ids that are no
-            classes.
+        InputError: for a taken path or one inside of the data set, an unknown or read-only format, no pairs, doubled
+            names, ids that are no classes.
     """
-    if format not in WRITABLE:
-        known = "is read only" if format in FORMATS else "is unknown"
-        raise InputError(f"the format {format!r} {known}; expected {' or '.join(WRITABLE)} for writing")
-    images = None if image_format is None else image_format_named(image_format)
+    sources = [pairs.source] if isinstance(pairs, DataSet) else []
+    images = check_target(path, format=format, image_format=image_format, sources=sources)
     kind, parts = FORMATS[format], Parts()
     classes, dropped = _with_own_colors(kind, classes)
     losses = Losses(kind, classes, report)
@@ -197,6 +193,32 @@ def write(
     for finding in lost:
         tell(finding)
     return Path(path)
+
+
+def check_target(
+    path: str | os.PathLike[str],
+    *,
+    format: str,
+    image_format: str | None = None,
+    sources: Iterable[str | os.PathLike[str]] = (),
+) -> ImageFormat | None:
+    """The format of images, where all is as `write` needs it before it takes a pair.
+
+    Raises InputError for a format that is unknown or read only, an unknown format of images, a taken path, and one
+    inside of the folder of a source, which would then hold it too.
+    """
+    if format not in WRITABLE:
+        known = "is read only" if format in FORMATS else "is unknown"
+        raise InputError(f"the format {format!r} {known}; expected {' or '.join(WRITABLE)} for writing")
+    images = None if image_format is None else image_format_named(image_format)
+    target = Path(path).resolve()
+    for source in map(Path, sources):
+        if source.is_dir() and source.resolve() in target.parents:
+            raise InputError(
+                f"{path}: lies inside of {source}, which would then hold it too; name a folder elsewhere"
+            )
+    refuse_taken(target)
+    return images
 
 
 def _with_own_colors(kind: Format, classes: ClassSet) -> tuple[ClassSet, list[Finding]]:
@@ -246,6 +268,11 @@ def _choose(path: Path, format: str | None) -> tuple[str, Sequence[str]]:
     if not found:
         raise InputError(f"{path}: {_no_format(path)}")
     return found[0], found[1:]
+
+
+def _choices(others: Sequence[str]) -> str:
+    """How other formats that fit are chosen."""
+    return f"other formats fit too, chosen by {' or '.join(f'--format-in {name}' for name in others)}"
 
 
 def _no_format(path: Path) -> str:

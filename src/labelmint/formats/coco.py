@@ -129,7 +129,8 @@ def listed_images(source: Source, document: Document, odd: Odd, orientation: Ori
     _say(source, pictures, len(images), missing, doubled, odd)
     if not one.files:
         raise InputError(
-            f"{source.file}: no labelled images; it lists {len(images)} images and none of them was found"
+            f"{source.file}: no labelled images; it lists {len(images)} images and none of them was found, first "
+            f"{first_of(missing)}; put them into {source.home / 'images'}"
         )
     return one
 

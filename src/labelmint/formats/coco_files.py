@@ -189,7 +189,7 @@ class Pictures:
         words = dict.fromkeys((tag, *(PART_WORDS[part] if part else ())))
         named = [folder for word in words if word for folder in (home / "images" / word, home / word)]
         beside = dict.fromkeys((home, self.source.file.parent))
-        usual = [root for folder in beside for root in (folder / "images", folder, folder / "data")]
+        usual = [folder / below for folder in beside for below in ("images", "", "data", "JPEGImages")]
         self._preferred = [str(folder) for folder in named if folder.is_dir()]
         self._usual = [str(folder) for folder in usual if folder.is_dir()]
 

@@ -22,7 +22,7 @@ from labelmint.errors import InputError
 from labelmint.formats.format import PARTS, Part
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.text_files import read_text
-from labelmint.storage import write_text
+from labelmint.storage import refuse_taken, write_text
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -201,8 +201,7 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises InputError when `path` is a file or holds anything already.
     """
     target = Path(path).resolve()
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise InputError(f"{target}: exists already and is not an empty folder; name another, or remove it")
+    refuse_taken(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
