@@ -174,12 +174,14 @@ def write(
     """
     sources = [pairs.source] if isinstance(pairs, DataSet) else []
     images = check_target(path, format=format, image_format=image_format, sources=sources)
-    kind, parts = FORMATS[format], Parts()
+    kind, parts, extras = FORMATS[format], Parts(), None
     classes, dropped = _with_own_colors(kind, classes)
     losses = Losses(kind, classes, report)
     if isinstance(pairs, DataSet):
+        extras = pairs.extras if pairs.format == format else None
+        dropped += _extras_lost(pairs, kind)
         parts, pairs = Parts(pairs.train, pairs.validation, pairs.test), map(pairs.undecoded, pairs.names)
-    writing = Writing(parts=parts.of_each(), image_format=images)
+    writing = Writing(parts=parts.of_each(), image_format=images, extras=extras, tell=dropped.append)
     contents = Contents(writing)
     with new_folder(path) as target:
         assert kind.writes is not None
@@ -232,6 +234,14 @@ def _with_own_colors(kind: Format, classes: ClassSet) -> tuple[ClassSet, list[Fi
     text = f"the format {kind.name}: {len(lost)} colors of classes are shared with another and are lost, first that of"
     found = Finding(kind="shared colors lost", text=f"{text} {lost[0]!r}", names=tuple(lost))
     return ClassSet(infos, classes.ignore), [found]
+
+
+def _extras_lost(data: DataSet, kind: Format) -> list[Finding]:
+    """What the format of the data says beside the pairs, where another one is written."""
+    if data.extras is None or data.format == kind.name or not str(data.extras):
+        return []
+    text = f"the format {kind.name}: what {data.format} says beside its objects is lost: {data.extras}"
+    return [Finding(kind="extras lost", text=text)]
 
 
 def _describe(

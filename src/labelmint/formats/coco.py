@@ -25,6 +25,7 @@ from labelmint.formats.coco_document import (
     stated_size,
     without_collection,
 )
+from labelmint.formats.coco_extras import Stated, gathered
 from labelmint.formats.coco_files import Pictures, Source, annotation_files, sources
 from labelmint.formats.coco_objects import Annotations, Size
 from labelmint.formats.files import Parts, read_splits
@@ -65,8 +66,10 @@ def _read(path: Path, chosen: Sequence[Source], reading: Reading, odd: Odd) -> D
     listed = [listed_images(s, d, odd, reading.orientation) for s, d in zip(chosen, documents, strict=True)]
     names = named(listed, chosen, origin)
     records: dict[str, Record] = {}
+    stated: dict[str, Stated] = {}
     for i, one in enumerate(listed):
-        objects = _objects(one, documents[i], _ids(together, i, classes), classes, names[i], odd)
+        objects, said = _objects(one, documents[i], _ids(together, i, classes), classes, names[i], odd)
+        stated |= {names[i][image_id]: its for image_id, its in said.items()}
         for image_id, name in names[i].items():
             if image_id in one.files:
                 records[name] = Record(
@@ -80,6 +83,7 @@ def _read(path: Path, chosen: Sequence[Source], reading: Reading, odd: Odd) -> D
         names=ordered,
         load=RecordLoader(records, origin, classes.ground, reading.orientation),
         **parts_of(chosen, listed, names, ordered, odd)._asdict(),
+        extras=gathered(documents, together, classes, names, stated),
         findings=odd.findings,
     )
 
@@ -180,7 +184,8 @@ def _objects(
     classes: Classes,
     names: Mapping[Id, str],
     odd: Odd,
-) -> dict[Id, list[LayoutObject]]:
+) -> tuple[dict[Id, list[LayoutObject]], dict[Id, Stated]]:
+    """The objects of each image, and what their annotations state."""
     file = one.source.file
     sizes = one.sizes | {other: one.sizes[first] for other, first in one.same.items()}
     fractions = scaled_fractions(document, sizes)
@@ -210,7 +215,8 @@ def _objects(
     found = reader.objects(document.annotations)
     for other, first in one.same.items():
         found[first] += found.pop(other)
-    return found
+        reader.stated[first] += reader.stated.pop(other)
+    return found, reader.stated
 
 
 def note_renumbered(categories: Sequence[Mapping[str, Any]], classes: Classes, origin: str, odd: Odd) -> None:
@@ -231,7 +237,7 @@ def _ids(together: Merged, index: int, classes: Classes) -> dict[Id, int]:
 
 def wanted_info(chosen: Sequence[Source], documents: Sequence[Document]) -> object:
     """What the files say under "info" of what no object covers; raises InputError where they differ."""
-    said = [one.info if isinstance(one.info, dict) else {} for one in documents]
+    said = [one.info for one in documents]
     for source, info in zip(chosen, said, strict=True):
         if info.get("ground", "") != said[0].get("ground", ""):
             raise InputError(

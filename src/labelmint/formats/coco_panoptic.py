@@ -23,6 +23,7 @@ from labelmint.errors import InputError
 from labelmint.formats.coco import listed_images, named, note_renumbered, parts_of, wanted_info
 from labelmint.formats.coco_classes import Classes, classes_of, merged
 from labelmint.formats.coco_document import Id, as_id, read_document, without_collection
+from labelmint.formats.coco_extras import gathered
 from labelmint.formats.coco_files import Source, annotation_files, sources
 from labelmint.formats.files import find_image
 from labelmint.formats.format import AS_USUAL, KEPT, LOST, Carries, Format, Orientation, Reading
@@ -81,6 +82,7 @@ def read_panoptic(path: Path, reading: Reading = AS_USUAL) -> DataSet:
         names=ordered,
         load=_Loader(records, classes, reading.orientation),
         **parts_of(chosen, listed, names, ordered, odd)._asdict(),
+        extras=gathered(documents, together, classes, names, {}),
         findings=odd.findings,
     )
 

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from labelmint.errors import InputError
-from labelmint.types import AnnotatedImage, ClassSet, DataSet
+from labelmint.types import AnnotatedImage, ClassSet, DataSet, Finding
 
 __all__ = [
     "AS_USUAL",
@@ -144,10 +144,14 @@ class Writing:
         parts: the part of each pair, by its name; pairs that are not named are in none.
         image_format: of the images; a label is never written in a format that changes it. None: files that may be
             copied (`undecoded`) stay as they are, and all other images become PNG.
+        extras: what data of this format say beside their pairs (`DataSet.extras`).
+        tell: is told what else could not be kept of this set, beside what `Carries` says of the format.
     """
 
     parts: Mapping[str, Part] = field(default_factory=lambda: MappingProxyType({}))
     image_format: ImageFormat | None = None
+    extras: object | None = None
+    tell: Callable[[Finding], None] = lambda finding: None
 
 
 AS_USUAL, PLAIN = Reading(), Writing()
