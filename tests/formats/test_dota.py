@@ -54,7 +54,8 @@ def test_classes_of_data_yaml_keep_their_order(tmp_path: Path) -> None:
     (path / "data.yaml").write_text("train: images\nval: images\nnames: [ship, large-plane]\n")
     data = read(path)
     assert data.classes.names == ("background", "ship", "large-plane") and shapes(data)[0][0] == "large-plane"
-    written = read(write(data, tmp_path / "yolo", format="yolo", classes=data.classes))
+    out = tmp_path.with_name(f"{tmp_path.name}-yolo")
+    written = read(write(data, out, format="yolo", classes=data.classes))
     assert [one[:2] for one in shapes(written)] == [one[:2] for one in shapes(data)]
 
 

@@ -371,3 +371,16 @@ def test_sets_of_other_programs() -> None:
 def _regions(label_map: Array, instances: Array | None, data: DataSet) -> int:
     both = label_map.astype(np.int64) * 65536 + (0 if instances is None else instances)
     return len(np.unique(both[~np.isin(label_map, [*data.classes.ignore])]))
+
+
+def test_palettes_that_tell_indices_otherwise_are_refused(tmp_path: Path) -> None:
+    common(tmp_path)
+    for name, color in (("a", (9, 9, 200)), ("b", (200, 9, 9))):
+        photo(tmp_path / "images" / f"{name}.png")
+        picture = Image.fromarray(np.full((4, 6), 5, np.uint8))
+        picture.putpalette([0] * 15 + list(color))
+        picture.save(tmp_path / "masks" / f"{name}.png")
+    with pytest.raises(
+        InputError, match=r"index 5 as \[200, 9, 9\], and that of a.png .*; list them in segmentation_"
+    ):
+        list(read(tmp_path))

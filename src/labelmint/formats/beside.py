@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from io import StringIO
 from itertools import islice
 from pathlib import Path
@@ -20,9 +19,8 @@ from labelmint.formats.class_list import IGNORE, class_set, read_classes
 from labelmint.formats.files import IMAGE_SUFFIXES, Parts, is_file, is_folder, read_splits
 from labelmint.formats.folder import scanned_classes
 from labelmint.formats.format import AS_USUAL, Format, Reading
-from labelmint.formats.image_files import read_ids
-from labelmint.formats.label_colors import Colors, Palettes
-from labelmint.formats.maps import MapFiles, MapLoader, Maps, as_data_set, files_below, matched
+from labelmint.formats.label_colors import Palettes
+from labelmint.formats.maps import ColoredMaps, MapFiles, MapLoader, as_data_set, files_below, matched
 from labelmint.formats.named_classes import CLASSES
 from labelmint.formats.odd import Odd
 from labelmint.formats.pairing import LABEL_SUFFIXES, named, parts_of, plain, without_ending
@@ -58,24 +56,13 @@ def read_beside(path: Path, reading: Reading = AS_USUAL) -> DataSet:
     loader = MapLoader(
         files=files,
         classes=classes or scanned_classes(found, colors, palettes, reading.ignore, odd),
-        maps=_Ids(colors, None if scanned else palettes),
+        maps=ColoredMaps(colors, None if scanned else palettes),
         strict=reading.strict,
         mend=f"add them to {CLASSES}",
         orientation=reading.orientation,
     )
     lists = read_splits(path, sorted(files), odd)
     return as_data_set(path, "beside", loader, parts_of(names) if lists == Parts() else lists, odd)
-
-
-@dataclass(frozen=True)
-class _Ids:
-    """The label map of a file of ids, or of colors that classes.json lists."""
-
-    colors: Colors
-    palettes: Palettes | None
-
-    def __call__(self, files: MapFiles) -> Maps:
-        return read_ids(files.label, colors=self.colors, palettes=self.palettes), None
 
 
 def _files(path: Path) -> tuple[Keyed, Keyed]:

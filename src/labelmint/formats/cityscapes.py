@@ -20,8 +20,8 @@ from labelmint.errors import InputError
 from labelmint.formats.files import Parts
 from labelmint.formats.format import AS_USUAL, Format, Reading, part_word
 from labelmint.formats.image_files import read_ids
+from labelmint.formats.label_colors import Color
 from labelmint.formats.maps import (
-    Color,
     MapFiles,
     MapLoader,
     Maps,

@@ -25,7 +25,6 @@ __all__ = [
     "PARTS",
     "PART_WORDS",
     "PLAIN",
-    "REFUSED",
     "Carries",
     "Format",
     "ImageFormat",
@@ -55,7 +54,7 @@ ORIENTATIONS: tuple[Orientation, ...] = ("auto", "turned", "stored")
 ImageFormat = Literal["png", "jpg", "webp", "tiff"]
 IMAGE_FORMATS: tuple[ImageFormat, ...] = ("png", "jpg", "webp", "tiff")
 
-KEPT, LOST, REFUSED = "kept", "lost", "refused"
+KEPT, LOST = "kept", "lost"
 
 
 def part_word(name: str) -> Part | None:
@@ -87,7 +86,7 @@ def image_format_named(name: str) -> ImageFormat:
 @dataclass(frozen=True, kw_only=True)
 class Carries:
     """What comes back from a format as it was written: `KEPT`, `LOST`, or in words by how much it is approximated, or
-    that writing it is `REFUSED`.
+    that writing it is refused.
 
     Arguments:
         maps: a class for every pixel, where no objects say it.

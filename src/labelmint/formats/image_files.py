@@ -16,7 +16,7 @@ from PIL import Image, PngImagePlugin
 
 from labelmint.errors import InputError
 from labelmint.formats.format import Orientation
-from labelmint.formats.label_colors import Colors, Palettes, ids_of_colors, ids_of_palette
+from labelmint.formats.label_colors import MEND, Colors, Palettes, ids_of_colors, ids_of_palette
 from labelmint.formats.opened import (
     IMAGES,
     LABELS,
@@ -156,6 +156,7 @@ def read_ids(
     *,
     colors: Colors | None = None,
     palettes: Palettes | None = None,
+    mend: str = MEND,
     max_pixels: int = MAX_PIXELS,
 ) -> Array:
     """The ids in a label or instance file as (H, W), uint8 or (for 16-bit files) uint16. PNG is read, and TIFF, BMP and
@@ -165,7 +166,7 @@ def read_ids(
     one of them; without, their channels must be equal and hold the ids. Palette files hold indices, unless the colors
     that they use are all of `colors`; with `palettes` they are refused where palettes leave doubt. A GIF has nothing
     but a palette, numbered as its writer likes: greys in it are ids as they are. Raises InputError as `read_image`
-    does, and for colors without a meaning, with their counts.
+    does, and for colors without a meaning, with their counts; `mend` is how to say what they mean.
     """
     place = place_of(path)
     with opened(place, LABELS, max_pixels) as (picture, stream):
@@ -173,7 +174,7 @@ def read_ids(
         _refuse_unfit(place, picture)
         if mode in ("RGB", "RGBA") and depth == 8:
             opaque = not _transparent(picture)
-            return ids_of_colors(place, np.array(picture.convert("RGB")), colors, opaque=opaque)
+            return ids_of_colors(place, np.array(picture.convert("RGB")), colors, mend, opaque=opaque)
         if mode == "LA" and depth == 8:
             return np.array(picture.getchannel("L"))
         if mode not in ("1", "L", "P", "I", "I;16", "I;16B"):
@@ -186,7 +187,7 @@ def read_ids(
     if grey:
         return np.asarray(np.array(palette[::3], dtype=np.uint8)[array])
     if mode == "P":
-        return ids_of_palette(place, array, palette, colors, palettes)
+        return ids_of_palette(place, array, palette, colors, palettes, mend)
     if mode == "L" and depth in (2, 4):
         # Pillow stretches grey of few bits to 0..255, and ids must stay ids
         array = array // (255 // (2**depth - 1))
