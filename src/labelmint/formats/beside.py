@@ -23,7 +23,7 @@ from labelmint.formats.label_colors import Palettes
 from labelmint.formats.maps import ColoredMaps, MapFiles, MapLoader, as_data_set, files_below, matched
 from labelmint.formats.named_classes import CLASSES
 from labelmint.formats.odd import Odd
-from labelmint.formats.pairing import LABEL_SUFFIXES, named, parts_of, plain, without_ending
+from labelmint.formats.pairing import LABEL_SUFFIXES, names_of_keys, parts_of_paths, plain, without_ending
 from labelmint.formats.text_files import read_text
 from labelmint.types import ClassInfo, ClassSet, DataSet
 
@@ -45,7 +45,7 @@ def read_beside(path: Path, reading: Reading = AS_USUAL) -> DataSet:
     odd, palettes = Odd(reading.strict), Palettes()
     images, labels = _files(path)
     pairs = matched(images, labels, path, odd)
-    names = named(sorted(pairs), str(path))
+    names = names_of_keys(sorted(pairs), str(path))
     files = {names[key]: MapFiles(image=image, label=label) for key, (image, label) in pairs.items()}
     own = path / CLASSES
     classes, colors = read_classes(own, reading.ignore) if own.is_file() else (_listed(path, reading), {})
@@ -62,7 +62,7 @@ def read_beside(path: Path, reading: Reading = AS_USUAL) -> DataSet:
         orientation=reading.orientation,
     )
     lists = read_splits(path, sorted(files), odd)
-    return as_data_set(path, "beside", loader, parts_of(names) if lists == Parts() else lists, odd)
+    return as_data_set(path, "beside", loader, parts_of_paths(names) if lists == Parts() else lists, odd)
 
 
 def _files(path: Path) -> tuple[Keyed, Keyed]:

@@ -26,9 +26,9 @@ from labelmint.formats.maps import (
     MapLoader,
     Maps,
     as_data_set,
-    by_key,
     classes_of_table,
     files_below,
+    keyed_once,
     matched,
 )
 from labelmint.formats.odd import Odd
@@ -87,8 +87,8 @@ def read_cityscapes(path: Path, reading: Reading = AS_USUAL) -> DataSet:
             f"{path}: no labelled images; expected leftImg8bit/ and gtFine/, each with train/CITY/"
         )
     odd = Odd(reading.strict)
-    ids = by_key(_ending(path / kind, f"_{kind}_labelIds.png"), odd)
-    instances = by_key(_ending(path / kind, f"_{kind}_instanceIds.png"), odd)
+    ids = keyed_once(_ending(path / kind, f"_{kind}_labelIds.png"), odd)
+    instances = keyed_once(_ending(path / kind, f"_{kind}_instanceIds.png"), odd)
     labels = instances | ids
     pairs = matched(_ending(path / "leftImg8bit", _IMAGE_END), labels.items(), path, odd)
     files = {

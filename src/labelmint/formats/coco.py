@@ -39,7 +39,7 @@ __all__ = [
     "FORMAT",
     "Listed",
     "listed_images",
-    "named",
+    "names_of_images",
     "note_renumbered",
     "parts_of",
     "read_coco",
@@ -64,7 +64,7 @@ def _read(path: Path, chosen: Sequence[Source], reading: Reading, odd: Odd) -> D
     classes = classes_of(together.categories, info, reading.ignore, origin, marks=marks)
     note_renumbered(together.categories, classes, origin, odd)
     listed = [listed_images(s, d, odd, reading.orientation) for s, d in zip(chosen, documents, strict=True)]
-    names = named(listed, chosen, origin)
+    names = names_of_images(listed, chosen, origin)
     records: dict[str, Record] = {}
     stated: dict[str, Stated] = {}
     for i, one in enumerate(listed):
@@ -160,7 +160,7 @@ def _say(
         odd.note("found by bare name", text, pictures.guessed)
 
 
-def named(listed: Sequence[Listed], chosen: Sequence[Source], origin: str) -> list[dict[Id, str]]:
+def names_of_images(listed: Sequence[Listed], chosen: Sequence[Source], origin: str) -> list[dict[Id, str]]:
     """A name for each image of each file. Raises InputError where one picture is of two files."""
     owner: dict[Path, Source] = {}
     for one in listed:

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from labelmint.errors import InputError
-from labelmint.formats.coco import listed_images, named, note_renumbered, parts_of, wanted_info
+from labelmint.formats.coco import listed_images, names_of_images, note_renumbered, parts_of, wanted_info
 from labelmint.formats.coco_classes import Classes, classes_of, merged
 from labelmint.formats.coco_document import Id, as_id, read_document, without_collection
 from labelmint.formats.coco_extras import gathered
@@ -62,7 +62,7 @@ def read_panoptic(path: Path, reading: Reading = AS_USUAL) -> DataSet:
         )
         note_renumbered(together.categories, classes, origin, odd)
         listed = [listed_images(s, d, odd) for s, d in zip(chosen, documents, strict=True)]
-        names = named(listed, chosen, origin)
+        names = names_of_images(listed, chosen, origin)
         things = {one["id"] for one in together.categories if one.get("isthing")}
         records: dict[str, Segments] = {}
         for i, document in enumerate(documents):

@@ -22,7 +22,14 @@ from labelmint.formats.shapes import TOLERANCE
 from labelmint.formats.text_files import read_text
 from labelmint.formats.yolo_config import class_names, config_of, parts_of
 from labelmint.formats.yolo_layout import Tree, known_place, tree_of
-from labelmint.formats.yolo_sources import Loader, Source, counted_from_zero, data_set, labelled, named
+from labelmint.formats.yolo_sources import (
+    Loader,
+    Source,
+    counted_from_zero,
+    data_set,
+    labelled,
+    sources_by_name,
+)
 from labelmint.types import DataSet, LayoutObject
 
 __all__ = ["FORMAT", "read_dota"]
@@ -48,7 +55,7 @@ def read_dota(path: Path, reading: Reading = AS_USUAL) -> DataSet:
     odd = Odd(reading.strict)
     config = config_of(path)
     tree = _tree(path if path.is_dir() else path.parent)
-    sources = named(labelled(tree, parts_of(tree, config, odd), _says, odd), tree)
+    sources = sources_by_name(labelled(tree, parts_of(tree, config, odd), _says, odd), tree)
     listed = class_names(tree, config, odd)
     found = _check(tree, sources, listed, odd)
     names = listed or dict(enumerate(sorted(found)))

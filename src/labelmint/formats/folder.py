@@ -45,7 +45,15 @@ from labelmint.formats.images_out import write_image
 from labelmint.formats.label_colors import Colors, Palettes
 from labelmint.formats.objects_json import as_json, as_objects
 from labelmint.formats.odd import Odd, first_of
-from labelmint.formats.pairing import LABEL_FOLDERS, Place, by_key, matched, named, parts_of, places
+from labelmint.formats.pairing import (
+    LABEL_FOLDERS,
+    Place,
+    file_of_each,
+    files_by_key,
+    names_of_keys,
+    parts_of_paths,
+    places,
+)
 from labelmint.formats.undecoded import undecoded
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, Array, ClassInfo, ClassSet, DataSet, Layout
@@ -114,29 +122,29 @@ def _files(path: Path, found: Sequence[Place], odd: Odd) -> _Files:
     given = listed_pairs(path)
     for key in labels:
         labels[key] = given.get(images[key].resolve(), labels[key]) if given else labels[key]
-    names = named(sorted(labels), str(path))
+    names = names_of_keys(sorted(labels), str(path))
     objects = {name: file for name in names.values() if (file := path / "objects" / f"{name}.json").is_file()}
     return _Files(
         images={names[key]: images[key] for key in names},
         labels={names[key]: labels[key] for key in names},
         instances={names[key]: file for key, file in instances.items()},
         objects=objects,
-        parts=parts_of(names),
+        parts=parts_of_paths(names),
     )
 
 
 def _files_at(place: Place, odd: Odd) -> tuple[dict[str, Path], dict[str, Path], dict[str, Path]]:
     """Images, labels and instances of the pairs at one place, by the keys of the images."""
-    images = by_key(place.images, IMAGE_SUFFIXES, place.labels, odd)
-    label_files = by_key(place.labels, place.suffixes, place.images, odd)
-    labels = matched(images, label_files)
+    images = files_by_key(place.images, IMAGE_SUFFIXES, place.labels, odd)
+    label_files = files_by_key(place.labels, place.suffixes, place.images, odd)
+    labels = file_of_each(images, label_files)
     _refuse_alone("image without label", images, set(images) - set(labels), place.labels, odd)
     taken = set(labels.values())
     alone = {key for key, file in label_files.items() if file not in taken}
     _refuse_alone("label without image", label_files, alone, place.images, odd)
     folder = place.home / "instances"
-    there = by_key(folder, place.suffixes, place.images, odd) if folder.is_dir() else {}
-    instances = matched(labels, there)
+    there = files_by_key(folder, place.suffixes, place.images, odd) if folder.is_dir() else {}
+    instances = file_of_each(labels, there)
     _others(place.labels, sorted(labels), instances, there, odd)
     return images, labels, instances
 

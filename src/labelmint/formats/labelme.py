@@ -35,7 +35,7 @@ from labelmint.formats.joined_shapes import Shape, clipped, ellipse, joined, of_
 from labelmint.formats.named_classes import CLASSES, NamedClasses, classes_of_names
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.opened import MAX_PIXELS, Inside
-from labelmint.formats.pairing import parts_of
+from labelmint.formats.pairing import parts_of_paths
 from labelmint.formats.records import Record, RecordLoader, names_of
 from labelmint.formats.shapes import check_extent, parse_polygons
 from labelmint.formats.text_files import read_lines
@@ -81,7 +81,7 @@ def read_labelme(path: Path, reading: Reading = AS_USUAL) -> DataSet:
     ordered = tuple(sorted(records))
     listed = read_splits(root, ordered, odd)
     below = {file.relative_to(root).as_posix(): names[file] for file in documents if names[file] in records}
-    parts = parts_of(below) if listed == Parts() else listed
+    parts = parts_of_paths(below) if listed == Parts() else listed
     _note_unlabelled(root, records, odd)
     return DataSet(
         source=str(path),

@@ -31,10 +31,10 @@ __all__ = [
     "MapLoader",
     "Maps",
     "as_data_set",
-    "by_key",
     "classes_of_table",
     "files_below",
     "ids_of_file",
+    "keyed_once",
     "listed_names",
     "matched",
 ]
@@ -166,7 +166,7 @@ def files_below(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> Itera
                 yield Path(place, name)
 
 
-def by_key(files: Iterable[tuple[str, Path]], odd: Odd) -> dict[str, Path]:
+def keyed_once(files: Iterable[tuple[str, Path]], odd: Odd) -> dict[str, Path]:
     """Key -> file, where no two files may have the same key."""
     files = list(files)
     doubled = [key for key, count in Counter(key for key, _ in files).items() if count > 1]
@@ -182,7 +182,7 @@ def matched(
     """Key -> image and label, of files that have the same key. Images without a label are no pairs, and a finding
     says so; a label without its image is refused. Raises InputError where no pair is left.
     """
-    those, these = by_key(images, odd), by_key(labels, odd)
+    those, these = keyed_once(images, odd), keyed_once(labels, odd)
     alone = sorted(set(those) - set(these))
     if alone:
         text = f"{source}: {len(alone)} images have no label and are left out, first {those[alone[0]]}"

@@ -30,11 +30,11 @@ __all__ = [
     "LABEL_FOLDERS",
     "LABEL_SUFFIXES",
     "Place",
-    "by_key",
+    "file_of_each",
+    "files_by_key",
     "folders_called",
-    "matched",
-    "named",
-    "parts_of",
+    "names_of_keys",
+    "parts_of_paths",
     "places",
     "plain",
     "without_ending",
@@ -110,7 +110,7 @@ def _fits(below: Path, labels: Path, images: Path) -> bool:
     """Return True for a subfolder with the label of an image: other formats have such folders, too."""
     twin = images / below.relative_to(labels)
     files = {file.stem: file for file in below.iterdir()}
-    return bool(matched([file.stem for file in twin.iterdir() if file.is_file()], files))
+    return bool(file_of_each([file.stem for file in twin.iterdir() if file.is_file()], files))
 
 
 def _walk(folder: Path, suffixes: Sequence[str], twin: Path, prefix: str = "") -> Iterator[tuple[str, Path]]:
@@ -133,7 +133,7 @@ def _walk(folder: Path, suffixes: Sequence[str], twin: Path, prefix: str = "") -
             yield from _walk(folder / name, suffixes, twin / name, f"{prefix}{name}/")
 
 
-def by_key(folder: Path, suffixes: Sequence[str], twin: Path, odd: Odd) -> dict[str, Path]:
+def files_by_key(folder: Path, suffixes: Sequence[str], twin: Path, odd: Odd) -> dict[str, Path]:
     """Files by their path below the folder without ending, as "train/a"; what else lies there is noted."""
     found = list(_walk(folder, suffixes, twin))
     taken = {key.split("/", 1)[0] if "/" in key else file.name for key, file in found}
@@ -171,7 +171,7 @@ def _folded(name: str) -> str:
     return plain(name).casefold()
 
 
-def matched(keys: Iterable[str], files: Mapping[str, Path]) -> dict[str, Path]:
+def file_of_each(keys: Iterable[str], files: Mapping[str, Path]) -> dict[str, Path]:
     """The file of each key, where one is its own beyond doubt."""
     found = {key: files[key] for key in keys if key in files}
     forms: tuple[tuple[Callable[[str], str], Callable[[str], str]], ...] = (
@@ -201,12 +201,12 @@ def _grouped(keys: Iterable[str], form: Callable[[str], str]) -> dict[str, list[
     return groups
 
 
-def named(keys: Sequence[str], source: str) -> dict[str, str]:
+def names_of_keys(keys: Sequence[str], source: str) -> dict[str, str]:
     """The name of the pair of each key: without folders, or with all of them where names would collide."""
     return dict(zip(keys, names_of([f"{key}.png" for key in keys], source), strict=True))
 
 
-def parts_of(names: Mapping[str, str]) -> Parts:
+def parts_of_paths(names: Mapping[str, str]) -> Parts:
     """The parts that folders make, given the path of each file with its pair's name."""
     found = {name: part for file, name in names.items() if (part := part_of_folders(file))}
     return Parts.of(dict(sorted(found.items())))

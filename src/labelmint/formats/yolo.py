@@ -20,7 +20,14 @@ from labelmint.formats.text_files import read_text
 from labelmint.formats.yolo_config import Config, class_names, config_of, parts_of, sign_of
 from labelmint.formats.yolo_layout import Tree, known_place, tree_of
 from labelmint.formats.yolo_lines import Line, is_cut, is_line, lines_of, object_of, reaches_out
-from labelmint.formats.yolo_sources import Loader, Source, counted_from_zero, data_set, labelled, named
+from labelmint.formats.yolo_sources import (
+    Loader,
+    Source,
+    counted_from_zero,
+    data_set,
+    labelled,
+    sources_by_name,
+)
 from labelmint.types import DataSet, LayoutObject
 
 __all__ = ["FORMAT", "read_yolo"]
@@ -38,7 +45,7 @@ def read_yolo(path: Path, reading: Reading = AS_USUAL) -> DataSet:
     odd = Odd(reading.strict)
     config = config_of(path)
     tree = tree_of(path if path.is_dir() else path.parent)
-    sources = named(labelled(tree, parts_of(tree, config, odd), _says, odd), tree)
+    sources = sources_by_name(labelled(tree, parts_of(tree, config, odd), _says, odd), tree)
     names = class_names(tree, config, odd)
     found = _check(tree, sources, names, config, odd)
     if names is None:

@@ -20,7 +20,7 @@ from labelmint.formats.undecoded import undecoded
 from labelmint.formats.yolo_layout import IMAGE_WORDS, Tree
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout, LayoutObject
 
-__all__ = ["Loader", "Source", "counted_from_zero", "data_set", "labelled", "named"]
+__all__ = ["Loader", "Source", "counted_from_zero", "data_set", "labelled", "sources_by_name"]
 
 Size = tuple[int, int]
 Objects = Callable[[str, str, Size], tuple[LayoutObject, ...]]
@@ -164,7 +164,7 @@ def _note(tree: Tree, sources: Sequence[Source], says: Callable[[Path], bool], o
         odd.note("label without image", text, alone)
 
 
-def named(sources: Sequence[Source], tree: Tree) -> dict[str, Source]:
+def sources_by_name(sources: Sequence[Source], tree: Tree) -> dict[str, Source]:
     """The sources by names that are unique, in order of name; folders that only say "images" are no part of a name."""
     short = [
         "/".join(piece for piece in one.image.split("/")[:-1] if piece.lower() not in IMAGE_WORDS)
