@@ -191,8 +191,8 @@ def test_only_cvat_is_recognized(tmp_path: Path, folder: Path) -> None:
     recognizes = format_named("cvat").recognizes
     (tmp_path / "voc").mkdir()
     (tmp_path / "voc" / "a.xml").write_text("<annotation><folder>annotations</folder></annotation>")
-    assert recognizes(tmp_path / "voc") is None
-    assert recognizes(folder) is None
+    assert not recognizes(tmp_path / "voc")
+    assert not recognizes(folder)
 
 
 TRACK = '<track id="0" label="cell"><box frame="0" xtl="0" ytl="0" xbr="1" ybr="1"/></track>'

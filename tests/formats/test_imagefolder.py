@@ -207,10 +207,10 @@ def test_csv(tmp_path: Path) -> None:
 
 def test_only_image_folders_are_recognized(tmp_path: Path, folder: Path) -> None:
     recognizes = format_named("imagefolder").recognizes
-    assert recognizes(folder) is None
+    assert not recognizes(folder)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "metadata.csv").write_text("a,b\n1,2\n")
-    assert recognizes(tmp_path / "other") is None
+    assert not recognizes(tmp_path / "other")
 
 
 BAD: dict[str, tuple[dict[str, Any] | str, str]] = {

@@ -282,16 +282,16 @@ def test_the_documentation_holds_the_table_of_the_records() -> None:
 def test_the_table_says_what_each_record_says() -> None:
     made = [
         Format(
-            name="one", title="", recognizes=lambda p: None, writes=lambda *a: [], carries=Carries(maps=KEPT)
+            name="one", title="", recognizes=lambda p: False, writes=lambda *a: [], carries=Carries(maps=KEPT)
         ),
         Format(
             name="two",
             title="",
-            recognizes=lambda p: None,
+            recognizes=lambda p: False,
             writes=lambda *a: [],
             carries=Carries(boxes="to 1/8 pixel", holes="to 1/8 pixel", parts="joined by a line"),
         ),
-        Format(name="three", title="", recognizes=lambda p: None),
+        Format(name="three", title="", recognizes=lambda p: False),
     ]
     lines = matrix(made).splitlines()
     assert lines[0].startswith("| format | maps | boxes | overlaps | polygons | holes | parts |")

@@ -117,11 +117,11 @@ def test_shards_of_other_programs(tmp_path: Path) -> None:
 
 def test_only_labelled_shards_are_recognized(tmp_path: Path, folder: Path) -> None:
     recognizes = format_named("webdataset").recognizes
-    assert recognizes(folder) is None
-    assert recognizes(put(tmp_path / "1" / "a.tar", ("a.png", IMAGE), ("a.cls", b"1"))) is None
+    assert not recognizes(folder)
+    assert not recognizes(put(tmp_path / "1" / "a.tar", ("a.png", IMAGE), ("a.cls", b"1")))
     (tmp_path / "2").mkdir()
     (tmp_path / "2" / "a.tar").write_bytes(b"no tar")
-    assert recognizes(tmp_path / "2") is None
+    assert not recognizes(tmp_path / "2")
 
 
 PAIR = (("a.png", IMAGE), ("a.seg.png", LABEL))

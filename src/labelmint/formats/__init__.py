@@ -269,7 +269,7 @@ def _choose(path: Path, format: str | None) -> tuple[str, Sequence[str]]:
     if format is not None:
         format_named(format)
         return format, ()
-    found = [name for name, one in FORMATS.items() if one.reads and one.recognizes(path) is not None]
+    found = [name for name, one in FORMATS.items() if one.reads and one.recognizes(path)]
     if not found:
         named = [path] if path.is_file() else [file for name in USUAL if (file := path / name).is_file()]
         found = [_BROKEN[sign] for file in named if (sign := first_sign(file)) in _BROKEN]

@@ -212,7 +212,7 @@ def _some(folder: Path) -> Iterator[Path]:
 FORMAT = Format(
     name="ade20k",
     title="ADE20K: images/training/ with annotations/training/, or the full set with NAME_seg.png",
-    recognizes=lambda path: path if _is_parsing(path) or _full_root(path) else None,
+    recognizes=lambda path: _is_parsing(path) or _full_root(path) is not None,
     reads=read_ade20k,
     own_parts=True,
 )

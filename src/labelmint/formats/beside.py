@@ -111,8 +111,8 @@ def _table(file: Path) -> dict[int, str]:
     return found
 
 
-def _recognizes(path: Path) -> Path | None:
-    return path if path.is_dir() and any(map(_has_pair, _folders(path))) else None
+def _recognizes(path: Path) -> bool:
+    return path.is_dir() and any(map(_has_pair, _folders(path)))
 
 
 def _folders(path: Path) -> Iterator[Path]:

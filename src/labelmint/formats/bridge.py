@@ -301,6 +301,6 @@ def named(name: str) -> Format:
 FORMAT = Format(
     name=NAME,
     title=f"Mapillary, KITTI, MOTS, SYNTHIA, Open Images and others by the library Datumaro ({INSTALL})",
-    recognizes=lambda path: None,  # asked last, by `detect`, since the library takes a second to load
+    recognizes=lambda path: False,  # asked last, by `detect`, since the library takes a second to load
     reads=read_by,
 )

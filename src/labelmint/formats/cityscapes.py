@@ -134,7 +134,7 @@ FORMAT = Format(
     name="cityscapes",
     title="Cityscapes: leftImg8bit/ and gtFine/ with labelIds or instanceIds",
     recognizes=lambda path: (
-        path if (path / "leftImg8bit").is_dir() and any((path / name).is_dir() for name in _LABELS) else None
+        (path / "leftImg8bit").is_dir() and any((path / name).is_dir() for name in _LABELS)
     ),
     reads=read_cityscapes,
     own_parts=True,

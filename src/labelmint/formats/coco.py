@@ -270,7 +270,7 @@ def parts_of(
 FORMAT = Format(
     name="coco",
     title="COCO instances JSONs with polygons, run lengths, boxes and crowds, one or one a part, over images/",
-    recognizes=lambda path: path if annotation_files(path) else None,
+    recognizes=lambda path: bool(annotation_files(path)),
     reads=read_coco,
     own_parts=True,
     shares_colors=True,

@@ -217,7 +217,7 @@ def _codes(path: Path) -> Array:
 FORMAT = Format(
     name="coco-panoptic",
     title="COCO panoptic: PNGs of segment ids as colors, and a JSON of their categories",
-    recognizes=lambda path: path if annotation_files(path, panoptic=True) else None,
+    recognizes=lambda path: bool(annotation_files(path, panoptic=True)),
     reads=read_panoptic,
     own_parts=True,
     shares_colors=True,

@@ -115,7 +115,7 @@ def _holds(path: Path, name: str, split: str) -> bool:
 FORMAT = Format(
     name="coco-stuff",
     title="COCO-Stuff: images/train2017/ and pixel maps in stuffthingmaps/train2017/",
-    recognizes=lambda path: path if _labels(path) else None,
+    recognizes=lambda path: _labels(path) is not None,
     reads=read_coco_stuff,
     own_parts=True,
 )

@@ -158,14 +158,14 @@ def _files(path: Path) -> list[Path]:
     return [file for file in files if file.name == _USUAL] or files or [path / _USUAL]
 
 
-def _recognizes(path: Path) -> Path | None:
+def _recognizes(path: Path) -> bool:
     if path.is_file():
-        return path if _is_cvat(path) else None
+        return _is_cvat(path)
     if not path.is_dir():
-        return None
+        return False
     names = nsmallest(20, (one.name for one in os.scandir(path) if one.name.lower().endswith(".xml")))
     files = [file for file in (path / _USUAL, *(path / name for name in names)) if file.is_file()]
-    return path if any(map(_is_cvat, files)) else None
+    return any(map(_is_cvat, files))
 
 
 def _is_cvat(file: Path) -> bool:

@@ -346,7 +346,7 @@ def _shown(unknown: Mapping[int, int]) -> str:
 FORMAT = Format(
     name="folder",
     title="images/ and label PNGs in labels/ (or masks/, annotations/) matched by name",
-    recognizes=lambda path: path if places(path) else None,
+    recognizes=lambda path: bool(places(path)),
     reads=read_folder,
     writes=write_folder,
     carries=Carries(**dict.fromkeys(Carries().each(), KEPT) | {"spacing": LOST}),  # pairs have no spacing

@@ -162,8 +162,8 @@ class Format:
 
     Arguments:
         name: as in `--format`. title: what lies where, in a line.
-        recognizes: what its reader takes where the format lies at a path (the folder, or its annotation file), else
-            None; it looks at names and at the beginnings of files alone, and never raises InputError.
+        recognizes: does the format lie at a path (its folder, or its annotation file)? It looks at names and at the
+            beginnings of files alone, and never raises InputError.
         reads: opens a data set; None for a format that is only written. Raises InputError naming the file that is bad,
             what was expected, and what mends it.
         writes: writes pairs, taken one by one, into an empty folder that exists, and returns their names in order;
@@ -176,7 +176,7 @@ class Format:
 
     name: str
     title: str
-    recognizes: Callable[[Path], Path | None]
+    recognizes: Callable[[Path], bool]
     reads: Callable[[Path, Reading], DataSet] | None = None
     writes: Callable[[Iterable[AnnotatedImage], Path, ClassSet, Writing], list[str]] | None = None
     carries: Carries = Carries()

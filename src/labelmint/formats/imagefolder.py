@@ -343,8 +343,8 @@ def _object(one: Mapping[str, Any], ids: Mapping[Any, int], size: tuple[int, int
     )
 
 
-def _recognizes(path: Path) -> Path | None:
-    return path if path.is_dir() and any(_begins(file) for file, _ in islice(_metadata(path), 8)) else None
+def _recognizes(path: Path) -> bool:
+    return path.is_dir() and any(_begins(file) for file, _ in islice(_metadata(path), 8))
 
 
 def _begins(file: Path) -> bool:

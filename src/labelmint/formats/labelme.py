@@ -318,11 +318,11 @@ def _note_unlabelled(root: Path, records: Mapping[str, Record], odd: Odd) -> Non
         )
 
 
-def _recognizes(path: Path) -> Path | None:
+def _recognizes(path: Path) -> bool:
     if path.is_file():
-        return path if path.suffix.lower() == ".json" and _is_labelme(path) else None
+        return path.suffix.lower() == ".json" and _is_labelme(path)
     files = islice(_json_files(path, 0), _LOOKED_AT)
-    return path if any(_is_labelme(file) for file in files) else None
+    return any(_is_labelme(file) for file in files)
 
 
 def _json_files(folder: Path, depth: int) -> Iterator[Path]:

@@ -101,10 +101,10 @@ def _images(path: Path) -> list[Path]:
     return [file for part in parts for file in files_below(part) if file.parent.parent == part]
 
 
-def _recognizes(path: Path) -> Path | None:
+def _recognizes(path: Path) -> bool:
     kinds = _kinds(path) if path.is_dir() else []
     parts = (one for one in path.iterdir() if one.is_dir() and one.name != _MASKS) if kinds else ()
-    return path if any((part / kinds[0]).is_dir() for part in parts) else None
+    return any((part / kinds[0]).is_dir() for part in parts)
 
 
 FORMAT = Format(

@@ -146,10 +146,8 @@ FORMAT = Format(
     name="nnunet",
     title="nnU-Net's raw data set of 2-D images: dataset.json, imagesTr/NAME_0000.png, labelsTr/NAME.png",
     recognizes=lambda path: (
-        path
-        if (path / "dataset.json").is_file()
-        and all(next(_first(path / name), None) for name in ("imagesTr", "labelsTr"))
-        else None
+        (path / "dataset.json").is_file()
+        and all(any(_first(path / name)) for name in ("imagesTr", "labelsTr"))
     ),
     reads=read_nnunet,
     own_parts=True,

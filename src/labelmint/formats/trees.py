@@ -258,32 +258,28 @@ def _text_maps(files: MapFiles) -> Maps:
 COMMON = Format(
     name="common-segmentation",
     title="images/ and masks/ with dataset_meta.json, which names classes and colors",
-    recognizes=lambda path: (
-        path if all((path / name).exists() for name in ("dataset_meta.json", "images", "masks")) else None
-    ),
+    recognizes=lambda path: all((path / name).exists() for name in ("dataset_meta.json", "images", "masks")),
     reads=_read_common,
 )
 FORMATS = (
     Format(
         name="camvid",
         title="CamVid: train/ and trainannot/, val/ and valannot/, test/ and testannot/",
-        recognizes=lambda path: path if _camvid_splits(path) else None,
+        recognizes=lambda path: bool(_camvid_splits(path)),
         reads=_read_camvid,
         own_parts=True,
     ),
     Format(
         name="kitti-segmentation",
         title="KITTI's segmentation: training/image_2/ and training/instance/",
-        recognizes=lambda path: path if _kitti_splits(path) else None,
+        recognizes=lambda path: bool(_kitti_splits(path)),
         reads=_read_kitti,
         own_parts=True,
     ),
     Format(
         name="synthia",
         title="SYNTHIA-RAND: RGB/ and GT/ in colors",
-        recognizes=lambda path: (
-            path if (path / "RGB").is_dir() and next(files_below(path / "GT", (".png",)), None) else None
-        ),
+        recognizes=lambda path: (path / "RGB").is_dir() and any(files_below(path / "GT", (".png",))),
         reads=_read_synthia,
     ),
 )

@@ -277,11 +277,11 @@ def _object_list(
         yield LayoutObject(class_id=ids[one.name], box=box, polygons=polygons, attributes=one.attributes)
 
 
-def _recognized(path: Path) -> Path | None:
+def _recognized(path: Path) -> bool:
     if not path.is_dir():
-        return None
+        return False
     maps = (path / "SegmentationClass").is_dir() and (path / "JPEGImages").is_dir()
-    return path if maps or next(xml_places(path), None) else None
+    return maps or any(xml_places(path))
 
 
 FORMAT = Format(

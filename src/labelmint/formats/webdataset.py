@@ -240,7 +240,7 @@ def _objects_in(sample: _Sample) -> Any:
     return document
 
 
-def _recognizes(path: Path) -> Path | None:
+def _recognizes(path: Path) -> bool:
     try:
         shards = _shards(path) if path.is_dir() or path.suffix.lower() == ".tar" else []
         kinds = (
@@ -249,8 +249,8 @@ def _recognizes(path: Path) -> Path | None:
             else set()
         )
     except (InputError, OSError):
-        return None
-    return path if "image" in kinds and kinds & {"label", "objects"} else None
+        return False
+    return "image" in kinds and bool(kinds & {"label", "objects"})
 
 
 FORMAT = Format(

@@ -141,18 +141,18 @@ def _says(label: Path) -> bool:
         return False
 
 
-def _recognizes(path: Path) -> Path | None:
+def _recognizes(path: Path) -> bool:
     try:
         signs = sign_of(path)
         if not path.is_dir():
-            return path if signs else None
+            return bool(signs)
         tree = tree_of(path, all_of_it=False)
         said = bool(signs) or any(
             file.endswith(".names") or file == "classes.txt" for file in tree.files if "/" not in file
         )
-        return path if _has_labels(tree, said) else None
+        return _has_labels(tree, said)
     except (OSError, InputError, ValueError):
-        return None
+        return False
 
 
 def _has_labels(tree: Tree, said: bool) -> bool:
