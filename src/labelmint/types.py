@@ -276,6 +276,8 @@ class DataSet(Sequence[AnnotatedImage]):
         train, validation, test: names of the parts as the files have them; None where there is no such part.
             What becomes of them is said in `datasets.splits`.
         findings: what was odd on reading (unpaired names and the like).
+        extras: what its format says beside the pairs (ids, licenses), to write that format again; its text says which
+            that is. None for nothing.
     """
 
     source: str
@@ -287,6 +289,7 @@ class DataSet(Sequence[AnnotatedImage]):
     validation: tuple[str, ...] | None = None
     test: tuple[str, ...] | None = None
     findings: tuple[Finding, ...] = ()
+    extras: object | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         for name in self.names:

@@ -183,12 +183,12 @@ def test_a_group_of_0_is_none(tmp_path: Path) -> None:
 
 def test_what_lies_above_is_what_cvat_shows(tmp_path: Path) -> None:
     put(
-        tmp_path,
+        tmp_path / "given",
         '<box label="cell" xtl="0" ytl="0" xbr="9" ybr="8" z_order="5"/>',
         '<box label="tube" xtl="2" ytl="2" xbr="4" ybr="4" z_order="0"/>',
         '<box label="tube" xtl="6" ytl="6" xbr="7" ybr="7" z_order="5"/>',
     )
-    data = read(tmp_path)
+    data = read(tmp_path / "given")
     assert data[0].layout.label_map[3, 3] == 1 and data[0].layout.label_map[6, 6] == 2
     for format in ("coco", "cvat", "folder"):
         again = read(write(data, tmp_path / format, format=format, classes=data.classes))
@@ -245,8 +245,8 @@ def test_only_cvat_is_recognized(tmp_path: Path, folder: Path) -> None:
     recognizes = format_named("cvat").recognizes
     (tmp_path / "voc").mkdir()
     (tmp_path / "voc" / "a.xml").write_text("<annotation><folder>annotations</folder></annotation>")
-    assert recognizes(tmp_path / "voc") is None
-    assert recognizes(folder) is None
+    assert not recognizes(tmp_path / "voc")
+    assert not recognizes(folder)
 
 
 TRACK = '<track id="0" label="cell"><box frame="0" xtl="0" ytl="0" xbr="1" ybr="1"/></track>'

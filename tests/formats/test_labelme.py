@@ -169,12 +169,12 @@ def test_images_in_the_json_and_in_other_folders(tmp_path: Path) -> None:
 
 def test_only_labelme_is_recognized(tmp_path: Path, folder: Path) -> None:
     recognizes = format_named("labelme").recognizes
-    assert recognizes(folder) is None
+    assert not recognizes(folder)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "a.json").write_text('{"shapes": []}')
-    assert recognizes(tmp_path / "other") is None
+    assert not recognizes(tmp_path / "other")
     deep = put(tmp_path / "deep", "x/y/a", imageData="A" * 300_000)
-    assert recognizes(deep) == deep
+    assert recognizes(deep)
     assert read(deep / "x" / "y" / "a.json").names == ("a",)
 
 

@@ -256,9 +256,10 @@ def test_parts_are_the_lists_of_imagesets(tmp_path: Path) -> None:
         put(lists / f"{file}.txt", text)
     data = read(tmp_path)
     assert (data.train, data.validation, data.test) == (("a",), ("b",), ("d",))
-    again = read(write(data, tmp_path / "out", format="voc", classes=data.classes))
+    out = write(data, tmp_path.with_name(f"{tmp_path.name}-out"), format="voc", classes=data.classes)
+    again = read(out)
     assert (again.train, again.validation, again.test) == (data.train, data.validation, data.test)
-    assert (tmp_path / "out" / "ImageSets" / "Main" / "default.txt").read_text() == "c\n"
+    assert (out / "ImageSets" / "Main" / "default.txt").read_text() == "c\n"
     (lists / "train.txt").unlink()
     put(lists / "trainval.txt", "a\nb\nc\n")
     assert (read(tmp_path).train, read(tmp_path).validation) == (("a", "c"), ("b",))

@@ -306,7 +306,7 @@ def test_images_that_share_a_name_are_told_apart_and_accents_pair(tmp_path: Path
     ],
 )
 def test_other_folders_are_not_claimed(texts: dict[str, str], tmp_path: Path) -> None:
-    assert FORMATS["yolo"].recognizes(fill(tmp_path, **texts)) is None
+    assert not FORMATS["yolo"].recognizes(fill(tmp_path, **texts))
 
 
 # writing

@@ -50,10 +50,12 @@ def convert(
     Several sets become one by the names of their classes.
     """
     from labelmint.errors import InputError
+    from labelmint.formats import check_target
 
     if len(places) < 2:
         raise InputError(f"{places[0]}: expected the data and the folder to write, as in SRC DST --to coco")
     *sources, out = places
+    check_target(out, format=to, image_format=image_format, sources=sources)
     data = open_merged(sources, merge, format_in, ignore, orientation=orientation, quiet=quiet, union=True)
     told = _write(data, out, to, image_format)
     if as_json:

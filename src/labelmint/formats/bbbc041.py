@@ -149,6 +149,6 @@ def _json_files(path: Path) -> list[Path]:
 FORMAT = Format(
     name="bbbc041",
     title="the JSON of boxes of the malaria set BBBC041",
-    recognizes=lambda path: path if _json_files(path) else None,
+    recognizes=lambda path: bool(_json_files(path)),
     reads=read_bbbc041,
 )

@@ -33,7 +33,7 @@ from labelmint.formats.bridge_annotations import (
     size_of_masks,
 )
 from labelmint.formats.files import Parts
-from labelmint.formats.format import AS_USUAL, Format, Orientation, Reading
+from labelmint.formats.format import AS_USUAL, Format, Orientation, Reading, part_word
 from labelmint.formats.image_files import Read, read_labelled
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.painting import PaintedLayout, Paints, painted
@@ -80,11 +80,6 @@ _IMPORTERS = (
     ),
     *("wider_face", "yolo"),
 )
-_PARTS = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("val", "valid", "validation"), "validation"),
-    **dict.fromkeys(("test", "testing"), "test"),
-}
 
 
 def is_installed() -> bool:
@@ -146,7 +141,6 @@ def read_by(path: Path, reading: Reading = AS_USUAL, *, name: str | None = None)
         raise InputError(f"{path}: no labelled images; Datumaro ({name}) found none whose files are there")
     semantic = is_semantic([item.annotations for item in records.values()])
     names = tuple(sorted(records))
-    subsets = {one: _PARTS[item.subset] for one, item in records.items() if item.subset in _PARTS}
     return DataSet(
         source=str(path),
         format=f"{NAME}:{name}",
@@ -155,7 +149,7 @@ def read_by(path: Path, reading: Reading = AS_USUAL, *, name: str | None = None)
         load=_Loader(
             {one: records[one] for one in names}, files, labels, semantic, str(path), reading.orientation
         ),
-        **Parts.of({one: subsets[one] for one in names if one in subsets})._asdict(),
+        **Parts.of({one: part_word(records[one].subset) for one in names})._asdict(),
         findings=odd.findings,
     )
 
@@ -321,6 +315,6 @@ def named(name: str) -> Format:
 FORMAT = Format(
     name=NAME,
     title=f"Mapillary, KITTI, MOTS, SYNTHIA, Open Images and others by the library Datumaro ({INSTALL})",
-    recognizes=lambda path: None,  # asked last, by `detect`, since the library takes a second to load
+    recognizes=lambda path: False,  # asked last, by `detect`, since the library takes a second to load
     reads=read_by,
 )

@@ -25,6 +25,7 @@ from labelmint.formats.coco_document import (
     stated_size,
     without_collection,
 )
+from labelmint.formats.coco_extras import Stated, gathered
 from labelmint.formats.coco_files import Pictures, Source, annotation_files, sources
 from labelmint.formats.coco_objects import Annotations, Size
 from labelmint.formats.files import Parts, read_splits
@@ -38,7 +39,7 @@ __all__ = [
     "FORMAT",
     "Listed",
     "listed_images",
-    "named",
+    "names_of_images",
     "note_renumbered",
     "parts_of",
     "read_coco",
@@ -63,10 +64,12 @@ def _read(path: Path, chosen: Sequence[Source], reading: Reading, odd: Odd) -> D
     classes = classes_of(together.categories, info, reading.ignore, origin, marks=marks)
     note_renumbered(together.categories, classes, origin, odd)
     listed = [listed_images(s, d, odd, reading.orientation) for s, d in zip(chosen, documents, strict=True)]
-    names = named(listed, chosen, origin)
+    names = names_of_images(listed, chosen, origin)
     records: dict[str, Record] = {}
+    stated: dict[str, Stated] = {}
     for i, one in enumerate(listed):
-        objects = _objects(one, documents[i], _ids(together, i, classes), classes, names[i], odd)
+        objects, said = _objects(one, documents[i], _ids(together, i, classes), classes, names[i], odd)
+        stated |= {names[i][image_id]: its for image_id, its in said.items()}
         for image_id, name in names[i].items():
             if image_id in one.files:
                 records[name] = Record(
@@ -83,6 +86,7 @@ def _read(path: Path, chosen: Sequence[Source], reading: Reading, odd: Odd) -> D
         names=ordered,
         load=RecordLoader(records, origin, classes.ground, reading.orientation),
         **parts_of(chosen, listed, names, ordered, odd)._asdict(),
+        extras=gathered(documents, together, classes, names, stated),
         findings=odd.findings,
     )
 
@@ -135,7 +139,8 @@ def listed_images(source: Source, document: Document, odd: Odd, orientation: Ori
     _say(source, pictures, len(images), missing, doubled, odd)
     if not one.files:
         raise InputError(
-            f"{source.file}: no labelled images; it lists {len(images)} images and none of them was found"
+            f"{source.file}: no labelled images; it lists {len(images)} images and none of them was found, first "
+            f"{first_of(missing)}; put them into {source.home / 'images'}"
         )
     return one
 
@@ -161,7 +166,7 @@ def _say(
         odd.note("found by bare name", text, pictures.guessed)
 
 
-def named(listed: Sequence[Listed], chosen: Sequence[Source], origin: str) -> list[dict[Id, str]]:
+def names_of_images(listed: Sequence[Listed], chosen: Sequence[Source], origin: str) -> list[dict[Id, str]]:
     """A name for each image of each file. Raises InputError where one picture is of two files."""
     owner: dict[Path, Source] = {}
     for one in listed:
@@ -185,7 +190,8 @@ def _objects(
     classes: Classes,
     names: Mapping[Id, str],
     odd: Odd,
-) -> dict[Id, list[LayoutObject]]:
+) -> tuple[dict[Id, list[LayoutObject]], dict[Id, Stated]]:
+    """The objects of each image, and what their annotations state."""
     file = one.source.file
     sizes = one.sizes | {other: one.sizes[first] for other, first in one.same.items()}
     fractions = scaled_fractions(document, sizes)
@@ -215,7 +221,8 @@ def _objects(
     found = reader.objects(document.annotations)
     for other, first in one.same.items():
         found[first] += found.pop(other)
-    return found
+        reader.stated[first] += reader.stated.pop(other)
+    return found, reader.stated
 
 
 def note_renumbered(categories: Sequence[Mapping[str, Any]], classes: Classes, origin: str, odd: Odd) -> None:
@@ -236,7 +243,7 @@ def _ids(together: Merged, index: int, classes: Classes) -> dict[Id, int]:
 
 def wanted_info(chosen: Sequence[Source], documents: Sequence[Document]) -> object:
     """What the files say under "info" of what no object covers; raises InputError where they differ."""
-    said = [one.info if isinstance(one.info, dict) else {} for one in documents]
+    said = [one.info for one in documents]
     for source, info in zip(chosen, said, strict=True):
         if info.get("ground", "") != said[0].get("ground", ""):
             raise InputError(
@@ -269,9 +276,10 @@ def parts_of(
 FORMAT = Format(
     name="coco",
     title="COCO instances JSONs with polygons, run lengths, boxes and crowds, one or one a part, over images/",
-    recognizes=lambda path: path if annotation_files(path) else None,
+    recognizes=lambda path: bool(annotation_files(path)),
     reads=read_coco,
     own_parts=True,
+    shares_colors=True,
     carries=Carries(
         **dict.fromkeys(
             (

@@ -12,7 +12,6 @@ for in folders named like its annotation file's part first; elsewhere it must be
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,13 +19,13 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, NamedTuple
 
 from labelmint.errors import InputError
-from labelmint.formats.format import Part
+from labelmint.formats.format import PART_WORDS, Part, part_in
 from labelmint.formats.image_files import image_size
 from labelmint.formats.json_files import USUAL, holds, one_of
 from labelmint.formats.lookup import Lookup
 from labelmint.formats.odd import Odd
 
-__all__ = ["Pictures", "Source", "annotation_files", "name_of_part", "part_of_name", "sources"]
+__all__ = ["Pictures", "Source", "annotation_files", "name_of_part", "sources"]
 
 _WORDS = (b"images", b"annotations", b"categories")
 _OBJECTS = (b"bbox", b"segmentation")
@@ -43,11 +42,6 @@ _NO_TAGS = (
 )  # folders of these names hold no pictures
 _FEW = 100
 _EMPTY = 4  # files that list no objects
-_PART_WORDS: Mapping[Part, tuple[str, ...]] = {
-    "train": ("train", "training", "trainval"),
-    "validation": ("val", "valid", "validation", "dev", "minival"),
-    "test": ("test", "testing"),
-}
 Size = tuple[int, int]
 
 
@@ -65,15 +59,9 @@ class Source(NamedTuple):
     part: Part | None
 
 
-def part_of_name(name: str) -> Part | None:
-    """The part that a file or folder is called after: "instances_val2017" is of validation."""
-    words = re.findall("[a-z]+", name.lower())
-    return next((part for part, known in _PART_WORDS.items() for word in words if word in known), None)
-
-
 def name_of_part(part: Part | None) -> str:
     """What a part is called in file names."""
-    return "rest" if part is None else _PART_WORDS[part][0]
+    return "rest" if part is None else PART_WORDS[part][0]
 
 
 def annotation_files(path: Path, *, panoptic: bool = False) -> list[Source]:
@@ -91,7 +79,7 @@ def annotation_files(path: Path, *, panoptic: bool = False) -> list[Source]:
     here = [_source(file, path) for file in found if _fits(file, panoptic)]
     if here:
         return here
-    below = [folder for folder in _folders(path) if part_of_name(folder.name)]
+    below = [folder for folder in _folders(path) if part_in(folder.name)]
     return [_source(file, path) for folder in below for file in _jsons(folder) if _fits(file, panoptic)]
 
 
@@ -141,9 +129,9 @@ def _source(file: Path, home: Path) -> Source:
     kind = next((one for one in (*_RANKS, *_NO_OBJECTS) if one and stem.startswith(f"{one}_")), None)
     tag = stem.removeprefix(f"{kind}_") if kind else stem.rpartition("_")[2]
     tag = "" if tag in _NO_TAGS else tag
-    part = part_of_name(tag) or part_of_name(stem)
+    part = part_in(tag) or part_in(stem)
     if part is None and file.parent not in (home, home / "annotations"):
-        return Source(file, home, file.parent.name, part_of_name(file.parent.name))
+        return Source(file, home, file.parent.name, part_in(file.parent.name))
     return Source(file, home, tag, part)
 
 
@@ -196,10 +184,10 @@ class Pictures:
 
     def __post_init__(self) -> None:
         home, tag, part = self.source.home, self.source.tag, self.source.part
-        words = dict.fromkeys((tag, *(_PART_WORDS[part] if part else ())))
+        words = dict.fromkeys((tag, *(PART_WORDS[part] if part else ())))
         named = [folder for word in words if word for folder in (home / "images" / word, home / word)]
         beside = dict.fromkeys((home, self.source.file.parent))
-        usual = [root for folder in beside for root in (folder / "images", folder, folder / "data")]
+        usual = [folder / below for folder in beside for below in ("images", "", "data", "JPEGImages")]
         self._preferred = [str(folder) for folder in named if folder.is_dir()]
         self._usual = [str(folder) for folder in usual if folder.is_dir()]
 

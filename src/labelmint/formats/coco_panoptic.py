@@ -20,9 +20,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from labelmint.errors import InputError
-from labelmint.formats.coco import listed_images, named, note_renumbered, parts_of, wanted_info
+from labelmint.formats.coco import listed_images, names_of_images, note_renumbered, parts_of, wanted_info
 from labelmint.formats.coco_classes import Classes, classes_of, merged
 from labelmint.formats.coco_document import Id, as_id, read_document, without_collection
+from labelmint.formats.coco_extras import gathered
 from labelmint.formats.coco_files import Source, annotation_files, sources
 from labelmint.formats.format import AS_USUAL, KEPT, LOST, Carries, Format, Orientation, Reading
 from labelmint.formats.image_files import read_image, read_labelled
@@ -61,7 +62,7 @@ def read_panoptic(path: Path, reading: Reading = AS_USUAL) -> DataSet:
         )
         note_renumbered(together.categories, classes, origin, odd)
         listed = [listed_images(s, d, odd) for s, d in zip(chosen, documents, strict=True)]
-        names = named(listed, chosen, origin)
+        names = names_of_images(listed, chosen, origin)
         things = {one["id"] for one in together.categories if one.get("isthing")}
         records: dict[str, Segments] = {}
         for i, document in enumerate(documents):
@@ -81,6 +82,7 @@ def read_panoptic(path: Path, reading: Reading = AS_USUAL) -> DataSet:
         names=ordered,
         load=_Loader(records, classes, reading.orientation),
         **parts_of(chosen, listed, names, ordered, odd)._asdict(),
+        extras=gathered(documents, together, classes, names, {}),
         findings=odd.findings,
     )
 
@@ -216,9 +218,10 @@ def _codes(path: Path) -> Array:
 FORMAT = Format(
     name="coco-panoptic",
     title="COCO panoptic: PNGs of segment ids as colors, and a JSON of their categories",
-    recognizes=lambda path: path if annotation_files(path, panoptic=True) else None,
+    recognizes=lambda path: bool(annotation_files(path, panoptic=True)),
     reads=read_panoptic,
     own_parts=True,
+    shares_colors=True,
     carries=Carries(
         maps=KEPT,
         boxes="approximated: the pixels that they cover",

@@ -15,6 +15,7 @@ import numpy as np
 
 from labelmint.errors import InputError
 from labelmint.formats.class_list import IGNORE
+from labelmint.formats.coco_extras import Numbers
 from labelmint.formats.coco_files import name_of_part
 from labelmint.formats.coco_panoptic import HAS_INSTANCES, INSTANCE
 from labelmint.formats.coco_write import category_ids, info_and_categories
@@ -45,6 +46,7 @@ def write_panoptic(
     names: dict[str, None] = {}
     used = {categories[classes.ground]} if classes.ground is not None else set()
     things: set[int] = set()
+    numbers = Numbers(writing, apart)
 
     def described() -> Iterator[tuple[AnnotatedImage, Array, Part | None]]:
         for pair in uniquely_named(pairs, names):
@@ -60,10 +62,11 @@ def write_panoptic(
             images, annotations = documents.setdefault(part, ([], []))
             height, width = pair.layout.size
             file_name = image_name(pair, writing)
-            images.append({"id": len(names), "file_name": file_name, "width": width, "height": height})
+            entry = numbers.image(pair.name) | {"file_name": file_name, "width": width, "height": height}
+            images.append(entry)
             annotations.append(
                 {
-                    "image_id": len(names),
+                    "image_id": entry["id"],
                     "file_name": f"{pair.name}.png",
                     "segments_info": segments,
                     HAS_INSTANCES: pair.layout.instances is not None,
@@ -80,9 +83,9 @@ def write_panoptic(
         write_png(labels / f"{pair.name}.png", codes)
 
     write_each(described(), put)
-    about = info_and_categories(classes, categories, used, _ABOUT, void=True)
+    about = info_and_categories(classes, categories, used, _ABOUT, void=True, extras=numbers.extras)
     for one in about["categories"]:
-        one["isthing"] = int(one["id"] in things)
+        one["isthing"] = int(one["id"] in things or bool(one.get("isthing")))
     for part, (entries, labels) in documents.items():
         text = dump_json(about | {"images": entries, "annotations": labels})
         write_text(_places(folder, part, apart)[1].with_suffix(".json"), text)

@@ -12,11 +12,13 @@ What a reader could not tell from the ids, it is told by a `class_id` in each ca
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from labelmint.errors import InputError
 from labelmint.formats.coco_classes import CLASS_ID, GROUND, MADE_UP, classes_of
+from labelmint.formats.coco_extras import Extras, Numbers, beside_lists
 from labelmint.formats.coco_files import name_of_part
 from labelmint.formats.coco_objects import STANDARD_KEYS
 from labelmint.formats.files import Parts, dump_json, uniquely_named, write_each, write_splits
@@ -49,20 +51,22 @@ def write_coco(
     annotations: dict[Part | None, Entries] = {}
     names: dict[str, None] = {}
     used: set[int] = set()
+    numbers = Numbers(writing, apart)
     (folder / "images").mkdir()
 
     def described() -> Iterator[AnnotatedImage]:
-        made = 0
         for pair in uniquely_named(pairs, names):
             part = writing.parts.get(pair.name) if apart else None
             height, width = pair.layout.size
             file_name = image_name(pair, writing)
-            entry = {"id": len(names), "file_name": file_name, "width": width, "height": height}
+            entry = numbers.image(pair.name) | {"file_name": file_name, "width": width, "height": height}
             images.setdefault(part, []).append(entry)
             those = annotations.setdefault(part, [])
-            for one in objects_of(pair.layout, classes.ground):
-                made += 1
-                those.append({"id": made, "image_id": len(names)} | _annotation(one, pair, categories))
+            objects = objects_of(pair.layout, classes.ground)
+            for one, (number, area) in zip(objects, numbers.annotations(pair.name), strict=False):
+                those.append(
+                    _annotation(one, pair, categories, area) | {"id": number, "image_id": entry["id"]}
+                )
                 used.add(those[-1]["category_id"])
             _folder_of(folder, part, apart).mkdir(exist_ok=True)
             yield pair
@@ -72,7 +76,7 @@ def write_coco(
         write_image(_folder_of(folder, part, apart), pair, writing)
 
     write_each(described(), put, lambda pair: is_copied(pair, writing))
-    about = info_and_categories(classes, categories, used, _ABOUT)
+    about = info_and_categories(classes, categories, used, _ABOUT, extras=numbers.extras)
     if apart:
         (folder / "annotations").mkdir()
     for part, entries in images.items():
@@ -90,36 +94,38 @@ def _folder_of(folder: Path, part: Part | None, apart: bool) -> Path:
 
 
 def category_ids(classes: ClassSet) -> dict[int, int]:
-    """Class id -> category id, ids to ignore and the ground included.
+    """Class id -> category id, ids to ignore and the ground included. Those that name no category have their own id, or
+    where that is taken the next free one.
 
     Raises InputError for two classes of one category id.
     """
-    ids = {
-        info.id: info.id if info.category is None else info.category
-        for info in classes.classes
-        if info.id != classes.ground or info.category is not None
-    }
+    ids = {info.id: info.category for info in classes.classes if info.category is not None}
     if len(set(ids.values())) < len(ids):
         raise InputError(
             f"two classes have the same COCO category id: {sorted(ids.values())}; give each its own"
         )
-    # Category ids and class ids may differ by one, so the id of the ground or one to ignore can be taken: then the
-    # next free one stands for it.
-    free = (number for number in range(65536) if number not in ids.values())
-    others = [i for i in (classes.ground, *classes.ignore) if i is not None and i not in ids]
-    for other in others:
-        ids[other] = other if other not in ids.values() else next(free)
-    return ids
+    others = [info.id for info in classes.classes if info.id not in ids and info.id != classes.ground]
+    others += [i for i in (classes.ground, *classes.ignore) if i is not None and i not in ids]
+    taken = set(ids.values())
+    own = [i for i in others if i not in taken]
+    free = (number for number in count() if number not in taken.union(own))
+    return ids | {i: i if i not in taken else next(free) for i in others}
 
 
 def info_and_categories(
-    classes: ClassSet, ids: Mapping[int, int], used: set[int], about: str, *, void: bool = False
+    classes: ClassSet,
+    ids: Mapping[int, int],
+    used: set[int],
+    about: str,
+    *,
+    void: bool = False,
+    extras: Extras | None = None,
 ) -> dict[str, Any]:
-    """What a file says of its classes under "info" and "categories".
+    """What a file says of its classes under "info" and "categories", and all else beside its images and annotations.
 
     Arguments:
         ids: class id -> category id. used: category ids that annotations have. about: the description.
-        void: as `coco_classes.classes_of` has it.
+        void: as `coco_classes.classes_of` has it. extras: of the data, where they are COCO's.
     """
     info: dict[str, Any] = {"description": about}
     ground = next((one for one in classes.classes if one.id == classes.ground), None)
@@ -132,8 +138,8 @@ def info_and_categories(
     elif ground.id not in kept and ground != ClassInfo(id=0, name="background"):
         info[GROUND] = _plain(ground)
     categories.sort(key=lambda entry: int(entry["id"]))
+    class_of = {number: class_id for class_id, number in kept.items()}
     if not _tells(categories, info, classes, kept, void):
-        class_of = {number: class_id for class_id, number in kept.items()}
         for one in categories:
             one[CLASS_ID] = class_of[one["id"]]
             info_of = known.get(one[CLASS_ID])
@@ -141,7 +147,9 @@ def info_and_categories(
                 one[MADE_UP] = True
         if ground is not None and ground.id not in kept:
             info[GROUND] = _plain(ground)
-    return {"info": info, "categories": categories}
+    if extras is not None:
+        categories = [{**extras.categories.get(class_of[one["id"]], {}), **one} for one in categories]
+    return beside_lists(extras, info) | {"categories": categories}
 
 
 def _tells(
@@ -166,7 +174,9 @@ def _category(number: int, info: ClassInfo | None) -> dict[str, Any]:
     return _plain(info) | {"id": number}
 
 
-def _annotation(one: LayoutObject, pair: AnnotatedImage, categories: Mapping[int, int]) -> dict[str, Any]:
+def _annotation(
+    one: LayoutObject, pair: AnnotatedImage, categories: Mapping[int, int], area: float | None
+) -> dict[str, Any]:
     if one.class_id not in categories:
         raise InputError(
             f"an object of {pair.name!r} has class id {one.class_id}, which is not in the class list"
@@ -182,7 +192,7 @@ def _annotation(one: LayoutObject, pair: AnnotatedImage, categories: Mapping[int
         **one.attributes,
         "category_id": categories[one.class_id],
         "bbox": [x0, y0, length_between(x0, x1), length_between(y0, y1)],
-        "area": area_of(one, pair.layout.size),
+        "area": area_of(one, pair.layout.size) if area is None else area,
         "iscrowd": int(one.crowd),
         "segmentation": _segmentation(one),
     }

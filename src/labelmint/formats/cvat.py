@@ -5,7 +5,7 @@ annotations.xml   <annotations><version>1.1</version>
                   <image id name width height [subset]> and in it the shapes of `cvat_shapes`
 images/SUBSET/NAME, images/NAME, or beside the XML
 
-The subsets Train, Validation and Test, in any case, are the parts. `cvat_write` is the way back.
+Subsets that are called like a part (`format.part_word`) are that part. `cvat_write` is the way back.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from xml.etree.ElementTree import Element
 from labelmint.errors import InputError
 from labelmint.formats.cvat_shapes import WITHOUT_AREA, Shapes
 from labelmint.formats.files import Parts
-from labelmint.formats.format import AS_USUAL, KEPT, Carries, Format, Part, Reading
+from labelmint.formats.format import AS_USUAL, KEPT, Carries, Format, Reading, part_word
 from labelmint.formats.lookup import Lookup, find_image
 from labelmint.formats.named_classes import CLASSES, classes_of_names
 from labelmint.formats.odd import Odd, first_of
@@ -31,13 +31,8 @@ from labelmint.formats.records import RecordLoader, named_before, names_of
 from labelmint.formats.text_files import read_xml
 from labelmint.types import DataSet
 
-__all__ = ["FORMAT", "part_of_subset", "read_cvat"]
+__all__ = ["FORMAT", "read_cvat"]
 
-_SUBSETS: Mapping[str, Part] = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("validation", "val", "valid"), "validation"),
-    **dict.fromkeys(("test", "testing"), "test"),
-}
 _USUAL = "annotations.xml"
 _FORM = "expected CVAT for images 1.1: <annotations> with <image> in it"
 _COLOR = re.compile(r"#([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})")
@@ -78,7 +73,7 @@ def read_cvat(path: Path, reading: Reading = AS_USUAL) -> DataSet:
     for kind, count in sorted(told.items()):
         odd.note(kind, f"{path}: {count} {kind}")
     ordered = tuple(sorted(records))
-    of = {name: part_of_subset(image.subset) for name, image in zip(names, found, strict=True)}
+    of = {name: part_word(image.subset) for name, image in zip(names, found, strict=True)}
     _note_subsets(path, found, odd)
     return DataSet(
         source=str(path),
@@ -86,14 +81,9 @@ def read_cvat(path: Path, reading: Reading = AS_USUAL) -> DataSet:
         classes=classes.classes,
         names=ordered,
         load=RecordLoader(records, str(path), classes.ground, reading.orientation),
-        **Parts.of({name: part for name in ordered if (part := of[name]) is not None})._asdict(),
+        **Parts.of({name: of[name] for name in ordered})._asdict(),
         findings=odd.findings,
     )
-
-
-def part_of_subset(subset: str) -> Part | None:
-    """The part that a subset is, or None."""
-    return _SUBSETS.get(subset.lower())
 
 
 class _Image(NamedTuple):
@@ -142,7 +132,7 @@ def _listed(file: Path, labels: _Labels) -> list[_Image]:
         )
     for label in root.iterfind("meta//labels/label"):
         labels.add(label)
-    own = file.stem if part_of_subset(file.stem) else ""
+    own = file.stem if part_word(file.stem) else ""
     old = root.get("generator") is None and (file.parent / CLASSES).is_file()
     images = []
     for number, element in enumerate(root.iterfind("image")):
@@ -162,9 +152,7 @@ def _image_file(image: _Image, root: Path, lookup: Lookup) -> Path | None:
 
 
 def _note_subsets(path: Path, images: Mapping[_Image, Path], odd: Odd) -> None:
-    others = Counter(
-        image.subset for image in images if image.subset and part_of_subset(image.subset) is None
-    )
+    others = Counter(image.subset for image in images if image.subset and part_word(image.subset) is None)
     for subset, count in sorted(others.items()):
         if subset.lower() != "default":
             text = f"{path}: the subset {subset!r} of {count} images is neither train, validation nor test"
@@ -179,14 +167,14 @@ def _files(path: Path) -> list[Path]:
     return [file for file in files if file.name == _USUAL] or files or [path / _USUAL]
 
 
-def _recognizes(path: Path) -> Path | None:
+def _recognizes(path: Path) -> bool:
     if path.is_file():
-        return path if _is_cvat(path) else None
+        return _is_cvat(path)
     if not path.is_dir():
-        return None
+        return False
     names = nsmallest(20, (one.name for one in os.scandir(path) if one.name.lower().endswith(".xml")))
     files = [file for file in (path / _USUAL, *(path / name for name in names)) if file.is_file()]
-    return path if any(map(_is_cvat, files)) else None
+    return any(map(_is_cvat, files))
 
 
 def _is_cvat(file: Path) -> bool:

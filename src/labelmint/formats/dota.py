@@ -29,9 +29,9 @@ from labelmint.formats.yolo_sources import (
     counted_from_zero,
     data_set,
     labelled,
-    named,
     raised,
     skipped,
+    sources_by_name,
 )
 from labelmint.types import DataSet, LayoutObject
 
@@ -57,7 +57,7 @@ def read_dota(path: Path, reading: Reading = AS_USUAL) -> DataSet:
     odd = Odd(reading.strict)
     config = config_of(path)
     tree = _tree(path if path.is_dir() else path.parent)
-    sources = named(labelled(tree, parts_of(tree, config, odd), _says, odd), tree)
+    sources = sources_by_name(labelled(tree, parts_of(tree, config, odd), _says, odd), tree)
     listed = class_names(tree, config, odd)
     found = _check(tree, sources, listed, reading.orientation, odd)
     names = listed or dict(enumerate(sorted(found)))
@@ -174,22 +174,18 @@ def _says(label: Path) -> bool:
         return False
 
 
-def _recognizes(path: Path) -> Path | None:
+def _recognizes(path: Path) -> bool:
     try:
         tree = _tree(path if path.is_dir() else path.parent, all_of_it=False)
         if path.is_file() and path.suffix.lower() not in (".yaml", ".yml"):
-            return None
+            return False
         words = [Path(folder).name.lower() for folder in tree.folders]
         words = [word for word in words if word.startswith("labeltxt")]
         usual = [image for image in tree.images if words and known_place(image)]
         labels = (label for image in usual for label in tree.labels_of(image))
-        return (
-            path
-            if any(_says(tree.root / label) for _, label in zip(range(20), labels, strict=False))
-            else None
-        )
+        return any(_says(tree.root / label) for _, label in zip(range(20), labels, strict=False))
     except (OSError, InputError, ValueError):
-        return None
+        return False
 
 
 FORMAT = Format(

@@ -22,7 +22,7 @@ from labelmint.errors import InputError
 from labelmint.formats.format import PARTS, Part
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.text_files import read_text
-from labelmint.storage import write_text
+from labelmint.storage import refuse_taken, write_text
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -208,8 +208,7 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises InputError when `path` is a file or holds anything already.
     """
     target = Path(path).resolve()
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise InputError(f"{target}: exists already and is not an empty folder; name another, or remove it")
+    refuse_taken(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -248,7 +247,7 @@ class Parts(NamedTuple):
     test: tuple[str, ...] | None = None
 
     @staticmethod
-    def of(part_of: Mapping[str, str]) -> Parts:
+    def of(part_of: Mapping[str, str | None]) -> Parts:
         """The parts of names, each in its order; a part that has none is not there."""
         found = {part: tuple(name for name, its in part_of.items() if its == part) for part in Parts._fields}
         return Parts(**{part: names or None for part, names in found.items()})

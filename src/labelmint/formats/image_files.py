@@ -16,9 +16,10 @@ from PIL import Image, PngImagePlugin
 
 from labelmint.errors import InputError
 from labelmint.formats.format import Orientation
-from labelmint.formats.label_colors import Colors, Palettes, ids_of_colors, ids_of_palette
+from labelmint.formats.label_colors import MEND, Colors, Palettes, ids_of_colors, ids_of_palette
 from labelmint.formats.opened import (
     IMAGES,
+    LABELS,
     MAX_PIXELS,
     Held,
     Place,
@@ -46,6 +47,7 @@ __all__ = [
 _IMAGE_MODES = {"L": "L", "1": "L", "LA": "L"} | dict.fromkeys(
     ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"), "RGB"
 )
+_LOSSY = ("jpeg", "tiff_jpeg", "webp")  # of TIFF
 
 
 class Read(NamedTuple):
@@ -167,21 +169,25 @@ def read_ids(
     *,
     colors: Colors | None = None,
     palettes: Palettes | None = None,
+    mend: str = MEND,
     max_pixels: int = MAX_PIXELS,
 ) -> Array:
-    """The ids in a label or instance PNG as (H, W), uint8 or (for 16-bit files) uint16.
+    """The ids in a label or instance file as (H, W), uint8 or (for 16-bit files) uint16. PNG is read, and TIFF, BMP and
+    GIF where nothing was lost.
 
     Grey files hold ids as they are, whatever their bit depth. RGB files are translated through `colors`, every pixel
     one of them; without, their channels must be equal and hold the ids. Palette files hold indices, unless the colors
-    that they use are all of `colors`; with `palettes` they are refused where palettes leave doubt. Raises InputError
-    as `read_image` does, and for colors without a meaning, with their counts.
+    that they use are all of `colors`; with `palettes` they are refused where palettes leave doubt. A GIF has nothing
+    but a palette, numbered as its writer likes: greys in it are ids as they are. Raises InputError as `read_image`
+    does, and for colors without a meaning, with their counts; `mend` is how to say what they mean.
     """
     place = place_of(path)
-    with opened(place, ("PNG",), max_pixels) as (picture, stream):
+    with opened(place, LABELS, max_pixels) as (picture, stream):
         depth, mode = bit_depth(picture, stream), picture.mode
+        _refuse_unfit(place, picture)
         if mode in ("RGB", "RGBA") and depth == 8:
             opaque = not _transparent(picture)
-            return ids_of_colors(place, np.array(picture.convert("RGB")), colors, opaque=opaque)
+            return ids_of_colors(place, np.array(picture.convert("RGB")), colors, mend, opaque=opaque)
         if mode == "LA" and depth == 8:
             return np.array(picture.getchannel("L"))
         if mode not in ("1", "L", "P", "I", "I;16", "I;16B"):
@@ -190,12 +196,33 @@ def read_ids(
             )
         array = _array(picture) if mode in ("L", "P") else np.array(picture)
         palette = (picture.getpalette("RGB") or []) if mode == "P" else []
+        signed, grey = is_signed(picture), picture.format == "GIF" and not colors and _is_grey(array, palette)
+    if grey:
+        return np.asarray(np.array(palette[::3], dtype=np.uint8)[array])
     if mode == "P":
-        return ids_of_palette(place, array, palette, colors, palettes)
+        return ids_of_palette(place, array, palette, colors, palettes, mend)
     if mode == "L" and depth in (2, 4):
         # Pillow stretches grey of few bits to 0..255, and ids must stay ids
         array = array // (255 // (2**depth - 1))
+    if signed and mode == "L":
+        array = array.view(np.int8)
+    if array.size and not 0 <= int(array.min()) <= int(array.max()) <= 65535:
+        raise InputError(f"{path}: its ids lie in {array.min()}..{array.max()}; expected 0..65535")
     return array.astype(np.uint16 if mode.startswith("I") else np.uint8, copy=False)
+
+
+def _refuse_unfit(place: Path | Held, picture: Image.Image) -> None:
+    """Raise InputError for labels of several pages, and for those that were compressed with a loss."""
+    if picture.format in ("TIFF", "GIF") and getattr(picture, "n_frames", 1) > 1:
+        raise InputError(f"{place}: holds several pages, expected one; save each page as a file of its own")
+    if picture.format == "TIFF" and picture.info.get("compression") in _LOSSY:
+        raise InputError(f"{place}: is compressed as JPEG, which changes class ids; save labels without loss")
+
+
+def _is_grey(indices: Array, palette: list[int]) -> bool:
+    """Are all colors greys that the indices of a palette stand for?"""
+    colors = np.array(palette).reshape(-1, 3)[np.unique(indices)] if palette else np.zeros((0, 3))
+    return bool(len(colors) and (colors == colors[:, :1]).all())
 
 
 def write_png(path: str | os.PathLike[str], array: Array, text: Mapping[str, str] | None = None) -> None:

@@ -18,10 +18,10 @@ back.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from io import StringIO
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,18 @@ import numpy as np
 from labelmint.errors import InputError
 from labelmint.formats.class_list import classes_of_ids, read_classes
 from labelmint.formats.files import Parts, finite, json_value
-from labelmint.formats.format import AS_USUAL, KEPT, LOST, Carries, Format, Orientation, Part, Reading
+from labelmint.formats.format import (
+    AS_USUAL,
+    KEPT,
+    LOST,
+    Carries,
+    Format,
+    Orientation,
+    Part,
+    Reading,
+    part_of_folders,
+    part_word,
+)
 from labelmint.formats.image_files import image_size, read_ids, read_labelled
 from labelmint.formats.lookup import Lookup, find_image
 from labelmint.formats.named_classes import CLASSES, classes_of_names
@@ -42,13 +53,8 @@ from labelmint.formats.text_files import read_text, yaml_value
 from labelmint.formats.undecoded import undecoded
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout, LayoutObject
 
-__all__ = ["FOLDERS", "FORMAT", "OTHERS", "read_imagefolder"]
+__all__ = ["FORMAT", "OTHERS", "read_imagefolder"]
 
-FOLDERS: Mapping[Part, tuple[str, ...]] = {
-    "train": ("train", "training"),
-    "validation": ("validation", "valid", "val", "dev"),
-    "test": ("test", "testing", "eval"),
-}
 OTHERS = "other"  # where the pairs of no part lie if there are parts
 _METADATA = ("metadata.jsonl", "metadata.csv")
 _CATEGORIES = ("category", "categories", "label", "labels", "category_id")
@@ -121,8 +127,9 @@ class _Row:
 def _metadata(path: Path) -> Iterator[tuple[Path, Part | None]]:
     """The metadata files of a folder, each with its part."""
     places: list[tuple[Path, Part | None]] = [(path, None), (path / OTHERS, None)]
-    for part, names in FOLDERS.items():
-        places += [(folder / name, part) for folder in (path, path / "data") for name in names]
+    for folder in (path, path / "data"):
+        below = sorted(one for one in folder.iterdir() if one.is_dir()) if folder.is_dir() else []
+        places += [(one, part) for one in below if (part := part_word(one.name))]
     for folder, place_part in places:
         file = next((folder / name for name in _METADATA if (folder / name).is_file()), None)
         if file is not None:
@@ -143,7 +150,7 @@ def _rows(file: Path, part: Part | None, lookup: Lookup) -> Iterator[_Row]:
         label = next((labels[key] for key in _LABELS if key in labels), None)
         yield _Row(
             file_name=str(row[image]),
-            part=part,
+            part=part or part_of_folders(str(row[image])),
             image=find_image([row[image]], [file.parent], what, lookup),
             label=_beside(row[label], file, what, lookup) if label else None,
             instances=_beside(row[labels["instances"]], file, what, lookup)
@@ -205,30 +212,28 @@ def _classes(path: Path, rows: Sequence[_Row], reading: Reading) -> tuple[ClassS
     }
     words = sorted(word for word in used if isinstance(word, str))
     numbers = sorted(number for number in used if type(number) is int and 0 <= number <= 65535)
-    if not names and not words:
+    labels = [row.label for row in rows if row.label is not None]
+    if not names and not words and not labels:
         names = [f"class_{i}" for i in range(numbers[-1] + 1)] if numbers else []
-    if (path / CLASSES).is_file() or all(row.label is None for row in rows):
+    if (path / CLASSES).is_file() or not labels:
         told = classes_of_names([*names, *words], path, reading.ignore)
-        ids: dict[Any, int] = {
-            **told.ids,
-            **{k: told.ids[name] for k, name in enumerate(names) if name in told.ids},
-        }
+        by_place = {k: told.ids[name] for k, name in enumerate(names) if name in told.ids}
+        ids: dict[Any, int] = {**told.ids, **(by_place if names else {i: i for i in told.classes.ids})}
         alone = not (path / CLASSES).is_file()
         shifted = {told.ids.get(name, -1): k for k, name in enumerate(names)} if alone else {}
         shifted = {class_id: k for class_id, k in shifted.items() if class_id == k + 1}
         infos = [replace(one, category=shifted.get(one.id, one.category)) for one in told.classes.classes]
         return ClassSet(tuple(infos), told.classes.ignore), ids, told.ground
-    found = (
-        _ids_of(row.label for row in rows if row.label is not None) if not names else set(range(len(names)))
-    )
+    found = set(range(len(names))) if names else _ids_of(labels)
     classes = classes_of_ids({*found, *numbers}, reading.ignore)
     infos = [replace(one, name=names[one.id]) if one.id < len(names) else one for one in classes.classes]
-    infos += [ClassInfo(id=len(infos) + i, name=word) for i, word in enumerate(words) if word not in names]
+    free = (i for i in count(1) if i not in {*classes.ids, *classes.ignore})
+    infos += [ClassInfo(id=next(free), name=word) for word in words if word not in names]
     named = ClassSet(tuple(infos), classes.ignore)
     return named, {info.name: info.id for info in infos} | {i: i for i in named.ids}, named.ground or 0
 
 
-def _ids_of(files: Iterator[Path]) -> set[int]:
+def _ids_of(files: Iterable[Path]) -> set[int]:
     found: set[int] = set()
     for file in files:
         found.update(np.flatnonzero(np.bincount(read_ids(file).ravel())).tolist())
@@ -353,8 +358,8 @@ def _object(one: Mapping[str, Any], ids: Mapping[Any, int], size: tuple[int, int
     )
 
 
-def _recognizes(path: Path) -> Path | None:
-    return path if path.is_dir() and any(_begins(file) for file, _ in islice(_metadata(path), 8)) else None
+def _recognizes(path: Path) -> bool:
+    return path.is_dir() and any(_begins(file) for file, _ in islice(_metadata(path), 8))
 
 
 def _begins(file: Path) -> bool:

@@ -28,7 +28,7 @@ from typing import Any
 
 from labelmint.errors import InputError
 from labelmint.formats.croissant import CROISSANT
-from labelmint.formats.files import IMAGE_SUFFIXES, finite, is_file, read_json, read_splits
+from labelmint.formats.files import IMAGE_SUFFIXES, Parts, finite, is_file, read_json, read_splits
 from labelmint.formats.format import AS_USUAL, KEPT, Carries, Format, Orientation, Reading
 from labelmint.formats.image_files import read_ids
 from labelmint.formats.joined_shapes import Shape, clipped, ellipse, joined, of_polygon, of_window
@@ -36,6 +36,7 @@ from labelmint.formats.lookup import Lookup, find_image
 from labelmint.formats.named_classes import CLASSES, NamedClasses, classes_of_names
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.opened import Inside
+from labelmint.formats.pairing import parts_of_paths
 from labelmint.formats.records import Record, RecordLoader, named_before, names_of, size_of
 from labelmint.formats.shapes import check_extent, parse_box, parse_polygons
 from labelmint.formats.text_files import read_lines
@@ -47,7 +48,7 @@ OWN_KEYS = ("attributes", "box", "crowd")  # of a shape, beside labelme's; label
 _LABELME = ("label", "points", "group_id", "shape_type", "flags", "description", "mask")
 _COLORS = ("line_color", "fill_color")  # of labelme before 4.0
 _AREAS = ("polygon", "rectangle", "circle", "mask", "oriented_rectangle", "rotation")
-_DEEPEST, _LOOKED_AT, _HEAD = 4, 40, 1 << 16
+_DEEPEST, _LOOKED_AT, _IN_ONE, _HEAD = 4, 80, 30, 1 << 16
 _FORM = 'expected labelme\'s {"shapes": [...], "imagePath": "..."}'
 
 
@@ -88,7 +89,9 @@ def read_labelme(path: Path, reading: Reading = AS_USUAL) -> DataSet:
     for kind, count in sorted((+told).items()):
         odd.note(kind, f"{root}: {count} {kind}")
     ordered = tuple(sorted(records))
-    parts = read_splits(root, ordered, odd)
+    listed = read_splits(root, ordered, odd)
+    below = {file.relative_to(root).as_posix(): names[file] for file in documents if names[file] in records}
+    parts = parts_of_paths(below) if listed == Parts() else listed
     _note_unlabelled(root, records, odd)
     return DataSet(
         source=str(path),
@@ -315,11 +318,11 @@ def _note_unlabelled(root: Path, records: Mapping[str, Record], odd: Odd) -> Non
         )
 
 
-def _recognizes(path: Path) -> Path | None:
+def _recognizes(path: Path) -> bool:
     if path.is_file():
-        return path if path.suffix.lower() == ".json" and _is_labelme(path) else None
+        return path.suffix.lower() == ".json" and _is_labelme(path)
     files = islice(_json_files(path, 0), _LOOKED_AT)
-    return path if any(_is_labelme(file) for file in files) else None
+    return any(_is_labelme(file) for file in files)
 
 
 def _json_files(folder: Path, depth: int) -> Iterator[Path]:
@@ -331,7 +334,7 @@ def _json_files(folder: Path, depth: int) -> Iterator[Path]:
     except OSError:
         return
     files = (one for one in entries if one.name.lower().endswith(".json") and is_file(one))
-    yield from (Path(one.path) for one in islice(files, 4))
+    yield from (Path(one.path) for one in islice(files, _IN_ONE))
     if depth < _DEEPEST:
         for below in (one for one in entries if "." not in one.name and one.is_dir()):
             yield from _json_files(Path(below.path), depth + 1)

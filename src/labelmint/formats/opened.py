@@ -22,6 +22,7 @@ from labelmint.formats.text_files import NO_FILE
 
 __all__ = [
     "IMAGES",
+    "LABELS",
     "MAX_PIXELS",
     "Held",
     "Inside",
@@ -35,6 +36,7 @@ __all__ = [
 
 MAX_PIXELS = 178_956_970  # twice Pillow's own warning level: 13,377 x 13,377
 IMAGES = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
+LABELS = ("PNG", "TIFF", "BMP", "GIF")
 
 _TAG, _SAMPLE_FORMAT, _SIGNED = 274, 339, 2  # of TIFF and EXIF
 _SAY_TAGS = frozenset({"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"})  # of Pillow's info

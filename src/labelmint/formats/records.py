@@ -71,19 +71,26 @@ class RecordLoader:
 
 
 def names_of(file_names: Sequence[str], source: str) -> list[str]:
-    """A name for each file: without folder and ending, or with the folders joined by "__" where names would
-    collide.
+    """A name for each file: without folder and ending, or with the folders joined by "__" where names would collide;
+    and with the ending where files differ in it only.
 
-    Raises InputError where files differ in their endings only, or the same file is listed twice.
+    Raises InputError where the same file is listed twice, and where two have one name even so.
     """
     paths = [PurePosixPath(file_name.replace("\\", "/").lstrip("/")) for file_name in file_names]
     names = [path.stem for path in paths]
     if len(set(names)) < len(names):
         names = ["__".join((*path.parts[:-1], path.stem)) for path in paths]
+    often = Counter(names)
+    names = [
+        f"{name}{path.suffix}" if often[name] > 1 else name for name, path in zip(names, paths, strict=True)
+    ]
     doubled = [name for name, count in Counter(names).items() if count > 1]
     if doubled:
+        first, second = [str(path) for name, path in zip(names, paths, strict=True) if name == doubled[0]][:2]
         raise InputError(
-            f"{source}: {len(doubled)} images are listed twice, first {doubled[0]!r}; keep one of each"
+            f"{source}: {len(doubled)} images are listed twice, first {first!r}; keep one of each"
+            if first == second
+            else f"{source}: {first!r} and {second!r} would have one name; rename one of them"
         )
     return names
 

@@ -27,18 +27,10 @@ import numpy as np
 
 from labelmint.errors import InputError
 from labelmint.formats.class_list import IGNORE
-from labelmint.formats.format import AS_USUAL, KEPT, REFUSED, Carries, Format, Orientation, Reading
-from labelmint.formats.image_files import image_size
-from labelmint.formats.maps import (
-    Color,
-    MapFiles,
-    MapLoader,
-    Maps,
-    as_data_set,
-    files_below,
-    matched,
-    read_map,
-)
+from labelmint.formats.format import AS_USUAL, KEPT, Carries, Format, Orientation, Reading
+from labelmint.formats.image_files import image_size, read_ids
+from labelmint.formats.label_colors import Color, Palettes
+from labelmint.formats.maps import MapFiles, MapLoader, Maps, as_data_set, files_below, matched
 from labelmint.formats.odd import Odd
 from labelmint.formats.painting import objects_from_instances
 from labelmint.formats.records import Record, RecordLoader, names_of
@@ -60,6 +52,7 @@ from labelmint.types import Array, ClassSet, DataSet, LayoutObject
 __all__ = ["FORMAT", "read_voc"]
 
 _MEND = "say what they mean in labelmap.txt (a line NAME:red,green,blue:: each), or pass another format"
+_MEND_INSTANCES = "save SegmentationObject with VOC's colors"
 _INSTANCE_COLORS = {color: i for i, color in enumerate(VOC_COLORS)}
 
 
@@ -157,7 +150,7 @@ def _with_maps(
         orientation=reading.orientation,
         files=files,
         classes=classes,
-        maps=_Maps(colors),
+        maps=_Maps(colors, Palettes(_MEND) if reading.strict else None),
         objects=_Objects(drawn, _said(pairs, found, drawn)),
         strict=reading.strict,
         mend="list them in labelmap.txt",
@@ -183,12 +176,13 @@ class _Maps:
     """The maps of a pair's PNGs. 255 of SegmentationObject is a border, and no object."""
 
     colors: Mapping[Color, int]
+    palettes: Palettes | None
 
     def __call__(self, files: MapFiles) -> Maps:
-        label_map = read_map(files.label, self.colors, _MEND)
+        label_map = read_ids(files.label, colors=self.colors, palettes=self.palettes, mend=_MEND)
         if files.instances is None:
             return label_map, None
-        instances = read_map(files.instances, _INSTANCE_COLORS, "save SegmentationObject with VOC's colors")
+        instances = read_ids(files.instances, colors=_INSTANCE_COLORS, mend=_MEND_INSTANCES)
         return label_map, np.where(instances == IGNORE, 0, instances).astype(np.uint16)
 
 
@@ -286,11 +280,11 @@ def _object_list(
         yield LayoutObject(class_id=ids[one.name], box=box, polygons=polygons, attributes=one.attributes)
 
 
-def _recognized(path: Path) -> Path | None:
+def _recognized(path: Path) -> bool:
     if not path.is_dir():
-        return None
+        return False
     maps = (path / "SegmentationClass").is_dir() and (path / "JPEGImages").is_dir()
-    return path if maps or next(xml_places(path), None) else None
+    return maps or any(xml_places(path))
 
 
 FORMAT = Format(
@@ -308,7 +302,7 @@ FORMAT = Format(
         instances="kept up to 254 an image; ids above are numbered anew",
         attributes=KEPT,
         ignore=KEPT,
-        wide=f"{REFUSED} in label maps, kept where boxes say all",
+        wide="refused in label maps, kept where boxes say all",
         colors=KEPT,
         splits=KEPT,
     ),

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from labelmint.formats.files import IMAGE_SUFFIXES, Parts, read_splits
+from labelmint.formats.format import part_word
 from labelmint.formats.lookup import Lookup, find_image
-from labelmint.formats.maps import PART_FOLDERS, listed_names
+from labelmint.formats.maps import listed_names
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.voc_xml import Sheet
 
@@ -154,7 +155,7 @@ def parts_of(path: Path, names: Mapping[Path, str], unlabelled: Mapping[Path, st
             if both is not None and train is None:
                 train = tuple(name for name in both if name not in set(val or ()))
             return Parts(train, val, test)
-    of_folder = {name: PART_FOLDERS.get(file.parent.name.lower(), "") for file, name in names.items()}
+    of_folder = {name: part_word(file.parent.name) for file, name in names.items()}
     if any(of_folder.values()):
         return Parts.of(of_folder)
     return read_splits(path, tuple(sorted(names.values())), odd)

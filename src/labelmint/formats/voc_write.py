@@ -20,7 +20,7 @@ from labelmint.formats.class_list import IGNORE, dump_classes
 from labelmint.formats.files import uniquely_named, write_each
 from labelmint.formats.format import PLAIN, Part, Writing
 from labelmint.formats.images_out import image_name, write_image
-from labelmint.formats.maps import Color
+from labelmint.formats.label_colors import Color
 from labelmint.formats.odd import Odd
 from labelmint.formats.painting import PaintedLayout, paint
 from labelmint.formats.voc_classes import VOC_COLORS, VOID, ground_of, palette_of

@@ -12,10 +12,9 @@ from shutil import rmtree
 from labelmint.formats.class_list import dump_classes
 from labelmint.formats.files import uniquely_named, write_each
 from labelmint.formats.folder import write_pair
-from labelmint.formats.format import PLAIN, Writing
+from labelmint.formats.format import PART_WORDS, PLAIN, Writing
 from labelmint.formats.images_out import ending_of
 from labelmint.formats.named_classes import CLASSES
-from labelmint.formats.webdataset import PREFIXES
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, ClassSet
 
@@ -40,7 +39,7 @@ def write_webdataset(
         shards: dict[str, list[str]] = {}
         for name in endings:
             part = writing.parts.get(name)
-            prefix = PREFIXES[part] if part else _OTHERS
+            prefix = PART_WORDS[part][0] if part else _OTHERS
             shards.setdefault(f"{prefix}-{counts[prefix] // PAIRS_A_SHARD:06d}.tar", []).append(name)
             counts[prefix] += 1
         for shard, its in shards.items():

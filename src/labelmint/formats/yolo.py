@@ -28,9 +28,9 @@ from labelmint.formats.yolo_sources import (
     counted_from_zero,
     data_set,
     labelled,
-    named,
     raised,
     skipped,
+    sources_by_name,
 )
 from labelmint.types import DataSet, LayoutObject
 
@@ -48,7 +48,7 @@ def read_yolo(path: Path, reading: Reading = AS_USUAL) -> DataSet:
     odd = Odd(reading.strict)
     config = config_of(path)
     tree = tree_of(path if path.is_dir() else path.parent)
-    sources = named(labelled(tree, parts_of(tree, config, odd), _says, odd), tree)
+    sources = sources_by_name(labelled(tree, parts_of(tree, config, odd), _says, odd), tree)
     names = class_names(tree, config, odd)
     found = _check(tree, sources, names, config, reading.orientation, odd)
     if names is None:
@@ -165,18 +165,18 @@ def _says(label: Path) -> bool:
         return False
 
 
-def _recognizes(path: Path) -> Path | None:
+def _recognizes(path: Path) -> bool:
     try:
         signs = sign_of(path)
         if not path.is_dir():
-            return path if signs else None
+            return bool(signs)
         tree = tree_of(path, all_of_it=False)
         said = bool(signs) or any(
             file.endswith(".names") or file == "classes.txt" for file in tree.files if "/" not in file
         )
-        return path if _has_labels(tree, said) else None
+        return _has_labels(tree, said)
     except (OSError, InputError, ValueError):
-        return None
+        return False
 
 
 def _has_labels(tree: Tree, said: bool) -> bool:
@@ -202,6 +202,7 @@ FORMAT = Format(
     recognizes=_recognizes,
     reads=read_yolo,
     own_parts=True,
+    shares_colors=True,
     carries=Carries(
         maps="written as outlines of the pieces of each class, exact to the pixel",
         boxes="kept to a millionth of a pixel; in a set that has outlines, as outlines of four corners",

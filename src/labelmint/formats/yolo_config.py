@@ -16,10 +16,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from labelmint.errors import InputError
-from labelmint.formats.format import PARTS, Part
+from labelmint.formats.format import PARTS, Part, part_of_folders, part_word
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.text_files import read_lines, read_text, read_yaml
-from labelmint.formats.yolo_layout import Tree, part_of_folders, part_word
+from labelmint.formats.yolo_layout import Tree
 
 __all__ = ["Config", "class_names", "config_of", "parts_of", "sign_of"]
 

@@ -21,24 +21,14 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from labelmint.formats.files import IMAGE_SUFFIXES, is_folder
-from labelmint.formats.format import Part
+from labelmint.formats.format import part_word
 from labelmint.formats.lookup import folded
 
-__all__ = [
-    "IMAGE_WORDS",
-    "Tree",
-    "known_place",
-    "part_of_folders",
-    "part_word",
-    "pieces_of",
-    "same_form",
-    "tree_of",
-]
+__all__ = ["IMAGE_WORDS", "Tree", "known_place", "pieces_of", "same_form", "tree_of"]
 
 IMAGE_WORDS = ("images", "image", "imgs", "img", "jpegimages")
 
 _MOST = 400_000  # entries that are looked at to find out a format
-_PART = re.compile(r"(?:obj_)?(train|val|test)(?:ing|id|idation)?(?:_data)?(?:20\d\d)?")
 
 
 @dataclass(frozen=True)
@@ -222,13 +212,6 @@ def same_form(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
-def part_word(name: str) -> Part | None:
-    """The part that a folder's name means: train, valid, obj_test_data, val2017 and the like."""
-    found = _PART.fullmatch(name.lower())
-    parts: dict[str, Part] = {"train": "train", "val": "validation", "test": "test"}
-    return parts[found.group(1)] if found else None
-
-
 def pieces_of(path: str) -> list[str]:
     """The folders and the name of a path of any system, what leads upwards left out."""
     pieces: list[str] = []
@@ -238,12 +221,6 @@ def pieces_of(path: str) -> list[str]:
         elif piece not in ("", ".") and not re.fullmatch("[A-Za-z]:", piece):
             pieces.append(piece)
     return pieces
-
-
-def part_of_folders(image: str) -> Part | None:
-    """The part that the folders of an image say, the innermost that says one."""
-    found = (part_word(piece) for piece in reversed(image.split("/")[:-1]))
-    return next((part for part in found if part), None)
 
 
 def known_place(image: str) -> bool:

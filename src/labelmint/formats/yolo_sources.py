@@ -29,9 +29,9 @@ __all__ = [
     "counted_from_zero",
     "data_set",
     "labelled",
-    "named",
     "raised",
     "skipped",
+    "sources_by_name",
 ]
 
 Size = tuple[int, int]
@@ -180,7 +180,7 @@ def labelled(
     if several:
         text = f"{tree.root}: {len(several)} images are in two parts, first {several[0]!r}"
         odd.note("in two parts", text, several)
-    _note(tree, sources, bool(part_of), says, odd)
+    _note(tree, sources, says, odd)
     return sources
 
 
@@ -194,13 +194,8 @@ def _one_of(tree: Tree, image: str, labels: Sequence[str], odd: Odd) -> str | No
     return next(iter(labels), None)
 
 
-def _note(
-    tree: Tree, sources: Sequence[Source], parted: bool, says: Callable[[Path], bool], odd: Odd
-) -> None:
+def _note(tree: Tree, sources: Sequence[Source], says: Callable[[Path], bool], odd: Odd) -> None:
     root = tree.root
-    outside = [one.image for one in sources if parted and one.part is None]
-    if outside:
-        odd.note("in no part", f"{root}: {len(outside)} images are in no part, first {outside[0]!r}", outside)
     without = [one.image for one in sources if one.label is None]
     if without:
         text = f"{root}: {len(without)} images have no label text and thus no objects, first {without[0]!r}"
@@ -221,7 +216,7 @@ def _note(
         odd.note("label without image", text, alone)
 
 
-def named(sources: Sequence[Source], tree: Tree) -> dict[str, Source]:
+def sources_by_name(sources: Sequence[Source], tree: Tree) -> dict[str, Source]:
     """The sources by names that are unique, in order of name; folders that only say "images" are no part of a name."""
     short = [
         "/".join(piece for piece in one.image.split("/")[:-1] if piece.lower() not in IMAGE_WORDS)
