@@ -224,9 +224,10 @@ def test_bad_shapes_are_found_when_inspecting(tmp_path: Path) -> None:
     assert len(data[0].layout.objects) == 1
 
 
-def test_a_pair_that_would_hide_the_classes_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"classes\.json"):
-        write([pair("classes", painted())], tmp_path / "a", format="labelme", classes=CLASSES)
+def test_a_pair_named_like_a_file_that_describes_the_set_is_refused(tmp_path: Path) -> None:
+    for name in ("classes", "croissant"):
+        with pytest.raises(InputError, match=rf"{name}\.json"):
+            write([pair(name, painted())], tmp_path / "a", format="labelme", classes=CLASSES)
     with pytest.raises(InputError, match="not in the class list"):
         write(
             [pair("a", painted(box(0, 0, 1, 1, class_id=7)))],

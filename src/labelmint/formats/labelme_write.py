@@ -29,6 +29,7 @@ from labelmint.types import AnnotatedImage, ClassSet, LayoutObject
 __all__ = ["write_labelme"]
 
 _VERSION = "5.5.0"  # of labelme, whose form this is
+_TAKEN = {"classes": "tells the classes", "croissant": "describes the data set"}
 
 
 def write_labelme(
@@ -54,9 +55,9 @@ def write_labelme(
 
 def _allowed(pairs: Iterable[AnnotatedImage]) -> Iterator[AnnotatedImage]:
     for pair in pairs:
-        if pair.name == "classes":
+        if pair.name in _TAKEN:
             raise InputError(
-                "a pair cannot be named 'classes' here: classes.json tells the classes; rename it"
+                f"a pair cannot be named {pair.name!r} here: {pair.name}.json {_TAKEN[pair.name]}; rename it"
             )
         yield pair
 
