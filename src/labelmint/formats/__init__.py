@@ -174,7 +174,7 @@ def write(
     kind, losses, parts = FORMATS[format], Losses(FORMATS[format], classes, report), Parts()
     if isinstance(pairs, DataSet):
         parts, pairs = Parts(pairs.train, pairs.validation, pairs.test), map(pairs.undecoded, pairs.names)
-    writing = Writing(parts=parts.of_each(), image_format=images)
+    writing = Writing(parts=parts.of_each(), image_format=images, change=losses.change)
     contents = Contents(writing)
     with new_folder(path) as target:
         assert kind.writes is not None

@@ -22,6 +22,7 @@ from labelmint.formats.files import Parts, dump_json, uniquely_named, write_each
 from labelmint.formats.format import PLAIN, Part, Writing
 from labelmint.formats.image_files import write_png
 from labelmint.formats.images_out import image_name, write_image
+from labelmint.formats.instance_shapes import is_box
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, Array, ClassSet, Layout
 
@@ -53,6 +54,9 @@ def write_panoptic(
                 raise InputError(
                     f"the label of {pair.name!r} holds ids that are no classes: {sorted(unknown)}"
                 )
+            boxes, outlines = _annotated(pair.layout)
+            writing.change("boxes approximated", "boxes come back as pixels of the maps", boxes)
+            writing.change("polygons approximated", "outlines come back as pixels of the maps", outlines)
             part = writing.parts.get(pair.name) if apart else None
             codes, segments = segments_of(pair.layout, categories, void=IGNORE in classes.ignore)
             used.update(one["category_id"] for one in segments)
@@ -89,6 +93,11 @@ def write_panoptic(
     if not apart:
         write_splits(folder, list(names), Parts.of(writing.parts))
     return list(names)
+
+
+def _annotated(layout: Layout) -> tuple[int, int]:
+    """How many objects of a layout are boxes, and how many are outlines."""
+    return sum(map(is_box, layout.objects)), sum(one.polygons is not None for one in layout.objects)
 
 
 def _places(folder: Path, part: Part | None, apart: bool) -> tuple[Path, Path]:

@@ -25,6 +25,7 @@ __all__ = [
     "PLAIN",
     "REFUSED",
     "Carries",
+    "Change",
     "Format",
     "ImageFormat",
     "Orientation",
@@ -32,6 +33,7 @@ __all__ = [
     "Reading",
     "Writing",
     "image_format_named",
+    "unsaid",
 ]
 
 Part = Literal["train", "validation", "test"]
@@ -54,8 +56,9 @@ def image_format_named(name: str) -> ImageFormat:
 
 @dataclass(frozen=True, kw_only=True)
 class Carries:
-    """What comes back from a format as it was written: `KEPT`, `LOST`, or in words by how much it is approximated, or
-    that writing it is `REFUSED`.
+    """What comes back from a format as it was written: `KEPT`, `LOST`, or in words for the documentation by how much it
+    is approximated, or that writing it is `REFUSED`. What is lost of the pairs at hand is counted (`losses`); what is
+    approximated of them the writer says (`Writing.change`).
 
     Arguments:
         maps: a class for every pixel, where no objects say it.
@@ -104,6 +107,13 @@ class Reading:
     orientation: Orientation = "auto"
 
 
+Change = Callable[[str, str, int | Mapping[str, int]], None]
+
+
+def unsaid(kind: str, what: str, count: int | Mapping[str, int]) -> None:
+    """Say nothing of a change."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Writing:
     """How labelled images are written.
@@ -112,10 +122,13 @@ class Writing:
         parts: the part of each pair, by its name; pairs that are not named are in none.
         image_format: of the images; a label is never written in a format that changes it. None: files that may be
             copied (`undecoded`) stay as they are, and all other images become PNG.
+        change: is told by the writer, from any thread, what becomes of what the format cannot hold as it is: a kind as
+            of findings, the words that follow a count, and the count, by class names where it is one of pixels.
     """
 
     parts: Mapping[str, Part] = field(default_factory=lambda: MappingProxyType({}))
     image_format: ImageFormat | None = None
+    change: Change = unsaid
 
 
 AS_USUAL, PLAIN = Reading(), Writing()

@@ -22,7 +22,8 @@ from labelmint.formats.format import PLAIN, Writing
 from labelmint.formats.images_out import image_name, is_copied, write_image
 from labelmint.formats.joined_shapes import boxed, free_groups
 from labelmint.formats.named_classes import labels_of, write_classes
-from labelmint.formats.painting import box_of, decode, objects_of
+from labelmint.formats.painting import box_of, decode
+from labelmint.formats.pieces import objects_of
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, ClassSet, LayoutObject
 
@@ -66,7 +67,7 @@ def _document(
     pair: AnnotatedImage, labels: Mapping[int, str], classes: ClassSet, writing: Writing
 ) -> dict[str, Any]:
     layout = pair.layout
-    objects = objects_of(layout, classes.ground)
+    objects = objects_of(layout, classes, writing.change)
     groups = free_groups(objects)
     shapes: list[dict[str, Any]] = []
     for number, one in enumerate(objects):
