@@ -83,3 +83,5 @@ def test_convert_says_what_is_odd(data: Path, command: Command, tmp_path: Path) 
     assert told.code == 0 and told.err.count(EMPTY) == 1
     quiet = command("convert", data, tmp_path / "b", "--to", "folder", "--quiet")
     assert quiet.code == 0 and "labelmint:" not in quiet.err
+    listed = command("convert", data, tmp_path / "c", "--to", "folder", "--json")
+    assert [f"labelmint: empty labels: {text}\n" for text in listed.json["findings"]] == [EMPTY]

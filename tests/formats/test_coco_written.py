@@ -34,7 +34,7 @@ def classes(**names: int) -> ClassSet:
 
 GROUNDS = {
     "none": classes(road=0, car=1),
-    "none, and 255 a class": ClassSet((ClassInfo(id=0, name="road"), ClassInfo(id=255, name="car"))),
+    "none, and 255 a class": ClassSet((ClassInfo(id=0, name="road"), ClassInfo(id=255, name="car")), (1,)),
     "capital": classes(Background=0, disc=1, square=2),
     "two": classes(background_FLAIR=0, background_T1Gd=1, tumor=2),
     "not 0": classes(cell=0, background=4),

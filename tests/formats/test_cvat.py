@@ -108,7 +108,7 @@ def test_what_cvat_needs_is_written(tmp_path: Path) -> None:
     assert [one.get("group_id") for one in (first, second, alone)] == ["1", "1", None]
     assert first.get("points") == "1.5,1.0;9.0,1.0;5.0,8.0"
     assert [last.get(key) for key in ("z_order", "source", "occluded", "xbr")] == ["2", "auto", "1", "3.0"]
-    assert "1 attributes of objects are kept where" in " ".join(told)
+    assert "1 values of attributes become text" in " ".join(told)
     again = read(path)[0].layout.objects[-1]
     assert dict(again.attributes) == {**odd.attributes, "weights": "[1, 2]"}
 

@@ -225,7 +225,7 @@ def test_bad_shapes_are_found_when_inspecting(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["classes", "Classes", "croissant"])
-def test_a_pair_whose_label_another_file_would_overwrite_is_refused(name: str, tmp_path: Path) -> None:
+def test_a_pair_named_like_a_file_that_describes_the_set_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=rf"{name.lower()}\.json"):
         write([pair(name, painted())], tmp_path / "a", format="labelme", classes=CLASSES)
     assert not (tmp_path / "a").exists()

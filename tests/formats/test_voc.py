@@ -176,7 +176,7 @@ def test_what_stands_under_an_object_is_kept(tmp_path: Path) -> None:
 
 
 VALUES = ["7", "null", " x ", "", "a<b&c", '"q"', "[1]", "a\x01b", None, 0.5, -3, 1e300, [1, "x"], {"k v": 1}]
-VALUES += [{"k": "7"}, {"a": {"b": [{}]}}]
+VALUES += [{"k": "7"}, {"a": {"b": [{}]}}, True, False, "true", "False", [True, 1], {"a": {"sure": False}}]
 
 
 def test_any_attribute_comes_back(tmp_path: Path) -> None:
@@ -185,6 +185,8 @@ def test_any_attribute_comes_back(tmp_path: Path) -> None:
         LayoutObject(class_id=1, box=(0, 0, 2, 2), attributes=dict.fromkeys(keys, one)) for one in VALUES
     ]
     check_format(read, write_voc, [pair("a", painted(*objects))], CLASSES, tmp_path)
+    again = read(tmp_path / "first")[0].layout.objects
+    assert [repr(dict(one.attributes)) for one in again] == [repr(dict(one.attributes)) for one in objects]
 
 
 @pytest.mark.parametrize("kind", ["palette", "colors", "grey"])

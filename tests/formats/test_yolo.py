@@ -17,7 +17,7 @@ from PIL import Image
 from labelmint.contracts import check_format, difference
 from labelmint.errors import InputError
 from labelmint.formats import FORMATS, read, write
-from labelmint.formats.painting import objects_from_instances, paint
+from labelmint.formats.painting import PaintedLayout, objects_from_instances, paint
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Finding, Layout, LayoutObject
 
 SIZE = (20, 40)
@@ -447,7 +447,8 @@ def test_numbers_of_classes_are_kept_or_counted_anew(tmp_path: Path) -> None:
     def numbers(*infos: tuple[int, str, int | None]) -> dict[int, str]:
         classes = ClassSet(tuple(ClassInfo(id=i, name=name, category=number) for i, name, number in infos))
         path = tmp_path / f"{infos}"[:40]
-        save([pair("a", box(0, 0, 4, 4, class_id=infos[-1][0]))], path, classes)
+        layout = PaintedLayout((box(0, 0, 4, 4, class_id=infos[-1][0]),), SIZE, classes.ground or 0)
+        save([pair("a").with_layout(layout)], path, classes)
         names: dict[int, str] = yaml.safe_load((path / "data.yaml").read_text())["names"]
         assert names[int(rows(path)[0][0])] == infos[-1][1]
         return names

@@ -57,18 +57,22 @@ def convert(
     *sources, out = places
     check_target(out, format=to, image_format=image_format, sources=sources)
     data = open_merged(sources, merge, format_in, ignore, orientation=orientation, quiet=quiet, union=True)
-    told = _write(data, out, to, image_format)
+    odd, lost = _write(data, out, to, image_format)
     if as_json:
-        findings = [finding.text for finding in (*data.findings, *told)]
+        findings = [finding.text for finding in (*data.findings, *odd, *lost)]
         print_json({"out": str(out), "format": to, "pairs": len(data), "findings": findings})
         return
     if not quiet:
-        say(told)
+        say(lost)
     print(f"wrote {len(data)} pairs to {out} (format {to}; from {data.source}, format {data.format})")
 
 
-def _write(data: DataSet, out: Path, to: str, image_format: str | None) -> list[Finding]:
-    """Write the data under a line of progress; return what the format does not carry."""
+def _write(
+    data: DataSet, out: Path, to: str, image_format: str | None
+) -> tuple[list[Finding], list[Finding]]:
+    """Write the data under a line of progress; return what was odd about its pairs, which has been said where that is
+    wanted, and what the format does not carry.
+    """
     from labelmint.datasets.watching import told
     from labelmint.formats import write
     from labelmint.progress import Event
@@ -89,5 +93,4 @@ def _write(data: DataSet, out: Path, to: str, image_format: str | None) -> list[
             tell=lost.append,
             report=report,
         )
-    told(data)
-    return lost
+    return told(data), lost

@@ -181,7 +181,9 @@ def write(
         extras = pairs.extras if pairs.format == format else None
         dropped += _extras_lost(pairs, kind)
         parts, pairs = Parts(pairs.train, pairs.validation, pairs.test), map(pairs.undecoded, pairs.names)
-    writing = Writing(parts=parts.of_each(), image_format=images, extras=extras, tell=dropped.append)
+    writing = Writing(
+        parts=parts.of_each(), image_format=images, extras=extras, tell=dropped.append, change=losses.change
+    )
     contents = Contents(writing)
     with new_folder(path) as target:
         assert kind.writes is not None

@@ -23,6 +23,7 @@ from labelmint.formats.files import Parts, dump_json, uniquely_named, write_each
 from labelmint.formats.format import PLAIN, Part, Writing
 from labelmint.formats.image_files import write_png
 from labelmint.formats.images_out import image_name, write_image
+from labelmint.formats.instance_shapes import is_box
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, Array, ClassSet, Layout
 
@@ -55,6 +56,7 @@ def write_panoptic(
                 raise InputError(
                     f"the label of {pair.name!r} holds ids that are no classes: {sorted(unknown)}"
                 )
+            _say_approximated(pair.layout, writing)
             part = writing.parts.get(pair.name) if apart else None
             codes, segments = segments_of(pair.layout, categories, void=IGNORE in classes.ignore)
             used.update(one["category_id"] for one in segments)
@@ -92,6 +94,16 @@ def write_panoptic(
     if not apart:
         write_splits(folder, list(names), Parts.of(writing.parts))
     return list(names)
+
+
+def _say_approximated(layout: Layout, writing: Writing) -> None:
+    """Tell how many objects of a layout are boxes or outlines, which come back as pixels."""
+    boxes, outlines = (
+        sum(map(is_box, layout.objects)),
+        sum(one.polygons is not None for one in layout.objects),
+    )
+    writing.change("boxes approximated", "boxes come back as pixels of the maps", boxes)
+    writing.change("polygons approximated", "outlines come back as pixels of the maps", outlines)
 
 
 def _places(folder: Path, part: Part | None, apart: bool) -> tuple[Path, Path]:

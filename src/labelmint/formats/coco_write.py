@@ -1,11 +1,10 @@
-"""Writing the `coco` format: objects are copied; where there are maps only, objects are made from them.
+"""Writing the `coco` format: objects are copied; what maps say beside them becomes objects too (`pieces`).
 
 Pairs without parts, or all of one, become instances.json beside images/ with train.txt, val.txt or test.txt; pairs of
 several parts annotations/instances_{train,val,test}.json over images/{train,val,test}/, as trainers expect them.
 
-The objects of a layout with maps only: each instance with the class of most of its pixels, then the connected
-pieces of the rest. The ground, `ClassSet.ground`, is no category unless it has objects; where it is not 0 and called
-"background" it stands under "info". Regions to ignore, where there are any, get a category marked `"ignore": true`.
+The ground, `ClassSet.ground`, is no category unless it has objects; where it is not 0 and called "background" it
+stands under "info". Regions to ignore, where there are any, get a category marked `"ignore": true`.
 What a reader could not tell from the ids, it is told by a `class_id` in each category.
 """
 
@@ -24,7 +23,8 @@ from labelmint.formats.coco_objects import STANDARD_KEYS
 from labelmint.formats.files import Parts, dump_json, uniquely_named, write_each, write_splits
 from labelmint.formats.format import PLAIN, Part, Writing
 from labelmint.formats.images_out import image_name, is_copied, write_image
-from labelmint.formats.painting import area_of, objects_of
+from labelmint.formats.painting import area_of
+from labelmint.formats.pieces import objects_of
 from labelmint.formats.shapes import length_between
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, LayoutObject
@@ -32,7 +32,7 @@ from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, LayoutObject
 __all__ = ["JSON_NAME", "category_ids", "info_and_categories", "write_coco"]
 
 JSON_NAME = "instances.json"
-_ABOUT = "Written by labelmint. Objects as annotated; made from instances, else from connected components."
+_ABOUT = "Written by labelmint. Objects as annotated, and made from what label maps say beside them."
 
 Entries = list[dict[str, Any]]
 
@@ -62,7 +62,7 @@ def write_coco(
             entry = numbers.image(pair.name) | {"file_name": file_name, "width": width, "height": height}
             images.setdefault(part, []).append(entry)
             those = annotations.setdefault(part, [])
-            objects = objects_of(pair.layout, classes.ground)
+            objects = objects_of(pair.layout, classes, writing.change)
             for one, (number, area) in zip(objects, numbers.annotations(pair.name), strict=False):
                 those.append(
                     _annotation(one, pair, categories, area) | {"id": number, "image_id": entry["id"]}

@@ -205,7 +205,7 @@ FORMAT = Format(
             ),
             KEPT,
         ),
-        maps="kept where objects say them: pieces of each class",
-        attributes="kept where they are text, numbers, true or false; others become JSON text",
+        maps="kept as objects: pieces of each class where no object says it; ground under objects is lost",
+        attributes="kept where they are text, numbers, or true and false in all objects of a class; others become text",
     ),
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from math import ceil, floor
@@ -23,7 +24,8 @@ from labelmint.formats.format import PLAIN, Part, Writing
 from labelmint.formats.images_out import image_name, is_copied, write_image
 from labelmint.formats.joined_shapes import boxed, free_groups
 from labelmint.formats.named_classes import labels_of, write_classes
-from labelmint.formats.painting import box_of, decode, objects_of
+from labelmint.formats.painting import box_of, decode
+from labelmint.formats.pieces import objects_of
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, Array, ClassSet, LayoutObject
 
@@ -52,7 +54,7 @@ def write_cvat(
 
     def described() -> Iterator[AnnotatedImage]:
         for pair in uniquely_named(pairs, names):
-            objects = objects_of(pair.layout, classes.ground)
+            objects = objects_of(pair.layout, classes, writing.change)
             _check(pair, objects, labels)
             for one in objects:
                 used[one.class_id] = None
@@ -65,6 +67,8 @@ def write_cvat(
         write_image(folder / "images" / _SUBSETS[part] if part else folder / "images", pair, writing)
 
     write_each(described(), put, lambda pair: is_copied(pair, writing))
+    turned = sum(one.turned for one in attributes.values())
+    writing.change("attributes approximated", "values of attributes become text", turned)
     colors = {info.id: info.color for info in classes.classes}
     listed = "".join(
         _label(label, colors.get(i), attributes[label])
@@ -82,25 +86,45 @@ class _Attributes:
     """The attributes of a label, with the type that holds all their values."""
 
     def __init__(self) -> None:
-        self._types: dict[str, str] = {}
+        self._kinds: dict[str, Counter[str]] = {}
         self._ends: dict[str, tuple[float, float]] = {}
 
     def take(self, said: Mapping[str, Any]) -> None:
         """Learn from the attributes of one object."""
         for name, value in said.items():
-            kind = "checkbox" if isinstance(value, bool) else "number" if finite(value) else "text"
-            before = self._types.setdefault(name, kind)
-            self._types[name] = kind if kind == before else "text"
+            kind = _kind_of(value)
+            self._kinds.setdefault(name, Counter())[kind] += 1
             if kind == "number":
                 low, high = self._ends.get(name, (value, value))
                 self._ends[name] = min(low, value), max(high, value)
 
     def __iter__(self) -> Iterator[tuple[str, str, str]]:
         """Name, type and values of each."""
-        for name, kind in sorted(self._types.items()):
+        for name, kinds in sorted(self._kinds.items()):
+            kind = _type_of(kinds)
             low, high = self._ends.get(name, (0, 0))
             values = {"checkbox": "false\ntrue", "number": f"{floor(low)}\n{ceil(high)}\n1"}
             yield name, kind, values.get(kind, "")
+
+    @property
+    def turned(self) -> int:
+        """Values that are read as text and are none."""
+        return sum(
+            kinds.total() - kinds["text"] for kinds in self._kinds.values() if _type_of(kinds) == "text"
+        )
+
+
+def _kind_of(value: Any) -> str:
+    """A type of CVAT's that holds a value, or "json" where none does."""
+    if isinstance(value, str):
+        return "text"
+    return "checkbox" if isinstance(value, bool) else "number" if finite(value) else "json"
+
+
+def _type_of(kinds: Counter[str]) -> str:
+    """The type of an attribute, by the counts of the kinds of its values."""
+    (kind, *others) = kinds
+    return "text" if others or kind == "json" else kind
 
 
 def _label(name: str, color: tuple[int, int, int] | None, attributes: _Attributes) -> str:

@@ -26,6 +26,7 @@ __all__ = [
     "PART_WORDS",
     "PLAIN",
     "Carries",
+    "Change",
     "Format",
     "ImageFormat",
     "Orientation",
@@ -36,6 +37,7 @@ __all__ = [
     "part_in",
     "part_of_folders",
     "part_word",
+    "unsaid",
 ]
 
 Part = Literal["train", "validation", "test"]
@@ -85,8 +87,9 @@ def image_format_named(name: str) -> ImageFormat:
 
 @dataclass(frozen=True, kw_only=True)
 class Carries:
-    """What comes back from a format as it was written: `KEPT`, `LOST`, or in words by how much it is approximated, or
-    that writing it is refused.
+    """What comes back from a format as it was written: `KEPT`, `LOST`, or in words for the documentation by how much it
+    is approximated, or that writing it is refused. What is lost of the pairs at hand is counted (`losses`); what is
+    approximated of them the writer says (`Writing.change`).
 
     Arguments:
         maps: a class for every pixel, where no objects say it.
@@ -135,6 +138,13 @@ class Reading:
     orientation: Orientation = "auto"
 
 
+Change = Callable[[str, str, int | Mapping[str, int]], None]
+
+
+def unsaid(kind: str, what: str, count: int | Mapping[str, int]) -> None:
+    """Say nothing of a change."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Writing:
     """How labelled images are written.
@@ -145,12 +155,15 @@ class Writing:
             copied (`undecoded`) stay as they are, and all other images become PNG.
         extras: what data of this format say beside their pairs (`DataSet.extras`).
         tell: is told what else could not be kept of this set, beside what `Carries` says of the format.
+        change: is told by the writer, from any thread, what becomes of what the format cannot hold as it is: a kind as
+            of findings, the words that follow a count, and the count, by class names where it is one of pixels.
     """
 
     parts: Mapping[str, Part] = field(default_factory=lambda: MappingProxyType({}))
     image_format: ImageFormat | None = None
     extras: object | None = None
     tell: Callable[[Finding], None] = lambda finding: None
+    change: Change = unsaid
 
 
 AS_USUAL, PLAIN = Reading(), Writing()

@@ -374,6 +374,6 @@ FORMAT = Format(
             ),
             KEPT,
         ),
-        maps="kept where objects say them: pieces of each class",
+        maps="kept as objects: pieces of each class where no object says it; ground under objects is lost",
     ),
 )

@@ -23,13 +23,15 @@ from labelmint.formats.format import PLAIN, Writing
 from labelmint.formats.images_out import image_name, is_copied, write_image
 from labelmint.formats.joined_shapes import boxed, free_groups
 from labelmint.formats.named_classes import CLASSES, labels_of, write_classes
-from labelmint.formats.painting import box_of, decode, objects_of
+from labelmint.formats.painting import box_of, decode
+from labelmint.formats.pieces import objects_of
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, ClassSet, LayoutObject
 
 __all__ = ["write_labelme"]
 
 _VERSION = "5.5.0"  # of labelme, whose form this is
+_TAKEN = {"classes": "tells the classes", "croissant": "describes the data set"}
 
 
 def write_labelme(
@@ -68,7 +70,7 @@ def _document(
     pair: AnnotatedImage, labels: Mapping[int, str], classes: ClassSet, writing: Writing
 ) -> dict[str, Any]:
     layout = pair.layout
-    objects = objects_of(layout, classes.ground)
+    objects = objects_of(layout, classes, writing.change)
     groups = free_groups(objects)
     shapes: list[dict[str, Any]] = []
     for number, one in enumerate(objects):

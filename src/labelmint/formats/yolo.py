@@ -204,13 +204,13 @@ FORMAT = Format(
     own_parts=True,
     shares_colors=True,
     carries=Carries(
-        maps="written as outlines of the pieces of each class, exact to the pixel",
-        boxes="kept to a millionth of a pixel; in a set that has outlines, as outlines of four corners",
+        maps="kept as outlines of the pieces of each class where no object says it; ground under objects is lost",
+        boxes="kept to a millionth of a pixel, inside the image; in a set that has outlines, as those of four corners",
         overlaps=KEPT,
         polygons="kept to a millionth of a pixel, inside the image",
         holes="joined to the outline over a line of no width, exact to the pixel",
         parts="joined into one outline over lines of no width, exact to the pixel",
-        instances="written as outlines, exact to the pixel",
+        instances=KEPT,
         wide="kept by name: classes are numbered from 0 in the order of their ids",
     ),
 )

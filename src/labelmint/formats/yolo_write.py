@@ -3,7 +3,8 @@
 Ultralytics takes no text that has boxes and outlines, and of a set that has both it drops the outlines: where one
 object of the set has an outline, boxes become outlines of their four corners, in all texts. A line holds one outline:
 that of an object of several pieces, or with holes, runs through all of them (`outlines.joined`). Shares have 12 digits.
-What has no place in a text is left out: crowds, regions to ignore, attributes. Classes are numbered from 0.
+What has no place in a text is left out: crowds, regions to ignore, attributes, shapes without a pixel. Classes are
+numbered from 0.
 
 A pair without a part is written to train. Where pairs are named for training and others for nothing, those lie in
 images/other, which data.yaml does not name; where no pair has a part, all lie in images/, which is both train and val.
@@ -17,10 +18,11 @@ from typing import Any
 
 from labelmint.errors import InputError
 from labelmint.formats.files import uniquely_named, write_each
-from labelmint.formats.format import PLAIN, Part, Writing
+from labelmint.formats.format import PLAIN, Change, Part, Writing
 from labelmint.formats.images_out import is_copied, write_image
 from labelmint.formats.outlines import joined, outlines_of
-from labelmint.formats.painting import decode, objects_of, rle_of
+from labelmint.formats.painting import decode, rle_of
+from labelmint.formats.pieces import objects_of
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, ClassSet, LayoutObject
 
@@ -28,6 +30,10 @@ __all__ = ["write_yolo"]
 
 _FOLDERS: dict[Part, str] = {"train": "train", "validation": "val", "test": "test"}
 _OTHER = "other"
+_CORNERS = "boxes are written as outlines of four corners, for the set has outlines"
+_PIECES = "objects of several pieces are joined into one outline over lines of no width"
+_HOLES = "objects have holes, which are joined to their outline over a line of no width"
+_CUT = 1e-9  # shares; what reaches less far over the border is not told
 
 Size = tuple[int, int]
 Shares = tuple[float, ...]
@@ -45,10 +51,10 @@ def write_yolo(
     boxes: list[str] = []  # texts of boxes alone, which become outlines where others are
     places: dict[str, tuple[Path, Path]] = {}  # the folders of images and labels
     others = _others(writing)
-    outlined = False
+    outlined, corners = False, 0  # whether the set has outlines, and how many boxes it has
 
     def described() -> Iterator[tuple[AnnotatedImage, str, str]]:
-        nonlocal outlined
+        nonlocal outlined, corners
         for pair in uniquely_named(pairs, names):
             part, size = writing.parts.get(pair.name), pair.layout.size
             place = _FOLDERS[part] if part else others
@@ -56,9 +62,11 @@ def write_yolo(
                 places[place] = folder / "images" / place, folder / "labels" / place
                 for one in places[place]:
                     one.mkdir(parents=True)
-            objects = [one for one in objects_of(pair.layout, classes.ground) if numbers.has(one)]
-            lines = [(numbers.of(one, pair.name), _shares(one, size)) for one in objects]
-            outlined = outlined or any(len(shares) > 4 for _, shares in lines)
+            said = objects_of(pair.layout, classes, writing.change, ignored=False)
+            rows = [(numbers.of(one, pair.name), one) for one in said if numbers.has(one)]
+            lines = [(number, some) for number, one in rows if (some := _shares(one, size, writing.change))]
+            apart = sum(len(shares) > 4 for _, shares in lines)
+            outlined, corners = outlined or apart > 0, corners + len(lines) - apart
             if lines and not outlined:
                 boxes.append(f"{place}/{pair.name}.txt" if place else f"{pair.name}.txt")
             yield pair, place, _text(lines, outlined)
@@ -70,6 +78,8 @@ def write_yolo(
         _write(labels / f"{pair.name}.txt", text)
 
     write_each(described(), put, lambda one: is_copied(one[0], writing))
+    writing.change("boxes approximated", _CORNERS, corners if outlined else 0)
+    writing.change("wide approximated", "classes have ids above 255 and are numbered anew", numbers.wide)
     for name in boxes if outlined else ():
         file = folder / "labels" / name
         _write(file, _text(_parsed(file), outlined))
@@ -106,6 +116,11 @@ class _Numbers:
             )
         return self._numbers[one.class_id]
 
+    @property
+    def wide(self) -> int:
+        """How many classes have ids above 255."""
+        return sum(i > 255 for i in self._numbers)
+
     def names(self, classes: ClassSet) -> dict[int, str]:
         """The name of each number, in order."""
         return {
@@ -120,28 +135,38 @@ def _others(writing: Writing) -> str:
     return _OTHER if "train" in writing.parts.values() else "train"
 
 
-def _shares(one: LayoutObject, size: Size) -> Shares:
-    """A box as x and y of its center, width and height, or an outline, in shares of an image of `size` (H, W)."""
-    outline = _outline(one, size)
+def _shares(one: LayoutObject, size: Size, change: Change) -> Shares:
+    """A box as x and y of its center, width and height, or an outline, in shares of an image of `size` (H, W); nothing
+    for a shape without pixels.
+    """
+    outline = _outline(one, size, change)
     if outline is None:
         (x0, y0, x1, y1), (height, width) = one.box, size
         shares = ((x0 + x1) / 2 / width, (y0 + y1) / 2 / height, (x1 - x0) / width, (y1 - y0) / height)
         if all(0 <= share <= 1 for share in shares):
             return shares
+        change("boxes approximated", "boxes are cut at the border of their image", 1)
         x0, x1, y0, y1 = (*_inside(width, x0, x1), *_inside(height, y0, y1))  # what readers refuse is cut
         return (x0 + x1) / 2 / width, (y0 + y1) / 2 / height, (x1 - x0) / width, (y1 - y0) / height
+    if not outline:
+        change("polygons approximated", "shapes without a pixel are left out", 1)
+        return ()
     found = [0.0] * len(outline)
     found[::2] = [x / size[1] for x in outline[::2]]
     found[1::2] = [y / size[0] for y in outline[1::2]]
-    return tuple(found) if min(found) >= 0 and max(found) <= 1 else tuple(_inside(1, *found))
+    if min(found) >= 0 and max(found) <= 1:
+        return tuple(found)
+    if min(found) < -_CUT or max(found) > 1 + _CUT:
+        change("polygons approximated", "outlines are cut at the border of their image", 1)
+    return tuple(_inside(1, *found))
 
 
 def _inside(length: float, *edges: float) -> list[float]:
     return [min(max(edge, 0.0), float(length)) for edge in edges]
 
 
-def _outline(one: LayoutObject, size: Size) -> Sequence[float] | None:
-    """The one outline of an object; None for an object that is its box, and for one without pixels."""
+def _outline(one: LayoutObject, size: Size, change: Change) -> Sequence[float] | None:
+    """The one outline of an object; None for an object that is its box, and an empty one for a shape without pixels."""
     if one.polygons is not None and len(one.polygons) == 1:
         return one.polygons[0]
     shape = rle_of(one, size)
@@ -150,9 +175,12 @@ def _outline(one: LayoutObject, size: Size) -> Sequence[float] | None:
     if one.polygons:
         outline = joined(one.polygons)
         if (rle_of(LayoutObject(class_id=0, box=one.box, polygons=(outline,)), size) or {}) == shape:
+            change("parts approximated", _PIECES, 1)
             return outline
     rings, holes = outlines_of(decode(shape, size))  # pieces that overlap cannot be joined as they are
-    return joined([*rings, *holes]) or None
+    change("parts approximated", _PIECES, int(len(rings) > 1))
+    change("holes approximated", _HOLES, int(len(holes) > 0))
+    return joined([*rings, *holes])
 
 
 def _text(lines: Sequence[tuple[int, Shares]], outlined: bool) -> str:
