@@ -19,8 +19,8 @@ from hypothesis.extra import numpy as arrays
 from labelmint.contracts import ContractError, check_format, difference
 from labelmint.errors import InputError
 from labelmint.formats import read, write
-from labelmint.formats.files import write_each
 from labelmint.formats.painting import objects_from_instances, paint
+from labelmint.formats.writers import write_each
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, Layout, LayoutObject
 
 SIZE = (9, 12)
