@@ -112,7 +112,7 @@ class ClassSet:
         """Name of a class id; "ignore" for ignore ids."""
         return {info.id: info.name for info in self.classes}.get(class_id, "ignore")
 
-    @property
+    @cached_property
     def backgrounds(self) -> tuple[int, ...]:
         """Ids of the classes that are ground: named "background" in any case, with underscores or a word more."""
         return tuple(
@@ -124,7 +124,7 @@ class ClassSet:
         """The id of what no object covers: the first background; None where every pixel has a class of its own."""
         return next(iter(self.backgrounds), None)
 
-    @property
+    @cached_property
     def without_objects(self) -> frozenset[int]:
         """Ids that are no objects: ignored ones and backgrounds."""
         return frozenset({*self.backgrounds, *self.ignore})

@@ -21,9 +21,9 @@ from PIL import Image
 from labelmint.contracts import ContractError, check_format, difference
 from labelmint.errors import InputError
 from labelmint.formats import WRITABLE, read, write
-from labelmint.formats.files import write_each
 from labelmint.formats.painting import objects_from_instances, paint
 from labelmint.formats.records import names_of
+from labelmint.formats.writers import write_each
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, Layout, LayoutObject
 
 SIZE = (9, 12)

@@ -144,11 +144,15 @@ def _lists(shape: list[Any]) -> Iterator[list[Any]]:
 
 @contextmanager
 def without_collection() -> Iterator[None]:
-    """Millions of values that hold no circles are made in the block: looking for circles would take longer."""
+    """Millions of values that hold no circles are made in the block: looking for circles would take longer. Then they
+    count as old, and are not looked through at once.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
+        gc.freeze()
+        gc.unfreeze()
         if enabled:
             gc.enable()

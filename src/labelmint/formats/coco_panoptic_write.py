@@ -19,11 +19,12 @@ from labelmint.formats.coco_extras import Numbers
 from labelmint.formats.coco_files import name_of_part
 from labelmint.formats.coco_panoptic import HAS_INSTANCES, INSTANCE
 from labelmint.formats.coco_write import category_ids, info_and_categories
-from labelmint.formats.files import Parts, dump_json, uniquely_named, write_each, write_splits
+from labelmint.formats.files import Parts, dump_json, write_splits
 from labelmint.formats.format import PLAIN, Part, Writing
 from labelmint.formats.image_files import write_png
 from labelmint.formats.images_out import image_name, write_image
 from labelmint.formats.instance_shapes import is_box
+from labelmint.formats.writers import uniquely_named, write_each
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, Array, ClassSet, Layout
 

@@ -20,12 +20,13 @@ from labelmint.formats.coco_classes import CLASS_ID, GROUND, MADE_UP, classes_of
 from labelmint.formats.coco_extras import Extras, Numbers, beside_lists
 from labelmint.formats.coco_files import name_of_part
 from labelmint.formats.coco_objects import STANDARD_KEYS
-from labelmint.formats.files import Parts, dump_json, uniquely_named, write_each, write_splits
+from labelmint.formats.files import Parts, dump_json, write_splits
 from labelmint.formats.format import PLAIN, Part, Writing
 from labelmint.formats.images_out import image_name, is_copied, write_image
 from labelmint.formats.painting import area_of
 from labelmint.formats.pieces import objects_of
 from labelmint.formats.shapes import length_between
+from labelmint.formats.writers import uniquely_named, write_each
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, LayoutObject
 

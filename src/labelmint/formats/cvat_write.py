@@ -19,13 +19,14 @@ import numpy as np
 
 from labelmint.errors import InputError
 from labelmint.formats.cvat_shapes import OWN
-from labelmint.formats.files import finite, uniquely_named, write_each
+from labelmint.formats.files import finite
 from labelmint.formats.format import PLAIN, Part, Writing
 from labelmint.formats.images_out import image_name, is_copied, write_image
 from labelmint.formats.joined_shapes import boxed, free_groups
 from labelmint.formats.named_classes import labels_of, write_classes
 from labelmint.formats.painting import box_of, decode
 from labelmint.formats.pieces import objects_of
+from labelmint.formats.writers import uniquely_named, write_each
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, Array, ClassSet, LayoutObject
 

@@ -10,13 +10,11 @@ import re
 import shutil
 import sys
 import unicodedata
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import combinations
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple
 
 from labelmint.errors import InputError
 from labelmint.formats.format import PARTS, Part
@@ -27,7 +25,6 @@ from labelmint.storage import refuse_taken, write_text
 __all__ = [
     "IMAGE_SUFFIXES",
     "Parts",
-    "check_name",
     "dump_json",
     "finite",
     "is_file",
@@ -38,23 +35,9 @@ __all__ = [
     "new_folder",
     "read_json",
     "read_splits",
-    "uniquely_named",
-    "write_each",
     "write_splits",
 ]
 
-
-class Named(Protocol):
-    """Has a name."""
-
-    @property
-    def name(self) -> str:
-        """The name of a pair."""
-
-
-_WRITERS = 8
-T = TypeVar("T")
-N = TypeVar("N", bound=Named)
 
 _VOC = ("1", "0", "-1")  # beside a name: its class is there, there but difficult, not there
 _LISTS = ("train.txt", "val.txt", "test.txt")
@@ -136,69 +119,12 @@ def finite(value: Any) -> bool:
     return number and abs(value) <= sys.float_info.max  # whole numbers of JSON may be beyond any float
 
 
-def write_each(
-    items: Iterable[T], write: Callable[[T], None], is_quick: Callable[[T], bool] = lambda item: False
-) -> None:
-    """Write every item, in threads while the next ones are made; few wait at any time, and the first error
-    ends it.
-
-    Arguments:
-        is_quick: which items are written sooner than they would be handed to a thread: those with nothing to encode.
-    """
-    workers = min(_cores(), _WRITERS)
-    waiting: deque[Future[None]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            for item in items:
-                if is_quick(item):
-                    write(item)
-                    continue
-                if len(waiting) == 2 * workers:
-                    waiting.popleft().result()
-                waiting.append(pool.submit(write, item))
-            for one in waiting:
-                one.result()
-        except BaseException as error:
-            pool.shutdown(cancel_futures=True)
-            failed = next(
-                (one.exception() for one in waiting if not one.cancelled() and one.exception()), None
-            )
-            if failed is not None and isinstance(error, Exception):
-                raise failed from None
-            raise
-
-
-def _cores() -> int:
-    """Number of CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def link(source: Path, target: Path) -> None:
     """Put a file in another place, too: by a hard link, or a copy where the file system has none."""
     try:
         os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)
-
-
-def check_name(name: str) -> None:
-    """Raise InputError for a name of a pair that cannot be a file's."""
-    if not name or name.startswith(".") or any(sign in name for sign in "/\\\0\r\n") or name != name.strip():
-        raise InputError(
-            f"{name!r} cannot name a pair: expected a file name without folder, leading dot or outer spaces"
-        )
-
-
-def uniquely_named(pairs: Iterable[N], names: dict[str, None]) -> Iterator[N]:
-    """The pairs, whose names are added to `names`. Raises InputError for a doubled name, and one that cannot
-    be a file's.
-    """
-    for pair in pairs:
-        check_name(pair.name)
-        if pair.name in names:
-            raise InputError(f"two pairs are named {pair.name!r}; names must differ")
-        names[pair.name] = None
-        yield pair
 
 
 @contextmanager

@@ -26,8 +26,6 @@ from labelmint.formats.files import (
     listed_pairs,
     read_json,
     read_splits,
-    uniquely_named,
-    write_each,
 )
 from labelmint.formats.format import (
     AS_USUAL,
@@ -55,6 +53,7 @@ from labelmint.formats.pairing import (
     places,
 )
 from labelmint.formats.undecoded import undecoded
+from labelmint.formats.writers import uniquely_named, write_each
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, Array, ClassInfo, ClassSet, DataSet, Layout
 

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 
 from labelmint.errors import InputError
-from labelmint.formats.files import dump_json, uniquely_named, write_each
+from labelmint.formats.files import dump_json
 from labelmint.formats.format import PLAIN, Writing
 from labelmint.formats.image_files import write_png
 from labelmint.formats.imagefolder import OTHERS
 from labelmint.formats.images_out import image_name, write_image
 from labelmint.formats.named_classes import labels_of, write_classes
 from labelmint.formats.shapes import length_between
+from labelmint.formats.writers import uniquely_named, write_each
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, Array, ClassSet, LayoutObject
 

@@ -18,13 +18,14 @@ from PIL import Image
 
 from labelmint.errors import InputError
 from labelmint.formats.croissant import CROISSANT
-from labelmint.formats.files import dump_json, uniquely_named, write_each
+from labelmint.formats.files import dump_json
 from labelmint.formats.format import PLAIN, Writing
 from labelmint.formats.images_out import image_name, is_copied, write_image
 from labelmint.formats.joined_shapes import boxed, free_groups
 from labelmint.formats.named_classes import CLASSES, labels_of, write_classes
 from labelmint.formats.painting import box_of, decode
 from labelmint.formats.pieces import objects_of
+from labelmint.formats.writers import uniquely_named, write_each
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, ClassSet, LayoutObject
 

@@ -96,8 +96,11 @@ def place_of(path: Place) -> Path | Held:
 
 def orientation_tag(picture: Image.Image, stream: BinaryIO) -> int:
     """The orientation tag of EXIF, 1 where there is none that means anything."""
-    if picture.format == "PNG" and not _SAY_TAGS & picture.info.keys() and not _tells_late(stream):
-        return 1  # Pillow would decode it to find out
+    tells = picture.format == "TIFF" or bool(_SAY_TAGS & picture.info.keys())
+    if not tells and (
+        picture.format != "PNG" or not _tells_late(stream)
+    ):  # Pillow would decode a PNG to find out
+        return 1
     try:
         tag = picture.getexif().get(_TAG, 1)
     except _DAMAGES:  # a damaged EXIF block spoils no pixel

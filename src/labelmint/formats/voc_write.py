@@ -17,7 +17,6 @@ from PIL import Image
 
 from labelmint.errors import InputError
 from labelmint.formats.class_list import IGNORE, dump_classes
-from labelmint.formats.files import uniquely_named, write_each
 from labelmint.formats.format import PLAIN, Part, Writing
 from labelmint.formats.images_out import image_name, write_image
 from labelmint.formats.label_colors import Color
@@ -26,6 +25,7 @@ from labelmint.formats.painting import PaintedLayout, paint, painted
 from labelmint.formats.voc_classes import VOC_COLORS, VOID, ground_of, palette_of
 from labelmint.formats.voc_instances import MOST, instances_of
 from labelmint.formats.voc_xml import FLAGS, read_sheet, sheet_of
+from labelmint.formats.writers import uniquely_named, write_each
 from labelmint.storage import write_aside, write_text
 from labelmint.types import AnnotatedImage, Array, ClassSet, Layout, LayoutObject
 

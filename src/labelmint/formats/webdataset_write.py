@@ -10,11 +10,11 @@ from pathlib import Path
 from shutil import rmtree
 
 from labelmint.formats.class_list import dump_classes
-from labelmint.formats.files import uniquely_named, write_each
 from labelmint.formats.folder import write_pair
 from labelmint.formats.format import PART_WORDS, PLAIN, Writing
 from labelmint.formats.images_out import ending_of
 from labelmint.formats.named_classes import CLASSES
+from labelmint.formats.writers import uniquely_named, write_each
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, ClassSet
 

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from labelmint.errors import InputError
-from labelmint.formats.files import uniquely_named, write_each
 from labelmint.formats.format import PLAIN, Change, Part, Writing
 from labelmint.formats.images_out import is_copied, write_image
 from labelmint.formats.outlines import joined, outlines_of
 from labelmint.formats.painting import decode, rle_of
 from labelmint.formats.pieces import objects_of
+from labelmint.formats.writers import uniquely_named, write_each
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, ClassSet, LayoutObject
 
