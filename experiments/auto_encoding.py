@@ -37,16 +37,14 @@ from experiments.common import (
     add_common,
     answer,
     at_least,
-    check_same,
+    judge_of,
     open_real,
     plain,
-    sheet,
-    train_on,
-    train_stage,
     two_stage,
-    with_section,
     write_json,
 )
+from experiments.one_stage import check_same, train_stage, with_section
+from experiments.rows import Rows
 from experiments.token_figures import (
     class_colors,
     frechet,
@@ -188,36 +186,6 @@ def _check_beside(real: RealData, beside: Sequence[RealData]) -> None:
             )
 
 
-class _Table:
-    """What is found, written anew with every row."""
-
-    def __init__(self, out: Path, about: dict[str, Any], tell: Callable[[str], None]) -> None:
-        self._out, self._about, self._tell = out, about, tell
-        self._rows: list[dict[str, Any]] = []
-        self._cells: list[list[Array]] = []
-        self._titles: list[str] = []
-
-    def show(self, title: str, shown: list[list[Array]]) -> None:
-        """A row of images and one of layouts."""
-        self._cells += shown
-        self._titles += [title, ""]
-
-    def add(self, figures: dict[str, Any], shown: list[list[Array]]) -> None:
-        """A row's figures and what it makes of the first views."""
-        self._tell(
-            str(
-                {
-                    key: round(value, 4) if isinstance(value, float) else value
-                    for key, value in figures.items()
-                }
-            )
-        )
-        self._rows.append(figures)
-        self.show(figures["row"].replace("tokenizer.", "").replace(",", " "), shown)
-        sheet(self._cells, self._out / "auto_encoding.png", rows=self._titles)
-        write_json(self._out / "auto_encoding.json", {**self._about, "rows": self._rows})
-
-
 def _compare(chosen: argparse.Namespace, tell: Callable[[str], None]) -> None:
     at_least(1, n=chosen.n, threads=chosen.threads, judge_steps=chosen.judge_steps)
     if not chosen.minutes > 0:
@@ -236,17 +204,7 @@ def _compare(chosen: argparse.Namespace, tell: Callable[[str], None]) -> None:
     for row, config in rows.items():
         check_same(RunFolder(_folder(chosen.out, row)), config)
     torch.set_num_threads(chosen.threads)
-    chosen.out.mkdir(parents=True, exist_ok=True)
-    judge = train_on(
-        real.training,
-        real.validation,
-        real,
-        chosen.out / "judge",
-        steps=chosen.judge_steps,
-        seed=chosen.seed,
-        device=chosen.device,
-        report=plain(tell),
-    )
+    judge = judge_of(real, chosen.out / "judge", chosen, tell)
     about = {
         "run": str(chosen.run),
         "data": chosen.data.name,
@@ -255,20 +213,23 @@ def _compare(chosen: argparse.Namespace, tell: Callable[[str], None]) -> None:
         "judge": judge.about["sha256"],
     }
     first = _held_out(real, chosen.n)
-    table = _Table(chosen.out, about, tell)
-    table.show("real", _shown(first[0].image, first[0].layouts.ids, real.system))
+    table = Rows(chosen.out / "auto_encoding", about, tell)
+    table.show(("real", ""), _shown(first[0].image, first[0].layouts.ids, real.system))
     for other in beside:
         path, system = other.about.path, other.system
         tokenizer, codes = two_stage(system).tokenizer, layout_codes(system)
-        table.add(
-            *_row(
-                path.name, system, tokenizer, codes, _writing(system), _held_out(other, chosen.n), path, judge
-            )
-        )
+        views_of = _held_out(other, chosen.n)
+        found, shown = _row(path.name, system, tokenizer, codes, _writing(system), views_of, path, judge)
+        table.add(found, _titles(path.name), shown)
     for row, config in rows.items():
         folder = _folder(chosen.out, row)
         trained = _tokenizer(real, folder, row, config, tell)
-        table.add(*_row(row, real.system, trained, trained, _semantics(trained), first, folder, judge))
+        found, shown = _row(row, real.system, trained, trained, _semantics(trained), first, folder, judge)
+        table.add(found, _titles(row), shown)
+
+
+def _titles(row: str) -> tuple[str, str]:
+    return row.replace("tokenizer.", "").replace(",", " "), ""
 
 
 def main(words: Sequence[str] | None = None, tell: Callable[[str], None] = print) -> int:

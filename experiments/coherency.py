@@ -31,80 +31,28 @@ other, so that its own reading finds images more coherent than they are.
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import hashlib
-import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
+from experiments.common import answer, write_json
+from experiments.digit_readers import Readers, train_readers
+from experiments.forbidden_layouts import background, composition_of, forbidden, in_memory, pasted
 
 import labelmint
-from labelmint.datasets.canvas import PAIRS
 from labelmint.datasets.geometry import Geometry
-from labelmint.datasets.pairs import Pairs
 from labelmint.errors import InputError
-from labelmint.evaluation.object_reader import ObjectReader, cut
-from labelmint.metrics.coherence import Scene, SceneObject, composition_rules, scene_objects, violations
+from labelmint.metrics.coherence import Scene, composition_rules, violations
 from labelmint.metrics.learned_rules import learn_rules
 from labelmint.pictures import contact_sheet
 from labelmint.runs.trained import TrainedSystem
-from labelmint.segmenters.judge import Judge, train_judge
-from labelmint.segmenters.unet import SegmenterConfig
-from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet, Layout, LayoutObject
+from labelmint.types import AnnotatedImage, ClassSet, DataSet, Layout
 
-__all__ = ["coherency", "forbidden"]
+__all__ = ["coherency"]
 
-COMPOSITIONS = ("pairs", "upper")
 _AT_MOST = 3000  # training pairs that the readers learn from
-_NARROWEST = 4  # pixels of the shorter side of a box; scraps of a label are no digits
-_MERGE = 0.5
-
-
-@dataclass(frozen=True)
-class Readers:
-    """Two ways to read digits from images, and what counts as an object: at least `smallest` pixels."""
-
-    digits: ObjectReader
-    judge: Judge
-    classes: ClassSet
-    without: frozenset[int]
-    smallest: int
-
-    def labelled(self, pair: AnnotatedImage) -> Scene:
-        """The objects of a label."""
-        return _broad(
-            scene_objects(pair.layout.label_map, pair.layout.instances, self.without, self.smallest)
-        )
-
-    def read(self, pair: AnnotatedImage, scene: Scene) -> Scene:
-        """The same objects, each with the class that the image shows in its box, whatever stands elsewhere."""
-        objects = tuple(LayoutObject(class_id=item.class_id, box=item.box) for item in scene.objects)
-        crops, _ = cut(
-            [dataclasses.replace(pair, layout=Layout(label_map=pair.layout.label_map, objects=objects))]
-        )
-        read = self.digits.read(crops).tolist()
-        return Scene(
-            scene.size,
-            tuple(dataclasses.replace(item, class_id=k) for item, k in zip(scene.objects, read, strict=True)),
-        )
-
-    def unet(self, pairs: Sequence[AnnotatedImage]) -> list[Scene]:
-        """The objects that the images show to the U-Net; labels are not looked at."""
-        maps = np.array(self.classes.ids)[self.judge.predict(np.stack([pair.image for pair in pairs]))]
-        return [_broad(scene_objects(one, None, self.without, self.smallest, merge=_MERGE)) for one in maps]
-
-
-def _broad(scene: Scene) -> Scene:
-    """A scene without the scraps that are too narrow to be read."""
-    return Scene(
-        scene.size,
-        tuple(item for item in scene.objects if min(np.subtract(item.box[2:], item.box[:2])) >= _NARROWEST),
-    )
 
 
 def coherency(
@@ -136,39 +84,18 @@ def coherency(
     out.mkdir(parents=True, exist_ok=True)
     training = [_fitted(data.load(name), system.size) for name in train[:_AT_MOST]]
     real = [_fitted(data.load(name), system.size) for name in test[:n]]
-    readers = _readers(data, training, out, seed, judge_steps, reader_steps)
+    readers = train_readers(data, training, out, seed, judge_steps, reader_steps)
     scenes = [readers.labelled(pair) for pair in training]
-    composition = _composition(scenes, data.source)
+    composition = composition_of(scenes, data.source)
     rng = np.random.default_rng(seed)
     right = [readers.labelled(pair) for pair in real]
-    given = {"right": right, "forbidden": [forbidden(scene, composition, rng) for scene in right]}
-    rows = {
-        name: list(system.synthesize(n, seed=seed, layouts=_in_memory(row, data)))
-        for name, row in given.items()
-    }
-    for other, drawer in (others or {}).items():
-        if drawer.size != system.size or drawer.classes != system.classes:
-            raise InputError(
-                f"{drawer.path}: was trained on images of another size or with other classes than "
-                f"{system.path}"
-            )
-        rows |= {
-            f"{other}_{name}": list(drawer.synthesize(n, seed=seed, layouts=_in_memory(row, data)))
-            for name, row in given.items()
-        }
-    rows |= {"msgnet": list(system.synthesize(n, seed=seed)), "real": real}
-    rows["pasted"] = _pasted(real, right, given["forbidden"], _background(training))
-    rules = {
-        "layouts": composition_rules(composition),
-        "images": composition_rules(composition, tolerance=system.size[0] / 16),
-    }
-    names, grain = (
-        dict(zip(data.classes.ids, data.classes.names, strict=True)),
-        system.wired.reach / min(system.size),
-    )
-    rules["learned"] = learn_rules(scenes, names, grain=grain)
+    wrong = [forbidden(scene, composition, rng) for scene in right]
+    given = {"right": in_memory(right, data), "forbidden": in_memory(wrong, data)}
+    rows = _drawn(system, given, others or {}, n, seed)
+    rows |= {"real": real, "pasted": pasted(real, right, wrong, background(training))}
     for name, pairs in rows.items():
         contact_sheet(pairs, data.classes, out / f"{name}.png", columns=6, limit=n)
+    rules = _rules(composition, scenes, data.classes, system)
     found = {
         "composition": composition,
         "rules": [rule.text for rule in rules["layouts"]],
@@ -181,8 +108,40 @@ def coherency(
         "judge": readers.judge.about,
         "rows": {name: _figures(pairs, readers, rules) for name, pairs in rows.items()},
     }
-    (out / "coherency.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    write_json(out / "coherency.json", found)
     return found
+
+
+def _drawn(
+    system: TrainedSystem,
+    given: Mapping[str, DataSet],
+    others: Mapping[str, TrainedSystem],
+    n: int,
+    seed: int,
+) -> dict[str, list[AnnotatedImage]]:
+    """Rows of n images: for given layouts, by the system and by others, and the system's own."""
+    rows = {name: list(system.synthesize(n, seed=seed, layouts=row)) for name, row in given.items()}
+    for other, drawer in others.items():
+        if drawer.size != system.size or drawer.classes != system.classes:
+            raise InputError(
+                f"{drawer.path}: was trained on images of another size or with other classes than "
+                f"{system.path}"
+            )
+        for name, row in given.items():
+            rows[f"{other}_{name}"] = list(drawer.synthesize(n, seed=seed, layouts=row))
+    return {**rows, "msgnet": list(system.synthesize(n, seed=seed))}
+
+
+def _rules(
+    composition: str, scenes: Sequence[Scene], classes: ClassSet, system: TrainedSystem
+) -> dict[str, Any]:
+    """Of the composition for labels and for images, and those that the training scenes keep."""
+    names, grain = dict(zip(classes.ids, classes.names, strict=True)), system.wired.reach / min(system.size)
+    return {
+        "layouts": composition_rules(composition),
+        "images": composition_rules(composition, tolerance=system.size[0] / 16),
+        "learned": learn_rules(scenes, names, grain=grain),
+    }
 
 
 def _figures(pairs: Sequence[AnnotatedImage], readers: Readers, rules: dict[str, Any]) -> dict[str, Any]:
@@ -209,87 +168,6 @@ def _figures(pairs: Sequence[AnnotatedImage], readers: Readers, rules: dict[str,
     }
 
 
-# Layouts ----------------------------------------------------------------------------------------------------
-
-
-def forbidden(scene: Scene, composition: str, rng: np.random.Generator) -> Scene:
-    """A scene with the rule of its composition broken: another second digit, or digits in the lower half."""
-    first, *others = scene.objects
-    if composition == "pairs":
-        allowed = {frozenset((a + 1, b + 1)) for a, b in PAIRS}
-        wrong = [
-            k for k in range(1, 11) if k != first.class_id and frozenset((k, first.class_id)) not in allowed
-        ]
-        changed = dataclasses.replace(others[0], class_id=int(rng.choice(wrong)))
-        return Scene(scene.size, (first, changed, *others[1:]))
-    count = int(rng.integers(1, len(scene.objects) + 1))
-    return Scene(
-        scene.size,
-        tuple(_lowered(item, scene.size[0] // 2 * (k < count)) for k, item in enumerate(scene.objects)),
-    )
-
-
-def _lowered(item: SceneObject, by: int) -> SceneObject:
-    x0, y0, x1, y1 = item.box
-    return dataclasses.replace(item, box=(x0, y0 + by, x1, y1 + by))
-
-
-def _in_memory(scenes: Sequence[Scene], data: DataSet) -> DataSet:
-    """Scenes as a data set of layouts under black images; objects fill their boxes."""
-    pairs = {f"layout_{i:06d}": _painted(f"layout_{i:06d}", scene) for i, scene in enumerate(scenes)}
-    return DataSet(
-        source="layouts given",
-        format="memory",
-        classes=data.classes,
-        names=tuple(pairs),
-        load=pairs.__getitem__,
-    )
-
-
-def _painted(name: str, scene: Scene) -> AnnotatedImage:
-    labels, instances = np.zeros(scene.size, np.uint8), np.zeros(scene.size, np.uint8)
-    for k, item in enumerate(scene.objects, start=1):
-        x0, y0, x1, y1 = (round(value) for value in item.box)
-        labels[y0:y1, x0:x1], instances[y0:y1, x0:x1] = item.class_id, k
-    layout = Layout(label_map=labels, instances=instances)
-    return AnnotatedImage(name=name, image=np.zeros((*scene.size, 1), np.uint8), layout=layout)
-
-
-def _background(pairs: Sequence[AnnotatedImage]) -> Array:
-    """What lies under the digits: a low quantile, for digits only brighten, and in the middle they lie half
-    of the time.
-    """
-    return np.quantile([pair.image for pair in pairs], 0.05, axis=0, method="lower").astype(np.uint8)
-
-
-def _pasted(
-    real: Sequence[AnnotatedImage], right: Sequence[Scene], wrong: Sequence[Scene], background: Array
-) -> list[AnnotatedImage]:
-    """Images of forbidden scenes from the ink of real test digits: what a generator would draw that did as it
-    was told.
-    """
-    ink = [np.where(pair.image > background, pair.image, 0) for pair in real]
-    stock = [(item.class_id, ink[k], item.box) for k, scene in enumerate(right) for item in scene.objects]
-    found = []
-    for k, (before, scene) in enumerate(zip(right, wrong, strict=True)):
-        image = background.copy()
-        for old, new in zip(before.objects, scene.objects, strict=True):
-            # Its own ink where the digit only moved, another canvas's where it was exchanged.
-            source, box = ink[k], old.box
-            if old.class_id != new.class_id:
-                source, box = next(
-                    ((one, where) for class_id, one, where in stock if class_id == new.class_id),
-                    (ink[k], old.box),
-                )
-            x0, y0, x1, y1 = (round(value) for value in box)
-            left, top = round(new.box[0]), round(new.box[1])
-            cell = image[top : top + y1 - y0, left : left + x1 - x0]
-            np.maximum(cell, source[y0:y1, x0:x1][: len(cell), : cell.shape[1]], out=cell)
-        pair = _painted(real[k].name, scene)
-        found.append(dataclasses.replace(pair, image=image))
-    return found
-
-
 # Data -------------------------------------------------------------------------------------------------------
 
 
@@ -311,68 +189,6 @@ def _fitted(pair: AnnotatedImage, size: tuple[int, int]) -> AnnotatedImage:
     image, maps = Geometry(size=size).fit(pair.name, pair.image, maps)
     layout = Layout(label_map=maps[0], instances=maps[1] if len(maps) > 1 else None)
     return AnnotatedImage(name=pair.name, image=image, layout=layout)
-
-
-def _composition(scenes: Sequence[Scene], source: str) -> str:
-    """The composition whose rules all training scenes keep."""
-    for composition in COMPOSITIONS:
-        if not violations(composition_rules(composition), scenes).broken:
-            return composition
-    raise InputError(
-        f"{source}: its training part keeps the rules of none of the compositions {', '.join(COMPOSITIONS)}; "
-        "make it with `labelmint datasets make digits --composition pairs`"
-    )
-
-
-# Readers ----------------------------------------------------------------------------------------------------
-
-
-def _readers(
-    data: DataSet, training: Sequence[AnnotatedImage], out: Path, seed: int, judge_steps: int, steps: int
-) -> Readers:
-    without = data.classes.without_objects
-    areas = [
-        item.area
-        for p in training
-        for item in scene_objects(p.layout.label_map, p.layout.instances, without).objects
-    ]
-    if not areas:
-        raise InputError(f"{data.source}: the training part holds no objects")
-    digits = ObjectReader.train(*cut(training), seed=seed, steps=steps)
-    judge = _judge(data.classes, training, out, seed, judge_steps)
-    return Readers(digits, judge, data.classes, without, smallest=round(float(np.median(areas)) / 4))
-
-
-def _judge(classes: ClassSet, training: Sequence[AnnotatedImage], out: Path, seed: int, steps: int) -> Judge:
-    """A U-Net trained on nine tenths of the pairs, its weights chosen on the last tenth."""
-    lookup = np.zeros(max(classes.ids) + 1, np.int16)
-    lookup[list(classes.ids)] = np.arange(len(classes))
-    images, labels = [pair.image for pair in training], [lookup[pair.layout.label_map] for pair in training]
-    count = len(training) - max(len(training) // 10, 1)
-    geometry = Geometry(size=training[0].layout.size)
-
-    def pairs(part: slice) -> Pairs:
-        return Pairs(images[part], labels[part], geometry, seed)
-
-    return train_judge(
-        out,
-        _digest([*images, *labels], seed),
-        pairs(slice(count)),
-        pairs(slice(count, None)),
-        image_channels=images[0].shape[2],
-        classes=len(classes),
-        foreground=tuple(range(1, len(classes))),
-        config=SegmenterConfig(channels=(16, 32, 64, 128), steps=steps, evaluate_every=max(steps // 8, 1)),
-        device=torch.device("cpu"),
-        report=lambda event: None,
-    )
-
-
-def _digest(arrays: Sequence[Array], seed: int) -> str:
-    digest = hashlib.sha256(str(seed).encode())
-    for array in arrays:
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
 
 
 # Command ----------------------------------------------------------------------------------------------------
@@ -405,34 +221,38 @@ def main(words: Sequence[str] | None = None, tell: Callable[[str], None] = print
     )
     parser.add_argument("--reader-steps", type=int, default=600, help="of the classifier that reads boxes")
     options = parser.parse_args(words)
-    try:
-        data = labelmint.read(options.data)
-        _parts(data, options.n)
-        if options.msgnet is None:
-            run, size = options.out / "msgnet", data[0].layout.size
-            labelmint.train(
-                data,
-                run,
-                system="msgnet",
-                preset="tiny",
-                size=size,
-                seed=options.seed,
-                max_minutes=options.minutes,
-            )
-        system = labelmint.load(options.msgnet or options.out / "msgnet")
-        steps = {"judge_steps": options.judge_steps, "reader_steps": options.reader_steps}
-        loaded = [labelmint.load(path) for path in options.other]
-        others = {one.system: one for one in loaded}
-        found = coherency(data, system, options.out, n=options.n, seed=options.seed, others=others, **steps)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return answer(lambda: _work(options, tell))
+
+
+def _work(options: argparse.Namespace, tell: Callable[[str], None]) -> None:
+    data = labelmint.read(options.data)
+    _parts(data, options.n)
+    if options.msgnet is None:
+        labelmint.train(
+            data,
+            options.out / "msgnet",
+            system="msgnet",
+            preset="tiny",
+            size=data[0].layout.size,
+            seed=options.seed,
+            max_minutes=options.minutes,
+        )
+    system = labelmint.load(options.msgnet or options.out / "msgnet")
+    found = coherency(
+        data,
+        system,
+        options.out,
+        n=options.n,
+        seed=options.seed,
+        judge_steps=options.judge_steps,
+        reader_steps=options.reader_steps,
+        others={one.system: one for one in map(labelmint.load, options.other)},
+    )
     for name, row in found["rows"].items():
         counts = ", ".join(
             f"{what} {row[what]['broken']}" for what in ("layouts", "at_boxes", "blind", "unet", "learned")
         )
         tell(f"{name}: of {options.n} broken: {counts}")
-    return 0
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 """What the scripts of this folder share: a run beside the real data that it was trained on, segmenters of
-those data, and sheets.
+those data, and options.
 
 A script reads --data and one or more runs, and writes pictures and one JSON file into --out. Its figures hold
 their number of items, seed, weights and data. Where a segmenter judges images it is trained on real pairs of
@@ -12,48 +12,42 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
 
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pair import Pair, digest_of
 from labelmint.datasets.pairs import Pairs
-from labelmint.datasets.scaling import as_channels
 from labelmint.errors import InputError
 from labelmint.evaluation.subject import Subject, open_subject
 from labelmint.evaluation.views import Views, fit, tiles
 from labelmint.generators.two_stage import TwoStage
-from labelmint.hardware import Hardware, choose_device, open_fabric
+from labelmint.hardware import choose_device
 from labelmint.progress import Event, Report
-from labelmint.runs.config import RunConfig
+from labelmint.runs.draw import Draw
+from labelmint.runs.given import Given
 from labelmint.runs.trained import TrainedSystem
 from labelmint.segmenters.judge import Judge, train_judge
 from labelmint.segmenters.unet import SegmenterConfig
-from labelmint.training.regime import Bench, Learning, Stage
-from labelmint.training.run_folder import RunFolder
-from labelmint.types import Array, ClassSet, DataSet
+from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet
 
 __all__ = [
     "RealData",
     "add_common",
     "answer",
     "at_least",
-    "check_same",
     "dice_by_class",
+    "draw",
+    "judge_of",
     "open_real",
     "plain",
     "run_pairs",
-    "sheet",
     "train_on",
-    "train_stage",
     "two_stage",
-    "with_section",
     "write_json",
 ]
 
@@ -86,6 +80,17 @@ class RealData:
         """The run."""
         assert self.about.system is not None
         return self.about.system
+
+    @property
+    def origin(self) -> dict[str, str]:
+        """What figures are of: the run, its system and weights, and the data."""
+        system = self.system
+        return {
+            "run": str(system.path),
+            "system": system.system,
+            "weights": system.digest,
+            "data": self.data.source,
+        }
 
     @property
     def classes(self) -> ClassSet:
@@ -175,6 +180,21 @@ def run_pairs(real: RealData, names: Sequence[str], *, augment: bool) -> Pairs:
     return seen.pairs(real.data.subset(names))
 
 
+def judge_of(real: RealData, folder: Path, chosen: argparse.Namespace, tell: Callable[[str], None]) -> Judge:
+    """The judge of the real data, as the options say; kept in the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return train_on(
+        real.training,
+        real.validation,
+        real,
+        folder,
+        steps=chosen.judge_steps,
+        seed=chosen.seed,
+        device=chosen.device,
+        report=plain(tell),
+    )
+
+
 def two_stage(system: TrainedSystem) -> TwoStage:
     """Its generator; raises InputError where that writes no images in tokens."""
     if not isinstance(system.images, TwoStage):
@@ -182,49 +202,14 @@ def two_stage(system: TrainedSystem) -> TwoStage:
     return system.images
 
 
-def with_section(config: RunConfig, name: str, section: Learning) -> RunConfig:
-    """A configuration with other settings of one stage."""
-    request = config.request
-    settings = request.settings.model_copy(update={name: section})
-    return config.model_copy(update={"request": request.model_copy(update={"settings": settings})})
-
-
-def train_stage(
-    real: RealData, stage: Stage, run: RunFolder, config: RunConfig, accumulate: int, report: Report
-) -> dict[str, Any]:
-    """Train one stage on the pairs that a run was trained on, for the minutes of a configuration, and save it."""
-    device, name = real.system.device, stage.name
-    training, validation = (
-        run_pairs(real, names, augment=augment)
-        for names, augment in ((real.about.parts.training, True), (real.about.parts.validation, False))
-    )
-    stage.module.to(device)
-    begin = time.perf_counter()
-    stage.regime.begin(stage.module, training, name)
-    # A part of the time, but not of the schedule, which would else begin behind its warm-up.
-    seconds = 60 * cast(float, config.request.max_minutes) - (time.perf_counter() - begin)
-    bench = Bench(
-        fabric=open_fabric(Hardware(str(device), config.precision, config.threads)),
-        run=run,
-        training=training,
-        validation=validation,
-        seconds=max(seconds, 1.0),
-        report=report,
-        accumulate=accumulate,
-    )
-    found = stage.regime.train(stage, bench)
-    asked = stage.regime.settings.model_copy(update={"accumulate": accumulate})
-    run.save_part(name, stage.module.state_dict(), {"part": name, "config": asked.model_dump(), **found})
-    return dict(found)
-
-
-def check_same(run: RunFolder, config: RunConfig) -> None:
-    """Raise InputError where the folder holds another experiment."""
-    if not (run.path / "config.json").is_file():
-        return
-    difference = RunConfig.model_validate(run.read_config()).difference(config)
-    if difference is not None:
-        raise InputError(f"{run.path}: holds another experiment ({difference}); give another --out")
+def draw(
+    system: TrainedSystem, given: Given, n: int, *, batch_size: int, seed: int, temperature: float
+) -> list[AnnotatedImage]:
+    """The first n images that a run draws for given layouts, which are taken in turn. Image i has the same random
+    numbers whatever its layout is.
+    """
+    how = Draw(seed=seed, batch_size=batch_size, dials={"temperature": temperature}, layouts=given)
+    return [pair for chunk in range(-(-n // batch_size)) for pair in system.chunk(chunk, how)][:n]
 
 
 def dice_by_class(counts: Array, foreground: Sequence[int]) -> float | None:
@@ -235,61 +220,6 @@ def dice_by_class(counts: Array, foreground: Sequence[int]) -> float | None:
 
     labelled = [k for k in foreground if counts.sum(axis=(0, 2))[k] > 0]
     return float(np.mean(dice(counts)[labelled])) if labelled else None
-
-
-# Sheets -----------------------------------------------------------------------------------------------------
-
-_PAPER, _INK, _GOOD, _BAD = (255, 255, 255), (30, 30, 30), (40, 150, 60), (200, 60, 40)
-_SIDE, _GAP, _LINE = 96, 4, 16
-
-
-def sheet(
-    cells: Sequence[Sequence[Array]],
-    path: Path,
-    *,
-    columns: Sequence[str] = (),
-    rows: Sequence[str] = (),
-    marks: Sequence[bool] | None = None,
-) -> Array:
-    """Write rows of images (H, W, C) uint8 of one size, with titles.
-
-    Arguments:
-        cells: one list a row.
-        columns, rows: titles; a line break in a column's starts another line.
-        marks: for each column whether its bar is green or red; None draws no bars.
-    """
-    font = ImageFont.load_default(size=12)
-    height, width = cells[0][0].shape[:2]
-    factor = max(round(_SIDE / max(height, width)), 1)
-    across, down = width * factor + _GAP, height * factor + _GAP
-    lines = [title.split("\n") for title in columns]
-    across = max([across, *(round(font.getlength(text)) + 2 * _GAP for title in lines for text in title)])
-    left = max([0, *(round(font.getlength(text)) + 2 * _GAP for text in rows)])
-    top = _LINE * max([0, *(len(title) for title in lines)]) + 2 * _GAP + (8 if marks is not None else 0)
-    picture = Image.new(
-        "RGB", (left + across * max(len(row) for row in cells) + _GAP, top + down * len(cells)), _PAPER
-    )
-    draw = ImageDraw.Draw(picture)
-    for k, title in enumerate(lines):
-        draw.multiline_text(
-            (left + k * across + _GAP, _GAP), "\n".join(title), fill=_INK, font=font, spacing=3
-        )
-    for k, good in enumerate(marks or ()):
-        x = left + k * across + _GAP
-        draw.rectangle((x, top - 8, x + across - 2 * _GAP, top - 4), fill=_GOOD if good else _BAD)
-    for i, row in enumerate(cells):
-        if i < len(rows):
-            draw.text((_GAP, top + i * down + down // 2 - 10), rows[i], fill=_INK, font=font)
-        for k, image in enumerate(row):
-            grey = as_channels(image, 3)
-            enlarged = Image.fromarray(np.ascontiguousarray(grey)).resize(
-                (width * factor, height * factor), Image.Resampling.NEAREST
-            )
-            picture.paste(enlarged, (left + k * across + _GAP, top + i * down))
-    aside = path.with_name(f".{path.name}.partial")
-    picture.save(aside, format="PNG")
-    aside.replace(path)
-    return np.asarray(picture)
 
 
 # Command ----------------------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ import argparse
 import math
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +44,12 @@ from experiments.common import (
     answer,
     at_least,
     dice_by_class,
+    draw,
+    judge_of,
     open_real,
-    plain,
-    sheet,
-    train_on,
     two_stage,
-    write_json,
 )
+from experiments.rows import Rows
 from experiments.token_figures import (
     AT_ONCE,
     classes_of,
@@ -68,11 +68,11 @@ from labelmint.metrics.overlap import confusion
 from labelmint.objectives.likelihood import negative_log_likelihood
 from labelmint.pictures import overlay
 from labelmint.priors.guided import learned_without
-from labelmint.runs.draw import Draw
 from labelmint.runs.given import Given
 from labelmint.runs.trained import TrainedSystem
 from labelmint.segmenters.judge import Judge
-from labelmint.types import AnnotatedImage, Array, Batch, DataSet, Layout
+from labelmint.training.run_folder import RunFolder
+from labelmint.types import AnnotatedImage, Batch, DataSet
 
 __all__ = ["main", "row_of"]
 
@@ -96,12 +96,9 @@ def row_of(
     with torch.no_grad():
         written = torch.cat([two_stage(system).codes(batch.to(system.device))[1].cpu() for batch in batches])
     given = Given(ids=ids, tokens=written if system.needs_references else None)
-    draw = Draw(seed=seed, batch_size=AT_ONCE, dials={"temperature": temperature}, layouts=given)
     real = pixels(torch.cat([batch.image for batch in batches]))
     begin = time.perf_counter()
-    drawn = [pair for chunk in range(-(-len(ids) // AT_ONCE)) for pair in system.chunk(chunk, draw)][
-        : len(ids)
-    ]
+    drawn = draw(system, given, len(ids), batch_size=AT_ONCE, seed=seed, temperature=temperature)
     per_s = len(ids) / (time.perf_counter() - begin)
     labels, made = classes_of(ids, system), np.stack([pair.image for pair in drawn])
     of_real, of_made = (
@@ -171,26 +168,13 @@ def _likelihood(system: TrainedSystem, batches: list[Batch]) -> tuple[int, float
 
 
 def _trained(system: TrainedSystem) -> dict[str, Any]:
-    import json
-
-    parts = {
-        stage.name: json.loads((system.path / stage.name / "part.json").read_text(encoding="utf-8"))
-        for stage in system.wired.stages
-    }
+    folder = RunFolder(system.path)
+    parts = {stage.name: folder.read_json(f"{stage.name}/part.json") for stage in system.wired.stages}
     return {
         "minutes": sum(part["seconds"] for part in parts.values()) / 60,
         "steps": {name: part["steps"] for name, part in parts.items()},
         "parameters": sum(p.numel() for stage in system.wired.stages for p in stage.module.parameters()),
     }
-
-
-def _layout_of(pair: AnnotatedImage) -> AnnotatedImage:
-    blank = np.zeros((*pair.layout.size, 3), np.uint8)
-    return AnnotatedImage(
-        name=pair.name,
-        image=blank,
-        layout=Layout(label_map=pair.layout.label_map, instances=pair.layout.instances),
-    )
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -204,70 +188,38 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--n", type=int, default=512, help="held-out views at most (default 512)")
     options = parser.parse_args(arguments)
-    tell = plain(lambda line: print(line, flush=True))
+    return answer(lambda: _compare(options, lambda line: print(line, flush=True)))
 
-    def work() -> None:
-        at_least(AT_ONCE, n=options.n)
-        data = formats.read(options.data)
-        opened = [open_real(run, data, device=options.device, at_most=options.at_most) for run in options.run]
-        first = opened[0]
-        if any(
-            one.about.geometry != first.about.geometry or one.about.parts != first.about.parts
-            for one in opened
-        ):
-            raise InputError(
-                "--run: these were trained at different sizes, crops, scales or splits; give runs that can "
-                "be compared"
-            )
-        options.out.mkdir(parents=True, exist_ok=True)
-        judge = train_on(
-            first.training,
-            first.validation,
-            first,
-            options.out / "judge",
-            steps=options.judge_steps,
+
+def _compare(options: argparse.Namespace, tell: Callable[[str], None]) -> None:
+    at_least(AT_ONCE, n=options.n)
+    data = formats.read(options.data)
+    opened = [open_real(run, data, device=options.device, at_most=options.at_most) for run in options.run]
+    first = opened[0]
+    if any(
+        one.about.geometry != first.about.geometry or one.about.parts != first.about.parts for one in opened
+    ):
+        raise InputError(
+            "--run: these were trained at different sizes, crops, scales or splits; give runs that can be compared"
+        )
+    judge = judge_of(first, options.out / "judge", options, tell)
+    rows = Rows(options.out / "coupled_table", {"data": str(options.data.name), "seed": options.seed}, tell)
+    for run, one in zip(options.run, opened, strict=True):
+        row, drawn, real = row_of(
+            one.system,
+            data,
+            first.about.parts.test,
+            judge,
+            first.foreground,
+            n=options.n,
             seed=options.seed,
-            device=options.device,
-            report=tell,
+            temperature=options.temperature,
         )
-        rows: list[dict[str, Any]] = []
-        cells: list[list[Array]] = []
-        titles: list[str] = []
-        for run, one in zip(options.run, opened, strict=True):
-            row, drawn, beside = row_of(
-                one.system,
-                data,
-                first.about.parts.test,
-                judge,
-                first.foreground,
-                n=options.n,
-                seed=options.seed,
-                temperature=options.temperature,
-            )
-            rows.append({"run": run.name, **row})
-            print(
-                {
-                    key: round(value, 4) if isinstance(value, float) else value
-                    for key, value in rows[-1].items()
-                },
-                flush=True,
-            )
-            if not cells:
-                black = [_layout_of(pair) for pair in beside]
-                cells = [
-                    [overlay(pair.image, pair.layout, data.classes) for pair in black],
-                    [pair.image for pair in beside],
-                ]
-                titles = ["layout", "real"]
-            cells.append([pair.image for pair in drawn])
-            titles.append(run.name)
-        sheet(cells, options.out / "coupled_table.png", rows=titles)
-        write_json(
-            options.out / "coupled_table.json",
-            {"data": str(options.data.name), "seed": options.seed, "rows": rows},
-        )
-
-    return answer(work)
+        if one is first:
+            black = np.zeros((*one.system.size, 3), np.uint8)
+            layouts = [overlay(black, pair.layout, data.classes) for pair in real]
+            rows.show(("layout", "real"), (layouts, [pair.image for pair in real]))
+        rows.add({"run": run.name, **row}, (run.name,), ([pair.image for pair in drawn],))
 
 
 if __name__ == "__main__":

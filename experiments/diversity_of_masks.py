@@ -37,17 +37,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from experiments.common import (
-    RealData,
-    add_common,
-    answer,
-    at_least,
-    open_real,
-    plain,
-    sheet,
-    train_on,
-    write_json,
-)
+from experiments.common import RealData, add_common, answer, at_least, draw, judge_of, open_real, write_json
+from experiments.sheet import sheet
 
 import labelmint
 from labelmint.datasets.pair import Pair
@@ -56,7 +47,6 @@ from labelmint.errors import InputError
 from labelmint.metrics.memorization import Memorization, memorization
 from labelmint.metrics.nearest_view import nearest_views, view
 from labelmint.pictures import overlay
-from labelmint.runs.draw import Draw
 from labelmint.runs.given import Given
 from labelmint.segmenters.judge import Judge
 from labelmint.types import AnnotatedImage, Array
@@ -138,16 +128,9 @@ def _drawn(
     images = list(EIGHT_BITS.from_unit(batch.image))
     groups = []
     for i in range(k):
-        drawn: list[AnnotatedImage] = []
-        for chunk in range(-(-each // AT_ONCE)):
-            draw = Draw(
-                seed=seed + i,
-                batch_size=min(each, AT_ONCE),
-                dials={"temperature": temperature},
-                layouts=Given(ids=batch.layouts.ids[i : i + 1]),
-            )
-            drawn += system.chunk(chunk, draw)
-        groups.append(drawn[:each])
+        given = Given(ids=batch.layouts.ids[i : i + 1])
+        at_once = min(each, AT_ONCE)
+        groups.append(draw(system, given, each, batch_size=at_once, seed=seed + i, temperature=temperature))
     return names, images, groups
 
 
@@ -268,17 +251,7 @@ def main(words: Sequence[str] | None = None, tell: Callable[[str], None] = print
         real = open_real(
             chosen.run, labelmint.read(chosen.data), device=chosen.device, at_most=chosen.at_most
         )
-        chosen.out.mkdir(parents=True, exist_ok=True)
-        judge = train_on(
-            real.training,
-            real.validation,
-            real,
-            chosen.out,
-            steps=chosen.judge_steps,
-            seed=chosen.seed,
-            device=chosen.device,
-            report=plain(tell),
-        )
+        judge = judge_of(real, chosen.out, chosen, tell)
         found = diversity_of_masks(
             real,
             judge,

@@ -50,16 +50,14 @@ from experiments.common import (
     add_common,
     answer,
     at_least,
-    check_same,
+    judge_of,
     open_real,
     plain,
-    sheet,
-    train_on,
-    train_stage,
     two_stage,
-    with_section,
     write_json,
 )
+from experiments.one_stage import check_same, train_stage, with_section
+from experiments.sheet import sheet
 from torch.nn import functional
 
 import labelmint
@@ -121,15 +119,10 @@ def fewer_steps(
         systems[order] = load(out / order, device=str(real.system.device), threads=threads)
     systems["run"] = real.system
     test = real.data.subset(real.about.parts.test[:n])
-    nats = {name: _nats(system, test) for name, system in systems.items()}
-    speeds = _speeds({order: systems[order] for order in ways}, test, batch_size, seed, tell)
     drawn = {name: _drawn(system, test, batch_size, seed, temperature) for name, system in systems.items()}
-    scores = {name: _agreement(judge, pairs, real) for name, pairs in drawn.items()}
+    real_scores = agreement_scores(judge, real.real.images, real.real.labels)
     found = {
-        "run": str(real.system.path),
-        "system": real.system.system,
-        "weights": real.system.digest,
-        "data": real.data.source,
+        **real.origin,
         "minutes": minutes,
         "threads": threads,
         "test_pairs": len(test),
@@ -137,24 +130,40 @@ def fewer_steps(
         "seed": seed,
         "temperature": temperature,
         "judge": judge.about["sha256"],
-        "real": _with_interval(
-            "agreement", agreement_scores(judge, real.real.images, real.real.labels), seed
+        "real": _with_interval("agreement", real_scores, seed),
+        "orders": _orders(
+            systems,
+            {name: _nats(system, test) for name, system in systems.items()},
+            _speeds({order: systems[order] for order in ways}, test, batch_size, seed, tell),
+            {name: _agreement(judge, pairs, real) for name, pairs in drawn.items()},
+            seed,
         ),
-        "orders": {
-            name: {
-                **_trained(systems[name]),
-                "images_per_second": speeds.get(name),
-                **_with_interval("nats", nats[name], seed),
-                **_with_interval("more_nats", nats[name] - nats[ways[0]], seed),
-                **_with_interval("agreement", scores[name], seed),
-                **_with_interval("more_agreement", scores[name] - scores[ways[0]], seed),
-            }
-            for name in systems
-        },
     }
     _picture(drawn, test, real, out)
     write_json(out / "fewer_steps.json", found)
     return found
+
+
+def _orders(
+    systems: Mapping[str, TrainedSystem],
+    nats: Mapping[str, Floats],
+    speeds: Mapping[str, float],
+    scores: Mapping[str, Floats],
+    seed: int,
+) -> dict[str, dict[str, Any]]:
+    """The figures of each system, beside those of the first."""
+    first = next(iter(systems))
+    return {
+        name: {
+            **_trained(system),
+            "images_per_second": speeds.get(name),
+            **_with_interval("nats", nats[name], seed),
+            **_with_interval("more_nats", nats[name] - nats[first], seed),
+            **_with_interval("agreement", scores[name], seed),
+            **_with_interval("more_agreement", scores[name] - scores[first], seed),
+        }
+        for name, system in systems.items()
+    }
 
 
 # Training ---------------------------------------------------------------------------------------------------
@@ -300,46 +309,37 @@ def main(words: Sequence[str] | None = None, tell: Callable[[str], None] = print
     parser.add_argument("--threads", type=int, default=1, help="of the CPU (default 1)")
     chosen = parser.parse_args(words)
 
-    def work() -> None:
-        at_least(
-            1,
-            n=chosen.n,
-            batch_size=chosen.batch_size,
-            threads=chosen.threads,
-            judge_steps=chosen.judge_steps,
-        )
-        if not chosen.minutes > 0:
-            raise InputError(f"--minutes {chosen.minutes}: expected more than 0")
-        real = open_real(
-            chosen.run, labelmint.read(chosen.data), device=chosen.device, at_most=chosen.at_most
-        )
-        torch.set_num_threads(chosen.threads)
-        _check_run(real.system, chosen.compare)
-        for order in chosen.compare:
-            check_same(
-                RunFolder(chosen.out / order),
-                _config(real.system.config, order, chosen.minutes, chosen.threads),
-            )
-        chosen.out.mkdir(parents=True, exist_ok=True)
-        judge = _judge(real, chosen.out, chosen.judge_steps, chosen.seed, chosen.device, tell)
-        found = fewer_steps(
-            real,
-            judge,
-            chosen.out,
-            ways=tuple(dict.fromkeys(chosen.compare)),
-            minutes=chosen.minutes,
-            n=chosen.n,
-            batch_size=chosen.batch_size,
-            threads=chosen.threads,
-            seed=chosen.seed,
-            temperature=chosen.temperature,
-            tell=tell,
-        )
-        for name, row in found["orders"].items():
-            tell(_line(name, row))
-        tell(f"real   agreement {found['real']['agreement']:.3f} of the test pairs themselves")
+    return answer(lambda: _work(chosen, tell))
 
-    return answer(work)
+
+def _work(chosen: argparse.Namespace, tell: Callable[[str], None]) -> None:
+    at_least(
+        1, n=chosen.n, batch_size=chosen.batch_size, threads=chosen.threads, judge_steps=chosen.judge_steps
+    )
+    if not chosen.minutes > 0:
+        raise InputError(f"--minutes {chosen.minutes}: expected more than 0")
+    real = open_real(chosen.run, labelmint.read(chosen.data), device=chosen.device, at_most=chosen.at_most)
+    torch.set_num_threads(chosen.threads)
+    _check_run(real.system, chosen.compare)
+    for order in chosen.compare:
+        config = _config(real.system.config, order, chosen.minutes, chosen.threads)
+        check_same(RunFolder(chosen.out / order), config)
+    found = fewer_steps(
+        real,
+        _judge(real, chosen, tell),
+        chosen.out,
+        ways=tuple(dict.fromkeys(chosen.compare)),
+        minutes=chosen.minutes,
+        n=chosen.n,
+        batch_size=chosen.batch_size,
+        threads=chosen.threads,
+        seed=chosen.seed,
+        temperature=chosen.temperature,
+        tell=tell,
+    )
+    for name, row in found["orders"].items():
+        tell(_line(name, row))
+    tell(f"real   agreement {found['real']['agreement']:.3f} of the test pairs themselves")
 
 
 def _check_run(system: TrainedSystem, compared: Sequence[str]) -> None:
@@ -356,15 +356,11 @@ def _check_run(system: TrainedSystem, compared: Sequence[str]) -> None:
         )
 
 
-def _judge(
-    real: RealData, out: Path, steps: int, seed: int, device: str, tell: Callable[[str], None]
-) -> Judge:
+def _judge(real: RealData, chosen: argparse.Namespace, tell: Callable[[str], None]) -> Judge:
     """That of the run where it holds one."""
     if RunFolder(real.system.path).finished("judge"):
         return load_judge(real.system.path, real.system.device)
-    return train_on(
-        real.training, real.validation, real, out, steps=steps, seed=seed, device=device, report=plain(tell)
-    )
+    return judge_of(real, chosen.out, chosen, tell)
 
 
 def _line(name: str, row: Mapping[str, Any]) -> str:

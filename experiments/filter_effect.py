@@ -25,7 +25,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from experiments.common import add_common, answer, at_least, dice_by_class, plain, sheet, write_json
+from experiments.common import add_common, answer, at_least, dice_by_class, plain, write_json
+from experiments.sheet import sheet
 
 from labelmint import formats
 from labelmint.evaluation.judging import judge_of

@@ -24,7 +24,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from experiments.common import add_common, answer, at_least, open_real, run_pairs, sheet, write_json
+from experiments.common import add_common, answer, at_least, open_real, run_pairs, write_json
+from experiments.sheet import sheet
 from experiments.token_figures import AT_ONCE, class_colors, layouts_back, views
 from torch import Tensor
 

@@ -33,100 +33,28 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from experiments.common import (
-    RealData,
-    add_common,
-    answer,
-    at_least,
-    open_real,
-    plain,
-    sheet,
-    train_on,
-    write_json,
-)
+from experiments.common import RealData, add_common, answer, at_least, judge_of, open_real, write_json
+from experiments.mirrored import mirrored
+from experiments.two_objects import AT_ONCE, TwoObjects, images_of, two_objects
 
 import labelmint
 from labelmint.datasets.objects import object_map
 from labelmint.errors import InputError
 from labelmint.metrics.coherence import OneInCenter, Scene, composition_rules, scene_objects, violations
 from labelmint.metrics.detection import found_objects
-from labelmint.pictures import contact_sheet, overlay
-from labelmint.runs.draw import Draw
-from labelmint.runs.given import Given
+from labelmint.pictures import contact_sheet
 from labelmint.runs.trained import TrainedSystem
 from labelmint.segmenters.judge import Judge
-from labelmint.types import AnnotatedImage, Array
+from labelmint.types import AnnotatedImage
 
-__all__ = ["TwoObjects", "main", "reflection", "two_objects"]
+__all__ = ["main", "reflection"]
 
 SPECK = 0.002  # of the image
-AT_ONCE = 16
-SHOWN = 8
-
-
-@dataclass(frozen=True)
-class TwoObjects:
-    """A layout of two objects: symbols (H, W), masks of the one in the center and the other, the symbol of
-    the background.
-    """
-
-    symbols: Array
-    center: Array
-    other: Array
-    ground: int
-
-    @property
-    def alone(self) -> Array:
-        """The symbols without the other object."""
-        return np.where(self.other, self.ground, self.symbols).astype(self.symbols.dtype)
-
-    @property
-    def cornered(self) -> Array:
-        """The symbols with the center object moved into the corner farthest from the other."""
-        (rows, columns), (y, x) = (
-            np.nonzero(self.center),
-            (float(one.mean()) for one in np.nonzero(self.other)),
-        )
-        height, width = self.center.shape
-        down = -rows.min() if y > height / 2 else height - 1 - rows.max()
-        across = -columns.min() if x > width / 2 else width - 1 - columns.max()
-        moved = np.where(self.center, self.ground, self.symbols)
-        moved[rows + down, columns + across] = self.symbols[rows, columns]
-        moved[self.other] = self.symbols[self.other]
-        return moved.astype(self.symbols.dtype)
-
-    @property
-    def distance(self) -> float:
-        """Between the nearest pixels of the two, in shares of the longer side."""
-        from scipy import ndimage
-
-        nearest: float = ndimage.distance_transform_edt(~self.other)[self.center].min()
-        return float(nearest / max(self.center.shape))
-
-
-def two_objects(system: TrainedSystem, symbols: Array) -> TwoObjects | None:
-    """The layout when it keeps the rule and holds two objects, else None; symbols (H, W)."""
-    layout, without = (
-        system.config.symbol_table.layout(symbols, system.config.has_instances),
-        system.classes.without_objects,
-    )
-    numbered, classes = object_map(layout.label_map, layout.instances, without)
-    scene = scene_objects(layout.label_map, layout.instances, without)
-    empty = symbols[np.isin(layout.label_map, sorted(without))]
-    if len(classes) != 2 or OneInCenter().check(scene) or not empty.size:
-        return None
-    away = [
-        max(abs(x / scene.size[1] - 0.5), abs(y / scene.size[0] - 0.5))
-        for x, y in (item.center for item in scene.objects)
-    ]
-    first = int(np.argmin(away)) + 1
-    return TwoObjects(symbols, numbered == first, numbered == 3 - first, int(np.bincount(empty).argmax()))
 
 
 def reflection(
@@ -151,10 +79,7 @@ def reflection(
     own = _pick(system, drawn, pairs) if drawn is not None else []
     found = {
         "figure": 8,
-        "run": str(system.path),
-        "system": system.system,
-        "weights": system.digest,
-        "data": real.data.source,
+        **real.origin,
         "seed": seed,
         "temperature": temperature,
         "layout_temperature": system.resolve({}).get("layout_temperature"),
@@ -166,12 +91,14 @@ def reflection(
         },
         "reflection": {
             "layouts_from": "drawn" if own else "test part",
-            **_mirrored(system, own or from_test, real, out, seed, temperature),
+            **mirrored(system, own or from_test, real, out, seed, temperature),
         },
         "accepted": _accepted(real, judge, from_test, out, seed, temperature),
     }
     if drawn is not None:
-        contact_sheet(_draw(system, drawn[:16].numpy(), seed, temperature), real.classes, out / "drawn.png")
+        contact_sheet(
+            images_of(system, drawn[:16].numpy(), seed, temperature), real.classes, out / "drawn.png"
+        )
     write_json(out / "reflection.json", found)
     return found
 
@@ -215,103 +142,6 @@ def _pick(system: TrainedSystem, layouts: torch.Tensor, count: int) -> list[TwoO
     return [one for one in found if one is not None][:count]
 
 
-def _draw(system: TrainedSystem, symbols: Array, seed: int, temperature: float) -> list[AnnotatedImage]:
-    """An image for each layout (N, H, W); image i has the same random numbers whatever its layout is."""
-    size, given = min(AT_ONCE, len(symbols)), Given(ids=torch.from_numpy(np.ascontiguousarray(symbols)))
-    draw = Draw(seed=seed, batch_size=size, dials={"temperature": temperature}, layouts=given)
-    found: list[AnnotatedImage] = []
-    for chunk in range(-(-len(symbols) // size)):
-        found += system.chunk(chunk, draw)
-    return found[: len(symbols)]
-
-
-# Reflection -------------------------------------------------------------------------------------------------
-
-
-def _mirrored(
-    system: TrainedSystem, chosen: list[TwoObjects], real: RealData, out: Path, seed: int, temperature: float
-) -> dict[str, Any]:
-    chosen = sorted(chosen, key=lambda one: one.distance)
-    both, alone = (np.stack([getattr(one, name) for one in chosen]) for name in ("symbols", "alone"))
-    with_it = [_draw(system, both, s, temperature) for s in (seed, seed + 1)]
-    without_it = [_draw(system, alone, s, temperature) for s in (seed, seed + 1)]
-    rows = []
-    for i, one in enumerate(chosen):
-        (a, c), (b, d) = ([_levels(drawn[i]) for drawn in side] for side in (with_it, without_it))
-        change = np.mean([_apart(a, b, one.center), _apart(c, d, one.center)])
-        floor = np.mean([_apart(a, c, one.center), _apart(b, d, one.center)])
-        rows.append({"distance": one.distance, "change": float(change), "floor": float(floor)})
-    _show(chosen, with_it, without_it[0], rows, real, out)
-    return {"n": len(rows), **_summary(rows), "pairs": rows}
-
-
-def _levels(pair: AnnotatedImage) -> Array:
-    return pair.image.astype(np.float64)
-
-
-def _apart(a: Array, b: Array, where: Array) -> float:
-    return float(np.abs(a - b)[where].mean())
-
-
-def _summary(rows: Sequence[dict[str, float]]) -> dict[str, Any]:
-    """Near and far halves by distance (rows are in its order), and the rank correlation."""
-    half = len(rows) // 2
-    halves = {"near": rows[:half], "far": rows[half:]} if half else {"far": rows}
-    found: dict[str, Any] = {
-        name: {key: float(np.mean([row[key] for row in part])) for key in ("distance", "change", "floor")}
-        for name, part in halves.items()
-    }
-    ratios, distances = (
-        [row["change"] / max(row["floor"], 1e-9) for row in rows],
-        [row["distance"] for row in rows],
-    )
-    found["spearman"] = _spearman(ratios, distances)
-    return found
-
-
-def _spearman(ratios: Sequence[float], distances: Sequence[float]) -> dict[str, float] | None:
-    """Of change / floor and distance; None below 4 pairs and where one does not vary."""
-    from scipy.stats import spearmanr
-
-    if len(ratios) < 4 or len(set(ratios)) < 2 or len(set(distances)) < 2:
-        return None
-    result: Any = spearmanr(ratios, distances)
-    return {"rho": float(result.statistic), "p": float(result.pvalue)}
-
-
-def _show(
-    chosen: list[TwoObjects],
-    with_it: list[list[AnnotatedImage]],
-    without_it: list[AnnotatedImage],
-    rows: list[dict[str, float]],
-    real: RealData,
-    out: Path,
-) -> None:
-    """reflection.png: from the nearest pair to the farthest."""
-    picked = np.unique(np.linspace(0, len(chosen) - 1, min(SHOWN, len(chosen))).round().astype(int)).tolist()
-    maps = {
-        i: np.where(chosen[i].center, np.abs(_levels(with_it[0][i]) - _levels(without_it[i])).mean(axis=2), 0)
-        for i in picked
-    }
-    most = max(max(float(one.max()) for one in maps.values()), 1.0)
-    cells = []
-    for i in picked:
-        first, other, alone = with_it[0][i], with_it[1][i], without_it[i]
-        shade = (255 - 255 * maps[i] / most).round().astype(np.uint8)
-        cells.append(
-            [
-                overlay(first.image, first.layout, real.classes),
-                first.image,
-                alone.image,
-                shade[..., None],
-                other.image,
-            ]
-        )
-    titles = [f"{rows[i]['distance']:.2f}" for i in picked]
-    heads = ["layout", "with it", "without", "change", "other numbers"]
-    sheet(cells, out / "reflection.png", columns=heads, rows=titles)
-
-
 # What is accepted -------------------------------------------------------------------------------------------
 
 
@@ -324,7 +154,7 @@ def _accepted(
         ("right", [one.symbols for one in chosen]),
         ("wrong", [one.cornered for one in chosen]),
     ):
-        pairs = _draw(real.system, np.stack(symbols), seed, temperature)
+        pairs = images_of(real.system, np.stack(symbols), seed, temperature)
         contact_sheet(pairs[:12], real.classes, out / f"{name}.png")
         found[name] = _read(real, judge, pairs)
     found["real"] = _read(
@@ -375,42 +205,25 @@ def main(words: Sequence[str] | None = None, tell: Callable[[str], None] = print
         help="layouts of two objects that are drawn with and without the second",
     )
     chosen = parser.parse_args(words)
+    return answer(lambda: _work(chosen, tell))
 
-    def work() -> None:
-        at_least(
-            1,
-            layouts=chosen.layouts,
-            pairs=chosen.pairs,
-            judge_steps=chosen.judge_steps,
-            at_most=chosen.at_most,
-        )
-        real = open_real(
-            chosen.run, labelmint.read(chosen.data), device=chosen.device, at_most=chosen.at_most
-        )
-        chosen.out.mkdir(parents=True, exist_ok=True)
-        judge = train_on(
-            real.training,
-            real.validation,
-            real,
-            chosen.out,
-            steps=chosen.judge_steps,
-            seed=chosen.seed,
-            device=chosen.device,
-            report=plain(tell),
-        )
-        found = reflection(
-            real,
-            judge,
-            chosen.out,
-            layouts=chosen.layouts,
-            pairs=chosen.pairs,
-            seed=chosen.seed,
-            temperature=chosen.temperature,
-        )
-        for line in _lines(found):
-            tell(line)
 
-    return answer(work)
+def _work(chosen: argparse.Namespace, tell: Callable[[str], None]) -> None:
+    at_least(
+        1, layouts=chosen.layouts, pairs=chosen.pairs, judge_steps=chosen.judge_steps, at_most=chosen.at_most
+    )
+    real = open_real(chosen.run, labelmint.read(chosen.data), device=chosen.device, at_most=chosen.at_most)
+    found = reflection(
+        real,
+        judge_of(real, chosen.out, chosen, tell),
+        chosen.out,
+        layouts=chosen.layouts,
+        pairs=chosen.pairs,
+        seed=chosen.seed,
+        temperature=chosen.temperature,
+    )
+    for line in _lines(found):
+        tell(line)
 
 
 def _lines(found: dict[str, Any]) -> list[str]:

@@ -36,23 +36,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from experiments.common import (
-    RealData,
-    add_common,
-    answer,
-    at_least,
-    open_real,
-    plain,
-    sheet,
-    train_on,
-    write_json,
-)
+from experiments.common import RealData, add_common, answer, at_least, draw, judge_of, open_real, write_json
+from experiments.sheet import sheet
 
 import labelmint
 from labelmint.datasets.objects import object_map
 from labelmint.errors import InputError
 from labelmint.pictures import overlay
-from labelmint.runs.draw import Draw
 from labelmint.runs.given import Given
 from labelmint.runs.trained import TrainedSystem
 from labelmint.segmenters.judge import Judge
@@ -97,47 +87,28 @@ def size_control(
     """
     system = real.system
     class_id = _class_id(system, class_name)
-    sizes = object_sizes(system, system.training_layouts()[:AT_MOST])
-    if class_id not in sizes:
-        raise InputError(
-            f"--class {class_name}: none of the first {AT_MOST} training layouts holds such an object"
-        )
-    areas = sizes[class_id][:, 0]
+    areas = _areas(system, class_id)
     low, high = (1 - TOLERANCE) * areas.min(), (1 + TOLERANCE) * areas.max()
     chosen = _median_object(system, class_id, float(np.median(areas)), alone)
     rows: list[dict[str, Any]] = []
     pictures: list[list[AnnotatedImage]] = []
     for scale in SCALES:
         layout, mask = scaled(chosen.symbols, chosen.mask, scale, chosen.ground, chosen.symbol)
-        draw = Draw(
-            seed=seed,
-            batch_size=max(n, draws),
-            dials={"temperature": temperature},
-            layouts=Given(ids=torch.from_numpy(layout[None])),
-            per_layout=max(n, draws),
-        )
-        pairs = system.chunk(0, draw)
+        given, count = Given(ids=torch.from_numpy(layout[None])), max(n, draws)
+        pairs = draw(system, given, count, batch_size=count, seed=seed, temperature=temperature)
         pictures.append(pairs[:draws])
-        figures = _figures(judge, pairs[:n], class_id, real)
-        inside = bool(low <= mask.sum() <= high)
-        shown = int((pairs[0].layout.label_map == class_id).sum())
-        rows.append(
-            {
-                "scale": scale,
-                "area": int(mask.sum()),
-                "area_shown": shown,
-                "within_training": inside,
-                "n": n,
-                **figures,
-            }
-        )
+        about = {
+            "scale": scale,
+            "area": int(mask.sum()),
+            "area_shown": int((pairs[0].layout.label_map == class_id).sum()),
+            "within_training": bool(low <= mask.sum() <= high),
+            "n": n,
+        }
+        rows.append({**about, **_figures(judge, pairs[:n], class_id, real)})
     found = {
         "figure": 16,
         "class": class_name,
-        "run": str(system.path),
-        "system": system.system,
-        "weights": system.digest,
-        "data": real.data.source,
+        **real.origin,
         "seed": seed,
         "temperature": temperature,
         "alone": alone,
@@ -161,6 +132,17 @@ def _class_id(system: TrainedSystem, name: str) -> int:
     if name not in known:
         raise InputError(f"--class {name}: the run has no such class; it has {', '.join(known)}")
     return known[name]
+
+
+def _areas(system: TrainedSystem, class_id: int) -> Array:
+    """Pixels of the class's objects in the training layouts."""
+    sizes = object_sizes(system, system.training_layouts()[:AT_MOST])
+    if class_id not in sizes:
+        raise InputError(
+            f"--class {system.classes.name_of(class_id)}: none of the first {AT_MOST} training layouts holds such "
+            f"an object"
+        )
+    return sizes[class_id][:, 0]
 
 
 # Layouts ----------------------------------------------------------------------------------------------------
@@ -334,52 +316,38 @@ def main(words: Sequence[str] | None = None, tell: Callable[[str], None] = print
         "--alone", action="store_true", help="the object alone in the middle of the background"
     )
     chosen = parser.parse_args(words)
+    return answer(lambda: _work(chosen, tell))
 
-    def work() -> None:
-        at_least(1, draws=chosen.draws, n=chosen.n, judge_steps=chosen.judge_steps, at_most=chosen.at_most)
-        real = open_real(
-            chosen.run, labelmint.read(chosen.data), device=chosen.device, at_most=chosen.at_most
-        )
-        _class_id(real.system, chosen.class_name)
-        chosen.out.mkdir(parents=True, exist_ok=True)
-        judge = train_on(
-            real.training,
-            real.validation,
-            real,
-            chosen.out,
-            steps=chosen.judge_steps,
-            seed=chosen.seed,
-            device=chosen.device,
-            report=plain(tell),
-        )
-        found = size_control(
-            real,
-            judge,
-            chosen.class_name,
-            chosen.out,
-            draws=chosen.draws,
-            n=chosen.n,
-            seed=chosen.seed,
-            temperature=chosen.temperature,
-            alone=chosen.alone,
-        )
-        area = found["training"]["area"]
-        tell(
-            f"{chosen.class_name}: trained on {area['least']} to {area['most']} pixels, median "
-            f"{area['median']:g}"
-        )
-        for row in found["scales"]:
-            place = "within" if row["within_training"] else "outside"
-            score = (
-                "nothing left on the layout grid"
-                if row["iou"] is None
-                else f"IoU {row['iou']:.2f}, found {row['found']:.0%}"
-            )
-            tell(f"x {row['scale']:.2f}: {row['area']} pixels, {place}: {score} of {row['n']}")
-        if found["real"]["iou"] is not None:
-            tell(f"real test images: IoU {found['real']['iou']:.2f} of {found['real']['n']}")
 
-    return answer(work)
+def _work(chosen: argparse.Namespace, tell: Callable[[str], None]) -> None:
+    at_least(1, draws=chosen.draws, n=chosen.n, judge_steps=chosen.judge_steps, at_most=chosen.at_most)
+    real = open_real(chosen.run, labelmint.read(chosen.data), device=chosen.device, at_most=chosen.at_most)
+    _class_id(real.system, chosen.class_name)
+    found = size_control(
+        real,
+        judge_of(real, chosen.out, chosen, tell),
+        chosen.class_name,
+        chosen.out,
+        draws=chosen.draws,
+        n=chosen.n,
+        seed=chosen.seed,
+        temperature=chosen.temperature,
+        alone=chosen.alone,
+    )
+    area = found["training"]["area"]
+    tell(
+        f"{chosen.class_name}: trained on {area['least']} to {area['most']} pixels, median {area['median']:g}"
+    )
+    for row in found["scales"]:
+        place = "within" if row["within_training"] else "outside"
+        score = (
+            "nothing left on the layout grid"
+            if row["iou"] is None
+            else f"IoU {row['iou']:.2f}, found {row['found']:.0%}"
+        )
+        tell(f"x {row['scale']:.2f}: {row['area']} pixels, {place}: {score} of {row['n']}")
+    if found["real"]["iou"] is not None:
+        tell(f"real test images: IoU {found['real']['iou']:.2f} of {found['real']['n']}")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import sys
 
-from experiments.table1 import Published, TableOne, main
+from experiments.table1 import main
+from experiments.table1_settings import Published, TableOne
 
 __all__ = ["MULTI_MNIST"]
 

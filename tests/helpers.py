@@ -123,6 +123,18 @@ _OF_NETWORKS = {
         "generator.steps": "12",
         "generator.evaluate_every": "6",
     },
+    "spade": {
+        "generator.channels": "8",
+        "generator.widest": "2",
+        "generator.doublings": "2",
+        "generator.code": "4",
+        "generator.hidden": "8",
+        "generator.layout_channels": "4",
+        "generator.discriminator_channels": "8",
+        "generator.discriminator_layers": "1",
+        "generator.steps": "12",
+        "generator.evaluate_every": "6",
+    },
     "flow": {
         "generator.widths": "16,24",
         "generator.time_channels": "16",

@@ -49,8 +49,9 @@ Array: TypeAlias = npt.NDArray[Any]
 TURNED, HIDDEN_COLORS = "orientation tags", "transparent images"
 # What may be noted of an image when it is read: kind -> what became of the images.
 NOTES: Mapping[str, str] = {
-    TURNED: "images carry an orientation tag, and their labels fit them both turned and as their pixels lie; they are "
-    "taken turned, as viewers and annotation tools show them (--orientation stored: as their pixels lie)",
+    TURNED: "images carry an orientation tag, and their labels fit them both turned and as their pixels lie, or state "
+    "no size; they are taken turned, as viewers and annotation tools show them (--orientation stored: as their pixels "
+    "lie)",
     HIDDEN_COLORS: "images are transparent in part, and their alpha is dropped: colors that no viewer shows are "
     "learned; lay them over a ground of one color first if these mean nothing",
 }

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from experiments.coherency import forbidden, main
+from experiments.coherency import main
+from experiments.forbidden_layouts import forbidden
 from PIL import Image
 
 from labelmint.datasets.digits import make_digits

@@ -16,9 +16,9 @@ from experiments.common import (
     open_real,
     plain,
     run_pairs,
-    sheet,
     write_json,
 )
+from experiments.sheet import sheet
 from PIL import Image
 
 import labelmint

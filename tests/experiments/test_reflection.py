@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from experiments.reflection import TwoObjects, main, two_objects
+from experiments.reflection import main
+from experiments.two_objects import TwoObjects, two_objects
 from PIL import Image
 
 import labelmint

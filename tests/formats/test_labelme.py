@@ -190,7 +190,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
         "2x2 pixels",
     ),
     "far circle": (lambda p: put(p, "a", shape("circle", (1e30, 1e30), (1e30, 1e29))), "outside its image"),
-    "size": (lambda p: put(p, "a", imageHeight="8"), "imageHeight is '8'"),
+    "size": (lambda p: put(p, "a", imageHeight="8"), "height of '8'"),
     "huge size": (lambda p: put(p, "a", imageHeight=10**9), "at most"),
     "other size": (lambda p: put(p, "a", imageHeight=9), "use the images that were annotated"),
     "NaN": (lambda p: put(p, "a", shape("rectangle", (float("nan"), 0), (1, 1))), "NaN"),
@@ -224,10 +224,14 @@ def test_bad_shapes_are_found_when_inspecting(tmp_path: Path) -> None:
     assert len(data[0].layout.objects) == 1
 
 
-def test_a_pair_named_like_a_file_that_describes_the_set_is_refused(tmp_path: Path) -> None:
-    for name in ("classes", "croissant"):
-        with pytest.raises(InputError, match=rf"{name}\.json"):
-            write([pair(name, painted())], tmp_path / "a", format="labelme", classes=CLASSES)
+@pytest.mark.parametrize("name", ["classes", "Classes", "croissant"])
+def test_a_pair_whose_label_another_file_would_overwrite_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=rf"{name.lower()}\.json"):
+        write([pair(name, painted())], tmp_path / "a", format="labelme", classes=CLASSES)
+    assert not (tmp_path / "a").exists()
+
+
+def test_objects_of_unknown_classes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not in the class list"):
         write(
             [pair("a", painted(box(0, 0, 1, 1, class_id=7)))],

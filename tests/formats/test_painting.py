@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -38,6 +40,18 @@ def test_small_objects_stay_visible_in_any_order() -> None:
         label_map, instances = paint(objects, SIZE)
         assert (label_map == 2).sum() == 4 and (label_map == 1).sum() == 32
         assert np.array_equal(np.unique(instances[label_map == 2]), [objects.index(small) + 1])
+
+
+@pytest.mark.parametrize(
+    ("level", "hidden"), [(5, True), (0, False), (-1, False), (True, False), ("5", False)]
+)
+def test_a_higher_level_lies_above_whatever_its_size(level: object, hidden: bool) -> None:
+    """An object without a level, or with one that is no whole number, is of level 0."""
+    small, large = box(2, 2, 4, 4, class_id=2), replace(box(0, 0, 6, 6), attributes={"z_order": level})
+    for objects in ([small, large], [large, small]):
+        assert (paint(objects, SIZE)[0] == 2).any() == (not hidden)
+    raised = replace(small, attributes={"z_order": 6})
+    assert (paint([raised, large], SIZE)[0] == 2).sum() == 4
 
 
 def test_ids_above_255_take_16_bits_and_the_ground_is_the_background() -> None:

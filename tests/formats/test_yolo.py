@@ -155,15 +155,27 @@ def test_loose_files_have_numbered_classes_and_no_parts(tmp_path: Path) -> None:
     [
         ("names: [no, 010]", ("background", "no", "010")),
         ("names:\n  1: b\n  0: a", ("background", "a", "b")),
-        ("nc: 2", ("background", "class_0", "class_1")),
+        ("nc: 3", ("background", "cell", "tube", "class_2")),
         ("names: [background, cell]", ("background", "cell")),
     ],
 )
 def test_names_are_the_text_that_they_are(names: str, expected: tuple[str, ...], tmp_path: Path) -> None:
-    data = read(one(tmp_path, OTHER, data_yaml=f"train: images\nval: images\n{names}\n"))
+    last = len(expected) - (1 if "background" in names else 2)
+    data = read(one(tmp_path, f"{last}{BOX[1:]}", data_yaml=f"train: images\nval: images\n{names}\n"))
     assert data.classes.names == expected
     assert data[0].layout.objects[0].class_id == data.classes.ids[-1]
     assert data.train is None and data.validation is None
+
+
+def test_lists_of_names_that_data_yaml_overrules_are_told(tmp_path: Path) -> None:
+    """Those that end early, or leave lines empty, contradict nothing."""
+    for number, (names, told) in enumerate((("cell, tube, x", 0), ("tube, cell", 1), ("cell", 1))):
+        data = read(
+            one(tmp_path / str(number), BOX, data_yaml=f"train: images\nval: images\nnames: [{names}]\n")
+        )
+        assert data.classes.names[1:] == tuple(names.split(", "))
+        assert [finding.kind for finding in data.findings] == ["other names"] * told
+        assert all("classes.txt" in finding.text for finding in data.findings)
 
 
 def test_outlines_oriented_boxes_confidences_and_keypoints(tmp_path: Path) -> None:

@@ -37,7 +37,8 @@ def test_attention_stands_after_each_block_of_the_levels_told_and_in_the_middle(
 def test_an_item_does_not_depend_on_its_batch() -> None:
     torch.manual_seed(0)
     x = torch.randn(3, 3, 32, 32)
-    for network in (Encoder(3, 4, (8, 16), [False, True], 1), PatchDiscriminator(3, 8, 2)):
+    encoder, discriminator = Encoder(3, 4, (8, 16), [False, True], 1), PatchDiscriminator(3, 8, 2)
+    for network in (encoder, lambda image: discriminator(image)[0][-1]):
         assert network(x)[:1].allclose(network(x[:1]), atol=1e-5)
 
 
@@ -63,4 +64,4 @@ def test_a_verdict_sees_a_patch_of_the_promised_width(layers: int, patch: int) -
 
 
 def test_the_smallest_image_of_the_discriminator_gives_one_verdict() -> None:
-    assert PatchDiscriminator(1, 8, 2)(torch.randn(1, 1, 12, 12)).shape == (1, 1, 1, 1)
+    assert PatchDiscriminator(1, 8, 2)(torch.randn(1, 1, 12, 12))[0][-1].shape == (1, 1, 1, 1)

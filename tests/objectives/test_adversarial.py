@@ -14,6 +14,7 @@ from labelmint.objectives.adversarial import (
     VANILLA,
     GanLossName,
     discriminator_loss,
+    feature_matching,
     generator_loss,
 )
 
@@ -26,7 +27,12 @@ def test_every_name_has_its_loss() -> None:
 
 @pytest.mark.parametrize(
     ("name", "of_discriminator", "of_generator"),
-    [("hinge", 1.0, 0.0), ("vanilla", math.log(2), math.log(2)), ("least_squares", 0.5, 1.0)],
+    [
+        ("hinge", 1.0, 0.0),
+        ("vanilla", math.log(2), math.log(2)),
+        ("least_squares", 0.5, 1.0),
+        ("wasserstein", 0.0, 0.0),
+    ],
 )
 def test_where_the_verdicts_are_zero(name: GanLossName, of_discriminator: float, of_generator: float) -> None:
     loss, undecided = GAN_LOSSES[name], torch.zeros(2, 1, 3, 3)
@@ -66,3 +72,14 @@ def test_a_sure_discriminator_neither_overflows_nor_silences_the_vanilla_generat
     assert sure.grad is not None
     assert sure.grad.float().tolist() == [-0.5, -0.5]
     assert float(VANILLA.discriminator(-sure.detach(), sure.detach())) == 0
+
+
+def test_matching_counts_sizes_alike_and_maps_of_a_size_alike_but_for_verdicts() -> None:
+    ones, zeros = torch.ones(2, 3, 4, 4), torch.zeros(2, 3, 4, 4)
+    real = [[ones, 4 * ones, 9 * ones], [6 * ones, 9 * ones]]
+    found = [[zeros.clone().requires_grad_(), zeros, zeros], [zeros, zeros]]
+    loss = feature_matching(real, found)
+    assert float(loss.detach()) == pytest.approx(((1 + 4) / 2 + 6) / 2)
+    torch.autograd.backward(loss)
+    assert found[0][0].grad is not None
+    assert feature_matching(real, real) == 0

@@ -242,10 +242,10 @@ def test_the_validation_loss_is_that_of_all_pairs_at_once() -> None:
 def test_least_steps_and_most_steps_are_kept() -> None:
     ids = blobs(4, 99)
     validation = Batch(painted(ids), LayoutBatch(ids))
-    # more than most_steps: no arm gets fewer than A
-    done, _ = train(pixelwise(), validation, CONFIG, least=450)
-    assert done.steps == 450
-    short, _ = train(pixelwise(), validation, CONFIG.model_copy(update={"most_steps": 12}))
+    few = CONFIG.model_copy(update={"most_steps": 12})
+    done, _ = train(pixelwise(), validation, few, least=40)  # more than most_steps: no arm gets fewer than A
+    assert done.steps == 40
+    short, _ = train(pixelwise(), validation, few)
     assert short.steps == 12
     assert not short.reached
 
@@ -254,5 +254,5 @@ def test_a_plateau_lasts_six_epochs() -> None:
     ids = blobs(4, 99)
     noise = Batch(torch.rand(4, 3, *SIZE) * 2 - 1, LayoutBatch(ids))
     short, _ = train(pixelwise(), noise, CONFIG)
-    long, _ = train(pixelwise(), noise, CONFIG, epoch=10)
-    assert long.steps >= short.steps + 2 * 50  # three plateaus of 60 steps instead of 10
+    long, _ = train(pixelwise(), noise, CONFIG, epoch=4)
+    assert long.steps >= short.steps + 2 * 14  # three plateaus of 24 steps instead of 10

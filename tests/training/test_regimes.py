@@ -14,9 +14,11 @@ from torch import Tensor, nn
 from labelmint.contracts import ContractError
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pairs import Pairs
+from labelmint.generators.spade import SpadeConfig, SpadeGenerator
 from labelmint.hardware import Hardware, open_fabric
-from labelmint.nn.patch import PatchDiscriminator
-from labelmint.objectives.adversarial import HINGE
+from labelmint.nn.patch import MultiScaleDiscriminator, PatchDiscriminator
+from labelmint.objectives.adversarial import HINGE, WASSERSTEIN
+from labelmint.objectives.likeness import LikenessObjective
 from labelmint.objectives.objective import Objective
 from labelmint.objectives.patterns import PatternsObjective
 from labelmint.objectives.vq_model import VQObjective
@@ -143,6 +145,31 @@ def test_minimizing_an_objective(codebook: str, half_life: float, clip: float | 
 def test_learning_against_a_discriminator(kind: str, tmp_path: Path) -> None:
     objective = PatternsObjective if kind == "patterns" else VQObjective
     check(lambda: vq_model(kind), lambda: adversarial(objective(commitment=0.25, error="absolute")), tmp_path)
+
+
+def spade() -> SpadeGenerator:
+    sizes = SpadeConfig(
+        channels=8, widest=2, doublings=2, hidden=8, layout_channels=4, norm="instance", code=4
+    )
+    return SpadeGenerator(sizes, SYMBOLS, 1, (SIDE, SIDE))
+
+
+@pytest.mark.parametrize("kind", ["matching", "critic"])
+def test_an_average_learns_with_all_that_adversaries_have(kind: str, tmp_path: Path) -> None:
+    """Spectral norms, feature matching, augmentation; a critic with a penalty that learns twice a step."""
+    more: dict[str, Any] = {"loss": HINGE, "matching": 10.0, "augment_below": 100, "unknown": SYMBOLS}
+    if kind == "critic":
+        more = {"loss": WASSERSTEIN, "penalty": "gradient", "updates": 2}
+
+    def regime() -> Adversarial:
+        def rival() -> nn.Module:
+            return MultiScaleDiscriminator(1, 8, 1, 2, SYMBOLS + 1, 4, spectral=kind == "matching")
+
+        noise = spade().noise
+        objective = LikenessObjective(noise, absolute=1.0, kl=0.05)
+        return Adversarial(FEW, objective, Against(discriminator=rival, rate=1e-3, **more), half_life=0.5)
+
+    check(spade, regime, tmp_path)
 
 
 def test_maximizing_a_likelihood(tmp_path: Path) -> None:

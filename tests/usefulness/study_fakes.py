@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from labelmint import study
 from labelmint.dials import TEMPERATURE
 from labelmint.evaluation.views import Views
 from labelmint.progress import Report
+from labelmint.reports.results import Results
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout
 from labelmint.usefulness.arms import Arm, ArmResult, Ground, Scores, scores
 from labelmint.usefulness.cells import Drawn
@@ -21,6 +23,14 @@ SIDE = 8
 CLASSES = ClassSet(
     classes=(ClassInfo(id=0, name="background"), ClassInfo(id=1, name="square"), ClassInfo(id=2, name="bar"))
 )
+COMMON: dict[str, Any] = {
+    "preset": "tiny",
+    "size": (SIDE, SIDE),
+    "device": "cpu",
+    "precision": "32",
+    "threads": 1,
+    "pool": 12,
+}
 Rule = Callable[[Arm, int, int], tuple[float, float]]  # arm, n, seed -> validation and test Dice
 
 
@@ -138,3 +148,31 @@ class Noise:
             return views, Drawn(seconds=0.0)
         drawn = count + self.copies
         return views, Drawn(seconds=0.0, drawn=drawn, disagreeing=0, copies=self.copies)
+
+
+def known(gain: float = 0.05, alone: float = 0.4) -> Callable[[Arm, int, int], tuple[float, float]]:
+    """A learns 0.5 at 10 pairs and 0.6 with all; S gains the same at every ratio but most at 1; seeds differ
+    a little.
+    """
+
+    def rule(arm: Arm, n: int, seed: int) -> tuple[float, float]:
+        usual = 0.5 + 0.1 * (n > 10) + 0.01 * seed
+        by_name = {
+            "R": -0.1,
+            "A": 0.0,
+            "C": 0.01,
+            "S": gain + 0.01,
+            "Y": alone - usual,
+            "accuracy": 0.0,
+            "diversity": -0.3,
+        }
+        test = usual + by_name[arm.name] + (0.001 * seed if arm.name == "S" else 0.0)
+        return test - 0.02 * abs((arm.ratio or 1.0) - 1.0) * (arm.name == "S"), test
+
+    return rule
+
+
+def run_study(out: Path, trainer: Trainer, maker: Noise | None = None, **more: Any) -> Results:
+    """A study of `real_data`."""
+    options = {**COMMON, "n_train": (10, None), "ratios": (0.5, 1.0), "seeds": 2, **more}
+    return study(real_data(), out, maker=maker or Noise(), train_arm=trainer, **options)

@@ -1,42 +1,25 @@
-"""The study's logic with arms of known scores: order, choice, resuming, extension, budget, verdicts, what it
-refuses.
-"""
+"""The study's logic with arms of known scores: order, choice, resuming, extension, budget, verdicts."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
-from tests.usefulness.study_fakes import SIDE, Noise, Trainer, data_of, pairs, real_data
+from tests.usefulness.study_fakes import Noise, Trainer, known, real_data, run_study
 
-from labelmint import study
 from labelmint.datasets.splits import split
-from labelmint.dials import GUIDANCE, TEMPERATURE
 from labelmint.errors import InputError
-from labelmint.protocols import Dial
-from labelmint.reports.results import Results
 from labelmint.segmenters.plateau import ArmConfig
-from labelmint.types import ClassInfo, ClassSet
 from labelmint.usefulness.arms import Arm, arm_named
 from labelmint.usefulness.cells import Record
 from labelmint.usefulness.outcome import Candidate, Point
-from labelmint.usefulness.plan import Cell, StudyOptions, Way, in_order, pairs_of_cell, ways
+from labelmint.usefulness.plan import Way
 from labelmint.usefulness.samples import stored_samples
 
-COMMON: dict[str, Any] = {
-    "preset": "tiny",
-    "size": (SIDE, SIDE),
-    "device": "cpu",
-    "precision": "32",
-    "threads": 1,
-    "pool": 12,
-}
 POOL = len(split(real_data().names, None, real_data().test).training)
 
 
@@ -46,36 +29,9 @@ def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("labelmint.usefulness.study._pictures", lambda *about: [])
 
 
-def known(gain: float = 0.05, alone: float = 0.4) -> Callable[[Arm, int, int], tuple[float, float]]:
-    """A learns 0.5 at 10 pairs and 0.6 with all; S gains the same at every ratio but most at 1; seeds differ
-    a little.
-    """
-
-    def rule(arm: Arm, n: int, seed: int) -> tuple[float, float]:
-        usual = 0.5 + 0.1 * (n > 10) + 0.01 * seed
-        by_name = {
-            "R": -0.1,
-            "A": 0.0,
-            "C": 0.01,
-            "S": gain + 0.01,
-            "Y": alone - usual,
-            "accuracy": 0.0,
-            "diversity": -0.3,
-        }
-        test = usual + by_name[arm.name] + (0.001 * seed if arm.name == "S" else 0.0)
-        return test - 0.02 * abs((arm.ratio or 1.0) - 1.0) * (arm.name == "S"), test
-
-    return rule
-
-
-def run(out: Path, trainer: Trainer, maker: Noise | None = None, **more: Any) -> Results:
-    options = {**COMMON, "n_train": (10, None), "ratios": (0.5, 1.0), "seeds": 2, **more}
-    return study(real_data(), out, maker=maker or Noise(), train_arm=trainer, **options)
-
-
 def test_the_report_says_what_the_scores_are(tmp_path: Path) -> None:
     trainer = Trainer(known(0.05))
-    results = run(tmp_path / "out", trainer)
+    results = run_study(tmp_path / "out", trainer)
     figures = results.figures
     # Against C, which is a point better than A.
     assert figures["gain.n10"].value == pytest.approx(5.05)
@@ -95,7 +51,7 @@ def test_the_report_says_what_the_scores_are(tmp_path: Path) -> None:
 
 def test_no_arm_gets_fewer_steps_than_a(tmp_path: Path) -> None:
     trainer = Trainer(known())
-    run(tmp_path / "out", trainer)
+    run_study(tmp_path / "out", trainer)
     others = {call: least for call, least in trainer.least.items() if call[0] != "A"}
     assert others
     assert all(least == 100 + n for (_, n, _), least in others.items())
@@ -110,7 +66,7 @@ def test_the_ratio_is_chosen_on_validation_and_never_on_test(tmp_path: Path, bes
             return 0.5, 0.5
         return 0.6 - 0.05 * abs((arm.ratio or 0) - best), 0.6 + 0.05 * abs((arm.ratio or 0) - best)
 
-    results = run(tmp_path / "out", Trainer(rule), n_train=(10,), ratios=(0.5, 1.0, 2.0))
+    results = run_study(tmp_path / "out", Trainer(rule), n_train=(10,), ratios=(0.5, 1.0, 2.0))
     (table,) = next(section for section in results.sections if section.name == "choice").tables
     assert [row[1] for row in table.rows if row[-1] == "chosen"] == [f"{best:g}"]
     assert len(table.rows) == 3
@@ -119,7 +75,7 @@ def test_the_ratio_is_chosen_on_validation_and_never_on_test(tmp_path: Path, bes
 
 def test_temperature_and_filter_are_chosen_alike(tmp_path: Path) -> None:
     maker = Noise()
-    results = run(
+    results = run_study(
         tmp_path / "out",
         Trainer(known()),
         maker,
@@ -136,26 +92,26 @@ def test_temperature_and_filter_are_chosen_alike(tmp_path: Path) -> None:
 @pytest.mark.parametrize("after", [0, 1, 5, 11])
 def test_a_stopped_study_goes_on_and_makes_no_arm_twice(tmp_path: Path, after: int) -> None:
     whole = Trainer(known())
-    expected = run(tmp_path / "whole", whole)
+    expected = run_study(tmp_path / "whole", whole)
     first, second = Trainer(known(), stop_after=after), Trainer(known())
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "out", first)
-    found = run(tmp_path / "out", second)
+        run_study(tmp_path / "out", first)
+    found = run_study(tmp_path / "out", second)
     assert first.calls + second.calls == whole.calls
     assert found.figures == expected.figures
     third = Trainer(known())
-    run(tmp_path / "out", third)
+    run_study(tmp_path / "out", third)
     assert third.calls == []
 
 
 def test_more_numbers_seeds_and_ratios_reuse_what_is_there(tmp_path: Path) -> None:
     small, large = Trainer(known()), Trainer(known())
-    run(tmp_path / "out", small, n_train=(10,), seeds=1, ratios=(1.0,))
-    results = run(tmp_path / "out", large, n_train=(10, 20, None), seeds=2, ratios=(0.5, 1.0))
+    run_study(tmp_path / "out", small, n_train=(10,), seeds=1, ratios=(1.0,))
+    results = run_study(tmp_path / "out", large, n_train=(10, 20, None), seeds=2, ratios=(0.5, 1.0))
     assert not set(small.calls) & set(large.calls)
     fresh = Trainer(known())
     assert (
-        run(tmp_path / "fresh", fresh, n_train=(10, 20, None), seeds=2, ratios=(0.5, 1.0)).figures
+        run_study(tmp_path / "fresh", fresh, n_train=(10, 20, None), seeds=2, ratios=(0.5, 1.0)).figures
         == results.figures
     )
     assert set(fresh.calls) == set(small.calls) | set(large.calls)
@@ -173,7 +129,7 @@ def test_the_budget_leaves_out_what_does_not_fit_and_says_so(
             return super().__call__(*arguments, **more)
 
     trainer = Slow(known())
-    results = run(tmp_path / "out", trainer, budget=6.5)
+    results = run_study(tmp_path / "out", trainer, budget=6.5)
     assert len(trainer.calls) == 6  # the seventh would end after 7 minutes
     assert [call[0] for call in trainer.calls[:4]] == ["A"] * 4  # headroom first
     assert trainer.calls[4] == ("C", 10, 0)
@@ -182,14 +138,14 @@ def test_the_budget_leaves_out_what_does_not_fit_and_says_so(
     assert ("n = 10, seed 1: arm C",) in listed.rows
     assert results.figures[f"gain.n{POOL}"].refused
     again = Slow(known())
-    whole = run(tmp_path / "out", again, budget=1000.0)
+    whole = run_study(tmp_path / "out", again, budget=1000.0)
     assert not set(again.calls) & set(trainer.calls)
     assert not [t for s in whole.sections for t in s.tables if t.title.startswith("Left out")]
 
 
 def test_samples_that_would_take_too_long_are_not_begun(tmp_path: Path) -> None:
     maker = Noise(expected=3600.0)
-    results = run(tmp_path / "out", Trainer(known()), maker, budget=5.0)
+    results = run_study(tmp_path / "out", Trainer(known()), maker, budget=5.0)
     assert maker.calls == []
     assert "Not known yet" in results.verdict.text
 
@@ -211,7 +167,7 @@ def test_the_verdict(tmp_path: Path, gain: float, alone: float, copies: int, lev
         noise = 0.01 * (-1) ** seed if gain == 0 and arm.name == "S" else 0.0
         return validation, test + noise
 
-    results = run(
+    results = run_study(
         tmp_path / "out", Trainer(rule), Noise(copies=copies), n_train=(10,), ratios=(1.0,), seeds=4
     )
     assert results.verdict.level == level
@@ -219,7 +175,7 @@ def test_the_verdict(tmp_path: Path, gain: float, alone: float, copies: int, lev
 
 
 def test_one_seed_has_no_interval_and_is_never_told_to_use(tmp_path: Path) -> None:
-    results = run(tmp_path / "out", Trainer(known(0.2)), n_train=(10,), seeds=1)
+    results = run_study(tmp_path / "out", Trainer(known(0.2)), n_train=(10,), seeds=1)
     assert results.figures["gain.n10"].low is None
     assert results.verdict.level == "mixed"
     assert "more --seeds" in results.verdict.reasons[0]
@@ -230,13 +186,13 @@ def test_a_baseline_that_was_stopped_early_is_told(tmp_path: Path) -> None:
         def __call__(self, *arguments: Any, **more: Any) -> Any:
             return super().__call__(*arguments, **more).model_copy(update={"plateau": False})
 
-    results = run(tmp_path / "out", Stopped(known()), n_train=(10,))
+    results = run_study(tmp_path / "out", Stopped(known()), n_train=(10,))
     assert any("may be weak" in reason for reason in results.verdict.reasons)
 
 
 def test_where_the_filter_lets_nothing_pass_samples_without_it_are_studied(tmp_path: Path) -> None:
     maker = Noise(refuses=("on",))
-    results = run(tmp_path / "out", Trainer(known(0.05)), maker, n_train=(10,))
+    results = run_study(tmp_path / "out", Trainer(known(0.05)), maker, n_train=(10,))
     assert results.figures["gain.n10"].value == pytest.approx(5.05)
     assert {key for _, _, key in maker.calls} == {"t0.85-on", "t0.85-off"}
     assert "filter off" in results.verdict.reasons[0]
@@ -244,7 +200,7 @@ def test_where_the_filter_lets_nothing_pass_samples_without_it_are_studied(tmp_p
 
 
 def test_copies_that_the_gate_refused_condemn_the_samples_that_no_gate_saw(tmp_path: Path) -> None:
-    results = run(
+    results = run_study(
         tmp_path / "out", Trainer(known(0.05)), Noise(refuses=("on",), copies=4500), n_train=(10,), seeds=4
     )
     assert results.verdict.level == "bad"
@@ -253,7 +209,7 @@ def test_copies_that_the_gate_refused_condemn_the_samples_that_no_gate_saw(tmp_p
 
 def test_samples_that_no_gate_saw_are_told(tmp_path: Path) -> None:
     for mode, told in (("off", True), ("on", False)):
-        results = run(tmp_path / mode, Trainer(known(0.05)), n_train=(10,), filter=mode)
+        results = run_study(tmp_path / mode, Trainer(known(0.05)), n_train=(10,), filter=mode)
         assert any("no gate was used" in reason for reason in results.verdict.reasons) == told
 
 
@@ -295,7 +251,7 @@ def test_a_higher_step_limit_makes_those_again_that_were_stopped(tmp_path: Path)
 
     first, second, third = (Stopped(known()) for _ in range(3))
     for trainer, limit in ((first, 500), (second, 4000), (third, 4000)):
-        run(tmp_path / "out", trainer, n_train=(10,), seeds=1, segmenter=ArmConfig(most_steps=limit))
+        run_study(tmp_path / "out", trainer, n_train=(10,), seeds=1, segmenter=ArmConfig(most_steps=limit))
     assert first.calls == second.calls
     assert third.calls == []
 
@@ -311,175 +267,16 @@ def test_samples_of_one_way_are_never_taken_for_those_of_another(tmp_path: Path)
 
 def test_a_study_that_failed_before_it_made_anything_claims_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "out", Trainer(known(), stop_after=0), n_train=(10,))
-    run(tmp_path / "out", Trainer(known()), n_train=(10,), augment=("flips",))
+        run_study(tmp_path / "out", Trainer(known(), stop_after=0), n_train=(10,))
+    run_study(tmp_path / "out", Trainer(known()), n_train=(10,), augment=("flips",))
     with pytest.raises(InputError, match="holds another study"):
-        run(tmp_path / "out", Trainer(known()), n_train=(10,))
+        run_study(tmp_path / "out", Trainer(known()), n_train=(10,))
 
 
 def test_the_learning_curve_alone_trains_a_and_r_and_needs_no_generator(tmp_path: Path) -> None:
     trainer, maker = Trainer(known()), Noise()
-    results = run(tmp_path / "out", trainer, maker, curve=True)
+    results = run_study(tmp_path / "out", trainer, maker, curve=True)
     assert {key for key, _, _ in trainer.calls} == {"A", "R"}
     assert maker.calls == []
     assert results.figures["headroom.n10"].value == pytest.approx(10.0)
     assert "study those" in results.verdict.text
-
-
-# Which pairs ------------------------------------------------------------------------------------------------
-
-
-def test_every_way_of_drawing_has_a_name_of_its_own() -> None:
-    options = StudyOptions(dials={"temperature": (0.85, 1.0)}, filter="both", layouts="both")
-    all_of_them = ways(options, [TEMPERATURE])
-    assert len({way.key for way in all_of_them}) == len({way.words for way in all_of_them}) == 8
-    (own,), (varied,) = (
-        ways(StudyOptions(), [TEMPERATURE]),
-        ways(StudyOptions(layouts="varied"), [TEMPERATURE]),
-    )
-    assert (own.vary, varied.vary) == (False, True)
-
-
-def test_the_name_of_a_way_says_the_first_dial_and_what_is_not_usual() -> None:
-    guided = StudyOptions(dials={"guidance": (1.0, 2.0)})
-    assert [way.key for way in ways(guided, [TEMPERATURE, GUIDANCE])] == ["t0.85-on", "t0.85-g2-on"]
-    assert [way.key for way in ways(StudyOptions(), [])] == ["on"]
-    steps = StudyOptions(dials={"evaluations": (8, 16)}, layouts="varied")
-    evaluations = Dial("evaluations", 8, 1, 64, "Steps.", whole=True)
-    keys = [way.key for way in ways(steps, [evaluations])]
-    assert keys == ["evaluations8-on-varied", "evaluations16-on-varied"]
-
-
-def test_choices_are_nested_within_a_seed_and_differ_between_seeds() -> None:
-    parts = split([f"p{k}" for k in range(300)], None, ["p0", "p1"])
-    chosen = {(n, seed): pairs_of_cell(Cell(n, seed), parts) for n in (5, 20, 200) for seed in (0, 1)}
-    for seed in (0, 1):
-        assert (
-            set(chosen[5, seed].training) < set(chosen[20, seed].training) < set(chosen[200, seed].training)
-        )
-        assert set(chosen[5, seed].validation) <= set(chosen[20, seed].validation)
-    assert chosen[20, 0].training != chosen[20, 1].training
-    for (n, _), cell in chosen.items():
-        assert len(cell.training) == n
-        assert len(cell.validation) == min(len(parts.validation), n)
-        assert set(cell.training) <= set(parts.training)
-        assert set(cell.validation) <= set(parts.validation)
-
-
-def test_groups_stay_together() -> None:
-    names = [f"patient{k // 10}_slice{k % 10}" for k in range(200)]
-    parts = split(names, None, None, group_by=r"patient\d+")
-    cell = pairs_of_cell(Cell(25, 0), parts)
-    assert len({name.split("_")[0] for name in cell.training}) == 3
-    assert parts.groups is not None
-    ordered = [parts.groups[name] for name in in_order(parts.training, 0, parts.groups)]
-    assert len([k for k in range(1, len(ordered)) if ordered[k] != ordered[k - 1]]) == len(set(ordered)) - 1
-
-
-# What is refused --------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"n_train": (10, 5000)}, "training pairs"),
-        ({"n_train": (0,)}, "at least 2"),
-        ({"ratios": (0.0,)}, "--ratio 0"),
-        ({"ratios": (-1.0,)}, "--ratio -1"),
-        ({"ratios": (float("nan"),)}, "--ratio nan"),
-        ({"dials": {"temperature": (0.0,)}}, "--temperature 0"),
-        ({"filter": "maybe"}, "--filter maybe"),
-        ({"layouts": "mine"}, "--layouts mine: expected one of own, varied, both"),
-        ({"seeds": 0}, "--seeds 0"),
-        ({"budget": 0.0}, "--budget 0"),
-        ({"pool": 0}, "--pool 0"),
-        ({"preset": "huge"}, "no preset"),
-        ({"system": "gan"}, "gan"),
-        ({"settings": ("prior.colour=3",)}, "prior.colour"),
-        ({"augment": ("spins",)}, "spins"),
-        ({"generator_minutes": -1.0}, "--generator-minutes"),
-    ],
-)
-def test_bad_options_are_refused_before_anything_is_written(
-    tmp_path: Path, options: dict[str, Any], message: str
-) -> None:
-    with pytest.raises(InputError, match=message):
-        run(tmp_path / "out", Trainer(known()), **options)
-    assert not (tmp_path / "out").exists()
-
-
-def test_data_without_test_part_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no test part"):
-        study(data_of(pairs(40)), tmp_path / "out", maker=Noise(), train_arm=Trainer(known()), **COMMON)
-
-
-def test_another_folder_another_study_and_changed_data_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "thesis.txt").write_text("precious", encoding="utf-8")
-    with pytest.raises(InputError, match="is no study"):
-        run(tmp_path / "other", Trainer(known()))
-    run(tmp_path / "out", Trainer(known()), n_train=(10,))
-    with pytest.raises(InputError, match="pool differs"):
-        run(tmp_path / "out", Trainer(known()), n_train=(10,), pool=13)
-    changed = real_data()
-    brighter = changed.load("p030")
-    made = {name: changed.load(name) for name in changed.names} | {
-        "p030": replace(brighter, image=brighter.image + np.uint8(1))
-    }
-    other = replace(changed, load=made.__getitem__)
-    with pytest.raises(InputError, match="the data have changed"):
-        study(
-            other,
-            tmp_path / "out",
-            maker=Noise(),
-            train_arm=Trainer(known()),
-            **{**COMMON, "n_train": (10,), "seeds": 2},
-        )
-
-
-def test_given_pairs_are_checked(tmp_path: Path) -> None:
-    import labelmint
-
-    def given(name: str, made: list[Any], classes: ClassSet | None = None) -> Path:
-        data = real_data()
-        return labelmint.write(
-            data_of(made, classes=classes or data.classes),
-            tmp_path / name,
-            format="folder",
-            classes=classes or data.classes,
-        )
-
-    small = [
-        replace(p, image=p.image[:4, :4], layout=replace(p.layout, label_map=p.layout.label_map[:4, :4]))
-        for p in pairs(20, 100)
-    ]
-    real = real_data()
-    chosen = set(split(real.names, None, real.test).validation)
-    validating = [p for p in pairs(70) if p.name in chosen] + pairs(20, 100)
-    others = ClassSet(
-        classes=(
-            ClassInfo(id=0, name="background"),
-            ClassInfo(id=1, name="bar"),
-            ClassInfo(id=2, name="square"),
-        )
-    )
-    cases = {
-        "small": (small, None, "--size as the synthetic"),
-        "others": (pairs(20, 100), others, "same class list"),
-        "few": (pairs(5, 100), None, "at least 20"),
-        "tested": (pairs(20), None, "images of the test part"),
-        "validated": (validating, None, "images of the validation part"),
-    }
-    for name, (made, classes, message) in cases.items():
-        with pytest.raises(InputError, match=message):
-            study(
-                real_data(),
-                tmp_path / "out",
-                train_arm=Trainer(known()),
-                **COMMON,
-                synthetic=given(name, made, classes),
-            )
-    with pytest.raises(InputError, match="only --n-train all"):
-        StudyOptions(synthetic=tmp_path / "few", n_train=(10,))
-    with pytest.raises(InputError, match="leave out --system"):
-        StudyOptions(synthetic=tmp_path / "few", system="msgnet")

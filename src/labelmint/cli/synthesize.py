@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -31,6 +32,7 @@ from labelmint.cli.options import (
 )
 from labelmint.cli.printing import print_json, quoted
 from labelmint.cli.progress import Progress
+from labelmint.cli.takes import takes
 
 if TYPE_CHECKING:
     from labelmint.synthesis import MintOptions
@@ -38,119 +40,110 @@ if TYPE_CHECKING:
 
 __all__ = ["synthesize"]
 
-_Run: TypeAlias = Annotated[
-    Path, typer.Argument(help="A run folder, as `labelmint train` wrote it.", show_default=False)
-]
-_Out: TypeAlias = Annotated[Path, typer.Option(help="The folder to write; it must be new or empty.")]
-_Count: TypeAlias = Annotated[int, typer.Option("-n", metavar="N", help="How many new pairs.")]
-_Start: TypeAlias = Annotated[
-    int, typer.Option(help="Index of the first pair; pair i is the same whatever -n and --start are.")
-]
-_Format: TypeAlias = Annotated[
-    str, typer.Option("--format", metavar="NAME", help="Any that `labelmint formats` lists as written.")
-]
-_Layouts: TypeAlias = Annotated[
-    Path | None,
-    typer.Option(metavar="DATA", help="Take the layouts of these labelled images.", show_default=False),
-]
-_Reference: TypeAlias = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="DATA",
-        help="Layouts with their images, for a run trained with --set tokenizer.reference=true.",
-        show_default=False,
-    ),
-]
-_Keep: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="PART",
-        help="Draw the rest of the pairs of --layouts and keep layout:CLASS, image:CLASS or "
-        "image:x0,y0,x1,y1; repeatable.",
-        show_default=False,
-    ),
-]
-_LayoutsFrom: TypeAlias = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="RUN",
-        help="Draw the layouts with this run of the same classes and size, and the images with the first.",
-        show_default=False,
-    ),
-]
-_PerLayout: TypeAlias = Annotated[
-    int,
-    typer.Option(metavar="K", help="K images for each layout that is given, varied or taken from training."),
-]
-_Vary: TypeAlias = Annotated[
-    bool,
-    typer.Option(
-        "--vary", help="Turn, zoom and mix given layouts, or else those of training, into new ones."
-    ),
-]
-_Filter: TypeAlias = Annotated[
-    str,
-    typer.Option(
-        "--filter",
-        metavar="MODE",
-        help="on: drop pairs whose image does not show what the label says, and near-copies of training "
-        "images; ignore: have doubtful "
-        "pixels ignored where that helps; off; auto: on where `labelmint evaluate` left a judge in the "
-        "run, off with --keep.",
-    ),
-]
-_FilterShare: TypeAlias = Annotated[
-    float,
-    typer.Option(
-        metavar="PERCENT", help="Of real validation pairs that the filter would drop; more is stricter."
-    ),
-]
-_Data: TypeAlias = Annotated[
-    list[Path] | None,
-    typer.Option(
-        metavar="DATA",
-        help="The real data, where it has moved since `evaluate`; repeatable, for a run trained on "
-        "several sets.",
-        show_default=False,
-    ),
-]
-_MostCandidates: TypeAlias = Annotated[
-    int | None,
-    typer.Option(metavar="M", help="Give up after so many; 10 N unless given.", show_default=False),
-]
-_Resume: TypeAlias = Annotated[bool, typer.Option("--resume", help="Go on where a stopped command was.")]
+
+@dataclass(frozen=True)
+class _CommandLine:
+    """The options of the verb, in the order of --help."""
+
+    run: Annotated[
+        Path, typer.Argument(help="A run folder, as `labelmint train` wrote it.", show_default=False)
+    ]
+    out: Annotated[Path, typer.Option(help="The folder to write; it must be new or empty.")]
+    n: Annotated[int, typer.Option("-n", metavar="N", help="How many new pairs.")]
+    seed: Seed = 0
+    start: Annotated[
+        int, typer.Option(help="Index of the first pair; pair i is the same whatever -n and --start are.")
+    ] = 0
+    format: Annotated[
+        str, typer.Option("--format", metavar="NAME", help="Any that `labelmint formats` lists as written.")
+    ] = "folder"
+    image_format: ImageFormat = "png"
+    layouts: Annotated[
+        Path | None,
+        typer.Option(metavar="DATA", help="Take the layouts of these labelled images.", show_default=False),
+    ] = None
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DATA",
+            help="Layouts with their images, for a run trained with --set tokenizer.reference=true.",
+            show_default=False,
+        ),
+    ] = None
+    layouts_from: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            help="Draw the layouts with this run of the same classes and size, and the images with the first.",
+            show_default=False,
+        ),
+    ] = None
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PART",
+            help="Draw the rest of the pairs of --layouts and keep layout:CLASS, image:CLASS or "
+            "image:x0,y0,x1,y1; repeatable.",
+            show_default=False,
+        ),
+    ] = None
+    per_layout: Annotated[
+        int,
+        typer.Option(
+            metavar="K", help="K images for each layout that is given, varied or taken from training."
+        ),
+    ] = 1
+    vary: Annotated[
+        bool,
+        typer.Option(
+            "--vary", help="Turn, zoom and mix given layouts, or else those of training, into new ones."
+        ),
+    ] = False
+    layout_temperature: LayoutTemperature = None
+    temperature: Temperature = None
+    guidance: Guidance = None
+    dial: DialValues = None
+    batch_size: BatchSize = "auto"
+    filter: Annotated[
+        str,
+        typer.Option(
+            "--filter",
+            metavar="MODE",
+            help="on: drop pairs whose image does not show what the label says, and near-copies of training "
+            "images; ignore: have doubtful "
+            "pixels ignored where that helps; off; auto: on where `labelmint evaluate` left a judge in the "
+            "run, off with --keep.",
+        ),
+    ] = "auto"
+    filter_share: Annotated[
+        float,
+        typer.Option(
+            metavar="PERCENT", help="Of real validation pairs that the filter would drop; more is stricter."
+        ),
+    ] = 5.0
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DATA",
+            help="The real data, where it has moved since `evaluate`; repeatable, for a run trained on "
+            "several sets.",
+            show_default=False,
+        ),
+    ] = None
+    most_candidates: Annotated[
+        int | None,
+        typer.Option(metavar="M", help="Give up after so many; 10 N unless given.", show_default=False),
+    ] = None
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where a stopped command was.")] = False
+    device: Device = "auto"
+    threads: ThreadsToDraw = None
+    precision: DrawIn = "32"
+    format_in: FormatIn = None
+    as_json: AsJson = False
 
 
-def synthesize(
-    run: _Run,
-    out: _Out,
-    n: _Count,
-    seed: Seed = 0,
-    start: _Start = 0,
-    format: _Format = "folder",
-    image_format: ImageFormat = "png",
-    layouts: _Layouts = None,
-    reference: _Reference = None,
-    layouts_from: _LayoutsFrom = None,
-    keep: _Keep = None,
-    per_layout: _PerLayout = 1,
-    vary: _Vary = False,
-    layout_temperature: LayoutTemperature = None,
-    temperature: Temperature = None,
-    guidance: Guidance = None,
-    dial: DialValues = None,
-    batch_size: BatchSize = "auto",
-    filter: _Filter = "auto",
-    filter_share: _FilterShare = 5.0,
-    data: _Data = None,
-    most_candidates: _MostCandidates = None,
-    resume: _Resume = False,
-    device: Device = "auto",
-    threads: ThreadsToDraw = None,
-    precision: DrawIn = "32",
-    format_in: FormatIn = None,
-    as_json: AsJson = False,
-) -> None:
+@takes(_CommandLine)
+def synthesize(chosen: _CommandLine) -> None:
     """Draw new images with their labels: the layout first, then the image for it.
 
     With a filter more are drawn than are written, until there are N; the others leave gaps in the numbers.
@@ -159,65 +152,62 @@ def synthesize(
     """
     from labelmint.synthesis import MintOptions, check_target
 
-    check_target(out, n=n, format=format, resume=resume)
-    if layouts_from is not None:
-        _check_alone(
-            layouts=layouts,
-            reference=reference,
-            vary=vary or None,
-            keep=keep or None,
-            per_layout=per_layout if per_layout != 1 else None,
-        )
-    given, references = (_opened(path, run, format_in) for path in (layouts, reference))
+    check_target(chosen.out, n=chosen.n, format=chosen.format, resume=chosen.resume)
+    if chosen.layouts_from is not None:
+        _check_alone(chosen)
+    given, references = (
+        _opened(path, chosen.run, chosen.format_in) for path in (chosen.layouts, chosen.reference)
+    )
     options = MintOptions(
-        n=n,
-        seed=seed,
-        start=start,
-        format=format,
-        image_format=image_format,
+        n=chosen.n,
+        seed=chosen.seed,
+        start=chosen.start,
+        format=chosen.format,
+        image_format=chosen.image_format,
         layouts=given,
         reference=references,
-        keep=tuple(keep or ()),
-        per_layout=per_layout,
-        vary=vary,
+        keep=tuple(chosen.keep or ()),
+        per_layout=chosen.per_layout,
+        vary=chosen.vary,
         dials=dials_of(
-            dial, temperature=temperature, layout_temperature=layout_temperature, guidance=guidance
+            chosen.dial,
+            temperature=chosen.temperature,
+            layout_temperature=chosen.layout_temperature,
+            guidance=chosen.guidance,
         ),
-        batch_size=parse_batch(batch_size),
-        filter=filter,
-        filter_share=filter_share / 100,
-        data=_real(data or (sets_of(run) if _filters(filter, run, keep) else []), run),
-        most_candidates=most_candidates,
-        resume=resume,
+        batch_size=parse_batch(chosen.batch_size),
+        filter=chosen.filter,
+        filter_share=chosen.filter_share / 100,
+        data=_real(chosen),
+        most_candidates=chosen.most_candidates,
+        resume=chosen.resume,
     )
-    runs = [run] if layouts_from is None else [run, layouts_from]
-    doubts = _mint(runs, out, options, device=device, threads=threads, precision=precision)
-    _tell(_facts(out, n, layouts or reference, doubts), run, as_json)
+    facts = _facts(chosen, _mint(chosen, options))
+    print_json(facts) if chosen.as_json else print(_told(facts, chosen.run))
 
 
-def _filters(filter: str, run: Path, keep: list[str] | None) -> bool:
-    """True if this filter needs the real pairs."""
-    return filter in ("on", "ignore") or (filter == "auto" and (run / "judge").is_dir() and not keep)
-
-
-def _check_alone(**given: object) -> None:
+def _check_alone(chosen: _CommandLine) -> None:
     """Raise InputError where layouts come from elsewhere, too."""
     from labelmint.errors import InputError
 
-    for name, value in given.items():
-        if value is not None:
-            option = f"--{name.replace('_', '-')}"
+    given = {
+        "--layouts": chosen.layouts,
+        "--reference": chosen.reference,
+        "--vary": chosen.vary,
+        "--keep": chosen.keep,
+        "--per-layout": chosen.per_layout != 1,
+    }
+    for option, value in given.items():
+        if value:
             raise InputError(
                 f"{option}: has no meaning with --layouts-from, which draws a layout for each image; leave one of the "
                 f"two out"
             )
 
 
-def _mint(
-    runs: list[Path], out: Path, options: MintOptions, *, device: str, threads: int | None, precision: str
-) -> list[str]:
-    """Write the data set, by the first run, with the layouts of a second one; return the warnings, which are told
-    on stderr as they come.
+def _mint(chosen: _CommandLine, options: MintOptions) -> list[str]:
+    """Write the data set, by the run, with the layouts of a second one if --layouts-from names it; return the
+    warnings, which are told on stderr as they come.
     """
     from labelmint.runs.trained import load
     from labelmint.synthesis import mint
@@ -228,11 +218,14 @@ def _mint(
         doubts.append(line)
         print(f"labelmint: warning: {line}", file=sys.stderr, flush=True)
 
-    system, *others = (load(run, device=device, threads=threads, precision=precision) for run in runs)
+    runs = [chosen.run] if chosen.layouts_from is None else [chosen.run, chosen.layouts_from]
+    system, *others = (
+        load(run, device=chosen.device, threads=chosen.threads, precision=chosen.precision) for run in runs
+    )
     for other in others:
         system = system.with_layouts_from(other)
     with Progress() as progress, interruptible("stopped; run the same command with --resume to go on"):
-        mint(system, out, options, report=progress.report, warn=say)
+        mint(system, chosen.out, options, report=progress.report, warn=say)
     return doubts
 
 
@@ -241,35 +234,38 @@ def _opened(path: Path | None, run: Path, format_in: str | None) -> DataSet | No
     return None if path is None else open_merged([path], merge_of(run), format_in, "")
 
 
-def _facts(out: Path, n: int, given: Path | None, doubts: list[str]) -> dict[str, Any]:
+def _facts(chosen: _CommandLine, doubts: list[str]) -> dict[str, Any]:
     """What was made, as the export itself says it."""
-    settings = json.loads((out / "settings.json").read_text(encoding="utf-8"))
+    settings = json.loads((chosen.out / "settings.json").read_text(encoding="utf-8"))
     filtered = {**settings["filter"], **settings["outcome"]} if "filter" in settings else None
-    layouts = settings["layouts"] if given is None else str(given)
+    layouts = chosen.layouts or chosen.reference or settings["layouts"]
     return {
-        "out": str(out),
-        "pairs": n,
+        "out": str(chosen.out),
+        "pairs": chosen.n,
         "format": settings["format"],
         "system": settings["system"],
         "weights": settings["weights"],
-        "layouts": f"{layouts}, varied" if settings.get("vary") else layouts,
+        "layouts": f"{layouts}, varied" if settings.get("vary") else str(layouts),
         "filter": filtered,
         "warnings": doubts,
     }
 
 
-def _real(data: list[Path], run: Path) -> DataSet | Path | None:
-    """The real data where they are said to be: as one set, under the run's merged classes, where it learned
-    from several.
+def _real(chosen: _CommandLine) -> DataSet | Path | None:
+    """The real data where they are said to be, or where a filter needs them and they lie where the run found them:
+    as one set, under the run's merged classes, where it learned from several.
     """
-    merge = merge_of(run)
+    data = chosen.data or (sets_of(chosen.run) if _filters(chosen) else [])
+    merge = merge_of(chosen.run)
     if not data:
         return None
     return data[0] if len(data) == 1 and merge is None else open_merged(data, merge, None, "")
 
 
-def _tell(facts: dict[str, Any], run: Path, as_json: bool) -> None:
-    print_json(facts) if as_json else print(_told(facts, run))
+def _filters(chosen: _CommandLine) -> bool:
+    """True if the filter needs the real pairs."""
+    judged = (chosen.run / "judge").is_dir() and not chosen.keep
+    return chosen.filter in ("on", "ignore") or (chosen.filter == "auto" and judged)
 
 
 def _told(facts: dict[str, Any], run: Path) -> str:

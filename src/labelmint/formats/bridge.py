@@ -24,10 +24,17 @@ from typing import Any
 import numpy as np
 
 from labelmint.errors import InputError
-from labelmint.formats.bridge_annotations import Labels, ignored_of, is_semantic, label_map_of, objects_of
+from labelmint.formats.bridge_annotations import (
+    Labels,
+    ignored_of,
+    is_semantic,
+    label_map_of,
+    objects_of,
+    size_of_masks,
+)
 from labelmint.formats.files import Parts
 from labelmint.formats.format import AS_USUAL, Format, Orientation, Reading
-from labelmint.formats.image_files import Read, image_size, read_labelled
+from labelmint.formats.image_files import Read, read_labelled
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.painting import PaintedLayout, Paints, painted
 from labelmint.formats.records import names_of
@@ -233,13 +240,20 @@ class _Loader:
     def __call__(self, name: str) -> AnnotatedImage:
         file = self.files[name]
         if isinstance(file, Path):
-            read = read_labelled(file, image_size(file, self.orientation), self.orientation)
+            read = read_labelled(file, self._stated(name), self.orientation)
         else:
             read = Read(_pixels(file, name), {})
         layout = self._layout(name, (read.pixels.shape[0], read.pixels.shape[1]))
         return AnnotatedImage(
             name=name, image=read.pixels, layout=layout, provenance=read.text, notes=read.notes
         )
+
+    def _stated(self, name: str) -> tuple[int, int] | None:
+        """(H, W) of the masks of an image, None where there are none; `_layout` tells what is wrong with them."""
+        try:
+            return size_of_masks(self.items[name].annotations)
+        except Exception:
+            return None
 
     def undecoded(self, name: str) -> AnnotatedImage:
         """The pair, decoded and painted when that is asked for, where its file may be copied."""

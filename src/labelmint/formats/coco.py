@@ -70,7 +70,10 @@ def _read(path: Path, chosen: Sequence[Source], reading: Reading, odd: Odd) -> D
         for image_id, name in names[i].items():
             if image_id in one.files:
                 records[name] = Record(
-                    path=one.files[image_id], size=one.sizes[image_id], objects=tuple(objects[image_id])
+                    path=one.files[image_id],
+                    size=one.sizes[image_id],
+                    objects=tuple(objects[image_id]),
+                    stated=image_id in one.stated,
                 )
     ordered = tuple(sorted(records))
     return DataSet(
@@ -90,7 +93,7 @@ class Listed(NamedTuple):
     Arguments:
         source: the file. files, sizes: of each image, by id; of two entries for one picture the first.
         same: id of an entry -> id of the entry that stands for it. below: id -> file name below a folder of pictures.
-        all: ids of all images that the file lists.
+        stated: ids of images whose size the file states. all: ids of all images that it lists.
     """
 
     source: Source
@@ -98,6 +101,7 @@ class Listed(NamedTuple):
     sizes: dict[Id, Size]
     same: dict[Id, Id]
     below: dict[Id, str]
+    stated: set[Id]
     all: frozenset[Id]
 
 
@@ -106,7 +110,7 @@ def listed_images(source: Source, document: Document, odd: Odd, orientation: Ori
     differ.
     """
     pictures, images = Pictures(source), document.images
-    one = Listed(source, {}, {}, {}, {}, frozenset(image["id"] for image in images))
+    one = Listed(source, {}, {}, {}, {}, set(), frozenset(image["id"] for image in images))
     first: dict[Path, Id] = {}
     missing, doubled = [], []
     for image in images:
@@ -114,7 +118,9 @@ def listed_images(source: Source, document: Document, odd: Odd, orientation: Ori
         if found is None:
             missing.append(str(image.get("file_name") or image.get("coco_url")))
             continue
-        size = stated_size(image, source.file) or image_size(found.file, orientation)
+        stated = stated_size(image, source.file)
+        one.stated.update([image["id"]] if stated else [])
+        size = stated or image_size(found.file, orientation)
         known = first.setdefault(found.file, image["id"])
         if known == image["id"]:
             one.files[known], one.sizes[known], one.below[known] = found.file, size, found.name

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,10 +20,10 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, NamedTuple
 
 from labelmint.errors import InputError
-from labelmint.formats.files import is_file
 from labelmint.formats.format import Part
 from labelmint.formats.image_files import image_size
 from labelmint.formats.json_files import USUAL, holds, one_of
+from labelmint.formats.lookup import Lookup
 from labelmint.formats.odd import Odd
 
 __all__ = ["Pictures", "Source", "annotation_files", "name_of_part", "part_of_name", "sources"]
@@ -193,8 +192,7 @@ class Pictures:
 
     source: Source
     guessed: list[str] = field(default_factory=list)
-    _names: dict[str, dict[str, str]] = field(default_factory=dict)
-    _folded: dict[str, dict[str, str]] = field(default_factory=dict)
+    _lookup: Lookup = field(default_factory=Lookup)
 
     def __post_init__(self) -> None:
         home, tag, part = self.source.home, self.source.tag, self.source.part
@@ -233,23 +231,10 @@ class Pictures:
     def _hits(self, parts: tuple[str, ...]) -> list[str]:
         """The file that a folder named like the part has; else those of all other folders."""
         for root in self._preferred:
-            file = self._there(root, parts)
+            file = self._lookup.find(root, parts)
             if file is not None:
                 return [file]
-        return [file for root in self._usual if (file := self._there(root, parts)) is not None]
-
-    def _there(self, root: str, parts: tuple[str, ...]) -> str | None:
-        """root/parts where it exists, in whatever Unicode form or case the file system has the name."""
-        folder = "/".join((root, *parts[:-1]))
-        names = self._names.get(folder)
-        if names is None:
-            names = self._names[folder] = _listing(folder)
-        name = names.get(parts[-1])
-        if name is None and names:
-            if folder not in self._folded:
-                self._folded[folder] = _by_fold(names)
-            name = self._folded[folder].get(_fold(parts[-1]))
-        return None if name is None else f"{folder}/{name}"
+        return [file for root in self._usual if (file := self._lookup.find(root, parts)) is not None]
 
     def _one_of(self, hits: Sequence[str], image: Mapping[str, Any], text: str) -> Path:
         if len(hits) == 1:
@@ -273,21 +258,3 @@ def _parts(text: str) -> tuple[tuple[str, ...], bool]:
     path, drive = PurePosixPath(text.replace("\\", "/")), PureWindowsPath(text).drive
     leaves = path.is_absolute() or ".." in path.parts or bool(drive)
     return tuple(part for part in path.parts if part not in ("/", "//", drive)), leaves
-
-
-def _listing(folder: str) -> dict[str, str]:
-    try:
-        with os.scandir(folder) as entries:
-            return {entry.name: entry.name for entry in entries if is_file(entry)}
-    except OSError:
-        return {}
-
-
-def _fold(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
-
-
-def _by_fold(names: Mapping[str, str]) -> dict[str, str]:
-    """Names by their folded form, those left out that several have."""
-    counts = Counter(map(_fold, names))
-    return {folded: name for name in names if counts[folded := _fold(name)] == 1}

@@ -13,7 +13,7 @@ that labelmint wrote have the number itself in `instance`. `coco_panoptic_write`
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,9 +24,9 @@ from labelmint.formats.coco import listed_images, named, note_renumbered, parts_
 from labelmint.formats.coco_classes import Classes, classes_of, merged
 from labelmint.formats.coco_document import Id, as_id, read_document, without_collection
 from labelmint.formats.coco_files import Source, annotation_files, sources
-from labelmint.formats.files import find_image
 from labelmint.formats.format import AS_USUAL, KEPT, LOST, Carries, Format, Orientation, Reading
 from labelmint.formats.image_files import read_image, read_labelled
+from labelmint.formats.lookup import Lookup, find_image
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.undecoded import undecoded
 from labelmint.types import AnnotatedImage, Array, DataSet, Layout
@@ -97,6 +97,7 @@ class _Reader:
     classes: Classes
     joined: Mapping[Id, Id]
     things: set[Id]
+    lookup: Lookup = field(default_factory=Lookup)
 
     def all(
         self, annotations: Sequence[Any], files: Mapping[Id, Path], odd: Odd, names: Mapping[Id, str]
@@ -120,7 +121,7 @@ class _Reader:
         return found
 
     def _segments(self, one: Mapping[str, Any], image: Path, folder: Path, what: str) -> Segments:
-        label = find_image(one.get("file_name"), [folder], what)
+        label = find_image([one.get("file_name")], [folder], what, self.lookup)
         if label is None:
             raise InputError(f"{what}: its label {one.get('file_name')!r} is missing; put it into {folder}")
         listed = one.get("segments_info")

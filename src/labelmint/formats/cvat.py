@@ -22,11 +22,12 @@ from xml.etree.ElementTree import Element
 
 from labelmint.errors import InputError
 from labelmint.formats.cvat_shapes import WITHOUT_AREA, Shapes
-from labelmint.formats.files import Parts, find_image
+from labelmint.formats.files import Parts
 from labelmint.formats.format import AS_USUAL, KEPT, Carries, Format, Part, Reading
-from labelmint.formats.named_classes import classes_of_names
+from labelmint.formats.lookup import Lookup, find_image
+from labelmint.formats.named_classes import CLASSES, classes_of_names
 from labelmint.formats.odd import Odd, first_of
-from labelmint.formats.records import RecordLoader, names_of
+from labelmint.formats.records import RecordLoader, named_before, names_of
 from labelmint.formats.text_files import read_xml
 from labelmint.types import DataSet
 
@@ -52,19 +53,26 @@ def read_cvat(path: Path, reading: Reading = AS_USUAL) -> DataSet:
         images += _listed(xml, labels)
     if not images:
         raise InputError(f"{path}: lists no images; {_FORM}")
-    found: dict[_Image, Path] = {image: file for image in images if (file := _image_file(image, root))}
+    lookup = Lookup()
+    found = {image: file for image in images if (file := _image_file(image, root, lookup))}
     missing = [image.name for image in images if image not in found]
     there = f"put them into {root / 'images'}"
     text = f"{path}: {len(missing)} of its images are missing, first {first_of(missing)}; {there}"
     odd.refuse("missing image", text, missing)
     if not found:
         raise InputError(f"{path}: none of its {len(images)} images was found; {there}")
+    twice = named_before(found.items())
+    doubled = [image.name for image in twice]
+    text = f"{path}: {len(twice)} images are listed twice, first {first_of(doubled)}; keep one of each"
+    odd.refuse("listed twice", text, doubled)
+    for image in twice:
+        del found[image]
     classes = classes_of_names(labels.names, root, reading.ignore, labels.colors)
     names = names_of([f"{image.subset}/{image.name}" for image in found], str(path))
     told: Counter[str] = Counter()
-    read = Shapes(labels.types, classes, odd, told)
+    read = Shapes(labels.types, classes, reading.orientation, odd, told)
     records = {
-        name: read.record(image.element, file, f"{image.file}: image {image.name!r}", name)
+        name: read.record(image.element, file, f"{image.file}: image {image.name!r}", name, image.old)
         for name, (image, file) in zip(names, found.items(), strict=True)
     }
     for kind, count in sorted(told.items()):
@@ -89,13 +97,16 @@ def part_of_subset(subset: str) -> Part | None:
 
 
 class _Image(NamedTuple):
-    """An image of an XML; `number` tells apart those of one name."""
+    """An image of an XML; `number` tells apart those of one name; `old` where this package wrote it and called its own
+    attributes otherwise.
+    """
 
     name: str
     subset: str
     number: int
     element: Element
     file: Path
+    old: bool
 
 
 @dataclass
@@ -132,24 +143,22 @@ def _listed(file: Path, labels: _Labels) -> list[_Image]:
     for label in root.iterfind("meta//labels/label"):
         labels.add(label)
     own = file.stem if part_of_subset(file.stem) else ""
+    old = root.get("generator") is None and (file.parent / CLASSES).is_file()
     images = []
     for number, element in enumerate(root.iterfind("image")):
         name = element.get("name", "")
         if not name:
             raise InputError(f"{file}: image {element.get('id')!r} has no name; export it again")
-        images.append(_Image(name, element.get("subset", own), number, element, file))
+        images.append(_Image(name, element.get("subset", own), number, element, file, old))
         found = (shape.get("label", "") for shape in element if shape.tag not in WITHOUT_AREA)
         labels.names.update(dict.fromkeys(filter(None, found)))
     return images
 
 
-def _image_file(image: _Image, root: Path) -> Path | None:
-    subsets = dict.fromkeys((image.subset, image.subset.lower())) if image.subset else {}
-    for name in (*(f"{subset}/{image.name}" for subset in subsets), image.name, f"default/{image.name}"):
-        found = find_image(name, [root / "images", root], str(image.file))
-        if found is not None:
-            return found
-    return None
+def _image_file(image: _Image, root: Path, lookup: Lookup) -> Path | None:
+    names = [f"{image.subset}/{image.name}"] if image.subset else []
+    names += [image.name, f"default/{image.name}"]
+    return find_image(names, [root / "images", root], str(image.file), lookup)
 
 
 def _note_subsets(path: Path, images: Mapping[_Image, Path], odd: Odd) -> None:

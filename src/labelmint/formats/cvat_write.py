@@ -1,7 +1,7 @@
 """Writing the `cvat` format: annotations.xml, images/ with a folder a subset, and classes.json with the class ids.
 
 A box is a box, each polygon a polygon (several of one object have one group_id), run lengths are a mask. What CVAT has
-no word for is an attribute: "crowd", and "box" where it is not the box around the shape.
+no word for is an attribute: "labelmint_crowd", and "labelmint_box" where it is not the box around the shape.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def write_cvat(
         if i in colors or i in used
     )
     meta = f"  <meta>\n    <task>\n      <labels>\n{listed}      </labels>\n    </task>\n  </meta>\n"
-    head = '<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n  <version>1.1</version>\n'
+    head = '<?xml version="1.0" encoding="utf-8"?>\n<annotations generator="labelmint">\n  <version>1.1</version>\n'
     write_text(folder / "annotations.xml", f"{head}{meta}{''.join(images)}</annotations>\n")
     write_classes(folder, classes)
     return list(names)
@@ -168,7 +168,7 @@ def _image(
     subset = f' subset="{_SUBSETS[part]}"' if part else ""
     height, width = pair.layout.size
     name = _text(image_name(pair, writing))
-    groups = free_groups(objects)
+    groups = free_groups(objects, least=1)
     shapes = "".join(
         _shapes(one, labels[one.class_id], groups.get(i), pair.layout.size) for i, one in enumerate(objects)
     )
@@ -180,8 +180,9 @@ def _said(one: LayoutObject, size: tuple[int, int]) -> dict[str, Any]:
     found = dict(one.attributes)
     for key in _fields(one):
         del found[key]
-    found |= {"crowd": True} if one.crowd else {}
-    return found | ({} if one.box == boxed(one, size) else {"box": json.dumps(one.box)})
+    box, crowd = OWN
+    found |= {crowd: True} if one.crowd else {}
+    return found | ({} if one.box == boxed(one, size) else {box: json.dumps(one.box)})
 
 
 def _fields(one: LayoutObject) -> dict[str, str]:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import combinations
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from labelmint.errors import InputError
@@ -29,7 +29,6 @@ __all__ = [
     "Parts",
     "check_name",
     "dump_json",
-    "find_image",
     "finite",
     "is_file",
     "is_folder",
@@ -238,33 +237,6 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
     except OSError:
-        return False
-
-
-def find_image(file_name: Any, roots: Iterable[Path], source: str) -> Path | None:
-    """The first of `roots` / `file_name` that exists, or None. Raises InputError for a name that leaves the
-    folder.
-    """
-    if not isinstance(file_name, str) or not file_name.strip():
-        raise InputError(f"{source}: an image's file name must be text, got {file_name!r}")
-    relative = PurePosixPath(file_name.replace("\\", "/"))
-    if (
-        relative.is_absolute()
-        or ".." in relative.parts
-        or PureWindowsPath(file_name).drive
-        or "\0" in file_name
-    ):
-        raise InputError(
-            f"{source}: the file name {file_name!r} leaves the folder; expected a path below the data set's "
-            f"images/"
-        )
-    return next((path for path in (root / relative for root in roots) if _is_there(path)), None)
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a name that is too long for the file system
         return False
 
 

@@ -98,8 +98,8 @@ class Reading:
         ignore: class ids to ignore beside 255.
         strict: False (to inspect) turns what can be passed over into findings in place of errors.
         orientation: of photographs that carry an orientation tag: "turned" as viewers show them, "stored" as the
-            pixels lie; "auto" decides by the size that the labels have, and where both fit takes them turned, which
-            is what annotation tools show.
+            pixels lie; "auto" decides by the size that the labels have, and where both fit, or they state none, takes
+            them turned, which is what annotation tools show.
     """
 
     ignore: tuple[int, ...] = ()

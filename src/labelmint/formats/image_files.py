@@ -88,8 +88,9 @@ def read_image_and_text(path: Place, *, max_pixels: int = MAX_PIXELS) -> tuple[A
     return read.pixels, read.text
 
 
-def read_labelled(path: Place, size: tuple[int, int], orientation: Orientation = "auto") -> Read:
-    """The image of a label of `size` (H, W): turned by its orientation tag, or as its pixels lie.
+def read_labelled(path: Place, size: tuple[int, int] | None, orientation: Orientation = "auto") -> Read:
+    """The image of a label of `size` (H, W), None for one that states no size: turned by its orientation tag, or as its
+    pixels lie.
 
     The label's size decides where only one of the two fits; where both do, the image is taken turned and noted.
     Raises InputError as `read_image` does; sizes that do not fit at all are left to the caller to tell.
@@ -147,14 +148,18 @@ def _transparent(picture: Image.Image) -> bool:
     return isinstance(lowest, int | float) and lowest < 255
 
 
-def image_size(path: Place, orientation: Orientation = "auto") -> tuple[int, int]:
-    """(H, W) from the header alone, as viewers show the image, or "stored" as its pixels lie."""
+def image_size(
+    path: Place, orientation: Orientation = "auto", *, stated: tuple[int, int] | None = None
+) -> tuple[int, int]:
+    """(H, W) from the header alone, as `read_labelled` takes the image: as viewers show it, or as its pixels lie where
+    `orientation` is "stored", or where it is "auto" and that is the size that the label has `stated`.
+    """
     with opened(place_of(path), IMAGES, MAX_PIXELS) as (picture, stream):
-        size, tag = (picture.height, picture.width), orientation_tag(picture, stream)
-        turns = (picture.format == "TIFF") == (
-            orientation == "stored"
-        )  # Pillow gives a TIFF's as it is shown
-        return shown_size(size, tag) if turns else size
+        given, tag = (picture.height, picture.width), orientation_tag(picture, stream)
+        other = shown_size(given, tag)
+        # Pillow gives the size of a TIFF as it is shown
+        stored, shown = (other, given) if picture.format == "TIFF" else (given, other)
+        return stored if orientation == "stored" or (orientation == "auto" and stated == stored) else shown
 
 
 def read_ids(

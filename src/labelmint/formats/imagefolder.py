@@ -29,13 +29,14 @@ import numpy as np
 
 from labelmint.errors import InputError
 from labelmint.formats.class_list import classes_of_ids, read_classes
-from labelmint.formats.files import Parts, find_image, finite, json_value
+from labelmint.formats.files import Parts, finite, json_value
 from labelmint.formats.format import AS_USUAL, KEPT, LOST, Carries, Format, Orientation, Part, Reading
 from labelmint.formats.image_files import image_size, read_ids, read_labelled
+from labelmint.formats.lookup import Lookup, find_image
 from labelmint.formats.named_classes import CLASSES, classes_of_names
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.painting import PaintedLayout, Paints, painted
-from labelmint.formats.records import names_of
+from labelmint.formats.records import named_before, names_of
 from labelmint.formats.shapes import check_extent, parse_polygons, parse_rle
 from labelmint.formats.text_files import read_text, yaml_value
 from labelmint.formats.undecoded import undecoded
@@ -60,13 +61,20 @@ _FORM = 'expected rows like {"file_name": "a.png", "objects": {"bbox": [[x, y, w
 def read_imagefolder(path: Path, reading: Reading = AS_USUAL) -> DataSet:
     """Read a data set from its folder."""
     odd = Odd(reading.strict)
-    rows = [row for file, part in _metadata(path) for row in _rows(file, part, path)]
+    lookup = Lookup()
+    rows = [row for file, part in _metadata(path) for row in _rows(file, part, lookup)]
     if not rows:
         raise InputError(f"{path}: no rows in its metadata; {_FORM}")
     missing = [row.file_name for row in rows if row.image is None]
     text = f"{path}: {len(missing)} of its images are missing, first {first_of(missing)}; put them in place"
     odd.refuse("missing image", text, missing)
-    rows = [row for row in rows if row.image is not None]
+    twice = set(named_before(enumerate(row.image for row in rows)))
+    doubled = [row.file_name for number, row in enumerate(rows) if number in twice]
+    text = f"{path}: {len(doubled)} images are listed twice, first {first_of(doubled)}; keep one row of each"
+    odd.refuse("listed twice", text, doubled)
+    rows = [row for number, row in enumerate(rows) if row.image is not None and number not in twice]
+    if not rows:
+        raise InputError(f"{path}: none of its {len(missing)} images was found; put them in place")
     bare = [row.file_name for row in rows if row.label is None and row.objects is None]
     if len(bare) == len(rows):
         raise InputError(f"{path}: its metadata holds no objects and no label files; {_FORM}")
@@ -121,7 +129,7 @@ def _metadata(path: Path) -> Iterator[tuple[Path, Part | None]]:
             yield file, place_part
 
 
-def _rows(file: Path, part: Part | None, root: Path) -> Iterator[_Row]:
+def _rows(file: Path, part: Part | None, lookup: Lookup) -> Iterator[_Row]:
     for number, row in enumerate(_table(file), 1):
         what = f"{file}: row {number}"
         if not isinstance(row, dict):
@@ -136,15 +144,17 @@ def _rows(file: Path, part: Part | None, root: Path) -> Iterator[_Row]:
         yield _Row(
             file_name=str(row[image]),
             part=part,
-            image=find_image(row[image], [file.parent], what),
-            label=_beside(row[label], file, what) if label else None,
-            instances=_beside(row[labels["instances"]], file, what) if "instances" in labels else None,
+            image=find_image([row[image]], [file.parent], what, lookup),
+            label=_beside(row[label], file, what, lookup) if label else None,
+            instances=_beside(row[labels["instances"]], file, what, lookup)
+            if "instances" in labels
+            else None,
             objects=_columns(row["objects"], what) if row.get("objects") is not None else None,
         )
 
 
-def _beside(file_name: Any, file: Path, what: str) -> Path:
-    found = find_image(file_name, [file.parent], what)
+def _beside(file_name: Any, file: Path, what: str, lookup: Lookup) -> Path:
+    found = find_image([file_name], [file.parent], what, lookup)
     if found is None:
         raise InputError(f"{what}: the file {file_name!r} is missing; put it beside {file.name}")
     return found
@@ -268,7 +278,7 @@ class _Loader:
     def __call__(self, name: str) -> AnnotatedImage:
         row = self.rows[name]
         assert row.image is not None
-        read = read_labelled(row.image, image_size(row.image, self.orientation), self.orientation)
+        read = read_labelled(row.image, _stated(row), self.orientation)
         layout = self._layout(row, (read.pixels.shape[0], read.pixels.shape[1]))
         return AnnotatedImage(
             name=name, image=read.pixels, layout=layout, provenance=read.text, notes=read.notes
@@ -284,7 +294,7 @@ class _Loader:
         """The layout alone; of the image the header is read."""
         row = self.rows[name]
         assert row.image is not None
-        return self._layout(row, image_size(row.image, self.orientation))
+        return self._layout(row, image_size(row.image, self.orientation, stated=_stated(row)))
 
     def _layout(self, row: _Row, size: tuple[int, int], paints: Paints = painted) -> Layout:
         what = f"{self.source}: {row.file_name!r}"
@@ -307,6 +317,11 @@ class _Loader:
                     f"{file} is {ids.shape[0]}x{ids.shape[1]} pixels but its image {size[0]}x{size[1]}"
                 )
         return Layout(label_map=label_map, instances=instances, objects=objects)
+
+
+def _stated(row: _Row) -> tuple[int, int] | None:
+    """(H, W) of a row's label PNG; None where it has objects alone, which state no size."""
+    return None if row.label is None else image_size(row.label, "stored")
 
 
 def _object(one: Mapping[str, Any], ids: Mapping[Any, int], size: tuple[int, int], what: str) -> LayoutObject:

@@ -17,11 +17,12 @@ import numpy as np
 from PIL import Image
 
 from labelmint.errors import InputError
+from labelmint.formats.croissant import CROISSANT
 from labelmint.formats.files import dump_json, uniquely_named, write_each
 from labelmint.formats.format import PLAIN, Writing
 from labelmint.formats.images_out import image_name, is_copied, write_image
 from labelmint.formats.joined_shapes import boxed, free_groups
-from labelmint.formats.named_classes import labels_of, write_classes
+from labelmint.formats.named_classes import CLASSES, labels_of, write_classes
 from labelmint.formats.painting import box_of, decode
 from labelmint.formats.pieces import objects_of
 from labelmint.storage import write_text
@@ -30,7 +31,6 @@ from labelmint.types import AnnotatedImage, ClassSet, LayoutObject
 __all__ = ["write_labelme"]
 
 _VERSION = "5.5.0"  # of labelme, whose form this is
-_TAKEN = {"classes": "tells the classes", "croissant": "describes the data set"}
 
 
 def write_labelme(
@@ -55,10 +55,12 @@ def write_labelme(
 
 
 def _allowed(pairs: Iterable[AnnotatedImage]) -> Iterator[AnnotatedImage]:
+    taken = {Path(file).stem: file for file in (CLASSES, CROISSANT)}
     for pair in pairs:
-        if pair.name in _TAKEN:
+        file = taken.get(pair.name.lower())  # where small letters and capitals are one, so are the files
+        if file is not None:
             raise InputError(
-                f"a pair cannot be named {pair.name!r} here: {pair.name}.json {_TAKEN[pair.name]}; rename it"
+                f"a pair cannot be named {pair.name!r} here: {file} tells of the whole set; rename it"
             )
         yield pair
 

@@ -1,8 +1,9 @@
 """Between objects and the maps: label map and instance map painted from objects, and objects found in the
 maps.
 
-A pixel belongs to a box when its center does: pixel j is covered if x0 <= j + 1/2 < x1. Larger objects are
-painted first, as MSGNet does, so that small ones stay visible.
+A pixel belongs to a box when its center does: pixel j is covered if x0 <= j + 1/2 < x1. Objects of a lower "z_order",
+an attribute that is 0 where there is none, are painted first, as CVAT does; then larger ones, as MSGNet does, so that
+small ones stay visible.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ __all__ = [
     "covered",
     "decode",
     "hidden",
+    "level_of",
     "object_at",
     "objects_from_instances",
     "paint",
@@ -42,7 +44,7 @@ Paints = Callable[[Sequence[LayoutObject], Size, int], Layout]  # at once, or wh
 
 
 def paint(objects: Sequence[LayoutObject], size: Size, background: int = 0) -> tuple[Array, Array]:
-    """Paint objects, larger area first, ties in their order.
+    """Paint objects, lower z_order first, then larger area, ties in their order.
 
     Arguments:
         objects: what to paint. An object without a shape is its filled box; a crowd is painted like any other
@@ -60,11 +62,17 @@ def paint(objects: Sequence[LayoutObject], size: Size, background: int = 0) -> t
     instances = np.zeros(by_columns, dtype=np.uint16 if len(objects) <= 65535 else np.uint32)
     shapes = [rle_of(one, size) for one in objects]
     areas = [_area(one, rle) for one, rle in zip(objects, shapes, strict=True)]
-    for index in sorted(range(len(objects)), key=lambda i: -areas[i]):
+    for index in sorted(range(len(objects)), key=lambda i: (level_of(objects[i]), -areas[i])):
         where, inside = _pixels(objects[index], shapes[index], size)
         np.copyto(label_map[where], objects[index].class_id, where=inside)
         np.copyto(instances[where], index + 1, where=inside)
     return np.ascontiguousarray(label_map.T), np.ascontiguousarray(instances.T)
+
+
+def level_of(one: LayoutObject) -> int:
+    """The z_order of an object; 0 where it has none."""
+    level = one.attributes.get("z_order", 0)
+    return level if type(level) is int else 0
 
 
 def painted(objects: Sequence[LayoutObject], size: Size, background: int = 0) -> Layout:

@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
 
 from labelmint.errors import InputError
 from labelmint.formats.format import Orientation
 from labelmint.formats.image_files import image_size, read_labelled
-from labelmint.formats.opened import Inside
+from labelmint.formats.opened import MAX_PIXELS, Inside
 from labelmint.formats.painting import PaintedLayout, painted
 from labelmint.formats.undecoded import undecoded
 from labelmint.types import AnnotatedImage, LayoutObject
 
-__all__ = ["Record", "RecordLoader", "names_of", "or_swapped"]
+__all__ = ["Record", "RecordLoader", "named_before", "names_of", "or_swapped", "size_of"]
+
+K = TypeVar("K")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """One image of an object format: its file, its size (H, W) as the JSON states it, and its objects in file
-    order.
+    """One image of an object format.
+
+    Arguments:
+        path: its file. size: (H, W) as its annotation states it, or as it is read where that states none.
+        objects: in file order. stated: False where the size is that of the file.
     """
 
     path: Path | Inside
     size: tuple[int, int]
     objects: tuple[LayoutObject, ...] = ()
+    stated: bool = True
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,8 @@ class RecordLoader:
 
     def __call__(self, name: str) -> AnnotatedImage:
         record = self.records[name]
-        image, text, notes, tag = read_labelled(record.path, record.size, self.orientation)
+        stated = record.size if record.stated else None
+        image, text, notes, tag = read_labelled(record.path, stated, self.orientation)
         (height, width), (stated_height, stated_width) = image.shape[:2], record.size
         if (height, width) != record.size:
             if (width, height) == record.size:
@@ -78,6 +86,31 @@ def names_of(file_names: Sequence[str], source: str) -> list[str]:
             f"{source}: {len(doubled)} images are listed twice, first {doubled[0]!r}; keep one of each"
         )
     return names
+
+
+def named_before(files: Iterable[tuple[K, Path | Inside | None]]) -> list[K]:
+    """The keys of files that an earlier key has, too; None is no file."""
+    owner: dict[Path | Inside, K] = {}
+    return [key for key, file in files if file is not None and owner.setdefault(file, key) != key]
+
+
+def size_of(
+    stated: tuple[Any, Any], picture: Path | Inside, orientation: Orientation, what: str
+) -> tuple[tuple[int, int], bool]:
+    """(H, W) as an annotation states it, or as the picture is read where a side is None; and whether it is stated.
+
+    Raises InputError, for the annotation that is called `what`, where height or width are none.
+    """
+    height, width = stated
+    if height is None or width is None:
+        return image_size(picture, orientation), False
+    whole = type(height) is int and type(width) is int
+    if not whole or height < 1 or width < 1 or height * width > MAX_PIXELS:
+        raise InputError(
+            f"{what} states a height of {height!r:.40} and a width of {width!r:.40}; expected whole numbers above 0, "
+            f"and at most {MAX_PIXELS} pixels"
+        )
+    return (height, width), True
 
 
 def or_swapped(error: InputError, picture: Path | Inside, size: tuple[int, int], source: str) -> InputError:

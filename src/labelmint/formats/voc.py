@@ -78,7 +78,7 @@ def read_voc(path: Path, reading: Reading = AS_USUAL) -> DataSet:
         )
     found = images_of(path, sheets, odd)
     classes, colors = classes_of(path, sheets, bool(masks), reading)
-    objects = _objects(path, found, classes, odd)
+    objects = _objects(path, found, classes, reading.orientation, odd)
     if masks:
         return _with_maps(path, masks, found, objects, classes, colors, reading, odd)
     return _with_boxes(path, found, objects, classes, reading.orientation, odd)
@@ -98,7 +98,10 @@ def _with_boxes(
     names = dict(zip(found, names_of([below(path, file) for file in found], str(path)), strict=True))
     records = {
         names[file]: Record(
-            path=file, size=sheet.size or image_size(file, orientation), objects=objects[file]
+            path=file,
+            size=sheet.size or image_size(file, orientation),
+            objects=objects[file],
+            stated=sheet.size is not None,
         )
         for file, sheet in found.items()
     }
@@ -218,7 +221,7 @@ def _shaped(one: LayoutObject, number: int, window: tuple[slice, slice], instanc
 
 
 def _objects(
-    path: Path, found: Mapping[Path, Sheet], classes: ClassSet, odd: Odd
+    path: Path, found: Mapping[Path, Sheet], classes: ClassSet, orientation: Orientation, odd: Odd
 ) -> dict[Path, tuple[LayoutObject, ...]]:
     """The objects of each image. Sets whose boxes begin at 0 do not count pixels from 1, as VOC does: then the numbers
     are taken as edges, and a finding says so.
@@ -236,17 +239,17 @@ def _objects(
         )
         odd.note("boxes from 0", text, [file.stem for file in from_zero])
     return {
-        file: tuple(_object_list(sheet, file, bool(from_zero) and not sheet.own, ids, odd))
+        file: tuple(_object_list(sheet, file, orientation, bool(from_zero) and not sheet.own, ids, odd))
         for file, sheet in found.items()
     }
 
 
 def _object_list(
-    sheet: Sheet, file: Path, from_zero: bool, ids: Mapping[str, int], odd: Odd
+    sheet: Sheet, file: Path, orientation: Orientation, from_zero: bool, ids: Mapping[str, int], odd: Odd
 ) -> Iterator[LayoutObject]:
     if not sheet.objects:
         return
-    size = sheet.size or image_size(file)
+    size = sheet.size or image_size(file, orientation)
     for index, one in enumerate(sheet.objects):
         what = f"{sheet.path}: object {index}"
         x0, y0, x1, y1 = one.box

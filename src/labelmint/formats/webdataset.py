@@ -174,7 +174,7 @@ class _Loader:
         sample = self.samples[name]
         assert sample.image is not None
         place = self.inside(sample, sample.image, "image")
-        read = read_labelled(place, image_size(place, self.orientation), self.orientation)
+        read = read_labelled(place, self._stated(sample), self.orientation)
         layout = self._layout(sample, read.pixels.shape[:2])
         return AnnotatedImage(
             name=name, image=read.pixels, layout=layout, provenance=read.text, notes=read.notes
@@ -191,7 +191,14 @@ class _Loader:
         """The layout alone; of the image the header is read."""
         sample = self.samples[name]
         assert sample.image is not None
-        return self._layout(sample, image_size(self.inside(sample, sample.image, "image"), self.orientation))
+        place = self.inside(sample, sample.image, "image")
+        return self._layout(sample, image_size(place, self.orientation, stated=self._stated(sample)))
+
+    def _stated(self, sample: _Sample) -> tuple[int, int] | None:
+        """(H, W) of a sample's label; None where it has objects alone, which state no size."""
+        if sample.label is None:
+            return None
+        return image_size(self.inside(sample, sample.label, "label"), "stored")
 
     def inside(self, sample: _Sample, place: tuple[int, int], what: str) -> Inside:
         """A member as a picture."""

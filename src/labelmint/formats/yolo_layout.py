@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,6 +22,7 @@ from pathlib import Path, PurePosixPath
 
 from labelmint.formats.files import IMAGE_SUFFIXES, is_folder
 from labelmint.formats.format import Part
+from labelmint.formats.lookup import folded
 
 __all__ = [
     "IMAGE_WORDS",
@@ -68,13 +70,37 @@ class Tree:
         return {same_form(file[:-4]): file for file in self.files if file[-4:].lower() == ".txt"}
 
     def labels_of(self, image: str) -> list[str]:
-        """The texts that may be an image's label, the likeliest first."""
+        """The texts that may be an image's label, the likeliest first; where none has its name, those whose names
+        differ in capitals alone and are no other image's.
+        """
+        keys = self._label_keys(image)
+        found = [self.texts[key] for key in keys if key in self.texts]
+        if found or not keys or folded(keys[0].rpartition("/")[2]) not in self._text_names:
+            return found
+        return [self._spare[key] for key in map(folded, keys) if key in self._spare]
+
+    def _label_keys(self, image: str) -> list[str]:
         folder, _, name = image.rpartition("/")
         if folder not in self._known:
             self._known[folder] = [f"{one}/" if one else "" for one in self._label_folders(folder)]
         stem = same_form(name[: name.rfind(".")])
-        keys = (f"{one}{stem}" for one in self._known[folder])
-        return [self.texts[key] for key in keys if key in self.texts]
+        return [f"{one}{stem}" for one in self._known[folder]]
+
+    @cached_property
+    def _text_names(self) -> frozenset[str]:
+        return frozenset(folded(key.rpartition("/")[2]) for key in self.texts)
+
+    @cached_property
+    def _spare(self) -> dict[str, str]:
+        """The texts that have the name of no image, by their folded names, where one text and one image have such."""
+        wanted = [self._label_keys(image) for image in self.images]
+        used = {key for keys in wanted for key in keys}
+        images = Counter(
+            key for keys in wanted if self.texts.keys().isdisjoint(keys) for key in {*map(folded, keys)}
+        )
+        spare = [(folded(key), text) for key, text in self.texts.items() if key not in used]
+        texts = Counter(key for key, _ in spare)
+        return {key: text for key, text in spare if texts[key] == 1 and images[key] == 1}
 
     def _label_folders(self, folder: str) -> list[str]:
         parts = folder.split("/") if folder else []
@@ -126,14 +152,20 @@ class Tree:
 
     def image_named(self, path: str) -> str | None:
         """The image that a line of a list means, or None: the longest end of the path that is there, with or without
-        ending; else the only image of that file name.
+        ending; else the only image of that file name; else the only one that differs from an end in capitals alone.
         """
         pieces = [same_form(piece) for piece in pieces_of(path)]
-        for start in range(len(pieces)):
-            found = self._by_path.get("/".join(pieces[start:]))
-            if found:
-                return found
-        return self._by_file.get(pieces[-1]) if pieces else None
+        ends = ["/".join(pieces[start:]) for start in range(len(pieces))]
+        found = next((self._by_path[end] for end in ends if end in self._by_path), None)
+        found = found or (self._by_file.get(pieces[-1]) if pieces else None)
+        return found or next((self._by_fold[key] for key in map(folded, ends) if key in self._by_fold), None)
+
+    @cached_property
+    def _by_fold(self) -> dict[str, str]:
+        owners: dict[str, set[str]] = {}
+        for name, image in self._by_path.items():
+            owners.setdefault(folded(name), set()).add(image)
+        return {key: image for key, (image, *others) in owners.items() if not others}
 
     @cached_property
     def _by_path(self) -> dict[str, str]:

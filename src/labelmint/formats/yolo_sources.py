@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from labelmint.errors import InputError
@@ -20,10 +21,23 @@ from labelmint.formats.undecoded import undecoded
 from labelmint.formats.yolo_layout import IMAGE_WORDS, Tree
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout, LayoutObject
 
-__all__ = ["Loader", "Source", "counted_from_zero", "data_set", "labelled", "named"]
+__all__ = [
+    "Bad",
+    "Loader",
+    "Source",
+    "check_labels",
+    "counted_from_zero",
+    "data_set",
+    "labelled",
+    "named",
+    "raised",
+    "skipped",
+]
 
 Size = tuple[int, int]
 Objects = Callable[[str, str, Size], tuple[LayoutObject, ...]]
+Bad = Callable[[InputError], None]  # is given the error of a line that cannot be read
+Looks = Callable[[str, str, Callable[[], Size], Bad], int]
 
 
 @dataclass(frozen=True)
@@ -54,7 +68,7 @@ class Loader:
 
     def __call__(self, name: str) -> AnnotatedImage:
         file = self.root / self.sources[name].image
-        read = read_labelled(file, image_size(file, self.orientation), self.orientation)
+        read = read_labelled(file, None, self.orientation)
         layout = self._layout(name, (read.pixels.shape[0], read.pixels.shape[1]))
         return AnnotatedImage(
             name=name, image=read.pixels, layout=layout, provenance=read.text, notes=read.notes
@@ -95,6 +109,44 @@ def data_set(
         test=of("test"),
         findings=odd.findings,
     )
+
+
+def raised(error: InputError) -> None:
+    """What becomes of a bad line: its error."""
+    raise error
+
+
+def skipped(error: InputError) -> None:
+    """What becomes of a bad line when pairs are inspected: nothing; `check_labels` has noted it."""
+
+
+def check_labels(
+    tree: Tree, sources: Mapping[str, Source], looks: Looks, boxes: str, orientation: Orientation, odd: Odd
+) -> None:
+    """Read all labels once for what is bad in them.
+
+    Arguments:
+        looks: is given a label's text, its file, what opens the image for its size (H, W), and what takes the errors of
+            bad lines; returns how many objects are cut at the border of their image.
+        boxes: what such objects are called. orientation: of images with an orientation tag.
+    """
+    cut: list[str] = []
+    for name, one in sources.items():
+        if one.label is None:
+            continue
+        file = tree.root / one.label
+
+        def bad(error: InputError, name: str = name) -> None:
+            odd.refuse_one("bad label", error, name)
+
+        try:
+            size = partial(image_size, tree.root / one.image, orientation)
+            cut += [name] * looks(read_text(file), str(file), size, bad)
+        except InputError as error:
+            bad(error)
+    if cut:
+        text = f"{tree.root}: {len(cut)} {boxes} reach over the border of their image, and are cut there"
+        odd.note("over the border", f"{text}, first in {cut[0]!r}", list(dict.fromkeys(cut)))
 
 
 def labelled(

@@ -3,6 +3,7 @@
 References:
     Unsupervised Representation Learning with Deep Convolutional GANs (Radford et al., 2016),
     https://arxiv.org/abs/1511.06434: N(0, 0.02), which pix2pix and its successors took over
+    Understanding the difficulty of training deep feedforward neural networks (Glorot & Bengio, 2010)
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TypeVar
 
 from torch import Tensor, nn
 
-__all__ = ["begin_normal"]
+__all__ = ["begin_normal", "begin_xavier"]
 
 _Module = TypeVar("_Module", bound=nn.Module)
 
@@ -28,8 +29,29 @@ def begin_normal(network: _Module, deviation: float = 0.02) -> _Module:
     for module in network.modules():
         if isinstance(module, (*_CONVOLUTIONS, *_NORMS)):
             mean = 1.0 if isinstance(module, _NORMS) else 0.0
-            if isinstance(module.weight, Tensor):  # a norm may have none
-                nn.init.normal_(module.weight, mean, deviation)
+            weight = _weight_of(module)
+            if weight is not None:
+                nn.init.normal_(weight, mean, deviation)
             if isinstance(module.bias, Tensor):
                 nn.init.zeros_(module.bias)
     return network
+
+
+def begin_xavier(network: _Module, gain: float = 0.02) -> _Module:
+    """Return the network with weights drawn anew from torch's generator, in place: convolutions and linear layers have
+    N(0, gain^2 2 / (inputs + outputs)), as SPADE does; biases are 0, embeddings keep theirs.
+    """
+    for module in network.modules():
+        if isinstance(module, _CONVOLUTIONS):
+            weight = _weight_of(module)
+            assert weight is not None
+            nn.init.xavier_normal_(weight, gain)
+            if isinstance(module.bias, Tensor):
+                nn.init.zeros_(module.bias)
+    return network
+
+
+def _weight_of(module: nn.Module) -> Tensor | None:
+    """What is learned of a weight, below its spectral norm; a norm may have none."""
+    owner = getattr(module, "parametrizations", None)
+    return owner.weight.original if owner is not None else module.weight  # type: ignore[return-value]

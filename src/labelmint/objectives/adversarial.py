@@ -4,24 +4,33 @@ the adversary of VQGAN as strong as the reconstruction.
     hinge           L_D = ( mean max(0, 1 - D(x)) + mean max(0, 1 + D(x')) ) / 2,    L_G = -mean D(x')
     vanilla         L_D = ( mean log(1 + e^-D(x)) + mean log(1 + e^D(x')) ) / 2,     L_G = mean log(1 + e^-D(x'))
     least squares   L_D = ( mean (D(x) - 1)^2 + mean D(x')^2 ) / 2,                  L_G = mean (D(x') - 1)^2
+    Wasserstein     L_D = mean D(x') - mean D(x),                                    L_G = -mean D(x')
 
     w = clamp( |dL_rec / dW| / (|dL_G / dW| + 1e-4), 0, 1e4 ),     W: the last weights of the decoder
 
 The vanilla loss is the binary cross-entropy of verdicts as logits; its L_G makes found images likely real
-instead of unlikely found, which has a gradient where D is sure. All three halve L_D, as VQGAN, pix2pix and
-pix2pixHD do.
+instead of unlikely found, which has a gradient where D is sure. The first three halve L_D, as VQGAN, pix2pix and
+pix2pixHD do; the Wasserstein loss needs a penalty on gradients (`objectives.penalties`).
+
+A discriminator of several sizes has verdicts of each, and each size counts alike. Feature matching wants its maps alike
+on found images and on the real ones of their layouts:
+
+    L_FM = 1 / sizes  sum over sizes  1 / maps  sum over maps  mean |D_l(x) - D_l(x')|
 
 References:
     Generative Adversarial Networks (Goodfellow et al., 2014), https://arxiv.org/abs/1406.2661: vanilla
     Least Squares Generative Adversarial Networks (Mao et al., 2017), https://arxiv.org/abs/1611.04076
     Geometric GAN (Lim & Ye, 2017), https://arxiv.org/abs/1705.02894: hinge
+    Wasserstein Generative Adversarial Networks (Arjovsky et al., 2017), https://arxiv.org/abs/1701.07875
+    High-Resolution Image Synthesis and Semantic Manipulation with Conditional GANs (Wang et al., 2018),
+    https://arxiv.org/abs/1711.11585: Equation 4
     Taming Transformers for High-Resolution Image Synthesis (Esser et al., 2021),
     https://arxiv.org/abs/2012.09841: Equation 7
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -34,14 +43,16 @@ __all__ = [
     "HINGE",
     "LEAST_SQUARES",
     "VANILLA",
+    "WASSERSTEIN",
     "GanLoss",
     "GanLossName",
     "adaptive_weight",
     "discriminator_loss",
+    "feature_matching",
     "generator_loss",
 ]
 
-GanLossName: TypeAlias = Literal["hinge", "vanilla", "least_squares"]
+GanLossName: TypeAlias = Literal["hinge", "vanilla", "least_squares", "wasserstein"]
 
 _SMALLEST, _LARGEST = 1e-4, 1e4
 
@@ -87,11 +98,18 @@ def _squared_generator(found: Tensor) -> Tensor:
     return (found.float() - 1).square().mean()
 
 
+def _critic(real: Tensor, found: Tensor) -> Tensor:
+    return found.float().mean() - real.float().mean()
+
+
 HINGE = GanLoss("hinge", discriminator_loss, generator_loss)
 VANILLA = GanLoss("vanilla", _vanilla_discriminator, _vanilla_generator)
 LEAST_SQUARES = GanLoss("least_squares", _squared_discriminator, _squared_generator)
+WASSERSTEIN = GanLoss("wasserstein", _critic, generator_loss)
 
-GAN_LOSSES: Mapping[GanLossName, GanLoss] = {loss.name: loss for loss in (HINGE, VANILLA, LEAST_SQUARES)}
+GAN_LOSSES: Mapping[GanLossName, GanLoss] = {
+    loss.name: loss for loss in (HINGE, VANILLA, LEAST_SQUARES, WASSERSTEIN)
+}
 
 
 def adaptive_weight(reconstruction: Tensor, adversarial: Tensor, last_layer: Tensor) -> Tensor:
@@ -102,3 +120,16 @@ def adaptive_weight(reconstruction: Tensor, adversarial: Tensor, last_layer: Ten
     )
     weight: Tensor = of_reconstruction / (of_adversary + _SMALLEST)
     return weight.clamp(0, _LARGEST).detach()
+
+
+def feature_matching(real: Sequence[Sequence[Tensor]], found: Sequence[Sequence[Tensor]]) -> Tensor:
+    """L_FM, a scalar, of the maps of a discriminator, for each size those of its layers and the verdicts last, which do
+    not count. Real ones are constants.
+    """
+    sizes = [
+        torch.stack(
+            [(x.detach().float() - y.float()).abs().mean() for x, y in zip(a[:-1], b[:-1], strict=True)]
+        )
+        for a, b in zip(real, found, strict=True)
+    ]
+    return torch.stack([maps.mean() for maps in sizes]).mean()

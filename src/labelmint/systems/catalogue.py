@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from labelmint.errors import InputError, named
-from labelmint.systems import flow, mint, msgnet, msgnet_vq2, pix2pix, svq
+from labelmint.systems import flow, mint, msgnet, msgnet_vq2, pix2pix, spade, svq
 from labelmint.systems.sections import Sections
 from labelmint.systems.system import GIVEN, System
 
 __all__ = ["PRESETS", "SYSTEMS", "Preset", "catalogue", "drawing_layouts", "settings_of"]
 
-_FAMILIES = (msgnet, msgnet_vq2, svq, mint, pix2pix, flow)
+_FAMILIES = (msgnet, msgnet_vq2, svq, mint, pix2pix, spade, flow)
 SYSTEMS: dict[str, System] = {system.name: system for family in _FAMILIES for system in family.SYSTEMS}
 
 
@@ -48,6 +48,8 @@ PRESETS = {
             "pre-msgnet",
         ),
         Preset("pix2pix-256", (256, 256), "pix2pix's facades; a GPU", "pix2pix"),
+        Preset("spade-256", (256, 256), "SPADE's scenes; a large GPU", "spade"),
+        Preset("cityscapes-256x512", (256, 512), "SPADE's street scenes; a large GPU", "spade"),
         Preset("svq-256", (256, 256), "the coupled VQ-model's scenes; a large GPU", "svqgan-t"),
     )
 }

@@ -19,8 +19,8 @@ from labelmint.generators.network import OneNetwork
 from labelmint.generators.unet import UNetConfig, UNetGenerator
 from labelmint.nn.initial import begin_normal
 from labelmint.nn.patch import PatchDiscriminator
-from labelmint.objectives.absolute import AbsoluteObjective
 from labelmint.objectives.adversarial import VANILLA
+from labelmint.objectives.likeness import LikenessObjective
 from labelmint.systems.sections import Sections
 from labelmint.systems.system import GIVEN, Facts, System, Wired
 from labelmint.systems.wiring import check_multiples, check_patches
@@ -85,7 +85,7 @@ def pix2pix(settings: Pix2PixSections, facts: Facts) -> Wired:
         loss=VANILLA,
         rate=section.discriminator_learning_rate or section.learning_rate,
     )
-    regime = Adversarial(section, AbsoluteObjective(section.l1, network.noise), against)
+    regime = Adversarial(section, LikenessObjective(network.noise, absolute=section.l1), against)
     seen = LayoutBatch(torch.zeros(1, *facts.size, dtype=torch.uint8))
     return Wired(
         stages=(Stage(name="generator", module=network, regime=regime),), images=OneNetwork(network, seen)

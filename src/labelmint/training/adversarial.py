@@ -1,9 +1,11 @@
 """Minimizing an objective against a discriminator that learns beside it; the one adversarial loop.
 
-    the module:         minimize  fidelity + others + strength w L_G(D(x'))
-    its discriminator:  minimize  L_D(D(x), D(x')) on the same images x and x'
+    the module:         minimize  fidelity + others + strength w L_G(D(x')) + matching L_FM(D; x, x')
+    its discriminator:  minimize  L_D(D(x), D(x')) + penalty on the same images x and x'
 
-w is 1, or the adaptive weight of VQGAN (`objectives.adversarial`). The adversary may begin late, after a share of
+w is 1, or the adaptive weight of VQGAN (`objectives.adversarial`), L_FM feature matching. Of few images the
+discriminator sees augmented ones, real and made alike (`training.differentiable`). It may learn several times a step,
+then also from further batches. The adversary may begin late, after a share of
 the training: before that it would only learn to tell blur. For half of that share the discriminator learns
 unheeded: one that knows nothing yet is led by what it should judge. It has a learning rate of its own. One Adam
 holds both networks: it keeps its averages for every weight apart and passes over weights without a gradient, so
@@ -14,24 +16,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
 from labelmint.datasets.pairs import Pairs
-from labelmint.objectives.adversarial import GanLoss, adaptive_weight
+from labelmint.objectives.adversarial import GanLoss, adaptive_weight, feature_matching
 from labelmint.objectives.objective import Loss, Objective
+from labelmint.objectives.penalties import Penalty, penalty_of
 from labelmint.tokenizers.quantizer import see_in_parts
 from labelmint.training.accumulation import backward_in_parts, slices
+from labelmint.training.average import Average
 from labelmint.training.clock import learning_rate, stop_on_interrupt
+from labelmint.training.differentiable import augmented
 from labelmint.training.loop import Loop, reseed
 from labelmint.training.regime import MOST_JUDGED, Bench, Learning, Networks, Player, Stage
-from labelmint.types import Batch
+from labelmint.types import Batch, LayoutBatch
 
 __all__ = ["Adversarial", "Against", "HasLastLayer"]
 
 MODULE, DISCRIMINATOR = "module", "discriminator"
+_COLLAPSED = 0.25  # of the real images' spread
 
 
 class HasLastLayer(Protocol):
@@ -53,6 +60,11 @@ class Against:
         strength: of the adversary in the module's loss.
         adaptive: whether it is weighed against the fidelity by gradients at `last_layer` of the module.
         begins: the share of the training after which it is heeded.
+        matching: weight of feature matching.
+        penalty: on the discriminator's gradients, and `penalty_weight`.
+        updates: of the discriminator for each of the module.
+        augment_below: with fewer training pairs, what the discriminator sees is augmented; `unknown` is the symbol of
+            what it is not shown.
     """
 
     discriminator: Callable[[], nn.Module]
@@ -62,14 +74,29 @@ class Against:
     strength: float = 1.0
     adaptive: bool = False
     begins: float = 0.0
+    matching: float = 0.0
+    penalty: Penalty = "none"
+    penalty_weight: float = 10.0
+    updates: int = 1
+    augment_below: int = 0
+    unknown: int = 0
 
 
 class Adversarial:
-    """Regime of two players: the module with its objective, and the discriminator that it learns against."""
+    """Regime of two players: the module with its objective, and the discriminator that it learns against.
 
-    def __init__(self, settings: Learning, objective: Objective, against: Against) -> None:
+    Arguments:
+        settings: steps, batch size, rate. objective: of the module. against: the other player.
+        half_life: of the moving average of the module's weights, a share of the steps done; 0 keeps the last.
+    """
+
+    def __init__(
+        self, settings: Learning, objective: Objective, against: Against, half_life: float = 0.0
+    ) -> None:
         self.settings, self.objective, self.against = settings, objective, against
+        self.half_life = half_life
         self._rival: nn.Module | None = None
+        self._few = False  # training pairs, so that images are augmented for the discriminator
 
     def players(self, module: nn.Module) -> tuple[Player, ...]:
         """The module, then the discriminator."""
@@ -88,6 +115,7 @@ class Adversarial:
     def begin(self, module: nn.Module, pairs: Pairs, name: str) -> None:
         """What the objective does before the first step, and a new discriminator, the same for the same seed."""
         self.objective.begin(module, pairs.showing(self.settings.shown))
+        self._few = len(pairs) < self.against.augment_below
         reseed(pairs.seed, f"{name}/discriminator", 0, 0)
         self._rival = self.against.discriminator().to(next(module.parameters()).device)
 
@@ -96,32 +124,61 @@ class Adversarial:
         if player == MODULE:
             found = self.objective(networks[MODULE], batch)
             return self._against(found, networks, batch)
-        with torch.no_grad():
-            made = self.objective(networks[MODULE], batch).image
-        assert made is not None
+        made = self._made(networks[MODULE], batch)
         return self._judged(networks[DISCRIMINATOR], batch, made)
+
+    def _made(self, network: nn.Module, batch: Batch) -> Tensor:
+        """Images of a batch, without a way back."""
+        with torch.no_grad():
+            image = self.objective(network, batch).image
+        assert image is not None
+        return image.float()
 
     def _against(self, found: Loss, networks: Networks, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The module's loss: its objective's, and what the discriminator, standing still, says of its images."""
-        loss = found.fidelity + found.others
+        loss, against = found.fidelity + found.others, self.against
         if found.image is None:
             return loss, found.terms
-        rival = networks[DISCRIMINATOR].requires_grad_(False)
-        adversarial = self.against.loss.generator(rival(found.image, batch.layouts))
+        rival = networks[DISCRIMINATOR].requires_grad_(False).eval()
+        made, real, layouts = self._shown(found.image, batch)
+        of_made = rival(made, layouts)
+        adversarial = torch.stack([against.loss.generator(maps[-1]) for maps in of_made]).mean()
         terms = {**found.terms, "adversarial": adversarial.detach()}
         weight: float | Tensor = 1.0
-        if self.against.adaptive:
+        if against.adaptive:
             last = cast(HasLastLayer, networks[MODULE]).last_layer
             weight = terms["adaptive_weight"] = adaptive_weight(found.fidelity, adversarial, last)
-        return loss + self.against.strength * weight * adversarial, terms
+        loss = loss + against.strength * weight * adversarial
+        if against.matching:
+            with torch.no_grad():
+                of_real = rival(real, layouts)
+            matched = feature_matching(of_real, of_made)
+            loss, terms["matching"] = loss + against.matching * matched, matched.detach()
+        return loss, terms
 
     def _judged(self, rival: nn.Module, batch: Batch, made: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The discriminator's loss; both kinds of images in one pass."""
-        rival.requires_grad_(True)
+        rival.requires_grad_(True).train()
+        made, real, layouts = self._shown(made, batch)
         both = torch.arange(len(batch), device=made.device).repeat(2)
-        of_real, of_made = rival(torch.cat([batch.image, made]), batch.layouts[both]).chunk(2)
-        loss = self.against.loss.discriminator(of_real, of_made)
-        return loss, {DISCRIMINATOR: loss.detach()}
+        verdicts = [maps[-1].chunk(2) for maps in rival(torch.cat([real, made]), layouts[both])]
+        loss = torch.stack([self.against.loss.discriminator(*one) for one in verdicts]).mean()
+        apart = torch.stack([(of_real > of_made).float().mean() for of_real, of_made in verdicts]).mean()
+        terms = {DISCRIMINATOR: loss.detach(), "told_apart": apart}
+        if self.against.penalty != "none":
+            penalty = penalty_of(self.against.penalty, rival, real, made, layouts)
+            loss, terms["penalty"] = loss + self.against.penalty_weight * penalty, penalty.detach()
+        return loss, terms
+
+    def _shown(self, made: Tensor, batch: Batch) -> tuple[Tensor, Tensor, LayoutBatch]:
+        """Made and real images and their layouts as the discriminator sees them: augmented where there are few,
+        alike for both players of a step.
+        """
+        if not self._few:
+            return made, batch.image, batch.layouts
+        against, both = self.against, (made, batch.image)
+        (made, real), layouts = augmented(both, batch.layouts, against.unknown, torch.initial_seed())
+        return made, real, layouts
 
     def kept_bytes(self, module: nn.Module, views: int, size: tuple[int, int]) -> int:
         """Nothing."""
@@ -145,14 +202,19 @@ class Adversarial:
         wrapped = cast(torch.optim.Optimizer, fabric.setup_optimizers(optimizer))
         model, judge = fabric.setup_module(module), fabric.setup_module(rival)
         made_by = _Unguarded(model, module) if against.adaptive else model
+        average = Average(module, loop, self.half_life)
         rank, world = fabric.global_rank, fabric.world_size
         training, figures = bench.training.showing(settings.shown), dict[str, float]()
         see_in_parts(module, len(slices(settings.batch_size // world, bench.accumulate)))
+
+        def views(number: int) -> Batch:
+            return training.batch(number, settings.batch_size, rank, world).to(fabric.device)
+
         with stop_on_interrupt() as asked_to_stop:
             while not loop.over(asked_to_stop()):
                 reseed(training.seed, stage.name, loop.step, rank)
                 loop.set_learning_rate(learning_rate(settings.learning_rate, loop.progress))
-                batch = training.batch(loop.step, settings.batch_size, rank, world).to(fabric.device)
+                batch = views(loop.step * against.updates)
                 learns, heeded = (loop.progress >= share for share in (against.begins / 2, against.begins))
                 made: list[Tensor] = []
                 model.train()
@@ -176,24 +238,39 @@ class Adversarial:
                 wrapped.zero_grad()
                 terms = backward_in_parts(fabric, model, len(batch), bench.accumulate, of_module)
                 wrapped.step()
-                if learns and made:
+                average.move(loop.step + 1)
+                for k in range(against.updates if learns and made else 0):
+                    if k:
+                        batch = views(loop.step * against.updates + k)
+                        made = [self._made(model, batch)]
                     wrapped.zero_grad()
-                    terms |= backward_in_parts(fabric, judge, len(batch), bench.accumulate, of_rival)
+                    terms |= backward_in_parts(
+                        fabric, judge, len(batch), bench.accumulate, partial(of_rival, batch=batch, made=made)
+                    )
                     wrapped.step()
                 loop.step += 1
 
                 if loop.step % settings.evaluate_every == 0:
-                    figures = self.held_out(module, bench.validation, fabric.device, MOST_JUDGED)
+                    figures = self.held_out(average.judged(), bench.validation, fabric.device, MOST_JUDGED)
                 if loop.step % 25 == 0 or loop.step % settings.evaluate_every == 0:
                     told = {name: float(term) for name, term in terms.items()}
-                    loop.tell({**told, **figures}, settings.batch_size)
+                    loop.tell({**told, **figures}, settings.batch_size, _collapse(figures))
                 loop.save_if_due()
         if isinstance(made_by, _Unguarded):
             made_by.leave()
         see_in_parts(module, 1)
+        reseed(training.seed, f"{stage.name}/kept", 0, rank)
+        average.give_back(lambda number: self.objective(module, views(number)))
         figures = self.held_out(module, bench.validation, fabric.device, MOST_JUDGED)
         loop.tell(figures, settings.batch_size)
         return {**figures, "steps": loop.step, "seconds": loop.clock.elapsed}
+
+
+def _collapse(figures: dict[str, float]) -> str:
+    """What a person should know of images that look alike whatever is asked for."""
+    if figures.get("spread", 1.0) < _COLLAPSED:
+        return f"its images of different layouts vary {figures['spread']:.0%} as much as real ones: it may collapse"
+    return ""
 
 
 class _Unguarded:

@@ -5,7 +5,6 @@ theta <- Adam(grad L(theta; views)),    kept: theta, or its moving average with 
 
 from __future__ import annotations
 
-import copy
 from typing import cast
 
 import torch
@@ -15,8 +14,9 @@ from labelmint.datasets.pairs import Pairs
 from labelmint.objectives.objective import Objective
 from labelmint.tokenizers.quantizer import see_in_parts
 from labelmint.training.accumulation import backward_in_parts, slices
+from labelmint.training.average import Average
 from labelmint.training.clock import learning_rate, stop_on_interrupt
-from labelmint.training.loop import Loop, move_average, reseed
+from labelmint.training.loop import Loop, reseed
 from labelmint.training.regime import MOST_JUDGED, Bench, Learning, Networks, Player, Stage
 from labelmint.types import Batch
 
@@ -78,8 +78,7 @@ class Minimize:
         optimizer = torch.optim.Adam([player.group], lr=settings.learning_rate, betas=self.betas, fused=True)
         loop = Loop(stage.name, bench, module, optimizer, settings.steps, bench.seconds)
         model, wrapped = fabric.setup(module, optimizer)
-        average = self._average(module, loop)
-        kept, networks = average if average is not None else module, {player.name: cast(nn.Module, model)}
+        average, networks = Average(module, loop, self.half_life), {player.name: cast(nn.Module, model)}
         rank, world = fabric.global_rank, fabric.world_size
         training, figures = bench.training.showing(settings.shown), dict[str, float]()
         see_in_parts(module, len(slices(settings.batch_size // world, bench.accumulate)))
@@ -99,32 +98,16 @@ class Minimize:
                     fabric.clip_gradients(model, wrapped, max_norm=self.clip)
                 wrapped.step()
                 loop.step += 1
-                if average is not None:
-                    move_average(average, module, _decay(self.half_life, loop.step))
+                average.move(loop.step)
 
                 if loop.step % settings.evaluate_every == 0:
-                    figures = self.held_out(kept, bench.validation, fabric.device, MOST_JUDGED)
+                    figures = self.held_out(average.judged(), bench.validation, fabric.device, MOST_JUDGED)
                 if loop.step % 25 == 0 or loop.step % settings.evaluate_every == 0:
                     told = {name: float(term) for name, term in terms.items()}
                     loop.tell({**told, **figures}, settings.batch_size)
                 loop.save_if_due()
         see_in_parts(module, 1)
-        if average is not None:
-            module.load_state_dict(dict(average.named_parameters()), strict=False)
+        average.give_back()
         figures = self.held_out(module, bench.validation, fabric.device, MOST_JUDGED)
         loop.tell(figures, settings.batch_size)
         return {**figures, "steps": loop.step, "seconds": loop.clock.elapsed}
-
-    def _average(self, module: nn.Module, loop: Loop) -> nn.Module | None:
-        """The moving average, as the checkpoint has it where there is one."""
-        if not self.half_life:
-            return None
-        average = copy.deepcopy(module).eval().requires_grad_(False)
-        average.load_state_dict(loop.extra.get("average", module.state_dict()), strict=False)
-        loop.extra["average"] = dict(average.named_parameters())
-        return average
-
-
-def _decay(half_life: float, steps: int) -> float:
-    """Decay of the moving average after n steps: weights of `half_life` n steps ago count half."""
-    return float(0.5 ** (1 / max(half_life * steps, 0.5)))

@@ -1,0 +1,139 @@
+"""The SPADE generator: an image grows from a few pixels, and at every size the layout says again what is where.
+
+    x_0 = conv3(s), or linear(z),    x_k = block_k(twice(x_(k-1)), s),    image = tanh(conv3(lrelu(x_n)))
+
+Blocks are those of `nn.spade`; `twice` takes each pixel twice a side. With an image encoder z ~ N(0, I) is the
+style: in training it comes from q(z|x) = N(mu(x), sigma(x)^2) of the real image x, found by strided convolutions.
+Without one a layout has one image. The embedding of a layout stands for the one-hot map, as in pix2pix.
+
+References:
+    Semantic Image Synthesis with Spatially-Adaptive Normalization (Park et al., 2019),
+    https://arxiv.org/abs/1903.07291: appendix A
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from labelmint.generators.encoded import Encoded, ImageEncoder
+from labelmint.nn.initial import begin_xavier
+from labelmint.nn.sight import LayoutEmbedding
+from labelmint.nn.spade import NormKind, SpadeBlock
+from labelmint.nn.strided import Output
+from labelmint.protocols import Dial, Dials, Noise
+from labelmint.types import Batch, LayoutBatch
+
+__all__ = ["SpadeConfig", "SpadeGenerator"]
+
+_WIDEST = 16  # the first blocks as a multiple of the last
+_SAME_SIZE = (0, 2)  # blocks before which nothing doubles
+
+
+class SpadeConfig(BaseModel):
+    """Sizes of a SPADE generator; the defaults are those published for 256x256 pixels."""
+
+    model_config = ConfigDict(extra="forbid", validate_default=True, allow_inf_nan=False)
+
+    channels: int = Field(
+        64, ge=8, multiple_of=8, description="width of the last block; earlier ones have up to 16 times"
+    )
+    doublings: int = Field(
+        5, ge=2, le=7, description="times that the size doubles; sides are multiples of 2^this"
+    )
+    widest: int = Field(_WIDEST, ge=1, le=_WIDEST, description="the first blocks as a multiple of the last")
+    hidden: int = Field(128, ge=8, description="channels between the layout and its scales and shifts")
+    layout_channels: int = Field(16, ge=1, description="channels that stand for a layout's symbols")
+    norm: NormKind = Field("batch", description="over the batch, as published, or within the item")
+    spectral: bool = Field(True, description="whether convolutions have spectral norm")
+    code: int = Field(
+        256, ge=0, description="numbers of the style, found by an image encoder; 0: one image a layout"
+    )
+    output: Literal["tanh", "linear"] = Field(
+        "tanh", description="the last function; dark images saturate tanh"
+    )
+
+    @property
+    def multiple(self) -> int:
+        """Pixels of which both sides are multiples."""
+        return 1 << self.doublings
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of the blocks: one at the smallest size, two at the next, one at each other, which halves them."""
+        halved = (max(self.widest >> k, 1) for k in range(1, self.doublings))
+        return tuple(self.channels * multiple for multiple in (*[self.widest] * 3, *halved))
+
+
+class SpadeGenerator(nn.Module):
+    """LayoutToImage of SPADE.
+
+    Arguments:
+        config: sizes. symbols: S. image_channels: C, 1 or 3. size: (H, W).
+    """
+
+    dials: tuple[Dial, ...] = ()
+
+    def __init__(self, config: SpadeConfig, symbols: int, image_channels: int, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.config = config
+        self.smallest = (size[0] // config.multiple, size[1] // config.multiple)
+        seen, widths = config.layout_channels, config.widths
+        self.embed = LayoutEmbedding(symbols, seen)
+        self.encoder = (
+            ImageEncoder(image_channels, config.channels, config.code, size) if config.code else None
+        )
+        self.begin: nn.Module = (
+            nn.Linear(config.code, widths[0] * math.prod(self.smallest))
+            if config.code
+            else nn.Conv2d(seen, widths[0], 3, padding=1)
+        )
+        self.blocks = nn.ModuleList(
+            SpadeBlock(a, b, seen, config.hidden, config.norm, config.spectral)
+            for a, b in zip((widths[0], *widths), widths, strict=False)
+        )
+        self.to_image = nn.Conv2d(widths[-1], image_channels, 3, padding=1)
+        self.output = Output(config.output)
+        begin_xavier(self)
+
+    @property
+    def noise(self) -> Noise | None:
+        """The style; None without an encoder."""
+        return Noise("normal", (self.config.code,)) if self.config.code else None
+
+    def forward(
+        self, layouts: LayoutBatch, noise: Tensor | None, dials: Dials, image: Tensor | None = None
+    ) -> Tensor | Encoded:
+        """Images (B, C, H, W) in [-1, 1] of layouts and styles z = noise (B, code).
+
+        With `image`, the real images, z = mu + sigma noise is that of the image, and both come back with what was made.
+        """
+        if image is None or self.encoder is None:
+            return self._drawn(layouts, noise)
+        mean, log_variance = self.encoder(image)
+        assert noise is not None
+        return Encoded(self._drawn(layouts, mean + (log_variance / 2).exp() * noise), mean, log_variance)
+
+    def code_of(self, batch: Batch) -> Tensor:
+        """mu(x), (B, code), of images; ValueError without an encoder."""
+        if self.encoder is None:
+            raise ValueError("no encoder finds a style")
+        mean: Tensor = self.encoder(batch.image)[0]
+        return mean
+
+    def _drawn(self, layouts: LayoutBatch, code: Tensor | None) -> Tensor:
+        whole = self.embed(layouts)
+        if self.config.code:
+            x = self.begin(code).unflatten(1, (-1, *self.smallest))
+        else:
+            x = self.begin(functional.interpolate(whole, self.smallest))
+        for k, block in enumerate(self.blocks):
+            if k not in _SAME_SIZE:
+                x = functional.interpolate(x, scale_factor=2.0)
+            x = block(x, functional.interpolate(whole, x.shape[2:]))
+        image: Tensor = self.output(self.to_image(functional.leaky_relu(x, 0.2)))
+        return image

@@ -1,0 +1,126 @@
+"""Options, data and folders that no study is made with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.usefulness.study_fakes import COMMON, Noise, Trainer, data_of, known, pairs, real_data, run_study
+
+from labelmint import study
+from labelmint.datasets.splits import split
+from labelmint.errors import InputError
+from labelmint.types import ClassInfo, ClassSet
+from labelmint.usefulness.plan import StudyOptions
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"n_train": (10, 5000)}, "training pairs"),
+        ({"n_train": (0,)}, "at least 2"),
+        ({"ratios": (0.0,)}, "--ratio 0"),
+        ({"ratios": (-1.0,)}, "--ratio -1"),
+        ({"ratios": (float("nan"),)}, "--ratio nan"),
+        ({"dials": {"temperature": (0.0,)}}, "--temperature 0"),
+        ({"filter": "maybe"}, "--filter maybe"),
+        ({"layouts": "mine"}, "--layouts mine: expected one of own, varied, both"),
+        ({"seeds": 0}, "--seeds 0"),
+        ({"budget": 0.0}, "--budget 0"),
+        ({"pool": 0}, "--pool 0"),
+        ({"preset": "huge"}, "no preset"),
+        ({"system": "gan"}, "gan"),
+        ({"settings": ("prior.colour=3",)}, "prior.colour"),
+        ({"augment": ("spins",)}, "spins"),
+        ({"generator_minutes": -1.0}, "--generator-minutes"),
+    ],
+)
+def test_bad_options_are_refused_before_anything_is_written(
+    tmp_path: Path, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        run_study(tmp_path / "out", Trainer(known()), **options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_data_without_test_part_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no test part"):
+        study(data_of(pairs(40)), tmp_path / "out", maker=Noise(), train_arm=Trainer(known()), **COMMON)
+
+
+def test_another_folder_another_study_and_changed_data_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labelmint.usefulness.study._pictures", lambda *about: [])
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").write_text("precious", encoding="utf-8")
+    with pytest.raises(InputError, match="is no study"):
+        run_study(tmp_path / "other", Trainer(known()))
+    run_study(tmp_path / "out", Trainer(known()), n_train=(10,))
+    with pytest.raises(InputError, match="pool differs"):
+        run_study(tmp_path / "out", Trainer(known()), n_train=(10,), pool=13)
+    changed = real_data()
+    brighter = changed.load("p030")
+    made = {name: changed.load(name) for name in changed.names} | {
+        "p030": replace(brighter, image=brighter.image + np.uint8(1))
+    }
+    other = replace(changed, load=made.__getitem__)
+    with pytest.raises(InputError, match="the data have changed"):
+        study(
+            other,
+            tmp_path / "out",
+            maker=Noise(),
+            train_arm=Trainer(known()),
+            **{**COMMON, "n_train": (10,), "seeds": 2},
+        )
+
+
+def test_given_pairs_are_checked(tmp_path: Path) -> None:
+    import labelmint
+
+    def given(name: str, made: list[Any], classes: ClassSet | None = None) -> Path:
+        data = real_data()
+        return labelmint.write(
+            data_of(made, classes=classes or data.classes),
+            tmp_path / name,
+            format="folder",
+            classes=classes or data.classes,
+        )
+
+    small = [
+        replace(p, image=p.image[:4, :4], layout=replace(p.layout, label_map=p.layout.label_map[:4, :4]))
+        for p in pairs(20, 100)
+    ]
+    real = real_data()
+    chosen = set(split(real.names, None, real.test).validation)
+    validating = [p for p in pairs(70) if p.name in chosen] + pairs(20, 100)
+    others = ClassSet(
+        classes=(
+            ClassInfo(id=0, name="background"),
+            ClassInfo(id=1, name="bar"),
+            ClassInfo(id=2, name="square"),
+        )
+    )
+    cases = {
+        "small": (small, None, "--size as the synthetic"),
+        "others": (pairs(20, 100), others, "same class list"),
+        "few": (pairs(5, 100), None, "at least 20"),
+        "tested": (pairs(20), None, "images of the test part"),
+        "validated": (validating, None, "images of the validation part"),
+    }
+    for name, (made, classes, message) in cases.items():
+        with pytest.raises(InputError, match=message):
+            study(
+                real_data(),
+                tmp_path / "out",
+                train_arm=Trainer(known()),
+                **COMMON,
+                synthetic=given(name, made, classes),
+            )
+    with pytest.raises(InputError, match="only --n-train all"):
+        StudyOptions(synthetic=tmp_path / "few", n_train=(10,))
+    with pytest.raises(InputError, match="leave out --system"):
+        StudyOptions(synthetic=tmp_path / "few", system="msgnet")
