@@ -32,7 +32,6 @@ from labelmint.types import AnnotatedImage, ClassSet, LayoutObject
 __all__ = ["write_labelme"]
 
 _VERSION = "5.5.0"  # of labelme, whose form this is
-_TAKEN = {"classes": "tells the classes", "croissant": "describes the data set"}
 
 
 def write_labelme(

@@ -28,6 +28,7 @@ __all__ = [
     "covered",
     "decode",
     "hidden",
+    "level_of",
     "object_at",
     "objects_from_instances",
     "paint",
@@ -61,14 +62,15 @@ def paint(objects: Sequence[LayoutObject], size: Size, background: int = 0) -> t
     instances = np.zeros(by_columns, dtype=np.uint16 if len(objects) <= 65535 else np.uint32)
     shapes = [rle_of(one, size) for one in objects]
     areas = [_area(one, rle) for one, rle in zip(objects, shapes, strict=True)]
-    for index in sorted(range(len(objects)), key=lambda i: (_level(objects[i]), -areas[i])):
+    for index in sorted(range(len(objects)), key=lambda i: (level_of(objects[i]), -areas[i])):
         where, inside = _pixels(objects[index], shapes[index], size)
         np.copyto(label_map[where], objects[index].class_id, where=inside)
         np.copyto(instances[where], index + 1, where=inside)
     return np.ascontiguousarray(label_map.T), np.ascontiguousarray(instances.T)
 
 
-def _level(one: LayoutObject) -> int:
+def level_of(one: LayoutObject) -> int:
+    """The z_order of an object; 0 where it has none."""
     level = one.attributes.get("z_order", 0)
     return level if type(level) is int else 0
 

@@ -5,13 +5,15 @@ painted from their objects have nothing to add. For others
 
 - a box takes the pixels of its instance as its shape, where these say more than the box does;
 - pixels of another class than the painted one become pieces: those of one instance, else those of a class that are
-  connected by edges. Each lies over one object or none, so it is no larger than what it lies over and is painted later.
+  connected by edges. Each lies over one object or none, so it is no larger than what it lies over, and with the z_order
+  of that it is painted later.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -21,6 +23,7 @@ from labelmint.formats.painting import (
     PaintedLayout,
     Place,
     components,
+    level_of,
     object_at,
     objects_from_instances,
     paint,
@@ -114,7 +117,9 @@ def _pieces(
         if below and is_box(objects[below - 1]) and objects[below - 1].area < np.count_nonzero(inside):
             lost[window] |= inside
         else:
-            found.append(object_at(class_id, place, layout.size))
+            level = max(level_of(objects[below - 1]), 0) if below else 0
+            piece = object_at(class_id, place, layout.size)
+            found.append(replace(piece, attributes={"z_order": level}) if level else piece)
     _tell(change, "maps added", _ADDED, classes, layout.label_map[wrong & ~lost])
     _tell(change, "maps lost", _COVERED, classes, layout.label_map[lost])
     return found

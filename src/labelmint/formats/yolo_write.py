@@ -20,7 +20,7 @@ from labelmint.errors import InputError
 from labelmint.formats.format import PLAIN, Change, Part, Writing
 from labelmint.formats.images_out import is_copied, write_image
 from labelmint.formats.outlines import joined, outlines_of
-from labelmint.formats.painting import decode, rle_of
+from labelmint.formats.painting import decode, level_of, rle_of
 from labelmint.formats.pieces import objects_of
 from labelmint.formats.writers import uniquely_named, write_each
 from labelmint.storage import write_text
@@ -33,6 +33,7 @@ _OTHER = "other"
 _CORNERS = "boxes are written as outlines of four corners, for the set has outlines"
 _PIECES = "objects of several pieces are joined into one outline over lines of no width"
 _HOLES = "objects have holes, which are joined to their outline over a line of no width"
+_LEVELS = "objects lose their z_order, and lie above others by their size alone"
 _CUT = 1e-9  # shares; what reaches less far over the border is not told
 
 Size = tuple[int, int]
@@ -64,6 +65,7 @@ def write_yolo(
                     one.mkdir(parents=True)
             said = objects_of(pair.layout, classes, writing.change, ignored=False)
             rows = [(numbers.of(one, pair.name), one) for one in said if numbers.has(one)]
+            writing.change("overlaps approximated", _LEVELS, sum(level_of(one) != 0 for _, one in rows))
             lines = [(number, some) for number, one in rows if (some := _shares(one, size, writing.change))]
             apart = sum(len(shares) > 4 for _, shares in lines)
             outlined, corners = outlined or apart > 0, corners + len(lines) - apart
