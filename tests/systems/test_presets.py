@@ -251,7 +251,7 @@ def test_the_preset_decides_the_system_unless_one_is_asked_for() -> None:
 
 @pytest.mark.parametrize(
     ("name", "nearest"),
-    [("clevr", "clevr-64"), ("multi-mnist", "multi-mnist-64"), ("cityscapes", "cityscapes-128x256")],
+    [("clevr", "clevr-64"), ("multi-mnist", "multi-mnist-64"), ("cityscapes-128", "cityscapes-128x256")],
 )
 def test_an_unknown_preset_names_the_nearest(name: str, nearest: str) -> None:
     with pytest.raises(InputError, match=f"did you mean '{nearest}'"):

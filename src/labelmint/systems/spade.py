@@ -46,12 +46,13 @@ class SpadeTraining(Learning):
         3, ge=1, le=5, description="its strided layers; a patch is 16, 34, 70, ... pixels wide"
     )
     discriminator_scales: int = Field(2, ge=1, le=4, description="sizes at which images are judged")
-    matching: float = Field(10.0, ge=0, description="weight of feature matching")
+    matching: float = Field(10.0, ge=0, description="weight of feature matching, of each layer")
     perceptual: float = Field(
         10.0,
         ge=0,
         description="weight of the perceptual distance, or of the structure distance without `vgg`",
     )
+    l1: float = Field(0.0, ge=0, description="weight of the absolute error, which no published setting has")
     vgg: str = Field("", description="file with the state dict of a VGG-19, for the perceptual distance")
     kl: float = Field(0.05, gt=0, description="weight of the style's divergence from N(0, 1)")
     half_life: float = Field(
@@ -98,12 +99,16 @@ def spade(settings: SpadeSections, facts: Facts) -> Wired:
         loss=HINGE,
         rate=section.discriminator_learning_rate,
         betas=(0.0, 0.999),
-        matching=section.matching,
+        matching=section.matching * (section.discriminator_layers + 1),
         augment_below=section.augment_below,
         unknown=facts.symbols,
     )
     objective = LikenessObjective(
-        network.noise, perceptual=section.perceptual, vgg=section.vgg, kl=section.kl if section.code else 0.0
+        network.noise,
+        absolute=section.l1,
+        perceptual=section.perceptual,
+        vgg=section.vgg,
+        kl=section.kl if section.code else 0.0,
     )
     regime = Adversarial(section, objective, against, section.half_life)
     seen = LayoutBatch(torch.zeros(1, *facts.size, dtype=torch.uint8))
@@ -112,7 +117,10 @@ def spade(settings: SpadeSections, facts: Facts) -> Wired:
     )
 
 
+# Without VGG-19 nothing but the absolute error tells how bright an image is: the structure distance heeds differences.
 _ON_A_CPU: dict[str, Any] = {
+    "perceptual": 1.0,
+    "l1": 10.0,
     "steps": 6000,
     "batch_size": 8,
     "learning_rate": 2e-4,
