@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from labelmint.datasets.fitting import fitted
@@ -34,6 +35,7 @@ class Real:
         training, validation, test: pairs at the scale of training.
         seen: views of the training pairs. views: of the test pairs.
         channels: of all images. foreground: class indices that have objects.
+        known: ids in the maps of training and validation pairs.
     """
 
     training: list[Pair]
@@ -43,6 +45,7 @@ class Real:
     views: Views
     channels: int
     foreground: tuple[int, ...]
+    known: frozenset[int]
 
 
 def room() -> int:
@@ -75,9 +78,12 @@ def load_real(about: Subject, data: DataSet, tested: Sequence[Pair], many: bool,
 
     Raises InputError for data without a class to tell apart, or without a foreground class in the test part.
     """
-    validating = load_pairs(about, data, about.parts.validation, "validation", tell)
-    loaded = tested, validating, load_pairs(about, data, about.parts.training, "training", tell)
-    test, validation, training = ([indexed(one, data.classes) for one in part] for part in loaded)
+    known: set[int] = set()
+    test = [indexed(one, data.classes) for one in tested]
+    validation, training = (
+        [indexed(one, data.classes) for one in _noting(known, load_pairs(about, data, names, part, tell))]
+        for names, part in ((about.parts.validation, "validation"), (about.parts.training, "training"))
+    )
     told(data)
     if about.system:
         channels = about.system.config.image_channels
@@ -94,7 +100,15 @@ def load_real(about: Subject, data: DataSet, tested: Sequence[Pair], many: bool,
         views=views,
         channels=channels,
         foreground=foreground_of(data, views),
+        known=frozenset(known),
     )
+
+
+def _noting(known: set[int], pairs: Iterable[Pair]) -> Iterator[Pair]:
+    """The pairs as they come; the ids in their maps are added to those that are known."""
+    for one in pairs:
+        known.update(np.unique(one.ids).tolist())
+        yield one
 
 
 def judge_for(
