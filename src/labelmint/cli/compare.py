@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -174,4 +175,5 @@ def _text(results: Results) -> str:
 
     figures = results.sections[0].tables[0]
     rows = [[str(cell) for cell in row] for row in figures.rows]
-    return "\n".join([summary(results), "", table(figures.head, rows), f"  {figures.note}", ""])
+    note = textwrap.fill(figures.note, 100, initial_indent="  ", subsequent_indent="  ")
+    return "\n".join([summary(results), "", table(figures.head, rows), note, ""])

@@ -10,7 +10,7 @@ import numpy as np
 from labelmint.comparison.ground import Ground
 from labelmint.pictures import painted, under_heads
 from labelmint.reports.results import Picture
-from labelmint.types import Array, DataSet
+from labelmint.types import Array, DataSet, Layout
 
 __all__ = ["NAME", "picture"]
 
@@ -29,7 +29,8 @@ def picture(out: Path, ground: Ground, samples: Mapping[str, DataSet], seed: int
     }
     rows: list[list[Array]] = []
     for row, place in enumerate(places):
-        layout = ground.views.pair(place, ground.data.classes).layout
+        given = ground.layouts[place]
+        layout = Layout(label_map=given.ids.astype(np.uint16), instances=given.instances)
         rows.append(
             [
                 painted(layout, ground.data.classes),

@@ -44,7 +44,7 @@ def recommendation(
         unfit: why pairs of a system are not to be used, by system.
         trainings: of each system.
     """
-    budget = f"{number(minutes)} minutes"
+    budget = f"{number(minutes)} minute{'s' if minutes != 1 else ''}"
     if all(system in unfit for system in systems):
         text = f"None of them: after {budget} no system draws pairs that can be used. Give more --minutes."
         return Verdict(level="bad", text=text, reasons=_reasons(systems, found, unfit, trainings))
