@@ -67,9 +67,14 @@ def choose_hardware(device: str, precision: str, threads: int | None, stored: Ch
     return Hardware(str(where), chosen, count)
 
 
-def open_fabric(hardware: Hardware) -> Fabric:
-    """Lightning Fabric over one process, or over as many as `torchrun` started."""
+def open_fabric(hardware: Hardware, in_phases: bool = False) -> Fabric:
+    """Lightning Fabric over one process, or over as many as `torchrun` started.
+
+    Arguments:
+        in_phases: whether parts of what is trained stand still for a while, and have no gradients to exchange.
+    """
     from lightning_fabric import Fabric  # seconds to import, and drawing does without
+    from lightning_fabric.strategies.ddp import DDPStrategy
 
     # its announcements are no news to the person who waits
     for logger in ("lightning_fabric", "lightning.fabric"):
@@ -81,7 +86,7 @@ def open_fabric(hardware: Hardware) -> Fabric:
         accelerator=device.type,
         devices=devices,
         num_nodes=nodes,
-        strategy="ddp" if world > 1 else "auto",
+        strategy=DDPStrategy(find_unused_parameters=in_phases) if world > 1 else "auto",
         precision=cast(Any, hardware.precision),
     )
     fabric.launch()

@@ -15,7 +15,22 @@ from labelmint.errors import InputError
 if TYPE_CHECKING:
     from labelmint.types import Array
 
-__all__ = ["claim", "is_unused", "read_mark", "write_arrays", "write_aside", "write_json", "write_text"]
+__all__ = [
+    "claim",
+    "is_unused",
+    "read_mark",
+    "refuse_taken",
+    "write_arrays",
+    "write_aside",
+    "write_json",
+    "write_text",
+]
+
+
+def refuse_taken(folder: Path) -> None:
+    """Raise InputError for a path to write to that is a file, or a folder that holds anything."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder}: exists already and is not an empty folder; name another, or remove it")
 
 
 @contextmanager

@@ -140,6 +140,7 @@ def below_a_file(verb: str) -> Callable[[Place], Words]:
 def few_pairs(place: Place) -> Words:
     data = place.data()
     (data / "train.txt").write_text("".join(f"digits_{i:06d}\n" for i in range(8)))
+    (data / "test.txt").write_text("".join(f"digits_{i:06d}\n" for i in range(8, 60)))
     return place.train(data)
 
 

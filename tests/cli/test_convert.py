@@ -23,6 +23,8 @@ def test_a_set_comes_back_from_another_format(command: Command, digits_folder: P
     assert command("convert", there, back, "--to", "folder", "--json").json["pairs"] == 60
     first, last = labelmint.read(digits_folder), labelmint.read(back)
     assert (first.names, first.train, first.test) == (last.names, last.train, last.test)
+    same = [(out / "images" / f"{first.names[0]}.png").read_bytes() for out in (digits_folder, back)]
+    assert same[0] == same[1]
     assert first.classes.names == last.classes.names
     for name in first.names[:5]:
         one, other = first.load(name), last.load(name)
@@ -77,6 +79,11 @@ def test_what_is_odd_is_said_unless_quiet(command: Command, digits_folder: Path,
         (("{data}", "{out}", "--to", "bbbc041"), "is read only"),
         (("{data}", "{data}", "--to", "coco"), "not an empty folder"),
         (("{data}", "{data}", "{out}", "--to", "coco"), "given twice"),
+        (("{data}", "{data}/new", "--to", "coco"), "lies inside of"),
+        (("{torn}", "{data}", "{data}/images/new", "--to", "coco"), "lies inside of"),
+        (("{nowhere}", "{data}", "--to", "coco"), "not an empty folder"),  # before anything is read
+        (("{nowhere}", "{out}", "--to", "cocoa"), "is unknown"),
+        (("{nowhere}", "{out}", "--to", "coco", "--image-format", "gif"), "expected one of png, jpg"),
         (("{data}", "{out}", "--to", "coco", "--image-format", "gif"), "expected one of png, jpg"),
         (("{data}", "{out}", "--to", "coco", "--format-in", "xyz"), "unknown format"),
         (("{data}", "{out}", "--to", "coco", "--ignore", "a"), "--ignore"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -64,8 +65,23 @@ def test_loading_for_a_verb_says_what_is_odd(
     assert capfd.readouterr().err == ("" if quiet else EMPTY)
 
 
+def test_convert_names_objects_without_pixels(command: Command, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    (data / "images").mkdir(parents=True)
+    Image.new("L", (9, 8)).save(data / "images" / "a.jpg")
+    boxes = [[0, 0, 4, 4], [0, 0, 4, 4], [2, 2, 0.2, 0.2], [5.6, 1, 0.3, 5]]
+    told = [{"id": k, "image_id": 1, "category_id": 1, "bbox": bbox} for k, bbox in enumerate(boxes)]
+    images, kinds = [{"id": 1, "file_name": "a.jpg", "width": 9, "height": 8}], [{"id": 1, "name": "cell"}]
+    text = json.dumps({"images": images, "categories": kinds, "annotations": told})
+    (data / "instances.json").write_text(text)
+    answer = command("convert", data, tmp_path / "a", "--to", "yolo")
+    assert "objects without pixels: 2 of 4 objects cover no pixel, first one of 'a'" in answer.err
+
+
 def test_convert_says_what_is_odd(data: Path, command: Command, tmp_path: Path) -> None:
     told = command("convert", data, tmp_path / "a", "--to", "folder")
     assert told.code == 0 and told.err.count(EMPTY) == 1
     quiet = command("convert", data, tmp_path / "b", "--to", "folder", "--quiet")
     assert quiet.code == 0 and "labelmint:" not in quiet.err
+    listed = command("convert", data, tmp_path / "c", "--to", "folder", "--json")
+    assert [f"labelmint: empty labels: {text}\n" for text in listed.json["findings"]] == [EMPTY]

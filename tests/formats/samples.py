@@ -82,6 +82,18 @@ OBJECTS = {
     "another box": painted(
         outline(*_TWO, box=(1.0, 1.0, 9.5, 8.0)), outline(*_TWO, box=(0.0, 0.25, 9.0, 8.0))
     ),
+    "levels": painted(
+        box(0, 0, 9, 9, z_order=5),
+        box(2, 2, 4, 4, class_id=3),
+        shaped(RING, 3, z_order=-1),
+        box(1, 1, 3, 3, z_order=5),
+    ),
+    "names of formats": painted(
+        LayoutObject(
+            class_id=1, box=(0, 0, 3, 3), attributes={"crowd": True, "box": "[0, 0, 1, 1]", "group_id": 0}
+        ),
+        LayoutObject(class_id=3, box=(4, 0, 7, 3), crowd=True, attributes={"crowd": "dense", "box": 3.5}),
+    ),
     "groups": painted(box(0, 0, 3, 3, group_id=4), shaped(RING, group_id=1), shaped(RING, group_id=1)),
     "attributes": painted(
         box(0, 0, 3, 3, score=0.25, truncated=True, who='Ä \n<&>" '), shaped(RING, occluded=True)

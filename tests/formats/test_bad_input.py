@@ -284,6 +284,7 @@ def test_odd_folders_can_be_inspected(folder: Path) -> None:
         "label without image": ("d",),
         "listed but missing": ("z",),
         "in two parts": ("a",),
+        "in no part": ("b",),
     }
 
 

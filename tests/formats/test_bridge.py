@@ -17,6 +17,7 @@ from labelmint.errors import InputError
 from labelmint.formats import bridge, format_named, read
 from labelmint.formats.bridge_annotations import Labels, ignored_of, is_semantic, label_map_of, objects_of
 from labelmint.formats.painting import decode
+from labelmint.types import TURNED
 
 SIZE = (8, 10)
 LABELS = Labels.of(["cell", "tube"], {1: (1, 2, 3)}, (), unnamed=False)
@@ -108,6 +109,20 @@ def test_masks_without_ids_one_a_class_are_a_label_map() -> None:
         [[one("bbox", points=[0, 0, 1, 1])]]
     )
     assert label_map_of(plain, LABELS, SIZE, "x").tolist() == [[1] * 10] * 4 + [[2] * 10] * 4
+
+
+def test_masks_state_the_size_of_an_image_with_an_orientation_tag_and_other_regions_do_not(
+    tmp_path: Path,
+) -> None:
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.fromarray(np.zeros((*SIZE, 3), dtype=np.uint8)).save(tmp_path / "a.png", exif=exif)
+    regions = {"mask": mask(slice(0, 4), slice(0, 10)), "box": one("bbox", points=[0, 0, 2, 2])}
+    items = {name: SimpleNamespace(annotations=[region]) for name, region in regions.items()}
+    files = dict.fromkeys(items, tmp_path / "a.png")
+    load = bridge._Loader(items, files, LABELS, False, "set", "auto")
+    assert (load("mask").layout.size, load("mask").notes) == (SIZE, ())
+    assert (load("box").layout.size, load("box").notes) == (SIZE[::-1], (TURNED,))
 
 
 @pytest.mark.parametrize(

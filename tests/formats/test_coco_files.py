@@ -42,6 +42,7 @@ def put(path: Path, document: object) -> Path:
 LAYOUTS = {
     "over images/PART": ("annotations/instances_{}.json", "images/{}/{}.png"),
     "over PART2017": ("annotations/instances_{}2017.json", "{}2017/{}.png"),
+    "over JPEGImages": ("annotations/instances_{}.json", "JPEGImages/{1}.png"),
     "over images": ("annotations/instances_{}.json", "images/{1}.png"),
     "named freely": ("annotations/my_{}_boxes.json", "images/{}/{}.png"),
     "of Roboflow": ("{}/_annotations.coco.json", "{}/{}.png"),
@@ -316,3 +317,16 @@ def test_lists_may_name_the_folder_of_a_pair(tmp_path: Path) -> None:
     put(tmp_path / "instances.json", about("left/0.png", "right/0.png"))
     (tmp_path / "test.txt").write_text("images/right/0.png\n")
     assert read(tmp_path).test == ("right__0",)
+
+
+def test_where_one_format_fails_those_that_fit_too_are_named(tmp_path: Path) -> None:
+    picture(tmp_path / "pictures" / "a.png")
+    put(tmp_path / "instances.json", about("a.png"))
+    shape = {"label": "cell", "points": [[1, 1], [4, 1], [4, 4]]}
+    put(tmp_path / "labels" / "a.json", {"shapes": [shape], "imagePath": "../pictures/a.png"})
+    with pytest.raises(InputError) as caught:
+        read(tmp_path)
+    said = str(caught.value)
+    assert "first 'a.png'; put them into" in said and str(tmp_path / "images") in said
+    assert said.endswith("(read as coco; other formats fit too, chosen by --format-in labelme)")
+    assert read(tmp_path, format="labelme").names == ("a",)

@@ -108,7 +108,7 @@ def test_what_cvat_needs_is_written(tmp_path: Path) -> None:
     assert [one.get("group_id") for one in (first, second, alone)] == ["1", "1", None]
     assert first.get("points") == "1.5,1.0;9.0,1.0;5.0,8.0"
     assert [last.get(key) for key in ("z_order", "source", "occluded", "xbr")] == ["2", "auto", "1", "3.0"]
-    assert "1 attributes of objects are kept where" in " ".join(told)
+    assert "1 values of attributes become text" in " ".join(told)
     again = read(path)[0].layout.objects[-1]
     assert dict(again.attributes) == {**odd.attributes, "weights": "[1, 2]"}
 
@@ -142,6 +142,60 @@ def test_shapes_as_cvat_has_them(tmp_path: Path) -> None:
     assert np.allclose(cut.box, (7, 1, 10, 7), atol=0.1)
     assert data.classes.classes[1].color == (255, 0, 16)
     assert "2 ellipses" in kinds(data)
+
+
+def test_attributes_are_the_annotators_own_whatever_they_are_called(tmp_path: Path) -> None:
+    put(
+        tmp_path,
+        '<box label="cell" xtl="1" ytl="1" xbr="4" ybr="5"><attribute name="crowd">dense</attribute>'
+        '<attribute name="box">yes</attribute></box>',
+        '<box label="cell" xtl="5" ytl="1" xbr="8" ybr="5"><attribute name="hard">true</attribute>'
+        '<attribute name="box">[0, 0, 1, 1]</attribute></box>',
+    )
+    xml = tmp_path / "annotations.xml"
+    xml.write_text(xml.read_text().replace('"hard"', '"crowd"').replace(">hard<", ">crowd<"))
+    one, other = read(tmp_path)[0].layout.objects
+    assert (one.crowd, dict(one.attributes)) == (False, {"crowd": "dense", "box": "yes"})
+    assert (other.crowd, dict(other.attributes)) == (False, {"crowd": True, "box": "[0, 0, 1, 1]"})
+
+
+def test_sets_of_older_names_are_read(tmp_path: Path) -> None:
+    """What was written as "crowd" and "box" before the root said what had generated it."""
+    layout = painted(box(0, 0, 9, 9, crowd=True), *OBJECTS["another box"].objects)
+    path = write([pair("a", layout)], tmp_path / "a", format="cvat", classes=CLASSES)
+    xml = (path / "annotations.xml").read_text(encoding="utf-8")
+    (path / "annotations.xml").write_text(
+        xml.replace("labelmint_", "").replace(' generator="labelmint"', ""), encoding="utf-8"
+    )
+    assert read(path)[0].layout.objects == layout.objects
+
+
+def test_a_group_of_0_is_none(tmp_path: Path) -> None:
+    put(
+        tmp_path,
+        '<polygon label="tube" points="0,0;4,0;0,4" group_id="0"/>',
+        '<polygon label="tube" points="6,0;9,0;9,3" group_id="0"/>',
+    )
+    objects = read(tmp_path)[0].layout.objects
+    assert [one.polygons for one in objects] == [((0, 0, 4, 0, 0, 4),), ((6, 0, 9, 0, 9, 3),)]
+    assert not any(one.attributes for one in objects)
+
+
+def test_what_lies_above_is_what_cvat_shows(tmp_path: Path) -> None:
+    put(
+        tmp_path / "given",
+        '<box label="cell" xtl="0" ytl="0" xbr="9" ybr="8" z_order="5"/>',
+        '<box label="tube" xtl="2" ytl="2" xbr="4" ybr="4" z_order="0"/>',
+        '<box label="tube" xtl="6" ytl="6" xbr="7" ybr="7" z_order="5"/>',
+    )
+    data = read(tmp_path / "given")
+    assert data[0].layout.label_map[3, 3] == 1 and data[0].layout.label_map[6, 6] == 2
+    for format in ("coco", "cvat", "folder"):
+        again = read(write(data, tmp_path / format, format=format, classes=data.classes))
+        assert np.array_equal(again[0].layout.label_map, data[0].layout.label_map)
+    assert [
+        one.get("z_order") for one in read_xml(tmp_path / "cvat" / "annotations.xml").iter("box")
+    ] == list("505")
 
 
 def test_lines_are_left_out_and_what_has_no_label_is_ignored(tmp_path: Path) -> None:
@@ -191,8 +245,8 @@ def test_only_cvat_is_recognized(tmp_path: Path, folder: Path) -> None:
     recognizes = format_named("cvat").recognizes
     (tmp_path / "voc").mkdir()
     (tmp_path / "voc" / "a.xml").write_text("<annotation><folder>annotations</folder></annotation>")
-    assert recognizes(tmp_path / "voc") is None
-    assert recognizes(folder) is None
+    assert not recognizes(tmp_path / "voc")
+    assert not recognizes(folder)
 
 
 TRACK = '<track id="0" label="cell"><box frame="0" xtl="0" ytl="0" xbr="1" ybr="1"/></track>'
@@ -242,7 +296,8 @@ BAD = {
         document(
             image(
                 "a.png",
-                '<polygon label="cell" points="1,1;2,1;2,2"><attribute name="box">[1, 2]</attribute></polygon>',
+                '<box label="cell" xtl="1" ytl="1" xbr="2" ybr="2">'
+                '<attribute name="labelmint_box">[1, 2]</attribute></box>',
             )
         ),
         "expected [x0, y0, x1, y1]",
@@ -278,7 +333,7 @@ def test_bad_shapes_are_found_when_inspecting(tmp_path: Path) -> None:
 def test_what_xml_cannot_hold_is_refused(tmp_path: Path) -> None:
     for objects, words in (
         (painted(box(0, 0, 1, 1, note="a\0")), "XML cannot hold"),
-        (painted(box(0, 0, 1, 1, crowd_=1, box="x")), "which the format cvat has for itself"),
+        (painted(box(0, 0, 1, 1, labelmint_box="x")), "which the format cvat has for itself"),
         (painted(box(0, 0, 1, 1, class_id=7)), "not in the class list"),
     ):
         with pytest.raises(InputError, match=words):

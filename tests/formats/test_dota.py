@@ -54,7 +54,8 @@ def test_classes_of_data_yaml_keep_their_order(tmp_path: Path) -> None:
     (path / "data.yaml").write_text("train: images\nval: images\nnames: [ship, large-plane]\n")
     data = read(path)
     assert data.classes.names == ("background", "ship", "large-plane") and shapes(data)[0][0] == "large-plane"
-    written = read(write(data, tmp_path / "yolo", format="yolo", classes=data.classes))
+    out = tmp_path.with_name(f"{tmp_path.name}-yolo")
+    written = read(write(data, out, format="yolo", classes=data.classes))
     assert [one[:2] for one in shapes(written)] == [one[:2] for one in shapes(data)]
 
 
@@ -105,7 +106,5 @@ def test_bad_lines_are_told(line: str, words: str, tmp_path: Path) -> None:
 def test_other_texts_are_not_claimed(tmp_path: Path) -> None:
     for place, text in enumerate(("0 0.5 0.5 0.1 0.1", "Car 0.00 0 1.8 587 173 614 200 1 2", "")):
         path = dota(tmp_path / str(place), "images/a.png", "labelTxt/a.txt", text)
-        assert FORMATS["dota"].recognizes(path) is None
-    assert (
-        FORMATS["dota"].recognizes(dota(tmp_path / "x", "y/images/a.png", "y/labelTxt/a.txt", SHIP)) is None
-    )
+        assert not FORMATS["dota"].recognizes(path)
+    assert not FORMATS["dota"].recognizes(dota(tmp_path / "x", "y/images/a.png", "y/labelTxt/a.txt", SHIP))

@@ -167,6 +167,34 @@ def test_label_files(key: str, tmp_path: Path) -> None:
     assert read(tmp_path).classes.names == ("road", "tube", "cell", "far")
 
 
+@pytest.mark.parametrize("named", [False, True])
+def test_ids_of_labels_are_classes_where_objects_name_fewer(named: bool, tmp_path: Path) -> None:
+    """A label file holds 0 and 2, the object is of category 1: neither makes names that the other then lacks."""
+    path = put(tmp_path, row({"bbox": [[1, 1, 2, 2]], "categories": [1]}, label_file_name="masks/a.png"))
+    label(path / "masks" / "a.png")
+    if named:
+        (path / "classes.json").write_text('{"names": ["background", "class_1", "class_2"]}')
+    data = read(path)
+    assert [(one.id, one.name) for one in data.classes.classes] == [
+        (0, "background"),
+        (1, "class_1"),
+        (2, "class_2"),
+    ]
+    layout = data[0].layout
+    assert [one.class_id for one in layout.objects] == [1]
+    assert np.unique(layout.label_map).tolist() == [0, 2]
+
+
+def test_words_get_ids_that_no_label_has(tmp_path: Path) -> None:
+    path = put(tmp_path, row({"bbox": [[1, 1, 2, 2]], "label": ["cell"]}, label_file_name="masks/a.png"))
+    label(path / "masks" / "a.png")
+    assert [(one.id, one.name) for one in read(path).classes.classes] == [
+        (0, "background"),
+        (1, "cell"),
+        (2, "class_2"),
+    ]
+
+
 def test_csv(tmp_path: Path) -> None:
     label(tmp_path / "test" / "m" / "a.png")
     put(tmp_path / "test").joinpath("metadata.jsonl").unlink()
@@ -179,10 +207,10 @@ def test_csv(tmp_path: Path) -> None:
 
 def test_only_image_folders_are_recognized(tmp_path: Path, folder: Path) -> None:
     recognizes = format_named("imagefolder").recognizes
-    assert recognizes(folder) is None
+    assert not recognizes(folder)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "metadata.csv").write_text("a,b\n1,2\n")
-    assert recognizes(tmp_path / "other") is None
+    assert not recognizes(tmp_path / "other")
 
 
 BAD: dict[str, tuple[dict[str, Any] | str, str]] = {

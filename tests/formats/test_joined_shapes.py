@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from labelmint.errors import InputError
-from labelmint.formats.joined_shapes import clipped, ellipse, of_window, turned_box
+from labelmint.formats.joined_shapes import clipped, ellipse, inside, of_window, turned_box
 from labelmint.formats.painting import box_of, decode
 
 
@@ -36,6 +36,17 @@ def test_shapes_are_cut_at_the_border() -> None:
     ]
     with pytest.raises(InputError, match="outside its image"):
         clipped((-5, 0, -3, 0, -3, 3), (8, 9), "x")
+
+
+def test_the_part_inside_ends_on_the_border_itself() -> None:
+    """Whatever the slopes: a corner that is cut has the border's own coordinate, not one that rounding made of it."""
+    generator = np.random.default_rng(0)
+    for _ in range(200):
+        x, y, half = *generator.uniform(1, 7, 2), generator.uniform(1, 9)
+        corners = turned_box((x - half, y - half, x + half, y + half), generator.uniform(0, 90))
+        kept = np.reshape(inside(corners, (8, 9)), (-1, 2))
+        assert kept.min() >= 0 and kept[:, 0].max() <= 9 and kept[:, 1].max() <= 8
+    assert inside((-5, 0, -3, 0, -3, 3), (8, 9)) == ()
 
 
 def test_windows_are_run_lengths_of_the_whole() -> None:

@@ -169,12 +169,12 @@ def test_images_in_the_json_and_in_other_folders(tmp_path: Path) -> None:
 
 def test_only_labelme_is_recognized(tmp_path: Path, folder: Path) -> None:
     recognizes = format_named("labelme").recognizes
-    assert recognizes(folder) is None
+    assert not recognizes(folder)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "a.json").write_text('{"shapes": []}')
-    assert recognizes(tmp_path / "other") is None
+    assert not recognizes(tmp_path / "other")
     deep = put(tmp_path / "deep", "x/y/a", imageData="A" * 300_000)
-    assert recognizes(deep) == deep
+    assert recognizes(deep)
     assert read(deep / "x" / "y" / "a.json").names == ("a",)
 
 
@@ -190,7 +190,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
         "2x2 pixels",
     ),
     "far circle": (lambda p: put(p, "a", shape("circle", (1e30, 1e30), (1e30, 1e29))), "outside its image"),
-    "size": (lambda p: put(p, "a", imageHeight="8"), "imageHeight is '8'"),
+    "size": (lambda p: put(p, "a", imageHeight="8"), "height of '8'"),
     "huge size": (lambda p: put(p, "a", imageHeight=10**9), "at most"),
     "other size": (lambda p: put(p, "a", imageHeight=9), "use the images that were annotated"),
     "NaN": (lambda p: put(p, "a", shape("rectangle", (float("nan"), 0), (1, 1))), "NaN"),
@@ -224,9 +224,14 @@ def test_bad_shapes_are_found_when_inspecting(tmp_path: Path) -> None:
     assert len(data[0].layout.objects) == 1
 
 
-def test_a_pair_that_would_hide_the_classes_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"classes\.json"):
-        write([pair("classes", painted())], tmp_path / "a", format="labelme", classes=CLASSES)
+@pytest.mark.parametrize("name", ["classes", "Classes", "croissant"])
+def test_a_pair_named_like_a_file_that_describes_the_set_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=rf"{name.lower()}\.json"):
+        write([pair(name, painted())], tmp_path / "a", format="labelme", classes=CLASSES)
+    assert not (tmp_path / "a").exists()
+
+
+def test_objects_of_unknown_classes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not in the class list"):
         write(
             [pair("a", painted(box(0, 0, 1, 1, class_id=7)))],

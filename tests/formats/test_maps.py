@@ -158,7 +158,7 @@ def test_trees_are_found_and_read(name: str, tmp_path: Path) -> None:
     assert look(data) == seen
     fitting = [one for one in FORMATS if FORMATS[one].recognizes(tmp_path)]
     assert fitting[0] == format
-    assert set(fitting) <= {format, "folder"}  # which is looser
+    assert set(fitting) <= {format, "folder", "beside"}  # which are looser
 
 
 @pytest.mark.parametrize("name", TREES)
@@ -210,9 +210,8 @@ def test_instance_ids_alone_and_label_ids_alone_are_enough(tmp_path: Path) -> No
 
 def test_parts_of_objects_are_said_to_be_left_out(tmp_path: Path) -> None:
     ade20k_full(tmp_path)
-    assert [(f.kind, f.names) for f in read(tmp_path).findings] == [
-        ("parts of objects", ("training/a/abbey/x",))
-    ]
+    told = read(tmp_path, format="ade20k").findings
+    assert [(one.kind, one.names) for one in told] == [("parts of objects", ("training/a/abbey/x",))]
     (tmp_path / "validation/y_atr.txt").write_text('001 # 0 # 0 # sky # sky # ""')
     save(tmp_path / "validation/y_seg.png", halves((0, 0, 1), (0, 0, 2)))
     with pytest.raises(InputError, match=r"y_seg\.png: holds object 2"):
@@ -372,3 +371,16 @@ def test_sets_of_other_programs() -> None:
 def _regions(label_map: Array, instances: Array | None, data: DataSet) -> int:
     both = label_map.astype(np.int64) * 65536 + (0 if instances is None else instances)
     return len(np.unique(both[~np.isin(label_map, [*data.classes.ignore])]))
+
+
+def test_palettes_that_tell_indices_otherwise_are_refused(tmp_path: Path) -> None:
+    common(tmp_path)
+    for name, color in (("a", (9, 9, 200)), ("b", (200, 9, 9))):
+        photo(tmp_path / "images" / f"{name}.png")
+        picture = Image.fromarray(np.full((4, 6), 5, np.uint8))
+        picture.putpalette([0] * 15 + list(color))
+        picture.save(tmp_path / "masks" / f"{name}.png")
+    with pytest.raises(
+        InputError, match=r"index 5 as \[200, 9, 9\], and that of a.png .*; list them in segmentation_"
+    ):
+        list(read(tmp_path))

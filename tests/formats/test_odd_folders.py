@@ -245,7 +245,7 @@ def test_palettes_are_translated_by_the_listed_colors(tmp_path: Path) -> None:
     assert same_labels(read(path), range(3))
     document["colors"] = {"0": [0, 0, 0], "1": [255, 0, 0]}
     (path / "classes.json").write_text(json.dumps(document))
-    with pytest.raises(InputError, match=r"s1\.png.*does not list its color \[0, 255, 0\]"):
+    with pytest.raises(InputError, match=r"s1\.png.*its color \[0, 255, 0\] has no meaning; say what"):
         list(read(path))
 
 

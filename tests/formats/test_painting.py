@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 from pycocotools import mask as coco
 
 from labelmint.errors import InputError
-from labelmint.formats.painting import area_of, box_of, objects_from_instances, paint, rle_of
+from labelmint.formats.painting import area_of, box_of, objects_from_instances, paint, rle_of, without_pixels
 from labelmint.types import LayoutObject
 
 # pycocotools under numpy 2
@@ -38,6 +40,18 @@ def test_small_objects_stay_visible_in_any_order() -> None:
         label_map, instances = paint(objects, SIZE)
         assert (label_map == 2).sum() == 4 and (label_map == 1).sum() == 32
         assert np.array_equal(np.unique(instances[label_map == 2]), [objects.index(small) + 1])
+
+
+@pytest.mark.parametrize(
+    ("level", "hidden"), [(5, True), (0, False), (-1, False), (True, False), ("5", False)]
+)
+def test_a_higher_level_lies_above_whatever_its_size(level: object, hidden: bool) -> None:
+    """An object without a level, or with one that is no whole number, is of level 0."""
+    small, large = box(2, 2, 4, 4, class_id=2), replace(box(0, 0, 6, 6), attributes={"z_order": level})
+    for objects in ([small, large], [large, small]):
+        assert (paint(objects, SIZE)[0] == 2).any() == (not hidden)
+    raised = replace(small, attributes={"z_order": 6})
+    assert (paint([raised, large], SIZE)[0] == 2).sum() == 4
 
 
 def test_ids_above_255_take_16_bits_and_the_ground_is_the_background() -> None:
@@ -68,7 +82,11 @@ def test_an_instance_has_the_class_of_most_of_its_pixels() -> None:
     label_map = np.array([[1, 2, 2, 0, 0, 0], [0, 0, 0, 0, 3, 0]], dtype=np.uint8)
     instances = np.array([[5, 5, 5, 5, 5, 5], [0, 7, 0, 0, 0, 0]], dtype=np.uint16)
     objects = objects_from_instances(label_map, instances)
-    assert [(one.class_id, one.box) for one in objects] == [(2, (0, 0, 6, 1)), (3, (4, 1, 5, 2))]
+    assert [(one.class_id, one.box) for one in objects] == [
+        (2, (0, 0, 6, 1)),
+        (1, (0, 0, 1, 1)),  # the rest of it
+        (3, (4, 1, 5, 2)),
+    ]
 
 
 def test_polygons_are_painted_as_pycocotools_does() -> None:
@@ -87,3 +105,19 @@ def test_polygons_are_painted_as_pycocotools_does() -> None:
 def test_nothing_has_no_box() -> None:
     with pytest.raises(InputError):
         box_of(np.zeros(SIZE, dtype=bool))
+
+
+def test_objects_without_pixels_are_those_that_paint_none() -> None:
+    rng = np.random.default_rng(0)
+    corners = rng.uniform(-1, 12, (60, 2)).round(2)
+    sides = rng.choice([0, 0.1, 0.6, 3], (60, 2))
+    objects = []
+    for number, ((x, y), (w, h)) in enumerate(zip(corners.tolist(), sides.tolist(), strict=True)):
+        outline = (x, y, x + w, y, x + w, y + h)
+        empty = {"size": [9, 12], "counts": "\\3"}
+        shape = [{}, {"polygons": (outline,)}, {"polygons": (outline, (0.0,) * 6)}, {"rle": empty}][
+            number % 4
+        ]
+        objects.append(LayoutObject(class_id=1, box=(x, y, x + w, y + h), **shape))
+    alone = [paint([one], (9, 12))[1].any() for one in objects]
+    assert 0 < without_pixels(objects, (9, 12)) == len(objects) - sum(alone) < len(objects)

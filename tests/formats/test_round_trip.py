@@ -4,6 +4,7 @@ fails.
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
@@ -15,12 +16,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from PIL import Image
 
 from labelmint.contracts import ContractError, check_format, difference
 from labelmint.errors import InputError
-from labelmint.formats import read, write
-from labelmint.formats.files import write_each
+from labelmint.formats import WRITABLE, read, write
 from labelmint.formats.painting import objects_from_instances, paint
+from labelmint.formats.records import names_of
+from labelmint.formats.writers import write_each
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, Layout, LayoutObject
 
 SIZE = (9, 12)
@@ -187,6 +190,39 @@ def test_train_and_test_lists_are_written(folder: Path, tmp_path: Path) -> None:
     for format in ("folder", "coco"):
         again = read(write(data, tmp_path / format, format=format, classes=data.classes))
         assert (again.train, again.test, again.format) == (data.train, data.test, format)
+
+
+def test_nothing_is_written_into_the_set_that_is_read(folder: Path) -> None:
+    data = read(folder)
+    with pytest.raises(InputError, match="lies inside of"):
+        write(data, folder / "images" / "out", format="labelme", classes=data.classes)
+    assert not list(folder.rglob("*out*"))
+    write(data, folder.with_name(f"{folder.name}_out"), format="labelme", classes=data.classes)
+
+
+@pytest.mark.parametrize("format", WRITABLE)
+def test_images_that_differ_in_their_ending_alone_are_two(format: str, tmp_path: Path) -> None:
+    file = {"id": 1, "file_name": "a.png", "width": 12, "height": 9}
+    other = {"id": 2, "file_name": "a.jpg", "width": 12, "height": 9}
+    one = {"id": 1, "image_id": 2, "category_id": 1, "bbox": [1, 2, 3, 4]}
+    document = {"images": [file, other], "annotations": [one], "categories": [{"id": 1, "name": "cell"}]}
+    for name in ("a.png", "a.jpg"):
+        Image.fromarray(np.zeros((9, 12, 3), dtype=np.uint8)).save(tmp_path / name)
+    (tmp_path / "instances.json").write_text(json.dumps(document))
+    data = read(tmp_path)
+    assert data.names == ("a.jpg", "a.png") and len(data[0].layout.objects) == 1
+    back = read(write(data, tmp_path / "out", format=format, classes=data.classes))
+    assert back.names == data.names
+    for name in data.names:
+        np.testing.assert_array_equal(back.load(name).layout.label_map, data.load(name).layout.label_map)
+
+
+def test_names_that_stay_the_same_are_refused_with_both_files() -> None:
+    assert names_of(["a/b.png", "c/b.png", "a/b.jpg"], "s") == ["a__b.png", "c__b", "a__b.jpg"]
+    with pytest.raises(InputError, match=r"'a/b.png' and 'a__b.png' would have one name"):
+        names_of(["a/b.png", "a__b.png", "c/b.png"], "s")
+    with pytest.raises(InputError, match=r"1 images are listed twice, first 'a/b.png'"):
+        names_of(["a/b.png", "a/b.png"], "s")
 
 
 def test_nothing_is_written_over(tmp_path: Path) -> None:

@@ -176,7 +176,7 @@ def test_what_stands_under_an_object_is_kept(tmp_path: Path) -> None:
 
 
 VALUES = ["7", "null", " x ", "", "a<b&c", '"q"', "[1]", "a\x01b", None, 0.5, -3, 1e300, [1, "x"], {"k v": 1}]
-VALUES += [{"k": "7"}, {"a": {"b": [{}]}}]
+VALUES += [{"k": "7"}, {"a": {"b": [{}]}}, True, False, "true", "False", [True, 1], {"a": {"sure": False}}]
 
 
 def test_any_attribute_comes_back(tmp_path: Path) -> None:
@@ -185,6 +185,8 @@ def test_any_attribute_comes_back(tmp_path: Path) -> None:
         LayoutObject(class_id=1, box=(0, 0, 2, 2), attributes=dict.fromkeys(keys, one)) for one in VALUES
     ]
     check_format(read, write_voc, [pair("a", painted(*objects))], CLASSES, tmp_path)
+    again = read(tmp_path / "first")[0].layout.objects
+    assert [repr(dict(one.attributes)) for one in again] == [repr(dict(one.attributes)) for one in objects]
 
 
 @pytest.mark.parametrize("kind", ["palette", "colors", "grey"])
@@ -256,9 +258,10 @@ def test_parts_are_the_lists_of_imagesets(tmp_path: Path) -> None:
         put(lists / f"{file}.txt", text)
     data = read(tmp_path)
     assert (data.train, data.validation, data.test) == (("a",), ("b",), ("d",))
-    again = read(write(data, tmp_path / "out", format="voc", classes=data.classes))
+    out = write(data, tmp_path.with_name(f"{tmp_path.name}-out"), format="voc", classes=data.classes)
+    again = read(out)
     assert (again.train, again.validation, again.test) == (data.train, data.validation, data.test)
-    assert (tmp_path / "out" / "ImageSets" / "Main" / "default.txt").read_text() == "c\n"
+    assert (out / "ImageSets" / "Main" / "default.txt").read_text() == "c\n"
     (lists / "train.txt").unlink()
     put(lists / "trainval.txt", "a\nb\nc\n")
     assert (read(tmp_path).train, read(tmp_path).validation) == (("a", "c"), ("b",))

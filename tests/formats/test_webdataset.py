@@ -55,6 +55,12 @@ def test_classes_without_ground_survive(tmp_path: Path) -> None:
     check("webdataset", [pair("a", MAPS["one line"])], ROADS, tmp_path)
 
 
+def test_classes_are_those_of_labels_and_of_objects(tmp_path: Path) -> None:
+    objects = json.dumps([{"class_id": 1, "box": [0, 0, 3, 3]}]).encode()
+    path = put(tmp_path / "a.tar", ("a.png", IMAGE), ("a.seg.png", LABEL), ("a.json", objects))
+    assert read(path).classes.ids == (1, 2)
+
+
 def test_parts_are_prefixes_and_shards_are_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webdataset_write, "PAIRS_A_SHARD", 1)
     monkeypatch.setattr(webdataset_write, "_AT_ONCE", 4)
@@ -111,11 +117,11 @@ def test_shards_of_other_programs(tmp_path: Path) -> None:
 
 def test_only_labelled_shards_are_recognized(tmp_path: Path, folder: Path) -> None:
     recognizes = format_named("webdataset").recognizes
-    assert recognizes(folder) is None
-    assert recognizes(put(tmp_path / "1" / "a.tar", ("a.png", IMAGE), ("a.cls", b"1"))) is None
+    assert not recognizes(folder)
+    assert not recognizes(put(tmp_path / "1" / "a.tar", ("a.png", IMAGE), ("a.cls", b"1")))
     (tmp_path / "2").mkdir()
     (tmp_path / "2" / "a.tar").write_bytes(b"no tar")
-    assert recognizes(tmp_path / "2") is None
+    assert not recognizes(tmp_path / "2")
 
 
 PAIR = (("a.png", IMAGE), ("a.seg.png", LABEL))

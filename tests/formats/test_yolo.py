@@ -17,7 +17,7 @@ from PIL import Image
 from labelmint.contracts import check_format, difference
 from labelmint.errors import InputError
 from labelmint.formats import FORMATS, read, write
-from labelmint.formats.painting import objects_from_instances, paint
+from labelmint.formats.painting import PaintedLayout, objects_from_instances, paint
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Finding, Layout, LayoutObject
 
 SIZE = (20, 40)
@@ -155,15 +155,27 @@ def test_loose_files_have_numbered_classes_and_no_parts(tmp_path: Path) -> None:
     [
         ("names: [no, 010]", ("background", "no", "010")),
         ("names:\n  1: b\n  0: a", ("background", "a", "b")),
-        ("nc: 2", ("background", "class_0", "class_1")),
+        ("nc: 3", ("background", "cell", "tube", "class_2")),
         ("names: [background, cell]", ("background", "cell")),
     ],
 )
 def test_names_are_the_text_that_they_are(names: str, expected: tuple[str, ...], tmp_path: Path) -> None:
-    data = read(one(tmp_path, OTHER, data_yaml=f"train: images\nval: images\n{names}\n"))
+    last = len(expected) - (1 if "background" in names else 2)
+    data = read(one(tmp_path, f"{last}{BOX[1:]}", data_yaml=f"train: images\nval: images\n{names}\n"))
     assert data.classes.names == expected
     assert data[0].layout.objects[0].class_id == data.classes.ids[-1]
     assert data.train is None and data.validation is None
+
+
+def test_lists_of_names_that_data_yaml_overrules_are_told(tmp_path: Path) -> None:
+    """Those that end early, or leave lines empty, contradict nothing."""
+    for number, (names, told) in enumerate((("cell, tube, x", 0), ("tube, cell", 1), ("cell", 1))):
+        data = read(
+            one(tmp_path / str(number), BOX, data_yaml=f"train: images\nval: images\nnames: [{names}]\n")
+        )
+        assert data.classes.names[1:] == tuple(names.split(", "))
+        assert [finding.kind for finding in data.findings] == ["other names"] * told
+        assert all("classes.txt" in finding.text for finding in data.findings)
 
 
 def test_outlines_oriented_boxes_confidences_and_keypoints(tmp_path: Path) -> None:
@@ -294,7 +306,7 @@ def test_images_that_share_a_name_are_told_apart_and_accents_pair(tmp_path: Path
     ],
 )
 def test_other_folders_are_not_claimed(texts: dict[str, str], tmp_path: Path) -> None:
-    assert FORMATS["yolo"].recognizes(fill(tmp_path, **texts)) is None
+    assert not FORMATS["yolo"].recognizes(fill(tmp_path, **texts))
 
 
 # writing
@@ -435,7 +447,8 @@ def test_numbers_of_classes_are_kept_or_counted_anew(tmp_path: Path) -> None:
     def numbers(*infos: tuple[int, str, int | None]) -> dict[int, str]:
         classes = ClassSet(tuple(ClassInfo(id=i, name=name, category=number) for i, name, number in infos))
         path = tmp_path / f"{infos}"[:40]
-        save([pair("a", box(0, 0, 4, 4, class_id=infos[-1][0]))], path, classes)
+        layout = PaintedLayout((box(0, 0, 4, 4, class_id=infos[-1][0]),), SIZE, classes.ground or 0)
+        save([pair("a").with_layout(layout)], path, classes)
         names: dict[int, str] = yaml.safe_load((path / "data.yaml").read_text())["names"]
         assert names[int(rows(path)[0][0])] == infos[-1][1]
         return names

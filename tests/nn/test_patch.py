@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from labelmint.nn.initial import begin_normal
-from labelmint.nn.patch import MultiScaleDiscriminator, PatchDiscriminator
+from labelmint.nn.patch import MultiScaleDiscriminator, OneForEach, PatchDiscriminator
 from labelmint.types import LayoutBatch
 
 
@@ -107,6 +107,28 @@ def test_coarser_discriminators_see_images_and_layouts_averaged() -> None:
     )
     discriminator.eval()
     assert discriminator(image, layouts)[1][-1].equal(discriminator.each[1].maps(pooled)[-1])
+
+
+def test_of_smaller_images_only_the_discriminators_of_their_size_judge() -> None:
+    torch.manual_seed(0)
+    discriminator = MultiScaleDiscriminator(1, 8, 1, 2, symbols=5, spectral=False, edges=True, height=32)
+    small, layouts = torch.randn(2, 1, 16, 16), layouts_of(2)
+    layouts.ids = layouts.ids[:, ::2, ::2]
+    assert discriminator.embed is not None
+    assert len(discriminator(torch.randn(2, 1, 32, 32), layouts_of(2))) == 2
+    (found,) = discriminator(small, layouts)
+    seen = torch.cat([small, discriminator.embed(layouts)], dim=1)
+    assert found[-1].equal(discriminator.each[1].maps(seen)[-1])
+
+
+def test_each_of_several_images_has_a_discriminator_of_its_own() -> None:
+    torch.manual_seed(0)
+    each = [MultiScaleDiscriminator(3, 8, 1, 2, symbols=5) for _ in range(2)]
+    images, layouts = torch.randn(2, 6, 16, 16), layouts_of(2)
+    layouts.ids = layouts.ids[:, :16, :16]
+    found = OneForEach(*each).eval()(images, layouts)
+    wanted = [maps for k, one in enumerate(each) for maps in one(images[:, 3 * k : 3 * k + 3], layouts)]
+    assert [maps[-1].tolist() for maps in found] == [maps[-1].tolist() for maps in wanted]
 
 
 def test_spectral_norm_bounds_every_layer_between_the_first_and_the_last() -> None:

@@ -94,6 +94,13 @@ def test_the_structure_distance_counts_relative_to_the_contrast() -> None:
     assert image.grad.isfinite().all()
 
 
+@pytest.mark.parametrize("side", [5, 9, 16, 20])
+def test_small_images_have_a_structure_distance_of_the_sizes_that_fit(side: int) -> None:
+    image = textured(1.0)[..., :side, :side]
+    assert float(structure_distance(image, image)) == 0
+    assert 0 < float(structure_distance(0.5 * image, image)) < 2
+
+
 @pytest.fixture(scope="module")
 def vgg_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A VGG-19's state dict with few of its random numbers: most weights are zero and share their memory."""

@@ -39,8 +39,8 @@ def test_sample_i_is_the_same_for_every_count_and_start(system: TrainedSystem) -
     )
 
 
-def test_across_batch_sizes_nearly_all_images_are_equal(system: TrainedSystem) -> None:
-    pairs = zip(system.synthesize(40, batch_size=8), system.synthesize(40, batch_size=20), strict=True)
+def test_across_batch_sizes_nearly_all_images_are_equal(minted: TrainedSystem) -> None:
+    pairs = zip(minted.synthesize(40, batch_size=8), minted.synthesize(40, batch_size=20), strict=True)
     assert sum(equal(a, b) for a, b in pairs) >= 39
 
 
@@ -160,8 +160,8 @@ def test_the_usual_batch_is_the_largest_power_of_two_that_memory_holds(
         with pytest.raises(InputError, match=f"take --batch-size {fits}$"):
             trained.check_batch(2 * fits)
     with pytest.warns(UserWarning, match="memory holds 16 pairs"):
-        few = list(trained.synthesize(3, start=14))
-    assert all(equal(a, b) for a, b in zip(few, trained.synthesize(3, start=14, batch_size=16), strict=True))
+        few = list(trained.synthesize(2, start=14))
+    assert all(equal(a, b) for a, b in zip(few, trained.synthesize(2, start=14, batch_size=16), strict=True))
     on_gpu = copy.copy(trained)
     on_gpu.device = torch.device("cuda")
     for fits, warned in ((256, 0), (64, 1)):

@@ -14,10 +14,13 @@ from torch import Tensor, nn
 from labelmint.contracts import ContractError
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pairs import Pairs
+from labelmint.generators.bicycle import BicycleConfig, BicycleGenerator
+from labelmint.generators.pix2pixhd import Pix2PixHDConfig, Pix2PixHDGenerator
 from labelmint.generators.spade import SpadeConfig, SpadeGenerator
 from labelmint.hardware import Hardware, open_fabric
-from labelmint.nn.patch import MultiScaleDiscriminator, PatchDiscriminator
-from labelmint.objectives.adversarial import HINGE, WASSERSTEIN
+from labelmint.nn.patch import MultiScaleDiscriminator, OneForEach, PatchDiscriminator
+from labelmint.objectives.adversarial import HINGE, LEAST_SQUARES, WASSERSTEIN
+from labelmint.objectives.cycles import CyclesObjective
 from labelmint.objectives.likeness import LikenessObjective
 from labelmint.objectives.objective import Objective
 from labelmint.objectives.patterns import PatternsObjective
@@ -32,6 +35,7 @@ from labelmint.training.adversarial import Adversarial, Against
 from labelmint.training.contract import check_regime
 from labelmint.training.likelihood import Likelihood, PriorTraining
 from labelmint.training.minimize import Minimize
+from labelmint.training.phases import Phase
 from labelmint.training.regime import Bench, Learning, Networks, Regime, Stage
 from labelmint.training.run_folder import RunFolder
 from labelmint.types import Batch, LayoutBatch
@@ -170,6 +174,47 @@ def test_an_average_learns_with_all_that_adversaries_have(kind: str, tmp_path: P
         return Adversarial(FEW, objective, Against(discriminator=rival, rate=1e-3, **more), half_life=0.5)
 
     check(spade, regime, tmp_path)
+
+
+def test_two_cycles_learn_against_a_discriminator_each(tmp_path: Path) -> None:
+    sizes = BicycleConfig(channels=8, downsamplings=2, code=2, encoder_channels=8, layout_channels=4)
+
+    def bicycle() -> BicycleGenerator:
+        return BicycleGenerator(sizes, SYMBOLS, 1, (SIDE, SIDE))
+
+    def regime() -> Adversarial:
+        objective = CyclesObjective(bicycle().noise, absolute=10.0, kl=0.01, latent=0.5)
+        against = Against(
+            discriminator=lambda: OneForEach(
+                *(PatchDiscriminator(1, 8, 1, SYMBOLS + 1, 4) for _ in range(2))
+            ),
+            loss=LEAST_SQUARES,
+            rate=1e-3,
+            strength=2.0,
+            augment_below=100,
+            unknown=SYMBOLS,
+        )
+        return Adversarial(FEW, objective, against)
+
+    check(bicycle, regime, tmp_path)
+
+
+def test_a_generator_learns_from_coarse_to_fine(tmp_path: Path) -> None:
+    sizes = Pix2PixHDConfig(channels=8, downsamplings=1, blocks=1, enhancer_blocks=1, layout_channels=4)
+
+    def regime() -> Adversarial:
+        phases = (Phase(0.0, shrink=2, learns=("coarse",)), Phase(1.0, learns=("coarse", "enhancer")))
+        against = Against(
+            discriminator=lambda: MultiScaleDiscriminator(1, 8, 1, 2, SYMBOLS, 4, edges=True, height=SIDE),
+            loss=LEAST_SQUARES,
+            rate=1e-3,
+            matching=10.0,
+        )
+        return Adversarial(
+            FEW, LikenessObjective(None, perceptual=10.0), against, half_life=0.5, phases=phases
+        )
+
+    check(lambda: Pix2PixHDGenerator(sizes, SYMBOLS, 1, (SIDE, SIDE)), regime, tmp_path)
 
 
 def test_maximizing_a_likelihood(tmp_path: Path) -> None:

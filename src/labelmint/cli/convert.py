@@ -7,16 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labelmint.cli.options import (
-    AsJson,
-    FormatIn,
-    Ignore,
-    ImageFormat,
-    Merge,
-    Orientation,
-    Quiet,
-    open_merged,
-)
+from labelmint.cli.options import AsJson, FormatIn, Ignore, Merge, Orientation, Quiet, open_merged
 from labelmint.cli.printing import print_json
 from labelmint.cli.progress import Progress, say
 
@@ -38,7 +29,15 @@ def convert(
     to: Annotated[
         str, typer.Option("--to", metavar="FORMAT", help="Write this format; `labelmint formats` lists them.")
     ],
-    image_format: ImageFormat = "png",
+    image_format: Annotated[
+        str | None,
+        typer.Option(
+            "--image-format",
+            metavar="NAME",
+            help="Encode images as png, jpg, webp or tiff that are not; left out, files of images are copied as they "
+            "are, and those that must be changed become PNG.",
+        ),
+    ] = None,
     merge: Merge = None,
     format_in: FormatIn = None,
     ignore: Ignore = "",
@@ -51,23 +50,29 @@ def convert(
     Several sets become one by the names of their classes.
     """
     from labelmint.errors import InputError
+    from labelmint.formats import check_target
 
     if len(places) < 2:
         raise InputError(f"{places[0]}: expected the data and the folder to write, as in SRC DST --to coco")
     *sources, out = places
+    check_target(out, format=to, image_format=image_format, sources=sources)
     data = open_merged(sources, merge, format_in, ignore, orientation=orientation, quiet=quiet, union=True)
-    told = _write(data, out, to, image_format)
+    odd, lost = _write(data, out, to, image_format)
     if as_json:
-        findings = [finding.text for finding in (*data.findings, *told)]
+        findings = [finding.text for finding in (*data.findings, *odd, *lost)]
         print_json({"out": str(out), "format": to, "pairs": len(data), "findings": findings})
         return
     if not quiet:
-        say(told)
+        say(lost)
     print(f"wrote {len(data)} pairs to {out} (format {to}; from {data.source}, format {data.format})")
 
 
-def _write(data: DataSet, out: Path, to: str, image_format: str) -> list[Finding]:
-    """Write the data under a line of progress; return what the format does not carry."""
+def _write(
+    data: DataSet, out: Path, to: str, image_format: str | None
+) -> tuple[list[Finding], list[Finding]]:
+    """Write the data under a line of progress; return what was odd about its pairs, which has been said where that is
+    wanted, and what the format does not carry.
+    """
     from labelmint.datasets.watching import told
     from labelmint.formats import write
     from labelmint.progress import Event
@@ -88,5 +93,4 @@ def _write(data: DataSet, out: Path, to: str, image_format: str) -> list[Finding
             tell=lost.append,
             report=report,
         )
-    told(data)
-    return lost
+    return told(data), lost

@@ -79,8 +79,8 @@ Merge: TypeAlias = Annotated[
     typer.Option(
         metavar="MAPPING",
         help="Which classes of the data become one: a mapping.json, or scenes-243 (Cityscapes, ADE20K and "
-        "COCO-Stuff). Needed where "
-        "the classes of several DATA have other names.",
+        "COCO-Stuff). Left out, classes of one name are one: `convert` takes all of them, and for the other verbs "
+        "every DATA must have the same.",
         show_default=False,
     ),
 ]

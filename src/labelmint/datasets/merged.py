@@ -20,6 +20,7 @@ from labelmint.datasets.class_mapping import ClassMapping
 from labelmint.errors import InputError
 from labelmint.formats.class_list import IGNORE, class_set, classes_of_ids
 from labelmint.formats.files import Parts
+from labelmint.formats.painting import PaintedLayout
 from labelmint.types import AnnotatedImage, Array, ClassInfo, ClassSet, DataSet, Finding, Layout
 
 __all__ = ["merge"]
@@ -134,18 +135,18 @@ class _Loader:
 
     def __call__(self, name: str) -> AnnotatedImage:
         k, own = self.places[name]
-        part = self.parts[k]
-        pair = part.data.load(own)
-        layout, table = pair.layout, part.table
-        ids = table[layout.label_map]
-        if ids.min(initial=0) < 0:
-            unknown = part.data.classes.unknown(layout.label_map)
-            shown = ", ".join(f"{value} ({count} pixels)" for value, count in list(unknown.items())[:5])
-            raise InputError(
-                f"{part.data.source}: the label of {own!r} holds ids that are no classes: {shown}; list them "
-                f"in classes.json, or "
-                "pass --ignore"
-            )
+        return self._merged(self.parts[k], self.parts[k].data.load(own), name)
+
+    def undecoded(self, name: str) -> AnnotatedImage:
+        """The pair, undecoded and not painted where its set puts that off."""
+        k, own = self.places[name]
+        return self._merged(self.parts[k], self.parts[k].data.undecoded(own), name)
+
+    def _merged(self, part: _Part, pair: AnnotatedImage, name: str) -> AnnotatedImage:
+        return pair.with_layout(self._layout(part, pair.layout, pair.name), name)
+
+    def _layout(self, part: _Part, layout: Layout, own: str) -> Layout:
+        table = part.table
         strange = next(
             (
                 one.class_id
@@ -160,8 +161,18 @@ class _Loader:
                 f"it in classes.json"
             )
         objects = tuple(replace(one, class_id=int(table[one.class_id])) for one in layout.objects)
-        merged = Layout(label_map=ids.astype(self.dtype), instances=layout.instances, objects=objects)
-        return replace(pair, name=name, layout=merged)
+        if isinstance(layout, PaintedLayout) and table[layout.ground] >= 0:
+            return PaintedLayout(objects, layout.size, int(table[layout.ground]))
+        ids = table[layout.label_map]
+        if ids.min(initial=0) < 0:
+            unknown = part.data.classes.unknown(layout.label_map)
+            shown = ", ".join(f"{value} ({count} pixels)" for value, count in list(unknown.items())[:5])
+            raise InputError(
+                f"{part.data.source}: the label of {own!r} holds ids that are no classes: {shown}; list them "
+                f"in classes.json, or "
+                "pass --ignore"
+            )
+        return Layout(label_map=ids.astype(self.dtype), instances=layout.instances, objects=objects)
 
 
 def _refuse_twice(sets: Sequence[DataSet]) -> None:

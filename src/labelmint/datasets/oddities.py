@@ -50,7 +50,7 @@ def of_pairs(data: DataSet, tally: Tally) -> list[Finding]:
 
 def _unseen(data: DataSet, tally: Tally) -> list[Finding]:
     unseen = [
-        info.name for info in data.classes.classes if not tally.pixels[info.id] and not tally.objects[info.id]
+        info.name for info in data.classes.classes if not tally.images[info.id] and not tally.objects[info.id]
     ]
     if not unseen or not tally.names:
         return []

@@ -11,6 +11,7 @@ import numpy as np
 from labelmint.datasets.duplicates import digest_of, view_from_afar
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.objects import object_map
+from labelmint.formats.painting import PaintedLayout, without_pixels
 from labelmint.types import AnnotatedImage, Array, DataSet, Layout
 
 __all__ = ["Keeps", "Tally", "add", "count"]
@@ -78,29 +79,41 @@ def add(
 
 
 def count(tally: Tally, data: DataSet, pair: AnnotatedImage, without: frozenset[int]) -> None:
-    """What is counted of a pair whatever it is loaded for: its pixels, and what is odd about it."""
+    """What is counted of a pair whatever it is loaded for: its pixels, where they are not still to be painted, and what
+    is odd about it.
+    """
     layout = pair.layout
-    counts = np.bincount(layout.label_map.ravel())
-    present = np.flatnonzero(counts).tolist()
     tally.names.append(pair.name)
     tally.sizes.append(layout.size)
-    tally.channels[pair.image.shape[2]] += 1
-    tally.pixels.update({class_id: int(counts[class_id]) for class_id in present})
-    tally.images.update(present)
-    if set(present) <= without:
-        tally.empty.append(pair.name)
-    known = {*data.classes.ids, *data.classes.ignore}
-    if unknown := {class_id: int(counts[class_id]) for class_id in present if class_id not in known}:
-        tally.unknown[pair.name] = unknown
+    tally.channels[pair.channels] += 1
     for note in pair.notes:
         tally.noted.setdefault(note, []).append(pair.name)
     if layout.objects:
         tally.objects.update(one.class_id for one in layout.objects if one.class_id not in without)
         _compare(tally, pair)
+    if isinstance(layout, PaintedLayout):
+        present = {layout.ground, *(one.class_id for one in layout.objects)}
     else:
-        blocks = np.bincount(_solid(layout.label_map))
+        present = _count_pixels(tally, data, pair)
+    tally.images.update(present)
+    if present <= without:
+        tally.empty.append(pair.name)
+
+
+def _count_pixels(tally: Tally, data: DataSet, pair: AnnotatedImage) -> set[int]:
+    """Count the pixels of a map; returns the ids that it holds."""
+    label_map = pair.layout.label_map
+    counts = np.bincount(label_map.ravel())
+    found = {class_id: int(counts[class_id]) for class_id in np.flatnonzero(counts).tolist()}
+    tally.pixels.update(found)
+    known = {*data.classes.ids, *data.classes.ignore}
+    if unknown := {class_id: count for class_id, count in found.items() if class_id not in known}:
+        tally.unknown[pair.name] = unknown
+    if not pair.layout.objects:
+        blocks = np.bincount(_solid(label_map))
         tally.solid.update({int(i): int(blocks[i]) for i in np.flatnonzero(blocks)})
-        tally.drawn.update({class_id: int(counts[class_id]) for class_id in present})
+        tally.drawn.update(found)
+    return set(found)
 
 
 def _solid(label_map: Array) -> Array:
@@ -116,7 +129,10 @@ def _compare(tally: Tally, pair: AnnotatedImage) -> None:
     layout = pair.layout
     tally.annotated += len(layout.objects)
     tally.fractions += sum(min(one.box) >= 0 and max(one.box) <= 1 for one in layout.objects)
-    if layout.instances is not None:
+    if isinstance(layout, PaintedLayout):
+        hidden = without_pixels(layout.objects, layout.size)
+        tally.hidden.update({pair.name: hidden} if hidden else {})
+    elif layout.instances is not None:
         painted = int(np.count_nonzero(np.bincount(layout.instances.ravel())[1:]))
         if painted < len(layout.objects):
             tally.hidden[pair.name] = len(layout.objects) - painted

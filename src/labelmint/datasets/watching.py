@@ -40,16 +40,23 @@ class _Watched:
             self.seen.add(pair.name)
             count(self.tally, self.data, pair, self.data.classes.without_objects)
 
+    def undecoded(self, name: str) -> AnnotatedImage:
+        """The pair, undecoded where it may be; what its objects say is tallied then."""
+        pair = self.data.undecoded(name)
+        self.look(pair)
+        return pair
+
     def layout(self, name: str) -> Layout:
         """The layout alone, which is not tallied."""
         return self.data.layout(name)
 
-    def speak(self) -> None:
-        """Tell what was odd so far and was not told before."""
-        for finding in of_pairs(self.data, self.tally):
-            if finding.text not in self.said:
-                self.said.add(finding.text)
-                self.tell(finding)
+    def speak(self) -> list[Finding]:
+        """Tell what was odd so far and was not told before, and return it."""
+        found = [one for one in of_pairs(self.data, self.tally) if one.text not in self.said]
+        for finding in found:
+            self.said.add(finding.text)
+            self.tell(finding)
+        return found
 
 
 def watched(data: DataSet, tell: Callable[[Finding], None]) -> DataSet:
@@ -71,7 +78,6 @@ def loaded(data: DataSet, names: Sequence[str]) -> Iterator[AnnotatedImage]:
         yield pair
 
 
-def told(data: DataSet) -> None:
-    """Loading has ended: tell what was odd about the pairs; nothing where nobody watches."""
-    if isinstance(data.load, _Watched):
-        data.load.speak()
+def told(data: DataSet) -> list[Finding]:
+    """Loading has ended: tell what was odd about the pairs, and return it; nothing where nobody watches."""
+    return data.load.speak() if isinstance(data.load, _Watched) else []

@@ -15,6 +15,7 @@ from labelmint.errors import InputError
 from labelmint.formats import (
     ade20k,
     bbbc041,
+    beside,
     bridge,
     cityscapes,
     coco,
@@ -30,6 +31,7 @@ from labelmint.formats import (
     imagefolder_write,
     labelme,
     labelme_write,
+    mvtec,
     nnunet,
     trees,
     voc,
@@ -40,15 +42,18 @@ from labelmint.formats import (
     yolo_write,
 )
 from labelmint.formats.card import Contents, card
+from labelmint.formats.class_list import without_shared_colors
 from labelmint.formats.croissant import write_croissant
 from labelmint.formats.files import Parts, new_folder, write_splits
-from labelmint.formats.format import ORIENTATIONS, Format, Reading, Writing, image_format_named
+from labelmint.formats.format import ORIENTATIONS, Format, ImageFormat, Reading, Writing, image_format_named
 from labelmint.formats.json_files import USUAL, first_sign
 from labelmint.formats.losses import Losses
-from labelmint.storage import write_text
+from labelmint.formats.odd import first_of
+from labelmint.formats.seen import advice, images_seen
+from labelmint.storage import refuse_taken, write_text
 from labelmint.types import AnnotatedImage, ClassSet, DataSet, Finding
 
-__all__ = ["FORMATS", "WRITABLE", "format_named", "read", "write"]
+__all__ = ["FORMATS", "WRITABLE", "check_target", "format_named", "read", "write"]
 
 # In the order in which they are tried, those of one tree before the loose ones: where several fit, the first is read,
 # and a finding names the others.
@@ -71,6 +76,8 @@ FORMATS: Mapping[str, Format] = {
         dataclasses.replace(imagefolder.FORMAT, writes=imagefolder_write.write_imagefolder),
         dataclasses.replace(webdataset.FORMAT, writes=webdataset_write.write_webdataset),
         *trees.FORMATS,
+        mvtec.FORMAT,
+        beside.FORMAT,
         bbbc041.FORMAT,
         bridge.FORMAT,
     )
@@ -126,14 +133,12 @@ def read(
     try:
         data = reads(Path(path), Reading(ignore=tuple(ignore), strict=strict, orientation=chosen))
     except InputError as error:
-        if str(path) in str(error):
-            raise
-        raise InputError(f"{path}: {error}") from None
-    data = _told_apart(data)
+        text = str(error) if str(path) in str(error) else f"{path}: {error}"
+        raise InputError(f"{text} (read as {found}; {_choices(others)})" if others else text) from None
+    data = _in_parts(_told_apart(data))
     if not others:
         return data
-    choices = " or ".join(f"--format-in {name}" for name in others)
-    text = f"{data.source}: read as {found}; other formats fit too, chosen by {choices}"
+    text = f"{data.source}: read as {found}; {_choices(others)}"
     return dataclasses.replace(data, findings=(Finding(kind="several formats", text=text), *data.findings))
 
 
@@ -143,18 +148,20 @@ def write(
     *,
     format: str,
     classes: ClassSet,
-    image_format: str = "png",
+    image_format: str | None = None,
     tell: Callable[[Finding], None] = lambda finding: None,
     report: Callable[[int], None] = lambda done: None,
 ) -> Path:
     """Write labelled images as a new data set: whole or not at all, the same bytes for the same pairs.
 
     Arguments:
-        pairs: taken one by one, never held together. The parts of a DataSet are written too.
+        pairs: taken one by one, never held together. The parts of a DataSet are written too, and the files of its
+            images are copied where they may be (`undecoded`); no image is decoded and no map painted for nothing.
         path: a folder that does not exist yet, or is empty.
         format: one of WRITABLE.
         classes: the classes of the labels.
-        image_format: "png", "jpg", "webp" or "tiff".
+        image_format: "png", "jpg", "webp" or "tiff", in which images are encoded that are not in it; None leaves
+            files that may be copied as they are, and makes PNG of all others.
         tell: is told once, when all is written, of each feature that the format does not carry, with counts.
         report: is called with the number of pairs that were taken.
 
@@ -162,16 +169,22 @@ def write(
         the folder.
 
     Raises:
-        InputError: for a taken path, an unknown or read-only format, no pairs, doubled names, ids that are no
-            classes.
+        InputError: for a taken path or one inside of the data set, an unknown or read-only format, no pairs, doubled
+            names, ids that are no classes.
     """
-    if format not in WRITABLE:
-        known = "is read only" if format in FORMATS else "is unknown"
-        raise InputError(f"the format {format!r} {known}; expected {' or '.join(WRITABLE)} for writing")
-    images = image_format_named(image_format)
-    kind, losses = FORMATS[format], Losses(FORMATS[format], classes, report)
-    parts = Parts(pairs.train, pairs.validation, pairs.test) if isinstance(pairs, DataSet) else Parts()
-    writing, contents = Writing(parts=parts.of_each(), image_format=images), Contents()
+    sources = [pairs.source] if isinstance(pairs, DataSet) else []
+    images = check_target(path, format=format, image_format=image_format, sources=sources)
+    kind, parts, extras = FORMATS[format], Parts(), None
+    classes, dropped = _with_own_colors(kind, classes)
+    losses = Losses(kind, classes, report)
+    if isinstance(pairs, DataSet):
+        extras = pairs.extras if pairs.format == format else None
+        dropped += _extras_lost(pairs, kind)
+        parts, pairs = Parts(pairs.train, pairs.validation, pairs.test), map(pairs.undecoded, pairs.names)
+    writing = Writing(
+        parts=parts.of_each(), image_format=images, extras=extras, tell=dropped.append, change=losses.change
+    )
+    contents = Contents(writing)
     with new_folder(path) as target:
         assert kind.writes is not None
         names = kind.writes(contents.counted(losses.counted(pairs)), target, classes, writing)
@@ -179,11 +192,58 @@ def write(
             raise InputError(f"no pairs to write to {path}")
         if not kind.own_parts:
             write_splits(target, names, parts)
-        lost = losses.findings()
+        lost = [*losses.findings(), *dropped]
         _describe(target, names, kind, classes, contents, writing, lost)
     for finding in lost:
         tell(finding)
     return Path(path)
+
+
+def check_target(
+    path: str | os.PathLike[str],
+    *,
+    format: str,
+    image_format: str | None = None,
+    sources: Iterable[str | os.PathLike[str]] = (),
+) -> ImageFormat | None:
+    """The format of images, where all is as `write` needs it before it takes a pair.
+
+    Raises InputError for a format that is unknown or read only, an unknown format of images, a taken path, and one
+    inside of the folder of a source, which would then hold it too.
+    """
+    if format not in WRITABLE:
+        known = "is read only" if format in FORMATS else "is unknown"
+        raise InputError(f"the format {format!r} {known}; expected {' or '.join(WRITABLE)} for writing")
+    images = None if image_format is None else image_format_named(image_format)
+    target = Path(path).resolve()
+    for source in map(Path, sources):
+        if source.is_dir() and source.resolve() in target.parents:
+            raise InputError(
+                f"{path}: lies inside of {source}, which would then hold it too; name a folder elsewhere"
+            )
+    refuse_taken(target)
+    return images
+
+
+def _with_own_colors(kind: Format, classes: ClassSet) -> tuple[ClassSet, list[Finding]]:
+    """The classes as a format can read them back: by colors that several share none of them could be told."""
+    if kind.shares_colors:
+        return classes, []
+    infos = tuple(without_shared_colors(classes.classes))
+    lost = [one.name for one, kept in zip(classes.classes, infos, strict=True) if one.color != kept.color]
+    if not lost:
+        return classes, []
+    text = f"the format {kind.name}: {len(lost)} colors of classes are shared with another and are lost, first that of"
+    found = Finding(kind="shared colors lost", text=f"{text} {lost[0]!r}", names=tuple(lost))
+    return ClassSet(infos, classes.ignore), [found]
+
+
+def _extras_lost(data: DataSet, kind: Format) -> list[Finding]:
+    """What the format of the data says beside the pairs, where another one is written."""
+    if data.extras is None or data.format == kind.name or not str(data.extras):
+        return []
+    text = f"the format {kind.name}: what {data.format} says beside its objects is lost: {data.extras}"
+    return [Finding(kind="extras lost", text=text)]
 
 
 def _describe(
@@ -197,7 +257,7 @@ def _describe(
 ) -> None:
     """The data-set card and croissant.json, which say nothing that the pairs do not."""
     in_parts = {name: part for name in names if (part := writing.parts.get(name))}
-    text = card(kind, classes, contents, in_parts, lost, writing.image_format)
+    text = card(kind, classes, contents, in_parts, lost)
     own = target / "README.md"  # Hugging Face's, say, whose head programs read
     write_text(own, f"{own.read_text(encoding='utf-8')}\n{text}" if own.is_file() else text)
     about = f"{len(names)} images with labels of {len(classes)} classes, in the format {kind.name}."
@@ -211,16 +271,45 @@ def _choose(path: Path, format: str | None) -> tuple[str, Sequence[str]]:
     if format is not None:
         format_named(format)
         return format, ()
-    found = [name for name, one in FORMATS.items() if one.reads and one.recognizes(path) is not None]
+    found = [name for name, one in FORMATS.items() if one.reads and one.recognizes(path)]
     if not found:
         named = [path] if path.is_file() else [file for name in USUAL if (file := path / name).is_file()]
         found = [_BROKEN[sign] for file in named if (sign := first_sign(file)) in _BROKEN]
     if not found and (bridged := bridge.detect(path)) is not None:
         found = [f"{bridge.NAME}:{bridged}"]
     if not found:
-        more = "" if bridge.is_installed() else f"; others are read with {bridge.INSTALL}"
-        raise InputError(f"{path}: no labelled images found{_nearby(path)}; {_EXPECTED}{more}")
+        raise InputError(f"{path}: {_no_format(path)}")
     return found[0], found[1:]
+
+
+def _choices(others: Sequence[str]) -> str:
+    """How other formats that fit are chosen."""
+    return f"other formats fit too, chosen by {' or '.join(f'--format-in {name}' for name in others)}"
+
+
+def _no_format(path: Path) -> str:
+    """Why no format fits a path: what lies there instead, and what was expected."""
+    near = _nearby(path)
+    told = "" if near else advice(path)
+    if told:
+        return f"no labelled images found: {told}"
+    seen = "" if near else images_seen(path)
+    more = "" if bridge.is_installed() else f"; others are read with {bridge.INSTALL}"
+    return f"no labelled images found{near}{f': {seen}' if seen else ''}; {_EXPECTED}{more}"
+
+
+def _in_parts(data: DataSet) -> DataSet:
+    """The data with a finding of the pairs that no part takes; without a train part, all that is in no other trains."""
+    listed = {*(data.train or ()), *(data.validation or ()), *(data.test or ())}
+    outside = tuple(name for name in data.names if name not in listed)
+    if data.train is None or not outside:
+        return data
+    text = (
+        f"{data.source}: {len(outside)} of {len(data.names)} pairs are in no part, first {first_of(outside)}; they "
+        "neither train, validate nor test"
+    )
+    found = Finding(kind="in no part", text=text, names=outside)
+    return dataclasses.replace(data, findings=(*data.findings, found))
 
 
 def _told_apart(data: DataSet) -> DataSet:

@@ -26,10 +26,9 @@ import numpy as np
 from labelmint.errors import InputError
 from labelmint.formats.class_list import IGNORE
 from labelmint.formats.files import Parts
-from labelmint.formats.format import AS_USUAL, Format, Reading
+from labelmint.formats.format import AS_USUAL, Format, Reading, part_word
 from labelmint.formats.image_files import read_image
 from labelmint.formats.maps import (
-    PART_FOLDERS,
     MapFiles,
     MapLoader,
     Maps,
@@ -82,7 +81,7 @@ def _parsing(path: Path, reading: Reading, odd: Odd) -> DataSet:
         strict=reading.strict,
         mend=f"ADE20K has 0 to {_CLASSES}",
     )
-    parts = Parts.of({names[key]: PART_FOLDERS.get(key.split("/")[0], "") for key in pairs})
+    parts = Parts.of({names[key]: part_word(key.split("/")[0]) for key in pairs})
     return as_data_set(path, "ade20k", loader, parts, odd)
 
 
@@ -133,7 +132,7 @@ def _full(root: Path, reading: Reading, odd: Odd) -> DataSet:
         ),
         strict=reading.strict,
     )
-    parts = Parts.of({names[key]: PART_FOLDERS.get(key.split("/")[0], "") for key in pairs})
+    parts = Parts.of({names[key]: part_word(key.split("/")[0]) for key in pairs})
     return as_data_set(root, "ade20k", loader, parts, odd)
 
 
@@ -213,7 +212,7 @@ def _some(folder: Path) -> Iterator[Path]:
 FORMAT = Format(
     name="ade20k",
     title="ADE20K: images/training/ with annotations/training/, or the full set with NAME_seg.png",
-    recognizes=lambda path: path if _is_parsing(path) or _full_root(path) else None,
+    recognizes=lambda path: _is_parsing(path) or _full_root(path) is not None,
     reads=read_ade20k,
     own_parts=True,
 )

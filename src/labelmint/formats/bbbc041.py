@@ -14,9 +14,10 @@ from typing import Any
 
 from labelmint.errors import InputError
 from labelmint.formats.class_list import IGNORE, class_set
-from labelmint.formats.files import find_image, finite, read_json, read_splits
+from labelmint.formats.files import finite, read_json, read_splits
 from labelmint.formats.format import AS_USUAL, Format, Reading
 from labelmint.formats.json_files import json_files, one_of
+from labelmint.formats.lookup import Lookup, find_image
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.records import Record, RecordLoader, names_of, or_swapped
 from labelmint.formats.shapes import check_extent
@@ -46,15 +47,10 @@ def read_bbbc041(path: Path, reading: Reading = AS_USUAL) -> DataSet:
     files = [_pathname(item, path) for item in items]
     records: dict[str, Record] = {}
     missing = []
+    lookup = Lookup()
     for item, file_name, name in zip(items, files, names_of(files, str(path)), strict=True):
-        roots_and_names = (
-            (path.parent, file_name),
-            (path.parent / "images", Path(file_name).name),
-            (path.parent, Path(file_name).name),
-        )
-        image = next(
-            (found for root, file in roots_and_names if (found := find_image(file, [root], str(path)))), None
-        )
+        bare = Path(file_name).name
+        image = find_image([file_name, f"images/{bare}", bare], [path.parent], str(path), lookup)
         if image is None:
             missing.append(name)
         else:
@@ -153,6 +149,6 @@ def _json_files(path: Path) -> list[Path]:
 FORMAT = Format(
     name="bbbc041",
     title="the JSON of boxes of the malaria set BBBC041",
-    recognizes=lambda path: path if _json_files(path) else None,
+    recognizes=lambda path: bool(_json_files(path)),
     reads=read_bbbc041,
 )

@@ -24,13 +24,21 @@ from typing import Any
 import numpy as np
 
 from labelmint.errors import InputError
-from labelmint.formats.bridge_annotations import Labels, ignored_of, is_semantic, label_map_of, objects_of
+from labelmint.formats.bridge_annotations import (
+    Labels,
+    ignored_of,
+    is_semantic,
+    label_map_of,
+    objects_of,
+    size_of_masks,
+)
 from labelmint.formats.files import Parts
-from labelmint.formats.format import AS_USUAL, Format, Orientation, Reading
-from labelmint.formats.image_files import Read, image_size, read_labelled
+from labelmint.formats.format import AS_USUAL, Format, Orientation, Reading, part_word
+from labelmint.formats.image_files import Read, read_labelled
 from labelmint.formats.odd import Odd, first_of
-from labelmint.formats.painting import paint
+from labelmint.formats.painting import PaintedLayout, Paints, painted
 from labelmint.formats.records import names_of
+from labelmint.formats.undecoded import undecoded
 from labelmint.types import AnnotatedImage, Array, DataSet, Layout
 
 __all__ = ["FORMAT", "INSTALL", "NAME", "detect", "is_installed", "named", "read_by"]
@@ -72,11 +80,6 @@ _IMPORTERS = (
     ),
     *("wider_face", "yolo"),
 )
-_PARTS = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("val", "valid", "validation"), "validation"),
-    **dict.fromkeys(("test", "testing"), "test"),
-}
 
 
 def is_installed() -> bool:
@@ -138,7 +141,6 @@ def read_by(path: Path, reading: Reading = AS_USUAL, *, name: str | None = None)
         raise InputError(f"{path}: no labelled images; Datumaro ({name}) found none whose files are there")
     semantic = is_semantic([item.annotations for item in records.values()])
     names = tuple(sorted(records))
-    subsets = {one: _PARTS[item.subset] for one, item in records.items() if item.subset in _PARTS}
     return DataSet(
         source=str(path),
         format=f"{NAME}:{name}",
@@ -147,7 +149,7 @@ def read_by(path: Path, reading: Reading = AS_USUAL, *, name: str | None = None)
         load=_Loader(
             {one: records[one] for one in names}, files, labels, semantic, str(path), reading.orientation
         ),
-        **Parts.of({one: subsets[one] for one in names if one in subsets})._asdict(),
+        **Parts.of({one: part_word(records[one].subset) for one in names})._asdict(),
         findings=odd.findings,
     )
 
@@ -232,7 +234,7 @@ class _Loader:
     def __call__(self, name: str) -> AnnotatedImage:
         file = self.files[name]
         if isinstance(file, Path):
-            read = read_labelled(file, image_size(file, self.orientation), self.orientation)
+            read = read_labelled(file, self._stated(name), self.orientation)
         else:
             read = Read(_pixels(file, name), {})
         layout = self._layout(name, (read.pixels.shape[0], read.pixels.shape[1]))
@@ -240,7 +242,21 @@ class _Loader:
             name=name, image=read.pixels, layout=layout, provenance=read.text, notes=read.notes
         )
 
-    def _layout(self, name: str, size: tuple[int, int]) -> Layout:
+    def _stated(self, name: str) -> tuple[int, int] | None:
+        """(H, W) of the masks of an image, None where there are none; `_layout` tells what is wrong with them."""
+        try:
+            return size_of_masks(self.items[name].annotations)
+        except Exception:
+            return None
+
+    def undecoded(self, name: str) -> AnnotatedImage:
+        """The pair, decoded and painted when that is asked for, where its file may be copied."""
+        file = self.files[name]
+        if not isinstance(file, Path):
+            return self(name)
+        return undecoded(name, file, lambda size: self._layout(name, size, PaintedLayout)) or self(name)
+
+    def _layout(self, name: str, size: tuple[int, int], paints: Paints = painted) -> Layout:
         annotations, what = self.items[name].annotations, f"{self.source}: {name!r}"
         try:
             if self.semantic:
@@ -250,8 +266,7 @@ class _Loader:
             raise
         except Exception as error:  # masks are decoded by the library
             raise InputError(f"{what}: its labels cannot be read: {_in_a_line(error)}") from None
-        label_map, instances = paint(objects, size, self.labels.ground)
-        return Layout(label_map=label_map, instances=instances, objects=objects)
+        return paints(objects, size, self.labels.ground)
 
 
 def _pixels(media: Any, name: str) -> Array:
@@ -300,6 +315,6 @@ def named(name: str) -> Format:
 FORMAT = Format(
     name=NAME,
     title=f"Mapillary, KITTI, MOTS, SYNTHIA, Open Images and others by the library Datumaro ({INSTALL})",
-    recognizes=lambda path: None,  # asked last, by `detect`, since the library takes a second to load
+    recognizes=lambda path: False,  # asked last, by `detect`, since the library takes a second to load
     reads=read_by,
 )

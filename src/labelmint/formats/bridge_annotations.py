@@ -92,6 +92,12 @@ def is_semantic(items: Iterable[Sequence[Any]]) -> bool:
     return True
 
 
+def size_of_masks(annotations: Iterable[Any]) -> Size | None:
+    """(H, W) of the first mask that has two axes, None where there is none."""
+    shapes = (np.shape(one.image) for one in annotations if kind_of(one) == "mask")
+    return next(((shape[0], shape[1]) for shape in shapes if len(shape) == 2), None)
+
+
 def label_map_of(annotations: Iterable[Any], labels: Labels, size: Size, what: str) -> Array:
     """The label map of masks, one a class."""
     label_map = np.full(
@@ -146,6 +152,8 @@ def _object(shapes: Sequence[Any], labels: Labels, size: Size, what: str) -> lis
 
 def _with_facts(one: Any, labels: Labels, what: str, **shape: Any) -> LayoutObject:
     attributes = {str(key): _plain(value) for key, value in one.attributes.items() if key not in _OWN}
+    level = getattr(one, "z_order", 0)
+    attributes |= {"z_order": int(level)} if level else {}
     return LayoutObject(
         class_id=labels.class_of(one.label, what),
         crowd=bool(one.attributes.get("is_crowd", False)),

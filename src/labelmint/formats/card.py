@@ -11,7 +11,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from labelmint.formats.format import Format
+from labelmint.formats.format import Format, Writing
+from labelmint.formats.images_out import ending_of
+from labelmint.formats.painting import PaintedLayout
 from labelmint.types import AnnotatedImage, ClassSet, Finding, Layout
 from labelmint.version import __version__
 
@@ -21,10 +23,12 @@ P = TypeVar("P")
 
 
 class Contents:
-    """Counts of the pairs that pass: sizes of images, and images and annotated objects of each class id."""
+    """Counts of the pairs that pass: endings and sizes of images, and images and annotated objects of each class id."""
 
-    def __init__(self) -> None:
+    def __init__(self, writing: Writing) -> None:
+        self._writing = writing
         self.pairs = 0
+        self.endings: Counter[str] = Counter()
         self.sizes: Counter[tuple[int, int]] = Counter()
         self.images: Counter[int] = Counter()
         self.objects: Counter[int] = Counter()
@@ -33,13 +37,14 @@ class Contents:
         """The pairs as they are, counted as they pass."""
         for pair in pairs:
             if isinstance(pair, AnnotatedImage):
-                self._add(pair.layout)
+                self._add(pair, pair.layout)
             yield pair
 
-    def _add(self, layout: Layout) -> None:
+    def _add(self, pair: AnnotatedImage, layout: Layout) -> None:
         self.pairs += 1
+        self.endings[ending_of(pair, self._writing)] += 1
         self.sizes[layout.size] += 1
-        if layout.objects:
+        if layout.objects or isinstance(layout, PaintedLayout):
             ids = Counter(one.class_id for one in layout.objects)
             self.objects.update(ids)
             self.images.update(ids.keys())
@@ -48,25 +53,19 @@ class Contents:
 
 
 def card(
-    format: Format,
-    classes: ClassSet,
-    contents: Contents,
-    parts: Mapping[str, str],
-    lost: Sequence[Finding],
-    images: str,
+    format: Format, classes: ClassSet, contents: Contents, parts: Mapping[str, str], lost: Sequence[Finding]
 ) -> str:
     """The text of README.md.
 
     Arguments:
         format: of the files. classes: of the labels. contents: counts of all pairs.
         parts: the part of each name that is in one. lost: what the format did not carry.
-        images: name of the format of the images.
     """
     lines = [
         f"# {contents.pairs:,} images with labels",
         "",
         f"- Format: {format.name} ({format.title})",
-        f"- Images: {images}, {_sizes(contents)} pixels (height x width)",
+        f"- Images: {' and '.join(sorted(contents.endings))}, {_sizes(contents)} pixels (height x width)",
         *([f"- Parts: {_parts(parts)}"] if parts else []),
         f"- Written by labelmint {__version__}; `croissant.json` describes the files",
         "",

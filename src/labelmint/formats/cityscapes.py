@@ -18,18 +18,17 @@ import numpy as np
 
 from labelmint.errors import InputError
 from labelmint.formats.files import Parts
-from labelmint.formats.format import AS_USUAL, Format, Reading
+from labelmint.formats.format import AS_USUAL, Format, Reading, part_word
 from labelmint.formats.image_files import read_ids
+from labelmint.formats.label_colors import Color
 from labelmint.formats.maps import (
-    PART_FOLDERS,
-    Color,
     MapFiles,
     MapLoader,
     Maps,
     as_data_set,
-    by_key,
     classes_of_table,
     files_below,
+    keyed_once,
     matched,
 )
 from labelmint.formats.odd import Odd
@@ -88,8 +87,8 @@ def read_cityscapes(path: Path, reading: Reading = AS_USUAL) -> DataSet:
             f"{path}: no labelled images; expected leftImg8bit/ and gtFine/, each with train/CITY/"
         )
     odd = Odd(reading.strict)
-    ids = by_key(_ending(path / kind, f"_{kind}_labelIds.png"), odd)
-    instances = by_key(_ending(path / kind, f"_{kind}_instanceIds.png"), odd)
+    ids = keyed_once(_ending(path / kind, f"_{kind}_labelIds.png"), odd)
+    instances = keyed_once(_ending(path / kind, f"_{kind}_instanceIds.png"), odd)
     labels = instances | ids
     pairs = matched(_ending(path / "leftImg8bit", _IMAGE_END), labels.items(), path, odd)
     files = {
@@ -104,7 +103,7 @@ def read_cityscapes(path: Path, reading: Reading = AS_USUAL) -> DataSet:
         strict=reading.strict,
         mend=f"Cityscapes has 0 to {len(LABELS) - 1}",
     )
-    parts = Parts.of({name: PART_FOLDERS.get(_part(one.image), "") for name, one in files.items()})
+    parts = Parts.of({name: part_word(_part(one.image)) for name, one in files.items()})
     return as_data_set(path, "cityscapes", loader, parts, odd)
 
 
@@ -135,7 +134,7 @@ FORMAT = Format(
     name="cityscapes",
     title="Cityscapes: leftImg8bit/ and gtFine/ with labelIds or instanceIds",
     recognizes=lambda path: (
-        path if (path / "leftImg8bit").is_dir() and any((path / name).is_dir() for name in _LABELS) else None
+        (path / "leftImg8bit").is_dir() and any((path / name).is_dir() for name in _LABELS)
     ),
     reads=read_cityscapes,
     own_parts=True,

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from labelmint.formats.files import read_json
 from labelmint.formats.label_colors import Color
 from labelmint.types import ClassInfo, ClassSet
 
-__all__ = ["IGNORE", "class_set", "classes_of_ids", "dump_classes", "read_classes"]
+__all__ = ["IGNORE", "class_set", "classes_of_ids", "dump_classes", "read_classes", "without_shared_colors"]
 
 IGNORE = 255
 _KEYS = ("names", "colors", "ignore", "categories")
@@ -88,9 +90,16 @@ def _as_document(path: Path, content: Any) -> dict[str, Any]:
     return content
 
 
+def without_shared_colors(infos: Sequence[ClassInfo]) -> list[ClassInfo]:
+    """The classes, without the colors that several share: these tell nothing apart."""
+    often = Counter(info.color for info in infos)
+    return [replace(info, color=info.color if often[info.color] == 1 else None) for info in infos]
+
+
 def dump_classes(classes: ClassSet) -> str:
-    """The text of a classes.json."""
-    colors = {str(info.id): list(info.color) for info in classes.classes if info.color is not None}
+    """The text of a classes.json; colors that classes share are left out, as `read_classes` refuses them."""
+    colored = without_shared_colors(classes.classes)
+    colors = {str(info.id): list(info.color) for info in colored if info.color is not None}
     categories = {str(info.id): info.category for info in classes.classes if info.category is not None}
     document: dict[str, Any] = {
         "names": {str(info.id): info.name for info in classes.classes},

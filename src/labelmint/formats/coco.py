@@ -25,6 +25,7 @@ from labelmint.formats.coco_document import (
     stated_size,
     without_collection,
 )
+from labelmint.formats.coco_extras import Stated, gathered
 from labelmint.formats.coco_files import Pictures, Source, annotation_files, sources
 from labelmint.formats.coco_objects import Annotations, Size
 from labelmint.formats.files import Parts, read_splits
@@ -38,7 +39,7 @@ __all__ = [
     "FORMAT",
     "Listed",
     "listed_images",
-    "named",
+    "names_of_images",
     "note_renumbered",
     "parts_of",
     "read_coco",
@@ -63,14 +64,19 @@ def _read(path: Path, chosen: Sequence[Source], reading: Reading, odd: Odd) -> D
     classes = classes_of(together.categories, info, reading.ignore, origin, marks=marks)
     note_renumbered(together.categories, classes, origin, odd)
     listed = [listed_images(s, d, odd, reading.orientation) for s, d in zip(chosen, documents, strict=True)]
-    names = named(listed, chosen, origin)
+    names = names_of_images(listed, chosen, origin)
     records: dict[str, Record] = {}
+    stated: dict[str, Stated] = {}
     for i, one in enumerate(listed):
-        objects = _objects(one, documents[i], _ids(together, i, classes), classes, names[i], odd)
+        objects, said = _objects(one, documents[i], _ids(together, i, classes), classes, names[i], odd)
+        stated |= {names[i][image_id]: its for image_id, its in said.items()}
         for image_id, name in names[i].items():
             if image_id in one.files:
                 records[name] = Record(
-                    path=one.files[image_id], size=one.sizes[image_id], objects=tuple(objects[image_id])
+                    path=one.files[image_id],
+                    size=one.sizes[image_id],
+                    objects=tuple(objects[image_id]),
+                    stated=image_id in one.stated,
                 )
     ordered = tuple(sorted(records))
     return DataSet(
@@ -80,6 +86,7 @@ def _read(path: Path, chosen: Sequence[Source], reading: Reading, odd: Odd) -> D
         names=ordered,
         load=RecordLoader(records, origin, classes.ground, reading.orientation),
         **parts_of(chosen, listed, names, ordered, odd)._asdict(),
+        extras=gathered(documents, together, classes, names, stated),
         findings=odd.findings,
     )
 
@@ -90,7 +97,7 @@ class Listed(NamedTuple):
     Arguments:
         source: the file. files, sizes: of each image, by id; of two entries for one picture the first.
         same: id of an entry -> id of the entry that stands for it. below: id -> file name below a folder of pictures.
-        all: ids of all images that the file lists.
+        stated: ids of images whose size the file states. all: ids of all images that it lists.
     """
 
     source: Source
@@ -98,6 +105,7 @@ class Listed(NamedTuple):
     sizes: dict[Id, Size]
     same: dict[Id, Id]
     below: dict[Id, str]
+    stated: set[Id]
     all: frozenset[Id]
 
 
@@ -106,7 +114,7 @@ def listed_images(source: Source, document: Document, odd: Odd, orientation: Ori
     differ.
     """
     pictures, images = Pictures(source), document.images
-    one = Listed(source, {}, {}, {}, {}, frozenset(image["id"] for image in images))
+    one = Listed(source, {}, {}, {}, {}, set(), frozenset(image["id"] for image in images))
     first: dict[Path, Id] = {}
     missing, doubled = [], []
     for image in images:
@@ -114,7 +122,9 @@ def listed_images(source: Source, document: Document, odd: Odd, orientation: Ori
         if found is None:
             missing.append(str(image.get("file_name") or image.get("coco_url")))
             continue
-        size = stated_size(image, source.file) or image_size(found.file, orientation)
+        stated = stated_size(image, source.file)
+        one.stated.update([image["id"]] if stated else [])
+        size = stated or image_size(found.file, orientation)
         known = first.setdefault(found.file, image["id"])
         if known == image["id"]:
             one.files[known], one.sizes[known], one.below[known] = found.file, size, found.name
@@ -129,7 +139,8 @@ def listed_images(source: Source, document: Document, odd: Odd, orientation: Ori
     _say(source, pictures, len(images), missing, doubled, odd)
     if not one.files:
         raise InputError(
-            f"{source.file}: no labelled images; it lists {len(images)} images and none of them was found"
+            f"{source.file}: no labelled images; it lists {len(images)} images and none of them was found, first "
+            f"{first_of(missing)}; put them into {source.home / 'images'}"
         )
     return one
 
@@ -155,7 +166,7 @@ def _say(
         odd.note("found by bare name", text, pictures.guessed)
 
 
-def named(listed: Sequence[Listed], chosen: Sequence[Source], origin: str) -> list[dict[Id, str]]:
+def names_of_images(listed: Sequence[Listed], chosen: Sequence[Source], origin: str) -> list[dict[Id, str]]:
     """A name for each image of each file. Raises InputError where one picture is of two files."""
     owner: dict[Path, Source] = {}
     for one in listed:
@@ -179,7 +190,8 @@ def _objects(
     classes: Classes,
     names: Mapping[Id, str],
     odd: Odd,
-) -> dict[Id, list[LayoutObject]]:
+) -> tuple[dict[Id, list[LayoutObject]], dict[Id, Stated]]:
+    """The objects of each image, and what their annotations state."""
     file = one.source.file
     sizes = one.sizes | {other: one.sizes[first] for other, first in one.same.items()}
     fractions = scaled_fractions(document, sizes)
@@ -209,7 +221,8 @@ def _objects(
     found = reader.objects(document.annotations)
     for other, first in one.same.items():
         found[first] += found.pop(other)
-    return found
+        reader.stated[first] += reader.stated.pop(other)
+    return found, reader.stated
 
 
 def note_renumbered(categories: Sequence[Mapping[str, Any]], classes: Classes, origin: str, odd: Odd) -> None:
@@ -230,7 +243,7 @@ def _ids(together: Merged, index: int, classes: Classes) -> dict[Id, int]:
 
 def wanted_info(chosen: Sequence[Source], documents: Sequence[Document]) -> object:
     """What the files say under "info" of what no object covers; raises InputError where they differ."""
-    said = [one.info if isinstance(one.info, dict) else {} for one in documents]
+    said = [one.info for one in documents]
     for source, info in zip(chosen, said, strict=True):
         if info.get("ground", "") != said[0].get("ground", ""):
             raise InputError(
@@ -263,9 +276,10 @@ def parts_of(
 FORMAT = Format(
     name="coco",
     title="COCO instances JSONs with polygons, run lengths, boxes and crowds, one or one a part, over images/",
-    recognizes=lambda path: path if annotation_files(path) else None,
+    recognizes=lambda path: bool(annotation_files(path)),
     reads=read_coco,
     own_parts=True,
+    shares_colors=True,
     carries=Carries(
         **dict.fromkeys(
             (
@@ -281,7 +295,7 @@ FORMAT = Format(
             ),
             KEPT,
         ),
-        maps="kept where objects say them: pieces of each class",
+        maps="kept as objects: pieces of each class where no object says it; ground under objects is lost",
         wide=KEPT,
         colors=KEPT,
     ),

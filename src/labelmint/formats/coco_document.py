@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from labelmint.errors import InputError
 from labelmint.formats.files import finite, read_json
-from labelmint.formats.image_files import MAX_PIXELS
+from labelmint.formats.opened import MAX_PIXELS
 
 __all__ = [
     "Document",
@@ -31,12 +31,18 @@ _SURE = 8  # objects of a file that must all lie between 0 and 1 before they are
 
 
 class Document(NamedTuple):
-    """The lists of a COCO file, and what stands under "info"."""
+    """The lists of a COCO file, and what stands beside them."""
 
     images: list[dict[str, Any]]
     annotations: list[dict[str, Any]]
     categories: list[dict[str, Any]]
-    info: Any
+    others: dict[str, Any]
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What stands under "info"."""
+        info = self.others.get("info")
+        return info if isinstance(info, dict) else {}
 
 
 def read_document(path: Path, content: Any = None) -> Document:
@@ -63,7 +69,8 @@ def read_document(path: Path, content: Any = None) -> Document:
                 )
             seen[number] = item["id"]
             item["id"] = number
-    return Document(images, annotations, categories, content.get("info"))
+    others = {key: value for key, value in content.items() if key not in _LISTS}
+    return Document(images, annotations, categories, others)
 
 
 def as_id(value: Any) -> Id | None:
@@ -98,9 +105,12 @@ def scaled_fractions(document: Document, sizes: Mapping[Id, tuple[int, int]]) ->
     They are taken for fractions where all of a file lie between 0 and 1, some of them between whole numbers, and there
     are at least 8; a file that labelmint wrote has pixels.
     """
-    about = document.info.get("description") if isinstance(document.info, dict) else None
     annotations = document.annotations
-    if "labelmint" in str(about) or len(annotations) < _SURE or max(map(max, sizes.values()), default=1) < 2:
+    if (
+        "labelmint" in str(document.info)
+        or len(annotations) < _SURE
+        or max(map(max, sizes.values()), default=1) < 2
+    ):
         return 0
     fractional = False
     for one in annotations:
@@ -134,11 +144,15 @@ def _lists(shape: list[Any]) -> Iterator[list[Any]]:
 
 @contextmanager
 def without_collection() -> Iterator[None]:
-    """Millions of values that hold no circles are made in the block: looking for circles would take longer."""
+    """Millions of values that hold no circles are made in the block: looking for circles would take longer. Then they
+    count as old, and are not looked through at once.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
+        gc.freeze()
+        gc.unfreeze()
         if enabled:
             gc.enable()

@@ -12,8 +12,6 @@ for in folders named like its annotation file's part first; elsewhere it must be
 from __future__ import annotations
 
 import os
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,13 +19,13 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, NamedTuple
 
 from labelmint.errors import InputError
-from labelmint.formats.files import is_file
-from labelmint.formats.format import Part
+from labelmint.formats.format import PART_WORDS, Part, part_in
 from labelmint.formats.image_files import image_size
 from labelmint.formats.json_files import USUAL, holds, one_of
+from labelmint.formats.lookup import Lookup
 from labelmint.formats.odd import Odd
 
-__all__ = ["Pictures", "Source", "annotation_files", "name_of_part", "part_of_name", "sources"]
+__all__ = ["Pictures", "Source", "annotation_files", "name_of_part", "sources"]
 
 _WORDS = (b"images", b"annotations", b"categories")
 _OBJECTS = (b"bbox", b"segmentation")
@@ -44,11 +42,6 @@ _NO_TAGS = (
 )  # folders of these names hold no pictures
 _FEW = 100
 _EMPTY = 4  # files that list no objects
-_PART_WORDS: Mapping[Part, tuple[str, ...]] = {
-    "train": ("train", "training", "trainval"),
-    "validation": ("val", "valid", "validation", "dev", "minival"),
-    "test": ("test", "testing"),
-}
 Size = tuple[int, int]
 
 
@@ -66,15 +59,9 @@ class Source(NamedTuple):
     part: Part | None
 
 
-def part_of_name(name: str) -> Part | None:
-    """The part that a file or folder is called after: "instances_val2017" is of validation."""
-    words = re.findall("[a-z]+", name.lower())
-    return next((part for part, known in _PART_WORDS.items() for word in words if word in known), None)
-
-
 def name_of_part(part: Part | None) -> str:
     """What a part is called in file names."""
-    return "rest" if part is None else _PART_WORDS[part][0]
+    return "rest" if part is None else PART_WORDS[part][0]
 
 
 def annotation_files(path: Path, *, panoptic: bool = False) -> list[Source]:
@@ -92,7 +79,7 @@ def annotation_files(path: Path, *, panoptic: bool = False) -> list[Source]:
     here = [_source(file, path) for file in found if _fits(file, panoptic)]
     if here:
         return here
-    below = [folder for folder in _folders(path) if part_of_name(folder.name)]
+    below = [folder for folder in _folders(path) if part_in(folder.name)]
     return [_source(file, path) for folder in below for file in _jsons(folder) if _fits(file, panoptic)]
 
 
@@ -142,9 +129,9 @@ def _source(file: Path, home: Path) -> Source:
     kind = next((one for one in (*_RANKS, *_NO_OBJECTS) if one and stem.startswith(f"{one}_")), None)
     tag = stem.removeprefix(f"{kind}_") if kind else stem.rpartition("_")[2]
     tag = "" if tag in _NO_TAGS else tag
-    part = part_of_name(tag) or part_of_name(stem)
+    part = part_in(tag) or part_in(stem)
     if part is None and file.parent not in (home, home / "annotations"):
-        return Source(file, home, file.parent.name, part_of_name(file.parent.name))
+        return Source(file, home, file.parent.name, part_in(file.parent.name))
     return Source(file, home, tag, part)
 
 
@@ -193,15 +180,14 @@ class Pictures:
 
     source: Source
     guessed: list[str] = field(default_factory=list)
-    _names: dict[str, dict[str, str]] = field(default_factory=dict)
-    _folded: dict[str, dict[str, str]] = field(default_factory=dict)
+    _lookup: Lookup = field(default_factory=Lookup)
 
     def __post_init__(self) -> None:
         home, tag, part = self.source.home, self.source.tag, self.source.part
-        words = dict.fromkeys((tag, *(_PART_WORDS[part] if part else ())))
+        words = dict.fromkeys((tag, *(PART_WORDS[part] if part else ())))
         named = [folder for word in words if word for folder in (home / "images" / word, home / word)]
         beside = dict.fromkeys((home, self.source.file.parent))
-        usual = [root for folder in beside for root in (folder / "images", folder, folder / "data")]
+        usual = [folder / below for folder in beside for below in ("images", "", "data", "JPEGImages")]
         self._preferred = [str(folder) for folder in named if folder.is_dir()]
         self._usual = [str(folder) for folder in usual if folder.is_dir()]
 
@@ -233,23 +219,10 @@ class Pictures:
     def _hits(self, parts: tuple[str, ...]) -> list[str]:
         """The file that a folder named like the part has; else those of all other folders."""
         for root in self._preferred:
-            file = self._there(root, parts)
+            file = self._lookup.find(root, parts)
             if file is not None:
                 return [file]
-        return [file for root in self._usual if (file := self._there(root, parts)) is not None]
-
-    def _there(self, root: str, parts: tuple[str, ...]) -> str | None:
-        """root/parts where it exists, in whatever Unicode form or case the file system has the name."""
-        folder = "/".join((root, *parts[:-1]))
-        names = self._names.get(folder)
-        if names is None:
-            names = self._names[folder] = _listing(folder)
-        name = names.get(parts[-1])
-        if name is None and names:
-            if folder not in self._folded:
-                self._folded[folder] = _by_fold(names)
-            name = self._folded[folder].get(_fold(parts[-1]))
-        return None if name is None else f"{folder}/{name}"
+        return [file for root in self._usual if (file := self._lookup.find(root, parts)) is not None]
 
     def _one_of(self, hits: Sequence[str], image: Mapping[str, Any], text: str) -> Path:
         if len(hits) == 1:
@@ -273,21 +246,3 @@ def _parts(text: str) -> tuple[tuple[str, ...], bool]:
     path, drive = PurePosixPath(text.replace("\\", "/")), PureWindowsPath(text).drive
     leaves = path.is_absolute() or ".." in path.parts or bool(drive)
     return tuple(part for part in path.parts if part not in ("/", "//", drive)), leaves
-
-
-def _listing(folder: str) -> dict[str, str]:
-    try:
-        with os.scandir(folder) as entries:
-            return {entry.name: entry.name for entry in entries if is_file(entry)}
-    except OSError:
-        return {}
-
-
-def _fold(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
-
-
-def _by_fold(names: Mapping[str, str]) -> dict[str, str]:
-    """Names by their folded form, those left out that several have."""
-    counts = Counter(map(_fold, names))
-    return {folded: name for name in names if counts[folded := _fold(name)] == 1}

@@ -7,7 +7,7 @@ checked alone, which says what is wrong with it. Both come to the same objects.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from labelmint.errors import InputError
 from labelmint.formats.coco_document import Id, as_id
+from labelmint.formats.coco_extras import Stated
 from labelmint.formats.files import finite
 from labelmint.formats.painting import box_of, decode
 from labelmint.formats.shapes import TOLERANCE, check_extent, parse_polygons, parse_rle, pixels_of_counts
@@ -41,6 +42,7 @@ class Annotations:
         listed: ids of the images that the file lists, there or not.
         source: the file, for messages. about: words for an image id, in messages.
         refuse: is called with the error of a bad annotation and its image id.
+        stated: ids and areas of the objects that were read.
     """
 
     sizes: Mapping[Id, Size]
@@ -50,10 +52,12 @@ class Annotations:
     source: str
     about: Callable[[Id], str]
     refuse: Callable[[InputError, Id | None], None]
+    stated: dict[Id, Stated] = field(default_factory=dict)
 
     def objects(self, annotations: list[Any]) -> dict[Id, list[LayoutObject]]:
         """The objects of each image that is there; the list is emptied meanwhile, to hold nothing twice."""
         found: dict[Id, list[LayoutObject]] = {image_id: [] for image_id in self.sizes}
+        self.stated.update({image_id: Stated() for image_id in self.sizes})
         for start in range(0, len(annotations), _TOGETHER):
             some = annotations[start : start + _TOGETHER]
             annotations[start : start + _TOGETHER] = [None] * len(some)
@@ -64,6 +68,7 @@ class Annotations:
                     self._alone(annotation, found)
                 else:
                     found[annotation["image_id"]].append(one)
+                    self.stated[annotation["image_id"]].add(annotation)
         return found
 
     def _usual(self, some: Sequence[Annotation]) -> list[LayoutObject | None]:
@@ -137,6 +142,7 @@ class Annotations:
             if image_id in found:
                 what += f" of {self.about(image_id)!r}"
                 found[image_id].append(self._checked(annotation, self.sizes[image_id], what))
+                self.stated[image_id].add(annotation)
         except InputError as error:
             self.refuse(error, image_id)
 

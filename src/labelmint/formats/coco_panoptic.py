@@ -13,21 +13,23 @@ that labelmint wrote have the number itself in `instance`. `coco_panoptic_write`
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from labelmint.errors import InputError
-from labelmint.formats.coco import listed_images, named, note_renumbered, parts_of, wanted_info
+from labelmint.formats.coco import listed_images, names_of_images, note_renumbered, parts_of, wanted_info
 from labelmint.formats.coco_classes import Classes, classes_of, merged
 from labelmint.formats.coco_document import Id, as_id, read_document, without_collection
+from labelmint.formats.coco_extras import gathered
 from labelmint.formats.coco_files import Source, annotation_files, sources
-from labelmint.formats.files import find_image
 from labelmint.formats.format import AS_USUAL, KEPT, LOST, Carries, Format, Orientation, Reading
 from labelmint.formats.image_files import read_image, read_labelled
+from labelmint.formats.lookup import Lookup, find_image
 from labelmint.formats.odd import Odd, first_of
+from labelmint.formats.undecoded import undecoded
 from labelmint.types import AnnotatedImage, Array, DataSet, Layout
 
 __all__ = ["FORMAT", "HAS_INSTANCES", "INSTANCE", "read_panoptic"]
@@ -60,7 +62,7 @@ def read_panoptic(path: Path, reading: Reading = AS_USUAL) -> DataSet:
         )
         note_renumbered(together.categories, classes, origin, odd)
         listed = [listed_images(s, d, odd) for s, d in zip(chosen, documents, strict=True)]
-        names = named(listed, chosen, origin)
+        names = names_of_images(listed, chosen, origin)
         things = {one["id"] for one in together.categories if one.get("isthing")}
         records: dict[str, Segments] = {}
         for i, document in enumerate(documents):
@@ -80,6 +82,7 @@ def read_panoptic(path: Path, reading: Reading = AS_USUAL) -> DataSet:
         names=ordered,
         load=_Loader(records, classes, reading.orientation),
         **parts_of(chosen, listed, names, ordered, odd)._asdict(),
+        extras=gathered(documents, together, classes, names, {}),
         findings=odd.findings,
     )
 
@@ -96,6 +99,7 @@ class _Reader:
     classes: Classes
     joined: Mapping[Id, Id]
     things: set[Id]
+    lookup: Lookup = field(default_factory=Lookup)
 
     def all(
         self, annotations: Sequence[Any], files: Mapping[Id, Path], odd: Odd, names: Mapping[Id, str]
@@ -119,7 +123,7 @@ class _Reader:
         return found
 
     def _segments(self, one: Mapping[str, Any], image: Path, folder: Path, what: str) -> Segments:
-        label = find_image(one.get("file_name"), [folder], what)
+        label = find_image([one.get("file_name")], [folder], what, self.lookup)
         if label is None:
             raise InputError(f"{what}: its label {one.get('file_name')!r} is missing; put it into {folder}")
         listed = one.get("segments_info")
@@ -174,6 +178,10 @@ class _Loader:
             )
         return AnnotatedImage(name=name, image=image, layout=layout, provenance=text, notes=notes)
 
+    def undecoded(self, name: str) -> AnnotatedImage:
+        """The pair, decoded when that is asked for, where the file of its image may be copied."""
+        return undecoded(name, self.records[name].image, lambda size: self.layout(name)) or self(name)
+
     def layout(self, name: str) -> Layout:
         """The maps of one pair; its image is not decoded."""
         record = self.records[name]
@@ -210,16 +218,17 @@ def _codes(path: Path) -> Array:
 FORMAT = Format(
     name="coco-panoptic",
     title="COCO panoptic: PNGs of segment ids as colors, and a JSON of their categories",
-    recognizes=lambda path: path if annotation_files(path, panoptic=True) else None,
+    recognizes=lambda path: bool(annotation_files(path, panoptic=True)),
     reads=read_panoptic,
     own_parts=True,
+    shares_colors=True,
     carries=Carries(
         maps=KEPT,
-        boxes="approximated: the pixels that they cover",
+        boxes="kept as the pixels that they cover",
         overlaps=LOST,
-        polygons="approximated: the pixels that they cover",
-        holes="approximated: as pixels, exactly",
-        parts="approximated: as pixels, exactly",
+        polygons="kept as the pixels that they cover",
+        holes=KEPT,
+        parts=KEPT,
         instances=KEPT,
         ignore=KEPT,
         wide=KEPT,

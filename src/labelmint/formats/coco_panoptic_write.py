@@ -15,13 +15,16 @@ import numpy as np
 
 from labelmint.errors import InputError
 from labelmint.formats.class_list import IGNORE
+from labelmint.formats.coco_extras import Numbers
 from labelmint.formats.coco_files import name_of_part
 from labelmint.formats.coco_panoptic import HAS_INSTANCES, INSTANCE
 from labelmint.formats.coco_write import category_ids, info_and_categories
-from labelmint.formats.files import Parts, dump_json, uniquely_named, write_each, write_splits
+from labelmint.formats.files import Parts, dump_json, write_splits
 from labelmint.formats.format import PLAIN, Part, Writing
 from labelmint.formats.image_files import write_png
-from labelmint.formats.images_out import write_image
+from labelmint.formats.images_out import image_name, write_image
+from labelmint.formats.instance_shapes import is_box
+from labelmint.formats.writers import uniquely_named, write_each
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, Array, ClassSet, Layout
 
@@ -45,6 +48,7 @@ def write_panoptic(
     names: dict[str, None] = {}
     used = {categories[classes.ground]} if classes.ground is not None else set()
     things: set[int] = set()
+    numbers = Numbers(writing, apart)
 
     def described() -> Iterator[tuple[AnnotatedImage, Array, Part | None]]:
         for pair in uniquely_named(pairs, names):
@@ -53,17 +57,19 @@ def write_panoptic(
                 raise InputError(
                     f"the label of {pair.name!r} holds ids that are no classes: {sorted(unknown)}"
                 )
+            _say_approximated(pair.layout, writing)
             part = writing.parts.get(pair.name) if apart else None
             codes, segments = segments_of(pair.layout, categories, void=IGNORE in classes.ignore)
             used.update(one["category_id"] for one in segments)
             things.update(one["category_id"] for one in segments if INSTANCE in one)
             images, annotations = documents.setdefault(part, ([], []))
             height, width = pair.layout.size
-            file_name = f"{pair.name}.{writing.image_format}"
-            images.append({"id": len(names), "file_name": file_name, "width": width, "height": height})
+            file_name = image_name(pair, writing)
+            entry = numbers.image(pair.name) | {"file_name": file_name, "width": width, "height": height}
+            images.append(entry)
             annotations.append(
                 {
-                    "image_id": len(names),
+                    "image_id": entry["id"],
                     "file_name": f"{pair.name}.png",
                     "segments_info": segments,
                     HAS_INSTANCES: pair.layout.instances is not None,
@@ -80,15 +86,25 @@ def write_panoptic(
         write_png(labels / f"{pair.name}.png", codes)
 
     write_each(described(), put)
-    about = info_and_categories(classes, categories, used, _ABOUT, void=True)
+    about = info_and_categories(classes, categories, used, _ABOUT, void=True, extras=numbers.extras)
     for one in about["categories"]:
-        one["isthing"] = int(one["id"] in things)
+        one["isthing"] = int(one["id"] in things or bool(one.get("isthing")))
     for part, (entries, labels) in documents.items():
         text = dump_json(about | {"images": entries, "annotations": labels})
         write_text(_places(folder, part, apart)[1].with_suffix(".json"), text)
     if not apart:
         write_splits(folder, list(names), Parts.of(writing.parts))
     return list(names)
+
+
+def _say_approximated(layout: Layout, writing: Writing) -> None:
+    """Tell how many objects of a layout are boxes or outlines, which come back as pixels."""
+    boxes, outlines = (
+        sum(map(is_box, layout.objects)),
+        sum(one.polygons is not None for one in layout.objects),
+    )
+    writing.change("boxes approximated", "boxes come back as pixels of the maps", boxes)
+    writing.change("polygons approximated", "outlines come back as pixels of the maps", outlines)
 
 
 def _places(folder: Path, part: Part | None, apart: bool) -> tuple[Path, Path]:

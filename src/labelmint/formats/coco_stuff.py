@@ -13,16 +13,8 @@ from pathlib import Path
 
 from labelmint.errors import InputError
 from labelmint.formats.files import Parts
-from labelmint.formats.format import AS_USUAL, Format, Reading
-from labelmint.formats.maps import (
-    PART_FOLDERS,
-    MapFiles,
-    MapLoader,
-    as_data_set,
-    classes_of_table,
-    files_below,
-    matched,
-)
+from labelmint.formats.format import AS_USUAL, Format, Reading, part_word
+from labelmint.formats.maps import MapFiles, MapLoader, as_data_set, classes_of_table, files_below, matched
 from labelmint.formats.odd import Odd
 from labelmint.formats.text_files import read_lines
 from labelmint.types import DataSet
@@ -85,7 +77,7 @@ def read_coco_stuff(path: Path, reading: Reading = AS_USUAL) -> DataSet:
         strict=reading.strict,
         mend="list it in labels.txt",
     )
-    parts = Parts.of({names[key]: PART_FOLDERS[key.partition("/")[0]] for key in pairs})
+    parts = Parts.of({names[key]: part_word(key.partition("/")[0]) for key in pairs})
     return as_data_set(path, "coco-stuff", loader, parts, odd)
 
 
@@ -123,7 +115,7 @@ def _holds(path: Path, name: str, split: str) -> bool:
 FORMAT = Format(
     name="coco-stuff",
     title="COCO-Stuff: images/train2017/ and pixel maps in stuffthingmaps/train2017/",
-    recognizes=lambda path: path if _labels(path) else None,
+    recognizes=lambda path: _labels(path) is not None,
     reads=read_coco_stuff,
     own_parts=True,
 )

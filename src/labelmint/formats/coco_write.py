@@ -1,36 +1,39 @@
-"""Writing the `coco` format: objects are copied; where there are maps only, objects are made from them.
+"""Writing the `coco` format: objects are copied; what maps say beside them becomes objects too (`pieces`).
 
 Pairs without parts, or all of one, become instances.json beside images/ with train.txt, val.txt or test.txt; pairs of
 several parts annotations/instances_{train,val,test}.json over images/{train,val,test}/, as trainers expect them.
 
-The objects of a layout with maps only: each instance with the class of most of its pixels, then the connected
-pieces of the rest. The ground, `ClassSet.ground`, is no category unless it has objects; where it is not 0 and called
-"background" it stands under "info". Regions to ignore, where there are any, get a category marked `"ignore": true`.
+The ground, `ClassSet.ground`, is no category unless it has objects; where it is not 0 and called "background" it
+stands under "info". Regions to ignore, where there are any, get a category marked `"ignore": true`.
 What a reader could not tell from the ids, it is told by a `class_id` in each category.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from labelmint.errors import InputError
 from labelmint.formats.coco_classes import CLASS_ID, GROUND, MADE_UP, classes_of
+from labelmint.formats.coco_extras import Extras, Numbers, beside_lists
 from labelmint.formats.coco_files import name_of_part
 from labelmint.formats.coco_objects import STANDARD_KEYS
-from labelmint.formats.files import Parts, dump_json, uniquely_named, write_each, write_splits
+from labelmint.formats.files import Parts, dump_json, write_splits
 from labelmint.formats.format import PLAIN, Part, Writing
-from labelmint.formats.images_out import write_image
-from labelmint.formats.painting import area_of, objects_from_instances
+from labelmint.formats.images_out import image_name, is_copied, write_image
+from labelmint.formats.painting import area_of
+from labelmint.formats.pieces import objects_of
 from labelmint.formats.shapes import length_between
+from labelmint.formats.writers import uniquely_named, write_each
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, LayoutObject
 
 __all__ = ["JSON_NAME", "category_ids", "info_and_categories", "write_coco"]
 
 JSON_NAME = "instances.json"
-_ABOUT = "Written by labelmint. Objects as annotated; made from instances, else from connected components."
+_ABOUT = "Written by labelmint. Objects as annotated, and made from what label maps say beside them."
 
 Entries = list[dict[str, Any]]
 
@@ -49,20 +52,22 @@ def write_coco(
     annotations: dict[Part | None, Entries] = {}
     names: dict[str, None] = {}
     used: set[int] = set()
+    numbers = Numbers(writing, apart)
     (folder / "images").mkdir()
 
     def described() -> Iterator[AnnotatedImage]:
-        made = 0
         for pair in uniquely_named(pairs, names):
             part = writing.parts.get(pair.name) if apart else None
             height, width = pair.layout.size
-            file_name = f"{pair.name}.{writing.image_format}"
-            entry = {"id": len(names), "file_name": file_name, "width": width, "height": height}
+            file_name = image_name(pair, writing)
+            entry = numbers.image(pair.name) | {"file_name": file_name, "width": width, "height": height}
             images.setdefault(part, []).append(entry)
             those = annotations.setdefault(part, [])
-            for one in _objects(pair, classes):
-                made += 1
-                those.append({"id": made, "image_id": len(names)} | _annotation(one, pair, categories))
+            objects = objects_of(pair.layout, classes, writing.change)
+            for one, (number, area) in zip(objects, numbers.annotations(pair.name), strict=False):
+                those.append(
+                    _annotation(one, pair, categories, area) | {"id": number, "image_id": entry["id"]}
+                )
                 used.add(those[-1]["category_id"])
             _folder_of(folder, part, apart).mkdir(exist_ok=True)
             yield pair
@@ -71,8 +76,8 @@ def write_coco(
         part = writing.parts.get(pair.name) if apart else None
         write_image(_folder_of(folder, part, apart), pair, writing)
 
-    write_each(described(), put)
-    about = info_and_categories(classes, categories, used, _ABOUT)
+    write_each(described(), put, lambda pair: is_copied(pair, writing))
+    about = info_and_categories(classes, categories, used, _ABOUT, extras=numbers.extras)
     if apart:
         (folder / "annotations").mkdir()
     for part, entries in images.items():
@@ -90,36 +95,38 @@ def _folder_of(folder: Path, part: Part | None, apart: bool) -> Path:
 
 
 def category_ids(classes: ClassSet) -> dict[int, int]:
-    """Class id -> category id, ids to ignore and the ground included.
+    """Class id -> category id, ids to ignore and the ground included. Those that name no category have their own id, or
+    where that is taken the next free one.
 
     Raises InputError for two classes of one category id.
     """
-    ids = {
-        info.id: info.id if info.category is None else info.category
-        for info in classes.classes
-        if info.id != classes.ground or info.category is not None
-    }
+    ids = {info.id: info.category for info in classes.classes if info.category is not None}
     if len(set(ids.values())) < len(ids):
         raise InputError(
             f"two classes have the same COCO category id: {sorted(ids.values())}; give each its own"
         )
-    # Category ids and class ids may differ by one, so the id of the ground or one to ignore can be taken: then the
-    # next free one stands for it.
-    free = (number for number in range(65536) if number not in ids.values())
-    others = [i for i in (classes.ground, *classes.ignore) if i is not None and i not in ids]
-    for other in others:
-        ids[other] = other if other not in ids.values() else next(free)
-    return ids
+    others = [info.id for info in classes.classes if info.id not in ids and info.id != classes.ground]
+    others += [i for i in (classes.ground, *classes.ignore) if i is not None and i not in ids]
+    taken = set(ids.values())
+    own = [i for i in others if i not in taken]
+    free = (number for number in count() if number not in taken.union(own))
+    return ids | {i: i if i not in taken else next(free) for i in others}
 
 
 def info_and_categories(
-    classes: ClassSet, ids: Mapping[int, int], used: set[int], about: str, *, void: bool = False
+    classes: ClassSet,
+    ids: Mapping[int, int],
+    used: set[int],
+    about: str,
+    *,
+    void: bool = False,
+    extras: Extras | None = None,
 ) -> dict[str, Any]:
-    """What a file says of its classes under "info" and "categories".
+    """What a file says of its classes under "info" and "categories", and all else beside its images and annotations.
 
     Arguments:
         ids: class id -> category id. used: category ids that annotations have. about: the description.
-        void: as `coco_classes.classes_of` has it.
+        void: as `coco_classes.classes_of` has it. extras: of the data, where they are COCO's.
     """
     info: dict[str, Any] = {"description": about}
     ground = next((one for one in classes.classes if one.id == classes.ground), None)
@@ -132,8 +139,8 @@ def info_and_categories(
     elif ground.id not in kept and ground != ClassInfo(id=0, name="background"):
         info[GROUND] = _plain(ground)
     categories.sort(key=lambda entry: int(entry["id"]))
+    class_of = {number: class_id for class_id, number in kept.items()}
     if not _tells(categories, info, classes, kept, void):
-        class_of = {number: class_id for class_id, number in kept.items()}
         for one in categories:
             one[CLASS_ID] = class_of[one["id"]]
             info_of = known.get(one[CLASS_ID])
@@ -141,7 +148,9 @@ def info_and_categories(
                 one[MADE_UP] = True
         if ground is not None and ground.id not in kept:
             info[GROUND] = _plain(ground)
-    return {"info": info, "categories": categories}
+    if extras is not None:
+        categories = [{**extras.categories.get(class_of[one["id"]], {}), **one} for one in categories]
+    return beside_lists(extras, info) | {"categories": categories}
 
 
 def _tells(
@@ -166,12 +175,9 @@ def _category(number: int, info: ClassInfo | None) -> dict[str, Any]:
     return _plain(info) | {"id": number}
 
 
-def _objects(pair: AnnotatedImage, classes: ClassSet) -> tuple[LayoutObject, ...]:
-    layout = pair.layout
-    return layout.objects or objects_from_instances(layout.label_map, layout.instances, classes.ground)
-
-
-def _annotation(one: LayoutObject, pair: AnnotatedImage, categories: Mapping[int, int]) -> dict[str, Any]:
+def _annotation(
+    one: LayoutObject, pair: AnnotatedImage, categories: Mapping[int, int], area: float | None
+) -> dict[str, Any]:
     if one.class_id not in categories:
         raise InputError(
             f"an object of {pair.name!r} has class id {one.class_id}, which is not in the class list"
@@ -187,7 +193,7 @@ def _annotation(one: LayoutObject, pair: AnnotatedImage, categories: Mapping[int
         **one.attributes,
         "category_id": categories[one.class_id],
         "bbox": [x0, y0, length_between(x0, x1), length_between(y0, y1)],
-        "area": area_of(one, pair.layout.size),
+        "area": area_of(one, pair.layout.size) if area is None else area,
         "iscrowd": int(one.crowd),
         "segmentation": _segmentation(one),
     }

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from labelmint.formats.format import PART_WORDS
 from labelmint.storage import write_text
 from labelmint.types import ClassSet
 
@@ -28,8 +29,11 @@ CROISSANT = "croissant.json"
 _KINDS = {
     ".png": "image/png",
     ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
     ".webp": "image/webp",
     ".tiff": "image/tiff",
+    ".tif": "image/tiff",
+    ".bmp": "image/bmp",
     ".json": "application/json",
     ".jsonl": "application/jsonlines",
     ".txt": "text/plain",
@@ -42,7 +46,7 @@ _KINDS = {
 }
 _LABELS = ("label", "mask", "annotation", "instance", "gtfine", "segmentation", "object", "stuff", "panoptic")
 _LISTS = {"train.txt": "train", "val.txt": "validation", "test.txt": "test"}
-_PARTS = ("train", "training", "val", "valid", "validation", "test", "testing")
+_PARTS = [word for words in PART_WORDS.values() for word in words]
 _CONTEXT = {  # the terms of Croissant 1.0, which the format asks for in each document
     "@language": "en",
     "@vocab": "https://schema.org/",

@@ -5,7 +5,7 @@ annotations.xml   <annotations><version>1.1</version>
                   <image id name width height [subset]> and in it the shapes of `cvat_shapes`
 images/SUBSET/NAME, images/NAME, or beside the XML
 
-The subsets Train, Validation and Test, in any case, are the parts. `cvat_write` is the way back.
+Subsets that are called like a part (`format.part_word`) are that part. `cvat_write` is the way back.
 """
 
 from __future__ import annotations
@@ -22,21 +22,17 @@ from xml.etree.ElementTree import Element
 
 from labelmint.errors import InputError
 from labelmint.formats.cvat_shapes import WITHOUT_AREA, Shapes
-from labelmint.formats.files import Parts, find_image
-from labelmint.formats.format import AS_USUAL, KEPT, Carries, Format, Part, Reading
-from labelmint.formats.named_classes import classes_of_names
+from labelmint.formats.files import Parts
+from labelmint.formats.format import AS_USUAL, KEPT, Carries, Format, Reading, part_word
+from labelmint.formats.lookup import Lookup, find_image
+from labelmint.formats.named_classes import CLASSES, classes_of_names
 from labelmint.formats.odd import Odd, first_of
-from labelmint.formats.records import RecordLoader, names_of
+from labelmint.formats.records import RecordLoader, named_before, names_of
 from labelmint.formats.text_files import read_xml
 from labelmint.types import DataSet
 
-__all__ = ["FORMAT", "part_of_subset", "read_cvat"]
+__all__ = ["FORMAT", "read_cvat"]
 
-_SUBSETS: Mapping[str, Part] = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("validation", "val", "valid"), "validation"),
-    **dict.fromkeys(("test", "testing"), "test"),
-}
 _USUAL = "annotations.xml"
 _FORM = "expected CVAT for images 1.1: <annotations> with <image> in it"
 _COLOR = re.compile(r"#([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})")
@@ -52,25 +48,32 @@ def read_cvat(path: Path, reading: Reading = AS_USUAL) -> DataSet:
         images += _listed(xml, labels)
     if not images:
         raise InputError(f"{path}: lists no images; {_FORM}")
-    found: dict[_Image, Path] = {image: file for image in images if (file := _image_file(image, root))}
+    lookup = Lookup()
+    found = {image: file for image in images if (file := _image_file(image, root, lookup))}
     missing = [image.name for image in images if image not in found]
     there = f"put them into {root / 'images'}"
     text = f"{path}: {len(missing)} of its images are missing, first {first_of(missing)}; {there}"
     odd.refuse("missing image", text, missing)
     if not found:
         raise InputError(f"{path}: none of its {len(images)} images was found; {there}")
+    twice = named_before(found.items())
+    doubled = [image.name for image in twice]
+    text = f"{path}: {len(twice)} images are listed twice, first {first_of(doubled)}; keep one of each"
+    odd.refuse("listed twice", text, doubled)
+    for image in twice:
+        del found[image]
     classes = classes_of_names(labels.names, root, reading.ignore, labels.colors)
     names = names_of([f"{image.subset}/{image.name}" for image in found], str(path))
     told: Counter[str] = Counter()
-    read = Shapes(labels.types, classes, odd, told)
+    read = Shapes(labels.types, classes, reading.orientation, odd, told)
     records = {
-        name: read.record(image.element, file, f"{image.file}: image {image.name!r}", name)
+        name: read.record(image.element, file, f"{image.file}: image {image.name!r}", name, image.old)
         for name, (image, file) in zip(names, found.items(), strict=True)
     }
     for kind, count in sorted(told.items()):
         odd.note(kind, f"{path}: {count} {kind}")
     ordered = tuple(sorted(records))
-    of = {name: part_of_subset(image.subset) for name, image in zip(names, found, strict=True)}
+    of = {name: part_word(image.subset) for name, image in zip(names, found, strict=True)}
     _note_subsets(path, found, odd)
     return DataSet(
         source=str(path),
@@ -78,24 +81,22 @@ def read_cvat(path: Path, reading: Reading = AS_USUAL) -> DataSet:
         classes=classes.classes,
         names=ordered,
         load=RecordLoader(records, str(path), classes.ground, reading.orientation),
-        **Parts.of({name: part for name in ordered if (part := of[name]) is not None})._asdict(),
+        **Parts.of({name: of[name] for name in ordered})._asdict(),
         findings=odd.findings,
     )
 
 
-def part_of_subset(subset: str) -> Part | None:
-    """The part that a subset is, or None."""
-    return _SUBSETS.get(subset.lower())
-
-
 class _Image(NamedTuple):
-    """An image of an XML; `number` tells apart those of one name."""
+    """An image of an XML; `number` tells apart those of one name; `old` where this package wrote it and called its own
+    attributes otherwise.
+    """
 
     name: str
     subset: str
     number: int
     element: Element
     file: Path
+    old: bool
 
 
 @dataclass
@@ -131,31 +132,27 @@ def _listed(file: Path, labels: _Labels) -> list[_Image]:
         )
     for label in root.iterfind("meta//labels/label"):
         labels.add(label)
-    own = file.stem if part_of_subset(file.stem) else ""
+    own = file.stem if part_word(file.stem) else ""
+    old = root.get("generator") is None and (file.parent / CLASSES).is_file()
     images = []
     for number, element in enumerate(root.iterfind("image")):
         name = element.get("name", "")
         if not name:
             raise InputError(f"{file}: image {element.get('id')!r} has no name; export it again")
-        images.append(_Image(name, element.get("subset", own), number, element, file))
+        images.append(_Image(name, element.get("subset", own), number, element, file, old))
         found = (shape.get("label", "") for shape in element if shape.tag not in WITHOUT_AREA)
         labels.names.update(dict.fromkeys(filter(None, found)))
     return images
 
 
-def _image_file(image: _Image, root: Path) -> Path | None:
-    subsets = dict.fromkeys((image.subset, image.subset.lower())) if image.subset else {}
-    for name in (*(f"{subset}/{image.name}" for subset in subsets), image.name, f"default/{image.name}"):
-        found = find_image(name, [root / "images", root], str(image.file))
-        if found is not None:
-            return found
-    return None
+def _image_file(image: _Image, root: Path, lookup: Lookup) -> Path | None:
+    names = [f"{image.subset}/{image.name}"] if image.subset else []
+    names += [image.name, f"default/{image.name}"]
+    return find_image(names, [root / "images", root], str(image.file), lookup)
 
 
 def _note_subsets(path: Path, images: Mapping[_Image, Path], odd: Odd) -> None:
-    others = Counter(
-        image.subset for image in images if image.subset and part_of_subset(image.subset) is None
-    )
+    others = Counter(image.subset for image in images if image.subset and part_word(image.subset) is None)
     for subset, count in sorted(others.items()):
         if subset.lower() != "default":
             text = f"{path}: the subset {subset!r} of {count} images is neither train, validation nor test"
@@ -170,14 +167,14 @@ def _files(path: Path) -> list[Path]:
     return [file for file in files if file.name == _USUAL] or files or [path / _USUAL]
 
 
-def _recognizes(path: Path) -> Path | None:
+def _recognizes(path: Path) -> bool:
     if path.is_file():
-        return path if _is_cvat(path) else None
+        return _is_cvat(path)
     if not path.is_dir():
-        return None
+        return False
     names = nsmallest(20, (one.name for one in os.scandir(path) if one.name.lower().endswith(".xml")))
     files = [file for file in (path / _USUAL, *(path / name for name in names)) if file.is_file()]
-    return path if any(map(_is_cvat, files)) else None
+    return any(map(_is_cvat, files))
 
 
 def _is_cvat(file: Path) -> bool:
@@ -208,7 +205,7 @@ FORMAT = Format(
             ),
             KEPT,
         ),
-        maps="kept where objects say them: pieces of each class",
-        attributes="kept where they are text, numbers, true or false; others become JSON text",
+        maps="kept as objects: pieces of each class where no object says it; ground under objects is lost",
+        attributes="kept where they are text, numbers, or true and false in all objects of a class; others become text",
     ),
 )

@@ -2,8 +2,11 @@
 [rotation]>, <mask rle left top width height>, each with occluded, z_order, source, group_id and <attribute name>.
 
 A box that is turned and an ellipse are polygons (an ellipse within 0.1 pixel). Polygons and masks of one label and one
-group_id are one object. Lines, points, cuboids and skeletons have no area and are left out; shapes without a label are
-regions to ignore. The attributes "box" and "crowd" are this package's own, see `cvat_write`.
+group_id are one object; a group_id of 0 is none. Lines, points, cuboids and skeletons have no area and are left out;
+shapes without a label are regions to ignore. What lies above what z_order says first, as in CVAT (`painting.paint`).
+
+The attributes "labelmint_box" and "labelmint_crowd" are this package's own, see `cvat_write`. In its older sets, which
+have a classes.json and whose root says no generator, they are called "box" and "crowd".
 """
 
 from __future__ import annotations
@@ -20,8 +23,8 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from labelmint.errors import InputError
-from labelmint.formats.files import finite
-from labelmint.formats.image_files import MAX_PIXELS, image_size
+from labelmint.formats.files import finite, json_value
+from labelmint.formats.format import Orientation
 from labelmint.formats.joined_shapes import (
     Points,
     Shape,
@@ -34,13 +37,13 @@ from labelmint.formats.joined_shapes import (
 )
 from labelmint.formats.named_classes import NamedClasses
 from labelmint.formats.odd import Odd
-from labelmint.formats.records import Record
-from labelmint.formats.shapes import check_extent, parse_polygons
+from labelmint.formats.records import Record, size_of
+from labelmint.formats.shapes import check_extent, parse_box, parse_polygons
 from labelmint.types import LayoutObject
 
 __all__ = ["OWN", "WITHOUT_AREA", "Shapes"]
 
-OWN = ("box", "crowd")
+OWN = ("labelmint_box", "labelmint_crowd")
 WITHOUT_AREA = ("polyline", "points", "cuboid", "skeleton", "tag")
 
 
@@ -50,24 +53,26 @@ class Shapes:
 
     types: Mapping[tuple[str, str], str]
     classes: NamedClasses
+    orientation: Orientation
     odd: Odd
     told: Counter[str]
 
-    def record(self, image: Element, file: Path, what: str, name: str) -> Record:
-        """An image and its objects."""
-        size = _size(image, file, what)
+    def record(self, image: Element, file: Path, what: str, name: str, old: bool) -> Record:
+        """An image and its objects; `old` in sets where the names of this package's own attributes were shorter."""
+        sides = [None if image.get(key) is None else _whole(image, key, what) for key in ("height", "width")]
+        size, stated = size_of((sides[0], sides[1]), file, self.orientation, what)
         shapes = []
         for number, element in enumerate(image):
             try:
                 if element.tag in _READERS:
-                    shapes.append(self._shape(element, size, f"{what}: {element.tag} {number}"))
+                    shapes.append(self._shape(element, size, f"{what}: {element.tag} {number}", old))
                 else:
                     self.told[f"shapes of type {element.tag[:20]!r} have no area and are left out"] += 1
             except InputError as error:
                 self.odd.refuse_one("bad shape", error, name)
-        return Record(path=file, size=size, objects=joined(shapes, size))
+        return Record(path=file, size=size, objects=joined(shapes, size), stated=stated)
 
-    def _shape(self, element: Element, size: tuple[int, int], what: str) -> Shape:
+    def _shape(self, element: Element, size: tuple[int, int], what: str, old: bool) -> Shape:
         label = element.get("label", "")
         if not label:
             self.told["shapes without a label are ignored"] += 1
@@ -75,15 +80,15 @@ class Shapes:
             self.told["ellipses are read as polygons, within 0.1 pixels"] += 1
         one = _READERS[element.tag](element, size, what)
         attributes = self._attributes(element, label, what)
-        box, crowd = attributes.pop("box", None), attributes.pop("crowd", False) is True
+        box, crowd = _own_facts(attributes, old)
         class_id = self.classes.ids[label] if label else self.classes.ignored
-        group = _whole(element, "group_id", what) if element.get("group_id") else None
+        group = (_whole(element, "group_id", what) or None) if element.get("group_id") else None
         one = replace(one, class_id=class_id, attributes=attributes, crowd=crowd)
         return Shape(
             one=one,
             group=group,
             joins=one.rle is not None or one.polygons is not None,
-            box=_stated_box(box, size, what) if isinstance(box, str) else None,
+            box=parse_box(json_value(box, f"{what}: its box"), size, what) if box else None,
         )
 
     def _attributes(self, element: Element, label: str, what: str) -> dict[str, Any]:
@@ -99,6 +104,16 @@ class Shapes:
         return found
 
 
+def _own_facts(attributes: dict[str, Any], old: bool) -> tuple[str, bool]:
+    """Take the stated box, empty where there is none, and whether it is a crowd out of the attributes of a shape."""
+    box, crowd = (str(attributes.pop(key, "")) for key in OWN)
+    if old and attributes.get("crowd") is True:
+        crowd = str(attributes.pop("crowd"))
+    if old and str(attributes.get("box", "")).startswith("["):
+        box = attributes.pop("box")
+    return box, crowd.lower() == "true"
+
+
 def _valued(text: str, kind: str) -> Any:
     """The value of an attribute: true or false of a checkbox, a number, or text."""
     if kind == "checkbox" and text.lower() in ("true", "false"):
@@ -110,26 +125,6 @@ def _valued(text: str, kind: str) -> Any:
             return text
         return value if finite(value) else text
     return text
-
-
-def _stated_box(text: str, size: tuple[int, int], what: str) -> tuple[float, float, float, float]:
-    numbers = _numbers(text.strip("[]"), ",", f"{what}: its box")
-    if len(numbers) != 4:
-        raise InputError(f"{what} has box {text[:60]!r}; expected [x0, y0, x1, y1]")
-    x0, y0, x1, y1 = numbers
-    check_extent(x0, y0, x1, y1, size, f"{what}: its box")
-    return x0, y0, x1, y1
-
-
-def _size(image: Element, file: Path, what: str) -> tuple[int, int]:
-    if image.get("height") is None or image.get("width") is None:
-        return image_size(file)
-    height, width = (_whole(image, key, what) for key in ("height", "width"))
-    if height < 1 or width < 1 or height * width > MAX_PIXELS:
-        raise InputError(
-            f"{what} has width {width} and height {height}; expected numbers above 0, and at most {MAX_PIXELS} pixels"
-        )
-    return height, width
 
 
 def _whole(element: Element, key: str, what: str) -> int:

@@ -1,13 +1,14 @@
 """Writing the `cvat` format: annotations.xml, images/ with a folder a subset, and classes.json with the class ids.
 
 A box is a box, each polygon a polygon (several of one object have one group_id), run lengths are a mask. What CVAT has
-no word for is an attribute: "crowd", and "box" where it is not the box around the shape.
+no word for is an attribute: "labelmint_crowd", and "labelmint_box" where it is not the box around the shape.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from math import ceil, floor
@@ -18,12 +19,14 @@ import numpy as np
 
 from labelmint.errors import InputError
 from labelmint.formats.cvat_shapes import OWN
-from labelmint.formats.files import finite, uniquely_named, write_each
+from labelmint.formats.files import finite
 from labelmint.formats.format import PLAIN, Part, Writing
-from labelmint.formats.images_out import write_image
+from labelmint.formats.images_out import image_name, is_copied, write_image
 from labelmint.formats.joined_shapes import boxed, free_groups
 from labelmint.formats.named_classes import labels_of, write_classes
-from labelmint.formats.painting import box_of, decode, objects_from_instances
+from labelmint.formats.painting import box_of, decode
+from labelmint.formats.pieces import objects_of
+from labelmint.formats.writers import uniquely_named, write_each
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, Array, ClassSet, LayoutObject
 
@@ -52,7 +55,7 @@ def write_cvat(
 
     def described() -> Iterator[AnnotatedImage]:
         for pair in uniquely_named(pairs, names):
-            objects = _objects(pair, classes)
+            objects = objects_of(pair.layout, classes, writing.change)
             _check(pair, objects, labels)
             for one in objects:
                 used[one.class_id] = None
@@ -64,7 +67,9 @@ def write_cvat(
         part = writing.parts.get(pair.name)
         write_image(folder / "images" / _SUBSETS[part] if part else folder / "images", pair, writing)
 
-    write_each(described(), put)
+    write_each(described(), put, lambda pair: is_copied(pair, writing))
+    turned = sum(one.turned for one in attributes.values())
+    writing.change("attributes approximated", "values of attributes become text", turned)
     colors = {info.id: info.color for info in classes.classes}
     listed = "".join(
         _label(label, colors.get(i), attributes[label])
@@ -72,7 +77,7 @@ def write_cvat(
         if i in colors or i in used
     )
     meta = f"  <meta>\n    <task>\n      <labels>\n{listed}      </labels>\n    </task>\n  </meta>\n"
-    head = '<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n  <version>1.1</version>\n'
+    head = '<?xml version="1.0" encoding="utf-8"?>\n<annotations generator="labelmint">\n  <version>1.1</version>\n'
     write_text(folder / "annotations.xml", f"{head}{meta}{''.join(images)}</annotations>\n")
     write_classes(folder, classes)
     return list(names)
@@ -82,25 +87,45 @@ class _Attributes:
     """The attributes of a label, with the type that holds all their values."""
 
     def __init__(self) -> None:
-        self._types: dict[str, str] = {}
+        self._kinds: dict[str, Counter[str]] = {}
         self._ends: dict[str, tuple[float, float]] = {}
 
     def take(self, said: Mapping[str, Any]) -> None:
         """Learn from the attributes of one object."""
         for name, value in said.items():
-            kind = "checkbox" if isinstance(value, bool) else "number" if finite(value) else "text"
-            before = self._types.setdefault(name, kind)
-            self._types[name] = kind if kind == before else "text"
+            kind = _kind_of(value)
+            self._kinds.setdefault(name, Counter())[kind] += 1
             if kind == "number":
                 low, high = self._ends.get(name, (value, value))
                 self._ends[name] = min(low, value), max(high, value)
 
     def __iter__(self) -> Iterator[tuple[str, str, str]]:
         """Name, type and values of each."""
-        for name, kind in sorted(self._types.items()):
+        for name, kinds in sorted(self._kinds.items()):
+            kind = _type_of(kinds)
             low, high = self._ends.get(name, (0, 0))
             values = {"checkbox": "false\ntrue", "number": f"{floor(low)}\n{ceil(high)}\n1"}
             yield name, kind, values.get(kind, "")
+
+    @property
+    def turned(self) -> int:
+        """Values that are read as text and are none."""
+        return sum(
+            kinds.total() - kinds["text"] for kinds in self._kinds.values() if _type_of(kinds) == "text"
+        )
+
+
+def _kind_of(value: Any) -> str:
+    """A type of CVAT's that holds a value, or "json" where none does."""
+    if isinstance(value, str):
+        return "text"
+    return "checkbox" if isinstance(value, bool) else "number" if finite(value) else "json"
+
+
+def _type_of(kinds: Counter[str]) -> str:
+    """The type of an attribute, by the counts of the kinds of its values."""
+    (kind, *others) = kinds
+    return "text" if others or kind == "json" else kind
 
 
 def _label(name: str, color: tuple[int, int, int] | None, attributes: _Attributes) -> str:
@@ -117,11 +142,6 @@ def _label(name: str, color: tuple[int, int, int] | None, attributes: _Attribute
     )
     named = f"          <name>{_text(name)}</name>\n{shown}          <type>any</type>\n"
     return f"        <label>\n{named}{listed}        </label>\n"
-
-
-def _objects(pair: AnnotatedImage, classes: ClassSet) -> tuple[LayoutObject, ...]:
-    layout = pair.layout
-    return layout.objects or objects_from_instances(layout.label_map, layout.instances, classes.ground)
 
 
 def _check(pair: AnnotatedImage, objects: Iterable[LayoutObject], labels: Mapping[int, str]) -> None:
@@ -148,8 +168,8 @@ def _image(
     part = writing.parts.get(pair.name)
     subset = f' subset="{_SUBSETS[part]}"' if part else ""
     height, width = pair.layout.size
-    name = _text(f"{pair.name}.{writing.image_format}")
-    groups = free_groups(objects)
+    name = _text(image_name(pair, writing))
+    groups = free_groups(objects, least=1)
     shapes = "".join(
         _shapes(one, labels[one.class_id], groups.get(i), pair.layout.size) for i, one in enumerate(objects)
     )
@@ -161,8 +181,9 @@ def _said(one: LayoutObject, size: tuple[int, int]) -> dict[str, Any]:
     found = dict(one.attributes)
     for key in _fields(one):
         del found[key]
-    found |= {"crowd": True} if one.crowd else {}
-    return found | ({} if one.box == boxed(one, size) else {"box": json.dumps(one.box)})
+    box, crowd = OWN
+    found |= {crowd: True} if one.crowd else {}
+    return found | ({} if one.box == boxed(one, size) else {box: json.dumps(one.box)})
 
 
 def _fields(one: LayoutObject) -> dict[str, str]:

@@ -15,14 +15,24 @@ from pathlib import Path
 from typing import NamedTuple
 
 from labelmint.errors import InputError
-from labelmint.formats.format import AS_USUAL, KEPT, Carries, Format, Reading
-from labelmint.formats.image_files import image_size
+from labelmint.formats.format import AS_USUAL, KEPT, Carries, Format, Orientation, Reading
+from labelmint.formats.joined_shapes import inside
 from labelmint.formats.odd import Odd
 from labelmint.formats.shapes import TOLERANCE
-from labelmint.formats.text_files import read_text
 from labelmint.formats.yolo_config import class_names, config_of, parts_of
 from labelmint.formats.yolo_layout import Tree, known_place, tree_of
-from labelmint.formats.yolo_sources import Loader, Source, counted_from_zero, data_set, labelled, named
+from labelmint.formats.yolo_sources import (
+    Bad,
+    Loader,
+    Source,
+    check_labels,
+    counted_from_zero,
+    data_set,
+    labelled,
+    raised,
+    skipped,
+    sources_by_name,
+)
 from labelmint.types import DataSet, LayoutObject
 
 __all__ = ["FORMAT", "read_dota"]
@@ -31,7 +41,6 @@ _WORDS = ("labeltxt*",)
 _HEADS = ("imagesource", "gsd")
 
 Size = tuple[int, int]
-Bad = Callable[[InputError], None]
 
 
 class _Line(NamedTuple):
@@ -48,29 +57,21 @@ def read_dota(path: Path, reading: Reading = AS_USUAL) -> DataSet:
     odd = Odd(reading.strict)
     config = config_of(path)
     tree = _tree(path if path.is_dir() else path.parent)
-    sources = named(labelled(tree, parts_of(tree, config, odd), _says, odd), tree)
+    sources = sources_by_name(labelled(tree, parts_of(tree, config, odd), _says, odd), tree)
     listed = class_names(tree, config, odd)
-    found = _check(tree, sources, listed, odd)
+    found = _check(tree, sources, listed, reading.orientation, odd)
     names = listed or dict(enumerate(sorted(found)))
     classes, ids, ground = counted_from_zero(names, reading.ignore, tree.root)
     by_name = {name: ids[number] for number, name in reversed(names.items())}
 
+    bad = raised if reading.strict else skipped
+
     def objects(text: str, what: str, size: Size) -> tuple[LayoutObject, ...]:
-        bad = _raised if reading.strict else _passed
         lines = lines_of(text, what, bad)
         return tuple(one for line in lines if (one := _object(line, by_name, size, bad)))
 
-    return data_set(
-        tree, "dota", sources, classes, Loader(tree.root, sources, objects, ground, reading.orientation), odd
-    )
-
-
-def _raised(error: InputError) -> None:
-    raise error
-
-
-def _passed(error: InputError) -> None:
-    pass
+    loader = Loader(tree.root, sources, objects, ground, reading.orientation)
+    return data_set(tree, "dota", sources, classes, loader, odd)
 
 
 def _tree(root: Path, *, all_of_it: bool = True) -> Tree:
@@ -106,7 +107,7 @@ def _line(words: list[str], what: str) -> _Line:
 def _object(line: _Line, ids: Mapping[str, int], size: Size, bad: Bad) -> LayoutObject | None:
     polygon = line.corners
     if _is_cut(line, size):
-        polygon = _clipped(polygon, size)
+        polygon = inside(polygon, size)
     if line.name not in ids:
         bad(
             InputError(
@@ -138,55 +139,24 @@ def _is_cut(line: _Line, size: Size) -> bool:
     return min(xs + ys) < -TOLERANCE or max(xs) > size[1] + TOLERANCE or max(ys) > size[0] + TOLERANCE
 
 
-def _clipped(polygon: tuple[float, ...], size: Size) -> tuple[float, ...]:
-    """The part of a polygon inside an image, cut at one border after the other (Sutherland and Hodgman); empty where
-    nothing of it is inside.
-    """
-    points = list(zip(polygon[::2], polygon[1::2], strict=True))
-    for axis, sign, limit in ((0, 1, 0), (0, -1, -size[1]), (1, 1, 0), (1, -1, -size[0])):
-        depths = [sign * point[axis] - limit for point in points]
-        kept = []
-        for i, (point, depth) in enumerate(zip(points, depths, strict=True)):
-            before, before_depth = points[i - 1], depths[i - 1]
-            if (depth >= 0) != (before_depth >= 0):
-                share = before_depth / (before_depth - depth)
-                other = before[1 - axis] + share * (point[1 - axis] - before[1 - axis])
-                border = float(sign * limit)  # exactly, not as rounding has it
-                kept.append((other, border) if axis else (border, other))
-            if depth >= 0:
-                kept.append(point)
-        points = kept
-    return tuple(number for point in points for number in point)
-
-
-def _check(tree: Tree, sources: Mapping[str, Source], listed: Mapping[int, str] | None, odd: Odd) -> set[str]:
+def _check(
+    tree: Tree,
+    sources: Mapping[str, Source],
+    listed: Mapping[int, str] | None,
+    orientation: Orientation,
+    odd: Odd,
+) -> set[str]:
     """Read all labels for what is bad in them; the names of classes that they hold."""
     found: set[str] = set()
-    cut: list[str] = []
-    for name, one in sources.items():
-        if one.label is None:
-            continue
-        file = tree.root / one.label
 
-        def bad(error: InputError, name: str = name) -> None:
-            odd.refuse_one("bad label", error, name)
+    def looks(text: str, what: str, size_of: Callable[[], Size], bad: Bad) -> int:
+        lines = list(lines_of(text, what, bad))
+        size = size_of() if lines else (0, 0)
+        found.update(line.name for line in lines)
+        known = dict.fromkeys(listed.values() if listed else found, 0)
+        return sum(_object(line, known, size, bad) is not None and _is_cut(line, size) for line in lines)
 
-        try:
-            lines = list(lines_of(read_text(file), str(file), bad))
-            size = image_size(tree.root / one.image) if lines else (0, 0)
-        except InputError as error:
-            bad(error)
-            continue
-        for line in lines:
-            found.add(line.name)
-            known = dict.fromkeys(listed.values() if listed else [line.name], 0)
-            if _object(line, known, size, bad) and _is_cut(line, size):
-                cut.append(name)
-    if cut:
-        text = (
-            f"{tree.root}: {len(cut)} oriented boxes reach over the border of their image, and are cut there"
-        )
-        odd.note("over the border", f"{text}, first in {cut[0]!r}", list(dict.fromkeys(cut)))
+    check_labels(tree, sources, looks, "oriented boxes", orientation, odd)
     return found
 
 
@@ -204,22 +174,18 @@ def _says(label: Path) -> bool:
         return False
 
 
-def _recognizes(path: Path) -> Path | None:
+def _recognizes(path: Path) -> bool:
     try:
         tree = _tree(path if path.is_dir() else path.parent, all_of_it=False)
         if path.is_file() and path.suffix.lower() not in (".yaml", ".yml"):
-            return None
+            return False
         words = [Path(folder).name.lower() for folder in tree.folders]
         words = [word for word in words if word.startswith("labeltxt")]
         usual = [image for image in tree.images if words and known_place(image)]
         labels = (label for image in usual for label in tree.labels_of(image))
-        return (
-            path
-            if any(_says(tree.root / label) for _, label in zip(range(20), labels, strict=False))
-            else None
-        )
+        return any(_says(tree.root / label) for _, label in zip(range(20), labels, strict=False))
     except (OSError, InputError, ValueError):
-        return None
+        return False
 
 
 FORMAT = Format(

@@ -10,26 +10,22 @@ import re
 import shutil
 import sys
 import unicodedata
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import combinations
-from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any, NamedTuple, Protocol, TypeVar
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
 
 from labelmint.errors import InputError
 from labelmint.formats.format import PARTS, Part
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.text_files import read_text
-from labelmint.storage import write_text
+from labelmint.storage import refuse_taken, write_text
 
 __all__ = [
     "IMAGE_SUFFIXES",
     "Parts",
-    "check_name",
     "dump_json",
-    "find_image",
     "finite",
     "is_file",
     "is_folder",
@@ -39,23 +35,9 @@ __all__ = [
     "new_folder",
     "read_json",
     "read_splits",
-    "uniquely_named",
-    "write_each",
     "write_splits",
 ]
 
-
-class Named(Protocol):
-    """Has a name."""
-
-    @property
-    def name(self) -> str:
-        """The name of a pair."""
-
-
-_WRITERS = 8
-T = TypeVar("T")
-N = TypeVar("N", bound=Named)
 
 _VOC = ("1", "0", "-1")  # beside a name: its class is there, there but difficult, not there
 _LISTS = ("train.txt", "val.txt", "test.txt")
@@ -137,61 +119,12 @@ def finite(value: Any) -> bool:
     return number and abs(value) <= sys.float_info.max  # whole numbers of JSON may be beyond any float
 
 
-def write_each(items: Iterable[T], write: Callable[[T], None]) -> None:
-    """Write every item, in threads while the next ones are made; few wait at any time, and the first error
-    ends it.
-    """
-    workers = min(_cores(), _WRITERS)
-    waiting: deque[Future[None]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            for item in items:
-                if len(waiting) == 2 * workers:
-                    waiting.popleft().result()
-                waiting.append(pool.submit(write, item))
-            for one in waiting:
-                one.result()
-        except BaseException as error:
-            pool.shutdown(cancel_futures=True)
-            failed = next(
-                (one.exception() for one in waiting if not one.cancelled() and one.exception()), None
-            )
-            if failed is not None and isinstance(error, Exception):
-                raise failed from None
-            raise
-
-
-def _cores() -> int:
-    """Number of CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def link(source: Path, target: Path) -> None:
     """Put a file in another place, too: by a hard link, or a copy where the file system has none."""
     try:
         os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)
-
-
-def check_name(name: str) -> None:
-    """Raise InputError for a name of a pair that cannot be a file's."""
-    if not name or name.startswith(".") or any(sign in name for sign in "/\\\0\r\n") or name != name.strip():
-        raise InputError(
-            f"{name!r} cannot name a pair: expected a file name without folder, leading dot or outer spaces"
-        )
-
-
-def uniquely_named(pairs: Iterable[N], names: dict[str, None]) -> Iterator[N]:
-    """The pairs, whose names are added to `names`. Raises InputError for a doubled name, and one that cannot
-    be a file's.
-    """
-    for pair in pairs:
-        check_name(pair.name)
-        if pair.name in names:
-            raise InputError(f"two pairs are named {pair.name!r}; names must differ")
-        names[pair.name] = None
-        yield pair
 
 
 @contextmanager
@@ -201,8 +134,7 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises InputError when `path` is a file or holds anything already.
     """
     target = Path(path).resolve()
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise InputError(f"{target}: exists already and is not an empty folder; name another, or remove it")
+    refuse_taken(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -233,33 +165,6 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def find_image(file_name: Any, roots: Iterable[Path], source: str) -> Path | None:
-    """The first of `roots` / `file_name` that exists, or None. Raises InputError for a name that leaves the
-    folder.
-    """
-    if not isinstance(file_name, str) or not file_name.strip():
-        raise InputError(f"{source}: an image's file name must be text, got {file_name!r}")
-    relative = PurePosixPath(file_name.replace("\\", "/"))
-    if (
-        relative.is_absolute()
-        or ".." in relative.parts
-        or PureWindowsPath(file_name).drive
-        or "\0" in file_name
-    ):
-        raise InputError(
-            f"{source}: the file name {file_name!r} leaves the folder; expected a path below the data set's "
-            f"images/"
-        )
-    return next((path for path in (root / relative for root in roots) if _is_there(path)), None)
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a name that is too long for the file system
-        return False
-
-
 class Parts(NamedTuple):
     """The names of the parts of a data set, each None where the files have no such part."""
 
@@ -268,7 +173,7 @@ class Parts(NamedTuple):
     test: tuple[str, ...] | None = None
 
     @staticmethod
-    def of(part_of: Mapping[str, str]) -> Parts:
+    def of(part_of: Mapping[str, str | None]) -> Parts:
         """The parts of names, each in its order; a part that has none is not there."""
         found = {part: tuple(name for name, its in part_of.items() if its == part) for part in Parts._fields}
         return Parts(**{part: names or None for part, names in found.items()})

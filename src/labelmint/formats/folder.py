@@ -1,7 +1,7 @@
 """The `folder` format: images and label PNGs matched by name; read and written without loss.
 
-images/NAME.{png,jpg,jpeg,tif,tiff,bmp,webp}    labels/NAME.png (or masks/, annotations/ and so on: see `pairing`):
-class ids, or colors of classes.json
+images/NAME.{png,jpg,jpeg,tif,tiff,bmp,webp}    labels/NAME.png (or .tif, .bmp, .gif; or masks/, annotations/ and so on:
+see `pairing`): class ids, or colors of classes.json
 instances/NAME.png    optional: 0 = none, each other value one object
 objects/NAME.json     optional, written by labelmint: boxes, shapes and attributes as another format gave them
 classes.json, train.txt, val.txt, test.txt    optional: see `class_list`; names, one a line
@@ -26,8 +26,6 @@ from labelmint.formats.files import (
     listed_pairs,
     read_json,
     read_splits,
-    uniquely_named,
-    write_each,
 )
 from labelmint.formats.format import (
     AS_USUAL,
@@ -45,11 +43,21 @@ from labelmint.formats.images_out import write_image
 from labelmint.formats.label_colors import Colors, Palettes
 from labelmint.formats.objects_json import as_json, as_objects
 from labelmint.formats.odd import Odd, first_of
-from labelmint.formats.pairing import LABEL_FOLDERS, Place, by_key, matched, named, parts_of, places
+from labelmint.formats.pairing import (
+    LABEL_FOLDERS,
+    Place,
+    file_of_each,
+    files_by_key,
+    names_of_keys,
+    parts_of_paths,
+    places,
+)
+from labelmint.formats.undecoded import undecoded
+from labelmint.formats.writers import uniquely_named, write_each
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, Array, ClassInfo, ClassSet, DataSet, Layout
 
-__all__ = ["FORMAT", "Stored", "read_folder", "write_folder", "write_pair"]
+__all__ = ["FORMAT", "Stored", "read_folder", "scanned_classes", "write_folder", "write_pair"]
 
 _PARTS = {"images": ".png", "labels": ".png", "instances": ".png", "objects": ".json"}  # as written here
 
@@ -70,7 +78,7 @@ def read_folder(path: Path, reading: Reading = AS_USUAL) -> DataSet:
     file = path / "classes.json"
     named, colors = read_classes(file, reading.ignore) if file.is_file() else (None, {})
     labels = [files.labels[name] for name in names]
-    classes = named or _scan(labels, colors, palettes, reading.ignore, odd)
+    classes = named or scanned_classes(labels, colors, palettes, reading.ignore, odd)
     scanned = named is None and not reading.strict  # what palettes leave in doubt is noted, and read by index
     loader = _Loader(
         files, colors, None if scanned else palettes, classes, reading.strict, reading.orientation
@@ -113,29 +121,29 @@ def _files(path: Path, found: Sequence[Place], odd: Odd) -> _Files:
     given = listed_pairs(path)
     for key in labels:
         labels[key] = given.get(images[key].resolve(), labels[key]) if given else labels[key]
-    names = named(sorted(labels), str(path))
+    names = names_of_keys(sorted(labels), str(path))
     objects = {name: file for name in names.values() if (file := path / "objects" / f"{name}.json").is_file()}
     return _Files(
         images={names[key]: images[key] for key in names},
         labels={names[key]: labels[key] for key in names},
         instances={names[key]: file for key, file in instances.items()},
         objects=objects,
-        parts=parts_of(names),
+        parts=parts_of_paths(names),
     )
 
 
 def _files_at(place: Place, odd: Odd) -> tuple[dict[str, Path], dict[str, Path], dict[str, Path]]:
     """Images, labels and instances of the pairs at one place, by the keys of the images."""
-    images = by_key(place.images, IMAGE_SUFFIXES, place.labels, odd)
-    label_files = by_key(place.labels, (".png",), place.images, odd)
-    labels = matched(images, label_files)
+    images = files_by_key(place.images, IMAGE_SUFFIXES, place.labels, odd)
+    label_files = files_by_key(place.labels, place.suffixes, place.images, odd)
+    labels = file_of_each(images, label_files)
     _refuse_alone("image without label", images, set(images) - set(labels), place.labels, odd)
     taken = set(labels.values())
     alone = {key for key, file in label_files.items() if file not in taken}
     _refuse_alone("label without image", label_files, alone, place.images, odd)
     folder = place.home / "instances"
-    there = by_key(folder, (".png",), place.images, odd) if folder.is_dir() else {}
-    instances = matched(labels, there)
+    there = files_by_key(folder, place.suffixes, place.images, odd) if folder.is_dir() else {}
+    instances = file_of_each(labels, there)
     _others(place.labels, sorted(labels), instances, there, odd)
     return images, labels, instances
 
@@ -240,10 +248,10 @@ def _others(
         )
 
 
-def _scan(
+def scanned_classes(
     files: Sequence[Path], colors: Colors, palettes: Palettes, ignore: Sequence[int], odd: Odd
 ) -> ClassSet:
-    """The classes that label files hold, where nothing names them."""
+    """The classes that label files hold, where nothing names them. Raises InputError where all of it is ignored."""
     found: set[int] = set()
     failed: InputError | None = None
     for file in files:
@@ -295,6 +303,10 @@ class _Loader:
         _same_size(file, image, self.files.labels[name], layout.label_map, tag)
         return AnnotatedImage(name=name, image=image, layout=layout, provenance=text, notes=notes)
 
+    def undecoded(self, name: str) -> AnnotatedImage:
+        """The pair, decoded when that is asked for, where the file of its image may be copied."""
+        return undecoded(name, self.files.images[name], lambda size: self.layout(name)) or self(name)
+
     def layout(self, name: str) -> Layout:
         """The layout alone; the image is not opened."""
         file = self.files.labels[name]
@@ -333,7 +345,7 @@ def _shown(unknown: Mapping[int, int]) -> str:
 FORMAT = Format(
     name="folder",
     title="images/ and label PNGs in labels/ (or masks/, annotations/) matched by name",
-    recognizes=lambda path: path if places(path) else None,
+    recognizes=lambda path: bool(places(path)),
     reads=read_folder,
     writes=write_folder,
     carries=Carries(**dict.fromkeys(Carries().each(), KEPT) | {"spacing": LOST}),  # pairs have no spacing

@@ -6,6 +6,7 @@ tried. Converting is reading with one and writing with another, over objects and
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -13,7 +14,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from labelmint.errors import InputError
-from labelmint.types import AnnotatedImage, ClassSet, DataSet
+from labelmint.types import AnnotatedImage, ClassSet, DataSet, Finding
 
 __all__ = [
     "AS_USUAL",
@@ -22,9 +23,10 @@ __all__ = [
     "LOST",
     "ORIENTATIONS",
     "PARTS",
+    "PART_WORDS",
     "PLAIN",
-    "REFUSED",
     "Carries",
+    "Change",
     "Format",
     "ImageFormat",
     "Orientation",
@@ -32,16 +34,47 @@ __all__ = [
     "Reading",
     "Writing",
     "image_format_named",
+    "part_in",
+    "part_of_folders",
+    "part_word",
+    "unsaid",
 ]
 
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
+PART_WORDS: Mapping[Part, tuple[str, ...]] = MappingProxyType(  # what people call them, the usual word first
+    {
+        "train": ("train", "training", "trainval"),
+        "validation": ("val", "valid", "validation", "dev", "minival"),
+        "test": ("test", "testing", "eval"),
+    }
+)
+_PART_OF = {word: part for part, words in PART_WORDS.items() for word in words}
+_NAME_OF_PART = re.compile(r"(?:obj_)?([a-z]+?)(?:_data)?(?:[-_]?20\d\d)?")
 Orientation = Literal["auto", "turned", "stored"]
 ORIENTATIONS: tuple[Orientation, ...] = ("auto", "turned", "stored")
 ImageFormat = Literal["png", "jpg", "webp", "tiff"]
 IMAGE_FORMATS: tuple[ImageFormat, ...] = ("png", "jpg", "webp", "tiff")
 
-KEPT, LOST, REFUSED = "kept", "lost", "refused"
+KEPT, LOST = "kept", "lost"
+
+
+def part_word(name: str) -> Part | None:
+    """The part that a name of a folder, a list or a subset means as a whole: train, Valid, obj_test_data, val2017."""
+    found = _NAME_OF_PART.fullmatch(name.lower())
+    return _PART_OF.get(found.group(1)) if found else None
+
+
+def part_of_folders(file: str) -> Part | None:
+    """The part that the folders in the path of a file mean, the innermost that means one."""
+    found = map(part_word, reversed(file.replace("\\", "/").split("/")[:-1]))
+    return next((part for part in found if part), None)
+
+
+def part_in(name: str) -> Part | None:
+    """The part that a word in a name means, the first of its kind: "instances_val2017" is of validation."""
+    words = re.findall("[a-z]+", name.lower())
+    return next((part for part in PARTS for word in words if _PART_OF.get(word) == part), None)
 
 
 def image_format_named(name: str) -> ImageFormat:
@@ -54,8 +87,9 @@ def image_format_named(name: str) -> ImageFormat:
 
 @dataclass(frozen=True, kw_only=True)
 class Carries:
-    """What comes back from a format as it was written: `KEPT`, `LOST`, or in words by how much it is approximated, or
-    that writing it is `REFUSED`.
+    """What comes back from a format as it was written: `KEPT`, `LOST`, or in words for the documentation by how much it
+    is approximated, or that writing it is refused. What is lost of the pairs at hand is counted (`losses`); what is
+    approximated of them the writer says (`Writing.change`).
 
     Arguments:
         maps: a class for every pixel, where no objects say it.
@@ -95,13 +129,20 @@ class Reading:
         ignore: class ids to ignore beside 255.
         strict: False (to inspect) turns what can be passed over into findings in place of errors.
         orientation: of photographs that carry an orientation tag: "turned" as viewers show them, "stored" as the
-            pixels lie; "auto" decides by the size that the labels have, and where both fit takes them turned, which
-            is what annotation tools show.
+            pixels lie; "auto" decides by the size that the labels have, and where both fit, or they state none, takes
+            them turned, which is what annotation tools show.
     """
 
     ignore: tuple[int, ...] = ()
     strict: bool = True
     orientation: Orientation = "auto"
+
+
+Change = Callable[[str, str, int | Mapping[str, int]], None]
+
+
+def unsaid(kind: str, what: str, count: int | Mapping[str, int]) -> None:
+    """Say nothing of a change."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,14 +151,19 @@ class Writing:
 
     Arguments:
         parts: the part of each pair, by its name; pairs that are not named are in none.
-        image_format: of the images; a label is never written in a format that changes it.
-        encoded: the file of a pair's image, where it lies in `image_format` already and need not be encoded again;
-            asked for once a pair.
+        image_format: of the images; a label is never written in a format that changes it. None: files that may be
+            copied (`undecoded`) stay as they are, and all other images become PNG.
+        extras: what data of this format say beside their pairs (`DataSet.extras`).
+        tell: is told what else could not be kept of this set, beside what `Carries` says of the format.
+        change: is told by the writer, from any thread, what becomes of what the format cannot hold as it is: a kind as
+            of findings, the words that follow a count, and the count, by class names where it is one of pixels.
     """
 
     parts: Mapping[str, Part] = field(default_factory=lambda: MappingProxyType({}))
-    image_format: ImageFormat = "png"
-    encoded: Callable[[str], Path | None] = lambda name: None
+    image_format: ImageFormat | None = None
+    extras: object | None = None
+    tell: Callable[[Finding], None] = lambda finding: None
+    change: Change = unsaid
 
 
 AS_USUAL, PLAIN = Reading(), Writing()
@@ -129,8 +175,8 @@ class Format:
 
     Arguments:
         name: as in `--format`. title: what lies where, in a line.
-        recognizes: what its reader takes where the format lies at a path (the folder, or its annotation file), else
-            None; it looks at names and at the beginnings of files alone, and never raises InputError.
+        recognizes: does the format lie at a path (its folder, or its annotation file)? It looks at names and at the
+            beginnings of files alone, and never raises InputError.
         reads: opens a data set; None for a format that is only written. Raises InputError naming the file that is bad,
             what was expected, and what mends it.
         writes: writes pairs, taken one by one, into an empty folder that exists, and returns their names in order;
@@ -138,12 +184,14 @@ class Format:
         carries: what comes back from it.
         own_parts: True where the format itself says which pairs train, validate and test; else `train.txt`, `val.txt`
             and `test.txt` beside it do.
+        shares_colors: True where several classes may have one color, because none is told by it.
     """
 
     name: str
     title: str
-    recognizes: Callable[[Path], Path | None]
+    recognizes: Callable[[Path], bool]
     reads: Callable[[Path, Reading], DataSet] | None = None
     writes: Callable[[Iterable[AnnotatedImage], Path, ClassSet, Writing], list[str]] | None = None
     carries: Carries = Carries()
     own_parts: bool = False
+    shares_colors: bool = False

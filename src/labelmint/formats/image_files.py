@@ -7,33 +7,34 @@ Headers are checked before anything is decoded. An image that carries an orienta
 from __future__ import annotations
 
 import os
-import re
-import struct
-import threading
-import warnings
-import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from io import BytesIO
+from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, PngImagePlugin
 
 from labelmint.errors import InputError
 from labelmint.formats.format import Orientation
-from labelmint.formats.label_colors import Colors, Palettes, ids_of_colors, ids_of_palette
+from labelmint.formats.label_colors import MEND, Colors, Palettes, ids_of_colors, ids_of_palette
+from labelmint.formats.opened import (
+    IMAGES,
+    LABELS,
+    MAX_PIXELS,
+    Held,
+    Place,
+    bit_depth,
+    is_signed,
+    opened,
+    orientation_tag,
+    place_of,
+)
 from labelmint.formats.orientation import oriented, shown_size, tag_words, turned
-from labelmint.formats.text_files import NO_FILE
 from labelmint.formats.xmp import text_of
 from labelmint.storage import write_aside
 from labelmint.types import HIDDEN_COLORS, TURNED, Array
 
 __all__ = [
-    "MAX_PIXELS",
-    "Inside",
     "Read",
     "image_size",
     "read_ids",
@@ -43,26 +44,10 @@ __all__ = [
     "write_png",
 ]
 
-MAX_PIXELS = 178_956_970  # twice Pillow's own warning level: 13,377 x 13,377
-
-_FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
-_TAG, _SAMPLE_FORMAT, _SIGNED = 274, 339, 2  # of TIFF and EXIF
 _IMAGE_MODES = {"L": "L", "1": "L", "LA": "L"} | dict.fromkeys(
     ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"), "RGB"
 )
-_DAMAGES = (
-    AssertionError,
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    IndexError,
-    KeyError,
-    TypeError,
-    OverflowError,
-    struct.error,
-    zlib.error,
-)
+_LOSSY = ("jpeg", "tiff_jpeg", "webp")  # of TIFF
 
 
 class Read(NamedTuple):
@@ -89,43 +74,6 @@ class _Stored(NamedTuple):
     transparent: bool
 
 
-@dataclass(frozen=True)
-class Inside:
-    """A picture that lies inside another file.
-
-    Arguments:
-        name: what it is called in messages.
-        content: its bytes; raises InputError where they are not to be had.
-    """
-
-    name: str
-    content: Callable[[], bytes]
-
-    def __str__(self) -> str:
-        return self.name
-
-
-@dataclass(frozen=True)
-class _Held:
-    """The bytes of a picture, opened like a file."""
-
-    name: str
-    content: bytes
-
-    def __str__(self) -> str:
-        return self.name
-
-    def open(self, mode: str) -> BinaryIO:
-        return BytesIO(self.content)
-
-
-Place = str | os.PathLike[str] | Inside
-
-
-def _place(path: Place) -> Path | _Held:
-    return _Held(path.name, path.content()) if isinstance(path, Inside) else Path(path)
-
-
 def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Array:
     """An image as (H, W, C) uint8: C = 1 for grey, 3 for anything colored (palettes are resolved, alpha is
     dropped), as its pixels lie.
@@ -133,31 +81,32 @@ def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
     Raises InputError for files that are damaged, no image, larger than `max_pixels`, of several pages, or not
     8 bits deep.
     """
-    return _stored(_place(path), max_pixels).pixels
+    return _stored(place_of(path), max_pixels).pixels
 
 
 def read_image_and_text(path: Place, *, max_pixels: int = MAX_PIXELS) -> tuple[Array, dict[str, str]]:
     """`read_image`, and the text that a PNG carries, or our own XMP (camera profiles are left out)."""
-    read = _stored(_place(path), max_pixels)
+    read = _stored(place_of(path), max_pixels)
     return read.pixels, read.text
 
 
-def read_labelled(path: Place, size: tuple[int, int], orientation: Orientation = "auto") -> Read:
-    """The image of a label of `size` (H, W): turned by its orientation tag, or as its pixels lie.
+def read_labelled(path: Place, size: tuple[int, int] | None, orientation: Orientation = "auto") -> Read:
+    """The image of a label of `size` (H, W), None for one that states no size: turned by its orientation tag, or as its
+    pixels lie.
 
     The label's size decides where only one of the two fits; where both do, the image is taken turned and noted.
     Raises InputError as `read_image` does; sizes that do not fit at all are left to the caller to tell.
     """
-    stored = _stored(_place(path), MAX_PIXELS)
+    stored = _stored(place_of(path), MAX_PIXELS)
     pixels, both = oriented(stored.pixels, stored.tag, size, orientation)
     notes = (*([TURNED] if both else []), *([HIDDEN_COLORS] if stored.transparent else []))
     words = tag_words((stored.pixels.shape[0], stored.pixels.shape[1]), stored.tag)
     return Read(np.ascontiguousarray(pixels), stored.text, notes, words)
 
 
-def _stored(path: Path | _Held, max_pixels: int) -> _Stored:
-    with _opened(path, _FORMATS, max_pixels) as (picture, stream):
-        depth, mode = _bit_depth(picture, stream), _IMAGE_MODES.get(picture.mode)
+def _stored(path: Path | Held, max_pixels: int) -> _Stored:
+    with opened(path, IMAGES, max_pixels) as (picture, stream):
+        depth, mode = bit_depth(picture, stream), _IMAGE_MODES.get(picture.mode)
         if mode is None or depth > 8:
             what = f"{depth} bits a channel" if depth > 8 else f"pixels of mode {picture.mode!r}"
             raise InputError(
@@ -167,12 +116,12 @@ def _stored(path: Path | _Held, max_pixels: int) -> _Stored:
             raise InputError(
                 f"{path}: holds several pages, expected one; save each page as a file of its own"
             )
-        tag, signed = _orientation(picture), _signed(picture)
+        tag, signed = orientation_tag(picture, stream), is_signed(picture)
         picture.load()
-        array = np.array(picture if picture.mode == mode else picture.convert(mode), dtype=np.uint8)
+        array = _array(picture if picture.mode == mode else picture.convert(mode))
         if signed:
             array ^= 0x80  # -128..127 as 0..255, in their order
-        if picture.format == "TIFF" and _orientation(picture) != tag:  # Pillow has turned it
+        if picture.format == "TIFF" and orientation_tag(picture, stream) != tag:  # Pillow has turned it
             array = turned(array, tag, back=True)
         text = text_of(picture.info.get("xmp"))
         if isinstance(picture, PngImagePlugin.PngImageFile):
@@ -184,18 +133,12 @@ def _stored(path: Path | _Held, max_pixels: int) -> _Stored:
     return _Stored(array[:, :, None] if array.ndim == 2 else array, kept, tag, transparent)
 
 
-def _orientation(picture: Image.Image) -> int:
-    """The orientation tag of EXIF, 1 where there is none that means anything."""
-    try:
-        tag = picture.getexif().get(_TAG, 1)
-    except _DAMAGES:  # a damaged EXIF block spoils no pixel
-        return 1
-    return tag if isinstance(tag, int) and 1 <= tag <= 8 else 1
-
-
-def _signed(picture: Image.Image) -> bool:
-    formats = getattr(picture, "tag_v2", {}).get(_SAMPLE_FORMAT, (1,))
-    return _SIGNED in (formats if isinstance(formats, tuple) else (formats,))
+def _array(picture: Image.Image) -> Array:
+    """The bytes of a loaded picture of 8 bits, (H, W) or (H, W, 3); numpy's own way copies them once more."""
+    size = (picture.height, picture.width)
+    array = np.empty(size if len(picture.getbands()) == 1 else (*size, len(picture.getbands())), np.uint8)
+    array.reshape(-1)[:] = np.frombuffer(picture.tobytes(), np.uint8)
+    return array
 
 
 def _transparent(picture: Image.Image) -> bool:
@@ -207,14 +150,18 @@ def _transparent(picture: Image.Image) -> bool:
     return isinstance(lowest, int | float) and lowest < 255
 
 
-def image_size(path: Place, orientation: Orientation = "auto") -> tuple[int, int]:
-    """(H, W) from the header alone, as viewers show the image, or "stored" as its pixels lie."""
-    with _opened(_place(path), _FORMATS, MAX_PIXELS) as (picture, _):
-        size, tag = (picture.height, picture.width), _orientation(picture)
-        turns = (picture.format == "TIFF") == (
-            orientation == "stored"
-        )  # Pillow gives a TIFF's as it is shown
-        return shown_size(size, tag) if turns else size
+def image_size(
+    path: Place, orientation: Orientation = "auto", *, stated: tuple[int, int] | None = None
+) -> tuple[int, int]:
+    """(H, W) from the header alone, as `read_labelled` takes the image: as viewers show it, or as its pixels lie where
+    `orientation` is "stored", or where it is "auto" and that is the size that the label has `stated`.
+    """
+    with opened(place_of(path), IMAGES, MAX_PIXELS) as (picture, stream):
+        given, tag = (picture.height, picture.width), orientation_tag(picture, stream)
+        other = shown_size(given, tag)
+        # Pillow gives the size of a TIFF as it is shown
+        stored, shown = (other, given) if picture.format == "TIFF" else (given, other)
+        return stored if orientation == "stored" or (orientation == "auto" and stated == stored) else shown
 
 
 def read_ids(
@@ -222,35 +169,60 @@ def read_ids(
     *,
     colors: Colors | None = None,
     palettes: Palettes | None = None,
+    mend: str = MEND,
     max_pixels: int = MAX_PIXELS,
 ) -> Array:
-    """The ids in a label or instance PNG as (H, W), uint8 or (for 16-bit files) uint16.
+    """The ids in a label or instance file as (H, W), uint8 or (for 16-bit files) uint16. PNG is read, and TIFF, BMP and
+    GIF where nothing was lost.
 
     Grey files hold ids as they are, whatever their bit depth. RGB files are translated through `colors`, every pixel
     one of them; without, their channels must be equal and hold the ids. Palette files hold indices, unless the colors
-    that they use are all of `colors`; with `palettes` they are refused where palettes leave doubt. Raises InputError
-    as `read_image` does, and for colors without a meaning, with their counts.
+    that they use are all of `colors`; with `palettes` they are refused where palettes leave doubt. A GIF has nothing
+    but a palette, numbered as its writer likes: greys in it are ids as they are. Raises InputError as `read_image`
+    does, and for colors without a meaning, with their counts; `mend` is how to say what they mean.
     """
-    place = _place(path)
-    with _opened(place, ("PNG",), max_pixels) as (picture, stream):
-        depth, mode = _bit_depth(picture, stream), picture.mode
+    place = place_of(path)
+    with opened(place, LABELS, max_pixels) as (picture, stream):
+        depth, mode = bit_depth(picture, stream), picture.mode
+        _refuse_unfit(place, picture)
         if mode in ("RGB", "RGBA") and depth == 8:
             opaque = not _transparent(picture)
-            return ids_of_colors(place, np.array(picture.convert("RGB")), colors, opaque=opaque)
+            return ids_of_colors(place, np.array(picture.convert("RGB")), colors, mend, opaque=opaque)
         if mode == "LA" and depth == 8:
             return np.array(picture.getchannel("L"))
         if mode not in ("1", "L", "P", "I", "I;16", "I;16B"):
             raise InputError(
                 f"{path}: a label of {depth}-bit mode {mode!r}; expected class ids as a grey or palette PNG"
             )
-        array = np.array(picture)
+        array = _array(picture) if mode in ("L", "P") else np.array(picture)
         palette = (picture.getpalette("RGB") or []) if mode == "P" else []
+        signed, grey = is_signed(picture), picture.format == "GIF" and not colors and _is_grey(array, palette)
+    if grey:
+        return np.asarray(np.array(palette[::3], dtype=np.uint8)[array])
     if mode == "P":
-        return ids_of_palette(place, array, palette, colors, palettes)
+        return ids_of_palette(place, array, palette, colors, palettes, mend)
     if mode == "L" and depth in (2, 4):
         # Pillow stretches grey of few bits to 0..255, and ids must stay ids
         array = array // (255 // (2**depth - 1))
+    if signed and mode == "L":
+        array = array.view(np.int8)
+    if array.size and not 0 <= int(array.min()) <= int(array.max()) <= 65535:
+        raise InputError(f"{path}: its ids lie in {array.min()}..{array.max()}; expected 0..65535")
     return array.astype(np.uint16 if mode.startswith("I") else np.uint8, copy=False)
+
+
+def _refuse_unfit(place: Path | Held, picture: Image.Image) -> None:
+    """Raise InputError for labels of several pages, and for those that were compressed with a loss."""
+    if picture.format in ("TIFF", "GIF") and getattr(picture, "n_frames", 1) > 1:
+        raise InputError(f"{place}: holds several pages, expected one; save each page as a file of its own")
+    if picture.format == "TIFF" and picture.info.get("compression") in _LOSSY:
+        raise InputError(f"{place}: is compressed as JPEG, which changes class ids; save labels without loss")
+
+
+def _is_grey(indices: Array, palette: list[int]) -> bool:
+    """Are all colors greys that the indices of a palette stand for?"""
+    colors = np.array(palette).reshape(-1, 3)[np.unique(indices)] if palette else np.zeros((0, 3))
+    return bool(len(colors) and (colors == colors[:, :1]).all())
 
 
 def write_png(path: str | os.PathLike[str], array: Array, text: Mapping[str, str] | None = None) -> None:
@@ -277,86 +249,3 @@ def write_png(path: str | os.PathLike[str], array: Array, text: Mapping[str, str
         info.add_text(key, value)
     with write_aside(target) as aside:
         Image.fromarray(np.ascontiguousarray(plain)).save(aside, format="PNG", compress_level=6, pnginfo=info)
-
-
-def _bit_depth(picture: Image.Image, stream: BinaryIO) -> int:
-    """Bits a channel as stored; Pillow itself cuts 16-bit RGB to 8 without a word."""
-    if picture.format == "PNG":
-        place = stream.tell()
-        stream.seek(24)  # signature 8 bytes, the first chunk's length and type 8, width and height 8
-        depth = stream.read(1)[0]
-        stream.seek(place)
-        return depth
-    if picture.format == "TIFF":
-        bits = getattr(picture, "tag_v2", {}).get(258, (8,))
-        return max(bits) if isinstance(bits, tuple) else int(bits)
-    return 8
-
-
-class _Quiet:
-    """While any thread has a picture open nobody hears Pillow's warnings, of odd tags and of sizes, which are checked
-    here. Python's own way is not for threads: the last to end would restore what another had silenced.
-    """
-
-    def __init__(self) -> None:
-        self._lock, self._open = threading.Lock(), 0
-        self._before = warnings.catch_warnings()
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if self._open == 0:
-                self._before = warnings.catch_warnings()
-                self._before.__enter__()
-                warnings.simplefilter("ignore")
-            self._open += 1
-
-    def __exit__(self, *error: object) -> None:
-        with self._lock:
-            self._open -= 1
-            if self._open == 0:
-                self._before.__exit__(None, None, None)
-
-
-_QUIET = _Quiet()
-
-
-@contextmanager
-def _opened(
-    path: Path | _Held, formats: tuple[str, ...], max_pixels: int
-) -> Iterator[tuple[Image.Image, BinaryIO]]:
-    """An open picture with its file, its header checked; whatever goes wrong while it is used becomes InputError."""
-    with _QUIET:
-        try:
-            with path.open("rb") as stream, Image.open(stream, formats=formats) as picture:
-                if picture.width * picture.height > max_pixels:
-                    raise InputError(_too_large(path, f"{picture.height}x{picture.width} pixels", max_pixels))
-                yield picture, stream
-        except InputError:
-            raise
-        except FileNotFoundError:
-            raise InputError(f"{path}: no such file") from None
-        except Image.DecompressionBombError as error:
-            count = re.search(r"\d+", str(error))
-            raise InputError(
-                _too_large(path, f"{count.group() if count else 'too many'} pixels", max_pixels)
-            ) from None
-        except UnidentifiedImageError:
-            kinds = " or ".join([", ".join(formats[:-1]), formats[-1]]) if len(formats) > 1 else formats[0]
-            raise InputError(
-                f"{path}: not a readable {kinds} file: cut short, damaged, or of another kind; export it "
-                f"again"
-            ) from None
-        except MemoryError:
-            raise InputError(f"{path}: takes more memory than there is; cut it into smaller images") from None
-        except _DAMAGES as error:
-            if isinstance(error, OSError) and error.errno in NO_FILE:
-                raise InputError(f"{path}: is no file that can be read ({error.strerror})") from None
-            if isinstance(error, OSError) and error.errno is not None:
-                raise
-            raise InputError(
-                f"{path}: the image is damaged or cut short ({error}); export it again"
-            ) from None
-
-
-def _too_large(path: Path | _Held, size: str, max_pixels: int) -> str:
-    return f"{path}: {size}, more than the {max_pixels} that are read; cut it into smaller images"

@@ -18,10 +18,10 @@ back.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from io import StringIO
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -29,24 +29,32 @@ import numpy as np
 
 from labelmint.errors import InputError
 from labelmint.formats.class_list import classes_of_ids, read_classes
-from labelmint.formats.files import Parts, find_image, finite, json_value
-from labelmint.formats.format import AS_USUAL, KEPT, LOST, Carries, Format, Orientation, Part, Reading
+from labelmint.formats.files import Parts, finite, json_value
+from labelmint.formats.format import (
+    AS_USUAL,
+    KEPT,
+    LOST,
+    Carries,
+    Format,
+    Orientation,
+    Part,
+    Reading,
+    part_of_folders,
+    part_word,
+)
 from labelmint.formats.image_files import image_size, read_ids, read_labelled
+from labelmint.formats.lookup import Lookup, find_image
 from labelmint.formats.named_classes import CLASSES, classes_of_names
 from labelmint.formats.odd import Odd, first_of
-from labelmint.formats.painting import paint
-from labelmint.formats.records import names_of
+from labelmint.formats.painting import PaintedLayout, Paints, painted
+from labelmint.formats.records import named_before, names_of
 from labelmint.formats.shapes import check_extent, parse_polygons, parse_rle
 from labelmint.formats.text_files import read_text, yaml_value
-from labelmint.types import AnnotatedImage, Array, ClassInfo, ClassSet, DataSet, Layout, LayoutObject
+from labelmint.formats.undecoded import undecoded
+from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout, LayoutObject
 
-__all__ = ["FOLDERS", "FORMAT", "OTHERS", "read_imagefolder"]
+__all__ = ["FORMAT", "OTHERS", "read_imagefolder"]
 
-FOLDERS: Mapping[Part, tuple[str, ...]] = {
-    "train": ("train", "training"),
-    "validation": ("validation", "valid", "val", "dev"),
-    "test": ("test", "testing", "eval"),
-}
 OTHERS = "other"  # where the pairs of no part lie if there are parts
 _METADATA = ("metadata.jsonl", "metadata.csv")
 _CATEGORIES = ("category", "categories", "label", "labels", "category_id")
@@ -59,13 +67,20 @@ _FORM = 'expected rows like {"file_name": "a.png", "objects": {"bbox": [[x, y, w
 def read_imagefolder(path: Path, reading: Reading = AS_USUAL) -> DataSet:
     """Read a data set from its folder."""
     odd = Odd(reading.strict)
-    rows = [row for file, part in _metadata(path) for row in _rows(file, part, path)]
+    lookup = Lookup()
+    rows = [row for file, part in _metadata(path) for row in _rows(file, part, lookup)]
     if not rows:
         raise InputError(f"{path}: no rows in its metadata; {_FORM}")
     missing = [row.file_name for row in rows if row.image is None]
     text = f"{path}: {len(missing)} of its images are missing, first {first_of(missing)}; put them in place"
     odd.refuse("missing image", text, missing)
-    rows = [row for row in rows if row.image is not None]
+    twice = set(named_before(enumerate(row.image for row in rows)))
+    doubled = [row.file_name for number, row in enumerate(rows) if number in twice]
+    text = f"{path}: {len(doubled)} images are listed twice, first {first_of(doubled)}; keep one row of each"
+    odd.refuse("listed twice", text, doubled)
+    rows = [row for number, row in enumerate(rows) if row.image is not None and number not in twice]
+    if not rows:
+        raise InputError(f"{path}: none of its {len(missing)} images was found; put them in place")
     bare = [row.file_name for row in rows if row.label is None and row.objects is None]
     if len(bare) == len(rows):
         raise InputError(f"{path}: its metadata holds no objects and no label files; {_FORM}")
@@ -112,15 +127,16 @@ class _Row:
 def _metadata(path: Path) -> Iterator[tuple[Path, Part | None]]:
     """The metadata files of a folder, each with its part."""
     places: list[tuple[Path, Part | None]] = [(path, None), (path / OTHERS, None)]
-    for part, names in FOLDERS.items():
-        places += [(folder / name, part) for folder in (path, path / "data") for name in names]
+    for folder in (path, path / "data"):
+        below = sorted(one for one in folder.iterdir() if one.is_dir()) if folder.is_dir() else []
+        places += [(one, part) for one in below if (part := part_word(one.name))]
     for folder, place_part in places:
         file = next((folder / name for name in _METADATA if (folder / name).is_file()), None)
         if file is not None:
             yield file, place_part
 
 
-def _rows(file: Path, part: Part | None, root: Path) -> Iterator[_Row]:
+def _rows(file: Path, part: Part | None, lookup: Lookup) -> Iterator[_Row]:
     for number, row in enumerate(_table(file), 1):
         what = f"{file}: row {number}"
         if not isinstance(row, dict):
@@ -134,16 +150,18 @@ def _rows(file: Path, part: Part | None, root: Path) -> Iterator[_Row]:
         label = next((labels[key] for key in _LABELS if key in labels), None)
         yield _Row(
             file_name=str(row[image]),
-            part=part,
-            image=find_image(row[image], [file.parent], what),
-            label=_beside(row[label], file, what) if label else None,
-            instances=_beside(row[labels["instances"]], file, what) if "instances" in labels else None,
+            part=part or part_of_folders(str(row[image])),
+            image=find_image([row[image]], [file.parent], what, lookup),
+            label=_beside(row[label], file, what, lookup) if label else None,
+            instances=_beside(row[labels["instances"]], file, what, lookup)
+            if "instances" in labels
+            else None,
             objects=_columns(row["objects"], what) if row.get("objects") is not None else None,
         )
 
 
-def _beside(file_name: Any, file: Path, what: str) -> Path:
-    found = find_image(file_name, [file.parent], what)
+def _beside(file_name: Any, file: Path, what: str, lookup: Lookup) -> Path:
+    found = find_image([file_name], [file.parent], what, lookup)
     if found is None:
         raise InputError(f"{what}: the file {file_name!r} is missing; put it beside {file.name}")
     return found
@@ -194,30 +212,28 @@ def _classes(path: Path, rows: Sequence[_Row], reading: Reading) -> tuple[ClassS
     }
     words = sorted(word for word in used if isinstance(word, str))
     numbers = sorted(number for number in used if type(number) is int and 0 <= number <= 65535)
-    if not names and not words:
+    labels = [row.label for row in rows if row.label is not None]
+    if not names and not words and not labels:
         names = [f"class_{i}" for i in range(numbers[-1] + 1)] if numbers else []
-    if (path / CLASSES).is_file() or all(row.label is None for row in rows):
+    if (path / CLASSES).is_file() or not labels:
         told = classes_of_names([*names, *words], path, reading.ignore)
-        ids: dict[Any, int] = {
-            **told.ids,
-            **{k: told.ids[name] for k, name in enumerate(names) if name in told.ids},
-        }
+        by_place = {k: told.ids[name] for k, name in enumerate(names) if name in told.ids}
+        ids: dict[Any, int] = {**told.ids, **(by_place if names else {i: i for i in told.classes.ids})}
         alone = not (path / CLASSES).is_file()
         shifted = {told.ids.get(name, -1): k for k, name in enumerate(names)} if alone else {}
         shifted = {class_id: k for class_id, k in shifted.items() if class_id == k + 1}
         infos = [replace(one, category=shifted.get(one.id, one.category)) for one in told.classes.classes]
         return ClassSet(tuple(infos), told.classes.ignore), ids, told.ground
-    found = (
-        _ids_of(row.label for row in rows if row.label is not None) if not names else set(range(len(names)))
-    )
+    found = set(range(len(names))) if names else _ids_of(labels)
     classes = classes_of_ids({*found, *numbers}, reading.ignore)
     infos = [replace(one, name=names[one.id]) if one.id < len(names) else one for one in classes.classes]
-    infos += [ClassInfo(id=len(infos) + i, name=word) for i, word in enumerate(words) if word not in names]
+    free = (i for i in count(1) if i not in {*classes.ids, *classes.ignore})
+    infos += [ClassInfo(id=next(free), name=word) for word in words if word not in names]
     named = ClassSet(tuple(infos), classes.ignore)
     return named, {info.name: info.id for info in infos} | {i: i for i in named.ids}, named.ground or 0
 
 
-def _ids_of(files: Iterator[Path]) -> set[int]:
+def _ids_of(files: Iterable[Path]) -> set[int]:
     found: set[int] = set()
     for file in files:
         found.update(np.flatnonzero(np.bincount(read_ids(file).ravel())).tolist())
@@ -267,27 +283,31 @@ class _Loader:
     def __call__(self, name: str) -> AnnotatedImage:
         row = self.rows[name]
         assert row.image is not None
-        read = read_labelled(row.image, image_size(row.image, self.orientation), self.orientation)
+        read = read_labelled(row.image, _stated(row), self.orientation)
         layout = self._layout(row, (read.pixels.shape[0], read.pixels.shape[1]))
         return AnnotatedImage(
             name=name, image=read.pixels, layout=layout, provenance=read.text, notes=read.notes
         )
 
+    def undecoded(self, name: str) -> AnnotatedImage:
+        """The pair, decoded when that is asked for, where the file of its image may be copied."""
+        row = self.rows[name]
+        assert row.image is not None
+        return undecoded(name, row.image, lambda size: self._layout(row, size, PaintedLayout)) or self(name)
+
     def layout(self, name: str) -> Layout:
         """The layout alone; of the image the header is read."""
         row = self.rows[name]
         assert row.image is not None
-        return self._layout(row, image_size(row.image, self.orientation))
+        return self._layout(row, image_size(row.image, self.orientation, stated=_stated(row)))
 
-    def _layout(self, row: _Row, size: tuple[int, int]) -> Layout:
+    def _layout(self, row: _Row, size: tuple[int, int], paints: Paints = painted) -> Layout:
         what = f"{self.source}: {row.file_name!r}"
         objects = tuple(
             _object(one, self.ids, size, f"{what}: object {i}") for i, one in enumerate(row.objects or ())
         )
-        instances: Array | None
         if row.label is None:
-            label_map, instances = paint(objects, size, self.ground)
-            return Layout(label_map=label_map, instances=instances, objects=objects)
+            return paints(objects, size, self.ground)
         label_map = read_ids(row.label, colors=self.colors)
         unknown = self.classes.unknown(label_map) if self.strict else {}
         if unknown:
@@ -302,6 +322,11 @@ class _Loader:
                     f"{file} is {ids.shape[0]}x{ids.shape[1]} pixels but its image {size[0]}x{size[1]}"
                 )
         return Layout(label_map=label_map, instances=instances, objects=objects)
+
+
+def _stated(row: _Row) -> tuple[int, int] | None:
+    """(H, W) of a row's label PNG; None where it has objects alone, which state no size."""
+    return None if row.label is None else image_size(row.label, "stored")
 
 
 def _object(one: Mapping[str, Any], ids: Mapping[Any, int], size: tuple[int, int], what: str) -> LayoutObject:
@@ -333,8 +358,8 @@ def _object(one: Mapping[str, Any], ids: Mapping[Any, int], size: tuple[int, int
     )
 
 
-def _recognizes(path: Path) -> Path | None:
-    return path if path.is_dir() and any(_begins(file) for file, _ in islice(_metadata(path), 8)) else None
+def _recognizes(path: Path) -> bool:
+    return path.is_dir() and any(_begins(file) for file, _ in islice(_metadata(path), 8))
 
 
 def _begins(file: Path) -> bool:

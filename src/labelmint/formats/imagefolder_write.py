@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 
 from labelmint.errors import InputError
-from labelmint.formats.files import dump_json, uniquely_named, write_each
+from labelmint.formats.files import dump_json
 from labelmint.formats.format import PLAIN, Writing
 from labelmint.formats.image_files import write_png
 from labelmint.formats.imagefolder import OTHERS
-from labelmint.formats.images_out import write_image
+from labelmint.formats.images_out import image_name, write_image
 from labelmint.formats.named_classes import labels_of, write_classes
 from labelmint.formats.shapes import length_between
+from labelmint.formats.writers import uniquely_named, write_each
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, Array, ClassSet, LayoutObject
 
@@ -87,7 +88,7 @@ def _row(
         )
     row: dict[str, Any] = {
         "name": pair.name,
-        "file_name": f"{pair.name}.{writing.image_format}",
+        "file_name": image_name(pair, writing),
         "label_file_name": f"{_LABELS}/{pair.name}.png",
     }
     row |= {} if layout.instances is None else {"instances_file_name": f"{_INSTANCES}/{pair.name}.png"}

@@ -28,6 +28,7 @@ __all__ = [
     "clipped",
     "ellipse",
     "free_groups",
+    "inside",
     "joined",
     "of_polygon",
     "of_window",
@@ -79,23 +80,32 @@ def _turned(points: Sequence[tuple[float, float]], center: tuple[float, float], 
     )
 
 
-def clipped(points: Points, size: Size, what: str) -> Points:
-    """A convex polygon cut to its image (Sutherland and Hodgman 1974); raises InputError where it lies outside."""
+def inside(points: Points, size: Size) -> Points:
+    """The part of a polygon that lies in an image, cut at one border after the other (Sutherland and Hodgman
+    1974); empty where nothing does.
+    """
     kept = list(zip(points[::2], points[1::2], strict=True))
-    if not all(map(math.isfinite, points)):
-        raise InputError(f"{what} is too large to be a shape of its image; mend its numbers")
-    for axis, sign, edge in ((0, 1, 0.0), (0, -1, size[1]), (1, 1, 0.0), (1, -1, size[0])):
+    for axis, sign, limit in ((0, 1, 0), (0, -1, -size[1]), (1, 1, 0), (1, -1, -size[0])):
         cut: list[tuple[float, float]] = []
         for a, b in pairwise([*kept[-1:], *kept]):
-            inside = [sign * (point[axis] - edge) >= 0 for point in (a, b)]
-            if inside[0] != inside[1]:
-                t = (edge - a[axis]) / (b[axis] - a[axis])
-                cut.append((a[0] + t * (b[0] - a[0]), a[1] + t * (b[1] - a[1])))
-            cut += [b] if inside[1] else []
+            before, depth = sign * a[axis] - limit, sign * b[axis] - limit  # above 0 inside
+            if (before >= 0) != (depth >= 0):
+                other = a[1 - axis] + before / (before - depth) * (b[1 - axis] - a[1 - axis])
+                border = float(sign * limit)  # exactly, not as rounding has it
+                cut.append((other, border) if axis else (border, other))
+            cut += [b] if depth >= 0 else []
         kept = cut
-    if len(kept) < 3:
+    return tuple(number for point in kept for number in point) if len(kept) > 2 else ()
+
+
+def clipped(points: Points, size: Size, what: str) -> Points:
+    """`inside`; raises InputError where the polygon lies outside of its image."""
+    if not all(map(math.isfinite, points)):
+        raise InputError(f"{what} is too large to be a shape of its image; mend its numbers")
+    kept = inside(points, size)
+    if not kept:
         raise InputError(f"{what} lies outside its image of {size[0]}x{size[1]} pixels (height x width)")
-    return tuple(number for point in kept for number in point)
+    return kept
 
 
 def of_polygon(class_id: int, points: Points, attributes: Mapping[str, Any]) -> LayoutObject:
@@ -181,11 +191,11 @@ def _one(shapes: Sequence[Shape], size: Size) -> LayoutObject:
     return replace(found, box=boxed(found, size))
 
 
-def free_groups(objects: Sequence[LayoutObject]) -> dict[int, int]:
-    """The group of each object, by its place: its own "group_id" where no other of its class has it, and a free number
-    for an object of several polygons.
+def free_groups(objects: Sequence[LayoutObject], least: int = 0) -> dict[int, int]:
+    """The group of each object, by its place: its own "group_id" where it is at least `least` and no other of its class
+    has it, and a free number for an object of several polygons.
     """
-    own = [(one.class_id, _group(one)) for one in objects]
+    own = [(one.class_id, _group(one, least)) for one in objects]
     often = Counter(own)
     single = [one.rle is not None or len(one.polygons or ((),)) == 1 for one in objects]
     kept = {
@@ -200,6 +210,6 @@ def free_groups(objects: Sequence[LayoutObject]) -> dict[int, int]:
     return kept
 
 
-def _group(one: LayoutObject) -> int | None:
+def _group(one: LayoutObject, least: int) -> int | None:
     group = one.attributes.get("group_id")
-    return group if type(group) is int and 0 <= group < 2**31 else None
+    return group if type(group) is int and least <= group < 2**31 else None

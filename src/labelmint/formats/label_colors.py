@@ -1,7 +1,7 @@
 """Class ids from the colors of label files: RGB files, and palettes.
 
 A palette file can mean its indices (as VOC's do) or its colors (as an optimizer leaves them, which numbers them
-anew in each file). Its colors decide where classes.json lists those that it uses; else its indices are the ids, and
+anew in each file). Its colors decide where all that it uses have a meaning; else its indices are the ids, and
 `Palettes` refuses what contradicts that.
 """
 
@@ -16,12 +16,12 @@ import numpy as np
 from labelmint.errors import InputError
 from labelmint.types import Array
 
-__all__ = ["Color", "Colors", "Palettes", "ids_of_colors", "ids_of_palette"]
+__all__ = ["MEND", "Color", "Colors", "Palettes", "ids_of_colors", "ids_of_palette"]
 
 Color = tuple[int, int, int]
 Colors = Mapping[Color, int]  # color -> class id
 
-_MEND = (
+MEND = (
     'say what the colors mean in classes.json ("colors": {"1": [255, 0, 0]}), or save class ids as grey PNGs'
 )
 _BLACK_AND_WHITE = {0: (0, 0, 0), 1: (255, 255, 255)}  # how masks of one bit are shown
@@ -29,8 +29,13 @@ _BLACK_AND_WHITE = {0: (0, 0, 0), 1: (255, 255, 255)}  # how masks of one bit ar
 
 @dataclass
 class Palettes:
-    """The palettes of the label files of one data set, which must agree where their indices are ids."""
+    """The palettes of the label files of one data set, which must agree where their indices are ids.
 
+    Arguments:
+        mend: how to say what colors mean, for messages.
+    """
+
+    mend: str = MEND
     _first: dict[int, tuple[Color, str]] = field(default_factory=dict)
 
     def check(self, source: object, used: Mapping[int, Color]) -> None:
@@ -40,7 +45,7 @@ class Palettes:
             if known != color:
                 raise InputError(
                     f"{source}: its palette shows index {index} as {list(color)}, and that of {other} as "
-                    f"{list(known)}, so indices are no class ids; {_MEND}"
+                    f"{list(known)}, so indices are no class ids; {self.mend}"
                 )
         black_and_white = all(_BLACK_AND_WHITE.get(index) == color for index, color in used.items())
         if black_and_white or len(set(used.values())) < len(used) or not all(map(_is_grey, used.values())):
@@ -50,7 +55,7 @@ class Palettes:
             index, level = other_grey[0]
             raise InputError(
                 f"{source}: its palette shows index {index} as grey {level}, so either may be the class id; save class "
-                f"ids as a grey PNG without a palette, or {_MEND.split(', or ')[0]}"
+                f"ids as a grey PNG without a palette, or {self.mend}"
             )
 
 
@@ -59,13 +64,18 @@ def _is_grey(color: Color) -> bool:
 
 
 def ids_of_palette(
-    source: object, indices: Array, palette: Sequence[int], colors: Colors | None, palettes: Palettes | None
+    source: object,
+    indices: Array,
+    palette: Sequence[int],
+    colors: Colors | None,
+    palettes: Palettes | None,
+    mend: str = MEND,
 ) -> Array:
     """Class ids (H, W) of a palette file.
 
     Arguments:
         indices: (H, W) uint8. palette: red, green, blue of index 0, then of index 1, and so on.
-        colors: what classes.json says of colors.
+        colors: color -> id. mend: how to say what colors mean, for messages.
         palettes: to check it against those of other files where indices are ids; None: indices are never doubted.
     """
     padded = [*palette, *[0] * (768 - len(palette))]
@@ -83,24 +93,25 @@ def ids_of_palette(
     if told_apart and wrong:
         unlisted = next(color for index, color in used.items() if index not in meaning)
         raise InputError(
-            f"{source}: its palette shows index {wrong[0]} in the color of class {meaning[wrong[0]]}, but classes.json "
-            f"does not list its color {list(unlisted)}; list all colors, or save class ids as a grey PNG"
+            f"{source}: its palette shows index {wrong[0]} in the color of class {meaning[wrong[0]]}, but its color "
+            f"{list(unlisted)} has no meaning; {mend}"
         )
     if palettes is not None and not meaning:
         palettes.check(source, used)
     return indices.astype(np.uint8)
 
 
-def ids_of_colors(source: object, pixels: Array, colors: Colors | None, *, opaque: bool = True) -> Array:
-    """Class ids (H, W) of RGB pixels (H, W, 3): by `colors`, or without any the value that all channels have."""
+def ids_of_colors(
+    source: object, pixels: Array, colors: Colors | None, mend: str = MEND, *, opaque: bool = True
+) -> Array:
+    """Class ids (H, W) of RGB pixels (H, W, 3): by `colors`, or without any the value that all channels have.
+
+    Raises InputError for colors without a meaning, with their counts; `mend` is how to say what they mean.
+    """
     if not colors:
         if opaque and (pixels == pixels[:, :, :1]).all():
             return np.ascontiguousarray(pixels[:, :, 0])
-        raise InputError(
-            f'{source}: a colored (RGB) label; say what its colors mean in classes.json ("colors": {{"1": '
-            f"[255, 0, 0]}}), "
-            "or save class ids as a grey PNG"
-        )
+        raise InputError(f"{source}: a colored (RGB) label; {mend}")
     codes = pixels.astype(np.uint32) @ np.array([65536, 256, 1], dtype=np.uint32)
     found, place, counts = np.unique(codes, return_inverse=True, return_counts=True)
     meaning = {(red << 16) | (green << 8) | blue: id_ for (red, green, blue), id_ in colors.items()}
@@ -113,8 +124,7 @@ def ids_of_colors(source: object, pixels: Array, colors: Colors | None, *, opaqu
         )
         more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
         raise InputError(
-            f"{source}: colors that classes.json does not list: {shown}{more}; list them, or save without "
-            f"smoothing"
+            f"{source}: colors without a meaning, as smoothing leaves them, too: {shown}{more}; {mend}"
         )
     dtype = np.uint8 if max(meaning.values()) <= 255 else np.uint16
     return np.array([meaning[int(code)] for code in found], dtype=dtype)[place.reshape(codes.shape)]

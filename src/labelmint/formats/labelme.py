@@ -28,14 +28,17 @@ from typing import Any
 
 from labelmint.errors import InputError
 from labelmint.formats.croissant import CROISSANT
-from labelmint.formats.files import IMAGE_SUFFIXES, find_image, finite, is_file, read_json, read_splits
-from labelmint.formats.format import AS_USUAL, KEPT, Carries, Format, Reading
-from labelmint.formats.image_files import MAX_PIXELS, Inside, image_size, read_ids
+from labelmint.formats.files import IMAGE_SUFFIXES, Parts, finite, is_file, read_json, read_splits
+from labelmint.formats.format import AS_USUAL, KEPT, Carries, Format, Orientation, Reading
+from labelmint.formats.image_files import read_ids
 from labelmint.formats.joined_shapes import Shape, clipped, ellipse, joined, of_polygon, of_window
+from labelmint.formats.lookup import Lookup, find_image
 from labelmint.formats.named_classes import CLASSES, NamedClasses, classes_of_names
 from labelmint.formats.odd import Odd, first_of
-from labelmint.formats.records import Record, RecordLoader, names_of
-from labelmint.formats.shapes import check_extent, parse_polygons
+from labelmint.formats.opened import Inside
+from labelmint.formats.pairing import parts_of_paths
+from labelmint.formats.records import Record, RecordLoader, named_before, names_of, size_of
+from labelmint.formats.shapes import check_extent, parse_box, parse_polygons
 from labelmint.formats.text_files import read_lines
 from labelmint.types import DataSet, LayoutObject
 
@@ -45,7 +48,7 @@ OWN_KEYS = ("attributes", "box", "crowd")  # of a shape, beside labelme's; label
 _LABELME = ("label", "points", "group_id", "shape_type", "flags", "description", "mask")
 _COLORS = ("line_color", "fill_color")  # of labelme before 4.0
 _AREAS = ("polygon", "rectangle", "circle", "mask", "oriented_rectangle", "rotation")
-_DEEPEST, _LOOKED_AT, _HEAD = 4, 40, 1 << 16
+_DEEPEST, _LOOKED_AT, _IN_ONE, _HEAD = 4, 80, 30, 1 << 16
 _FORM = 'expected labelme\'s {"shapes": [...], "imagePath": "..."}'
 
 
@@ -61,23 +64,34 @@ def read_labelme(path: Path, reading: Reading = AS_USUAL) -> DataSet:
     names = dict(
         zip(documents, names_of([str(file.relative_to(root)) for file in documents], str(path)), strict=True)
     )
-    records: dict[str, Record] = {}
-    missing: list[str] = []
     told: Counter[str] = Counter()
-    for file, document in documents.items():
-        record = _record(file, document, root, classes, odd, told)
-        if record is None:
-            missing.append(names[file])
-        else:
-            records[names[file]] = record
+    reader = _Reader(root, classes, reading.orientation, odd, told)
+    images = {file: reader.image(file, document) for file, document in documents.items()}
+    missing = [names[file] for file, image in images.items() if image is None]
     text = f"{root}: {len(missing)} images are missing, first that of {first_of(missing)}; put them beside their JSON"
     odd.refuse("missing image", text, missing)
+    twice = named_before(images.items())
+    doubled = [names[file] for file in twice]
+    text = (
+        f"{root}: {len(twice)} JSON files have the image of another, first {first_of(doubled)}; keep one of each, or "
+        f"mend its imagePath"
+    )
+    odd.refuse("doubled names", text, doubled)
+    for file in twice:
+        del images[file]
+    records = {
+        names[file]: reader.record(file, documents[file], image)
+        for file, image in images.items()
+        if image is not None
+    }
     if not records:
         raise InputError(f"{path}: none of the images of its {len(documents)} JSON files was found")
     for kind, count in sorted((+told).items()):
         odd.note(kind, f"{root}: {count} {kind}")
     ordered = tuple(sorted(records))
-    parts = read_splits(root, ordered, odd)
+    listed = read_splits(root, ordered, odd)
+    below = {file.relative_to(root).as_posix(): names[file] for file in documents if names[file] in records}
+    parts = parts_of_paths(below) if listed == Parts() else listed
     _note_unlabelled(root, records, odd)
     return DataSet(
         source=str(path),
@@ -156,44 +170,55 @@ def _area(shape: Mapping[str, Any]) -> bool:
     return _kind(shape) in _AREAS
 
 
-def _record(
-    file: Path, document: _Document, root: Path, classes: NamedClasses, odd: Odd, told: Counter[str]
-) -> Record | None:
-    """An image and its objects; None where the image is not there."""
-    found = _image_file(file, document.image_path, root)
-    image = Inside(f"{file} (imageData)", partial(_image_data, file)) if found is None else found
-    if found is None and not document.embedded:
-        return None
-    told.update({"images have flags, which are not read": int(any(document.flags.values()))})
-    size = _size(document.size, image, file)
-    shapes = []
-    for number, shape in enumerate(document.shapes):
-        try:
-            if _area(shape):
-                shapes.append(_shape(shape, size, classes, f"{file}: shape {number}"))
-                told["shapes without a label are ignored"] += not _label(shape)
-                told["circles are read as polygons, within 0.1 pixels"] += _kind(shape) == "circle"
-            else:
-                told[f"shapes of type {str(_kind(shape))[:20]!r} have no area and are left out"] += 1
-        except InputError as error:
-            odd.refuse_one("bad shape", error, file.stem)
-    return Record(path=image, size=size, objects=joined(shapes, size))
+@dataclass(frozen=True)
+class _Reader:
+    """Makes records of documents; what is odd is told, what is left out is counted."""
 
+    root: Path
+    classes: NamedClasses
+    orientation: Orientation
+    odd: Odd
+    told: Counter[str]
+    lookup: Lookup = field(default_factory=Lookup)
 
-def _image_file(file: Path, image_path: str, root: Path) -> Path | None:
-    """The image of a JSON: where imagePath says, or under its bare name beside the JSON or in images/. Nothing outside
-    of the data set's folder is looked at.
-    """
-    said = PurePosixPath(image_path.replace("\\", "/"))
-    folder = PurePosixPath(file.parent.relative_to(root).as_posix())
-    places = [] if said.is_absolute() else [normpath(folder / said)]
-    bare = [said.name] if said.name else []
-    bare += [file.stem + suffix for ending in IMAGE_SUFFIXES for suffix in (ending, ending.upper())]
-    places += [
-        str(where / name) for name in bare for where in (folder, folder.parent / "images", folder / "images")
-    ]
-    inside = (place for place in places if not place.startswith(("..", "/")) and "\0" not in place)
-    return next((found for place in inside if (found := find_image(place, [root], str(file)))), None)
+    def image(self, file: Path, document: _Document) -> Path | Inside | None:
+        """The image of a JSON, which is in the JSON itself where no file is there; None where it is nowhere."""
+        found = self._image_file(file, document.image_path)
+        if found is None and document.embedded:
+            return Inside(f"{file} (imageData)", partial(_image_data, file))
+        return found
+
+    def record(self, file: Path, document: _Document, image: Path | Inside) -> Record:
+        """An image and its objects."""
+        told = self.told
+        told.update({"images have flags, which are not read": int(any(document.flags.values()))})
+        size, stated = size_of(document.size, image, self.orientation, str(file))
+        shapes = []
+        for number, shape in enumerate(document.shapes):
+            try:
+                if _area(shape):
+                    shapes.append(_shape(shape, size, self.classes, f"{file}: shape {number}"))
+                    told["shapes without a label are ignored"] += not _label(shape)
+                    told["circles are read as polygons, within 0.1 pixels"] += _kind(shape) == "circle"
+                else:
+                    told[f"shapes of type {str(_kind(shape))[:20]!r} have no area and are left out"] += 1
+            except InputError as error:
+                self.odd.refuse_one("bad shape", error, file.stem)
+        return Record(path=image, size=size, objects=joined(shapes, size), stated=stated)
+
+    def _image_file(self, file: Path, image_path: str) -> Path | None:
+        """The image of a JSON: where imagePath says, or under its bare name beside the JSON or in images/. Nothing
+        outside of the data set's folder is looked at.
+        """
+        said = PurePosixPath(image_path.replace("\\", "/"))
+        folder = PurePosixPath(file.parent.relative_to(self.root).as_posix())
+        places = [] if said.is_absolute() else [normpath(folder / said)]
+        bare = [said.name] if said.name else []
+        bare += [f"{file.stem}{ending}" for ending in IMAGE_SUFFIXES]
+        below = (folder, folder.parent / "images", folder / "images")
+        places += [str(where / name) for name in bare for where in below]
+        inside = [place for place in places if not place.startswith(("..", "/")) and "\0" not in place]
+        return find_image(inside, [self.root], str(file), self.lookup)
 
 
 def _image_data(file: Path) -> bytes:
@@ -210,34 +235,13 @@ def _decoded(text: Any, what: str) -> bytes:
     raise InputError(f"{what} is no base64 text; save the file again with labelme")
 
 
-def _size(said: tuple[Any, Any], image: Path | Inside, file: Path) -> tuple[int, int]:
-    height, width = said
-    if height is None or width is None:
-        return image_size(image)
-    whole = type(height) is int and type(width) is int
-    if not whole or height < 1 or width < 1 or height * width > MAX_PIXELS:
-        raise InputError(
-            f"{file}: imageHeight is {height!r:.40} and imageWidth {width!r:.40}; expected whole numbers above 0, "
-            f"and at most {MAX_PIXELS} pixels"
-        )
-    return height, width
-
-
 def _shape(shape: Mapping[str, Any], size: tuple[int, int], classes: NamedClasses, what: str) -> Shape:
     label = _label(shape)
     class_id = classes.ids[label] if label else classes.ignored
     group = shape.get("group_id")
     one = _object(shape, class_id, size, what)
-    box = None if shape.get("box") is None else _stated_box(shape["box"], size, what)
+    box = None if shape.get("box") is None else parse_box(shape["box"], size, what)
     return Shape(one=one, group=group if type(group) is int else None, box=box)
-
-
-def _stated_box(box: Any, size: tuple[int, int], what: str) -> tuple[float, float, float, float]:
-    if not isinstance(box, list) or len(box) != 4 or not all(map(finite, box)):
-        raise InputError(f"{what} has box {str(box)[:60]}; expected [x0, y0, x1, y1]")
-    x0, y0, x1, y1 = map(float, box)
-    check_extent(x0, y0, x1, y1, size, f"{what}: its box")
-    return x0, y0, x1, y1
 
 
 def _object(shape: Mapping[str, Any], class_id: int, size: tuple[int, int], what: str) -> LayoutObject:
@@ -314,11 +318,11 @@ def _note_unlabelled(root: Path, records: Mapping[str, Record], odd: Odd) -> Non
         )
 
 
-def _recognizes(path: Path) -> Path | None:
+def _recognizes(path: Path) -> bool:
     if path.is_file():
-        return path if path.suffix.lower() == ".json" and _is_labelme(path) else None
+        return path.suffix.lower() == ".json" and _is_labelme(path)
     files = islice(_json_files(path, 0), _LOOKED_AT)
-    return path if any(_is_labelme(file) for file in files) else None
+    return any(_is_labelme(file) for file in files)
 
 
 def _json_files(folder: Path, depth: int) -> Iterator[Path]:
@@ -330,7 +334,7 @@ def _json_files(folder: Path, depth: int) -> Iterator[Path]:
     except OSError:
         return
     files = (one for one in entries if one.name.lower().endswith(".json") and is_file(one))
-    yield from (Path(one.path) for one in islice(files, 4))
+    yield from (Path(one.path) for one in islice(files, _IN_ONE))
     if depth < _DEEPEST:
         for below in (one for one in entries if "." not in one.name and one.is_dir()):
             yield from _json_files(Path(below.path), depth + 1)
@@ -370,6 +374,6 @@ FORMAT = Format(
             ),
             KEPT,
         ),
-        maps="kept where objects say them: pieces of each class",
+        maps="kept as objects: pieces of each class where no object says it; ground under objects is lost",
     ),
 )

@@ -17,12 +17,15 @@ import numpy as np
 from PIL import Image
 
 from labelmint.errors import InputError
-from labelmint.formats.files import dump_json, uniquely_named, write_each
+from labelmint.formats.croissant import CROISSANT
+from labelmint.formats.files import dump_json
 from labelmint.formats.format import PLAIN, Writing
-from labelmint.formats.images_out import write_image
+from labelmint.formats.images_out import image_name, is_copied, write_image
 from labelmint.formats.joined_shapes import boxed, free_groups
-from labelmint.formats.named_classes import labels_of, write_classes
-from labelmint.formats.painting import box_of, decode, objects_from_instances
+from labelmint.formats.named_classes import CLASSES, labels_of, write_classes
+from labelmint.formats.painting import box_of, decode
+from labelmint.formats.pieces import objects_of
+from labelmint.formats.writers import uniquely_named, write_each
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, ClassSet, LayoutObject
 
@@ -45,7 +48,7 @@ def write_labelme(
         write_image(folder, pair, writing)
         write_text(folder / f"{pair.name}.json", dump_json(_document(pair, labels, classes, writing)))
 
-    write_each(_allowed(uniquely_named(pairs, names)), put)
+    write_each(_allowed(uniquely_named(pairs, names)), put, lambda pair: is_copied(pair, writing))
     write_classes(folder, classes)
     words = [labels[i] for i in (*classes.ignore, *classes.ids)]
     write_text(folder / "labels.txt", "".join(f"{word}\n" for word in words))
@@ -53,10 +56,12 @@ def write_labelme(
 
 
 def _allowed(pairs: Iterable[AnnotatedImage]) -> Iterator[AnnotatedImage]:
+    taken = {Path(file).stem: file for file in (CLASSES, CROISSANT)}
     for pair in pairs:
-        if pair.name == "classes":
+        file = taken.get(pair.name.lower())  # where small letters and capitals are one, so are the files
+        if file is not None:
             raise InputError(
-                "a pair cannot be named 'classes' here: classes.json tells the classes; rename it"
+                f"a pair cannot be named {pair.name!r} here: {file} tells of the whole set; rename it"
             )
         yield pair
 
@@ -65,7 +70,7 @@ def _document(
     pair: AnnotatedImage, labels: Mapping[int, str], classes: ClassSet, writing: Writing
 ) -> dict[str, Any]:
     layout = pair.layout
-    objects = layout.objects or objects_from_instances(layout.label_map, layout.instances, classes.ground)
+    objects = objects_of(layout, classes, writing.change)
     groups = free_groups(objects)
     shapes: list[dict[str, Any]] = []
     for number, one in enumerate(objects):
@@ -78,7 +83,7 @@ def _document(
         "version": _VERSION,
         "flags": {},
         "shapes": shapes,
-        "imagePath": f"{pair.name}.{writing.image_format}",
+        "imagePath": image_name(pair, writing),
         "imageData": None,
         "imageHeight": layout.size[0],
         "imageWidth": layout.size[1],

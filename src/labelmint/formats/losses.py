@@ -1,35 +1,36 @@
-"""What a format does not carry of the pairs that are written in it: counted while they are written, said once."""
+"""What a format does not carry of the pairs that are written in it: counted while they are written, said once.
+
+What a format loses is counted here, in the pairs as they pass. What it only approximates, the writer says, which knows
+what it did with each object.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from threading import Lock
 from typing import TypeVar
 
 import numpy as np
 
-from labelmint.formats.format import KEPT, LOST, Format
-from labelmint.types import AnnotatedImage, Array, ClassSet, Finding, LayoutObject
+from labelmint.formats.format import LOST, Format
+from labelmint.formats.painting import PaintedLayout, hidden
+from labelmint.types import AnnotatedImage, ClassSet, Finding, Layout
 
 __all__ = ["Losses"]
 
 P = TypeVar("P")
 
-_SAYS = {
-    "maps": "label maps without objects",
-    "boxes": "boxes",
-    "overlaps": "objects that overlap others",
-    "polygons": "outlines",
-    "holes": "objects with holes",
-    "parts": "objects of several parts",
-    "instances": "instance maps",
-    "attributes": "attributes of objects",
-    "crowds": "crowds",
-    "ignore": "images with pixels to ignore",
-    "wide": "images with class ids above 255",
-    "colors": "colors of classes",
-    "empty": "images without objects",
+_COUNTS: Mapping[str, tuple[str, Callable[[Layout, ClassSet], int]]] = {
+    "overlaps": ("objects lose pixels that lie under others", lambda layout, classes: hidden(layout)),
+    "attributes": (
+        "objects lose their attributes",
+        lambda layout, classes: sum(bool(one.attributes) for one in layout.objects),
+    ),
+    "crowds": ("crowds are lost", lambda layout, classes: sum(one.crowd for one in layout.objects)),
+    "ignore": ("images lose their pixels to ignore", lambda layout, classes: int(_ignores(layout, classes))),
 }
+_COLORS = "classes lose their colors"
 
 
 class Losses:
@@ -44,83 +45,51 @@ class Losses:
     ) -> None:
         self._report = report
         self._format, self._classes = format, classes
-        self._says = {
-            name: how for name, how in format.carries.each().items() if how != KEPT and name in _SAYS
-        }
-        self._counts: Counter[str] = Counter()
+        self._lost = {name for name, how in format.carries.each().items() if how == LOST}
+        self._counts: dict[
+            tuple[str, str], Counter[str]
+        ] = {}  # kind and words -> counts by class names, "" for none
+        self._lock = Lock()
+
+    def change(self, kind: str, what: str, count: int | Mapping[str, int]) -> None:
+        """Count something that became of the pairs, as `Writing.change` has it."""
+        if not count:
+            return
+        with self._lock:
+            self._counts.setdefault((kind, what), Counter()).update(
+                {"": count} if isinstance(count, int) else count
+            )
 
     def counted(self, pairs: Iterable[P]) -> Iterator[P]:
         """The pairs as they are, counted as they pass."""
         for done, pair in enumerate(pairs, 1):
             self._report(done)
-            if self._says and isinstance(pair, AnnotatedImage):
-                self._counts.update({name: n for name, n in self._of(pair).items() if name in self._says})
+            for name, (what, count) in _COUNTS.items():
+                if name in self._lost and isinstance(pair, AnnotatedImage):
+                    self.change(f"{name} lost", what, count(pair.layout, self._classes))
             yield pair
 
     def findings(self) -> list[Finding]:
-        """One finding a feature that some pair had."""
-        if "colors" in self._says:
-            self._counts["colors"] = sum(info.color is not None for info in self._classes.classes)
-        found = []
-        for name, count in self._counts.items():
-            if count:
-                lost = self._says[name] == LOST
-                text = f"the format {self._format.name}: {count} {_SAYS[name]} are {self._says[name]}"
-                found.append(Finding(kind=f"{name} {'lost' if lost else 'approximated'}", text=text))
-        return found
-
-    def _of(self, pair: AnnotatedImage) -> dict[str, int]:
-        layout = pair.layout
-        objects = layout.objects
-        shaped = [one for one in objects if one.rle is not None or one.polygons is not None]
-        found = {
-            "maps": int(not objects and layout.instances is None and self._says_more(layout.label_map)),
-            "boxes": len(objects) - len(shaped),
-            "polygons": sum(one.polygons is not None for one in objects),
-            "parts": sum(one.polygons is not None and len(one.polygons) > 1 for one in objects),
-            "instances": int(layout.instances is not None and not objects),
-            "attributes": sum(bool(one.attributes) for one in objects),
-            "crowds": sum(one.crowd for one in objects),
-            "wide": int(int(layout.label_map.max(initial=0)) > 255),
-            "empty": int(not objects and not np.isin(layout.label_map, self._with_objects).any()),
-        }
-        if "ignore" in self._says:
-            found["ignore"] = int(np.isin(layout.label_map, self._classes.ignore).any())
-        if "overlaps" in self._says:
-            found["overlaps"] = _overlapping(objects)
-        if "holes" in self._says:
-            found["holes"] = sum(_has_hole(one, layout.size) for one in shaped)
-        return found
-
-    def _says_more(self, label_map: Array) -> bool:
-        """True if a map holds anything but ground: a pair that is empty has lost nothing."""
-        return bool((label_map != (-1 if self._classes.ground is None else self._classes.ground)).any())
-
-    @property
-    def _with_objects(self) -> list[int]:
-        return [i for i in self._classes.ids if i not in self._classes.without_objects]
+        """One finding for each thing that became of some pair."""
+        if "colors" in self._lost:
+            self.change("colors lost", _COLORS, sum(info.color is not None for info in self._classes.classes))
+        return [
+            Finding(
+                kind=kind, text=f"the format {self._format.name}: {counts.total()} {what}{_by_class(counts)}"
+            )
+            for (kind, what), counts in sorted(self._counts.items())  # threads count in any order
+        ]
 
 
-def _overlapping(objects: tuple[LayoutObject, ...]) -> int:
-    """Objects whose box overlaps that of another."""
-    if len(objects) < 2:
-        return 0
-    boxes = np.array([one.box for one in objects])
-    low, high = (
-        np.maximum(boxes[:, None, :2], boxes[None, :, :2]),
-        np.minimum(boxes[:, None, 2:], boxes[None, :, 2:]),
-    )
-    meets = (high > low).all(axis=2)
-    np.fill_diagonal(meets, False)
-    return int(meets.any(axis=1).sum())
+def _by_class(counts: Counter[str]) -> str:
+    named = [f"{name} {count}" for name, count in sorted(counts.items()) if name]
+    return f": {', '.join(named)}" if named else ""
 
 
-def _has_hole(one: LayoutObject, size: tuple[int, int]) -> bool:
-    from scipy.ndimage import binary_fill_holes
-
-    from labelmint.formats.painting import decode
-
-    if one.rle is None:
-        return False
-    shape = decode(one.rle, size)
-    return bool((binary_fill_holes(shape) & ~shape).any())
+def _ignores(layout: Layout, classes: ClassSet) -> bool:
+    """Does a map hold an id to ignore, or the objects and the ground that it would be painted from?"""
+    if isinstance(layout, PaintedLayout):
+        return layout.ground in classes.ignore or any(
+            one.class_id in classes.ignore for one in layout.objects
+        )
+    return bool(np.isin(layout.label_map, classes.ignore).any())

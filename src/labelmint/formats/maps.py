@@ -7,57 +7,40 @@ A format says which files belong together and how they are decoded; images are o
 from __future__ import annotations
 
 import os
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from labelmint.errors import InputError
 from labelmint.formats.class_list import IGNORE, class_set
 from labelmint.formats.files import IMAGE_SUFFIXES, Parts
 from labelmint.formats.format import Orientation
-from labelmint.formats.image_files import Read, read_ids, read_image, read_labelled
+from labelmint.formats.image_files import Read, read_ids, read_labelled
+from labelmint.formats.label_colors import MEND, Color, Colors, Palettes
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.text_files import read_lines
+from labelmint.formats.undecoded import undecoded
 from labelmint.types import AnnotatedImage, Array, ClassInfo, ClassSet, DataSet, Layout, LayoutObject
 
 __all__ = [
-    "PART_FOLDERS",
-    "Color",
+    "ColoredMaps",
     "MapFiles",
     "MapLoader",
     "Maps",
     "as_data_set",
-    "by_color",
-    "by_key",
     "classes_of_table",
     "files_below",
     "ids_of_file",
+    "keyed_once",
     "listed_names",
     "matched",
-    "one_channel",
-    "read_map",
 ]
 
-Color = tuple[int, int, int]
 Size = tuple[int, int]
 Maps = tuple[Array, Array | None]  # label map and instances, both (H, W)
-
-PART_FOLDERS: Mapping[str, str] = {  # what folders and lists of parts are called
-    "train": "train",
-    "training": "train",
-    "train2017": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "val2017": "validation",
-    "test": "test",
-    "testing": "test",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +57,22 @@ def ids_of_file(files: MapFiles) -> Maps:
     """The maps of a label file that holds the ids, and of instances of the same kind."""
     instances = None if files.instances is None else read_ids(files.instances).astype(np.uint16)
     return read_ids(files.label), instances
+
+
+@dataclass(frozen=True)
+class ColoredMaps:
+    """The label maps of files of ids, or of colors.
+
+    Arguments:
+        colors, palettes, mend: as `read_ids` has them.
+    """
+
+    colors: Colors
+    palettes: Palettes | None
+    mend: str = MEND
+
+    def __call__(self, files: MapFiles) -> Maps:
+        return read_ids(files.label, colors=self.colors, palettes=self.palettes, mend=self.mend), None
 
 
 def _no_objects(name: str, label_map: Array, instances: Array | None) -> tuple[LayoutObject, ...]:
@@ -118,6 +117,12 @@ class MapLoader:
             )
         return AnnotatedImage(name=name, image=image, layout=layout, provenance=text, notes=notes)
 
+    def undecoded(self, name: str) -> AnnotatedImage:
+        """The pair, decoded when that is asked for, where the file of its image may be copied."""
+        files = self.files[name]
+        later = undecoded(name, files.image, lambda size: self.layout(name)) if not files.images else None
+        return later or self(name)
+
     def layout(self, name: str) -> Layout:
         """The layout alone; the image is not opened."""
         files = self.files[name]
@@ -161,7 +166,7 @@ def files_below(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> Itera
                 yield Path(place, name)
 
 
-def by_key(files: Iterable[tuple[str, Path]], odd: Odd) -> dict[str, Path]:
+def keyed_once(files: Iterable[tuple[str, Path]], odd: Odd) -> dict[str, Path]:
     """Key -> file, where no two files may have the same key."""
     files = list(files)
     doubled = [key for key, count in Counter(key for key, _ in files).items() if count > 1]
@@ -177,7 +182,7 @@ def matched(
     """Key -> image and label, of files that have the same key. Images without a label are no pairs, and a finding
     says so; a label without its image is refused. Raises InputError where no pair is left.
     """
-    those, these = by_key(images, odd), by_key(labels, odd)
+    those, these = keyed_once(images, odd), keyed_once(labels, odd)
     alone = sorted(set(those) - set(these))
     if alone:
         text = f"{source}: {len(alone)} images have no label and are left out, first {those[alone[0]]}"
@@ -192,56 +197,6 @@ def matched(
     if not both:
         raise InputError(f"{source}: no labelled images; no image has a label of the same name")
     return {key: (those[key], these[key]) for key in both}
-
-
-def one_channel(path: Path) -> Array:
-    """The ids in a grey TIFF, BMP or PNG file."""
-    if path.suffix.lower() == ".png":
-        return read_ids(path)
-    pixels = read_image(path)
-    if pixels.shape[2] != 1:
-        raise InputError(f"{path}: a colored label; save class ids as a grey file")
-    return pixels[:, :, 0]
-
-
-def read_map(path: Path, colors: Mapping[Color, int], mend: str) -> Array:
-    """The ids of a label PNG whose colors say what they are: RGB by color, palettes by the colors of the indices
-    in use where all have a meaning; else indices and grey values are the ids.
-
-    Arguments:
-        path: the file. colors: color -> id.
-        mend: what to do about a color without a meaning, for the message.
-    """
-    mode, palette = _header(path)
-    if mode in ("RGB", "RGBA"):
-        return by_color(path, read_image(path), colors, mend)
-    ids = read_ids(path)
-    if mode != "P" or not palette:
-        return ids
-    used = np.flatnonzero(np.bincount(ids.ravel(), minlength=256))
-    meant = [colors.get((palette[3 * i], palette[3 * i + 1], palette[3 * i + 2])) for i in used.tolist()]
-    known = [one for one in meant if one is not None]
-    if len(known) < len(meant):
-        return ids
-    table = np.zeros(256, dtype=np.uint16 if max(colors.values()) > 255 else np.uint8)
-    table[used] = np.array(known)
-    return table[ids]
-
-
-def by_color(path: Path, pixels: Array, colors: Mapping[Color, int], mend: str) -> Array:
-    """Colored pixels (H, W, 3) as ids; raises InputError for colors without a meaning, with their counts."""
-    codes = pixels.astype(np.uint32) @ np.array([65536, 256, 1], dtype=np.uint32)
-    found, place, counts = np.unique(codes, return_inverse=True, return_counts=True)
-    meaning = {(red << 16) | (green << 8) | blue: i for (red, green, blue), i in colors.items()}
-    odd = sorted(
-        (-int(n), int(code)) for code, n in zip(found, counts, strict=True) if int(code) not in meaning
-    )
-    if odd:
-        shown = ", ".join(f"{[code >> 16, code >> 8 & 255, code & 255]} ({-n} pixels)" for n, code in odd[:5])
-        more = f" and {len(odd) - 5} more" if len(odd) > 5 else ""
-        raise InputError(f"{path}: colors without a meaning: {shown}{more}; {mend}")
-    dtype = np.uint8 if max(meaning.values()) <= 255 else np.uint16
-    return np.array([meaning[int(code)] for code in found], dtype=dtype)[place.reshape(codes.shape)]
 
 
 def classes_of_table(table: Iterable[tuple[int, str, Color | None]], ignore: Iterable[int]) -> ClassSet:
@@ -271,18 +226,3 @@ def listed_names(
     if not names:
         odd.note("empty part", f"{path}: names no labelled image, so there is no such part")
     return names or None
-
-
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError)
-
-
-def _header(path: Path) -> tuple[str, list[int] | None]:
-    """Mode and palette of a PNG, ("", None) where it cannot be opened: reading it then says why."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            with Image.open(path, formats=("PNG",)) as picture:
-                palette = picture.getpalette() if picture.mode == "P" else None
-                return picture.mode, palette + [0] * (768 - len(palette)) if palette else None
-        except (*_BROKEN, Image.DecompressionBombError):
-            return "", None

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
 from labelmint.errors import InputError
-from labelmint.formats.class_list import IGNORE, class_set, dump_classes, read_classes
+from labelmint.formats.class_list import IGNORE, class_set, dump_classes, read_classes, without_shared_colors
 from labelmint.storage import write_text
 from labelmint.types import ClassInfo, ClassSet
 
@@ -66,7 +66,7 @@ def classes_of_names(
     if len(ids) > 65535:
         raise InputError(f"{folder}: {len(ids)} classes, and at most 65535 can be told apart")
     infos = [ClassInfo(id=i, name=name, color=(colors or {}).get(name)) for name, i in ids.items()]
-    classes = class_set(_colored(infos), ignore)
+    classes = class_set(without_shared_colors(infos), ignore)
     return NamedClasses(classes, {**ids, IGNORED: IGNORE}, ids[ground])
 
 
@@ -106,9 +106,3 @@ def _with_others(told: ClassSet, names: Sequence[str], ignore: Sequence[int]) ->
 
 def _is_ground(name: str) -> bool:
     return ClassSet((ClassInfo(id=0, name=name),)).ground is not None
-
-
-def _colored(infos: Sequence[ClassInfo]) -> list[ClassInfo]:
-    """The classes, without the colors that several share: these tell nothing apart."""
-    often = Counter(info.color for info in infos)
-    return [replace(info, color=info.color if often[info.color] == 1 else None) for info in infos]

@@ -24,13 +24,11 @@ from labelmint.formats.image_files import Read, read_image, read_labelled
 from labelmint.formats.maps import (
     MapFiles,
     MapLoader,
-    Maps,
     Size,
     as_data_set,
     classes_of_table,
     files_below,
     matched,
-    one_channel,
 )
 from labelmint.formats.odd import Odd
 from labelmint.types import ClassSet, DataSet
@@ -71,7 +69,6 @@ def read_nnunet(path: Path, reading: Reading = AS_USUAL) -> DataSet:
             for key, (image, label) in pairs.items()
         },
         classes=_classes(path / "dataset.json", document, reading),
-        maps=_maps,
         image=_image,
         strict=reading.strict,
         mend="list them under labels in dataset.json",
@@ -132,10 +129,6 @@ def _label(file: Path, key: str, value: Any) -> tuple[int, str]:
     )
 
 
-def _maps(files: MapFiles) -> Maps:
-    return one_channel(files.label), None
-
-
 def _image(files: MapFiles, size: Size, orientation: Orientation) -> Read:
     if len(files.images) == 1:
         return read_labelled(files.image, size, orientation)
@@ -153,10 +146,8 @@ FORMAT = Format(
     name="nnunet",
     title="nnU-Net's raw data set of 2-D images: dataset.json, imagesTr/NAME_0000.png, labelsTr/NAME.png",
     recognizes=lambda path: (
-        path
-        if (path / "dataset.json").is_file()
-        and all(next(_first(path / name), None) for name in ("imagesTr", "labelsTr"))
-        else None
+        (path / "dataset.json").is_file()
+        and all(any(_first(path / name)) for name in ("imagesTr", "labelsTr"))
     ),
     reads=read_nnunet,
     own_parts=True,

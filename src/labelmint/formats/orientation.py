@@ -1,7 +1,9 @@
 """Photographs with an orientation tag (EXIF 274): turned as viewers show them, or as their pixels lie.
 
-Tags 1 to 8 say how the stored pixels are to be turned and mirrored before they are shown. Annotation tools show
-them turned, programs that only decode do not; so the size of the label decides where only one of the two fits.
+Tags 1 to 8 say how the stored pixels are to be turned and mirrored before they are shown. The size that a label states
+decides where only one of the two fits. Where both do, or it states none (YOLO, DOTA, COCO without width and height),
+images are taken turned, since so do the tools that make such labels: ultralytics, LabelImg since 2020, labelme, CVAT,
+and Hugging Face's datasets. Older LabelImg, and programs that only decode, take the pixels as they lie.
 """
 
 from __future__ import annotations
@@ -40,14 +42,16 @@ def shown_size(size: tuple[int, int], tag: int) -> tuple[int, int]:
     return (size[1], size[0]) if 5 <= tag <= 8 else size
 
 
-def oriented(pixels: Array, tag: int, size: tuple[int, int], how: Orientation) -> tuple[Array, bool]:
-    """Stored pixels as a label of `size` (H, W) wants them, and whether both ways would have fitted undecided."""
+def oriented(pixels: Array, tag: int, size: tuple[int, int] | None, how: Orientation) -> tuple[Array, bool]:
+    """Stored pixels as a label of `size` (H, W) wants them, None where it states none, and whether both ways would have
+    fitted undecided.
+    """
     if not 2 <= tag <= 8 or how == "stored":
         return pixels, False
     stored = (pixels.shape[0], pixels.shape[1])
-    if how == "auto" and shown_size(stored, tag) != size:
+    if how == "auto" and size not in (None, shown_size(stored, tag)):
         return pixels, False
-    return turned(pixels, tag), how == "auto" and stored == size
+    return turned(pixels, tag), how == "auto" and size in (None, stored)
 
 
 def tag_words(size: tuple[int, int], tag: int) -> str:

@@ -1,29 +1,50 @@
 """Between objects and the maps: label map and instance map painted from objects, and objects found in the
 maps.
 
-A pixel belongs to a box when its center does: pixel j is covered if x0 <= j + 1/2 < x1. Larger objects are
-painted first, as MSGNet does, so that small ones stay visible.
+A pixel belongs to a box when its center does: pixel j is covered if x0 <= j + 1/2 < x1. Objects of a lower "z_order",
+an attribute that is 0 where there is none, are painted first, as CVAT does; then larger ones, as MSGNet does, so that
+small ones stay visible.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from labelmint.errors import InputError
 from labelmint.formats.shapes import counts_of
-from labelmint.types import Array, LayoutObject
+from labelmint.types import Array, Layout, LayoutObject
 
-__all__ = ["area_of", "box_of", "decode", "objects_from_instances", "paint", "rle_of"]
+__all__ = [
+    "PaintedLayout",
+    "Paints",
+    "area_of",
+    "box_of",
+    "components",
+    "covered",
+    "decode",
+    "hidden",
+    "level_of",
+    "object_at",
+    "objects_from_instances",
+    "paint",
+    "painted",
+    "rle_of",
+    "windows",
+    "without_pixels",
+]
 
 Size = tuple[int, int]
+Place = tuple[tuple[slice, slice], Array]  # rows and columns, and which of the pixels in them
+Paints = Callable[[Sequence[LayoutObject], Size, int], Layout]  # at once, or when the maps are asked for
 
 
 def paint(objects: Sequence[LayoutObject], size: Size, background: int = 0) -> tuple[Array, Array]:
-    """Paint objects, larger area first, ties in their order.
+    """Paint objects, lower z_order first, then larger area, ties in their order.
 
     Arguments:
         objects: what to paint. An object without a shape is its filled box; a crowd is painted like any other
@@ -36,15 +57,80 @@ def paint(objects: Sequence[LayoutObject], size: Size, background: int = 0) -> t
         + 1.
     """
     highest = max([background, *(one.class_id for one in objects)])
-    label_map = np.full(size, background, dtype=np.uint8 if highest <= 255 else np.uint16)
-    instances = np.zeros(size, dtype=np.uint16 if len(objects) <= 65535 else np.uint32)
+    by_columns = size[::-1]  # as run lengths go
+    label_map = np.full(by_columns, background, dtype=np.uint8 if highest <= 255 else np.uint16)
+    instances = np.zeros(by_columns, dtype=np.uint16 if len(objects) <= 65535 else np.uint32)
     shapes = [rle_of(one, size) for one in objects]
     areas = [_area(one, rle) for one, rle in zip(objects, shapes, strict=True)]
-    for index in sorted(range(len(objects)), key=lambda i: -areas[i]):
-        where = _pixels(objects[index], shapes[index], size)
-        label_map[where] = objects[index].class_id
-        instances[where] = index + 1
-    return label_map, instances
+    for index in sorted(range(len(objects)), key=lambda i: (level_of(objects[i]), -areas[i])):
+        where, inside = _pixels(objects[index], shapes[index], size)
+        np.copyto(label_map[where], objects[index].class_id, where=inside)
+        np.copyto(instances[where], index + 1, where=inside)
+    return np.ascontiguousarray(label_map.T), np.ascontiguousarray(instances.T)
+
+
+def level_of(one: LayoutObject) -> int:
+    """The z_order of an object; 0 where it has none."""
+    level = one.attributes.get("z_order", 0)
+    return level if type(level) is int else 0
+
+
+def painted(objects: Sequence[LayoutObject], size: Size, background: int = 0) -> Layout:
+    """The layout of objects, painted as above."""
+    label_map, instances = paint(objects, size, background)
+    return Layout(label_map=label_map, instances=instances, objects=tuple(objects))
+
+
+class PaintedLayout(Layout):
+    """A layout that its objects say in full: its maps are painted from them when they are first asked for.
+
+    Arguments:
+        objects: in file order. size: (H, W) in pixels. ground: the id of what no object covers.
+    """
+
+    ground: int
+
+    def __init__(self, objects: Sequence[LayoutObject], size: Size, ground: int = 0) -> None:
+        vars(self).update(objects=tuple(objects), ground=ground, _size=size)
+
+    @property
+    def size(self) -> Size:
+        """(H, W) in pixels."""
+        found: Size = vars(self)["_size"]
+        return found
+
+    @cached_property
+    def _maps(self) -> tuple[Array, Array]:
+        return paint(self.objects, self.size, self.ground)
+
+    @property
+    def label_map(self) -> Array:
+        """(H, W), as `paint` makes it."""
+        return self._maps[0]
+
+    @property
+    def instances(self) -> Array:
+        """(H, W), as `paint` makes them."""
+        return self._maps[1]
+
+
+def without_pixels(objects: Sequence[LayoutObject], size: Size) -> int:
+    """How many objects cover no pixel of an image, whether others hide them or not."""
+    from pycocotools import mask as coco
+
+    outlines = [(one, list(some)) for one in objects if one.rle is None for some in one.polygons or ()]
+    areas = coco.area(coco.frPyObjects([some for _, some in outlines], *size)) if outlines else []
+    covering = {id(one) for (one, _), area in zip(outlines, areas, strict=True) if area}
+    return sum(id(one) not in covering and not _covers(one, size) for one in objects)
+
+
+def _covers(one: LayoutObject, size: Size) -> bool:
+    """Return True where the run lengths or the box of an object cover a pixel."""
+    if one.rle is not None:
+        return _area(one, one.rle) > 0
+    (columns, rows), _ = _pixels(one, None, size)
+    inside = rows.start < min(rows.stop, size[0]) and columns.start < min(columns.stop, size[1])
+    return one.polygons is None and inside
 
 
 def rle_of(one: LayoutObject, size: Size) -> Mapping[str, Any] | None:
@@ -65,6 +151,25 @@ def area_of(one: LayoutObject, size: Size) -> float:
     return _area(one, rle_of(one, size))
 
 
+def covered(one: LayoutObject, size: Size) -> int:
+    """Pixels that an object covers, whether others hide them or not."""
+    shape = rle_of(one, size)
+    if shape is not None:
+        return int(_area(one, shape))
+    (columns, rows), _ = _pixels(one, None, size)
+    height, width = min(rows.stop, size[0]) - rows.start, min(columns.stop, size[1]) - columns.start
+    return int(max(height, 0) * max(width, 0))
+
+
+def hidden(layout: Layout) -> int:
+    """How many objects have pixels that others hide."""
+    if len(layout.objects) < 2:
+        return 0
+    drawn = layout.instances if isinstance(layout, PaintedLayout) else paint(layout.objects, layout.size)[1]
+    seen = np.bincount(drawn.ravel(), minlength=len(layout.objects) + 1)[1:].tolist()
+    return sum(covered(one, layout.size) > count for one, count in zip(layout.objects, seen, strict=True))
+
+
 def _area(one: LayoutObject, rle: Mapping[str, Any] | None) -> float:
     if rle is None:
         return one.area
@@ -73,12 +178,23 @@ def _area(one: LayoutObject, rle: Mapping[str, Any] | None) -> float:
     return float(coco.area({"size": list(rle["size"]), "counts": rle["counts"]}))
 
 
-def _pixels(one: LayoutObject, rle: Mapping[str, Any] | None, size: Size) -> Any:
-    """An index for the pixels that an object covers."""
+def _pixels(
+    one: LayoutObject, rle: Mapping[str, Any] | None, size: Size
+) -> tuple[tuple[slice, slice], Array | bool]:
+    """The columns and rows of the pixels that an object covers, and which of those it covers, (columns, rows)."""
     if rle is None:
         x0, y0, x1, y1 = (max(math.ceil(edge - 0.5), 0) for edge in one.box)
-        return slice(y0, y1), slice(x0, x1)
-    return decode(rle, size)
+        return (slice(x0, x1), slice(y0, y1)), True
+    counts, height = _runs(rle, size), size[0]
+    if len(counts) < 2:
+        return (slice(0), slice(0)), True
+    after = counts[-1] if len(counts) % 2 else 0
+    first, last = counts[0] // height, size[1] - after // height
+    counts[0] -= first * height
+    if len(counts) % 2:
+        counts[-1] %= height
+    inside = np.repeat(np.arange(len(counts)) % 2 == 1, counts).reshape(last - first, height)
+    return (slice(first, last), slice(height)), inside
 
 
 def decode(rle: Mapping[str, Any], size: Size) -> Array:
@@ -86,11 +202,15 @@ def decode(rle: Mapping[str, Any], size: Size) -> Array:
 
     Written here because pycocotools' own does not check, and warns under numpy 2.
     """
+    counts = _runs(rle, size)
+    return np.repeat(np.arange(len(counts)) % 2 == 1, counts).reshape(size[1], size[0]).T
+
+
+def _runs(rle: Mapping[str, Any], size: Size) -> list[int]:
     counts = counts_of(rle["counts"])
     if counts is None or min(counts, default=0) < 0 or sum(counts) != size[0] * size[1]:
         raise InputError(f"run lengths {str(rle['counts'])[:40]!r} are none of {size[0]}x{size[1]} pixels")
-    by_columns = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
-    return by_columns.reshape(size[1], size[0]).T
+    return counts
 
 
 def box_of(binary: Array) -> tuple[float, float, float, float]:
@@ -108,37 +228,56 @@ def objects_from_instances(
 ) -> tuple[LayoutObject, ...]:
     """The objects of a layout that has maps only, each with its exact run lengths.
 
-    First the instances by id, each with the class that most of its pixels have (the lower id in a tie); then,
-    for pixels of no instance, the pieces of each class, connected by edges as everywhere. The ground, of
-    `ClassSet`, is no object; where it is None every pixel is of some.
+    First the instances by id, each with the class that most of its pixels have (the lower id in a tie), then the
+    pieces of other classes in them; then, for pixels of no instance, the pieces of each class. Pieces are connected by
+    edges as everywhere. The ground, of `ClassSet`, is no object; where it is None every pixel is of some.
     """
+    found = [] if instances is None else _instances(label_map, instances, ground)
     free = np.ones(label_map.shape, dtype=bool) if instances is None else instances == 0
-    found = [] if instances is None else list(_instances(label_map, instances, ground))
-    for class_id in np.unique(label_map[free]).tolist():
-        if class_id != ground:
-            where = _components((label_map == class_id) & free)
-            found += [_object(class_id, one, label_map.shape) for one in where]
-    return tuple(found)
+    return (*found, *_pieces(label_map, free, ground, (slice(None), slice(None))))
 
 
-def _instances(label_map: Array, instances: Array, ground: int | None) -> Iterator[LayoutObject]:
-    for index, window in _windows(instances):
+def _instances(label_map: Array, instances: Array, ground: int | None) -> list[LayoutObject]:
+    found, others = [], []
+    for index, window in windows(instances):
         inside = instances[window] == index
         counts = np.bincount(label_map[window][inside])
         if ground is not None:
             counts[ground : ground + 1] = 0
-        if counts.any():
-            yield _object(int(counts.argmax()), (window, inside), label_map.shape)
+        if not counts.any():
+            continue
+        class_id = int(counts.argmax())
+        found.append(object_at(class_id, (window, inside), label_map.shape))
+        if np.count_nonzero(counts) > 1:
+            others += _pieces(label_map, inside & (label_map[window] != class_id), ground, window)
+    return found + others
 
 
-def _components(binary: Array) -> Iterator[tuple[tuple[slice, slice], Array]]:
+def _pieces(
+    label_map: Array, where: Array, ground: int | None, window: tuple[slice, slice]
+) -> list[LayoutObject]:
+    """The pieces of each class that are connected by edges, of some pixels in a window."""
+    labels = label_map[window]
+    return [
+        object_at(class_id, place, label_map.shape)
+        for class_id in np.unique(labels[where]).tolist()
+        if class_id != ground
+        for place in components((labels == class_id) & where, window)
+    ]
+
+
+def components(binary: Array, window: tuple[slice, slice]) -> Iterator[Place]:
+    """The pieces that are connected by edges, of the true pixels of a window."""
     from scipy.ndimage import label
 
-    components = label(binary)[0]
-    return ((window, components[window] == index) for index, window in _windows(components))
+    numbered = label(binary)[0]
+    top, left = (edge.start or 0 for edge in window)
+    for index, (rows, columns) in windows(numbered):
+        place = slice(top + rows.start, top + rows.stop), slice(left + columns.start, left + columns.stop)
+        yield place, numbered[rows, columns] == index
 
 
-def _windows(ids: Array) -> Iterator[tuple[int, tuple[slice, slice]]]:
+def windows(ids: Array) -> Iterator[tuple[int, tuple[slice, slice]]]:
     """Each id above 0 with the slices around its pixels, so that no object costs a pass over the whole image."""
     from scipy.ndimage import find_objects
 
@@ -149,7 +288,8 @@ def _windows(ids: Array) -> Iterator[tuple[int, tuple[slice, slice]]]:
     )
 
 
-def _object(class_id: int, where: tuple[tuple[slice, slice], Array], size: tuple[int, ...]) -> LayoutObject:
+def object_at(class_id: int, where: Place, size: tuple[int, ...]) -> LayoutObject:
+    """An object of the pixels of a place, and the box around them, in an image of `size` (H, W)."""
     from pycocotools import mask as coco
 
     (rows, columns), inside = where

@@ -4,8 +4,9 @@
     images/train/a.jpg   labels/train/a.png     subfolders that both have; train, val and test are parts
     train/images/a.jpg   train/labels/a.png     the same, the other way round
 
-A label is that of the image of its name; else of the only one whose name differs in its Unicode form, then in its
-case, then by an ending such as `_mask`.
+Labels are PNGs, or where there is none TIFF, BMP or GIF files; folders may be written in any case. A label is that of
+the image of its name; else of the only one whose name differs in its Unicode form, then in its case, then by an ending
+such as `_mask`.
 """
 
 from __future__ import annotations
@@ -16,15 +17,28 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
-from labelmint.formats.files import Parts, is_file
-from labelmint.formats.format import Part
+from labelmint.formats.files import Parts, is_file, is_folder
+from labelmint.formats.format import part_of_folders, part_word
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.records import names_of
 
-__all__ = ["LABEL_FOLDERS", "Place", "by_key", "matched", "named", "parts_of", "places", "plain"]
+__all__ = [
+    "IMAGE_FOLDERS",
+    "LABEL_FOLDERS",
+    "LABEL_SUFFIXES",
+    "Place",
+    "file_of_each",
+    "files_by_key",
+    "folders_called",
+    "names_of_keys",
+    "parts_of_paths",
+    "places",
+    "plain",
+    "without_ending",
+]
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img")
 LABEL_FOLDERS = (
@@ -40,25 +54,23 @@ LABEL_FOLDERS = (
     "seg",
     "segmentation",
 )
-_PART_OF: Mapping[str, Part] = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "test": "test",
-    "testing": "test",
-}
+LABEL_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif")  # of files that keep ids as they are
+_PNG = LABEL_SUFFIXES[:1]
 _ENDING = re.compile(r"[-_ .](?:masks?|gt|labels?|seg|segmentation|annotations?)$", re.IGNORECASE)
 _SYSTEM = {"__MACOSX"}
 
 
 class Place(NamedTuple):
-    """Where images and their labels lie; `part` is the folder around both, empty for the data set itself."""
+    """Where images and their labels lie.
+
+    Arguments:
+        part: the folder around both, empty for the data set itself. suffixes: of the label files.
+    """
 
     images: Path
     labels: Path
     part: str = ""
+    suffixes: tuple[str, ...] = _PNG
 
     @property
     def home(self) -> Path:
@@ -73,24 +85,32 @@ def places(path: Path) -> list[Place]:
     found = _beside(path, "")
     if found is not None:
         return [found]
-    below = sorted(one for one in path.iterdir() if one.name.lower() in _PART_OF and one.is_dir())
+    below = sorted(one for one in path.iterdir() if part_word(one.name) and one.is_dir())
     return [place for one in below if (place := _beside(one, one.name)) is not None]
 
 
 def _beside(path: Path, part: str) -> Place | None:
-    for images in (path / name for name in IMAGE_FOLDERS if (path / name).is_dir()):
-        for labels in (path / name for name in LABEL_FOLDERS if (path / name).is_dir()):
-            key, first = next(_walk(labels, (".png",), images), ("", labels))
-            if key and ("/" not in key or _fits(first.parent, labels, images)):
-                return Place(images, labels, part)
+    for suffixes in (_PNG, LABEL_SUFFIXES):
+        for images in folders_called(path, IMAGE_FOLDERS):
+            for labels in folders_called(path, LABEL_FOLDERS):
+                key, first = next(_walk(labels, suffixes, images), ("", labels))
+                if key and ("/" not in key or _fits(first.parent, labels, images)):
+                    return Place(images, labels, part, suffixes)
     return None
+
+
+def folders_called(path: Path, names: Sequence[str]) -> list[Path]:
+    """The folders in a folder that have one of some names, in any case, in the order of the names."""
+    with os.scandir(path) as entries:
+        there = sorted(one.name for one in entries if one.name.lower() in names and is_folder(one))
+    return [path / one for name in names for one in there if one.lower() == name]
 
 
 def _fits(below: Path, labels: Path, images: Path) -> bool:
     """Return True for a subfolder with the label of an image: other formats have such folders, too."""
     twin = images / below.relative_to(labels)
     files = {file.stem: file for file in below.iterdir()}
-    return bool(matched([file.stem for file in twin.iterdir() if file.is_file()], files))
+    return bool(file_of_each([file.stem for file in twin.iterdir() if file.is_file()], files))
 
 
 def _walk(folder: Path, suffixes: Sequence[str], twin: Path, prefix: str = "") -> Iterator[tuple[str, Path]]:
@@ -113,7 +133,7 @@ def _walk(folder: Path, suffixes: Sequence[str], twin: Path, prefix: str = "") -
             yield from _walk(folder / name, suffixes, twin / name, f"{prefix}{name}/")
 
 
-def by_key(folder: Path, suffixes: Sequence[str], twin: Path, odd: Odd) -> dict[str, Path]:
+def files_by_key(folder: Path, suffixes: Sequence[str], twin: Path, odd: Odd) -> dict[str, Path]:
     """Files by their path below the folder without ending, as "train/a"; what else lies there is noted."""
     found = list(_walk(folder, suffixes, twin))
     taken = {key.split("/", 1)[0] if "/" in key else file.name for key, file in found}
@@ -142,18 +162,23 @@ def plain(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
+def without_ending(name: str) -> str:
+    """The name of a label file, or of its path without suffix, less what says that it is one: `_mask` and the like."""
+    return _ENDING.sub("", name)
+
+
 def _folded(name: str) -> str:
     return plain(name).casefold()
 
 
-def matched(keys: Iterable[str], files: Mapping[str, Path]) -> dict[str, Path]:
+def file_of_each(keys: Iterable[str], files: Mapping[str, Path]) -> dict[str, Path]:
     """The file of each key, where one is its own beyond doubt."""
     found = {key: files[key] for key in keys if key in files}
     forms: tuple[tuple[Callable[[str], str], Callable[[str], str]], ...] = (
         (plain, plain),
         (_folded, _folded),
-        (plain, lambda name: _ENDING.sub("", plain(name))),
-        (_folded, lambda name: _ENDING.sub("", _folded(name))),
+        (plain, lambda name: without_ending(plain(name))),
+        (_folded, lambda name: without_ending(_folded(name))),
     )
     free_keys, free_files = set(keys) - set(found), set(files) - set(found)
     for of_key, of_file in forms:
@@ -176,17 +201,12 @@ def _grouped(keys: Iterable[str], form: Callable[[str], str]) -> dict[str, list[
     return groups
 
 
-def named(keys: Sequence[str], source: str) -> dict[str, str]:
+def names_of_keys(keys: Sequence[str], source: str) -> dict[str, str]:
     """The name of the pair of each key: without folders, or with all of them where names would collide."""
     return dict(zip(keys, names_of([f"{key}.png" for key in keys], source), strict=True))
 
 
-def parts_of(names: Mapping[str, str]) -> Parts:
-    """The parts that subfolders make: of each key with its pair's name, by the first folder that is called so."""
-    found = {}
-    for key, name in names.items():
-        folders = (_PART_OF.get(folder.lower()) for folder in PurePosixPath(key).parts[:-1])
-        part = next((one for one in folders if one is not None), None)
-        if part is not None:
-            found[name] = part
+def parts_of_paths(names: Mapping[str, str]) -> Parts:
+    """The parts that folders make, given the path of each file with its pair's name."""
+    found = {name: part for file, name in names.items() if (part := part_of_folders(file))}
     return Parts.of(dict(sorted(found.items())))

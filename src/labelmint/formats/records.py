@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
 
 from labelmint.errors import InputError
 from labelmint.formats.format import Orientation
-from labelmint.formats.image_files import Inside, image_size, read_labelled
-from labelmint.formats.painting import paint
-from labelmint.types import AnnotatedImage, Layout, LayoutObject
+from labelmint.formats.image_files import image_size, read_labelled
+from labelmint.formats.opened import MAX_PIXELS, Inside
+from labelmint.formats.painting import PaintedLayout, painted
+from labelmint.formats.undecoded import undecoded
+from labelmint.types import AnnotatedImage, LayoutObject
 
-__all__ = ["Record", "RecordLoader", "names_of", "or_swapped"]
+__all__ = ["Record", "RecordLoader", "named_before", "names_of", "or_swapped", "size_of"]
+
+K = TypeVar("K")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """One image of an object format: its file, its size (H, W) as the JSON states it, and its objects in file
-    order.
+    """One image of an object format.
+
+    Arguments:
+        path: its file. size: (H, W) as its annotation states it, or as it is read where that states none.
+        objects: in file order. stated: False where the size is that of the file.
     """
 
     path: Path | Inside
     size: tuple[int, int]
     objects: tuple[LayoutObject, ...] = ()
+    stated: bool = True
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,8 @@ class RecordLoader:
 
     def __call__(self, name: str) -> AnnotatedImage:
         record = self.records[name]
-        image, text, notes, tag = read_labelled(record.path, record.size, self.orientation)
+        stated = record.size if record.stated else None
+        image, text, notes, tag = read_labelled(record.path, stated, self.orientation)
         (height, width), (stated_height, stated_width) = image.shape[:2], record.size
         if (height, width) != record.size:
             if (width, height) == record.size:
@@ -50,27 +60,64 @@ class RecordLoader:
                 f"{stated_height}x{stated_width}; "
                 "use the images that were annotated"
             )
-        label_map, instances = paint(record.objects, record.size, self.ground)
-        layout = Layout(label_map=label_map, instances=instances, objects=record.objects)
+        layout = painted(record.objects, record.size, self.ground)
         return AnnotatedImage(name=name, image=image, layout=layout, provenance=text, notes=notes)
+
+    def undecoded(self, name: str) -> AnnotatedImage:
+        """The pair, decoded and painted when that is asked for, where its file may be copied."""
+        record = self.records[name]
+        layout = PaintedLayout(record.objects, record.size, self.ground)
+        return undecoded(name, record.path, lambda size: layout) or self(name)
 
 
 def names_of(file_names: Sequence[str], source: str) -> list[str]:
-    """A name for each file: without folder and ending, or with the folders joined by "__" where names would
-    collide.
+    """A name for each file: without folder and ending, or with the folders joined by "__" where names would collide;
+    and with the ending where files differ in it only.
 
-    Raises InputError where files differ in their endings only, or the same file is listed twice.
+    Raises InputError where the same file is listed twice, and where two have one name even so.
     """
     paths = [PurePosixPath(file_name.replace("\\", "/").lstrip("/")) for file_name in file_names]
     names = [path.stem for path in paths]
     if len(set(names)) < len(names):
         names = ["__".join((*path.parts[:-1], path.stem)) for path in paths]
+    often = Counter(names)
+    names = [
+        f"{name}{path.suffix}" if often[name] > 1 else name for name, path in zip(names, paths, strict=True)
+    ]
     doubled = [name for name, count in Counter(names).items() if count > 1]
     if doubled:
+        first, second = [str(path) for name, path in zip(names, paths, strict=True) if name == doubled[0]][:2]
         raise InputError(
-            f"{source}: {len(doubled)} images are listed twice, first {doubled[0]!r}; keep one of each"
+            f"{source}: {len(doubled)} images are listed twice, first {first!r}; keep one of each"
+            if first == second
+            else f"{source}: {first!r} and {second!r} would have one name; rename one of them"
         )
     return names
+
+
+def named_before(files: Iterable[tuple[K, Path | Inside | None]]) -> list[K]:
+    """The keys of files that an earlier key has, too; None is no file."""
+    owner: dict[Path | Inside, K] = {}
+    return [key for key, file in files if file is not None and owner.setdefault(file, key) != key]
+
+
+def size_of(
+    stated: tuple[Any, Any], picture: Path | Inside, orientation: Orientation, what: str
+) -> tuple[tuple[int, int], bool]:
+    """(H, W) as an annotation states it, or as the picture is read where a side is None; and whether it is stated.
+
+    Raises InputError, for the annotation that is called `what`, where height or width are none.
+    """
+    height, width = stated
+    if height is None or width is None:
+        return image_size(picture, orientation), False
+    whole = type(height) is int and type(width) is int
+    if not whole or height < 1 or width < 1 or height * width > MAX_PIXELS:
+        raise InputError(
+            f"{what} states a height of {height!r:.40} and a width of {width!r:.40}; expected whole numbers above 0, "
+            f"and at most {MAX_PIXELS} pixels"
+        )
+    return (height, width), True
 
 
 def or_swapped(error: InputError, picture: Path | Inside, size: tuple[int, int], source: str) -> InputError:

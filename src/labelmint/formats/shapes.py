@@ -22,6 +22,7 @@ __all__ = [
     "check_extent",
     "counts_of",
     "length_between",
+    "parse_box",
     "parse_polygons",
     "parse_rle",
     "pixels_of_counts",
@@ -43,6 +44,15 @@ def check_extent(x0: float, y0: float, x1: float, y1: float, size: Size, what: s
             f"{height}x{width} pixels (height x width); "
             "clip it, or mend the image's size"
         )
+
+
+def parse_box(value: Any, size: Size, what: str) -> tuple[float, float, float, float]:
+    """A box of a JSON list x0, y0, x1, y1; raises InputError for another form, and one that lies outside."""
+    if not isinstance(value, list) or len(value) != 4 or not all(map(finite, value)):
+        raise InputError(f"{what} has box {str(value)[:60]}; expected [x0, y0, x1, y1]")
+    x0, y0, x1, y1 = map(float, value)
+    check_extent(x0, y0, x1, y1, size, f"{what}: its box")
+    return x0, y0, x1, y1
 
 
 def parse_polygons(value: Sequence[Any], size: Size, what: str) -> Polygons:

@@ -12,7 +12,6 @@ Labels in colors are read by the colors' meaning, grey and palette ones by id.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +20,11 @@ import numpy as np
 from labelmint.errors import InputError
 from labelmint.formats.cityscapes import LABELS, apart
 from labelmint.formats.files import Parts, read_json
-from labelmint.formats.format import AS_USUAL, Format, Reading
+from labelmint.formats.format import AS_USUAL, Format, Reading, part_word
 from labelmint.formats.image_files import read_ids
+from labelmint.formats.label_colors import Color, Palettes
 from labelmint.formats.maps import (
-    PART_FOLDERS,
-    Color,
+    ColoredMaps,
     MapFiles,
     MapLoader,
     Maps,
@@ -33,7 +32,6 @@ from labelmint.formats.maps import (
     classes_of_table,
     files_below,
     matched,
-    read_map,
 )
 from labelmint.formats.odd import Odd
 from labelmint.formats.text_files import read_lines
@@ -89,17 +87,6 @@ _SYNTHIA = (
 )
 
 
-@dataclass(frozen=True)
-class _Colored:
-    """The label map of a PNG in colors, or of ids."""
-
-    colors: Mapping[Color, int]
-    mend: str
-
-    def __call__(self, files: MapFiles) -> Maps:
-        return read_map(files.label, self.colors, self.mend), None
-
-
 def _kitti_maps(files: MapFiles) -> Maps:
     """The maps of values id * 256 + number, where number 0 is no object."""
     values = read_ids(files.label)
@@ -129,7 +116,7 @@ def _open(
         maps=maps,
         strict=reading.strict,
     )
-    part_of = {names[key]: PART_FOLDERS.get(key.rpartition("/")[0], "") for key in pairs}
+    part_of = {names[key]: part_word(key.rpartition("/")[0]) for key in pairs}
     alone = format == "kitti-segmentation" and set(part_of.values()) == {
         "train"
     }  # its test part has no labels
@@ -146,8 +133,9 @@ def _keyed(
     )
 
 
-def _colored(rows: Rows, ignore: Mapping[Color, int], mend: str) -> _Colored:
-    return _Colored({color: i for i, _, color in rows if color is not None} | dict(ignore), mend)
+def _colored(rows: Rows, ignore: Mapping[Color, int], mend: str, reading: Reading) -> ColoredMaps:
+    colors = {color: i for i, _, color in rows if color is not None} | dict(ignore)
+    return ColoredMaps(colors, Palettes(mend) if reading.strict else None, mend)
 
 
 def _camvid_splits(path: Path) -> list[str]:
@@ -176,7 +164,7 @@ def _read_camvid(path: Path, reading: Reading = AS_USUAL) -> DataSet:
         labels,
         rows,
         reading,
-        _colored(rows, {}, "list them in label_colors.txt"),
+        _colored(rows, {}, "list them in label_colors.txt", reading),
         ignore,
     )
 
@@ -217,7 +205,7 @@ def _read_common(path: Path, reading: Reading = AS_USUAL) -> DataSet:
         _keyed({"": path / "masks"}, (".png",)),
         rows,
         reading,
-        _colored(rows, {}, "list them in segmentation_colors of dataset_meta.json"),
+        _colored(rows, {}, "list them in segmentation_colors of dataset_meta.json", reading),
     )
 
 
@@ -252,7 +240,7 @@ def _read_synthia(path: Path, reading: Reading = AS_USUAL) -> DataSet:
         return _open(
             path, "synthia", images, _keyed({"": path / "GTTXT"}, (".txt",)), rows, reading, _text_maps
         )
-    maps = _colored(rows, other, "take the set in its own colors")
+    maps = _colored(rows, other, "take the set in its own colors", reading)
     return _open(path, "synthia", images, _keyed({"": path / "GT"}, (".png",)), rows, reading, maps)
 
 
@@ -270,32 +258,28 @@ def _text_maps(files: MapFiles) -> Maps:
 COMMON = Format(
     name="common-segmentation",
     title="images/ and masks/ with dataset_meta.json, which names classes and colors",
-    recognizes=lambda path: (
-        path if all((path / name).exists() for name in ("dataset_meta.json", "images", "masks")) else None
-    ),
+    recognizes=lambda path: all((path / name).exists() for name in ("dataset_meta.json", "images", "masks")),
     reads=_read_common,
 )
 FORMATS = (
     Format(
         name="camvid",
         title="CamVid: train/ and trainannot/, val/ and valannot/, test/ and testannot/",
-        recognizes=lambda path: path if _camvid_splits(path) else None,
+        recognizes=lambda path: bool(_camvid_splits(path)),
         reads=_read_camvid,
         own_parts=True,
     ),
     Format(
         name="kitti-segmentation",
         title="KITTI's segmentation: training/image_2/ and training/instance/",
-        recognizes=lambda path: path if _kitti_splits(path) else None,
+        recognizes=lambda path: bool(_kitti_splits(path)),
         reads=_read_kitti,
         own_parts=True,
     ),
     Format(
         name="synthia",
         title="SYNTHIA-RAND: RGB/ and GT/ in colors",
-        recognizes=lambda path: (
-            path if (path / "RGB").is_dir() and next(files_below(path / "GT", (".png",)), None) else None
-        ),
+        recognizes=lambda path: (path / "RGB").is_dir() and any(files_below(path / "GT", (".png",))),
         reads=_read_synthia,
     ),
 )

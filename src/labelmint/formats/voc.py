@@ -10,8 +10,8 @@ Loose layouts, too: images/ beside annotations/NAME.xml, XML beside its image, S
 What a set holds decides. With XML alone the objects are the boxes, and the maps are painted from them. With
 SegmentationClass the pairs are the images that have such a PNG, and the label map is that PNG, instances those of
 SegmentationObject. Boxes of XML beside it are the objects: object i takes the pixels of instance i + 1 as its shape, as
-VOC numbers them, where its class and its box are that instance's; other boxes stay boxes. Images that have boxes alone
-in such a set are left out, and a finding says how many.
+VOC numbers them, where its class and its box are that instance's, else those of the one that fits best; other boxes
+stay boxes. Images that have boxes alone in such a set are left out, and a finding says how many.
 
 Classes are those of classes.json (as labelmint writes it), labelmap.txt or class_names.txt; without them VOC's own 20
 where there are label maps, else the names in the XML in order of the alphabet, from 1 on. 0 is "background".
@@ -20,27 +20,20 @@ where there are label maps, else the names in the XML in order of the alphabet, 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from labelmint.errors import InputError
 from labelmint.formats.class_list import IGNORE
-from labelmint.formats.format import AS_USUAL, KEPT, REFUSED, Carries, Format, Orientation, Reading
-from labelmint.formats.image_files import image_size
-from labelmint.formats.maps import (
-    Color,
-    MapFiles,
-    MapLoader,
-    Maps,
-    as_data_set,
-    files_below,
-    matched,
-    read_map,
-)
+from labelmint.formats.format import AS_USUAL, KEPT, Carries, Format, Orientation, Reading
+from labelmint.formats.image_files import image_size, read_ids
+from labelmint.formats.instance_shapes import with_instances
+from labelmint.formats.label_colors import Color, Palettes
+from labelmint.formats.maps import MapFiles, MapLoader, Maps, as_data_set, files_below, matched
 from labelmint.formats.odd import Odd
-from labelmint.formats.painting import objects_from_instances
+from labelmint.formats.painting import object_at, windows
 from labelmint.formats.records import Record, RecordLoader, names_of
 from labelmint.formats.shapes import check_extent
 from labelmint.formats.voc_classes import VOC_COLORS, classes_of, ground_of, ignored_names
@@ -60,6 +53,8 @@ from labelmint.types import Array, ClassSet, DataSet, LayoutObject
 __all__ = ["FORMAT", "read_voc"]
 
 _MEND = "say what they mean in labelmap.txt (a line NAME:red,green,blue:: each), or pass another format"
+_MEND_INSTANCES = "save SegmentationObject with VOC's colors"
+_NOWHERE = slice(0, 0), slice(0, 0)
 _INSTANCE_COLORS = {color: i for i, color in enumerate(VOC_COLORS)}
 
 
@@ -76,7 +71,7 @@ def read_voc(path: Path, reading: Reading = AS_USUAL) -> DataSet:
         )
     found = images_of(path, sheets, odd)
     classes, colors = classes_of(path, sheets, bool(masks), reading)
-    objects = _objects(path, found, classes, odd)
+    objects = _objects(path, found, classes, reading.orientation, odd)
     if masks:
         return _with_maps(path, masks, found, objects, classes, colors, reading, odd)
     return _with_boxes(path, found, objects, classes, reading.orientation, odd)
@@ -96,7 +91,10 @@ def _with_boxes(
     names = dict(zip(found, names_of([below(path, file) for file in found], str(path)), strict=True))
     records = {
         names[file]: Record(
-            path=file, size=sheet.size or image_size(file, orientation), objects=objects[file]
+            path=file,
+            size=sheet.size or image_size(file, orientation),
+            objects=objects[file],
+            stated=sheet.size is not None,
         )
         for file, sheet in found.items()
     }
@@ -147,14 +145,14 @@ def _with_maps(
     if apart:
         text = (
             f"{path}: {len(apart)} label maps have boxes beside them and no SegmentationObject; formats that hold "
-            "objects alone get the boxes"
+            "objects alone get the boxes, and what the maps say beside them"
         )
         odd.note("label maps beside boxes", text, apart)
     loader = MapLoader(
         orientation=reading.orientation,
         files=files,
         classes=classes,
-        maps=_Maps(colors),
+        maps=_Maps(colors, Palettes(_MEND) if reading.strict else None),
         objects=_Objects(drawn, _said(pairs, found, drawn)),
         strict=reading.strict,
         mend="list them in labelmap.txt",
@@ -168,10 +166,10 @@ def _said(
     pairs: Mapping[str, tuple[Path, Path]],
     found: Mapping[Path, Sheet],
     drawn: Mapping[str, tuple[LayoutObject, ...]],
-) -> dict[str, tuple[bool, ...]]:
-    """Which objects of pairs that labelmint wrote have the pixels of their instance as their shape."""
+) -> dict[str, tuple[int | None, ...]]:
+    """The instance that is the shape of each object, of pairs that labelmint wrote."""
     own = {name: found[image] for name, (image, _) in pairs.items() if image in found and found[image].own}
-    marked = {name: tuple(one.segmented for one in sheet.objects) for name, sheet in own.items()}
+    marked = {name: tuple(one.instance for one in sheet.objects) for name, sheet in own.items()}
     return {name: marks for name, marks in marked.items() if len(marks) == len(drawn[name])}
 
 
@@ -180,64 +178,44 @@ class _Maps:
     """The maps of a pair's PNGs. 255 of SegmentationObject is a border, and no object."""
 
     colors: Mapping[Color, int]
+    palettes: Palettes | None
 
     def __call__(self, files: MapFiles) -> Maps:
-        label_map = read_map(files.label, self.colors, _MEND)
+        label_map = read_ids(files.label, colors=self.colors, palettes=self.palettes, mend=_MEND)
         if files.instances is None:
             return label_map, None
-        instances = read_map(files.instances, _INSTANCE_COLORS, "save SegmentationObject with VOC's colors")
+        instances = read_ids(files.instances, colors=_INSTANCE_COLORS, mend=_MEND_INSTANCES)
         return label_map, np.where(instances == IGNORE, 0, instances).astype(np.uint16)
 
 
 @dataclass(frozen=True)
 class _Objects:
-    """The boxes of a pair with the pixels of their instances; `said` where the XML tells which have them."""
+    """The boxes of a pair with the pixels of their instances; `said` where the XML tells which have which."""
 
     boxes: Mapping[str, tuple[LayoutObject, ...]]
-    said: Mapping[str, tuple[bool, ...]]
+    said: Mapping[str, tuple[int | None, ...]]
 
     def __call__(self, name: str, label_map: Array, instances: Array | None) -> tuple[LayoutObject, ...]:
         boxes = self.boxes.get(name, ())
         if not boxes or instances is None:
             return boxes
-        said = self.said.get(name) or (None,) * len(boxes)
-        numbered = enumerate(zip(boxes, said, strict=True), 1)
-        return tuple(_shaped(one, i, label_map, instances, its) for i, (one, its) in numbered)
+        if name not in self.said:
+            return with_instances(boxes, label_map, instances)
+        found = dict(windows(instances))
+        return tuple(
+            one if number is None else _shaped(one, number, found.get(number, _NOWHERE), instances)
+            for one, number in zip(boxes, self.said[name], strict=True)
+        )
 
 
-def _shaped(
-    one: LayoutObject, index: int, label_map: Array, instances: Array, said: bool | None
-) -> LayoutObject:
-    """A box with the pixels of its instance, where these are of its class, and it is `said` that they are its shape, or
-    (None) they lie in it and say more than it does.
-    """
-    inside = instances == index
-    if not inside.any() or one.polygons is not None or said is False:
-        return one
-    shape = objects_from_instances(label_map, np.where(inside, 1, 0), None)[0]
-    other = said is None and (_overlap(one, shape) < 0.5 or _is_box(one, index, instances))
-    if shape.class_id != one.class_id or other:
-        return one
-    return LayoutObject(class_id=one.class_id, box=one.box, rle=shape.rle, attributes=one.attributes)
-
-
-def _overlap(one: LayoutObject, other: LayoutObject) -> float:
-    """Intersection over union of two boxes."""
-    (a0, b0, a1, b1), (c0, d0, c1, d1) = one.box, other.box
-    both = max(min(a1, c1) - max(a0, c0), 0.0) * max(min(b1, d1) - max(b0, d0), 0.0)
-    return both / max(one.area + other.area - both, 1e-9)
-
-
-def _is_box(one: LayoutObject, index: int, instances: Array) -> bool:
-    """Return True where an instance is its filled box, less what other instances hide of it."""
-    x0, y0, x1, y1 = (max(int(np.ceil(edge - 0.5)), 0) for edge in one.box)
-    window = instances[y0:y1, x0:x1]
-    whole = np.count_nonzero(instances == index) == np.count_nonzero(window == index)
-    return whole and bool((window > 0).all())
+def _shaped(one: LayoutObject, number: int, window: tuple[slice, slice], instances: Array) -> LayoutObject:
+    """A box with the pixels of an instance as its shape."""
+    place = window, instances[window] == number
+    return replace(one, rle=object_at(one.class_id, place, instances.shape).rle)
 
 
 def _objects(
-    path: Path, found: Mapping[Path, Sheet], classes: ClassSet, odd: Odd
+    path: Path, found: Mapping[Path, Sheet], classes: ClassSet, orientation: Orientation, odd: Odd
 ) -> dict[Path, tuple[LayoutObject, ...]]:
     """The objects of each image. Sets whose boxes begin at 0 do not count pixels from 1, as VOC does: then the numbers
     are taken as edges, and a finding says so.
@@ -255,17 +233,17 @@ def _objects(
         )
         odd.note("boxes from 0", text, [file.stem for file in from_zero])
     return {
-        file: tuple(_object_list(sheet, file, bool(from_zero) and not sheet.own, ids, odd))
+        file: tuple(_object_list(sheet, file, orientation, bool(from_zero) and not sheet.own, ids, odd))
         for file, sheet in found.items()
     }
 
 
 def _object_list(
-    sheet: Sheet, file: Path, from_zero: bool, ids: Mapping[str, int], odd: Odd
+    sheet: Sheet, file: Path, orientation: Orientation, from_zero: bool, ids: Mapping[str, int], odd: Odd
 ) -> Iterator[LayoutObject]:
     if not sheet.objects:
         return
-    size = sheet.size or image_size(file)
+    size = sheet.size or image_size(file, orientation)
     for index, one in enumerate(sheet.objects):
         what = f"{sheet.path}: object {index}"
         x0, y0, x1, y1 = one.box
@@ -283,11 +261,11 @@ def _object_list(
         yield LayoutObject(class_id=ids[one.name], box=box, polygons=polygons, attributes=one.attributes)
 
 
-def _recognized(path: Path) -> Path | None:
+def _recognized(path: Path) -> bool:
     if not path.is_dir():
-        return None
+        return False
     maps = (path / "SegmentationClass").is_dir() and (path / "JPEGImages").is_dir()
-    return path if maps or next(xml_places(path), None) else None
+    return maps or any(xml_places(path))
 
 
 FORMAT = Format(
@@ -299,13 +277,13 @@ FORMAT = Format(
         maps=KEPT,
         boxes=KEPT,
         overlaps="kept for boxes; of shapes the pixels that lie above",
-        polygons="kept as pixels, which overlap no others",
+        polygons="kept as the pixels that they cover",
         holes=KEPT,
         parts=KEPT,
         instances="kept up to 254 an image; ids above are numbered anew",
-        attributes=KEPT,
+        attributes="kept; true and false of truncated, difficult and occluded become 1 and 0",
         ignore=KEPT,
-        wide=f"{REFUSED} in label maps, kept where boxes say all",
+        wide="refused in label maps, kept where boxes say all",
         colors=KEPT,
         splits=KEPT,
     ),

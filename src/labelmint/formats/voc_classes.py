@@ -8,7 +8,7 @@ from pathlib import Path
 from labelmint.errors import InputError
 from labelmint.formats.class_list import IGNORE, class_set, read_classes
 from labelmint.formats.format import Reading
-from labelmint.formats.maps import Color
+from labelmint.formats.label_colors import Color
 from labelmint.formats.text_files import read_lines
 from labelmint.formats.voc_xml import Sheet
 from labelmint.types import ClassInfo, ClassSet

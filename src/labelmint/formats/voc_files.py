@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from labelmint.formats.files import IMAGE_SUFFIXES, Parts, find_image, read_splits
-from labelmint.formats.maps import PART_FOLDERS, listed_names
+from labelmint.formats.files import IMAGE_SUFFIXES, Parts, read_splits
+from labelmint.formats.format import part_word
+from labelmint.formats.lookup import Lookup, find_image
+from labelmint.formats.maps import listed_names
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.voc_xml import Sheet
 
@@ -63,12 +65,15 @@ def images_of(path: Path, sheets: Sequence[Sheet], odd: Odd) -> dict[Path, Sheet
     """Image -> its XML: the file that <filename> says, else that of the XML's own name."""
     found: dict[Path, Sheet] = {}
     missing, twice, otherwise = [], [], []
+    lookup = Lookup()
     for sheet in sheets:
         roots = [*_beside(path, sheet.path.parent), *roots_of(path)]
         said = (sheet.file_name or "").replace("\\", "/").rpartition("/")[2]
-        by_name = _named(said, roots, sheet)
-        own = None if by_name is not None and by_name.stem == sheet.path.stem else _of_stem(roots, sheet)
-        if by_name is not None and own is not None:
+        by_name = _named([said], roots, sheet, lookup)
+        own = None
+        if by_name is None or by_name.stem != sheet.path.stem:
+            own = _named([f"{sheet.path.stem}{end}" for end in IMAGE_SUFFIXES], roots, sheet, lookup)
+        if by_name is not None and own not in (None, by_name):
             otherwise.append(str(sheet.path))
         file = by_name or own
         if file is None:
@@ -90,18 +95,10 @@ def images_of(path: Path, sheets: Sequence[Sheet], odd: Odd) -> dict[Path, Sheet
     return found
 
 
-def _named(name: str, roots: Sequence[Path], sheet: Sheet) -> Path | None:
-    """The image of a name, where there is one."""
-    if not name or len(name.encode()) > 255:
-        return None
-    file = find_image(name, roots, str(sheet.path))
-    return file if file is not None and file.suffix.lower() in IMAGE_SUFFIXES else None
-
-
-def _of_stem(roots: Sequence[Path], sheet: Sheet) -> Path | None:
-    """The image that is called like the XML."""
-    ends = (*IMAGE_SUFFIXES, *map(str.upper, IMAGE_SUFFIXES))
-    return next((one for end in ends if (one := _named(f"{sheet.path.stem}{end}", roots, sheet))), None)
+def _named(names: Sequence[str], roots: Sequence[Path], sheet: Sheet, lookup: Lookup) -> Path | None:
+    """The image of one of some names, where there is one."""
+    given = [name for name in names if PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES]
+    return find_image(given, roots, str(sheet.path), lookup)
 
 
 def _beside(path: Path, folder: Path) -> Iterator[Path]:
@@ -158,7 +155,7 @@ def parts_of(path: Path, names: Mapping[Path, str], unlabelled: Mapping[Path, st
             if both is not None and train is None:
                 train = tuple(name for name in both if name not in set(val or ()))
             return Parts(train, val, test)
-    of_folder = {name: PART_FOLDERS.get(file.parent.name.lower(), "") for file, name in names.items()}
+    of_folder = {name: part_word(file.parent.name) for file, name in names.items()}
     if any(of_folder.values()):
         return Parts.of(of_folder)
     return read_splits(path, tuple(sorted(names.values())), odd)

@@ -2,8 +2,8 @@
 
 An XML file holds the objects as they were annotated. Label PNGs are written where boxes do not say it all: where a
 pair has no objects, or shapes, or a map that is not painted from its boxes. As soon as one pair has them, all do, for
-readers take the pairs from them; `segmented` in the XML says which are more than filled boxes. Pairs with maps alone
-get no XML. classes.json beside labelmap.txt keeps ids, which labelmap.txt cannot.
+readers take the pairs from them; `segmented` in the XML says which objects have which instance as their shape. Pairs
+with maps alone get no XML. classes.json beside labelmap.txt keeps ids, which labelmap.txt cannot.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from PIL import Image
 
 from labelmint.errors import InputError
 from labelmint.formats.class_list import IGNORE, dump_classes
-from labelmint.formats.files import uniquely_named, write_each
 from labelmint.formats.format import PLAIN, Part, Writing
-from labelmint.formats.images_out import write_image
-from labelmint.formats.maps import Color
+from labelmint.formats.images_out import image_name, write_image
+from labelmint.formats.label_colors import Color
 from labelmint.formats.odd import Odd
-from labelmint.formats.painting import paint
+from labelmint.formats.painting import PaintedLayout, paint, painted
 from labelmint.formats.voc_classes import VOC_COLORS, VOID, ground_of, palette_of
-from labelmint.formats.voc_xml import read_sheet, sheet_of
+from labelmint.formats.voc_instances import MOST, instances_of
+from labelmint.formats.voc_xml import FLAGS, read_sheet, sheet_of
+from labelmint.formats.writers import uniquely_named, write_each
 from labelmint.storage import write_aside, write_text
 from labelmint.types import AnnotatedImage, Array, ClassSet, Layout, LayoutObject
 
 __all__ = ["write_voc"]
 
-_MOST = 254
 _LISTS: Mapping[Part, str] = {"train": "train.txt", "validation": "val.txt", "test": "test.txt"}
 _UNLISTED = "default.txt"  # as CVAT calls what is in no part
 
@@ -71,24 +71,36 @@ class _Files:
     def put(self, pair: AnnotatedImage) -> None:
         """The image, and the label in the files that it takes."""
         layout = pair.layout
-        unknown = self.classes.unknown(layout.label_map)
+        unknown = {} if isinstance(layout, PaintedLayout) else self.classes.unknown(layout.label_map)
         if unknown:
             raise InputError(f"the label of {pair.name!r} holds ids that are no classes: {sorted(unknown)}")
         write_image(self.folder / "JPEGImages", pair, self.writing)
-        alone = _boxes_alone(layout, self.ground)
-        if layout.objects or alone:
-            self.put_sheet(pair, not alone)
-        if alone:
+        self.tell(layout)
+        if _boxes_alone(layout, self.ground):
+            self.put_sheet(pair, None)
             self.boxes.add(pair.name)
-        else:
-            self.mapped = True
-            self.put_maps(pair.name, layout.label_map, layout.instances)
+            return
+        self.mapped = True
+        instances = instances_of(pair.name, layout, self.writing.change)
+        self.put_maps(pair.name, layout.label_map, instances.ids)
+        if layout.objects:
+            self.put_sheet(pair, instances.of_objects)
 
-    def put_sheet(self, pair: AnnotatedImage, segmented: bool) -> None:
+    def tell(self, layout: Layout) -> None:
+        """Tell what becomes of outlines and of true and false."""
+        outlines = sum(one.polygons is not None for one in layout.objects)
+        flags = sum(isinstance(one.attributes.get(flag), bool) for one in layout.objects for flag in FLAGS)
+        self.writing.change(
+            "polygons approximated", "outlines are kept as the pixels that they cover", outlines
+        )
+        self.writing.change(
+            "attributes approximated", f"true and false of {', '.join(FLAGS)} become 1 and 0", flags
+        )
+
+    def put_sheet(self, pair: AnnotatedImage, instances: Sequence[int | None] | None) -> None:
         """The XML with the objects."""
         (self.folder / "Annotations").mkdir(exist_ok=True)
-        file_name = f"{pair.name}.{self.writing.image_format}"
-        text = sheet_of(pair, file_name, "JPEGImages", self.names, segmented)
+        text = sheet_of(pair, image_name(pair, self.writing), "JPEGImages", self.names, instances)
         write_text(self.folder / "Annotations" / f"{pair.name}.xml", text)
 
     def put_maps(self, name: str, label_map: Array, instances: Array | None) -> None:
@@ -96,12 +108,12 @@ class _Files:
         highest = int(label_map.max(initial=0))
         if highest > IGNORE or (highest == IGNORE and IGNORE not in self.classes.ignore):
             raise InputError(
-                f"the label of {name!r} holds the id {highest}; VOC's label PNGs hold classes from 0 to {_MOST}, and "
+                f"the label of {name!r} holds the id {highest}; VOC's label PNGs hold classes from 0 to {MOST}, and "
                 f"{IGNORE} for what is ignored: give the classes smaller ids, or write the format folder"
             )
         self.put_png("SegmentationClass", name, label_map, self.colors)
         if instances is not None:
-            self.put_png("SegmentationObject", name, _numbered(name, instances), VOC_COLORS)
+            self.put_png("SegmentationObject", name, instances, VOC_COLORS)
 
     def put_png(self, kind: str, name: str, ids: Array, colors: Sequence[Color]) -> None:
         """A palette PNG whose indices are the ids."""
@@ -117,32 +129,20 @@ class _Files:
         ids = {text: i for i, text in self.names.items()}
         objects = [LayoutObject(class_id=ids[one.name], box=one.box) for one in sheet.objects]
         assert sheet.size is not None
-        self.put_maps(name, *paint(objects, sheet.size, self.ground))
+        layout = painted(objects, sheet.size, self.ground)
+        self.put_maps(name, layout.label_map, instances_of(name, layout, self.writing.change).ids)
 
 
 def _boxes_alone(layout: Layout, ground: int) -> bool:
     """Return True where the boxes of a layout say all of it: its maps are those that readers paint from them."""
-    if layout.instances is None or any(
-        one.rle is not None or one.polygons is not None for one in layout.objects
-    ):
+    if any(one.rle is not None or one.polygons is not None for one in layout.objects):
+        return False
+    if isinstance(layout, PaintedLayout) and layout.ground == ground:
+        return True
+    if layout.instances is None:
         return False
     label_map, instances = paint(layout.objects, layout.size, ground)
     return np.array_equal(label_map, layout.label_map) and np.array_equal(instances, layout.instances)
-
-
-def _numbered(name: str, instances: Array) -> Array:
-    """Instances as they are where their ids fit a palette, else numbered from 1 on."""
-    if int(instances.max(initial=0)) <= _MOST:
-        return instances
-    values, place = np.unique(instances, return_inverse=True)
-    numbers = np.cumsum(values > 0)
-    if int(numbers[-1]) > _MOST:
-        raise InputError(
-            f"{name!r} has {int(numbers[-1])} instances, more than the {_MOST} that SegmentationObject "
-            "holds; cut the image into smaller ones, or write the format coco"
-        )
-    fitting: Array = numbers[place.reshape(instances.shape)]
-    return fitting
 
 
 def _names(classes: ClassSet) -> dict[int, str]:

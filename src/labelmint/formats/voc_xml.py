@@ -5,8 +5,8 @@
 
 VOC counts pixels from 1 and its boxes include their last ones: x0 = xmin - 1, x1 = xmax. Numbers are taken in decimal,
 so a box comes back to the float. What else an object has are its attributes: numbers, text, or JSON where it takes
-more to tell them; sub-elements become objects of JSON. Attributes that cannot be elements stand as CVAT writes its own:
-<attributes><attribute><name/><value/></attribute></attributes>.
+more to tell them, true and false; sub-elements become objects of JSON. Attributes that cannot be elements stand as CVAT
+writes its own: <attributes><attribute><name/><value/></attribute></attributes>. VOC's own flags are written as 1 and 0.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Context, Decimal, InvalidOperation
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -27,16 +28,19 @@ from labelmint.formats.shapes import parse_polygons
 from labelmint.formats.text_files import read_xml
 from labelmint.types import AnnotatedImage, LayoutObject, Polygons
 
-__all__ = ["OWN", "Boxed", "Sheet", "read_sheet", "sheet_of"]
+__all__ = ["FLAGS", "OWN", "Boxed", "Sheet", "read_sheet", "sheet_of"]
 
 OWN = "labelmint"  # under source/database: boxes count from 1 whatever numbers they have
 
+FLAGS = ("truncated", "difficult", "occluded")  # which programs take for whole numbers
+
 _EDGES = ("xmin", "ymin", "xmax", "ymax")
-_SEGMENTED = "segmented"
+_SEGMENTED, _INSTANCE = "segmented", "instance"
 _NOT_ATTRIBUTES = {"name", "bndbox", "polygon", "attributes"}
 _TAG = re.compile(r"(?!(?i:xml))[A-Za-z_][A-Za-z0-9_.-]*\Z")
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MOST = 10**9  # pixels
+_WORDS = {"null": None, "true": True, "false": False}
 _FEW = frozenset("0123456789")
 _EXACT = Context(prec=50)
 _DEEPEST = 8  # sub-elements of an object
@@ -44,14 +48,14 @@ _DEEPEST = 8  # sub-elements of an object
 
 @dataclass(frozen=True)
 class Boxed:
-    """An object as its XML has it: its class's name, and edges from 0 on, the last ones exclusive; `segmented` where
-    labelmint wrote its shape into SegmentationObject.
+    """An object as its XML has it: its class's name, and edges from 0 on, the last ones exclusive; `instance` where
+    labelmint wrote its shape into SegmentationObject: its number there, or 0 for no pixel.
     """
 
     name: str
     box: tuple[float, float, float, float]
     polygon: tuple[float, ...] | None = None
-    segmented: bool = False
+    instance: int | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
     def polygons(self, size: tuple[int, int], what: str) -> Polygons | None:
@@ -106,7 +110,9 @@ def _object(one: Element, own: bool, path: Path, index: int) -> Boxed:
         _add(attributes, key, _text_value(child.findtext("value")))
     what = f"{path}: object {index}"
     outline = _outline(parts["polygon"], what) if "polygon" in parts else None
-    return Boxed(name, _edges(box, what), outline, own and _SEGMENTED in parts, attributes)
+    segmented = parts.get(_SEGMENTED) if own else None
+    number = None if segmented is None else _whole(segmented.get(_INSTANCE, str(index + 1))) or 0
+    return Boxed(name, _edges(box, what), outline, number, attributes)
 
 
 def _edges(box: Element, what: str) -> tuple[float, float, float, float]:
@@ -175,7 +181,7 @@ def _value(element: Element, path: Path, depth: int = 0) -> Any:
 
 
 def _text_value(text: str | None, as_text: bool = False) -> Any:
-    """A number or JSON where the text is written just so, else the text."""
+    """A number, true, false, null or JSON where the text is written just so, else the text."""
     plain = (text or "").strip()
     if plain in _FEW:
         return plain if as_text else int(plain)
@@ -186,13 +192,11 @@ def _text_value(text: str | None, as_text: bool = False) -> Any:
                 return value
         except (ValueError, RecursionError):
             return plain
-    return {"null": None}.get(plain, plain) if not as_text else plain
+    return _WORDS.get(plain, plain) if not as_text else plain
 
 
 def _as_text(value: Any, as_text: bool = False) -> str:
     """What `_text_value` reads as the value. Raises InputError for what JSON cannot hold."""
-    if isinstance(value, bool):
-        return str(int(value))
     if isinstance(value, str) and not _NOT_XML.search(value) and _text_value(value, as_text) == value:
         return value
     try:
@@ -202,14 +206,19 @@ def _as_text(value: Any, as_text: bool = False) -> str:
 
 
 def sheet_of(
-    pair: AnnotatedImage, file_name: str, folder: str, names: Mapping[int, str], segmented: bool
+    pair: AnnotatedImage,
+    file_name: str,
+    folder: str,
+    names: Mapping[int, str],
+    instances: Sequence[int | None] | None,
 ) -> str:
     """The text of a pair's XML.
 
     Arguments:
         pair: the pair. file_name, folder: of its image.
         names: class id -> name, the ids to ignore included.
-        segmented: whether outlines of its objects lie beside it.
+        instances: the number in SegmentationObject of each object that has a shape, 0 for one without pixels; None
+            where no label PNGs lie beside the file.
     """
     height, width = pair.layout.size
     lines = [
@@ -218,23 +227,24 @@ def sheet_of(
         f"  <filename>{_escaped(file_name)}</filename>",
         f"  <source>\n    <database>{OWN}</database>\n  </source>",
         f"  <size>\n    <width>{width}</width>\n    <height>{height}</height>",
-        f"    <depth>{pair.image.shape[2]}</depth>\n  </size>",
-        f"  <segmented>{int(segmented)}</segmented>",
+        f"    <depth>{pair.channels}</depth>\n  </size>",
+        f"  <segmented>{int(instances is not None)}</segmented>",
     ]
-    for one in pair.layout.objects:
+    for one, instance in zip(pair.layout.objects, instances or repeat(None), strict=False):
         if one.class_id not in names:
             raise InputError(
                 f"an object of {pair.name!r} has class id {one.class_id}, which is not in the class list"
             )
-        lines += _object_lines(one, names[one.class_id])
+        lines += _object_lines(one, names[one.class_id], instance)
     return "\n".join([*lines, "</annotation>"]) + "\n"
 
 
-def _object_lines(one: LayoutObject, name: str) -> list[str]:
+def _object_lines(one: LayoutObject, name: str, instance: int | None) -> list[str]:
     elements, others = [], []
     for key, value in one.attributes.items():
         if key not in {*_NOT_ATTRIBUTES, _SEGMENTED} and _TAG.match(key):
-            elements += _element(key, value, 4)
+            flag = key in FLAGS and isinstance(value, bool)
+            elements += _element(key, int(value) if flag else value, 4)
         else:
             others += [
                 "      <attribute>",
@@ -246,7 +256,7 @@ def _object_lines(one: LayoutObject, name: str) -> list[str]:
     return [
         "  <object>",
         f"    <name>{_escaped(name)}</name>",
-        *([f"    <{_SEGMENTED}>1</{_SEGMENTED}>"] if one.rle is not None or one.polygons is not None else []),
+        *([] if instance is None else [f'    <{_SEGMENTED} {_INSTANCE}="{instance}">1</{_SEGMENTED}>']),
         *elements,
         *(["    <attributes>", *others, "    </attributes>"] if others else []),
         "    <bndbox>",

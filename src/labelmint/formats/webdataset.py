@@ -1,6 +1,6 @@
 """The `webdataset` format: tar shards of samples; read where they lie, and written without loss.
 
-train-000000.tar, val-000000.tar, test-000000.tar (or other names, which are no part), classes.json beside them
+train-000000.tar, val-000000.tar, test-000000.tar (or other names: see `format.part_in`), classes.json beside them
   KEY.png (or jpg, jpeg, webp, tiff, bmp)   the image
   KEY.seg.png (or mask.png)                 class ids
   KEY.instances.png                         optional: 0 = none, each other value one object
@@ -26,23 +26,20 @@ import numpy as np
 from labelmint.errors import InputError
 from labelmint.formats.class_list import classes_of_ids, read_classes
 from labelmint.formats.files import Parts, json_value
-from labelmint.formats.format import AS_USUAL, KEPT, LOST, Carries, Format, Orientation, Part, Reading
-from labelmint.formats.image_files import Inside, image_size, read_ids, read_labelled
+from labelmint.formats.format import AS_USUAL, KEPT, LOST, Carries, Format, Orientation, Reading, part_in
+from labelmint.formats.image_files import image_size, read_ids, read_labelled
 from labelmint.formats.named_classes import CLASSES
 from labelmint.formats.objects_json import as_objects
 from labelmint.formats.odd import Odd, first_of
-from labelmint.formats.painting import paint
+from labelmint.formats.opened import Inside
+from labelmint.formats.painting import PaintedLayout, Paints, painted
 from labelmint.formats.records import names_of
 from labelmint.formats.tar_members import members, read_member
+from labelmint.formats.undecoded import undecoded
 from labelmint.types import AnnotatedImage, ClassSet, DataSet, Layout
 
-__all__ = ["FORMAT", "PREFIXES", "read_webdataset"]
+__all__ = ["FORMAT", "read_webdataset"]
 
-PREFIXES: Mapping[Part, str] = {"train": "train", "validation": "val", "test": "test"}
-_PARTS: Mapping[str, Part] = {
-    **{prefix: part for part, prefix in PREFIXES.items()},
-    "validation": "validation",
-}
 _IMAGES = ("png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp")
 _LABELS = ("seg.png", "mask.png")
 _FORM = "expected samples of KEY.png or KEY.jpg and KEY.seg.png, KEY.mask.png or KEY.json"
@@ -84,14 +81,14 @@ def read_webdataset(path: Path, reading: Reading = AS_USUAL) -> DataSet:
     loader = _Loader(samples, colors, named or ClassSet(()), reading.strict, reading.orientation)
     if named is None:
         loader = replace(loader, classes=_classes(loader, reading))
-    of = {name: _PARTS.get(one.shard.stem.partition("-")[0].lower()) for name, one in samples.items()}
+    of = {name: part_in(one.shard.stem) for name, one in samples.items()}
     return DataSet(
         source=str(path),
         format="webdataset",
         classes=loader.classes,
         names=tuple(samples),
         load=loader,
-        **Parts.of({name: part for name, part in of.items() if part is not None})._asdict(),
+        **Parts.of(of)._asdict(),
         findings=odd.findings,
     )
 
@@ -149,7 +146,8 @@ def _classes(loader: _Loader, reading: Reading) -> ClassSet:
     for name, sample in loader.samples.items():
         if sample.label is not None:
             ids = read_ids(loader.inside(sample, sample.label, "label"), colors=loader.colors)
-            found.update(np.flatnonzero(np.bincount(ids.ravel())).tolist())
+            objects = as_objects(_objects_in(sample), (ids.shape[0], ids.shape[1]), _called(sample, "json"))
+            found.update(np.flatnonzero(np.bincount(ids.ravel())).tolist(), (one.class_id for one in objects))
         else:
             found.update({0}, (one.class_id for one in loader.layout(name).objects))
     classes = classes_of_ids(found, reading.ignore)
@@ -172,31 +170,44 @@ class _Loader:
         sample = self.samples[name]
         assert sample.image is not None
         place = self.inside(sample, sample.image, "image")
-        read = read_labelled(place, image_size(place, self.orientation), self.orientation)
+        read = read_labelled(place, self._stated(sample), self.orientation)
         layout = self._layout(sample, read.pixels.shape[:2])
         return AnnotatedImage(
             name=name, image=read.pixels, layout=layout, provenance=read.text, notes=read.notes
         )
 
+    def undecoded(self, name: str) -> AnnotatedImage:
+        """The pair, decoded when that is asked for, where its image may be copied."""
+        sample = self.samples[name]
+        assert sample.image is not None
+        place = self.inside(sample, sample.image, "image")
+        return undecoded(name, place, lambda size: self._layout(sample, size, PaintedLayout)) or self(name)
+
     def layout(self, name: str) -> Layout:
         """The layout alone; of the image the header is read."""
         sample = self.samples[name]
         assert sample.image is not None
-        return self._layout(sample, image_size(self.inside(sample, sample.image, "image"), self.orientation))
+        place = self.inside(sample, sample.image, "image")
+        return self._layout(sample, image_size(place, self.orientation, stated=self._stated(sample)))
+
+    def _stated(self, sample: _Sample) -> tuple[int, int] | None:
+        """(H, W) of a sample's label; None where it has objects alone, which state no size."""
+        if sample.label is None:
+            return None
+        return image_size(self.inside(sample, sample.label, "label"), "stored")
 
     def inside(self, sample: _Sample, place: tuple[int, int], what: str) -> Inside:
         """A member as a picture."""
         return Inside(_called(sample, what), partial(read_member, sample.shard, *place))
 
-    def _layout(self, sample: _Sample, size: tuple[int, ...]) -> Layout:
+    def _layout(self, sample: _Sample, size: tuple[int, ...], paints: Paints = painted) -> Layout:
         height, width = size
         objects = as_objects(_objects_in(sample), (height, width), _called(sample, "json"))
         if sample.label is None:
             ground = (
                 self.classes.ground if self.classes.ground is not None else next(iter(self.classes.ignore), 0)
             )
-            label_map, painted = paint(objects, (height, width), ground if len(self.classes) else 0)
-            return Layout(label_map=label_map, instances=painted, objects=objects)
+            return paints(objects, (height, width), ground if len(self.classes) else 0)
         label_map = read_ids(self.inside(sample, sample.label, "label"), colors=self.colors)
         instances = None
         if sample.instances is not None:
@@ -236,7 +247,7 @@ def _objects_in(sample: _Sample) -> Any:
     return document
 
 
-def _recognizes(path: Path) -> Path | None:
+def _recognizes(path: Path) -> bool:
     try:
         shards = _shards(path) if path.is_dir() or path.suffix.lower() == ".tar" else []
         kinds = (
@@ -245,8 +256,8 @@ def _recognizes(path: Path) -> Path | None:
             else set()
         )
     except (InputError, OSError):
-        return None
-    return path if "image" in kinds and kinds & {"label", "objects"} else None
+        return False
+    return "image" in kinds and bool(kinds & {"label", "objects"})
 
 
 FORMAT = Format(

@@ -10,11 +10,11 @@ from pathlib import Path
 from shutil import rmtree
 
 from labelmint.formats.class_list import dump_classes
-from labelmint.formats.files import uniquely_named, write_each
 from labelmint.formats.folder import write_pair
-from labelmint.formats.format import PLAIN, Writing
+from labelmint.formats.format import PART_WORDS, PLAIN, Writing
+from labelmint.formats.images_out import ending_of
 from labelmint.formats.named_classes import CLASSES
-from labelmint.formats.webdataset import PREFIXES
+from labelmint.formats.writers import uniquely_named, write_each
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, ClassSet
 
@@ -35,43 +35,45 @@ def write_webdataset(
     names: dict[str, None] = {}
     counts: Counter[str] = Counter()
     waiting, aside = uniquely_named(pairs, names), folder / ".pairs"
-    while some := _written(islice(waiting, _AT_ONCE), aside, classes, writing):
+    while endings := _written(islice(waiting, _AT_ONCE), aside, classes, writing):
         shards: dict[str, list[str]] = {}
-        for name in some:
+        for name in endings:
             part = writing.parts.get(name)
-            prefix = PREFIXES[part] if part else _OTHERS
+            prefix = PART_WORDS[part][0] if part else _OTHERS
             shards.setdefault(f"{prefix}-{counts[prefix] // PAIRS_A_SHARD:06d}.tar", []).append(name)
             counts[prefix] += 1
         for shard, its in shards.items():
             with tarfile.open(folder / shard, "a", format=tarfile.PAX_FORMAT) as archive:
                 for name in its:
-                    _add_pair(archive, name, aside, writing)
+                    _add_pair(archive, name, aside, endings[name])
         rmtree(aside)
     rmtree(aside)
     write_text(folder / CLASSES, dump_classes(classes))
     return list(names)
 
 
-def _written(pairs: Iterable[AnnotatedImage], aside: Path, classes: ClassSet, writing: Writing) -> list[str]:
-    """Write some pairs as files; returns their names."""
+def _written(
+    pairs: Iterable[AnnotatedImage], aside: Path, classes: ClassSet, writing: Writing
+) -> dict[str, str]:
+    """Write some pairs as files; returns the ending of each image, by the name of the pair."""
     for part in ("images", "labels"):
         (aside / part).mkdir(parents=True)
-    names: list[str] = []
+    endings: dict[str, str] = {}
 
     def remembered() -> Iterator[AnnotatedImage]:
         for pair in pairs:
-            names.append(pair.name)
+            endings[pair.name] = ending_of(pair, writing)
             yield pair
 
     write_each(remembered(), lambda pair: write_pair(pair, aside, classes, writing))
-    return names
+    return endings
 
 
-def _add_pair(archive: tarfile.TarFile, name: str, aside: Path, writing: Writing) -> None:
-    """Add the files of a pair."""
+def _add_pair(archive: tarfile.TarFile, name: str, aside: Path, image: str) -> None:
+    """Add the files of a pair, whose image has the ending `image`."""
     key = name.replace("%", "%25").replace(".", "%2E")
     for place, ending, kind in (
-        ("images", writing.image_format, writing.image_format),
+        ("images", image, image),
         ("labels", "png", "seg.png"),
         ("instances", "png", "instances.png"),
         ("objects", "json", "json"),

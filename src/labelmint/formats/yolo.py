@@ -9,28 +9,38 @@ so that memory holds names alone.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from labelmint.errors import InputError
-from labelmint.formats.format import AS_USUAL, KEPT, Carries, Format, Reading
-from labelmint.formats.image_files import image_size
+from labelmint.formats.format import AS_USUAL, KEPT, Carries, Format, Orientation, Reading
 from labelmint.formats.odd import Odd
-from labelmint.formats.text_files import read_text
 from labelmint.formats.yolo_config import Config, class_names, config_of, parts_of, sign_of
 from labelmint.formats.yolo_layout import Tree, known_place, tree_of
-from labelmint.formats.yolo_lines import Line, is_cut, is_line, lines_of, object_of, reaches_out
-from labelmint.formats.yolo_sources import Loader, Source, counted_from_zero, data_set, labelled, named
+from labelmint.formats.yolo_lines import Line, is_cut, is_line, keypoints_of, lines_of, object_of, reaches_out
+from labelmint.formats.yolo_sources import (
+    Bad,
+    Loader,
+    Source,
+    check_labels,
+    counted_from_zero,
+    data_set,
+    labelled,
+    raised,
+    skipped,
+    sources_by_name,
+)
 from labelmint.types import DataSet, LayoutObject
 
 __all__ = ["FORMAT", "read_yolo"]
 
 _LOOKED_AT = 20  # label texts that are opened to find out the format
 _HEAD = 4096  # bytes of each
+_MOST = 0.9  # of the outlines of a set
 
 Size = tuple[int, int]
-
-Objects = Callable[[str, str, Size], tuple[LayoutObject, ...]]
 
 
 def read_yolo(path: Path, reading: Reading = AS_USUAL) -> DataSet:
@@ -38,67 +48,90 @@ def read_yolo(path: Path, reading: Reading = AS_USUAL) -> DataSet:
     odd = Odd(reading.strict)
     config = config_of(path)
     tree = tree_of(path if path.is_dir() else path.parent)
-    sources = named(labelled(tree, parts_of(tree, config, odd), _says, odd), tree)
+    sources = sources_by_name(labelled(tree, parts_of(tree, config, odd), _says, odd), tree)
     names = class_names(tree, config, odd)
-    found = _check(tree, sources, names, config, odd)
+    found = _check(tree, sources, names, config, reading.orientation, odd)
     if names is None:
-        names = {number: f"class_{number}" for number in range(max(found, default=0) + 1)}
+        names = {number: f"class_{number}" for number in range(max(found.numbers, default=0) + 1)}
         odd.note(
             "classes without names", f"{tree.root}: nothing names the classes; write them into a classes.txt"
         )
     classes, ids, ground = counted_from_zero(names, reading.ignore, tree.root)
-
-    def passed(error: InputError) -> None:
-        if reading.strict:
-            raise error
+    bad = raised if reading.strict else skipped
 
     def objects(text: str, what: str, size: Size) -> tuple[LayoutObject, ...]:
-        return tuple(
-            one
-            for line in lines_of(text, what, passed, config.keypoints)
-            if (one := _object(line, ids, size, config, passed))
-        )
+        lines = lines_of(text, what, bad, config.keypoints, tracks=bool(found.tracks))
+        return tuple(one for line in lines if (one := _object(line, ids, size, config, bad)))
 
-    return data_set(
-        tree, "yolo", sources, classes, Loader(tree.root, sources, objects, ground, reading.orientation), odd
-    )
+    loader = Loader(tree.root, sources, objects, ground, reading.orientation)
+    return data_set(tree, "yolo", sources, classes, loader, odd)
+
+
+@dataclass
+class _Found:
+    """What the labels of a set hold: the numbers of classes; how many boxes have a track, and how many a whole number
+    that is one where others are; how many lines are outlines, and how many of them may be keypoints of each shape.
+    """
+
+    numbers: set[int] = field(default_factory=set)
+    tracks: int = 0
+    whole: int = 0
+    outlines: int = 0
+    posed: Counter[tuple[int, int]] = field(default_factory=Counter)
+
+    def add(self, line: Line) -> None:
+        """Take a line in."""
+        self.numbers.add(line.number)
+        self.tracks += line.track is not None
+        self.whole += line.track is None and line.confidence is not None and line.confidence.is_integer()
+        if len(line.shares) > 4:
+            self.outlines += 1
+            posed = keypoints_of(line.shares)
+            self.posed.update([posed] if posed else [])
+
+    def note(self, tree: Tree, odd: Odd) -> None:
+        """Note what a person should know of how lines were read."""
+        if self.tracks:
+            text = f"{tree.root}: {self.tracks + self.whole} boxes end in the number of a track, read as their track_id"
+            odd.note("track ids", text)
+        for posed, count in self.posed.most_common(1):
+            if count > self.outlines * _MOST:
+                text = f"{tree.root}: {count} of {self.outlines} outlines look like a box with keypoints behind it; if "
+                odd.note(
+                    "outlines or keypoints", f"{text}they are, write kpt_shape: {[*posed]} into data.yaml"
+                )
 
 
 def _check(
-    tree: Tree, sources: Mapping[str, Source], names: Mapping[int, str] | None, config: Config, odd: Odd
-) -> set[int]:
-    """Read all labels for what is bad in them; the numbers of classes that they hold."""
-    found: set[int] = set()
-    cut: list[str] = []
-    for name, one in sources.items():
-        if one.label is None:
-            continue
-        file = tree.root / one.label
+    tree: Tree,
+    sources: Mapping[str, Source],
+    names: Mapping[int, str] | None,
+    config: Config,
+    orientation: Orientation,
+    odd: Odd,
+) -> _Found:
+    """Read all labels for what is bad in them; what they hold."""
+    found = _Found()
 
-        def bad(error: InputError, name: str = name) -> None:
-            odd.refuse_one("bad label", error, name)
-
-        try:
-            text = read_text(file)
-        except InputError as error:
-            bad(error)
-            continue
-        for line in lines_of(text, str(file), bad, config.keypoints):
-            found.add(line.number)
+    def looks(text: str, what: str, size: Callable[[], Size], bad: Bad) -> int:
+        cut = 0
+        for line in lines_of(text, what, bad, config.keypoints):
+            found.add(line)
             if names is not None and line.number not in names:
                 bad(_unknown(line, names))
-            elif reaches_out(line) and _is_cut(line, tree.root / one.image, config, bad):
-                cut.append(name)
-    if cut:
-        text = f"{tree.root}: {len(cut)} boxes reach over the border of their image, and are cut there"
-        odd.note("over the border", f"{text}, first in {cut[0]!r}", list(dict.fromkeys(cut)))
+            elif reaches_out(line):
+                cut += _is_cut(line, size, config, bad)
+        return cut
+
+    check_labels(tree, sources, looks, "boxes", orientation, odd)
+    found.note(tree, odd)
     return found
 
 
-def _is_cut(line: Line, image: Path, config: Config, bad: Callable[[InputError], None]) -> bool:
+def _is_cut(line: Line, size_of: Callable[[], Size], config: Config, bad: Bad) -> bool:
     """Is an object cut at the border? `bad` is given the InputError of one that cannot be read."""
     try:
-        size = image_size(image)
+        size = size_of()
         object_of(line, 0, size, config.keypoints)
     except InputError as error:
         bad(error)
@@ -113,9 +146,7 @@ def _unknown(line: Line, names: Collection[int]) -> InputError:
     )
 
 
-def _object(
-    line: Line, ids: Mapping[int, int], size: Size, config: Config, bad: Callable[[InputError], None]
-) -> LayoutObject | None:
+def _object(line: Line, ids: Mapping[int, int], size: Size, config: Config, bad: Bad) -> LayoutObject | None:
     try:
         if line.number not in ids:
             raise _unknown(line, ids)
@@ -134,18 +165,18 @@ def _says(label: Path) -> bool:
         return False
 
 
-def _recognizes(path: Path) -> Path | None:
+def _recognizes(path: Path) -> bool:
     try:
         signs = sign_of(path)
         if not path.is_dir():
-            return path if signs else None
+            return bool(signs)
         tree = tree_of(path, all_of_it=False)
         said = bool(signs) or any(
             file.endswith(".names") or file == "classes.txt" for file in tree.files if "/" not in file
         )
-        return path if _has_labels(tree, said) else None
+        return _has_labels(tree, said)
     except (OSError, InputError, ValueError):
-        return None
+        return False
 
 
 def _has_labels(tree: Tree, said: bool) -> bool:
@@ -171,14 +202,15 @@ FORMAT = Format(
     recognizes=_recognizes,
     reads=read_yolo,
     own_parts=True,
+    shares_colors=True,
     carries=Carries(
-        maps="written as outlines of the pieces of each class, exact to the pixel",
-        boxes="kept to a millionth of a pixel; in a set that has outlines, as outlines of four corners",
+        maps="kept as outlines of the pieces of each class where no object says it; ground under objects is lost",
+        boxes="kept to a millionth of a pixel, inside the image; in a set that has outlines, as those of four corners",
         overlaps=KEPT,
         polygons="kept to a millionth of a pixel, inside the image",
         holes="joined to the outline over a line of no width, exact to the pixel",
         parts="joined into one outline over lines of no width, exact to the pixel",
-        instances="written as outlines, exact to the pixel",
+        instances=KEPT,
         wide="kept by name: classes are numbered from 0 in the order of their ids",
     ),
 )

@@ -16,10 +16,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from labelmint.errors import InputError
-from labelmint.formats.format import PARTS, Part
+from labelmint.formats.format import PARTS, Part, part_of_folders, part_word
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.text_files import read_lines, read_text, read_yaml
-from labelmint.formats.yolo_layout import Tree, part_of_folders, part_word
+from labelmint.formats.yolo_layout import Tree
 
 __all__ = ["Config", "class_names", "config_of", "parts_of", "sign_of"]
 
@@ -39,7 +39,8 @@ class Config:
     Arguments:
         file: it, or None where there is none.
         entries: the folders, lists or images of each part, as they stand there. root: what they lie below.
-        names: name of each number of a class, or None where it does not say.
+        names: name of each number of a class, or None where it does not say. count: of classes, where it says that
+            alone.
         names_file: the path of a file of names, or None.
         keypoints: points of an object and numbers of a point, or None for objects without.
     """
@@ -48,6 +49,7 @@ class Config:
     entries: Mapping[Part, tuple[str, ...]] = field(default_factory=dict)
     root: str = ""
     names: Mapping[int, str] | None = None
+    count: int | None = None
     names_file: str | None = None
     keypoints: tuple[int, int] | None = None
 
@@ -121,7 +123,9 @@ def _ultralytics(file: Path) -> Config:
         for key in keys
         if said.get(key)
     }
-    return Config(file, entries, root, _names(said, file), keypoints=_keypoints(said, file))
+    count = _count(said)
+    names = None if count is not None else _names(said, file)
+    return Config(file, entries, root, names, count, keypoints=_keypoints(said, file))
 
 
 def _texts(value: Any, what: str) -> Sequence[str]:
@@ -133,12 +137,16 @@ def _texts(value: Any, what: str) -> Sequence[str]:
     return values
 
 
-def _names(said: Mapping[str, Any], file: Path) -> dict[int, str] | None:
+def _count(said: Mapping[str, Any]) -> int | None:
+    """How many classes there are, where that alone is said of them."""
+    alone = not said.get("names") and str(said.get("nc", "")).isdecimal()
+    return min(int(str(said["nc"])[:6]), 65535) if alone else None
+
+
+def _names(said: Mapping[str, Any], file: Path) -> dict[int, str]:
     value = said.get("names")
     if isinstance(value, list):
         value = dict(enumerate(value))
-    if not value and str(said.get("nc", "")).isdecimal():
-        return {number: f"class_{number}" for number in range(min(int(str(said["nc"])[:6]), 65535))}
     if not isinstance(value, dict) or not all(isinstance(name, str) for name in value.values()):
         raise InputError(f'{file}: "names" must list the classes, like [cat, dog] or {{0: cat, 1: dog}}')
     numbers = [int(key) if re.fullmatch(r"\d{1,5}", str(key)) else -1 for key in value]
@@ -161,10 +169,11 @@ def _keypoints(said: Mapping[str, Any], file: Path) -> tuple[int, int] | None:
 
 
 def class_names(tree: Tree, config: Config, odd: Odd) -> dict[int, str] | None:
-    """Name of each number of a class, or None where nothing says it. Files of names must agree: one may go on where
-    another ends.
+    """Name of each number of a class, or None where nothing says it: as data.yaml names them, else as files of names
+    do, which must agree (one may go on where another ends); data.yaml may count further ones.
     """
     if config.names is not None:
+        _note_otherwise(tree, config, config.names, odd)
         return dict(config.names)
     named = tree.named(config.names_file) if config.names_file else None
     if config.names_file and named is None:
@@ -186,7 +195,24 @@ def class_names(tree: Tree, config: Config, odd: Odd) -> dict[int, str] | None:
             odd.refuse("several lists of names", text, [file])
             continue
         best = longer
+    best += [f"class_{number}" for number in range(len(best), config.count or 0)]
     return dict(enumerate(best)) if best else None
+
+
+def _note_otherwise(tree: Tree, config: Config, names: Mapping[int, str], odd: Odd) -> None:
+    """Note the files that name the classes otherwise than data.yaml does."""
+    others = []
+    for file in filter(_lists_names, tree.files):
+        try:
+            listed = read_text(tree.root / file).rstrip().splitlines()
+        except InputError:
+            continue  # it is not needed
+        if any(names.get(number) != name.strip() for number, name in enumerate(listed) if name.strip()):
+            others.append(file)
+    if others:
+        odd.note(
+            "other names", f"{config.file}: its names of classes are taken, not those of {others[0]}", others
+        )
 
 
 def _lists_names(file: str) -> bool:

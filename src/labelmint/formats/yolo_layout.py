@@ -14,29 +14,21 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from labelmint.formats.files import IMAGE_SUFFIXES, is_folder
-from labelmint.formats.format import Part
+from labelmint.formats.format import part_word
+from labelmint.formats.lookup import folded
 
-__all__ = [
-    "IMAGE_WORDS",
-    "Tree",
-    "known_place",
-    "part_of_folders",
-    "part_word",
-    "pieces_of",
-    "same_form",
-    "tree_of",
-]
+__all__ = ["IMAGE_WORDS", "Tree", "known_place", "pieces_of", "same_form", "tree_of"]
 
 IMAGE_WORDS = ("images", "image", "imgs", "img", "jpegimages")
 
 _MOST = 400_000  # entries that are looked at to find out a format
-_PART = re.compile(r"(?:obj_)?(train|val|test)(?:ing|id|idation)?(?:_data)?(?:20\d\d)?")
 
 
 @dataclass(frozen=True)
@@ -68,13 +60,37 @@ class Tree:
         return {same_form(file[:-4]): file for file in self.files if file[-4:].lower() == ".txt"}
 
     def labels_of(self, image: str) -> list[str]:
-        """The texts that may be an image's label, the likeliest first."""
+        """The texts that may be an image's label, the likeliest first; where none has its name, those whose names
+        differ in capitals alone and are no other image's.
+        """
+        keys = self._label_keys(image)
+        found = [self.texts[key] for key in keys if key in self.texts]
+        if found or not keys or folded(keys[0].rpartition("/")[2]) not in self._text_names:
+            return found
+        return [self._spare[key] for key in map(folded, keys) if key in self._spare]
+
+    def _label_keys(self, image: str) -> list[str]:
         folder, _, name = image.rpartition("/")
         if folder not in self._known:
             self._known[folder] = [f"{one}/" if one else "" for one in self._label_folders(folder)]
         stem = same_form(name[: name.rfind(".")])
-        keys = (f"{one}{stem}" for one in self._known[folder])
-        return [self.texts[key] for key in keys if key in self.texts]
+        return [f"{one}{stem}" for one in self._known[folder]]
+
+    @cached_property
+    def _text_names(self) -> frozenset[str]:
+        return frozenset(folded(key.rpartition("/")[2]) for key in self.texts)
+
+    @cached_property
+    def _spare(self) -> dict[str, str]:
+        """The texts that have the name of no image, by their folded names, where one text and one image have such."""
+        wanted = [self._label_keys(image) for image in self.images]
+        used = {key for keys in wanted for key in keys}
+        images = Counter(
+            key for keys in wanted if self.texts.keys().isdisjoint(keys) for key in {*map(folded, keys)}
+        )
+        spare = [(folded(key), text) for key, text in self.texts.items() if key not in used]
+        texts = Counter(key for key, _ in spare)
+        return {key: text for key, text in spare if texts[key] == 1 and images[key] == 1}
 
     def _label_folders(self, folder: str) -> list[str]:
         parts = folder.split("/") if folder else []
@@ -126,14 +142,20 @@ class Tree:
 
     def image_named(self, path: str) -> str | None:
         """The image that a line of a list means, or None: the longest end of the path that is there, with or without
-        ending; else the only image of that file name.
+        ending; else the only image of that file name; else the only one that differs from an end in capitals alone.
         """
         pieces = [same_form(piece) for piece in pieces_of(path)]
-        for start in range(len(pieces)):
-            found = self._by_path.get("/".join(pieces[start:]))
-            if found:
-                return found
-        return self._by_file.get(pieces[-1]) if pieces else None
+        ends = ["/".join(pieces[start:]) for start in range(len(pieces))]
+        found = next((self._by_path[end] for end in ends if end in self._by_path), None)
+        found = found or (self._by_file.get(pieces[-1]) if pieces else None)
+        return found or next((self._by_fold[key] for key in map(folded, ends) if key in self._by_fold), None)
+
+    @cached_property
+    def _by_fold(self) -> dict[str, str]:
+        owners: dict[str, set[str]] = {}
+        for name, image in self._by_path.items():
+            owners.setdefault(folded(name), set()).add(image)
+        return {key: image for key, (image, *others) in owners.items() if not others}
 
     @cached_property
     def _by_path(self) -> dict[str, str]:
@@ -190,13 +212,6 @@ def same_form(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
-def part_word(name: str) -> Part | None:
-    """The part that a folder's name means: train, valid, obj_test_data, val2017 and the like."""
-    found = _PART.fullmatch(name.lower())
-    parts: dict[str, Part] = {"train": "train", "val": "validation", "test": "test"}
-    return parts[found.group(1)] if found else None
-
-
 def pieces_of(path: str) -> list[str]:
     """The folders and the name of a path of any system, what leads upwards left out."""
     pieces: list[str] = []
@@ -206,12 +221,6 @@ def pieces_of(path: str) -> list[str]:
         elif piece not in ("", ".") and not re.fullmatch("[A-Za-z]:", piece):
             pieces.append(piece)
     return pieces
-
-
-def part_of_folders(image: str) -> Part | None:
-    """The part that the folders of an image say, the innermost that says one."""
-    found = (part_word(piece) for piece in reversed(image.split("/")[:-1]))
-    return next((part for part in found if part), None)
 
 
 def known_place(image: str) -> bool:

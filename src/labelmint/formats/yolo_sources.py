@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from labelmint.errors import InputError
@@ -13,16 +14,30 @@ from labelmint.formats.class_list import class_set
 from labelmint.formats.format import Orientation, Part
 from labelmint.formats.image_files import image_size, read_labelled
 from labelmint.formats.odd import Odd, first_of
-from labelmint.formats.painting import paint
+from labelmint.formats.painting import PaintedLayout, Paints, painted
 from labelmint.formats.records import names_of
 from labelmint.formats.text_files import read_text
+from labelmint.formats.undecoded import undecoded
 from labelmint.formats.yolo_layout import IMAGE_WORDS, Tree
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout, LayoutObject
 
-__all__ = ["Loader", "Source", "counted_from_zero", "data_set", "labelled", "named"]
+__all__ = [
+    "Bad",
+    "Loader",
+    "Source",
+    "check_labels",
+    "counted_from_zero",
+    "data_set",
+    "labelled",
+    "raised",
+    "skipped",
+    "sources_by_name",
+]
 
 Size = tuple[int, int]
 Objects = Callable[[str, str, Size], tuple[LayoutObject, ...]]
+Bad = Callable[[InputError], None]  # is given the error of a line that cannot be read
+Looks = Callable[[str, str, Callable[[], Size], Bad], int]
 
 
 @dataclass(frozen=True)
@@ -53,7 +68,7 @@ class Loader:
 
     def __call__(self, name: str) -> AnnotatedImage:
         file = self.root / self.sources[name].image
-        read = read_labelled(file, image_size(file, self.orientation), self.orientation)
+        read = read_labelled(file, None, self.orientation)
         layout = self._layout(name, (read.pixels.shape[0], read.pixels.shape[1]))
         return AnnotatedImage(
             name=name, image=read.pixels, layout=layout, provenance=read.text, notes=read.notes
@@ -63,12 +78,16 @@ class Loader:
         """The layout alone; the image is not decoded."""
         return self._layout(name, image_size(self.root / self.sources[name].image, self.orientation))
 
-    def _layout(self, name: str, size: Size) -> Layout:
+    def undecoded(self, name: str) -> AnnotatedImage:
+        """The pair, decoded and painted when that is asked for, where its file may be copied."""
+        file = self.root / self.sources[name].image
+        return undecoded(name, file, lambda size: self._layout(name, size, PaintedLayout)) or self(name)
+
+    def _layout(self, name: str, size: Size, paints: Paints = painted) -> Layout:
         label = self.sources[name].label
         file = self.root / label if label else None
         objects = self.objects(read_text(file), str(file), size) if file else ()
-        label_map, instances = paint(objects, size, self.ground)
-        return Layout(label_map=label_map, instances=instances, objects=objects)
+        return paints(objects, size, self.ground)
 
 
 def data_set(
@@ -90,6 +109,44 @@ def data_set(
         test=of("test"),
         findings=odd.findings,
     )
+
+
+def raised(error: InputError) -> None:
+    """What becomes of a bad line: its error."""
+    raise error
+
+
+def skipped(error: InputError) -> None:
+    """What becomes of a bad line when pairs are inspected: nothing; `check_labels` has noted it."""
+
+
+def check_labels(
+    tree: Tree, sources: Mapping[str, Source], looks: Looks, boxes: str, orientation: Orientation, odd: Odd
+) -> None:
+    """Read all labels once for what is bad in them.
+
+    Arguments:
+        looks: is given a label's text, its file, what opens the image for its size (H, W), and what takes the errors of
+            bad lines; returns how many objects are cut at the border of their image.
+        boxes: what such objects are called. orientation: of images with an orientation tag.
+    """
+    cut: list[str] = []
+    for name, one in sources.items():
+        if one.label is None:
+            continue
+        file = tree.root / one.label
+
+        def bad(error: InputError, name: str = name) -> None:
+            odd.refuse_one("bad label", error, name)
+
+        try:
+            size = partial(image_size, tree.root / one.image, orientation)
+            cut += [name] * looks(read_text(file), str(file), size, bad)
+        except InputError as error:
+            bad(error)
+    if cut:
+        text = f"{tree.root}: {len(cut)} {boxes} reach over the border of their image, and are cut there"
+        odd.note("over the border", f"{text}, first in {cut[0]!r}", list(dict.fromkeys(cut)))
 
 
 def labelled(
@@ -123,7 +180,7 @@ def labelled(
     if several:
         text = f"{tree.root}: {len(several)} images are in two parts, first {several[0]!r}"
         odd.note("in two parts", text, several)
-    _note(tree, sources, bool(part_of), says, odd)
+    _note(tree, sources, says, odd)
     return sources
 
 
@@ -137,13 +194,8 @@ def _one_of(tree: Tree, image: str, labels: Sequence[str], odd: Odd) -> str | No
     return next(iter(labels), None)
 
 
-def _note(
-    tree: Tree, sources: Sequence[Source], parted: bool, says: Callable[[Path], bool], odd: Odd
-) -> None:
+def _note(tree: Tree, sources: Sequence[Source], says: Callable[[Path], bool], odd: Odd) -> None:
     root = tree.root
-    outside = [one.image for one in sources if parted and one.part is None]
-    if outside:
-        odd.note("in no part", f"{root}: {len(outside)} images are in no part, first {outside[0]!r}", outside)
     without = [one.image for one in sources if one.label is None]
     if without:
         text = f"{root}: {len(without)} images have no label text and thus no objects, first {without[0]!r}"
@@ -164,7 +216,7 @@ def _note(
         odd.note("label without image", text, alone)
 
 
-def named(sources: Sequence[Source], tree: Tree) -> dict[str, Source]:
+def sources_by_name(sources: Sequence[Source], tree: Tree) -> dict[str, Source]:
     """The sources by names that are unique, in order of name; folders that only say "images" are no part of a name."""
     short = [
         "/".join(piece for piece in one.image.split("/")[:-1] if piece.lower() not in IMAGE_WORDS)

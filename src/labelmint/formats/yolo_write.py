@@ -3,7 +3,8 @@
 Ultralytics takes no text that has boxes and outlines, and of a set that has both it drops the outlines: where one
 object of the set has an outline, boxes become outlines of their four corners, in all texts. A line holds one outline:
 that of an object of several pieces, or with holes, runs through all of them (`outlines.joined`). Shares have 12 digits.
-What has no place in a text is left out: crowds, regions to ignore, attributes. Classes are numbered from 0.
+What has no place in a text is left out: crowds, regions to ignore, attributes, shapes without a pixel. Classes are
+numbered from 0.
 
 A pair without a part is written to train. Where pairs are named for training and others for nothing, those lie in
 images/other, which data.yaml does not name; where no pair has a part, all lie in images/, which is both train and val.
@@ -16,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from labelmint.errors import InputError
-from labelmint.formats.files import uniquely_named, write_each
-from labelmint.formats.format import PLAIN, Part, Writing
-from labelmint.formats.images_out import write_image
+from labelmint.formats.format import PLAIN, Change, Part, Writing
+from labelmint.formats.images_out import is_copied, write_image
 from labelmint.formats.outlines import joined, outlines_of
-from labelmint.formats.painting import decode, objects_from_instances, rle_of
+from labelmint.formats.painting import decode, level_of, rle_of
+from labelmint.formats.pieces import objects_of
+from labelmint.formats.writers import uniquely_named, write_each
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, ClassSet, LayoutObject
 
@@ -28,6 +30,11 @@ __all__ = ["write_yolo"]
 
 _FOLDERS: dict[Part, str] = {"train": "train", "validation": "val", "test": "test"}
 _OTHER = "other"
+_CORNERS = "boxes are written as outlines of four corners, for the set has outlines"
+_PIECES = "objects of several pieces are joined into one outline over lines of no width"
+_HOLES = "objects have holes, which are joined to their outline over a line of no width"
+_LEVELS = "objects lose their z_order, and lie above others by their size alone"
+_CUT = 1e-9  # shares; what reaches less far over the border is not told
 
 Size = tuple[int, int]
 Shares = tuple[float, ...]
@@ -43,30 +50,38 @@ def write_yolo(
     numbers = _Numbers(classes)
     names: dict[str, None] = {}
     boxes: list[str] = []  # texts of boxes alone, which become outlines where others are
-    places: dict[str, None] = {}
-    outlined = False
+    places: dict[str, tuple[Path, Path]] = {}  # the folders of images and labels
+    others = _others(writing)
+    outlined, corners = False, 0  # whether the set has outlines, and how many boxes it has
 
     def described() -> Iterator[tuple[AnnotatedImage, str, str]]:
-        nonlocal outlined
+        nonlocal outlined, corners
         for pair in uniquely_named(pairs, names):
-            place = _place(pair.name, writing)
+            part, size = writing.parts.get(pair.name), pair.layout.size
+            place = _FOLDERS[part] if part else others
             if place not in places:
-                places[place] = None
-                for kind in ("images", "labels"):
-                    (folder / kind / place).mkdir(parents=True)
-            rows = [(numbers.of(one, pair.name), one) for one in _objects(pair, classes) if numbers.has(one)]
-            lines = [(number, _shares(one, pair.layout.size)) for number, one in rows]
-            outlined = outlined or any(len(shares) > 4 for _, shares in lines)
+                places[place] = folder / "images" / place, folder / "labels" / place
+                for one in places[place]:
+                    one.mkdir(parents=True)
+            said = objects_of(pair.layout, classes, writing.change, ignored=False)
+            rows = [(numbers.of(one, pair.name), one) for one in said if numbers.has(one)]
+            writing.change("overlaps approximated", _LEVELS, sum(level_of(one) != 0 for _, one in rows))
+            lines = [(number, some) for number, one in rows if (some := _shares(one, size, writing.change))]
+            apart = sum(len(shares) > 4 for _, shares in lines)
+            outlined, corners = outlined or apart > 0, corners + len(lines) - apart
             if lines and not outlined:
                 boxes.append(f"{place}/{pair.name}.txt" if place else f"{pair.name}.txt")
             yield pair, place, _text(lines, outlined)
 
     def put(one: tuple[AnnotatedImage, str, str]) -> None:
         pair, place, text = one
-        write_image(folder / "images" / place, pair, writing)
-        _write(folder / "labels" / place / f"{pair.name}.txt", text)
+        images, labels = places[place]
+        write_image(images, pair, writing)
+        _write(labels / f"{pair.name}.txt", text)
 
-    write_each(described(), put)
+    write_each(described(), put, lambda one: is_copied(one[0], writing))
+    writing.change("boxes approximated", _CORNERS, corners if outlined else 0)
+    writing.change("wide approximated", "classes have ids above 255 and are numbered anew", numbers.wide)
     for name in boxes if outlined else ():
         file = folder / "labels" / name
         _write(file, _text(_parsed(file), outlined))
@@ -103,6 +118,11 @@ class _Numbers:
             )
         return self._numbers[one.class_id]
 
+    @property
+    def wide(self) -> int:
+        """How many classes have ids above 255."""
+        return sum(i > 255 for i in self._numbers)
+
     def names(self, classes: ClassSet) -> dict[int, str]:
         """The name of each number, in order."""
         return {
@@ -110,41 +130,45 @@ class _Numbers:
         }
 
 
-def _place(name: str, writing: Writing) -> str:
-    """The folder of a pair below images/ and labels/."""
-    part = writing.parts.get(name)
-    if part is not None:
-        return _FOLDERS[part]
+def _others(writing: Writing) -> str:
+    """The folder of pairs that are in no part, below images/ and labels/."""
     if not writing.parts:
         return ""
     return _OTHER if "train" in writing.parts.values() else "train"
 
 
-def _objects(pair: AnnotatedImage, classes: ClassSet) -> Sequence[LayoutObject]:
-    layout = pair.layout
-    return layout.objects or objects_from_instances(layout.label_map, layout.instances, classes.ground)
-
-
-def _shares(one: LayoutObject, size: Size) -> Shares:
-    """A box as x and y of its center, width and height, or an outline, in shares of an image of `size` (H, W)."""
-    outline = _outline(one, size)
+def _shares(one: LayoutObject, size: Size, change: Change) -> Shares:
+    """A box as x and y of its center, width and height, or an outline, in shares of an image of `size` (H, W); nothing
+    for a shape without pixels.
+    """
+    outline = _outline(one, size, change)
     if outline is None:
         (x0, y0, x1, y1), (height, width) = one.box, size
         shares = ((x0 + x1) / 2 / width, (y0 + y1) / 2 / height, (x1 - x0) / width, (y1 - y0) / height)
         if all(0 <= share <= 1 for share in shares):
             return shares
+        change("boxes approximated", "boxes are cut at the border of their image", 1)
         x0, x1, y0, y1 = (*_inside(width, x0, x1), *_inside(height, y0, y1))  # what readers refuse is cut
         return (x0 + x1) / 2 / width, (y0 + y1) / 2 / height, (x1 - x0) / width, (y1 - y0) / height
-    scale = size[::-1]
-    return tuple(min(max(number / scale[i % 2], 0.0), 1.0) for i, number in enumerate(outline))
+    if not outline:
+        change("polygons approximated", "shapes without a pixel are left out", 1)
+        return ()
+    found = [0.0] * len(outline)
+    found[::2] = [x / size[1] for x in outline[::2]]
+    found[1::2] = [y / size[0] for y in outline[1::2]]
+    if min(found) >= 0 and max(found) <= 1:
+        return tuple(found)
+    if min(found) < -_CUT or max(found) > 1 + _CUT:
+        change("polygons approximated", "outlines are cut at the border of their image", 1)
+    return tuple(_inside(1, *found))
 
 
 def _inside(length: float, *edges: float) -> list[float]:
     return [min(max(edge, 0.0), float(length)) for edge in edges]
 
 
-def _outline(one: LayoutObject, size: Size) -> Sequence[float] | None:
-    """The one outline of an object; None for an object that is its box, and for one without pixels."""
+def _outline(one: LayoutObject, size: Size, change: Change) -> Sequence[float] | None:
+    """The one outline of an object; None for an object that is its box, and an empty one for a shape without pixels."""
     if one.polygons is not None and len(one.polygons) == 1:
         return one.polygons[0]
     shape = rle_of(one, size)
@@ -153,9 +177,12 @@ def _outline(one: LayoutObject, size: Size) -> Sequence[float] | None:
     if one.polygons:
         outline = joined(one.polygons)
         if (rle_of(LayoutObject(class_id=0, box=one.box, polygons=(outline,)), size) or {}) == shape:
+            change("parts approximated", _PIECES, 1)
             return outline
     rings, holes = outlines_of(decode(shape, size))  # pieces that overlap cannot be joined as they are
-    return joined([*rings, *holes]) or None
+    change("parts approximated", _PIECES, int(len(rings) > 1))
+    change("holes approximated", _HOLES, int(len(holes) > 0))
+    return joined([*rings, *holes])
 
 
 def _text(lines: Sequence[tuple[int, Shares]], outlined: bool) -> str:
@@ -163,11 +190,13 @@ def _text(lines: Sequence[tuple[int, Shares]], outlined: bool) -> str:
     shown = [
         (number, _corners(shares) if outlined and len(shares) == 4 else shares) for number, shares in lines
     ]
-    return "".join(f"{number} {' '.join(map(_share, shares))}\n" for number, shares in shown)
+    return "".join([f"{number} {_joined(shares)}\n" for number, shares in shown])
 
 
-def _share(share: float) -> str:
-    return f"{share:.12f}".rstrip("0").rstrip(".")
+def _joined(shares: Shares) -> str:
+    """Shares with blanks between them; the last has a decimal point, since a whole number there is a track."""
+    text = " ".join([f"{share:.12f}".rstrip("0").rstrip(".") for share in shares])
+    return text if "." in text.rpartition(" ")[2] else f"{text}.0"
 
 
 def _corners(shares: Shares) -> Shares:

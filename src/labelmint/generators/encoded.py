@@ -2,10 +2,12 @@
 
     q(z|x) = N(mu(x), sigma(x)^2),    mu, log sigma^2 = linear(features(x))
 
-The features are strided convolutions with normalization within the item, down to some 4 pixels a side.
+The features are strided convolutions with normalization within the item, down to some 4 pixels a side; or the mean
+over the last map, some 8 pixels a side, of residual blocks that halve.
 
 References:
     Auto-Encoding Variational Bayes (Kingma & Welling, 2014), https://arxiv.org/abs/1312.6114
+    Toward Multimodal Image-to-Image Translation (Zhu et al., 2017), https://arxiv.org/abs/1711.11586: residual blocks
     Semantic Image Synthesis with Spatially-Adaptive Normalization (Park et al., 2019): Figure 14
 """
 
@@ -15,9 +17,12 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-__all__ = ["Encoded", "ImageEncoder"]
+from labelmint.nn.pooled import PooledBlock
+
+__all__ = ["Encoded", "ImageEncoder", "ResidualEncoder"]
 
 _COARSEST, _WIDEST = 4, 8
+_COARSEST_AVERAGED, _WIDEST_BLOCK = 8, 4  # of the encoder of residual blocks
 
 
 class Encoded(NamedTuple):
@@ -61,4 +66,29 @@ class ImageEncoder(nn.Module):
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """mu and log sigma^2."""
         mean, log_variance = self.code(self.features(image)).chunk(2, dim=1)
+        return mean, log_variance
+
+
+class ResidualEncoder(nn.Module):
+    """Images (B, C, H, W) -> mu and log sigma^2, (B, D) each, by residual blocks.
+
+    Arguments:
+        inputs: C. channels: width of the first layer; block k has k + 1 times as many, at most 4 times.
+        code: D. size: (H, W), which says how many blocks there are: four for 256x256 pixels.
+    """
+
+    def __init__(self, inputs: int, channels: int, code: int, size: tuple[int, int]) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [nn.Conv2d(inputs, channels, 4, stride=2, padding=1)]
+        side, width = min(size) // 2, channels
+        while side > _COARSEST_AVERAGED:
+            wider = channels * min(len(layers) + 1, _WIDEST_BLOCK)
+            layers.append(PooledBlock(width, wider))
+            side, width = side // 2, wider
+        self.features = nn.Sequential(*layers, nn.LeakyReLU(0.2))
+        self.code = nn.Linear(width, 2 * code)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """mu and log sigma^2."""
+        mean, log_variance = self.code(self.features(image).mean(dim=(2, 3))).chunk(2, dim=1)
         return mean, log_variance

@@ -36,6 +36,7 @@ from torch import Tensor, nn
 
 from labelmint.errors import InputError
 from labelmint.nn.initial import begin_normal
+from labelmint.nn.mirrored import doubling, halving, mirrored_widths
 from labelmint.nn.sight import LayoutEmbedding
 from labelmint.nn.strided import Output
 from labelmint.protocols import Dial, Dials, Noise
@@ -43,7 +44,7 @@ from labelmint.types import LayoutBatch
 
 __all__ = ["UNetConfig", "UNetGenerator", "dropout_mask"]
 
-_DROPPED, _WIDEST = 3, 8  # layers with dropout; the widest layer as a multiple of the first
+_DROPPED = 3  # layers with dropout
 
 
 class UNetConfig(BaseModel):
@@ -69,7 +70,7 @@ class UNetConfig(BaseModel):
     @property
     def widths(self) -> tuple[int, ...]:
         """Channels of e_1, ..., e_n."""
-        return tuple(self.channels * min(1 << i, _WIDEST) for i in range(self.downsamplings))
+        return mirrored_widths(self.channels, self.downsamplings)
 
     def check_size(self, size: tuple[int, int]) -> None:
         """Raise InputError for images (H, W) that cannot be halved so often."""
@@ -104,11 +105,11 @@ class UNetGenerator(nn.Module):
         inputs, widths, deepest = config.layout_channels, config.widths, config.downsamplings - 1
         self.embed = LayoutEmbedding(symbols, inputs)
         self.down = nn.ModuleList(
-            _down(before, after, first=i == 0, normalized=0 < i < deepest)
+            halving(before, after, first=i == 0, normalized=0 < i < deepest)
             for i, (before, after) in enumerate(zip((inputs, *widths), widths, strict=False))
         )
         self.up = nn.ModuleList(
-            _up(
+            doubling(
                 widths[i] * (1 if i == deepest else 2),
                 widths[i - 1] if i else image_channels,
                 normalized=i > 0,
@@ -169,21 +170,3 @@ class UNetGenerator(nn.Module):
 def dropout_mask(uniforms: Tensor, share: float) -> Tensor:
     """Factors of dropout, 0 where u < p and 1 / (1 - p) elsewhere, of uniforms in [0, 1) of any shape."""
     return (uniforms >= share).to(uniforms.dtype) / (1 - share)
-
-
-def _down(inputs: int, outputs: int, *, first: bool, normalized: bool) -> nn.Sequential:
-    """One halving; a norm takes a bias away again, so that a convolution before it has none."""
-    return nn.Sequential(
-        *([] if first else [nn.LeakyReLU(0.2)]),
-        nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=not normalized),
-        *([nn.InstanceNorm2d(outputs, affine=True)] if normalized else []),
-    )
-
-
-def _up(inputs: int, outputs: int, *, normalized: bool) -> nn.Sequential:
-    """One doubling."""
-    return nn.Sequential(
-        nn.ReLU(),
-        nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=not normalized),
-        *([nn.InstanceNorm2d(outputs, affine=True)] if normalized else []),
-    )

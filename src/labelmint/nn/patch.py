@@ -9,7 +9,7 @@ statistics alone would give them away. Spectral normalization divides each weigh
 singular value.
 
 A conditional one, D(s, x), sees the layout beside the image, as channels that its symbols are embedded in. The coarser
-ones of several see both averaged.
+ones of several see both averaged. Where several images are made of a layout, each may have a discriminator of its own.
 
 References:
     Image-to-Image Translation with Conditional Adversarial Networks (Isola et al., 2017),
@@ -31,7 +31,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from labelmint.nn.sight import LayoutEmbedding
 from labelmint.types import LayoutBatch
 
-__all__ = ["MultiScaleDiscriminator", "PatchDiscriminator", "PatchNorm", "Scales"]
+__all__ = ["MultiScaleDiscriminator", "OneForEach", "PatchDiscriminator", "PatchNorm", "Scales"]
 
 Scales: TypeAlias = list[
     list[Tensor]
@@ -107,8 +107,12 @@ class MultiScaleDiscriminator(nn.Module):
     """Patch discriminators over images at full size, half of it, and so on.
 
     Arguments:
-        scales: how many; the coarsest image must be large enough for a discriminator's layers. The others are
-            those of `PatchDiscriminator`.
+        scales: how many; the coarsest image must be large enough for a discriminator's layers.
+        edges: whether the edges between symbols are seen beside layouts.
+        height: H of images at full size. Of smaller images only the discriminators of their size and below judge, so
+            that each always sees one size; 0: all judge, whatever the size.
+
+    The others are those of `PatchDiscriminator`.
     """
 
     def __init__(
@@ -121,22 +125,43 @@ class MultiScaleDiscriminator(nn.Module):
         layout_channels: int = 16,
         norm: PatchNorm = "instance",
         spectral: bool = True,
+        edges: bool = False,
+        height: int = 0,
     ) -> None:
         super().__init__()
-        self.embed = LayoutEmbedding(symbols, layout_channels) if symbols else None
-        inputs += layout_channels if symbols else 0
+        self.height = height
+        self.embed = LayoutEmbedding(symbols, layout_channels, edges) if symbols else None
+        inputs += self.embed.width if self.embed is not None else 0
         self.each = nn.ModuleList(
             PatchDiscriminator(inputs, channels, layers, norm=norm, spectral=spectral) for _ in range(scales)
         )
 
     def forward(self, image: Tensor, layouts: LayoutBatch | None = None) -> Scales:
-        """Maps and verdicts of each size, the full one first; ValueError where symbols lack their layouts."""
-        x, found = seen_beside(image, self.embed, layouts), []
-        for k, one in enumerate(self.each):
-            if k:
+        """Maps and verdicts of each size, the finest first; ValueError where symbols lack their layouts."""
+        x, found = seen_beside(image, self.embed, layouts), list[list[Tensor]]()
+        halved = max(self.height // image.shape[2], 1).bit_length() - 1  # times
+        for one in list(self.each)[min(halved, len(self.each) - 1) :]:
+            if found:
                 x = functional.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
-            found += [one.maps(x)]  # type: ignore[operator]
+            found.append(one.maps(x))  # type: ignore[operator]
         return found
+
+
+class OneForEach(nn.Module):
+    """Discriminators of several images of a layout, one for each.
+
+    Arguments:
+        discriminators: of images of C channels.
+    """
+
+    def __init__(self, *discriminators: nn.Module) -> None:
+        super().__init__()
+        self.each = nn.ModuleList(discriminators)
+
+    def forward(self, image: Tensor, layouts: LayoutBatch | None = None) -> Scales:
+        """Maps and verdicts of all, in order, of images (B, C times their number, H, W) side by side."""
+        parts = image.chunk(len(self.each), dim=1)
+        return [maps for one, part in zip(self.each, parts, strict=True) for maps in one(part, layouts)]
 
 
 def seen_beside(image: Tensor, embed: LayoutEmbedding | None, layouts: LayoutBatch | None) -> Tensor:

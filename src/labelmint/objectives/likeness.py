@@ -20,18 +20,25 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from labelmint.datasets.pairs import Pairs
+from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.generators.network import draw_noise, seeded_noise
 from labelmint.objectives.objective import Loss
 from labelmint.objectives.perceptual import VGGDistance
 from labelmint.objectives.structure import structure_distance
 from labelmint.protocols import LayoutToImage, Noise
-from labelmint.types import Batch
+from labelmint.types import Batch, LayoutBatch
 
 __all__ = ["LikenessObjective", "kl_divergence"]
 
-_AT_ONCE = 32  # held-out pairs
+_AT_ONCE, _SEEDS, _COARSE = (
+    32,
+    4,
+    8,
+)  # held-out pairs; seeds of a layout and pixels a side that variety is measured with
+_FLAT = 1 / EIGHT_BITS.half
 
 
 class LikenessObjective:
@@ -85,17 +92,49 @@ class LikenessObjective:
     def held_out(
         self, module: nn.Module, pairs: Pairs, device: torch.device, at_most: int | None = None
     ) -> dict[str, float]:
-        """ "held_out_error", the mean absolute error on [-1, 1] of images drawn by seed."""
+        """ "held_out_error", the mean absolute error on [-1, 1] of images drawn by seed, and whether they collapse:
+        "spread" over layouts and, where there is noise, "variety" of a layout, both over the real images' spread.
+        """
         network, count, total = cast(LayoutToImage, module), min(len(pairs), at_most or len(pairs)), 0.0
+        real, drawn = list[Tensor](), list[Tensor]()
         for first in range(0, count, _AT_ONCE):
             batch = pairs.fixed(first, min(_AT_ONCE, count - first)).to(device)
-            noise = seeded_noise(self.noise, [(0, first + row) for row in range(len(batch))])
-            made = network(batch.layouts, noise.to(device) if noise is not None else None, {})
-            total += float((made.float() - batch.image).abs().mean()) * len(batch)
-        return {"held_out_error": total / count}
+            made = self._drawn(network, batch.layouts, first)
+            total += float((made - batch.image).abs().mean()) * len(batch)
+            real.append(coarse(batch.image))
+            drawn.append(coarse(made))
+        figures = {"held_out_error": total / count}
+        if count > 1:
+            whole = max(deviation(torch.cat(real)), _FLAT)
+            figures["spread"] = deviation(torch.cat(drawn)) / whole
+            if self.noise is not None:
+                figures["variety"] = (
+                    self._variety(network, pairs.fixed(0, min(_SEEDS, count)).to(device)) / whole
+                )
+        return figures
+
+    def _drawn(self, network: LayoutToImage, layouts: LayoutBatch, first_seed: int) -> Tensor:
+        noise = seeded_noise(self.noise, [(0, first_seed + row) for row in range(len(layouts))])
+        return network(layouts, noise.to(layouts.ids.device) if noise is not None else None, {}).float()
+
+    def _variety(self, network: LayoutToImage, batch: Batch) -> float:
+        """The mean deviation of what several seeds draw of a layout."""
+        rows = torch.arange(len(batch), device=batch.image.device).repeat_interleave(_SEEDS)
+        made = coarse(self._drawn(network, batch.layouts[rows], 0)).unflatten(0, (len(batch), _SEEDS))
+        return sum(map(deviation, made)) / len(made)
 
 
 def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
     """Scalar, KL(N(mean, variance), N(0, 1)) in nats an item, of (B, D) each."""
     mean, log_variance = mean.float(), log_variance.float()
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1).mean()
+
+
+def coarse(image: Tensor) -> Tensor:
+    """Images (B, C, H, W) as 8x8 means: what is where, without texture."""
+    return functional.adaptive_avg_pool2d(image.float(), _COARSE)
+
+
+def deviation(images: Tensor) -> float:
+    """The standard deviation over images (B, ...), the mean over their pixels."""
+    return float(images.std(dim=0).mean())

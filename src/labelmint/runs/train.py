@@ -69,7 +69,7 @@ def train(
     request, run, source = make_request(**asked), RunFolder(out), _opened(data)
     stored = stored_config(run, request)
     hardware = choose_hardware(device, precision, threads, stored)
-    fabric = open_fabric(hardware)
+    fabric = open_fabric(hardware, request.settings.in_phases)
     first = fabric.global_rank == 0
     fabric.barrier()  # no process may write before all have looked
     prepared = _prepared(source, request, force, parts, run.path, tell if first else lambda event: None)

@@ -135,10 +135,10 @@ class ChunkFolder:
         return {index: self.pair(chunk, row.name) for index, row in self.rows(chunk).items()}
 
     def pair(self, chunk: int, name: str) -> AnnotatedImage:
-        """One sample of a chunk that was drawn."""
+        """One sample of a chunk that was drawn, decoded when its pixels are asked for."""
         if self._opened is None or self._opened[0] != chunk:
             self._opened = chunk, read_folder(self.folder(chunk))
-        return self._opened[1].load(name)
+        return self._opened[1].undecoded(name)
 
     def rows(self, chunk: int) -> dict[int, Row]:
         """The samples of a chunk that was drawn, by index."""

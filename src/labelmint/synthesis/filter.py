@@ -212,4 +212,4 @@ def with_ignored(pair: AnnotatedImage, doubtful: Array | None, classes: ClassSet
         else np.where(doubtful, 0, layout.instances).astype(layout.instances.dtype)
     )
     # Outlines of objects would contradict the map.
-    return replace(pair, layout=replace(layout, label_map=label_map, instances=instances, objects=()))
+    return pair.with_layout(replace(layout, label_map=label_map, instances=instances, objects=()))

@@ -65,7 +65,7 @@ class _Wanted:
                 yield _One(index, chunk, rows[index], self._verdicts[index])
 
     def pair(self, one: _One) -> AnnotatedImage:
-        """The pair as it is written."""
+        """The pair as it is written; its image is not decoded before that is asked for."""
         pair = self._folder.pair(one.chunk, one.row.name)
         return (
             with_ignored(pair, one.verdict.doubtful, self._order.system.classes)
@@ -141,22 +141,12 @@ def _write_pairs(
     wanted: _Wanted, data: Path, classes: ClassSet, format: Format, image_format: ImageFormat
 ) -> None:
     """The pairs alone. The chunks hold PNGs, which are linked or copied where PNGs are wanted."""
-    encoded = image_format == "png"
-    if encoded and format.name == "folder":
+    if image_format == "png" and format.name == "folder":
         linked = (wanted.pair(one) if one.changed else wanted.stored(one) for one in wanted)
         write_folder(linked, data, classes)
         return
-    images: dict[str, Path] = {}
-
-    def pairs() -> Iterator[AnnotatedImage]:
-        for one in wanted:
-            if encoded:
-                images[one.row.name] = wanted.stored(one).folder / "images" / f"{one.row.name}.png"
-            yield wanted.pair(one)
-
     assert format.writes is not None
-    writing = Writing(encoded=images.pop) if encoded else Writing(image_format=image_format)
-    format.writes(pairs(), data, classes, writing)
+    format.writes(map(wanted.pair, wanted), data, classes, Writing(image_format=image_format))
 
 
 def _write_manifest(order: Order, wanted: _Wanted, file: Path) -> tuple[Counter[str], Counter[str]]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from labelmint.errors import InputError, named
-from labelmint.systems import flow, mint, msgnet, msgnet_vq2, pix2pix, spade, svq
+from labelmint.systems import bicyclegan, flow, mint, msgnet, msgnet_vq2, pix2pix, pix2pixhd, spade, svq
 from labelmint.systems.sections import Sections
 from labelmint.systems.system import GIVEN, System
 
 __all__ = ["PRESETS", "SYSTEMS", "Preset", "catalogue", "drawing_layouts", "settings_of"]
 
-_FAMILIES = (msgnet, msgnet_vq2, svq, mint, pix2pix, spade, flow)
+_FAMILIES = (msgnet, msgnet_vq2, svq, mint, pix2pix, pix2pixhd, bicyclegan, spade, flow)
 SYSTEMS: dict[str, System] = {system.name: system for family in _FAMILIES for system in family.SYSTEMS}
 
 
@@ -48,6 +48,14 @@ PRESETS = {
             "pre-msgnet",
         ),
         Preset("pix2pix-256", (256, 256), "pix2pix's facades; a GPU", "pix2pix"),
+        Preset(
+            "pix2pixhd-512x1024",
+            (512, 1024),
+            "pix2pixHD's street scenes, global part; a large GPU",
+            "pix2pixhd",
+        ),
+        Preset("pix2pixhd-1024x2048", (1024, 2048), "pix2pixHD's street scenes; a large GPU", "pix2pixhd"),
+        Preset("bicyclegan-256", (256, 256), "BicycleGAN's facades; a GPU", "bicyclegan"),
         Preset("spade-256", (256, 256), "SPADE's scenes; a large GPU", "spade"),
         Preset("cityscapes-256x512", (256, 512), "SPADE's street scenes; a large GPU", "spade"),
         Preset("svq-256", (256, 256), "the coupled VQ-model's scenes; a large GPU", "svqgan-t"),

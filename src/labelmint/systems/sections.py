@@ -96,6 +96,11 @@ class Sections(BaseModel):
         """Pixels of which both sides of an image have to be a multiple."""
         return math.lcm(*(getattr(section, "multiple", 1) for section in self.each().values()))
 
+    @property
+    def in_phases(self) -> bool:
+        """Whether parts of what is trained stand still for a while."""
+        return any(getattr(section, "phases", ()) for section in self.each().values())
+
     def resized(self, before: int, now: int) -> Any:
         """The sections for images whose shorter side is `now` in place of `before`, with attention at the same
         stages.

@@ -5,8 +5,9 @@
 
 w is 1, or the adaptive weight of VQGAN (`objectives.adversarial`), L_FM feature matching. Of few images the
 discriminator sees augmented ones, real and made alike (`training.differentiable`). It may learn several times a step,
-then also from further batches. The adversary may begin late, after a share of
-the training: before that it would only learn to tell blur. For half of that share the discriminator learns
+then also from further batches. It judges all images that are made of an item, where there are several. There may
+be phases, from coarse to fine (`training.phases`). The adversary may begin late, after a share
+of the training: before that it would only learn to tell blur. For half of that share the discriminator learns
 unheeded: one that knows nothing yet is led by what it should judge. It has a learning rate of its own. One Adam
 holds both networks: it keeps its averages for every weight apart and passes over weights without a gradient, so
 it is two optimizers that are saved as one.
@@ -14,7 +15,7 @@ it is two optimizers that are saved as one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, cast
@@ -32,12 +33,14 @@ from labelmint.training.average import Average
 from labelmint.training.clock import learning_rate, stop_on_interrupt
 from labelmint.training.differentiable import augmented
 from labelmint.training.loop import Loop, reseed
+from labelmint.training.phases import Phase, free, phase_at, smaller
 from labelmint.training.regime import MOST_JUDGED, Bench, Learning, Networks, Player, Stage
 from labelmint.types import Batch, LayoutBatch
 
 __all__ = ["Adversarial", "Against", "HasLastLayer"]
 
 MODULE, DISCRIMINATOR = "module", "discriminator"
+_COLLAPSED = 0.25  # of the real images' spread
 
 
 class HasLastLayer(Protocol):
@@ -87,13 +90,19 @@ class Adversarial:
     Arguments:
         settings: steps, batch size, rate. objective: of the module. against: the other player.
         half_life: of the moving average of the module's weights, a share of the steps done; 0 keeps the last.
+        phases: of the training; without any, the whole module learns at full size.
     """
 
     def __init__(
-        self, settings: Learning, objective: Objective, against: Against, half_life: float = 0.0
+        self,
+        settings: Learning,
+        objective: Objective,
+        against: Against,
+        half_life: float = 0.0,
+        phases: Sequence[Phase] = (),
     ) -> None:
         self.settings, self.objective, self.against = settings, objective, against
-        self.half_life = half_life
+        self.half_life, self.phases = half_life, phases
         self._rival: nn.Module | None = None
         self._few = False  # training pairs, so that images are augmented for the discriminator
 
@@ -114,6 +123,7 @@ class Adversarial:
     def begin(self, module: nn.Module, pairs: Pairs, name: str) -> None:
         """What the objective does before the first step, and a new discriminator, the same for the same seed."""
         self.objective.begin(module, pairs.showing(self.settings.shown))
+        free(module, phase_at(self.phases, 1.0))
         self._few = len(pairs) < self.against.augment_below
         reseed(pairs.seed, f"{name}/discriminator", 0, 0)
         self._rival = self.against.discriminator().to(next(module.parameters()).device)
@@ -171,13 +181,14 @@ class Adversarial:
 
     def _shown(self, made: Tensor, batch: Batch) -> tuple[Tensor, Tensor, LayoutBatch]:
         """Made and real images and their layouts as the discriminator sees them: augmented where there are few,
-        alike for both players of a step.
+        alike for both players of a step. Where several images are made of an item, side by side in the channels, the
+        real one stands as often.
         """
-        if not self._few:
-            return made, batch.image, batch.layouts
-        against, both = self.against, (made, batch.image)
-        (made, real), layouts = augmented(both, batch.layouts, against.unknown, torch.initial_seed())
-        return made, real, layouts
+        each, real, layouts = made.split(batch.image.shape[1], dim=1), batch.image, batch.layouts
+        if self._few:
+            seen = (*each, real)
+            (*each, real), layouts = augmented(seen, layouts, self.against.unknown, torch.initial_seed())
+        return torch.cat(each, dim=1), real.repeat(1, len(each), 1, 1), layouts
 
     def kept_bytes(self, module: nn.Module, views: int, size: tuple[int, int]) -> int:
         """Nothing."""
@@ -192,6 +203,8 @@ class Adversarial:
     def train(self, stage: Stage, bench: Bench) -> dict[str, float]:
         """Train in place; the figures are the objective's."""
         settings, against, fabric, module = self.settings, self.against, bench.fabric, stage.module
+        if self.phases:
+            module.requires_grad_(True)  # all of it learns in one of them
         players = self.players(module)
         rival = players[1].module
         # One named like its stage: checkpoints of former versions are gone on with.
@@ -207,12 +220,14 @@ class Adversarial:
         see_in_parts(module, len(slices(settings.batch_size // world, bench.accumulate)))
 
         def views(number: int) -> Batch:
-            return training.batch(number, settings.batch_size, rank, world).to(fabric.device)
+            batch = training.batch(number, settings.batch_size, rank, world).to(fabric.device)
+            return smaller(batch, phase_at(self.phases, loop.progress).shrink)
 
         with stop_on_interrupt() as asked_to_stop:
             while not loop.over(asked_to_stop()):
                 reseed(training.seed, stage.name, loop.step, rank)
                 loop.set_learning_rate(learning_rate(settings.learning_rate, loop.progress))
+                free(module, phase_at(self.phases, loop.progress))
                 batch = views(loop.step * against.updates)
                 learns, heeded = (loop.progress >= share for share in (against.begins / 2, against.begins))
                 made: list[Tensor] = []
@@ -253,7 +268,7 @@ class Adversarial:
                     figures = self.held_out(average.judged(), bench.validation, fabric.device, MOST_JUDGED)
                 if loop.step % 25 == 0 or loop.step % settings.evaluate_every == 0:
                     told = {name: float(term) for name, term in terms.items()}
-                    loop.tell({**told, **figures}, settings.batch_size)
+                    loop.tell({**told, **figures}, settings.batch_size, _collapse(figures))
                 loop.save_if_due()
         if isinstance(made_by, _Unguarded):
             made_by.leave()
@@ -263,6 +278,13 @@ class Adversarial:
         figures = self.held_out(module, bench.validation, fabric.device, MOST_JUDGED)
         loop.tell(figures, settings.batch_size)
         return {**figures, "steps": loop.step, "seconds": loop.clock.elapsed}
+
+
+def _collapse(figures: dict[str, float]) -> str:
+    """What a person should know of images that look alike whatever is asked for."""
+    if figures.get("spread", 1.0) < _COLLAPSED:
+        return f"its images of different layouts vary {figures['spread']:.0%} as much as real ones: it may collapse"
+    return ""
 
 
 class _Unguarded:

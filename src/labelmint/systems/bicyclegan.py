@@ -1,0 +1,167 @@
+"""BicycleGAN: many images of one layout, each by its code, which an encoder finds again in the image.
+
+    L = L_G(D_1(G(s, z))) + L_G(D_2(G(s, z'))) + 10 |x - G(s, z)| + 0.01 KL + 0.5 |z' - mu(G(s, z'))|
+    z ~ q(z|x),  z' ~ N(0, I),  s is given;  the last term moves G alone
+
+Both adversaries are least squares, at two sizes each. As published they see no layouts; `generator.conditional` shows
+them.
+
+References:
+    Toward Multimodal Image-to-Image Translation (Zhu et al., 2017), https://arxiv.org/abs/1711.11586: Equation 9
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from labelmint.generators.bicycle import BicycleConfig, BicycleGenerator
+from labelmint.generators.network import OneNetwork
+from labelmint.nn.initial import begin_xavier
+from labelmint.nn.patch import MultiScaleDiscriminator, OneForEach
+from labelmint.objectives.adversarial import LEAST_SQUARES
+from labelmint.objectives.cycles import CyclesObjective
+from labelmint.systems.sections import Sections
+from labelmint.systems.system import GIVEN, Facts, System, Wired
+from labelmint.systems.wiring import check_multiples, check_patches
+from labelmint.training.adversarial import Adversarial, Against
+from labelmint.training.differentiable import FEW_IMAGES
+from labelmint.training.regime import Learning, Stage
+from labelmint.types import LayoutBatch
+
+__all__ = ["SYSTEMS", "BicycleSection", "BicycleSections", "bicyclegan"]
+
+_CYCLES = 2
+
+
+class BicycleTraining(Learning):
+    """How BicycleGAN is trained; the defaults are those published."""
+
+    batch_size: int = Field(2, ge=1)
+    learning_rate: float = Field(2e-4, gt=0)
+    discriminator_learning_rate: float | None = Field(
+        None, gt=0, description="highest of its schedule; the generator's where there is none"
+    )
+    l1: float = Field(10.0, ge=0, description="weight of the absolute error of the image that comes back")
+    kl: float = Field(0.01, ge=0, description="weight of the code's divergence from N(0, I)")
+    latent: float = Field(0.5, ge=0, description="weight of the absolute error of the code that comes back")
+    discriminator_channels: int = Field(64, ge=8, multiple_of=8)
+    discriminator_layers: int = Field(
+        3, ge=1, le=5, description="its strided layers; a patch is 16, 34, 70, ... pixels wide"
+    )
+    discriminator_scales: int = Field(2, ge=1, le=4, description="sizes at which images are judged")
+    conditional: bool = Field(False, description="whether discriminators see the layout beside the image")
+    half_life: float = Field(
+        0.0, ge=0, lt=1, description="of the average of the weights, a share of the steps done; 0: the last"
+    )
+    augment_below: int = Field(
+        0, ge=0, description="with fewer training pairs, what discriminators see is augmented"
+    )
+    share: float = Field(1.0, gt=0, description="of a time budget, relative to the other parts")
+
+
+class BicycleSection(BicycleConfig, BicycleTraining):
+    """The generator: sizes and training."""
+
+
+class BicycleSections(Sections):
+    """Settings of bicyclegan."""
+
+    generator: BicycleSection = BicycleSection()
+
+
+def bicyclegan(settings: BicycleSections, facts: Facts) -> Wired:
+    """One network, one stage, a discriminator for each of the two cycles."""
+    section = settings.generator
+    check_multiples(facts.size, section.multiple, "the network")
+    coarsest = (
+        facts.size[0] >> section.discriminator_scales - 1,
+        facts.size[1] >> section.discriminator_scales - 1,
+    )
+    check_patches(coarsest, section.discriminator_layers, "generator")
+    network = BicycleGenerator(section, facts.symbols, facts.image_channels, facts.size)
+
+    def discriminator() -> nn.Module:
+        each = (
+            MultiScaleDiscriminator(
+                facts.image_channels,
+                section.discriminator_channels,
+                section.discriminator_layers,
+                section.discriminator_scales,
+                symbols=facts.symbols + 1 if section.conditional else 0,
+                layout_channels=section.layout_channels,
+                spectral=False,
+            )
+            for _ in range(_CYCLES)
+        )
+        return begin_xavier(OneForEach(*each))
+
+    against = Against(
+        discriminator=discriminator,
+        loss=LEAST_SQUARES,
+        rate=section.discriminator_learning_rate or section.learning_rate,
+        strength=_CYCLES
+        * section.discriminator_scales,  # published losses are sums over both, ours are means
+        augment_below=section.augment_below,
+        unknown=facts.symbols,
+    )
+    objective = CyclesObjective(network.noise, absolute=section.l1, kl=section.kl, latent=section.latent)
+    regime = Adversarial(section, objective, against, section.half_life)
+    seen = LayoutBatch(torch.zeros(1, *facts.size, dtype=torch.uint8))
+    return Wired(
+        stages=(Stage(name="generator", module=network, regime=regime),), images=OneNetwork(network, seen)
+    )
+
+
+# As pix2pix learns there; discriminators see the layout, or images drawn by a code would owe it nothing.
+_ON_A_CPU: dict[str, Any] = {
+    "steps": 6000,
+    "batch_size": 4,
+    "learning_rate": 1e-3,
+    "discriminator_learning_rate": 2e-4,
+    "output": "linear",
+    "layout_channels": 8,
+    "discriminator_layers": 2,
+    "conditional": True,
+    "half_life": 0.05,
+    "augment_below": FEW_IMAGES,
+}
+
+
+def tiny() -> BicycleSections:
+    """For minutes on 2 cores."""
+    return BicycleSections(
+        generator=BicycleSection(
+            channels=16, downsamplings=5, encoder_channels=16, discriminator_channels=16, **_ON_A_CPU
+        )
+    )
+
+
+def small() -> BicycleSections:
+    """For about an hour on 2 cores."""
+    return BicycleSections(
+        generator=BicycleSection(
+            channels=32, downsamplings=6, encoder_channels=32, discriminator_channels=32, **_ON_A_CPU
+        )
+    )
+
+
+def published() -> BicycleSections:
+    """The published settings for 256x256 pixels: facades, 400 images, 400 epochs of two images a step."""
+    return BicycleSections(generator=BicycleSection(steps=80_000, evaluate_every=1000))
+
+
+SYSTEMS = (
+    System(
+        name="bicyclegan",
+        source="Toward Multimodal Image-to-Image Translation (2017)",
+        layout_source=GIVEN,
+        image_generator="U-Net with a code that an encoder finds, against a discriminator for each of two cycles",
+        sections=BicycleSections,
+        wire=bicyclegan,
+        presets={"tiny": tiny, "small": small, "bicyclegan-256": published},
+    ),
+)

@@ -1,0 +1,59 @@
+"""The parts of a data set: the same words mean them in every format, and what is in none is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.formats.samples import box, in_parts, painted, pair
+
+from labelmint.formats import read, write
+from labelmint.formats.format import PART_WORDS, part_in, part_word
+from labelmint.types import ClassInfo, ClassSet
+
+CLASSES = ClassSet((ClassInfo(id=0, name="background"), ClassInfo(id=1, name="cell")))
+ALIKE = [(part, word) for part, words in PART_WORDS.items() for word in words]
+
+
+@pytest.mark.parametrize(("part", "word"), ALIKE)
+def test_a_word_means_its_part_in_every_form(part: str, word: str) -> None:
+    forms = (word, word.title(), f"{word}2017", f"{word}_2017", f"obj_{word}_data")
+    assert {part_word(form) for form in forms} == {part}
+    assert part_in(f"instances_{word}2017.json") == part_in(f"set-{word}-0000") == part
+    assert part_word(f"my{word}") is part_word(f"{word}annot") is part_in(f"my{word}") is None
+
+
+@pytest.mark.parametrize("word", ["Valid", "dev"])
+@pytest.mark.parametrize("format", ["folder", "yolo", "coco", "imagefolder", "labelme"])
+def test_folders_are_parts_by_the_same_words(format: str, word: str, tmp_path: Path) -> None:
+    for name, folder in (("a", "train"), ("b", word)):
+        write([pair(name, painted(box(1, 1, 4, 4)))], tmp_path / folder, format=format, classes=CLASSES)
+    data = read(tmp_path)
+    assert (data.format, data.train, data.validation, data.test) == (format, ("a",), ("b",), None)
+
+
+@pytest.mark.parametrize("word", ["valid", "dev"])
+def test_shards_and_subsets_are_parts_by_the_same_words(word: str, tmp_path: Path) -> None:
+    shards = write(in_parts(), tmp_path / "shards", format="webdataset", classes=in_parts().classes)
+    (shards / "val-000000.tar").rename(shards / f"{word}-000000.tar")
+    assert read(shards).validation == ("c", "d")
+    cvat = write(in_parts(), tmp_path / "cvat", format="cvat", classes=in_parts().classes)
+    text = (cvat / "annotations.xml").read_text(encoding="utf-8").replace('"Validation"', f'"{word}"')
+    (cvat / "annotations.xml").write_text(text, encoding="utf-8")
+    next((cvat / "images").glob("[vV]alidation")).rename(cvat / "images" / word)
+    assert read(cvat).validation == ("c", "d")
+
+
+@pytest.mark.parametrize("format", ["folder", "coco", "yolo", "voc", "labelme", "imagefolder", "webdataset"])
+def test_pairs_in_no_part_are_said(format: str, tmp_path: Path) -> None:
+    data = read(write(in_parts(), tmp_path / "set", format=format, classes=in_parts().classes))
+    told = [one.names for one in data.findings if one.kind == "in no part"]
+    assert told == [("f",)]
+
+
+def test_lists_beside_labelme_folders_win(tmp_path: Path) -> None:
+    for name, folder in (("a", "train"), ("b", "val")):
+        write([pair(name, painted(box(1, 1, 4, 4)))], tmp_path / folder, format="labelme", classes=CLASSES)
+    (tmp_path / "test.txt").write_text("a\n")
+    data = read(tmp_path)
+    assert (data.train, data.validation, data.test) == (None, None, ("a",))
