@@ -62,6 +62,8 @@ def _check_command(line: str) -> None:
     if values.get("size"):
         parse_size(values["size"])
     assert set(parse_words(values.get("augment") or "")) <= set(AUGMENTATIONS), line
+    for system in parse_words(values.get("systems") or ""):
+        settings_of(system, values["preset"])
     preset = PRESETS[values.get("preset") or "tiny"]
     with_values(settings_of(values.get("system") or preset.system, preset.name), values.get("settings") or ())
 

@@ -94,3 +94,27 @@ def test_curves_of_any_log_are_drawn(tmp_path: Path) -> None:
         with Image.open(tmp_path / "curves.png") as written:
             assert min(written.size) > 100
     assert [file.name for file in tmp_path.iterdir()] == ["curves.png"]
+
+
+def test_a_layout_alone_shows_its_colors_and_lines_between_instances() -> None:
+    label_map, instances = np.zeros((8, 8), np.uint8), np.zeros((8, 8), np.uint8)
+    label_map[:4], instances[:4, :4], instances[:4, 4:] = 1, 1, 2
+    plain = pictures.painted(Layout(label_map=label_map), DIGIT_CLASSES)
+    color = pictures.palette(DIGIT_CLASSES)[1]
+    assert (plain[:4] == color).all() and len(np.unique(plain[4:])) == 1
+    lined = pictures.painted(Layout(label_map=label_map, instances=instances), DIGIT_CLASSES)
+    assert (lined[:4, 3:5] != color).any(axis=2).all()
+    assert np.array_equal(lined[:2, :3], plain[:2, :3]) and np.array_equal(lined[4:], plain[4:])
+
+
+def test_columns_stand_under_their_heads(tmp_path: Path) -> None:
+    colors = [[(200, 40 * row, 40 * column) for column in range(3)] for row in range(2)]
+    images = [[np.full((64, 64, 3), color, np.uint8) for color in row] for row in colors]
+    sheet = pictures.under_heads(images, ("a", "b", "a long name of a system"), tmp_path / "sheet.png")
+    places = [np.argwhere((sheet == color).all(axis=2)) for row in colors for color in row]
+    assert all(len(place) == 128 * 128 for place in places)  # twice as large
+    tops, lefts = zip(*(place.min(axis=0).tolist() for place in places), strict=True)
+    assert tops == (tops[0],) * 3 + (tops[3],) * 3 and tops[0] < tops[3]
+    assert lefts[:3] == lefts[3:] and list(lefts[:3]) == sorted(lefts[:3])
+    with Image.open(tmp_path / "sheet.png") as written:
+        assert np.array_equal(np.asarray(written), sheet)

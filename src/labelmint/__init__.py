@@ -20,6 +20,7 @@ __all__ = [
     "InputError",
     "Layout",
     "__version__",
+    "compare",
     "evaluate",
     "explain",
     "load",
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from labelmint.comparison.compare import compare
     from labelmint.errors import InputError
     from labelmint.evaluation.evaluate import evaluate
     from labelmint.explanation.explain import explain
@@ -45,6 +47,7 @@ _HOMES = {
     "ClassSet": "labelmint.types",
     "InputError": "labelmint.errors",
     "Layout": "labelmint.types",
+    "compare": "labelmint.comparison.compare",
     "evaluate": "labelmint.evaluation.evaluate",
     "explain": "labelmint.explanation.explain",
     "load": "labelmint.runs.trained",

@@ -22,11 +22,20 @@ from labelmint.types import AnnotatedImage, Array, ClassSet, Layout
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["contact_sheet", "curves", "image_grid", "overlay", "palette", "side_by_side"]
+__all__ = [
+    "contact_sheet",
+    "curves",
+    "image_grid",
+    "overlay",
+    "painted",
+    "palette",
+    "side_by_side",
+    "under_heads",
+]
 
 _CELL = 128  # pixels that a cell is about wide
 _GAP = 6
-_PAPER, _INK = 255, (30, 30, 30)
+_PAPER, _GROUND, _INK = 255, 225, (30, 30, 30)
 _FILL = 0.4  # how much of the class color covers the image
 _LEGEND_ENTRIES = 32
 _FIRST_COLORS = (
@@ -91,6 +100,20 @@ def overlay(image: Array, layout: Layout, classes: ClassSet) -> Array:
     outline = tint & _edges(layout)
     picture[outline] = shade[outline]
     return picture.round().astype(np.uint8)
+
+
+def painted(layout: Layout, classes: ClassSet) -> Array:
+    """A layout alone, (H, W, 3) uint8: each class in its color, what has none in light grey, and lines around classes
+    and instances.
+    """
+    colors = palette(classes)
+    lookup = np.full((max([*colors, int(layout.label_map.max(initial=0))]) + 1, 3), _GROUND, np.uint8)
+    for class_id, color in colors.items():
+        lookup[class_id] = color
+    picture: Array = lookup[layout.label_map]
+    if layout.instances is not None:
+        picture[_edges(layout) & (layout.instances > 0)] = _INK
+    return picture
 
 
 def _edges(layout: Layout) -> Array:
@@ -202,6 +225,24 @@ def image_grid(images: Sequence[Array] | Array, path: str | Path | None = None, 
     )
 
 
+def under_heads(
+    rows: Sequence[Sequence[Array]], heads: Sequence[str], path: str | Path | None = None
+) -> Array:
+    """Images (H, W, C) uint8 in rows, each column under its head.
+
+    Arguments:
+        rows: of as many images as there are heads, all of one size.
+        path: PNG to write.
+    """
+    height, width = _shown_size((rows[0][0].shape[0], rows[0][0].shape[1]))
+    titles = [_title(head) for head in heads]
+    columns = []
+    for place, title in enumerate(titles):
+        column = _tile([_resized(row[place], (height, width)) for row in rows], 1)
+        columns.append(_stack([title[:, : max(column.shape[1], _extent(heads[place]))], column]))
+    return _written(_beside(columns), path)
+
+
 def _tile(cells: Sequence[Array], columns: int) -> Array:
     """Cells in rows, each in the middle of a box that fits the largest."""
     if not cells:
@@ -232,8 +273,13 @@ def _padded(parts: Sequence[Array], axis: int) -> list[Array]:
     return [np.pad(part, pad, constant_values=_PAPER) for part, pad in zip(parts, room, strict=True)]
 
 
+def _extent(text: str) -> int:
+    """Pixels that a title is wide."""
+    return max(9 * len(text) + 2 * _GAP, 60)
+
+
 def _title(text: str) -> Array:
-    picture = Image.new("RGB", (max(8 * len(text) + 2 * _GAP, 120), 26), (_PAPER,) * 3)
+    picture = Image.new("RGB", (max(_extent(text), 120), 26), (_PAPER,) * 3)
     ImageDraw.Draw(picture).text((_GAP, 4), text, fill=_INK, font=ImageFont.load_default(size=16))
     return np.asarray(picture)
 

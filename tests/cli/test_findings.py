@@ -13,7 +13,7 @@ from tests.cli.conftest import Command
 from labelmint.cli.options import open_merged
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.splits import split_of
-from labelmint.evaluation.evaluate import _loaded, _real
+from labelmint.evaluation import gathering
 from labelmint.evaluation.subject import Subject
 from labelmint.runs.prepare import prepare
 from labelmint.types import DataSet
@@ -51,8 +51,8 @@ def evaluated(data: DataSet) -> None:
     about = Subject(
         path=Path("pairs"), system=None, pairs=None, geometry=GEOMETRY, parts=split_of(data), group_by=None
     )
-    tested = [*_loaded(about, data, about.parts.test, "test", lambda event: None)]
-    _real(about, data, tested, lambda event: None)
+    tested = [*gathering.load_pairs(about, data, about.parts.test, "test", lambda event: None)]
+    gathering.load_real(about, data, tested, False, lambda event: None)
 
 
 @pytest.mark.parametrize("loads", [trained, studied, evaluated])

@@ -27,6 +27,7 @@ VERBS = [
     "train",
     "synthesize",
     "evaluate",
+    "compare",
     "explain",
     "demo",
     "datasets",

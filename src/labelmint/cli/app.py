@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from labelmint.cli import (
+    compare,
     convert,
     datasets,
     demo,
@@ -45,6 +46,7 @@ app.command("systems")(systems.systems)
 app.command("train")(train.train)
 app.command("synthesize")(synthesize.synthesize)
 app.command("evaluate")(evaluate.evaluate)
+app.command("compare")(compare.compare)
 app.command("study")(study.study)
 app.command("explain")(explain.explain)
 app.command("demo")(demo.demo)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from labelmint.errors import InputError
 from labelmint.evaluation.material import Material
+from labelmint.evaluation.subject import FEWEST_SAMPLES
 from labelmint.metrics.authenticity import authentic, c_t
 from labelmint.metrics.bootstrap import interval
 from labelmint.metrics.copy_rule import CERTAIN
@@ -21,7 +22,7 @@ from labelmint.pictures import image_grid
 from labelmint.progress import Event
 from labelmint.reports.results import Chart, Figure, Picture, Section, Series, Table
 
-__all__ = ["copied"]
+__all__ = ["copied", "scored"]
 
 SHOWN = 24
 
@@ -61,6 +62,15 @@ def copied(
         pictures=(_pictures(found, material, training),),
     )
     return section, found.copies
+
+
+def scored(copies: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Which samples (N,) the other figures are of: those that are no copies.
+
+    Where fewer are left than an evaluation needs, copies are scored as they are, and the verdict says what they are.
+    """
+    kept = ~copies
+    return kept if kept.sum() >= FEWEST_SAMPLES else np.ones_like(kept)
 
 
 def _summary(found: Memorization) -> str:

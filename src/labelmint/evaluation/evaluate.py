@@ -8,8 +8,7 @@ OUT/*.png                        pictures of the report      OUT/judge/       th
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,26 +16,25 @@ import numpy as np
 import torch
 
 from labelmint.datasets.canvas import DIGIT_CLASSES
-from labelmint.datasets.fitting import fitted
 from labelmint.datasets.pair import Pair
-from labelmint.datasets.watching import told
 from labelmint.dials import DIALS, LAYOUT_TEMPERATURE, TEMPERATURE
 from labelmint.errors import InputError
 from labelmint.evaluation.coherent import coherent
-from labelmint.evaluation.copied import copied
+from labelmint.evaluation.copied import copied, scored
 from labelmint.evaluation.fidelity import fidelity
-from labelmint.evaluation.judging import foreground_of, judge_of, refuse_one_class
+from labelmint.evaluation.gathering import judge_for, load_pairs, load_real, material_of, room
+from labelmint.evaluation.judging import refuse_one_class
 from labelmint.evaluation.likelihood import AT_MOST, LAYOUTS, likelihood, not_measured, same_layout
 from labelmint.evaluation.material import Material, teller
 from labelmint.evaluation.obedience import obedience
 from labelmint.evaluation.options import Options
 from labelmint.evaluation.origin import Known, origin_of
 from labelmint.evaluation.rejects import rejects
-from labelmint.evaluation.subject import FEWEST_SAMPLES, Subject, open_subject, refuse_overlap, refuse_views
+from labelmint.evaluation.subject import Subject, open_subject, refuse_overlap, refuse_views
 from labelmint.evaluation.verdict import verdict
-from labelmint.evaluation.views import in_channels, indexed, tiles, views_of_samples
+from labelmint.evaluation.views import views_of_samples
 from labelmint.formats import read
-from labelmint.hardware import available_memory, choose_device, choose_threads
+from labelmint.hardware import choose_threads
 from labelmint.pictures import side_by_side
 from labelmint.progress import Event, Report
 from labelmint.reports.files import write_report
@@ -60,7 +58,6 @@ HEADLINE = (
 )
 SAMPLES = 500
 _MARK = "request.json"
-SEEN_VIEWS, REAL_VIEWS, FID_VIEWS = 4000, 2000, 20000
 
 
 def evaluate(
@@ -94,7 +91,7 @@ def evaluate(
     about = _subject(Path(subject), source, options)
     _claim(folder, about, source, options)
     samples = about.pairs if about.pairs is not None else _drawn(about, folder / "synthetic", options, tell)
-    tested = [*_loaded(about, source, about.parts.test, "test", tell)]  # once: the run sees them as well
+    tested = [*load_pairs(about, source, about.parts.test, "test", tell)]  # once: the run sees them as well
     material = _material(about, source, tested, samples, folder, options, tell)
     sections = _sections(about, source, tested, material, options, known, tell)
     figures = {figure.name: figure for section in sections for figure in section.figures}
@@ -213,20 +210,6 @@ def _drawn(about: Subject, folder: Path, options: Options, tell: Report) -> Data
 # Material ---------------------------------------------------------------------------------------------------
 
 
-def _loaded(about: Subject, data: DataSet, names: Sequence[str], part: str, tell: Report) -> Iterator[Pair]:
-    """Real pairs of class ids at the scale of training, with the image channels of a run."""
-    return fitted(
-        data,
-        names,
-        about.geometry,
-        channels=about.system.config.image_channels if about.system else None,
-        group_by=about.group_by,
-        normalize=about.normalize,
-        tell=teller(tell, f"load {part}"),
-        available=_room(),
-    )
-
-
 def _material(
     about: Subject,
     data: DataSet,
@@ -237,71 +220,20 @@ def _material(
     tell: Report,
 ) -> Material:
     """All that is measured with."""
-    size = about.geometry.size
-    test, validation, training, channels = _real(about, data, tested, tell)
+    real = load_real(about, data, tested, options.fid_weights is not None, tell)
     synthetic = views_of_samples(
-        samples, data.classes, size, channels, teller(tell, "load synthetic"), _room(), about.normalize
+        samples,
+        data.classes,
+        about.geometry.size,
+        real.channels,
+        teller(tell, "load synthetic"),
+        room(),
+        about.normalize,
     )
-    refuse_views(synthetic, test, samples.source)
-    many = options.fid_weights is not None
-    real, seen = (
-        tiles(test, size, FID_VIEWS if many else REAL_VIEWS),
-        tiles(training, size, FID_VIEWS if many else SEEN_VIEWS),
-    )
-    if any(views.instances is None for views in (real, seen, synthetic)):
-        # Instances on one side and connected pieces on the other would differ by definition.
-        real, seen, synthetic = (replace(views, instances=None) for views in (real, seen, synthetic))
-    foreground = foreground_of(data, real)
-    judge = judge_of(
-        about.path if about.system else folder,
-        data,
-        training,
-        validation,
-        about.geometry,
-        channels=channels,
-        foreground=foreground,
-        seed=options.seed,
-        config=options.judge,
-        device=choose_device(options.device),
-        precision=options.precision,
-        report=tell,
-    )
-    return Material(
-        folder=folder,
-        classes=data.classes,
-        foreground=foreground,
-        training=training,
-        validation=validation,
-        test=test,
-        seen=seen,
-        real=real,
-        synthetic=synthetic,
-        judge=judge,
-        drawn_layouts=about.system is None or about.system.has_layout_prior,
-        seed=options.seed,
-        report=tell,
-        resamples=options.resamples,
-    )
-
-
-def _real(
-    about: Subject, data: DataSet, tested: Sequence[Pair], tell: Report
-) -> tuple[list[Pair], list[Pair], list[Pair], int]:
-    """Test, validation and training pairs with class indices, all of as many channels, and how many."""
-    validating = _loaded(about, data, about.parts.validation, "validation", tell)
-    loaded = tested, validating, _loaded(about, data, about.parts.training, "training", tell)
-    test, validation, training = ([indexed(one, data.classes) for one in part] for part in loaded)
-    told(data)
-    if about.system:
-        return test, validation, training, about.system.config.image_channels
-    channels = max(one.image.shape[2] for one in (*training, *validation, *test))
-    test, validation, training = (in_channels(part, channels) for part in (test, validation, training))
-    return test, validation, training, channels
-
-
-def _room() -> int:
-    """Half of the free memory: the other half is for working on them."""
-    return int(available_memory(torch.device("cpu")) // 2)
+    refuse_views(synthetic, real.test, samples.source)
+    judge = judge_for(about.path if about.system else folder, about, data, real, options, tell)
+    drawn = about.system is None or about.system.has_layout_prior
+    return material_of(data, real, synthetic, judge, folder, options, drawn_layouts=drawn, report=tell)
 
 
 # Sections ---------------------------------------------------------------------------------------------------
@@ -317,11 +249,7 @@ def _sections(
     tell: Report,
 ) -> list[Section]:
     copies_section, copies = copied(material, validation_is_held_out=about.system is not None)
-    kept = ~copies
-    if kept.sum() < FEWEST_SAMPLES:
-        # Nothing is left to score apart from the copies: they are scored as they are, and the verdict says
-        # what they are.
-        kept = np.ones_like(kept)
+    kept = scored(copies)
     tell(Event("figures", 1, 4))
     obedient = obedience(material, kept)
     tell(Event("figures", 2, 4))

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from labelmint.datasets.pairs import Pairs
 from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.errors import InputError
+from labelmint.evaluation.unlikeness import SMALLEST_SIDE, unlikeness
 from labelmint.pictures import image_grid
 from labelmint.protocols import Decoding, Dials
 from labelmint.reports.results import Figure, Picture, Section, Table
@@ -250,7 +250,7 @@ def same_layout(
     drawn = [pair for chunk in range(len(pairs)) for pair in system.chunk(chunk, draw)]
     images = np.stack([pair.image for pair in drawn])
     groups = [images[first : first + each] for first in range(0, len(images), each)]
-    figures = [_unlike(groups)] if min(images.shape[1:3]) >= 12 else []
+    figures = [_unlike(groups)] if min(images.shape[1:3]) >= SMALLEST_SIDE else []
     if net is not None:
         from labelmint.evaluation.known_weights import lpips_diversity
 
@@ -279,25 +279,10 @@ def same_layout(
 
 
 def _unlike(groups: list[Array]) -> Figure:
-    from torchmetrics.functional.image import structural_similarity_index_measure
-
-    values = []
-    for group in groups:
-        x = torch.from_numpy(group).permute(0, 3, 1, 2).float()
-        i, j = np.triu_indices(len(group), 1)
-        values.append(
-            1
-            - float(
-                cast(
-                    Tensor,
-                    structural_similarity_index_measure(x[i], x[j], data_range=float(EIGHT_BITS.levels - 1)),
-                )
-            )
-        )
     return Figure(
         name="diversity.same_layout_ssim",
         title="1 - SSIM among images of one layout",
-        value=float(np.mean(values)),
+        value=float(np.mean([unlikeness(group) for group in groups])),
         better="higher",
         how=f"mean over pairs within each of {len(groups)} test layouts; 0 when all images of a layout are "
         f"the same",

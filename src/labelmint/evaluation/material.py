@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,6 +18,27 @@ from labelmint.types import Array, ClassSet
 __all__ = ["Material", "teller"]
 
 FEATURES = 64  # dimensions that features are reduced to
+
+
+class Axes(NamedTuple):
+    """What features are told by: a center (D,), axes (k, D), k <= 64, and a scale."""
+
+    center: Array
+    kept: Array
+    scale: float
+
+    @classmethod
+    def of(cls, seen: Array) -> Axes:
+        """The main axes of the features (N, D) of training views, which then have a variance of 1 as a whole."""
+        center = seen.mean(axis=0)
+        _, values, axes = np.linalg.svd(seen - center, full_matrices=False)
+        kept = axes[: min(FEATURES, max(int((values > 1e-6 * values[0]).sum()), 1))]
+        return cls(center, kept, max(float(np.sqrt(((seen - center) @ kept.T).var(axis=0).sum())), 1e-12))
+
+    def tell(self, features: Array) -> Array:
+        """Features (N, D) as (N, k)."""
+        told: Array = (features - self.center) @ self.kept.T / self.scale
+        return told
 
 
 @dataclass
@@ -51,6 +73,7 @@ class Material:
     resamples: int = 200
     readings: dict[str, Array] = field(default_factory=dict)  # what the judge reads, by set
     vectors: dict[str, Array] = field(default_factory=dict)  # its features, by set
+    axes: Axes | None = None  # that features are told by
 
     @property
     def size(self) -> tuple[int, int]:
@@ -75,19 +98,30 @@ class Material:
         """The judge's features (N, D) of "seen", "real" or "synthetic", D <= 64: the main axes of those of
         training views, as a whole of variance 1.
         """
-        if not self.vectors:
-            raw = {
-                name: self.judge.features(self._views(name).images) for name in ("seen", "real", "synthetic")
-            }
-            center = raw["seen"].mean(axis=0)
-            _, values, axes = np.linalg.svd(raw["seen"] - center, full_matrices=False)
-            kept = axes[: min(FEATURES, max(int((values > 1e-6 * values[0]).sum()), 1))]
-            scale = max(float(np.sqrt(((raw["seen"] - center) @ kept.T).var(axis=0).sum())), 1e-12)
-            self.vectors = {name: (value - center) @ kept.T / scale for name, value in raw.items()}
+        if self.axes is None:
+            raw = self.judge.features(self.seen.images)
+            self.axes = Axes.of(raw)
+            self.vectors["seen"] = self.axes.tell(raw)
+        if which not in self.vectors:
+            self.vectors[which] = self.axes.tell(self.judge.features(self._views(which).images))
         return self.vectors[which]
+
+    def beside(self, synthetic: Views, folder: Path) -> Material:
+        """Other samples beside the same real pairs, of which nothing is read twice."""
+        return replace(
+            self,
+            synthetic=synthetic,
+            folder=folder,
+            readings=_of_real(self.readings),
+            vectors=_of_real(self.vectors),
+        )
 
     def _views(self, which: str) -> Views:
         return {"seen": self.seen, "real": self.real, "synthetic": self.synthetic}[which]
+
+
+def _of_real(found: dict[str, Array]) -> dict[str, Array]:
+    return {name: value for name, value in found.items() if name != "synthetic"}
 
 
 def teller(report: Report, stage: str) -> Callable[[int, int], None]:

@@ -16,7 +16,7 @@ from labelmint.runs.trained import TrainedSystem, load
 from labelmint.training.run_folder import RunFolder
 from labelmint.types import DataSet
 
-__all__ = ["FEWEST_SAMPLES", "Subject", "open_subject", "refuse_overlap", "refuse_views"]
+__all__ = ["FEWEST_SAMPLES", "Subject", "check_parts", "open_subject", "refuse_overlap", "refuse_views"]
 
 FEWEST_SAMPLES = 20
 
@@ -80,6 +80,20 @@ def open_subject(
         system, pairs = None, read(path)
         geometry = Geometry(size=size or _size_of(pairs), crop=crop, scale=scale, augment=frozenset(augment))
         parts = split_of(data, group_by)
+    check_parts(data, parts)
+    return Subject(
+        path=path,
+        system=system,
+        pairs=pairs,
+        geometry=geometry,
+        parts=parts,
+        group_by=group_by,
+        normalize=normalize,
+    )
+
+
+def check_parts(data: DataSet, parts: Split) -> None:
+    """Raise InputError for real data without a test part, or without pairs to make a judge of."""
     if not parts.test:
         raise InputError(
             f"{data.source}: has no test part; write the names of some pairs that were never trained on into "
@@ -90,15 +104,6 @@ def open_subject(
             f"{data.source}: pairs to train the judge on and others to validate it on are needed; label more "
             f"images"
         )
-    return Subject(
-        path=path,
-        system=system,
-        pairs=pairs,
-        geometry=geometry,
-        parts=parts,
-        group_by=group_by,
-        normalize=normalize,
-    )
 
 
 def _is_run(path: Path) -> bool:

@@ -10,7 +10,7 @@ are no independent evidence, and drawing them apart would make the interval too 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from labelmint.errors import InputError
 from labelmint.types import Array
 
-__all__ = ["half_interval", "interval", "quotient_interval"]
+__all__ = ["around", "half_interval", "halves", "interval", "quotient_interval"]
 
 
 def interval(
@@ -108,11 +108,21 @@ def half_interval(
         statistic: takes indices of half of the items.
         value: the statistic of all `count` items, at least 2.
     """
+    return around(value, [float(statistic(half)) for half in halves(count, repeats, seed)], level)
+
+
+def halves(count: int, repeats: int = 50, seed: int = 0) -> Iterator[npt.NDArray[np.int64]]:
+    """Indices of random halves of `count` items, drawn without replacement; raises InputError below 2 items."""
     if count < 2:
         raise InputError(f"an interval by halves needs at least 2 items, got {count}")
     generator = np.random.default_rng(seed)
-    values = np.array([float(statistic(generator.permutation(count)[: count // 2])) for _ in range(repeats)])
-    low, high = _percentiles(sorted((values - values.mean()).tolist()), level)
+    return (generator.permutation(count)[: count // 2] for _ in range(repeats))
+
+
+def around(value: float, of_halves: Sequence[float] | Array, level: float = 0.95) -> tuple[float, float]:
+    """The interval above, of a statistic that is `value` on all items, from its values on halves."""
+    found = np.asarray(of_halves, np.float64)
+    low, high = _percentiles(sorted((found - found.mean()).tolist()), level)
     return value + low, value + high
 
 

@@ -45,8 +45,7 @@ def render(results: Results, folder: Path) -> str:
             f"<title>{title}</title>\n<style>\n{_style()}</style>\n</head>\n<body>",
             f'<header class="first">\n<h1>{title}</h1>',
             _verdict(results.verdict),
-            f'<dl class="headline" aria-label="Headline '
-            f'figures">{"".join(map(_headline, headline(results)))}</dl>',
+            _headlines(headline(results)),
             _picture(results.overview, folder) if results.overview else "",
             "</header>",
             _contents(results.sections),
@@ -72,6 +71,12 @@ def _verdict(verdict: Verdict) -> str:
         f'class="level">{_LEVELS[verdict.level]}</p>'
         f'<p class="answer">{escape(verdict.text)}</p>{f"<ul>{reasons}</ul>" if reasons else ""}</section>'
     )
+
+
+def _headlines(figures: Sequence[Figure]) -> str:
+    if not figures:
+        return ""
+    return f'<dl class="headline" aria-label="Headline figures">{"".join(map(_headline, figures))}</dl>'
 
 
 def _headline(figure: Figure) -> str:

@@ -83,7 +83,8 @@ def summary(results: Results) -> str:
 
     Verdict and reasons, the headline figures with interval and real value, then one line a section.
     """
-    top = [_cut(results.title), "", *_verdict(results), "", *_headline(results), ""]
+    figures = _headline(results)
+    top = [_cut(results.title), "", *_verdict(results), "", *figures, *([""] if figures else [])]
     names = {section.name: _cut(section.title, 34) for section in results.sections}
     width = max(map(len, names.values()), default=0)
     lines = [

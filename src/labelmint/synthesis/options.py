@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from labelmint.datasets.pairs import Pairs
 from labelmint.dials import check_ranges
 from labelmint.errors import InputError
 from labelmint.formats.format import image_format_named
@@ -26,7 +27,8 @@ class MintOptions:
         n, start: how many pairs, and the index of the first candidate; a pair is the same whatever they are.
         seed: of every draw.
         format: one of `formats.WRITABLE`. image_format: of the images, "png", "jpg", "webp" or "tiff".
-        layouts: take the layouts of this data set instead of drawing them.
+        layouts: take the layouts of this data set, or of pairs as the run sees them (`runs.prepare.AsTrained`),
+            instead of drawing them.
         reference: the same for a run that writes layouts in tokens together with their images
             (`tokenizer.reference`).
         keep: "layout:CLASS", "image:CLASS" or "image:x0,y0,x1,y1": parts of those pairs that are not drawn
@@ -57,7 +59,7 @@ class MintOptions:
     start: int = 0
     format: str = "folder"
     image_format: str = "png"
-    layouts: DataSet | None = None
+    layouts: DataSet | Pairs | None = None
     reference: DataSet | None = None
     keep: tuple[str, ...] = ()
     per_layout: int = 1
@@ -93,7 +95,7 @@ class MintOptions:
             raise InputError(f"--keep {self.keep[0]}: of what? give the pairs to keep it of with --layouts")
 
     @property
-    def pairs(self) -> DataSet | None:
+    def pairs(self) -> DataSet | Pairs | None:
         """The pairs whose layouts are taken."""
         return self.layouts if self.layouts is not None else self.reference
 

@@ -1,0 +1,1 @@
+"""Which system for these data? Several of them, trained for equal minutes and measured by one judge."""

@@ -1,0 +1,74 @@
+"""What a comparison can be told."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from labelmint.errors import InputError, named
+from labelmint.evaluation.subject import FEWEST_SAMPLES
+from labelmint.segmenters.unet import SegmenterConfig
+from labelmint.systems.catalogue import SYSTEMS
+
+__all__ = ["ComparisonOptions"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparisonOptions:
+    """What a comparison can be told.
+
+    Arguments:
+        systems: names of at least two; `labelmint systems` lists them.
+        minutes: time of each training.
+        seeds, seed: trainings of each system, and the seed of the first.
+        n: samples of each training, for the layouts of the test part in turn.
+        preset, size, crop, scale, augment, normalize, group_by: of every training, as for `train`.
+        settings: single values of one system, as in "flow:generator.widths=64,96".
+        judge: sizes and training of the judge.
+        resamples: of the bootstrap of each interval.
+        device, precision, threads: where and how to compute, the same for all.
+
+    Raises InputError for values out of range, unknown systems, and fewer than two of them.
+    """
+
+    systems: tuple[str, ...]
+    minutes: float = 30.0
+    seeds: int = 1
+    seed: int = 0
+    n: int = 400
+    preset: str = "small"
+    size: tuple[int, int] | None = None
+    crop: bool = False
+    scale: float = 1.0
+    augment: tuple[str, ...] = ()
+    normalize: str = "none"
+    settings: tuple[str, ...] = ()
+    group_by: str | None = None
+    judge: SegmenterConfig = field(default_factory=SegmenterConfig)
+    resamples: int = 200
+    device: str = "auto"
+    precision: str = "auto"
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in self.systems:
+            named("system", name, SYSTEMS)
+            if self.systems.count(name) > 1:
+                raise InputError(f"--systems {','.join(self.systems)}: {name} is named twice")
+        if len(self.systems) < 2:
+            raise InputError(
+                f"--systems {','.join(self.systems)}: a comparison needs at least two systems, as in mint,flow"
+            )
+        if not (self.minutes > 0 and math.isfinite(self.minutes)):
+            raise InputError(f"--minutes {self.minutes:g}: expected more than 0")
+        if self.seeds < 1:
+            raise InputError(f"--seeds {self.seeds}: expected at least 1")
+        if self.n < FEWEST_SAMPLES:
+            raise InputError(
+                f"-n {self.n}: a comparison needs at least {FEWEST_SAMPLES} samples of each training"
+            )
+
+    @property
+    def all_seeds(self) -> tuple[int, ...]:
+        """Of the trainings of each system."""
+        return tuple(range(self.seed, self.seed + self.seeds))

@@ -1,0 +1,62 @@
+"""The tables: means over trainings, the widest interval, and what was not measured."""
+
+from __future__ import annotations
+
+import pytest
+from tests.comparison.made_up import apart, measured
+
+from labelmint.comparison.report import comparison_results
+from labelmint.comparison.tables import FIGURES, figures_of, table_of_figures
+from labelmint.reports.results import Figure, Picture
+
+
+def figures(value: float, low: float, high: float) -> dict[str, Figure]:
+    ratio = Figure(name="obedience.ratio", title="x", value=value, low=low, high=high, real=1.0)
+    lacking = Figure(name="diversity.same_layout_ssim", title="x", value=None, refused="one image a layout")
+    others = [
+        Figure(name=name, title="x", value=2) for name in ("effort.minutes", "fidelity.frechet_distance")
+    ]
+    return {figure.name: figure for figure in (ratio, lacking, *others)}
+
+
+def test_the_interval_of_two_trainings_holds_those_of_both() -> None:
+    each = [
+        measured("flow", seed, figures=figures(*three))
+        for seed, three in enumerate([(0.9, 0.8, 0.95), (1.0, 0.9, 1.1)])
+    ]
+    found = {figure.name: figure for figure in figures_of(each)}
+    ratio = found["flow.obedience.ratio"]
+    assert (ratio.value, ratio.low, ratio.high) == (pytest.approx(0.95), 0.8, 1.1)
+    assert found["flow.diversity.same_layout_ssim"].refused == "one image a layout"
+    assert set(found) == {f"flow.{name}" for name in FIGURES}
+    table = table_of_figures({"flow": tuple(found.values())}, 2)
+    rows = {str(row[0]): row for row in table.rows}
+    assert rows[FIGURES["obedience.ratio"]][1:] == ("1", "0.950 (0.800 to 1.10)")
+    assert rows[FIGURES["diversity.same_layout_ssim"]][2] == "-"
+
+
+def test_the_report_leaves_out_what_must_not_be_used() -> None:
+    found = {
+        "mint": [measured("mint", figures=figures(1, 0.9, 1.1))],
+        "flow": [
+            measured(
+                "flow",
+                figures=figures(1, 0.9, 1.1),
+                level="bad",
+                reasons=("Obedience 1: as it should be", "Copies per 1,000 400: bad"),
+            )
+        ],
+    }
+    results = comparison_results(
+        found,
+        apart("mint", "flow", -1, -1),
+        minutes=30,
+        picture=Picture(title="x", file="compare.png"),
+        title="x",
+        origin={},
+    )
+    assert results.verdict.text.startswith("Keep mint")
+    assert "flow is out: Copies per 1,000 400: bad" in results.verdict.reasons
+    assert results.figures["mint.obedience.ratio"].value == 1
+    trainings = next(section for section in results.sections if section.name == "trainings")
+    assert trainings.tables[0].rows[1][0] == "flow seed 0" and trainings.tables[0].rows[1][-1] == "do not use"
