@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from labelmint.errors import InputError
+from labelmint.processors import cores
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -25,7 +26,6 @@ __all__ = [
     "choose_device",
     "choose_hardware",
     "choose_threads",
-    "cores",
     "fastest",
     "measured_threads",
     "open_fabric",
@@ -115,11 +115,6 @@ def choose_device(asked: str) -> torch.device:
             raise InputError(f"--device {asked}: there are GPUs 0 to {torch.cuda.device_count() - 1}")
         return torch.device(f"cuda:{index}" if index else "cuda")
     raise InputError(f"--device {asked}: expected auto, cpu, cuda or cuda:N")
-
-
-def cores() -> int:
-    """Number of CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def choose_threads(asked: int | None) -> int:

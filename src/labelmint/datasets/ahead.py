@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from labelmint.hardware import cores
+from labelmint.processors import cores
 
 __all__ = ["ahead"]
 

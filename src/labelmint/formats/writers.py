@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
 from labelmint.errors import InputError
+from labelmint.processors import cores
 
 __all__ = ["check_name", "uniquely_named", "write_each"]
 
@@ -55,7 +55,7 @@ def write_each(
     Arguments:
         is_quick: which items are written sooner than they would be handed to a thread: those with nothing to encode.
     """
-    workers = min(_cores(), _WRITERS)
+    workers = min(cores(), _WRITERS)
     waiting: deque[Future[None]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         try:
@@ -76,8 +76,3 @@ def write_each(
             if failed is not None and isinstance(error, Exception):
                 raise failed from None
             raise
-
-
-def _cores() -> int:
-    """Number of CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.splits import Split
-from labelmint.hardware import Hardware, available_memory, choose_hardware, cores, open_fabric
+from labelmint.hardware import Hardware, available_memory, choose_hardware, open_fabric
+from labelmint.processors import cores
 from labelmint.progress import Event, Report
 from labelmint.protocols import Keeping
 from labelmint.runs.config import ClassEntry, Request, RunConfig
