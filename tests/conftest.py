@@ -36,12 +36,15 @@ NAMED, A_MODULE, AN_INTERPRETER = 5.0, 0.004, 15.0
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """What is imported stays to the end: to look for garbage in it again and again takes seconds."""
+    """What is imported stays to the end: to look for garbage in it again and again takes seconds. And most of what
+    tests make goes without being looked for.
+    """
     gc.disable()
     try:
         return (yield)
     finally:
         gc.freeze()
+        gc.set_threshold(20_000, 20, 20)
         gc.enable()
 
 

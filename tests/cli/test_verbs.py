@@ -143,6 +143,7 @@ def test_a_dry_run_tells_all_and_writes_nothing(command: Any, digits_folder: Pat
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_train_then_synthesize(command: Any, digits_folder: Path, tmp_path: Path) -> None:
     run, out = tmp_path / "my run", tmp_path / "new"
     trained = command(

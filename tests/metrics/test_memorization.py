@@ -108,6 +108,7 @@ def test_real_held_out_images_passed_off_as_samples_are_not_called_copies(seed: 
     assert memorization(samples, TRAINING, rest, real_views=30, seed=seed).copies.mean() <= 0.05
 
 
+@pytest.mark.slow
 def test_digits_on_canvases() -> None:
     canvases = [pair.image for pair in make_digits("pairs", 100)]
     new = [pair.image for pair in make_digits("pairs", 100, seed=7)][80:]

@@ -162,7 +162,8 @@ def test_the_stored_choices_are_taken_again_unless_others_are_given(
     assert torch.get_num_threads() == 1
 
 
-@pytest.mark.parametrize("system", [pytest.param("msgnet", marks=pytest.mark.slow), "mint"])
+@pytest.mark.slow
+@pytest.mark.parametrize("system", ["msgnet", "mint"])
 def test_two_processes_train_the_same_model(system: str, tmp_path: Path) -> None:
     few = tiny_settings(system) | {
         "tokenizer.steps": "15",

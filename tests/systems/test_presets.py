@@ -220,6 +220,7 @@ def test_a_preset_without_sizes_for_a_system_names_those_that_have_them() -> Non
         plan(digits(40), preset="clevr-64", system="svqgan-t")
 
 
+@pytest.mark.slow
 def test_the_smallest_learns_from_one_pair_at_its_true_size() -> None:
     torch.manual_seed(0)
     wired = wired_of("clevr-64", device="cpu")

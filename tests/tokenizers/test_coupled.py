@@ -168,6 +168,7 @@ def test_sizes_that_do_not_go_together_are_refused(settings: dict[str, object], 
         CoupledConfig.model_validate({**SIZES, **settings})
 
 
+@pytest.mark.slow
 def test_after_some_training_layouts_are_written_and_read_without_their_images() -> None:
     tokenizer = coupled(codebook="ema").train()
     optimizer = torch.optim.Adam([p for p in tokenizer.parameters() if p.requires_grad], lr=5e-3)

@@ -11,8 +11,16 @@ from labelmint.progress import Event
 from labelmint.training.likelihood import Likelihood, PriorTraining
 from labelmint.training.regime import Stage
 
+Overfit = tuple[Stage, dict[str, float], dict[int, float]]
 
-def overfit(folder: Path, keep: str) -> tuple[Stage, dict[str, float], dict[int, float]]:
+
+@pytest.fixture(scope="module")
+def best(tmp_path_factory: pytest.TempPathFactory) -> Overfit:
+    """One that stops. To be read only."""
+    return overfit(tmp_path_factory.mktemp("best"), "best")
+
+
+def overfit(folder: Path, keep: str) -> Overfit:
     """A prior that learns 12 pairs by heart within some steps; its figures, and the held-out nats by step."""
     torch.manual_seed(0)
     settings = PriorTraining(
@@ -31,8 +39,8 @@ def overfit(folder: Path, keep: str) -> tuple[Stage, dict[str, float], dict[int,
     return stage, figures, held_out
 
 
-def test_a_prior_that_no_longer_improves_stops_and_keeps_its_best(tmp_path: Path) -> None:
-    stage, figures, held_out = overfit(tmp_path, "best")
+def test_a_prior_that_no_longer_improves_stops_and_keeps_its_best(best: Overfit, tmp_path: Path) -> None:
+    stage, figures, held_out = best
     assert figures["steps"] < 80
     assert figures["steps"] - figures["best_step"] >= 12
     assert figures["held_out_nats"] == pytest.approx(min(held_out.values()))
@@ -42,8 +50,8 @@ def test_a_prior_that_no_longer_improves_stops_and_keeps_its_best(tmp_path: Path
     assert judged["held_out_nats"] == pytest.approx(figures["held_out_nats"], rel=1e-5)
 
 
-def test_a_prior_whose_last_weights_are_kept_goes_on_to_the_end(tmp_path: Path) -> None:
-    best, last = (overfit(tmp_path, keep)[1] for keep in ("best", "last"))
+def test_a_prior_whose_last_weights_are_kept_goes_on_to_the_end(best: Overfit, tmp_path: Path) -> None:
+    last = overfit(tmp_path, "last")[1]
     assert last["best_step"] == last["steps"] == 80
-    assert last["steps"] > best["steps"]
-    assert last["held_out_nats"] > best["held_out_nats"]
+    assert last["steps"] > best[1]["steps"]
+    assert last["held_out_nats"] > best[1]["held_out_nats"]

@@ -128,6 +128,7 @@ def test_noise_is_not_to_be_used_and_true_pairs_are_not_condemned(
     assert (results.figures[f"dice.n{n}.Y"].value or 0) < dice["Y"] / 2
 
 
+@pytest.mark.slow
 def test_from_generator_to_report(digits_folder: Path, tmp_path: Path) -> None:
     """The generator sees the cell's pairs and no others, the filter its own judge; a larger study extends it."""
     out = tmp_path / "out"
