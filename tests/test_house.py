@@ -26,7 +26,7 @@ def _functions(lines: list[str]) -> Iterator[tuple[str, int]]:
             yield found[2], len("\n".join(lines[begin:end]).rstrip().split("\n"))
 
 
-@pytest.mark.parametrize("folder", ["src", "experiments", "benchmarks"])
+@pytest.mark.parametrize("folder", ["src", "experiments", "benchmarks", "tests"])
 def test_files_and_functions_are_short(folder: str) -> None:
     long = []
     for file in sorted((ROOT / folder).rglob("*.py")):
