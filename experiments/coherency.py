@@ -135,7 +135,7 @@ def _drawn(
 def _rules(
     composition: str, scenes: Sequence[Scene], classes: ClassSet, system: TrainedSystem
 ) -> dict[str, Any]:
-    """Of the composition for labels and for images, and those that the training scenes keep."""
+    """The rules of the composition for labels and for images, and those that the training scenes keep."""
     names, grain = dict(zip(classes.ids, classes.names, strict=True)), system.wired.reach / min(system.size)
     return {
         "layouts": composition_rules(composition),

@@ -43,7 +43,7 @@ class Readers:
         )
 
     def read(self, pair: AnnotatedImage, scene: Scene) -> Scene:
-        """The same objects, each with the class that the image shows in its box, whatever stands elsewhere."""
+        """The objects, each with the class that the image shows in its box, whatever stands elsewhere."""
         objects = tuple(LayoutObject(class_id=item.class_id, box=item.box) for item in scene.objects)
         crops, _ = cut(
             [dataclasses.replace(pair, layout=Layout(label_map=pair.layout.label_map, objects=objects))]

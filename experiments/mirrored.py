@@ -69,7 +69,7 @@ def _summary(rows: Sequence[dict[str, float]]) -> dict[str, Any]:
 
 
 def _spearman(ratios: Sequence[float], distances: Sequence[float]) -> dict[str, float] | None:
-    """Of change / floor and distance; None below 4 pairs and where one does not vary."""
+    """The correlation of change / floor and distance; None below 4 pairs and where one does not vary."""
     from scipy.stats import spearmanr
 
     if len(ratios) < 4 or len(set(ratios)) < 2 or len(set(distances)) < 2:

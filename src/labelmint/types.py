@@ -248,7 +248,7 @@ class AnnotatedImage:
         return int(self.image.shape[2])
 
     def with_layout(self, layout: Layout, name: str | None = None) -> AnnotatedImage:
-        """The same image with another layout, and another name where one is given."""
+        """Return the image with another layout, and another name where one is given."""
         return dataclasses.replace(self, name=name or self.name, layout=layout)
 
 

@@ -133,8 +133,8 @@ def _claim(folder: Path, ground: Ground, options: ComparisonOptions) -> None:
 
 
 def _hardware(folder: Path, wanted: Mapping[Entrant, Request], options: ComparisonOptions) -> Hardware:
-    """The same for all trainings: as asked for, else as a run that is there has it, else what is found here. Raises
-    InputError where a run was made otherwise.
+    """Return the device, precision and threads of all trainings: as asked for, else as a run that is there has them,
+    else what is found here. Raises InputError where a run was made otherwise.
     """
     runs = [RunFolder(run_folder(folder, entrant)) for entrant in wanted]
     for run, request in zip(runs, wanted.values(), strict=True):

@@ -83,7 +83,9 @@ def differences(
 
 
 def _difference(figure: str, one: str, other: str, each: Mapping[str, Array]) -> Difference:
-    """Of a system's values: the first is that of everything, the others are those of halves."""
+    """The difference of two systems; of the values of each the first is that of everything, the others are those of
+    halves.
+    """
     apart = each[one] - each[other]
     if np.isnan(apart[0]):
         return Difference(figure=figure, one=one, other=other)

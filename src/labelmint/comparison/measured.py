@@ -26,7 +26,7 @@ __all__ = ["Measured", "Values", "read_measured", "report_folder", "write_measur
 
 @dataclass(frozen=True, kw_only=True)
 class Values:
-    """Of n samples, M real test views, K classes and D features of the judge.
+    """What was measured of n samples, M real test views, K classes and D features of the judge.
 
     Attributes:
         counts, real_counts: (n, K, K) and (M, K, K), pixels by label and reading of the judge.

@@ -70,5 +70,5 @@ class ComparisonOptions:
 
     @property
     def all_seeds(self) -> tuple[int, ...]:
-        """Of the trainings of each system."""
+        """The seeds of the trainings of each system."""
         return tuple(range(self.seed, self.seed + self.seeds))

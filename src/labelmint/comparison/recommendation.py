@@ -24,7 +24,7 @@ DEFAULT = "mint"
 
 
 def better(one: str, other: str, found: Sequence[Difference]) -> bool:
-    """Whether a system is better than another, by the rule above."""
+    """Return True if a system is better than another, by the rule above."""
     favored = [each.favors for each in found if {each.one, each.other} == {one, other}]
     return one in favored and other not in favored and None not in favored
 
@@ -58,7 +58,7 @@ def recommendation(
 def _beside_default(
     systems: Sequence[str], found: Sequence[Difference], unfit: Mapping[str, Sequence[str]], budget: str
 ) -> tuple[bool, str]:
-    """Whether there is a clear answer, and the answer, where the default is among the systems."""
+    """Return True for a clear answer, and the answer, where the default is among the systems."""
     others = [system for system in systems if system != DEFAULT]
     above = [system for system in others if system not in unfit and better(system, DEFAULT, found)]
     best = [one for one in above if not any(better(other, one, found) for other in above)] or above
@@ -90,7 +90,7 @@ def _beside_default(
 def _without_default(
     systems: Sequence[str], found: Sequence[Difference], unfit: Mapping[str, Sequence[str]], budget: str
 ) -> tuple[bool, str]:
-    """The same where it is not."""
+    """Return True for a clear answer, and the answer, where the default is not among the systems."""
     fit = [system for system in systems if system not in unfit]
     best = [
         one

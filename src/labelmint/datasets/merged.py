@@ -221,7 +221,7 @@ def _named(data: DataSet, label: str, mapping: ClassMapping) -> DataSet:
 
 
 def _unnamed(data: DataSet) -> bool:
-    """Whether the names of the classes only tell their ids."""
+    """Return True if the names of the classes only tell their ids."""
     return data.classes.names == classes_of_ids(data.classes.ids, ()).names
 
 

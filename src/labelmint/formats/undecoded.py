@@ -98,7 +98,7 @@ class UndecodedImage(AnnotatedImage):
         return self._read[1]
 
     def with_layout(self, layout: Layout, name: str | None = None) -> UndecodedImage:
-        """The same image, not decoded, with another layout, and another name where one is given."""
+        """Return the image, not decoded, with another layout, and another name where one is given."""
         return UndecodedImage(name=name or self.name, layout=layout, file=self.file, header=self._header)
 
 

@@ -98,7 +98,7 @@ class Sections(BaseModel):
 
     @property
     def in_phases(self) -> bool:
-        """Whether parts of what is trained stand still for a while."""
+        """True if parts of what is trained stand still for a while."""
         return any(getattr(section, "phases", ()) for section in self.each().values())
 
     def resized(self, before: int, now: int) -> Any:
