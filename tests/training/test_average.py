@@ -56,3 +56,12 @@ def test_batch_statistics_are_those_of_the_kept_weights_on_fixed_batches() -> No
     maps = module.eval()[0](images.flatten(0, 1))  # type: ignore[index]
     wanted = maps.mean(dim=(0, 2, 3)).detach()
     assert module[1].running_mean.allclose(wanted, atol=1e-4)  # type: ignore[index, union-attr, operator]
+
+
+def test_without_batches_statistics_stay_as_training_left_them() -> None:
+    module = network()
+    module(torch.randn(8, 1, 6, 6) * 3 + 1)
+    before = module[1].running_mean.clone()  # type: ignore[index, union-attr, operator]
+    assert before.abs().max() > 0
+    Average(module, NoLoop(), 0.0).give_back()  # type: ignore[arg-type]
+    assert module[1].running_mean.equal(before)  # type: ignore[index, union-attr, operator]

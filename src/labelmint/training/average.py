@@ -53,16 +53,18 @@ class Average:
                 mine.copy_(its)
         return self.kept
 
-    def give_back(self, run: Callable[[int], object] = lambda number: None) -> None:
+    def give_back(self, run: Callable[[int], object] | None = None) -> None:
         """Leave in the module the weights that are kept, and all that follows from them.
 
         Arguments:
-            run: passes the batch of a number through the module; batch statistics are taken from it.
+            run: passes the batch of a number through the module, for batch statistics to be taken from; without it they
+                stay as training left them.
         """
         if self.kept is not self.module:
             self.module.load_state_dict(dict(self.kept.named_parameters()), strict=False)
         settle_norms(self.module)
-        _settle_statistics(self.module, run)
+        if run is not None:
+            _settle_statistics(self.module, run)
 
 
 @torch.no_grad()
