@@ -24,12 +24,13 @@ from labelmint.nn.initial import begin_xavier
 from labelmint.nn.patch import MultiScaleDiscriminator, OneForEach
 from labelmint.objectives.adversarial import LEAST_SQUARES
 from labelmint.objectives.cycles import CyclesObjective
+from labelmint.systems.adversary import AdversaryTraining
 from labelmint.systems.sections import Sections
 from labelmint.systems.system import GIVEN, Facts, System, Wired
-from labelmint.systems.wiring import check_multiples, check_patches
+from labelmint.systems.wiring import check_multiples
 from labelmint.training.adversarial import Adversarial, Against
 from labelmint.training.differentiable import FEW_IMAGES
-from labelmint.training.regime import Learning, Stage
+from labelmint.training.regime import Stage
 from labelmint.types import LayoutBatch
 
 __all__ = ["SYSTEMS", "BicycleSection", "BicycleSections", "bicyclegan"]
@@ -37,30 +38,15 @@ __all__ = ["SYSTEMS", "BicycleSection", "BicycleSections", "bicyclegan"]
 _CYCLES = 2
 
 
-class BicycleTraining(Learning):
+class BicycleTraining(AdversaryTraining):
     """How BicycleGAN is trained; the defaults are those published."""
 
     batch_size: int = Field(2, ge=1)
     learning_rate: float = Field(2e-4, gt=0)
-    discriminator_learning_rate: float | None = Field(
-        None, gt=0, description="highest of its schedule; the generator's where there is none"
-    )
     l1: float = Field(10.0, ge=0, description="weight of the absolute error of the image that comes back")
     kl: float = Field(0.01, ge=0, description="weight of the code's divergence from N(0, I)")
     latent: float = Field(0.5, ge=0, description="weight of the absolute error of the code that comes back")
-    discriminator_channels: int = Field(64, ge=8, multiple_of=8)
-    discriminator_layers: int = Field(
-        3, ge=1, le=5, description="its strided layers; a patch is 16, 34, 70, ... pixels wide"
-    )
-    discriminator_scales: int = Field(2, ge=1, le=4, description="sizes at which images are judged")
     conditional: bool = Field(False, description="whether discriminators see the layout beside the image")
-    half_life: float = Field(
-        0.0, ge=0, lt=1, description="of the average of the weights, a share of the steps done; 0: the last"
-    )
-    augment_below: int = Field(
-        0, ge=0, description="with fewer training pairs, what discriminators see is augmented"
-    )
-    share: float = Field(1.0, gt=0, description="of a time budget, relative to the other parts")
 
 
 class BicycleSection(BicycleConfig, BicycleTraining):
@@ -77,11 +63,7 @@ def bicyclegan(settings: BicycleSections, facts: Facts) -> Wired:
     """One network, one stage, a discriminator for each of the two cycles."""
     section = settings.generator
     check_multiples(facts.size, section.multiple, "the network")
-    coarsest = (
-        facts.size[0] >> section.discriminator_scales - 1,
-        facts.size[1] >> section.discriminator_scales - 1,
-    )
-    check_patches(coarsest, section.discriminator_layers, "generator")
+    section.check_discriminated(facts.size)
     network = BicycleGenerator(section, facts.symbols, facts.image_channels, facts.size)
 
     def discriminator() -> nn.Module:
@@ -102,7 +84,7 @@ def bicyclegan(settings: BicycleSections, facts: Facts) -> Wired:
     against = Against(
         discriminator=discriminator,
         loss=LEAST_SQUARES,
-        rate=section.discriminator_learning_rate or section.learning_rate,
+        rate=section.discriminator_rate,
         strength=_CYCLES
         * section.discriminator_scales,  # published losses are sums over both, ours are means
         augment_below=section.augment_below,

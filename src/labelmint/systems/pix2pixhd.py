@@ -28,39 +28,25 @@ from labelmint.nn.initial import begin_normal
 from labelmint.nn.patch import MultiScaleDiscriminator
 from labelmint.objectives.adversarial import LEAST_SQUARES
 from labelmint.objectives.likeness import LikenessObjective
+from labelmint.systems.adversary import LikenessTraining
 from labelmint.systems.sections import Sections
 from labelmint.systems.system import GIVEN, Facts, System, Wired
-from labelmint.systems.wiring import check_multiples, check_patches
+from labelmint.systems.wiring import check_multiples
 from labelmint.training.adversarial import Adversarial, Against
 from labelmint.training.differentiable import FEW_IMAGES
 from labelmint.training.phases import Phase
-from labelmint.training.regime import Learning, Stage
+from labelmint.training.regime import Stage
 from labelmint.types import LayoutBatch
 
 __all__ = ["SYSTEMS", "Pix2PixHDSection", "Pix2PixHDSections", "pix2pixhd"]
 
 
-class Pix2PixHDTraining(Learning):
+class Pix2PixHDTraining(LikenessTraining):
     """How pix2pixHD is trained; the defaults are those published."""
 
     batch_size: int = Field(1, ge=1)
     learning_rate: float = Field(2e-4, gt=0)
-    discriminator_learning_rate: float | None = Field(
-        None, gt=0, description="highest of its schedule; the generator's where there is none"
-    )
-    discriminator_channels: int = Field(64, ge=8, multiple_of=8)
-    discriminator_layers: int = Field(
-        3, ge=1, le=5, description="its strided layers; a patch is 16, 34, 70, ... pixels wide"
-    )
     discriminator_scales: int = Field(3, ge=1, le=4, description="sizes at which images are judged")
-    matching: float = Field(10.0, ge=0, description="weight of feature matching, of each layer")
-    perceptual: float = Field(
-        10.0,
-        ge=0,
-        description="weight of the perceptual distance, or of the structure distance without `vgg`",
-    )
-    l1: float = Field(0.0, ge=0, description="weight of the absolute error, which no published setting has")
-    vgg: str = Field("", description="file with the state dict of a VGG-19, for the perceptual distance")
     coarse_until: float = Field(
         2 / 3,
         ge=0,
@@ -73,13 +59,6 @@ class Pix2PixHDTraining(Learning):
         lt=1,
         description="share of the training after which both parts learn; the enhancer alone until then",
     )
-    half_life: float = Field(
-        0.0, ge=0, lt=1, description="of the average of the weights, a share of the steps done; 0: the last"
-    )
-    augment_below: int = Field(
-        0, ge=0, description="with fewer training pairs, what discriminators see is augmented"
-    )
-    share: float = Field(1.0, gt=0, description="of a time budget, relative to the other parts")
 
 
 class Pix2PixHDSection(Pix2PixHDConfig, Pix2PixHDTraining):
@@ -127,7 +106,7 @@ def pix2pixhd(settings: Pix2PixHDSections, facts: Facts) -> Wired:
     against = Against(
         discriminator=discriminator,
         loss=LEAST_SQUARES,
-        rate=section.discriminator_learning_rate or section.learning_rate,
+        rate=section.discriminator_rate,
         # Published are sums over sizes, and over the layers that have maps; ours are means.
         strength=section.discriminator_scales,
         matching=section.matching * (section.discriminator_layers + 1),
@@ -153,8 +132,7 @@ def _check_size(section: Pix2PixHDSection, size: tuple[int, int]) -> None:
             f"--set generator.downsamplings={section.downsamplings}: needs images of {least} pixels a side or more, "
             f"and these have {size[0]}x{size[1]}; take fewer, or larger images"
         )
-    coarsest = (size[0] >> section.discriminator_scales - 1, size[1] >> section.discriminator_scales - 1)
-    check_patches(coarsest, section.discriminator_layers, "generator")
+    section.check_discriminated(size)
 
 
 # Without VGG-19 little says how bright an image is: the structure distance heeds differences between pixels alone, and

@@ -24,44 +24,27 @@ from labelmint.nn.initial import begin_xavier
 from labelmint.nn.patch import MultiScaleDiscriminator
 from labelmint.objectives.adversarial import HINGE
 from labelmint.objectives.likeness import LikenessObjective
+from labelmint.systems.adversary import LikenessTraining
 from labelmint.systems.sections import Sections
 from labelmint.systems.system import GIVEN, Facts, System, Wired
-from labelmint.systems.wiring import check_multiples, check_patches
+from labelmint.systems.wiring import check_multiples
 from labelmint.training.adversarial import Adversarial, Against
 from labelmint.training.differentiable import FEW_IMAGES
-from labelmint.training.regime import Learning, Stage
+from labelmint.training.regime import Stage
 from labelmint.types import LayoutBatch
 
 __all__ = ["SYSTEMS", "SpadeSection", "SpadeSections", "spade"]
 
 
-class SpadeTraining(Learning):
+class SpadeTraining(LikenessTraining):
     """How SPADE is trained; the defaults are those published."""
 
     batch_size: int = Field(32, ge=1)
     learning_rate: float = Field(1e-4, gt=0)
-    discriminator_learning_rate: float = Field(4e-4, gt=0, description="highest of its schedule")
-    discriminator_channels: int = Field(64, ge=8, multiple_of=8)
-    discriminator_layers: int = Field(
-        3, ge=1, le=5, description="its strided layers; a patch is 16, 34, 70, ... pixels wide"
+    discriminator_learning_rate: float | None = Field(
+        4e-4, gt=0, description="highest of its schedule; the generator's where there is none"
     )
-    discriminator_scales: int = Field(2, ge=1, le=4, description="sizes at which images are judged")
-    matching: float = Field(10.0, ge=0, description="weight of feature matching, of each layer")
-    perceptual: float = Field(
-        10.0,
-        ge=0,
-        description="weight of the perceptual distance, or of the structure distance without `vgg`",
-    )
-    l1: float = Field(0.0, ge=0, description="weight of the absolute error, which no published setting has")
-    vgg: str = Field("", description="file with the state dict of a VGG-19, for the perceptual distance")
     kl: float = Field(0.05, gt=0, description="weight of the style's divergence from N(0, 1)")
-    half_life: float = Field(
-        0.0, ge=0, lt=1, description="of the average of the weights, a share of the steps done; 0: the last"
-    )
-    augment_below: int = Field(
-        0, ge=0, description="with fewer training pairs, what discriminators see is augmented"
-    )
-    share: float = Field(1.0, gt=0, description="of a time budget, relative to the other parts")
 
 
 class SpadeSection(SpadeConfig, SpadeTraining):
@@ -78,8 +61,7 @@ def spade(settings: SpadeSections, facts: Facts) -> Wired:
     """One network, one stage, discriminators of several sizes."""
     section = settings.generator
     check_multiples(facts.size, section.multiple, "the network")
-    coarsest = tuple(side >> section.discriminator_scales - 1 for side in facts.size)
-    check_patches((coarsest[0], coarsest[1]), section.discriminator_layers, "generator")
+    section.check_discriminated(facts.size)
     network = SpadeGenerator(section, facts.symbols, facts.image_channels, facts.size)
 
     def discriminator() -> nn.Module:
@@ -97,7 +79,7 @@ def spade(settings: SpadeSections, facts: Facts) -> Wired:
     against = Against(
         discriminator=discriminator,
         loss=HINGE,
-        rate=section.discriminator_learning_rate,
+        rate=section.discriminator_rate,
         betas=(0.0, 0.999),
         matching=section.matching * (section.discriminator_layers + 1),
         augment_below=section.augment_below,
