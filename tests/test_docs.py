@@ -63,7 +63,7 @@ def _check_command(line: str) -> None:
         parse_size(values["size"])
     assert set(parse_words(values.get("augment") or "")) <= set(AUGMENTATIONS), line
     for system in parse_words(values.get("systems") or ""):
-        settings_of(system, values["preset"])
+        settings_of(system.partition("@")[0], values["preset"])
     preset = PRESETS[values.get("preset") or "tiny"]
     with_values(settings_of(values.get("system") or preset.system, preset.name), values.get("settings") or ())
 

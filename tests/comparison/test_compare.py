@@ -23,14 +23,16 @@ from labelmint.reports.results import Figure, Results, Section, Table
 from labelmint.segmenters.unet import SegmenterConfig
 
 JUDGE = SegmenterConfig(channels=(8, 16), residual_units=1, steps=20, batch_size=8, evaluate_every=10)
-SYSTEMS = ("flow", "pix2pix")
+SYSTEMS = ("flow@short", "pix2pix")
 OPTIONS: dict[str, Any] = {
     "systems": SYSTEMS,
     "minutes": 5,
     "n": 20,
     "preset": "tiny",
     "settings": tuple(
-        f"{name}:{key}={value}" for name in SYSTEMS for key, value in tiny_settings(name).items()
+        f"{name}:{key}={value}"
+        for name in SYSTEMS
+        for key, value in tiny_settings(name.partition("@")[0]).items()
     ),
     "judge": JUDGE,
     "resamples": 10,
@@ -88,23 +90,26 @@ def table(results: Results, name: str) -> Table:
 def test_what_a_stopped_comparison_made_is_not_made_again(done: Done) -> None:
     after = contents(done.out / "runs") | contents(done.out / "judge") | contents(done.out / "reports")
     assert {name: after[name] for name in done.first} == done.first
-    assert {path.name for path in (done.out / "runs").iterdir()} == {"flow-0", "pix2pix-0"}
+    assert {path.name for path in (done.out / "runs").iterdir()} == {"flow@short-0", "pix2pix-0"}
     assert not [event for event in done.events if event.stage == "judge"]
-    assert all("flow seed 0" not in event.stage for event in done.events)
+    assert all("flow@short seed 0" not in event.stage for event in done.events)
     assert any(event.stage.startswith("pix2pix seed 0: ") for event in done.events)
 
 
 def test_every_system_has_its_figures_and_the_report_its_picture(done: Done) -> None:
     figures = table(done.results, "figures")
-    assert figures.head == ("figure", "real images", "flow", "pix2pix")
+    assert figures.head == ("figure", "real images", "flow@short", "pix2pix")
     rows = {str(row[0]).partition(":")[0]: row[2:] for row in figures.rows}
     assert rows["steps of training"] == ("12", "12")
     assert rows["obedience"] == ("-", "-")  # a judge of 20 steps reads too little
-    assert "Dice" in done.results.figures["flow.obedience.ratio"].refused
+    assert "Dice" in done.results.figures["flow@short.obedience.ratio"].refused
     for name in ("images a second in drawing", "parameters", "precision"):
         assert "-" not in rows[name]
     assert len(table(done.results, "differences").rows) == 2
-    assert [row[0] for row in table(done.results, "trainings").rows] == ["flow seed 0", "pix2pix seed 0"]
+    assert [row[0] for row in table(done.results, "trainings").rows] == [
+        "flow@short seed 0",
+        "pix2pix seed 0",
+    ]
     assert done.results.verdict.level == "bad"  # noise covers nothing
     assert any(reason.startswith("pix2pix is out: Coverage") for reason in done.results.verdict.reasons)
     written = json.loads((done.out / "report.json").read_text(encoding="utf-8"))
@@ -121,7 +126,7 @@ def test_samples_take_the_layouts_of_the_test_part_in_turn(done: Done) -> None:
     for i in (0, 1, len(tested)):
         wanted = data.load(tested[i % len(tested)]).layout.label_map
         assert np.array_equal(samples.load(samples.names[i]).layout.label_map, wanted)
-    with np.load(done.out / "reports" / "flow-0" / "values.npz") as stored:
+    with np.load(done.out / "reports" / "flow@short-0" / "values.npz") as stored:
         assert set(stored) == set(Values.__dataclass_fields__)
         assert len(stored["counts"]) == len(stored["features"]) == OPTIONS["n"]
 

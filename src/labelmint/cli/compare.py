@@ -49,7 +49,11 @@ class _CommandLine:
     data: Data
     systems: Annotated[
         str,
-        typer.Option(metavar="LIST", help="At least two, as in mint,flow; `labelmint systems` lists them."),
+        typer.Option(
+            metavar="LIST",
+            help="At least two, as in mint,flow; `labelmint systems` lists them. SYSTEM@VARIANT, as in flow@wide, "
+            "has --set of its own.",
+        ),
     ]
     minutes: Annotated[float, typer.Option(metavar="M", help="Time of each training.")] = 30.0
     seeds: Annotated[

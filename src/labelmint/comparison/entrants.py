@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from labelmint.comparison.options import ComparisonOptions
+from labelmint.comparison.options import ComparisonOptions, system_of
 from labelmint.errors import InputError
 from labelmint.protocols import Keeping
 from labelmint.runs.config import Request
@@ -18,7 +18,7 @@ __all__ = ["Entrant", "asked", "entrants", "requests"]
 
 @dataclass(frozen=True)
 class Entrant:
-    """One training of a system."""
+    """One training of a system, as it is or in a variant, "spade@plain"."""
 
     system: str
     seed: int
@@ -42,7 +42,7 @@ def entrants(options: ComparisonOptions) -> list[Entrant]:
 def asked(options: ComparisonOptions, entrant: Entrant) -> Asked:
     """What `train` is asked for."""
     return {
-        "system": entrant.system,
+        "system": system_of(entrant.system),
         "preset": options.preset,
         "size": options.size,
         "crop": options.crop,

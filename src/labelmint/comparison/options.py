@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field
 
 from labelmint.errors import InputError, named
@@ -10,7 +11,7 @@ from labelmint.evaluation.subject import FEWEST_SAMPLES
 from labelmint.segmenters.unet import SegmenterConfig
 from labelmint.systems.catalogue import SYSTEMS
 
-__all__ = ["ComparisonOptions"]
+__all__ = ["ComparisonOptions", "system_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,12 +19,13 @@ class ComparisonOptions:
     """What a comparison can be told.
 
     Arguments:
-        systems: names of at least two; `labelmint systems` lists them.
+        systems: names of at least two; `labelmint systems` lists them. "spade@plain" is spade as a variant, which has
+            settings of its own.
         minutes: time of each training.
         seeds, seed: trainings of each system, and the seed of the first.
         n: samples of each training, for the layouts of the test part in turn.
         preset, size, crop, scale, augment, normalize, group_by: of every training, as for `train`.
-        settings: single values of one system, as in "flow:generator.widths=64,96".
+        settings: single values of one system or variant, as in "flow:generator.widths=64,96".
         judge: sizes and training of the judge.
         resamples: of the bootstrap of each interval.
         device, precision, threads: where and how to compute, the same for all.
@@ -52,7 +54,12 @@ class ComparisonOptions:
 
     def __post_init__(self) -> None:
         for name in self.systems:
-            named("system", name, SYSTEMS)
+            named("system", system_of(name), SYSTEMS)
+            if not re.fullmatch(r"[^@]+(@[a-z0-9-]{1,20})?", name):
+                raise InputError(
+                    f"--systems {name}: expected SYSTEM or SYSTEM@VARIANT, the variant in at most 20 letters a to z, "
+                    f"digits and hyphens"
+                )
             if self.systems.count(name) > 1:
                 raise InputError(f"--systems {','.join(self.systems)}: {name} is named twice")
         if len(self.systems) < 2:
@@ -72,3 +79,8 @@ class ComparisonOptions:
     def all_seeds(self) -> tuple[int, ...]:
         """The seeds of the trainings of each system."""
         return tuple(range(self.seed, self.seed + self.seeds))
+
+
+def system_of(name: str) -> str:
+    """The system of an entry of `systems`, be it a variant or not."""
+    return name.partition("@")[0]
