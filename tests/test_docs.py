@@ -65,7 +65,12 @@ def _check_command(line: str) -> None:
     for system in parse_words(values.get("systems") or ""):
         settings_of(system.partition("@")[0], values["preset"])
     preset = PRESETS[values.get("preset") or "tiny"]
-    with_values(settings_of(values.get("system") or preset.system, preset.name), values.get("settings") or ())
+    settings = values.get("settings") or ()
+    if not values.get("systems"):
+        with_values(settings_of(values.get("system") or preset.system, preset.name), settings)
+    for value in settings if values.get("systems") else ():
+        entrant, _, setting = value.partition(":")
+        with_values(settings_of(entrant.partition("@")[0], preset.name), (setting,))
 
 
 def test_documents_have_commands() -> None:

@@ -28,6 +28,7 @@ def untested() -> DataSet:
         ({"systems": ("mint", "mint@../x")}, "expected SYSTEM or SYSTEM@VARIANT"),
         ({"settings": ("mint@wide:generator.steps=3",)}, "'mint@wide' is not compared"),
         ({"minutes": 0}, "--minutes 0"),
+        ({"clock": "sun"}, "--clock sun: expected wall or processor"),
         ({"minutes": float("inf")}, "--minutes inf"),
         ({"seeds": 0}, "--seeds 0"),
         ({"n": 5}, "-n 5: a comparison needs at least 20"),

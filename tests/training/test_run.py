@@ -2,13 +2,14 @@
 
 import json
 import signal
+import time
 from pathlib import Path
 
 import pytest
 import torch
 
 from labelmint.errors import InputError
-from labelmint.training.clock import Clock, learning_rate, stop_on_interrupt
+from labelmint.training.clock import Clock, learning_rate, now_of, stop_on_interrupt
 from labelmint.training.run_folder import FORMAT_VERSION, RunFolder
 
 
@@ -62,6 +63,17 @@ def test_without_a_time_budget_progress_is_a_function_of_the_step() -> None:
     late = Clock(10**9, seconds=5.0, elapsed=6.0)
     assert late.over(0)
     assert late.progress(0) == 1
+
+
+def test_the_processor_s_clock_stands_still_while_the_process_waits() -> None:
+    begin, (wall, work) = time.perf_counter(), (now_of("wall", 2), now_of("processor", 2))
+    before, worked = wall(), work()
+    time.sleep(0.05)
+    assert wall() - before >= 0.05 and work() - worked < 0.02
+    while time.process_time() < 2 * worked + 0.02:
+        pass
+    assert Clock(10, 1.0, now=lambda: begin + 9).elapsed == 0.0
+    assert work() - worked >= 0.009
 
 
 def test_the_learning_rate_rises_then_falls_to_zero() -> None:

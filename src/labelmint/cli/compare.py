@@ -6,7 +6,7 @@ import sys
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -37,6 +37,7 @@ from labelmint.cli.takes import takes
 if TYPE_CHECKING:
     from labelmint.comparison.options import ComparisonOptions
     from labelmint.reports.results import Results
+    from labelmint.training.clock import ClockKind
     from labelmint.types import DataSet
 
 __all__ = ["compare"]
@@ -56,6 +57,14 @@ class _CommandLine:
         ),
     ]
     minutes: Annotated[float, typer.Option(metavar="M", help="Time of each training.")] = 30.0
+    clock: Annotated[
+        str,
+        typer.Option(
+            metavar="WHICH",
+            help="That counts the minutes: wall, or processor, the work of each thread, which is fair on a machine "
+            "that does other work too.",
+        ),
+    ] = "wall"
     seeds: Annotated[
         int,
         typer.Option(metavar="N", help="Trainings of each system; with 2 intervals are over them as well."),
@@ -115,6 +124,7 @@ def compare(chosen: _CommandLine) -> None:
     options = ComparisonOptions(
         systems=parse_words(chosen.systems),
         minutes=chosen.minutes,
+        clock=cast("ClockKind", chosen.clock),
         seeds=chosen.seeds,
         seed=chosen.seed,
         n=chosen.n,

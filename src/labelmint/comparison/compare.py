@@ -117,6 +117,7 @@ def _claim(folder: Path, ground: Ground, options: ComparisonOptions) -> None:
     decisive = {
         "comparison": 1,
         "minutes": options.minutes,
+        "clock": options.clock,
         "n": options.n,
         "preset": options.preset,
         "size": ground.about.geometry.size,
@@ -194,6 +195,7 @@ def _origin(ground: Ground, options: ComparisonOptions, found: Sequence[Measured
         "size": "x".join(map(str, ground.about.geometry.size)),
         "groups": options.group_by or "every image its own",
         "minutes": options.minutes,
+        "clock": options.clock,
         "seeds": list(options.all_seeds),
         "preset": options.preset,
         "settings": list(options.settings),

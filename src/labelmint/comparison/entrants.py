@@ -53,6 +53,7 @@ def asked(options: ComparisonOptions, entrant: Entrant) -> Asked:
         "group_by": options.group_by,
         "seed": entrant.seed,
         "max_minutes": options.minutes,
+        "clock": options.clock,
     }
 
 

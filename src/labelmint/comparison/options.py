@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
+from typing import get_args
 
 from labelmint.errors import InputError, named
 from labelmint.evaluation.subject import FEWEST_SAMPLES
 from labelmint.segmenters.unet import SegmenterConfig
 from labelmint.systems.catalogue import SYSTEMS
+from labelmint.training.clock import ClockKind
 
 __all__ = ["ComparisonOptions", "system_of"]
 
@@ -22,6 +24,8 @@ class ComparisonOptions:
         systems: names of at least two; `labelmint systems` lists them. "spade@plain" is spade as a variant, which has
             settings of its own.
         minutes: time of each training.
+        clock: which counts them: "wall", or "processor", the work of each thread, fair on a machine that does other
+            work too.
         seeds, seed: trainings of each system, and the seed of the first.
         n: samples of each training, for the layouts of the test part in turn.
         preset, size, crop, scale, augment, normalize, group_by: of every training, as for `train`.
@@ -35,6 +39,7 @@ class ComparisonOptions:
 
     systems: tuple[str, ...]
     minutes: float = 30.0
+    clock: ClockKind = "wall"
     seeds: int = 1
     seed: int = 0
     n: int = 400
@@ -68,6 +73,8 @@ class ComparisonOptions:
             )
         if not (self.minutes > 0 and math.isfinite(self.minutes)):
             raise InputError(f"--minutes {self.minutes:g}: expected more than 0")
+        if self.clock not in get_args(ClockKind):
+            raise InputError(f"--clock {self.clock}: expected wall or processor")
         if self.seeds < 1:
             raise InputError(f"--seeds {self.seeds}: expected at least 1")
         if self.n < FEWEST_SAMPLES:

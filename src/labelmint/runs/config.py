@@ -10,6 +10,7 @@ from labelmint.datasets.symbols import SymbolTable
 from labelmint.errors import InputError, named
 from labelmint.systems.catalogue import SYSTEMS
 from labelmint.systems.sections import Sections
+from labelmint.training.clock import ClockKind
 from labelmint.training.run_folder import FORMAT_VERSION, RunFolder
 from labelmint.types import ClassInfo, ClassSet
 
@@ -41,6 +42,7 @@ class Request(BaseModel):
     max_minutes: float | None
     settings: SerializeAsAny[Sections]
     normalize: str = "none"  # or "image"; "none" in older runs
+    clock: ClockKind = "wall"  # which counts `max_minutes`
 
     @model_validator(mode="before")
     @classmethod

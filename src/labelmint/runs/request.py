@@ -11,6 +11,7 @@ from labelmint.runs.config import Request, RunConfig, read_run_config
 from labelmint.storage import is_unused
 from labelmint.systems.catalogue import PRESETS, SYSTEMS, settings_of
 from labelmint.systems.sections import with_values
+from labelmint.training.clock import ClockKind
 from labelmint.training.regime import Stage
 from labelmint.training.run_folder import RunFolder
 
@@ -31,6 +32,7 @@ class Asked(TypedDict, total=False):
         group_by: regular expression that groups names for the split.
         seed: of all random draws.
         max_minutes: divides this time over the stages and ends with a usable model.
+        clock: which counts these minutes: "wall", or "processor", the work of each thread.
     """
 
     system: str | None
@@ -44,6 +46,7 @@ class Asked(TypedDict, total=False):
     group_by: str | None
     seed: int
     max_minutes: float | None
+    clock: ClockKind
 
 
 def make_request(**asked: Unpack[Asked]) -> Request:
@@ -67,6 +70,7 @@ def make_request(**asked: Unpack[Asked]) -> Request:
         group_by=asked.get("group_by"),
         seed=seed,
         max_minutes=minutes,
+        clock=asked.get("clock", "wall"),
         normalize=normalize,
         settings=with_values(settings_of(wanted.name, preset), asked.get("settings", ()), _elsewhere(preset)),
     )

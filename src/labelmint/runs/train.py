@@ -29,6 +29,7 @@ from labelmint.runs.trained import TrainedSystem, load
 from labelmint.runs.wire import shapes, wire
 from labelmint.storage import write_json
 from labelmint.systems.system import Wired
+from labelmint.training.clock import now_of
 from labelmint.training.regime import Bench, Stage
 from labelmint.training.run_folder import RunFolder
 from labelmint.types import DataSet
@@ -250,6 +251,7 @@ def _train_stages(
                 seconds=left * shares[0] / sum(shares) if left is not None else None,
                 report=tell,
                 accumulate=config.accumulate.get(stage.name, settings.accumulate),
+                now=now_of(config.request.clock, config.threads),
             )
             about = _train(stage, bench)
             if fabric.global_rank == 0:
@@ -265,8 +267,8 @@ def _train(stage: Stage, bench: Bench) -> dict[str, Any]:
     """What a stage does before its first step is a part of its time budget, but not of its schedule, which would
     else begin behind its warm-up.
     """
-    begin = time.perf_counter()
+    begin = bench.now()
     stage.regime.begin(stage.module, bench.training, stage.name)
     if bench.seconds is not None:
-        bench = replace(bench, seconds=max(bench.seconds - (time.perf_counter() - begin), 1.0))
+        bench = replace(bench, seconds=max(bench.seconds - (bench.now() - begin), 1.0))
     return dict(stage.regime.train(stage, bench))

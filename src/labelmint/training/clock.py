@@ -14,10 +14,19 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Literal, TypeAlias
 
-__all__ = ["Clock", "learning_rate", "stop_on_interrupt"]
+__all__ = ["Clock", "ClockKind", "learning_rate", "now_of", "stop_on_interrupt"]
 
+ClockKind: TypeAlias = Literal["wall", "processor"]
 WARM_UP = 0.05
+
+
+def now_of(kind: ClockKind, threads: int) -> Callable[[], float]:
+    """Seconds from some moment on: of the clock on the wall, or of work that this process did on each of its threads,
+    which counts alike whatever else the machine does.
+    """
+    return time.perf_counter if kind == "wall" else lambda: time.process_time() / threads
 
 
 def learning_rate(highest: float, progress: float) -> float:
@@ -33,17 +42,24 @@ class Clock:
         steps: the step budget.
         seconds: the time budget, or None.
         elapsed: seconds already used by an earlier process.
+        now: the time, in seconds.
     """
 
-    def __init__(self, steps: int, seconds: float | None, elapsed: float = 0.0) -> None:
-        self.steps, self.seconds = steps, seconds
-        self._start = time.perf_counter() - elapsed
+    def __init__(
+        self,
+        steps: int,
+        seconds: float | None,
+        elapsed: float = 0.0,
+        now: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.steps, self.seconds, self._now = steps, seconds, now
+        self._start = now() - elapsed
         self._recent: list[tuple[float, int]] = []
 
     @property
     def elapsed(self) -> float:
         """Seconds spent in this stage, over all processes."""
-        return time.perf_counter() - self._start
+        return self._now() - self._start
 
     def progress(self, step: int) -> float:
         """In [0, 1]; with no time budget a function of the step alone."""
@@ -56,7 +72,7 @@ class Clock:
 
     def speed(self, step: int) -> float:
         """Steps a second over the last reports."""
-        self._recent = [*self._recent[-9:], (time.perf_counter(), step)]
+        self._recent = [*self._recent[-9:], (self._now(), step)]
         (t0, s0), (t1, s1) = self._recent[0], self._recent[-1]
         return (s1 - s0) / (t1 - t0) if t1 > t0 else 0.0
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import math
-import time
 from collections.abc import Callable
 from typing import Literal, cast
 
@@ -135,7 +134,7 @@ class Likelihood:
             weight_decay=settings.weight_decay,
             fused=True,
         )
-        training, begin = bench.training.showing(settings.shown), time.perf_counter()
+        training, begin = bench.training.showing(settings.shown), bench.now()
         steps = steps_of(settings, training.views)
         # Of a handful of pairs a prior knows too much within some dozen steps: the best weights must not go by
         # unseen.
@@ -153,7 +152,7 @@ class Likelihood:
             lambda done, of: tell(Event(f"encode for {name}", done, of)),
         )
         # A part of the time budget, but not of the schedule, which would else begin behind its warm-up.
-        encoding = time.perf_counter() - begin
+        encoding = bench.now() - begin
         seconds = max(bench.seconds - encoding, 1.0) if bench.seconds is not None else None
         loop = Loop(name, bench, prior, optimizer, steps, seconds)
         model, wrapped = fabric.setup(prior, optimizer)

@@ -65,7 +65,7 @@ class Loop:
         self.step, self.progress = 0, 0.0
         self.facts: dict[str, Any] = {}
         elapsed = self._restore()
-        self.clock = Clock(steps, seconds, elapsed)
+        self.clock = Clock(steps, seconds, elapsed, bench.now)
         self._saved_at = self.clock.elapsed
         if fabric.global_rank == 0:
             run.rewind_log(name, self.step)

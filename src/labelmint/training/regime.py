@@ -7,7 +7,8 @@ loss that the loop minimizes. A *stage* is a module with its regime; a system tr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -78,6 +79,7 @@ class Bench:
         seconds: the time budget of the stage, or None.
         report: is told of progress.
         accumulate: parts of a batch, one after the other, as memory allows.
+        now: the time that the budget counts, in seconds.
     """
 
     fabric: Fabric
@@ -87,6 +89,7 @@ class Bench:
     seconds: float | None
     report: Report
     accumulate: int = 1
+    now: Callable[[], float] = time.perf_counter
 
 
 @dataclass(frozen=True, kw_only=True)
