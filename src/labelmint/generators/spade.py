@@ -48,9 +48,7 @@ class SpadeConfig(BaseModel):
     widest: int = Field(_WIDEST, ge=1, le=_WIDEST, description="the first blocks as a multiple of the last")
     hidden: int = Field(128, ge=8, description="channels between the layout and its scales and shifts")
     layout_channels: int = Field(16, ge=1, description="channels that stand for a layout's symbols")
-    norm: NormKind = Field(
-        "batch", description="over the batch, as published, or within the item: of a layer, of each channel"
-    )
+    norm: NormKind = Field("batch", description="over the batch, as published, or within the item")
     spectral: bool = Field(True, description="whether convolutions have spectral norm")
     code: int = Field(
         256, ge=0, description="numbers of the style, found by an image encoder; 0: one image a layout"

@@ -5,9 +5,8 @@ layout says there; and the residual block that is made of it.
     x -> x' + conv3(lrelu(y2(conv3(lrelu(y1(x)))))),    x' = x, or conv1(y(x)) where widths differ       (2)
 
 s is the layout, embedded and taken at the nearest pixels of the map's size. The norm has no learned scales, which
-would be the layout's task: it is over the batch as published, or within the item: of each channel, or of all together.
-A style is told by the means of channels, which all but the norm of each channel within the item leave in the map. The
-two maps of (1) come from one convolution.
+would be the layout's task: it is within the item, or over the batch as published. The two maps of (1) come from one
+convolution.
 
 References:
     Semantic Image Synthesis with Spatially-Adaptive Normalization (Park et al., 2019),
@@ -26,13 +25,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 __all__ = ["NormKind", "Spade", "SpadeBlock"]
 
-NormKind: TypeAlias = Literal["instance", "layer", "batch"]
-
-_NORMS: dict[NormKind, Callable[[int], nn.Module]] = {
-    "instance": nn.InstanceNorm2d,
-    "layer": lambda channels: nn.GroupNorm(1, channels, affine=False),
-    "batch": lambda channels: nn.BatchNorm2d(channels, affine=False),
-}
+NormKind: TypeAlias = Literal["instance", "batch"]
 
 
 class Spade(nn.Module):
@@ -40,12 +33,14 @@ class Spade(nn.Module):
 
     Arguments:
         channels: of the map. seen: of the embedded layout. hidden: of a.
-        norm: of each channel or of the layer within the item, or over the batch.
+        norm: within the item, or over the batch.
     """
 
     def __init__(self, channels: int, seen: int, hidden: int, norm: NormKind) -> None:
         super().__init__()
-        self.norm = _NORMS[norm](channels)
+        self.norm = (
+            nn.InstanceNorm2d(channels) if norm == "instance" else nn.BatchNorm2d(channels, affine=False)
+        )
         self.shared = nn.Conv2d(seen, hidden, 3, padding=1)
         self.modulation = nn.Conv2d(hidden, 2 * channels, 3, padding=1)
 
