@@ -181,7 +181,7 @@ def write(
         InputError: for a taken path or one inside of the data set, an unknown or read-only format, no pairs, doubled
             names, ids that are no classes.
     """
-    sources = [pairs.source] if isinstance(pairs, DataSet) else []
+    sources = [pairs.source] if isinstance(pairs, DataSet) and Path(pairs.source).is_dir() else []
     images = check_target(path, format=format, image_format=image_format, sources=sources)
     kind, parts, extras = FORMATS[format], Parts(), None
     classes, dropped = _with_own_colors(kind, classes)
@@ -218,7 +218,7 @@ def check_target(
     """The format of images, where all is as `write` needs it before it takes a pair.
 
     Raises InputError for a format that is unknown or read only, a format of images that is unknown or that it does not
-    hold, a taken path, and one inside of the folder of a source, which would then hold it too.
+    hold, a taken path, and one inside of a source that is a folder, or of the folder of one that is a file.
     """
     if format not in WRITABLE:
         known = "is read only" if format in FORMATS else "is unknown"
@@ -229,6 +229,11 @@ def check_target(
         if source.is_dir() and source.resolve() in target.parents:
             raise InputError(
                 f"{path}: lies inside of {source}, which would then hold it too; name a folder elsewhere"
+            )
+        if source.is_file() and source.resolve().parent in target.parents:
+            raise InputError(
+                f"{path}: lies in the folder of {source.name}, where its images and labels are looked for; name a "
+                "folder elsewhere"
             )
     refuse_taken(target)
     return images

@@ -20,10 +20,11 @@ from labelmint.version import __version__
 
 __all__ = ["Contents", "card"]
 
-_COUNTED = {
-    True: "Objects are those annotated one by one, as boxes, outlines or masks; images have one. Regions "
-    "that a label map alone shows are no objects.",
-    False: "Images are those whose label map has a pixel of the class. Nothing was annotated object by object.",
+_COUNTED = {  # by whether any object was annotated
+    True: "Objects are those that were annotated one by one, as boxes, outlines or masks; images are those that have "
+    "one. What label maps and their instances show beside them is not counted.",
+    False: "Images are those whose label map has a pixel of the class. No objects were annotated one by one, as boxes, "
+    "outlines or masks; the instances of label maps are not counted.",
 }
 
 P = TypeVar("P")
