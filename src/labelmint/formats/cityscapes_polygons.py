@@ -55,7 +55,7 @@ def _of_objects(layout: Layout, classes: ClassSet) -> Labelled:
 
 def _of_maps(layout: Layout, classes: ClassSet) -> Labelled:
     instances = np.zeros(layout.size, dtype=np.uint8) if layout.instances is None else layout.instances
-    keys = layout.label_map.astype(np.int64) << 32 | instances
+    keys = layout.label_map.astype(np.int64) << 32 | instances.astype(np.int64)
     values, places = np.unique(keys, return_inverse=True)
     for k, window in windows(places.reshape(layout.size) + 1):
         class_id, instance = int(values[k - 1]) >> 32, int(values[k - 1]) & 0xFFFFFFFF

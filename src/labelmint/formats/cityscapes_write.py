@@ -74,13 +74,13 @@ def write_cityscapes(
             one.mkdir(parents=True, exist_ok=True)
         layout = pair.layout
         _tell(layout, writing.change)
+        codes = _codes(pair.name, layout, listed, writing.change)
         write_image(images, pair.with_layout(layout, f"{pair.name}_leftImg8bit"), images_as)
         start = f"{pair.name}_gtFine"
         write_ids(labels / f"{start}_labelIds.png", layout.label_map)
         write_png(labels / f"{start}_color.png", colors[layout.label_map])
         write_text(labels / f"{start}_polygons.json", dump_json(polygons_of(layout, listed)))
-        if layout.instances is not None:
-            codes = _codes(pair.name, layout, listed, writing.change)
+        if codes is not None:
             write_png(labels / f"{start}_instanceIds.png", codes.astype(np.uint16))
 
     write_each(renumbered(uniquely_named(pairs, names), classes, numbers, writing.change), put)
@@ -107,14 +107,16 @@ def _tell(layout: Layout, change: Change) -> None:
     change("polygons approximated", "outlines come back as pixels of the maps", outlines)
 
 
-def _codes(name: str, layout: Layout, classes: ClassSet, change: Change) -> Array:
-    """The values of instanceIds (H, W): number * 1000 + that of the object, or the number alone of what is none.
+def _codes(name: str, layout: Layout, classes: ClassSet, change: Change) -> Array | None:
+    """The values of instanceIds (H, W): number * 1000 + that of the object, or the number alone of what is none. None
+    for a layout without instances.
 
     An object keeps its number where its value says its class; the others count on from 0 in each class. Raises
     InputError for more than 1000 of a class.
     """
-    assert layout.instances is not None
-    keys = layout.label_map.astype(np.int64) << 32 | layout.instances
+    if layout.instances is None:
+        return None
+    keys = layout.label_map.astype(np.int64) << 32 | layout.instances.astype(np.int64)
     values, places = np.unique(keys, return_inverse=True)
     codes, lost, split = np.zeros(len(values), dtype=np.int64), 0, 0
     taken: dict[int, set[int]] = {}
