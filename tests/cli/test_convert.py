@@ -70,6 +70,22 @@ def test_what_is_odd_is_said_unless_quiet(command: Command, digits_folder: Path,
     assert written[0] == written[1] != {}
 
 
+def test_quiet_leaves_all_findings_in_the_document(
+    command: Command, digits_folder: Path, tmp_path: Path
+) -> None:
+    names = json.loads((digits_folder / "classes.json").read_text(encoding="utf-8"))
+    data = tmp_path / "data"
+    for kind in ("images", "labels"):
+        (data / kind).mkdir(parents=True)
+        shutil.copy(digits_folder / kind / f"{labelmint.read(digits_folder).names[0]}.png", data / kind)
+    (data / "classes.json").write_text(json.dumps(names), encoding="utf-8")
+    loud = command("convert", data, tmp_path / "a", "--to", "nnunet", "--json")
+    quiet = command("convert", data, tmp_path / "b", "--to", "nnunet", "--json", "--quiet")
+    assert quiet.json["findings"] == loud.json["findings"]
+    assert any("never" in text for text in quiet.json["findings"])  # classes that no pair has
+    assert "never" in loud.err and "never" not in quiet.err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -81,6 +97,8 @@ def test_what_is_odd_is_said_unless_quiet(command: Command, digits_folder: Path,
         (("{data}", "{data}", "{out}", "--to", "coco"), "given twice"),
         (("{data}", "{data}/new", "--to", "coco"), "lies inside of"),
         (("{torn}", "{data}", "{data}/images/new", "--to", "coco"), "lies inside of"),
+        (("{data}/classes.json", "{data}/new", "--to", "coco"), "lies in the folder of classes.json"),
+        (("{data}", "{out}", "--to", "nnunet", "--image-format", "jpg"), "holds png images alone"),
         (("{nowhere}", "{data}", "--to", "coco"), "not an empty folder"),  # before anything is read
         (("{nowhere}", "{out}", "--to", "cocoa"), "is unknown"),
         (("{nowhere}", "{out}", "--to", "coco", "--image-format", "gif"), "expected one of png, jpg"),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from labelmint.formats import WRITABLE, read, write
+from labelmint.formats import FORMATS, WRITABLE, read, write
 from labelmint.formats.files import new_folder
 from labelmint.formats.folder import write_folder
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout, LayoutObject
@@ -130,7 +130,9 @@ def test_mlcroissant_accepts_it(format: str, tmp_path: Path) -> None:
     assert not found.metadata.issues.errors
     sets = [one.id for one in found.metadata.record_sets]
     rows = {id: list(found.records(id)) for id in sets}
-    assert [row["classes/id"] for row in rows["classes"]] == [0, 4]
+    numbers = FORMATS[format].numbers
+    ids = sorted(numbers(CLASSES)[i] for i in CLASSES.ids) if numbers else [0, 4]
+    assert [row["classes/id"] for row in rows["classes"]] == ids
     for id in {"images-records", "labels-records"} & set(sets) if format == "folder" else ():
         assert len(rows[id]) == 3
         for row in rows[id]:

@@ -122,9 +122,9 @@ def classes_for(feature: str) -> ClassSet:
 
 def pairs_with(feature: str, carries: Carries) -> list[AnnotatedImage]:
     """A pair that has the feature, and one beside it, so that no set is without an object."""
-    layouts = {"having": HAVING[feature](carries)}
+    layouts = {feature: HAVING[feature](carries)}
     if feature in ("empty", "ignore"):
-        layouts["other"] = layout_of(simple(carries))
+        layouts[f"{feature}, another"] = layout_of(simple(carries))
     return [AnnotatedImage(name=n, image=image_of(n), layout=layout) for n, layout in layouts.items()]
 
 
@@ -174,17 +174,19 @@ FACTS: Mapping[str, Callable[[AnnotatedImage, ClassSet], Any]] = {
 }
 
 
-def check_kept(name: str, feature: str, folder: Path) -> None:
-    classes = classes_for(feature)
-    pairs = pairs_with(feature, FORMATS[name].carries)
-    written = write(pairs, folder, format=name, classes=classes)
+def check_kept(name: str, features: Iterable[str], folder: Path) -> None:
+    """The features of some that have the same classes come back from one set."""
+    pairs = {feature: pairs_with(feature, FORMATS[name].carries) for feature in features}
+    classes = classes_for(next(iter(pairs)))
+    written = write([pair for some in pairs.values() for pair in some], folder, format=name, classes=classes)
     data = read(written)
     assert data.format == name, "the format is not found in what it wrote"
-    assert data.names == tuple(sorted(pair.name for pair in pairs))
-    for pair in pairs:
-        again = data.load(pair.name)
-        assert np.array_equal(again.image, pair.image)
-        assert FACTS[feature](again, data.classes) == FACTS[feature](pair, classes), feature
+    assert data.names == tuple(sorted(pair.name for some in pairs.values() for pair in some))
+    for feature, some in pairs.items():
+        for pair in some:
+            again = data.load(pair.name)
+            assert np.array_equal(again.image, pair.image)
+            assert FACTS[feature](again, data.classes) == FACTS[feature](pair, classes), feature
 
 
 def check_told(name: str, feature: str, folder: Path) -> None:
@@ -203,15 +205,34 @@ def check_told(name: str, feature: str, folder: Path) -> None:
     assert texts[0].startswith(f"the format {name}: {count} "), texts[0]
 
 
-CELLS = [pytest.param(name, feature, id=f"{name}-{feature}") for name in WRITABLE for feature in HAVING]
+def kept_together(name: str) -> list[list[str]]:
+    """What a format keeps, by the classes of the pairs that show it."""
+    found: dict[int, list[str]] = {}
+    for feature in HAVING:
+        if FORMATS[name].carries.each()[feature] == KEPT:
+            found.setdefault(id(classes_for(feature)), []).append(feature)
+    return list(found.values())
+
+
+TOGETHER = [
+    pytest.param(name, some, id=f"{name}-{some[0]}") for name in WRITABLE for some in kept_together(name)
+]
+CELLS = [
+    pytest.param(name, feature, id=f"{name}-{feature}")
+    for name in WRITABLE
+    for feature in HAVING
+    if FORMATS[name].carries.each()[feature] != KEPT
+]
+
+
+@pytest.mark.parametrize(("name", "features"), TOGETHER)
+def test_what_is_kept_comes_back(name: str, features: list[str], tmp_path: Path) -> None:
+    check_kept(name, features, tmp_path / "out")
 
 
 @pytest.mark.parametrize(("name", "feature"), CELLS)
-def test_what_is_kept_comes_back_and_what_is_not_is_told_once(
-    name: str, feature: str, tmp_path: Path
-) -> None:
-    kept = FORMATS[name].carries.each()[feature] == KEPT
-    (check_kept if kept else check_told)(name, feature, tmp_path / "out")
+def test_what_is_not_kept_is_told_once(name: str, feature: str, tmp_path: Path) -> None:
+    check_told(name, feature, tmp_path / "out")
 
 
 def in_parts(carries: Carries) -> DataSet:
@@ -254,7 +275,7 @@ def test_a_record_that_is_not_true_is_found_out(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setitem(FORMATS, "coco", dataclasses.replace(true, writes=forgetful))
     for feature in ("boxes", "attributes", "crowds", "instances"):
         with pytest.raises(AssertionError, match=feature):
-            check_kept("coco", feature, tmp_path / feature)
+            check_kept("coco", [feature], tmp_path / feature)
     (tmp_path / "told").mkdir()
     monkeypatch.setitem(HAVING, "crowds", lambda carries: layout_of(box(1.0, 1.0, 5.0, 5.0)))
     monkeypatch.setitem(FORMATS, "coco", dataclasses.replace(true, carries=Carries(crowds=LOST)))

@@ -84,6 +84,16 @@ def test_outlines_of_three_points_stay_outlines(label: str, tmp_path: Path) -> N
     assert "track ids" not in kinds(data)
 
 
+def test_the_whole_set_says_whether_six_numbers_are_a_track_or_an_outline(tmp_path: Path) -> None:
+    """A triangle at the border looks as a box with a confidence and the track 1 does."""
+    triangle, square = "0 0.5 0.5 0.2 0.2 0.9 1", "0 0.1 0.1 0.3 0.1 0.3 0.2 0.1 0.2"
+    data = read(yolo(tmp_path / "a", triangle, square))
+    assert data[0].layout.objects[0].polygons == ((20, 10, 8, 4, 36, 20),)
+    assert kinds(data) == ["three points"] and "1 lines of six numbers" in data.findings[0].text
+    data = read(yolo(tmp_path / "b", triangle, square, "0 0.5 0.5 0.2 0.2 0.9 2"))
+    assert kinds(data) == ["track ids"] and data[0].layout.objects[0].attributes["track_id"] == 1
+
+
 @pytest.mark.parametrize("last", [0.0, 4.0, 20.0])
 def test_triangles_that_are_written_are_read_as_such(last: float, tmp_path: Path) -> None:
     """The triangle's numbers are also those of a box in the image, a confidence and, but for the form, a track."""

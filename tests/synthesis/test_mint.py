@@ -55,6 +55,18 @@ def test_images_are_written_in_another_format_with_their_provenance(tmp_path: Pa
         make(out, format=format, resume=True)
     with pytest.raises(InputError, match="--image-format gif: expected one of png, jpg"):
         make(tmp_path / "gif", image_format="gif")
+    with pytest.raises(InputError, match="the format nnunet holds png images alone"):
+        make(tmp_path / "jpg", format="nnunet", image_format="jpg")
+
+
+def test_the_card_says_what_the_format_does_not_carry(tmp_path: Path) -> None:
+    out = make(tmp_path / "out", format="ade20k")
+    text = (out / "README.md").read_text()
+    assert "## Not carried over" in text and "classes are numbered anew" in text
+    data = read(out)
+    assert (
+        data.format == "ade20k" and data.classes.names == Fake().classes.names and min(data.classes.ids) == 1
+    )
 
 
 def test_a_sample_has_the_same_bytes_for_every_count_and_start(tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ def convert(
 
     Several sets become one by the names of their classes.
     """
+    from labelmint.datasets.watching import watched
     from labelmint.errors import InputError
     from labelmint.formats import check_target
 
@@ -57,6 +58,8 @@ def convert(
     *sources, out = places
     check_target(out, format=to, image_format=image_format, sources=sources)
     data = open_merged(sources, merge, format_in, ignore, orientation=orientation, quiet=quiet, union=True)
+    if quiet and as_json:
+        data = watched(data, lambda finding: None)  # what is odd stands in the document alone
     odd, lost = _write(data, out, to, image_format)
     if as_json:
         findings = [finding.text for finding in (*data.findings, *odd, *lost)]

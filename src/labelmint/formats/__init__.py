@@ -14,14 +14,17 @@ from pathlib import Path
 from labelmint.errors import InputError
 from labelmint.formats import (
     ade20k,
+    ade20k_write,
     bbbc041,
     beside,
     bridge,
     cityscapes,
+    cityscapes_write,
     coco,
     coco_panoptic,
     coco_panoptic_write,
     coco_stuff,
+    coco_stuff_write,
     coco_write,
     cvat,
     cvat_write,
@@ -33,6 +36,7 @@ from labelmint.formats import (
     labelme_write,
     mvtec,
     nnunet,
+    nnunet_write,
     trees,
     voc,
     voc_write,
@@ -45,9 +49,10 @@ from labelmint.formats.card import Contents, card
 from labelmint.formats.class_list import without_shared_colors
 from labelmint.formats.croissant import write_croissant
 from labelmint.formats.files import Parts, new_folder, write_splits
-from labelmint.formats.format import ORIENTATIONS, Format, ImageFormat, Reading, Writing, image_format_named
+from labelmint.formats.format import ORIENTATIONS, Format, ImageFormat, Reading, Writing, held_image_format
 from labelmint.formats.json_files import USUAL, first_sign
 from labelmint.formats.losses import Losses
+from labelmint.formats.numbers import numbered
 from labelmint.formats.odd import first_of
 from labelmint.formats.seen import advice, images_seen
 from labelmint.storage import refuse_taken, write_text
@@ -61,10 +66,14 @@ FORMATS: Mapping[str, Format] = {
     one.name: one
     for one in (
         trees.COMMON,
-        cityscapes.FORMAT,
-        ade20k.FORMAT,
-        coco_stuff.FORMAT,
-        nnunet.FORMAT,
+        dataclasses.replace(
+            cityscapes.FORMAT, writes=cityscapes_write.write_cityscapes, numbers=cityscapes_write.numbers_of
+        ),
+        dataclasses.replace(ade20k.FORMAT, writes=ade20k_write.write_ade20k, numbers=ade20k_write.numbers_of),
+        dataclasses.replace(
+            coco_stuff.FORMAT, writes=coco_stuff_write.write_coco_stuff, numbers=coco_stuff_write.numbers_of
+        ),
+        dataclasses.replace(nnunet.FORMAT, writes=nnunet_write.write_nnunet, numbers=nnunet_write.numbers_of),
         folder.FORMAT,
         dataclasses.replace(coco.FORMAT, writes=coco_write.write_coco),
         dataclasses.replace(coco_panoptic.FORMAT, writes=coco_panoptic_write.write_panoptic),
@@ -172,7 +181,7 @@ def write(
         InputError: for a taken path or one inside of the data set, an unknown or read-only format, no pairs, doubled
             names, ids that are no classes.
     """
-    sources = [pairs.source] if isinstance(pairs, DataSet) else []
+    sources = [pairs.source] if isinstance(pairs, DataSet) and Path(pairs.source).is_dir() else []
     images = check_target(path, format=format, image_format=image_format, sources=sources)
     kind, parts, extras = FORMATS[format], Parts(), None
     classes, dropped = _with_own_colors(kind, classes)
@@ -208,18 +217,23 @@ def check_target(
 ) -> ImageFormat | None:
     """The format of images, where all is as `write` needs it before it takes a pair.
 
-    Raises InputError for a format that is unknown or read only, an unknown format of images, a taken path, and one
-    inside of the folder of a source, which would then hold it too.
+    Raises InputError for a format that is unknown or read only, a format of images that is unknown or that it does not
+    hold, a taken path, and one inside of a source that is a folder, or of the folder of one that is a file.
     """
     if format not in WRITABLE:
         known = "is read only" if format in FORMATS else "is unknown"
         raise InputError(f"the format {format!r} {known}; expected {' or '.join(WRITABLE)} for writing")
-    images = None if image_format is None else image_format_named(image_format)
+    images = held_image_format(FORMATS[format], image_format)
     target = Path(path).resolve()
     for source in map(Path, sources):
         if source.is_dir() and source.resolve() in target.parents:
             raise InputError(
                 f"{path}: lies inside of {source}, which would then hold it too; name a folder elsewhere"
+            )
+        if source.is_file() and source.resolve().parent in target.parents:
+            raise InputError(
+                f"{path}: lies in the folder of {source.name}, where its images and labels are looked for; name a "
+                "folder elsewhere"
             )
     refuse_taken(target)
     return images
@@ -257,11 +271,14 @@ def _describe(
 ) -> None:
     """The data-set card and croissant.json, which say nothing that the pairs do not."""
     in_parts = {name: part for name in names if (part := writing.parts.get(name))}
-    text = card(kind, classes, contents, in_parts, lost)
+    numbers = kind.numbers(classes) if kind.numbers else {}
+    text = card(kind, classes, contents, in_parts, lost, numbers)
     own = target / "README.md"  # Hugging Face's, say, whose head programs read
     write_text(own, f"{own.read_text(encoding='utf-8')}\n{text}" if own.is_file() else text)
     about = f"{len(names)} images with labels of {len(classes)} classes, in the format {kind.name}."
-    write_croissant(target, names, classes, name=f"labelmint-{kind.name}", description=about)
+    write_croissant(
+        target, names, numbered(classes, numbers), name=f"labelmint-{kind.name}", description=about
+    )
 
 
 def _choose(path: Path, format: str | None) -> tuple[str, Sequence[str]]:

@@ -1,9 +1,9 @@
-"""The `ade20k` format: ADE20K in its own trees; read only.
+"""The `ade20k` format: ADE20K in its own trees; of scene parsing also written (`ade20k_write`).
 
     images/{training,validation}/NAME.jpg    annotations/{training,validation}/NAME.png    (scene parsing, 150 classes)
 
 Ids 1 to 150 are the classes, named by objectInfo150.txt (or .csv) where it is there, and 0 is ignored, as the benchmark
-does. And the full data set, in folders of scenes:
+does; a classes.json beside the folders goes before. And the full data set, in folders of scenes:
 
     training/SCENE/NAME.jpg    training/SCENE/NAME_seg.png    training/SCENE/NAME_atr.txt
 
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -25,8 +25,7 @@ import numpy as np
 
 from labelmint.errors import InputError
 from labelmint.formats.class_list import IGNORE
-from labelmint.formats.files import Parts
-from labelmint.formats.format import AS_USUAL, Format, Reading, part_word
+from labelmint.formats.format import AS_USUAL, Carries, Format, Reading, part_word
 from labelmint.formats.image_files import read_image
 from labelmint.formats.maps import (
     MapFiles,
@@ -36,7 +35,10 @@ from labelmint.formats.maps import (
     classes_of_table,
     files_below,
     matched,
+    own_classes,
+    parts_of_folders,
 )
+from labelmint.formats.maps_write import SEMANTIC
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.records import names_of
 from labelmint.formats.text_files import read_lines
@@ -44,7 +46,7 @@ from labelmint.types import DataSet
 
 __all__ = ["FORMAT", "read_ade20k"]
 
-_SPLITS = ("training", "validation")
+_SPLITS = ("training", "validation", "testing")
 _CLASSES = 150
 _PHOTOS = (".jpg", ".jpeg", ".png")
 _OTHER = re.compile(r"_(seg|parts_\d+)\Z")
@@ -71,17 +73,17 @@ def _parsing(path: Path, reading: Reading, odd: Odd) -> DataSet:
         path,
         odd,
     )
-    names = dict(zip(pairs, names_of(list(pairs), str(path)), strict=True))
-    named = _object_info(path)
+    names = _names(pairs, path)
+    own, named = own_classes(path, reading), _object_info(path)
     table = ((i, named.get(i, f"class_{i}"), None) for i in range(1, max(_CLASSES, *named, 0) + 1))
     loader = MapLoader(
         orientation=reading.orientation,
         files={names[key]: MapFiles(image=image, label=label) for key, (image, label) in pairs.items()},
-        classes=classes_of_table(table, (0, *reading.ignore)),
+        classes=own or classes_of_table(table, (0, *reading.ignore)),
         strict=reading.strict,
-        mend=f"ADE20K has 0 to {_CLASSES}",
+        mend="list them in classes.json" if own else f"ADE20K has 0 to {_CLASSES}",
     )
-    parts = Parts.of({names[key]: part_word(key.split("/")[0]) for key in pairs})
+    parts = parts_of_folders({names[key]: part_word(key.split("/")[0]) for key in pairs})
     return as_data_set(path, "ade20k", loader, parts, odd)
 
 
@@ -118,7 +120,7 @@ def _full(root: Path, reading: Reading, odd: Odd) -> DataSet:
     ids = {
         name: i for i, name in enumerate(sorted({name for one in rows.values() for name in one.values()}), 1)
     }
-    names = dict(zip(pairs, names_of(list(pairs), str(root)), strict=True))
+    names = _names(pairs, root)
     files = {names[key]: MapFiles(image=photo, label=seg) for key, (photo, seg) in pairs.items()}
     loader = MapLoader(
         orientation=reading.orientation,
@@ -132,7 +134,7 @@ def _full(root: Path, reading: Reading, odd: Odd) -> DataSet:
         ),
         strict=reading.strict,
     )
-    parts = Parts.of({names[key]: part_word(key.split("/")[0]) for key in pairs})
+    parts = parts_of_folders({names[key]: part_word(key.split("/")[0]) for key in pairs})
     return as_data_set(root, "ade20k", loader, parts, odd)
 
 
@@ -182,6 +184,12 @@ class _Objects:
         return ids, np.where(values > 0, numbers, 0).astype(np.uint16)[place.reshape(shape)]
 
 
+def _names(keys: Iterable[str], source: Path) -> dict[str, str]:
+    """A name for each key; keys have no ending, and what follows a dot in them belongs to the name."""
+    ordered = list(keys)
+    return dict(zip(ordered, names_of([f"{key}.png" for key in ordered], str(source)), strict=True))
+
+
 def _key(file: Path, root: Path) -> str:
     return file.relative_to(root).with_suffix("").as_posix()
 
@@ -215,4 +223,5 @@ FORMAT = Format(
     recognizes=lambda path: _is_parsing(path) or _full_root(path) is not None,
     reads=read_ade20k,
     own_parts=True,
+    carries=Carries(**SEMANTIC, wide="kept by name: classes are numbered anew"),
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TypeVar
 
 import numpy as np
@@ -18,6 +19,13 @@ from labelmint.types import AnnotatedImage, ClassSet, Finding, Layout
 from labelmint.version import __version__
 
 __all__ = ["Contents", "card"]
+
+_COUNTED = {  # by whether any object was annotated
+    True: "Objects are those that were annotated one by one, as boxes, outlines or masks; images are those that have "
+    "one. What label maps and their instances show beside them is not counted.",
+    False: "Images are those whose label map has a pixel of the class. No objects were annotated one by one, as boxes, "
+    "outlines or masks; the instances of label maps are not counted.",
+}
 
 P = TypeVar("P")
 
@@ -53,13 +61,19 @@ class Contents:
 
 
 def card(
-    format: Format, classes: ClassSet, contents: Contents, parts: Mapping[str, str], lost: Sequence[Finding]
+    format: Format,
+    classes: ClassSet,
+    contents: Contents,
+    parts: Mapping[str, str],
+    lost: Sequence[Finding],
+    numbers: Mapping[int, int] = MappingProxyType({}),
 ) -> str:
     """The text of README.md.
 
     Arguments:
         format: of the files. classes: of the labels. contents: counts of all pairs.
         parts: the part of each name that is in one. lost: what the format did not carry.
+        numbers: of class ids and ids to ignore in the files, where they have others there.
     """
     lines = [
         f"# {contents.pairs:,} images with labels",
@@ -73,10 +87,13 @@ def card(
         "",
         "| class | id | images | annotated objects |",
         "| --- | --: | --: | --: |",
-        *_rows(classes, contents),
+        *_rows(classes, contents, numbers),
+        "",
+        _COUNTED[bool(contents.objects)],
     ]
     if classes.ignore:
-        lines += ["", f"Ignored in labels: {', '.join(map(str, classes.ignore))}."]
+        ignored = sorted({numbers.get(i, i) for i in classes.ignore})
+        lines += ["", f"Ignored in labels: {', '.join(map(str, ignored))}."]
     if lost:
         lines += ["", "## Not carried over", "", *(f"- {finding.text}" for finding in lost)]
     return "\n".join(lines) + "\n"
@@ -92,7 +109,7 @@ def _parts(parts: Mapping[str, str]) -> str:
     return ", ".join(f"{part} {count:,}" for part, count in Counter(parts.values()).items())
 
 
-def _rows(classes: ClassSet, contents: Contents) -> list[str]:
+def _rows(classes: ClassSet, contents: Contents, numbers: Mapping[int, int]) -> list[str]:
     """One line a class; a background is no object, and is not counted where objects say what is there."""
     found = []
     for info in classes.classes:
@@ -100,5 +117,5 @@ def _rows(classes: ClassSet, contents: Contents) -> list[str]:
         images = "" if ground and contents.objects else f"{contents.images[info.id]:,}"
         objects = "" if ground or not contents.objects else f"{contents.objects[info.id]:,}"
         name = " ".join(info.name.replace("|", "\\|").split())
-        found.append(f"| {name} | {info.id} | {images} | {objects} |")
+        found.append(f"| {name} | {numbers.get(info.id, info.id)} | {images} | {objects} |")
     return found

@@ -1,4 +1,4 @@
-"""The `cityscapes` format: Cityscapes in its own tree; read only.
+"""The `cityscapes` format: Cityscapes in its own tree; written in `cityscapes_write`.
 
     leftImg8bit/{train,val,test}/CITY/NAME_leftImg8bit.png
     gtFine/{train,val,test}/CITY/NAME_gtFine_labelIds.png       class ids 0 to 33
@@ -6,7 +6,8 @@
 
 instanceIds alone are enough, labelIds alone, too. Ids stay as they are in the files, each with its name, those that
 Cityscapes does not evaluate included: nothing but 255 is ignored unless `ignore` says so. (`prepare cityscapes` makes a
-set of its own: smaller images, the 19 evaluated classes renumbered from 0, all others ignored.)
+set of its own: smaller images, the 19 evaluated classes renumbered from 0, all others ignored.) A classes.json beside
+the folders names other classes.
 """
 
 from __future__ import annotations
@@ -17,8 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from labelmint.errors import InputError
-from labelmint.formats.files import Parts
-from labelmint.formats.format import AS_USUAL, Format, Reading, part_word
+from labelmint.formats.format import AS_USUAL, KEPT, Carries, Format, Reading, part_word
 from labelmint.formats.image_files import read_ids
 from labelmint.formats.label_colors import Color
 from labelmint.formats.maps import (
@@ -30,11 +30,13 @@ from labelmint.formats.maps import (
     files_below,
     keyed_once,
     matched,
+    own_classes,
+    parts_of_folders,
 )
 from labelmint.formats.odd import Odd
 from labelmint.types import Array, DataSet
 
-__all__ = ["EVALUATED", "FORMAT", "LABELS", "apart", "read_cityscapes"]
+__all__ = ["EVALUATED", "FORMAT", "LABELS", "STEP", "apart", "read_cityscapes"]
 
 # id: name and color, as the data set's own scripts define them; ids whose color another has before them have none
 LABELS: Sequence[tuple[str, Color | None]] = (
@@ -75,6 +77,8 @@ LABELS: Sequence[tuple[str, Color | None]] = (
 )
 EVALUATED = (7, 8, 11, 12, 13, 17, *range(19, 29), 31, 32, 33)  # in the order of their train ids, from 0 on
 
+STEP = 1000  # between the values of instanceIds of two classes
+
 _IMAGE_END = "_leftImg8bit.png"
 _LABELS = ("gtFine", "gtCoarse")
 
@@ -95,15 +99,16 @@ def read_cityscapes(path: Path, reading: Reading = AS_USUAL) -> DataSet:
         name: MapFiles(image=image, label=label, instances=instances.get(name))
         for name, (image, label) in pairs.items()
     }
+    own = own_classes(path, reading)
     loader = MapLoader(
         orientation=reading.orientation,
         files=files,
-        classes=classes_of_table(((i, *row) for i, row in enumerate(LABELS)), reading.ignore),
+        classes=own or classes_of_table(((i, *row) for i, row in enumerate(LABELS)), reading.ignore),
         maps=_maps,
         strict=reading.strict,
-        mend=f"Cityscapes has 0 to {len(LABELS) - 1}",
+        mend="list them in classes.json" if own else f"Cityscapes has 0 to {len(LABELS) - 1}",
     )
-    parts = Parts.of({name: part_word(_part(one.image)) for name, one in files.items()})
+    parts = parts_of_folders({name: part_word(_part(one.image)) for name, one in files.items()})
     return as_data_set(path, "cityscapes", loader, parts, odd)
 
 
@@ -126,7 +131,7 @@ def apart(values: Array, step: int) -> Maps:
 def _maps(files: MapFiles) -> Maps:
     if files.instances is None:
         return read_ids(files.label), None
-    label_map, instances = apart(read_ids(files.instances), 1000)
+    label_map, instances = apart(read_ids(files.instances), STEP)
     return (label_map if files.label == files.instances else read_ids(files.label)), instances
 
 
@@ -138,4 +143,16 @@ FORMAT = Format(
     ),
     reads=read_cityscapes,
     own_parts=True,
+    image_formats=("png",),
+    carries=Carries(
+        maps=KEPT,
+        boxes="kept as the pixels that they cover",
+        polygons="kept as the pixels that they cover",
+        holes=KEPT,
+        parts=KEPT,
+        instances="kept under numbers by class, up to 1000 a class and image, for classes from 1 to 64",
+        ignore=KEPT,
+        wide="kept by name: classes are numbered anew",
+        colors=KEPT,
+    ),
 )

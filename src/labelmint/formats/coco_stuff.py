@@ -1,8 +1,9 @@
-"""The `coco-stuff` format: COCO's images with the pixel maps of COCO-Stuff; read only.
+"""The `coco-stuff` format: COCO's images with the pixel maps of COCO-Stuff; written in `coco_stuff_write`.
 
-    images/{train2017,val2017}/ID.jpg (or train2017/ itself)
+    images/{train2017,val2017,test2017}/ID.jpg (or train2017/ itself)
     stuffthingmaps/{train2017,val2017}/ID.png (or annotations/, labels/): ids 0 to 181, 255 unlabelled and ignored
     labels.txt    optional: "N: NAME" a line; with "0: unlabeled" pixel value N - 1 is meant, as COCO-Stuff has it
+    classes.json  optional: see `class_list`; it goes before
 
 A pixel value is COCO's category id less 1: 0 to 90 are things, 91 to 181 stuff, and none is the ground.
 """
@@ -12,14 +13,23 @@ from __future__ import annotations
 from pathlib import Path
 
 from labelmint.errors import InputError
-from labelmint.formats.files import Parts
-from labelmint.formats.format import AS_USUAL, Format, Reading, part_word
-from labelmint.formats.maps import MapFiles, MapLoader, as_data_set, classes_of_table, files_below, matched
+from labelmint.formats.format import AS_USUAL, Carries, Format, Reading, part_word
+from labelmint.formats.maps import (
+    MapFiles,
+    MapLoader,
+    as_data_set,
+    classes_of_table,
+    files_below,
+    matched,
+    own_classes,
+    parts_of_folders,
+)
+from labelmint.formats.maps_write import SEMANTIC
 from labelmint.formats.odd import Odd
 from labelmint.formats.text_files import read_lines
 from labelmint.types import DataSet
 
-__all__ = ["FORMAT", "NAMES", "read_coco_stuff"]
+__all__ = ["FORMAT", "NAMES", "OTHER_MAPS", "read_coco_stuff"]
 
 # by pixel value, as labels.txt of COCO-Stuff lists them
 _LISTED = """
@@ -39,9 +49,9 @@ wall-panel,wall-stone,wall-tile,wall-wood,water-other,waterdrops,window-blind,wi
 """
 NAMES = tuple(name.strip() for name in _LISTED.split(","))
 
-_SPLITS = ("train2017", "val2017")
+_SPLITS = ("train2017", "val2017", "test2017", "other")
 _LABELS = ("stuffthingmaps", "annotations", "labels")
-_OTHER_MAPS = (
+OTHER_MAPS = (
     "_labelTrainIds",
     "_instanceTrainIds",
 )  # renumbered copies that a segmentation library leaves there
@@ -62,7 +72,7 @@ def read_coco_stuff(path: Path, reading: Reading = AS_USUAL) -> DataSet:
             (f"{split}/{file.stem}", file)
             for split in _SPLITS
             for file in files_below(labels / split, (".png",))
-            if not file.stem.endswith(_OTHER_MAPS)
+            if not file.stem.endswith(OTHER_MAPS)
         ),
         path,
         odd,
@@ -70,14 +80,16 @@ def read_coco_stuff(path: Path, reading: Reading = AS_USUAL) -> DataSet:
     names = {key: key.partition("/")[2] for key in pairs}
     if len(set(names.values())) < len(names):
         names = {key: key.replace("/", "__") for key in pairs}
+    own = own_classes(path, reading)
     loader = MapLoader(
         orientation=reading.orientation,
         files={names[key]: MapFiles(image=image, label=label) for key, (image, label) in pairs.items()},
-        classes=classes_of_table(((i, name, None) for i, name in _named(path).items()), reading.ignore),
+        classes=own
+        or classes_of_table(((i, name, None) for i, name in _named(path).items()), reading.ignore),
         strict=reading.strict,
-        mend="list it in labels.txt",
+        mend="list them in classes.json" if own else "list it in labels.txt",
     )
-    parts = Parts.of({names[key]: part_word(key.partition("/")[0]) for key in pairs})
+    parts = parts_of_folders({names[key]: part_word(key.partition("/")[0]) for key in pairs})
     return as_data_set(path, "coco-stuff", loader, parts, odd)
 
 
@@ -118,4 +130,5 @@ FORMAT = Format(
     recognizes=lambda path: _labels(path) is not None,
     reads=read_coco_stuff,
     own_parts=True,
+    carries=Carries(**SEMANTIC, wide="kept by name: classes are numbered anew"),
 )

@@ -33,6 +33,7 @@ __all__ = [
     "Part",
     "Reading",
     "Writing",
+    "held_image_format",
     "image_format_named",
     "part_in",
     "part_of_folders",
@@ -185,6 +186,8 @@ class Format:
         own_parts: True where the format itself says which pairs train, validate and test; else `train.txt`, `val.txt`
             and `test.txt` beside it do.
         shares_colors: True where several classes may have one color, because none is told by it.
+        image_formats: in which its images may be written.
+        numbers: the number that each class, and each id to ignore, gets where it is written; None: its id.
     """
 
     name: str
@@ -195,3 +198,19 @@ class Format:
     carries: Carries = Carries()
     own_parts: bool = False
     shares_colors: bool = False
+    image_formats: tuple[ImageFormat, ...] = IMAGE_FORMATS
+    numbers: Callable[[ClassSet], Mapping[int, int]] | None = None
+
+
+def held_image_format(format: Format, name: str | None) -> ImageFormat | None:
+    """The format of images by its name; without one that of a format which holds no other, else None.
+
+    Raises InputError for one that is unknown or that the format does not hold.
+    """
+    held = format.image_formats
+    chosen = image_format_named(name) if name else held[0] if len(held) == 1 else None
+    if chosen is not None and chosen not in held:
+        raise InputError(
+            f"--image-format {name}: the format {format.name} holds {' or '.join(held)} images alone"
+        )
+    return chosen

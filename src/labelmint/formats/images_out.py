@@ -6,6 +6,7 @@ Provenance is text in a PNG, and XMP in the others.
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -22,7 +23,7 @@ from labelmint.formats.xmp import MOST_BYTES, xmp_of
 from labelmint.storage import write_aside
 from labelmint.types import AnnotatedImage
 
-__all__ = ["ending_of", "image_name", "is_copied", "write_image"]
+__all__ = ["ending_of", "image_name", "is_copied", "only_png", "write_image"]
 
 _XMP_TAG = 700  # of TIFF
 _SAVED: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
@@ -48,6 +49,11 @@ def ending_of(pair: AnnotatedImage, writing: Writing) -> str:
 def is_copied(pair: AnnotatedImage, writing: Writing) -> bool:
     """Return True where the file of a pair's image is copied, and nothing encoded."""
     return _copied(pair, writing) is not None
+
+
+def only_png(writing: Writing) -> Writing:
+    """How a format is written whose images are PNGs alone: files that are none are not copied."""
+    return replace(writing, image_format="png")
 
 
 def write_image(folder: Path, pair: AnnotatedImage, writing: Writing) -> None:

@@ -23,6 +23,10 @@ P = TypeVar("P")
 
 _COUNTS: Mapping[str, tuple[str, Callable[[Layout, ClassSet], int]]] = {
     "overlaps": ("objects lose pixels that lie under others", lambda layout, classes: hidden(layout)),
+    "instances": (
+        "images lose which of their pixels are one object",
+        lambda layout, classes: int(_has_instances(layout)),
+    ),
     "attributes": (
         "objects lose their attributes",
         lambda layout, classes: sum(bool(one.attributes) for one in layout.objects),
@@ -84,6 +88,12 @@ class Losses:
 def _by_class(counts: Counter[str]) -> str:
     named = [f"{name} {count}" for name, count in sorted(counts.items()) if name]
     return f": {', '.join(named)}" if named else ""
+
+
+def _has_instances(layout: Layout) -> bool:
+    if isinstance(layout, PaintedLayout) or layout.objects:
+        return bool(layout.objects)
+    return layout.instances is not None and bool(layout.instances.any())
 
 
 def _ignores(layout: Layout, classes: ClassSet) -> bool:

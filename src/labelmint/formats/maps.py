@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from labelmint.errors import InputError
-from labelmint.formats.class_list import IGNORE, class_set
+from labelmint.formats.class_list import IGNORE, class_set, read_classes
 from labelmint.formats.files import IMAGE_SUFFIXES, Parts
-from labelmint.formats.format import Orientation
+from labelmint.formats.format import Orientation, Part, Reading
 from labelmint.formats.image_files import Read, read_ids, read_labelled
 from labelmint.formats.label_colors import MEND, Color, Colors, Palettes
 from labelmint.formats.odd import Odd, first_of
@@ -37,6 +37,8 @@ __all__ = [
     "keyed_once",
     "listed_names",
     "matched",
+    "own_classes",
+    "parts_of_folders",
 ]
 
 Size = tuple[int, int]
@@ -202,6 +204,17 @@ def matched(
 def classes_of_table(table: Iterable[tuple[int, str, Color | None]], ignore: Iterable[int]) -> ClassSet:
     """Classes of rows of id, name and color; 255 and `ignore` are ignored."""
     return class_set((ClassInfo(id=i, name=name, color=color) for i, name, color in table), (*ignore, IGNORE))
+
+
+def own_classes(path: Path, reading: Reading) -> ClassSet | None:
+    """The classes of a classes.json in the folder of a data set; None where there is none that names any."""
+    file = path / "classes.json"
+    return read_classes(file, reading.ignore)[0] if file.is_file() else None
+
+
+def parts_of_folders(part_of: Mapping[str, Part | None]) -> Parts:
+    """The parts of names by their folders; of a training folder alone nothing is said."""
+    return Parts() if set(part_of.values()) == {"train"} else Parts.of(part_of)
 
 
 def listed_names(

@@ -1,8 +1,10 @@
-"""The `nnunet` format: nnU-Net's raw data sets of 2-D images; read only.
+"""The `nnunet` format: nnU-Net's raw data sets of 2-D images; written in `nnunet_write`.
 
     dataset.json {"channel_names": {"0": "grey"}, "labels": {"background": 0, "cell": 1}, "numTraining": 2,
                   "file_ending": ".png"}        ("modality" and labels {"0": NAME} in older ones)
     imagesTr/NAME_0000.png    labelsTr/NAME.png    imagesTs/, labelsTs/: the test part, where it has labels
+    splits_final.json    optional, [{"train": [NAME], "val": [NAME]}]: the parts of imagesTr, by the first fold
+    classes.json         optional: see `class_list`; names and colors of the ids in the files, before dataset.json
 
 An image is one file, grey or RGB, or three grey files NAME_0000, _0001, _0002, which become red, green and blue. The
 label called "ignore" is ignored. PNG, TIFF and BMP are read.
@@ -18,8 +20,8 @@ from typing import Any
 import numpy as np
 
 from labelmint.errors import InputError
-from labelmint.formats.files import Parts, read_json
-from labelmint.formats.format import AS_USUAL, Format, Orientation, Reading
+from labelmint.formats.files import read_json
+from labelmint.formats.format import AS_USUAL, Carries, Format, Orientation, Part, Reading
 from labelmint.formats.image_files import Read, read_image, read_labelled
 from labelmint.formats.maps import (
     MapFiles,
@@ -29,14 +31,17 @@ from labelmint.formats.maps import (
     classes_of_table,
     files_below,
     matched,
+    own_classes,
+    parts_of_folders,
 )
+from labelmint.formats.maps_write import SEMANTIC
 from labelmint.formats.odd import Odd
 from labelmint.types import ClassSet, DataSet
 
 __all__ = ["FORMAT", "read_nnunet"]
 
 _ENDINGS = (".png", ".tif", ".tiff", ".bmp")
-_PARTS = {"Tr": "train", "Ts": "test"}
+_PARTS = ("Tr", "Ts")
 _CHANNEL = re.compile(r"(.+)_(\d{4})\Z")
 
 
@@ -62,20 +67,48 @@ def read_nnunet(path: Path, reading: Reading = AS_USUAL) -> DataSet:
     names = {key: key.partition("/")[2] for key in pairs}
     if len(set(names.values())) < len(names):
         names = {key: key.replace("/", "__") for key in pairs}
+    own = own_classes(path, reading)
+    listed = _classes(path / "dataset.json", document, reading)
     loader = MapLoader(
         orientation=reading.orientation,
         files={
             names[key]: MapFiles(image=image, label=label, images=channels[key])
             for key, (image, label) in pairs.items()
         },
-        classes=_classes(path / "dataset.json", document, reading),
+        classes=own or listed,
         image=_image,
         strict=reading.strict,
-        mend="list them under labels in dataset.json",
+        mend=f"list them {'in classes.json' if own else 'under labels in dataset.json'}",
     )
-    parts = Parts.of({names[key]: _PARTS[key.partition("/")[0]] for key in pairs})
-    alone = parts.test is None and parts.validation is None  # of one part alone nothing is said
-    return as_data_set(path, "nnunet", loader, Parts() if alone else parts, odd)
+    fold = _fold(path / "splits_final.json", odd)
+    parts = parts_of_folders({names[key]: _part(key, fold) for key in pairs})
+    return as_data_set(path, "nnunet", loader, parts, odd)
+
+
+def _part(key: str, fold: Mapping[str, Part] | None) -> Part | None:
+    part, _, name = key.partition("/")
+    return "test" if part == "Ts" else "train" if fold is None else fold.get(name)
+
+
+def _fold(file: Path, odd: Odd) -> dict[str, Part] | None:
+    """The parts of names by the first fold of splits_final.json; None where it is not there."""
+    if not file.is_file():
+        return None
+    folds = read_json(file)
+    first = folds[0] if isinstance(folds, list) and folds else None
+    fold = {key: first.get(key) for key in ("train", "val")} if isinstance(first, dict) else {}
+    if not fold or not all(isinstance(one, list) and all(map(_is_text, one)) for one in fold.values()):
+        raise InputError(
+            f'{file}: expected a list of folds, each {{"train": [NAME, ...], "val": [NAME, ...]}}'
+        )
+    if len(folds) > 1:
+        odd.note("folds", f"{file}: has {len(folds)} folds; the first says which pairs train and validate")
+    parts: dict[str, Part] = dict.fromkeys(fold["train"] or (), "train")
+    return parts | dict.fromkeys(fold["val"] or (), "validation")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
 
 
 def _ending(path: Path, document: Mapping[str, Any]) -> str:
@@ -147,8 +180,10 @@ FORMAT = Format(
     title="nnU-Net's raw data set of 2-D images: dataset.json, imagesTr/NAME_0000.png, labelsTr/NAME.png",
     recognizes=lambda path: (
         (path / "dataset.json").is_file()
-        and all(any(_first(path / name)) for name in ("imagesTr", "labelsTr"))
+        and any(all(any(_first(path / f"{kind}{part}")) for kind in ("images", "labels")) for part in _PARTS)
     ),
     reads=read_nnunet,
     own_parts=True,
+    image_formats=("png",),
+    carries=Carries(**SEMANTIC, wide="kept by name: classes are numbered anew"),
 )

@@ -40,6 +40,12 @@ class Odd:
             raise error
         self._repeated.setdefault(kind, []).append((name, str(error)))
 
+    def take(self, other: Odd) -> None:
+        """What another has collected, too."""
+        self._noted += other._noted
+        for kind, records in other._repeated.items():
+            self._repeated.setdefault(kind, []).extend(records)
+
     @property
     def findings(self) -> tuple[Finding, ...]:
         """All that was noted, in the order of reading."""

@@ -60,7 +60,9 @@ def read_yolo(path: Path, reading: Reading = AS_USUAL) -> DataSet:
     bad = raised if reading.strict else skipped
 
     def objects(text: str, what: str, size: Size) -> tuple[LayoutObject, ...]:
-        lines = lines_of(text, what, bad, config.keypoints, tracks=bool(found.tracks))
+        lines = lines_of(
+            text, what, bad, config.keypoints, tracks=bool(found.tracks), points=bool(found.points)
+        )
         return tuple(one for line in lines if (one := _object(line, ids, size, config, bad)))
 
     loader = Loader(tree.root, sources, objects, ground, reading.orientation)
@@ -70,19 +72,27 @@ def read_yolo(path: Path, reading: Reading = AS_USUAL) -> DataSet:
 @dataclass
 class _Found:
     """What the labels of a set hold: the numbers of classes; how many boxes have a track, and how many a whole number
-    that is one where others are; how many lines are outlines, and how many of them may be keypoints of each shape.
+    that is one where others are; how many end in a confidence and the track 0 or 1, and whether any track is above;
+    how many lines are outlines, and how many of them may be keypoints of each shape; how many outlines of three points
+    end as boxes with a track do.
     """
 
     numbers: set[int] = field(default_factory=set)
     tracks: int = 0
     whole: int = 0
+    low: int = 0
+    high: bool = False
     outlines: int = 0
     posed: Counter[tuple[int, int]] = field(default_factory=Counter)
+    points: int = 0
 
     def add(self, line: Line) -> None:
         """Take a line in."""
         self.numbers.add(line.number)
         self.tracks += line.track is not None
+        if line.track is not None:
+            self.high |= line.track > 1
+            self.low += line.confidence is not None and not line.keypoints and line.track <= 1
         self.whole += line.track is None and line.confidence is not None and line.confidence.is_integer()
         if len(line.shares) > 4:
             self.outlines += 1
@@ -91,6 +101,9 @@ class _Found:
 
     def note(self, tree: Tree, odd: Odd) -> None:
         """Note what a person should know of how lines were read."""
+        if self.points:
+            text = f"{tree.root}: {self.points} lines of six numbers that end in 0 or 1 are read as outlines of three "
+            odd.note("three points", f"{text}points, for the set has outlines and no track above 1")
         if self.tracks:
             text = f"{tree.root}: {self.tracks + self.whole} boxes end in the number of a track, read as their track_id"
             odd.note("track ids", text)
@@ -111,11 +124,31 @@ def _check(
     odd: Odd,
 ) -> _Found:
     """Read all labels for what is bad in them; what they hold."""
-    found = _Found()
+    trial = Odd(odd.strict)
+    found = _looked(tree, sources, names, config, orientation, trial, points=0)
+    if found.low and found.outlines and not found.high:
+        trial = Odd(odd.strict)
+        found = _looked(tree, sources, names, config, orientation, trial, points=found.low)
+    odd.take(trial)
+    found.note(tree, odd)
+    return found
+
+
+def _looked(
+    tree: Tree,
+    sources: Mapping[str, Source],
+    names: Mapping[int, str] | None,
+    config: Config,
+    orientation: Orientation,
+    odd: Odd,
+    points: int,
+) -> _Found:
+    """`_check` where `points` lines of six numbers that may be boxes are outlines of three points, if any is."""
+    found = _Found(points=points)
 
     def looks(text: str, what: str, size: Callable[[], Size], bad: Bad) -> int:
         cut = 0
-        for line in lines_of(text, what, bad, config.keypoints):
+        for line in lines_of(text, what, bad, config.keypoints, points=points > 0):
             found.add(line)
             if names is not None and line.number not in names:
                 bad(_unknown(line, names))
@@ -124,7 +157,6 @@ def _check(
         return cut
 
     check_labels(tree, sources, looks, "boxes", orientation, odd)
-    found.note(tree, odd)
     return found
 
 

@@ -9,7 +9,8 @@ keypoints or without, a model writes its confidence, a tracker the number of the
 A number behind a box is a track where it is whole and above 1, and any whole one is in a set that has such. Six
 numbers are a box with both, not an outline of three points, where all lines of six of a text end in whole numbers that
 differ (a track is in an image once) and stand there without a decimal point, as trackers write them, behind a number
-from 0 to 1; each is above 1, or the box lies in the image; and no line of the text is longer.
+from 0 to 1; each is above 1, or the box lies in the image; and no line of the text is longer. In a set that has
+outlines and no track above 1 they are outlines all the same.
 """
 
 from __future__ import annotations
@@ -56,7 +57,13 @@ def _is_number(word: str) -> bool:
 
 
 def lines_of(
-    text: str, what: str, bad: Bad, keypoints: tuple[int, int] | None = None, *, tracks: bool = False
+    text: str,
+    what: str,
+    bad: Bad,
+    keypoints: tuple[int, int] | None = None,
+    *,
+    tracks: bool = False,
+    points: bool = False,
 ) -> Iterator[Line]:
     """The objects of a label text.
 
@@ -65,9 +72,10 @@ def lines_of(
         bad: is given the InputError of each line that cannot be read.
         keypoints: points of an object and numbers of a point, where each line is a box with such.
         tracks: True where a whole number behind a box is a track, 0 and 1 too.
+        points: True where six numbers are an outline of three points, however they end.
     """
     rows = [(place, line.split()) for place, line in enumerate(text.splitlines(), 1) if line.strip()]
-    six = _are_tracks([words for _, words in rows])
+    six = not points and _are_tracks([words for _, words in rows])
     for place, words in rows:
         try:
             line = _line(words, f"{what}: line {place}", keypoints, six)

@@ -2,7 +2,7 @@
 
 Ultralytics takes no text that has boxes and outlines, and of a set that has both it drops the outlines: where one
 object of the set has an outline, boxes become outlines of their four corners, in all texts. A line holds one outline:
-that of an object of several pieces, or with holes, runs through all of them (`outlines.joined`). Shares have 12 digits.
+that of an object of several pieces, or with holes, runs through all of them (`single_outline`). Shares have 12 digits.
 What has no place in a text is left out: crowds, regions to ignore, attributes, shapes without a pixel. Classes are
 numbered from 0.
 
@@ -19,9 +19,9 @@ from typing import Any
 from labelmint.errors import InputError
 from labelmint.formats.format import PLAIN, Change, Part, Writing
 from labelmint.formats.images_out import is_copied, write_image
-from labelmint.formats.outlines import joined, outlines_of
-from labelmint.formats.painting import decode, level_of, rle_of
+from labelmint.formats.painting import level_of
 from labelmint.formats.pieces import objects_of
+from labelmint.formats.single_outline import single_outline
 from labelmint.formats.writers import uniquely_named, write_each
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, ClassSet, LayoutObject
@@ -31,8 +31,6 @@ __all__ = ["write_yolo"]
 _FOLDERS: dict[Part, str] = {"train": "train", "validation": "val", "test": "test"}
 _OTHER = "other"
 _CORNERS = "boxes are written as outlines of four corners, for the set has outlines"
-_PIECES = "objects of several pieces are joined into one outline over lines of no width"
-_HOLES = "objects have holes, which are joined to their outline over a line of no width"
 _LEVELS = "objects lose their z_order, and lie above others by their size alone"
 _CUT = 1e-9  # shares; what reaches less far over the border is not told
 
@@ -141,7 +139,7 @@ def _shares(one: LayoutObject, size: Size, change: Change) -> Shares:
     """A box as x and y of its center, width and height, or an outline, in shares of an image of `size` (H, W); nothing
     for a shape without pixels.
     """
-    outline = _outline(one, size, change)
+    outline = single_outline(one, size, change)
     if outline is None:
         (x0, y0, x1, y1), (height, width) = one.box, size
         shares = ((x0 + x1) / 2 / width, (y0 + y1) / 2 / height, (x1 - x0) / width, (y1 - y0) / height)
@@ -165,24 +163,6 @@ def _shares(one: LayoutObject, size: Size, change: Change) -> Shares:
 
 def _inside(length: float, *edges: float) -> list[float]:
     return [min(max(edge, 0.0), float(length)) for edge in edges]
-
-
-def _outline(one: LayoutObject, size: Size, change: Change) -> Sequence[float] | None:
-    """The one outline of an object; None for an object that is its box, and an empty one for a shape without pixels."""
-    if one.polygons is not None and len(one.polygons) == 1:
-        return one.polygons[0]
-    shape = rle_of(one, size)
-    if shape is None:
-        return None
-    if one.polygons:
-        outline = joined(one.polygons)
-        if (rle_of(LayoutObject(class_id=0, box=one.box, polygons=(outline,)), size) or {}) == shape:
-            change("parts approximated", _PIECES, 1)
-            return outline
-    rings, holes = outlines_of(decode(shape, size))  # pieces that overlap cannot be joined as they are
-    change("parts approximated", _PIECES, int(len(rings) > 1))
-    change("holes approximated", _HOLES, int(len(holes) > 0))
-    return joined([*rings, *holes])
 
 
 def _text(lines: Sequence[tuple[int, Shares]], outlined: bool) -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 from labelmint.datasets.pairs import Pairs
 from labelmint.dials import check_ranges
 from labelmint.errors import InputError
-from labelmint.formats.format import image_format_named
+from labelmint.formats import FORMATS, WRITABLE
+from labelmint.formats.format import held_image_format, image_format_named
 from labelmint.protocols import Dials
 from labelmint.runs.draw import at_least
 from labelmint.synthesis.filter import SHARE
@@ -83,6 +84,8 @@ class MintOptions:
         if self.n < 1:
             raise InputError(f"-n {self.n}: expected at least 1")
         image_format_named(self.image_format)
+        for name in {self.format, *self.copies} & set(WRITABLE):
+            held_image_format(FORMATS[name], self.image_format)
         check_ranges(self.dials)
         if self.most_candidates is not None and self.most_candidates < self.n:
             raise InputError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
@@ -20,6 +20,8 @@ from labelmint.formats.croissant import write_croissant
 from labelmint.formats.files import new_folder
 from labelmint.formats.folder import Stored, write_folder
 from labelmint.formats.format import Format, ImageFormat, Writing
+from labelmint.formats.losses import Losses
+from labelmint.formats.numbers import numbered
 from labelmint.synthesis.chunks import ChunkFolder, Row, partial_of
 from labelmint.synthesis.filter import with_ignored
 from labelmint.synthesis.order import Order, settings_text
@@ -107,7 +109,7 @@ def _write(order: Order, folder: ChunkFolder, selection: Selection | None, path:
     classes = order.system.classes
     wanted = _Wanted(order, folder, selection)
     with new_folder(path) as data:
-        _write_pairs(wanted, data, classes, FORMATS[format], order.image_format)
+        lost = _write_pairs(wanted, data, classes, FORMATS[format], order.image_format)
     objects, pixels = _write_manifest(order, wanted, path / "manifest.jsonl")
     pictures.contact_sheet(
         [wanted.pair(one) for one in islice(wanted, ON_THE_SHEET)], classes, path / "contact_sheet.png"
@@ -131,22 +133,30 @@ def _write(order: Order, folder: ChunkFolder, selection: Selection | None, path:
         versions=_versions(),
         images=order.image_format,
     )
-    (path / "README.md").write_text(text + _doubts(order.cautions), encoding="utf-8", newline="\n")
+    text += _section("Doubtful", order.cautions) + _section("Not carried over", lost)
+    (path / "README.md").write_text(text, encoding="utf-8", newline="\n")
     names = [one.row.name for one in wanted]
     what = f"{len(names)} synthetic images, each drawn together with its label, in the format {format}."
-    write_croissant(path, names, classes, name=f"labelmint-{order.origin.system}", description=what)
+    numbers = FORMATS[format].numbers
+    listed = numbered(classes, numbers(classes)) if numbers else classes
+    write_croissant(path, names, listed, name=f"labelmint-{order.origin.system}", description=what)
 
 
 def _write_pairs(
     wanted: _Wanted, data: Path, classes: ClassSet, format: Format, image_format: ImageFormat
-) -> None:
-    """The pairs alone. The chunks hold PNGs, which are linked or copied where PNGs are wanted."""
+) -> list[str]:
+    """The pairs alone; return what the format does not carry. The chunks hold PNGs, which are linked or copied where
+    PNGs are wanted.
+    """
     if image_format == "png" and format.name == "folder":
         linked = (wanted.pair(one) if one.changed else wanted.stored(one) for one in wanted)
         write_folder(linked, data, classes)
-        return
+        return []
     assert format.writes is not None
-    format.writes(map(wanted.pair, wanted), data, classes, Writing(image_format=image_format))
+    losses = Losses(format, classes)
+    writing = Writing(image_format=image_format, change=losses.change)
+    format.writes(losses.counted(map(wanted.pair, wanted)), data, classes, writing)
+    return [finding.text for finding in losses.findings()]
 
 
 def _write_manifest(order: Order, wanted: _Wanted, file: Path) -> tuple[Counter[str], Counter[str]]:
@@ -169,9 +179,9 @@ def _in_order(names: tuple[str, ...], found: Mapping[str, int]) -> list[str]:
     return [name for name in names if name in found] + sorted(set(found) - set(names))
 
 
-def _doubts(cautions: tuple[str, ...]) -> str:
-    """The section of README.md about them; nothing where there are none."""
-    return "\n".join(["", "## Doubtful", "", *(f"- {line}" for line in cautions), ""]) if cautions else ""
+def _section(head: str, lines: Sequence[str]) -> str:
+    """A section of README.md; nothing where it has no lines."""
+    return "\n".join(["", f"## {head}", "", *(f"- {line}" for line in lines), ""]) if lines else ""
 
 
 def _versions() -> dict[str, str]:
