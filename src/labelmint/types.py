@@ -272,7 +272,8 @@ class DataSet(Sequence[AnnotatedImage]):
         names: one name a pair, sorted.
         load: name -> AnnotatedImage; raises InputError naming the file that is bad. A loader with a method
             `layout`, name -> Layout, can do without the image; one with a method `undecoded`, name -> AnnotatedImage,
-            can put off decoding the image and painting the maps until they are asked for.
+            can put off decoding the image and painting the maps until they are asked for. One with a method
+            `files_of`, name -> paths, says which files it reads for a pair.
         train, validation, test: names of the parts as the files have them; None where there is no such part.
             What becomes of them is said in `datasets.splits`.
         findings: what was odd on reading (unpaired names and the like).
@@ -290,6 +291,9 @@ class DataSet(Sequence[AnnotatedImage]):
     test: tuple[str, ...] | None = None
     findings: tuple[Finding, ...] = ()
     extras: object | None = field(default=None, repr=False)
+    origins: tuple[
+        tuple[str, str], ...
+    ] = ()  # paths that it was read from, each with how; empty where unknown
 
     def __post_init__(self) -> None:
         for name in self.names:
