@@ -271,14 +271,14 @@ class DataSet(Sequence[AnnotatedImage]):
         classes: its classes.
         names: one name a pair, sorted.
         load: name -> AnnotatedImage; raises InputError naming the file that is bad. A loader with a method
-            `layout`, name -> Layout, can do without the image; one with a method `undecoded`, name -> AnnotatedImage,
-            can put off decoding the image and painting the maps until they are asked for. One with a method
-            `files_of`, name -> paths, says which files it reads for a pair.
-        train, validation, test: names of the parts as the files have them; None where there is no such part.
-            What becomes of them is said in `datasets.splits`.
+            `layout`, name -> Layout, can do without the image; one with `undecoded`, name -> AnnotatedImage, can put
+            off decoding the image and painting the maps until they are asked for; one with `files_of`, name -> paths,
+            says which files it reads.
+        train, validation, test: names of the parts as the files have them, None for none; see `datasets.splits`.
         findings: what was odd on reading (unpaired names and the like).
         extras: what its format says beside the pairs (ids, licenses), to write that format again; its text says which
             that is. None for nothing.
+        origins: the paths that it was read from, each with how; empty where these do not decide its pairs.
     """
 
     source: str
@@ -291,9 +291,7 @@ class DataSet(Sequence[AnnotatedImage]):
     test: tuple[str, ...] | None = None
     findings: tuple[Finding, ...] = ()
     extras: object | None = field(default=None, repr=False)
-    origins: tuple[
-        tuple[str, str], ...
-    ] = ()  # paths that it was read from, each with how; empty where unknown
+    origins: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         for name in self.names:
