@@ -23,6 +23,7 @@ import multiprocessing
 import os
 import resource
 import shutil
+import signal
 import stat
 import sys
 import tempfile
@@ -48,7 +49,8 @@ __all__ = ["CLEAN", "Outcome", "fuzz", "main", "outcome_of", "try_one"]
 
 CLEAN = ("read", "partly", "refused")
 MEMORY = 1 << 30  # bytes above what a child has when it begins
-SECONDS = 30.0  # for one damaged set
+SECONDS = 30  # of a processor for one damaged set
+_LONGEST = 20 * SECONDS  # for it, however busy the machine is
 
 
 class Outcome(NamedTuple):
@@ -169,7 +171,9 @@ def _work(pipe: Connection, format: str, seed: int, base: Path, scratch: Path) -
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(EOFError):
         while True:
-            pipe.send(tuple(try_one(format, pipe.recv(), seed, base, scratch)))
+            number = pipe.recv()
+            resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time()) + SECONDS, -1))
+            pipe.send(tuple(try_one(format, number, seed, base, scratch)))
 
 
 def fuzz(
@@ -212,11 +216,13 @@ def _outcome(child: _Child) -> Outcome | None:
             return Outcome(*child.pipe.recv())
     except (EOFError, OSError):
         child.process.join()
+        if child.process.exitcode == -signal.SIGXCPU:
+            return Outcome("took too long", "?", f"more than {SECONDS} s of a processor")
         return Outcome("died", "?", f"exit code {child.process.exitcode}")
-    if time.monotonic() - child.since > SECONDS:
+    if time.monotonic() - child.since > _LONGEST:
         child.process.kill()
         child.process.join()
-        return Outcome("took too long", "?", f"more than {SECONDS:g} s")
+        return Outcome("took too long", "?", f"more than {_LONGEST} s")
     return None
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -57,24 +60,29 @@ def test_faults_are_found_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         if number == 3:
             bytearray(1 << 34)
         if number == 4:
-            import os
-
             os._exit(7)
+        if number == 5:
+            os.kill(os.getpid(), signal.SIGXCPU)  # as the system does to who computes for too long
         raise InputError("one line")
 
-    numbers = iter(range(100))
+    tried = multiprocessing.get_context("fork").Value("i", 0)  # by all children
+
+    def damage(folder: Path, rng: object) -> str:
+        (folder / "number").write_text(str(tried.value))
+        tried.value += 1
+        return "a number"
+
     monkeypatch.setattr("experiments.fuzz.read", reader)
-    monkeypatch.setattr(
-        "experiments.fuzz.damage",
-        lambda folder, rng: f"{(folder / 'number').write_text(str(next(numbers)))} signs",
-    )
-    found: dict[int, Outcome] = dict(fuzz("coco", range(6), 0, 1, tmp_path / "kept"))
-    assert [found[n].kind for n in range(5)] == [
+    monkeypatch.setattr("experiments.fuzz.damage", damage)
+    found: dict[int, Outcome] = dict(fuzz("coco", range(7), 0, 1, tmp_path / "kept"))
+    assert [found[n].kind for n in range(7)] == [
         "KeyError",
         "written outside",
         "several lines",
         "MemoryError",
         "died",
+        "took too long",
+        "refused",
     ]
     assert (tmp_path / "kept" / "coco-0" / "set" / "number").is_file()
     assert "KeyError" in (tmp_path / "kept" / "coco-0" / "outcome.txt").read_text()

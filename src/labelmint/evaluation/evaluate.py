@@ -41,7 +41,7 @@ from labelmint.pictures import side_by_side
 from labelmint.progress import Event, Report
 from labelmint.reports.files import write_report
 from labelmint.reports.results import Figure, Picture, Results, Section
-from labelmint.storage import claim
+from labelmint.storage import CACHE, claim
 from labelmint.synthesis import mint
 from labelmint.types import DataSet
 
@@ -167,7 +167,7 @@ def _claim(folder: Path, about: Subject, data: DataSet, options: Options) -> Non
     """Mark the folder as this evaluation's; raise InputError when it holds something else."""
 
     def held(key: str, before: object) -> str | None:
-        begun = any(path.name != _MARK for path in folder.iterdir())
+        begun = any(path.name not in (_MARK, CACHE) for path in folder.iterdir())
         return f"another evaluation ({key} differs)" if begun else None
 
     claim(folder, _MARK, "evaluation", {"evaluation": 1, **_request(about, data, options)}, held)
