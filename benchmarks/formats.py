@@ -206,12 +206,13 @@ def _open(folder: Path) -> None:
 
 def _crops(names: Sequence[str]) -> int:
     """A batch of crops: images (B, CROP, CROP, C) and maps (B, CROP, CROP)."""
-    rng = np.random.default_rng(len(names))
+    shares = np.random.default_rng(len(names)).random((len(names), 2))
     images = np.empty((len(names), CROP, CROP, 3), np.uint8)
     maps = np.empty((len(names), CROP, CROP), np.uint8)
     for i, name in enumerate(names):
         pair = _OPENED["data"].load(name)
-        y, x = (int(rng.integers(0, side - CROP + 1)) for side in pair.layout.size)
+        height, width = pair.layout.size
+        y, x = int(shares[i, 0] * (height - CROP + 1)), int(shares[i, 1] * (width - CROP + 1))
         images[i] = pair.image[y : y + CROP, x : x + CROP]
         maps[i] = pair.layout.label_map[y : y + CROP, x : x + CROP]
     return len(names)

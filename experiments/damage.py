@@ -1,4 +1,4 @@
-"""Small labelled sets in every format, and ways in which files are damaged: by disks, by tools and on purpose.
+"""Ways in which files of a data set are damaged: by disks, by tools and on purpose.
 
 bytes      flipped, cut short, swapped, doubled, overwritten, emptied, random
 text       huge, negative and not finite numbers; other types; deep nesting; names that leave the folder;
@@ -12,94 +12,32 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
+import os
 import re
 import struct
 import tarfile
 import zlib
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from labelmint.formats import WRITABLE, write
-from labelmint.formats.image_files import write_png
-from labelmint.formats.painting import objects_from_instances, paint
-from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout, LayoutObject
-
-__all__ = ["FORMATS_TO_FUZZ", "damage", "small_set"]
+__all__ = ["damage"]
 
 Generator = np.random.Generator
 Change = Callable[[bytes, Generator], bytes]
 
-FORMATS_TO_FUZZ = (*WRITABLE, "bbbc041")
-_SIZE = (12, 16)
-_CLASSES = ClassSet(
-    (
-        ClassInfo(id=0, name="background"),
-        ClassInfo(id=1, name="cell", color=(9, 8, 7)),
-        ClassInfo(id=2, name="tube"),
-    )
-)
 _BESIDE = {"croissant.json", "README.md"}  # no reader looks at them
-
-
-def small_set(format: str, folder: Path) -> None:
-    """Write a set of three pairs into a folder that does not exist: boxes, outlines, run lengths, a map and parts."""
-    if format == "bbbc041":
-        _bbbc041(folder)
-        return
-    write(_pairs(), folder, format=format, classes=_CLASSES)
-
-
-def _pairs() -> DataSet:
-    ring = np.zeros(_SIZE, dtype=np.uint8)
-    ring[2:9, 3:12] = 1
-    ring[4:6, 5:8] = 0
-    (shaped,) = objects_from_instances(ring, ring.astype(np.uint16))
-    outline = LayoutObject(class_id=2, box=(8, 1, 15, 10), polygons=((8.0, 1.0, 15.0, 1.0, 15.0, 10.0),))
-    box = LayoutObject(class_id=1, box=(0.5, 0.25, 6.0, 7.0), attributes={"note": "seen"}, crowd=False)
-    layouts = {}
-    for name, objects in (("first", (shaped, box)), ("second", (outline, box))):
-        label_map, instances = paint(objects, _SIZE)
-        layouts[name] = Layout(label_map=label_map, instances=instances, objects=objects)
-    layouts["third"] = Layout(label_map=ring, instances=ring.astype(np.uint16))
-    image = (np.arange(_SIZE[0] * _SIZE[1] * 3) % 251).astype(np.uint8).reshape(*_SIZE, 3)
-    pairs = {
-        name: AnnotatedImage(name=name, image=image, layout=layout, provenance={"seed": "4"})
-        for name, layout in layouts.items()
-    }
-    return DataSet(
-        source="memory",
-        format="memory",
-        classes=_CLASSES,
-        names=tuple(pairs),
-        load=pairs.__getitem__,
-        train=("first", "third"),
-        test=("second",),
-    )
-
-
-def _bbbc041(folder: Path) -> None:
-    (folder / "images").mkdir(parents=True)
-    items = []
-    for name in ("first", "second"):
-        write_png(folder / "images" / f"{name}.png", np.zeros((*_SIZE, 3), dtype=np.uint8))
-        low, high = {"r": 1, "c": 2}, {"r": 7, "c": 9.5}
-        objects = [
-            {"bounding_box": {"minimum": low, "maximum": high}, "category": category}
-            for category in ("ring", "difficult", "other")
-        ]
-        shape = {"r": _SIZE[0], "c": _SIZE[1], "channels": 3}
-        items.append({"image": {"pathname": f"/images/{name}.png", "shape": shape}, "objects": objects})
-    (folder / "training.json").write_text(json.dumps(items), encoding="utf-8")
 
 
 def damage(folder: Path, rng: Generator) -> str:
     """Damage one file of a set in one way; return what was done to which."""
-    files = sorted(file for file in folder.rglob("*") if file.is_file() and file.name not in _BESIDE)
-    file = files[int(rng.integers(len(files)))]
+    files = sorted(
+        f"{at}/{name}" for at, _, names in os.walk(folder) for name in names if name not in _BESIDE
+    )
+    file = Path(files[int(rng.integers(len(files)))])
     ways = [*_BYTES, *_WAYS.get(file.suffix.lower(), ()), *(_TEXT if file.suffix.lower() in _TEXTS else ())]
     way = ways[int(rng.integers(len(ways) + 1)) - 1] if rng.random() > 0.03 else None
     where = file.relative_to(folder).as_posix()
@@ -262,6 +200,24 @@ def _referring(content: bytes, rng: Generator) -> bytes:
 # pictures and archives --------------------------------------------------------------------------------------
 
 
+@cache
+def _deflated(sign: bytes, count: int) -> bytes:
+    """A sign n times over, as zlib packs it. One block is packed: each begins anew, so it stands for all."""
+    block, rest = sign * 1_000_000, sign * (count % 1_000_000)
+    packer = zlib.compressobj(9, wbits=-15)
+    packed = packer.compress(block) + packer.flush(zlib.Z_FULL_FLUSH)
+    end, total = packer.compress(rest) + packer.flush(), 1
+    for _ in range(count // len(block)):
+        total = zlib.adler32(block, total)
+    checked = zlib.adler32(rest, total).to_bytes(4, "big")
+    return b"\x78\xda" + packed * (count // len(block)) + end + checked
+
+
+@cache
+def _gzipped(count: int) -> bytes:
+    return gzip.compress(b"\0" * count, 1)
+
+
 def _chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
@@ -276,9 +232,7 @@ def _huge_picture(content: bytes, rng: Generator) -> bytes:
 
 def _unpacking_text(content: bytes, rng: Generator) -> bytes:
     """A text in a PNG that is small packed and 200 MB unpacked."""
-    packed = (
-        zlib.compress(b"x" * 200_000_000, 9) if rng.random() < 0.02 else zlib.compress(b"x" * 5_000_000, 9)
-    )
+    packed = _deflated(b"x", 200_000_000 if rng.random() < 0.02 else 5_000_000)
     text = (b"zTXt", b"note\0\0" + packed), (b"iTXt", b"note\0\1\0\0\0" + packed)
     return content[:33] + _chunk(*text[int(rng.integers(2))]) + content[33:]
 
@@ -286,7 +240,7 @@ def _unpacking_text(content: bytes, rng: Generator) -> bytes:
 def _other_pixels(content: bytes, rng: Generator) -> bytes:
     """Pixels of a PNG that unpack to more than its size says, or to less."""
     count = int(rng.choice([0, 5, 3_000_000]))
-    return content[:33] + _chunk(b"IDAT", zlib.compress(b"\1" * count, 9)) + _chunk(b"IEND", b"")
+    return content[:33] + _chunk(b"IDAT", _deflated(b"\1", count)) + _chunk(b"IEND", b"")
 
 
 def _other_depth(content: bytes, rng: Generator) -> bytes:
@@ -314,9 +268,7 @@ def _leaving_archive(content: bytes, rng: Generator) -> bytes:
 
 
 def _packed_much(content: bytes, rng: Generator) -> bytes:
-    return (
-        gzip.compress(b"\0" * 300_000_000, 1) if rng.random() < 0.02 else gzip.compress(b"\0" * 3_000_000, 1)
-    )
+    return _gzipped(300_000_000 if rng.random() < 0.02 else 3_000_000)
 
 
 _WAYS: Mapping[str, tuple[Change, ...]] = {

@@ -1,10 +1,11 @@
 """Damaged files of every format that is read: only clean errors, and no file outside.
 
-    python -m experiments.fuzz [--format NAME ...] [--count 10000] [--seed 0] [--workers 2] --out DIR
+    python -m experiments.fuzz [--format NAME ...] [--count 10000] [--first 0] [--seed 0] [--workers 2] --out DIR
 
-For each format a small set is written (`damage.small_set`), one of its files damaged, the set read, each pair loaded,
-and what was read of each fourth set written again. That is done in child processes, each with a bound of memory and of
-time. Scratch files go where TMPDIR says; a folder in memory is several times faster. The outcome is one of
+For each format a small set is made (`small_sets`), one of its files damaged, the set read, and each pair loaded. Each
+third set's format is found out, and that of the others is named; each second is read as `inspect` does; what was read
+of each seventh is written again. That is done in child processes, each with a bound of memory and of time. Scratch
+files go where TMPDIR says; a folder in memory is several times faster. The outcome is one of
 
     read       a data set, all of whose pairs load
     partly     a data set, some of whose pairs are refused when they are loaded
@@ -19,8 +20,11 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import os
 import resource
 import shutil
+import signal
+import stat
 import sys
 import tempfile
 import time
@@ -29,12 +33,14 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import cache
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from experiments.damage import FORMATS_TO_FUZZ, damage, small_set
+from experiments.damage import damage
+from experiments.small_sets import SETS, small_set
 
 from labelmint.errors import InputError
 from labelmint.formats import read, write
@@ -43,7 +49,8 @@ __all__ = ["CLEAN", "Outcome", "fuzz", "main", "outcome_of", "try_one"]
 
 CLEAN = ("read", "partly", "refused")
 MEMORY = 1 << 30  # bytes above what a child has when it begins
-SECONDS = 30.0  # for one damaged set
+SECONDS = 30  # of a processor for one damaged set
+_LONGEST = 20 * SECONDS  # for it, however busy the machine is
 
 
 class Outcome(NamedTuple):
@@ -54,10 +61,10 @@ class Outcome(NamedTuple):
     message: str
 
 
-def outcome_of(path: Path, out: Path | None, *, strict: bool) -> tuple[str, str]:
+def outcome_of(path: Path, out: Path | None, *, format: str | None, strict: bool) -> tuple[str, str]:
     """Read a set, load each pair, and write what loads to `out`; the kind of outcome and its message."""
     try:
-        data = read(path, strict=strict)
+        data = read(path, format=format, strict=strict)
     except InputError as error:
         return _clean("refused", error)
     loaded, refused = [], None
@@ -77,45 +84,58 @@ def _clean(kind: str, error: InputError) -> tuple[str, str]:
     return ("several lines", message) if "\n" in message or not message else (kind, message)
 
 
-def try_one(format: str, number: int, seed: int, base: Path, scratch: Path) -> Outcome:
+def try_one(name: str, number: int, seed: int, base: Path, scratch: Path) -> Outcome:
     """Damage a copy of the set `base` and read it in `scratch`/set; what is written anywhere else is a fault."""
-    rng = np.random.default_rng((seed, zlib.crc32(format.encode()), number))
-    out = scratch / "out" if number % 4 == 0 else None
+    rng = np.random.default_rng((seed, zlib.crc32(name.encode()), number))
+    out = scratch / "out" if number % 7 == 0 else None
+    format = SETS[name] if number % 3 else None
     _restore(base, scratch)
     what = damage(scratch / "set", rng)
     before = _listing(scratch)
     try:
-        kind, message = outcome_of(scratch / "set", out, strict=number % 8 < 4)
+        kind, message = outcome_of(scratch / "set", out, format=format, strict=number % 2 == 0)
     except Exception as error:
         kind, message = type(error).__name__, traceback.format_exc()
-    after = {name: facts for name, facts in _listing(scratch).items() if Path(name).parts[0] != "out"}
+    after = {place: facts for place, facts in _listing(scratch).items() if place.split("/")[0] != "out"}
     return Outcome(kind, what, message) if after == before else Outcome("written outside", what, message)
 
 
 def _restore(base: Path, scratch: Path) -> None:
     """Make `scratch` hold a copy of the set and nothing else; what is there already and is the same is kept."""
     shutil.rmtree(scratch / "out", ignore_errors=True)
-    wanted, there = _listing(base), _listing(scratch / "set")
-    if {path.name for path in scratch.glob("*")} != {"set"} or there.keys() - wanted.keys():
+    wanted, there = _wanted(base), _listing(scratch / "set") if (scratch / "set").is_dir() else {}
+    if not there or {path.name for path in scratch.iterdir()} != {"set"} or there.keys() - wanted.keys():
         shutil.rmtree(scratch, ignore_errors=True)
         shutil.copytree(base, scratch / "set")
         return
-    for name, facts in wanted.items():
-        if there.get(name) != facts:
-            file = scratch / "set" / name
+    for place, facts in wanted.items():
+        if there.get(place) != facts:
+            file = scratch / "set" / place
             if file.is_dir() and not file.is_symlink():
                 shutil.rmtree(file)
             file.unlink(missing_ok=True)
-            shutil.copy2(base / name, file)
+            shutil.copy2(base / place, file)
+
+
+@cache
+def _wanted(base: Path) -> dict[str, tuple[int, int]]:
+    return _listing(base)
 
 
 def _listing(folder: Path) -> dict[str, tuple[int, int]]:
     """Size and time of each entry below a folder, links as they are."""
-    found = {}
-    for path in folder.rglob("*"):
-        facts = path.lstat()
-        kept = (facts.st_size, facts.st_mtime_ns) if not path.is_dir() else (0, 0)
-        found[path.relative_to(folder).as_posix()] = kept
+    found: dict[str, tuple[int, int]] = {}
+    waiting = [("", str(folder))]
+    while waiting:
+        above, path = waiting.pop()
+        with os.scandir(path) as entries:
+            for entry in entries:
+                place, facts = above + entry.name, entry.stat(follow_symlinks=False)
+                if stat.S_ISDIR(facts.st_mode):
+                    found[place] = (0, 0)
+                    waiting.append((f"{place}/", entry.path))
+                else:
+                    found[place] = (facts.st_size, facts.st_mtime_ns)
     return found
 
 
@@ -151,7 +171,9 @@ def _work(pipe: Connection, format: str, seed: int, base: Path, scratch: Path) -
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(EOFError):
         while True:
-            pipe.send(tuple(try_one(format, pipe.recv(), seed, base, scratch)))
+            number = pipe.recv()
+            resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time()) + SECONDS, -1))
+            pipe.send(tuple(try_one(format, number, seed, base, scratch)))
 
 
 def fuzz(
@@ -194,11 +216,13 @@ def _outcome(child: _Child) -> Outcome | None:
             return Outcome(*child.pipe.recv())
     except (EOFError, OSError):
         child.process.join()
+        if child.process.exitcode == -signal.SIGXCPU:
+            return Outcome("took too long", "?", f"more than {SECONDS} s of a processor")
         return Outcome("died", "?", f"exit code {child.process.exitcode}")
-    if time.monotonic() - child.since > SECONDS:
+    if time.monotonic() - child.since > _LONGEST:
         child.process.kill()
         child.process.join()
-        return Outcome("took too long", "?", f"more than {SECONDS:g} s")
+        return Outcome("took too long", "?", f"more than {_LONGEST} s")
     return None
 
 
@@ -217,8 +241,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--format", nargs="+", default=list(FORMATS_TO_FUZZ), choices=FORMATS_TO_FUZZ)
+    parser.add_argument("--format", nargs="+", default=list(SETS), choices=list(SETS))
     parser.add_argument("--count", type=int, default=10_000)
+    parser.add_argument("--first", type=int, default=0, help="the number of the first set, to go on")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--only", type=int, help="one number, in this process")
@@ -235,7 +260,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         begin = time.monotonic()
         counts: Counter[str] = Counter()
         shown: Counter[tuple[str, str]] = Counter()
-        for number, outcome in fuzz(format, range(given.count), given.seed, given.workers, given.out):
+        numbers = range(given.first, given.first + given.count)
+        for number, outcome in fuzz(format, numbers, given.seed, given.workers, given.out):
             counts[outcome.kind] += 1
             if outcome.kind not in CLEAN:
                 faults += 1

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from labelmint.types import Array
 
 __all__ = [
+    "CACHE",
     "claim",
     "is_unused",
     "read_mark",
@@ -25,6 +26,10 @@ __all__ = [
     "write_json",
     "write_text",
 ]
+
+CACHE = (
+    "cache"  # a folder in that of a command, which holds nothing but what is made again where it is missing
+)
 
 
 def refuse_taken(folder: Path) -> None:
@@ -108,7 +113,8 @@ def read_mark(file: Path) -> dict[str, Any]:
 
 
 def is_unused(folder: Path) -> bool:
-    """True if a folder is new, or holds nothing but what a killed command left of its first file."""
+    """True if a folder is new, or holds nothing but a cache and what a killed command left of its first file."""
     if not folder.exists():
         return True
-    return folder.is_dir() and all(path.name.endswith(".partial") for path in folder.iterdir())
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else [""]
+    return all(name == CACHE or name.endswith(".partial") for name in names)

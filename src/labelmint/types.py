@@ -74,9 +74,8 @@ class ClassInfo:
 class ClassSet:
     """The classes of a data set, ordered by id, and the ids that mean "ignore".
 
-    Ids lie in [0, 65535]. Ignore ids are symbols of their own: generated like a class, written back, left out
-    of losses and scores; an id that is a class is not ignored. Raises InputError for doubled ids and ids out
-    of range.
+    Ids lie in [0, 65535]. Ignore ids are symbols of their own: generated like a class, written back, left out of losses
+    and scores; an id that is a class is not ignored. Raises InputError for doubled ids and ids out of range.
     """
 
     classes: tuple[ClassInfo, ...]
@@ -131,8 +130,10 @@ class ClassSet:
 
     def unknown(self, label_map: Array) -> dict[int, int]:
         """Ids of a label map that are neither classes nor ignored, each with its count of pixels."""
-        if label_map.dtype == np.uint8 and not label_map.tobytes().translate(None, self._known_bytes):
-            return {}  # nearly always, and found in a hundredth of the time of counting
+        if label_map.dtype == np.uint8:  # nearly always, and found in a hundredth of the time of counting
+            known_bytes, first_other = self._known_bytes
+            if label_map.max(initial=0) < first_other or not label_map.tobytes().translate(None, known_bytes):
+                return {}
         if label_map.dtype == np.uint16 and self._known[label_map].all():
             return {}
         values, counts = np.unique(label_map, return_counts=True)
@@ -140,8 +141,10 @@ class ClassSet:
         return {int(v): int(c) for v, c in zip(values, counts, strict=True) if int(v) not in known}
 
     @cached_property
-    def _known_bytes(self) -> bytes:
-        return bytes(i for i in (*self.ids, *self.ignore) if i <= 255)
+    def _known_bytes(self) -> tuple[bytes, int]:
+        """The known ids up to 255, and the first number that is none of them."""
+        known = bytes(i for i in (*self.ids, *self.ignore) if i <= 255)
+        return known, next(i for i in range(257) if i > 255 or i not in known)
 
     @cached_property
     def _known(self) -> Array:
@@ -221,8 +224,7 @@ class AnnotatedImage:
         image: (H, W, C) uint8, C = 1 (grey) or 3 (RGB).
         layout: of the same height and width.
         provenance: where the image came from, written into its PNG as text (synthetic images only).
-        notes: the kinds of what was decided or dropped when it was read, of `NOTES`; counted over a data set they
-            become findings.
+        notes: the kinds of what was decided or dropped when it was read, of `NOTES`.
     """
 
     name: str
@@ -271,13 +273,14 @@ class DataSet(Sequence[AnnotatedImage]):
         classes: its classes.
         names: one name a pair, sorted.
         load: name -> AnnotatedImage; raises InputError naming the file that is bad. A loader with a method
-            `layout`, name -> Layout, can do without the image; one with a method `undecoded`, name -> AnnotatedImage,
-            can put off decoding the image and painting the maps until they are asked for.
-        train, validation, test: names of the parts as the files have them; None where there is no such part.
-            What becomes of them is said in `datasets.splits`.
+            `layout`, name -> Layout, can do without the image; one with `undecoded`, name -> AnnotatedImage, can put
+            off decoding the image and painting the maps until they are asked for; one with `files_of`, name -> paths,
+            says which files it reads.
+        train, validation, test: names of the parts as the files have them, None for none; see `datasets.splits`.
         findings: what was odd on reading (unpaired names and the like).
         extras: what its format says beside the pairs (ids, licenses), to write that format again; its text says which
             that is. None for nothing.
+        origins: the paths that it was read from, each with how; empty where these do not decide its pairs.
     """
 
     source: str
@@ -290,6 +293,7 @@ class DataSet(Sequence[AnnotatedImage]):
     test: tuple[str, ...] | None = None
     findings: tuple[Finding, ...] = ()
     extras: object | None = field(default=None, repr=False)
+    origins: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         for name in self.names:
@@ -311,9 +315,7 @@ class DataSet(Sequence[AnnotatedImage]):
         return self.load(name).layout if alone is None else alone(name)
 
     def undecoded(self, name: str) -> AnnotatedImage:
-        """One pair as `load` gives it; its image is decoded, and its maps are painted, when they are first asked for,
-        where the loader can put it off.
-        """
+        """One pair, decoded and painted when that is first asked for, where the loader can put it off."""
         later: Callable[[str], AnnotatedImage] | None = getattr(self.load, "undecoded", None)
         return self.load(name) if later is None else later(name)
 

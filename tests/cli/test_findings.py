@@ -51,8 +51,7 @@ def evaluated(data: DataSet) -> None:
     about = Subject(
         path=Path("pairs"), system=None, pairs=None, geometry=GEOMETRY, parts=split_of(data), group_by=None
     )
-    tested = [*gathering.load_pairs(about, data, about.parts.test, "test", lambda event: None)]
-    gathering.load_real(about, data, tested, False, lambda event: None)
+    gathering.load_real(about, data, False, None, lambda event: None)
 
 
 @pytest.mark.parametrize("loads", [trained, studied, evaluated])

@@ -2,11 +2,13 @@
 
 import dataclasses
 import json
+import threading
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
+from labelmint.datasets import ahead
 from labelmint.datasets.digits import DIGIT_CLASSES, make_digits, split
 from labelmint.datasets.duplicates import digest_of, near_duplicates, view_from_afar
 from labelmint.datasets.geometry import Geometry
@@ -69,11 +71,17 @@ def test_digits_are_counted_exactly_and_nothing_is_odd() -> None:
     assert "nothing odd" in str(found)
 
 
-def test_bad_pairs_are_findings_and_the_rest_is_counted() -> None:
+@pytest.mark.parametrize("workers", [1, 3])
+def test_bad_pairs_are_findings_and_the_rest_is_counted(
+    workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ahead, "cores", lambda: workers)
+    threads = set()
     good = [_pair(f"n{k}", k) for k in range(8)]
     data = _data(good)
 
     def load(name: str) -> AnnotatedImage:
+        threads.add(threading.current_thread())
         if name == "n3":
             raise InputError("n3.png: truncated\nfile")
         if name == "n4":
@@ -82,6 +90,7 @@ def test_bad_pairs_are_findings_and_the_rest_is_counted() -> None:
 
     found = inspect(dataclasses.replace(data, load=load))
     assert (found.pairs, found.readable) == (8, 6)
+    assert (threading.main_thread() in threads) == (workers == 1)
     assert "n3.png: truncated file" in _stated(found, "unreadable")
     assert "n4.png" in _stated(found, "unreadable")
     assert found.classes[1].objects == 12

@@ -27,6 +27,7 @@ from labelmint.comparison.measuring import Measuring, of_judge
 from labelmint.comparison.options import ComparisonOptions
 from labelmint.comparison.pictures import picture
 from labelmint.comparison.report import comparison_results
+from labelmint.datasets.keeping import Disk, drop_cache
 from labelmint.evaluation.gathering import judge_for
 from labelmint.evaluation.judging import refuse_one_class
 from labelmint.evaluation.origin import machine, versions
@@ -71,7 +72,7 @@ def compare(
     wanted = requests(options)
     size = next(iter(wanted.values())).size
     torch.set_num_threads(choose_threads(options.threads))
-    ground = load_ground(source, size, options, tell)
+    ground = load_ground(source, size, options, Disk(folder), tell)
     _claim(folder, ground, options)
     hardware = _hardware(folder, wanted, options)
     found = _measured(folder, ground, options, hardware, tell)
@@ -99,6 +100,7 @@ def compare(
         },
     )
     write_report(results, folder)
+    drop_cache(folder)
     return results
 
 

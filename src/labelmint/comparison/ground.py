@@ -10,12 +10,13 @@ import numpy as np
 
 from labelmint.comparison.options import ComparisonOptions
 from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.keeping import Disk
 from labelmint.datasets.pair import Pair, digest_of
 from labelmint.datasets.pairs import Pairs
 from labelmint.datasets.splits import split_of
 from labelmint.datasets.tiles import tiles_of_all
 from labelmint.errors import InputError
-from labelmint.evaluation.gathering import REAL_VIEWS, Real, load_pairs, load_real
+from labelmint.evaluation.gathering import REAL_VIEWS, Real, load_real
 from labelmint.evaluation.subject import Subject, check_parts
 from labelmint.evaluation.views import Views, in_channels, indexed, tiles
 from labelmint.progress import Report
@@ -50,7 +51,9 @@ class Ground:
         return system.as_trained.seen(self.data, [self.layouts[place] for place in chosen])
 
 
-def load_ground(data: DataSet, size: tuple[int, int], options: ComparisonOptions, report: Report) -> Ground:
+def load_ground(
+    data: DataSet, size: tuple[int, int], options: ComparisonOptions, disk: Disk | None, report: Report
+) -> Ground:
     """Load what is compared with.
 
     Raises InputError for data without a test part, or whose test part shows nothing that can be compared.
@@ -67,9 +70,8 @@ def load_ground(data: DataSet, size: tuple[int, int], options: ComparisonOptions
         normalize=options.normalize,
     )
     check_parts(data, about.parts)
-    tested = [*load_pairs(about, data, about.parts.test, "test", report)]
-    real = load_real(about, data, tested, False, report)
-    cuts = tiles_of_all(tested, size, REAL_VIEWS)
+    real = load_real(about, data, False, disk, report)
+    cuts = tiles_of_all(real.tested, size, REAL_VIEWS)
     seen = [one for one in cuts if real.known.issuperset(np.unique(one.ids).tolist())]
     if not seen:
         raise InputError(

@@ -14,7 +14,8 @@ from labelmint.comparison.measured import Measured, Values, report_folder
 from labelmint.comparison.options import ComparisonOptions
 from labelmint.evaluation.copied import copied, scored
 from labelmint.evaluation.fidelity import fidelity
-from labelmint.evaluation.gathering import material_of, room
+from labelmint.evaluation.gathering import material_of
+from labelmint.evaluation.loading import room
 from labelmint.evaluation.material import Material, teller
 from labelmint.evaluation.obedience import obedience
 from labelmint.evaluation.options import Options

@@ -23,7 +23,8 @@ __all__ = ["Lookalikes", "digest_of", "near_duplicates", "view_from_afar"]
 SIDE = 16
 ALIKE = 0.99  # correlation
 _FLAT = 1.0  # grey levels of standard deviation
-_BLOCK = 1024
+_BLOCK = 1024  # rows of a product at most
+_NUMBERS = _BLOCK * 20_000  # of a product at most
 _MOST_PAIRS = 100_000
 
 
@@ -62,8 +63,9 @@ def near_duplicates(views: Array, digests: Sequence[bytes], alike: float = ALIKE
     pairs are kept.
     """
     found, count = [_identical(digests)], 0
-    for first in range(0, len(views), _BLOCK):
-        close = views[first : first + _BLOCK] @ views[first:].T > alike
+    rows_at_once = min(max(_NUMBERS // max(len(views), 1), 1), _BLOCK)
+    for first in range(0, len(views), rows_at_once):
+        close = views[first : first + rows_at_once] @ views[first:].T > alike
         rows, columns = np.nonzero(np.triu(close, 1))
         found.append(np.stack([rows, columns], axis=1) + first)
         count += len(rows)

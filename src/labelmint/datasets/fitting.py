@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from labelmint.datasets.geometry import Geometry
-from labelmint.datasets.keeping import check_memory
 from labelmint.datasets.pair import Pair
 from labelmint.datasets.ranges import range_of
 from labelmint.datasets.scaling import as_channels
@@ -31,7 +30,6 @@ def fitted(
     group_by: str | None = None,
     normalize: str = "none",
     tell: Tell = lambda done, of: None,
-    available: int = 1 << 62,
 ) -> Iterator[Pair]:
     """Pairs of a data set at the scale of training, one after the other; their `ids` and boxes hold class ids.
 
@@ -40,12 +38,10 @@ def fitted(
         group_by: regular expression of the groups.
         normalize: "image" spreads each image from its own range (`datasets.ranges`) before it is resized.
         tell: called with (pairs loaded, pairs in all).
-        available: bytes that all of the pairs may take together.
 
-    Raises InputError for ids that are no classes, color images where grey ones are wanted, crops that do not
-    fit in, and pairs that need more memory than is available.
+    Raises InputError for ids that are no classes, color images where grey ones are wanted, and crops that do not
+    fit in.
     """
-    taken = 0
     for done, (name, one) in enumerate(zip(names, loaded(data, names), strict=True), start=1):
         check_ids(data, name, one.layout)
         if channels is not None and one.image.shape[2] > channels:
@@ -57,7 +53,7 @@ def fitted(
         image = one.image if levels is None else levels.spread(one.image)
         image = geometry.fit_image(name, image)
         ids, instances, boxes = fitted_layout(name, one.layout, geometry)
-        pair = Pair(
+        yield Pair(
             name=name,
             group=group_of(name, group_by),
             image=image if channels is None else as_channels(image, channels),
@@ -66,9 +62,6 @@ def fitted(
             boxes=boxes,
             range=levels,
         )
-        taken += pair.nbytes
-        check_memory(data.source, len(names), taken * len(names) // done, available)
-        yield pair
         if done % _EVERY == 0 or done == len(names):
             tell(done, len(names))
 

@@ -1,6 +1,6 @@
 """What a data set holds, and what is odd about it, before anything is trained on it.
 
-Every pair is loaded once; files that can't be read are findings, never the end of the inspection.
+Every pair is loaded once, a few of them ahead; files that can't be read are findings, never the end of the inspection.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from labelmint.datasets import oddities
+from labelmint.datasets.ahead import ahead
 from labelmint.datasets.duplicates import near_duplicates
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.oddities import TRAILING_NUMBER
@@ -20,7 +21,7 @@ from labelmint.datasets.splits import Split, group_of, split_of
 from labelmint.datasets.tally import Keeps, Tally, add
 from labelmint.datasets.token_grid import check_grid, kept_as_written, kept_objects
 from labelmint.errors import InputError
-from labelmint.types import Array, DataSet, Finding
+from labelmint.types import AnnotatedImage, Array, DataSet, Finding
 
 __all__ = ["TRAILING_NUMBER", "ClassCount", "Inspection", "inspect"]
 
@@ -175,12 +176,15 @@ def inspect(
         keeps = partial(kept_objects, cell=cell, passed_over=without)
         if written is not None:
             keeps = partial(kept_as_written, cell=cell, written=written, passed_over=without)
-    for done, name in enumerate(data.names):
+    found = ahead(partial(_read, data), data.names)
+    for done, (name, one) in enumerate(zip(data.names, found, strict=True), 1):
         try:
-            add(tally, data, data.load(name), geometry, keeps, without)
+            if not isinstance(one, AnnotatedImage):
+                raise one
+            add(tally, data, one, geometry, keeps, without)
         except (InputError, OSError) as error:
             tally.unreadable.append((name, " ".join(str(error).split())))
-        tell(done + 1, len(data.names))
+        tell(done, len(data.names))
     alike = near_duplicates(np.stack(tally.views), tally.digests) if tally.views else None
     suggestion, neighbors = oddities.of_names(parts, group_by)
     findings = (
@@ -193,6 +197,14 @@ def inspect(
     return _inspection(
         data, tally, parts, findings, geometry, grid, tokens if keeps else None, group_by, suggestion
     )
+
+
+def _read(data: DataSet, name: str) -> AnnotatedImage | InputError | OSError:
+    """A pair, or why it can't be read."""
+    try:
+        return data.load(name)
+    except (InputError, OSError) as error:
+        return error
 
 
 def _split(data: DataSet, group_by: str | None) -> tuple[Split, tuple[Finding, ...]]:

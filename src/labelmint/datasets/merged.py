@@ -9,6 +9,7 @@ are called alike every set's prefix begins with the folder above: `north-city-a`
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from labelmint.datasets.class_mapping import ClassMapping
+from labelmint.datasets.origins import files_of
 from labelmint.errors import InputError
 from labelmint.formats.class_list import IGNORE, class_set, classes_of_ids
 from labelmint.formats.files import Parts
@@ -62,23 +64,30 @@ def merge(sets: Sequence[DataSet], mapping: ClassMapping | None = None, *, union
     prefixes = [f"{label}-" if len(sets) > 1 else "" for label in labels]
     if union and len({name for data in sets for name in data.names}) == sum(map(len, sets)):
         prefixes = [""] * len(sets)
-    places = _places(sets, prefixes)
+    places, parts = _places(sets, prefixes), _parts(sets, targets, classes)
     return DataSet(
         source=" + ".join(data.source for data in sets),
         format=sets[0].format if len({data.format for data in sets}) == 1 else "merged",
         classes=classes,
         names=tuple(sorted(places)),
-        load=_Loader(
-            _parts(sets, targets, classes),
-            places,
-            np.uint8 if max(*classes.ignore, *classes.ids) <= 255 else np.uint16,
-        ),
+        load=_Loader(parts, places, np.uint8 if max(*classes.ignore, *classes.ids) <= 255 else np.uint16),
+        origins=_origins(parts),
         **_joined_parts(sets, prefixes)._asdict(),
         findings=tuple(
             replace(finding, names=tuple(prefix + name for name in finding.names))
             for data, prefix in zip(sets, prefixes, strict=True)
             for finding in data.findings
         ),
+    )
+
+
+def _origins(parts: Sequence[_Part]) -> tuple[tuple[str, str], ...]:
+    """Where the sets come from, each with what becomes of its ids; empty where one does not know."""
+    if not all(part.data.origins for part in parts):
+        return ()
+    made = [hashlib.sha256(part.table.tobytes()).hexdigest() for part in parts]
+    return tuple(
+        (path, f"{how} {of}") for part, of in zip(parts, made, strict=True) for path, how in part.data.origins
     )
 
 
@@ -141,6 +150,11 @@ class _Loader:
         """The pair, undecoded and not painted where its set puts that off."""
         k, own = self.places[name]
         return self._merged(self.parts[k], self.parts[k].data.undecoded(own), name)
+
+    def files_of(self, name: str) -> tuple[Path, ...] | None:
+        """The files of one pair, where its set knows them."""
+        k, own = self.places[name]
+        return files_of(self.parts[k].data, own)
 
     def _merged(self, part: _Part, pair: AnnotatedImage, name: str) -> AnnotatedImage:
         return pair.with_layout(self._layout(part, pair.layout, pair.name), name)

@@ -8,15 +8,17 @@ told(data)                             # where loading ends: what was odd, each 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from labelmint.datasets.ahead import ahead
 from labelmint.datasets.oddities import of_pairs
+from labelmint.datasets.origins import files_of
 from labelmint.datasets.tally import Tally, count
 from labelmint.types import AnnotatedImage, DataSet, Finding, Layout
 
-__all__ = ["loaded", "told", "watched"]
+__all__ = ["loaded", "told", "told_again", "watched"]
 
 
 @dataclass
@@ -50,9 +52,17 @@ class _Watched:
         """The layout alone, which is not tallied."""
         return self.data.layout(name)
 
+    def files_of(self, name: str) -> tuple[Path, ...] | None:
+        """The files of one pair, where its loader knows them."""
+        return files_of(self.data, name)
+
     def speak(self) -> list[Finding]:
         """Tell what was odd so far and was not told before, and return it."""
-        found = [one for one in of_pairs(self.data, self.tally) if one.text not in self.said]
+        return self.say(of_pairs(self.data, self.tally))
+
+    def say(self, findings: Iterable[Finding]) -> list[Finding]:
+        """Tell those that were not told before, and return them."""
+        found = [one for one in findings if one.text not in self.said]
         for finding in found:
             self.said.add(finding.text)
             self.tell(finding)
@@ -81,3 +91,9 @@ def loaded(data: DataSet, names: Sequence[str]) -> Iterator[AnnotatedImage]:
 def told(data: DataSet) -> list[Finding]:
     """Loading has ended: tell what was odd about the pairs, and return it; nothing where nobody watches."""
     return data.load.speak() if isinstance(data.load, _Watched) else []
+
+
+def told_again(data: DataSet, findings: Iterable[Finding]) -> None:
+    """Tell what was found when the pairs, which are kept, were loaded; nothing where nobody watches."""
+    if isinstance(data.load, _Watched):
+        data.load.say(findings)

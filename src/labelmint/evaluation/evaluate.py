@@ -16,15 +16,17 @@ import numpy as np
 import torch
 
 from labelmint.datasets.canvas import DIGIT_CLASSES
+from labelmint.datasets.keeping import Disk, drop_cache
 from labelmint.datasets.pair import Pair
 from labelmint.dials import DIALS, LAYOUT_TEMPERATURE, TEMPERATURE
 from labelmint.errors import InputError
 from labelmint.evaluation.coherent import coherent
 from labelmint.evaluation.copied import copied, scored
 from labelmint.evaluation.fidelity import fidelity
-from labelmint.evaluation.gathering import judge_for, load_pairs, load_real, material_of, room
+from labelmint.evaluation.gathering import Real, judge_for, load_real, material_of
 from labelmint.evaluation.judging import refuse_one_class
 from labelmint.evaluation.likelihood import AT_MOST, LAYOUTS, likelihood, not_measured, same_layout
+from labelmint.evaluation.loading import room
 from labelmint.evaluation.material import Material, teller
 from labelmint.evaluation.obedience import obedience
 from labelmint.evaluation.options import Options
@@ -39,7 +41,7 @@ from labelmint.pictures import side_by_side
 from labelmint.progress import Event, Report
 from labelmint.reports.files import write_report
 from labelmint.reports.results import Figure, Picture, Results, Section
-from labelmint.storage import claim
+from labelmint.storage import CACHE, claim
 from labelmint.synthesis import mint
 from labelmint.types import DataSet
 
@@ -91,9 +93,9 @@ def evaluate(
     about = _subject(Path(subject), source, options)
     _claim(folder, about, source, options)
     samples = about.pairs if about.pairs is not None else _drawn(about, folder / "synthetic", options, tell)
-    tested = [*load_pairs(about, source, about.parts.test, "test", tell)]  # once: the run sees them as well
-    material = _material(about, source, tested, samples, folder, options, tell)
-    sections = _sections(about, source, tested, material, options, known, tell)
+    real = load_real(about, source, options.fid_weights is not None, Disk(folder), tell)
+    material = _material(about, source, real, samples, folder, options, tell)
+    sections = _sections(about, source, real.tested, material, options, known, tell)
     figures = {figure.name: figure for section in sections for figure in section.figures}
     overview = _overview(material)
     results = Results(
@@ -107,6 +109,7 @@ def evaluate(
         ),
     )
     write_report(results, folder)
+    drop_cache(folder)
     return results
 
 
@@ -164,7 +167,7 @@ def _claim(folder: Path, about: Subject, data: DataSet, options: Options) -> Non
     """Mark the folder as this evaluation's; raise InputError when it holds something else."""
 
     def held(key: str, before: object) -> str | None:
-        begun = any(path.name != _MARK for path in folder.iterdir())
+        begun = any(path.name not in (_MARK, CACHE) for path in folder.iterdir())
         return f"another evaluation ({key} differs)" if begun else None
 
     claim(folder, _MARK, "evaluation", {"evaluation": 1, **_request(about, data, options)}, held)
@@ -211,16 +214,9 @@ def _drawn(about: Subject, folder: Path, options: Options, tell: Report) -> Data
 
 
 def _material(
-    about: Subject,
-    data: DataSet,
-    tested: Sequence[Pair],
-    samples: DataSet,
-    folder: Path,
-    options: Options,
-    tell: Report,
+    about: Subject, data: DataSet, real: Real, samples: DataSet, folder: Path, options: Options, tell: Report
 ) -> Material:
     """All that is measured with."""
-    real = load_real(about, data, tested, options.fid_weights is not None, tell)
     synthetic = views_of_samples(
         samples,
         data.classes,

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-import torch
-
-from labelmint.datasets.fitting import fitted
+from labelmint.datasets.keeping import Disk
 from labelmint.datasets.pair import Pair
-from labelmint.datasets.watching import told
 from labelmint.evaluation.judging import foreground_of, judge_of
-from labelmint.evaluation.material import Material, teller
+from labelmint.evaluation.loading import load_parts
+from labelmint.evaluation.material import Material
 from labelmint.evaluation.options import Options
 from labelmint.evaluation.subject import Subject
-from labelmint.evaluation.views import Views, in_channels, indexed, tiles
-from labelmint.hardware import available_memory, choose_device
+from labelmint.evaluation.views import Views, tiles
+from labelmint.hardware import choose_device
 from labelmint.progress import Report
 from labelmint.segmenters.judge import Judge
 from labelmint.types import DataSet
 
-__all__ = ["Real", "judge_for", "load_pairs", "load_real", "material_of", "room"]
+__all__ = ["Real", "judge_for", "load_real", "material_of"]
 
 SEEN_VIEWS, REAL_VIEWS, FID_VIEWS = 4000, 2000, 20000
 
@@ -32,7 +28,7 @@ class Real:
     """The real pairs, with class indices and images of as many channels.
 
     Attributes:
-        training, validation, test: pairs at the scale of training.
+        training, validation, test: pairs at the scale of training. tested: the test part with class ids.
         seen: views of the training pairs. views: of the test pairs.
         channels: of all images. foreground: class indices that have objects.
         known: ids in the maps of training and validation pairs.
@@ -41,6 +37,7 @@ class Real:
     training: list[Pair]
     validation: list[Pair]
     test: list[Pair]
+    tested: list[Pair]
     seen: Views
     views: Views
     channels: int
@@ -48,67 +45,33 @@ class Real:
     known: frozenset[int]
 
 
-def room() -> int:
-    """Half of the free memory: the other half is for working on them."""
-    return int(available_memory(torch.device("cpu")) // 2)
+def load_real(about: Subject, data: DataSet, many: bool, disk: Disk | None, tell: Report) -> Real:
+    """All real pairs and their views.
 
+    Arguments:
+        many: more views, for figures that need them.
+        disk: that takes the pairs where memory does not hold them; None for none.
 
-def load_pairs(
-    about: Subject, data: DataSet, names: Sequence[str], part: str, tell: Report
-) -> Iterator[Pair]:
-    """Real pairs of class ids at the scale of training, with the image channels of a run."""
-    return fitted(
+    Raises InputError for data without a class to tell apart, or without a foreground class in the test part.
+    """
+    size = about.geometry.size
+    loaded = load_parts(
         data,
-        names,
+        about.parts,
         about.geometry,
         channels=about.system.config.image_channels if about.system else None,
         group_by=about.group_by,
         normalize=about.normalize,
-        tell=teller(tell, f"load {part}"),
-        available=room(),
+        disk=disk,
+        tell=tell,
     )
-
-
-def load_real(about: Subject, data: DataSet, tested: Sequence[Pair], many: bool, tell: Report) -> Real:
-    """All real pairs and their views.
-
-    Arguments:
-        tested: the pairs of the test part, as `load_pairs` has them.
-        many: more views, for figures that need them.
-
-    Raises InputError for data without a class to tell apart, or without a foreground class in the test part.
-    """
-    known: set[int] = set()
-    test = [indexed(one, data.classes) for one in tested]
-    validation, training = (
-        [indexed(one, data.classes) for one in _noting(known, load_pairs(about, data, names, part, tell))]
-        for names, part in ((about.parts.validation, "validation"), (about.parts.training, "training"))
-    )
-    told(data)
-    if about.system:
-        channels = about.system.config.image_channels
-    else:
-        channels = max(one.image.shape[2] for one in (*training, *validation, *test))
-        test, validation, training = (in_channels(part, channels) for part in (test, validation, training))
-    size = about.geometry.size
-    views = tiles(test, size, FID_VIEWS if many else REAL_VIEWS)
+    views = tiles(loaded.test, size, FID_VIEWS if many else REAL_VIEWS)
     return Real(
-        training=training,
-        validation=validation,
-        test=test,
-        seen=tiles(training, size, FID_VIEWS if many else SEEN_VIEWS),
+        **loaded._asdict(),
+        seen=tiles(loaded.training, size, FID_VIEWS if many else SEEN_VIEWS),
         views=views,
-        channels=channels,
         foreground=foreground_of(data, views),
-        known=frozenset(known),
     )
-
-
-def _noting(known: set[int], pairs: Iterable[Pair]) -> Iterator[Pair]:
-    """The pairs as they come; the ids in their maps are added to those that are known."""
-    for one in pairs:
-        known.update(np.unique(one.ids).tolist())
-        yield one
 
 
 def judge_for(

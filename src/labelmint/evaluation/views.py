@@ -97,8 +97,6 @@ def fit(
     geometry: Geometry,
     channels: int | None,
     group_by: str | None,
-    tell: Tell = lambda done, of: None,
-    available: int = 1 << 62,
     normalize: str = "none",
 ) -> list[Pair]:
     """Pairs of a data set at the scale of training, images with as many channels as they have where
@@ -106,16 +104,7 @@ def fit(
 
     Raises InputError as `datasets.fitting.fitted` does.
     """
-    loaded = fitted(
-        data,
-        names,
-        geometry,
-        channels=channels,
-        group_by=group_by,
-        normalize=normalize,
-        tell=tell,
-        available=available,
-    )
+    loaded = fitted(data, names, geometry, channels=channels, group_by=group_by, normalize=normalize)
     return [indexed(one, data.classes) for one in loaded]
 
 

@@ -144,7 +144,8 @@ def read(
     except InputError as error:
         text = str(error) if str(path) in str(error) else f"{path}: {error}"
         raise InputError(f"{text} (read as {found}; {_choices(others)})" if others else text) from None
-    data = _in_parts(_told_apart(data))
+    how = repr((found, tuple(ignore), strict, chosen))
+    data = dataclasses.replace(_in_parts(_told_apart(data)), origins=((os.path.abspath(path), how),))  # noqa: PTH100
     if not others:
         return data
     text = f"{data.source}: read as {found}; {_choices(others)}"

@@ -182,6 +182,10 @@ class _Loader:
         """The pair, decoded when that is asked for, where the file of its image may be copied."""
         return undecoded(name, self.records[name].image, lambda size: self.layout(name)) or self(name)
 
+    def files_of(self, name: str) -> tuple[Path, ...]:
+        """The files of one pair."""
+        return self.records[name].image, self.records[name].label
+
     def layout(self, name: str) -> Layout:
         """The maps of one pair; its image is not decoded."""
         record = self.records[name]

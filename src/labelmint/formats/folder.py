@@ -307,6 +307,12 @@ class _Loader:
         """The pair, decoded when that is asked for, where the file of its image may be copied."""
         return undecoded(name, self.files.images[name], lambda size: self.layout(name)) or self(name)
 
+    def files_of(self, name: str) -> tuple[Path, ...]:
+        """The files of one pair."""
+        files = self.files
+        kinds = (files.images, files.labels, files.instances, files.objects)
+        return tuple(kind[name] for kind in kinds if name in kind)
+
     def layout(self, name: str) -> Layout:
         """The layout alone; the image is not opened."""
         file = self.files.labels[name]

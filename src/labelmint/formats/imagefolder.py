@@ -301,6 +301,11 @@ class _Loader:
         assert row.image is not None
         return self._layout(row, image_size(row.image, self.orientation, stated=_stated(row)))
 
+    def files_of(self, name: str) -> tuple[Path, ...]:
+        """The files of one pair."""
+        row = self.rows[name]
+        return tuple(file for file in (row.image, row.label, row.instances) if file is not None)
+
     def _layout(self, row: _Row, size: tuple[int, int], paints: Paints = painted) -> Layout:
         what = f"{self.source}: {row.file_name!r}"
         objects = tuple(

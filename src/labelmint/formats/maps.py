@@ -125,6 +125,11 @@ class MapLoader:
         later = undecoded(name, files.image, lambda size: self.layout(name)) if not files.images else None
         return later or self(name)
 
+    def files_of(self, name: str) -> tuple[Path, ...]:
+        """The files of one pair."""
+        files = self.files[name]
+        return (*files.images, files.image, files.label, *([files.instances] if files.instances else []))
+
     def layout(self, name: str) -> Layout:
         """The layout alone; the image is not opened."""
         files = self.files[name]

@@ -91,7 +91,9 @@ Place = str | os.PathLike[str] | Inside
 
 def place_of(path: Place) -> Path | Held:
     """What can be opened there."""
-    return Held(path.name, path.content()) if isinstance(path, Inside) else Path(path)
+    if isinstance(path, Inside):
+        return Held(path.name, path.content())
+    return path if isinstance(path, Path) else Path(path)
 
 
 def orientation_tag(picture: Image.Image, stream: BinaryIO) -> int:

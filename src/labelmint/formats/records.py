@@ -69,6 +69,11 @@ class RecordLoader:
         layout = PaintedLayout(record.objects, record.size, self.ground)
         return undecoded(name, record.path, lambda size: layout) or self(name)
 
+    def files_of(self, name: str) -> tuple[Path, ...]:
+        """The files of one pair."""
+        path = self.records[name].path
+        return (path,) if isinstance(path, Path) else ()
+
 
 def names_of(file_names: Sequence[str], source: str) -> list[str]:
     """A name for each file: without folder and ending, or with the folders joined by "__" where names would collide;

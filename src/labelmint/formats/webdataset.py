@@ -190,6 +190,10 @@ class _Loader:
         place = self.inside(sample, sample.image, "image")
         return self._layout(sample, image_size(place, self.orientation, stated=self._stated(sample)))
 
+    def files_of(self, name: str) -> tuple[Path, ...]:
+        """The files of one pair."""
+        return (self.samples[name].shard,)
+
     def _stated(self, sample: _Sample) -> tuple[int, int] | None:
         """(H, W) of a sample's label; None where it has objects alone, which state no size."""
         if sample.label is None:

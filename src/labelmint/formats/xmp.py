@@ -61,12 +61,12 @@ def text_of(xmp: object) -> dict[str, str]:
     """The text that `xmp_of` was told; nothing where a packet holds none of ours, is broken, too large, or has
     entities.
     """
-    from defusedxml.common import DefusedXmlException
-    from defusedxml.ElementTree import fromstring
-
     packet = xmp.encode() if isinstance(xmp, str) else xmp
     if not isinstance(packet, bytes) or len(packet) > MOST_BYTES or b"urn:labelmint:" not in packet:
         return {}
+    from defusedxml.common import DefusedXmlException
+    from defusedxml.ElementTree import fromstring
+
     try:
         root: Element = fromstring(packet.strip(b"\0"), forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError, RecursionError):

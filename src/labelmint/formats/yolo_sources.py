@@ -83,6 +83,11 @@ class Loader:
         file = self.root / self.sources[name].image
         return undecoded(name, file, lambda size: self._layout(name, size, PaintedLayout)) or self(name)
 
+    def files_of(self, name: str) -> tuple[Path, ...]:
+        """The files of one pair."""
+        source = self.sources[name]
+        return tuple(self.root / file for file in (source.image, source.label) if file)
+
     def _layout(self, name: str, size: Size, paints: Paints = painted) -> Layout:
         label = self.sources[name].label
         file = self.root / label if label else None

@@ -5,26 +5,26 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
 
 import numpy as np
 
 from labelmint.datasets.fitting import check_ids, fitted, fitted_layout
 from labelmint.datasets.geometry import Geometry
-from labelmint.datasets.keeping import keep
+from labelmint.datasets.keeping import Disk, Shelf, Stored
+from labelmint.datasets.origins import digest_of_origins
 from labelmint.datasets.pair import Pair
 from labelmint.datasets.pairs import Pairs
 from labelmint.datasets.scaling import as_channels
 from labelmint.datasets.splits import Split, split_of
 from labelmint.datasets.symbols import SymbolTable, color_instances
-from labelmint.datasets.watching import told
+from labelmint.datasets.watching import told, told_again
 from labelmint.errors import InputError
-from labelmint.types import Array, Batch, ClassSet, DataSet
+from labelmint.types import Array, Batch, ClassSet, DataSet, Finding
 
 __all__ = ["AsTrained", "Prepared", "prepare"]
 
 FEWEST_PAIRS = 20
+_VERSION = "prepare 1"  # of what is kept on the disk
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class Prepared:
     """Training and validation pairs, and what the data decided.
 
     Arguments:
-        training, validation: pairs in memory.
+        training, validation: pairs, in memory or mapped into it.
         symbols: the table of layout symbols.
         has_instances: whether any pair has an instance map.
         image_channels: 1 when every image is grey, else 3.
@@ -73,7 +73,7 @@ def prepare(
     parts: Split | None = None,
     normalize: str = "none",
     available: int = 1 << 62,
-    disk: Path | None = None,
+    disk: Disk | None = None,
     tell: Callable[[int, int], None] = lambda done, of: None,
 ) -> Prepared:
     """Load every training pair once.
@@ -86,47 +86,65 @@ def prepare(
         force: go on with fewer than 20 pairs.
         parts: which pairs to train and validate on, instead of the split by hash.
         normalize: "image" spreads each image from its own range (`datasets.ranges`).
-        available: bytes of memory that the pairs may take. disk: a folder on the disk that takes those that need
-            more; None for none.
+        available: bytes of memory that the pairs may take. disk: that takes those that need more; None for none.
         tell: called with (pairs loaded, pairs in all).
     """
     if parts is None:
         parts = split_of(data, group_by)
-    data = data.subset([*parts.training, *parts.validation])  # which refuses names that it lacks
-    if len(parts.training) + len(parts.validation) < FEWEST_PAIRS and not force:
+    names = [*parts.training, *parts.validation]
+    data = data.subset(names)  # which refuses names that it lacks
+    if len(names) < FEWEST_PAIRS and not force:
         raise InputError(
-            f"{data.source}: only {len(parts.training) + len(parts.validation)} pairs to train on, fewer "
-            f"than {FEWEST_PAIRS}; "
+            f"{data.source}: only {len(names)} pairs to train on, fewer than {FEWEST_PAIRS}; "
             "label more images, or pass --force to go on all the same"
         )
     if not parts.training or not parts.validation:
         mend = "let --group-by find more than one group" if group_by else "label more images"
         raise InputError(f"{data.source}: pairs to train on and others to validate on are needed; {mend}")
-    names = [*parts.training, *parts.validation]
-    kept = partial(keep, count=len(names), available=available, folder=disk, source=data.source)
-    loaded = kept(fitted(data, names, geometry, group_by=group_by, normalize=normalize, tell=tell))
-    told(data)
-    return _assemble(data, parts, loaded, geometry, seed, cell, kept)
+    how = (_VERSION, geometry.size, geometry.crop, geometry.scale, cell, group_by, normalize, parts)
+    name = digest_of_origins(data, names, how, disk.folder) if disk is not None and disk.named else None
+    with Shelf(available=available, disk=disk, source=data.source, name=name) as shelf:
+        kept = shelf.stored()
+        if kept is None:
+            loaded = shelf.keep(
+                fitted(data, names, geometry, group_by=group_by, normalize=normalize, tell=tell), len(names)
+            )
+            kept = _in_all(data, parts, loaded, cell, shelf, told(data))
+        else:
+            told_again(data, [Finding(kind=kind, text=text) for kind, text in kept.facts["findings"]])
+    return _assemble(data, parts, kept, geometry, seed)
 
 
-def _assemble(
-    data: DataSet,
-    parts: Split,
-    loaded: Sequence[Pair],
-    geometry: Geometry,
-    seed: int,
-    cell: int,
-    kept: Callable[[Iterable[Pair]], list[Pair]],
-) -> Prepared:
+def _in_all(
+    data: DataSet, parts: Split, loaded: Sequence[Pair], cell: int, shelf: Shelf, findings: Sequence[Finding]
+) -> Stored:
+    """The pairs as a run sees them, and what all of them decide."""
     channels = max(one.image.shape[2] for one in loaded)
     # colored twice, so that no colors are held
     symbols = SymbolTable.of((one.ids, _colors(one, cell)) for one in loaded)
     digest = hashlib.sha256(repr((parts, symbols, data.classes)).encode())
-    seen = kept(_in_symbols(one, _colors(one, cell), symbols, channels) for one in loaded)
+    seen = shelf.keep(
+        (_in_symbols(one, _colors(one, cell), symbols, channels) for one in loaded), len(loaded)
+    )
     for one in seen:
         for part in (one.image, one.ids, one.boxes):
             digest.update(b"" if part is None else part.tobytes())
-    count = len(parts.training)
+    kept = Stored(
+        {"pairs": seen},
+        {
+            "channels": channels,
+            "symbols": symbols.symbols,
+            "digest": digest.hexdigest(),
+            "findings": [(one.kind, one.text) for one in findings],
+        },
+    )
+    shelf.close(*kept)
+    return kept
+
+
+def _assemble(data: DataSet, parts: Split, kept: Stored, geometry: Geometry, seed: int) -> Prepared:
+    symbols = SymbolTable(tuple((class_id, color) for class_id, color in kept.facts["symbols"]))
+    seen, count = kept.parts["pairs"], len(parts.training)
     class_of = {
         k: class_id for k, (class_id, _) in enumerate(symbols.symbols) if class_id not in data.classes.ignore
     }
@@ -135,9 +153,9 @@ def _assemble(
         validation=Pairs.of(seen[count:], geometry, seed, source=data.source),
         symbols=symbols,
         has_instances=any(color > 0 for _, color in symbols.symbols),
-        image_channels=channels,
+        image_channels=int(kept.facts["channels"]),
         split=parts,
-        digest=digest.hexdigest(),
+        digest=str(kept.facts["digest"]),
     )
 
 

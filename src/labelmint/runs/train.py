@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.keeping import Disk, drop_cache
 from labelmint.datasets.splits import Split
 from labelmint.hardware import Hardware, available_memory, choose_hardware, open_fabric
 from labelmint.processors import cores
@@ -74,7 +75,8 @@ def train(
     fabric = open_fabric(hardware, request.settings.in_phases)
     first = fabric.global_rank == 0
     fabric.barrier()  # no process may write before all have looked
-    prepared = _prepared(source, request, force, parts, run.path, tell if first else lambda event: None)
+    disk = Disk(run.path, writes=first)
+    prepared = _prepared(source, request, force, parts, disk, tell if first else lambda event: None)
     config = _config(source, request, prepared, hardware, stored)
     check_same(run, stored, config)
     wired = wire(config)
@@ -95,6 +97,7 @@ def train(
         if not (run.path / LAST_PREVIEW).is_file():
             write_previews(run, wired, prepared.validation, fabric.device)
     fabric.barrier()
+    drop_cache(run.path)
     return load(out, device=str(fabric.device), threads=config.threads)
 
 
@@ -111,7 +114,8 @@ def plan(
     """What `train` with the same arguments would do and need; writes nothing."""
     request, source = make_request(**asked), _opened(data)
     hardware = choose_hardware(device, precision, threads, None)
-    prepared = _prepared(source, request, force, None, Path(gettempdir()), report or (lambda event: None))
+    disk = Disk(Path(gettempdir()), named=False)
+    prepared = _prepared(source, request, force, None, disk, report or (lambda event: None))
     config = _config(source, request, prepared, hardware, None)
     where = torch.device(hardware.device)
     available = available_memory(where)
@@ -163,9 +167,9 @@ def _opened(data: DataSet | str | Path) -> DataSet:
 
 
 def _prepared(
-    data: DataSet, request: Request, force: bool, chosen: Split | None, disk: Path, tell: Report
+    data: DataSet, request: Request, force: bool, chosen: Split | None, disk: Disk, tell: Report
 ) -> Prepared:
-    """The pairs to train on; where memory does not hold them they lie on the disk of a folder."""
+    """The pairs to train on; where memory does not hold them they lie on the disk."""
     geometry = Geometry(
         size=request.size, crop=request.crop, scale=request.scale, augment=frozenset(request.augment)
     )

@@ -7,17 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.keeping import Disk
 from labelmint.datasets.pair import Pair, digest_of
 from labelmint.datasets.splits import Split, split_of
-from labelmint.datasets.watching import told
 from labelmint.errors import InputError
 from labelmint.evaluation.judging import VALIDATION_VIEWS, foreground_of
-from labelmint.evaluation.material import teller
-from labelmint.evaluation.views import Views, fit, in_channels, tiles
-from labelmint.hardware import available_memory
+from labelmint.evaluation.loading import load_parts
+from labelmint.evaluation.views import Views, tiles
 from labelmint.progress import Report
 from labelmint.types import ClassSet, DataSet
 from labelmint.usefulness.arms import Ground
@@ -95,8 +93,12 @@ class RealPairs:
                     )
 
 
-def load_real(data: DataSet, size: tuple[int, int], options: StudyOptions, tell: Report) -> RealPairs:
-    """Load what a study needs; raises InputError for data that can't be studied."""
+def load_real(
+    data: DataSet, size: tuple[int, int], options: StudyOptions, tell: Report, disk: Disk | None = None
+) -> RealPairs:
+    """Load what a study needs; the disk takes the pairs where memory does not hold them. Raises InputError for data
+    that can't be studied.
+    """
     geometry = Geometry(size=size, crop=options.crop, scale=options.scale, augment=frozenset(options.augment))
     parts = split_of(data, options.group_by)
     if not parts.test:
@@ -108,36 +110,26 @@ def load_real(data: DataSet, size: tuple[int, int], options: StudyOptions, tell:
         raise InputError(
             f"{data.source}: pairs to train on and others to validate on are needed; label more images"
         )
-    room = int(available_memory(torch.device("cpu")) // 2)  # the other half is for working on them
-    loaded = {
-        name: fit(
-            data,
-            names,
-            geometry,
-            None,
-            options.group_by,
-            teller(tell, f"load {name}"),
-            room,
-            options.normalize,
-        )
-        for name, names in (
-            ("training", parts.training),
-            ("validation", parts.validation),
-            ("test", parts.test),
-        )
-    }
-    told(data)
-    channels = max(one.image.shape[2] for part in loaded.values() for one in part)
-    loaded = {name: in_channels(part, channels) for name, part in loaded.items()}
-    test = tiles(loaded["test"], size, TEST_VIEWS)
+    loaded = load_parts(
+        data,
+        parts,
+        geometry,
+        channels=None,
+        group_by=options.group_by,
+        normalize=options.normalize,
+        disk=disk,
+        tell=tell,
+    )
+    learned = [*loaded.training, *loaded.validation]
+    test = tiles(loaded.test, size, TEST_VIEWS)
     how: Any = (size, options.crop, options.scale, sorted(options.augment), options.group_by, data.classes)
     return RealPairs(
         data=data,
         parts=parts,
         geometry=geometry,
-        fitted={one.name: one for one in (*loaded["training"], *loaded["validation"])},
+        fitted={one.name: one for one in learned},
         test=test,
         foreground=foreground_of(data, test),
         normalize=options.normalize,
-        digest=digest_of([one for part in loaded.values() for one in part], how),
+        digest=digest_of([*learned, *loaded.test], how),
     )

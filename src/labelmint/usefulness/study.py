@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from labelmint.datasets.keeping import Disk, drop_cache
 from labelmint.errors import InputError
 from labelmint.evaluation.origin import machine, versions
 from labelmint.formats import read
@@ -76,7 +77,7 @@ def study(
     device = choose_device(options.device)
     torch.set_num_threads(choose_threads(options.threads))
     given = read(options.synthetic) if options.synthetic is not None else None
-    real = load_real(source, _size(options, request.size, given), options, tell)
+    real = load_real(source, _size(options, request.size, given), options, tell, Disk(folder))
     maker = FromGenerators(real, options, dials) if trains else _maker(maker, real, given, options, tell)
     pieces = Study(folder, real, options, maker, train_arm, tell)
     real.check(pieces.cells())
@@ -98,6 +99,7 @@ def study(
         },
     )
     write_report(results, folder)
+    drop_cache(folder)
     return results
 
 
