@@ -98,8 +98,8 @@ class LikenessObjective:
     def held_out(
         self, module: nn.Module, pairs: Pairs, device: torch.device, at_most: int | None = None
     ) -> dict[str, float]:
-        """ "held_out_error", the mean absolute error on [-1, 1] of images drawn by seed, or of those that a network which
-        encodes them gives back, and whether they collapse:
+        """ "held_out_error", the mean absolute error on [-1, 1] of images drawn by seed, or given back by a network
+        that encodes them, and whether they collapse:
         "spread" over layouts and, where there is noise, "variety" of a layout, both over the real images' spread.
         """
         network, count, total = cast(LayoutToImage, module), min(len(pairs), at_most or len(pairs)), 0.0
