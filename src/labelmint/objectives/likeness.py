@@ -116,9 +116,9 @@ class LikenessObjective:
             whole = max(deviation(torch.cat(real)), _FLAT)
             figures["spread"] = deviation(torch.cat(drawn)) / whole
             if self.noise is not None:
-                figures["variety"] = (
-                    self._variety(network, pairs.fixed(0, min(_SEEDS, count)).to(device)) / whole
-                )
+                variety = self._variety(network, pairs.fixed(0, min(_SEEDS, count)).to(device))
+                if variety or not self.encodes:  # which draws nothing before its weights are kept
+                    figures["variety"] = variety / whole
         return figures
 
     def _drawn(self, network: LayoutToImage, layouts: LayoutBatch, first_seed: int) -> Tensor:

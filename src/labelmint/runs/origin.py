@@ -29,7 +29,7 @@ _UNSAID: dict[str, Any] = {
     "keep": [],
     "reseed": {},
     "style_image": None,
-    "style_digest": None,
+    "style_sha256": None,
 }
 
 
@@ -46,7 +46,7 @@ class Origin:
             given ones, or of the weights of another run that drew them.
         keep: parts of the given pairs that were kept (`runs.given`).
         reseed: seeds of streams that were drawn anew (`runs.streams`).
-        style_image, style_digest: name of the file whose style all samples have, and its SHA-256; None for none.
+        style_image, style_sha256: name of the file whose style all samples have, and its SHA-256; None for none.
         device, precision, threads: the same bytes are promised for the same ones only.
     """
 
@@ -66,7 +66,7 @@ class Origin:
     keep: tuple[str, ...] = ()
     reseed: Mapping[str, int] = field(default_factory=dict)
     style_image: str | None = None
-    style_digest: str | None = None
+    style_sha256: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """A plain dict, each dial under its own name."""
@@ -89,7 +89,7 @@ class Origin:
     @property
     def chosen(self) -> dict[str, Any]:
         """Streams drawn anew and the style, as far as there are such, for a row of the manifest."""
-        names = ("reseed", "style_image", "style_digest")
+        names = ("reseed", "style_image", "style_sha256")
         return {name: value for name, value in self.to_json().items() if name in names}
 
     def texts(self, index: int) -> dict[str, str]:
@@ -140,5 +140,5 @@ def origin_of(system: TrainedSystem, draw: Draw, threads: int) -> Origin:
         keep=() if given is None else given.keep,
         reseed=draw.reseed,
         style_image=None if draw.style is None else draw.style.name,
-        style_digest=None if draw.style is None else draw.style.digest,
+        style_sha256=None if draw.style is None else draw.style.digest,
     )

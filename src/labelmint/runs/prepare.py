@@ -202,7 +202,7 @@ class AsTrained:
             file, file, pixels, self.geometry, channels=self.channels, normalize=self.normalize
         )
         height, width, _ = found.shape
-        return EIGHT_BITS.to_unit(self.geometry.middle((height, width)).image(found)[None])
+        return EIGHT_BITS.to_unit(np.stack([self.geometry.middle((height, width)).image(found)]))
 
     def seen(self, data: DataSet, loaded: Iterable[Pair]) -> Pairs:
         """Pairs of a data set that were loaded before (`datasets.fitting.fitted`) under the same geometry."""

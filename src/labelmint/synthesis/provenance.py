@@ -148,7 +148,7 @@ def _chosen(origin: Origin) -> str:
     if origin.reseed:
         lines.append(f"- Drawn from other seeds: {in_words(origin.reseed)}\n")
     if origin.style_image:
-        lines.append(f"- Style: that of `{origin.style_image}` (SHA-256 `{origin.style_digest}`)\n")
+        lines.append(f"- Style: that of `{origin.style_image}` (SHA-256 `{origin.style_sha256}`)\n")
     return "".join(lines)
 
 

@@ -68,7 +68,7 @@ def _mend(key: str, before: Any) -> str:
     if key in DIALS and isinstance(before, int | float | None):
         dial = DIALS[key]
         return f"{f'leave out {dial.option}' if before is None else f'pass {dial.given(before)}'} to resume"
-    if key == "style_digest":
+    if key == "style_sha256":
         return (
             "give the same image by --style-image to resume"
             if before
