@@ -36,6 +36,8 @@ __all__ = [
     "Prior",
     "State",
     "Stream",
+    "Streamed",
+    "Styled",
     "Tokenizer",
 ]
 
@@ -222,11 +224,44 @@ class Decoding(Protocol):
     tokenizer: Tokenizer
 
 
+@runtime_checkable
+class Streamed(Protocol):
+    """A layout source or an image generator that draws from several streams of random numbers, each of which can be
+    drawn anew while the others stay.
+    """
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """Their names, which are those of its stages in `labelmint.seeds`; empty where there is one."""
+
+
+@runtime_checkable
+class Styled(Protocol):
+    """An image generator that can take the style of a reference image, in place of one drawn by seed."""
+
+    @property
+    def finds_styles(self) -> bool:
+        """True if an encoder finds the style of an image that comes without its layout."""
+
+    def style_of(self, image: Tensor) -> Tensor:
+        """Styles (B, D) of images (B, C, H, W) in [-1, 1]."""
+
+    def in_style(self, layouts: LayoutBatch, style: Tensor, dials: Dials) -> Tensor:
+        """Images (B, C, H, W) in [-1, 1] of layouts, all in one style (1, D)."""
+
+
 class Noise(NamedTuple):
-    """Random numbers that a network takes for each image: "normal" or "uniform" in [0, 1), and their shape."""
+    """Random numbers that a network takes for each image.
+
+    Attributes:
+        kind: "normal", or "uniform" in [0, 1). shape: of all of them.
+        streams: names and lengths of the parts of the first dimension that are drawn from streams of their own, in
+            order; none: all are drawn from one.
+    """
 
     kind: Literal["normal", "uniform"]
     shape: tuple[int, ...]
+    streams: tuple[tuple[str, int], ...] = ()
 
 
 @runtime_checkable

@@ -1,10 +1,10 @@
-"""Dials on the command line: options of their own, and `--dial` for any."""
+"""Dials on the command line: options of their own, and `--dial` for any; streams that are drawn anew."""
 
 from __future__ import annotations
 
 import pytest
 
-from labelmint.cli.options import dials_of, parse_dials
+from labelmint.cli.options import dials_of, parse_dials, parse_reseed
 from labelmint.errors import InputError
 
 
@@ -30,3 +30,10 @@ def test_what_is_given_is_taken_and_what_is_not_is_left_out() -> None:
 def test_what_is_no_value_of_a_dial_is_refused(texts: list[str], said: str) -> None:
     with pytest.raises(InputError, match=said):
         dials_of(texts, temperature=0.85)
+
+
+@pytest.mark.parametrize("texts", [["image"], ["=3"], ["image=-1"], ["image=x"], ["image=1", "image=2"]])
+def test_what_is_no_seed_of_a_stream_is_refused(texts: list[str]) -> None:
+    assert parse_reseed(["image=7", "layout = 3"]) == {"image": 7, "layout": 3}
+    with pytest.raises(InputError, match=r"--reseed .*(expected NAME=SEED|given twice)"):
+        parse_reseed(texts)

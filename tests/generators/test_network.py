@@ -9,6 +9,7 @@ from labelmint.generators.network import OneNetwork, draw_noise
 from labelmint.generators.unet import UNetConfig, UNetGenerator
 from labelmint.nn.peak_memory import SPARE, peak_bytes
 from labelmint.protocols import Dial, Dials, Noise
+from labelmint.seeds import Seeds
 from labelmint.types import Batch, Kept, LayoutBatch
 
 SEEDS = [(7, index) for index in range(3)]
@@ -92,6 +93,32 @@ def test_dials_and_codes_reach_the_network_and_its_modes_come_back() -> None:
     assert given_back is not None
     assert given_back.allclose(image)
     assert (network.training, network.deterministic.training) == (True, False)
+
+
+class _Apart(nn.Module):
+    """Two shades from streams of their own, the left one and the right one."""
+
+    noise, dials = Noise("normal", (3,), (("left", 1), ("right", 2))), ()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one = nn.Parameter(torch.ones(()))
+
+    def forward(self, layouts: LayoutBatch, noise: Tensor | None, dials: Dials) -> Tensor:
+        assert noise is not None
+        wide = noise[:, [0, 0, 0, 0, 1, 1, 2, 2], None] * self.one / 4
+        return wide.expand(-1, -1, 8).transpose(1, 2)[:, None]
+
+
+def test_one_of_several_streams_is_drawn_anew_while_the_others_stay() -> None:
+    given, seeds = LayoutBatch(torch.zeros(3, 8, 8, dtype=torch.uint8)), Seeds(SEEDS, {"right": 5})
+    generator = OneNetwork(_Apart(), given)
+    assert (generator.streams, unet().streams) == (("left", "right"), ())
+    images, anew = (generator.sample(given, each, {}) for each in (SEEDS, seeds))
+    assert anew[..., :4].equal(images[..., :4])
+    assert not anew[..., 4:].isclose(images[..., 4:]).any()
+    whole = generator.sample(given, [(5, index) for _, index in SEEDS], {})
+    assert anew[..., 4:].equal(whole[..., 4:])
 
 
 def test_bytes_grow_with_the_batch_and_are_what_drawing_takes() -> None:

@@ -13,6 +13,7 @@ from labelmint.generators.two_level import LevelTokens, TwoLevels
 from labelmint.priors.guided import NetworkPrior
 from labelmint.priors.pixelsnail import PixelSNAIL, PixelSNAILConfig
 from labelmint.priors.rowwise import RowPixelSNAIL
+from labelmint.seeds import Seeds
 from labelmint.tokenizers.label_map import LabelMap
 from labelmint.tokenizers.two_level import TwoLevelConfig, TwoLevelVQ
 from labelmint.training.tokens import TokenBatches
@@ -67,6 +68,17 @@ def test_it_keeps_the_laws_of_a_generator(dropouts: tuple[float, float]) -> None
     check_generator(made, layouts(), image_channels=3)
     assert [dial.name for dial in made.dials] == ["temperature", *["guidance"][: min(dropouts) > 0]]
     assert ("guidance" in made.lacking) == (min(dropouts) == 0)
+
+
+def test_the_bottom_is_drawn_anew_for_the_same_top() -> None:
+    made, given, seeds, drawn = generator(), layouts(), [(7, index) for index in range(3)], []
+    decode = made.tokenizer.decode
+    made.tokenizer.decode = lambda tokens, *more: drawn.append(dict(tokens)) or decode(tokens, *more)  # type: ignore[method-assign, func-returns-value]
+    for each in (seeds, Seeds(seeds, {"bottom": 1})):
+        made.sample(given, each, {"temperature": 1.0})
+    assert made.streams == ("top", "bottom")
+    assert drawn[0]["top"].equal(drawn[1]["top"])
+    assert not drawn[0]["bottom"].equal(drawn[1]["bottom"])
 
 
 def test_the_bottom_keeps_the_laws_of_a_prior_and_obeys_the_top() -> None:

@@ -27,6 +27,7 @@ from labelmint.objectives.patterns import PatternsObjective
 from labelmint.objectives.vq_model import VQObjective
 from labelmint.priors.pixelsnail import PixelSNAIL, PixelSNAILConfig
 from labelmint.progress import Report
+from labelmint.protocols import Noise
 from labelmint.tokenizers.coupled import CoupledConfig, CoupledVQ
 from labelmint.tokenizers.coupled_patterns import CoupledPatterns
 from labelmint.tokenizers.dual_path import DualPathConfig, DualPathVQVAE
@@ -200,19 +201,24 @@ def test_two_cycles_learn_against_a_discriminator_each(tmp_path: Path) -> None:
 
 
 def test_a_generator_learns_from_coarse_to_fine(tmp_path: Path) -> None:
-    sizes = Pix2PixHDConfig(channels=8, downsamplings=1, blocks=1, enhancer_blocks=1, layout_channels=4)
+    """With features, whose clusters are a part of what is kept."""
+    sizes = Pix2PixHDConfig(
+        channels=8, downsamplings=1, blocks=1, enhancer_blocks=1, layout_channels=4, features=2
+    )
 
     def regime() -> Adversarial:
-        phases = (Phase(0.0, shrink=2, learns=("coarse",)), Phase(1.0, learns=("coarse", "enhancer")))
+        phases = (
+            Phase(0.0, shrink=2, learns=("coarse",)),
+            Phase(1.0, learns=("coarse", "enhancer", "features")),
+        )
         against = Against(
             discriminator=lambda: MultiScaleDiscriminator(1, 8, 1, 2, SYMBOLS, 4, edges=True, height=SIDE),
             loss=LEAST_SQUARES,
             rate=1e-3,
             matching=10.0,
         )
-        return Adversarial(
-            FEW, LikenessObjective(None, perceptual=10.0), against, half_life=0.5, phases=phases
-        )
+        objective = LikenessObjective(Noise("uniform", (SIDE, SIDE)), perceptual=10.0, encodes=True)
+        return Adversarial(FEW, objective, against, half_life=0.5, phases=phases)
 
     check(lambda: Pix2PixHDGenerator(sizes, SYMBOLS, 1, (SIDE, SIDE)), regime, tmp_path)
 

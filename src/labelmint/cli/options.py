@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from labelmint.cli.progress import say
-from labelmint.dials import GUIDANCE, LAYOUT_TEMPERATURE, TEMPERATURE
+from labelmint.dials import EVALUATIONS, GUIDANCE, LAYOUT_TEMPERATURE, TEMPERATURE, TRUNCATION
 from labelmint.errors import InputError
 from labelmint.protocols import Dial, Dials
 
@@ -56,6 +56,7 @@ __all__ = [
     "parse_dials",
     "parse_ids",
     "parse_numbers",
+    "parse_reseed",
     "parse_size",
     "parse_words",
     "sets_of",
@@ -194,7 +195,8 @@ DialValues: TypeAlias = Annotated[
     typer.Option(
         "--dial",
         metavar="NAME=VALUE",
-        help="Set whatever else the run heeds when it draws; repeatable.",
+        help=f"Set whatever else the run heeds when it draws; repeatable. evaluations, of flow: {EVALUATIONS.says} "
+        f"truncation, of bicyclegan, and of spade with generator.code above 0: {TRUNCATION.says}",
         show_default=False,
     ),
 ]
@@ -262,6 +264,19 @@ def parse_dials(texts: Sequence[str]) -> dict[str, tuple[float, ...]]:
         if name in found:
             raise InputError(f"--dial {text}: {name} is given twice")
         found[name] = parse_numbers(values, f"--dial {name}")
+    return found
+
+
+def parse_reseed(texts: Sequence[str]) -> dict[str, int]:
+    """["image=7"] -> {"image": 7}. Raises InputError for anything else, and for a name that comes twice."""
+    found: dict[str, int] = {}
+    for text in texts:
+        name, _, seed = (part.strip() for part in text.partition("="))
+        if not name or not re.fullmatch(r"\d{1,18}", seed, re.ASCII):
+            raise InputError(f"--reseed {text}: expected NAME=SEED, as in image=7")
+        if name in found:
+            raise InputError(f"--reseed {text}: {name} is given twice")
+        found[name] = int(seed)
     return found
 
 

@@ -28,6 +28,7 @@ from labelmint.cli.options import (
     merge_of,
     open_merged,
     parse_batch,
+    parse_reseed,
     sets_of,
 )
 from labelmint.cli.printing import print_json, quoted
@@ -99,6 +100,24 @@ class _CommandLine:
             "--vary", help="Turn, zoom and mix given layouts, or else those of training, into new ones."
         ),
     ] = False
+    reseed: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=SEED",
+            help="Draw one stream of random numbers from another seed while the others stay: image=7 draws other "
+            "images of the same layouts, layout=3 other layouts; msgnet-vq2 has top and bottom, too. Repeatable.",
+            show_default=False,
+        ),
+    ] = None
+    style_image: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Draw every image in the style of this one. For runs whose encoder finds it: bicyclegan, and spade "
+            "with generator.code above 0, as in tiny and small.",
+            show_default=False,
+        ),
+    ] = None
     layout_temperature: LayoutTemperature = None
     temperature: Temperature = None
     guidance: Guidance = None
@@ -169,6 +188,8 @@ def synthesize(chosen: _CommandLine) -> None:
         keep=tuple(chosen.keep or ()),
         per_layout=chosen.per_layout,
         vary=chosen.vary,
+        reseed=parse_reseed(chosen.reseed or ()),
+        style_image=chosen.style_image,
         dials=dials_of(
             chosen.dial,
             temperature=chosen.temperature,

@@ -8,14 +8,14 @@ import numpy as np
 
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pair import Pair
-from labelmint.datasets.ranges import range_of
+from labelmint.datasets.ranges import Range, range_of
 from labelmint.datasets.scaling import as_channels
 from labelmint.datasets.splits import group_of
 from labelmint.datasets.watching import loaded
 from labelmint.errors import InputError
 from labelmint.types import Array, DataSet, Layout
 
-__all__ = ["Tell", "check_ids", "fitted", "fitted_layout"]
+__all__ = ["Tell", "check_ids", "fitted", "fitted_image", "fitted_layout"]
 
 Tell = Callable[[int, int], None]  # pairs done, of all
 _EVERY = 50  # pairs between two reports
@@ -44,19 +44,14 @@ def fitted(
     """
     for done, (name, one) in enumerate(zip(names, loaded(data, names), strict=True), start=1):
         check_ids(data, name, one.layout)
-        if channels is not None and one.image.shape[2] > channels:
-            raise InputError(
-                f"{data.source}: {name!r} is a color image, and those trained on are grey; convert it to "
-                f"grey, or train on color images"
-            )
-        levels = range_of(one.image) if normalize == "image" else None
-        image = one.image if levels is None else levels.spread(one.image)
-        image = geometry.fit_image(name, image)
+        image, levels = fitted_image(
+            f"{data.source}: {name!r}", name, one.image, geometry, channels=channels, normalize=normalize
+        )
         ids, instances, boxes = fitted_layout(name, one.layout, geometry)
         yield Pair(
             name=name,
             group=group_of(name, group_by),
-            image=image if channels is None else as_channels(image, channels),
+            image=image,
             ids=ids,
             instances=instances,
             boxes=boxes,
@@ -64,6 +59,24 @@ def fitted(
         )
         if done % _EVERY == 0 or done == len(names):
             tell(done, len(names))
+
+
+def fitted_image(
+    where: str, name: str, image: Array, geometry: Geometry, *, channels: int | None, normalize: str
+) -> tuple[Array, Range | None]:
+    """An image (H, W, C) at the scale of training, and the range that it was spread from, if it was; the options are
+    those of `fitted`.
+
+    Raises InputError for a color image where grey ones are wanted, in which it is called `where`, and for crops that
+    do not fit in.
+    """
+    if channels is not None and image.shape[2] > channels:
+        raise InputError(
+            f"{where} is a color image, and those trained on are grey; convert it to grey, or train on color images"
+        )
+    levels = range_of(image) if normalize == "image" else None
+    found = geometry.fit_image(name, image if levels is None else levels.spread(image))
+    return found if channels is None else as_channels(found, channels), levels
 
 
 def fitted_layout(name: str, layout: Layout, geometry: Geometry) -> tuple[Array, Array | None, Array | None]:

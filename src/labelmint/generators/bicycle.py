@@ -28,7 +28,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from labelmint.dials import TRUNCATION
 from labelmint.generators.encoded import ResidualEncoder
+from labelmint.generators.truncation import truncated
 from labelmint.nn.initial import begin_xavier
 from labelmint.nn.mirrored import doubling, halving, mirrored_widths
 from labelmint.nn.sight import LayoutEmbedding
@@ -88,7 +90,7 @@ class BicycleGenerator(nn.Module):
         config: sizes. symbols: S. image_channels: C, 1 or 3. size: (H, W), multiples of 2^downsamplings.
     """
 
-    dials: tuple[Dial, ...] = ()
+    dials: tuple[Dial, ...] = (TRUNCATION,)
 
     def __init__(
         self, config: BicycleConfig, symbols: int, image_channels: int, size: tuple[int, int]
@@ -132,7 +134,7 @@ class BicycleGenerator(nn.Module):
         """
         seen = self.embed(layouts)
         if image is None or drawn is None:
-            return self._made(seen, noise)
+            return self._made(seen, truncated(noise, dials))
         mean, log_variance = self.encoder(image)
         codes = torch.cat([mean + (log_variance / 2).exp() * noise, drawn])
         first, second = self._made(seen.repeat(2, 1, 1, 1), codes).chunk(2)

@@ -26,10 +26,12 @@ __all__ = ["Encodes", "OneNetwork", "draw_noise", "seeded_noise"]
 
 @runtime_checkable
 class Encodes(Protocol):
-    """A `LayoutToImage` that finds the noise of an image, as one with an image encoder does."""
+    """A `LayoutToImage` that finds what stands for an image in place of noise, as one with an image encoder does."""
 
-    def code_of(self, batch: Batch) -> Tensor:
-        """Noise (B, *shape) that stands for the images, such as the mean of an encoder's distribution."""
+    def code_of(self, batch: Batch) -> Tensor | None:
+        """What the network takes in place of noise to give the images back, such as the mean of an encoder's
+        distribution; None where it was made without an encoder.
+        """
 
 
 class OneNetwork:
@@ -48,6 +50,11 @@ class OneNetwork:
     def dials(self) -> tuple[Dial, ...]:
         """The dials of the network."""
         return self.network.dials
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """The streams of the noise, where there are several."""
+        return tuple(name for name, _ in self.network.noise.streams) if self.network.noise else ()
 
     @property
     def random(self) -> bool:
@@ -74,7 +81,28 @@ class OneNetwork:
             return None
         with _drawing(self.network):
             code = self.network.code_of(batch)
+        if code is None:
+            return None
         return self._drawn(batch.layouts, code, {dial.name: dial.usual for dial in self.dials})
+
+    @property
+    def finds_styles(self) -> bool:
+        """True if the network has an encoder, and its noise is one normal vector for the whole image."""
+        noise = self.network.noise
+        whole = noise is not None and noise.kind == "normal" and len(noise.shape) == 1
+        return whole and isinstance(self.network, Encodes)
+
+    def style_of(self, image: Tensor) -> Tensor:
+        """The code of each image, (B, D)."""
+        blank = LayoutBatch(torch.zeros_like(image[:, 0], dtype=torch.uint8))
+        with _drawing(self.network):
+            code = cast(Encodes, self.network).code_of(Batch(image, blank))
+        assert code is not None
+        return code
+
+    def in_style(self, layouts: LayoutBatch, style: Tensor, dials: Dials) -> Tensor:
+        """G(s, style), (B, C, H, W)."""
+        return self._drawn(layouts, style.expand(len(layouts), -1), dials)
 
     def drawing_bytes(self, batch_size: int, dials: Dials) -> int:
         """Memory that drawing `batch_size` images at once takes, in bytes, from a rehearsal of one row and of two
@@ -96,12 +124,22 @@ class OneNetwork:
 
 
 def seeded_noise(noise: Noise | None, seeds: Sequence[Seed]) -> Tensor | None:
-    """What a network takes to draw, (B, *shape) on the CPU, row r from seed r and the stream "image" alone."""
+    """What a network takes to draw, (B, *shape) on the CPU, row r from seed r and the stream "image", or the streams
+    of the noise, alone.
+    """
     if noise is None:
         return None
-    if noise.kind == "normal":
-        return normals(seeds, "image", noise.shape)
-    return uniforms(seeds, "image", prod(noise.shape)).reshape(-1, *noise.shape)
+    (whole, *rest), parts = noise.shape, noise.streams or (("image", noise.shape[0]),)
+    if sum(length for _, length in parts) != whole:
+        raise ValueError(f"the streams {parts} do not make up noise of shape {noise.shape}")
+    drawn = [_numbers(noise.kind, seeds, name, (length, *rest)) for name, length in parts]
+    return drawn[0] if len(drawn) == 1 else torch.cat(drawn, dim=1)
+
+
+def _numbers(kind: str, seeds: Sequence[Seed], stream: str, shape: tuple[int, ...]) -> Tensor:
+    if kind == "normal":
+        return normals(seeds, stream, shape)
+    return uniforms(seeds, stream, prod(shape)).reshape(-1, *shape)
 
 
 def draw_noise(noise: Noise | None, n: int, device: torch.device) -> Tensor | None:

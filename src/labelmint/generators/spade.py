@@ -20,7 +20,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from labelmint.dials import TRUNCATION
 from labelmint.generators.encoded import Encoded, ImageEncoder
+from labelmint.generators.truncation import truncated
 from labelmint.nn.initial import begin_xavier
 from labelmint.nn.sight import LayoutEmbedding
 from labelmint.nn.spade import NormKind, SpadeBlock
@@ -76,11 +78,10 @@ class SpadeGenerator(nn.Module):
         config: sizes. symbols: S. image_channels: C, 1 or 3. size: (H, W).
     """
 
-    dials: tuple[Dial, ...] = ()
-
     def __init__(self, config: SpadeConfig, symbols: int, image_channels: int, size: tuple[int, int]) -> None:
         super().__init__()
         self.config = config
+        self.dials: tuple[Dial, ...] = (TRUNCATION,) if config.code else ()
         self.smallest = (size[0] // config.multiple, size[1] // config.multiple)
         seen, widths = config.layout_channels, config.widths
         self.embed = LayoutEmbedding(symbols, seen)
@@ -113,15 +114,15 @@ class SpadeGenerator(nn.Module):
         With `image`, the real images, z = mu + sigma noise is that of the image, and both come back with what was made.
         """
         if image is None or self.encoder is None:
-            return self._drawn(layouts, noise)
+            return self._drawn(layouts, truncated(noise, dials) if noise is not None else None)
         mean, log_variance = self.encoder(image)
         assert noise is not None
         return Encoded(self._drawn(layouts, mean + (log_variance / 2).exp() * noise), mean, log_variance)
 
-    def code_of(self, batch: Batch) -> Tensor:
-        """mu(x), (B, code), of images; ValueError without an encoder."""
+    def code_of(self, batch: Batch) -> Tensor | None:
+        """mu(x), (B, code), of images; None without an encoder."""
         if self.encoder is None:
-            raise ValueError("no encoder finds a style")
+            return None
         mean: Tensor = self.encoder(batch.image)[0]
         return mean
 

@@ -77,6 +77,11 @@ class TwoLevels:
         self._samplers = {"top": Samplers(top), "bottom": Samplers(bottom)}
 
     @property
+    def streams(self) -> tuple[str, ...]:
+        """The levels: the bottom can be drawn anew for the same top."""
+        return tuple(self._samplers)
+
+    @property
     def dials(self) -> tuple[Dial, ...]:
         """The temperature, and guidance where both priors learned to do without their layout."""
         first, second = (dials_of(each.prior) for each in self._samplers.values())

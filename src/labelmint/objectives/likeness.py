@@ -49,6 +49,8 @@ class LikenessObjective:
         absolute: c. perceptual: p; 0 leaves the distance out.
         vgg: file with the state dict of a VGG-19; without one the distance is that of structure.
         kl: k. Above 0 the network is called with the image too, and returns `generators.encoded.Encoded`.
+        encodes: whether the network is called with the image in place of noise, in the held-out figures too; it draws
+            otherwise only once its weights are kept.
     """
 
     def __init__(
@@ -59,7 +61,9 @@ class LikenessObjective:
         perceptual: float = 0.0,
         vgg: str = "",
         kl: float = 0.0,
+        encodes: bool = False,
     ) -> None:
+        self.encodes = encodes
         self.noise, self.absolute, self.perceptual, self.vgg, self.kl = noise, absolute, perceptual, vgg, kl
         self._distance: Callable[[Tensor, Tensor], Tensor] | None = None
 
@@ -68,12 +72,14 @@ class LikenessObjective:
 
     def __call__(self, network: Callable[..., Any], batch: Batch) -> Loss:
         """The weighted errors, and the images that have them."""
-        noise = draw_noise(self.noise, len(batch), batch.image.device)
+        noise = None if self.encodes else draw_noise(self.noise, len(batch), batch.image.device)
         others, terms = batch.image.new_zeros(()), dict[str, Tensor]()
         if self.kl:
             made, mean, log_variance = network(batch.layouts, noise, {}, batch.image)
             terms["kl"] = kl_divergence(mean, log_variance)
             others = self.kl * terms["kl"]
+        elif self.encodes:
+            made = network(batch.layouts, None, {}, batch.image)
         else:
             made = network(batch.layouts, noise, {})
         terms["error"] = (made.float() - batch.image).abs().mean()
@@ -92,14 +98,16 @@ class LikenessObjective:
     def held_out(
         self, module: nn.Module, pairs: Pairs, device: torch.device, at_most: int | None = None
     ) -> dict[str, float]:
-        """ "held_out_error", the mean absolute error on [-1, 1] of images drawn by seed, and whether they collapse:
+        """ "held_out_error", the mean absolute error on [-1, 1] of images drawn by seed, or given back by a network
+        that encodes them, and whether they collapse:
         "spread" over layouts and, where there is noise, "variety" of a layout, both over the real images' spread.
         """
         network, count, total = cast(LayoutToImage, module), min(len(pairs), at_most or len(pairs)), 0.0
         real, drawn = list[Tensor](), list[Tensor]()
         for first in range(0, count, _AT_ONCE):
             batch = pairs.fixed(first, min(_AT_ONCE, count - first)).to(device)
-            made = self._drawn(network, batch.layouts, first)
+            made = self(network, batch).image if self.encodes else self._drawn(network, batch.layouts, first)
+            assert made is not None
             total += float((made - batch.image).abs().mean()) * len(batch)
             real.append(coarse(batch.image))
             drawn.append(coarse(made))
@@ -108,9 +116,9 @@ class LikenessObjective:
             whole = max(deviation(torch.cat(real)), _FLAT)
             figures["spread"] = deviation(torch.cat(drawn)) / whole
             if self.noise is not None:
-                figures["variety"] = (
-                    self._variety(network, pairs.fixed(0, min(_SEEDS, count)).to(device)) / whole
-                )
+                variety = self._variety(network, pairs.fixed(0, min(_SEEDS, count)).to(device))
+                if variety or not self.encodes:  # which draws nothing before its weights are kept
+                    figures["variety"] = variety / whole
         return figures
 
     def _drawn(self, network: LayoutToImage, layouts: LayoutBatch, first_seed: int) -> Tensor:

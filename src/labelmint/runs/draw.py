@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from labelmint.errors import InputError
 from labelmint.protocols import Dials
 from labelmint.runs.given import Given
+from labelmint.runs.style import Style
+from labelmint.seeds import Seeds
 
-__all__ = ["Draw", "asked", "at_least"]
+__all__ = ["Draw", "asked", "at_least", "check_seeds"]
 
 
 def asked(dials: Mapping[str, float | None]) -> Dials:
@@ -24,6 +26,13 @@ def at_least(**values: tuple[int | None, int]) -> None:
             raise InputError(f"--{name.replace('_', '-')} {value}: expected at least {least}")
 
 
+def check_seeds(reseed: Mapping[str, int]) -> None:
+    """Raise InputError for a seed of a stream that is below 0."""
+    for name, seed in reseed.items():
+        if seed < 0:
+            raise InputError(f"--reseed {name}={seed}: expected a seed of at least 0")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Draw:
     """All that drawing takes, apart from which samples.
@@ -36,6 +45,8 @@ class Draw:
         per_layout: samples in a row that share a layout, where layouts are not drawn.
         vary: given layouts, or those of the training pairs, are turned, zoomed and mixed for each sample
             (`layouts.varied`) instead of taken as they are.
+        reseed: other seeds for streams of their own, by name (`runs.streams`).
+        style: of a reference image, which all samples take in place of one drawn by seed; None for none.
 
     Raises InputError for numbers out of range.
     """
@@ -46,6 +57,14 @@ class Draw:
     layouts: Given | None = None
     per_layout: int = 1
     vary: bool = False
+    reseed: Mapping[str, int] = field(default_factory=dict)
+    style: Style | None = None
+
+    def seeds(self, part: str, indices: Iterable[int], streams: Sequence[str] = ()) -> Seeds:
+        """Seeds of samples for a part, "layout" or "image", that tells these streams apart."""
+        of_set = self.reseed.get(part, self.seed)
+        anew = {name: self.reseed[name] for name in streams if name in self.reseed}
+        return Seeds([(of_set, index) for index in indices], anew)
 
     @property
     def draws_layouts(self) -> bool:
@@ -54,3 +73,4 @@ class Draw:
 
     def __post_init__(self) -> None:
         at_least(seed=(self.seed, 0), batch_size=(self.batch_size, 1), per_layout=(self.per_layout, 1))
+        check_seeds(self.reseed)

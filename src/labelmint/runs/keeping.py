@@ -1,9 +1,9 @@
-"""Given pairs in the tokens of a system, and which of these are kept."""
+"""Given pairs as a system takes them: in its tokens where parts of them are kept."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,12 +12,61 @@ from labelmint.datasets.pairs import Pairs
 from labelmint.datasets.symbols import SymbolTable
 from labelmint.errors import InputError
 from labelmint.protocols import Keeping
-from labelmint.runs.given import Part, cells
-from labelmint.types import Kept
+from labelmint.runs.given import Given, Part, cells, part_of
+from labelmint.types import DataSet, Kept
 
-__all__ = ["InTokens", "in_tokens"]
+if TYPE_CHECKING:
+    from labelmint.runs.trained import TrainedSystem
+
+__all__ = ["InTokens", "given_by", "in_tokens"]
 
 _AT_ONCE = 32  # pairs that are encoded at a time
+
+
+def given_by(system: TrainedSystem, data: DataSet | Pairs, *, references: bool, keep: Sequence[str]) -> Given:
+    """The pairs of a data set as a system takes them; the arguments are those of `TrainedSystem.given`.
+
+    Raises InputError for parts that are none, for a layout's part where the system draws no layouts, and for
+    references that a system has no use for or lacks.
+    """
+    parts = {text: part_of(text, system.classes, system.size) for text in keep}
+    _check(system, data.source, references, [text for text, part in parts.items() if part.of == "layout"])
+    if not references and not parts:
+        ids = data.fixed(0, len(data)).layouts.ids if isinstance(data, Pairs) else system.layouts_of(data)
+        return Given(ids=ids, names=tuple(data.names))
+    if not isinstance(system.images, Keeping):
+        raise InputError(
+            f"--keep {keep[0]}: {system.system} does not write an image in one grid of tokens, so nothing of it "
+            f"can be kept; leave it out, or train msgnet or mint"
+        )
+    pairs = data if isinstance(data, Pairs) else system.pairs_of(data)
+    found = in_tokens(pairs, system.images, parts, system.config.symbol_table, data.source, system.device)
+    return Given(
+        ids=found.ids,
+        tokens=found.tokens if references else None,
+        layout=found.layout,
+        image=found.image,
+        keep=tuple(keep),
+        names=tuple(data.names),
+    )
+
+
+def _check(system: TrainedSystem, source: str, references: bool, of_layouts: Sequence[str]) -> None:
+    """Raise InputError where layouts are to be kept that are not drawn, and for references that are of no use or
+    lacking.
+    """
+    if of_layouts and (system.wired.layouts is None or system.layouts_from is not None):
+        raise InputError(
+            f"--keep {of_layouts[0]}: {system.system} draws no layouts, so given ones are kept whole; leave "
+            f"it out, or train msgnet or mint"
+        )
+    if references != system.needs_references:
+        raise InputError(
+            f"--reference {source}: {system.system} needs no reference images here; give --layouts instead"
+            if references
+            else f"--layouts {source}: this run writes layouts in tokens together with images "
+            f"(tokenizer.reference); give --reference"
+        )
 
 
 class InTokens(NamedTuple):

@@ -6,10 +6,12 @@ Nothing here holds a date, a path or anything else that differs between two expo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from labelmint.dials import TRUNCATION
 from labelmint.protocols import Dials
+from labelmint.runs.streams import in_words
 from labelmint.version import __version__
 
 if TYPE_CHECKING:
@@ -20,7 +22,15 @@ __all__ = ["SOURCE_TYPE", "Origin", "origin_of"]
 
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 # What the first version did not know is said only where it is used.
-_UNSAID: dict[str, Any] = {"vary": False, "guidance": 1.0, "keep": []}
+_UNSAID: dict[str, Any] = {
+    "vary": False,
+    "guidance": 1.0,
+    "truncation": TRUNCATION.usual,
+    "keep": [],
+    "reseed": {},
+    "style_image": None,
+    "style_sha256": None,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +45,8 @@ class Origin:
         layouts: "drawn", "training layouts of the run", or that they were "given"; layouts_digest: SHA-256 of
             given ones, or of the weights of another run that drew them.
         keep: parts of the given pairs that were kept (`runs.given`).
+        reseed: seeds of streams that were drawn anew (`runs.streams`).
+        style_image, style_sha256: name of the file whose style all samples have, and its SHA-256; None for none.
         device, precision, threads: the same bytes are promised for the same ones only.
     """
 
@@ -52,10 +64,13 @@ class Origin:
     threads: int
     vary: bool = False
     keep: tuple[str, ...] = ()
+    reseed: Mapping[str, int] = field(default_factory=dict)
+    style_image: str | None = None
+    style_sha256: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """A plain dict, each dial under its own name."""
-        plain = {**vars(self), "keep": list(self.keep)}
+        plain = {**vars(self), "keep": list(self.keep), "reseed": dict(sorted(self.reseed.items()))}
         expanded: dict[str, Any] = {}
         for name, value in plain.items():
             expanded |= self.dials if name == "dials" else {name: value}
@@ -71,6 +86,12 @@ class Origin:
         """Where layouts came from, and what was done to them."""
         return f"{self.layouts}, varied" if self.vary else self.layouts
 
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """Streams drawn anew and the style, as far as there are such, for a row of the manifest."""
+        names = ("reseed", "style_image", "style_sha256")
+        return {name: value for name, value in self.to_json().items() if name in names}
+
     def texts(self, index: int) -> dict[str, str]:
         """The text chunks of sample `index`'s PNG."""
         return {
@@ -84,6 +105,8 @@ class Origin:
             "batch_size": str(self.batch_size),
             "layouts": self.layouts_in_words,
             **({"keep": " ".join(self.keep)} if self.keep else {}),
+            **self.chosen,
+            **({"reseed": in_words(self.reseed)} if self.reseed else {}),
             "synthetic": "true",
             "DigitalSourceType": SOURCE_TYPE,
         }
@@ -115,4 +138,7 @@ def origin_of(system: TrainedSystem, draw: Draw, threads: int) -> Origin:
         threads=threads,
         vary=draw.vary,
         keep=() if given is None else given.keep,
+        reseed=draw.reseed,
+        style_image=None if draw.style is None else draw.style.name,
+        style_sha256=None if draw.style is None else draw.style.digest,
     )

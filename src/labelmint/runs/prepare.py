@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from torch import Tensor
 
-from labelmint.datasets.fitting import check_ids, fitted, fitted_layout
+from labelmint.datasets.fitting import check_ids, fitted, fitted_image, fitted_layout
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.keeping import Disk, Shelf, Stored
 from labelmint.datasets.origins import digest_of_origins
 from labelmint.datasets.pair import Pair
 from labelmint.datasets.pairs import Pairs
-from labelmint.datasets.scaling import as_channels
+from labelmint.datasets.scaling import EIGHT_BITS, as_channels
 from labelmint.datasets.splits import Split, split_of
 from labelmint.datasets.symbols import SymbolTable, color_instances
 from labelmint.datasets.watching import told, told_again
@@ -209,6 +210,17 @@ class AsTrained:
         """
         loaded = fitted(data, data.names, self.geometry, channels=self.channels, normalize=self.normalize)
         return self.seen(data, loaded)
+
+    def image(self, file: str, pixels: Array) -> Tensor:
+        """An image (H, W, C) of a file, by itself, as the run sees images: (1, C, H, W) in [-1, 1], in its middle view.
+
+        Raises InputError for a color image where the run was trained on grey ones, and for one smaller than its crops.
+        """
+        found, _ = fitted_image(
+            file, file, pixels, self.geometry, channels=self.channels, normalize=self.normalize
+        )
+        height, width, _ = found.shape
+        return EIGHT_BITS.to_unit(np.stack([self.geometry.middle((height, width)).image(found)]))
 
     def seen(self, data: DataSet, loaded: Iterable[Pair]) -> Pairs:
         """Pairs of a data set that were loaded before (`datasets.fitting.fitted`) under the same geometry."""

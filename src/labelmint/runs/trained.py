@@ -5,9 +5,10 @@ from __future__ import annotations
 import copy
 import hashlib
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -21,19 +22,21 @@ from labelmint.dials import heeded_by, settled
 from labelmint.errors import InputError
 from labelmint.hardware import choose_device, choose_threads, threads_of_run
 from labelmint.layouts.varied import VariedLayouts
-from labelmint.protocols import Dial, Dials, ImageGenerator, Keeping, LayoutSource
+from labelmint.protocols import Dial, Dials, ImageGenerator, Keeping, LayoutSource, Styled
 from labelmint.runs.batch_size import check_batch, usual_batch
 from labelmint.runs.config import RunConfig, read_run_config
 from labelmint.runs.draw import Draw, asked, at_least
-from labelmint.runs.given import Given, part_of
-from labelmint.runs.keeping import in_tokens
+from labelmint.runs.given import Given
+from labelmint.runs.keeping import given_by
 from labelmint.runs.layouts_from import RunLayouts
 from labelmint.runs.origin import origin_of
 from labelmint.runs.precision import named_precision, priors_in_bfloat16
 from labelmint.runs.prepare import AsTrained
 from labelmint.runs.ranges import DrawnRanges
+from labelmint.runs.streams import IMAGE, LAYOUT, check_reseed, streams_of
+from labelmint.runs.style import style_of
 from labelmint.runs.wire import wire
-from labelmint.seeds import Seed
+from labelmint.seeds import Seeds
 from labelmint.systems.system import Wired
 from labelmint.training.run_folder import RunFolder
 from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet, Kept, LayoutBatch
@@ -156,48 +159,9 @@ class TrainedSystem:
             references: images are encoded together with their layouts, for systems whose tokenizer needs that.
             keep: parts as `runs.given` has them.
 
-        Raises InputError for parts that are none, for a layout's part where the system draws no layouts, and for
-        references that a system has no use for or lacks.
+        Raises InputError as `runs.keeping.given_by` does.
         """
-        parts = {text: part_of(text, self.classes, self.size) for text in keep}
-        self._check_given(
-            data.source, references, [text for text, part in parts.items() if part.of == "layout"]
-        )
-        if not references and not parts:
-            ids = data.fixed(0, len(data)).layouts.ids if isinstance(data, Pairs) else self.layouts_of(data)
-            return Given(ids=ids, names=tuple(data.names))
-        if not isinstance(self.images, Keeping):
-            raise InputError(
-                f"--keep {keep[0]}: {self.system} does not write an image in one grid of tokens, so nothing of it "
-                f"can be kept; leave it out, or train msgnet or mint"
-            )
-        pairs = data if isinstance(data, Pairs) else self.pairs_of(data)
-        found = in_tokens(pairs, self.images, parts, self.config.symbol_table, data.source, self.device)
-        return Given(
-            ids=found.ids,
-            tokens=found.tokens if references else None,
-            layout=found.layout,
-            image=found.image,
-            keep=tuple(keep),
-            names=tuple(data.names),
-        )
-
-    def _check_given(self, source: str, references: bool, of_layouts: Sequence[str]) -> None:
-        """Raise InputError where layouts are to be kept that are not drawn, and for references that are of no use
-        or lacking.
-        """
-        if of_layouts and (self.wired.layouts is None or self.layouts_from is not None):
-            raise InputError(
-                f"--keep {of_layouts[0]}: {self.system} draws no layouts, so given ones are kept whole; leave "
-                f"it out, or train msgnet or mint"
-            )
-        if references != self.needs_references:
-            raise InputError(
-                f"--reference {source}: {self.system} needs no reference images here; give --layouts instead"
-                if references
-                else f"--layouts {source}: this run writes layouts in tokens together with images "
-                f"(tokenizer.reference); give --reference"
-            )
+        return given_by(self, data, references=references, keep=keep)
 
     @property
     def geometry(self) -> Geometry:
@@ -255,11 +219,12 @@ class TrainedSystem:
         Sample i depends on (weights, seed, i) and is always computed in row i mod B of chunk i // B, so its
         bytes are the same however many are asked for.
         """
-        seeds = [(draw.seed, number * draw.batch_size + row) for row in range(draw.batch_size)]
+        rows = range(number * draw.batch_size, (number + 1) * draw.batch_size)
+        seeds = draw.seeds(IMAGE, rows, streams_of(self.images))
         origin = origin_of(self, draw, torch.get_num_threads())
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-            layouts, kept = self._layouts(seeds, draw, origin.dials)
-            images = self.images.sample(layouts.to(self.device), seeds, origin.dials, kept)
+            layouts, kept = self._layouts(rows, draw, origin.dials)
+            images = self._images(layouts.to(self.device), seeds, draw, origin.dials, kept)
         ids, pixels, marks = (
             layouts.ids.cpu().numpy(),
             EIGHT_BITS.from_unit(images),
@@ -276,8 +241,17 @@ class TrainedSystem:
             for row, (_, index) in enumerate(seeds)
         ]
 
-    def _layouts(self, seeds: Sequence[Seed], draw: Draw, dials: Dials) -> tuple[LayoutBatch, Kept | None]:
+    def _images(
+        self, layouts: LayoutBatch, seeds: Seeds, draw: Draw, dials: Dials, kept: Kept | None
+    ) -> Tensor:
+        """Images of layouts, by seed or in the style of a reference image."""
+        if draw.style is None:
+            return self.images.sample(layouts, seeds, dials, kept)
+        return cast(Styled, self.images).in_style(layouts, draw.style.code, dials)
+
+    def _layouts(self, rows: range, draw: Draw, dials: Dials) -> tuple[LayoutBatch, Kept | None]:
         """Layouts as the images are drawn for them, and what is kept of the images."""
+        seeds = draw.seeds(LAYOUT, rows, streams_of(self.own_layouts))
         of_layouts, of_images = (
             draw.layouts.kept(seeds, draw.per_layout) if draw.layouts is not None else (None, None)
         )
@@ -325,18 +299,21 @@ class TrainedSystem:
         layouts: DataSet | None = None,
         per_layout: int = 1,
         vary: bool = False,
+        reseed: Mapping[str, int] | None = None,
+        style_image: str | Path | None = None,
         **dials: float | None,
     ) -> Iterator[AnnotatedImage]:
         """Pairs start ... start + n - 1, one after the other.
 
         Arguments:
-            seed, per_layout, vary: as in `Draw`.
+            seed, per_layout, vary, reseed: as in `Draw`.
             batch_size: None is found by `usual_batch`.
             layouts: of this data set, in place of the run's own.
+            style_image: a file whose style all images have, where an encoder finds it.
             dials: by name, as in `temperature=0.9`; None takes the usual value.
 
-        Raises InputError for numbers out of range, a dial that it does not heed, and a batch size that memory
-        can't hold.
+        Raises InputError for numbers out of range, a dial or stream that it does not heed, a style that it can't find,
+        and a batch size that memory can't hold.
         """
         at_least(n=(n, 0), start=(start, 0), batch_size=(batch_size, 1))
         values = asked(dials)
@@ -345,8 +322,16 @@ class TrainedSystem:
             batch_size = self.usual_batch(lambda line: warnings.warn(line, UserWarning, stacklevel=4), values)
         given = self.given(layouts, references=self.needs_references) if layouts is not None else None
         draw = Draw(
-            seed=seed, batch_size=batch_size, dials=values, layouts=given, per_layout=per_layout, vary=vary
+            seed=seed,
+            batch_size=batch_size,
+            dials=values,
+            layouts=given,
+            per_layout=per_layout,
+            vary=vary,
+            reseed=reseed or {},
+            style=None if style_image is None else style_of(self, style_image),
         )
+        check_reseed(self, draw)
         self.check_batch(batch_size, values)
         for number in range(start // batch_size, -(-(start + n) // batch_size)):
             first = number * batch_size

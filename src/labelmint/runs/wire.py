@@ -14,10 +14,27 @@ __all__ = ["shapes", "wire"]
 def wire(config: RunConfig) -> Wired:
     """The system of a configuration, its weights drawn by the seed of the run."""
     request = config.request
-    facts = Facts(config.image_channels, request.size, len(config.symbols))
+    facts = _facts(config)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(request.seed)
         return SYSTEMS[request.system].wire(request.settings, facts)
+
+
+def _facts(config: RunConfig) -> Facts:
+    """What the data of a run decided."""
+    classes = sorted({class_id for class_id, _ in config.symbols})
+    ground = config.class_set.without_objects
+    return Facts(
+        config.image_channels,
+        config.request.size,
+        len(config.symbols),
+        kinds=tuple(classes.index(class_id) for class_id, _ in config.symbols),
+        whole=tuple(
+            symbol
+            for symbol, (class_id, color) in enumerate(config.symbols)
+            if (color == 0 if config.has_instances else class_id in ground)
+        ),
+    )
 
 
 def shapes(request: Request) -> Wired:

@@ -31,6 +31,8 @@ from labelmint.runs.draw import Draw
 from labelmint.runs.given import Given
 from labelmint.runs.origin import origin_of
 from labelmint.runs.precision import bfloat16_is_slow
+from labelmint.runs.streams import check_reseed
+from labelmint.runs.style import style_of
 from labelmint.synthesis.background import Background
 from labelmint.synthesis.chunks import ChunkFolder, partial_of, remove_partial
 from labelmint.synthesis.filter import Filter, open_filter
@@ -87,7 +89,10 @@ def mint(
         layouts=given,
         per_layout=options.per_layout,
         vary=options.vary,
+        reseed=options.reseed,
+        style=None if options.style_image is None else style_of(system, options.style_image),
     )
+    check_reseed(system, draw)
     order = _order(system, draw, sieve, options, _threads(system, before))
     for line in order.cautions:
         say(line)

@@ -12,7 +12,7 @@ from labelmint.errors import InputError
 from labelmint.formats import FORMATS, WRITABLE
 from labelmint.formats.format import held_image_format, image_format_named
 from labelmint.protocols import Dials
-from labelmint.runs.draw import at_least
+from labelmint.runs.draw import at_least, check_seeds
 from labelmint.synthesis.filter import SHARE
 from labelmint.synthesis.refill import FACTOR
 from labelmint.types import DataSet
@@ -38,6 +38,9 @@ class MintOptions:
             prior.
         vary: turn, zoom and mix those layouts, or else the training layouts of the run, into new ones
             (`layouts.varied`).
+        reseed: other seeds for streams of random numbers, by name: `{"image": 7}` draws other images of the same
+            layouts (`runs.streams`).
+        style_image: an image file whose style all samples have, where the run's encoder finds it (`runs.style`).
         dials: values for what the run heeds, by name (`labelmint.dials`): `{"temperature": 0.7}`.
         batch_size: B, pairs drawn at a time. None takes that of the call that is resumed, else
             `TrainedSystem.usual_batch`.
@@ -65,6 +68,8 @@ class MintOptions:
     keep: tuple[str, ...] = ()
     per_layout: int = 1
     vary: bool = False
+    reseed: Mapping[str, int] = field(default_factory=dict)
+    style_image: str | Path | None = None
     dials: Dials = field(default_factory=dict)
     batch_size: int | None = None
     filter: str = "auto"
@@ -87,6 +92,7 @@ class MintOptions:
         for name in {self.format, *self.copies} & set(WRITABLE):
             held_image_format(FORMATS[name], self.image_format)
         check_ranges(self.dials)
+        check_seeds(self.reseed)
         if self.most_candidates is not None and self.most_candidates < self.n:
             raise InputError(
                 f"--most-candidates {self.most_candidates}: expected at least as many as pairs are wanted, "

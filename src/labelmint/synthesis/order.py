@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from labelmint.formats.format import ImageFormat
 from labelmint.runs.draw import Draw
 from labelmint.runs.origin import Origin
+from labelmint.runs.streams import IMAGE
 from labelmint.synthesis.filter import Filter
 from labelmint.synthesis.refill import Selection
 
@@ -65,7 +66,7 @@ class Order:
 
     def range_of(self, index: int) -> dict[str, str]:
         """The training pair whose range a pair's image has, for its provenance."""
-        return {} if self.ranges is None else {"range": self.ranges.name((self.draw.seed, index))}
+        return {} if self.ranges is None else {"range": self.ranges.name(self.draw.seeds(IMAGE, [index])[0])}
 
     @property
     def settings(self) -> dict[str, Any]:

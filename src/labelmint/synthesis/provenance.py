@@ -17,6 +17,7 @@ import numpy as np
 from labelmint.datasets.objects import object_map
 from labelmint.dials import DIALS
 from labelmint.runs.origin import Origin
+from labelmint.runs.streams import in_words
 from labelmint.types import ClassSet, Layout
 
 __all__ = ["card", "contents", "count_objects", "count_pixels", "manifest_row"]
@@ -81,6 +82,7 @@ def manifest_row(
         "weights": origin.weights,
         **({"layouts_digest": origin.layouts_digest} if origin.layouts_digest else {}),
         "dials": dict(origin.said),
+        **origin.chosen,
         "layout": layout_source,
         **holds,
         **facts,
@@ -122,6 +124,7 @@ def card(
         system=origin.system,
         weights=origin.weights,
         layouts=origin.layouts_in_words + digest,
+        chosen=_chosen(origin),
         counted="Accepted of candidates" if filtered else "Samples",
         first=indices[0],
         last=indices[1],
@@ -137,6 +140,16 @@ def card(
         judge="The filter needs the judge that the run held then.\n" if filtered else "",
         rejected=_REJECTED if filtered else "",
     )
+
+
+def _chosen(origin: Origin) -> str:
+    """Lines for streams that were drawn anew and for a style, where there are such."""
+    lines = []
+    if origin.reseed:
+        lines.append(f"- Drawn from other seeds: {in_words(origin.reseed)}\n")
+    if origin.style_image:
+        lines.append(f"- Style: that of `{origin.style_image}` (SHA-256 `{origin.style_sha256}`)\n")
+    return "".join(lines)
 
 
 def _rows(objects: Mapping[str, int], pixels: Mapping[str, int]) -> list[str]:
@@ -178,6 +191,8 @@ def _given(origin: Origin) -> str:
             *(f" --keep {shlex.quote(part)}" for part in origin.keep),
             f" --per-layout {origin.per_layout}" if origin.per_layout != 1 else "",
             " --vary" if origin.vary else "",
+            *(f" --reseed {name}={seed}" for name, seed in sorted(origin.reseed.items())),
+            f" --style-image {shlex.quote(origin.style_image)}" if origin.style_image else "",
             " --precision bf16" if origin.precision == "bf16-true" else "",
         ]
     )

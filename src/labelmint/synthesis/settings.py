@@ -25,6 +25,7 @@ _OPTIONS = {
         "precision",
         "seed",
         "start",
+        "style_image",
         "threads",
         "vary",
     )
@@ -67,6 +68,15 @@ def _mend(key: str, before: Any) -> str:
     if key in DIALS and isinstance(before, int | float | None):
         dial = DIALS[key]
         return f"{f'leave out {dial.option}' if before is None else f'pass {dial.given(before)}'} to resume"
+    if key == "style_sha256":
+        return (
+            "give the same image by --style-image to resume"
+            if before
+            else "leave out --style-image to resume"
+        )
+    if key == "reseed":
+        again = " ".join(f"--reseed {name}={seed}" for name, seed in (before or {}).items())
+        return f"{f'pass {again}' if again else 'leave out --reseed'} to resume"
     if key not in _OPTIONS:
         return "give the same options to resume"
     if before is None:  # what is not used does not stand there

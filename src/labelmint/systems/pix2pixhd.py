@@ -5,8 +5,8 @@ sizes.
 
 L_FM is summed over the layers of a discriminator, and is the mean of its sizes. d is VGG-19's where `generator.vgg`
 names its file, else the structure distance. The global part learns first, at half size, then the enhancer while the
-global part stands still, then both: shares of the stage's progress. A layout has one image: the encoder of features
-that the paper adds for others is not built.
+global part stands still, then both: shares of the stage's progress. A layout has one image, unless an encoder finds
+`generator.features` of each object of the real image; it learns with the global part.
 
 References:
     High-Resolution Image Synthesis and Semantic Manipulation with Conditional GANs (Wang et al., 2018),
@@ -69,10 +69,11 @@ class Pix2PixHDSection(Pix2PixHDConfig, Pix2PixHDTraining):
         """From coarse to fine; none without an enhancer."""
         if not self.enhancer_blocks:
             return ()
+        beside = ("features",) if self.features else ()
         return (
-            Phase(self.coarse_until, shrink=2, learns=("coarse", "coarse_image")),
+            Phase(self.coarse_until, shrink=2, learns=("coarse", "coarse_image", *beside)),
             Phase(self.enhancer_until, learns=("enhancer",)),
-            Phase(1.0, learns=("coarse", "enhancer")),
+            Phase(1.0, learns=("coarse", "enhancer", *beside)),
         )
 
 
@@ -86,7 +87,9 @@ def pix2pixhd(settings: Pix2PixHDSections, facts: Facts) -> Wired:
     """One network, one stage of three phases, discriminators of several sizes."""
     section = settings.generator
     _check_size(section, facts.size)
-    network = Pix2PixHDGenerator(section, facts.symbols, facts.image_channels, facts.size)
+    network = Pix2PixHDGenerator(
+        section, facts.symbols, facts.image_channels, facts.size, kinds=facts.kinds or None, whole=facts.whole
+    )
 
     def discriminator() -> nn.Module:
         return begin_normal(
@@ -114,7 +117,11 @@ def pix2pixhd(settings: Pix2PixHDSections, facts: Facts) -> Wired:
         unknown=facts.symbols,
     )
     objective = LikenessObjective(
-        network.noise, absolute=section.l1, perceptual=section.perceptual, vgg=section.vgg
+        network.noise,
+        absolute=section.l1,
+        perceptual=section.perceptual,
+        vgg=section.vgg,
+        encodes=section.features > 0,
     )
     regime = Adversarial(section, objective, against, section.half_life, section.phases)
     seen = LayoutBatch(torch.zeros(1, *facts.size, dtype=torch.uint8))

@@ -17,11 +17,20 @@ GIVEN = "layouts of a data set"
 
 
 class Facts(NamedTuple):
-    """What the data decide: image channels C, size (H, W), and the number of layout symbols S."""
+    """What the data decide.
+
+    Attributes:
+        image_channels: C. size: (H, W). symbols: S, how many layout symbols there are.
+        kinds: the class of each symbol, numbered from 0 on; empty where it is not known.
+        whole: symbols of which all pixels are one object: those without instances where the data have instances,
+            else the ground and what is ignored.
+    """
 
     image_channels: int
     size: tuple[int, int]
     symbols: int
+    kinds: tuple[int, ...] = ()
+    whole: tuple[int, ...] = ()
 
 
 def _as_they_are(layouts: LayoutBatch) -> LayoutBatch:

@@ -29,7 +29,7 @@ from labelmint.objectives.objective import Loss, Objective
 from labelmint.objectives.penalties import Penalty, penalty_of
 from labelmint.tokenizers.quantizer import see_in_parts
 from labelmint.training.accumulation import backward_in_parts, slices
-from labelmint.training.average import Average
+from labelmint.training.average import Average, Settling
 from labelmint.training.clock import learning_rate, stop_on_interrupt
 from labelmint.training.differentiable import augmented
 from labelmint.training.loop import Loop, reseed
@@ -40,6 +40,7 @@ from labelmint.types import Batch, LayoutBatch
 __all__ = ["Adversarial", "Against", "HasLastLayer"]
 
 MODULE, DISCRIMINATOR = "module", "discriminator"
+_MOST_SETTLED = 1024  # batches of an epoch from which a module takes what it keeps of the pairs
 _COLLAPSED = 0.25  # of the real images' spread
 
 
@@ -275,6 +276,10 @@ class Adversarial:
         see_in_parts(module, 1)
         reseed(training.seed, f"{stage.name}/kept", 0, rank)
         average.give_back(lambda number: self.objective(module, views(number)))
+        if isinstance(module, Settling):  # on the same pairs in every process
+            count = min(-(-len(training) // settings.batch_size), _MOST_SETTLED)
+            batches = (training.batch(number, settings.batch_size) for number in range(count))
+            module.eval().settle(batch.to(fabric.device) for batch in batches)
         figures = self.held_out(module, bench.validation, fabric.device, MOST_JUDGED)
         loop.tell(figures, settings.batch_size)
         return {**figures, "steps": loop.step, "seconds": loop.clock.elapsed}

@@ -10,17 +10,27 @@ batches of training pairs.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
 from labelmint.training.loop import Loop, move_average
+from labelmint.types import Batch
 
-__all__ = ["Average", "settle_norms"]
+__all__ = ["Average", "Settling", "settle_norms"]
 
 _ITERATIONS, _BATCHES = 20, 64
+
+
+@runtime_checkable
+class Settling(Protocol):
+    """A module that keeps something of the training pairs as its kept weights see them, such as clusters."""
+
+    def settle(self, batches: Iterable[Batch]) -> None:
+        """Take it from some pairs, in place of what was taken before; in evaluation mode, without gradients."""
 
 
 class Average:
