@@ -18,6 +18,7 @@ __all__ = [
     "GUIDANCE",
     "LAYOUT_TEMPERATURE",
     "TEMPERATURE",
+    "TRUNCATION",
     "Heeding",
     "Lacking",
     "check_ranges",
@@ -52,7 +53,14 @@ EVALUATIONS = Dial(
     "its network.",
     whole=True,
 )
-DIALS = {dial.name: dial for dial in (TEMPERATURE, LAYOUT_TEMPERATURE, GUIDANCE, EVALUATIONS)}
+TRUNCATION = Dial(
+    "truncation",
+    5.0,
+    0.01,
+    5.0,
+    "Bound of the numbers of a code: 5 cuts nothing off, 0.5 draws typical images of little variety.",
+)
+DIALS = {dial.name: dial for dial in (TEMPERATURE, LAYOUT_TEMPERATURE, GUIDANCE, EVALUATIONS, TRUNCATION)}
 
 
 class Heeding(Protocol):

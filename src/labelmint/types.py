@@ -32,6 +32,7 @@ __all__ = [
     "HIDDEN_COLORS",
     "NOTES",
     "TURNED",
+    "UNLABELLED",
     "AnnotatedImage",
     "Array",
     "Batch",
@@ -105,6 +106,11 @@ class ClassSet:
     def names(self) -> tuple[str, ...]:
         return tuple(info.name for info in self.classes)
 
+    @property
+    def labelled(self) -> bool:
+        """False for images without labels, which have no class (`UNLABELLED`)."""
+        return bool(self.classes)
+
     def __len__(self) -> int:
         return len(self.classes)
 
@@ -149,6 +155,9 @@ class ClassSet:
         known = np.zeros(1 << 16, bool)
         known[[*self.ids, *self.ignore]] = True
         return known
+
+
+UNLABELLED = ClassSet((), ignore=(0,))  # of images without labels: of no pixel is known what it shows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,6 +213,11 @@ class Layout:
                 f"instances must have the label map's shape {self.label_map.shape}, got "
                 f"{self.instances.shape}"
             )
+
+    @classmethod
+    def unknown(cls, size: tuple[int, int]) -> Layout:
+        """The layout of an image (H, W) without a label, under `UNLABELLED`; it takes no memory."""
+        return cls(label_map=np.broadcast_to(np.uint8(0), size))
 
     @property
     def size(self) -> tuple[int, int]:

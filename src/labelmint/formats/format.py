@@ -131,11 +131,13 @@ class Reading:
         orientation: of photographs that carry an orientation tag: "turned" as viewers show them, "stored" as the
             pixels lie; "auto" decides by the size that the labels have, and where both fit, or they state none, takes
             them turned, which is what annotation tools show.
+        images_alone: whether data of the format without any label are read, too, as images without labels.
     """
 
     ignore: tuple[int, ...] = ()
     strict: bool = True
     orientation: Orientation = "auto"
+    images_alone: bool = False
 
 
 Change = Callable[[str, str, int | Mapping[str, int]], None]
@@ -185,6 +187,8 @@ class Format:
         own_parts: True where the format itself says which pairs train, validate and test; else `train.txt`, `val.txt`
             and `test.txt` beside it do.
         shares_colors: True where several classes may have one color, because none is told by it.
+        images_alone: True where images without labels are written, too, and read by what learns from these alone.
+        one_class: True where a label is one class an image, and all that says more is refused.
     """
 
     name: str
@@ -195,3 +199,5 @@ class Format:
     carries: Carries = Carries()
     own_parts: bool = False
     shares_colors: bool = False
+    images_alone: bool = False
+    one_class: bool = False

@@ -51,7 +51,7 @@ from labelmint.formats.records import named_before, names_of
 from labelmint.formats.shapes import check_extent, parse_polygons, parse_rle
 from labelmint.formats.text_files import read_text, yaml_value
 from labelmint.formats.undecoded import undecoded
-from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout, LayoutObject
+from labelmint.types import UNLABELLED, AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout, LayoutObject
 
 __all__ = ["FORMAT", "OTHERS", "read_imagefolder"]
 
@@ -82,11 +82,15 @@ def read_imagefolder(path: Path, reading: Reading = AS_USUAL) -> DataSet:
     if not rows:
         raise InputError(f"{path}: none of its {len(missing)} images was found; put them in place")
     bare = [row.file_name for row in rows if row.label is None and row.objects is None]
-    if len(bare) == len(rows):
+    unlabelled = len(bare) == len(rows) and reading.images_alone
+    if len(bare) == len(rows) and not unlabelled:
         raise InputError(f"{path}: its metadata holds no objects and no label files; {_FORM}")
-    odd.refuse("image without label", f"{path}: {len(bare)} rows hold no label, first {first_of(bare)}", bare)
-    rows = [row for row in rows if row.label is not None or row.objects is not None]
-    classes, ids, ground = _classes(path, rows, reading)
+    if not unlabelled:
+        odd.refuse(
+            "image without label", f"{path}: {len(bare)} rows hold no label, first {first_of(bare)}", bare
+        )
+        rows = [row for row in rows if row.label is not None or row.objects is not None]
+    classes, ids, ground = (UNLABELLED, {}, 0) if unlabelled else _classes(path, rows, reading)
     names = names_of(
         [row.file_name if row.part is None else f"{row.part}/{row.file_name}" for row in rows], str(path)
     )
@@ -373,5 +377,6 @@ FORMAT = Format(
     recognizes=_recognizes,
     reads=read_imagefolder,
     own_parts=True,
+    images_alone=True,
     carries=Carries(**dict.fromkeys(Carries().each(), KEPT) | {"spacing": LOST}),
 )

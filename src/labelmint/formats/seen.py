@@ -46,7 +46,7 @@ def images_seen(path: Path) -> str:
     tables = (one for one in files if one.suffix.lower() in _TABLES and one.name.lower() not in _LISTS)
     table = next(tables, None)
     if table is None:
-        return f"{seen}, and labels are missing"
+        return f"{seen}, and labels are missing (`labelmint inspect` says what images alone are good for)"
     return f"{seen}, and {table.relative_to(path)} is of no format that is known"
 
 

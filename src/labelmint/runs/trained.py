@@ -34,6 +34,7 @@ from labelmint.runs.prepare import AsTrained
 from labelmint.runs.ranges import DrawnRanges
 from labelmint.runs.wire import wire
 from labelmint.seeds import Seed
+from labelmint.systems.catalogue import SYSTEMS
 from labelmint.systems.system import Wired
 from labelmint.training.run_folder import RunFolder
 from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet, Kept, LayoutBatch
@@ -88,6 +89,11 @@ class TrainedSystem:
         return self.config.request.system
 
     @property
+    def learned_from_images(self) -> bool:
+        """Whether it learned from images alone, or from one class an image where `classes` are labelled."""
+        return SYSTEMS[self.system].from_images
+
+    @property
     def has_layout_prior(self) -> bool:
         """Whether it draws its own layouts."""
         return self.own_layouts is not None
@@ -105,8 +111,14 @@ class TrainedSystem:
     def with_layouts_from(self, other: TrainedSystem) -> TrainedSystem:
         """This system with another run's layouts in place of its own.
 
-        Raises InputError where the other draws none, of another size, or of classes that are unknown here.
+        Raises InputError where this one heeds none, and where the other draws none, of another size, or of classes that
+        are unknown here.
         """
+        if self.learned_from_images:
+            raise InputError(
+                f"--layouts-from {other.path}: {self.system} learns from images alone and heeds no layouts; leave it "
+                f"out"
+            )
         found = copy.copy(self)
         found.own_layouts = found.layouts_from = RunLayouts(other, self)
         return found
@@ -141,6 +153,7 @@ class TrainedSystem:
             channels=self.config.image_channels,
             seed=self.config.request.seed,
             normalize=self.config.request.normalize,
+            whole=self.learned_from_images,
         )
 
     @cached_property
