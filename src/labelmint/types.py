@@ -32,7 +32,6 @@ __all__ = [
     "HIDDEN_COLORS",
     "NOTES",
     "TURNED",
-    "UNLABELLED",
     "AnnotatedImage",
     "Array",
     "Batch",
@@ -87,8 +86,7 @@ class ClassSet:
         ids = [info.id for info in self.classes]
         if len(set(ids)) != len(ids):
             raise InputError(
-                f"class ids must differ, but these are doubled: "
-                f"{sorted({i for i in ids if ids.count(i) > 1})}"
+                f"class ids must differ, but these are doubled: {sorted({i for i in ids if ids.count(i) > 1})}"
             )
         if any(not 0 <= i <= 65535 for i in [*ids, *self.ignore]):
             raise InputError(f"class ids must lie in 0..65535, got {sorted([*ids, *self.ignore])}")
@@ -108,7 +106,7 @@ class ClassSet:
 
     @property
     def labelled(self) -> bool:
-        """False for images without labels, which have no class (`UNLABELLED`)."""
+        """False for images without labels, which have no class (`formats.images_alone.UNLABELLED`)."""
         return bool(self.classes)
 
     def __len__(self) -> int:
@@ -155,9 +153,6 @@ class ClassSet:
         known = np.zeros(1 << 16, bool)
         known[[*self.ids, *self.ignore]] = True
         return known
-
-
-UNLABELLED = ClassSet((), ignore=(0,))  # of images without labels: of no pixel is known what it shows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,14 +205,8 @@ class Layout:
             raise InputError(f"a label map must have shape (H, W), got {self.label_map.shape}")
         if self.instances is not None and self.instances.shape != self.label_map.shape:
             raise InputError(
-                f"instances must have the label map's shape {self.label_map.shape}, got "
-                f"{self.instances.shape}"
+                f"instances must have the label map's shape {self.label_map.shape}, got {self.instances.shape}"
             )
-
-    @classmethod
-    def unknown(cls, size: tuple[int, int]) -> Layout:
-        """The layout of an image (H, W) without a label, under `UNLABELLED`; it takes no memory."""
-        return cls(label_map=np.broadcast_to(np.uint8(0), size))
 
     @property
     def size(self) -> tuple[int, int]:
@@ -391,9 +380,8 @@ class Batch:
 
     def __getitem__(self, rows: slice | Tensor) -> Batch:
         """Some of the pairs."""
-        return Batch(
-            self.image[rows], self.layouts[rows], self.items[rows] if self.items is not None else None
-        )
+        items = self.items[rows] if self.items is not None else None
+        return Batch(self.image[rows], self.layouts[rows], items)
 
     def to(self, device: Any) -> Batch:
         """The batch on another device."""

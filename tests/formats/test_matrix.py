@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.formats.samples import HOLDING_LAYOUTS
 
 from labelmint.errors import InputError
-from labelmint.formats import FORMATS, WRITABLE, read, write
+from labelmint.formats import FORMATS, read, write
 from labelmint.formats.format import KEPT, LOST, Carries, Format
 from labelmint.formats.matrix import matrix
 from labelmint.formats.painting import objects_from_instances, paint
@@ -203,7 +204,9 @@ def check_told(name: str, feature: str, folder: Path) -> None:
     assert texts[0].startswith(f"the format {name}: {count} "), texts[0]
 
 
-CELLS = [pytest.param(name, feature, id=f"{name}-{feature}") for name in WRITABLE for feature in HAVING]
+CELLS = [
+    pytest.param(name, feature, id=f"{name}-{feature}") for name in HOLDING_LAYOUTS for feature in HAVING
+]
 
 
 @pytest.mark.parametrize(("name", "feature"), CELLS)
@@ -223,7 +226,7 @@ def in_parts(carries: Carries) -> DataSet:
     )
 
 
-@pytest.mark.parametrize("name", [name for name in WRITABLE if FORMATS[name].carries.splits == KEPT])
+@pytest.mark.parametrize("name", [name for name in HOLDING_LAYOUTS if FORMATS[name].carries.splits == KEPT])
 def test_parts_come_back(name: str, tmp_path: Path) -> None:
     data = in_parts(FORMATS[name].carries)
     again = read(write(data, tmp_path / "out", format=name, classes=CLASSES))
@@ -231,7 +234,7 @@ def test_parts_come_back(name: str, tmp_path: Path) -> None:
         assert sorted(getattr(again, part) or ()) == sorted(getattr(data, part)), part
 
 
-@pytest.mark.parametrize("name", WRITABLE)
+@pytest.mark.parametrize("name", HOLDING_LAYOUTS)
 def test_two_writes_are_equal_byte_for_byte(name: str, tmp_path: Path) -> None:
     carries = FORMATS[name].carries
     written = []

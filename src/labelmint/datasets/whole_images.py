@@ -3,7 +3,7 @@
     every map has one class everywhere, and there are several classes    the class of each image is its label
     anything else                                                        labels are left unused
 
-Images without labels are pairs of which no pixel has a class (`types.UNLABELLED`).
+Images without labels are pairs of which no pixel has a class (`formats.images_alone.UNLABELLED`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import numpy as np
 
 from labelmint.datasets.watching import changed
 from labelmint.errors import InputError
-from labelmint.types import UNLABELLED, AnnotatedImage, DataSet, Layout
+from labelmint.formats.images_alone import UNLABELLED, everywhere
+from labelmint.types import AnnotatedImage, DataSet, Layout
 
 __all__ = ["WholeImages", "one_class_each", "whole_images", "without_labels"]
 
@@ -85,8 +86,8 @@ class _Bare:
     @property
     def layout(self) -> Callable[[str], Layout]:
         """The layout alone, which is unknown everywhere."""
-        return lambda name: Layout.unknown(self.data.layout(name).size)
+        return lambda name: everywhere(0, self.data.layout(name).size)
 
 
 def _bare(pair: AnnotatedImage) -> AnnotatedImage:
-    return pair.with_layout(Layout.unknown(pair.layout.size))
+    return pair.with_layout(everywhere(0, pair.layout.size))

@@ -43,6 +43,7 @@ from labelmint.formats.format import (
     part_word,
 )
 from labelmint.formats.image_files import image_size, read_ids, read_labelled
+from labelmint.formats.images_alone import UNLABELLED
 from labelmint.formats.lookup import Lookup, find_image
 from labelmint.formats.named_classes import CLASSES, classes_of_names
 from labelmint.formats.odd import Odd, first_of
@@ -51,7 +52,7 @@ from labelmint.formats.records import named_before, names_of
 from labelmint.formats.shapes import check_extent, parse_polygons, parse_rle
 from labelmint.formats.text_files import read_text, yaml_value
 from labelmint.formats.undecoded import undecoded
-from labelmint.types import UNLABELLED, AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout, LayoutObject
+from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout, LayoutObject
 
 __all__ = ["FORMAT", "OTHERS", "read_imagefolder"]
 

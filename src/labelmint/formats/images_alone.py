@@ -23,9 +23,11 @@ from labelmint.formats.odd import Odd
 from labelmint.formats.pairing import IMAGE_FOLDERS, folders_called
 from labelmint.formats.records import names_of
 from labelmint.formats.undecoded import undecoded
-from labelmint.types import UNLABELLED, AnnotatedImage, DataSet, Layout
+from labelmint.types import AnnotatedImage, ClassSet, DataSet, Layout
 
-__all__ = ["FORMAT", "WholeLoader", "read_images"]
+__all__ = ["FORMAT", "UNLABELLED", "WholeLoader", "everywhere", "read_images"]
+
+UNLABELLED = ClassSet((), ignore=(0,))  # of no pixel is known what it shows
 
 
 def read_images(path: Path, reading: Reading = AS_USUAL) -> DataSet:
@@ -81,8 +83,12 @@ class WholeLoader:
         return self._layout(name, image_size(self.files[name], self.orientation))
 
     def _layout(self, name: str, size: tuple[int, int]) -> Layout:
-        which = self.ids.get(name, 0)
-        return Layout(label_map=np.broadcast_to((np.uint8 if which < 256 else np.uint16)(which), size))
+        return everywhere(self.ids.get(name, 0), size)
+
+
+def everywhere(which: int, size: tuple[int, int]) -> Layout:
+    """The layout (H, W) that has one id everywhere, 0 for an image without a label; it takes no memory."""
+    return Layout(label_map=np.broadcast_to((np.uint8 if which < 256 else np.uint16)(which), size))
 
 
 FORMAT = Format(

@@ -28,6 +28,7 @@ from labelmint.formats.class_list import classes_of_ids, read_classes
 from labelmint.formats.files import Parts, json_value
 from labelmint.formats.format import AS_USUAL, KEPT, LOST, Carries, Format, Orientation, Reading, part_in
 from labelmint.formats.image_files import image_size, read_ids, read_labelled
+from labelmint.formats.images_alone import UNLABELLED
 from labelmint.formats.named_classes import CLASSES
 from labelmint.formats.objects_json import as_objects
 from labelmint.formats.odd import Odd, first_of
@@ -36,7 +37,7 @@ from labelmint.formats.painting import PaintedLayout, Paints, painted
 from labelmint.formats.records import names_of
 from labelmint.formats.tar_members import members, read_member
 from labelmint.formats.undecoded import undecoded
-from labelmint.types import UNLABELLED, AnnotatedImage, ClassSet, DataSet, Layout
+from labelmint.types import AnnotatedImage, ClassSet, DataSet, Layout
 
 __all__ = ["FORMAT", "holds_images", "read_webdataset"]
 

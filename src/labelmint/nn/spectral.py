@@ -20,6 +20,7 @@ _Module = TypeVar("_Module", bound=nn.Module)
 def with_spectral_norm(network: _Module) -> _Module:
     """Return the network, each of its layers divided, in place; draw its first weights before."""
     for module in [*network.modules()]:
-        if isinstance(module, nn.Conv2d | nn.Linear | nn.Embedding):
+        # Where shapes alone are asked for, nothing is divided: power iteration takes seconds there, too.
+        if isinstance(module, nn.Conv2d | nn.Linear | nn.Embedding) and not module.weight.is_meta:
             spectral_norm(module)
     return network

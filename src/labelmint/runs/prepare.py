@@ -183,10 +183,7 @@ class AsTrained:
         Raises InputError for no layouts, and for classes that the run was not trained on, by id or by name.
         """
         self._check_names(data)
-        if not self.classes.labelled:
-            raise InputError(
-                f"{data.source}: the run learned from images without labels, and heeds no layouts"
-            )
+        data = data if self.classes.labelled else without_labels(data)
         maps = [self._layout(data, name) for name in data.names]
         if not maps:
             raise InputError(f"{data.source}: no layouts to draw images for")

@@ -25,7 +25,7 @@ from labelmint.protocols import Dial, Dials, ImageGenerator, Keeping, LayoutSour
 from labelmint.runs.batch_size import check_batch, usual_batch
 from labelmint.runs.config import RunConfig, read_run_config
 from labelmint.runs.draw import Draw, asked, at_least
-from labelmint.runs.given import Given, part_of
+from labelmint.runs.given import Given, check_given, part_of
 from labelmint.runs.keeping import in_tokens
 from labelmint.runs.layouts_from import RunLayouts
 from labelmint.runs.origin import origin_of
@@ -111,14 +111,8 @@ class TrainedSystem:
     def with_layouts_from(self, other: TrainedSystem) -> TrainedSystem:
         """This system with another run's layouts in place of its own.
 
-        Raises InputError where this one heeds none, and where the other draws none, of another size, or of classes that
-        are unknown here.
+        Raises InputError as `RunLayouts` does.
         """
-        if self.learned_from_images:
-            raise InputError(
-                f"--layouts-from {other.path}: {self.system} learns from images alone and heeds no layouts; leave it "
-                f"out"
-            )
         found = copy.copy(self)
         found.own_layouts = found.layouts_from = RunLayouts(other, self)
         return found
@@ -173,9 +167,8 @@ class TrainedSystem:
         references that a system has no use for or lacks.
         """
         parts = {text: part_of(text, self.classes, self.size) for text in keep}
-        self._check_given(
-            data.source, references, [text for text, part in parts.items() if part.of == "layout"]
-        )
+        of_layouts = [text for text, part in parts.items() if part.of == "layout"]
+        check_given(self, data.source, references, of_layouts)
         if not references and not parts:
             ids = data.fixed(0, len(data)).layouts.ids if isinstance(data, Pairs) else self.layouts_of(data)
             return Given(ids=ids, names=tuple(data.names))
@@ -194,23 +187,6 @@ class TrainedSystem:
             keep=tuple(keep),
             names=tuple(data.names),
         )
-
-    def _check_given(self, source: str, references: bool, of_layouts: Sequence[str]) -> None:
-        """Raise InputError where layouts are to be kept that are not drawn, and for references that are of no use
-        or lacking.
-        """
-        if of_layouts and (self.wired.layouts is None or self.layouts_from is not None):
-            raise InputError(
-                f"--keep {of_layouts[0]}: {self.system} draws no layouts, so given ones are kept whole; leave "
-                f"it out, or train msgnet or mint"
-            )
-        if references != self.needs_references:
-            raise InputError(
-                f"--reference {source}: {self.system} needs no reference images here; give --layouts instead"
-                if references
-                else f"--layouts {source}: this run writes layouts in tokens together with images "
-                f"(tokenizer.reference); give --reference"
-            )
 
     @property
     def geometry(self) -> Geometry:

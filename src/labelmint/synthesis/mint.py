@@ -145,13 +145,8 @@ def _check_whole_images(system: TrainedSystem, options: MintOptions) -> None:
     why = f"{system.path} learned from images without labels"
     if system.classes.labelled:
         why = f"{system.path} knows one class an image, and nothing of where it is"
-    elif options.pairs is not None or options.per_layout != 1:
-        option = (
-            f"--per-layout {options.per_layout}"
-            if options.pairs is None
-            else f"--layouts {options.pairs.source}"
-        )
-        raise InputError(f"{option}: {why}, so there are no layouts; leave it out")
+    elif options.per_layout != 1:
+        raise InputError(f"--per-layout {options.per_layout}: {why}, so there are no layouts; leave it out")
     if options.vary:
         raise InputError(f"--vary: {why}, so there is nothing to vary; leave it out")
     if options.mode in ("on", "ignore"):
