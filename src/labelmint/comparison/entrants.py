@@ -74,7 +74,7 @@ def requests(options: ComparisonOptions) -> dict[Entrant, Request]:
     each = {entrant.system: request for entrant, request in found.items()}
     _check_size(each)
     for system, request in each.items():
-        if SYSTEMS[system].from_images:
+        if SYSTEMS[request.system].from_images:
             raise InputError(
                 f"--systems {','.join(options.systems)}: {system} heeds no layouts, and all are compared on those of "
                 f"the test part; leave it out, and evaluate a run of it beside theirs"

@@ -36,8 +36,8 @@ class RunLayouts:
     Arguments:
         source: the run that draws layouts. images: the run that draws images for them.
 
-    Raises InputError where the one draws no layouts, where the other heeds none, where their sizes differ, and where the
-    other does not know a class of the one.
+    Raises InputError where the one draws no layouts, where the other heeds none, where their sizes differ, and where
+    the other does not know a class of the one.
     """
 
     def __init__(self, source: TrainedSystem, images: TrainedSystem) -> None:
