@@ -4,6 +4,7 @@ made once for all workers.
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import functools
 import os
@@ -11,6 +12,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -22,7 +24,7 @@ from labelmint.runs.trained import TrainedSystem
 from labelmint.systems.catalogue import SYSTEMS
 from labelmint.systems.system import Wired
 from labelmint.training.run_folder import RunFolder
-from labelmint.types import AnnotatedImage, DataSet
+from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout
 
 __all__ = [
     "SMALLEST",
@@ -33,6 +35,7 @@ __all__ = [
     "digits",
     "empty_previews",
     "made_once",
+    "of_one_class",
     "spread",
     "tiny_settings",
     "trained_as",
@@ -156,6 +159,17 @@ _OF_NETWORKS = {
         "generator.steps": "12",
         "generator.evaluate_every": "6",
     },
+    "biggan": {
+        "generator.channels": "8",
+        "generator.widest": "2",
+        "generator.doublings": "2",
+        "generator.code_part": "4",
+        "generator.class_channels": "4",
+        "generator.discriminator_channels": "8",
+        "generator.discriminator_updates": "2",
+        "generator.steps": "12",
+        "generator.evaluate_every": "6",
+    },
     "flow": {
         "generator.widths": "16,24",
         "generator.time_channels": "16",
@@ -267,3 +281,16 @@ def contents(folder: Path) -> dict[str, tuple[int, int]]:
     """Size and time of change of every file, by its path in the folder."""
     stats = {file.relative_to(folder).as_posix(): file.stat() for file in folder.rglob("*") if file.is_file()}
     return {name: (stat.st_size, stat.st_mtime_ns) for name, stat in stats.items()}
+
+
+def of_one_class(data: DataSet) -> DataSet:
+    """The data set with one class an image, "even" or "odd" in turn, in place of its labels."""
+    classes = ClassSet((ClassInfo(id=3, name="even"), ClassInfo(id=7, name="odd")))
+    place = {name: place for place, name in enumerate(data.names)}
+
+    def load(name: str) -> AnnotatedImage:
+        pair = data.load(name)
+        label_map = np.full(pair.layout.size, (3, 7)[place[name] % 2], np.uint8)
+        return pair.with_layout(Layout(label_map=label_map))
+
+    return dataclasses.replace(data, classes=classes, load=load)

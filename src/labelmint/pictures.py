@@ -156,9 +156,11 @@ def _resized_layout(layout: Layout, size: tuple[int, int]) -> Layout:
 
 
 def _cell(pair: AnnotatedImage, classes: ClassSet) -> Array:
-    """A pair at the size of showing: the image, and beside it the image under its layout."""
+    """A pair at the size of showing: the image, and beside it, if it has a label, the image under its layout."""
     size = _shown_size(pair.layout.size)
     image = _resized(pair.image, size)
+    if not classes.labelled:
+        return image
     gap = np.full((size[0], 2, 3), _PAPER, np.uint8)
     return np.concatenate([image, gap, overlay(image, _resized_layout(pair.layout, size), classes)], axis=1)
 
@@ -213,7 +215,7 @@ def _cells(pairs: Iterable[AnnotatedImage], classes: ClassSet, limit: int) -> tu
     cells, seen = [], set()
     for pair in islice(pairs, limit):
         cells.append(_cell(pair, classes))
-        seen |= set(np.unique(pair.layout.label_map).tolist())
+        seen |= set(np.unique(pair.layout.label_map).tolist()) if classes.labelled else set()
     return cells, seen
 
 

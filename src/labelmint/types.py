@@ -85,8 +85,7 @@ class ClassSet:
         ids = [info.id for info in self.classes]
         if len(set(ids)) != len(ids):
             raise InputError(
-                f"class ids must differ, but these are doubled: "
-                f"{sorted({i for i in ids if ids.count(i) > 1})}"
+                f"class ids must differ, but these are doubled: {sorted({i for i in ids if ids.count(i) > 1})}"
             )
         if any(not 0 <= i <= 65535 for i in [*ids, *self.ignore]):
             raise InputError(f"class ids must lie in 0..65535, got {sorted([*ids, *self.ignore])}")
@@ -103,6 +102,11 @@ class ClassSet:
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(info.name for info in self.classes)
+
+    @property
+    def labelled(self) -> bool:
+        """False for images without labels, which have no class (`formats.images_alone.UNLABELLED`)."""
+        return bool(self.classes)
 
     def __len__(self) -> int:
         return len(self.classes)
@@ -204,8 +208,7 @@ class Layout:
             raise InputError(f"a label map must have shape (H, W), got {self.label_map.shape}")
         if self.instances is not None and self.instances.shape != self.label_map.shape:
             raise InputError(
-                f"instances must have the label map's shape {self.label_map.shape}, got "
-                f"{self.instances.shape}"
+                f"instances must have the label map's shape {self.label_map.shape}, got {self.instances.shape}"
             )
 
     @property
@@ -379,9 +382,8 @@ class Batch:
 
     def __getitem__(self, rows: slice | Tensor) -> Batch:
         """Some of the pairs."""
-        return Batch(
-            self.image[rows], self.layouts[rows], self.items[rows] if self.items is not None else None
-        )
+        items = self.items[rows] if self.items is not None else None
+        return Batch(self.image[rows], self.layouts[rows], items)
 
     def to(self, device: Any) -> Batch:
         """The batch on another device."""

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from labelmint.contracts import check_format
-from labelmint.formats import read, write
+from labelmint.formats import FORMATS, WRITABLE, read, write
 from labelmint.formats.painting import objects_from_instances, paint
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout, LayoutObject
 
+HOLDING_LAYOUTS = tuple(name for name in WRITABLE if not FORMATS[name].one_class)
 SIZE = (9, 12)
 CLASSES = ClassSet(
     (

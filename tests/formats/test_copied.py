@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
+from tests.formats.samples import HOLDING_LAYOUTS
 
 from labelmint.contracts import difference
 from labelmint.datasets.merged import merge
 from labelmint.errors import InputError
-from labelmint.formats import FORMATS, WRITABLE, image_files, painting, read, write
+from labelmint.formats import FORMATS, image_files, painting, read, write
 from labelmint.formats.painting import PaintedLayout
 from labelmint.formats.undecoded import UndecodedImage
 from labelmint.formats.xmp import xmp_of
@@ -79,7 +80,7 @@ def content_of(pair: AnnotatedImage) -> bytes:
     return pair.file.read_bytes() if isinstance(pair.file, Path) else pair.file.content()
 
 
-@pytest.mark.parametrize("format", [one for one in WRITABLE if len(FORMATS[one].image_formats) > 1])
+@pytest.mark.parametrize("format", [one for one in HOLDING_LAYOUTS if len(FORMATS[one].image_formats) > 1])
 def test_every_format_copies_files_and_finds_them_again(format: str, data: DataSet, tmp_path: Path) -> None:
     out = write(data, tmp_path / "out", format=format, classes=data.classes)
     again = read(out, format=format)

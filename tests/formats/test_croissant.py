@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.formats.samples import HOLDING_LAYOUTS
 
-from labelmint.formats import FORMATS, WRITABLE, read, write
+from labelmint.formats import FORMATS, read, write
 from labelmint.formats.files import new_folder
 from labelmint.formats.folder import write_folder
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout, LayoutObject
@@ -48,7 +49,7 @@ def described(out: Path) -> dict[str, Any]:
     return document
 
 
-@pytest.mark.parametrize("format", WRITABLE)
+@pytest.mark.parametrize("format", HOLDING_LAYOUTS)
 def test_every_file_is_described(format: str, tmp_path: Path) -> None:
     out = write(data(), tmp_path / "out", format=format, classes=CLASSES)
     kinds: dict[str, list[dict[str, Any]]] = {"cr:FileObject": [], "cr:FileSet": []}
@@ -91,7 +92,7 @@ def test_parts_are_read_from_folders(tmp_path: Path) -> None:
 
 
 def test_readers_pass_over_both(tmp_path: Path) -> None:
-    for format in WRITABLE:
+    for format in HOLDING_LAYOUTS:
         again = read(write(data(), tmp_path / format, format=format, classes=CLASSES), strict=False)
         assert not any(
             file in finding.text for finding in again.findings for file in ("README.md", "croissant.json")
@@ -121,7 +122,7 @@ def test_a_writer_alone_writes_no_card(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the libraries that mlcroissant calls
-@pytest.mark.parametrize("format", WRITABLE)
+@pytest.mark.parametrize("format", HOLDING_LAYOUTS)
 def test_mlcroissant_accepts_it(format: str, tmp_path: Path) -> None:
     library = pytest.importorskip("mlcroissant")
     pairs = data()

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.formats.samples import HOLDING_LAYOUTS
 
 from labelmint.errors import InputError
-from labelmint.formats import FORMATS, WRITABLE, read, write
+from labelmint.formats import FORMATS, read, write
 from labelmint.formats.format import KEPT, LOST, Carries, Format
 from labelmint.formats.matrix import matrix
 from labelmint.formats.painting import objects_from_instances, paint
@@ -215,11 +216,13 @@ def kept_together(name: str) -> list[list[str]]:
 
 
 TOGETHER = [
-    pytest.param(name, some, id=f"{name}-{some[0]}") for name in WRITABLE for some in kept_together(name)
+    pytest.param(name, some, id=f"{name}-{some[0]}")
+    for name in HOLDING_LAYOUTS
+    for some in kept_together(name)
 ]
 CELLS = [
     pytest.param(name, feature, id=f"{name}-{feature}")
-    for name in WRITABLE
+    for name in HOLDING_LAYOUTS
     for feature in HAVING
     if FORMATS[name].carries.each()[feature] != KEPT
 ]
@@ -244,7 +247,7 @@ def in_parts(carries: Carries) -> DataSet:
     )
 
 
-@pytest.mark.parametrize("name", [name for name in WRITABLE if FORMATS[name].carries.splits == KEPT])
+@pytest.mark.parametrize("name", [name for name in HOLDING_LAYOUTS if FORMATS[name].carries.splits == KEPT])
 def test_parts_come_back(name: str, tmp_path: Path) -> None:
     data = in_parts(FORMATS[name].carries)
     again = read(write(data, tmp_path / "out", format=name, classes=CLASSES))
@@ -252,7 +255,7 @@ def test_parts_come_back(name: str, tmp_path: Path) -> None:
         assert sorted(getattr(again, part) or ()) == sorted(getattr(data, part)), part
 
 
-@pytest.mark.parametrize("name", WRITABLE)
+@pytest.mark.parametrize("name", HOLDING_LAYOUTS)
 def test_two_writes_are_equal_byte_for_byte(name: str, tmp_path: Path) -> None:
     carries = FORMATS[name].carries
     written = []

@@ -17,10 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
+from tests.formats.samples import HOLDING_LAYOUTS
 
 from labelmint.contracts import ContractError, check_format, difference
 from labelmint.errors import InputError
-from labelmint.formats import WRITABLE, read, write
+from labelmint.formats import read, write
 from labelmint.formats.painting import objects_from_instances, paint
 from labelmint.formats.records import names_of
 from labelmint.formats.writers import write_each
@@ -200,7 +201,7 @@ def test_nothing_is_written_into_the_set_that_is_read(folder: Path) -> None:
     write(data, folder.with_name(f"{folder.name}_out"), format="labelme", classes=data.classes)
 
 
-@pytest.mark.parametrize("format", WRITABLE)
+@pytest.mark.parametrize("format", HOLDING_LAYOUTS)
 def test_images_that_differ_in_their_ending_alone_are_two(format: str, tmp_path: Path) -> None:
     file = {"id": 1, "file_name": "a.png", "width": 12, "height": 9}
     other = {"id": 2, "file_name": "a.jpg", "width": 12, "height": 9}

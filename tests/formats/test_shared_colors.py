@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.formats.samples import box, painted, pair
+from tests.formats.samples import HOLDING_LAYOUTS, box, painted, pair
 
-from labelmint.formats import FORMATS, WRITABLE, read, write
+from labelmint.formats import FORMATS, read, write
 from labelmint.formats.class_list import dump_classes, read_classes
 from labelmint.types import ClassInfo, ClassSet, Finding
 
@@ -23,7 +23,7 @@ CLASSES = ClassSet(
 )
 
 
-@pytest.mark.parametrize("format", WRITABLE)
+@pytest.mark.parametrize("format", HOLDING_LAYOUTS)
 def test_classes_of_one_color_are_told_apart_when_read_again(format: str, tmp_path: Path) -> None:
     layout = painted(box(0, 0, 3, 3), box(4, 0, 8, 4, class_id=2), box(4, 5, 6, 7, class_id=3))
     told: list[Finding] = []

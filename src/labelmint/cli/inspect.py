@@ -70,7 +70,11 @@ def inspect(
     if size is None and (system is not None or crop or scale != 1):
         raise InputError(f"{named}: is about what survives at a size; give --size HxW as well")
     seen = Geometry(size=parse_size(size), crop=crop, scale=scale) if size is not None else None
-    source = open_merged(data, merge, format_in, ignore, strict=False, orientation=orientation)
+    source = open_merged(data, merge, format_in, ignore, strict=False, orientation=orientation, alone=True)
+    if size is not None and not source.classes.labelled:
+        raise InputError(
+            f"--size {size}: is about what survives of labels, and {source.source} holds images without; leave it out"
+        )
     with Progress() as progress:
 
         def tell(stage: str, done: int, of: int) -> None:
@@ -85,6 +89,22 @@ def inspect(
         print_json(found.to_json())
     else:
         print(found)
+        print(*_good_for(source), sep="\n", end="")
+
+
+def _good_for(source: DataSet) -> list[str]:
+    """What a set is good for that most systems do not learn from."""
+    from labelmint.systems.catalogue import learning_from_images
+
+    if source.classes.labelled and source.format != "class-folders":
+        return []
+    names = " or ".join(f"--system {name}" for name in learning_from_images())
+    labels = "one class an image" if source.classes.labelled else "images without labels"
+    drawn = "draws images of each class" if source.classes.labelled else "draws more such images"
+    return [
+        f"good for: {labels} train with {names}, which {drawn}; all other systems learn from labels of pixels",
+        "",
+    ]
 
 
 def _kept(

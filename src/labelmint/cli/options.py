@@ -310,13 +310,16 @@ def open_data(
     strict: bool = True,
     orientation: str = "auto",
     quiet: bool = True,
+    alone: bool = False,
 ) -> DataSet:
     """The data set at a path, as the shared options say; with `strict` = False what is odd becomes findings. Unless
-    `quiet` they are said, and those of its pairs when these have been loaded.
+    `quiet` they are said, and those of its pairs when these have been loaded. With `alone` images without labels are
+    welcome.
     """
     from labelmint.formats import read
 
-    data = read(path, format=format_in, ignore=parse_ids(ignore), strict=strict, orientation=orientation)
+    ids = parse_ids(ignore)
+    data = read(path, format=format_in, ignore=ids, strict=strict, orientation=orientation, alone=alone)
     return data if quiet else _aloud(data)
 
 
@@ -338,17 +341,19 @@ def open_merged(
     orientation: str = "auto",
     quiet: bool = True,
     union: bool = False,
+    alone: bool = False,
 ) -> DataSet:
     """The data sets at some paths as one, under the merged classes of a mapping if one is named; a single one
-    without is as it is. With `union` classes that some set lacks are taken as well.
+    without is as it is. With `union` classes that some set lacks are taken as well; `alone` as `open_data` has it.
     """
+    how: dict[str, Any] = {"strict": strict, "orientation": orientation, "alone": alone}
     if len(paths) == 1 and merge is None:
-        return open_data(paths[0], format_in, ignore, strict=strict, orientation=orientation, quiet=quiet)
+        return open_data(paths[0], format_in, ignore, quiet=quiet, **how)
     from labelmint.datasets.class_mapping import read_mapping
     from labelmint.datasets.merged import merge as merged
 
     mapping = None if merge is None else read_mapping(merge)
-    sets = [open_data(path, format_in, ignore, strict=strict, orientation=orientation) for path in paths]
+    sets = [open_data(path, format_in, ignore, **how) for path in paths]
     data = merged(sets, mapping, union=union)
     return data if quiet else _aloud(data)
 

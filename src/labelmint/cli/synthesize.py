@@ -290,10 +290,10 @@ def _filters(chosen: _CommandLine) -> bool:
 
 
 def _told(facts: dict[str, Any], run: Path) -> str:
-    out = Path(facts["out"])
+    out, what = Path(facts["out"]), "images" if facts["layouts"] == "none" else "pairs"
     return "\n".join(
         [
-            f"wrote {facts['pairs']} new pairs by {facts['system']} to {out} (format {facts['format']}; "
+            f"wrote {facts['pairs']} new {what} by {facts['system']} to {out} (format {facts['format']}; "
             f"layouts: {facts['layouts']})",
             f"  {_told_of_filter(facts['filter'])}",
             f"  look at {out / 'contact_sheet.png'}; {out / 'README.md'} says what the set is and how to "

@@ -96,7 +96,9 @@ def train(
     force: _Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train a system on labelled images: tokenizer, image prior, layout prior, one after the other."""
+    """Train a system on labelled images: tokenizer, image prior, layout prior, one after the other. A system that
+    learns from images alone (biggan) takes a folder of images without labels, too.
+    """
     wanted: dict[str, Any] = {
         "system": system,
         "preset": preset,
@@ -114,7 +116,10 @@ def train(
         "max_minutes": max_minutes,
         "force": force,
     }
-    source = open_merged(data, merge, format_in, ignore, orientation=orientation, quiet=quiet)
+    from labelmint.systems.catalogue import learns_from_images
+
+    alone = learns_from_images(system, preset)
+    source = open_merged(data, merge, format_in, ignore, orientation=orientation, quiet=quiet, alone=alone)
     _train(source, out, wanted, dry_run, as_json, lambda: keep_merge(merge, data, out))
 
 
@@ -186,7 +191,7 @@ def _next(trained: TrainedSystem, out: Path) -> str:
     lines = [
         f"trained {trained.system} for images of {trained.size[0]}x{trained.size[1]} pixels; the run is {out}",
         f"  look at {', '.join(first)} and {last}",
-        "next: 100 new images with their labels",
+        f"next: 100 new images{' with their labels' if trained.classes.labelled else ''}",
         f"  {_facts(trained, out)['synthesize']}",
     ]
     if trained.system == "mint":

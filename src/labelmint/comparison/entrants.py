@@ -12,6 +12,7 @@ from labelmint.protocols import Keeping
 from labelmint.runs.config import Request
 from labelmint.runs.request import Asked, make_request
 from labelmint.runs.wire import shapes
+from labelmint.systems.catalogue import SYSTEMS
 
 __all__ = ["Entrant", "asked", "entrants", "requests"]
 
@@ -73,6 +74,11 @@ def requests(options: ComparisonOptions) -> dict[Entrant, Request]:
     each = {entrant.system: request for entrant, request in found.items()}
     _check_size(each)
     for system, request in each.items():
+        if SYSTEMS[request.system].from_images:
+            raise InputError(
+                f"--systems {','.join(options.systems)}: {system} heeds no layouts, and all are compared on those of "
+                f"the test part; leave it out, and evaluate a run of it beside theirs"
+            )
         images = shapes(request).images
         if isinstance(images, Keeping) and images.needs_references:
             raise InputError(

@@ -65,6 +65,7 @@ class Inspection:
         split: how many names train, validate and test.
         size: of a view, and scale: by which images are resized before crops of that size; None where it is
             resized to it. grid: as given; tokens: what keeps objects at that size, in words.
+        labelled: False for images without labels.
         group_by: the expression of the groups, as given; suggested_group_by: one to consider, where names
             look like neighbors.
     """
@@ -88,6 +89,7 @@ class Inspection:
     grid: tuple[int, int] | None
     tokens: str | None
     findings: tuple[Finding, ...]
+    labelled: bool = True
 
     def __str__(self) -> str:
         """What was found, in lines for people."""
@@ -100,16 +102,21 @@ class Inspection:
         kinds = ", ".join(
             f"{count} {'grey' if channels == 1 else 'RGB'}" for channels, count in self.channels.items()
         )
+        what = "pairs" if self.labelled else "images without labels"
         lines = [
-            f"{self.source}: format {self.format}, {self.pairs} pairs, {self.readable} readable ({parts})",
+            f"{self.source}: format {self.format}, {self.pairs} {what}, {self.readable} readable ({parts})",
             f"images: {_by(self.smallest)}{spread}; {kinds}"
             if self.readable
             else "images: none could be read",
-            f"objects: {'as annotated' if self.objects_are == 'objects' else self.objects_are}",
-            *self._table(),
+            *(self._labels() if self.labelled else ()),
         ]
         odd = [f"  {finding.kind}: {finding.text}" for finding in self.findings]
         return "\n".join([*lines, *(["what is odd:", *odd] if odd else ["nothing odd was found"])])
+
+    def _labels(self) -> list[str]:
+        """What is counted as objects, and the classes."""
+        objects = "as annotated" if self.objects_are == "objects" else self.objects_are
+        return [f"objects: {objects}", *self._table()]
 
     def _table(self) -> list[str]:
         """The classes, and where tokens are known what they keep of their objects."""
@@ -254,11 +261,14 @@ def _inspection(
         grid=grid,
         tokens=tokens,
         findings=tuple(findings),
+        labelled=data.classes.labelled,
     )
 
 
 def _class_counts(data: DataSet, tally: Tally, at_size: bool) -> tuple[ClassCount, ...]:
     total = max(sum(tally.pixels.values()), 1)
+    if not data.classes.labelled:
+        return ()
     ids = [*data.classes.ids, *(class_id for class_id in data.classes.ignore if tally.pixels[class_id])]
     return tuple(
         ClassCount(

@@ -37,7 +37,7 @@ def of_pairs(data: DataSet, tally: Tally) -> list[Finding]:
         )
     if tally.unknown:
         found.append(_unknown_ids(tally))
-    if tally.empty:
+    if tally.empty and data.classes.labelled:
         text = (
             f"{len(tally.empty)} labels hold no class but background or ignored ids, first {tally.empty[0]!r}"
         )

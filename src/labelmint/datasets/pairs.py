@@ -83,11 +83,12 @@ class Pairs:
         seed: int,
         class_of: Mapping[int, int] | None = None,
         source: str = "",
+        labelled: bool = True,
     ) -> Pairs:
-        """Pairs that were made one by one."""
+        """Pairs that were made one by one; without labels their maps are left out."""
         return cls(
             [one.image for one in pairs],
-            [one.ids for one in pairs],
+            [one.ids for one in pairs] if labelled else None,
             geometry,
             seed,
             class_of,

@@ -18,7 +18,7 @@ from labelmint.datasets.origins import files_of
 from labelmint.datasets.tally import Tally, count
 from labelmint.types import AnnotatedImage, DataSet, Finding, Layout
 
-__all__ = ["loaded", "told", "told_again", "watched"]
+__all__ = ["changed", "loaded", "told", "told_again", "watched"]
 
 
 @dataclass
@@ -76,6 +76,13 @@ def watched(data: DataSet, tell: Callable[[Finding], None]) -> DataSet:
         tell: is given each finding when loading has ended (`told`).
     """
     return dataclasses.replace(data, load=_Watched(data, tell))
+
+
+def changed(data: DataSet, change: Callable[[DataSet], DataSet]) -> DataSet:
+    """Return what a change makes of the data set, looked at as before."""
+    if not isinstance(data.load, _Watched):
+        return change(data)
+    return watched(change(data.load.data), data.load.tell)
 
 
 def loaded(data: DataSet, names: Sequence[str]) -> Iterator[AnnotatedImage]:

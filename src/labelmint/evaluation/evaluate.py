@@ -36,6 +36,7 @@ from labelmint.evaluation.subject import Subject, open_subject, refuse_overlap, 
 from labelmint.evaluation.verdict import verdict
 from labelmint.evaluation.views import views_of_samples
 from labelmint.formats import read
+from labelmint.formats.images_alone import UNLABELLED
 from labelmint.hardware import choose_threads
 from labelmint.pictures import side_by_side
 from labelmint.progress import Event, Report
@@ -95,9 +96,12 @@ def evaluate(
     samples = about.pairs if about.pairs is not None else _drawn(about, folder / "synthetic", options, tell)
     real = load_real(about, source, options.fid_weights is not None, Disk(folder), tell)
     material = _material(about, source, real, samples, folder, options, tell)
-    sections = _sections(about, source, real.tested, material, options, known, tell)
+    if samples.classes.labelled:
+        sections = _sections(about, source, real.tested, material, options, known, tell)
+    else:
+        sections = _sections_of_images(about, material, known, tell)
     figures = {figure.name: figure for section in sections for figure in section.figures}
-    overview = _overview(material)
+    overview = _overview(material, samples.classes.labelled)
     results = Results(
         title=f"Evaluation of {about.title} on {source.source}",
         verdict=verdict(figures),
@@ -207,7 +211,7 @@ def _drawn(about: Subject, folder: Path, options: Options, tell: Report) -> Data
         resume=True,
         report=tell,
     )
-    return read(folder, format="folder")
+    return read(folder, format="folder" if about.system.classes.labelled else "images")
 
 
 # Material ---------------------------------------------------------------------------------------------------
@@ -262,6 +266,15 @@ def _sections(
     return found
 
 
+def _sections_of_images(about: Subject, material: Material, known: Known, tell: Report) -> list[Section]:
+    """What can be said of images without labels: whether they are copies, and whether they look real."""
+    copies_section, copies = copied(material, validation_is_held_out=about.system is not None)
+    tell(Event("figures", 2, 4))
+    found = [copies_section, fidelity(material, scored(copies), known[0])]
+    tell(Event("figures", 4, 4))
+    return found
+
+
 def _grain(about: Subject) -> float:
     """The cell of a run's layout grid in shares of its side; 0 for pairs of unknown making."""
     return about.system.grain if about.system else 0.0
@@ -309,15 +322,16 @@ def _same_layout(
         )
 
 
-def _overview(material: Material) -> Picture:
+def _overview(material: Material, labelled: bool) -> Picture:
+    classes = material.classes if labelled else UNLABELLED
     rng = np.random.default_rng(material.seed)
     real, synthetic = (
         [views.pair(int(i), material.classes) for i in sorted(rng.permutation(len(views))[:12])]
         for views in (material.real, material.synthetic)
     )
-    side_by_side(real, synthetic, material.classes, material.folder / "overview.png", columns=2)
+    side_by_side(real, synthetic, classes, material.folder / "overview.png", columns=2)
     return Picture(
         title="Real and synthetic",
         file="overview.png",
-        note="Test pairs on the left, samples on the right, both drawn at random.",
+        note=f"Test {'pairs' if labelled else 'images'} on the left, samples on the right, both drawn at random.",
     )

@@ -28,6 +28,11 @@ VALIDATION_VIEWS = 256
 
 def refuse_one_class(data: DataSet) -> None:
     """Raise InputError where there is nothing to tell apart."""
+    if not data.classes.labelled:
+        raise InputError(
+            f"{data.source}: holds images without labels, and the judge that compares images learns from labels; give "
+            f"labelled ones"
+        )
     if len(data.classes) < 2:
         ignored = ", ".join(map(str, data.classes.ignore))
         raise InputError(

@@ -7,6 +7,7 @@
             reach, or a total variation more than 0.7 above that of training layouts
     mixed   what lies between, and whatever could not be measured
 
+Images without labels are judged by copies and coverage alone.
 The bounds are ours. Whether the pairs help a segmenter is another question, which only training one answers.
 """
 
@@ -33,13 +34,25 @@ _WORDS: dict[Level, str] = {
 }
 
 
+_WORDS_OF_IMAGES: dict[Level, str] = {
+    "good": "Images are new and varied. They have no labels, so of labels nothing is said.",
+    "mixed": "Usable with care: look at the reasons first. Images have no labels, so of labels nothing is said.",
+    "bad": "Do not use these images.",
+}
+
+
 def verdict(figures: Mapping[str, Figure]) -> Verdict:
     """The verdict on the figures of an evaluation."""
     copies = figures["memorization.copies_per_1000"]
     whole = "memorization.searched" not in figures or figures["memorization.searched"].value == 100
     best = figures["fidelity.coverage"].real or 1.0
+    labelled = "obedience.ratio" in figures
     found = [
-        _judged(figures["obedience.ratio"], lambda v: v >= OBEDIENT, lambda v: v < DISOBEDIENT),
+        *(
+            [_judged(figures["obedience.ratio"], lambda v: v >= OBEDIENT, lambda v: v < DISOBEDIENT)]
+            if labelled
+            else []
+        ),
         _judged(
             copies,
             lambda v: v <= FEW_COPIES and (copies.high or 0) <= MANY_COPIES and whole,
@@ -53,7 +66,8 @@ def verdict(figures: Mapping[str, Figure]) -> Verdict:
         found.append(_judged(counts, lambda v: v <= usual + ALIKE, lambda v: v > usual + UNLIKE))
     levels: set[Level] = {level for level, _ in found}
     level: Level = "bad" if "bad" in levels else "mixed" if "mixed" in levels else "good"
-    return Verdict(level=level, text=_WORDS[level], reasons=tuple(text for _, text in found))
+    words = _WORDS if labelled else _WORDS_OF_IMAGES
+    return Verdict(level=level, text=words[level], reasons=tuple(text for _, text in found))
 
 
 def _judged(figure: Figure, good: Callable[[float], bool], bad: Callable[[float], bool]) -> tuple[Level, str]:

@@ -169,8 +169,8 @@ def views_of_samples(
     available: int = 1 << 62,
     normalize: str = "none",
 ) -> Views:
-    """Synthetic pairs, which must have the size of the comparison and the classes of the real data; raises
-    InputError otherwise.
+    """Synthetic pairs, which must have the size of the comparison and the classes of the real data, or no labels;
+    raises InputError otherwise.
     """
     numbers = dict(zip(classes.names, classes.ids, strict=True))
     for info in data.classes.classes:
@@ -196,7 +196,11 @@ def views_of_samples(
                 f"{size[0]}x{size[1]}; give --size as the synthetic images are"
             )
         try:
-            labels = indices_of(pair.layout.label_map, classes)
+            labels = (
+                indices_of(pair.layout.label_map, classes)
+                if data.classes.labelled
+                else np.full(size, IGNORED, np.int16)
+            )
         except ValueError as error:
             raise InputError(
                 f"{data.source}: the label of {name!r} holds {error}; the real data has {list(classes.ids)}"

@@ -20,6 +20,7 @@ from labelmint.formats import (
     bridge,
     cityscapes,
     cityscapes_write,
+    class_folders,
     coco,
     coco_panoptic,
     coco_panoptic_write,
@@ -32,6 +33,7 @@ from labelmint.formats import (
     folder,
     imagefolder,
     imagefolder_write,
+    images_alone,
     labelme,
     labelme_write,
     mvtec,
@@ -52,13 +54,14 @@ from labelmint.formats.files import Parts, new_folder, write_splits
 from labelmint.formats.format import ORIENTATIONS, Format, ImageFormat, Reading, Writing, held_image_format
 from labelmint.formats.json_files import USUAL, first_sign
 from labelmint.formats.losses import Losses
+from labelmint.formats.maps import files_below
 from labelmint.formats.numbers import numbered
 from labelmint.formats.odd import first_of
 from labelmint.formats.seen import advice, images_seen
 from labelmint.storage import refuse_taken, write_text
 from labelmint.types import AnnotatedImage, ClassSet, DataSet, Finding
 
-__all__ = ["FORMATS", "WRITABLE", "check_target", "format_named", "read", "write"]
+__all__ = ["FORMATS", "WRITABLE", "check_labels", "check_target", "format_named", "read", "write"]
 
 # In the order in which they are tried, those of one tree before the loose ones: where several fit, the first is read,
 # and a finding names the others.
@@ -89,6 +92,8 @@ FORMATS: Mapping[str, Format] = {
         beside.FORMAT,
         bbbc041.FORMAT,
         bridge.FORMAT,
+        class_folders.FORMAT,
+        images_alone.FORMAT,
     )
 }
 WRITABLE = tuple(name for name, one in FORMATS.items() if one.writes is not None)
@@ -116,6 +121,7 @@ def read(
     ignore: Sequence[int] = (),
     strict: bool = True,
     orientation: str = "auto",
+    alone: bool = False,
 ) -> DataSet:
     """Open labelled images; each pair is loaded when it is asked for.
 
@@ -126,6 +132,8 @@ def read(
         ignore: class ids to ignore beside 255.
         strict: False (to inspect) turns what can be passed over into `DataSet.findings` instead of raising.
         orientation: "auto", "turned" or "stored", as in `format.Reading`.
+        alone: whether images without labels are welcome: where no format of labels fits, folders of classes and images
+            alone are read, too (`class_folders`, `images_alone`). Else they are refused: labels may have gone astray.
 
     Raises:
         InputError: naming the file that is bad, what was expected, and what mends it.
@@ -135,12 +143,13 @@ def read(
     chosen = next((one for one in ORIENTATIONS if one == orientation), None)
     if chosen is None:
         raise InputError(f"--orientation {orientation}: expected one of {', '.join(ORIENTATIONS)}")
-    found, others = _choose(Path(path), format)
+    found, others = _choose(Path(path), format, alone)
     reads = format_named(found).reads
     if reads is None:
         raise InputError(f"{path}: the format {found} is only written")
     try:
-        data = reads(Path(path), Reading(ignore=tuple(ignore), strict=strict, orientation=chosen))
+        reading = Reading(ignore=tuple(ignore), strict=strict, orientation=chosen, images_alone=alone)
+        data = reads(Path(path), reading)
     except InputError as error:
         text = str(error) if str(path) in str(error) else f"{path}: {error}"
         raise InputError(f"{text} (read as {found}; {_choices(others)})" if others else text) from None
@@ -183,7 +192,7 @@ def write(
             names, ids that are no classes.
     """
     sources = [pairs.source] if isinstance(pairs, DataSet) and Path(pairs.source).is_dir() else []
-    images = check_target(path, format=format, image_format=image_format, sources=sources)
+    images = check_target(path, format=format, image_format=image_format, sources=sources, classes=classes)
     kind, parts, extras = FORMATS[format], Parts(), None
     classes, dropped = _with_own_colors(kind, classes)
     losses = Losses(kind, classes, report)
@@ -215,15 +224,19 @@ def check_target(
     format: str,
     image_format: str | None = None,
     sources: Iterable[str | os.PathLike[str]] = (),
+    classes: ClassSet | None = None,
 ) -> ImageFormat | None:
     """The format of images, where all is as `write` needs it before it takes a pair.
 
-    Raises InputError for a format that is unknown or read only, a format of images that is unknown or that it does not
-    hold, a taken path, and one inside of a source that is a folder, or of the folder of one that is a file.
+    Raises InputError for a format that is unknown or read only, one that needs labels where the classes say that there
+    are none, a format of images that is unknown or that it does not hold, a taken path, and one inside of a source that
+    is a folder, or of the folder of one that is a file.
     """
     if format not in WRITABLE:
         known = "is read only" if format in FORMATS else "is unknown"
         raise InputError(f"the format {format!r} {known}; expected {' or '.join(WRITABLE)} for writing")
+    if classes is not None:
+        check_labels(format, classes)
     images = held_image_format(FORMATS[format], image_format)
     target = Path(path).resolve()
     for source in map(Path, sources):
@@ -238,6 +251,16 @@ def check_target(
             )
     refuse_taken(target)
     return images
+
+
+def check_labels(format: str, classes: ClassSet) -> None:
+    """Raise InputError for a format that needs labels where there are none."""
+    if not classes.labelled and not FORMATS[format].images_alone:
+        fitting = [name for name, one in FORMATS.items() if one.images_alone and one.writes]
+        raise InputError(
+            f"--format {format}: needs labels, and these are images without; take {', '.join(fitting[:-1])} or "
+            f"{fitting[-1]}"
+        )
 
 
 def _with_own_colors(kind: Format, classes: ClassSet) -> tuple[ClassSet, list[Finding]]:
@@ -276,14 +299,17 @@ def _describe(
     text = card(kind, classes, contents, in_parts, lost, numbers)
     own = target / "README.md"  # Hugging Face's, say, whose head programs read
     write_text(own, f"{own.read_text(encoding='utf-8')}\n{text}" if own.is_file() else text)
-    about = f"{len(names)} images with labels of {len(classes)} classes, in the format {kind.name}."
+    labels = f"with labels of {len(classes)} classes" if classes.labelled else "without labels"
+    about = f"{len(names)} images {labels}, in the format {kind.name}."
     write_croissant(
         target, names, numbered(classes, numbers), name=f"labelmint-{kind.name}", description=about
     )
 
 
-def _choose(path: Path, format: str | None) -> tuple[str, Sequence[str]]:
-    """The format to read `path` as, and the others that fit (none where it is given)."""
+def _choose(path: Path, format: str | None, alone: bool) -> tuple[str, Sequence[str]]:
+    """The format to read `path` as, and the others that fit (none where it is given); with `alone` those without labels
+    where no other fits.
+    """
     if not path.exists():
         raise InputError(f"{path}: no such file or folder; {_EXPECTED}")
     if format is not None:
@@ -295,9 +321,20 @@ def _choose(path: Path, format: str | None) -> tuple[str, Sequence[str]]:
         found = [_BROKEN[sign] for file in named if (sign := first_sign(file)) in _BROKEN]
     if not found and (bridged := bridge.detect(path)) is not None:
         found = [f"{bridge.NAME}:{bridged}"]
+    if not found and alone:
+        found = _without_labels(path)
     if not found:
         raise InputError(f"{path}: {_no_format(path)}")
     return found[0], found[1:]
+
+
+def _without_labels(path: Path) -> list[str]:
+    """The formats of images with one class each, or none."""
+    if webdataset.holds_images(path):
+        return [webdataset.FORMAT.name]
+    if not path.is_dir() or next(files_below(path), None) is None:
+        return []
+    return [class_folders.FORMAT.name, images_alone.FORMAT.name][0 if class_folders.fits(path) else 1 :]
 
 
 def _choices(others: Sequence[str]) -> str:

@@ -159,15 +159,16 @@ def write_folder(
     pairs: Iterable[AnnotatedImage | Stored], folder: Path, classes: ClassSet, writing: Writing = PLAIN
 ) -> list[str]:
     """Write pairs into an empty folder that exists; returns their names. Files of stored pairs are linked,
-    and nothing is encoded twice.
+    and nothing is encoded twice. Of images without labels images/ is written alone.
 
     Raises InputError for a doubled name.
     """
-    for part in ("images", "labels"):
+    for part in ("images", "labels") if classes.labelled else ("images",):
         (folder / part).mkdir()
     names: dict[str, None] = {}
     write_each(uniquely_named(pairs, names), lambda pair: _put(pair, folder, classes, writing))
-    write_text(folder / "classes.json", dump_classes(classes))
+    if classes.labelled:
+        write_text(folder / "classes.json", dump_classes(classes))
     return list(names)
 
 
@@ -189,6 +190,8 @@ def write_pair(pair: AnnotatedImage, folder: Path, classes: ClassSet, writing: W
     if unknown:
         raise InputError(f"the label of {pair.name!r} holds ids that are no classes: {_shown(unknown)}")
     write_image(folder / "images", pair, writing)
+    if not classes.labelled:
+        return
     eight_bit = layout.label_map.dtype == np.uint8
     write_png(
         folder / "labels" / f"{pair.name}.png",
@@ -354,5 +357,6 @@ FORMAT = Format(
     recognizes=lambda path: bool(places(path)),
     reads=read_folder,
     writes=write_folder,
+    images_alone=True,
     carries=Carries(**dict.fromkeys(Carries().each(), KEPT) | {"spacing": LOST}),  # pairs have no spacing
 )

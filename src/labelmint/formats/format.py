@@ -132,11 +132,13 @@ class Reading:
         orientation: of photographs that carry an orientation tag: "turned" as viewers show them, "stored" as the
             pixels lie; "auto" decides by the size that the labels have, and where both fit, or they state none, takes
             them turned, which is what annotation tools show.
+        images_alone: whether data of the format without any label are read, too, as images without labels.
     """
 
     ignore: tuple[int, ...] = ()
     strict: bool = True
     orientation: Orientation = "auto"
+    images_alone: bool = False
 
 
 Change = Callable[[str, str, int | Mapping[str, int]], None]
@@ -188,6 +190,8 @@ class Format:
         shares_colors: True where several classes may have one color, because none is told by it.
         image_formats: in which its images may be written.
         numbers: the number that each class, and each id to ignore, gets where it is written; None: its id.
+        images_alone: True where images without labels are written, too, and read by what learns from these alone.
+        one_class: True where a label is one class an image, and all that says more is refused.
     """
 
     name: str
@@ -200,6 +204,8 @@ class Format:
     shares_colors: bool = False
     image_formats: tuple[ImageFormat, ...] = IMAGE_FORMATS
     numbers: Callable[[ClassSet], Mapping[int, int]] | None = None
+    images_alone: bool = False
+    one_class: bool = False
 
 
 def held_image_format(format: Format, name: str | None) -> ImageFormat | None:

@@ -43,6 +43,7 @@ from labelmint.formats.format import (
     part_word,
 )
 from labelmint.formats.image_files import image_size, read_ids, read_labelled
+from labelmint.formats.images_alone import UNLABELLED
 from labelmint.formats.lookup import Lookup, find_image
 from labelmint.formats.named_classes import CLASSES, classes_of_names
 from labelmint.formats.odd import Odd, first_of
@@ -82,11 +83,15 @@ def read_imagefolder(path: Path, reading: Reading = AS_USUAL) -> DataSet:
     if not rows:
         raise InputError(f"{path}: none of its {len(missing)} images was found; put them in place")
     bare = [row.file_name for row in rows if row.label is None and row.objects is None]
-    if len(bare) == len(rows):
+    unlabelled = len(bare) == len(rows) and reading.images_alone
+    if len(bare) == len(rows) and not unlabelled:
         raise InputError(f"{path}: its metadata holds no objects and no label files; {_FORM}")
-    odd.refuse("image without label", f"{path}: {len(bare)} rows hold no label, first {first_of(bare)}", bare)
-    rows = [row for row in rows if row.label is not None or row.objects is not None]
-    classes, ids, ground = _classes(path, rows, reading)
+    if not unlabelled:
+        odd.refuse(
+            "image without label", f"{path}: {len(bare)} rows hold no label, first {first_of(bare)}", bare
+        )
+        rows = [row for row in rows if row.label is not None or row.objects is not None]
+    classes, ids, ground = (UNLABELLED, {}, 0) if unlabelled else _classes(path, rows, reading)
     names = names_of(
         [row.file_name if row.part is None else f"{row.part}/{row.file_name}" for row in rows], str(path)
     )
@@ -378,5 +383,6 @@ FORMAT = Format(
     recognizes=_recognizes,
     reads=read_imagefolder,
     own_parts=True,
+    images_alone=True,
     carries=Carries(**dict.fromkeys(Carries().each(), KEPT) | {"spacing": LOST}),
 )

@@ -45,24 +45,27 @@ def write_imagefolder(
 
     def described() -> Iterator[AnnotatedImage]:
         for pair in uniquely_named(pairs, names):
-            for below in (_LABELS, _INSTANCES):
+            for below in (_LABELS, _INSTANCES) if classes.labelled else ("",):
                 (folder / place(pair.name) / below).mkdir(parents=True, exist_ok=True)
             row = _row(pair, classes, categories, writing)
             metadata.setdefault(place(pair.name), []).append(dump_json(row))
             yield pair
 
-    write_each(described(), lambda pair: _put(pair, folder / place(pair.name), writing))
+    write_each(described(), lambda pair: _put(pair, folder / place(pair.name), classes, writing))
     for where, rows in metadata.items():
         write_text(folder / where / "metadata.jsonl", "".join(rows))
-        if not any((folder / where / _INSTANCES).iterdir()):
+        if classes.labelled and not any((folder / where / _INSTANCES).iterdir()):
             (folder / where / _INSTANCES).rmdir()
-    write_text(folder / "README.md", _readme(list(labels_of(classes).values()), metadata))
-    write_classes(folder, classes)
+    if classes.labelled:
+        write_text(folder / "README.md", _readme(list(labels_of(classes).values()), metadata))
+        write_classes(folder, classes)
     return list(names)
 
 
-def _put(pair: AnnotatedImage, folder: Path, writing: Writing) -> None:
+def _put(pair: AnnotatedImage, folder: Path, classes: ClassSet, writing: Writing) -> None:
     write_image(folder, pair, writing)
+    if not classes.labelled:
+        return
     write_png(folder / _LABELS / f"{pair.name}.png", _ids(pair.name, pair.layout.label_map))
     if pair.layout.instances is not None:
         write_png(folder / _INSTANCES / f"{pair.name}.png", _ids(pair.name, pair.layout.instances, np.uint16))
@@ -86,11 +89,10 @@ def _row(
         raise InputError(
             f"the label of {pair.name!r} holds ids that are no classes: {', '.join(map(str, unknown[:5]))}"
         )
-    row: dict[str, Any] = {
-        "name": pair.name,
-        "file_name": image_name(pair, writing),
-        "label_file_name": f"{_LABELS}/{pair.name}.png",
-    }
+    row: dict[str, Any] = {"name": pair.name, "file_name": image_name(pair, writing)}
+    if not classes.labelled:
+        return row
+    row["label_file_name"] = f"{_LABELS}/{pair.name}.png"
     row |= {} if layout.instances is None else {"instances_file_name": f"{_INSTANCES}/{pair.name}.png"}
     return row | {"objects": _columns(layout.objects, categories)}
 

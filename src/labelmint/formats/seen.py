@@ -17,7 +17,15 @@ _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".7z", ".
 _VOLUMES = (".nii", ".nii.gz", ".mha", ".mhd", ".nrrd", ".dcm")
 _LOSSY = (".jpg", ".jpeg", ".webp")
 _TABLES = (".json", ".xml", ".csv", ".txt")
-_LISTS = ("train.txt", "val.txt", "test.txt", "readme.txt", "license.txt")
+_NO_TABLES = (
+    "train.txt",
+    "val.txt",
+    "test.txt",
+    "readme.txt",
+    "license.txt",
+    "croissant.json",
+    "settings.json",
+)
 _MOST = 20_000  # files that are looked at
 
 
@@ -43,10 +51,10 @@ def images_seen(path: Path) -> str:
         if len(images) > 1
         else f"the image {first} lies there"
     )
-    tables = (one for one in files if one.suffix.lower() in _TABLES and one.name.lower() not in _LISTS)
+    tables = (one for one in files if one.suffix.lower() in _TABLES and one.name.lower() not in _NO_TABLES)
     table = next(tables, None)
     if table is None:
-        return f"{seen}, and labels are missing"
+        return f"{seen}, and labels are missing (`labelmint inspect` says what images alone are good for)"
     return f"{seen}, and {table.relative_to(path)} is of no format that is known"
 
 

@@ -28,6 +28,7 @@ from labelmint.formats.class_list import classes_of_ids, read_classes
 from labelmint.formats.files import Parts, json_value
 from labelmint.formats.format import AS_USUAL, KEPT, LOST, Carries, Format, Orientation, Reading, part_in
 from labelmint.formats.image_files import image_size, read_ids, read_labelled
+from labelmint.formats.images_alone import UNLABELLED
 from labelmint.formats.named_classes import CLASSES
 from labelmint.formats.objects_json import as_objects
 from labelmint.formats.odd import Odd, first_of
@@ -38,7 +39,7 @@ from labelmint.formats.tar_members import members, read_member
 from labelmint.formats.undecoded import undecoded
 from labelmint.types import AnnotatedImage, ClassSet, DataSet, Layout
 
-__all__ = ["FORMAT", "read_webdataset"]
+__all__ = ["FORMAT", "holds_images", "read_webdataset"]
 
 _IMAGES = ("png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp")
 _LABELS = ("seg.png", "mask.png")
@@ -65,8 +66,9 @@ def read_webdataset(path: Path, reading: Reading = AS_USUAL) -> DataSet:
     odd = Odd(reading.strict)
     passed: Counter[str] = Counter()
     found = [sample for shard in _shards(path) for sample in _samples(shard, passed)]
-    whole = [one for one in found if one.image and (one.label or one.objects)]
-    missing = [one.key for one in found if one.image and not (one.label or one.objects)]
+    labelled = not reading.images_alone or any(one.label or one.objects for one in found)
+    whole = [one for one in found if one.image and (one.label or one.objects or not labelled)]
+    missing = [one.key for one in found if one.image and labelled and not (one.label or one.objects)]
     alone = [one.key for one in found if not one.image]
     for kind, keys in (("image without label", missing), ("label without image", alone)):
         odd.refuse(kind, f"{path}: {len(keys)} samples are an {kind}, first {first_of(keys)}; {_FORM}", keys)
@@ -80,7 +82,7 @@ def read_webdataset(path: Path, reading: Reading = AS_USUAL) -> DataSet:
     named, colors = read_classes(root / CLASSES, reading.ignore) if (root / CLASSES).is_file() else (None, {})
     loader = _Loader(samples, colors, named or ClassSet(()), reading.strict, reading.orientation)
     if named is None:
-        loader = replace(loader, classes=_classes(loader, reading))
+        loader = replace(loader, classes=_classes(loader, reading) if labelled else UNLABELLED)
     of = {name: part_in(one.shard.stem) for name, one in samples.items()}
     return DataSet(
         source=str(path),
@@ -251,16 +253,23 @@ def _objects_in(sample: _Sample) -> Any:
     return document
 
 
-def _recognizes(path: Path) -> bool:
+def _kinds(path: Path) -> set[str | None]:
+    """What the first members at a path are; nothing where no shard can be read."""
     try:
         shards = _shards(path) if path.is_dir() or path.suffix.lower() == ".tar" else []
-        kinds = (
-            {_place_of(_split(member.name)[1]) for member in islice(members(shards[0]), 12)}
-            if shards
-            else set()
-        )
+        first = islice(members(shards[0]), 12) if shards else ()
+        return {_place_of(_split(member.name)[1]) for member in first}
     except (InputError, OSError):
-        return False
+        return set()
+
+
+def holds_images(path: Path) -> bool:
+    """Do shards of images lie at a path, with labels or without?"""
+    return "image" in _kinds(path)
+
+
+def _recognizes(path: Path) -> bool:
+    kinds = _kinds(path)
     return "image" in kinds and bool(kinds & {"label", "objects"})
 
 
@@ -270,5 +279,6 @@ FORMAT = Format(
     recognizes=_recognizes,
     reads=read_webdataset,
     own_parts=True,
+    images_alone=True,
     carries=Carries(**dict.fromkeys(Carries().each(), KEPT) | {"spacing": LOST}),
 )

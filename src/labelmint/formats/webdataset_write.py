@@ -48,7 +48,8 @@ def write_webdataset(
                     _add_pair(archive, name, aside, endings[name])
         rmtree(aside)
     rmtree(aside)
-    write_text(folder / CLASSES, dump_classes(classes))
+    if classes.labelled:
+        write_text(folder / CLASSES, dump_classes(classes))
     return list(names)
 
 

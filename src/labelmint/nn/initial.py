@@ -4,6 +4,7 @@ References:
     Unsupervised Representation Learning with Deep Convolutional GANs (Radford et al., 2016),
     https://arxiv.org/abs/1511.06434: N(0, 0.02), which pix2pix and its successors took over
     Understanding the difficulty of training deep feedforward neural networks (Glorot & Bengio, 2010)
+    Exact solutions to the nonlinear dynamics of learning in deep linear neural networks (Saxe et al., 2014)
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TypeVar
 
 from torch import Tensor, nn
 
-__all__ = ["begin_normal", "begin_xavier"]
+__all__ = ["begin_normal", "begin_orthogonal", "begin_xavier"]
 
 _Module = TypeVar("_Module", bound=nn.Module)
 
@@ -48,6 +49,20 @@ def begin_xavier(network: _Module, gain: float = 0.02) -> _Module:
             nn.init.xavier_normal_(weight, gain)
             if isinstance(module.bias, Tensor):
                 nn.init.zeros_(module.bias)
+    return network
+
+
+def begin_orthogonal(network: _Module) -> _Module:
+    """Return the network with weights drawn anew from torch's generator, in place: convolutions, linear layers and
+    embeddings have orthogonal rows, or columns, as BigGAN does; biases are 0.
+    """
+    for module in network.modules():
+        if isinstance(module, (*_CONVOLUTIONS, nn.Embedding)):
+            weight = _weight_of(module)
+            assert weight is not None
+            nn.init.orthogonal_(weight)
+            if isinstance(getattr(module, "bias", None), Tensor):
+                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
     return network
 
 

@@ -16,7 +16,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
@@ -27,7 +27,10 @@ from labelmint.layouts.empirical import EmpiricalLayouts
 from labelmint.seeds import Seed
 from labelmint.types import ClassSet, Kept
 
-__all__ = ["Given", "Part", "cells", "part_of"]
+if TYPE_CHECKING:
+    from labelmint.runs.trained import TrainedSystem
+
+__all__ = ["Given", "Part", "cells", "check_given", "part_of"]
 
 _BOX = re.compile(r"\d+,\d+,\d+,\d+")
 
@@ -120,6 +123,29 @@ class Given:
             for kept in (self.layout, self.image)
         )
         return layout, image
+
+
+def check_given(system: TrainedSystem, source: str, references: bool, of_layouts: Sequence[str]) -> None:
+    """Raise InputError where no layouts are heeded, where layouts are to be kept that are not drawn, and for
+    references that are of no use or lacking.
+    """
+    if not system.classes.labelled:
+        raise InputError(
+            f"--layouts {source}: {system.path} learned from images without labels, so there are no layouts; leave "
+            f"it out"
+        )
+    if of_layouts and (system.wired.layouts is None or system.layouts_from is not None):
+        raise InputError(
+            f"--keep {of_layouts[0]}: {system.system} draws no layouts, so given ones are kept whole; leave "
+            f"it out, or train msgnet or mint"
+        )
+    if references != system.needs_references:
+        raise InputError(
+            f"--reference {source}: {system.system} needs no reference images here; give --layouts instead"
+            if references
+            else f"--layouts {source}: this run writes layouts in tokens together with images "
+            f"(tokenizer.reference); give --reference"
+        )
 
 
 def cells(within: Sequence[Tensor], tokens: Tensor) -> Tensor:

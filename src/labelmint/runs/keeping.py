@@ -12,7 +12,7 @@ from labelmint.datasets.pairs import Pairs
 from labelmint.datasets.symbols import SymbolTable
 from labelmint.errors import InputError
 from labelmint.protocols import Keeping
-from labelmint.runs.given import Given, Part, cells, part_of
+from labelmint.runs.given import Given, Part, cells, check_given, part_of
 from labelmint.types import DataSet, Kept
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ def given_by(system: TrainedSystem, data: DataSet | Pairs, *, references: bool, 
     references that a system has no use for or lacks.
     """
     parts = {text: part_of(text, system.classes, system.size) for text in keep}
-    _check(system, data.source, references, [text for text, part in parts.items() if part.of == "layout"])
+    of_layouts = [text for text, part in parts.items() if part.of == "layout"]
+    check_given(system, data.source, references, of_layouts)
     if not references and not parts:
         ids = data.fixed(0, len(data)).layouts.ids if isinstance(data, Pairs) else system.layouts_of(data)
         return Given(ids=ids, names=tuple(data.names))
@@ -49,24 +50,6 @@ def given_by(system: TrainedSystem, data: DataSet | Pairs, *, references: bool, 
         keep=tuple(keep),
         names=tuple(data.names),
     )
-
-
-def _check(system: TrainedSystem, source: str, references: bool, of_layouts: Sequence[str]) -> None:
-    """Raise InputError where layouts are to be kept that are not drawn, and for references that are of no use or
-    lacking.
-    """
-    if of_layouts and (system.wired.layouts is None or system.layouts_from is not None):
-        raise InputError(
-            f"--keep {of_layouts[0]}: {system.system} draws no layouts, so given ones are kept whole; leave "
-            f"it out, or train msgnet or mint"
-        )
-    if references != system.needs_references:
-        raise InputError(
-            f"--reference {source}: {system.system} needs no reference images here; give --layouts instead"
-            if references
-            else f"--layouts {source}: this run writes layouts in tokens together with images "
-            f"(tokenizer.reference); give --reference"
-        )
 
 
 class InTokens(NamedTuple):

@@ -36,11 +36,16 @@ class RunLayouts:
     Arguments:
         source: the run that draws layouts. images: the run that draws images for them.
 
-    Raises InputError where the one draws no layouts, where their sizes differ, and where the other does not know
-    a class of the one.
+    Raises InputError where the one draws no layouts, where the other heeds none, where their sizes differ, and where
+    the other does not know a class of the one.
     """
 
     def __init__(self, source: TrainedSystem, images: TrainedSystem) -> None:
+        if images.learned_from_images:
+            raise InputError(
+                f"--layouts-from {source.path}: {images.system} learns from images alone and heeds no layouts; leave "
+                f"it out"
+            )
         if source.wired.layouts is None:
             raise InputError(
                 f"--layouts-from {source.path}: {source.system} draws no layouts; give a run of "

@@ -42,7 +42,7 @@ class Origin:
         system: its name. weights: SHA-256 of its weights.
         seed, batch_size, per_layout, vary: as in `runs.draw.Draw`.
         dials: a value for each dial that the run heeds.
-        layouts: "drawn", "training layouts of the run", or that they were "given"; layouts_digest: SHA-256 of
+        layouts: "drawn", "training layouts of the run", that they were "given", or "none"; layouts_digest: SHA-256 of
             given ones, or of the weights of another run that drew them.
         keep: parts of the given pairs that were kept (`runs.given`).
         reseed: seeds of streams that were drawn anew (`runs.streams`).
@@ -121,6 +121,8 @@ def origin_of(system: TrainedSystem, draw: Draw, threads: int) -> Origin:
     given = draw.layouts
     drawn = system.has_layout_prior and not draw.vary
     own, digest = ("drawn" if drawn else "training layouts of the run"), None
+    if not system.classes.labelled:
+        own = "none"
     if system.layouts_from is not None and drawn:
         own, digest = f"drawn by a run of {system.layouts_from.system}", system.layouts_from.digest
     return Origin(

@@ -19,6 +19,7 @@ from labelmint.datasets.scaling import EIGHT_BITS, as_channels
 from labelmint.datasets.splits import Split, split_of
 from labelmint.datasets.symbols import SymbolTable, color_instances
 from labelmint.datasets.watching import told, told_again
+from labelmint.datasets.whole_images import without_labels
 from labelmint.errors import InputError
 from labelmint.types import Array, Batch, ClassSet, DataSet, Finding
 
@@ -150,8 +151,8 @@ def _assemble(data: DataSet, parts: Split, kept: Stored, geometry: Geometry, see
         k: class_id for k, (class_id, _) in enumerate(symbols.symbols) if class_id not in data.classes.ignore
     }
     return Prepared(
-        training=Pairs.of(seen[:count], geometry, seed, class_of, data.source),
-        validation=Pairs.of(seen[count:], geometry, seed, source=data.source),
+        training=Pairs.of(seen[:count], geometry, seed, class_of, data.source, data.classes.labelled),
+        validation=Pairs.of(seen[count:], geometry, seed, None, data.source, data.classes.labelled),
         symbols=symbols,
         has_instances=any(color > 0 for _, color in symbols.symbols),
         image_channels=int(kept.facts["channels"]),
@@ -182,6 +183,7 @@ class AsTrained:
         geometry: size and crop, without augmentation.
         symbols, classes: of the run. cell: pixels a layout cell, as in `prepare`.
         channels: of the run's images. seed: of the batches. normalize: as in `prepare`.
+        whole: whether the run sees one class of an image as a whole, or without classes no label at all.
     """
 
     geometry: Geometry
@@ -191,6 +193,7 @@ class AsTrained:
     channels: int
     seed: int
     normalize: str = "none"
+    whole: bool = False
 
     def layouts(self, data: DataSet) -> Array:
         """Symbol maps (N, H, W) of a data set's layouts, to draw images for them; crops are taken from the
@@ -199,6 +202,7 @@ class AsTrained:
         Raises InputError for no layouts, and for classes that the run was not trained on, by id or by name.
         """
         self._check_names(data)
+        data = data if self.classes.labelled else without_labels(data)
         maps = [self._layout(data, name) for name in data.names]
         if not maps:
             raise InputError(f"{data.source}: no layouts to draw images for")
@@ -208,6 +212,7 @@ class AsTrained:
         """All pairs of a data set; raises InputError as `layouts` does, and for color images where the run
         was trained on grey ones.
         """
+        data = data if self.classes.labelled else without_labels(data)
         loaded = fitted(data, data.names, self.geometry, channels=self.channels, normalize=self.normalize)
         return self.seen(data, loaded)
 
@@ -227,9 +232,13 @@ class AsTrained:
         self._check_names(data)
         pairs = []
         for one in loaded:
+            if not self.classes.labelled:
+                one = replace(
+                    one, ids=np.broadcast_to(np.uint8(0), one.ids.shape), instances=None, boxes=None
+                )
             self._check_known(data, one.name, one.ids)
             pairs.append(_in_symbols(one, _colors(one, self.cell), self.symbols, self.channels))
-        return Pairs.of(pairs, self.geometry, self.seed, source=data.source)
+        return Pairs.of(pairs, self.geometry, self.seed, None, data.source, self.classes.labelled)
 
     def _layout(self, data: DataSet, name: str) -> Array:
         layout = data.layout(name)
@@ -254,4 +263,8 @@ class AsTrained:
             raise InputError(
                 f"{data.source}: the layout of {name!r} holds class ids that the run was not trained on: "
                 f"{strange[:5]}"
+            )
+        if self.whole and len(np.unique(ids)) > 1:
+            raise InputError(
+                f"{data.source}: the layout of {name!r} holds several classes, and the run knows one class an image"
             )

@@ -26,6 +26,7 @@ from labelmint.runs.prepare import Prepared, prepare
 from labelmint.runs.previews import LAST_PREVIEW, write_previews
 from labelmint.runs.ranges import write_ranges
 from labelmint.runs.request import Asked, check_batches, check_same, make_request, stored_config
+from labelmint.runs.source import source_of
 from labelmint.runs.trained import TrainedSystem, load
 from labelmint.runs.wire import shapes, wire
 from labelmint.storage import write_json
@@ -57,7 +58,7 @@ def train(
     """Train a system on labelled images and return it, loaded.
 
     Arguments:
-        data: a data set or its path.
+        data: a data set or its path; images without labels for a system that learns from these alone.
         out: the run folder; the same call again goes on where a stopped one was.
         device, precision, threads: "auto"/None choose and store the choice.
         force: go on with fewer than 20 pairs.
@@ -69,7 +70,8 @@ def train(
     Raises InputError for bad input; KeyboardInterrupt after saving when stopped by Ctrl-C.
     """
     begin, tell = time.perf_counter(), report or (lambda event: None)
-    request, run, source = make_request(**asked), RunFolder(out), _opened(data)
+    request, run = make_request(**asked), RunFolder(out)
+    source = source_of(data, request.system, tell)
     stored = stored_config(run, request)
     hardware = choose_hardware(device, precision, threads, stored)
     fabric = open_fabric(hardware, request.settings.in_phases)
@@ -112,10 +114,11 @@ def plan(
     **asked: Unpack[Asked],
 ) -> Plan:
     """What `train` with the same arguments would do and need; writes nothing."""
-    request, source = make_request(**asked), _opened(data)
+    request, tell = make_request(**asked), report or (lambda event: None)
+    source = source_of(data, request.system, tell)
     hardware = choose_hardware(device, precision, threads, None)
     disk = Disk(Path(gettempdir()), named=False)
-    prepared = _prepared(source, request, force, None, disk, report or (lambda event: None))
+    prepared = _prepared(source, request, force, None, disk, tell)
     config = _config(source, request, prepared, hardware, None)
     where = torch.device(hardware.device)
     available = available_memory(where)
@@ -156,14 +159,6 @@ def _as_memory_allows(
             message = f"memory does not hold a batch whole; it is computed in {count} parts"
             tell(Event(name, 0, 1, message=message))
     return config.model_copy(update={"accumulate": accumulate})
-
-
-def _opened(data: DataSet | str | Path) -> DataSet:
-    if isinstance(data, DataSet):
-        return data
-    from labelmint.formats import read
-
-    return read(data)
 
 
 def _prepared(
@@ -213,8 +208,10 @@ def _config(
 @torch.no_grad()
 def _stored_layouts(wired: Wired, prepared: Prepared, device: torch.device) -> dict[str, Tensor]:
     """Training layouts to draw from where none are given, with their tokens where these can't be had without
-    images.
+    images. Images without labels are all of the one layout that says nothing.
     """
+    if not prepared.training.labelled:
+        return {"ids": torch.zeros(1, *prepared.training.geometry.size, dtype=torch.uint8)}
     views = [*prepared.training_views()]
     stored = {"ids": torch.cat([view.layouts.ids for view in views])}
     if isinstance(wired.images, Keeping) and wired.images.needs_references:

@@ -37,6 +37,7 @@ from labelmint.runs.streams import IMAGE, LAYOUT, check_reseed, streams_of
 from labelmint.runs.style import style_of
 from labelmint.runs.wire import wire
 from labelmint.seeds import Seeds
+from labelmint.systems.catalogue import SYSTEMS
 from labelmint.systems.system import Wired
 from labelmint.training.run_folder import RunFolder
 from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet, Kept, LayoutBatch
@@ -91,6 +92,11 @@ class TrainedSystem:
         return self.config.request.system
 
     @property
+    def learned_from_images(self) -> bool:
+        """Whether it learned from images alone, or from one class an image where `classes` are labelled."""
+        return SYSTEMS[self.system].from_images
+
+    @property
     def has_layout_prior(self) -> bool:
         """Whether it draws its own layouts."""
         return self.own_layouts is not None
@@ -108,7 +114,7 @@ class TrainedSystem:
     def with_layouts_from(self, other: TrainedSystem) -> TrainedSystem:
         """This system with another run's layouts in place of its own.
 
-        Raises InputError where the other draws none, of another size, or of classes that are unknown here.
+        Raises InputError as `RunLayouts` does.
         """
         found = copy.copy(self)
         found.own_layouts = found.layouts_from = RunLayouts(other, self)
@@ -144,6 +150,7 @@ class TrainedSystem:
             channels=self.config.image_channels,
             seed=self.config.request.seed,
             normalize=self.config.request.normalize,
+            whole=self.learned_from_images,
         )
 
     @cached_property

@@ -28,6 +28,7 @@ import numpy as np
 from labelmint.errors import InputError
 from labelmint.formats.files import new_folder
 from labelmint.formats.folder import read_folder, write_folder
+from labelmint.formats.images_alone import read_images
 from labelmint.storage import write_arrays, write_json
 from labelmint.synthesis.provenance import contents
 from labelmint.synthesis.settings import difference, read_settings
@@ -137,7 +138,8 @@ class ChunkFolder:
     def pair(self, chunk: int, name: str) -> AnnotatedImage:
         """One sample of a chunk that was drawn, decoded when its pixels are asked for."""
         if self._opened is None or self._opened[0] != chunk:
-            self._opened = chunk, read_folder(self.folder(chunk))
+            reads = read_folder if self.classes.labelled else read_images
+            self._opened = chunk, reads(self.folder(chunk))
         return self._opened[1].undecoded(name)
 
     def rows(self, chunk: int) -> dict[int, Row]:

@@ -124,6 +124,10 @@ def _targets(out: Path, options: MintOptions) -> dict[str, Path]:
 
 def _check_system(system: TrainedSystem, options: MintOptions) -> None:
     """Raise InputError for what this system can't be told."""
+    for name in (options.format, *options.copies):
+        formats.check_labels(name, system.classes)
+    if system.learned_from_images:
+        _check_whole_images(system, options)
     given = options.pairs is not None and not any(part.startswith("layout:") for part in options.keep)
     heeded = system.resolve(options.dials, draws_layouts=not options.vary and not given)
     if unheeded := sorted(options.dials.keys() - heeded.keys()):
@@ -141,6 +145,21 @@ def _check_system(system: TrainedSystem, options: MintOptions) -> None:
         raise InputError(f"--vary: varied layouts have no images; it does not go with {why}")
 
 
+def _check_whole_images(system: TrainedSystem, options: MintOptions) -> None:
+    """Raise InputError for what needs layouts, of a system that learned from images alone."""
+    why = f"{system.path} learned from images without labels"
+    if system.classes.labelled:
+        why = f"{system.path} knows one class an image, and nothing of where it is"
+    elif options.per_layout != 1:
+        raise InputError(f"--per-layout {options.per_layout}: {why}, so there are no layouts; leave it out")
+    if options.vary:
+        raise InputError(f"--vary: {why}, so there is nothing to vary; leave it out")
+    if options.mode in ("on", "ignore"):
+        raise InputError(
+            f"--filter {options.mode}: {why}, so the judge has nothing to hold images to; leave it out"
+        )
+
+
 def _given(system: TrainedSystem, options: MintOptions) -> Given | None:
     if options.pairs is None:
         return None
@@ -148,7 +167,8 @@ def _given(system: TrainedSystem, options: MintOptions) -> Given | None:
 
 
 def _sieve(system: TrainedSystem, options: MintOptions) -> Filter | None:
-    sieve = open_filter(system, options.mode, share=options.filter_share)
+    mode = "off" if system.learned_from_images else options.mode
+    sieve = open_filter(system, mode, share=options.filter_share)
     if sieve is None and (options.data is not None or options.most_candidates is not None):
         useless = "--data" if options.data is not None else "--most-candidates"
         raise InputError(f"{useless}: only has a meaning with a filter, and it is off here; pass --filter on")
@@ -194,7 +214,7 @@ def _sources(system: TrainedSystem, draw: Draw) -> tuple[str, ...]:
         return ()
     if draw.layouts is not None:
         return draw.layouts.names
-    if system.has_layout_prior:
+    if system.has_layout_prior or not system.classes.labelled:
         return ()
     return tuple(f"training layout {j}" for j in range(len(system.training_layouts())))
 

@@ -24,6 +24,7 @@ __all__ = ["card", "contents", "count_objects", "count_pixels", "manifest_row"]
 
 _MEASURED = "checked by a judge trained on real pairs alone (Filter, below)"
 _UNFILTERED = "- Filter: off; no pair was dropped, and no copies of training images were looked for\n"
+_TABLE = ("| class | objects | pixels |", "| --- | ---: | ---: |")
 _REJECTED = "\n- `rejected.jsonl`, `rejected.png`: what was not written, and why"
 
 _DRAWN = (
@@ -37,6 +38,10 @@ _KEPT = (
     "system's tokenizer has them, which",
     "show what exists. The rest of the images was drawn for their labels, given or drawn before; how "
     "faithfully the",
+)
+_BARE = (
+    "**Every image of this data set is synthetic**: it was generated, and shows nothing that exists.",
+    "No image has a label: the system learned from images alone. Images can resemble those that it was trained on,",
 )
 
 
@@ -55,7 +60,9 @@ def count_objects(layout: Layout, classes: ClassSet) -> dict[str, int]:
 
 
 def contents(layout: Layout, classes: ClassSet) -> dict[str, dict[str, int]]:
-    """What a layout holds, for manifest.jsonl."""
+    """What a layout holds, for manifest.jsonl; nothing where there are no labels."""
+    if not classes.labelled:
+        return {"objects": {}, "pixels": {}}
     return {"objects": count_objects(layout, classes), "pixels": count_pixels(layout, classes)}
 
 
@@ -102,6 +109,7 @@ def card(
     pixels: Mapping[str, int],
     versions: Mapping[str, str],
     images: str = "png",
+    labelled: bool = True,
 ) -> str:
     """README.md of the data set: `card.md`, filled.
 
@@ -111,6 +119,7 @@ def card(
         size: (H, W) of the images. format: of the files.
         objects, pixels: sums over all samples, by name of the class.
         versions: of the libraries that decide the bytes. images: the format of the images.
+        labelled: False for images without labels.
     """
     template = resources.files("labelmint.synthesis").joinpath("card.md").read_text(encoding="utf-8")
     digest = f" (SHA-256 `{origin.layouts_digest}`)" if origin.layouts_digest else ""
@@ -118,8 +127,8 @@ def card(
     wanted += f" --image-format {images}" if images != "png" else ""
     return template.format(
         n=n,
-        what="\n".join(_KEPT if origin.keep else _DRAWN),
-        measured=_MEASURED if filtered else "not measured here",
+        kind="labelled images" if labelled else "images without labels",
+        what="\n".join(_what(origin, filtered is not None) if labelled else _BARE),
         version=origin.version,
         system=origin.system,
         weights=origin.weights,
@@ -134,7 +143,9 @@ def card(
         format=format,
         unfiltered="" if filtered else _UNFILTERED,
         versions=", ".join(f"{name} {version}" for name, version in versions.items()),
-        rows="\n".join(_rows(objects, pixels)),
+        table="\n".join([*_TABLE, *_rows(objects, pixels), "", ""]) if labelled else "",
+        holds=", what its layout holds" if labelled else "",
+        shown=" with their labels" if labelled else "",
         filter="\n".join(["## Filter", "", *filtered["lines"], "", ""]) if filtered else "",
         command=_command(origin, wanted, filtered),
         judge="The filter needs the judge that the run held then.\n" if filtered else "",
@@ -150,6 +161,13 @@ def _chosen(origin: Origin) -> str:
     if origin.style_image:
         lines.append(f"- Style: that of `{origin.style_image}` (SHA-256 `{origin.style_sha256}`)\n")
     return "".join(lines)
+
+
+def _what(origin: Origin, measured: bool) -> list[str]:
+    """What labelled images are, in lines."""
+    about = _MEASURED if measured else "not measured here"
+    obeyed = f"image obeys was {about}. Images can resemble those that the system was trained on,"
+    return [*(_KEPT if origin.keep else _DRAWN), obeyed]
 
 
 def _rows(objects: Mapping[str, int], pixels: Mapping[str, int]) -> list[str]:

@@ -132,11 +132,13 @@ def _write(order: Order, folder: ChunkFolder, selection: Selection | None, path:
         pixels={name: pixels[name] for name in _in_order(classes.names, pixels)},
         versions=_versions(),
         images=order.image_format,
+        labelled=classes.labelled,
     )
     text += _section("Doubtful", order.cautions) + _section("Not carried over", lost)
     (path / "README.md").write_text(text, encoding="utf-8", newline="\n")
     names = [one.row.name for one in wanted]
-    what = f"{len(names)} synthetic images, each drawn together with its label, in the format {format}."
+    drawn = "each drawn together with its label" if classes.labelled else "without labels"
+    what = f"{len(names)} synthetic images, {drawn}, in the format {format}."
     numbers = FORMATS[format].numbers
     listed = numbered(classes, numbers(classes)) if numbers else classes
     write_croissant(path, names, listed, name=f"labelmint-{order.origin.system}", description=what)

@@ -5,13 +5,33 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from labelmint.errors import InputError, named
-from labelmint.systems import bicyclegan, flow, mint, msgnet, msgnet_vq2, pix2pix, pix2pixhd, spade, svq
+from labelmint.systems import (
+    bicyclegan,
+    biggan,
+    flow,
+    mint,
+    msgnet,
+    msgnet_vq2,
+    pix2pix,
+    pix2pixhd,
+    spade,
+    svq,
+)
 from labelmint.systems.sections import Sections
 from labelmint.systems.system import GIVEN, System
 
-__all__ = ["PRESETS", "SYSTEMS", "Preset", "catalogue", "drawing_layouts", "settings_of"]
+__all__ = [
+    "PRESETS",
+    "SYSTEMS",
+    "Preset",
+    "catalogue",
+    "drawing_layouts",
+    "learning_from_images",
+    "learns_from_images",
+    "settings_of",
+]
 
-_FAMILIES = (msgnet, msgnet_vq2, svq, mint, pix2pix, pix2pixhd, bicyclegan, spade, flow)
+_FAMILIES = (msgnet, msgnet_vq2, svq, mint, pix2pix, pix2pixhd, bicyclegan, spade, biggan, flow)
 SYSTEMS: dict[str, System] = {system.name: system for family in _FAMILIES for system in family.SYSTEMS}
 
 
@@ -58,6 +78,7 @@ PRESETS = {
         Preset("bicyclegan-256", (256, 256), "BicycleGAN's facades; a GPU", "bicyclegan"),
         Preset("spade-256", (256, 256), "SPADE's scenes; a large GPU", "spade"),
         Preset("cityscapes-256x512", (256, 512), "SPADE's street scenes; a large GPU", "spade"),
+        Preset("biggan-128", (128, 128), "BigGAN's images without layouts; a large GPU", "biggan"),
         Preset("svq-256", (256, 256), "the coupled VQ-model's scenes; a large GPU", "svqgan-t"),
     )
 }
@@ -76,7 +97,20 @@ def settings_of(system: str, preset: str) -> Sections:
 
 def drawing_layouts() -> list[str]:
     """The systems that draw layouts."""
-    return [system.name for system in SYSTEMS.values() if system.layout_source != GIVEN]
+    return [
+        system.name for system in SYSTEMS.values() if system.layout_source != GIVEN and not system.from_images
+    ]
+
+
+def learning_from_images() -> list[str]:
+    """The systems that learn from images without labels."""
+    return [system.name for system in SYSTEMS.values() if system.from_images]
+
+
+def learns_from_images(system: str | None, preset: str) -> bool:
+    """True if the system that these names choose learns from images without labels; False for unknown names."""
+    chosen = system or (PRESETS[preset].system if preset in PRESETS else "")
+    return chosen in SYSTEMS and SYSTEMS[chosen].from_images
 
 
 def catalogue() -> list[dict[str, Any]]:

@@ -69,6 +69,8 @@ class System:
         wire: makes it of its settings and of what the data decide. Raises InputError for settings that do not go
             together.
         presets: functions that return its settings, by the name of the preset.
+        from_images: True if it learns from images without labels, and of labels sees at most a class of the image as a
+            whole (`datasets.whole_images`).
     """
 
     name: str
@@ -78,3 +80,4 @@ class System:
     sections: type[Sections]
     wire: Callable[[Any, Facts], Wired]
     presets: Mapping[str, Callable[[], Sections]]
+    from_images: bool = False

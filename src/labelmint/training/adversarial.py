@@ -288,7 +288,7 @@ class Adversarial:
 def _collapse(figures: dict[str, float]) -> str:
     """What a person should know of images that look alike whatever is asked for."""
     if figures.get("spread", 1.0) < _COLLAPSED:
-        return f"its images of different layouts vary {figures['spread']:.0%} as much as real ones: it may collapse"
+        return f"its images vary {figures['spread']:.0%} as much as real ones: it may collapse"
     return ""
 
 

@@ -29,6 +29,7 @@ from labelmint.reports.results import Picture, Results
 from labelmint.runs.config import Request
 from labelmint.runs.request import make_request
 from labelmint.runs.wire import shapes
+from labelmint.systems.catalogue import SYSTEMS
 from labelmint.types import DataSet
 from labelmint.usefulness.arms import train_arm
 from labelmint.usefulness.cells import claim_study
@@ -118,6 +119,11 @@ def _request(options: StudyOptions) -> Request:
         seed=options.seed,
         max_minutes=options.generator_minutes,
     )
+    if SYSTEMS[request.system].from_images:
+        raise InputError(
+            f"--system {request.system}: draws images without labels of pixels, which no segmenter learns from; take a "
+            f"system that learns layouts with their images"
+        )
     images = shapes(request).images
     if options.layouts != "own" and isinstance(images, Keeping) and images.needs_references:
         raise InputError(
