@@ -36,6 +36,7 @@ class Draw:
         per_layout: samples in a row that share a layout, where layouts are not drawn.
         vary: given layouts, or those of the training pairs, are turned, zoomed and mixed for each sample
             (`layouts.varied`) instead of taken as they are.
+        labels: of a system that sees boxes, as `runs.labels` has them: "boxes" or "given"; None takes what it has.
 
     Raises InputError for numbers out of range.
     """
@@ -46,6 +47,7 @@ class Draw:
     layouts: Given | None = None
     per_layout: int = 1
     vary: bool = False
+    labels: str | None = None
 
     @property
     def draws_layouts(self) -> bool:

@@ -27,7 +27,7 @@ from labelmint.layouts.empirical import EmpiricalLayouts
 from labelmint.seeds import Seed
 from labelmint.types import ClassSet, Kept
 
-__all__ = ["Given", "Part", "cells", "part_of"]
+__all__ = ["Given", "Part", "cells", "check_given", "part_of"]
 
 _BOX = re.compile(r"\d+,\d+,\d+,\d+")
 
@@ -74,6 +74,31 @@ def part_of(text: str, classes: ClassSet, size: tuple[int, int]) -> Part:
     return Part(of, classes.ids[classes.names.index(which)], None)
 
 
+def check_given(
+    source: str, system: str, draws: bool, of_layouts: Sequence[str], references: bool, needed: bool
+) -> None:
+    """Raise InputError where layouts are to be kept that are not drawn, and for references that are of no use
+    or lacking.
+
+    Arguments:
+        source: of the pairs. system: its name. draws: whether it draws its own layouts.
+        of_layouts: the parts of layouts that are to be kept.
+        references: whether images are given as well. needed: whether the system needs them.
+    """
+    if of_layouts and not draws:
+        raise InputError(
+            f"--keep {of_layouts[0]}: {system} draws no layouts, so given ones are kept whole; leave it out, or train "
+            f"msgnet or mint"
+        )
+    if references != needed:
+        raise InputError(
+            f"--reference {source}: {system} needs no reference images here; give --layouts instead"
+            if references
+            else f"--layouts {source}: this run writes layouts in tokens together with images "
+            f"(tokenizer.reference); give --reference"
+        )
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Given:
     """N pairs, in order; a sample takes one of them.
@@ -82,6 +107,7 @@ class Given:
         ids: symbol maps (N, H, W).
         tokens: of the layouts written together with their images, (N, h, w), where they were references; else
             None.
+        boxes: (N, n, 5) of the layouts, for a system that sees boxes; else None.
         layout, image: what is kept of each, over all N; None where nothing is.
         keep: the same in words, as above.
         names: of the pairs, where they are known.
@@ -89,6 +115,7 @@ class Given:
 
     ids: Tensor
     tokens: Tensor | None = None
+    boxes: Tensor | None = None
     layout: Kept | None = None
     image: Kept | None = None
     keep: tuple[str, ...] = ()
@@ -98,7 +125,7 @@ class Given:
     def digest(self) -> str:
         """SHA-256 of all of it."""
         kept = [part for both in (self.layout, self.image) if both is not None for part in both]
-        every = [self.ids, *([self.tokens] if self.tokens is not None else []), *kept]
+        every = [self.ids, *(one for one in (self.tokens, self.boxes) if one is not None), *kept]
         return hashlib.sha256(b"".join(one.numpy().tobytes() for one in every)).hexdigest()
 
     @property
@@ -110,7 +137,7 @@ class Given:
 
     def layouts(self, per_layout: int) -> EmpiricalLayouts:
         """Their layouts as a source."""
-        return EmpiricalLayouts(self.ids, per_layout, self.tokens)
+        return EmpiricalLayouts(self.ids, per_layout, self.tokens, self.boxes)
 
     def kept(self, seeds: Sequence[Seed], per_layout: int) -> tuple[Kept | None, Kept | None]:
         """What is kept of the layouts and of the images of some samples."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from labelmint.protocols import Dials
+from labelmint.runs.labels import BOXES
 from labelmint.version import __version__
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ __all__ = ["SOURCE_TYPE", "Origin", "origin_of"]
 
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 # What the first version did not know is said only where it is used.
-_UNSAID: dict[str, Any] = {"vary": False, "guidance": 1.0, "keep": []}
+_UNSAID: dict[str, Any] = {"vary": False, "guidance": 1.0, "keep": [], "labels": None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,7 @@ class Origin:
         layouts: "drawn", "training layouts of the run", or that they were "given"; layouts_digest: SHA-256 of
             given ones, or of the weights of another run that drew them.
         keep: parts of the given pairs that were kept (`runs.given`).
+        labels: of a system that sees boxes, "boxes" or "given" (`runs.labels`); None of one that sees maps.
         device, precision, threads: the same bytes are promised for the same ones only.
     """
 
@@ -52,6 +54,7 @@ class Origin:
     threads: int
     vary: bool = False
     keep: tuple[str, ...] = ()
+    labels: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """A plain dict, each dial under its own name."""
@@ -84,6 +87,7 @@ class Origin:
             "batch_size": str(self.batch_size),
             "layouts": self.layouts_in_words,
             **({"keep": " ".join(self.keep)} if self.keep else {}),
+            **({"labels": self.labels} if self.labels else {}),
             "synthetic": "true",
             "DigitalSourceType": SOURCE_TYPE,
         }
@@ -115,4 +119,5 @@ def origin_of(system: TrainedSystem, draw: Draw, threads: int) -> Origin:
         threads=threads,
         vary=draw.vary,
         keep=() if given is None else given.keep,
+        labels=None if system.config.boxes is None else draw.labels or BOXES,
     )

@@ -25,8 +25,9 @@ from labelmint.protocols import Dial, Dials, ImageGenerator, Keeping, LayoutSour
 from labelmint.runs.batch_size import check_batch, usual_batch
 from labelmint.runs.config import RunConfig, read_run_config
 from labelmint.runs.draw import Draw, asked, at_least
-from labelmint.runs.given import Given, part_of
+from labelmint.runs.given import Given, check_given, part_of
 from labelmint.runs.keeping import in_tokens
+from labelmint.runs.labels import check_labels, labels_of
 from labelmint.runs.layouts_from import RunLayouts
 from labelmint.runs.origin import origin_of
 from labelmint.runs.precision import named_precision, priors_in_bfloat16
@@ -36,7 +37,7 @@ from labelmint.runs.wire import wire
 from labelmint.seeds import Seed
 from labelmint.systems.system import Wired
 from labelmint.training.run_folder import RunFolder
-from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet, Kept, LayoutBatch
+from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet, Kept, Layout, LayoutBatch
 
 __all__ = ["TrainedSystem", "load"]
 
@@ -124,7 +125,7 @@ class TrainedSystem:
 
     def layouts_of(self, data: DataSet) -> Tensor:
         """Symbol maps (N, H, W) of a data set, fitted like the training data."""
-        return torch.from_numpy(self.as_trained.layouts(data))
+        return self.as_trained.layouts(data).ids
 
     def pairs_of(self, data: DataSet) -> Pairs:
         """The pairs of a data set as this system sees them, for held-out figures."""
@@ -141,6 +142,7 @@ class TrainedSystem:
             channels=self.config.image_channels,
             seed=self.config.request.seed,
             normalize=self.config.request.normalize,
+            boxes=self.config.boxes,
         )
 
     @cached_property
@@ -160,12 +162,15 @@ class TrainedSystem:
         references that a system has no use for or lacks.
         """
         parts = {text: part_of(text, self.classes, self.size) for text in keep}
-        self._check_given(
-            data.source, references, [text for text, part in parts.items() if part.of == "layout"]
-        )
+        of_layouts = [text for text, part in parts.items() if part.of == "layout"]
+        draws = self.wired.layouts is not None and self.layouts_from is None
+        check_given(data.source, self.system, draws, of_layouts, references, self.needs_references)
         if not references and not parts:
-            ids = data.fixed(0, len(data)).layouts.ids if isinstance(data, Pairs) else self.layouts_of(data)
-            return Given(ids=ids, names=tuple(data.names))
+            layouts = (
+                data.fixed(0, len(data)).layouts if isinstance(data, Pairs) else self.as_trained.layouts(data)
+            )
+            boxes = layouts.boxes if self.config.boxes else None
+            return Given(ids=layouts.ids, boxes=boxes, names=tuple(data.names))
         if not isinstance(self.images, Keeping):
             raise InputError(
                 f"--keep {keep[0]}: {self.system} does not write an image in one grid of tokens, so nothing of it "
@@ -181,23 +186,6 @@ class TrainedSystem:
             keep=tuple(keep),
             names=tuple(data.names),
         )
-
-    def _check_given(self, source: str, references: bool, of_layouts: Sequence[str]) -> None:
-        """Raise InputError where layouts are to be kept that are not drawn, and for references that are of no use
-        or lacking.
-        """
-        if of_layouts and (self.wired.layouts is None or self.layouts_from is not None):
-            raise InputError(
-                f"--keep {of_layouts[0]}: {self.system} draws no layouts, so given ones are kept whole; leave "
-                f"it out, or train msgnet or mint"
-            )
-        if references != self.needs_references:
-            raise InputError(
-                f"--reference {source}: {self.system} needs no reference images here; give --layouts instead"
-                if references
-                else f"--layouts {source}: this run writes layouts in tokens together with images "
-                f"(tokenizer.reference); give --reference"
-            )
 
     @property
     def geometry(self) -> Geometry:
@@ -227,7 +215,7 @@ class TrainedSystem:
     def _stored(self) -> Given:
         """Training layouts, with the tokens in which they were written where their images had a part in that."""
         stored = RunFolder(self.path).load_part("layouts")[0]
-        return Given(ids=stored["ids"], tokens=stored.get("tokens"))
+        return Given(ids=stored["ids"], tokens=stored.get("tokens"), boxes=stored.get("boxes"))
 
     def usual_batch(self, warn: Callable[[str], None], dials: Dials | None = None) -> int:
         """How many pairs are drawn at a time unless told otherwise, as `runs.batch_size` has it.
@@ -258,13 +246,10 @@ class TrainedSystem:
         seeds = [(draw.seed, number * draw.batch_size + row) for row in range(draw.batch_size)]
         origin = origin_of(self, draw, torch.get_num_threads())
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-            layouts, kept = self._layouts(seeds, draw, origin.dials)
+            drawn, layouts, kept = self._layouts(seeds, draw, origin.dials)
             images = self.images.sample(layouts.to(self.device), seeds, origin.dials, kept)
-        ids, pixels, marks = (
-            layouts.ids.cpu().numpy(),
-            EIGHT_BITS.from_unit(images),
-            [dict[str, str]() for _ in seeds],
-        )
+        labels = labels_of(self.config, drawn, layouts, draw.labels)
+        pixels, marks = EIGHT_BITS.from_unit(images), [dict[str, str]() for _ in seeds]
         if self.ranges is not None:
             pixels, clipped = restored(images, [self.ranges.range(seed) for seed in seeds])
             marks = [
@@ -272,20 +257,22 @@ class TrainedSystem:
                 for seed, count in zip(seeds, clipped, strict=True)
             ]
         return [
-            self._pair(pixels[row], ids[row], {**origin.texts(index), **marks[row]}, index)
+            _pair(pixels[row], labels[row], {**origin.texts(index), **marks[row]}, index)
             for row, (_, index) in enumerate(seeds)
         ]
 
-    def _layouts(self, seeds: Sequence[Seed], draw: Draw, dials: Dials) -> tuple[LayoutBatch, Kept | None]:
-        """Layouts as the images are drawn for them, and what is kept of the images."""
+    def _layouts(
+        self, seeds: Sequence[Seed], draw: Draw, dials: Dials
+    ) -> tuple[LayoutBatch, LayoutBatch, Kept | None]:
+        """Layouts as they are drawn, as the images are drawn for them, and what is kept of the images."""
         of_layouts, of_images = (
             draw.layouts.kept(seeds, draw.per_layout) if draw.layouts is not None else (None, None)
         )
         source = self._source(draw)
-        found = source.sample(seeds, dials, of_layouts)
-        if source is not self.wired.layouts:  # which draws them as they are seen
-            found = self.wired.see(found)
-        return found, of_images
+        drawn = source.sample(seeds, dials, of_layouts)
+        # its own source draws them as they are seen
+        seen = drawn if source is self.wired.layouts else self.wired.see(drawn)
+        return drawn, seen, of_images
 
     def _source(self, draw: Draw) -> LayoutSource:
         """Where layouts come from: drawn in part or whole, varied, or given."""
@@ -307,14 +294,6 @@ class TrainedSystem:
             self._last_varied = given, per_layout, made
         return self._last_varied[2]
 
-    def _pair(self, pixels: Array, ids: Array, texts: dict[str, str], index: int) -> AnnotatedImage:
-        return AnnotatedImage(
-            name=f"synthetic_{index:06d}",
-            image=np.ascontiguousarray(pixels),
-            layout=self.config.symbol_table.layout(ids, self.config.has_instances),
-            provenance=texts,
-        )
-
     def synthesize(
         self,
         n: int,
@@ -325,12 +304,13 @@ class TrainedSystem:
         layouts: DataSet | None = None,
         per_layout: int = 1,
         vary: bool = False,
+        labels: str | None = None,
         **dials: float | None,
     ) -> Iterator[AnnotatedImage]:
         """Pairs start ... start + n - 1, one after the other.
 
         Arguments:
-            seed, per_layout, vary: as in `Draw`.
+            seed, per_layout, vary, labels: as in `Draw`.
             batch_size: None is found by `usual_batch`.
             layouts: of this data set, in place of the run's own.
             dials: by name, as in `temperature=0.9`; None takes the usual value.
@@ -344,13 +324,25 @@ class TrainedSystem:
         if batch_size is None:
             batch_size = self.usual_batch(lambda line: warnings.warn(line, UserWarning, stacklevel=4), values)
         given = self.given(layouts, references=self.needs_references) if layouts is not None else None
+        check_labels(self.config, labels)
         draw = Draw(
-            seed=seed, batch_size=batch_size, dials=values, layouts=given, per_layout=per_layout, vary=vary
+            seed=seed,
+            batch_size=batch_size,
+            dials=values,
+            layouts=given,
+            per_layout=per_layout,
+            vary=vary,
+            labels=labels,
         )
         self.check_batch(batch_size, values)
         for number in range(start // batch_size, -(-(start + n) // batch_size)):
             first = number * batch_size
             yield from self.chunk(number, draw)[max(start - first, 0) : start + n - first]
+
+
+def _pair(pixels: Array, label: Layout, texts: dict[str, str], index: int) -> AnnotatedImage:
+    image = np.ascontiguousarray(pixels)
+    return AnnotatedImage(name=f"synthetic_{index:06d}", image=image, layout=label, provenance=texts)
 
 
 def load(

@@ -14,7 +14,8 @@ __all__ = ["shapes", "wire"]
 def wire(config: RunConfig) -> Wired:
     """The system of a configuration, its weights drawn by the seed of the run."""
     request = config.request
-    facts = Facts(config.image_channels, request.size, len(config.symbols))
+    names = tuple(config.class_set.name_of(class_id) for class_id, _ in config.symbols)
+    facts = Facts(config.image_channels, request.size, len(config.symbols), names, config.boxes)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(request.seed)
         return SYSTEMS[request.system].wire(request.settings, facts)

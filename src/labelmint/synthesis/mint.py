@@ -29,6 +29,7 @@ from labelmint.hardware import choose_threads
 from labelmint.progress import Event, Report
 from labelmint.runs.draw import Draw
 from labelmint.runs.given import Given
+from labelmint.runs.labels import check_labels
 from labelmint.runs.origin import origin_of
 from labelmint.runs.precision import bfloat16_is_slow
 from labelmint.synthesis.background import Background
@@ -87,6 +88,7 @@ def mint(
         layouts=given,
         per_layout=options.per_layout,
         vary=options.vary,
+        labels=options.labels,
     )
     order = _order(system, draw, sieve, options, _threads(system, before))
     for line in order.cautions:
@@ -119,6 +121,7 @@ def _targets(out: Path, options: MintOptions) -> dict[str, Path]:
 
 def _check_system(system: TrainedSystem, options: MintOptions) -> None:
     """Raise InputError for what this system can't be told."""
+    check_labels(system.config, options.labels)
     given = options.pairs is not None and not any(part.startswith("layout:") for part in options.keep)
     heeded = system.resolve(options.dials, draws_layouts=not options.vary and not given)
     if unheeded := sorted(options.dials.keys() - heeded.keys()):

@@ -37,6 +37,8 @@ class MintOptions:
             prior.
         vary: turn, zoom and mix those layouts, or else the training layouts of the run, into new ones
             (`layouts.varied`).
+        labels: of a run that sees boxes: "boxes", as objects and a map of these filled, or "given", the whole label
+            maps that the boxes were found in, with whatever these do not tell as ignored. None takes what the run has.
         dials: values for what the run heeds, by name (`labelmint.dials`): `{"temperature": 0.7}`.
         batch_size: B, pairs drawn at a time. None takes that of the call that is resumed, else
             `TrainedSystem.usual_batch`.
@@ -64,6 +66,7 @@ class MintOptions:
     keep: tuple[str, ...] = ()
     per_layout: int = 1
     vary: bool = False
+    labels: str | None = None
     dials: Dials = field(default_factory=dict)
     batch_size: int | None = None
     filter: str = "auto"

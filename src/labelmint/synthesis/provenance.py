@@ -31,6 +31,11 @@ _DRAWN = (
     "The label was drawn first and the image for it, so the label is what the image was asked to show; how "
     "faithfully the",
 )
+_OF_BOXES = {
+    "boxes": "- Labels: boxes, as the generator saw them, and maps of these filled; no outline was ever said\n",
+    "given": "- Labels: whole maps, of which the generator saw the boxes of objects alone; what these do not tell is "
+    "ignored\n",
+}
 _KEPT = (
     "**Every image of this data set is synthetic but for what was kept**: parts of given pairs, as the "
     "system's tokenizer has them, which",
@@ -82,6 +87,7 @@ def manifest_row(
         **({"layouts_digest": origin.layouts_digest} if origin.layouts_digest else {}),
         "dials": dict(origin.said),
         "layout": layout_source,
+        **({"labels": origin.labels} if origin.labels else {}),
         **holds,
         **facts,
     }
@@ -129,6 +135,7 @@ def card(
         height=size[0],
         width=size[1],
         format=format,
+        labels=_OF_BOXES[origin.labels] if origin.labels else "",
         unfiltered="" if filtered else _UNFILTERED,
         versions=", ".join(f"{name} {version}" for name, version in versions.items()),
         rows="\n".join(_rows(objects, pixels)),
@@ -178,6 +185,7 @@ def _given(origin: Origin) -> str:
             *(f" --keep {shlex.quote(part)}" for part in origin.keep),
             f" --per-layout {origin.per_layout}" if origin.per_layout != 1 else "",
             " --vary" if origin.vary else "",
+            f" --labels {origin.labels}" if origin.labels else "",
             " --precision bf16" if origin.precision == "bf16-true" else "",
         ]
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from labelmint.layouts.boxes import BoxRule
 from labelmint.protocols import ImageGenerator, LayoutSource
 from labelmint.systems.sections import Sections
 from labelmint.training.regime import Stage
@@ -17,11 +18,19 @@ GIVEN = "layouts of a data set"
 
 
 class Facts(NamedTuple):
-    """What the data decide: image channels C, size (H, W), and the number of layout symbols S."""
+    """What the data decide.
+
+    Attributes:
+        image_channels: C. size: (H, W). symbols: S, the number of layout symbols.
+        names: of the class of each symbol; none where only shapes are asked for.
+        boxes: which boxes stand for a layout, for a system that sees boxes; else None.
+    """
 
     image_channels: int
     size: tuple[int, int]
     symbols: int
+    names: tuple[str, ...] = ()
+    boxes: BoxRule | None = None
 
 
 def _as_they_are(layouts: LayoutBatch) -> LayoutBatch:
