@@ -170,6 +170,14 @@ _OF_NETWORKS = {
         "generator.steps": "12",
         "generator.evaluate_every": "6",
     },
+    "obj-cgan": {
+        "generator.channels": "16",
+        "generator.layout_channels": "16",
+        "generator.discriminator_channels": "8",
+        "generator.steps": "12",
+        "generator.batch_size": "8",
+        "generator.evaluate_every": "6",
+    },
     "flow": {
         "generator.widths": "16,24",
         "generator.time_channels": "16",

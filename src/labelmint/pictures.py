@@ -8,7 +8,7 @@ is; large ones are shrunk.
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -155,14 +155,29 @@ def _resized_layout(layout: Layout, size: tuple[int, int]) -> Layout:
     return Layout(label_map=layout.label_map[where], instances=instances)
 
 
-def _cell(pair: AnnotatedImage, classes: ClassSet) -> Array:
-    """A pair at the size of showing: the image, and beside it, if it has a label, the image under its layout."""
+def _cell(pair: AnnotatedImage, classes: ClassSet, boxes: Array | None = None) -> Array:
+    """A pair at the size of showing: the image, with its boxes if there are any, and beside it, if it has a label, the
+    image under its layout.
+    """
     size = _shown_size(pair.layout.size)
     image = _resized(pair.image, size)
     if not classes.labelled:
         return image
+    if boxes is not None:
+        down, across = (shown / side for shown, side in zip(size, pair.layout.size, strict=True))
+        image = _outlined(image, boxes * [1, across, down, across, down], classes)
     gap = np.full((size[0], 2, 3), _PAPER, np.uint8)
     return np.concatenate([image, gap, overlay(image, _resized_layout(pair.layout, size), classes)], axis=1)
+
+
+def _outlined(image: Array, boxes: Array, classes: ClassSet) -> Array:
+    """An image (H, W, 3) with the outlines of boxes (N, 5), each in the color of its class."""
+    picture, colors = Image.fromarray(_rgb(image)), palette(classes)
+    draw = ImageDraw.Draw(picture)
+    for class_id, x0, y0, x1, y1 in boxes.tolist():
+        corners = (round(x0), round(y0), max(round(x1) - 1, round(x0)), max(round(y1) - 1, round(y0)))
+        draw.rectangle(corners, outline=colors.get(int(class_id), _INK))
+    return np.asarray(picture)
 
 
 # Sheets -----------------------------------------------------------------------------------------------------
@@ -175,6 +190,7 @@ def contact_sheet(
     *,
     columns: int = 4,
     limit: int = 48,
+    boxes: Callable[[AnnotatedImage], Array] | None = None,
 ) -> Array:
     """Each image beside itself under its layout, with a legend of the classes that are seen.
 
@@ -183,8 +199,9 @@ def contact_sheet(
         classes: their classes.
         path: PNG to write.
         columns: pairs a row.
+        boxes: a pair's boxes (N, 5), class ids and corners, to be drawn on its image; None for none.
     """
-    cells, seen = _cells(pairs, classes, limit)
+    cells, seen = _cells(pairs, classes, limit, boxes)
     return _written(_stack([_tile(cells, columns), _legend(seen, classes)]), path)
 
 
@@ -210,11 +227,16 @@ def side_by_side(
     return _written(sheet, path)
 
 
-def _cells(pairs: Iterable[AnnotatedImage], classes: ClassSet, limit: int) -> tuple[list[Array], set[int]]:
+def _cells(
+    pairs: Iterable[AnnotatedImage],
+    classes: ClassSet,
+    limit: int,
+    boxes: Callable[[AnnotatedImage], Array] | None = None,
+) -> tuple[list[Array], set[int]]:
     """Cells of the first pairs, and the class ids that they show; holds one pair at a time."""
     cells, seen = [], set()
     for pair in islice(pairs, limit):
-        cells.append(_cell(pair, classes))
+        cells.append(_cell(pair, classes, None if boxes is None else boxes(pair)))
         seen |= set(np.unique(pair.layout.label_map).tolist()) if classes.labelled else set()
     return cells, seen
 
@@ -303,15 +325,10 @@ def _legend(shown: set[int], classes: ClassSet, width: int = 4 * _CELL) -> Array
             x, y = _GAP, y + line
         places.append((x, y))
         x += extent
-    widest = max(
-        [
-            width,
-            *(
-                px + round(font.getlength(name)) + 30
-                for (px, _), (name, _) in zip(places, entries, strict=True)
-            ),
-        ]
-    )
+    extents = [
+        px + round(font.getlength(name)) + 30 for (px, _), (name, _) in zip(places, entries, strict=True)
+    ]
+    widest = max([width, *extents])
     picture = Image.new("RGB", (widest, y + line + _GAP if entries else _GAP), (_PAPER,) * 3)
     draw = ImageDraw.Draw(picture)
     for (left, top), (name, color) in zip(places, entries, strict=True):

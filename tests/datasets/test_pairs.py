@@ -96,7 +96,7 @@ def test_a_batch_has_the_instances_and_boxes_of_its_pairs_and_their_numbers() ->
 
 
 def test_maps_alone_give_a_batch_of_maps_alone_unless_boxes_are_asked_for() -> None:
-    plain, boxed = pairs().batch(0, 4), pairs().with_boxes()
+    plain, boxed = pairs().batch(0, 4), pairs().with_boxes(lambda pair: np.array([[1.0, 0, 0, 9, 9]]))
     assert (plain.layouts.instances, plain.layouts.boxes) == (None, None)
     found = boxed.batch(0, 4)
     assert found.image.equal(plain.image)
@@ -116,6 +116,6 @@ def test_images_without_labels_are_pairs_with_one_symbol_everywhere() -> None:
     made = Pairs(images, None, Geometry(size=(4, 4), crop=True), 0, source="x")
     assert not made.labelled
     assert not made.batch(0, 3).layouts.ids.any()
-    for wrong in (made.with_boxes, lambda: made.showing(0.5)):
+    for wrong in (lambda: made.with_boxes(lambda pair: pair.ids), lambda: made.showing(0.5)):
         with pytest.raises(InputError, match="x: has no labels"):
             wrong()

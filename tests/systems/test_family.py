@@ -57,8 +57,8 @@ def test_a_system_trains_and_samples(name: str, tmp_path: Path, request: pytest.
     assert all(pair.image.shape == (side, side, 1) and pair.layout.size == (side, side) for pair in pairs)
     again = load(tmp_path / "run").synthesize(2, seed=3, batch_size=4)
     assert [pair.image.tobytes() for pair in again] == [pair.image.tobytes() for pair in pairs[:2]]
-    given = system.layouts_of(data.subset(data.names[:3]))
-    check_generator(spread(system.wired).images, LayoutBatch(given), image_channels=1)
+    given = system.wired.see(system.as_trained.layouts(data.subset(data.names[:3])))
+    check_generator(spread(system.wired).images, given, image_channels=1)
     if name in DRAWN:
         drawn = {file.name for file in (tmp_path / "run").glob("*.png") if file.stat().st_size > 0}
         assert drawn == DRAWN[name]

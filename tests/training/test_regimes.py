@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,15 @@ from labelmint.contracts import ContractError
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pairs import Pairs
 from labelmint.generators.bicycle import BicycleConfig, BicycleGenerator
+from labelmint.generators.object_pathway import ObjectPathwayConfig, ObjectPathwayGenerator
 from labelmint.generators.pix2pixhd import Pix2PixHDConfig, Pix2PixHDGenerator
 from labelmint.generators.spade import SpadeConfig, SpadeGenerator
 from labelmint.hardware import Hardware, open_fabric
+from labelmint.layouts.boxes import BoxRule
+from labelmint.nn.object_discriminator import ObjectDiscriminator
+from labelmint.nn.objects import told_wrong
 from labelmint.nn.patch import MultiScaleDiscriminator, OneForEach, PatchDiscriminator
-from labelmint.objectives.adversarial import HINGE, LEAST_SQUARES, WASSERSTEIN
+from labelmint.objectives.adversarial import HINGE, LEAST_SQUARES, VANILLA, WASSERSTEIN
 from labelmint.objectives.cycles import CyclesObjective
 from labelmint.objectives.likeness import LikenessObjective
 from labelmint.objectives.objective import Objective
@@ -198,6 +203,35 @@ def test_two_cycles_learn_against_a_discriminator_each(tmp_path: Path) -> None:
         return Adversarial(FEW, objective, against)
 
     check(bicycle, regime, tmp_path)
+
+
+def test_a_generator_of_boxes_learns_beside_wrong_labels(tmp_path: Path) -> None:
+    sizes = ObjectPathwayConfig(channels=16, noise=4, label_channels=4, layout_channels=16, norm="group")
+    labels = torch.eye(SYMBOLS)
+    few = FEW.model_copy(update={"batch_size": 4})
+    rule = BoxRule(
+        first={1: 1, 2: 2}, grounds=(0,), ignored=0, most=1
+    )  # of one: items show different classes
+
+    def bench_of(name: str, report: Report) -> Bench:
+        bench = benches(tmp_path)(name, report)
+        boxed = [pairs.with_boxes(rule.of_pair, 1) for pairs in (bench.training, bench.validation)]
+        return replace(bench, training=boxed[0], validation=boxed[1])
+
+    def make() -> Stage:
+        torch.manual_seed(0)
+        network = ObjectPathwayGenerator(sizes, labels, 1, (SIDE, SIDE))
+        against = Against(
+            discriminator=lambda: ObjectDiscriminator(1, 8, labels, (SIDE, SIDE)),
+            loss=VANILLA,
+            rate=1e-3,
+            wrong=told_wrong,
+            augment_below=100,
+        )
+        regime = Adversarial(few, LikenessObjective(network.noise), against, half_life=0.5)
+        return Stage(name="part", module=network, regime=regime)
+
+    check_regime(make, bench_of)
 
 
 def test_a_generator_learns_from_coarse_to_fine(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,16 +26,22 @@ from labelmint.cli.options import (
 )
 from labelmint.cli.printing import print_json
 from labelmint.cli.progress import Progress
+from labelmint.cli.takes import takes
 
 if TYPE_CHECKING:
     from labelmint.datasets.geometry import Geometry
+    from labelmint.layouts.boxes import BoxSettings
+    from labelmint.runs.boxed import Boxed
     from labelmint.types import AnnotatedImage, DataSet
 
 __all__ = ["inspect"]
 
 
-def inspect(
-    data: DataSets,
+@dataclass(frozen=True)
+class _CommandLine:
+    """The options of the verb, in the order of --help."""
+
+    data: DataSets
     size: Annotated[
         str | None,
         typer.Option(
@@ -42,38 +49,68 @@ def inspect(
             help="Tell how many objects of each class survive at this size.",
             show_default=False,
         ),
-    ] = None,
-    crop: Crop = False,
-    scale: Scale = 1.0,
+    ] = None
+    crop: Crop = False
+    scale: Scale = 1.0
     sheet: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE.png", help="Draw a contact sheet of images with their layouts.", show_default=False
         ),
-    ] = None,
-    system: System = None,
-    preset: Annotated[str, typer.Option(help="With --size: the preset of that system.")] = "small",
-    merge: Merge = None,
-    format_in: FormatIn = None,
-    ignore: Ignore = "",
-    orientation: Orientation = "auto",
-    group_by: GroupBy = None,
-    as_json: AsJson = False,
-) -> None:
+    ] = None
+    boxes: Annotated[
+        bool,
+        typer.Option(
+            "--boxes",
+            help="Count the boxes that systems of boxes would see, and draw them on the images of --sheet.",
+        ),
+    ] = False
+    salient: Annotated[
+        str,
+        typer.Option(
+            metavar="CLASSES",
+            help="With --boxes: classes that have boxes, with commas between them; unless given those that cover at "
+            "most a tenth of the pixels.",
+        ),
+    ] = ""
+    least_box: Annotated[
+        float,
+        typer.Option(min=0, metavar="PIXELS", help="With --boxes: no smaller ones around objects of maps."),
+    ] = 4.0
+    most_boxes: Annotated[
+        int, typer.Option(min=1, max=256, metavar="N", help="With --boxes: the N largest of an image.")
+    ] = 16
+    system: System = None
+    preset: Annotated[str, typer.Option(help="With --size: the preset of that system.")] = "small"
+    merge: Merge = None
+    format_in: FormatIn = None
+    ignore: Ignore = ""
+    orientation: Orientation = "auto"
+    group_by: GroupBy = None
+    as_json: AsJson = False
+
+
+@takes(_CommandLine)
+def inspect(chosen: _CommandLine) -> None:
     """Say what was found: sizes, pixels and objects of each class, and what is odd."""
-    from labelmint.datasets.geometry import Geometry
     from labelmint.datasets.inspection import inspect as look
     from labelmint.errors import InputError
     from labelmint.progress import Event
 
-    named = f"--system {system}" if system is not None else "--crop" if crop else f"--scale {scale:g}"
-    if size is None and (system is not None or crop or scale != 1):
-        raise InputError(f"{named}: is about what survives at a size; give --size HxW as well")
-    seen = Geometry(size=parse_size(size), crop=crop, scale=scale) if size is not None else None
-    source = open_merged(data, merge, format_in, ignore, strict=False, orientation=orientation, alone=True)
-    if size is not None and not source.classes.labelled:
+    seen, asked = _seen(chosen), _asked(chosen)
+    source = open_merged(
+        chosen.data,
+        chosen.merge,
+        chosen.format_in,
+        chosen.ignore,
+        strict=False,
+        orientation=chosen.orientation,
+        alone=True,
+    )
+    if seen is not None and not source.classes.labelled:
         raise InputError(
-            f"--size {size}: is about what survives of labels, and {source.source} holds images without; leave it out"
+            f"--size {chosen.size}: is about what survives of labels, and {source.source} holds images without; leave "
+            f"it out"
         )
     with Progress() as progress:
 
@@ -81,11 +118,20 @@ def inspect(
             if done % 50 == 0 or done == of:
                 progress.report(Event(stage, done, of))
 
-        kept = _kept(source, seen, system, preset, partial(tell, "layouts")) if seen is not None else {}
-        found = look(source, geometry=seen, group_by=group_by, tell=partial(tell, "images"), **kept)
-    if sheet is not None:
-        _draw(source, sheet)
-    if as_json:
+        kept = _kept(source, seen, chosen.system, chosen.preset, partial(tell, "layouts")) if seen else {}
+        having = _boxed(source, seen, asked, chosen.group_by, partial(tell, "boxes")) if asked else None
+        found = look(
+            source,
+            geometry=seen,
+            group_by=chosen.group_by,
+            tell=partial(tell, "images"),
+            boxes=having.counted.boxes if having is not None else None,
+            boxes_are=str(having.counted) if having is not None else None,
+            **kept,
+        )
+    if chosen.sheet is not None:
+        _draw(source, chosen.sheet, having)
+    if chosen.as_json:
         print_json(found.to_json())
     else:
         print(found)
@@ -107,6 +153,20 @@ def _good_for(source: DataSet) -> list[str]:
     ]
 
 
+def _seen(chosen: _CommandLine) -> Geometry | None:
+    """How images come to the size that is asked about; None for none."""
+    from labelmint.datasets.geometry import Geometry
+    from labelmint.errors import InputError
+
+    if chosen.size is not None:
+        return Geometry(size=parse_size(chosen.size), crop=chosen.crop, scale=chosen.scale)
+    named = "--crop" if chosen.crop else f"--scale {chosen.scale:g}"
+    named = f"--system {chosen.system}" if chosen.system is not None else named
+    if chosen.system is not None or chosen.crop or chosen.scale != 1:
+        raise InputError(f"{named}: is about what survives at a size; give --size HxW as well")
+    return None
+
+
 def _kept(
     source: DataSet, seen: Geometry, system: str | None, preset: str, tell: Callable[[int, int], None]
 ) -> dict[str, Any]:
@@ -116,8 +176,34 @@ def _kept(
     return kept_by(preset, seen, source, tell, system)._asdict()
 
 
-def _draw(source: DataSet, sheet: Path) -> None:
-    """The first pairs that can be read."""
+def _asked(chosen: _CommandLine) -> BoxSettings | None:
+    """Which boxes are asked for; None for none."""
+    from labelmint.errors import InputError
+    from labelmint.layouts.boxes import BoxSettings
+
+    asked = BoxSettings(salient=chosen.salient, least_box=chosen.least_box, most_boxes=chosen.most_boxes)
+    if chosen.boxes:
+        return asked
+    for option, value in asked.model_dump(exclude_defaults=True).items():
+        raise InputError(f"--{option.replace('_', '-')} {value}: is about boxes; give --boxes as well")
+    return None
+
+
+def _boxed(
+    source: DataSet,
+    seen: Geometry | None,
+    asked: BoxSettings,
+    group_by: str | None,
+    tell: Callable[[int, int], None],
+) -> Boxed:
+    """What has boxes."""
+    from labelmint.runs.boxed import boxed
+
+    return boxed(source, asked, seen, group_by, tell)
+
+
+def _draw(source: DataSet, sheet: Path, having: Boxed | None) -> None:
+    """The first pairs that can be read, with their boxes if these were asked for."""
     from labelmint.errors import InputError
     from labelmint.pictures import contact_sheet
 
@@ -130,4 +216,5 @@ def _draw(source: DataSet, sheet: Path) -> None:
         except InputError:  # told as a finding
             continue
     sheet.parent.mkdir(parents=True, exist_ok=True)
-    contact_sheet(pairs, source.classes, sheet)
+    boxes = None if having is None else (lambda pair: having.of(pair.layout))
+    contact_sheet(pairs, source.classes, sheet, boxes=boxes)

@@ -118,6 +118,15 @@ class _CommandLine:
             show_default=False,
         ),
     ] = None
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOW",
+            help="Of a run that sees boxes: boxes, as objects and maps of these filled (the usual), or given, the "
+            "whole maps that they were found in, with what boxes do not tell as ignored.",
+            show_default=False,
+        ),
+    ] = None
     layout_temperature: LayoutTemperature = None
     temperature: Temperature = None
     guidance: Guidance = None
@@ -190,6 +199,7 @@ def synthesize(chosen: _CommandLine) -> None:
         vary=chosen.vary,
         reseed=parse_reseed(chosen.reseed or ()),
         style_image=chosen.style_image,
+        labels=chosen.labels,
         dials=dials_of(
             chosen.dial,
             temperature=chosen.temperature,
@@ -267,6 +277,7 @@ def _facts(chosen: _CommandLine, doubts: list[str]) -> dict[str, Any]:
         "system": settings["system"],
         "weights": settings["weights"],
         "layouts": f"{layouts}, varied" if settings.get("vary") else str(layouts),
+        "labels": settings.get("labels"),
         "filter": filtered,
         "warnings": doubts,
     }
@@ -294,7 +305,7 @@ def _told(facts: dict[str, Any], run: Path) -> str:
     return "\n".join(
         [
             f"wrote {facts['pairs']} new {what} by {facts['system']} to {out} (format {facts['format']}; "
-            f"layouts: {facts['layouts']})",
+            f"layouts: {facts['layouts']}{_told_of_labels(facts['labels'])})",
             f"  {_told_of_filter(facts['filter'])}",
             f"  look at {out / 'contact_sheet.png'}; {out / 'README.md'} says what the set is and how to "
             f"make it again",
@@ -302,6 +313,14 @@ def _told(facts: dict[str, Any], run: Path) -> str:
             f"with the real data",
         ]
     )
+
+
+def _told_of_labels(labels: str | None) -> str:
+    known = {
+        "boxes": "; labels: boxes, filled",
+        "given": "; labels: whole maps, ignored where boxes tell nothing",
+    }
+    return known[labels] if labels else ""
 
 
 def _told_of_filter(filtered: dict[str, Any] | None) -> str:

@@ -5,8 +5,8 @@ Every pair is loaded once, a few of them ahead; files that can't be read are fin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -36,6 +36,7 @@ class ClassCount:
         objects: how many objects it has (see `Inspection.objects_are`); background and ignored ids have none.
         objects_at_size: how many are left at the inspected size; None without a size.
         objects_kept: how many of those tokens keep; None where they are not known.
+        boxes: how many have one, where boxes were asked for; else None.
     """
 
     id: int
@@ -46,6 +47,7 @@ class ClassCount:
     objects: int
     objects_at_size: int | None = None
     objects_kept: int | None = None
+    boxes: int | None = None
 
 
 def _by(size: tuple[int, int]) -> str:
@@ -66,6 +68,7 @@ class Inspection:
         size: of a view, and scale: by which images are resized before crops of that size; None where it is
             resized to it. grid: as given; tokens: what keeps objects at that size, in words.
         labelled: False for images without labels.
+        boxes: which objects have boxes, in words; None where that was not asked for.
         group_by: the expression of the groups, as given; suggested_group_by: one to consider, where names
             look like neighbors.
     """
@@ -90,6 +93,7 @@ class Inspection:
     tokens: str | None
     findings: tuple[Finding, ...]
     labelled: bool = True
+    boxes: str | None = None
 
     def __str__(self) -> str:
         """What was found, in lines for people."""
@@ -116,13 +120,14 @@ class Inspection:
     def _labels(self) -> list[str]:
         """What is counted as objects, and the classes."""
         objects = "as annotated" if self.objects_are == "objects" else self.objects_are
-        return [f"objects: {objects}", *self._table()]
+        boxes = [f"boxes: {self.boxes}"] if self.boxes is not None else []
+        return [f"objects: {objects}", *boxes, *self._table()]
 
     def _table(self) -> list[str]:
         """The classes, and where tokens are known what they keep of their objects."""
         width = max([5, *(len(count.name) for count in self.classes)])
         head = f"  {'id':>5}  {'class':<{width}}  {'pixels':>14}  {'share':>7}  {'images':>7}  {'objects':>8}"
-        rows = [head + self._kept()]
+        rows = [head + ("" if self.boxes is None else f"  {'boxes':>8}") + self._kept()]
         for one in self.classes:
             if not one.pixels and not one.objects:  # named among the findings
                 continue
@@ -130,6 +135,7 @@ class Inspection:
                 f"  {one.id:>5}  {one.name:<{width}}  {one.pixels:>14,}  {one.share:>7.2%}  {one.images:>7,} "
                 f" {one.objects:>8,}"
             )
+            row += "" if one.boxes is None else f"  {one.boxes:>8,}"
             rows.append(
                 row
                 + ("" if one.objects_kept is None else f"  {one.objects_kept:,} of {one.objects_at_size:,}")
@@ -155,6 +161,8 @@ def inspect(
     grid: tuple[int, int] | None = None,
     written: Callable[[Array], Array] | None = None,
     tokens: str | None = None,
+    boxes: Mapping[int, int] | None = None,
+    boxes_are: str | None = None,
     group_by: str | None = None,
     tell: Callable[[int, int], None] = lambda done, of: None,
 ) -> Inspection:
@@ -166,6 +174,7 @@ def inspect(
         grid: (h, w) of the tokens of a view; with both, objects that are kept are counted.
         written: a label map after it was written in those tokens and read again; None where a token is a cell of
             one class. tokens: what they are, in words.
+        boxes: how many objects of each class have one, and boxes_are: which, in words; None where it is not known.
         group_by: expression of the groups, as for `splits.split`.
         tell: called with (pairs done, pairs in all).
 
@@ -183,8 +192,8 @@ def inspect(
         keeps = partial(kept_objects, cell=cell, passed_over=without)
         if written is not None:
             keeps = partial(kept_as_written, cell=cell, written=written, passed_over=without)
-    found = ahead(partial(_read, data), data.names)
-    for done, (name, one) in enumerate(zip(data.names, found, strict=True), 1):
+    loaded = ahead(partial(_read, data), data.names)
+    for done, (name, one) in enumerate(zip(data.names, loaded, strict=True), 1):
         try:
             if not isinstance(one, AnnotatedImage):
                 raise one
@@ -201,9 +210,13 @@ def inspect(
         *oddities.of_lookalikes(tally, alike, parts),
         *neighbors,
     )
-    return _inspection(
+    found = _inspection(
         data, tally, parts, findings, geometry, grid, tokens if keeps else None, group_by, suggestion
     )
+    if boxes is None:
+        return found
+    counted = tuple(replace(one, boxes=boxes.get(one.id, 0)) for one in found.classes)
+    return replace(found, classes=counted, boxes=boxes_are)
 
 
 def _read(data: DataSet, name: str) -> AnnotatedImage | InputError | OSError:

@@ -9,7 +9,7 @@ import numpy as np
 
 from labelmint.types import Array
 
-__all__ = ["boxes_of", "commonest", "object_map"]
+__all__ = ["boxes_of", "commonest", "largest", "object_map"]
 
 
 def object_map(
@@ -57,6 +57,15 @@ def boxes_of(ids: Array, instances: Array | None, passed_over: Collection[int]) 
         for one, (down, across) in zip(classes, ndimage.find_objects(numbered), strict=True)
     ]
     return np.array(rows, np.float64).reshape(-1, 5)
+
+
+def largest(boxes: Array, most: int) -> Array:
+    """The `most` largest of boxes (N, 5) by area, in the order they had; of equals the first."""
+    if len(boxes) <= most:
+        return boxes
+    areas = np.prod(boxes[:, 3:] - boxes[:, 1:3], axis=1)
+    kept: Array = boxes[np.sort(np.argsort(-areas, kind="stable")[:most])]
+    return kept
 
 
 def _compact(objects: Array, label_map: Array) -> tuple[Array, list[int]]:

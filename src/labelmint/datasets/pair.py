@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from labelmint.datasets.moves import Move
+from labelmint.datasets.objects import largest
 from labelmint.datasets.ranges import Range
 from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.types import Array, Batch, LayoutBatch
 
-__all__ = ["Pair", "collate", "digest_of"]
+__all__ = ["Pair", "collate", "digest_of", "padded"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -69,12 +70,12 @@ def collate(pairs: Sequence[Pair], items: Sequence[int], instances: bool, most_b
     Arguments:
         items: the number of each pair in its data set.
         instances: whether the batch has instances; a pair without them has none of its own.
-        most_boxes: rows of boxes an item, of which those that are not needed are -1; None for no boxes.
+        most_boxes: rows of boxes an item, the largest; rows that are not needed are -1. None for no boxes.
     """
     layouts = LayoutBatch(
         _stacked([pair.ids for pair in pairs]),
         instances=_stacked([_instances_of(pair) for pair in pairs]) if instances else None,
-        boxes=_padded([pair.boxes for pair in pairs], most_boxes) if most_boxes is not None else None,
+        boxes=padded([pair.boxes for pair in pairs], most_boxes) if most_boxes is not None else None,
     )
     image = EIGHT_BITS.to_unit(np.stack([pair.image for pair in pairs]))
     return Batch(image, layouts, torch.tensor(list(items), dtype=torch.int64))
@@ -100,9 +101,11 @@ def _instances_of(pair: Pair) -> Array:
     return np.zeros(pair.ids.shape, np.int32) if pair.instances is None else pair.instances.astype(np.int32)
 
 
-def _padded(boxes: Sequence[Array | None], rows: int) -> Tensor:
+def padded(boxes: Sequence[Array | None], rows: int) -> Tensor:
+    """Boxes (n, 5) each as one tensor (B, rows, 5), padded with -1; of more than there are rows the largest."""
     found = torch.full((len(boxes), rows, 5), -1.0)
     for row, some in enumerate(boxes):
         if some is not None:
-            found[row, : len(some)] = torch.from_numpy(some)
+            kept = largest(some, rows)
+            found[row, : len(kept)] = torch.from_numpy(kept)
     return found

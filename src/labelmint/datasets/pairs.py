@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from labelmint.datasets.geometry import Geometry
-from labelmint.datasets.objects import boxes_of
 from labelmint.datasets.pair import Pair, collate, digest_of
 from labelmint.datasets.ranges import Range
 from labelmint.datasets.rebalancing import Showing
@@ -35,6 +34,7 @@ class Pairs:
         names, groups: of the pairs; their numbers, and their names, where None.
         instances: maps (H, W), 0 = none, or None for a pair without.
         boxes: (n, 5) each, as `Pair` has them, or None for a pair without.
+        most_boxes: of a view at most, the largest; None for no limit.
         ranges: the levels that each image was spread from, or None.
         source: where the pairs come from, for messages.
     """
@@ -51,6 +51,7 @@ class Pairs:
         groups: Sequence[str] | None = None,
         instances: Sequence[Array | None] | None = None,
         boxes: Sequence[Array | None] | None = None,
+        most_boxes: int | None = None,
         ranges: Sequence[Range | None] | None = None,
         source: str = "",
     ) -> None:
@@ -71,7 +72,8 @@ class Pairs:
             raise ValueError(f"{count} images need as many maps, names, groups, instances, boxes and ranges")
         self._has_instances = any(one is not None for one in self.instances)
         known = [len(one) for one in self.boxes if one is not None]
-        self._most_boxes = max(known) if known else None
+        self._limit = most_boxes
+        self._most_boxes = min(max(known), most_boxes or max(known)) if known else None
         self._shown = 0.0
         self._showing: Showing | None = None
 
@@ -180,20 +182,22 @@ class Pairs:
         pairs._shown, pairs._showing = share, Showing(self.ids, self.class_of) if share else None
         return pairs
 
-    def with_boxes(self, passed_over: Collection[int] = ()) -> Pairs:
-        """These pairs with the boxes of their objects, which are found in their maps: each instance, or
-        each connected piece of an id where a pair has none.
+    def with_boxes(self, boxes_of: Callable[[Pair], Array], most: int | None = None) -> Pairs:
+        """These pairs with boxes that a function finds of each, as `Pair` has them.
 
         Arguments:
-            passed_over: ids that have no objects; below 0 none has.
+            most: boxes of a view at most, the largest; None for no limit.
         """
         if not self.labelled:
             raise InputError(f"{self.source}: has no labels, so there are no objects to draw boxes around")
-        boxes = [boxes_of(pair.ids, pair.instances, passed_over) for pair in self]
-        return self._with([*self], self.geometry, boxes)
+        return self._with([*self], self.geometry, [boxes_of(pair) for pair in self], most)
 
     def _with(
-        self, pairs: Sequence[Pair], geometry: Geometry, boxes: Sequence[Array | None] | None = None
+        self,
+        pairs: Sequence[Pair],
+        geometry: Geometry,
+        boxes: Sequence[Array | None] | None = None,
+        most_boxes: int | None = None,
     ) -> Pairs:
         """Other pairs, viewed under the same seed."""
         return Pairs(
@@ -206,6 +210,7 @@ class Pairs:
             groups=[one.group for one in pairs],
             instances=[one.instances for one in pairs],
             boxes=boxes if boxes is not None else [one.boxes for one in pairs],
+            most_boxes=most_boxes if boxes is not None else self._limit,
             ranges=[one.range for one in pairs],
             source=self.source,
         )

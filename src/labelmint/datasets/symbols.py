@@ -38,6 +38,12 @@ class SymbolTable:
                 seen |= {(class_id, color) for class_id in np.unique(chosen).tolist()}
         return SymbolTable(tuple(sorted(seen)))
 
+    def with_ignored(self, ignored: int) -> SymbolTable:
+        """These symbols and one for a class id that is ignored, if it has none."""
+        if any(class_id == ignored for class_id, _ in self.symbols):
+            return self
+        return SymbolTable(tuple(sorted((*self.symbols, (ignored, 0)))))
+
     def index(self, label_map: Array, colors: Array | None) -> Array:
         """Symbol indices (H, W) of a label map of known class ids and its colors; a color that is not in the
         table gives way to the nearest below it, or above it where there is none below.

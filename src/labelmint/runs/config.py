@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, SerializeAsAny, ValidationError, mod
 
 from labelmint.datasets.symbols import SymbolTable
 from labelmint.errors import InputError, named
+from labelmint.layouts.boxes import BoxRule
 from labelmint.systems.catalogue import SYSTEMS
 from labelmint.systems.sections import Sections
 from labelmint.training.clock import ClockKind
@@ -70,6 +71,7 @@ class RunConfig(BaseModel):
     precision: str
     threads: int
     cores: int = 0  # that were there to choose the threads from; 0 in older runs
+    salient: tuple[int, ...] | None = None  # classes whose objects have boxes, where the system sees these
     accumulate: dict[str, int] = {}  # parts of a batch, by stage, where memory does not hold it whole
 
     @property
@@ -81,6 +83,14 @@ class RunConfig(BaseModel):
     def symbol_table(self) -> SymbolTable:
         """The layout symbols."""
         return SymbolTable(self.symbols)
+
+    @property
+    def boxes(self) -> BoxRule | None:
+        """Which boxes the system sees in place of a layout; None where it sees the map."""
+        settings = self.request.settings.boxes
+        if settings is None or self.salient is None:
+            return None
+        return BoxRule.of(self.symbol_table, self.class_set, self.salient, settings)
 
     def difference(self, other: RunConfig) -> str | None:
         """The first setting in which two requests (or the data) differ, as a phrase; None when none does."""

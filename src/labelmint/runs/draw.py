@@ -47,6 +47,7 @@ class Draw:
             (`layouts.varied`) instead of taken as they are.
         reseed: other seeds for streams of their own, by name (`runs.streams`).
         style: of a reference image, which all samples take in place of one drawn by seed; None for none.
+        labels: of a system that sees boxes, as `runs.labels` has them: "boxes" or "given"; None takes what it has.
 
     Raises InputError for numbers out of range.
     """
@@ -59,6 +60,7 @@ class Draw:
     vary: bool = False
     reseed: Mapping[str, int] = field(default_factory=dict)
     style: Style | None = None
+    labels: str | None = None
 
     def seeds(self, part: str, indices: Iterable[int], streams: Sequence[str] = ()) -> Seeds:
         """Seeds of samples for a part, "layout" or "image", that tells these streams apart."""

@@ -77,54 +77,6 @@ def part_of(text: str, classes: ClassSet, size: tuple[int, int]) -> Part:
     return Part(of, classes.ids[classes.names.index(which)], None)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Given:
-    """N pairs, in order; a sample takes one of them.
-
-    Attributes:
-        ids: symbol maps (N, H, W).
-        tokens: of the layouts written together with their images, (N, h, w), where they were references; else
-            None.
-        layout, image: what is kept of each, over all N; None where nothing is.
-        keep: the same in words, as above.
-        names: of the pairs, where they are known.
-    """
-
-    ids: Tensor
-    tokens: Tensor | None = None
-    layout: Kept | None = None
-    image: Kept | None = None
-    keep: tuple[str, ...] = ()
-    names: tuple[str, ...] = ()
-
-    @cached_property
-    def digest(self) -> str:
-        """SHA-256 of all of it."""
-        kept = [part for both in (self.layout, self.image) if both is not None for part in both]
-        every = [self.ids, *([self.tokens] if self.tokens is not None else []), *kept]
-        return hashlib.sha256(b"".join(one.numpy().tobytes() for one in every)).hexdigest()
-
-    @property
-    def whence(self) -> str:
-        """Where layouts come from, in words."""
-        if self.layout is not None:
-            return "given, and drawn anew but for what is kept"
-        return "given" if self.tokens is None else "given with their images"
-
-    def layouts(self, per_layout: int) -> EmpiricalLayouts:
-        """Their layouts as a source."""
-        return EmpiricalLayouts(self.ids, per_layout, self.tokens)
-
-    def kept(self, seeds: Sequence[Seed], per_layout: int) -> tuple[Kept | None, Kept | None]:
-        """What is kept of the layouts and of the images of some samples."""
-        rows = torch.tensor([self.layouts(per_layout).which(seed) for seed in seeds])
-        layout, image = (
-            Kept(*(part[rows] for part in kept)) if kept is not None else None
-            for kept in (self.layout, self.image)
-        )
-        return layout, image
-
-
 def check_given(system: TrainedSystem, source: str, references: bool, of_layouts: Sequence[str]) -> None:
     """Raise InputError where no layouts are heeded, where layouts are to be kept that are not drawn, and for
     references that are of no use or lacking.
@@ -146,6 +98,56 @@ def check_given(system: TrainedSystem, source: str, references: bool, of_layouts
             else f"--layouts {source}: this run writes layouts in tokens together with images "
             f"(tokenizer.reference); give --reference"
         )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Given:
+    """N pairs, in order; a sample takes one of them.
+
+    Attributes:
+        ids: symbol maps (N, H, W).
+        tokens: of the layouts written together with their images, (N, h, w), where they were references; else
+            None.
+        boxes: (N, n, 5) of the layouts, for a system that sees boxes; else None.
+        layout, image: what is kept of each, over all N; None where nothing is.
+        keep: the same in words, as above.
+        names: of the pairs, where they are known.
+    """
+
+    ids: Tensor
+    tokens: Tensor | None = None
+    boxes: Tensor | None = None
+    layout: Kept | None = None
+    image: Kept | None = None
+    keep: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of all of it."""
+        kept = [part for both in (self.layout, self.image) if both is not None for part in both]
+        every = [self.ids, *(one for one in (self.tokens, self.boxes) if one is not None), *kept]
+        return hashlib.sha256(b"".join(one.numpy().tobytes() for one in every)).hexdigest()
+
+    @property
+    def whence(self) -> str:
+        """Where layouts come from, in words."""
+        if self.layout is not None:
+            return "given, and drawn anew but for what is kept"
+        return "given" if self.tokens is None else "given with their images"
+
+    def layouts(self, per_layout: int) -> EmpiricalLayouts:
+        """Their layouts as a source."""
+        return EmpiricalLayouts(self.ids, per_layout, self.tokens, self.boxes)
+
+    def kept(self, seeds: Sequence[Seed], per_layout: int) -> tuple[Kept | None, Kept | None]:
+        """What is kept of the layouts and of the images of some samples."""
+        rows = torch.tensor([self.layouts(per_layout).which(seed) for seed in seeds])
+        layout, image = (
+            Kept(*(part[rows] for part in kept)) if kept is not None else None
+            for kept in (self.layout, self.image)
+        )
+        return layout, image
 
 
 def cells(within: Sequence[Tensor], tokens: Tensor) -> Tensor:

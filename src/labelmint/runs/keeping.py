@@ -33,8 +33,11 @@ def given_by(system: TrainedSystem, data: DataSet | Pairs, *, references: bool, 
     of_layouts = [text for text, part in parts.items() if part.of == "layout"]
     check_given(system, data.source, references, of_layouts)
     if not references and not parts:
-        ids = data.fixed(0, len(data)).layouts.ids if isinstance(data, Pairs) else system.layouts_of(data)
-        return Given(ids=ids, names=tuple(data.names))
+        layouts = (
+            data.fixed(0, len(data)).layouts if isinstance(data, Pairs) else system.as_trained.layouts(data)
+        )
+        boxes = layouts.boxes if system.config.boxes else None
+        return Given(ids=layouts.ids, boxes=boxes, names=tuple(data.names))
     if not isinstance(system.images, Keeping):
         raise InputError(
             f"--keep {keep[0]}: {system.system} does not write an image in one grid of tokens, so nothing of it "

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from labelmint.dials import TRUNCATION
 from labelmint.protocols import Dials
+from labelmint.runs.labels import BOXES
 from labelmint.runs.streams import in_words
 from labelmint.version import __version__
 
@@ -30,6 +31,7 @@ _UNSAID: dict[str, Any] = {
     "reseed": {},
     "style_image": None,
     "style_sha256": None,
+    "labels": None,
 }
 
 
@@ -47,6 +49,7 @@ class Origin:
         keep: parts of the given pairs that were kept (`runs.given`).
         reseed: seeds of streams that were drawn anew (`runs.streams`).
         style_image, style_sha256: name of the file whose style all samples have, and its SHA-256; None for none.
+        labels: of a system that sees boxes, "boxes" or "given" (`runs.labels`); None of one that sees maps.
         device, precision, threads: the same bytes are promised for the same ones only.
     """
 
@@ -67,6 +70,7 @@ class Origin:
     reseed: Mapping[str, int] = field(default_factory=dict)
     style_image: str | None = None
     style_sha256: str | None = None
+    labels: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """A plain dict, each dial under its own name."""
@@ -107,6 +111,7 @@ class Origin:
             **({"keep": " ".join(self.keep)} if self.keep else {}),
             **self.chosen,
             **({"reseed": in_words(self.reseed)} if self.reseed else {}),
+            **({"labels": self.labels} if self.labels else {}),
             "synthetic": "true",
             "DigitalSourceType": SOURCE_TYPE,
         }
@@ -143,4 +148,5 @@ def origin_of(system: TrainedSystem, draw: Draw, threads: int) -> Origin:
         reseed=draw.reseed,
         style_image=None if draw.style is None else draw.style.name,
         style_sha256=None if draw.style is None else draw.style.digest,
+        labels=None if system.config.boxes is None else draw.labels or BOXES,
     )

@@ -100,6 +100,7 @@ def make_plan(
     device: torch.device,
     timed: bool,
     available: int | None = None,
+    boxes: int = 0,
 ) -> Plan:
     """Measure each stage's step on the device.
 
@@ -109,6 +110,7 @@ def make_plan(
         device: to measure on.
         timed: False leaves the seconds out (0), for the memory check alone.
         available: bytes that a stage may take; None takes batches in the parts that `config` says.
+        boxes: of the layout that has most, where the system sees these.
     """
     request, size = config.request, _measured_size(config.request)
     settings = request.settings.resized(min(request.size), min(size))
@@ -118,7 +120,7 @@ def make_plan(
     image = torch.rand(BATCH_MEASURED, config.image_channels, *size) * 2 - 1
     ids = torch.zeros(BATCH_MEASURED, *size, dtype=torch.uint8)
     measure = _Measure(
-        batch=Batch(image, LayoutBatch(ids)).to(device),
+        batch=Batch(image, LayoutBatch(ids, boxes=_boxes(config, boxes, size))).to(device),
         larger=request.size[0] * request.size[1] / (size[0] * size[1]),
         device=device,
         precision=config.precision,
@@ -132,6 +134,16 @@ def make_plan(
         for stage, measured in zip(wired.stages, wire(probe).stages, strict=True)
     )
     return Plan(config.model_dump(mode="json"), stages, data_bytes, request.max_minutes)
+
+
+def _boxes(config: RunConfig, count: int, size: tuple[int, int]) -> Tensor | None:
+    """As many boxes in each layout as the fullest has; None for a system that sees none."""
+    if config.boxes is None:
+        return None
+    if not count:
+        return torch.full((BATCH_MEASURED, 1, 5), -1.0)
+    box = [next(iter(config.boxes.first.values())), 0.0, 0.0, size[1] / 2, size[0] / 2]
+    return torch.tensor(box).repeat(BATCH_MEASURED, count, 1)
 
 
 @dataclass(frozen=True, kw_only=True)

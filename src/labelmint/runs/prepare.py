@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from labelmint.datasets.fitting import check_ids, fitted, fitted_image, fitted_layout
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.keeping import Disk, Shelf, Stored
 from labelmint.datasets.origins import digest_of_origins
-from labelmint.datasets.pair import Pair
+from labelmint.datasets.pair import Pair, padded
 from labelmint.datasets.pairs import Pairs
 from labelmint.datasets.scaling import EIGHT_BITS, as_channels
 from labelmint.datasets.splits import Split, split_of
@@ -21,7 +23,8 @@ from labelmint.datasets.symbols import SymbolTable, color_instances
 from labelmint.datasets.watching import told, told_again
 from labelmint.datasets.whole_images import without_labels
 from labelmint.errors import InputError
-from labelmint.types import Array, Batch, ClassSet, DataSet, Finding
+from labelmint.layouts.boxes import BoxCount, BoxRule, BoxSettings, count_boxes, salient_classes
+from labelmint.types import Array, Batch, ClassSet, DataSet, Finding, LayoutBatch
 
 __all__ = ["AsTrained", "Prepared", "prepare"]
 
@@ -40,6 +43,7 @@ class Prepared:
         image_channels: 1 when every image is grey, else 3.
         split: the lists of names.
         digest: SHA-256 of all fitted pixels and labels.
+        salient: ids of the classes whose objects have boxes, and boxes: how many have; None where the system sees none.
     """
 
     training: Pairs
@@ -49,6 +53,8 @@ class Prepared:
     image_channels: int
     split: Split
     digest: str
+    salient: tuple[int, ...] | None = None
+    boxes: BoxCount | None = None
 
     def training_views(self, at_most: int = 4096) -> Iterator[Batch]:
         """Training pairs as they are drawn in training, one by one, to condition on their layouts where none
@@ -74,6 +80,7 @@ def prepare(
     force: bool,
     parts: Split | None = None,
     normalize: str = "none",
+    boxes: BoxSettings | None = None,
     available: int = 1 << 62,
     disk: Disk | None = None,
     tell: Callable[[int, int], None] = lambda done, of: None,
@@ -88,6 +95,7 @@ def prepare(
         force: go on with fewer than 20 pairs.
         parts: which pairs to train and validate on, instead of the split by hash.
         normalize: "image" spreads each image from its own range (`datasets.ranges`).
+        boxes: which objects have boxes, for a system that sees these; else None.
         available: bytes of memory that the pairs may take. disk: that takes those that need more; None for none.
         tell: called with (pairs loaded, pairs in all).
     """
@@ -103,7 +111,8 @@ def prepare(
     if not parts.training or not parts.validation:
         mend = "let --group-by find more than one group" if group_by else "label more images"
         raise InputError(f"{data.source}: pairs to train on and others to validate on are needed; {mend}")
-    how = (_VERSION, geometry.size, geometry.crop, geometry.scale, cell, group_by, normalize, parts)
+    seen = (geometry.size, geometry.crop, geometry.scale, cell, group_by, normalize)
+    how = (_VERSION, *seen, parts, *([] if boxes is None else ["boxes"]))
     name = digest_of_origins(data, names, how, disk.folder) if disk is not None and disk.named else None
     with Shelf(available=available, disk=disk, source=data.source, name=name) as shelf:
         kept = shelf.stored()
@@ -111,19 +120,28 @@ def prepare(
             loaded = shelf.keep(
                 fitted(data, names, geometry, group_by=group_by, normalize=normalize, tell=tell), len(names)
             )
-            kept = _in_all(data, parts, loaded, cell, shelf, told(data))
+            kept = _in_all(data, parts, loaded, cell, shelf, told(data), boxes is not None)
         else:
             told_again(data, [Finding(kind=kind, text=text) for kind, text in kept.facts["findings"]])
-    return _assemble(data, parts, kept, geometry, seed)
+    prepared = _assemble(data, parts, kept, geometry, seed)
+    return prepared if boxes is None else _with_boxes(prepared, data.classes, boxes)
 
 
 def _in_all(
-    data: DataSet, parts: Split, loaded: Sequence[Pair], cell: int, shelf: Shelf, findings: Sequence[Finding]
+    data: DataSet,
+    parts: Split,
+    loaded: Sequence[Pair],
+    cell: int,
+    shelf: Shelf,
+    findings: Sequence[Finding],
+    boxed: bool,
 ) -> Stored:
     """The pairs as a run sees them, and what all of them decide."""
     channels = max(one.image.shape[2] for one in loaded)
     # colored twice, so that no colors are held
     symbols = SymbolTable.of((one.ids, _colors(one, cell)) for one in loaded)
+    if boxed:
+        symbols = symbols.with_ignored(_ignored(data))
     digest = hashlib.sha256(repr((parts, symbols, data.classes)).encode())
     seen = shelf.keep(
         (_in_symbols(one, _colors(one, cell), symbols, channels) for one in loaded), len(loaded)
@@ -161,6 +179,34 @@ def _assemble(data: DataSet, parts: Split, kept: Stored, geometry: Geometry, see
     )
 
 
+def _ignored(data: DataSet) -> int:
+    """The id of what boxes do not tell."""
+    if not data.classes.ignore:
+        raise InputError(
+            f"{data.source}: no id is left for pixels to ignore (255 is a class), and boxes do not tell all; give one "
+            f"with --ignore"
+        )
+    return data.classes.ignore[0]
+
+
+def _with_boxes(prepared: Prepared, classes: ClassSet, settings: BoxSettings) -> Prepared:
+    """The pairs with their boxes."""
+    table, counts = prepared.symbols, Counter[int]()
+    for pair in prepared.training:
+        counts.update(dict(enumerate(np.bincount(pair.ids.ravel(), minlength=len(table)).tolist())))
+    pixels = Counter[int]()
+    for symbol, (class_id, _) in enumerate(table.symbols):
+        pixels[class_id] += counts[symbol]
+    salient = salient_classes(pixels, classes, settings)
+    rule = BoxRule.of(table, classes, salient, settings)
+    training, validation = (
+        pairs.with_boxes(rule.of_pair, rule.most) for pairs in (prepared.training, prepared.validation)
+    )
+    class_of = [class_id for class_id, _ in table.symbols]
+    count = count_boxes(prepared.training, rule, training.geometry, class_of, pixels, classes, settings)
+    return replace(prepared, training=training, validation=validation, salient=salient, boxes=count)
+
+
 def _colors(pair: Pair, cell: int) -> Array | None:
     return None if pair.instances is None else color_instances(pair.instances, pair.ids, cell)
 
@@ -184,6 +230,7 @@ class AsTrained:
         symbols, classes: of the run. cell: pixels a layout cell, as in `prepare`.
         channels: of the run's images. seed: of the batches. normalize: as in `prepare`.
         whole: whether the run sees one class of an image as a whole, or without classes no label at all.
+        boxes: which a run sees that sees boxes; else None.
     """
 
     geometry: Geometry
@@ -194,19 +241,22 @@ class AsTrained:
     seed: int
     normalize: str = "none"
     whole: bool = False
+    boxes: BoxRule | None = None
 
-    def layouts(self, data: DataSet) -> Array:
-        """Symbol maps (N, H, W) of a data set's layouts, to draw images for them; crops are taken from the
-        middle, and no image is resized.
+    def layouts(self, data: DataSet) -> LayoutBatch:
+        """A data set's layouts, to draw images for them; crops are taken from the middle, and no image is resized.
 
         Raises InputError for no layouts, and for classes that the run was not trained on, by id or by name.
         """
         self._check_names(data)
         data = data if self.classes.labelled else without_labels(data)
-        maps = [self._layout(data, name) for name in data.names]
-        if not maps:
+        found = [self._layout(data, name) for name in data.names]
+        if not found:
             raise InputError(f"{data.source}: no layouts to draw images for")
-        return np.stack(maps)
+        ids = torch.from_numpy(np.stack([one.ids for one in found]))
+        return LayoutBatch(
+            ids, boxes=padded([one.boxes for one in found], self.boxes.most) if self.boxes else None
+        )
 
     def pairs(self, data: DataSet) -> Pairs:
         """All pairs of a data set; raises InputError as `layouts` does, and for color images where the run
@@ -238,16 +288,21 @@ class AsTrained:
                 )
             self._check_known(data, one.name, one.ids)
             pairs.append(_in_symbols(one, _colors(one, self.cell), self.symbols, self.channels))
-        return Pairs.of(pairs, self.geometry, self.seed, None, data.source, self.classes.labelled)
+        found = Pairs.of(pairs, self.geometry, self.seed, None, data.source, self.classes.labelled)
+        return found if self.boxes is None else found.with_boxes(self.boxes.of_pair, self.boxes.most)
 
-    def _layout(self, data: DataSet, name: str) -> Array:
+    def _layout(self, data: DataSet, name: str) -> Pair:
+        """A layout alone: a pair with a blank image."""
         layout = data.layout(name)
         check_ids(data, name, layout)
-        ids, instances, _ = fitted_layout(name, layout, self.geometry)
+        ids, instances, boxes = fitted_layout(name, layout, self.geometry)
         self._check_known(data, name, ids)
-        colors = None if instances is None else color_instances(instances, ids, self.cell)
-        height, width = ids.shape
-        return self.geometry.middle((height, width)).ids(self.symbols.index(ids, colors))
+        blank = np.zeros((*ids.shape, 1), np.uint8)
+        whole = Pair(name=name, group=name, image=blank, ids=ids, instances=instances, boxes=boxes)
+        whole = _in_symbols(whole, _colors(whole, self.cell), self.symbols, 1)
+        if self.boxes is not None:
+            whole = replace(whole, boxes=self.boxes.of_pair(whole))
+        return whole.seen(self.geometry.middle(whole.size))
 
     def _check_names(self, data: DataSet) -> None:
         for info in data.classes.classes:

@@ -127,6 +127,7 @@ def plan(
         config,
         views=prepared.training.views,
         data_bytes=prepared.bytes,
+        boxes=prepared.boxes.fullest if prepared.boxes else 0,
         device=where,
         timed=True,
         available=available,
@@ -147,6 +148,7 @@ def _as_memory_allows(
         config,
         views=prepared.training.views,
         data_bytes=prepared.bytes,
+        boxes=prepared.boxes.fullest if prepared.boxes else 0,
         device=fabric.device,
         timed=False,
         available=available if new else None,
@@ -168,7 +170,7 @@ def _prepared(
     geometry = Geometry(
         size=request.size, crop=request.crop, scale=request.scale, augment=frozenset(request.augment)
     )
-    return prepare(
+    prepared = prepare(
         data,
         geometry,
         cell=shapes(request).reach,  # which sees whether the size fits, before anything is loaded
@@ -177,10 +179,14 @@ def _prepared(
         force=force,
         parts=chosen,
         normalize=request.normalize,
+        boxes=request.settings.boxes,
         available=available_memory(torch.device("cpu")),
         disk=disk,
         tell=lambda done, of: tell(Event("data", done, of)) if done % 50 == 0 or done == of else None,
     )
+    if prepared.boxes is not None:
+        tell(Event("boxes", 1, 1, message=str(prepared.boxes)))
+    return prepared
 
 
 def _config(
@@ -197,6 +203,7 @@ def _config(
         ignore=data.classes.ignore,
         symbols=prepared.symbols.symbols,
         has_instances=prepared.has_instances,
+        salient=prepared.salient,
         device=hardware.device.partition(":")[0],
         precision=hardware.precision,
         threads=hardware.threads,
@@ -214,6 +221,8 @@ def _stored_layouts(wired: Wired, prepared: Prepared, device: torch.device) -> d
         return {"ids": torch.zeros(1, *prepared.training.geometry.size, dtype=torch.uint8)}
     views = [*prepared.training_views()]
     stored = {"ids": torch.cat([view.layouts.ids for view in views])}
+    if prepared.boxes is not None:
+        stored["boxes"] = torch.cat([view.layouts.boxes for view in views if view.layouts.boxes is not None])
     if isinstance(wired.images, Keeping) and wired.images.needs_references:
         stored["tokens"] = torch.cat([wired.images.codes(view.to(device))[1].cpu() for view in views])
     return stored

@@ -28,6 +28,7 @@ from labelmint.runs.config import RunConfig, read_run_config
 from labelmint.runs.draw import Draw, asked, at_least
 from labelmint.runs.given import Given
 from labelmint.runs.keeping import given_by
+from labelmint.runs.labels import check_labels, labels_of
 from labelmint.runs.layouts_from import RunLayouts
 from labelmint.runs.origin import origin_of
 from labelmint.runs.precision import named_precision, priors_in_bfloat16
@@ -40,7 +41,7 @@ from labelmint.seeds import Seeds
 from labelmint.systems.catalogue import SYSTEMS
 from labelmint.systems.system import Wired
 from labelmint.training.run_folder import RunFolder
-from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet, Kept, LayoutBatch
+from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet, Kept, Layout, LayoutBatch
 
 __all__ = ["TrainedSystem", "load"]
 
@@ -133,7 +134,7 @@ class TrainedSystem:
 
     def layouts_of(self, data: DataSet) -> Tensor:
         """Symbol maps (N, H, W) of a data set, fitted like the training data."""
-        return torch.from_numpy(self.as_trained.layouts(data))
+        return self.as_trained.layouts(data).ids
 
     def pairs_of(self, data: DataSet) -> Pairs:
         """The pairs of a data set as this system sees them, for held-out figures."""
@@ -151,6 +152,7 @@ class TrainedSystem:
             seed=self.config.request.seed,
             normalize=self.config.request.normalize,
             whole=self.learned_from_images,
+            boxes=self.config.boxes,
         )
 
     @cached_property
@@ -198,7 +200,7 @@ class TrainedSystem:
     def _stored(self) -> Given:
         """Training layouts, with the tokens in which they were written where their images had a part in that."""
         stored = RunFolder(self.path).load_part("layouts")[0]
-        return Given(ids=stored["ids"], tokens=stored.get("tokens"))
+        return Given(ids=stored["ids"], tokens=stored.get("tokens"), boxes=stored.get("boxes"))
 
     def usual_batch(self, warn: Callable[[str], None], dials: Dials | None = None) -> int:
         """How many pairs are drawn at a time unless told otherwise, as `runs.batch_size` has it.
@@ -230,13 +232,10 @@ class TrainedSystem:
         seeds = draw.seeds(IMAGE, rows, streams_of(self.images))
         origin = origin_of(self, draw, torch.get_num_threads())
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-            layouts, kept = self._layouts(rows, draw, origin.dials)
+            drawn, layouts, kept = self._layouts(rows, draw, origin.dials)
             images = self._images(layouts.to(self.device), seeds, draw, origin.dials, kept)
-        ids, pixels, marks = (
-            layouts.ids.cpu().numpy(),
-            EIGHT_BITS.from_unit(images),
-            [dict[str, str]() for _ in seeds],
-        )
+        labels = labels_of(self.config, drawn, layouts, draw.labels)
+        pixels, marks = EIGHT_BITS.from_unit(images), [dict[str, str]() for _ in seeds]
         if self.ranges is not None:
             pixels, clipped = restored(images, [self.ranges.range(seed) for seed in seeds])
             marks = [
@@ -244,7 +243,7 @@ class TrainedSystem:
                 for seed, count in zip(seeds, clipped, strict=True)
             ]
         return [
-            self._pair(pixels[row], ids[row], {**origin.texts(index), **marks[row]}, index)
+            _pair(pixels[row], labels[row], {**origin.texts(index), **marks[row]}, index)
             for row, (_, index) in enumerate(seeds)
         ]
 
@@ -256,17 +255,17 @@ class TrainedSystem:
             return self.images.sample(layouts, seeds, dials, kept)
         return cast(Styled, self.images).in_style(layouts, draw.style.code, dials)
 
-    def _layouts(self, rows: range, draw: Draw, dials: Dials) -> tuple[LayoutBatch, Kept | None]:
-        """Layouts as the images are drawn for them, and what is kept of the images."""
+    def _layouts(self, rows: range, draw: Draw, dials: Dials) -> tuple[LayoutBatch, LayoutBatch, Kept | None]:
+        """Layouts as they are drawn, as the images are drawn for them, and what is kept of the images."""
         seeds = draw.seeds(LAYOUT, rows, streams_of(self.own_layouts))
         of_layouts, of_images = (
             draw.layouts.kept(seeds, draw.per_layout) if draw.layouts is not None else (None, None)
         )
         source = self._source(draw)
-        found = source.sample(seeds, dials, of_layouts)
-        if source is not self.wired.layouts:  # which draws them as they are seen
-            found = self.wired.see(found)
-        return found, of_images
+        drawn = source.sample(seeds, dials, of_layouts)
+        # its own source draws them as they are seen
+        seen = drawn if source is self.wired.layouts else self.wired.see(drawn)
+        return drawn, seen, of_images
 
     def _source(self, draw: Draw) -> LayoutSource:
         """Where layouts come from: drawn in part or whole, varied, or given."""
@@ -288,14 +287,6 @@ class TrainedSystem:
             self._last_varied = given, per_layout, made
         return self._last_varied[2]
 
-    def _pair(self, pixels: Array, ids: Array, texts: dict[str, str], index: int) -> AnnotatedImage:
-        return AnnotatedImage(
-            name=f"synthetic_{index:06d}",
-            image=np.ascontiguousarray(pixels),
-            layout=self.config.symbol_table.layout(ids, self.config.has_instances),
-            provenance=texts,
-        )
-
     def synthesize(
         self,
         n: int,
@@ -308,12 +299,13 @@ class TrainedSystem:
         vary: bool = False,
         reseed: Mapping[str, int] | None = None,
         style_image: str | Path | None = None,
+        labels: str | None = None,
         **dials: float | None,
     ) -> Iterator[AnnotatedImage]:
         """Pairs start ... start + n - 1, one after the other.
 
         Arguments:
-            seed, per_layout, vary, reseed: as in `Draw`.
+            seed, per_layout, vary, reseed, labels: as in `Draw`.
             batch_size: None is found by `usual_batch`.
             layouts: of this data set, in place of the run's own.
             style_image: a file whose style all images have, where an encoder finds it.
@@ -328,6 +320,7 @@ class TrainedSystem:
         if batch_size is None:
             batch_size = self.usual_batch(lambda line: warnings.warn(line, UserWarning, stacklevel=4), values)
         given = self.given(layouts, references=self.needs_references) if layouts is not None else None
+        check_labels(self.config, labels)
         draw = Draw(
             seed=seed,
             batch_size=batch_size,
@@ -337,12 +330,18 @@ class TrainedSystem:
             vary=vary,
             reseed=reseed or {},
             style=None if style_image is None else style_of(self, style_image),
+            labels=labels,
         )
         check_reseed(self, draw)
         self.check_batch(batch_size, values)
         for number in range(start // batch_size, -(-(start + n) // batch_size)):
             first = number * batch_size
             yield from self.chunk(number, draw)[max(start - first, 0) : start + n - first]
+
+
+def _pair(pixels: Array, label: Layout, texts: dict[str, str], index: int) -> AnnotatedImage:
+    image = np.ascontiguousarray(pixels)
+    return AnnotatedImage(name=f"synthetic_{index:06d}", image=image, layout=label, provenance=texts)
 
 
 def load(

@@ -28,6 +28,8 @@ def _facts(config: RunConfig) -> Facts:
         config.image_channels,
         config.request.size,
         len(config.symbols),
+        names=tuple(config.class_set.name_of(class_id) for class_id, _ in config.symbols),
+        boxes=config.boxes,
         kinds=tuple(classes.index(class_id) for class_id, _ in config.symbols),
         whole=tuple(
             symbol

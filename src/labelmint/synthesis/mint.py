@@ -29,6 +29,7 @@ from labelmint.hardware import choose_threads
 from labelmint.progress import Event, Report
 from labelmint.runs.draw import Draw
 from labelmint.runs.given import Given
+from labelmint.runs.labels import check_labels
 from labelmint.runs.origin import origin_of
 from labelmint.runs.precision import bfloat16_is_slow
 from labelmint.runs.streams import check_reseed
@@ -91,6 +92,7 @@ def mint(
         vary=options.vary,
         reseed=options.reseed,
         style=None if options.style_image is None else style_of(system, options.style_image),
+        labels=options.labels,
     )
     check_reseed(system, draw)
     order = _order(system, draw, sieve, options, _threads(system, before))
@@ -128,6 +130,7 @@ def _check_system(system: TrainedSystem, options: MintOptions) -> None:
         formats.check_labels(name, system.classes)
     if system.learned_from_images:
         _check_whole_images(system, options)
+    check_labels(system.config, options.labels)
     given = options.pairs is not None and not any(part.startswith("layout:") for part in options.keep)
     heeded = system.resolve(options.dials, draws_layouts=not options.vary and not given)
     if unheeded := sorted(options.dials.keys() - heeded.keys()):

@@ -41,6 +41,8 @@ class MintOptions:
         reseed: other seeds for streams of random numbers, by name: `{"image": 7}` draws other images of the same
             layouts (`runs.streams`).
         style_image: an image file whose style all samples have, where the run's encoder finds it (`runs.style`).
+        labels: of a run that sees boxes: "boxes", as objects and a map of these filled, or "given", the whole label
+            maps that the boxes were found in, with whatever these do not tell as ignored. None takes what the run has.
         dials: values for what the run heeds, by name (`labelmint.dials`): `{"temperature": 0.7}`.
         batch_size: B, pairs drawn at a time. None takes that of the call that is resumed, else
             `TrainedSystem.usual_batch`.
@@ -70,6 +72,7 @@ class MintOptions:
     vary: bool = False
     reseed: Mapping[str, int] = field(default_factory=dict)
     style_image: str | Path | None = None
+    labels: str | None = None
     dials: Dials = field(default_factory=dict)
     batch_size: int | None = None
     filter: str = "auto"

@@ -33,6 +33,11 @@ _DRAWN = (
     "The label was drawn first and the image for it, so the label is what the image was asked to show; how "
     "faithfully the",
 )
+_OF_BOXES = {
+    "boxes": "- Labels: boxes, as the generator saw them, and maps of these filled; no outline was ever said\n",
+    "given": "- Labels: whole maps, of which the generator saw the boxes of objects alone; what these do not tell is "
+    "ignored\n",
+}
 _KEPT = (
     "**Every image of this data set is synthetic but for what was kept**: parts of given pairs, as the "
     "system's tokenizer has them, which",
@@ -91,6 +96,7 @@ def manifest_row(
         "dials": dict(origin.said),
         **origin.chosen,
         "layout": layout_source,
+        **({"labels": origin.labels} if origin.labels else {}),
         **holds,
         **facts,
     }
@@ -141,6 +147,7 @@ def card(
         height=size[0],
         width=size[1],
         format=format,
+        labels=_OF_BOXES[origin.labels] if origin.labels else "",
         unfiltered="" if filtered else _UNFILTERED,
         versions=", ".join(f"{name} {version}" for name, version in versions.items()),
         table="\n".join([*_TABLE, *_rows(objects, pixels), "", ""]) if labelled else "",
@@ -211,6 +218,7 @@ def _given(origin: Origin) -> str:
             " --vary" if origin.vary else "",
             *(f" --reseed {name}={seed}" for name, seed in sorted(origin.reseed.items())),
             f" --style-image {shlex.quote(origin.style_image)}" if origin.style_image else "",
+            f" --labels {origin.labels}" if origin.labels else "",
             " --precision bf16" if origin.precision == "bf16-true" else "",
         ]
     )

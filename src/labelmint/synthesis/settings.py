@@ -21,6 +21,7 @@ _OPTIONS = {
         "format",
         "image_format",
         "keep",
+        "labels",
         "per_layout",
         "precision",
         "seed",

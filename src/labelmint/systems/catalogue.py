@@ -12,6 +12,7 @@ from labelmint.systems import (
     mint,
     msgnet,
     msgnet_vq2,
+    obj_cgan,
     pix2pix,
     pix2pixhd,
     spade,
@@ -31,7 +32,7 @@ __all__ = [
     "settings_of",
 ]
 
-_FAMILIES = (msgnet, msgnet_vq2, svq, mint, pix2pix, pix2pixhd, bicyclegan, spade, biggan, flow)
+_FAMILIES = (msgnet, msgnet_vq2, svq, mint, pix2pix, pix2pixhd, bicyclegan, spade, obj_cgan, biggan, flow)
 SYSTEMS: dict[str, System] = {system.name: system for family in _FAMILIES for system in family.SYSTEMS}
 
 
@@ -57,6 +58,7 @@ PRESETS = {
         Preset("tiny", (32, 32), "minutes on 2 cores, 32x32 pixels", "mint"),
         Preset("small", (64, 64), "about an hour on 2 cores, 64x64 or 96x96 pixels", "mint"),
         Preset("clevr-64", (64, 64), "MSGNet's CLEVR of 2 to 4 objects; a GPU"),
+        Preset("clevr-64-classes", (64, 64), "obj-cGAN's CLEVR with MSGNet's 24 classes; a GPU", "obj-cgan"),
         Preset("clevr-192", (192, 192), "MSGNet's CLEVR of 1 or 2 objects; a GPU"),
         Preset("malaria", (96, 96), "MSGNet's malaria patches; a GPU"),
         Preset("brats", (240, 240), "MSGNet's brain slices; a large GPU"),

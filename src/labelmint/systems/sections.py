@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeAlias, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from labelmint.errors import InputError, nearest
+from labelmint.layouts.boxes import BoxSettings
 from labelmint.priors.pixelsnail import PixelSNAILConfig
 from labelmint.priors.transformer import TransformerConfig
 from labelmint.training.likelihood import PriorTraining
@@ -100,6 +101,12 @@ class Sections(BaseModel):
     def in_phases(self) -> bool:
         """True if parts of what is trained stand still for a while."""
         return any(getattr(section, "phases", ()) for section in self.each().values())
+
+    @property
+    def boxes(self) -> BoxSettings | None:
+        """Which objects have boxes, where some part sees these in place of label maps."""
+        sections: list[Any] = [*self.each().values()]
+        return next((section for section in sections if isinstance(section, BoxSettings)), None)
 
     def resized(self, before: int, now: int) -> Any:
         """The sections for images whose shorter side is `now` in place of `before`, with attention at the same

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from labelmint.layouts.boxes import BoxRule
 from labelmint.protocols import ImageGenerator, LayoutSource
 from labelmint.systems.sections import Sections
 from labelmint.training.regime import Stage
@@ -20,10 +21,12 @@ class Facts(NamedTuple):
     """What the data decide.
 
     Attributes:
-        image_channels: C. size: (H, W). symbols: S, how many layout symbols there are.
+        image_channels: C. size: (H, W). symbols: S, the number of layout symbols.
         kinds: the class of each symbol, numbered from 0 on; empty where it is not known.
         whole: symbols of which all pixels are one object: those without instances where the data have instances,
             else the ground and what is ignored.
+        names: of the class of each symbol; none where only shapes are asked for.
+        boxes: which boxes stand for a layout, for a system that sees boxes; else None.
     """
 
     image_channels: int
@@ -31,6 +34,8 @@ class Facts(NamedTuple):
     symbols: int
     kinds: tuple[int, ...] = ()
     whole: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
+    boxes: BoxRule | None = None
 
 
 def _as_they_are(layouts: LayoutBatch) -> LayoutBatch:

@@ -2,15 +2,17 @@
 
     the module:         minimize  fidelity + others + strength w L_G(D(x')) + matching L_FM(D; x, x')
     its discriminator:  minimize  L_D(D(x), D(x')) + penalty on the same images x and x'
+                        or  (L_D(D(x), D(x')) + L_D(D(x), D_wrong(x))) / 2 + penalty
 
 w is 1, or the adaptive weight of VQGAN (`objectives.adversarial`), L_FM feature matching. Of few images the
 discriminator sees augmented ones, real and made alike (`training.differentiable`). It may learn several times a step,
-then also from further batches. It judges all images that are made of an item, where there are several. There may
-be phases, from coarse to fine (`training.phases`). The adversary may begin late, after a share
-of the training: before that it would only learn to tell blur. For half of that share the discriminator learns
-unheeded: one that knows nothing yet is led by what it should judge. It has a learning rate of its own. One Adam
-holds both networks: it keeps its averages for every weight apart and passes over weights without a gradient, so
-it is two optimizers that are saved as one.
+then also from further batches. D_wrong judges real images beside the labels of others, in systems that have it, so
+that the discriminator heeds labels (`nn.object_discriminator`). It judges all images that are made of an item, where
+there are several. There may be phases, from coarse to fine (`training.phases`). The adversary may begin late, after a
+share of the training: before that it would only learn to tell blur. For half of that share the discriminator learns
+unheeded: one that knows nothing yet is led by what it should judge. It has a learning rate of its own. One Adam holds
+both networks: it keeps its averages for every weight apart and passes over weights without a gradient, so it is two
+optimizers that are saved as one.
 """
 
 from __future__ import annotations
@@ -66,6 +68,9 @@ class Against:
         matching: weight of feature matching.
         penalty: on the discriminator's gradients, and `penalty_weight`.
         updates: of the discriminator for each of the module.
+        wrong: layouts -> items (n,) and others (n,) whose labels these are not true of; the discriminator is called
+            with both, and answers the verdicts on the real images of these items so labelled behind all others. None
+            tells it no wrong labels.
         augment_below: with fewer training pairs, what the discriminator sees is augmented; `unknown` is the symbol of
             what it is not shown.
     """
@@ -81,6 +86,7 @@ class Against:
     penalty: Penalty = "none"
     penalty_weight: float = 10.0
     updates: int = 1
+    wrong: Callable[[LayoutBatch], tuple[Tensor, Tensor]] | None = None
     augment_below: int = 0
     unknown: int = 0
 
@@ -170,11 +176,21 @@ class Adversarial:
         """The discriminator's loss; both kinds of images in one pass."""
         rival.requires_grad_(True).train()
         made, real, layouts = self._shown(made, batch)
-        both = torch.arange(len(batch), device=made.device).repeat(2)
-        verdicts = [maps[-1].chunk(2) for maps in rival(torch.cat([real, made]), layouts[both])]
+        both, count = torch.arange(len(batch), device=made.device).repeat(2), len(batch)
+        mixed = (
+            () if self.against.wrong is None else (self.against.wrong(layouts),)
+        )  # the real images come first
+        judged = [maps[-1] for maps in rival(torch.cat([real, made]), layouts[both], *mixed)]
+        verdicts = [(maps[:count], maps[count : 2 * count]) for maps in judged]
         loss = torch.stack([self.against.loss.discriminator(*one) for one in verdicts]).mean()
         apart = torch.stack([(of_real > of_made).float().mean() for of_real, of_made in verdicts]).mean()
         terms = {DISCRIMINATOR: loss.detach(), "told_apart": apart}
+        if mixed and len(mixed[0][0]):
+            mislabelled = [
+                self.against.loss.discriminator(maps[:count], maps[2 * count :]) for maps in judged
+            ]
+            wrong = torch.stack(mislabelled).mean()
+            loss, terms["wrong"] = (loss + wrong) / 2, wrong.detach()
         if self.against.penalty != "none":
             penalty = penalty_of(self.against.penalty, rival, real, made, layouts)
             loss, terms["penalty"] = loss + self.against.penalty_weight * penalty, penalty.detach()
