@@ -5,9 +5,10 @@ import pytest
 
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pairs import Pairs
+from labelmint.datasets.rare_images import rarest
 from labelmint.datasets.rarity import density, rarity_of
 from labelmint.errors import InputError
-from labelmint.types import Array
+from labelmint.types import AnnotatedImage, Array, ClassInfo, ClassSet, DataSet, Layout
 
 SIZES = [(8, 8), (12, 9), (20, 8)]
 
@@ -36,7 +37,7 @@ def pairs(rebalance: str, class_of: dict[int, int] | None = None) -> Pairs:
 
 
 def share_of_red(some: Pairs, turns: slice = slice(None)) -> float:
-    items = np.concatenate([some.batch(step, 20).items[turns].numpy() for step in range(50)])  # type: ignore[index]
+    items = np.concatenate([some.batch(step, 20).items[turns].numpy() for step in range(25)])  # type: ignore[index]
     return float((items % 50 == 0).mean())
 
 
@@ -56,9 +57,9 @@ def test_a_color_in_two_images_of_a_hundred_has_the_share_that_its_rarity_gives(
 
 
 def test_with_many_images_it_is_the_plain_kernel_density() -> None:
-    colors = np.random.default_rng(0).normal(100, [20, 5, 9], (2000, 3))
+    colors = np.random.default_rng(0).normal(100, [20, 5, 9], (500, 3))
     found = density(colors, np.cov(colors.T))
-    spread = np.cov(colors.T) * 2000 ** (-2 / 7)
+    spread = np.cov(colors.T) * 500 ** (-2 / 7)
     apart = colors[:5, None] - colors[None]
     kernels = np.exp(-np.einsum("nmi,ij,nmj->nm", apart, np.linalg.inv(spread), apart) / 2)
     plain = kernels.mean(axis=1) / np.sqrt((2 * np.pi) ** 3 * np.linalg.det(spread))
@@ -86,6 +87,23 @@ def test_each_class_is_shown_as_often_as_the_others_whatever_share_a_stage_asks_
     shown = np.concatenate([some.batch(step, 20).layouts.ids.numpy() for step in range(5)])
     assert (shown == 0).any(axis=(1, 2)).mean() > 0.5 < (shown == 1).any(axis=(1, 2)).mean()
     assert not some.still
+
+
+def test_the_rarest_images_of_each_class_are_named_largest_class_first() -> None:
+    images, ids = street(60)
+    made = {
+        f"{k:02d}": AnnotatedImage(name=f"{k:02d}", image=image, layout=Layout(label_map=one))
+        for k, (image, one) in enumerate(zip(images, ids, strict=True))
+    }
+    classes = ClassSet(
+        (ClassInfo(id=0, name="ground"), ClassInfo(id=1, name="sky"), ClassInfo(id=9, name="none"))
+    )
+    data = DataSet(
+        source="street", format="memory", classes=classes, names=tuple(made), load=made.__getitem__
+    )
+    found = rarest(data, 2)
+    assert list(found) == [0, 1]
+    assert {"00", "50"} == set(found[1]) != set(found[0])
 
 
 def test_what_can_not_be_rebalanced_is_refused() -> None:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["inspect"]
 
+_RAREST, _CLASSES = 6, 12  # images of a class, and classes, in the picture of rare looks
+
 
 def inspect(
     data: DataSets,
@@ -49,6 +51,15 @@ def inspect(
         Path | None,
         typer.Option(
             metavar="FILE.png", help="Draw a contact sheet of images with their layouts.", show_default=False
+        ),
+    ] = None,
+    rare: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.png",
+            help="Draw the images in which the look of each class is rarest; --rebalance appearance shows such ones "
+            "more often.",
+            show_default=False,
         ),
     ] = None,
     system: System = None,
@@ -85,6 +96,8 @@ def inspect(
         found = look(source, geometry=seen, group_by=group_by, tell=partial(tell, "images"), **kept)
     if sheet is not None:
         _draw(source, sheet)
+    if rare is not None:
+        _draw_rare(source, rare)
     if as_json:
         print_json(found.to_json())
     else:
@@ -131,3 +144,21 @@ def _draw(source: DataSet, sheet: Path) -> None:
             continue
     sheet.parent.mkdir(parents=True, exist_ok=True)
     contact_sheet(pairs, source.classes, sheet)
+
+
+def _draw_rare(source: DataSet, file: Path) -> None:
+    """A column a class, the largest first; its rarest image on top."""
+    import numpy as np
+
+    from labelmint.datasets.rare_images import rarest
+    from labelmint.pictures import under_heads
+
+    found = [*rarest(source, _RAREST).items()][:_CLASSES]
+    columns = [[source.load(name).image for name in names] for _, names in found]
+    nothing = np.full_like(columns[0][0], 255)
+    rows = [
+        [column[k] if k < len(column) else nothing for column in columns]
+        for k in range(max(map(len, columns)))
+    ]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    under_heads(rows, [source.classes.name_of(class_id) for class_id, _ in found], file)

@@ -23,7 +23,7 @@ import numpy as np
 
 from labelmint.types import Array
 
-__all__ = ["Rarity", "density", "rarity_of"]
+__all__ = ["Rarity", "density", "mean_colors", "rarity_of", "scores_of"]
 
 _AT_ONCE = 1024  # rows of a matrix of distances
 
@@ -60,19 +60,29 @@ def rarity_of(images: Sequence[Array], ids: Sequence[Array], class_of: Mapping[i
     owners = [class_of.get(k, -1 - k) for k in range(most)]
     classes = tuple(sorted(set(owners)))
     lookup = np.array([classes.index(owner) for owner in owners])
-    colors, areas = _mean_colors(images, ids, lookup, len(classes))
-    seen = areas > 0
-    apart = [
-        colors[seen[:, k], k] - colors[seen[:, k], k].mean(axis=0)
-        for k in range(len(classes))
-        if seen[:, k].any()
-    ]
-    pooled = _covariance(np.concatenate(apart))
-    scores = np.zeros(areas.shape)
-    for k in range(len(classes)):
-        if seen[:, k].any():
-            scores[seen[:, k], k] = 1 / density(colors[seen[:, k], k], pooled)
-    return Rarity(classes=classes, scores=scores, areas=areas.sum(axis=0), class_of=lookup)
+    means = [mean_colors(image, lookup[one], len(classes)) for image, one in zip(images, ids, strict=True)]
+    colors, areas = (np.stack(each) for each in zip(*means, strict=True))
+    return Rarity(classes=classes, scores=scores_of(colors, areas), areas=areas.sum(axis=0), class_of=lookup)
+
+
+def mean_colors(image: Array, owners: Array, classes: int) -> tuple[Array, Array]:
+    """Equation (1) of an image (H, W, C) and a map (H, W) of numbers in [0, classes), (K, C), and pixels (K,)."""
+    flat, weights = owners.ravel(), image.reshape(-1, image.shape[2])
+    areas = np.bincount(flat, minlength=classes)
+    totals = [np.bincount(flat, weights=weights[:, c], minlength=classes) for c in range(image.shape[2])]
+    return np.stack(totals, axis=1) / np.maximum(areas, 1)[:, None], areas
+
+
+def scores_of(colors: Array, areas: Array) -> Array:
+    """Equation (3), (N, K), of mean colors (N, K, C) and pixels (N, K)."""
+    seen, scores = areas > 0, np.zeros(areas.shape)
+    shown = [k for k in range(areas.shape[1]) if seen[:, k].any()]
+    pooled = _covariance(
+        np.concatenate([colors[seen[:, k], k] - colors[seen[:, k], k].mean(axis=0) for k in shown])
+    )
+    for k in shown:
+        scores[seen[:, k], k] = 1 / density(colors[seen[:, k], k], pooled)
+    return scores
 
 
 def density(colors: Array, pooled: Array) -> Array:
@@ -98,18 +108,3 @@ def density(colors: Array, pooled: Array) -> Array:
 def _covariance(centered: Array) -> Array:
     found: Array = centered.T @ centered / max(len(centered) - 1, 1)
     return found
-
-
-def _mean_colors(
-    images: Sequence[Array], ids: Sequence[Array], lookup: Array, classes: int
-) -> tuple[Array, Array]:
-    """Equation (1), (N, K, C), and pixels (N, K)."""
-    channels = images[0].shape[2]
-    colors, areas = np.zeros((len(images), classes, channels)), np.zeros((len(images), classes), np.int64)
-    for n, (image, one) in enumerate(zip(images, ids, strict=True)):
-        owners = lookup[one].ravel()
-        areas[n] = np.bincount(owners, minlength=classes)
-        for c in range(channels):
-            total = np.bincount(owners, weights=image[..., c].ravel(), minlength=classes)
-            colors[n, :, c] = total / np.maximum(areas[n], 1)
-    return colors, areas

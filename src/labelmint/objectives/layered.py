@@ -14,7 +14,7 @@ The second form of (3) is for a network of several outputs: the best one learns,
 little, so that none is left behind.
 
 References:
-    Photographic Image Synthesis with Cascaded Refinement Networks (Chen & Koltun, 2017): Equations 2 and 3
+    Photographic Image Synthesis with Cascaded Refinement Networks (Chen & Koltun, 2017): the loss, and its diverse form
     Diverse Image Synthesis from Semantic Layouts via Conditional IMLE (Li et al., 2019), supplement, appendix A
 """
 
