@@ -371,24 +371,26 @@ class Batch:
         image: (B, C, H, W) floats in [-1, 1].
         layouts: of the same B, H and W.
         items: (B,) the number of each pair in its data set, where it is known; or None.
+        codes: (B, *shape) the noise that a network is to take for each, where it was chosen; or None.
     """
 
     image: Tensor
     layouts: LayoutBatch
     items: Tensor | None = None
+    codes: Tensor | None = None
 
     def __len__(self) -> int:
         return self.image.shape[0]
 
     def __getitem__(self, rows: slice | Tensor) -> Batch:
         """Some of the pairs."""
-        items = self.items[rows] if self.items is not None else None
-        return Batch(self.image[rows], self.layouts[rows], items)
+        items, codes = (None if one is None else one[rows] for one in (self.items, self.codes))
+        return Batch(self.image[rows], self.layouts[rows], items, codes)
 
     def to(self, device: Any) -> Batch:
         """The batch on another device."""
-        items = self.items.to(device) if self.items is not None else None
-        return Batch(self.image.to(device), self.layouts.to(device), items)
+        items, codes = (None if one is None else one.to(device) for one in (self.items, self.codes))
+        return Batch(self.image.to(device), self.layouts.to(device), items, codes)
 
 
 class Kept(NamedTuple):

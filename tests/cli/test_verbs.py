@@ -94,15 +94,16 @@ def test_datasets_make_digits_writes_a_set_with_its_split(command: Any, tmp_path
 
 
 def test_inspect(command: Any, digits_folder: Path, tmp_path: Path) -> None:
-    sheet = tmp_path / "pictures" / "sheet.png"
-    answer = command("inspect", digits_folder, "--size", "32x32", "--sheet", sheet, "--json")
+    sheet, rare = tmp_path / "pictures" / "sheet.png", tmp_path / "pictures" / "rare.png"
+    answer = command("inspect", digits_folder, "--size", "32x32", "--sheet", sheet, "--rare", rare, "--json")
     assert answer.code == 0
     assert answer.json["pairs"] == 60
     nine = answer.json["classes"][10]
     assert nine["name"] == "9"
     assert nine["objects_kept"] == nine["objects_at_size"] == nine["objects"] > 0
-    with Image.open(sheet) as picture:
-        assert min(picture.size) > 100
+    for file in (sheet, rare):
+        with Image.open(file) as picture:
+            assert min(picture.size) > 100
     assert "60 pairs" in command("inspect", digits_folder).out
 
 

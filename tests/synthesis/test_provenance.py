@@ -53,6 +53,9 @@ def test_given_layouts_and_those_of_the_run_are_named(tmp_path: Path) -> None:
     data = read(make(tmp_path / "layouts", n=3))
     given = rows(make(tmp_path / "given", layouts=data, per_layout=2, n=8))
     assert [row["layout"][-1] for row in given] == list("00112200")
+    with Image.open(tmp_path / "given" / "per_layout.png") as sheet:  # four rows of five
+        assert 1.1 < sheet.width / sheet.height < 1.4
+    assert not (tmp_path / "layouts" / "per_layout.png").exists()
     assert "--layouts DATA --per-layout 2" in (tmp_path / "given" / "README.md").read_text()
     own = make(tmp_path / "own", Fake(own_layouts=False), n=4)
     assert [row["layout"] for row in rows(own)] == [f"training layout {j}" for j in (0, 1, 2, 0)]

@@ -22,6 +22,7 @@ DRAWN = {  # one of each kind of generator but those of the runs that all tests 
     "pix2pix": {"curves.png", "samples.png"},
     "spade": {"curves.png", "samples.png", "reconstructions.png"},
     "flow": {"curves.png", "samples.png"},
+    "cimle": {"curves.png", "samples.png"},
 }
 ELSEWHERE = {"msgnet", "mint"}  # runs that all tests share; `tests/runs` draws from them
 SHORTEST = {"steps": "12", "epochs": "1", "batch_size": "4", "evaluate_every": "12"}

@@ -23,6 +23,7 @@ from labelmint.cli.options import (
     Normalize,
     Orientation,
     Quiet,
+    Rebalance,
     Scale,
     Seed,
     Threads,
@@ -89,6 +90,7 @@ class _CommandLine:
     scale: Scale = 1.0
     augment: Augment = ""
     normalize: Normalize = "none"
+    rebalance: Rebalance = "none"
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -134,6 +136,7 @@ def compare(chosen: _CommandLine) -> None:
         scale=chosen.scale,
         augment=parse_words(chosen.augment),
         normalize=chosen.normalize,
+        rebalance=chosen.rebalance,
         settings=tuple(chosen.settings or ()),
         group_by=chosen.group_by,
         judge=SegmenterConfig(steps=chosen.judge_steps),

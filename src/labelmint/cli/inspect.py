@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["inspect"]
 
+_RAREST, _CLASSES = 6, 12  # images of a class, and classes, in the picture of rare looks
+
 
 @dataclass(frozen=True)
 class _CommandLine:
@@ -80,6 +82,15 @@ class _CommandLine:
     most_boxes: Annotated[
         int, typer.Option(min=1, max=256, metavar="N", help="With --boxes: the N largest of an image.")
     ] = 16
+    rare: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.png",
+            help="Draw the images in which the look of each class is rarest; --rebalance appearance shows such ones "
+            "more often.",
+            show_default=False,
+        ),
+    ] = None
     system: System = None
     preset: Annotated[str, typer.Option(help="With --size: the preset of that system.")] = "small"
     merge: Merge = None
@@ -131,6 +142,8 @@ def inspect(chosen: _CommandLine) -> None:
         )
     if chosen.sheet is not None:
         _draw(source, chosen.sheet, having)
+    if chosen.rare is not None:
+        _draw_rare(source, chosen.rare)
     if chosen.as_json:
         print_json(found.to_json())
     else:
@@ -218,3 +231,21 @@ def _draw(source: DataSet, sheet: Path, having: Boxed | None) -> None:
     sheet.parent.mkdir(parents=True, exist_ok=True)
     boxes = None if having is None else (lambda pair: having.of(pair.layout))
     contact_sheet(pairs, source.classes, sheet, boxes=boxes)
+
+
+def _draw_rare(source: DataSet, file: Path) -> None:
+    """A column a class, the largest first; its rarest image on top."""
+    import numpy as np
+
+    from labelmint.datasets.rare_images import rarest
+    from labelmint.pictures import under_heads
+
+    found = [*rarest(source, _RAREST).items()][:_CLASSES]
+    columns = [[source.load(name).image for name in names] for _, names in found]
+    nothing = np.full_like(columns[0][0], 255)
+    rows = [
+        [column[k] if k < len(column) else nothing for column in columns]
+        for k in range(max(map(len, columns)))
+    ]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    under_heads(rows, [source.classes.name_of(class_id) for class_id, _ in found], file)

@@ -38,6 +38,7 @@ __all__ = [
     "Normalize",
     "Orientation",
     "Quiet",
+    "Rebalance",
     "Scale",
     "Seed",
     "Settings",
@@ -166,6 +167,14 @@ Augment: TypeAlias = Annotated[
 ]
 Normalize: TypeAlias = Annotated[
     str, typer.Option(metavar="HOW", help="none, or image: spread each image from its own range of levels.")
+]
+Rebalance: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        metavar="HOW",
+        help="What is shown more often: none, classes (each as often as the others) or appearance (rare looks of the "
+        "largest classes).",
+    ),
 ]
 Settings: TypeAlias = Annotated[
     list[str] | None,

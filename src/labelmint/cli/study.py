@@ -22,6 +22,7 @@ from labelmint.cli.options import (
     Normalize,
     Orientation,
     Quiet,
+    Rebalance,
     Scale,
     Seed,
     Settings,
@@ -118,6 +119,7 @@ class _CommandLine:
     scale: Scale = 1.0
     augment: Augment = ""
     normalize: Normalize = "none"
+    rebalance: Rebalance = "none"
     settings: Settings = None
     generator_minutes: Annotated[
         float | None,
@@ -193,6 +195,7 @@ def study(chosen: _CommandLine) -> None:
         scale=chosen.scale,
         augment=parse_words(chosen.augment),
         normalize=chosen.normalize,
+        rebalance=chosen.rebalance,
         settings=tuple(chosen.settings or ()),
         group_by=chosen.group_by,
         generator_minutes=chosen.generator_minutes,

@@ -91,7 +91,9 @@ class _CommandLine:
     per_layout: Annotated[
         int,
         typer.Option(
-            metavar="K", help="K images for each layout that is given, varied or taken from training."
+            metavar="K",
+            help="K images for each layout that is given, varied or taken from training; per_layout.png shows them "
+            "beside it.",
         ),
     ] = 1
     vary: Annotated[

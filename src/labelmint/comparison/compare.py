@@ -127,6 +127,7 @@ def _claim(folder: Path, ground: Ground, options: ComparisonOptions) -> None:
         "scale": options.scale,
         "augment": sorted(set(options.augment)),
         "normalize": options.normalize,
+        "rebalance": options.rebalance,
         "group_by": options.group_by,
         "seed": options.seed,
         "judge": options.judge.model_dump(mode="json"),

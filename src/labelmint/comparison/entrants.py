@@ -50,6 +50,7 @@ def asked(options: ComparisonOptions, entrant: Entrant) -> Asked:
         "scale": options.scale,
         "augment": options.augment,
         "normalize": options.normalize,
+        "rebalance": options.rebalance,
         "settings": _settings_of(entrant.system, options.settings),
         "group_by": options.group_by,
         "seed": entrant.seed,

@@ -28,7 +28,7 @@ class ComparisonOptions:
             work too.
         seeds, seed: trainings of each system, and the seed of the first.
         n: samples of each training, for the layouts of the test part in turn.
-        preset, size, crop, scale, augment, normalize, group_by: of every training, as for `train`.
+        preset, size, crop, scale, augment, normalize, rebalance, group_by: of every training, as for `train`.
         settings: single values of one system or variant, as in "flow:generator.widths=64,96".
         judge: sizes and training of the judge.
         resamples: of the bootstrap of each interval.
@@ -49,6 +49,7 @@ class ComparisonOptions:
     scale: float = 1.0
     augment: tuple[str, ...] = ()
     normalize: str = "none"
+    rebalance: str = "none"
     settings: tuple[str, ...] = ()
     group_by: str | None = None
     judge: SegmenterConfig = field(default_factory=SegmenterConfig)

@@ -9,7 +9,8 @@ import numpy as np
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pair import Pair, collate, digest_of
 from labelmint.datasets.ranges import Range
-from labelmint.datasets.rebalancing import Showing
+from labelmint.datasets.rarity import Rarity, rarity_of
+from labelmint.datasets.rebalancing import RareLooks, Showing, check_rebalance
 from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.datasets.tiles import tiles_of_all
 from labelmint.errors import InputError
@@ -74,8 +75,10 @@ class Pairs:
         known = [len(one) for one in self.boxes if one is not None]
         self._limit = most_boxes
         self._most_boxes = min(max(known), most_boxes or max(known)) if known else None
-        self._shown = 0.0
+        self._shown, self._rebalance = 0.0, "none"
         self._showing: Showing | None = None
+        self._rare: RareLooks | None = None
+        self.rarity: Rarity | None = None
 
     @classmethod
     def of(
@@ -141,7 +144,8 @@ class Pairs:
         """Whether a batch is `items` of it in their fixed views: nothing is cropped, augmented or shown more
         often.
         """
-        return self._showing is None and all(self.geometry.still(ids) for ids in self.ids)
+        chosen = self._showing is not None or self._rare is not None
+        return not chosen and all(self.geometry.still(ids) for ids in self.ids)
 
     def digest(self, how: object = ()) -> str:
         """SHA-256 of all pairs, and of `how`, as `pair.digest_of` has it."""
@@ -153,9 +157,11 @@ class Pairs:
 
     def batch(self, step: int, size: int, rank: int = 0, world: int = 1) -> Batch:
         """The batch of a step: every world-th of its items from `rank` on."""
-        chosen = self.items(step, size)
-        rngs = np.random.default_rng([self.seed, 1, step]).spawn(size)
-        drawn = [self._drawn(rngs[k], chosen[k]) for k in range(rank, size, world)]
+        return self.some(step, size, range(rank, size, world))
+
+    def some(self, step: int, size: int, rows: Sequence[int]) -> Batch:
+        """These rows of the batch of a step of so many pairs."""
+        drawn = [self._drawn(step * size + k, self._rng(step, k)) for k in rows]
         return self._collated([pair for pair, _ in drawn], [place for _, place in drawn])
 
     def fixed(self, first: int, size: int) -> Batch:
@@ -178,8 +184,32 @@ class Pairs:
         """These pairs, of whose views a share is drawn to show each class as often as the others."""
         if share and not self.labelled:
             raise InputError(f"{self.source}: has no labels, so no class can be shown more often than others")
+        return self._chosen(share, self._rebalance)
+
+    def rebalanced(self, how: str) -> Pairs:
+        """These pairs, of which rare ones are viewed more often.
+
+        Arguments:
+            how: "classes" shows each class as often as the others, "appearance" those of the largest areas in turn,
+                each with its rarest looks (`datasets.rebalancing`); "none" all pairs equally often.
+        """
+        check_rebalance(how)
+        if how == self._rebalance:
+            return self
+        seen = {self.class_of[k] for one in self.ids for k in np.unique(one).tolist() if k in self.class_of}
+        if how != "none" and not seen:
+            raise InputError(f"{self.source}: shows no class, so --rebalance {how} has nothing to go by")
+        return self._chosen(self._shown, how)
+
+    def _chosen(self, share: float, how: str) -> Pairs:
+        """These pairs, chosen otherwise."""
         pairs = self._with([*self], self.geometry)
-        pairs._shown, pairs._showing = share, Showing(self.ids, self.class_of) if share else None
+        pairs._rebalance, pairs._shown = how, 1.0 if how == "classes" else share
+        if pairs._shown:
+            pairs._showing = Showing(self.ids, self.class_of)
+        if how == "appearance":
+            pairs.rarity = self.rarity or rarity_of(self.images, self.ids, self.class_of)
+            pairs._rare = RareLooks(self.ids, pairs.rarity, [*self.class_of.values()])
         return pairs
 
     def with_boxes(self, boxes_of: Callable[[Pair], Array], most: int | None = None) -> Pairs:
@@ -215,10 +245,17 @@ class Pairs:
             source=self.source,
         )
 
-    def _drawn(self, rng: np.random.Generator, which: int) -> tuple[Pair, int]:
-        around = None
+    def _rng(self, step: int, row: int) -> np.random.Generator:
+        """The random numbers of a row of a step; those of `default_rng([seed, 1, step]).spawn(...)[row]`."""
+        return np.random.default_rng(np.random.SeedSequence([self.seed, 1, step], spawn_key=(row,)))
+
+    def _drawn(self, count: int, rng: np.random.Generator) -> tuple[Pair, int]:
+        """A view of the pair whose turn it is after so many, or of one that is chosen."""
+        which, around = self._item(count), None
         if self._showing and rng.random() < self._shown:
             which, around = self._showing.choose(rng)
+        elif self._rare:
+            which, around = self._rare.choose(rng, count)
         pair = self[which]
         return pair.seen(self.geometry.move(rng, pair.size, around)), which
 

@@ -3,6 +3,9 @@
     d(x, y) = sum_l w_l | F_l(x) - F_l(y) |,    F_l: after the first ReLU of stage l = 1 ... 5,  w = 1/32,
     1/16, 1/8, 1/4, 1
 
+The features after another ReLU of each stage, with stages that are averaged in place of their maxima, are the layers
+of a distance that is weighed layer by layer (`objectives.layered`).
+
 The weights are never downloaded: they come from a local file, a state dict with the names that torchvision
 gives ("features.0.weight", ...), opened without running anything in it. Without such a file there is
 `objectives.structure`.
@@ -24,19 +27,21 @@ from torch import Tensor, nn
 
 from labelmint.errors import InputError
 
-__all__ = ["VGGDistance"]
+__all__ = ["VGG_LAYERS", "VGGDistance", "VGGFeatures"]
 
-# width and convolutions of each, as far as they are needed
-_STAGES = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 1))
+_STAGES = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))  # width and convolutions of each
+VGG_LAYERS = len(_STAGES)
 _WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of the photographs
 
 
-class VGGDistance(nn.Module):
-    """The distance above; nothing in it learns.
+class VGGFeatures(nn.Module):
+    """The features F_1 ... F_5; nothing in it learns.
 
     Arguments:
         path: of the state dict.
+        at: after which ReLU of each stage, from 1 on.
+        averaged: whether a stage is halved by means, not by maxima.
 
     Attributes:
         sha256: of the file.
@@ -47,14 +52,24 @@ class VGGDistance(nn.Module):
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, at: int = 1, averaged: bool = False) -> None:
         super().__init__()
-        self.stages = nn.ModuleList(_stages())
+        self.at = at
+        self.stages = nn.ModuleList(_stages(at, averaged))
         self.register_buffer("mean", torch.tensor(_MEAN).view(3, 1, 1))
         self.register_buffer("deviation", torch.tensor(_DEVIATION).view(3, 1, 1))
         self._fill(Path(path))
         self.sha256 = hashlib.sha256(Path(path).read_bytes()).hexdigest()
         self.requires_grad_(False)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """One map a stage, of images (B, C, H, W) in [-1, 1], of 1 or 3 channels, at least 16 pixels a side."""
+        x = ((image.expand(-1, 3, -1, -1) + 1) / 2 - self.mean) / self.deviation
+        maps = []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return maps
 
     def _fill(self, path: Path) -> None:
         try:
@@ -69,7 +84,7 @@ class VGGDistance(nn.Module):
                 f"{path}: not a state dict that can be opened safely ({reason}); give that of a VGG-19"
             ) from None
         convolutions = [layer for layer in self.stages.modules() if isinstance(layer, nn.Conv2d)]
-        for place, layer in zip(_places(), convolutions, strict=True):
+        for place, layer in zip(_places(self.at), convolutions, strict=True):
             for name, value in layer.named_parameters():
                 key = f"features.{place}.{name}"
                 given = state.get(key) if isinstance(state, dict) else None
@@ -79,41 +94,52 @@ class VGGDistance(nn.Module):
                     )
                 value.data.copy_(given)
 
-    def forward(self, found: Tensor, wanted: Tensor) -> Tensor:
+
+class VGGDistance(VGGFeatures):
+    """The distance above.
+
+    Arguments:
+        path: of the state dict.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        super().__init__(path)
+
+    def forward(self, found: Tensor, wanted: Tensor) -> Tensor:  # type: ignore[override]
         """Scalar.
 
         Arguments:
             found, wanted: (B, C, H, W) in [-1, 1], of 1 or 3 channels, at least 16 pixels a side.
         """
-        x, y = self._enter(found), self._enter(wanted)
-        total = x.new_zeros(())
-        for weight, stage in zip(_WEIGHTS, self.stages, strict=True):
-            x, y = stage(x), stage(y)
+        total = found.new_zeros(())
+        for weight, x, y in zip(_WEIGHTS, super().forward(found), super().forward(wanted), strict=True):
             total = total + weight * (x - y).abs().mean()
         return total
 
-    def _enter(self, image: Tensor) -> Tensor:
-        return ((image.expand(-1, 3, -1, -1) + 1) / 2 - self.mean) / self.deviation
 
-
-def _stages() -> list[nn.Sequential]:
-    """From the first ReLU of a stage to that of the next."""
+def _stages(at: int, averaged: bool) -> list[nn.Sequential]:
+    """From a ReLU of a stage, by its number from 1 on, to that of the next."""
     found, layers, inputs = [], list[nn.Module](), 3
     for width, count in _STAGES:
-        for i in range(count):
+        for i in range(1, count + 1):
             layers += [nn.Conv2d(inputs, width, 3, padding=1), nn.ReLU()]
             inputs = width
-            if i == 0:
+            if i == at:
                 found.append(nn.Sequential(*layers))
                 layers = []
-        layers.append(nn.MaxPool2d(2))
-    return found
+                if len(found) == len(_STAGES):
+                    return found
+        layers.append(nn.AvgPool2d(2) if averaged else nn.MaxPool2d(2))
+    raise ValueError(f"no stage has a ReLU {at}")
 
 
-def _places() -> list[int]:
-    """Where the convolutions stand in the whole network: each is followed by a ReLU, each stage by a pooling."""
+def _places(at: int = 1) -> list[int]:
+    """Where the convolutions stand in the whole network, up to the last that is needed: each is followed by a ReLU,
+    each stage by a pooling.
+    """
     places, place = [], 0
-    for _, count in _STAGES:
-        places += [place + 2 * i for i in range(count)]
+    for k, (_, count) in enumerate(_STAGES):
+        needed = count if k + 1 < len(_STAGES) else at
+        places += [place + 2 * i for i in range(needed)]
         place += 2 * count + 1
     return places

@@ -44,6 +44,7 @@ class Request(BaseModel):
     settings: SerializeAsAny[Sections]
     normalize: str = "none"  # or "image"; "none" in older runs
     clock: ClockKind = "wall"  # which counts `max_minutes`
+    rebalance: str = "none"  # or "classes", "appearance"; "none" in older runs
 
     @model_validator(mode="before")
     @classmethod

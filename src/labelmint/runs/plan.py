@@ -126,7 +126,7 @@ def make_plan(
         precision=config.precision,
         timed=timed,
         views=views,
-        still=device.type == "cpu" and not (request.crop or request.augment),
+        still=device.type == "cpu" and not (request.crop or request.augment or request.rebalance != "none"),
         size=request.size,
     )
     stages = tuple(
@@ -188,12 +188,18 @@ def _stage_plan(
     accumulate = max(settings.accumulate, accumulate)
     if available is not None:
         accumulate = max(accumulate, _parts_that_fit(fixed, an_item, settings.batch_size, available))
+    items, searched = regime.steps(measure.views) * settings.batch_size, regime.drawn(measure.views)
+    drawing = (
+        _seconds(steps[0], measure.device, measure.precision, back=False)
+        if searched and measure.timed
+        else 0.0
+    )
     return StagePlan(
         name=stage.name,
         parameters=own + sum(rivals),
         tokens=_tokens_of(stage.module),
-        steps=(count := regime.steps(measure.views)),
-        seconds=seconds / BATCH_MEASURED * measure.larger * settings.batch_size * count,
+        steps=regime.steps(measure.views),
+        seconds=(seconds * items + drawing * searched) / BATCH_MEASURED * measure.larger,
         bytes=fixed + int(an_item * math.ceil(settings.batch_size / accumulate)),
         setting=f"{stage.name}.batch_size",
         accumulate=accumulate,
@@ -242,16 +248,20 @@ def _saved_bytes(step: Callable[[int], Tensor], items: int) -> int:
     return sum(kept.values())
 
 
-def _seconds(step: Callable[[int], Tensor], device: torch.device, precision: str) -> float:
-    """Seconds of a forward and a backward pass of the measured batch, the faster of two after a warm-up; one alone
-    when it is slow.
+def _seconds(step: Callable[[int], Tensor], device: torch.device, precision: str, back: bool = True) -> float:
+    """Seconds of a forward pass of the measured batch, and the way back unless told, the faster of two after a warm-up;
+    one alone when it is slow.
     """
     best = float("inf")
     for _ in range(3):
         begin = time.perf_counter()
-        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16-mixed"):
+        with (
+            torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16-mixed"),
+            torch.set_grad_enabled(back),
+        ):
             loss = step(BATCH_MEASURED)
-        loss.backward()
+        if back:
+            loss.backward()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         best = min(best, time.perf_counter() - begin)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypedDict, Unpack
 
 from labelmint.datasets.ranges import check_normalize
+from labelmint.datasets.rebalancing import check_rebalance
 from labelmint.errors import InputError, named
 from labelmint.runs.config import Request, RunConfig, read_run_config
 from labelmint.storage import is_unused
@@ -28,6 +29,8 @@ class Asked(TypedDict, total=False):
         crop: random crops of that size instead of resizing. scale: resize by this factor before cropping.
         augment: any of "flips", "mirror", "turns", "zoom".
         normalize: "image" spreads each image from its own range to all levels (`datasets.ranges`); or "none".
+        rebalance: "classes" or "appearance" shows rare classes, or rare looks of them, more often
+            (`datasets.rebalancing`); or "none".
         settings: single values, as {"prior.channels": "96"} or ["prior.channels=96"].
         group_by: regular expression that groups names for the split.
         seed: of all random draws.
@@ -42,6 +45,7 @@ class Asked(TypedDict, total=False):
     scale: float
     augment: Sequence[str]
     normalize: str
+    rebalance: str
     settings: Mapping[str, str] | Iterable[str]
     group_by: str | None
     seed: int
@@ -58,6 +62,8 @@ def make_request(**asked: Unpack[Asked]) -> Request:
         raise InputError(f"--max-minutes {minutes:g}: expected more than 0")
     normalize = asked.get("normalize", "none")
     check_normalize(normalize)
+    rebalance = asked.get("rebalance", "none")
+    check_rebalance(rebalance)
     if not 0 <= seed < 1 << 63:
         raise InputError(f"--seed {seed}: expected a number from 0 to 2^63 - 1")
     return Request(
@@ -72,6 +78,7 @@ def make_request(**asked: Unpack[Asked]) -> Request:
         max_minutes=minutes,
         clock=asked.get("clock", "wall"),
         normalize=normalize,
+        rebalance=rebalance,
         settings=with_values(settings_of(wanted.name, preset), asked.get("settings", ()), _elsewhere(preset)),
     )
 

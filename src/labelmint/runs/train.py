@@ -242,6 +242,7 @@ def _train_stages(
     """
     minutes = config.request.max_minutes
     left = max(60 * minutes - spent, 1.0) if minutes else None
+    training = prepared.training.rebalanced(config.request.rebalance)
     for stage in wired.stages:
         stage.module.to(fabric.device)
     for place, stage in enumerate(wired.stages):
@@ -256,7 +257,7 @@ def _train_stages(
             bench = Bench(
                 fabric=fabric,
                 run=run,
-                training=prepared.training,
+                training=training,
                 validation=prepared.validation,
                 seconds=left * shares[0] / sum(shares) if left is not None else None,
                 report=tell,

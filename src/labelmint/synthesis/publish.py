@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
 
+import numpy as np
+
 from labelmint import pictures
 from labelmint.formats import FORMATS
 from labelmint.formats.croissant import write_croissant
@@ -29,11 +31,12 @@ from labelmint.synthesis.provenance import card, contents, manifest_row
 from labelmint.synthesis.refill import Selection
 from labelmint.synthesis.rejected import about_filter, shown, write_rejected
 from labelmint.synthesis.verdicts import Verdict
-from labelmint.types import AnnotatedImage, ClassSet
+from labelmint.types import AnnotatedImage, Array, ClassSet
 
 __all__ = ["publish"]
 
 ON_THE_SHEET = 24
+LAYOUTS_ON_THE_SHEET, IMAGES_OF_A_LAYOUT, COLUMNS = 8, 39, 5
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,9 @@ def publish(
 
 
 def _write(order: Order, folder: ChunkFolder, selection: Selection | None, path: Path, format: str) -> None:
-    """One data set: pairs, manifest.jsonl, contact_sheet.png, settings.json, README.md, croissant.json."""
+    """One data set: pairs, manifest.jsonl, contact_sheet.png, settings.json, README.md, croissant.json; and
+    per_layout.png where pairs share layouts.
+    """
     classes = order.system.classes
     wanted = _Wanted(order, folder, selection)
     with new_folder(path) as data:
@@ -114,6 +119,8 @@ def _write(order: Order, folder: ChunkFolder, selection: Selection | None, path:
     pictures.contact_sheet(
         [wanted.pair(one) for one in islice(wanted, ON_THE_SHEET)], classes, path / "contact_sheet.png"
     )
+    if order.draw.per_layout > 1:
+        _write_per_layout(order, wanted, path / "per_layout.png")
     (path / "settings.json").write_text(settings_text(order, format, selection), encoding="utf-8")
     about, last = None, order.start + order.n - 1
     if order.sieve is not None and selection is not None:
@@ -175,6 +182,16 @@ def _write_manifest(order: Order, wanted: _Wanted, file: Path) -> tuple[Counter[
                 manifest_row(one.row.name, order.origin, one.index, order.source_of(one.index), holds, facts)
             )
     return objects, pixels
+
+
+def _write_per_layout(order: Order, wanted: _Wanted, file: Path) -> None:
+    """A sheet of the first layouts, each painted alone and followed by its images."""
+    each, cells = order.draw.per_layout, list[Array]()
+    for _, some in islice(groupby(wanted, lambda one: one.index // each), LAYOUTS_ON_THE_SHEET):
+        pairs = [wanted.pair(one) for one in islice(some, IMAGES_OF_A_LAYOUT)]
+        block = [pictures.painted(pairs[0].layout, order.system.classes), *(pair.image for pair in pairs)]
+        cells += block + [np.full_like(block[0], 255)] * (-len(block) % COLUMNS)
+    pictures.image_grid(cells, file, columns=COLUMNS)
 
 
 def _in_order(names: tuple[str, ...], found: Mapping[str, int]) -> list[str]:

@@ -8,6 +8,7 @@ from labelmint.errors import InputError, named
 from labelmint.systems import (
     bicyclegan,
     biggan,
+    crn,
     flow,
     mint,
     msgnet,
@@ -32,7 +33,20 @@ __all__ = [
     "settings_of",
 ]
 
-_FAMILIES = (msgnet, msgnet_vq2, svq, mint, pix2pix, pix2pixhd, bicyclegan, spade, obj_cgan, biggan, flow)
+_FAMILIES = (
+    msgnet,
+    msgnet_vq2,
+    svq,
+    mint,
+    pix2pix,
+    pix2pixhd,
+    bicyclegan,
+    spade,
+    obj_cgan,
+    biggan,
+    crn,
+    flow,
+)
 SYSTEMS: dict[str, System] = {system.name: system for family in _FAMILIES for system in family.SYSTEMS}
 
 

@@ -25,6 +25,7 @@ from labelmint.training.regime import Learning, Regime
 __all__ = [
     "TokenizerTraining",
     "VQModelTraining",
+    "check_least",
     "check_multiples",
     "check_patches",
     "prior_of",
@@ -145,6 +146,12 @@ def check_patches(size: tuple[int, int], layers: int, section: str) -> None:
             f"--set {section}.discriminator_layers={layers}: needs images of {least} pixels a side or more, and these "
             f"have {size[0]}x{size[1]}; {mend}"
         )
+
+
+def check_least(size: tuple[int, int], least: int, of: str) -> None:
+    """Raise InputError unless both sides have so many pixels; `of`: what needs them, in words."""
+    if min(size) < least:
+        raise InputError(f"--size {size[0]}x{size[1]}: {of} needs {least} pixels a side or more")
 
 
 def check_multiples(size: tuple[int, int], token: int, of: str = "the token grid") -> None:

@@ -127,6 +127,10 @@ class Adversarial:
         """The steps of the settings."""
         return self.settings.steps
 
+    def drawn(self, views: int) -> int:
+        """None."""
+        return 0
+
     def begin(self, module: nn.Module, pairs: Pairs, name: str) -> None:
         """What the objective does before the first step, and a new discriminator, the same for the same seed."""
         self.objective.begin(module, pairs.showing(self.settings.shown))

@@ -14,13 +14,18 @@ from labelmint.contracts import ContractError
 from labelmint.progress import Event, Report
 from labelmint.training.loop import reseed
 from labelmint.training.regime import Bench, Player, Stage
+from labelmint.types import Batch
 
 __all__ = ["check_regime"]
 
 Gradients = dict[str, Tensor]  # by the name of the parameter
 
 
-def check_regime(make: Callable[[], Stage], bench_of: Callable[[str, Report], Bench]) -> None:
+def check_regime(
+    make: Callable[[], Stage],
+    bench_of: Callable[[str, Report], Bench],
+    first: Callable[[Stage, Bench], Batch] | None = None,
+) -> None:
     """The laws of a regime, on a stage of a few steps whose terms all count from the first step on.
 
     Honesty: the gradient of each player's first step is that of its `terms` on the same batch. Separation: these
@@ -31,6 +36,7 @@ def check_regime(make: Callable[[], Stage], bench_of: Callable[[str, Report], Be
     Arguments:
         make: an untrained stage, the same each time; it evaluates before its last step.
         bench_of: a bench for a run of some name, the same folder for the same name; its report is the one given.
+        first: the batch of the first step, of a stage that has begun; that of the training pairs unless given.
     """
     stage = make()
     bench = replace(bench_of("whole", lambda event: None), accumulate=1)
@@ -38,7 +44,8 @@ def check_regime(make: Callable[[], Stage], bench_of: Callable[[str, Report], Be
     stage.regime.begin(stage.module, bench.training, stage.name)
     players = stage.regime.players(stage.module)
     _require(players[0].module is stage.module, f"the first player is {players[0].name!r}, not the module")
-    expected = {player.name: _gradients_of_terms(stage, bench, player) for player in players}
+    batch = first(stage, bench) if first is not None else _first_batch(stage, bench)
+    expected = {player.name: _gradients_of_terms(stage, bench, player, batch) for player in players}
     minimized = {player.name: _watch(player.module) for player in players}
     stage.regime.train(stage, bench)
     for name, gradients in expected.items():
@@ -48,16 +55,18 @@ def check_regime(make: Callable[[], Stage], bench_of: Callable[[str, Report], Be
     _check_goes_on(make, bench_of, stage.module.state_dict())
 
 
-def _gradients_of_terms(stage: Stage, bench: Bench, player: Player) -> Gradients:
+def _first_batch(stage: Stage, bench: Bench) -> Batch:
+    settings = stage.regime.settings
+    return bench.training.showing(settings.shown).batch(0, settings.batch_size)
+
+
+def _gradients_of_terms(stage: Stage, bench: Bench, player: Player, batch: Batch) -> Gradients:
     """Gradients of a player's terms on the batch of the first step, by copies of all networks."""
-    regime, settings = stage.regime, stage.regime.settings
+    regime = stage.regime
     copies = {one.name: copy.deepcopy(one.module) for one in regime.players(stage.module)}
     next(iter(copies.values())).train()
-    training = bench.training.showing(settings.shown)
-    reseed(training.seed, stage.name, 0, 0)
-    loss, _ = regime.terms(
-        player.name, copies, training.batch(0, settings.batch_size).to(bench.fabric.device)
-    )
+    reseed(bench.training.seed, stage.name, 0, 0)
+    loss, _ = regime.terms(player.name, copies, batch.to(bench.fabric.device))
     torch.autograd.backward(loss)
     found: Gradients = {}
     for name, network in copies.items():

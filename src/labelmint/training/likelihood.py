@@ -88,6 +88,10 @@ class Likelihood:
         """The step budget, by `steps_of`."""
         return steps_of(self.settings, views)
 
+    def drawn(self, views: int) -> int:
+        """None."""
+        return 0
+
     def begin(self, module: nn.Module, pairs: Pairs, name: str) -> None:
         """What is to be prepared, if anything is."""
         if self.prepare is not None:

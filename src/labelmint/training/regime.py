@@ -1,8 +1,9 @@
 """How a module learns: regimes, the stages that they train, and what every training loop is given.
 
 A *regime* is one way of learning, one file each: `minimize` (an objective), `adversarial` (an objective against a
-discriminator) and `likelihood` (of tokens). It knows its loss, and its one plain loop. The plan measures the same
-loss that the loop minimizes. A *stage* is a module with its regime; a system trains its stages in a row.
+discriminator), `likelihood` (of tokens) and `imle` (the nearest of several samples). It knows its loss, and its one
+plain loop. The plan measures the same loss that the loop minimizes. A *stage* is a module with its regime; a system
+trains its stages in a row.
 """
 
 from __future__ import annotations
@@ -115,6 +116,9 @@ class Regime(Protocol):
 
     def steps(self, views: int) -> int:
         """The step budget, given how many views an epoch has."""
+
+    def drawn(self, views: int) -> int:
+        """Items that pass through the module without a way back, beside the steps: a search among samples."""
 
     def begin(self, module: nn.Module, pairs: Pairs, name: str) -> None:
         """Prepare a module for a training from the start, or one that is gone on with: a checkpoint is loaded

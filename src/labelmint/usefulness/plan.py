@@ -59,7 +59,7 @@ class StudyOptions:
         pool: different synthetic pairs an arm may draw from; max(ratio * n, 500) unless given.
         system, preset, size, crop, scale, augment, settings, group_by: as for `train`; `augment` rules what
             is done in all arms.
-        normalize: of all images, as for `train`.
+        normalize: of all images, as for `train`. rebalance: of the generators' training pairs, likewise.
         generator_minutes: time limit of each generator's training.
         synthetic: pairs made from the whole training part by any program, in place of generators.
         curve: only arms R and A, the learning curve.
@@ -87,6 +87,7 @@ class StudyOptions:
     settings: tuple[str, ...] = ()
     group_by: str | None = None
     normalize: str = "none"
+    rebalance: str = "none"
     generator_minutes: float | None = None
     synthetic: str | Path | None = None
     curve: bool = False

@@ -114,6 +114,7 @@ def _request(options: StudyOptions) -> Request:
         scale=options.scale,
         augment=options.augment,
         normalize=options.normalize,
+        rebalance=options.rebalance,
         settings=options.settings,
         group_by=options.group_by,
         seed=options.seed,
@@ -188,6 +189,8 @@ def _decisive(
     are those of the preset, which may change between versions.
     """
     weights = options.segmenter.encoder_weights
+    # where it stands, studies of former versions go on
+    rebalanced = [] if options.rebalance == "none" else [f"rebalance={options.rebalance}"]
     return {
         "size": real.geometry.size,
         "crop": options.crop,
@@ -196,7 +199,7 @@ def _decisive(
         "group_by": options.group_by,
         "system": request.system,
         "preset": options.preset,
-        "settings": sorted(options.settings),
+        "settings": sorted([*options.settings, *rebalanced]),
         "values": request.settings.model_dump(mode="json"),
         "generator_minutes": options.generator_minutes,
         "pool": options.pool,
