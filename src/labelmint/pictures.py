@@ -156,9 +156,7 @@ def _resized_layout(layout: Layout, size: tuple[int, int]) -> Layout:
 
 
 def _cell(pair: AnnotatedImage, classes: ClassSet, boxes: Array | None = None) -> Array:
-    """A pair at the size of showing: the image, with its boxes if there are any, and beside it, if it has a label, the
-    image under its layout.
-    """
+    """A pair at the size of showing: the image with its boxes, and beside it, if it has a label, under its layout."""
     size = _shown_size(pair.layout.size)
     image = _resized(pair.image, size)
     if not classes.labelled:

@@ -60,9 +60,7 @@ Polygons: TypeAlias = tuple[tuple[float, ...], ...]  # each x0, y0, x1, y1, ... 
 
 @dataclass(frozen=True, kw_only=True)
 class ClassInfo:
-    """One class: its id in label maps, its name, and the color it is shown in (drawn from a fixed palette
-    when None).
-    """
+    """One class: its id in label maps, its name, and its color in pictures (None: of a fixed palette)."""
 
     id: int
     name: str
@@ -135,8 +133,8 @@ class ClassSet:
     def unknown(self, label_map: Array) -> dict[int, int]:
         """Ids of a label map that are neither classes nor ignored, each with its count of pixels."""
         if label_map.dtype == np.uint8:  # nearly always, and found in a hundredth of the time of counting
-            known_bytes, first_other = self._known_bytes
-            if label_map.max(initial=0) < first_other or not label_map.tobytes().translate(None, known_bytes):
+            known_bytes, other = self._known_bytes
+            if label_map.max(initial=0) < other or not label_map.tobytes().translate(None, known_bytes):
                 return {}
         if label_map.dtype == np.uint16 and self._known[label_map].all():
             return {}
@@ -238,14 +236,13 @@ class AnnotatedImage:
 
     def __post_init__(self) -> None:
         if self.image.ndim != 3 or self.image.shape[2] not in (1, 3) or self.image.dtype != np.uint8:
+            got = f"{self.image.dtype} {self.image.shape}"
             raise InputError(
-                f"{self.name}: an image must be uint8 of shape (H, W, 1) or (H, W, 3), got "
-                f"{self.image.dtype} {self.image.shape}"
+                f"{self.name}: an image must be uint8 of shape (H, W, 1) or (H, W, 3), got {got}"
             )
         if self.image.shape[:2] != self.layout.size:
-            raise InputError(
-                f"{self.name}: the image is {self.image.shape[:2]} and its layout {self.layout.size} pixels"
-            )
+            sizes = f"the image is {self.image.shape[:2]} and its layout {self.layout.size} pixels"
+            raise InputError(f"{self.name}: {sizes}")
 
     @property
     def channels(self) -> int:

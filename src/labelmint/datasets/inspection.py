@@ -5,7 +5,7 @@ Every pair is loaded once, a few of them ahead; files that can't be read are fin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
@@ -183,15 +183,8 @@ def inspect(
     """
     parts, conflict = _split(data, group_by)
     tally, without = Tally(), data.classes.without_objects
-    keeps: Keeps | None = None
-    if grid is not None:
-        if geometry is None:
-            raise InputError("a token grid needs a size: pass --size too")
-        cell = check_grid(geometry.size, grid)
-        tokens = tokens or f"{_by(grid)} cells of one class"
-        keeps = partial(kept_objects, cell=cell, passed_over=without)
-        if written is not None:
-            keeps = partial(kept_as_written, cell=cell, written=written, passed_over=without)
+    keeps = None if grid is None else _keeps(grid, geometry, written, without)
+    tokens = None if grid is None else tokens or f"{_by(grid)} cells of one class"
     loaded = ahead(partial(_read, data), data.names)
     for done, (name, one) in enumerate(zip(data.names, loaded, strict=True), 1):
         try:
@@ -210,13 +203,26 @@ def inspect(
         *oddities.of_lookalikes(tally, alike, parts),
         *neighbors,
     )
-    found = _inspection(
-        data, tally, parts, findings, geometry, grid, tokens if keeps else None, group_by, suggestion
-    )
+    found = _inspection(data, tally, parts, findings, geometry, grid, tokens, group_by, suggestion)
     if boxes is None:
         return found
     counted = tuple(replace(one, boxes=boxes.get(one.id, 0)) for one in found.classes)
     return replace(found, classes=counted, boxes=boxes_are)
+
+
+def _keeps(
+    grid: tuple[int, int],
+    geometry: Geometry | None,
+    written: Callable[[Array], Array] | None,
+    without: Collection[int],
+) -> Keeps:
+    """Which objects of a view its tokens keep."""
+    if geometry is None:
+        raise InputError("a token grid needs a size: pass --size too")
+    cell = check_grid(geometry.size, grid)
+    if written is None:
+        return partial(kept_objects, cell=cell, passed_over=without)
+    return partial(kept_as_written, cell=cell, written=written, passed_over=without)
 
 
 def _read(data: DataSet, name: str) -> AnnotatedImage | InputError | OSError:
