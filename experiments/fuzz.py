@@ -40,7 +40,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from experiments.damage import damage
-from experiments.small_sets import SETS, small_set
+from experiments.small_sets import ALONE, SETS, small_set
 
 from labelmint.errors import InputError
 from labelmint.formats import read, write
@@ -61,10 +61,12 @@ class Outcome(NamedTuple):
     message: str
 
 
-def outcome_of(path: Path, out: Path | None, *, format: str | None, strict: bool) -> tuple[str, str]:
+def outcome_of(
+    path: Path, out: Path | None, *, format: str | None, strict: bool, alone: bool
+) -> tuple[str, str]:
     """Read a set, load each pair, and write what loads to `out`; the kind of outcome and its message."""
     try:
-        data = read(path, format=format, strict=strict)
+        data = read(path, format=format, strict=strict, alone=alone)
     except InputError as error:
         return _clean("refused", error)
     loaded, refused = [], None
@@ -93,7 +95,8 @@ def try_one(name: str, number: int, seed: int, base: Path, scratch: Path) -> Out
     what = damage(scratch / "set", rng)
     before = _listing(scratch)
     try:
-        kind, message = outcome_of(scratch / "set", out, format=format, strict=number % 2 == 0)
+        strict, alone = number % 2 == 0, name in ALONE
+        kind, message = outcome_of(scratch / "set", out, format=format, strict=strict, alone=alone)
     except Exception as error:
         kind, message = type(error).__name__, traceback.format_exc()
     after = {place: facts for place, facts in _listing(scratch).items() if place.split("/")[0] != "out"}

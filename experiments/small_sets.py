@@ -18,7 +18,9 @@ from labelmint.formats import WRITABLE, write
 from labelmint.formats.painting import objects_from_instances, paint
 from labelmint.types import AnnotatedImage, Array, ClassInfo, ClassSet, DataSet, Layout, LayoutObject
 
-__all__ = ["SETS", "small_set"]
+__all__ = ["ALONE", "SETS", "small_set"]
+
+ALONE = ("class-folders", "images")  # which are found only where images without labels are welcome
 
 _SIZE = (12, 16)
 _CLASSES = ClassSet(
@@ -254,6 +256,19 @@ def _beside(folder: Path) -> None:
         _text(folder / part / "_classes.csv", "Pixel Value, Class\n0, background\n1, cell\n")
 
 
+def _class_folders(folder: Path) -> None:
+    for part, kind in (("train", "cell"), ("train", "tube"), ("test", "cell")):
+        for number in (1, 2):
+            _picture(folder / part / kind / f"{kind}{number}.png")
+    _json(folder / "classes.json", {"names": {"0": "cell", "1": "tube"}})
+
+
+def _images(folder: Path) -> None:
+    for part in ("train", "val"):
+        _picture(folder / part / "first.jpg")
+        _picture(folder / part / "deep" / "second.png")
+
+
 _LAID_OUT: Mapping[str, Callable[[Path], None]] = {
     "ade20k": _ade20k,
     "ade20k-full": _ade20k_full,
@@ -261,10 +276,12 @@ _LAID_OUT: Mapping[str, Callable[[Path], None]] = {
     "beside": _beside,
     "camvid": _camvid,
     "cityscapes": _cityscapes,
+    "class-folders": _class_folders,
     "coco-roboflow": _roboflow,
     "coco-stuff": _coco_stuff,
     "common-segmentation": _common,
     "dota": _dota,
+    "images": _images,
     "kitti-segmentation": _kitti,
     "mvtec": _mvtec,
     "nnunet": _nnunet,

@@ -60,7 +60,7 @@ Polygons: TypeAlias = tuple[tuple[float, ...], ...]  # each x0, y0, x1, y1, ... 
 
 @dataclass(frozen=True, kw_only=True)
 class ClassInfo:
-    """One class: its id in label maps, its name, and its color in pictures (None: of a fixed palette)."""
+    """One class: its id in label maps, its name, and its color (None: one of a fixed palette)."""
 
     id: int
     name: str
@@ -190,8 +190,7 @@ class Layout:
 
     Arguments:
         label_map: (H, W) unsigned class ids, as in the files.
-        instances: (H, W) unsigned, 0 = none, each other value one object; None where the data have no
-            instances.
+        instances: (H, W) unsigned, 0 = none, each other value one object; None where the data have none.
         objects: the annotated objects as read, in file order; empty where the data have none. The maps above
             are painted from them when a format holds objects only, and converters between such formats copy
             the objects, not the maps.

@@ -319,6 +319,13 @@ def test_bad_files_are_refused_in_one_line(name: str, tmp_path: Path) -> None:
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("target", ["nothing", "."])
+def test_a_link_that_leads_to_no_file_is_refused_in_one_line(target: str, tmp_path: Path) -> None:
+    (tmp_path / "annotations.xml").symlink_to(tmp_path / target)
+    with pytest.raises(InputError, match=r"annotations\.xml: (no such file|is no file that can be read)"):
+        read(tmp_path, format="cvat")
+
+
 def test_bad_shapes_are_found_when_inspecting(tmp_path: Path) -> None:
     put(
         tmp_path,

@@ -58,6 +58,7 @@ from labelmint.formats.maps import files_below
 from labelmint.formats.numbers import numbered
 from labelmint.formats.odd import first_of
 from labelmint.formats.seen import advice, images_seen
+from labelmint.formats.text_files import no_files_told
 from labelmint.storage import refuse_taken, write_text
 from labelmint.types import AnnotatedImage, ClassSet, DataSet, Finding
 
@@ -149,11 +150,12 @@ def read(
         raise InputError(f"{path}: the format {found} is only written")
     try:
         reading = Reading(ignore=tuple(ignore), strict=strict, orientation=chosen, images_alone=alone)
-        data = reads(Path(path), reading)
+        with no_files_told(path):
+            data = reads(Path(path), reading)
     except InputError as error:
         text = str(error) if str(path) in str(error) else f"{path}: {error}"
         raise InputError(f"{text} (read as {found}; {_choices(others)})" if others else text) from None
-    how = repr((found, tuple(ignore), strict, chosen))
+    how = repr((found, tuple(ignore), strict, chosen, alone))
     data = dataclasses.replace(_in_parts(_told_apart(data)), origins=((os.path.abspath(path), how),))  # noqa: PTH100
     if not others:
         return data

@@ -163,7 +163,8 @@ def _files(path: Path) -> list[Path]:
     """The XML files of CVAT in a folder: that of the usual name alone where it is there."""
     if path.is_file():
         return [path]
-    files = [file for file in sorted(path.glob("*.xml")) if not file.name.startswith(".") and _is_cvat(file)]
+    named = (file for file in sorted(path.glob("*.xml")) if not file.name.startswith("."))
+    files = [file for file in named if file.is_file() and _is_cvat(file)]
     return [file for file in files if file.name == _USUAL] or files or [path / _USUAL]
 
 

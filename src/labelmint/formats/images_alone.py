@@ -82,6 +82,10 @@ class WholeLoader:
         """The layout alone; of the image the header is read."""
         return self._layout(name, image_size(self.files[name], self.orientation))
 
+    def files_of(self, name: str) -> tuple[Path, ...]:
+        """The files of one pair."""
+        return (self.files[name],)
+
     def _layout(self, name: str, size: tuple[int, int]) -> Layout:
         return everywhere(self.ids.get(name, 0), size)
 

@@ -8,14 +8,25 @@ from __future__ import annotations
 
 import codecs
 import errno
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError
 
 from labelmint.errors import InputError
 
-__all__ = ["MAX_BYTES", "NO_FILE", "read_lines", "read_text", "read_xml", "read_yaml", "yaml_value"]
+__all__ = [
+    "MAX_BYTES",
+    "NO_FILE",
+    "no_files_told",
+    "read_lines",
+    "read_text",
+    "read_xml",
+    "read_yaml",
+    "yaml_value",
+]
 
 MAX_BYTES = 1 << 30  # of an annotation file
 _DEEPEST = 32  # levels of YAML
@@ -108,13 +119,24 @@ def _odd_yaml(tokens: Iterable[Any]) -> str | None:
 
 
 def _content(path: Path) -> bytes:
-    try:
+    with no_files_told(path):
         if path.stat().st_size > MAX_BYTES:
             raise InputError(f"{path}: {path.stat().st_size} bytes, more than the {MAX_BYTES} that are read")
         return path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
+
+
+@contextmanager
+def no_files_told(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Within it, a file that is not there, or is none, ends in InputError; it is the one at `path` where the system
+    names none.
+    """
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise InputError(f"{error.filename or path}: no such file") from None
     except OSError as error:
         if error.errno not in NO_FILE:
             raise
-        raise InputError(f"{path}: is no file that can be read ({error.strerror})") from None
+        raise InputError(
+            f"{error.filename or path}: is no file that can be read ({error.strerror})"
+        ) from None
