@@ -103,11 +103,8 @@ class BigGANGenerator(nn.Module):
             _Block(a, b, told, config.norm) for a, b in zip(widths, widths[1:], strict=False)
         )
         self.attention = SelfAttention(widths[-2]) if config.attention else nn.Identity()
-        self.norm = (
-            nn.BatchNorm2d(widths[-1])
-            if config.norm == "batch"
-            else nn.InstanceNorm2d(widths[-1], affine=True)
-        )
+        # Within the item, a norm that the code does not steer would leave all images equally bright.
+        self.norm = nn.BatchNorm2d(widths[-1]) if config.norm == "batch" else nn.Identity()
         self.to_image = nn.Conv2d(widths[-1], image_channels, 3, padding=1)
         self.output = Output(config.output)
         with_spectral_norm(begin_orthogonal(self))
