@@ -22,7 +22,14 @@ from labelmint.datasets.splits import Split, split_of
 from labelmint.datasets.symbols import SymbolTable, color_instances
 from labelmint.datasets.watching import told
 from labelmint.errors import InputError
-from labelmint.layouts.boxes import BoxCount, BoxRule, BoxSettings, count_boxes, salient_classes
+from labelmint.layouts.boxes import (
+    BoxCount,
+    BoxRule,
+    BoxSettings,
+    count_boxes,
+    named_classes,
+    salient_classes,
+)
 from labelmint.types import Array, Batch, ClassSet, DataSet, LayoutBatch
 
 __all__ = ["AsTrained", "Prepared", "prepare"]
@@ -98,6 +105,8 @@ def prepare(
             more; None for none.
         tell: called with (pairs loaded, pairs in all).
     """
+    if boxes is not None:
+        named_classes(data.classes, boxes)  # before anything is loaded
     if parts is None:
         parts = split_of(data, group_by)
     data = data.subset([*parts.training, *parts.validation])  # which refuses names that it lacks
