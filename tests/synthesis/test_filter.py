@@ -113,6 +113,7 @@ class System:
         has_instances=True,
         image_channels=1,
         request=SimpleNamespace(group_by=None, normalize="none"),
+        boxes=None,
     )
 
     def __init__(self, path: Path, stop_at: int | None = None) -> None:

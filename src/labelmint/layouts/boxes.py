@@ -31,7 +31,15 @@ from labelmint.errors import InputError
 from labelmint.formats.painting import paint, painted
 from labelmint.types import Array, ClassSet, Layout, LayoutBatch, LayoutObject
 
-__all__ = ["MOST_SHARE", "BoxCount", "BoxRule", "BoxSettings", "count_boxes", "salient_classes"]
+__all__ = [
+    "MOST_SHARE",
+    "BoxCount",
+    "BoxRule",
+    "BoxSettings",
+    "count_boxes",
+    "named_classes",
+    "salient_classes",
+]
 
 MOST_SHARE = 0.1  # of the pixels: a class that covers more has no boxes unless it is named
 
@@ -183,6 +191,18 @@ def _objects(boxes: Array, class_of: Mapping[int, int] | Sequence[int]) -> tuple
 # Which classes, and what is left out ------------------------------------------------------------------------
 
 
+def named_classes(classes: ClassSet, settings: BoxSettings) -> tuple[int, ...]:
+    """Ids of the classes that are named; raises InputError for a name that is no class."""
+    by_name = {info.name: info.id for info in classes.classes}
+    asked = [name.strip() for name in settings.salient.split(",") if name.strip()]
+    unknown = [name for name in asked if name not in by_name]
+    if unknown:
+        raise InputError(
+            f"salient={settings.salient}: there is no class {unknown[0]!r}; there are {', '.join(by_name)}"
+        )
+    return tuple(sorted({by_name[name] for name in asked}))
+
+
 def salient_classes(pixels: Mapping[int, int], classes: ClassSet, settings: BoxSettings) -> tuple[int, ...]:
     """Ids of the classes whose objects have boxes; where every class covers more than a tenth of the pixels, all that
     are no ground.
@@ -192,19 +212,12 @@ def salient_classes(pixels: Mapping[int, int], classes: ClassSet, settings: BoxS
 
     Raises InputError for a name that is no class or that no pair shows, and where no class has objects.
     """
-    asked = [name.strip() for name in settings.salient.split(",") if name.strip()]
-    if asked:
-        by_name = {info.name: info.id for info in classes.classes}
-        unknown = [name for name in asked if name not in by_name]
-        if unknown:
-            raise InputError(
-                f"salient={settings.salient}: there is no class {unknown[0]!r}; there are {', '.join(by_name)}"
-            )
-        chosen = sorted({by_name[name] for name in asked})
+    chosen = named_classes(classes, settings)
+    if chosen:
         unseen = [classes.name_of(one) for one in chosen if one not in pixels]
         if unseen:
             raise InputError(f"salient={settings.salient}: no pair shows {unseen[0]!r}; leave it out")
-        return tuple(chosen)
+        return chosen
     objects = [one for one in classes.ids if one in pixels and one not in classes.without_objects]
     if not objects:
         raise InputError(

@@ -14,7 +14,14 @@ from labelmint.datasets.objects import largest
 from labelmint.datasets.pair import Pair
 from labelmint.datasets.splits import split_of
 from labelmint.errors import InputError
-from labelmint.layouts.boxes import BoxCount, BoxRule, BoxSettings, count_boxes, salient_classes
+from labelmint.layouts.boxes import (
+    BoxCount,
+    BoxRule,
+    BoxSettings,
+    count_boxes,
+    named_classes,
+    salient_classes,
+)
 from labelmint.types import Array, DataSet, Layout
 
 __all__ = ["Boxed", "boxed"]
@@ -53,6 +60,7 @@ def boxed(
 
     Raises InputError for classes that are none, and where no class has objects.
     """
+    named_classes(data.classes, settings)  # before anything is loaded
     classes, pixels, names = data.classes, Counter[int](), set(_training(data, group_by))
     for pair in _pairs(data, data.names, geometry, tell):
         ids, counts = np.unique(pair.ids, return_counts=True)

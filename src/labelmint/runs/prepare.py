@@ -23,7 +23,14 @@ from labelmint.datasets.symbols import SymbolTable, color_instances
 from labelmint.datasets.watching import told, told_again
 from labelmint.datasets.whole_images import without_labels
 from labelmint.errors import InputError
-from labelmint.layouts.boxes import BoxCount, BoxRule, BoxSettings, count_boxes, salient_classes
+from labelmint.layouts.boxes import (
+    BoxCount,
+    BoxRule,
+    BoxSettings,
+    count_boxes,
+    named_classes,
+    salient_classes,
+)
 from labelmint.types import Array, Batch, ClassSet, DataSet, Finding, LayoutBatch
 
 __all__ = ["AsTrained", "Prepared", "prepare"]
@@ -99,6 +106,8 @@ def prepare(
         available: bytes of memory that the pairs may take. disk: that takes those that need more; None for none.
         tell: called with (pairs loaded, pairs in all).
     """
+    if boxes is not None:
+        named_classes(data.classes, boxes)  # before anything is loaded
     if parts is None:
         parts = split_of(data, group_by)
     names = [*parts.training, *parts.validation]
