@@ -94,6 +94,7 @@ def train(
         if not (run.path / LAST_PREVIEW).is_file():
             write_previews(run, wired, prepared.validation, fabric.device)
     fabric.barrier()
+    del wired, prepared  # or there would be two of each for a moment
     return load(out, device=str(fabric.device), threads=config.threads)
 
 

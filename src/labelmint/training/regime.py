@@ -7,7 +7,7 @@ loss that the loop minimizes. A *stage* is a module with its regime; a system tr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -125,6 +125,15 @@ class Regime(Protocol):
         """THE loss of a player on a batch, and its terms as figures: what the loop minimizes, late in the
         training, when all terms count.
         """
+
+    def losses(self, networks: Networks, batch: Batch) -> Iterator[Tensor]:
+        """The losses of one step as the loop computes them, one after the other: each is gone back from, and its
+        gradients dropped, before the next is asked for. The plan measures them.
+        """
+
+    @property
+    def copies(self) -> int:
+        """Of the module's weights that the loop keeps beside them: their average, the best."""
 
     def kept_bytes(self, module: nn.Module, views: int, size: tuple[int, int]) -> int:
         """Bytes that the loop keeps of all pairs beside them, where each has one view of (H, W) pixels."""
