@@ -162,8 +162,7 @@ class LayoutObject:
 
     Arguments:
         class_id: the id of its class.
-        box: x0, y0, x1, y1 in float pixels, x1 and y1 exclusive: a box of one pixel at the origin is (0, 0,
-            1, 1).
+        box: x0, y0, x1, y1 in float pixels, x1 and y1 exclusive: one pixel at the origin is (0, 0, 1, 1).
         rle: COCO's compressed run-length encoding, `{"size": [H, W], "counts": str}`, or None.
         polygons: polygons in pixels, or None. An object with neither is its filled box.
         crowd: COCO's iscrowd.
@@ -191,9 +190,8 @@ class Layout:
     Arguments:
         label_map: (H, W) unsigned class ids, as in the files.
         instances: (H, W) unsigned, 0 = none, each other value one object; None where the data have none.
-        objects: the annotated objects as read, in file order; empty where the data have none. The maps above
-            are painted from them when a format holds objects only, and converters between such formats copy
-            the objects, not the maps.
+        objects: the annotated objects as read, in file order; empty where the data have none. The maps above are
+            painted from them when a format holds objects only; converters between such formats copy them, not the maps.
     """
 
     label_map: Array
@@ -334,8 +332,7 @@ class LayoutBatch:
         ids: (B, H, W) small integers, the dense symbol indices 0..S-1 of `datasets.symbols.SymbolTable`.
         instances: (B, H, W), 0 = none, or None.
         boxes: (B, N, 5) floats, symbol and x0, y0, x1, y1 in pixels, rows padded with -1; or None.
-        tokens: (B, h, w), where these layouts come from the tokens of a layout tokenizer, or were written in
-            them already; or None.
+        tokens: (B, h, w), where these layouts come from those of a layout tokenizer, or were written in them; or None.
     """
 
     ids: Tensor

@@ -193,13 +193,14 @@ class Pairs:
             how: "classes" shows each class as often as the others, "appearance" those of the largest areas in turn,
                 each with its rarest looks (`datasets.rebalancing`); "none" all pairs equally often.
         """
+        self.check_rebalanced(how)
+        return self if how == self._rebalance else self._chosen(self._shown, how)
+
+    def check_rebalanced(self, how: str) -> None:
+        """Raise InputError for pairs that can't be rebalanced so."""
         check_rebalance(how)
-        if how == self._rebalance:
-            return self
-        seen = {self.class_of[k] for one in self.ids for k in np.unique(one).tolist() if k in self.class_of}
-        if how != "none" and not seen:
+        if how != "none" and not any(np.isin(one, [*self.class_of]).any() for one in self.ids):
             raise InputError(f"{self.source}: shows no class, so --rebalance {how} has nothing to go by")
-        return self._chosen(self._shown, how)
 
     def _chosen(self, share: float, how: str) -> Pairs:
         """These pairs, chosen otherwise."""

@@ -187,6 +187,7 @@ def _prepared(
     )
     if prepared.boxes is not None:
         tell(Event("boxes", 1, 1, message=str(prepared.boxes)))
+    prepared.training.check_rebalanced(request.rebalance)  # before anything is written
     return prepared
 
 
