@@ -145,7 +145,9 @@ def _picture(opened: dict[str, RealData], out: Path) -> None:
     first = next(iter(opened.values()))
     groups = {"real": [first.real.pair(i, first.classes) for i in range(min(SHOWN, len(first.real)))]}
     for name, real in opened.items():
-        groups[name] = list(real.system.synthesize(SHOWN, batch_size=SHOWN))
+        groups[name] = list(
+            real.system.synthesize(SHOWN, batch_size=SHOWN)
+        )  # of images alone with blank labels
     rows, titles = [], []
     for name, pairs in groups.items():
         rows += [

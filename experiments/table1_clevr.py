@@ -1,5 +1,4 @@
-"""Table 1 of the MSGNet papers, CLEVR at 64x64: the systems of MSGNet's family on 2 to 4 objects of 24
-classes.
+"""Table 1 of the MSGNet papers, CLEVR at 64x64: the papers' systems on 2 to 4 objects of 24 classes.
 
     python -m experiments.table1_clevr --data DIR --runs msgnet=RUN pre-msgnet=RUN ... --out DIR [-n 2000]
     [--seeds 2]
@@ -31,12 +30,13 @@ CLEVR = TableOne(
         "the papers: 25,000 images rendered with Blender and labels of boxes; here labelmint's own rendering "
         "with exact outlines, as many "
         "as --data holds",
-        "BigGAN, Pix2Pix and obj-cGAN are not among these systems; msgnet and cvq-vae have no CLEVR row in "
-        "the papers",
+        "biggan draws images alone, which have image figures alone; obj-cgan sees boxes, and its samples are labelled "
+        "with the test part's outlines, which it did not see; msgnet and cvq-vae have no CLEVR row in the papers",
     ),
     commands="""\
   labelmint datasets make clevr-64 -n 25000 --out clevr-64
-  for each SYSTEM of msgnet, pre-msgnet, no-comp-msgnet, cvq-vae:
+  for each SYSTEM of biggan, pix2pix, no-comp-msgnet, pre-msgnet, obj-cgan and, beside the papers, msgnet, cvq-vae,
+  mint:
   labelmint train clevr-64 --system SYSTEM --preset small --size 64x64 --max-minutes 25 --out runs/SYSTEM
 """,
 )

@@ -43,23 +43,34 @@ def row_of(
         name: of the row. judge: of the real pairs. out: of the table; samples, U-Nets and pictures are kept there.
     """
     views = _samples(name, real, out, options, report)
+    labelled = real.system.classes.labelled
+    scores = _scores(name, real, views, out, options, report) if labelled else ([None], [None])
+    drawn = "drawn" if real.system.has_layout_prior else "of the test part"
+    return {
+        "system": real.system.system,
+        "run": str(real.about.path),
+        "layouts": drawn if labelled else "none",
+        **_training(real),
+        "dice_real_and_synthetic": mean(scores[0]),
+        "dice_synthetic_only": mean(scores[1]),
+        "figures": _figures(name, real, views, judge, out, options, report),
+    }
+
+
+def _scores(
+    name: str, real: RealData, views: Views, out: Path, options: Options, report: Report
+) -> tuple[list[float | None], list[float | None]]:
+    """Dice with real and synthetic pairs, and with synthetic ones only, one a seed."""
     pairs = _as_pairs(views)
     held_out = max(len(pairs) // 10, 1)
-    scores: dict[str, list[float | None]] = {"real_and_synthetic": [], "synthetic_only": []}
+    found = list[float | None](), list[float | None]()
     for seed in range(options.seed, options.seed + options.seeds):
         folder, learned = out / "unets" / name, real.training[: options.at_most]
         both = unet([*learned, *pairs], real.validation, real, folder / f"both-{seed}", seed, options, report)
         only = unet(pairs[held_out:], pairs[:held_out], real, folder / f"only-{seed}", seed, options, report)
-        scores["real_and_synthetic"].append(score(both, real))
-        scores["synthetic_only"].append(score(only, real))
-    return {
-        "system": real.system.system,
-        "run": str(real.about.path),
-        "layouts": "drawn" if real.system.has_layout_prior else "of the test part",
-        **_training(real),
-        **{f"dice_{name}": mean(values) for name, values in scores.items()},
-        "figures": _figures(name, real, views, judge, out, options, report),
-    }
+        for scores, trained in zip(found, (both, only), strict=True):
+            scores.append(score(trained, real))
+    return found
 
 
 def unet(
@@ -88,22 +99,24 @@ def _samples(name: str, real: RealData, out: Path, options: Options, report: Rep
     """Samples drawn once for these weights and options."""
     wanted = f"{real.system.digest} {options.n} {options.seed} {options.temperature:g} test layouts"
     folder = out / "samples" / f"{name}-{hashlib.sha256(wanted.encode()).hexdigest()[:12]}"
-    test = None if real.system.has_layout_prior else real.data.subset(real.about.parts.test)
+    system, labelled = real.system, real.system.classes.labelled
+    given = labelled and not system.has_layout_prior
+    heeds = any(dial.name == "temperature" for dial in system.dials)
     mint(
-        real.system,
+        system,
         folder,
         n=options.n,
         seed=options.seed,
-        dials={"temperature": options.temperature},
+        dials={"temperature": options.temperature} if heeds else {},
         filter="off",
         resume=True,
         report=report,
-        layouts=test,
+        layouts=real.data.subset(real.about.parts.test) if given else None,
+        labels="given" if system.config.boxes else None,  # boxes that are filled are no outlines
         warn=lambda line: None,
     )
-    return views_of_samples(
-        labelmint.read(folder, format="folder"), real.classes, real.system.size, real.channels
-    )
+    samples = labelmint.read(folder, format="folder" if labelled else "images")
+    return views_of_samples(samples, real.classes, system.size, real.channels)
 
 
 def _as_pairs(views: Views) -> list[Pair]:
@@ -145,19 +158,19 @@ def _figures(
     )
     section, copies = copied(material)
     kept = ~copies
-    as_seen = real.system.pairs_of(real.data.subset(real.about.parts.test[:AT_MOST]))
     if kept.sum() < FEWEST:
         raise InputError(
             f"{name}: only {int(kept.sum())} of {len(kept)} samples are no near-copies, too few to judge; "
             f"draw more (-n)"
         )
-    sections = [
-        section,
-        obedience(material, kept),
-        fidelity(material, kept, None),
-        coherent(material, options.composition, grain=real.system.grain)[0],
-        likelihood(real.system, as_seen, folder, None),
-    ]
+    sections = [section, fidelity(material, kept, None)]
+    if real.system.classes.labelled:
+        as_seen = real.system.pairs_of(real.data.subset(real.about.parts.test[:AT_MOST]))
+        sections += [
+            obedience(material, kept),
+            coherent(material, options.composition, grain=real.system.grain)[0],
+            likelihood(real.system, as_seen, folder, None),
+        ]
     figures = [figure for section in sections for figure in section.figures]
     found: dict[str, Any] = {
         figure.name: figure.model_dump(mode="json", include={"value", "low", "high", "real", "refused"})
