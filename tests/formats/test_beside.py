@@ -115,6 +115,9 @@ def test_folders_of_labels_beside_their_images_are_parts_and_roboflow_names_the_
     (tmp_path / "valid" / "_classes.csv").write_text("Pixel Value, Class\n0, background\n1, dog\n7, cat\n")
     with pytest.raises(InputError, match="list other classes"):
         read(tmp_path)
+    (tmp_path / "valid" / "_classes.csv").write_text(f"Pixel Value, Class\n0, {'a' * 140_000}\n")
+    with pytest.raises(InputError, match=r"_classes\.csv: no table"):
+        read(tmp_path)
 
 
 def test_an_image_without_a_label_beside_it_is_left_out_and_said(tmp_path: Path) -> None:

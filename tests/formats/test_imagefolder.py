@@ -203,6 +203,9 @@ def test_csv(tmp_path: Path) -> None:
     )
     data = read(tmp_path)
     assert (data.names, data.test) == (("a",), ("a",))
+    (tmp_path / "test" / "metadata.csv").write_text("file_name,mask_file_name\na.png,m/a.png,more\n")
+    with pytest.raises(InputError, match="row 1 has 3 values for 2 columns"):
+        read(tmp_path)
 
 
 def test_only_image_folders_are_recognized(tmp_path: Path, folder: Path) -> None:

@@ -296,6 +296,14 @@ def test_camvid_by_ids_and_by_its_own_colors(tmp_path: Path) -> None:
     assert look(read(tmp_path))[0] == ("Road", None)
 
 
+def test_kitti_of_8_bits_holds_ids_alone(tmp_path: Path) -> None:
+    kitti(tmp_path)
+    save(tmp_path / "training" / "instance" / "a.png", halves(26, 7))
+    layout = read(tmp_path)[0].layout
+    assert layout.instances is not None and not layout.instances.any()
+    assert layout.label_map[0].tolist() == [26] * 3 + [7] * 3
+
+
 def test_synthia_by_text(tmp_path: Path) -> None:
     synthia(tmp_path)
     (tmp_path / "GTTXT").mkdir()

@@ -7,10 +7,8 @@ classes.json, or _classes.csv (Roboflow's: "Pixel Value, Class", in each folder)
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Iterator
-from io import StringIO
 from itertools import islice
 from pathlib import Path
 
@@ -24,7 +22,7 @@ from labelmint.formats.maps import ColoredMaps, MapFiles, MapLoader, as_data_set
 from labelmint.formats.named_classes import CLASSES
 from labelmint.formats.odd import Odd
 from labelmint.formats.pairing import LABEL_SUFFIXES, names_of_keys, parts_of_paths, plain, without_ending
-from labelmint.formats.text_files import read_text
+from labelmint.formats.text_files import read_table
 from labelmint.types import ClassInfo, ClassSet, DataSet
 
 __all__ = ["FORMAT", "read_beside"]
@@ -101,7 +99,7 @@ def _listed(path: Path, reading: Reading) -> ClassSet | None:
 
 def _table(file: Path) -> dict[int, str]:
     found: dict[int, str] = {}
-    for row in list(csv.reader(StringIO(read_text(file))))[1:]:
+    for row in read_table(file)[1:]:
         words = [word.strip() for word in row]
         if not any(words):
             continue

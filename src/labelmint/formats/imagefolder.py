@@ -17,11 +17,9 @@ back.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from io import StringIO
-from itertools import count, islice
+from itertools import count, islice, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +48,7 @@ from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.painting import PaintedLayout, Paints, painted
 from labelmint.formats.records import named_before, names_of
 from labelmint.formats.shapes import check_extent, parse_polygons, parse_rle
-from labelmint.formats.text_files import read_text, yaml_value
+from labelmint.formats.text_files import read_table, read_text, yaml_value
 from labelmint.formats.undecoded import undecoded
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout, LayoutObject
 
@@ -173,18 +171,19 @@ def _beside(file_name: Any, file: Path, what: str, lookup: Lookup) -> Path:
 
 
 def _table(file: Path) -> Iterator[Any]:
-    text = read_text(file)
     if file.suffix == ".jsonl":
-        for number, line in enumerate(
-            text.split("\n"), 1
-        ):  # not splitlines: JSON may hold other line separators
+        # not splitlines: JSON may hold other line separators
+        for number, line in enumerate(read_text(file).split("\n"), 1):
             if line.strip():
                 yield json_value(line, f"{file}, line {number}")
         return
-    try:
-        yield from (dict(row) for row in csv.DictReader(StringIO(text, newline="")))
-    except csv.Error as error:
-        raise InputError(f"{file}: no table of comma-separated values ({error}); save it again") from None
+    head, *rows = read_table(file) or [[]]
+    for number, row in enumerate(rows, 1):
+        if len(row) > len(head):
+            raise InputError(
+                f"{file}: row {number} has {len(row)} values for {len(head)} columns; save it again"
+            )
+        yield dict(zip_longest(head, row))
 
 
 def _columns(objects: Any, what: str) -> tuple[Mapping[str, Any], ...]:

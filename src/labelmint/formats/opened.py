@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -39,6 +39,7 @@ IMAGES = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
 LABELS = ("PNG", "TIFF", "BMP", "GIF")
 
 _TAG, _SAMPLE_FORMAT, _SIGNED = 274, 339, 2  # of TIFF and EXIF
+_SMALL = 1 << 15  # bytes of a file
 _SAY_TAGS = frozenset({"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"})  # of Pillow's info
 _LATE = frozenset({b"eXIf", b"tEXt", b"zTXt", b"iTXt"})  # chunks of PNG that say them
 _DAMAGES = (
@@ -144,26 +145,25 @@ def bit_depth(picture: Image.Image, stream: BinaryIO) -> int:
 
 class _Quiet:
     """While any thread has a picture open nobody hears Pillow's warnings, of odd tags and of sizes, which are checked
-    here. Python's own way is not for threads: the last to end would restore what another had silenced.
+    here. Python's own way is not for threads: the last to end would restore what another had silenced; and it makes
+    every module forget what it has warned of, which takes longer than opening a picture.
     """
 
     def __init__(self) -> None:
         self._lock, self._open = threading.Lock(), 0
-        self._before = warnings.catch_warnings()
+        self._before = warnings.filters
 
     def __enter__(self) -> None:
         with self._lock:
             if self._open == 0:
-                self._before = warnings.catch_warnings()
-                self._before.__enter__()
-                warnings.simplefilter("ignore")
+                self._before, warnings.filters = warnings.filters, [("ignore", None, Warning, None, 0)]
             self._open += 1
 
     def __exit__(self, *error: object) -> None:
         with self._lock:
             self._open -= 1
             if self._open == 0:
-                self._before.__exit__(None, None, None)
+                warnings.filters = self._before
 
 
 _QUIET = _Quiet()
@@ -176,7 +176,7 @@ def opened(
     """An open picture with its file, its header checked; whatever goes wrong while it is used becomes InputError."""
     with _QUIET:
         try:
-            with path.open("rb") as stream, Image.open(stream, formats=formats) as picture:
+            with _stream(path) as stream, Image.open(stream, formats=formats) as picture:
                 if picture.width * picture.height > max_pixels:
                     raise InputError(_too_large(path, f"{picture.height}x{picture.width} pixels", max_pixels))
                 yield picture, stream
@@ -205,6 +205,19 @@ def opened(
             raise InputError(
                 f"{path}: the image is damaged or cut short ({error}); export it again"
             ) from None
+
+
+def _stream(path: Path | Held) -> BinaryIO:
+    """An open file; a small one is read at once, since headers are read in many small pieces."""
+    if isinstance(path, Held):
+        return BytesIO(path.content)
+    file = path.open("rb", buffering=0)
+    content = file.read(_SMALL)
+    if len(content) < _SMALL:
+        file.close()
+        return BytesIO(content)
+    file.seek(0)
+    return BufferedReader(file)
 
 
 def _too_large(path: Path | Held, size: str, max_pixels: int) -> str:

@@ -7,10 +7,12 @@ JSON has `files.read_json`.
 from __future__ import annotations
 
 import codecs
+import csv
 import errno
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError
@@ -22,6 +24,7 @@ __all__ = [
     "NO_FILE",
     "no_files_told",
     "read_lines",
+    "read_table",
     "read_text",
     "read_xml",
     "read_yaml",
@@ -56,6 +59,14 @@ def read_text(path: Path) -> str:
 def read_lines(path: Path) -> list[str]:
     """The lines of a text file without outer blanks, empty ones left out."""
     return [line.strip() for line in read_text(path).splitlines() if line.strip()]
+
+
+def read_table(path: Path) -> list[list[str]]:
+    """The rows of a file of comma-separated values, empty ones left out."""
+    try:
+        return [row for row in csv.reader(StringIO(read_text(path), newline="")) if row]
+    except csv.Error as error:
+        raise InputError(f"{path}: no table of comma-separated values ({error}); save it again") from None
 
 
 def read_xml(path: Path) -> Element:

@@ -88,9 +88,10 @@ _SYNTHIA = (
 
 
 def _kitti_maps(files: MapFiles) -> Maps:
-    """The maps of values id * 256 + number, where number 0 is no object."""
-    values = read_ids(files.label)
-    return apart(values, 256)[0], np.where(values % 256 == 0, 0, values).astype(np.uint16)
+    """The maps of values id * 256 + number, where number 0 is no object; values below 256 are ids alone."""
+    values = read_ids(files.label).astype(np.uint16)
+    numbered = (values >= 256) & (values % 256 > 0)
+    return apart(values, 256)[0], np.where(numbered, values, np.uint16(0))
 
 
 def _open(
