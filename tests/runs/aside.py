@@ -46,9 +46,11 @@ def train_aside(
     return _aside(_train_at_risk, out, system, kill_at, largest_file)
 
 
-def train_by_two(out: Path, system: str, settings: Mapping[str, str]) -> tuple[int, str]:
+def train_by_two(
+    out: Path, system: str, settings: Mapping[str, str], size: tuple[int, int] | None = None
+) -> tuple[int, str]:
     """Train in two processes of one agent of `torchrun`; each leaves the digest of its weights in `out`.digestRANK."""
-    return _aside(_launch_two, out, system, dict(settings))
+    return _aside(_launch_two, out, system, dict(settings), size)
 
 
 def _aside(work: Callable[..., None], out: Path, *arguments: Any) -> tuple[int, str]:
@@ -96,7 +98,7 @@ def _train_at_risk(out: Path, system: str, kill_at: tuple[str, int] | None, larg
     _train(out, system, tiny_settings(system), report)
 
 
-def _launch_two(out: Path, system: str, settings: dict[str, str]) -> None:
+def _launch_two(out: Path, system: str, settings: dict[str, str], size: tuple[int, int] | None) -> None:
     """What `torchrun` does, but that its two processes are forked."""
     from torch.distributed.launcher.api import elastic_launch
     from torch.distributed.run import config_from_args, parse_args
@@ -107,10 +109,10 @@ def _launch_two(out: Path, system: str, settings: dict[str, str]) -> None:
     words = parse_args(["--nproc_per_node=2", f"--master_port={port}", "forked"])
     config, _, _ = config_from_args(words)
     config.start_method = "fork"
-    elastic_launch(config, _one_of_two)(out, system, settings)
+    elastic_launch(config, _one_of_two)(out, system, settings, size)
 
 
-def _one_of_two(out: Path, system: str, settings: dict[str, str]) -> None:
+def _one_of_two(out: Path, system: str, settings: dict[str, str], size: tuple[int, int] | None) -> None:
     built: list[Wired] = []
 
     def noted(config: RunConfig) -> Wired:
@@ -120,14 +122,18 @@ def _one_of_two(out: Path, system: str, settings: dict[str, str]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "wire", noted)
         patch.setattr(pipeline, "write_previews", empty_previews)
-        _train(out, system, settings)
+        _train(out, system, settings, size=size)
     weights = [one for stage in built[0].stages for one in stage.module.state_dict().values()]
     digest = sha256(b"".join(one.numpy().tobytes() for one in weights)).hexdigest()
     Path(f"{out}.digest{os.environ['RANK']}").write_text(digest)
 
 
 def _train(
-    out: Path, system: str, settings: Mapping[str, str], report: Callable[[Event], None] = lambda event: None
+    out: Path,
+    system: str,
+    settings: Mapping[str, str],
+    report: Callable[[Event], None] = lambda event: None,
+    size: tuple[int, int] | None = None,
 ) -> None:
     torch.set_num_threads(1)
     pipeline.train(
@@ -139,4 +145,5 @@ def _train(
         precision="32",
         threads=1,
         report=report,
+        size=size,
     )

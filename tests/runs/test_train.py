@@ -194,6 +194,18 @@ def test_two_processes_train_the_same_model(system: str, tmp_path: Path) -> None
         assert apart < 0.1 * learned, f"{part}: {apart:.3g} apart, {learned:.3g} learned"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("system", ["spade", "bicyclegan", "pix2pixhd", "flow"])
+def test_two_processes_stay_together(system: str, tmp_path: Path) -> None:
+    few = tiny_settings(system) | {"generator.steps": "4", "generator.batch_size": "4"}
+    status, said = train_by_two(tmp_path / "two", system, few, (32, 32))
+    assert status == 0, said[-2000:]
+    assert "Grad strides" not in said
+    digests = [(tmp_path / f"two.digest{rank}").read_text() for rank in (0, 1)]
+    assert len(digests[0]) == 64
+    assert digests[0] == digests[1], "the processes drifted apart"
+
+
 def test_a_loss_that_is_no_number_ends_in_one_line_that_names_the_setting(tmp_path: Path) -> None:
     absurd = TINY | {"prior.learning_rate": "1e30", "prior.epochs": "30"}
     with pytest.raises(InputError, match=r"lower prior\.learning_rate"):

@@ -26,9 +26,9 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.parametrizations import spectral_norm
 
 from labelmint.nn.sight import LayoutEmbedding
+from labelmint.nn.spectral import spectral_norm
 from labelmint.types import LayoutBatch
 
 __all__ = ["MultiScaleDiscriminator", "OneForEach", "PatchDiscriminator", "PatchNorm", "Scales"]
@@ -45,7 +45,7 @@ def _layer(inputs: int, outputs: int, stride: int, norm: PatchNorm, spectral: bo
     return [
         spectral_norm(convolution) if spectral else convolution,
         nn.GroupNorm(groups, outputs) if norm == "group" else nn.InstanceNorm2d(outputs),
-        nn.LeakyReLU(0.2),
+        nn.LeakyReLU(0.2, inplace=True),
     ]
 
 
@@ -80,7 +80,7 @@ class PatchDiscriminator(nn.Module):
         pairs = zip(widths[:-2], widths[1:-1], strict=True)
         self.layers = nn.Sequential(
             nn.Conv2d(inputs, channels, 4, stride=2, padding=1),
-            nn.LeakyReLU(0.2),
+            nn.LeakyReLU(0.2, inplace=True),
             *(layer for a, b in pairs for layer in _layer(a, b, 2, norm, spectral)),
             *_layer(widths[-2], widths[-1], 1, norm, spectral),
             nn.Conv2d(widths[-1], 1, 4, padding=1),

@@ -21,7 +21,8 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.parametrizations import spectral_norm
+
+from labelmint.nn.spectral import spectral_norm
 
 __all__ = ["NormKind", "Spade", "SpadeBlock"]
 
@@ -46,7 +47,7 @@ class Spade(nn.Module):
 
     def forward(self, x: Tensor, seen: Tensor) -> Tensor:
         """Arguments: x: (B, channels, h, w). seen: (B, seen, h, w), the layout at the same size."""
-        scale, shift = self.modulation(functional.relu(self.shared(seen))).chunk(2, dim=1)
+        scale, shift = self.modulation(functional.relu(self.shared(seen), inplace=True)).chunk(2, dim=1)
         return torch.addcmul(shift, self.norm(x), 1 + scale)
 
 
@@ -77,5 +78,5 @@ class SpadeBlock(nn.Module):
         """Arguments: x: (B, inputs, h, w). seen: (B, seen, h, w)."""
         straight = x if self.beside is None else self.beside(self.beside_norm(x, seen))
         for norm, convolution in zip(self.norms, self.convolutions, strict=True):
-            x = convolution(functional.leaky_relu(norm(x, seen), 0.2))
+            x = convolution(functional.leaky_relu(norm(x, seen), 0.2, inplace=True))
         return straight + x
