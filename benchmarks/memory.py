@@ -6,8 +6,8 @@
 Each plan and each training runs in a process of its own, on random images with layouts of cells, four steps a stage,
 with a checkpoint at every step, as longer trainings write them by the clock.
 
-    planned_mib    what the plan says, without what Python and PyTorch take
-    peak_mib       the most resident memory of the training beside that after all was imported, the median
+    planned_mib    what the plan says, without what is resident after all was imported
+    peak_mib       the most resident memory of the training, likewise; the median
     ratio          planned over peak
 """
 
@@ -25,7 +25,6 @@ from typing import Any
 import numpy as np
 
 from benchmarks.machine import describe, write
-from labelmint.runs.plan import BASE_BYTES
 from labelmint.runs.train import plan, train
 from labelmint.systems.catalogue import SYSTEMS, settings_of
 from labelmint.training import loop
@@ -64,21 +63,25 @@ def main(arguments: list[str] | None = None) -> None:
 
 def planned_mib(system: str, options: argparse.Namespace) -> float:
     """What the plan says, in this process."""
-    asked = _asked(system, options)
-    return (plan(_data(asked["size"]), **asked).bytes - BASE_BYTES) / 2**20
+    asked, before = _asked(system, options), _imported_mib()
+    return plan(_data(asked["size"]), **asked).bytes / 2**20 - before
 
 
 def peak_mib(system: str, options: argparse.Namespace) -> float:
     """What a training takes, in this process."""
-    import lightning_fabric.strategies.ddp  # noqa: F401  all that a training imports
-    import matplotlib.pyplot  # noqa: F401
-
-    asked = _asked(system, options)
-    data, before = _data(asked["size"]), _memory_mib("VmRSS")
+    asked, before = _asked(system, options), _imported_mib()
     loop.SECONDS_BETWEEN_CHECKPOINTS = 0.0
     with tempfile.TemporaryDirectory() as folder:
-        train(data, folder, **asked)
+        train(_data(asked["size"]), folder, **asked)
     return _memory_mib("VmHWM") - before
+
+
+def _imported_mib() -> float:
+    """What is resident once all that a training imports is there."""
+    import lightning_fabric.strategies.ddp  # noqa: F401
+    import matplotlib.pyplot  # noqa: F401
+
+    return _memory_mib("VmRSS")
 
 
 def _alone(work: Any, system: str, options: argparse.Namespace) -> float:

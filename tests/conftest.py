@@ -98,10 +98,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def _neither_measured_nor_drawn() -> Iterator[None]:
     """What takes seconds in every training or drawing and is tested by itself. Precision is single wherever it is
     not asked for otherwise, runs get empty files in place of pictures, but for those of `run_of`, and what a
-    batch takes of memory is not rehearsed.
+    batch takes of memory, in training and in drawing, is not rehearsed.
     """
     from labelmint import hardware
-    from labelmint.runs import train
+    from labelmint.runs import plan, train
     from labelmint.runs.trained import TrainedSystem
     from tests.helpers import empty_previews
 
@@ -112,6 +112,8 @@ def _neither_measured_nor_drawn() -> Iterator[None]:
         )
         patch.setattr(hardware, "_faster_in_bfloat16", lambda threads: False)
         patch.setattr(train, "write_previews", empty_previews)
+        patch.setattr(plan, "counted_peaks", plan._peaks, raising=False)
+        patch.setattr(plan, "_peaks", lambda step, few: (few[0] << 20, few[1] << 20))
         yield
 
 

@@ -4,27 +4,32 @@ the time.
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from tests.helpers import TINY, digits
+from tests.helpers import TINY, digits, tiny_settings
 
 from labelmint.hardware import Hardware, open_fabric
 from labelmint.progress import Event
+from labelmint.runs import plan as plan_module
 from labelmint.runs import train as pipeline
 from labelmint.runs.plan import SPARE, Plan, make_plan
 from labelmint.runs.train import train
 from labelmint.runs.trained import TrainedSystem
 from labelmint.runs.wire import wire
+from labelmint.systems.catalogue import SYSTEMS, settings_of
 from labelmint.systems.sections import with_values
+from labelmint.systems.system import Facts
 from labelmint.training import likelihood
 from labelmint.training import loop as stage_module
 from labelmint.training.clock import learning_rate
 from labelmint.training.regime import Bench
 from labelmint.training.run_folder import RunFolder
 from labelmint.training.tokens import TokenBatches
+from labelmint.types import Batch, LayoutBatch
 
 FEW = TINY | {"tokenizer.steps": "3", "prior.epochs": "1", "layout_prior.epochs": "1"}
 
@@ -55,6 +60,36 @@ def test_a_batch_that_does_not_fit_is_taken_in_as_few_parts_as_fit(trained: Trai
         assert fitted.accumulate > fewest
         assert SPARE * fitted.bytes <= available
         fewest = fitted.accumulate
+
+
+def test_the_tensors_of_a_step_are_counted(trained: TrainedSystem, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More for more items, more than the gradients of all weights, and nothing is left of it."""
+    found = list[tuple[int, int]]()
+
+    def noted(step: Callable[[int], None], few: tuple[int, int]) -> tuple[int, int]:
+        found.append(plan_module.counted_peaks(step, few))  # type: ignore[attr-defined]
+        return found[-1]
+
+    monkeypatch.setattr(plan_module, "_peaks", noted)
+    stages = planned(trained, None).stages
+    for (less, more), stage in zip(found, stages, strict=True):
+        assert 4 * stage.parameters < less < more < stage.bytes
+
+
+def test_losses_are_those_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plan measures what the loop computes: the discriminator judges images that are there already."""
+    torch.manual_seed(0)
+    system = SYSTEMS["spade"]
+    settings = with_values(settings_of("spade", "tiny"), tiny_settings("spade"))
+    (stage,) = system.wire(settings, Facts(1, (32, 32), 3)).stages
+    networks = {player.name: player.module for player in stage.regime.players(stage.module)}
+    batch = Batch(torch.rand(2, 1, 32, 32), LayoutBatch(torch.zeros(2, 32, 32, dtype=torch.uint8)))
+    calls = list[str]()
+    for name, network in networks.items():
+        network.register_forward_hook(lambda *_, name=name: calls.append(name))
+    assert all(loss.requires_grad for loss in stage.regime.losses(networks, batch))
+    assert calls.count("module") == 1
+    assert calls[-1] == "discriminator"
 
 
 class _Killed(Exception):

@@ -89,6 +89,15 @@ _LpipsWeights: TypeAlias = Annotated[
     typer.Option(metavar="FILE", help="TorchScript file of LPIPS' VGG, for LPIPS.", show_default=False),
 ]
 
+_Features: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="efficientnet-lite0: a Fréchet distance of its features beside; needs the extra encoder.",
+        show_default=False,
+    ),
+]
+
 
 def evaluate(
     subject: _Subject,
@@ -109,6 +118,7 @@ def evaluate(
     judge_steps: _JudgeSteps = 1500,
     fid_weights: _FidWeights = None,
     lpips_weights: _LpipsWeights = None,
+    features: _Features = None,
     seed: Seed = 0,
     device: Device = "auto",
     threads: Threads = None,
@@ -140,6 +150,7 @@ def evaluate(
         composition=composition,
         fid_weights=fid_weights,
         lpips_weights=lpips_weights,
+        features=features,
         judge=SegmenterConfig(steps=judge_steps),
         device=device,
         threads=threads,

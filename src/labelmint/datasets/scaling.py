@@ -37,7 +37,10 @@ class Scaling:
 
     def to_unit(self, images: Array) -> Tensor:
         """Images (B, H, W, C) uint8 -> (B, C, H, W) floats in [-1, 1], in memory as the images were."""
-        return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / self.half - 1
+        pixels = torch.from_numpy(np.ascontiguousarray(images))
+        # Of one channel both orders are one, but not its strides, of which gradients of weights would take theirs.
+        ordered = pixels[..., 0].unsqueeze(1) if images.shape[3] == 1 else pixels.permute(0, 3, 1, 2)
+        return ordered.float() / self.half - 1
 
     def from_unit(self, images: Tensor) -> Array:
         """Images (B, C, H, W) -> (B, H, W, C) uint8; what lies beyond [-1, 1] takes the nearest level."""

@@ -148,9 +148,13 @@ def _subject(path: Path, source: DataSet, options: Options) -> Subject:
 def _known_weights(options: Options) -> Known:
     """Load what was asked for before anything long begins: a wrong file is told at once."""
     from labelmint.evaluation.known_weights import Inception, Vgg
+    from labelmint.nn.efficientnet import lite0
 
-    inception = Inception(options.fid_weights) if options.fid_weights is not None else None
-    return inception, Vgg(options.lpips_weights) if options.lpips_weights is not None else None
+    return (
+        Inception(options.fid_weights) if options.fid_weights is not None else None,
+        Vgg(options.lpips_weights) if options.lpips_weights is not None else None,
+        lite0() if options.features is not None else None,
+    )
 
 
 def _refuse_options_of_runs(options: Options, path: Path) -> None:
@@ -185,8 +189,9 @@ def _request(about: Subject, data: DataSet, options: Options) -> dict[str, Any]:
     }
     # as the first version wrote them, so that its evaluations are gone on with
     dials = {**dict.fromkeys((TEMPERATURE.name, LAYOUT_TEMPERATURE.name)), **options.dials}
-    if options.normalize == "none":
-        fields.pop("normalize")  # which evaluations made before did not know
+    for name, usual in (("normalize", "none"), ("features", None)):
+        if fields[name] == usual:
+            fields.pop(name)  # which evaluations made before did not know
     weights = about.system.digest if about.system else None
     return {
         "subject": str(about.path),
@@ -253,7 +258,7 @@ def _sections(
     tell(Event("figures", 1, 4))
     obedient = obedience(material, kept)
     tell(Event("figures", 2, 4))
-    faithful = fidelity(material, kept, known[0])
+    faithful = fidelity(material, kept, known[0], known[2])
     tell(Event("figures", 3, 4))
     coherence_section, incoherent = coherent(
         material, options.composition, _grain(about), options.reader_steps

@@ -28,6 +28,7 @@ from labelmint.types import Array
 
 if TYPE_CHECKING:
     from labelmint.evaluation.known_weights import Inception
+    from labelmint.nn.efficientnet import EfficientNetLite0
 
 __all__ = ["fidelity", "figure_or_refusal"]
 
@@ -43,7 +44,12 @@ def figure_or_refusal(compute: Callable[[], Figure], name: str, title: str) -> F
         return Figure(name=name, title=title, value=None, refused=str(error))
 
 
-def fidelity(material: Material, kept: npt.NDArray[np.bool_], inception: Inception | None) -> Section:
+def fidelity(
+    material: Material,
+    kept: npt.NDArray[np.bool_],
+    inception: Inception | None,
+    encoder: EfficientNetLite0 | None = None,
+) -> Section:
     """The section; `kept` (N,) marks the samples that are no copies."""
     real, fake = material.features("real"), material.features("synthetic")[kept]
     seen = material.features("seen")
@@ -65,6 +71,10 @@ def fidelity(material: Material, kept: npt.NDArray[np.bool_], inception: Incepti
     ]
     if inception is not None:
         figures += _known(material, kept, inception)
+    if encoder is not None:
+        figures.append(
+            figure_or_refusal(lambda: _of_lite0(material, kept, encoder), f"fidelity.{OF_LITE0}", LITE0_TITLE)
+        )
     look = looks(material, kept)
     coverages = {figure.name: figure for figure in figures}["fidelity.coverage"]
     value, best = (f"{x:.2f}" if x is not None else "unknown" for x in (coverages.value, coverages.real))
@@ -131,6 +141,7 @@ def _repeats(material: Material) -> int:
     return min(REPEATS, material.resamples)
 
 
+OF_LITE0, LITE0_TITLE = "frechet_efficientnet_lite0", "Fréchet distance (EfficientNet-lite0 features)"
 FRECHET, KERNEL = "Fréchet distance (judge features)", "Kernel distance (judge features)"
 
 
@@ -155,6 +166,24 @@ def _frechet(real: Array, fake: Array, reference: Array, material: Material) -> 
         better="lower",
         how="Fréchet distance between Gaussians fitted to the judge's features; not FID, and only comparable "
         "under the same judge",
+    )
+
+
+def _of_lite0(material: Material, kept: npt.NDArray[np.bool_], encoder: EfficientNetLite0) -> Figure:
+    from labelmint.evaluation.encoded import encoded
+
+    rng = np.random.default_rng(material.seed)
+    chosen = rng.permutation(len(material.seen))[: int(kept.sum())]
+    images = (material.real.images, material.synthetic.images[kept], material.seen.images[chosen])
+    real, fake, reference = (encoded(one, encoder) for one in images)
+    return Figure(
+        name=f"fidelity.{OF_LITE0}",
+        title=LITE0_TITLE,
+        value=frechet_distance(real, fake),
+        real=frechet_distance(real, reference),
+        better="lower",
+        how=f"Fréchet distance between Gaussians fitted to the features of EfficientNet-lite0, trained on photographs "
+        f"(weights of SHA-256 {encoder.sha256[:16]}); not FID; {len(fake)} samples against {len(real)} test views",
     )
 
 

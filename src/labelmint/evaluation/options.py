@@ -7,9 +7,10 @@ from pathlib import Path
 
 from labelmint.datasets.ranges import check_normalize
 from labelmint.dials import check_ranges
-from labelmint.errors import InputError
+from labelmint.errors import InputError, named
 from labelmint.evaluation.subject import FEWEST_SAMPLES
 from labelmint.metrics.coherence import RULED_COMPOSITIONS
+from labelmint.nn.efficientnet import LITE0
 from labelmint.protocols import Dials
 from labelmint.segmenters.unet import SegmenterConfig
 
@@ -28,6 +29,7 @@ class Options:
         dials: of the samples of a run, by name (`labelmint.dials`): `{"temperature": 0.7}`.
         composition: rules to check beside the learned ones: "pairs", "three", "upper", "center".
         fid_weights, lpips_weights: TorchScript files of the known networks.
+        features: of another network, for a Fréchet distance of theirs: "efficientnet-lite0"; none unless given.
         judge: sizes and training of the judge. reader_steps: of the reader of single objects.
         resamples: of the bootstrap of each interval.
         device, precision, threads: where and how to compute.
@@ -45,6 +47,7 @@ class Options:
     composition: str | None = None
     fid_weights: Path | None = None
     lpips_weights: Path | None = None
+    features: str | None = None
     judge: SegmenterConfig = field(default_factory=SegmenterConfig)
     reader_steps: int = 400
     resamples: int = 200
@@ -57,6 +60,8 @@ class Options:
         if self.n is not None and self.n < FEWEST_SAMPLES:
             raise InputError(f"-n {self.n}: an evaluation needs at least {FEWEST_SAMPLES} samples")
         check_ranges(self.dials)
+        if self.features is not None:
+            named("network of --features", self.features, {LITE0: None})
         if self.composition is not None and self.composition not in RULED_COMPOSITIONS:
             raise InputError(
                 f"--composition {self.composition}: expected one of {', '.join(RULED_COMPOSITIONS)}"

@@ -21,10 +21,11 @@ from labelmint.version import __version__
 
 if TYPE_CHECKING:
     from labelmint.evaluation.known_weights import Inception, Vgg
+    from labelmint.nn.efficientnet import EfficientNetLite0
 
 __all__ = ["Known", "machine", "origin_of", "versions"]
 
-Known: TypeAlias = "tuple[Inception | None, Vgg | None]"
+Known: TypeAlias = "tuple[Inception | None, Vgg | None, EfficientNetLite0 | None]"
 
 
 def origin_of(
@@ -41,7 +42,7 @@ def origin_of(
     device = choose_device(options.device)
     weights = {
         name: network.sha256
-        for name, network in zip(("fid", "lpips"), known, strict=True)
+        for name, network in zip(("fid", "lpips", "features"), known, strict=True)
         if network is not None
     }
     return {

@@ -41,47 +41,45 @@ def bytes_by_rows(rehearse: Callable[[int], object]) -> RowBytes:
     return RowBytes(max(2 * one - two, 0), two - one)
 
 
-def peak_bytes(work: Callable[[], object]) -> int:
-    """The most bytes of tensors that some work, without gradients, holds at once beside what was there
-    before.
+def peak_bytes(work: Callable[[], object], gradients: bool = False) -> int:
+    """The most bytes of tensors that some work holds at once beside what was there before; without `gradients` it
+    is done without what they need.
     """
     counting = _Counting()
-    with torch.no_grad(), counting:
+    with torch.set_grad_enabled(gradients), counting:
         work()
     return counting.peak
 
 
 class _Counting(TorchDispatchMode):
-    """Follows the memory of every tensor that an operation makes until the last tensor in that memory is
-    gone.
+    """Follows the memory of every tensor that an operation makes until nothing uses it: neither a tensor, nor a way
+    back.
     """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.held, self.peak = 0, 0
-        self._users: dict[int, int] = {}  # address of a memory -> tensors in it
+        self._known = set[int]()  # addresses of memories
 
     def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        before = {_address(one) for one in _tensors((args, kwargs))} - self._users.keys()
+        before = {_address(one) for one in _tensors((args, kwargs))}
         made = operation(*args, **(kwargs or {}))
         for one in _tensors(made):
-            if _address(one) not in before:  # a view of weights, say, takes nothing
-                self._follow(one)
+            address = _address(one)
+            if address not in self._known and address not in before:  # a view of weights, say, takes nothing
+                self._follow(one.untyped_storage(), address)
         return made
 
-    def _follow(self, made: Tensor) -> None:
-        address, size = _address(made), made.untyped_storage().nbytes()
-        if address not in self._users:
-            self.held += size
-            self.peak = max(self.peak, self.held)
-        self._users[address] = self._users.get(address, 0) + 1
-        weakref.finalize(made, self._leave, address, size)
+    def _follow(self, memory: torch.UntypedStorage, address: int) -> None:
+        size = memory.nbytes()
+        self._known.add(address)
+        self.held += size
+        self.peak = max(self.peak, self.held)
+        weakref.finalize(memory, self._leave, address, size)
 
     def _leave(self, address: int, size: int) -> None:
-        self._users[address] -= 1
-        if not self._users[address]:
-            del self._users[address]
-            self.held -= size
+        self._known.remove(address)
+        self.held -= size
 
 
 def _address(tensor: Tensor) -> int:

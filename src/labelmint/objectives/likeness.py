@@ -26,15 +26,14 @@ from labelmint.datasets.pairs import Pairs
 from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.generators.network import draw_noise, seeded_noise
 from labelmint.objectives.objective import Loss
-from labelmint.objectives.perceptual import VGGDistance
-from labelmint.objectives.structure import structure_distance
+from labelmint.objectives.perceptual import perceptual_distance
 from labelmint.protocols import LayoutToImage, Noise
 from labelmint.types import Batch, LayoutBatch
 
 __all__ = ["LikenessObjective", "kl_divergence"]
 
 _AT_ONCE, _SEEDS, _COARSE = (
-    32,
+    8,
     4,
     8,
 )  # held-out pairs; seeds of a layout and pixels a side that variety is measured with
@@ -47,7 +46,7 @@ class LikenessObjective:
     Arguments:
         noise: what the network takes.
         absolute: c. perceptual: p; 0 leaves the distance out.
-        vgg: file with the state dict of a VGG-19; without one the distance is that of structure.
+        vgg: what the distance is of, as `objectives.perceptual.perceptual_distance` has it.
         kl: k. Above 0 the network is called with the image too, and returns `generators.encoded.Encoded`.
         encodes: whether the network is called with the image in place of noise, in the held-out figures too; it draws
             otherwise only once its weights are kept.
@@ -91,7 +90,7 @@ class LikenessObjective:
 
     def _measured(self, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
         if self._distance is None:
-            self._distance = VGGDistance(self.vgg).to(device) if self.vgg else structure_distance
+            self._distance = perceptual_distance(self.vgg, device)
         return self._distance
 
     @torch.no_grad()

@@ -1,4 +1,5 @@
-"""Perceptual distance: mean absolute differences of the features of a VGG-19 that was trained on photographs.
+"""Perceptual distances, of features of networks that were trained on photographs. Of a VGG-19 mean absolute
+differences:
 
     d(x, y) = sum_l w_l | F_l(x) - F_l(y) |,    F_l: after the first ReLU of stage l = 1 ... 5,  w = 1/32,
     1/16, 1/8, 1/4, 1
@@ -6,33 +7,69 @@
 The features after another ReLU of each stage, with stages that are averaged in place of their maxima, are the layers
 of a distance that is weighed layer by layer (`objectives.layered`).
 
-The weights are never downloaded: they come from a local file, a state dict with the names that torchvision
-gives ("features.0.weight", ...), opened without running anything in it. Without such a file there is
-`objectives.structure`.
+Its weights come from a local file, a state dict with the names that torchvision gives ("features.0.weight", ...),
+opened without running anything in it. Of EfficientNet-lite0, whose weights are the extra `encoder`, squared differences
+of directions, as LPIPS has them, without its learned weights:
+
+    d(x, y) = 1/5 sum_l mean over pixels | F_l(x) / |F_l(x)| - F_l(y) / |F_l(y)| |^2,    F_l: at 1/2^l of the size
+
+Nothing is downloaded. Without either there is `objectives.structure`.
 
 References:
     Perceptual Losses for Real-Time Style Transfer and Super-Resolution (Johnson et al., 2016),
     https://arxiv.org/abs/1603.08155 Very Deep Convolutional Networks for Large-Scale Image Recognition
     (Simonyan and Zisserman, 2014), https://arxiv.org/abs/1409.1556
+    The Unreasonable Effectiveness of Deep Features as a Perceptual Metric (Zhang et al., 2018),
+    https://arxiv.org/abs/1801.03924: Equation 1
 """
 
 from __future__ import annotations
 
 import hashlib
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from labelmint.errors import InputError
+from labelmint.nn.efficientnet import LITE0, EfficientNetLite0, lite0
+from labelmint.objectives.structure import structure_distance
 
-__all__ = ["VGG_LAYERS", "VGGDistance", "VGGFeatures"]
+__all__ = ["VGG_LAYERS", "Lite0Distance", "VGGDistance", "VGGFeatures", "perceptual_distance"]
 
 _STAGES = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))  # width and convolutions of each
 VGG_LAYERS = len(_STAGES)
 _WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of the photographs
+
+
+def perceptual_distance(of: str, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
+    """The distance that a setting names: a file of a VGG-19, "efficientnet-lite0", or "" for that of structure.
+
+    Raises InputError where the file, or the extra, is not what it should be.
+    """
+    if not of:
+        return structure_distance
+    return (Lite0Distance(lite0()) if of == LITE0 else VGGDistance(of)).to(device)
+
+
+class Lite0Distance(nn.Module):
+    """The distance of EfficientNet-lite0; nothing in it learns."""
+
+    def __init__(self, network: EfficientNetLite0) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, found: Tensor, wanted: Tensor) -> Tensor:
+        """Scalar, of (B, C, H, W) in [-1, 1], of 1 or 3 channels."""
+        pairs = zip(self.network(found), self.network(wanted), strict=True)
+        apart = [
+            (functional.normalize(x) - functional.normalize(y)).square().sum(dim=1).mean() for x, y in pairs
+        ]
+        return torch.stack(apart).mean()
 
 
 class VGGFeatures(nn.Module):

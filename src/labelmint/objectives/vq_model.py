@@ -25,9 +25,8 @@ from labelmint.datasets.pairs import Pairs
 from labelmint.objectives.codebook import codebook_loss
 from labelmint.objectives.contrast import contrast
 from labelmint.objectives.objective import Loss
-from labelmint.objectives.perceptual import VGGDistance
+from labelmint.objectives.perceptual import perceptual_distance
 from labelmint.objectives.semantic import semantic_loss
-from labelmint.objectives.structure import structure_distance
 from labelmint.protocols import LayoutTokenizer, Tokenizer
 from labelmint.tokenizers.reconstruction import Reconstruction
 from labelmint.types import Batch
@@ -47,7 +46,7 @@ class VQObjective:
         balance: how much images count relative to their own contrast, in [0, 1].
         error: which L_rec.
         distance: p, the weight of a perceptual distance; 0 leaves it out.
-        vgg: file with the state dict of a VGG-19; without one the distance is that of structure.
+        vgg: what the distance is of, as `objectives.perceptual.perceptual_distance` has it.
         semantic_weight: lambda.
     """
 
@@ -86,7 +85,7 @@ class VQObjective:
 
     def _measure(self, device: torch.device) -> Distance:
         if self._distance is None:
-            self._distance = VGGDistance(self.vgg).to(device) if self.vgg else structure_distance
+            self._distance = perceptual_distance(self.vgg, device)
         return self._distance
 
     @torch.no_grad()

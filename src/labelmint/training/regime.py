@@ -9,7 +9,7 @@ trains its stages in a row.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -132,6 +132,15 @@ class Regime(Protocol):
         """THE loss of a player on a batch, and its terms as figures: what the loop minimizes, late in the
         training, when all terms count.
         """
+
+    def losses(self, networks: Networks, batch: Batch) -> Iterator[Tensor]:
+        """The losses of one step as the loop computes them, one after the other: each is gone back from, and its
+        gradients dropped, before the next is asked for. The plan measures them.
+        """
+
+    @property
+    def copies(self) -> int:
+        """Of the module's weights that the loop keeps beside them: their average, the best."""
 
     def kept_bytes(self, module: nn.Module, views: int, size: tuple[int, int]) -> int:
         """Bytes that the loop keeps of all pairs beside them, where each has one view of (H, W) pixels."""
