@@ -99,7 +99,8 @@ class _Block(nn.Module):
         y = functional.relu6(self.bn0(self.expand_conv(x))) if self.expansion > 1 else x
         y = functional.relu6(self.bn1(_same(self.depthwise_conv, y)))
         y = self.bn2(self.project_conv(y))
-        return x + y if self.joined else y
+        found: Tensor = x + y if self.joined else y
+        return found
 
 
 def _same(convolution: nn.Conv2d, x: Tensor) -> Tensor:

@@ -47,7 +47,7 @@ class _Divided(_SpectralNorm):
     def forward(self, weight: Tensor) -> Tensor:
         if self.training:
             self._power_method(weight.flatten(1), self.n_power_iterations)
-        divided: Tensor = _Division.apply(weight, self._u.clone(), self._v.clone())
+        divided: Tensor = _Division.apply(weight, self._u.clone(), self._v.clone())  # type: ignore[no-untyped-call]
         return divided
 
 
@@ -60,7 +60,7 @@ class _Division(torch.autograd.Function):
         return divided
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         weight, u, v, largest = context.saved_tensors
         along = torch.dot(gradient.flatten(), weight.flatten()) / largest

@@ -22,7 +22,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from labelmint.errors import InputError
 from labelmint.nn.peak_memory import peak_bytes
