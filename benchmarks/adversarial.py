@@ -14,8 +14,8 @@ process, and medians over the turns count; memory is measured in a process of it
     without spectral norm
                       the same without it, as MONAI has none: less work
     as it comes       the blocks with all that MONAI has in them, against one `MultiScalePatchDiscriminator` of two
-                      networks with norms over the batch, the second of which has twice the layers: within the item there
-                      would be nothing to normalize at its last, which has one pixel
+                      networks with its own defaults (norms over the batch, a last kernel of one pixel: else images of
+                      128 pixels would be too small for the second, which has twice the layers)
 
     seconds      of a step; ratio: seconds of this side over those of labelmint, the median over the turns; cpu_...:
                  the same of CPU time, which does not count that of other programs
@@ -288,7 +288,7 @@ class MonaiDiscriminator(nn.Module):
                 section.discriminator_channels,
                 3 + SYMBOLS,
                 norm="BATCH" if as_it_comes else ("INSTANCE", {"affine": False}),
-                last_conv_kernel_size=4,
+                last_conv_kernel_size=1 if as_it_comes else 4,
             )
             for _ in range(1 if as_it_comes else scales)
         )
