@@ -14,7 +14,8 @@ process, and medians over the turns count; memory is measured in a process of it
     without spectral norm
                       the same without it, as MONAI has none: less work
     as it comes       the blocks with all that MONAI has in them, against one `MultiScalePatchDiscriminator` of two
-                      networks, the second of which has twice the layers
+                      networks with its own defaults (norms over the batch, a last kernel of one pixel: else images of
+                      128 pixels would be too small for the second, which has twice the layers)
 
     seconds      of a step; ratio: seconds of this side over those of labelmint, the median over the turns; cpu_...:
                  the same of CPU time, which does not count that of other programs
@@ -286,8 +287,8 @@ class MonaiDiscriminator(nn.Module):
                 2,
                 section.discriminator_channels,
                 3 + SYMBOLS,
-                norm=("INSTANCE", {"affine": False}),
-                last_conv_kernel_size=4,
+                norm="BATCH" if as_it_comes else ("INSTANCE", {"affine": False}),
+                last_conv_kernel_size=1 if as_it_comes else 4,
             )
             for _ in range(1 if as_it_comes else scales)
         )

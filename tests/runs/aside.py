@@ -60,7 +60,7 @@ def _aside(work: Callable[..., None], out: Path, *arguments: Any) -> tuple[int, 
         # of Python 3.12 and later, about threads, which only wait here
         warnings.simplefilter("ignore", DeprecationWarning)
         process.start()
-    process.join(120)
+    process.join(280)
     if process.exitcode is None:
         process.kill()
         process.join()

@@ -275,7 +275,7 @@ def _sections_of_images(about: Subject, material: Material, known: Known, tell: 
     """What can be said of images without labels: whether they are copies, and whether they look real."""
     copies_section, copies = copied(material, validation_is_held_out=about.system is not None)
     tell(Event("figures", 2, 4))
-    found = [copies_section, fidelity(material, scored(copies), known[0])]
+    found = [copies_section, fidelity(material, scored(copies), known[0], known[2])]
     tell(Event("figures", 4, 4))
     return found
 

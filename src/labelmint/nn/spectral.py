@@ -21,10 +21,10 @@ from torch.nn.utils.parametrizations import _SpectralNorm
 
 __all__ = ["spectral_norm", "with_spectral_norm"]
 
-_Layer = TypeVar("_Layer", bound=nn.Module)
+_Module = TypeVar("_Module", bound=nn.Module)
 
 
-def spectral_norm(layer: _Layer) -> _Layer:
+def spectral_norm(layer: _Module) -> _Module:
     """Return the layer with its weight divided, in place: what `torch.nn.utils.parametrizations.spectral_norm` does,
     with the same random numbers, values and names of what is stored.
     """
@@ -32,7 +32,7 @@ def spectral_norm(layer: _Layer) -> _Layer:
     return layer
 
 
-def with_spectral_norm(network: _Layer) -> _Layer:
+def with_spectral_norm(network: _Module) -> _Module:
     """Return the network, each of its convolutions, linear layers and embeddings divided, in place; draw its first
     weights before.
     """
