@@ -3,7 +3,7 @@
 Seconds and bytes are measured on one step of each stage on random data of the right shape. The bytes of all tensors of
 its passes forth and back are counted (`nn.peak_memory`) for a few items and for fewer, and scaled to the batch:
 
-    bytes = weights, moments and averages + 1.28 peak of a step,    peak(B) = fixed + B item
+    bytes = weights, moments and averages + 1.42 peak of a step,    peak(B) = fixed + B item
 
 Time is that of a step at a small batch, scaled alike. Sizes above 128x128 are measured at about that size and scaled by
 their area, which leaves out that attention grows faster.
@@ -35,9 +35,9 @@ from labelmint.types import Batch, LayoutBatch
 
 __all__ = ["Plan", "StagePlan", "check_memory", "make_plan"]
 
-BASE_BYTES = 490 << 20  # Python, PyTorch, its libraries, and what a first step touches of them
+BASE_BYTES = 476 << 20  # Python, PyTorch, its libraries, and what a first step touches of them
 COPIES = 3  # weights and their two moments; a step's gradients are counted with it
-UNSEEN = 1.28  # buffers of convolutions and gaps of the heap, over tensors; measured by benchmarks/memory.py
+UNSEEN = 1.42  # buffers of convolutions and gaps of the heap, over tensors; measured by benchmarks/memory.py
 SPARE = 1.25  # where it is not sure to fit
 MOST_PARTS = 16  # of a batch, unless more are asked for
 BATCH_MEASURED = 4
