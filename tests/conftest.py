@@ -113,7 +113,7 @@ def _neither_measured_nor_drawn() -> Iterator[None]:
         patch.setattr(hardware, "_faster_in_bfloat16", lambda threads: False)
         patch.setattr(train, "write_previews", empty_previews)
         patch.setattr(plan, "counted_peaks", plan._peaks, raising=False)
-        patch.setattr(plan, "_peaks", lambda step, few: (few[0] << 20, few[1] << 20))
+        patch.setattr(plan, "_peaks", lambda step, few, weights: (few[0] << 20, few[1] << 20))
         yield
 
 

@@ -13,7 +13,7 @@ from labelmint.priors.guided import NetworkPrior
 from labelmint.priors.pixelsnail import PixelSNAIL
 from labelmint.priors.transformer import TransformerPrior
 from labelmint.runs.draw import Draw
-from labelmint.runs.plan import _measured_size
+from labelmint.runs.plan import MEASURED_PIXELS, _size_of
 from labelmint.runs.request import make_request
 from labelmint.runs.train import plan, train
 from labelmint.runs.trained import TrainedSystem, load
@@ -105,7 +105,7 @@ def test_large_sizes_are_measured_at_smaller_ones_that_all_parts_take(
     size: tuple[int, int], system: str, setting: str, cell: int
 ) -> None:
     request = make_request(system=system, preset="small", size=size, settings=[setting])
-    measured = _measured_size(request)
+    measured = _size_of(request, MEASURED_PIXELS)
     assert measured[0] * measured[1] < size[0] * size[1]
     assert all(side % cell == 0 for side in measured)
     wired = SYSTEMS[system].wire(request.settings, Facts(1, measured, 4))

@@ -3,7 +3,9 @@
 Seconds and bytes are measured on one step of each stage on random data of the right shape. The bytes of all tensors of
 its passes forth and back are counted (`nn.peak_memory`) for a few items and for fewer, and scaled to the batch:
 
-    bytes = weights, moments and averages + 1.28 peak of a step,    peak(B) = fixed + B item
+    bytes = weights, gradients, moments and averages + 1.42 peak of a step,    peak(B) = fixed + B item
+
+where the peak is that without the gradients of weights, which grow while the maps of the way forth go.
 
 Time is that of a step at a small batch, scaled alike. Sizes above 128x128 are measured at about that size and scaled by
 their area, which leaves out that attention grows faster.
@@ -16,7 +18,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -35,9 +37,9 @@ from labelmint.types import Batch, LayoutBatch
 
 __all__ = ["Plan", "StagePlan", "check_memory", "make_plan"]
 
-BASE_BYTES = 490 << 20  # Python, PyTorch, its libraries, and what a first step touches of them
-COPIES = 3  # weights and their two moments; a step's gradients are counted with it
-UNSEEN = 1.28  # buffers of convolutions and gaps of the heap, over tensors; measured by benchmarks/memory.py
+BASE_BYTES = 472 << 20  # Python, PyTorch, its libraries, and what a first step touches of them
+COPIES = 3  # weights and their two moments
+UNSEEN = 1.42  # buffers of convolutions and gaps of the heap, over tensors; measured by benchmarks/memory.py
 SPARE = 1.25  # where it is not sure to fit
 MOST_PARTS = 16  # of a batch, unless more are asked for
 BATCH_MEASURED = 4
@@ -116,11 +118,7 @@ def make_plan(
         available: bytes that a stage may take; None takes batches in the parts that `config` says.
         boxes: of the layout that has most, where the system sees these.
     """
-    request, size = config.request, _measured_size(config.request)
-    settings = request.settings.resized(min(request.size), min(size))
-    probe = config.model_copy(
-        update={"request": request.model_copy(update={"size": size, "settings": settings})}
-    )
+    request, (size, smaller) = config.request, _measured(config)
     image = torch.rand(BATCH_MEASURED, config.image_channels, *size) * 2 - 1
     ids = torch.zeros(BATCH_MEASURED, *size, dtype=torch.uint8)
     measure = _Measure(
@@ -135,7 +133,7 @@ def make_plan(
     )
     stages = tuple(
         _stage_plan(stage, measured, measure, config.accumulate.get(stage.name, 1), available)
-        for stage, measured in zip(wired.stages, wire(probe).stages, strict=True)
+        for stage, measured in zip(wired.stages, smaller.stages, strict=True)
     )
     return Plan(config.model_dump(mode="json"), stages, data_bytes, request.max_minutes)
 
@@ -181,10 +179,10 @@ def _stage_plan(
         sum(p.numel() for p in player.module.parameters()) for player in regime.players(stage.module)
     )
     few = (1, 2) if settings.batch_size < BATCH_MEASURED else (2, BATCH_MEASURED)
-    less, more = _peaks(step, few)
+    less, more = _peaks(step, few, [p for network in networks.values() for p in network.parameters()])
     each = (more - less) / (few[1] - few[0])
     an_item = UNSEEN * each * measure.larger
-    fixed = 4 * (COPIES * (own + sum(rivals)) + regime.copies * own)
+    fixed = 4 * (COPIES * (own + sum(rivals)) + regime.copies * own + max(own, *rivals, 0))
     fixed += round(UNSEEN * max(more - each * few[1], 0))
     if measure.still:
         fixed += regime.kept_bytes(stage.module, measure.views, measure.size)
@@ -206,10 +204,19 @@ def _stage_plan(
     )
 
 
-def _peaks(step: Callable[[int], None], few: tuple[int, int]) -> tuple[int, int]:
-    """The most bytes of a step of fewer items and of more."""
+def _peaks(
+    step: Callable[[int], None], few: tuple[int, int], weights: Sequence[nn.Parameter]
+) -> tuple[int, int]:
+    """The most bytes of a step of fewer items and of more, without the gradients of the weights."""
+    hooks = [one.register_post_accumulate_grad_hook(_drop) for one in weights if one.requires_grad]
     less, more = (peak_bytes(partial(step, items), gradients=True) for items in few)
+    for hook in hooks:
+        hook.remove()
     return less, more
+
+
+def _drop(weight: Tensor) -> None:
+    weight.grad = None
 
 
 def _step(regime: Regime, networks: Networks, batch: Batch, precision: str, items: int) -> None:
@@ -249,12 +256,27 @@ def _parts_that_fit(fixed: int, an_item: float, batch_size: int, available: int)
     return next(fitting, most)
 
 
-def _measured_size(request: Request) -> tuple[int, int]:
-    """The size itself, or a smaller one of about the same shape that is safe to measure."""
+def _measured(config: RunConfig) -> tuple[tuple[int, int], Wired]:
+    """The size that is measured, and the untrained system for it: about 128x128 pixels, more where it needs more."""
+    request, pixels = config.request, MEASURED_PIXELS
+    while True:
+        size = _size_of(request, pixels)
+        settings = request.settings.resized(min(request.size), min(size))
+        probe = {"request": request.model_copy(update={"size": size, "settings": settings})}
+        try:
+            return size, wire(config.model_copy(update=probe))
+        except InputError:
+            if size == request.size:
+                raise
+            pixels *= 4
+
+
+def _size_of(request: Request, pixels: int) -> tuple[int, int]:
+    """The size itself, or a smaller one of about the same shape that has about as many pixels."""
     height, width = request.size
-    if height * width <= MEASURED_PIXELS:
+    if height * width <= pixels:
         return request.size
-    token, shrink = request.settings.multiple, (MEASURED_PIXELS / (height * width)) ** 0.5
+    token, shrink = request.settings.multiple, (pixels / (height * width)) ** 0.5
     return max(round(height * shrink / token), 1) * token, max(round(width * shrink / token), 1) * token
 
 
