@@ -97,7 +97,7 @@ def test_what_needs_layouts_is_refused(
             ("evaluate", "RUN", "IMAGES", "--out", "OUT", "--format-in", "images"),
             "the judge that compares images",
         ),
-        (("inspect", "IMAGES", "--size", "16x16"), "is about what survives of labels"),
+        (("inspect", "IMAGES", "--size", "16x16"), "--size: is about labels"),
     ],
 )
 def test_other_commands_refuse_in_one_line(

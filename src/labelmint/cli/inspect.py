@@ -118,11 +118,12 @@ def inspect(chosen: _CommandLine) -> None:
         orientation=chosen.orientation,
         alone=True,
     )
-    if seen is not None and not source.classes.labelled:
-        raise InputError(
-            f"--size {chosen.size}: is about what survives of labels, and {source.source} holds images without; leave "
-            f"it out"
-        )
+    if not source.classes.labelled:
+        for option, given in (("--size", chosen.size), ("--boxes", chosen.boxes), ("--rare", chosen.rare)):
+            if given:
+                raise InputError(
+                    f"{option}: is about labels, and {source.source} holds images without; leave it out"
+                )
     with Progress() as progress:
 
         def tell(stage: str, done: int, of: int) -> None:
