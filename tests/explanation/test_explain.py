@@ -145,6 +145,7 @@ def test_with_the_steps_of_the_run_its_own_tokenizer_stands_for_itself(
     assert two["steps"] == found["run"]["steps"] == int(TINY["tokenizer.steps"])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_a_run_by_the_clock_and_its_twin_are_told_apart(
     tiny_run: Path, digits_folder: Path, tmp_path: Path
@@ -252,6 +253,7 @@ def test_each_run_sees_the_layouts_as_it_was_trained_to(
     assert "never has any" in alone["left_out"]["attention"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_a_run_without_attention_says_so(digits_folder: Path, tmp_path: Path) -> None:
     settings = [

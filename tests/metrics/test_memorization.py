@@ -102,7 +102,7 @@ def test_copies_are_counted_and_their_groups_named() -> None:
     assert found.alarms <= 0.04
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_real_held_out_images_passed_off_as_samples_are_not_called_copies(seed: int) -> None:
     samples, rest = views(HELD_OUT[5:], 20, seed), HELD_OUT[:5]
     assert memorization(samples, TRAINING, rest, real_views=30, seed=seed).copies.mean() <= 0.05

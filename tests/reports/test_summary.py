@@ -1,7 +1,7 @@
 """Numbers are written one way everywhere, and the printed summary keeps within a terminal."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labelmint.reports.results import Figure, Results, Section, Verdict
@@ -36,6 +36,7 @@ def test_numbers_have_three_digits(value: float | None, written: str) -> None:
     assert number(value) == written
 
 
+@settings(max_examples=40)
 @given(st.floats(-1e300, 1e300))
 def test_a_written_number_is_the_number_to_three_digits(value: float) -> None:
     assert float(number(value).replace(",", "")) == pytest.approx(value, rel=0.006)

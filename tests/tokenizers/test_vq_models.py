@@ -163,7 +163,16 @@ def test_every_trained_parameter_gets_a_finite_gradient(kind: str, codebook: str
 
 
 @pytest.mark.parametrize(
-    "kind", ["image", "image, local", "layout", "coupled", "coupled, local", "coupled double", "two levels"]
+    "kind",
+    [
+        "image",
+        "coupled",
+        "two levels",
+        *(
+            pytest.param(kind, marks=pytest.mark.slow)
+            for kind in ("image, local", "layout", "coupled, local", "coupled double")
+        ),
+    ],
 )
 def test_a_few_steps_of_training_lower_each_part_of_the_loss(kind: str) -> None:
     tokenizer = made(kind).train()

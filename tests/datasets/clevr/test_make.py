@@ -94,6 +94,7 @@ class _Stop(Exception):
     pass
 
 
+@pytest.mark.slow
 def test_a_stopped_set_goes_on_and_is_the_same_for_any_number_of_processes(tmp_path: Path) -> None:
     options = {"size": (32, 32), "samples": 2, "seed": 5}
     make_clevr("clevr-64", 12, tmp_path / "whole", processes=2, **options)  # type: ignore[arg-type]
