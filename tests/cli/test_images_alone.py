@@ -114,6 +114,7 @@ def test_other_commands_refuse_in_one_line(
     assert not (tmp_path / "out").exists() or not any((tmp_path / "out").iterdir())
 
 
+@pytest.mark.slow
 def test_evaluating_says_what_can_be_said_of_images(run: Path, digits_folder: Path, tmp_path: Path) -> None:
     own = Path(shutil.copytree(run, tmp_path / "run"))
     options = Options(n=20, judge=SMALL, resamples=4, threads=1, precision="32")

@@ -152,6 +152,7 @@ def test_kid_is_the_kernel_distance_of_the_features(files: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_kid_of_subsets_depends_on_its_seed_alone(files: Path) -> None:
     inception = Inception(files / "inception-2015-12-05.pt")
     features = [

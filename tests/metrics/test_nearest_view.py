@@ -115,7 +115,15 @@ def test_coarse_cells_of_several_pixels_lose_little() -> None:
         assert best - 1e-9 <= found.distance[i] <= 1.03 * best
 
 
-@pytest.mark.parametrize("size", [(32, 32), (33, 33), (50, 35), (16, 64), (62, 61)])
+@pytest.mark.parametrize(
+    "size",
+    [
+        (32, 32),
+        (33, 33),
+        *(pytest.param(one, marks=pytest.mark.slow) for one in ((50, 35), (62, 61))),
+        (16, 64),
+    ],
+)
 def test_every_view_is_found_where_it_lies(size: tuple[int, int]) -> None:
     references = textures(4, (96, 96)) + textures(2, (64, 101), seed=5)
     rng = np.random.default_rng(1)

@@ -98,7 +98,7 @@ def test_a_draw_depends_on_its_own_seed_and_layout_alone(kind: type[Made]) -> No
     assert sampler.draw(condition, uniforms([(0, 5), (0, 6)], "image", 24), 5.0, CPU).equal(one)
 
 
-@pytest.mark.parametrize("kind", [PlacePixelSNAIL, RowPixelSNAIL])
+@pytest.mark.parametrize("kind", [pytest.param(PlacePixelSNAIL, marks=pytest.mark.slow), RowPixelSNAIL])
 def test_what_is_drawn_has_the_probability_that_the_logits_say(kind: type[Made]) -> None:
     """Frequencies of a place's pair of codes, or of two neighbors in a row, are the products of the model's
     own probabilities.

@@ -70,6 +70,7 @@ def test_patterns_are_those_of_the_training_layouts_and_belong_to_the_run(minted
     assert again.table.equal(table)
 
 
+@pytest.mark.slow
 def test_patterns_finer_than_image_tokens_are_drawn_and_seen(tmp_path: Path) -> None:
     few = {"tokenizer.steps": "8", "prior.epochs": "1", "layout_prior.epochs": "1"}
     settings = {**tiny_settings("mint"), **few, "tokenizer.layout_cell": "2"}

@@ -99,6 +99,7 @@ def verdict_on(digits: tuple[Path, list[AnnotatedImage]], tmp_path_factory: pyte
     return judged
 
 
+@pytest.mark.slow
 def test_shuffled_labels_are_not_to_be_used(
     digits: tuple[Path, list[AnnotatedImage]], verdict_on: Judged
 ) -> None:
