@@ -1,5 +1,5 @@
-"""What systems that learn against discriminators of several sizes have in common: their settings, and which sizes
-these can see.
+"""What systems that learn against a discriminator have in common: their settings, and which sizes those of several
+scales can see.
 """
 
 from __future__ import annotations
@@ -9,20 +9,15 @@ from pydantic import Field
 from labelmint.systems.wiring import check_patches
 from labelmint.training.regime import Learning
 
-__all__ = ["AdversaryTraining", "LikenessTraining"]
+__all__ = ["AdversaryTraining", "LikenessTraining", "RivalTraining"]
 
 
-class AdversaryTraining(Learning):
-    """How a one-network generator is trained against patch discriminators."""
+class RivalTraining(Learning):
+    """How a one-network generator is trained against a discriminator."""
 
     discriminator_learning_rate: float | None = Field(
         None, gt=0, description="highest of its schedule; the generator's where there is none"
     )
-    discriminator_channels: int = Field(64, ge=8, multiple_of=8)
-    discriminator_layers: int = Field(
-        3, ge=1, le=5, description="its strided layers; a patch is 16, 34, 70, ... pixels wide"
-    )
-    discriminator_scales: int = Field(2, ge=1, le=4, description="sizes at which images are judged")
     half_life: float = Field(
         0.0, ge=0, lt=1, description="of the average of the weights, a share of the steps done; 0: the last"
     )
@@ -35,6 +30,16 @@ class AdversaryTraining(Learning):
     def discriminator_rate(self) -> float:
         """The highest rate of the discriminator's schedule."""
         return self.discriminator_learning_rate or self.learning_rate
+
+
+class AdversaryTraining(RivalTraining):
+    """The same with patch discriminators at several sizes."""
+
+    discriminator_channels: int = Field(64, ge=8, multiple_of=8)
+    discriminator_layers: int = Field(
+        3, ge=1, le=5, description="its strided layers; a patch is 16, 34, 70, ... pixels wide"
+    )
+    discriminator_scales: int = Field(2, ge=1, le=4, description="sizes at which images are judged")
 
     def check_discriminated(self, size: tuple[int, int]) -> None:
         """Raise InputError for images (H, W) whose smallest size leaves the discriminator no patch."""

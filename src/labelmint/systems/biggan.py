@@ -23,23 +23,26 @@ from labelmint.generators.network import OneNetwork
 from labelmint.nn.residual_discriminator import ResidualDiscriminator
 from labelmint.objectives.adversarial import HINGE
 from labelmint.objectives.unguided import UnguidedObjective
+from labelmint.systems.adversary import RivalTraining
 from labelmint.systems.sections import Sections
 from labelmint.systems.system import Facts, System, Wired
 from labelmint.systems.wiring import check_multiples
 from labelmint.training.adversarial import Adversarial, Against
 from labelmint.training.differentiable import FEW_IMAGES
-from labelmint.training.regime import Learning, Stage
+from labelmint.training.regime import Stage
 from labelmint.types import LayoutBatch
 
 __all__ = ["SYSTEMS", "BigGANSection", "BigGANSections", "biggan"]
 
 
-class BigGANTraining(Learning):
+class BigGANTraining(RivalTraining):
     """How BigGAN is trained; the defaults are those published."""
 
     batch_size: int = Field(2048, ge=1)
     learning_rate: float = Field(5e-5, gt=0)
-    discriminator_learning_rate: float = Field(2e-4, gt=0, description="highest of its schedule")
+    discriminator_learning_rate: float | None = Field(
+        2e-4, gt=0, description="highest of its schedule; the generator's where there is none"
+    )
     discriminator_channels: int = Field(96, ge=8, multiple_of=8, description="width of its first block")
     discriminator_updates: int = Field(2, ge=1, description="of the discriminator for each of the generator")
     orthogonal: float = Field(
@@ -48,10 +51,6 @@ class BigGANTraining(Learning):
     half_life: float = Field(
         0.05, ge=0, lt=1, description="of the average of the weights, a share of the steps done; 0: the last"
     )
-    augment_below: int = Field(
-        0, ge=0, description="with fewer training images, what the discriminator sees is augmented"
-    )
-    share: float = Field(1.0, gt=0, description="of a time budget, relative to the other parts")
 
 
 class BigGANSection(BigGANConfig, BigGANTraining):
@@ -83,7 +82,7 @@ def biggan(settings: BigGANSections, facts: Facts) -> Wired:
     against = Against(
         discriminator=discriminator,
         loss=HINGE,
-        rate=section.discriminator_learning_rate,
+        rate=section.discriminator_rate,
         betas=(0.0, 0.999),
         updates=section.discriminator_updates,
         augment_below=section.augment_below,

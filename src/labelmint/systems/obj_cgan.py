@@ -27,18 +27,19 @@ from labelmint.nn.object_discriminator import ObjectDiscriminator
 from labelmint.nn.objects import told_wrong
 from labelmint.objectives.adversarial import VANILLA
 from labelmint.objectives.likeness import LikenessObjective
+from labelmint.systems.adversary import RivalTraining
 from labelmint.systems.sections import Sections
 from labelmint.systems.system import GIVEN, Facts, System, Wired
 from labelmint.systems.wiring import check_multiples
 from labelmint.training.adversarial import Adversarial, Against
 from labelmint.training.differentiable import FEW_IMAGES
-from labelmint.training.regime import Learning, Stage
+from labelmint.training.regime import Stage
 from labelmint.types import LayoutBatch
 
 __all__ = ["SYSTEMS", "ObjCGANSection", "ObjCGANSections", "label_rows", "obj_cgan"]
 
 
-class ObjCGANTraining(Learning):
+class ObjCGANTraining(RivalTraining):
     """How obj-cGAN is trained; the defaults are those published."""
 
     batch_size: int = Field(128, ge=1)
@@ -48,16 +49,6 @@ class ObjCGANTraining(Learning):
     )
     l1: float = Field(0.0, ge=0, description="weight of the absolute error, which no published setting has")
     discriminator_channels: int = Field(48, ge=8, multiple_of=8)
-    discriminator_learning_rate: float | None = Field(
-        None, gt=0, description="highest of its schedule; the generator's where there is none"
-    )
-    half_life: float = Field(
-        0.0, ge=0, lt=1, description="of the average of the weights, a share of the steps done; 0: the last"
-    )
-    augment_below: int = Field(
-        0, ge=0, description="with fewer training pairs, what the discriminator sees is augmented"
-    )
-    share: float = Field(1.0, gt=0, description="of a time budget, relative to the other parts")
 
 
 class ObjCGANSection(ObjectPathwayConfig, BoxSettings, ObjCGANTraining):
@@ -100,7 +91,7 @@ def obj_cgan(settings: ObjCGANSections, facts: Facts) -> Wired:
     against = Against(
         discriminator=discriminator,
         loss=VANILLA,
-        rate=section.discriminator_learning_rate or section.learning_rate,
+        rate=section.discriminator_rate,
         wrong=told_wrong,
         augment_below=section.augment_below,
         unknown=facts.symbols,
