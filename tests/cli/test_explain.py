@@ -10,6 +10,7 @@ import pytest
 from tests.cli.conftest import Command
 
 
+@pytest.mark.slow
 def test_it_prints_a_summary_and_says_where_the_pictures_are(
     command: Command, tiny_run: Path, digits_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

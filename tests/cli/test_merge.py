@@ -61,6 +61,7 @@ def places(digits_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pla
     return Places(digits_folder, folder / "figures", mapping)
 
 
+@pytest.mark.slow
 def test_two_sets_are_trained_on_together_and_found_again(
     command: Command, places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -342,6 +342,7 @@ def test_a_damaged_judge_is_made_again(answer: Answer, tmp_path: Path) -> None:
     assert second.figures["obedience.dice"] == answer.results.figures["obedience.dice"]
 
 
+@pytest.mark.slow
 def test_crops_in_color_with_groups_and_ignored_pixels(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

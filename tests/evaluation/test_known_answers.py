@@ -187,6 +187,7 @@ def test_no_class_in_common_is_refused(material: Make) -> None:
         obedience(made := material(empty), all_kept(made))
 
 
+@pytest.mark.slow
 def test_forbidden_pairs_break_rules_on_layouts_and_on_images(material: Make) -> None:
     # Left halves of some canvases beside right halves of others: digits that never stand together.
     all_real = canvases("pairs", 1000, seed=3)

@@ -133,6 +133,7 @@ def test_stopped_in_a_twin_it_goes_on_to_the_same_figures(
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_with_the_steps_of_the_run_its_own_tokenizer_stands_for_itself(
     tiny_run: Path, digits_folder: Path, tmp_path: Path

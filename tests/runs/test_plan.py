@@ -102,6 +102,7 @@ def _dies(event: Event) -> None:
         raise _Killed
 
 
+@pytest.mark.slow
 def test_parts_found_by_memory_are_stored_and_kept(
     trained: TrainedSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

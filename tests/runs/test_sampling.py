@@ -146,6 +146,7 @@ def with_memory(monkeypatch: pytest.MonkeyPatch, available: int) -> None:
     monkeypatch.setattr("labelmint.runs.batch_size.available_memory", lambda device: available)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("rehearsed")
 def test_the_usual_batch_is_the_largest_power_of_two_that_memory_holds(
     trained: TrainedSystem, monkeypatch: pytest.MonkeyPatch

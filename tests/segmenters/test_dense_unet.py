@@ -240,6 +240,7 @@ def test_a_missing_file_and_other_channels_are_refused(tmp_path: Path) -> None:
         DenseUNet(4, 2, depth=TINY)
 
 
+@pytest.mark.slow
 def test_it_learns_and_every_weight_takes_part() -> None:
     torch.manual_seed(0)
     network = DenseUNet(1, 2, depth=TINY).train()

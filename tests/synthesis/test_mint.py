@@ -216,6 +216,7 @@ def real(tiny_run: Path) -> Iterator[Any]:
     yield labelmint.load(tiny_run, threads=1)
 
 
+@pytest.mark.slow
 def test_a_real_system_mints_what_synthesize_draws(real: Any, tmp_path: Path) -> None:
     out = mint(real, tmp_path / "out", n=5, seed=3, start=2, batch_size=4)
     for made, found in zip(real.synthesize(5, seed=3, start=2, batch_size=4), read(out), strict=True):
