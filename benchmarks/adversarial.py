@@ -172,7 +172,7 @@ def make(name: str, options: argparse.Namespace, device: torch.device) -> Step:
 
 
 def _ours(settings: SpadeSections, batch: Batch) -> Step:
-    """As in `training.adversarial`."""
+    """A step of ours, as `training.adversarial` computes it."""
     size, device = (batch.image.shape[2], batch.image.shape[3]), batch.image.device
     (stage,) = SYSTEMS["spade"].wire(settings, Facts(3, size, SYMBOLS)).stages
     regime = stage.regime

@@ -139,9 +139,6 @@ class VGGDistance(VGGFeatures):
         path: of the state dict.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        super().__init__(path)
-
     def forward(self, found: Tensor, wanted: Tensor) -> Tensor:  # type: ignore[override]
         """Scalar.
 

@@ -139,7 +139,7 @@ def make_plan(
 
 
 def _boxes(config: RunConfig, count: int, size: tuple[int, int]) -> Tensor | None:
-    """As many boxes in each layout as the fullest has; None for a system that sees none."""
+    """Boxes (B, N, 5), as many in each layout as the fullest has; None for a system that sees none."""
     if config.boxes is None:
         return None
     if not count:

@@ -33,7 +33,7 @@ class RivalTraining(Learning):
 
 
 class AdversaryTraining(RivalTraining):
-    """The same with patch discriminators at several sizes."""
+    """Training against patch discriminators at several sizes."""
 
     discriminator_channels: int = Field(64, ge=8, multiple_of=8)
     discriminator_layers: int = Field(
@@ -48,7 +48,7 @@ class AdversaryTraining(RivalTraining):
 
 
 class LikenessTraining(AdversaryTraining):
-    """The same with what holds an image to the real one: feature matching, a perceptual distance, an absolute error."""
+    """Training that also holds images to the real ones: by feature matching, perceptual distance, absolute error."""
 
     matching: float = Field(10.0, ge=0, description="weight of feature matching, of each layer")
     perceptual: float = Field(

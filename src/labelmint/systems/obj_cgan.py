@@ -147,7 +147,7 @@ def clevr() -> ObjCGANSections:
 
 
 def clevr_classes() -> ObjCGANSections:
-    """The same with each shape in each color as a class of its own, as MSGNet has them."""
+    """Sizes for CLEVR with each shape in each color as a class of its own, as MSGNet has them."""
     return ObjCGANSections(generator=ObjCGANSection(**_PUBLISHED))
 
 

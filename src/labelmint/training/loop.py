@@ -164,8 +164,8 @@ class Loop:
 
 
 def _apart(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The same, copied where one shares memory with another (an average that is the best, say) or fills only a part of
-    its own: such can't be stored twice, and copies of all would take as much again.
+    """The tensors, copied where one shares memory with another (an average that is the best, say) or fills only a part
+    of its own: such can't be stored twice, and copies of all would take as much again.
     """
     found, seen = dict[str, Tensor](), set[int]()
     for name, tensor in tensors.items():

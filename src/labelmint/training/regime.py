@@ -140,7 +140,7 @@ class Regime(Protocol):
 
     @property
     def copies(self) -> int:
-        """Of the module's weights that the loop keeps beside them: their average, the best."""
+        """The number of copies of the module's weights that the loop keeps beside them: their average, the best."""
 
     def kept_bytes(self, module: nn.Module, views: int, size: tuple[int, int]) -> int:
         """Bytes that the loop keeps of all pairs beside them, where each has one view of (H, W) pixels."""
