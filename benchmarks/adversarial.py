@@ -3,9 +3,10 @@
     python -m benchmarks.adversarial [--size 128] [--batch 2] [--repeat 5] [--threads 2] [--device cpu cuda]
     [--json FILE]
 
-All sides have the preset's widths, normalization over the batch, layouts of 16 channels, the same images and losses
-(hinge, feature matching, the structure distance), and two optimizers' steps of fused Adam. They take turns in one
-process, and medians over the turns count; memory is measured in a process of its own for each.
+All sides have the preset's widths, normalization over the batch, layouts of 16 channels (learned, but one-hot as it
+comes), the same images and losses (hinge, feature matching, the structure distance), and two optimizers' steps of fused
+Adam. They take turns in one process, and medians over the turns count; memory is measured in a process of its own for
+each.
 
     labelmint         the step of `training.adversarial`
     equal layers      MONAI's `SPADENetResBlock`, without the norms that it has on scales and shifts, and a
@@ -41,6 +42,7 @@ from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm as by_torch
 
 from benchmarks.machine import describe, operations_of, write
+from labelmint.nn.sight import LayoutEmbedding
 from labelmint.objectives.adversarial import HINGE, feature_matching
 from labelmint.objectives.structure import structure_distance
 from labelmint.systems.catalogue import SYSTEMS, settings_of
@@ -208,31 +210,44 @@ def _monai(settings: SpadeSections, batch: Batch, spectral: bool, as_it_comes: b
         torch.optim.Adam(network.parameters(), lr=rate, betas=BETAS, fused=True)
         for network, rate in ((generator, 1e-4), (rival, 4e-4))
     ]
-    layout = functional.one_hot(batch.layouts.ids.long(), SYMBOLS).permute(0, 3, 1, 2).float().contiguous()
+    real, layouts = batch.image, batch.layouts
 
     def step() -> None:
         optimizers[0].zero_grad()
         rival.requires_grad_(False)
-        made = generator(layout)
-        of_made = rival(torch.cat([made, layout], dim=1))
+        made = generator(layouts)
+        of_made = rival(made, layouts)
         with torch.no_grad():
-            of_real = rival(torch.cat([batch.image, layout], dim=1))
+            of_real = rival(real, layouts)
         loss = torch.stack([HINGE.generator(maps[-1]) for maps in of_made]).mean()
         loss = loss + matching * feature_matching(of_real, of_made)
-        loss = loss + section.perceptual * structure_distance(made, batch.image)
+        loss = loss + section.perceptual * structure_distance(made, real)
         loss.backward()
         optimizers[0].step()
         optimizers[1].zero_grad()
         rival.requires_grad_(True)
-        of_made = rival(torch.cat([made.detach(), layout], dim=1))
-        of_real = rival(torch.cat([batch.image, layout], dim=1))
-        pairs = zip(of_real, of_made, strict=True)
-        loss = torch.stack([HINGE.discriminator(real[-1], found[-1]) for real, found in pairs]).mean()
+        pairs = zip(rival(real, layouts), rival(made.detach(), layouts), strict=True)
+        loss = torch.stack([HINGE.discriminator(a[-1], b[-1]) for a, b in pairs]).mean()
         loss.backward()
         optimizers[1].step()
         _wait_for(device)
 
     return Step(step, (generator, rival))
+
+
+class OneHot(nn.Module):
+    """Layouts -> maps (B, S, H, W), one-hot: what MONAI's examples give their networks."""
+
+    width = SYMBOLS
+
+    def forward(self, layouts: LayoutBatch) -> Tensor:
+        """At full size."""
+        return functional.one_hot(layouts.ids.long(), SYMBOLS).permute(0, 3, 1, 2).float().contiguous()
+
+
+def seen(channels: int, as_it_comes: bool) -> OneHot | LayoutEmbedding:
+    """How a network sees layouts: one-hot as it comes, else by learned channels as ours do."""
+    return OneHot() if as_it_comes else LayoutEmbedding(SYMBOLS, channels)
 
 
 class MonaiGenerator(nn.Module):
@@ -246,9 +261,11 @@ class MonaiGenerator(nn.Module):
         super().__init__()
         config = settings.generator
         widths, self.smallest = config.widths, tuple(side // config.multiple for side in size)
-        self.begin = nn.Conv2d(SYMBOLS, widths[0], 3, padding=1)
+        self.see = seen(config.layout_channels, as_it_comes)
+        channels = self.see.width
+        self.begin = nn.Conv2d(channels, widths[0], 3, padding=1)
         self.blocks = nn.ModuleList(
-            SPADENetResBlock(2, a, b, SYMBOLS, config.hidden, norm=("BATCH", {"affine": False}))
+            SPADENetResBlock(2, a, b, channels, config.hidden, norm=("BATCH", {"affine": False}))
             for a, b in zip((widths[0], *widths), widths, strict=False)
         )
         self.to_image = nn.Conv2d(widths[-1], 3, 3, padding=1)
@@ -259,8 +276,9 @@ class MonaiGenerator(nn.Module):
             if not as_it_comes and place in ("mlp_gamma", "mlp_beta"):
                 module.adn = nn.Identity()
 
-    def forward(self, layout: Tensor) -> Tensor:
-        """Layouts (B, S, H, W), one-hot -> images (B, 3, H, W)."""
+    def forward(self, layouts: LayoutBatch) -> Tensor:
+        """Layouts -> images (B, 3, H, W)."""
+        layout = self.see(layouts)
         x = self.begin(functional.interpolate(layout, self.smallest))
         for k, block in enumerate(self.blocks):
             if k not in (0, 2):
@@ -279,14 +297,14 @@ class MonaiDiscriminator(nn.Module):
 
         super().__init__()
         section, self.as_it_comes = settings.generator, as_it_comes
-        scales = section.discriminator_scales
+        scales, self.see = section.discriminator_scales, seen(section.layout_channels, as_it_comes)
         self.each = nn.ModuleList(
             MultiScalePatchDiscriminator(
                 scales if as_it_comes else 1,
                 section.discriminator_layers,
                 2,
                 section.discriminator_channels,
-                3 + SYMBOLS,
+                3 + self.see.width,
                 norm="BATCH" if as_it_comes else ("INSTANCE", {"affine": False}),
                 last_conv_kernel_size=1 if as_it_comes else 4,
             )
@@ -296,9 +314,9 @@ class MonaiDiscriminator(nn.Module):
             if spectral and isinstance(module, nn.Conv2d) and module.bias is None:
                 by_torch(module)
 
-    def forward(self, x: Tensor) -> list[list[Tensor]]:
+    def forward(self, images: Tensor, layouts: LayoutBatch) -> list[list[Tensor]]:
         """Maps and verdicts of each size, of images beside their layouts."""
-        found = list[list[Tensor]]()
+        found, x = list[list[Tensor]](), torch.cat([images, self.see(layouts)], dim=1)
         for k, one in enumerate(self.each):
             if k:
                 x = functional.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
