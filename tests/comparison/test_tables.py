@@ -7,7 +7,10 @@ from tests.comparison.made_up import apart, measured
 
 from labelmint.comparison.report import comparison_results
 from labelmint.comparison.tables import FIGURES, figures_of, table_of_figures
+from labelmint.evaluation.fidelity import OF_LITE0
 from labelmint.reports.results import Figure, Picture
+
+OF_ANOTHER = f"fidelity.{OF_LITE0}"
 
 
 def figures(value: float, low: float, high: float) -> dict[str, Figure]:
@@ -28,11 +31,18 @@ def test_the_interval_of_two_trainings_holds_those_of_both() -> None:
     ratio = found["flow.obedience.ratio"]
     assert (ratio.value, ratio.low, ratio.high) == (pytest.approx(0.95), 0.8, 1.1)
     assert found["flow.diversity.same_layout_ssim"].refused == "one image a layout"
-    assert set(found) == {f"flow.{name}" for name in FIGURES}
+    assert set(found) == {f"flow.{name}" for name in FIGURES if name != OF_ANOTHER}
     table = table_of_figures({"flow": tuple(found.values())}, 2)
     rows = {str(row[0]): row for row in table.rows}
     assert rows[FIGURES["obedience.ratio"]][1:] == ("1", "0.950 (0.800 to 1.10)")
     assert rows[FIGURES["diversity.same_layout_ssim"]][2] == "-"
+
+
+def test_a_distance_of_another_network_has_a_row_where_it_was_asked_for() -> None:
+    distance = Figure(name=OF_ANOTHER, title="x", value=3)
+    found = figures_of([measured("flow", figures={**figures(1, 0.9, 1.1), OF_ANOTHER: distance})])
+    rows = {str(row[0]): row for row in table_of_figures({"flow": found}, 1).rows}
+    assert rows[FIGURES[OF_ANOTHER]][2] == "3"
 
 
 def test_the_report_leaves_out_what_must_not_be_used() -> None:

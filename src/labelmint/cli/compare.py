@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from labelmint.cli.errors import interruptible
+from labelmint.cli.evaluate import Features
 from labelmint.cli.options import (
     AsJson,
     Augment,
@@ -100,6 +101,7 @@ class _CommandLine:
         ),
     ] = None
     judge_steps: Annotated[int, typer.Option(min=1, metavar="N", help="Training steps of the judge.")] = 1500
+    features: Features = None
     group_by: GroupBy = None
     seed: Seed = 0
     device: Device = "auto"
@@ -140,6 +142,7 @@ def compare(chosen: _CommandLine) -> None:
         settings=tuple(chosen.settings or ()),
         group_by=chosen.group_by,
         judge=SegmenterConfig(steps=chosen.judge_steps),
+        features=chosen.features,
         device=chosen.device,
         threads=chosen.threads,
     )

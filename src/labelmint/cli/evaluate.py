@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from labelmint.evaluation.options import Options
     from labelmint.types import DataSet
 
-__all__ = ["evaluate"]
+__all__ = ["Features", "evaluate"]
 
 
 _Subject: TypeAlias = Annotated[
@@ -89,7 +89,7 @@ _LpipsWeights: TypeAlias = Annotated[
     typer.Option(metavar="FILE", help="TorchScript file of LPIPS' VGG, for LPIPS.", show_default=False),
 ]
 
-_Features: TypeAlias = Annotated[
+Features: TypeAlias = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
@@ -118,7 +118,7 @@ def evaluate(
     judge_steps: _JudgeSteps = 1500,
     fid_weights: _FidWeights = None,
     lpips_weights: _LpipsWeights = None,
-    features: _Features = None,
+    features: Features = None,
     seed: Seed = 0,
     device: Device = "auto",
     threads: Threads = None,

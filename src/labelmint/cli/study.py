@@ -52,6 +52,7 @@ _NETWORKS: dict[str, dict[str, Any]] = {
     "unet": {},
     "dense": {"network": "dense"},
     "dense161": {"network": "dense", "depth": "161"},
+    "efficientnet-lite0": {"network": "lite0"},
 }
 
 
@@ -152,7 +153,9 @@ class _CommandLine:
             show_default=False,
         ),
     ] = None
-    network: Annotated[str, typer.Option(help="unet, dense (DenseNet-121 encoder) or dense161.")] = "unet"
+    network: Annotated[
+        str, typer.Option(help="unet; or by its encoder: dense (DenseNet-121), dense161, efficientnet-lite0.")
+    ] = "unet"
     encoder_weights: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Weights of the DenseNet, a local file.", show_default=False),

@@ -33,6 +33,7 @@ from labelmint.evaluation.judging import refuse_one_class
 from labelmint.evaluation.origin import machine, versions
 from labelmint.formats import read
 from labelmint.hardware import Hardware, choose_hardware, choose_threads
+from labelmint.nn.efficientnet import lite0
 from labelmint.progress import Report
 from labelmint.reports.files import write_report
 from labelmint.reports.results import Results
@@ -69,6 +70,8 @@ def compare(
     tell: Report = report or (lambda event: None)
     source, folder = (data if isinstance(data, DataSet) else read(data)), Path(out)
     refuse_one_class(source)
+    if options.features is not None:
+        lite0()  # raises before anything long begins
     wanted = requests(options)
     size = next(iter(wanted.values())).size
     torch.set_num_threads(choose_threads(options.threads))
@@ -132,6 +135,7 @@ def _claim(folder: Path, ground: Ground, options: ComparisonOptions) -> None:
         "seed": options.seed,
         "judge": options.judge.model_dump(mode="json"),
         "data_sha256": ground.digest,
+        **({} if options.features is None else {"features": options.features}),
     }
     claim(folder, "request.json", "comparison", decisive, held)
 
@@ -156,7 +160,7 @@ def _measured(
     if all(each.values()):
         return [one for one in each.values() if one is not None]
     judge = judge_for(folder, ground.about, ground.data, ground.real, of_judge(options), tell)
-    measuring = Measuring(folder, ground, judge, options)
+    measuring = Measuring(folder, ground, judge, options, None if options.features is None else lite0())
     for entrant, known in each.items():
         if known is None:
             telling = _telling(entrant, tell)

@@ -24,6 +24,7 @@ from labelmint.evaluation.subject import refuse_views
 from labelmint.evaluation.verdict import verdict
 from labelmint.evaluation.views import views_of_samples
 from labelmint.metrics.overlap import confusion
+from labelmint.nn.efficientnet import EfficientNetLite0
 from labelmint.progress import Report
 from labelmint.reports.results import Results, Section
 from labelmint.runs.trained import TrainedSystem
@@ -50,10 +51,19 @@ class Measuring:
 
     Arguments:
         out: the folder of the comparison. judge: of the real pairs.
+        encoder: for a Fréchet distance of its features; None for none.
     """
 
-    def __init__(self, out: Path, ground: Ground, judge: Judge, options: ComparisonOptions) -> None:
+    def __init__(
+        self,
+        out: Path,
+        ground: Ground,
+        judge: Judge,
+        options: ComparisonOptions,
+        encoder: EfficientNetLite0 | None = None,
+    ) -> None:
         self.out, self.ground, self.judge, self.options = out, ground, judge, options
+        self.encoder = encoder
         self._last: Material | None = None
 
     def measure(self, entrant: Entrant, system: TrainedSystem, samples: DataSet, report: Report) -> Measured:
@@ -109,7 +119,7 @@ class Measuring:
         sections = [
             obedience(material, kept),
             copies_section,
-            fidelity(material, kept, None),
+            fidelity(material, kept, None, self.encoder),
             diversity(system, self.ground, material, entrant.seed),
             effort(system, self.ground, samples),
         ]

@@ -9,6 +9,7 @@ from typing import get_args
 
 from labelmint.errors import InputError, named
 from labelmint.evaluation.subject import FEWEST_SAMPLES
+from labelmint.nn.efficientnet import LITE0
 from labelmint.segmenters.unet import SegmenterConfig
 from labelmint.systems.catalogue import SYSTEMS
 from labelmint.training.clock import ClockKind
@@ -31,6 +32,7 @@ class ComparisonOptions:
         preset, size, crop, scale, augment, normalize, rebalance, group_by: of every training, as for `train`.
         settings: single values of one system or variant, as in "flow:generator.widths=64,96".
         judge: sizes and training of the judge.
+        features: of another network, for a Fréchet distance of theirs: "efficientnet-lite0"; none unless given.
         resamples: of the bootstrap of each interval.
         device, precision, threads: where and how to compute, the same for all.
 
@@ -53,6 +55,7 @@ class ComparisonOptions:
     settings: tuple[str, ...] = ()
     group_by: str | None = None
     judge: SegmenterConfig = field(default_factory=SegmenterConfig)
+    features: str | None = None
     resamples: int = 200
     device: str = "auto"
     precision: str = "auto"
@@ -76,6 +79,8 @@ class ComparisonOptions:
             raise InputError(f"--minutes {self.minutes:g}: expected more than 0")
         if self.clock not in get_args(ClockKind):
             raise InputError(f"--clock {self.clock}: expected wall or processor")
+        if self.features is not None:
+            named("network of --features", self.features, {LITE0: None})
         if self.seeds < 1:
             raise InputError(f"--seeds {self.seeds}: expected at least 1")
         if self.n < FEWEST_SAMPLES:

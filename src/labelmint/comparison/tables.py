@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from labelmint.comparison.differences import Difference
 from labelmint.comparison.measured import Measured
+from labelmint.evaluation.fidelity import OF_LITE0
 from labelmint.reports.results import Figure, Table
 from labelmint.reports.words import interval, number
 
@@ -14,6 +15,7 @@ __all__ = ["FIGURES", "figures_of", "table_of_differences", "table_of_figures", 
 FIGURES: Mapping[str, str] = {
     "obedience.ratio": "obedience: agreement with labels, over that of real pairs",
     "fidelity.frechet_distance": "Fréchet distance of the judge's features (not FID)",
+    f"fidelity.{OF_LITE0}": "Fréchet distance of EfficientNet-lite0's features (not FID)",
     "fidelity.coverage": "coverage",
     "fidelity.precision": "precision",
     "diversity.same_layout_ssim": "diversity: 1 - SSIM among images of one layout",
@@ -26,16 +28,18 @@ FIGURES: Mapping[str, str] = {
     "effort.steps": "steps of training",
     "effort.minutes": "minutes of training",
 }
+_ASKED_FOR = f"fidelity.{OF_LITE0}"
 
 
 def figures_of(trainings: Sequence[Measured]) -> tuple[Figure, ...]:
     """The figures of a system: the mean over its trainings, and an interval from the lowest to the highest end of
-    theirs. One that any training lacks says why.
+    theirs. One that any training lacks says why; EfficientNet's is there where it was asked for.
     """
     system = trainings[0].entrant.system
     return tuple(
         _over(f"{system}.{name}", title, [one.results.figures.get(name) for one in trainings])
         for name, title in FIGURES.items()
+        if name != _ASKED_FOR or any(name in one.results.figures for one in trainings)
     )
 
 
@@ -70,10 +74,9 @@ def table_of_figures(each: Mapping[str, Sequence[Figure]], trainings: int) -> Ta
     """Figure by figure, a column a system."""
     columns = list(each.values())
     rows = []
-    for place, title in enumerate(FIGURES.values()):
-        figures = [column[place] for column in columns]
+    for figures in zip(*columns, strict=True):
         real = next((figure.real for figure in figures if figure.real is not None), None)
-        rows.append((title, number(real), *map(_cell, figures)))
+        rows.append((figures[0].title, number(real), *map(_cell, figures)))
     over = f"Means over {trainings} trainings, from" if trainings > 1 else "From"
     return Table(
         title="The systems beside each other",

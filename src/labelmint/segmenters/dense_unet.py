@@ -3,8 +3,7 @@ DenseNet-161 as encoder.
 
     y = (x + 1) / 2, minus ImageNet's mean, over its standard deviation        x (B, C, H, W) on [-1, 1]
     f_1 .. f_5 = DenseNet(y), at 1/2, 1/4, 1/8, 1/16 and 1/32 of the size;  f_0 = y
-    d_5 = f_5,   d_i = CNR(CNR([up(d_i+1), f_i])),   CNR = relu(norm(conv3x3)),  up: nearest
-    logits = conv1x1(d_0), (B, K, H, W);   features(x) = mean of f_5 over positions
+    logits = decoder(f_0 .. f_5), (B, K, H, W);   features(x) = mean of f_5 over positions
 
 f_2, f_3 and f_4 are what the transitions between the dense blocks see, before they halve it.
 
@@ -29,12 +28,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from labelmint.errors import InputError
+from labelmint.segmenters.decoder import Decoder, padded
 
 __all__ = ["DEPTHS", "DenseSizes", "DenseUNet", "load_encoder_weights"]
 
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's colors on [0, 1]
-_HALVINGS = 5
-_DECODER = (16, 32, 64, 128, 256)  # channels of d_0 .. d_4
 
 
 @dataclass(frozen=True)
@@ -90,23 +88,12 @@ class DenseUNet(nn.Module):
             mean, deviation = (values.mean(dim=1, keepdim=True) for values in (mean, deviation))
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("deviation", deviation, persistent=False)
-        *skips, above = image_channels, *_channels(sizes)
-        stages = []
-        for skip, channels in zip(reversed(skips), reversed(_DECODER), strict=True):
-            stages.append(
-                nn.Sequential(*_conv_norm_relu(above + skip, channels), *_conv_norm_relu(channels, channels))
-            )
-            above = channels
-        self.decoder = nn.ModuleList(stages)
-        self.head = nn.Conv2d(above, classes, 1)
+        self.decoder = Decoder((image_channels, *_channels(sizes)), classes)
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, C, H, W) -> logits (B, K, H, W)."""
         height, width = image.shape[-2:]
-        *skips, x = self._maps(image)
-        for stage, skip in zip(self.decoder, reversed(skips), strict=True):
-            x = stage(torch.cat([functional.interpolate(x, scale_factor=2.0, mode="nearest"), skip], dim=1))
-        logits: Tensor = self.head(x)
+        logits: Tensor = self.decoder(self._maps(image))
         return logits[..., :height, :width]
 
     def features(self, image: Tensor) -> Tensor:
@@ -115,9 +102,7 @@ class DenseUNet(nn.Module):
 
     def _maps(self, image: Tensor) -> list[Tensor]:
         """f_0 .. f_5."""
-        rows, columns = (-side % 2**_HALVINGS for side in image.shape[-2:])
-        image = functional.pad(image, (0, columns, 0, rows), mode="replicate")
-        x = ((image + 1) / 2 - self.mean) / self.deviation
+        x = ((padded(image) + 1) / 2 - self.mean) / self.deviation
         maps = [x]
         for name, block in self.encoder.named_children():
             if name.startswith("transition"):
@@ -143,10 +128,6 @@ def _channels(sizes: DenseSizes) -> list[int]:
         found.append(channels)
         channels //= 2
     return found
-
-
-def _conv_norm_relu(channels: int, out: int) -> list[nn.Module]:
-    return [nn.Conv2d(channels, out, 3, padding=1, bias=False), nn.BatchNorm2d(out), nn.ReLU(inplace=True)]
 
 
 def load_encoder_weights(network: DenseUNet, path: Path) -> str:

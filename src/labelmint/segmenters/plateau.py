@@ -39,8 +39,8 @@ class ArmConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", validate_default=True, allow_inf_nan=False)
 
-    network: Literal["unet", "dense"] = Field(
-        "unet", description="a plain U-Net, or one with a DenseNet encoder"
+    network: Literal["unet", "dense", "lite0"] = Field(
+        "unet", description="a plain U-Net, or one with a DenseNet or EfficientNet-lite0 as encoder"
     )
     depth: Literal["121", "161"] = Field("121", description="of the DenseNet; the papers have 161")
     encoder_weights: Path | None = Field(None, description="of the DenseNet: a local file")

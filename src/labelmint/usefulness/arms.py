@@ -32,6 +32,7 @@ from labelmint.progress import Report
 from labelmint.segmenters.copy_paste import CopyPaste
 from labelmint.segmenters.dense_unet import DenseUNet, load_encoder_weights
 from labelmint.segmenters.judge import Judge
+from labelmint.segmenters.lite_unet import LiteUNet
 from labelmint.segmenters.mixture import SMALL_TURN, TURN, Mixture
 from labelmint.segmenters.plateau import ArmConfig, train_to_plateau
 from labelmint.segmenters.unet import SegmenterConfig, UNet
@@ -241,7 +242,7 @@ def _mean(values: Array) -> float:
     return float(np.nanmean(values)) if not np.isnan(values).all() else 0.0
 
 
-def network(ground: Ground, config: ArmConfig, seed: int) -> UNet | DenseUNet:
+def network(ground: Ground, config: ArmConfig, seed: int) -> UNet | DenseUNet | LiteUNet:
     """The untrained segmenter; the same weights for the same seed."""
     channels = ground.test.images.shape[-1]
     with torch.random.fork_rng(devices=[]):
@@ -249,6 +250,8 @@ def network(ground: Ground, config: ArmConfig, seed: int) -> UNet | DenseUNet:
         if config.network == "unet":
             sizes = SegmenterConfig(channels=config.channels, residual_units=config.residual_units)
             return UNet(channels, ground.classes, sizes).to_fast_layout()
+        if config.network == "lite0":
+            return LiteUNet(channels, ground.classes).to_fast_layout()
         dense = DenseUNet(channels, ground.classes, depth=config.depth)
     if config.encoder_weights is not None:
         load_encoder_weights(dense, config.encoder_weights)

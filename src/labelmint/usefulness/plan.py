@@ -21,6 +21,7 @@ from pathlib import Path
 from labelmint.datasets.splits import Split
 from labelmint.dials import DIALS, check_ranges
 from labelmint.errors import InputError
+from labelmint.nn.efficientnet import lite0
 from labelmint.protocols import Dial, Dials
 from labelmint.segmenters.plateau import ArmConfig
 from labelmint.segmenters.unet import SegmenterConfig
@@ -145,6 +146,8 @@ class StudyOptions:
             wrong = [name for name, value in made.items() if value is not None]
             if wrong:
                 raise InputError(f"--synthetic takes the place of a generator; leave out {', '.join(wrong)}")
+        if self.segmenter.network == "lite0":
+            lite0()  # raises where its weights are missing
         weights = self.segmenter.encoder_weights
         if weights is not None and self.segmenter.network != "dense":
             raise InputError(f"--encoder-weights {weights}: are a DenseNet's; add --network dense")

@@ -22,6 +22,7 @@ from labelmint.errors import InputError
 from labelmint.evaluation.origin import machine, versions
 from labelmint.formats import read
 from labelmint.hardware import choose_device, choose_threads
+from labelmint.nn.efficientnet import lite0
 from labelmint.progress import Report
 from labelmint.protocols import Keeping
 from labelmint.reports.files import write_report
@@ -29,6 +30,7 @@ from labelmint.reports.results import Picture, Results
 from labelmint.runs.config import Request
 from labelmint.runs.request import make_request
 from labelmint.runs.wire import shapes
+from labelmint.segmenters.plateau import ArmConfig
 from labelmint.systems.catalogue import SYSTEMS
 from labelmint.types import DataSet
 from labelmint.usefulness.arms import train_arm
@@ -188,7 +190,6 @@ def _decisive(
     there are; a higher step limit makes those again that a lower one had stopped (`study_run`). The values
     are those of the preset, which may change between versions.
     """
-    weights = options.segmenter.encoder_weights
     # where it stands, studies of former versions go on
     rebalanced = [] if options.rebalance == "none" else [f"rebalance={options.rebalance}"]
     return {
@@ -205,10 +206,18 @@ def _decisive(
         "pool": options.pool,
         "synthetic": None if given is None else _digest(given),
         "segmenter": options.segmenter.model_dump(mode="json", exclude={"most_steps"}),
-        "encoder_weights": None if weights is None else hashlib.sha256(weights.read_bytes()).hexdigest(),
+        "encoder_weights": _encoder_weights(options.segmenter),
         "judge": options.judge.model_dump(mode="json"),
         "data_sha256": real.digest,
     }
+
+
+def _encoder_weights(segmenter: ArmConfig) -> str | None:
+    """SHA-256 of the file that the encoder comes from, where there is one."""
+    if segmenter.network == "lite0":
+        return lite0().sha256
+    weights = segmenter.encoder_weights
+    return None if weights is None else hashlib.sha256(weights.read_bytes()).hexdigest()
 
 
 def _digest(given: DataSet) -> str:
