@@ -177,24 +177,34 @@ def _flat(content: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     return rows
 
 
+_MADE_WITH = {
+    "layouts": "new images of another run, RUN, for its layouts",
+    "upscaler": "new images of another run, RUN, enlarged",
+}
+_OPTIONS = {"layouts": "--layouts-from", "upscaler": "--upscale"}
+
+
 def _facts(trained: TrainedSystem, out: Path) -> dict[str, Any]:
+    run, option = quoted(out), _OPTIONS.get(trained.role)
+    by = run if option is None else f"RUN {option} {run}"
     return {
         "run": str(out),
         "system": trained.system,
         "size": list(trained.size),
         "weights": trained.digest,
         "classes": list(trained.classes.names),
-        "synthesize": f"labelmint synthesize {quoted(out)} --out {quoted(_beside(out))} -n 100",
+        "synthesize": f"labelmint synthesize {by} --out {quoted(_beside(out))} -n 100",
     }
 
 
 def _next(trained: TrainedSystem, out: Path) -> str:
     pictures = [out / name for name in ("samples.png", "reconstructions.png", "curves.png")]
-    *first, last = [str(path) for path in pictures if path.is_file()]
+    found = " and ".join(", ".join(str(path) for path in pictures if path.is_file()).rsplit(", ", 1))
+    what = "new images with their labels" if trained.classes.labelled else "new images"
     lines = [
         f"trained {trained.system} for images of {trained.size[0]}x{trained.size[1]} pixels; the run is {out}",
-        f"  look at {', '.join(first)} and {last}",
-        f"next: 100 new images{' with their labels' if trained.classes.labelled else ''}",
+        f"  look at {found}",
+        f"next: 100 {_MADE_WITH.get(trained.role, what)}",
         f"  {_facts(trained, out)['synthesize']}",
     ]
     if trained.system == "mint":

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 from labelmint.comparison.options import ComparisonOptions, system_of
 from labelmint.errors import InputError
-from labelmint.protocols import Keeping
 from labelmint.runs.config import Request
 from labelmint.runs.request import Asked, make_request
 from labelmint.runs.wire import shapes
-from labelmint.systems.catalogue import SYSTEMS
+from labelmint.systems.catalogue import SYSTEMS, check_mints
 
 __all__ = ["Entrant", "asked", "entrants", "requests"]
 
@@ -75,13 +74,13 @@ def requests(options: ComparisonOptions) -> dict[Entrant, Request]:
     each = {entrant.system: request for entrant, request in found.items()}
     _check_size(each)
     for system, request in each.items():
+        check_mints(request.system, f"--systems {','.join(options.systems)}")
         if SYSTEMS[request.system].from_images:
             raise InputError(
                 f"--systems {','.join(options.systems)}: {system} heeds no layouts, and all are compared on those of "
                 f"the test part; leave it out, and evaluate a run of it beside theirs"
             )
-        images = shapes(request).images
-        if isinstance(images, Keeping) and images.needs_references:
+        if shapes(request).needs_references:
             raise InputError(
                 f"--set {system}:tokenizer.reference: layouts of the test part are given without their images; leave "
                 f"it out"

@@ -13,6 +13,7 @@ from labelmint.errors import InputError
 from labelmint.evaluation.views import Views, digest_of_pixels, view_digests
 from labelmint.formats import read
 from labelmint.runs.trained import TrainedSystem, load
+from labelmint.systems.catalogue import check_mints
 from labelmint.training.run_folder import RunFolder
 from labelmint.types import DataSet
 
@@ -70,6 +71,7 @@ def open_subject(
                 f"out those options"
             )
         system = load(path, device=device, threads=threads)
+        check_mints(system.system, path)
         request = system.config.request
         geometry = Geometry(
             size=request.size, crop=request.crop, scale=request.scale, augment=frozenset(request.augment)

@@ -18,7 +18,7 @@ from labelmint.datasets.symbols import color_instances
 from labelmint.errors import InputError
 from labelmint.protocols import Dial, Dials
 from labelmint.seeds import Seed
-from labelmint.systems.catalogue import drawing_layouts
+from labelmint.systems.catalogue import check_mints, drawing_layouts
 from labelmint.types import Array, ClassSet, Kept, Layout, LayoutBatch
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class RunLayouts:
     """
 
     def __init__(self, source: TrainedSystem, images: TrainedSystem) -> None:
+        check_mints(images.system, images.path)
         if images.learned_from_images:
             raise InputError(
                 f"--layouts-from {source.path}: {images.system} learns from images alone and heeds no layouts; leave "

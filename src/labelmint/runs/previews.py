@@ -23,13 +23,17 @@ _COLUMNS = 8
 
 
 def write_previews(run: RunFolder, wired: Wired, validation: Pairs, device: torch.device) -> None:
-    """Write curves.png, samples.png, and reconstructions.png where the generator gives images back."""
+    """Write curves.png, samples.png, and reconstructions.png where the generator gives images back; the curves
+    alone of a run that draws no images.
+    """
     config = read_run_config(run)
     pictures.curves(run.read_log(), run.path / "curves.png")
+    if wired.images is None:
+        return
     system = TrainedSystem(run.path, config, wired, "", device)
     columns = min(_COLUMNS, len(validation))
     batch = validation.fixed(0, 2 * columns).to(device)
-    given_back = system.images.given_back(batch)
+    given_back = wired.images.given_back(batch)
     if given_back is not None:
         rows = _in_rows(batch.image, given_back, columns)
         pictures.image_grid(rows, run.path / "reconstructions.png", columns=columns)

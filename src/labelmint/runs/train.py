@@ -19,7 +19,6 @@ from labelmint.datasets.splits import Split
 from labelmint.hardware import Hardware, available_memory, choose_hardware, open_fabric
 from labelmint.processors import cores
 from labelmint.progress import Event, Report
-from labelmint.protocols import Keeping
 from labelmint.runs.config import ClassEntry, Request, RunConfig
 from labelmint.runs.plan import Plan, check_memory, make_plan
 from labelmint.runs.prepare import Prepared, prepare
@@ -94,7 +93,7 @@ def train(
     fabric.barrier()
     _train_stages(fabric, run, wired, config, prepared, time.perf_counter() - begin, tell)
     if first:
-        if not run.finished("layouts"):
+        if wired.images is not None and not run.finished("layouts"):
             run.save_part("layouts", _stored_layouts(wired, prepared, fabric.device), {"part": "layouts"})
         if not (run.path / LAST_PREVIEW).is_file():
             write_previews(run, wired, prepared.validation, fabric.device)
@@ -225,8 +224,8 @@ def _stored_layouts(wired: Wired, prepared: Prepared, device: torch.device) -> d
     stored = {"ids": torch.cat([view.layouts.ids for view in views])}
     if prepared.boxes is not None:
         stored["boxes"] = torch.cat([view.layouts.boxes for view in views if view.layouts.boxes is not None])
-    if isinstance(wired.images, Keeping) and wired.images.needs_references:
-        stored["tokens"] = torch.cat([wired.images.codes(view.to(device))[1].cpu() for view in views])
+    if wired.keeping is not None and wired.needs_references:
+        stored["tokens"] = torch.cat([wired.keeping.codes(view.to(device))[1].cpu() for view in views])
     return stored
 
 

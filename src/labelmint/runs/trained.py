@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -19,10 +18,9 @@ from labelmint.datasets.pairs import Pairs
 from labelmint.datasets.ranges import restored
 from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.dials import heeded_by, settled
-from labelmint.errors import InputError
 from labelmint.hardware import choose_device, choose_threads, threads_of_run
 from labelmint.layouts.varied import VariedLayouts
-from labelmint.protocols import Dial, Dials, ImageGenerator, Keeping, LayoutSource, Styled
+from labelmint.protocols import Dial, Dials, ImageGenerator, LayoutSource, Styled
 from labelmint.runs.batch_size import check_batch, usual_batch
 from labelmint.runs.config import RunConfig, read_run_config
 from labelmint.runs.draw import Draw, asked, at_least
@@ -36,10 +34,11 @@ from labelmint.runs.prepare import AsTrained
 from labelmint.runs.ranges import DrawnRanges
 from labelmint.runs.streams import IMAGE, LAYOUT, check_reseed, streams_of
 from labelmint.runs.style import style_of
+from labelmint.runs.weights import load_weights
 from labelmint.runs.wire import wire
 from labelmint.seeds import Seeds
-from labelmint.systems.catalogue import SYSTEMS
-from labelmint.systems.system import Wired
+from labelmint.systems.catalogue import SYSTEMS, check_mints
+from labelmint.systems.system import Role, Wired
 from labelmint.training.run_folder import RunFolder
 from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet, Kept, Layout, LayoutBatch
 
@@ -59,7 +58,7 @@ class TrainedSystem:
         precision: of its priors, "32-true" or "bf16-true".
         threads_asked: whether the CPU threads were asked for; a resume keeps those it began with where they
             were not.
-        images: draws images. own_layouts: draws layouts; None where they are given.
+        own_layouts: draws layouts; None where they are given.
         layouts_from: the layout source of another run that stands in for its own, or None.
     """
 
@@ -83,7 +82,7 @@ class TrainedSystem:
         self.threads_asked = threads_asked
         self.classes: ClassSet = config.class_set
         self.size = config.request.size
-        self.wired, self.images, self.own_layouts = wired, wired.images, wired.layouts
+        self.wired, self.own_layouts = wired, wired.layouts
         self.layouts_from: RunLayouts | None = None
         self._last_varied: tuple[Given | None, int, VariedLayouts] | None = None
 
@@ -91,6 +90,18 @@ class TrainedSystem:
     def system(self) -> str:
         """Name of the system."""
         return self.config.request.system
+
+    @property
+    def role(self) -> Role:
+        """What the run is for: images of its own, or something for those of other runs."""
+        return SYSTEMS[self.system].role
+
+    @property
+    def images(self) -> ImageGenerator:
+        """What draws images. Raises InputError where the run is for those of other runs."""
+        check_mints(self.system, self.path)
+        assert self.wired.images is not None
+        return self.wired.images
 
     @property
     def learned_from_images(self) -> bool:
@@ -190,7 +201,7 @@ class TrainedSystem:
     @property
     def needs_references(self) -> bool:
         """Whether it takes a layout only together with its image (`tokenizer.reference`)."""
-        return isinstance(self.images, Keeping) and self.images.needs_references
+        return self.wired.needs_references
 
     def training_layouts(self) -> Tensor:
         """The layouts stored in the run, (N, H, W)."""
@@ -365,27 +376,8 @@ def load(
     config = read_run_config(folder)
     where = choose_device(device)
     torch.set_num_threads(threads_of_run(config, where) if threads is None else choose_threads(threads))
-    wired, digest = wire(config), hashlib.sha256()
-    for stage in wired.stages:
-        name, module = stage.name, stage.module
-        if not folder.finished(name):
-            raise InputError(
-                f"{folder.path}: training has not finished ({name} is missing); run the same `labelmint "
-                f"train` again"
-            )
-        weights, about = folder.load_part(name)
-        try:
-            module.load_state_dict(weights)
-        except RuntimeError as error:
-            reason = str(error).splitlines()[-1].strip()
-            raise InputError(
-                f"{folder.path / name}: the weights do not fit config.json ({reason}); restore it, or train "
-                f"again"
-            ) from None
-        module.to(where).eval()
-        digest.update(about["sha256"].encode())
+    wired = wire(config)
+    digest = load_weights(folder, wired.stages, where)
     if chosen == "bf16-true":
         priors_in_bfloat16(wired)
-    return TrainedSystem(
-        folder.path, config, wired, digest.hexdigest(), where, chosen, threads_asked=bool(threads)
-    )
+    return TrainedSystem(folder.path, config, wired, digest, where, chosen, threads_asked=bool(threads))

@@ -126,13 +126,13 @@ def _targets(out: Path, options: MintOptions) -> dict[str, Path]:
 
 def _check_system(system: TrainedSystem, options: MintOptions) -> None:
     """Raise InputError for what this system can't be told."""
+    given = options.pairs is not None and not any(part.startswith("layout:") for part in options.keep)
+    heeded = system.resolve(options.dials, draws_layouts=not options.vary and not given)
     for name in (options.format, *options.copies):
         formats.check_labels(name, system.classes)
     if system.learned_from_images:
         _check_whole_images(system, options)
     check_labels(system.config, options.labels)
-    given = options.pairs is not None and not any(part.startswith("layout:") for part in options.keep)
-    heeded = system.resolve(options.dials, draws_layouts=not options.vary and not given)
     if unheeded := sorted(options.dials.keys() - heeded.keys()):
         raise InputError(
             f"{system.system} draws no layouts here, so nothing heeds {unheeded[0]}; it heeds: {', '.join(heeded)}"

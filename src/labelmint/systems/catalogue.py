@@ -27,6 +27,7 @@ __all__ = [
     "SYSTEMS",
     "Preset",
     "catalogue",
+    "check_mints",
     "drawing_layouts",
     "learning_from_images",
     "learns_from_images",
@@ -111,6 +112,23 @@ def settings_of(system: str, preset: str) -> Sections:
     return owner.presets[preset]()
 
 
+_FOR_OTHERS = {
+    "layouts": "draws layouts alone; give a run of it as --layouts-from to synthesize of a run that draws images",
+    "upscaler": "enlarges the images of another run; give a run of it as --upscale to synthesize of that run",
+}
+
+
+def check_mints(system: str, given: object) -> None:
+    """Raise InputError unless runs of a system draw images of their own.
+
+    Arguments:
+        given: the run, or the option that names the system, for the message.
+    """
+    role = SYSTEMS[system].role
+    if role != "images":
+        raise InputError(f"{given}: {system} {_FOR_OTHERS[role]}")
+
+
 def drawing_layouts() -> list[str]:
     """The systems that draw layouts."""
     return [
@@ -119,8 +137,8 @@ def drawing_layouts() -> list[str]:
 
 
 def learning_from_images() -> list[str]:
-    """The systems that learn from images without labels."""
-    return [system.name for system in SYSTEMS.values() if system.from_images]
+    """The systems that learn to draw images from images without labels."""
+    return [system.name for system in SYSTEMS.values() if system.from_images and system.role == "images"]
 
 
 def learns_from_images(system: str | None, preset: str) -> bool:
@@ -134,6 +152,7 @@ def catalogue() -> list[dict[str, Any]]:
     return [
         {
             "name": system.name,
+            "role": system.role,
             "source": system.source,
             "layout_source": system.layout_source,
             "image_generator": system.image_generator,

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from labelmint.layouts.boxes import BoxRule
-from labelmint.protocols import ImageGenerator, LayoutSource
+from labelmint.protocols import ImageGenerator, Keeping, LayoutSource
 from labelmint.systems.sections import Sections
 from labelmint.training.regime import Stage
 from labelmint.types import LayoutBatch
 
-__all__ = ["GIVEN", "Facts", "System", "Wired"]
+__all__ = ["GIVEN", "Facts", "Role", "System", "Wired"]
 
 GIVEN = "layouts of a data set"
+Role: TypeAlias = Literal["images", "layouts", "upscaler"]
 
 
 class Facts(NamedTuple):
@@ -48,7 +49,7 @@ class Wired:
 
     Arguments:
         stages: what is trained, in order.
-        images: p(x given s), of the modules of the stages.
+        images: p(x given s), of the modules of the stages; None of a system of another role.
         layouts: p(s), or None where layouts are given.
         see: given layouts as the generator sees them, which is what their images are labelled with.
         reach: pixels within which instances of a class need different symbols.
@@ -56,11 +57,22 @@ class Wired:
     """
 
     stages: tuple[Stage, ...]
-    images: ImageGenerator
+    images: ImageGenerator | None = None
     layouts: LayoutSource | None = None
     see: Callable[[LayoutBatch], LayoutBatch] = _as_they_are
     reach: int = 1
     cell: int = 1
+
+    @property
+    def keeping(self) -> Keeping | None:
+        """The image generator, where it writes pairs in tokens."""
+        images: object = self.images
+        return images if isinstance(images, Keeping) else None
+
+    @property
+    def needs_references(self) -> bool:
+        """True if layouts are written in tokens together with their images only."""
+        return self.keeping is not None and self.keeping.needs_references
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +88,8 @@ class System:
         presets: functions that return its settings, by the name of the preset.
         from_images: True if it learns from images without labels, and of labels sees at most a class of the image as a
             whole (`datasets.whole_images`).
+        role: what a run of it is for: "images" of its own, "layouts" for the images of other runs, or an "upscaler" of
+            these.
     """
 
     name: str
@@ -86,3 +100,4 @@ class System:
     wire: Callable[[Any, Facts], Wired]
     presets: Mapping[str, Callable[[], Sections]]
     from_images: bool = False
+    role: Role = "images"

@@ -52,7 +52,7 @@ def dials_of_generators(request: Request, asked: Mapping[str, Sequence[float]]) 
     Raises InputError for values of dials that they will not heed, or that are out of range.
     """
     wired = shapes(request)
-    sources: list[Heeding] = [wired.images, *([] if wired.layouts is None else [wired.layouts])]
+    sources: list[Heeding] = [part for part in (wired.images, wired.layouts) if part is not None]
     for name, values in asked.items():
         for value in values:
             settled(request.system, sources, {name: value})

@@ -24,14 +24,13 @@ from labelmint.formats import read
 from labelmint.hardware import choose_device, choose_threads
 from labelmint.nn.efficientnet import lite0
 from labelmint.progress import Report
-from labelmint.protocols import Keeping
 from labelmint.reports.files import write_report
 from labelmint.reports.results import Picture, Results
 from labelmint.runs.config import Request
 from labelmint.runs.request import make_request
 from labelmint.runs.wire import shapes
 from labelmint.segmenters.plateau import ArmConfig
-from labelmint.systems.catalogue import SYSTEMS
+from labelmint.systems.catalogue import SYSTEMS, check_mints
 from labelmint.types import DataSet
 from labelmint.usefulness.arms import train_arm
 from labelmint.usefulness.cells import claim_study
@@ -122,13 +121,13 @@ def _request(options: StudyOptions) -> Request:
         seed=options.seed,
         max_minutes=options.generator_minutes,
     )
+    check_mints(request.system, f"--system {request.system}")
     if SYSTEMS[request.system].from_images:
         raise InputError(
             f"--system {request.system}: draws images without labels of pixels, which no segmenter learns from; take a "
             f"system that learns layouts with their images"
         )
-    images = shapes(request).images
-    if options.layouts != "own" and isinstance(images, Keeping) and images.needs_references:
+    if shapes(request).needs_references and options.layouts != "own":
         raise InputError(
             f"--layouts {options.layouts}: varied layouts have no images, which tokenizer.reference needs; "
             f"leave either out"
