@@ -178,6 +178,18 @@ _OF_NETWORKS = {
         "generator.batch_size": "8",
         "generator.evaluate_every": "6",
     },
+    "layout2im": {
+        "generator.channels": "8",
+        "generator.code": "4",
+        "generator.class_channels": "4",
+        "generator.lstm_layers": "1",
+        "generator.residual": "1",
+        "generator.crops": "16",
+        "generator.discriminator_channels": "8",
+        "generator.steps": "12",
+        "generator.batch_size": "8",
+        "generator.evaluate_every": "6",
+    },
     "crn": {
         "generator.channels": "16",
         "generator.doublings": "2",

@@ -75,12 +75,14 @@ class Cycles(NamedTuple):
         image: (B, 2C, H, W), the image of the first cycle, then that of the second.
         mean, log_variance: (B, D), of q(z|x).
         again: (B, D), what the encoder, standing still, finds of the second cycle's code.
+        drawn: (B, D), that code.
     """
 
     image: Tensor
     mean: Tensor
     log_variance: Tensor
     again: Tensor
+    drawn: Tensor
 
 
 class BicycleGenerator(nn.Module):
@@ -140,7 +142,7 @@ class BicycleGenerator(nn.Module):
         first, second = self._made(seen.repeat(2, 1, 1, 1), codes).chunk(2)
         still = {name: weight.detach() for name, weight in self.encoder.named_parameters()}
         again = functional_call(self.encoder, still, (second,))[0]
-        return Cycles(torch.cat([first, second], dim=1), mean, log_variance, again)
+        return Cycles(torch.cat([first, second], dim=1), mean, log_variance, again, drawn)
 
     def code_of(self, batch: Batch) -> Tensor:
         """mu(x), (B, D), of images."""

@@ -35,7 +35,7 @@ class ResidualDiscriminator(nn.Module):
 
     Arguments:
         inputs: C.
-        channels: width of the first block.
+        channels: width of the first block; `width` is that of the last.
         halvings: blocks that halve; sides are multiples of 2^this.
         symbols: S of the layouts whose class it sees; the symbol S may stand where an image is cut out. 0: it sees
             images alone.
@@ -52,7 +52,8 @@ class ResidualDiscriminator(nn.Module):
             for k, (a, b) in enumerate(zip([inputs, *widths], widths, strict=False))
         )
         self.attention = SelfAttention(widths[0]) if attention else nn.Identity()
-        self.verdict = nn.Linear(widths[-1], 1)
+        self.width = widths[-1]
+        self.verdict = nn.Linear(self.width, 1)
         self.classes = nn.Embedding(symbols + 1, widths[-1]) if symbols else None
         with_spectral_norm(begin_orthogonal(self))
 
@@ -60,18 +61,22 @@ class ResidualDiscriminator(nn.Module):
         """The verdicts as those of one size. Layouts play no part unless there are symbols, and then must be there
         (ValueError).
         """
-        x = image
-        for k, block in enumerate(self.blocks):
-            x = block(x)
-            if k == 0:
-                x = self.attention(x)
-        found = functional.relu(x).sum(dim=(2, 3))
+        found = self.seen(image)
         verdict: Tensor = self.verdict(found)
         if self.classes is None:
             return [[verdict]]
         if layouts is None:
             raise ValueError("a discriminator of images given classes needs the layouts")
         return [[verdict + (self.classes(class_of_each(layouts)) * found).sum(dim=1, keepdim=True)]]
+
+    def seen(self, image: Tensor) -> Tensor:
+        """h, (B, width)."""
+        x = image
+        for k, block in enumerate(self.blocks):
+            x = block(x)
+            if k == 0:
+                x = self.attention(x)
+        return functional.relu(x).sum(dim=(2, 3))
 
 
 def class_of_each(layouts: LayoutBatch) -> Tensor:

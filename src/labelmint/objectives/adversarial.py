@@ -6,6 +6,9 @@ the adversary of VQGAN as strong as the reconstruction.
     least squares   L_D = ( mean (D(x) - 1)^2 + mean D(x')^2 ) / 2,                  L_G = mean (D(x') - 1)^2
     Wasserstein     L_D = mean D(x') - mean D(x),                                    L_G = -mean D(x')
 
+    with classes    vanilla of the first column of the verdicts, minus the second, log p(class), of real images in L_D,
+                    halved, too, and of found ones in L_G
+
     w = clamp( |dL_rec / dW| / (|dL_G / dW| + 1e-4), 0, 1e4 ),     W: the last weights of the decoder
 
 The vanilla loss is the binary cross-entropy of verdicts as logits; its L_G makes found images likely real
@@ -44,6 +47,7 @@ __all__ = [
     "LEAST_SQUARES",
     "VANILLA",
     "WASSERSTEIN",
+    "WITH_CLASSES",
     "GanLoss",
     "GanLossName",
     "adaptive_weight",
@@ -62,12 +66,12 @@ class GanLoss:
     """What a discriminator and a generator minimize against each other; scalars of verdicts of any shape.
 
     Arguments:
-        name: as settings have it.
+        name: as settings have it, where they do.
         discriminator: L_D of the verdicts on real and on found images.
         generator: L_G of the verdicts on found images.
     """
 
-    name: GanLossName
+    name: str
     discriminator: Callable[[Tensor, Tensor], Tensor]
     generator: Callable[[Tensor], Tensor]
 
@@ -102,13 +106,32 @@ def _critic(real: Tensor, found: Tensor) -> Tensor:
     return found.float().mean() - real.float().mean()
 
 
+def _likely(verdicts: Tensor) -> tuple[Tensor, Tensor]:
+    """The verdicts, and how likely classes are; 0 where there is no second column."""
+    return verdicts[:, :1], verdicts[:, 1:].float().sum(dim=1).mean()
+
+
+def _telling_discriminator(real: Tensor, found: Tensor) -> Tensor:
+    verdicts, likely = _likely(real)
+    return _vanilla_discriminator(verdicts, found[:, :1]) - likely / 2
+
+
+def _told_generator(found: Tensor) -> Tensor:
+    verdicts, likely = _likely(found)
+    return _vanilla_generator(verdicts) - likely
+
+
 HINGE = GanLoss("hinge", discriminator_loss, generator_loss)
 VANILLA = GanLoss("vanilla", _vanilla_discriminator, _vanilla_generator)
 LEAST_SQUARES = GanLoss("least_squares", _squared_discriminator, _squared_generator)
+WITH_CLASSES = GanLoss("with classes", _telling_discriminator, _told_generator)
 WASSERSTEIN = GanLoss("wasserstein", _critic, generator_loss)
 
 GAN_LOSSES: Mapping[GanLossName, GanLoss] = {
-    loss.name: loss for loss in (HINGE, VANILLA, LEAST_SQUARES, WASSERSTEIN)
+    "hinge": HINGE,
+    "vanilla": VANILLA,
+    "least_squares": LEAST_SQUARES,
+    "wasserstein": WASSERSTEIN,
 }
 
 

@@ -3,6 +3,7 @@
     L = c |x - G(s, z)| + k KL(q(z|x), N(0, I)) + l |z' - mu(G(s, z'))|,    z ~ q(z|x),  z' ~ N(0, I)
 
 mu is that of the encoder, which stands still there: the last term moves the generator alone (`generators.bicycle`).
+Where each object has a code (`generators.object_fusion`), KL and the last term are means over objects.
 
 References:
     Toward Multimodal Image-to-Image Translation (Zhu et al., 2017), https://arxiv.org/abs/1711.11586: Equations 2,
@@ -42,7 +43,7 @@ class CyclesObjective(LikenessObjective):
         terms = {
             "error": (first.float() - batch.image).abs().mean(),
             "kl": kl_divergence(found.mean, found.log_variance),
-            "latent": (found.again.float() - drawn).abs().mean(),
+            "latent": (found.again.float() - found.drawn).abs().mean(),
         }
         others = self.kl * terms["kl"] + self.latent * terms["latent"]
         told = {name: term.detach() for name, term in terms.items()}

@@ -10,6 +10,7 @@ from labelmint.systems import (
     biggan,
     crn,
     flow,
+    layout2im,
     mint,
     msgnet,
     msgnet_vq2,
@@ -44,6 +45,7 @@ _FAMILIES = (
     bicyclegan,
     spade,
     obj_cgan,
+    layout2im,
     biggan,
     crn,
     flow,
@@ -95,6 +97,7 @@ PRESETS = {
         Preset("bicyclegan-256", (256, 256), "BicycleGAN's facades; a GPU", "bicyclegan"),
         Preset("spade-256", (256, 256), "SPADE's scenes; a large GPU", "spade"),
         Preset("cityscapes-256x512", (256, 512), "SPADE's street scenes; a large GPU", "spade"),
+        Preset("coco-64", (64, 64), "Layout2Im's COCO-Stuff and Visual Genome; a GPU", "layout2im"),
         Preset("biggan-128", (128, 128), "BigGAN's images without layouts; a large GPU", "biggan"),
         Preset("svq-256", (256, 256), "the coupled VQ-model's scenes; a large GPU", "svqgan-t"),
     )

@@ -185,7 +185,9 @@ class Adversarial:
             () if self.against.wrong is None else (self.against.wrong(layouts),)
         )  # the real images come first
         judged = [maps[-1] for maps in rival(torch.cat([real, made]), layouts[both], *mixed)]
-        verdicts = [(maps[:count], maps[count : 2 * count]) for maps in judged]
+        # Of each item there may be several verdicts, in the order of the items.
+        halves = [count if mixed else len(maps) // 2 for maps in judged]
+        verdicts = [(maps[:n], maps[n : 2 * n]) for n, maps in zip(halves, judged, strict=True)]
         loss = torch.stack([self.against.loss.discriminator(*one) for one in verdicts]).mean()
         apart = torch.stack([(of_real > of_made).float().mean() for of_real, of_made in verdicts]).mean()
         terms = {DISCRIMINATOR: loss.detach(), "told_apart": apart}
