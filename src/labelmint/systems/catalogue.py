@@ -94,6 +94,7 @@ PRESETS = {
         Preset("bicyclegan-256", (256, 256), "BicycleGAN's facades; a GPU", "bicyclegan"),
         Preset("spade-256", (256, 256), "SPADE's scenes; a large GPU", "spade"),
         Preset("cityscapes-256x512", (256, 512), "SPADE's street scenes; a large GPU", "spade"),
+        Preset("gta5-256x512", (256, 512), "CRN's and CIMLE's scenes of a game; a large GPU", "cimle"),
         Preset("biggan-128", (128, 128), "BigGAN's images without layouts; a large GPU", "biggan"),
         Preset("svq-256", (256, 256), "the coupled VQ-model's scenes; a large GPU", "svqgan-t"),
     )
