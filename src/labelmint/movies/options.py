@@ -55,7 +55,7 @@ class MovieOptions:
         at_least(
             from_seed=(self.from_seed, 0),
             to_seed=(self.to_seed, 0),
-            frames=(self.frames, 2),
+            frames=(self.frames, 2 if self.move is None else 3),
             batch_size=(self.batch_size, 1),
         )
         if self.frames is not None and self.frames > _MOST_FRAMES:

@@ -1,11 +1,11 @@
 """An object that moves along a path and comes back: the car that drives away (CIMLE's supplement, C.2).
 
-    p_f = 1 - |1 - 2 f / (F - 1)|,    f = 0 ... F - 1                                              (1)
+    p_f = min(f, F - 1 - f) / floor((F - 1) / 2),    f = 0 ... F - 1,    F > 2                     (1)
     mask_f(c + p_f d + z^p_f r) = mask(c + r),    z > 0                                            (2)
 
 The way there and back is walked at one speed (1). At p of it the object is shown around its center c, shifted by p d
 and z^p times as large (2), so each frame changes its size by the same factor. Where it stood, a pixel takes what the
-nearest pixel of the ground has, or where nothing is ground the nearest pixel beside the object.
+nearest pixel has that shows no object of its class and no other instance.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Path:
 
 def walked(frame: int, frames: int) -> float:
     """Equation (1)."""
-    return 1 - abs(1 - 2 * frame / (frames - 1))
+    return min(frame, frames - 1 - frame) / ((frames - 1) // 2)
 
 
 def moved(data: DataSet, name: str, class_name: str, path: Path, frames: int) -> DataSet:
@@ -98,9 +98,12 @@ class _Scene:
         """The layout with what lies behind the object."""
         from scipy import ndimage
 
-        ground = (self.objects[0] == 0) & ~np.isin(self.layout.label_map, self.classes.ignore)
-        rest = ground if ground.any() else ~self.mask
-        if not rest.any():
+        label_map, numbered = self.layout.label_map, self.layout.instances
+        known = ~self.mask & ~np.isin(label_map, self.classes.ignore)
+        ground = known & (label_map != self.class_id) & (True if numbered is None else numbered == 0)
+        beside = [ground, known, ~self.mask]
+        rest = next((one for one in beside if one.any()), None)
+        if rest is None:
             return self.layout  # one object is all of it
         rows, columns = ndimage.distance_transform_edt(~rest, return_distances=False, return_indices=True)
         maps = [
