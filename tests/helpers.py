@@ -21,7 +21,9 @@ from labelmint.datasets.pairs import Pairs
 from labelmint.generators.two_stage import TwoStage
 from labelmint.runs.train import train
 from labelmint.runs.trained import TrainedSystem
-from labelmint.systems.catalogue import SYSTEMS
+from labelmint.runs.wire import wire
+from labelmint.systems.catalogue import SYSTEMS, settings_of
+from labelmint.systems.sections import with_values
 from labelmint.systems.system import Wired
 from labelmint.training.run_folder import RunFolder
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout
@@ -40,6 +42,7 @@ __all__ = [
     "tiny_settings",
     "trained_as",
     "two_stage",
+    "untrained",
 ]
 
 # Of `msgnet`, which most tests of a run are about, and of `mint`, the default: what the README and the demo
@@ -284,6 +287,15 @@ def trained_as(system: str, out: Path) -> TrainedSystem:
     return train(
         digits(), out, system=system, preset="tiny", settings=tiny_settings(system), precision="32", threads=1
     )
+
+
+def untrained(trained: TrainedSystem, name: str, **more: str) -> TrainedSystem:
+    """A run of another system on the same pairs, with weights that stand apart."""
+    values = tiny_settings(name) | {f"generator.{key}": value for key, value in more.items()}
+    settings = with_values(settings_of(name, "tiny"), [f"{key}={value}" for key, value in values.items()])
+    request = trained.config.request.model_copy(update={"system": name, "settings": settings})
+    config = trained.config.model_copy(update={"request": request})
+    return TrainedSystem(trained.path, config, spread(wire(config)), "0" * 64, torch.device("cpu"))
 
 
 def two_stage(wired: Wired) -> TwoStage:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # the command line reads dials from here, and is to start at 
 
 __all__ = [
     "AnyPrior",
+    "Coded",
     "Condition",
     "Decoding",
     "Dial",
@@ -262,6 +263,21 @@ class Noise(NamedTuple):
     kind: Literal["normal", "uniform"]
     shape: tuple[int, ...]
     streams: tuple[tuple[str, int], ...] = ()
+
+
+@runtime_checkable
+class Coded(Protocol):
+    """An image generator whose images are functions of a layout and a code: the noise of its network, all at once."""
+
+    @property
+    def noise(self) -> Noise | None:
+        """What a code consists of; None: it makes one image a layout."""
+
+    def codes(self, seeds: Sequence[Seed]) -> Tensor | None:
+        """The codes (B, *shape) that `sample` takes for these seeds, on the CPU; None without noise."""
+
+    def of_codes(self, layouts: LayoutBatch, codes: Tensor | None, dials: Dials) -> Tensor:
+        """Images (B, C, H, W) in [-1, 1], row r of layout r and code r alone."""
 
 
 @runtime_checkable

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.datasets.originals import brats, cityscapes, malaria
+from tests.datasets.originals import brats, cityscapes, gta5, malaria
 
 import labelmint
 from labelmint.datasets.prepared import held_out
@@ -16,6 +16,7 @@ SETS = {
     "malaria": (malaria, ["--keep-cells", "--all", "-n", "4"], 6),
     "brats": (brats, [], 12),
     "cityscapes": (cityscapes, ["--size", "4x8"], 4),
+    "gta5": (gta5, ["--size", "4x8"], 5),
 }
 
 

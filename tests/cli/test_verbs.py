@@ -26,13 +26,14 @@ VERBS = [
     "systems",
     "train",
     "synthesize",
+    "interpolate",
     "evaluate",
     "compare",
     "explain",
     "demo",
     "datasets",
     *(f"datasets make {name}" for name in ("digits", "multi-mnist", "clevr-64", "clevr-192")),
-    *(f"datasets prepare {name}" for name in ("malaria", "brats", "cityscapes", "clevr")),
+    *(f"datasets prepare {name}" for name in ("malaria", "brats", "cityscapes", "gta5", "clevr")),
 ]
 
 

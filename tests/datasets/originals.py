@@ -9,6 +9,9 @@ from typing import Any
 import nibabel
 import numpy as np
 from PIL import Image
+from scipy.io import savemat
+
+from labelmint.formats.gta5 import GTA5_LABELS
 
 Box = tuple[str, int, int, int, int]  # category, x0, y0, x1, y1
 
@@ -102,4 +105,26 @@ def cityscapes(folder: Path, kind: str = "labelIds") -> Path:
         ):
             (place / part / city).mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).save(place / part / city / f"{name}_{end}.png")
+    return folder
+
+
+def gta5(folder: Path, *, split: bool = False) -> Path:
+    """Five scenes of 16 x 32 pixels as palette PNGs, of three hundreds of frames, and a sixth whose label is smaller:
+    road on the left, a license plate on half a car, what is static (black in the palette, as much is).
+    """
+    colors = {i: color for i, (_, color) in enumerate(GTA5_LABELS) if color is not None}
+    palette = [level for i in range(256) for level in colors.get(i, (0, 0, 0))]
+    label = np.full((16, 32), 7, np.uint8)
+    label[:8, 16:], label[8:, 16:], label[4:8, 20:24] = 26, 17, 34
+    label[0:4, 0:4] = 4
+    for part in ("images", "labels"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    for number in (1, 2, 101, 102, 201, 202):
+        Image.fromarray(np.repeat(label[..., None], 3, axis=-1)).save(folder / "images" / f"{number:05d}.png")
+        drawn = Image.fromarray(label[:8] if number == 202 else label).convert("P")
+        drawn.putpalette(palette)
+        drawn.save(folder / "labels" / f"{number:05d}.png")
+    if split:
+        parts = {"trainIds": [1, 2, 102, 202], "valIds": [101], "testIds": [201, 24966]}
+        savemat(folder / "split.mat", {key: np.array(ids)[:, None] for key, ids in parts.items()})
     return folder

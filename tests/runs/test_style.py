@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tests.helpers import digits, spread, tiny_settings
+from tests.helpers import digits, untrained
 
 from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.errors import InputError
@@ -18,20 +18,8 @@ from labelmint.formats.image_files import write_png
 from labelmint.generators.network import Encodes, OneNetwork
 from labelmint.runs.draw import Draw
 from labelmint.runs.trained import TrainedSystem
-from labelmint.runs.wire import wire
 from labelmint.synthesis import mint
-from labelmint.systems.catalogue import settings_of
-from labelmint.systems.sections import with_values
 from labelmint.types import AnnotatedImage, LayoutBatch
-
-
-def untrained(trained: TrainedSystem, name: str, **more: str) -> TrainedSystem:
-    """A run of another system on the same pairs, with weights that stand apart."""
-    values = tiny_settings(name) | {f"generator.{key}": value for key, value in more.items()}
-    settings = with_values(settings_of(name, "tiny"), [f"{key}={value}" for key, value in values.items()])
-    request = trained.config.request.model_copy(update={"system": name, "settings": settings})
-    config = trained.config.model_copy(update={"request": request})
-    return TrainedSystem(trained.path, config, spread(wire(config)), "0" * 64, torch.device("cpu"))
 
 
 @pytest.fixture(scope="module")

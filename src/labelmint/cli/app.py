@@ -19,6 +19,7 @@ from labelmint.cli import (
     explain,
     formats,
     inspect,
+    interpolate,
     study,
     synthesize,
     systems,
@@ -45,6 +46,7 @@ app.add_typer(datasets.app, name="datasets")
 app.command("systems")(systems.systems)
 app.command("train")(train.train)
 app.command("synthesize")(synthesize.synthesize)
+app.command("interpolate")(interpolate.interpolate)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("study")(study.study)

@@ -12,7 +12,7 @@ import typer
 from labelmint.cli.errors import interruptible
 from labelmint.cli.options import AsJson, Seed, parse_size
 from labelmint.cli.printing import print_json, quoted
-from labelmint.cli.progress import Progress
+from labelmint.cli.progress import Progress, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,6 +105,21 @@ def cityscapes(
     _prepare(lambda: prepare_cityscapes(source, size=height_width), out, preset, as_json)
 
 
+@prepare.command("gta5")
+def gta5(
+    source: Source,
+    out: Out,
+    size: Annotated[str, typer.Option(metavar="HxW", help="Size of the images.")] = "256x512",
+    as_json: AsJson = False,
+) -> None:
+    """GTA-5's game scenes ("Playing for Data"): shrunk, Cityscapes' 19 classes, the parts of split.mat."""
+    from labelmint.datasets.gta5 import prepare_gta5
+
+    height_width = parse_size(size)
+    preset = f"--preset gta5-256x512{'' if height_width == (256, 512) else f' --size {size}'}"
+    _prepare(lambda: prepare_gta5(source, size=height_width), out, preset, as_json)
+
+
 @prepare.command("clevr")
 def clevr(source: Source, out: Out, as_json: AsJson = False) -> None:
     """CLEVR's own pictures: exact labels of 24 classes, found from the scene files."""
@@ -119,6 +134,7 @@ def _prepare(build: Callable[[], Prepared], out: Path, preset: str, as_json: boo
 
     with interruptible("stopped; nothing was written"), Progress() as progress:
         prepared = build()
+        say(prepared.findings)
         written = write_prepared(
             prepared, out, lambda done, of: progress.report(Event(prepared.name, done, of))
         )
@@ -129,19 +145,14 @@ def _prepare(build: Callable[[], Prepared], out: Path, preset: str, as_json: boo
             "format": "folder",
             "group_by": prepared.group_by,
         }
-        print_json(
-            facts
-            | {
-                "pairs": written.pairs,
-                "train": written.train,
-                "test": written.test,
-                "choices": dict(prepared.choices),
-            }
-        )
+        counts = {"pairs": written.pairs, "train": written.train, "test": written.test}
+        counts |= {"validation": written.validation} if written.validation else {}
+        print_json(facts | counts | {"choices": dict(prepared.choices)})
         return
     group = f" --group-by {quoted(prepared.group_by)}" if prepared.group_by else ""
+    validating = f"{written.validation} to validate on, " if written.validation else ""
     print(
-        f"wrote {written.pairs} labelled images to {out}: {written.train} to train on, {written.test} to "
+        f"wrote {written.pairs} labelled images to {out}: {written.train} to train on, {validating}{written.test} to "
         f"test on"
     )
     print(f"next: labelmint inspect {quoted(out)}{group}")

@@ -1,5 +1,5 @@
 """A data set in its original layout, on its way to the format `folder`: what each of malaria, brats,
-cityscapes and clevr hands over.
+cityscapes, gta5 and clevr hands over.
 
 The original is read item by item (an image, a patient). All pairs of an item lie on one side of the split,
 and a regular expression finds the group of a pair in its name, for `--group-by` in training.
@@ -17,8 +17,9 @@ from typing import Any
 from labelmint.errors import InputError
 from labelmint.formats import write
 from labelmint.formats.files import Parts, new_folder, write_splits
+from labelmint.formats.format import PARTS, Part
 from labelmint.storage import write_text
-from labelmint.types import AnnotatedImage, ClassSet
+from labelmint.types import AnnotatedImage, ClassSet, Finding
 
 __all__ = ["Prepared", "Written", "held_out", "original_folder", "write_prepared"]
 
@@ -35,10 +36,12 @@ class Prepared:
         classes: of the label maps.
         items: what is read one by one, in order.
         pairs_of: item -> its labelled images (any number), read when they are asked for.
-        test: the items whose pairs go to test.txt; all others go to train.txt.
+        test: the items whose pairs go to test.txt. validation: those whose pairs go to val.txt; all others go to
+            train.txt.
         group_by: regular expression whose first group is what must stay on one side of a split; "" where
             pairs have nothing in common.
         choices: the options that decided what the pairs are, kept in prepared.json.
+        findings: what is odd about the original, and what became of it.
     """
 
     name: str
@@ -49,6 +52,8 @@ class Prepared:
     test: frozenset[str]
     group_by: str
     choices: Mapping[str, Any] = field(default_factory=dict)
+    validation: frozenset[str] = frozenset()
+    findings: tuple[Finding, ...] = ()
 
     def __iter__(self) -> Iterator[AnnotatedImage]:
         return (pair for item in self.items for pair in self.pairs_of(item))
@@ -56,11 +61,12 @@ class Prepared:
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """How many labelled images were written, and how many of them train and test."""
+    """How many labelled images were written, and how many of them train, test and validate."""
 
     pairs: int
     train: int
     test: int
+    validation: int = 0
 
 
 def original_folder(source: str | Path, expected: str) -> Path:
@@ -102,12 +108,12 @@ def write_prepared(
 
     Raises InputError for a taken folder, a bad file of the original, and where no pair is left.
     """
-    names: dict[bool, list[str]] = {False: [], True: []}
+    names: dict[Part, list[str]] = {part: [] for part in PARTS}
 
     def pairs() -> Iterator[AnnotatedImage]:
         for done, item in enumerate(prepared.items, 1):
             for pair in prepared.pairs_of(item):
-                names[item in prepared.test].append(pair.name)
+                names[_part_of(item, prepared)].append(pair.name)
                 yield pair
             tell(done, len(prepared.items))
         if not any(names.values()):
@@ -118,16 +124,23 @@ def write_prepared(
 
     with new_folder(out) as folder:
         write(pairs(), folder, format="folder", classes=prepared.classes)
-        train, test = names[False], names[True]
+        train, validation, test = (tuple(names[part]) for part in PARTS)
         if not train:
             raise InputError(
-                f"{prepared.source}: all {len(test)} pairs are for testing and none to train on; more items "
-                f"are needed"
+                f"{prepared.source}: all {len(test) + len(validation)} pairs are for testing and none to train on; "
+                f"more items are needed"
             )
-        write_splits(folder, [*train, *test], Parts(train=tuple(train), test=tuple(test) or None))
-        written = Written(pairs=len(train) + len(test), train=len(train), test=len(test))
+        every = [*train, *validation, *test]
+        write_splits(folder, every, Parts(train=train, validation=validation or None, test=test or None))
+        written = Written(pairs=len(every), train=len(train), test=len(test), validation=len(validation))
         write_text(folder / "prepared.json", _card(prepared, written))
     return written
+
+
+def _part_of(item: str, prepared: Prepared) -> Part:
+    if item in prepared.test:
+        return "test"
+    return "validation" if item in prepared.validation else "train"
 
 
 def _card(prepared: Prepared, written: Written) -> str:
@@ -138,5 +151,6 @@ def _card(prepared: Prepared, written: Written) -> str:
         "pairs": written.pairs,
         "train": written.train,
         "test": written.test,
+        **({"validation": written.validation} if written.validation else {}),
     }
     return json.dumps(card, indent=1) + "\n"

@@ -31,6 +31,7 @@ from labelmint.formats import (
     cvat_write,
     dota,
     folder,
+    gta5,
     imagefolder,
     imagefolder_write,
     images_alone,
@@ -78,6 +79,7 @@ FORMATS: Mapping[str, Format] = {
             coco_stuff.FORMAT, writes=coco_stuff_write.write_coco_stuff, numbers=coco_stuff_write.numbers_of
         ),
         dataclasses.replace(nnunet.FORMAT, writes=nnunet_write.write_nnunet, numbers=nnunet_write.numbers_of),
+        gta5.FORMAT,
         folder.FORMAT,
         dataclasses.replace(coco.FORMAT, writes=coco_write.write_coco),
         dataclasses.replace(coco_panoptic.FORMAT, writes=coco_panoptic_write.write_panoptic),

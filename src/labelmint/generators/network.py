@@ -72,8 +72,20 @@ class OneNetwork:
             raise InputError(
                 "nothing of an image can be kept: this generator makes it in one call, without tokens"
             )
-        noise = seeded_noise(self.network.noise, seeds)
-        return self._drawn(layouts, noise.to(layouts.ids.device) if noise is not None else None, dials)
+        return self.of_codes(layouts, self.codes(seeds), dials)
+
+    @property
+    def noise(self) -> Noise | None:
+        """The noise of the network."""
+        return self.network.noise
+
+    def codes(self, seeds: Sequence[Seed]) -> Tensor | None:
+        """The noise of each seed, (B, *shape), on the CPU; None without noise."""
+        return seeded_noise(self.network.noise, seeds)
+
+    def of_codes(self, layouts: LayoutBatch, codes: Tensor | None, dials: Dials) -> Tensor:
+        """G(s, z), (B, C, H, W), of layouts and codes z."""
+        return self._drawn(layouts, codes.to(layouts.ids.device) if codes is not None else None, dials)
 
     def given_back(self, batch: Batch) -> Tensor | None:
         """G(s, code of x), (B, C, H, W); None for a network without an encoder."""

@@ -98,6 +98,7 @@ PRESETS = {
         Preset("spade-256", (256, 256), "SPADE's scenes; a large GPU", "spade"),
         Preset("cityscapes-256x512", (256, 512), "SPADE's street scenes; a large GPU", "spade"),
         Preset("coco-64", (64, 64), "Layout2Im's COCO-Stuff and Visual Genome; a GPU", "layout2im"),
+        Preset("gta5-256x512", (256, 512), "CRN's and CIMLE's scenes of a game; a large GPU", "cimle"),
         Preset("biggan-128", (128, 128), "BigGAN's images without layouts; a large GPU", "biggan"),
         Preset("svq-256", (256, 256), "the coupled VQ-model's scenes; a large GPU", "svqgan-t"),
     )

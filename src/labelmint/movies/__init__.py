@@ -1,0 +1,1 @@
+"""Movies: one layout while its code changes, or layouts that change under one code."""

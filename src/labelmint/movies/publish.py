@@ -1,0 +1,156 @@
+"""Movies on disk: whole or not at all.
+
+    movie.gif                     each label beside its image
+    movie.gif.json                what was shown, and how much neighboring frames differ
+    movie.gif.smoothness.png      the same as curves, and where they differ
+
+or, where the path names a folder, the frames as a data set in the format `folder`, with manifest.jsonl, movie.json,
+smoothness.png and README.md.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labelmint import pictures
+from labelmint.errors import InputError
+from labelmint.formats.files import new_folder
+from labelmint.formats.folder import write_folder
+from labelmint.movies.encode import ENCODERS, check_encoder
+from labelmint.movies.smoothness import Differences, draw_smoothness
+from labelmint.runs.origin import SOURCE_TYPE
+from labelmint.storage import refuse_taken, write_aside, write_json, write_text
+from labelmint.synthesis.provenance import contents
+from labelmint.types import AnnotatedImage, Array, ClassSet, Layout
+
+__all__ = ["beside", "check_out", "files_of", "write_frames", "write_movie"]
+
+_CELL, _GAP = 192, 4  # pixels about which an image is wide, and between label and image
+
+
+def files_of(out: Path) -> tuple[Path, ...]:
+    """What is written for a movie: the movie, its facts, and the picture of its smoothness."""
+    if out.suffix.lower() not in ENCODERS:
+        return out, out / "movie.json", out / "smoothness.png"
+    return out, out.with_name(f"{out.name}.json"), out.with_name(f"{out.name}.smoothness.png")
+
+
+def check_out(out: Path) -> None:
+    """Raise InputError for a path that is taken, an ending that is none of a movie, and one that needs a program which
+    is not there.
+    """
+    suffix = out.suffix.lower()
+    if suffix not in ENCODERS:
+        if suffix and not out.is_dir():
+            raise InputError(
+                f"--out {out}: expected a name that ends in {', '.join(ENCODERS)}, or that of a folder, without an "
+                f"ending"
+            )
+        refuse_taken(out)
+        return
+    check_encoder(suffix)
+    taken = next((file for file in files_of(out) if os.path.lexists(file)), None)
+    if taken is not None:
+        raise InputError(f"{taken}: exists already; give another --out, or remove it")
+    if not out.parent.is_dir():
+        raise InputError(f"{out}: there is no folder {out.parent}; make it, or give another --out")
+
+
+def beside(pair: AnnotatedImage, classes: ClassSet) -> Array:
+    """The label of a frame, painted, and its image to the right of it, (H, W, 3) uint8, enlarged by a whole factor
+    where they are small; the image alone where there are no labels.
+    """
+    factor = max(round(_CELL / max(pair.layout.size)), 1)
+    image = _enlarged(pair.image, factor)
+    image = np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image
+    if not classes.labelled:
+        return image
+    instances = pair.layout.instances
+    layout = Layout(
+        label_map=_enlarged(pair.layout.label_map, factor),
+        instances=None if instances is None else _enlarged(instances, factor),
+    )
+    gap = np.full((image.shape[0], _GAP, 3), 255, np.uint8)
+    return np.concatenate([pictures.painted(layout, classes), gap, image], axis=1)
+
+
+def _enlarged(array: Array, factor: int) -> Array:
+    return array.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def write_movie(
+    frames: Sequence[Array],
+    out: Path,
+    facts: Mapping[str, Any],
+    shown: Mapping[str, Differences],
+    per_second: float,
+) -> None:
+    """Write a movie of pictures (H, W, 3) and what belongs to it; nothing takes its place before all are written."""
+    movie, about, picture = files_of(out)
+    text = {
+        "generator": "labelmint",
+        "synthetic": "true",
+        "DigitalSourceType": SOURCE_TYPE,
+        "weights": facts["weights"],
+    }
+    with ExitStack() as staged:  # which renames them in the opposite order, the movie last
+        aside = staged.enter_context(write_aside(movie))
+        aside_about = staged.enter_context(write_aside(about))
+        aside_picture = staged.enter_context(write_aside(picture))
+        ENCODERS[out.suffix.lower()](frames, aside, per_second, text)
+        write_json(aside_about, facts)
+        draw_smoothness(shown, aside_picture)
+
+
+def write_frames(
+    pairs: Sequence[AnnotatedImage],
+    out: Path,
+    classes: ClassSet,
+    facts: Mapping[str, Any],
+    rows: Sequence[Mapping[str, Any]],
+    shown: Mapping[str, Differences],
+) -> None:
+    """Write frames as a data set in the format `folder`.
+
+    Arguments:
+        facts: of the movie. rows: of each frame, for its line of manifest.jsonl and its image's text.
+    """
+    texts = [{key: _text(value) for key, value in row.items() if value is not None} for row in rows]
+    frames = [replace(pair, provenance=text) for pair, text in zip(pairs, texts, strict=True)]
+    with new_folder(out) as folder:
+        write_folder(frames, folder, classes)
+        lines = (
+            json.dumps({**row, **contents(pair.layout, classes)}, ensure_ascii=False) + "\n"
+            for row, pair in zip(rows, frames, strict=True)
+        )
+        write_text(folder / "manifest.jsonl", "".join(lines))
+        write_json(folder / "movie.json", facts)
+        draw_smoothness(shown, folder / "smoothness.png")
+        write_text(folder / "README.md", _card(facts, len(frames)))
+
+
+def _text(value: object) -> str:
+    return (
+        value if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else json.dumps(value)
+    )
+
+
+def _card(facts: Mapping[str, Any], frames: int) -> str:
+    return (
+        f"# {frames} synthetic frames of a movie\n\n"
+        "**Every image of this data set is synthetic**: it was generated for its label, and shows nothing that exists. "
+        "How faithfully\nthe images obey their labels was not measured here, and frames resemble their neighbors: they "
+        "are no independent samples.\n\n"
+        f"- Made by: labelmint {facts['version']}, system `{facts['system']}`, weights SHA-256 `{facts['weights']}`\n"
+        "- `manifest.jsonl`: one line a frame\n"
+        "- `movie.json`: everything that decides the frames, and how much neighbors differ\n"
+        "- `smoothness.png`: how much, and where\n"
+    )
