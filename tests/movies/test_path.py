@@ -59,9 +59,9 @@ def test_a_car_drives_away_and_comes_back() -> None:
     rows, columns = np.nonzero(far & ~(data.layout("street").label_map == CAR))
     assert (rows.min(), rows.max() + 1) == (12, 16)  # around a center 12 above that of 22 ... 30
     assert (columns.min(), columns.max() + 1) == (39, 45)
-    assert (there[2][22:30, 20:32] == ROAD).all()  # what it left; nothing ignored spreads
+    assert (there[2][22:30, 20:32] == ROAD).all()  # what it left
     assert (there[2][22:24, 40:42] == CAR).all()  # the other stands
-    assert sorted(np.unique(there[1]).tolist()) == [SKY, ROAD, CAR]
+    assert [int((one == 255).sum()) for one in there] == [1] * 5  # nothing ignored spreads
 
 
 def test_what_leaves_the_picture_is_gone_and_what_grows_covers_it() -> None:
