@@ -62,7 +62,16 @@ def sample(
     return next(system.synthesize(1, seed=seed, start=index, **asked))
 
 
-@pytest.mark.parametrize("name", SYSTEMS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "spade",
+        "flow",
+        "pix2pix",
+        pytest.param("cimle", marks=pytest.mark.slow),
+        pytest.param("crn", marks=pytest.mark.slow),
+    ],
+)
 def test_the_ends_are_the_samples_of_both_seeds(name: str, trained: TrainedSystem, tmp_path: Path) -> None:
     system, dials = of(trained, name, **SYSTEMS[name]), DIALS.get(name, {})
     asked: dict[str, Any] = {"layouts": few(2), "from_seed": 3, "to_seed": 8, "frames": 3, "dials": dials}
@@ -112,7 +121,7 @@ def test_the_smoothness_is_drawn(tmp_path: Path) -> None:
         assert picture.size == (980, 300)
 
 
-@pytest.mark.parametrize("name", ["movie.gif", "movie.png", "frames"])
+@pytest.mark.parametrize("name", ["movie.gif", pytest.param("movie.png", marks=pytest.mark.slow), "frames"])
 def test_a_movie_has_the_same_bytes_twice_and_shows_label_and_image(
     name: str, trained: TrainedSystem, tmp_path: Path
 ) -> None:
