@@ -120,7 +120,18 @@ _APART = {
 }
 
 
+_UPSCALER = {
+    "upscaler.channels": "4",
+    "upscaler.steps": "12",
+    "upscaler.batch_size": "4",
+    "upscaler.evaluate_every": "6",
+    "upscaler.patch": "4",
+}
+
+
 _OF_NETWORKS = {
+    "rdn": _UPSCALER | {"upscaler.blocks": "1", "upscaler.convolutions": "2", "upscaler.growth": "4"},
+    "srcnn": _UPSCALER,
     "pix2pix": {
         "generator.channels": "8",
         "generator.layout_channels": "4",
@@ -324,7 +335,7 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
 
 def empty_previews(run: RunFolder, wired: Wired, validation: Pairs, device: torch.device) -> None:
     """Empty files in place of a run's pictures, whose samples and curves take seconds to draw."""
-    given_back = wired.images.given_back(validation.fixed(0, 1).to(device))
+    given_back = wired.images and wired.images.given_back(validation.fixed(0, 1).to(device))
     for name in ("curves.png", *["reconstructions.png"][: given_back is not None], "samples.png"):
         (run.path / name).touch()
 

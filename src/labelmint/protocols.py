@@ -40,6 +40,7 @@ __all__ = [
     "Streamed",
     "Styled",
     "Tokenizer",
+    "Upscaler",
 ]
 
 Condition: TypeAlias = Any  # what a prior makes of its condition, once a batch
@@ -249,6 +250,21 @@ class Styled(Protocol):
 
     def in_style(self, layouts: LayoutBatch, style: Tensor, dials: Dials) -> Tensor:
         """Images (B, C, H, W) in [-1, 1] of layouts, all in one style (1, D)."""
+
+
+@runtime_checkable
+class Upscaler(Protocol):
+    """Whatever makes images larger by a whole factor."""
+
+    @property
+    def factor(self) -> int:
+        """f, how many times as many pixels a side images get."""
+
+    def enlarge(self, images: Tensor) -> Tensor:
+        """Images (B, C, h, w) of any size -> (B, C, f h, f w), all in [-1, 1]; each depends on itself alone."""
+
+    def enlarging_bytes(self, batch_size: int, size: tuple[int, int]) -> int:
+        """Memory that enlarging `batch_size` images of (h, w) takes, in bytes."""
 
 
 class Noise(NamedTuple):

@@ -132,6 +132,7 @@ def evaluate(
     """Measure pairs against real data: obedience, copies, fidelity, coherence. Writes report.html and
     report.json.
     """
+    from labelmint.evaluation.enlargement import upscales
     from labelmint.evaluation.options import Options
     from labelmint.segmenters.unet import SegmenterConfig
 
@@ -156,7 +157,13 @@ def evaluate(
         threads=threads,
     )
     source = open_merged(
-        data, merge or merge_of(subject), format_in, ignore, orientation=orientation, quiet=quiet
+        data,
+        merge or merge_of(subject),
+        format_in,
+        ignore,
+        orientation=orientation,
+        quiet=quiet,
+        alone=upscales(subject),
     )
     _evaluate(subject, source, out, options, as_json)
 

@@ -79,6 +79,14 @@ class _CommandLine:
             show_default=False,
         ),
     ] = None
+    upscale: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            help="Enlarge the images, and their labels, by this run of rdn or srcnn.",
+            show_default=False,
+        ),
+    ] = None
     keep: Annotated[
         list[str] | None,
         typer.Option(
@@ -239,8 +247,8 @@ def _check_alone(chosen: _CommandLine) -> None:
 
 
 def _mint(chosen: _CommandLine, options: MintOptions) -> list[str]:
-    """Write the data set, by the run, with the layouts of a second one if --layouts-from names it; return the
-    warnings, which are told on stderr as they come.
+    """Write the data set, by the run, with the layouts of a second one if --layouts-from names it, enlarged by a third
+    if --upscale does; return the warnings, which are told on stderr as they come.
     """
     from labelmint.runs.trained import load
     from labelmint.synthesis import mint
@@ -251,12 +259,17 @@ def _mint(chosen: _CommandLine, options: MintOptions) -> list[str]:
         doubts.append(line)
         print(f"labelmint: warning: {line}", file=sys.stderr, flush=True)
 
-    runs = [chosen.run] if chosen.layouts_from is None else [chosen.run, chosen.layouts_from]
-    system, *others = (
-        load(run, device=chosen.device, threads=chosen.threads, precision=chosen.precision) for run in runs
+    system, layouts, upscaler = (
+        None
+        if run is None
+        else load(run, device=chosen.device, threads=chosen.threads, precision=chosen.precision)
+        for run in (chosen.run, chosen.layouts_from, chosen.upscale)
     )
-    for other in others:
-        system = system.with_layouts_from(other)
+    assert system is not None
+    if layouts is not None:
+        system = system.with_layouts_from(layouts)
+    if upscaler is not None:
+        system = system.with_upscaler(upscaler)
     with Progress() as progress, interruptible("stopped; run the same command with --resume to go on"):
         mint(system, chosen.out, options, report=progress.report, warn=say)
     return doubts
@@ -280,6 +293,7 @@ def _facts(chosen: _CommandLine, doubts: list[str]) -> dict[str, Any]:
         "weights": settings["weights"],
         "layouts": f"{layouts}, varied" if settings.get("vary") else str(layouts),
         "labels": settings.get("labels"),
+        "upscaled": {name: settings[name] for name in settings if name.startswith("upscale")} or None,
         "filter": filtered,
         "warnings": doubts,
     }

@@ -48,6 +48,10 @@ class Scaling:
         pixels: Array = levels.byte().permute(0, 2, 3, 1).cpu().numpy()
         return pixels
 
+    def rounded(self, images: Tensor) -> Tensor:
+        """Images in [-1, 1], each value at the nearest level."""
+        return ((images + 1) * self.half).round().clamp(0, self.levels - 1) / self.half - 1
+
     def variance(self, images: Iterable[Array]) -> float:
         """Variance of all pixels of some images, uint8 of any shapes, on [-1, 1]."""
         values, counts = np.arange(self.levels), np.zeros(self.levels)

@@ -30,17 +30,20 @@ class WholeImages(NamedTuple):
     said: str
 
 
-def whole_images(data: DataSet) -> WholeImages:
+def whole_images(data: DataSet, classes: bool = True) -> WholeImages:
     """Keep the labels where they are one class an image, else leave them out. Maps are read until one has two classes.
+
+    Arguments:
+        classes: False leaves them out in any case.
 
     Raises InputError as reading the labels does.
     """
     if not data.classes.labelled:
         return WholeImages(data, "")
-    if one_class_each(data):
-        classes = len(data.classes)
+    if classes and one_class_each(data):
+        count = len(data.classes)
         return WholeImages(
-            data, f"{data.source}: each image has one of {classes} classes, which is learned with it"
+            data, f"{data.source}: each image has one of {count} classes, which is learned with it"
         )
     text = f"{data.source}: labels are left unused: what is where is not learned, nor drawn"
     return WholeImages(without_labels(data), text)

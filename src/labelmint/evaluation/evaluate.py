@@ -22,6 +22,7 @@ from labelmint.dials import DIALS, LAYOUT_TEMPERATURE, TEMPERATURE
 from labelmint.errors import InputError
 from labelmint.evaluation.coherent import coherent
 from labelmint.evaluation.copied import copied, scored
+from labelmint.evaluation.enlargement import evaluate_upscaler, upscales
 from labelmint.evaluation.fidelity import fidelity
 from labelmint.evaluation.gathering import Real, judge_for, load_real, material_of
 from labelmint.evaluation.judging import refuse_one_class
@@ -76,7 +77,8 @@ def evaluate(
     """Evaluate a run, or pairs made by any program, against real data, and write the report.
 
     Arguments:
-        subject: a run folder, or labelled images.
+        subject: a run folder, or labelled images. Of a run that enlarges images that is measured
+            (`evaluation.enlargement`).
         data: the real data, with a test part that was never trained on.
         out: the folder of the report; new, or holding an evaluation of the same subject and options, which is
             gone on with.
@@ -87,8 +89,11 @@ def evaluate(
     """
     options, begin = options or Options(**more), time.perf_counter()
     tell: Report = report or (lambda event: None)
-    source, folder = (data if isinstance(data, DataSet) else read(data)), Path(out)
+    enlarges = upscales(Path(subject))
+    source, folder = (data if isinstance(data, DataSet) else read(data, alone=enlarges)), Path(out)
     torch.set_num_threads(choose_threads(options.threads))
+    if enlarges:
+        return evaluate_upscaler(Path(subject), source, folder, options, command=command, report=tell)
     refuse_one_class(source)  # before anything is drawn
     known = _known_weights(options)
     about = _subject(Path(subject), source, options)

@@ -17,7 +17,16 @@ from labelmint.systems.catalogue import check_mints
 from labelmint.training.run_folder import RunFolder
 from labelmint.types import DataSet
 
-__all__ = ["FEWEST_SAMPLES", "Subject", "check_parts", "open_subject", "refuse_overlap", "refuse_views"]
+__all__ = [
+    "FEWEST_SAMPLES",
+    "Subject",
+    "check_parts",
+    "is_run",
+    "open_subject",
+    "refuse_overlap",
+    "refuse_views",
+    "split_of_run",
+]
 
 FEWEST_SAMPLES = 20
 
@@ -64,7 +73,7 @@ def open_subject(
     """Open what stands at `path`; raises InputError for what is neither a run nor labelled images, for
     options that have no meaning with it, and for real data without a test part.
     """
-    if _is_run(path):
+    if is_run(path):
         if size or crop or scale != 1 or augment or group_by or normalize != "none":
             raise InputError(
                 f"{path}: is a run, which knows its own size, crop, scale, augmentation, groups and ranges; leave "
@@ -76,7 +85,7 @@ def open_subject(
         geometry = Geometry(
             size=request.size, crop=request.crop, scale=request.scale, augment=frozenset(request.augment)
         )
-        parts, group_by, pairs = _split_of_run(system, data), request.group_by, None
+        parts, group_by, pairs = split_of_run(system, data), request.group_by, None
         normalize = request.normalize
     else:
         system, pairs = None, read(path)
@@ -108,7 +117,8 @@ def check_parts(data: DataSet, parts: Split) -> None:
         )
 
 
-def _is_run(path: Path) -> bool:
+def is_run(path: Path) -> bool:
+    """True for a run folder."""
     return (path / "config.json").is_file() and (path / "split.json").is_file()
 
 
@@ -118,7 +128,7 @@ def _size_of(pairs: DataSet) -> tuple[int, int]:
     return pairs[0].layout.size
 
 
-def _split_of_run(system: TrainedSystem, data: DataSet) -> Split:
+def split_of_run(system: TrainedSystem, data: DataSet) -> Split:
     """The run's own lists, with the data's test part; raises InputError when the two do not belong together."""
     stored = RunFolder(system.path).read_json("split.json")
     training, validation = (tuple(stored.get(name, ())) for name in ("training", "validation"))

@@ -32,6 +32,9 @@ _UNSAID: dict[str, Any] = {
     "style_image": None,
     "style_sha256": None,
     "labels": None,
+    "upscaled_by": None,
+    "upscale_factor": None,
+    "upscale_digest": None,
 }
 
 
@@ -50,6 +53,8 @@ class Origin:
         reseed: seeds of streams that were drawn anew (`runs.streams`).
         style_image, style_sha256: name of the file whose style all samples have, and its SHA-256; None for none.
         labels: of a system that sees boxes, "boxes" or "given" (`runs.labels`); None of one that sees maps.
+        upscaled_by, upscale_factor, upscale_digest: system of the run that enlarged the images, how many times as many
+            pixels a side they got, and SHA-256 of its weights; None where they are as they were drawn.
         device, precision, threads: the same bytes are promised for the same ones only.
     """
 
@@ -71,6 +76,9 @@ class Origin:
     style_image: str | None = None
     style_sha256: str | None = None
     labels: str | None = None
+    upscaled_by: str | None = None
+    upscale_factor: int | None = None
+    upscale_digest: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """A plain dict, each dial under its own name."""
@@ -92,9 +100,16 @@ class Origin:
 
     @property
     def chosen(self) -> dict[str, Any]:
-        """Streams drawn anew and the style, as far as there are such, for a row of the manifest."""
-        names = ("reseed", "style_image", "style_sha256")
+        """Streams drawn anew, the style and what enlarged the image, as far as there are such, for a row of the
+        manifest.
+        """
+        names = ("reseed", "style_image", "style_sha256", "upscaled_by", "upscale_factor", "upscale_digest")
         return {name: value for name, value in self.to_json().items() if name in names}
+
+    def written_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """(H, W) of images that are drawn at `size`, as they are written."""
+        factor = self.upscale_factor or 1
+        return factor * size[0], factor * size[1]
 
     def texts(self, index: int) -> dict[str, str]:
         """The text chunks of sample `index`'s PNG."""
@@ -109,7 +124,7 @@ class Origin:
             "batch_size": str(self.batch_size),
             "layouts": self.layouts_in_words,
             **({"keep": " ".join(self.keep)} if self.keep else {}),
-            **self.chosen,
+            **{name: str(value) for name, value in self.chosen.items()},
             **({"reseed": in_words(self.reseed)} if self.reseed else {}),
             **({"labels": self.labels} if self.labels else {}),
             "synthetic": "true",
@@ -123,7 +138,7 @@ def _said(found: Mapping[str, Any]) -> dict[str, Any]:
 
 def origin_of(system: TrainedSystem, draw: Draw, threads: int) -> Origin:
     """The origin of what a system draws, with so many CPU threads."""
-    given = draw.layouts
+    given, upscaler = draw.layouts, system.upscaled_by
     drawn = system.has_layout_prior and not draw.vary
     own, digest = ("drawn" if drawn else "training layouts of the run"), None
     if not system.classes.labelled:
@@ -149,4 +164,7 @@ def origin_of(system: TrainedSystem, draw: Draw, threads: int) -> Origin:
         style_image=None if draw.style is None else draw.style.name,
         style_sha256=None if draw.style is None else draw.style.digest,
         labels=None if system.config.boxes is None else draw.labels or BOXES,
+        upscaled_by=None if upscaler is None else upscaler.system,
+        upscale_factor=None if upscaler is None else upscaler.factor,
+        upscale_digest=None if upscaler is None else upscaler.digest,
     )

@@ -11,6 +11,7 @@ from labelmint.datasets.pairs import Pairs
 from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.runs.config import read_run_config
 from labelmint.runs.draw import Draw
+from labelmint.runs.enlarged import beside_bicubic
 from labelmint.runs.trained import TrainedSystem
 from labelmint.systems.system import Wired
 from labelmint.training.run_folder import RunFolder
@@ -19,15 +20,19 @@ from labelmint.types import Array
 __all__ = ["LAST_PREVIEW", "write_previews"]
 
 LAST_PREVIEW = "samples.png"
-_COLUMNS = 8
+_COLUMNS, _ROWS = 8, 4
 
 
 def write_previews(run: RunFolder, wired: Wired, validation: Pairs, device: torch.device) -> None:
-    """Write curves.png, samples.png, and reconstructions.png where the generator gives images back; the curves
-    alone of a run that draws no images.
+    """Write curves.png, samples.png, and reconstructions.png where the generator gives images back; of an upscaler
+    samples.png shows images enlarged.
     """
     config = read_run_config(run)
     pictures.curves(run.read_log(), run.path / "curves.png")
+    if wired.upscaler is not None:
+        spread = np.linspace(0, len(validation) - 1, min(_ROWS, len(validation))).astype(int)
+        images = validation.take(spread).fixed(0, _ROWS).image.to(device)
+        beside_bicubic(wired.upscaler, images, run.path / LAST_PREVIEW)
     if wired.images is None:
         return
     system = TrainedSystem(run.path, config, wired, "", device)

@@ -62,6 +62,8 @@ def make_request(**asked: Unpack[Asked]) -> Request:
         raise InputError(f"--max-minutes {minutes:g}: expected more than 0")
     normalize = asked.get("normalize", "none")
     check_normalize(normalize)
+    if wanted.role == "upscaler" and normalize != "none":
+        raise InputError(f"--normalize {normalize}: {wanted.name} enlarges images as they are; leave it out")
     rebalance = asked.get("rebalance", "none")
     check_rebalance(rebalance)
     if not 0 <= seed < 1 << 63:

@@ -22,7 +22,7 @@ def source_of(data: DataSet | str | Path, system: str, tell: Report) -> DataSet:
     alone = SYSTEMS[system].from_images
     source = data if isinstance(data, DataSet) else _read(data, alone)
     if alone:
-        found = whole_images(source)
+        found = whole_images(source, classes=SYSTEMS[system].role == "images")
         if found.said:
             tell(Event("data", 0, 1, message=found.said))
         return found.data

@@ -34,6 +34,7 @@ from labelmint.runs.prepare import AsTrained
 from labelmint.runs.ranges import DrawnRanges
 from labelmint.runs.streams import IMAGE, LAYOUT, check_reseed, streams_of
 from labelmint.runs.style import style_of
+from labelmint.runs.upscaled_by import RunUpscaler
 from labelmint.runs.weights import load_weights
 from labelmint.runs.wire import wire
 from labelmint.seeds import Seeds
@@ -60,6 +61,7 @@ class TrainedSystem:
             were not.
         own_layouts: draws layouts; None where they are given.
         layouts_from: the layout source of another run that stands in for its own, or None.
+        upscaled_by: the upscaler of another run that enlarges its images, or None.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class TrainedSystem:
         self.size = config.request.size
         self.wired, self.own_layouts = wired, wired.layouts
         self.layouts_from: RunLayouts | None = None
+        self.upscaled_by: RunUpscaler | None = None
         self._last_varied: tuple[Given | None, int, VariedLayouts] | None = None
 
     @property
@@ -130,6 +133,15 @@ class TrainedSystem:
         """
         found = copy.copy(self)
         found.own_layouts = found.layouts_from = RunLayouts(other, self)
+        return found
+
+    def with_upscaler(self, other: TrainedSystem) -> TrainedSystem:
+        """This system with its images, and their labels, enlarged by another run.
+
+        Raises InputError as `RunUpscaler` does.
+        """
+        found = copy.copy(self)
+        found.upscaled_by = RunUpscaler(other, self)
         return found
 
     def resolve(self, dials: Dials, *, draws_layouts: bool = True) -> dict[str, float]:
@@ -231,7 +243,10 @@ class TrainedSystem:
     def drawing_bytes(self, batch_size: int, dials: Dials | None = None) -> int:
         """Memory that drawing so many pairs at once takes, layouts and images, in bytes."""
         values = self.resolve(dials or {})
-        return sum(part.drawing_bytes(batch_size, values) for part in self._sources)
+        drawing = sum(part.drawing_bytes(batch_size, values) for part in self._sources)
+        return (
+            drawing if self.upscaled_by is None else max(drawing, self.upscaled_by.drawing_bytes(batch_size))
+        )
 
     def chunk(self, number: int, draw: Draw) -> list[AnnotatedImage]:
         """The pairs B number ... B number + B - 1, B = `draw.batch_size`.
@@ -253,6 +268,8 @@ class TrainedSystem:
                 {"range": self.ranges.name(seed), "clipped": str(count)}
                 for seed, count in zip(seeds, clipped, strict=True)
             ]
+        if self.upscaled_by is not None:
+            pixels, labels = self.upscaled_by.enlarged(pixels, labels)
         return [
             _pair(pixels[row], labels[row], {**origin.texts(index), **marks[row]}, index)
             for row, (_, index) in enumerate(seeds)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from labelmint.datasets.enlarged_layouts import averaged, repeated
 from labelmint.datasets.ranges import normalized
 from labelmint.errors import InputError
 from labelmint.metrics.copy_rule import ratios
@@ -52,6 +53,7 @@ class Filter:
         mode: "on" or "ignore". share: of real validation views that fall below the threshold.
         judge, standard: of the run. classes: of the candidates.
         gate: None until `prepare` opens it. normalize: as the run has it.
+        factor: how many times as many pixels a side candidates have as what the judge learned from.
     """
 
     mode: str
@@ -61,6 +63,7 @@ class Filter:
     classes: ClassSet
     gate: Gate | None = field(default=None)
     normalize: str = "none"
+    factor: int = 1
 
     @property
     def threshold(self) -> float:
@@ -102,7 +105,8 @@ class Filter:
     def reading(self, pairs: Sequence[AnnotatedImage]) -> list[Verdict]:
         """The judge's verdicts on pairs, numbered from 0; the gate has not seen them yet."""
         images = self._as_seen([pair.image for pair in pairs])
-        labels = self.indices(np.stack([pair.layout.label_map for pair in pairs]))
+        maps = np.stack([pair.layout.label_map[:: self.factor, :: self.factor] for pair in pairs])
+        labels = self.indices(maps)
         seen = read_pairs(self.judge, images, labels)
         doubtful, passing = np.zeros(labels.shape, bool), seen.scores
         if self.mode == "ignore":
@@ -110,11 +114,11 @@ class Filter:
             doubtful = seen.labelled < floor[labels]
             passing = agreement_scores(self.judge, images, np.where(doubtful, IGNORED, labels))
         found = []
-        for row, pair in enumerate(pairs):
+        for row, label_map in enumerate(maps):
             reason = Reason.DISAGREES if passing[row] < self.threshold else None
-            if self._mostly(doubtful[row], pair.layout.label_map):
+            if self._mostly(doubtful[row], label_map):
                 reason = Reason.DOUBTFUL
-            mask = doubtful[row] if doubtful[row].any() else None
+            mask = repeated(doubtful[row], self.factor) if doubtful[row].any() else None
             found.append(Verdict(index=row, reason=reason, agreement=float(seen.scores[row]), doubtful=mask))
         return found
 
@@ -149,11 +153,12 @@ class Filter:
 
     def read_ids(self, images: Array) -> Array:
         """Class ids (N, H, W) that the judge reads from images (N, H, W, C)."""
-        return np.array(self.standard.data.class_ids, np.uint16)[self.judge.predict(self._as_seen(images))]
+        read = np.array(self.standard.data.class_ids, np.uint16)[self.judge.predict(self._as_seen(images))]
+        return np.stack([repeated(ids, self.factor) for ids in read])
 
     def _as_seen(self, images: Sequence[Array] | Array) -> Array:
-        """Images as the judge and the gate were given real ones."""
-        return np.stack([normalized(image, self.normalize) for image in images])
+        """Images as the judge and the gate were given real ones: enlarged ones as the means of their squares."""
+        return np.stack([normalized(averaged(image, self.factor), self.normalize) for image in images])
 
 
 def open_filter(system: TrainedSystem, mode: str, *, share: float = SHARE) -> Filter | None:
@@ -196,6 +201,7 @@ def open_filter(system: TrainedSystem, mode: str, *, share: float = SHARE) -> Fi
         standard=judge.standard,
         classes=system.classes,
         normalize=system.config.request.normalize,
+        factor=1 if system.upscaled_by is None else system.upscaled_by.factor,
     )
 
 

@@ -161,12 +161,16 @@ def card(
 
 
 def _chosen(origin: Origin) -> str:
-    """Lines for streams that were drawn anew and for a style, where there are such."""
+    """Lines for streams that were drawn anew, for a style, and for an enlargement, where there are such."""
     lines = []
     if origin.reseed:
         lines.append(f"- Drawn from other seeds: {in_words(origin.reseed)}\n")
     if origin.style_image:
         lines.append(f"- Style: that of `{origin.style_image}` (SHA-256 `{origin.style_sha256}`)\n")
+    if origin.upscaled_by:
+        by = f"{origin.upscale_factor} times a side by a run of {origin.upscaled_by}"
+        digest = f"(SHA-256 of its weights `{origin.upscale_digest}`)"
+        lines.append(f"- Enlarged: {by} {digest}; every pixel of a label became a square of as many\n")
     return "".join(lines)
 
 
@@ -219,6 +223,7 @@ def _given(origin: Origin) -> str:
             *(f" --reseed {name}={seed}" for name, seed in sorted(origin.reseed.items())),
             f" --style-image {shlex.quote(origin.style_image)}" if origin.style_image else "",
             f" --labels {origin.labels}" if origin.labels else "",
+            " --upscale UPSCALER_RUN" if origin.upscaled_by else "",
             " --precision bf16" if origin.precision == "bf16-true" else "",
         ]
     )

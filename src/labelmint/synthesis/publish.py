@@ -133,7 +133,7 @@ def _write(order: Order, folder: ChunkFolder, selection: Selection | None, path:
         n=order.n,
         indices=(order.start, last),
         filtered=about,
-        size=order.system.size,
+        size=order.origin.written_size(order.system.size),
         format=format,
         objects=objects,
         pixels={name: pixels[name] for name in _in_order(classes.names, pixels)},

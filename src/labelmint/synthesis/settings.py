@@ -75,6 +75,8 @@ def _mend(key: str, before: Any) -> str:
             if before
             else "leave out --style-image to resume"
         )
+    if key.startswith("upscale"):
+        return "give the same run by --upscale to resume" if before else "leave out --upscale to resume"
     if key == "reseed":
         again = " ".join(f"--reseed {name}={seed}" for name, seed in (before or {}).items())
         return f"{f'pass {again}' if again else 'leave out --reseed'} to resume"

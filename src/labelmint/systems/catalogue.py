@@ -17,6 +17,7 @@ from labelmint.systems import (
     obj_cgan,
     pix2pix,
     pix2pixhd,
+    rdn,
     spade,
     svq,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "learning_from_images",
     "learns_from_images",
     "settings_of",
+    "upscaling_systems",
 ]
 
 _FAMILIES = (
@@ -49,6 +51,7 @@ _FAMILIES = (
     biggan,
     crn,
     flow,
+    rdn,
 )
 SYSTEMS: dict[str, System] = {system.name: system for family in _FAMILIES for system in family.SYSTEMS}
 
@@ -100,6 +103,8 @@ PRESETS = {
         Preset("coco-64", (64, 64), "Layout2Im's COCO-Stuff and Visual Genome; a GPU", "layout2im"),
         Preset("gta5-256x512", (256, 512), "CRN's and CIMLE's scenes of a game; a large GPU", "cimle"),
         Preset("biggan-128", (128, 128), "BigGAN's images without layouts; a large GPU", "biggan"),
+        Preset("rdn-published", (96, 96), "RDN's photographs, crops of 96x96 pixels by 2; a GPU", "rdn"),
+        Preset("rdn-x2", (96, 96), "RDN of 6 blocks and 20 layers, by 2; a GPU", "rdn"),
         Preset("svq-256", (256, 256), "the coupled VQ-model's scenes; a large GPU", "svqgan-t"),
     )
 }
@@ -143,6 +148,11 @@ def drawing_layouts() -> list[str]:
 def learning_from_images() -> list[str]:
     """The systems that learn to draw images from images without labels."""
     return [system.name for system in SYSTEMS.values() if system.from_images and system.role == "images"]
+
+
+def upscaling_systems() -> list[str]:
+    """The systems that enlarge the images of other runs."""
+    return [system.name for system in SYSTEMS.values() if system.role == "upscaler"]
 
 
 def learns_from_images(system: str | None, preset: str) -> bool:

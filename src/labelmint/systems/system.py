@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from labelmint.layouts.boxes import BoxRule
-from labelmint.protocols import ImageGenerator, Keeping, LayoutSource
+from labelmint.protocols import ImageGenerator, Keeping, LayoutSource, Upscaler
 from labelmint.systems.sections import Sections
 from labelmint.training.regime import Stage
 from labelmint.types import LayoutBatch
@@ -51,6 +51,7 @@ class Wired:
         stages: what is trained, in order.
         images: p(x given s), of the modules of the stages; None of a system of another role.
         layouts: p(s), or None where layouts are given.
+        upscaler: enlarges the images of other runs; None of a system of another role.
         see: given layouts as the generator sees them, which is what their images are labelled with.
         reach: pixels within which instances of a class need different symbols.
         cell: pixels a side of the cells that layouts consist of once they are seen.
@@ -59,6 +60,7 @@ class Wired:
     stages: tuple[Stage, ...]
     images: ImageGenerator | None = None
     layouts: LayoutSource | None = None
+    upscaler: Upscaler | None = None
     see: Callable[[LayoutBatch], LayoutBatch] = _as_they_are
     reach: int = 1
     cell: int = 1
