@@ -48,7 +48,8 @@ class _Open:
         sizes = np.sqrt(code.areas)
         right = (sizes >= wish.least - _SLACK) & (sizes <= wish.most + _SLACK)
         self.kind, self.areas = kind, code.areas
-        self.fits = right & self.across.any(axis=1)[:, None] & self.down.any(axis=1)
+        reached = np.outer(self.across.any(axis=1), self.down.any(axis=1))
+        self.fits: Array = right & reached
         self.least = float(self.areas[self.fits].min(initial=np.inf))
         self.due = np.inf
 
@@ -137,7 +138,7 @@ class Objects:
             found[code.first_place :] = places[one.high]
 
     def _may_be(self, kind: int) -> bool:
-        return self._has_room(kind) or self._meeting(kind).any()
+        return self._has_room(kind) or bool(self._meeting(kind).any())
 
     def _has_room(self, kind: int) -> bool:
         """Whether a further object of a kind may be there, beside those that are wished for."""

@@ -53,6 +53,7 @@ class BoxPrior:
         self.names = {class_of[symbol]: names[symbol] for symbol in self.symbols}
         self.dials = (LAYOUT_TEMPERATURE._replace(usual=temperature),)
         self._kind_of = {class_id: kind for kind, class_id in enumerate(self.class_ids)}
+        self.digest = ""  # SHA-256 of its weights, where it is known
         self._state: State = None
 
     @property

@@ -56,7 +56,8 @@ class BoxNats:
         else:
             nats = -logs.gather(-1, tokens[..., None])[..., 0]
         objects = cast(BoxTransformer, prior).objects
-        return (nats * self._counts(tokens)).sum() / (len(tokens) * objects)
+        loss: Tensor = (nats * self._counts(tokens)).sum() / (len(tokens) * objects)
+        return loss
 
     def _counts(self, tokens: Tensor) -> Tensor:
         """(B, rows, 5), 1 for each token up to the end, and 0 after it."""

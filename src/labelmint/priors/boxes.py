@@ -4,8 +4,8 @@
 
 c is a class, or the end after the last object. Sizes come before places: an object that is to lie somewhere and to be
 of some size is then drawn coordinate by coordinate, and none leads into a corner where nothing fits. Sizes have equal
-ratios, from one pixel to the whole side; places are the middles of equal parts of a side. A box that reaches beyond an
-edge by less than half such a part is moved inside.
+ratios, from one pixel to the whole side; places are the middles of equal parts of a side. A box that ends less than
+half such a part from an edge ends there, as objects do that an edge cuts off.
 
 References:
     LayoutTransformer (Gupta et al., 2021), https://arxiv.org/abs/2006.14615
@@ -113,13 +113,13 @@ class BoxCode:
         return found
 
     def _centers(self, sides: Array) -> Array:
-        """(sizes, places): the middle of a box of each size at each place, NaN where it can't lie."""
-        places = (np.arange(self.places) + 0.5) / self.places
-        inside = np.clip(places, sides[:, None] / 2, 1 - sides[:, None] / 2)
-        fits = np.abs(inside - places) <= 0.5 / self.places + _EDGE
-        # of the largest sizes the place in the middle, whatever the rounding
-        fits[np.arange(self.sizes), np.abs(inside - places).argmin(axis=1)] = True
-        return np.where(fits, inside, np.nan)
+        """(sizes, places): the middle of a box of each size at each place, NaN where it can't lie. A box that ends less
+        than half a step of places from an edge, on either side, ends there.
+        """
+        places, half, step = (np.arange(self.places) + 0.5) / self.places, sides[:, None] / 2, 1 / self.places
+        found = np.where(np.abs(places - half) <= step / 2 + _EDGE, half, places)
+        found = np.where(np.abs(places - (1 - half)) <= step / 2 + _EDGE, 1 - half, found)
+        return np.where((found >= half - _EDGE) & (found <= 1 - half + _EDGE), found, np.nan)
 
     @cached_property
     def across(self) -> Array:

@@ -95,7 +95,7 @@ def boxes(settings: BoxesSections, facts: Facts) -> Wired:
     every = {k: k for k in range(facts.symbols)}  # where nothing is known of the data but how many
     rule = facts.boxes or BoxRule(first=every, grounds=(), ignored=0, most=section.most_boxes)
     stage, source = box_prior(section, rule, facts)
-    return Wired(stages=(stage,), images=None, layouts=source, see=rule.see)
+    return Wired(stages=(stage,), layouts=source, see=rule.see)
 
 
 def tiny() -> BoxesSections:
@@ -125,5 +125,6 @@ SYSTEMS = (
         sections=BoxesSections,
         wire=boxes,
         presets={"tiny": tiny, "small": small},
+        role="layouts",
     ),
 )

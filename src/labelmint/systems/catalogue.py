@@ -8,6 +8,7 @@ from labelmint.errors import InputError, named
 from labelmint.systems import (
     bicyclegan,
     biggan,
+    boxes,
     crn,
     flow,
     mint,
@@ -45,6 +46,7 @@ _FAMILIES = (
     spade,
     obj_cgan,
     biggan,
+    boxes,
     crn,
     flow,
 )
