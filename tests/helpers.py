@@ -173,6 +173,17 @@ _OF_NETWORKS = {
         "generator.steps": "12",
         "generator.evaluate_every": "6",
     },
+    "boxes": {
+        "layout_prior.width": "16",
+        "layout_prior.layers": "1",
+        "layout_prior.heads": "2",
+        "layout_prior.sizes": "8",
+        "layout_prior.places": "12",
+        "layout_prior.most_boxes": "4",
+        "layout_prior.steps": "12",
+        "layout_prior.batch_size": "8",
+        "layout_prior.evaluate_every": "6",
+    },
     "biggan": {
         "generator.channels": "8",
         "generator.widest": "2",
@@ -267,6 +278,8 @@ def tiny_settings(system: str) -> dict[str, str]:
     if system == "msgnet-vq2":
         return _TWO_LEVELS
     found = _TINY_VQ | of_vq[system] if system in of_vq else TINY | _OF_NETWORKS.get(system, {})
+    if system == "boxes":  # whose section is no PixelSNAIL
+        found = _OF_NETWORKS[system]
     known = SYSTEMS[system].sections.model_fields
     return {key: value for key, value in found.items() if key.partition(".")[0] in known}
 
@@ -335,7 +348,8 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
 
 def empty_previews(run: RunFolder, wired: Wired, validation: Pairs, device: torch.device) -> None:
     """Empty files in place of a run's pictures, whose samples and curves take seconds to draw."""
-    given_back = wired.images and wired.images.given_back(validation.fixed(0, 1).to(device))
+    images = wired.images
+    given_back = None if images is None else images.given_back(validation.fixed(0, 1).to(device))
     for name in ("curves.png", *["reconstructions.png"][: given_back is not None], "samples.png"):
         (run.path / name).touch()
 

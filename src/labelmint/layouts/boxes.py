@@ -82,7 +82,9 @@ class BoxRule:
 
     @staticmethod
     def of(table: SymbolTable, classes: ClassSet, salient: Iterable[int], settings: BoxSettings) -> BoxRule:
-        """The rule for maps of symbols; the table has one for what is ignored, as `with_ignored` sees to."""
+        """The rule for maps of symbols. The table has one for what is ignored, as `with_ignored` sees to; else what is
+        not known has a number beyond all symbols.
+        """
         symbols, chosen, places = table.symbols, frozenset(salient), range(len(table))
         first = {one: k for k, (one, _) in reversed(list(enumerate(symbols))) if one in chosen}
         beside = [k for k in places if symbols[k][0] not in {*chosen, *classes.ignore}]
@@ -90,7 +92,7 @@ class BoxRule:
         return BoxRule(
             first={k: first[symbols[k][0]] for k in places if symbols[k][0] in chosen},
             grounds=tuple(beside) if known else (),
-            ignored=next(k for k in places if symbols[k][0] in classes.ignore),
+            ignored=next((k for k in places if symbols[k][0] in classes.ignore), len(table)),
             least=settings.least_box,
             most=settings.most_boxes,
         )

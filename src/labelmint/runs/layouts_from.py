@@ -3,7 +3,8 @@
     s ~ p(s) of the one run,    s as a `Layout`: classes by name, instances,    x ~ p(x given s) of the other
 
 Two runs number their symbols by what their own data held. So a drawn layout is read back into classes and
-instances, its classes are found by their names, and its instances are colored anew for the other run.
+instances, its classes are found by their names, and its instances are colored anew for the other run. Boxes become
+what `boxes_for` makes of them.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ import torch
 
 from labelmint.datasets.symbols import color_instances
 from labelmint.errors import InputError
+from labelmint.layouts.box_prior import BoxPrior
 from labelmint.protocols import Dial, Dials
+from labelmint.runs.boxes_for import BoxesFor
+from labelmint.runs.by_name import classes_by_name
 from labelmint.seeds import Seed
 from labelmint.systems.catalogue import check_mints, drawing_layouts
-from labelmint.types import Array, ClassSet, Kept, Layout, LayoutBatch
+from labelmint.types import Array, Kept, Layout, LayoutBatch
 
 if TYPE_CHECKING:
     from labelmint.runs.trained import TrainedSystem
@@ -61,7 +65,11 @@ class RunLayouts:
         self.system, self.digest, self._source = source.system, source.digest, source.wired.layouts
         self._from, self._to = source.config, images.config
         self._reach, self._device = images.wired.reach, images.device
-        self._class_of = _by_name(source, images)
+        self._of_boxes: BoxesFor | None = None
+        if isinstance(self._source, BoxPrior):
+            self._of_boxes = BoxesFor(source, self._source, images)
+        else:
+            self._class_of = classes_by_name(source, images, {one for one, _ in self._from.symbols})
 
     @property
     def dials(self) -> tuple[Dial, ...]:
@@ -70,9 +78,13 @@ class RunLayouts:
 
     def sample(self, seeds: Sequence[Seed], dials: Dials, kept: Kept | None = None) -> LayoutBatch:
         """One layout a seed, in the symbols of the run that draws images."""
-        drawn = self._source.sample(seeds, dials).ids.cpu().numpy()
+        drawn = self._source.sample(seeds, dials)
+        if self._of_boxes is not None:
+            return self._of_boxes.layouts(drawn, seeds)
         table = self._from.symbol_table
-        found = [self._indices(table.layout(ids, self._from.has_instances)) for ids in drawn]
+        found = [
+            self._indices(table.layout(ids, self._from.has_instances)) for ids in drawn.ids.cpu().numpy()
+        ]
         return LayoutBatch(torch.from_numpy(np.stack(found)).to(self._device))
 
     def _indices(self, layout: Layout) -> Array:
@@ -85,27 +97,3 @@ class RunLayouts:
     def drawing_bytes(self, batch_size: int, dials: Dials) -> int:
         """Memory that the run takes that draws layouts."""
         return self._source.drawing_bytes(batch_size, dials)
-
-
-def _by_name(source: TrainedSystem, images: TrainedSystem) -> Array:
-    """The class id of one run for each class id of the other."""
-    known = {class_id for class_id, _ in images.config.symbols}
-    used = sorted({class_id for class_id, _ in source.config.symbols})
-    found = np.zeros(max(used) + 1, dtype=np.int64)
-    for class_id in used:
-        name = source.classes.name_of(class_id)
-        there = _id_of(name, class_id in source.classes.ignore, images.classes)
-        if there is None or there not in known:
-            raise InputError(
-                f"--layouts-from {source.path}: draws {name!r}, which {images.path} was not trained on; give a "
-                f"run of the same classes"
-            )
-        found[class_id] = there
-    return found
-
-
-def _id_of(name: str, ignored: bool, classes: ClassSet) -> int | None:
-    """The id of a class by its name; ignored pixels are ignored there too, where that can be said."""
-    if ignored:
-        return classes.ignore[0] if classes.ignore else None
-    return next((info.id for info in classes.classes if info.name == name), None)

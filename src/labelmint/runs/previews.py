@@ -9,23 +9,25 @@ from torch import Tensor
 from labelmint import pictures
 from labelmint.datasets.pairs import Pairs
 from labelmint.datasets.scaling import EIGHT_BITS
-from labelmint.runs.config import read_run_config
+from labelmint.layouts.boxes import BoxRule
+from labelmint.protocols import LayoutSource
+from labelmint.runs.config import RunConfig, read_run_config
 from labelmint.runs.draw import Draw
 from labelmint.runs.enlarged import beside_bicubic
 from labelmint.runs.trained import TrainedSystem
 from labelmint.systems.system import Wired
 from labelmint.training.run_folder import RunFolder
-from labelmint.types import Array
+from labelmint.types import AnnotatedImage, Array
 
 __all__ = ["LAST_PREVIEW", "write_previews"]
 
 LAST_PREVIEW = "samples.png"
-_COLUMNS, _ROWS = 8, 4
+_COLUMNS, _ROWS, _SHOWN = 8, 4, 16
 
 
 def write_previews(run: RunFolder, wired: Wired, validation: Pairs, device: torch.device) -> None:
-    """Write curves.png, samples.png, and reconstructions.png where the generator gives images back; of an upscaler
-    samples.png shows images enlarged.
+    """Write curves.png, samples.png, and reconstructions.png where the generator gives images back. Of an upscaler
+    samples.png shows images enlarged, of a run that draws layouts alone their boxes.
     """
     config = read_run_config(run)
     pictures.curves(run.read_log(), run.path / "curves.png")
@@ -34,6 +36,8 @@ def write_previews(run: RunFolder, wired: Wired, validation: Pairs, device: torc
         images = validation.take(spread).fixed(0, _ROWS).image.to(device)
         beside_bicubic(wired.upscaler, images, run.path / LAST_PREVIEW)
     if wired.images is None:
+        if wired.layouts is not None and config.boxes is not None:
+            _write_boxes(run, config, config.boxes, wired.layouts, validation)
         return
     system = TrainedSystem(run.path, config, wired, "", device)
     columns = min(_COLUMNS, len(validation))
@@ -44,6 +48,28 @@ def write_previews(run: RunFolder, wired: Wired, validation: Pairs, device: torc
         pictures.image_grid(rows, run.path / "reconstructions.png", columns=columns)
     samples = system.chunk(0, Draw(batch_size=16))
     pictures.contact_sheet(samples, config.class_set, run.path / LAST_PREVIEW)
+
+
+def _write_boxes(
+    run: RunFolder, config: RunConfig, rule: BoxRule, source: LayoutSource, validation: Pairs
+) -> None:
+    """Write samples.png: held-out images with their boxes, and boxes that were drawn, on blank ones."""
+    batch = validation.fixed(0, _SHOWN)
+    drawn = source.sample(
+        [(0, index) for index in range(_SHOWN)], {dial.name: dial.usual for dial in source.dials}
+    )
+    pixels = EIGHT_BITS.from_unit(batch.image)
+    blank = np.full_like(pixels[0], 255)
+    real, new = (
+        [
+            AnnotatedImage(name=str(row), image=image, layout=layout)
+            for row, (image, layout) in enumerate(
+                zip(images, rule.labels(seen.to("cpu"), config.symbol_table), strict=False)
+            )
+        ]
+        for images, seen in ((pixels, rule.see(batch.layouts)), ([blank] * _SHOWN, drawn))
+    )
+    pictures.side_by_side(real, new, config.class_set, run.path / LAST_PREVIEW)
 
 
 def _in_rows(originals: Tensor, given_back: Tensor, columns: int) -> list[Array]:

@@ -29,6 +29,7 @@ from labelmint.runs.source import source_of
 from labelmint.runs.trained import TrainedSystem, load
 from labelmint.runs.wire import shapes, wire
 from labelmint.storage import write_json
+from labelmint.systems.catalogue import SYSTEMS
 from labelmint.systems.system import Wired
 from labelmint.training.clock import now_of
 from labelmint.training.regime import Bench, Stage
@@ -93,7 +94,7 @@ def train(
     fabric.barrier()
     _train_stages(fabric, run, wired, config, prepared, time.perf_counter() - begin, tell)
     if first:
-        if wired.images is not None and not run.finished("layouts"):
+        if SYSTEMS[request.system].role != "upscaler" and not run.finished("layouts"):
             run.save_part("layouts", _stored_layouts(wired, prepared, fabric.device), {"part": "layouts"})
         if not (run.path / LAST_PREVIEW).is_file():
             write_previews(run, wired, prepared.validation, fabric.device)

@@ -30,6 +30,7 @@ def _facts(config: RunConfig) -> Facts:
         len(config.symbols),
         names=tuple(config.class_set.name_of(class_id) for class_id, _ in config.symbols),
         boxes=config.boxes,
+        class_ids=tuple(class_id for class_id, _ in config.symbols),
         kinds=tuple(classes.index(class_id) for class_id, _ in config.symbols),
         whole=tuple(
             symbol

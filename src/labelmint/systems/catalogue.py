@@ -8,6 +8,7 @@ from labelmint.errors import InputError, named
 from labelmint.systems import (
     bicyclegan,
     biggan,
+    boxes,
     crn,
     flow,
     layout2im,
@@ -49,6 +50,7 @@ _FAMILIES = (
     obj_cgan,
     layout2im,
     biggan,
+    boxes,
     crn,
     flow,
     rdn,

@@ -19,6 +19,7 @@ from typing import Any, cast
 
 from torch import nn
 
+from labelmint.datasets.pairs import Pairs
 from labelmint.errors import InputError
 from labelmint.generators.two_stage import TwoStage
 from labelmint.layouts.from_prior import PriorLayouts
@@ -70,9 +71,9 @@ def mint(settings: MintSections, facts: Facts) -> Wired:
     )
 
 
-def _begin_alike(tokenizer: CoupledPatterns, prior: nn.Module, seed: int) -> None:
+def _begin_alike(tokenizer: CoupledPatterns, prior: nn.Module, pairs: Pairs) -> None:
     """Patterns that look alike begin alike in the layout prior."""
-    begin_alike(cast(NetworkPrior, prior), tokenizer.patterns, seed)
+    begin_alike(cast(NetworkPrior, prior), tokenizer.patterns, pairs.seed)
 
 
 _OWN: Mapping[str, Any] = {"image_encoder": "local", "image_decoder": "local", "layout_encoder": "patterns"}

@@ -28,6 +28,7 @@ class Facts(NamedTuple):
             else the ground and what is ignored.
         names: of the class of each symbol; none where only shapes are asked for.
         boxes: which boxes stand for a layout, for a system that sees boxes; else None.
+        class_ids: the id of the class of each symbol; none where only shapes are asked for.
     """
 
     image_channels: int
@@ -37,6 +38,7 @@ class Facts(NamedTuple):
     whole: tuple[int, ...] = ()
     names: tuple[str, ...] = ()
     boxes: BoxRule | None = None
+    class_ids: tuple[int, ...] = ()
 
 
 def _as_they_are(layouts: LayoutBatch) -> LayoutBatch:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator
-from typing import Literal, cast
+from typing import Literal, TypeAlias, cast
 
 import torch
 from pydantic import Field
@@ -27,7 +27,9 @@ from labelmint.training.regime import Bench, Learning, Networks, Player, Stage
 from labelmint.training.tokens import TokenBatches, Tokenize, tokenized
 from labelmint.types import Batch, LayoutBatch
 
-__all__ = ["Likelihood", "PriorTraining", "steps_of"]
+__all__ = ["Likelihood", "Nats", "PriorTraining", "steps_of"]
+
+Nats: TypeAlias = Callable[[nn.Module, Tensor, LayoutBatch | None, float], Tensor]
 
 _FIGURES = 20  # held-out ones of a training, at least
 _BETAS = (0.9, 0.95)
@@ -67,7 +69,9 @@ class Likelihood:
         settings: steps, batch size, rate.
         tokenize: what the prior learns of a batch; of trained tokenizers.
         sees_layouts: whether layouts of the full size condition it.
-        prepare: called with the prior and a seed before the training starts, or nothing.
+        prepare: called with the prior and the training pairs before the training starts, or nothing.
+        nats: the loss of a prior on tokens and the layouts that condition them, a mean over the items, with a share of
+            the tokens read replaced in training.
     """
 
     def __init__(
@@ -75,10 +79,11 @@ class Likelihood:
         settings: PriorTraining,
         tokenize: Tokenize,
         sees_layouts: bool = True,
-        prepare: Callable[[nn.Module, int], None] | None = None,
+        prepare: Callable[[nn.Module, Pairs], None] | None = None,
+        nats: Nats = negative_log_likelihood,
     ) -> None:
         self.settings, self.tokenize = settings, tokenize
-        self.sees_layouts, self.prepare = sees_layouts, prepare
+        self.sees_layouts, self.prepare, self.nats = sees_layouts, prepare, nats
 
     def players(self, module: nn.Module) -> tuple[Player, ...]:
         """The prior alone."""
@@ -95,7 +100,7 @@ class Likelihood:
     def begin(self, module: nn.Module, pairs: Pairs, name: str) -> None:
         """What is to be prepared, if anything is."""
         if self.prepare is not None:
-            self.prepare(module, pairs.seed)
+            self.prepare(module, pairs)
 
     def terms(self, player: str, networks: Networks, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Nats a token, some of those that are read replaced by random ones."""
@@ -106,7 +111,7 @@ class Likelihood:
     def _nats(
         self, prior: nn.Module, tokens: Tensor, seen: LayoutBatch | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        loss = negative_log_likelihood(prior, tokens, seen, self.settings.token_noise)
+        loss = self.nats(prior, tokens, seen, self.settings.token_noise)
         return loss, {"nats": loss}
 
     def losses(self, networks: Networks, batch: Batch) -> Iterator[Tensor]:
@@ -127,8 +132,8 @@ class Likelihood:
     def held_out(
         self, module: nn.Module, pairs: Pairs, device: torch.device, at_most: int | None = None
     ) -> dict[str, float]:
-        """ "held_out_nats", a token."""
-        return {"held_out_nats": _judge(module.eval(), self._tokens_of(pairs, device, at_most))}
+        """ "held_out_nats", a token, or what else `nats` counts by."""
+        return {"held_out_nats": self._judge(module.eval(), self._tokens_of(pairs, device, at_most))}
 
     def _tokens_of(
         self, pairs: Pairs, device: torch.device, at_most: int | None
@@ -196,12 +201,12 @@ class Likelihood:
                 move_average(average, prior, min(settings.average, loop.step / (loop.step + 10)))
 
                 if loop.step % every == 0 or loop.step == steps:
-                    last = {"held_out_nats": loop.agreed(_judge(average, held_out))}
+                    last = {"held_out_nats": loop.agreed(self._judge(average, held_out))}
                     _keep_if_better(loop, average, last["held_out_nats"], settings.keep)
                 if loop.step % 10 == 0 or loop.step % every == 0:
                     loop.tell({"nats": float(terms["nats"]), **last}, settings.batch_size)
                 loop.save_if_due()
-        _keep_if_better(loop, average, loop.agreed(_judge(average, held_out)), settings.keep)
+        _keep_if_better(loop, average, loop.agreed(self._judge(average, held_out)), settings.keep)
         if "best" not in loop.extra:
             raise InputError(f"{name}: the held-out loss was never finite; lower {name}.learning_rate")
         prior.load_state_dict(loop.extra["best"], strict=False)
@@ -214,6 +219,14 @@ class Likelihood:
             "seconds": encoding + loop.clock.elapsed,
         }
 
+    @torch.no_grad()
+    def _judge(self, average: nn.Module, held_out: list[tuple[Tensor, LayoutBatch | None]]) -> float:
+        """Held-out nats."""
+        losses = [
+            (float(self.nats(average, tokens, layouts, 0.0)), len(tokens)) for tokens, layouts in held_out
+        ]
+        return sum(loss * count for loss, count in losses) / sum(count for _, count in losses)
+
     def _waited_enough(self, loop: Loop) -> bool:
         """True if no held-out figure has been better for too long."""
         since = loop.step - loop.facts.get("best_step", 0)
@@ -223,16 +236,6 @@ class Likelihood:
 def steps_of(settings: PriorTraining, views: int) -> int:
     """The step budget over a number of views an epoch."""
     return min(max(math.ceil(settings.epochs * views / settings.batch_size), 1), settings.steps)
-
-
-@torch.no_grad()
-def _judge(average: nn.Module, held_out: list[tuple[Tensor, LayoutBatch | None]]) -> float:
-    """Held-out nats a token."""
-    losses = [
-        (float(negative_log_likelihood(average, tokens, layouts)), len(tokens))
-        for tokens, layouts in held_out
-    ]
-    return sum(loss * count for loss, count in losses) / sum(count for _, count in losses)
 
 
 def _keep_if_better(loop: Loop, average: nn.Module, nats: float, keep: str) -> None:
