@@ -5,6 +5,7 @@ It knows nothing of the grammar that reads them. Wishes are written as in descri
 
 from __future__ import annotations
 
+import functools
 import json
 import random
 from collections.abc import Sequence
@@ -93,6 +94,7 @@ def by_hand() -> list[Sentence]:
     return [Sentence(r["set"], r["sentence"], r["wishes"], r.get("only", False)) for r in HAND["sentences"]]
 
 
+@functools.cache
 def lexicon_of(name: str) -> Lexicon:
     """The classes of a set of descriptions.json and its synonyms."""
     found = HAND["sets"][name]

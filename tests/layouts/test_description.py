@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.layouts.sentences import HAND, PLURALS, alike, boxed_of, by_hand, generated, lexicon_of, wishes_of
 
 from labelmint.errors import InputError
 from labelmint.layouts.description import refuse_impossible
 from labelmint.layouts.grammar import understood
 from labelmint.layouts.lexicon import Lexicon, plural_of, read_synonyms, singular_of, words_of
 from labelmint.types import ClassInfo, ClassSet
-from tests.layouts.sentences import HAND, PLURALS, alike, boxed_of, by_hand, generated, lexicon_of, wishes_of
 
 
 def classes(*names: str) -> ClassSet:
@@ -113,7 +113,7 @@ def test_ways_to_say_it(text: str, expected: str) -> None:
     ],
 )
 def test_further_sentences_that_make_no_sense_name_why(text: str, names: str) -> None:
-    with pytest.raises(InputError, match=".") as refused:
+    with pytest.raises(InputError) as refused:
         refuse_impossible(understood(text, Lexicon(classes("car", "tree"))), [0, 1], 16)
     assert names in str(refused.value)
     assert "\n" not in str(refused.value)
