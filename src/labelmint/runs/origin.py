@@ -32,6 +32,8 @@ _UNSAID: dict[str, Any] = {
     "style_image": None,
     "style_sha256": None,
     "labels": None,
+    "description": None,
+    "synonyms": None,
 }
 
 
@@ -50,6 +52,7 @@ class Origin:
         reseed: seeds of streams that were drawn anew (`runs.streams`).
         style_image, style_sha256: name of the file whose style all samples have, and its SHA-256; None for none.
         labels: of a system that sees boxes, "boxes" or "given" (`runs.labels`); None of one that sees maps.
+        description, synonyms: the sentence that layouts were drawn for, and other names of classes as JSON; or None.
         device, precision, threads: the same bytes are promised for the same ones only.
     """
 
@@ -71,6 +74,8 @@ class Origin:
     style_image: str | None = None
     style_sha256: str | None = None
     labels: str | None = None
+    description: str | None = None
+    synonyms: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """A plain dict, each dial under its own name."""
@@ -92,8 +97,8 @@ class Origin:
 
     @property
     def chosen(self) -> dict[str, Any]:
-        """Streams drawn anew and the style, as far as there are such, for a row of the manifest."""
-        names = ("reseed", "style_image", "style_sha256")
+        """Streams drawn anew, the style and the description, as far as there are such, for a row of the manifest."""
+        names = ("reseed", "style_image", "style_sha256", "description", "synonyms")
         return {name: value for name, value in self.to_json().items() if name in names}
 
     def texts(self, index: int) -> dict[str, str]:
@@ -128,8 +133,11 @@ def origin_of(system: TrainedSystem, draw: Draw, threads: int) -> Origin:
     own, digest = ("drawn" if drawn else "training layouts of the run"), None
     if not system.classes.labelled:
         own = "none"
+    if system.described is not None and drawn:
+        own = "drawn for a description"
     if system.layouts_from is not None and drawn:
         own, digest = f"drawn by a run of {system.layouts_from.system}", system.layouts_from.digest
+    described = system.described if drawn and given is None else None
     return Origin(
         version=__version__,
         system=system.system,
@@ -149,4 +157,6 @@ def origin_of(system: TrainedSystem, draw: Draw, threads: int) -> Origin:
         style_image=None if draw.style is None else draw.style.name,
         style_sha256=None if draw.style is None else draw.style.digest,
         labels=None if system.config.boxes is None else draw.labels or BOXES,
+        description=None if described is None else described.text,
+        synonyms=(described.synonyms or None) if described is not None else None,
     )

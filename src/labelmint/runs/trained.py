@@ -23,6 +23,7 @@ from labelmint.layouts.varied import VariedLayouts
 from labelmint.protocols import Dial, Dials, ImageGenerator, LayoutSource, Styled
 from labelmint.runs.batch_size import check_batch, usual_batch
 from labelmint.runs.config import RunConfig, read_run_config
+from labelmint.runs.described import Described, with_description
 from labelmint.runs.draw import Draw, asked, at_least
 from labelmint.runs.given import Given
 from labelmint.runs.keeping import given_by
@@ -60,6 +61,7 @@ class TrainedSystem:
             were not.
         own_layouts: draws layouts; None where they are given.
         layouts_from: the layout source of another run that stands in for its own, or None.
+        described: the sentence that its layouts are drawn for, or None.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class TrainedSystem:
         self.size = config.request.size
         self.wired, self.own_layouts = wired, wired.layouts
         self.layouts_from: RunLayouts | None = None
+        self.described: Described | None = None
         self._last_varied: tuple[Given | None, int, VariedLayouts] | None = None
 
     @property
@@ -131,6 +134,12 @@ class TrainedSystem:
         found = copy.copy(self)
         found.own_layouts = found.layouts_from = RunLayouts(other, self)
         return found
+
+    def with_description(self, text: str, synonyms: Mapping[str, str] | None = None) -> TrainedSystem:
+        """This system with layouts drawn for a description in plain English; raises InputError as
+        `described_layouts` does.
+        """
+        return with_description(self, text, synonyms)
 
     def resolve(self, dials: Dials, *, draws_layouts: bool = True) -> dict[str, float]:
         """A value for each of its dials: the one given, else the usual one. Raises InputError for a dial that
@@ -205,10 +214,10 @@ class TrainedSystem:
 
     def training_layouts(self) -> Tensor:
         """The layouts stored in the run, (N, H, W)."""
-        return self._stored.ids
+        return self.stored.ids
 
     @property
-    def _stored(self) -> Given:
+    def stored(self) -> Given:
         """Training layouts, with the tokens in which they were written where their images had a part in that."""
         stored = RunFolder(self.path).load_part("layouts")[0]
         return Given(ids=stored["ids"], tokens=stored.get("tokens"), boxes=stored.get("boxes"))
@@ -285,7 +294,7 @@ class TrainedSystem:
             return self._varied(given, draw.per_layout)
         if self.own_layouts is not None and (given is None or given.layout is not None):
             return self.own_layouts
-        return (given or self._stored).layouts(draw.per_layout)
+        return (given or self.stored).layouts(draw.per_layout)
 
     def _varied(self, given: Given | None, per_layout: int) -> VariedLayouts:
         """Made once for a set of layouts: it counts their objects."""

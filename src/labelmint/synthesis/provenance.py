@@ -161,12 +161,14 @@ def card(
 
 
 def _chosen(origin: Origin) -> str:
-    """Lines for streams that were drawn anew and for a style, where there are such."""
+    """Lines for streams that were drawn anew, a style and a description, where there are such."""
     lines = []
     if origin.reseed:
         lines.append(f"- Drawn from other seeds: {in_words(origin.reseed)}\n")
     if origin.style_image:
         lines.append(f"- Style: that of `{origin.style_image}` (SHA-256 `{origin.style_sha256}`)\n")
+    if origin.description:
+        lines.append(f"- Described: {origin.description!r}\n")
     return "".join(lines)
 
 
@@ -219,6 +221,8 @@ def _given(origin: Origin) -> str:
             *(f" --reseed {name}={seed}" for name, seed in sorted(origin.reseed.items())),
             f" --style-image {shlex.quote(origin.style_image)}" if origin.style_image else "",
             f" --labels {origin.labels}" if origin.labels else "",
+            f" --describe {shlex.quote(origin.description)}" if origin.description else "",
+            " --synonyms FILE" if origin.synonyms else "",
             " --precision bf16" if origin.precision == "bf16-true" else "",
         ]
     )
