@@ -12,6 +12,7 @@ import typer
 from labelmint.cli.errors import interruptible
 from labelmint.cli.options import AsJson, Device, LayoutTemperature, Seed, ThreadsToDraw
 from labelmint.cli.printing import print_json, quoted, table
+from labelmint.cli.progress import Progress
 from labelmint.cli.takes import takes
 
 if TYPE_CHECKING:
@@ -87,7 +88,9 @@ def describe(chosen: _CommandLine) -> None:
     if chosen.out is not None:
         refuse_taken(chosen.out)
     system = load(chosen.run, device=chosen.device, threads=chosen.threads)
-    source = described_layouts(system, chosen.text, read_names(chosen.synonyms))
+    names = read_names(chosen.synonyms)
+    with Progress() as progress, interruptible("stopped; nothing was written"):
+        source = described_layouts(system, chosen.text, names, progress.report)
     values = asked({"layout_temperature": chosen.layout_temperature})
     dials = {dial.name: values.get(dial.name, dial.usual) for dial in source.dials}
     for dial in source.dials:

@@ -140,6 +140,12 @@ class DescribedLayouts:
                 best[row] = Found(kept, its, number + 1, tuple(failed[row].tolist()))
         return [best[row] for row in range(len(seeds))]
 
+    def unasked(self, seeds: Sequence[Seed], dials: Dials) -> list[Array]:
+        """Boxes (N, 5) of layouts as the source draws them without a description, to compare with."""
+        drawn = self._source.sample(seeds, dials)
+        assert drawn.boxes is not None
+        return [padded[padded[:, 0] >= 0] for padded in drawn.boxes.cpu().double().numpy()]
+
     def _candidates(self, seeds: Sequence[Seed], number: int, dials: Dials) -> list[Array]:
         """Candidate `number` for each layout, (N, 5) boxes, without what is forbidden."""
         wishes = [

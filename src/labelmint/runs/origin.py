@@ -133,10 +133,10 @@ def origin_of(system: TrainedSystem, draw: Draw, threads: int) -> Origin:
     own, digest = ("drawn" if drawn else "training layouts of the run"), None
     if not system.classes.labelled:
         own = "none"
-    if system.described is not None and drawn:
-        own = "drawn for a description"
     if system.layouts_from is not None and drawn:
         own, digest = f"drawn by a run of {system.layouts_from.system}", system.layouts_from.digest
+    if system.described is not None and drawn:
+        own, digest = f"{own} for a description", system.described.digest
     described = system.described if drawn and given is None else None
     return Origin(
         version=__version__,

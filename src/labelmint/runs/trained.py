@@ -214,10 +214,10 @@ class TrainedSystem:
 
     def training_layouts(self) -> Tensor:
         """The layouts stored in the run, (N, H, W)."""
-        return self.stored.ids
+        return self._stored.ids
 
     @property
-    def stored(self) -> Given:
+    def _stored(self) -> Given:
         """Training layouts, with the tokens in which they were written where their images had a part in that."""
         stored = RunFolder(self.path).load_part("layouts")[0]
         return Given(ids=stored["ids"], tokens=stored.get("tokens"), boxes=stored.get("boxes"))
@@ -294,7 +294,7 @@ class TrainedSystem:
             return self._varied(given, draw.per_layout)
         if self.own_layouts is not None and (given is None or given.layout is not None):
             return self.own_layouts
-        return (given or self.stored).layouts(draw.per_layout)
+        return (given or self._stored).layouts(draw.per_layout)
 
     def _varied(self, given: Given | None, per_layout: int) -> VariedLayouts:
         """Made once for a set of layouts: it counts their objects."""
