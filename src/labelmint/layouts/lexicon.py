@@ -2,7 +2,7 @@
 
     SignSymbol, sign_symbol, sign/symbol    "sign symbol", "sign symbols"
     nucleus                                 "nucleus", "nuclei"
-    3                                       "class 3"
+    3                                       "class 3", "digit 3"
 
 A class is found by its singular, its plural, and the synonyms that a user gives it, whose plurals are found too.
 """
@@ -132,7 +132,11 @@ class Lexicon:
         self._found: dict[Words, ClassWord] = {}
         for info in classes.classes:
             words = words_of(info.name)
-            self._add(("class", *words) if len(words) == 1 and words[0].isdigit() else words, info.id)
+            if len(words) == 1 and words[0].isdigit():
+                self._add(("digit", *words), info.id)
+                self._add(("class", *words), info.id)
+            else:
+                self._add(words, info.id)
         by_name = {info.name.lower(): info.id for info in classes.classes}
         for synonym, name in (synonyms or {}).items():
             target = self._target(synonym, name, by_name)
