@@ -3,12 +3,12 @@
     python experiments/descriptions.py RUN DATA --of camvid --out report
 
 Sentences are those of tests/layouts/descriptions.json about the set and further ones of the grammar of
-tests/layouts/sentences.py. What is left open are the classes that no sentence names: their sizes and counts, and how
-objects overlap. Its distance to held-out layouts is set against that of layouts drawn without a sentence:
+tests/layouts/sentences.py. What is left open are the classes that no sentence names: sizes, counts and overlaps of
+their objects. Its distance to held-out layouts is set against that of layouts drawn without a sentence:
 
     sizes       Kolmogorov-Smirnov of sqrt(area), mean over classes
     counts      total variation of the number of objects, mean over classes
-    overlaps    Kolmogorov-Smirnov of each object's largest IoU with another
+    overlaps    Kolmogorov-Smirnov of each object's largest IoU with another of these classes
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ def _classes(layouts: Sequence[Array]) -> list[int]:
 
 
 def _distances(drawn: Sequence[Array], held: Sequence[Array], classes: Sequence[int]) -> dict[str, float]:
-    """Sizes and counts of some classes, and overlaps of all."""
+    """Sizes, counts and overlaps of the objects of some classes."""
     sizes, counts = [], []
     for one in classes:
         a, b = ([layout[layout[:, 0] == one, 1:] for layout in layouts] for layouts in (drawn, held))
@@ -186,12 +186,13 @@ def _distances(drawn: Sequence[Array], held: Sequence[Array], classes: Sequence[
         if all(map(len, joined)):
             sizes.append(kolmogorov_smirnov(*(np.sort(sizes_of(boxes)) for boxes in joined)))
     overlaps = [
-        np.sort(np.concatenate([_overlap(layout) for layout in layouts])) for layouts in (drawn, held)
+        np.sort(np.concatenate([_overlap(layout[np.isin(layout[:, 0], classes)]) for layout in layouts]))
+        for layouts in (drawn, held)
     ]
     return {
         "sizes": float(np.mean(sizes)) if sizes else float("nan"),
         "counts": float(np.mean(counts)) if counts else float("nan"),
-        "overlaps": kolmogorov_smirnov(*overlaps),
+        "overlaps": kolmogorov_smirnov(*overlaps) if all(map(len, overlaps)) else float("nan"),
     }
 
 

@@ -2,8 +2,8 @@
 
     boxes ~ p(boxes given wishes) of the run whose layouts are taken,    s = what `boxes_for` makes of them
 
-That run is the one of `--layouts-from`, or else the run that draws the images. Sizes and "many" are those of the layouts
-that it stores.
+That run is the one of `--layouts-from`, or else the run that draws the images. Sizes and "many" are those of the
+layouts that it stores.
 """
 
 from __future__ import annotations
