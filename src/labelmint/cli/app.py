@@ -15,6 +15,7 @@ from labelmint.cli import (
     convert,
     datasets,
     demo,
+    describe,
     evaluate,
     explain,
     formats,
@@ -47,6 +48,7 @@ app.command("systems")(systems.systems)
 app.command("train")(train.train)
 app.command("synthesize")(synthesize.synthesize)
 app.command("interpolate")(interpolate.interpolate)
+app.command("describe")(describe.describe)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("study")(study.study)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from labelmint.cli.describe import Describe, Synonyms, read_names
 from labelmint.cli.errors import interruptible
 from labelmint.cli.options import (
     AsJson,
@@ -137,6 +138,8 @@ class _CommandLine:
             show_default=False,
         ),
     ] = None
+    describe: Describe = None
+    synonyms: Synonyms = None
     layout_temperature: LayoutTemperature = None
     temperature: Temperature = None
     guidance: Guidance = None
@@ -210,6 +213,8 @@ def synthesize(chosen: _CommandLine) -> None:
         reseed=parse_reseed(chosen.reseed or ()),
         style_image=chosen.style_image,
         labels=chosen.labels,
+        describe=chosen.describe,
+        synonyms=read_names(chosen.synonyms),
         dials=dials_of(
             chosen.dial,
             temperature=chosen.temperature,

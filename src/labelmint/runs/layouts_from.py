@@ -35,7 +35,7 @@ class RunLayouts:
     """LayoutSource of another run's layout source.
 
     Attributes:
-        system: name of the system that draws layouts. digest: SHA-256 of its weights.
+        run: that draws layouts. system: its name. digest: SHA-256 of its weights.
 
     Arguments:
         source: the run that draws layouts. images: the run that draws images for them.
@@ -62,6 +62,7 @@ class RunLayouts:
                 f"--layouts-from {source.path}: draws {height}x{width} pixels, and {images.path} draws "
                 f"{rows}x{columns}; give a run of the same size"
             )
+        self.run = source
         self.system, self.digest, self._source = source.system, source.digest, source.wired.layouts
         self._from, self._to = source.config, images.config
         self._reach, self._device = images.wired.reach, images.device

@@ -35,6 +35,8 @@ _UNSAID: dict[str, Any] = {
     "upscaled_by": None,
     "upscale_factor": None,
     "upscale_digest": None,
+    "description": None,
+    "synonyms": None,
 }
 
 
@@ -55,6 +57,7 @@ class Origin:
         labels: of a system that sees boxes, "boxes" or "given" (`runs.labels`); None of one that sees maps.
         upscaled_by, upscale_factor, upscale_digest: system of the run that enlarged the images, how many times as many
             pixels a side they got, and SHA-256 of its weights; None where they are as they were drawn.
+        description, synonyms: the sentence that layouts were drawn for, and other names of classes as JSON; or None.
         device, precision, threads: the same bytes are promised for the same ones only.
     """
 
@@ -79,6 +82,8 @@ class Origin:
     upscaled_by: str | None = None
     upscale_factor: int | None = None
     upscale_digest: str | None = None
+    description: str | None = None
+    synonyms: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """A plain dict, each dial under its own name."""
@@ -100,10 +105,11 @@ class Origin:
 
     @property
     def chosen(self) -> dict[str, Any]:
-        """Streams drawn anew, the style and what enlarged the image, as far as there are such, for a row of the
-        manifest.
+        """Streams drawn anew, the style, the description and what enlarged the image, as far as there are such, for a
+        row of the manifest.
         """
-        names = ("reseed", "style_image", "style_sha256", "upscaled_by", "upscale_factor", "upscale_digest")
+        of_upscaler = ("upscaled_by", "upscale_factor", "upscale_digest")
+        names = ("reseed", "style_image", "style_sha256", "description", "synonyms", *of_upscaler)
         return {name: value for name, value in self.to_json().items() if name in names}
 
     def written_size(self, size: tuple[int, int]) -> tuple[int, int]:
@@ -145,6 +151,9 @@ def origin_of(system: TrainedSystem, draw: Draw, threads: int) -> Origin:
         own = "none"
     if system.layouts_from is not None and drawn:
         own, digest = f"drawn by a run of {system.layouts_from.system}", system.layouts_from.digest
+    if system.described is not None and drawn:
+        own, digest = f"{own} for a description", system.described.digest
+    described = system.described if drawn and given is None else None
     return Origin(
         version=__version__,
         system=system.system,
@@ -167,4 +176,6 @@ def origin_of(system: TrainedSystem, draw: Draw, threads: int) -> Origin:
         upscaled_by=None if upscaler is None else upscaler.system,
         upscale_factor=None if upscaler is None else upscaler.factor,
         upscale_digest=None if upscaler is None else upscaler.digest,
+        description=None if described is None else described.text,
+        synonyms=(described.synonyms or None) if described is not None else None,
     )

@@ -23,6 +23,7 @@ from labelmint.layouts.varied import VariedLayouts
 from labelmint.protocols import Dial, Dials, ImageGenerator, LayoutSource, Styled
 from labelmint.runs.batch_size import check_batch, usual_batch
 from labelmint.runs.config import RunConfig, read_run_config
+from labelmint.runs.described import Described, with_description
 from labelmint.runs.draw import Draw, asked, at_least
 from labelmint.runs.given import Given
 from labelmint.runs.keeping import given_by
@@ -62,6 +63,7 @@ class TrainedSystem:
         own_layouts: draws layouts; None where they are given.
         layouts_from: the layout source of another run that stands in for its own, or None.
         upscaled_by: the upscaler of another run that enlarges its images, or None.
+        described: the sentence that its layouts are drawn for, or None.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class TrainedSystem:
         self.wired, self.own_layouts = wired, wired.layouts
         self.layouts_from: RunLayouts | None = None
         self.upscaled_by: RunUpscaler | None = None
+        self.described: Described | None = None
         self._last_varied: tuple[Given | None, int, VariedLayouts] | None = None
 
     @property
@@ -143,6 +146,12 @@ class TrainedSystem:
         found = copy.copy(self)
         found.upscaled_by = RunUpscaler(other, self)
         return found
+
+    def with_description(self, text: str, synonyms: Mapping[str, str] | None = None) -> TrainedSystem:
+        """This system with layouts drawn for a description in plain English; raises InputError as
+        `described_layouts` does.
+        """
+        return with_description(self, text, synonyms)
 
     def resolve(self, dials: Dials, *, draws_layouts: bool = True) -> dict[str, float]:
         """A value for each of its dials: the one given, else the usual one. Raises InputError for a dial that

@@ -78,6 +78,8 @@ def mint(
     """
     options, say, tell = options or MintOptions(**more), warn or _warn, report or (lambda event: None)
     targets = _targets(Path(out), options)
+    if options.describe is not None:
+        system = system.with_description(options.describe, options.synonyms)
     _check_system(system, options)
     given = _given(system, options)
     sieve = _sieve(system, options)

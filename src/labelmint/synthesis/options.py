@@ -43,6 +43,8 @@ class MintOptions:
         style_image: an image file whose style all samples have, where the run's encoder finds it (`runs.style`).
         labels: of a run that sees boxes: "boxes", as objects and a map of these filled, or "given", the whole label
             maps that the boxes were found in, with whatever these do not tell as ignored. None takes what the run has.
+        describe: a sentence that layouts are drawn for (`layouts.grammar`), as in "two cars on the left". synonyms:
+            the name of a class by another name for it.
         dials: values for what the run heeds, by name (`labelmint.dials`): `{"temperature": 0.7}`.
         batch_size: B, pairs drawn at a time. None takes that of the call that is resumed, else
             `TrainedSystem.usual_batch`.
@@ -73,6 +75,8 @@ class MintOptions:
     reseed: Mapping[str, int] = field(default_factory=dict)
     style_image: str | Path | None = None
     labels: str | None = None
+    describe: str | None = None
+    synonyms: Mapping[str, str] | None = None
     dials: Dials = field(default_factory=dict)
     batch_size: int | None = None
     filter: str = "auto"
@@ -103,8 +107,23 @@ class MintOptions:
             )
         if self.layouts is not None and self.reference is not None:
             raise InputError("--reference: has its layouts already; leave --layouts out")
+        self._check_description()
         if self.keep and self.pairs is None:
             raise InputError(f"--keep {self.keep[0]}: of what? give the pairs to keep it of with --layouts")
+
+    def _check_description(self) -> None:
+        """Raise InputError where layouts come from elsewhere than the description, too."""
+        if self.describe is None:
+            if self.synonyms is not None:
+                raise InputError("--synonyms: of what? give a sentence with --describe")
+            return
+        other = {"--layouts": self.layouts, "--reference": self.reference, "--vary": self.vary}
+        for option, value in (other | {"--per-layout": self.per_layout != 1}).items():
+            if value not in (None, False):
+                raise InputError(
+                    f"{option}: has no meaning with --describe, for which a layout is drawn for each image; leave one "
+                    f"of the two out"
+                )
 
     @property
     def pairs(self) -> DataSet | Pairs | None:

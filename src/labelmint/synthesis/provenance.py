@@ -161,7 +161,7 @@ def card(
 
 
 def _chosen(origin: Origin) -> str:
-    """Lines for streams that were drawn anew, for a style, and for an enlargement, where there are such."""
+    """Lines for streams drawn anew, a style, a description and an enlargement, where there are such."""
     lines = []
     if origin.reseed:
         lines.append(f"- Drawn from other seeds: {in_words(origin.reseed)}\n")
@@ -171,6 +171,8 @@ def _chosen(origin: Origin) -> str:
         by = f"{origin.upscale_factor} times a side by a run of {origin.upscaled_by}"
         digest = f"(SHA-256 of its weights `{origin.upscale_digest}`)"
         lines.append(f"- Enlarged: {by} {digest}; every pixel of a label became a square of as many\n")
+    if origin.description:
+        lines.append(f"- Described: {origin.description!r}\n")
     return "".join(lines)
 
 
@@ -224,6 +226,8 @@ def _given(origin: Origin) -> str:
             f" --style-image {shlex.quote(origin.style_image)}" if origin.style_image else "",
             f" --labels {origin.labels}" if origin.labels else "",
             " --upscale UPSCALER_RUN" if origin.upscaled_by else "",
+            f" --describe {shlex.quote(origin.description)}" if origin.description else "",
+            " --synonyms FILE" if origin.synonyms else "",
             " --precision bf16" if origin.precision == "bf16-true" else "",
         ]
     )

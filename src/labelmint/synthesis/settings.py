@@ -5,6 +5,7 @@ another call differs.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ _OPTIONS = {
         "threads",
         "vary",
     )
-} | {"n": "-n"}
+} | {"n": "-n", "description": "--describe"}
 
 
 def read_settings(file: Path) -> dict[str, Any] | None:
@@ -80,6 +81,8 @@ def _mend(key: str, before: Any) -> str:
     if key == "reseed":
         again = " ".join(f"--reseed {name}={seed}" for name, seed in (before or {}).items())
         return f"{f'pass {again}' if again else 'leave out --reseed'} to resume"
+    if key == "description" and before is not None:
+        return f"pass --describe {shlex.quote(before)} to resume"
     if key not in _OPTIONS:
         return "give the same options to resume"
     if before is None:  # what is not used does not stand there

@@ -1,0 +1,183 @@
+"""`labelmint describe`: the layouts that a sentence stands for, before any image is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+import typer
+
+from labelmint.cli.errors import interruptible
+from labelmint.cli.options import AsJson, Device, LayoutTemperature, Seed, ThreadsToDraw
+from labelmint.cli.printing import print_json, quoted, table
+from labelmint.cli.progress import Progress
+from labelmint.cli.takes import takes
+
+if TYPE_CHECKING:
+    from labelmint.layouts.described import DescribedLayouts, Found
+    from labelmint.runs.trained import TrainedSystem
+
+__all__ = ["Describe", "Synonyms", "describe", "read_names"]
+
+Describe: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TEXT",
+        help='Draw layouts that are as a sentence says, as in "two cars on the left and no trees"; `labelmint '
+        "describe` shows what is understood.",
+        show_default=False,
+    ),
+]
+Synonyms: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help='Other names of classes for a description: a JSON file, as in {"erythrocyte": "red blood cell"}.',
+        show_default=False,
+    ),
+]
+
+
+@dataclass(frozen=True)
+class _CommandLine:
+    """The options of the verb, in the order of --help."""
+
+    run: Annotated[
+        Path, typer.Argument(help="A run folder, as `labelmint train` wrote it.", show_default=False)
+    ]
+    text: Annotated[
+        str,
+        typer.Argument(
+            metavar="TEXT", help='A sentence, as in "three cars and a tree on the left".', show_default=False
+        ),
+    ]
+    n: Annotated[int, typer.Option("-n", metavar="N", help="How many layouts.")] = 8
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Write layouts.png, the layouts with a legend, and layouts.json, their objects; it must be new or "
+            "empty.",
+            show_default=False,
+        ),
+    ] = None
+    synonyms: Synonyms = None
+    seed: Seed = 0
+    layout_temperature: LayoutTemperature = None
+    device: Device = "auto"
+    threads: ThreadsToDraw = None
+    as_json: AsJson = False
+
+
+@takes(_CommandLine)
+def describe(chosen: _CommandLine) -> None:
+    """Show what a sentence is understood as, and draw layouts for it.
+
+    The layouts are those that `synthesize --describe` with the same seed draws images for.
+    """
+    from labelmint.formats.files import new_folder
+    from labelmint.runs.described import described_layouts
+    from labelmint.runs.draw import Draw, asked, at_least
+    from labelmint.runs.streams import LAYOUT
+    from labelmint.runs.trained import load
+    from labelmint.storage import refuse_taken
+
+    at_least(n=(chosen.n, 1))
+    if chosen.out is not None:
+        refuse_taken(chosen.out)
+    system = load(chosen.run, device=chosen.device, threads=chosen.threads)
+    names = read_names(chosen.synonyms)
+    with Progress() as progress, interruptible("stopped; nothing was written"):
+        source = described_layouts(system, chosen.text, names, progress.report)
+    values = asked({"layout_temperature": chosen.layout_temperature})
+    dials = {dial.name: values.get(dial.name, dial.usual) for dial in source.dials}
+    for dial in source.dials:
+        dial.check(dials[dial.name])
+    with interruptible("stopped; nothing was written"):
+        found = source.found(Draw(seed=chosen.seed).seeds(LAYOUT, range(chosen.n)), dials)
+    if chosen.out is not None:
+        with new_folder(chosen.out) as folder:
+            _write(folder, system, source, found)
+    facts = _facts(chosen, source, found)
+    print_json(facts) if chosen.as_json else print(_told(facts, chosen))
+
+
+def read_names(file: Path | None) -> dict[str, str] | None:
+    """The synonyms of a file, if one is named."""
+    from labelmint.layouts.lexicon import read_synonyms
+
+    return None if file is None else read_synonyms(file)
+
+
+def _facts(chosen: _CommandLine, source: DescribedLayouts, found: Sequence[Found]) -> dict[str, Any]:
+    """What was understood, and how far the layouts are as described."""
+    wishes = source.description.wishes()
+    return {
+        "text": chosen.text,
+        "wishes": [
+            {"wish": wish, "met": sum(one.met.wishes[place] for one in found), "of": len(found)}
+            for place, wish in enumerate(wishes)
+        ],
+        "layouts": len(found),
+        "met": sum(one.met.all for one in found),
+        "candidates": [one.candidates for one in found],
+        "out": str(chosen.out) if chosen.out is not None else None,
+    }
+
+
+def _told(facts: dict[str, Any], chosen: _CommandLine) -> str:
+    from labelmint.layouts.described import MOST_CANDIDATES
+
+    rows = [(wish["wish"], f"{wish['met']} of {wish['of']}") for wish in facts["wishes"]]
+    mean = sum(facts["candidates"]) / facts["layouts"]
+    text, run = quoted(chosen.text), quoted(chosen.run)
+    again = f" --seed {chosen.seed}" if chosen.seed else ""
+    lines = [
+        f"understood {facts['text']!r} as:",
+        table(("wish", "met"), rows),
+        f"{facts['met']} of {facts['layouts']} layouts meet all of it, after {mean:.1f} candidates each (at most "
+        f"{MOST_CANDIDATES})",
+    ]
+    if facts["met"] < facts["layouts"]:
+        lines.append("  the others come nearest; synthesize would stop at them, so wish for less at once")
+    if facts["out"] is not None:
+        lines.append(f"  look at {Path(facts['out']) / 'layouts.png'}")
+    if facts["met"]:
+        lines.append(
+            f"next: labelmint synthesize {run} --out DIR -n {facts['layouts']}{again} --describe {text}"
+        )
+    return "\n".join(lines)
+
+
+def _write(folder: Path, system: TrainedSystem, source: DescribedLayouts, found: Sequence[Found]) -> None:
+    """The picture of the layouts, and their objects."""
+    import numpy as np
+
+    from labelmint.pictures import contact_sheet
+    from labelmint.storage import write_json
+    from labelmint.types import AnnotatedImage
+
+    blank = np.full((*system.size, 3), 255, np.uint8)
+    scale, pairs, objects = [system.size[1], system.size[0]] * 2, [], {}
+    layouts = source.rule.labels(source.layouts([one.boxes for one in found]), system.config.symbol_table)
+    for row, (one, layout) in enumerate(zip(found, layouts, strict=True)):
+        pairs.append(AnnotatedImage(name=str(row), image=blank, layout=layout))
+        objects[str(row)] = source.objects(one.boxes) * [1, *scale]
+    contact_sheet(pairs, system.classes, folder / "layouts.png", boxes=lambda pair: objects[pair.name])
+    content = [
+        {
+            "met": dict(zip(source.description.wishes(), one.met.wishes, strict=True)),
+            "candidates": one.candidates,
+            "objects": [
+                {
+                    "class": system.classes.name_of(int(class_id)),
+                    "box": [round(float(side), 2) for side in box],
+                }
+                for class_id, *box in objects[str(row)]
+            ],
+        }
+        for row, one in enumerate(found)
+    ]
+    write_json(folder / "layouts.json", {"size": list(system.size), "layouts": content})

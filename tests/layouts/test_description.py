@@ -1,0 +1,181 @@
+"""Sentences are read as they were meant, and what can't be is refused in one line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.layouts.sentences import HAND, PLURALS, alike, boxed_of, by_hand, generated, lexicon_of, wishes_of
+
+from labelmint.errors import InputError
+from labelmint.layouts.description import refuse_impossible
+from labelmint.layouts.grammar import understood
+from labelmint.layouts.lexicon import Lexicon, plural_of, read_synonyms, singular_of, words_of
+from labelmint.types import ClassInfo, ClassSet
+
+
+def classes(*names: str) -> ClassSet:
+    return ClassSet(tuple(ClassInfo(id=k, name=name) for k, name in enumerate(names)))
+
+
+def said(text: str, *names: str) -> str:
+    return str(understood(text, Lexicon(classes(*names))))
+
+
+def test_the_fifty_sentences_written_before_the_grammar_are_read_as_they_were_meant() -> None:
+    assert len(by_hand()) == 50
+    for one in by_hand():
+        found = understood(one.text, lexicon_of(one.of))
+        refuse_impossible(found, boxed_of(one.of), HAND["sets"][one.of]["most boxes"])
+        assert alike(wishes_of(found), one.wishes), f"{one.text}: {found}"
+        assert found.only == one.only, one.text
+
+
+def test_two_hundred_generated_sentences_are_read_as_they_were_made() -> None:
+    sentences = [one for name in HAND["sets"] for one in generated(name, 67, seed=0)]
+    assert len(sentences) >= 200
+    for one in sentences:
+        found = understood(one.text, lexicon_of(one.of))
+        assert alike(wishes_of(found), one.wishes), f"{one.text}: {found}"
+        assert found.only == one.only, one.text
+
+
+def test_what_is_said_back_is_read_as_the_same() -> None:
+    for one in by_hand():
+        found = understood(one.text, lexicon_of(one.of))
+        if not any(phrase.count.many for phrase in found.phrases):
+            again = understood(str(found).replace(";", ","), lexicon_of(one.of))
+            assert alike(wishes_of(again), wishes_of(found)), f"{found}: {again}"
+
+
+def test_the_impossible_is_refused_in_one_line_that_names_it() -> None:
+    for row in HAND["impossible"]:
+        name, culprit = row["set"], row["names"]
+        with pytest.raises(InputError) as refused:
+            found = understood(row["sentence"], lexicon_of(name))
+            refuse_impossible(found, boxed_of(name), HAND["sets"][name]["most boxes"])
+        assert "\n" not in str(refused.value)
+        assert culprit in str(refused.value) or PLURALS.get(culprit, culprit) in str(refused.value), str(
+            refused.value
+        )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("two hundred and fifty cars", "exactly 250 cars"),
+        ("1,000 cars", "exactly 1000 cars"),
+        ("twenty-one cars", "exactly 21 cars"),
+        ("two dozen cars", "exactly 24 cars"),
+        ("half a dozen cars", "exactly 6 cars"),
+        ("2-4 cars", "2 to 4 cars"),
+        ("two or more cars", "at least 2 cars"),
+        ("no cars or trees", "no cars; no trees"),
+        ("the car", "exactly 1 car"),
+        ("cars", "at least 2 cars"),
+        ("TWO CARS.", "exactly 2 cars"),
+        ("a big car, a very small tree", "exactly 1 large car; exactly 1 tiny tree"),
+        ("a car on the left at the top", "exactly 1 car on the left at the top"),
+        ("a car in the middle of the left side", "exactly 1 car in the center left"),
+        ("a tree on top of a car", "exactly 1 tree above a car; exactly 1 car"),
+        ("a car inside a tree", "exactly 1 car inside a tree; exactly 1 tree"),
+        (
+            "a car in a tree in a corner",
+            "exactly 1 car inside a tree in a corner; exactly 1 tree in a corner",
+        ),
+        ("a car next to a car", "exactly 1 car next to a car; exactly 1 car"),
+        ("nothing but cars", "at least 2 cars; nothing else"),
+    ],
+)
+def test_ways_to_say_it(text: str, expected: str) -> None:
+    assert said(text, "car", "tree") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("-3 cars", "-3"),
+        ("2.5 cars", "2.5"),
+        ("two cars & 50% trees", "%"),
+        ("three", "three"),
+        ("a car between a tree and a car", "between"),
+        ("not a car", "not"),
+        ("a car far from a tree", "far"),
+        ("a car on the left right", "left right"),
+        ("a car next to no trees", "next to"),
+        (
+            "no cars on the left and a car in the left half above a car in the lower left",
+            "no cars on the left",
+        ),
+        ("a small car in the upper left and no small cars at the top", "no small cars"),
+        ("car" * 1000, "3000"),
+    ],
+)
+def test_further_sentences_that_make_no_sense_name_why(text: str, names: str) -> None:
+    with pytest.raises(InputError) as refused:
+        refuse_impossible(understood(text, Lexicon(classes("car", "tree"))), [0, 1], 16)
+    assert names in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_class_names_are_split_into_words_and_the_longest_wins() -> None:
+    assert words_of("SignSymbol") == words_of("sign_symbol") == words_of("sign/symbol") == ("sign", "symbol")
+    names = ("vehicle", "large vehicle", "left ventricle", "3")
+    assert said("two large vehicles", *names) == "exactly 2 large vehicles"
+    assert said("two small vehicles", *names) == "exactly 2 small vehicles"
+    assert said("a left ventricle on the right", *names) == "exactly 1 left ventricle on the right"
+    assert said("two class 3", *names) == "exactly 2 class 3"
+
+
+@pytest.mark.parametrize(
+    ("one", "many"),
+    [
+        *(
+            ("nucleus", "nuclei"),
+            ("person", "people"),
+            ("bus", "buses"),
+            ("box", "boxes"),
+            ("berry", "berries"),
+        ),
+        *(
+            ("fireman", "firemen"),
+            ("human", "humans"),
+            ("sheep", "sheep"),
+            ("house", "houses"),
+            ("glass", "glasses"),
+        ),
+        *(("bench", "benches"), ("specimen", "specimens"), ("key", "keys"), ("mitosis", "mitoses")),
+    ],
+)
+def test_plurals(one: str, many: str) -> None:
+    assert plural_of(one) == many
+    assert singular_of(many) == one
+    assert singular_of(one) == one
+
+
+def test_synonyms_name_classes_in_both_numbers(tmp_path: Path) -> None:
+    file = tmp_path / "synonyms.json"
+    file.write_text(json.dumps({"erythrocyte": "red_blood_cell"}))
+    lexicon = Lexicon(classes("red_blood_cell", "ring"), read_synonyms(file))
+    assert str(understood("two erythrocytes", lexicon)) == "exactly 2 red blood cells"
+
+
+@pytest.mark.parametrize(
+    ("content", "names"),
+    [
+        ("{", "no JSON"),
+        ("[1]", "expected the name of a class"),
+        ('{"a": 1}', "expected the name of a class"),
+        ('{"disc": "rung"}', "did you mean 'ring'"),
+        ('{"ring": "car"}', "already"),
+        ('{"!": "car"}', "letters"),
+    ],
+)
+def test_bad_synonyms_are_refused(content: str, names: str, tmp_path: Path) -> None:
+    file = tmp_path / "synonyms.json"
+    file.write_text(content)
+    with pytest.raises(InputError) as refused:
+        Lexicon(classes("car", "ring"), read_synonyms(file))
+    assert names in str(refused.value)
+    assert "\n" not in str(refused.value)
