@@ -76,14 +76,8 @@ class TrainedSystem:
         precision: str = "32-true",
         threads_asked: bool = False,
     ) -> None:
-        self.path, self.config, self.digest, self.device, self.precision = (
-            path,
-            config,
-            digest,
-            device,
-            precision,
-        )
-        self.threads_asked = threads_asked
+        self.path, self.config, self.digest = path, config, digest
+        self.device, self.precision, self.threads_asked = device, precision, threads_asked
         self.classes: ClassSet = config.class_set
         self.size = config.request.size
         self.wired, self.own_layouts = wired, wired.layouts
@@ -130,19 +124,13 @@ class TrainedSystem:
         return heeded_by(self._sources)
 
     def with_layouts_from(self, other: TrainedSystem) -> TrainedSystem:
-        """This system with another run's layouts in place of its own.
-
-        Raises InputError as `RunLayouts` does.
-        """
+        """This system with another run's layouts in place of its own; raises InputError as `RunLayouts` does."""
         found = copy.copy(self)
         found.own_layouts = found.layouts_from = RunLayouts(other, self)
         return found
 
     def with_upscaler(self, other: TrainedSystem) -> TrainedSystem:
-        """This system with its images, and their labels, enlarged by another run.
-
-        Raises InputError as `RunUpscaler` does.
-        """
+        """This system with images and labels enlarged by another run; raises InputError as `RunUpscaler` does."""
         found = copy.copy(self)
         found.upscaled_by = RunUpscaler(other, self)
         return found
