@@ -86,7 +86,9 @@ def test_memory_is_that_of_the_larger_work(minted: TrainedSystem, upscaler: Trai
 def test_runs_that_do_not_go_together_are_refused(
     minted: TrainedSystem, upscaler: TrainedSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(InputError, match=r"--upscale .*: mint enlarges no images; give a run of rdn or srcnn"):
+    with pytest.raises(
+        InputError, match=r"--upscale .*: mint enlarges no images; give a run of rdn or srcnn"
+    ):
         minted.with_upscaler(minted)
     with pytest.raises(InputError, match="give a run of it as --upscale"):
         upscaler.with_upscaler(upscaler)
