@@ -326,7 +326,8 @@ def _told(facts: dict[str, Any], run: Path) -> str:
     return "\n".join(
         [
             f"wrote {facts['pairs']} new {what} by {facts['system']} to {out} (format {facts['format']}; "
-            f"layouts: {facts['layouts']}{_told_of_labels(facts['labels'])})",
+            f"layouts: {facts['layouts']}{_told_of_labels(facts['labels'])}"
+            f"{_told_of_upscaling(facts['upscaled'])})",
             f"  {_told_of_filter(facts['filter'])}",
             f"  look at {out / 'contact_sheet.png'}; {out / 'README.md'} says what the set is and how to "
             f"make it again",
@@ -342,6 +343,12 @@ def _told_of_labels(labels: str | None) -> str:
         "given": "; labels: whole maps, ignored where boxes tell nothing",
     }
     return known[labels] if labels else ""
+
+
+def _told_of_upscaling(upscaled: dict[str, Any] | None) -> str:
+    if upscaled is None:
+        return ""
+    return f"; enlarged {upscaled['upscale_factor']} times a side by {upscaled['upscaled_by']}"
 
 
 def _told_of_filter(filtered: dict[str, Any] | None) -> str:
