@@ -116,11 +116,10 @@ class ShapeBank:
         """A training map whose objects gave way to the nearest pixel of its ground."""
         from scipy import ndimage
 
-        objects = self._objects[layout]
-        if not objects.any() or objects.all():
-            return self._ids[layout].copy()
-        nearest = ndimage.distance_transform_edt(objects, return_distances=False, return_indices=True)
-        found: Array = self._ids[layout][tuple(nearest)]
+        objects, found = self._objects[layout], np.array(self._ids[layout])
+        if objects.any() and not objects.all():
+            nearest = ndimage.distance_transform_edt(objects, return_distances=False, return_indices=True)
+            found = found[tuple(nearest)]
         return found
 
 
