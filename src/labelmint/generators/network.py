@@ -15,13 +15,14 @@ from typing import Protocol, cast, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from labelmint.datasets.pairs import Pairs
 from labelmint.errors import InputError
 from labelmint.nn.peak_memory import SPARE, RowBytes, bytes_by_rows
 from labelmint.protocols import Dial, Dials, LayoutToImage, Noise
 from labelmint.seeds import Seed, normals, uniforms
 from labelmint.types import Batch, Kept, LayoutBatch
 
-__all__ = ["Encodes", "OneNetwork", "draw_noise", "seeded_noise"]
+__all__ = ["Completes", "Encodes", "OneNetwork", "draw_noise", "seeded_noise"]
 
 
 @runtime_checkable
@@ -32,6 +33,17 @@ class Encodes(Protocol):
         """What the network takes in place of noise to give the images back, such as the mean of an encoder's
         distribution; None where it was made without an encoder.
         """
+
+
+@runtime_checkable
+class Completes(Protocol):
+    """A `LayoutToImage` that adds to layouts what it found in those of the training pairs, such as backgrounds."""
+
+    def keep(self, pairs: Pairs) -> None:
+        """Keep of training pairs what layouts are completed with, before the first step."""
+
+    def completed(self, layouts: LayoutBatch, seeds: Sequence[Seed]) -> LayoutBatch:
+        """Layouts with all that the network sees, row r by layout r and seed r alone."""
 
 
 class OneNetwork:
@@ -72,6 +84,8 @@ class OneNetwork:
             raise InputError(
                 "nothing of an image can be kept: this generator makes it in one call, without tokens"
             )
+        if isinstance(self.network, Completes):
+            layouts = self.network.completed(layouts, seeds)
         noise = seeded_noise(self.network.noise, seeds)
         return self._drawn(layouts, noise.to(layouts.ids.device) if noise is not None else None, dials)
 
@@ -89,7 +103,7 @@ class OneNetwork:
     def finds_styles(self) -> bool:
         """True if the network has an encoder, and its noise is one normal vector for the whole image."""
         noise = self.network.noise
-        whole = noise is not None and noise.kind == "normal" and len(noise.shape) == 1
+        whole = noise is not None and (noise.kind, len(noise.shape), noise.streams) == ("normal", 1, ())
         return whole and isinstance(self.network, Encodes)
 
     def style_of(self, image: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from labelmint.errors import InputError, named
 from labelmint.systems import (
+    bachgan,
     bicyclegan,
     biggan,
     crn,
@@ -43,6 +44,7 @@ _FAMILIES = (
     bicyclegan,
     spade,
     obj_cgan,
+    bachgan,
     biggan,
     crn,
     flow,
@@ -94,6 +96,7 @@ PRESETS = {
         Preset("bicyclegan-256", (256, 256), "BicycleGAN's facades; a GPU", "bicyclegan"),
         Preset("spade-256", (256, 256), "SPADE's scenes; a large GPU", "spade"),
         Preset("cityscapes-256x512", (256, 512), "SPADE's street scenes; a large GPU", "spade"),
+        Preset("ade20k-256", (256, 256), "BachGAN's scenes; a large GPU", "bachgan"),
         Preset("biggan-128", (128, 128), "BigGAN's images without layouts; a large GPU", "biggan"),
         Preset("svq-256", (256, 256), "the coupled VQ-model's scenes; a large GPU", "svqgan-t"),
     )
