@@ -168,8 +168,8 @@ def nearest(tables: Tables, boxes: Array, count: int, left_out: Array | None = N
 
 
 class _Part(NamedTuple):
-    """A class of a query: its boxes (x0, y0, x1, y1), how many cells they cover, in the rows first ... last - 1, and the
-    words of these rows.
+    """A class of a query: its boxes (x0, y0, x1, y1), how many cells they cover, in which rows, first ... last - 1, and
+    the words of these.
     """
 
     of: int

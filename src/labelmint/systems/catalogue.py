@@ -95,7 +95,7 @@ PRESETS = {
         Preset("pix2pixhd-1024x2048", (1024, 2048), "pix2pixHD's street scenes; a large GPU", "pix2pixhd"),
         Preset("bicyclegan-256", (256, 256), "BicycleGAN's facades; a GPU", "bicyclegan"),
         Preset("spade-256", (256, 256), "SPADE's scenes; a large GPU", "spade"),
-        Preset("cityscapes-256x512", (256, 512), "SPADE's street scenes; a large GPU", "spade"),
+        Preset("cityscapes-256x512", (256, 512), "SPADE's and BachGAN's street scenes; a large GPU", "spade"),
         Preset("ade20k-256", (256, 256), "BachGAN's scenes; a large GPU", "bachgan"),
         Preset("biggan-128", (128, 128), "BigGAN's images without layouts; a large GPU", "biggan"),
         Preset("svq-256", (256, 256), "the coupled VQ-model's scenes; a large GPU", "svqgan-t"),
