@@ -333,12 +333,14 @@ class LayoutBatch:
         instances: (B, H, W), 0 = none, or None.
         boxes: (B, N, 5) floats, symbol and x0, y0, x1, y1 in pixels, rows padded with -1; or None.
         tokens: (B, h, w), where these layouts come from those of a layout tokenizer, or were written in them; or None.
+        backgrounds: (B, m, H, W), what retrieval found (`layouts.bank`); or None.
     """
 
     ids: Tensor
     instances: Tensor | None = None
     boxes: Tensor | None = None
     tokens: Tensor | None = None
+    backgrounds: Tensor | None = None
 
     def __len__(self) -> int:
         return self.ids.shape[0]

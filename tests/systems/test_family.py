@@ -26,6 +26,7 @@ DRAWN = {  # one of each kind of generator but those of the runs that all tests 
 }
 ELSEWHERE = {"msgnet", "mint"}  # runs that all tests share; `tests/runs` draws from them
 MINTING = [name for name, system in SYSTEMS.items() if system.role == "images" and name not in ELSEWHERE]
+COVERED = {"bachgan-wgan"}  # `tests/systems/test_bachgan.py` has what is their own; the rest is as another's
 SHORTEST = {"steps": "12", "epochs": "1", "batch_size": "4", "evaluate_every": "12"}
 
 
@@ -36,7 +37,9 @@ def shortest(system: str) -> dict[str, str]:
 
 
 @pytest.mark.usefixtures("rehearsed")
-@pytest.mark.parametrize("name", MINTING)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in COVERED else ()) for name in MINTING]
+)
 def test_a_system_trains_and_samples(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     # The distance of structures needs more pixels, and so does a network that halves five times.
     data = of_one_class(digits()) if SYSTEMS[name].from_images else digits()

@@ -15,13 +15,14 @@ from typing import Protocol, cast, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from labelmint.datasets.pairs import Pairs
 from labelmint.errors import InputError
 from labelmint.nn.peak_memory import SPARE, RowBytes, bytes_by_rows
 from labelmint.protocols import Dial, Dials, LayoutToImage, Noise
 from labelmint.seeds import Seed, normals, uniforms
 from labelmint.types import Batch, Kept, LayoutBatch
 
-__all__ = ["Encodes", "OneNetwork", "draw_noise", "seeded_noise"]
+__all__ = ["Completes", "Encodes", "OneNetwork", "draw_noise", "seeded_noise"]
 
 
 @runtime_checkable
@@ -32,6 +33,17 @@ class Encodes(Protocol):
         """What the network takes in place of noise to give the images back, such as the mean of an encoder's
         distribution; None where it was made without an encoder.
         """
+
+
+@runtime_checkable
+class Completes(Protocol):
+    """A `LayoutToImage` that adds to layouts what it found in those of the training pairs, such as backgrounds."""
+
+    def keep(self, pairs: Pairs) -> None:
+        """Keep of training pairs what layouts are completed with, before the first step."""
+
+    def completed(self, layouts: LayoutBatch, seeds: Sequence[Seed]) -> LayoutBatch:
+        """Layouts with all that the network sees, row r by layout r and seed r alone."""
 
 
 class OneNetwork:
@@ -72,7 +84,7 @@ class OneNetwork:
             raise InputError(
                 "nothing of an image can be kept: this generator makes it in one call, without tokens"
             )
-        return self.of_codes(layouts, self.codes(seeds), dials)
+        return self._drawn(self._completed(layouts, seeds), self.codes(seeds), dials)
 
     @property
     def noise(self) -> Noise | None:
@@ -84,8 +96,11 @@ class OneNetwork:
         return seeded_noise(self.network.noise, seeds)
 
     def of_codes(self, layouts: LayoutBatch, codes: Tensor | None, dials: Dials) -> Tensor:
-        """G(s, z), (B, C, H, W), of layouts and codes z."""
-        return self._drawn(layouts, codes.to(layouts.ids.device) if codes is not None else None, dials)
+        """G(s, z), (B, C, H, W), of layouts and codes z; what completes layouts by seed has one seed for all."""
+        return self._drawn(self._completed(layouts, [(0, 0)] * len(layouts)), codes, dials)
+
+    def _completed(self, layouts: LayoutBatch, seeds: Sequence[Seed]) -> LayoutBatch:
+        return self.network.completed(layouts, seeds) if isinstance(self.network, Completes) else layouts
 
     def given_back(self, batch: Batch) -> Tensor | None:
         """G(s, code of x), (B, C, H, W); None for a network without an encoder."""
@@ -101,7 +116,7 @@ class OneNetwork:
     def finds_styles(self) -> bool:
         """True if the network has an encoder, and its noise is one normal vector for the whole image."""
         noise = self.network.noise
-        whole = noise is not None and noise.kind == "normal" and len(noise.shape) == 1
+        whole = noise is not None and (noise.kind, len(noise.shape), noise.streams) == ("normal", 1, ())
         return whole and isinstance(self.network, Encodes)
 
     def style_of(self, image: Tensor) -> Tensor:
@@ -132,6 +147,7 @@ class OneNetwork:
 
     def _drawn(self, layouts: LayoutBatch, noise: Tensor | None, dials: Dials) -> Tensor:
         with _drawing(self.network):
+            noise = None if noise is None else noise.to(layouts.ids.device)
             return self.network(layouts, noise, dials).float().clamp(-1, 1)
 
 

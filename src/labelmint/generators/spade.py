@@ -76,15 +76,23 @@ class SpadeGenerator(nn.Module):
 
     Arguments:
         config: sizes. symbols: S. image_channels: C, 1 or 3. size: (H, W).
+        sight: turns layouts into maps (B, layout_channels, H, W); None embeds their symbols.
     """
 
-    def __init__(self, config: SpadeConfig, symbols: int, image_channels: int, size: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        config: SpadeConfig,
+        symbols: int,
+        image_channels: int,
+        size: tuple[int, int],
+        sight: nn.Module | None = None,
+    ) -> None:
         super().__init__()
         self.config = config
         self.dials: tuple[Dial, ...] = (TRUNCATION,) if config.code else ()
         self.smallest = (size[0] // config.multiple, size[1] // config.multiple)
         seen, widths = config.layout_channels, config.widths
-        self.embed = LayoutEmbedding(symbols, seen)
+        self.embed: nn.Module = sight or LayoutEmbedding(symbols, seen)
         self.encoder = (
             ImageEncoder(image_channels, config.channels, config.code, size) if config.code else None
         )

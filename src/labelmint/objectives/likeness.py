@@ -24,7 +24,7 @@ from torch.nn import functional
 
 from labelmint.datasets.pairs import Pairs
 from labelmint.datasets.scaling import EIGHT_BITS
-from labelmint.generators.network import draw_noise, seeded_noise
+from labelmint.generators.network import Completes, draw_noise, seeded_noise
 from labelmint.objectives.objective import Loss
 from labelmint.objectives.perceptual import perceptual_distance
 from labelmint.protocols import LayoutToImage, Noise
@@ -67,7 +67,9 @@ class LikenessObjective:
         self._distance: Callable[[Tensor, Tensor], Tensor] | None = None
 
     def begin(self, module: nn.Module, pairs: Pairs) -> None:
-        """Nothing."""
+        """A network that completes layouts keeps what it needs of the pairs."""
+        if isinstance(module, Completes):
+            module.keep(pairs)
 
     def __call__(self, network: Callable[..., Any], batch: Batch) -> Loss:
         """The weighted errors, and the images that have them."""

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from labelmint.errors import InputError, named
 from labelmint.systems import (
+    bachgan,
     bicyclegan,
     biggan,
     boxes,
@@ -49,6 +50,7 @@ _FAMILIES = (
     spade,
     obj_cgan,
     layout2im,
+    bachgan,
     biggan,
     boxes,
     crn,
@@ -101,7 +103,8 @@ PRESETS = {
         Preset("pix2pixhd-1024x2048", (1024, 2048), "pix2pixHD's street scenes; a large GPU", "pix2pixhd"),
         Preset("bicyclegan-256", (256, 256), "BicycleGAN's facades; a GPU", "bicyclegan"),
         Preset("spade-256", (256, 256), "SPADE's scenes; a large GPU", "spade"),
-        Preset("cityscapes-256x512", (256, 512), "SPADE's street scenes; a large GPU", "spade"),
+        Preset("cityscapes-256x512", (256, 512), "SPADE's and BachGAN's street scenes; a large GPU", "spade"),
+        Preset("ade20k-256", (256, 256), "BachGAN's scenes; a large GPU", "bachgan"),
         Preset("coco-64", (64, 64), "Layout2Im's COCO-Stuff and Visual Genome; a GPU", "layout2im"),
         Preset("gta5-256x512", (256, 512), "CRN's and CIMLE's scenes of a game; a large GPU", "cimle"),
         Preset("biggan-128", (128, 128), "BigGAN's images without layouts; a large GPU", "biggan"),

@@ -33,7 +33,7 @@ from labelmint.training.differentiable import FEW_IMAGES
 from labelmint.training.regime import Stage
 from labelmint.types import LayoutBatch
 
-__all__ = ["SYSTEMS", "SpadeSection", "SpadeSections", "spade"]
+__all__ = ["ON_A_CPU", "SYSTEMS", "SpadeSection", "SpadeSections", "SpadeTraining", "spade"]
 
 
 class SpadeTraining(LikenessTraining):
@@ -100,7 +100,7 @@ def spade(settings: SpadeSections, facts: Facts) -> Wired:
 
 
 # Without VGG-19 nothing but the absolute error tells how bright an image is: the structure distance heeds differences.
-_ON_A_CPU: dict[str, Any] = {
+ON_A_CPU: dict[str, Any] = {
     "perceptual": 1.0,
     "l1": 10.0,
     "steps": 6000,
@@ -119,7 +119,7 @@ def tiny() -> SpadeSections:
     """For minutes on 2 cores."""
     return SpadeSections(
         generator=SpadeSection(
-            channels=8, widest=8, doublings=3, hidden=16, code=16, discriminator_channels=16, **_ON_A_CPU
+            channels=8, widest=8, doublings=3, hidden=16, code=16, discriminator_channels=16, **ON_A_CPU
         )
     )
 
@@ -128,7 +128,7 @@ def small() -> SpadeSections:
     """For about an hour on 2 cores."""
     return SpadeSections(
         generator=SpadeSection(
-            channels=16, widest=8, doublings=4, hidden=32, code=32, discriminator_channels=32, **_ON_A_CPU
+            channels=16, widest=8, doublings=4, hidden=32, code=32, discriminator_channels=32, **ON_A_CPU
         )
     )
 

@@ -98,6 +98,7 @@ class Adversarial:
         settings: steps, batch size, rate. objective: of the module. against: the other player.
         half_life: of the moving average of the module's weights, a share of the steps done; 0 keeps the last.
         phases: of the training; without any, the whole module learns at full size.
+        see: a batch as both players see it; a batch that is seen already stays as it is. None for as it is.
     """
 
     def __init__(
@@ -107,9 +108,10 @@ class Adversarial:
         against: Against,
         half_life: float = 0.0,
         phases: Sequence[Phase] = (),
+        see: Callable[[Batch], Batch] | None = None,
     ) -> None:
         self.settings, self.objective, self.against = settings, objective, against
-        self.half_life, self.phases = half_life, phases
+        self.half_life, self.phases, self.see = half_life, phases, see or _as_it_is
         self._rival: nn.Module | None = None
         self._few = False  # training pairs, so that images are augmented for the discriminator
 
@@ -141,6 +143,7 @@ class Adversarial:
 
     def terms(self, player: str, networks: Networks, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of either player once the adversary is heeded; the discriminator's on images made anew."""
+        batch = self.see(batch)
         if player == MODULE:
             found = self.objective(networks[MODULE], batch)
             return self._against(found, networks, batch)
@@ -215,6 +218,7 @@ class Adversarial:
 
     def losses(self, networks: Networks, batch: Batch) -> Iterator[Tensor]:
         """The module's, then the discriminator's, which at first judges the images that are there."""
+        batch = self.see(batch)
         found = self.objective(networks[MODULE], batch)
         made = found.image.detach().float() if found.image is not None else None
         yield self._against(found, networks, batch)[0]
@@ -259,7 +263,7 @@ class Adversarial:
         see_in_parts(module, len(slices(settings.batch_size // world, bench.accumulate)))
 
         def views(number: int) -> Batch:
-            batch = training.batch(number, settings.batch_size, rank, world).to(fabric.device)
+            batch = self.see(training.batch(number, settings.batch_size, rank, world)).to(fabric.device)
             return smaller(batch, phase_at(self.phases, loop.progress).shrink)
 
         with stop_on_interrupt() as asked_to_stop:
@@ -321,6 +325,10 @@ class Adversarial:
         figures = self.held_out(module, bench.validation, fabric.device, MOST_JUDGED)
         loop.tell(figures, settings.batch_size)
         return {**figures, "steps": loop.step, "seconds": loop.clock.elapsed}
+
+
+def _as_it_is(batch: Batch) -> Batch:
+    return batch
 
 
 def _collapse(figures: dict[str, float]) -> str:
