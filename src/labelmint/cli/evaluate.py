@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -32,6 +33,7 @@ from labelmint.cli.options import (
     parse_words,
 )
 from labelmint.cli.progress import Progress
+from labelmint.cli.takes import takes
 
 if TYPE_CHECKING:
     from labelmint.evaluation.options import Options
@@ -99,36 +101,42 @@ Features: TypeAlias = Annotated[
 ]
 
 
-def evaluate(
-    subject: _Subject,
-    data: DataSets,
-    out: _Out,
-    n: _Count = None,
-    size: _Size = None,
-    crop: _Crop = False,
-    scale: _Scale = 1.0,
-    augment: _Augment = "",
-    group_by: GroupBy = None,
-    normalize: _Normalize = "none",
-    temperature: Temperature = None,
-    layout_temperature: LayoutTemperature = None,
-    guidance: Guidance = None,
-    dial: DialValues = None,
-    composition: _Composition = None,
-    judge_steps: _JudgeSteps = 1500,
-    fid_weights: _FidWeights = None,
-    lpips_weights: _LpipsWeights = None,
-    features: Features = None,
-    seed: Seed = 0,
-    device: Device = "auto",
-    threads: Threads = None,
-    merge: Merge = None,
-    format_in: FormatIn = None,
-    ignore: Ignore = "",
-    orientation: Orientation = "auto",
-    quiet: Quiet = False,
-    as_json: AsJson = False,
-) -> None:
+@dataclass(frozen=True)
+class _CommandLine:
+    """The options of the verb, in the order of --help."""
+
+    subject: _Subject
+    data: DataSets
+    out: _Out
+    n: _Count = None
+    size: _Size = None
+    crop: _Crop = False
+    scale: _Scale = 1.0
+    augment: _Augment = ""
+    group_by: GroupBy = None
+    normalize: _Normalize = "none"
+    temperature: Temperature = None
+    layout_temperature: LayoutTemperature = None
+    guidance: Guidance = None
+    dial: DialValues = None
+    composition: _Composition = None
+    judge_steps: _JudgeSteps = 1500
+    fid_weights: _FidWeights = None
+    lpips_weights: _LpipsWeights = None
+    features: Features = None
+    seed: Seed = 0
+    device: Device = "auto"
+    threads: Threads = None
+    merge: Merge = None
+    format_in: FormatIn = None
+    ignore: Ignore = ""
+    orientation: Orientation = "auto"
+    quiet: Quiet = False
+    as_json: AsJson = False
+
+
+@takes(_CommandLine)
+def evaluate(chosen: _CommandLine) -> None:
     """Measure pairs against real data: obedience, copies, fidelity, coherence. Writes report.html and
     report.json.
     """
@@ -137,35 +145,38 @@ def evaluate(
     from labelmint.segmenters.unet import SegmenterConfig
 
     options = Options(
-        n=n,
-        size=parse_size(size) if size is not None else None,
-        crop=crop,
-        scale=scale,
-        augment=parse_words(augment),
-        normalize=normalize,
-        group_by=group_by,
-        seed=seed,
+        n=chosen.n,
+        size=parse_size(chosen.size) if chosen.size is not None else None,
+        crop=chosen.crop,
+        scale=chosen.scale,
+        augment=parse_words(chosen.augment),
+        normalize=chosen.normalize,
+        group_by=chosen.group_by,
+        seed=chosen.seed,
         dials=dials_of(
-            dial, temperature=temperature, layout_temperature=layout_temperature, guidance=guidance
+            chosen.dial,
+            temperature=chosen.temperature,
+            layout_temperature=chosen.layout_temperature,
+            guidance=chosen.guidance,
         ),
-        composition=composition,
-        fid_weights=fid_weights,
-        lpips_weights=lpips_weights,
-        features=features,
-        judge=SegmenterConfig(steps=judge_steps),
-        device=device,
-        threads=threads,
+        composition=chosen.composition,
+        fid_weights=chosen.fid_weights,
+        lpips_weights=chosen.lpips_weights,
+        features=chosen.features,
+        judge=SegmenterConfig(steps=chosen.judge_steps),
+        device=chosen.device,
+        threads=chosen.threads,
     )
     source = open_merged(
-        data,
-        merge or merge_of(subject),
-        format_in,
-        ignore,
-        orientation=orientation,
-        quiet=quiet,
-        alone=upscales(subject),
+        chosen.data,
+        chosen.merge or merge_of(chosen.subject),
+        chosen.format_in,
+        chosen.ignore,
+        orientation=chosen.orientation,
+        quiet=chosen.quiet,
+        alone=upscales(chosen.subject),
     )
-    _evaluate(subject, source, out, options, as_json)
+    _evaluate(chosen.subject, source, chosen.out, options, chosen.as_json)
 
 
 def _evaluate(subject: Path, source: DataSet, out: Path, options: Options, as_json: bool) -> None:
