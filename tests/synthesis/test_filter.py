@@ -262,7 +262,7 @@ def test_enlarged_candidates_are_judged_at_the_size_that_the_judge_knows(run: Pa
     for name in ("manifest.jsonl", "rejected.jsonl"):
         ours, theirs = (
             [
-                {key: row.get(key) for key in ("index", "reason", "agreement", "ratio")}
+                {key: row.get(key) for key in ("index", "reason", "agreement", "copy_ratio")}
                 for row in rows(each / name)
             ]
             for each in (usual, out)
