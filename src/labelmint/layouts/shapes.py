@@ -118,7 +118,8 @@ class ShapeBank:
 
         objects = self._objects[layout]
         if not objects.any() or objects.all():
-            return self._ids[layout].copy()
+            alone: Array = self._ids[layout].copy()
+            return alone
         nearest = ndimage.distance_transform_edt(objects, return_distances=False, return_indices=True)
         found: Array = self._ids[layout][tuple(nearest)]
         return found

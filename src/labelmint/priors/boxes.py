@@ -164,7 +164,8 @@ class BoxCode:
 def _nearest(sides: Array, values: Array) -> Array:
     """The nearest size, by ratio, of each value."""
     shares = np.log(np.clip(values, sides[0], 1.0) / sides[0]) / np.log(1 / sides[0])
-    return np.rint(shares * (len(sides) - 1)).astype(np.int64)
+    found: Array = np.rint(shares * (len(sides) - 1)).astype(np.int64)
+    return found
 
 
 def _placed(centers: Array, middles: Array) -> Array:
@@ -206,6 +207,7 @@ class BoxTransformer(nn.Module):
 
     seen: Tensor  # (kinds, sizes, sizes), how many objects of each width and height the training pairs have
     objects: Tensor  # of a training pair, on average
+    _offsets: Tensor  # of the columns in the tables of embeddings
 
     def __init__(self, config: BoxTransformerConfig, code: BoxCode) -> None:
         super().__init__()
