@@ -207,7 +207,7 @@ class BoxTransformer(nn.Module):
 
     seen: Tensor  # (kinds, sizes, sizes), how many objects of each width and height the training pairs have
     objects: Tensor  # of a training pair, on average
-    _offsets: Tensor
+    _offsets: Tensor  # of the columns in the tables of embeddings
 
     def __init__(self, config: BoxTransformerConfig, code: BoxCode) -> None:
         super().__init__()
