@@ -72,6 +72,10 @@ def test_the_impossible_is_refused_in_one_line_that_names_it() -> None:
         ("2-4 cars", "2 to 4 cars"),
         ("two or more cars", "at least 2 cars"),
         ("no cars or trees", "no cars; no trees"),
+        ("from two to four cars", "2 to 4 cars"),
+        ("a car on the left and one on the right", "exactly 1 car on the left; exactly 1 car on the right"),
+        ("two small cars and a large one", "exactly 2 small cars; exactly 1 large car"),
+        ("at least one car", "at least 1 car"),
         ("the car", "exactly 1 car"),
         ("cars", "at least 2 cars"),
         ("TWO CARS.", "exactly 2 cars"),
@@ -101,6 +105,8 @@ def test_ways_to_say_it(text: str, expected: str) -> None:
         ("three", "three"),
         ("a car between a tree and a car", "between"),
         ("not a car", "not"),
+        ("a car and a car", "twice"),
+        ("a tree on a car", "relations are"),
         ("a car far from a tree", "far"),
         ("a car on the left right", "left right"),
         ("a car next to no trees", "next to"),
@@ -117,6 +123,14 @@ def test_further_sentences_that_make_no_sense_name_why(text: str, names: str) ->
         refuse_impossible(understood(text, Lexicon(classes("car", "tree"))), [0, 1], 16)
     assert names in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_a_list_after_no_is_of_what_is_not_there() -> None:
+    assert said("no cars, trees or poles", "car", "tree", "pole") == "no cars; no trees; no poles"
+    assert (
+        said("no cars, two trees and poles", "car", "tree", "pole")
+        == "no cars; exactly 2 trees; at least 2 poles"
+    )
 
 
 def test_class_names_are_split_into_words_and_the_longest_wins() -> None:

@@ -112,7 +112,7 @@ class Description:
 
     def in_words(self, phrase: Phrase) -> str:
         """A wish in words."""
-        number = phrase.count.most if phrase.count.most is not None else None
+        number = phrase.count.least if phrase.count.most is None else phrase.count.most
         said = f"{phrase.count} {self._noun(phrase.noun, number)}"
         if phrase.relation is None:
             return said

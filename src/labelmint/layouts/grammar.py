@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 
 from labelmint.errors import InputError, nearest
 from labelmint.layouts.description import Count, Description, Noun, Phrase
@@ -41,6 +42,7 @@ __all__ = ["understood"]
 
 _LONGEST = 2000
 _MOST_WORDS = 6  # of a group of words, as in "to the left hand side of"
+_NO_RELATIONS = ("of", "on", "at", "from", "between", "among", "around", "behind", "front", "along", "than")
 _LISTED = 20  # classes that an error names
 
 
@@ -78,6 +80,7 @@ class _Reader:
         self.words, self.here = _tokens(text), 0
         self.stated: list[Phrase] = []
         self.referred: list[tuple[Phrase, tuple[str, Noun]]] = []
+        self.bare: set[int] = set()  # which of those stated have no number
         self.only, self.front = False, tuple[str, ...]()
 
     def description(self) -> Description:
@@ -120,8 +123,13 @@ class _Reader:
 
     def _or_none(self) -> bool:
         """ "no cars or trees": what follows is not there either."""
-        if self.word() not in ("or", "nor") or not self.stated or self.stated[-1].count.most != 0:
+        if self.word() not in ("or", "nor"):
             return False
+        listed = next((k for k, one in reversed([*enumerate(self.stated)]) if k not in self.bare), None)
+        if listed is None or self.stated[listed].count.most != 0:
+            return False
+        for place in range(listed + 1, len(self.stated)):  # "no cars, trees or poles"
+            self.stated[place] = replace(self.stated[place], count=Count(0, 0))
         self.words[self.here] = "no"
         if self.word(1) in ("any", "a", "an", "no"):
             del self.words[self.here + 1]
@@ -145,7 +153,10 @@ class _Reader:
     # Wishes -------------------------------------------------------------------------------------------------
 
     def _wish(self) -> None:
+        start = self.here
         noun, count, relation = self._noun_phrase(self.front)
+        if counted(self.words, start) is None:
+            self.bare.add(len(self.stated))
         self.stated.append(Phrase(noun, count, relation))
 
     def _noun_phrase(self, front: tuple[str, ...] = ()) -> tuple[Noun, Count, tuple[str, Noun] | None]:
@@ -208,6 +219,12 @@ class _Reader:
 
     def _class(self) -> tuple[int, bool]:
         found = self.lexicon.at(self.words, self.here)
+        if found is None and self.stated:
+            before = self.words[self.here - 1]
+            if before in SIZE_WORDS and (word := self.take(("one", "ones"))):  # "a large one"
+                return self.stated[-1].noun.class_id, word == "ones"
+            if before in ("one", "another") and self.stated[-1].noun.places and self._place_ahead():
+                return self.stated[-1].noun.class_id, False  # "one on the right"
         if found is None:
             raise self._unknown(of_classes=True)
         (class_id, plural), count = found
@@ -240,6 +257,9 @@ class _Reader:
         for phrase in self.stated:
             before = merged.get(phrase.key)
             both = phrase.count if before is None else before.count & phrase.count
+            if before is not None and before.count == phrase.count:
+                said = Description(self.text, (phrase,), False, self.lexicon)
+                raise self._error(f"says {said} twice; give one number of all")
             if both is None:
                 assert before is not None
                 words = Description(self.text, (before, phrase), False, self.lexicon).wishes()
@@ -321,6 +341,12 @@ class _Reader:
             or word == "the"
         )
 
+    def _place_ahead(self) -> bool:
+        start = self.here
+        found = self._place() is not None
+        self.here = start
+        return found
+
     def _error(self, what: str) -> InputError:
         return InputError(f"{self.text!r}: {what}")
 
@@ -330,7 +356,13 @@ class _Reader:
         if not word or word in BREAKS:
             before = " ".join(self.words[max(self.here - 2, 0) : self.here])
             return self._error(f"expected a class after {before!r}; classes: {shown}")
+        if word in _NO_RELATIONS:
+            relations = ", ".join(dict.fromkeys(RELATION_WORDS.values()))
+            return self._error(
+                f"{word!r} is not understood here; relations are {relations}; classes: {shown}"
+            )
         known = [*self.lexicon.vocabulary, *SIZE_WORDS, *RELATION_WORDS, *PLACES, *NUMERALS]
-        near = nearest(word, known, 0.6) or nearest(word, self.lexicon.vocabulary)
+        names_alone = [*self.lexicon.vocabulary]
+        near = nearest(word, names_alone, 0.6) or nearest(word, known, 0.6) or nearest(word, names_alone)
         hint = f"did you mean {near!r}? " if near and near != word else ""
         return self._error(f"{word!r} is not understood here; {hint}classes: {shown}")

@@ -131,10 +131,11 @@ def _about(value: int) -> tuple[int, int]:
 
 def _plain(words: Sequence[str], place: int) -> Numeral | None:
     """A number, and what may follow it: "two to four", "two or three", "two or more"."""
-    found = _number(words, place)
+    start = _stands(words, place, "from")
+    found = _number(words, place + start)
     if found is None:
         return None
-    value, length = found
+    value, length = found[0], start + found[1]
     after = place + length
     ends = {"or more": (value, None), "or fewer": (0, value), "or less": (0, value), "or so": _about(value)}
     for phrase, (least, most) in ends.items():
