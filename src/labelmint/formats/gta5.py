@@ -12,7 +12,7 @@ and a finding names them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,8 @@ def read_gta5(path: Path, reading: Reading = AS_USUAL) -> DataSet:
         raise InputError(f"{path}: no labelled images; expected images/NNNNN.png and labels/NNNNN.png")
     odd = Odd(reading.strict)
     images, labels = ((one.stem, one) for one in files_below(path / "images")), _labels(path)
-    files = _of_one_size(matched(images, labels, path, odd), path, odd)
+    pairs = matched(images, labels, path, odd)
+    files = _of_one_size(pairs, path, odd)
     own = own_classes(path, reading)
     table: Iterator[tuple[int, str, Color | None]] = ((i, *row) for i, row in enumerate(GTA5_LABELS))
     loader = MapLoader(
@@ -71,7 +72,7 @@ def read_gta5(path: Path, reading: Reading = AS_USUAL) -> DataSet:
         mend="list them in classes.json" if own else _MEND,
     )
     split = path / _SPLIT
-    parts = _parts(split, files, odd) if split.is_file() else read_splits(path, sorted(files), odd)
+    parts = _parts(split, pairs, files, odd) if split.is_file() else read_splits(path, sorted(files), odd)
     return as_data_set(path, "gta5", loader, parts, odd)
 
 
@@ -132,19 +133,19 @@ def _palette(file: Path) -> bytes:
     return b""
 
 
-def _parts(file: Path, files: Mapping[str, MapFiles], odd: Odd) -> Parts:
-    """The parts that split.mat names."""
+def _parts(file: Path, pairs: Iterable[str], kept: Iterable[str], odd: Odd) -> Parts:
+    """The parts that split.mat names, of the pairs that are kept."""
     numbers = _numbers(file)
     part_of: dict[str, Part | None] = {}
     for key, part in _IDS.items():
         for number in numbers[key]:
             if part_of.setdefault(f"{number:05d}", part) != part:
                 raise InputError(f"{file}: image {number} is in two parts; restore the file, or remove it")
-    missing = sorted(set(part_of) - set(files))
+    missing = sorted(set(part_of) - set(pairs))
     if missing:
         text = f"{file}: {len(missing)} of its images are not there as pairs, first {first_of(missing)}"
         odd.note("listed but missing", text, missing)
-    return Parts.of({name: part_of.get(name) for name in files})
+    return Parts.of({name: part_of.get(name) for name in kept})
 
 
 def _numbers(file: Path) -> dict[str, list[int]]:

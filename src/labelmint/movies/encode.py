@@ -44,7 +44,7 @@ def encode_gif(pictures: Sequence[Array], path: Path, per_second: float, text: M
         append_images=frames[1:],
         duration=_GIF_STEP * max(round(1000 / per_second / _GIF_STEP), 1),
         loop=0,
-        comment="; ".join(f"{key}: {value}" for key, value in text.items()).encode("ascii", "replace"),
+        comment=_in_a_line(text).encode("ascii", "replace"),
     )
 
 
@@ -82,8 +82,7 @@ def encode_mp4(pictures: Sequence[Array], path: Path, per_second: float, text: M
         *("-f", "rawvideo", "-pix_fmt", "rgb24", "-video_size", size, "-framerate", f"{per_second:g}"),
         *("-i", "pipe:0", "-map_metadata", "-1", "-fflags", "+bitexact", "-flags:v", "+bitexact"),
         *("-pix_fmt", "yuv420p", "-threads", "1"),
-        *(word for key, value in text.items() for word in ("-metadata", f"{key}={value}")),
-        *("-f", "mp4", f"file:{path}"),
+        *("-metadata", f"comment={_in_a_line(text)}", "-f", "mp4", f"file:{path}"),
     ]
     try:
         done = subprocess.run(words, input=raw, capture_output=True, check=False, timeout=60 * _MINUTES)
@@ -92,6 +91,10 @@ def encode_mp4(pictures: Sequence[Array], path: Path, per_second: float, text: M
     if done.returncode != 0 or not path.is_file():
         said = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["nothing"]
         raise InputError(f"{program}: ended with {done.returncode} and said: {said[-1][:_LONGEST_REASON]}")
+
+
+def _in_a_line(text: Mapping[str, str]) -> str:
+    return "; ".join(f"{key}: {value}" for key, value in text.items())
 
 
 ENCODERS: Mapping[str, Encoder] = {
