@@ -18,7 +18,6 @@ from PIL import Image
 from scipy import ndimage
 
 from labelmint import formats
-from labelmint.datasets.enlarged_layouts import enlarged_layout, repeated
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.symbols import SymbolTable
 from labelmint.dials import LAYOUT_TEMPERATURE, TEMPERATURE, settled
@@ -239,35 +238,6 @@ def test_a_stopped_export_resumes_to_the_same_bytes_and_draws_nothing_twice(run:
     system = System(run)
     make(run, "out", system, resume=True)  # complete: nothing is left to do
     assert system.drawn == []
-
-
-class Enlarged(System):
-    """The same candidates, every pixel a square of 2x2."""
-
-    upscaled_by = SimpleNamespace(system="rdn", digest="4567", factor=2)
-
-    def chunk(self, number: int, draw: Draw) -> list[AnnotatedImage]:
-        return [
-            AnnotatedImage(name=one.name, image=repeated(one.image, 2), layout=enlarged_layout(one.layout, 2))
-            for one in super().chunk(number, draw)
-        ]
-
-
-@pytest.mark.parametrize("mode", ["on", "ignore"])
-def test_enlarged_candidates_are_judged_at_the_size_that_the_judge_knows(run: Path, mode: str) -> None:
-    usual, out = make(run, "usual", filter=mode), make(run, "out", Enlarged(run), filter=mode)
-    for one, other in zip(read(usual), read(out), strict=True):
-        assert one.name == other.name
-        assert np.array_equal(repeated(one.layout.label_map, 2), other.layout.label_map)
-    for name in ("manifest.jsonl", "rejected.jsonl"):
-        ours, theirs = (
-            [
-                {key: row.get(key) for key in ("index", "reason", "agreement", "copy_ratio")}
-                for row in rows(each / name)
-            ]
-            for each in (usual, out)
-        )
-        assert ours == theirs
 
 
 def test_a_limit_ends_it_with_the_counts_and_more_candidates_go_on(run: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias, Any
 
 import typer
 
@@ -156,15 +156,8 @@ def evaluate(
         device=device,
         threads=threads,
     )
-    source = open_merged(
-        data,
-        merge or merge_of(subject),
-        format_in,
-        ignore,
-        orientation=orientation,
-        quiet=quiet,
-        alone=upscales(subject),
-    )
+    how: dict[str, Any] = {"orientation": orientation, "quiet": quiet, "alone": upscales(subject)}
+    source = open_merged(data, merge or merge_of(subject), format_in, ignore, **how)
     _evaluate(subject, source, out, options, as_json)
 
 
