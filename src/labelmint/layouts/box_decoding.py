@@ -10,6 +10,9 @@ large enough, small enough and fits into its region. Of each object first class 
 
 and where the end is drawn, or no row is left, the wishes that are still open come. Classes of which there may be no
 more are not drawn, nor are coordinates from which a wish could not be met any more. So no layout is drawn in vain.
+
+An object may be a little larger than the one before it. The prior learned blurred sizes, and if each were held below
+the last one, all objects would shrink along a layout.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from labelmint.types import Array
 __all__ = ["Objects", "check_wishes"]
 
 _ABOUT = 1.6  # a wish that comes in another's stead: at most as many times larger or smaller than it is due
+_LARGER = 1.5  # than the object before, in area
 _SLACK = 1e-9
 
 
@@ -63,7 +67,7 @@ class _Open:
         self.due = float(self.areas.ravel()[min(place, weights.size - 1)])
 
     def bring_below(self, last: float) -> None:
-        """Have it due at most at the largest area that fits below that of the last object."""
+        """Have it due at most at the largest area that fits and still may come."""
         if self.due > last:
             self.due = float(self.areas[self.fits & (self.areas <= last)].max())
 
@@ -100,7 +104,8 @@ class Objects:
         numbers: Sequence[float],
     ) -> None:
         wished = () if wishes is None else wishes.objects
-        self._code, self._last, self._row, self._over = code, np.inf, 0, False
+        self._code, self._row, self._over = code, 0, False
+        self._last = np.inf  # the largest area that may come
         self._open = [_Open(wish, kind_of[wish.class_id], code) for wish in wished]
         for one, number in zip(self._open, numbers, strict=False):
             one.draw_due(seen[one.kind], number)
@@ -221,7 +226,7 @@ class Objects:
         self._object = _Object(wish.kind, wish, allowed=about if about.any() else sizes)
 
     def _done(self, one: _Object) -> None:
-        self._last = float(self._code.areas[one.wide, one.high])
+        self._last = _LARGER * float(self._code.areas[one.wide, one.high])
         self._counts[one.kind] += 1
         self._row += 1
         self._over = self._row == self._code.rows

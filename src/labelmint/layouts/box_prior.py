@@ -91,6 +91,8 @@ class BoxPrior:
             found = self.code.decode(some)
             found[:, 0] = np.array(self.symbols)[found[:, 0].astype(int)]
             found[:, 1:] *= [width, height, width, height]
+            areas = np.prod(found[:, 3:] - found[:, 1:3], axis=1)
+            found = found[np.argsort(-areas, kind="stable")]
             boxes[row, : len(found)] = torch.from_numpy(found)
         blank = torch.zeros(len(seeds), height, width, dtype=torch.uint8)
         return self.rule.see(LayoutBatch(blank, boxes=boxes)).to(self.device)
