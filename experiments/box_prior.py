@@ -157,7 +157,9 @@ def main() -> None:
     real = rows_of(boxes.double().numpy()) if boxes is not None else [rule.of_map(one) for one in maps]  # type: ignore[union-attr]
     sets = {"prior": drawn(run, asked.n), "training": training, "independent": independent(training, asked.n)}
     print(f"{len(real)} held-out layouts, {sum(map(len, real)) / len(real):.1f} objects each")
-    print(f"{nats_an_object(prior, real):.2f} nats an object of these, and {uniform_nats(prior):.2f} where all is alike")
+    print(
+        f"{nats_an_object(prior, real):.2f} nats an object of these, and {uniform_nats(prior):.2f} where all is alike"
+    )
     for name, some in sets.items():
         figures = distances(some, real, run)
         mean = sum(map(len, some)) / len(some)
