@@ -27,6 +27,7 @@ VERBS = [
     "train",
     "synthesize",
     "interpolate",
+    "describe",
     "evaluate",
     "compare",
     "explain",
