@@ -92,6 +92,14 @@ class BackgroundBank(nn.Module):
         """Layouts that it holds."""
         return len(self._held.maps)
 
+    @property
+    def nbytes(self) -> int:
+        """Memory that its layouts take, and the tables that they are searched by, once these are made."""
+        held = self._held
+        tables = () if held.searched is None else held.searched
+        every = [part for each in tables for part in (each if isinstance(each, list) else [each])]
+        return sum(part.nbytes for part in (*held.parts().values(), *every))
+
     def places(self, boxes: Array, count: int, seed: Seed, item: int | None = None) -> Array:
         """Places (at most `count`,) of layouts in the bank, the best first; fewer only of a bank that has no more.
 
@@ -150,7 +158,7 @@ class _Held:
 
     def __init__(self, maps: Array, boxes: Array, groups: Array, group_of: Array) -> None:
         self.maps, self.boxes, self.groups, self.group_of = maps, boxes, groups, group_of
-        self._tables: Tables | None = None
+        self.searched: Tables | None = None
 
     @staticmethod
     def nothing() -> _Held:
@@ -160,18 +168,18 @@ class _Held:
 
     def parts(self) -> dict[str, Array]:
         """By the name of the argument."""
-        return {name: part for name, part in vars(self).items() if not name.startswith("_")}
+        return {name: getattr(self, name) for name in ("maps", "boxes", "groups", "group_of")}
 
     def tables(self, bank: BackgroundBank) -> Tables:
         """Made when they are first needed."""
-        if self._tables is None:
+        if self.searched is None:
             shown = (
                 shown_boxes(self.boxes, bank.nothing)
                 if bank.similarity == "boxes"
                 else shown_maps(self.maps, bank.nothing, bank.salient)
             )
-            self._tables = tables_of(shown, len(self.maps))
-        return self._tables
+            self.searched = tables_of(shown, len(self.maps))
+        return self.searched
 
     def __deepcopy__(self, memo: Any) -> _Held:
         return self
