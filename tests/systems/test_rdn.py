@@ -9,6 +9,7 @@ import torch
 
 from labelmint import evaluate
 from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.watching import watched
 from labelmint.datasets.whole_images import without_labels
 from labelmint.errors import InputError
 from labelmint.formats import write
@@ -61,6 +62,11 @@ def test_labels_say_nothing_to_it_not_even_one_class_an_image() -> None:
         found = plan(data, system="rdn", settings=tiny_settings("rdn"), **ASKED)
         assert not found.configuration["classes"]
         assert [stage.name for stage in found.stages] == ["upscaler"]
+
+
+def test_a_part_that_is_watched_stays_that_part_without_its_labels() -> None:
+    few = watched(digits(), lambda finding: None).subset(digits().names[:3])
+    assert without_labels(few).names == few.names
 
 
 @pytest.mark.parametrize("name", BOTH)

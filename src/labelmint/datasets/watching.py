@@ -79,10 +79,11 @@ def watched(data: DataSet, tell: Callable[[Finding], None]) -> DataSet:
 
 
 def changed(data: DataSet, change: Callable[[DataSet], DataSet]) -> DataSet:
-    """Return what a change makes of the data set, looked at as before."""
+    """Return what a change makes of the data set, or of the part of one that it is, looked at as before."""
     if not isinstance(data.load, _Watched):
         return change(data)
-    return watched(change(data.load.data), data.load.tell)
+    unwatched = dataclasses.replace(data, load=data.load.data.load)
+    return watched(change(unwatched), data.load.tell)
 
 
 def loaded(data: DataSet, names: Sequence[str]) -> Iterator[AnnotatedImage]:
