@@ -49,10 +49,11 @@ def main(words: Sequence[str] | None = None) -> dict[str, Any]:
     found: dict[str, Any] = {"run": system.digest, "set": options.of, "seed": options.seed}
     found["wishes"] = _wishes(system, sentences, synonyms, options.per_sentence, options.seed)
     found["impossible"] = _impossible(system, options.of, synonyms)
-    found["left open"] = _left_open(system, options, synonyms)
+    if options.natural:
+        found["left open"] = _left_open(system, options, synonyms)
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "descriptions.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps({key: value for key, value in found.items() if key != "failed"}, indent=1))
+    print(json.dumps(found, indent=1))
     return found
 
 
@@ -64,7 +65,9 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--generated", type=int, default=67)
     parser.add_argument("--per-sentence", type=int, default=4)
-    parser.add_argument("--natural", type=int, default=12, help="sentences whose open part is measured")
+    parser.add_argument(
+        "--natural", type=int, default=12, help="sentences whose open part is measured; 0 for none"
+    )
     parser.add_argument("--layouts", type=int, default=64, help="drawn for each of these")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args(sys.argv[1:] if words is None else words)

@@ -55,6 +55,9 @@ class Resampled:
             boxes[row, : len(some)] = torch.from_numpy(some * scale)
         return LayoutBatch(torch.zeros(len(rows), *self.size, dtype=torch.uint8), boxes=boxes)
 
+    def check(self, wishes: Wishes) -> None:
+        """It can draw them all."""
+
     def drawing_bytes(self, batch_size: int, dials: Dials) -> int:
         return 0
 

@@ -88,6 +88,13 @@ def test_what_a_run_can_t_draw_is_refused(text: str, names: str, boxes: TrainedS
         described_layouts(boxes, text)
 
 
+def test_a_stop_leaves_nothing(boxes: TrainedSystem, minted: TrainedSystem, tmp_path: Path) -> None:
+    system, text = minted.with_layouts_from(boxes), "a class 3 left of a class 5, a class 5 left of a class 3"
+    with pytest.raises(InputError, match="20 candidates"):
+        mint(system, tmp_path / "out", n=1, batch_size=1, filter="off", describe=text)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("more", [{"vary": True}, {"per_layout": 2}])
 def test_layouts_come_from_one_place(more: dict[str, object], boxes: TrainedSystem, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--describe"):

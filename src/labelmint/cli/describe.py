@@ -77,14 +77,16 @@ def describe(chosen: _CommandLine) -> None:
 
     The layouts are those that `synthesize --describe` with the same seed draws images for.
     """
+    from labelmint.errors import InputError
     from labelmint.formats.files import new_folder
     from labelmint.runs.described import described_layouts
-    from labelmint.runs.draw import Draw, asked, at_least
+    from labelmint.runs.draw import Draw, asked
     from labelmint.runs.streams import LAYOUT
     from labelmint.runs.trained import load
     from labelmint.storage import refuse_taken
 
-    at_least(n=(chosen.n, 1))
+    if chosen.n < 1:
+        raise InputError(f"-n {chosen.n}: expected at least 1")
     if chosen.out is not None:
         refuse_taken(chosen.out)
     system = load(chosen.run, device=chosen.device, threads=chosen.threads)

@@ -21,9 +21,13 @@ from labelmint.layouts.usual import Usual, sizes_of
 from labelmint.layouts.wishes import Wish, Wishes
 from labelmint.types import Array
 
-__all__ = ["wishes_for"]
+__all__ = ["NEAR", "wishes_for"]
 
-_NEAR = 0.03  # of the sides, to each side of the center of an object that is put somewhere
+NEAR = (
+    0.03,
+    0.1,
+    None,
+)  # for `wishes_for`: what to try, one after the other, where the code of boxes is coarse
 _ALIKE = 1.2  # such an object is at most as many times larger or smaller
 _TRIES = 400  # of places at random, where the data have none
 _UNSEEN = 0.5  # objects that count for every region, beside those of the data
@@ -46,14 +50,17 @@ def wishes_for(
     size: tuple[int, int],
     boxed: frozenset[int],
     rng: np.random.Generator,
+    near: float | None = NEAR[0],
 ) -> Wishes:
     """Wishes for one layout of a description.
 
     Arguments:
         size: (H, W). boxed: ids of the classes whose objects have boxes. rng: chooses among what a description leaves
             open.
+        near: how far from where a relation puts an object its center may lie, in widths and heights of the image; None
+            leaves relations to rejection.
     """
-    return _Asking(description, usual, size, boxed, rng).wishes()
+    return _Asking(description, usual, size, boxed, rng, near).wishes()
 
 
 class _Asking:
@@ -64,7 +71,9 @@ class _Asking:
         size: tuple[int, int],
         boxed: frozenset[int],
         rng: np.random.Generator,
+        near: float | None,
     ) -> None:
+        self.near = near
         self.description, self.usual, self.boxed, self.rng = description, usual, boxed, rng
         self.scale = np.array([size[1], size[0], size[1], size[0]], float)
         self.objects: list[_Object] = []
@@ -75,7 +84,7 @@ class _Asking:
         for place, phrase in enumerate(self.description.phrases):
             for _ in range(self._number(phrase)):
                 self.objects.append(self._object(place, phrase.noun))
-        for phrase_of in range(len(self.description.phrases)):
+        for phrase_of in range(len(self.description.phrases) if self.near is not None else 0):
             self._relate(phrase_of, frozenset())
         self._bound()
         found = [
@@ -208,14 +217,16 @@ class _Asking:
 
     def _put(self, one: _Object, options: Array) -> None:
         """Put an object at one of some boxes."""
-        if not len(options):
+        if not len(options) or self.near is None:
             return
         one.box = options[int(self.rng.integers(len(options)))]
         (x, y), size = centers(one.box[None])[0], float(sizes_of(one.box[None])[0])
         x0, y0, x1, y1 = one.region
-        near = (max(x - _NEAR, x0), max(y - _NEAR, y0), min(x + _NEAR, x1), min(y + _NEAR, y1))
+        r = self.near
+        near = (max(x - r, x0), max(y - r, y0), min(x + r, x1), min(y + r, y1))
         if near[0] < near[2] and near[1] < near[3]:
             one.region = near
-        least, most = max(one.sizes[0], size / _ALIKE), min(one.sizes[1], size * _ALIKE)
+        alike = _ALIKE if self.near == NEAR[0] else _ALIKE**3
+        least, most = max(one.sizes[0], size / alike), min(one.sizes[1], size * alike)
         if least < most:
             one.sizes = least, most

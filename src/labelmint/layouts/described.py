@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from labelmint.errors import InputError
-from labelmint.layouts.asked import wishes_for
+from labelmint.layouts.asked import NEAR, wishes_for
 from labelmint.layouts.boxes import BoxRule
 from labelmint.layouts.description import Description
 from labelmint.layouts.usual import Usual
@@ -47,6 +47,9 @@ class BoxSource(Protocol):
         wishes: Sequence[Wishes | None] | None = None,
     ) -> LayoutBatch:
         """Boxes (B, N, 5) in pixels, row r of seed r and wishes r alone."""
+
+    def check(self, wishes: Wishes) -> None:
+        """Raise InputError for wishes that it can't draw."""
 
     def drawing_bytes(self, batch_size: int, dials: Dials) -> int:
         """Memory that drawing takes."""
@@ -148,16 +151,7 @@ class DescribedLayouts:
 
     def _candidates(self, seeds: Sequence[Seed], number: int, dials: Dials) -> list[Array]:
         """Candidate `number` for each layout, (N, 5) boxes, without what is forbidden."""
-        wishes = [
-            wishes_for(
-                self.description,
-                self.usual,
-                self.size,
-                self._boxed,
-                np.random.default_rng(_dice(seed, number)),
-            )
-            for seed in seeds
-        ]
+        wishes = [self._asked(seed, number) for seed in seeds]
         drawn = self._source.sample([_of_candidate(seed, number) for seed in seeds], dials, None, wishes)
         assert drawn.boxes is not None
         found = []
@@ -166,6 +160,19 @@ class DescribedLayouts:
             away = forbidden(self.description, self.objects(boxes), self.size, self.usual)
             found.append(boxes[~away])
         return found
+
+    def _asked(self, seed: Seed, number: int) -> Wishes:
+        """Wishes for a candidate, as near to where relations put objects as the source can draw."""
+        for near in NEAR:
+            rng = np.random.default_rng(_dice(seed, number))
+            wishes = wishes_for(self.description, self.usual, self.size, self._boxed, rng, near)
+            try:
+                self._source.check(wishes)
+            except InputError as error:
+                reason = error
+            else:
+                return wishes
+        raise InputError(f"{self.description.text!r}: {reason}")
 
     def _unmet(self, found: Found) -> str:
         wishes = zip(self.description.wishes(), found.met.wishes, found.failed, strict=True)

@@ -202,6 +202,8 @@ class Lexicon:
         words = words_of(self.classes.name_of(class_id)) or (str(class_id),)
         if len(words) == 1 and words[0].isdigit():
             return f"class {words[0]}"
+        if words[-1].isdigit():
+            return " ".join(words)
         one = singular_of(words[-1])
         return " ".join((*words[:-1], one if number == 1 else plural_of(one)))
 

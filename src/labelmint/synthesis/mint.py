@@ -102,7 +102,12 @@ def mint(
         say(line)
     missing = {name: path for name, path in targets.items() if not _is_complete(path, order, name)}
     if missing:
-        _make(order, options, partial_of(Path(out)), missing, say, tell)
+        try:
+            _make(order, options, partial_of(Path(out)), missing, say, tell)
+        except InputError:
+            if system.described is not None and not options.resume:
+                remove_partial(Path(out))  # what could not be drawn as described can't be gone on with
+            raise
     for path in targets.values():
         remove_partial(path)
     return Path(out)
