@@ -109,13 +109,15 @@ def _state(boxes: list[Array], classes: int) -> dict[str, torch.Tensor]:
 def _drawing(size: int) -> float:
     """Milliseconds of CPU time of an image, the median of a few batches."""
     wired = SYSTEMS["bachgan"].wire(settings_of("bachgan", "small"), Facts(3, (size, size), 12))
+    images = wired.images
+    assert images is not None
     blank = torch.zeros(DRAWN, size, size, dtype=torch.uint8)
     layouts = LayoutBatch(
         blank, boxes=torch.full((DRAWN, 1, 5), -1.0), backgrounds=blank[:, None].repeat(1, 3, 1, 1)
     )
-    dials = {dial.name: dial.usual for dial in wired.images.dials}
+    dials = {dial.name: dial.usual for dial in images.dials}
     seeds = [(0, row) for row in range(DRAWN)]
-    times = [_cpu(lambda: wired.images.sample(layouts, seeds, dials)) for _ in range(6)]
+    times = [_cpu(lambda: images.sample(layouts, seeds, dials)) for _ in range(6)]
     return 1000 * statistics.median(times[1:]) / DRAWN
 
 
