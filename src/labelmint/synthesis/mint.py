@@ -102,12 +102,8 @@ def mint(
         say(line)
     missing = {name: path for name, path in targets.items() if not _is_complete(path, order, name)}
     if missing:
-        try:
+        with _nothing_left(Path(out), undrawable=system.described is not None and not options.resume):
             _make(order, options, partial_of(Path(out)), missing, say, tell)
-        except InputError:
-            if system.described is not None and not options.resume:
-                remove_partial(Path(out))  # what could not be drawn as described can't be gone on with
-            raise
     for path in targets.values():
         remove_partial(path)
     return Path(out)
@@ -291,6 +287,17 @@ def _make(
             order.sieve.prepare(system, options.data, tell)  # before anything long is drawn
         folder = ChunkFolder(chunks, order.settings, system.classes, resume=options.resume)
         publish(order, folder, _select(order, folder, options.most, tell), missing)
+
+
+@contextmanager
+def _nothing_left(out: Path, *, undrawable: bool) -> Iterator[None]:
+    """Remove what was drawn where a description stops the drawing: the same command would stop there again."""
+    try:
+        yield
+    except InputError:
+        if undrawable:
+            remove_partial(out)
+        raise
 
 
 @contextmanager
