@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from scipy.io import savemat
 
 from labelmint.formats import WRITABLE, write
 from labelmint.formats.painting import objects_from_instances, paint
@@ -179,6 +180,17 @@ def _kitti(folder: Path) -> None:
         _picture(folder / "training" / "instance" / f"{name}.png", _halves(26 * 256 + 1, 7 * 256, np.uint16))
 
 
+def _gta5(folder: Path) -> None:
+    palette = [level for i in range(256) for level in ((128, 64, 128) if i == 7 else (0, 0, i % 3))]
+    for number in (1, 2, 101):
+        _picture(folder / "images" / f"{number:05d}.png")
+        drawn = Image.fromarray(_halves(7, 26)).convert("P")
+        drawn.putpalette(palette)
+        (folder / "labels").mkdir(exist_ok=True)
+        drawn.save(folder / "labels" / f"{number:05d}.png")
+    savemat(folder / "split.mat", {"trainIds": [[1]], "valIds": [[2]], "testIds": [[101]]})
+
+
 def _synthia(folder: Path) -> None:
     for name in ("first", "second"):
         _picture(folder / "RGB" / f"{name}.png")
@@ -281,6 +293,7 @@ _LAID_OUT: Mapping[str, Callable[[Path], None]] = {
     "coco-stuff": _coco_stuff,
     "common-segmentation": _common,
     "dota": _dota,
+    "gta5": _gta5,
     "images": _images,
     "kitti-segmentation": _kitti,
     "mvtec": _mvtec,
