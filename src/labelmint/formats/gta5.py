@@ -14,7 +14,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from labelmint.errors import InputError
 from labelmint.formats.cityscapes import LABELS
@@ -32,6 +31,7 @@ from labelmint.formats.maps import (
     matched,
     own_classes,
 )
+from labelmint.formats.mat_files import read_mat
 from labelmint.formats.odd import Odd, first_of
 from labelmint.types import DataSet
 
@@ -150,12 +150,10 @@ def _parts(file: Path, pairs: Iterable[str], kept: Iterable[str], odd: Odd) -> P
 
 def _numbers(file: Path) -> dict[str, list[int]]:
     """The numbers of the images of each part."""
-    from scipy.io import loadmat
-
     try:
-        found: dict[str, Any] = loadmat(str(file), variable_names=list(_IDS))
-        return {key: [int(one) for one in found[key].ravel()] for key in _IDS}
-    except Exception:  # a damaged MAT file fails in as many ways as there are bytes
+        found = read_mat(file, _IDS)
+        return {key: [int(one) for one in found[key]] for key in _IDS}
+    except (ValueError, KeyError, OverflowError):
         raise InputError(
             f"{file}: not GTA-5's split, a MATLAB file with {', '.join(_IDS)}; restore it, or remove it and name the "
             f"parts in train.txt, val.txt and test.txt"
