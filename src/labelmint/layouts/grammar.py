@@ -41,6 +41,7 @@ from labelmint.layouts.words import (
 __all__ = ["understood"]
 
 _LONGEST = 2000
+_DEEPEST = 16  # relations of what relations name
 _MOST_WORDS = 6  # of a group of words, as in "to the left hand side of"
 _NO_RELATIONS = ("of", "on", "at", "from", "between", "among", "around", "behind", "front", "along", "than")
 _LISTED = 20  # classes that an error names
@@ -82,6 +83,7 @@ class _Reader:
         self.referred: list[tuple[Phrase, tuple[str, Noun]]] = []
         self.bare: set[int] = set()  # which of those stated have no number
         self.only, self.front = False, tuple[str, ...]()
+        self.depth = 0  # of relations
 
     def description(self) -> Description:
         """All of it."""
@@ -240,7 +242,11 @@ class _Reader:
             return None
         name = RELATION_WORDS[word]
         definite = self.take(("the", "any")) is not None
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            raise self._error(f"more than {_DEEPEST} relations hang on one another; wish for less at once")
         noun, count, relation = self._noun_phrase()
+        self.depth -= 1
         if (definite and count.least == count.most == 1) or count.most is None:
             count = Count(max(count.least, 1) if not definite else 1, None)
         if count.most == 0:
