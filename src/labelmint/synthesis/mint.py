@@ -26,7 +26,9 @@ from labelmint import formats
 from labelmint.errors import InputError
 from labelmint.formats.format import image_format_named
 from labelmint.hardware import choose_threads
+from labelmint.layouts.described import Unmet
 from labelmint.progress import Event, Report
+from labelmint.runs.described import with_description
 from labelmint.runs.draw import Draw
 from labelmint.runs.given import Given
 from labelmint.runs.labels import check_labels
@@ -79,7 +81,7 @@ def mint(
     options, say, tell = options or MintOptions(**more), warn or _warn, report or (lambda event: None)
     targets = _targets(Path(out), options)
     if options.describe is not None:
-        system = system.with_description(options.describe, options.synonyms)
+        system = with_description(system, options.describe, options.synonyms, tell)
     _check_system(system, options)
     given = _given(system, options)
     sieve = _sieve(system, options)
@@ -104,8 +106,8 @@ def mint(
     if missing:
         try:
             _make(order, options, partial_of(Path(out)), missing, say, tell)
-        except InputError:
-            if system.described is not None and not options.resume:
+        except Unmet:
+            if not options.resume:
                 remove_partial(Path(out))  # what could not be drawn as described can't be gone on with
             raise
     for path in targets.values():
