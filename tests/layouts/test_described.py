@@ -88,6 +88,13 @@ def test_no_more_is_asked_for_than_there_may_be(text: str, least: int) -> None:
         assert least <= len(wishes.objects) <= 16
 
 
+def test_a_relation_to_what_fits_nowhere_is_left_to_rejection() -> None:
+    usual = Usual([np.array([[8, 0, 0, 1, 1], [5, 0, 0, 1, 1]])])  # their centers are never on the left
+    description = understood("a car above a tree on the left", lexicon_of("camvid"))
+    rng = np.random.default_rng(0)
+    assert len(wishes_for(description, usual, SIZE, frozenset(range(11)), 16, rng).objects) == 2
+
+
 def test_a_closed_number_bounds_the_class_and_an_open_one_does_not() -> None:
     asked: list[Wishes] = []
 

@@ -152,8 +152,9 @@ class _Asking:
         self._relate(other.phrase, above | {phrase_of})
         if other.box is None:
             self._put(other, self._anywhere(other, smallest=self._needed(relation, own[0])))
+        if other.box is None:  # no such object has its center there, so this is left to rejection
+            return
         for one in own:
-            assert other.box is not None
             options = self._options(one, other.box)
             fitting = options[self._stand(relation, options, other.box)]
             if len(fitting):
