@@ -91,6 +91,13 @@ def test_a_label_is_boxes_and_a_map_of_these_filled() -> None:
     assert set(np.unique(label.instances)) == {0, 1, 2}
 
 
+def test_what_is_not_known_has_an_id_where_no_symbol_stands_for_it() -> None:
+    table = SymbolTable(TABLE.symbols[:4])  # without one for what is ignored
+    chosen = rule((1,), table)
+    (label,) = chosen.labels(chosen.see(LayoutBatch(torch.from_numpy(TOUCHING)[None])), table, unknown=9)
+    assert set(np.unique(label.label_map)) == {1, 9}
+
+
 @pytest.mark.parametrize("why", ["a class has no boxes", "as many boxes as there may be"])
 def test_where_more_may_stand_beside_the_boxes_it_is_ignored(why: str) -> None:
     chosen = rule((1,)) if why == "a class has no boxes" else rule(most_boxes=2)

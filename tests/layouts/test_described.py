@@ -8,6 +8,7 @@ from tests.layouts.sentences import HAND, by_hand, generated, lexicon_of
 from tests.layouts.stand_in import Resampled, made_up, rule_for
 
 from labelmint.errors import InputError
+from labelmint.layouts.asked import wishes_for
 from labelmint.layouts.described import MOST_CANDIDATES, DescribedLayouts
 from labelmint.layouts.grammar import understood
 from labelmint.layouts.usual import Usual
@@ -32,7 +33,7 @@ def seeds(count: int, seed: int = 0) -> list[tuple[int, int]]:
 
 def test_most_wishes_are_met_within_20_candidates() -> None:
     sentences = [*by_hand()[::8], *(one for name in HAND["sets"] for one in generated(name, 3, seed=1))]
-    met = []
+    met = list[bool]()
     for one in sentences:
         found = described(one.text, one.of).found(seeds(1), {})[0]
         assert found.candidates <= MOST_CANDIDATES
@@ -70,6 +71,28 @@ def test_what_can_t_be_met_is_said_with_counts() -> None:
 def test_forbidden_objects_are_left_out_rather_than_drawn_again() -> None:
     source = described("no cars on the left")
     assert [one.candidates for one in source.found(seeds(4), {})] == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "least"),
+    [
+        ("up to 1000000 cars on the left, at most 16 trees on the right, two signs", 2),
+        ("many cars, at most 3 cars", 3),
+    ],
+)
+def test_no_more_is_asked_for_than_there_may_be(text: str, least: int) -> None:
+    description, usual = understood(text, lexicon_of("camvid")), Usual(made_up(11, 20))
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        wishes = wishes_for(description, usual, SIZE, frozenset(range(11)), 16, rng)
+        assert least <= len(wishes.objects) <= 16
+
+
+def test_a_relation_to_what_fits_nowhere_is_left_to_rejection() -> None:
+    usual = Usual([np.array([[8, 0, 0, 1, 1], [5, 0, 0, 1, 1]])])  # their centers are never on the left
+    description = understood("a car above a tree on the left", lexicon_of("camvid"))
+    rng = np.random.default_rng(0)
+    assert len(wishes_for(description, usual, SIZE, frozenset(range(11)), 16, rng).objects) == 2
 
 
 def test_a_closed_number_bounds_the_class_and_an_open_one_does_not() -> None:

@@ -116,6 +116,12 @@ def test_ways_to_say_it(text: str, expected: str) -> None:
         ),
         ("a small car in the upper left and no small cars at the top", "no small cars"),
         ("car" * 1000, "3000"),
+        ("a car between two", "between"),
+        (f"about {'hundred ' * 200}cars", "800000000"),
+        (f"at least {10**20} cars", "1000000000"),
+        ("a car and a tree, both on the left", "both"),
+        ("a car and a tree all on the left", "all"),
+        ("car by " * 280 + "car", "16 relations"),
     ],
 )
 def test_further_sentences_that_make_no_sense_name_why(text: str, names: str) -> None:

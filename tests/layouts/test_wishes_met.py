@@ -122,6 +122,8 @@ def test_sizes_are_quantiles_of_the_data() -> None:
     assert known.sizes(3, "small") == (0.0, pytest.approx(0.4))
     alike = Usual([np.array([[3, 0, 0, 0.1, 0.1]] * 5)])
     assert alike.sizes(3, "medium")[0] < alike.sizes(3, "medium")[1]
+    filling = Usual([np.array([[3, 0, 0, 1, 1]])])
+    assert 0 < filling.sizes(3, "large")[0] < filling.sizes(3, "large")[1] <= 1
 
 
 def objects_at_random(rng: np.random.Generator) -> Array:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Describe", "Synonyms", "describe", "read_names"]
 
+_AT_ONCE, _SHOWN = 32, 48  # layouts that are drawn together, as `synthesize` does, and on the picture
+
 Describe: TypeAlias = Annotated[
     str | None,
     typer.Option(
@@ -98,7 +100,9 @@ def describe(chosen: _CommandLine) -> None:
     for dial in source.dials:
         dial.check(dials[dial.name])
     with interruptible("stopped; nothing was written"):
-        found = source.found(Draw(seed=chosen.seed).seeds(LAYOUT, range(chosen.n)), dials)
+        seeds = Draw(seed=chosen.seed).seeds(LAYOUT, range(chosen.n))
+        parts = (seeds[first : first + _AT_ONCE] for first in range(0, chosen.n, _AT_ONCE))
+        found = [one for part in parts for one in source.found(part, dials)]
     if chosen.out is not None:
         with new_folder(chosen.out) as folder:
             _write(folder, system, source, found)
@@ -136,6 +140,10 @@ def _told(facts: dict[str, Any], chosen: _CommandLine) -> str:
     mean = sum(facts["candidates"]) / facts["layouts"]
     text, run = quoted(chosen.text), quoted(chosen.run)
     again = f" --seed {chosen.seed}" if chosen.seed else ""
+    if chosen.synonyms is not None:
+        again += f" --synonyms {quoted(chosen.synonyms)}"
+    if chosen.layout_temperature is not None:
+        again += f" --layout-temperature {chosen.layout_temperature:g}"
     lines = [
         f"understood {facts['text']!r} as:",
         table(("wish", "met"), rows),
@@ -154,19 +162,20 @@ def _told(facts: dict[str, Any], chosen: _CommandLine) -> str:
 
 
 def _write(folder: Path, system: TrainedSystem, source: DescribedLayouts, found: Sequence[Found]) -> None:
-    """The picture of the layouts, and their objects."""
+    """The picture of the first layouts, and the objects of all."""
     import numpy as np
 
     from labelmint.pictures import contact_sheet
     from labelmint.storage import write_json
     from labelmint.types import AnnotatedImage
 
-    blank = np.full((*system.size, 3), 255, np.uint8)
-    scale, pairs, objects = [system.size[1], system.size[0]] * 2, [], {}
-    layouts = source.rule.labels(source.layouts([one.boxes for one in found]), system.config.symbol_table)
-    for row, (one, layout) in enumerate(zip(found, layouts, strict=True)):
-        pairs.append(AnnotatedImage(name=str(row), image=blank, layout=layout))
-        objects[str(row)] = source.objects(one.boxes) * [1, *scale]
+    blank, scale = np.full((*system.size, 3), 255, np.uint8), [system.size[1], system.size[0]] * 2
+    objects = {str(row): source.objects(one.boxes) * [1, *scale] for row, one in enumerate(found)}
+    # of maps all of whose pixels have a class, what is not known beside boxes has none
+    unknown = next(iter(system.classes.ignore), max(system.classes.ids) + 1)
+    shown = source.layouts([one.boxes for one in found[:_SHOWN]])
+    layouts = source.rule.labels(shown, system.config.symbol_table, unknown)
+    pairs = [AnnotatedImage(name=str(row), image=blank, layout=layout) for row, layout in enumerate(layouts)]
     contact_sheet(pairs, system.classes, folder / "layouts.png", boxes=lambda pair: objects[pair.name])
     content = [
         {

@@ -4,7 +4,7 @@
     a size        between the two quantiles of the class's sizes that it stands for
     a relation    what is referred to is put where such an object of the data lies, the wished object near where one
                   stood in that relation to it, in the data or, where none did, anywhere
-    a number      so many wishes, and at most so many of the class
+    a number      so many wishes, and at most so many of the class; "up to" one what layouts have room for
 
 What a region can't say, "no rings on the left", is left to rejection (`layouts.described`).
 """
@@ -49,18 +49,19 @@ def wishes_for(
     usual: Usual,
     size: tuple[int, int],
     boxed: frozenset[int],
+    most_boxes: int,
     rng: np.random.Generator,
     near: float | None = NEAR[0],
 ) -> Wishes:
     """Wishes for one layout of a description.
 
     Arguments:
-        size: (H, W). boxed: ids of the classes whose objects have boxes. rng: chooses among what a description leaves
-            open.
+        size: (H, W). boxed: ids of the classes whose objects have boxes. most_boxes: of a layout.
+        rng: chooses among what a description leaves open.
         near: how far from where a relation puts an object its center may lie, in widths and heights of the image; None
             leaves relations to rejection.
     """
-    return _Asking(description, usual, size, boxed, rng, near).wishes()
+    return _Asking(description, usual, size, boxed, most_boxes, rng, near).wishes()
 
 
 class _Asking:
@@ -70,6 +71,7 @@ class _Asking:
         usual: Usual,
         size: tuple[int, int],
         boxed: frozenset[int],
+        most_boxes: int,
         rng: np.random.Generator,
         near: float | None,
     ) -> None:
@@ -78,6 +80,8 @@ class _Asking:
         self.scale = np.array([size[1], size[0], size[1], size[0]], float)
         self.objects: list[_Object] = []
         self.most: dict[int, int] = {}
+        # of objects beyond the least that is wished for
+        self.room = max(most_boxes - sum(map(self._least, description.phrases)), 0)
 
     def wishes(self) -> Wishes:
         """Region and sizes of each object, and how many there may be."""
@@ -95,15 +99,21 @@ class _Asking:
 
     def _number(self, phrase: Phrase) -> int:
         """How many objects are wished for: the least, or where all that there are have to be so, any number."""
-        least, most = phrase.count.least, phrase.count.most
-        if phrase.count.many:
-            return max(self.usual.many(phrase.noun.class_id), least)
+        least, most = self._least(phrase), phrase.count.most
         free = phrase.noun.plain and phrase.relation is None
         if most is None or free:
             return least
-        number = int(self.rng.integers(least, most + 1))
+        number = int(self.rng.integers(least, min(most, least + self.room) + 1))
+        self.room -= number - least
         self.most[phrase.noun.class_id] = self.most.get(phrase.noun.class_id, 0) + number
         return number
+
+    def _least(self, phrase: Phrase) -> int:
+        """How many objects a wish is for at least; as many as are many, if no more than there may be."""
+        least, most = phrase.count.least, phrase.count.most
+        if phrase.count.many:
+            least = max(self.usual.many(phrase.noun.class_id), least)
+        return least if most is None else min(least, most)
 
     def _bound(self) -> None:
         """How many objects of each class there may be."""
@@ -142,8 +152,9 @@ class _Asking:
         self._relate(other.phrase, above | {phrase_of})
         if other.box is None:
             self._put(other, self._anywhere(other, smallest=self._needed(relation, own[0])))
+        if other.box is None:  # no such object has its center there, so this is left to rejection
+            return
         for one in own:
-            assert other.box is not None
             options = self._options(one, other.box)
             fitting = options[self._stand(relation, options, other.box)]
             if len(fitting):

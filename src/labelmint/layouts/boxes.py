@@ -131,9 +131,13 @@ class BoxRule:
             boxes[row, : len(some)] = torch.from_numpy(some)
         return LayoutBatch(torch.from_numpy(np.stack(maps)).to(device), boxes=boxes.to(device))
 
-    def labels(self, seen: LayoutBatch, table: SymbolTable) -> list[Layout]:
-        """Layouts that were seen as labels: their boxes as objects, and the maps of these filled."""
-        class_of, (_, height, width) = [class_id for class_id, _ in table.symbols], seen.ids.shape
+    def labels(self, seen: LayoutBatch, table: SymbolTable, unknown: int = 0) -> list[Layout]:
+        """Layouts that were seen as labels: their boxes as objects, and the maps of these filled.
+
+        Arguments:
+            unknown: the class id of what is not known, where no symbol of the table stands for that.
+        """
+        class_of, (_, height, width) = [*(one for one, _ in table.symbols), unknown], seen.ids.shape
         assert seen.boxes is not None
         return [
             painted(_objects(boxes, class_of), (height, width), class_of[self._ground(boxes)])

@@ -26,10 +26,14 @@ from labelmint.protocols import Dial, Dials
 from labelmint.seeds import Seed, stream_of
 from labelmint.types import Array, Kept, LayoutBatch
 
-__all__ = ["MOST_CANDIDATES", "BoxSource", "DescribedLayouts", "Found"]
+__all__ = ["MOST_CANDIDATES", "BoxSource", "DescribedLayouts", "Found", "Unmet"]
 
 MOST_CANDIDATES = 20
 _STREAM = "description"
+
+
+class Unmet(InputError):
+    """A description that some layout can't be drawn for; with the same seed it never can."""
 
 
 class BoxSource(Protocol):
@@ -104,12 +108,12 @@ class DescribedLayouts:
     def sample(self, seeds: Sequence[Seed], dials: Dials, kept: Kept | None = None) -> LayoutBatch:
         """Boxes that meet the description, and the maps of these filled; nothing is kept.
 
-        Raises InputError where 20 candidates for a layout do not meet it.
+        Raises Unmet where 20 candidates for a layout do not meet it.
         """
         found = self.found(seeds, dials)
         for one in found:
             if not one.met.all:
-                raise InputError(self._unmet(one))
+                raise Unmet(self._unmet(one))
         return self.layouts([one.boxes for one in found])
 
     def layouts(self, rows: Sequence[Array]) -> LayoutBatch:
@@ -165,14 +169,16 @@ class DescribedLayouts:
         """Wishes for a candidate, as near to where relations put objects as the source can draw."""
         for near in NEAR:
             rng = np.random.default_rng(_dice(seed, number))
-            wishes = wishes_for(self.description, self.usual, self.size, self._boxed, rng, near)
+            wishes = wishes_for(
+                self.description, self.usual, self.size, self._boxed, self.rule.most, rng, near
+            )
             try:
                 self._source.check(wishes)
             except InputError as error:
                 reason = error
             else:
                 return wishes
-        raise InputError(f"{self.description.text!r}: {reason}")
+        raise Unmet(f"{self.description.text!r}: {reason}")
 
     def _unmet(self, found: Found) -> str:
         wishes = zip(self.description.wishes(), found.met.wishes, found.failed, strict=True)

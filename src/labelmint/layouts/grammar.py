@@ -41,8 +41,10 @@ from labelmint.layouts.words import (
 __all__ = ["understood"]
 
 _LONGEST = 2000
+_DEEPEST = 16  # relations of what relations name
 _MOST_WORDS = 6  # of a group of words, as in "to the left hand side of"
 _NO_RELATIONS = ("of", "on", "at", "from", "between", "among", "around", "behind", "front", "along", "than")
+_OF_SEVERAL = ("all", "each", "both", "all of them", "both of them", "each of them")
 _LISTED = 20  # classes that an error names
 
 
@@ -82,6 +84,7 @@ class _Reader:
         self.referred: list[tuple[Phrase, tuple[str, Noun]]] = []
         self.bare: set[int] = set()  # which of those stated have no number
         self.only, self.front = False, tuple[str, ...]()
+        self.depth = 0  # of relations
 
     def description(self) -> Description:
         """All of it."""
@@ -102,9 +105,8 @@ class _Reader:
             self.only = True
         elif self.take(JOINS) or self._leading() or self.take(FILLERS) or self._or_none():
             pass
-        elif self.stated and self.take(
-            ("all", "each", "both", "all of them", "both of them", "each of them")
-        ):
+        elif self.stated and (word := self.take(_OF_SEVERAL)):
+            self._check_several(word, self.stated[-1].count)
             place = self._place()
             if place is None:
                 raise self._unknown(of_classes=False)
@@ -170,19 +172,20 @@ class _Reader:
             raise self._error(
                 f"no {self.lexicon.of(class_id, 1)} is both {' and '.join(dict.fromkeys(sizes))}"
             )
-        places, relation = self._after()
+        places, relation = self._after(count)
         noun = Noun(class_id, sizes[0] if sizes else None, places or front)
         return noun, count, relation
 
-    def _after(self) -> tuple[tuple[str, ...], tuple[str, Noun] | None]:
+    def _after(self, count: Count) -> tuple[tuple[str, ...], tuple[str, Noun] | None]:
         """Places and a relation behind a class."""
         places: tuple[str, ...] = ()
         while True:
             start = self.here
-            while self.take(
-                ("that", "which", "is", "are", "all", "each", "both", "located", "placed", "somewhere")
+            while word := self.take(
+                ("that", "which", "is", "are", *_OF_SEVERAL, "located", "placed", "somewhere")
             ):
-                pass
+                if word in _OF_SEVERAL:
+                    self._check_several(word, count)
             if (place := self._place()) is not None:
                 places = (*places, place) if place not in places else places
             elif (relation := self._relation()) is not None:
@@ -190,6 +193,11 @@ class _Reader:
             else:
                 self.here = start
                 return places, None
+
+    def _check_several(self, word: str, count: Count) -> None:
+        """Raise InputError for "both" of one object: it is meant of several wishes."""
+        if count.most == 1:
+            raise self._error(f"{word!r} is not understood of several wishes at once; say the place of each")
 
     def _count(self) -> Count | None:
         """A number, if one stands here."""
@@ -240,7 +248,11 @@ class _Reader:
             return None
         name = RELATION_WORDS[word]
         definite = self.take(("the", "any")) is not None
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            raise self._error(f"more than {_DEEPEST} relations hang on one another; wish for less at once")
         noun, count, relation = self._noun_phrase()
+        self.depth -= 1
         if (definite and count.least == count.most == 1) or count.most is None:
             count = Count(max(count.least, 1) if not definite else 1, None)
         if count.most == 0:

@@ -30,6 +30,7 @@ _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ni
 _VALUES = {word: value for value, word in enumerate(_UNITS)} | {w: 20 + 10 * k for k, w in enumerate(_TENS)}
 _TIMES = {"hundred": 100, "thousand": 1000, "dozen": 12}
 _MOST_DIGITS = 9
+_LARGEST = 10**_MOST_DIGITS  # what is more is this
 _ABOUT = 0.2  # "about ten" is from 8 to 12
 
 
@@ -104,7 +105,8 @@ def _bounded(words: Sequence[str], place: int) -> Numeral | None:
     """Words that make a range of a number: "at least two"."""
     if words[place : place + 1] == ["between"]:
         low = _number(words, place + 1)
-        high = _number(words, place + 2 + low[1]) if low and words[place + 1 + low[1]] == "and" else None
+        joined = low is not None and list(words[place + 1 + low[1] :][:1]) == ["and"]
+        high = _number(words, place + 2 + low[1]) if low and joined else None
         return Numeral(2 + low[1] + high[1], low[0], high[0]) if low and high else None
     for phrases in (_LEAST, _MOST, _MORE, _FEWER, _ABOUTS, ("exactly", "precisely", "just")):
         for phrase in phrases:
@@ -152,7 +154,7 @@ def _number(words: Sequence[str], place: int) -> tuple[int, int] | None:
     while place < len(words):
         word = words[place]
         if word.isascii() and word.isdecimal() and place == start:
-            current, place = int(word) if len(word) <= _MOST_DIGITS else 10**_MOST_DIGITS, place + 1
+            current, place = int(word) if len(word) <= _MOST_DIGITS else _LARGEST, place + 1
         elif word in _VALUES and _fits(current, _VALUES[word], place == start):
             current, place = current + _VALUES[word], place + 1
         elif word in _TIMES:
@@ -171,9 +173,10 @@ def _number(words: Sequence[str], place: int) -> tuple[int, int] | None:
             place += 1
         else:
             break
-    if place > start and words[place : place + 1] == ["of"] and words[place - 1] == "dozen":
-        return total + current, place + 1 - start
-    return (total + current, place - start) if place > start else None
+    if place == start:
+        return None
+    of = list(words[place : place + 1]) == ["of"] and words[place - 1] == "dozen"
+    return min(total + current, _LARGEST), place + of - start
 
 
 def _fits(current: int, value: int, first: bool) -> bool:

@@ -48,7 +48,8 @@ class Usual:
         low, high = SIZES[size]
         least = float(np.quantile(known, low)) if low else 0.0
         most = float(np.quantile(known, high)) if high < 1 else 1.0
-        return min(least, 1 - _NARROWEST), max(most, least + _NARROWEST)
+        least = min(least, 1 - _NARROWEST)
+        return least, max(most, least + _NARROWEST)
 
 
 def sizes_of(boxes: Array) -> Array:

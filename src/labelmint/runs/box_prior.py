@@ -57,11 +57,16 @@ def box_prior_of(run: TrainedSystem, report: Report | None = None) -> BoxPrior:
     rule, kept = _rule(run), RunFolder(run.path / _FOLDER)
     stage, source = _untrained(run, rule)
     layouts = RunFolder(run.path).read_json("layouts/part.json")["sha256"]
-    if not (
-        kept.finished(stage.name) and kept.read_json(f"{stage.name}/part.json").get("layouts") == layouts
-    ):
-        _fit_aside(run, rule, stage, kept.path, str(layouts), report or (lambda event: None))
-    source.digest = load_weights(kept, (stage,), run.device)
+    try:
+        if not (
+            kept.finished(stage.name) and kept.read_json(f"{stage.name}/part.json").get("layouts") == layouts
+        ):
+            _fit_aside(run, rule, stage, kept.path, str(layouts), report or (lambda event: None))
+        source.digest = load_weights(kept, (stage,), run.device)
+    except InputError as error:
+        if not kept.path.exists():
+            raise
+        raise InputError(f"{error}; or remove {kept.path}, and the prior is fitted anew") from None
     return source
 
 

@@ -26,7 +26,9 @@ from labelmint import formats
 from labelmint.errors import InputError
 from labelmint.formats.format import image_format_named
 from labelmint.hardware import choose_threads
+from labelmint.layouts.described import Unmet
 from labelmint.progress import Event, Report
+from labelmint.runs.described import with_description
 from labelmint.runs.draw import Draw
 from labelmint.runs.given import Given
 from labelmint.runs.labels import check_labels
@@ -79,7 +81,7 @@ def mint(
     options, say, tell = options or MintOptions(**more), warn or _warn, report or (lambda event: None)
     targets = _targets(Path(out), options)
     if options.describe is not None:
-        system = system.with_description(options.describe, options.synonyms)
+        system = with_description(system, options.describe, options.synonyms, tell)
     _check_system(system, options)
     given = _given(system, options)
     sieve = _sieve(system, options)
@@ -102,7 +104,7 @@ def mint(
         say(line)
     missing = {name: path for name, path in targets.items() if not _is_complete(path, order, name)}
     if missing:
-        with _nothing_left(Path(out), undrawable=system.described is not None and not options.resume):
+        with _nothing_left(Path(out), unless=options.resume):
             _make(order, options, partial_of(Path(out)), missing, say, tell)
     for path in targets.values():
         remove_partial(path)
@@ -290,12 +292,12 @@ def _make(
 
 
 @contextmanager
-def _nothing_left(out: Path, *, undrawable: bool) -> Iterator[None]:
-    """Remove what was drawn where a description stops the drawing: the same command would stop there again."""
+def _nothing_left(out: Path, *, unless: bool) -> Iterator[None]:
+    """Remove what was drawn where a description can't be met: the same command would stop there again."""
     try:
         yield
-    except InputError:
-        if undrawable:
+    except Unmet:
+        if not unless:
             remove_partial(out)
         raise
 
