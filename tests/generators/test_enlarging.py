@@ -17,12 +17,26 @@ NETS = {
 
 
 @pytest.mark.parametrize("name", NETS)
-@pytest.mark.parametrize(("size", "tile"), [((40, 23), 16), ((33, 17), 5), ((3, 50), 48), ((1, 1), 1)])
+@pytest.mark.parametrize(("size", "tile"), [((40, 23), 16), ((33, 17), 5), ((3, 80), 16), ((1, 1), 1)])
 @torch.no_grad()
 def test_tiles_meet_without_seams(name: str, size: tuple[int, int], tile: int) -> None:
     net, x = NETS[name], image(2, 1, *size)
     whole, tiled = net(x), enlarged_by_tiles(net, x, tile)
     assert float((whole - tiled).abs().max()) <= 1e-5
+
+
+@torch.no_grad()
+def test_no_more_is_computed_than_the_tile_of_a_large_image_takes() -> None:
+    """A side that fits in what a tile is shown is not cut, for that would compute it several times."""
+    net, shown = NETS["srcnn"], list[tuple[int, ...]]()
+    hook = net.register_forward_pre_hook(lambda _, given: shown.append(tuple(given[0].shape[2:])))
+    most = 16 + 2 * net.reach
+    enlarged_by_tiles(net, image(1, 1, most, most), 16)
+    assert shown == [(most, most)]
+    enlarged_by_tiles(net, image(1, 1, most, most + 1), 16)
+    hook.remove()
+    assert len(shown) > 2
+    assert max(height * width for height, width in shown) == most**2
 
 
 def test_an_image_depends_on_itself_alone_and_modes_stay() -> None:

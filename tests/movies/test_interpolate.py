@@ -281,6 +281,23 @@ def test_what_can_t_be_shown_is_refused_and_nothing_written(
     assert not any(tmp_path.iterdir())
 
 
+def test_more_frames_than_may_be_or_than_memory_holds_are_refused(
+    trained: TrainedSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        monkeypatch.context() as patch,
+        pytest.raises(InputError, match=r"digits: has 5 layouts; .* 4 at most"),
+    ):
+        patch.setattr("labelmint.movies.scenes.MOST_FRAMES", 4)
+        interpolate(of(trained, "spade"), tmp_path / "a.gif", sequence=few(), batch_size=2)
+    monkeypatch.setattr("labelmint.movies.interpolate.available_memory", lambda device: 1 << 20)
+    with pytest.raises(
+        InputError, match=r"^5 frames of 32x32 pixels take .* are free; take --frames \d or fewer"
+    ):
+        interpolate(of(trained, "spade"), tmp_path / "a.gif", sequence=few(), batch_size=2)
+    assert not any(tmp_path.iterdir())
+
+
 def test_paths_that_are_taken_and_systems_without_a_code_are_refused(
     trained: TrainedSystem, tmp_path: Path
 ) -> None:

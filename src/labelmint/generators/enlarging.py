@@ -70,8 +70,7 @@ class Enlarger:
 
     def enlarging_bytes(self, batch_size: int, size: tuple[int, int]) -> int:
         """Memory that enlarging `batch_size` images of (h, w) takes, in bytes, from a rehearsal of a tile."""
-        reach, pixels = self.network.reach, self.factor**2 * size[0] * size[1]
-        shown = (min(size[0], self.tile + 2 * reach), min(size[1], self.tile + 2 * reach))
+        shown, pixels = self._shown(*size), self.factor**2 * size[0] * size[1]
         if shown not in self._counted:
             self._counted[shown] = bytes_by_rows(lambda rows: self._rehearse(rows, shown))
         at_once = min(self._at_once(*size), batch_size)
@@ -85,14 +84,20 @@ class Enlarger:
         with torch.no_grad():
             return self.network(torch.zeros(rows, self.image_channels, *size, device=device))
 
+    def _shown(self, height: int, width: int) -> tuple[int, int]:
+        """The most pixels a side that the network is shown at once of an image."""
+        most = self.tile + 2 * self.network.reach
+        return min(height, most), min(width, most)
+
     def _at_once(self, height: int, width: int) -> int:
-        return max(_AT_ONCE * 64 * 64 // min(height * width, self.tile**2), 1)
+        shown = self._shown(height, width)
+        return max(_AT_ONCE * 64 * 64 // (shown[0] * shown[1]), 1)
 
 
 def enlarged_by_tiles(network: Enlarges, images: Tensor, tile: int) -> Tensor:
     """Images (B, C, h, w) -> (B, C, f h, f w), tile by tile; equal to `network(images)` but for rounding."""
     (height, width), factor = images.shape[-2:], network.factor
-    if height <= tile and width <= tile:
+    if max(height, width) <= tile + 2 * network.reach:
         return network(images)
     whole = images.new_empty(*images.shape[:2], factor * height, factor * width)
     for top, bottom, above, below in _cuts(height, tile, network.reach):
@@ -107,7 +112,10 @@ def enlarged_by_tiles(network: Enlarges, images: Tensor, tile: int) -> Tensor:
 
 
 def _cuts(side: int, tile: int, reach: int) -> Iterator[tuple[int, int, int, int]]:
-    """Where each tile begins and ends, and where that does which the network is shown for it."""
+    """Where each tile begins and ends, and where that does which the network is shown for it. A side that is no longer
+    than what a tile is shown of a longer one is not cut.
+    """
+    tile = side if side <= tile + 2 * reach else tile
     for first in range(0, side, tile):
         last = min(first + tile, side)
         yield first, last, max(first - reach, 0), min(last + reach, side)

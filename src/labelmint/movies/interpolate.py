@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from labelmint.errors import InputError
+from labelmint.hardware import available_memory
 from labelmint.movies.encode import ENCODERS
 from labelmint.movies.film import Film
 from labelmint.movies.options import MovieOptions
-from labelmint.movies.publish import beside, check_out, files_of, write_frames, write_movie
+from labelmint.movies.publish import beside, bytes_of_frames, check_out, files_of, write_frames, write_movie
 from labelmint.movies.scenes import Scenes, scenes_of
 from labelmint.movies.smoothness import Differences
 from labelmint.progress import Report
@@ -59,6 +61,7 @@ def interpolate(
     check_out(path)
     system.resolve(options.dials)
     film, origin = _film(system, options, warn or _warn)
+    _check_memory(len(film.scenes), system.size, path)
     found, pairs = Differences(), list[AnnotatedImage]()
     for pair in film.frames("frames", tell):
         found.add(pair.image)
@@ -96,6 +99,16 @@ def _film(system: TrainedSystem, options: MovieOptions, warn: Callable[[str], No
         system=system, scenes=scenes, seed=options.from_seed, dials=origin.dials, batch_size=batch_size
     )
     return film, origin
+
+
+def _check_memory(frames: int, size: tuple[int, int], path: Path) -> None:
+    """Raise InputError for more frames than memory holds until they are written."""
+    needed, free = bytes_of_frames(frames, size, path), available_memory(torch.device("cpu"))
+    if needed > free:
+        raise InputError(
+            f"{frames} frames of {size[0]}x{size[1]} pixels take {needed / 2**30:.1f} GiB of memory, and "
+            f"{free / 2**30:.1f} are free; take --frames {max(int(frames * free / needed), 2)} or fewer"
+        )
 
 
 def _facts(

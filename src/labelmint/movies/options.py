@@ -12,9 +12,10 @@ from labelmint.protocols import Dials
 from labelmint.runs.draw import at_least
 from labelmint.types import DataSet
 
-__all__ = ["MovieOptions"]
+__all__ = ["MOST_FRAMES", "MovieOptions"]
 
-_MOST_FRAMES, _MOST_PER_SECOND, _FARTHEST, _ZOOM = 10_000, 60.0, 100_000.0, 20.0
+MOST_FRAMES = 10_000
+_MOST_PER_SECOND, _FARTHEST, _ZOOM = 60.0, 100_000.0, 20.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +59,8 @@ class MovieOptions:
             frames=(self.frames, 2 if self.move is None else 3),
             batch_size=(self.batch_size, 1),
         )
-        if self.frames is not None and self.frames > _MOST_FRAMES:
-            raise InputError(f"--frames {self.frames}: expected at most {_MOST_FRAMES}")
+        if self.frames is not None and self.frames > MOST_FRAMES:
+            raise InputError(f"--frames {self.frames}: expected at most {MOST_FRAMES}")
         if not 1 <= self.per_second <= _MOST_PER_SECOND:
             raise InputError(f"--fps {self.per_second:g}: expected 1 to {_MOST_PER_SECOND:g} frames a second")
         if self.to_seed == self.from_seed:

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from labelmint import pictures
+from labelmint.datasets.enlarged_layouts import repeated
 from labelmint.errors import InputError
 from labelmint.formats.files import new_folder
 from labelmint.formats.folder import write_folder
@@ -31,9 +32,10 @@ from labelmint.storage import refuse_taken, write_aside, write_json, write_text
 from labelmint.synthesis.provenance import contents
 from labelmint.types import AnnotatedImage, Array, ClassSet, Layout
 
-__all__ = ["beside", "check_out", "files_of", "write_frames", "write_movie"]
+__all__ = ["beside", "bytes_of_frames", "check_out", "files_of", "write_frames", "write_movie"]
 
 _CELL, _GAP = 192, 4  # pixels about which an image is wide, and between label and image
+_FRAME_BYTES = 8  # of a pixel of an image, its label and its instances
 
 
 def files_of(out: Path) -> tuple[Path, ...]:
@@ -64,26 +66,34 @@ def check_out(out: Path) -> None:
         raise InputError(f"{out}: there is no folder {out.parent}; make it, or give another --out")
 
 
+def bytes_of_frames(count: int, size: tuple[int, int], out: Path) -> int:
+    """Memory that frames of (H, W) take until they are written, in bytes: image, label and instances; of a movie also
+    the picture of both, once more as it is encoded.
+    """
+    pictured = 2 * 2 * 3 * _factor(size) ** 2 if out.suffix.lower() in ENCODERS else 0
+    return count * size[0] * size[1] * (_FRAME_BYTES + pictured)
+
+
 def beside(pair: AnnotatedImage, classes: ClassSet) -> Array:
     """The label of a frame, painted, and its image to the right of it, (H, W, 3) uint8, enlarged by a whole factor
     where they are small; the image alone where there are no labels.
     """
-    factor = max(round(_CELL / max(pair.layout.size)), 1)
-    image = _enlarged(pair.image, factor)
+    factor = _factor(pair.layout.size)
+    image = repeated(pair.image, factor)
     image = np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image
     if not classes.labelled:
         return image
     instances = pair.layout.instances
     layout = Layout(
-        label_map=_enlarged(pair.layout.label_map, factor),
-        instances=None if instances is None else _enlarged(instances, factor),
+        label_map=repeated(pair.layout.label_map, factor),
+        instances=None if instances is None else repeated(instances, factor),
     )
     gap = np.full((image.shape[0], _GAP, 3), 255, np.uint8)
     return np.concatenate([pictures.painted(layout, classes), gap, image], axis=1)
 
 
-def _enlarged(array: Array, factor: int) -> Array:
-    return array.repeat(factor, axis=0).repeat(factor, axis=1)
+def _factor(size: tuple[int, int]) -> int:
+    return max(round(_CELL / max(size)), 1)
 
 
 def write_movie(

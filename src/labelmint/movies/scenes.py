@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from labelmint.errors import InputError
-from labelmint.movies.options import MovieOptions
+from labelmint.movies.options import MOST_FRAMES, MovieOptions
 from labelmint.movies.path import Path, moved
 from labelmint.protocols import Coded, Noise
 from labelmint.runs.given import Given
@@ -111,6 +111,10 @@ def _sequence(system: TrainedSystem, data: DataSet, options: MovieOptions) -> Sc
         raise InputError(f"--frames {frames}: {data.source} has {len(data)} layouts, one for each frame")
     if frames < 2:
         raise InputError(f"{data.source}: has {frames} layout, and a sequence needs two at least")
+    if frames > MOST_FRAMES:
+        raise InputError(
+            f"{data.source}: has {frames} layouts; take the first with --frames, {MOST_FRAMES} at most"
+        )
     names = data.names[:frames]
     return Scenes(
         kind="sequence",

@@ -24,7 +24,8 @@ from labelmint.types import Batch
 
 __all__ = ["RestorationObjective", "patches"]
 
-_AT_ONCE = 8  # held-out images
+_AT_ONCE = 8  # held-out images, and fewer through the network where they are large
+_PIXELS = _AT_ONCE * 128 * 128  # of the small images that go through the network at once
 
 
 class RestorationObjective:
@@ -57,7 +58,9 @@ class RestorationObjective:
         for first in range(0, count, _AT_ONCE):
             wanted = pairs.fixed(first, min(_AT_ONCE, count - first)).image.to(device)
             small, true = low(wanted, self.factor), EIGHT_BITS.from_unit(wanted)
-            for into, made in ((found, module(small)), (plain, bicubic(small, self.factor))):
+            some = small.split(max(_PIXELS // small[0, 0].numel(), 1))
+            made_by_network = torch.cat([module(few) for few in some])
+            for into, made in ((found, made_by_network), (plain, bicubic(small, self.factor))):
                 into += [
                     psnr(one, other) for one, other in zip(EIGHT_BITS.from_unit(made), true, strict=True)
                 ]
