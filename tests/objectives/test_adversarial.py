@@ -12,6 +12,7 @@ from labelmint.objectives.adversarial import (
     HINGE,
     LEAST_SQUARES,
     VANILLA,
+    WITH_CLASSES,
     GanLossName,
     discriminator_loss,
     feature_matching,
@@ -83,3 +84,11 @@ def test_matching_counts_sizes_alike_and_maps_of_a_size_alike_but_for_verdicts()
     torch.autograd.backward(loss)
     assert found[0][0].grad is not None
     assert feature_matching(real, real) == 0
+
+
+def test_with_classes_real_objects_teach_the_discriminator_and_found_ones_the_generator() -> None:
+    real, found = (torch.tensor(rows) for rows in ([[1.0, -0.5], [3.0, -0.1]], [[-2.0, -4.0], [0.5, -6.0]]))
+    verdicts = float(VANILLA.discriminator(real[:, :1], found[:, :1]))
+    assert float(WITH_CLASSES.discriminator(real, found)) == pytest.approx(verdicts + 0.3 / 2)
+    assert float(WITH_CLASSES.generator(found)) == pytest.approx(float(VANILLA.generator(found[:, :1])) + 5)
+    assert WITH_CLASSES.generator(found[:, :1]).equal(VANILLA.generator(found[:, :1]))

@@ -18,7 +18,7 @@ from labelmint.nn.peak_memory import SPARE, RowBytes, bytes_by_rows
 
 __all__ = ["Enlarger", "Enlarges", "enlarged_by_tiles"]
 
-_TILE = 128  # pixels of the small image a side
+_TILE = 128  # pixels of the small image a side, at least
 _AT_ONCE = 16  # images of 64x64 pixels, and as many more or fewer as these are smaller or larger
 
 
@@ -43,11 +43,13 @@ class Enlarger:
     Arguments:
         network: an `nn.Module`; it computes in evaluation mode whatever mode it is in.
         image_channels: C of its images.
-        tile: pixels of the small image a side that are computed at once, beside what the network sees around them.
+        tile: pixels of the small image a side that are computed at once, beside what the network sees around them. None
+            for 128, or for twice the reach where that is more, so that margins make the work fourfold at most.
     """
 
-    def __init__(self, network: Enlarges, image_channels: int, tile: int = _TILE) -> None:
-        self.network, self.image_channels, self.tile = network, image_channels, tile
+    def __init__(self, network: Enlarges, image_channels: int, tile: int | None = None) -> None:
+        self.network, self.image_channels = network, image_channels
+        self.tile = max(_TILE, 2 * network.reach) if tile is None else tile
         self._counted: dict[tuple[int, int], RowBytes] = {}
 
     @property

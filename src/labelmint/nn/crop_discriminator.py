@@ -41,7 +41,9 @@ class ImageAndCrops(nn.Module):
         self.classes = with_spectral_norm(nn.Linear(self.crops.width, symbols))
 
     def forward(self, image: Tensor, layouts: LayoutBatch) -> Scales:
-        """Verdicts in the order of the items; of a batch without any object those on the images alone."""
+        """Verdicts in the order of the items; of a batch without any object zeros stand for those on objects, so that
+        those on images weigh as much as ever.
+        """
         each = image.unflatten(1, (-1, self.channels)).flatten(0, 1)
         rows = torch.arange(len(layouts), device=image.device)
         repeated = layouts[rows.repeat_interleave(len(each) // len(image))]
@@ -51,4 +53,6 @@ class ImageAndCrops(nn.Module):
             seen = self.crops.seen(crop(each, objects, (self.side, self.side)))
             likely = self.classes(seen).log_softmax(dim=1).gather(1, objects.symbol[:, None])
             found.append([torch.cat([self.crops.verdict(seen), likely], dim=1)])
+        else:
+            found.append([torch.zeros_like(found[0][-1])])
         return found
