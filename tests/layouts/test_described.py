@@ -18,12 +18,12 @@ from labelmint.layouts.wishes_met import wishes_met
 SIZE = (64, 96)
 
 
-def described(text: str, name: str = "camvid", most: int = 6) -> DescribedLayouts:
+def described(text: str, name: str = "camvid", most: int = 6, boxes: int | None = None) -> DescribedLayouts:
     kinds = len(HAND["sets"][name]["classes"])
     layouts = made_up(kinds, 20, most=most)
     description = understood(text, lexicon_of(name))
     return DescribedLayouts(
-        description, Resampled(layouts, SIZE), rule_for(kinds), range(kinds), Usual(layouts), SIZE
+        description, Resampled(layouts, SIZE), rule_for(kinds), range(kinds), Usual(layouts), SIZE, boxes
     )
 
 
@@ -49,6 +49,13 @@ def test_what_is_drawn_is_checked_anew_and_holds() -> None:
         objects = source.objects(padded[padded[:, 0] >= 0])
         assert wishes_met(source.description, objects, SIZE, source.usual).all
     assert set(np.unique(drawn.ids)) <= set(range(12))
+
+
+def test_what_is_checked_are_the_boxes_that_images_are_drawn_for() -> None:
+    source = described("a large car", boxes=6)
+    (found,) = source.found(seeds(1), {})
+    assert len(found.boxes) == 6 and found.met.all
+    assert wishes_met(source.description, source.objects(found.boxes), SIZE, source.usual).all
 
 
 def test_a_layout_depends_on_its_seed_alone() -> None:

@@ -190,6 +190,7 @@ def test_synonyms_name_classes_in_both_numbers(tmp_path: Path) -> None:
         ('{"disc": "rung"}', "did you mean 'ring'"),
         ('{"ring": "car"}', "already"),
         ('{"!": "car"}', "letters"),
+        ('{"disc\\ud800": "car"}', "no JSON"),
     ],
 )
 def test_bad_synonyms_are_refused(content: str, names: str, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from labelmint.datasets.objects import largest
 from labelmint.errors import InputError
 from labelmint.layouts.asked import NEAR, wishes_for
 from labelmint.layouts.boxes import BoxRule
@@ -80,7 +81,7 @@ class DescribedLayouts:
     Arguments:
         description: what is wished. source: draws boxes.
         rule: which boxes stand for a layout. class_of: the class id of each symbol. usual: the data's objects.
-        size: (H, W) of layouts.
+        size: (H, W) of layouts. most: boxes of a layout that are taken, the largest; None for those of the rule.
     """
 
     def __init__(
@@ -91,8 +92,10 @@ class DescribedLayouts:
         class_of: Sequence[int],
         usual: Usual,
         size: tuple[int, int],
+        most: int | None = None,
     ) -> None:
         self.description, self.rule, self.usual, self.size = description, rule, usual, size
+        self.most = rule.most if most is None else min(most, rule.most)
         self._source, self._class_of = source, np.array(class_of)
         self._boxed = frozenset(int(self._class_of[symbol]) for symbol in rule.first.values())
 
@@ -154,7 +157,7 @@ class DescribedLayouts:
         return [padded[padded[:, 0] >= 0] for padded in drawn.boxes.cpu().double().numpy()]
 
     def _candidates(self, seeds: Sequence[Seed], number: int, dials: Dials) -> list[Array]:
-        """Candidate `number` for each layout, (N, 5) boxes, without what is forbidden."""
+        """Candidate `number` for each layout, (N, 5) boxes, N <= most, without what is forbidden."""
         wishes = [self._asked(seed, number) for seed in seeds]
         drawn = self._source.sample([_of_candidate(seed, number) for seed in seeds], dials, None, wishes)
         assert drawn.boxes is not None
@@ -162,16 +165,14 @@ class DescribedLayouts:
         for padded in drawn.boxes.cpu().double().numpy():
             boxes = padded[padded[:, 0] >= 0]
             away = forbidden(self.description, self.objects(boxes), self.size, self.usual)
-            found.append(boxes[~away])
+            found.append(largest(boxes[~away], self.most))
         return found
 
     def _asked(self, seed: Seed, number: int) -> Wishes:
         """Wishes for a candidate, as near to where relations put objects as the source can draw."""
         for near in NEAR:
             rng = np.random.default_rng(_dice(seed, number))
-            wishes = wishes_for(
-                self.description, self.usual, self.size, self._boxed, self.rule.most, rng, near
-            )
+            wishes = wishes_for(self.description, self.usual, self.size, self._boxed, self.most, rng, near)
             try:
                 self._source.check(wishes)
             except InputError as error:

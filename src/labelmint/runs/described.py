@@ -74,7 +74,8 @@ def with_description(
     from labelmint.runs.box_prior import box_prior_of
 
     source, found = system if system.layouts_from is None else system.layouts_from.run, copy.copy(system)
-    described = described_layouts(source, text, synonyms, report)
+    rule = system.config.boxes  # images may be drawn for fewer boxes than the source draws
+    described = described_layouts(source, text, synonyms, report, None if rule is None else rule.most)
     prior = box_prior_of(source)
     found.own_layouts = _ForImages(described, BoxesFor(source, prior, system))
     written = json.dumps(synonyms, sort_keys=True, ensure_ascii=False) if synonyms else ""
@@ -83,13 +84,18 @@ def with_description(
 
 
 def described_layouts(
-    run: TrainedSystem, text: str, synonyms: Mapping[str, str] | None = None, report: Report | None = None
+    run: TrainedSystem,
+    text: str,
+    synonyms: Mapping[str, str] | None = None,
+    report: Report | None = None,
+    most: int | None = None,
 ) -> DescribedLayouts:
     """The source of boxes for a description.
 
     Arguments:
         synonyms: the name of a class by another name for it.
         report: is told of progress where a prior over boxes is fitted first.
+        most: boxes of a layout at most; None for those that the run has.
 
     Raises InputError for words that are not known, for wishes that no layout meets, and for a run without layouts.
     """
@@ -101,10 +107,11 @@ def described_layouts(
         )
     description = understood(text, Lexicon(run.classes, synonyms))
     prior = box_prior_of(run, report)
-    refuse_impossible(description, prior.class_ids, prior.rule.most)
+    most = prior.rule.most if most is None else min(most, prior.rule.most)
+    refuse_impossible(description, prior.class_ids, most)
     class_of = [class_id for class_id, _ in run.config.symbols]
     usual = _usual(run, prior.rule, class_of)
-    return DescribedLayouts(description, prior, prior.rule, class_of, usual, run.size)
+    return DescribedLayouts(description, prior, prior.rule, class_of, usual, run.size, most)
 
 
 def _usual(run: TrainedSystem, rule: BoxRule, class_of: Sequence[int]) -> Usual:
