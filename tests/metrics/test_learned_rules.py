@@ -42,7 +42,10 @@ def caught(composition: str, shown: list[Scene], name: str | None = None) -> flo
     return found.rate if name is None else found.counts[name] / len(shown)
 
 
-@pytest.mark.parametrize("composition", COMPOSITIONS)
+@pytest.mark.parametrize(
+    "composition",
+    [pytest.param(name, marks=pytest.mark.slow) if name == "upper" else name for name in COMPOSITIONS],
+)
 def test_real_held_out_scenes_keep_what_was_learned(composition: str) -> None:
     assert caught(composition, scenes(composition)[1]) <= 0.03
 

@@ -85,6 +85,16 @@ def test_the_structure_distance_grows_with_blur_and_prefers_shifted_texture_to_n
     assert float(structure_distance(shifted, image)) < float(structure_distance(flat, image))
 
 
+def test_the_structure_distance_sees_every_pixel() -> None:
+    image = torch.rand(4, 1, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    apart = {}
+    for place in ((15, 15), (0, 0), (0, 31), (31, 0), (31, 31), (31, 15), (15, 31)):
+        changed = image.clone()
+        changed[:, :, place[0], place[1]] += 0.5
+        apart[place] = float(structure_distance(changed, image))
+    assert min(apart.values()) > 0.4 * apart[15, 15]
+
+
 def test_the_structure_distance_counts_relative_to_the_contrast() -> None:
     bright, dim = (float(structure_distance(0.5 * textured(c), textured(c))) for c in (1.0, 0.3))
     assert dim == pytest.approx(bright, rel=0.2)

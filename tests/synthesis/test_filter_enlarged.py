@@ -29,7 +29,7 @@ class Enlarged(System):
         ]
 
 
-@pytest.mark.parametrize("mode", ["on", "ignore"])
+@pytest.mark.parametrize("mode", [pytest.param("on", marks=pytest.mark.slow), "ignore"])
 def test_enlarged_candidates_are_judged_at_the_size_that_the_judge_knows(run: Path, mode: str) -> None:
     usual, out = make(run, "usual", filter=mode), make(run, "out", Enlarged(run), filter=mode)
     for one, other in zip(read(usual), read(out), strict=True):

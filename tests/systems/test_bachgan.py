@@ -122,7 +122,10 @@ def test_the_critic_has_no_spectral_norm_and_no_batch_statistics_and_its_steps_a
     assert tiny.generator.discriminator_updates == 2
 
 
-@pytest.mark.parametrize(("preset", "channels"), [("ade20k-256", 151), ("cityscapes-256x512", 36)])
+@pytest.mark.parametrize(
+    ("preset", "channels"),
+    [pytest.param("ade20k-256", 151, marks=pytest.mark.slow), ("cityscapes-256x512", 36)],
+)
 def test_published_sizes(preset: str, channels: int) -> None:
     settings = settings_of("bachgan", preset)
     assert isinstance(settings, BachGANSections)

@@ -35,7 +35,7 @@ ASKED = {"preset": "tiny", "size": (16, 16), "precision": "32", "threads": 1}
 
 
 @pytest.mark.usefixtures("real_previews")
-@pytest.mark.parametrize("name", BOTH)
+@pytest.mark.parametrize("name", ["rdn", pytest.param("srcnn", marks=pytest.mark.slow)])
 def test_it_trains_on_images_without_labels_and_is_evaluated(name: str, tmp_path: Path) -> None:
     data = digits()
     write(without_labels(data), tmp_path / "images", format="folder", classes=UNLABELLED)

@@ -167,10 +167,9 @@ def test_every_trained_parameter_gets_a_finite_gradient(kind: str, codebook: str
     [
         "image",
         "coupled",
-        "two levels",
         *(
             pytest.param(kind, marks=pytest.mark.slow)
-            for kind in ("image, local", "layout", "coupled, local", "coupled double")
+            for kind in ("two levels", "image, local", "layout", "coupled, local", "coupled double")
         ),
     ],
 )

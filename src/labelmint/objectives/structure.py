@@ -4,10 +4,10 @@ called so.
     d(x, y) = mean_l  ( | g(x_l) - g(y_l) | + | A |g(x_l)| - A |g(y_l)| | ) / ( |g(x_l)| + flat )
 
 x_l is the image halved l times, up to twice and as long as more than 4 pixels a side are left; g its differences to
-the next pixel below and to the right, A the mean over 4x4 pixels, | . | the mean absolute value over an image. The
-first term wants edges where they are; the second as much texture as there is, wherever exactly it lies: the squared
-error alone pays a blurred texture, which is safe, better than a wrong one. Each image counts relative to its own
-differences, so dark and bright data weigh the same.
+the next pixel below and to the right (0 beyond the last row and column), A the mean over 4x4 pixels, | . | the mean
+absolute value over an image. The first term wants edges where they are; the second as much texture as there is,
+wherever exactly it lies: the squared error alone pays a blurred texture, which is safe, better than a wrong one. Each
+image counts relative to its own differences, so dark and bright data weigh the same.
 
 The same maps, with the pixels themselves, are the layers of a distance that is weighed layer by layer
 (`objectives.layered`): x, then g(x_l) and A |g(x_l)| of each scale.
@@ -64,6 +64,6 @@ def _scales(x: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def _differences(x: Tensor) -> Tensor:
-    """Downward and rightward, (B, C, H, W) -> (B, 2C, H - 1, W - 1)."""
-    corner = x[..., :-1, :-1]
-    return torch.cat([x[..., 1:, :-1] - corner, x[..., :-1, 1:] - corner], dim=1)
+    """Downward and rightward, (B, C, H, W) -> (B, 2C, H, W): each pixel stands in one, the last one, too."""
+    beyond = functional.pad(x, (0, 1, 0, 1), mode="replicate")
+    return torch.cat([beyond[..., 1:, :-1] - x, beyond[..., :-1, 1:] - x], dim=1)
