@@ -74,7 +74,7 @@ def evaluate_upscaler(
     part = "test" if parts.test else "validation"
     names = getattr(parts, part)
     claim(folder, _MARK, "evaluation", _request(system, data, options), _held(folder))
-    pairs = system.as_trained.pairs(data.subset(names))
+    pairs, flat = _showing_something(system.as_trained.pairs(data.subset(names)), data.source)
     found = _measured(system, pairs, report)
     assert system.wired.upscaler is not None
     spread = np.linspace(0, len(pairs) - 1, min(_ROWS, len(pairs))).astype(int)
@@ -86,7 +86,7 @@ def evaluate_upscaler(
         title=f"Evaluation of {system.system} in {path} on {data.source}",
         verdict=_verdict(gain),
         headline=tuple(figure.name for figure in figures),
-        sections=(_section(system, found, figures, f"{len(pairs)} images of the {part} part"),),
+        sections=(_section(system, found, figures, f"{len(pairs)} images of the {part} part", flat),),
         origin={
             "command": shlex.join(command),
             "subject": str(path),
@@ -146,6 +146,16 @@ def _held(folder: Path) -> Any:
         return f"another evaluation ({key} differs)" if begun else None
 
     return held
+
+
+def _showing_something(pairs: Pairs, source: str) -> tuple[Pairs, int]:
+    """The pairs without those of one level a channel, and how many these are: interpolation gives them back without any
+    error, so that a few of them would outweigh all others in a mean of PSNR. Raises InputError where all are such.
+    """
+    kept = [k for k, pair in enumerate(pairs) if bool(np.ptp(pair.image, axis=(0, 1)).any())]
+    if not kept:
+        raise InputError(f"{source}: all held-out images show one level alone, so nothing can be measured")
+    return pairs.take(np.array(kept)), len(pairs) - len(kept)
 
 
 def _measured(system: TrainedSystem, pairs: Pairs, report: Report) -> dict[str, dict[str, Array]]:
@@ -219,7 +229,11 @@ def _verdict(gain: Figure) -> Verdict:
 
 
 def _section(
-    system: TrainedSystem, found: Mapping[str, Mapping[str, Array]], figures: Sequence[Figure], on: str
+    system: TrainedSystem,
+    found: Mapping[str, Mapping[str, Array]],
+    figures: Sequence[Figure],
+    on: str,
+    flat: int,
 ) -> Section:
     rows = tuple(
         (words, round(float(found[way]["psnr"].mean()), 2), round(float(found[way]["ssim"].mean()), 4))
@@ -229,7 +243,8 @@ def _section(
     return Section(
         name="enlargement",
         title="Is an enlarged image the true one?",
-        summary=f"{on} were reduced by {system.wired.upscaler.factor} and enlarged again.",
+        summary=f"{on} were reduced by {system.wired.upscaler.factor} and enlarged again."
+        + (f" Left out: {flat} that show one level alone." if flat else ""),
         figures=tuple(figures),
         tables=(
             Table(
