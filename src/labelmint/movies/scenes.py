@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -105,6 +106,11 @@ def noise_of(system: TrainedSystem) -> Noise | None:
     return system.images.noise
 
 
+def _by_number(name: str) -> list[str | int]:
+    """A key that sorts frame-2 before frame-10: texts and numbers of a name in turn."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
+
+
 def _sequence(system: TrainedSystem, data: DataSet, options: MovieOptions) -> Scenes:
     frames = len(data) if options.frames is None else options.frames
     if frames > len(data):
@@ -115,7 +121,7 @@ def _sequence(system: TrainedSystem, data: DataSet, options: MovieOptions) -> Sc
         raise InputError(
             f"{data.source}: has {frames} layouts; take the first with --frames, {MOST_FRAMES} at most"
         )
-    names = data.names[:frames]
+    names = tuple(sorted(data.names, key=_by_number))[:frames]
     return Scenes(
         kind="sequence",
         given=system.given(data.subset(names)),
