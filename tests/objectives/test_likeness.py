@@ -86,6 +86,21 @@ def test_terms_are_weighted_and_the_image_is_handed_on(absolute: float, kl: floa
     assert float(loss.others) == pytest.approx(wanted, rel=1e-5)
 
 
+def test_free_nats_cost_what_they_are_and_pull_at_nothing() -> None:
+    mean = torch.ones(4, 3, requires_grad=True)
+
+    def network(*given: Any) -> Encoded:
+        return Encoded(torch.zeros_like(given[3]), mean, torch.zeros(4, 3))
+
+    call: Callable[..., Any] = network
+    for free, moves in ((0.0, True), (1.4, True), (1.6, False)):  # the divergence is 1.5
+        mean.grad = None
+        loss = LikenessObjective(CODE, kl=2.0, free=free)(call, pairs().batch(0, 4))
+        assert float(loss.others.detach()) == pytest.approx(2 * max(1.5, free))
+        loss.others.backward()
+        assert mean.grad is not None and bool(mean.grad.any()) == moves
+
+
 def test_the_divergence_is_that_of_normal_distributions() -> None:
     mean, log_variance = torch.tensor([[1.0, -2.0]]), torch.tensor([[0.0, math.log(4)]])
     oracle = torch.distributions.kl_divergence(

@@ -1,16 +1,21 @@
 """The objective of a generator that is told how its images should look.
 
-    L = c |x - G(s, z)| + p d(x, G(s, z)) + k KL(q(z|x), N(0, 1)),    z drawn anew for each item
+    L = c |x - G(s, z)| + p d(x, G(s, z)) + k max(KL(q(z|x), N(0, 1)), free),    z drawn anew for each item
 
 d is a perceptual distance, or its stand-in without weights. A generator with an image encoder is given the image
 as well, and draws z from q(z|x) = N(mu(x), sigma(x)^2), so that a code that is drawn means something:
 
     KL = mean over items of sum over the code of (mu^2 + sigma^2 - 1 - log sigma^2) / 2
 
+Without free nats the code may never come into use: at first it is noise to the generator, which then learns to do
+without it, while KL draws it nearer to noise.
+
 References:
     Image-to-Image Translation with Conditional Adversarial Networks (Isola et al., 2017): Equation 3
     Semantic Image Synthesis with Spatially-Adaptive Normalization (Park et al., 2019),
     https://arxiv.org/abs/1903.07291: the encoder and its KL
+    Improved Variational Inference with Inverse Autoregressive Flow (Kingma et al., 2016),
+    https://arxiv.org/abs/1606.04934: free bits, here of a batch's mean
 """
 
 from __future__ import annotations
@@ -48,6 +53,7 @@ class LikenessObjective:
         absolute: c. perceptual: p; 0 leaves the distance out.
         vgg: what the distance is of, as `objectives.perceptual.perceptual_distance` has it.
         kl: k. Above 0 the network is called with the image too, and returns `generators.encoded.Encoded`.
+        free: nats of KL that cost nothing.
         encodes: whether the network is called with the image in place of noise, in the held-out figures too; it draws
             otherwise only once its weights are kept.
     """
@@ -60,10 +66,12 @@ class LikenessObjective:
         perceptual: float = 0.0,
         vgg: str = "",
         kl: float = 0.0,
+        free: float = 0.0,
         encodes: bool = False,
     ) -> None:
         self.encodes = encodes
-        self.noise, self.absolute, self.perceptual, self.vgg, self.kl = noise, absolute, perceptual, vgg, kl
+        self.noise, self.absolute, self.perceptual, self.vgg = noise, absolute, perceptual, vgg
+        self.kl, self.free = kl, free
         self._distance: Callable[[Tensor, Tensor], Tensor] | None = None
 
     def begin(self, module: nn.Module, pairs: Pairs) -> None:
@@ -78,7 +86,7 @@ class LikenessObjective:
         if self.kl:
             made, mean, log_variance = network(batch.layouts, noise, {}, batch.image)
             terms["kl"] = kl_divergence(mean, log_variance)
-            others = self.kl * terms["kl"]
+            others = self.kl * terms["kl"].clamp(min=self.free)
         elif self.encodes:
             made = network(batch.layouts, None, {}, batch.image)
         else:

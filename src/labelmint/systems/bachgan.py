@@ -105,6 +105,7 @@ def _wired(section: BachGANSection, facts: Facts, against: Against) -> Wired:
         perceptual=section.perceptual,
         vgg=section.vgg,
         kl=section.kl if section.code else 0.0,
+        free=section.free,
     )
     regime = Adversarial(section, objective, against, section.half_life, see=network.seen)
     blank = torch.zeros(1, *facts.size, dtype=torch.uint8)

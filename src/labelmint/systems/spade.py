@@ -45,6 +45,9 @@ class SpadeTraining(LikenessTraining):
         4e-4, gt=0, description="highest of its schedule; the generator's where there is none"
     )
     kl: float = Field(0.05, gt=0, description="weight of the style's divergence from N(0, 1)")
+    free: float = Field(
+        0.0, ge=0, description="nats of that divergence that cost nothing, so that the style comes into use"
+    )
 
 
 class SpadeSection(SpadeConfig, SpadeTraining):
@@ -91,6 +94,7 @@ def spade(settings: SpadeSections, facts: Facts) -> Wired:
         perceptual=section.perceptual,
         vgg=section.vgg,
         kl=section.kl if section.code else 0.0,
+        free=section.free,
     )
     regime = Adversarial(section, objective, against, section.half_life)
     seen = LayoutBatch(torch.zeros(1, *facts.size, dtype=torch.uint8))
@@ -111,6 +115,7 @@ ON_A_CPU: dict[str, Any] = {
     "layout_channels": 8,
     "discriminator_layers": 2,
     "half_life": 0.05,
+    "free": 8.0,
     "augment_below": FEW_IMAGES,
 }
 
