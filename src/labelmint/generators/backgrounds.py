@@ -154,7 +154,7 @@ class BachGenerator(SpadeGenerator):
     def forward(
         self, layouts: LayoutBatch, noise: Tensor | None, dials: Dials, image: Tensor | None = None
     ) -> Tensor | Encoded:
-        """As SPADE's; layouts without backgrounds are completed, by one seed where nothing is alike."""
+        """Images as SPADE draws them; layouts without backgrounds are completed, by one seed where nothing is alike."""
         return super().forward(self.completed(layouts, [(0, 0)] * len(layouts)), noise, dials, image)
 
 

@@ -146,7 +146,7 @@ class Objects:
         return self._has_room(kind) or bool(self._meeting(kind).any())
 
     def _has_room(self, kind: int) -> bool:
-        """Whether a further object of a kind may be there, beside those that are wished for."""
+        """True where a further object of a kind may be there, beside those that are wished for."""
         wished = sum(one.kind == kind for one in self._open)
         rows = self._code.rows - self._row > len(self._open)
         return rows and self._counts[kind] + wished < self._most.get(kind, self._code.rows + 1)

@@ -180,7 +180,7 @@ def _number(words: Sequence[str], place: int) -> tuple[int, int] | None:
 
 
 def _fits(current: int, value: int, first: bool) -> bool:
-    """Whether a number word goes on with what stands before it: "thirty five", "hundred five", never "two three"."""
+    """True if a number word goes on with what stands before it: "thirty five", "hundred five", never "two three"."""
     if first:
         return True
     if value < 10:

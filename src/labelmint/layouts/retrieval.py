@@ -90,7 +90,7 @@ def in_cells(boxes: Array, size: tuple[int, int]) -> Array:
 
 
 def shown_boxes(boxes: Array, classes: int) -> list[Shown]:
-    """Of each class, where the boxes (N, n, 5) of layouts, class and cells, padded with -1, cover cells."""
+    """The cells that the boxes (N, n, 5) of layouts, class and cells, padded with -1, cover, by class."""
     found = []
     for one in range(classes):
         rows, which = np.nonzero(boxes[..., 0] == one)
@@ -102,7 +102,7 @@ def shown_boxes(boxes: Array, classes: int) -> list[Shown]:
 
 
 def shown_maps(maps: Array, classes: int, wanted: Iterable[int]) -> list[Shown]:
-    """Of each class, where the maps (N, 64, 64) of layouts show it; nowhere of one that is not wanted."""
+    """The cells where the maps (N, 64, 64) of layouts show each class; none of one that is not wanted."""
     shows = np.zeros((len(maps), classes), bool)
     for first in range(0, len(maps), _AT_ONCE):
         some = maps[first : first + _AT_ONCE].reshape(-1, CELLS * CELLS).astype(np.int64)

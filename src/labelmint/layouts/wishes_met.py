@@ -1,4 +1,4 @@
-"""Whether a layout holds what a description wishes, read from its objects alone: the class and the box of each.
+"""The checker of descriptions: it reads the objects of a layout alone, the class and the box of each.
 
     a wish is met  <=>  as many objects are what it says as it wishes, each of them its own and no other wish's,
                         and where its class has a largest number there are no more objects of that class
@@ -25,7 +25,7 @@ _SLACK = 1e-6  # of single precision
 
 
 class Met(NamedTuple):
-    """Whether each wish is met, in the order of `Description.wishes`."""
+    """The answer for each wish, in the order of `Description.wishes`."""
 
     wishes: tuple[bool, ...]
 
@@ -35,7 +35,7 @@ class Met(NamedTuple):
 
 
 def wishes_met(description: Description, objects: Array, size: tuple[int, int], usual: Usual) -> Met:
-    """Whether a layout meets each wish of a description.
+    """The wishes of a description that a layout meets.
 
     Arguments:
         objects: (N, 5), the class id of each, and its box x0, y0, x1, y1 in widths and heights of the image.

@@ -15,24 +15,21 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from pydantic import Field
 from torch import nn
 
 from labelmint.generators.backgrounds import BachConfig, BachGenerator
 from labelmint.generators.network import OneNetwork
-from labelmint.layouts.boxes import BoxRule, BoxSettings
+from labelmint.layouts.boxes import BoxSettings
 from labelmint.nn.initial import begin_xavier
 from labelmint.nn.patch import MultiScaleDiscriminator
 from labelmint.objectives.adversarial import HINGE, WASSERSTEIN
-from labelmint.objectives.likeness import LikenessObjective
 from labelmint.systems.sections import Sections
-from labelmint.systems.spade import ON_A_CPU, SpadeTraining
+from labelmint.systems.spade import ON_A_CPU, SpadeTraining, styled_objective
 from labelmint.systems.system import GIVEN, Facts, System, Wired
-from labelmint.systems.wiring import check_multiples
+from labelmint.systems.wiring import blank_boxes, box_rule, check_multiples
 from labelmint.training.adversarial import Adversarial, Against
 from labelmint.training.regime import Stage
-from labelmint.types import LayoutBatch
 
 __all__ = ["SYSTEMS", "BachGANSection", "BachGANSections", "WassersteinSection", "WassersteinSections"]
 
@@ -96,23 +93,13 @@ def wasserstein(settings: WassersteinSections, facts: Facts) -> Wired:
 def _wired(section: BachGANSection, facts: Facts, against: Against) -> Wired:
     check_multiples(facts.size, section.multiple, "the network")
     section.check_discriminated(facts.size)
-    every = range(facts.symbols)  # where nothing is known of the data but how many
-    rule = facts.boxes or BoxRule(first={k: k for k in every}, grounds=(), ignored=0, most=section.most_boxes)
-    network = BachGenerator(section, rule, facts.kinds or every, facts.image_channels, facts.size)
-    objective = LikenessObjective(
-        network.noise,
-        absolute=section.l1,
-        perceptual=section.perceptual,
-        vgg=section.vgg,
-        kl=section.kl if section.code else 0.0,
-        free=section.free,
-    )
+    rule, kinds = box_rule(facts, section.most_boxes), facts.kinds or range(facts.symbols)
+    network = BachGenerator(section, rule, kinds, facts.image_channels, facts.size)
+    objective = styled_objective(section, network.noise, section.code)
     regime = Adversarial(section, objective, against, section.half_life, see=network.seen)
-    blank = torch.zeros(1, *facts.size, dtype=torch.uint8)
-    seen = LayoutBatch(blank, boxes=torch.full((1, rule.most, 5), -1.0))
     return Wired(
         stages=(Stage(name="generator", module=network, regime=regime),),
-        images=OneNetwork(network, seen),
+        images=OneNetwork(network, blank_boxes(rule, facts.size)),
         see=rule.see,
     )
 

@@ -13,24 +13,22 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from pydantic import Field
 from torch import nn
 
 from labelmint.generators.network import OneNetwork
 from labelmint.generators.object_fusion import ObjectFusionConfig, ObjectFusionGenerator
-from labelmint.layouts.boxes import BoxRule, BoxSettings
+from labelmint.layouts.boxes import BoxSettings
 from labelmint.nn.crop_discriminator import ImageAndCrops
 from labelmint.objectives.adversarial import WITH_CLASSES
 from labelmint.objectives.cycles import CyclesObjective
 from labelmint.systems.adversary import RivalTraining
 from labelmint.systems.sections import Sections
 from labelmint.systems.system import GIVEN, Facts, System, Wired
-from labelmint.systems.wiring import check_multiples
+from labelmint.systems.wiring import blank_boxes, box_rule, check_multiples
 from labelmint.training.adversarial import Adversarial, Against
 from labelmint.training.differentiable import FEW_IMAGES
 from labelmint.training.regime import Stage
-from labelmint.types import LayoutBatch
 
 __all__ = ["SYSTEMS", "Layout2ImSection", "Layout2ImSections", "layout2im"]
 
@@ -66,8 +64,7 @@ def layout2im(settings: Layout2ImSections, facts: Facts) -> Wired:
     """One network that sees boxes, one stage, discriminators of images and of objects."""
     section, size = settings.generator, facts.size
     check_multiples(size, section.multiple, "the network")
-    every = {k: k for k in range(facts.symbols)}  # where nothing is known of the data but how many
-    rule = facts.boxes or BoxRule(first=every, grounds=(), ignored=0, most=section.most_boxes)
+    rule = box_rule(facts, section.most_boxes)
     network = ObjectFusionGenerator(section, facts.symbols, rule.most, facts.image_channels, size)
 
     def discriminator() -> nn.Module:
@@ -85,12 +82,10 @@ def layout2im(settings: Layout2ImSections, facts: Facts) -> Wired:
         unknown=facts.symbols,
     )
     objective = CyclesObjective(network.noise, absolute=section.l1, kl=section.kl, latent=section.latent)
-    blank = torch.zeros(1, *size, dtype=torch.uint8)
-    seen = LayoutBatch(blank, boxes=torch.full((1, rule.most, 5), -1.0))
     regime = Adversarial(section, objective, against, section.half_life)
     return Wired(
         stages=(Stage(name="generator", module=network, regime=regime),),
-        images=OneNetwork(network, seen),
+        images=OneNetwork(network, blank_boxes(rule, size)),
         see=rule.see,
     )
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from labelmint.generators.network import OneNetwork
 from labelmint.generators.object_pathway import ObjectPathwayConfig, ObjectPathwayGenerator
-from labelmint.layouts.boxes import BoxRule, BoxSettings
+from labelmint.layouts.boxes import BoxSettings
 from labelmint.nn.initial import begin_normal
 from labelmint.nn.object_discriminator import ObjectDiscriminator
 from labelmint.nn.objects import told_wrong
@@ -30,11 +30,10 @@ from labelmint.objectives.likeness import LikenessObjective
 from labelmint.systems.adversary import RivalTraining
 from labelmint.systems.sections import Sections
 from labelmint.systems.system import GIVEN, Facts, System, Wired
-from labelmint.systems.wiring import check_multiples
+from labelmint.systems.wiring import blank_boxes, box_rule, check_multiples
 from labelmint.training.adversarial import Adversarial, Against
 from labelmint.training.differentiable import FEW_IMAGES
 from labelmint.training.regime import Stage
-from labelmint.types import LayoutBatch
 
 __all__ = ["SYSTEMS", "ObjCGANSection", "ObjCGANSections", "label_rows", "obj_cgan"]
 
@@ -78,9 +77,8 @@ def obj_cgan(settings: ObjCGANSections, facts: Facts) -> Wired:
     """One network that sees boxes, one stage, one discriminator that sees them as well."""
     section, size = settings.generator, facts.size
     check_multiples(size, section.multiple, "the network")
-    every = {k: k for k in range(facts.symbols)}  # where nothing is known of the data but how many
-    rule = facts.boxes or BoxRule(first=every, grounds=(), ignored=0, most=section.most_boxes)
-    labels = label_rows(rule.first, facts.names or list(map(str, every)), section.label_words)
+    rule = box_rule(facts, section.most_boxes)
+    labels = label_rows(rule.first, facts.names or list(map(str, range(facts.symbols))), section.label_words)
     network = ObjectPathwayGenerator(section, labels, facts.image_channels, size)
 
     def discriminator() -> nn.Module:
@@ -99,11 +97,9 @@ def obj_cgan(settings: ObjCGANSections, facts: Facts) -> Wired:
     regime = Adversarial(
         section, LikenessObjective(network.noise, absolute=section.l1), against, section.half_life
     )
-    blank = torch.zeros(1, *size, dtype=torch.uint8)
-    seen = LayoutBatch(blank, boxes=torch.full((1, rule.most, 5), -1.0))
     return Wired(
         stages=(Stage(name="generator", module=network, regime=regime),),
-        images=OneNetwork(network, seen),
+        images=OneNetwork(network, blank_boxes(rule, size)),
         see=rule.see,
     )
 

@@ -24,6 +24,7 @@ from labelmint.nn.initial import begin_xavier
 from labelmint.nn.patch import MultiScaleDiscriminator
 from labelmint.objectives.adversarial import HINGE
 from labelmint.objectives.likeness import LikenessObjective
+from labelmint.protocols import Noise
 from labelmint.systems.adversary import LikenessTraining
 from labelmint.systems.sections import Sections
 from labelmint.systems.system import GIVEN, Facts, System, Wired
@@ -33,7 +34,15 @@ from labelmint.training.differentiable import FEW_IMAGES
 from labelmint.training.regime import Stage
 from labelmint.types import LayoutBatch
 
-__all__ = ["ON_A_CPU", "SYSTEMS", "SpadeSection", "SpadeSections", "SpadeTraining", "spade"]
+__all__ = [
+    "ON_A_CPU",
+    "SYSTEMS",
+    "SpadeSection",
+    "SpadeSections",
+    "SpadeTraining",
+    "spade",
+    "styled_objective",
+]
 
 
 class SpadeTraining(LikenessTraining):
@@ -58,6 +67,18 @@ class SpadeSections(Sections):
     """Settings of spade."""
 
     generator: SpadeSection = SpadeSection()
+
+
+def styled_objective(training: SpadeTraining, noise: Noise | None, code: int) -> LikenessObjective:
+    """The generator's objective, with the divergence of a style of `code` numbers; 0: there is none."""
+    return LikenessObjective(
+        noise,
+        absolute=training.l1,
+        perceptual=training.perceptual,
+        vgg=training.vgg,
+        kl=training.kl if code else 0.0,
+        free=training.free,
+    )
 
 
 def spade(settings: SpadeSections, facts: Facts) -> Wired:
@@ -88,14 +109,7 @@ def spade(settings: SpadeSections, facts: Facts) -> Wired:
         augment_below=section.augment_below,
         unknown=facts.symbols,
     )
-    objective = LikenessObjective(
-        network.noise,
-        absolute=section.l1,
-        perceptual=section.perceptual,
-        vgg=section.vgg,
-        kl=section.kl if section.code else 0.0,
-        free=section.free,
-    )
+    objective = styled_objective(section, network.noise, section.code)
     regime = Adversarial(section, objective, against, section.half_life)
     seen = LayoutBatch(torch.zeros(1, *facts.size, dtype=torch.uint8))
     return Wired(

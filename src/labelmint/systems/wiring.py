@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from pydantic import Field
 from torch import nn
 
 from labelmint.errors import InputError
+from labelmint.layouts.boxes import BoxRule
 from labelmint.nn.patch import PatchDiscriminator
 from labelmint.objectives.adversarial import HINGE
 from labelmint.objectives.vq_model import VQObjective
@@ -18,13 +20,17 @@ from labelmint.priors.rowwise import RowPixelSNAIL
 from labelmint.priors.transformer import TransformerPrior
 from labelmint.protocols import Stream
 from labelmint.systems.sections import PriorSection, TransformerSection
+from labelmint.systems.system import Facts
 from labelmint.training.adversarial import Adversarial, Against
 from labelmint.training.minimize import Minimize
 from labelmint.training.regime import Learning, Regime
+from labelmint.types import LayoutBatch
 
 __all__ = [
     "TokenizerTraining",
     "VQModelTraining",
+    "blank_boxes",
+    "box_rule",
     "check_least",
     "check_multiples",
     "check_patches",
@@ -136,6 +142,22 @@ def prior_of(
     if config.at_once == "place" and stack > 1:
         return PlacePixelSNAIL(config, codebook_size, grid, stack, symbols)
     return PixelSNAIL(config, codebook_size, grid, stack, symbols, coarse)
+
+
+def box_rule(facts: Facts, most: int) -> BoxRule:
+    """The rule of the data; where nothing is known of them but how many symbols there are, each has boxes.
+
+    Arguments:
+        most: boxes of a layout, in that case.
+    """
+    every = {k: k for k in range(facts.symbols)}
+    return facts.boxes or BoxRule(first=every, grounds=(), ignored=0, most=most)
+
+
+def blank_boxes(rule: BoxRule, size: tuple[int, int]) -> LayoutBatch:
+    """One layout of (H, W) as a system of boxes sees it, without any, to count memory with."""
+    blank = torch.zeros(1, *size, dtype=torch.uint8)
+    return LayoutBatch(blank, boxes=torch.full((1, rule.most, 5), -1.0))
 
 
 def check_patches(size: tuple[int, int], layers: int, section: str) -> None:
