@@ -10,12 +10,11 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-import torch
 from torch import nn
 
-from labelmint.progress import Event, Report
+from labelmint.progress import Report
 from labelmint.segmenters.plateau import FALL, ArmConfig
-from labelmint.segmenters.stepping import Averaged, Batches, training_step
+from labelmint.segmenters.stepping import Averaged, Batches, told, training_step
 from labelmint.training.clock import stop_on_interrupt
 
 __all__ = ["train_for"]
@@ -40,9 +39,7 @@ def train_for(
         stage: the name of its events.
     """
     rates = [config.learning_rate * FALL**i for i, steps in enumerate(phases) for _ in range(steps)]
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-    )
+    optimizer = config.optimizer(network)
     device, begin = next(network.parameters()).device, time.perf_counter()
     kept = Averaged(network, average)
     with stop_on_interrupt() as asked_to_stop:
@@ -56,9 +53,8 @@ def train_for(
             kept.update()
             if done % config.evaluate_every and done != len(rates):
                 continue
-            spent = time.perf_counter() - begin
-            speed, left = done * config.batch_size / spent, spent / done * (len(rates) - done)
-            report(Event(stage, done, len(rates), speed, left, {"loss": float(loss)}))
+            losses, spent = {"loss": float(loss)}, time.perf_counter() - begin
+            report(told(stage, done, len(rates), config.batch_size, spent, losses))
     network.load_state_dict(kept.network.state_dict())
     network.eval()
     return time.perf_counter() - begin

@@ -22,8 +22,8 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
-from labelmint.progress import Event, Report
-from labelmint.segmenters.stepping import Averaged, Batches, training_step
+from labelmint.progress import Report
+from labelmint.segmenters.stepping import Averaged, Batches, told, training_step
 from labelmint.segmenters.training import LossCounts, loss_counts
 from labelmint.training.clock import stop_on_interrupt
 from labelmint.types import Batch
@@ -62,6 +62,10 @@ class ArmConfig(BaseModel):
         "that",
     )
     most_steps: int = Field(8000, ge=1)
+
+    def optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
+        """AdamW at the first learning rate."""
+        return torch.optim.AdamW(network.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,9 +108,7 @@ def train_to_plateau(
         average: decay of the moving average of the weights that is kept; 0 for the weights themselves.
         stage: the name of its events.
     """
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-    )
+    optimizer = config.optimizer(network)
     device, begin = next(network.parameters()).device, time.perf_counter()
     most, epochs = max(config.most_steps, least_steps), _EPOCHS * epoch
     best, best_step, waited, rates, step = math.inf, 0, 0, 1, 0
@@ -134,13 +136,8 @@ def train_to_plateau(
                 averaged.network.load_state_dict(kept)
                 for group in optimizer.param_groups:
                     group["lr"] *= FALL if rates <= _RATES else 1.0
-            spent = time.perf_counter() - begin
             losses = {"loss": float(loss), "held_out_loss": best}
-            report(
-                Event(
-                    stage, step, most, step * config.batch_size / spent, spent / step * (most - step), losses
-                )
-            )
+            report(told(stage, step, most, config.batch_size, time.perf_counter() - begin, losses))
     network.load_state_dict(kept)
     network.eval()
     seconds = time.perf_counter() - begin

@@ -11,10 +11,11 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from labelmint.progress import Event
 from labelmint.segmenters.training import segmentation_loss
 from labelmint.types import Batch
 
-__all__ = ["Averaged", "Batches", "training_step"]
+__all__ = ["Averaged", "Batches", "told", "training_step"]
 
 
 class Batches(Protocol):
@@ -49,6 +50,13 @@ class Averaged:
                 kept.lerp_(live, share)
             else:
                 kept.copy_(live)
+
+
+def told(
+    stage: str, step: int, steps: int, batch_size: int, seconds: float, losses: dict[str, float]
+) -> Event:
+    """The event of a step, with the speed since the beginning and the time left."""
+    return Event(stage, step, steps, step * batch_size / seconds, seconds / step * (steps - step), losses)
 
 
 def training_step(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from labelmint.reports.results import Picture, Section, Table
+from labelmint.usefulness.cells import Record
 from labelmint.usefulness.outcome import Outcome
 from labelmint.usefulness.scoring import Scores
 
@@ -65,6 +66,24 @@ def choice(outcome: Outcome) -> Section:
 def _mean(parts: Sequence[Scores | None]) -> float | None:
     found = [one.dice for one in parts if one is not None]
     return sum(found) / len(found) if found else None
+
+
+def _trained(n: int, seed: int, key: str, record: Record) -> tuple[str | float | None, ...]:
+    """The row of one arm."""
+    result = record.result
+    return (
+        str(n),
+        str(seed),
+        key,
+        "-" if record.samples is None else str(record.samples),
+        str(result.steps),
+        "-" if result.best_step is None else str(result.best_step),
+        "plateau" if result.plateau else "step limit",
+        result.validation_loss,
+        None if result.validation is None else result.validation.dice,
+        result.test.dice,
+        round(record.seconds, 1),
+    )
 
 
 def _settled(outcome: Outcome) -> Table:
@@ -143,28 +162,12 @@ def samples(outcome: Outcome, pictures: tuple[Picture, ...]) -> Section:
 
 
 def training(outcome: Outcome) -> Section:
-    rows = []
-    for point in outcome.points:
-        for key, records in point.arms.items():
-            for seed, record in sorted(records.items()):
-                result = record.result
-                samples = "-" if record.samples is None else str(record.samples)
-                plateau = "plateau" if result.plateau else "step limit"
-                rows.append(
-                    (
-                        str(point.n),
-                        str(seed),
-                        key,
-                        samples,
-                        str(result.steps),
-                        "-" if result.best_step is None else str(result.best_step),
-                        plateau,
-                        result.validation_loss,
-                        None if result.validation is None else result.validation.dice,
-                        result.test.dice,
-                        round(record.seconds, 1),
-                    )
-                )
+    rows = [
+        _trained(point.n, seed, key, record)
+        for point in outcome.points
+        for key, records in point.arms.items()
+        for seed, record in sorted(records.items())
+    ]
     head = (
         "real pairs",
         "seed",

@@ -1,7 +1,7 @@
 """The work of a study: what is trained in which order, what is there already, what the budget leaves out.
 
     1  A at every number of pairs, under every seed: it shows the headroom, and settles what the others do; then
-       A0 and A0n where they are asked for
+       A0 and A0n, where they are asked for, at the numbers to study
     2  for each n from the smallest, for each seed: C, the samples, S at every ratio, Y
     3  for each n, once ratio and way are fixed: R and the papers' pair, "accuracy" and "diversity"
 
@@ -99,9 +99,12 @@ class Study:
     def run(self) -> Outcome:
         """Do what is not done, as far as the budget goes."""
         self._foresee()
-        for name in ("A", *self._beside):
+        for cell in self.cells():
+            self._arm(cell, arm_named("A"))
+        for name in self._beside:
             for cell in self.cells():
-                self._arm(cell, arm_named(name))
+                if cell.n in self.studied:
+                    self._arm(cell, arm_named(name))
         if self._options.curve:
             for cell in self.cells():
                 self._arm(cell, arm_named("R"))
@@ -285,7 +288,7 @@ class Study:
         """Count what is ahead, so that the time left can be told; times of what is there already are known."""
         options = self._options
         for cell in self.cells():
-            self._ahead[SETTLE, cell.n] += 1 + len(self._beside)
+            self._ahead[SETTLE, cell.n] += 1 + len(self._beside) * (cell.n in self.studied)
             self._ahead[ARM, cell.n] += int(options.curve)
             if not options.curve and cell.n in self.studied:
                 plans = len(self.ways[cell.n])
@@ -294,7 +297,7 @@ class Study:
             for file in (self._folder / cell.folder).glob("*.json"):
                 if not file.stem.startswith("pairs"):
                     kind = MAKE if file.stem.startswith("drawn-") else ARM
-                    kind = SETTLE if file.stem in ("A", *self._beside) else kind
+                    kind = SETTLE if file.stem in ("A", *BESIDE) else kind
                     self._ahead[kind, cell.n] = max(self._ahead[kind, cell.n] - 1, 0)
         if (
             options.budget is not None
