@@ -56,15 +56,15 @@ def join(
     first = found[0]
     formats.check_labels(format, first.export.classes)
     whole, joined = first.export, _Joined(found)
-    _check_chunks(found, tell)
     selection, count = None, n or whole.n
+    if whole.filter is None and count > whole.n:
+        raise InputError(
+            f"-n {count}: these shards hold {whole.n} pairs; take no more, or draw more than these"
+        )
+    _check_chunks(found, tell)
     if whole.filter is not None:
         selection = _selection(found, n, joined)
         count = len(selection.accepted)
-    elif count > whole.n:
-        raise InputError(
-            f"-n {count}: these shards hold {whole.n} pairs; take no more, or draw others with a higher -n"
-        )
     export = replace(whole, n=count, image_format=named)
     publish(export, joined, selection, {format: target})
     remove_partial(target)
