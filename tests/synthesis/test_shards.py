@@ -133,6 +133,15 @@ def test_shards_that_are_missing_doubled_or_of_another_export_are_refused(tmp_pa
         join(parts, out)
 
 
+def test_the_card_names_the_versions_that_drew(tmp_path: Path) -> None:
+    parts = shards(tmp_path, of=2)
+    for part in parts:
+        facts = json.loads((part / "shard.json").read_text())
+        (part / "shard.json").write_text(json.dumps({**facts, "versions": {"torch": "99"}}))
+    join(parts, tmp_path / "joined")
+    assert "- Versions: torch 99\n" in (tmp_path / "joined" / "README.md").read_text()
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

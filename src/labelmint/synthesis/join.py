@@ -66,7 +66,7 @@ def join(
         selection = _selection(found, n, joined)
         count = len(selection.accepted)
     export = replace(whole, n=count, image_format=named)
-    publish(export, joined, selection, {format: target})
+    publish(export, joined, selection, {format: target}, first.facts["versions"])
     remove_partial(target)
     return count
 

@@ -107,21 +107,38 @@ class _Wanted:
         return self._folder.pair(chunk, self._folder.rows(chunk)[index].name)
 
 
-def publish(export: Export, folder: Chunks, selection: Selection | None, targets: Mapping[str, Path]) -> None:
-    """Write every target, by its format; when all are written they take their places, in the order given."""
+def publish(
+    export: Export,
+    folder: Chunks,
+    selection: Selection | None,
+    targets: Mapping[str, Path],
+    versions: Mapping[str, str] | None = None,
+) -> None:
+    """Write every target, by its format; when all are written they take their places, in the order given.
+
+    Arguments:
+        versions: of what drew the samples, for the card; those of this process unless given.
+    """
     staged = {}
     for format, target in targets.items():
         staged[target] = partial_of(target) / f"data-{format}"
         shutil.rmtree(staged[target], ignore_errors=True)
         staged[target].parent.mkdir(parents=True, exist_ok=True)
-        _write(export, folder, selection, staged[target], format)
+        _write(export, folder, selection, staged[target], format, versions or versions_here())
     for target, ready in staged.items():
         if target.is_dir():
             target.rmdir()
         ready.replace(target)
 
 
-def _write(export: Export, folder: Chunks, selection: Selection | None, path: Path, format: str) -> None:
+def _write(
+    export: Export,
+    folder: Chunks,
+    selection: Selection | None,
+    path: Path,
+    format: str,
+    versions: Mapping[str, str],
+) -> None:
     """One data set: pairs, manifest.jsonl, contact_sheet.png, settings.json, README.md, croissant.json; and
     per_layout.png where pairs share layouts.
     """
@@ -151,7 +168,7 @@ def _write(export: Export, folder: Chunks, selection: Selection | None, path: Pa
         format=format,
         objects=objects,
         pixels={name: pixels[name] for name in _in_order(classes.names, pixels)},
-        versions=versions_here(),
+        versions=versions,
         images=export.image_format,
         labelled=classes.labelled,
     )
