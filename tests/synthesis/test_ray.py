@@ -28,6 +28,7 @@ def test_without_ray_it_says_which_extra(
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(InputError, match=r"Ray is not installed; pip install 'labelmint\[ray\]'"):
         mint(labelmint.load(mint_run), tmp_path / "out", n=1, filter="off", engine="ray")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.fixture(scope="module")

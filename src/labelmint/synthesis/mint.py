@@ -37,6 +37,7 @@ from labelmint.synthesis.filter import Filter, open_filter
 from labelmint.synthesis.making import carry_out, nothing_left
 from labelmint.synthesis.options import MintOptions
 from labelmint.synthesis.order import Order
+from labelmint.synthesis.ray_engine import check_ray
 from labelmint.synthesis.settings import difference, read_settings, stored
 from labelmint.synthesis.shard import Shard
 from labelmint.synthesis.size_range import AT_MOST, GivenSizes
@@ -75,6 +76,8 @@ def mint(
     """
     options, say, tell = options or MintOptions(**more), warn or _warn, report or (lambda event: None)
     targets = _targets(Path(out), options)
+    if options.engine == "ray":
+        check_ray()
     if options.describe is not None:
         system = with_description(system, options.describe, options.synonyms, tell)
     _check_system(system, options)

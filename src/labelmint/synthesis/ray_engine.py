@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from labelmint.errors import InputError
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from labelmint.runs.draw import Draw
     from labelmint.runs.trained import TrainedSystem
 
-__all__ = ["drawn_by_ray"]
+__all__ = ["check_ray", "drawn_by_ray"]
 
 _WAITING = 2  # chunks that are begun or wait, for each worker
 
@@ -57,12 +58,17 @@ def drawn_by_ray(
             ray.cancel(one, force=True)
 
 
+def check_ray() -> None:
+    """Raise InputError where Ray is missing."""
+    if find_spec("ray") is None:
+        raise InputError("--engine ray: Ray is not installed; pip install 'labelmint[ray]'")
+
+
 def _opened() -> Any:
     """Ray, connected."""
-    try:
-        import ray
-    except ImportError:
-        raise InputError("--engine ray: Ray is not installed; pip install 'labelmint[ray]'") from None
+    check_ray()
+    import ray
+
     if not ray.is_initialized():
         ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     return ray
