@@ -105,12 +105,18 @@ def _scenes(real: RealData, n: int, seed: int) -> tuple[Scenes, list[str]]:
     boxes = [some[some[:, 0] >= 0] for some in seen.boxes.double().numpy()]
     inside = np.stack([_inside(some, (seen.ids.shape[1], seen.ids.shape[2])) for some in boxes])
     shown = np.isin(batch.layouts.ids.numpy(), list(network.rule.first)) & inside
-    drawn = [
+    plain, foreground, background = (
         _drawn(real, names, seed, reseed)
         for reseed in ({}, {"foreground": seed + 1}, {"background": seed + 1})
-    ]
+    )
     scenes = Scenes(
-        EIGHT_BITS.from_unit(batch.image), *drawn, inside, shown if shown.any() else inside, boxes
+        real=EIGHT_BITS.from_unit(batch.image),
+        plain=plain,
+        foreground=foreground,
+        background=background,
+        inside=inside,
+        objects=shown if shown.any() else inside,
+        boxes=boxes,
     )
     return scenes, names
 

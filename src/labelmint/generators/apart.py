@@ -35,12 +35,12 @@ from torch.nn.utils.parametrize import cached
 
 from labelmint.dials import TRUNCATION
 from labelmint.generators.backgrounds import BachConfig, FusedMaps, Retrieving, bank_of
-from labelmint.generators.encoded import ImageEncoder
+from labelmint.generators.encoded import ImageEncoder, ObjectEncoder
 from labelmint.generators.spade import grown, spade_blocks
 from labelmint.generators.truncation import truncated
 from labelmint.layouts.boxes import BoxRule
 from labelmint.nn.initial import begin_xavier
-from labelmint.nn.objects import Objects, crop, objects_of
+from labelmint.nn.objects import Objects, objects_of
 from labelmint.nn.spectral import spectral_norm
 from labelmint.nn.strided import Output
 from labelmint.protocols import Dial, Dials, Noise
@@ -49,7 +49,6 @@ from labelmint.types import Batch, LayoutBatch
 __all__ = ["ApartConfig", "ApartGenerator", "Redrawn"]
 
 _RAMP = 1.5  # pixels over which a box begins
-_POOLED = 4  # places a side that an object's features are pooled at
 Codes: TypeAlias = tuple[Tensor, Tensor]  # of objects (B, N, D), and of the background (B, D')
 _PLACE = 2  # numbers that say where in its box a pixel lies
 
@@ -302,36 +301,6 @@ class ApartGenerator(Retrieving, nn.Module):
         h = h + self.blend(functional.leaky_relu(h, 0.2))
         image: Tensor = self.output(self.to_image(functional.leaky_relu(h, 0.2)))
         return image
-
-
-class ObjectEncoder(nn.Module):
-    """Images and their objects -> mu and log sigma^2 of the objects' codes, (n, D) each.
-
-    Features of the image at half its size are pooled at 4x4 places in each box.
-
-    Arguments:
-        inputs: C. channels: width of the first layer. code: D.
-    """
-
-    def __init__(self, inputs: int, channels: int, code: int) -> None:
-        super().__init__()
-        self.features = nn.Sequential(
-            nn.Conv2d(inputs, channels, 3, padding=1),
-            nn.LeakyReLU(0.2),
-            nn.Conv2d(channels, 2 * channels, 3, stride=2, padding=1),
-            nn.LeakyReLU(0.2),
-        )
-        self.code = nn.Sequential(
-            nn.Linear(2 * channels * _POOLED**2, 4 * channels),
-            nn.LeakyReLU(0.2),
-            nn.Linear(4 * channels, 2 * code),
-        )
-
-    def forward(self, image: Tensor, objects: Objects) -> tuple[Tensor, Tensor]:
-        """mu and log sigma^2."""
-        pooled = crop(self.features(image), objects, (_POOLED, _POOLED))
-        mean, log_variance = self.code(pooled.flatten(1)).chunk(2, dim=1)
-        return mean, log_variance
 
 
 def _drawn(distribution: tuple[Tensor, Tensor], noise: Tensor) -> Tensor:
