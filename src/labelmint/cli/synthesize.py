@@ -116,7 +116,8 @@ class _CommandLine:
         typer.Option(
             metavar="NAME=SEED",
             help="Draw one stream of random numbers from another seed while the others stay: image=7 draws other "
-            "images of the same layouts, layout=3 other layouts; msgnet-vq2 has top and bottom, too. Repeatable.",
+            "images of the same layouts, layout=3 other layouts; msgnet-vq2 has top and bottom, too, bachgan-apart "
+            "foreground and background. Repeatable.",
             show_default=False,
         ),
     ] = None
