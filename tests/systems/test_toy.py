@@ -173,7 +173,7 @@ def test_it_is_used_from_training_to_the_study(toy: ModuleType, tmp_path: Path) 
         n_train=(20,),
         ratios=(1.0,),
         seeds=1,
-        pool=16,
+        samples=16,
         filter="off",
         segmenter=arm,
         threads=1,

@@ -15,9 +15,13 @@ from labelmint.evaluation.views import Views
 from labelmint.progress import Report
 from labelmint.reports.results import Results
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout
-from labelmint.usefulness.arms import Arm, ArmResult, Ground, Scores, scores
+from labelmint.usefulness.arms import Arm, ArmResult
 from labelmint.usefulness.cells import Drawn
+from labelmint.usefulness.ground import Ground
 from labelmint.usefulness.plan import Cell, Way
+from labelmint.usefulness.recipe import STRONG
+from labelmint.usefulness.scoring import Scores, scores
+from labelmint.usefulness.settling import Settled
 
 SIDE = 8
 CLASSES = ClassSet(
@@ -29,7 +33,7 @@ COMMON: dict[str, Any] = {
     "device": "cpu",
     "precision": "32",
     "threads": 1,
-    "pool": 12,
+    "samples": 12,
 }
 Rule = Callable[[Arm, int, int], tuple[float, float]]  # arm, n, seed -> validation and test Dice
 
@@ -81,14 +85,15 @@ class Trainer:
     def __init__(self, rule: Rule, stop_after: int = 10**9, seconds: float = 0.0) -> None:
         self.rule, self.stop_after, self.seconds = rule, stop_after, seconds
         self.calls: list[tuple[str, int, int]] = []
-        self.least: dict[tuple[str, int, int], int] = {}
+        self.usual: dict[tuple[str, int, int], Settled | None] = {}
+        self.grounds: dict[tuple[str, int, int], Ground] = {}
 
     def __call__(self, arm: Arm, ground: Ground, synthetic: Views | None, **more: Any) -> ArmResult:
         if len(self.calls) >= self.stop_after:
             raise KeyboardInterrupt
         n, seed = len(ground.training), more["seed"]
         self.calls.append((arm.key, n, seed))
-        self.least[arm.key, n, seed] = more["least_steps"]
+        self.usual[arm.key, n, seed], self.grounds[arm.key, n, seed] = more["usual"], ground
         assert (synthetic is None) == (arm.ratio is None)
         validation, test = self.rule(arm, n, seed)
         ratio = None if arm.ratio is None or math.isinf(arm.ratio) else arm.ratio
@@ -96,11 +101,12 @@ class Trainer:
             arm=arm.name,
             ratio=ratio,
             seed=seed,
+            settled=Settled(recipe=STRONG, phases=(90 + n, 10), reached=True, dice=validation),
             steps=100 + n,
             best_step=50,
             plateau=True,
             validation_loss=1 - validation,
-            validation=with_dice(validation),
+            validation=with_dice(validation) if ground.validation is not None else None,
             test=with_dice(test),
             seconds=self.seconds,
             device="cpu",
@@ -165,6 +171,8 @@ def known(gain: float = 0.05, alone: float = 0.4) -> Callable[[Arm, int, int], t
             "Y": alone - usual,
             "accuracy": 0.0,
             "diversity": -0.3,
+            "A0": -0.05,
+            "A0n": -0.07,
         }
         test = usual + by_name[arm.name] + (0.001 * seed if arm.name == "S" else 0.0)
         return test - 0.02 * abs((arm.ratio or 1.0) - 1.0) * (arm.name == "S"), test

@@ -11,10 +11,16 @@ from monai.metrics.meandice import compute_dice
 
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pair import Pair
+from labelmint.datasets.ranges import Range, normalized
 from labelmint.evaluation.views import Views
 from labelmint.segmenters.plateau import ArmConfig
 from labelmint.types import Array
-from labelmint.usefulness.arms import ArmResult, Ground, arm_named, batches, network, scores, train_arm
+from labelmint.usefulness.arm_training import train_arm
+from labelmint.usefulness.arms import ArmResult, arm_named, batches, network
+from labelmint.usefulness.ground import Ground
+from labelmint.usefulness.recipe import ALTERNATIVES, STRONG
+from labelmint.usefulness.scoring import scores
+from labelmint.usefulness.settling import Settled
 
 SIDE = 16
 CONFIG = ArmConfig(
@@ -25,6 +31,9 @@ CONFIG = ArmConfig(
     patience=2,
     most_steps=80,
     learning_rate=1e-2,
+)
+USUAL = Settled(
+    recipe=STRONG.model_copy(update={"recolored": False}), phases=(80, 20), reached=True, dice=0.9
 )
 BRIEF = CONFIG.model_copy(update={"most_steps": 30})
 
@@ -47,7 +56,7 @@ def views(count: int, seed: int) -> Views:
     return Views(names=names, groups=names, images=images, labels=labels, instances=None)
 
 
-def ground() -> Ground:
+def ground(within: bool = True) -> Ground:
     images, labels = pairs(12, 0)
     training = [
         Pair(name=str(k), group=str(k), image=image, ids=one)
@@ -55,7 +64,8 @@ def ground() -> Ground:
     ]
     return Ground(
         training=training,
-        validation=views(8, 1),
+        validation=None if within else views(8, 1),
+        folds=((0, 2, 4, 6, 8, 10), (1, 3, 5, 7, 9, 11)) if within else (),
         test=views(16, 2),
         classes=3,
         foreground=(1, 2),
@@ -69,13 +79,16 @@ def result(
     synthetic: Views | None = None,
     ratio: float | None = None,
     config: ArmConfig = CONFIG,
+    within: bool = True,
     **more: object,
 ) -> ArmResult:
+    arm = arm_named(name, ratio)
     return train_arm(
-        arm_named(name, ratio),
-        ground(),
+        arm,
+        ground(within),
         synthetic,
         config=config,
+        usual=None if arm.settles else USUAL,
         device=torch.device("cpu"),
         precision="32",
         report=lambda event: None,
@@ -83,11 +96,11 @@ def result(
     )
 
 
-@pytest.mark.parametrize("name", ["R", "A", "C", "S", "Y", "accuracy", "diversity"])
+@pytest.mark.parametrize("name", ["R", "C", "S", "Y", "accuracy", "diversity", "A0n"])
 def test_every_arm_learns_from_true_pairs(name: str, tmp_path: Path) -> None:
     arm = arm_named(name, 1.0)
     found = result(name, views(12, 3) if arm.ratio else None, 1.0, predictions=tmp_path / "read.npz")
-    assert found.test.dice > 0.75
+    assert found.test.dice > 0.7
     assert found.arm == name
     with np.load(tmp_path / "read.npz") as stored:
         assert scores(ground().test.labels, stored["read"], 3, (1, 2)) == found.test
@@ -115,30 +128,84 @@ def test_synthetic_pairs_decide_what_synthetic_arms_learn() -> None:
     assert confusion[1, 2] > confusion[1, 1]
 
 
+def test_the_strong_arm_finds_out_that_polarity_tells_the_classes() -> None:
+    """Inverted, one class looks as the other does: what was held out says so."""
+    assert arm_named("A").alternatives == tuple(ALTERNATIVES)
+    config = CONFIG.model_copy(update={"patience": 5, "most_steps": 70})
+    found = train_arm(
+        replace(arm_named("A"), alternatives=tuple(ALTERNATIVES)[:1]),
+        ground(),
+        None,
+        config=config,
+        device=torch.device("cpu"),
+        precision="32",
+        report=lambda event: None,
+    )
+    (first,) = found.settled.tried
+    assert first.taken
+    assert first.error is not None
+    assert first.gain > first.error
+    assert not found.settled.recipe.recolored
+    assert found.test.dice > 0.6
+    # of all pairs, each read by the segmenter that had not seen it
+    assert found.validation is not None
+    assert int(np.array(found.validation.confusion).sum()) == 12 * SIDE * SIDE
+
+
+def test_cross_fitting_never_holds_a_segmenter_to_a_pair_it_saw() -> None:
+    whole = ground()
+    for k in (0, 1):
+        fold = whole.fold(k)
+        assert fold.validation is not None
+        seen = {one.name for one in fold.training}
+        assert seen | set(fold.validation.names) == {one.name for one in whole.training}
+        assert not seen & set(fold.validation.names)
+
+
 def test_the_same_arm_again_is_the_same_and_another_seed_is_not() -> None:
-    first, again, other = (result("A", config=BRIEF, seed=seed).test.confusion for seed in (0, 0, 1))
+    first, again, other = (result("A0n", config=BRIEF, seed=seed).test.confusion for seed in (0, 0, 1))
     assert first == again
     assert first != other
 
 
-def test_no_arm_gets_fewer_steps_than_asked() -> None:
-    assert result("R", config=BRIEF, least_steps=50).steps >= 50
+def test_arms_train_as_long_as_arm_a_says() -> None:
+    usual = USUAL.model_copy(update={"phases": (15, 5)})
+    assert result("A0", config=BRIEF, within=False).validation is not None
+    arm, about = (
+        arm_named("R"),
+        {"config": BRIEF, "device": torch.device("cpu"), "report": lambda event: None},
+    )
+    within = train_arm(arm, ground(), None, usual=usual, **about)  # type: ignore[arg-type]
+    assert (within.steps, within.validation, within.best_step) == (20, None, None)
+    beside = train_arm(arm, ground(False), None, usual=USUAL.model_copy(update={"phases": (50,)}), **about)  # type: ignore[arg-type]
+    assert beside.steps >= 50
+    assert beside.validation is not None
+
+
+def test_images_spread_from_their_own_range_are_spread_as_a_whole() -> None:
+    plain = ground(within=False)
+    ranges = {name: Range(20.0, 220.0) for name in plain.test.names}
+    seen = replace(plain, ranges=ranges).seen(STRONG.model_copy(update={"normalize": True}))
+    assert (seen.test.images == Range(20.0, 220.0).spread(plain.test.images)).all()
+    assert (seen.training[0].image == normalized(plain.training[0].image, "image")).all()
+    assert plain.seen(STRONG) is plain
 
 
 def test_arms_without_augmentation_see_pairs_as_they_are() -> None:
     images = {one.image.tobytes() for one in ground().training}
-    for name, as_they_are in (("R", True), ("A", False)):
-        batch = batches(arm_named(name), ground(), None, 0).batch(0, 16).image
+    for name, as_they_are in (("R", True), ("A", False), ("A0", False)):
+        arm = arm_named(name)
+        batch = batches(arm, ground(), None, arm.recipe, 0).batch(0, 16).image
         seen = ((batch.permute(0, 2, 3, 1) + 1) * 127.5).round().byte().numpy()
         assert all(one.tobytes() in images for one in seen) == as_they_are
 
 
 def test_arms_have_keys_of_their_own() -> None:
-    keys = [arm_named(name).key for name in ("R", "A", "C")] + [
+    keys = [arm_named(name).key for name in ("R", "A", "C", "A0", "A0n")] + [
         arm_named("S", ratio).key for ratio in (0.5, 1.0)
     ]
     keys += [arm_named("accuracy", 1.0).key, arm_named("diversity").key, arm_named("Y").key]
-    assert len(set(keys)) == 8
+    assert len(set(keys)) == 10
     assert math.isinf(arm_named("Y").ratio or 0)
     with pytest.raises(ValueError, match="no arm"):
         arm_named("X")

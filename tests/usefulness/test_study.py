@@ -40,21 +40,71 @@ def test_the_report_says_what_the_scores_are(tmp_path: Path) -> None:
     low, high = figures["gain.n10"].low, figures["gain.n10"].high
     assert low is not None and high is not None and low < 5.05 < high
     assert figures["papers_gain.n10"].value == pytest.approx(10.0)
+    assert figures["gain_over_r.n10"].value == pytest.approx(16.05)
     # S at 10 reaches 0.56 + ..., 0.6 of the way from A(10) to A(all) in log n.
     assert figures["worth.n10"].value == pytest.approx(10 * (POOL / 10) ** 0.605, rel=1e-6)
     assert results.verdict.level == "good"
-    assert "1 synthetic pairs" in results.verdict.reasons[0]
+    assert "0.5 synthetic pairs" in results.verdict.reasons[0]
     report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
     assert report["figures"]["gain.n10"] == figures["gain.n10"].value
     assert "<!doctype html>" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8").lower()
 
 
-def test_no_arm_gets_fewer_steps_than_a(tmp_path: Path) -> None:
+def test_arms_train_by_what_a_settled_on_and_a_by_itself(tmp_path: Path) -> None:
     trainer = Trainer(known())
-    run_study(tmp_path / "out", trainer)
-    others = {call: least for call, least in trainer.least.items() if call[0] != "A"}
-    assert others
-    assert all(least == 100 + n for (_, n, _), least in others.items())
+    results = run_study(tmp_path / "out", trainer, arms=("A0n", "A0"), n_train=(10,))
+    for (key, n, _), usual in trainer.usual.items():
+        assert (usual is None) == (key in ("A", "A0", "A0n"))
+        assert usual is None or usual.phases == (90 + n, 10)
+    # both baselines of former versions: with others to validate, and within the n labels
+    assert trainer.grounds["A0", 10, 0].validation is not None
+    assert {len(fold) for fold in trainer.grounds["A0n", 10, 0].folds} == {5}
+    assert results.figures["dice.n10.A0"].value == pytest.approx(0.455)
+
+
+def test_n_labels_are_n_labels(tmp_path: Path) -> None:
+    """Whatever a cell names is among its n pairs, unless others were asked for."""
+    run_study(tmp_path / "out", Trainer(known()), n_train=(10,), arms=("A0",), seeds=1)
+    cell = tmp_path / "out" / "cells" / "n-10" / "seed-0"
+    told = json.loads((cell / "pairs.json").read_text(encoding="utf-8"))
+    assert len(told["training"]) == 10
+    assert sorted(name for fold in told["folds"] for name in fold) == told["training"]
+    assert set(told) == {"training", "folds"}
+    former = json.loads((cell / "pairs-A0.json").read_text(encoding="utf-8"))
+    assert former["training"] == told["training"]
+    assert former["validation"]
+    run_study(tmp_path / "extra", Trainer(known()), n_train=(10,), seeds=1, validation="extra")
+    cell = tmp_path / "extra" / "cells" / "n-10" / "seed-0"
+    told = json.loads((cell / "pairs.json").read_text(encoding="utf-8"))
+    assert set(told) == {"training", "validation"}
+    assert not set(told["training"]) & set(told["validation"])
+
+
+def test_within_n_labels_the_answer_is_about_what_was_named_first(tmp_path: Path) -> None:
+    """However the others do."""
+
+    def rule(arm: Arm, n: int, seed: int) -> tuple[float, float]:
+        return (0.5, 0.5) if arm.name != "S" else (0.6, 0.55 + 0.1 * (arm.ratio == 2.0))
+
+    results = run_study(tmp_path / "out", Trainer(rule), n_train=(10,), ratios=(1.0, 2.0, 0.5))
+    (table,) = next(section for section in results.sections if section.name == "choice").tables
+    assert [(row[1], row[-1]) for row in table.rows] == [
+        ("1", "chosen"),
+        ("2", "not chosen"),
+        ("0.5", "not chosen"),
+    ]
+
+
+@pytest.mark.parametrize(("spread", "chosen"), [(0.001, "2"), (0.05, "1")])
+def test_a_choice_departs_from_the_first_only_beyond_one_standard_error(
+    tmp_path: Path, spread: float, chosen: str
+) -> None:
+    def rule(arm: Arm, n: int, seed: int) -> tuple[float, float]:
+        return (0.5 + (0.01 + spread * (-1) ** seed) * (arm.ratio == 2.0), 0.5)
+
+    results = run_study(tmp_path / "out", Trainer(rule), n_train=(10,), ratios=(1.0, 2.0), validation="extra")
+    (table,) = next(section for section in results.sections if section.name == "choice").tables
+    assert [row[1] for row in table.rows if row[-1] == "chosen"] == [chosen]
 
 
 @pytest.mark.parametrize("best", [0.5, 1.0, 2.0])
@@ -66,14 +116,16 @@ def test_the_ratio_is_chosen_on_validation_and_never_on_test(tmp_path: Path, bes
             return 0.5, 0.5
         return 0.6 - 0.05 * abs((arm.ratio or 0) - best), 0.6 + 0.05 * abs((arm.ratio or 0) - best)
 
-    results = run_study(tmp_path / "out", Trainer(rule), n_train=(10,), ratios=(0.5, 1.0, 2.0))
+    results = run_study(
+        tmp_path / "out", Trainer(rule), n_train=(10,), ratios=(0.5, 1.0, 2.0), validation="extra"
+    )
     (table,) = next(section for section in results.sections if section.name == "choice").tables
     assert [row[1] for row in table.rows if row[-1] == "chosen"] == [f"{best:g}"]
     assert len(table.rows) == 3
     assert results.figures["gain.n10"].value == pytest.approx(10.0)
 
 
-def test_temperature_and_filter_are_chosen_alike(tmp_path: Path) -> None:
+def test_every_temperature_and_filter_is_compared(tmp_path: Path) -> None:
     maker = Noise()
     results = run_study(
         tmp_path / "out",
@@ -106,7 +158,7 @@ def test_a_stopped_study_goes_on_and_makes_no_arm_twice(tmp_path: Path, after: i
 
 def test_more_numbers_seeds_and_ratios_reuse_what_is_there(tmp_path: Path) -> None:
     small, large = Trainer(known()), Trainer(known())
-    run_study(tmp_path / "out", small, n_train=(10,), seeds=1, ratios=(1.0,))
+    run_study(tmp_path / "out", small, n_train=(10,), seeds=1, ratios=(0.5,))
     results = run_study(tmp_path / "out", large, n_train=(10, 20, None), seeds=2, ratios=(0.5, 1.0))
     assert not set(small.calls) & set(large.calls)
     fresh = Trainer(known())
@@ -128,7 +180,7 @@ def test_the_budget_leaves_out_what_does_not_fit_and_says_so(
             clock[0] += 60
             return super().__call__(*arguments, **more)
 
-    trainer = Slow(known())
+    trainer = Slow(known(), seconds=60.0)
     results = run_study(tmp_path / "out", trainer, budget=6.5)
     assert len(trainer.calls) == 6  # the seventh would end after 7 minutes
     assert [call[0] for call in trainer.calls[:4]] == ["A"] * 4  # headroom first
@@ -215,11 +267,11 @@ def test_samples_that_no_gate_saw_are_told(tmp_path: Path) -> None:
 
 def test_without_copy_paste_of_every_seed_there_is_no_gain(tmp_path: Path) -> None:
     """C could be the better baseline: leaving it out where it was not trained would flatter."""
-    ten: Any = SimpleNamespace(training=range(10))
+    ten: Any = SimpleNamespace(training=range(10), validation=None)
 
     def record(dice: float) -> Record:
         return Record(
-            result=Trainer(lambda *_: (dice, dice))(arm_named("A"), ten, None, seed=0, least_steps=0),
+            result=Trainer(lambda *_: (dice, dice))(arm_named("A"), ten, None, seed=0, usual=None),
             samples=None,
             seconds=0,
         )
@@ -243,10 +295,10 @@ def test_a_higher_step_limit_makes_those_again_that_were_stopped(tmp_path: Path)
     class Stopped(Trainer):
         def __call__(self, *arguments: Any, **more: Any) -> Any:
             steps = more["config"].most_steps
-            return (
-                super()
-                .__call__(*arguments, **more)
-                .model_copy(update={"plateau": steps > 1000, "steps": min(steps, 2000)})
+            found = super().__call__(*arguments, **more)
+            settled = found.settled.model_copy(update={"phases": (min(steps, 2000),)})
+            return found.model_copy(
+                update={"plateau": steps > 1000, "steps": min(steps, 2000), "settled": settled}
             )
 
     first, second, third = (Stopped(known()) for _ in range(3))

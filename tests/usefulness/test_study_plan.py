@@ -5,7 +5,8 @@ from __future__ import annotations
 from labelmint.datasets.splits import split
 from labelmint.dials import GUIDANCE, TEMPERATURE
 from labelmint.protocols import Dial
-from labelmint.usefulness.plan import Cell, StudyOptions, in_order, pairs_of_cell, ways
+from labelmint.usefulness.order import in_order
+from labelmint.usefulness.plan import Cell, StudyOptions, pairs_of_cell, ways
 
 
 def test_every_way_of_drawing_has_a_name_of_its_own() -> None:
@@ -31,18 +32,22 @@ def test_the_name_of_a_way_says_the_first_dial_and_what_is_not_usual() -> None:
 
 def test_choices_are_nested_within_a_seed_and_differ_between_seeds() -> None:
     parts = split([f"p{k}" for k in range(300)], None, ["p0", "p1"])
-    chosen = {(n, seed): pairs_of_cell(Cell(n, seed), parts) for n in (5, 20, 200) for seed in (0, 1)}
+    chosen = {
+        (n, seed): pairs_of_cell(Cell(n, seed), parts, "extra") for n in (5, 20, 200) for seed in (0, 1)
+    }
     for seed in (0, 1):
         assert (
             set(chosen[5, seed].training) < set(chosen[20, seed].training) < set(chosen[200, seed].training)
         )
         assert set(chosen[5, seed].validation) <= set(chosen[20, seed].validation)
     assert chosen[20, 0].training != chosen[20, 1].training
-    for (n, _), cell in chosen.items():
+    for (n, k), cell in chosen.items():
         assert len(cell.training) == n
         assert len(cell.validation) == min(len(parts.validation), n)
         assert set(cell.training) <= set(parts.training)
         assert set(cell.validation) <= set(parts.validation)
+        within = pairs_of_cell(Cell(n, k), parts)
+        assert (within.training, within.validation) == (cell.training, ())
 
 
 def test_groups_stay_together() -> None:

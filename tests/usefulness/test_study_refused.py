@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,10 @@ from labelmint.usefulness.plan import StudyOptions
     ("options", "message"),
     [
         ({"n_train": (10, 5000)}, "training pairs"),
-        ({"n_train": (0,)}, "at least 2"),
+        ({"n_train": (3,)}, "at least 4"),
+        ({"n_train": (1,), "validation": "extra"}, "at least 2"),
+        ({"validation": "none"}, "--validation none: expected one of within, extra"),
+        ({"arms": ("B",)}, "--arms B: expected some of A0, A0n"),
         ({"ratios": (0.0,)}, "--ratio 0"),
         ({"ratios": (-1.0,)}, "--ratio -1"),
         ({"ratios": (float("nan"),)}, "--ratio nan"),
@@ -30,7 +34,7 @@ from labelmint.usefulness.plan import StudyOptions
         ({"layouts": "mine"}, "--layouts mine: expected one of own, varied, both"),
         ({"seeds": 0}, "--seeds 0"),
         ({"budget": 0.0}, "--budget 0"),
-        ({"pool": 0}, "--pool 0"),
+        ({"samples": 0}, "--samples 0"),
         ({"preset": "huge"}, "no preset"),
         ({"system": "gan"}, "gan"),
         ({"settings": ("prior.colour=3",)}, "prior.colour"),
@@ -60,8 +64,16 @@ def test_another_folder_another_study_and_changed_data_are_refused(
     with pytest.raises(InputError, match="is no study"):
         run_study(tmp_path / "other", Trainer(known()))
     run_study(tmp_path / "out", Trainer(known()), n_train=(10,))
-    with pytest.raises(InputError, match="pool differs"):
-        run_study(tmp_path / "out", Trainer(known()), n_train=(10,), pool=13)
+    with pytest.raises(InputError, match="samples differs"):
+        run_study(tmp_path / "out", Trainer(known()), n_train=(10,), samples=13)
+    with pytest.raises(InputError, match="validation differs"):
+        run_study(tmp_path / "out", Trainer(known()), n_train=(10,), validation="extra")
+    request = tmp_path / "out" / "request.json"
+    former = json.loads(request.read_text(encoding="utf-8")) | {"study": 2}
+    request.write_text(json.dumps(former), encoding="utf-8")
+    with pytest.raises(InputError, match=r"another version of labelmint, which read --n-train otherwise"):
+        run_study(tmp_path / "out", Trainer(known()), n_train=(10,))
+    request.write_text(json.dumps(former | {"study": 3}), encoding="utf-8")
     changed = real_data()
     brighter = changed.load("p030")
     made = {name: changed.load(name) for name in changed.names} | {
@@ -118,6 +130,7 @@ def test_given_pairs_are_checked(tmp_path: Path) -> None:
                 tmp_path / "out",
                 train_arm=Trainer(known()),
                 **COMMON,
+                validation="extra",
                 synthetic=given(name, made, classes),
             )
     with pytest.raises(InputError, match="only --n-train all"):

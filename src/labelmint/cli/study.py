@@ -61,7 +61,7 @@ def _list_of(dial: Dial) -> Any:
     return typer.Option(
         dial.option,
         metavar="LIST",
-        help=f"Of the samples; the best is chosen. {dial.says} {dial.usual:g} unless given.",
+        help=f"Of the samples; the answer is about the first. {dial.says} {dial.usual:g} unless given.",
         show_default=False,
     )
 
@@ -81,13 +81,23 @@ class _CommandLine:
         str | None,
         typer.Option(
             metavar="LIST",
-            help="Numbers of real pairs, as in 10,all; 10,25,50,all unless given.",
+            help="Numbers of labelled pairs in all, as in 10,all; 10,25,50,all unless given.",
             show_default=False,
         ),
     ] = None
+    validation: Annotated[
+        str,
+        typer.Option(
+            metavar="within|extra",
+            help="within: the numbers are all labels that there are. extra: as many again validate beside them.",
+        ),
+    ] = "within"
     ratio: Annotated[
-        str, typer.Option(metavar="LIST", help="Synthetic pairs for each real one; the best is chosen.")
-    ] = "0.5,1,2"
+        str,
+        typer.Option(
+            metavar="LIST", help="Synthetic pairs for each real one; the answer is about the first."
+        ),
+    ] = "1"
     seeds: Annotated[
         int, typer.Option(metavar="N", help="How often everything is repeated with other pairs and weights.")
     ] = 3
@@ -132,20 +142,20 @@ class _CommandLine:
         list[str] | None,
         typer.Option(
             metavar="NAME=LIST",
-            help="Of the samples, whatever else the system heeds; the best is chosen; repeatable.",
+            help="Of the samples, whatever else the system heeds; the answer is about the first; repeatable.",
             show_default=False,
         ),
     ] = None
     filter: Annotated[
-        str, typer.Option("--filter", help="on, off, or both: then the better one is chosen.")
+        str, typer.Option("--filter", help="on, off, or both: then the answer is about on.")
     ] = "on"
     layouts: Annotated[
         str,
         typer.Option(
-            help="The system's own, varied ones of the training pairs, or both: then the better is chosen."
+            help="The system's own, varied ones of the training pairs, or both: then the answer is about own."
         ),
     ] = "own"
-    pool: Annotated[
+    samples: Annotated[
         int | None,
         typer.Option(
             metavar="N",
@@ -153,6 +163,16 @@ class _CommandLine:
             show_default=False,
         ),
     ] = None
+    pool: Annotated[str | None, typer.Option(hidden=True)] = None
+    arms: Annotated[
+        str,
+        typer.Option(
+            metavar="LIST",
+            help="Arms beside the usual ones: A0, the baseline of former versions with as many pairs again to "
+            "validate; A0n, the same with the n pairs in all.",
+            show_default=False,
+        ),
+    ] = ""
     network: Annotated[
         str, typer.Option(help="unet; or by its encoder: dense (DenseNet-121), dense161, efficientnet-lite0.")
     ] = "unet"
@@ -182,15 +202,19 @@ def study(chosen: _CommandLine) -> None:
     """Measure whether synthetic pairs help a segmenter on your data. Writes report.html and report.json."""
     from labelmint.usefulness.plan import JUDGE, StudyOptions
 
+    if chosen.pool is not None:
+        raise InputError(f"--pool {chosen.pool}: the number of synthetic pairs is --samples now")
     options = StudyOptions(
         n_train=parse_counts(chosen.n_train, "--n-train") if chosen.n_train is not None else None,
+        validation=chosen.validation,
         ratios=parse_numbers(chosen.ratio, "--ratio"),
         dials=_dials(chosen),
         filter=chosen.filter,
         layouts=chosen.layouts,
         seeds=chosen.seeds,
         seed=chosen.seed,
-        pool=chosen.pool,
+        samples=chosen.samples,
+        arms=parse_words(chosen.arms),
         system=chosen.system,
         preset=chosen.preset,
         size=parse_size(chosen.size) if chosen.size is not None else None,

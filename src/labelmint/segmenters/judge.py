@@ -22,6 +22,7 @@ from labelmint.progress import Report
 from labelmint.segmenters.agreement import SCORE, doubt_thresholds, read_pairs
 from labelmint.segmenters.dense_unet import DenseUNet
 from labelmint.segmenters.lite_unet import LiteUNet
+from labelmint.segmenters.mirrored import Mirrored
 from labelmint.segmenters.standard import DOUBTFUL, RealData, Standard
 from labelmint.segmenters.training import train_unet
 from labelmint.segmenters.unet import SegmenterConfig, UNet
@@ -45,7 +46,10 @@ class Judge:
     """
 
     def __init__(
-        self, network: UNet | DenseUNet | LiteUNet, about: dict[str, Any], standard: Standard | None = None
+        self,
+        network: UNet | DenseUNet | LiteUNet | Mirrored,
+        about: dict[str, Any],
+        standard: Standard | None = None,
     ) -> None:
         self._network, self.about, self.standard = network.eval(), about, standard
 

@@ -14,10 +14,12 @@ References:
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from labelmint.datasets.pairs import Pairs
 from labelmint.datasets.rebalancing import Showing
@@ -26,7 +28,10 @@ from labelmint.segmenters.augmentation import augment
 from labelmint.segmenters.copy_paste import CopyPaste
 from labelmint.types import Array, Batch, LayoutBatch
 
-__all__ = ["Mixture"]
+__all__ = ["Change", "Mixture"]
+
+# images (B, C, H, W) on [-1, 1], their ids (B, H, W), and the random numbers -> the same, changed alike
+Change = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
 
 TURN, SMALL_TURN = 45.0, 15.0  # degrees: where right-angle turns keep labels true, and where they do not
 _SHOWN = 1 / 3
@@ -38,9 +43,10 @@ class Mixture:
     Arguments:
         real, synthetic: pairs with class indices; None where the ratio asks for none.
         ratio: synthetic pairs for each real one, 0 to infinity.
-        turn: the largest turn of the classical augmentation in degrees; None leaves images as they are.
+        turn: the largest turn of the narrow classical augmentation in degrees; None leaves images as they are.
         copy_paste: what pastes into real pairs, or None.
         foreground: class indices that a third of the views are drawn to show.
+        change: what is done to batches in place of the narrow augmentation (`segmenters.strong`).
     """
 
     def __init__(
@@ -53,10 +59,12 @@ class Mixture:
         copy_paste: CopyPaste | None,
         seed: int,
         foreground: Sequence[int] = (),
+        change: Change | None = None,
     ) -> None:
         if (real is None and not math.isinf(ratio)) or (synthetic is None and ratio > 0):
             raise ValueError(f"a ratio of {ratio:g} needs pairs that are not there")
-        self._turn, self._paste, self.seed = turn, copy_paste, seed
+        self._change = change if change is not None or turn is None else partial(augment, turn=turn)
+        self._paste, self.seed = copy_paste, seed
         self._real, self._synthetic = (
             _Source(pairs, foreground) if pairs is not None else None for pairs in (real, synthetic)
         )
@@ -68,11 +76,11 @@ class Mixture:
         views = [self._view(rng) for rng in rngs]
         image = EIGHT_BITS.to_unit(np.stack([image for image, _ in views]))
         ids = torch.from_numpy(np.stack([ids for _, ids in views]))
-        if self._turn is not None:
+        if self._change is not None:
             rng = torch.Generator().manual_seed(
                 int(np.random.default_rng([self.seed, 3, step]).integers(1 << 62))
             )
-            image, ids = augment(image, ids, rng, turn=self._turn)
+            image, ids = self._change(image, ids, rng)
         return Batch(image, LayoutBatch(ids))
 
     def _view(self, rng: np.random.Generator) -> tuple[Array, Array]:

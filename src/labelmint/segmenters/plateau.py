@@ -5,7 +5,8 @@
 The learning rate is constant. When the validation loss has not reached a new best for `patience` looks and 6
 epochs, training goes back to the best weights and goes on at a fifth of the rate; then half of the patience
 is enough, and the third such plateau is the end, or the end of the least steps, where that comes later. The
-weights of the best validation loss are kept.
+weights of the best validation loss are kept. With `average`, the moving average of the weights
+(`segmenters.stepping`) is what is validated and kept.
 """
 
 from __future__ import annotations
@@ -15,20 +16,22 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor, nn
+from torch import nn
 
-from labelmint.progress import Event, Report
-from labelmint.segmenters.training import LossCounts, loss_counts, segmentation_loss
+from labelmint.progress import Report
+from labelmint.segmenters.stepping import Averaged, Batches, told, training_step
+from labelmint.segmenters.training import LossCounts, loss_counts
 from labelmint.training.clock import stop_on_interrupt
 from labelmint.types import Batch
 
-__all__ = ["ArmConfig", "Batches", "Plateau", "train_to_plateau", "validation_loss"]
+__all__ = ["FALL", "ArmConfig", "Batches", "Plateau", "train_to_plateau", "validation_loss"]
 
-_FALL, _RATES = 0.2, 3  # the learning rate's factor at a plateau, and how many rates there are
+FALL = 0.2  # the learning rate's factor at a plateau
+_RATES = 3
 _NEW_BEST = 1e-3  # by which a new best must be lower
 _EPOCHS = 6
 _AT_ONCE = 16
@@ -60,18 +63,19 @@ class ArmConfig(BaseModel):
     )
     most_steps: int = Field(8000, ge=1)
 
-
-class Batches(Protocol):
-    """Training batches; `Mixture` makes them."""
-
-    def batch(self, step: int, size: int) -> Batch:
-        """The batch of a step; its layouts hold class indices, -1 where ignored."""
+    def optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
+        """AdamW at the first learning rate."""
+        return torch.optim.AdamW(network.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plateau:
-    """How a training went: steps in all, the step whose weights were kept, its validation loss, whether the
-    limit came first.
+    """How a training went.
+
+    Attributes:
+        steps: in all. best_step: whose weights were kept. validation_loss: of these.
+        reached: whether the validation loss was at a plateau; False where the limit of steps came first.
+        phases: steps at each learning rate, the highest first.
     """
 
     steps: int
@@ -79,6 +83,7 @@ class Plateau:
     validation_loss: float
     reached: bool
     seconds: float
+    phases: tuple[int, ...] = ()
 
 
 def train_to_plateau(
@@ -89,6 +94,7 @@ def train_to_plateau(
     *,
     least_steps: int,
     epoch: int = 1,
+    average: float = 0.0,
     bfloat16: bool,
     report: Report,
     stage: str,
@@ -99,61 +105,50 @@ def train_to_plateau(
         validation: all validation pairs, images on [-1, 1], as one batch on the CPU.
         least_steps: below which training does not end; the limit of `config.most_steps` gives way to it.
         epoch: steps in which as many real pairs are drawn as there are.
+        average: decay of the moving average of the weights that is kept; 0 for the weights themselves.
         stage: the name of its events.
     """
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-    )
+    optimizer = config.optimizer(network)
     device, begin = next(network.parameters()).device, time.perf_counter()
     most, epochs = max(config.most_steps, least_steps), _EPOCHS * epoch
     best, best_step, waited, rates, step = math.inf, 0, 0, 1, 0
-    kept = _copy(network.state_dict())
+    kept, averaged, phases = _copy(network.state_dict()), Averaged(network, average), [0]
     with stop_on_interrupt() as asked_to_stop:
         while step < most and not (rates > _RATES and step >= least_steps):
             if asked_to_stop():
                 raise KeyboardInterrupt
-            loss = _step(network, optimizer, batches.batch(step, config.batch_size), device, bfloat16)
-            step += 1
+            batch = batches.batch(step, config.batch_size)
+            loss = training_step(network, optimizer, batch, device, bfloat16)
+            averaged.update()
+            step, phases[-1] = step + 1, phases[-1] + 1
             if step % config.evaluate_every and step != most:
                 continue
-            held_out = validation_loss(network, validation, device)
+            held_out = validation_loss(averaged.network, validation, device)
             if held_out < best - _NEW_BEST:
-                best, best_step, waited, kept = held_out, step, 0, _copy(network.state_dict())
+                best, best_step, waited, kept = held_out, step, 0, _copy(averaged.network.state_dict())
             else:
                 waited += config.evaluate_every
             patience = config.patience if rates == 1 else math.ceil(config.patience / 2)
             if waited >= max(patience * config.evaluate_every, epochs):
                 waited, rates = 0, rates + 1
+                phases += [0] if rates <= _RATES else []
                 network.load_state_dict(kept)
+                averaged.network.load_state_dict(kept)
                 for group in optimizer.param_groups:
-                    group["lr"] *= _FALL if rates <= _RATES else 1.0
-            spent = time.perf_counter() - begin
+                    group["lr"] *= FALL if rates <= _RATES else 1.0
             losses = {"loss": float(loss), "held_out_loss": best}
-            report(
-                Event(
-                    stage, step, most, step * config.batch_size / spent, spent / step * (most - step), losses
-                )
-            )
+            report(told(stage, step, most, config.batch_size, time.perf_counter() - begin, losses))
     network.load_state_dict(kept)
     network.eval()
     seconds = time.perf_counter() - begin
     return Plateau(
-        steps=step, best_step=best_step, validation_loss=best, reached=rates > _RATES, seconds=seconds
+        steps=step,
+        best_step=best_step,
+        validation_loss=best,
+        reached=rates > _RATES,
+        seconds=seconds,
+        phases=tuple(phases),
     )
-
-
-def _step(
-    network: nn.Module, optimizer: torch.optim.Optimizer, batch: Batch, device: torch.device, bfloat16: bool
-) -> Tensor:
-    network.train()
-    with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
-        logits = network(batch.image.to(device, memory_format=torch.channels_last))
-    loss = segmentation_loss(logits.float(), batch.layouts.ids.long().to(device))
-    optimizer.zero_grad()
-    torch.autograd.backward(loss)
-    torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-    optimizer.step()
-    return loss.detach()
 
 
 @torch.no_grad()

@@ -3,7 +3,8 @@ where a smaller one ended.
 
     OUT/request.json                          what decides every cell; a study of other data or settings is
     refused
-    OUT/cells/n-10/seed-0/pairs.json          names of the cell's training and validation pairs
+    OUT/cells/n-10/seed-0/pairs.json          names of the cell's n pairs, in its folds, and of those that
+                                              validate beside them, if any
                          /A.json, S-1-t0.85-on.json       a trained arm each; A.npz, S-....npz: what it reads,
                                                           for pictures
                          /run/                            the generator and its judge
@@ -30,10 +31,10 @@ from labelmint.usefulness.plan import Cell, Way
 
 __all__ = ["CellFolder", "Drawn", "Record", "arm_key", "claim_study"]
 
-VERSION = 2
+VERSION = 3
 _REASONS = {
     "data_sha256": "the data have changed",
-    "study": "its arms were trained by another version of labelmint",
+    "study": "its arms were trained by another version of labelmint, which read --n-train otherwise",
     "values": "its generators had other settings",
 }
 Stored = TypeVar("Stored", bound=BaseModel)

@@ -4,14 +4,14 @@
     order of seed k = names by SHA-256 of (k, name);   training(n, k) = the first n of the pool in that order
 
 So the choices of a seed are nested: those of 25 pairs hold those of 10. With groups, the groups are ordered
-by hash and then the names in each, so that n pairs come from as few groups as possible. A person with n
-labels has no more to validate on: of the validation pairs as many are taken as there are training pairs, but
-at least 4.
+by hash and then the names in each, so that n pairs come from as few groups as possible.
+
+    --validation within   these n are all labels that there are: nothing else is trained on or chosen by
+    --validation extra    of the validation pairs as many are taken beside them, but at least 4
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,22 +25,16 @@ from labelmint.nn.efficientnet import lite0
 from labelmint.protocols import Dial, Dials
 from labelmint.segmenters.plateau import ArmConfig
 from labelmint.segmenters.unet import SegmenterConfig
+from labelmint.usefulness.arms import BESIDE
+from labelmint.usefulness.order import in_order
 
-__all__ = [
-    "GIVEN",
-    "Cell",
-    "StudyOptions",
-    "Way",
-    "counts",
-    "in_order",
-    "pairs_of_cell",
-    "samples_needed",
-    "ways",
-]
+__all__ = ["GIVEN", "Cell", "StudyOptions", "Way", "counts", "pairs_of_cell", "samples_needed", "ways"]
 
 FILTERS, LAYOUTS = ("on", "off", "both"), ("own", "varied", "both")
+VALIDATION = ("within", "extra")
 USUAL_COUNTS = (10, 25, 50)
-FEWEST_VALIDATION, FEWEST_SAMPLES, FEWEST_TRAINING = 4, 500, 2
+FEWEST_VALIDATION, FEWEST_SAMPLES = 4, 500
+FEWEST_TRAINING = {"within": 4, "extra": 2}  # two folds of two, whose pairs are then told apart
 JUDGE = SegmenterConfig(channels=(16, 32, 64, 128), steps=600, batch_size=16, evaluate_every=50)
 
 
@@ -49,15 +43,19 @@ class StudyOptions:
     """What a study can be told.
 
     Arguments:
-        n_train: numbers of real training pairs, None for all of them; 10, 25, 50 and all as far as there are
-            so many, unless given.
-        ratios: synthetic pairs for each real one in the batches; the best on validation data is chosen.
-        dials: values of the samples to compare, by the dial's name, chosen alike: `{"temperature": (0.7, 1)}`;
+        n_train: numbers of real pairs, None for all of them; 10, 25, 50 and all as far as there are so many,
+            unless given.
+        validation: "within": the n pairs are all labels that there are. "extra": as many again validate beside
+            them, but at least 4.
+        ratios: synthetic pairs for each real one in the batches. The first is what the answer is about; with
+            extra validation pairs another, where these say so beyond one standard error.
+        dials: values of the samples to compare, by the dial's name, the first alike: `{"temperature": (0.7, 1)}`;
             what is not given is as usual.
-        filter, layouts: of the samples, chosen alike; filter is "on", "off" or "both", layouts are the
-            system's "own", "varied" training layouts, or "both".
+        filter, layouts: of the samples, alike; filter is "on", "off" or "both", layouts are the system's "own",
+            "varied" training layouts, or "both"; of both the one that is named first here.
         seeds, seed: how many, from which on.
-        pool: different synthetic pairs an arm may draw from; max(ratio * n, 500) unless given.
+        samples: different synthetic pairs an arm may draw from; max(ratio * n, 500) unless given.
+        arms: names of arms beside the usual ones (`arms.BESIDE`): the baselines of former versions.
         system, preset, size, crop, scale, augment, settings, group_by: as for `train`; `augment` rules what
             is done in all arms.
         normalize: of all images, as for `train`. rebalance: of the generators' training pairs, likewise.
@@ -72,13 +70,15 @@ class StudyOptions:
     """
 
     n_train: tuple[int | None, ...] | None = None
-    ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
+    validation: str = "within"
+    ratios: tuple[float, ...] = (1.0,)
     dials: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     filter: str = "on"
     layouts: str = "own"
     seeds: int = 3
     seed: int = 0
-    pool: int | None = None
+    samples: int | None = None
+    arms: tuple[str, ...] = ()
     system: str | None = None
     preset: str = "small"
     size: tuple[int, int] | None = None
@@ -100,9 +100,17 @@ class StudyOptions:
     threads: int | None = None
 
     def __post_init__(self) -> None:
+        if self.validation not in VALIDATION:
+            raise InputError(f"--validation {self.validation}: expected one of {', '.join(VALIDATION)}")
+        fewest = FEWEST_TRAINING[self.validation]
         for n in self.n_train or ():
-            if n is not None and n < FEWEST_TRAINING:
-                raise InputError(f"--n-train {n}: expected at least {FEWEST_TRAINING} training pairs, or all")
+            if n is not None and n < fewest:
+                raise InputError(
+                    f"--n-train {n}: expected at least {fewest} real pairs, or all, with --validation {self.validation}"
+                )
+        for name in self.arms:
+            if name not in BESIDE:
+                raise InputError(f"--arms {name}: expected some of {', '.join(BESIDE)}")
         if self.n_train == () or not self.ratios or not all(self.dials.values()):
             raise InputError("--n-train, --ratio, and every dial each need at least one value")
         for ratio in self.ratios:
@@ -118,7 +126,7 @@ class StudyOptions:
             raise InputError(f"--filter {self.filter}: expected one of {', '.join(FILTERS)}")
         if self.layouts not in LAYOUTS:
             raise InputError(f"--layouts {self.layouts}: expected one of {', '.join(LAYOUTS)}")
-        for name, value in (("--seeds", self.seeds), ("--pool", self.pool)):
+        for name, value in (("--seeds", self.seeds), ("--samples", self.samples)):
             if value is not None and value < 1:
                 raise InputError(f"{name} {value}: expected at least 1")
         if self.seed < 0:
@@ -211,12 +219,12 @@ _SHORT = {"temperature": "t", "guidance": "g"}  # in file names, as the first ve
 
 
 def ways(options: StudyOptions, heeded: Sequence[Dial]) -> tuple[Way, ...]:
-    """All ways of drawing that are compared, by a system that heeds these dials."""
+    """All ways of drawing that are compared, by a system that heeds these dials; the usual one is the first."""
     if options.synthetic is not None:
         return (GIVEN,)
     filters = ("on", "off") if options.filter == "both" else (options.filter,)
     varied = (False, True) if options.layouts == "both" else (options.layouts == "varied",)
-    values = [sorted(set(options.dials.get(dial.name, (dial.usual,)))) for dial in heeded]
+    values = [dict.fromkeys(options.dials.get(dial.name, (dial.usual,))) for dial in heeded]
     return tuple(
         Way(_said(heeded, chosen), one, vary)
         for chosen in product(*values)
@@ -248,30 +256,17 @@ def counts(options: StudyOptions, pool: int, source: str) -> tuple[int, ...]:
     return tuple(sorted({pool if n is None else n for n in asked}))
 
 
-def samples_needed(n: int, ratio: float | None, pool: int | None) -> int:
+def samples_needed(n: int, ratio: float | None, samples: int | None) -> int:
     """Different synthetic pairs that an arm draws from. It does not depend on the other arms, so that a study
     can be extended.
     """
     share = 1.0 if ratio is None or math.isinf(ratio) else ratio
-    return pool or max(math.ceil(share * n), FEWEST_SAMPLES)
+    return samples or max(math.ceil(share * n), FEWEST_SAMPLES)
 
 
-def in_order(names: Sequence[str], seed: int, groups: Mapping[str, str] | None) -> list[str]:
-    """Names by hash of the seed and the name; groups by hash, then the names in each, where there are groups."""
-
-    def place(name: str) -> tuple[bytes, bytes]:
-        return (_hash(seed, groups[name]) if groups else b"", _hash(seed, name))
-
-    return sorted(names, key=place)
-
-
-def pairs_of_cell(cell: Cell, parts: Split) -> Split:
-    """The training and validation pairs of a cell, sorted by name, and the whole test part."""
+def pairs_of_cell(cell: Cell, parts: Split, validation: str = "within") -> Split:
+    """The training pairs of a cell and those that validate beside them, sorted by name, and the whole test part."""
     training = in_order(parts.training, cell.seed, parts.groups)[: cell.n]
-    few = min(len(parts.validation), max(cell.n, FEWEST_VALIDATION))
-    validation = in_order(parts.validation, cell.seed, parts.groups)[:few]
-    return Split(tuple(sorted(training)), tuple(sorted(validation)), parts.test, parts.groups)
-
-
-def _hash(seed: int, text: str) -> bytes:
-    return hashlib.sha256(f"{seed} {text}".encode("utf-8", "surrogateescape")).digest()
+    few = min(len(parts.validation), max(cell.n, FEWEST_VALIDATION)) if validation == "extra" else 0
+    beside = in_order(parts.validation, cell.seed, parts.groups)[:few]
+    return Split(tuple(sorted(training)), tuple(sorted(beside)), parts.test, parts.groups)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.keeping import Disk
 from labelmint.datasets.pair import Pair, digest_of
+from labelmint.datasets.ranges import Range, range_of
 from labelmint.datasets.splits import Split, split_of
 from labelmint.errors import InputError
 from labelmint.evaluation.judging import VALIDATION_VIEWS, foreground_of
@@ -18,7 +19,8 @@ from labelmint.evaluation.loading import load_parts
 from labelmint.evaluation.views import Views, tiles
 from labelmint.progress import Report
 from labelmint.types import ClassSet, DataSet
-from labelmint.usefulness.arms import Ground
+from labelmint.usefulness.folds import held_for_generator, two_folds
+from labelmint.usefulness.ground import Ground
 from labelmint.usefulness.plan import Cell, StudyOptions, pairs_of_cell
 
 __all__ = ["RealPairs", "load_real"]
@@ -33,10 +35,11 @@ class RealPairs:
     Attributes:
         data: where they come from. parts: the names of the pool, of all validation pairs and of the test
             part.
-        geometry: size, crop and the augmentation that keeps labels true. normalize: as the options have it.
+        geometry: size, crop and the augmentation that keeps labels true. normalize, validation: as the options have
+            them.
         fitted: every pool and validation pair by name. test: views of the test part.
         foreground: class indices that scores are means over.
-        digest: SHA-256 of all of it.
+        digest: SHA-256 of all of it. ranges: the levels that each image uses, by the name of its pair.
     """
 
     data: DataSet
@@ -47,6 +50,8 @@ class RealPairs:
     foreground: tuple[int, ...]
     digest: str
     normalize: str = "none"
+    validation: str = "within"
+    ranges: Mapping[str, Range] = field(default_factory=dict)
 
     @property
     def classes(self) -> ClassSet:
@@ -58,19 +63,21 @@ class RealPairs:
         """Channels of all images."""
         return int(self.test.images.shape[-1])
 
-    def pairs(self, cell: Cell) -> Split:
-        """The names of a cell."""
-        return pairs_of_cell(cell, self.parts)
+    def pairs(self, cell: Cell, validation: str = "") -> Split:
+        """The names of a cell, in the study's reading unless another is named."""
+        return pairs_of_cell(cell, self.parts, validation or self.validation)
 
-    def ground(self, cell: Cell) -> Ground:
-        """What the arms of a cell are trained, validated and tested on."""
-        names = self.pairs(cell)
-        training, validation = (
+    def ground(self, cell: Cell, validation: str = "") -> Ground:
+        """What the arms of a cell are trained, validated and tested on, in the same reading."""
+        names = self.pairs(cell, validation)
+        training, beside = (
             [self.fitted[name] for name in part] for part in (names.training, names.validation)
         )
         return Ground(
             training=training,
-            validation=tiles(validation, self.geometry.size, VALIDATION_VIEWS),
+            validation=tiles(beside, self.geometry.size, VALIDATION_VIEWS) if beside else None,
+            folds=() if beside else two_folds(training, self.foreground, cell.seed),
+            ranges=self.ranges,
             test=self.test,
             classes=len(self.classes),
             foreground=self.foreground,
@@ -78,19 +85,45 @@ class RealPairs:
             geometry=self.geometry,
         )
 
-    def check(self, cells: Sequence[Cell]) -> None:
-        """Raise InputError for a cell whose training or validation pairs show no foreground class: it can
-        learn or choose nothing.
+    def of_generator(self, cell: Cell) -> Split:
+        """The names that the generator of a cell trains on, and those that it is held to: the cell's validation
+        pairs, or where it has none a few of its n pairs.
+        """
+        names = self.pairs(cell)
+        if names.validation:
+            return names
+        pairs = [self.fitted[name] for name in names.training]
+        held = set(held_for_generator(pairs, self.foreground, cell.seed))
+        training, beside = (
+            tuple(name for place, name in enumerate(names.training) if (place in held) == kept)
+            for kept in (False, True)
+        )
+        return replace(names, training=training, validation=beside)
+
+    def check(self, cells: Sequence[Cell], generators: bool) -> None:
+        """Raise InputError for a cell of which a part that is learned from, or held to, shows no foreground class:
+        it can learn or choose nothing.
         """
         for cell in cells:
-            names = self.pairs(cell)
-            for what, part in (("training", names.training), ("validation", names.validation)):
+            for what, part in self._parts_of(cell, generators).items():
                 if not any(np.isin(self.fitted[name].ids, self.foreground).any() for name in part):
                     raise InputError(
-                        f"{self.data.source}: no foreground class occurs in the {len(part)} {what} pairs of "
+                        f"{self.data.source}: no foreground class occurs in the {len(part)} {what} of "
                         f"seed {cell.seed} at "
                         f"--n-train {cell.n}; take a larger --n-train, or another --seed"
                     )
+
+    def _parts_of(self, cell: Cell, generators: bool) -> dict[str, Sequence[str]]:
+        ground, names = self.ground(cell), self.pairs(cell)
+        parts: dict[str, Sequence[str]] = {"training pairs": names.training}
+        parts |= {"validation pairs": names.validation} if names.validation else {}
+        for k, fold in enumerate(ground.folds, start=1):
+            parts[f"pairs of fold {k}"] = [names.training[place] for place in fold]
+        if generators and ground.folds:
+            held = self.of_generator(cell)
+            parts["pairs that train the generator"] = held.training
+            parts["pairs that the generator is held to"] = held.validation
+        return parts
 
 
 def load_real(
@@ -106,7 +139,7 @@ def load_real(
             f"{data.source}: has no test part; write the names of some pairs that were never trained on into "
             f"test.txt, one a line"
         )
-    if not parts.training or not parts.validation:
+    if not parts.training or (options.validation == "extra" and not parts.validation):
         raise InputError(
             f"{data.source}: pairs to train on and others to validate on are needed; label more images"
         )
@@ -131,5 +164,7 @@ def load_real(
         test=test,
         foreground=foreground_of(data, test),
         normalize=options.normalize,
+        validation=options.validation,
+        ranges={one.name: range_of(one.image) for one in (*learned, *loaded.test)},
         digest=digest_of([*learned, *loaded.test], how),
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 from labelmint.reports.results import Chart, Figure, Section, Series, Table
 from labelmint.reports.words import interval, number
+from labelmint.usefulness.arms import BESIDE
 from labelmint.usefulness.figures import LEAST_HEADROOM, Interval, share_closed, worth_of
 from labelmint.usefulness.outcome import Outcome, Point
 from labelmint.usefulness.report_parts import ARMS, LEFT_OUT, figure_of, mean_of
@@ -33,7 +34,18 @@ def gain(outcome: Outcome) -> Section:
     table = Table(
         title="Dice on the real test part, mean over seeds",
         rows=tuple(rows),
-        head=("real pairs", "R", "A", "C", "S", "Y", "gain, points", "95 % interval", "answer"),
+        head=(
+            "real pairs",
+            "R",
+            "A",
+            "C",
+            "S",
+            "Y",
+            "S - R, points",
+            "gain, points",
+            "95 % interval",
+            "answer",
+        ),
         note="; ".join(f"{name}: {words}" for name, words in ARMS.items() if len(name) == 1)
         + ". Dice is that of all test pixels at once, "
         "class by class, and its mean over the foreground classes.",
@@ -58,6 +70,13 @@ def _figures(outcome: Outcome, n: int) -> list[Figure]:
             how=f"100 times the mean over seeds of the test Dice of arm S minus that of arm "
             f"{point.baseline}, the better of A and C",
         ),
+        figure_of(
+            f"gain_over_r.n{n}",
+            f"Gain over no augmentation with {n} real pairs",
+            point.gain(over="R"),
+            unit="points",
+            how="arm S minus arm R: what papers with an unaugmented baseline report; augmentation gives most of it",
+        ),
         *(
             figure_of(
                 f"dice.n{n}.{name}",
@@ -66,17 +85,19 @@ def _figures(outcome: Outcome, n: int) -> list[Figure]:
                 unit="",
                 how=ARMS[name],
             )
-            for name in ("A", "C", "S", "Y")
+            for name in ("A", "C", "S", "Y", *BESIDE)
+            if name not in BESIDE or point.scores(name)
         ),
     ]
 
 
 def _row(outcome: Outcome, n: int) -> tuple[Any, ...]:
     point = outcome.at(n)
-    found = point.gain()
+    found, over_plain = point.gain(), point.gain(over="R")
     return (
         str(n),
         *(mean_of(point, name) for name in ("R", "A", "C", "S", "Y")),
+        None if over_plain is None else f"{over_plain.mean:+.2f}",
         None if found is None else f"{found.mean:+.2f}",
         "-" if found is None else interval(found.low, found.high),
         answer_at(point, outcome).kind,
@@ -89,7 +110,8 @@ def headroom(outcome: Outcome) -> Section:
     ]
     figures += [_worth(outcome.at(n), outcome) for n in outcome.studied]
     numbers = tuple(str(point.n) for point in outcome.points)
-    names = ("A", "R") if outcome.curve else ("S", "A", "C")
+    beside = (name for name in BESIDE if any(point.scores(name) for point in outcome.points))
+    names = (*(("A", "R") if outcome.curve else ("S", "A", "C")), *beside)
     series = [
         Series(name=name, x=numbers, y=tuple(mean_of(point, name) for point in outcome.points))
         for name in names

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from labelmint.reports.results import Picture, Section, Table
+from labelmint.usefulness.cells import Record
 from labelmint.usefulness.outcome import Outcome
+from labelmint.usefulness.scoring import Scores
 
 __all__ = ["choice", "samples", "training"]
 
@@ -16,7 +20,7 @@ def choice(outcome: Outcome) -> Section:
             records = list(point.arms.get(candidate.key, {}).values())
             if records:
                 validation, test = (
-                    sum(getattr(record.result, part).dice for record in records) / len(records)
+                    _mean([getattr(record.result, part) for record in records])
                     for part in ("validation", "test")
                 )
                 mark = "chosen" if candidate == point.chosen else "not chosen"
@@ -43,8 +47,8 @@ def choice(outcome: Outcome) -> Section:
             "seeds",
             "",
         ),
-        note="Chosen by the mean validation Dice at each number of real pairs. Test figures had no part in "
-        "it.",
+        note="The first is chosen. Where extra pairs validate, another is whose mean validation Dice is higher by "
+        "more than one standard error over seeds. Test figures had no part in it.",
     )
     chosen = "; ".join(
         f"{n}: {point.chosen.words}" for n in outcome.studied if (point := outcome.at(n)).chosen is not None
@@ -53,9 +57,51 @@ def choice(outcome: Outcome) -> Section:
         name="choice",
         title="Which ratio, temperature and filter?",
         tables=(table,),
-        summary=f"Chosen on validation data by number of real pairs: {chosen}."
+        summary=f"Chosen without test data, by number of real pairs: {chosen}."
         if chosen
         else "Nothing to choose from yet.",
+    )
+
+
+def _mean(parts: Sequence[Scores | None]) -> float | None:
+    found = [one.dice for one in parts if one is not None]
+    return sum(found) / len(found) if found else None
+
+
+def _trained(n: int, seed: int, key: str, record: Record) -> tuple[str | float | None, ...]:
+    """The row of one arm."""
+    result = record.result
+    return (
+        str(n),
+        str(seed),
+        key,
+        "-" if record.samples is None else str(record.samples),
+        str(result.steps),
+        "-" if result.best_step is None else str(result.best_step),
+        "plateau" if result.plateau else "step limit",
+        result.validation_loss,
+        None if result.validation is None else result.validation.dice,
+        result.test.dice,
+        round(record.seconds, 1),
+    )
+
+
+def _settled(outcome: Outcome) -> Table:
+    """What arm A settled on."""
+    rows: list[tuple[str | float | None, ...]] = []
+    for point in outcome.points:
+        for seed, record in sorted(point.arms.get("A", {}).items()):
+            settled = record.result.settled
+            for one in settled.tried:
+                error = None if one.error is None else 100 * one.error
+                mark = "taken" if one.taken else "not taken"
+                rows.append((str(point.n), str(seed), one.what, one.dice, 100 * one.gain, error, mark))
+    return Table(
+        title="What arm A settled on",
+        head=("real pairs", "seed", "changed", "held-out Dice", "gain, points", "standard error", ""),
+        rows=tuple(rows),
+        note="Each is compared with the best before it on pairs that its segmenter had not seen, and taken where the "
+        "gain is larger than its standard error.",
     )
 
 
@@ -116,28 +162,12 @@ def samples(outcome: Outcome, pictures: tuple[Picture, ...]) -> Section:
 
 
 def training(outcome: Outcome) -> Section:
-    rows = []
-    for point in outcome.points:
-        for key, records in point.arms.items():
-            for seed, record in sorted(records.items()):
-                result = record.result
-                samples = "-" if record.samples is None else str(record.samples)
-                plateau = "plateau" if result.plateau else "step limit"
-                rows.append(
-                    (
-                        str(point.n),
-                        str(seed),
-                        key,
-                        samples,
-                        str(result.steps),
-                        str(result.best_step),
-                        plateau,
-                        result.validation_loss,
-                        result.validation.dice,
-                        result.test.dice,
-                        round(record.seconds, 1),
-                    )
-                )
+    rows = [
+        _trained(point.n, seed, key, record)
+        for point in outcome.points
+        for key, records in point.arms.items()
+        for seed, record in sorted(records.items())
+    ]
     head = (
         "real pairs",
         "seed",
@@ -157,8 +187,10 @@ def training(outcome: Outcome) -> Section:
             title="Every arm that was trained",
             head=head,
             rows=tuple(rows),
-            note="No arm had fewer steps than arm A of its cell.",
-        )
+            note="No arm but A0 and A0n had fewer steps than arm A of its cell. Where the n pairs are all labels, "
+            "validation figures of arm A are of cross-fitting, and other arms have none.",
+        ),
+        _settled(outcome),
     ]
     if outcome.left_out:
         tables.append(

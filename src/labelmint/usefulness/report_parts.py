@@ -12,12 +12,14 @@ __all__ = ["ARMS", "LEFT_OUT", "figure_of", "mean_of"]
 
 ARMS: Mapping[str, str] = {
     "R": "real pairs as they are",
-    "A": "R + classical augmentation",
+    "A": "R + strong augmentation, averaged weights and mirrored readings",
     "C": "A + copy-paste",
     "S": "A + synthetic pairs at the chosen ratio",
     "Y": "synthetic pairs alone, augmented",
     "accuracy": "R + synthetic pairs, no augmentation",
     "diversity": "synthetic pairs alone, no augmentation",
+    "A0": "R + narrow augmentation, with as many pairs again to validate: the baseline of former versions",
+    "A0n": "the same, with n real pairs in all",
 }
 LEFT_OUT = "not trained; the budget left it out, or there are no samples"
 

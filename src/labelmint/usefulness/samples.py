@@ -104,7 +104,7 @@ class Given:
             )
         ]
         refuse_views(views, tested, given.source)
-        held_out = [real.fitted[name] for name in real.parts.validation]
+        held_out = [real.fitted[name] for name in real.parts.validation if real.validation == "extra"]
         known = view_digests(held_out, real.geometry.size)
         same = [known[digest] for image in views.images if (digest := digest_of_pixels(image)) in known]
         if same:
@@ -128,8 +128,8 @@ class Given:
 
 
 class FromGenerators:
-    """A generator for each cell, trained on its training pairs and validated on its validation pairs, under
-    its seed; `dials` are those that it will heed.
+    """A generator for each cell, trained and held to its pairs (`RealPairs.of_generator`) under its seed; `dials`
+    are those that it will heed.
     """
 
     def __init__(self, real: RealPairs, options: StudyOptions, dials: tuple[Dial, ...]) -> None:
@@ -237,7 +237,7 @@ class FromGenerators:
             seed=cell.seed,
             max_minutes=options.generator_minutes,
             force=True,
-            parts=self.real.pairs(cell),
+            parts=self.real.of_generator(cell),
             report=report,
         )
 
@@ -245,7 +245,7 @@ class FromGenerators:
         """Train the judge that the filter needs on the pairs of the cell alone, store it in the generator's
         run, and return its held-out Dice.
         """
-        real, names, channels = self.real, self.real.pairs(cell), system.config.image_channels
+        real, names, channels = self.real, self.real.of_generator(cell), system.config.image_channels
         training, validation = (
             [_grey(real.fitted[name], channels) for name in part]
             for part in (names.training, names.validation)

@@ -32,7 +32,7 @@ from labelmint.runs.wire import shapes
 from labelmint.segmenters.plateau import ArmConfig
 from labelmint.systems.catalogue import SYSTEMS, check_mints
 from labelmint.types import DataSet
-from labelmint.usefulness.arms import train_arm
+from labelmint.usefulness.arm_training import train_arm
 from labelmint.usefulness.cells import claim_study
 from labelmint.usefulness.outcome import Outcome
 from labelmint.usefulness.pictures import readings, sheet
@@ -82,7 +82,7 @@ def study(
     real = load_real(source, _size(options, request.size, given), options, tell, Disk(folder))
     maker = FromGenerators(real, options, dials) if trains else _maker(maker, real, given, options, tell)
     pieces = Study(folder, real, options, maker, train_arm, tell)
-    real.check(pieces.cells())
+    real.check(pieces.cells(), generators=trains)
     claim_study(folder, _decisive(real, options, request, given))
     outcome = pieces.run()
     origin = _origin(pieces, real, options, request, source.source)
@@ -149,7 +149,9 @@ def _origin(
             "test": len(real.parts.test),
             "test_views": len(real.test),
         },
-        "validation_pairs": "as many as training pairs, at least 4, at most all",
+        "validation": {"within": "none beside the n pairs", "extra": "as many as n, at least 4, at most all"}[
+            options.validation
+        ],
         "size": "x".join(map(str, real.geometry.size)),
         "groups": options.group_by or "every image its own",
         "seeds": list(options.all_seeds),
@@ -202,7 +204,8 @@ def _decisive(
         "settings": sorted([*options.settings, *rebalanced]),
         "values": request.settings.model_dump(mode="json"),
         "generator_minutes": options.generator_minutes,
-        "pool": options.pool,
+        "validation": options.validation,
+        "samples": options.samples,
         "synthetic": None if given is None else _digest(given),
         "segmenter": options.segmenter.model_dump(mode="json", exclude={"most_steps"}),
         "encoder_weights": _encoder_weights(options.segmenter),

@@ -195,7 +195,7 @@ def _cautions(outcome: Outcome) -> list[str]:
             if short:
                 found.append(
                     f"The baseline may be weak: arm {name} with {n} pairs was stopped at {max(short)} steps, "
-                    f"before its validation loss "
+                    f"before its loss on held-out pairs "
                     "was at a plateau; raise --most-steps"
                 )
     unseen = [

@@ -1,9 +1,9 @@
 """The work of a study: what is trained in which order, what is there already, what the budget leaves out.
 
-    1  A at every number of pairs, under every seed: it shows the headroom, and how many steps the others get
-       at least
+    1  A at every number of pairs, under every seed: it shows the headroom, and settles what the others do; then
+       A0 and A0n, where they are asked for, at the numbers to study
     2  for each n from the smallest, for each seed: C, the samples, S at every ratio, Y
-    3  for each n, once ratio and way are chosen: R and the papers' pair, "accuracy" and "diversity"
+    3  for each n, once ratio and way are fixed: R and the papers' pair, "accuracy" and "diversity"
 
 A piece of work is not begun when its expected time no longer fits into the budget; it is done in a later
 call.
@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,18 +24,19 @@ from labelmint.evaluation.views import Views
 from labelmint.hardware import choose_device, choose_precision
 from labelmint.progress import Event, Report
 from labelmint.storage import write_json
-from labelmint.usefulness.arms import Arm, ArmResult, arm_named
+from labelmint.usefulness.arms import BESIDE, Arm, ArmResult, arm_named
 from labelmint.usefulness.cells import CellFolder, Drawn, Record, arm_key
 from labelmint.usefulness.figures import blind_dice
 from labelmint.usefulness.outcome import Candidate, Outcome, Point, choose
 from labelmint.usefulness.plan import GIVEN, Cell, StudyOptions, Way, counts, samples_needed, ways
 from labelmint.usefulness.real import RealPairs
 from labelmint.usefulness.samples import Maker
+from labelmint.usefulness.settling import Settled
 
 __all__ = ["Study", "TrainArm"]
 
-TrainArm = Callable[..., ArmResult]  # `arms.train_arm`
-ARM, MAKE = "arm", "samples"
+TrainArm = Callable[..., ArmResult]  # `arm_training.train_arm`
+SETTLE, ARM, MAKE = "arm that settles", "arm", "samples"
 
 
 class _Pace:
@@ -43,8 +45,8 @@ class _Pace:
     """
 
     def __init__(self) -> None:
-        self._seen: dict[str, list[tuple[int, float]]] = {ARM: [], MAKE: []}
-        self.guess = {ARM: 0.0, MAKE: 0.0}
+        self._seen: dict[str, list[tuple[int, float]]] = {SETTLE: [], ARM: [], MAKE: []}
+        self.guess = {SETTLE: 0.0, ARM: 0.0, MAKE: 0.0}
 
     def saw(self, kind: str, n: int, seconds: float) -> None:
         self._seen[kind].append((n, seconds))
@@ -62,8 +64,8 @@ class Study:
     """One call of a study over its folder; `run` does the work and answers all that is known.
 
     Arguments:
-        real: the data. maker: of synthetic pairs, None for a learning curve. train: `arms.train_arm`, or what
-            stands in for it.
+        real: the data. maker: of synthetic pairs, None for a learning curve. train: `arm_training.train_arm`, or
+            what stands in for it.
     """
 
     def __init__(
@@ -99,6 +101,10 @@ class Study:
         self._foresee()
         for cell in self.cells():
             self._arm(cell, arm_named("A"))
+        for name in self._beside:
+            for cell in self.cells():
+                if cell.n in self.studied:
+                    self._arm(cell, arm_named(name))
         if self._options.curve:
             for cell in self.cells():
                 self._arm(cell, arm_named("R"))
@@ -157,7 +163,12 @@ class Study:
 
     @property
     def _ratios(self) -> tuple[float, ...]:
-        return tuple(sorted(set(self._options.ratios)))
+        return tuple(dict.fromkeys(self._options.ratios))
+
+    @property
+    def _beside(self) -> tuple[str, ...]:
+        """Arms beside the usual ones. Those with unlabelled images have their place here."""
+        return tuple(name for name in BESIDE if name in self._options.arms)
 
     def _candidates(self, n: int) -> tuple[Candidate, ...]:
         return tuple(Candidate(ratio, way) for way in self.ways.get(n, ()) for ratio in self._ratios)
@@ -167,26 +178,32 @@ class Study:
     def _arm(self, cell: Cell, arm: Arm, way: Way | None = None) -> None:
         """Train an arm unless it is there, or what it needs is not, or the time is up."""
         key, folder = arm_key(arm, way), CellFolder(self._folder, cell)
-        record = folder.arm(key)
+        record, kind = folder.arm(key), SETTLE if arm.settles else ARM
         if record is None or self._outdated(record, cell, arm):
-            whole = arm.name == "A" or cell.seed in self._arms.get((cell.n, "A"), {})
-            record = self._trained(cell, arm, way) if whole and self._fits(ARM, cell.n) else None
+            whole = arm.settles or cell.seed in self._arms.get((cell.n, "A"), {})
+            record = self._trained(cell, arm, way) if whole and self._fits(kind, cell.n) else None
             if record is None:
-                self._leave_out(ARM, cell, f"arm {key}")
+                self._leave_out(kind, cell, f"arm {key}")
                 return
             folder.save_arm(key, record)
-            self._finished(ARM, cell.n)
-        self._pace.saw(ARM, cell.n, record.seconds)
+            self._finished(kind, cell.n)
+        self._pace.saw(kind, cell.n, record.seconds)
+        if arm.name == "A":  # the others train as long as it did at last
+            self._pace.saw(ARM, cell.n, record.result.seconds)
         self._arms.setdefault((cell.n, key), {})[cell.seed] = record
 
     def _outdated(self, record: Record, cell: Cell, arm: Arm) -> bool:
-        """Whether an arm was stopped by a lower step limit than today's, or had fewer steps than arm A has
-        now.
-        """
-        usual = self._arms.get((cell.n, "A"), {}).get(cell.seed)
-        least = usual.result.steps if usual and arm.name != "A" else 0
+        """Whether an arm was stopped by a lower step limit than today's, or did not train as arm A says now."""
         cut = not record.result.plateau and record.result.steps < self._options.segmenter.most_steps
-        return cut or record.result.steps < least
+        usual = None if arm.settles else self._settled(cell)
+        if usual is None or self._options.validation == "extra":
+            return cut or (usual is not None and record.result.steps < sum(usual.phases))
+        return record.result.settled.phases != usual.phases or record.result.settled.tried != usual.tried
+
+    def _settled(self, cell: Cell) -> Settled | None:
+        """What arm A of a cell settled on; None while it is not trained."""
+        record = self._arms.get((cell.n, "A"), {}).get(cell.seed)
+        return None if record is None else record.result.settled
 
     def _trained(self, cell: Cell, arm: Arm, way: Way | None) -> Record | None:
         """A newly trained arm; None where there are no samples for it."""
@@ -195,25 +212,40 @@ class Study:
         if way is not None and synthetic is None:
             return None
         if way is not None and synthetic is not None and way != GIVEN:
-            count = min(samples_needed(cell.n, arm.ratio, options.pool), len(synthetic))
+            count = min(samples_needed(cell.n, arm.ratio, options.samples), len(synthetic))
             synthetic = synthetic.take(range(count))
-        _write_names(folder, self._real.pairs(cell).training, self._real.pairs(cell).validation)
-        usual = self._arms.get((cell.n, "A"), {}).get(cell.seed)
+        ground = self._real.ground(cell, "extra" if arm.extra else "")
+        self._write_names(cell, arm)
         shown = cell.seed == options.seed and arm.name in ("A", "S")
         result = self._train(
             arm,
-            self._real.ground(cell),
+            ground,
             synthetic,
             config=options.segmenter,
-            least_steps=usual.result.steps if usual else 0,
+            usual=None if arm.settles else self._settled(cell),
             seed=cell.seed,
             device=self._device,
             precision=self._precision,
-            report=self._telling(ARM, cell),
+            report=self._telling(SETTLE if arm.settles else ARM, cell),
             predictions=folder / f"{arm_key(arm, way)}.npz" if shown else None,
         )
         samples = None if synthetic is None else len(synthetic)
         return Record(result=result, samples=samples, seconds=time.perf_counter() - begin)
+
+    def _write_names(self, cell: Cell, arm: Arm) -> None:
+        """pairs.json: which pairs a cell may use; pairs-A0.json where an arm has others beside them."""
+        folder, reading = self._folder / cell.folder, "extra" if arm.extra else self._options.validation
+        names, extra = self._real.pairs(cell, reading), reading != self._options.validation
+        file = folder / (f"pairs-{arm.name}.json" if extra else "pairs.json")
+        told: dict[str, Any] = {"training": names.training}
+        if names.validation:
+            told["validation"] = names.validation
+        else:
+            folds = self._real.ground(cell, reading).folds
+            told["folds"] = [[names.training[place] for place in fold] for fold in folds]
+        folder.mkdir(parents=True, exist_ok=True)
+        if not file.is_file():
+            write_json(file, told)
 
     def _samples(self, cell: Cell, way: Way) -> bool:
         """Make a cell's samples unless they are there; whether there are any."""
@@ -240,7 +272,9 @@ class Study:
         assert self.maker is not None
         if (cell, way) not in self._held:
             folder = CellFolder(self._folder, cell)
-            count = max(samples_needed(cell.n, ratio, self._options.pool) for ratio in (*self._ratios, 1.0))
+            count = max(
+                samples_needed(cell.n, ratio, self._options.samples) for ratio in (*self._ratios, 1.0)
+            )
             folder.path.mkdir(parents=True, exist_ok=True)
             views, drawn = self.maker.make(cell, way, count, folder.path, self._telling(MAKE, cell))
             if folder.drawn(way) is None:
@@ -254,14 +288,16 @@ class Study:
         """Count what is ahead, so that the time left can be told; times of what is there already are known."""
         options = self._options
         for cell in self.cells():
-            self._ahead[ARM, cell.n] += 2 if options.curve else 1
+            self._ahead[SETTLE, cell.n] += 1 + len(self._beside) * (cell.n in self.studied)
+            self._ahead[ARM, cell.n] += int(options.curve)
             if not options.curve and cell.n in self.studied:
                 plans = len(self.ways[cell.n])
                 self._ahead[ARM, cell.n] += 4 + plans * (len(self._ratios) + 1)
                 self._ahead[MAKE, cell.n] += plans
             for file in (self._folder / cell.folder).glob("*.json"):
-                if file.stem != "pairs":
+                if not file.stem.startswith("pairs"):
                     kind = MAKE if file.stem.startswith("drawn-") else ARM
+                    kind = SETTLE if file.stem in ("A", *BESIDE) else kind
                     self._ahead[kind, cell.n] = max(self._ahead[kind, cell.n] - 1, 0)
         if (
             options.budget is not None
@@ -324,10 +360,3 @@ class Study:
             left_out=tuple(self._left_out),
             blind=blind_dice(self._real.test.labels, self._real.foreground),
         )
-
-
-def _write_names(folder: Path, training: Sequence[str], validation: Sequence[str]) -> None:
-    """pairs.json: which pairs a cell may use."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / "pairs.json").is_file():
-        write_json(folder / "pairs.json", {"training": list(training), "validation": list(validation)})

@@ -1,0 +1,74 @@
+"""One step of a segmenter's training, and the moving average of its weights.
+
+average <- d average + (1 - d) weights,   d = min(decay, (1 + n) / (10 + n)) after n steps
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from labelmint.progress import Event
+from labelmint.segmenters.training import segmentation_loss
+from labelmint.types import Batch
+
+__all__ = ["Averaged", "Batches", "told", "training_step"]
+
+
+class Batches(Protocol):
+    """Training batches; `Mixture` makes them."""
+
+    def batch(self, step: int, size: int) -> Batch:
+        """The batch of a step; its layouts hold class indices, -1 where ignored."""
+
+
+class Averaged:
+    """The moving average of a network's weights and statistics; with a decay of 0 the network itself.
+
+    Attributes:
+        network: the averaged one, on the device of the other.
+    """
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self._live, self._decay, self._count = network, decay, 0
+        self.network = copy.deepcopy(network) if decay else network
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Take in the weights of one more step."""
+        if not self._decay:
+            return
+        self._count += 1
+        share = 1 - min(self._decay, (1 + self._count) / (10 + self._count))
+        for kept, live in zip(
+            self.network.state_dict().values(), self._live.state_dict().values(), strict=True
+        ):
+            if kept.is_floating_point():
+                kept.lerp_(live, share)
+            else:
+                kept.copy_(live)
+
+
+def told(
+    stage: str, step: int, steps: int, batch_size: int, seconds: float, losses: dict[str, float]
+) -> Event:
+    """The event of a step, with the speed since the beginning and the time left."""
+    return Event(stage, step, steps, step * batch_size / seconds, seconds / step * (steps - step), losses)
+
+
+def training_step(
+    network: nn.Module, optimizer: torch.optim.Optimizer, batch: Batch, device: torch.device, bfloat16: bool
+) -> Tensor:
+    """One step in place; returns its loss."""
+    network.train()
+    with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
+        logits = network(batch.image.to(device, memory_format=torch.channels_last))
+    loss = segmentation_loss(logits.float(), batch.layouts.ids.long().to(device))
+    optimizer.zero_grad()
+    torch.autograd.backward(loss)
+    torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    optimizer.step()
+    return loss.detach()

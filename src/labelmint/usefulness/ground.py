@@ -1,0 +1,72 @@
+"""The real data of one cell of a study, as its arms see them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.pair import Pair
+from labelmint.datasets.ranges import Range, normalized
+from labelmint.evaluation.judging import VALIDATION_VIEWS
+from labelmint.evaluation.views import Views, tiles
+from labelmint.usefulness.recipe import Recipe
+
+__all__ = ["Ground", "synthetic_seen"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ground:
+    """The real data of one cell of a study.
+
+    Attributes:
+        training: pairs at the scale of training. test: views (tiles) of the test part.
+        validation: views of pairs beside the training pairs; None where the training pairs are all labels
+            that there are, and are cross-fitted.
+        folds: places of the training pairs in each of two folds; empty where other pairs validate.
+        classes: K. foreground: class indices that scores are means over.
+        backgrounds: class indices that have no objects: copy-paste never pastes them.
+        geometry: size, crop and the augmentation that keeps labels true.
+        ranges: the levels that each image uses, by the name of its pair.
+    """
+
+    training: Sequence[Pair]
+    validation: Views | None
+    test: Views
+    classes: int
+    foreground: tuple[int, ...]
+    backgrounds: frozenset[int]
+    geometry: Geometry
+    folds: tuple[tuple[int, ...], ...] = ()
+    ranges: Mapping[str, Range] = field(default_factory=dict)
+
+    def seen(self, recipe: Recipe) -> Ground:
+        """The ground as a recipe has its images: as they are, or each spread from its own range."""
+        if not recipe.normalize:
+            return self
+        training = [replace(one, image=normalized(one.image, "image")) for one in self.training]
+        validation = None if self.validation is None else self._spread(self.validation)
+        return replace(self, training=training, validation=validation, test=self._spread(self.test))
+
+    def fold(self, k: int) -> Ground:
+        """The ground of cross-fitting: the pairs of fold k train, those of the other validate."""
+        mine, other = ([self.training[place] for place in self.folds[which]] for which in (k, 1 - k))
+        held_out = tiles(other, self.geometry.size, VALIDATION_VIEWS)
+        return replace(self, training=mine, validation=held_out, folds=())
+
+    def _spread(self, views: Views) -> Views:
+        """Views of images that are spread as a whole; a view of an image that is no pair's by itself."""
+        images = [
+            self.ranges[name].spread(image) if name in self.ranges else normalized(image, "image")
+            for name, image in zip(views.names, views.images, strict=True)
+        ]
+        return replace(views, images=np.stack(images))
+
+
+def synthetic_seen(views: Views, recipe: Recipe) -> Views:
+    """Synthetic pairs as a recipe has their images."""
+    if not recipe.normalize:
+        return views
+    return replace(views, images=np.stack([normalized(image, "image") for image in views.images]))
