@@ -334,6 +334,8 @@ class LayoutBatch:
         boxes: (B, N, 5) floats, symbol and x0, y0, x1, y1 in pixels, rows padded with -1; or None.
         tokens: (B, h, w), where these layouts come from those of a layout tokenizer, or were written in them; or None.
         backgrounds: (B, m, H, W), what retrieval found (`layouts.bank`); or None.
+        pairs: (B,) the number of the labelled pair that each was moved from (`layouts.moved`); or None.
+        places: (B, H, W, 2) where in that pair each pixel was taken from, x and then y, in pixels; or None.
     """
 
     ids: Tensor
@@ -341,6 +343,8 @@ class LayoutBatch:
     boxes: Tensor | None = None
     tokens: Tensor | None = None
     backgrounds: Tensor | None = None
+    pairs: Tensor | None = None
+    places: Tensor | None = None
 
     def __len__(self) -> int:
         return self.ids.shape[0]

@@ -68,6 +68,15 @@ _MaxMinutes: TypeAlias = Annotated[
 _DryRun: TypeAlias = Annotated[
     bool, typer.Option("--dry-run", help="Only print what would be done, and its time and memory.")
 ]
+_Unlabelled: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="More images, without labels (or with labels that are left unused): a folder. transfer and flow learn "
+        "from these, too. Those that are images of DATA are left out.",
+        show_default=False,
+    ),
+]
 _Force: TypeAlias = Annotated[bool, typer.Option("--force", help="Go on with fewer than 20 pairs.")]
 
 
@@ -82,6 +91,7 @@ def train(
     augment: Augment = "",
     normalize: Normalize = "none",
     rebalance: Rebalance = "none",
+    unlabelled: _Unlabelled = None,
     settings: Settings = None,
     device: Device = "auto",
     precision: _Precision = "auto",
@@ -99,7 +109,8 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train a system on labelled images: tokenizer, image prior, layout prior, one after the other. A system that
-    learns from images alone (biggan) takes a folder of images without labels, too.
+    learns from images alone (biggan) takes a folder of images without labels, too. transfer trains nothing: its run
+    holds the training images, and what it draws are these, moved.
     """
     wanted: dict[str, Any] = {
         "system": system,
@@ -117,6 +128,7 @@ def train(
         "threads": threads,
         "seed": seed,
         "max_minutes": max_minutes,
+        "unlabelled": unlabelled,
         "force": force,
     }
     from labelmint.systems.catalogue import learns_from_images

@@ -109,6 +109,11 @@ class TrainedSystem:
         return SYSTEMS[self.system].from_images
 
     @property
+    def moves_pairs(self) -> bool:
+        """Whether each sample is a training pair, moved, so that the run holds the training images."""
+        return SYSTEMS[self.system].of_pairs
+
+    @property
     def has_layout_prior(self) -> bool:
         """Whether it draws its own layouts."""
         return self.own_layouts is not None

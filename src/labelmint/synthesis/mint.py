@@ -137,6 +137,8 @@ def _check_system(system: TrainedSystem, options: MintOptions) -> None:
         formats.check_labels(name, system.classes)
     if system.learned_from_images:
         _check_whole_images(system, options)
+    if system.moves_pairs:
+        _check_moved(system, options)
     check_labels(system.config, options.labels)
     if unheeded := sorted(options.dials.keys() - heeded.keys()):
         raise InputError(
@@ -168,6 +170,16 @@ def _check_whole_images(system: TrainedSystem, options: MintOptions) -> None:
         )
 
 
+def _check_moved(system: TrainedSystem, options: MintOptions) -> None:
+    """Raise InputError for what needs layouts of its own, or images that may be no copies, of pairs that are moved."""
+    if options.vary:
+        raise InputError(
+            f"--vary: {system.system} takes layout and image from one labelled pair, and moves both; leave it out"
+        )
+    if options.mode in ("on", "ignore"):
+        raise InputError(f"--filter {options.mode}: {MOVED}; leave it out")
+
+
 def _given(system: TrainedSystem, options: MintOptions) -> Given | None:
     if options.pairs is None:
         return None
@@ -175,7 +187,7 @@ def _given(system: TrainedSystem, options: MintOptions) -> Given | None:
 
 
 def _sieve(system: TrainedSystem, options: MintOptions) -> Filter | None:
-    mode = "off" if system.learned_from_images else options.mode
+    mode = "off" if system.learned_from_images or system.moves_pairs else options.mode
     sieve = open_filter(system, mode, share=options.filter_share)
     if sieve is None and (options.data is not None or options.most_candidates is not None):
         useless = "--data" if options.data is not None else "--most-candidates"
@@ -193,6 +205,7 @@ def _order(
     system: TrainedSystem, draw: Draw, sieve: Filter | None, options: MintOptions, threads: int
 ) -> Order:
     given, cautions = draw.layouts, [] if sieve is None else [*sieve.cautions]
+    cautions += [f"{system.path} holds the training images; {MOVED}"] if system.moves_pairs else []
     if given is not None:
         used = _layouts_used(given, draw.per_layout, options.n, options.start)
         cautions += size_warnings(system, given.ids, used)
@@ -225,6 +238,12 @@ def _sources(system: TrainedSystem, draw: Draw) -> tuple[str, ...]:
     if system.has_layout_prior or not system.classes.labelled:
         return ()
     return tuple(f"training layout {j}" for j in range(len(system.training_layouts())))
+
+
+MOVED = (
+    "every sample is a training pair, moved, and the search for copies does not find what is warped and recolored: "
+    "nothing is withheld"
+)
 
 
 def _warn(line: str) -> None:
