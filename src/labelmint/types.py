@@ -326,16 +326,14 @@ class DataSet(Sequence[AnnotatedImage]):
 
 @dataclass
 class LayoutBatch:
-    """A batch of layouts as the parts see them (not frozen, because Lightning Fabric moves such values itself).
+    """A batch of layouts as the parts see them, not frozen: Lightning Fabric moves such values itself.
 
     Arguments:
         ids: (B, H, W) small integers, the dense symbol indices 0..S-1 of `datasets.symbols.SymbolTable`.
         instances: (B, H, W), 0 = none, or None.
         boxes: (B, N, 5) floats, symbol and x0, y0, x1, y1 in pixels, rows padded with -1; or None.
-        tokens: (B, h, w), where these layouts come from those of a layout tokenizer, or were written in them; or None.
-        backgrounds: (B, m, H, W), what retrieval found (`layouts.bank`); or None.
-        pairs: (B,) the number of the labelled pair that each was moved from (`layouts.moved`); or None.
-        places: (B, H, W, 2) where in that pair each pixel was taken from, x and then y, in pixels; or None.
+        tokens: (B, h, w), of a layout tokenizer; backgrounds: (B, m, H, W), what retrieval found; or None.
+        pairs, places: (B,) the pair that each was moved from, (B, H, W, 2) x and y there (`layouts.moved`); or None.
     """
 
     ids: Tensor

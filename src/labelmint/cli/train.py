@@ -72,8 +72,8 @@ _Unlabelled: TypeAlias = Annotated[
     Path | None,
     typer.Option(
         metavar="DIR",
-        help="More images, without labels (or with labels that are left unused): a folder. transfer and flow learn "
-        "from these, too. Those that are images of DATA are left out.",
+        help="More images, without labels (or with labels that are left unused): a folder. transfer takes looks "
+        "and shapes from these. Those that are images of DATA are left out.",
         show_default=False,
     ),
 ]

@@ -26,6 +26,8 @@ __all__ = ["LOOKS", "histogram", "reinhard", "residual", "upside_down"]
 _LEVELS = 256
 _BLUR = 1 / 6  # of the shorter side
 _SMOOTH = 0.04  # of the range of the levels
+_FLAT = 0.5  # standard deviation in levels
+_LEAST_SKEWNESS = 0.3
 _COLORED = 4.0  # levels between the channels of an image that is colored, on average
 _MOST_GAIN = 8.0
 
@@ -73,10 +75,10 @@ def _ready(image: Array, donor: Array) -> Array:
 
 
 def _skewness(grey: Array) -> float:
-    """Of the levels, between -1 and 1, and 0 where it is small: (mean - median) / std."""
+    """Mean cubed deviation in standard deviations; 0 where it is small, or where there is nothing to see."""
     spread = float(grey.std())
-    found = (float(grey.mean()) - float(np.median(grey))) / spread if spread > 1 else 0.0
-    return found if abs(found) > 0.15 else 0.0
+    found = float((((grey - grey.mean()) / spread) ** 3).mean()) if spread > _FLAT else 0.0
+    return found if abs(found) > _LEAST_SKEWNESS else 0.0
 
 
 def _matched(channel: Array, donor: Array) -> Array:

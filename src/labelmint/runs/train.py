@@ -100,14 +100,19 @@ def train(
     fabric.barrier()
     _train_stages(fabric, run, wired, config, prepared, time.perf_counter() - begin, tell)
     if first:
-        if SYSTEMS[request.system].role != "upscaler" and not run.finished("layouts"):
-            run.save_part("layouts", _stored_layouts(wired, prepared, fabric.device), {"part": "layouts"})
-        if not (run.path / LAST_PREVIEW).is_file():
-            write_previews(run, wired, prepared.validation, fabric.device)
+        _finish(run, wired, prepared, request, fabric.device)
     fabric.barrier()
     drop_cache(run.path)
     del wired, prepared  # or there would be two of each for a moment
     return load(out, device=str(fabric.device), threads=config.threads)
+
+
+def _finish(run: RunFolder, wired: Wired, prepared: Prepared, request: Request, device: torch.device) -> None:
+    """Store layouts to draw for, and draw the pictures of a run."""
+    if SYSTEMS[request.system].role != "upscaler" and not run.finished("layouts"):
+        run.save_part("layouts", _stored_layouts(wired, prepared, device), {"part": "layouts"})
+    if not (run.path / LAST_PREVIEW).is_file():
+        write_previews(run, wired, prepared.validation, device)
 
 
 def plan(

@@ -110,7 +110,7 @@ class TrainedSystem:
 
     @property
     def moves_pairs(self) -> bool:
-        """Whether each sample is a training pair, moved, so that the run holds the training images."""
+        """Whether its samples are training pairs, moved, which the run then holds."""
         return SYSTEMS[self.system].of_pairs
 
     @property
