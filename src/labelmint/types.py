@@ -326,7 +326,7 @@ class DataSet(Sequence[AnnotatedImage]):
 
 @dataclass
 class LayoutBatch:
-    """A batch of layouts as the parts see them, not frozen: Lightning Fabric moves such values itself.
+    """A batch of layouts as the parts see them, not frozen: Lightning Fabric moves such values.
 
     Arguments:
         ids: (B, H, W) small integers, the dense symbol indices 0..S-1 of `datasets.symbols.SymbolTable`.
@@ -367,8 +367,7 @@ class Batch:
     Arguments:
         image: (B, C, H, W) floats in [-1, 1].
         layouts: of the same B, H and W.
-        items: (B,) the number of each pair in its data set, where it is known; or None.
-        codes: (B, *shape) the noise that a network is to take for each, where it was chosen; or None.
+        items, codes: (B,) the number of each pair in its data set, (B, *shape) the noise chosen for it; or None.
     """
 
     image: Tensor

@@ -43,7 +43,9 @@ def histogram(image: Array, donor: Array) -> Array:
 def residual(image: Array, donor: Array) -> Array:
     """The image (H, W, C) with the large-scale brightness and color of a donor of the same size."""
     sigma = _BLUR * min(image.shape[:2])
-    return np.clip(image + gaussian_filter(donor - image, (sigma, sigma, 0), mode="reflect"), 0, _LEVELS - 1)
+    added: Array = gaussian_filter(donor - image, (sigma, sigma, 0), mode="reflect")
+    found: Array = np.clip(image + added, 0, _LEVELS - 1)
+    return found
 
 
 def reinhard(image: Array, donor: Array) -> Array:

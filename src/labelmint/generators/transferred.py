@@ -87,8 +87,7 @@ class TransferredImages:
         donors = self.memory.donors_of(pair)
         if self.look != "none" and len(donors):
             donor = self.memory.donors[donors[int(number * len(donors))]]
-            donor = _levels(donor.flip(_mirrored(places)))
-            moved = LOOKS[self.look](moved, donor)
+            moved = LOOKS[self.look](moved, _levels(donor.flip(_mirrored(places))))
         return np.round(moved).clip(0, 255).astype(np.uint8)
 
 

@@ -9,7 +9,7 @@ They are part of the module's state, however many they are, and stay on the CPU.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -40,6 +40,20 @@ class PairMemory(nn.Module):
         those of the table above, by name: tensors.
     """
 
+    pixels: Tensor
+    ids: Tensor
+    sizes: Tensor
+    groups: Tensor
+    donors: Tensor
+    donor_groups: Tensor
+    controls: Tensor
+    strengths: Tensor
+    zooms: Tensor
+    mirrored: Tensor
+    turned: Tensor
+    warped: Tensor
+    aligned: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self._held = {name: torch.zeros(shape, dtype=kind) for name, (kind, shape) in _HELD.items()}
@@ -59,10 +73,10 @@ class PairMemory(nn.Module):
             sizes=torch.tensor([ids.shape for ids in maps]),
         )
 
-    def __getattr__(self, name: str) -> Any:
-        if name in _HELD:
-            return self._held[name]
-        return super().__getattr__(name)
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            return self._held[name] if name in _HELD else super().__getattr__(name)
 
     def __len__(self) -> int:
         """The number of pairs."""

@@ -64,8 +64,7 @@ def train(
         out: the run folder; the same call again goes on where a stopped one was.
         device, precision, threads: "auto"/None choose and store the choice.
         force: go on with fewer than 20 pairs.
-        unlabelled: images without labels beside the labelled ones, or a data set whose labels are left unused; for
-            systems that have a use for them.
+        unlabelled: images without labels beside the labelled ones, or a data set whose labels are left unused.
         parts: the pairs to train and to validate on; by train.txt, test.txt and a hash of the names when
             None.
         report: called with an `Event` now and then.

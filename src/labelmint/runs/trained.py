@@ -61,9 +61,7 @@ class TrainedSystem:
         threads_asked: whether the CPU threads were asked for; a resume keeps those it began with where they
             were not.
         own_layouts: draws layouts; None where they are given.
-        layouts_from: the layout source of another run that stands in for its own, or None.
-        upscaled_by: the upscaler of another run that enlarges its images, or None.
-        described: the sentence that its layouts are drawn for, or None.
+        layouts_from, upscaled_by, described: the layout source and the upscaler of other runs, and a sentence, or None.
     """
 
     def __init__(
@@ -105,7 +103,7 @@ class TrainedSystem:
 
     @property
     def learned_from_images(self) -> bool:
-        """Whether it learned from images alone, or from one class an image where `classes` are labelled."""
+        """Whether it learned from images alone, or from one class an image."""
         return SYSTEMS[self.system].from_images
 
     @property
