@@ -247,6 +247,7 @@ _OF_NETWORKS = {
 
 _OF_NETWORKS["bachgan"] = _OF_NETWORKS["spade"] | {"generator.layout_channels": "8"}
 _OF_NETWORKS["bachgan-wgan"] = _OF_NETWORKS["bachgan"] | {"generator.discriminator_updates": "1"}
+_OF_NETWORKS["bachgan-apart"] = _OF_NETWORKS["bachgan"] | {"generator.object_code": "4"}
 _TWO_LEVELS = {
     key.replace("prior.", f"{level}_prior.") if key.startswith("prior.") else key: value
     for level in ("top", "bottom")

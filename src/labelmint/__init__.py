@@ -19,6 +19,7 @@ __all__ = [
     "ClassSet",
     "InputError",
     "Layout",
+    "SyntheticPairs",
     "__version__",
     "compare",
     "evaluate",
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from labelmint.evaluation.evaluate import evaluate
     from labelmint.explanation.explain import explain
     from labelmint.formats import read, write
+    from labelmint.runs.synthetic_pairs import SyntheticPairs
     from labelmint.runs.train import train
     from labelmint.runs.trained import load
     from labelmint.types import AnnotatedImage, ClassSet, Layout
@@ -47,6 +49,7 @@ _HOMES = {
     "ClassSet": "labelmint.types",
     "InputError": "labelmint.errors",
     "Layout": "labelmint.types",
+    "SyntheticPairs": "labelmint.runs.synthetic_pairs",
     "compare": "labelmint.comparison.compare",
     "evaluate": "labelmint.evaluation.evaluate",
     "explain": "labelmint.explanation.explain",

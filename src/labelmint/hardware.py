@@ -6,7 +6,8 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
@@ -26,6 +27,7 @@ __all__ = [
     "choose_device",
     "choose_hardware",
     "choose_threads",
+    "computing_with",
     "fastest",
     "measured_threads",
     "open_fabric",
@@ -52,6 +54,17 @@ class Chosen(Protocol):
     precision: str
     threads: int
     cores: int
+
+
+@contextmanager
+def computing_with(threads: int) -> Iterator[None]:
+    """Compute with so many CPU threads, and with as many as before afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def choose_hardware(device: str, precision: str, threads: int | None, stored: Chosen | None) -> Hardware:

@@ -97,6 +97,32 @@ def test_images_and_layouts_are_drawn_anew_one_without_the_other(
     assert same(own, anew)[0] is False
 
 
+@pytest.mark.usefixtures("rehearsed")
+def test_objects_are_drawn_anew_on_the_same_background_and_the_reverse(
+    trained: TrainedSystem, tmp_path: Path
+) -> None:
+    apart = untrained(trained, "bachgan-apart")
+    plain, other_objects, other_scenes, all_anew, other_images = (
+        list(apart.synthesize(4, batch_size=4, seed=1, reseed=reseed))
+        for reseed in (
+            {},
+            {"foreground": 7},
+            {"background": 7},
+            {"foreground": 7, "background": 7},
+            {"image": 7},
+        )
+    )
+    for others in (other_objects, other_scenes, all_anew):
+        assert same(plain, others) == (True, False)
+    assert [pair.image.tobytes() for pair in all_anew] == [pair.image.tobytes() for pair in other_images]
+    out = mint(apart, tmp_path / "out", n=2, batch_size=2, reseed={"foreground": 7})
+    rows = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
+    assert [row["reseed"] for row in rows] == [{"foreground": 7}] * 2
+    with pytest.raises(InputError, match=r"draws from no stream of that name; .* foreground, background"):
+        mint(apart, tmp_path / "other", n=2, reseed={"objects": 7})
+    assert not (tmp_path / "other").exists()
+
+
 def test_an_export_says_the_style_and_the_streams_and_goes_on_with_these_alone(
     spade: TrainedSystem, file: Path, tmp_path: Path
 ) -> None:

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
+from labelmint.generators.apart import ApartGenerator
 from labelmint.generators.backgrounds import BachGenerator
 from labelmint.layouts.boxes import BoxRule
 from labelmint.systems.bachgan import BachGANSections, WassersteinSections
@@ -80,7 +81,7 @@ def test_an_image_depends_on_its_own_seed_where_nothing_is_alike(tmp_path: Path)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("system", ["bachgan", "bachgan-wgan"])
+@pytest.mark.parametrize("system", ["bachgan", "bachgan-wgan", "bachgan-apart"])
 def test_the_laws_of_a_regime_hold(system: str, tmp_path: Path) -> None:
     few = {"steps": 3, "batch_size": 3, "evaluate_every": 2, "augment_below": 0, "perceptual": 0}
 
@@ -137,3 +138,47 @@ def test_published_sizes(preset: str, channels: int) -> None:
     network = cast(BachGenerator, stage.module)
     assert network.embed.fuse.weight.shape == (channels, channels, 3, 3)
     assert network.blocks[0].convolutions[0].weight.shape == (1024, 1024, 3, 3)  # type: ignore[union-attr,index]
+
+
+@pytest.mark.parametrize(
+    ("preset", "noise"),
+    [
+        ("tiny", (16 * 8, 16)),
+        ("small", (16 * 16, 32)),
+        pytest.param("ade20k-256", (16 * 64, 256), marks=pytest.mark.slow),
+        pytest.param("cityscapes-256x512", (16 * 64, 256), marks=pytest.mark.slow),
+    ],
+)
+def test_apart_both_branches_have_the_sizes_of_bachgan_and_codes(preset: str, noise: tuple[int, int]) -> None:
+    settings, of_bachgan = (settings_of(name, preset) for name in ("bachgan-apart", "bachgan"))
+    facts = Facts(3, PRESETS[preset].size, 36)
+    with torch.device("meta"):
+        network, other = (
+            cast(nn.Module, SYSTEMS[name].wire(one, facts).stages[0].module)
+            for name, one in (("bachgan-apart", settings), ("bachgan", of_bachgan))
+        )
+    assert isinstance(network, ApartGenerator)
+    assert isinstance(other, BachGenerator)
+    assert tuple(length for _, length in network.noise.streams) == noise
+    for blocks in (network.foreground_blocks, network.background_blocks):
+        assert widths(blocks) == widths(other.blocks)
+
+
+def widths(blocks: nn.ModuleList) -> list[int]:
+    return [block.convolutions[1].weight.shape[0] for block in blocks]  # type: ignore[union-attr,index]
+
+
+def test_apart_objects_are_told_where_a_retrieved_map_has_the_class_of_the_box() -> None:
+    network = cast(ApartGenerator, spread(wired("bachgan-apart")).stages[0].module).eval()
+    lent = torch.zeros(2, 3, 32, 32, dtype=torch.long)
+    beside, within = lent.clone(), lent.clone()
+    beside[:, :, 24:], within[:, :, 6:12, 6:12] = 1, 1
+    seen = network.completed(layouts(), [(0, 0)] * 2)
+    with torch.no_grad():
+        maps = [network._told(replace(seen, backgrounds=one)) for one in (lent, beside, within)]
+    (plain, ground), (objects, hidden), (shaped, behind) = maps
+    assert objects.equal(plain)
+    assert not shaped[0].equal(plain[0])
+    assert shaped[1].equal(plain[1])  # which has no box
+    assert not hidden.equal(ground)
+    assert not behind.equal(ground)

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from labelmint.cli import (
+    card,
     compare,
     convert,
     datasets,
@@ -21,6 +22,8 @@ from labelmint.cli import (
     formats,
     inspect,
     interpolate,
+    join,
+    runs,
     study,
     synthesize,
     systems,
@@ -47,9 +50,12 @@ app.add_typer(datasets.app, name="datasets")
 app.command("systems")(systems.systems)
 app.command("train")(train.train)
 app.command("synthesize")(synthesize.synthesize)
+app.command("join")(join.join)
 app.command("interpolate")(interpolate.interpolate)
 app.command("describe")(describe.describe)
 app.command("evaluate")(evaluate.evaluate)
+app.command("runs")(runs.runs)
+app.command("card")(card.card)
 app.command("compare")(compare.compare)
 app.command("study")(study.study)
 app.command("explain")(explain.explain)

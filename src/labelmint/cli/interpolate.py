@@ -124,7 +124,7 @@ def interpolate(chosen: _CommandLine) -> None:
 
     Each frame shows its label beside its image. How much neighboring frames differ is told, beside the same layouts
     under a fresh code each. For systems whose images have a code: pix2pix, pix2pixhd with features, bicyclegan, spade
-    and bachgan with a code, obj-cgan, layout2im, biggan, cimle, flow.
+    and bachgan with a code, bachgan-apart, obj-cgan, layout2im, biggan, cimle, flow.
     """
     from labelmint.movies.interpolate import interpolate as film
     from labelmint.movies.options import MovieOptions

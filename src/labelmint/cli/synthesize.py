@@ -32,7 +32,7 @@ from labelmint.cli.options import (
     parse_reseed,
     sets_of,
 )
-from labelmint.cli.printing import print_json, quoted
+from labelmint.cli.printing import filter_in_words, print_json, quoted
 from labelmint.cli.progress import Progress
 from labelmint.cli.takes import takes
 
@@ -116,7 +116,8 @@ class _CommandLine:
         typer.Option(
             metavar="NAME=SEED",
             help="Draw one stream of random numbers from another seed while the others stay: image=7 draws other "
-            "images of the same layouts, layout=3 other layouts; msgnet-vq2 has top and bottom, too. Repeatable.",
+            "images of the same layouts, layout=3 other layouts; msgnet-vq2 has top and bottom, too, bachgan-apart "
+            "foreground and background. Repeatable.",
             show_default=False,
         ),
     ] = None
@@ -175,6 +176,22 @@ class _CommandLine:
         int | None,
         typer.Option(metavar="M", help="Give up after so many; 10 N unless given.", show_default=False),
     ] = None
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="K/N",
+            help="Draw the K-th of N shares, counted from 0, of N machines: chunk k belongs to shard k mod N, and with "
+            "a filter -n counts candidates. `labelmint join` makes one data set of all N.",
+            show_default=False,
+        ),
+    ] = None
+    engine: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="What draws: here, or ray, the machines of a Ray cluster (RAY_ADDRESS, else the cores of this one).",
+        ),
+    ] = "here"
     resume: Annotated[bool, typer.Option("--resume", help="Go on where a stopped command was.")] = False
     device: Device = "auto"
     threads: ThreadsToDraw = None
@@ -227,7 +244,12 @@ def synthesize(chosen: _CommandLine) -> None:
         data=_real(chosen),
         most_candidates=chosen.most_candidates,
         resume=chosen.resume,
+        shard=chosen.shard,
+        engine=chosen.engine,
     )
+    if chosen.shard is not None:
+        _told_of_shard(chosen, _mint(chosen, options))
+        return
     facts = _facts(chosen, _mint(chosen, options))
     print_json(facts) if chosen.as_json else print(_told(facts, chosen.run))
 
@@ -324,6 +346,18 @@ def _filters(chosen: _CommandLine) -> bool:
     return chosen.filter in ("on", "ignore") or (chosen.filter == "auto" and judged)
 
 
+def _told_of_shard(chosen: _CommandLine, doubts: list[str]) -> None:
+    """Say what a shard is, and what is to be done with all of them."""
+    facts = {"out": str(chosen.out), "shard": chosen.shard, "candidates": chosen.n, "warnings": doubts}
+    if chosen.as_json:
+        print_json(facts)
+        return
+    print(
+        f"wrote shard {chosen.shard} of {chosen.n} candidates to {chosen.out}\n"
+        f"next, when all shards are there: labelmint join SHARD... DST"
+    )
+
+
 def _told(facts: dict[str, Any], run: Path) -> str:
     out, what = Path(facts["out"]), "images" if facts["layouts"] == "none" else "pairs"
     return "\n".join(
@@ -331,7 +365,7 @@ def _told(facts: dict[str, Any], run: Path) -> str:
             f"wrote {facts['pairs']} new {what} by {facts['system']} to {out} (format {facts['format']}; "
             f"layouts: {facts['layouts']}{_told_of_labels(facts['labels'])}"
             f"{_told_of_upscaling(facts['upscaled'])})",
-            f"  {_told_of_filter(facts['filter'], facts['moved'])}",
+            f"  {filter_in_words(facts['filter'], facts['moved'])}",
             f"  look at {out / 'contact_sheet.png'}; {out / 'README.md'} says what the set is and how to "
             f"make it again",
             f"next: labelmint inspect {quoted(out)}, and labelmint evaluate {quoted(run)} DATA --out REPORT "
@@ -352,22 +386,3 @@ def _told_of_upscaling(upscaled: dict[str, Any] | None) -> str:
     if upscaled is None:
         return ""
     return f"; enlarged {upscaled['upscale_factor']} times a side by {upscaled['upscaled_by']}"
-
-
-def _told_of_filter(filtered: dict[str, Any] | None, moved: bool) -> str:
-    if moved:
-        return (
-            "filter off: every pair is a training pair, moved; treat the set as you treat the training images"
-        )
-    if filtered is None:
-        return (
-            "filter off: no pair was dropped, and copies of training images were not looked for (needs "
-            "`labelmint evaluate` first)"
-        )
-    dropped = filtered["dropped"]
-    doubtful = f", {dropped['mostly doubtful']} as mostly doubtful" if filtered["mode"] == "ignore" else ""
-    return (
-        f"{filtered['drawn']} drawn, {dropped['disagrees']} dropped by the filter (agreement under "
-        f"{filtered['threshold']:.2f}){doubtful}, "
-        f"{dropped['near-copy']} withheld as near-copies"
-    )

@@ -38,6 +38,7 @@ from labelmint.cli.printing import print_json, quoted, table
 from labelmint.cli.progress import Progress, duration
 
 if TYPE_CHECKING:
+    from labelmint.progress import Report
     from labelmint.runs.trained import TrainedSystem
     from labelmint.types import DataSet
 
@@ -79,6 +80,15 @@ _Unlabelled: TypeAlias = Annotated[
 ]
 _Force: TypeAlias = Annotated[bool, typer.Option("--force", help="Go on with fewer than 20 pairs.")]
 
+_Log: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="tensorboard: write losses for TensorBoard, too, into RUN/tensorboard (extra tensorboard).",
+        show_default=False,
+    ),
+]
+
 
 def train(
     data: DataSets,
@@ -106,6 +116,7 @@ def train(
     quiet: Quiet = False,
     group_by: GroupBy = None,
     force: _Force = False,
+    log: _Log = None,
     as_json: AsJson = False,
 ) -> None:
     """Train a system on labelled images: tokenizer, image prior, layout prior, one after the other. A system that
@@ -133,15 +144,37 @@ def train(
     }
     from labelmint.systems.catalogue import learns_from_images
 
+    logged = _logged(log, out)
     alone = learns_from_images(system, preset)
     source = open_merged(data, merge, format_in, ignore, orientation=orientation, quiet=quiet, alone=alone)
-    _train(source, out, wanted, dry_run, as_json, lambda: keep_merge(merge, data, out))
+    _train(source, out, wanted, dry_run, as_json, lambda: keep_merge(merge, data, out), logged)
+
+
+def _logged(log: str | None, out: Path) -> Callable[[Report], Report]:
+    """What a report becomes that is logged elsewhere, too. Raises InputError for an unknown log, or a missing one."""
+    if log is None:
+        return lambda report: report
+    from labelmint.errors import InputError
+    from labelmint.training.tensorboard import for_tensorboard
+
+    if log != "tensorboard":
+        raise InputError(f"--log {log}: expected tensorboard, or leave it out for log.jsonl alone")
+    for_tensorboard(out)  # which says at once that it is missing
+    return lambda report: for_tensorboard(out / "tensorboard", report)
 
 
 def _train(
-    source: DataSet, out: Path, wanted: dict[str, Any], dry_run: bool, as_json: bool, keep: Callable[[], None]
+    source: DataSet,
+    out: Path,
+    wanted: dict[str, Any],
+    dry_run: bool,
+    as_json: bool,
+    keep: Callable[[], None],
+    logged: Callable[[Report], Report],
 ) -> None:
-    """Train or plan, and print what came of it; `keep` writes down what the data were merged by."""
+    """Train or plan, and print what came of it; `keep` writes down what the data were merged by, and `logged` is what
+    the report becomes.
+    """
     from labelmint.runs import train as training
 
     speaks = int(os.environ.get("RANK", "0")) == 0  # under torchrun one process speaks for all
@@ -150,7 +183,8 @@ def _train(
         if dry_run:
             plan = training.plan(source, **wanted, report=report).to_json()
         else:
-            trained = training.train(source, out, **wanted, report=report)
+            told = logged(report) if report is not None else None
+            trained = training.train(source, out, **wanted, report=told)
             if speaks:
                 keep()
     if not speaks:

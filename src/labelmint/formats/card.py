@@ -18,7 +18,7 @@ from labelmint.formats.painting import PaintedLayout
 from labelmint.types import AnnotatedImage, ClassSet, Finding, Layout
 from labelmint.version import __version__
 
-__all__ = ["Contents", "card"]
+__all__ = ["Contents", "card", "in_a_cell"]
 
 _COUNTED = {  # by whether any object was annotated
     True: "Objects are those that were annotated one by one, as boxes, outlines or masks; images are those that have "
@@ -116,6 +116,10 @@ def _rows(classes: ClassSet, contents: Contents, numbers: Mapping[int, int]) -> 
         ground = info.id in classes.without_objects
         images = "" if ground and contents.objects else f"{contents.images[info.id]:,}"
         objects = "" if ground or not contents.objects else f"{contents.objects[info.id]:,}"
-        name = " ".join(info.name.replace("|", "\\|").split())
-        found.append(f"| {name} | {numbers.get(info.id, info.id)} | {images} | {objects} |")
+        found.append(f"| {in_a_cell(info.name)} | {numbers.get(info.id, info.id)} | {images} | {objects} |")
     return found
+
+
+def in_a_cell(text: str) -> str:
+    """Text for a cell of a table in Markdown: one line, in which a bar ends no cell."""
+    return " ".join(text.replace("|", "\\|").split())

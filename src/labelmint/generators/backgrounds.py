@@ -31,7 +31,7 @@ from labelmint.protocols import Dials
 from labelmint.seeds import Seed
 from labelmint.types import Batch, LayoutBatch
 
-__all__ = ["BachConfig", "BachGenerator", "FusedBackgrounds", "bank_of"]
+__all__ = ["BachConfig", "BachGenerator", "FusedBackgrounds", "FusedMaps", "Retrieving", "bank_of"]
 
 
 class BachConfig(SpadeConfig):
@@ -48,51 +48,38 @@ class BachConfig(SpadeConfig):
 
 
 def bank_of(
-    config: BachConfig, rule: BoxRule, class_of: Sequence[int], size: tuple[int, int]
+    config: BachConfig, rule: BoxRule, class_of: Sequence[int], size: tuple[int, int], objects: bool = False
 ) -> BackgroundBank:
-    """An empty bank for layouts of the symbols that a rule is for."""
+    """An empty bank for layouts of the symbols that a rule is for; `objects`: whether it lends these, too."""
     salient = {class_of[symbol] for symbol in rule.first}
     return BackgroundBank(
-        class_of, sorted(salient), class_of[rule.ignored], size, rule.most, config.similarity
+        class_of, sorted(salient), class_of[rule.ignored], size, rule.most, config.similarity, objects
     )
 
 
-class FusedBackgrounds(nn.Module):
-    """Layouts with boxes filled and backgrounds of m layouts -> maps (B, channels, H, W); Equations (1) and (2).
+class FusedMaps(nn.Module):
+    """Maps of classes, m a layout, and one of its own where there is one -> maps (B, channels, H, W); Equations (1) and
+    (2).
 
     Arguments:
-        class_of: the class of each symbol. boxed: symbols that stand for boxes.
-        nothing: the class of what is not known.
-        channels: of the maps. retrieved: m.
+        classes: how many. channels: of the maps.
+        fuses: whether there is more than a map of its own, which is embedded alone otherwise.
     """
 
-    class_of: Tensor
-    boxed: Tensor
-
-    def __init__(
-        self, class_of: Sequence[int], boxed: Sequence[int], nothing: int, channels: int, retrieved: int
-    ) -> None:
+    def __init__(self, classes: int, channels: int, fuses: bool = True) -> None:
         super().__init__()
-        self.register_buffer("class_of", torch.tensor(class_of), persistent=False)
-        self.register_buffer(
-            "boxed", torch.tensor([symbol in boxed for symbol in range(len(class_of))]), persistent=False
-        )
-        self.embed = nn.Embedding(nothing + 1, channels)
-        self.each = nn.Conv2d(channels, channels, 3, padding=1) if retrieved else None
-        self.fuse = nn.Conv2d(channels, channels, 3, padding=1) if retrieved else None
+        self.embed = nn.Embedding(classes, channels)
+        self.each = nn.Conv2d(channels, channels, 3, padding=1) if fuses else None
+        self.fuse = nn.Conv2d(channels, channels, 3, padding=1) if fuses else None
 
-    def forward(self, layouts: LayoutBatch) -> Tensor:
-        """At full size; ValueError without backgrounds."""
-        if layouts.backgrounds is None:
-            raise ValueError("needs layouts with their backgrounds, as `BachGenerator.completed` finds them")
-        ids = layouts.ids.long()
-        query = self.class_of[ids]
+    def fused(self, lent: Tensor, query: Tensor | None = None) -> Tensor:
+        """Of m maps (B, m, H, W), and one (B, H, W) of its own; without one, their mean stands for it."""
         if self.each is None or self.fuse is None:
+            assert query is not None
             return self._embedded(query)
-        own = self.each(self._embedded(query)).relu()
-        lent = torch.where(self.boxed[ids][:, None], query[:, None], layouts.backgrounds.long())
-        fused = self.each(self._embedded(lent.flatten(0, 1))).relu().unflatten(0, lent.shape[:2]).mean(dim=1)
-        found: Tensor = own + self.fuse(own + fused).relu()
+        own = None if query is None else self.each(self._embedded(query)).relu()
+        mean = self.each(self._embedded(lent.flatten(0, 1))).relu().unflatten(0, lent.shape[:2]).mean(dim=1)
+        found: Tensor = mean + self.fuse(mean).relu() if own is None else own + self.fuse(own + mean).relu()
         return found
 
     def begin(self) -> None:
@@ -107,7 +94,79 @@ class FusedBackgrounds(nn.Module):
         return found.permute(0, 3, 1, 2).contiguous()
 
 
-class BachGenerator(SpadeGenerator):
+class FusedBackgrounds(FusedMaps):
+    """Layouts with boxes filled and backgrounds of m layouts -> maps (B, channels, H, W).
+
+    Arguments:
+        class_of: the class of each symbol. boxed: symbols that stand for boxes.
+        nothing: the class of what is not known.
+        channels: of the maps. retrieved: m.
+    """
+
+    class_of: Tensor
+    boxed: Tensor
+
+    def __init__(
+        self, class_of: Sequence[int], boxed: Sequence[int], nothing: int, channels: int, retrieved: int
+    ) -> None:
+        super().__init__(nothing + 1, channels, fuses=retrieved > 0)
+        self.register_buffer("class_of", torch.tensor(class_of), persistent=False)
+        self.register_buffer(
+            "boxed", torch.tensor([symbol in boxed for symbol in range(len(class_of))]), persistent=False
+        )
+
+    def forward(self, layouts: LayoutBatch) -> Tensor:
+        """At full size; ValueError without backgrounds."""
+        if layouts.backgrounds is None:
+            raise ValueError("needs layouts with their backgrounds, as `BachGenerator.completed` finds them")
+        ids = layouts.ids.long()
+        query = self.class_of[ids]
+        lent = torch.where(self.boxed[ids][:, None], query[:, None], layouts.backgrounds.long())
+        return self.fused(lent, query)
+
+
+class Retrieving:
+    """What networks have in common that see boxes and find by themselves what the bank lends for these.
+
+    Attributes:
+        bank: which is filled before the first step. rule: which boxes stand for a layout. retrieved: m.
+    """
+
+    bank: BackgroundBank
+    rule: BoxRule
+    retrieved: int
+
+    def keep(self, pairs: Pairs) -> None:
+        """Fill the bank."""
+        if self.retrieved:
+            self.bank.fill(pairs)
+
+    def completed(
+        self, layouts: LayoutBatch, seeds: Sequence[Seed], items: Sequence[int] | None = None
+    ) -> LayoutBatch:
+        """Layouts as boxes, with what m layouts of the bank lend; those that have it stay as they are.
+
+        Arguments:
+            seeds: of the samples. items: the training pairs that these layouts are of.
+        """
+        if layouts.backgrounds is not None:
+            return layouts
+        seen = self.rule.see(layouts)
+        assert seen.boxes is not None
+        boxes = [some[some[:, 0] >= 0] for some in seen.boxes.cpu().double().numpy()]
+        lent = self.bank.lend(
+            boxes, self.retrieved, seeds, items if items is not None else [None] * len(boxes)
+        )
+        return replace(seen, backgrounds=lent.to(seen.ids.device))
+
+    def seen(self, batch: Batch) -> Batch:
+        """A training batch with its backgrounds, by torch's seed where nothing is alike."""
+        seeds = [(torch.initial_seed(), row) for row in range(len(batch))]
+        items = None if batch.items is None else batch.items.tolist()
+        return replace(batch, layouts=self.completed(batch.layouts, seeds, items))
+
+
+class BachGenerator(Retrieving, SpadeGenerator):
     """LayoutToImage of BachGAN; it sees boxes alone, and finds backgrounds for these by itself.
 
     Arguments:
@@ -130,47 +189,8 @@ class BachGenerator(SpadeGenerator):
         sight.begin()
         self.rule, self.bank, self.retrieved = rule, bank, config.retrieved
 
-    def keep(self, pairs: Pairs) -> None:
-        """Fill the bank."""
-        if self.retrieved:
-            self.bank.fill(pairs)
-
-    def completed(
-        self, layouts: LayoutBatch, seeds: Sequence[Seed], items: Sequence[int] | None = None
-    ) -> LayoutBatch:
-        """Layouts as boxes, with their backgrounds; those that have backgrounds stay as they are.
-
-        Arguments:
-            seeds: of the samples. items: the training pairs that these layouts are of.
-        """
-        return with_backgrounds(self.bank, self.rule, self.retrieved, layouts, seeds, items)
-
-    def seen(self, batch: Batch) -> Batch:
-        """A training batch with its backgrounds, by torch's seed where nothing is alike."""
-        seeds = [(torch.initial_seed(), row) for row in range(len(batch))]
-        items = None if batch.items is None else batch.items.tolist()
-        return replace(batch, layouts=self.completed(batch.layouts, seeds, items))
-
     def forward(
         self, layouts: LayoutBatch, noise: Tensor | None, dials: Dials, image: Tensor | None = None
     ) -> Tensor | Encoded:
         """Images as SPADE draws them; layouts without backgrounds are completed, by one seed where nothing is alike."""
         return super().forward(self.completed(layouts, [(0, 0)] * len(layouts)), noise, dials, image)
-
-
-def with_backgrounds(
-    bank: BackgroundBank,
-    rule: BoxRule,
-    count: int,
-    layouts: LayoutBatch,
-    seeds: Sequence[Seed],
-    items: Sequence[int] | None = None,
-) -> LayoutBatch:
-    """Layouts as boxes, with `count` backgrounds of a bank each; those that have backgrounds stay as they are."""
-    if layouts.backgrounds is not None:
-        return layouts
-    seen = rule.see(layouts)
-    assert seen.boxes is not None
-    boxes = [some[some[:, 0] >= 0] for some in seen.boxes.cpu().double().numpy()]
-    lent = bank.lend(boxes, count, seeds, items if items is not None else [None] * len(boxes))
-    return replace(seen, backgrounds=lent.to(seen.ids.device))

@@ -17,11 +17,13 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from labelmint.nn.objects import Objects, crop
 from labelmint.nn.pooled import PooledBlock
 
-__all__ = ["Encoded", "ImageEncoder", "ResidualEncoder"]
+__all__ = ["Encoded", "ImageEncoder", "ObjectEncoder", "ResidualEncoder"]
 
 _COARSEST, _WIDEST = 4, 8
+_POOLED = 4  # places a side that an object's features are pooled at
 _COARSEST_AVERAGED, _WIDEST_BLOCK = 8, 4  # of the encoder of residual blocks
 
 
@@ -91,4 +93,34 @@ class ResidualEncoder(nn.Module):
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """mu and log sigma^2."""
         mean, log_variance = self.code(self.features(image).mean(dim=(2, 3))).chunk(2, dim=1)
+        return mean, log_variance
+
+
+class ObjectEncoder(nn.Module):
+    """Images and their objects -> mu and log sigma^2 of the objects' codes, (n, D) each.
+
+    Features of the image at half its size are pooled at 4x4 places in each box.
+
+    Arguments:
+        inputs: C. channels: width of the first layer. code: D.
+    """
+
+    def __init__(self, inputs: int, channels: int, code: int) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(inputs, channels, 3, padding=1),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(channels, 2 * channels, 3, stride=2, padding=1),
+            nn.LeakyReLU(0.2),
+        )
+        self.code = nn.Sequential(
+            nn.Linear(2 * channels * _POOLED**2, 4 * channels),
+            nn.LeakyReLU(0.2),
+            nn.Linear(4 * channels, 2 * code),
+        )
+
+    def forward(self, image: Tensor, objects: Objects) -> tuple[Tensor, Tensor]:
+        """mu and log sigma^2."""
+        pooled = crop(self.features(image), objects, (_POOLED, _POOLED))
+        mean, log_variance = self.code(pooled.flatten(1)).chunk(2, dim=1)
         return mean, log_variance

@@ -30,7 +30,7 @@ from labelmint.nn.strided import Output
 from labelmint.protocols import Dial, Dials, Noise
 from labelmint.types import Batch, LayoutBatch
 
-__all__ = ["SpadeConfig", "SpadeGenerator"]
+__all__ = ["SpadeConfig", "SpadeGenerator", "grown", "spade_blocks"]
 
 _WIDEST = 16  # the first blocks as a multiple of the last
 _SAME_SIZE = (0, 2)  # blocks before which nothing doubles
@@ -101,10 +101,7 @@ class SpadeGenerator(nn.Module):
             if config.code
             else nn.Conv2d(seen, widths[0], 3, padding=1)
         )
-        self.blocks = nn.ModuleList(
-            SpadeBlock(a, b, seen, config.hidden, config.norm, config.spectral)
-            for a, b in zip((widths[0], *widths), widths, strict=False)
-        )
+        self.blocks = spade_blocks(config, seen)
         self.to_image = nn.Conv2d(widths[-1], image_channels, 3, padding=1)
         self.output = Output(config.output)
         begin_xavier(self)
@@ -140,9 +137,23 @@ class SpadeGenerator(nn.Module):
             x = self.begin(code).unflatten(1, (-1, *self.smallest))
         else:
             x = self.begin(functional.interpolate(whole, self.smallest))
-        for k, block in enumerate(self.blocks):
-            if k not in _SAME_SIZE:
-                x = functional.interpolate(x, scale_factor=2.0)
-            x = block(x, functional.interpolate(whole, x.shape[2:]))
+        x = grown(self.blocks, x, whole)
         image: Tensor = self.output(self.to_image(functional.leaky_relu(x, 0.2)))
         return image
+
+
+def spade_blocks(config: SpadeConfig, seen: int) -> nn.ModuleList:
+    """The blocks that an image grows in, from the smallest size on; `seen`: channels of what they are told."""
+    return nn.ModuleList(
+        SpadeBlock(a, b, seen, config.hidden, config.norm, config.spectral)
+        for a, b in zip((config.widths[0], *config.widths), config.widths, strict=False)
+    )
+
+
+def grown(blocks: nn.ModuleList, x: Tensor, whole: Tensor) -> Tensor:
+    """x_n, (B, channels, H, W), of x_0 at the smallest size and of what all blocks are told, (B, seen, H, W)."""
+    for k, block in enumerate(blocks):
+        if k not in _SAME_SIZE:
+            x = functional.interpolate(x, scale_factor=2.0)
+        x = block(x, functional.interpolate(whole, x.shape[2:]))
+    return x

@@ -5,7 +5,8 @@ with it, as with a query without boxes, the others are drawn by the query's seed
 pair's own query its layout is left out, and those of its group, which would show the generator what it has to guess.
 
 What a layout lends is its background: its classes without boxes. Where it shows an object or is not labelled it lends
-nothing. It is stored on the grid of 64 cells a side and lent at the run's size, each pixel with the cell at its center.
+nothing; a bank that lends objects too lends all that is labelled. It is stored on the grid of 64 cells a side and lent
+at the run's size, each pixel with the cell at its center.
 
 References:
     BachGAN: High-Resolution Image Synthesis from Salient Object Layout (Li et al., 2020): Section 3.1
@@ -43,6 +44,7 @@ class BackgroundBank(nn.Module):
         salient: classes that have boxes. ignored: the class of what is not labelled.
         size: (H, W) of the layouts. most_boxes: of one.
         similarity: whether a query's boxes are compared with boxes, or with maps.
+        objects: whether classes that have boxes are lent, too.
 
     Attributes:
         nothing: K, which stands for a pixel for which no background is lent.
@@ -56,12 +58,13 @@ class BackgroundBank(nn.Module):
         size: tuple[int, int],
         most_boxes: int,
         similarity: Similarity,
+        objects: bool = False,
     ) -> None:
         super().__init__()
         self.class_of, self.salient = np.array(class_of), frozenset(salient)
         self.size, self.most_boxes, self.similarity = size, most_boxes, similarity
         self.nothing = int(self.class_of.max()) + 1
-        kept = [k for k in range(self.nothing) if k not in {*salient, ignored}]
+        kept = [k for k in range(self.nothing) if k != ignored and (objects or k not in self.salient)]
         self._lent = np.full(self.nothing + 1, self.nothing, np.uint8 if self.nothing < 256 else np.int16)
         self._lent[kept] = kept
         self._held = _Held.nothing()

@@ -26,8 +26,11 @@ _Module = TypeVar("_Module", bound=nn.Module)
 
 def spectral_norm(layer: _Module) -> _Module:
     """Return the layer with its weight divided, in place: what `torch.nn.utils.parametrizations.spectral_norm` does,
-    with the same random numbers, values and names of what is stored.
+    with the same random numbers, values and names of what is stored. A layer on the device `meta`, where shapes alone
+    are asked for, is returned as it is: power iteration takes seconds there, too.
     """
+    if layer.weight.is_meta:
+        return layer
     parametrize.register_parametrization(layer, "weight", _Divided(cast(Tensor, layer.weight)))
     return layer
 
@@ -37,8 +40,7 @@ def with_spectral_norm(network: _Module) -> _Module:
     weights before.
     """
     for module in [*network.modules()]:
-        # Where shapes alone are asked for, nothing is divided: power iteration takes seconds there, too.
-        if isinstance(module, nn.Conv2d | nn.Linear | nn.Embedding) and not module.weight.is_meta:
+        if isinstance(module, nn.Conv2d | nn.Linear | nn.Embedding):
             spectral_norm(module)
     return network
 

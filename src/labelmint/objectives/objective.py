@@ -22,12 +22,14 @@ class Loss(NamedTuple):
         others: all else.
         terms: both in their parts, as figures.
         image: (B, C, H, W), the images that were made, for an adversary; None where there are none.
+        chance: how many items, the last of them, are drawn with codes of chance, and need not look like the real ones.
     """
 
     fidelity: Tensor
     others: Tensor
     terms: dict[str, Tensor]
     image: Tensor | None = None
+    chance: int = 0
 
 
 class Objective(Protocol):

@@ -14,7 +14,7 @@ from labelmint.seeds import Seed, uniforms
 from labelmint.storage import write_json
 from labelmint.training.run_folder import RunFolder
 
-__all__ = ["DrawnRanges", "write_ranges"]
+__all__ = ["DrawnRanges", "place_of", "write_ranges"]
 
 _FILE = "ranges.json"
 
@@ -38,7 +38,7 @@ class DrawnRanges:
 
     def place(self, seed: Seed) -> int:
         """The place of the training pair whose range a sample takes."""
-        return int(uniforms([seed], "range", 1)[0, 0] * len(self.names))
+        return place_of(seed, len(self.names))
 
     def name(self, seed: Seed) -> str:
         """The name of that pair."""
@@ -47,6 +47,11 @@ class DrawnRanges:
     def range(self, seed: Seed) -> Range:
         """Its range."""
         return self.ranges[self.place(seed)]
+
+
+def place_of(seed: Seed, count: int) -> int:
+    """Which of so many training pairs a sample takes the range of."""
+    return int(uniforms([seed], "range", 1)[0, 0] * count)
 
 
 def write_ranges(run: RunFolder, pairs: Iterable[Pair]) -> None:

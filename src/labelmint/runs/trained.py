@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import cast
 
@@ -24,17 +23,18 @@ from labelmint.protocols import Dial, Dials, ImageGenerator, LayoutSource, Style
 from labelmint.runs.batch_size import check_batch, usual_batch
 from labelmint.runs.config import RunConfig, read_run_config
 from labelmint.runs.described import Described, with_description
-from labelmint.runs.draw import Draw, asked, at_least
+from labelmint.runs.draw import Draw, at_least
+from labelmint.runs.draw_of import draw_of
 from labelmint.runs.given import Given
 from labelmint.runs.keeping import given_by
-from labelmint.runs.labels import check_labels, labels_of
+from labelmint.runs.labels import labels_of
 from labelmint.runs.layouts_from import RunLayouts
 from labelmint.runs.origin import origin_of
 from labelmint.runs.precision import named_precision, priors_in_bfloat16
 from labelmint.runs.prepare import AsTrained
 from labelmint.runs.ranges import DrawnRanges
-from labelmint.runs.streams import IMAGE, LAYOUT, check_reseed, streams_of
-from labelmint.runs.style import style_of
+from labelmint.runs.reopened import reopened, told
+from labelmint.runs.streams import IMAGE, LAYOUT, streams_of
 from labelmint.runs.upscaled_by import RunUpscaler
 from labelmint.runs.weights import load_weights
 from labelmint.runs.wire import wire
@@ -51,12 +51,9 @@ class TrainedSystem:
     """A system with its weights.
 
     Attributes:
-        path: the run folder.
-        config: what it was made with.
-        classes: the classes of its data.
-        size: (H, W) of its images.
-        digest: SHA-256 over the digests of its parts.
-        device: where it draws.
+        path: the run folder. config: what it was made with.
+        classes: the classes of its data. size: (H, W) of its images.
+        digest: SHA-256 over the digests of its parts. device: where it draws.
         precision: of its priors, "32-true" or "bf16-true".
         threads_asked: whether the CPU threads were asked for; a resume keeps those it began with where they
             were not.
@@ -84,9 +81,18 @@ class TrainedSystem:
         self.described: Described | None = None
         self._last_varied: tuple[Given | None, int, VariedLayouts] | None = None
 
+    def __reduce__(self) -> tuple[Callable[..., TrainedSystem], tuple[()]]:
+        """Another process opens the run again (`runs.reopened`)."""
+        return partial(reopened, **told(self)), ()
+
+    def __copy__(self) -> TrainedSystem:
+        found = object.__new__(type(self))
+        vars(found).update(vars(self))
+        return found
+
     @property
     def system(self) -> str:
-        """Name of the system."""
+        """Its name."""
         return self.config.request.system
 
     @property
@@ -342,26 +348,20 @@ class TrainedSystem:
         Raises InputError for numbers out of range, a dial or stream that it does not heed, a style that it can't find,
         and a batch size that memory can't hold.
         """
-        at_least(n=(n, 0), start=(start, 0), batch_size=(batch_size, 1))
-        values = asked(dials)
-        self.resolve(values)
-        if batch_size is None:
-            batch_size = self.usual_batch(lambda line: warnings.warn(line, UserWarning, stacklevel=4), values)
-        given = self.given(layouts, references=self.needs_references) if layouts is not None else None
-        check_labels(self.config, labels)
-        draw = Draw(
+        at_least(n=(n, 0), start=(start, 0))
+        draw = draw_of(
+            self,
             seed=seed,
             batch_size=batch_size,
-            dials=values,
-            layouts=given,
+            layouts=layouts,
             per_layout=per_layout,
             vary=vary,
-            reseed=reseed or {},
-            style=None if style_image is None else style_of(self, style_image),
+            reseed=reseed,
+            style_image=style_image,
             labels=labels,
+            dials=dials,
         )
-        check_reseed(self, draw)
-        self.check_batch(batch_size, values)
+        batch_size = draw.batch_size
         for number in range(start // batch_size, -(-(start + n) // batch_size)):
             first = number * batch_size
             yield from self.chunk(number, draw)[max(start - first, 0) : start + n - first]

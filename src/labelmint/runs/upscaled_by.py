@@ -27,7 +27,7 @@ class RunUpscaler:
     """The upscaler of another run.
 
     Attributes:
-        system: name of the system that enlarges. digest: SHA-256 of its weights. factor: f.
+        run: that enlarges. system: its name. digest: SHA-256 of its weights. factor: f.
 
     Arguments:
         source: the run that enlarges. images: the run that draws images.
@@ -49,6 +49,7 @@ class RunUpscaler:
                 f"--upscale {source.path}: learned to enlarge {ours} images, and {images.path} draws {theirs} ones; "
                 f"give a run that was trained on {theirs} images"
             )
+        self.run = source
         self.system, self.digest, self._upscaler = source.system, source.digest, source.wired.upscaler
         self.factor, self._device, self._size = source.wired.upscaler.factor, source.device, images.size
 

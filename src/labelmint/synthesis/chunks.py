@@ -12,14 +12,14 @@ since is made again. Nothing is pickled.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import re
 import shutil
 import zipfile
 import zlib
-from collections.abc import Collection, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,7 +38,8 @@ from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet
 __all__ = ["ChunkFolder", "Row", "partial_of", "remove_partial"]
 
 _ROWS = "rows.json"
-_OURS = re.compile(r"\.?(settings\.json|chunk-\d|verdicts-\d|data-|manifest)")
+_MAPS = ("doubtful", "read")  # arrays of verdicts
+_OURS = re.compile(r"\.?(settings\.json|shard\.json|chunk-\d|verdicts-\d|data-|manifest)")
 _UNREADABLE = (
     OSError,
     ValueError,
@@ -157,31 +158,23 @@ class ChunkFolder:
     def save_verdicts(self, verdicts: Sequence[Verdict]) -> None:
         """Write the verdicts on candidates that follow each other."""
         rows = [
-            {**dataclasses.asdict(verdict), "doubtful": verdict.doubtful is not None} for verdict in verdicts
+            {**vars(verdict), **{name: getattr(verdict, name) is not None for name in _MAPS}}
+            for verdict in verdicts
         ]
-        masks = [verdict.doubtful for verdict in verdicts if verdict.doubtful is not None]
         arrays: dict[str, Array] = {"verdicts": np.array(json.dumps(rows))}
-        if masks:
-            arrays["doubtful"] = np.stack(masks)
+        for name in _MAPS:
+            maps = [found for verdict in verdicts if (found := getattr(verdict, name)) is not None]
+            arrays |= {name: np.stack(maps)} if maps else {}
         write_arrays(self._verdicts(verdicts[0].index), arrays)
 
     def load_verdicts(self, first: int) -> list[Verdict] | None:
-        """The verdicts on candidate `first` and those judged with it; None when they are missing or can't be
-        read.
+        """The verdicts on candidate `first` and those judged with it, without what the judge read; None when they are
+        missing or can't be read.
         """
         try:
             arrays = _read(self._verdicts(first))
             masks = iter(arrays.get("doubtful", ()))
-            found = [
-                Verdict(
-                    **{
-                        **row,
-                        "reason": row["reason"] and Reason(row["reason"]),
-                        "doubtful": next(masks) if row["doubtful"] else None,
-                    }
-                )
-                for row in json.loads(str(arrays["verdicts"]))
-            ]
+            found = [_verdict(row, masks) for row in json.loads(str(arrays["verdicts"]))]
         except (*_UNREADABLE, StopIteration):
             return None
         return (
@@ -190,8 +183,26 @@ class ChunkFolder:
             else None
         )
 
+    def readings(self, indices: Collection[int]) -> dict[int, Array]:
+        """What the judge read from those of some dropped candidates that lie here: class ids (H, W), by index."""
+        files = {int(file.stem.partition("-")[2]): file for file in self.path.glob("verdicts-*.npz")}
+        firsts, found = sorted(files), dict[int, Array]()
+        places = {bisect_right(firsts, index) - 1 for index in indices}
+        for first in sorted({firsts[place] for place in places if place >= 0}):
+            arrays = _read(files[first])
+            rows = [row["index"] for row in json.loads(str(arrays["verdicts"])) if row["read"]]
+            found |= {index: arrays["read"][place] for place, index in enumerate(rows) if index in indices}
+        return found
+
     def _verdicts(self, first: int) -> Path:
         return self.path / f"verdicts-{first:09d}.npz"
+
+
+def _verdict(row: dict[str, Any], masks: Iterator[Array]) -> Verdict:
+    """A stored verdict; it has no field for what the judge read, which stays in the file."""
+    reason = row["reason"] and Reason(row["reason"])
+    row.pop("read")
+    return Verdict(**{**row, "reason": reason, "doubtful": next(masks) if row["doubtful"] else None})
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from labelmint.segmenters.agreement import agreement_scores, read_pairs
 from labelmint.segmenters.judge import Judge, load_judge
 from labelmint.segmenters.standard import Standard
 from labelmint.segmenters.training import IGNORED
+from labelmint.synthesis.filter_facts import FilterFacts
 from labelmint.synthesis.gate import Gate, open_gate
 from labelmint.synthesis.verdicts import Reason, Verdict
 from labelmint.training.run_folder import RunFolder
@@ -42,7 +43,6 @@ __all__ = ["MODES", "SHARE", "Filter", "open_filter", "with_ignored"]
 MODES = ("auto", "on", "ignore", "off")
 SHARE = 0.05
 _MOST_IGNORED = 0.5
-_WEAK = 0.5  # held-out Dice below which a judge tells little
 
 
 @dataclass(kw_only=True)
@@ -71,9 +71,9 @@ class Filter:
         return self.standard.threshold(self.share)
 
     @property
-    def settings(self) -> dict[str, Any]:
-        """All that decides the verdicts, as plain JSON values."""
-        return {
+    def facts(self) -> FilterFacts:
+        """What it says of itself."""
+        settings = {
             "mode": self.mode,
             "share": self.share,
             "threshold": self.threshold,
@@ -82,17 +82,7 @@ class Filter:
             "judge": self.judge.about["sha256"],
             "real_data": self.standard.data.digest,
         }
-
-    @property
-    def cautions(self) -> tuple[str, ...]:
-        """What is doubtful about the judge itself."""
-        dice = float(self.judge.about["held_out_dice"])
-        if dice >= _WEAK:
-            return ()
-        return (
-            f"the judge reaches a Dice of only {dice:.2f} on real validation pairs: what the filter drops "
-            f"and keeps says little",
-        )
+        return FilterFacts(settings=settings, dice=float(self.judge.about["held_out_dice"]))
 
     def indices(self, label_maps: Array) -> Array:
         """Class ids (N, H, W) -> the judge's class indices int16, -1 where ignored."""
@@ -113,13 +103,15 @@ class Filter:
             floor = np.append(self.standard.doubts, 0.0)  # its last place is that of the label -1
             doubtful = seen.labelled < floor[labels]
             passing = agreement_scores(self.judge, images, np.where(doubtful, IGNORED, labels))
-        found = []
+        ids, found = np.array(self.standard.data.class_ids, np.uint16), []
         for row, label_map in enumerate(maps):
             reason = Reason.DISAGREES if passing[row] < self.threshold else None
             if self._mostly(doubtful[row], label_map):
                 reason = Reason.DOUBTFUL
             mask = repeated(doubtful[row], self.factor) if doubtful[row].any() else None
-            found.append(Verdict(index=row, reason=reason, agreement=float(seen.scores[row]), doubtful=mask))
+            read = None if reason is None else repeated(ids[seen.read[row]], self.factor)
+            score = float(seen.scores[row])
+            found.append(Verdict(index=row, reason=reason, agreement=score, doubtful=mask, read=read))
         return found
 
     def _mostly(self, doubtful: Array, label_map: Array) -> bool:
@@ -150,11 +142,6 @@ class Filter:
         """Open the gate; raises InputError when the real images can't be had."""
         if self.gate is None:
             self.gate = open_gate(system, self.standard.data, data, report)
-
-    def read_ids(self, images: Array) -> Array:
-        """Class ids (N, H, W) that the judge reads from images (N, H, W, C)."""
-        read = np.array(self.standard.data.class_ids, np.uint16)[self.judge.predict(self._as_seen(images))]
-        return np.stack([repeated(ids, self.factor) for ids in read])
 
     def _as_seen(self, images: Sequence[Array] | Array) -> Array:
         """Images as the judge and the gate were given real ones: enlarged ones as the means of their squares."""

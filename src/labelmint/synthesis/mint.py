@@ -12,11 +12,8 @@ missing, and removes OUT.partial when nothing is.
 from __future__ import annotations
 
 import json
-import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,25 +23,24 @@ from labelmint import formats
 from labelmint.errors import InputError
 from labelmint.formats.format import image_format_named
 from labelmint.hardware import choose_threads
-from labelmint.layouts.described import Unmet
-from labelmint.progress import Event, Report
+from labelmint.progress import Report
 from labelmint.runs.described import with_description
 from labelmint.runs.draw import Draw
 from labelmint.runs.given import Given
 from labelmint.runs.labels import check_labels
 from labelmint.runs.origin import origin_of
-from labelmint.runs.precision import bfloat16_is_slow
 from labelmint.runs.streams import check_reseed
 from labelmint.runs.style import style_of
-from labelmint.synthesis.background import Background
-from labelmint.synthesis.chunks import ChunkFolder, partial_of, remove_partial
+from labelmint.synthesis.chunks import partial_of, remove_partial
+from labelmint.synthesis.export import MOVED, Export, layouts_used, settings_text
 from labelmint.synthesis.filter import Filter, open_filter
+from labelmint.synthesis.making import carry_out, nothing_left
 from labelmint.synthesis.options import MintOptions
-from labelmint.synthesis.order import Order, settings_text
-from labelmint.synthesis.publish import publish
-from labelmint.synthesis.refill import Selection, select
+from labelmint.synthesis.order import Order
+from labelmint.synthesis.ray_engine import check_ray
 from labelmint.synthesis.settings import difference, read_settings, stored
-from labelmint.synthesis.size_range import size_warnings
+from labelmint.synthesis.shard import Shard
+from labelmint.synthesis.size_range import AT_MOST, GivenSizes
 
 if TYPE_CHECKING:
     from labelmint.runs.trained import TrainedSystem
@@ -80,6 +76,8 @@ def mint(
     """
     options, say, tell = options or MintOptions(**more), warn or _warn, report or (lambda event: None)
     targets = _targets(Path(out), options)
+    if options.engine == "ray":
+        check_ray()
     if options.describe is not None:
         system = with_description(system, options.describe, options.synonyms, tell)
     _check_system(system, options)
@@ -100,12 +98,12 @@ def mint(
     )
     check_reseed(system, draw)
     order = _order(system, draw, sieve, options, _threads(system, before))
-    for line in order.cautions:
+    for line in order.export.cautions:
         say(line)
     missing = {name: path for name, path in targets.items() if not _is_complete(path, order, name)}
     if missing:
-        with _nothing_left(Path(out), unless=options.resume):
-            _make(order, options, partial_of(Path(out)), missing, say, tell)
+        with nothing_left(Path(out), unless=options.resume):
+            carry_out(order, options, partial_of(Path(out)), missing, say, tell)
     for path in targets.values():
         remove_partial(path)
     return Path(out)
@@ -204,29 +202,32 @@ def _threads(system: TrainedSystem, before: Sequence[Path]) -> int:
 def _order(
     system: TrainedSystem, draw: Draw, sieve: Filter | None, options: MintOptions, threads: int
 ) -> Order:
-    given, cautions = draw.layouts, [] if sieve is None else [*sieve.cautions]
-    cautions += [f"{system.path} holds the training images; {MOVED}"] if system.moves_pairs else []
-    if given is not None:
-        used = _layouts_used(given, draw.per_layout, options.n, options.start)
-        cautions += size_warnings(system, given.ids, used)
-    return Order(
-        system=system,
-        draw=draw,
+    ranges = () if system.ranges is None else system.ranges.names
+    export = Export(
         origin=origin_of(system, draw, threads),
+        classes=system.classes,
+        size=system.size,
         n=options.n,
         start=options.start,
         sources=_sources(system, draw),
-        ranges=system.ranges,
+        ranges=ranges,
         image_format=image_format_named(options.image_format),
-        sieve=sieve,
-        cautions=tuple(cautions),
+        filter=None if sieve is None else sieve.facts,
+        sizes=_sizes(system, draw, options),
+        moved=system.moves_pairs,
     )
+    shard = None if options.shard is None else Shard.parse(options.shard)
+    return Order(system=system, draw=draw, export=export, sieve=sieve, shard=shard, engine=options.engine)
 
 
-def _layouts_used(given: Given, per_layout: int, n: int, start: int) -> list[int]:
-    """Indices of the given layouts that some pair takes."""
-    first, last, count = start // per_layout, (start + n - 1) // per_layout, len(given.ids)
-    return sorted({k % count for k in range(first, min(last + 1, first + count))})
+def _sizes(system: TrainedSystem, draw: Draw, options: MintOptions) -> GivenSizes | None:
+    """Sizes of the given layouts that are looked at."""
+    if draw.layouts is None:
+        return None
+    ids = draw.layouts.ids
+    used = layouts_used(len(ids), draw.per_layout, options.n, options.start)
+    # whoever joins shards may want fewer pairs, and these take other layouts first
+    return GivenSizes.measured(system, ids, used if options.shard else used[:AT_MOST])
 
 
 def _sources(system: TrainedSystem, draw: Draw) -> tuple[str, ...]:
@@ -238,12 +239,6 @@ def _sources(system: TrainedSystem, draw: Draw) -> tuple[str, ...]:
     if system.has_layout_prior or not system.classes.labelled:
         return ()
     return tuple(f"training layout {j}" for j in range(len(system.training_layouts())))
-
-
-MOVED = (
-    "every sample is a training pair, moved, and the search for copies does not find what is warped and recolored: "
-    "nothing is withheld"
-)
 
 
 def _warn(line: str) -> None:
@@ -276,93 +271,10 @@ def _is_complete(out: Path, order: Order, format: str) -> bool:
     if before is None:
         raise InputError(f"{file}: damaged; give another --out, or remove {out}")
     before.pop("outcome", None)
-    other = difference(before, json.loads(settings_text(order, format, None)))
+    now = json.loads(settings_text(order.export, format, None)) if order.shard is None else order.settings
+    other = difference(before, now)
     if other is not None:
         raise InputError(
             f"{out}: holds pairs that were made otherwise, with {other}, give another --out, or remove it"
         )
     return True
-
-
-# Making it --------------------------------------------------------------------------------------------------
-
-
-def _make(
-    order: Order,
-    options: MintOptions,
-    chunks: Path,
-    missing: Mapping[str, Path],
-    say: Callable[[str], None],
-    tell: Report,
-) -> None:
-    """Draw what is missing into the folder of chunks, and write the data sets that are missing."""
-    system, draw = order.system, order.draw
-    system.check_batch(draw.batch_size, draw.dials)
-    with _computing_with(order.origin.threads):
-        if system.precision == "bf16-true" and bfloat16_is_slow(system.device, draw.batch_size):
-            say(
-                f"bfloat16 is slower than float32 here with --batch-size {draw.batch_size}; --precision 32 "
-                f"draws faster"
-            )
-        if order.sieve is not None:
-            order.sieve.prepare(system, options.data, tell)  # before anything long is drawn
-        folder = ChunkFolder(chunks, order.settings, system.classes, resume=options.resume)
-        publish(order, folder, _select(order, folder, options.most, tell), missing)
-
-
-@contextmanager
-def _nothing_left(out: Path, *, unless: bool) -> Iterator[None]:
-    """Remove what was drawn where a description can't be met: the same command would stop there again."""
-    try:
-        yield
-    except Unmet:
-        if not unless:
-            remove_partial(out)
-        raise
-
-
-@contextmanager
-def _computing_with(threads: int) -> Iterator[None]:
-    """So many CPU threads, and as many as before afterwards."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _select(order: Order, folder: ChunkFolder, most: int, report: Report) -> Selection | None:
-    """Draw what is wanted; with a filter at most so many candidates, until enough are accepted."""
-    if order.sieve is None:
-        _draw(order, folder, order.chunks, report)
-        return None
-    return select(
-        order.sieve,
-        folder,
-        lambda chunks: _draw(order, folder, chunks, report),
-        n=order.n,
-        start=order.start,
-        most=most,
-        batch_size=order.draw.batch_size,
-        report=report,
-    )
-
-
-def _draw(order: Order, folder: ChunkFolder, chunks: Sequence[int], report: Report) -> None:
-    """Draw those of the chunks that are missing; each is encoded and written while the next one is drawn."""
-    size, begin = order.draw.batch_size, time.perf_counter()
-    missing = [chunk for chunk in chunks if not folder.holds(chunk, order.candidates(chunk))]
-    done, clipped = len(chunks) - len(missing), 0
-    with Background() as background:
-        for drawn, chunk in enumerate(missing, 1):
-            pairs = order.system.chunk(chunk, order.draw)
-            wanted = {index: pairs[index % size] for index in order.candidates(chunk)}
-            clipped += sum(int(pair.provenance.get("clipped", 0)) for pair in pairs)
-            background.do(partial(folder.save, chunk, wanted))
-            speed = drawn * size / (time.perf_counter() - begin)
-            left = (len(missing) - drawn) * size / speed
-            report(Event("synthesize", (done + drawn) * size, len(chunks) * size, speed, left))
-    if clipped:
-        text = f"{clipped} values of the images drawn lay beyond the levels of a pixel and were clipped"
-        report(Event("synthesize", len(chunks), len(chunks), message=text))

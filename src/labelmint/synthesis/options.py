@@ -15,9 +15,12 @@ from labelmint.protocols import Dials
 from labelmint.runs.draw import at_least, check_seeds
 from labelmint.synthesis.filter import SHARE
 from labelmint.synthesis.refill import FACTOR
+from labelmint.synthesis.shard import Shard
 from labelmint.types import DataSet
 
-__all__ = ["MintOptions"]
+__all__ = ["ENGINES", "MintOptions"]
+
+ENGINES = ("here", "ray")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +61,9 @@ class MintOptions:
         resume: go on with what a stopped call left in OUT.partial, with its threads unless `load` was told
             others.
         copies: further folders for the same pairs, by other formats.
+        shard: "K/N": draw the K-th share of the chunks alone, for `synthesis.join`; `n` counts candidates then, and
+            the folder is no data set yet.
+        engine: what computes chunks: "here", or "ray", on the machines of a Ray cluster.
 
     Raises InputError for values out of range, and for options that do not go together.
     """
@@ -85,6 +91,8 @@ class MintOptions:
     most_candidates: int | None = None
     resume: bool = False
     copies: Mapping[str, str | Path] = field(default_factory=dict)
+    shard: str | None = None
+    engine: str = "here"
 
     def __post_init__(self) -> None:
         at_least(
@@ -98,6 +106,7 @@ class MintOptions:
         image_format_named(self.image_format)
         for name in {self.format, *self.copies} & set(WRITABLE):
             held_image_format(FORMATS[name], self.image_format)
+        self._check_engine()
         check_ranges(self.dials)
         check_seeds(self.reseed)
         if self.most_candidates is not None and self.most_candidates < self.n:
@@ -110,6 +119,24 @@ class MintOptions:
         self._check_description()
         if self.keep and self.pairs is None:
             raise InputError(f"--keep {self.keep[0]}: of what? give the pairs to keep it of with --layouts")
+
+    def _check_engine(self) -> None:
+        """Raise InputError for an unknown engine, and for what is decided where shards are joined."""
+        if self.engine not in ENGINES:
+            raise InputError(f"--engine {self.engine}: expected one of {', '.join(ENGINES)}")
+        if self.shard is None:
+            return
+        Shard.parse(self.shard)
+        unused = {
+            "--format": self.format != "folder",
+            "--image-format": self.image_format != "png",
+            "copies": bool(self.copies),
+        }
+        for option, given in unused.items():
+            if given:
+                raise InputError(f"{option}: has no meaning with --shard; give it to `labelmint join`")
+        if self.most_candidates is not None:
+            raise InputError("--most-candidates: has no meaning with --shard, of which -n counts candidates")
 
     def _check_description(self) -> None:
         """Raise InputError where layouts come from elsewhere than the description, too."""

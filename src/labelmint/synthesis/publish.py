@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -24,16 +25,16 @@ from labelmint.formats.folder import Stored, write_folder
 from labelmint.formats.format import Format, ImageFormat, Writing
 from labelmint.formats.losses import Losses
 from labelmint.formats.numbers import numbered
-from labelmint.synthesis.chunks import ChunkFolder, Row, partial_of
+from labelmint.synthesis.chunks import Row, partial_of
+from labelmint.synthesis.export import Export, settings_text
 from labelmint.synthesis.filter import with_ignored
-from labelmint.synthesis.order import Order, settings_text
 from labelmint.synthesis.provenance import card, contents, manifest_row
 from labelmint.synthesis.refill import Selection
 from labelmint.synthesis.rejected import about_filter, shown, write_rejected
 from labelmint.synthesis.verdicts import Verdict
 from labelmint.types import AnnotatedImage, Array, ClassSet
 
-__all__ = ["publish"]
+__all__ = ["Chunks", "publish", "versions_here"]
 
 ON_THE_SHEET = 24
 LAYOUTS_ON_THE_SHEET, IMAGES_OF_A_LAYOUT, COLUMNS = 8, 39, 5
@@ -54,17 +55,35 @@ class _One:
         return self.verdict is not None and self.verdict.doubtful is not None
 
 
+class Chunks(Protocol):
+    """Where candidates lie that were drawn: `synthesis.chunks.ChunkFolder`, or several of these."""
+
+    def rows(self, chunk: int) -> dict[int, Row]:
+        """The samples of a chunk, by index."""
+
+    def pair(self, chunk: int, name: str) -> AnnotatedImage:
+        """One of them, decoded when its pixels are asked for."""
+
+    def folder(self, chunk: int) -> Path:
+        """Where the files of a chunk lie."""
+
+    def readings(self, indices: Collection[int]) -> dict[int, Array]:
+        """What the judge read from dropped candidates: class ids (H, W), by index."""
+
+
 class _Wanted:
     """The pairs that are wanted, by rising index."""
 
-    def __init__(self, order: Order, folder: ChunkFolder, selection: Selection | None) -> None:
-        self._order, self._folder = order, folder
-        self._verdicts: dict[int, Verdict | None] = dict.fromkeys(range(order.start, order.start + order.n))
+    def __init__(self, export: Export, folder: Chunks, selection: Selection | None) -> None:
+        self._export, self._folder = export, folder
+        self._verdicts: dict[int, Verdict | None] = dict.fromkeys(
+            range(export.start, export.start + export.n)
+        )
         if selection is not None:
             self._verdicts = {verdict.index: verdict for verdict in selection.accepted}
 
     def __iter__(self) -> Iterator[_One]:
-        for chunk, indices in groupby(self._verdicts, key=self._chunk_of):
+        for chunk, indices in groupby(self._verdicts, key=self._export.chunk_of):
             rows = self._folder.rows(chunk)
             for index in indices:
                 yield _One(index, chunk, rows[index], self._verdicts[index])
@@ -73,7 +92,7 @@ class _Wanted:
         """The pair as it is written; its image is not decoded before that is asked for."""
         pair = self._folder.pair(one.chunk, one.row.name)
         return (
-            with_ignored(pair, one.verdict.doubtful, self._order.system.classes)
+            with_ignored(pair, one.verdict.doubtful, self._export.classes)
             if one.verdict is not None
             else pair
         )
@@ -84,71 +103,86 @@ class _Wanted:
 
     def drawn(self, index: int) -> AnnotatedImage:
         """Any candidate, as it was drawn."""
-        chunk = self._chunk_of(index)
+        chunk = self._export.chunk_of(index)
         return self._folder.pair(chunk, self._folder.rows(chunk)[index].name)
-
-    def _chunk_of(self, index: int) -> int:
-        return index // self._order.draw.batch_size
 
 
 def publish(
-    order: Order, folder: ChunkFolder, selection: Selection | None, targets: Mapping[str, Path]
+    export: Export,
+    folder: Chunks,
+    selection: Selection | None,
+    targets: Mapping[str, Path],
+    versions: Mapping[str, str] | None = None,
 ) -> None:
-    """Write every target, by its format; when all are written they take their places, in the order given."""
+    """Write every target, by its format; when all are written they take their places, in the order given.
+
+    Arguments:
+        versions: of what drew the samples, for the card; those of this process unless given.
+    """
     staged = {}
     for format, target in targets.items():
         staged[target] = partial_of(target) / f"data-{format}"
         shutil.rmtree(staged[target], ignore_errors=True)
         staged[target].parent.mkdir(parents=True, exist_ok=True)
-        _write(order, folder, selection, staged[target], format)
+        _write(export, folder, selection, staged[target], format, versions or versions_here())
     for target, ready in staged.items():
         if target.is_dir():
             target.rmdir()
         ready.replace(target)
 
 
-def _write(order: Order, folder: ChunkFolder, selection: Selection | None, path: Path, format: str) -> None:
+def _write(
+    export: Export,
+    folder: Chunks,
+    selection: Selection | None,
+    path: Path,
+    format: str,
+    versions: Mapping[str, str],
+) -> None:
     """One data set: pairs, manifest.jsonl, contact_sheet.png, settings.json, README.md, croissant.json; and
     per_layout.png where pairs share layouts.
     """
-    classes = order.system.classes
-    wanted = _Wanted(order, folder, selection)
+    classes = export.classes
+    wanted = _Wanted(export, folder, selection)
     with new_folder(path) as data:
-        lost = _write_pairs(wanted, data, classes, FORMATS[format], order.image_format)
-    objects, pixels = _write_manifest(order, wanted, path / "manifest.jsonl")
+        lost = _write_pairs(wanted, data, classes, FORMATS[format], export.image_format)
+    objects, pixels = _write_manifest(export, wanted, path / "manifest.jsonl")
     pictures.contact_sheet(
         [wanted.pair(one) for one in islice(wanted, ON_THE_SHEET)], classes, path / "contact_sheet.png"
     )
-    if order.draw.per_layout > 1:
-        _write_per_layout(order, wanted, path / "per_layout.png")
-    (path / "settings.json").write_text(settings_text(order, format, selection), encoding="utf-8")
-    about, last = None, order.start + order.n - 1
-    if order.sieve is not None and selection is not None:
-        about, last = about_filter(selection, order.sieve), selection.verdicts[-1].index
-        write_rejected(
-            selection, [wanted.drawn(verdict.index) for verdict in shown(selection)], order.sieve, path
-        )
+    if export.origin.per_layout > 1:
+        _write_per_layout(export, wanted, path / "per_layout.png")
+    (path / "settings.json").write_text(settings_text(export, format, selection), encoding="utf-8")
+    about, last = None, export.start + export.n - 1
+    if export.filter is not None and selection is not None:
+        about, last = about_filter(selection, export.filter), selection.verdicts[-1].index
+        worst = [verdict.index for verdict in shown(selection)]
+        readings, drawn = folder.readings(worst), [wanted.drawn(index) for index in worst]
+        write_rejected(selection, drawn, [readings[index] for index in worst], classes, path)
     text = card(
-        order.origin,
-        n=order.n,
-        indices=(order.start, last),
+        export.origin,
+        n=export.n,
+        indices=(export.start, last),
         filtered=about,
-        size=order.origin.written_size(order.system.size),
+        size=export.origin.written_size(export.size),
         format=format,
         objects=objects,
         pixels={name: pixels[name] for name in _in_order(classes.names, pixels)},
-        versions=_versions(),
-        images=order.image_format,
+        versions=versions,
+        images=export.image_format,
         labelled=classes.labelled,
     )
-    text += _section("Doubtful", order.cautions) + _section("Not carried over", lost)
+    text += _section("Doubtful", export.cautions) + _section("Not carried over", lost)
     (path / "README.md").write_text(text, encoding="utf-8", newline="\n")
-    names = [one.row.name for one in wanted]
+    _write_croissant(export, [one.row.name for one in wanted], path, format)
+
+
+def _write_croissant(export: Export, names: Sequence[str], path: Path, format: str) -> None:
+    classes, numbers = export.classes, FORMATS[format].numbers
     drawn = "each drawn together with its label" if classes.labelled else "without labels"
     what = f"{len(names)} synthetic images, {drawn}, in the format {format}."
-    numbers = FORMATS[format].numbers
     listed = numbered(classes, numbers(classes)) if numbers else classes
-    write_croissant(path, names, listed, name=f"labelmint-{order.origin.system}", description=what)
+    write_croissant(path, names, listed, name=f"labelmint-{export.origin.system}", description=what)
 
 
 def _write_pairs(
@@ -168,28 +202,30 @@ def _write_pairs(
     return [finding.text for finding in losses.findings()]
 
 
-def _write_manifest(order: Order, wanted: _Wanted, file: Path) -> tuple[Counter[str], Counter[str]]:
+def _write_manifest(export: Export, wanted: _Wanted, file: Path) -> tuple[Counter[str], Counter[str]]:
     """One line a pair; answers the objects and the pixels of all of them, by class."""
     objects: Counter[str] = Counter()
     pixels: Counter[str] = Counter()
     with file.open("w", encoding="utf-8", newline="\n") as lines:
         for one in wanted:
-            holds = contents(wanted.pair(one).layout, order.system.classes) if one.changed else one.row.holds
+            holds = contents(wanted.pair(one).layout, export.classes) if one.changed else one.row.holds
             objects.update(holds["objects"])
             pixels.update(holds["pixels"])
-            facts = {**order.range_of(one.index), **({} if one.verdict is None else one.verdict.facts)}
+            facts = {**export.range_of(one.index), **({} if one.verdict is None else one.verdict.facts)}
             lines.write(
-                manifest_row(one.row.name, order.origin, one.index, order.source_of(one.index), holds, facts)
+                manifest_row(
+                    one.row.name, export.origin, one.index, export.source_of(one.index), holds, facts
+                )
             )
     return objects, pixels
 
 
-def _write_per_layout(order: Order, wanted: _Wanted, file: Path) -> None:
+def _write_per_layout(export: Export, wanted: _Wanted, file: Path) -> None:
     """A sheet of the first layouts, each painted alone and followed by its images."""
-    each, cells = order.draw.per_layout, list[Array]()
+    each, cells = export.origin.per_layout, list[Array]()
     for _, some in islice(groupby(wanted, lambda one: one.index // each), LAYOUTS_ON_THE_SHEET):
         pairs = [wanted.pair(one) for one in islice(some, IMAGES_OF_A_LAYOUT)]
-        block = [pictures.painted(pairs[0].layout, order.system.classes), *(pair.image for pair in pairs)]
+        block = [pictures.painted(pairs[0].layout, export.classes), *(pair.image for pair in pairs)]
         cells += block + [np.full_like(block[0], 255)] * (-len(block) % COLUMNS)
     pictures.image_grid(cells, file, columns=COLUMNS)
 
@@ -203,7 +239,8 @@ def _section(head: str, lines: Sequence[str]) -> str:
     return "\n".join(["", f"## {head}", "", *(f"- {line}" for line in lines), ""]) if lines else ""
 
 
-def _versions() -> dict[str, str]:
+def versions_here() -> dict[str, str]:
+    """Versions of what decides the bytes."""
     import platform
     from importlib.metadata import version
 

@@ -25,10 +25,11 @@ from labelmint.synthesis.filter import Filter
 from labelmint.synthesis.verdicts import Reason, Verdict, reasons
 from labelmint.types import Array
 
-__all__ = ["FACTOR", "Selection", "TooFewPassed", "select"]
+__all__ = ["AT_ONCE", "FACTOR", "Selection", "TooFewPassed", "judged", "select", "selected"]
 
 FACTOR = 10  # candidates for each pair that is wanted, at most, unless told otherwise
-_MARGIN, _SPARE, _AT_ONCE, _LOWEST_RATE = 1.1, 2, 512, 0.05
+AT_ONCE = 512  # candidates that are judged together
+_MARGIN, _SPARE, _LOWEST_RATE = 1.1, 2, 0.05
 
 
 class TooFewPassed(InputError):
@@ -101,30 +102,33 @@ def select(
         verdicts = folder.load_verdicts(first)
         if verdicts is None:
             size = min(_round(n - accepted, accepted, len(found)), most - len(found))
-            verdicts = _judged(sieve, folder, draw, range(first, first + size), batch_size, report)
+            indices = range(first, first + size)
+            chunks = range(first // batch_size, -(-indices.stop // batch_size))
+            draw(chunks)
+            verdicts = judged(sieve, folder, chunks, indices, report)
             folder.save_verdicts(verdicts)
+            verdicts = [replace(verdict, read=None) for verdict in verdicts]
         found += verdicts
         accepted = sum(verdict.reason is None for verdict in found)
         report(Event("accepted", min(accepted, n), n))
+    return selected(found, n, sieve.gate.rule.threshold)
+
+
+def selected(found: Sequence[Verdict], n: int, copy_threshold: float) -> Selection:
+    """The verdicts up to that on the n-th candidate that is accepted; there are that many."""
     places = [place for place, verdict in enumerate(found) if verdict.reason is None]
-    return Selection(verdicts=tuple(found[: places[n - 1] + 1]), copy_threshold=sieve.gate.rule.threshold)
+    return Selection(verdicts=tuple(found[: places[n - 1] + 1]), copy_threshold=copy_threshold)
 
 
 def _round(missing: int, accepted: int, seen: int) -> int:
     rate = max(accepted / seen, _LOWEST_RATE) if seen else 1.0
-    return min(math.ceil(_MARGIN * missing / rate) + _SPARE, _AT_ONCE)
+    return min(math.ceil(_MARGIN * missing / rate) + _SPARE, AT_ONCE)
 
 
-def _judged(
-    sieve: Filter,
-    folder: ChunkFolder,
-    draw: Callable[[Sequence[int]], None],
-    indices: range,
-    batch_size: int,
-    report: Report,
+def judged(
+    sieve: Filter, folder: ChunkFolder, chunks: Sequence[int], indices: range, report: Report
 ) -> list[Verdict]:
-    chunks = range(indices.start // batch_size, -(-indices.stop // batch_size))
-    draw(chunks)
+    """Verdicts on those candidates of some chunks, which were drawn, that are among the indices."""
     verdicts: list[Verdict] = []
     images: list[Array] = []
     for done, chunk in enumerate(chunks, start=1):

@@ -10,14 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from labelmint.datasets.scaling import as_channels
 from labelmint.pictures import image_grid, overlay
-from labelmint.synthesis.filter import Filter
+from labelmint.synthesis.filter_facts import FilterFacts
 from labelmint.synthesis.refill import Selection
 from labelmint.synthesis.verdicts import Reason, Verdict
-from labelmint.types import AnnotatedImage, Array, Layout
+from labelmint.types import AnnotatedImage, Array, ClassSet, Layout
 
 __all__ = ["about_filter", "shown", "write_rejected"]
 
@@ -31,9 +29,15 @@ def shown(selection: Selection) -> list[Verdict]:
 
 
 def write_rejected(
-    selection: Selection, worst: Sequence[AnnotatedImage], sieve: Filter, folder: Path
+    selection: Selection,
+    worst: Sequence[AnnotatedImage],
+    readings: Sequence[Array],
+    classes: ClassSet,
+    folder: Path,
 ) -> None:
-    """rejected.jsonl, and rejected.png of the pairs that `shown` names; no picture where there are none."""
+    """rejected.jsonl, and rejected.png of the pairs that `shown` names, each with the class ids (H, W) that the judge
+    reads from its image; no picture where there are none.
+    """
     rows = [
         {
             "index": verdict.index,
@@ -46,33 +50,33 @@ def write_rejected(
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     (folder / "rejected.jsonl").write_text(lines, encoding="utf-8", newline="\n")
     if worst:
-        _picture(worst, sieve, folder / "rejected.png")
+        _picture(worst, readings, classes, folder / "rejected.png")
 
 
-def _picture(worst: Sequence[AnnotatedImage], sieve: Filter, path: Path) -> None:
+def _picture(
+    worst: Sequence[AnnotatedImage], readings: Sequence[Array], classes: ClassSet, path: Path
+) -> None:
     """In threes: the image, its label, what the judge reads."""
-    readings = sieve.read_ids(np.stack([pair.image for pair in worst]))
     tiles: list[Array] = []
     for pair, ids in zip(worst, readings, strict=True):
-        read = overlay(pair.image, Layout(label_map=ids), sieve.classes)
+        read = overlay(pair.image, Layout(label_map=ids), classes)
         image = as_channels(pair.image, 3)
-        tiles += [image, overlay(pair.image, pair.layout, sieve.classes), read]
+        tiles += [image, overlay(pair.image, pair.layout, classes), read]
     image_grid(tiles, path, columns=6)
 
 
-def about_filter(selection: Selection, sieve: Filter) -> dict[str, Any]:
+def about_filter(selection: Selection, facts: FilterFacts) -> dict[str, Any]:
     """What `provenance.card` is told."""
-    counts, standard = selection.outcome["dropped"], sieve.standard
-    dice = float(sieve.judge.about["held_out_dice"])
+    counts, settings = selection.outcome["dropped"], facts.settings
     lines = [
         f"- {len(selection.verdicts)} candidates were drawn for {len(selection.accepted)} pairs; what was "
         f"dropped leaves gaps in the "
         "numbers.",
-        f"- {counts[Reason.DISAGREES]} dropped: agreement of image and label under {sieve.threshold:.3f}, "
-        f"which {100 * sieve.share:g} % of "
-        f"{len(standard.scores)} real validation views fall below.",
+        f"- {counts[Reason.DISAGREES]} dropped: agreement of image and label under {settings['threshold']:.3f}, "
+        f"which {100 * settings['share']:g} % of "
+        f"{settings['real_views']} real validation views fall below.",
     ]
-    if sieve.mode == "ignore":
+    if settings["mode"] == "ignore":
         lines += [
             f"- {counts[Reason.DOUBTFUL]} dropped: more than half of their pixels, or of their objects' "
             f"pixels, were doubtful.",
@@ -84,10 +88,10 @@ def about_filter(selection: Selection, sieve: Filter) -> dict[str, Any]:
         f"- {counts[Reason.NEAR_COPY]} withheld: near-copies of training images, by a ratio of distances "
         f"under "
         f"{selection.copy_threshold:.2f}, set on real validation images.",
-        f"- The judge: a U-Net trained on the real training pairs alone, Dice {dice:.2f} on the validation "
+        f"- The judge: a U-Net trained on the real training pairs alone, Dice {facts.dice:.2f} on the validation "
         f"pairs, weights SHA-256 "
-        f"`{sieve.judge.about['sha256']}`. It errs, too: what it keeps is likelier to be right, not certain.",
+        f"`{settings['judge']}`. It errs, too: what it keeps is likelier to be right, not certain.",
         "- `rejected.png` shows, in threes, image, label and the judge's reading of those that agree least; "
         "near-copies are not shown.",
     ]
-    return {"mode": sieve.mode, "share": sieve.share, "most": len(selection.verdicts), "lines": lines}
+    return {**settings, "most": len(selection.verdicts), "lines": lines}

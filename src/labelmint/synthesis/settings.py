@@ -26,6 +26,7 @@ _OPTIONS = {
         "per_layout",
         "precision",
         "seed",
+        "shard",
         "start",
         "style_image",
         "threads",

@@ -11,8 +11,9 @@ grid makes it coarser.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from labelmint.runs.trained import TrainedSystem
 
-__all__ = ["AT_MOST", "MEASURES", "TOLERANCE", "object_sizes", "outside_sizes", "size_warnings"]
+__all__ = ["AT_MOST", "MEASURES", "TOLERANCE", "GivenSizes", "object_sizes", "outside_sizes", "size_warnings"]
 
 TOLERANCE = 0.05
 # layouts of either kind that are looked at, all that a run stores: half a second at 64x64 pixels
@@ -33,6 +34,65 @@ AT_MOST = 4096
 MEASURES = ("area", "width", "height")
 
 Sizes = dict[int, npt.NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class GivenSizes:
+    """Sizes of the objects of given layouts, and between what sizes those lay that the run was trained on.
+
+    Attributes:
+        count: how many layouts are given. looked_at: training layouts that were looked at.
+        trained: the least and the greatest (2, 3) of each class id. given: sizes by the index of a layout.
+    """
+
+    count: int
+    looked_at: int
+    trained: Sizes
+    given: dict[int, Sizes]
+
+    @classmethod
+    def measured(cls, system: TrainedSystem, layouts: Tensor, used: Iterable[int]) -> GivenSizes:
+        """Sizes of those of given symbol maps (N, H, W) that are used, and of the first `AT_MOST` stored in the run."""
+        stored = system.training_layouts()[:AT_MOST]
+        trained = {
+            class_id: np.stack([sizes.min(axis=0), sizes.max(axis=0)])
+            for class_id, sizes in object_sizes(system, stored).items()
+        }
+        given = {int(k): object_sizes(system, layouts[k : k + 1]) for k in used}
+        return cls(len(layouts), len(stored), trained, given)
+
+    def warnings(self, used: Sequence[int], classes: ClassSet) -> list[str]:
+        """One line for each class of which objects of the layouts used, the first `AT_MOST` of them, lie outside."""
+        found: dict[int, list[Array]] = {}
+        for index in used[:AT_MOST]:
+            for class_id, sizes in self.given[index].items():
+                found.setdefault(class_id, []).append(sizes)
+        joined = {class_id: np.concatenate(sizes) for class_id, sizes in sorted(found.items())}
+        return outside_sizes(joined, self.trained, classes, self.looked_at)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, of which `from_json` makes it again."""
+        given = [[index, _to_json(sizes)] for index, sizes in self.given.items()]
+        return {
+            "count": self.count,
+            "looked_at": self.looked_at,
+            "trained": _to_json(self.trained),
+            "given": given,
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> GivenSizes:
+        """The same as was stored; raises KeyError, TypeError or ValueError for anything else."""
+        given = {int(index): _from_json(sizes) for index, sizes in content["given"]}
+        return cls(int(content["count"]), int(content["looked_at"]), _from_json(content["trained"]), given)
+
+
+def _to_json(sizes: Sizes) -> list[Any]:
+    return [[class_id, rows.tolist()] for class_id, rows in sizes.items()]
+
+
+def _from_json(content: list[Any]) -> Sizes:
+    return {int(class_id): np.array(rows, np.int64) for class_id, rows in content}
 
 
 def size_warnings(system: TrainedSystem, layouts: Tensor, used: Sequence[int]) -> list[str]:
@@ -44,11 +104,7 @@ def size_warnings(system: TrainedSystem, layouts: Tensor, used: Sequence[int]) -
         layouts: symbol maps (N, H, W), from `system.layouts_of`.
         used: indices of those that are drawn; the first `AT_MOST` are looked at.
     """
-    stored = system.training_layouts()[:AT_MOST]
-    given = layouts[list(used[:AT_MOST])]
-    return outside_sizes(
-        object_sizes(system, given), object_sizes(system, stored), system.classes, len(stored)
-    )
+    return GivenSizes.measured(system, layouts, used[:AT_MOST]).warnings(used, system.classes)
 
 
 def object_sizes(system: TrainedSystem, layouts: Tensor) -> Sizes:

@@ -34,6 +34,8 @@ class Verdict:
             ratio: of the distances to training and to held-out images. None where an earlier reason spared
             the search.
         doubtful: (H, W) pixels that are written as ignored; None where there are none.
+        read: (H, W) class ids that the judge reads from an image that is dropped; None of others, and once it is
+            stored.
     """
 
     index: int
@@ -43,6 +45,7 @@ class Verdict:
     ratio: float | None = None
     nearest: str | None = None
     doubtful: Array | None = None
+    read: Array | None = None
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -13,17 +13,22 @@ References:
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 from pydantic import Field
 from torch import nn
 
+from labelmint.generators.apart import ApartGenerator
 from labelmint.generators.backgrounds import BachConfig, BachGenerator
 from labelmint.generators.network import OneNetwork
-from labelmint.layouts.boxes import BoxSettings
+from labelmint.layouts.boxes import BoxRule, BoxSettings
 from labelmint.nn.initial import begin_xavier
 from labelmint.nn.patch import MultiScaleDiscriminator
 from labelmint.objectives.adversarial import HINGE, WASSERSTEIN
+from labelmint.objectives.likeness import LikenessObjective
 from labelmint.systems.sections import Sections
 from labelmint.systems.spade import ON_A_CPU, SpadeTraining, styled_objective
 from labelmint.systems.system import GIVEN, Facts, System, Wired
@@ -31,7 +36,17 @@ from labelmint.systems.wiring import blank_boxes, box_rule, check_multiples
 from labelmint.training.adversarial import Adversarial, Against
 from labelmint.training.regime import Stage
 
-__all__ = ["SYSTEMS", "BachGANSection", "BachGANSections", "WassersteinSection", "WassersteinSections"]
+__all__ = [
+    "SYSTEMS",
+    "BachGANSection",
+    "BachGANSections",
+    "WassersteinSection",
+    "WassersteinSections",
+    "boxes_seen",
+    "hinge",
+    "presets_of",
+    "wired",
+]
 
 
 class BachGANSection(BachConfig, BoxSettings, SpadeTraining):
@@ -60,7 +75,12 @@ class WassersteinSections(Sections):
 def bachgan(settings: BachGANSections, facts: Facts) -> Wired:
     """One network that sees boxes and retrieves, one stage, discriminators of several sizes that see boxes."""
     section = settings.generator
-    against = Against(
+    return _wired(section, facts, hinge(section, facts))
+
+
+def hinge(section: BachGANSection, facts: Facts) -> Against:
+    """Against discriminators of several sizes that see boxes."""
+    return Against(
         discriminator=lambda: _discriminator(section, facts, spectral=True),
         loss=HINGE,
         rate=section.discriminator_rate,
@@ -69,7 +89,6 @@ def bachgan(settings: BachGANSections, facts: Facts) -> Wired:
         augment_below=section.augment_below,
         unknown=facts.symbols,
     )
-    return _wired(section, facts, against)
 
 
 def wasserstein(settings: WassersteinSections, facts: Facts) -> Wired:
@@ -91,16 +110,31 @@ def wasserstein(settings: WassersteinSections, facts: Facts) -> Wired:
 
 
 def _wired(section: BachGANSection, facts: Facts, against: Against) -> Wired:
+    rule, class_of = boxes_seen(section, facts)
+    network = BachGenerator(section, rule, class_of, facts.image_channels, facts.size)
+    return wired(section, facts, network, styled_objective(section, network.noise, section.code), against)
+
+
+def boxes_seen(section: BachGANSection, facts: Facts) -> tuple[BoxRule, Sequence[int]]:
+    """Which boxes stand for a layout, and the class of each symbol; raises InputError for sizes that do not fit."""
     check_multiples(facts.size, section.multiple, "the network")
     section.check_discriminated(facts.size)
-    rule, kinds = box_rule(facts, section.most_boxes), facts.kinds or range(facts.symbols)
-    network = BachGenerator(section, rule, kinds, facts.image_channels, facts.size)
-    objective = styled_objective(section, network.noise, section.code)
+    return box_rule(facts, section.most_boxes), facts.kinds or range(facts.symbols)
+
+
+def wired(
+    section: BachGANSection,
+    facts: Facts,
+    network: BachGenerator | ApartGenerator,
+    objective: LikenessObjective,
+    against: Against,
+) -> Wired:
+    """One network that sees boxes and retrieves, one stage."""
     regime = Adversarial(section, objective, against, section.half_life, see=network.seen)
     return Wired(
         stages=(Stage(name="generator", module=network, regime=regime),),
-        images=OneNetwork(network, blank_boxes(rule, facts.size)),
-        see=rule.see,
+        images=OneNetwork(network, blank_boxes(network.rule, facts.size)),
+        see=network.rule.see,
     )
 
 
@@ -147,44 +181,33 @@ _CITYSCAPES: dict[str, Any] = {
 }
 
 
-def tiny() -> BachGANSections:
-    """For minutes on 2 cores."""
-    return BachGANSections(generator=BachGANSection(**_TINY, **ON_A_CPU))
+_T = TypeVar("_T", bound=Sections)
 
 
-def small() -> BachGANSections:
-    """For about an hour on 2 cores."""
-    return BachGANSections(generator=BachGANSection(**_SMALL, **ON_A_CPU))
+def presets_of(
+    sections: type[_T],
+    section: type[BachGANSection],
+    tiny: Mapping[str, Any] = MappingProxyType({}),
+    small: Mapping[str, Any] = MappingProxyType({}),
+    published: Mapping[str, Any] = MappingProxyType({}),
+) -> dict[str, Callable[[], _T]]:
+    """The presets of a system of these sections: `tiny` for minutes on 2 cores, `small` for about an hour, and the
+    published sizes for ADE20K at 256x256 and Cityscapes at 256x512 pixels.
+
+    Arguments:
+        tiny, small, published: what is its own in these.
+    """
+    rows: dict[str, dict[str, Any]] = {
+        "tiny": {**_TINY, **ON_A_CPU, **tiny},
+        "small": {**_SMALL, **ON_A_CPU, **small},
+        "ade20k-256": {**_ADE20K, **published},
+        "cityscapes-256x512": {**_CITYSCAPES, **published},
+    }
+    return {name: partial(_row, sections, section, values) for name, values in rows.items()}
 
 
-def ade20k() -> BachGANSections:
-    """The published sizes for ADE20K at 256x256 pixels."""
-    return BachGANSections(generator=BachGANSection(**_ADE20K))
-
-
-def street_scenes() -> BachGANSections:
-    """The published sizes for Cityscapes at 256x512 pixels."""
-    return BachGANSections(generator=BachGANSection(**_CITYSCAPES))
-
-
-def tiny_wasserstein() -> WassersteinSections:
-    """For minutes on 2 cores, with 2 steps of the critic."""
-    return WassersteinSections(generator=WassersteinSection(discriminator_updates=2, **_TINY, **ON_A_CPU))
-
-
-def small_wasserstein() -> WassersteinSections:
-    """For about an hour on 2 cores."""
-    return WassersteinSections(generator=WassersteinSection(**_SMALL, **ON_A_CPU))
-
-
-def ade20k_wasserstein() -> WassersteinSections:
-    """The published sizes for ADE20K at 256x256 pixels."""
-    return WassersteinSections(generator=WassersteinSection(**_ADE20K))
-
-
-def street_scenes_wasserstein() -> WassersteinSections:
-    """The published sizes for Cityscapes at 256x512 pixels."""
-    return WassersteinSections(generator=WassersteinSection(**_CITYSCAPES))
+def _row(sections: type[_T], section: type[BachGANSection], values: Mapping[str, Any]) -> _T:
+    return sections.model_validate({"generator": section(**values)})
 
 
 SYSTEMS = (
@@ -195,7 +218,7 @@ SYSTEMS = (
         image_generator="backgrounds retrieved by the boxes of a layout, fused, then a SPADE generator",
         sections=BachGANSections,
         wire=bachgan,
-        presets={"tiny": tiny, "small": small, "ade20k-256": ade20k, "cityscapes-256x512": street_scenes},
+        presets=presets_of(BachGANSections, BachGANSection),
     ),
     System(
         name="bachgan-wgan",
@@ -204,11 +227,7 @@ SYSTEMS = (
         image_generator="the same against a Wasserstein critic with a penalty on its gradients",
         sections=WassersteinSections,
         wire=wasserstein,
-        presets={
-            "tiny": tiny_wasserstein,
-            "small": small_wasserstein,
-            "ade20k-256": ade20k_wasserstein,
-            "cityscapes-256x512": street_scenes_wasserstein,
-        },
+        # Two steps of the critic, for the sake of time.
+        presets=presets_of(WassersteinSections, WassersteinSection, tiny={"discriminator_updates": 2}),
     ),
 )

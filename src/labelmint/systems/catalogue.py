@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from labelmint.errors import InputError, named
 from labelmint.systems import (
     bachgan,
+    bachgan_apart,
     bicyclegan,
     biggan,
     boxes,
@@ -53,6 +54,7 @@ _FAMILIES = (
     obj_cgan,
     layout2im,
     bachgan,
+    bachgan_apart,
     biggan,
     boxes,
     crn,

@@ -175,7 +175,10 @@ class Adversarial:
         if against.matching:
             with torch.no_grad():
                 of_real = rival(real, layouts)
-            matched = feature_matching(of_real, of_made)
+            alike = slice(-found.chance or None)
+            matched = feature_matching(
+                *([[x[alike] for x in maps] for maps in of] for of in (of_real, of_made))
+            )
             loss, terms["matching"] = loss + against.matching * matched, matched.detach()
         return loss, terms
 
