@@ -41,7 +41,7 @@ def test_dev_says_what_it_can_and_what_it_lacks(tmp_path: Path) -> None:
     assert "./dev demo" in dev(str(script)).stdout
     unknown = dev(str(script), "tset")
     assert unknown.returncode == 2
-    assert unknown.stderr == "dev: error: unknown command 'tset'; known are demo, test, check, setup\n"
+    assert unknown.stderr == "dev: error: unknown command 'tset'; known are demo, test, check, site, setup\n"
     (tmp_path / "pyproject.toml").touch()
     (tmp_path / "constraints.txt").touch()
     old = tmp_path / "python3"
