@@ -20,9 +20,11 @@ __all__ = [
     "InputError",
     "Layout",
     "__version__",
+    "advise",
     "compare",
     "evaluate",
     "explain",
+    "label",
     "load",
     "read",
     "study",
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from labelmint.evaluation.evaluate import evaluate
     from labelmint.explanation.explain import explain
     from labelmint.formats import read, write
+    from labelmint.pool.advise import advise
+    from labelmint.pool.label import label
     from labelmint.runs.train import train
     from labelmint.runs.trained import load
     from labelmint.types import AnnotatedImage, ClassSet, Layout
@@ -47,9 +51,11 @@ _HOMES = {
     "ClassSet": "labelmint.types",
     "InputError": "labelmint.errors",
     "Layout": "labelmint.types",
+    "advise": "labelmint.pool.advise",
     "compare": "labelmint.comparison.compare",
     "evaluate": "labelmint.evaluation.evaluate",
     "explain": "labelmint.explanation.explain",
+    "label": "labelmint.pool.label",
     "load": "labelmint.runs.trained",
     "read": "labelmint.formats",
     "study": "labelmint.usefulness.study",

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from labelmint.cli import (
+    advise,
     compare,
     convert,
     datasets,
@@ -21,6 +22,7 @@ from labelmint.cli import (
     formats,
     inspect,
     interpolate,
+    label,
     study,
     synthesize,
     systems,
@@ -51,6 +53,8 @@ app.command("interpolate")(interpolate.interpolate)
 app.command("describe")(describe.describe)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
+app.command("advise")(advise.advise)
+app.command("label")(label.label)
 app.command("study")(study.study)
 app.command("explain")(explain.explain)
 app.command("demo")(demo.demo)
