@@ -30,6 +30,7 @@ __all__ = [
     "ids_of",
     "in_channels",
     "indexed",
+    "indices_of",
     "tiles",
     "view_digests",
     "views_of_samples",
