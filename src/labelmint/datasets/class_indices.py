@@ -1,6 +1,6 @@
 """Class ids, as files hold them, and class indices 0..K-1 in the order of the class list, as segmenters see them.
 
-    index -1    what is ignored
+index -1    what is ignored
 """
 
 from __future__ import annotations

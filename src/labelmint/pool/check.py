@@ -69,8 +69,8 @@ class Check:
         """
         numbered, classes = object_map(ids, None, {-1, *self.without})
         scene = scene_objects(ids, None, {-1, *self.without})
-        trust = np.bincount(numbered.ravel(), sure.ravel(), len(classes) + 1)[1:]
-        trust = trust / np.maximum(np.bincount(numbered.ravel(), minlength=len(classes) + 1)[1:], 1)
+        summed = np.bincount(numbered.ravel(), sure.ravel(), len(classes) + 1)[1:]
+        trust = summed / np.maximum(np.bincount(numbered.ravel(), minlength=len(classes) + 1)[1:], 1)
         gone: dict[int, str] = {}
         for place, item in enumerate(scene.objects):
             alone = Scene(self.size, (item,))

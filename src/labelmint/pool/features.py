@@ -40,7 +40,8 @@ def scale(image: Array) -> Floats:
     rows, columns = (np.fft.fftfreq(side) for side in grey.shape)
     ring = np.searchsorted(RINGS[1:], np.hypot(rows[:, None], columns[None]), side="right")
     found = np.bincount(ring.ravel(), power.ravel(), len(RINGS))
-    return np.log(found / max(found.sum(), 1e-12) + _FAINT)
+    spectrum: Floats = np.log(found / max(found.sum(), 1e-12) + _FAINT)
+    return spectrum
 
 
 def contrast(image: Array) -> Floats:

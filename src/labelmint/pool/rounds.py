@@ -84,7 +84,7 @@ def teach(labelled: Labelled, pool: Pool, options: LabelOptions, folder: Path, t
         if round < options.rounds:
             minted = _minted(pool, minter, round, tell)
     store.finish(place)
-    return Taught(minter=minter, tally=tally, cuts=cuts, hardware=tuple(hardware))
+    return Taught(minter=minter, tally=tally, cuts=cuts, hardware=hardware)
 
 
 def _without(labelled: Labelled) -> frozenset[int]:

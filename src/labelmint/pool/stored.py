@@ -32,7 +32,7 @@ _MARK, _HARDWARE, _LATEST = "ensemble.json", "hardware.json", "latest.json"
 _VERSION = 1
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Chosen:
     """The hardware of a stored ensemble."""
 

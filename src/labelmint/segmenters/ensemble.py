@@ -117,7 +117,8 @@ class Ensemble:
 
 def _entropy(shares: Tensor) -> Tensor:
     """Over the first dimension."""
-    return -torch.special.xlogy(shares, shares).sum(dim=0)
+    entropy: Tensor = -torch.special.xlogy(shares, shares).sum(dim=0)
+    return entropy
 
 
 def train_ensemble(
