@@ -281,6 +281,8 @@ def tiny_settings(system: str) -> dict[str, str]:
     if system == "msgnet-vq2":
         return _TWO_LEVELS
     found = _TINY_VQ | of_vq[system] if system in of_vq else TINY | _OF_NETWORKS.get(system, {})
+    if system == "transfer":
+        return {"generator.steps": "4", "generator.registrations": "240"}
     if system == "boxes":  # whose section is no PixelSNAIL
         found = _OF_NETWORKS[system]
     known = SYSTEMS[system].sections.model_fields

@@ -326,14 +326,14 @@ class DataSet(Sequence[AnnotatedImage]):
 
 @dataclass
 class LayoutBatch:
-    """A batch of layouts as the parts see them (not frozen, because Lightning Fabric moves such values itself).
+    """A batch of layouts as the parts see them, not frozen: Lightning Fabric moves such values.
 
     Arguments:
         ids: (B, H, W) small integers, the dense symbol indices 0..S-1 of `datasets.symbols.SymbolTable`.
         instances: (B, H, W), 0 = none, or None.
         boxes: (B, N, 5) floats, symbol and x0, y0, x1, y1 in pixels, rows padded with -1; or None.
-        tokens: (B, h, w), where these layouts come from those of a layout tokenizer, or were written in them; or None.
-        backgrounds: (B, m, H, W), what retrieval found (`layouts.bank`); or None.
+        tokens: (B, h, w), of a layout tokenizer; backgrounds: (B, m, H, W), what retrieval found; or None.
+        pairs, places: (B,) the pair that each was moved from, (B, H, W, 2) x and y there (`layouts.moved`); or None.
     """
 
     ids: Tensor
@@ -341,6 +341,8 @@ class LayoutBatch:
     boxes: Tensor | None = None
     tokens: Tensor | None = None
     backgrounds: Tensor | None = None
+    pairs: Tensor | None = None
+    places: Tensor | None = None
 
     def __len__(self) -> int:
         return self.ids.shape[0]
@@ -365,8 +367,7 @@ class Batch:
     Arguments:
         image: (B, C, H, W) floats in [-1, 1].
         layouts: of the same B, H and W.
-        items: (B,) the number of each pair in its data set, where it is known; or None.
-        codes: (B, *shape) the noise that a network is to take for each, where it was chosen; or None.
+        items, codes: (B,) the number of each pair in its data set, (B, *shape) the noise chosen for it; or None.
     """
 
     image: Tensor

@@ -30,6 +30,7 @@ class Fake:
     system, digest, device, size, classes = "fake", "0123", torch.device("cpu"), (16, 16), DIGIT_CLASSES
     path, precision, threads_asked, needs_references = Path("no-run"), "32-true", False, False
     ranges, layouts_from, upscaled_by, described, learned_from_images = None, None, None, None, False
+    moves_pairs = False
     config = SimpleNamespace(symbol_table=SymbolTable(((0, 0),)), has_instances=False, boxes=None)
 
     def __init__(

@@ -108,6 +108,7 @@ class System:
     system, digest, device, size, classes = "fake", "0123", torch.device("cpu"), (SIDE, SIDE), CLASSES
     has_layout_prior, precision, geometry = True, "32-true", Geometry(size=(SIDE, SIDE))
     threads_asked, layouts_from, ranges, learned_from_images = False, None, None, False
+    moves_pairs = False
     upscaled_by, described = None, None
     config = SimpleNamespace(
         symbol_table=SymbolTable(((3, 0), (7, 0))),

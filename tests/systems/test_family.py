@@ -23,7 +23,8 @@ DRAWN = {  # one of each kind of generator but those of the runs that all tests 
     "flow": {"curves.png", "samples.png"},
     "cimle": {"curves.png", "samples.png"},
 }
-ELSEWHERE = {"msgnet", "mint"}  # runs that all tests share; `tests/runs` draws from them
+# Runs that all tests share, of which `tests/runs` draws, and what takes no layouts of others (`test_transfer`).
+ELSEWHERE = {"msgnet", "mint", "transfer"}
 MINTING = [name for name, system in SYSTEMS.items() if system.role == "images" and name not in ELSEWHERE]
 # What is their own has tests of its own, and they are wired as others are.
 COVERED = {"bachgan-wgan", "vqgan-t", "svqvae-t"}

@@ -33,7 +33,11 @@ CONFIG = ArmConfig(
     learning_rate=1e-2,
 )
 USUAL = Settled(
-    recipe=STRONG.model_copy(update={"recolored": False}), phases=(80, 20), reached=True, dice=0.9
+    recipe=STRONG.model_copy(update={"recolored": False}),
+    phases=(80, 20),
+    reached=True,
+    dice=0.9,
+    most_steps=100,
 )
 BRIEF = CONFIG.model_copy(update={"most_steps": 30})
 

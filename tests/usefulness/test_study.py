@@ -296,7 +296,9 @@ def test_a_higher_step_limit_makes_those_again_that_were_stopped(tmp_path: Path)
         def __call__(self, *arguments: Any, **more: Any) -> Any:
             steps = more["config"].most_steps
             found = super().__call__(*arguments, **more)
-            settled = found.settled.model_copy(update={"phases": (min(steps, 2000),)})
+            settled = found.settled.model_copy(
+                update={"phases": (min(steps, 2000),), "reached": steps > 1000}
+            )
             return found.model_copy(
                 update={"plateau": steps > 1000, "steps": min(steps, 2000), "settled": settled}
             )

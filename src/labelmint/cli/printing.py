@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-__all__ = ["print_json", "quoted", "table"]
+__all__ = ["filter_in_words", "print_json", "quoted", "table"]
 
 
 def print_json(content: Any) -> None:
@@ -40,4 +40,28 @@ def quoted(path: Any) -> str:
 def _cell(value: Any) -> str:
     return (
         f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else str(value)
+    )
+
+
+def filter_in_words(filtered: dict[str, Any] | None, moved: bool) -> str:
+    """What a filter dropped, or why there was none, a line.
+
+    Arguments:
+        filtered: its settings and its outcome; None where it was off. moved: whether pairs are training pairs, moved.
+    """
+    if moved:
+        return (
+            "filter off: every pair is a training pair, moved; treat the set as you treat the training images"
+        )
+    if filtered is None:
+        return (
+            "filter off: no pair was dropped, and copies of training images were not looked for (needs "
+            "`labelmint evaluate` first)"
+        )
+    dropped = filtered["dropped"]
+    doubtful = f", {dropped['mostly doubtful']} as mostly doubtful" if filtered["mode"] == "ignore" else ""
+    return (
+        f"{filtered['drawn']} drawn, {dropped['disagrees']} dropped by the filter (agreement under "
+        f"{filtered['threshold']:.2f}){doubtful}, "
+        f"{dropped['near-copy']} withheld as near-copies"
     )

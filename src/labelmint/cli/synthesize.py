@@ -32,7 +32,7 @@ from labelmint.cli.options import (
     parse_reseed,
     sets_of,
 )
-from labelmint.cli.printing import print_json, quoted
+from labelmint.cli.printing import filter_in_words, print_json, quoted
 from labelmint.cli.progress import Progress
 from labelmint.cli.takes import takes
 
@@ -309,6 +309,8 @@ def _opened(path: Path | None, run: Path, format_in: str | None) -> DataSet | No
 
 def _facts(chosen: _CommandLine, doubts: list[str]) -> dict[str, Any]:
     """What was made, as the export itself says it."""
+    from labelmint.systems.catalogue import SYSTEMS
+
     settings = json.loads((chosen.out / "settings.json").read_text(encoding="utf-8"))
     filtered = {**settings["filter"], **settings["outcome"]} if "filter" in settings else None
     layouts = chosen.layouts or chosen.reference or settings["layouts"]
@@ -322,6 +324,7 @@ def _facts(chosen: _CommandLine, doubts: list[str]) -> dict[str, Any]:
         "labels": settings.get("labels"),
         "upscaled": {name: settings[name] for name in settings if name.startswith("upscale")} or None,
         "filter": filtered,
+        "moved": SYSTEMS[settings["system"]].of_pairs,
         "warnings": doubts,
     }
 
@@ -362,7 +365,7 @@ def _told(facts: dict[str, Any], run: Path) -> str:
             f"wrote {facts['pairs']} new {what} by {facts['system']} to {out} (format {facts['format']}; "
             f"layouts: {facts['layouts']}{_told_of_labels(facts['labels'])}"
             f"{_told_of_upscaling(facts['upscaled'])})",
-            f"  {_told_of_filter(facts['filter'])}",
+            f"  {filter_in_words(facts['filter'], facts['moved'])}",
             f"  look at {out / 'contact_sheet.png'}; {out / 'README.md'} says what the set is and how to "
             f"make it again",
             f"next: labelmint inspect {quoted(out)}, and labelmint evaluate {quoted(run)} DATA --out REPORT "
@@ -383,18 +386,3 @@ def _told_of_upscaling(upscaled: dict[str, Any] | None) -> str:
     if upscaled is None:
         return ""
     return f"; enlarged {upscaled['upscale_factor']} times a side by {upscaled['upscaled_by']}"
-
-
-def _told_of_filter(filtered: dict[str, Any] | None) -> str:
-    if filtered is None:
-        return (
-            "filter off: no pair was dropped, and copies of training images were not looked for (needs "
-            "`labelmint evaluate` first)"
-        )
-    dropped = filtered["dropped"]
-    doubtful = f", {dropped['mostly doubtful']} as mostly doubtful" if filtered["mode"] == "ignore" else ""
-    return (
-        f"{filtered['drawn']} drawn, {dropped['disagrees']} dropped by the filter (agreement under "
-        f"{filtered['threshold']:.2f}){doubtful}, "
-        f"{dropped['near-copy']} withheld as near-copies"
-    )

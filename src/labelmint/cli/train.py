@@ -69,6 +69,15 @@ _MaxMinutes: TypeAlias = Annotated[
 _DryRun: TypeAlias = Annotated[
     bool, typer.Option("--dry-run", help="Only print what would be done, and its time and memory.")
 ]
+_Unlabelled: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="More images, without labels (or with labels that are left unused): a folder. transfer takes looks "
+        "and shapes from these. Those that are images of DATA are left out.",
+        show_default=False,
+    ),
+]
 _Force: TypeAlias = Annotated[bool, typer.Option("--force", help="Go on with fewer than 20 pairs.")]
 
 _Log: TypeAlias = Annotated[
@@ -92,6 +101,7 @@ def train(
     augment: Augment = "",
     normalize: Normalize = "none",
     rebalance: Rebalance = "none",
+    unlabelled: _Unlabelled = None,
     settings: Settings = None,
     device: Device = "auto",
     precision: _Precision = "auto",
@@ -110,7 +120,8 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train a system on labelled images: tokenizer, image prior, layout prior, one after the other. A system that
-    learns from images alone (biggan) takes a folder of images without labels, too.
+    learns from images alone (biggan) takes a folder of images without labels, too. transfer trains nothing: its run
+    holds the training images, and what it draws are these, moved.
     """
     wanted: dict[str, Any] = {
         "system": system,
@@ -128,6 +139,7 @@ def train(
         "threads": threads,
         "seed": seed,
         "max_minutes": max_minutes,
+        "unlabelled": unlabelled,
         "force": force,
     }
     from labelmint.systems.catalogue import learns_from_images

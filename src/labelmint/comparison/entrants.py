@@ -80,6 +80,11 @@ def requests(options: ComparisonOptions) -> dict[Entrant, Request]:
                 f"--systems {','.join(options.systems)}: {system} heeds no layouts, and all are compared on those of "
                 f"the test part; leave it out, and evaluate a run of it beside theirs"
             )
+        if SYSTEMS[request.system].of_pairs:
+            raise InputError(
+                f"--systems {','.join(options.systems)}: {system} takes layout and image from one labelled pair, and "
+                f"all are compared on layouts of the test part; leave it out, and study it"
+            )
         if shapes(request).needs_references:
             raise InputError(
                 f"--set {system}:tokenizer.reference: layouts of the test part are given without their images; leave "

@@ -73,6 +73,8 @@ class RunConfig(BaseModel):
     threads: int
     cores: int = 0  # that were there to choose the threads from; 0 in older runs
     salient: tuple[int, ...] | None = None  # classes whose objects have boxes, where the system sees these
+    pool_digest: str = ""  # of the images without labels beside the labelled ones; "" where there are none
+    pool_images: int = 0
     accumulate: dict[str, int] = {}  # parts of a batch, by stage, where memory does not hold it whole
 
     @property
@@ -99,7 +101,9 @@ class RunConfig(BaseModel):
         for key in mine:
             if mine[key] != theirs.get(key):
                 return f"{key} is {mine[key]!r} there and {theirs.get(key)!r} now"
-        return None if self.data_digest == other.data_digest else "the data differ"
+        if self.data_digest != other.data_digest:
+            return "the data differ"
+        return None if self.pool_digest == other.pool_digest else "the images without labels differ"
 
 
 def _flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -73,6 +73,10 @@ def with_description(
     """
     from labelmint.runs.box_prior import box_prior_of
 
+    if system.moves_pairs:
+        raise InputError(
+            f"{system.path}: {system.system} takes layout and image from one labelled pair, so none can be described"
+        )
     source, found = system if system.layouts_from is None else system.layouts_from.run, copy.copy(system)
     rule = system.config.boxes  # images may be drawn for fewer boxes than the source draws
     described = described_layouts(source, text, synonyms, report, None if rule is None else rule.most)

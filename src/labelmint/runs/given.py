@@ -86,6 +86,11 @@ def check_given(system: TrainedSystem, source: str, references: bool, of_layouts
             f"--layouts {source}: {system.path} learned from images without labels, so there are no layouts; leave "
             f"it out"
         )
+    if system.moves_pairs:
+        raise InputError(
+            f"--layouts {source}: {system.system} takes layout and image from one labelled pair, so no other layout "
+            f"can be given; leave it out"
+        )
     if of_layouts and (system.wired.layouts is None or system.layouts_from is not None):
         raise InputError(
             f"--keep {of_layouts[0]}: {system.system} draws no layouts, so given ones are kept whole; leave "

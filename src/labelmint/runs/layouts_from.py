@@ -51,6 +51,11 @@ class RunLayouts:
                 f"--layouts-from {source.path}: {images.system} learns from images alone and heeds no layouts; leave "
                 f"it out"
             )
+        if images.moves_pairs:
+            raise InputError(
+                f"--layouts-from {source.path}: {images.system} takes layout and image from one labelled pair; leave "
+                f"it out"
+            )
         if source.wired.layouts is None:
             raise InputError(
                 f"--layouts-from {source.path}: {source.system} draws no layouts; give a run of "

@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,6 +32,7 @@ from labelmint.layouts.boxes import (
     named_classes,
     salient_classes,
 )
+from labelmint.runs.unlabelled import Pool
 from labelmint.types import Array, Batch, ClassSet, DataSet, Finding, LayoutBatch
 
 __all__ = ["AsTrained", "Prepared", "prepare"]
@@ -51,6 +53,7 @@ class Prepared:
         split: the lists of names.
         digest: SHA-256 of all fitted pixels and labels.
         salient: ids of the classes whose objects have boxes, and boxes: how many have; None where the system sees none.
+        pool: images without labels beside the pairs, or None.
     """
 
     training: Pairs
@@ -62,6 +65,7 @@ class Prepared:
     digest: str
     salient: tuple[int, ...] | None = None
     boxes: BoxCount | None = None
+    pool: Pool | None = None
 
     def training_views(self, at_most: int = 4096) -> Iterator[Batch]:
         """Training pairs as they are drawn in training, one by one, to condition on their layouts where none
@@ -74,7 +78,14 @@ class Prepared:
     @property
     def bytes(self) -> int:
         """Memory that the pairs take."""
-        return self.training.nbytes + self.validation.nbytes
+        pool = 0 if self.pool is None else self.pool.pairs.nbytes
+        return self.training.nbytes + self.validation.nbytes + pool
+
+    @property
+    def lists(self) -> dict[str, Any]:
+        """The lists of names, as a run stores them."""
+        pool = {} if self.pool is None else {"unlabelled": list(self.pool.pairs.names)}
+        return {**self.split.to_json(), **pool}
 
 
 def prepare(

@@ -66,6 +66,8 @@ def make_request(**asked: Unpack[Asked]) -> Request:
         raise InputError(f"--normalize {normalize}: {wanted.name} enlarges images as they are; leave it out")
     rebalance = asked.get("rebalance", "none")
     check_rebalance(rebalance)
+    if wanted.of_pairs and rebalance != "none":
+        raise InputError(f"--rebalance {rebalance}: {wanted.name} shows each pair by its area; leave it out")
     if not 0 <= seed < 1 << 63:
         raise InputError(f"--seed {seed}: expected a number from 0 to 2^63 - 1")
     return Request(

@@ -27,6 +27,7 @@ from labelmint.runs.ranges import write_ranges
 from labelmint.runs.request import Asked, check_batches, check_same, make_request, stored_config
 from labelmint.runs.source import source_of
 from labelmint.runs.trained import TrainedSystem, load
+from labelmint.runs.unlabelled import check_takes_pool, pool_of, read_pool
 from labelmint.runs.wire import shapes, wire
 from labelmint.storage import write_json
 from labelmint.systems.catalogue import SYSTEMS
@@ -52,6 +53,7 @@ def train(
     threads: int | None = None,
     force: bool = False,
     parts: Split | None = None,
+    unlabelled: DataSet | str | Path | None = None,
     report: Report | None = None,
     **asked: Unpack[Asked],
 ) -> TrainedSystem:
@@ -62,6 +64,7 @@ def train(
         out: the run folder; the same call again goes on where a stopped one was.
         device, precision, threads: "auto"/None choose and store the choice.
         force: go on with fewer than 20 pairs.
+        unlabelled: images without labels beside the labelled ones, or a data set whose labels are left unused.
         parts: the pairs to train and to validate on; by train.txt, test.txt and a hash of the names when
             None.
         report: called with an `Event` now and then.
@@ -78,7 +81,9 @@ def train(
     first = fabric.global_rank == 0
     fabric.barrier()  # no process may write before all have looked
     disk = Disk(run.path, writes=first)
-    prepared = _prepared(source, request, force, parts, disk, tell if first else lambda event: None)
+    prepared = _prepared(
+        source, request, force, parts, unlabelled, disk, tell if first else lambda event: None
+    )
     config = _config(source, request, prepared, hardware, stored)
     check_same(run, stored, config)
     wired = wire(config)
@@ -88,20 +93,25 @@ def train(
     if first and config != stored:
         run.path.mkdir(parents=True, exist_ok=True)
         write_json(run.path / "config.json", config.model_dump(mode="json"))
-        write_json(run.path / "split.json", prepared.split.to_json())
+        write_json(run.path / "split.json", prepared.lists)
         if request.normalize != "none":
             write_ranges(run, prepared.training)
     fabric.barrier()
     _train_stages(fabric, run, wired, config, prepared, time.perf_counter() - begin, tell)
     if first:
-        if SYSTEMS[request.system].role != "upscaler" and not run.finished("layouts"):
-            run.save_part("layouts", _stored_layouts(wired, prepared, fabric.device), {"part": "layouts"})
-        if not (run.path / LAST_PREVIEW).is_file():
-            write_previews(run, wired, prepared.validation, fabric.device)
+        _finish(run, wired, prepared, request, fabric.device)
     fabric.barrier()
     drop_cache(run.path)
     del wired, prepared  # or there would be two of each for a moment
     return load(out, device=str(fabric.device), threads=config.threads)
+
+
+def _finish(run: RunFolder, wired: Wired, prepared: Prepared, request: Request, device: torch.device) -> None:
+    """Store layouts to draw for, and draw the pictures of a run."""
+    if SYSTEMS[request.system].role != "upscaler" and not run.finished("layouts"):
+        run.save_part("layouts", _stored_layouts(wired, prepared, device), {"part": "layouts"})
+    if not (run.path / LAST_PREVIEW).is_file():
+        write_previews(run, wired, prepared.validation, device)
 
 
 def plan(
@@ -111,6 +121,7 @@ def plan(
     precision: str = "auto",
     threads: int | None = None,
     force: bool = False,
+    unlabelled: DataSet | str | Path | None = None,
     report: Report | None = None,
     **asked: Unpack[Asked],
 ) -> Plan:
@@ -119,7 +130,7 @@ def plan(
     source = source_of(data, request.system, tell)
     hardware = choose_hardware(device, precision, threads, None)
     disk = Disk(Path(gettempdir()), named=False)
-    prepared = _prepared(source, request, force, None, disk, tell)
+    prepared = _prepared(source, request, force, None, unlabelled, disk, tell)
     config = _config(source, request, prepared, hardware, None)
     where = torch.device(hardware.device)
     available = available_memory(where)
@@ -165,12 +176,27 @@ def _as_memory_allows(
 
 
 def _prepared(
-    data: DataSet, request: Request, force: bool, chosen: Split | None, disk: Disk, tell: Report
+    data: DataSet,
+    request: Request,
+    force: bool,
+    chosen: Split | None,
+    unlabelled: DataSet | str | Path | None,
+    disk: Disk,
+    tell: Report,
 ) -> Prepared:
-    """The pairs to train on; where memory does not hold them they lie on the disk."""
+    """The pairs to train on, and the images beside them; where memory does not hold the pairs they lie on the disk."""
+    beside = None
+    if unlabelled is not None:
+        check_takes_pool(request.system, unlabelled.source if isinstance(unlabelled, DataSet) else unlabelled)
+        beside = read_pool(unlabelled)  # before anything is loaded
     geometry = Geometry(
         size=request.size, crop=request.crop, scale=request.scale, augment=frozenset(request.augment)
     )
+
+    def loading(done: int, of: int) -> None:
+        if done % 50 == 0 or done == of:
+            tell(Event("data", done, of))
+
     prepared = prepare(
         data,
         geometry,
@@ -183,8 +209,21 @@ def _prepared(
         boxes=request.settings.boxes,
         available=available_memory(torch.device("cpu")),
         disk=disk,
-        tell=lambda done, of: tell(Event("data", done, of)) if done % 50 == 0 or done == of else None,
+        tell=loading,
     )
+    if beside is not None:
+        pool = pool_of(
+            beside,
+            data,
+            prepared.split,
+            geometry,
+            channels=prepared.image_channels,
+            normalize=request.normalize,
+            seed=request.seed,
+            tell=loading,
+        )
+        tell(Event("data", 1, 1, message=pool.said))
+        prepared = replace(prepared, pool=pool)
     if prepared.boxes is not None:
         tell(Event("boxes", 1, 1, message=str(prepared.boxes)))
     prepared.training.check_rebalanced(request.rebalance)  # before anything is written
@@ -210,6 +249,8 @@ def _config(
         precision=hardware.precision,
         threads=hardware.threads,
         cores=stored.cores if stored else cores(),
+        pool_digest=prepared.pool.digest if prepared.pool else "",
+        pool_images=len(prepared.pool.pairs) if prepared.pool else 0,
         accumulate=stored.accumulate if stored else {},
     )
 
@@ -265,6 +306,7 @@ def _train_stages(
                 report=tell,
                 accumulate=config.accumulate.get(stage.name, settings.accumulate),
                 now=now_of(config.request.clock, config.threads),
+                pool=prepared.pool.pairs if prepared.pool else None,
             )
             about = _train(stage, bench)
             if fabric.global_rank == 0:

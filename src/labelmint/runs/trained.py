@@ -51,19 +51,14 @@ class TrainedSystem:
     """A system with its weights.
 
     Attributes:
-        path: the run folder.
-        config: what it was made with.
-        classes: the classes of its data.
-        size: (H, W) of its images.
-        digest: SHA-256 over the digests of its parts.
-        device: where it draws.
+        path: the run folder. config: what it was made with.
+        classes: the classes of its data. size: (H, W) of its images.
+        digest: SHA-256 over the digests of its parts. device: where it draws.
         precision: of its priors, "32-true" or "bf16-true".
         threads_asked: whether the CPU threads were asked for; a resume keeps those it began with where they
             were not.
         own_layouts: draws layouts; None where they are given.
-        layouts_from: the layout source of another run that stands in for its own, or None.
-        upscaled_by: the upscaler of another run that enlarges its images, or None.
-        described: the sentence that its layouts are drawn for, or None.
+        layouts_from, upscaled_by, described: the layout source and the upscaler of other runs, and a sentence, or None.
     """
 
     def __init__(
@@ -114,8 +109,13 @@ class TrainedSystem:
 
     @property
     def learned_from_images(self) -> bool:
-        """Whether it learned from images alone, or from one class an image where `classes` are labelled."""
+        """Whether it learned from images alone, or from one class an image."""
         return SYSTEMS[self.system].from_images
+
+    @property
+    def moves_pairs(self) -> bool:
+        """Whether its samples are training pairs, moved, which the run then holds."""
+        return SYSTEMS[self.system].of_pairs
 
     @property
     def has_layout_prior(self) -> bool:

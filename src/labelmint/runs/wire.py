@@ -28,6 +28,7 @@ def _facts(config: RunConfig) -> Facts:
         config.image_channels,
         config.request.size,
         len(config.symbols),
+        crop=config.request.crop,
         names=tuple(config.class_set.name_of(class_id) for class_id, _ in config.symbols),
         boxes=config.boxes,
         class_ids=tuple(class_id for class_id, _ in config.symbols),
@@ -46,4 +47,4 @@ def shapes(request: Request) -> Wired:
     Raises InputError for a size that does not fit, and for settings that do not go together.
     """
     with torch.device("meta"):
-        return SYSTEMS[request.system].wire(request.settings, Facts(1, request.size, 2))
+        return SYSTEMS[request.system].wire(request.settings, Facts(1, request.size, 2, crop=request.crop))

@@ -104,9 +104,8 @@ def train_to_plateau(
     Arguments:
         validation: all validation pairs, images on [-1, 1], as one batch on the CPU.
         least_steps: below which training does not end; the limit of `config.most_steps` gives way to it.
-        epoch: steps in which as many real pairs are drawn as there are.
+        epoch: steps in which as many real pairs are drawn as there are. stage: the name of its events.
         average: decay of the moving average of the weights that is kept; 0 for the weights themselves.
-        stage: the name of its events.
     """
     optimizer = config.optimizer(network)
     device, begin = next(network.parameters()).device, time.perf_counter()
@@ -117,8 +116,7 @@ def train_to_plateau(
         while step < most and not (rates > _RATES and step >= least_steps):
             if asked_to_stop():
                 raise KeyboardInterrupt
-            batch = batches.batch(step, config.batch_size)
-            loss = training_step(network, optimizer, batch, device, bfloat16)
+            loss = training_step(network, optimizer, batches.batch(step, config.batch_size), device, bfloat16)
             averaged.update()
             step, phases[-1] = step + 1, phases[-1] + 1
             if step % config.evaluate_every and step != most:
@@ -131,22 +129,21 @@ def train_to_plateau(
             patience = config.patience if rates == 1 else math.ceil(config.patience / 2)
             if waited >= max(patience * config.evaluate_every, epochs):
                 waited, rates = 0, rates + 1
-                phases += [0] if rates <= _RATES else []
-                network.load_state_dict(kept)
-                averaged.network.load_state_dict(kept)
+                phases += [0] * (rates <= _RATES)
+                for one in (network, averaged.network):
+                    one.load_state_dict(kept)
                 for group in optimizer.param_groups:
                     group["lr"] *= FALL if rates <= _RATES else 1.0
             losses = {"loss": float(loss), "held_out_loss": best}
             report(told(stage, step, most, config.batch_size, time.perf_counter() - begin, losses))
     network.load_state_dict(kept)
     network.eval()
-    seconds = time.perf_counter() - begin
     return Plateau(
         steps=step,
         best_step=best_step,
         validation_loss=best,
         reached=rates > _RATES,
-        seconds=seconds,
+        seconds=time.perf_counter() - begin,
         phases=tuple(phases),
     )
 

@@ -21,7 +21,12 @@ from labelmint.synthesis.refill import Selection
 from labelmint.synthesis.size_range import GivenSizes
 from labelmint.types import ClassInfo, ClassSet
 
-__all__ = ["Export", "layouts_used", "settings_text"]
+__all__ = ["MOVED", "Export", "layouts_used", "settings_text"]
+
+MOVED = (
+    "every sample is a training pair, moved, and the search for copies does not find what is warped and recolored: "
+    "nothing is withheld"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +43,7 @@ class Export:
         image_format: of the images, which decides nothing that is drawn.
         filter: what the filter says of itself; None when it is off.
         sizes: of the objects of given layouts; None where layouts are not given.
+        moved: whether pairs are training pairs, moved.
     """
 
     origin: Origin
@@ -50,6 +56,7 @@ class Export:
     image_format: ImageFormat = "png"
     filter: FilterFacts | None = None
     sizes: GivenSizes | None = None
+    moved: bool = False
 
     @property
     def chunks(self) -> range:
@@ -79,8 +86,12 @@ class Export:
 
     @cached_property
     def cautions(self) -> tuple[str, ...]:
-        """What is doubtful about the judge, and about the layouts that these pairs take."""
+        """What is doubtful about the judge, about the layouts that these pairs take, and about pairs that are training
+        pairs, moved.
+        """
         found = () if self.filter is None else self.filter.cautions
+        if self.moved:
+            found = (*found, f"the run holds the training images; {MOVED}")
         if self.sizes is None:
             return found
         used = layouts_used(self.sizes.count, self.origin.per_layout, self.n, self.start)
@@ -97,7 +108,7 @@ class Export:
         return {
             **{
                 name: getattr(self, name)
-                for name in ("size", "n", "start", "sources", "ranges", "image_format")
+                for name in ("size", "n", "start", "sources", "ranges", "image_format", "moved")
             },
             "origin": {
                 **vars(self.origin),
@@ -127,6 +138,7 @@ class Export:
             ranges=tuple(content["ranges"]),
             image_format=content["image_format"],
             filter=content["filter"] and FilterFacts(**content["filter"]),
+            moved=bool(content.get("moved", False)),
             sizes=content["sizes"] and GivenSizes.from_json(content["sizes"]),
         )
 

@@ -32,7 +32,7 @@ from labelmint.runs.origin import origin_of
 from labelmint.runs.streams import check_reseed
 from labelmint.runs.style import style_of
 from labelmint.synthesis.chunks import partial_of, remove_partial
-from labelmint.synthesis.export import Export, layouts_used, settings_text
+from labelmint.synthesis.export import MOVED, Export, layouts_used, settings_text
 from labelmint.synthesis.filter import Filter, open_filter
 from labelmint.synthesis.making import carry_out, nothing_left
 from labelmint.synthesis.options import MintOptions
@@ -135,6 +135,8 @@ def _check_system(system: TrainedSystem, options: MintOptions) -> None:
         formats.check_labels(name, system.classes)
     if system.learned_from_images:
         _check_whole_images(system, options)
+    if system.moves_pairs:
+        _check_moved(system, options)
     check_labels(system.config, options.labels)
     if unheeded := sorted(options.dials.keys() - heeded.keys()):
         raise InputError(
@@ -166,6 +168,16 @@ def _check_whole_images(system: TrainedSystem, options: MintOptions) -> None:
         )
 
 
+def _check_moved(system: TrainedSystem, options: MintOptions) -> None:
+    """Raise InputError for what needs layouts of its own, or images that may be no copies, of pairs that are moved."""
+    if options.vary:
+        raise InputError(
+            f"--vary: {system.system} takes layout and image from one labelled pair, and moves both; leave it out"
+        )
+    if options.mode in ("on", "ignore"):
+        raise InputError(f"--filter {options.mode}: {MOVED}; leave it out")
+
+
 def _given(system: TrainedSystem, options: MintOptions) -> Given | None:
     if options.pairs is None:
         return None
@@ -173,7 +185,7 @@ def _given(system: TrainedSystem, options: MintOptions) -> Given | None:
 
 
 def _sieve(system: TrainedSystem, options: MintOptions) -> Filter | None:
-    mode = "off" if system.learned_from_images else options.mode
+    mode = "off" if system.learned_from_images or system.moves_pairs else options.mode
     sieve = open_filter(system, mode, share=options.filter_share)
     if sieve is None and (options.data is not None or options.most_candidates is not None):
         useless = "--data" if options.data is not None else "--most-candidates"
@@ -202,6 +214,7 @@ def _order(
         image_format=image_format_named(options.image_format),
         filter=None if sieve is None else sieve.facts,
         sizes=_sizes(system, draw, options),
+        moved=system.moves_pairs,
     )
     shard = None if options.shard is None else Shard.parse(options.shard)
     return Order(system=system, draw=draw, export=export, sieve=sieve, shard=shard, engine=options.engine)

@@ -23,6 +23,7 @@ from labelmint.systems import (
     rdn,
     spade,
     svq,
+    transfer,
 )
 from labelmint.systems.sections import Sections
 from labelmint.systems.system import GIVEN, System
@@ -35,6 +36,7 @@ __all__ = [
     "check_mints",
     "drawing_layouts",
     "learning_from_images",
+    "learning_from_pools",
     "learns_from_images",
     "settings_of",
     "upscaling_systems",
@@ -57,6 +59,7 @@ _FAMILIES = (
     boxes,
     crn,
     flow,
+    transfer,
     rdn,
 )
 SYSTEMS: dict[str, System] = {system.name: system for family in _FAMILIES for system in family.SYSTEMS}
@@ -155,6 +158,11 @@ def drawing_layouts() -> list[str]:
 def learning_from_images() -> list[str]:
     """The systems that learn to draw images from images without labels."""
     return [system.name for system in SYSTEMS.values() if system.from_images and system.role == "images"]
+
+
+def learning_from_pools() -> list[str]:
+    """The systems that have a use for images without labels beside labelled ones."""
+    return [system.name for system in SYSTEMS.values() if system.from_pool]
 
 
 def upscaling_systems() -> list[str]:

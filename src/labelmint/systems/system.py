@@ -29,6 +29,7 @@ class Facts(NamedTuple):
         names: of the class of each symbol; none where only shapes are asked for.
         boxes: which boxes stand for a layout, for a system that sees boxes; else None.
         class_ids: the id of the class of each symbol; none where only shapes are asked for.
+        crop: whether images are crops of larger ones.
     """
 
     image_channels: int
@@ -39,6 +40,7 @@ class Facts(NamedTuple):
     names: tuple[str, ...] = ()
     boxes: BoxRule | None = None
     class_ids: tuple[int, ...] = ()
+    crop: bool = False
 
 
 def _as_they_are(layouts: LayoutBatch) -> LayoutBatch:
@@ -92,6 +94,9 @@ class System:
         presets: functions that return its settings, by the name of the preset.
         from_images: True if it learns from images without labels, and of labels sees at most a class of the image as a
             whole (`datasets.whole_images`).
+        from_pool: True if it has a use for images without labels beside the labelled ones.
+        of_pairs: True if each sample is a training pair, moved: layout and image come from one pair, so no other layout
+            can be given, and the run holds the training images.
         role: what a run of it is for: "images" of its own, "layouts" for the images of other runs, or an "upscaler" of
             these.
     """
@@ -104,4 +109,6 @@ class System:
     wire: Callable[[Any, Facts], Wired]
     presets: Mapping[str, Callable[[], Sections]]
     from_images: bool = False
+    from_pool: bool = False
+    of_pairs: bool = False
     role: Role = "images"

@@ -77,6 +77,7 @@ class Bench:
         fabric: device, precision, processes.
         run: where checkpoints, the log and the trained part go.
         training, validation: pairs.
+        pool: images without labels, or None.
         seconds: the time budget of the stage, or None.
         report: is told of progress.
         accumulate: parts of a batch, one after the other, as memory allows.
@@ -91,6 +92,7 @@ class Bench:
     report: Report
     accumulate: int = 1
     now: Callable[[], float] = time.perf_counter
+    pool: Pairs | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -161,6 +161,7 @@ class Within(_Reading):
             phases=tuple(round(longer * steps) for steps in first.phases),
             reached=first.reached,
             dice=first.scores.dice,
+            most_steps=self.config.most_steps,
             tried=tried,
         )
         return replace(self.followed(settled), validation_loss=best.loss, validation=best.scores)
@@ -209,14 +210,24 @@ class Beside(_Reading):
     def settled(self) -> Done:
         first, best, tried = self.choose(self._tried, same_steps=False)
         settled = Settled(
-            recipe=best.recipe, phases=best.phases, reached=best.reached, dice=first.scores.dice, tried=tried
+            recipe=best.recipe,
+            phases=best.phases,
+            reached=best.reached,
+            dice=first.scores.dice,
+            most_steps=self.config.most_steps,
+            tried=tried,
         )
         return _done(best, settled)
 
     def followed(self, usual: Settled) -> Done:
         trial = self._trained(self.recipe_after(usual), sum(usual.phases), "")
         settled = usual.model_copy(
-            update={"recipe": trial.recipe, "phases": trial.phases, "reached": trial.reached}
+            update={
+                "recipe": trial.recipe,
+                "phases": trial.phases,
+                "reached": trial.reached,
+                "most_steps": self.config.most_steps,
+            }
         )
         return _done(trial, settled)
 

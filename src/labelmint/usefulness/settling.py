@@ -57,7 +57,7 @@ class Settled(BaseModel):
     Attributes:
         phases: steps of the final training at each learning rate. reached: whether the trainings that found them
             were at their plateaus.
-        dice: of the usual recipe on held-out pairs. tried: the others.
+        dice: of the usual recipe on held-out pairs. most_steps: the limit that held then. tried: the others.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -66,6 +66,7 @@ class Settled(BaseModel):
     phases: tuple[int, ...]
     reached: bool
     dice: float
+    most_steps: int
     tried: tuple[Tried, ...] = ()
 
 

@@ -194,11 +194,12 @@ class Study:
 
     def _outdated(self, record: Record, cell: Cell, arm: Arm) -> bool:
         """Whether an arm was stopped by a lower step limit than today's, or did not train as arm A says now."""
-        cut = not record.result.plateau and record.result.steps < self._options.segmenter.most_steps
+        settled, limit = record.result.settled, self._options.segmenter.most_steps
+        cut = not settled.reached and settled.most_steps < limit
         usual = None if arm.settles else self._settled(cell)
         if usual is None or self._options.validation == "extra":
             return cut or (usual is not None and record.result.steps < sum(usual.phases))
-        return record.result.settled.phases != usual.phases or record.result.settled.tried != usual.tried
+        return settled.phases != usual.phases or settled.tried != usual.tried
 
     def _settled(self, cell: Cell) -> Settled | None:
         """What arm A of a cell settled on; None while it is not trained."""
