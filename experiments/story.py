@@ -35,12 +35,14 @@ def layout_of(overlay: Array, colors: Array) -> Array:
     """
 
     def chroma(values: Array) -> Array:
-        return values - values.mean(axis=-1, keepdims=True)
+        colored: Array = values - values.mean(axis=-1, keepdims=True)
+        return colored
 
     shown = np.concatenate([np.full((1, 3), 225), colors, colors])
     known = np.concatenate([np.zeros((1, 3)), 0.4 * chroma(colors), chroma(colors)])
     apart = np.square(chroma(overlay.astype(float))[:, :, None] - known).sum(-1)
-    return shown[apart.argmin(-1)].astype(np.uint8)
+    layout: Array = shown[apart.argmin(-1)].astype(np.uint8)
+    return layout
 
 
 def story(demo: Array, verdict: str, says: str) -> Image.Image:

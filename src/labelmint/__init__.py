@@ -21,9 +21,11 @@ __all__ = [
     "Layout",
     "SyntheticPairs",
     "__version__",
+    "advise",
     "compare",
     "evaluate",
     "explain",
+    "label",
     "load",
     "read",
     "study",
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from labelmint.evaluation.evaluate import evaluate
     from labelmint.explanation.explain import explain
     from labelmint.formats import read, write
+    from labelmint.pool.advise import advise
+    from labelmint.pool.label import label
     from labelmint.runs.synthetic_pairs import SyntheticPairs
     from labelmint.runs.train import train
     from labelmint.runs.trained import load
@@ -50,9 +54,11 @@ _HOMES = {
     "InputError": "labelmint.errors",
     "Layout": "labelmint.types",
     "SyntheticPairs": "labelmint.runs.synthetic_pairs",
+    "advise": "labelmint.pool.advise",
     "compare": "labelmint.comparison.compare",
     "evaluate": "labelmint.evaluation.evaluate",
     "explain": "labelmint.explanation.explain",
+    "label": "labelmint.pool.label",
     "load": "labelmint.runs.trained",
     "read": "labelmint.formats",
     "study": "labelmint.usefulness.study",

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from labelmint.cli import (
+    advise,
     card,
     compare,
     convert,
@@ -23,6 +24,7 @@ from labelmint.cli import (
     inspect,
     interpolate,
     join,
+    label,
     runs,
     study,
     synthesize,
@@ -57,6 +59,8 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("runs")(runs.runs)
 app.command("card")(card.card)
 app.command("compare")(compare.compare)
+app.command("advise")(advise.advise)
+app.command("label")(label.label)
 app.command("study")(study.study)
 app.command("explain")(explain.explain)
 app.command("demo")(demo.demo)

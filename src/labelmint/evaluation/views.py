@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from labelmint.datasets.class_indices import ids_of, indexed, indices_of
 from labelmint.datasets.fitting import Tell, fitted
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pair import Pair
@@ -26,8 +27,10 @@ __all__ = [
     "Views",
     "digest_of_pixels",
     "fit",
+    "ids_of",
     "in_channels",
     "indexed",
+    "indices_of",
     "tiles",
     "view_digests",
     "views_of_samples",
@@ -72,25 +75,6 @@ class Views:
         )
 
 
-def indices_of(label_map: Array, classes: ClassSet) -> Array:
-    """Class ids (H, W) -> class indices int16; ignored ids become -1. Raises ValueError for ids that are
-    neither.
-    """
-    lookup = np.full(max([*classes.ids, *classes.ignore, int(label_map.max(initial=0))]) + 1, -2, np.int16)
-    lookup[list(classes.ignore)] = IGNORED
-    lookup[list(classes.ids)] = np.arange(len(classes), dtype=np.int16)
-    found: Array = lookup[label_map]
-    if (found == -2).any():
-        raise ValueError(f"ids that are no classes: {sorted(classes.unknown(label_map))[:5]}")
-    return found
-
-
-def ids_of(indices: Array, classes: ClassSet) -> Array:
-    """Class indices -> class ids; -1 becomes the first ignore id."""
-    lookup = np.array([*classes.ids, classes.ignore[0] if classes.ignore else 0])
-    return lookup[indices].astype(np.uint16)
-
-
 def fit(
     data: DataSet,
     names: Sequence[str],
@@ -106,11 +90,6 @@ def fit(
     """
     loaded = fitted(data, names, geometry, channels=channels, group_by=group_by, normalize=normalize)
     return [indexed(one, data.classes) for one in loaded]
-
-
-def indexed(pair: Pair, classes: ClassSet) -> Pair:
-    """A pair of class ids as one of class indices, without boxes: no figure looks at them."""
-    return replace(pair, ids=indices_of(pair.ids, classes), boxes=None)
 
 
 def _with_channels(image: Array, channels: int, source: str, name: str) -> Array:

@@ -39,7 +39,15 @@ import numpy.typing as npt
 from labelmint.errors import InputError
 from labelmint.metrics.coherence import Rule, Scene, SceneObject, label_of
 
-__all__ = ["AreasSeen", "CountsSeen", "NeverTogether", "PlacesSeen", "expected_together", "learn_rules"]
+__all__ = [
+    "AreasSeen",
+    "CountsSeen",
+    "NeverTogether",
+    "PlacesSeen",
+    "expected_together",
+    "learn_ranges",
+    "learn_rules",
+]
 
 FEWEST_SCENES = 20
 GRID = 8
@@ -200,6 +208,18 @@ def learn_rules(
         CountsSeen(*_counts_seen(scenes, classes), names),
         PlacesSeen(*_places_seen(scenes, classes), names),
         AreasSeen(_areas_seen(scenes, classes, grain), names),
+    )
+
+
+def learn_ranges(
+    scenes: Sequence[Scene], names: Mapping[int, str] | None = None
+) -> tuple[CountsSeen, AreasSeen]:
+    """The two rules that scenes keep however few there are: counts and areas. What was seen fewer than five times
+    has no range.
+    """
+    classes, names = sorted({item.class_id for scene in scenes for item in scene.objects}), names or {}
+    return CountsSeen(*_counts_seen(scenes, classes), names), AreasSeen(
+        _areas_seen(scenes, classes, 0.0), names
     )
 
 

@@ -1,0 +1,138 @@
+"""The pool: images without labels, at the scale of training.
+
+A folder is read as images alone: those of its images/ where it has one. Where that would read labels as images
+it has a format of labels and no such folder; then, and where a format is named, the images of the format are
+taken without their labels. Names of a test part are left out: whoever is tested on these images must not have
+learned from them. So are images whose pixels a labelled one has.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from labelmint.datasets.fitting import fitted
+from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.keeping import Shelf
+from labelmint.datasets.pair import Pair
+from labelmint.datasets.scaling import as_channels
+from labelmint.datasets.splits import held_out
+from labelmint.datasets.whole_images import without_labels
+from labelmint.errors import InputError
+from labelmint.formats import read
+from labelmint.formats.pairing import IMAGE_FOLDERS, folders_called
+from labelmint.hardware import available_memory
+from labelmint.progress import Event, Report
+from labelmint.types import Array, DataSet
+
+__all__ = ["Pool", "digest_of_image", "in_channels", "load_pool", "loaded_pairs", "open_pool"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool:
+    """Images of a pool.
+
+    Attributes:
+        data: the images, without labels. pairs: the same at the scale of training, in the order of its names.
+        left_out: what is not among them, in words.
+    """
+
+    data: DataSet
+    pairs: Sequence[Pair]
+    left_out: tuple[str, ...]
+
+    @property
+    def channels(self) -> int:
+        """Channels of all images."""
+        return int(self.pairs[0].image.shape[2])
+
+    def beside(self, labelled: Sequence[Pair]) -> Pool:
+        """The pool in as many channels as labelled pairs at the same scale, without the images that are among them.
+
+        Raises InputError where nothing is left.
+        """
+        known = {digest_of_image(pair.image) for pair in labelled}
+        every = in_channels(self.pairs, int(labelled[0].image.shape[2])) if labelled else self.pairs
+        pairs = [pair for pair in every if digest_of_image(pair.image) not in known]
+        gone, source = len(every) - len(pairs), self.data.source
+        if not pairs:
+            raise InputError(f"{source}: all {gone} images are labelled already; name a folder with others")
+        told = (f"{source}: {gone} images are labelled already and are left out",) if gone else ()
+        return Pool(
+            data=self.data.subset([pair.name for pair in pairs]),
+            pairs=pairs,
+            left_out=(*self.left_out, *told),
+        )
+
+
+def open_pool(path: str | Path, format: str | None = None, orientation: str = "auto") -> DataSet:
+    """The images at a path, without any label. Raises InputError where there are none."""
+    place = Path(path)
+    if format is None and place.is_dir() and folders_called(place, IMAGE_FOLDERS):
+        format = "images"
+    return without_labels(read(place, format=format, orientation=orientation, alone=True))
+
+
+def load_pool(data: DataSet, geometry: Geometry, *, normalize: str, tell: Report) -> Pool:
+    """Load every image of a pool but those of a test part, all in as many channels.
+
+    Arguments:
+        data: as `open_pool` opens it.
+
+    Raises InputError where nothing is left, and as `datasets.fitting.fitted` does.
+    """
+    tested = set(held_out(data) or ())
+    names = [name for name in data.names if name not in tested]
+    if not names:
+        raise InputError(
+            f"{data.source}: all {len(data)} images are of its test part; name a folder with others"
+        )
+    pairs = loaded_pairs(data, names, geometry, normalize=normalize, group_by=None, tell=tell)
+    left_out = [f"{data.source}: {len(tested)} images of its test part are left out"] if tested else []
+    return Pool(data=data.subset(names), pairs=pairs, left_out=tuple(left_out))
+
+
+def loaded_pairs(
+    data: DataSet,
+    names: Sequence[str],
+    geometry: Geometry,
+    *,
+    normalize: str,
+    group_by: str | None,
+    tell: Report,
+    least_channels: int = 1,
+) -> list[Pair]:
+    """Pairs of a data set at the scale of training, all with as many channels as any has, or more.
+
+    Raises InputError for those that memory does not hold, and as `datasets.fitting.fitted` does.
+    """
+    what = "load labelled images" if data.classes.labelled else "load the pool"
+    room = int(available_memory(torch.device("cpu")) // 2)
+    with Shelf(available=room, disk=None, source=data.source) as shelf:
+        found = shelf.keep(
+            fitted(
+                data,
+                names,
+                geometry,
+                group_by=group_by,
+                normalize=normalize,
+                tell=lambda done, of: tell(Event(what, done, of)),
+            ),
+            len(names),
+        )
+    return in_channels(found, max(least_channels, *(pair.image.shape[2] for pair in found)))
+
+
+def in_channels(pairs: Sequence[Pair], channels: int) -> list[Pair]:
+    """The pairs with images of as many channels; grey ones are repeated."""
+    return [replace(pair, image=as_channels(pair.image, channels)) for pair in pairs]
+
+
+def digest_of_image(image: Array) -> bytes:
+    """SHA-256 of shape and pixels."""
+    return hashlib.sha256(repr(image.shape).encode() + np.ascontiguousarray(image).tobytes()).digest()

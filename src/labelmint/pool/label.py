@@ -1,0 +1,72 @@
+"""Labels minted for images without any, from a few labelled ones: the public `label`."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from labelmint.errors import InputError
+from labelmint.formats import check_target, read
+from labelmint.pool.images import load_pool, open_pool
+from labelmint.pool.labelled import load_labelled, with_ignore
+from labelmint.pool.options import LabelOptions
+from labelmint.pool.outcome import write_outcome
+from labelmint.pool.rounds import teach
+from labelmint.progress import Report
+from labelmint.types import DataSet
+
+__all__ = ["label"]
+
+
+def label(
+    unlabelled: str | Path | DataSet,
+    labelled: str | Path | DataSet,
+    out: str | Path,
+    options: LabelOptions | None = None,
+    *,
+    report: Report | None = None,
+    warn: Callable[[str], None] | None = None,
+    **more: Any,
+) -> Path:
+    """Mint a label for each image of a pool and write them as a data set: whole or not at all.
+
+    Arguments:
+        unlabelled: a folder of images, or a data set whose labels are not looked at.
+        labelled: the labelled images, or where they lie. Their test part is left alone.
+        out: the folder to write: the data set with settings.json, doubt.csv and doubt.png.
+        options: or `more`, the fields of `LabelOptions` by name.
+        report: called with an `Event` now and then.
+        warn: called with a line for what a person should know; Python's `warnings.warn` unless given.
+
+    Returns:
+        the folder.
+
+    Raises InputError for bad data and values, a folder that is taken, and an ensemble of something else.
+    """
+    options, say, tell = options or LabelOptions(**more), warn or _warn, report or (lambda event: None)
+    out = Path(out)
+    known = labelled if isinstance(labelled, DataSet) else read(labelled)
+    images = (
+        unlabelled if isinstance(unlabelled, DataSet) else open_pool(unlabelled, options.unlabelled_format)
+    )
+    sources = [one.source for one in (known, images) if Path(one.source).exists()]
+    classes = with_ignore(known.classes)
+    check_target(
+        out, format=options.format, image_format=options.image_format, sources=sources, classes=classes
+    )
+    folder = Path(options.ensemble) if options.ensemble is not None else out.with_name(f"{out.name}-ensemble")
+    if folder.resolve() == out.resolve():
+        raise InputError(f"--ensemble {folder}: is the folder of the labels, too; name another")
+    every = load_pool(images, options.geometry, normalize=options.normalize, tell=tell)
+    ground = load_labelled(known, options, options.members, every.channels, tell)
+    pool = every.beside(ground.pairs)
+    for line in pool.left_out:
+        say(line)
+    taught = teach(ground, pool, options, folder, tell)
+    return write_outcome(out, ground, pool, taught, options, say, tell)
+
+
+def _warn(line: str) -> None:
+    warnings.warn(line, stacklevel=3)

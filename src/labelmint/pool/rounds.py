@@ -1,0 +1,133 @@
+"""Rounds of self-training.
+
+    round 1     members learn from the labels
+    round r     anew from the start, from the labels and the minted labels of round r - 1, `ratio` of these for each of
+                those in the batches
+
+After each round the held-out labelled pixels are read by the members that did not learn from them, and set the
+thresholds below which pixels of the pool are ignored (`pool.thresholds`). From the second round on they are not quite
+unseen: the minted labels that a member learns from were read by others that had seen them.
+
+References:
+    Self-training with Noisy Student (Xie et al., 2020), https://arxiv.org/abs/1911.04252
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from labelmint.datasets.pair import Pair, digest_of
+from labelmint.pool.check import learn_check
+from labelmint.pool.images import Pool
+from labelmint.pool.labelled import Labelled
+from labelmint.pool.minting import Minter
+from labelmint.pool.options import LabelOptions
+from labelmint.pool.stored import EnsembleFolder
+from labelmint.pool.thresholds import Cuts, Tally, cuts_for
+from labelmint.progress import Event, Report
+from labelmint.segmenters.ensemble import Ensemble, Learning, train_ensemble
+
+__all__ = ["Taught", "teach"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taught:
+    """What the last round left.
+
+    Attributes:
+        minter: of labels. tally: the held-out pixels. cuts: the thresholds that they set.
+        hardware: device, precision and threads.
+    """
+
+    minter: Minter
+    tally: Tally
+    cuts: Cuts
+    hardware: tuple[str, str, int]
+
+
+def teach(labelled: Labelled, pool: Pool, options: LabelOptions, folder: Path, tell: Report) -> Taught:
+    """Train what the folder of the ensemble lacks. Raises InputError for a folder of something else."""
+    config = options.segmenter
+    store, key = EnsembleFolder(folder), _key(labelled, options)
+    about = {
+        "members": options.members,
+        "channels": labelled.channels,
+        "classes": list(labelled.classes.names),
+        "segmenter": config.model_dump(mode="json"),
+    }
+    hardware = store.begin(key, options, about)
+    learning = Learning(
+        geometry=options.geometry,
+        channels=labelled.channels,
+        classes=len(labelled.classes),
+        foreground=labelled.foreground,
+        config=config,
+        ratio=options.ratio,
+        seed=options.seed,
+        device=torch.device(hardware.device),
+        precision=hardware.precision,
+    )
+    check = learn_check(labelled.pairs, _without(labelled), crop=options.crop)
+    minted: list[Pair] = []
+    for round in range(1, options.rounds + 1):
+        if round > 1:
+            key = hashlib.sha256(f"{key} {digest_of(minted, options.ratio)}".encode()).hexdigest()
+        place = folder / ("round-1" if round == 1 else f"round-{round}-{key[:12]}")
+        ensemble = train_ensemble(place, key, labelled.lessons, minted, learning, _named(tell, round))
+        tally = _held_out(labelled, ensemble)
+        cuts = cuts_for(tally, options.agreement, options.least_kept)
+        minter = Minter(ensemble, cuts, check, labelled.classes, instances=labelled.instances)
+        if round < options.rounds:
+            minted = _minted(pool, minter, round, tell)
+    store.finish(place)
+    return Taught(minter=minter, tally=tally, cuts=cuts, hardware=hardware)
+
+
+def _without(labelled: Labelled) -> frozenset[int]:
+    return frozenset(range(len(labelled.classes))) - set(labelled.foreground)
+
+
+def _key(labelled: Labelled, options: LabelOptions) -> str:
+    """Digest of all that decides the first round."""
+    how = (
+        "ensemble 1",
+        options.size,
+        options.crop,
+        options.scale,
+        sorted(options.augment),
+        options.normalize,
+        options.group_by,
+        options.seed,
+        options.members,
+        options.segmenter.model_dump(mode="json"),
+        labelled.classes.ids,
+    )
+    return digest_of(labelled.pairs, how)
+
+
+def _held_out(labelled: Labelled, ensemble: Ensemble) -> Tally:
+    """The pixels of each labelled pair as the members read them that did not learn from it."""
+    tally = Tally(len(labelled.classes))
+    for pair, readers in zip(labelled.pairs, labelled.readers, strict=True):
+        if readers:
+            tally.add(ensemble.only(readers).probabilities(pair.image), pair.ids)
+    return tally
+
+
+def _minted(pool: Pool, minter: Minter, round: int, tell: Report) -> list[Pair]:
+    """The pairs of the pool whose minted labels keep anything."""
+    found = []
+    for done, pair in enumerate(pool.pairs, start=1):
+        ids = minter.at_training(pair.image)
+        if (ids >= 0).any():
+            found.append(replace(pair, ids=ids))
+        tell(Event(f"round {round}: label the pool", done, len(pool.pairs)))
+    return found
+
+
+def _named(tell: Report, round: int) -> Report:
+    return lambda event: tell(replace(event, stage=f"round {round}: {event.stage}"))

@@ -1,0 +1,83 @@
+"""Advice from files: one of each kind, names fit for train.txt, the same for the same seed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from labelmint.errors import InputError
+from labelmint.pool.advise import advise
+
+FEW = {"size": (24, 24), "threads": 1, "steps": 2}
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Images of three kinds: dark and fine (8), bright and coarse (5), colored (3)."""
+    folder = tmp_path_factory.mktemp("pool") / "images"
+    folder.mkdir()
+    for k in range(16):
+        rng = np.random.default_rng(k)
+        fine = rng.integers(0, 60, (24, 24), np.uint8)
+        coarse = 150 + np.kron(rng.integers(0, 100, (4, 4)), np.ones((6, 6))).astype(np.uint8)
+        colored = np.stack([coarse, fine, fine], axis=2)
+        name, image = ("dark", fine) if k < 8 else ("bright", coarse) if k < 13 else ("color", colored)
+        Image.fromarray(image).save(folder / f"{name}{k}.png")
+    return folder.parent
+
+
+def kinds(names: tuple[str, ...]) -> list[str]:
+    return [name.rstrip("0123456789") for name in names]
+
+
+def test_without_any_label_one_of_each_kind(pool: Path, tmp_path: Path) -> None:
+    advice = advise(pool, out=tmp_path / "advice", n=3, **FEW)
+    assert kinds(advice.names) == ["dark", "bright", "color"]
+    assert (tmp_path / "advice" / "advice.txt").read_text().split() == list(advice.names)
+    facts = json.loads((tmp_path / "advice" / "advice.json").read_text())
+    assert facts == json.loads(json.dumps(advice.to_json()))
+    assert facts["weights"]["embedding"] == 1
+    with Image.open(tmp_path / "advice" / "advice.png") as sheet:
+        assert sheet.width > 300
+    assert "nothing is labelled yet" in advice.words[0]
+    assert advise(pool, n=3, **FEW).names == advice.names
+
+
+def test_kinds_without_a_label_come_first_and_are_said(pool: Path, tmp_path: Path) -> None:
+    for part in ("images", "labels"):
+        (tmp_path / "few" / part).mkdir(parents=True)
+    for name in ("dark0", "dark1"):
+        with Image.open(pool / "images" / f"{name}.png") as image:
+            image.save(tmp_path / "few" / "images" / f"{name}.png")
+        Image.fromarray(np.eye(24, dtype=np.uint8)).save(tmp_path / "few" / "labels" / f"{name}.png")
+    lines: list[str] = []
+    advice = advise(pool, tmp_path / "few", n=2, clusters=3, warn=lines.append, **FEW)
+    assert kinds(advice.names) == ["bright", "color"]
+    assert advice.words[0] == "2 of 3 clusters, 57% of the pool, hold no labelled image"
+    assert any("brighter" in line and "coarser" in line for line in advice.words[1:])
+    assert not {"dark0", "dark1"} & {one.medoid for one in advice.clusters}
+    assert lines == [f"{pool}: 2 images are labelled already and are left out"]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"n": 17}, "-n 17: the pool holds 16"),
+        ({"n": 0}, "-n 0"),
+        ({"clusters": 0}, "--clusters 0"),
+        ({"steps": -1}, "--steps -1"),
+        ({"seed": -1}, "--seed -1"),
+        ({"normalize": "all"}, "--normalize all"),
+        ({"crop": True, "size": (32, 32)}, "smaller than the crop"),
+        ({"scale": 0.5}, "--scale only has a meaning with --crop"),
+        ({"n": 2, "ensemble": "nowhere"}, "holds no finished ensemble"),
+    ],
+)
+def test_bad_requests_are_refused(pool: Path, tmp_path: Path, more: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        advise(pool, out=tmp_path / "advice", **{**FEW, **more})  # type: ignore[arg-type]
+    assert not (tmp_path / "advice").exists()

@@ -1,0 +1,184 @@
+"""Labels minted for a pool: at its images' own size, whole or not at all, and the same after a stop."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.helpers import contents
+from tests.pool.blobs import FEW, SIZE, blob, write_labelled, write_pool
+
+import labelmint
+from labelmint.errors import InputError
+from labelmint.pool.label import label
+from labelmint.pool.stored import EnsembleFolder
+from labelmint.progress import Event
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """few/ with labels, pool/ without, and new/ with minted ones beside new-ensemble/. To be read only."""
+    path = tmp_path_factory.mktemp("label")
+    write_labelled(path / "few", 6, instances=True)
+    pool = write_pool(path / "pool", 4)
+    Image.fromarray(blob(0)[0]).save(pool / "labelled.png")  # a0 of few
+    large = np.repeat(np.repeat(blob(105)[0], 2, axis=0), 2, axis=1)
+    Image.fromarray(large).save(pool / "large.png")
+    lines: list[str] = []
+    label(pool, path / "few", path / "new", warn=lines.append, **FEW)
+    assert lines == [f"{pool}: 1 images are labelled already and are left out"]
+    return path
+
+
+def test_every_image_of_the_pool_has_a_label_of_its_own_size(place: Path) -> None:
+    data = labelmint.read(place / "new")
+    assert data.names == ("large", "p0", "p1", "p2", "p3")
+    assert data.layout("p0").size == SIZE
+    assert data.layout("large").size == (2 * SIZE[0], 2 * SIZE[1])
+    assert (place / "new" / "images" / "p0.png").read_bytes() == (place / "pool" / "p0.png").read_bytes()
+    assert data.classes.names == ("background", "disk")
+
+
+def test_minted_labels_agree_with_true_ones_where_they_are_kept(place: Path) -> None:
+    data = labelmint.read(place / "new")
+    right = seen = 0
+    for k in range(4):
+        minted, true = data.layout(f"p{k}").label_map, blob(100 + k)[1]
+        kept = minted != 255
+        right, seen = right + int((minted == true)[kept].sum()), seen + int(kept.sum())
+    assert seen > 0.5 * 4 * SIZE[0] * SIZE[1]
+    assert right > 0.9 * seen
+
+
+def test_objects_are_told_apart_where_labels_do(place: Path) -> None:
+    layout = labelmint.read(place / "new").layout("p0")
+    assert layout.instances is not None
+    assert np.array_equal(layout.instances > 0, layout.label_map == 1)
+
+
+def test_what_stands_beside_the_labels(place: Path) -> None:
+    new = place / "new"
+    facts = json.loads((new / "settings.json").read_text(encoding="utf-8"))
+    assert facts["images"] == 5
+    assert facts["held_out_images"] == facts["labelled_images"] == 6
+    assert {"threshold", "kept", "precision", "recall", "dice"} == set(facts["expected"]["disk"])
+    assert facts["expected"]["disk"]["kept"] >= 0.5
+    lines = [line.split(",") for line in (new / "doubt.csv").read_text(encoding="utf-8").splitlines()]
+    assert lines[0] == ["name", "kept", "doubt", "refused"]
+    doubts = [float(line[2]) for line in lines[1:]]
+    assert doubts == sorted(doubts, reverse=True)
+    assert len(doubts) == 5
+    with Image.open(new / "doubt.png") as sheet:
+        assert sheet.width > 300
+    assert "their labels are not a person's" in (new / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_stopped_call_goes_on_and_ends_with_the_same_bytes(place: Path, tmp_path: Path) -> None:
+    """Stopped after the first member of the second round: the others are trained, and nothing else is."""
+
+    class Stop(Exception):
+        pass
+
+    def stopping(event: Event) -> None:
+        if event.stage == "write labels":
+            raise Stop
+
+    ensemble = Path(shutil.copytree(place / "new-ensemble", tmp_path / "ensemble"))
+    for member in ("member-2", "member-3"):
+        shutil.rmtree(next(ensemble.glob(f"round-2-*/{member}")))
+    stages: list[str] = []
+    for report in (stopping, lambda event: stages.append(event.stage)):
+        with pytest.raises(Stop) if report is stopping else nullcontext():
+            label(
+                place / "pool",
+                place / "few",
+                tmp_path / "new",
+                ensemble=ensemble,
+                report=report,
+                warn=lambda line: None,
+                **FEW,
+            )
+        assert (tmp_path / "new").exists() == (report is not stopping)
+    assert not any("segmenter" in stage for stage in stages)  # those of the first call
+    assert _bytes(ensemble) == _bytes(place / "new-ensemble")
+    assert _bytes(tmp_path / "new") == _bytes(place / "new")
+
+
+def _bytes(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    }
+
+
+def test_other_images_are_labelled_by_the_same_members(place: Path, tmp_path: Path) -> None:
+    before = contents(place / "new-ensemble")
+    stages: list[str] = []
+    label(
+        write_pool(tmp_path / "other", 2, first=300),
+        place / "few",
+        tmp_path / "out",
+        rounds=1,
+        format="coco",
+        ensemble=place / "new-ensemble",
+        report=lambda event: stages.append(event.stage),
+        warn=lambda line: None,
+        **FEW,
+    )
+    assert not any("segmenter" in stage for stage in stages)
+    after = contents(place / "new-ensemble")
+    assert {k: v for k, v in after.items() if "member" in k} == {
+        k: v for k, v in before.items() if "member" in k
+    }
+    assert labelmint.read(tmp_path / "out").format == "coco"
+
+
+def test_an_ensemble_of_other_labels_is_refused(place: Path, tmp_path: Path) -> None:
+    write_labelled(tmp_path / "few", 4)
+    with pytest.raises(InputError, match=r"an ensemble of other labelled data.*--ensemble"):
+        label(
+            place / "pool",
+            tmp_path / "few",
+            tmp_path / "out",
+            ensemble=place / "new-ensemble",
+            warn=print,
+            **FEW,
+        )
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_damaged_ensemble_is_refused(place: Path, tmp_path: Path) -> None:
+    import torch
+
+    folder = tmp_path / "ensemble"
+    folder.mkdir()
+    (folder / "latest.json").write_text('{"round": "round-1"}')
+    (folder / "ensemble.json").write_text("{}")
+    with pytest.raises(InputError, match="the ensemble is damaged"):
+        EnsembleFolder(folder).open(torch.device("cpu"))
+    with pytest.raises(InputError, match="holds no finished ensemble"):
+        EnsembleFolder(tmp_path).open(torch.device("cpu"))
+
+
+@pytest.mark.parametrize(
+    ("format", "without"), [("yolo", True), ("voc", False), ("nnunet", False), ("labelme", False)]
+)
+def test_formats_without_ignore_say_so(place: Path, tmp_path: Path, format: str, without: bool) -> None:
+    lines: list[str] = []
+    label(
+        place / "pool",
+        place / "few",
+        tmp_path / "out",
+        rounds=1,
+        agreement=0.999,
+        format=format,
+        ensemble=place / "new-ensemble",
+        warn=lines.append,
+        **FEW,
+    )
+    assert any("ignore" in line for line in lines) == without
+    assert len(labelmint.read(tmp_path / "out")) == 5

@@ -1,0 +1,122 @@
+"""Folds hold every pair out once; windows and flips read what the network reads; members are kept."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.pair import Pair
+from labelmint.errors import InputError
+from labelmint.segmenters.ensemble import Ensemble, Learning, stored_ensemble, train_ensemble
+from labelmint.segmenters.folds import cross_fitted, folds_of
+from labelmint.segmenters.plateau import ArmConfig
+from labelmint.segmenters.windows import averaged_over_flips, by_windows
+from labelmint.types import Array
+
+
+def pair(k: int, group: str = "", rare: bool = False) -> Pair:
+    image = np.random.default_rng(k).integers(0, 255, (16, 16, 1), np.uint8)
+    ids = (image[..., 0] > 127).astype(np.int16)
+    ids[:2] = 2 if rare else ids[:2]
+    return Pair(name=str(k), group=group or str(k), image=image, ids=ids)
+
+
+def test_every_pair_is_held_out_once_and_groups_stay_together() -> None:
+    pairs = [pair(k, group=str(k // 2)) for k in range(10)]
+    folds = folds_of(pairs, 3)
+    assert sorted(place for fold in folds for place in fold) == list(range(10))
+    of_group = [
+        {k for k, fold in enumerate(folds) for place in fold if pairs[place].group == str(g)}
+        for g in range(5)
+    ]
+    assert all(len(found) == 1 for found in of_group)
+    for fold, lesson in zip(folds, cross_fitted(pairs, folds, 3), strict=True):
+        assert [one.name for one in lesson.held_out] == [str(place) for place in fold]
+        assert len(lesson.training) + len(lesson.held_out) == 10
+
+
+def test_a_rare_class_is_in_as_many_folds_as_it_can_be() -> None:
+    pairs = [pair(k, rare=k in (2, 5, 7)) for k in range(9)]
+    assert all(any(place in (2, 5, 7) for place in fold) for fold in folds_of(pairs, 3))
+
+
+def test_more_members_than_folds_share_them() -> None:
+    pairs = [pair(0), pair(1)]
+    folds = folds_of(pairs, 3)
+    assert len(folds) == 2
+    assert [one.held_out[0].name for one in cross_fitted(pairs, folds, 3)][0::2] == [str(folds[0][0])] * 2
+
+
+def test_windows_read_what_the_whole_reads() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv2d(1, 3, 5, padding=2), nn.MaxPool2d(2), nn.Upsample(scale_factor=2)
+    ).eval()
+    image = torch.randn(1, 1, 300, 200)
+    with torch.no_grad():
+        whole = network(image)
+        assert torch.allclose(by_windows(network, image, window=64, margin=64), whole, atol=1e-5)
+        assert torch.equal(by_windows(network, image), whole)
+
+
+def test_flips_are_averaged_in_place() -> None:
+    def left(image: Tensor) -> Tensor:
+        return image * torch.linspace(0, 1, image.shape[-1])
+
+    image = torch.rand(1, 1, 6, 8)
+    assert torch.allclose(averaged_over_flips(left, image, (0, 1)), image / 2, atol=1e-6)
+    assert torch.equal(averaged_over_flips(left, image, ()), left(image))
+
+
+class _Constant(nn.Module):
+    """The same logits everywhere."""
+
+    def __init__(self, *logits: float) -> None:
+        super().__init__()
+        self.logits = nn.Parameter(torch.tensor(logits, dtype=torch.float32))
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.logits[None, :, None, None].expand(len(image), -1, *image.shape[-2:])
+
+
+def test_the_ensemble_is_the_mean_and_disagrees_where_members_do() -> None:
+    image: Array = np.zeros((4, 4, 1), np.uint8)
+    apart = Ensemble([_Constant(9, -9), _Constant(-9, 9)], ())
+    assert torch.allclose(apart.probabilities(image), torch.full((2, 4, 4), 0.5), atol=1e-4)
+    assert apart.disagreement(image) == pytest.approx(np.log(2), abs=1e-3)
+    assert Ensemble([_Constant(0, 0)] * 2, ()).disagreement(image) == pytest.approx(0, abs=1e-6)
+    assert apart.only([0]).probabilities(image)[0].min() > 0.99
+
+
+def test_stored_members_are_used_again_and_only_for_the_same(tmp_path: Path) -> None:
+    config = ArmConfig(channels=(4, 8), residual_units=1, batch_size=2, most_steps=2, evaluate_every=1)
+    geometry = Geometry(size=(8, 8), crop=True, augment=frozenset({"flips"}))
+    learning = Learning(
+        geometry=geometry,
+        channels=1,
+        classes=2,
+        foreground=(1,),
+        config=config,
+        ratio=1.0,
+        seed=0,
+        device=torch.device("cpu"),
+        precision="32-true",
+    )
+    pairs = [pair(k) for k in range(4)]
+    lessons = cross_fitted(pairs, folds_of(pairs, 2), 2)
+    told = []
+    folder = tmp_path / "ensemble"
+    made = train_ensemble(folder, "key", lessons, [pair(9)], learning, told.append)
+    assert len(told) == 4
+    again = train_ensemble(folder, "key", lessons, [], learning, told.append)
+    assert len(told) == 4
+    opened = stored_ensemble(
+        folder, 2, channels=1, classes=2, config=config, geometry=geometry, device=torch.device("cpu")
+    )
+    wanted = made.probabilities(pairs[0].image)
+    assert all(torch.equal(one.probabilities(pairs[0].image), wanted) for one in (again, opened))
+    with pytest.raises(InputError, match="other data or settings"):
+        train_ensemble(folder, "another", lessons, [], learning, told.append)
