@@ -93,7 +93,7 @@ class _CommandLine:
     least_kept: Annotated[
         float,
         typer.Option(metavar="SHARE", help="Of the pixels read as a class as much is kept, precise or not."),
-    ] = 0.5
+    ] = 0.8
     size: Annotated[
         str,
         typer.Option(metavar="HxW", help="Size to which images are resized; with --crop that of the views."),

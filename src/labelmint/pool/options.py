@@ -36,7 +36,7 @@ class LabelOptions(Seeing):
     rounds: int = 2
     ratio: float = 3.0
     agreement: float = 0.95
-    least_kept: float = 0.5
+    least_kept: float = 0.8
     ensemble: str | Path | None = None
     format: str = "folder"
     image_format: str | None = None
@@ -57,5 +57,5 @@ class LabelOptions(Seeing):
             raise InputError(f"--agreement {self.agreement:g}: expected a share between 0 and 1, as in 0.95")
         if not 0 < self.least_kept <= 1:
             raise InputError(
-                f"--least-kept {self.least_kept:g}: expected a share above 0 and at most 1, as in 0.5"
+                f"--least-kept {self.least_kept:g}: expected a share above 0 and at most 1, as in 0.8"
             )
