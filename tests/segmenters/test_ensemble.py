@@ -13,7 +13,7 @@ from labelmint.errors import InputError
 from labelmint.segmenters.ensemble import Ensemble, Learning, stored_ensemble, train_ensemble
 from labelmint.segmenters.folds import cross_fitted, folds_of
 from labelmint.segmenters.plateau import ArmConfig
-from labelmint.segmenters.windows import averaged_over_flips, by_windows
+from labelmint.segmenters.windows import by_windows
 from labelmint.types import Array
 
 
@@ -62,15 +62,6 @@ def test_windows_read_what_the_whole_reads() -> None:
         assert torch.equal(by_windows(network, image), whole)
 
 
-def test_flips_are_averaged_in_place() -> None:
-    def left(image: Tensor) -> Tensor:
-        return image * torch.linspace(0, 1, image.shape[-1])
-
-    image = torch.rand(1, 1, 6, 8)
-    assert torch.allclose(averaged_over_flips(left, image, (0, 1)), image / 2, atol=1e-6)
-    assert torch.equal(averaged_over_flips(left, image, ()), left(image))
-
-
 class _Constant(nn.Module):
     """The same logits everywhere."""
 
@@ -100,6 +91,7 @@ def test_stored_members_are_used_again_and_only_for_the_same(tmp_path: Path) -> 
         classes=2,
         foreground=(1,),
         config=config,
+        recolored=True,
         ratio=1.0,
         seed=0,
         device=torch.device("cpu"),

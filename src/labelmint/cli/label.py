@@ -93,7 +93,7 @@ class _CommandLine:
     least_kept: Annotated[
         float,
         typer.Option(metavar="SHARE", help="Of the pixels read as a class as much is kept, precise or not."),
-    ] = 0.5
+    ] = 0.8
     size: Annotated[
         str,
         typer.Option(metavar="HxW", help="Size to which images are resized; with --crop that of the views."),
@@ -103,6 +103,12 @@ class _CommandLine:
     augment: Augment = ""
     normalize: Normalize = "none"
     group_by: GroupBy = None
+    keep_colors: Annotated[
+        bool,
+        typer.Option(
+            "--keep-colors", help="Train without inverted and recolored images: colors tell the classes."
+        ),
+    ] = False
     most_steps: Annotated[
         int, typer.Option(min=1, metavar="N", help="Training steps of a segmenter that finds no plateau.")
     ] = 8000
@@ -139,6 +145,7 @@ def label(chosen: _CommandLine) -> None:
         rounds=chosen.rounds,
         agreement=chosen.agreement,
         least_kept=chosen.least_kept,
+        recolored=not chosen.keep_colors,
         ensemble=chosen.ensemble,
         format=chosen.format,
         image_format=chosen.image_format,

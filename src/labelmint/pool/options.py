@@ -24,6 +24,7 @@ class LabelOptions(Seeing):
         ratio: minted pairs for each labelled one in the batches of these rounds.
         agreement: precision and recall of each class that thresholds are set for, among held-out pixels.
         least_kept: share of the pixels read as a class that is kept in any case.
+        recolored: whether polarity and color are changed in training; False where these tell the classes.
         ensemble: folder of the segmenters; OUT-ensemble unless given.
         format, image_format: what is written, as for `convert`.
         unlabelled_format: of the images without labels; found out unless given.
@@ -36,7 +37,8 @@ class LabelOptions(Seeing):
     rounds: int = 2
     ratio: float = 3.0
     agreement: float = 0.95
-    least_kept: float = 0.5
+    least_kept: float = 0.8
+    recolored: bool = True
     ensemble: str | Path | None = None
     format: str = "folder"
     image_format: str | None = None
@@ -57,5 +59,5 @@ class LabelOptions(Seeing):
             raise InputError(f"--agreement {self.agreement:g}: expected a share between 0 and 1, as in 0.95")
         if not 0 < self.least_kept <= 1:
             raise InputError(
-                f"--least-kept {self.least_kept:g}: expected a share above 0 and at most 1, as in 0.5"
+                f"--least-kept {self.least_kept:g}: expected a share above 0 and at most 1, as in 0.8"
             )

@@ -66,6 +66,7 @@ def teach(labelled: Labelled, pool: Pool, options: LabelOptions, folder: Path, t
         classes=len(labelled.classes),
         foreground=labelled.foreground,
         config=config,
+        recolored=options.recolored,
         ratio=options.ratio,
         seed=options.seed,
         device=torch.device(hardware.device),
@@ -94,7 +95,7 @@ def _without(labelled: Labelled) -> frozenset[int]:
 def _key(labelled: Labelled, options: LabelOptions) -> str:
     """Digest of all that decides the first round."""
     how = (
-        "ensemble 1",
+        "ensemble 2",
         options.size,
         options.crop,
         options.scale,
@@ -103,6 +104,7 @@ def _key(labelled: Labelled, options: LabelOptions) -> str:
         options.group_by,
         options.seed,
         options.members,
+        options.recolored,
         options.segmenter.model_dump(mode="json"),
         labelled.classes.ids,
     )

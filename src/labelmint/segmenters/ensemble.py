@@ -1,6 +1,6 @@
 """An ensemble of k segmenters, as nnU-Net's five folds are one.
 
-    p(x) = 1/k sum_j p_j(x)                        p_j: `segmenters.windows`
+    p(x) = 1/k sum_j p_j(x)                        p_j: `segmenters.mirrored`
     doubt that members share out: H(p) - 1/k sum_j H(p_j)        (the Jensen-Shannon divergence of the p_j, in nats)
 
 Member j learns from its lesson (`segmenters.folds`), a share of minted pairs beside the real ones where there
@@ -32,16 +32,20 @@ from labelmint.progress import Event, Report
 from labelmint.segmenters.dense_unet import DenseUNet
 from labelmint.segmenters.folds import Lesson
 from labelmint.segmenters.lite_unet import LiteUNet
+from labelmint.segmenters.mirrored import Mirrored
 from labelmint.segmenters.mixture import SMALL_TURN, TURN, Mixture
 from labelmint.segmenters.plateau import ArmConfig, train_to_plateau
+from labelmint.segmenters.strong import Strong
 from labelmint.segmenters.unet import SegmenterConfig, UNet
-from labelmint.segmenters.windows import averaged_over_flips, by_windows
+from labelmint.segmenters.windows import by_windows
 from labelmint.training.run_folder import RunFolder
 from labelmint.types import Array, Batch
 
 __all__ = ["Ensemble", "Learning", "stored_ensemble", "train_ensemble"]
 
 _VIEWS = 256  # of held-out pairs
+_AVERAGE = 0.99  # decay of the moving average of the weights
+_ZOOM, _FREE_ZOOM = 2.0, 2.5  # the latter where the views zoom, too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +56,7 @@ class Learning:
         geometry: size, crop and the augmentation that keeps labels true.
         channels, classes: C and K. foreground: class indices that a third of the views are drawn to show.
         config: sizes and training of a member.
+        recolored: whether polarity and color may change (`segmenters.strong`).
         ratio: minted pairs for each real one, where there are minted ones.
         seed: of the ensemble; each member has one of its own that follows from it.
         precision: "32-true" or "bf16-mixed".
@@ -62,6 +67,7 @@ class Learning:
     classes: int
     foreground: tuple[int, ...]
     config: ArmConfig
+    recolored: bool
     ratio: float
     seed: int
     device: torch.device
@@ -92,15 +98,12 @@ class Ensemble:
         )  # a copy: what was decoded may not be written to
 
         def read(member: nn.Module) -> Tensor:
-            return averaged_over_flips(
-                lambda x: by_windows(
-                    lambda part: (
-                        member(part.contiguous(memory_format=torch.channels_last)).float().softmax(dim=1)
-                    ),
-                    x,
+            mirrored = Mirrored(member, self._axes)
+            return by_windows(
+                lambda part: (
+                    mirrored(part.contiguous(memory_format=torch.channels_last)).float().softmax(dim=1)
                 ),
                 seen,
-                self._axes,
             )
 
         return torch.cat([read(member) for member in self.members]).cpu()
@@ -217,10 +220,11 @@ def _train(
         real,
         made,
         ratio=learning.ratio if minted else 0.0,
-        turn=TURN if "turns" in geometry.augment else SMALL_TURN,
+        turn=None,
         copy_paste=None,
         seed=learning.seed,
         foreground=learning.foreground,
+        change=_change(learning),
     )
     done = train_to_plateau(
         network,
@@ -231,11 +235,22 @@ def _train(
         epoch=math.ceil(
             sum(one.ids.size for one in lesson.training) / (np.prod(geometry.size) * config.batch_size)
         ),
+        average=_AVERAGE,
         bfloat16=learning.precision == "bf16-mixed",
         report=report,
         stage="segmenter",
     )
     return {"steps": done.steps, "best_step": done.best_step, "held_out_loss": done.validation_loss}
+
+
+def _change(learning: Learning) -> Strong:
+    """The augmentation of the strongest arm of a study."""
+    augment = learning.geometry.augment
+    return Strong(
+        turn=TURN if "turns" in augment else SMALL_TURN,
+        zoom=_FREE_ZOOM if "zoom" in augment else _ZOOM,
+        recolored=learning.recolored,
+    )
 
 
 def _fixed(pairs: Sequence[Pair], geometry: Geometry) -> Batch:

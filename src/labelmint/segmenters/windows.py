@@ -1,8 +1,5 @@
 """Reading images of any size with a network that takes any size.
 
-    p(x) = softmax(network(x)), and where the network was trained on images that moved along axes F also those
-           of its mirror images, mirrored back: the mean over all subsets of F
-
 An image of more pixels than a window is read window by window; each reaches beyond what is taken of it by a
 margin, so that no edge but the image's own is seen. Windows begin at multiples of 64 pixels, since networks
 that halve their maps give what is moved by less another phase.
@@ -10,30 +7,16 @@ that halve their maps give what is moved by less another phase.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import combinations
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
-__all__ = ["MARGIN", "WINDOW", "averaged_over_flips", "by_windows"]
+__all__ = ["MARGIN", "WINDOW", "by_windows"]
 
 WINDOW, MARGIN = 512, 64  # pixels a side that are taken of a window, and that it sees beyond
 
 Read = Callable[[Tensor], Tensor]  # (B, C, H, W) -> probabilities (B, K, H, W)
-
-
-def averaged_over_flips(read: Read, image: Tensor, axes: Sequence[int]) -> Tensor:
-    """The mean of what is read of images (B, C, H, W) and of their mirror images.
-
-    Arguments:
-        axes: that may be mirrored: rows 0, columns 1.
-    """
-    sets = [tuple(2 + axis for axis in some) for n in range(len(axes) + 1) for some in combinations(axes, n)]
-    total = read(image)
-    for some in sets[1:]:
-        total = total + read(image.flip(some)).flip(some)
-    return total / len(sets)
 
 
 def by_windows(read: Read, image: Tensor, window: int = WINDOW, margin: int = MARGIN) -> Tensor:
