@@ -222,7 +222,7 @@ class ApartGenerator(Retrieving, nn.Module):
         return torch.cat([codes.flatten(1), background], dim=1)
 
     def _codes(self, codes: Tensor) -> Codes:
-        """Of objects, (B, N, D), and of the background, (B, D')."""
+        """The codes of objects (B, N, D), and of the background (B, D')."""
         objects, background = codes.split([length for _, length in self.noise.streams], dim=1)
         return objects.unflatten(1, (self.rule.most, -1)), background
 

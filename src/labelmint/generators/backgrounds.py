@@ -73,7 +73,7 @@ class FusedMaps(nn.Module):
         self.fuse = nn.Conv2d(channels, channels, 3, padding=1) if fuses else None
 
     def fused(self, lent: Tensor, query: Tensor | None = None) -> Tensor:
-        """Of m maps (B, m, H, W), and one (B, H, W) of its own; without one, their mean stands for it."""
+        """The fused features of m maps (B, m, H, W) and one (B, H, W) of its own; without one, of their mean."""
         if self.each is None or self.fuse is None:
             assert query is not None
             return self._embedded(query)

@@ -6,6 +6,7 @@ Within   the n training pairs are all labels that there are     Beside   other p
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -46,7 +47,7 @@ class Done:
     seconds: float
 
 
-class _Reading:
+class _Reading(ABC):
     """What both readings do alike.
 
     Arguments:
@@ -69,13 +70,13 @@ class _Reading:
         self.seed, self.device, self.report = seed, device, report
         self.bfloat16 = precision == "bf16-mixed"
 
+    @abstractmethod
     def settled(self) -> Done:
         """The arm's own choices, and the segmenter that comes of them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def followed(self, usual: Settled) -> Done:
         """A segmenter that trains by what arm A settled on."""
-        raise NotImplementedError
 
     def read(self, segmenter: nn.Module, recipe: Recipe, images: Array) -> Array:
         """Class indices (N, H, W) of images as the recipe has them."""
