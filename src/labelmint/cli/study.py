@@ -168,11 +168,28 @@ class _CommandLine:
         str,
         typer.Option(
             metavar="LIST",
-            help="Arms beside the usual ones: A0, the baseline of former versions with as many pairs again to "
-            "validate; A0n, the same with the n pairs in all.",
+            help="Arms beside the usual ones; where A is named, these and no others. With --unlabelled: ST, labels "
+            "minted for the pool; FM, consistency on it; TR, pairs of transfer; S+ST. A0, A0n: baselines of former "
+            "versions.",
             show_default=False,
         ),
     ] = ""
+    unlabelled: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR|rest",
+            help="Images without labels, for arms ST, FM, TR and S+ST; rest: the training part beyond the n pairs, its "
+            "labels hidden.",
+            show_default=False,
+        ),
+    ] = None
+    share: Annotated[
+        bool,
+        typer.Option(
+            "--share",
+            help="May the synthetic pairs be shared in place of the images? Arm Y against A, copies, membership.",
+        ),
+    ] = False
     network: Annotated[
         str, typer.Option(help="unet; or by its encoder: dense (DenseNet-121), dense161, efficientnet-lite0.")
     ] = "unet"
@@ -215,6 +232,8 @@ def study(chosen: _CommandLine) -> None:
         seed=chosen.seed,
         samples=chosen.samples,
         arms=parse_words(chosen.arms),
+        unlabelled=chosen.unlabelled,
+        share=chosen.share,
         system=chosen.system,
         preset=chosen.preset,
         size=parse_size(chosen.size) if chosen.size is not None else None,

@@ -7,7 +7,7 @@ fewer than 200 labels    every labelled image but the test part is dealt into fo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +22,7 @@ from labelmint.progress import Report
 from labelmint.segmenters.folds import Lesson, cross_fitted, folds_of, held_out_alike
 from labelmint.types import ClassSet, DataSet
 
-__all__ = ["MANY", "Labelled", "load_labelled", "with_ignore"]
+__all__ = ["MANY", "Labelled", "dealt", "load_labelled", "with_ignore"]
 
 MANY = 200  # labels from which on some of them are held out from all members
 
@@ -89,8 +89,21 @@ def load_labelled(data: DataSet, seeing: Seeing, members: int, channels: int, te
             f"{data.source}: labels of at least 2 images (or groups, with --group-by) are needed, since some must be "
             f"held out from training, and {len({pair.group for pair in pairs})} is there; label more images"
         )
-    if len(pairs) >= MANY and parts.validation:
-        apart = set(parts.validation)
+    return dealt(
+        pairs, data.subset(names), members, apart=set(parts.validation) if len(pairs) >= MANY else ()
+    )
+
+
+def dealt(pairs: Sequence[Pair], data: DataSet, members: int, *, apart: Collection[str] = ()) -> Labelled:
+    """Labelled pairs as the members of an ensemble learn from them.
+
+    Arguments:
+        pairs: of class indices at the scale of training, of at least two groups. data: where they come from.
+        apart: names of those that all members are held to; () deals the pairs into folds.
+
+    Raises InputError where no pair shows any class but background.
+    """
+    if apart:
         training = [pair for pair in pairs if pair.name not in apart]
         lessons = held_out_alike(training, [pair for pair in pairs if pair.name in apart], members)
         readers = [tuple(range(members)) if pair.name in apart else () for pair in pairs]
@@ -103,7 +116,7 @@ def load_labelled(data: DataSet, seeing: Seeing, members: int, channels: int, te
             for place in range(len(pairs))
         ]
     found = Labelled(
-        data=data.subset(names),
+        data=data,
         classes=with_ignore(data.classes),
         pairs=pairs,
         lessons=lessons,

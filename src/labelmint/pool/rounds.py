@@ -15,6 +15,7 @@ References:
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,7 +32,7 @@ from labelmint.pool.thresholds import Cuts, Tally, cuts_for
 from labelmint.progress import Event, Report
 from labelmint.segmenters.ensemble import Ensemble, Learning, train_ensemble
 
-__all__ = ["Taught", "teach"]
+__all__ = ["Taught", "minted_pairs", "teach"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +84,7 @@ def teach(labelled: Labelled, pool: Pool, options: LabelOptions, folder: Path, t
         cuts = cuts_for(tally, options.agreement, options.least_kept)
         minter = Minter(ensemble, cuts, check, labelled.classes, instances=labelled.instances)
         if round < options.rounds:
-            minted = _minted(pool, minter, round, tell)
+            minted = minted_pairs(pool.pairs, minter, _named(tell, round))
     store.finish(place)
     return Taught(minter=minter, tally=tally, cuts=cuts, hardware=hardware)
 
@@ -120,14 +121,14 @@ def _held_out(labelled: Labelled, ensemble: Ensemble) -> Tally:
     return tally
 
 
-def _minted(pool: Pool, minter: Minter, round: int, tell: Report) -> list[Pair]:
-    """The pairs of the pool whose minted labels keep anything."""
+def minted_pairs(pool: Sequence[Pair], minter: Minter, tell: Report) -> list[Pair]:
+    """The pairs of a pool, at the scale of training, whose minted labels keep anything; -1 where they are ignored."""
     found = []
-    for done, pair in enumerate(pool.pairs, start=1):
+    for done, pair in enumerate(pool, start=1):
         ids = minter.at_training(pair.image)
         if (ids >= 0).any():
             found.append(replace(pair, ids=ids))
-        tell(Event(f"round {round}: label the pool", done, len(pool.pairs)))
+        tell(Event("label the pool", done, len(pool)))
     return found
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from torch import nn
 
 from labelmint.progress import Report
 from labelmint.segmenters.plateau import FALL, ArmConfig
-from labelmint.segmenters.stepping import Averaged, Batches, told, training_step
+from labelmint.segmenters.stepping import AddedLoss, Averaged, Batches, told, training_step
 from labelmint.training.clock import stop_on_interrupt
 
 __all__ = ["train_for"]
@@ -27,6 +28,7 @@ def train_for(
     config: ArmConfig,
     *,
     average: float = 0.0,
+    added: AddedLoss | None = None,
     bfloat16: bool,
     report: Report,
     stage: str,
@@ -36,6 +38,7 @@ def train_for(
     Arguments:
         phases: steps at each learning rate, the highest first.
         average: decay of the moving average of the weights that is kept; 0 for the last weights.
+        added: a loss that is added to that of the batches.
         stage: the name of its events.
     """
     rates = [config.learning_rate * FALL**i for i, steps in enumerate(phases) for _ in range(steps)]
@@ -49,7 +52,12 @@ def train_for(
             for group in optimizer.param_groups:
                 group["lr"] = rate
             batch = batches.batch(done - 1, config.batch_size)
-            loss = training_step(network, optimizer, batch, device, bfloat16)
+            also = (
+                None
+                if added is None
+                else partial(added.loss, network, kept.network, done - 1, config.batch_size, bfloat16)
+            )
+            loss = training_step(network, optimizer, batch, device, bfloat16, also)
             kept.update()
             if done % config.evaluate_every and done != len(rates):
                 continue

@@ -1,6 +1,7 @@
 """Batches of real and synthetic pairs in a given proportion, augmented or not.
 
     P(an item is synthetic) = ratio / (1 + ratio)
+    P(it is of a further source i, with w_i of its pairs for each real one) = w_i / (1 + ratio + sum of w)
 
 A third of the views show a pixel of a foreground class that was drawn with equal chances for all, as
 nnU-Net's do: else a segmenter may never find a class of few pixels, and whatever shows it more often would
@@ -47,6 +48,8 @@ class Mixture:
         copy_paste: what pastes into real pairs, or None.
         foreground: class indices that a third of the views are drawn to show.
         change: what is done to batches in place of the narrow augmentation (`segmenters.strong`).
+        further: other sources of pairs, as real images with minted labels, and how many of each stand for a real one;
+            without real pairs there are none.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class Mixture:
         seed: int,
         foreground: Sequence[int] = (),
         change: Change | None = None,
+        further: Sequence[tuple[Pairs, float]] = (),
     ) -> None:
         if (real is None and not math.isinf(ratio)) or (synthetic is None and ratio > 0):
             raise ValueError(f"a ratio of {ratio:g} needs pairs that are not there")
@@ -68,7 +72,11 @@ class Mixture:
         self._real, self._synthetic = (
             _Source(pairs, foreground) if pairs is not None else None for pairs in (real, synthetic)
         )
-        self._share = 1.0 if math.isinf(ratio) else ratio / (1 + ratio)
+        every = 1 + ratio + sum(weight for _, weight in further)
+        self._share = 1.0 if math.isinf(ratio) else ratio / every
+        self._further = [
+            (_Source(pairs, foreground), weight / every) for pairs, weight in further if not math.isinf(ratio)
+        ]
 
     def batch(self, step: int, size: int) -> Batch:
         """The batch of a step."""
@@ -84,9 +92,15 @@ class Mixture:
         return Batch(image, LayoutBatch(ids))
 
     def _view(self, rng: np.random.Generator) -> tuple[Array, Array]:
-        if rng.random() < self._share:
+        drawn = rng.random()
+        if drawn < self._share:
             assert self._synthetic is not None
             return self._synthetic.view(rng)
+        drawn -= self._share
+        for source, share in self._further:
+            if drawn < share:
+                return source.view(rng)
+            drawn -= share
         assert self._real is not None
         image, ids = self._real.view(rng)
         return self._paste(rng, image, ids) if self._paste is not None else (image, ids)

@@ -15,6 +15,7 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
 from labelmint.progress import Report
-from labelmint.segmenters.stepping import Averaged, Batches, told, training_step
+from labelmint.segmenters.stepping import AddedLoss, Averaged, Batches, told, training_step
 from labelmint.segmenters.training import LossCounts, loss_counts
 from labelmint.training.clock import stop_on_interrupt
 from labelmint.types import Batch
@@ -95,6 +96,7 @@ def train_to_plateau(
     least_steps: int,
     epoch: int = 1,
     average: float = 0.0,
+    added: AddedLoss | None = None,
     bfloat16: bool,
     report: Report,
     stage: str,
@@ -106,6 +108,7 @@ def train_to_plateau(
         least_steps: below which training does not end; the limit of `config.most_steps` gives way to it.
         epoch: steps in which as many real pairs are drawn as there are. stage: the name of its events.
         average: decay of the moving average of the weights that is kept; 0 for the weights themselves.
+        added: a loss that is added to that of the batches.
     """
     optimizer = config.optimizer(network)
     device, begin = next(network.parameters()).device, time.perf_counter()
@@ -116,7 +119,13 @@ def train_to_plateau(
         while step < most and not (rates > _RATES and step >= least_steps):
             if asked_to_stop():
                 raise KeyboardInterrupt
-            loss = training_step(network, optimizer, batches.batch(step, config.batch_size), device, bfloat16)
+            also = (
+                None
+                if added is None
+                else partial(added.loss, network, averaged.network, step, config.batch_size, bfloat16)
+            )
+            batch = batches.batch(step, config.batch_size)
+            loss = training_step(network, optimizer, batch, device, bfloat16, also)
             averaged.update()
             step, phases[-1] = step + 1, phases[-1] + 1
             if step % config.evaluate_every and step != most:

@@ -6,6 +6,7 @@ average <- d average + (1 - d) weights,   d = min(decay, (1 + n) / (10 + n)) aft
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
@@ -15,7 +16,7 @@ from labelmint.progress import Event
 from labelmint.segmenters.training import segmentation_loss
 from labelmint.types import Batch
 
-__all__ = ["Averaged", "Batches", "told", "training_step"]
+__all__ = ["AddedLoss", "Averaged", "Batches", "told", "training_step"]
 
 
 class Batches(Protocol):
@@ -23,6 +24,15 @@ class Batches(Protocol):
 
     def batch(self, step: int, size: int) -> Batch:
         """The batch of a step; its layouts hold class indices, -1 where ignored."""
+
+
+class AddedLoss(Protocol):
+    """A loss that is added to that of the labelled pairs; `Consistency` is one."""
+
+    def loss(
+        self, network: nn.Module, teacher: nn.Module, step: int, size: int, bfloat16: bool = False
+    ) -> Tensor:
+        """The loss of a step; the teacher is the moving average of the network."""
 
 
 class Averaged:
@@ -60,15 +70,22 @@ def told(
 
 
 def training_step(
-    network: nn.Module, optimizer: torch.optim.Optimizer, batch: Batch, device: torch.device, bfloat16: bool
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    batch: Batch,
+    device: torch.device,
+    bfloat16: bool,
+    added: Callable[[], Tensor] | None = None,
 ) -> Tensor:
-    """One step in place; returns its loss."""
+    """One step in place; returns the loss of its batch. `added` is a loss whose gradient is added."""
     network.train()
     with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
         logits = network(batch.image.to(device, memory_format=torch.channels_last))
     loss = segmentation_loss(logits.float(), batch.layouts.ids.long().to(device))
     optimizer.zero_grad()
     torch.autograd.backward(loss)
+    if added is not None:
+        torch.autograd.backward(added())
     torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
     optimizer.step()
     return loss.detach()

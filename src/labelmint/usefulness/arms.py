@@ -9,21 +9,31 @@ C  A + copy-paste                             accuracy   R + synthetic pairs; di
                                                          augmentation, as the papers measure (their names)
 A0 R + narrow augmentation, validated on as many pairs again        A0n  the same, cross-fitted within the n
 
-A settles how long it trains and what its images undergo (`settling`); C, S and Y do as A does, and R and the
-papers' two train as long. A0 and A0n, the baselines of former versions, settle their own steps.
+With a pool of images without labels (`unlabelled`):
+
+ST A + the pool with minted labels, 3 of these images for each labelled one (`teacher`)     S+ST  S on top of ST
+FM A + consistency on the pool (`segmenters.consistency`)           TR   A + pairs of `transfer`, as S has others
+
+A settles how long it trains and what its images undergo (`settling`); C, S, Y and the arms with a pool do as A does,
+for as many steps, and R and the papers' two train as long. A0 and A0n, the baselines of former versions, settle their
+own steps.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict
 
+from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.objects import object_map
 from labelmint.datasets.pairs import Pairs
 from labelmint.evaluation.views import Views
+from labelmint.pool.options import LabelOptions
+from labelmint.segmenters.consistency import Consistency
 from labelmint.segmenters.copy_paste import CopyPaste
 from labelmint.segmenters.dense_unet import DenseUNet, load_encoder_weights
 from labelmint.segmenters.lite_unet import LiteUNet
@@ -35,9 +45,25 @@ from labelmint.usefulness.recipe import ALTERNATIVES, NARROW, PLAIN, STRONG, Rec
 from labelmint.usefulness.scoring import Scores
 from labelmint.usefulness.settling import Settled
 
-__all__ = ["BESIDE", "Arm", "ArmResult", "arm_named", "batches", "network"]
+__all__ = [
+    "BESIDE",
+    "MINTED",
+    "POOLED",
+    "USUAL",
+    "Arm",
+    "ArmResult",
+    "arm_named",
+    "batches",
+    "consistency",
+    "network",
+]
 
+USUAL = ("R", "A", "C", "S", "Y", "accuracy", "diversity")  # arms that are trained unless others are named
 BESIDE = ("A0", "A0n")  # arms that are trained where they are asked for
+POOLED = ("ST", "FM", "TR", "S+ST")  # of these those that need a pool
+MINTED = (
+    LabelOptions.ratio
+)  # minted labels for each labelled pair in the batches of ST: as its teacher has them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,13 +71,15 @@ class Arm:
     """What a segmenter is trained on.
 
     Attributes:
-        name: R, A, C, S, Y, accuracy, diversity, A0 or A0n.
+        name: one of `USUAL`, `BESIDE` or `POOLED`.
         recipe: what is done to the pairs; of C, S and Y it is what arm A settles on.
         copy_paste: whether objects are pasted.
         ratio: synthetic pairs for each real one in the batches; None without synthetic pairs, infinite
             without real ones.
         settles: whether the arm finds its own steps. alternatives: names of what it tries beside its recipe.
         extra: whether pairs beside the n validate it, whatever the study's reading is.
+        pool: what the pool is to it: its images get "minted" labels, or are read "alike" (consistency); "" where it
+            has none.
     """
 
     name: str
@@ -61,6 +89,7 @@ class Arm:
     settles: bool = False
     alternatives: tuple[str, ...] = ()
     extra: bool = False
+    pool: Literal["", "minted", "alike"] = ""
 
     @property
     def key(self) -> str:
@@ -78,15 +107,19 @@ _ARMS = (
     Arm(name="diversity", recipe=PLAIN, ratio=math.inf),
     Arm(name="A0", recipe=NARROW, settles=True, extra=True),
     Arm(name="A0n", recipe=NARROW, settles=True),
+    Arm(name="ST", recipe=STRONG, pool="minted"),
+    Arm(name="FM", recipe=STRONG, pool="alike"),
+    Arm(name="TR", recipe=STRONG, ratio=1.0),
+    Arm(name="S+ST", recipe=STRONG, ratio=1.0, pool="minted"),
 )
+_OF_A_RATIO = ("S", "S+ST", "accuracy")
 
 
 def arm_named(name: str, ratio: float | None = None) -> Arm:
-    """The arm of that name; S and accuracy take the ratio. Raises ValueError for other names."""
+    """The arm of that name; S, S+ST and accuracy take the ratio. Raises ValueError for other names."""
     for arm in _ARMS:
         if arm.name == name:
-            finite = arm.ratio is not None and not math.isinf(arm.ratio)
-            return replace(arm, ratio=ratio) if finite else arm
+            return replace(arm, ratio=ratio) if name in _OF_A_RATIO else arm
     raise ValueError(f"no arm is called {name!r}")
 
 
@@ -157,4 +190,21 @@ def batches(arm: Arm, ground: Ground, synthetic: Views | None, recipe: Recipe, s
         seed=seed,
         foreground=ground.foreground,
         change=strong_change(recipe, geometry),
+        further=_minted(arm, ground, geometry, seed),
     )
+
+
+def _minted(arm: Arm, ground: Ground, geometry: Geometry, seed: int) -> list[tuple[Pairs, float]]:
+    """The pool with minted labels and its weight; nothing where the teacher was sure of nothing."""
+    if arm.pool != "minted" or not ground.minted:
+        return []
+    return [(Pairs.of(ground.minted, geometry, seed), MINTED)]
+
+
+def consistency(arm: Arm, ground: Ground, recipe: Recipe, seed: int) -> Consistency | None:
+    """The loss of the pool that an arm adds; None where it adds none. The strong change always mixes views."""
+    change = strong_change(recipe.model_copy(update={"mixed": True}), ground.geometry)
+    if arm.pool != "alike" or change is None or not ground.unlabelled:
+        return None
+    pool = Pairs.of(ground.unlabelled, ground.geometry, seed)
+    return Consistency(pool, change, seed=seed)

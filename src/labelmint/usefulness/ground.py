@@ -30,6 +30,8 @@ class Ground:
         backgrounds: class indices that have no objects: copy-paste never pastes them.
         geometry: size, crop and the augmentation that keeps labels true.
         ranges: the levels that each image uses, by the name of its pair.
+        unlabelled: images without labels, every pixel ignored. minted: those of them that have minted labels. Both
+            are empty for arms without a pool.
     """
 
     training: Sequence[Pair]
@@ -41,20 +43,30 @@ class Ground:
     geometry: Geometry
     folds: tuple[tuple[int, ...], ...] = ()
     ranges: Mapping[str, Range] = field(default_factory=dict)
+    unlabelled: Sequence[Pair] = ()
+    minted: Sequence[Pair] = ()
 
     def seen(self, recipe: Recipe) -> Ground:
         """The ground as a recipe has its images: as they are, or each spread from its own range."""
         if not recipe.normalize:
             return self
-        training = [replace(one, image=normalized(one.image, "image")) for one in self.training]
+        training, unlabelled, minted = (
+            [replace(one, image=normalized(one.image, "image")) for one in part]
+            for part in (self.training, self.unlabelled, self.minted)
+        )
         validation = None if self.validation is None else self._spread(self.validation)
-        return replace(self, training=training, validation=validation, test=self._spread(self.test))
+        test = self._spread(self.test)
+        return replace(
+            self, training=training, validation=validation, test=test, unlabelled=unlabelled, minted=minted
+        )
 
     def fold(self, k: int) -> Ground:
-        """The ground of cross-fitting: the pairs of fold k train, those of the other validate."""
+        """The ground of cross-fitting: the pairs of fold k train, those of the other validate. Labels that were minted
+        from all pairs have seen those of the other fold, and are left out.
+        """
         mine, other = ([self.training[place] for place in self.folds[which]] for which in (k, 1 - k))
         held_out = tiles(other, self.geometry.size, VALIDATION_VIEWS)
-        return replace(self, training=mine, validation=held_out, folds=())
+        return replace(self, training=mine, validation=held_out, folds=(), minted=())
 
     def _spread(self, views: Views) -> Views:
         """Views of images that are spread as a whole; a view of an image that is no pair's by itself."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from labelmint.usefulness.arms import BESIDE, Arm, arm_named
+from labelmint.usefulness.arms import BESIDE, USUAL, Arm, arm_named
 from labelmint.usefulness.cells import Drawn, Record, arm_key
 from labelmint.usefulness.figures import Interval, better_of, differences, interval_of
 from labelmint.usefulness.plan import Way
@@ -84,7 +84,7 @@ class Point:
         n: of training pairs.
         arms: records by arm and seed.
         candidates: what was compared. chosen: by `choose`; None where no arm S was trained.
-        drawn: what became of the samples, by way and seed.
+        drawn: what became of the samples, by way and seed. asked: names of the arms that were to be trained.
     """
 
     n: int
@@ -92,11 +92,12 @@ class Point:
     candidates: tuple[Candidate, ...] = ()
     chosen: Candidate | None = None
     drawn: Mapping[Way, Mapping[int, Drawn]] = field(default_factory=dict)
+    asked: frozenset[str] = frozenset(USUAL)
 
     def key(self, name: str) -> str:
         """The file name of an arm in its chosen form: "A", "S-1-t0.85-on"."""
-        if name in ("R", "A", "C", *BESIDE):
-            return name
+        if name in ("R", "A", "C", "ST", "FM", "TR", *BESIDE):
+            return arm_named(name).key
         if self.chosen is None:
             return ""
         return arm_key(arm_named(name, self.chosen.ratio), self.chosen.way)
@@ -140,7 +141,7 @@ class Point:
         """Gain of an arm over another, the baseline unless named, in points, paired over seeds; None where they
         share no seed, and where C, which could be the better baseline, lacks seeds that S has.
         """
-        if not over and set(self.scores("S")) - set(self.scores("C")):
+        if not over and "C" in self.asked and set(self.scores("S")) - set(self.scores("C")):
             return None
         values = list(differences(self.scores(arm, what), self.scores(over or self.baseline, what)).values())
         return interval_of(values) if values else None

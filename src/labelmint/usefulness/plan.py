@@ -25,13 +25,25 @@ from labelmint.nn.efficientnet import lite0
 from labelmint.protocols import Dial, Dials
 from labelmint.segmenters.plateau import ArmConfig
 from labelmint.segmenters.unet import SegmenterConfig
-from labelmint.usefulness.arms import BESIDE
+from labelmint.types import DataSet
+from labelmint.usefulness.arms import BESIDE, POOLED, USUAL
 from labelmint.usefulness.order import in_order
 
-__all__ = ["GIVEN", "Cell", "StudyOptions", "Way", "counts", "pairs_of_cell", "samples_needed", "ways"]
+__all__ = [
+    "GIVEN",
+    "REST",
+    "Cell",
+    "StudyOptions",
+    "Way",
+    "counts",
+    "pairs_of_cell",
+    "samples_needed",
+    "ways",
+]
 
 FILTERS, LAYOUTS = ("on", "off", "both"), ("own", "varied", "both")
 VALIDATION = ("within", "extra")
+REST = "rest"  # --unlabelled: the training part beyond the n pairs, without its labels
 USUAL_COUNTS = (10, 25, 50)
 FEWEST_VALIDATION, FEWEST_SAMPLES = 4, 500
 FEWEST_TRAINING = {"within": 4, "extra": 2}  # two folds of two, whose pairs are then told apart
@@ -55,7 +67,11 @@ class StudyOptions:
             "varied" training layouts, or "both"; of both the one that is named first here.
         seeds, seed: how many, from which on.
         samples: different synthetic pairs an arm may draw from; max(ratio * n, 500) unless given.
-        arms: names of arms beside the usual ones (`arms.BESIDE`): the baselines of former versions.
+        arms: names of arms beside the usual ones: the baselines of former versions (`arms.BESIDE`), and those with a
+            pool (`arms.POOLED`). Where A is among them, these arms and no others.
+        unlabelled: the pool: images without labels, or "rest", the training part beyond the n pairs, its labels
+            hidden.
+        share: whether to find out if the synthetic pairs may be shared in place of the images.
         system, preset, size, crop, scale, augment, settings, group_by: as for `train`; `augment` rules what
             is done in all arms.
         normalize: of all images, as for `train`. rebalance: of the generators' training pairs, likewise.
@@ -79,6 +95,8 @@ class StudyOptions:
     seed: int = 0
     samples: int | None = None
     arms: tuple[str, ...] = ()
+    unlabelled: DataSet | str | Path | None = None
+    share: bool = False
     system: str | None = None
     preset: str = "small"
     size: tuple[int, int] | None = None
@@ -109,8 +127,14 @@ class StudyOptions:
                     f"--n-train {n}: expected at least {fewest} real pairs, or all, with --validation {self.validation}"
                 )
         for name in self.arms:
-            if name not in BESIDE:
-                raise InputError(f"--arms {name}: expected some of {', '.join(BESIDE)}")
+            if name not in (*BESIDE, *POOLED, *USUAL):
+                known = ", ".join((*BESIDE, *POOLED, *USUAL))
+                raise InputError(f"--arms {name}: expected some of {known}")
+            if name in POOLED and self.unlabelled is None:
+                raise InputError(
+                    f"--arms {name}: learns from images without labels; name them by --unlabelled DIR, or take "
+                    f"--unlabelled {REST}"
+                )
         if self.n_train == () or not self.ratios or not all(self.dials.values()):
             raise InputError("--n-train, --ratio, and every dial each need at least one value")
         for ratio in self.ratios:
@@ -139,6 +163,13 @@ class StudyOptions:
     def _check_combinations(self) -> None:
         if self.curve and self.synthetic is not None:
             raise InputError("--curve trains on real pairs alone; leave out --synthetic, or --curve")
+        if self.curve and (self.unlabelled is not None or self.share):
+            other = "--share" if self.unlabelled is None else f"--unlabelled {self.unlabelled}"
+            raise InputError(f"--curve trains arms R and A alone; leave out {other}, or --curve")
+        if self.unlabelled is not None and not set(self.arms) & set(POOLED):
+            raise InputError(
+                f"--unlabelled {self.unlabelled}: no arm has a use for it; name some of {', '.join(POOLED)} by --arms"
+            )
         if self.synthetic is not None:
             if self.n_train is not None and set(self.n_train) != {None}:
                 raise InputError(
@@ -161,6 +192,20 @@ class StudyOptions:
             raise InputError(f"--encoder-weights {weights}: are a DenseNet's; add --network dense")
         if weights is not None and not weights.is_file():
             raise InputError(f"--encoder-weights {weights}: no such file")
+
+    @property
+    def wanted(self) -> frozenset[str]:
+        """Names of the arms to train; A is always among them."""
+        named = frozenset(self.arms)
+        if self.curve:
+            return frozenset({"R", "A", *(named & set(BESIDE))})
+        shared = {"Y"} if self.share else set[str]()
+        return named | shared if "A" in named else named | shared | set(USUAL)
+
+    @property
+    def draws(self) -> bool:
+        """Whether any arm learns from synthetic pairs of the system, or given ones."""
+        return bool(self.wanted & {"S", "Y", "S+ST", "accuracy", "diversity"})
 
     @property
     def all_seeds(self) -> tuple[int, ...]:

@@ -24,7 +24,7 @@ from labelmint.segmenters.mirrored import Mirrored
 from labelmint.segmenters.mixture import Mixture
 from labelmint.segmenters.plateau import ArmConfig, Plateau, train_to_plateau
 from labelmint.types import Array, Batch
-from labelmint.usefulness.arms import Arm, batches, network
+from labelmint.usefulness.arms import Arm, batches, consistency, network
 from labelmint.usefulness.ground import Ground
 from labelmint.usefulness.recipe import Recipe
 from labelmint.usefulness.scoring import Scores, scores
@@ -109,6 +109,7 @@ class _Reading(ABC):
             least_steps=least,
             epoch=_epoch(ground, config),
             average=recipe.average,
+            added=consistency(self.arm, ground, recipe, self.seed),
             bfloat16=self.bfloat16,
             report=self.report,
             stage=f"arm {self.arm.key}{says}",
@@ -124,6 +125,7 @@ class _Reading(ABC):
             phases,
             self.config,
             average=recipe.average,
+            added=consistency(self.arm, ground, recipe, self.seed),
             bfloat16=self.bfloat16,
             report=self.report,
             stage=f"arm {self.arm.key}{says}",

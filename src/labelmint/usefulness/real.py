@@ -17,6 +17,7 @@ from labelmint.errors import InputError
 from labelmint.evaluation.judging import VALIDATION_VIEWS, foreground_of
 from labelmint.evaluation.loading import load_parts
 from labelmint.evaluation.views import Views, tiles
+from labelmint.pool.images import digest_of_image
 from labelmint.progress import Report
 from labelmint.types import ClassSet, DataSet
 from labelmint.usefulness.folds import held_for_generator, two_folds
@@ -40,6 +41,7 @@ class RealPairs:
         fitted: every pool and validation pair by name. test: views of the test part.
         foreground: class indices that scores are means over.
         digest: SHA-256 of all of it. ranges: the levels that each image uses, by the name of its pair.
+        tested: digest (`pool.images.digest_of_image`) -> name of the images of the test part.
     """
 
     data: DataSet
@@ -52,6 +54,7 @@ class RealPairs:
     normalize: str = "none"
     validation: str = "within"
     ranges: Mapping[str, Range] = field(default_factory=dict)
+    tested: Mapping[bytes, str] = field(default_factory=dict)
 
     @property
     def classes(self) -> ClassSet:
@@ -167,4 +170,5 @@ def load_real(
         validation=options.validation,
         ranges={one.name: range_of(one.image) for one in (*learned, *loaded.test)},
         digest=digest_of([*learned, *loaded.test], how),
+        tested={digest_of_image(one.image): one.name for one in loaded.test},
     )

@@ -8,7 +8,7 @@ import json
 import re
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -128,12 +128,22 @@ class Given:
 
 
 class FromGenerators:
-    """A generator for each cell, trained and held to its pairs (`RealPairs.of_generator`) under its seed; `dials`
-    are those that it will heed.
+    """A generator for each cell, trained and held to its pairs (`RealPairs.of_generator`) under its seed.
+
+    Arguments:
+        dials: those that it will heed.
+        pool: images without labels of a cell, which its generator learns from beside the pairs; None for a system that
+            has no use for them.
     """
 
-    def __init__(self, real: RealPairs, options: StudyOptions, dials: tuple[Dial, ...]) -> None:
-        self.real, self.options, self.dials = real, options, dials
+    def __init__(
+        self,
+        real: RealPairs,
+        options: StudyOptions,
+        dials: tuple[Dial, ...],
+        pool: Callable[[Cell], DataSet] | None = None,
+    ) -> None:
+        self.real, self.options, self.dials, self._pool = real, options, dials, pool
 
     def expected_seconds(self) -> float:
         """By a measurement of a few steps, as `train --dry-run` does."""
@@ -218,8 +228,12 @@ class FromGenerators:
         threads = (
             read_run_config(RunFolder(run)).threads if (run / "config.json").is_file() else options.threads
         )
+        data, parts, pool = self.real.data, self.real.of_generator(cell), None
+        if self._pool is not None:  # of other images nothing is known but what the pool shows
+            pool, parts = self._pool(cell), replace(parts, test=())
+            data = data.subset([*parts.training, *parts.validation])
         return train(
-            self.real.data,
+            data,
             run,
             system=options.system,
             preset=options.preset,
@@ -237,7 +251,8 @@ class FromGenerators:
             seed=cell.seed,
             max_minutes=options.generator_minutes,
             force=True,
-            parts=self.real.of_generator(cell),
+            parts=parts,
+            unlabelled=pool,
             report=report,
         )
 

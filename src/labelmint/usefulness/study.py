@@ -12,6 +12,7 @@ import hashlib
 import shlex
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ from labelmint.usefulness.plan import StudyOptions
 from labelmint.usefulness.real import RealPairs, load_real
 from labelmint.usefulness.report import study_results
 from labelmint.usefulness.samples import FromGenerators, Given, Maker, dials_of_generators
+from labelmint.usefulness.unlabelled import Unlabelled, open_unlabelled
 from labelmint.usefulness.work import Study, TrainArm
 
 __all__ = ["study"]
@@ -74,16 +76,21 @@ def study(
     tell: Report = report or (lambda event: None)
     source, folder = (data if isinstance(data, DataSet) else read(data)), Path(out)
     request = _request(options)
-    trains = maker is None and not options.curve and options.synthetic is None
+    trains = maker is None and options.draws and options.synthetic is None
     dials = dials_of_generators(request, options.dials) if trains else ()
     device = choose_device(options.device)
     torch.set_num_threads(choose_threads(options.threads))
     given = read(options.synthetic) if options.synthetic is not None else None
     real = load_real(source, _size(options, request.size, given), options, tell, Disk(folder))
-    maker = FromGenerators(real, options, dials) if trains else _maker(maker, real, given, options, tell)
-    pieces = Study(folder, real, options, maker, train_arm, tell)
+    pool = open_unlabelled(options.unlabelled, real, tell)
+    beside = pool.data_of if pool is not None and SYSTEMS[request.system].from_pool else None
+    maker = (
+        FromGenerators(real, options, dials, beside) if trains else _maker(maker, real, given, options, tell)
+    )
+    transfer = _transfer(real, options, pool) if pool is not None and "TR" in options.wanted else None
+    pieces = Study(folder, real, options, maker, train_arm, tell, pool, transfer)
     real.check(pieces.cells(), generators=trains)
-    claim_study(folder, _decisive(real, options, request, given))
+    claim_study(folder, _decisive(real, options, request, given, pool))
     outcome = pieces.run()
     origin = _origin(pieces, real, options, request, source.source)
     results = study_results(
@@ -133,6 +140,11 @@ def _request(options: StudyOptions) -> Request:
             f"--{asked} {getattr(options, asked)}: {request.system} moves training pairs, layout and image alike, and "
             f"no search finds such copies; pass --{asked} {mend}"
         )
+    if SYSTEMS[request.system].of_pairs and options.share:
+        raise InputError(
+            f"--share: the pairs of {request.system} are training images, moved; they must not be shared in place of "
+            f"these; take another --system"
+        )
     if shapes(request).needs_references and options.layouts != "own":
         raise InputError(
             f"--layouts {options.layouts}: varied layouts have no images, which tokenizer.reference needs; "
@@ -145,9 +157,10 @@ def _origin(
     pieces: Study, real: RealPairs, options: StudyOptions, request: Request, source: str
 ) -> dict[str, Any]:
     """What another person needs to obtain the figures again, apart from the machine."""
-    given = options.synthetic is not None
+    given, pool = options.synthetic is not None, options.unlabelled
     return {
         "data": source,
+        **({} if pool is None else {"unlabelled": pool.source if isinstance(pool, DataSet) else str(pool)}),
         "data_sha256": real.digest,
         "pairs": {
             "training": pieces.pool,
@@ -185,13 +198,32 @@ def _maker(
     maker: Maker | None, real: RealPairs, given: DataSet | None, options: StudyOptions, tell: Report
 ) -> Maker | None:
     """What was given to make pairs with, if anything."""
-    if maker is not None or options.curve or given is None:
+    if not options.draws:
+        return None
+    if maker is not None or given is None:
         return maker
     return Given.open(given, real, tell)
 
 
+def _transfer(real: RealPairs, options: StudyOptions, pool: Unlabelled) -> Maker:
+    """What makes the pairs of arm TR: the system `transfer` as it is usually trained, from the pool."""
+    usual = replace(
+        options,
+        system="transfer",
+        preset="small",
+        settings=(),
+        dials={},
+        filter="off",
+        layouts="own",
+        generator_minutes=None,
+        synthetic=None,
+        share=False,
+    )
+    return FromGenerators(real, usual, dials_of_generators(_request(usual), {}), pool.data_of)
+
+
 def _decisive(
-    real: RealPairs, options: StudyOptions, request: Request, given: DataSet | None
+    real: RealPairs, options: StudyOptions, request: Request, given: DataSet | None, pool: Unlabelled | None
 ) -> dict[str, Any]:
     """All that decides a cell. Numbers of pairs, seeds, ratios, ways and the budget only say which cells
     there are; a higher step limit makes those again that a lower one had stopped (`study_run`). The values
@@ -199,6 +231,7 @@ def _decisive(
     """
     # where it stands, studies of former versions go on
     rebalanced = [] if options.rebalance == "none" else [f"rebalance={options.rebalance}"]
+    unlabelled = {} if pool is None else {"unlabelled": pool.digest}
     return {
         "size": real.geometry.size,
         "crop": options.crop,
@@ -217,6 +250,7 @@ def _decisive(
         "encoder_weights": _encoder_weights(options.segmenter),
         "judge": options.judge.model_dump(mode="json"),
         "data_sha256": real.digest,
+        **unlabelled,
     }
 
 

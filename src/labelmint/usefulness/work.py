@@ -2,11 +2,12 @@
 
     1  A at every number of pairs, under every seed: it shows the headroom, and settles what the others do; then
        A0 and A0n, where they are asked for, at the numbers to study
-    2  for each n from the smallest, for each seed: C, the samples, S at every ratio, Y
-    3  for each n, once ratio and way are fixed: R and the papers' pair, "accuracy" and "diversity"
+    2  for each n from the smallest, for each seed: the arms with a pool, ST, FM and TR
+    3  for each n from the smallest, for each seed: C, the samples, S at every ratio, Y
+    4  for each n, once ratio and way are fixed: S+ST, R and the papers' pair, "accuracy" and "diversity"
 
-A piece of work is not begun when its expected time no longer fits into the budget; it is done in a later
-call.
+Arms that are not asked for are left out; those that an earlier call trained are reported all the same. A piece of
+work is not begun when its expected time no longer fits into the budget; it is done in a later call.
 """
 
 from __future__ import annotations
@@ -18,54 +19,38 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from labelmint.datasets.pair import Pair
 from labelmint.evaluation.views import Views
 from labelmint.hardware import choose_device, choose_precision
 from labelmint.progress import Event, Report
 from labelmint.storage import write_json
-from labelmint.usefulness.arms import BESIDE, Arm, ArmResult, arm_named
+from labelmint.usefulness.arms import BESIDE, POOLED, Arm, ArmResult, arm_named
 from labelmint.usefulness.cells import CellFolder, Drawn, Record, arm_key
 from labelmint.usefulness.figures import blind_dice
+from labelmint.usefulness.ground import Ground
 from labelmint.usefulness.outcome import Candidate, Outcome, Point, choose
+from labelmint.usefulness.pace import ARM, MAKE, POOL, SETTLE, Pace
 from labelmint.usefulness.plan import GIVEN, Cell, StudyOptions, Way, counts, samples_needed, ways
 from labelmint.usefulness.real import RealPairs
+from labelmint.usefulness.recipe import Recipe
 from labelmint.usefulness.samples import Maker
 from labelmint.usefulness.settling import Settled
+from labelmint.usefulness.teacher import mint_for
+from labelmint.usefulness.unlabelled import Unlabelled
 
 __all__ = ["Study", "TrainArm"]
 
 TrainArm = Callable[..., ArmResult]  # `arm_training.train_arm`
-SETTLE, ARM, MAKE = "arm that settles", "arm", "samples"
-
-
-class _Pace:
-    """How long pieces of work take: the mean of those of the same kind and number of pairs, else of the same
-    kind, else a guess.
-    """
-
-    def __init__(self) -> None:
-        self._seen: dict[str, list[tuple[int, float]]] = {SETTLE: [], ARM: [], MAKE: []}
-        self.guess = {SETTLE: 0.0, ARM: 0.0, MAKE: 0.0}
-
-    def saw(self, kind: str, n: int, seconds: float) -> None:
-        self._seen[kind].append((n, seconds))
-
-    def knows(self, kind: str) -> bool:
-        return bool(self._seen[kind])
-
-    def expected(self, kind: str, n: int) -> float:
-        same = [seconds for at, seconds in self._seen[kind] if at == n]
-        found = same or [seconds for _, seconds in self._seen[kind]]
-        return float(np.mean(found)) if found else self.guess[kind]
+_ALONE = ("R", "C", *BESIDE, "ST", "FM", "TR")  # arms that have one form, whatever the samples are
 
 
 class Study:
     """One call of a study over its folder; `run` does the work and answers all that is known.
 
     Arguments:
-        real: the data. maker: of synthetic pairs, None for a learning curve. train: `arm_training.train_arm`, or
-            what stands in for it.
+        real: the data. maker: of synthetic pairs, None where no arm learns from them. train:
+            `arm_training.train_arm`, or what stands in for it.
+        pool: images without labels, None where no arm has a use for them. transfer: the maker of the pairs of arm TR.
     """
 
     def __init__(
@@ -76,8 +61,11 @@ class Study:
         maker: Maker | None,
         train: TrainArm,
         tell: Report,
+        unlabelled: Unlabelled | None = None,
+        transfer: Maker | None = None,
     ) -> None:
         self._folder, self._real, self._options, self.maker = folder, real, options, maker
+        self._unlabelled, self._transfer, self._wanted = unlabelled, transfer, options.wanted
         self._train, self._tell, self._begin = train, tell, time.perf_counter()
         self.pool = len(real.parts.training)
         self.studied = counts(options, self.pool, real.data.source)
@@ -87,7 +75,8 @@ class Study:
         self._drawn: dict[tuple[int, Way], dict[int, Drawn]] = {}
         self._left_out: list[str] = []
         self._held: dict[tuple[Cell, Way], Views | None] = {}
-        self._pace, self._done = _Pace(), 0
+        self._minted: dict[tuple[Cell, Recipe], Sequence[Pair]] = {}
+        self._pace, self._done = Pace(), 0
         self._device = choose_device(options.device)
         self._precision = self._one_precision()
         self._ahead: Counter[tuple[str, int]] = Counter()
@@ -101,19 +90,18 @@ class Study:
         self._foresee()
         for cell in self.cells():
             self._arm(cell, arm_named("A"))
-        for name in self._beside:
+        for name in BESIDE:
             for cell in self.cells():
                 if cell.n in self.studied:
-                    self._arm(cell, arm_named(name))
-        if self._options.curve:
-            for cell in self.cells():
-                self._arm(cell, arm_named("R"))
-        else:
-            for n in self.studied:
-                self._with_samples(n, self.ways[n], baseline=True)
-                self._instead(n)
-            for n in self.studied:
-                self._papers_pair(n)
+                    self._asked(cell, arm_named(name))
+        for n in self.studied:
+            self._with_pool(n)
+        for n in self.studied if self.maker is not None else ():
+            self._with_samples(n, self.ways[n], baseline=True)
+            self._instead(n)
+        for n in self.numbers if self._options.curve else self.studied:
+            self._at_last(n)
+        self._recall()
         return self._outcome()
 
     def _one_precision(self) -> str:
@@ -128,16 +116,27 @@ class Study:
 
     # The three parts ----------------------------------------------------------------------------------------
 
+    def _with_pool(self, n: int) -> None:
+        for seed in self._options.all_seeds if self._has_pool(n) else ():
+            for name in ("ST", "FM", "TR"):
+                self._asked(Cell(n, seed), arm_named(name))
+
+    def _has_pool(self, n: int) -> bool:
+        """Whether there are images without labels at n pairs, which with "rest" all pairs leave none of."""
+        return self._unlabelled is not None and all(
+            self._unlabelled.of(Cell(n, seed)) for seed in self._options.all_seeds
+        )
+
     def _with_samples(self, n: int, chosen: Sequence[Way], *, baseline: bool) -> None:
         for seed in self._options.all_seeds:
             cell = Cell(n, seed)
             if baseline:
-                self._arm(cell, arm_named("C"))
+                self._asked(cell, arm_named("C"))
             for way in chosen:
                 if self._samples(cell, way):
                     for ratio in self._ratios:
-                        self._arm(cell, arm_named("S", ratio), way)
-                    self._arm(cell, arm_named("Y"), way)
+                        self._asked(cell, arm_named("S", ratio), way)
+                    self._asked(cell, arm_named("Y"), way)
 
     def _instead(self, n: int) -> None:
         """Where the filter refused samples under every way, the same without a filter: then something is
@@ -151,24 +150,39 @@ class Study:
             self.ways[n] = (*self.ways[n], *plain)
             self._with_samples(n, plain, baseline=False)
 
-    def _papers_pair(self, n: int) -> None:
+    def _at_last(self, n: int) -> None:
+        """What waits for the choice of ratio and way, and C and R, which no choice concerns."""
         chosen = choose(self._candidates(n), self._arms_at(n))
         for seed in self._options.all_seeds:
-            self._arm(Cell(n, seed), arm_named("R"))
+            cell = Cell(n, seed)
+            for name in ("C", "R"):
+                self._asked(cell, arm_named(name))
+            names = ("S+ST", "accuracy", "diversity") if self._has_pool(n) else ("accuracy", "diversity")
             if chosen is not None:
-                for name in ("accuracy", "diversity"):
-                    self._arm(Cell(n, seed), arm_named(name, chosen.ratio), chosen.way)
-            else:
-                self._leave_out(ARM, Cell(n, seed), "arms accuracy and diversity")
+                for name in names:
+                    self._asked(cell, arm_named(name, chosen.ratio), chosen.way)
+            elif late := self._wanted & set(names):
+                self._leave_out(ARM, cell, f"arms {' and '.join(name for name in names if name in late)}")
+
+    def _asked(self, cell: Cell, arm: Arm, way: Way | None = None) -> None:
+        """An arm, where it is asked for."""
+        if arm.name in self._wanted and (cell.seed, arm_key(arm, way)) not in self._done_at(cell.n):
+            self._arm(cell, arm, way)
+
+    def _done_at(self, n: int) -> set[tuple[int, str]]:
+        return {(seed, key) for (at, key), records in self._arms.items() if at == n for seed in records}
+
+    def _recall(self) -> None:
+        """Take in what an earlier call trained and this one was not asked for."""
+        for cell in self.cells():
+            for arm in (arm_named(name) for name in _ALONE if name not in self._wanted):
+                record = CellFolder(self._folder, cell).arm(arm.key) if cell.n in self.studied else None
+                if record is not None and not self._outdated(record, cell, arm):
+                    self._arms.setdefault((cell.n, arm.key), {})[cell.seed] = record
 
     @property
     def _ratios(self) -> tuple[float, ...]:
         return tuple(dict.fromkeys(self._options.ratios))
-
-    @property
-    def _beside(self) -> tuple[str, ...]:
-        """Arms beside the usual ones. Those with unlabelled images have their place here."""
-        return tuple(name for name in BESIDE if name in self._options.arms)
 
     def _candidates(self, n: int) -> tuple[Candidate, ...]:
         return tuple(Candidate(ratio, way) for way in self.ways.get(n, ()) for ratio in self._ratios)
@@ -178,7 +192,7 @@ class Study:
     def _arm(self, cell: Cell, arm: Arm, way: Way | None = None) -> None:
         """Train an arm unless it is there, or what it needs is not, or the time is up."""
         key, folder = arm_key(arm, way), CellFolder(self._folder, cell)
-        record, kind = folder.arm(key), SETTLE if arm.settles else ARM
+        record, kind = folder.arm(key), SETTLE if arm.settles else POOL if arm.name in POOLED else ARM
         if record is None or self._outdated(record, cell, arm):
             whole = arm.settles or cell.seed in self._arms.get((cell.n, "A"), {})
             record = self._trained(cell, arm, way) if whole and self._fits(kind, cell.n) else None
@@ -209,15 +223,14 @@ class Study:
     def _trained(self, cell: Cell, arm: Arm, way: Way | None) -> Record | None:
         """A newly trained arm; None where there are no samples for it."""
         begin, options, folder = time.perf_counter(), self._options, self._folder / cell.folder
-        synthetic = None if way is None else self._views(cell, way)
-        if way is not None and synthetic is None:
+        synthetic = self._pairs_for(cell, arm, way)
+        if arm.ratio is not None and synthetic is None:
             return None
-        if way is not None and synthetic is not None and way != GIVEN:
-            count = min(samples_needed(cell.n, arm.ratio, options.samples), len(synthetic))
-            synthetic = synthetic.take(range(count))
         ground = self._real.ground(cell, "extra" if arm.extra else "")
+        if arm.pool:
+            ground = self._beside_pool(ground, cell, arm)
         self._write_names(cell, arm)
-        shown = cell.seed == options.seed and arm.name in ("A", "S")
+        shown = cell.seed == options.seed and arm.name in ("A", "S", *POOLED)
         result = self._train(
             arm,
             ground,
@@ -232,6 +245,47 @@ class Study:
         )
         samples = None if synthetic is None else len(synthetic)
         return Record(result=result, samples=samples, seconds=time.perf_counter() - begin)
+
+    def _pairs_for(self, cell: Cell, arm: Arm, way: Way | None) -> Views | None:
+        """The synthetic pairs of an arm; None where it has none, or they could not be had."""
+        if arm.ratio is None:
+            return None
+        count, tell = samples_needed(cell.n, arm.ratio, self._options.samples), self._telling(POOL, cell)
+        if arm.name == "TR":
+            assert self._transfer is not None
+            moves, place = (
+                ways(StudyOptions(filter="off"), self._transfer.dials)[0],
+                self._folder / cell.folder,
+            )
+            return self._transfer.make(cell, moves, count, place / "transfer", tell)[0]
+        assert way is not None
+        found = self._views(cell, way)
+        return found if found is None or way == GIVEN else found.take(range(min(count, len(found))))
+
+    def _beside_pool(self, ground: Ground, cell: Cell, arm: Arm) -> Ground:
+        """The ground of an arm with a pool: its images, and where the arm learns from them their minted labels."""
+        assert self._unlabelled is not None
+        ground, usual = replace(ground, unlabelled=self._unlabelled.of(cell)), self._settled(cell)
+        if arm.pool != "minted":
+            return ground
+        assert usual is not None
+        key, options = (cell, usual.recipe), self._options
+        if key not in self._minted:  # those of one cell are held: ST and S+ST share them
+            self._minted = {
+                key: mint_for(
+                    ground,
+                    self._real.data,
+                    self._folder / cell.folder,
+                    recipe=usual.recipe,
+                    config=options.segmenter,
+                    seed=cell.seed,
+                    device=options.device,
+                    precision=self._precision,
+                    threads=options.threads,
+                    report=self._telling(POOL, cell),
+                )
+            }
+        return replace(ground, minted=self._minted[key])
 
     def _write_names(self, cell: Cell, arm: Arm) -> None:
         """pairs.json: which pairs a cell may use; pairs-A0.json where an arm has others beside them."""
@@ -289,16 +343,20 @@ class Study:
         """Count what is ahead, so that the time left can be told; times of what is there already are known."""
         options = self._options
         for cell in self.cells():
-            self._ahead[SETTLE, cell.n] += 1 + len(self._beside) * (cell.n in self.studied)
+            studied, wanted = cell.n in self.studied, self._wanted
+            self._ahead[SETTLE, cell.n] += 1 + len(wanted & set(BESIDE)) * studied
             self._ahead[ARM, cell.n] += int(options.curve)
-            if not options.curve and cell.n in self.studied:
-                plans = len(self.ways[cell.n])
-                self._ahead[ARM, cell.n] += 4 + plans * (len(self._ratios) + 1)
+            if not options.curve and studied:
+                plans = len(self.ways[cell.n]) if self.maker is not None else 0
+                self._ahead[ARM, cell.n] += len(wanted & {"C", "R", "accuracy", "diversity"})
+                self._ahead[ARM, cell.n] += plans * (len(self._ratios) * ("S" in wanted) + ("Y" in wanted))
                 self._ahead[MAKE, cell.n] += plans
+                self._ahead[POOL, cell.n] += len(wanted & set(POOLED)) * self._has_pool(cell.n)
             for file in (self._folder / cell.folder).glob("*.json"):
                 if not file.stem.startswith("pairs"):
                     kind = MAKE if file.stem.startswith("drawn-") else ARM
                     kind = SETTLE if file.stem in ("A", *BESIDE) else kind
+                    kind = POOL if file.stem.startswith(POOLED) else kind
                     self._ahead[kind, cell.n] = max(self._ahead[kind, cell.n] - 1, 0)
         if (
             options.budget is not None
@@ -349,7 +407,14 @@ class Study:
             arms, candidates = self._arms_at(n), self._candidates(n)
             drawn = {way: self._drawn[n, way] for way in self.ways.get(n, ()) if (n, way) in self._drawn}
             points.append(
-                Point(n=n, arms=arms, candidates=candidates, chosen=choose(candidates, arms), drawn=drawn)
+                Point(
+                    n=n,
+                    arms=arms,
+                    candidates=candidates,
+                    chosen=choose(candidates, arms),
+                    drawn=drawn,
+                    asked=self._wanted,
+                )
             )
         return Outcome(
             points=tuple(points),
