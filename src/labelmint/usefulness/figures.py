@@ -48,14 +48,19 @@ class Interval:
     count: int
 
 
-def interval_of(values: Sequence[float]) -> Interval:
-    """Mean and t-interval of values, at least one."""
+def interval_of(values: Sequence[float], ways: int = 1) -> Interval:
+    """Mean and t-interval of values, at least one.
+
+    Arguments:
+        ways: k of which this one may be the best: the interval is then such that all k hold at once in 95 % of all
+            studies (Bonferroni: 1 - 0.05 / k each), so that it allows for the luck of the choice.
+    """
     from scipy import stats
 
     mean, count = float(np.mean(values)), len(values)
     if count < 2:
         return Interval(mean, None, None, count)
-    reach = float(stats.t.ppf(0.975, count - 1)) * float(np.std(values, ddof=1)) / math.sqrt(count)
+    reach = float(stats.t.ppf(1 - 0.025 / ways, count - 1)) * float(np.std(values, ddof=1)) / math.sqrt(count)
     return Interval(mean, mean - reach, mean + reach, count)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from labelmint.usefulness.arms import BESIDE, USUAL, Arm, arm_named
+from labelmint.usefulness.arms import BESIDE, POOLED, USUAL, Arm, arm_named
 from labelmint.usefulness.cells import Drawn, Record, arm_key
 from labelmint.usefulness.figures import Interval, better_of, differences, interval_of
 from labelmint.usefulness.plan import Way
@@ -193,6 +193,20 @@ class Outcome:
     given: bool
     left_out: tuple[str, ...]
     blind: float
+
+    def trained(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Those of some arms that were trained anywhere, in the same order."""
+        return tuple(name for name in names if any(point.scores(name) for point in self.points))
+
+    @property
+    def drew(self) -> bool:
+        """Whether arms with synthetic pairs were asked for, or trained by an earlier call."""
+        return not self.curve and any("S" in point.asked or point.scores("S") for point in self.points)
+
+    @property
+    def pooled(self) -> bool:
+        """Whether an arm with a pool was trained."""
+        return bool(self.trained(POOLED))
 
     def at(self, n: int) -> Point:
         """The point of n training pairs."""

@@ -7,11 +7,13 @@ from typing import Any
 
 from labelmint.reports.results import Figure, Picture, Results
 from labelmint.types import ClassSet
+from labelmint.usefulness.best import best_at
 from labelmint.usefulness.outcome import Outcome
 from labelmint.usefulness.report_gain import gain, headroom
 from labelmint.usefulness.report_making import choice, samples, training
 from labelmint.usefulness.report_parts import ARMS
 from labelmint.usefulness.report_scores import by_class, other_scores, papers_pair
+from labelmint.usefulness.report_ways import all_ways, gain_name, worth_name
 from labelmint.usefulness.verdict import study_verdict
 
 __all__ = ["ARMS", "study_results"]
@@ -29,9 +31,14 @@ def study_results(
     origin: dict[str, Any],
 ) -> Results:
     """The whole report; the pictures lie in its folder already."""
-    sections = [headroom(outcome)] if outcome.curve else [gain(outcome), headroom(outcome), choice(outcome)]
+    if outcome.curve:
+        sections = [headroom(outcome)]
+    else:
+        first = [all_ways(outcome), gain(outcome)] if outcome.pooled else [gain(outcome), all_ways(outcome)]
+        sections = [*first, headroom(outcome)]
+    sections += [choice(outcome)] if outcome.drew else []
     sections += [by_class(outcome, classes, foreground), other_scores(outcome)]
-    if not outcome.curve:
+    if outcome.drew:
         sections += [papers_pair(outcome), samples(outcome, tuple(pictures))]
     sections.append(training(outcome))
     known = {figure.name: figure for section in sections for figure in section.figures}
@@ -46,6 +53,19 @@ def study_results(
 
 def _first_figures(outcome: Outcome, known: Mapping[str, Figure]) -> tuple[str, ...]:
     numbers = outcome.studied or tuple(point.n for point in outcome.points if point.n < outcome.pool)
-    kinds = ("headroom",) if outcome.curve else ("gain", "headroom", "worth")
+    kinds = (
+        ("headroom",) if outcome.curve else ("gain", "headroom", "worth") if outcome.drew else ("headroom",)
+    )
     wanted = [f"{kind}.n{n}" for kind in kinds for n in numbers[:_IN_THE_HEADLINE]]
-    return tuple(name for name in wanted if name in known)
+    found = (
+        [best_at(outcome.at(n), outcome) for n in outcome.studied[:_IN_THE_HEADLINE]]
+        if outcome.pooled
+        else []
+    )
+    best = [
+        f"{kind}.n{n}"
+        for n, one in zip(outcome.studied, found, strict=False)
+        if one is not None
+        for kind in (gain_name(one), worth_name(one))
+    ]
+    return tuple(dict.fromkeys(name for name in [*best, *wanted] if name in known))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from labelmint.reports.results import Chart, Figure, Section, Series, Table
 from labelmint.reports.words import interval, number
-from labelmint.usefulness.arms import BESIDE
+from labelmint.usefulness.arms import BESIDE, POOLED
 from labelmint.usefulness.figures import LEAST_HEADROOM, Interval, share_closed, worth_of
 from labelmint.usefulness.outcome import Outcome, Point
 from labelmint.usefulness.report_parts import ARMS, LEFT_OUT, figure_of, mean_of
@@ -18,7 +19,8 @@ __all__ = ["gain", "headroom"]
 def gain(outcome: Outcome) -> Section:
     """Dice of each arm and the gain, by number of real pairs."""
     figures = [figure for n in outcome.studied for figure in _figures(outcome, n)]
-    rows = [_row(outcome, n) for n in outcome.studied]
+    names = ("R", "A", "C", "S", "Y") if outcome.drew else outcome.trained(("R", "A", "C"))
+    rows = [_row(outcome, n, names) for n in outcome.studied]
     figures.append(
         Figure(
             name="dice.blind",
@@ -36,24 +38,21 @@ def gain(outcome: Outcome) -> Section:
         rows=tuple(rows),
         head=(
             "real pairs",
-            "R",
-            "A",
-            "C",
-            "S",
-            "Y",
-            "S - R, points",
-            "gain, points",
-            "95 % interval",
-            "answer",
+            *names,
+            *(("S - R, points", "gain, points", "95 % interval", "answer") if outcome.drew else ()),
         ),
-        note="; ".join(f"{name}: {words}" for name, words in ARMS.items() if len(name) == 1)
+        note="; ".join(f"{name}: {ARMS[name]}" for name in names)
         + ". Dice is that of all test pixels at once, "
         "class by class, and its mean over the foreground classes.",
     )
     return Section(
         name="gain",
-        title="Does it help?",
-        summary=f"Gain by number of real pairs: {said}." if said else "No gain is known yet.",
+        title="Do synthetic pairs help?" if outcome.pooled else "Does it help?",
+        summary=f"Gain by number of real pairs: {said}."
+        if said
+        else "No gain is known yet."
+        if outcome.drew
+        else "No arm with synthetic pairs was asked for.",
         figures=tuple(figures),
         tables=(table,),
     )
@@ -61,6 +60,23 @@ def gain(outcome: Outcome) -> Section:
 
 def _figures(outcome: Outcome, n: int) -> list[Figure]:
     point = outcome.at(n)
+    return [
+        *(_gains(point, n) if outcome.drew else ()),
+        *(
+            figure_of(
+                f"dice.n{n}.{name}",
+                f"Dice of {name} with {n} real pairs",
+                point.mean(name),
+                unit="",
+                how=ARMS[name],
+            )
+            for name in ("A", "C", "S", "Y", *POOLED, *BESIDE)
+            if point.scores(name) or (name in ("A", "C", "S", "Y") and name in point.asked)
+        ),
+    ]
+
+
+def _gains(point: Point, n: int) -> list[Figure]:
     return [
         figure_of(
             f"gain.n{n}",
@@ -77,26 +93,17 @@ def _figures(outcome: Outcome, n: int) -> list[Figure]:
             unit="points",
             how="arm S minus arm R: what papers with an unaugmented baseline report; augmentation gives most of it",
         ),
-        *(
-            figure_of(
-                f"dice.n{n}.{name}",
-                f"Dice of {name} with {n} real pairs",
-                point.mean(name),
-                unit="",
-                how=ARMS[name],
-            )
-            for name in ("A", "C", "S", "Y", *BESIDE)
-            if name not in BESIDE or point.scores(name)
-        ),
     ]
 
 
-def _row(outcome: Outcome, n: int) -> tuple[Any, ...]:
+def _row(outcome: Outcome, n: int, names: Sequence[str]) -> tuple[Any, ...]:
     point = outcome.at(n)
+    means = (str(n), *(mean_of(point, name) for name in names))
+    if not outcome.drew:
+        return means
     found, over_plain = point.gain(), point.gain(over="R")
     return (
-        str(n),
-        *(mean_of(point, name) for name in ("R", "A", "C", "S", "Y")),
+        *means,
         None if over_plain is None else f"{over_plain.mean:+.2f}",
         None if found is None else f"{found.mean:+.2f}",
         "-" if found is None else interval(found.low, found.high),
@@ -108,10 +115,10 @@ def headroom(outcome: Outcome) -> Section:
     figures = [
         figure for point in outcome.points if point.n < outcome.pool for figure in _room(point, outcome)
     ]
-    figures += [_worth(outcome.at(n), outcome) for n in outcome.studied]
+    figures += [_worth(outcome.at(n), outcome) for n in outcome.studied if outcome.drew]
     numbers = tuple(str(point.n) for point in outcome.points)
-    beside = (name for name in BESIDE if any(point.scores(name) for point in outcome.points))
-    names = (*(("A", "R") if outcome.curve else ("S", "A", "C")), *beside)
+    usual = ("A", "R") if outcome.curve else ("S", "A", "C") if outcome.drew else outcome.trained(("A", "C"))
+    names = (*usual, *outcome.trained((*POOLED, *BESIDE)))
     series = [
         Series(name=name, x=numbers, y=tuple(mean_of(point, name) for point in outcome.points))
         for name in names
@@ -146,7 +153,7 @@ def _room(point: Point, outcome: Outcome) -> list[Figure]:
             how=f"test Dice of arm A with all {outcome.pool} training pairs minus that with {n}",
         )
     ]
-    if n in outcome.studied:
+    if n in outcome.studied and outcome.drew:
         share = None if room is None or gain is None else share_closed(gain.mean, room.mean)
         refused = (
             LEFT_OUT if room is None or gain is None else f"the headroom is below {LEAST_HEADROOM:g} points"

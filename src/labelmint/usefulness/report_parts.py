@@ -18,6 +18,10 @@ ARMS: Mapping[str, str] = {
     "Y": "synthetic pairs alone, augmented",
     "accuracy": "R + synthetic pairs, no augmentation",
     "diversity": "synthetic pairs alone, no augmentation",
+    "ST": "A + the pool with minted labels, doubtful pixels ignored",
+    "FM": "A + consistency on the pool: the teacher's sure readings of weak views teach strong ones",
+    "TR": "A + labelled pairs with the looks of the pool, one for each real one",
+    "S+ST": "A + synthetic pairs and the pool with minted labels",
     "A0": "R + narrow augmentation, with as many pairs again to validate: the baseline of former versions",
     "A0n": "the same, with n real pairs in all",
 }

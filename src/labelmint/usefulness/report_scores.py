@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from labelmint.reports.results import Section, Table
 from labelmint.types import ClassSet
+from labelmint.usefulness.arms import POOLED
 from labelmint.usefulness.outcome import Outcome
 from labelmint.usefulness.report_parts import ARMS, figure_of, mean_of
 from labelmint.usefulness.verdict import points_in_words
@@ -14,7 +15,8 @@ __all__ = ["by_class", "other_scores", "papers_pair"]
 
 
 def by_class(outcome: Outcome, classes: ClassSet, foreground: Sequence[int]) -> Section:
-    names = ("R", "A") if outcome.curve else ("A", "C", "S")
+    usual = ("R", "A") if outcome.curve else ("A", "C", "S") if outcome.drew else outcome.trained(("A", "C"))
+    names = (*usual, *outcome.trained(POOLED))
     tables = []
     for n in outcome.studied or tuple(point.n for point in outcome.points):
         point = outcome.at(n)
@@ -24,12 +26,12 @@ def by_class(outcome: Outcome, classes: ClassSet, foreground: Sequence[int]) -> 
             better = means.get(point.baseline)
             gain = (
                 None
-                if outcome.curve or means["S"] is None or better is None
+                if not outcome.drew or means["S"] is None or better is None
                 else round(100 * (means["S"] - better), 2)
             )
             mark = "" if k in foreground else " (background)"
-            rows.append((f"{classes.names[k]}{mark}", *means.values(), *(() if outcome.curve else (gain,))))
-        head = ("class", *names, *(() if outcome.curve else (f"S - {point.baseline}, points",)))
+            rows.append((f"{classes.names[k]}{mark}", *means.values(), *((gain,) if outcome.drew else ())))
+        head = ("class", *names, *((f"S - {point.baseline}, points",) if outcome.drew else ()))
         tables.append(
             Table(title=f"Test Dice class by class with {n} real pairs", head=head, rows=tuple(rows))
         )
@@ -43,7 +45,8 @@ def _of_values(values: Iterable[float]) -> float | None:
 
 
 def other_scores(outcome: Outcome) -> Section:
-    names = ("R", "A") if outcome.curve else ("R", "A", "C", "S", "Y")
+    usual = ("R", "A") if outcome.curve else ("R", "A", "C", "S", "Y")
+    names = (*(usual if outcome.curve or outcome.drew else outcome.trained(usual)), *outcome.trained(POOLED))
     tables, figures = [], []
     for what, title in (
         ("miou", "mIoU over all classes"),
@@ -62,9 +65,11 @@ def other_scores(outcome: Outcome) -> Section:
                 how=f"arm S minus arm {outcome.at(n).baseline}",
             )
             for n in outcome.studied
+            if outcome.drew
         ]
     gains = [(figure.title, figure.value) for figure in figures if figure.value is not None]
-    summary = "; ".join(f"{title}: {value:+.2f} points" for title, value in gains)
+    said = "; ".join(f"{title}: {value:+.2f} points" for title, value in gains)
+    summary = said or "Means over seeds."
     return Section(
         name="scores",
         title="mIoU and boundaries",

@@ -8,7 +8,8 @@
     no difference   none of these, and the interval holds 0
     unknown         one seed, which has no interval; or something that the answer needs was not trained
 
-The bounds are ours.
+The bounds are ours. With a pool the answer begins with the best way for these data (`best`), minting or not; it is
+measurably better than arm A where its interval lies above 0.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from typing import Literal
 
 from labelmint.reports.results import Verdict
 from labelmint.reports.words import number
+from labelmint.usefulness.best import best_at, rivals_at
 from labelmint.usefulness.figures import Interval, share_closed, worth_of
 from labelmint.usefulness.outcome import Outcome, Point
 
-__all__ = ["Answer", "Kind", "answer_at", "points_in_words", "study_verdict"]
+__all__ = ["Answer", "Kind", "answer_at", "best_in_words", "points_in_words", "study_verdict"]
 
 Kind = Literal["use", "no difference", "do not use", "unknown"]
 
@@ -117,16 +119,55 @@ def _beside(point: Point, outcome: Outcome, gain: Interval) -> str:
     return f"; {'; '.join(said)}" if said else ""
 
 
+def best_in_words(point: Point, outcome: Outcome) -> str:
+    """The best way with n pairs, its gain over arm A and what it is worth; "" where no way was trained."""
+    if not rivals_at(point, outcome):
+        return ""
+    best, lead = best_at(point, outcome), f"With {point.n} real pairs"
+    if best is None:
+        return f"{lead} no way is better than strong augmentation alone (arm A)."
+    gain = f"{points_in_words(best.gain)} of Dice over arm A"
+    beside = []
+    if best.worth is not None:
+        times = number(best.worth.images / point.n)
+        beside.append(f"worth {best.worth.words} labelled images ({times} times)")
+    if best.closed is not None:
+        beside.append(f"{100 * best.closed:.0f} % of the headroom closed")
+    text = "; ".join([gain, *beside])
+    if best.gain.low is not None and best.gain.low > 0:
+        return f"{lead} the best way is {best.words}: {text}."
+    return f"{lead} {best.words} has the highest Dice, but no measurable gain: {text}."
+
+
 def study_verdict(outcome: Outcome) -> Verdict:
     """The answer as a whole, with an answer for each number of training pairs among its reasons."""
     if outcome.curve:
         return _of_curve(outcome)
+    points = [outcome.at(n) for n in outcome.studied]
+    said = [text for point in points if (text := best_in_words(point, outcome))]
+    samples = _of_samples(outcome, said) if outcome.drew else None
+    if not outcome.pooled:
+        return samples or Verdict(
+            level="mixed", text=" ".join(said) or "Only arm A was trained.", reasons=tuple(_cautions(outcome))
+        )
+    best = [best_at(point, outcome) for point in points]
+    better = any(one is not None and one.gain.low is not None and one.gain.low > 0 for one in best)
+    bad = samples is not None and samples.level == "bad"
+    return Verdict(
+        level="good" if better and not bad else "mixed",
+        text=" ".join([*said, *([samples.text] if samples is not None else [])]),
+        reasons=tuple(_cautions(outcome)) if samples is None else samples.reasons,
+    )
+
+
+def _of_samples(outcome: Outcome, said: list[str]) -> Verdict:
+    """The answer about the synthetic pairs; what is said of the best way stands behind its own reasons."""
     answers = [(n, answer_at(outcome.at(n), outcome)) for n in outcome.studied]
     kinds = {
         kind: [n for n, answer in answers if answer.kind == kind]
         for kind in ("use", "no difference", "do not use", "unknown")
     }
-    reasons = (*(answer.text for _, answer in answers), *_cautions(outcome))
+    reasons = (*(answer.text for _, answer in answers), *said, *_cautions(outcome))
     if kinds["use"]:
         text = f"Use the synthetic pairs with {_listed(kinds['use'])} real pairs"
         rest = [f"do not use them with {_listed(kinds['do not use'])}" if kinds["do not use"] else ""]
