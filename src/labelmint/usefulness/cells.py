@@ -9,6 +9,9 @@ where a smaller one ended.
                                                           for pictures
                          /run/                            the generator and its judge
                          /samples-t0.85-on-500/           500 of its pairs
+                         /shared-t0.85-on-500.json        what these pairs give away
+                         /teacher-8000/                   the ensemble that mints labels for the pool
+                         /transfer/                       run and samples of arm TR
                          /drawn-t0.85-on.json             what became of the candidates, or why there are no
                                                           pairs
 
@@ -28,6 +31,7 @@ from labelmint.errors import InputError
 from labelmint.storage import claim, write_json
 from labelmint.usefulness.arms import Arm, ArmResult
 from labelmint.usefulness.plan import Cell, Way
+from labelmint.usefulness.sharing import Shared
 
 __all__ = ["CellFolder", "Drawn", "Record", "arm_key", "claim_study"]
 
@@ -96,6 +100,14 @@ class CellFolder:
     def save_drawn(self, way: Way, drawn: Drawn) -> None:
         """Store it."""
         self._write(f"drawn-{way.key}.json", drawn)
+
+    def shared(self, key: str) -> Shared | None:
+        """What some samples give away; None where it was not measured."""
+        return self._read(f"shared-{key}.json", Shared)
+
+    def save_shared(self, key: str, found: Shared) -> None:
+        """Store it."""
+        self._write(f"shared-{key}.json", found)
 
     def _read(self, name: str, kind: type[Stored]) -> Stored | None:
         file = self.path / name

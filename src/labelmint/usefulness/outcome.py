@@ -19,6 +19,7 @@ from labelmint.usefulness.cells import Drawn, Record, arm_key
 from labelmint.usefulness.figures import Interval, better_of, differences, interval_of
 from labelmint.usefulness.plan import Way
 from labelmint.usefulness.scoring import Scores
+from labelmint.usefulness.sharing import Shared
 
 __all__ = ["Candidate", "Outcome", "Point", "choose"]
 
@@ -85,6 +86,7 @@ class Point:
         arms: records by arm and seed.
         candidates: what was compared. chosen: by `choose`; None where no arm S was trained.
         drawn: what became of the samples, by way and seed. asked: names of the arms that were to be trained.
+        shared: what the pairs of arm Y give away, by seed; empty where that was not asked.
     """
 
     n: int
@@ -93,6 +95,7 @@ class Point:
     chosen: Candidate | None = None
     drawn: Mapping[Way, Mapping[int, Drawn]] = field(default_factory=dict)
     asked: frozenset[str] = frozenset(USUAL)
+    shared: Mapping[int, Shared] = field(default_factory=dict)
 
     def key(self, name: str) -> str:
         """The file name of an arm in its chosen form: "A", "S-1-t0.85-on"."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from labelmint.reports.results import Figure, Picture, Results
+from labelmint.reports.results import Figure, Picture, Results, Verdict
 from labelmint.types import ClassSet
 from labelmint.usefulness.best import best_at
 from labelmint.usefulness.outcome import Outcome
@@ -13,6 +13,7 @@ from labelmint.usefulness.report_gain import gain, headroom
 from labelmint.usefulness.report_making import choice, samples, training
 from labelmint.usefulness.report_parts import ARMS
 from labelmint.usefulness.report_scores import by_class, other_scores, papers_pair
+from labelmint.usefulness.report_share import share_in_words, sharing
 from labelmint.usefulness.report_ways import all_ways, gain_name, worth_name
 from labelmint.usefulness.verdict import study_verdict
 
@@ -36,6 +37,7 @@ def study_results(
     else:
         first = [all_ways(outcome), gain(outcome)] if outcome.pooled else [gain(outcome), all_ways(outcome)]
         sections = [*first, headroom(outcome)]
+    sections += [sharing(outcome)] if any(point.shared for point in outcome.points) else []
     sections += [choice(outcome)] if outcome.drew else []
     sections += [by_class(outcome, classes, foreground), other_scores(outcome)]
     if outcome.drew:
@@ -44,11 +46,18 @@ def study_results(
     known = {figure.name: figure for section in sections for figure in section.figures}
     return Results(
         title=title,
-        verdict=study_verdict(outcome),
+        verdict=_verdict(outcome),
         headline=_first_figures(outcome, known),
         sections=tuple(sections),
         origin=origin,
     )
+
+
+def _verdict(outcome: Outcome) -> Verdict:
+    """The answer, and where it was asked whether the pairs may be shared."""
+    found = study_verdict(outcome)
+    said = [share_in_words(point) for point in outcome.points if point.shared]
+    return found.model_copy(update={"reasons": (*said, *found.reasons)}) if said else found
 
 
 def _first_figures(outcome: Outcome, known: Mapping[str, Figure]) -> tuple[str, ...]:

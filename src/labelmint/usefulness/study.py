@@ -90,6 +90,7 @@ def study(
     transfer = _transfer(real, options, pool) if pool is not None and "TR" in options.wanted else None
     pieces = Study(folder, real, options, maker, train_arm, tell, pool, transfer)
     real.check(pieces.cells(), generators=trains)
+    pieces.check_pool()
     claim_study(folder, _decisive(real, options, request, given, pool))
     outcome = pieces.run()
     origin = _origin(pieces, real, options, request, source.source)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from labelmint.datasets.pair import Pair
+from labelmint.errors import InputError
 from labelmint.evaluation.views import Views
 from labelmint.hardware import choose_device, choose_precision
 from labelmint.progress import Event, Report
@@ -35,6 +36,7 @@ from labelmint.usefulness.real import RealPairs
 from labelmint.usefulness.recipe import Recipe
 from labelmint.usefulness.samples import Maker
 from labelmint.usefulness.settling import Settled
+from labelmint.usefulness.sharing import Shared, shared
 from labelmint.usefulness.teacher import mint_for
 from labelmint.usefulness.unlabelled import Unlabelled
 
@@ -73,6 +75,7 @@ class Study:
         self.ways = {n: ways(options, () if maker is None else maker.dials) for n in self.studied}
         self._arms: dict[tuple[int, str], dict[int, Record]] = {}
         self._drawn: dict[tuple[int, Way], dict[int, Drawn]] = {}
+        self._shared: dict[int, dict[int, Shared]] = {}
         self._left_out: list[str] = []
         self._held: dict[tuple[Cell, Way], Views | None] = {}
         self._minted: dict[tuple[Cell, Recipe], Sequence[Pair]] = {}
@@ -84,6 +87,14 @@ class Study:
     def cells(self) -> list[Cell]:
         """All that real pairs are needed for."""
         return [Cell(n, seed) for n in self.numbers for seed in self._options.all_seeds]
+
+    def check_pool(self) -> None:
+        """Raise InputError for a pool that leaves no image beside the labelled ones, at any number of these."""
+        if self._unlabelled is not None and not any(self._has_pool(n) for n in self.studied):
+            raise InputError(
+                f"--unlabelled {self._unlabelled.source}: leaves no image beside the labelled ones; take a smaller "
+                f"--n-train, or name other images"
+            )
 
     def run(self) -> Outcome:
         """Do what is not done, as far as the budget goes."""
@@ -101,6 +112,8 @@ class Study:
             self._instead(n)
         for n in self.numbers if self._options.curve else self.studied:
             self._at_last(n)
+        for n in self.studied if self._options.share else ():
+            self._share(n)
         self._recall()
         return self._outcome()
 
@@ -163,6 +176,26 @@ class Study:
                     self._asked(cell, arm_named(name, chosen.ratio), chosen.way)
             elif late := self._wanted & set(names):
                 self._leave_out(ARM, cell, f"arms {' and '.join(name for name in names if name in late)}")
+
+    def _share(self, n: int) -> None:
+        """What the pairs of arm Y give away, in the way that is chosen."""
+        chosen = choose(self._candidates(n), self._arms_at(n)) or next(iter(self._candidates(n)), None)
+        for seed in self._options.all_seeds if chosen is not None else ():
+            assert chosen is not None
+            cell, count = Cell(n, seed), samples_needed(n, 1.0, self._options.samples)
+            folder, key = CellFolder(self._folder, cell), f"{chosen.way.key}-{count}"
+            found = folder.shared(key)
+            views = (
+                None
+                if found is not None or not self._samples(cell, chosen.way)
+                else self._views(cell, chosen.way)
+            )
+            if views is not None:
+                views = views.take(range(min(count, len(views))))
+                found = shared(cell, self._real, views, self._telling(ARM, cell))
+                folder.save_shared(key, found)
+            if found is not None:
+                self._shared.setdefault(n, {})[seed] = found
 
     def _asked(self, cell: Cell, arm: Arm, way: Way | None = None) -> None:
         """An arm, where it is asked for."""
@@ -414,6 +447,7 @@ class Study:
                     chosen=choose(candidates, arms),
                     drawn=drawn,
                     asked=self._wanted,
+                    shared=self._shared.get(n, {}),
                 )
             )
         return Outcome(
