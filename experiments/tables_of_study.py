@@ -134,9 +134,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda")
 
 
-def table(
-    which: StudyTable, chosen: argparse.Namespace, tell: Callable[[str], None] = print
-) -> dict[str, Any]:
+def table(which: StudyTable, chosen: argparse.Namespace, tell: Callable[[str], None] = print) -> None:
     """Make the rows of a table, and write OUT/NAME.json and OUT/NAME.md."""
     at_least(1, seeds=chosen.seeds, most_steps=chosen.most_steps)
     data = prepared(labelmint.read(chosen.data), which.made, chosen.out / "data")

@@ -32,13 +32,14 @@ from labelmint.usefulness.arm_training import train_arm
 from labelmint.usefulness.arms import Arm, ArmResult
 from labelmint.usefulness.figures import interval_of
 from labelmint.usefulness.ground import Ground
-from labelmint.usefulness.plan import Cell, StudyOptions
+from labelmint.usefulness.plan import Cell, StudyOptions, Way
 from labelmint.usefulness.real import load_real
 from labelmint.usefulness.recipe import STRONG
 from labelmint.usefulness.teacher import mint_for
 from labelmint.usefulness.unlabelled import open_unlabelled
 
 TINY = ArmConfig(channels=(4, 8), residual_units=0, batch_size=2, evaluate_every=1, patience=1, most_steps=2)
+PLAIN = Way(filter="off")
 GAINS = {"ST": 0.08, "FM": 0.03, "TR": 0.01, "S+ST": 0.1, "S": 0.02, "C": 0.01}
 
 
@@ -56,8 +57,11 @@ def minted(monkeypatch: pytest.MonkeyPatch) -> list[Ground]:
         grounds.append(ground)
         return list(ground.unlabelled[:3])
 
-    monkeypatch.setattr("labelmint.usefulness.work.mint_for", mint)
-    monkeypatch.setattr("labelmint.usefulness.study._transfer", lambda *about: Noise())
+    monkeypatch.setattr("labelmint.usefulness.pool_images.mint_for", mint)
+    monkeypatch.setattr(
+        "labelmint.usefulness.pool_images.PoolImages.moved",
+        lambda images, cell, count, tell: Noise().make(cell, PLAIN, count, Path(), tell)[0],
+    )
     return grounds
 
 

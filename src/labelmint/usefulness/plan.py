@@ -195,8 +195,9 @@ class StudyOptions:
 
     @property
     def wanted(self) -> frozenset[str]:
-        """Names of the arms to train; A is always among them."""
+        """Names of the arms to train; A is always among them, and S where the choice of its form decides others."""
         named = frozenset(self.arms)
+        named |= {"S"} if named & {"S+ST", "accuracy", "diversity"} else set[str]()
         if self.curve:
             return frozenset({"R", "A", *(named & set(BESIDE))})
         shared = {"Y"} if self.share else set[str]()

@@ -25,6 +25,7 @@ from labelmint.formats import read
 from labelmint.hardware import choose_device, choose_threads
 from labelmint.nn.efficientnet import lite0
 from labelmint.progress import Report
+from labelmint.protocols import Dial
 from labelmint.reports.files import write_report
 from labelmint.reports.results import Picture, Results
 from labelmint.runs.config import Request
@@ -38,6 +39,7 @@ from labelmint.usefulness.cells import claim_study
 from labelmint.usefulness.outcome import Outcome
 from labelmint.usefulness.pictures import readings, sheet
 from labelmint.usefulness.plan import StudyOptions
+from labelmint.usefulness.pool_images import PoolImages
 from labelmint.usefulness.real import RealPairs, load_real
 from labelmint.usefulness.report import study_results
 from labelmint.usefulness.samples import FromGenerators, Given, Maker, dials_of_generators
@@ -83,12 +85,9 @@ def study(
     given = read(options.synthetic) if options.synthetic is not None else None
     real = load_real(source, _size(options, request.size, given), options, tell, Disk(folder))
     pool = open_unlabelled(options.unlabelled, real, tell)
-    beside = pool.data_of if pool is not None and SYSTEMS[request.system].from_pool else None
-    maker = (
-        FromGenerators(real, options, dials, beside) if trains else _maker(maker, real, given, options, tell)
-    )
-    transfer = _transfer(real, options, pool) if pool is not None and "TR" in options.wanted else None
-    pieces = Study(folder, real, options, maker, train_arm, tell, pool, transfer)
+    generators = _generators(real, options, request, dials, pool) if trains else None
+    maker = generators or _maker(maker, real, given, options, tell)
+    pieces = Study(folder, real, options, maker, train_arm, tell, _pool_images(folder, pool, options))
     real.check(pieces.cells(), generators=trains)
     pieces.check_pool()
     claim_study(folder, _decisive(real, options, request, given, pool))
@@ -206,8 +205,20 @@ def _maker(
     return Given.open(given, real, tell)
 
 
-def _transfer(real: RealPairs, options: StudyOptions, pool: Unlabelled) -> Maker:
-    """What makes the pairs of arm TR: the system `transfer` as it is usually trained, from the pool."""
+def _generators(
+    real: RealPairs, options: StudyOptions, request: Request, dials: tuple[Dial, ...], pool: Unlabelled | None
+) -> FromGenerators:
+    """A generator for each cell; one that has a use for a pool learns from it, too."""
+    beside = pool.data_of if pool is not None and SYSTEMS[request.system].from_pool else None
+    return FromGenerators(real, options, dials, beside)
+
+
+def _pool_images(folder: Path, pool: Unlabelled | None, options: StudyOptions) -> PoolImages | None:
+    """The pool as the arms have it; arm TR has the system `transfer` as it is usually trained."""
+    if pool is None:
+        return None
+    if "TR" not in options.wanted:
+        return PoolImages(folder, pool, options, None)
     usual = replace(
         options,
         system="transfer",
@@ -220,7 +231,8 @@ def _transfer(real: RealPairs, options: StudyOptions, pool: Unlabelled) -> Maker
         synthetic=None,
         share=False,
     )
-    return FromGenerators(real, usual, dials_of_generators(_request(usual), {}), pool.data_of)
+    dials = dials_of_generators(_request(usual), {})
+    return PoolImages(folder, pool, options, FromGenerators(pool.real, usual, dials, pool.data_of))
 
 
 def _decisive(

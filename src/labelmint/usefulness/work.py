@@ -13,32 +13,26 @@ work is not begun when its expected time no longer fits into the budget; it is d
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from labelmint.datasets.pair import Pair
-from labelmint.errors import InputError
 from labelmint.evaluation.views import Views
 from labelmint.hardware import choose_device, choose_precision
-from labelmint.progress import Event, Report
+from labelmint.progress import Report
 from labelmint.storage import write_json
 from labelmint.usefulness.arms import BESIDE, POOLED, Arm, ArmResult, arm_named
 from labelmint.usefulness.cells import CellFolder, Drawn, Record, arm_key
 from labelmint.usefulness.figures import blind_dice
-from labelmint.usefulness.ground import Ground
 from labelmint.usefulness.outcome import Candidate, Outcome, Point, choose
-from labelmint.usefulness.pace import ARM, MAKE, POOL, SETTLE, Pace
+from labelmint.usefulness.pace import ARM, MAKE, POOL, SETTLE, Ahead
 from labelmint.usefulness.plan import GIVEN, Cell, StudyOptions, Way, counts, samples_needed, ways
+from labelmint.usefulness.pool_images import PoolImages
 from labelmint.usefulness.real import RealPairs
-from labelmint.usefulness.recipe import Recipe
 from labelmint.usefulness.samples import Maker
 from labelmint.usefulness.settling import Settled
 from labelmint.usefulness.sharing import Shared, shared
-from labelmint.usefulness.teacher import mint_for
-from labelmint.usefulness.unlabelled import Unlabelled
 
 __all__ = ["Study", "TrainArm"]
 
@@ -52,7 +46,7 @@ class Study:
     Arguments:
         real: the data. maker: of synthetic pairs, None where no arm learns from them. train:
             `arm_training.train_arm`, or what stands in for it.
-        pool: images without labels, None where no arm has a use for them. transfer: the maker of the pairs of arm TR.
+        images: without labels; None where no arm has a use for them.
     """
 
     def __init__(
@@ -63,12 +57,11 @@ class Study:
         maker: Maker | None,
         train: TrainArm,
         tell: Report,
-        unlabelled: Unlabelled | None = None,
-        transfer: Maker | None = None,
+        images: PoolImages | None = None,
     ) -> None:
         self._folder, self._real, self._options, self.maker = folder, real, options, maker
-        self._unlabelled, self._transfer, self._wanted = unlabelled, transfer, options.wanted
-        self._train, self._tell, self._begin = train, tell, time.perf_counter()
+        self._images, self._wanted = images, options.wanted
+        self._train = train
         self.pool = len(real.parts.training)
         self.studied = counts(options, self.pool, real.data.source)
         self.numbers = tuple(sorted({*self.studied, self.pool}))  # the headroom needs A with all pairs
@@ -76,25 +69,19 @@ class Study:
         self._arms: dict[tuple[int, str], dict[int, Record]] = {}
         self._drawn: dict[tuple[int, Way], dict[int, Drawn]] = {}
         self._shared: dict[int, dict[int, Shared]] = {}
-        self._left_out: list[str] = []
         self._held: dict[tuple[Cell, Way], Views | None] = {}
-        self._minted: dict[tuple[Cell, Recipe], Sequence[Pair]] = {}
-        self._pace, self._done = Pace(), 0
         self._device = choose_device(options.device)
         self._precision = self._one_precision()
-        self._ahead: Counter[tuple[str, int]] = Counter()
+        self._ahead = Ahead(tell, options.budget)
 
     def cells(self) -> list[Cell]:
         """All that real pairs are needed for."""
         return [Cell(n, seed) for n in self.numbers for seed in self._options.all_seeds]
 
     def check_pool(self) -> None:
-        """Raise InputError for a pool that leaves no image beside the labelled ones, at any number of these."""
-        if self._unlabelled is not None and not any(self._has_pool(n) for n in self.studied):
-            raise InputError(
-                f"--unlabelled {self._unlabelled.source}: leaves no image beside the labelled ones; take a smaller "
-                f"--n-train, or name other images"
-            )
+        """Raise InputError where the pool leaves no image beside the labelled ones."""
+        if self._images is not None:
+            self._images.check([cell for cell in self.cells() if cell.n in self.studied])
 
     def run(self) -> Outcome:
         """Do what is not done, as far as the budget goes."""
@@ -130,15 +117,12 @@ class Study:
     # The three parts ----------------------------------------------------------------------------------------
 
     def _with_pool(self, n: int) -> None:
-        for seed in self._options.all_seeds if self._has_pool(n) else ():
-            for name in ("ST", "FM", "TR"):
-                self._asked(Cell(n, seed), arm_named(name))
+        for cell in (Cell(n, seed) for seed in self._options.all_seeds):
+            for name in ("ST", "FM", "TR") if self._has_pool(cell) else ():
+                self._asked(cell, arm_named(name))
 
-    def _has_pool(self, n: int) -> bool:
-        """Whether there are images without labels at n pairs, which with "rest" all pairs leave none of."""
-        return self._unlabelled is not None and all(
-            self._unlabelled.of(Cell(n, seed)) for seed in self._options.all_seeds
-        )
+    def _has_pool(self, cell: Cell) -> bool:
+        return self._images is not None and bool(self._images.unlabelled.of(cell))
 
     def _with_samples(self, n: int, chosen: Sequence[Way], *, baseline: bool) -> None:
         for seed in self._options.all_seeds:
@@ -170,12 +154,14 @@ class Study:
             cell = Cell(n, seed)
             for name in ("C", "R"):
                 self._asked(cell, arm_named(name))
-            names = ("S+ST", "accuracy", "diversity") if self._has_pool(n) else ("accuracy", "diversity")
+            names = ("S+ST", "accuracy", "diversity") if self._has_pool(cell) else ("accuracy", "diversity")
             if chosen is not None:
                 for name in names:
                     self._asked(cell, arm_named(name, chosen.ratio), chosen.way)
             elif late := self._wanted & set(names):
-                self._leave_out(ARM, cell, f"arms {' and '.join(name for name in names if name in late)}")
+                self._ahead.leave_out(
+                    ARM, cell, f"arms {' and '.join(name for name in names if name in late)}"
+                )
 
     def _share(self, n: int) -> None:
         """What the pairs of arm Y give away, in the way that is chosen."""
@@ -185,14 +171,11 @@ class Study:
             cell, count = Cell(n, seed), samples_needed(n, 1.0, self._options.samples)
             folder, key = CellFolder(self._folder, cell), f"{chosen.way.key}-{count}"
             found = folder.shared(key)
-            views = (
-                None
-                if found is not None or not self._samples(cell, chosen.way)
-                else self._views(cell, chosen.way)
-            )
-            if views is not None:
+            if found is None and self._samples(cell, chosen.way):
+                views = self._views(cell, chosen.way)
+                assert views is not None
                 views = views.take(range(min(count, len(views))))
-                found = shared(cell, self._real, views, self._telling(ARM, cell))
+                found = shared(cell, self._real, views, self._ahead.telling(ARM, cell))
                 folder.save_shared(key, found)
             if found is not None:
                 self._shared.setdefault(n, {})[seed] = found
@@ -228,15 +211,15 @@ class Study:
         record, kind = folder.arm(key), SETTLE if arm.settles else POOL if arm.name in POOLED else ARM
         if record is None or self._outdated(record, cell, arm):
             whole = arm.settles or cell.seed in self._arms.get((cell.n, "A"), {})
-            record = self._trained(cell, arm, way) if whole and self._fits(kind, cell.n) else None
+            record = self._trained(cell, arm, way) if whole and self._ahead.fits(kind, cell.n) else None
             if record is None:
-                self._leave_out(kind, cell, f"arm {key}")
+                self._ahead.leave_out(kind, cell, f"arm {key}")
                 return
             folder.save_arm(key, record)
-            self._finished(kind, cell.n)
-        self._pace.saw(kind, cell.n, record.seconds)
+            self._ahead.finished(kind, cell.n)
+        self._ahead.pace.saw(kind, cell.n, record.seconds)
         if arm.name == "A":  # the others train as long as it did at last
-            self._pace.saw(ARM, cell.n, record.result.seconds)
+            self._ahead.pace.saw(ARM, cell.n, record.result.seconds)
         self._arms.setdefault((cell.n, key), {})[cell.seed] = record
 
     def _outdated(self, record: Record, cell: Cell, arm: Arm) -> bool:
@@ -261,7 +244,9 @@ class Study:
             return None
         ground = self._real.ground(cell, "extra" if arm.extra else "")
         if arm.pool:
-            ground = self._beside_pool(ground, cell, arm)
+            assert self._images is not None
+            usual, tell = self._settled(cell), self._ahead.telling(POOL, cell)
+            ground = self._images.beside(ground, cell, arm, usual, self._precision, tell)
         self._write_names(cell, arm)
         shown = cell.seed == options.seed and arm.name in ("A", "S", *POOLED)
         result = self._train(
@@ -273,7 +258,7 @@ class Study:
             seed=cell.seed,
             device=self._device,
             precision=self._precision,
-            report=self._telling(SETTLE if arm.settles else ARM, cell),
+            report=self._ahead.telling(SETTLE if arm.settles else ARM, cell),
             predictions=folder / f"{arm_key(arm, way)}.npz" if shown else None,
         )
         samples = None if synthetic is None else len(synthetic)
@@ -283,42 +268,13 @@ class Study:
         """The synthetic pairs of an arm; None where it has none, or they could not be had."""
         if arm.ratio is None:
             return None
-        count, tell = samples_needed(cell.n, arm.ratio, self._options.samples), self._telling(POOL, cell)
+        count = samples_needed(cell.n, arm.ratio, self._options.samples)
         if arm.name == "TR":
-            assert self._transfer is not None
-            moves, place = (
-                ways(StudyOptions(filter="off"), self._transfer.dials)[0],
-                self._folder / cell.folder,
-            )
-            return self._transfer.make(cell, moves, count, place / "transfer", tell)[0]
+            assert self._images is not None
+            return self._images.moved(cell, count, self._ahead.telling(POOL, cell))
         assert way is not None
         found = self._views(cell, way)
         return found if found is None or way == GIVEN else found.take(range(min(count, len(found))))
-
-    def _beside_pool(self, ground: Ground, cell: Cell, arm: Arm) -> Ground:
-        """The ground of an arm with a pool: its images, and where the arm learns from them their minted labels."""
-        assert self._unlabelled is not None
-        ground, usual = replace(ground, unlabelled=self._unlabelled.of(cell)), self._settled(cell)
-        if arm.pool != "minted":
-            return ground
-        assert usual is not None
-        key, options = (cell, usual.recipe), self._options
-        if key not in self._minted:  # those of one cell are held: ST and S+ST share them
-            self._minted = {
-                key: mint_for(
-                    ground,
-                    self._real.data,
-                    self._folder / cell.folder,
-                    recipe=usual.recipe,
-                    config=options.segmenter,
-                    seed=cell.seed,
-                    device=options.device,
-                    precision=self._precision,
-                    threads=options.threads,
-                    report=self._telling(POOL, cell),
-                )
-            }
-        return replace(ground, minted=self._minted[key])
 
     def _write_names(self, cell: Cell, arm: Arm) -> None:
         """pairs.json: which pairs a cell may use; pairs-A0.json where an arm has others beside them."""
@@ -340,16 +296,16 @@ class Study:
         folder = CellFolder(self._folder, cell)
         drawn = folder.drawn(way)
         if drawn is None:
-            if cell.seed not in self._arms.get((cell.n, "A"), {}) or not self._fits(MAKE, cell.n):
-                self._leave_out(MAKE, cell, f"samples and their arms ({way.words})")
+            if cell.seed not in self._arms.get((cell.n, "A"), {}) or not self._ahead.fits(MAKE, cell.n):
+                self._ahead.leave_out(MAKE, cell, f"samples and their arms ({way.words})")
                 for _ in range(len(self._ratios) + 1):
-                    self._finished(ARM, cell.n)
+                    self._ahead.finished(ARM, cell.n)
                 return False
             self._views(cell, way)
             drawn = folder.drawn(way)
             assert drawn is not None
-            self._finished(MAKE, cell.n)
-        self._pace.saw(MAKE, cell.n, drawn.seconds)
+            self._ahead.finished(MAKE, cell.n)
+        self._ahead.pace.saw(MAKE, cell.n, drawn.seconds)
         self._drawn.setdefault((cell.n, way), {})[cell.seed] = drawn
         return not drawn.refused
 
@@ -364,7 +320,7 @@ class Study:
                 samples_needed(cell.n, ratio, self._options.samples) for ratio in (*self._ratios, 1.0)
             )
             folder.path.mkdir(parents=True, exist_ok=True)
-            views, drawn = self.maker.make(cell, way, count, folder.path, self._telling(MAKE, cell))
+            views, drawn = self.maker.make(cell, way, count, folder.path, self._ahead.telling(MAKE, cell))
             if folder.drawn(way) is None:
                 folder.save_drawn(way, drawn)
             self._held = {(cell, way): views}
@@ -374,60 +330,29 @@ class Study:
 
     def _foresee(self) -> None:
         """Count what is ahead, so that the time left can be told; times of what is there already are known."""
-        options = self._options
+        options, ahead = self._options, self._ahead
         for cell in self.cells():
             studied, wanted = cell.n in self.studied, self._wanted
-            self._ahead[SETTLE, cell.n] += 1 + len(wanted & set(BESIDE)) * studied
-            self._ahead[ARM, cell.n] += int(options.curve)
+            ahead.add(SETTLE, cell.n, 1 + len(wanted & set(BESIDE)) * studied)
+            ahead.add(ARM, cell.n, int(options.curve))
             if not options.curve and studied:
                 plans = len(self.ways[cell.n]) if self.maker is not None else 0
-                self._ahead[ARM, cell.n] += len(wanted & {"C", "R", "accuracy", "diversity"})
-                self._ahead[ARM, cell.n] += plans * (len(self._ratios) * ("S" in wanted) + ("Y" in wanted))
-                self._ahead[MAKE, cell.n] += plans
-                self._ahead[POOL, cell.n] += len(wanted & set(POOLED)) * self._has_pool(cell.n)
+                drawn = plans * (len(self._ratios) * ("S" in wanted) + ("Y" in wanted))
+                ahead.add(ARM, cell.n, drawn + len(wanted & {"C", "R", "accuracy", "diversity"}))
+                ahead.add(MAKE, cell.n, plans)
+                ahead.add(POOL, cell.n, len(wanted & set(POOLED)) * self._has_pool(cell))
             for file in (self._folder / cell.folder).glob("*.json"):
                 if not file.stem.startswith("pairs"):
                     kind = MAKE if file.stem.startswith("drawn-") else ARM
                     kind = SETTLE if file.stem in ("A", *BESIDE) else kind
                     kind = POOL if file.stem.startswith(POOLED) else kind
-                    self._ahead[kind, cell.n] = max(self._ahead[kind, cell.n] - 1, 0)
+                    ahead.add(kind, cell.n, -1)
         if (
             options.budget is not None
             and self.maker is not None
-            and any(self._ahead[MAKE, n] > 0 for n in self.studied)
+            and any(ahead.holds(MAKE, n) for n in self.studied)
         ):
-            self._pace.guess[MAKE] = self.maker.expected_seconds()
-
-    def _fits(self, kind: str, n: int) -> bool:
-        if self._options.budget is None:
-            return True
-        spent = time.perf_counter() - self._begin
-        left = 60 * self._options.budget - spent
-        return left > 0 and self._pace.expected(kind, n) <= left
-
-    def _leave_out(self, kind: str, cell: Cell, what: str) -> None:
-        self._left_out.append(f"n = {cell.n}, seed {cell.seed}: {what}")
-        self._finished(kind, cell.n, trained=False)
-
-    def _finished(self, kind: str, n: int, trained: bool = True) -> None:
-        self._ahead[kind, n] = max(self._ahead[kind, n] - 1, 0)
-        self._done += trained
-
-    def _telling(self, kind: str, cell: Cell) -> Report:
-        """A report that names the cell, counts the pieces of work, and tells the time left over all of them."""
-        begin, ahead = time.perf_counter(), sum(self._ahead.values())
-        others = self._ahead - Counter([(kind, cell.n)])
-
-        def tell(event: Event) -> None:
-            own = event.seconds_left
-            if self._pace.knows(kind):
-                own = max(self._pace.expected(kind, cell.n) - (time.perf_counter() - begin), 0.0)
-            left = own + sum(count * self._pace.expected(*which) for which, count in others.items())
-            told = f"n={cell.n} seed {cell.seed}: {event.stage}"
-            message = f"{self._done + 1} of about {self._done + max(ahead, 1)} pieces of work"
-            self._tell(replace(event, stage=told, seconds_left=left, message=message))
-
-        return tell
+            ahead.pace.guess[MAKE] = self.maker.expected_seconds()
 
     # What is known ------------------------------------------------------------------------------------------
 
@@ -457,6 +382,6 @@ class Study:
             seeds=self._options.all_seeds,
             curve=self._options.curve,
             given=self._options.synthetic is not None,
-            left_out=tuple(self._left_out),
+            left_out=tuple(self._ahead.left_out),
             blind=blind_dice(self._real.test.labels, self._real.foreground),
         )
