@@ -1,4 +1,4 @@
-"""The pictures of a study: synthetic beside real pairs, and what arms A and S read where they differ most."""
+"""The pictures of a study: synthetic beside real pairs, and what arms read where they differ most."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from labelmint.evaluation.views import ids_of, tiles
 from labelmint.pictures import image_grid, overlay, side_by_side
 from labelmint.reports.results import Picture
 from labelmint.types import Array, Layout
+from labelmint.usefulness.arms import POOLED
+from labelmint.usefulness.best import best_at
 from labelmint.usefulness.outcome import Outcome, Point
 from labelmint.usefulness.plan import Cell
 from labelmint.usefulness.real import RealPairs
@@ -44,26 +46,34 @@ def sheet(folder: Path, point: Point, outcome: Outcome, real: RealPairs, maker: 
 
 
 def readings(folder: Path, point: Point, outcome: Outcome, real: RealPairs) -> Picture | None:
-    """Test images on which arm A and arm S differ most: image, label, what A reads, what S reads; None
-    without stored readings.
+    """Test images on which arm A and the best other arm differ most: image, label, what A reads, what the others read;
+    None without stored readings. The others are arm S, and those with a pool.
     """
     cell = Cell(point.n, outcome.seeds[0])
-    usual, helped = (
-        _read(folder / cell.folder / f"{point.key(name)}.npz", len(real.test)) for name in ("A", "S")
-    )
-    if usual is None or helped is None:
+    stored = {
+        name: _read(folder / cell.folder / f"{point.key(name)}.npz", len(real.test))
+        for name in ("A", "S", *POOLED)
+        if name in ("A", "S") or point.scores(name)
+    }
+    known = {name: read for name, read in stored.items() if read is not None}
+    usual, others = known.pop("A", None), tuple(known)
+    if usual is None or not others:
         return None
-    differing = ((usual != helped) & (real.test.labels >= 0)).mean(axis=(1, 2))
+    best = best_at(point, outcome)
+    shown = best.name if best is not None and best.name in known else others[0]
+    differing = ((usual != known[shown]) & (real.test.labels >= 0)).mean(axis=(1, 2))
     cells: list[Array] = []
     for k in np.argsort(-differing, kind="stable")[:ROWS]:
         image = real.test.images[k]
         cells.append(image)
-        for indices in (real.test.labels[k], usual[k], helped[k]):
+        for indices in (real.test.labels[k], usual[k], *(read[k] for read in known.values())):
             cells.append(overlay(image, Layout(label_map=ids_of(indices, real.classes)), real.classes))
     name = f"readings-{point.n}.png"
-    image_grid(cells, folder / name, columns=4)
-    note = f"From left to right: test image, its label, what arm A reads, what arm S reads; seed {cell.seed}."
-    return Picture(title=f"Where A and S differ most with {point.n} training pairs", file=name, note=note)
+    image_grid(cells, folder / name, columns=3 + len(others))
+    told = ", ".join(f"what arm {name} reads" for name in ("A", *others))
+    note = f"From left to right: test image, its label, {told}; seed {cell.seed}."
+    title = f"Where A and {shown} differ most with {point.n} training pairs"
+    return Picture(title=title, file=name, note=note)
 
 
 def _read(file: Path, count: int) -> Array | None:

@@ -32,16 +32,18 @@ def study_results(
     origin: dict[str, Any],
 ) -> Results:
     """The whole report; the pictures lie in its folder already."""
+    shown = tuple(pictures)
     if outcome.curve:
         sections = [headroom(outcome)]
     else:
-        first = [all_ways(outcome), gain(outcome)] if outcome.pooled else [gain(outcome), all_ways(outcome)]
+        every = all_ways(outcome, () if outcome.drew else shown)
+        first = [every, gain(outcome)] if outcome.pooled else [gain(outcome), every]
         sections = [*first, headroom(outcome)]
     sections += [sharing(outcome)] if any(point.shared for point in outcome.points) else []
     sections += [choice(outcome)] if outcome.drew else []
     sections += [by_class(outcome, classes, foreground), other_scores(outcome)]
     if outcome.drew:
-        sections += [papers_pair(outcome), samples(outcome, tuple(pictures))]
+        sections += [papers_pair(outcome), samples(outcome, shown)]
     sections.append(training(outcome))
     known = {figure.name: figure for section in sections for figure in section.figures}
     return Results(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labelmint.reports.results import Figure, Section, Table
+from labelmint.reports.results import Figure, Picture, Section, Table
 from labelmint.reports.words import interval, number
 from labelmint.usefulness.best import WAYS, Rival, rivals_at
 from labelmint.usefulness.outcome import Outcome, Point
@@ -24,7 +24,7 @@ _HEAD = (
 )
 
 
-def all_ways(outcome: Outcome) -> Section:
+def all_ways(outcome: Outcome, pictures: tuple[Picture, ...] = ()) -> Section:
     """Every way beside arm A, by number of real pairs."""
     figures, rows = [], []
     for n in outcome.studied:
@@ -50,6 +50,7 @@ def all_ways(outcome: Outcome) -> Section:
         summary=" ".join(one for one in said if one) or "No way beside arm A was trained yet.",
         figures=tuple(figures),
         tables=(table,),
+        pictures=pictures,
     )
 
 

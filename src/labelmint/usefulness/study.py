@@ -92,7 +92,6 @@ def study(
     pieces.check_pool()
     claim_study(folder, _decisive(real, options, request, given, pool))
     outcome = pieces.run()
-    origin = _origin(pieces, real, options, request, source.source)
     results = study_results(
         outcome,
         real.classes,
@@ -101,7 +100,7 @@ def study(
         pictures=_pictures(folder, outcome, real, pieces.maker),
         origin={
             "command": shlex.join(command),
-            **origin,
+            **_origin(pieces, real, options, request, source.source),
             "versions": versions(),
             "hardware": machine(device),
             "seconds_of_this_call": round(time.perf_counter() - begin, 1),
