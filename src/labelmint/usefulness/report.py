@@ -42,8 +42,9 @@ def study_results(
     sections += [sharing(outcome)] if any(point.shared for point in outcome.points) else []
     sections += [choice(outcome)] if outcome.drew else []
     sections += [by_class(outcome, classes, foreground), other_scores(outcome)]
-    if outcome.drew:
-        sections += [papers_pair(outcome), samples(outcome, shown)]
+    papers = any("accuracy" in point.asked for point in outcome.points) or outcome.trained(("accuracy",))
+    sections += [papers_pair(outcome)] if outcome.drew and papers else []
+    sections += [samples(outcome, shown)] if outcome.drew else []
     sections.append(training(outcome))
     known = {figure.name: figure for section in sections for figure in section.figures}
     return Results(

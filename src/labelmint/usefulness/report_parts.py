@@ -25,7 +25,7 @@ ARMS: Mapping[str, str] = {
     "A0": "R + narrow augmentation, with as many pairs again to validate: the baseline of former versions",
     "A0n": "the same, with n real pairs in all",
 }
-LEFT_OUT = "not trained; the budget left it out, or there are no samples"
+LEFT_OUT = "not trained: not asked for, left out by the budget, or there are no samples"
 
 
 def figure_of(
