@@ -10,12 +10,10 @@ pretrained on ImageNet, whose weights are not fetched: without --encoder-weights
 
 from __future__ import annotations
 
-import argparse
 import sys
 
 import numpy as np
-from experiments.common import answer
-from experiments.tables_of_study import Made, Row, StudyTable, add_options, table
+from experiments.tables_of_study import Made, Row, StudyTable, make
 
 from labelmint.types import Array
 
@@ -46,12 +44,7 @@ TABLE = StudyTable(
 
 def main(arguments: list[str] | None = None) -> int:
     """Write OUT/table2.json and OUT/table2.md; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add_options(parser)
-    chosen = parser.parse_args(arguments)
-    return answer(lambda: table(TABLE, chosen))
+    return make(TABLE, __doc__ or "", arguments)
 
 
 if __name__ == "__main__":

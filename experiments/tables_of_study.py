@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from experiments.common import at_least, plain, write_json
+from experiments.common import answer, at_least, plain, write_json
 from PIL import Image
 
 import labelmint
@@ -29,7 +29,7 @@ from labelmint.reports.results import Results
 from labelmint.segmenters.plateau import ArmConfig
 from labelmint.types import AnnotatedImage, Array, ClassInfo, ClassSet, DataSet, Layout
 
-__all__ = ["Made", "Row", "StudyTable", "add_options", "prepared", "table"]
+__all__ = ["Made", "Row", "StudyTable", "make", "prepared", "table"]
 
 _ARMS = ("R", "accuracy", "A", "S")
 _HEAD = (
@@ -114,8 +114,9 @@ def _resized(pair: AnnotatedImage, made: Made) -> AnnotatedImage:
     return AnnotatedImage(name=pair.name, image=image, layout=Layout(label_map=ids))
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """What both scripts can be told."""
+def make(which: StudyTable, says: str, arguments: list[str] | None) -> int:
+    """Make a table as its script is told; returns the exit code."""
+    parser = argparse.ArgumentParser(description=says, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="the real data, with a test part")
     parser.add_argument("--out", type=Path, required=True, help="folder of the studies and the table")
     parser.add_argument("--seeds", type=int, default=3)
@@ -132,6 +133,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--rows", type=int, default=None, help="how many rows of the table, from the first on"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda")
+    chosen = parser.parse_args(arguments)
+    return answer(lambda: table(which, chosen))
 
 
 def table(which: StudyTable, chosen: argparse.Namespace, tell: Callable[[str], None] = print) -> None:
