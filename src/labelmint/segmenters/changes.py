@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["blurred", "drawn", "for_some", "spread"]
+__all__ = ["blurred", "drawn", "for_some"]
 
 
 def for_some(rng: torch.Generator, before: Tensor, after: Tensor, share: float) -> Tensor:
@@ -30,14 +30,3 @@ def blurred(image: Tensor, rng: torch.Generator, share: float) -> Tensor:
         functional.avg_pool2d(image, 2, ceil_mode=True), size=image.shape[-2:], mode="bilinear"
     )
     return for_some(rng, image, coarse, share)
-
-
-def spread(image: Tensor) -> Tensor:
-    """Images (B, C, H, W) on [-1, 1], each from its own 0.5 to its 99.5 percentile, over all channels at once; one of a
-    single level stays as it is.
-    """
-    ends = torch.quantile(
-        image.flatten(1), torch.tensor([0.005, 0.995], dtype=image.dtype, device=image.device), dim=1
-    )
-    low, high = (end[:, None, None, None] for end in ends)
-    return torch.where(high > low, ((image - low) / (high - low).clamp_min(1e-6)).clamp(0, 1) * 2 - 1, image)

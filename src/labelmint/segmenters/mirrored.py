@@ -1,6 +1,6 @@
 """Reading an image and its mirror images, and averaging what is read.
 
-p(k | x) = mean over mirrorings m, and over v = x alone or x and x spread from its own range, of m^-1 softmax(f(m v))[k]
+p(k | x) = mean over mirrorings m of m^-1 softmax(f(m x))[k]
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from itertools import combinations
 import torch
 from torch import Tensor, nn
 
-from labelmint.segmenters.changes import spread
-
 __all__ = ["Mirrored"]
 
 
@@ -22,25 +20,20 @@ class Mirrored(nn.Module):
     Arguments:
         network: (B, C, H, W) -> logits (B, K, H, W).
         axes: a axes that are mirrored: rows 0, columns 1; none leaves the network as it is.
-        spread: whether the image is read spread (`changes.spread`), too.
     """
 
-    def __init__(self, network: nn.Module, axes: Sequence[int], *, spread: bool = False) -> None:
+    def __init__(self, network: nn.Module, axes: Sequence[int]) -> None:
         super().__init__()
-        self.network, self._spread = network, spread
+        self.network = network
         dims = [axis + 2 for axis in axes]
         self._mirrorings = [list(some) for size in range(len(dims) + 1) for some in combinations(dims, size)]
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, C, H, W) -> logits (B, K, H, W), whose softmax is the mean."""
-        if len(self._mirrorings) == 1 and not self._spread:
+        if len(self._mirrorings) == 1:
             logits: Tensor = self.network(image)
             return logits
-        shares = [
-            self.network(seen.flip(some)).softmax(dim=1).flip(some)
-            for seen in ((image, spread(image)) if self._spread else (image,))
-            for some in self._mirrorings
-        ]
+        shares = [self.network(image.flip(some)).softmax(dim=1).flip(some) for some in self._mirrorings]
         return torch.stack(shares).mean(dim=0).clamp_min(1e-12).log()
 
     def features(self, image: Tensor) -> Tensor:

@@ -2,10 +2,9 @@
 
     moves     zooms log-uniform in [1/2, 2], or [1/2.5, 2.5] where the views' zoom is free; turns, shears,
               shifts and elastic warps (`segmenters.warps`)
-    values v  on [0, 1], each for a share of the images: its own 0.5 to 99.5 percentile (spread); inversion
-              1 - v; of three channels gray, their order and the hue; gamma of v and of 1 - v; contrast about
-              the mean; gain; offset; a gain of each channel; a bias field exp(b(p)); blur; half the
-              resolution; noise
+    values v  on [0, 1], each for a share of the images: inversion 1 - v; of three channels gray, their order
+              and the hue; gamma of v and of 1 - v; contrast about the mean; gain; offset; a gain of each
+              channel; a bias field exp(b(p)); blur; half the resolution; noise
     mixing    CutMix (Yun et al. 2019): a rectangle of half of the views comes from another view of the batch,
               with its labels
 
@@ -26,14 +25,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from labelmint.segmenters.changes import blurred, drawn, for_some, spread
+from labelmint.segmenters.changes import blurred, drawn, for_some
 from labelmint.segmenters.warps import moved
 
 __all__ = ["Strong", "cutmix"]
 
 _ELASTIC = 0.03  # standard deviation of displacements, of the side
 _RARELY, _SOMETIMES, _OFTEN = 0.15, 0.2, 0.3  # shares of the images that undergo a change
-_INVERTED, _MIXED, _SPREAD = 0.25, 0.5, 0.5
+_INVERTED, _MIXED = 0.25, 0.5
 _TO_GRAY = (0.299, 0.587, 0.114)
 
 
@@ -44,19 +43,16 @@ class Strong:
     Arguments:
         turn: the largest turn in degrees. zoom: the largest factor, whose inverse is the smallest.
         recolored: whether polarity and color may change. mixed: whether views are mixed (CutMix).
-        spread: whether half of the views are spread from their own range.
     """
 
     turn: float
     zoom: float = 2.0
     recolored: bool = True
     mixed: bool = False
-    spread: bool = False
 
     def __call__(self, image: Tensor, ids: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """Images of the same shape on [-1, 1] and their ids; a function of the random state."""
         image, ids = moved(image, ids, rng, turn=self.turn, zoom=self.zoom, elastic=_ELASTIC)
-        image = for_some(rng, image, spread(image), _SPREAD) if self.spread else image
         value = (blurred(image, rng, _RARELY) + 1) / 2
         value = _recolored(value, rng) if self.recolored else value
         image = _shaded(value, rng).clamp(0, 1) * 2 - 1

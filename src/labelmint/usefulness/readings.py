@@ -81,7 +81,7 @@ class _Reading(ABC):
     def read(self, segmenter: nn.Module, recipe: Recipe, images: Array) -> Array:
         """Class indices (N, H, W) of images as the recipe has them."""
         axes = mirrored_axes(self.ground.geometry.augment) if recipe.mirrored else ()
-        return Judge(Mirrored(segmenter, axes, spread=recipe.spread), {}).predict(images)
+        return Judge(Mirrored(segmenter, axes), {}).predict(images)
 
     def recipe_after(self, usual: Settled) -> Recipe:
         """The arm's recipe; where it is the strong one, as arm A settled it."""

@@ -24,8 +24,6 @@ class Recipe(BaseModel):
         normalize: whether each image is spread from its own 0.5 to its 99.5 percentile.
         average: decay of the moving average of the weights; 0 for the weights themselves.
         mirrored: whether mirror images are read too and averaged, where `--augment` allows mirroring.
-        spread: whether half of the views are spread from their own range, and what is read of a view as it is and
-            spread is averaged.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -36,7 +34,6 @@ class Recipe(BaseModel):
     normalize: bool = False
     average: float = 0.0
     mirrored: bool = False
-    spread: bool = False
 
 
 STRONG = Recipe(augmentation="strong", recolored=True, average=0.99, mirrored=True)
@@ -60,7 +57,6 @@ def strong_change(recipe: Recipe, geometry: Geometry) -> Strong | None:
         zoom=_FREE_ZOOM if "zoom" in geometry.augment else _ZOOM,
         recolored=recipe.recolored,
         mixed=recipe.mixed,
-        spread=recipe.spread,
     )
 
 
