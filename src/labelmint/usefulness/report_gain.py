@@ -47,7 +47,7 @@ def gain(outcome: Outcome) -> Section:
     )
     return Section(
         name="gain",
-        title="Do synthetic pairs help?" if outcome.pooled else "Does it help?",
+        title=_title(outcome),
         summary=f"Gain by number of real pairs: {said}."
         if said
         else "No gain is known yet."
@@ -56,6 +56,12 @@ def gain(outcome: Outcome) -> Section:
         figures=tuple(figures),
         tables=(table,),
     )
+
+
+def _title(outcome: Outcome) -> str:
+    if not outcome.drew:
+        return "What does strong augmentation reach?"
+    return "Do synthetic pairs help?" if outcome.pooled else "Does it help?"
 
 
 def _figures(outcome: Outcome, n: int) -> list[Figure]:

@@ -216,8 +216,7 @@ def _cautions(outcome: Outcome) -> list[str]:
         room = outcome.headroom(n)
         if room is not None and n < outcome.pool and room.mean < 1:
             found.append(
-                f"With {n} real pairs there is no headroom ({room.mean:.2f} points): synthetic pairs can "
-                f"gain little there."
+                f"With {n} real pairs there is no headroom ({room.mean:.2f} points): little can be gained there."
             )
         usual = outcome.at(n).mean("A")
         if usual is not None and usual.mean <= outcome.blind:
