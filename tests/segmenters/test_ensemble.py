@@ -82,6 +82,28 @@ def test_the_ensemble_is_the_mean_and_disagrees_where_members_do() -> None:
     assert apart.only([0]).probabilities(image)[0].min() > 0.99
 
 
+class _Bright(nn.Module):
+    """Class 1 where a pixel lies above the middle of all levels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steep = nn.Parameter(torch.tensor(9.0))
+
+    def forward(self, image: Tensor) -> Tensor:
+        return torch.cat([-self.steep * image[:, :1], self.steep * image[:, :1]], dim=1)
+
+
+def test_an_image_is_read_as_it_is_and_spread() -> None:
+    """All levels of a dark image lie below the middle; spread, its upper ones do not."""
+    image = np.repeat(np.arange(0, 32, 4, dtype=np.uint8)[:, None, None], 8, axis=1)
+    plain, both = (
+        Ensemble([_Bright()], (), spread=spread).probabilities(image)[1] for spread in (False, True)
+    )
+    assert plain.max() < 0.01
+    assert both[0].max() < 0.01
+    assert both[-1].min() == pytest.approx(0.5, abs=0.01)
+
+
 def test_stored_members_are_used_again_and_only_for_the_same(tmp_path: Path) -> None:
     config = ArmConfig(channels=(4, 8), residual_units=1, batch_size=2, most_steps=2, evaluate_every=1)
     geometry = Geometry(size=(8, 8), crop=True, augment=frozenset({"flips"}))
@@ -92,6 +114,7 @@ def test_stored_members_are_used_again_and_only_for_the_same(tmp_path: Path) -> 
         foreground=(1,),
         config=config,
         recolored=True,
+        spread=True,
         ratio=1.0,
         seed=0,
         device=torch.device("cpu"),
@@ -106,7 +129,14 @@ def test_stored_members_are_used_again_and_only_for_the_same(tmp_path: Path) -> 
     again = train_ensemble(folder, "key", lessons, [], learning, told.append)
     assert len(told) == 4
     opened = stored_ensemble(
-        folder, 2, channels=1, classes=2, config=config, geometry=geometry, device=torch.device("cpu")
+        folder,
+        2,
+        channels=1,
+        classes=2,
+        config=config,
+        geometry=geometry,
+        spread=True,
+        device=torch.device("cpu"),
     )
     wanted = made.probabilities(pairs[0].image)
     assert all(torch.equal(one.probabilities(pairs[0].image), wanted) for one in (again, opened))

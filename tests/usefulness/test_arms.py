@@ -111,6 +111,20 @@ def test_every_arm_learns_from_true_pairs(name: str, tmp_path: Path) -> None:
     assert ArmResult.model_validate_json(found.model_dump_json()) == found
 
 
+def test_images_are_seen_as_they_are_and_spread_unless_all_are_spread() -> None:
+    plain, recipe = ground(), STRONG.model_copy(update={"spread": True})
+    whole = plain.to_train(recipe)
+    assert len(whole.training) == 2 * len(plain.training)
+    for one, other in zip(plain.training, whole.training[len(plain.training) :], strict=True):
+        assert np.array_equal(other.image, normalized(one.image, "image"))
+        assert other.ids is one.ids
+    assert [one is plain.test for one in plain.to_read(recipe, plain.test)] == [True, False]
+    for same in (plain.seen(STRONG.model_copy(update={"normalize": True})), replace(plain, normalized=True)):
+        assert same.to_train(recipe) is same
+        assert same.to_read(recipe, same.test) == [same.test]
+    assert plain.to_train(recipe.model_copy(update={"spread": False})) is plain
+
+
 @pytest.mark.parametrize(("depth", "layers"), [("121", 121), ("161", 161)])
 def test_the_dense_network_is_built_as_deep_as_asked(depth: str, layers: int) -> None:
     config = ArmConfig.model_validate({"network": "dense", "depth": depth})
@@ -136,8 +150,9 @@ def test_the_strong_arm_finds_out_that_polarity_tells_the_classes() -> None:
     """Inverted, one class looks as the other does: what was held out says so."""
     assert arm_named("A").alternatives == tuple(ALTERNATIVES)
     config = CONFIG.model_copy(update={"patience": 5, "most_steps": 70})
+    plain = STRONG.model_copy(update={"spread": False})  # 70 steps are few for as many looks again
     found = train_arm(
-        replace(arm_named("A"), alternatives=tuple(ALTERNATIVES)[:1]),
+        replace(arm_named("A"), recipe=plain, alternatives=tuple(ALTERNATIVES)[:1]),
         ground(),
         None,
         config=config,

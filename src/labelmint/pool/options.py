@@ -25,6 +25,8 @@ class LabelOptions(Seeing):
         agreement: precision and recall of each class that thresholds are set for, among held-out pixels.
         least_kept: share of the pixels read as a class that is kept in any case.
         recolored: whether polarity and color are changed in training; False where these tell the classes.
+        spread: whether half of the views are of images spread from their own 0.5 to their 99.5 percentile, and images
+            are read as they are and spread.
         ensemble: folder of the segmenters; OUT-ensemble unless given.
         format, image_format: what is written, as for `convert`.
         unlabelled_format: of the images without labels; found out unless given.
@@ -39,6 +41,7 @@ class LabelOptions(Seeing):
     agreement: float = 0.95
     least_kept: float = 0.8
     recolored: bool = True
+    spread: bool = True
     ensemble: str | Path | None = None
     format: str = "folder"
     image_format: str | None = None
@@ -61,3 +64,8 @@ class LabelOptions(Seeing):
             raise InputError(
                 f"--least-kept {self.least_kept:g}: expected a share above 0 and at most 1, as in 0.8"
             )
+
+    @property
+    def both_ways(self) -> bool:
+        """Whether images are seen as they are and spread: not where all are spread anyway."""
+        return self.spread and self.normalize == "none"

@@ -59,6 +59,7 @@ def teach(labelled: Labelled, pool: Pool, options: LabelOptions, folder: Path, t
         "channels": labelled.channels,
         "classes": list(labelled.classes.names),
         "segmenter": config.model_dump(mode="json"),
+        "spread": options.both_ways,
     }
     hardware = store.begin(key, options, about)
     learning = Learning(
@@ -68,6 +69,7 @@ def teach(labelled: Labelled, pool: Pool, options: LabelOptions, folder: Path, t
         foreground=labelled.foreground,
         config=config,
         recolored=options.recolored,
+        spread=options.both_ways,
         ratio=options.ratio,
         seed=options.seed,
         device=torch.device(hardware.device),
@@ -96,7 +98,7 @@ def _without(labelled: Labelled) -> frozenset[int]:
 def _key(labelled: Labelled, options: LabelOptions) -> str:
     """Digest of all that decides the first round."""
     how = (
-        "ensemble 2",
+        "ensemble 3",
         options.size,
         options.crop,
         options.scale,
@@ -106,6 +108,7 @@ def _key(labelled: Labelled, options: LabelOptions) -> str:
         options.seed,
         options.members,
         options.recolored,
+        options.both_ways,
         options.segmenter.model_dump(mode="json"),
         labelled.classes.ids,
     )

@@ -29,7 +29,7 @@ from labelmint.storage import claim, read_mark, write_json
 __all__ = ["EnsembleFolder"]
 
 _MARK, _HARDWARE, _LATEST = "ensemble.json", "hardware.json", "latest.json"
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass
@@ -111,6 +111,7 @@ class EnsembleFolder:
                 classes=len(mark["classes"]),
                 config=ArmConfig.model_validate(mark["segmenter"]),
                 geometry=geometry,
+                spread=bool(mark["spread"]),
                 device=device,
             )
         except (KeyError, IndexError, TypeError, ValueError, RuntimeError, ValidationError):

@@ -1,6 +1,8 @@
 """An ensemble of k segmenters, as nnU-Net's five folds are one.
 
-    p(x) = 1/k sum_j p_j(x)                        p_j: `segmenters.mirrored`
+    p(x) = 1/k sum_j p_j(x)                        p_j: `segmenters.mirrored`; where they are trained on images that
+                                                   are spread from their own ranges, too (`datasets.ranges`), the
+                                                   mean of what is read of x as it is and spread
     doubt that members share out: H(p) - 1/k sum_j H(p_j)        (the Jensen-Shannon divergence of the p_j, in nats)
 
 Member j learns from its lesson (`segmenters.folds`), a share of minted pairs beside the real ones where there
@@ -26,6 +28,7 @@ from torch import Tensor, nn
 from labelmint.datasets.geometry import Geometry, mirrored_axes
 from labelmint.datasets.pair import Pair
 from labelmint.datasets.pairs import Pairs
+from labelmint.datasets.ranges import normalized
 from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.errors import InputError
 from labelmint.progress import Event, Report
@@ -57,6 +60,7 @@ class Learning:
         channels, classes: C and K. foreground: class indices that a third of the views are drawn to show.
         config: sizes and training of a member.
         recolored: whether polarity and color may change (`segmenters.strong`).
+        spread: whether half of the views are of images spread from their own ranges, and images are read both ways.
         ratio: minted pairs for each real one, where there are minted ones.
         seed: of the ensemble; each member has one of its own that follows from it.
         precision: "32-true" or "bf16-mixed".
@@ -68,6 +72,7 @@ class Learning:
     foreground: tuple[int, ...]
     config: ArmConfig
     recolored: bool
+    spread: bool
     ratio: float
     seed: int
     device: torch.device
@@ -80,22 +85,23 @@ class Ensemble:
     Arguments:
         members: networks over K classes.
         axes: that are mirrored when an image is read: rows 0, columns 1.
+        spread: whether it is read spread from its own range, too.
     """
 
-    def __init__(self, members: Sequence[nn.Module], axes: Sequence[int]) -> None:
-        self.members, self._axes = [member.eval() for member in members], tuple(axes)
+    def __init__(self, members: Sequence[nn.Module], axes: Sequence[int], *, spread: bool = False) -> None:
+        self.members, self._axes, self._spread = [member.eval() for member in members], tuple(axes), spread
 
     def only(self, members: Sequence[int]) -> Ensemble:
         """Some of the members, by their places."""
-        return Ensemble([self.members[place] for place in members], self._axes)
+        return Ensemble([self.members[place] for place in members], self._axes, spread=self._spread)
 
     @torch.no_grad()
     def each(self, image: Array) -> Tensor:
         """What each member reads of an image (H, W, C) uint8 at the scale of training: (k, K, H, W) float32."""
         device = next(self.members[0].parameters()).device
-        seen = EIGHT_BITS.to_unit(np.array(image[None])).to(
-            device
-        )  # a copy: what was decoded may not be written to
+        ways = (image, normalized(image, "image")) if self._spread else (image,)
+        # a copy: what was decoded may not be written to
+        seen = EIGHT_BITS.to_unit(np.stack(ways)).to(device)
 
         def read(member: nn.Module) -> Tensor:
             mirrored = Mirrored(member, self._axes)
@@ -106,7 +112,7 @@ class Ensemble:
                 seen,
             )
 
-        return torch.cat([read(member) for member in self.members]).cpu()
+        return torch.cat([read(member).mean(dim=0, keepdim=True) for member in self.members]).cpu()
 
     def probabilities(self, image: Array) -> Tensor:
         """Class probabilities (K, H, W) of an image (H, W, C) uint8 at the scale of training."""
@@ -158,7 +164,7 @@ def train_ensemble(
             about = _train(network.to(mine.device), lesson, minted, mine, _told(report, place, len(lessons)))
             store.save_part(part, network.state_dict(), {"key": key, **about})
         members.append(network)
-    return Ensemble(members, mirrored_axes(learning.geometry.augment))
+    return Ensemble(members, mirrored_axes(learning.geometry.augment), spread=learning.spread)
 
 
 def _seed_of(seed: int, member: int) -> int:
@@ -184,6 +190,7 @@ def stored_ensemble(
     classes: int,
     config: ArmConfig,
     geometry: Geometry,
+    spread: bool,
     device: torch.device,
 ) -> Ensemble:
     """The ensemble of n members that `train_ensemble` stored in a folder. Raises InputError for a member that is
@@ -194,7 +201,7 @@ def stored_ensemble(
         network = _network(channels, classes, config, seed=0)
         network.load_state_dict(store.load_part(f"member-{place + 1}")[0])
         networks.append(network.to(device))
-    return Ensemble(networks, mirrored_axes(geometry.augment))
+    return Ensemble(networks, mirrored_axes(geometry.augment), spread=spread)
 
 
 def _network(channels: int, classes: int, config: ArmConfig, seed: int) -> UNet | DenseUNet | LiteUNet:
@@ -214,8 +221,8 @@ def _train(
 ) -> dict[str, float | bool]:
     """Train in place; return how it went."""
     geometry, config = learning.geometry, learning.config
-    real = Pairs.of(lesson.training, geometry, learning.seed)
-    made = Pairs.of(minted, geometry, learning.seed) if minted else None
+    real = Pairs.of(_both_ways(lesson.training, learning), geometry, learning.seed)
+    made = Pairs.of(_both_ways(minted, learning), geometry, learning.seed) if minted else None
     mixture = Mixture(
         real,
         made,
@@ -241,6 +248,13 @@ def _train(
         stage="segmenter",
     )
     return {"steps": done.steps, "best_step": done.best_step, "held_out_loss": done.validation_loss}
+
+
+def _both_ways(pairs: Sequence[Pair], learning: Learning) -> Sequence[Pair]:
+    """The pairs as they are, and where that is asked for spread from their own ranges beside that."""
+    if not learning.spread:
+        return pairs
+    return [*pairs, *(replace(one, image=normalized(one.image, "image")) for one in pairs)]
 
 
 def _change(learning: Learning) -> Strong:

@@ -48,7 +48,8 @@ def train_arm(
         arm, ground, synthetic, config=config, seed=seed, device=device, precision=chosen, report=report
     )
     done = reading.settled() if arm.settles else reading.followed(_needed(usual))
-    read = reading.read(done.network, done.settled.recipe, ground.seen(done.settled.recipe).test.images)
+    seen = ground.seen(done.settled.recipe)
+    read = reading.read(done.network, done.settled.recipe, seen, seen.test)
     if predictions is not None:
         predictions.parent.mkdir(parents=True, exist_ok=True)
         write_arrays(predictions, {"read": read})

@@ -168,7 +168,8 @@ def network(ground: Ground, config: ArmConfig, seed: int) -> UNet | DenseUNet | 
 
 def batches(arm: Arm, ground: Ground, synthetic: Views | None, recipe: Recipe, seed: int) -> Mixture:
     """What the arm's segmenter is trained on, as a recipe has it; the ground has its images already."""
-    geometry, ratio, real, made = ground.geometry, arm.ratio or 0.0, None, None
+    ground, geometry = ground.to_train(recipe), ground.geometry
+    ratio, real, made = arm.ratio or 0.0, None, None
     if recipe.augmentation == "none":
         geometry = replace(geometry, augment=frozenset())
     if not math.isinf(ratio):
@@ -206,5 +207,5 @@ def consistency(arm: Arm, ground: Ground, recipe: Recipe, seed: int) -> Consiste
     change = strong_change(recipe.model_copy(update={"mixed": True}), ground.geometry)
     if arm.pool != "alike" or change is None or not ground.unlabelled:
         return None
-    pool = Pairs.of(ground.unlabelled, ground.geometry, seed)
+    pool = Pairs.of(ground.to_train(recipe).unlabelled, ground.geometry, seed)
     return Consistency(pool, change, seed=seed)

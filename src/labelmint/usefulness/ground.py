@@ -30,6 +30,7 @@ class Ground:
         backgrounds: class indices that have no objects: copy-paste never pastes them.
         geometry: size, crop and the augmentation that keeps labels true.
         ranges: the levels that each image uses, by the name of its pair.
+        normalized: whether all images are spread from their own ranges already.
         unlabelled: images without labels, every pixel ignored. minted: those of them that have minted labels. Both
             are empty for arms without a pool.
     """
@@ -43,6 +44,7 @@ class Ground:
     geometry: Geometry
     folds: tuple[tuple[int, ...], ...] = ()
     ranges: Mapping[str, Range] = field(default_factory=dict)
+    normalized: bool = False
     unlabelled: Sequence[Pair] = ()
     minted: Sequence[Pair] = ()
 
@@ -51,14 +53,34 @@ class Ground:
         if not recipe.normalize:
             return self
         training, unlabelled, minted = (
-            [replace(one, image=normalized(one.image, "image")) for one in part]
-            for part in (self.training, self.unlabelled, self.minted)
+            _spread(part) for part in (self.training, self.unlabelled, self.minted)
         )
         validation = None if self.validation is None else self._spread(self.validation)
         test = self._spread(self.test)
         return replace(
-            self, training=training, validation=validation, test=test, unlabelled=unlabelled, minted=minted
+            self,
+            training=training,
+            validation=validation,
+            test=test,
+            normalized=True,
+            unlabelled=unlabelled,
+            minted=minted,
         )
+
+    def to_train(self, recipe: Recipe) -> Ground:
+        """The ground with each image as it is, and where the recipe asks for it spread beside that: half of the views
+        are spread.
+        """
+        if not recipe.spread or self.normalized:
+            return self
+        training, unlabelled, minted = (
+            [*part, *_spread(part)] for part in (self.training, self.unlabelled, self.minted)
+        )
+        return replace(self, training=training, unlabelled=unlabelled, minted=minted)
+
+    def to_read(self, recipe: Recipe, views: Views) -> list[Views]:
+        """Some of its views as a segmenter reads them: as they are, and where the recipe asks for it spread, too."""
+        return [views] if not recipe.spread or self.normalized else [views, self._spread(views)]
 
     def fold(self, k: int) -> Ground:
         """The ground of cross-fitting: the pairs of fold k train, those of the other validate. Labels that were minted
@@ -77,8 +99,16 @@ class Ground:
         return replace(views, images=np.stack(images))
 
 
+def _spread(pairs: Sequence[Pair]) -> list[Pair]:
+    return [replace(one, image=normalized(one.image, "image")) for one in pairs]
+
+
 def synthetic_seen(views: Views, recipe: Recipe) -> Views:
-    """Synthetic pairs as a recipe has their images."""
-    if not recipe.normalize:
+    """Synthetic pairs as a recipe has their images: as they are, spread, or both."""
+    if not recipe.normalize and not recipe.spread:
         return views
-    return replace(views, images=np.stack([normalized(image, "image") for image in views.images]))
+    spread = replace(views, images=np.stack([normalized(image, "image") for image in views.images]))
+    if recipe.normalize:
+        return spread
+    twice = views.take([*range(len(views))] * 2)
+    return replace(twice, images=np.concatenate([views.images, spread.images]))

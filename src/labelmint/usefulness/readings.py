@@ -78,10 +78,15 @@ class _Reading(ABC):
     def followed(self, usual: Settled) -> Done:
         """A segmenter that trains by what arm A settled on."""
 
-    def read(self, segmenter: nn.Module, recipe: Recipe, images: Array) -> Array:
-        """Class indices (N, H, W) of images as the recipe has them."""
+    def read(self, segmenter: nn.Module, recipe: Recipe, ground: Ground, views: Views) -> Array:
+        """Class indices (N, H, W) that are read from views of a ground whose images are as the recipe has them."""
         axes = mirrored_axes(self.ground.geometry.augment) if recipe.mirrored else ()
-        return Judge(Mirrored(segmenter, axes), {}).predict(images)
+        judge, seen = Judge(Mirrored(segmenter, axes), {}), ground.to_read(recipe, views)
+        if len(seen) == 1:
+            return judge.predict(views.images)
+        every = zip(*(judge.probabilities(one.images) for one in seen), strict=True)
+        read = [sum(shares for _, shares in parts).argmax(dim=1).to(torch.int16) for parts in every]
+        return torch.cat(read).numpy()
 
     def recipe_after(self, usual: Settled) -> Recipe:
         """The arm's recipe; where it is the strong one, as arm A settled it."""
@@ -134,7 +139,7 @@ class _Reading(ABC):
     def held_out(self, segmenter: nn.Module, ground: Ground, recipe: Recipe) -> HeldOut:
         """What is read from the ground's validation views."""
         assert ground.validation is not None
-        return HeldOut(ground.validation, self.read(segmenter, recipe, ground.validation.images))
+        return HeldOut(ground.validation, self.read(segmenter, recipe, ground, ground.validation))
 
     def scored(self, held: HeldOut) -> Scores:
         """Scores of what was read from held-out pairs."""

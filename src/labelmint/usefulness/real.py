@@ -86,6 +86,7 @@ class RealPairs:
             foreground=self.foreground,
             backgrounds=frozenset(range(len(self.classes))) - set(self.foreground),
             geometry=self.geometry,
+            normalized=self.normalize != "none",
         )
 
     def of_generator(self, cell: Cell) -> Split:

@@ -22,6 +22,8 @@ class Recipe(BaseModel):
         augmentation: "none", the "narrow" one (`segmenters.augmentation`) or the "strong" one.
         recolored: of the strong one: whether polarity and color change. mixed: whether views are mixed (CutMix).
         normalize: whether each image is spread from its own 0.5 to its 99.5 percentile.
+        spread: whether half of the views are of images that are spread so, and an image is read as it is and spread,
+            and both readings averaged; without a meaning where all are spread.
         average: decay of the moving average of the weights; 0 for the weights themselves.
         mirrored: whether mirror images are read too and averaged, where `--augment` allows mirroring.
     """
@@ -34,9 +36,10 @@ class Recipe(BaseModel):
     normalize: bool = False
     average: float = 0.0
     mirrored: bool = False
+    spread: bool = False
 
 
-STRONG = Recipe(augmentation="strong", recolored=True, average=0.99, mirrored=True)
+STRONG = Recipe(augmentation="strong", recolored=True, average=0.99, mirrored=True, spread=True)
 NARROW = Recipe(augmentation="narrow")
 PLAIN = Recipe(augmentation="none")
 

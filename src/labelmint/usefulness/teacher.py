@@ -59,6 +59,7 @@ def mint_for(
         precision=precision,
         threads=threads,
         recolored=recipe.recolored,
+        spread=recipe.spread and not seen.normalized,
         segmenter=config,
     )
     labelled = dealt(_told_apart(seen.training), data, options.members)
