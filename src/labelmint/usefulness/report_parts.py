@@ -12,7 +12,7 @@ __all__ = ["ARMS", "LEFT_OUT", "figure_of", "mean_of"]
 
 ARMS: Mapping[str, str] = {
     "R": "real pairs as they are",
-    "A": "R + strong augmentation, averaged weights and mirrored readings",
+    "A": "R + strong augmentation, averaged weights and averaged readings",
     "C": "A + copy-paste",
     "S": "A + synthetic pairs at the chosen ratio",
     "Y": "synthetic pairs alone, augmented",

@@ -136,7 +136,8 @@ def best_in_words(point: Point, outcome: Outcome) -> str:
     text = "; ".join([gain, *beside])
     if best.gain.low is not None and best.gain.low > 0:
         return f"{lead} the best way is {best.words}: {text}."
-    return f"{lead} {best.words} has the highest Dice, but no measurable gain: {text}."
+    why = "take more --seeds: one has no interval" if best.gain.low is None else "no measurable gain"
+    return f"{lead} {best.words} has the highest Dice, but {why}: {text}."
 
 
 def study_verdict(outcome: Outcome) -> Verdict:
