@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -268,6 +268,10 @@ def test_every_arm_with_a_pool_trains_and_goes_on(tmp_path: Path) -> None:
     cell = out / "cells" / "n-6" / "seed-0"
     made = {path.name for path in cell.glob("*.json")}
     assert {"A.json", "ST.json", "FM.json", "TR-1.json"} < made
+    split = json.loads((cell / "transfer" / "run" / "split.json").read_text(encoding="utf-8"))
+    told = json.loads((cell / "pairs.json").read_text(encoding="utf-8"))
+    assert split["training"] == told["training"]  # transfer moves all six, and takes the looks of the others
+    assert not set(split["unlabelled"]) & set(split["training"])
     assert {f"gain_{name}.n6" for name in ("st", "fm", "tr", "s", "s_st")} < set(begun.figures)
     steps = {int(str(row[4])) for row in begun.sections[-1].tables[0].rows if row[0] == "6"}
     assert len(steps) == 1  # of all arms
@@ -285,14 +289,6 @@ def test_every_arm_with_a_pool_trains_and_goes_on(tmp_path: Path) -> None:
     assert again == ["FM"]
     with pytest.raises(InputError, match="unlabelled differs"):
         study(data, out, maker=Noise(), train_arm=noted, **options | {"unlabelled": data_of(pairs(4, 90))})
-
-
-class Handed(Noise):
-    """Pairs made by a rule from the cell's names."""
-
-    def __init__(self, rule: Callable[[Cell], Views]) -> None:
-        super().__init__()
-        self.rule = rule
 
 
 def test_what_shared_pairs_give_away(tmp_path: Path) -> None:

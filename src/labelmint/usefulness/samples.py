@@ -35,6 +35,7 @@ from labelmint.synthesis import mint
 from labelmint.synthesis.gate import TooFewHeldOut
 from labelmint.synthesis.refill import TooFewPassed
 from labelmint.synthesis.verdicts import Reason
+from labelmint.systems.catalogue import SYSTEMS
 from labelmint.training.run_folder import RunFolder
 from labelmint.types import DataSet
 from labelmint.usefulness.cells import Drawn
@@ -232,6 +233,8 @@ class FromGenerators:
         if self._pool is not None:  # of other images nothing is known but what the pool shows
             pool, parts = self._pool(cell), replace(parts, test=())
             data = data.subset([*parts.training, *parts.validation])
+            if SYSTEMS[self.options.system or ""].of_pairs:  # nothing is learned, so no pair need be held out
+                parts = replace(parts, training=self.real.pairs(cell).training)
         return train(
             data,
             run,
