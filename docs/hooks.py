@@ -20,7 +20,12 @@ from mkdocs.structure.pages import Page
 
 __all__ = ["on_files", "on_page_markdown"]
 
-OUTSIDE = {"experiments/LOG.md": "log.md", "CHANGELOG.md": "changelog.md", "README.md": "index.md"}
+OUTSIDE = {
+    "experiments/LOG.md": "log.md",
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "README.md": "index.md",
+}
 _HOMES = {page: home for home, page in OUTSIDE.items() if page != "index.md"}
 _LINK = re.compile(r"\]\(([^)#\s:]+)")
 
