@@ -70,7 +70,17 @@ def _commands() -> str:
 
     from labelmint.cli.app import command
 
+    _say_in_full(command())
     return get_docs_for_click(obj=command(), ctx=Context(command()), name="labelmint", title="Command line")
+
+
+def _say_in_full(verb: Any) -> None:
+    """Let the list of verbs hold the first sentence of each, which is cut after 45 characters otherwise."""
+    for below in getattr(verb, "commands", {}).values():
+        below.short_help = (
+            " ".join((below.help or "").split("\n\n")[0].split()).partition(". ")[0].rstrip(".") + "."
+        )
+        _say_in_full(below)
 
 
 def _names() -> str:

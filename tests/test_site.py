@@ -18,7 +18,14 @@ import yaml
 import labelmint
 
 ROOT = Path(__file__).resolve().parents[1]
-MADE = {"command-line.md", "api.md", "settings.md", "log.md", "changelog.md", "contributing.md"}  # by docs/hooks.py
+MADE = {
+    "command-line.md",
+    "api.md",
+    "settings.md",
+    "log.md",
+    "changelog.md",
+    "contributing.md",
+}  # by docs/hooks.py
 LOADED = {"src", "srcset", "poster", "data"}
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.helpers import canvases
+from tests.test_docs import ROOT, blocks
 
 from labelmint.contracts import check_format
 from labelmint.datasets.digits import DIGIT_CLASSES
 from labelmint.errors import InputError
 from labelmint.formats.files import new_folder
 from labelmint.types import AnnotatedImage, ClassSet, Layout
-from tests.helpers import canvases
-from tests.test_docs import ROOT, blocks
 
 
 @pytest.fixture(scope="module")
