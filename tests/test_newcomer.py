@@ -35,7 +35,8 @@ SMALLEST = " ".join(f"--set {value}" for value in (*SMALLEST_MINT, "tokenizer.st
 OPTIONS = {
     "train": f"--preset tiny --threads 1 --precision 32 --quiet {SMALLEST}",
     "evaluate": "-n 20 --judge-steps 2 --threads 1 --quiet",
-    "study": f"--generator-minutes 0.05 --preset tiny --threads 1 --seeds 1 --most-steps 2 --samples 8 --validation extra --quiet {SMALLEST}",
+    "study": "--generator-minutes 0.05 --preset tiny --threads 1 --seeds 1 --most-steps 2 --samples 8 --quiet "
+    f"--validation extra {SMALLEST}",
     "synthesize": "--filter off",
 }
 
@@ -84,6 +85,7 @@ def test_every_command_of_the_page_is_in_a_task() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_from_a_coco_set_to_a_verdict_and_one_class_alone(coco: Path) -> None:
     follow("COCO")
     assert (coco / "report" / "report.html").is_file() and (coco / "study" / "report.html").is_file()
