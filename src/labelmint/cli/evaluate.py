@@ -24,6 +24,7 @@ from labelmint.cli.options import (
     Orientation,
     Quiet,
     Seed,
+    Style,
     Temperature,
     Threads,
     dials_of,
@@ -118,6 +119,7 @@ class _CommandLine:
     temperature: Temperature = None
     layout_temperature: LayoutTemperature = None
     guidance: Guidance = None
+    style: Style = None
     dial: DialValues = None
     composition: _Composition = None
     judge_steps: _JudgeSteps = 1500
@@ -158,6 +160,7 @@ def evaluate(chosen: _CommandLine) -> None:
             temperature=chosen.temperature,
             layout_temperature=chosen.layout_temperature,
             guidance=chosen.guidance,
+            style=chosen.style,
         ),
         composition=chosen.composition,
         fid_weights=chosen.fid_weights,

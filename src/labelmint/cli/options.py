@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from labelmint.cli.progress import say
-from labelmint.dials import EVALUATIONS, GUIDANCE, LAYOUT_TEMPERATURE, TEMPERATURE, TRUNCATION
+from labelmint.dials import EVALUATIONS, GUIDANCE, LAYOUT_TEMPERATURE, STYLE, TEMPERATURE, TRUNCATION
 from labelmint.errors import InputError
 from labelmint.protocols import Dial, Dials
 
@@ -42,6 +42,7 @@ __all__ = [
     "Scale",
     "Seed",
     "Settings",
+    "Style",
     "System",
     "Temperature",
     "Threads",
@@ -199,6 +200,7 @@ def _of(dial: Dial, metavar: str) -> Any:
 Temperature: TypeAlias = Annotated[float | None, _of(TEMPERATURE, "T")]
 LayoutTemperature: TypeAlias = Annotated[float | None, _of(LAYOUT_TEMPERATURE, "T")]
 Guidance: TypeAlias = Annotated[float | None, _of(GUIDANCE, "G")]
+Style: TypeAlias = Annotated[int | None, _of(STYLE, "K")]
 DialValues: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(

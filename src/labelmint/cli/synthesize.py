@@ -23,6 +23,7 @@ from labelmint.cli.options import (
     ImageFormat,
     LayoutTemperature,
     Seed,
+    Style,
     Temperature,
     ThreadsToDraw,
     dials_of,
@@ -144,6 +145,7 @@ class _CommandLine:
     layout_temperature: LayoutTemperature = None
     temperature: Temperature = None
     guidance: Guidance = None
+    style: Style = None
     dial: DialValues = None
     batch_size: BatchSize = "auto"
     filter: Annotated[
@@ -237,6 +239,7 @@ def synthesize(chosen: _CommandLine) -> None:
             temperature=chosen.temperature,
             layout_temperature=chosen.layout_temperature,
             guidance=chosen.guidance,
+            style=chosen.style,
         ),
         batch_size=parse_batch(chosen.batch_size),
         filter=chosen.filter,
