@@ -9,25 +9,20 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from labelmint.cli.dial_options import DialValues, Guidance, LayoutTemperature, Style, Temperature, dials_of
 from labelmint.cli.errors import interruptible
 from labelmint.cli.options import (
     AsJson,
     DataSets,
     Device,
-    DialValues,
     FormatIn,
     GroupBy,
-    Guidance,
     Ignore,
-    LayoutTemperature,
     Merge,
     Orientation,
     Quiet,
     Seed,
-    Style,
-    Temperature,
     Threads,
-    dials_of,
     merge_of,
     open_merged,
     parse_size,

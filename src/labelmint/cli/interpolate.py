@@ -9,17 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from labelmint.cli.dial_options import DialValues, Guidance, Style, dials_of
 from labelmint.cli.errors import interruptible
 from labelmint.cli.options import (
     AsJson,
     BatchSize,
     Device,
-    DialValues,
     FormatIn,
-    Guidance,
-    Style,
     ThreadsToDraw,
-    dials_of,
     merge_of,
     open_merged,
     parse_batch,

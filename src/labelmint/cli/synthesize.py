@@ -11,22 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labelmint.cli.describe import Describe, Synonyms, read_names
+from labelmint.cli.dial_options import DialValues, Guidance, LayoutTemperature, Style, Temperature, dials_of
 from labelmint.cli.errors import interruptible
 from labelmint.cli.options import (
     AsJson,
     BatchSize,
     Device,
-    DialValues,
     DrawIn,
     FormatIn,
-    Guidance,
     ImageFormat,
-    LayoutTemperature,
     Seed,
-    Style,
-    Temperature,
     ThreadsToDraw,
-    dials_of,
     merge_of,
     open_merged,
     parse_batch,

@@ -13,6 +13,7 @@ from labelmint.cli.errors import interruptible
 from labelmint.cli.options import (
     AsJson,
     Augment,
+    Clock,
     Crop,
     DataSets,
     Device,
@@ -108,6 +109,7 @@ def train(
     threads: ThreadsToTrain = None,
     seed: Seed = 0,
     max_minutes: _MaxMinutes = None,
+    clock: Clock = "wall",
     dry_run: _DryRun = False,
     merge: Merge = None,
     format_in: FormatIn = None,
@@ -139,6 +141,7 @@ def train(
         "threads": threads,
         "seed": seed,
         "max_minutes": max_minutes,
+        "clock": clock,
         "unlabelled": unlabelled,
         "force": force,
     }

@@ -242,6 +242,7 @@ def _config(
     return RunConfig(
         labelmint_version=stored.labelmint_version if stored else __version__,
         request=request,
+        data=stored.data if stored else " + ".join(Path(one).name for one in data.source.split(" + ")),
         data_digest=prepared.digest,
         image_channels=prepared.image_channels,
         classes=tuple(
