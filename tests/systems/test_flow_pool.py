@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -82,3 +83,25 @@ def test_a_run_with_a_pool_opens_as_it_was(run: TrainedSystem) -> None:
     again = load(run.path)
     assert again.config.pool_images == 20
     assert again.config.request.settings.styles == 3
+
+
+def test_a_tokenizer_that_sees_images_alone_learns_from_the_pool(tmp_path: Path) -> None:
+    """Its tokens are other ones; with a share of 0 they are those without a pool."""
+    kept = []
+    for name, unlabelled, share in (("none", None, "0.5"), ("unused", pool(), "0"), ("pool", pool(), "0.5")):
+        settings = tiny_settings("no-comp-msgnet") | {"tokenizer.unlabelled": share, "tokenizer.steps": "2"}
+        made = train(
+            digits(),
+            tmp_path / name,
+            system="no-comp-msgnet",
+            preset="tiny",
+            size=(16, 16),
+            unlabelled=unlabelled,
+            settings=settings,
+            precision="32",
+            threads=1,
+        )
+        kept.append(made.part("tokenizer").state_dict())
+    none, unused, learned = kept
+    assert all(none[key].equal(unused[key]) for key in none)
+    assert not all(none[key].equal(learned[key]) for key in none)
