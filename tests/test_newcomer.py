@@ -85,7 +85,7 @@ def test_every_command_of_the_page_is_in_a_task() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_from_a_coco_set_to_a_verdict_and_one_class_alone(coco: Path) -> None:
     follow("COCO")
     assert (coco / "report" / "report.html").is_file() and (coco / "study" / "report.html").is_file()
