@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from labelmint import formats
 from labelmint.errors import InputError
 from labelmint.studio.asked import body_of, text_in
 from labelmint.studio.replies import png, replied
@@ -24,6 +23,7 @@ _GROUND = "#e1e1e1"  # of what has no color, as `pictures.painted` has it
 
 
 async def _about(studio: Studio, request: Request) -> Response:
+    from labelmint import formats
     from labelmint.studio.views import VIEWS
 
     session = await studio.session()
@@ -40,7 +40,7 @@ async def _about(studio: Studio, request: Request) -> Response:
             "labelled": system.classes.labelled,
             "data": None if session.data is None else session.data.source,
             "out": str(session.out),
-            "formats": fitting,
+            "formats": sorted(fitting, key=lambda name: name != "folder"),
             "batch_size": session.batch_size,
             "views": [{"name": view.name, "title": view.title} for view in VIEWS],
             "kept": len(session.kept),
@@ -88,9 +88,11 @@ def sheet_for_page(session: Session, view: str) -> dict[str, Any]:
 
 
 async def _picture(studio: Studio, request: Request) -> Response:
-    session = await studio.session()
-    sample = session.sample(request.query_params.get("key", ""))
-    return png(_pixels(session, sample, request.query_params.get("kind", "image")))
+    session, asked = await studio.session(), request.query_params
+    key, kind = asked.get("key", ""), asked.get("kind", "image")
+    if kind == "nearest":
+        return png((await studio.compute(lambda session: session.nearest(key))).picture)
+    return png(_pixels(session, session.sample(key), kind))
 
 
 def _pixels(session: Session, sample: Sample, kind: str) -> Array:
@@ -102,7 +104,7 @@ def _pixels(session: Session, sample: Sample, kind: str) -> Array:
         return pictures.overlay(sample.pair.image, sample.pair.layout, session.system.classes)
     if kind == "layout":
         return pictures.painted(sample.pair.layout, session.system.classes)
-    raise InputError(f"kind: expected image, overlay or layout, got {kind!r}")
+    raise InputError(f"kind: expected image, overlay, layout or nearest, got {kind!r}")
 
 
 async def _mark(studio: Studio, request: Request) -> Response:
@@ -118,9 +120,21 @@ async def _kept(studio: Studio, request: Request) -> Response:
     return replied({"samples": samples, "out": str(session.out)})
 
 
+async def _export(studio: Studio, request: Request) -> Response:
+    format = text_in(await body_of(request), "format")
+    return replied(await studio.compute(lambda session: _exported(session, format)))
+
+
+def _exported(session: Session, format: str) -> dict[str, Any]:
+    """What was written."""
+    lost = session.export(format)
+    return {"pairs": len(session.kept), "out": str(session.out), "format": format, "lost": lost}
+
+
 ROUTES = (
     ("/api/about", "GET", _about),
     ("/api/picture", "GET", _picture),
     ("/api/mark", "POST", _mark),
     ("/api/kept", "GET", _kept),
+    ("/api/export", "POST", _export),
 )

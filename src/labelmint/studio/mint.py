@@ -30,6 +30,7 @@ OWN, VARIED = "own", "varied"
 
 
 async def _state(studio: Studio, request: Request) -> Response:
+    from labelmint.studio.nearest import no_neighbors
     from labelmint.studio.session import MOST_AT_ONCE
 
     session = await studio.session()
@@ -38,6 +39,7 @@ async def _state(studio: Studio, request: Request) -> Response:
             "dials": dials_for_page(session.system.dials),
             "layouts": _sources(session),
             "most": MOST_AT_ONCE,
+            "nearest": {"refused": no_neighbors(session.system, session.data)},
             **sheet_for_page(session, NAME),
         }
     )
@@ -89,4 +91,18 @@ def _begun(session: Session, body: dict[str, Any]) -> Iterator[list[Sample]]:
     return session.draw(NAME, draw, range(start, start + n), sources=names)
 
 
-VIEW = View(NAME, "Mint", (Route("GET", "/api/mint", _state), Route("POST", "/api/mint/draw", _draw)))
+async def _nearest(studio: Studio, request: Request) -> Response:
+    key = request.query_params.get("key", "")
+    found = await studio.compute(lambda session: session.nearest(key))
+    return replied({"name": found.name, "distance": found.distance, "searched": found.searched})
+
+
+VIEW = View(
+    NAME,
+    "Mint",
+    (
+        Route("GET", "/api/mint", _state),
+        Route("POST", "/api/mint/draw", _draw),
+        Route("GET", "/api/mint/nearest", _nearest),
+    ),
+)

@@ -47,7 +47,7 @@ _TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
 }
-_FILES = ("studio.css", "studio.js", "dom.js", "sheet.js", "icon.svg")
+_FILES = ("studio.css", "studio.js", "dom.js", "sheet.js", "canvas.js", "icon.svg")
 
 
 class Studio:
