@@ -117,8 +117,7 @@ def studio(chosen: _CommandLine) -> None:
         if not chosen.no_browser:
             _open(address)
 
-    session = serve(bound(chosen.port), opened, ready).opened.result()
-    left = session.unexported
+    left = serve(bound(chosen.port), opened, ready).opened.result().unexported
     raise Stopped(f"stopped; {left} kept pairs were not exported" if left else "stopped")
 
 

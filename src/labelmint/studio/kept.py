@@ -68,12 +68,19 @@ def sample_for_page(session: Session, sample: Sample) -> dict[str, Any]:
     """What the page says of a pair."""
     return {
         "key": sample.key,
-        "seed": sample.origin.reseed.get("image", sample.origin.seed),
+        "says": _said(sample),
+        "seed": sample.origin.seed,
         "index": sample.index,
         "source": sample.source,
         "mark": session.mark_of(sample.key),
-        "classes": sorted({int(one) for one in sample.pair.layout.label_map.ravel()}),
     }
+
+
+def _said(sample: Sample) -> str:
+    """A pair in few words."""
+    if "to_seed" in sample.facts:
+        return f"seeds {sample.origin.seed} to {sample.facts['to_seed']} · frame {sample.facts['frame']}"
+    return f"seed {sample.origin.seed} · {sample.index}"
 
 
 def sheet_for_page(session: Session, view: str) -> dict[str, Any]:

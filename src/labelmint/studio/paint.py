@@ -2,17 +2,17 @@
 
     GET  /api/paint            classes to paint, where layouts come from, dials; or why the run takes no layouts
     POST /api/paint/layout     {source, place, seed, text} -> a layout to paint on
-    POST /api/paint/draw       {ids, instances, n, seed, start, dials} -> lines of {samples}
-    POST /api/paint/between    {ids, instances, seed, to_seed, frames, dials} -> lines of {samples}
+    POST /api/paint/draw       {ids, instances, n, seed, start, dials} -> lines of {samples, differs}
+    POST /api/paint/between    {ids, instances, seed, to_seed, frames, dials} -> lines of {samples, differs}
 
 Maps travel as `studio.maps` has them.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -39,6 +39,7 @@ __all__ = ["VIEW"]
 NAME = "paint"
 STORED, DATA, DRAWN, DESCRIBED = "stored", "data", "drawn", "described"
 _MOST_FRAMES = 48
+Begun: TypeAlias = "Callable[..., Iterator[list[Sample]]]"
 
 
 class _Base(NamedTuple):
@@ -55,6 +56,7 @@ async def _state(studio: Studio, request: Request) -> Response:
 
 def _facts(session: Session) -> dict[str, Any]:
     """What the view can do with this run."""
+    from labelmint.dials import heeded_by
     from labelmint.movies.scenes import noise_of
     from labelmint.runs.from_arrays import class_ids_of, takes_no_arrays
 
@@ -81,7 +83,7 @@ def _facts(session: Session) -> dict[str, Any]:
         "describes": True,
         "random": system.images.random,
         "still": still,
-        "dials": dials_for_page(system.images.dials),
+        "dials": dials_for_page(heeded_by([system.images])),
         "most_frames": _MOST_FRAMES,
     }
 
@@ -162,17 +164,22 @@ def _for_page(layout: Layout) -> dict[str, Any]:
 
 
 async def _draw(studio: Studio, request: Request) -> Response:
-    return lines(_samples(studio, partial(_begun, body=await body_of(request))))
+    return lines(_samples(studio, await body_of(request), _begun))
 
 
 async def _between(studio: Studio, request: Request) -> Response:
-    return lines(_samples(studio, partial(_filmed, body=await body_of(request))))
+    return lines(_samples(studio, await body_of(request), _filmed))
 
 
-async def _samples(studio: Studio, begun: Any) -> AsyncIterator[dict[str, Any]]:
-    async for samples in studio.each(begun):
-        session = await studio.session()
-        yield {"samples": [sample_for_page(session, sample) for sample in samples]}
+async def _samples(studio: Studio, body: Mapping[str, Any], begun: Begun) -> AsyncIterator[dict[str, Any]]:
+    """Lines for the page; `differs` is in how many pixels the label, which is what the run sees of a layout, is not as
+    it was painted: cells, say, or boxes.
+    """
+    session = await studio.session()
+    async for samples in studio.each(partial(begun, body=body)):
+        ids = map_in(body, "ids", session.system.size)
+        differs = max(int((sample.pair.layout.label_map != ids).sum()) for sample in samples)
+        yield {"samples": [sample_for_page(session, sample) for sample in samples], "differs": differs}
 
 
 def _wish(session: Session, body: Mapping[str, Any]) -> tuple[Draw, dict[str, Any]]:

@@ -33,7 +33,7 @@ def error_line(error: Exception) -> str:
         return " ".join(str(error).split())
     if isinstance(error, OSError):
         return line_of_system(error)
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or "out of memory" in str(error) or "allocate memory" in str(error):
         return "out of memory; draw fewer pairs at a time, or close other programs"
     traceback.print_exception(error, file=sys.stderr)
     return f"the studio failed ({type(error).__name__}); the terminal says more"

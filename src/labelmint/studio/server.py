@@ -38,7 +38,7 @@ from labelmint.studio.views import VIEWS
 if TYPE_CHECKING:
     from labelmint.studio.session import Session
 
-__all__ = ["Studio", "app_of", "bound", "serve"]
+__all__ = ["Studio", "app_of", "bound", "serve", "server_of"]
 
 HOST = "127.0.0.1"
 _T = TypeVar("_T")
@@ -143,6 +143,19 @@ def bound(port: int) -> socket.socket:
         raise InputError(f"--port {port}: {reason}; give another, or 0 for any that is free") from None
 
 
+def server_of(listening: socket.socket, studio: Studio) -> uvicorn.Server:
+    """The server of a studio, at a socket that listens already, under a token of its own."""
+    config = uvicorn.Config(
+        app_of(studio, listening.getsockname()[1], secrets.token_urlsafe(24)),
+        log_level="error",
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=1,
+    )
+    return uvicorn.Server(config)
+
+
 def serve(listening: socket.socket, opened: Callable[[], Session], ready: Callable[[str], None]) -> Studio:
     """Serve until Ctrl-C, or until the run turns out not to open.
 
@@ -152,24 +165,15 @@ def serve(listening: socket.socket, opened: Callable[[], Session], ready: Callab
 
     Returns the studio, closed. Raises what `opened` raises.
     """
-    port = listening.getsockname()[1]
     studio = Studio(opened)
-    config = uvicorn.Config(
-        app_of(studio, port, secrets.token_urlsafe(24)),
-        log_level="error",
-        access_log=False,
-        lifespan="off",
-        server_header=False,
-        timeout_graceful_shutdown=1,
-    )
-    server = uvicorn.Server(config)
+    server = server_of(listening, studio)
 
     def stop_unopened(future: Future[Session]) -> None:
         if not future.cancelled() and future.exception() is not None:
             server.should_exit = True
 
     studio.opened.add_done_callback(stop_unopened)
-    ready(f"http://{HOST}:{port}/")
+    ready(f"http://{HOST}:{listening.getsockname()[1]}/")
     try:
         with contextlib.suppress(KeyboardInterrupt):
             server.run(sockets=[listening])

@@ -74,10 +74,13 @@ class _About(NamedTuple):
     origin: Origin
     facts: Mapping[str, Any]
 
-    def sample(self, pair: AnnotatedImage, index: int, source: str | None) -> Sample:
+    def sample(
+        self, pair: AnnotatedImage, index: int, source: str | None, place: int | None = None
+    ) -> Sample:
+        """A sample of the draw; `place` tells samples of one index apart."""
         texts = {name: str(value).lower() for name, value in self.facts.items()}
         return Sample(
-            key=f"{self.view}-{self.number}-{index}",
+            key=f"{self.view}-{self.number}-{index if place is None else place}",
             pair=replace(pair, provenance={**pair.provenance, **texts}) if texts else pair,
             origin=self.origin,
             index=index,
@@ -202,8 +205,8 @@ class Session:
                         return
                     pair = next(pairs)
                 moved = {**(facts or {}), "to_seed": to_seed, "frame": frame, "place": round(place, 6)}
-                about = _About(f"{view}-film", sheet.number, origin, moved)
-                found = about.sample(replace(pair, provenance=origin.texts(0)), frame, name)
+                about = _About(view, sheet.number, origin, moved)
+                found = about.sample(replace(pair, provenance=origin.texts(0)), 0, name, frame)
                 yield sheet.took([found])
 
         return drawn()

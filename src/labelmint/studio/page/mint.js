@@ -10,6 +10,7 @@ export async function open(place, frame) {
   about = await ask("/api/mint");
   const looked = about.nearest?.refused === null;
   sheet = new Sheet(studio, "New pairs", looked ? lookUp : null);
+  sheet.element.classList.toggle("compared", looked);
   controls = form(looked ? null : about.nearest?.refused);
   place.replaceChildren(controls.element, sheet.element);
   sheet.element.addEventListener("overlaid", ({ detail }) => (controls.overlay.checked = detail));
@@ -39,7 +40,7 @@ function form(refused) {
   const sliders = dials(about.dials);
   const stop = el("button", { type: "button", hidden: true, onclick: () => drawing?.abort() }, "Stop");
   const element = el("form", { class: "controls", onsubmit: (event) => { event.preventDefault(); draw(); } },
-    el("div", { class: "pair" }, labelled("Pairs", n), labelled("Seed", seed), labelled("From index", start)),
+    el("div", { class: "pair" }, labelled("Pairs", n), labelled("Seed", seed), labelled("From", start, null, "The index of the first pair")),
     sources.length > 1 ? labelled("Layouts", layouts) : null,
     ...sliders.fields,
     el("div", { class: "row" }, el("button", { class: "main" }, "Draw"),
@@ -88,7 +89,9 @@ function lookUp(card) {
       const found = await ask(`/api/mint/nearest?key=${encodeURIComponent(card.sample.key)}`);
       card.beside.src = picture(card.sample.key, "nearest");
       card.beside.alt = `Nearest training image, ${found.name}`;
-      card.note.textContent = `nearest: ${found.name}, ${found.distance.toFixed(1)} levels away`;
+      card.note.textContent = `nearest: ${found.name} · ${found.distance.toFixed(1)}`;
+      card.note.title = `The nearest of all training images, ${found.distance} grey levels away after a fit of brightness` +
+        (found.searched < 1 ? `; ${Math.round(100 * found.searched)} % of its places were searched` : "");
     } catch (error) {
       card.note.textContent = error.message;
     }

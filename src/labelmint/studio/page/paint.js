@@ -68,24 +68,26 @@ function form() {
   const overlay = el("input", { type: "checkbox", onchange: () => sheet.overlay(overlay.checked) });
   const sliders = dials(about.dials);
   const stop = el("button", { type: "button", hidden: true, onclick: () => drawing?.abort() }, "Stop");
+  const seen = el("p", { class: "note quiet", role: "status", hidden: true });
   const said = el("p", { class: "note quiet", role: "status" });
   const submitting = (act) => ({ onsubmit: (event) => { event.preventDefault(); act(); } });
   const from = el("form", submitting(take), el("h2", {}, "Layout"),
-    el("div", { class: "pair" }, labelled("From", source), labelled("Number", place)),
-    el("div", { class: "row" }, el("button", {}, "Take"), el("button", { type: "button", onclick: another }, "Next")));
+    labelled("From", source),
+    el("div", { class: "pair" }, labelled("Number", place),
+      el("div", { class: "row" }, el("button", {}, "Take"), el("button", { type: "button", onclick: another }, "Next"))));
   const wish = el("form", submitting(describe), labelled("In words", text), el("div", { class: "row" }, el("button", {}, "Lay out")));
   const images = el("form", submitting(() => draw()), el("h2", {}, "Images"),
     el("div", { class: "pair" }, about.random ? labelled("Images", n) : null, labelled("Seed", seed)),
     ...sliders.fields, el("div", { class: "row" }, el("button", { class: "main" }, "Draw"), stop),
     about.random ? null : el("p", { class: "note quiet" }, "The run draws one image of a layout."),
-    el("label", { class: "check" }, overlay, "Label over image"));
+    el("label", { class: "check" }, overlay, "Label over image"), seen);
   const way = about.still
     ? el("p", { class: "note quiet" }, about.still)
     : el("form", submitting(between), el("div", { class: "pair" }, labelled("To seed", to), labelled("Frames", frames)),
       el("div", { class: "row" }, el("button", {}, "Between the seeds")));
   const element = el("div", { class: "controls" }, from, wish, said, images, way,
     about.boxes ? el("p", { class: "note quiet" }, "The run sees boxes: those around the regions that you paint.") : null);
-  return { element, source, place, text, n, seed, to, frames, overlay, sliders, stop, said };
+  return { element, source, place, text, n, seed, to, frames, overlay, sliders, stop, said, seen };
 }
 
 function sentence() {
@@ -193,8 +195,10 @@ async function drawn(path, body, wanted, took) {
   sheet.begin(wanted);
   film.clear();
   try {
-    await stream(path, body, ({ samples }) => {
+    await stream(path, body, ({ samples, differs }) => {
       if (own !== drawing) return;
+      controls.seen.hidden = !differs;
+      controls.seen.textContent = `The label is what the run sees of a layout: ${differs} pixels are not as you painted them.`;
       sheet.add(samples);
       took(samples);
     }, own.signal);
@@ -224,7 +228,7 @@ function player() {
   const image = el("img", { alt: "The image between the two seeds" });
   const range = el("input", { type: "range", min: 0, max: 0, value: 0, "aria-label": "Frame", oninput: () => { pause(); show(); } });
   const button = el("button", { type: "button", onclick: () => (timer ? pause() : play()) }, "Play");
-  const element = el("div", { class: "film", hidden: true }, image, el("div", { class: "row" }, button, range));
+  const element = el("div", { class: "film", hidden: true }, image, el("div", {}, button, range));
   let frames = [], timer = null, by = 1;
   const show = () => (image.src = frames[Number(range.value)]?.src ?? "");
   const pause = () => { clearInterval(timer); timer = null; button.textContent = "Play"; };

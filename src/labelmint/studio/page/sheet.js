@@ -81,11 +81,11 @@ export class Sheet {
   }
 
   #card(sample) {
-    const where = `seed ${sample.seed} · ${sample.index}`;
+    const where = sample.says;
     const alt = `New image, ${where}`;
     const image = el("img", { src: picture(sample.key, this.overlaid ? "overlay" : "image"), alt, draggable: false });
     const beside = this.nearest ? el("img", { class: "nearest", alt: "" }) : null;
-    const note = this.nearest ? el("p", { class: "note quiet" }, "looking for the nearest training image…") : null;
+    const note = this.nearest ? el("p", { class: "note quiet" }, "nearest: …") : null;
     const button = (how) => el("button", {
       type: "button", class: how, tabIndex: -1, onclick: (event) => { event.stopPropagation(); this.mark(how, card); },
     }, how);

@@ -114,7 +114,7 @@ async function openKept() {
 }
 
 function thumbnail(sample) {
-  const what = `seed ${sample.seed}, ${sample.index}`;
+  const what = sample.says;
   const drop = async () => {
     try {
       const { kept } = await ask("/api/mark", { key: sample.key, mark: "" });
