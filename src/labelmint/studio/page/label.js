@@ -128,9 +128,14 @@ function view(what) {
   for (const button of stage.kinds.children) button.setAttribute("aria-pressed", button.dataset.kind === what);
   const names = { image: "image", overlay: "label over image", doubt: "where the segmenters doubt" };
   const image = el("img", { src: picture(at, what), alt: `${lines[at].name}: ${names[what]}` });
-  image.addEventListener("load", () => studio.well());
-  image.addEventListener("error", () => refused(picture(at, what)));
-  stage.shown.replaceChildren(image);
+  const wanted = (stage.wanted = image); // what was shown stays until this is there
+  stage.shown.setAttribute("aria-busy", true);
+  image.decode().then(() => {
+    if (wanted !== stage.wanted || painter) return;
+    stage.shown.replaceChildren(image);
+    stage.shown.setAttribute("aria-busy", false);
+    studio.well();
+  }, () => wanted === stage.wanted && refused(image.getAttribute("src")));
   const after = next();
   if (what !== "doubt" && after !== at) new Image().src = picture(after, what); // so that it is there at once
 }
@@ -239,6 +244,7 @@ async function correct() {
     painter = new Corrector(picture(place, "image"), painted);
     tools = toolbar(size);
     stage.shown.replaceChildren(painter.element);
+    stage.shown.setAttribute("aria-busy", false);
     stage.panel.replaceChildren(tools.element);
     painter.take(new Layout(size, decoded(ids), instances ? decoded(instances) : null));
     choose("brush");
