@@ -72,10 +72,11 @@ def drag(tab: Any, *places: tuple[float, float]) -> None:
 
 def test_from_painting_to_an_exported_pair(tab: Any, session: Session) -> None:
     tab.get_by_role("tab", name="Paint").click()
-    tab.get_by_label("From", exact=True).select_option("blank")
-    tab.get_by_role("button", name="Take").click()
-    tab.get_by_text("a blank layout").wait_for()
-    tab.get_by_text("3", exact=True).click()
+    view = tab.locator("#view-paint")
+    view.get_by_label("From", exact=True).select_option("blank")
+    view.get_by_role("button", name="Take").click()
+    view.get_by_text("a blank layout").wait_for()
+    view.locator(".class").get_by_text("3", exact=True).click()
     tab.keyboard.press("x")  # a box
     drag(tab, (0.26, 0.26), (0.49, 0.49))
     tab.keyboard.press("m")  # and it is moved

@@ -6,6 +6,7 @@ import copy
 import errno
 import gc
 import json
+import re
 import weakref
 from dataclasses import replace
 from pathlib import Path
@@ -248,3 +249,12 @@ def test_the_nearest_training_image_is_found(trained: TrainedSystem) -> None:
         without.nearest("held")
     other = replace(data, names=("elsewhere",))
     assert "holds none of the pairs" in (no_neighbors(trained, other) or "")
+
+
+def test_the_python_of_the_page_runs(mint_run: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "studio.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    told: dict[str, Any] = {}
+    exec(code.replace("my-run", str(mint_run)), told)
+    assert len(told["pairs"]) == 4
+    assert all(np.array_equal(pair.layout.label_map, told["label_map"]) for pair in told["pairs"])
