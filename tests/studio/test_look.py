@@ -7,100 +7,27 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
-import numpy as np
 import pytest
-import torch
-from PIL import Image
 from tests.helpers import digits
 from tests.studio.page import Page, served
+from tests.studio.reported import RESULTS, Knowing, samples, session_with_report
 
-from labelmint import formats
 from labelmint.datasets.rare_images import rarest
 from labelmint.reports.files import write_report
-from labelmint.reports.results import Chart, Figure, Picture, Results, Section, Series, Table, Verdict
 from labelmint.runs.trained import TrainedSystem
 from labelmint.studio.found_report import newest_report
 from labelmint.studio.session import Session
-from labelmint.types import AnnotatedImage, Array
-
-RATIO = Figure(name="ratio", title="Ratio", value=0.81234, low=0.7, high=0.9, real=0.95, how="a by b")
-REFUSED = Figure(name="none", title="None", value=None, refused="needs 100 samples, not 3")
-RESULTS = Results(
-    title="Evaluation of run on digits",
-    verdict=Verdict(level="mixed", text="It is so so.", reasons=("for one",)),
-    headline=("ratio",),
-    overview=Picture(title="Both", file="overview.png"),
-    sections=(
-        Section(
-            name="one",
-            title="Is it?",
-            summary="It may be.",
-            figures=(RATIO, REFUSED),
-            tables=(Table(title="Classes", head=("class", "n"), rows=(("a", 1234), ("b", None))),),
-            charts=(
-                Chart(
-                    title="Bars",
-                    kind="bars",
-                    x_label="",
-                    y_label="n",
-                    series=(Series(name="s", x=("a",), y=(1.0,)),),
-                ),
-            ),
-        ),
-    ),
-)
-
-
-def samples() -> list[AnnotatedImage]:
-    """Three canvases, the second with the label of the third."""
-    first, second, third = (digits(8)[place] for place in range(3))
-    return [first, second.with_layout(third.layout), third]
-
-
-class Knowing:
-    """A judge that reads the digits of the first canvases as they are."""
-
-    def __init__(self) -> None:
-        ids = digits(8).classes.ids
-        self.known = {one.image.tobytes(): np.searchsorted(ids, one.layout.label_map) for one in digits(8)}
-        self.classes = len(ids)
-        self.standard = SimpleNamespace(
-            data=SimpleNamespace(class_ids=ids), threshold=lambda share: 0.5, scores=(0.9,)
-        )
-
-    def probabilities(self, images: Array) -> Iterator[tuple[slice, torch.Tensor]]:
-        maps = torch.from_numpy(np.stack([self.known[image.tobytes()] for image in images]))
-        sure = torch.nn.functional.one_hot(maps, self.classes).movedim(3, 1)
-        yield slice(0, len(images)), 0.89 * sure + 0.11 / self.classes
 
 
 @pytest.fixture(scope="module")
-def place(trained: TrainedSystem, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """run/ with a judge, report/ about it, and things that are none of either."""
-    place = tmp_path_factory.mktemp("look")
-    (place / "run" / "judge").mkdir(parents=True)
-    (place / "run" / "judge" / "part.json").write_text("{}", encoding="utf-8")
-    for name in ("config.json", "split.json"):
-        (place / "run" / name).write_bytes((trained.path / name).read_bytes())
-    for name, weights in (("report", trained.digest), ("other", "0" * 64)):
-        write_report(RESULTS, place / name)
-        mark = {"evaluation": 1, "weights": weights}
-        (place / name / "request.json").write_text(json.dumps(mark), encoding="utf-8")
-        Image.new("RGB", (3, 2)).save(place / name / "overview.png")
-    formats.write(iter(samples()), place / "report" / "synthetic", format="folder", classes=digits(8).classes)
-    Image.new("L", (1, 1)).save(place / "secret.png")
-    (place / "report" / "link.png").symlink_to(place / "secret.png")
-    (place / "report" / "text.png").write_text("no picture", encoding="utf-8")
-    return place
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("look")
 
 
 @pytest.fixture(scope="module")
 def session(trained: TrainedSystem, place: Path) -> Session:
-    system = copy.copy(trained)
-    system.path = place / "run"
-    return Session(system, digits())
+    return session_with_report(trained, place)
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +55,7 @@ def test_the_report_is_shown_in_the_words_of_its_page(page: Page, place: Path) -
 
 
 def test_the_newest_report_of_these_weights_is_taken(
-    place: Path, trained: TrainedSystem, tmp_path: Path
+    session: Session, trained: TrainedSystem, tmp_path: Path
 ) -> None:
     for name, seconds in (("old", 1000), ("new", 2000), ("other", 3000)):
         weights = "other" if name == "other" else "mine"
@@ -139,7 +66,8 @@ def test_the_newest_report_of_these_weights_is_taken(
         os.utime(tmp_path / name / "report.json", (seconds, seconds))
     assert newest_report(tmp_path / "run", "mine") == tmp_path / "new"
     assert newest_report(tmp_path / "run", "nobody's") is None
-    assert newest_report(place / "run", trained.digest) == place / "report"
+    run = session.system.path
+    assert newest_report(run, trained.digest) == run.with_name("report")
 
 
 def test_no_file_but_the_pictures_of_the_report_is_read(page: Page, place: Path) -> None:

@@ -159,6 +159,7 @@ export class Painter {
     this.id = (classes.find((one) => one.objects) ?? classes[0]).id;
     this.zoom = 1;
     this.tallest = 480; // screen pixels that a layout fits into
+    this.step = 1; // of the zoom that fits
     this.canvas = el("canvas", { class: "layout", "aria-label": "The layout that is painted", role: "img" });
     this.above = el("canvas", { class: "above", "aria-hidden": "true" });
     this.element = el("div", { class: "easel" }, el("div", { class: "stack" }, this.canvas, this.above));
@@ -193,7 +194,7 @@ export class Painter {
   zoomTo(zoom) {
     const { width, height } = this.layout;
     const room = Math.max(Math.min((this.element.clientWidth - 4) / width, this.tallest / height), 0.25);
-    const fit = room >= 1 ? Math.floor(room) : room;
+    const fit = room >= 1 ? Math.floor(room / this.step) * this.step : room;
     this.zoom = zoom ? Math.min(Math.max(zoom, fit / 2), 40) : fit;
     const [across, down] = [Math.round(width * this.zoom), Math.round(height * this.zoom)];
     for (const canvas of [this.canvas, this.above]) {

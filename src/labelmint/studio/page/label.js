@@ -85,17 +85,20 @@ function frameOf() {
   const kinds = el("div", { class: "row", role: "group", "aria-label": "What is shown" },
     ...Object.entries({ image: "Image", overlay: "Label over image", ...(about.doubt ? { doubt: "Doubt" } : {}) }).map(([value, text]) =>
       el("button", { type: "button", "data-kind": value, onclick: () => view(value) }, text)));
-  const usual = el("div", { class: "acts" }, acts, kinds, legend(about.classes));
+  const classes = legend(about.classes);
+  const heat = el("p", { class: "quiet note", hidden: true }, el("span", { class: "heat", "aria-hidden": "true" }),
+    "1 − the probability of the class that was read: orange from 0.5 on, clear at 0. Slow for the first image.");
+  const usual = el("div", { class: "acts" }, acts, kinds, classes, heat);
   const panel = el("div", { class: "panel" }, usual);
   const main = el("div", { class: "work" }, el("div", { class: "head" }, title, facts),
     el("div", { class: "desk" }, shown, panel), strip);
-  return { side, main, bar, counts, format, said, write, title, facts, shown, strip, kinds, revert, usual, panel };
+  return { side, main, bar, counts, format, said, write, title, facts, shown, strip, kinds, revert, usual, panel, classes, heat };
 }
 
 function counted(counts) {
   about.counts = counts;
   const total = lines.length || 1;
-  stage.bar.replaceChildren(...Object.entries(counts).map(([state, count]) => {
+  stage.bar.replaceChildren(...Object.entries(counts).filter(([, count]) => count).map(([state, count]) => {
     const part = el("span", { "data-state": state });
     part.style.flexGrow = count / total;
     return part;
@@ -126,6 +129,8 @@ function show() {
 function view(what) {
   kind = what;
   for (const button of stage.kinds.children) button.setAttribute("aria-pressed", button.dataset.kind === what);
+  stage.classes.hidden = what === "doubt";
+  stage.heat.hidden = what !== "doubt";
   const names = { image: "image", overlay: "label over image", doubt: "where the segmenters doubt" };
   const image = el("img", { src: picture(at, what), alt: `${lines[at].name}: ${names[what]}` });
   const wanted = (stage.wanted = image); // what was shown stays until this is there
@@ -226,6 +231,7 @@ class Corrector extends Painter {
     super(about.classes, about.eraser, changed);
     this.hidden = false;
     this.tallest = Math.max(480, innerHeight - 330);
+    this.step = 0.25;
     this.under = el("img", { class: "under", src: image, alt: "", "aria-hidden": "true", draggable: false });
     this.canvas.before(this.under);
   }
