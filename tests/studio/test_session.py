@@ -22,6 +22,7 @@ from labelmint.runs.draw import Draw
 from labelmint.runs.from_arrays import class_ids_of, given_arrays, takes_no_arrays
 from labelmint.runs.layouts_alone import drawn_layout
 from labelmint.runs.trained import TrainedSystem
+from labelmint.studio import mint, paint
 from labelmint.studio.nearest import no_neighbors
 from labelmint.studio.session import Sample, Session
 from labelmint.types import AnnotatedImage
@@ -87,6 +88,35 @@ def test_a_run_without_layouts_says_why_nothing_can_be_painted(trained: TrainedS
     assert "nothing of where it is" in reason
     with pytest.raises(InputError, match=reason):
         given_arrays(without, maps_of(trained))
+
+
+@pytest.mark.parametrize(
+    ("name", "sources", "painted", "still"),
+    [
+        ("flow", ["own", "varied"], None, None),
+        ("spade", ["own", "varied"], None, None),
+        ("crn", ["own", "varied"], None, "one image of a layout"),
+        ("msgnet", ["own", "varied"], None, "token by token"),
+        ("biggan", ["own"], "nothing of where it is", None),
+    ],
+)
+def test_the_views_say_what_a_run_can_do(
+    trained: TrainedSystem, name: str, sources: list[str], painted: str | None, still: str | None
+) -> None:
+    system = trained if name == "msgnet" else untrained(trained, name)
+    session = Session(system)
+    assert [*mint._sources(session)] == sources
+    facts = paint._facts(session)
+    assert (painted or "") in (facts["refused"] or "")
+    assert (facts["refused"] is None) == (painted is None)
+    if painted is None:
+        assert (facts["still"] is None) == (still is None)
+        assert (still or "") in (facts["still"] or "")
+        assert facts["random"] == system.images.random
+        assert facts["eraser"] == 0
+        assert [one["id"] for one in facts["classes"]] == list(class_ids_of(system))
+        assert ("drawn" in facts["sources"]) == (name == "msgnet")
+    assert len(all_of(session, Draw(batch_size=2), range(2))) == 2  # of all kinds of runs
 
 
 def test_any_number_of_draws_hold_the_pairs_of_the_last(trained: TrainedSystem) -> None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from labelmint.errors import InputError
 from labelmint.studio.asked import body_of, text_in
 from labelmint.studio.replies import png, replied
-from labelmint.types import ClassSet
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
     from labelmint.studio.server import Studio
     from labelmint.studio.session import Sample, Session
-    from labelmint.types import Array
+    from labelmint.types import Array, ClassSet
 
 __all__ = ["ROUTES", "classes_for_page", "sample_for_page", "sheet_for_page"]
 

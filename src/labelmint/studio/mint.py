@@ -56,7 +56,9 @@ def _sources(session: Session) -> dict[str, str]:
     if not system.classes.labelled or system.moves_pairs:
         return {OWN: "as the run has them"}
     drawn = {OWN: "drawn by the run" if system.has_layout_prior else "those it was trained on"}
-    return drawn if system.needs_references else {**drawn, VARIED: "training layouts, varied"}
+    if system.needs_references or system.learned_from_images:
+        return drawn
+    return {**drawn, VARIED: "training layouts, varied"}
 
 
 async def _draw(studio: Studio, request: Request) -> Response:

@@ -73,9 +73,10 @@ function form() {
   const submitting = (act) => ({ onsubmit: (event) => { event.preventDefault(); act(); } });
   const from = el("form", submitting(take), el("h2", {}, "Layout"),
     labelled("From", source),
-    el("div", { class: "pair" }, labelled("Number", place),
-      el("div", { class: "row" }, el("button", {}, "Take"), el("button", { type: "button", onclick: another }, "Next"))));
-  const wish = el("form", submitting(describe), labelled("In words", text), el("div", { class: "row" }, el("button", {}, "Lay out")));
+    el("div", { class: "beside" }, labelled("Number", place), el("button", {}, "Take"),
+      el("button", { type: "button", onclick: another }, "Next")));
+  const wish = el("form", submitting(describe), 
+    el("div", { class: "beside" }, labelled("In words", text), el("button", {}, "Lay out")));
   const images = el("form", submitting(() => draw()), el("h2", {}, "Images"),
     el("div", { class: "pair" }, about.random ? labelled("Images", n) : null, labelled("Seed", seed)),
     ...sliders.fields, el("div", { class: "row" }, el("button", { class: "main" }, "Draw"), stop),
@@ -92,7 +93,7 @@ function form() {
 
 function sentence() {
   const name = about.classes.find((one) => one.objects)?.name ?? "object";
-  return `two ${name}s on the left`;
+  return `a ${name} on the left`;
 }
 
 function another() {
@@ -111,6 +112,7 @@ async function take() {
     said.textContent = "a blank layout";
     return;
   }
+  said.textContent = "taking a layout…";
   await laid({ source: source.value, place: Number(place.value), seed: Number(seed.value) });
 }
 

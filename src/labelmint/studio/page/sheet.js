@@ -60,18 +60,19 @@ export class Sheet {
     this.element.dispatchEvent(new CustomEvent("overlaid", { detail: on }));
   }
 
+  // Keep or drop a pair, or neither if it is so already; what the server refuses is taken back.
   async mark(how, card = this.#current()) {
     if (!card) return;
-    const mark = card.sample.mark === how ? "" : how;
+    const before = card.sample.mark, mark = before === how ? "" : how;
+    this.#show(card, mark);
+    if (mark && card === this.#current()) this.#step(1);
     try {
       const { kept } = await ask("/api/mark", { key: card.sample.key, mark });
-      this.#show(card, mark);
       this.studio.counted(kept);
     } catch (error) {
+      this.#show(card, before);
       this.studio.tell(error);
-      return;
     }
-    if (mark && card === this.#current()) this.#step(1);
   }
 
   // A pair was kept or dropped elsewhere.
