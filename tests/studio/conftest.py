@@ -26,8 +26,12 @@ def tab(browser: Any, session: Session) -> Iterator[Any]:
     with served(session) as page:
         context = browser.new_context(viewport={"width": 1280, "height": 900})
         tab, odd = context.new_page(), list[str]()
-        # refusals are told in the page, too
-        tab.on("console", lambda message: "400" in message.text or odd.append(message.text))
+
+        def heard(message: Any) -> None:
+            if "400" not in message.text:  # refusals are told in the page, too
+                odd.append(message.text)
+
+        tab.on("console", heard)
         tab.on("pageerror", lambda error: odd.append(str(error)))
         own = f"http://127.0.0.1:{page.port}/"
         tab.on(
