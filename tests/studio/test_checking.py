@@ -154,7 +154,7 @@ def test_what_was_accepted_is_a_set_to_read_again(labels: Path, format: str) -> 
     facts = json.loads((checking.out / "settings.json").read_text(encoding="utf-8"))
     told = {name: facts[name] for name in ("accepted", "corrected", "sent_back", "left")}
     assert told == {"accepted": 1, "corrected": 1, "sent_back": 1, "left": 1}
-    assert "1 were corrected by hand" in (checking.out / "README.md").read_text(encoding="utf-8")
+    assert "Corrected by hand: 1." in (checking.out / "README.md").read_text(encoding="utf-8")
 
 
 def test_an_export_replaces_that_of_the_same_labels_alone(labels: Path, tmp_path: Path) -> None:

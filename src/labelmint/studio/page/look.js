@@ -55,7 +55,7 @@ function report() {
     return empty("There is no report about this run yet. This command measures it, and the report is shown here:", about.command);
   }
   return el("article", { class: "report" },
-    el("header", { class: "verdict", "data-level": found.level },
+    el("div", { class: "verdict", "data-level": found.level },
       el("p", { class: "level" }, LEVELS[found.level]), el("p", { class: "answer" }, found.answer),
       found.reasons.length ? el("ul", {}, ...found.reasons.map((reason) => el("li", {}, reason))) : null),
     el("div", { class: "headline" }, ...found.headline.map(headline)),
@@ -68,9 +68,10 @@ function headline(figure) {
   const small = [
     figure.interval === "-" ? "" : `95 % interval ${figure.interval}`,
     figure.real === "-" ? "" : `real data ${figure.real}`,
-  ].filter(Boolean).join(" · ");
+  ].filter(Boolean);
   return el("div", { class: "figure" }, el("p", { class: "quiet" }, figure.title),
-    el("p", { class: figure.refused ? "quiet" : "value" }, figure.refused || figure.value), el("p", { class: "note quiet" }, small));
+    el("p", { class: figure.refused ? "quiet" : "value" }, figure.refused || figure.value),
+    ...small.map((text) => el("p", { class: "note quiet" }, text)));
 }
 
 function section(one, place) {
