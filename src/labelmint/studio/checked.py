@@ -135,8 +135,8 @@ def _section(facts: dict[str, Any]) -> str:
     return (
         "## Checked labels\n\n"
         "**The images are real, and their labels were minted by segmenters and then checked by a person.** "
-        f"Accepted as they were minted: {facts['accepted']}. Corrected by hand: {facts['corrected']}. `labels.csv` says "
-        "which. Pixels that the segmenters doubted are ignored unless a person painted them.\n\n"
+        f"Accepted as they were minted: {facts['accepted']}. Corrected by hand: {facts['corrected']}. `labels.csv` "
+        "says which. Pixels that the segmenters doubted are ignored unless a person painted them.\n\n"
         f"Not among them: {facts['sent_back']} that were sent back (`sent_back.txt`), and {facts['left']} that nothing "
         f"was decided about.\n\nMade by {facts['made_by']}; `settings.json` says how the labels were minted.\n"
     )
