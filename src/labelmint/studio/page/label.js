@@ -171,7 +171,7 @@ function next() {
 }
 
 function go(place) {
-  if (place < 0 || place >= lines.length || place === at) return;
+  if (deciding || place < 0 || place >= lines.length || place === at) return;
   if (painter && !leave()) return;
   at = place;
   show();
@@ -179,35 +179,34 @@ function go(place) {
 
 // What is decided.
 
-async function changed(path, body, place = at) {
+async function changed(path, body) {
   const { counts, ...line } = await ask(path, body);
-  const before = lines[place];
-  lines[place] = { ...line, version: (before.version ?? 0) + 1 };
+  lines[body.place] = { ...line, version: (lines[body.place].version ?? 0) + 1 };
   about.counts = counts;
   studio.well();
 }
 
-async function decide(decided) {
-  if (painter && !leave()) return;
+// One decision at a time: a key pressed before the next label is shown would be about a label that nobody saw.
+let deciding = false;
+
+async function once(act) {
+  if (deciding || (painter && !leave())) return;
+  deciding = true;
   try {
-    const before = at;
-    await changed("/api/label/decide", { place: at, decided });
-    if (decided !== "left" && at === before) at = next();
+    await act();
     show();
   } catch (error) {
     studio.tell(error);
   }
+  deciding = false;
 }
 
-async function reverted() {
-  if (painter && !leave()) return;
-  try {
-    await changed("/api/label/revert", { place: at });
-    show();
-  } catch (error) {
-    studio.tell(error);
-  }
-}
+const decide = (decided) => once(async () => {
+  await changed("/api/label/decide", { place: at, decided });
+  if (decided !== "left") at = next();
+});
+
+const reverted = () => once(() => changed("/api/label/revert", { place: at }));
 
 async function exported() {
   stage.write.disabled = true;
@@ -242,7 +241,7 @@ class Corrector extends Painter {
 }
 
 async function correct() {
-  if (painter) return;
+  if (painter || deciding) return;
   const place = at;
   try {
     const { size, ids, instances } = await ask(`/api/label/layout?place=${place}`);
@@ -323,6 +322,8 @@ function done() {
 }
 
 async function save() {
+  if (deciding) return;
+  deciding = true;
   const { ids, objects } = painter.layout;
   try {
     await changed("/api/label/correct", { place: at, ids: encoded(ids), instances: objects ? encoded(objects) : null });
@@ -332,6 +333,7 @@ async function save() {
   } catch (error) {
     studio.tell(error);
   }
+  deciding = false;
 }
 
 document.addEventListener("keydown", (event) => {
