@@ -22,6 +22,9 @@ def test_what_it_refuses_in_one_line(command: Any, tiny_run: Path, tmp_path: Pat
         (["studio", tmp_path / "none"], "not a run folder"),
         (["studio", tiny_run, "--out", taken], "exists already and is not an empty folder"),
         (["studio", tiny_run, "--port", 70000], "65535"),
+        (["studio", tiny_run, "--report", taken], "give the folder that `labelmint evaluate` wrote"),
+        (["studio", tiny_run, "--labels", taken], "give the folder that `labelmint label` wrote"),
+        (["studio", tiny_run, "--checked", tmp_path / "new"], "give --labels, too"),
     ):
         answer = command(*words, "--no-browser")
         assert answer.code == 2

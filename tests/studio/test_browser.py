@@ -2,72 +2,24 @@
 
 from __future__ import annotations
 
-import importlib.util
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from tests.helpers import digits
-from tests.studio.page import served
+from tests.studio.chromium import MARKS, drag
 
 import labelmint
 from labelmint.runs.trained import TrainedSystem
 from labelmint.studio.session import Session
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        CHROMIUM is None or importlib.util.find_spec("playwright") is None,
-        reason="needs the extra `browser` and a Chromium",
-    ),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+pytestmark = MARKS
 
 
 @pytest.fixture
 def session(minted: TrainedSystem, tmp_path: Path) -> Session:
     return Session(minted, digits(8), tmp_path / "kept")
-
-
-@pytest.fixture
-def tab(browser: Any, session: Session) -> Iterator[Any]:
-    """A tab with the studio; whatever the console says, and whatever the page asks elsewhere, fails the test."""
-    with served(session) as page:
-        context = browser.new_context(viewport={"width": 1280, "height": 900})
-        tab, odd = context.new_page(), list[str]()
-        # refusals are told in the page, too
-        tab.on("console", lambda message: "400" in message.text or odd.append(message.text))
-        tab.on("pageerror", lambda error: odd.append(str(error)))
-        own = f"http://127.0.0.1:{page.port}/"
-        tab.on(
-            "request", lambda request: odd.append(request.url) if not request.url.startswith(own) else None
-        )
-        tab.goto(own)
-        yield tab
-        context.close()
-        assert odd == []
-
-
-def drag(tab: Any, *places: tuple[float, float]) -> None:
-    """Draw a line on the canvas, in shares of its sides."""
-    box = tab.locator(".above").bounding_box()
-    at = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in places]
-    tab.mouse.move(*at[0])
-    tab.mouse.down()
-    for place in at[1:]:
-        tab.mouse.move(*place, steps=8)
-    tab.mouse.up()
 
 
 def test_from_painting_to_an_exported_pair(tab: Any, session: Session) -> None:

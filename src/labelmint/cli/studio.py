@@ -50,6 +50,29 @@ class _CommandLine:
             show_default=False,
         ),
     ] = None
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="A folder of `labelmint evaluate` to look at; the newest beside the run unless given.",
+            show_default=False,
+        ),
+    ] = None
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Minted labels to check: a folder of `labelmint label`.", show_default=False
+        ),
+    ] = None
+    checked: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Where checked labels are exported; LABELS-checked unless given. What was decided is kept in "
+            "DIR-progress.",
+            show_default=False,
+        ),
+    ] = None
     batch_size: Annotated[
         int, typer.Option(min=1, metavar="B", help="Pairs drawn at a time; a part of what decides the bytes.")
     ] = 4
@@ -70,6 +93,7 @@ def studio(chosen: _CommandLine) -> None:
     if find_spec("starlette") is None or find_spec("uvicorn") is None:
         raise InputError("labelmint studio needs starlette and uvicorn; pip install 'labelmint[studio]'")
     _check_run(chosen.run)
+    _check_what_is_shown(chosen)
     out = _free() if chosen.out is None else _unused(chosen.out)
     from labelmint.studio.server import bound, serve
 
@@ -81,7 +105,12 @@ def studio(chosen: _CommandLine) -> None:
         data = None
         if chosen.data is not None:
             data = open_merged([chosen.data], merge_of(chosen.run), chosen.format_in, "")
-        return Session(system, data, out, chosen.batch_size)
+        checking = None
+        if chosen.labels is not None:
+            from labelmint.studio.checking import open_checking
+
+            checking = open_checking(chosen.labels, chosen.checked)
+        return Session(system, data, out, chosen.batch_size, report=chosen.report, checking=checking)
 
     def ready(address: str) -> None:
         print(f"the studio is at {address}   (Ctrl-C stops it)", flush=True)
@@ -98,6 +127,20 @@ def _check_run(run: Path) -> None:
         raise InputError(
             f"{run}: not a run folder (it has no config.json); give the folder that `labelmint train` wrote"
         )
+
+
+def _check_what_is_shown(chosen: _CommandLine) -> None:
+    """Raise InputError for a report or labels that are none, before anything is loaded."""
+    if chosen.checked is not None and chosen.labels is None:
+        raise InputError("--checked: says where checked labels go, and there are none; give --labels, too")
+    if chosen.labels is not None and not (chosen.labels / "doubt.csv").is_file():
+        raise InputError(
+            f"--labels {chosen.labels}: holds no doubt.csv; give the folder that `labelmint label` wrote"
+        )
+    if chosen.report is not None:
+        from labelmint.reports.files import read_report
+
+        read_report(chosen.report)
 
 
 def _unused(out: Path) -> Path:

@@ -1,8 +1,12 @@
-"""The studio: a page in the browser, on this machine alone, to draw pairs, paint layouts, and keep what is good.
+"""The studio: a page in the browser, on this machine alone, to draw pairs, paint layouts, look at reports, check minted
+labels, and keep what is good.
 
     session.py    what is drawn and kept: plain Python, without HTTP
-    view.py       what a view is;   views.py  the list of them;   mint.py, paint.py  one view a file, with its routes
-    kept.py       the routes that all views share
+    view.py       what a view is;   views.py  the list of them
+    mint.py, paint.py, look.py, label.py       one view a file, with its routes
+    found_report.py, doubted.py                of Look: the report of `evaluate`, samples by the judge's doubt
+    checking.py, checked.py, doubt_maps.py     of Label: what was decided, its export, where segmenters doubt
+    kept.py       the routes that all views share;   shown.py, maps.py  pictures and maps for the page
     server.py     the app and its server;   guard.py  who may ask
     asked.py      what is asked, checked;   replies.py  what is replied
     page/         the page: plain HTML, CSS and ES modules, without a build step

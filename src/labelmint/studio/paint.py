@@ -5,13 +5,11 @@
     POST /api/paint/draw       {ids, instances, n, seed, start, dials} -> lines of {samples, differs}
     POST /api/paint/between    {ids, instances, seed, to_seed, frames, dials} -> lines of {samples, differs}
 
-Maps travel as base64 of unsigned 16-bit numbers, the low byte first, row after row.
+Maps travel as `studio.maps` has them.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -21,6 +19,7 @@ import numpy as np
 from labelmint.errors import InputError
 from labelmint.studio.asked import body_of, dials_in, text_in, whole_in
 from labelmint.studio.kept import classes_for_page, sample_for_page, sheet_for_page
+from labelmint.studio.maps import map_for_page, map_in
 from labelmint.studio.mint import dials_for_page
 from labelmint.studio.replies import lines, replied
 from labelmint.studio.view import Route, View
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from labelmint.runs.trained import TrainedSystem
     from labelmint.studio.server import Studio
     from labelmint.studio.session import Sample, Session
-    from labelmint.types import Array, Layout
+    from labelmint.types import Layout
 
 __all__ = ["VIEW"]
 
@@ -156,25 +155,9 @@ def _described(session: Session, text: str) -> tuple[TrainedSystem, list[str]]:
 def _for_page(layout: Layout) -> dict[str, Any]:
     return {
         "size": list(layout.size),
-        "ids": _encoded(layout.label_map),
-        "instances": None if layout.instances is None else _encoded(layout.instances),
+        "ids": map_for_page(layout.label_map),
+        "instances": None if layout.instances is None else map_for_page(layout.instances),
     }
-
-
-def _encoded(numbers: Array) -> str:
-    return base64.b64encode(numbers.astype("<u2").tobytes()).decode()
-
-
-def _decoded(body: Mapping[str, Any], name: str, size: tuple[int, int]) -> Array:
-    """A map (H, W). Raises InputError for what is none of this size."""
-    text = body.get(name)
-    try:
-        numbers = np.frombuffer(base64.b64decode(text if isinstance(text, str) else "", validate=True), "<u2")
-    except (binascii.Error, ValueError):
-        numbers = np.zeros(0, "<u2")
-    if numbers.size != size[0] * size[1]:
-        raise InputError(f"{name}: expected a map of {size[0]}x{size[1]} pixels, got {numbers.size} numbers")
-    return numbers.reshape(size).astype(np.uint16)
 
 
 # Images of a painted layout ---------------------------------------------------------------------------------
@@ -194,7 +177,7 @@ async def _samples(studio: Studio, body: Mapping[str, Any], begun: Begun) -> Asy
     """
     session = await studio.session()
     async for samples in studio.each(partial(begun, body=body)):
-        ids = _decoded(body, "ids", session.system.size)
+        ids = map_in(body, "ids", session.system.size)
         differs = max(int((sample.pair.layout.label_map != ids).sum()) for sample in samples)
         yield {"samples": [sample_for_page(session, sample) for sample in samples], "differs": differs}
 
@@ -205,8 +188,8 @@ def _wish(session: Session, body: Mapping[str, Any]) -> tuple[Draw, dict[str, An
     from labelmint.runs.from_arrays import given_arrays
 
     size = session.system.size
-    ids = _decoded(body, "ids", size)
-    instances = _decoded(body, "instances", size) if body.get("instances") is not None else None
+    ids = map_in(body, "ids", size)
+    instances = map_in(body, "instances", size) if body.get("instances") is not None else None
     base = session.notes.get(NAME)
     painted = not (isinstance(base, _Base) and np.array_equal(base.layout.label_map, ids))
     name = base.name if isinstance(base, _Base) else "a blank layout"

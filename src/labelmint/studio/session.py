@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from labelmint.runs.draw import Draw
     from labelmint.runs.trained import TrainedSystem
+    from labelmint.studio.checking import Checking
     from labelmint.types import AnnotatedImage, DataSet
 
 __all__ = ["BATCH_SIZE", "MOST_AT_ONCE", "Sample", "Session", "Sheet"]
@@ -96,6 +97,7 @@ class Session:
         data: labelled images to take layouts and nearest training images from, or None.
         out: the folder to export to.
         batch_size: B, pairs drawn at a time; a part of what decides their bytes.
+        report: folder of an evaluation; the newest beside the run where None. checking: minted labels to check.
 
     Attributes:
         sheets: what each view shows, by its name. kept: pairs by key. notes: what a view remembers, by its name.
@@ -107,8 +109,12 @@ class Session:
         data: DataSet | None = None,
         out: Path | None = None,
         batch_size: int = BATCH_SIZE,
+        *,
+        report: Path | None = None,
+        checking: Checking | None = None,
     ) -> None:
         self.system, self.data, self.out, self.batch_size = system, data, out, batch_size
+        self.report, self.checking = report, checking
         self.sheets: dict[str, Sheet] = {}
         self.kept: dict[str, Sample] = {}
         self.notes: dict[str, object] = {}

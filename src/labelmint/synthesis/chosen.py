@@ -9,11 +9,8 @@ OUT/contact_sheet.png, README.md, croissant.json
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
@@ -21,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from labelmint import formats, pictures
 from labelmint.errors import InputError
-from labelmint.formats.files import new_folder
+from labelmint.formats.files import in_place_of, new_folder
 from labelmint.storage import write_json, write_text
 from labelmint.synthesis.provenance import class_table, contents, manifest_row
 from labelmint.synthesis.publish import (
@@ -79,23 +76,11 @@ def write_chosen(
         replace(one, pair=replace(one.pair, name=f"kept_{number:04d}"))
         for number, one in enumerate(chosen, 1)
     ]
-    with _in_place_of(out) if again and out.exists() else new_folder(out) as folder:
+    with in_place_of(out) if again and out.exists() else new_folder(out) as folder:
         pairs = (one.pair for one in named)
         lost = write_pairs(pairs, folder, classes, formats.FORMATS[format], images or "png")
         _describe(named, folder, classes, format, lost)
     return lost
-
-
-@contextmanager
-def _in_place_of(out: Path) -> Iterator[Path]:
-    """A folder to fill that takes the place of another, which stays whole until then."""
-    out = out.resolve()
-    new, old = (out.with_name(f".{out.name}.{os.getpid()}.{what}") for what in ("new", "old"))
-    with new_folder(new) as folder:
-        yield folder
-    out.rename(old)
-    new.rename(out)
-    shutil.rmtree(old)
 
 
 def _describe(

@@ -158,6 +158,8 @@ export class Painter {
     this.across = 5;
     this.id = (classes.find((one) => one.objects) ?? classes[0]).id;
     this.zoom = 1;
+    this.tallest = 480; // screen pixels that a layout fits into
+    this.step = 1; // of the zoom that fits
     this.canvas = el("canvas", { class: "layout", "aria-label": "The layout that is painted", role: "img" });
     this.above = el("canvas", { class: "above", "aria-hidden": "true" });
     this.element = el("div", { class: "easel" }, el("div", { class: "stack" }, this.canvas, this.above));
@@ -185,11 +187,14 @@ export class Painter {
 
   isObject = (id) => this.classes.get(id)?.objects ?? false;
 
+  // How much of what lies below a class covers, in [0, 1].
+  alpha() { return 1; }
+
   // Screen pixels a pixel; 0 fits the layout into its place.
   zoomTo(zoom) {
     const { width, height } = this.layout;
-    const room = Math.max(Math.min((this.element.clientWidth - 4) / width, 480 / height), 0.25);
-    const fit = room >= 1 ? Math.floor(room) : room;
+    const room = Math.max(Math.min((this.element.clientWidth - 4) / width, this.tallest / height), 0.25);
+    const fit = room >= 1 ? Math.floor(room / this.step) * this.step : room;
     this.zoom = zoom ? Math.min(Math.max(zoom, fit / 2), 40) : fit;
     const [across, down] = [Math.round(width * this.zoom), Math.round(height * this.zoom)];
     for (const canvas of [this.canvas, this.above]) {
@@ -209,11 +214,12 @@ export class Painter {
     const { ids, objects, width, height } = this.layout;
     const picture = new ImageData(width, height);
     const colors = new Map([...this.classes].map(([id, { color }]) => [id, rgb(color)]));
+    const clear = new Map([...this.classes.keys()].map((id) => [id, Math.round(255 * this.alpha(id))]));
     for (let at = 0; at < ids.length; at++) {
       const shade = objects?.[at] > 0 && edge(objects, at, width) ? EDGE : 1;
       const color = colors.get(ids[at]) ?? [255, 0, 255];
       for (let k = 0; k < 3; k++) picture.data[4 * at + k] = color[k] * shade;
-      picture.data[4 * at + 3] = 255;
+      picture.data[4 * at + 3] = Math.min((shade < 1 ? 2 : 1) * (clear.get(ids[at]) ?? 255), 255);
     }
     this.canvas.getContext("2d").putImageData(picture, 0, 0);
     this.#show();

@@ -102,9 +102,12 @@ function another() {
   take();
 }
 
+let taken = 0; // layouts that were asked for: only the last one is laid out
+
 async function take() {
   const { source, place, seed, said } = controls;
   if (source.value === "blank") {
+    taken++;
     const [height, width] = studio.about.size;
     const ground = about.eraser ?? about.classes[0].id;
     const objects = about.instances ? new Uint16Array(height * width) : null;
@@ -123,13 +126,16 @@ async function describe() {
 }
 
 async function laid(wish) {
+  const own = ++taken;
   try {
     const { name, wishes, size, ids, instances } = await ask("/api/paint/layout", wish);
+    if (own !== taken) return;
     const objects = instances ? decoded(instances) : about.instances ? new Uint16Array(size[0] * size[1]) : null;
     painter.take(new Layout(size, decoded(ids), objects));
     controls.said.textContent = [name, ...wishes.map((wish) => `✓ ${wish}`)].join(" · ");
     studio.well();
   } catch (error) {
+    if (own !== taken) return;
     controls.said.textContent = "";
     studio.tell(error);
   }

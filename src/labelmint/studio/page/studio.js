@@ -41,7 +41,7 @@ function keysOf(view) {
 
 function showKeys() {
   const said = Object.entries(keysOf(views.get(active))).filter(([, [what]]) => what);
-  part("keys").replaceChildren(...said.map(([key, [what]]) => el("span", {}, el("kbd", {}, NAMES[key] ?? key), ` ${what}`)));
+  part("keys").replaceChildren(...said.map(([key, [what, , sign]]) => el("span", {}, el("kbd", {}, sign ?? NAMES[key] ?? key), ` ${what}`)));
 }
 
 async function show(name) {
