@@ -20,7 +20,12 @@ from mkdocs.structure.pages import Page
 
 __all__ = ["on_files", "on_page_markdown"]
 
-OUTSIDE = {"experiments/LOG.md": "log.md", "CHANGELOG.md": "changelog.md", "README.md": "index.md"}
+OUTSIDE = {
+    "experiments/LOG.md": "log.md",
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "README.md": "index.md",
+}
 _HOMES = {page: home for home, page in OUTSIDE.items() if page != "index.md"}
 _LINK = re.compile(r"\]\(([^)#\s:]+)")
 
@@ -65,7 +70,17 @@ def _commands() -> str:
 
     from labelmint.cli.app import command
 
+    _say_in_full(command())
     return get_docs_for_click(obj=command(), ctx=Context(command()), name="labelmint", title="Command line")
+
+
+def _say_in_full(verb: Any) -> None:
+    """Let the list of verbs hold the first sentence of each, which is cut after 45 characters otherwise."""
+    for below in getattr(verb, "commands", {}).values():
+        below.short_help = (
+            " ".join((below.help or "").split("\n\n")[0].split()).partition(". ")[0].rstrip(".") + "."
+        )
+        _say_in_full(below)
 
 
 def _names() -> str:

@@ -73,6 +73,10 @@ def _check_command(line: str) -> None:
         with_values(settings_of(entrant.partition("@")[0], preset.name), (setting,))
 
 
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 90
+
+
 def test_documents_have_commands() -> None:
     assert sum(len(commands(file)) for file in DOCUMENTS) >= 10
 

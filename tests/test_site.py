@@ -18,7 +18,14 @@ import yaml
 import labelmint
 
 ROOT = Path(__file__).resolve().parents[1]
-MADE = {"command-line.md", "api.md", "settings.md", "log.md", "changelog.md"}  # by docs/hooks.py
+MADE = {
+    "command-line.md",
+    "api.md",
+    "settings.md",
+    "log.md",
+    "changelog.md",
+    "contributing.md",
+}  # by docs/hooks.py
 LOADED = {"src", "srcset", "poster", "data"}
 
 
@@ -88,5 +95,6 @@ def test_the_site_builds_strictly_and_opens_without_network(tmp_path: Path) -> N
     assert [name for name in labelmint.__all__ if f'id="labelmint.{name}"' not in api] == []
     verbs = (tmp_path / "site" / "command-line.html").read_text(encoding="utf-8")
     assert 'id="labelmint-synthesize"' in verbs and "--max-minutes" in verbs
+    assert not re.search(r"</code>: [^<]*\.\.\.</li>", verbs)  # what a verb does is told in full
     gallery = (tmp_path / "site" / "gallery.html").read_text(encoding="utf-8")
     assert 'href="log.html"' in gallery

@@ -364,7 +364,8 @@ def _across(part: ImageGenerator | LayoutSource) -> Iterator[dict[str, float]]:
     """
     for dial in part.dials:
         middle = (dial.least + dial.most) / 2
-        for value in (dial.least, 2 * dial.usual) if dial.whole else (dial.least, middle, dial.most):
+        more = min(max(2 * dial.usual, dial.least + 1), dial.most)
+        for value in (dial.least, more) if dial.whole else (dial.least, middle, dial.most):
             dial.check(value)
             yield {**_usual(part), dial.name: value}
 

@@ -17,6 +17,8 @@ __all__ = [
     "EVALUATIONS",
     "GUIDANCE",
     "LAYOUT_TEMPERATURE",
+    "MOST_STYLES",
+    "STYLE",
     "TEMPERATURE",
     "TRUNCATION",
     "Heeding",
@@ -26,6 +28,7 @@ __all__ = [
     "settled",
 ]
 
+MOST_STYLES = 64
 TEMPERATURE = Dial("temperature", 0.85, 0.01, 100.0, "Below 1: likelier, less varied images.", named=True)
 GUIDANCE = Dial(  # beyond the most next to nothing is left to chance
     "guidance",
@@ -60,7 +63,18 @@ TRUNCATION = Dial(
     5.0,
     "Numbers of a code lie between minus this and this: 5 cuts nothing off, 0.5 draws typical, less varied images.",
 )
-DIALS = {dial.name: dial for dial in (TEMPERATURE, LAYOUT_TEMPERATURE, GUIDANCE, EVALUATIONS, TRUNCATION)}
+STYLE = Dial(
+    "style",
+    -1,
+    -1,
+    MOST_STYLES - 1,
+    "The kind of look of all images, by its number in styles.png of the run, for runs trained with --set "
+    "generator.styles=8; -1 draws one for each image, as often as it is among the images learned from.",
+    whole=True,
+    named=True,
+)
+_ALL = (TEMPERATURE, LAYOUT_TEMPERATURE, GUIDANCE, EVALUATIONS, TRUNCATION, STYLE)
+DIALS = {dial.name: dial for dial in _ALL}
 
 
 class Heeding(Protocol):

@@ -8,12 +8,27 @@ mends it. The command line prints it and leaves with exit code 2; Python code ca
 from __future__ import annotations
 
 import difflib
+import errno
+import os
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-__all__ = ["InputError", "named", "nearest"]
+__all__ = ["InputError", "line_of_system", "named", "nearest"]
 
 T = TypeVar("T")
+
+_HINTS = {
+    errno.ENOSPC: "the disk is full; free some space and run the same command again",
+    errno.EDQUOT: "the disk quota is used up; free some space and run the same command again",
+    errno.EACCES: "permission denied; give a path that you may read and write",
+    errno.EPERM: "permission denied; give a path that you may read and write",
+    errno.EROFS: "the file system is read-only; give a path elsewhere",
+    errno.ENOENT: "no such file or folder",
+    errno.ENOTDIR: "a part of this path is a file, not a folder",
+    errno.EISDIR: "this is a folder, a file was expected",
+    errno.EEXIST: "a file is in the way; give another path",
+    errno.ENAMETOOLONG: "the name is too long",
+}
 
 
 class InputError(ValueError):
@@ -34,3 +49,9 @@ def named(kind: str, name: str, known: Mapping[str, T]) -> T:
         hint = f"did you mean {near!r}? " if near else ""
         raise InputError(f"there is no {kind} {name!r}; {hint}known: {', '.join(known)}")
     return known[name]
+
+
+def line_of_system(error: OSError) -> str:
+    """What the operating system refused, as one line for a person: the file, and what mends it."""
+    reason = _HINTS.get(error.errno or 0, error.strerror or str(error))
+    return f"{os.fspath(error.filename)!s}: {reason}" if error.filename is not None else reason

@@ -18,7 +18,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -324,8 +324,23 @@ class DataSet(Sequence[AnnotatedImage]):
         return dataclasses.replace(self, names=tuple(names))
 
 
+class _InRows:
+    """A value whose parts are tensors of B rows each, or None, or such values themselves."""
+
+    def __getitem__(self, rows: slice | Tensor) -> Self:
+        """Some of the rows, with all that is known of them."""
+        return self._each(lambda part: part[rows])
+
+    def to(self, device: Any) -> Self:
+        """The value on another device."""
+        return self._each(lambda part: part.to(device))
+
+    def _each(self, change: Callable[[Any], Any]) -> Self:
+        return type(self)(**{name: change(part) for name, part in vars(self).items() if part is not None})
+
+
 @dataclass
-class LayoutBatch:
+class LayoutBatch(_InRows):
     """A batch of layouts as the parts see them, not frozen: Lightning Fabric moves such values.
 
     Arguments:
@@ -334,6 +349,7 @@ class LayoutBatch:
         boxes: (B, N, 5) floats, symbol and x0, y0, x1, y1 in pixels, rows padded with -1; or None.
         tokens: (B, h, w), of a layout tokenizer; backgrounds: (B, m, H, W), what retrieval found; or None.
         pairs, places: (B,) the pair that each was moved from, (B, H, W, 2) x and y there (`layouts.moved`); or None.
+        styles: (B,) the kind of look of the image that belongs to each (`runs.kinds`), -1 = not known; or None.
     """
 
     ids: Tensor
@@ -343,50 +359,31 @@ class LayoutBatch:
     backgrounds: Tensor | None = None
     pairs: Tensor | None = None
     places: Tensor | None = None
+    styles: Tensor | None = None
 
     def __len__(self) -> int:
         return self.ids.shape[0]
 
-    def __getitem__(self, rows: slice | Tensor) -> LayoutBatch:
-        """Some of the layouts, with all that is known of them."""
-        return self._each(lambda tensor: tensor[rows])
-
-    def to(self, device: Any) -> LayoutBatch:
-        """The batch on another device."""
-        return self._each(lambda tensor: tensor.to(device))
-
-    def _each(self, change: Callable[[Tensor], Tensor]) -> LayoutBatch:
-        changed = {name: change(tensor) for name, tensor in vars(self).items() if tensor is not None}
-        return LayoutBatch(**changed)
-
 
 @dataclass
-class Batch:
+class Batch(_InRows):
     """Images and their layouts.
 
     Arguments:
         image: (B, C, H, W) floats in [-1, 1].
         layouts: of the same B, H and W.
         items, codes: (B,) the number of each pair in its data set, (B, *shape) the noise chosen for it; or None.
+        labelled: (B,) bool, False where an image has no label, so that its layout means nothing; None: all have one.
     """
 
     image: Tensor
     layouts: LayoutBatch
     items: Tensor | None = None
     codes: Tensor | None = None
+    labelled: Tensor | None = None
 
     def __len__(self) -> int:
         return self.image.shape[0]
-
-    def __getitem__(self, rows: slice | Tensor) -> Batch:
-        """Some of the pairs."""
-        items, codes = (None if one is None else one[rows] for one in (self.items, self.codes))
-        return Batch(self.image[rows], self.layouts[rows], items, codes)
-
-    def to(self, device: Any) -> Batch:
-        """The batch on another device."""
-        items, codes = (None if one is None else one.to(device) for one in (self.items, self.codes))
-        return Batch(self.image.to(device), self.layouts.to(device), items, codes)
 
 
 class Kept(NamedTuple):

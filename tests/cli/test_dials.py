@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from labelmint.cli.options import dials_of, parse_dials, parse_reseed
+from labelmint.cli.dial_options import dials_of, parse_dials
+from labelmint.cli.options import parse_reseed
 from labelmint.errors import InputError
 
 

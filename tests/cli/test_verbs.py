@@ -34,6 +34,7 @@ VERBS = [
     "evaluate",
     "compare",
     "explain",
+    "studio",
     "demo",
     "datasets",
     *(f"datasets make {name}" for name in ("digits", "multi-mnist", "clevr-64", "clevr-192")),

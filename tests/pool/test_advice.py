@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from labelmint.datasets.geometry import Geometry
+from labelmint.metrics.looks import color, contrast, joined, scale
+from labelmint.metrics.medoids import distances, greedy_medoids, k_medoids
 from labelmint.pool.advice import choose
-from labelmint.pool.clusters import distances, greedy_medoids, k_medoids
 from labelmint.pool.embedding import contrastive_loss, embedded
-from labelmint.pool.features import color, contrast, joined, scale
 from labelmint.types import Array
 
 KINDS = 5

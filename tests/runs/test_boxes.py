@@ -13,6 +13,7 @@ from labelmint import formats
 from labelmint.errors import InputError
 from labelmint.progress import Event
 from labelmint.runs.draw import Draw
+from labelmint.runs.from_arrays import given_arrays
 from labelmint.runs.train import plan
 from labelmint.runs.trained import TrainedSystem, load
 from labelmint.synthesis import mint
@@ -74,6 +75,20 @@ def test_whatever_layouts_are_taken_their_boxes_are_found(
     ):
         assert any(told(pair) for pair in other)
         assert all(len(told(pair)) <= 16 for pair in other)
+
+
+def test_boxes_of_maps_from_arrays_are_those_of_the_same_maps_in_data(boxes_run: TrainedSystem) -> None:
+    data = digits().subset(digits().names[:3])
+    wanted = boxes_run.given(data)
+    layouts = [data.layout(name) for name in data.names]
+    found = given_arrays(
+        boxes_run,
+        [one.label_map for one in layouts],
+        [one.instances for one in layouts if one.instances is not None],
+    )
+    assert wanted.boxes is not None and found.boxes is not None
+    assert np.array_equal(found.ids, wanted.ids)
+    assert np.array_equal(found.boxes, wanted.boxes)
 
 
 def test_whole_maps_are_written_where_they_are_asked_for(boxes_run: TrainedSystem) -> None:

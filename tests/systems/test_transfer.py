@@ -135,7 +135,7 @@ def test_what_it_cannot_do_is_refused_in_a_line(run: TrainedSystem, tmp_path: Pa
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
-        ({"system": "msgnet"}, "--unlabelled pool: msgnet learns from pairs alone"),
+        ({"system": "cvq-vae"}, "--unlabelled pool: cvq-vae learns from pairs alone"),
         ({"system": "biggan"}, "--unlabelled pool: biggan learns from images alone; give them as DATA"),
         ({"rebalance": "classes"}, "--rebalance classes: transfer shows each pair by its area"),
         ({"settings": ["generator.shape=warp"], "crop": True}, "whole images are warped, not crops"),

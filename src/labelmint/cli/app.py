@@ -26,6 +26,7 @@ from labelmint.cli import (
     join,
     label,
     runs,
+    studio,
     study,
     synthesize,
     systems,
@@ -61,6 +62,7 @@ app.command("card")(card.card)
 app.command("compare")(compare.compare)
 app.command("advise")(advise.advise)
 app.command("label")(label.label)
+app.command("studio")(studio.studio)
 app.command("study")(study.study)
 app.command("explain")(explain.explain)
 app.command("demo")(demo.demo)

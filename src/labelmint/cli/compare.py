@@ -15,6 +15,7 @@ from labelmint.cli.evaluate import Features
 from labelmint.cli.options import (
     AsJson,
     Augment,
+    Clock,
     Crop,
     Data,
     Device,
@@ -59,14 +60,7 @@ class _CommandLine:
         ),
     ]
     minutes: Annotated[float, typer.Option(metavar="M", help="Time of each training.")] = 30.0
-    clock: Annotated[
-        str,
-        typer.Option(
-            metavar="WHICH",
-            help="That counts the minutes: wall, or processor, the work of each thread, which is fair on a machine "
-            "that does other work too.",
-        ),
-    ] = "wall"
+    clock: Clock = "wall"
     seeds: Annotated[
         int,
         typer.Option(metavar="N", help="Trainings of each system; with 2 intervals are over them as well."),

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
+from labelmint.cli.dial_options import LayoutTemperature
 from labelmint.cli.errors import interruptible
-from labelmint.cli.options import AsJson, Device, LayoutTemperature, Seed, ThreadsToDraw
+from labelmint.cli.options import AsJson, Device, Seed, ThreadsToDraw
 from labelmint.cli.printing import print_json, quoted, table
 from labelmint.cli.progress import Progress
 from labelmint.cli.takes import takes

@@ -4,31 +4,17 @@ traceback.
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from labelmint.errors import InputError
+from labelmint.errors import InputError, line_of_system
 
 __all__ = ["Stopped", "answer", "interruptible"]
 
 BAD_INPUT, INTERRUPTED = 2, 130
-
-_HINTS = {
-    errno.ENOSPC: "the disk is full; free some space and run the same command again",
-    errno.EDQUOT: "the disk quota is used up; free some space and run the same command again",
-    errno.EACCES: "permission denied; give a path that you may read and write",
-    errno.EPERM: "permission denied; give a path that you may read and write",
-    errno.EROFS: "the file system is read-only; give a path elsewhere",
-    errno.ENOENT: "no such file or folder",
-    errno.ENOTDIR: "a part of this path is a file, not a folder",
-    errno.EISDIR: "this is a folder, a file was expected",
-    errno.EEXIST: "a file is in the way; give another path",
-    errno.ENAMETOOLONG: "the name is too long",
-}
 
 
 class Stopped(Exception):
@@ -77,18 +63,13 @@ def _one_line(error: Exception) -> str | None:
         command = context.command_path if context is not None else "labelmint"
         return f"{error.format_message()} (see: {command} --help)"
     if isinstance(error, OSError):
-        return _of_system(error)
+        return line_of_system(error)
     if isinstance(error, MemoryError) or "out of memory" in str(error) or "allocate memory" in str(error):
         return (
             "out of memory; take smaller images, batches or networks (batch_size, channels), or close other "
             "programs"
         )
     return None
-
-
-def _of_system(error: OSError) -> str:
-    reason = _HINTS.get(error.errno or 0, error.strerror or str(error))
-    return f"{os.fspath(error.filename)!s}: {reason}" if error.filename is not None else reason
 
 
 def _say(text: str, code: int, kind: str = "error: ") -> int:

@@ -9,24 +9,20 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from labelmint.cli.dial_options import DialValues, Guidance, LayoutTemperature, Style, Temperature, dials_of
 from labelmint.cli.errors import interruptible
 from labelmint.cli.options import (
     AsJson,
     DataSets,
     Device,
-    DialValues,
     FormatIn,
     GroupBy,
-    Guidance,
     Ignore,
-    LayoutTemperature,
     Merge,
     Orientation,
     Quiet,
     Seed,
-    Temperature,
     Threads,
-    dials_of,
     merge_of,
     open_merged,
     parse_size,
@@ -118,6 +114,7 @@ class _CommandLine:
     temperature: Temperature = None
     layout_temperature: LayoutTemperature = None
     guidance: Guidance = None
+    style: Style = None
     dial: DialValues = None
     composition: _Composition = None
     judge_steps: _JudgeSteps = 1500
@@ -158,6 +155,7 @@ def evaluate(chosen: _CommandLine) -> None:
             temperature=chosen.temperature,
             layout_temperature=chosen.layout_temperature,
             guidance=chosen.guidance,
+            style=chosen.style,
         ),
         composition=chosen.composition,
         fid_weights=chosen.fid_weights,

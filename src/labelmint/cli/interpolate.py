@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from labelmint.cli.dial_options import DialValues, Guidance, Style, dials_of
 from labelmint.cli.errors import interruptible
 from labelmint.cli.options import (
     AsJson,
     BatchSize,
     Device,
-    DialValues,
     FormatIn,
-    Guidance,
     ThreadsToDraw,
-    dials_of,
     merge_of,
     open_merged,
     parse_batch,
@@ -109,6 +107,7 @@ class _CommandLine:
     ] = None
     fps: Annotated[float, typer.Option(metavar="N", help="Frames a second.")] = 12.0
     guidance: Guidance = None
+    style: Style = None
     dial: DialValues = None
     batch_size: BatchSize = "auto"
     device: Device = "auto"
@@ -143,7 +142,7 @@ def interpolate(chosen: _CommandLine) -> None:
         to_seed=chosen.to_seed,
         frames=chosen.frames,
         per_second=chosen.fps,
-        dials=dials_of(chosen.dial, guidance=chosen.guidance),
+        dials=dials_of(chosen.dial, guidance=chosen.guidance, style=chosen.style),
         batch_size=parse_batch(chosen.batch_size),
     )
     system = load(chosen.run, device=chosen.device, threads=chosen.threads)

@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from labelmint.cli.progress import say
-from labelmint.dials import EVALUATIONS, GUIDANCE, LAYOUT_TEMPERATURE, TEMPERATURE, TRUNCATION
 from labelmint.errors import InputError
-from labelmint.protocols import Dial, Dials
 
 if TYPE_CHECKING:
     from labelmint.types import DataSet
@@ -22,18 +20,16 @@ __all__ = [
     "AsJson",
     "Augment",
     "BatchSize",
+    "Clock",
     "Crop",
     "Data",
     "DataSets",
     "Device",
-    "DialValues",
     "DrawIn",
     "FormatIn",
     "GroupBy",
-    "Guidance",
     "Ignore",
     "ImageFormat",
-    "LayoutTemperature",
     "Merge",
     "Normalize",
     "Orientation",
@@ -43,18 +39,15 @@ __all__ = [
     "Seed",
     "Settings",
     "System",
-    "Temperature",
     "Threads",
     "ThreadsToDraw",
     "ThreadsToTrain",
-    "dials_of",
     "keep_merge",
     "merge_of",
     "open_data",
     "open_merged",
     "parse_batch",
     "parse_counts",
-    "parse_dials",
     "parse_ids",
     "parse_numbers",
     "parse_reseed",
@@ -180,6 +173,15 @@ Settings: TypeAlias = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Set one value, as in prior.channels=96; repeatable."),
 ]
+Clock: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--clock",
+        metavar="WHICH",
+        help="That counts the minutes: wall, or processor, the work of each thread, which is fair on a machine "
+        "that does other work too.",
+    ),
+]
 DrawIn: TypeAlias = Annotated[
     str,
     typer.Option(
@@ -190,25 +192,6 @@ DrawIn: TypeAlias = Annotated[
 ]
 
 
-def _of(dial: Dial, metavar: str) -> Any:
-    """The option of a dial, as the dial says it; without it a run takes its usual value."""
-    usual = "" if dial.says.endswith("unless given.") else f" {dial.usual:g} unless given."
-    return typer.Option(dial.option, metavar=metavar, help=dial.says + usual, show_default=False)
-
-
-Temperature: TypeAlias = Annotated[float | None, _of(TEMPERATURE, "T")]
-LayoutTemperature: TypeAlias = Annotated[float | None, _of(LAYOUT_TEMPERATURE, "T")]
-Guidance: TypeAlias = Annotated[float | None, _of(GUIDANCE, "G")]
-DialValues: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--dial",
-        metavar="NAME=VALUE",
-        help=f"Set whatever else the run heeds when it draws; repeatable. evaluations, of flow: {EVALUATIONS.says} "
-        f"truncation, of bicyclegan, and of spade with generator.code above 0: {TRUNCATION.says}",
-        show_default=False,
-    ),
-]
 Seed: TypeAlias = Annotated[int, typer.Option(min=0, help="Seed of every random draw.")]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
@@ -260,22 +243,6 @@ def parse_numbers(text: str, option: str) -> tuple[float, ...]:
         raise InputError(f"{option} {text}: expected numbers with commas between them, as in 0.5,1") from None
 
 
-def parse_dials(texts: Sequence[str]) -> dict[str, tuple[float, ...]]:
-    """["evaluations=8,16"] -> {"evaluations": (8.0, 16.0)}. Raises InputError for anything else, and for a name
-    that comes twice.
-    """
-    found: dict[str, tuple[float, ...]] = {}
-    for text in texts:
-        name, equals, values = text.partition("=")
-        name = name.strip().replace("-", "_")
-        if not name or not equals or not parse_words(values):
-            raise InputError(f"--dial {text}: expected NAME=VALUE, as in temperature=0.7")
-        if name in found:
-            raise InputError(f"--dial {text}: {name} is given twice")
-        found[name] = parse_numbers(values, f"--dial {name}")
-    return found
-
-
 def parse_reseed(texts: Sequence[str]) -> dict[str, int]:
     """["image=7"] -> {"image": 7}. Raises InputError for anything else, and for a name that comes twice."""
     found: dict[str, int] = {}
@@ -287,18 +254,6 @@ def parse_reseed(texts: Sequence[str]) -> dict[str, int]:
             raise InputError(f"--reseed {text}: {name} is given twice")
         found[name] = int(seed)
     return found
-
-
-def dials_of(texts: Sequence[str] | None, **named: float | None) -> Dials:
-    """The dials that were given, by options of their own or by --dial, a value each."""
-    given = {name: value for name, value in named.items() if value is not None}
-    for name, values in parse_dials(texts or ()).items():
-        if len(values) > 1:
-            raise InputError(f"--dial {name}={','.join(f'{one:g}' for one in values)}: expected one value")
-        if name in given:
-            raise InputError(f"--dial {name}={values[0]:g}: {name} is given twice")
-        given[name] = values[0]
-    return given
 
 
 def parse_counts(text: str, option: str) -> tuple[int | None, ...]:

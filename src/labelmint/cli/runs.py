@@ -34,7 +34,7 @@ def runs(
     if as_json:
         print_json(rows)
         return
-    heads = ("run", "system", "preset", "size", "pairs", "classes", "minutes", "steps", "obedience")
+    heads = ("run", "system", "preset", "data", "size", "pairs", "classes", "minutes", "steps", "obedience")
     whole = [_cells(row) for row in rows if "problem" not in row]
     if whole:
         print(table(heads, whole, indent=""))
@@ -49,6 +49,7 @@ def _facts(known: Known) -> dict[str, Any]:
         "system": request.system,
         "preset": request.preset,
         "size": list(request.size),
+        "data": known.config.data,
         "training_pairs": len(known.split.get("training", ())),
         "classes": list(known.config.class_set.names),
         "data_digest": known.config.data_digest,
@@ -62,6 +63,14 @@ def _facts(known: Known) -> dict[str, Any]:
 def _cells(row: dict[str, Any]) -> list[Any]:
     size, obedience = "x".join(map(str, row["size"])), row["obedience"]
     return [
-        *(row["name"], row["system"], row["preset"], size, row["training_pairs"], len(row["classes"])),
+        *(
+            row["name"],
+            row["system"],
+            row["preset"],
+            row["data"],
+            size,
+            row["training_pairs"],
+            len(row["classes"]),
+        ),
         *(f"{row['minutes']:.1f}", row["steps"], "" if obedience is None else f"{obedience:.2f}"),
     ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from labelmint.cli.dial_options import parse_dials
 from labelmint.cli.errors import interruptible
 from labelmint.cli.options import (
     AsJson,
@@ -30,7 +31,6 @@ from labelmint.cli.options import (
     Threads,
     open_data,
     parse_counts,
-    parse_dials,
     parse_numbers,
     parse_size,
     parse_words,

@@ -11,21 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labelmint.cli.describe import Describe, Synonyms, read_names
+from labelmint.cli.dial_options import DialValues, Guidance, LayoutTemperature, Style, Temperature, dials_of
 from labelmint.cli.errors import interruptible
 from labelmint.cli.options import (
     AsJson,
     BatchSize,
     Device,
-    DialValues,
     DrawIn,
     FormatIn,
-    Guidance,
     ImageFormat,
-    LayoutTemperature,
     Seed,
-    Temperature,
     ThreadsToDraw,
-    dials_of,
     merge_of,
     open_merged,
     parse_batch,
@@ -144,6 +140,7 @@ class _CommandLine:
     layout_temperature: LayoutTemperature = None
     temperature: Temperature = None
     guidance: Guidance = None
+    style: Style = None
     dial: DialValues = None
     batch_size: BatchSize = "auto"
     filter: Annotated[
@@ -237,6 +234,7 @@ def synthesize(chosen: _CommandLine) -> None:
             temperature=chosen.temperature,
             layout_temperature=chosen.layout_temperature,
             guidance=chosen.guidance,
+            style=chosen.style,
         ),
         batch_size=parse_batch(chosen.batch_size),
         filter=chosen.filter,

@@ -13,6 +13,7 @@ from labelmint.cli.errors import interruptible
 from labelmint.cli.options import (
     AsJson,
     Augment,
+    Clock,
     Crop,
     DataSets,
     Device,
@@ -73,8 +74,9 @@ _Unlabelled: TypeAlias = Annotated[
     Path | None,
     typer.Option(
         metavar="DIR",
-        help="More images, without labels (or with labels that are left unused): a folder. transfer takes looks "
-        "and shapes from these. Those that are images of DATA are left out.",
+        help="More images, without labels (or with labels that are left unused): a folder. flow and the tokenizers "
+        "of msgnet learn from these, too; transfer takes looks and shapes from them. Those that are images of DATA "
+        "are left out.",
         show_default=False,
     ),
 ]
@@ -108,6 +110,7 @@ def train(
     threads: ThreadsToTrain = None,
     seed: Seed = 0,
     max_minutes: _MaxMinutes = None,
+    clock: Clock = "wall",
     dry_run: _DryRun = False,
     merge: Merge = None,
     format_in: FormatIn = None,
@@ -139,6 +142,7 @@ def train(
         "threads": threads,
         "seed": seed,
         "max_minutes": max_minutes,
+        "clock": clock,
         "unlabelled": unlabelled,
         "force": force,
     }

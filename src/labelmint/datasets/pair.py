@@ -31,6 +31,7 @@ class Pair:
         boxes: (N, 5): what `ids` holds for the object's class, and x0, y0, x1, y1 in pixels; None where the
             pair has none.
         range: the levels that the image was spread from, where it was (`datasets.ranges`); else None.
+        style: the kind of look of the image (`runs.kinds`); -1 where it is not known.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Pair:
     instances: Array | None = None
     boxes: Array | None = None
     range: Range | None = None
+    style: int = -1
 
     @property
     def size(self) -> tuple[int, int]:
@@ -76,6 +78,7 @@ def collate(pairs: Sequence[Pair], items: Sequence[int], instances: bool, most_b
         _stacked([pair.ids for pair in pairs]),
         instances=_stacked([_instances_of(pair) for pair in pairs]) if instances else None,
         boxes=padded([pair.boxes for pair in pairs], most_boxes) if most_boxes is not None else None,
+        styles=_styles_of(pairs),
     )
     image = EIGHT_BITS.to_unit(np.stack([pair.image for pair in pairs]))
     return Batch(image, layouts, torch.tensor(list(items), dtype=torch.int64))
@@ -99,6 +102,11 @@ def _stacked(maps: Sequence[Array]) -> Tensor:
 def _instances_of(pair: Pair) -> Array:
     """Instances as int32: torch can do little with unsigned numbers of 16 bits."""
     return np.zeros(pair.ids.shape, np.int32) if pair.instances is None else pair.instances.astype(np.int32)
+
+
+def _styles_of(pairs: Sequence[Pair]) -> Tensor | None:
+    styles = [pair.style for pair in pairs]
+    return torch.tensor(styles) if max(styles, default=-1) >= 0 else None
 
 
 def padded(boxes: Sequence[Array | None], rows: int) -> Tensor:

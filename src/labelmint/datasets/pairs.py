@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -37,6 +38,7 @@ class Pairs:
         boxes: (n, 5) each, as `Pair` has them, or None for a pair without.
         most_boxes: of a view at most, the largest; None for no limit.
         ranges: the levels that each image was spread from, or None.
+        styles: the kind of look of each image (`runs.kinds`), -1 = not known; None: of no image.
         source: where the pairs come from, for messages.
     """
 
@@ -54,6 +56,7 @@ class Pairs:
         boxes: Sequence[Array | None] | None = None,
         most_boxes: int | None = None,
         ranges: Sequence[Range | None] | None = None,
+        styles: Sequence[int] | None = None,
         source: str = "",
     ) -> None:
         count = len(images)
@@ -68,9 +71,13 @@ class Pairs:
         self.instances: Sequence[Array | None] = instances if instances is not None else [None] * count
         self.boxes: Sequence[Array | None] = boxes if boxes is not None else [None] * count
         self.ranges: Sequence[Range | None] = ranges if ranges is not None else [None] * count
-        parts = (self.ids, self.names, self.groups, self.instances, self.boxes, self.ranges)
+        self.styles: Sequence[int] = styles if styles is not None else [-1] * count
+        self.style_shares: tuple[float, ...] = ()
+        parts = (self.ids, self.names, self.groups, self.instances, self.boxes, self.ranges, self.styles)
         if {len(part) for part in parts} != {count}:
-            raise ValueError(f"{count} images need as many maps, names, groups, instances, boxes and ranges")
+            raise ValueError(
+                f"{count} images need as many maps, names, groups, instances, boxes, ranges and styles"
+            )
         self._has_instances = any(one is not None for one in self.instances)
         known = [len(one) for one in self.boxes if one is not None]
         self._limit = most_boxes
@@ -102,6 +109,7 @@ class Pairs:
             instances=[one.instances for one in pairs],
             boxes=[one.boxes for one in pairs],
             ranges=[one.range for one in pairs],
+            styles=[one.style for one in pairs],
             source=source,
         )
 
@@ -118,6 +126,7 @@ class Pairs:
             instances=self.instances[place],
             boxes=self.boxes[place],
             range=self.ranges[place],
+            style=self.styles[place],
         )
 
     def __iter__(self) -> Iterator[Pair]:
@@ -161,14 +170,23 @@ class Pairs:
 
     def some(self, step: int, size: int, rows: Sequence[int]) -> Batch:
         """These rows of the batch of a step of so many pairs."""
-        drawn = [self._drawn(step * size + k, self._rng(step, k)) for k in rows]
-        return self._collated([pair for pair, _ in drawn], [place for _, place in drawn])
+        return self.collated([self.view(step, size, k) for k in rows])
+
+    def view(self, step: int, size: int, row: int) -> tuple[Pair, int]:
+        """One row of the batch of a step of so many pairs: a view, and the place of the pair that it is of."""
+        return self._drawn(step * size + row, self._rng(step, row))
+
+    def collated(self, views: Sequence[tuple[Pair, int]]) -> Batch:
+        """Views of pairs, each with the place of its pair, as a batch."""
+        return collate(
+            [pair for pair, _ in views], [place for _, place in views], self._has_instances, self._most_boxes
+        )
 
     def fixed(self, first: int, size: int) -> Batch:
         """Pairs first ... first + size - 1 in their fixed view, for held-out figures and pictures."""
         places = range(len(self))[first : first + size]
-        pairs = (self[place] for place in places)
-        return self._collated([pair.seen(self.geometry.middle(pair.size)) for pair in pairs], places)
+        pairs = ((self[place], place) for place in places)
+        return self.collated([(pair.seen(self.geometry.middle(pair.size)), place) for pair, place in pairs])
 
     def take(self, places: Sequence[int] | Array) -> Pairs:
         """Some of the pairs, in the order of `places`."""
@@ -223,6 +241,14 @@ class Pairs:
             raise InputError(f"{self.source}: has no labels, so there are no objects to draw boxes around")
         return self._with([*self], self.geometry, [boxes_of(pair) for pair in self], most)
 
+    def with_styles(self, styles: Sequence[int], shares: Sequence[float]) -> Pairs:
+        """These pairs, the kind of look of each image known, and how often each is among all images learned from."""
+        found = self._with(
+            [replace(pair, style=style) for pair, style in zip(self, styles, strict=True)], self.geometry
+        )
+        found.style_shares = tuple(shares)
+        return found
+
     def _with(
         self,
         pairs: Sequence[Pair],
@@ -231,7 +257,7 @@ class Pairs:
         most_boxes: int | None = None,
     ) -> Pairs:
         """Other pairs, viewed under the same seed."""
-        return Pairs(
+        found = Pairs(
             [one.image for one in pairs],
             [one.ids for one in pairs] if self.labelled else None,
             geometry,
@@ -243,8 +269,11 @@ class Pairs:
             boxes=boxes if boxes is not None else [one.boxes for one in pairs],
             most_boxes=most_boxes if boxes is not None else self._limit,
             ranges=[one.range for one in pairs],
+            styles=[one.style for one in pairs],
             source=self.source,
         )
+        found.style_shares = self.style_shares
+        return found
 
     def _rng(self, step: int, row: int) -> np.random.Generator:
         """The random numbers of a row of a step; those of `default_rng([seed, 1, step]).spawn(...)[row]`."""
@@ -259,9 +288,6 @@ class Pairs:
             which, around = self._rare.choose(rng, count)
         pair = self[which]
         return pair.seen(self.geometry.move(rng, pair.size, around)), which
-
-    def _collated(self, pairs: Sequence[Pair], places: Sequence[int]) -> Batch:
-        return collate(pairs, places, self._has_instances, self._most_boxes)
 
     def _item(self, count: int) -> int:
         epoch, place = divmod(count, len(self))

@@ -27,6 +27,7 @@ __all__ = [
     "Parts",
     "dump_json",
     "finite",
+    "in_place_of",
     "is_file",
     "is_folder",
     "json_value",
@@ -147,6 +148,18 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+
+
+@contextmanager
+def in_place_of(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A folder to fill that takes the place of another when the block ends; that one stays whole until then."""
+    target = Path(path).resolve()
+    new, old = (target.with_name(f".{target.name}.{os.getpid()}.{what}") for what in ("new", "old"))
+    with new_folder(new) as folder:
+        yield folder
+    target.rename(old)
+    new.rename(target)
+    shutil.rmtree(old)
 
 
 def is_file(entry: os.DirEntry[str]) -> bool:

@@ -17,7 +17,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
 from labelmint.types import Array
 
@@ -42,6 +41,8 @@ def histogram(image: Array, donor: Array) -> Array:
 
 def residual(image: Array, donor: Array) -> Array:
     """The image (H, W, C) with the large-scale brightness and color of a donor of the same size."""
+    from scipy.ndimage import gaussian_filter  # slow to import, and systems are listed without
+
     sigma = _BLUR * min(image.shape[:2])
     added: Array = gaussian_filter(donor - image, (sigma, sigma, 0), mode="reflect")
     found: Array = np.clip(image + added, 0, _LEVELS - 1)
@@ -95,6 +96,8 @@ def _matched(channel: Array, donor: Array) -> Array:
             known = theirs if theirs.sum() else low[0] + low[1]
             of = np.flatnonzero(known)
             table[there] = np.interp(shares, (known.cumsum() - known / 2)[of] / known.sum(), of)
+    from scipy.ndimage import gaussian_filter1d
+
     levels = np.flatnonzero(low[0] + low[1])
     every = np.interp(np.arange(_LEVELS), levels, np.maximum.accumulate(table[levels]))
     # Without a jump at the threshold, which would cut objects out of their ground.

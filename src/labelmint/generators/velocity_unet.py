@@ -46,6 +46,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
+from labelmint.dials import MOST_STYLES
 from labelmint.nn.sight import LayoutEmbedding
 from labelmint.nn.unet_blocks import Doubling, Halving, PatchHead, TimedStack, TimeFeatures
 from labelmint.types import LayoutBatch
@@ -81,12 +82,25 @@ class VelocityConfig(BaseModel):
     attention: bool = Field(True, description="self-attention at the coarsest level")
     layout_channels: int = Field(8, ge=1, description="channels that a layout's symbols are embedded into")
     time_channels: int = Field(128, ge=8, multiple_of=2, description="features of the time")
+    styles: int = Field(
+        0,
+        ge=0,
+        le=MOST_STYLES,
+        description="kinds of look that images are parted into, and told apart; 0 for none",
+    )
 
     @field_validator("widths", mode="before")
     @classmethod
     def _from_text(cls, value: Any) -> Any:
         """Read the text of a command line, 64,96,128."""
         return value.split(",") if isinstance(value, str) else value
+
+    @field_validator("styles")
+    @classmethod
+    def _none_or_several(cls, value: int) -> int:
+        if value == 1:
+            raise ValueError("must be 0 for none, or at least 2")
+        return value
 
     @field_validator("widths")
     @classmethod
@@ -145,6 +159,7 @@ class VelocityUNet(nn.Module):
 
     Attributes:
         deviation: d, a number that is kept with the weights; of the training images once training has begun.
+        shares: (K,) of the kinds of look, K = `config.styles`, kept with the weights; absent without kinds.
 
     Arguments:
         config: sizes.
@@ -160,6 +175,11 @@ class VelocityUNet(nn.Module):
         widths, time, patch = config.widths, config.time_channels, config.patch
         self.layout = LayoutEmbedding(symbols + 1, config.layout_channels)  # the last one is "nothing"
         self.time = TimeFeatures(time)
+        if config.styles:
+            self.shares: Tensor
+            self.register_buffer("shares", torch.full((config.styles,), 1 / config.styles))
+            self.style = nn.Embedding(config.styles + 1, time)  # the last one is "not known"
+            nn.init.zeros_(self.style.weight)
         self.stem = nn.Conv2d((image_channels + config.layout_channels) * patch**2, widths[0], 3, padding=1)
         self.down = nn.ModuleList(TimedStack(width, time, config.blocks) for width in widths[:-1])
         self.shrink = nn.ModuleList(Halving(a, b) for a, b in pairwise(widths))
@@ -185,7 +205,8 @@ class VelocityUNet(nn.Module):
         guess, left = linear_guess(t, deviation), residual_deviation(t, deviation)
         scaled = x * _maps(left / deviation)
         parts = [x.shape[1], x.shape[1], len(_WINDOWS)]
-        found, image, shares = self._network(scaled, t, self._embedded(layouts, shown)).split(parts, dim=1)
+        seen, time = self._embedded(layouts, shown), self._timed(t, layouts.styles)
+        found, image, shares = self._network(scaled, time, seen).split(parts, dim=1)
         rest = torch.addcmul(found, image - scaled, _maps(trust_in_image(t, deviation)))
         smooth = _mixed_means(scaled, shares.softmax(dim=1), t, deviation)
         rest = torch.addcmul(rest, smooth - scaled, _maps(trust_in_means(t, deviation)))
@@ -199,9 +220,19 @@ class VelocityUNet(nn.Module):
         found: Tensor = self.layout(LayoutBatch(ids))
         return found
 
-    def _network(self, x: Tensor, t: Tensor, layout: Tensor) -> Tensor:
+    def _timed(self, t: Tensor, styles: Tensor | None) -> Tensor:
+        """Features (B, time_channels) of times, and of kinds of look where the network is told them."""
+        time: Tensor = self.time(t)
+        if not self.config.styles:
+            return time
+        unknown = self.config.styles
+        known = t.new_full((len(t),), unknown, dtype=torch.long) if styles is None else styles
+        style: Tensor = self.style(torch.where(known < 0, unknown, known))
+        return time + style
+
+    def _network(self, x: Tensor, time: Tensor, layout: Tensor) -> Tensor:
         """F, G and the shares of the windows before their softmax, (B, 2 C + windows, H, W)."""
-        time, patch = self.time(t), self.config.patch
+        patch = self.config.patch
         x = self.stem(_channels_last(functional.pixel_unshuffle(torch.cat([x, layout], dim=1), patch)))
         kept, seen = [], _channels_last(functional.avg_pool2d(layout, patch))
         for blocks, shrink, see in zip(self.down, self.shrink, self.see, strict=True):

@@ -17,7 +17,6 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 import torch
-from scipy import ndimage
 from torch import Tensor
 
 from labelmint.datasets.geometry import mirrored_axes
@@ -78,6 +77,8 @@ class VariedLayouts:
         return 2 * batch_size * int(self._ids[0].nbytes)
 
     def _one(self, rng: np.random.Generator) -> Array:
+        from scipy import ndimage  # slow to import, and most runs do without
+
         base = self._moved(rng, self._ids[rng.integers(len(self._ids))], _SHIFT)
         if rng.random() >= _PASTED:
             return base

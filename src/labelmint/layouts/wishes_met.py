@@ -11,8 +11,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from labelmint.layouts.description import Description, Noun, Phrase
 from labelmint.layouts.places import centers, common, in_any, related
@@ -107,6 +105,9 @@ def _matched(fitting: list[Array], least: list[int]) -> list[Array]:
     ]
     if not owners:
         return [np.zeros(0, int) for _ in fitting]
+    from scipy.sparse import csr_array  # slow to import, and most runs do without
+    from scipy.sparse.csgraph import maximum_bipartite_matching
+
     found = maximum_bipartite_matching(
         csr_array(np.stack([fitting[place] for place in owners])), perm_type="column"
     )

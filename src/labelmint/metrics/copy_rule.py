@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from labelmint.errors import InputError
 from labelmint.types import Array
@@ -84,6 +83,8 @@ def grains(images: Sequence[Array] | Array) -> npt.NDArray[np.float64]:
     The second difference of second differences of white noise has 6 times its deviation; means of 3x3 pixels
     a third of it.
     """
+    from scipy import ndimage  # slow to import, and drawing does without
+
     kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)[..., None]
     return np.array(
         [

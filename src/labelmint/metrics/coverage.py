@@ -20,7 +20,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial.distance import cdist
 
 from labelmint.errors import InputError
 from labelmint.types import Array
@@ -105,6 +104,8 @@ def distance_blocks(a: Array, b: Array) -> Iterator[tuple[slice, npt.NDArray[np.
     They come from differences, not from products: equal rows are exactly 0 apart, and d(x, y) is bit for bit
     d(y, x).
     """
+    from scipy.spatial.distance import cdist  # slow to import, and systems are listed without
+
     step = max(_BLOCK // max(len(b), 1), 1)
     for first in range(0, len(a), step):
         rows = slice(first, min(first + step, len(a)))

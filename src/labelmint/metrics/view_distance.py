@@ -8,7 +8,6 @@ from functools import cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft
 
 from labelmint.types import Array
 
@@ -50,6 +49,8 @@ def unexplained(query: Array, regions: Array) -> npt.NDArray[np.float64]:
     """g^2 var(v) - 2 g cov(q, v) of a query (H, W, C) and all views v in regions (K, H + down, W + across, C):
     (K, down + 1, across + 1).
     """
+    from scipy import fft  # slow to import, and drawing does without
+
     values, query = regions - np.float32(regions.mean()), query - np.float32(query.mean())
     height, width, channels = query.shape
     down, across = values.shape[1] - height + 1, values.shape[2] - width + 1

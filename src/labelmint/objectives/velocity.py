@@ -1,11 +1,15 @@
 """The objective of a flow: the velocity from noise to an image, given its layout or nothing.
 
-L = E |v(x_t, t, s) - (x - n)|^2,    s hidden for a share of the items      (Equation 5 of `generators.flow`)
+L = E |v(x_t, t, s, k) - (x - n)|^2,    s and k hidden for a share of the items     (Equation 5 of `generators.flow`)
+
+s, the layout, is hidden of all images that have no label: of these the network learns p(x), and p(x given k) where it
+is told the kind k of their look.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
@@ -16,7 +20,7 @@ from labelmint.generators.flow import interpolate, stratified_times, velocity_lo
 from labelmint.generators.velocity_unet import VelocityUNet
 from labelmint.objectives.objective import Loss
 from labelmint.seeds import normals
-from labelmint.types import Batch
+from labelmint.types import Batch, LayoutBatch
 
 __all__ = ["VelocityObjective"]
 
@@ -29,14 +33,18 @@ class VelocityObjective:
     Arguments:
         weight: w > 0, the density of times at pure noise; 1 is uniform.
         hidden: the share of the items whose layout is hidden, so that guidance works.
+        unknown: the share of the items whose kind of look is hidden, of a network that is told it.
     """
 
-    def __init__(self, weight: float, hidden: float) -> None:
-        self.weight, self.hidden = weight, hidden
+    def __init__(self, weight: float, hidden: float, unknown: float = 0.1) -> None:
+        self.weight, self.hidden, self.unknown = weight, hidden, unknown
 
     def begin(self, module: nn.Module, pairs: Pairs) -> None:
-        """Take the deviation of the training images."""
-        cast(VelocityUNet, module).deviation.fill_(pairs.variance**0.5)
+        """Take the deviation of the training images, and the shares of their kinds of look."""
+        network = cast(VelocityUNet, module)
+        network.deviation.fill_(pairs.variance**0.5)
+        if network.config.styles:
+            network.shares.copy_(torch.tensor(pairs.style_shares))
 
     def __call__(self, network: Callable[..., Any], batch: Batch) -> Loss:
         """The mean squared error of the velocity; times are stratified over the batch."""
@@ -44,9 +52,18 @@ class VelocityObjective:
         noise = torch.randn_like(batch.image)
         times = stratified_times(torch.rand(count, device=device), self.weight)
         shown = torch.rand(count, device=device) >= self.hidden
-        velocity = network(interpolate(noise, batch.image, times), times, batch.layouts, shown)
+        if batch.labelled is not None:
+            shown &= batch.labelled
+        layouts = self._with_hidden_styles(batch.layouts)
+        velocity = network(interpolate(noise, batch.image, times), times, layouts, shown)
         loss = velocity_loss(velocity.float(), noise, batch.image)
         return Loss(loss, loss.new_zeros(()), {"velocity": loss.detach()})
+
+    def _with_hidden_styles(self, layouts: LayoutBatch) -> LayoutBatch:
+        if layouts.styles is None:
+            return layouts
+        hidden = torch.rand(len(layouts), device=layouts.styles.device) < self.unknown
+        return replace(layouts, styles=layouts.styles.masked_fill(hidden, -1))
 
     @torch.no_grad()
     def held_out(

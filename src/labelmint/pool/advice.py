@@ -1,6 +1,6 @@
 """Which images to label next: one of each kind that no labelled image shows, the largest kinds first.
 
-The pool is parted into clusters (`pool.clusters`). A cluster is covered where a labelled image is nearest to its
+The pool is parted into clusters (`metrics.medoids`). A cluster is covered where a labelled image is nearest to its
 medoid, and no further from it than its own images are. Chosen are
 
     of clusters that are not covered    the medoid, or with an ensemble the image with the least d/mean(d) - u/mean(u);
@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from labelmint.pool.clusters import Clusters, distances, greedy_medoids, k_medoids
+from labelmint.metrics.medoids import Clusters, distances, greedy_medoids, k_medoids
 from labelmint.types import Array
 
 __all__ = ["Advice", "Cluster", "Pick", "choose"]

@@ -22,9 +22,9 @@ from labelmint.errors import InputError
 from labelmint.formats import read
 from labelmint.formats.files import new_folder
 from labelmint.hardware import choose_hardware
+from labelmint.metrics.looks import color, contrast, joined, scale
 from labelmint.pool.advice import Advice, Cluster, choose
 from labelmint.pool.embedding import embedded
-from labelmint.pool.features import color, contrast, joined, scale
 from labelmint.pool.images import Pool, in_channels, load_pool, loaded_pairs, open_pool
 from labelmint.pool.looks import missed_looks
 from labelmint.pool.seeing import Seeing

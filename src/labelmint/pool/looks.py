@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from labelmint.metrics.medoids import Clusters
 from labelmint.pool.advice import Cluster
-from labelmint.pool.clusters import Clusters
 from labelmint.types import Array
 
 __all__ = ["missed_looks"]

@@ -11,10 +11,9 @@ Everything takes its place at once, when all is written.
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ import numpy as np
 from labelmint import pictures
 from labelmint.formats import write
 from labelmint.formats.files import new_folder
+from labelmint.pool.doubtful import DOUBT, Row, write_rows
 from labelmint.pool.images import Pool
 from labelmint.pool.labelled import Labelled
 from labelmint.pool.minting import Minted, Minter
@@ -31,24 +31,14 @@ from labelmint.pool.rounds import Taught
 from labelmint.pool.sheet import write_sheet
 from labelmint.pool.thresholds import LEVELS, Agreement, agreement, cuts_keeping
 from labelmint.progress import Event, Report
-from labelmint.storage import write_aside, write_json, write_text
+from labelmint.storage import write_json, write_text
 from labelmint.types import AnnotatedImage, Array, DataSet
 from labelmint.version import __version__
 
-__all__ = ["SHARES", "Row", "write_outcome"]
+__all__ = ["SHARES", "write_outcome"]
 
 SHARES = (1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5)  # of the pixels of each class, of the curve
 _ON_THE_SHEET = 32
-
-
-@dataclass(frozen=True)
-class Row:
-    """A line of doubt.csv."""
-
-    name: str
-    kept: float
-    doubt: float
-    refused: int
 
 
 class _Loader:
@@ -116,7 +106,7 @@ def write_outcome(
         rows = sorted(loader.rows.values(), key=lambda row: (-row.doubt, row.name))
         facts = _facts(labelled, pool, taught, options, rows, loader.refused)
         write_json(folder / "settings.json", facts)
-        _write_rows(folder / "doubt.csv", rows)
+        write_rows(folder / DOUBT, rows)
         _write_sheet(folder / "doubt.png", rows[:_ON_THE_SHEET], minted, loader)
         card = folder / "README.md"
         write_text(card, f"{card.read_text(encoding='utf-8')}\n{_section(facts)}")
@@ -175,16 +165,6 @@ def _by_class(
 
 def _plain(values: Array) -> list[float | None]:
     return [None if np.isnan(value) else round(float(value), 6) for value in values]
-
-
-def _write_rows(file: Path, rows: list[Row]) -> None:
-    with (
-        write_aside(file) as aside,
-        aside.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream,
-    ):
-        lines = csv.writer(stream, lineterminator="\n")
-        lines.writerow(["name", "kept", "doubt", "refused"])
-        lines.writerows([row.name, f"{row.kept:.6f}", f"{row.doubt:.6f}", row.refused] for row in rows)
 
 
 def _write_sheet(file: Path, rows: list[Row], data: DataSet, loader: _Loader) -> None:

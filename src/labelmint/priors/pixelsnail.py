@@ -8,7 +8,7 @@ runs gated causal residual blocks, then lets each position attend to all before 
 the gate of every convolutional residual block. With the tokens of two paths stacked, position (h + r, c) of
 the lower half also reads the upper half's token (r, c), long known by then.
 
-Departures from the published code, each for a reason given in docs/paper-to-code/msgnet.md: no in-place
+Departures from the published code, each for a reason given in docs/systems/msgnet.md: no in-place
 activation on the skip, kernels and attention that include the current (already shifted) position, masked
 weights instead of weight normalization.
 

@@ -62,6 +62,7 @@ class RunConfig(BaseModel):
     format_version: int = FORMAT_VERSION
     labelmint_version: str
     request: Request
+    data: str = ""  # the name of the data set's folder or file; "" in older runs
     data_digest: str
     image_channels: int
     classes: tuple[ClassEntry, ...]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypedDict, Unpack
+from typing import TypedDict, Unpack, get_args
 
 from labelmint.datasets.ranges import check_normalize
 from labelmint.datasets.rebalancing import check_rebalance
@@ -70,6 +70,9 @@ def make_request(**asked: Unpack[Asked]) -> Request:
         raise InputError(f"--rebalance {rebalance}: {wanted.name} shows each pair by its area; leave it out")
     if not 0 <= seed < 1 << 63:
         raise InputError(f"--seed {seed}: expected a number from 0 to 2^63 - 1")
+    clock = asked.get("clock", "wall")
+    if clock not in get_args(ClockKind):
+        raise InputError(f"--clock {clock}: expected wall or processor")
     return Request(
         system=wanted.name,
         preset=preset,
@@ -80,7 +83,7 @@ def make_request(**asked: Unpack[Asked]) -> Request:
         group_by=asked.get("group_by"),
         seed=seed,
         max_minutes=minutes,
-        clock=asked.get("clock", "wall"),
+        clock=clock,
         normalize=normalize,
         rebalance=rebalance,
         settings=with_values(settings_of(wanted.name, preset), asked.get("settings", ()), _elsewhere(preset)),

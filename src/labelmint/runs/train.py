@@ -20,6 +20,7 @@ from labelmint.hardware import Hardware, available_memory, choose_hardware, open
 from labelmint.processors import cores
 from labelmint.progress import Event, Report
 from labelmint.runs.config import ClassEntry, Request, RunConfig
+from labelmint.runs.kinds import said_of_styles, with_styles, write_styles
 from labelmint.runs.plan import Plan, check_memory, make_plan
 from labelmint.runs.prepare import Prepared, prepare
 from labelmint.runs.previews import LAST_PREVIEW, write_previews
@@ -110,6 +111,8 @@ def _finish(run: RunFolder, wired: Wired, prepared: Prepared, request: Request, 
     """Store layouts to draw for, and draw the pictures of a run."""
     if SYSTEMS[request.system].role != "upscaler" and not run.finished("layouts"):
         run.save_part("layouts", _stored_layouts(wired, prepared, device), {"part": "layouts"})
+    if prepared.training.style_shares:
+        write_styles(prepared, run.path / "styles.png")
     if not (run.path / LAST_PREVIEW).is_file():
         write_previews(run, wired, prepared.validation, device)
 
@@ -224,6 +227,9 @@ def _prepared(
         )
         tell(Event("data", 1, 1, message=pool.said))
         prepared = replace(prepared, pool=pool)
+    if request.settings.styles:
+        prepared = with_styles(prepared, request.settings.styles, request.seed)
+        tell(Event("styles", 1, 1, message=said_of_styles(prepared)))
     if prepared.boxes is not None:
         tell(Event("boxes", 1, 1, message=str(prepared.boxes)))
     prepared.training.check_rebalanced(request.rebalance)  # before anything is written
@@ -236,6 +242,7 @@ def _config(
     return RunConfig(
         labelmint_version=stored.labelmint_version if stored else __version__,
         request=request,
+        data=stored.data if stored else " + ".join(Path(one).name for one in data.source.split(" + ")),
         data_digest=prepared.digest,
         image_channels=prepared.image_channels,
         classes=tuple(

@@ -47,7 +47,7 @@ def check_takes_pool(system: str, source: object) -> None:
             else "learns from pairs alone"
         )
         raise InputError(
-            f"--unlabelled {source}: {system} {why}; leave it out, or train {' or '.join(learning_from_pools())}"
+            f"--unlabelled {source}: {system} {why}; leave it out, or train one of {', '.join(learning_from_pools())}"
         )
 
 

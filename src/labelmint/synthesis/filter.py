@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from labelmint.datasets.ranges import normalized
 from labelmint.errors import InputError
 from labelmint.metrics.copy_rule import ratios
 from labelmint.progress import Report
-from labelmint.segmenters.agreement import agreement_scores, read_pairs
+from labelmint.segmenters.agreement import Reading, agreement_scores, read_pairs
 from labelmint.segmenters.judge import Judge, load_judge
 from labelmint.segmenters.standard import Standard
 from labelmint.segmenters.training import IGNORED
@@ -38,11 +38,19 @@ from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet
 if TYPE_CHECKING:
     from labelmint.runs.trained import TrainedSystem
 
-__all__ = ["MODES", "SHARE", "Filter", "open_filter", "with_ignored"]
+__all__ = ["MODES", "SHARE", "Filter", "Seen", "open_filter", "with_ignored"]
 
 MODES = ("auto", "on", "ignore", "off")
 SHARE = 0.05
 _MOST_IGNORED = 0.5
+
+
+class Seen(NamedTuple):
+    """N pairs as the judge sees them: images (N, H, W, C) uint8, class indices (N, H, W), and its reading."""
+
+    images: Array
+    labels: Array
+    reading: Reading
 
 
 @dataclass(kw_only=True)
@@ -92,12 +100,18 @@ class Filter:
         found: Array = lookup[label_maps]
         return found
 
+    def seen(self, pairs: Sequence[AnnotatedImage]) -> Seen:
+        """Pairs as the judge sees them, and what it reads."""
+        images = self._as_seen([pair.image for pair in pairs])
+        labels = self.indices(
+            np.stack([pair.layout.label_map[:: self.factor, :: self.factor] for pair in pairs])
+        )
+        return Seen(images, labels, read_pairs(self.judge, images, labels))
+
     def reading(self, pairs: Sequence[AnnotatedImage]) -> list[Verdict]:
         """The judge's verdicts on pairs, numbered from 0; the gate has not seen them yet."""
-        images = self._as_seen([pair.image for pair in pairs])
-        maps = np.stack([pair.layout.label_map[:: self.factor, :: self.factor] for pair in pairs])
-        labels = self.indices(maps)
-        seen = read_pairs(self.judge, images, labels)
+        images, labels, seen = self.seen(pairs)
+        maps = [pair.layout.label_map[:: self.factor, :: self.factor] for pair in pairs]
         doubtful, passing = np.zeros(labels.shape, bool), seen.scores
         if self.mode == "ignore":
             floor = np.append(self.standard.doubts, 0.0)  # its last place is that of the label -1

@@ -20,7 +20,7 @@ from labelmint.runs.origin import Origin
 from labelmint.runs.streams import in_words
 from labelmint.types import ClassSet, Layout
 
-__all__ = ["card", "contents", "count_objects", "count_pixels", "manifest_row"]
+__all__ = ["card", "class_table", "contents", "count_objects", "count_pixels", "manifest_row"]
 
 _MEASURED = "checked by a judge trained on real pairs alone (Filter, below)"
 _UNFILTERED = "- Filter: off; no pair was dropped, and no copies of training images were looked for\n"
@@ -150,7 +150,7 @@ def card(
         labels=_OF_BOXES[origin.labels] if origin.labels else "",
         unfiltered="" if filtered else _UNFILTERED,
         versions=", ".join(f"{name} {version}" for name, version in versions.items()),
-        table="\n".join([*_TABLE, *_rows(objects, pixels), "", ""]) if labelled else "",
+        table="\n".join([*class_table(objects, pixels), "", ""]) if labelled else "",
         holds=", what its layout holds" if labelled else "",
         shown=" with their labels" if labelled else "",
         filter="\n".join(["## Filter", "", *filtered["lines"], "", ""]) if filtered else "",
@@ -183,10 +183,10 @@ def _what(origin: Origin, measured: bool) -> list[str]:
     return [*(_KEPT if origin.keep else _DRAWN), obeyed]
 
 
-def _rows(objects: Mapping[str, int], pixels: Mapping[str, int]) -> list[str]:
-    """One line a class of the table."""
+def class_table(objects: Mapping[str, int], pixels: Mapping[str, int]) -> list[str]:
+    """Objects and pixels by class, a line each in order of the pixels, as a table of Markdown."""
     total = max(sum(pixels.values()), 1)
-    return [
+    return [*_TABLE] + [
         f"| {name} | {objects.get(name, 0):,} | {100 * count / total:.2f} % |"
         for name, count in pixels.items()
     ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
@@ -34,7 +34,16 @@ from labelmint.synthesis.rejected import about_filter, shown, write_rejected
 from labelmint.synthesis.verdicts import Verdict
 from labelmint.types import AnnotatedImage, Array, ClassSet
 
-__all__ = ["Chunks", "publish", "versions_here"]
+__all__ = [
+    "ON_THE_SHEET",
+    "Chunks",
+    "in_order",
+    "publish",
+    "section",
+    "versions_here",
+    "write_metadata",
+    "write_pairs",
+]
 
 ON_THE_SHEET = 24
 LAYOUTS_ON_THE_SHEET, IMAGES_OF_A_LAYOUT, COLUMNS = 8, 39, 5
@@ -167,22 +176,23 @@ def _write(
         size=export.origin.written_size(export.size),
         format=format,
         objects=objects,
-        pixels={name: pixels[name] for name in _in_order(classes.names, pixels)},
+        pixels={name: pixels[name] for name in in_order(classes.names, pixels)},
         versions=versions,
         images=export.image_format,
         labelled=classes.labelled,
     )
-    text += _section("Doubtful", export.cautions) + _section("Not carried over", lost)
+    text += section("Doubtful", export.cautions) + section("Not carried over", lost)
     (path / "README.md").write_text(text, encoding="utf-8", newline="\n")
-    _write_croissant(export, [one.row.name for one in wanted], path, format)
+    write_metadata([one.row.name for one in wanted], classes, export.origin.system, path, format)
 
 
-def _write_croissant(export: Export, names: Sequence[str], path: Path, format: str) -> None:
-    classes, numbers = export.classes, FORMATS[format].numbers
+def write_metadata(names: Sequence[str], classes: ClassSet, system: str, path: Path, format: str) -> None:
+    """croissant.json of synthetic pairs, by their names."""
+    numbers = FORMATS[format].numbers
     drawn = "each drawn together with its label" if classes.labelled else "without labels"
     what = f"{len(names)} synthetic images, {drawn}, in the format {format}."
     listed = numbered(classes, numbers(classes)) if numbers else classes
-    write_croissant(path, names, listed, name=f"labelmint-{export.origin.system}", description=what)
+    write_croissant(path, names, listed, name=f"labelmint-{system}", description=what)
 
 
 def _write_pairs(
@@ -195,10 +205,17 @@ def _write_pairs(
         linked = (wanted.pair(one) if one.changed else wanted.stored(one) for one in wanted)
         write_folder(linked, data, classes)
         return []
+    return write_pairs(map(wanted.pair, wanted), data, classes, format, image_format)
+
+
+def write_pairs(
+    pairs: Iterable[AnnotatedImage], data: Path, classes: ClassSet, format: Format, image_format: ImageFormat
+) -> list[str]:
+    """Write pairs into a folder that exists; return what the format does not carry, a line each."""
     assert format.writes is not None
     losses = Losses(format, classes)
     writing = Writing(image_format=image_format, change=losses.change)
-    format.writes(losses.counted(map(wanted.pair, wanted)), data, classes, writing)
+    format.writes(losses.counted(pairs), data, classes, writing)
     return [finding.text for finding in losses.findings()]
 
 
@@ -230,11 +247,12 @@ def _write_per_layout(export: Export, wanted: _Wanted, file: Path) -> None:
     pictures.image_grid(cells, file, columns=COLUMNS)
 
 
-def _in_order(names: tuple[str, ...], found: Mapping[str, int]) -> list[str]:
+def in_order(names: tuple[str, ...], found: Mapping[str, int]) -> list[str]:
+    """The names that were found, in order of the first."""
     return [name for name in names if name in found] + sorted(set(found) - set(names))
 
 
-def _section(head: str, lines: Sequence[str]) -> str:
+def section(head: str, lines: Sequence[str]) -> str:
     """A section of README.md; nothing where it has no lines."""
     return "\n".join(["", f"## {head}", "", *(f"- {line}" for line in lines), ""]) if lines else ""
 

@@ -4,7 +4,8 @@
 
 Nothing stands between the layout and the pixels, so textures finer than a token's cell survive. An average of the
 weights draws, with a half-life of a share of the steps done. Layouts are hidden for some items, so that guidance
-works. More training falls on times near pure noise, where it is decided what kind of image comes.
+works, and of images without labels, where there are any: these teach p(x). More training falls on times near pure
+noise, where it is decided what kind of image comes.
 
 References:
     Rectified Flow (Liu et al., 2022), https://arxiv.org/abs/2209.03003
@@ -45,6 +46,9 @@ class FlowTraining(Learning):
     half_life: float = Field(
         0.05, ge=0, lt=1, description="of the average of the weights, a share of the steps done"
     )
+    unlabelled: float = Field(
+        0.5, ge=0, le=0.9, description="share of the images without labels in a batch, where there are any"
+    )
     share: float = Field(1.0, gt=0, description="of a time budget, relative to the other parts")
 
 
@@ -65,7 +69,9 @@ def flow(settings: FlowSections, facts: Facts) -> Wired:
     network = VelocityUNet(section, facts.image_channels, facts.symbols)
     images = FlowImages(network, facts.image_channels, facts.size, learned_without=section.hidden > 0)
     objective = VelocityObjective(section.time_weight, section.hidden)
-    regime = Minimize(section, objective, section.half_life, clip=_CLIP, betas=_BETAS)
+    regime = Minimize(
+        section, objective, section.half_life, clip=_CLIP, betas=_BETAS, unlabelled=section.unlabelled
+    )
     seen = LayoutBatch(torch.zeros(1, *facts.size, dtype=torch.uint8))
     return Wired(
         stages=(Stage(name="generator", module=network, regime=regime),), images=OneNetwork(images, seen)
@@ -91,5 +97,6 @@ SYSTEMS = (
         sections=FlowSections,
         wire=flow,
         presets={"tiny": tiny, "small": small},
+        from_pool=True,
     ),
 )

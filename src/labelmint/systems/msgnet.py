@@ -38,8 +38,11 @@ _SOURCE = "MSGNet: multi-object semantic generation network (2020/2021)"
 
 
 def reconstructing(section: TokenizerSection) -> Minimize:
-    """The regime of the family's tokenizers: Equation 1 of the long paper."""
-    return Minimize(section, VQObjective(commitment=section.commitment, balance=section.balance))
+    """The regime of the family's tokenizers: Equation 1 of the long paper. Where they see images alone, images without
+    labels teach them, too.
+    """
+    objective = VQObjective(commitment=section.commitment, balance=section.balance)
+    return Minimize(section, objective, unlabelled=section.unlabelled)
 
 
 def msgnet(settings: MSGNetSections, facts: Facts) -> Wired:
@@ -150,6 +153,7 @@ SYSTEMS = (
         sections=MSGNetSections,
         wire=msgnet,
         presets=tables.PRESETS,
+        from_pool=True,
     ),
     System(
         name="pre-msgnet",
@@ -159,6 +163,7 @@ SYSTEMS = (
         sections=GivenSections,
         wire=pre_msgnet,
         presets=_given(tables.PRESETS),
+        from_pool=True,
     ),
     System(
         name="no-comp-msgnet",
@@ -168,6 +173,7 @@ SYSTEMS = (
         sections=GivenSections,
         wire=no_comp_msgnet,
         presets=_given(tables.PRESETS),
+        from_pool=True,
     ),
     System(
         name="cvq-vae",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from labelmint.systems.sections import LayoutNetwork, LayoutPriorSection, Network, PriorSection, Sections
 from labelmint.systems.wiring import TokenizerTraining
 from labelmint.tokenizers.dual_path import DualPathConfig
@@ -11,6 +13,10 @@ __all__ = ["GivenSections", "MSGNetSections", "TokenizerSection"]
 
 class TokenizerSection(DualPathConfig, TokenizerTraining):
     """The family's tokenizers: sizes and training."""
+
+    unlabelled: float = Field(
+        0.5, ge=0, le=0.9, description="share of the images without labels in a batch, where there are any"
+    )
 
     @property
     def multiple(self) -> int:

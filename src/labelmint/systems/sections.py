@@ -108,6 +108,11 @@ class Sections(BaseModel):
         sections: list[Any] = [*self.each().values()]
         return next((section for section in sections if isinstance(section, BoxSettings)), None)
 
+    @property
+    def styles(self) -> int:
+        """The kinds of look that some part tells apart; 0 for none."""
+        return max(getattr(section, "styles", 0) for section in self.each().values())
+
     def resized(self, before: int, now: int) -> Any:
         """The sections for images whose shorter side is `now` in place of `before`, with attention at the same
         stages.

@@ -5,7 +5,7 @@
 The table holds S cells of one symbol each: so no cell is worse than under the coarse label map of the same
 grid (`tokenizers.label_map`). Then, one by one, the pattern that is missed most: how often it occurs times
 the pixels in which it differs from its nearest entry so far. By frequency alone entries go to cells that
-hardly differ, as in a learned codebook (`experiments/label_fidelity.py`; figures in docs/choose-a-system.md).
+hardly differ, as in a learned codebook (`experiments/label_fidelity.py`; figures in docs/measured/systems.md).
 
 A cell's token depends on that cell alone, and needs no training. Cells must be of a few pixels, which hold
 few patterns.

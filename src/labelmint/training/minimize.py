@@ -11,6 +11,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from labelmint.datasets.beside import with_unlabelled
 from labelmint.datasets.pairs import Pairs
 from labelmint.objectives.objective import Objective
 from labelmint.tokenizers.quantizer import see_in_parts
@@ -32,6 +33,7 @@ class Minimize:
         objective: what is minimized.
         half_life: of the moving average of the weights, a share of the steps done; 0 keeps the last weights.
         clip: the largest norm of a gradient, or None.
+        unlabelled: the share of the images without labels in a batch, where there are any.
     """
 
     def __init__(
@@ -41,9 +43,11 @@ class Minimize:
         half_life: float = 0.0,
         clip: float | None = None,
         betas: tuple[float, float] = (0.9, 0.999),
+        unlabelled: float = 0.0,
     ) -> None:
         self.settings, self.objective = settings, objective
         self.half_life, self.clip, self.betas = half_life, clip, betas
+        self.unlabelled = unlabelled
 
     def players(self, module: nn.Module) -> tuple[Player, ...]:
         """The module alone."""
@@ -86,6 +90,12 @@ class Minimize:
         """The objective's figures."""
         return self.objective.held_out(module.eval(), pairs, device, at_most)
 
+    def _batch(self, training: Pairs, pool: Pairs | None, step: int, rank: int, world: int) -> Batch:
+        size = self.settings.batch_size
+        if pool is None or not self.unlabelled:
+            return training.batch(step, size, rank, world)
+        return with_unlabelled(training, pool, self.unlabelled, step, size, rank, world)
+
     def train(self, stage: Stage, bench: Bench) -> dict[str, float]:
         """Train in place; the figures are the objective's, of the weights that are kept."""
         settings, fabric, module = self.settings, bench.fabric, stage.module
@@ -101,7 +111,7 @@ class Minimize:
             while not loop.over(asked_to_stop()):
                 reseed(training.seed, stage.name, loop.step, rank)
                 loop.set_learning_rate(learning_rate(settings.learning_rate, loop.progress))
-                batch = training.batch(loop.step, settings.batch_size, rank, world).to(fabric.device)
+                batch = self._batch(training, bench.pool, loop.step, rank, world).to(fabric.device)
                 model.train()
 
                 def loss_of(part: slice, batch: Batch = batch) -> tuple[Tensor, dict[str, Tensor]]:

@@ -1,0 +1,72 @@
+"""Who may ask: the page of this start alone, from this machine.
+
+    Host       127.0.0.1:PORT or localhost:PORT, so that no name of another site leads here (DNS rebinding)
+    Origin     where a browser sends one, this very page's
+    token      made anew at every start, part of the page, and needed by whatever changes anything
+
+And what a page of the studio may do is said in its headers: nothing comes from elsewhere, nothing goes elsewhere.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Collection
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+__all__ = ["TOKEN_HEADER", "Guard"]
+
+TOKEN_HEADER = "x-studio-token"
+_HEADERS = {
+    "content-security-policy": "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "object-src 'none'",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cache-control": "no-store",
+}
+
+
+class Guard:
+    """An ASGI app that lets the right requests through to another.
+
+    Arguments:
+        app: that replies. hosts: values of the header Host that are ours, as in "127.0.0.1:8765".
+        token: that requests which change anything must carry.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str], token: str) -> None:
+        self._app, self._hosts, self._token = app, frozenset(hosts), token.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse, or let through and add the headers."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(_HEADERS)
+            await send(message)
+
+        refusal = "the studio speaks HTTP alone" if scope["type"] != "http" else self._refusal(scope)
+        app = self._app if refusal is None else JSONResponse({"error": refusal}, 403)
+        await app(scope, receive, guarded)
+
+    def _refusal(self, scope: Scope) -> str | None:
+        """Why a request is refused; None where it is not."""
+        headers = Headers(scope=scope)
+        if headers.get("host", "").lower() not in self._hosts:
+            return "this is not an address of the studio; open the one that it printed"
+        origin = headers.get("origin")
+        if origin is not None and origin.lower().removeprefix("http://") not in self._hosts:
+            return "another site may not ask the studio"
+        if scope["method"] in ("GET", "HEAD"):
+            return None
+        if not hmac.compare_digest(headers.get(TOKEN_HEADER, "").encode(), self._token):
+            return "the page belongs to another start of the studio; reload it"
+        return None
