@@ -288,3 +288,11 @@ def test_the_python_of_the_page_runs(mint_run: Path) -> None:
     exec(code.replace("my-run", str(mint_run)), told)
     assert len(told["pairs"]) == 4
     assert all(np.array_equal(pair.layout.label_map, told["label_map"]) for pair in told["pairs"])
+
+
+def test_a_run_that_draws_nothing_of_its_own_is_refused(
+    trained: TrainedSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(trained), "system", "rdn")
+    with pytest.raises(InputError, match="rdn enlarges the images of another run"):
+        Session(trained)

@@ -20,6 +20,7 @@ from labelmint.errors import InputError
 from labelmint.runs.origin import Origin, origin_of
 from labelmint.studio.nearest import Nearest, Neighbor, no_neighbors
 from labelmint.synthesis.chosen import Chosen, write_chosen
+from labelmint.systems.catalogue import check_mints
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,6 +102,8 @@ class Session:
 
     Attributes:
         sheets: what each view shows, by its name. kept: pairs by key. notes: what a view remembers, by its name.
+
+    Raises InputError for a run that draws no images of its own, as those of rdn.
     """
 
     def __init__(
@@ -113,6 +116,7 @@ class Session:
         report: Path | None = None,
         checking: Checking | None = None,
     ) -> None:
+        check_mints(system.system, system.path)
         self.system, self.data, self.out, self.batch_size = system, data, out, batch_size
         self.report, self.checking = report, checking
         self.sheets: dict[str, Sheet] = {}
