@@ -89,7 +89,7 @@ def test_what_needs_layouts_is_refused(
             "heeds no layouts",
         ),
         (("explain", "RUN", "DATA", "--out", "OUT"), "biggan"),
-        (("train", "RUN/layouts", "--out", "OUT", "--system", "biggan"), "no labelled images found"),
+        (("train", "RUN/layouts", "--out", "OUT", "--system", "biggan"), "no images found"),
         (("train", "IMAGES", "--out", "OUT", "--preset", "tiny"), "labels are missing"),
         (("train", "IMAGES", "--out", "OUT", "--format-in", "images"), "mint learns from labels"),
         (("train", "IMAGES", "--out", "OUT", "--system", "biggan"), "only 1 pairs to train on"),

@@ -21,6 +21,8 @@ def test_what_it_refuses_in_one_line(command: Any, tiny_run: Path, tmp_path: Pat
     for words, said in (
         (["studio", tmp_path / "none"], "not a run folder"),
         (["studio", tiny_run, "--out", taken], "exists already and is not an empty folder"),
+        (["studio", tiny_run, "--out", tiny_run / "kept"], "lies inside of"),
+        (["studio", tiny_run, "--data", tmp_path, "--out", tmp_path / "kept"], "lies inside of"),
         (["studio", tiny_run, "--port", 70000], "65535"),
         (["studio", tiny_run, "--report", taken], "give the folder that `labelmint evaluate` wrote"),
         (["studio", tiny_run, "--labels", taken], "give the folder that `labelmint label` wrote"),

@@ -45,7 +45,10 @@ def test_it_prints_a_verdict_and_goes_on_where_a_curve_ended(
         (("{data}", "--validation", "none"), "--validation none: expected one of within, extra"),
         (("{data}", "--arms", "A0,B"), "--arms B"),
         (("{data}", "--arms", "ST"), "--arms ST: learns from images without labels"),
-        (("{data}", "--unlabelled", "{nowhere}", "--arms", "A,ST"), "nowhere"),
+        (
+            ("{data}", "--unlabelled", "{nowhere}", "--arms", "A,ST"),
+            "nowhere: no such file or folder; expected a folder of",
+        ),
         (("{data}", "--unlabelled", "{data}/images", "--arms", "A,ST"), "are of the test part"),
         (("{data}", "--unlabelled", "rest", "--arms", "A,ST", "--n-train", "all"), "leaves no image"),
         (("{data}", "--share", "--system", "transfer", "--filter", "off"), "--share: the pairs of transfer"),

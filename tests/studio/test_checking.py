@@ -189,7 +189,11 @@ def test_a_full_disk_leaves_what_was_there(labels: Path, monkeypatch: pytest.Mon
         write_checked(checking)
     with pytest.raises(OSError, match="No space left"):
         checking.decide(2, ACCEPTED)
-    assert checking.lines[2].state == LEFT
+    with pytest.raises(OSError, match="No space left"):
+        checking.correct(3, np.ones((SIDE, SIDE), np.uint8), np.ones((SIDE, SIDE), np.uint8))
+    with pytest.raises(OSError, match="No space left"):
+        checking.revert(0)
+    assert [line.state for line in checking.lines] == [ACCEPTED, ACCEPTED, LEFT, LEFT]
     assert len(labelmint.read(checking.out)) == 1
     assert {path.name for path in labels.parent.iterdir()} == {
         "minted",

@@ -199,7 +199,11 @@ STRANGE = as_text(np.full((32, 32), 77))
             "temperature: expected a number, got 'hot'",
         ),
         ("/api/mint/draw", {"n": 1, "dials": {"temperature": -1}}, "expected a number from 0.01 to 100"),
+        ("/api/mint/draw", {"n": 1, "dials": {"temperature": 10**400}}, "dials: a number is out of range"),
+        ("/api/mint/draw", {"n": 1, "dials": {"\udcff": 1}}, "has no \udcff"),
+        ("/api/mint/draw", {"n": "9" * 5000}, "n: expected a whole number"),
         ("/api/mint/draw", {"n": 1, "layouts": "other"}, "layouts: expected one of own, varied"),
+        ("/api/mint/draw", {"n": 1, "layouts": []}, "layouts: expected one of own, varied"),
         ("/api/mint/draw", b"[1]", "the request is no JSON object"),
         ("/api/mint/draw", b"{", "the request is no JSON object"),
         ("/api/mark", {"key": "mint-0-0", "mark": "keep"}, "there is no pair 'mint-0-0' any more"),
@@ -223,6 +227,7 @@ def test_bad_input_gets_one_line(page: Page, path: str, body: Any, said: str) ->
     (content,) = reply.lines
     assert said in content["error"]
     assert "\n" not in content["error"]
+    assert len(content["error"]) < 1000
     assert "Traceback" not in content["error"]
     assert list(content) == ["error"]
 

@@ -288,3 +288,26 @@ def test_the_python_of_the_page_runs(mint_run: Path) -> None:
     exec(code.replace("my-run", str(mint_run)), told)
     assert len(told["pairs"]) == 4
     assert all(np.array_equal(pair.layout.label_map, told["label_map"]) for pair in told["pairs"])
+
+
+def test_another_folder_in_place_of_an_export_is_left_alone(trained: TrainedSystem, tmp_path: Path) -> None:
+    session = Session(trained, out=tmp_path / "kept")
+    for samples in session.draw("mint", Draw(seed=0, batch_size=1), range(1)):
+        session.mark(samples[0].key, "keep")
+    session.export("folder")
+    for file in [
+        *(tmp_path / "kept").rglob("*.*")
+    ]:  # the folder and its number stay, as a new one may have it
+        file.unlink()
+    (tmp_path / "kept" / "mine").write_text("mine", encoding="utf-8")
+    with pytest.raises(InputError, match="exists already"):
+        session.export("folder")
+    assert (tmp_path / "kept" / "mine").read_text(encoding="utf-8") == "mine"
+
+
+def test_a_run_that_draws_nothing_of_its_own_is_refused(
+    trained: TrainedSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(trained), "system", "rdn")
+    with pytest.raises(InputError, match="rdn enlarges the images of another run"):
+        Session(trained)

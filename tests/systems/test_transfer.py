@@ -141,7 +141,7 @@ def test_what_it_cannot_do_is_refused_in_a_line(run: TrainedSystem, tmp_path: Pa
         ({"settings": ["generator.shape=warp"], "crop": True}, "whole images are warped, not crops"),
         ({"settings": ["generator.look=sepia"]}, "--set generator.look=sepia: must be"),
         ({"unlabelled": digits()}, "--unlabelled digits: none of its 60 images is new"),
-        ({"unlabelled": "no such folder"}, "--unlabelled no such folder: does not exist"),
+        ({"unlabelled": "no such folder"}, "--unlabelled no such folder: no such file or folder"),
     ],
 )
 def test_what_a_training_cannot_take_is_refused(

@@ -138,10 +138,7 @@ def test_one_seed_is_no_measurement(tmp_path: Path, minted: list[Ground]) -> Non
         ({"unlabelled": "rest"}, "no arm has a use for it"),
         ({"unlabelled": "rest", "arms": ("ST",), "curve": True}, "--curve trains arms R and A alone"),
         ({"share": True, "curve": True}, "leave out --share"),
-        (
-            {"share": True, "system": "transfer", "filter": "off"},
-            "--share: the pairs of transfer are training",
-        ),
+        ({"share": True, "system": "transfer"}, "--share: the pairs of transfer are training"),
         ({"unlabelled": "nowhere", "arms": ("ST",)}, "nowhere"),
         ({"unlabelled": "rest", "arms": ("ST",), "n_train": (None,)}, "leaves no image"),
     ],

@@ -100,9 +100,9 @@ def advise(chosen: _CommandLine) -> None:
 
     Names go to stdout, one a line; what the labels so far miss goes to stderr.
     """
+    from labelmint.datasets.unlabelled import open_pool
     from labelmint.pool.advise import AdviseOptions
     from labelmint.pool.advise import advise as choose_images
-    from labelmint.pool.images import open_pool
 
     options = AdviseOptions(
         n=chosen.n,

@@ -135,7 +135,7 @@ def label(chosen: _CommandLine) -> None:
     Labels come back at each image's own size. Where the labelled images tell objects apart, connected pieces of a
     class are objects.
     """
-    from labelmint.pool.images import open_pool
+    from labelmint.datasets.unlabelled import open_pool
     from labelmint.pool.label import label as mint_labels
     from labelmint.pool.options import LabelOptions
     from labelmint.segmenters.plateau import ArmConfig

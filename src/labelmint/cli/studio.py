@@ -94,7 +94,7 @@ def studio(chosen: _CommandLine) -> None:
         raise InputError("labelmint studio needs starlette and uvicorn; pip install 'labelmint[studio]'")
     _check_run(chosen.run)
     _check_what_is_shown(chosen)
-    out = _free() if chosen.out is None else _unused(chosen.out)
+    out = _free() if chosen.out is None else _unused(chosen.out, chosen.run, chosen.data)
     from labelmint.studio.server import bound, serve
 
     def opened() -> Session:
@@ -143,11 +143,11 @@ def _check_what_is_shown(chosen: _CommandLine) -> None:
         read_report(chosen.report)
 
 
-def _unused(out: Path) -> Path:
-    """The folder to export to. Raises InputError for one that is taken."""
-    from labelmint.storage import refuse_taken
+def _unused(out: Path, run: Path, data: Path | None) -> Path:
+    """The folder to export to. Raises InputError for one that is taken, or lies inside of the run or of the data."""
+    from labelmint.formats import check_target
 
-    refuse_taken(out)
+    check_target(out, format="folder", sources=[run] if data is None else [run, data])
     return out
 
 

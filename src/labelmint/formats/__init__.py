@@ -105,6 +105,7 @@ _EXPECTED = (
     "expected images/ with labels/ (label PNGs of the same names), a COCO JSON beside images/, or another format of "
     "`labelmint formats`"
 )
+_EXPECTED_ALONE = "expected a folder of images, or a data set in a format of `labelmint formats`"
 _BROKEN = {b"{": "coco", b"[": "bbbc041"}  # a broken file of a usual name is better told than passed over
 
 
@@ -311,11 +312,9 @@ def _describe(
 
 
 def _choose(path: Path, format: str | None, alone: bool) -> tuple[str, Sequence[str]]:
-    """The format to read `path` as, and the others that fit (none where it is given); with `alone` those without labels
-    where no other fits.
-    """
+    """The format to read `path` as, and the others that fit (none where it is given); `alone` as in `read`."""
     if not path.exists():
-        raise InputError(f"{path}: no such file or folder; {_EXPECTED}")
+        raise InputError(f"{path}: no such file or folder; {_EXPECTED_ALONE if alone else _EXPECTED}")
     if format is not None:
         format_named(format)
         return format, ()
@@ -328,7 +327,7 @@ def _choose(path: Path, format: str | None, alone: bool) -> tuple[str, Sequence[
     if not found and alone:
         found = _without_labels(path)
     if not found:
-        raise InputError(f"{path}: {_no_format(path)}")
+        raise InputError(f"{path}: {_no_format(path, alone)}")
     return found[0], found[1:]
 
 
@@ -346,15 +345,16 @@ def _choices(others: Sequence[str]) -> str:
     return f"other formats fit too, chosen by {' or '.join(f'--format-in {name}' for name in others)}"
 
 
-def _no_format(path: Path) -> str:
-    """Why no format fits a path: what lies there instead, and what was expected."""
+def _no_format(path: Path, alone: bool) -> str:
+    """Why no format fits a path: what lies there instead, and what was expected; `alone` as in `read`."""
+    what, expected = ("images", _EXPECTED_ALONE) if alone else ("labelled images", _EXPECTED)
     near = _nearby(path)
     told = "" if near else advice(path)
     if told:
-        return f"no labelled images found: {told}"
+        return f"no {what} found: {told}"
     seen = "" if near else images_seen(path)
     more = "" if bridge.is_installed() else f"; others are read with {bridge.INSTALL}"
-    return f"no labelled images found{near}{f': {seen}' if seen else ''}; {_EXPECTED}{more}"
+    return f"no {what} found{near}{f': {seen}' if seen else ''}; {expected}{more}"
 
 
 def _in_parts(data: DataSet) -> DataSet:

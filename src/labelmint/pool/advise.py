@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from labelmint.datasets.pair import Pair
 from labelmint.datasets.splits import split_of
+from labelmint.datasets.unlabelled import open_pool
 from labelmint.errors import InputError
 from labelmint.formats import read
 from labelmint.formats.files import new_folder
@@ -25,7 +26,7 @@ from labelmint.hardware import choose_hardware
 from labelmint.metrics.looks import color, contrast, joined, scale
 from labelmint.pool.advice import Advice, Cluster, choose
 from labelmint.pool.embedding import embedded
-from labelmint.pool.images import Pool, in_channels, load_pool, loaded_pairs, open_pool
+from labelmint.pool.images import Pool, in_channels, load_pool, loaded_pairs
 from labelmint.pool.looks import missed_looks
 from labelmint.pool.seeing import Seeing
 from labelmint.pool.sheet import write_sheet

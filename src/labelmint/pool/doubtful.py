@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,10 @@ def read_rows(file: Path) -> list[Row]:
             head, *lines = [*csv.reader(stream)] or [[]]
         if head != _HEAD:
             raise ValueError(head)
-        return [Row(name, float(kept), float(doubt), int(refused)) for name, kept, doubt, refused in lines]
+        rows = [Row(name, float(kept), float(doubt), int(refused)) for name, kept, doubt, refused in lines]
+        if not all(math.isfinite(row.kept) and math.isfinite(row.doubt) for row in rows):
+            raise ValueError("a number that is none")
+        return rows
     except FileNotFoundError:
         raise InputError(f"{file}: is missing; give the folder that `labelmint label` wrote") from None
     except (ValueError, csv.Error):

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,15 +21,12 @@ from labelmint.datasets.keeping import Shelf
 from labelmint.datasets.pair import Pair
 from labelmint.datasets.scaling import as_channels
 from labelmint.datasets.splits import held_out
-from labelmint.datasets.whole_images import without_labels
 from labelmint.errors import InputError
-from labelmint.formats import read
-from labelmint.formats.pairing import IMAGE_FOLDERS, folders_called
 from labelmint.hardware import available_memory
 from labelmint.progress import Event, Report
 from labelmint.types import Array, DataSet
 
-__all__ = ["Pool", "digest_of_image", "in_channels", "load_pool", "loaded_pairs", "open_pool"]
+__all__ = ["Pool", "digest_of_image", "in_channels", "load_pool", "loaded_pairs"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,14 +64,6 @@ class Pool:
             pairs=pairs,
             left_out=(*self.left_out, *told),
         )
-
-
-def open_pool(path: str | Path, format: str | None = None, orientation: str = "auto") -> DataSet:
-    """The images at a path, without any label. Raises InputError where there are none."""
-    place = Path(path)
-    if format is None and place.is_dir() and folders_called(place, IMAGE_FOLDERS):
-        format = "images"
-    return without_labels(read(place, format=format, orientation=orientation, alone=True))
 
 
 def load_pool(data: DataSet, geometry: Geometry, *, normalize: str, tell: Report) -> Pool:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from labelmint.datasets.unlabelled import open_pool
 from labelmint.errors import InputError
 from labelmint.formats import check_target, read
-from labelmint.pool.images import load_pool, open_pool
+from labelmint.pool.images import load_pool
 from labelmint.pool.labelled import load_labelled, with_ignore
 from labelmint.pool.options import LabelOptions
 from labelmint.pool.outcome import write_outcome

@@ -55,13 +55,12 @@ def read_pool(pool: DataSet | str | Path) -> DataSet:
     """The images of a folder, or of a data set, without labels; raises InputError where there are none."""
     if isinstance(pool, DataSet):
         return without_labels(pool)
-    from labelmint.formats import read
+    from labelmint.datasets.unlabelled import open_pool
 
-    if not Path(pool).exists():
-        raise InputError(f"--unlabelled {pool}: does not exist; give a folder of images")
-    if Path(pool).is_dir():
-        return read(pool, format="images")
-    return without_labels(read(pool, alone=True))
+    try:
+        return open_pool(pool)
+    except InputError as error:
+        raise InputError(f"--unlabelled {error}") from None
 
 
 def pool_of(

@@ -17,6 +17,8 @@ __all__ = ["MOST_BYTES", "body_of", "dials_in", "text_in", "whole_in"]
 
 MOST_BYTES = 64 << 20  # of a request
 LARGEST_SEED = 2**53 - 1  # whole numbers that JavaScript has exactly
+_MOST_DIGITS = len(str(LARGEST_SEED))
+_LONGEST_TOLD = 80  # characters of a value that an error repeats
 
 
 async def body_of(request: Request) -> dict[str, Any]:
@@ -40,10 +42,11 @@ def whole_in(
 ) -> int:
     """A whole number; raises InputError for anything else, and for one out of range."""
     value = body.get(name, usual)
-    if isinstance(value, str) and value.isdecimal():
+    if isinstance(value, str) and value.isdecimal() and len(value) <= _MOST_DIGITS:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise InputError(f"{name}: expected a whole number from {least} to {most}, got {value!r}")
+        got = "another value" if len(repr(value)) > _LONGEST_TOLD else repr(value)
+        raise InputError(f"{name}: expected a whole number from {least} to {most}, got {got}")
     return value
 
 
@@ -63,4 +66,7 @@ def dials_in(body: Mapping[str, Any]) -> Dials:
     for name, value in given.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise InputError(f"{name}: expected a number, got {value!r}")
-    return {str(name): float(value) for name, value in given.items()}
+    try:
+        return {str(name): float(value) for name, value in given.items()}
+    except OverflowError:
+        raise InputError("dials: a number is out of range") from None

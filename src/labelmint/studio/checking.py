@@ -135,12 +135,7 @@ class Checking:
         if decided not in (LEFT, ACCEPTED, SENT_BACK):
             raise InputError(f"mark: expected {ACCEPTED}, {SENT_BACK} or {LEFT}, got {decided!r}")
         line = self.line(place)
-        before, line.decided = line.decided, decided
-        try:
-            self._store()
-        except OSError:
-            line.decided = before
-            raise
+        self._store(line, decided, line.corrected)
 
     def correct(self, place: int, label_map: Array, instances: Array | None) -> None:
         """Accept a label as a person changed it; one that equals the minted one is accepted as that.
@@ -164,14 +159,11 @@ class Checking:
                 arrays["instances"] = layout.instances
             self._begin()
             write_arrays(self._file(line.name), arrays)
-        line.corrected, line.decided = changed, ACCEPTED
-        self._store()
+        self._store(line, ACCEPTED, changed)
 
     def revert(self, place: int) -> None:
         """Take the correction of a label back, and what was decided about it."""
-        line = self.line(place)
-        line.corrected, line.decided = False, LEFT
-        self._store()
+        self._store(self.line(place), LEFT, False)
 
     # What was decided, on disk ----------------------------------------------------------------------------------
 
@@ -181,7 +173,17 @@ class Checking:
     def _begin(self) -> None:
         self.progress.mkdir(parents=True, exist_ok=True)
 
-    def _store(self) -> None:
+    def _store(self, line: Line, decided: str, corrected: bool) -> None:
+        """Decide about a label; where that can't be written, all stays as it was."""
+        before = line.decided, line.corrected
+        line.decided, line.corrected = decided, corrected
+        try:
+            self._write()
+        except OSError:
+            line.decided, line.corrected = before
+            raise
+
+    def _write(self) -> None:
         decided = {
             line.name: {"decided": line.decided, "corrected": line.corrected}
             for line in self.lines

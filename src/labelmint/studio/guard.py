@@ -13,8 +13,9 @@ import hmac
 from collections.abc import Collection
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from labelmint.studio.replies import replied
 
 __all__ = ["TOKEN_HEADER", "Guard"]
 
@@ -54,7 +55,7 @@ class Guard:
             await send(message)
 
         refusal = "the studio speaks HTTP alone" if scope["type"] != "http" else self._refusal(scope)
-        app = self._app if refusal is None else JSONResponse({"error": refusal}, 403)
+        app = self._app if refusal is None else replied({"error": refusal}, 403)
         await app(scope, receive, guarded)
 
     def _refusal(self, scope: Scope) -> str | None:

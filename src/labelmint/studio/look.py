@@ -136,7 +136,7 @@ def _read_samples(session: Session) -> Iterator[tuple[int, int]]:
     look = _look(session)
     reason = _no_samples(session, look.report)
     if reason is not None or look.report is None:
-        raise InputError(f"{reason} {_command(session)}")
+        raise InputError(f"{reason} {_command(session)}" if session.system.classes.labelled else f"{reason}")
     if look.doubted is not None and look.doubted.order:
         return
     look.doubted = Doubted(session.system, look.report / "synthetic")

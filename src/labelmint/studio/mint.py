@@ -78,7 +78,7 @@ def _begun(session: Session, body: dict[str, Any]) -> Iterator[list[Sample]]:
     from labelmint.studio.session import MOST_AT_ONCE
 
     source = body.get("layouts", OWN)
-    if source not in _sources(session):
+    if source not in [*_sources(session)]:
         raise InputError(f"layouts: expected one of {', '.join(_sources(session))}, got {source!r}")
     n, start = whole_in(body, "n", 1, MOST_AT_ONCE), whole_in(body, "start", 0, usual=0)
     draw = Draw(

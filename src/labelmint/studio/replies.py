@@ -9,7 +9,7 @@ import traceback
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 from labelmint.errors import InputError, line_of_system
 from labelmint.types import Array
@@ -17,14 +17,14 @@ from labelmint.types import Array
 __all__ = ["error_line", "failed", "lines", "png", "replied"]
 
 
-def replied(content: Mapping[str, Any]) -> Response:
+def replied(content: Mapping[str, Any], status: int = 200) -> Response:
     """A JSON object."""
-    return JSONResponse(dict(content))
+    return Response(_json(content), status, media_type="application/json")
 
 
 def failed(error: Exception) -> Response:
     """An error as JSON, `{"error": "..."}`: 400 for bad input, 500 for the rest."""
-    return JSONResponse({"error": error_line(error)}, 400 if isinstance(error, InputError) else 500)
+    return replied({"error": error_line(error)}, 400 if isinstance(error, InputError) else 500)
 
 
 def error_line(error: Exception) -> str:
@@ -45,15 +45,16 @@ def lines(objects: AsyncIterator[Mapping[str, Any]]) -> Response:
     async def sent() -> AsyncIterator[bytes]:
         try:
             async for one in objects:
-                yield _line(one)
+                yield _json(one) + b"\n"
         except Exception as error:
-            yield _line({"error": error_line(error)})
+            yield _json({"error": error_line(error)}) + b"\n"
 
     return StreamingResponse(sent(), media_type="application/x-ndjson")
 
 
-def _line(content: Mapping[str, Any]) -> bytes:
-    return json.dumps(content, ensure_ascii=False).encode() + b"\n"
+def _json(content: Mapping[str, Any]) -> bytes:
+    """In ASCII, which any name has: that of a file may hold bytes that are no text."""
+    return json.dumps(dict(content), allow_nan=False).encode("ascii")
 
 
 def png(picture: Array) -> Response:

@@ -25,13 +25,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route as Path_
 
 from labelmint.errors import InputError
 from labelmint.studio import kept
 from labelmint.studio.guard import Guard
-from labelmint.studio.replies import failed
+from labelmint.studio.replies import failed, replied
 from labelmint.studio.view import Answer
 from labelmint.studio.views import VIEWS
 
@@ -126,7 +126,7 @@ def _answering(studio: Studio, answer: Answer) -> Callable[[Request], Awaitable[
 
 
 async def _missing(request: Request, error: Exception) -> Response:
-    return JSONResponse({"error": "there is nothing here"}, getattr(error, "status_code", 404))
+    return replied({"error": "there is nothing here"}, getattr(error, "status_code", 404))
 
 
 # Serving ----------------------------------------------------------------------------------------------------

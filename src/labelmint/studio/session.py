@@ -19,7 +19,8 @@ import torch
 from labelmint.errors import InputError
 from labelmint.runs.origin import Origin, origin_of
 from labelmint.studio.nearest import Nearest, Neighbor, no_neighbors
-from labelmint.synthesis.chosen import Chosen, write_chosen
+from labelmint.synthesis.chosen import SETTINGS, Chosen, write_chosen
+from labelmint.systems.catalogue import check_mints
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,6 +102,8 @@ class Session:
 
     Attributes:
         sheets: what each view shows, by its name. kept: pairs by key. notes: what a view remembers, by its name.
+
+    Raises InputError for a run that draws no images of its own, as those of rdn.
     """
 
     def __init__(
@@ -113,13 +116,14 @@ class Session:
         report: Path | None = None,
         checking: Checking | None = None,
     ) -> None:
+        check_mints(system.system, system.path)
         self.system, self.data, self.out, self.batch_size = system, data, out, batch_size
         self.report, self.checking = report, checking
         self.sheets: dict[str, Sheet] = {}
         self.kept: dict[str, Sample] = {}
         self.notes: dict[str, object] = {}
         self._exported: frozenset[str] = frozenset()
-        self._written: tuple[int, int] | None = None  # which folder the last export is
+        self._written: tuple[int, ...] | None = None  # which folder the last export is
         self.threads = torch.get_num_threads()
         self._drawing, self._numbers = Lock(), itertools.count(1)
         self._nearest: Nearest | None = None
@@ -298,10 +302,10 @@ class Session:
         return "drop" if any(key in sheet.dropped for sheet in self.sheets.values()) else ""
 
 
-def _mark_of(folder: Path) -> tuple[int, int] | None:
-    """What tells a folder from another that takes its place; None where there is none."""
+def _mark_of(folder: Path) -> tuple[int, ...] | None:
+    """What tells an export from any folder that takes its place, which may have its number anew; None for no export."""
     try:
-        found = folder.stat()
+        found, written = folder.stat(), (folder / SETTINGS).stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return found.st_dev, found.st_ino, written.st_ino, written.st_mtime_ns, written.st_size

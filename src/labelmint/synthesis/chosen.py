@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from labelmint.runs.origin import Origin
     from labelmint.types import AnnotatedImage, ClassSet
 
-__all__ = ["Chosen", "write_chosen"]
+__all__ = ["SETTINGS", "Chosen", "write_chosen"]
+
+SETTINGS = "settings.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +100,7 @@ def _describe(
     pictures.contact_sheet(shown, classes, folder / "contact_sheet.png")
     draws = list({json.dumps(one.origin.to_json(), sort_keys=True): one.origin for one in chosen}.values())
     write_json(
-        folder / "settings.json",
+        folder / SETTINGS,
         {"chosen": len(chosen), "draws": [one.to_json() for one in draws], "format": format},
     )
     table = class_table(objects, {name: pixels[name] for name in in_order(classes.names, pixels)})

@@ -133,16 +133,16 @@ def _request(options: StudyOptions) -> Request:
             f"--system {request.system}: draws images without labels of pixels, which no segmenter learns from; take a "
             f"system that learns layouts with their images"
         )
+    if SYSTEMS[request.system].of_pairs and options.share:
+        raise InputError(
+            f"--share: the pairs of {request.system} are training images, moved; they must not be shared in place of "
+            f"these; take another --system"
+        )
     if SYSTEMS[request.system].of_pairs and (options.filter, options.layouts) != ("off", "own"):
         asked, mend = ("filter", "off") if options.filter != "off" else ("layouts", "own")
         raise InputError(
             f"--{asked} {getattr(options, asked)}: {request.system} moves training pairs, layout and image alike, and "
             f"no search finds such copies; pass --{asked} {mend}"
-        )
-    if SYSTEMS[request.system].of_pairs and options.share:
-        raise InputError(
-            f"--share: the pairs of {request.system} are training images, moved; they must not be shared in place of "
-            f"these; take another --system"
         )
     if shapes(request).needs_references and options.layouts != "own":
         raise InputError(

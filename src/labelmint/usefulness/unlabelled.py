@@ -20,8 +20,9 @@ from labelmint.datasets.pair import Pair
 from labelmint.datasets.scaling import as_channels
 from labelmint.datasets.whole_images import without_labels
 from labelmint.errors import InputError
-from labelmint.pool.images import digest_of_image, load_pool, open_pool
+from labelmint.pool.images import digest_of_image, load_pool
 from labelmint.progress import Report
+from labelmint.runs.unlabelled import read_pool
 from labelmint.segmenters.training import IGNORED
 from labelmint.types import DataSet
 from labelmint.usefulness.plan import REST, Cell
@@ -91,7 +92,7 @@ def open_unlabelled(source: DataSet | str | Path | None, real: RealPairs, tell: 
     if source == REST:
         hidden = {name: _without_label(real.fitted[name]) for name in real.parts.training}
         return Unlabelled(real=real, source=REST, data=without_labels(real.data), images=hidden)
-    given = without_labels(source) if isinstance(source, DataSet) else open_pool(source)
+    given = read_pool(source)
     pool = load_pool(given, real.geometry, normalize=real.normalize, tell=tell)
     if pool.channels > real.channels:
         raise InputError(
