@@ -84,19 +84,24 @@ def test_of_two_setups_at_once_one_installs_and_a_killed_one_is_in_nobody_s_way(
     assert not (tmp_path / ".venv.lock").exists()
 
 
-@pytest.mark.parametrize(("checks", "tests"), [(0, 0), (1, 0), (0, 1)])
-def test_ci_shows_both_logs_and_fails_when_either_does(tmp_path: Path, checks: int, tests: int) -> None:
+@pytest.mark.parametrize(("checks", "site", "tests"), [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)])
+def test_ci_shows_all_logs_and_fails_when_one_does(
+    tmp_path: Path, checks: int, site: int, tests: int
+) -> None:
     (tmp_path / ".ci").mkdir()
     shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci" / "run")
     (tmp_path / "dev").write_text(
-        f"#!/bin/sh\necho $1 >&2\ncase $1 in check) sleep 0.2; exit {checks} ;; test) exit {tests} ;; esac\n"
+        f"#!/bin/sh\necho $1 >&2\ncase $1 in check) sleep 0.2; exit {checks} ;; site) exit {site} ;; "
+        f"test) exit {tests} ;; esac\n"
     )
     (tmp_path / "dev").chmod(0o755)
     done = subprocess.run(["bash", tmp_path / ".ci" / "run"], capture_output=True, text=True, check=False)
-    assert (done.returncode != 0) == bool(checks or tests)
+    assert (done.returncode != 0) == bool(checks or site or tests)
     assert done.stdout.splitlines() == [
         f"== ./dev check (exit code {checks})",
         "check",
+        f"== ./dev site (exit code {site})",
+        "site",
         f"== ./dev test (exit code {tests})",
         "test",
     ]
