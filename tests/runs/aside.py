@@ -81,6 +81,8 @@ def _context() -> Any:
 
 def _speaking_into(file: Path, work: Callable[..., None], *arguments: Any) -> None:
     warnings.simplefilter("ignore", DeprecationWarning)
+    # of torch, on processors where a convolution's gradient lies otherwise than its weights: slower, not wrong
+    warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
     sys.stderr = file.open("w", buffering=1)
     os.dup2(sys.stderr.fileno(), 2)
     work(*arguments)
