@@ -169,7 +169,7 @@ def _synthesize(system: TrainedSystem, out: Path, n: int, seed: int) -> DataSet:
 
 
 def _is_by(folder: Path, system: TrainedSystem) -> bool:
-    """Whether a folder holds pairs of these weights; raises InputError when it holds those of others."""
+    """True if a folder holds pairs of these weights; raises InputError when it holds those of others."""
     file = folder / "settings.json"
     if not file.is_file():
         return False

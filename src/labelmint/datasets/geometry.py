@@ -134,7 +134,7 @@ class Geometry:
         return move.image(image), move.ids(ids)
 
     def still(self, ids: Array) -> bool:
-        """Whether every view of a fitted image with this map is the same."""
+        """True if every view of a fitted image with this map is the same."""
         return not self.augment and ids.shape == self.size
 
 

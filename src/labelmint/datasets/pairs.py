@@ -150,7 +150,7 @@ class Pairs:
 
     @property
     def still(self) -> bool:
-        """Whether a batch is `items` of it in their fixed views: nothing is cropped, augmented or shown more
+        """True if a batch is `items` of it in their fixed views: nothing is cropped, augmented or shown more
         often.
         """
         chosen = self._showing is not None or self._rare is not None

@@ -66,7 +66,7 @@ LOOKS: Mapping[str, Callable[[Array, Array], Array]] = {
 
 
 def upside_down(image: Array, donor: Array) -> bool:
-    """Whether the levels of an image turned upside down fit those of a donor better: by the skewness of the two."""
+    """True if the levels of an image turned upside down fit those of a donor better: by the skewness of the two."""
     return bool(_skewness(image.mean(axis=2)) * _skewness(donor.mean(axis=2)) < 0)
 
 

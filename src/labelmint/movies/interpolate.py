@@ -145,7 +145,7 @@ def _facts(
 
 
 def _rows(scenes: Scenes, origin: Origin, found: Differences) -> list[dict[str, Any]]:
-    """Of each frame, what decides it, for manifest and text."""
+    """What decides each frame, for manifest and text."""
     about = {
         "generator": "labelmint",
         "version": origin.version,

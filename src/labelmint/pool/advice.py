@@ -37,7 +37,7 @@ class Cluster:
 
     @property
     def covered(self) -> bool:
-        """Whether a labelled image is of it."""
+        """True if a labelled image is of it."""
         return self.labelled > 0
 
 

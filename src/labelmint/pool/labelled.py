@@ -59,7 +59,7 @@ class Labelled:
 
     @property
     def cross_fitted(self) -> bool:
-        """Whether every pair is held out from some member."""
+        """True if every pair is held out from some member."""
         return all(self.readers)
 
 

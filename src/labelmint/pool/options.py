@@ -67,5 +67,5 @@ class LabelOptions(Seeing):
 
     @property
     def both_ways(self) -> bool:
-        """Whether images are seen as they are and spread: not where all are spread anyway."""
+        """True if images are seen as they are and spread: not where all are spread anyway."""
         return self.spread and self.normalize == "none"

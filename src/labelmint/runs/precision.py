@@ -43,7 +43,7 @@ def priors_in_bfloat16(wired: Wired) -> None:
 
 
 def bfloat16_is_slow(device: torch.device, batch_size: int) -> bool:
-    """Whether a product of a step's size takes longer in bfloat16 than in float32: a measurement of some
+    """True if a product of a step's size takes longer in bfloat16 than in float32: a measurement of some
     milliseconds.
     """
     x, weight = torch.ones(batch_size, 384, device=device), torch.ones(384, 256, device=device)

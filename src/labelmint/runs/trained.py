@@ -109,17 +109,17 @@ class TrainedSystem:
 
     @property
     def learned_from_images(self) -> bool:
-        """Whether it learned from images alone, or from one class an image."""
+        """True if it learned from images alone, or from one class an image."""
         return SYSTEMS[self.system].from_images
 
     @property
     def moves_pairs(self) -> bool:
-        """Whether its samples are training pairs, moved, which the run then holds."""
+        """True if its samples are training pairs, moved, which the run then holds."""
         return SYSTEMS[self.system].of_pairs
 
     @property
     def has_layout_prior(self) -> bool:
-        """Whether it draws its own layouts."""
+        """True if it draws its own layouts."""
         return self.own_layouts is not None
 
     @property
@@ -218,7 +218,7 @@ class TrainedSystem:
 
     @property
     def needs_references(self) -> bool:
-        """Whether it takes a layout only together with its image (`tokenizer.reference`)."""
+        """True if it takes a layout only together with its image (`tokenizer.reference`)."""
         return self.wired.needs_references
 
     def training_layouts(self) -> Tensor:

@@ -121,7 +121,7 @@ class ChunkFolder:
             write_json(folder / _ROWS, {"rows": rows, "sums": sums})
 
     def holds(self, chunk: int, indices: Collection[int]) -> bool:
-        """Whether a chunk is there with just these samples, every file as it was written."""
+        """True if a chunk is there with just these samples, every file as it was written."""
         folder = self.folder(chunk)
         try:
             rows = self.rows(chunk)

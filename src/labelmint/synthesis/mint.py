@@ -263,7 +263,7 @@ def check_target(out: str | Path, *, n: int, format: str, resume: bool) -> None:
 
 
 def _is_complete(out: Path, order: Order, format: str) -> bool:
-    """Whether the folder to resume holds just these pairs already; raises InputError when it holds others."""
+    """True if the folder to resume holds just these pairs already; raises InputError when it holds others."""
     file = out / "settings.json"
     if not file.is_file():
         return False

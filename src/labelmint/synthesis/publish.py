@@ -60,7 +60,7 @@ class _One:
 
     @property
     def changed(self) -> bool:
-        """Whether its label is written otherwise than it was drawn."""
+        """True if its label is written otherwise than it was drawn."""
         return self.verdict is not None and self.verdict.doubtful is not None
 
 

@@ -151,7 +151,7 @@ class Remember:
 
 
 def _anywhere(pairs: Pairs) -> bool:
-    """Whether things may lie in any place, as those do that are turned or turned upside down."""
+    """True if things may lie in any place, as those do that are turned or turned upside down."""
     return bool(pairs.geometry.augment & {"flips", "turns"})
 
 

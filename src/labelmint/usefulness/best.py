@@ -48,7 +48,7 @@ class Rival:
 
     @property
     def words(self) -> str:
-        """As "ST (labels minted for the pool)"."""
+        """The name with its words, as in "ST (labels minted for the pool)"."""
         return f"{self.name} ({WAYS[self.name]})"
 
 

@@ -198,17 +198,17 @@ class Outcome:
     blind: float
 
     def trained(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Those of some arms that were trained anywhere, in the same order."""
+        """The arms among some that were trained anywhere, in the same order."""
         return tuple(name for name in names if any(point.scores(name) for point in self.points))
 
     @property
     def drew(self) -> bool:
-        """Whether arms with synthetic pairs were asked for, or trained by an earlier call."""
+        """True if arms with synthetic pairs were asked for, or trained by an earlier call."""
         return not self.curve and any("S" in point.asked or point.scores("S") for point in self.points)
 
     @property
     def pooled(self) -> bool:
-        """Whether an arm with a pool was trained."""
+        """True if an arm with a pool was trained."""
         return bool(self.trained(POOLED))
 
     def at(self, n: int) -> Point:

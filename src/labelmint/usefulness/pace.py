@@ -30,7 +30,7 @@ class Pace:
         self._seen[kind].append((n, seconds))
 
     def knows(self, kind: str) -> bool:
-        """Whether any piece of that kind was seen."""
+        """True if any piece of that kind was seen."""
         return bool(self._seen[kind])
 
     def expected(self, kind: str, n: int) -> float:
@@ -60,11 +60,11 @@ class Ahead:
         self._counts[kind, n] = max(self._counts[kind, n] + count, 0)
 
     def holds(self, kind: str, n: int) -> bool:
-        """Whether any is ahead."""
+        """True if any is ahead."""
         return self._counts[kind, n] > 0
 
     def fits(self, kind: str, n: int) -> bool:
-        """Whether the budget allows to begin a piece of work."""
+        """True if the budget allows to begin a piece of work."""
         if self._budget is None:
             return True
         left = 60 * self._budget - (time.perf_counter() - self._begin)

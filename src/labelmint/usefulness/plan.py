@@ -205,7 +205,7 @@ class StudyOptions:
 
     @property
     def draws(self) -> bool:
-        """Whether any arm learns from synthetic pairs of the system, or given ones."""
+        """True if any arm learns from synthetic pairs of the system, or given ones."""
         return bool(self.wanted & {"S", "Y", "S+ST", "accuracy", "diversity"})
 
     @property

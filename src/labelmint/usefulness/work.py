@@ -223,7 +223,7 @@ class Study:
         self._arms.setdefault((cell.n, key), {})[cell.seed] = record
 
     def _outdated(self, record: Record, cell: Cell, arm: Arm) -> bool:
-        """Whether an arm was stopped by a lower step limit than today's, or did not train as arm A says now."""
+        """True if an arm was stopped by a lower step limit than today's, or did not train as arm A says now."""
         settled, limit = record.result.settled, self._options.segmenter.most_steps
         cut = not settled.reached and settled.most_steps < limit
         usual = None if arm.settles else self._settled(cell)
