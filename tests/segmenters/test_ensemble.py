@@ -63,7 +63,7 @@ def test_windows_read_what_the_whole_reads() -> None:
 
 
 class _Constant(nn.Module):
-    """The same logits everywhere."""
+    """A network with equal logits everywhere."""
 
     def __init__(self, *logits: float) -> None:
         super().__init__()

@@ -11,7 +11,6 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from labelmint.datasets.pairs import Pairs
 from labelmint.dials import EVALUATIONS, GUIDANCE, STYLE
 from labelmint.generators.flow import guided, integrate
 from labelmint.generators.velocity_unet import VelocityUNet
@@ -43,9 +42,6 @@ class FlowImages(nn.Module):
             *([GUIDANCE] if learned_without else []),
             *([STYLE._replace(most=styles - 1)] if styles else []),
         )
-
-    def keep(self, pairs: Pairs) -> None:
-        """Nothing: the network has the shares of its kinds of look."""
 
     def completed(self, layouts: LayoutBatch, seeds: Sequence[Seed]) -> LayoutBatch:
         """Layouts with a kind of look each, drawn by seed where the network is told one."""

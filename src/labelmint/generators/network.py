@@ -22,7 +22,7 @@ from labelmint.protocols import Dial, Dials, LayoutToImage, Noise
 from labelmint.seeds import Seed, normals, uniforms
 from labelmint.types import Batch, Kept, LayoutBatch
 
-__all__ = ["Completes", "Encodes", "OneNetwork", "draw_noise", "seeded_noise"]
+__all__ = ["Completes", "Encodes", "OneNetwork", "Remembers", "draw_noise", "seeded_noise"]
 
 
 @runtime_checkable
@@ -36,11 +36,16 @@ class Encodes(Protocol):
 
 
 @runtime_checkable
-class Completes(Protocol):
-    """A `LayoutToImage` that adds to layouts what it found in those of the training pairs, such as backgrounds."""
+class Remembers(Protocol):
+    """A `LayoutToImage` that keeps something of the training pairs, such as layouts to take backgrounds from."""
 
     def keep(self, pairs: Pairs) -> None:
-        """Keep of training pairs what layouts are completed with, before the first step."""
+        """Keep it, before the first step."""
+
+
+@runtime_checkable
+class Completes(Protocol):
+    """A `LayoutToImage` that adds to layouts what it sees beside them, such as backgrounds or a kind of look."""
 
     def completed(self, layouts: LayoutBatch, seeds: Sequence[Seed]) -> LayoutBatch:
         """Layouts with all that the network sees, row r by layout r and seed r alone."""

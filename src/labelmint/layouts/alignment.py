@@ -1,4 +1,4 @@
-"""Whether images show the same things in the same places, so that one can be warped toward another.
+"""The measure of whether images show the same things in the same places, so that one can be warped toward another.
 
     a = median_i corr(x_i, mean of x_j, j != i),    aligned: a >= 0.4
 

@@ -29,7 +29,7 @@ from torch.nn import functional
 
 from labelmint.datasets.pairs import Pairs
 from labelmint.datasets.scaling import EIGHT_BITS
-from labelmint.generators.network import Completes, draw_noise, seeded_noise
+from labelmint.generators.network import Remembers, draw_noise, seeded_noise
 from labelmint.objectives.objective import Loss
 from labelmint.objectives.perceptual import perceptual_distance
 from labelmint.protocols import LayoutToImage, Noise
@@ -75,8 +75,8 @@ class LikenessObjective:
         self._distance: Callable[[Tensor, Tensor], Tensor] | None = None
 
     def begin(self, module: nn.Module, pairs: Pairs) -> None:
-        """A network that completes layouts keeps what it needs of the pairs."""
-        if isinstance(module, Completes):
+        """A network that keeps something of the pairs does so."""
+        if isinstance(module, Remembers):
             module.keep(pairs)
 
     def __call__(self, network: Callable[..., Any], batch: Batch) -> Loss:
