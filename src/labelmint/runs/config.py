@@ -45,6 +45,7 @@ class Request(BaseModel):
     normalize: str = "none"  # or "image"; "none" in older runs
     clock: ClockKind = "wall"  # which counts `max_minutes`
     rebalance: str = "none"  # or "classes", "appearance"; "none" in older runs
+    endless: bool = False  # the last part learns until `max_minutes` are over, beyond its steps
 
     @model_validator(mode="before")
     @classmethod

@@ -36,6 +36,7 @@ class Asked(TypedDict, total=False):
         seed: of all random draws.
         max_minutes: divides this time over the stages and ends with a usable model.
         clock: which counts these minutes: "wall", or "processor", the work of each thread.
+        endless: whether the last part learns until they are over, however many steps its preset has.
     """
 
     system: str | None
@@ -51,6 +52,7 @@ class Asked(TypedDict, total=False):
     seed: int
     max_minutes: float | None
     clock: ClockKind
+    endless: bool
 
 
 def make_request(**asked: Unpack[Asked]) -> Request:
@@ -84,6 +86,7 @@ def make_request(**asked: Unpack[Asked]) -> Request:
         seed=seed,
         max_minutes=minutes,
         clock=clock,
+        endless=asked.get("endless", False),
         normalize=normalize,
         rebalance=rebalance,
         settings=with_values(settings_of(wanted.name, preset), asked.get("settings", ()), _elsewhere(preset)),

@@ -314,6 +314,7 @@ def _train_stages(
                 accumulate=config.accumulate.get(stage.name, settings.accumulate),
                 now=now_of(config.request.clock, config.threads),
                 pool=prepared.pool.pairs if prepared.pool else None,
+                endless=config.request.endless and stage is wired.stages[-1],
             )
             about = _train(stage, bench)
             if fabric.global_rank == 0:

@@ -43,6 +43,7 @@ class Clock:
         seconds: the time budget, or None.
         elapsed: seconds already used by an earlier process.
         now: the time, in seconds.
+        endless: whether the time budget, where there is one, ends the stage alone, however many steps it takes.
     """
 
     def __init__(
@@ -51,8 +52,10 @@ class Clock:
         seconds: float | None,
         elapsed: float = 0.0,
         now: Callable[[], float] = time.perf_counter,
+        endless: bool = False,
     ) -> None:
         self.steps, self.seconds, self._now = steps, seconds, now
+        self.endless = endless and seconds is not None
         self._start = now() - elapsed
         self._recent: list[tuple[float, int]] = []
 
@@ -64,11 +67,13 @@ class Clock:
     def progress(self, step: int) -> float:
         """In [0, 1]; with no time budget a function of the step alone."""
         by_time = self.elapsed / self.seconds if self.seconds else 0.0
-        return min(max(step / self.steps, by_time), 1.0)
+        by_steps = 0.0 if self.endless else step / self.steps
+        return min(max(by_steps, by_time), 1.0)
 
     def over(self, step: int) -> bool:
         """True if the stage has to end before this step."""
-        return step >= self.steps or (self.seconds is not None and self.elapsed >= self.seconds)
+        done = step >= self.steps and not self.endless
+        return done or (self.seconds is not None and self.elapsed >= self.seconds)
 
     def speed(self, step: int) -> float:
         """Steps a second over the last reports."""
@@ -79,7 +84,10 @@ class Clock:
     def seconds_left(self, step: int, speed: float) -> float:
         """Until the budget is used up."""
         by_steps = (self.steps - step) / speed if speed > 0 else 0.0
-        return min(by_steps, max(self.seconds - self.elapsed, 0.0)) if self.seconds else by_steps
+        if not self.seconds:
+            return by_steps
+        by_time = max(self.seconds - self.elapsed, 0.0)
+        return by_time if self.endless else min(by_steps, by_time)
 
 
 @contextmanager

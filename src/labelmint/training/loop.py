@@ -65,7 +65,7 @@ class Loop:
         self.step, self.progress = 0, 0.0
         self.facts: dict[str, Any] = {}
         elapsed = self._restore()
-        self.clock = Clock(steps, seconds, elapsed, bench.now)
+        self.clock = Clock(steps, seconds, elapsed, bench.now, bench.endless)
         self._saved_at = self.clock.elapsed
         if fabric.global_rank == 0:
             run.rewind_log(name, self.step)
@@ -145,11 +145,10 @@ class Loop:
         if self.fabric.global_rank == 0:
             row = {"stage": self.name, "step": self.step, "seconds": round(self.clock.elapsed, 2), **losses}
             self.run.log({**row, "images_per_second": round(speed * batch_size, 1)})
-            steps = (
-                min(self.clock.steps, self.step + int(seconds_left * speed))
-                if self.clock.seconds
-                else self.clock.steps
-            )
+            steps = self.clock.steps
+            if self.clock.seconds:
+                in_time = self.step + int(seconds_left * speed)
+                steps = in_time if self.clock.endless else min(steps, in_time)
             self.report(
                 Event(
                     self.name,

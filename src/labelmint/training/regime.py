@@ -78,7 +78,7 @@ class Bench:
         run: where checkpoints, the log and the trained part go.
         training, validation: pairs.
         pool: images without labels, or None.
-        seconds: the time budget of the stage, or None.
+        seconds: the time budget of the stage, or None. endless: whether it alone ends the stage, not the steps.
         report: is told of progress.
         accumulate: parts of a batch, one after the other, as memory allows.
         now: the time that the budget counts, in seconds.
@@ -93,6 +93,7 @@ class Bench:
     accumulate: int = 1
     now: Callable[[], float] = time.perf_counter
     pool: Pairs | None = None
+    endless: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
