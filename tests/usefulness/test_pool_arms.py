@@ -149,6 +149,16 @@ def test_bad_options_are_refused(tmp_path: Path, options: dict[str, Any], messag
     assert not (tmp_path / "out").exists()
 
 
+def test_a_pool_that_is_not_there_is_refused_before_any_pair_is_loaded(tmp_path: Path) -> None:
+    def load(name: str) -> AnnotatedImage:
+        pytest.fail(f"{name} is loaded")
+
+    with pytest.raises(InputError, match="--unlabelled nowhere: no such file or folder"):
+        options = {**COMMON, "unlabelled": "nowhere", "arms": ("A", "ST")}
+        study(replace(real_data(), load=load), tmp_path / "out", maker=Noise(), **options)
+    assert not (tmp_path / "out").exists()
+
+
 def test_images_of_the_test_part_are_refused(tmp_path: Path) -> None:
     data = real_data()
     own = data.load(data.test[0]) if data.test else pairs(1)[0]

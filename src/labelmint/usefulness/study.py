@@ -43,7 +43,7 @@ from labelmint.usefulness.pool_images import PoolImages
 from labelmint.usefulness.real import RealPairs, load_real
 from labelmint.usefulness.report import study_results
 from labelmint.usefulness.samples import FromGenerators, Given, Maker, dials_of_generators
-from labelmint.usefulness.unlabelled import Unlabelled, open_unlabelled
+from labelmint.usefulness.unlabelled import Unlabelled, open_unlabelled, read_unlabelled
 from labelmint.usefulness.work import Study, TrainArm
 
 __all__ = ["study"]
@@ -83,8 +83,9 @@ def study(
     device = choose_device(options.device)
     torch.set_num_threads(choose_threads(options.threads))
     given = read(options.synthetic) if options.synthetic is not None else None
+    unlabelled = read_unlabelled(options.unlabelled)
     real = load_real(source, _size(options, request.size, given), options, tell, Disk(folder))
-    pool = open_unlabelled(options.unlabelled, real, tell)
+    pool = open_unlabelled(unlabelled, real, tell)
     generators = _generators(real, options, request, dials, pool) if trains else None
     maker = generators or _maker(maker, real, given, options, tell)
     pieces = Study(folder, real, options, maker, train_arm, tell, _pool_images(folder, pool, options))

@@ -28,7 +28,7 @@ from labelmint.types import DataSet
 from labelmint.usefulness.plan import REST, Cell
 from labelmint.usefulness.real import RealPairs
 
-__all__ = ["Unlabelled", "open_unlabelled"]
+__all__ = ["Unlabelled", "open_unlabelled", "read_unlabelled"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,18 +81,27 @@ def _digest_of(parts: Mapping[str, bytes]) -> str:
     return digest.hexdigest()
 
 
-def open_unlabelled(source: DataSet | str | Path | None, real: RealPairs, tell: Report) -> Unlabelled | None:
-    """Load the pool; None where none is asked for.
+def read_unlabelled(source: DataSet | str | Path | None) -> DataSet | str | None:
+    """What a pool is, before any image is loaded: its images, "rest", or None where none is asked for.
+
+    Raises InputError where there are no images.
+    """
+    if source is None or source == REST:
+        return None if source is None else REST
+    return read_pool(source)
+
+
+def open_unlabelled(given: DataSet | str | None, real: RealPairs, tell: Report) -> Unlabelled | None:
+    """Load the pool, as `read_unlabelled` returns it; None where none is asked for.
 
     Raises InputError for a pool that holds images of the test part, or none at all, and for color images beside grey
     ones.
     """
-    if source is None:
+    if given is None:
         return None
-    if source == REST:
+    if isinstance(given, str):
         hidden = {name: _without_label(real.fitted[name]) for name in real.parts.training}
         return Unlabelled(real=real, source=REST, data=without_labels(real.data), images=hidden)
-    given = read_pool(source)
     pool = load_pool(given, real.geometry, normalize=real.normalize, tell=tell)
     if pool.channels > real.channels:
         raise InputError(
