@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -50,9 +51,10 @@ def test_it_starts_and_control_c_stops_it(tiny_run: Path, tmp_path: Path) -> Non
         words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as started:
         assert started.stdout is not None
-        port = int(re.findall(r"http://127\.0\.0\.1:(\d+)/", started.stdout.readline())[0])
-        line = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        line.request("GET", "/api/about")
+        told = re.search(r"http://127\.0\.0\.1:(\d+)/(\?token=[\w-]{32})", started.stdout.readline())
+        assert told is not None
+        line = http.client.HTTPConnection("127.0.0.1", int(told[1]), timeout=60)
+        line.request("GET", f"/api/about{told[2]}")
         assert b'"msgnet"' in line.getresponse().read()
         line.close()
         started.send_signal(signal.SIGINT)
@@ -67,6 +69,17 @@ def test_a_run_that_does_not_open_ends_it_with_one_line(tmp_path: Path) -> None:
     (tmp_path / "run" / "config.json").write_text("{}", encoding="utf-8")
     words = [sys.executable, "-m", "labelmint.cli", "studio", "run", "--no-browser", "--port", "0"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 2
+    assert (done.returncode, done.stdout) == (2, "")
     assert "it has no format_version" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_run_that_is_not_finished_is_refused_before_there_is_an_address(
+    command: Any, tiny_run: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(tiny_run, run)
+    next(run.glob("*prior")).rename(run / "aside")
+    answer = command("studio", run, "--no-browser", "--port", 0)
+    assert (answer.code, answer.out) == (2, "")
+    assert "training has not finished" in answer.err

@@ -37,7 +37,7 @@ def tab(browser: Any, session: Session) -> Iterator[Any]:
         tab.on(
             "request", lambda request: odd.append(request.url) if not request.url.startswith(own) else None
         )
-        tab.goto(own)
+        tab.goto(page.address)
         yield tab
         context.close()
         assert odd == []

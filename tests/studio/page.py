@@ -10,14 +10,17 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import numpy as np
 
-from labelmint.studio.server import Studio, bound, server_of
+from labelmint.studio.server import Studio, address_of, bound, server_of
 from labelmint.studio.session import Session
 from labelmint.types import Array
 
 __all__ = ["Page", "as_text", "served"]
+
+TOKEN = "t0ken-of-a-test"
 
 
 class Reply(NamedTuple):
@@ -44,15 +47,18 @@ class Reply(NamedTuple):
 
 
 class Page:
-    """What the page asks, at a port; paths go out as they are written."""
+    """What the page asks, once its address was opened; paths go out as they are written."""
 
-    def __init__(self, port: int) -> None:
-        self.port, self.token = port, ""
-        self.token = re.findall(r'studio-token" content="([\w-]+)"', self.ask("/").body.decode())[0]
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.port, self.token, self.cookie = urlsplit(address).port or 0, "", ""
+        opened = self.ask(address[address.index("/?") :])
+        self.cookie = opened.headers["set-cookie"].partition(";")[0]
+        self.token = re.findall(r'studio-token" content="([\w-]+)"', opened.body.decode())[0]
 
     def ask(self, path: str, body: Any = None, **headers: str) -> Reply:
-        """GET, or with a body POST with the page's token; `headers` with underscores."""
-        said = {name.replace("_", "-"): value for name, value in headers.items()}
+        """GET, or with a body POST with the page's token; `headers` with underscores, in place of the usual ones."""
+        said = {"Cookie": self.cookie, **{name.replace("_", "-"): value for name, value in headers.items()}}
         line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             if body is None:
@@ -72,11 +78,11 @@ class Page:
 def served(session: Session) -> Iterator[Page]:
     """The page of a session."""
     listening, studio = bound(0), Studio(lambda: session)
-    server = server_of(listening, studio)
+    server = server_of(listening, studio, TOKEN)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     try:
-        yield Page(listening.getsockname()[1])
+        yield Page(address_of(listening, TOKEN))
     finally:
         server.should_exit = True
         thread.join()

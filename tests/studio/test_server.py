@@ -54,6 +54,23 @@ def test_another_name_of_this_address_is_refused(page: Page) -> None:
     assert page.ask("/", Host=f"localhost:{page.port}").status == 200
 
 
+def test_only_who_was_told_the_token_gets_in(page: Page) -> None:
+    """Another user of the machine knows the port, and no more: every path is refused, that of the page first."""
+    name, token = page.cookie.split("=")
+    for cookie in ("", f"{name}=", f"{name}=x{token}", f"other={token}", f"other-{name}={token}"):
+        for path in ("/", "/?token=", "/?token=x", "/page/studio.js", "/api/about", "/nowhere"):
+            reply = page.ask(path, Cookie=cookie)
+            assert reply.status == 403, (cookie, path)
+            assert "open the whole address" in reply.json["error"]
+            assert "set-cookie" not in reply.headers
+            assert token not in reply.body.decode()
+        assert page.ask("/api/mint/draw", {"n": 1}, Cookie=cookie).status == 403
+    assert page.ask("/api/about", Cookie=f"a=b; {page.cookie}").status == 200
+    said = page.ask(f"/?token={token}", Cookie="").headers["set-cookie"]
+    assert said == f"{name}={token}; Path=/; HttpOnly; SameSite=Strict"
+    assert str(page.port) in name  # cookies know no ports: two studios do not take each other's
+
+
 def test_what_changes_anything_needs_the_token_and_this_origin(page: Page) -> None:
     wish = {"n": 1}
     own = f"http://127.0.0.1:{page.port}"

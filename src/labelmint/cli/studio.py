@@ -88,7 +88,8 @@ class _CommandLine:
 def studio(chosen: _CommandLine) -> None:
     """Open a page in the browser to draw new pairs, paint layouts and draw images for them, and keep what is good.
 
-    The page is served to this machine alone and needs no network. Ctrl-C stops it.
+    The page is served to this machine alone, to whoever has its address with its token, and needs no network. Ctrl-C
+    stops it.
     """
     if find_spec("starlette") is None or find_spec("uvicorn") is None:
         raise InputError("labelmint studio needs starlette and uvicorn; pip install 'labelmint[studio]'")

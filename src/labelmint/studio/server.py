@@ -7,7 +7,8 @@
     GET  /api/kept                  what is kept;   POST /api/export   write it
     /api/VIEW/...                   the routes of the views
 
-The server is up before torch is: the run is loaded in the thread that draws, and replies wait for it.
+Whoever asks needs the token of the address (`guard`). The run is loaded in the thread that draws, and replies wait
+for it.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from labelmint.studio.views import VIEWS
 if TYPE_CHECKING:
     from labelmint.studio.session import Session
 
-__all__ = ["Studio", "app_of", "bound", "serve", "server_of"]
+__all__ = ["Studio", "address_of", "app_of", "bound", "serve", "server_of"]
 
 HOST = "127.0.0.1"
 _T = TypeVar("_T")
@@ -86,14 +87,14 @@ class Studio:
 
 
 def app_of(studio: Studio, port: int, token: str) -> Guard:
-    """The app of a studio at a port of this machine, whose page carries the token."""
+    """The app of a studio at a port of this machine, for those who have the token; its page carries it."""
     routes = [Path_(path, _file(name, token)) for path, name in _table().items()]
     for path, method, answer in kept.ROUTES + tuple(
         (route.path, route.method, route.answer) for view in VIEWS for route in view.routes
     ):
         routes.append(Path_(path, _answering(studio, answer), methods=[method]))
     app = Starlette(routes=routes, exception_handlers={404: _missing, 405: _missing})
-    return Guard(app, {f"{name}:{port}" for name in (HOST, "localhost")}, token)
+    return Guard(app, {f"{name}:{port}" for name in (HOST, "localhost")}, token, f"labelmint-studio-{port}")
 
 
 def _table() -> dict[str, str]:
@@ -143,10 +144,15 @@ def bound(port: int) -> socket.socket:
         raise InputError(f"--port {port}: {reason}; give another, or 0 for any that is free") from None
 
 
-def server_of(listening: socket.socket, studio: Studio) -> uvicorn.Server:
-    """The server of a studio, at a socket that listens already, under a token of its own."""
+def address_of(listening: socket.socket, token: str) -> str:
+    """The address that opens the studio at a socket."""
+    return f"http://{HOST}:{listening.getsockname()[1]}/?token={token}"
+
+
+def server_of(listening: socket.socket, studio: Studio, token: str) -> uvicorn.Server:
+    """The server of a studio, at a socket that listens already, for those who have the token."""
     config = uvicorn.Config(
-        app_of(studio, listening.getsockname()[1], secrets.token_urlsafe(24)),
+        app_of(studio, listening.getsockname()[1], token),
         log_level="error",
         access_log=False,
         lifespan="off",
@@ -157,29 +163,21 @@ def server_of(listening: socket.socket, studio: Studio) -> uvicorn.Server:
 
 
 def serve(listening: socket.socket, opened: Callable[[], Session], ready: Callable[[str], None]) -> Studio:
-    """Serve until Ctrl-C, or until the run turns out not to open.
+    """Serve until Ctrl-C.
 
     Arguments:
         listening: as `bound` returns it; closed at the end.
-        opened: makes the session. ready: is told the address when it can be opened.
+        opened: makes the session. ready: is told the address once the session is made.
 
-    Returns the studio, closed. Raises what `opened` raises.
+    Returns the studio, closed. Raises what `opened` raises, before there is an address.
     """
-    studio = Studio(opened)
-    server = server_of(listening, studio)
-
-    def stop_unopened(future: Future[Session]) -> None:
-        if not future.cancelled() and future.exception() is not None:
-            server.should_exit = True
-
-    studio.opened.add_done_callback(stop_unopened)
-    ready(f"http://{HOST}:{listening.getsockname()[1]}/")
+    studio, token = Studio(opened), secrets.token_urlsafe(24)
     try:
         with contextlib.suppress(KeyboardInterrupt):
-            server.run(sockets=[listening])
+            studio.opened.result()
+            ready(address_of(listening, token))
+            server_of(listening, studio, token).run(sockets=[listening])
     finally:
         listening.close()
         studio.close()
-    if studio.opened.done() and not studio.opened.cancelled():
-        studio.opened.result()
     return studio
