@@ -13,6 +13,7 @@ from tests.synthesis.fakes import Fake, files, make
 from tests.synthesis.test_filter import System, real, run  # noqa: F401 - fixtures
 
 from labelmint.errors import InputError
+from labelmint.progress import Event
 from labelmint.runs.origin import Origin
 from labelmint.synthesis.export import Export
 from labelmint.synthesis.filter_facts import FilterFacts
@@ -24,6 +25,10 @@ from labelmint.synthesis.size_range import GivenSizes
 def shards(folder: Path, of: int = 3, **options: Any) -> list[Path]:
     """Every shard of an export of the fake system."""
     return [make(folder / f"s{k}", shard=f"{k}/{of}", **options) for k in range(of)]
+
+
+def unheard(event: Event) -> None:
+    pytest.fail(f"{event.stage} {event.step} is told before the refusal")
 
 
 @pytest.mark.parametrize(("n", "start"), [(None, 0), (7, 0), (9, 3)])
@@ -62,7 +67,7 @@ def test_with_a_filter_the_first_that_were_accepted_are_joined(run: Path, mode: 
     with pytest.raises(
         InputError, match=r"22 candidates .* passed the filter and 21 are wanted; take a smaller"
     ):
-        join(parts, run.parent / "more", n=21)
+        join(parts, run.parent / "more", n=21, report=unheard)
     assert not (run.parent / "more").exists()
 
 
@@ -95,6 +100,8 @@ def test_shards_that_are_missing_doubled_or_of_another_export_are_refused(tmp_pa
     whole = make(tmp_path / "whole")
     damaged = shutil.copytree(parts[1], tmp_path / "damaged")
     next(damaged.glob("chunk-*/images/*.png")).write_bytes(b"")
+    lacking = shutil.copytree(parts[2], tmp_path / "lacking")
+    next(lacking.glob("chunk-*/images/*.png")).unlink()
     spoiled = shutil.copytree(parts[1], tmp_path / "spoiled")
     (spoiled / "shard.json").write_text('{"export": {}}')
     newer = shutil.copytree(parts[1], tmp_path / "newer")
@@ -109,15 +116,19 @@ def test_shards_that_are_missing_doubled_or_of_another_export_are_refused(tmp_pa
         *(([first, part, last], f"of another export than .*: {key} ") for key, part in others.items()),
         ([first, quarter, last], "it is shard 1/4, that one 0/3"),
         ([first, newer, last], "other versions"),
-        ([first, damaged, last], "missing or damaged; remove .*damaged and draw shard 1/3 again"),
+        ([first, parts[1], lacking], "missing or damaged; remove .*lacking and draw shard 2/3 again"),
         ([first, spoiled, last], "shard.json: damaged"),
         ([whole], "no shard; expected a folder that"),
         ([tmp_path / "none"], "no shard; expected"),
     ]
     for given, said in cases:
         with pytest.raises(InputError, match=said):
-            join(given, out)
+            join(given, out, report=unheard)
         assert not out.exists()
+    told = list[Event]()
+    with pytest.raises(InputError, match=r"missing or damaged; remove .*damaged and draw shard 1/3 again"):
+        join([first, damaged, last], out, report=told.append)
+    assert [event.step for event in told] == [1] and not out.exists()
     for options, said in (
         ({"n": 0}, "-n 0: expected at least 1"),
         ({"n": 11}, "-n 11: these shards hold 10 pairs"),

@@ -120,17 +120,29 @@ class ChunkFolder:
             }
             write_json(folder / _ROWS, {"rows": rows, "sums": sums})
 
-    def holds(self, chunk: int, indices: Collection[int]) -> bool:
-        """True if a chunk is there with just these samples, every file as it was written."""
-        folder = self.folder(chunk)
+    def lists(self, chunk: int, indices: Collection[int]) -> bool:
+        """True if a chunk is there with just these samples and lacks no file; what the files hold is not looked at."""
         try:
-            rows = self.rows(chunk)
-            sums = json.loads((folder / _ROWS).read_text(encoding="utf-8"))["sums"]
+            rows, sums = self.rows(chunk), self._sums(chunk)
             images = {str(Path("images", f"{row.name}.png")) for row in rows.values()}
             whole = rows.keys() == set(indices) and images <= sums.keys()
-            return whole and all(_sum_of(folder / name) == expected for name, expected in sums.items())
+            return whole and all((self.folder(chunk) / name).is_file() for name in sums)
         except _UNREADABLE:
             return False
+
+    def holds(self, chunk: int, indices: Collection[int]) -> bool:
+        """True if a chunk is there with just these samples, every file as it was written."""
+        try:
+            return self.lists(chunk, indices) and all(
+                _sum_of(self.folder(chunk) / name) == expected for name, expected in self._sums(chunk).items()
+            )
+        except _UNREADABLE:
+            return False
+
+    def _sums(self, chunk: int) -> dict[str, int]:
+        """The CRC-32 of every file of a chunk when it was written."""
+        sums: dict[str, int] = json.loads((self.folder(chunk) / _ROWS).read_text(encoding="utf-8"))["sums"]
+        return sums
 
     def pairs(self, chunk: int) -> dict[int, AnnotatedImage]:
         """The samples of a chunk that was drawn, by index."""

@@ -14,6 +14,7 @@ from labelmint.formats.format import held_image_format, image_format_named
 from labelmint.progress import Event, Report
 from labelmint.storage import refuse_taken
 from labelmint.synthesis.chunks import ChunkFolder, Row, partial_of, remove_partial
+from labelmint.synthesis.export import Export
 from labelmint.synthesis.publish import publish
 from labelmint.synthesis.refill import Selection, selected
 from labelmint.synthesis.shard import StoredShard, read_shard
@@ -39,7 +40,7 @@ def join(
         out: the folder to write; refused when it holds anything.
         n: how many pairs; None takes all that were accepted.
         format: one of `formats.WRITABLE`. image_format: of the images, "png", "jpg", "webp" or "tiff".
-        report: called with an `Event` after each chunk that was checked.
+        report: called with an `Event` after each chunk whose files were read; all else is checked before.
 
     Returns:
         how many pairs were written.
@@ -61,10 +62,11 @@ def join(
         raise InputError(
             f"-n {count}: these shards hold {whole.n} pairs; take no more, or draw more than these"
         )
-    _check_chunks(found, tell)
+    _check_chunks(found)
     if whole.filter is not None:
         selection = _selection(found, n, joined)
         count = len(selection.accepted)
+    _check_files(found, tell)
     export = replace(whole, n=count, image_format=named)
     publish(export, joined, selection, {format: target}, first.facts["versions"])
     remove_partial(target)
@@ -144,22 +146,36 @@ def _difference(one: StoredShard, other: StoredShard) -> str | None:
     return next((f"other {key}" for key, (mine, theirs) in sorted(named.items()) if mine != theirs), None)
 
 
-def _check_chunks(shards: Sequence[StoredShard], report: Report) -> None:
-    """Raise InputError for a chunk that is missing or damaged, or lacks its verdicts."""
+def _check_chunks(shards: Sequence[StoredShard]) -> None:
+    """Raise InputError for a chunk that is missing, not whole, or lacks its verdicts; no image is read."""
     export = shards[0].export
-    chunks = export.chunks
-    for done, chunk in enumerate(chunks, 1):
-        one = shards[chunk % len(shards)]
-        inside = export.candidates(chunk)
-        size = export.origin.batch_size
-        filtered = export.filter is not None
-        wanted = range(chunk * size, (chunk + 1) * size) if filtered else inside
-        judged = not filtered or len(one.folder.load_verdicts(inside.start) or ()) == len(inside)
-        if not (judged and one.folder.holds(chunk, wanted)):
-            raise InputError(
-                f"{one.folder.folder(chunk)}: missing or damaged; remove {one.path} and draw shard {one.shard} again"
-            )
-        report(Event("check shards", done, len(chunks)))
+    for chunk in export.chunks:
+        folder, inside = shards[chunk % len(shards)].folder, export.candidates(chunk)
+        judged = export.filter is None or len(folder.load_verdicts(inside.start) or ()) == len(inside)
+        if not (judged and folder.lists(chunk, _kept(export, chunk))):
+            raise _damaged(shards, chunk)
+
+
+def _check_files(shards: Sequence[StoredShard], report: Report) -> None:
+    """Raise InputError for a chunk of which a file is not as it was written: all are read, which takes its time."""
+    export = shards[0].export
+    for done, chunk in enumerate(export.chunks, 1):
+        if not shards[chunk % len(shards)].folder.holds(chunk, _kept(export, chunk)):
+            raise _damaged(shards, chunk)
+        report(Event("check shards", done, len(export.chunks)))
+
+
+def _kept(export: Export, chunk: int) -> range:
+    """The indices of the candidates that a chunk holds."""
+    size = export.origin.batch_size
+    return export.candidates(chunk) if export.filter is None else range(chunk * size, (chunk + 1) * size)
+
+
+def _damaged(shards: Sequence[StoredShard], chunk: int) -> InputError:
+    one = shards[chunk % len(shards)]
+    return InputError(
+        f"{one.folder.folder(chunk)}: missing or damaged; remove {one.path} and draw shard {one.shard} again"
+    )
 
 
 def _selection(shards: Sequence[StoredShard], n: int | None, joined: _Joined) -> Selection:
