@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from tests.synthesis.fakes import files
 
 import labelmint
+from labelmint.cli.app import main
 from labelmint.errors import InputError
 from labelmint.synthesis import mint, ray_engine
 from labelmint.synthesis.ray_engine import drawn_by_ray
@@ -29,6 +31,33 @@ def test_without_ray_it_says_which_extra(
     with pytest.raises(InputError, match=r"Ray is not installed; pip install 'labelmint\[ray\]'"):
         mint(labelmint.load(mint_run), tmp_path / "out", n=1, filter="off", engine="ray")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_ray_prints_is_not_among_what_the_command_prints(
+    monkeypatch: pytest.MonkeyPatch, mint_run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def talking(system: Any, draw: Any, chunks: Sequence[int], threads: int) -> Iterator[Any]:
+        for chunk in chunks:
+            print("(raylet) A worker died")  # as Ray does
+            yield chunk, system.chunk(chunk, draw)
+
+    monkeypatch.setattr(ray_engine, "find_spec", lambda name: name)
+    monkeypatch.setattr(ray_engine, "drawn_by_ray", talking)
+    words = [
+        "synthesize",
+        str(mint_run),
+        "--out",
+        str(tmp_path / "out"),
+        "-n",
+        "2",
+        "--engine",
+        "ray",
+        "--json",
+    ]
+    assert main(words) == 0
+    told = capfd.readouterr()
+    assert json.loads(told.out)["pairs"] == 2
+    assert "A worker died" in told.err
 
 
 @pytest.fixture(scope="module")

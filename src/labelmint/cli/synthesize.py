@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -295,7 +296,11 @@ def _mint(chosen: _CommandLine, options: MintOptions) -> list[str]:
         system = system.with_layouts_from(layouts)
     if upscaler is not None:
         system = system.with_upscaler(upscaler)
-    with Progress() as progress, interruptible("stopped; run the same command with --resume to go on"):
+    with (
+        redirect_stdout(sys.stderr),  # Ray prints there what becomes of its workers
+        Progress() as progress,
+        interruptible("stopped; run the same command with --resume to go on"),
+    ):
         mint(system, chosen.out, options, report=progress.report, warn=say)
     return doubts
 

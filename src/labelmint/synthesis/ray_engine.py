@@ -8,6 +8,7 @@ bytes are the same. The cluster is that of `RAY_ADDRESS`, or all cores of this m
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from importlib.util import find_spec
@@ -67,6 +68,9 @@ def check_ray() -> None:
 def _opened() -> Any:
     """Ray, connected."""
     check_ray()
+    os.environ.setdefault(
+        "RAY_DEDUP_LOGS", "0"
+    )  # else what is said twice is held, and printed when all is over
     import ray
 
     if not ray.is_initialized():
