@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from labelmint.errors import InputError
-from labelmint.storage import claim, is_unused
+from labelmint.storage import alone, claim, is_unused
 
 
 def _claim(folder: Path, made: bool = True, **wanted: Any) -> None:
@@ -59,3 +60,25 @@ def test_what_a_killed_command_left_of_its_first_file_is_no_work(tmp_path: Path)
     assert is_unused(tmp_path / "new")
     (tmp_path / ".mark.json.partial").touch()
     assert is_unused(tmp_path)
+
+
+def test_one_command_at_a_time_works_in_a_folder(tmp_path: Path) -> None:
+    folder, order = tmp_path / "a" / "b", list[str]()
+    waiting = threading.Event()
+
+    def second() -> None:
+        with alone(folder, waiting.set):
+            order.append("second")
+
+    thread = threading.Thread(target=second)
+    with alone(folder):
+        with pytest.raises(InputError, match="another command works there"), alone(folder):
+            pass
+        with alone(tmp_path):  # another folder is free
+            thread.start()
+            assert waiting.wait(30)
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
+    with alone(folder):
+        assert not list(folder.iterdir())

@@ -1,10 +1,14 @@
 """Files that are there whole or not at all: every one is written aside, under a hidden name, and then renamed.
-And folders that are marked, so that a command goes on with its own work and with no other.
+And folders that are marked, so that a command goes on with its own work and with no other, and locked, so that no two
+work in one at a time.
 """
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CACHE",
+    "alone",
     "claim",
     "is_unused",
     "read_mark",
@@ -66,6 +71,48 @@ def write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
 
     with write_aside(path) as aside, aside.open("wb") as stream:
         np.savez_compressed(stream, allow_pickle=False, **arrays)
+
+
+@contextmanager
+def alone(folder: Path, waits: Callable[[], None] | None = None) -> Iterator[None]:
+    """A block in which no other command that asks for the same works in a folder, which is made where it is missing.
+
+    The system frees the folder however a process ends. Where it locks no folders (Windows, some disks of a network)
+    the block is entered at once.
+
+    Arguments:
+        waits: called where another command works there, before it is waited for; None: that is refused.
+
+    Raises InputError where it is refused.
+    """
+    if not folder.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+    if sys.platform == "win32" or not folder.is_dir():
+        yield
+        return
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        if not _locks(place, at_once=True):
+            if waits is None:
+                raise InputError(
+                    f"{folder}: another command works there; wait until it has ended, or name another folder"
+                )
+            waits()
+            _locks(place, at_once=False)
+        yield
+    finally:
+        os.close(place)
+
+
+def _locks(place: int, *, at_once: bool) -> bool:
+    """Lock an open folder; False where another process holds it, and it is to be had at once or not at all."""
+    import fcntl
+
+    try:
+        fcntl.flock(place, fcntl.LOCK_EX | (fcntl.LOCK_NB if at_once else 0))
+    except OSError as error:  # where there are no locks, no process holds one
+        return error.errno not in (errno.EAGAIN, errno.EACCES)
+    return True
 
 
 def claim(

@@ -27,6 +27,7 @@ from labelmint.progress import Event
 from labelmint.reports.files import read_report
 from labelmint.reports.results import Results, Section
 from labelmint.segmenters.unet import SegmenterConfig
+from labelmint.storage import alone
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, Layout
 
 JUDGE = SegmenterConfig(channels=(8, 16), residual_units=1, steps=20, batch_size=8, evaluate_every=10)
@@ -114,11 +115,23 @@ def test_a_run_is_evaluated_and_every_question_is_answered(answer: Answer) -> No
 
 
 @pytest.mark.usefixtures("runs_alone")
-def test_a_run_of_the_default_system_is_evaluated(
-    mint_run: Path, digits_folder: Path, tmp_path: Path
+def test_a_run_of_the_default_system_is_evaluated_by_one_command_at_a_time(
+    mint_run: Path, digits_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = Path(shutil.copytree(mint_run, tmp_path / "run"))
+    run, judge_for, tried = Path(shutil.copytree(mint_run, tmp_path / "run")), module.judge_for, list[Path]()
+
+    def judged(*about: Any) -> Any:
+        for place in (run, tmp_path / "out"):
+            with pytest.raises(InputError, match="another command works there"), alone(place):
+                pass
+            tried.append(place)
+        with pytest.raises(InputError, match="another command works there"):
+            evaluate(run, digits_folder, tmp_path / "out", **FEW, composition="pairs")
+        return judge_for(*about)
+
+    monkeypatch.setattr(module, "judge_for", judged)
     figures = evaluate(run, digits_folder, tmp_path / "out", **FEW, composition="pairs").figures
+    assert len(tried) == 2
     for name in (
         "likelihood.prior_nats",
         "likelihood.layout_prior_nats",

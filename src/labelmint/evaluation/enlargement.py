@@ -32,7 +32,7 @@ from labelmint.reports.results import Figure, Picture, Results, Section, Table, 
 from labelmint.runs.config import read_run_config
 from labelmint.runs.enlarged import beside_bicubic, enlarged_again
 from labelmint.runs.trained import TrainedSystem, load
-from labelmint.storage import claim
+from labelmint.storage import alone, claim
 from labelmint.systems.catalogue import SYSTEMS
 from labelmint.training.run_folder import RunFolder
 from labelmint.types import Array, DataSet
@@ -73,37 +73,38 @@ def evaluate_upscaler(
     parts = split_of_run(system, data)
     part = "test" if parts.test else "validation"
     names = getattr(parts, part)
-    claim(folder, _MARK, "evaluation", _request(system, data, options), _held(folder))
-    pairs, flat = _showing_something(system.as_trained.pairs(data.subset(names)), data.source)
-    found = _measured(system, pairs, report)
-    assert system.wired.upscaler is not None
-    spread = np.linspace(0, len(pairs) - 1, min(_ROWS, len(pairs))).astype(int)
-    picture = pairs.take(spread).fixed(0, _ROWS).image.to(system.device)
-    beside_bicubic(system.wired.upscaler, picture, folder / "enlarged.png")
-    figures = _figures(found, pairs.groups, options)
-    gain = figures[0]
-    results = Results(
-        title=f"Evaluation of {system.system} in {path} on {data.source}",
-        verdict=_verdict(gain),
-        headline=tuple(figure.name for figure in figures),
-        sections=(_section(system, found, figures, f"{len(pairs)} images of the {part} part", flat),),
-        origin={
-            "command": shlex.join(command),
-            "subject": str(path),
-            "data": data.source,
-            "data_sha256": digest_of(pairs),
-            "part": part,
-            "images": len(pairs),
-            "system": system.system,
-            "factor": system.wired.upscaler.factor,
-            "weights_sha256": system.digest,
-            "seed": options.seed,
-            "versions": versions(),
-            "hardware": machine(system.device),
-            "seconds": round(time.perf_counter() - begin, 1),
-        },
-    )
-    write_report(results, folder)
+    with alone(folder):
+        claim(folder, _MARK, "evaluation", _request(system, data, options), _held(folder))
+        pairs, flat = _showing_something(system.as_trained.pairs(data.subset(names)), data.source)
+        found = _measured(system, pairs, report)
+        assert system.wired.upscaler is not None
+        spread = np.linspace(0, len(pairs) - 1, min(_ROWS, len(pairs))).astype(int)
+        picture = pairs.take(spread).fixed(0, _ROWS).image.to(system.device)
+        beside_bicubic(system.wired.upscaler, picture, folder / "enlarged.png")
+        figures = _figures(found, pairs.groups, options)
+        gain = figures[0]
+        results = Results(
+            title=f"Evaluation of {system.system} in {path} on {data.source}",
+            verdict=_verdict(gain),
+            headline=tuple(figure.name for figure in figures),
+            sections=(_section(system, found, figures, f"{len(pairs)} images of the {part} part", flat),),
+            origin={
+                "command": shlex.join(command),
+                "subject": str(path),
+                "data": data.source,
+                "data_sha256": digest_of(pairs),
+                "part": part,
+                "images": len(pairs),
+                "system": system.system,
+                "factor": system.wired.upscaler.factor,
+                "weights_sha256": system.digest,
+                "seed": options.seed,
+                "versions": versions(),
+                "hardware": machine(system.device),
+                "seconds": round(time.perf_counter() - begin, 1),
+            },
+        )
+        write_report(results, folder)
     return results
 
 

@@ -43,7 +43,7 @@ from labelmint.pictures import side_by_side
 from labelmint.progress import Event, Report
 from labelmint.reports.files import write_report
 from labelmint.reports.results import Figure, Picture, Results, Section
-from labelmint.storage import CACHE, claim
+from labelmint.storage import CACHE, alone, claim
 from labelmint.synthesis import mint
 from labelmint.types import DataSet
 
@@ -85,7 +85,7 @@ def evaluate(
         options: or `more`, the fields of `Options` by name.
         command: told in the report. report: called with events.
 
-    Raises InputError for bad input of any kind.
+    Raises InputError for bad input of any kind, and where another evaluation works in that folder.
     """
     options, begin = options or Options(**more), time.perf_counter()
     tell: Report = report or (lambda event: None)
@@ -97,7 +97,25 @@ def evaluate(
     refuse_one_class(source)  # before anything is drawn
     known = _known_weights(options)
     about = _subject(Path(subject), source, options)
-    _claim(folder, about, source, options)
+    with alone(folder):
+        _claim(folder, about, source, options)
+        results = _results(about, source, folder, options, known, command, tell, begin)
+        write_report(results, folder)
+        drop_cache(folder)
+    return results
+
+
+def _results(
+    about: Subject,
+    source: DataSet,
+    folder: Path,
+    options: Options,
+    known: Known,
+    command: Sequence[str],
+    tell: Report,
+    begin: float,
+) -> Results:
+    """All that is measured; pictures and samples lie in the folder."""
     samples = about.pairs if about.pairs is not None else _drawn(about, folder / "synthetic", options, tell)
     real = load_real(about, source, options.fid_weights is not None, Disk(folder), tell)
     material = _material(about, source, real, samples, folder, options, tell)
@@ -107,7 +125,7 @@ def evaluate(
         sections = _sections_of_images(about, material, known, tell)
     figures = {figure.name: figure for section in sections for figure in section.figures}
     overview = _overview(material, samples.classes.labelled)
-    results = Results(
+    return Results(
         title=f"Evaluation of {about.title} on {source.source}",
         verdict=verdict(figures),
         headline=tuple(name for name in HEADLINE if name in figures),
@@ -117,9 +135,6 @@ def evaluate(
             about, source, samples, material, options, known, command, time.perf_counter() - begin
         ),
     )
-    write_report(results, folder)
-    drop_cache(folder)
-    return results
 
 
 def _subject(path: Path, source: DataSet, options: Options) -> Subject:
@@ -241,7 +256,12 @@ def _material(
         about.normalize,
     )
     refuse_views(synthetic, real.test, samples.source)
-    judge = judge_for(about.path if about.system else folder, about, data, real, options, tell)
+    if about.system is None:
+        judge = judge_for(folder, about, data, real, options, tell)
+    else:  # the run keeps it, for every evaluation of it
+        busy = Event("judge", 0, 1, message="another command trains it; waiting")
+        with alone(about.path, lambda: tell(busy)):
+            judge = judge_for(about.path, about, data, real, options, tell)
     drawn = about.system is None or about.system.has_layout_prior
     return material_of(data, real, synthetic, judge, folder, options, drawn_layouts=drawn, report=tell)
 
