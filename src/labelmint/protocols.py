@@ -33,6 +33,7 @@ __all__ = [
     "LayoutSource",
     "LayoutToImage",
     "LayoutTokenizer",
+    "Moving",
     "Noise",
     "Prior",
     "State",
@@ -250,6 +251,14 @@ class Styled(Protocol):
 
     def in_style(self, layouts: LayoutBatch, style: Tensor, dials: Dials) -> Tensor:
         """Images (B, C, H, W) in [-1, 1] of layouts, all in one style (1, D)."""
+
+
+@runtime_checkable
+class Moving(Protocol):
+    """An image generator whose images are training images, moved."""
+
+    def sources(self, layouts: LayoutBatch, seeds: Sequence[Seed]) -> list[dict[str, str]]:
+        """The names of the training images that `sample` makes each image of, by the part that they have in it."""
 
 
 @runtime_checkable

@@ -33,6 +33,12 @@ from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, Layout
 JUDGE = SegmenterConfig(channels=(8, 16), residual_units=1, steps=20, batch_size=8, evaluate_every=10)
 PAIRS: dict[str, Any] = {"judge": JUDGE, "precision": "32", "reader_steps": 5, "resamples": 20, "threads": 1}
 FEW = PAIRS | {"n": 20}
+OF_PARTS = (
+    "likelihood.prior_nats",
+    "likelihood.layout_prior_nats",
+    "reconstruction.mse",
+    "reconstruction.ssim",
+)
 
 
 class Answer:
@@ -89,12 +95,7 @@ def test_a_run_is_evaluated_and_every_question_is_answered(answer: Answer) -> No
         "diversity",
     ]
     assert results.headline == HEADLINE
-    for name in (
-        "likelihood.prior_nats",
-        "likelihood.layout_prior_nats",
-        "reconstruction.mse",
-        "reconstruction.ssim",
-    ):
+    for name in OF_PARTS:
         assert results.figures[name].value is not None, name
     assert [row[0] for row in results.sections[5].tables[0].rows] == [
         "image attention path",
@@ -118,26 +119,20 @@ def test_a_run_is_evaluated_and_every_question_is_answered(answer: Answer) -> No
 def test_a_run_of_the_default_system_is_evaluated_by_one_command_at_a_time(
     mint_run: Path, digits_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, judge_for, tried = Path(shutil.copytree(mint_run, tmp_path / "run")), module.judge_for, list[Path]()
+    run, judge_for, tried = Path(shutil.copytree(mint_run, tmp_path / "run")), module.judge_for, list[Any]()
 
     def judged(*about: Any) -> Any:
-        for place in (run, tmp_path / "out"):
-            with pytest.raises(InputError, match="another command works there"), alone(place):
-                pass
-            tried.append(place)
+        tried.append(about)
+        with pytest.raises(InputError, match="another command works there"), alone(run):
+            pass
         with pytest.raises(InputError, match="another command works there"):
             evaluate(run, digits_folder, tmp_path / "out", **FEW, composition="pairs")
         return judge_for(*about)
 
     monkeypatch.setattr(module, "judge_for", judged)
     figures = evaluate(run, digits_folder, tmp_path / "out", **FEW, composition="pairs").figures
-    assert len(tried) == 2
-    for name in (
-        "likelihood.prior_nats",
-        "likelihood.layout_prior_nats",
-        "reconstruction.mse",
-        "reconstruction.ssim",
-    ):
+    assert len(tried) == 1
+    for name in OF_PARTS:
         assert figures[name].value is not None, name
 
 

@@ -155,7 +155,7 @@ def damaged_rows(whole: str) -> Iterator[str]:
     """What a rows.json may have become and still is JSON."""
     yield from ("[]", "null", "3", '{"sums": []}', '{"sums": {}}', '{"rows": [], "sums": {}}')
     rows, sums = (json.loads(whole)[key] for key in ("rows", "sums"))
-    (index, (name, holds)), *others = rows.items()
+    (index, (name, holds, _)), *others = rows.items()
     for damaged in (
         {},
         dict(others),
@@ -182,6 +182,10 @@ def test_a_chunk_whose_rows_are_damaged_is_drawn_again(tmp_path: Path) -> None:
     whole = file.read_text()
     assert folder.holds(0, range(4))
     assert not folder.holds(0, range(3))
+    content = json.loads(whole)
+    former = {index: [name, holds] for index, (name, holds, _) in content["rows"].items()}
+    file.write_text(json.dumps({**content, "rows": former}))
+    assert folder.holds(0, range(4))  # as former versions wrote it
     for damaged in damaged_rows(whole):
         file.write_text(damaged)
         assert not folder.holds(0, range(4)), damaged

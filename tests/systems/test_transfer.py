@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,9 @@ from labelmint.comparison.entrants import requests
 from labelmint.comparison.options import ComparisonOptions
 from labelmint.contracts import check_generator
 from labelmint.errors import InputError
+from labelmint.formats import read
+from labelmint.generators.appearance import LOOKS
+from labelmint.layouts.pair_memory import PairMemory
 from labelmint.runs.train import plan, train
 from labelmint.runs.trained import TrainedSystem, load
 from labelmint.synthesis import mint
@@ -138,6 +142,7 @@ def test_what_it_cannot_do_is_refused_in_a_line(run: TrainedSystem, tmp_path: Pa
         ({"system": "cvq-vae"}, "--unlabelled pool: cvq-vae learns from pairs alone"),
         ({"system": "biggan"}, "--unlabelled pool: biggan learns from images alone; give them as DATA"),
         ({"rebalance": "classes"}, "--rebalance classes: transfer shows each pair by its area"),
+        ({"augment": ("flips", "zoom")}, "--augment zoom: transfer finds for each pair how far to zoom"),
         ({"settings": ["generator.shape=warp"], "crop": True}, "whole images are warped, not crops"),
         ({"settings": ["generator.look=sepia"]}, "--set generator.look=sepia: must be"),
         ({"unlabelled": digits()}, "--unlabelled digits: none of its 60 images is new"),
@@ -158,6 +163,33 @@ def test_the_card_says_that_samples_are_moved_training_pairs(run: TrainedSystem,
     out = mint(run, tmp_path / "out", n=3, format="folder", batch_size=4, warn=said.append)
     assert any("holds the training images" in line for line in said)
     assert "every sample is a training pair, moved" in (out / "README.md").read_text("utf-8")
+
+
+def test_the_manifest_names_the_pair_and_the_donor(run: TrainedSystem, tmp_path: Path) -> None:
+    """Shapes are left as they are: the label is that of the named pair, the image has the look of the named donor."""
+    said = list[str]()
+    out = mint(run, tmp_path / "out", n=5, batch_size=4, dials={"strength": 0.0}, warn=said.append)
+    rows = [json.loads(line) for line in (out / "manifest.jsonl").read_text("utf-8").splitlines()]
+    assert len({row["pair"] for row in rows}) > 1 and len({row["donor"] for row in rows}) > 1
+    class_of = np.array([class_id for class_id, _ in run.config.symbols])
+    for row, made in zip(rows, read(out), strict=True):
+        assert (made.provenance["pair"], made.provenance["donor"]) == (row["pair"], row["donor"])
+        pair = run.pairs_of(digits().subset([row["pair"]]))
+        donor = run.pairs_of(replace(digits(), load=pool().load, names=(row["donor"],)))
+        assert np.array_equal(made.layout.label_map, class_of[pair.ids[0]])
+        own, other = (images[0].astype(np.float64) for images in (pair.images, donor.images))
+        image = LOOKS[run.images.look](own, other)  # type: ignore[attr-defined]
+        assert np.array_equal(made.image, np.round(image).clip(0, 255))
+
+
+def test_a_memory_of_a_former_version_opens_and_names_nothing(run: TrainedSystem) -> None:
+    memory = run.part("generator")
+    state = {name: part for name, part in memory.state_dict().items() if name != "named"}
+    former = PairMemory()
+    former.load_state_dict(state)
+    assert former.names is None and len(former) == len(memory)  # type: ignore[arg-type]
+    with pytest.raises(RuntimeError, match="donors"):
+        PairMemory().load_state_dict({name: part for name, part in state.items() if name != "donors"})
 
 
 def test_study_and_compare_say_what_it_needs() -> None:

@@ -65,10 +65,21 @@ class TransferredImages:
             raise InputError("transfer makes images of layouts that it moved itself; leave given layouts out")
         numbers = uniforms(seeds, "image", 1)[:, 0]
         images = [
-            self._image(int(pair), places, float(number))
+            self._image(int(pair), places, self._donor(int(pair), float(number)))
             for pair, places, number in zip(layouts.pairs, layouts.places.cpu(), numbers, strict=True)
         ]
         return EIGHT_BITS.to_unit(np.stack(images)).to(layouts.ids.device)
+
+    def sources(self, layouts: LayoutBatch, seeds: Sequence[Seed]) -> list[dict[str, str]]:
+        """The names of the pair and of the donor that each image is made of; {} in the run of a former version."""
+        names = self.memory.names
+        if names is None or layouts.pairs is None:
+            return [{} for _ in seeds]
+        found = []
+        for pair, number in zip(layouts.pairs.tolist(), uniforms(seeds, "image", 1)[:, 0], strict=True):
+            donor = self._donor(pair, float(number))
+            found.append({"pair": names[0][pair]} | ({} if donor is None else {"donor": names[1][donor]}))
+        return found
 
     def given_back(self, batch: Batch) -> Tensor | None:
         """None: nothing is encoded."""
@@ -78,16 +89,20 @@ class TransferredImages:
         """Images of so many samples, and what is at hand to make one."""
         return (5 * batch_size + 200) * self.channels * self.size[0] * self.size[1]
 
+    def _donor(self, pair: int, number: float) -> int | None:
+        """The place of the donor that a pair takes its look from, by a number in [0, 1); None: it keeps its own."""
+        donors = self.memory.donors_of(pair)
+        return int(donors[int(number * len(donors))]) if self.look != "none" and len(donors) else None
+
     def _image(
-        self, pair: int, places: Tensor, number: float
+        self, pair: int, places: Tensor, donor: int | None
     ) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
         """One image (H, W, C) uint8."""
         whole = self.memory.image(pair)
         moved = _levels(_looked_at(whole, places))
-        donors = self.memory.donors_of(pair)
-        if self.look != "none" and len(donors):
-            donor = self.memory.donors[donors[int(number * len(donors))]]
-            moved = LOOKS[self.look](moved, _levels(donor.flip(_mirrored(places))))
+        if donor is not None:
+            look = self.memory.donors[donor].flip(_mirrored(places))
+            moved = LOOKS[self.look](moved, _levels(look))
         return np.round(moved).clip(0, 255).astype(np.uint8)
 
 

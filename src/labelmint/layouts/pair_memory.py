@@ -8,6 +8,7 @@ They are part of the module's state, however many they are, and stay on the CPU.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,12 @@ _HELD: Mapping[str, tuple[torch.dtype, tuple[int, ...]]] = {
     "turned": (torch.bool, ()),  # whether pairs may be turned by quarters
     "warped": (torch.bool, ()),  # whether shapes are warped; else zoomed, if there are zooms
     "aligned": (torch.bool, ()),  # whether donors show the same things in the same places as the pairs
+    "named": (
+        torch.uint8,
+        (0,),
+    ),  # names of pairs and of donors, two lists of JSON; former versions held none
 }
+_MAY_LACK = {"named"}
 
 
 class PairMemory(nn.Module):
@@ -53,6 +59,7 @@ class PairMemory(nn.Module):
     turned: Tensor
     warped: Tensor
     aligned: Tensor
+    named: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,6 +79,19 @@ class PairMemory(nn.Module):
             ids=torch.cat([ids.flatten() for ids in maps]),
             sizes=torch.tensor([ids.shape for ids in maps]),
         )
+
+    def hold_names(self, pairs: Sequence[str], donors: Sequence[str]) -> None:
+        """Take the names of the pairs and of the donors."""
+        text = json.dumps([[*pairs], [*donors]]).encode("ascii")
+        self.hold(named=torch.frombuffer(bytearray(text), dtype=torch.uint8))
+
+    @property
+    def names(self) -> tuple[list[str], list[str]] | None:
+        """The names of the pairs and of the donors; None in the run of a former version."""
+        if not self.named.numel():
+            return None
+        pairs, donors = json.loads(self.named.numpy().tobytes())
+        return pairs, donors
 
     if not TYPE_CHECKING:
 
@@ -114,7 +134,8 @@ class PairMemory(nn.Module):
     def _load_from_state_dict(
         self, state_dict: Mapping[str, Any], prefix: str, *others: Any
     ) -> None:  # others: metadata, strict, missing, unexpected and errors
-        missing = [f"{prefix}{name}" for name in _HELD if f"{prefix}{name}" not in state_dict]
-        others[2].extend(missing)
+        found = {name: state_dict[f"{prefix}{name}"] for name in _HELD if f"{prefix}{name}" in state_dict}
+        missing = _HELD.keys() - found.keys() - _MAY_LACK
+        others[2].extend(f"{prefix}{name}" for name in sorted(missing))
         if not missing:
-            self.hold(**{name: state_dict[f"{prefix}{name}"] for name in _HELD})
+            self.hold(**found)

@@ -5,21 +5,23 @@ Nothing here holds a date, a path or anything else that differs between two expo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from labelmint.dials import TRUNCATION
-from labelmint.protocols import Dials
+from labelmint.protocols import Dials, ImageGenerator, Moving
 from labelmint.runs.labels import BOXES
 from labelmint.runs.streams import in_words
+from labelmint.seeds import Seed
 from labelmint.version import __version__
 
 if TYPE_CHECKING:
     from labelmint.runs.draw import Draw
     from labelmint.runs.trained import TrainedSystem
+    from labelmint.types import LayoutBatch
 
-__all__ = ["SOURCE_TYPE", "Origin", "origin_of"]
+__all__ = ["SOURCE_TYPE", "Origin", "made_of", "origin_of"]
 
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 # What the first version did not know is said only where it is used.
@@ -140,6 +142,11 @@ class Origin:
 
 def _said(found: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in found.items() if name not in _UNSAID or value != _UNSAID[name]}
+
+
+def made_of(images: ImageGenerator, layouts: LayoutBatch, seeds: Sequence[Seed]) -> list[dict[str, str]]:
+    """The training images that each image is made of, by their part in it; {} for one that is drawn."""
+    return images.sources(layouts, seeds) if isinstance(images, Moving) else [{} for _ in seeds]
 
 
 def origin_of(system: TrainedSystem, draw: Draw, threads: int) -> Origin:

@@ -70,6 +70,10 @@ def make_request(**asked: Unpack[Asked]) -> Request:
     check_rebalance(rebalance)
     if wanted.of_pairs and rebalance != "none":
         raise InputError(f"--rebalance {rebalance}: {wanted.name} shows each pair by its area; leave it out")
+    if wanted.of_pairs and "zoom" in asked.get("augment", ()):
+        raise InputError(
+            f"--augment zoom: {wanted.name} finds for each pair how far to zoom it (generator.shape=zoom); leave it out"
+        )
     if not 0 <= seed < 1 << 63:
         raise InputError(f"--seed {seed}: expected a number from 0 to 2^63 - 1")
     clock = asked.get("clock", "wall")

@@ -29,7 +29,7 @@ from labelmint.runs.given import Given
 from labelmint.runs.keeping import given_by
 from labelmint.runs.labels import labels_of
 from labelmint.runs.layouts_from import RunLayouts
-from labelmint.runs.origin import origin_of
+from labelmint.runs.origin import made_of, origin_of
 from labelmint.runs.precision import named_precision, priors_in_bfloat16
 from labelmint.runs.prepare import AsTrained
 from labelmint.runs.ranges import DrawnRanges
@@ -267,12 +267,12 @@ class TrainedSystem:
             drawn, layouts, kept = self._layouts(rows, draw, origin.dials)
             images = self._images(layouts.to(self.device), seeds, draw, origin.dials, kept)
         labels = labels_of(self.config, drawn, layouts, draw.labels)
-        pixels, marks = EIGHT_BITS.from_unit(images), [dict[str, str]() for _ in seeds]
+        pixels, marks = EIGHT_BITS.from_unit(images), made_of(self.images, layouts, seeds)
         if self.ranges is not None:
             pixels, clipped = restored(images, [self.ranges.range(seed) for seed in seeds])
             marks = [
-                {"range": self.ranges.name(seed), "clipped": str(count)}
-                for seed, count in zip(seeds, clipped, strict=True)
+                {**mark, "range": self.ranges.name(seed), "clipped": str(count)}
+                for mark, seed, count in zip(marks, seeds, clipped, strict=True)
             ]
         if self.upscaled_by is not None:
             pixels, labels = self.upscaled_by.enlarged(pixels, labels)

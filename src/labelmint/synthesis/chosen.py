@@ -20,7 +20,7 @@ from labelmint import formats, pictures
 from labelmint.errors import InputError
 from labelmint.formats.files import in_place_of, new_folder
 from labelmint.storage import write_json, write_text
-from labelmint.synthesis.provenance import class_table, contents, manifest_row
+from labelmint.synthesis.provenance import class_table, contents, manifest_row, moved_from
 from labelmint.synthesis.publish import (
     ON_THE_SHEET,
     in_order,
@@ -94,7 +94,8 @@ def _describe(
         holds = contents(one.pair.layout, classes)
         objects.update(holds["objects"])
         pixels.update(holds["pixels"])
-        rows.append(manifest_row(one.pair.name, one.origin, one.index, one.source, holds, one.facts))
+        facts = {**moved_from(one.pair), **one.facts}
+        rows.append(manifest_row(one.pair.name, one.origin, one.index, one.source, holds, facts))
     write_text(folder / "manifest.jsonl", "".join(rows))
     shown = [one.pair for one in chosen[:ON_THE_SHEET]]
     pictures.contact_sheet(shown, classes, folder / "contact_sheet.png")

@@ -30,7 +30,7 @@ from labelmint.formats.files import new_folder
 from labelmint.formats.folder import read_folder, write_folder
 from labelmint.formats.images_alone import read_images
 from labelmint.storage import write_arrays, write_json
-from labelmint.synthesis.provenance import contents
+from labelmint.synthesis.provenance import contents, moved_from
 from labelmint.synthesis.settings import difference, read_settings
 from labelmint.synthesis.verdicts import Reason, Verdict
 from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet
@@ -53,10 +53,13 @@ _UNREADABLE = (
 
 
 class Row(NamedTuple):
-    """A sample of a chunk: its name, and counts of objects and of pixels by class (`provenance.contents`)."""
+    """A sample of a chunk: its name, counts of objects and of pixels by class (`provenance.contents`), and the names of
+    the training images that it was made of, if it was (`provenance.moved_from`).
+    """
 
     name: str
     holds: dict[str, dict[str, int]]
+    moved: dict[str, str]
 
 
 def partial_of(out: Path) -> Path:
@@ -112,7 +115,10 @@ class ChunkFolder:
     def save(self, chunk: int, pairs: Mapping[int, AnnotatedImage]) -> None:
         """Write those pairs of a chunk, by index, that are of use."""
         shutil.rmtree(self.folder(chunk), ignore_errors=True)  # what was damaged
-        rows = {index: Row(pair.name, contents(pair.layout, self.classes)) for index, pair in pairs.items()}
+        rows = {
+            index: Row(pair.name, contents(pair.layout, self.classes), moved_from(pair))
+            for index, pair in pairs.items()
+        }
         with new_folder(self.folder(chunk)) as folder:
             write_folder(pairs.values(), folder, self.classes)
             sums = {
@@ -159,8 +165,8 @@ class ChunkFolder:
         """The samples of a chunk that was drawn, by index."""
         found = json.loads((self.folder(chunk) / _ROWS).read_text(encoding="utf-8"))["rows"]
         return {
-            int(index): Row(name, {kind: dict(holds[kind]) for kind in ("objects", "pixels")})
-            for index, (name, holds) in found.items()
+            int(index): Row(name, {kind: dict(holds[kind]) for kind in ("objects", "pixels")}, dict(*moved))
+            for index, (name, holds, *moved) in found.items()  # former versions wrote two values
         }
 
     def folder(self, chunk: int) -> Path:

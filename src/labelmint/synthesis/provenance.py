@@ -18,9 +18,9 @@ from labelmint.datasets.objects import object_map
 from labelmint.dials import DIALS
 from labelmint.runs.origin import Origin
 from labelmint.runs.streams import in_words
-from labelmint.types import ClassSet, Layout
+from labelmint.types import AnnotatedImage, ClassSet, Layout
 
-__all__ = ["card", "class_table", "contents", "count_objects", "count_pixels", "manifest_row"]
+__all__ = ["card", "class_table", "contents", "count_objects", "count_pixels", "manifest_row", "moved_from"]
 
 _MEASURED = "checked by a judge trained on real pairs alone (Filter, below)"
 _UNFILTERED = "- Filter: off; no pair was dropped, and no copies of training images were looked for\n"
@@ -69,6 +69,11 @@ def contents(layout: Layout, classes: ClassSet) -> dict[str, dict[str, int]]:
     if not classes.labelled:
         return {"objects": {}, "pixels": {}}
     return {"objects": count_objects(layout, classes), "pixels": count_pixels(layout, classes)}
+
+
+def moved_from(pair: AnnotatedImage) -> dict[str, str]:
+    """The names of the training images that a pair was made of, for manifest.jsonl; {} where it was drawn."""
+    return {part: pair.provenance[part] for part in ("pair", "donor") if part in pair.provenance}
 
 
 def manifest_row(

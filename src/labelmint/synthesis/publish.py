@@ -228,7 +228,8 @@ def _write_manifest(export: Export, wanted: _Wanted, file: Path) -> tuple[Counte
             holds = contents(wanted.pair(one).layout, export.classes) if one.changed else one.row.holds
             objects.update(holds["objects"])
             pixels.update(holds["pixels"])
-            facts = {**export.range_of(one.index), **({} if one.verdict is None else one.verdict.facts)}
+            judged = {} if one.verdict is None else one.verdict.facts
+            facts = {**one.row.moved, **export.range_of(one.index), **judged}
             lines.write(
                 manifest_row(
                     one.row.name, export.origin, one.index, export.source_of(one.index), holds, facts

@@ -177,6 +177,7 @@ def _hold_pairs(memory: PairMemory, training: Pairs, pool: Pairs, places: Sequen
     )
     views = pool.take(places).tiles(pool.geometry.size, len(places))
     donors = EIGHT_BITS.from_unit(views.fixed(0, len(views)).image)
+    memory.hold_names(training.names, views.names)
     groups = [number[name] for name in views.groups] if own else range(len(number), len(number) + len(views))
     memory.hold(
         groups=torch.tensor([number[name] for name in training.groups]),

@@ -77,10 +77,9 @@ def study(
     options, begin = options or StudyOptions(**more), time.perf_counter()
     tell: Report = report or (lambda event: None)
     source, folder = (data if isinstance(data, DataSet) else read(data)), Path(out)
-    request = _request(options)
+    request, device = _request(options), choose_device(options.device)
     trains = maker is None and options.draws and options.synthetic is None
     dials = dials_of_generators(request, options.dials) if trains else ()
-    device = choose_device(options.device)
     torch.set_num_threads(choose_threads(options.threads))
     given = read(options.synthetic) if options.synthetic is not None else None
     unlabelled = read_unlabelled(options.unlabelled)
@@ -224,6 +223,7 @@ def _pool_images(folder: Path, pool: Unlabelled | None, options: StudyOptions) -
         system="transfer",
         preset="small",
         settings=(),
+        augment=tuple(one for one in options.augment if one != "zoom"),  # it zooms as it finds
         dials={},
         filter="off",
         layouts="own",
