@@ -10,7 +10,7 @@ from torch import nn
 
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pairs import Pairs
-from labelmint.layouts.bank import BackgroundBank
+from labelmint.layouts.bank import MOST_LAYOUTS, BackgroundBank
 from labelmint.types import Array
 
 SIZE = (12, 16)
@@ -53,6 +53,19 @@ def test_the_nearest_boxes_are_found_and_the_own_layout_is_left_out_with_its_gro
     assert 2 not in found.places(car(4), 5, (0, 0), item=2)
     grouped = filled(["a", "a", "a", "b", "b", "b"])
     assert sorted(grouped.places(car(4), 3, (0, 0), item=0).tolist()) == [3, 4, 5]
+
+
+def test_what_it_will_take_is_known_before_it_is_filled() -> None:
+    for similarity, objects in (("boxes", False), ("map", True)):
+        found = BackgroundBank(CLASS_OF, (1,), 3, SIZE, 4, similarity, objects)  # type: ignore[arg-type]
+        expected = found.filled_bytes(6, 1)
+        found.fill(pairs())
+        assert found.nbytes < expected
+        found.places(car(4), 3, (0, 0))
+        assert found.nbytes == expected
+    assert (
+        bank().filled_bytes(10**6, 9) < bank().filled_bytes(MOST_LAYOUTS, 1) + 8 * 10**6
+    )  # more are left out
 
 
 def test_a_query_without_boxes_has_layouts_by_its_seed() -> None:

@@ -13,7 +13,9 @@ from torch.nn.utils import parametrize
 
 from labelmint.generators.apart import ApartGenerator
 from labelmint.generators.backgrounds import BachGenerator
+from labelmint.layouts.bank import BackgroundBank
 from labelmint.layouts.boxes import BoxRule
+from labelmint.runs.train import plan
 from labelmint.systems.bachgan import BachGANSections, WassersteinSections
 from labelmint.systems.catalogue import PRESETS, SYSTEMS, settings_of
 from labelmint.systems.sections import with_values
@@ -22,7 +24,7 @@ from labelmint.training.adversarial import Adversarial
 from labelmint.training.contract import check_regime
 from labelmint.training.regime import Stage
 from labelmint.types import LayoutBatch
-from tests.helpers import spread, tiny_settings
+from tests.helpers import digits, spread, tiny_settings
 from tests.training.test_regimes import benches
 
 RULE = BoxRule(first={1: 1}, grounds=(), ignored=2, most=4)  # of three symbols: ground, object, ignored
@@ -67,6 +69,20 @@ def test_without_retrieval_boxes_are_all_that_is_seen() -> None:
     assert seen.backgrounds.shape == (2, 0, 32, 32)
     assert network.embed.each is None
     assert wired(retrieved=0).images.sample(layouts(), [(0, 0), (0, 1)], {}).shape == (2, 1, 32, 32)
+
+
+def test_a_plan_counts_what_the_bank_will_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = list[tuple[int, int]]()
+
+    def many(bank: BackgroundBank, layouts: int, boxes: int) -> int:
+        told.append((layouts, boxes))
+        return 1 << 30
+
+    monkeypatch.setattr(BackgroundBank, "filled_bytes", many)
+    asked = {"system": "bachgan", "preset": "tiny", "size": (16, 16), "settings": tiny_settings("bachgan")}
+    (stage,) = plan(digits(), threads=1, **asked).stages  # type: ignore[arg-type]
+    assert 1 << 30 < stage.bytes < 2 << 30
+    assert told == [(44, 2)]
 
 
 def test_an_image_depends_on_its_own_seed_where_nothing_is_alike(tmp_path: Path) -> None:

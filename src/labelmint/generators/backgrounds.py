@@ -141,6 +141,10 @@ class Retrieving:
         if self.retrieved:
             self.bank.fill(pairs)
 
+    def kept_bytes(self, views: int, boxes: int) -> int:
+        """Memory that the bank takes, once it is searched."""
+        return self.bank.filled_bytes(views, boxes) if self.retrieved else 0
+
     def completed(
         self, layouts: LayoutBatch, seeds: Sequence[Seed], items: Sequence[int] | None = None
     ) -> LayoutBatch:

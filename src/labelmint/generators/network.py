@@ -42,6 +42,9 @@ class Remembers(Protocol):
     def keep(self, pairs: Pairs) -> None:
         """Keep it, before the first step."""
 
+    def kept_bytes(self, views: int, boxes: int) -> int:
+        """Memory that it takes, at most, in bytes: of so many views, the fullest of which has so many boxes."""
+
 
 @runtime_checkable
 class Completes(Protocol):

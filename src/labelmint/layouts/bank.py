@@ -24,7 +24,16 @@ from torch import Tensor, nn
 from labelmint.datasets.objects import largest
 from labelmint.datasets.pairs import Pairs
 from labelmint.datasets.tiles import tiles_of
-from labelmint.layouts.retrieval import CELLS, Tables, in_cells, nearest, shown_boxes, shown_maps, tables_of
+from labelmint.layouts.retrieval import (
+    CELLS,
+    Tables,
+    in_cells,
+    nearest,
+    shown_boxes,
+    shown_maps,
+    tables_bytes,
+    tables_of,
+)
 from labelmint.seeds import Seed, uniforms
 from labelmint.types import Array
 
@@ -102,6 +111,13 @@ class BackgroundBank(nn.Module):
         tables = () if held.searched is None else held.searched
         every = [part for each in tables for part in (each if isinstance(each, list) else [each])]
         return sum(part.nbytes for part in (*held.parts().values(), *every))
+
+    def filled_bytes(self, layouts: int, boxes: int) -> int:
+        """What `nbytes` will be at most: of so many layouts, the fullest of which has so many boxes."""
+        count, shown = min(layouts, MOST_LAYOUTS), min(boxes, self.most_boxes, len(self.salient))
+        cells = CELLS * CELLS * self._lent.itemsize
+        held = count * (cells + 10 * self.most_boxes + 8) + 8 * layouts
+        return held + tables_bytes(self.nothing, shown, count)
 
     def places(self, boxes: Array, count: int, seed: Seed, item: int | None = None) -> Array:
         """Places (at most `count`,) of layouts in the bank, the best first; fewer only of a bank that has no more.

@@ -27,7 +27,17 @@ import numpy as np
 
 from labelmint.types import Array
 
-__all__ = ["CELLS", "Shown", "Tables", "in_cells", "nearest", "shown_boxes", "shown_maps", "tables_of"]
+__all__ = [
+    "CELLS",
+    "Shown",
+    "Tables",
+    "in_cells",
+    "nearest",
+    "shown_boxes",
+    "shown_maps",
+    "tables_bytes",
+    "tables_of",
+]
 
 CELLS = 64  # a side
 
@@ -133,6 +143,12 @@ def tables_of(shown: Sequence[Shown], count: int) -> Tables:
         place[one, layouts] = np.arange(len(layouts)) + sum(map(len, words))
         words.append(own)
     return Tables([each.layouts for each in shown], sums, areas, place, np.concatenate(words))
+
+
+def tables_bytes(classes: int, shown: int, count: int) -> int:
+    """Memory that the tables of `count` layouts take, each of which shows so many of so many classes, in bytes."""
+    words, sums = 8 * CELLS, 2 * len(_LINES) ** 2
+    return words + count * (shown * (8 + words + sums) + 8 * classes)
 
 
 def nearest(tables: Tables, boxes: Array, count: int, left_out: Array | None = None) -> Array:

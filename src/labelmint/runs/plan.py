@@ -27,6 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from labelmint.errors import InputError
+from labelmint.generators.network import Remembers
 from labelmint.nn.peak_memory import peak_bytes
 from labelmint.protocols import AnyPrior, Tokenizer
 from labelmint.runs.config import Request, RunConfig
@@ -130,6 +131,7 @@ def make_plan(
         views=views,
         still=device.type == "cpu" and not (request.crop or request.augment or request.rebalance != "none"),
         size=request.size,
+        boxes=boxes,
     )
     stages = tuple(
         _stage_plan(stage, measured, measure, config.accumulate.get(stage.name, 1), available)
@@ -151,7 +153,7 @@ def _boxes(config: RunConfig, count: int, size: tuple[int, int]) -> Tensor | Non
 @dataclass(frozen=True, kw_only=True)
 class _Measure:
     """What all stages are measured with: a batch that is `larger` times as large in the run, on a device; the
-    views of an epoch, and whether each pair has one view alone, of (H, W) pixels.
+    views of an epoch, and whether each pair has one view alone, of (H, W) pixels; the boxes of the fullest layout.
     """
 
     batch: Batch
@@ -162,6 +164,7 @@ class _Measure:
     views: int
     still: bool
     size: tuple[int, int]
+    boxes: int
 
 
 def _stage_plan(
@@ -184,6 +187,8 @@ def _stage_plan(
     an_item = UNSEEN * each * measure.larger
     fixed = 4 * (COPIES * (own + sum(rivals)) + regime.copies * own + max(own, *rivals, 0))
     fixed += round(UNSEEN * max(more - each * few[1], 0))
+    if isinstance(stage.module, Remembers):
+        fixed += stage.module.kept_bytes(measure.views, measure.boxes)
     if measure.still:
         fixed += regime.kept_bytes(stage.module, measure.views, measure.size)
     accumulate = max(settings.accumulate, accumulate)
