@@ -17,6 +17,9 @@ from labelmint.generators.velocity_unet import VelocityConfig, VelocityUNet
 from labelmint.objectives.velocity import VelocityObjective
 from labelmint.runs.train import train
 from labelmint.runs.trained import TrainedSystem, load
+from labelmint.systems.catalogue import SYSTEMS
+from labelmint.systems.sections import with_values
+from labelmint.systems.system import Facts
 from labelmint.types import Batch, LayoutBatch
 from tests.helpers import digits, tiny_settings
 from tests.systems.test_transfer import pool
@@ -26,7 +29,11 @@ NETWORK = VelocityConfig(patch=2, widths=(8, 8), attention=False, time_channels=
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> TrainedSystem:
-    settings = tiny_settings("flow") | {"generator.styles": "3", "generator.steps": "6"}
+    settings = tiny_settings("flow") | {
+        "generator.styles": "3",
+        "generator.steps": "6",
+        "generator.hidden": "0",
+    }
     return train(
         digits(),
         tmp_path_factory.mktemp("flow") / "run",
@@ -77,6 +84,17 @@ def test_the_laws_hold_and_another_kind_is_another_image(run: TrainedSystem) -> 
     assert not np.array_equal(one, two)
     with pytest.raises(InputError, match=r"--style 3: expected a whole number from -1 to 2"):
         next(run.synthesize(1, style=3))
+
+
+def test_it_learned_without_layouts_from_the_pool_so_that_there_is_guidance(run: TrainedSystem) -> None:
+    assert "guidance" in {dial.name for dial in load(run.path).dials}
+    for pooled, share in ((False, "0.5"), (True, "0")):
+        settings = with_values(run.config.request.settings, {"generator.unlabelled": share})
+        images = SYSTEMS["flow"].wire(settings, Facts(1, (16, 16), 3, pool=pooled)).images
+        assert images is not None
+        assert "guidance" not in {dial.name for dial in images.dials}
+    plain, guided = (next(iter(run.synthesize(1, guidance=how))).image for how in (1.0, 3.0))
+    assert not np.array_equal(plain, guided)
 
 
 def test_a_run_with_a_pool_opens_as_it_was(run: TrainedSystem) -> None:

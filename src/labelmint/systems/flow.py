@@ -41,7 +41,10 @@ class FlowTraining(Learning):
         3.0, gt=0, description="how much more often than uniform times are those at pure noise"
     )
     hidden: float = Field(
-        0.15, ge=0, lt=1, description="share of the items whose layout is hidden; guidance needs it"
+        0.15,
+        ge=0,
+        lt=1,
+        description="share of the items whose layout is hidden; guidance needs it, or images without labels",
     )
     half_life: float = Field(
         0.05, ge=0, lt=1, description="of the average of the weights, a share of the steps done"
@@ -67,7 +70,8 @@ def flow(settings: FlowSections, facts: Facts) -> Wired:
     section = settings.generator
     check_multiples(facts.size, section.multiple, "the network")
     network = VelocityUNet(section, facts.image_channels, facts.symbols)
-    images = FlowImages(network, facts.image_channels, facts.size, learned_without=section.hidden > 0)
+    without = section.hidden > 0 or (facts.pool and section.unlabelled > 0)
+    images = FlowImages(network, facts.image_channels, facts.size, learned_without=without)
     objective = VelocityObjective(section.time_weight, section.hidden)
     regime = Minimize(
         section, objective, section.half_life, clip=_CLIP, betas=_BETAS, unlabelled=section.unlabelled
