@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from labelmint.errors import InputError
-from labelmint.storage import alone, claim, is_unused
+from labelmint.storage import alone, claim, is_unused, write_together
 
 
 def _claim(folder: Path, made: bool = True, **wanted: Any) -> None:
@@ -60,6 +61,31 @@ def test_what_a_killed_command_left_of_its_first_file_is_no_work(tmp_path: Path)
     assert is_unused(tmp_path / "new")
     (tmp_path / ".mark.json.partial").touch()
     assert is_unused(tmp_path)
+
+
+def test_files_that_belong_together_are_named_the_first_one_last_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths, named, replace = [tmp_path / name for name in ("a", "b", "c")], list[str](), Path.replace
+
+    def noted(aside: Path, target: Path) -> Path:
+        named.append(target.name)
+        return replace(aside, target)
+
+    monkeypatch.setattr(Path, "replace", noted)
+    for taken in (True, False):
+        with pytest.raises(IsADirectoryError) if taken else nullcontext(), write_together(*paths) as asides:
+            for aside in asides:
+                aside.touch()
+            assert not any(path.is_file() for path in paths)
+            if taken:  # what appears meanwhile in the place of the first
+                paths[0].mkdir()
+        assert named == ["c", "b", "a"]
+        named.clear()
+        if taken:
+            assert [path.name for path in tmp_path.iterdir()] == ["a"]
+            paths[0].rmdir()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "c"]
 
 
 def test_one_command_at_a_time_works_in_a_folder(tmp_path: Path) -> None:

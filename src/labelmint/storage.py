@@ -30,6 +30,7 @@ __all__ = [
     "write_aside",
     "write_json",
     "write_text",
+    "write_together",
 ]
 
 CACHE = (
@@ -52,6 +53,26 @@ def write_aside(path: Path) -> Iterator[Path]:
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def write_together(*paths: Path) -> Iterator[tuple[Path, ...]]:
+    """Paths beside new files to write to; when the block ends well they are named one right after the other, the first
+    one last.
+
+    A file system names one file at a time, so a process that is killed in between leaves some of them without the
+    first: where that is, all are. Where one can't be named, none is left.
+    """
+    asides = tuple(path.with_name(f".{path.name}.partial") for path in paths)
+    named: list[Path] = []
+    try:
+        yield asides
+        for path, aside in reversed([*zip(paths, asides, strict=True)]):
+            aside.replace(path)
+            named.append(path)
+    finally:
+        for left in (*asides, *(named if len(named) < len(paths) else ())):
+            left.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

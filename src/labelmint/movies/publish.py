@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ from labelmint.formats.folder import write_folder
 from labelmint.movies.encode import ENCODERS, check_encoder
 from labelmint.movies.smoothness import Differences, draw_smoothness
 from labelmint.runs.origin import SOURCE_TYPE
-from labelmint.storage import refuse_taken, write_aside, write_json, write_text
+from labelmint.storage import refuse_taken, write_json, write_text, write_together
 from labelmint.synthesis.provenance import contents
 from labelmint.types import AnnotatedImage, Array, ClassSet, Layout
 
@@ -103,21 +102,19 @@ def write_movie(
     shown: Mapping[str, Differences],
     per_second: float,
 ) -> None:
-    """Write a movie of pictures (H, W, 3) and what belongs to it; nothing takes its place before all are written."""
-    movie, about, picture = files_of(out)
+    """Write a movie of pictures (H, W, 3) and what belongs to it, all at once as far as that can be: all are written
+    aside, and named one right after the other, the movie last (`storage.write_together`).
+    """
     text = {
         "generator": "labelmint",
         "synthetic": "true",
         "DigitalSourceType": SOURCE_TYPE,
         "weights": facts["weights"],
     }
-    with ExitStack() as staged:  # which renames them in the opposite order, the movie last
-        aside = staged.enter_context(write_aside(movie))
-        aside_about = staged.enter_context(write_aside(about))
-        aside_picture = staged.enter_context(write_aside(picture))
-        ENCODERS[out.suffix.lower()](frames, aside, per_second, text)
-        write_json(aside_about, facts)
-        draw_smoothness(shown, aside_picture)
+    with write_together(*files_of(out)) as (movie, about, picture):
+        ENCODERS[out.suffix.lower()](frames, movie, per_second, text)
+        write_json(about, facts)
+        draw_smoothness(shown, picture)
 
 
 def write_frames(
