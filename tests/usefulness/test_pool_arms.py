@@ -30,6 +30,7 @@ from labelmint.segmenters.plateau import ArmConfig
 from labelmint.types import AnnotatedImage, DataSet, Layout
 from labelmint.usefulness.arm_training import train_arm
 from labelmint.usefulness.arms import Arm, ArmResult
+from labelmint.usefulness.cells import claim_study
 from labelmint.usefulness.figures import interval_of
 from labelmint.usefulness.ground import Ground
 from labelmint.usefulness.plan import Cell, StudyOptions, Way
@@ -103,6 +104,34 @@ def test_the_arms_that_are_named_are_trained_and_no_others(tmp_path: Path, minte
     results = pooled(tmp_path / "out", again, arms=("A", "ST"), seeds=3)
     assert again.calls == []
     assert results.figures["gain_fm.n10"].value == pytest.approx(3.1)
+
+
+def test_a_study_without_a_pool_is_gone_on_with_where_there_is_one(
+    tmp_path: Path, minted: list[Ground]
+) -> None:
+    out, other = tmp_path / "out", data_of([replace(one, image=255 - one.image) for one in pairs(4, 90)])
+    run_study(out, Trainer(rule), n_train=(10,), ratios=(1.0,), arms=("A", "C"))
+    more = Trainer(rule)
+    results = pooled(out, more, arms=("A", "C", "ST"))
+    assert {key for key, _, _ in more.calls} == {"ST"}
+    assert {"gain_st.n10", "gain_c.n10"} <= set(results.figures)
+    again = Trainer(rule)
+    assert "gain_st.n10" in run_study(out, again, n_train=(10,), ratios=(1.0,), arms=("A",)).figures
+    assert again.calls == []  # and the pool is not forgotten meanwhile
+    with pytest.raises(InputError, match=r"another study \(unlabelled differs\)"):
+        pooled(out, Trainer(rule), arms=("A", "ST"), unlabelled=other)
+
+
+@pytest.mark.parametrize("pools", [(None, "rest"), ("rest", None)])
+def test_where_generators_learn_from_the_pool_studies_with_and_without_differ(
+    tmp_path: Path, pools: tuple[str | None, str | None]
+) -> None:
+    claim_study(tmp_path, {"size": 8, "unlabelled": pools[0]}, pool_apart=False)
+    (tmp_path / "cells").mkdir()
+    (tmp_path / "cells" / "A.json").touch()
+    claim_study(tmp_path, {"size": 8, "unlabelled": pools[0]}, pool_apart=False)
+    with pytest.raises(InputError, match=r"another study \(unlabelled differs\)"):
+        claim_study(tmp_path, {"size": 8, "unlabelled": pools[1]}, pool_apart=False)
 
 
 def test_arms_with_a_pool_stand_beside_the_usual_ones(tmp_path: Path, minted: list[Ground]) -> None:

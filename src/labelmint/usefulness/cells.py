@@ -28,7 +28,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from labelmint.errors import InputError
-from labelmint.storage import claim, write_json
+from labelmint.storage import claim, read_mark, write_json
 from labelmint.usefulness.arms import Arm, ArmResult
 from labelmint.usefulness.plan import Cell, Way
 from labelmint.usefulness.sharing import Shared
@@ -36,6 +36,7 @@ from labelmint.usefulness.sharing import Shared
 __all__ = ["CellFolder", "Drawn", "Record", "arm_key", "claim_study"]
 
 VERSION = 3
+_MARK = "request.json"
 _REASONS = {
     "data_sha256": "the data have changed",
     "study": "its arms were trained by another version of labelmint, which read --n-train otherwise",
@@ -123,16 +124,25 @@ class CellFolder:
         write_json(self.path / name, content.model_dump(mode="json"))
 
 
-def claim_study(folder: Path, request: Mapping[str, Any]) -> None:
+def claim_study(folder: Path, request: Mapping[str, Any], *, pool_apart: bool) -> None:
     """Mark a folder as this study's; raises InputError when it holds something else, or a study that differs
     in the request.
+
+    Arguments:
+        pool_apart: whether the pool, "unlabelled" of the request, None without one, concerns arms of its own alone:
+            then a study without a pool is gone on with where there is one, and one with a pool without it.
     """
+    pool = request["unlabelled"]
+    if pool is None and pool_apart:
+        pool = read_mark(folder / _MARK).get("unlabelled")
 
     def held(key: str, before: Mapping[str, Any]) -> str | None:
         if "study" not in before:
             return "something else than a study"
+        if key == "unlabelled" and pool_apart and before.get(key) is None:
+            return None
         reason = _REASONS.get(key, f"{key.replace('_', ' ')} differs")
         begun = any(path.name != "pairs.json" for path in (folder / "cells").rglob("*.*"))
         return f"another study ({reason})" if begun else None
 
-    claim(folder, "request.json", "study", {"study": VERSION, **request}, held)
+    claim(folder, _MARK, "study", {"study": VERSION, **request, "unlabelled": pool}, held)

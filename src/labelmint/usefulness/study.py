@@ -71,8 +71,7 @@ def study(
         train_arm: trains and tests one arm; another segmenter may stand in.
         command: told in the report. report: called with events.
 
-    Raises InputError for bad input of any kind; KeyboardInterrupt when stopped, after which the same call
-    goes on.
+    Raises InputError for bad input; KeyboardInterrupt when stopped, after which the same call goes on.
     """
     options, begin = options or StudyOptions(**more), time.perf_counter()
     tell: Report = report or (lambda event: None)
@@ -90,7 +89,8 @@ def study(
     pieces = Study(folder, real, options, maker, train_arm, tell, _pool_images(folder, pool, options))
     real.check(pieces.cells(), generators=trains)
     pieces.check_pool()
-    claim_study(folder, _decisive(real, options, request, given, pool))
+    decisive, learned = _decisive(real, options, request, given, pool), SYSTEMS[request.system].from_pool
+    claim_study(folder, decisive, pool_apart=not learned)
     outcome = pieces.run()
     results = study_results(
         outcome,
@@ -244,7 +244,6 @@ def _decisive(
     """
     # where it stands, studies of former versions go on
     rebalanced = [] if options.rebalance == "none" else [f"rebalance={options.rebalance}"]
-    unlabelled = {} if pool is None else {"unlabelled": pool.digest}
     return {
         "size": real.geometry.size,
         "crop": options.crop,
@@ -263,7 +262,7 @@ def _decisive(
         "encoder_weights": _encoder_weights(options.segmenter),
         "judge": options.judge.model_dump(mode="json"),
         "data_sha256": real.digest,
-        **unlabelled,
+        "unlabelled": None if pool is None else pool.digest,
     }
 
 
