@@ -40,7 +40,7 @@ from labelmint.generators.spade import grown, spade_blocks
 from labelmint.generators.truncation import truncated
 from labelmint.layouts.boxes import BoxRule
 from labelmint.nn.initial import begin_xavier
-from labelmint.nn.objects import Objects, objects_of
+from labelmint.nn.objects import Objects, draws, objects_of
 from labelmint.nn.spectral import spectral_norm
 from labelmint.nn.strided import Output
 from labelmint.protocols import Dial, Dials, Noise
@@ -230,7 +230,7 @@ class ApartGenerator(Retrieving, nn.Module):
         self, layouts: LayoutBatch, image: Tensor, within: _Within
     ) -> tuple[Objects, tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]]:
         """The objects of a batch, mean and log variance of their codes (n, D), and of the background's (B, D')."""
-        cut = objects_of(layouts, every=not self.training)
+        cut = objects_of(layouts, every=draws(self))
         blanked = blank(image, (within.top == self.rule.most)[:, None])
         return cut, (self.object_encoder(image, cut), self.background_encoder(blanked))
 
