@@ -72,7 +72,7 @@ def test_systems_whose_tokens_hang_on_the_layout_take_no_pool(system: str) -> No
         (
             "pre-msgnet",
             ("0.5", "0.1"),
-            "no images without labels are there; give --unlabelled, or leave it out",
+            "there are no images without labels; give some with --unlabelled, or leave it out",
         ),
         ("pre-msgnet", ("0.5", "0"), "set prior.condition_dropout=0.1, too, or leave it out"),
         ("mint", ("0.5", "0.1"), "mint learns from pairs alone; leave it out, or train one of msgnet, "),

@@ -72,7 +72,7 @@ def check_shares(request: Request, pool: object) -> None:
             )
         if pool is None:
             raise InputError(
-                f"{asked}: no images without labels are there; give --unlabelled, or leave it out"
+                f"{asked}: there are no images without labels; give some with --unlabelled, or leave it out"
             )
 
 

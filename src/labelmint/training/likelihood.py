@@ -1,7 +1,8 @@
 """Maximizing the likelihood of tokens: keep the weights that do best on held-out ones, stop when none do better.
 
 With `keep="last"` it goes on to the end all the same. What is judged, kept and sampled from is the exponential
-moving average of the weights.
+moving average of the weights. Of images without labels, where a share of each batch shows them, a prior learns p(z): it
+is told of no layout.
 """
 
 from __future__ import annotations
