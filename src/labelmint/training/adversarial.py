@@ -25,6 +25,7 @@ from typing import Any, Protocol, cast
 import torch
 from torch import Tensor, nn
 
+from labelmint.datasets.beside import with_unlabelled
 from labelmint.datasets.pairs import Pairs
 from labelmint.objectives.adversarial import GanLoss, adaptive_weight, feature_matching
 from labelmint.objectives.objective import Loss, Objective
@@ -101,6 +102,7 @@ class Adversarial:
         half_life: of the moving average of the module's weights, a share of the steps done; 0 keeps the last.
         phases: of the training; without any, the whole module learns at full size.
         see: a batch as both players see it; a batch that is seen already stays as it is. None for as it is.
+        unlabelled: the share of the images without labels in a batch, where there are any; both players see these.
     """
 
     def __init__(
@@ -111,9 +113,11 @@ class Adversarial:
         half_life: float = 0.0,
         phases: Sequence[Phase] = (),
         see: Callable[[Batch], Batch] | None = None,
+        unlabelled: float = 0.0,
     ) -> None:
         self.settings, self.objective, self.against = settings, objective, against
         self.half_life, self.phases, self.see = half_life, phases, see or _as_it_is
+        self.unlabelled = unlabelled
         self._rival: nn.Module | None = None
         self._few = False  # training pairs, so that images are augmented for the discriminator
 
@@ -278,7 +282,10 @@ class Adversarial:
         see_in_parts(module, len(slices(settings.batch_size // world, bench.accumulate)))
 
         def views(number: int) -> Batch:
-            batch = self.see(training.batch(number, settings.batch_size, rank, world)).to(fabric.device)
+            batch = with_unlabelled(
+                training, bench.pool, self.unlabelled, number, settings.batch_size, rank, world
+            )
+            batch = self.see(batch).to(fabric.device)
             return smaller(batch, phase_at(self.phases, loop.progress).shrink)
 
         with stop_on_interrupt() as asked_to_stop:
