@@ -35,7 +35,7 @@ from torch.nn.utils.parametrize import cached
 
 from labelmint.dials import TRUNCATION
 from labelmint.generators.backgrounds import BachConfig, FusedMaps, Retrieving, bank_of
-from labelmint.generators.encoded import ImageEncoder, ObjectEncoder
+from labelmint.generators.encoded import ObjectEncoder, image_encoder
 from labelmint.generators.spade import grown, spade_blocks
 from labelmint.generators.truncation import truncated
 from labelmint.layouts.boxes import BoxRule
@@ -139,7 +139,9 @@ class ApartGenerator(Retrieving, nn.Module):
         self.blend = spectral_norm(nn.Conv2d(widths[-1], widths[-1], 3, padding=1))
         self.to_image = nn.Conv2d(widths[-1], image_channels, 3, padding=1)
         self.output = Output(config.output)
-        self.background_encoder = ImageEncoder(image_channels, config.channels, config.code, size)
+        self.background_encoder = image_encoder(
+            config.encoder, image_channels, config.channels, config.code, size
+        )
         begin_xavier(self)
         self.object_encoder = ObjectEncoder(image_channels, config.channels, config.object_code)
         for fused in (self.objects, self.backgrounds):

@@ -104,7 +104,9 @@ class _Reader:
         elif (word := self.take(ONLY)) is not None:
             self.only = True
             if self._place_ahead():
-                raise self._error(f"{word!r} is not understood of a place; say where each class is, and where none is")
+                raise self._error(
+                    f"{word!r} is not understood of a place; say where each class is, and where none is"
+                )
         elif self.take(JOINS) or self._leading() or self.take(FILLERS) or self._or_none():
             pass
         elif self.stated and (word := self.take(_OF_SEVERAL)):
@@ -246,7 +248,9 @@ class _Reader:
         """Raise InputError where "a large one" may be one of the objects wished for before it."""
         if before.noun.size is None and before.count.most != 1:
             several = self.lexicon.of(before.noun.class_id, 2)
-            raise self._error(f"is the {said!r} one of the {several} before it? say how many {several} of each size")
+            raise self._error(
+                f"is the {said!r} one of the {several} before it? say how many {several} of each size"
+            )
 
     def _relation(self) -> tuple[str, Noun] | None:
         """A relation and what it names, which is kept in `referred`."""
