@@ -249,8 +249,8 @@ class Styled(Protocol):
     def style_of(self, image: Tensor) -> Tensor:
         """Styles (B, D) of images (B, C, H, W) in [-1, 1]."""
 
-    def in_style(self, layouts: LayoutBatch, style: Tensor, dials: Dials) -> Tensor:
-        """Images (B, C, H, W) in [-1, 1] of layouts, all in one style (1, D)."""
+    def in_style(self, layouts: LayoutBatch, seeds: Sequence[Seed], style: Tensor, dials: Dials) -> Tensor:
+        """Images (B, C, H, W) in [-1, 1] of layouts, all in one style (1, D); what else is random goes by seed."""
 
 
 @runtime_checkable

@@ -350,6 +350,7 @@ class LayoutBatch(_InRows):
         tokens: (B, h, w), of a layout tokenizer; backgrounds: (B, m, H, W), what retrieval found; or None.
         pairs, places: (B,) the pair that each was moved from, (B, H, W, 2) x and y there (`layouts.moved`); or None.
         styles: (B,) the kind of look of the image that belongs to each (`runs.kinds`), -1 = not known; or None.
+        labelled: (B,) bool, False where a layout means nothing, as its image has no label; None: all mean something.
     """
 
     ids: Tensor
@@ -360,6 +361,7 @@ class LayoutBatch(_InRows):
     pairs: Tensor | None = None
     places: Tensor | None = None
     styles: Tensor | None = None
+    labelled: Tensor | None = None
 
     def __len__(self) -> int:
         return self.ids.shape[0]

@@ -27,6 +27,7 @@ SYSTEMS = ("flow@short", "pix2pix")
 OPTIONS: dict[str, Any] = {
     "systems": SYSTEMS,
     "minutes": 5,
+    "endless": False,
     "n": 20,
     "preset": "tiny",
     "settings": tuple(

@@ -49,6 +49,24 @@ class _Shades(nn.Module):
         return batch.image.mean(dim=(1, 2, 3))[:, None].expand(-1, 2)
 
 
+class _Completed(_Shades):
+    """What a layout lacks is drawn by seed: here its first symbol."""
+
+    def completed(self, layouts: LayoutBatch, seeds: Seeds) -> LayoutBatch:
+        return LayoutBatch(layouts.ids + torch.tensor([[[index]] for _, index in seeds], dtype=torch.uint8))
+
+    def forward(self, layouts: LayoutBatch, noise: Tensor | None, dials: Dials) -> Tensor:
+        return super().forward(layouts, noise, dials) + layouts.ids[:, None] / 8
+
+
+def test_in_a_style_what_completes_a_layout_goes_by_seed() -> None:
+    generator, given = OneNetwork(_Completed(), SEEN), LayoutBatch(torch.zeros(3, 16, 16, dtype=torch.uint8))
+    dials, style = {"contrast": 1.0}, torch.zeros(1, 2)
+    images = generator.in_style(given, SEEDS, style, dials)
+    assert images[:, 0, 0, 0].tolist() == [0.0, 0.125, 0.25]
+    assert generator.in_style(given, [(7, 2)] * 3, style, dials)[:, 0, 0, 0].tolist() == [0.25] * 3
+
+
 def test_an_image_is_a_function_of_layout_and_seed() -> None:
     generator, given = unet(), layouts()
     images = generator.sample(given, SEEDS, {})

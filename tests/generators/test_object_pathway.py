@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from labelmint.contracts import check_generator
 from labelmint.generators.network import OneNetwork
 from labelmint.generators.object_pathway import ObjectPathwayConfig, ObjectPathwayGenerator
+from labelmint.training.average import Average
 from labelmint.types import LayoutBatch
 
 GONE = [-1.0] * 5
@@ -39,6 +42,19 @@ def layouts() -> LayoutBatch:
 @pytest.mark.parametrize("norm", ["group", "batch"])
 def test_the_laws_hold_with_any_number_of_boxes(norm: str) -> None:
     check_generator(generator(norm), layouts(), image_channels=1)
+
+
+def test_boxes_that_are_not_there_are_no_part_of_batch_statistics() -> None:
+    alone = generator("batch").network, generator("batch").network
+    given = layouts()
+    padded = LayoutBatch(given.ids, boxes=torch.cat([BOXES, torch.full((3, 9, 5), -1.0)], dim=1))
+    noise = torch.randn(64, 3, 4, generator=torch.Generator().manual_seed(0))
+    for network, some in zip(alone, (given, padded), strict=True):
+        assert isinstance(network, ObjectPathwayGenerator)
+        average = Average(network, SimpleNamespace(extra={}), 0.0)  # type: ignore[arg-type]
+        average.give_back(lambda number, network=network, some=some: network(some, noise[number], {}))  # type: ignore[misc]
+    for one, other in zip(alone[0].buffers(), alone[1].buffers(), strict=True):  # type: ignore[attr-defined]
+        assert torch.equal(one, other)
 
 
 def test_it_sees_boxes_alone() -> None:

@@ -148,7 +148,7 @@ def test_tokens_that_are_kept_in_training_hold_the_top_beside_the_layout() -> No
     tokens, seen = batches(1)
     wanted, shown = written.bottom(batch[1:3])
     assert shown.tokens is not None
-    assert batches.kept is not None
+    assert batches.sources[0].kept is not None
     assert torch.equal(tokens, wanted)
     assert seen is not None
     assert seen.tokens is not None

@@ -75,6 +75,7 @@ def test_the_impossible_is_refused_in_one_line_that_names_it() -> None:
         ("from two to four cars", "2 to 4 cars"),
         ("a car on the left and one on the right", "exactly 1 car on the left; exactly 1 car on the right"),
         ("two small cars and a large one", "exactly 2 small cars; exactly 1 large car"),
+        ("a car on the left and a large one", "exactly 1 car on the left; exactly 1 large car"),
         ("at least one car", "at least 1 car"),
         ("the car", "exactly 1 car"),
         ("cars", "at least 2 cars"),
@@ -122,6 +123,10 @@ def test_ways_to_say_it(text: str, expected: str) -> None:
         ("a car and a tree, both on the left", "both"),
         ("a car and a tree all on the left", "all"),
         ("car by " * 280 + "car", "16 relations"),
+        ("two cars, a large one and a small one", "'large one'"),
+        ("cars, and small ones", "'small ones'"),
+        ("cars only on the left", "'only'"),
+        ("two cars and nothing else on the left", "'nothing else'"),
     ],
 )
 def test_further_sentences_that_make_no_sense_name_why(text: str, names: str) -> None:

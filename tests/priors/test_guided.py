@@ -4,6 +4,7 @@ condition at 0.
 
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from functools import cache
 from typing import Any, cast
 
@@ -115,6 +116,19 @@ def test_rows_of_one_batch_stay_apart() -> None:
         before, after = (prior.logits(tokens, prior.prepare(one)) for one in (shown, other))
         assert before[0].allclose(after[0], atol=1e-5)
         assert not before[1].allclose(after[1], atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_a_layout_that_means_nothing_nothing_is_seen(kind: str) -> None:
+    prior, shown = made(kind), KINDS[kind][1]
+    tokens = torch.randint(7, (2, 8, 3), generator=torch.Generator().manual_seed(3))
+    seen, unseen = prior(tokens, shown), prior(tokens, None)
+    for other in (shown.ids, shown.ids.flip(1)):
+        ids = torch.stack([shown.ids[0], other[1]])
+        told = prior(tokens, replace(shown, ids=ids, labelled=torch.tensor([True, False])))
+        assert told[0].allclose(seen[0], atol=1e-5)
+        assert told[1].allclose(unseen[1], atol=1e-5)
+    assert not seen[1].allclose(unseen[1], atol=1e-2)
 
 
 def test_a_condition_is_dropped_for_whole_items_in_training_alone() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -114,7 +115,7 @@ def test_any_run_has_a_prior_that_is_fitted_once(
     monkeypatch.setattr(fitting, "_STEPS", 4)
     said: list[object] = []
     prior = box_prior_of(run, said.append)
-    assert said and not (run.path / "box_prior.partial").exists()
+    assert said and not list(run.path.glob("*.partial"))
     wishes = Wishes(objects=(Wish(class_id=3, within=(0, 0, 0.5, 1)),), most_of={3: 1})
     seeds = [(0, index) for index in range(3)]
     drawn = prior.sample(seeds, USUAL, wishes=[wishes, None, wishes])
@@ -127,6 +128,25 @@ def test_any_run_has_a_prior_that_is_fitted_once(
     again = box_prior_of(load(run.path, threads=1))
     assert again.digest == prior.digest != ""
     assert (again.sample(seeds, USUAL).ids == prior.sample(seeds, USUAL).ids).all()
+
+
+def test_a_prior_that_is_fitted_twice_at_once_is_kept_once(
+    minted: TrainedSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(minted.path, tmp_path / "run")
+    monkeypatch.setattr(fitting, "_STEPS", 4)
+    fit, digests = fitting._fit, list[str]()
+
+    def another_is_faster(*asked: Any) -> dict[str, float]:
+        with monkeypatch.context() as patch:
+            patch.setattr(fitting, "_fit", fit)
+            digests.append(box_prior_of(load(tmp_path / "run", threads=1)).digest)
+        return fit(*asked)
+
+    monkeypatch.setattr(fitting, "_fit", another_is_faster)
+    digests.append(box_prior_of(load(tmp_path / "run", threads=1)).digest)
+    assert digests[0] == digests[1] != ""
+    assert not list((tmp_path / "run").glob("*.partial"))
 
 
 def test_runs_that_do_not_go_together_are_refused(

@@ -88,7 +88,7 @@ def test_the_laws_hold_and_another_kind_is_another_image(run: TrainedSystem) -> 
 
 def test_it_learned_without_layouts_from_the_pool_so_that_there_is_guidance(run: TrainedSystem) -> None:
     assert "guidance" in {dial.name for dial in load(run.path).dials}
-    for pooled, share in ((False, "0.5"), (True, "0")):
+    for pooled, share in ((0, "0.5"), (20, "0")):
         settings = with_values(run.config.request.settings, {"generator.unlabelled": share})
         images = SYSTEMS["flow"].wire(settings, Facts(1, (16, 16), 3, pool=pooled)).images
         assert images is not None
@@ -103,11 +103,16 @@ def test_a_run_with_a_pool_opens_as_it_was(run: TrainedSystem) -> None:
     assert again.config.request.settings.styles == 3
 
 
-def test_a_tokenizer_that_sees_images_alone_learns_from_the_pool(tmp_path: Path) -> None:
-    """Its tokens are other ones; with a share of 0 they are those without a pool."""
+def test_a_tokenizer_that_sees_images_alone_and_its_prior_learn_from_the_pool(tmp_path: Path) -> None:
+    """Both are other ones; with shares of 0 they are those without a pool."""
+    tiny = tiny_settings("no-comp-msgnet") | {"tokenizer.steps": "2", "prior.condition_dropout": "0.2"}
+    unused = {"tokenizer.unlabelled": "0", "prior.unlabelled": "0"}
     kept = []
-    for name, unlabelled, share in (("none", None, "0.5"), ("unused", pool(), "0"), ("pool", pool(), "0.5")):
-        settings = tiny_settings("no-comp-msgnet") | {"tokenizer.unlabelled": share, "tokenizer.steps": "2"}
+    for name, unlabelled, settings in (
+        ("none", None, tiny),
+        ("unused", pool(), tiny | unused),
+        ("pool", pool(), tiny),
+    ):
         made = train(
             digits(),
             tmp_path / name,
@@ -119,7 +124,7 @@ def test_a_tokenizer_that_sees_images_alone_learns_from_the_pool(tmp_path: Path)
             precision="32",
             threads=1,
         )
-        kept.append(made.part("tokenizer").state_dict())
-    none, unused, learned = kept
-    assert all(none[key].equal(unused[key]) for key in none)
-    assert not all(none[key].equal(learned[key]) for key in none)
+        kept.append([made.part(part).state_dict() for part in ("tokenizer", "prior")])
+    for none, zero, learned in zip(*kept, strict=True):
+        assert all(none[key].equal(zero[key]) for key in none)
+        assert not all(none[key].equal(learned[key]) for key in none)

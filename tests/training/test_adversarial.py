@@ -2,6 +2,7 @@
 rate of its own. `test_regimes` holds the laws that they share with other regimes.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ from torch import nn
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pairs import Pairs
 from labelmint.objectives.patterns import PatternsObjective
+from labelmint.objectives.penalties import Penalty, penalty_of
 from labelmint.objectives.vq_model import VQObjective
 from labelmint.systems.wiring import VQModelTraining, reconstructing
 from labelmint.tokenizers.coupled import CoupledConfig, CoupledVQ
 from labelmint.tokenizers.coupled_patterns import CoupledPatterns
 from labelmint.tokenizers.layout_vq import LayoutVQ, LayoutVQConfig
 from labelmint.tokenizers.vq_model import VQModel, VQModelConfig
+from labelmint.training import adversarial
 from labelmint.training.adversarial import Adversarial
 from labelmint.training.loop import Loop
 from labelmint.training.regime import Bench, Stage
@@ -58,7 +61,12 @@ def tokenizer(kind: str) -> nn.Module:
 
 
 def train(
-    made: nn.Module, run: Path, report: Any = lambda event: None, precision: Any = "32-true", **options: Any
+    made: nn.Module,
+    run: Path,
+    report: Any = lambda event: None,
+    precision: Any = "32-true",
+    penalty: Penalty = "none",
+    **options: Any,
 ) -> dict[str, float]:
     config = VQModelTraining.model_validate(
         {"steps": 6, "batch_size": 4, "evaluate_every": 2, "adversary_from": 0.5, **options}
@@ -66,7 +74,10 @@ def train(
     fabric = Fabric(accelerator="cpu", devices=1, precision=precision)
     run.mkdir(exist_ok=True)
     objective = PatternsObjective if isinstance(made, CoupledPatterns) else VQObjective
-    stage = Stage(name="tokenizer", module=made, regime=reconstructing(config, 1, objective))
+    regime = reconstructing(config, 1, objective)
+    if isinstance(regime, Adversarial):
+        regime.against = replace(regime.against, penalty=penalty)
+    stage = Stage(name="tokenizer", module=made, regime=regime)
     bench = Bench(
         fabric=fabric,
         run=RunFolder(run),
@@ -93,6 +104,30 @@ def test_the_adversary_works_in_mixed_precision_and_leaves_nothing_behind(kind: 
     )
     assert max(weights) > 0
     assert not made._forward_hooks
+
+
+@pytest.mark.parametrize("penalty", ["gradient", "r1"])
+def test_penalties_are_taken_in_single_precision_whatever_the_training_s(
+    penalty: Penalty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, kinds = list[float](), set[torch.dtype]()
+
+    def watched(kind: Penalty, rival: Any, real: torch.Tensor, *rest: Any) -> torch.Tensor:
+        with torch.autocast("cpu", enabled=False):
+            kinds.add(rival(real.float(), rest[-1])[0][-1].dtype)
+        return penalty_of(kind, rival, real, *rest)
+
+    monkeypatch.setattr(adversarial, "penalty_of", watched)
+    train(
+        tokenizer("image"),
+        tmp_path / "run",
+        lambda event: told.append(event.losses.get("penalty", 0.0)),
+        "bf16-mixed",
+        penalty,
+        **{**ADVERSARY, "adversary_from": 0.0},
+    )
+    assert max(told) > 0
+    assert kinds == {torch.float32}
 
 
 def test_the_adversary_begins_late_and_makes_a_vqgan_of_the_very_module_of_a_vqvae(tmp_path: Path) -> None:

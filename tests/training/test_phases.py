@@ -1,6 +1,7 @@
 """From coarse to fine in one training: which part learns when, at which size, and that it can be stopped anywhere."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,12 +45,14 @@ class _Watching(Adversarial):
     def _weights(self) -> dict[str, Tensor]:
         return {name: weights.detach().clone() for name, weights in self.module.named_parameters()}
 
-    def _judged(self, rival: nn.Module, batch: Batch, made: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def _judged(
+        self, rival: nn.Module, bare: nn.Module, batch: Batch, made: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         now = self._weights()
         moved = {name.partition(".")[0] for name in now if not now[name].equal(self._before[name])}
         self.seen.append((made.shape[-1], moved))
         self._before = now
-        return super()._judged(rival, batch, made)
+        return super()._judged(rival, bare, batch, made)
 
 
 def stage() -> Stage:
@@ -92,6 +95,26 @@ def test_the_coarse_part_learns_first_then_the_enhancer_then_both_and_stopped_it
     assert [side for side, _ in again.regime.seen] == [SIDE] * 3
     for name, weights in whole.module.state_dict().items():
         assert weights.equal(again.module.state_dict()[name]), name
+
+
+def test_held_out_figures_wait_until_images_are_whole(tmp_path: Path) -> None:
+    told: dict[int, bool] = {}
+    trained(
+        benches(tmp_path), "run", lambda event: told.update({event.step: "held_out_error" in event.losses})
+    )
+    assert told == {1: False, 2: True, 3: True, 4: True}
+
+
+def test_verdicts_of_several_sizes_add_up_where_that_is_asked_for(tmp_path: Path) -> None:
+    made, bench = stage(), benches(tmp_path)("run", lambda event: None)
+    assert isinstance(made.regime, Adversarial)
+    made.regime.begin(made.module, bench.training, made.name)
+    networks = {player.name: player.module for player in made.regime.players(made.module)}
+    batch, found = bench.training.fixed(0, 2), list[float]()
+    for summed in (False, True):
+        made.regime.against = replace(made.regime.against, summed=summed)
+        found.append(float(made.regime.terms("module", networks, batch)[1]["adversarial"]))
+    assert found[1] == pytest.approx(2 * found[0])
 
 
 def test_a_phase_lasts_until_its_share_and_the_last_one_to_the_end() -> None:

@@ -65,6 +65,15 @@ def test_without_a_time_budget_progress_is_a_function_of_the_step() -> None:
     assert late.progress(0) == 1
 
 
+def test_a_time_budget_alone_ends_an_endless_stage() -> None:
+    half = Clock(10, 4.0, elapsed=2.0, now=lambda: 0.0, endless=True)
+    assert not half.over(10**6)
+    assert half.progress(10**6) == 0.5
+    assert half.seconds_left(10**6, speed=1e9) == 2.0
+    assert Clock(10, 4.0, elapsed=4.0, now=lambda: 0.0, endless=True).over(0)
+    assert Clock(10, None, endless=True).over(10), "without a time budget nothing is endless"
+
+
 def test_the_processor_s_clock_stands_still_while_the_process_waits() -> None:
     begin, (wall, work) = time.perf_counter(), (now_of("wall", 2), now_of("processor", 2))
     before, worked = wall(), work()

@@ -5,9 +5,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from labelmint.datasets.beside import with_unlabelled
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pairs import Pairs
-from labelmint.training.tokens import TokenBatches
+from labelmint.training.tokens import TokenBatches, tokenized
 from labelmint.types import Batch, LayoutBatch
 
 CPU = torch.device("cpu")
@@ -73,6 +74,33 @@ def test_views_that_change_and_short_trainings_are_encoded_anew(made: Pairs, ste
     for step in (0, 5):
         assert batches(step)[0].equal(Counting()(made.batch(step, 16))[0])
     assert counting.read == 32
+
+
+@pytest.mark.parametrize("more", [{}, {"augment": frozenset({"flips"})}], ids=["kept", "anew"])
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.5])
+def test_images_without_labels_are_where_a_batch_has_them_and_are_told(
+    more: dict[str, object], share: float
+) -> None:
+    made, counting = pairs(**more), Counting()
+    pool = Pairs([255 - image for image in made.images[:40]], None, made.geometry, 3)
+    told: list[tuple[int, int]] = []
+    how = (counting, made, 10, 100, CPU)
+    batches = TokenBatches(*how, 0, 1, lambda *done: told.append(done), pool, share)
+    encoded = 0 if more else 70 + 40 * (share > 0)
+    assert counting.read == encoded
+    assert not encoded or told[-1] == (encoded, encoded)
+    for step in (0, 3, 9):
+        expected, seen = tokenized(Counting(), with_unlabelled(made, pool, share, step, 10), CPU)
+        tokens, layouts = batches(step)
+        assert tokens.equal(expected)
+        assert layouts is not None and seen is not None and seen.labelled is not None
+        assert layouts.ids.equal(seen.ids)
+        assert layouts.labelled is None if not share else seen.labelled.equal(layouts.labelled)
+        for rank in range(2):
+            part, shown = TokenBatches(*how, rank, 2, pool=pool, unlabelled=share)(step)
+            assert part.equal(tokens[rank::2])
+            assert shown is not None
+            assert shown.labelled is None if not share else layouts.labelled[rank::2].equal(shown.labelled)
 
 
 def test_conditions_of_many_codes_stay_what_they_are() -> None:

@@ -74,9 +74,9 @@ _Unlabelled: TypeAlias = Annotated[
     Path | None,
     typer.Option(
         metavar="DIR",
-        help="More images, without labels (or with labels that are left unused): a folder. flow and the tokenizers "
-        "of msgnet learn from these, too; transfer takes looks and shapes from them. Those that are images of DATA "
-        "are left out.",
+        help="More images, without labels (or with labels that are left unused): a folder. flow, the tokenizers of "
+        "msgnet, and with prior.condition_dropout its image prior learn from these, too; transfer takes looks and "
+        "shapes from them. Those that are images of DATA are left out.",
         show_default=False,
     ),
 ]

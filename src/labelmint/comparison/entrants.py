@@ -55,7 +55,7 @@ def asked(options: ComparisonOptions, entrant: Entrant) -> Asked:
         "seed": entrant.seed,
         "max_minutes": options.minutes,
         "clock": options.clock,
-        "endless": True,
+        "endless": options.endless,
     }
 
 

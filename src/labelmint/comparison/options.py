@@ -27,6 +27,7 @@ class ComparisonOptions:
         minutes: time of each training.
         clock: which counts them: "wall", or "processor", the work of each thread, fair on a machine that does other
             work too.
+        endless: whether the last part of each system learns until they are over, however many steps its preset has.
         seeds, seed: trainings of each system, and the seed of the first.
         n: samples of each training, for the layouts of the test part in turn.
         preset, size, crop, scale, augment, normalize, rebalance, group_by: of every training, as for `train`.
@@ -42,6 +43,7 @@ class ComparisonOptions:
     systems: tuple[str, ...]
     minutes: float = 30.0
     clock: ClockKind = "wall"
+    endless: bool = True
     seeds: int = 1
     seed: int = 0
     n: int = 400

@@ -132,8 +132,8 @@ def table_of_trainings(found: Sequence[Measured]) -> Table:
         title="Training by training",
         head=("training", "steps of its parts", "minutes", "obedience", "Fréchet distance", "its pairs"),
         rows=tuple(rows),
-        note="reports/SYSTEM-SEED/report.html has all figures and pictures of each. A training that ends before its "
-        "minutes has done all of its steps.",
+        note="reports/SYSTEM-SEED/report.html has all figures and pictures of each. The last part of a system learns "
+        "until its minutes are over, or until its held-out figure no longer falls.",
     )
 
 

@@ -35,12 +35,12 @@ from torch.nn.utils.parametrize import cached
 
 from labelmint.dials import TRUNCATION
 from labelmint.generators.backgrounds import BachConfig, FusedMaps, Retrieving, bank_of
-from labelmint.generators.encoded import ImageEncoder, ObjectEncoder
+from labelmint.generators.encoded import ObjectEncoder, image_encoder
 from labelmint.generators.spade import grown, spade_blocks
 from labelmint.generators.truncation import truncated
 from labelmint.layouts.boxes import BoxRule
 from labelmint.nn.initial import begin_xavier
-from labelmint.nn.objects import Objects, objects_of
+from labelmint.nn.objects import Objects, draws, objects_of
 from labelmint.nn.spectral import spectral_norm
 from labelmint.nn.strided import Output
 from labelmint.protocols import Dial, Dials, Noise
@@ -139,7 +139,9 @@ class ApartGenerator(Retrieving, nn.Module):
         self.blend = spectral_norm(nn.Conv2d(widths[-1], widths[-1], 3, padding=1))
         self.to_image = nn.Conv2d(widths[-1], image_channels, 3, padding=1)
         self.output = Output(config.output)
-        self.background_encoder = ImageEncoder(image_channels, config.channels, config.code, size)
+        self.background_encoder = image_encoder(
+            config.encoder, image_channels, config.channels, config.code, size
+        )
         begin_xavier(self)
         self.object_encoder = ObjectEncoder(image_channels, config.channels, config.object_code)
         for fused in (self.objects, self.backgrounds):
@@ -230,7 +232,7 @@ class ApartGenerator(Retrieving, nn.Module):
         self, layouts: LayoutBatch, image: Tensor, within: _Within
     ) -> tuple[Objects, tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]]:
         """The objects of a batch, mean and log variance of their codes (n, D), and of the background's (B, D')."""
-        cut = objects_of(layouts, every=not self.training)
+        cut = objects_of(layouts, every=draws(self))
         blanked = blank(image, (within.top == self.rule.most)[:, None])
         return cut, (self.object_encoder(image, cut), self.background_encoder(blanked))
 

@@ -13,14 +13,16 @@ References:
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from torch import Tensor, nn
 
 from labelmint.nn.objects import Objects, crop
 from labelmint.nn.pooled import PooledBlock
 
-__all__ = ["Encoded", "ImageEncoder", "ObjectEncoder", "ResidualEncoder"]
+__all__ = ["Encoded", "EncoderKind", "ImageEncoder", "ObjectEncoder", "ResidualEncoder", "image_encoder"]
+
+EncoderKind: TypeAlias = Literal["strided", "residual"]
 
 _COARSEST, _WIDEST = 4, 8
 _POOLED = 4  # places a side that an object's features are pooled at
@@ -94,6 +96,13 @@ class ResidualEncoder(nn.Module):
         """mu and log sigma^2."""
         mean, log_variance = self.code(self.features(image).mean(dim=(2, 3))).chunk(2, dim=1)
         return mean, log_variance
+
+
+def image_encoder(
+    kind: EncoderKind, inputs: int, channels: int, code: int, size: tuple[int, int]
+) -> ImageEncoder | ResidualEncoder:
+    """Either encoder; the residual one tells how bright an image is and its contrast, which norms take away."""
+    return (ImageEncoder if kind == "strided" else ResidualEncoder)(inputs, channels, code, size)
 
 
 class ObjectEncoder(nn.Module):

@@ -135,9 +135,9 @@ class OneNetwork:
         assert code is not None
         return code
 
-    def in_style(self, layouts: LayoutBatch, style: Tensor, dials: Dials) -> Tensor:
+    def in_style(self, layouts: LayoutBatch, seeds: Sequence[Seed], style: Tensor, dials: Dials) -> Tensor:
         """G(s, style), (B, C, H, W)."""
-        return self._drawn(layouts, style.expand(len(layouts), -1), dials)
+        return self._drawn(self._completed(layouts, seeds), style.expand(len(layouts), -1), dials)
 
     def drawing_bytes(self, batch_size: int, dials: Dials) -> int:
         """Memory that drawing `batch_size` images at once takes, in bytes, from a rehearsal of one row and of two

@@ -25,7 +25,7 @@ from labelmint.dials import TRUNCATION
 from labelmint.generators.bicycle import Cycles
 from labelmint.generators.truncation import truncated
 from labelmint.nn.conv_lstm import ConvLSTM
-from labelmint.nn.objects import Objects, crop, objects_of, paste
+from labelmint.nn.objects import Objects, crop, draws, objects_of, paste
 from labelmint.nn.strided import Output
 from labelmint.protocols import Dial, Dials, Noise
 from labelmint.types import Batch, LayoutBatch
@@ -155,7 +155,7 @@ class ObjectFusionGenerator(nn.Module):
         return torch.index_put(codes, (rows.item, rows.slot), mean)
 
     def _rows(self, layouts: LayoutBatch) -> _Rows:
-        objects, count = objects_of(layouts, every=not self.training), len(layouts)
+        objects, count = objects_of(layouts, every=draws(self)), len(layouts)
         ids = objects.item.new_zeros(count)
         whole = objects.box.new_tensor([0.0, 0.0, 1.0, 1.0]).expand(count, 4)
         item = torch.cat([torch.arange(count, device=ids.device), objects.item])

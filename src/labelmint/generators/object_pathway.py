@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from labelmint.nn.initial import begin_normal
-from labelmint.nn.objects import objects_of, paste, summed
+from labelmint.nn.objects import draws, objects_of, paste, summed
 from labelmint.nn.strided import Output
 from labelmint.protocols import Dial, Dials, Noise
 from labelmint.types import LayoutBatch
@@ -111,7 +111,7 @@ class ObjectPathwayGenerator(nn.Module):
         """Images (B, C, H, W) in [-1, 1] of the boxes of layouts and noise (B, D); ValueError without either."""
         if noise is None:
             raise ValueError(f"needs noise of shape (B, {self.config.noise})")
-        objects, count = objects_of(layouts, every=not self.training), len(layouts)
+        objects, count = objects_of(layouts, every=draws(self)), len(layouts)
         labels = self.embed(self.labels[objects.symbol])
         placed = paste(_everywhere(labels, self.quarter), objects, self.quarter)
         encoded = self.encoder(summed(placed, objects, count).to(labels.dtype)).flatten(1)

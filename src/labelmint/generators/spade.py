@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from labelmint.dials import TRUNCATION
-from labelmint.generators.encoded import Encoded, ImageEncoder
+from labelmint.generators.encoded import Encoded, EncoderKind, image_encoder
 from labelmint.generators.truncation import truncated
 from labelmint.nn.initial import begin_xavier
 from labelmint.nn.sight import LayoutEmbedding
@@ -54,6 +54,9 @@ class SpadeConfig(BaseModel):
     spectral: bool = Field(True, description="whether convolutions have spectral norm")
     code: int = Field(
         256, ge=0, description="numbers of the style, found by an image encoder; 0: one image a layout"
+    )
+    encoder: EncoderKind = Field(
+        "strided", description="of the style: strided convolutions, as published, or residual blocks"
     )
     output: Literal["tanh", "linear"] = Field(
         "tanh", description="the last function; dark images saturate tanh"
@@ -94,7 +97,9 @@ class SpadeGenerator(nn.Module):
         seen, widths = config.layout_channels, config.widths
         self.embed: nn.Module = sight or LayoutEmbedding(symbols, seen)
         self.encoder = (
-            ImageEncoder(image_channels, config.channels, config.code, size) if config.code else None
+            image_encoder(config.encoder, image_channels, config.channels, config.code, size)
+            if config.code
+            else None
         )
         self.begin: nn.Module = (
             nn.Linear(config.code, widths[0] * math.prod(self.smallest))

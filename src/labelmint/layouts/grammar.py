@@ -101,8 +101,12 @@ class _Reader:
     def _part(self) -> None:
         if self.take(BREAKS):
             self.front = self.front if self.words[self.here - 1] == "," else ()
-        elif self.take(ONLY):
+        elif (word := self.take(ONLY)) is not None:
             self.only = True
+            if self._place_ahead():
+                raise self._error(
+                    f"{word!r} is not understood of a place; say where each class is, and where none is"
+                )
         elif self.take(JOINS) or self._leading() or self.take(FILLERS) or self._or_none():
             pass
         elif self.stated and (word := self.take(_OF_SEVERAL)):
@@ -230,6 +234,7 @@ class _Reader:
         if found is None and self.stated:
             before = self.words[self.here - 1]
             if before in SIZE_WORDS and (word := self.take(("one", "ones"))):  # "a large one"
+                self._check_another(f"{before} {word}", self.stated[-1])
                 return self.stated[-1].noun.class_id, word == "ones"
             if before in ("one", "another") and self.stated[-1].noun.places and self._place_ahead():
                 return self.stated[-1].noun.class_id, False  # "one on the right"
@@ -238,6 +243,14 @@ class _Reader:
         (class_id, plural), count = found
         self.here += count
         return class_id, plural
+
+    def _check_another(self, said: str, before: Phrase) -> None:
+        """Raise InputError where "a large one" may be one of the objects wished for before it."""
+        if before.noun.size is None and before.count.most != 1:
+            several = self.lexicon.of(before.noun.class_id, 2)
+            raise self._error(
+                f"is the {said!r} one of the {several} before it? say how many {several} of each size"
+            )
 
     def _relation(self) -> tuple[str, Noun] | None:
         """A relation and what it names, which is kept in `referred`."""

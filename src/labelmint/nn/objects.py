@@ -16,12 +16,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from labelmint.types import LayoutBatch
 
-__all__ = ["Objects", "crop", "objects_of", "paste", "summed", "told_wrong"]
+__all__ = ["Objects", "crop", "draws", "objects_of", "paste", "summed", "told_wrong"]
 
 Size = tuple[int, int]
 
@@ -40,6 +40,11 @@ class Objects(NamedTuple):
     there: Tensor
     symbol: Tensor
     box: Tensor
+
+
+def draws(network: nn.Module) -> bool:
+    """True if no part of a network learns or takes batch statistics, of which rows without a box must be no part."""
+    return not any(each.training for each in network.modules())
 
 
 def objects_of(layouts: LayoutBatch, every: bool = False) -> Objects:

@@ -25,7 +25,14 @@ from labelmint.nn.sight import area_fractions
 from labelmint.protocols import Stream
 from labelmint.types import LayoutBatch
 
-__all__ = ["LayoutCondition"]
+__all__ = ["LayoutCondition", "with_nothing"]
+
+
+def with_nothing(features: Tensor, nothing: Tensor, layouts: LayoutBatch) -> Tensor:
+    """Features (B, ...) of layouts; of those that mean nothing, what stands for nothing in their place."""
+    if layouts.labelled is None:
+        return features
+    return torch.where(layouts.labelled.view(-1, *[1] * (features.ndim - 1)), features, nothing)
 
 
 class LayoutCondition(nn.Module):

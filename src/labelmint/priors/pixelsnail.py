@@ -28,7 +28,7 @@ from torch.nn import functional
 
 from labelmint.nn.attention import Place
 from labelmint.nn.causal import CausalConv2d, CausalConvState, Mixing
-from labelmint.priors.conditioning import LayoutCondition
+from labelmint.priors.conditioning import LayoutCondition, with_nothing
 from labelmint.priors.pixelsnail_block import Block, BlockState, PixelSNAILConfig
 from labelmint.protocols import Stream
 from labelmint.types import LayoutBatch
@@ -139,7 +139,7 @@ class PixelSNAIL(nn.Module):
         if self.condition is None or condition is None:
             return None
         features: Tensor = self.condition(condition)
-        return features
+        return with_nothing(features, self.nothing_like(features), condition)
 
     def nothing_like(self, features: Tensor) -> Tensor:
         """What stands in place of such features where there is no layout."""

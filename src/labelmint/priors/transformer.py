@@ -32,7 +32,7 @@ from torch.nn import functional
 from labelmint.nn.attention import Place
 from labelmint.nn.packed import Product, product
 from labelmint.nn.transformer_block import TransformerBlock, TransformerBlockState
-from labelmint.priors.conditioning import LayoutCondition
+from labelmint.priors.conditioning import LayoutCondition, with_nothing
 from labelmint.protocols import Stream
 from labelmint.types import LayoutBatch
 
@@ -221,10 +221,11 @@ class TransformerPrior(nn.Module):
         """
         if self.condition is None or condition is None:
             return None
-        features: Tensor = self.condition(
-            LayoutBatch(condition) if isinstance(condition, Tensor) else condition
-        )
-        return features.flatten(2).transpose(1, 2)
+        shown = LayoutBatch(condition) if isinstance(condition, Tensor) else condition
+        features: Tensor = self.condition(shown).flatten(2).transpose(1, 2)
+        if shown.labelled is None:  # a prior that never does without has nothing to stand for a layout
+            return features
+        return with_nothing(features, self.nothing_like(features), shown)
 
     def nothing_like(self, features: Tensor) -> Tensor:
         """What stands in place of such features where there is no condition: in each cell the vector that was

@@ -7,6 +7,7 @@ stores, and kept beside it.
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections import Counter
 from pathlib import Path
 
@@ -58,9 +59,7 @@ def box_prior_of(run: TrainedSystem, report: Report | None = None) -> BoxPrior:
     stage, source = _untrained(run, rule)
     layouts = RunFolder(run.path).read_json("layouts/part.json")["sha256"]
     try:
-        if not (
-            kept.finished(stage.name) and kept.read_json(f"{stage.name}/part.json").get("layouts") == layouts
-        ):
+        if not _is_of(kept, stage, str(layouts)):
             _fit_aside(run, rule, stage, kept.path, str(layouts), report or (lambda event: None))
         source.digest = load_weights(kept, (stage,), run.device)
     except InputError as error:
@@ -102,10 +101,15 @@ def _untrained(run: TrainedSystem, rule: BoxRule) -> tuple[Stage, BoxPrior]:
 def _fit_aside(
     run: TrainedSystem, rule: BoxRule, stage: Stage, folder: Path, layouts: str, report: Report
 ) -> None:
-    """Fit the prior beside its place, which it takes when it is whole."""
-    aside = folder.with_name(f"{folder.name}.partial")
+    """Fit the prior beside its place, which it takes when it is whole, unless another process was faster: both fit the
+    same.
+    """
     try:
-        shutil.rmtree(aside, ignore_errors=True)
+        own = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", suffix=".partial", dir=folder.parent))
+    except OSError as error:
+        raise _unwritable(run, error) from None
+    try:
+        aside = own / folder.name  # with the rights that folders have here
         aside.mkdir()
         with torch.random.fork_rng(devices=[]):
             about = _fit(run, rule, stage, RunFolder(aside), report)
@@ -114,13 +118,26 @@ def _fit_aside(
             stage.module.state_dict(),
             {"part": stage.name, "config": stage.regime.settings.model_dump(), **about, "layouts": layouts},
         )
-        shutil.rmtree(folder, ignore_errors=True)
-        aside.rename(folder)
+        if not _is_of(RunFolder(folder), stage, layouts):
+            shutil.rmtree(folder, ignore_errors=True)
+            aside.rename(folder)
     except OSError as error:
-        raise InputError(
-            f"{run.path}: the prior over its boxes can't be kept there ({error.strerror or error}); make the folder "
-            f"writable, or copy the run"
-        ) from None
+        if not _is_of(RunFolder(folder), stage, layouts):
+            raise _unwritable(run, error) from None
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
+
+
+def _is_of(kept: RunFolder, stage: Stage, layouts: str) -> bool:
+    """True if a folder holds a prior of these layouts."""
+    return kept.finished(stage.name) and kept.read_json(f"{stage.name}/part.json").get("layouts") == layouts
+
+
+def _unwritable(run: TrainedSystem, error: OSError) -> InputError:
+    return InputError(
+        f"{run.path}: the prior over its boxes can't be kept there ({error.strerror or error}); make the folder "
+        f"writable, or copy the run"
+    )
 
 
 def _fit(

@@ -28,7 +28,7 @@ from labelmint.runs.ranges import write_ranges
 from labelmint.runs.request import Asked, check_batches, check_same, make_request, stored_config
 from labelmint.runs.source import source_of
 from labelmint.runs.trained import TrainedSystem, load
-from labelmint.runs.unlabelled import check_takes_pool, pool_of, read_pool
+from labelmint.runs.unlabelled import check_shares, check_takes_pool, pool_of, read_pool
 from labelmint.runs.wire import shapes, wire
 from labelmint.storage import write_json
 from labelmint.systems.catalogue import SYSTEMS
@@ -189,6 +189,7 @@ def _prepared(
 ) -> Prepared:
     """The pairs to train on, and the images beside them; where memory does not hold the pairs they lie on the disk."""
     beside = None
+    check_shares(request, unlabelled)
     if unlabelled is not None:
         check_takes_pool(request.system, unlabelled.source if isinstance(unlabelled, DataSet) else unlabelled)
         beside = read_pool(unlabelled)  # before anything is loaded

@@ -287,7 +287,7 @@ class TrainedSystem:
         """Images of layouts, by seed or in the style of a reference image."""
         if draw.style is None:
             return self.images.sample(layouts, seeds, dials, kept)
-        return cast(Styled, self.images).in_style(layouts, draw.style.code, dials)
+        return cast(Styled, self.images).in_style(layouts, seeds, draw.style.code, dials)
 
     def _layouts(self, rows: range, draw: Draw, dials: Dials) -> tuple[LayoutBatch, LayoutBatch, Kept | None]:
         """Layouts as they are drawn, as the images are drawn for them, and what is kept of the images."""

@@ -19,10 +19,12 @@ from labelmint.datasets.scaling import as_channels
 from labelmint.datasets.splits import Split, held_out
 from labelmint.datasets.whole_images import without_labels
 from labelmint.errors import InputError
+from labelmint.runs.config import Request
 from labelmint.systems.catalogue import SYSTEMS, learning_from_pools
+from labelmint.systems.sections import PriorSection, TransformerSection
 from labelmint.types import Array, DataSet
 
-__all__ = ["Pool", "check_takes_pool", "pool_of", "read_pool"]
+__all__ = ["Pool", "check_shares", "check_takes_pool", "pool_of", "read_pool"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +51,29 @@ def check_takes_pool(system: str, source: object) -> None:
         raise InputError(
             f"--unlabelled {source}: {system} {why}; leave it out, or train one of {', '.join(learning_from_pools())}"
         )
+
+
+def check_shares(request: Request, pool: object) -> None:
+    """Raise InputError for a share of images without labels in the batches of an image prior where there are none, or
+    where the system has no use for any.
+
+    Arguments:
+        pool: the images, or None.
+    """
+    for name, section in request.settings.each().items():
+        share = section.unlabelled if isinstance(section, PriorSection | TransformerSection) else None
+        if not share:
+            continue
+        asked = f"--set {name}.unlabelled={share:g}"
+        if not SYSTEMS[request.system].from_pool:
+            raise InputError(
+                f"{asked}: {request.system} learns from pairs alone; leave it out, or train one of "
+                f"{', '.join(learning_from_pools())}"
+            )
+        if pool is None:
+            raise InputError(
+                f"{asked}: there are no images without labels; give some with --unlabelled, or leave it out"
+            )
 
 
 def read_pool(pool: DataSet | str | Path) -> DataSet:

@@ -29,7 +29,7 @@ def _facts(config: RunConfig) -> Facts:
         config.request.size,
         len(config.symbols),
         crop=config.request.crop,
-        pool=config.pool_images > 0,
+        pool=config.pool_images,
         names=tuple(config.class_set.name_of(class_id) for class_id, _ in config.symbols),
         boxes=config.boxes,
         class_ids=tuple(class_id for class_id, _ in config.symbols),

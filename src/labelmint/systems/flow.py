@@ -20,7 +20,7 @@ from labelmint.generators.flow_images import FlowImages
 from labelmint.generators.network import OneNetwork
 from labelmint.generators.velocity_unet import VelocityConfig, VelocityUNet
 from labelmint.objectives.velocity import VelocityObjective
-from labelmint.systems.sections import Sections
+from labelmint.systems.sections import Sections, SeesPool
 from labelmint.systems.system import GIVEN, Facts, System, Wired
 from labelmint.systems.wiring import check_multiples
 from labelmint.training.minimize import Minimize
@@ -32,7 +32,7 @@ __all__ = ["SYSTEMS", "FlowSection", "FlowSections", "flow"]
 _BETAS, _CLIP = (0.9, 0.99), 1.0
 
 
-class FlowTraining(Learning):
+class FlowTraining(SeesPool, Learning):
     """How a flow is trained."""
 
     steps: int = Field(6000, ge=1, description="iterations")
@@ -48,9 +48,6 @@ class FlowTraining(Learning):
     )
     half_life: float = Field(
         0.05, ge=0, lt=1, description="of the average of the weights, a share of the steps done"
-    )
-    unlabelled: float = Field(
-        0.5, ge=0, le=0.9, description="share of the images without labels in a batch, where there are any"
     )
     share: float = Field(1.0, gt=0, description="of a time budget, relative to the other parts")
 
@@ -70,7 +67,7 @@ def flow(settings: FlowSections, facts: Facts) -> Wired:
     section = settings.generator
     check_multiples(facts.size, section.multiple, "the network")
     network = VelocityUNet(section, facts.image_channels, facts.symbols)
-    without = section.hidden > 0 or (facts.pool and section.unlabelled > 0)
+    without = section.hidden > 0 or (facts.pool > 0 and section.unlabelled > 0)
     images = FlowImages(network, facts.image_channels, facts.size, learned_without=without)
     objective = VelocityObjective(section.time_weight, section.hidden)
     regime = Minimize(

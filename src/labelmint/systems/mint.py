@@ -95,7 +95,7 @@ def tiny() -> MintSections:
         "learning_rate": 2e-3,
     }
     return MintSections(
-        tokenizer=tables.tiny(sizes).tokenizer,
+        tokenizer=tables.tiny(sizes).coupled().tokenizer,
         prior=PriorSection(**snail, token_noise=0.1, at_once="place"),
         layout_prior=LayoutPriorSection(**snail, token_noise=0.0, temperature=1.0),
     )
@@ -117,7 +117,7 @@ def small() -> MintSections:
         "learning_rate": 1e-3,
     }
     return MintSections(
-        tokenizer=tables.small(sizes).tokenizer,
+        tokenizer=tables.small(sizes).coupled().tokenizer,
         prior=PriorSection(**snail, token_noise=0.05, at_once="place", share=0.5),
         layout_prior=LayoutPriorSection(**snail, token_noise=0.0, temperature=1.0, share=0.25),
     )
@@ -125,7 +125,7 @@ def small() -> MintSections:
 
 def svq_256() -> MintSections:
     """The coupled VQ-model's published sizes, and a transformer over its layouts."""
-    published = tables.svq_256({})
+    published = tables.svq_256({}).coupled()
     layout_prior = LayoutTransformerSection(
         width=512,
         layers=12,

@@ -24,7 +24,7 @@ from labelmint.systems import msgnet_tables as tables
 from labelmint.systems.msgnet_sections import GivenSections, MSGNetSections, TokenizerSection
 from labelmint.systems.sections import LayoutPriorSection
 from labelmint.systems.system import GIVEN, Facts, System, Wired
-from labelmint.systems.wiring import check_multiples, prior_of
+from labelmint.systems.wiring import check_multiples, learning_images, prior_of
 from labelmint.tokenizers.dual_path import DualPathVQVAE
 from labelmint.tokenizers.label_map import LabelMap
 from labelmint.tokenizers.vqvae import VQVAE
@@ -107,7 +107,11 @@ def _given_layouts(
     return Wired(
         stages=(
             Stage(name="tokenizer", module=tokenizer, regime=reconstructing(settings.tokenizer)),
-            Stage(name="prior", module=prior, regime=Likelihood(settings.prior, written.image_tokens)),
+            Stage(
+                name="prior",
+                module=prior,
+                regime=learning_images(settings.prior, "prior", facts, written.image_tokens),
+            ),
         ),
         images=TwoStage(prior, written),
         see=written.see,

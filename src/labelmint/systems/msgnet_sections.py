@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
-from labelmint.systems.sections import LayoutNetwork, LayoutPriorSection, Network, PriorSection, Sections
+from labelmint.systems.sections import (
+    LayoutNetwork,
+    LayoutPriorSection,
+    Network,
+    PriorSection,
+    Sections,
+    SeesPool,
+)
 from labelmint.systems.wiring import TokenizerTraining
 from labelmint.tokenizers.dual_path import DualPathConfig
 
 __all__ = ["GivenSections", "MSGNetSections", "TokenizerSection"]
 
 
-class TokenizerSection(DualPathConfig, TokenizerTraining):
+class TokenizerSection(SeesPool, DualPathConfig, TokenizerTraining):
     """The family's tokenizers: sizes and training."""
-
-    unlabelled: float = Field(
-        0.5, ge=0, le=0.9, description="share of the images without labels in a batch, where there are any"
-    )
 
     @property
     def multiple(self) -> int:

@@ -18,9 +18,9 @@ from labelmint.errors import InputError
 from labelmint.generators.two_level import LevelTokens, TwoLevels
 from labelmint.layouts.from_prior import PriorLayouts
 from labelmint.objectives.vq_model import VQObjective
-from labelmint.systems.sections import LayoutPriorSection, PriorSection, Sections
+from labelmint.systems.sections import LayoutPriorSection, PriorSection, Sections, SeesPool
 from labelmint.systems.system import Facts, System, Wired
-from labelmint.systems.wiring import TokenizerTraining, check_multiples, prior_of
+from labelmint.systems.wiring import TokenizerTraining, check_multiples, learning_images, prior_of
 from labelmint.tokenizers.label_map import LabelMap
 from labelmint.tokenizers.two_level import TwoLevelConfig, TwoLevelVQ
 from labelmint.training.likelihood import Likelihood
@@ -30,7 +30,7 @@ from labelmint.training.regime import Stage
 __all__ = ["SYSTEMS", "TwoLevelSection", "TwoLevelSections", "msgnet_vq2"]
 
 
-class TwoLevelSection(TwoLevelConfig, TokenizerTraining):
+class TwoLevelSection(SeesPool, TwoLevelConfig, TokenizerTraining):
     """The tokenizer: sizes and training."""
 
     @property
@@ -65,14 +65,18 @@ def msgnet_vq2(settings: TwoLevelSections, facts: Facts) -> Wired:
     }
     written = LevelTokens(tokenizer, label_map)
     learned = {
-        "top_prior": Likelihood(settings.top_prior, written.top),
-        "bottom_prior": Likelihood(settings.bottom_prior, written.bottom),
+        "top_prior": learning_images(settings.top_prior, "top_prior", facts, written.top),
+        "bottom_prior": learning_images(settings.bottom_prior, "bottom_prior", facts, written.bottom),
         "layout_prior": Likelihood(settings.layout_prior, written.layouts, sees_layouts=False),
     }
     objective = VQObjective(commitment=sizes.commitment, balance=sizes.balance)
     return Wired(
         stages=(
-            Stage(name="tokenizer", module=tokenizer, regime=Minimize(sizes, objective)),
+            Stage(
+                name="tokenizer",
+                module=tokenizer,
+                regime=Minimize(sizes, objective, unlabelled=sizes.unlabelled),
+            ),
             *(Stage(name=name, module=priors[name], regime=learned[name]) for name in priors),
         ),
         images=TwoLevels(priors["top_prior"], priors["bottom_prior"], tokenizer),
@@ -167,5 +171,6 @@ SYSTEMS = (
         sections=TwoLevelSections,
         wire=msgnet_vq2,
         presets={"tiny": tiny, "small": small},
+        from_pool=True,
     ),
 )

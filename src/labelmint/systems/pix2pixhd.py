@@ -110,8 +110,8 @@ def pix2pixhd(settings: Pix2PixHDSections, facts: Facts) -> Wired:
         discriminator=discriminator,
         loss=LEAST_SQUARES,
         rate=section.discriminator_rate,
-        # Published are sums over sizes, and over the layers that have maps; ours are means.
-        strength=section.discriminator_scales,
+        summed=True,
+        # Published is a sum over the layers that have maps; ours is a mean.
         matching=section.matching * (section.discriminator_layers + 1),
         augment_below=section.augment_below,
         unknown=facts.symbols,

@@ -23,16 +23,19 @@ __all__ = [
     "LayoutPriorSection",
     "LayoutTransformerSection",
     "Network",
+    "PixelSNAILTraining",
     "PriorSection",
     "Sections",
+    "SeesPool",
     "TransformerSection",
+    "TransformerTraining",
     "with_values",
 ]
 
 T = TypeVar("T", bound="Sections")
 
 
-class PriorSection(PixelSNAILConfig, PriorTraining):
+class PixelSNAILTraining(PixelSNAILConfig, PriorTraining):
     """A PixelSNAIL: its sizes, its training, and what it draws at once."""
 
     network: Literal["pixelsnail"] = "pixelsnail"
@@ -43,10 +46,36 @@ class PriorSection(PixelSNAILConfig, PriorTraining):
     )
 
 
-class TransformerSection(TransformerConfig, PriorTraining):
+class TransformerTraining(TransformerConfig, PriorTraining):
     """A transformer: its sizes and its training."""
 
     network: Literal["transformer"] = "transformer"
+
+
+class SeesPool(BaseModel):
+    """What a part is told that learns from images without labels, too."""
+
+    unlabelled: float = Field(
+        0.5, ge=0, le=0.9, description="share of the images without labels in a batch, where there are any"
+    )
+
+
+class _OfImages(BaseModel):
+    unlabelled: float | None = Field(
+        None,
+        ge=0,
+        le=0.9,
+        description="share of the images without labels in a batch, where there are any, of a prior with "
+        "condition_dropout; 0.5 unless given",
+    )
+
+
+class PriorSection(_OfImages, PixelSNAILTraining):
+    """A PixelSNAIL over the tokens of images."""
+
+
+class TransformerSection(_OfImages, TransformerTraining):
+    """A transformer over the tokens of images."""
 
 
 class _OfLayouts(BaseModel):
@@ -56,13 +85,13 @@ class _OfLayouts(BaseModel):
     share: float = Field(0.2, gt=0, description="of a time budget, relative to the other parts")
 
 
-class LayoutPriorSection(_OfLayouts, PriorSection):
+class LayoutPriorSection(_OfLayouts, PixelSNAILTraining):
     """A layout prior: sizes, training, and how fine its grid is."""
 
     scale: int = Field(1, ge=1, description="cells of the layout grid a token, along each side")
 
 
-class LayoutTransformerSection(_OfLayouts, TransformerSection):
+class LayoutTransformerSection(_OfLayouts, TransformerTraining):
     """A transformer over the tokens of layouts."""
 
 

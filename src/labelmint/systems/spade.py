@@ -125,6 +125,7 @@ ON_A_CPU: dict[str, Any] = {
     "batch_size": 8,
     "learning_rate": 2e-4,
     "norm": "instance",
+    "encoder": "residual",
     "output": "linear",
     "layout_channels": 8,
     "discriminator_layers": 2,

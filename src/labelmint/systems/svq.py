@@ -27,7 +27,7 @@ from labelmint.systems import svq_tables as tables
 from labelmint.systems.sections import TransformerSection
 from labelmint.systems.svq_sections import CoupledSections, UncoupledSections, VQModelSection
 from labelmint.systems.system import GIVEN, Facts, System, Wired
-from labelmint.systems.wiring import check_multiples, check_patches, prior_of, reconstructing
+from labelmint.systems.wiring import check_multiples, check_patches, learning_images, prior_of, reconstructing
 from labelmint.tokenizers.coupled import CoupledVQ
 from labelmint.tokenizers.coupled_patterns import CoupledPatterns
 from labelmint.tokenizers.label_map import LabelMap
@@ -58,13 +58,21 @@ def uncoupled(settings: UncoupledSections, facts: Facts) -> Wired:
     alone = of_layouts.model_copy(update={"adversary": 0.0})
     return Wired(
         stages=(
-            Stage(name="tokenizer", module=tokenizer, regime=reconstructing(sizes, facts.image_channels)),
+            Stage(
+                name="tokenizer",
+                module=tokenizer,
+                regime=reconstructing(sizes, facts.image_channels, unlabelled=sizes.unlabelled),
+            ),
             Stage(
                 name="layout_tokenizer",
                 module=layout_tokenizer,
                 regime=reconstructing(alone, facts.image_channels),
             ),
-            Stage(name="prior", module=prior, regime=Likelihood(settings.prior, written.image_tokens)),
+            Stage(
+                name="prior",
+                module=prior,
+                regime=learning_images(settings.prior, "prior", facts, written.image_tokens),
+            ),
         ),
         images=TwoStage(prior, written),
         see=written.see,
@@ -197,6 +205,7 @@ SYSTEMS = (
         sections=UncoupledSections,
         wire=uncoupled,
         presets=tables.VQVAE,
+        from_pool=True,
     ),
     System(
         name="vqgan-t",
@@ -206,6 +215,7 @@ SYSTEMS = (
         sections=UncoupledSections,
         wire=uncoupled,
         presets=tables.VQGAN,
+        from_pool=True,
     ),
     System(
         name="svqvae-t",

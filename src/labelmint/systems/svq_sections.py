@@ -9,13 +9,21 @@ from labelmint.systems.sections import (
     LayoutPriorSection,
     Network,
     Sections,
+    SeesPool,
     TransformerSection,
 )
 from labelmint.systems.wiring import VQModelTraining
 from labelmint.tokenizers.coupled import CoupledConfig
 from labelmint.tokenizers.layout_vq import LayoutVQConfig
 
-__all__ = ["CoupledSections", "LayoutTokenizerSection", "MintSections", "UncoupledSections", "VQModelSection"]
+__all__ = [
+    "CoupledSections",
+    "ImageTokenizerSection",
+    "LayoutTokenizerSection",
+    "MintSections",
+    "UncoupledSections",
+    "VQModelSection",
+]
 
 
 class VQModelSection(CoupledConfig, VQModelTraining):
@@ -25,6 +33,10 @@ class VQModelSection(CoupledConfig, VQModelTraining):
     def multiple(self) -> int:
         """Pixels that hold whole tokens of the image and of the layout a side."""
         return math.lcm(1 << self.downsamplings, self.cell)
+
+
+class ImageTokenizerSection(SeesPool, VQModelSection):
+    """A VQ-model of images alone: sizes and training."""
 
 
 class LayoutTokenizerSection(LayoutVQConfig, VQModelTraining):
@@ -46,11 +58,13 @@ class CoupledSections(Sections):
 class UncoupledSections(CoupledSections):
     """Settings of the systems with a tokenizer of layouts beside that of images."""
 
+    tokenizer: ImageTokenizerSection = ImageTokenizerSection()
     layout_tokenizer: LayoutTokenizerSection = LayoutTokenizerSection()
 
     def coupled(self) -> CoupledSections:
         """The settings of a system with one tokenizer."""
-        return CoupledSections(tokenizer=self.tokenizer, prior=self.prior)
+        sizes = self.tokenizer.model_dump(include=set(VQModelSection.model_fields))
+        return CoupledSections(tokenizer=VQModelSection(**sizes), prior=self.prior)
 
 
 class MintSections(CoupledSections):

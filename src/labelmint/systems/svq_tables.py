@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from labelmint.systems.sections import TransformerSection
-from labelmint.systems.svq_sections import LayoutTokenizerSection, UncoupledSections, VQModelSection
+from labelmint.systems.svq_sections import ImageTokenizerSection, LayoutTokenizerSection, UncoupledSections
 
 __all__ = ["VQGAN", "VQVAE", "small", "svq_256", "tiny"]
 
@@ -30,7 +30,7 @@ def tiny(tokenizer: Mapping[str, Any]) -> UncoupledSections:
     }
     learning: dict[str, Any] = {"steps": 1000, "batch_size": 32, "learning_rate": 2e-3}
     return UncoupledSections(
-        tokenizer=VQModelSection(
+        tokenizer=ImageTokenizerSection(
             **{
                 **levels,
                 **learning,
@@ -67,7 +67,7 @@ def small(tokenizer: Mapping[str, Any]) -> UncoupledSections:
     }
     learning: dict[str, Any] = {"steps": 6000, "batch_size": 16, "learning_rate": 1e-3}
     return UncoupledSections(
-        tokenizer=VQModelSection(
+        tokenizer=ImageTokenizerSection(
             **{
                 **levels,
                 **learning,
@@ -109,7 +109,7 @@ def svq_256(tokenizer: Mapping[str, Any]) -> UncoupledSections:
     }
     learning: dict[str, Any] = {"steps": 500_000, "batch_size": 12, "learning_rate": 4.5e-6 * 12}
     return UncoupledSections(
-        tokenizer=VQModelSection(
+        tokenizer=ImageTokenizerSection(
             **levels, **learning, **tokenizer, codebook_size=16_384, semantic_codebook_size=4096, share=0.35
         ),
         layout_tokenizer=LayoutTokenizerSection(

@@ -30,7 +30,7 @@ class Facts(NamedTuple):
         boxes: which boxes stand for a layout, for a system that sees boxes; else None.
         class_ids: the id of the class of each symbol; none where only shapes are asked for.
         crop: whether images are crops of larger ones.
-        pool: whether images without labels are learned from, too.
+        pool: the number of images without labels beside the labelled ones.
     """
 
     image_channels: int
@@ -42,7 +42,7 @@ class Facts(NamedTuple):
     boxes: BoxRule | None = None
     class_ids: tuple[int, ...] = ()
     crop: bool = False
-    pool: bool = False
+    pool: int = 0
 
 
 def _as_they_are(layouts: LayoutBatch) -> LayoutBatch:

@@ -19,11 +19,18 @@ from labelmint.priors.pixelsnail import PixelSNAIL
 from labelmint.priors.rowwise import RowPixelSNAIL
 from labelmint.priors.transformer import TransformerPrior
 from labelmint.protocols import Stream
-from labelmint.systems.sections import PriorSection, TransformerSection
+from labelmint.systems.sections import (
+    PixelSNAILTraining,
+    PriorSection,
+    TransformerSection,
+    TransformerTraining,
+)
 from labelmint.systems.system import Facts
 from labelmint.training.adversarial import Adversarial, Against
+from labelmint.training.likelihood import Likelihood
 from labelmint.training.minimize import Minimize
 from labelmint.training.regime import Learning, Regime
+from labelmint.training.tokens import Tokenize
 from labelmint.types import LayoutBatch
 
 __all__ = [
@@ -34,11 +41,13 @@ __all__ = [
     "check_least",
     "check_multiples",
     "check_patches",
+    "learning_images",
     "prior_of",
     "reconstructing",
 ]
 
 _BETAS = (0.5, 0.9)  # of Adam with an adversary: VQGAN's
+_UNLABELLED = 0.5  # of a batch, unless told otherwise
 
 
 class TokenizerTraining(Learning):
@@ -87,9 +96,14 @@ class VQModelTraining(TokenizerTraining):
 
 
 def reconstructing(
-    training: VQModelTraining, image_channels: int, objective: type[VQObjective] = VQObjective
+    training: VQModelTraining,
+    image_channels: int,
+    objective: type[VQObjective] = VQObjective,
+    unlabelled: float = 0.0,
 ) -> Regime:
-    """The regime of a VQ-model: its objective alone, or with an adversary VQGAN's game."""
+    """The regime of a VQ-model: its objective alone, or with an adversary VQGAN's game; of one that sees images alone a
+    share of each batch are images without labels, where there are any.
+    """
     loss = objective(
         commitment=training.commitment,
         balance=training.balance,
@@ -99,7 +113,7 @@ def reconstructing(
         semantic_weight=training.semantic_weight,
     )
     if not training.adversary:
-        return Minimize(training, loss)
+        return Minimize(training, loss, unlabelled=unlabelled)
 
     def discriminator() -> nn.Module:
         return PatchDiscriminator(
@@ -115,11 +129,33 @@ def reconstructing(
         adaptive=True,
         begins=training.adversary_from,
     )
-    return Adversarial(training, loss, against)
+    return Adversarial(training, loss, against, unlabelled=unlabelled)
+
+
+def learning_images(
+    section: PriorSection | TransformerSection, name: str, facts: Facts, tokenize: Tokenize
+) -> Likelihood:
+    """The regime of an image prior, given tokens that are written without the layout: one that learns to do without its
+    layout, too, learns p(z) from images without labels, where there are any.
+
+    Arguments:
+        name: of the section.
+
+    Raises InputError for a share of these where it never learns to do without.
+    """
+    share = _UNLABELLED if section.unlabelled is None else section.unlabelled
+    if not section.condition_dropout:
+        if section.unlabelled:
+            raise InputError(
+                f"--set {name}.unlabelled={section.unlabelled:g}: images without labels teach a prior that can do "
+                f"without a layout; set {name}.condition_dropout=0.1, too, or leave it out"
+            )
+        share = 0.0
+    return Likelihood(section, tokenize, unlabelled=share, pool=facts.pool)
 
 
 def prior_of(
-    config: PriorSection | TransformerSection,
+    config: PixelSNAILTraining | TransformerTraining,
     codebook_size: int,
     grid: tuple[int, int],
     stack: int = 1,
@@ -133,7 +169,7 @@ def prior_of(
     To a PixelSNAIL tokens are a layout of as many symbols as there are codes, a cell each. It draws as much
     at once as `at_once` says; with one path a place holds one token.
     """
-    if isinstance(config, TransformerSection):
+    if isinstance(config, TransformerTraining):
         return TransformerPrior(config, codebook_size, grid, stack, symbols, given)
     if given is not None:
         config, symbols = config.model_copy(update={"condition_scale": 1}), given.codebook_size

@@ -25,6 +25,7 @@ from typing import Any, Protocol, cast
 import torch
 from torch import Tensor, nn
 
+from labelmint.datasets.beside import with_unlabelled
 from labelmint.datasets.pairs import Pairs
 from labelmint.objectives.adversarial import GanLoss, adaptive_weight, feature_matching
 from labelmint.objectives.objective import Loss, Objective
@@ -62,7 +63,8 @@ class Against:
         discriminator: makes the network that tells real images from made ones, given also their layouts.
         loss: of both sides.
         rate: the discriminator's highest learning rate. betas: of Adam, for both.
-        strength: of the adversary in the module's loss.
+        strength: of the adversary in the module's loss. summed: whether the verdicts of several discriminators add up
+            there; else their mean counts.
         adaptive: whether it is weighed against the fidelity by gradients at `last_layer` of the module.
         begins: the share of the training after which it is heeded.
         matching: weight of feature matching.
@@ -80,6 +82,7 @@ class Against:
     rate: float
     betas: tuple[float, float] = (0.5, 0.999)
     strength: float = 1.0
+    summed: bool = False
     adaptive: bool = False
     begins: float = 0.0
     matching: float = 0.0
@@ -99,6 +102,7 @@ class Adversarial:
         half_life: of the moving average of the module's weights, a share of the steps done; 0 keeps the last.
         phases: of the training; without any, the whole module learns at full size.
         see: a batch as both players see it; a batch that is seen already stays as it is. None for as it is.
+        unlabelled: the share of the images without labels in a batch, where there are any; both players see these.
     """
 
     def __init__(
@@ -109,9 +113,11 @@ class Adversarial:
         half_life: float = 0.0,
         phases: Sequence[Phase] = (),
         see: Callable[[Batch], Batch] | None = None,
+        unlabelled: float = 0.0,
     ) -> None:
         self.settings, self.objective, self.against = settings, objective, against
         self.half_life, self.phases, self.see = half_life, phases, see or _as_it_is
+        self.unlabelled = unlabelled
         self._rival: nn.Module | None = None
         self._few = False  # training pairs, so that images are augmented for the discriminator
 
@@ -148,7 +154,7 @@ class Adversarial:
             found = self.objective(networks[MODULE], batch)
             return self._against(found, networks, batch)
         made = self._made(networks[MODULE], batch)
-        return self._judged(networks[DISCRIMINATOR], batch, made)
+        return self._judged(networks[DISCRIMINATOR], networks[DISCRIMINATOR], batch, made)
 
     def _made(self, network: nn.Module, batch: Batch) -> Tensor:
         """Images of a batch, without a way back."""
@@ -165,7 +171,8 @@ class Adversarial:
         rival = networks[DISCRIMINATOR].requires_grad_(False).eval()
         made, real, layouts = self._shown(found.image, batch)
         of_made = rival(made, layouts)
-        adversarial = torch.stack([against.loss.generator(maps[-1]) for maps in of_made]).mean()
+        each = torch.stack([against.loss.generator(maps[-1]) for maps in of_made])
+        adversarial = each.sum() if against.summed else each.mean()
         terms = {**found.terms, "adversarial": adversarial.detach()}
         weight: float | Tensor = 1.0
         if against.adaptive:
@@ -182,8 +189,12 @@ class Adversarial:
             loss, terms["matching"] = loss + against.matching * matched, matched.detach()
         return loss, terms
 
-    def _judged(self, rival: nn.Module, batch: Batch, made: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The discriminator's loss; both kinds of images in one pass."""
+    def _judged(
+        self, rival: nn.Module, bare: nn.Module, batch: Batch, made: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The discriminator's loss; both kinds of images in one pass. The penalty sees it `bare`: wrapped by Fabric, it
+        would compute in mixed precision again, and its gradients would be guarded.
+        """
         rival.requires_grad_(True).train()
         made, real, layouts = self._shown(made, batch)
         both, count = torch.arange(len(batch), device=made.device).repeat(2), len(batch)
@@ -195,7 +206,9 @@ class Adversarial:
         halves = [count if mixed else len(maps) // 2 for maps in judged]
         verdicts = [(maps[:n], maps[n : 2 * n]) for n, maps in zip(halves, judged, strict=True)]
         loss = torch.stack([self.against.loss.discriminator(*one) for one in verdicts]).mean()
-        apart = torch.stack([(of_real > of_made).float().mean() for of_real, of_made in verdicts]).mean()
+        # Behind the first column of two there may be how likely classes are.
+        judged_apart = [(of_real > of_made)[:, :1].float().mean() for of_real, of_made in verdicts]
+        apart = torch.stack(judged_apart).mean()
         terms = {DISCRIMINATOR: loss.detach(), "told_apart": apart}
         if mixed and len(mixed[0][0]):
             mislabelled = [
@@ -204,19 +217,21 @@ class Adversarial:
             wrong = torch.stack(mislabelled).mean()
             loss, terms["wrong"] = (loss + wrong) / 2, wrong.detach()
         if self.against.penalty != "none":
-            penalty = penalty_of(self.against.penalty, rival, real, made, layouts)
+            penalty = penalty_of(self.against.penalty, bare, real, made, layouts)
             loss, terms["penalty"] = loss + self.against.penalty_weight * penalty, penalty.detach()
         return loss, terms
 
     def _shown(self, made: Tensor, batch: Batch) -> tuple[Tensor, Tensor, LayoutBatch]:
-        """Made and real images and their layouts as the discriminator sees them: augmented where there are few,
-        alike for both players of a step. Where several images are made of an item, side by side in the channels, the
+        """Made and real images and their layouts as the discriminator sees them: augmented where there are few, each
+        time anew. Where several images are made of an item, side by side in the channels, the
         real one stands as often.
         """
         each, real, layouts = made.split(batch.image.shape[1], dim=1), batch.image, batch.layouts
         if self._few:
             seen = (*each, real)
-            (*each, real), layouts = augmented(seen, layouts, self.against.unknown, torch.initial_seed())
+            (*each, real), layouts = augmented(
+                seen, layouts, self.against.unknown, int(torch.randint(1 << 62, ()))
+            )
         return torch.cat(each, dim=1), real.repeat(1, len(each), 1, 1), layouts
 
     def losses(self, networks: Networks, batch: Batch) -> Iterator[Tensor]:
@@ -229,7 +244,8 @@ class Adversarial:
         for k in range(self.against.updates):
             if k or made is None:
                 made = self._made(networks[MODULE], batch)
-            yield self._judged(networks[DISCRIMINATOR], batch, made)[0]
+            rival = networks[DISCRIMINATOR]
+            yield self._judged(rival, rival, batch, made)[0]
 
     @property
     def copies(self) -> int:
@@ -266,7 +282,10 @@ class Adversarial:
         see_in_parts(module, len(slices(settings.batch_size // world, bench.accumulate)))
 
         def views(number: int) -> Batch:
-            batch = self.see(training.batch(number, settings.batch_size, rank, world)).to(fabric.device)
+            batch = with_unlabelled(
+                training, bench.pool, self.unlabelled, number, settings.batch_size, rank, world
+            )
+            batch = self.see(batch).to(fabric.device)
             return smaller(batch, phase_at(self.phases, loop.progress).shrink)
 
         with stop_on_interrupt() as asked_to_stop:
@@ -293,7 +312,7 @@ class Adversarial:
                 def of_rival(
                     part: slice, batch: Batch = batch, made: list[Tensor] = made
                 ) -> tuple[Tensor, dict[str, Tensor]]:
-                    return self._judged(judge, batch[part], torch.cat(made)[part])
+                    return self._judged(judge, rival, batch[part], torch.cat(made)[part])
 
                 wrapped.zero_grad()
                 terms = backward_in_parts(fabric, model, len(batch), bench.accumulate, of_module)
@@ -310,11 +329,16 @@ class Adversarial:
                     wrapped.step()
                 loop.step += 1
 
-                if loop.step % settings.evaluate_every == 0:
+                # Held-out pairs are whole, so a network that does not make whole images yet has no figures.
+                new = (
+                    loop.step % settings.evaluate_every == 0
+                    and phase_at(self.phases, loop.progress).shrink == 1
+                )
+                if new:
                     figures = self.held_out(average.judged(), bench.validation, fabric.device, MOST_JUDGED)
                 if loop.step % 25 == 0 or loop.step % settings.evaluate_every == 0:
                     told = {name: float(term) for name, term in terms.items()}
-                    loop.tell({**told, **figures}, settings.batch_size, _collapse(figures))
+                    loop.tell({**told, **figures}, settings.batch_size, _collapse(figures) if new else "")
                 loop.save_if_due()
         if isinstance(made_by, _Unguarded):
             made_by.leave()

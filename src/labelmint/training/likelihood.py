@@ -1,7 +1,8 @@
 """Maximizing the likelihood of tokens: keep the weights that do best on held-out ones, stop when none do better.
 
 With `keep="last"` it goes on to the end all the same. What is judged, kept and sampled from is the exponential
-moving average of the weights.
+moving average of the weights. Of images without labels, where a share of each batch shows them, a prior learns p(z): it
+is told of no layout.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from labelmint.datasets.beside import labelled_rows
 from labelmint.datasets.pairs import Pairs
 from labelmint.errors import InputError
 from labelmint.objectives.likelihood import negative_log_likelihood
@@ -72,6 +74,8 @@ class Likelihood:
         prepare: called with the prior and the training pairs before the training starts, or nothing.
         nats: the loss of a prior on tokens and the layouts that condition them, a mean over the items, with a share of
             the tokens read replaced in training.
+        unlabelled: the share of the images without labels in a batch, of a prior that can do without a layout: it
+            learns p(z) from these. pool: how many there are. The figures that stop it are of pairs alone.
     """
 
     def __init__(
@@ -81,9 +85,12 @@ class Likelihood:
         sees_layouts: bool = True,
         prepare: Callable[[nn.Module, Pairs], None] | None = None,
         nats: Nats = negative_log_likelihood,
+        unlabelled: float = 0.0,
+        pool: int = 0,
     ) -> None:
         self.settings, self.tokenize = settings, tokenize
         self.sees_layouts, self.prepare, self.nats = sees_layouts, prepare, nats
+        self.unlabelled, self.pool = unlabelled if pool else 0.0, pool if unlabelled else 0
 
     def players(self, module: nn.Module) -> tuple[Player, ...]:
         """The prior alone."""
@@ -91,7 +98,7 @@ class Likelihood:
 
     def steps(self, views: int) -> int:
         """The step budget, by `steps_of`."""
-        return steps_of(self.settings, views)
+        return steps_of(self.settings, views, self.unlabelled)
 
     def drawn(self, views: int) -> int:
         """None."""
@@ -104,8 +111,7 @@ class Likelihood:
 
     def terms(self, player: str, networks: Networks, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Nats a token, some of those that are read replaced by random ones."""
-        with torch.no_grad():
-            tokens, seen = self.tokenize(batch)
+        tokens, seen = tokenized(self.tokenize, batch, batch.image.device)
         return self._nats(networks[player], tokens, seen)
 
     def _nats(
@@ -125,9 +131,9 @@ class Likelihood:
         return 2
 
     def kept_bytes(self, module: nn.Module, views: int, size: tuple[int, int]) -> int:
-        """Tokens of two bytes and layouts of one, which stay in memory where each pair has one view."""
+        """Tokens of two bytes and layouts of one, which stay in memory where each image has one view."""
         tokens = math.prod(cast(AnyPrior, module).grid)
-        return views * (2 * tokens + (size[0] * size[1] if self.sees_layouts else 0))
+        return (views + self.pool) * (2 * tokens + (size[0] * size[1] if self.sees_layouts else 0))
 
     def held_out(
         self, module: nn.Module, pairs: Pairs, device: torch.device, at_most: int | None = None
@@ -154,7 +160,7 @@ class Likelihood:
             fused=True,
         )
         training, begin = bench.training.showing(settings.shown), bench.now()
-        steps = steps_of(settings, training.views)
+        steps = self.steps(training.views)
         # Of a handful of pairs a prior knows too much within some dozen steps: the best weights must not go by
         # unseen.
         every = min(settings.evaluate_every, max(steps // _FIGURES, 1))
@@ -169,6 +175,8 @@ class Likelihood:
             rank,
             world,
             lambda done, of: tell(Event(f"encode for {name}", done, of)),
+            bench.pool,
+            self.unlabelled,
         )
         # A part of the time budget, but not of the schedule, which would else begin behind its warm-up.
         encoding = bench.now() - begin
@@ -233,9 +241,10 @@ class Likelihood:
         return self.settings.keep == "best" and since >= self.settings.patience * self.settings.evaluate_every
 
 
-def steps_of(settings: PriorTraining, views: int) -> int:
-    """The step budget over a number of views an epoch."""
-    return min(max(math.ceil(settings.epochs * views / settings.batch_size), 1), settings.steps)
+def steps_of(settings: PriorTraining, views: int, unlabelled: float = 0.0) -> int:
+    """The step budget over a number of views an epoch, beside a share of images without labels in a batch."""
+    pairs = labelled_rows(settings.batch_size, unlabelled)
+    return min(max(math.ceil(settings.epochs * views / pairs), 1), settings.steps)
 
 
 def _keep_if_better(loop: Loop, average: nn.Module, nats: float, keep: str) -> None:

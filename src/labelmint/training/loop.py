@@ -148,7 +148,7 @@ class Loop:
             steps = self.clock.steps
             if self.clock.seconds:
                 in_time = self.step + int(seconds_left * speed)
-                steps = in_time if self.clock.endless else min(steps, in_time)
+                steps = in_time if self.clock.endless and speed > 0 else min(steps, in_time)
             self.report(
                 Event(
                     self.name,

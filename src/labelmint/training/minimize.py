@@ -90,12 +90,6 @@ class Minimize:
         """The objective's figures."""
         return self.objective.held_out(module.eval(), pairs, device, at_most)
 
-    def _batch(self, training: Pairs, pool: Pairs | None, step: int, rank: int, world: int) -> Batch:
-        size = self.settings.batch_size
-        if pool is None or not self.unlabelled:
-            return training.batch(step, size, rank, world)
-        return with_unlabelled(training, pool, self.unlabelled, step, size, rank, world)
-
     def train(self, stage: Stage, bench: Bench) -> dict[str, float]:
         """Train in place; the figures are the objective's, of the weights that are kept."""
         settings, fabric, module = self.settings, bench.fabric, stage.module
@@ -111,7 +105,9 @@ class Minimize:
             while not loop.over(asked_to_stop()):
                 reseed(training.seed, stage.name, loop.step, rank)
                 loop.set_learning_rate(learning_rate(settings.learning_rate, loop.progress))
-                batch = self._batch(training, bench.pool, loop.step, rank, world).to(fabric.device)
+                batch = with_unlabelled(
+                    training, bench.pool, self.unlabelled, loop.step, settings.batch_size, rank, world
+                ).to(fabric.device)
                 model.train()
 
                 def loss_of(part: slice, batch: Batch = batch) -> tuple[Tensor, dict[str, Tensor]]:

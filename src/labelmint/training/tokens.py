@@ -8,12 +8,14 @@ prior less.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
+from labelmint.datasets.beside import parted
 from labelmint.datasets.pairs import Pairs
 from labelmint.types import Batch, LayoutBatch
 
@@ -25,9 +27,13 @@ _AT_ONCE = 32
 
 
 def tokenized(tokenize: Tokenize, batch: Batch, device: torch.device) -> tuple[Tensor, LayoutBatch | None]:
-    """Tokens (B, h, w) of a batch, and the layouts that condition them."""
+    """Tokens (B, h, w) of a batch, and the layouts that condition them; those of images without labels mean nothing."""
+    batch = batch.to(device)
     with torch.no_grad():
-        return tokenize(batch.to(device))
+        tokens, layouts = tokenize(batch)
+    if layouts is None or batch.labelled is None:
+        return tokens, layouts
+    return tokens, replace(layouts, labelled=batch.labelled)
 
 
 class TokenBatches:
@@ -40,7 +46,8 @@ class TokenBatches:
             worth keeping.
         device: where it is learned. Kept tokens and layouts stay in the memory of the CPU, as small integers.
         rank, world: this process, and how many there are.
-        tell: is told how many pairs are encoded, of how many, while all of them are.
+        tell: is told how many images are encoded, of how many, while all of them are.
+        pool: images without labels, or None. unlabelled: their share of a batch, spread as `datasets.beside` says.
     """
 
     def __init__(
@@ -53,18 +60,59 @@ class TokenBatches:
         rank: int = 0,
         world: int = 1,
         tell: Callable[[int, int], None] = lambda done, of: None,
+        pool: Pairs | None = None,
+        unlabelled: float = 0.0,
     ) -> None:
-        self.tokenize, self.pairs, self.batch_size, self.device = tokenize, pairs, batch_size, device
-        self.rank, self.world = rank, world
-        self.kept = self._all(tell) if pairs.still and steps * batch_size >= 2 * len(pairs) else None
+        self.device = device
+        self.parts = parted(unlabelled if pool is not None else 0.0, batch_size, rank, world)
+        sources = (pairs, pool)[: 1 + (self.parts[1].size > 0)]
+        self.sources = [_Source(tokenize, each, device) for each in sources if each is not None]
+        kept = [
+            source
+            for source, part in zip(self.sources, self.parts, strict=False)
+            if source.pairs.still and steps * part.size >= 2 * len(source.pairs)
+        ]
+        done, of = 0, sum(len(source.pairs) for source in kept)
+        for source in kept:
+            for some in source.keep():
+                done += some
+                tell(done, of)
 
     def __call__(self, step: int) -> tuple[Tensor, LayoutBatch | None]:
-        """Tokens (B, h, w) and layouts."""
+        """Tokens (B, h, w) and layouts; with a pool these tell which of them mean something."""
+        if len(self.sources) == 1:
+            return self.sources[0](step, self.parts[0].size, self.parts[0].rows)
+        places, tokens, layouts = list[int](), list[Tensor](), list[LayoutBatch]()
+        for source, part in zip(self.sources, self.parts, strict=True):
+            if part.rows:
+                its_tokens, its_layouts = source(step, part.size, part.rows)
+                places += part.places
+                tokens.append(its_tokens)
+                if its_layouts is not None:
+                    means = torch.full((len(its_tokens),), source.pairs.labelled, device=its_tokens.device)
+                    layouts.append(replace(its_layouts, labelled=means))
+        order = torch.tensor(places).argsort().to(self.device)
+        return torch.cat(tokens)[order], _together(layouts)[order] if layouts else None
+
+
+class _Source:
+    """Pairs, or images without labels, in tokens.
+
+    Arguments:
+        tokenize, device: as for `TokenBatches`. pairs: all of them.
+    """
+
+    def __init__(self, tokenize: Tokenize, pairs: Pairs, device: torch.device) -> None:
+        self.tokenize, self.pairs, self.device = tokenize, pairs, device
+        self.kept: tuple[Tensor, Tensor | None, Tensor | None] | None = None
+
+    def __call__(self, step: int, count: int, rows: Sequence[int]) -> tuple[Tensor, LayoutBatch | None]:
+        """Tokens and layouts of these rows of the `count` ones of a step."""
         if self.kept is None:
-            batch = self.pairs.batch(step, self.batch_size, self.rank, self.world)
-            return tokenized(self.tokenize, batch, self.device)
+            return tokenized(self.tokenize, self.pairs.some(step, count, rows), self.device)
         tokens, ids, coarse = self.kept
-        chosen = torch.tensor(self.pairs.items(step, self.batch_size)[self.rank :: self.world])
+        items = self.pairs.items(step, count)
+        chosen = torch.tensor([items[row] for row in rows])
         layouts = None
         if ids is not None:
             layouts = LayoutBatch(ids[chosen].to(self.device).int())
@@ -72,9 +120,9 @@ class TokenBatches:
                 layouts.tokens = coarse[chosen].to(self.device).long()
         return tokens[chosen].to(self.device).long(), layouts
 
-    def _all(self, tell: Callable[[int, int], None]) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """Tokens of all pairs, ids of the layouts that condition them, and tokens that do, encoded in fixed batches,
-        so that a resumed run gets identical ones.
+    def keep(self) -> Iterator[int]:
+        """Keep tokens of all pairs, ids of the layouts that condition them, and tokens that do, encoded in fixed
+        batches, so that a resumed run gets identical ones; yield how many are encoded, batch by batch.
         """
         tokens, ids, coarse = [], [], []
         for first in range(0, len(self.pairs), _AT_ONCE):
@@ -84,9 +132,18 @@ class TokenBatches:
                 ids.append(_small(layouts.ids.cpu()))
                 if layouts.tokens is not None:
                     coarse.append(_small(layouts.tokens.cpu()))
-            tell(min(first + _AT_ONCE, len(self.pairs)), len(self.pairs))
+            yield len(its_tokens)
         kept_ids, kept_coarse = (torch.cat(each) if each else None for each in (ids, coarse))
-        return torch.cat(tokens), kept_ids, kept_coarse
+        self.kept = torch.cat(tokens), kept_ids, kept_coarse
+
+
+def _together(layouts: Sequence[LayoutBatch]) -> LayoutBatch:
+    """Layouts that condition a prior, one after the other."""
+    parts = {
+        name: [part for part in map(vars, layouts) if part[name] is not None]
+        for name in ("ids", "tokens", "labelled")
+    }
+    return LayoutBatch(**{name: torch.cat([part[name] for part in of]) for name, of in parts.items() if of})
 
 
 def _small(numbers: Tensor) -> Tensor:
