@@ -18,8 +18,11 @@ from PIL import Image
 from scipy import ndimage
 
 from labelmint import formats
+from labelmint.datasets.fitting import fitted
 from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.pairs import Pairs
 from labelmint.datasets.symbols import SymbolTable
+from labelmint.datasets.whole_images import without_labels
 from labelmint.dials import LAYOUT_TEMPERATURE, TEMPERATURE, settled
 from labelmint.errors import InputError
 from labelmint.formats import read
@@ -116,6 +119,8 @@ class System:
         image_channels=1,
         request=SimpleNamespace(group_by=None, normalize="none"),
         boxes=None,
+        pool_digest="",
+        pool_images=0,
     )
 
     def __init__(self, path: Path, stop_at: int | None = None) -> None:
@@ -311,6 +316,39 @@ def test_the_test_part_is_never_looked_at(run: Path, real: Path) -> None:
     assert sorted(looked) == sorted([*TRAINING, *VALIDATION])
     (run / "judge" / "copy_rule.json").unlink()
     assert files(make(run, "again")) == files(out)
+
+
+def test_copies_of_images_without_labels_are_withheld_where_they_are_given_and_else_it_is_said(
+    run: Path,
+) -> None:
+    images = {name: pair(name, index, stem=2) for name, index in (("u0", 4), ("u1", 9))}
+    pool = DataSet(
+        source="pool", format="memory", classes=CLASSES, names=tuple(images), load=images.__getitem__
+    )
+    split = json.loads((run / "split.json").read_text())
+    (run / "split.json").write_text(json.dumps({**split, "unlabelled": list(images)}))
+    loaded = fitted(without_labels(pool), list(images), System.geometry)
+    digest = Pairs.of(list(loaded), System.geometry, 0, labelled=False).digest()
+    system = System(run)
+    system.config = SimpleNamespace(**{**vars(System.config), "pool_digest": digest, "pool_images": 2})
+
+    out = make(run, "given", system, unlabelled=pool)
+    rejected = {row["index"]: row for row in rows(out / "rejected.jsonl")}
+    assert {rejected[index]["nearest_training"] for index in (4, 9)} == {"u0", "u1"}
+    assert "copies of training images and of the images without labels" in (out / "README.md").read_text()
+    assert "warnings" not in json.loads((out / "settings.json").read_text())
+
+    with pytest.warns(UserWarning, match="copies of the 2 images without labels .* were not looked for"):
+        out = make(run, "left-out", system)
+    assert {4, 9} <= {row["index"] for row in rows(out / "manifest.jsonl")}
+    for file in ("README.md", "settings.json"):
+        assert "copies of the 2 images without labels" in (out / file).read_text()
+
+    images["u1"] = pair("u1", 14, stem=2)
+    with pytest.raises(InputError, match="--unlabelled pool: holds other images than the 2"):
+        make(run, "other", system, unlabelled=pool)
+    with pytest.raises(InputError, match="--unlabelled: only has a meaning with a filter"):
+        make(run, "off", system, unlabelled=pool, filter="off")
 
 
 def test_the_rule_is_set_once(run: Path) -> None:

@@ -124,6 +124,7 @@ class Noise:
     """Stands in for generators; `refuses` names the filters that let nothing pass."""
 
     dials = (TEMPERATURE,)
+    from_pool = False
 
     def __init__(self, refuses: tuple[str, ...] = (), copies: int = 0, expected: float = 0.0) -> None:
         """`copies` of the candidates are near-copies: beside those that are wanted, or of the 5,000 that were

@@ -36,6 +36,7 @@ from labelmint.usefulness.ground import Ground
 from labelmint.usefulness.plan import Cell, StudyOptions, Way
 from labelmint.usefulness.real import load_real
 from labelmint.usefulness.recipe import STRONG
+from labelmint.usefulness.sharing import shared
 from labelmint.usefulness.teacher import mint_for
 from labelmint.usefulness.unlabelled import open_unlabelled
 
@@ -327,8 +328,8 @@ def test_every_arm_with_a_pool_trains_and_goes_on(tmp_path: Path) -> None:
         study(data, out, maker=Noise(), train_arm=noted, **options | {"unlabelled": data_of(pairs(4, 90))})
 
 
-def test_what_shared_pairs_give_away(tmp_path: Path) -> None:
-    """Copies of the ten images are told; noise is not, and an arm Y that learns too little is no replacement."""
+def noisy() -> DataSet:
+    """Seventy pairs whose images have nothing in common, ten of them for tests."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 255, (70, 16, 16, 1), np.uint8)
     made = [
@@ -339,7 +340,45 @@ def test_what_shared_pairs_give_away(tmp_path: Path) -> None:
         )
         for one, image in zip(pairs(70), images, strict=True)
     ]
-    data = data_of(made, [pair.name for pair in made[:10]])
+    return data_of(made, [pair.name for pair in made[:10]])
+
+
+def views_of(chosen: list[Pair]) -> Views:
+    names = tuple(map(str, range(len(chosen))))
+    images, labels = np.stack([one.image for one in chosen]), np.stack([one.ids for one in chosen])
+    return Views(names=names, groups=names, images=images, labels=labels, instances=None)
+
+
+def test_images_of_the_pool_that_a_generator_learned_from_are_members(tmp_path: Path) -> None:
+    """Its samples are images of the pool: they are copies, and the pool is told, the ten labelled images are not."""
+    real = load_real(noisy(), (16, 16), StudyOptions(size=(16, 16)), lambda event: None)
+    cell, pool = Cell(10, 0), open_unlabelled("rest", real, lambda event: None)
+    assert pool is not None
+    images = pool.of(cell)
+    found = shared(cell, real, views_of(images), lambda event: None, pool=images)
+    assert (found.auc_pool, found.pool) == (1, len(images))
+    assert (found.copies or 0) > 0.5 * found.samples
+    assert 0 < found.auc < 1  # where the others were of the pool it was 0
+    # a generator that learned from pairs alone has not seen them
+    assert shared(cell, real, views_of(images), lambda event: None).auc_pool is None
+    # a study asks for that where its generators learn from the pool
+    maker = Noise(refuses=("on",))  # what is shared is then what no filter has seen
+    maker.from_pool = True
+    options: dict[str, Any] = {**COMMON, "size": (16, 16), "n_train": (10,), "seeds": 1, "share": True}
+    told = study(
+        noisy(),
+        tmp_path / "out",
+        maker=maker,
+        train_arm=Trainer(rule),
+        **options | {"arms": ("A", "Y", "FM"), "unlabelled": "rest"},
+    )
+    assert "share_membership_pool.n10" in told.figures
+    assert "of the pool 0." in told.verdict.reasons[0]  # though no arm S was asked for
+
+
+def test_what_shared_pairs_give_away(tmp_path: Path) -> None:
+    """Copies of the ten images are told; noise is not, and an arm Y that learns too little is no replacement."""
+    data = noisy()
     real = load_real(data, (16, 16), StudyOptions(size=(16, 16)), lambda event: None)
 
     class Copier(Noise):

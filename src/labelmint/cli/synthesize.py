@@ -170,6 +170,15 @@ class _CommandLine:
             show_default=False,
         ),
     ] = None
+    unlabelled: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="The images without labels that the run learned from, to be searched for copies, too; the filter says "
+            "where they were not.",
+            show_default=False,
+        ),
+    ] = None
     most_candidates: Annotated[
         int | None,
         typer.Option(metavar="M", help="Give up after so many; 10 N unless given.", show_default=False),
@@ -241,6 +250,7 @@ def synthesize(chosen: _CommandLine) -> None:
         filter=chosen.filter,
         filter_share=chosen.filter_share / 100,
         data=_real(chosen),
+        unlabelled=chosen.unlabelled,
         most_candidates=chosen.most_candidates,
         resume=chosen.resume,
         shard=chosen.shard,

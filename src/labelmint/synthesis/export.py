@@ -44,6 +44,7 @@ class Export:
         filter: what the filter says of itself; None when it is off.
         sizes: of the objects of given layouts; None where layouts are not given.
         moved: whether pairs are training pairs, moved.
+        unsearched: images without labels that the run learned from, and the gate did not search for copies.
     """
 
     origin: Origin
@@ -57,6 +58,7 @@ class Export:
     filter: FilterFacts | None = None
     sizes: GivenSizes | None = None
     moved: bool = False
+    unsearched: int = 0
 
     @property
     def chunks(self) -> range:
@@ -86,12 +88,18 @@ class Export:
 
     @cached_property
     def cautions(self) -> tuple[str, ...]:
-        """What is doubtful about the judge, about the layouts that these pairs take, and about pairs that are training
-        pairs, moved.
+        """What is doubtful about the judge, about the layouts that these pairs take, about pairs that are training
+        pairs, moved, and about copies.
         """
         found = () if self.filter is None else self.filter.cautions
         if self.moved:
             found = (*found, f"the run holds the training images; {MOVED}")
+        if self.unsearched:
+            found = (
+                *found,
+                f"copies of the {self.unsearched} images without labels that the run learned from were not looked for; "
+                f"name these images by --unlabelled",
+            )
         if self.sizes is None:
             return found
         used = layouts_used(self.sizes.count, self.origin.per_layout, self.n, self.start)
@@ -108,7 +116,7 @@ class Export:
         return {
             **{
                 name: getattr(self, name)
-                for name in ("size", "n", "start", "sources", "ranges", "image_format", "moved")
+                for name in ("size", "n", "start", "sources", "ranges", "image_format", "moved", "unsearched")
             },
             "origin": {
                 **vars(self.origin),
@@ -139,6 +147,7 @@ class Export:
             image_format=content["image_format"],
             filter=content["filter"] and FilterFacts(**content["filter"]),
             moved=bool(content.get("moved", False)),
+            unsearched=int(content.get("unsearched", 0)),
             sizes=content["sizes"] and GivenSizes.from_json(content["sizes"]),
         )
 

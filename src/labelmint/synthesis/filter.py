@@ -62,6 +62,7 @@ class Filter:
         judge, standard: of the run. classes: of the candidates.
         gate: None until `prepare` opens it. normalize: as the run has it.
         factor: how many times as many pixels a side candidates have as what the judge learned from.
+        pool: digest of the images without labels that the gate searches, too; "" where it does not.
     """
 
     mode: str
@@ -72,6 +73,7 @@ class Filter:
     gate: Gate | None = field(default=None)
     normalize: str = "none"
     factor: int = 1
+    pool: str = ""
 
     @property
     def threshold(self) -> float:
@@ -89,6 +91,7 @@ class Filter:
             "score": self.standard.score,
             "judge": self.judge.about["sha256"],
             "real_data": self.standard.data.digest,
+            **({"unlabelled": self.pool} if self.pool else {}),
         }
         return FilterFacts(settings=settings, dice=float(self.judge.about["held_out_dice"]))
 
@@ -152,10 +155,17 @@ class Filter:
             )
         return found
 
-    def prepare(self, system: TrainedSystem, data: DataSet | str | Path | None, report: Report) -> None:
+    def prepare(
+        self,
+        system: TrainedSystem,
+        data: DataSet | str | Path | None,
+        report: Report,
+        *,
+        unlabelled: DataSet | str | Path | None = None,
+    ) -> None:
         """Open the gate; raises InputError when the real images can't be had."""
         if self.gate is None:
-            self.gate = open_gate(system, self.standard.data, data, report)
+            self.gate = open_gate(system, self.standard.data, data, report, unlabelled=unlabelled)
 
     def _as_seen(self, images: Sequence[Array] | Array) -> Array:
         """Images as the judge and the gate were given real ones: enlarged ones as the means of their squares."""

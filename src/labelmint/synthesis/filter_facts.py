@@ -16,7 +16,8 @@ class FilterFacts:
 
     Attributes:
         settings: all that decides the verdicts: "mode", "share", "threshold", "real_views", "score", "judge" (the
-            SHA-256 of its weights) and "real_data" (the digest of what it learned from).
+            SHA-256 of its weights), "real_data" (the digest of what it learned from), and "unlabelled" (that of images
+            without labels) where the gate searches these, too.
         dice: of the judge on real validation pairs, from 0 to 1.
     """
 

@@ -2,7 +2,8 @@
 
 The search and the rule are those of `evaluate` (`metrics.memorization`); but the rule's threshold is set on
 the validation images alone, so that no test image decides what is written. It is measured once for a judge
-and stored beside it, in copy_rule.json.
+and stored beside it, in copy_rule.json. Images without labels that the system learned from are searched, too, where
+they are given: a run stores their names, and not where they lie.
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from labelmint.datasets.fitting import fitted
+from labelmint.datasets.pair import Pair
+from labelmint.datasets.pairs import Pairs
 from labelmint.datasets.splits import group_of
 from labelmint.errors import InputError
 from labelmint.formats import read
 from labelmint.metrics.copy_rule import CopyRule
 from labelmint.metrics.memorization import CopySearch, Distances
 from labelmint.progress import Event, Report
+from labelmint.runs.unlabelled import read_pool
 from labelmint.segmenters.standard import RealData, digest_of_images
 from labelmint.storage import write_json
 from labelmint.training.run_folder import RunFolder
@@ -46,7 +50,7 @@ class Gate:
 
     Attributes:
         search: over training and validation images. rule: when a sample counts as a copy.
-        names: of the training pairs, in the order of the search.
+        names: of the training pairs and of the images without labels, in the order of the search.
     """
 
     search: CopySearch
@@ -68,15 +72,21 @@ class TooFewHeldOut(InputError):
 
 
 def open_gate(
-    system: TrainedSystem, real: RealData, data: DataSet | str | Path | None, report: Report
+    system: TrainedSystem,
+    real: RealData,
+    data: DataSet | str | Path | None,
+    report: Report,
+    *,
+    unlabelled: DataSet | str | Path | None = None,
 ) -> Gate:
     """Find the real images again and set the rule, or take the stored one.
 
     Arguments:
         real: what the run's judge learned from.
         data: the real data where it lies elsewhere now; else it is looked for where the judge found it.
+        unlabelled: the images without labels that the system learned from; None leaves them unsearched.
 
-    Raises InputError when the data are missing, have changed, are not those that the system was trained on,
+    Raises InputError when data or images are missing, have changed, are not those that the system was trained on,
     or hold too few validation images.
     """
     _check_training(system, real)
@@ -88,6 +98,7 @@ def open_gate(
             f"{missing[0]!r} for one; give "
             "that data by --data, run `labelmint evaluate` again, or pass --filter off"
         )
+    beside = _beside(system, unlabelled, report) if unlabelled is not None else []
     names = [*real.training, *real.validation]
     loaded = fitted(
         source,
@@ -114,13 +125,47 @@ def open_gate(
             f"pass --filter off"
         )
     search = CopySearch(
-        images[:count],
+        [*images[:count], *(one.image for one in beside)],
         images[count:],
-        training_groups=groups[:count],
+        training_groups=[*groups[:count], *(f"unlabelled {one.name}" for one in beside)],
         held_out_groups=groups[count:],
         work_a_query=_WORK,
     )
-    return Gate(search=search, rule=_rule(system, real, search, report), names=real.training)
+    rule = _rule(system, real, search, report, beside=bool(beside))
+    return Gate(search=search, rule=rule, names=[*real.training, *(one.name for one in beside)])
+
+
+def _beside(system: TrainedSystem, given: DataSet | str | Path, report: Report) -> list[Pair]:
+    """The images without labels that a system learned from; raises InputError for others."""
+    config, names = system.config, RunFolder(system.path).read_json("split.json").get("unlabelled", ())
+    source = read_pool(given)
+    if not names:
+        raise InputError(
+            f"--unlabelled {source.source}: {system.path} learned from no images without labels; leave it out"
+        )
+    lacking = sorted(set(names) - set(source.names))
+    loaded = (
+        []
+        if lacking
+        else list(
+            fitted(
+                source,
+                names,
+                system.geometry,
+                channels=config.image_channels,
+                normalize=config.request.normalize,
+                tell=lambda done, of: report(Event("load images without labels", done, of)),
+            )
+        )
+    )
+    seen = Pairs.of(loaded, system.geometry, 0, source=source.source, labelled=False)
+    if lacking or seen.digest() != config.pool_digest:
+        what = f"lacks {len(lacking)} of the" if lacking else "holds other images than the"
+        raise InputError(
+            f"--unlabelled {source.source}: {what} {len(names)} that {system.path} learned from; give these, or leave "
+            f"it out"
+        )
+    return loaded
 
 
 def _check_training(system: TrainedSystem, real: RealData) -> None:
@@ -146,13 +191,16 @@ def _read(system: TrainedSystem, real: RealData, given: str | Path | None) -> Da
     return read(real.source, format=real.format, ignore=ignore)
 
 
-def _rule(system: TrainedSystem, real: RealData, search: CopySearch, report: Report) -> CopyRule:
+def _rule(
+    system: TrainedSystem, real: RealData, search: CopySearch, report: Report, *, beside: bool
+) -> CopyRule:
     file = system.path / "judge" / "copy_rule.json"
     key = {
         "version": _VERSION,
         "data": real.digest,
         "size": list(system.size),
         "group_by": system.config.request.group_by,
+        **({"unlabelled": system.config.pool_digest} if beside else {}),
     }
     try:
         stored = json.loads(file.read_text(encoding="utf-8"))

@@ -42,7 +42,9 @@ def carry_out(
                 f"draws faster"
             )
         if order.sieve is not None:
-            order.sieve.prepare(system, options.data, tell)  # before anything long is drawn
+            order.sieve.prepare(
+                system, options.data, tell, unlabelled=options.unlabelled
+            )  # before it is long
         folder = ChunkFolder(chunks, order.settings, system.classes, resume=options.resume)
         if order.shard is None:
             publish(order.export, folder, _select(order, folder, options.most, tell), missing)

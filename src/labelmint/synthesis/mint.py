@@ -187,9 +187,18 @@ def _given(system: TrainedSystem, options: MintOptions) -> Given | None:
 def _sieve(system: TrainedSystem, options: MintOptions) -> Filter | None:
     mode = "off" if system.learned_from_images or system.moves_pairs else options.mode
     sieve = open_filter(system, mode, share=options.filter_share)
-    if sieve is None and (options.data is not None or options.most_candidates is not None):
-        useless = "--data" if options.data is not None else "--most-candidates"
-        raise InputError(f"{useless}: only has a meaning with a filter, and it is off here; pass --filter on")
+    useless = {
+        "--data": options.data,
+        "--unlabelled": options.unlabelled,
+        "--most-candidates": options.most_candidates,
+    }
+    for option, value in useless.items():
+        if sieve is None and value is not None:
+            raise InputError(
+                f"{option}: only has a meaning with a filter, and it is off here; pass --filter on"
+            )
+    if sieve is not None and options.unlabelled is not None:
+        sieve.pool = system.config.pool_digest
     return sieve
 
 
@@ -215,6 +224,7 @@ def _order(
         filter=None if sieve is None else sieve.facts,
         sizes=_sizes(system, draw, options),
         moved=system.moves_pairs,
+        unsearched=system.config.pool_images if sieve is not None and not sieve.pool else 0,
     )
     shard = None if options.shard is None else Shard.parse(options.shard)
     return Order(system=system, draw=draw, export=export, sieve=sieve, shard=shard, engine=options.engine)

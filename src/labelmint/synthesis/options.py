@@ -57,6 +57,7 @@ class MintOptions:
             run holds a judge and nothing is kept, else "off".
         filter_share: of real validation pairs that would be dropped.
         data: the real data that the judge learned from, where it has moved.
+        unlabelled: the images without labels that the run learned from, which are then searched for copies, too.
         most_candidates: 10 n unless given.
         resume: go on with what a stopped call left in OUT.partial, with its threads unless `load` was told
             others.
@@ -88,6 +89,7 @@ class MintOptions:
     filter: str = "auto"
     filter_share: float = SHARE
     data: DataSet | str | Path | None = None
+    unlabelled: DataSet | str | Path | None = None
     most_candidates: int | None = None
     resume: bool = False
     copies: Mapping[str, str | Path] = field(default_factory=dict)

@@ -68,6 +68,7 @@ def _picture(
 def about_filter(selection: Selection, facts: FilterFacts) -> dict[str, Any]:
     """What `provenance.card` is told."""
     counts, settings = selection.outcome["dropped"], facts.settings
+    beside = " and of the images without labels" if "unlabelled" in settings else ""
     lines = [
         f"- {len(selection.verdicts)} candidates were drawn for {len(selection.accepted)} pairs; what was "
         f"dropped leaves gaps in the "
@@ -85,7 +86,7 @@ def about_filter(selection: Selection, facts: FilterFacts) -> dict[str, Any]:
             "that class are written as ignored.",
         ]
     lines += [
-        f"- {counts[Reason.NEAR_COPY]} withheld: near-copies of training images, by a ratio of distances "
+        f"- {counts[Reason.NEAR_COPY]} withheld: near-copies of training images{beside}, by a ratio of distances "
         f"under "
         f"{selection.copy_threshold:.2f}, set on real validation images.",
         f"- The judge: a U-Net trained on the real training pairs alone, Dice {facts.dice:.2f} on the validation "

@@ -9,7 +9,7 @@ where a smaller one ended.
                                                           for pictures
                          /run/                            the generator and its judge
                          /samples-t0.85-on-500/           500 of its pairs
-                         /shared-t0.85-on-500.json        what these pairs give away
+                         /given-away-t0.85-on-500.json    what these pairs give away
                          /teacher-8000/                   the ensemble that mints labels for the pool
                          /transfer/                       run and samples of arm TR
                          /drawn-t0.85-on.json             what became of the candidates, or why there are no
@@ -104,11 +104,11 @@ class CellFolder:
 
     def shared(self, key: str) -> Shared | None:
         """What some samples give away; None where it was not measured."""
-        return self._read(f"shared-{key}.json", Shared)
+        return self._read(f"given-away-{key}.json", Shared)
 
     def save_shared(self, key: str, found: Shared) -> None:
         """Store it."""
-        self._write(f"shared-{key}.json", found)
+        self._write(f"given-away-{key}.json", found)
 
     def _read(self, name: str, kind: type[Stored]) -> Stored | None:
         file = self.path / name

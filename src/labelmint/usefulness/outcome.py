@@ -101,9 +101,10 @@ class Point:
         """The file name of an arm in its chosen form: "A", "S-1-t0.85-on"."""
         if name in ("R", "A", "C", "ST", "FM", "TR", *BESIDE):
             return arm_named(name).key
-        if self.chosen is None:
-            return ""
-        return arm_key(arm_named(name, self.chosen.ratio), self.chosen.way)
+        # without an arm S nothing is chosen, and arm Y has the first form that there is
+        forms = self.candidates if self.chosen is None else (self.chosen,)
+        keys = [arm_key(arm_named(name, form.ratio), form.way) for form in forms]
+        return next((key for key in keys if key in self.arms), "")
 
     def scores(self, name: str, what: str = "dice") -> dict[int, float]:
         """Test scores of an arm in its chosen form by seed: "dice", "miou" or "boundary"; empty where it was

@@ -2,7 +2,7 @@
 
     do not share    a segmenter that is trained on them alone (arm Y) has on average more than 1 point of Dice less than
                     arm A; or more of them are near-copies than 10 per 1,000 and than of real held-out views; or members
-                    can be told: the interval of the AUC lies above 0.5, or its mean above 0.6
+                    can be told, labelled or of the pool: the interval of the AUC lies above 0.5, or its mean above 0.6
     not known       none of these, but something was not measured, or there is one seed
     may be shared   none of these, as far as these figures see
 
@@ -21,6 +21,7 @@ from labelmint.usefulness.verdict import LOSS, points_in_words
 __all__ = ["share_in_words", "sharing"]
 
 _COPIES, _TOLD = 10.0, 0.6
+_MEMBERSHIP = "chance that an image that was trained on has a nearer nearest sample than one that was not"
 
 
 def sharing(outcome: Outcome) -> Section:
@@ -32,7 +33,10 @@ def sharing(outcome: Outcome) -> Section:
         for seed, one in sorted(point.shared.items()):
             found = "-" if one.copies is None else str(one.copies)
             rows.append(
-                (str(n), str(seed), str(one.samples), found, one.auc, one.members, one.others, one.why or "-")
+                (
+                    *(str(n), str(seed), str(one.samples), found, one.auc, one.members),
+                    *(one.auc_pool, one.pool, one.others, one.why or "-"),
+                )
             )
     table = Table(
         title="What the pairs give away",
@@ -43,6 +47,8 @@ def sharing(outcome: Outcome) -> Section:
             "near-copies",
             "membership AUC",
             "members",
+            "AUC of the pool",
+            "images of the pool",
             "others",
             "not measured",
         ),
@@ -69,10 +75,12 @@ def share_in_words(point: Point) -> str:
     facts += (
         [] if copies is None else [f"{number(copies)} near-copies per 1,000 (of real views {number(real)})"]
     )
-    facts.append(f"membership AUC {auc.mean:.2f}")
+    beside = _auc_of_pool(point)
+    of_pool = "" if beside is None else f", of the pool {beside.mean:.2f}"
+    facts.append(f"membership AUC {auc.mean:.2f}{of_pool}")
     faults = ["a segmenter trained on them alone is worse by more than 1 point"] if gain.mean < LOSS else []
     faults += ["near-copies are among them"] if copies is not None and copies > max(_COPIES, real) else []
-    faults += ["it can be told which images they were made from"] if _told(auc) else []
+    faults += ["it can be told which images they were made from"] if _told(auc, beside) else []
     measured = f"Measured: {', '.join(facts)}."
     if faults:
         return f"{lead}: DO NOT SHARE them in place of the images: {'; '.join(faults)}. {measured}"
@@ -82,8 +90,9 @@ def share_in_words(point: Point) -> str:
     return f"{lead}: as far as these figures see they may be shared in place of the images. {measured}"
 
 
-def _told(auc: Interval) -> bool:
-    return auc.mean > _TOLD or (auc.low is not None and auc.low > 0.5)
+def _told(*attacks: Interval | None) -> bool:
+    known = [auc for auc in attacks if auc is not None]
+    return any(auc.mean > _TOLD or (auc.low is not None and auc.low > 0.5) for auc in known)
 
 
 def _gain(point: Point) -> Interval | None:
@@ -92,6 +101,11 @@ def _gain(point: Point) -> Interval | None:
 
 def _auc(point: Point) -> Interval | None:
     return interval_of([one.auc for one in point.shared.values()]) if point.shared else None
+
+
+def _auc_of_pool(point: Point) -> Interval | None:
+    known = [one.auc_pool for one in point.shared.values() if one.auc_pool is not None]
+    return interval_of(known) if known else None
 
 
 def copies_per_1000(point: Point) -> float | None:
@@ -107,8 +121,8 @@ def _real_per_1000(point: Point) -> float:
 
 
 def _figures(point: Point) -> list[Figure]:
-    n, copies = point.n, copies_per_1000(point)
-    return [
+    n, copies, beside = point.n, copies_per_1000(point), _auc_of_pool(point)
+    found = [
         figure_of(
             f"share.n{n}",
             f"Y minus A with {n} real pairs",
@@ -131,6 +145,16 @@ def _figures(point: Point) -> list[Figure]:
             f"Membership with {n} real pairs",
             _auc(point),
             unit="AUC",
-            how="chance that an image that was trained on has a nearer nearest sample than one that was not",
+            how=_MEMBERSHIP,
         ).model_copy(update={"better": "lower"}),
     ]
+    if beside is not None:
+        of_pool = figure_of(
+            f"share_membership_pool.n{n}",
+            f"Membership of the pool with {n} real pairs",
+            beside,
+            unit="AUC",
+            how=f"{_MEMBERSHIP}; of the images without labels",
+        )
+        found.append(of_pool.model_copy(update={"better": "lower"}))
+    return found

@@ -67,6 +67,10 @@ class Maker(Protocol):
     def dials(self) -> tuple[Dial, ...]:
         """What it heeds when it draws."""
 
+    @property
+    def from_pool(self) -> bool:
+        """True if its generators learn from the pool beside the cell's pairs."""
+
     def expected_seconds(self) -> float:
         """Seconds of a cell's generator, before the first was made; 0 where nothing is known."""
 
@@ -82,6 +86,7 @@ class Given:
     """Pairs that any program made from the training part: the same for every seed."""
 
     dials: tuple[Dial, ...] = ()
+    from_pool = False
 
     def __init__(self, views: Views) -> None:
         self.views = views
@@ -145,6 +150,7 @@ class FromGenerators:
         pool: Callable[[Cell], DataSet] | None = None,
     ) -> None:
         self.real, self.options, self.dials, self._pool = real, options, dials, pool
+        self.from_pool = pool is not None
 
     def expected_seconds(self) -> float:
         """By a measurement of a few steps, as `train --dry-run` does."""
@@ -192,6 +198,7 @@ class FromGenerators:
                     batch_size=_batch_size(folder),
                     filter=way.filter,
                     data=self.real.data if way.filter == "on" else None,
+                    unlabelled=self._pool(cell) if way.filter == "on" and self._pool is not None else None,
                     most_candidates=CANDIDATES * count if way.filter == "on" else None,
                     resume=True,
                     report=report,

@@ -1,15 +1,18 @@
 """May synthetic pairs be shared in place of the images that they were made from? What a cell's pairs give away.
 
-    copies        near-copies of the cell's training images among the pairs that arm Y learns from, by the search and
-                  the rule of `evaluate` (`metrics.memorization`)
-    membership    AUC of telling the cell's images from others by the nearest sample (`metrics.membership`)
+    copies        near-copies of the images that the generator learned from among the pairs that arm Y learns from, by
+                  the search and the rule of `evaluate` (`metrics.memorization`)
+    membership    AUC of telling the cell's images from others by the nearest sample (`metrics.membership`), and of
+                  telling the images of the pool, where the generator learned from a pool
 
-The others are the images of the training part that the cell does not use; of the test part where there are too few.
+The others are images of the training part that the generator has not seen; of the test part where there are too few.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -20,7 +23,9 @@ from labelmint.errors import InputError
 from labelmint.evaluation.views import Views, tiles
 from labelmint.metrics.membership import membership_auc, sample_distances
 from labelmint.metrics.memorization import memorization
+from labelmint.pool.images import digest_of_image
 from labelmint.progress import Event, Report
+from labelmint.types import Array
 from labelmint.usefulness.order import in_order
 from labelmint.usefulness.plan import Cell
 from labelmint.usefulness.real import RealPairs
@@ -38,6 +43,7 @@ class Shared(BaseModel):
         copies: near-copies among them; None where the rule could not be set, and `why`.
         alarms: share of real held-out views that the rule calls copies, too.
         auc: of membership. members, others: images that it was measured on.
+        auc_pool: of the images of the pool that the generator learned from, pool: how many; None where there are none.
         seconds: that it took.
     """
 
@@ -50,29 +56,41 @@ class Shared(BaseModel):
     auc: float
     members: int
     others: int
+    auc_pool: float | None = None
+    pool: int = 0
     seconds: float
 
 
-def shared(cell: Cell, real: RealPairs, samples: Views, report: Report) -> Shared:
-    """Look for copies, and attack membership."""
+def shared(
+    cell: Cell, real: RealPairs, samples: Views, report: Report, *, pool: Sequence[Pair] = ()
+) -> Shared:
+    """Look for copies, and attack membership.
+
+    Arguments:
+        pool: images without labels that the generator learned from beside the cell's pairs.
+    """
     begin = time.perf_counter()
-    members, others = _parts(cell, real)
-    copies, alarms, why = _copies(members, others, samples, cell.seed, report)
+    members, others = _parts(cell, real, pool)
+    copies, alarms, why = _copies([*members, *_of_pool(pool)], others, samples, cell.seed, report)
     size, orientations = real.geometry.size, orientations_of(real.geometry)
-    distances = []
-    for part in (members, others):
+
+    def distances(part: Sequence[Pair]) -> Array:
         seen = tiles(part, size, _VIEWS)
         number = {name: k for k, name in enumerate(dict.fromkeys(seen.names))}
         of = [number[name] for name in seen.names]
-        distances.append(sample_distances(seen.images, samples.images, of, orientations))
+        return sample_distances(seen.images, samples.images, of, orientations)
+
+    apart = distances(others)
     return Shared(
         samples=len(samples),
         copies=copies,
         why=why,
         alarms=alarms,
-        auc=membership_auc(*distances),
+        auc=membership_auc(distances(members), apart),
         members=len(members),
         others=len(others),
+        auc_pool=membership_auc(distances(pool), apart) if pool else None,
+        pool=len(pool),
         seconds=time.perf_counter() - begin,
     )
 
@@ -85,11 +103,15 @@ def orientations_of(geometry: Geometry) -> tuple[int, ...]:
     return (0, 2, 4, 6) if flips else (0, 4) if mirror else (0,)
 
 
-def _parts(cell: Cell, real: RealPairs) -> tuple[list[Pair], list[Pair]]:
-    """The images of a cell, and others: at most 100, chosen by a hash."""
-    names = real.pairs(cell)
+def _parts(cell: Cell, real: RealPairs, pool: Sequence[Pair]) -> tuple[list[Pair], list[Pair]]:
+    """The images of a cell, and others that are neither among them nor in the pool: at most 100, chosen by a hash."""
+    names, seen = real.pairs(cell), {digest_of_image(pair.image) for pair in pool}
     known = {*names.training, *names.validation}
-    left = [name for name in (*real.parts.training, *real.parts.validation) if name not in known]
+    left = [
+        name
+        for name in (*real.parts.training, *real.parts.validation)
+        if name not in known and digest_of_image(real.fitted[name].image) not in seen
+    ]
     chosen = in_order(left, cell.seed, real.parts.groups)[:_MOST_OTHERS]
     members, others = ([real.fitted[name] for name in part] for part in (names.training, chosen))
     groups = {pair.group for pair in members}
@@ -102,6 +124,11 @@ def _parts(cell: Cell, real: RealPairs) -> tuple[list[Pair], list[Pair]]:
             )
         ][:_MOST_OTHERS]
     return members, others
+
+
+def _of_pool(pool: Sequence[Pair]) -> list[Pair]:
+    """The images of a pool, whose groups may be called as those of other data are."""
+    return [replace(pair, group=f"pool {pair.group}") for pair in pool]
 
 
 def _copies(

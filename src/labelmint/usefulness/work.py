@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from labelmint.datasets.pair import Pair
 from labelmint.evaluation.views import Views
 from labelmint.hardware import choose_device, choose_precision
 from labelmint.progress import Report
@@ -165,7 +166,7 @@ class Study:
 
     def _share(self, n: int) -> None:
         """What the pairs of arm Y give away, in the way that is chosen."""
-        chosen = choose(self._candidates(n), self._arms_at(n)) or next(iter(self._candidates(n)), None)
+        chosen = choose(self._candidates(n), self._arms_at(n)) or self._drawable(n)
         for seed in self._options.all_seeds if chosen is not None else ():
             assert chosen is not None
             cell, count = Cell(n, seed), samples_needed(n, 1.0, self._options.samples)
@@ -175,10 +176,27 @@ class Study:
                 views = self._views(cell, chosen.way)
                 assert views is not None
                 views = views.take(range(min(count, len(views))))
-                found = shared(cell, self._real, views, self._ahead.telling(ARM, cell))
+                tell = self._ahead.telling(ARM, cell)
+                found = shared(cell, self._real, views, tell, pool=self._learned_beside(cell))
                 folder.save_shared(key, found)
             if found is not None:
                 self._shared.setdefault(n, {})[seed] = found
+
+    def _drawable(self, n: int) -> Candidate | None:
+        """The first form, of which the filter let any samples pass."""
+        refused = {
+            way
+            for (at, way), found in self._drawn.items()
+            if at == n and all(one.refused for one in found.values())
+        }
+        return next((one for one in self._candidates(n) if one.way not in refused), None)
+
+    def _learned_beside(self, cell: Cell) -> Sequence[Pair]:
+        """Images without labels that the generator of a cell learns from."""
+        if self.maker is None or not self.maker.from_pool:
+            return ()
+        assert self._images is not None
+        return self._images.unlabelled.of(cell)
 
     def _asked(self, cell: Cell, arm: Arm, way: Way | None = None) -> None:
         """An arm, where it is asked for."""
@@ -342,7 +360,7 @@ class Study:
                 ahead.add(MAKE, cell.n, plans)
                 ahead.add(POOL, cell.n, len(wanted & set(POOLED)) * self._has_pool(cell))
             for file in (self._folder / cell.folder).glob("*.json"):
-                if not file.stem.startswith("pairs"):
+                if not file.stem.startswith(("pairs", "given-away")):
                     kind = MAKE if file.stem.startswith("drawn-") else ARM
                     kind = SETTLE if file.stem in ("A", *BESIDE) else kind
                     kind = POOL if file.stem.startswith(POOLED) else kind
