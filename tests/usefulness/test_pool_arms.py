@@ -36,7 +36,7 @@ from labelmint.usefulness.ground import Ground
 from labelmint.usefulness.plan import Cell, StudyOptions, Way
 from labelmint.usefulness.real import load_real
 from labelmint.usefulness.recipe import STRONG
-from labelmint.usefulness.sharing import shared
+from labelmint.usefulness.sharing import _views_of_whole, shared
 from labelmint.usefulness.teacher import mint_for
 from labelmint.usefulness.unlabelled import open_unlabelled
 
@@ -374,6 +374,25 @@ def test_images_of_the_pool_that_a_generator_learned_from_are_members(tmp_path: 
     )
     assert "share_membership_pool.n10" in told.figures
     assert "of the pool 0." in told.verdict.reasons[0]  # though no arm S was asked for
+
+
+def test_images_cut_into_tiles_are_attacked_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Samples that have nothing to do with members of many tiles, or with the test images that stand beside these,
+    tell neither; the others are whole images of the test part, and the same count of tiles is taken from each.
+    """
+    options = StudyOptions(size=(4, 4), crop=True, share=True)
+    real, cell = load_real(noisy(), (4, 4), options, lambda event: None), Cell(10, 0)
+    rng = np.random.default_rng(1)
+    images, labels = rng.integers(0, 255, (12, 4, 4, 1), np.uint8), np.zeros((12, 4, 4), np.int16)
+    names = tuple(map(str, range(12)))
+    noise = Views(names=names, groups=names, images=images, labels=labels, instances=None)
+    found = shared(cell, real, noise, lambda event: None)
+    assert (found.members, found.others) == (10, 10)  # not a hundred tiles
+    assert 0.1 < found.auc < 0.9  # with tiles for others it was 1
+    # of more tiles than can be looked at, whole images are left out
+    monkeypatch.setattr("labelmint.usefulness.sharing._VIEWS", 40)
+    seen = _views_of_whole(real.apart, (4, 4))
+    assert {seen.names.count(name) for name in seen.names} == {16} and len(seen) == 32
 
 
 def test_what_shared_pairs_give_away(tmp_path: Path) -> None:

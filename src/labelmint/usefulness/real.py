@@ -22,11 +22,12 @@ from labelmint.progress import Report
 from labelmint.types import ClassSet, DataSet
 from labelmint.usefulness.folds import held_for_generator, two_folds
 from labelmint.usefulness.ground import Ground
+from labelmint.usefulness.order import in_order
 from labelmint.usefulness.plan import Cell, StudyOptions, pairs_of_cell
 
-__all__ = ["RealPairs", "load_real"]
+__all__ = ["MOST_APART", "RealPairs", "load_real"]
 
-TEST_VIEWS = 2000
+TEST_VIEWS, MOST_APART = 2000, 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,7 @@ class RealPairs:
         fitted: every pool and validation pair by name. test: views of the test part.
         foreground: class indices that scores are means over.
         digest: SHA-256 of all of it. ranges: the levels that each image uses, by the name of its pair.
+        apart: whole images of the test part, at most 100, by a hash, where it is asked whether pairs may be shared.
         tested: digest (`pool.images.digest_of_image`) -> name of the images of the test part.
     """
 
@@ -54,6 +56,7 @@ class RealPairs:
     normalize: str = "none"
     validation: str = "within"
     ranges: Mapping[str, Range] = field(default_factory=dict)
+    apart: Sequence[Pair] = ()
     tested: Mapping[bytes, str] = field(default_factory=dict)
 
     @property
@@ -171,5 +174,12 @@ def load_real(
         validation=options.validation,
         ranges={one.name: range_of(one.image) for one in (*learned, *loaded.test)},
         digest=digest_of([*learned, *loaded.test], how),
+        apart=_apart(loaded.test, parts, options.seed) if options.share else (),
         tested={digest_of_image(one.image): one.name for one in loaded.test},
     )
+
+
+def _apart(pairs: Sequence[Pair], parts: Split, seed: int) -> list[Pair]:
+    """At most 100 of the pairs of the test part."""
+    by_name = {one.name: one for one in pairs}
+    return [by_name[name] for name in in_order(list(by_name), seed, parts.groups)[:MOST_APART]]

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict
 
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pair import Pair
+from labelmint.datasets.tiles import tiles_of
 from labelmint.errors import InputError
 from labelmint.evaluation.views import Views, tiles
 from labelmint.metrics.membership import membership_auc, sample_distances
@@ -28,11 +29,11 @@ from labelmint.progress import Event, Report
 from labelmint.types import Array
 from labelmint.usefulness.order import in_order
 from labelmint.usefulness.plan import Cell
-from labelmint.usefulness.real import RealPairs
+from labelmint.usefulness.real import MOST_APART, RealPairs
 
 __all__ = ["Shared", "shared"]
 
-_FEWEST_OTHERS, _MOST_OTHERS, _VIEWS = 10, 100, 2000
+_FEWEST_OTHERS, _VIEWS = 10, 2000
 
 
 class Shared(BaseModel):
@@ -75,7 +76,7 @@ def shared(
     size, orientations = real.geometry.size, orientations_of(real.geometry)
 
     def distances(part: Sequence[Pair]) -> Array:
-        seen = tiles(part, size, _VIEWS)
+        seen = _views_of_whole(part, size)
         number = {name: k for k, name in enumerate(dict.fromkeys(seen.names))}
         of = [number[name] for name in seen.names]
         return sample_distances(seen.images, samples.images, of, orientations)
@@ -112,18 +113,23 @@ def _parts(cell: Cell, real: RealPairs, pool: Sequence[Pair]) -> tuple[list[Pair
         for name in (*real.parts.training, *real.parts.validation)
         if name not in known and digest_of_image(real.fitted[name].image) not in seen
     ]
-    chosen = in_order(left, cell.seed, real.parts.groups)[:_MOST_OTHERS]
-    members, others = ([real.fitted[name] for name in part] for part in (names.training, chosen))
+    chosen = in_order(left, cell.seed, real.parts.groups)[:MOST_APART]
+    trained = in_order(names.training, cell.seed, real.parts.groups)
+    members, others = ([real.fitted[name] for name in part] for part in (trained, chosen))
     groups = {pair.group for pair in members}
     others = [pair for pair in others if pair.group not in groups]  # neighbors of members are neither
     if len(others) < _FEWEST_OTHERS:
-        others = [
-            Pair(name=f"test {k}", group=group, image=image, ids=labels)
-            for k, (group, image, labels) in enumerate(
-                zip(real.test.groups, real.test.images, real.test.labels, strict=True)
-            )
-        ][:_MOST_OTHERS]
+        others = list(real.apart)
     return members, others
+
+
+def _views_of_whole(pairs: Sequence[Pair], size: tuple[int, int]) -> Views:
+    """All tiles of as many of the first pairs as have 2,000 in all: the nearest of few tiles is farther away than that
+    of many, so that no pair may lack some.
+    """
+    total = np.cumsum([len(tiles_of(one.ids.shape, size)) for one in pairs])
+    count = max(int(np.searchsorted(total, _VIEWS, side="right")), 1)
+    return tiles(pairs[:count], size, int(total[count - 1]))
 
 
 def _of_pool(pool: Sequence[Pair]) -> list[Pair]:
