@@ -11,6 +11,8 @@ from PIL import Image
 
 from labelmint.errors import InputError
 from labelmint.pool.advise import advise
+from labelmint.pool.images import Pool
+from labelmint.pool.label import label
 
 FEW = {"size": (24, 24), "threads": 1, "steps": 2}
 
@@ -61,6 +63,44 @@ def test_kinds_without_a_label_come_first_and_are_said(pool: Path, tmp_path: Pat
     assert any("brighter" in line and "coarser" in line for line in advice.words[1:])
     assert not {"dark0", "dark1"} & {one.medoid for one in advice.clusters}
     assert lines == [f"{pool}: 2 images are labelled already and are left out"]
+
+
+def test_images_of_the_test_part_are_neither_advised_nor_labelled(
+    pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They have other names in the pool, and one is stored in color there."""
+    few, names = tmp_path / "few", ("dark0", "dark1", "dark2", "bright8")
+    for part in ("images", "labels"):
+        (few / part).mkdir(parents=True)
+    for name in names:
+        with Image.open(pool / "images" / f"{name}.png") as image:
+            image.convert("RGB" if name == "bright8" else "L").save(few / "images" / f"{name}.png")
+        Image.fromarray(np.eye(24, dtype=np.uint8)).save(few / "labels" / f"{name}.png")
+    for name in ("dark2", "bright8"):
+        (few / "images" / f"{name}.png").rename(few / "images" / f"tested-{name}.png")
+        (few / "labels" / f"{name}.png").rename(few / "labels" / f"tested-{name}.png")
+    (few / "test.txt").write_text("tested-dark2\ntested-bright8\n")
+    lines: list[str] = []
+    advice = advise(pool, few, n=12, clusters=3, warn=lines.append, **FEW)
+    assert not set(names) & set(advice.names)
+    told = [
+        f"{pool}: 2 images are labelled already and are left out",
+        f"{pool}: 2 images are of the test part of the labelled data and are left out",
+    ]
+    assert lines == told
+
+    class Stop(Exception):
+        pass
+
+    def teach(ground: object, found: Pool, *about: object) -> None:
+        assert len(found.pairs) == 12 and not set(names) & set(found.data.names)
+        raise Stop
+
+    lines.clear()
+    monkeypatch.setattr("labelmint.pool.label.teach", teach)
+    with pytest.raises(Stop):
+        label(pool, few, tmp_path / "new", size=(24, 24), warn=lines.append)
+    assert lines == told
 
 
 @pytest.mark.parametrize(

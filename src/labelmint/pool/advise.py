@@ -26,7 +26,7 @@ from labelmint.hardware import choose_hardware
 from labelmint.metrics.looks import color, contrast, joined, scale
 from labelmint.pool.advice import Advice, Cluster, choose
 from labelmint.pool.embedding import embedded
-from labelmint.pool.images import Pool, in_channels, load_pool, loaded_pairs
+from labelmint.pool.images import Pool, in_channels, load_pool, loaded_pairs, looks_of_test
 from labelmint.pool.looks import missed_looks
 from labelmint.pool.seeing import Seeing
 from labelmint.pool.sheet import write_sheet
@@ -84,7 +84,7 @@ def advise(
 
     Arguments:
         unlabelled: a folder of images, or a data set whose labels are not looked at.
-        labelled: what is labelled already, but for its test part; None for nothing.
+        labelled: what is labelled already, but for its test part, which is never advised; None for nothing.
         out: a folder to write; None writes nothing.
         options: or `more`, the fields of `AdviseOptions` by name.
         report: called with an `Event` now and then.
@@ -100,8 +100,8 @@ def advise(
         unlabelled if isinstance(unlabelled, DataSet) else open_pool(unlabelled, options.unlabelled_format)
     )
     pool = load_pool(images, options.geometry, normalize=options.normalize, tell=tell)
-    known = _labelled(labelled, options, pool.channels, tell)
-    pool = pool.beside(known)
+    known, tested = _labelled(labelled, options, pool.channels, tell)
+    pool = pool.beside(known, tested)
     for line in pool.left_out:
         say(line)
     count = options.clusters or options.n + min(len(known), options.n)
@@ -134,13 +134,15 @@ def _warn(line: str) -> None:
 
 def _labelled(
     labelled: str | Path | DataSet | None, options: AdviseOptions, channels: int, tell: Report
-) -> list[Pair]:
-    """The labelled images at the scale of training; their labels are not looked at any further."""
+) -> tuple[list[Pair], frozenset[bytes]]:
+    """The labelled images at the scale of training, whose labels are not looked at any further, and what their test
+    part looks like.
+    """
     if labelled is None:
-        return []
+        return [], frozenset()
     data = labelled if isinstance(labelled, DataSet) else read(labelled)
     parts = split_of(data, options.group_by)
-    return loaded_pairs(
+    pairs = loaded_pairs(
         data,
         sorted({*parts.training, *parts.validation}),
         options.geometry,
@@ -149,6 +151,7 @@ def _labelled(
         tell=tell,
         least_channels=channels,
     )
+    return pairs, looks_of_test(data, options.geometry, normalize=options.normalize)
 
 
 def _features(

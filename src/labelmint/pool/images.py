@@ -3,30 +3,32 @@
 A folder is read as images alone: those of its images/ where it has one. Where that would read labels as images
 it has a format of labels and no such folder; then, and where a format is named, the images of the format are
 taken without their labels. Names of a test part are left out: whoever is tested on these images must not have
-learned from them. So are images whose pixels a labelled one has.
+learned from them. So are images whose pixels a labelled one has, or one of the test part of the labelled data.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
-from labelmint.datasets.fitting import fitted
+from labelmint.datasets.fitting import fitted, fitted_image
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.keeping import Shelf
 from labelmint.datasets.pair import Pair
 from labelmint.datasets.scaling import as_channels
 from labelmint.datasets.splits import held_out
+from labelmint.datasets.whole_images import without_labels
 from labelmint.errors import InputError
 from labelmint.hardware import available_memory
 from labelmint.progress import Event, Report
 from labelmint.types import Array, DataSet
 
-__all__ = ["Pool", "digest_of_image", "in_channels", "load_pool", "loaded_pairs"]
+__all__ = ["Pool", "digest_of_image", "in_channels", "load_pool", "loaded_pairs", "looks_of_test"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,22 +49,35 @@ class Pool:
         """Channels of all images."""
         return int(self.pairs[0].image.shape[2])
 
-    def beside(self, labelled: Sequence[Pair]) -> Pool:
-        """The pool in as many channels as labelled pairs at the same scale, without the images that are among them.
+    def beside(self, labelled: Sequence[Pair], tested: Collection[bytes] = ()) -> Pool:
+        """The pool in as many channels as labelled pairs at the same scale, without the images that are among them, or
+        in the test part of these data.
+
+        Arguments:
+            tested: what the test part looks like, by `looks_of_test`.
 
         Raises InputError where nothing is left.
         """
-        known = {digest_of_image(pair.image) for pair in labelled}
+        known = {_look(pair.image) for pair in labelled}
         every = in_channels(self.pairs, int(labelled[0].image.shape[2])) if labelled else self.pairs
-        pairs = [pair for pair in every if digest_of_image(pair.image) not in known]
-        gone, source = len(every) - len(pairs), self.data.source
+        looks, source = [_look(pair.image) for pair in every], self.data.source
+        pairs = [pair for pair, look in zip(every, looks, strict=True) if look not in {*known, *tested}]
+        counts = {
+            "labelled already": sum(look in known for look in looks),
+            "of the test part of the labelled data": sum(
+                look in tested and look not in known for look in looks
+            ),
+        }
+        gone = [f"{count} images are {what}" for what, count in counts.items() if count]
         if not pairs:
-            raise InputError(f"{source}: all {gone} images are labelled already; name a folder with others")
-        told = (f"{source}: {gone} images are labelled already and are left out",) if gone else ()
+            raise InputError(
+                f"{source}: all {len(every)} images are labelled already, or of the labelled test part; name "
+                f"a folder with others"
+            )
         return Pool(
             data=self.data.subset([pair.name for pair in pairs]),
             pairs=pairs,
-            left_out=(*self.left_out, *told),
+            left_out=(*self.left_out, *(f"{source}: {one} and are left out" for one in gone)),
         )
 
 
@@ -119,6 +134,23 @@ def loaded_pairs(
 def in_channels(pairs: Sequence[Pair], channels: int) -> list[Pair]:
     """The pairs with images of as many channels; grey ones are repeated."""
     return [replace(pair, image=as_channels(pair.image, channels)) for pair in pairs]
+
+
+def looks_of_test(data: DataSet, geometry: Geometry, *, normalize: str) -> frozenset[bytes]:
+    """What the images of the test part of labelled data look like at the scale of training; their labels are not
+    opened. Images that can't be read or cropped have no look: none of a pool equals them.
+    """
+    images, found = without_labels(data), set()
+    for name in sorted({*(held_out(data) or ())} & {*data.names}):
+        with suppress(InputError):
+            image = images.load(name).image
+            found.add(_look(fitted_image(name, name, image, geometry, channels=None, normalize=normalize)[0]))
+    return frozenset(found)
+
+
+def _look(image: Array) -> bytes:
+    """A digest that is the same for a grey image that is stored in color."""
+    return digest_of_image(as_channels(image, 3))
 
 
 def digest_of_image(image: Array) -> bytes:

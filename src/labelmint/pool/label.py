@@ -10,7 +10,7 @@ from typing import Any
 from labelmint.datasets.unlabelled import open_pool
 from labelmint.errors import InputError
 from labelmint.formats import check_target, read
-from labelmint.pool.images import load_pool
+from labelmint.pool.images import load_pool, looks_of_test
 from labelmint.pool.labelled import load_labelled, with_ignore
 from labelmint.pool.options import LabelOptions
 from labelmint.pool.outcome import write_outcome
@@ -35,7 +35,8 @@ def label(
 
     Arguments:
         unlabelled: a folder of images, or a data set whose labels are not looked at.
-        labelled: the labelled images, or where they lie. Their test part is left alone.
+        labelled: the labelled images, or where they lie. Their test part is left alone: what equals one of its images
+            is left out of the pool.
         out: the folder to write: the data set with settings.json, doubt.csv and doubt.png.
         options: or `more`, the fields of `LabelOptions` by name.
         report: called with an `Event` now and then.
@@ -62,7 +63,7 @@ def label(
         raise InputError(f"--ensemble {folder}: is the folder of the labels, too; name another")
     every = load_pool(images, options.geometry, normalize=options.normalize, tell=tell)
     ground = load_labelled(known, options, options.members, every.channels, tell)
-    pool = every.beside(ground.pairs)
+    pool = every.beside(ground.pairs, looks_of_test(known, options.geometry, normalize=options.normalize))
     for line in pool.left_out:
         say(line)
     taught = teach(ground, pool, options, folder, tell)
