@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from tests.usefulness.study_fakes import (
     COMMON,
     SIDE,
@@ -25,6 +26,8 @@ from labelmint import study
 from labelmint.datasets.pair import Pair
 from labelmint.errors import InputError
 from labelmint.evaluation.views import Views
+from labelmint.hardware import Hardware, computing_with
+from labelmint.pool.stored import EnsembleFolder
 from labelmint.reports.results import Results
 from labelmint.segmenters.plateau import ArmConfig
 from labelmint.types import AnnotatedImage, DataSet, Layout
@@ -255,7 +258,6 @@ def test_no_label_beside_the_n_reaches_the_teacher(tmp_path: Path, validation: s
                 seed=0,
                 device="cpu",
                 precision="32",
-                threads=1,
                 report=lambda event: None,
             )
         )
@@ -266,6 +268,29 @@ def test_no_label_beside_the_n_reaches_the_teacher(tmp_path: Path, validation: s
     weights = [sorted(tmp_path.glob(f"{k}/teacher-*/round-*/member-*/weights.safetensors")) for k in range(2)]
     assert len(weights[0]) == 6
     assert [one.read_bytes() for one in weights[0]] == [one.read_bytes() for one in weights[1]]
+
+
+def test_the_teacher_computes_with_the_threads_of_the_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stop(Exception):
+        pass
+
+    def begin(folder: EnsembleFolder, *about: Any) -> Hardware:
+        found = true_begin(folder, *about)
+        told.append((found.threads, torch.get_num_threads()))
+        raise Stop
+
+    told: list[tuple[int, int]] = []
+    true_begin = EnsembleFolder.begin
+    monkeypatch.setattr(EnsembleFolder, "begin", begin)
+    real = load_real(real_data(20), (SIDE, SIDE), StudyOptions(size=(SIDE, SIDE)), lambda event: None)
+    for threads in (3, 2):  # the folder has three, from a study that had more
+        with computing_with(threads), pytest.raises(Stop):
+            how: dict[str, Any] = {"recipe": STRONG, "config": TINY, "seed": 0}
+            how |= {"device": "cpu", "precision": "32", "report": lambda event: None}
+            mint_for(real.ground(Cell(6, 0)), real.data, tmp_path, **how)
+    assert told == [(3, 3), (2, 2)]
 
 
 def test_minted_labels_do_not_cross_folds() -> None:

@@ -67,7 +67,6 @@ class PoolImages:
                 seed=cell.seed,
                 device=options.device,
                 precision=precision,
-                threads=options.threads,
                 report=tell,
             )
             self._minted = {key: minted}

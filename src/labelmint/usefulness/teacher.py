@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from labelmint.datasets.pair import Pair
 from labelmint.errors import InputError
 from labelmint.pool.images import Pool
@@ -38,7 +40,6 @@ def mint_for(
     seed: int,
     device: str,
     precision: str,
-    threads: int | None,
     report: Report,
 ) -> list[Pair]:
     """The images of the ground's pool as the ground has them, with minted labels: class indices, -1 where doubtful.
@@ -46,7 +47,7 @@ def mint_for(
     Arguments:
         data: names the classes. folder: of the cell.
         recipe: what arm A settled on.
-        device, precision, threads: as for `label`.
+        device, precision: as for `label`; it computes with as many threads as whoever calls.
     """
     seen, geometry = ground.seen(recipe), ground.geometry
     options = LabelOptions(
@@ -57,7 +58,7 @@ def mint_for(
         seed=seed,
         device=device,
         precision=precision,
-        threads=threads,
+        threads=torch.get_num_threads(),
         recolored=recipe.recolored,
         spread=recipe.spread and not seen.normalized,
         segmenter=config,
