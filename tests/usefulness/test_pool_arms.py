@@ -33,7 +33,6 @@ from labelmint.segmenters.plateau import ArmConfig
 from labelmint.types import AnnotatedImage, DataSet, Layout
 from labelmint.usefulness.arm_training import train_arm
 from labelmint.usefulness.arms import Arm, ArmResult
-from labelmint.usefulness.cells import claim_study
 from labelmint.usefulness.figures import interval_of
 from labelmint.usefulness.ground import Ground
 from labelmint.usefulness.plan import Cell, StudyOptions, Way
@@ -124,18 +123,6 @@ def test_a_study_without_a_pool_is_gone_on_with_where_there_is_one(
     assert again.calls == []  # and the pool is not forgotten meanwhile
     with pytest.raises(InputError, match=r"another study \(unlabelled differs\)"):
         pooled(out, Trainer(rule), arms=("A", "ST"), unlabelled=other)
-
-
-@pytest.mark.parametrize("pools", [(None, "rest"), ("rest", None)])
-def test_where_generators_learn_from_the_pool_studies_with_and_without_differ(
-    tmp_path: Path, pools: tuple[str | None, str | None]
-) -> None:
-    claim_study(tmp_path, {"size": 8, "unlabelled": pools[0]}, pool_apart=False)
-    (tmp_path / "cells").mkdir()
-    (tmp_path / "cells" / "A.json").touch()
-    claim_study(tmp_path, {"size": 8, "unlabelled": pools[0]}, pool_apart=False)
-    with pytest.raises(InputError, match=r"another study \(unlabelled differs\)"):
-        claim_study(tmp_path, {"size": 8, "unlabelled": pools[1]}, pool_apart=False)
 
 
 def test_arms_with_a_pool_stand_beside_the_usual_ones(tmp_path: Path, minted: list[Ground]) -> None:
@@ -376,7 +363,7 @@ def views_of(chosen: list[Pair]) -> Views:
 
 def test_images_of_the_pool_that_a_generator_learned_from_are_members(tmp_path: Path) -> None:
     """Its samples are images of the pool: they are copies, and the pool is told, the ten labelled images are not."""
-    real = load_real(noisy(), (16, 16), StudyOptions(size=(16, 16)), lambda event: None)
+    real = load_real(noisy(), (16, 16), StudyOptions(size=(16, 16), share=True), lambda event: None)
     cell, pool = Cell(10, 0), open_unlabelled("rest", real, lambda event: None)
     assert pool is not None
     images = pool.of(cell)
@@ -406,18 +393,59 @@ def test_images_cut_into_tiles_are_attacked_whole(monkeypatch: pytest.MonkeyPatc
     tell neither; the others are whole images of the test part, and the same count of tiles is taken from each.
     """
     options = StudyOptions(size=(4, 4), crop=True, share=True)
-    real, cell = load_real(noisy(), (4, 4), options, lambda event: None), Cell(10, 0)
+    real, cell = load_real(noisy(), (4, 4), options, lambda event: None), Cell(52, 0)
     rng = np.random.default_rng(1)
     images, labels = rng.integers(0, 255, (12, 4, 4, 1), np.uint8), np.zeros((12, 4, 4), np.int16)
     names = tuple(map(str, range(12)))
     noise = Views(names=names, groups=names, images=images, labels=labels, instances=None)
     found = shared(cell, real, noise, lambda event: None)
-    assert (found.members, found.others) == (10, 10)  # not a hundred tiles
+    assert (found.members, found.others) == (52, 10)  # not a hundred tiles
     assert 0.1 < found.auc < 0.9  # with tiles for others it was 1
     # of more tiles than can be looked at, whole images are left out
     monkeypatch.setattr("labelmint.usefulness.sharing._VIEWS", 40)
     seen = _views_of_whole(real.apart, (4, 4))
     assert {seen.names.count(name) for name in seen.names} == {16} and len(seen) == 32
+
+
+def test_pool_and_system_are_decided_by_the_first_arm_that_uses_them(
+    tmp_path: Path, minted: list[Ground]
+) -> None:
+    def call(out: str, *arms: str, **more: Any) -> Results:
+        usual: dict[str, Any] = {"unlabelled": None, "seeds": 1, **more}
+        return pooled(tmp_path / out, Trainer(rule), arms=arms, **usual)
+
+    # arms with a pool, a call without, and again: the pool stands, and another is refused all the time
+    call("one", "A", "FM", unlabelled="rest")
+    assert "gain_fm.n10" in call("one", "A", "C").figures
+    other = data_of([replace(one, image=255 - one.image) for one in pairs(4, 90)])
+    with pytest.raises(InputError, match="unlabelled differs"):
+        call("one", "A", "FM", unlabelled=other)
+    call("one", "A", "FM", unlabelled="rest")
+    # A alone, a pool later; then synthetic pairs of a system and a number that nobody had asked for
+    call("two", "A")
+    call("two", "A", "FM", unlabelled="rest")
+    call("two", "A", "S", system="transfer", filter="off", samples=20)
+    call("two", "A", "FM", unlabelled="rest")
+    for changed in ({"system": "spade"}, {"system": "transfer", "samples": 30}):
+        with pytest.raises(InputError, match="another study"):
+            call("two", "A", "S", **{"filter": "off", "samples": 20, **changed})
+    # what decides every arm is refused though the pool, which is not decided yet, differs, too
+    call("three", "A")
+    with pytest.raises(InputError, match="augment differs"):
+        call("three", "A", "FM", unlabelled="rest", augment=("flips",))
+    # the synthetic pairs of a generator that learns from pools have the pool that there was
+    call("four", "A", "S", system="flow", filter="off")
+    pool = {"system": "flow", "filter": "off", "unlabelled": "rest"}
+    with pytest.raises(InputError, match="its generators learned from another pool, or from none"):
+        call("four", "A", "S", "FM", **pool)
+    # so have those of former versions, which had one pool for all
+    call("five", "A", "S", "FM", **pool)
+    mark = tmp_path / "five" / "request.json"
+    former = {key: value for key, value in json.loads(mark.read_text()).items() if "generators_" not in key}
+    mark.write_text(json.dumps(former))
+    call("five", "A", "S", "FM", **pool)
+    with pytest.raises(InputError, match="its generators learned from another pool, or from none"):
+        call("five", "A", "S", **pool | {"unlabelled": None})
 
 
 def test_what_shared_pairs_give_away(tmp_path: Path) -> None:

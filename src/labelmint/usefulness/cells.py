@@ -1,8 +1,9 @@
 """The folder of a study: what is done stays done, so that a stopped study goes on and a larger one begins
 where a smaller one ended.
 
-    OUT/request.json                          what decides every cell; a study of other data or settings is
-    refused
+    OUT/request.json                          what decides every cell, and what decides arms with a pool or with
+                                              synthetic pairs, once there are any; a study of other data or settings
+                                              is refused
     OUT/cells/n-10/seed-0/pairs.json          names of the cell's n pairs, in its folds, and of those that
                                               validate beside them, if any
                          /A.json, S-1-t0.85-on.json       a trained arm each; A.npz, S-....npz: what it reads,
@@ -21,7 +22,8 @@ for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,7 +35,7 @@ from labelmint.usefulness.arms import Arm, ArmResult
 from labelmint.usefulness.plan import Cell, Way
 from labelmint.usefulness.sharing import Shared
 
-__all__ = ["CellFolder", "Drawn", "Record", "arm_key", "claim_study"]
+__all__ = ["BESIDE", "CellFolder", "Claim", "Drawn", "Record", "arm_key", "claim_study"]
 
 VERSION = 3
 _MARK = "request.json"
@@ -41,8 +43,42 @@ _REASONS = {
     "data_sha256": "the data have changed",
     "study": "its arms were trained by another version of labelmint, which read --n-train otherwise",
     "values": "its generators had other settings",
+    "generators_unlabelled": "its generators learned from another pool, or from none",
 }
+BESIDE = "generators_unlabelled"  # the pool that generators learned from, of a system that learns from pools
+_OF_GENERATORS = ("S-", "S+ST", "Y-", "accuracy", "diversity", "run", "samples-", "drawn-")
+_OF_POOL = ("ST", "FM", "TR", "S+ST", "teacher", "transfer")
 Stored = TypeVar("Stored", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A part of a study's request that only some arms depend on.
+
+    Attributes:
+        values: what this call asks for; None where it trains no such arm, and what the folder has stands.
+        keys: of the values. files: how the files of a cell begin that depend on them.
+    """
+
+    values: Mapping[str, Any] | None
+    keys: tuple[str, ...]
+    files: tuple[str, ...]
+
+    @classmethod
+    def of_generators(cls, values: Mapping[str, Any] | None) -> Claim:
+        """What arms with synthetic pairs of the system, or given ones, depend on."""
+        keys = ("system", "preset", "settings", "values", "generator_minutes", "synthetic", "judge", BESIDE)
+        return cls(values, keys, _OF_GENERATORS)
+
+    @classmethod
+    def of_samples(cls, samples: int | None, asked: bool) -> Claim:
+        """How many pairs any arm with synthetic ones draws from."""
+        return cls({"samples": samples} if asked else None, ("samples",), (*_OF_GENERATORS, "TR", "transfer"))
+
+    @classmethod
+    def of_pool(cls, unlabelled: str | None) -> Claim:
+        """What arms with a pool depend on."""
+        return cls(None if unlabelled is None else {"unlabelled": unlabelled}, ("unlabelled",), _OF_POOL)
 
 
 class Record(BaseModel):
@@ -124,25 +160,35 @@ class CellFolder:
         write_json(self.path / name, content.model_dump(mode="json"))
 
 
-def claim_study(folder: Path, request: Mapping[str, Any], *, pool_apart: bool) -> None:
+def claim_study(folder: Path, request: Mapping[str, Any], claims: Sequence[Claim] = ()) -> None:
     """Mark a folder as this study's; raises InputError when it holds something else, or a study that differs
     in the request.
 
     Arguments:
-        pool_apart: whether the pool, "unlabelled" of the request, None without one, concerns arms of its own alone:
-            then a study without a pool is gone on with where there is one, and one with a pool without it.
+        request: what decides every cell. claims: what decides some arms alone: it is decided once there is such an arm.
     """
-    pool = request["unlabelled"]
-    if pool is None and pool_apart:
-        pool = read_mark(folder / _MARK).get("unlabelled")
+    file = folder / _MARK
+    before = read_mark(file)
+    if "system" in before and BESIDE not in before:  # former versions had one pool for all
+        before[BESIDE] = before.get("unlabelled")
+        write_json(file, before)
+    names = {path.name for path in folder.glob("cells/*/*/*")}
+    wanted, free = {"study": VERSION, **request}, dict[str, Any]()
+    for one in claims:
+        made = any(name.startswith(one.files) for name in names)
+        if one.values is None:
+            wanted |= {key: before[key] for key in one.keys if made and key in before}
+        elif made:
+            wanted |= one.values
+        else:
+            free |= one.values
 
     def held(key: str, before: Mapping[str, Any]) -> str | None:
         if "study" not in before:
             return "something else than a study"
-        if key == "unlabelled" and pool_apart and before.get(key) is None:
-            return None
         reason = _REASONS.get(key, f"{key.replace('_', ' ')} differs")
-        begun = any(path.name != "pairs.json" for path in (folder / "cells").rglob("*.*"))
+        begun = key not in free and any(path.name != "pairs.json" for path in (folder / "cells").rglob("*.*"))
         return f"another study ({reason})" if begun else None
 
-    claim(folder, _MARK, "study", {"study": VERSION, **request, "unlabelled": pool}, held)
+    # what is free comes last: the first key that differs decides
+    claim(folder, _MARK, "study", wanted | free, held)

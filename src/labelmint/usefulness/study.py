@@ -35,7 +35,7 @@ from labelmint.segmenters.plateau import ArmConfig
 from labelmint.systems.catalogue import SYSTEMS, check_mints
 from labelmint.types import DataSet
 from labelmint.usefulness.arm_training import train_arm
-from labelmint.usefulness.cells import claim_study
+from labelmint.usefulness.cells import BESIDE, Claim, claim_study
 from labelmint.usefulness.outcome import Outcome
 from labelmint.usefulness.pictures import readings, sheet
 from labelmint.usefulness.plan import StudyOptions
@@ -89,8 +89,7 @@ def study(
     pieces = Study(folder, real, options, maker, train_arm, tell, _pool_images(folder, pool, options))
     real.check(pieces.cells(), generators=trains)
     pieces.check_pool()
-    decisive, learned = _decisive(real, options, request, given, pool), SYSTEMS[request.system].from_pool
-    claim_study(folder, decisive, pool_apart=not learned)
+    claim_study(folder, _decisive(real, options), _claims(options, request, given, pool))
     outcome = pieces.run()
     results = study_results(
         outcome,
@@ -235,35 +234,47 @@ def _pool_images(folder: Path, pool: Unlabelled | None, options: StudyOptions) -
     return PoolImages(folder, pool, options, FromGenerators(pool.real, usual, dials, pool.data_of))
 
 
-def _decisive(
-    real: RealPairs, options: StudyOptions, request: Request, given: DataSet | None, pool: Unlabelled | None
-) -> dict[str, Any]:
+def _decisive(real: RealPairs, options: StudyOptions) -> dict[str, Any]:
     """All that decides a cell. Numbers of pairs, seeds, ratios, ways and the budget only say which cells
-    there are; a higher step limit makes those again that a lower one had stopped (`study_run`). The values
-    are those of the preset, which may change between versions.
+    there are; a higher step limit makes those again that a lower one had stopped (`study_run`).
     """
-    # where it stands, studies of former versions go on
-    rebalanced = [] if options.rebalance == "none" else [f"rebalance={options.rebalance}"]
     return {
         "size": real.geometry.size,
         "crop": options.crop,
         "scale": options.scale,
         "augment": sorted(set(options.augment)),
         "group_by": options.group_by,
+        "validation": options.validation,
+        "segmenter": options.segmenter.model_dump(mode="json", exclude={"most_steps"}),
+        "encoder_weights": _encoder_weights(options.segmenter),
+        "data_sha256": real.digest,
+    }
+
+
+def _claims(
+    options: StudyOptions, request: Request, given: DataSet | None, pool: Unlabelled | None
+) -> tuple[Claim, ...]:
+    """All that decides arms with synthetic pairs, and arms with a pool. The values are those of the preset, which may
+    change between versions.
+    """
+    # where it stands, studies of former versions go on
+    rebalanced = [] if options.rebalance == "none" else [f"rebalance={options.rebalance}"]
+    generators = {
         "system": request.system,
         "preset": options.preset,
         "settings": sorted([*options.settings, *rebalanced]),
         "values": request.settings.model_dump(mode="json"),
         "generator_minutes": options.generator_minutes,
-        "validation": options.validation,
-        "samples": options.samples,
         "synthetic": None if given is None else _digest(given),
-        "segmenter": options.segmenter.model_dump(mode="json", exclude={"most_steps"}),
-        "encoder_weights": _encoder_weights(options.segmenter),
         "judge": options.judge.model_dump(mode="json"),
-        "data_sha256": real.digest,
-        "unlabelled": None if pool is None else pool.digest,
     }
+    unlabelled = None if pool is None else pool.digest
+    generators |= {BESIDE: unlabelled} if given is None and SYSTEMS[request.system].from_pool else {}
+    return (
+        Claim.of_generators(generators if options.draws else None),
+        Claim.of_samples(options.samples, options.draws or "TR" in options.wanted),
+        Claim.of_pool(unlabelled),
+    )
 
 
 def _encoder_weights(segmenter: ArmConfig) -> str | None:
