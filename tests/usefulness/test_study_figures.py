@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.usefulness.study_fakes import with_dice
 
+from labelmint.usefulness.arms import ArmResult
+from labelmint.usefulness.best import rivals_at
+from labelmint.usefulness.cells import Record
 from labelmint.usefulness.figures import (
     better_of,
     blind_dice,
@@ -15,6 +19,12 @@ from labelmint.usefulness.figures import (
     share_closed,
     worth_of,
 )
+from labelmint.usefulness.outcome import Candidate, Outcome, Point
+from labelmint.usefulness.plan import GIVEN
+from labelmint.usefulness.recipe import STRONG
+from labelmint.usefulness.report_gain import headroom
+from labelmint.usefulness.settling import Settled
+from labelmint.usefulness.verdict import answer_at
 
 
 def test_the_interval_is_students_and_one_seed_has_none() -> None:
@@ -72,6 +82,64 @@ def test_a_gain_is_never_worth_fewer_images_than_there_were() -> None:
     assert worth_of(0.79, {5: 0.75, 10: 0.80, 25: 0.78, 100: 0.85}, 25).images > 25
     # a loss is sought downwards
     assert worth_of(0.6, {5: 0.5, 10: 0.7}, 10).images == pytest.approx(math.sqrt(50))
+
+
+def test_worth_and_share_are_those_of_the_seeds_that_the_curve_has() -> None:
+    """Of two seeds A(all) has the first alone, as the budget had it; the second is an easier one."""
+
+    def record(arm: str, seed: int, dice: float) -> Record:
+        settled = Settled(recipe=STRONG, phases=(1,), reached=True, dice=dice, most_steps=1)
+        result = ArmResult(
+            arm=arm,
+            ratio=None,
+            seed=seed,
+            settled=settled,
+            steps=1,
+            best_step=None,
+            plateau=True,
+            validation_loss=None,
+            validation=None,
+            test=with_dice(dice),
+            seconds=1,
+            device="cpu",
+            precision="32-true",
+        )
+        return Record(result=result, samples=None, seconds=1)
+
+    def outcome(*seeds: int) -> Outcome:
+        few = {"A": {0: 0.6, 1: 0.8}, "ST": {0: 0.61, 1: 0.83}, "S-1-given": {0: 0.62, 1: 0.84}}
+        arms = {
+            name: {seed: record(name, seed, scores[seed]) for seed in seeds} for name, scores in few.items()
+        }
+        chosen = Candidate(1.0, GIVEN)
+        points = (
+            Point(n=10, arms=arms, candidates=(chosen,), chosen=chosen, asked=frozenset({"A", "S"})),
+            Point(n=300, arms={"A": {0: record("A", 0, 0.9)}}),
+        )
+        return Outcome(
+            points=points,
+            studied=(10,),
+            pool=300,
+            seeds=seeds,
+            curve=False,
+            given=True,
+            left_out=(),
+            blind=0.0,
+        )
+
+    one, both = outcome(0), outcome(0, 1)
+    for name in ("worth.n10", "closed.n10"):
+        values = [
+            next(figure.value for figure in headroom(found).figures if figure.name == name)
+            for found in (one, both)
+        ]
+        assert values[0] == values[1] is not None
+    alone, found = (rivals_at(each.at(10), each)[1] for each in (one, both))
+    assert alone.name == "ST" and found.gain.mean == pytest.approx(2)
+    assert (found.worth, found.closed) == (alone.worth, alone.closed)
+    assert found.closed == pytest.approx(1 / 30) and found.worth is not None
+    assert found.worth.images == pytest.approx(10 * 30 ** (1 / 30))
+    assert f"{100 * 2 / 30:.0f} % are closed" in answer_at(both.at(10), both).text
 
 
 def test_the_share_closed_needs_headroom() -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from labelmint.usefulness.figures import Interval, Worth, differences, interval_of, share_closed, worth_of
+from labelmint.usefulness.figures import Interval, Worth, differences, interval_of
 from labelmint.usefulness.outcome import Outcome, Point
 
 __all__ = ["WAYS", "Rival", "best_at", "rivals_at"]
@@ -72,13 +72,12 @@ def best_at(point: Point, outcome: Outcome) -> Rival | None:
 
 def _rival(name: str, gain: Interval, point: Point, outcome: Outcome) -> Rival:
     seeds = set(point.scores(name)) & set(point.scores("A"))
-    curve, room = outcome.curve_over(seeds), outcome.headroom(point.n)
     reached = point.mean(name, seeds=seeds)
     assert reached is not None
     return Rival(
         name=name,
         dice=reached.mean,
         gain=gain,
-        worth=worth_of(reached.mean, curve, point.n) if len(curve) > 1 else None,
-        closed=None if room is None or point.n == outcome.pool else share_closed(gain.mean, room.mean),
+        worth=outcome.worth(point, name),
+        closed=outcome.closed(point, name, "A"),
     )

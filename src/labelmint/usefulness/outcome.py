@@ -16,7 +16,15 @@ import numpy as np
 
 from labelmint.usefulness.arms import BESIDE, POOLED, USUAL, Arm, arm_named
 from labelmint.usefulness.cells import Drawn, Record, arm_key
-from labelmint.usefulness.figures import Interval, better_of, differences, interval_of
+from labelmint.usefulness.figures import (
+    Interval,
+    Worth,
+    better_of,
+    differences,
+    interval_of,
+    share_closed,
+    worth_of,
+)
 from labelmint.usefulness.plan import Way
 from labelmint.usefulness.scoring import Scores
 from labelmint.usefulness.sharing import Shared
@@ -225,11 +233,38 @@ class Outcome:
 
     def curve_over(self, seeds: Iterable[int]) -> dict[int, float]:
         """The learning curve over some seeds, as far as arm A was trained under them everywhere."""
-        scores = {point.n: point.scores("A") for point in self.points if point.scores("A")}
-        shared = set.intersection(set(seeds), *(set(one) for one in scores.values())) if scores else set()
+        scores, shared = self._scores_of_curve, sorted(self._seeds_of_curve(seeds))
         return (
             {n: float(np.mean([one[seed] for seed in shared])) for n, one in scores.items()} if shared else {}
         )
+
+    @property
+    def _scores_of_curve(self) -> dict[int, dict[int, float]]:
+        return {point.n: scores for point in self.points if (scores := point.scores("A"))}
+
+    def _seeds_of_curve(self, seeds: Iterable[int]) -> set[int]:
+        """Those of some seeds under which arm A was trained everywhere."""
+        return set(seeds).intersection(*self._scores_of_curve.values())
+
+    def worth(self, point: Point, name: str) -> Worth | None:
+        """The number of real pairs at which the learning curve of arm A reaches an arm, both over the seeds that they
+        share; None without a curve of two points.
+        """
+        seeds = self._seeds_of_curve(point.scores(name))
+        curve, reached = self.curve_over(seeds), point.mean(name, seeds=seeds)
+        return worth_of(reached.mean, curve, point.n) if reached is not None and len(curve) > 1 else None
+
+    def closed(self, point: Point, name: str, over: str) -> float | None:
+        """The share of the headroom that the gain of an arm over another closes, both over the seeds that they share;
+        None without these, and without headroom.
+        """
+        gains = differences(point.scores(name), point.scores(over))
+        rooms = differences(self.at(self.pool).scores("A"), point.scores("A"))
+        shared = sorted(set(gains) & set(rooms))
+        if not shared or point.n == self.pool:
+            return None
+        gain, room = (float(np.mean([one[seed] for seed in shared])) for one in (gains, rooms))
+        return share_closed(gain, room)
 
     def headroom(self, n: int) -> Interval | None:
         """A with all training pairs minus A with n, in points, paired over seeds."""

@@ -8,7 +8,7 @@ from typing import Any
 from labelmint.reports.results import Chart, Figure, Section, Series, Table
 from labelmint.reports.words import interval, number
 from labelmint.usefulness.arms import BESIDE, POOLED
-from labelmint.usefulness.figures import LEAST_HEADROOM, Interval, share_closed, worth_of
+from labelmint.usefulness.figures import LEAST_HEADROOM, Interval
 from labelmint.usefulness.outcome import Outcome, Point
 from labelmint.usefulness.report_parts import ARMS, LEFT_OUT, figure_of, mean_of
 from labelmint.usefulness.verdict import answer_at, points_in_words
@@ -160,7 +160,7 @@ def _room(point: Point, outcome: Outcome) -> list[Figure]:
         )
     ]
     if n in outcome.studied and outcome.drew:
-        share = None if room is None or gain is None else share_closed(gain.mean, room.mean)
+        share = None if gain is None else outcome.closed(point, "S", point.baseline)
         refused = (
             LEFT_OUT if room is None or gain is None else f"the headroom is below {LEAST_HEADROOM:g} points"
         )
@@ -179,17 +179,16 @@ def _room(point: Point, outcome: Outcome) -> list[Figure]:
 
 def _worth(point: Point, outcome: Outcome) -> Figure:
     """How many real pairs the samples are worth."""
-    n, curve, reached = point.n, outcome.curve_over(point.scores("S")), point.mean("S")
+    n, worth = point.n, outcome.worth(point, "S")
     name, title = f"worth.n{n}", f"Worth with {n} real pairs"
     how = (
         "the number of real pairs at which the learning curve of arm A, linear in the logarithm of the "
         "number, reaches arm S, next to n"
     )
-    if reached is None or not curve:
+    if worth is None:
         return Figure(
             name=name, title=title, value=None, unit="images", how=how, refused=LEFT_OUT, better="higher"
         )
-    worth = worth_of(reached.mean, curve, n)
     if worth.bound != "exactly":
         return Figure(
             name=name,

@@ -20,7 +20,7 @@ from typing import Literal
 from labelmint.reports.results import Verdict
 from labelmint.reports.words import number
 from labelmint.usefulness.best import best_at, rivals_at
-from labelmint.usefulness.figures import Interval, share_closed, worth_of
+from labelmint.usefulness.figures import Interval
 from labelmint.usefulness.outcome import Outcome, Point
 
 __all__ = ["Answer", "Kind", "answer_at", "best_in_words", "points_in_words", "study_verdict"]
@@ -103,17 +103,11 @@ def _least(usual: float, blind: float) -> float:
 
 def _beside(point: Point, outcome: Outcome, gain: Interval) -> str:
     """What the gain is worth and how much of the headroom it closes."""
-    said, headroom, curve, reached = (
-        [],
-        outcome.headroom(point.n),
-        outcome.curve_over(point.scores("S")),
-        point.mean("S"),
-    )
-    if reached is not None and gain.mean > 0 and len(curve) > 1:
-        worth = worth_of(reached.mean, curve, point.n)
+    said, headroom, worth = [], outcome.headroom(point.n), outcome.worth(point, "S")
+    if worth is not None and gain.mean > 0:
         said.append(f"worth {worth.words} real images ({number(worth.images / point.n)} times)")
     if headroom is not None and point.n < outcome.pool:
-        share = share_closed(gain.mean, headroom.mean)
+        share = outcome.closed(point, "S", point.baseline)
         closed = f", of which {100 * share:.0f} % are closed" if share is not None else ""
         said.append(f"headroom {headroom.mean:.2f} points{closed}")
     return f"; {'; '.join(said)}" if said else ""
