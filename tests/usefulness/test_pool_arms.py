@@ -35,7 +35,7 @@ from labelmint.usefulness.arm_training import train_arm
 from labelmint.usefulness.arms import Arm, ArmResult
 from labelmint.usefulness.figures import interval_of
 from labelmint.usefulness.ground import Ground
-from labelmint.usefulness.plan import Cell, StudyOptions, Way
+from labelmint.usefulness.plan import GIVEN, Cell, StudyOptions, Way, way_of
 from labelmint.usefulness.real import load_real
 from labelmint.usefulness.recipe import STRONG
 from labelmint.usefulness.sharing import _views_of_whole, shared
@@ -136,6 +136,38 @@ def test_arms_with_a_pool_stand_beside_the_usual_ones(tmp_path: Path, minted: li
     assert "synthetic pairs with 10 real pairs" in results.verdict.text
     usual = trainer.usual["ST", 10, 0]
     assert usual is not None and usual.phases == (100, 10)  # the steps of A
+
+
+def test_a_narrower_call_reports_all_arms_that_are_there(tmp_path: Path, minted: list[Ground]) -> None:
+    """Also those with synthetic pairs, in ratio and way of the earlier call; so none of the intervals shrinks."""
+    wide = {"arms": ("A", "C", "S", "Y", "ST", "S+ST", "accuracy"), "ratios": (0.5,), "filter": "off"}
+    before = pooled(tmp_path / "out", Trainer(rule), seeds=2, **wide)
+    trainer = Trainer(rule)
+    for arms in (("A", "ST"), ("A",), ("A", "FM")):
+        more = {"unlabelled": None} if arms == ("A",) else {}
+        after = pooled(tmp_path / "out", trainer, seeds=2, arms=arms, **more)
+        for name in ("gain_s", "gain_s_st", "gain_st", "gain_c", "dice", "gain", "gain_over_st", "closed"):
+            of_y = ".Y" if name == "dice" else ""
+            if arms != ("A", "FM"):  # a way more
+                assert after.figures[f"{name}.n10{of_y}"] == before.figures[f"{name}.n10{of_y}"]
+            assert after.figures[f"{name}.n10{of_y}"].value == before.figures[f"{name}.n10{of_y}"].value
+        summaries = {section.name: section.summary for section in after.sections}
+        assert "0.5 synthetic pairs" in summaries["choice"] and "papers" in summaries
+    assert {key for key, _, _ in trainer.calls} == {"FM"}
+
+
+@pytest.mark.parametrize(
+    ("key", "way"),
+    [
+        ("on", Way({}, "on")),
+        ("t0.85-g2-on-varied", Way({"temperature": 0.85, "guidance": 2.0}, "on", True)),
+        ("layout_temperature-1e-05-off", Way({"layout_temperature": -1e-5})),
+        ("given", GIVEN),
+        ("on-500", None),
+    ],
+)
+def test_the_key_of_a_way_tells_it(key: str, way: Way | None) -> None:
+    assert way_of(key) == way and (way is None or way.key == key)
 
 
 def test_where_no_way_is_better_that_is_said(tmp_path: Path, minted: list[Ground]) -> None:
@@ -426,7 +458,7 @@ def test_pool_and_system_are_decided_by_the_first_arm_that_uses_them(
     call("two", "A", "FM", unlabelled="rest")
     call("two", "A", "S", system="transfer", filter="off", samples=20)
     call("two", "A", "FM", unlabelled="rest")
-    for changed in ({"system": "spade"}, {"system": "transfer", "samples": 30}):
+    for changed in ({"system": "flow"}, {"system": "transfer", "samples": 30}):
         with pytest.raises(InputError, match="another study"):
             call("two", "A", "S", **{"filter": "off", "samples": 20, **changed})
     # what decides every arm is refused though the pool, which is not decided yet, differs, too

@@ -46,6 +46,7 @@ from labelmint.usefulness.scoring import Scores
 from labelmint.usefulness.settling import Settled
 
 __all__ = [
+    "ALONE",
     "BESIDE",
     "MINTED",
     "POOLED",
@@ -60,6 +61,7 @@ __all__ = [
 
 USUAL = ("R", "A", "C", "S", "Y", "accuracy", "diversity")  # arms that are trained unless others are named
 BESIDE = ("A0", "A0n")  # arms that are trained where they are asked for
+ALONE = ("R", "A", "C", *BESIDE, "ST", "FM", "TR")  # arms that have one form, whatever the samples are
 POOLED = ("ST", "FM", "TR", "S+ST")  # of these those that need a pool
 MINTED = (
     LabelOptions.ratio

@@ -22,6 +22,7 @@ for.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,11 +32,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from labelmint.errors import InputError
 from labelmint.storage import claim, read_mark, write_json
-from labelmint.usefulness.arms import Arm, ArmResult
-from labelmint.usefulness.plan import Cell, Way
+from labelmint.usefulness.arms import ALONE, Arm, ArmResult, arm_named
+from labelmint.usefulness.plan import Cell, Way, way_of
 from labelmint.usefulness.sharing import Shared
 
-__all__ = ["BESIDE", "CellFolder", "Claim", "Drawn", "Record", "arm_key", "claim_study"]
+__all__ = ["GENERATORS_POOL", "CellFolder", "Claim", "Drawn", "Record", "arm_key", "claim_study"]
 
 VERSION = 3
 _MARK = "request.json"
@@ -45,9 +46,11 @@ _REASONS = {
     "values": "its generators had other settings",
     "generators_unlabelled": "its generators learned from another pool, or from none",
 }
-BESIDE = "generators_unlabelled"  # the pool that generators learned from, of a system that learns from pools
+# the pool that generators learned from, of a system that learns from pools
+GENERATORS_POOL = "generators_unlabelled"
 _OF_GENERATORS = ("S-", "S+ST", "Y-", "accuracy", "diversity", "run", "samples-", "drawn-")
 _OF_POOL = ("ST", "FM", "TR", "S+ST", "teacher", "transfer")
+_FORM = re.compile(r"(?P<name>S|S\+ST|accuracy|Y|diversity)(?:-(?P<ratio>[0-9.e+-]+))?-(?P<way>[a-z].*)")
 Stored = TypeVar("Stored", bound=BaseModel)
 
 
@@ -67,7 +70,16 @@ class Claim:
     @classmethod
     def of_generators(cls, values: Mapping[str, Any] | None) -> Claim:
         """What arms with synthetic pairs of the system, or given ones, depend on."""
-        keys = ("system", "preset", "settings", "values", "generator_minutes", "synthetic", "judge", BESIDE)
+        keys = (
+            "system",
+            "preset",
+            "settings",
+            "values",
+            "generator_minutes",
+            "synthetic",
+            "judge",
+            GENERATORS_POOL,
+        )
         return cls(values, keys, _OF_GENERATORS)
 
     @classmethod
@@ -130,6 +142,20 @@ class CellFolder:
         """Store it, whole or not at all."""
         self._write(f"{key}.json", record)
 
+    def trained(self) -> list[tuple[Arm, Way | None]]:
+        """The arms that are stored, in the order of their names; those without synthetic pairs of a system, or given
+        ones, have no way.
+        """
+        alone: dict[str, tuple[Arm, Way | None]] = {
+            arm_named(name).key: (arm_named(name), None) for name in ALONE
+        }
+        stems = [file.stem for file in sorted(self.path.glob("*.json"))]
+        found = [alone[stem] for stem in stems if stem in alone]
+        for one in filter(None, map(_FORM.fullmatch, stems)):
+            arm, way = arm_named(one["name"], float(one["ratio"] or 1)), way_of(one["way"])
+            found += [] if way is None else [(arm, way)]
+        return found
+
     def drawn(self, way: Way) -> Drawn | None:
         """What became of the samples of a way; None when none were drawn yet."""
         return self._read(f"drawn-{way.key}.json", Drawn)
@@ -169,8 +195,8 @@ def claim_study(folder: Path, request: Mapping[str, Any], claims: Sequence[Claim
     """
     file = folder / _MARK
     before = read_mark(file)
-    if "system" in before and BESIDE not in before:  # former versions had one pool for all
-        before[BESIDE] = before.get("unlabelled")
+    if "system" in before and GENERATORS_POOL not in before:  # former versions had one pool for all
+        before[GENERATORS_POOL] = before.get("unlabelled")
         write_json(file, before)
     names = {path.name for path in folder.glob("cells/*/*/*")}
     wanted, free = {"study": VERSION, **request}, dict[str, Any]()

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from labelmint.usefulness.arms import BESIDE, POOLED, USUAL, Arm, arm_named
+from labelmint.usefulness.arms import ALONE, POOLED, USUAL, Arm, arm_named
 from labelmint.usefulness.cells import Drawn, Record, arm_key
 from labelmint.usefulness.figures import (
     Interval,
@@ -107,7 +107,7 @@ class Point:
 
     def key(self, name: str) -> str:
         """The file name of an arm in its chosen form: "A", "S-1-t0.85-on"."""
-        if name in ("R", "A", "C", "ST", "FM", "TR", *BESIDE):
+        if name in ALONE:
             return arm_named(name).key
         # without an arm S nothing is chosen, and arm Y has the first form that there is
         forms = self.candidates if self.chosen is None else (self.chosen,)

@@ -13,6 +13,7 @@ by hash and then the names in each, so that n pairs come from as few groups as p
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -38,6 +39,7 @@ __all__ = [
     "counts",
     "pairs_of_cell",
     "samples_needed",
+    "way_of",
     "ways",
 ]
 
@@ -261,7 +263,20 @@ class Way:
 
 
 GIVEN = Way(given=True)
+_WAY = re.compile(r"(?P<dials>(?:[a-z_]+-?[0-9.]+(?:e[+-]?\d+)?-)*)(?P<filter>on|off)(?P<varied>-varied)?")
+_DIAL = re.compile(r"([a-z_]+)(-?[0-9.]+(?:e[+-]?\d+)?)-")
 _SHORT = {"temperature": "t", "guidance": "g"}  # in file names, as the first version wrote them
+
+
+def way_of(key: str) -> Way | None:
+    """The way that has this key; None for another text."""
+    if key == GIVEN.key:
+        return GIVEN
+    found, names = _WAY.fullmatch(key), {short: name for name, short in _SHORT.items()}
+    if found is None:
+        return None
+    dials = {names.get(name, name): float(value) for name, value in _DIAL.findall(found["dials"])}
+    return Way(dials, found["filter"], found["varied"] is not None)
 
 
 def ways(options: StudyOptions, heeded: Sequence[Dial]) -> tuple[Way, ...]:

@@ -35,7 +35,7 @@ from labelmint.segmenters.plateau import ArmConfig
 from labelmint.systems.catalogue import SYSTEMS, check_mints
 from labelmint.types import DataSet
 from labelmint.usefulness.arm_training import train_arm
-from labelmint.usefulness.cells import BESIDE, Claim, claim_study
+from labelmint.usefulness.cells import GENERATORS_POOL, Claim, claim_study
 from labelmint.usefulness.outcome import Outcome
 from labelmint.usefulness.pictures import readings, sheet
 from labelmint.usefulness.plan import StudyOptions
@@ -269,7 +269,7 @@ def _claims(
         "judge": options.judge.model_dump(mode="json"),
     }
     unlabelled = None if pool is None else pool.digest
-    generators |= {BESIDE: unlabelled} if given is None and SYSTEMS[request.system].from_pool else {}
+    generators |= {GENERATORS_POOL: unlabelled} if given is None and SYSTEMS[request.system].from_pool else {}
     return (
         Claim.of_generators(generators if options.draws else None),
         Claim.of_samples(options.samples, options.draws or "TR" in options.wanted),

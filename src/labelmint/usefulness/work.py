@@ -12,6 +12,7 @@ work is not begun when its expected time no longer fits into the budget; it is d
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -38,7 +39,6 @@ from labelmint.usefulness.sharing import Shared, shared
 __all__ = ["Study", "TrainArm"]
 
 TrainArm = Callable[..., ArmResult]  # `arm_training.train_arm`
-_ALONE = ("R", "C", *BESIDE, "ST", "FM", "TR")  # arms that have one form, whatever the samples are
 
 
 class Study:
@@ -66,7 +66,8 @@ class Study:
         self.pool = len(real.parts.training)
         self.studied = counts(options, self.pool, real.data.source)
         self.numbers = tuple(sorted({*self.studied, self.pool}))  # the headroom needs A with all pairs
-        self.ways = {n: ways(options, () if maker is None else maker.dials) for n in self.studied}
+        self.ways = {n: () if maker is None else ways(options, maker.dials) for n in self.studied}
+        self._recalled: dict[int, list[Candidate]] = {}
         self._arms: dict[tuple[int, str], dict[int, Record]] = {}
         self._drawn: dict[tuple[int, Way], dict[int, Drawn]] = {}
         self._shared: dict[int, dict[int, Shared]] = {}
@@ -208,18 +209,37 @@ class Study:
 
     def _recall(self) -> None:
         """Take in what an earlier call trained and this one was not asked for."""
-        for cell in self.cells():
-            for arm in (arm_named(name) for name in _ALONE if name not in self._wanted):
-                record = CellFolder(self._folder, cell).arm(arm.key) if cell.n in self.studied else None
-                if record is not None and not self._outdated(record, cell, arm):
-                    self._arms.setdefault((cell.n, arm.key), {})[cell.seed] = record
+        for cell in (cell for cell in self.cells() if cell.n in self.studied):
+            folder = CellFolder(self._folder, cell)
+            for arm, way in folder.trained():
+                record = None if arm.name in self._wanted else folder.arm(arm_key(arm, way))
+                if record is None or self._outdated(record, cell, arm):
+                    continue
+                self._arms.setdefault((cell.n, arm_key(arm, way)), {})[cell.seed] = record
+                if way is not None:
+                    ratio = arm.ratio if arm.ratio and math.isfinite(arm.ratio) else self._ratios[0]
+                    self._recalled.setdefault(cell.n, []).append(Candidate(ratio, way))
+                if way is not None and (drawn := folder.drawn(way)) is not None:
+                    self._drawn.setdefault((cell.n, way), {})[cell.seed] = drawn
 
     @property
     def _ratios(self) -> tuple[float, ...]:
         return tuple(dict.fromkeys(self._options.ratios))
 
     def _candidates(self, n: int) -> tuple[Candidate, ...]:
-        return tuple(Candidate(ratio, way) for way in self.ways.get(n, ()) for ratio in self._ratios)
+        """What this call is about, and then what an earlier one was about: the most usual first."""
+        asked = [Candidate(ratio, way) for way in self.ways.get(n, ()) for ratio in self._ratios]
+        earlier = sorted(self._recalled.get(n, ()), key=self._unusual)
+        return tuple(dict.fromkeys([*asked, *earlier]))
+
+    def _unusual(self, one: Candidate) -> tuple[bool, bool, bool, str]:
+        usual = self._options
+        return (
+            one.ratio != self._ratios[0],
+            one.way.filter != usual.filter,
+            one.way.vary != (usual.layouts == "varied"),
+            one.key,
+        )
 
     # Pieces of work -----------------------------------------------------------------------------------------
 
@@ -381,7 +401,9 @@ class Study:
         points = []
         for n in self.numbers:
             arms, candidates = self._arms_at(n), self._candidates(n)
-            drawn = {way: self._drawn[n, way] for way in self.ways.get(n, ()) if (n, way) in self._drawn}
+            drawn = {
+                way: self._drawn[n, way] for way in (one.way for one in candidates) if (n, way) in self._drawn
+            }
             points.append(
                 Point(
                     n=n,
