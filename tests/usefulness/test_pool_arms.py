@@ -170,6 +170,13 @@ def test_the_key_of_a_way_tells_it(key: str, way: Way | None) -> None:
     assert way_of(key) == way and (way is None or way.key == key)
 
 
+def test_intervals_allow_for_all_ways_at_all_numbers_of_pairs(tmp_path: Path, minted: list[Ground]) -> None:
+    results = pooled(tmp_path / "out", Trainer(rule), arms=("A", "ST", "FM"), seeds=3, n_train=(10, 20))
+    figure = results.figures["gain_st.n10"]
+    assert figure.low == pytest.approx(interval_of([8.0, 8.1, 8.2], 4).low)  # two ways, two numbers
+    assert "among 4: the ways at all numbers of pairs" in figure.how
+
+
 def test_where_no_way_is_better_that_is_said(tmp_path: Path, minted: list[Ground]) -> None:
     worse = Trainer(lambda arm, n, seed: (0.5, 0.5 - 0.1 * (arm.name != "A") + 0.1 * (n > 10)))
     results = pooled(tmp_path / "out", worse, arms=("A", "ST"))

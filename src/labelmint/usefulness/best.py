@@ -5,8 +5,8 @@
     best    = argmax of gain(w) among the ways that were trained under the most seeds;  A itself where no gain is
               above 0
 
-The way is named by its test figures, so its interval allows for the luck of the choice among the k ways
-(`figures.interval_of`). What each way is made of was fixed, or chosen without test data, beforehand.
+The way is named by its test figures, so its interval allows for the luck of the choice among all ways at all numbers
+of pairs (`figures.interval_of`). What each way is made of was fixed, or chosen without test data, beforehand.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from labelmint.usefulness.figures import Interval, Worth, differences, interval_of
 from labelmint.usefulness.outcome import Outcome, Point
 
-__all__ = ["WAYS", "Rival", "best_at", "rivals_at"]
+__all__ = ["WAYS", "Rival", "best_at", "rivals_at", "tried"]
 
 WAYS = {
     "C": "copy-paste",
@@ -34,7 +34,7 @@ class Rival:
 
     Attributes:
         name: of the arm. dice: mean over its seeds.
-        gain: over A in points, paired; its interval allows for the choice among the ways.
+        gain: over A in points, paired; its interval allows for the choice among all ways at all numbers of pairs.
         worth: the number of labelled images at which A's learning curve reaches it, and `times` that of n; None
             without a curve.
         closed: the share of the headroom that the gain closes; None without headroom.
@@ -54,12 +54,22 @@ class Rival:
 
 def rivals_at(point: Point, outcome: Outcome) -> tuple[Rival, ...]:
     """The ways that were trained under a seed that arm A was, in the order of `WAYS`."""
+    count = tried(outcome)
+    return tuple(
+        _rival(name, interval_of(values, count), point, outcome) for name, values in _gains(point).items()
+    )
+
+
+def tried(outcome: Outcome) -> int:
+    """Ways that were trained, at all numbers of pairs: of so many the best may be the luckiest."""
+    return sum(len(_gains(outcome.at(n))) for n in outcome.studied)
+
+
+def _gains(point: Point) -> dict[str, list[float]]:
+    """Gains over arm A in points, by way and seed; of those ways that have any."""
     usual = point.scores("A")
     gains = {name: list(differences(point.scores(name), usual).values()) for name in WAYS}
-    known = {name: values for name, values in gains.items() if values}
-    return tuple(
-        _rival(name, interval_of(values, len(known)), point, outcome) for name, values in known.items()
-    )
+    return {name: values for name, values in gains.items() if values}
 
 
 def best_at(point: Point, outcome: Outcome) -> Rival | None:

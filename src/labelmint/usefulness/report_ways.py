@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from labelmint.reports.results import Figure, Picture, Section, Table
 from labelmint.reports.words import interval, number
-from labelmint.usefulness.best import WAYS, Rival, rivals_at
+from labelmint.usefulness.best import WAYS, Rival, rivals_at, tried
 from labelmint.usefulness.outcome import Outcome, Point
 from labelmint.usefulness.report_parts import ARMS, LEFT_OUT, figure_of
 from labelmint.usefulness.verdict import best_in_words
@@ -33,7 +33,7 @@ def all_ways(outcome: Outcome, pictures: tuple[Picture, ...] = ()) -> Section:
         usual = point.mean("A")
         rows += [(str(n), "A", ARMS["A"], usual.mean, *["-"] * 5)] if usual is not None else []
         rows += [_row(n, rival) for rival in rivals]
-        figures += [_gain(n, rival, len(rivals)) for rival in rivals]
+        figures += [_gain(n, rival, tried(outcome)) for rival in rivals]
         figures += [_worth(n, rival) for rival in rivals if rival.worth is not None and rival.name != "S"]
         figures += _on_top(point)
     table = Table(
@@ -41,7 +41,8 @@ def all_ways(outcome: Outcome, pictures: tuple[Picture, ...] = ()) -> Section:
         rows=tuple(rows),
         head=_HEAD,
         note="Gains are paired over seeds. The best way is named by these test figures; so that its interval allows "
-        "for the luck of that, all intervals here hold at once in 95 % of all studies (Bonferroni).",
+        "for the luck of that, all intervals here, of all ways at all numbers of pairs, hold at once in 95 % of all "
+        "studies (Bonferroni).",
     )
     said = [best_in_words(outcome.at(n), outcome) for n in outcome.studied]
     return Section(
@@ -69,14 +70,14 @@ def _row(n: int, rival: Rival) -> tuple[str | float | None, ...]:
     )
 
 
-def _gain(n: int, rival: Rival, ways: int) -> Figure:
+def _gain(n: int, rival: Rival, count: int) -> Figure:
     return figure_of(
         f"{gain_name(rival)}.n{n}",
         f"Gain of {rival.name} over A with {n} real pairs",
         rival.gain,
         unit="points",
         how=f"100 times the mean over seeds of the test Dice of arm {rival.name} minus that of arm A; the interval "
-        f"allows for the choice among {ways} ways",
+        f"allows for the choice among {count}: the ways at all numbers of pairs",
     )
 
 

@@ -9,7 +9,7 @@
     unknown         one seed, which has no interval; or something that the answer needs was not trained
 
 The bounds are ours. With a pool the answer begins with the best way for these data (`best`), minting or not; it is
-measurably better than arm A where its interval lies above 0.
+measurably better than arm A where its interval lies above 0, which allows for all ways at all numbers of pairs.
 """
 
 from __future__ import annotations
