@@ -222,13 +222,19 @@ def test_images_of_the_test_part_are_refused(tmp_path: Path) -> None:
     data = real_data()
     own = data.load(data.test[0]) if data.test else pairs(1)[0]
     fresh = [replace(one, name=f"q{k}", image=255 - one.image) for k, one in enumerate(pairs(3))]
-    for name, made in ((own.name, fresh[0]), ("other", own)):
-        pool = data_of([replace(made, name=name), *fresh[1:]], source="pool")
+    named = replace(fresh[0], name=own.name)
+    for source, made in (("memory/images", named), ("pool", replace(own, name="other"))):
+        pool = data_of([made, *fresh[1:]], source=source)
         with pytest.raises(
-            InputError, match=f"--unlabelled pool: 1 of its images are of the test part.*{own.name}"
+            InputError, match=f"--unlabelled {source}: 1 of its images are of the test part.*{own.name}"
         ):
             run_study(tmp_path / "out", Trainer(rule), unlabelled=pool, arms=("A", "ST"))
     assert not (tmp_path / "out").exists()
+    # another image of the same name in another folder is another image
+    pool = data_of([named, *fresh[1:]], source="pool")
+    trainer = Trainer(rule)
+    run_study(tmp_path / "out", trainer, unlabelled=pool, arms=("A", "FM"), n_train=(10,), seeds=1)
+    assert own.name in {one.name for one in trainer.grounds["FM", 10, 0].unlabelled}
 
 
 def test_labelled_images_are_left_out_of_a_cells_pool(tmp_path: Path, minted: list[Ground]) -> None:

@@ -3,8 +3,8 @@
     --unlabelled rest    the images of the training part beyond the n labelled ones of a cell, their labels hidden
     --unlabelled DIR     the images of a folder or of a data set, without those of its own test part
 
-An image of the test part, by its name or by its pixels, is refused. Images of a cell's labelled pairs, and of those
-that validate beside them, are left out of the cell's pool.
+An image of the test part is refused: by its pixels, and by its name where the pool lies in the labelled data. Images
+of a cell's labelled pairs, and of those that validate beside them, are left out of the cell's pool.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def open_unlabelled(given: DataSet | str | None, real: RealPairs, tell: Report) 
     images = [
         _without_label(replace(pair, image=as_channels(pair.image, real.channels))) for pair in pool.pairs
     ]
-    _refuse_tested(images, real.parts.test, real.tested, given.source)
+    _refuse_tested(images, real.parts.test if _within(given, real.data) else (), real.tested, given.source)
     return Unlabelled(
         real=real, source=given.source, data=pool.data, images={pair.name: pair for pair in images}
     )
@@ -122,13 +122,20 @@ def _without_label(pair: Pair) -> Pair:
     return replace(pair, ids=ids, instances=None, boxes=None)
 
 
+def _within(pool: DataSet, data: DataSet) -> bool:
+    """True if a pool lies in the folder of labelled data: in other folders names mean nothing."""
+    places = [Path(one).resolve() for one in data.source.split(" + ")]
+    return any(Path(pool.source).resolve().is_relative_to(place) for place in places)
+
+
 def _refuse_tested(
     images: Sequence[Pair], names: Collection[str], pixels: Mapping[bytes, str], source: str
 ) -> None:
     """Raise InputError where a pool holds images of the test part.
 
     Arguments:
-        names: of the test part. pixels: digest -> name of its images at the scale of training, as `digest_of_image`.
+        names: of the test part, where they say which image it is.
+        pixels: digest -> name of its images at the scale of training, as `digest_of_image`.
     """
     tested = set(names)
     same = {pair.name: pair.name for pair in images if pair.name in tested}
@@ -140,6 +147,6 @@ def _refuse_tested(
     if same:
         name, other = next(iter(same.items()))
         raise InputError(
-            f"--unlabelled {source}: {len(same)} of its images are of the test part, by name or by their pixels, "
-            f"{name!r} is {other!r} for one; nothing may be learned from images that test: leave them out"
+            f"--unlabelled {source}: {len(same)} of its images are of the test part, {name!r} is {other!r} "
+            f"for one; nothing may be learned from images that test: leave them out"
         )
