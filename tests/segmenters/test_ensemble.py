@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pair import Pair
 from labelmint.errors import InputError
+from labelmint.pool.rounds import decisive
+from labelmint.segmenters.dense_unet import DEPTHS, DenseSizes, DenseUNet
 from labelmint.segmenters.ensemble import Ensemble, Learning, stored_ensemble, train_ensemble
 from labelmint.segmenters.folds import cross_fitted, folds_of
 from labelmint.segmenters.plateau import ArmConfig
@@ -102,6 +104,46 @@ def test_an_image_is_read_as_it_is_and_spread() -> None:
     assert plain.max() < 0.01
     assert both[0].max() < 0.01
     assert both[-1].min() == pytest.approx(0.5, abs=0.01)
+
+
+def test_encoders_of_members_begin_with_the_weights_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A finished member does without the file; two files of the same weights are the same to an ensemble."""
+    monkeypatch.setattr("labelmint.segmenters.ensemble._train", lambda *about: {})
+    monkeypatch.setitem(DEPTHS, "121", DenseSizes(blocks=(1, 1, 1, 1), growth=4, first=8))
+    encoder = DenseUNet(1, 2, depth="121").encoder.state_dict()
+    files = [tmp_path / f"weights-{k}.pth" for k in range(3)]
+    torch.save(encoder, files[0])
+    files[1].write_bytes(files[0].read_bytes())
+    torch.save({name: 2 * value for name, value in encoder.items()}, files[2])
+    first, same, other = (ArmConfig(network="dense", encoder_weights=file) for file in files)
+    assert decisive(first) == decisive(same) != decisive(other)
+    learning = Learning(
+        geometry=Geometry(size=(16, 16)),
+        channels=1,
+        classes=2,
+        foreground=(1,),
+        config=first,
+        recolored=True,
+        spread=False,
+        ratio=1.0,
+        seed=0,
+        device=torch.device("cpu"),
+        precision="32-true",
+    )
+    pairs = [pair(k) for k in range(4)]
+    for _ in range(2):
+        made = train_ensemble(
+            tmp_path, "key", cross_fitted(pairs, folds_of(pairs, 2), 2), [], learning, lambda event: None
+        )
+        for member in made.members:
+            assert isinstance(member, DenseUNet)
+            found = member.encoder.state_dict()
+            assert all(torch.equal(found[name], value) for name, value in encoder.items())
+        files[0].unlink(missing_ok=True)
+    with pytest.raises(InputError, match=r"--encoder-weights .*weights-0.pth: no such file"):
+        decisive(first)
 
 
 def test_stored_members_are_used_again_and_only_for_the_same(tmp_path: Path) -> None:

@@ -18,10 +18,12 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from labelmint.datasets.pair import Pair, digest_of
+from labelmint.errors import InputError
 from labelmint.pool.check import learn_check
 from labelmint.pool.images import Pool
 from labelmint.pool.labelled import Labelled
@@ -31,8 +33,9 @@ from labelmint.pool.stored import EnsembleFolder
 from labelmint.pool.thresholds import Cuts, Tally, cuts_for
 from labelmint.progress import Event, Report
 from labelmint.segmenters.ensemble import Ensemble, Learning, train_ensemble
+from labelmint.segmenters.plateau import ArmConfig
 
-__all__ = ["Taught", "minted_pairs", "teach"]
+__all__ = ["Taught", "decisive", "minted_pairs", "teach"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,13 +55,12 @@ class Taught:
 
 def teach(labelled: Labelled, pool: Pool, options: LabelOptions, folder: Path, tell: Report) -> Taught:
     """Train what the folder of the ensemble lacks. Raises InputError for a folder of something else."""
-    config = options.segmenter
     store, key = EnsembleFolder(folder), _key(labelled, options)
     about = {
         "members": options.members,
         "channels": labelled.channels,
         "classes": list(labelled.classes.names),
-        "segmenter": config.model_dump(mode="json"),
+        "segmenter": decisive(options.segmenter),
         "spread": options.both_ways,
     }
     hardware = store.begin(key, options, about)
@@ -67,7 +69,7 @@ def teach(labelled: Labelled, pool: Pool, options: LabelOptions, folder: Path, t
         channels=labelled.channels,
         classes=len(labelled.classes),
         foreground=labelled.foreground,
-        config=config,
+        config=options.segmenter,
         recolored=options.recolored,
         spread=options.both_ways,
         ratio=options.ratio,
@@ -109,10 +111,19 @@ def _key(labelled: Labelled, options: LabelOptions) -> str:
         options.members,
         options.recolored,
         options.both_ways,
-        options.segmenter.model_dump(mode="json"),
+        decisive(options.segmenter),
         labelled.classes.ids,
     )
     return digest_of(labelled.pairs, how)
+
+
+def decisive(config: ArmConfig) -> dict[str, Any]:
+    """Sizes and training of a member; weights of an encoder by their SHA-256, wherever the file lies."""
+    weights = config.encoder_weights
+    if weights is not None and not weights.is_file():
+        raise InputError(f"--encoder-weights {weights}: no such file")
+    digest = None if weights is None else hashlib.sha256(weights.read_bytes()).hexdigest()
+    return {**config.model_dump(mode="json"), "encoder_weights": digest}
 
 
 def _held_out(labelled: Labelled, ensemble: Ensemble) -> Tally:

@@ -32,7 +32,7 @@ from labelmint.datasets.ranges import normalized
 from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.errors import InputError
 from labelmint.progress import Event, Report
-from labelmint.segmenters.dense_unet import DenseUNet
+from labelmint.segmenters.dense_unet import DenseUNet, load_encoder_weights
 from labelmint.segmenters.folds import Lesson
 from labelmint.segmenters.lite_unet import LiteUNet
 from labelmint.segmenters.mirrored import Mirrored
@@ -142,7 +142,7 @@ def train_ensemble(
 
     Arguments:
         folder: made where it is missing.
-        key: digest of all that decides the members.
+        key: digest of all that decides the members, the weights that their encoders begin with among that.
         minted: pairs of class indices at the scale of training, -1 where ignored; none in a first round.
 
     Raises InputError for a stored member that was made from something else, or is damaged.
@@ -161,6 +161,8 @@ def train_ensemble(
             network.load_state_dict(weights)
             network.to(mine.device)
         else:
+            if isinstance(network, DenseUNet) and mine.config.encoder_weights is not None:
+                load_encoder_weights(network, mine.config.encoder_weights)
             about = _train(network.to(mine.device), lesson, minted, mine, _told(report, place, len(lessons)))
             store.save_part(part, network.state_dict(), {"key": key, **about})
         members.append(network)
