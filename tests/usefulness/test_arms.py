@@ -1,6 +1,7 @@
 """Arms: each trains on what it says, learns what its pairs teach, and is scored on the real test part."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,9 +19,10 @@ from labelmint.types import Array
 from labelmint.usefulness.arm_training import train_arm
 from labelmint.usefulness.arms import ArmResult, arm_named, batches, network
 from labelmint.usefulness.ground import Ground
-from labelmint.usefulness.recipe import ALTERNATIVES, STRONG
+from labelmint.usefulness.readings import reading_of
+from labelmint.usefulness.recipe import ALTERNATIVES, STRONG, Recipe
 from labelmint.usefulness.scoring import scores
-from labelmint.usefulness.settling import Settled
+from labelmint.usefulness.settling import HeldOut, Settled, Trial
 
 SIDE = 16
 CONFIG = ArmConfig(
@@ -169,6 +171,40 @@ def test_the_strong_arm_finds_out_that_polarity_tells_the_classes() -> None:
     # of all pairs, each read by the segmenter that had not seen it
     assert found.validation is not None
     assert int(np.array(found.validation.confusion).sum()) == 12 * SIDE * SIDE
+
+
+def test_images_that_are_spread_already_are_not_spread_to_try_it() -> None:
+    def attempt(recipe: Recipe, phases: Sequence[int] | None, says: str) -> Trial:
+        asked.append(says)
+        seen = views(4, 1)
+        held = HeldOut(seen, seen.labels)
+        exact = scores(seen.labels, seen.labels, 3, (1, 2))
+        return Trial(
+            recipe=recipe,
+            phases=(1,),
+            reached=True,
+            best_step=None,
+            loss=None,
+            held_out=held,
+            scores=exact,
+            network=None,
+        )
+
+    for normalized_already, left in ((False, 3), (True, 2)):
+        asked: list[str] = []
+        reading = reading_of(
+            arm_named("A"),
+            replace(ground(), normalized=normalized_already),
+            None,
+            config=CONFIG,
+            seed=0,
+            device=torch.device("cpu"),
+            precision="32-true",
+            report=lambda event: None,
+        )
+        reading.choose(attempt, same_steps=True)
+        assert len(asked) == 1 + left
+        assert ("each image spread from its own range" in asked) is not normalized_already
 
 
 def test_cross_fitting_never_holds_a_segmenter_to_a_pair_it_saw() -> None:

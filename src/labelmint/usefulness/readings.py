@@ -26,7 +26,7 @@ from labelmint.segmenters.plateau import ArmConfig, Plateau, train_to_plateau
 from labelmint.types import Array, Batch
 from labelmint.usefulness.arms import Arm, batches, consistency, network
 from labelmint.usefulness.ground import Ground
-from labelmint.usefulness.recipe import Recipe
+from labelmint.usefulness.recipe import ALTERNATIVES, Recipe
 from labelmint.usefulness.scoring import Scores, scores
 from labelmint.usefulness.settling import Attempt, HeldOut, Settled, Trial, Tried, joined, settle
 
@@ -146,13 +146,20 @@ class _Reading(ABC):
         return scores(held.views.labels, held.read, self.ground.classes, self.ground.foreground)
 
     def choose(self, attempt: Attempt, *, same_steps: bool) -> tuple[Trial, Trial, tuple[Tried, ...]]:
-        """The trial of the usual recipe, that of the one that is taken, and what else was tried."""
+        """The trial of the usual recipe, that of the one that is taken, and what else was tried: images that are
+        spread already are not spread to try it.
+        """
+        other = [
+            name
+            for name in self.arm.alternatives
+            if not (self.ground.normalized and ALTERNATIVES[name].get("normalize"))
+        ]
         return settle(
             self.arm.recipe,
             attempt,
             classes=self.ground.classes,
             foreground=self.ground.foreground,
-            alternatives=self.arm.alternatives,
+            alternatives=other,
             same_steps=same_steps,
         )
 
