@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pair import Pair
 from labelmint.datasets.ranges import Range, normalized
 from labelmint.evaluation.views import Views
+from labelmint.progress import Event
 from labelmint.segmenters.plateau import ArmConfig
 from labelmint.types import Array
 from labelmint.usefulness.arm_training import train_arm
@@ -205,6 +207,38 @@ def test_images_that_are_spread_already_are_not_spread_to_try_it() -> None:
         reading.choose(attempt, same_steps=True)
         assert len(asked) == 1 + left
         assert ("each image spread from its own range" in asked) is not normalized_already
+
+
+@pytest.mark.parametrize("within", [True, False])
+def test_an_arm_that_was_stopped_goes_on_with_the_next_training(tmp_path: Path, within: bool) -> None:
+    def trained(stop: str = "", trials: Path | None = tmp_path / "trials") -> tuple[ArmResult, set[str]]:
+        stages: set[str] = set()
+
+        def report(event: Event) -> None:
+            if stop and stop in event.stage:
+                raise KeyboardInterrupt
+            stages.add(event.stage)
+
+        arm = replace(arm_named("A"), alternatives=("colors and polarity kept", "CutMix"))
+        config = BRIEF.model_copy(update={"most_steps": 10})
+        about = {"config": config, "device": torch.device("cpu"), "precision": "32", "report": report}
+        return train_arm(arm, ground(within), None, trials=trials, **about), stages  # type: ignore[arg-type]
+
+    whole, stages = trained(trials=None)
+    with pytest.raises(KeyboardInterrupt):
+        trained("CutMix, fold 2" if within else "CutMix")
+    again, others = trained()
+    assert again.model_copy(update={"seconds": 0}) == whole.model_copy(update={"seconds": 0})
+    left = {"arm A, CutMix, fold 2 of 2", "arm A"} if within else {"arm A, CutMix"}
+    assert others == left < stages
+    # of a higher limit all is trained anew
+    other = replace(arm_named("A"), alternatives=())
+    more: dict[str, Any] = {"config": BRIEF, "device": torch.device("cpu"), "precision": "32"}
+    found = [
+        train_arm(other, ground(within), None, trials=trials, report=lambda event: None, **more)
+        for trials in (tmp_path / "trials", None)
+    ]
+    assert found[0].test == found[1].test
 
 
 def test_cross_fitting_never_holds_a_segmenter_to_a_pair_it_saw() -> None:

@@ -33,6 +33,7 @@ def train_arm(
     precision: str = "auto",
     report: Report,
     predictions: Path | None = None,
+    trials: Path | None = None,
 ) -> ArmResult:
     """Train a segmenter and test it.
 
@@ -42,10 +43,20 @@ def train_arm(
         usual: what arm A settled on; needed by arms that do not settle anything themselves.
         predictions: an .npz file to write what the segmenter reads from the test views: "read" (N, H, W)
             int16.
+        trials: a folder in which an arm that settles something keeps its trainings, to go on with after a stop; None
+            keeps none.
     """
     chosen = choose_precision(precision, device)
     reading = reading_of(
-        arm, ground, synthetic, config=config, seed=seed, device=device, precision=chosen, report=report
+        arm,
+        ground,
+        synthetic,
+        config=config,
+        seed=seed,
+        device=device,
+        precision=chosen,
+        report=report,
+        trials=trials,
     )
     done = reading.settled() if arm.settles else reading.followed(_needed(usual))
     seen = ground.seen(done.settled.recipe)

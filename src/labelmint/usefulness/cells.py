@@ -8,6 +8,7 @@ where a smaller one ended.
                                               validate beside them, if any
                          /A.json, S-1-t0.85-on.json       a trained arm each; A.npz, S-....npz: what it reads,
                                                           for pictures
+                         /trials/                         trainings of an arm that is not done
                          /run/                            the generator and its judge
                          /samples-t0.85-on-500/           500 of its pairs
                          /given-away-t0.85-on-500.json    what these pairs give away

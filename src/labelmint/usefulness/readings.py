@@ -1,14 +1,20 @@
 """The two readings of "n labels": they train, hold out and settle an arm's segmenter (`settling`).
 
 Within   the n training pairs are all labels that there are     Beside   other pairs validate
+
+Each training of an arm that settles something is kept below the cell's folder until the arm is done, so that a study
+that was stopped goes on with the next one.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,6 +29,7 @@ from labelmint.segmenters.judge import Judge
 from labelmint.segmenters.mirrored import Mirrored
 from labelmint.segmenters.mixture import Mixture
 from labelmint.segmenters.plateau import ArmConfig, Plateau, train_to_plateau
+from labelmint.training.run_folder import RunFolder
 from labelmint.types import Array, Batch
 from labelmint.usefulness.arms import Arm, batches, consistency, network
 from labelmint.usefulness.ground import Ground
@@ -51,7 +58,7 @@ class _Reading(ABC):
     """What both readings do alike.
 
     Arguments:
-        arm, ground, synthetic: as for `train_arm`. precision: "32-true" or "bf16-mixed".
+        arm, ground, synthetic, trials: as for `train_arm`. precision: "32-true" or "bf16-mixed".
     """
 
     def __init__(
@@ -65,9 +72,10 @@ class _Reading(ABC):
         device: torch.device,
         precision: str,
         report: Report,
+        trials: Path | None = None,
     ) -> None:
         self.arm, self.ground, self.synthetic, self.config = arm, ground, synthetic, config
-        self.seed, self.device, self.report = seed, device, report
+        self.seed, self.device, self.report, self.trials = seed, device, report, trials
         self.bfloat16 = precision == "bf16-mixed"
 
     @abstractmethod
@@ -136,6 +144,24 @@ class _Reading(ABC):
             stage=f"arm {self.arm.key}{says}",
         )
 
+    def kept(self, segmenter: nn.Module, what: tuple[object, ...], train: Callable[[], Plateau]) -> Plateau:
+        """Train a segmenter, or load what an earlier call trained.
+
+        Arguments:
+            what: all that tells this training from others of its arm.
+        """
+        if self.trials is None:
+            return train()
+        about = (*what, self.config.model_dump_json(), self.seed, self.bfloat16)
+        store, part = RunFolder(self.trials), hashlib.sha256(repr(about).encode()).hexdigest()[:16]
+        if store.finished(part):
+            weights, known = store.load_part(part)
+            segmenter.load_state_dict(weights)
+            return Plateau(**{**known["end"], "phases": tuple(known["end"]["phases"])})
+        end = train()
+        store.save_part(part, segmenter.state_dict(), {"end": asdict(end)})
+        return end
+
     def held_out(self, segmenter: nn.Module, ground: Ground, recipe: Recipe) -> HeldOut:
         """What is read from the ground's validation views."""
         assert ground.validation is not None
@@ -201,10 +227,9 @@ class Within(_Reading):
         for k in range(len(self.ground.folds)):
             fold, segmenter = self.ground.fold(k).seen(recipe), self.fresh()
             where = f", {says}, fold {k + 1} of {len(self.ground.folds)}"
-            if phases is None:
-                ends.append(self.to_plateau(segmenter, fold, recipe, config, 0, where))
-            else:
-                self.for_steps(segmenter, fold, recipe, phases, where)
+            train = partial(self._fitted, segmenter, fold, recipe, phases, config, where)
+            end = self.kept(segmenter, (recipe, phases, k), train)
+            ends += [end] if phases is None else []
             held.append(self.held_out(segmenter, fold, recipe))
         both = joined(held)
         return Trial(
@@ -216,6 +241,29 @@ class Within(_Reading):
             held_out=both,
             scores=self.scored(both),
             network=None,
+        )
+
+    def _fitted(
+        self,
+        segmenter: nn.Module,
+        fold: Ground,
+        recipe: Recipe,
+        phases: Sequence[int] | None,
+        config: ArmConfig,
+        where: str,
+    ) -> Plateau:
+        """Train on a fold: to the plateau of its loss, or for so many steps."""
+        if phases is None:
+            return self.to_plateau(segmenter, fold, recipe, config, 0, where)
+        seconds = self.for_steps(segmenter, fold, recipe, phases, where)
+        steps = sum(phases)
+        return Plateau(
+            steps=steps,
+            best_step=steps,
+            validation_loss=0.0,
+            reached=True,
+            seconds=seconds,
+            phases=tuple(phases),
         )
 
 
@@ -235,7 +283,7 @@ class Beside(_Reading):
         return _done(best, settled)
 
     def followed(self, usual: Settled) -> Done:
-        trial = self._trained(self.recipe_after(usual), sum(usual.phases), "")
+        trial = self._trained(self.recipe_after(usual), sum(usual.phases), "", keeps=False)
         settled = usual.model_copy(
             update={
                 "recipe": trial.recipe,
@@ -247,11 +295,12 @@ class Beside(_Reading):
         return _done(trial, settled)
 
     def _tried(self, recipe: Recipe, phases: Sequence[int] | None, says: str) -> Trial:
-        return self._trained(recipe, 0, f", {says}")
+        return self._trained(recipe, 0, f", {says}", keeps=True)
 
-    def _trained(self, recipe: Recipe, least_steps: int, says: str) -> Trial:
+    def _trained(self, recipe: Recipe, least_steps: int, says: str, *, keeps: bool) -> Trial:
         ground, segmenter = self.ground.seen(recipe), self.fresh()
-        end = self.to_plateau(segmenter, ground, recipe, self.config, least_steps, says)
+        train = partial(self.to_plateau, segmenter, ground, recipe, self.config, least_steps, says)
+        end = self.kept(segmenter, (recipe,), train) if keeps else train()
         held = self.held_out(segmenter, ground, recipe)
         return Trial(
             recipe=recipe,

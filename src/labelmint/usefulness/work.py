@@ -13,6 +13,7 @@ work is not begun when its expected time no longer fits into the budget; it is d
 from __future__ import annotations
 
 import math
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -39,6 +40,7 @@ from labelmint.usefulness.sharing import Shared, shared
 __all__ = ["Study", "TrainArm"]
 
 TrainArm = Callable[..., ArmResult]  # `arm_training.train_arm`
+_TRIALS = "trials"
 
 
 class Study:
@@ -254,6 +256,7 @@ class Study:
                 self._ahead.leave_out(kind, cell, f"arm {key}")
                 return
             folder.save_arm(key, record)
+            shutil.rmtree(folder.path / _TRIALS / key, ignore_errors=True)
             self._ahead.finished(kind, cell.n)
         self._ahead.pace.saw(kind, cell.n, record.seconds)
         if arm.name == "A":  # the others train as long as it did at last
@@ -298,6 +301,7 @@ class Study:
             precision=self._precision,
             report=self._ahead.telling(SETTLE if arm.settles else ARM, cell),
             predictions=folder / f"{arm_key(arm, way)}.npz" if shown else None,
+            trials=folder / _TRIALS / arm.key if arm.settles else None,
         )
         samples = None if synthetic is None else len(synthetic)
         return Record(result=result, samples=samples, seconds=time.perf_counter() - begin)
