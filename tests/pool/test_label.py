@@ -75,7 +75,9 @@ def test_what_stands_beside_the_labels(place: Path) -> None:
     assert len(doubts) == 5
     with Image.open(new / "doubt.png") as sheet:
         assert sheet.width > 300
-    assert "their labels are not a person's" in (new / "README.md").read_text(encoding="utf-8")
+    card = (new / "README.md").read_text(encoding="utf-8")
+    assert "their labels are not a person's" in card
+    assert "read by the mean of all, so that the figures are on the careful side" in card
 
 
 def test_a_stopped_call_goes_on_and_ends_with_the_same_bytes(place: Path, tmp_path: Path) -> None:

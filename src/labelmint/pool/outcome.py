@@ -205,6 +205,12 @@ def _section(facts: Mapping[str, Any]) -> str:
             for key in ("kept", "precision", "recall", "dice")
         )
         lines.append(f"| {' '.join(name.replace('|', '/').split())} | {' | '.join(shown)} |")
+    if facts["held_out_images"] == facts["labelled_images"]:
+        lines += [
+            "",
+            "Thresholds and figures are those of the segmenters that had not learned from an image, mostly one; the "
+            "images here were read by the mean of all, so that the figures are on the careful side.",
+        ]
     if facts["refused_objects"]:
         counted = ", ".join(f"{count} by {rule}" for rule, count in facts["refused_objects"].items())
         lines += ["", f"Objects that no labelled image shows alike, ignored: {counted}."]
