@@ -11,7 +11,7 @@ __all__ = ["Event", "Report"]
 @dataclass(frozen=True)
 class Event:
     """One report of progress. `steps` may shrink when time is the limit; losses are the latest, held-out ones
-    named held_out_*.
+    named held_out_*. The time left is the longest that it can take where it is `at_most` that.
     """
 
     stage: str
@@ -21,6 +21,7 @@ class Event:
     seconds_left: float = 0.0
     losses: dict[str, float] = field(default_factory=dict)
     message: str = ""
+    at_most: bool = False
 
 
 Report = Callable[[Event], None]

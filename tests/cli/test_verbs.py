@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -285,6 +286,7 @@ def test_progress_is_plain_lines_where_there_is_no_terminal(capsys: pytest.Captu
     assert captured.out == ""
     assert captured.err.splitlines() == [line(events[0]), line(events[100])]
     assert line(events[0]) == "prior 0/100  12.35 images/s  2 min 05 s left  nats 1.235"
+    assert line(replace(events[0], at_most=True)).split("  ")[2] == "at most 2 min 05 s left"
     assert [duration(seconds) for seconds in (0, 59.4, 60, 3599, 7800)] == [
         "0 s",
         "59 s",

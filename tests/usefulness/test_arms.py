@@ -215,6 +215,7 @@ def test_an_arm_that_was_stopped_goes_on_with_the_next_training(tmp_path: Path, 
         stages: set[str] = set()
 
         def report(event: Event) -> None:
+            assert event.at_most == (not within or "usual" in event.stage)  # else the steps are known
             if stop and stop in event.stage:
                 raise KeyboardInterrupt
             stages.add(event.stage)

@@ -13,6 +13,7 @@ from tests.usefulness.study_fakes import Noise, Trainer, known, real_data, run_s
 
 from labelmint.datasets.splits import split
 from labelmint.errors import InputError
+from labelmint.progress import Event
 from labelmint.segmenters.plateau import ArmConfig
 from labelmint.usefulness.arms import Arm, arm_named
 from labelmint.usefulness.cells import Record
@@ -27,6 +28,29 @@ POOL = len(split(real_data().names, None, real_data().test).training)
 def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Which take longer than all else here, and show nothing of arms that were not trained."""
     monkeypatch.setattr("labelmint.usefulness.study._pictures", lambda *about: [])
+
+
+def test_the_first_line_of_progress_names_the_arms(tmp_path: Path) -> None:
+    class Stop(Exception):
+        pass
+
+    def told(**options: Any) -> str:
+        events: list[Event] = []
+
+        def report(event: Event) -> None:
+            events.append(event)
+            raise Stop
+
+        with pytest.raises(Stop):
+            run_study(tmp_path / "out", Trainer(known()), report=report, **options)
+        return events[0].message
+
+    assert told(arms=("A", "ST"), unlabelled="rest") == "to train: A, ST"
+    assert told(curve=True) == "to train: R, A"
+    assert told(arms=("ST",), unlabelled="rest") == (
+        "to train: R, A, C, S, Y, accuracy, diversity, ST; the usual ones beside those of --arms: name A, too, for "
+        "A,ST alone"
+    )
 
 
 def test_the_report_says_what_the_scores_are(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def line(event: Event) -> str:
     if event.images_per_second > 0:
         words.append(f"{event.images_per_second:.4g} images/s")
     if event.seconds_left > 0:
-        words.append(f"{duration(event.seconds_left)} left")
+        words.append(f"{'at most ' if event.at_most else ''}{duration(event.seconds_left)} left")
     words += [f"{name} {value:.4g}" for name, value in event.losses.items()]
     if event.message:
         words.append(event.message)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -144,7 +144,8 @@ def train_to_plateau(
                 for group in optimizer.param_groups:
                     group["lr"] *= FALL if rates <= _RATES else 1.0
             losses = {"loss": float(loss), "held_out_loss": best}
-            report(told(stage, step, most, config.batch_size, time.perf_counter() - begin, losses))
+            event = told(stage, step, most, config.batch_size, time.perf_counter() - begin, losses)
+            report(replace(event, at_most=True))
     network.load_state_dict(kept)
     network.eval()
     return Plateau(

@@ -86,12 +86,13 @@ class Ahead:
         others = self._counts - Counter([(kind, cell.n)])
 
         def tell(event: Event) -> None:
-            own = event.seconds_left
-            if self.pace.knows(kind):
+            own, known = event.seconds_left, self.pace.knows(kind)
+            if known:
                 own = max(self.pace.expected(kind, cell.n) - (time.perf_counter() - begin), 0.0)
             left = own + sum(count * self.pace.expected(*which) for which, count in others.items())
             told = f"n={cell.n} seed {cell.seed}: {event.stage}"
             message = f"{self._done + 1} of about {self._done + max(ahead, 1)} pieces of work"
-            self._tell(replace(event, stage=told, seconds_left=left, message=message))
+            at_most = event.at_most and not known
+            self._tell(replace(event, stage=told, seconds_left=left, message=message, at_most=at_most))
 
         return tell

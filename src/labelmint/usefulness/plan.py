@@ -206,6 +206,15 @@ class StudyOptions:
         return named | shared if "A" in named else named | shared | set(USUAL)
 
     @property
+    def wanted_in_words(self) -> str:
+        """The arms to train, and why there are more than were named."""
+        order = (*USUAL, *BESIDE, *POOLED)
+        text = f"to train: {', '.join(name for name in order if name in self.wanted)}"
+        if self.curve or not self.arms or "A" in self.arms:
+            return text
+        return f"{text}; the usual ones beside those of --arms: name A, too, for {','.join(('A', *self.arms))} alone"
+
+    @property
     def draws(self) -> bool:
         """True if any arm learns from synthetic pairs of the system, or given ones."""
         return bool(self.wanted & {"S", "Y", "S+ST", "accuracy", "diversity"})

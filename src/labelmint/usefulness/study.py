@@ -24,7 +24,7 @@ from labelmint.evaluation.origin import machine, versions
 from labelmint.formats import read
 from labelmint.hardware import choose_device, choose_threads
 from labelmint.nn.efficientnet import lite0
-from labelmint.progress import Report
+from labelmint.progress import Event, Report
 from labelmint.protocols import Dial
 from labelmint.reports.files import write_report
 from labelmint.reports.results import Picture, Results
@@ -75,6 +75,7 @@ def study(
     """
     options, begin = options or StudyOptions(**more), time.perf_counter()
     tell: Report = report or (lambda event: None)
+    tell(Event("arms", 1, 1, message=options.wanted_in_words))
     source, folder = (data if isinstance(data, DataSet) else read(data)), Path(out)
     request, device = _request(options), choose_device(options.device)
     trains = maker is None and options.draws and options.synthetic is None
