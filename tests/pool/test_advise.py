@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +103,20 @@ def test_images_of_the_test_part_are_neither_advised_nor_labelled(
     with pytest.raises(Stop):
         label(pool, few, tmp_path / "new", size=(24, 24), warn=lines.append)
     assert lines == told
+
+
+def test_all_damaged_images_are_named_at_once(pool: Path, tmp_path: Path) -> None:
+    images = Path(shutil.copytree(pool / "images", tmp_path / "images"))
+    for damaged in range(1, 5):
+        file = images / f"dark{damaged}.png"
+        file.write_bytes(file.read_bytes()[:60])
+        names = ", ".join(repr(f"dark{k}") for k in range(1, min(damaged, 3) + 1))
+        more = " and 1 more" if damaged > 3 else ""
+        told = re.escape(
+            f"{damaged} of 16 images can't be read: {names}{more}; mend these files, or move them out"
+        )
+        with pytest.raises(InputError, match=f"{told}.*The first: .*dark1.png"):
+            advise(tmp_path, n=2, **FEW)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

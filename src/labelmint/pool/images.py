@@ -30,6 +30,8 @@ from labelmint.types import Array, DataSet
 
 __all__ = ["Pool", "digest_of_image", "in_channels", "load_pool", "loaded_pairs", "looks_of_test"]
 
+_LISTED = 3  # names in an error
+
 
 @dataclass(frozen=True, kw_only=True)
 class Pool:
@@ -87,7 +89,8 @@ def load_pool(data: DataSet, geometry: Geometry, *, normalize: str, tell: Report
     Arguments:
         data: as `open_pool` opens it.
 
-    Raises InputError where nothing is left, and as `datasets.fitting.fitted` does.
+    Raises InputError where nothing is left, for images that can't be read, which it names, and as
+    `datasets.fitting.fitted` does.
     """
     tested = set(held_out(data) or ())
     names = [name for name in data.names if name not in tested]
@@ -95,9 +98,32 @@ def load_pool(data: DataSet, geometry: Geometry, *, normalize: str, tell: Report
         raise InputError(
             f"{data.source}: all {len(data)} images are of its test part; name a folder with others"
         )
-    pairs = loaded_pairs(data, names, geometry, normalize=normalize, group_by=None, tell=tell)
+    try:
+        pairs = loaded_pairs(data, names, geometry, normalize=normalize, group_by=None, tell=tell)
+    except InputError as error:
+        _refuse_damaged(data, names)
+        raise error from None
     left_out = [f"{data.source}: {len(tested)} images of its test part are left out"] if tested else []
     return Pool(data=data.subset(names), pairs=pairs, left_out=tuple(left_out))
+
+
+def _refuse_damaged(data: DataSet, names: Sequence[str]) -> None:
+    """Raise InputError that names the images which can't be read, so that all can be mended at once; none where all
+    can be.
+    """
+    reasons: dict[str, str] = {}
+    for name in names:
+        try:
+            _ = data.load(name).image
+        except InputError as error:
+            reasons[name] = str(error)
+    if reasons:
+        listed = ", ".join(map(repr, list(reasons)[:_LISTED]))
+        listed += f" and {len(reasons) - _LISTED} more" if len(reasons) > _LISTED else ""
+        raise InputError(
+            f"{data.source}: {len(reasons)} of {len(names)} images can't be read: {listed}; mend these files, or move "
+            f"them out of the folder. The first: {next(iter(reasons.values()))}"
+        )
 
 
 def loaded_pairs(
