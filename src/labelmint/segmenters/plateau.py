@@ -66,7 +66,9 @@ class ArmConfig(BaseModel):
 
     def optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
         """AdamW at the first learning rate."""
-        return torch.optim.AdamW(network.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay)
+        return torch.optim.AdamW(
+            network.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay, fused=True
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

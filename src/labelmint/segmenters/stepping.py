@@ -88,6 +88,6 @@ def training_step(
     torch.autograd.backward(loss)
     if added is not None:
         torch.autograd.backward(added())
-    torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0, foreach=True)
     optimizer.step()
     return loss.detach()

@@ -54,7 +54,7 @@ def train_unet(
             "images"
         )
     optimizer = torch.optim.AdamW(
-        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
     )
     rng = torch.Generator().manual_seed(training.seed)
     best, best_step, kept = -math.inf, 0, network.state_dict()
@@ -74,7 +74,7 @@ def train_unet(
             loss = segmentation_loss(logits.float(), batch.layouts.ids.long().to(device))
             optimizer.zero_grad()
             torch.autograd.backward(loss)
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0, foreach=True)
             optimizer.step()
             done = step + 1
             if done % config.evaluate_every == 0 or done == config.steps:
