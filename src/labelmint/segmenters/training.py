@@ -16,7 +16,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from labelmint.datasets.pairs import Pairs
 from labelmint.errors import InputError
@@ -113,16 +112,17 @@ class LossCounts(NamedTuple):
 
 def loss_counts(logits: Tensor, labels: Tensor) -> LossCounts:
     """Counts of the loss of logits (B, K, H, W) and labels (B, H, W) int64."""
-    seen = labels != IGNORED
-    classes, kept = logits.shape[1], labels[seen]
-    shares = logits.softmax(dim=1).movedim(1, -1)[seen]
-    hits = logits.new_zeros(classes).index_add(0, kept, shares.gather(1, kept[:, None])[:, 0])
-    sizes = shares.sum(dim=0) + torch.bincount(kept, minlength=classes)
+    seen, classes = (labels != IGNORED)[:, None].to(logits.dtype), logits.shape[1]
+    kept = labels.clamp(min=0)[:, None]  # ignored pixels count for the first class, with a weight of 0
+    logs = logits.log_softmax(dim=1)
+    of_label = logs.gather(1, kept)
+    hits = logits.new_zeros(classes).index_add(0, kept.flatten(), (of_label.exp() * seen).flatten())
+    labelled = torch.bincount(kept.flatten(), weights=seen.flatten(), minlength=classes)
     return LossCounts(
-        functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum"),
-        seen.sum(),
-        hits,
-        sizes,
+        surprise=-(of_label * seen).sum(),
+        pixels=seen.sum(),
+        hits=hits,
+        sizes=(logs.exp() * seen).sum(dim=(0, 2, 3)) + labelled,
     )
 
 
