@@ -3,8 +3,8 @@
     y = x where x > 0, else w x
     dx = g where x > 0, else w g        dw = sum over {x <= 0} of g x        g: the gradient of y
 
-PyTorch computes a gradient of w for each number of x and sums those in the precision of x; this is one product and
-one sum, in float32.
+PyTorch writes both terms of each number at once, number by number, and sums the second in the precision of x; this
+is one product and one sum, in at least float32.
 
 References:
     Delving deep into rectifiers (He et al., 2015), https://arxiv.org/abs/1502.01852
@@ -51,18 +51,14 @@ class _OneWeight(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
         ctx.save_for_backward(x, weight)
-        return functional.leaky_relu(x, _slope(x, weight))
+        ctx.slope = weight.to(x.dtype).item()  # as PyTorch rounds it under autocast
+        return functional.leaky_relu(x, ctx.slope)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
         (g,), (x, weight) = gradients, ctx.saved_tensors
-        exact = torch.promote_types(g.dtype, torch.float32)
-        dw = (g.to(exact) * x.clamp(max=0)).sum().to(weight.dtype).view_as(weight)
+        exact = torch.promote_types(x.dtype, torch.float32)
+        dw = (g * x.clamp(max=0)).sum(dtype=exact).to(weight.dtype).view_as(weight)
         if torch.is_grad_enabled():  # a gradient of this gradient is asked for
             return torch.where(x > 0, g, g * weight.to(g.dtype)), dw
-        return torch.ops.aten.leaky_relu_backward(g, x, _slope(x, weight), False), dw
-
-
-def _slope(x: Tensor, weight: Tensor) -> float:
-    """The weight in the precision of x, as PyTorch rounds it under autocast."""
-    return float(weight.detach().to(x.dtype))
+        return torch.ops.aten.leaky_relu_backward(g, x, ctx.slope, False), dw
