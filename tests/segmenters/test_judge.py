@@ -128,7 +128,8 @@ def test_counts_and_gradients_are_those_of_the_pixels_that_are_not_ignored(class
     surprise = torch.nn.functional.cross_entropy(values, kept, reduction="sum")
     wanted = (surprise, seen.sum(), (shares * hot).sum(dim=0), (shares + hot).sum(dim=0))
     for found, plain in zip(loss_counts(logits, labels), wanted, strict=True):
-        assert torch.allclose(found, plain.float(), rtol=1e-5)
+        assert torch.allclose(found.double(), plain.double(), rtol=1e-5)
+    assert loss_counts(logits, labels, torch.float64).sizes.dtype == torch.float64
     (gradient,) = torch.autograd.grad(segmentation_loss(logits, labels), logits)
     (plain_gradient,) = torch.autograd.grad(LossCounts(*wanted).loss, logits)
     assert torch.allclose(gradient, plain_gradient, rtol=1e-4, atol=1e-7)

@@ -110,19 +110,24 @@ class LossCounts(NamedTuple):
         return (self.surprise / self.pixels + 1 - overlap.mean()) if bool(self.pixels) else self.surprise * 0
 
 
-def loss_counts(logits: Tensor, labels: Tensor) -> LossCounts:
-    """Counts of the loss of logits (B, K, H, W) and labels (B, H, W) int64."""
-    seen, classes = (labels != IGNORED)[:, None].to(logits.dtype), logits.shape[1]
-    kept = labels.clamp(min=0)[:, None]  # ignored pixels count for the first class, with a weight of 0
-    logs = logits.log_softmax(dim=1)
+def loss_counts(logits: Tensor, labels: Tensor, sums: torch.dtype | None = None) -> LossCounts:
+    """Counts of the loss of logits (B, K, H, W) and labels (B, H, W) int64.
+
+    Arguments:
+        sums: the precision of sums over pixels; None for that of the logits.
+    """
+    sums = logits.dtype if sums is None else sums
+    # ignored pixels count for the first class, with a weight of 0
+    seen, kept = (labels != IGNORED)[:, None].to(logits.dtype), labels.clamp(min=0)[:, None]
+    logs, classes = logits.log_softmax(dim=1), logits.shape[1]
     of_label = logs.gather(1, kept)
-    hits = logits.new_zeros(classes).index_add(0, kept.flatten(), (of_label.exp() * seen).flatten())
-    labelled = torch.bincount(kept.flatten(), weights=seen.flatten(), minlength=classes)
+    hits = (of_label.exp() * seen).flatten().to(sums)
+    labelled = torch.bincount((labels - IGNORED).flatten(), minlength=classes + 1)[1:]
     return LossCounts(
-        surprise=-(of_label * seen).sum(),
-        pixels=seen.sum(),
-        hits=hits,
-        sizes=(logs.exp() * seen).sum(dim=(0, 2, 3)) + labelled,
+        surprise=-(of_label * seen).sum(dtype=sums),
+        pixels=labelled.sum(),
+        hits=hits.new_zeros(classes).index_add(0, kept.flatten(), hits),
+        sizes=(logs.exp() * seen).sum(dim=(0, 2, 3), dtype=sums) + labelled,
     )
 
 
