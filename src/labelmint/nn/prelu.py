@@ -12,7 +12,7 @@ References:
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +30,7 @@ class PReLU(nn.PReLU):
         """Any shape -> the same."""
         if self.num_parameters > 1 or input.device.type != "cpu":
             return super().forward(input)
-        y: Tensor = _OneWeight.apply(input, self.weight)
+        y: Tensor = cast(Any, _OneWeight).apply(input, self.weight)
         return y
 
 
@@ -49,16 +49,16 @@ class _OneWeight(torch.autograd.Function):
     """The equations of the module."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        ctx.slope = weight.to(x.dtype).item()  # as PyTorch rounds it under autocast
-        return functional.leaky_relu(x, ctx.slope)
+    def forward(context: Any, x: Tensor, weight: Tensor) -> Tensor:
+        context.save_for_backward(x, weight)
+        context.slope = weight.to(x.dtype).item()  # as PyTorch rounds it under autocast
+        return functional.leaky_relu(x, context.slope)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
-        (g,), (x, weight) = gradients, ctx.saved_tensors
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
+        (g,), (x, weight) = gradients, context.saved_tensors
         exact = torch.promote_types(x.dtype, torch.float32)
         dw = (g * x.clamp(max=0)).sum(dtype=exact).to(weight.dtype).view_as(weight)
         if torch.is_grad_enabled():  # a gradient of this gradient is asked for
             return torch.where(x > 0, g, g * weight.to(g.dtype)), dw
-        return torch.ops.aten.leaky_relu_backward(g, x, ctx.slope, False), dw
+        return torch.ops.aten.leaky_relu_backward(g, x, context.slope, False), dw
