@@ -62,7 +62,7 @@ class Showing:
         pairs = self._held[int(rng.choice(list(self._held)))]
         which, its_ids = pairs[int(rng.integers(len(pairs)))]
         ids = self._ids[which]
-        # `isin` takes four times as long
+        # a comparison is faster than `isin`
         return which, _pixel(rng, ids == its_ids[0] if len(its_ids) == 1 else np.isin(ids, its_ids))
 
 
