@@ -16,6 +16,7 @@ from labelmint.segmenters.augmentation import augment
 from labelmint.segmenters.copy_paste import CopyPaste
 from labelmint.segmenters.mixture import Mixture
 from labelmint.segmenters.plateau import ArmConfig, Plateau, train_to_plateau, validation_loss
+from labelmint.segmenters.stepping import training_step
 from labelmint.segmenters.training import segmentation_loss
 from labelmint.types import Batch, LayoutBatch
 
@@ -256,3 +257,22 @@ def test_a_plateau_lasts_six_epochs() -> None:
     short, _ = train(pixelwise(), noise, CONFIG)
     long, _ = train(pixelwise(), noise, CONFIG, epoch=4)
     assert long.steps >= short.steps + 2 * 14  # three plateaus of 24 steps instead of 10
+
+
+def test_a_step_is_that_of_adamw_with_clipped_gradients() -> None:
+    """Fused kernels compute what the formulas of one parameter after the other say."""
+    ids = blobs(4, 99)
+    batch, plain, ours = Batch(painted(ids), LayoutBatch(ids)), pixelwise(), pixelwise()
+    ours.load_state_dict(plain.state_dict())
+    simple = torch.optim.AdamW(
+        plain.parameters(), lr=CONFIG.learning_rate, weight_decay=CONFIG.weight_decay, foreach=False
+    )
+    optimizer = CONFIG.optimizer(ours)
+    for _ in range(5):
+        training_step(ours, optimizer, batch, torch.device("cpu"), False)
+        simple.zero_grad()
+        segmentation_loss(plain(batch.image), ids.long()).backward()
+        torch.nn.utils.clip_grad_norm_(plain.parameters(), 1.0, foreach=False)
+        simple.step()
+    for mine, wanted in zip(ours.parameters(), plain.parameters(), strict=True):
+        assert torch.allclose(mine, wanted, rtol=1e-4, atol=1e-6)

@@ -19,7 +19,7 @@ from labelmint.progress import Event
 from labelmint.segmenters.agreement import agreement_scores
 from labelmint.segmenters.judge import Judge, load_judge, train_judge
 from labelmint.segmenters.standard import RealData, digest_of_images
-from labelmint.segmenters.training import IGNORED, segmentation_loss
+from labelmint.segmenters.training import IGNORED, LossCounts, loss_counts, segmentation_loss
 from labelmint.segmenters.unet import SegmenterConfig, UNet
 
 SMALL = SegmenterConfig(channels=(8, 16, 32), residual_units=1, steps=60, batch_size=16, evaluate_every=20)
@@ -114,6 +114,25 @@ def test_the_loss_is_that_of_monai_and_pytorch() -> None:
     oracle = torch.nn.functional.cross_entropy(logits, labels)
     oracle = oracle + DiceLoss(batch=True, softmax=True, to_onehot_y=True)(logits, labels[:, None])
     assert torch.allclose(segmentation_loss(logits, labels), oracle, atol=1e-5)
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_counts_and_gradients_are_those_of_the_pixels_that_are_not_ignored(classes: int) -> None:
+    """The plain definition takes them out of the batch first."""
+    rng = torch.Generator().manual_seed(0)
+    logits = torch.randn(3, classes, 8, 8, generator=rng).requires_grad_()
+    labels = torch.randint(IGNORED, classes - 1, (3, 8, 8), generator=rng)  # the last class is nowhere
+    seen = labels != IGNORED
+    kept, values = labels[seen], logits.movedim(1, -1)[seen]
+    hot, shares = torch.nn.functional.one_hot(kept, classes), values.softmax(dim=1)
+    surprise = torch.nn.functional.cross_entropy(values, kept, reduction="sum")
+    wanted = (surprise, seen.sum(), (shares * hot).sum(dim=0), (shares + hot).sum(dim=0))
+    for found, plain in zip(loss_counts(logits, labels), wanted, strict=True):
+        assert torch.allclose(found.double(), plain.double(), rtol=1e-5)
+    assert loss_counts(logits, labels, torch.float64).sizes.dtype == torch.float64
+    (gradient,) = torch.autograd.grad(segmentation_loss(logits, labels), logits)
+    (plain_gradient,) = torch.autograd.grad(LossCounts(*wanted).loss, logits)
+    assert torch.allclose(gradient, plain_gradient, rtol=1e-4, atol=1e-7)
 
 
 def test_no_foreground_to_validate_on_is_told_before_training(tmp_path: Path) -> None:

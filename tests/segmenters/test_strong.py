@@ -114,6 +114,21 @@ def test_the_average_is_that_of_its_formula() -> None:
     assert Averaged(network, 0.0).network is network
 
 
+def test_the_average_goes_on_from_weights_that_were_loaded_and_has_statistics_and_counts() -> None:
+    network = nn.BatchNorm2d(2)
+    averaged = Averaged(network, 0.5)
+    loaded = {name: torch.full_like(value, 3) for name, value in network.state_dict().items()}
+    for one in (network, averaged.network):
+        one.load_state_dict(loaded)
+    network(torch.zeros(4, 2, 3, 3))  # halfway or a tenth of the way to these statistics
+    averaged.update()
+    share = 1 - 2 / 11
+    found = averaged.network.state_dict()
+    assert found["num_batches_tracked"] == 4
+    assert torch.allclose(found["running_mean"], torch.full((2,), 3 - share * 0.3))
+    assert torch.allclose(found["weight"], torch.full((2,), 3.0))
+
+
 class _Script:
     def __init__(self) -> None:
         self.asked: list[int] = []

@@ -7,10 +7,12 @@ noise, blur, brightness, contrast, lower resolution and gamma, beside the flips 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
-from labelmint.segmenters.changes import blurred, drawn, for_some
+from labelmint.segmenters.changes import blurred, change_some, drawn, stretched
 from labelmint.segmenters.warps import moved
 
 __all__ = ["augment"]
@@ -25,15 +27,19 @@ def augment(image: Tensor, ids: Tensor, rng: torch.Generator, *, turn: float) ->
     image, ids = moved(image, ids, rng, turn=turn, zoom=_ZOOM)
     value = (blurred(image, rng, _CHANGED) + 1) / 2
 
-    def some(before: Tensor, after: Tensor) -> Tensor:
-        return for_some(rng, before, after, _CHANGED)
+    def some(change: Callable[[Tensor, Tensor], Tensor]) -> None:
+        change_some(rng, value, _CHANGED, change)
 
-    value = some(value, value.clamp(0, 1) ** torch.exp(drawn(rng, value, -0.4, 0.4)))  # gamma
-    # of the inverted image
-    value = some(value, 1 - (1 - value).clamp(0, 1) ** torch.exp(drawn(rng, value, -0.4, 0.4)))
-    mean = value.mean(dim=(1, 2, 3), keepdim=True)
-    value = some(value, mean + (value - mean) * drawn(rng, value, 0.65, 1.5))  # contrast
-    value = some(value, value * drawn(rng, value, 0.7, 1.3))  # brightness
-    value = some(value, value * drawn(rng, value, 0.85, 1.15, channels=True))  # tint
-    noise = torch.randn(value.shape, generator=rng) * drawn(rng, value, 0, 0.06)
-    return some(value, value + noise).clamp(0, 1) * 2 - 1, ids
+    power = torch.exp(drawn(rng, value, -0.4, 0.4))
+    some(lambda v, at: v.clamp(0, 1) ** power[at])  # gamma
+    inverse = torch.exp(drawn(rng, value, -0.4, 0.4))
+    some(lambda v, at: 1 - (1 - v).clamp(0, 1) ** inverse[at])  # of the inverted image
+    contrast = drawn(rng, value, 0.65, 1.5)
+    some(lambda v, at: stretched(v, contrast[at]))
+    gain = drawn(rng, value, 0.7, 1.3)
+    some(lambda v, at: v * gain[at])  # brightness
+    tint = drawn(rng, value, 0.85, 1.15, channels=True)
+    some(lambda v, at: v * tint[at])
+    noise, amount = torch.randn(value.shape, generator=rng), drawn(rng, value, 0, 0.06)
+    some(lambda v, at: v + noise[at] * amount[at])
+    return value.clamp(0, 1) * 2 - 1, ids

@@ -66,7 +66,9 @@ class ArmConfig(BaseModel):
 
     def optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
         """AdamW at the first learning rate."""
-        return torch.optim.AdamW(network.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay)
+        return torch.optim.AdamW(
+            network.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay, fused=True
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +170,7 @@ def validation_loss(network: nn.Module, validation: Batch, device: torch.device)
     for first in range(0, len(validation.image), _AT_ONCE):
         image = validation.image[first : first + _AT_ONCE].to(device, memory_format=torch.channels_last)
         labels = validation.layouts.ids[first : first + _AT_ONCE].long().to(device)
-        blocks.append(loss_counts(network(image).double(), labels))
+        blocks.append(loss_counts(network(image).float(), labels, torch.float64))
     return float(LossCounts(*(torch.stack(one).sum(dim=0) for one in zip(*blocks, strict=True))).loss)
 
 

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from labelmint.progress import Event
 from labelmint.segmenters.training import segmentation_loss
@@ -43,8 +44,12 @@ class Averaged:
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
-        self._live, self._decay, self._count = network, decay, 0
+        self._decay, self._count = decay, 0
         self.network = copy.deepcopy(network) if decay else network
+        # training and loading change these in place
+        every = [*zip(self.network.state_dict().values(), network.state_dict().values(), strict=True)]
+        self._floats = [pair for pair in every if pair[0].is_floating_point()]
+        self._counts = [pair for pair in every if not pair[0].is_floating_point()]
 
     @torch.no_grad()
     def update(self) -> None:
@@ -52,14 +57,11 @@ class Averaged:
         if not self._decay:
             return
         self._count += 1
-        share = 1 - min(self._decay, (1 + self._count) / (10 + self._count))
-        for kept, live in zip(
-            self.network.state_dict().values(), self._live.state_dict().values(), strict=True
-        ):
-            if kept.is_floating_point():
-                kept.lerp_(live, share)
-            else:
-                kept.copy_(live)
+        decay = min(self._decay, (1 + self._count) / (10 + self._count))
+        kept, live = ([pair[k] for pair in self._floats] for k in (0, 1))
+        get_ema_multi_avg_fn(decay)(kept, live, self._count)
+        for mine, other in self._counts:
+            mine.copy_(other)
 
 
 def told(
@@ -86,6 +88,6 @@ def training_step(
     torch.autograd.backward(loss)
     if added is not None:
         torch.autograd.backward(added())
-    torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0, foreach=True)
     optimizer.step()
     return loss.detach()

@@ -25,13 +25,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from labelmint.segmenters.changes import blurred, drawn, for_some
+from labelmint.segmenters.changes import blurred, change_some, drawn, stretched
 from labelmint.segmenters.warps import moved
 
 __all__ = ["Strong", "cutmix"]
 
 _ELASTIC = 0.03  # standard deviation of displacements, of the side
 _RARELY, _SOMETIMES, _OFTEN = 0.15, 0.2, 0.3  # shares of the images that undergo a change
+_FIELD = 0.3  # standard deviation of the logarithm of a bias field at its points
 _INVERTED, _MIXED = 0.25, 0.5
 _TO_GRAY = (0.299, 0.587, 0.114)
 
@@ -81,38 +82,53 @@ def cutmix(image: Tensor, ids: Tensor, rng: torch.Generator, share: float = _MIX
 
 def _recolored(value: Tensor, rng: torch.Generator) -> Tensor:
     """Some images inverted; of three channels some gray, some with other channels, some of another hue."""
-    value = for_some(rng, value, 1 - value, _INVERTED)
+    value = value.clone()
+    change_some(rng, value, _INVERTED, lambda v, at: 1 - v)
     if value.shape[1] != 3:
         return value
-    gray = (value * torch.tensor(_TO_GRAY)[:, None, None]).sum(dim=1, keepdim=True).expand_as(value)
-    value = for_some(rng, value, gray, _RARELY)
-    value = for_some(rng, value, value[:, torch.randperm(3, generator=rng)], _RARELY)
-    # a turn about the gray axis: cos I + (1 - cos) 11'/3 + sin [1/sqrt 3]x
+    change_some(rng, value, _RARELY, lambda v, at: _gray(v))
+    order = torch.randperm(3, generator=rng)
+    change_some(rng, value, _RARELY, lambda v, at: v[:, order])
     angle = drawn(rng, value, -math.pi, math.pi)
+    change_some(rng, value, _RARELY, lambda v, at: _turned(v, angle[at]))
+    return value
+
+
+def _gray(value: Tensor) -> Tensor:
+    weights = torch.tensor(_TO_GRAY)[:, None, None]
+    return (value * weights).sum(dim=1, keepdim=True).expand_as(value)
+
+
+def _turned(value: Tensor, angle: Tensor) -> Tensor:
+    """Hues turned about the gray axis: cos I + (1 - cos) 11'/3 + sin [1/sqrt 3]x."""
     cross = torch.stack([value[:, 2] - value[:, 1], value[:, 0] - value[:, 2], value[:, 1] - value[:, 0]], 1)
     mean = value.mean(dim=1, keepdim=True)
-    turned = torch.cos(angle) * (value - mean) + mean + torch.sin(angle) * cross / math.sqrt(3)
-    return for_some(rng, value, turned, _RARELY)
+    return torch.cos(angle) * (value - mean) + mean + torch.sin(angle) * cross / math.sqrt(3)
 
 
 def _shaded(value: Tensor, rng: torch.Generator) -> Tensor:
     """Some images of another gamma, contrast, gain, offset, tint, bias field, and with noise."""
-    for flip in (False, True):
-        base = (1 - value if flip else value).clamp(0, 1)
-        power = base ** torch.exp(drawn(rng, value, -0.7, 0.7))
-        value = for_some(rng, value, 1 - power if flip else power, _SOMETIMES)
-    mean = value.mean(dim=(1, 2, 3), keepdim=True)
-    value = for_some(rng, value, mean + (value - mean) * torch.exp(drawn(rng, value, -1.1, 0.7)), _OFTEN)
-    value = for_some(rng, value, value * torch.exp(drawn(rng, value, -1.4, 0.7)), _OFTEN)
-    value = for_some(rng, value, value + drawn(rng, value, -0.25, 0.25), _SOMETIMES)
+    value = value.clone()
+    power = torch.exp(drawn(rng, value, -0.7, 0.7))
+    change_some(rng, value, _SOMETIMES, lambda v, at: v.clamp(0, 1) ** power[at])
+    inverse = torch.exp(drawn(rng, value, -0.7, 0.7))
+    change_some(rng, value, _SOMETIMES, lambda v, at: 1 - (1 - v).clamp(0, 1) ** inverse[at])
+    contrast = torch.exp(drawn(rng, value, -1.1, 0.7))
+    change_some(rng, value, _OFTEN, lambda v, at: stretched(v, contrast[at]))
+    gain = torch.exp(drawn(rng, value, -1.4, 0.7))
+    change_some(rng, value, _OFTEN, lambda v, at: v * gain[at])
+    offset = drawn(rng, value, -0.25, 0.25)
+    change_some(rng, value, _SOMETIMES, lambda v, at: v + offset[at])
     if value.shape[1] > 1:
-        value = for_some(rng, value, value * drawn(rng, value, 0.8, 1.2, channels=True), _SOMETIMES)
-    value = for_some(rng, value, value * torch.exp(_field(rng, value)), _SOMETIMES)
-    noise = torch.randn(value.shape, generator=rng) * drawn(rng, value, 0, 0.08)
-    return for_some(rng, value, value + noise, _SOMETIMES)
+        tint = drawn(rng, value, 0.8, 1.2, channels=True)
+        change_some(rng, value, _SOMETIMES, lambda v, at: v * tint[at])
+    points = _FIELD * torch.randn(len(value), 1, 3, 3, generator=rng)
+    change_some(rng, value, _SOMETIMES, lambda v, at: v * torch.exp(_field(points[at], v)))
+    noise, amount = torch.randn(value.shape, generator=rng), drawn(rng, value, 0, 0.08)
+    change_some(rng, value, _SOMETIMES, lambda v, at: v + noise[at] * amount[at])
+    return value
 
 
-def _field(rng: torch.Generator, like: Tensor) -> Tensor:
-    """A smooth random field (B, 1, H, W), normal at 3 x 3 points with a standard deviation of 0.3."""
-    points = 0.3 * torch.randn(len(like), 1, 3, 3, generator=rng)
+def _field(points: Tensor, like: Tensor) -> Tensor:
+    """A smooth field (B, 1, H, W) through 3 x 3 points (B, 1, 3, 3)."""
     return functional.interpolate(points, size=like.shape[-2:], mode="bicubic", align_corners=True)

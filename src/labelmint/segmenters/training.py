@@ -16,7 +16,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from labelmint.datasets.pairs import Pairs
 from labelmint.errors import InputError
@@ -54,7 +53,7 @@ def train_unet(
             "images"
         )
     optimizer = torch.optim.AdamW(
-        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
     )
     rng = torch.Generator().manual_seed(training.seed)
     best, best_step, kept = -math.inf, 0, network.state_dict()
@@ -74,7 +73,7 @@ def train_unet(
             loss = segmentation_loss(logits.float(), batch.layouts.ids.long().to(device))
             optimizer.zero_grad()
             torch.autograd.backward(loss)
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0, foreach=True)
             optimizer.step()
             done = step + 1
             if done % config.evaluate_every == 0 or done == config.steps:
@@ -111,18 +110,24 @@ class LossCounts(NamedTuple):
         return (self.surprise / self.pixels + 1 - overlap.mean()) if bool(self.pixels) else self.surprise * 0
 
 
-def loss_counts(logits: Tensor, labels: Tensor) -> LossCounts:
-    """Counts of the loss of logits (B, K, H, W) and labels (B, H, W) int64."""
-    seen = labels != IGNORED
-    classes, kept = logits.shape[1], labels[seen]
-    shares = logits.softmax(dim=1).movedim(1, -1)[seen]
-    hits = logits.new_zeros(classes).index_add(0, kept, shares.gather(1, kept[:, None])[:, 0])
-    sizes = shares.sum(dim=0) + torch.bincount(kept, minlength=classes)
+def loss_counts(logits: Tensor, labels: Tensor, sums: torch.dtype | None = None) -> LossCounts:
+    """Counts of the loss of logits (B, K, H, W) and labels (B, H, W) int64.
+
+    Arguments:
+        sums: the precision of sums over pixels; None for that of the logits.
+    """
+    sums = logits.dtype if sums is None else sums
+    # ignored pixels count for the first class, with a weight of 0
+    seen, kept = (labels != IGNORED)[:, None].to(logits.dtype), labels.clamp(min=0)[:, None]
+    logs, classes = logits.log_softmax(dim=1), logits.shape[1]
+    of_label = logs.gather(1, kept)
+    hits = (of_label.exp() * seen).flatten().to(sums)
+    labelled = torch.bincount((labels - IGNORED).flatten(), minlength=classes + 1)[1:]
     return LossCounts(
-        functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum"),
-        seen.sum(),
-        hits,
-        sizes,
+        surprise=-(of_label * seen).sum(dtype=sums),
+        pixels=labelled.sum(),
+        hits=hits.new_zeros(classes).index_add(0, kept.flatten(), hits),
+        sizes=(logs.exp() * seen).sum(dim=(0, 2, 3), dtype=sums) + labelled,
     )
 
 

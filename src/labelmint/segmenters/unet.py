@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from labelmint.nn.prelu import with_fast_prelu
+
 __all__ = ["SegmenterConfig", "UNet"]
 
 
@@ -43,7 +45,7 @@ class UNet(nn.Module):
         from monai.networks.nets.unet import UNet as MonaiUNet
 
         self.halvings = len(config.channels) - 1
-        self.body: Any = MonaiUNet(
+        body = MonaiUNet(
             spatial_dims=2,
             in_channels=image_channels,
             out_channels=classes,
@@ -52,6 +54,7 @@ class UNet(nn.Module):
             num_res_units=config.residual_units,
             norm="batch",
         )
+        self.body: Any = with_fast_prelu(body)
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, C, H, W) -> logits (B, K, H, W)."""

@@ -35,7 +35,7 @@ def moved(
         return image, ids
     grid = _affine(rng, len(chosen), (int(image.shape[-2]), int(image.shape[-1])), turn, zoom)
     if elastic:
-        grid = grid + _displacements(rng, grid, elastic)
+        _displace(rng, grid, elastic)
     there = _read(image[chosen], grid, "bilinear")
     marks = _read(ids[chosen, None].float(), grid, "nearest")  # exact: ids are small
     image, ids = image.clone(), ids.clone()
@@ -64,13 +64,16 @@ def _read(image: Tensor, grid: Tensor, mode: str) -> Tensor:
     return functional.grid_sample(image, grid, mode=mode, padding_mode="reflection", align_corners=False)
 
 
-def _displacements(rng: torch.Generator, grid: Tensor, elastic: float) -> Tensor:
-    """Displacements (count, H, W, 2) of a share of the images, 0 for the others."""
+def _displace(rng: torch.Generator, grid: Tensor, elastic: float) -> None:
+    """Add displacements to a share of the grids (count, H, W, 2), in place."""
     count, height, width, _ = grid.shape
-    warped = (torch.rand(count, 1, 1, 1, generator=rng) < _WARPED).float()
+    warped = torch.nonzero(torch.rand(count, generator=rng) < _WARPED)[:, 0]
     points = 2 * elastic * torch.randn(count, 2, _POINTS, _POINTS, generator=rng)
-    between = functional.interpolate(points, size=(height, width), mode="bicubic", align_corners=True)
-    return warped * between.movedim(1, -1)
+    if len(warped):
+        between = functional.interpolate(
+            points[warped], size=(height, width), mode="bicubic", align_corners=True
+        )
+        grid.index_add_(0, warped, between.movedim(1, -1))
 
 
 def _uniform(rng: torch.Generator, count: int) -> Tensor:
