@@ -191,7 +191,7 @@ def _ours(settings: SpadeSections, batch: Batch) -> Step:
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-        loss, _ = regime._judged(rival, batch, found.image.detach())
+        loss, _ = regime._judged(rival, rival, batch, found.image.detach())
         loss.backward()
         optimizer.step()
         _wait_for(device)

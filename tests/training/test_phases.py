@@ -46,13 +46,13 @@ class _Watching(Adversarial):
         return {name: weights.detach().clone() for name, weights in self.module.named_parameters()}
 
     def _judged(
-        self, rival: nn.Module, bare: nn.Module, batch: Batch, made: Tensor
+        self, rival: nn.Module, bare: nn.Module, batch: Batch, made: Tensor, turn: int = 0
     ) -> tuple[Tensor, dict[str, Tensor]]:
         now = self._weights()
         moved = {name.partition(".")[0] for name in now if not now[name].equal(self._before[name])}
         self.seen.append((made.shape[-1], moved))
         self._before = now
-        return super()._judged(rival, bare, batch, made)
+        return super()._judged(rival, bare, batch, made, turn)
 
 
 def stage() -> Stage:

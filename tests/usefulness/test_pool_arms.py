@@ -9,16 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from tests.usefulness.study_fakes import (
     COMMON,
     SIDE,
     Noise,
     Trainer,
     data_of,
-    known,
     pairs,
     real_data,
+    rule,
     run_study,
 )
 
@@ -26,25 +25,18 @@ from labelmint import study
 from labelmint.datasets.pair import Pair
 from labelmint.errors import InputError
 from labelmint.evaluation.views import Views
-from labelmint.hardware import Hardware, computing_with
-from labelmint.pool.stored import EnsembleFolder
 from labelmint.reports.results import Results
 from labelmint.segmenters.plateau import ArmConfig
-from labelmint.types import AnnotatedImage, DataSet, Layout
+from labelmint.types import AnnotatedImage
 from labelmint.usefulness.arm_training import train_arm
 from labelmint.usefulness.arms import Arm, ArmResult
 from labelmint.usefulness.figures import interval_of
 from labelmint.usefulness.ground import Ground
 from labelmint.usefulness.plan import GIVEN, Cell, StudyOptions, Way, way_of
 from labelmint.usefulness.real import load_real
-from labelmint.usefulness.recipe import STRONG
-from labelmint.usefulness.sharing import _views_of_whole, shared
-from labelmint.usefulness.teacher import mint_for
-from labelmint.usefulness.unlabelled import open_unlabelled
 
 TINY = ArmConfig(channels=(4, 8), residual_units=0, batch_size=2, evaluate_every=1, patience=1, most_steps=2)
 PLAIN = Way(filter="off")
-GAINS = {"ST": 0.08, "FM": 0.03, "TR": 0.01, "S+ST": 0.1, "S": 0.02, "C": 0.01}
 
 
 @pytest.fixture(autouse=True)
@@ -67,14 +59,6 @@ def minted(monkeypatch: pytest.MonkeyPatch) -> list[Ground]:
         lambda images, cell, count, tell: Noise().make(cell, PLAIN, count, Path(), tell)[0],
     )
     return grounds
-
-
-def rule(arm: Arm, n: int, seed: int) -> tuple[float, float]:
-    """Seeds differ, and the ways differ from each other a little by seed."""
-    usual = known()(replace(arm, name="A"), n, seed)[1]
-    if arm.name not in GAINS:
-        return known()(arm, n, seed)
-    return usual, usual + GAINS[arm.name] + 0.001 * seed
 
 
 def pooled(out: Path, trainer: Trainer, **more: Any) -> Results:
@@ -257,74 +241,6 @@ def test_labelled_images_are_left_out_of_a_cells_pool(tmp_path: Path, minted: li
             assert {one.name for one in ground.unlabelled} == {"q0", "q1", "q2"} | expected
 
 
-def poisoned(data: DataSet, spared: set[str]) -> DataSet:
-    """The data set with the labels of all other pairs turned upside down."""
-
-    def load(name: str) -> AnnotatedImage:
-        pair = data.load(name)
-        if name in spared:
-            return pair
-        return replace(pair, layout=Layout(label_map=2 - pair.layout.label_map))
-
-    return replace(data, load=load)
-
-
-@pytest.mark.parametrize("validation", ["within", "extra"])
-def test_no_label_beside_the_n_reaches_the_teacher(tmp_path: Path, validation: str) -> None:
-    """Labels of validation, of the pool and of the test part are poisoned: what is minted stays the same."""
-    options = StudyOptions(n_train=(6,), size=(SIDE, SIDE), validation=validation)
-    data, cell, found = real_data(20), Cell(6, 0), []
-    spared = set(load_real(data, (SIDE, SIDE), options, lambda event: None).pairs(cell).training)
-    for k, source in enumerate((data, poisoned(data, spared))):
-        real = load_real(source, (SIDE, SIDE), options, lambda event: None)
-        pool = open_unlabelled("rest", real, lambda event: None)
-        assert pool is not None
-        ground = replace(real.ground(cell), unlabelled=pool.of(cell)[:4])
-        found.append(
-            mint_for(
-                ground,
-                real.data,
-                tmp_path / str(k),
-                recipe=STRONG,
-                config=TINY,
-                seed=0,
-                device="cpu",
-                precision="32",
-                report=lambda event: None,
-            )
-        )
-    assert found[0]
-    for clean, other in zip(*found, strict=True):
-        assert clean.name == other.name
-        assert np.array_equal(clean.ids, other.ids)
-    weights = [sorted(tmp_path.glob(f"{k}/teacher-*/round-*/member-*/weights.safetensors")) for k in range(2)]
-    assert len(weights[0]) == 6
-    assert [one.read_bytes() for one in weights[0]] == [one.read_bytes() for one in weights[1]]
-
-
-def test_the_teacher_computes_with_the_threads_of_the_study(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Stop(Exception):
-        pass
-
-    def begin(folder: EnsembleFolder, *about: Any) -> Hardware:
-        found = true_begin(folder, *about)
-        told.append((found.threads, torch.get_num_threads()))
-        raise Stop
-
-    told: list[tuple[int, int]] = []
-    true_begin = EnsembleFolder.begin
-    monkeypatch.setattr(EnsembleFolder, "begin", begin)
-    real = load_real(real_data(20), (SIDE, SIDE), StudyOptions(size=(SIDE, SIDE)), lambda event: None)
-    for threads in (3, 2):  # the folder has three, from a study that had more
-        with computing_with(threads), pytest.raises(Stop):
-            how: dict[str, Any] = {"recipe": STRONG, "config": TINY, "seed": 0}
-            how |= {"device": "cpu", "precision": "32", "report": lambda event: None}
-            mint_for(real.ground(Cell(6, 0)), real.data, tmp_path, **how)
-    assert told == [(3, 3), (2, 2)]
-
-
 def test_minted_labels_do_not_cross_folds() -> None:
     images = [
         Pair(name=str(k), group=str(k), image=np.zeros((8, 8, 1), np.uint8), ids=np.eye(8, dtype=np.int16))
@@ -385,73 +301,6 @@ def test_every_arm_with_a_pool_trains_and_goes_on(tmp_path: Path) -> None:
         study(data, out, maker=Noise(), train_arm=noted, **options | {"unlabelled": data_of(pairs(4, 90))})
 
 
-def noisy() -> DataSet:
-    """Seventy pairs whose images have nothing in common, ten of them for tests."""
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 255, (70, 16, 16, 1), np.uint8)
-    made = [
-        replace(
-            one,
-            image=image,
-            layout=Layout(label_map=np.kron(one.layout.label_map, np.ones((2, 2), np.uint8))),
-        )
-        for one, image in zip(pairs(70), images, strict=True)
-    ]
-    return data_of(made, [pair.name for pair in made[:10]])
-
-
-def views_of(chosen: list[Pair]) -> Views:
-    names = tuple(map(str, range(len(chosen))))
-    images, labels = np.stack([one.image for one in chosen]), np.stack([one.ids for one in chosen])
-    return Views(names=names, groups=names, images=images, labels=labels, instances=None)
-
-
-def test_images_of_the_pool_that_a_generator_learned_from_are_members(tmp_path: Path) -> None:
-    """Its samples are images of the pool: they are copies, and the pool is told, the ten labelled images are not."""
-    real = load_real(noisy(), (16, 16), StudyOptions(size=(16, 16), share=True), lambda event: None)
-    cell, pool = Cell(10, 0), open_unlabelled("rest", real, lambda event: None)
-    assert pool is not None
-    images = pool.of(cell)
-    found = shared(cell, real, views_of(images), lambda event: None, pool=images)
-    assert (found.auc_pool, found.pool) == (1, len(images))
-    assert (found.copies or 0) > 0.5 * found.samples
-    assert 0 < found.auc < 1  # where the others were of the pool it was 0
-    # a generator that learned from pairs alone has not seen them
-    assert shared(cell, real, views_of(images), lambda event: None).auc_pool is None
-    # a study asks for that where its generators learn from the pool
-    maker = Noise(refuses=("on",))  # what is shared is then what no filter has seen
-    maker.from_pool = True
-    options: dict[str, Any] = {**COMMON, "size": (16, 16), "n_train": (10,), "seeds": 1, "share": True}
-    told = study(
-        noisy(),
-        tmp_path / "out",
-        maker=maker,
-        train_arm=Trainer(rule),
-        **options | {"arms": ("A", "Y", "FM"), "unlabelled": "rest"},
-    )
-    assert "share_membership_pool.n10" in told.figures
-    assert "of the pool 0." in told.verdict.reasons[0]  # though no arm S was asked for
-
-
-def test_images_cut_into_tiles_are_attacked_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Samples that have nothing to do with members of many tiles, or with the test images that stand beside these,
-    tell neither; the others are whole images of the test part, and the same count of tiles is taken from each.
-    """
-    options = StudyOptions(size=(4, 4), crop=True, share=True)
-    real, cell = load_real(noisy(), (4, 4), options, lambda event: None), Cell(52, 0)
-    rng = np.random.default_rng(1)
-    images, labels = rng.integers(0, 255, (12, 4, 4, 1), np.uint8), np.zeros((12, 4, 4), np.int16)
-    names = tuple(map(str, range(12)))
-    noise = Views(names=names, groups=names, images=images, labels=labels, instances=None)
-    found = shared(cell, real, noise, lambda event: None)
-    assert (found.members, found.others) == (52, 10)  # not a hundred tiles
-    assert 0.1 < found.auc < 0.9  # with tiles for others it was 1
-    # of more tiles than can be looked at, whole images are left out
-    monkeypatch.setattr("labelmint.usefulness.sharing._VIEWS", 40)
-    seen = _views_of_whole(real.apart, (4, 4))
-    assert {seen.names.count(name) for name in seen.names} == {16} and len(seen) == 32
-
-
 def test_pool_and_system_are_decided_by_the_first_arm_that_uses_them(
     tmp_path: Path, minted: list[Ground]
 ) -> None:
@@ -491,37 +340,3 @@ def test_pool_and_system_are_decided_by_the_first_arm_that_uses_them(
     call("five", "A", "S", "FM", **pool)
     with pytest.raises(InputError, match="its generators learned from another pool, or from none"):
         call("five", "A", "S", **pool | {"unlabelled": None})
-
-
-def test_what_shared_pairs_give_away(tmp_path: Path) -> None:
-    """Copies of the ten images are told; noise is not, and an arm Y that learns too little is no replacement."""
-    data = noisy()
-    real = load_real(data, (16, 16), StudyOptions(size=(16, 16)), lambda event: None)
-
-    class Copier(Noise):
-        def make(self, cell: Cell, *about: Any, **more: Any) -> Any:
-            chosen = [real.fitted[name] for name in real.pairs(cell).training]
-            views, drawn = super().make(cell, *about, **more)
-            assert views is not None
-            taken = [chosen[k % len(chosen)] for k in range(len(views))]
-            return replace(
-                views,
-                images=np.stack([one.image for one in taken]),
-                labels=np.stack([one.ids for one in taken]),
-            ), drawn
-
-    options: dict[str, Any] = {
-        **COMMON,
-        "size": (16, 16),
-        "n_train": (10,),
-        "seeds": 2,
-        "share": True,
-        "samples": 20,
-    }
-    found = study(
-        data, tmp_path / "out", maker=Copier(), train_arm=Trainer(known(0.05, alone=0.6)), **options
-    )
-    assert found.figures["share_membership.n10"].value == 1
-    assert (found.figures["share_copies.n10"].value or 0) > 500
-    assert "DO NOT SHARE" in found.verdict.reasons[0]
-    assert found.figures["share.n10"].value == pytest.approx(9.5)

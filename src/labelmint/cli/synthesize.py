@@ -174,8 +174,7 @@ class _CommandLine:
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="The images without labels that the run learned from, to be searched for copies, too; the filter says "
-            "where they were not.",
+            help="The images without labels that the run learned from, to be searched for copies, too.",
             show_default=False,
         ),
     ] = None

@@ -112,17 +112,15 @@ def open_gate(
     if digest_of_images(names, images) != real.digest:
         raise InputError(
             f"{source.source}: its images differ from those that the judge of {system.path} was trained on; "
-            f"give that data by --data, "
-            "run `labelmint evaluate` again, or pass --filter off"
+            f"give that data by --data, run `labelmint evaluate` again, or pass --filter off"
         )
-    by, count = system.config.request.group_by, len(real.training)
-    groups = [group_of(name, by) for name in names]
+    count = len(real.training)
+    groups = [group_of(name, system.config.request.group_by) for name in names]
     if len(set(groups[count:])) < FEWEST_GROUPS:
         raise TooFewHeldOut(
-            f"{source.source}: a search for copies needs {FEWEST_GROUPS} validation images (of different "
-            f"groups) to compare with, and the "
-            f"judge of {system.path} had {len(set(groups[count:]))}; label more images and train again, or "
-            f"pass --filter off"
+            f"{source.source}: a search for copies needs {FEWEST_GROUPS} validation images (of different groups) to "
+            f"compare with, and the judge of {system.path} had {len(set(groups[count:]))}; label more images and "
+            f"train again, or pass --filter off"
         )
     search = CopySearch(
         [*images[:count], *(one.image for one in beside)],

@@ -163,13 +163,15 @@ class Adversarial:
         assert image is not None
         return image.float()
 
-    def _against(self, found: Loss, networks: Networks, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    def _against(
+        self, found: Loss, networks: Networks, batch: Batch, turn: int = 0
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """The module's loss: its objective's, and what the discriminator, standing still, says of its images."""
         loss, against = found.fidelity + found.others, self.against
         if found.image is None:
             return loss, found.terms
         rival = networks[DISCRIMINATOR].requires_grad_(False).eval()
-        made, real, layouts = self._shown(found.image, batch)
+        made, real, layouts = self._shown(found.image, batch, turn)
         of_made = rival(made, layouts)
         each = torch.stack([against.loss.generator(maps[-1]) for maps in of_made])
         adversarial = each.sum() if against.summed else each.mean()
@@ -190,13 +192,13 @@ class Adversarial:
         return loss, terms
 
     def _judged(
-        self, rival: nn.Module, bare: nn.Module, batch: Batch, made: Tensor
+        self, rival: nn.Module, bare: nn.Module, batch: Batch, made: Tensor, turn: int = 0
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """The discriminator's loss; both kinds of images in one pass. The penalty sees it `bare`: wrapped by Fabric, it
         would compute in mixed precision again, and its gradients would be guarded.
         """
         rival.requires_grad_(True).train()
-        made, real, layouts = self._shown(made, batch)
+        made, real, layouts = self._shown(made, batch, turn)
         both, count = torch.arange(len(batch), device=made.device).repeat(2), len(batch)
         mixed = (
             () if self.against.wrong is None else (self.against.wrong(layouts),)
@@ -221,16 +223,16 @@ class Adversarial:
             loss, terms["penalty"] = loss + self.against.penalty_weight * penalty, penalty.detach()
         return loss, terms
 
-    def _shown(self, made: Tensor, batch: Batch) -> tuple[Tensor, Tensor, LayoutBatch]:
-        """Made and real images and their layouts as the discriminator sees them: augmented where there are few, each
-        time anew. Where several images are made of an item, side by side in the channels, the
-        real one stands as often.
+    def _shown(self, made: Tensor, batch: Batch, turn: int) -> tuple[Tensor, Tensor, LayoutBatch]:
+        """Made and real images and their layouts as the discriminator sees them: augmented where there are few, anew in
+        each turn of a step, which is one of its updates and a part of the batch. Where several images are made of an
+        item, side by side in the channels, the real one stands as often.
         """
         each, real, layouts = made.split(batch.image.shape[1], dim=1), batch.image, batch.layouts
         if self._few:
             seen = (*each, real)
             (*each, real), layouts = augmented(
-                seen, layouts, self.against.unknown, int(torch.randint(1 << 62, ()))
+                seen, layouts, self.against.unknown, torch.initial_seed() + turn
             )
         return torch.cat(each, dim=1), real.repeat(1, len(each), 1, 1), layouts
 
@@ -307,12 +309,14 @@ class Adversarial:
                     if not heeded:
                         return found.fidelity + found.others, found.terms
                     with fabric.autocast():  # the discriminator's own way is closed to the gradient here
-                        return self._against(found, {MODULE: module, DISCRIMINATOR: rival}, batch[part])
+                        networks = {MODULE: module, DISCRIMINATOR: rival}
+                        return self._against(found, networks, batch[part], part.start)
 
                 def of_rival(
-                    part: slice, batch: Batch = batch, made: list[Tensor] = made
+                    part: slice, batch: Batch = batch, made: list[Tensor] = made, before: int = 0
                 ) -> tuple[Tensor, dict[str, Tensor]]:
-                    return self._judged(judge, rival, batch[part], torch.cat(made)[part])
+                    some = torch.cat(made)[part]
+                    return self._judged(judge, rival, batch[part], some, before + part.start)
 
                 wrapped.zero_grad()
                 terms = backward_in_parts(fabric, model, len(batch), bench.accumulate, of_module)
@@ -323,9 +327,8 @@ class Adversarial:
                         batch = views(loop.step * against.updates + k)
                         made = [self._made(model, batch)]
                     wrapped.zero_grad()
-                    terms |= backward_in_parts(
-                        fabric, judge, len(batch), bench.accumulate, partial(of_rival, batch=batch, made=made)
-                    )
+                    again = partial(of_rival, batch=batch, made=made, before=k * len(batch))
+                    terms |= backward_in_parts(fabric, judge, len(batch), bench.accumulate, again)
                     wrapped.step()
                 loop.step += 1
 

@@ -196,7 +196,8 @@ def claim_study(folder: Path, request: Mapping[str, Any], claims: Sequence[Claim
     """
     file = folder / _MARK
     before = read_mark(file)
-    if {"study", "system"} <= set(before) and GENERATORS_POOL not in before:  # former versions had one pool for all
+    former = {"study", "system"} <= set(before) and GENERATORS_POOL not in before
+    if former:  # which had one pool for all
         before[GENERATORS_POOL] = before.get("unlabelled")
         write_json(file, before)
     names = {path.name for path in folder.glob("cells/*/*/*")}

@@ -26,16 +26,16 @@ from labelmint.hardware import choose_device, choose_precision
 from labelmint.progress import Report
 from labelmint.storage import write_json
 from labelmint.usefulness.arms import BESIDE, POOLED, Arm, ArmResult, arm_named
-from labelmint.usefulness.cells import CellFolder, Drawn, Record, arm_key
+from labelmint.usefulness.cells import CellFolder, Record, arm_key
 from labelmint.usefulness.figures import blind_dice
-from labelmint.usefulness.outcome import Candidate, Outcome, Point, choose
+from labelmint.usefulness.known import Known
+from labelmint.usefulness.outcome import Candidate, Outcome
 from labelmint.usefulness.pace import ARM, MAKE, POOL, SETTLE, Ahead
 from labelmint.usefulness.plan import GIVEN, Cell, StudyOptions, Way, counts, samples_needed, ways
 from labelmint.usefulness.pool_images import PoolImages
 from labelmint.usefulness.real import RealPairs
 from labelmint.usefulness.samples import Maker
-from labelmint.usefulness.settling import Settled
-from labelmint.usefulness.sharing import Shared, shared
+from labelmint.usefulness.sharing import shared
 
 __all__ = ["Study", "TrainArm"]
 
@@ -69,10 +69,7 @@ class Study:
         self.studied = counts(options, self.pool, real.data.source)
         self.numbers = tuple(sorted({*self.studied, self.pool}))  # the headroom needs A with all pairs
         self.ways = {n: () if maker is None else ways(options, maker.dials) for n in self.studied}
-        self._recalled: dict[int, list[Candidate]] = {}
-        self._arms: dict[tuple[int, str], dict[int, Record]] = {}
-        self._drawn: dict[tuple[int, Way], dict[int, Drawn]] = {}
-        self._shared: dict[int, dict[int, Shared]] = {}
+        self._known = Known(options, self.ways)
         self._held: dict[tuple[Cell, Way], Views | None] = {}
         self._device = choose_device(options.device)
         self._precision = self._one_precision()
@@ -135,7 +132,7 @@ class Study:
                 self._asked(cell, arm_named("C"))
             for way in chosen:
                 if self._samples(cell, way):
-                    for ratio in self._ratios:
+                    for ratio in self._known.ratios:
                         self._asked(cell, arm_named("S", ratio), way)
                     self._asked(cell, arm_named("Y"), way)
 
@@ -143,17 +140,14 @@ class Study:
         """Where the filter refused samples under every way, the same without a filter: then something is
         known at least.
         """
-        refused = {
-            way for way in self.ways[n] if any(one.refused for one in self._drawn.get((n, way), {}).values())
-        }
-        if refused and refused == set(self.ways[n]):
+        if self.ways[n] and self._known.refused(n) >= set(self.ways[n]):
             plain = tuple(dict.fromkeys(replace(way, filter="off") for way in self.ways[n]))
             self.ways[n] = (*self.ways[n], *plain)
             self._with_samples(n, plain, baseline=False)
 
     def _at_last(self, n: int) -> None:
         """What waits for the choice of ratio and way, and C and R, which no choice concerns."""
-        chosen = choose(self._candidates(n), self._arms_at(n))
+        chosen = self._known.chosen(n)
         for seed in self._options.all_seeds:
             cell = Cell(n, seed)
             for name in ("C", "R"):
@@ -169,7 +163,7 @@ class Study:
 
     def _share(self, n: int) -> None:
         """What the pairs of arm Y give away, in the way that is chosen."""
-        chosen = choose(self._candidates(n), self._arms_at(n)) or self._drawable(n)
+        chosen = self._known.chosen(n) or self._known.drawable(n)
         for seed in self._options.all_seeds if chosen is not None else ():
             assert chosen is not None
             cell, count = Cell(n, seed), samples_needed(n, 1.0, self._options.samples)
@@ -183,16 +177,7 @@ class Study:
                 found = shared(cell, self._real, views, tell, pool=self._learned_beside(cell))
                 folder.save_shared(key, found)
             if found is not None:
-                self._shared.setdefault(n, {})[seed] = found
-
-    def _drawable(self, n: int) -> Candidate | None:
-        """The first form, of which the filter let any samples pass."""
-        refused = {
-            way
-            for (at, way), found in self._drawn.items()
-            if at == n and all(one.refused for one in found.values())
-        }
-        return next((one for one in self._candidates(n) if one.way not in refused), None)
+                self._known.take_shared(cell, found)
 
     def _learned_beside(self, cell: Cell) -> Sequence[Pair]:
         """Images without labels that the generator of a cell learns from."""
@@ -203,11 +188,8 @@ class Study:
 
     def _asked(self, cell: Cell, arm: Arm, way: Way | None = None) -> None:
         """An arm, where it is asked for."""
-        if arm.name in self._wanted and (cell.seed, arm_key(arm, way)) not in self._done_at(cell.n):
+        if arm.name in self._wanted and not self._known.has(cell, arm_key(arm, way)):
             self._arm(cell, arm, way)
-
-    def _done_at(self, n: int) -> set[tuple[int, str]]:
-        return {(seed, key) for (at, key), records in self._arms.items() if at == n for seed in records}
 
     def _recall(self) -> None:
         """Take in what an earlier call trained and this one was not asked for."""
@@ -217,31 +199,12 @@ class Study:
                 record = None if arm.name in self._wanted else folder.arm(arm_key(arm, way))
                 if record is None or self._outdated(record, cell, arm):
                     continue
-                self._arms.setdefault((cell.n, arm_key(arm, way)), {})[cell.seed] = record
+                self._known.take_arm(cell, arm_key(arm, way), record)
                 if way is not None:
-                    ratio = arm.ratio if arm.ratio and math.isfinite(arm.ratio) else self._ratios[0]
-                    self._recalled.setdefault(cell.n, []).append(Candidate(ratio, way))
+                    ratio = arm.ratio if arm.ratio and math.isfinite(arm.ratio) else self._known.ratios[0]
+                    self._known.take_earlier(cell.n, Candidate(ratio, way))
                 if way is not None and (drawn := folder.drawn(way)) is not None:
-                    self._drawn.setdefault((cell.n, way), {})[cell.seed] = drawn
-
-    @property
-    def _ratios(self) -> tuple[float, ...]:
-        return tuple(dict.fromkeys(self._options.ratios))
-
-    def _candidates(self, n: int) -> tuple[Candidate, ...]:
-        """What this call is about, and then what an earlier one was about: the most usual first."""
-        asked = [Candidate(ratio, way) for way in self.ways.get(n, ()) for ratio in self._ratios]
-        earlier = sorted(self._recalled.get(n, ()), key=self._unusual)
-        return tuple(dict.fromkeys([*asked, *earlier]))
-
-    def _unusual(self, one: Candidate) -> tuple[bool, bool, bool, str]:
-        usual = self._options
-        return (
-            one.ratio != self._ratios[0],
-            one.way.filter != usual.filter,
-            one.way.vary != (usual.layouts == "varied"),
-            one.key,
-        )
+                    self._known.take_drawn(cell, way, drawn)
 
     # Pieces of work -----------------------------------------------------------------------------------------
 
@@ -250,7 +213,7 @@ class Study:
         key, folder = arm_key(arm, way), CellFolder(self._folder, cell)
         record, kind = folder.arm(key), SETTLE if arm.settles else POOL if arm.name in POOLED else ARM
         if record is None or self._outdated(record, cell, arm):
-            whole = arm.settles or cell.seed in self._arms.get((cell.n, "A"), {})
+            whole = arm.settles or self._known.has(cell, "A")
             record = self._trained(cell, arm, way) if whole and self._ahead.fits(kind, cell.n) else None
             if record is None:
                 self._ahead.leave_out(kind, cell, f"arm {key}")
@@ -261,21 +224,16 @@ class Study:
         self._ahead.pace.saw(kind, cell.n, record.seconds)
         if arm.name == "A":  # the others train as long as it did at last
             self._ahead.pace.saw(ARM, cell.n, record.result.seconds)
-        self._arms.setdefault((cell.n, key), {})[cell.seed] = record
+        self._known.take_arm(cell, key, record)
 
     def _outdated(self, record: Record, cell: Cell, arm: Arm) -> bool:
         """True if an arm was stopped by a lower step limit than today's, or did not train as arm A says now."""
         settled, limit = record.result.settled, self._options.segmenter.most_steps
         cut = not settled.reached and settled.most_steps < limit
-        usual = None if arm.settles else self._settled(cell)
+        usual = None if arm.settles else self._known.settled(cell)
         if usual is None or self._options.validation == "extra":
             return cut or (usual is not None and record.result.steps < sum(usual.phases))
         return settled.phases != usual.phases or settled.tried != usual.tried
-
-    def _settled(self, cell: Cell) -> Settled | None:
-        """What arm A of a cell settled on; None while it is not trained."""
-        record = self._arms.get((cell.n, "A"), {}).get(cell.seed)
-        return None if record is None else record.result.settled
 
     def _trained(self, cell: Cell, arm: Arm, way: Way | None) -> Record | None:
         """A newly trained arm; None where there are no samples for it."""
@@ -286,7 +244,7 @@ class Study:
         ground = self._real.ground(cell, "extra" if arm.extra else "")
         if arm.pool:
             assert self._images is not None
-            usual, tell = self._settled(cell), self._ahead.telling(POOL, cell)
+            usual, tell = self._known.settled(cell), self._ahead.telling(POOL, cell)
             ground = self._images.beside(ground, cell, arm, usual, self._precision, tell)
         self._write_names(cell, arm)
         shown = cell.seed == options.seed and arm.name in ("A", "S", *POOLED)
@@ -295,7 +253,7 @@ class Study:
             ground,
             synthetic,
             config=options.segmenter,
-            usual=None if arm.settles else self._settled(cell),
+            usual=None if arm.settles else self._known.settled(cell),
             seed=cell.seed,
             device=self._device,
             precision=self._precision,
@@ -338,9 +296,9 @@ class Study:
         folder = CellFolder(self._folder, cell)
         drawn = folder.drawn(way)
         if drawn is None:
-            if cell.seed not in self._arms.get((cell.n, "A"), {}) or not self._ahead.fits(MAKE, cell.n):
+            if not self._known.has(cell, "A") or not self._ahead.fits(MAKE, cell.n):
                 self._ahead.leave_out(MAKE, cell, f"samples and their arms ({way.words})")
-                for _ in range(len(self._ratios) + 1):
+                for _ in range(len(self._known.ratios) + 1):
                     self._ahead.finished(ARM, cell.n)
                 return False
             self._views(cell, way)
@@ -348,7 +306,7 @@ class Study:
             assert drawn is not None
             self._ahead.finished(MAKE, cell.n)
         self._ahead.pace.saw(MAKE, cell.n, drawn.seconds)
-        self._drawn.setdefault((cell.n, way), {})[cell.seed] = drawn
+        self._known.take_drawn(cell, way, drawn)
         return not drawn.refused
 
     def _views(self, cell: Cell, way: Way) -> Views | None:
@@ -359,7 +317,7 @@ class Study:
         if (cell, way) not in self._held:
             folder = CellFolder(self._folder, cell)
             count = max(
-                samples_needed(cell.n, ratio, self._options.samples) for ratio in (*self._ratios, 1.0)
+                samples_needed(cell.n, ratio, self._options.samples) for ratio in (*self._known.ratios, 1.0)
             )
             folder.path.mkdir(parents=True, exist_ok=True)
             views, drawn = self.maker.make(cell, way, count, folder.path, self._ahead.telling(MAKE, cell))
@@ -379,7 +337,7 @@ class Study:
             ahead.add(ARM, cell.n, int(options.curve))
             if not options.curve and studied:
                 plans = len(self.ways[cell.n]) if self.maker is not None else 0
-                drawn = plans * (len(self._ratios) * ("S" in wanted) + ("Y" in wanted))
+                drawn = plans * (len(self._known.ratios) * ("S" in wanted) + ("Y" in wanted))
                 ahead.add(ARM, cell.n, drawn + len(wanted & {"C", "R", "accuracy", "diversity"}))
                 ahead.add(MAKE, cell.n, plans)
                 ahead.add(POOL, cell.n, len(wanted & set(POOLED)) * self._has_pool(cell))
@@ -396,31 +354,9 @@ class Study:
         ):
             ahead.pace.guess[MAKE] = self.maker.expected_seconds()
 
-    # What is known ------------------------------------------------------------------------------------------
-
-    def _arms_at(self, n: int) -> dict[str, dict[int, Record]]:
-        return {key: records for (at, key), records in self._arms.items() if at == n}
-
     def _outcome(self) -> Outcome:
-        points = []
-        for n in self.numbers:
-            arms, candidates = self._arms_at(n), self._candidates(n)
-            drawn = {
-                way: self._drawn[n, way] for way in (one.way for one in candidates) if (n, way) in self._drawn
-            }
-            points.append(
-                Point(
-                    n=n,
-                    arms=arms,
-                    candidates=candidates,
-                    chosen=choose(candidates, arms),
-                    drawn=drawn,
-                    asked=self._wanted,
-                    shared=self._shared.get(n, {}),
-                )
-            )
         return Outcome(
-            points=tuple(points),
+            points=tuple(self._known.point(n, self._wanted) for n in self.numbers),
             studied=() if self._options.curve else self.studied,
             pool=self.pool,
             seeds=self._options.all_seeds,
