@@ -21,17 +21,19 @@ from labelmint.nn.initial import begin_normal
 from labelmint.nn.patch import PatchDiscriminator
 from labelmint.objectives.adversarial import VANILLA
 from labelmint.objectives.likeness import LikenessObjective
+from labelmint.systems.adversary import RivalTraining
 from labelmint.systems.sections import Sections
 from labelmint.systems.system import GIVEN, Facts, System, Wired
 from labelmint.systems.wiring import check_multiples, check_patches
 from labelmint.training.adversarial import Adversarial, Against
-from labelmint.training.regime import Learning, Stage
+from labelmint.training.differentiable import FEW_IMAGES
+from labelmint.training.regime import Stage
 from labelmint.types import LayoutBatch
 
 __all__ = ["SYSTEMS", "Pix2PixSection", "Pix2PixSections", "pix2pix"]
 
 
-class Pix2PixTraining(Learning):
+class Pix2PixTraining(RivalTraining):
     """How pix2pix is trained; the defaults are those published, at a batch of one."""
 
     batch_size: int = Field(1, ge=1)
@@ -41,10 +43,6 @@ class Pix2PixTraining(Learning):
     discriminator_layers: int = Field(
         3, ge=1, le=5, description="its strided layers; a patch is 16, 34, 70, ... pixels wide"
     )
-    discriminator_learning_rate: float | None = Field(
-        None, gt=0, description="highest of its schedule; the generator's where there is none"
-    )
-    share: float = Field(1.0, gt=0, description="of a time budget, relative to the other parts")
 
 
 class Pix2PixSection(UNetConfig, Pix2PixTraining):
@@ -74,7 +72,7 @@ def pix2pix(settings: Pix2PixSections, facts: Facts) -> Wired:
             facts.image_channels,
             section.discriminator_channels,
             section.discriminator_layers,
-            symbols=facts.symbols,
+            symbols=facts.symbols + (section.augment_below > 0),  # one more of what it is not shown
             layout_channels=section.layout_channels,
         )
         begin_normal(made)
@@ -83,9 +81,12 @@ def pix2pix(settings: Pix2PixSections, facts: Facts) -> Wired:
     against = Against(
         discriminator=discriminator,
         loss=VANILLA,
-        rate=section.discriminator_learning_rate or section.learning_rate,
+        rate=section.discriminator_rate,
+        augment_below=section.augment_below,
+        unknown=facts.symbols,
     )
-    regime = Adversarial(section, LikenessObjective(network.noise, absolute=section.l1), against)
+    objective = LikenessObjective(network.noise, absolute=section.l1)
+    regime = Adversarial(section, objective, against, section.half_life)
     seen = LayoutBatch(torch.zeros(1, *facts.size, dtype=torch.uint8))
     return Wired(
         stages=(Stage(name="generator", module=network, regime=regime),), images=OneNetwork(network, seen)
@@ -98,6 +99,7 @@ _ON_A_CPU: dict[str, Any] = {
     "batch_size": 8,
     "learning_rate": 1e-3,
     "discriminator_learning_rate": 2e-4,
+    "augment_below": FEW_IMAGES,
 }
 
 
