@@ -114,10 +114,9 @@ def main(arguments: list[str] | None = None) -> int:
     def work() -> None:
         at_least(1, n=options.n)
         options.out.mkdir(parents=True, exist_ok=True)
+        seen = {how: shown(how) for how in ("none", "appearance")}
         rows = [
-            _row(options, how, system)
-            for how in ("none", "appearance")
-            for system in options.systems.split(",")
+            _row(options, how, system, seen[how]) for how in seen for system in options.systems.split(",")
         ]
         write_json(
             options.out / "rare_color.json",
@@ -127,7 +126,7 @@ def main(arguments: list[str] | None = None) -> int:
     return answer(work)
 
 
-def _row(options: argparse.Namespace, how: str, name: str) -> dict[str, Any]:
+def _row(options: argparse.Namespace, how: str, name: str, seen: float) -> dict[str, Any]:
     """Train a system, or load it where that is done, and count the colors that it draws."""
     system = labelmint.train(
         _data(options.out / "data"),
@@ -150,7 +149,7 @@ def _row(options: argparse.Namespace, how: str, name: str) -> dict[str, Any]:
     row = {
         "system": name,
         "rebalance": how,
-        "shown": shown(how),
+        "shown": seen,
         "discs": len(found),
         "red": red / len(found),
         "red_interval": wilson(red, len(found)),

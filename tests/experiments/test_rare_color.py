@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from experiments.rare_color import BLUE, NEITHER, RED, colors_of, disc, shown
 from tests.helpers import tiny_settings
@@ -15,8 +17,8 @@ from experiments import rare_color
 def test_colors_are_those_that_were_painted() -> None:
     pairs = [disc(index) for index in range(48, 53)]
     assert colors_of(pairs).tolist() == [BLUE, BLUE, RED, BLUE, BLUE]
-    pairs[0].image[...] = 120  # type: ignore[index]
-    assert colors_of(pairs[:1]).tolist() == [NEITHER]
+    grey = replace(pairs[0], image=np.full((32, 32, 3), 120, np.uint8))
+    assert colors_of([grey]).tolist() == [NEITHER]
 
 
 def test_rebalancing_shows_the_rare_color_many_times_as_often() -> None:

@@ -39,7 +39,7 @@ def planned(
                 "system": system,
                 "parameters": sum(stage.parameters for stage in made.stages),
                 "trainings": options.seeds,
-                "seconds": round(60 * options.minutes, 1),
+                "seconds": round(made.seconds, 1),
                 "bytes": made.bytes,
             }
         )

@@ -71,10 +71,13 @@ class Plan:
     stages: tuple[StagePlan, ...]
     data_bytes: int
     max_minutes: float | None
+    endless: bool = False
 
     @property
     def seconds(self) -> float:
-        """Expected time in all, at most the time budget."""
+        """Expected time in all, at most the time budget, which an endless training uses up."""
+        if self.endless and self.max_minutes:
+            return 60 * self.max_minutes
         total = sum(stage.seconds for stage in self.stages)
         return min(total, 60 * self.max_minutes) if self.max_minutes else total
 
@@ -137,7 +140,7 @@ def make_plan(
         _stage_plan(stage, measured, measure, config.accumulate.get(stage.name, 1), available)
         for stage, measured in zip(wired.stages, smaller.stages, strict=True)
     )
-    return Plan(config.model_dump(mode="json"), stages, data_bytes, request.max_minutes)
+    return Plan(config.model_dump(mode="json"), stages, data_bytes, request.max_minutes, request.endless)
 
 
 def _boxes(config: RunConfig, count: int, size: tuple[int, int]) -> Tensor | None:

@@ -85,8 +85,7 @@ def bicyclegan(settings: BicycleSections, facts: Facts) -> Wired:
         discriminator=discriminator,
         loss=LEAST_SQUARES,
         rate=section.discriminator_rate,
-        strength=_CYCLES
-        * section.discriminator_scales,  # published losses are sums over both, ours are means
+        summed=True,  # over cycles and sizes, as published
         augment_below=section.augment_below,
         unknown=facts.symbols,
     )

@@ -32,8 +32,6 @@ from labelmint.training.regime import Stage
 
 __all__ = ["SYSTEMS", "Layout2ImSection", "Layout2ImSections", "layout2im"]
 
-_PARTS = 2  # the image and its objects: their losses are a sum as published, and a mean in the loop
-
 
 class Layout2ImTraining(RivalTraining):
     """How Layout2Im is trained; the defaults are those published."""
@@ -77,7 +75,7 @@ def layout2im(settings: Layout2ImSections, facts: Facts) -> Wired:
         discriminator=discriminator,
         loss=WITH_CLASSES,
         rate=section.discriminator_rate,
-        strength=_PARTS,
+        summed=True,  # the losses of the image and of its objects, as published
         augment_below=section.augment_below,
         unknown=facts.symbols,
     )

@@ -47,7 +47,7 @@ class Known:
 
     @property
     def ratios(self) -> tuple[float, ...]:
-        """Those that this call asks for."""
+        """The ratios that this call asks for."""
         return tuple(dict.fromkeys(self._options.ratios))
 
     def has(self, cell: Cell, key: str) -> bool:

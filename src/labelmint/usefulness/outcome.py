@@ -243,7 +243,7 @@ class Outcome:
         return {point.n: scores for point in self.points if (scores := point.scores("A"))}
 
     def _seeds_of_curve(self, seeds: Iterable[int]) -> set[int]:
-        """Those of some seeds under which arm A was trained everywhere."""
+        """The seeds, of some, under which arm A was trained everywhere."""
         return set(seeds).intersection(*self._scores_of_curve.values())
 
     def worth(self, point: Point, name: str) -> Worth | None:
