@@ -62,7 +62,7 @@ def test_what_it_will_take_is_known_before_it_is_filled() -> None:
         found.fill(pairs())
         assert found.nbytes < expected
         found.places(car(4), 3, (0, 0))
-        assert found.nbytes == expected
+        assert 0.98 * expected < found.nbytes <= expected
     assert (
         bank().filled_bytes(10**6, 9) < bank().filled_bytes(MOST_LAYOUTS, 1) + 8 * 10**6
     )  # more are left out

@@ -63,6 +63,18 @@ def test_the_fast_search_is_the_definition(form: str) -> None:
         assert nearest(tables, own, 70, left_out).tolist() == plainly(own, masks, 70, left_out)
 
 
+def test_the_definition_is_found_where_bounds_say_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retrieval, "_AT_ONCE", 100)
+    maps = np.random.default_rng(2).integers(
+        0, CLASSES, (LAYOUTS, CELLS, CELLS), np.uint8
+    )  # noise: all tiles alike
+    masks = [np.stack([ids == one for one in range(CLASSES)]) for ids in maps]
+    tables, none = tables_of(shown_maps(maps, CLASSES, range(CLASSES)), LAYOUTS), np.zeros(LAYOUTS, bool)
+    for query in scenes(6, 3):
+        own = query[query[:, 0] >= 0]
+        assert nearest(tables, own, 3).tolist() == plainly(own, masks, 3, none)
+
+
 def test_nothing_is_found_of_nothing() -> None:
     tables = tables_of(shown_boxes(scenes(4, 0), CLASSES), 4)
     assert not len(nearest(tables, np.zeros((0, 5), np.int16), 3))

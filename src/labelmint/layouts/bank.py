@@ -127,12 +127,12 @@ class BackgroundBank(nn.Module):
             seed: of its sample. item: the training pair that it is of; None for any other.
         """
         held = self._held
-        left_out = np.zeros(len(self), bool) if item is None else held.groups == held.group_of[item]
-        found = nearest(held.tables(self), self._in_cells(boxes), count, left_out) if len(self) else left_out
-        found = found.astype(np.int64)
+        left_out = None if item is None else held.groups == held.group_of[item]
+        found = nearest(held.tables(self), self._in_cells(boxes), count, left_out)
         if len(found) == count:
             return found
-        others = np.setdiff1d(np.flatnonzero(~left_out), found, assume_unique=True)
+        free = np.arange(len(self)) if left_out is None else np.flatnonzero(~left_out)
+        others = np.setdiff1d(free, found, assume_unique=True)
         order = uniforms([seed], CHANCE, len(others))[0].numpy().argsort(kind="stable")
         return np.concatenate([found, others[order[: count - len(found)]]])
 

@@ -9,10 +9,11 @@ in common with the query is not found.
 
 Fast and exact: a class of a layout is 64 words of 64 bits, whose ones a processor counts at once, and before that
 
-    |P_c & B_c| <= min(|B_c|, |P_c|, sum over boxes b of min(|b|, |P_c & b'|))                                     (2)
+    |P_c & B_c| <= sum over tiles t of min(|P_c & t|, |B_c & t|)                                                   (2)
 
-where b' is b widened to the lines of a coarse grid, of whose rectangles the counts are kept as sums from the corner, so
-that four of these make one. A layout is counted only where (2) leaves it a chance to be among the best.
+where tiles are squares of 8 cells a side, and only those matter that B_c has cells in. Where either of the two covers a
+tile or has nothing there, (2) is no more than they share. A layout is counted only where (2) leaves it a chance to be
+among the best.
 
 References:
     BachGAN: High-Resolution Image Synthesis from Salient Object Layout (Li et al., 2020): Section 3.1
@@ -41,19 +42,15 @@ __all__ = [
 
 CELLS = 64  # a side
 
-_LINES = np.array([*range(0, CELLS, 5), CELLS])  # of the coarse grid
-_BELOW = (
-    np.searchsorted(_LINES, np.arange(CELLS + 1), "right") - 1
-)  # the last line at or before an edge of cells
-_ABOVE = np.searchsorted(_LINES, np.arange(CELLS + 1), "left")  # the first line at or behind it
+_TILE = 8  # cells a side; a byte of a word is a row of one
 _SPANS = np.array(
     [[(1 << max(last, first)) - (1 << first) for last in range(CELLS + 1)] for first in range(CELLS + 1)],
     np.uint64,
 )  # a row of the cells first ... last - 1
-_FIRST, _SAMPLED = 64, 16  # about how many layouts are counted to begin with, chosen by every 16th bound
+_FIRST, _SAMPLED = 32, 8  # about how many layouts are counted to begin with, chosen by every 8th bound
 _LEAST = 1e-9  # below every score above 0
-_AT_ONCE = 512  # maps that are looked at together
-_ONES: Array = np.array([bin(number).count("1") for number in range(1 << 16)], np.uint8)  # of 16 bits
+_AT_ONCE = 512  # layouts that are looked at together
+_ONES: Array = np.array([bin(number).count("1") for number in range(1 << 8)], np.uint8)  # of a byte
 
 
 class Shown(NamedTuple):
@@ -71,14 +68,15 @@ class Tables(NamedTuple):
     """What N layouts are searched by, for each of K classes.
 
     Attributes:
-        layouts: those that show the class, each (n,). sums: their counts within (0, 0) and each crossing of the lines,
-            each (lines * lines, n) uint16. areas: (K, N), cells of the class.
+        layouts: those that show the class, each (n,).
+        tiles: their cells of it in each tile, each (64, n) uint8; (64, N), of all, where most layouts show the class.
+        areas: (K, N), cells of the class.
         place: (K, N), the row of `words` that holds the class of a layout; 0 where it has none.
         words: (rows, 64) uint64, of all; row 0 is empty.
     """
 
     layouts: list[Array]
-    sums: list[Array]
+    tiles: list[Array]
     areas: Array
     place: Array
     words: Array
@@ -92,11 +90,13 @@ def in_cells(boxes: Array, size: tuple[int, int]) -> Array:
     what stands first in each row and x0, y0, x1, y1 in cells, the last two exclusive.
     """
     sides = CELLS / np.array([size[1], size[0]])
-    first, last = (np.ceil(boxes[:, k : k + 2] * sides - 0.5).clip(0, CELLS) for k in (1, 3))
-    middle = np.floor((boxes[:, 1:3] + boxes[:, 3:]) / 2 * sides).clip(0, CELLS - 1)
+    cells = np.ceil(boxes[:, 1:] * np.tile(sides, 2) - 0.5).clip(0, CELLS)
+    first, last = cells[:, :2], cells[:, 2:]
     thin = last <= first
-    corners = np.where(thin, middle, first), np.where(thin, middle + 1, last)
-    return np.concatenate([boxes[:, :1], *corners], axis=1).astype(np.int16)
+    if thin.any():
+        middle = np.floor((boxes[:, 1:3] + boxes[:, 3:]) / 2 * sides).clip(0, CELLS - 1)[thin]
+        first[thin], last[thin] = middle, middle + 1
+    return np.concatenate([boxes[:, :1], cells], axis=1).astype(np.int16)
 
 
 def shown_boxes(boxes: Array, classes: int) -> list[Shown]:
@@ -130,25 +130,25 @@ def shown_maps(maps: Array, classes: int, wanted: Iterable[int]) -> list[Shown]:
 
 def tables_of(shown: Sequence[Shown], count: int) -> Tables:
     """Tables of `count` layouts, by what they show of each class."""
-    areas, place = np.zeros((len(shown), count), np.float32), np.zeros((len(shown), count), np.int32)
-    sums, words = list[Array](), [np.zeros((1, CELLS), np.uint64)]
-    before = np.array([(1 << int(line)) - 1 for line in _LINES], np.uint64)
+    areas, place = np.zeros((len(shown), count), np.uint16), np.zeros((len(shown), count), np.int32)
+    tiles, words = list[Array](), [np.zeros((1, CELLS), np.uint64)]
     for one, (layouts, own) in enumerate(shown):
-        within = [_ones(own & low).cumsum(axis=1, dtype=np.uint16) for low in before]
-        corner = np.zeros((len(_LINES), len(_LINES), len(layouts)), np.uint16)  # down, across
-        for across, each in enumerate(within):
-            corner[1:, across] = each[:, _LINES[1:] - 1].T
-        sums.append(corner.reshape(len(_LINES) ** 2, len(layouts)))
-        areas[one, layouts] = corner[-1, -1]
+        within = _tiles_of(own)
+        areas[one, layouts] = within.sum(axis=0, dtype=np.uint16)
+        if 2 * len(layouts) > count:
+            every = np.zeros((len(within), count), np.uint8)
+            every[:, layouts] = within
+            within = every
+        tiles.append(within)
         place[one, layouts] = np.arange(len(layouts)) + sum(map(len, words))
         words.append(own)
-    return Tables([each.layouts for each in shown], sums, areas, place, np.concatenate(words))
+    return Tables([each.layouts for each in shown], tiles, areas, place, np.concatenate(words))
 
 
 def tables_bytes(classes: int, shown: int, count: int) -> int:
     """Memory that the tables of `count` layouts take, each of which shows so many of so many classes, in bytes."""
-    words, sums = 8 * CELLS, 2 * len(_LINES) ** 2
-    return words + count * (shown * (8 + words + sums) + 8 * classes)
+    words, tiles = 8 * CELLS, (CELLS // _TILE) ** 2
+    return words + count * (shown * (8 + words + 2 * tiles) + 6 * classes)
 
 
 def nearest(tables: Tables, boxes: Array, count: int, left_out: Array | None = None) -> Array:
@@ -157,81 +157,72 @@ def nearest(tables: Tables, boxes: Array, count: int, left_out: Array | None = N
     Arguments:
         boxes: (n, 5) of the query, class and cells. left_out: (N,) booleans, layouts that are not to be found.
     """
-    parts = _parts_of(boxes)
-    if not parts or not len(tables):
+    if not len(boxes) or not len(tables):
         return np.zeros(0, np.int64)
-    areas = np.full(len(tables), sum(part.area for part in parts), np.float32)
-    most = np.zeros(len(tables), np.float32)
-    for part in parts:
-        areas += tables.areas[part.of]
-        layouts = tables.layouts[part.of]
-        if len(layouts) == len(tables):
-            most += _bounds(tables.sums[part.of], part)
-        else:
-            most[layouts] += _bounds(tables.sums[part.of], part)
-    # No part is empty, so neither is a union. Single precision counts cells exactly, and rounds shares.
-    bounds = most / (areas - most) * np.float32(1 + 1e-6)
+    of, words = _query_of(boxes)
+    bounds = _bounds(tables, of, _tiles_of(words).T)
     if left_out is not None:
         bounds[left_out] = 0
-    rows = np.flatnonzero(bounds >= max(_about_the(max(_FIRST, count), bounds), _LEAST))
-    scores = _scores(tables, parts, areas, rows)
-    least = np.partition(scores, -count)[-count] if len(rows) >= count else 0.0
-    rows = np.flatnonzero(bounds >= max(least, _LEAST))
-    scores = _scores(tables, parts, areas, rows)
+    start = max(_about_the(max(_FIRST, 2 * count), bounds), _LEAST)
+    rows = np.flatnonzero(bounds >= start)
+    scores = _scores(tables, of, words, rows)
+    least = float(np.partition(scores, -count)[-count]) if len(rows) >= count else 0.0
+    least = max(least * (1 - 1e-6), _LEAST)  # as far as single precision rounds bounds
+    if least < start:  # Layouts that have not been counted may be among the best.
+        rows = np.flatnonzero(bounds >= least)
+        scores = _scores(tables, of, words, rows)
     best = np.lexsort((rows, -scores))[:count]
     found: Array = rows[best[scores[best] > 0]]
     return found
 
 
-class _Part(NamedTuple):
-    """A class of a query: its boxes (x0, y0, x1, y1), how many cells they cover, in which rows, first ... last - 1, and
-    the words of these.
+def _query_of(boxes: Array) -> tuple[list[int], Array]:
+    """The classes of a query's boxes (n, 5), in order, and the words (classes, 64) of the cells that each has."""
+    rows = boxes.tolist()
+    of = sorted({row[0] for row in rows})
+    words = np.zeros((len(of), CELLS), np.uint64)
+    for one, x0, y0, x1, y1 in rows:
+        words[of.index(one), y0:y1] |= _SPANS[x0, x1]
+    return of, words
+
+
+def _bounds(tables: Tables, of: Sequence[int], wanted: Array) -> Array:
+    """(N,) single precision: Equation (1) with Equation (2) in place of what is shared.
+
+    Arguments:
+        of: the classes of the query. wanted: (classes, 64), its cells of each in each tile.
     """
-
-    of: int
-    boxes: list[list[int]]
-    area: int
-    first: int
-    last: int
-    words: Array
-
-
-def _parts_of(boxes: Array) -> list[_Part]:
-    """The classes of a query, of boxes (n, 5), in order."""
-    own: dict[int, list[list[int]]] = {}
-    for one, *corners in boxes.tolist():
-        own.setdefault(one, []).append(corners)
-    found = []
-    for one in sorted(own):
-        words = np.zeros(CELLS, np.uint64)
-        for x0, y0, x1, y1 in own[one]:
-            words[y0:y1] |= _SPANS[x0, x1]
-        first, last = min(y0 for _, y0, *_ in own[one]), max(y1 for *_, y1 in own[one])
-        found.append(_Part(one, own[one], int(_ones(words).sum()), first, last, words[first:last]))
+    kind = np.min_scalar_type(2 * CELLS**2 * len(of))  # holds the areas of a layout and the query together
+    areas, most = np.full(len(tables), wanted.sum(), kind), np.zeros(len(tables), kind)
+    for one, own in zip(of, wanted, strict=True):
+        some = own.nonzero()[0]
+        within = tables.tiles[one].take(some, axis=0)
+        # The minimum of two arrays is many times as fast as that of an array and a column.
+        least = own[some].repeat(within.shape[1]).reshape(within.shape)
+        shared = np.minimum(within, least, out=within).sum(axis=0, dtype=kind)
+        if len(shared) == len(most):
+            most += shared
+        else:
+            np.add.at(most, tables.layouts[one], shared)
+        areas += tables.areas[one]
+    found: Array = np.divide(
+        most, areas - most, dtype=np.float32
+    )  # No class of the query is empty, so no union is.
     return found
 
 
-def _bounds(sums: Array, part: _Part) -> Array:
-    """(n,) Equation (2): more than which no layout that shows a class shares with a query."""
-    total = np.zeros(sums.shape[1], np.uint16)
-    for x0, y0, x1, y1 in part.boxes:
-        left, right = _BELOW[x0], _ABOVE[x1]
-        up, down = _BELOW[y0] * len(_LINES), _ABOVE[y1] * len(_LINES)
-        within = sums[down + right] - sums[up + right]
-        within -= sums[down + left]
-        within += sums[up + left]
-        total += np.minimum(within, (x1 - x0) * (y1 - y0), out=within)
-        np.minimum(total, part.area, out=total)
-    return total
-
-
-def _scores(tables: Tables, parts: Sequence[_Part], areas: Array, rows: Array) -> Array:
-    """Equation (1) of some layouts. Arguments: areas: (N,), of layouts and query together."""
-    shared = np.zeros(len(rows), np.int64)
-    for part in parts:
-        own = tables.words[tables.place[part.of, rows], part.first : part.last]
-        shared += _ones(own & part.words).sum(axis=1, dtype=np.int64)
-    found: Array = shared / (areas[rows].astype(np.float64) - shared)
+def _scores(tables: Tables, of: Sequence[int], words: Array, rows: Array) -> Array:
+    """Equation (1) of some layouts, with the query's words (classes, 64)."""
+    if len(rows) > _AT_ONCE:
+        some = [rows[first : first + _AT_ONCE] for first in range(0, len(rows), _AT_ONCE)]
+        return np.concatenate([_scores(tables, of, words, each) for each in some])
+    part, line = words.nonzero()  # of the words of the query, few are not empty
+    wanted, own = words[part, line, None], np.array(of)[:, None]
+    places = tables.place[own, rows].astype(np.int64) * CELLS
+    shown = tables.words.reshape(-1)[places[part] + line[:, None]]
+    shared = _ones(shown & wanted).sum(axis=0, dtype=np.int64)
+    areas = tables.areas[own, rows].sum(axis=0, dtype=np.int64) + int(_ones(wanted).sum())
+    found: Array = shared / (areas - shared)
     return found
 
 
@@ -249,11 +240,20 @@ def _words_of(boxes: Array) -> Array:
     return np.where((rows >= y0) & (rows < y1), _SPANS[x0, x1], np.uint64(0))
 
 
-def _ones(words: Array) -> Array:
-    """How many bits of each word are set."""
+def _tiles_of(words: Array) -> Array:
+    """The cells in each tile (64, n) uint8, of words (n, 64)."""
+    side, count = CELLS // _TILE, len(words)
+    lines = np.ascontiguousarray(words.T).view(np.uint8)  # (64, n * 8)
+    counts = _ones(lines).reshape(side, _TILE, count * side).sum(axis=1, dtype=np.uint8)
+    found: Array = counts.reshape(side, count, side).swapaxes(1, 2).reshape(side * side, count)
+    return found
+
+
+def _ones(numbers: Array) -> Array:
+    """How many bits of each number are set."""
     if hasattr(np, "bitwise_count"):  # since NumPy 2
-        counts: Array = np.bitwise_count(words)
+        counts: Array = np.bitwise_count(numbers)
         return counts
-    parts = np.ascontiguousarray(words).view(np.uint16).reshape(*words.shape, 4)
+    parts = np.ascontiguousarray(numbers).view(np.uint8).reshape(*numbers.shape, numbers.itemsize)
     total: Array = _ONES[parts].sum(axis=-1, dtype=np.uint8)
     return total
