@@ -318,7 +318,7 @@ def _choose(path: Path, format: str | None, alone: bool) -> tuple[str, Sequence[
     if format is not None:
         format_named(format)
         return format, ()
-    found = [name for name, one in FORMATS.items() if one.reads and one.recognizes(path)]
+    found = [name for name, one in FORMATS.items() if one.reads and one.fits(path)]
     if not found:
         named = [path] if path.is_file() else [file for name in USUAL if (file := path / name).is_file()]
         found = [_BROKEN[sign] for file in named if (sign := first_sign(file)) in _BROKEN]
@@ -395,5 +395,5 @@ def _nearby(path: Path) -> str:
     """Folders just below in which a format lies, for who passed the folder above."""
     folders = path.iterdir() if path.is_dir() else ()
     below = sorted(one for one in folders if one.is_dir() and not one.is_symlink())
-    fits = [str(sub) for sub in below if any(one.recognizes(sub) for one in FORMATS.values())]
+    fits = [str(sub) for sub in below if any(one.fits(sub) for one in FORMATS.values())]
     return f" (did you mean {' or '.join(fits[:3])}?)" if fits else ""

@@ -6,7 +6,6 @@ A format says which files belong together and how they are decoded; images are o
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,13 +15,14 @@ import numpy as np
 
 from labelmint.errors import InputError
 from labelmint.formats.class_list import IGNORE, class_set, read_classes
-from labelmint.formats.files import IMAGE_SUFFIXES, Parts
+from labelmint.formats.files import IMAGE_SUFFIXES, Parts, is_folder
 from labelmint.formats.format import Orientation, Part, Reading
 from labelmint.formats.image_files import Read, read_ids, read_labelled
 from labelmint.formats.label_colors import MEND, Color, Colors, Palettes
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.text_files import read_lines
 from labelmint.formats.undecoded import undecoded
+from labelmint.formats.walk import folders_of
 from labelmint.types import AnnotatedImage, Array, ClassInfo, ClassSet, DataSet, Layout, LayoutObject
 
 __all__ = [
@@ -165,12 +165,13 @@ def as_data_set(source: Path, format: str, loader: MapLoader, parts: Parts, odd:
 
 
 def files_below(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> Iterator[Path]:
-    """Files with these endings in a folder and below, in order; hidden ones are left out."""
-    for place, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if not name.startswith(".") and name.lower().endswith(tuple(suffixes)):
-                yield Path(place, name)
+    """Files with these endings in a folder and below, in the order of `walk.folders_of`; hidden ones are left out.
+    Raises OSError, after the last, for folders that cannot be listed.
+    """
+    for below, entries in folders_of(folder):
+        for entry in entries:
+            if entry.name.lower().endswith(tuple(suffixes)) and not is_folder(entry):
+                yield folder / below / entry.name
 
 
 def keyed_once(files: Iterable[tuple[str, Path]], odd: Odd) -> dict[str, Path]:

@@ -11,11 +11,11 @@ there counts, so `../train/images` and `/home/me/set/train/images` both mean `tr
 
 from __future__ import annotations
 
-import os
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -23,6 +23,7 @@ from pathlib import Path, PurePosixPath
 from labelmint.formats.files import IMAGE_SUFFIXES, is_folder
 from labelmint.formats.format import part_word
 from labelmint.formats.lookup import folded
+from labelmint.formats.walk import folders_of
 
 __all__ = ["IMAGE_WORDS", "Tree", "known_place", "pieces_of", "same_form", "tree_of"]
 
@@ -177,33 +178,22 @@ class Tree:
 
 
 def tree_of(root: Path, *, all_of_it: bool = True) -> Tree:
-    """The files below a folder, hidden ones left out; links are followed but to folders that hold this one, and each
-    folder is entered once.
+    """The files below a folder, as `walk.folders_of` has them.
 
     Arguments:
         root: the folder.
-        all_of_it: False ends after a few hundred thousand entries, which is enough to find out a format.
+        all_of_it: False ends after a few hundred thousand entries, which is enough to find out a format, and passes
+            over folders that cannot be listed.
     """
     files: list[str] = []
     folders: list[str] = []
-    entered = {(stat.st_dev, stat.st_ino) for stat in (above.stat() for above in root.resolve().parents)}
-    waiting = [""]
-    while waiting and (all_of_it or len(files) < _MOST):
-        folder = waiting.pop()
-        try:
-            stat = (root / folder).stat()
-            entries = list(os.scandir(root / folder))
-        except OSError:
-            continue
-        if (stat.st_dev, stat.st_ino) in entered:
-            continue
-        entered.add((stat.st_dev, stat.st_ino))
-        folders.append(folder)
-        for entry in entries:
-            name = f"{folder}/{entry.name}" if folder else entry.name
-            if entry.name.startswith((".", "__MACOSX")):
-                continue
-            (waiting if is_folder(entry) else files).append(name)
+    with nullcontext() if all_of_it else suppress(OSError):
+        for folder, entries in folders_of(root):
+            folders.append(folder)
+            prefix = f"{folder}/" if folder else ""
+            files += (prefix + entry.name for entry in entries if not is_folder(entry))
+            if not all_of_it and len(files) >= _MOST:
+                break
     return Tree(root, tuple(sorted(files)), tuple(sorted(folders)))
 
 
