@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,13 @@ def test_lists_beside_labelme_folders_win(tmp_path: Path) -> None:
     (tmp_path / "test.txt").write_text("a\n")
     data = read(tmp_path)
     assert (data.train, data.validation, data.test) == (None, None, ("a",))
+
+
+def test_names_that_differ_in_their_unicode_form_alone_keep_their_parts(tmp_path: Path) -> None:
+    composed, apart = (unicodedata.normalize(form, "é") for form in ("NFC", "NFD"))
+    pairs = [pair(name, painted(box(1, 1, 4, 4))) for name in (composed, apart, "a")]
+    out = write(pairs, tmp_path / "set", format="folder", classes=CLASSES)
+    (out / "train.txt").write_text(f"{composed}\n", encoding="utf-8")
+    (out / "test.txt").write_text(f"{apart}\na\n", encoding="utf-8")
+    data = read(out)
+    assert (data.train, data.test) == ((composed,), (apart, "a"))
