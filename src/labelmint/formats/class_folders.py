@@ -98,13 +98,19 @@ def fits(path: Path) -> bool:
 
 
 def _class_folders(path: Path) -> list[Path]:
-    """The folders of classes, of all parts; none where a folder has a name that means images or labels."""
+    """The folders of classes, of all parts; none where a folder has a name that means images or labels.
+
+    A folder that is called like a part is one, but for one that holds images itself, alone among others: trains are a
+    class of vehicles.
+    """
     if not path.is_dir():
         raise InputError(f"{path}: folders of classes lie in a folder, and this is a file")
-    top = _below(path)
-    in_parts = [folder for folder in top if part_word(folder.name)]
-    found = [one for part in in_parts for one in _below(part)] if in_parts else top
-    found = [folder for folder in found if next(files_below(folder), None)]
+    top = [folder for folder in _below(path) if next(files_below(folder), None)]
+    parts = [folder for folder in top if part_word(folder.name)]
+    if len(parts) == 1 < len(top) and any(map(_is_image, parts[0].iterdir())):
+        parts = []
+    below = [one for part in parts for one in _below(part) if next(files_below(one), None)]
+    found = below if parts else top
     return [] if any(folder.name.lower() in _NO_CLASSES for folder in found) else found
 
 
