@@ -123,6 +123,17 @@ def test_folders_are_taken_for_classes_where_images_alone_are_welcome(tmp_path: 
     assert read(tmp_path, alone=True).format == "images"
 
 
+def test_one_small_class_does_not_undo_the_others(tmp_path: Path) -> None:
+    for name in ("cat/1.png", "cat/2.png", "dog/1.png", "dog/2.png", "emu/1.png"):
+        picture(tmp_path / name)
+    assert read(tmp_path, alone=True).classes.names == ("cat", "dog", "emu")
+    (tmp_path / "cat" / "2.png").unlink()
+    data = read(tmp_path, alone=True)
+    assert data.format == "images"
+    assert [one.kind for one in data.findings] == ["several formats"]
+    assert "--format-in class-folders" in data.findings[0].text
+
+
 def test_a_class_may_be_called_like_a_part(tmp_path: Path) -> None:
     for kind in ("bus", "car", "train"):
         for number in range(3):

@@ -337,7 +337,8 @@ def _without_labels(path: Path) -> list[str]:
         return [webdataset.FORMAT.name]
     if not path.is_dir() or next(files_below(path), None) is None:
         return []
-    return [class_folders.FORMAT.name, images_alone.FORMAT.name][0 if class_folders.fits(path) else 1 :]
+    names = [class_folders.FORMAT.name, images_alone.FORMAT.name]
+    return names if class_folders.fits(path) else names[::-1][: 1 + class_folders.possible(path)]
 
 
 def _choices(others: Sequence[str]) -> str:
