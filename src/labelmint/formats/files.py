@@ -13,7 +13,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import combinations
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -218,13 +217,7 @@ def read_splits(
     Arguments:
         labels: the label file of each name, where there are such: a list may name it beside the image.
     """
-    parts = Parts(*(_listed(folder / file, names, labels or {}, odd) for file in _LISTS))
-    for (one, these), (other, those) in combinations(zip(_LISTS, parts, strict=True), 2):
-        both = sorted(set(these or ()) & set(those or ()))
-        if both:
-            text = f"{folder}: {len(both)} names are in {one} and in {other}, first {both[0]!r}"
-            odd.note("in two parts", text, both)
-    return parts
+    return Parts(*(_listed(folder / file, names, labels or {}, odd) for file in _LISTS))
 
 
 def listed_pairs(folder: Path) -> dict[Path, Path]:
