@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.formats.samples import box, in_parts, painted, pair
 
-from labelmint.formats import read, write
+from labelmint.formats import FORMATS, read, write
 from labelmint.formats.walk import folders_of
 from labelmint.types import ClassInfo, ClassSet
 
@@ -92,3 +92,15 @@ def test_linked_folders_of_labelme_are_read(tmp_path: Path) -> None:
     write([pair("a", painted(box(1, 1, 4, 4)))], tmp_path / "set" / "val", format="labelme", classes=CLASSES)
     moved_away(tmp_path / "set" / "val", tmp_path / "store")
     assert read(tmp_path / "set").validation == ("a",)
+
+
+def test_a_folder_is_not_walked_through_to_find_that_it_is_no_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("usr/share/doc/deep", "usr/images/train", "usr/labels/train"):
+        (tmp_path / name).mkdir(parents=True)
+    listed: list[str] = []
+    scandir = os.scandir
+    monkeypatch.setattr("os.scandir", lambda path: listed.append(Path(path).name) or scandir(path))
+    assert not FORMATS["yolo"].fits(tmp_path / "usr") and not FORMATS["dota"].fits(tmp_path / "usr")
+    assert "images" in listed and not {"share", "doc", "deep"} & {*listed}
