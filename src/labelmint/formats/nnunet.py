@@ -102,7 +102,9 @@ def _fold(
         return None
     folds = read_json(file)
     first = folds[0] if isinstance(folds, list) and folds else None
-    fold = {key: first.get(key) for key in ("train", "val")} if isinstance(first, dict) else {}
+    fold: dict[str, Any] = (
+        {key: first.get(key) for key in ("train", "val")} if isinstance(first, dict) else {}
+    )
     if not fold or not all(isinstance(one, list) and all(map(_is_text, one)) for one in fold.values()):
         raise InputError(
             f'{file}: expected a list of folds, each {{"train": [NAME, ...], "val": [NAME, ...]}}'
