@@ -90,6 +90,13 @@ def test_of_train_and_validation_alone_the_latter_is_the_test_part() -> None:
     assert found.validation and set(found.training) | set(found.validation) == set(train)
 
 
+def test_a_validation_part_alone_is_the_test_part_and_all_else_trains() -> None:
+    data = data_of(validation=("p20", "p21"))
+    found = split_of(data)
+    assert held_out(data) == found.test == ("p20", "p21")
+    assert found.validation and {*found.training, *found.validation} == {*data.names} - {"p20", "p21"}
+
+
 def test_a_name_in_two_parts_is_looked_at_least() -> None:
     found = split_of(data_of(train=("p0", "p1", "p2"), validation=("p1", "p3"), test=("p2", "p3")))
     assert (found.training, found.validation, found.test) == (("p0",), ("p1",), ("p2", "p3"))

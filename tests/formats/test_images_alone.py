@@ -123,6 +123,29 @@ def test_folders_are_taken_for_classes_where_images_alone_are_welcome(tmp_path: 
     assert read(tmp_path, alone=True).format == "images"
 
 
+def test_one_small_class_does_not_undo_the_others(tmp_path: Path) -> None:
+    for name in ("cat/1.png", "cat/2.png", "dog/1.png", "dog/2.png", "emu/1.png"):
+        picture(tmp_path / name)
+    assert read(tmp_path, alone=True).classes.names == ("cat", "dog", "emu")
+    (tmp_path / "cat" / "2.png").unlink()
+    data = read(tmp_path, alone=True)
+    assert data.format == "images"
+    assert [one.kind for one in data.findings] == ["several formats"]
+    assert "--format-in class-folders" in data.findings[0].text
+
+
+def test_a_class_may_be_called_like_a_part(tmp_path: Path) -> None:
+    for kind in ("bus", "car", "train"):
+        for number in range(3):
+            picture(tmp_path / kind / f"{number}.png")
+    data = read(tmp_path, alone=True)
+    assert (data.format, data.classes.names) == ("class-folders", ("bus", "car", "train"))
+    assert (data.train, len(data.names)) == (None, 9)
+    assert read(tmp_path, format="class-folders").classes == data.classes
+    (tmp_path / "bus").rename(tmp_path / "val")  # of two such names both are parts
+    assert read(tmp_path, alone=True).format == "images"
+
+
 def test_what_folders_of_classes_cannot_hold_is_refused(tmp_path: Path) -> None:
     mixed = pairs({"a": 2})
     mixed[0].layout.label_map[0, 0] = 255

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -51,9 +52,34 @@ def test_pairs_in_no_part_are_said(format: str, tmp_path: Path) -> None:
     assert told == [("f",)]
 
 
+@pytest.mark.parametrize(("format", "lists"), [("voc", "ImageSets/Main"), ("coco", "")])
+def test_names_in_two_parts_are_said(format: str, lists: str, tmp_path: Path) -> None:
+    pairs = [pair(name, painted(box(1, 1, 4, 4))) for name in "ab"]
+    out = write(pairs, tmp_path / "set", format=format, classes=CLASSES)
+    (out / lists).mkdir(parents=True, exist_ok=True)
+    for part, text in (("train", "a\nb\n"), ("val", "a\n"), ("test", "b\n")):
+        (out / lists / f"{part}.txt").write_text(text)
+    data = read(out)
+    assert (data.train, data.validation, data.test) == (("a", "b"), ("a",), ("b",))
+    assert [(one.kind, one.names) for one in data.findings] == [
+        ("in two parts", ("a",)),
+        ("in two parts", ("b",)),
+    ]
+
+
 def test_lists_beside_labelme_folders_win(tmp_path: Path) -> None:
     for name, folder in (("a", "train"), ("b", "val")):
         write([pair(name, painted(box(1, 1, 4, 4)))], tmp_path / folder, format="labelme", classes=CLASSES)
     (tmp_path / "test.txt").write_text("a\n")
     data = read(tmp_path)
     assert (data.train, data.validation, data.test) == (None, None, ("a",))
+
+
+def test_names_that_differ_in_their_unicode_form_alone_keep_their_parts(tmp_path: Path) -> None:
+    composed, apart = (unicodedata.normalize(form, "é") for form in ("NFC", "NFD"))
+    pairs = [pair(name, painted(box(1, 1, 4, 4))) for name in (composed, apart, "a")]
+    out = write(pairs, tmp_path / "set", format="folder", classes=CLASSES)
+    (out / "train.txt").write_text(f"{composed}\n", encoding="utf-8")
+    (out / "test.txt").write_text(f"{apart}\na\n", encoding="utf-8")
+    data = read(out)
+    assert (data.train, data.test) == ((composed,), (apart, "a"))

@@ -2,9 +2,9 @@
 
 Training reads the names of the train part (or all) minus those of the test part. Where the data have a validation
 part beside a test part, it validates; else a tenth of the names, chosen by a hash of the name or of its group, so that
-a name's place does not depend on the others. Of a train and a validation part alone, the latter is the test part: what
-people call "val" is then all that was kept apart. Neighbors (slices of a patient, crops of a slide) belong to one
-group.
+a name's place does not depend on the others. Without a test part the validation part is the test part, with a train
+part beside it or alone: what people call "val" is then all that was kept apart. Neighbors (slices of a patient, crops
+of a slide) belong to one group.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Split:
 
 def held_out(data: DataSet) -> tuple[str, ...] | None:
     """The names of the test part of a data set, by the rule above; None where it has none."""
-    return data.validation if data.test is None and data.train is not None else data.test
+    return data.validation if data.test is None else data.test
 
 
 def split_of(data: DataSet, group_by: str | None = None) -> Split:

@@ -49,6 +49,7 @@ from labelmint.formats import (
     yolo_write,
 )
 from labelmint.formats.card import Contents, card
+from labelmint.formats.checked import checked
 from labelmint.formats.class_list import without_shared_colors
 from labelmint.formats.croissant import write_croissant
 from labelmint.formats.files import Parts, new_folder, write_splits
@@ -57,7 +58,6 @@ from labelmint.formats.json_files import USUAL, first_sign
 from labelmint.formats.losses import Losses
 from labelmint.formats.maps import files_below
 from labelmint.formats.numbers import numbered
-from labelmint.formats.odd import first_of
 from labelmint.formats.seen import advice, images_seen
 from labelmint.formats.text_files import no_files_told
 from labelmint.storage import refuse_taken, write_text
@@ -159,7 +159,7 @@ def read(
         text = str(error) if str(path) in str(error) else f"{path}: {error}"
         raise InputError(f"{text} (read as {found}; {_choices(others)})" if others else text) from None
     how = repr((found, tuple(ignore), strict, chosen, alone))
-    data = dataclasses.replace(_in_parts(_told_apart(data)), origins=((os.path.abspath(path), how),))  # noqa: PTH100
+    data = dataclasses.replace(checked(data), origins=((os.path.abspath(path), how),))  # noqa: PTH100
     if not others:
         return data
     text = f"{data.source}: read as {found}; {_choices(others)}"
@@ -318,7 +318,7 @@ def _choose(path: Path, format: str | None, alone: bool) -> tuple[str, Sequence[
     if format is not None:
         format_named(format)
         return format, ()
-    found = [name for name, one in FORMATS.items() if one.reads and one.recognizes(path)]
+    found = [name for name, one in FORMATS.items() if one.reads and one.fits(path)]
     if not found:
         named = [path] if path.is_file() else [file for name in USUAL if (file := path / name).is_file()]
         found = [_BROKEN[sign] for file in named if (sign := first_sign(file)) in _BROKEN]
@@ -337,7 +337,8 @@ def _without_labels(path: Path) -> list[str]:
         return [webdataset.FORMAT.name]
     if not path.is_dir() or next(files_below(path), None) is None:
         return []
-    return [class_folders.FORMAT.name, images_alone.FORMAT.name][0 if class_folders.fits(path) else 1 :]
+    names = [class_folders.FORMAT.name, images_alone.FORMAT.name]
+    return names if class_folders.fits(path) else names[::-1][: 1 + class_folders.possible(path)]
 
 
 def _choices(others: Sequence[str]) -> str:
@@ -357,43 +358,9 @@ def _no_format(path: Path, alone: bool) -> str:
     return f"no {what} found{near}{f': {seen}' if seen else ''}; {expected}{more}"
 
 
-def _in_parts(data: DataSet) -> DataSet:
-    """The data with a finding of the pairs that no part takes; without a train part, all that is in no other trains."""
-    listed = {*(data.train or ()), *(data.validation or ()), *(data.test or ())}
-    outside = tuple(name for name in data.names if name not in listed)
-    if data.train is None or not outside:
-        return data
-    text = (
-        f"{data.source}: {len(outside)} of {len(data.names)} pairs are in no part, first {first_of(outside)}; they "
-        "neither train, validate nor test"
-    )
-    found = Finding(kind="in no part", text=text, names=outside)
-    return dataclasses.replace(data, findings=(*data.findings, found))
-
-
-def _told_apart(data: DataSet) -> DataSet:
-    """The data with classes of one name told apart by their ids: a name means one class everywhere."""
-    names = data.classes.names
-    doubled = sorted({name for name in names if names.count(name) > 1})
-    if not doubled:
-        return data
-    infos = (
-        dataclasses.replace(one, name=f"{one.name} ({one.id})") if one.name in doubled else one
-        for one in data.classes.classes
-    )
-    text = (
-        f"{data.source}: {len(doubled)} names stand for several classes, first {doubled[0]!r}; told apart by "
-        f"their ids"
-    )
-    classes = ClassSet(tuple(infos), data.classes.ignore)
-    return dataclasses.replace(
-        data, classes=classes, findings=(Finding(kind="names of classes", text=text), *data.findings)
-    )
-
-
 def _nearby(path: Path) -> str:
     """Folders just below in which a format lies, for who passed the folder above."""
     folders = path.iterdir() if path.is_dir() else ()
     below = sorted(one for one in folders if one.is_dir() and not one.is_symlink())
-    fits = [str(sub) for sub in below if any(one.recognizes(sub) for one in FORMATS.values())]
+    fits = [str(sub) for sub in below if any(one.fits(sub) for one in FORMATS.values())]
     return f" (did you mean {' or '.join(fits[:3])}?)" if fits else ""

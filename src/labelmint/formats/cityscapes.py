@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from labelmint.errors import InputError
+from labelmint.formats.files import finder
 from labelmint.formats.format import AS_USUAL, KEPT, Carries, Format, Reading, part_word
 from labelmint.formats.image_files import read_ids
 from labelmint.formats.label_colors import Color
@@ -95,8 +96,9 @@ def read_cityscapes(path: Path, reading: Reading = AS_USUAL) -> DataSet:
     instances = keyed_once(_ending(path / kind, f"_{kind}_instanceIds.png"), odd)
     labels = instances | ids
     pairs = matched(_ending(path / "leftImg8bit", _IMAGE_END), labels.items(), path, odd)
+    instances_of = finder(instances)
     files = {
-        name: MapFiles(image=image, label=label, instances=instances.get(name))
+        name: MapFiles(image=image, label=label, instances=instances.get(instances_of(name) or name))
         for name, (image, label) in pairs.items()
     }
     own = own_classes(path, reading)

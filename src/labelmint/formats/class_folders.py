@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 
@@ -38,7 +39,7 @@ from labelmint.formats.records import names_of
 from labelmint.formats.writers import uniquely_named, write_each
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet
 
-__all__ = ["FORMAT", "fits", "read_class_folders", "write_class_folders"]
+__all__ = ["FORMAT", "fits", "possible", "read_class_folders", "write_class_folders"]
 
 _FORM = "expected two folders or more, each with the images of a class, as in cat/a.png and dog/b.png"
 _NO_CLASSES = {*IMAGE_FOLDERS, *LABEL_FOLDERS, "instances", "objects"}
@@ -87,24 +88,34 @@ def read_class_folders(path: Path, reading: Reading = AS_USUAL) -> DataSet:
 
 
 def fits(path: Path) -> bool:
-    """Do folders look like classes: two or more of two images or more each, and no image beside them?"""
-    if not path.is_dir():
+    """Do folders look like classes: two or more, of two images or more by their median, and no image beside them?"""
+    if not possible(path):
         return False
     found = _class_folders(path)
     homes = {folder.parent for folder in found}
     loose = any(_is_image(file) for home in {path, *homes} for file in home.iterdir())
-    small = any(sum(1 for _ in files_below(folder)) < 2 for folder in found)
-    return len({one.name for one in found}) > 1 and not loose and not small
+    return not loose and median(sum(1 for _ in files_below(folder)) for folder in found) >= 2
+
+
+def possible(path: Path) -> bool:
+    """Can the folders at a path be read as classes: are there two or more with images?"""
+    return path.is_dir() and len({one.name for one in _class_folders(path)}) > 1
 
 
 def _class_folders(path: Path) -> list[Path]:
-    """The folders of classes, of all parts; none where a folder has a name that means images or labels."""
+    """The folders of classes, of all parts; none where a folder has a name that means images or labels.
+
+    A folder that is called like a part is one, but for one that holds images itself, alone among others: trains are a
+    class of vehicles.
+    """
     if not path.is_dir():
         raise InputError(f"{path}: folders of classes lie in a folder, and this is a file")
-    top = _below(path)
-    in_parts = [folder for folder in top if part_word(folder.name)]
-    found = [one for part in in_parts for one in _below(part)] if in_parts else top
-    found = [folder for folder in found if next(files_below(folder), None)]
+    top = [folder for folder in _below(path) if next(files_below(folder), None)]
+    parts = [folder for folder in top if part_word(folder.name)]
+    if len(parts) == 1 < len(top) and any(map(_is_image, parts[0].iterdir())):
+        parts = []
+    below = [one for part in parts for one in _below(part) if next(files_below(one), None)]
+    found = below if parts else top
     return [] if any(folder.name.lower() in _NO_CLASSES for folder in found) else found
 
 

@@ -75,7 +75,7 @@ def read_dota(path: Path, reading: Reading = AS_USUAL) -> DataSet:
 
 
 def _tree(root: Path, *, all_of_it: bool = True) -> Tree:
-    tree = tree_of(root, all_of_it=all_of_it)
+    tree = tree_of(root, all_of_it=all_of_it, usual=() if all_of_it else _WORDS)
     return Tree(tree.root, tree.files, tree.folders, words=_WORDS, beside=False)
 
 

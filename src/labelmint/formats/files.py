@@ -10,9 +10,9 @@ import re
 import shutil
 import sys
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import combinations
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -26,6 +26,7 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "Parts",
     "dump_json",
+    "finder",
     "finite",
     "in_place_of",
     "is_file",
@@ -40,6 +41,7 @@ __all__ = [
 ]
 
 
+_Find = Callable[[str], str | None]
 _VOC = ("1", "0", "-1")  # beside a name: its class is there, there but difficult, not there
 _LISTS = ("train.txt", "val.txt", "test.txt")
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
@@ -128,6 +130,14 @@ def link(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
+def finder(names: Iterable[str]) -> Callable[[str], str | None]:
+    """A look-up of the name that a text means: the very one, else the only one that differs in its Unicode form."""
+    exact = set(names)
+    forms = Counter(unicodedata.normalize("NFC", name) for name in exact)
+    alone = {form: name for name in exact if forms[form := unicodedata.normalize("NFC", name)] == 1}
+    return lambda text: text if text in exact else alone.get(unicodedata.normalize("NFC", text))
+
+
 @contextmanager
 def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A folder to fill that takes its place at `path` when the block ends, and vanishes when the block fails.
@@ -207,13 +217,7 @@ def read_splits(
     Arguments:
         labels: the label file of each name, where there are such: a list may name it beside the image.
     """
-    parts = Parts(*(_listed(folder / file, names, labels or {}, odd) for file in _LISTS))
-    for (one, these), (other, those) in combinations(zip(_LISTS, parts, strict=True), 2):
-        both = sorted(set(these or ()) & set(those or ()))
-        if both:
-            text = f"{folder}: {len(both)} names are in {one} and in {other}, first {both[0]!r}"
-            odd.note("in two parts", text, both)
-    return parts
+    return Parts(*(_listed(folder / file, names, labels or {}, odd) for file in _LISTS))
 
 
 def listed_pairs(folder: Path) -> dict[Path, Path]:
@@ -258,8 +262,8 @@ def _listed(path: Path, names: Sequence[str], labels: Mapping[str, Path], odd: O
     if not lines:
         odd.refuse("empty list", f"{path}: is empty; write one name a line, or remove the file", [path.name])
         return None
-    known = {unicodedata.normalize("NFC", name): name for name in names}
-    listed = [name for line in lines if (name := _as_pair(line, known, labels, path)) is not None]
+    find = finder(names)
+    listed = [name for line in lines if (name := _as_pair(line, find, labels, path)) is not None]
     unknown = sorted(set(listed) - set(names))
     text = (
         f"{path}: lists {len(unknown)} names without a pair, first {first_of(unknown)}; remove them, or add "
@@ -270,21 +274,21 @@ def _listed(path: Path, names: Sequence[str], labels: Mapping[str, Path], odd: O
     return tuple(name for name in dict.fromkeys(listed) if name in there)
 
 
-def _as_pair(line: str, known: Mapping[str, str], labels: Mapping[str, Path], path: Path) -> str | None:
+def _as_pair(line: str, find: _Find, labels: Mapping[str, Path], path: Path) -> str | None:
     """The pair that a line means: a name or a file of it, alone, before 1 (VOC; None before -1, "not there"), or before
     its label file. Raises InputError for another label than the one that is read.
     """
     words = _words(line)
-    if unicodedata.normalize("NFC", line) in known or not _are_columns(words):
-        return _as_name(line, known) or line
-    name = _as_name(words[0], known)
+    if find(line) or not _are_columns(words):
+        return _as_name(line, find) or line
+    name = _as_name(words[0], find)
     if name is None or len(words) > 2:
         several = words[0].lower().endswith(IMAGE_SUFFIXES)  # else a folder whose name has a space
-        return line if several else _as_name(line, known) or line
+        return line if several else _as_name(line, find) or line
     if words[1] in _VOC:
         return name if words[1] != "-1" else None
     given = _below(path.parent, words[1]) if name in labels else None
-    if (given is not None and given.samefile(labels[name])) or _as_name(words[1], known) == name:
+    if (given is not None and given.samefile(labels[name])) or _as_name(words[1], find) == name:
         return name
     raise InputError(
         f"{path}: gives {words[0]!r} the label {words[1]!r}, which is not the one that is read with it; list the "
@@ -300,13 +304,12 @@ def _are_columns(words: Sequence[str]) -> bool:
     return files or words[1] in _VOC or "/" in words[1] or "\\" in words[1]
 
 
-def _as_name(text: str, known: Mapping[str, str]) -> str | None:
+def _as_name(text: str, find: _Find) -> str | None:
     """The pair that a text means, by its Unicode form: a name, or the path of a file of that name."""
     file = PurePosixPath(text.replace("\\", "/"))
     without = file.stem if file.suffix.lower() in IMAGE_SUFFIXES else file.name
     joined = ("__".join((*file.parts[k:-1], without)) for k in range(len(file.parts)))
-    candidates = (unicodedata.normalize("NFC", one) for one in (text, *joined, file.name))
-    return next((known[one] for one in candidates if one in known), None)
+    return next((name for one in (text, *joined, file.name) if (name := find(one))), None)
 
 
 def write_splits(folder: Path, written: Sequence[str], parts: Parts) -> None:

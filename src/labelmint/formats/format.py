@@ -207,6 +207,13 @@ class Format:
     images_alone: bool = False
     one_class: bool = False
 
+    def fits(self, path: Path) -> bool:
+        """Return whether the format lies at a path; what cannot be listed is no sign of it, and reading tells of it."""
+        try:
+            return self.recognizes(path)
+        except OSError:
+            return False
+
 
 def held_image_format(format: Format, name: str | None) -> ImageFormat | None:
     """The format of images by its name; without one that of a format which holds no other, else None.

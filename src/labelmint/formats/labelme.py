@@ -33,6 +33,7 @@ from labelmint.formats.format import AS_USUAL, KEPT, Carries, Format, Orientatio
 from labelmint.formats.image_files import read_ids
 from labelmint.formats.joined_shapes import Shape, clipped, ellipse, joined, of_polygon, of_window
 from labelmint.formats.lookup import Lookup, find_image
+from labelmint.formats.maps import files_below
 from labelmint.formats.named_classes import CLASSES, NamedClasses, classes_of_names
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.opened import Inside
@@ -56,7 +57,7 @@ def read_labelme(path: Path, reading: Reading = AS_USUAL) -> DataSet:
     """Read a data set, from its folder (folders below are read too) or one JSON file."""
     root = path if path.is_dir() else path.parent
     odd = Odd(reading.strict)
-    files = [path] if path.is_file() else [file for file in sorted(root.rglob("*.json")) if _seen(file, root)]
+    files = [path] if path.is_file() else sorted(filter(Path.is_file, files_below(root, (".json",))))
     documents = dict(_documents(files, root, odd))
     if not documents:
         raise InputError(f"{path}: no labelme JSON there; {_FORM}")
@@ -102,10 +103,6 @@ def read_labelme(path: Path, reading: Reading = AS_USUAL) -> DataSet:
         **parts._asdict(),
         findings=odd.findings,
     )
-
-
-def _seen(file: Path, root: Path) -> bool:
-    return file.is_file() and not any(part.startswith(".") for part in file.relative_to(root).parts)
 
 
 @dataclass(frozen=True)

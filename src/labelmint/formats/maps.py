@@ -6,7 +6,6 @@ A format says which files belong together and how they are decoded; images are o
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,13 +15,14 @@ import numpy as np
 
 from labelmint.errors import InputError
 from labelmint.formats.class_list import IGNORE, class_set, read_classes
-from labelmint.formats.files import IMAGE_SUFFIXES, Parts
+from labelmint.formats.files import IMAGE_SUFFIXES, Parts, finder, is_folder
 from labelmint.formats.format import Orientation, Part, Reading
 from labelmint.formats.image_files import Read, read_ids, read_labelled
 from labelmint.formats.label_colors import MEND, Color, Colors, Palettes
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.text_files import read_lines
 from labelmint.formats.undecoded import undecoded
+from labelmint.formats.walk import folders_of
 from labelmint.types import AnnotatedImage, Array, ClassInfo, ClassSet, DataSet, Layout, LayoutObject
 
 __all__ = [
@@ -165,12 +165,13 @@ def as_data_set(source: Path, format: str, loader: MapLoader, parts: Parts, odd:
 
 
 def files_below(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> Iterator[Path]:
-    """Files with these endings in a folder and below, in order; hidden ones are left out."""
-    for place, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if not name.startswith(".") and name.lower().endswith(tuple(suffixes)):
-                yield Path(place, name)
+    """Files with these endings in a folder and below, in the order of `walk.folders_of`; hidden ones are left out.
+    Raises OSError, after the last, for folders that cannot be listed.
+    """
+    for below, entries in folders_of(folder):
+        for entry in entries:
+            if entry.name.lower().endswith(tuple(suffixes)) and not is_folder(entry):
+                yield folder / below / entry.name
 
 
 def keyed_once(files: Iterable[tuple[str, Path]], odd: Odd) -> dict[str, Path]:
@@ -186,10 +187,16 @@ def keyed_once(files: Iterable[tuple[str, Path]], odd: Odd) -> dict[str, Path]:
 def matched(
     images: Iterable[tuple[str, Path]], labels: Iterable[tuple[str, Path]], source: Path, odd: Odd
 ) -> dict[str, tuple[Path, Path]]:
-    """Key -> image and label, of files that have the same key. Images without a label are no pairs, and a finding
-    says so; a label without its image is refused. Raises InputError where no pair is left.
+    """Key of the image -> image and label, of files that have the same key, else of the only ones whose keys differ in
+    their Unicode form. Images without a label are no pairs, and a finding says so; a label without its image is
+    refused. Raises InputError where no pair is left.
     """
     those, these = keyed_once(images, odd), keyed_once(labels, odd)
+    image_of, label_of = finder(set(those) - set(these)), finder(set(these) - set(those))
+    for key in set(those) - set(these):
+        label = label_of(key)
+        if label is not None and image_of(label) == key:
+            these[key] = these.pop(label)
     alone = sorted(set(those) - set(these))
     if alone:
         text = f"{source}: {len(alone)} images have no label and are left out, first {those[alone[0]]}"
@@ -232,15 +239,16 @@ def listed_names(
         path: the list. known: what a line may say -> the name of the pair.
         elsewhere: what lines may say of images that are there without being pairs.
     """
-    lines = [line for line in read_lines(path) if line in known or not line.startswith("#")]
-    said = [line if line in known else next(iter(line.split()), line) for line in lines]
-    unknown = sorted({one for one in said if one not in known} - set(elsewhere))
+    find, is_elsewhere = finder(known), finder(elsewhere)
+    lines = [line for line in read_lines(path) if find(line) or not line.startswith("#")]
+    said = [line if find(line) else next(iter(line.split()), line) for line in lines]
+    unknown = sorted({one for one in said if not find(one) and not is_elsewhere(one)})
     text = (
         f"{path}: lists {len(unknown)} names without an image, first {first_of(unknown)}; remove them, or add the "
         "files"
     )
     odd.refuse("listed but missing", text, unknown)
-    names = tuple(dict.fromkeys(known[one] for one in said if one in known))
+    names = tuple(dict.fromkeys(known[key] for one in said if (key := find(one))))
     if not names:
         odd.note("empty part", f"{path}: names no labelled image, so there is no such part")
     return names or None

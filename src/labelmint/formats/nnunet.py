@@ -13,14 +13,14 @@ label called "ignore" is ignored. PNG, TIFF and BMP are read.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from labelmint.errors import InputError
-from labelmint.formats.files import read_json
+from labelmint.formats.files import finder, read_json
 from labelmint.formats.format import AS_USUAL, Carries, Format, Orientation, Part, Reading
 from labelmint.formats.image_files import Read, read_image, read_labelled
 from labelmint.formats.maps import (
@@ -35,7 +35,7 @@ from labelmint.formats.maps import (
     parts_of_folders,
 )
 from labelmint.formats.maps_write import SEMANTIC
-from labelmint.formats.odd import Odd
+from labelmint.formats.odd import Odd, first_of
 from labelmint.types import ClassSet, DataSet
 
 __all__ = ["FORMAT", "read_nnunet"]
@@ -80,7 +80,7 @@ def read_nnunet(path: Path, reading: Reading = AS_USUAL) -> DataSet:
         strict=reading.strict,
         mend=f"list them {'in classes.json' if own else 'under labels in dataset.json'}",
     )
-    fold = _fold(path / "splits_final.json", odd)
+    fold = _fold(path / "splits_final.json", [*pairs], [*channels], ending, odd)
     parts = parts_of_folders({names[key]: _part(key, fold) for key in pairs})
     return as_data_set(path, "nnunet", loader, parts, odd)
 
@@ -90,21 +90,43 @@ def _part(key: str, fold: Mapping[str, Part] | None) -> Part | None:
     return "test" if part == "Ts" else "train" if fold is None else fold.get(name)
 
 
-def _fold(file: Path, odd: Odd) -> dict[str, Part] | None:
-    """The parts of names by the first fold of splits_final.json; None where it is not there."""
+def _fold(
+    file: Path, pairs: Iterable[str], images: Iterable[str], ending: str, odd: Odd
+) -> dict[str, Part] | None:
+    """The parts of names by the first fold of splits_final.json; None where it is not there.
+
+    Arguments:
+        pairs, images: keys of pairs, and of all images. ending: of files, which names may have.
+    """
     if not file.is_file():
         return None
     folds = read_json(file)
     first = folds[0] if isinstance(folds, list) and folds else None
-    fold = {key: first.get(key) for key in ("train", "val")} if isinstance(first, dict) else {}
+    fold: dict[str, Any] = (
+        {key: first.get(key) for key in ("train", "val")} if isinstance(first, dict) else {}
+    )
     if not fold or not all(isinstance(one, list) and all(map(_is_text, one)) for one in fold.values()):
         raise InputError(
             f'{file}: expected a list of folds, each {{"train": [NAME, ...], "val": [NAME, ...]}}'
         )
     if len(folds) > 1:
         odd.note("folds", f"{file}: has {len(folds)} folds; the first says which pairs train and validate")
-    parts: dict[str, Part] = dict.fromkeys(fold["train"] or (), "train")
-    return parts | dict.fromkeys(fold["val"] or (), "validation")
+    find, there = (
+        finder(key.partition("/")[2] for key in keys if key.startswith("Tr/")) for keys in (pairs, images)
+    )
+    said = {
+        part: [name if there(name) else name.removesuffix(ending) for name in fold[part]] for part in fold
+    }
+    unknown = sorted({name for names in said.values() for name in names if not there(name)})
+    text = f"{file}: lists {len(unknown)} names without an image in imagesTr, first {first_of(unknown)}; mend them"
+    odd.refuse("listed but missing", text, unknown)
+    train, val = ([found for name in said[part] if (found := find(name))] for part in ("train", "val"))
+    both = sorted({*train} & {*val})
+    if both:
+        text = f"{file}: {len(both)} names are in train and in val, first {both[0]!r}; they validate"
+        odd.note("in two parts", text, both)
+    parts: dict[str, Part] = dict.fromkeys(train, "train")
+    return parts | dict.fromkeys(val, "validation")
 
 
 def _is_text(value: Any) -> bool:

@@ -11,7 +11,6 @@ such as `_mask`.
 
 from __future__ import annotations
 
-import operator
 import os
 import re
 import unicodedata
@@ -24,6 +23,7 @@ from labelmint.formats.files import Parts, is_file, is_folder
 from labelmint.formats.format import part_of_folders, part_word
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.records import names_of
+from labelmint.formats.walk import folders_of
 
 __all__ = [
     "IMAGE_FOLDERS",
@@ -57,7 +57,6 @@ LABEL_FOLDERS = (
 LABEL_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif")  # of files that keep ids as they are
 _PNG = LABEL_SUFFIXES[:1]
 _ENDING = re.compile(r"[-_ .](?:masks?|gt|labels?|seg|segmentation|annotations?)$", re.IGNORECASE)
-_SYSTEM = {"__MACOSX"}
 
 
 class Place(NamedTuple):
@@ -113,24 +112,16 @@ def _fits(below: Path, labels: Path, images: Path) -> bool:
     return bool(file_of_each([file.stem for file in twin.iterdir() if file.is_file()], files))
 
 
-def _walk(folder: Path, suffixes: Sequence[str], twin: Path, prefix: str = "") -> Iterator[tuple[str, Path]]:
+def _walk(folder: Path, suffixes: Sequence[str], twin: Path) -> Iterator[tuple[str, Path]]:
     """Files of these kinds below a folder by their keys, hidden ones left out; of its subfolders those that its twin
     has too.
     """
-    with os.scandir(folder) as listed:
-        entries = sorted(
-            (one for one in listed if not one.name.startswith(".")), key=operator.attrgetter("name")
-        )
-    below = []
-    for entry in entries:
-        stem, _, suffix = entry.name.rpartition(".")
-        if f".{suffix.lower()}" in suffixes and stem and is_file(entry):
-            yield prefix + stem, folder / entry.name
-        elif entry.name not in _SYSTEM and entry.is_dir(follow_symlinks=False):
-            below.append(entry.name)
-    for name in below:
-        if (twin / name).is_dir():
-            yield from _walk(folder / name, suffixes, twin / name, f"{prefix}{name}/")
+    for below, entries in folders_of(folder, lambda sub: (twin / sub).is_dir()):
+        prefix = f"{below}/" if below else ""
+        for entry in entries:
+            stem, _, suffix = entry.name.rpartition(".")
+            if f".{suffix.lower()}" in suffixes and stem and is_file(entry):
+                yield prefix + stem, folder / below / entry.name
 
 
 def files_by_key(folder: Path, suffixes: Sequence[str], twin: Path, odd: Odd) -> dict[str, Path]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
 from labelmint.errors import InputError
-from labelmint.formats.files import IMAGE_SUFFIXES
+from labelmint.formats.files import IMAGE_SUFFIXES, is_file
 from labelmint.formats.pairing import LABEL_FOLDERS, LABEL_SUFFIXES, folders_called
 from labelmint.formats.text_files import read_yaml
+from labelmint.formats.walk import folders_of
 
 __all__ = ["advice", "images_seen"]
 
@@ -60,14 +62,9 @@ def images_seen(path: Path) -> str:
 
 def _below(path: Path) -> Iterator[Path]:
     """The files in a folder and below it, hidden ones left out."""
-    try:
-        entries = sorted(one for one in path.iterdir() if not one.name.startswith("."))
-    except OSError:
-        return
-    yield from (one for one in entries if one.is_file())
-    for one in entries:
-        if one.is_dir() and not one.is_symlink():
-            yield from _below(one)
+    with suppress(OSError):
+        for below, entries in folders_of(path):
+            yield from (path / below / one.name for one in entries if is_file(one))
 
 
 def _kind(path: Path) -> str:

@@ -27,6 +27,7 @@ import numpy as np
 
 from labelmint.errors import InputError
 from labelmint.formats.class_list import IGNORE
+from labelmint.formats.files import finder
 from labelmint.formats.format import AS_USUAL, KEPT, Carries, Format, Orientation, Reading
 from labelmint.formats.image_files import image_size, read_ids
 from labelmint.formats.instance_shapes import with_instances
@@ -122,8 +123,8 @@ def _with_maps(
 ) -> DataSet:
     """The set with label maps: an image with a label PNG is a pair."""
     images = {file: file.stem for root in roots_of(path) for file in images_in(root)}
-    with_map = {mask.stem for mask in masks}
-    without = dict.fromkeys(file for file in found if file.stem not in with_map)
+    map_of = finder(mask.stem for mask in masks)
+    without = dict.fromkeys(file for file in found if not map_of(file.stem))
     if without:
         text = (
             f"{path}: {len(without)} images have boxes and no label map, first {next(iter(without))}; they are left "

@@ -18,7 +18,7 @@ from labelmint.errors import InputError
 from labelmint.formats.format import AS_USUAL, KEPT, Carries, Format, Orientation, Reading
 from labelmint.formats.odd import Odd
 from labelmint.formats.yolo_config import Config, class_names, config_of, parts_of, sign_of
-from labelmint.formats.yolo_layout import Tree, known_place, tree_of
+from labelmint.formats.yolo_layout import LABEL_WORDS, Tree, known_place, tree_of
 from labelmint.formats.yolo_lines import Line, is_cut, is_line, keypoints_of, lines_of, object_of, reaches_out
 from labelmint.formats.yolo_sources import (
     Bad,
@@ -202,10 +202,9 @@ def _recognizes(path: Path) -> bool:
         signs = sign_of(path)
         if not path.is_dir():
             return bool(signs)
-        tree = tree_of(path, all_of_it=False)
-        said = bool(signs) or any(
-            file.endswith(".names") or file == "classes.txt" for file in tree.files if "/" not in file
-        )
+        names = [file.name for file in path.iterdir() if not file.name.startswith(".") and file.is_file()]
+        said = bool(signs) or any(name.endswith(".names") or name == "classes.txt" for name in names)
+        tree = tree_of(path, all_of_it=False, usual=() if said else LABEL_WORDS)
         return _has_labels(tree, said)
     except (OSError, InputError, ValueError):
         return False

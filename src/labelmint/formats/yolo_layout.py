@@ -11,11 +11,11 @@ there counts, so `../train/images` and `/home/me/set/train/images` both mean `tr
 
 from __future__ import annotations
 
-import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -23,10 +23,12 @@ from pathlib import Path, PurePosixPath
 from labelmint.formats.files import IMAGE_SUFFIXES, is_folder
 from labelmint.formats.format import part_word
 from labelmint.formats.lookup import folded
+from labelmint.formats.walk import folders_of
 
-__all__ = ["IMAGE_WORDS", "Tree", "known_place", "pieces_of", "same_form", "tree_of"]
+__all__ = ["IMAGE_WORDS", "LABEL_WORDS", "Tree", "known_place", "pieces_of", "same_form", "tree_of"]
 
 IMAGE_WORDS = ("images", "image", "imgs", "img", "jpegimages")
+LABEL_WORDS = ("labels", "label", "annotations")
 
 _MOST = 400_000  # entries that are looked at to find out a format
 
@@ -45,7 +47,7 @@ class Tree:
     root: Path
     files: tuple[str, ...]
     folders: tuple[str, ...]
-    words: tuple[str, ...] = ("labels", "label", "annotations")
+    words: tuple[str, ...] = LABEL_WORDS
     beside: bool = True
     _known: dict[str, list[str]] = field(default_factory=dict)
 
@@ -113,12 +115,7 @@ class Tree:
     @cached_property
     def _words(self) -> list[str]:
         names = dict.fromkeys(PurePosixPath(folder).name.lower() for folder in self.folders)
-        return [
-            name
-            for word in self.words
-            for name in names
-            if (name.startswith(word[:-1]) if word.endswith("*") else name == word)
-        ]
+        return [name for word in self.words for name in names if _is_called(name, word)]
 
     def named(self, path: str, root: str = "") -> str | None:
         """The file or folder of the set that a path below a root means, or None: the longest end of both that is there.
@@ -176,35 +173,35 @@ class Tree:
         return (image for image in self.images if image.startswith(f"{folder}/") or not folder)
 
 
-def tree_of(root: Path, *, all_of_it: bool = True) -> Tree:
-    """The files below a folder, hidden ones left out; links are followed but to folders that hold this one, and each
-    folder is entered once.
+def tree_of(root: Path, *, all_of_it: bool = True, usual: Sequence[str] = ()) -> Tree:
+    """The files below a folder, as `walk.folders_of` has them.
 
     Arguments:
         root: the folder.
-        all_of_it: False ends after a few hundred thousand entries, which is enough to find out a format.
+        all_of_it: False ends after a few hundred thousand entries, which is enough to find out a format, and passes
+            over folders that cannot be listed.
+        usual: words of folders of labels, as `Tree.words`; where they are given, no other folders are entered than
+            these and the known places of images.
     """
+
+    def wanted(below: str) -> bool:
+        name = below.rpartition("/")[2]
+        return not usual or known_place(f"{name}/") or any(_is_called(name, word) for word in usual)
+
     files: list[str] = []
     folders: list[str] = []
-    entered = {(stat.st_dev, stat.st_ino) for stat in (above.stat() for above in root.resolve().parents)}
-    waiting = [""]
-    while waiting and (all_of_it or len(files) < _MOST):
-        folder = waiting.pop()
-        try:
-            stat = (root / folder).stat()
-            entries = list(os.scandir(root / folder))
-        except OSError:
-            continue
-        if (stat.st_dev, stat.st_ino) in entered:
-            continue
-        entered.add((stat.st_dev, stat.st_ino))
-        folders.append(folder)
-        for entry in entries:
-            name = f"{folder}/{entry.name}" if folder else entry.name
-            if entry.name.startswith((".", "__MACOSX")):
-                continue
-            (waiting if is_folder(entry) else files).append(name)
+    with nullcontext() if all_of_it else suppress(OSError):
+        for folder, entries in folders_of(root, wanted):
+            folders.append(folder)
+            prefix = f"{folder}/" if folder else ""
+            files += (prefix + entry.name for entry in entries if not is_folder(entry))
+            if not all_of_it and len(files) >= _MOST:
+                break
     return Tree(root, tuple(sorted(files)), tuple(sorted(folders)))
+
+
+def _is_called(name: str, word: str) -> bool:
+    return name.lower().startswith(word[:-1]) if word.endswith("*") else name.lower() == word
 
 
 def same_form(text: str) -> str:
