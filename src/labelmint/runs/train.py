@@ -24,7 +24,7 @@ from labelmint.runs.kinds import said_of_styles, with_styles, write_styles
 from labelmint.runs.plan import Plan, check_memory, make_plan
 from labelmint.runs.prepare import Prepared, prepare
 from labelmint.runs.previews import LAST_PREVIEW, write_previews
-from labelmint.runs.ranges import write_ranges
+from labelmint.runs.ranges import RANGES, write_ranges
 from labelmint.runs.request import Asked, check_batches, check_same, make_request, stored_config
 from labelmint.runs.source import source_of
 from labelmint.runs.trained import TrainedSystem, load
@@ -91,12 +91,8 @@ def train(
     check_batches(wired.stages, fabric.world_size)
     if not all(run.finished(stage.name) for stage in wired.stages):
         config = _as_memory_allows(fabric, wired, config, prepared, stored is None, tell)
-    if first and config != stored:
-        run.path.mkdir(parents=True, exist_ok=True)
-        write_json(run.path / "config.json", config.model_dump(mode="json"))
-        write_json(run.path / "split.json", prepared.lists)
-        if request.normalize != "none":
-            write_ranges(run, prepared.training)
+    if first:
+        _begin(run, config, stored, prepared)
     fabric.barrier()
     _train_stages(fabric, run, wired, config, prepared, time.perf_counter() - begin, tell)
     if first:
@@ -105,6 +101,19 @@ def train(
     drop_cache(run.path)
     del wired, prepared  # or there would be two of each for a moment
     return load(out, device=str(fabric.device), threads=config.threads)
+
+
+def _begin(run: RunFolder, config: RunConfig, stored: RunConfig | None, prepared: Prepared) -> None:
+    """Store what a run is made of. The configuration comes first: by it a killed run is known, and gets what it still
+    lacks when it goes on.
+    """
+    if config != stored:
+        run.path.mkdir(parents=True, exist_ok=True)
+        write_json(run.path / "config.json", config.model_dump(mode="json"))
+    if not (run.path / "split.json").is_file():
+        write_json(run.path / "split.json", prepared.lists)
+    if config.request.normalize != "none" and not (run.path / RANGES).is_file():
+        write_ranges(run, prepared.training)
 
 
 def _finish(run: RunFolder, wired: Wired, prepared: Prepared, request: Request, device: torch.device) -> None:
