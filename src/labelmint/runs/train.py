@@ -4,7 +4,6 @@ with.
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from pathlib import Path
 from tempfile import gettempdir
@@ -73,8 +72,9 @@ def train(
 
     Raises InputError for bad input; KeyboardInterrupt after saving when stopped by Ctrl-C.
     """
-    begin, tell = time.perf_counter(), report or (lambda event: None)
-    request, run = make_request(**asked), RunFolder(out)
+    request, run, tell = make_request(**asked), RunFolder(out), report or (lambda event: None)
+    now = now_of(request.clock, 1)  # data are loaded by one thread
+    begin = now()
     source = source_of(data, request.system, tell)
     stored = stored_config(run, request)
     hardware = choose_hardware(device, precision, threads, stored)
@@ -94,7 +94,7 @@ def train(
     if first:
         _begin(run, config, stored, prepared)
     fabric.barrier()
-    _train_stages(fabric, run, wired, config, prepared, time.perf_counter() - begin, tell)
+    _train_stages(fabric, run, wired, config, prepared, now() - begin, tell)
     if first:
         _finish(run, wired, prepared, request, fabric.device)
     fabric.barrier()
@@ -338,10 +338,11 @@ def _train_stages(
 
 def _train(stage: Stage, bench: Bench) -> dict[str, Any]:
     """What a stage does before its first step is a part of its time budget, but not of its schedule, which would
-    else begin behind its warm-up.
+    else begin behind its warm-up. Its "seconds" are all that it took, in earlier processes, too.
     """
-    begin = bench.now()
+    begin, before = bench.now(), bench.run.elapsed(stage.name)
     stage.regime.begin(stage.module, bench.training, stage.name)
     if bench.seconds is not None:
         bench = replace(bench, seconds=max(bench.seconds - (bench.now() - begin), 1.0))
-    return dict(stage.regime.train(stage, bench))
+    about = dict(stage.regime.train(stage, bench))
+    return {**about, "seconds": before + bench.now() - begin}
