@@ -15,7 +15,6 @@ from tests.runs.aside import train_aside, train_by_two
 
 from labelmint.errors import InputError
 from labelmint.progress import Event
-from labelmint.runs import train as pipeline
 from labelmint.runs.train import plan, train
 from labelmint.runs.trained import TrainedSystem, load
 from labelmint.runs.wire import wire

@@ -15,7 +15,7 @@ from torch import Tensor
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.keeping import Disk, drop_cache
 from labelmint.datasets.splits import Split
-from labelmint.hardware import Hardware, available_memory, choose_hardware, open_fabric
+from labelmint.hardware import Hardware, available_memory, choose_hardware, open_fabric, processes
 from labelmint.processors import cores
 from labelmint.progress import Event, Report
 from labelmint.runs.config import ClassEntry, Request, RunConfig
@@ -155,6 +155,7 @@ def plan(
         device=where,
         timed=True,
         available=available,
+        processes=processes(),
     )
     check_memory(made, available)
     return made
@@ -176,6 +177,7 @@ def _as_memory_allows(
         device=fabric.device,
         timed=False,
         available=available if new else None,
+        processes=fabric.world_size,
     )
     check_memory(needs, available)
     accumulate = fabric.broadcast(needs.accumulate) if fabric.world_size > 1 else needs.accumulate
