@@ -77,6 +77,9 @@ class RunConfig(BaseModel):
     salient: tuple[int, ...] | None = None  # classes whose objects have boxes, where the system sees these
     pool_digest: str = ""  # of the images without labels beside the labelled ones; "" where there are none
     pool_images: int = 0
+    pool_apart: bool = (
+        False  # whether these are drawn by a seed of their own; not in older runs, which keep to that
+    )
     accumulate: dict[str, int] = {}  # parts of a batch, by stage, where memory does not hold it whole
 
     @property

@@ -27,7 +27,7 @@ from labelmint.runs.ranges import RANGES, write_ranges
 from labelmint.runs.request import Asked, check_batches, check_same, make_request, stored_config
 from labelmint.runs.source import source_of
 from labelmint.runs.trained import TrainedSystem, load
-from labelmint.runs.unlabelled import check_shares, check_takes_pool, pool_of, read_pool
+from labelmint.runs.unlabelled import check_shares, check_takes_pool, pool_of, read_pool, seed_of_pool
 from labelmint.runs.wire import shapes, wire
 from labelmint.storage import write_json
 from labelmint.systems.catalogue import SYSTEMS
@@ -83,7 +83,7 @@ def train(
     fabric.barrier()  # no process may write before all have looked
     disk = Disk(run.path, writes=first)
     prepared = _prepared(
-        source, request, force, parts, unlabelled, disk, tell if first else lambda event: None
+        source, request, force, parts, unlabelled, _apart(stored), disk, tell if first else lambda event: None
     )
     config = _config(source, request, prepared, hardware, stored)
     check_same(run, stored, config)
@@ -142,7 +142,7 @@ def plan(
     source = source_of(data, request.system, tell)
     hardware = choose_hardware(device, precision, threads, None)
     disk = Disk(Path(gettempdir()), named=False)
-    prepared = _prepared(source, request, force, None, unlabelled, disk, tell)
+    prepared = _prepared(source, request, force, None, unlabelled, True, disk, tell)
     config = _config(source, request, prepared, hardware, None)
     where = torch.device(hardware.device)
     available = available_memory(where)
@@ -195,10 +195,13 @@ def _prepared(
     force: bool,
     chosen: Split | None,
     unlabelled: DataSet | str | Path | None,
+    apart: bool,
     disk: Disk,
     tell: Report,
 ) -> Prepared:
-    """The pairs to train on, and the images beside them; where memory does not hold the pairs they lie on the disk."""
+    """The pairs to train on, and the images beside them, which may be drawn by a seed apart; where memory does not hold
+    the pairs they lie on the disk.
+    """
     beside = None
     check_shares(request, unlabelled)
     if unlabelled is not None:
@@ -234,7 +237,7 @@ def _prepared(
             geometry,
             channels=prepared.image_channels,
             normalize=request.normalize,
-            seed=request.seed,
+            seed=seed_of_pool(request.seed) if apart else request.seed,
             tell=loading,
         )
         tell(Event("data", 1, 1, message=pool.said))
@@ -270,8 +273,14 @@ def _config(
         cores=stored.cores if stored else cores(),
         pool_digest=prepared.pool.digest if prepared.pool else "",
         pool_images=len(prepared.pool.pairs) if prepared.pool else 0,
+        pool_apart=_apart(stored),
         accumulate=stored.accumulate if stored else {},
     )
+
+
+def _apart(stored: RunConfig | None) -> bool:
+    """Whether a run's images without labels are drawn by a seed of their own."""
+    return stored is None or stored.pool_apart
 
 
 @torch.no_grad()
