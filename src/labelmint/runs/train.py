@@ -32,6 +32,7 @@ from labelmint.runs.wire import shapes, wire
 from labelmint.storage import write_json
 from labelmint.systems.catalogue import SYSTEMS
 from labelmint.systems.system import Wired
+from labelmint.training.average import batch_norms
 from labelmint.training.clock import now_of
 from labelmint.training.regime import Bench, Stage
 from labelmint.training.run_folder import RunFolder
@@ -181,10 +182,13 @@ def _as_memory_allows(
     )
     check_memory(needs, available)
     accumulate = fabric.broadcast(needs.accumulate) if fabric.world_size > 1 else needs.accumulate
+    modules = {stage.name: stage.module for stage in wired.stages}
     for name, count in accumulate.items() if fabric.global_rank == 0 else ():
         # As this much memory is free now: with more, other weights.
         if count > config.request.settings.each()[name].accumulate:
             message = f"memory does not hold a batch whole; it is computed in {count} parts"
+            if batch_norms(modules[name]):
+                message += ", and norms over the batch take the statistics of each"
             tell(Event(name, 0, 1, message=message))
     return config.model_copy(update={"accumulate": accumulate})
 

@@ -110,7 +110,7 @@ def pool_of(
     """The images of a pool that are not those of the labelled data, fitted as these are.
 
     Arguments:
-        parts: of the labelled data. channels: of its images. geometry, normalize: of the training. seed: of the batches.
+        parts: of the labelled data. channels: of its images. geometry, normalize: of the training. seed: of batches.
         tell: called with (images loaded, images in all).
 
     Raises InputError where none is left, for color images beside grey ones, and for crops that do not fit in.
