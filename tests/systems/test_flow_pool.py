@@ -149,7 +149,7 @@ def test_a_pool_is_drawn_by_a_seed_of_its_own_but_in_runs_that_were_begun_before
     for older in (False, True):
         if older:
             stored = json.loads((tmp_path / "config.json").read_text())
-            del stored["pool_apart"]
+            del stored["revision"]
             (tmp_path / "config.json").write_text(json.dumps(stored))
         with pytest.raises(Ended):
             train(

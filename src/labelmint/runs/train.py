@@ -18,7 +18,7 @@ from labelmint.datasets.splits import Split
 from labelmint.hardware import Hardware, available_memory, choose_hardware, open_fabric, processes
 from labelmint.processors import cores
 from labelmint.progress import Event, Report
-from labelmint.runs.config import ClassEntry, Request, RunConfig
+from labelmint.runs.config import REVISION, ClassEntry, Request, RunConfig
 from labelmint.runs.kinds import said_of_styles, with_styles, write_styles
 from labelmint.runs.plan import Plan, check_memory, make_plan
 from labelmint.runs.prepare import Prepared, prepare
@@ -84,7 +84,14 @@ def train(
     fabric.barrier()  # no process may write before all have looked
     disk = Disk(run.path, writes=first)
     prepared = _prepared(
-        source, request, force, parts, unlabelled, _apart(stored), disk, tell if first else lambda event: None
+        source,
+        request,
+        force,
+        parts,
+        unlabelled,
+        _revision(stored),
+        disk,
+        tell if first else lambda event: None,
     )
     config = _config(source, request, prepared, hardware, stored)
     check_same(run, stored, config)
@@ -143,7 +150,7 @@ def plan(
     source = source_of(data, request.system, tell)
     hardware = choose_hardware(device, precision, threads, None)
     disk = Disk(Path(gettempdir()), named=False)
-    prepared = _prepared(source, request, force, None, unlabelled, True, disk, tell)
+    prepared = _prepared(source, request, force, None, unlabelled, REVISION, disk, tell)
     config = _config(source, request, prepared, hardware, None)
     where = torch.device(hardware.device)
     available = available_memory(where)
@@ -199,12 +206,12 @@ def _prepared(
     force: bool,
     chosen: Split | None,
     unlabelled: DataSet | str | Path | None,
-    apart: bool,
+    revision: int,
     disk: Disk,
     tell: Report,
 ) -> Prepared:
-    """The pairs to train on, and the images beside them, which may be drawn by a seed apart; where memory does not hold
-    the pairs they lie on the disk.
+    """The pairs to train on, and the images beside them, as runs of a revision see them; where memory does not hold the
+    pairs they lie on the disk.
     """
     beside = None
     check_shares(request, unlabelled)
@@ -241,13 +248,13 @@ def _prepared(
             geometry,
             channels=prepared.image_channels,
             normalize=request.normalize,
-            seed=seed_of_pool(request.seed) if apart else request.seed,
+            seed=seed_of_pool(request.seed) if revision else request.seed,
             tell=loading,
         )
         tell(Event("data", 1, 1, message=pool.said))
         prepared = replace(prepared, pool=pool)
     if request.settings.styles:
-        prepared = with_styles(prepared, request.settings.styles, request.seed)
+        prepared = with_styles(prepared, request.settings.styles, request.seed, alone=revision > 0)
         tell(Event("styles", 1, 1, message=said_of_styles(prepared)))
     if prepared.boxes is not None:
         tell(Event("boxes", 1, 1, message=str(prepared.boxes)))
@@ -277,14 +284,14 @@ def _config(
         cores=stored.cores if stored else cores(),
         pool_digest=prepared.pool.digest if prepared.pool else "",
         pool_images=len(prepared.pool.pairs) if prepared.pool else 0,
-        pool_apart=_apart(stored),
+        revision=_revision(stored),
         accumulate=stored.accumulate if stored else {},
     )
 
 
-def _apart(stored: RunConfig | None) -> bool:
-    """Whether a run's images without labels are drawn by a seed of their own."""
-    return stored is None or stored.pool_apart
+def _revision(stored: RunConfig | None) -> int:
+    """That of a run that is gone on with, or of a new one."""
+    return stored.revision if stored else REVISION
 
 
 @torch.no_grad()
