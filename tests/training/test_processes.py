@@ -1,8 +1,9 @@
-"""What is kept of norms over the batch where several processes train: whole batches, and on GPUs shared statistics."""
+"""Several processes: what is kept of norms over the batch, and who decides and writes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,13 +17,18 @@ from tests.training.test_regimes import SIDE, benches
 from torch import nn
 
 from labelmint.generators.spade import SpadeConfig, SpadeGenerator
+from labelmint.nn.free_form import FreeForm
 from labelmint.nn.patch import PatchDiscriminator
 from labelmint.objectives.adversarial import HINGE
 from labelmint.objectives.likeness import LikenessObjective
 from labelmint.objectives.objective import Loss
+from labelmint.training import warps
 from labelmint.training.adversarial import Adversarial, Against
 from labelmint.training.average import synchronize
+from labelmint.training.clock import Clock
 from labelmint.training.regime import Learning, Stage
+from labelmint.training.run_folder import RunFolder
+from labelmint.training.warps import Search
 from labelmint.types import Batch
 
 
@@ -77,3 +83,29 @@ def test_norms_over_the_batch_are_synchronized_where_pytorch_can(
     assert isinstance(network[1], nn.SyncBatchNorm) == bool(shared)
     assert [*network.state_dict()] == names
     assert all(mine is before for mine, before in zip(network.parameters(), weights, strict=True))
+
+
+class Remembered:
+    """Three pairs, of which each has the two others as donors."""
+
+    def __len__(self) -> int:
+        return 3
+
+    def donors_of(self, pair: int) -> torch.Tensor:
+        return torch.tensor([k for k in range(3) if k != pair])
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_search_for_warps_stops_with_the_first_process_which_alone_writes(
+    rank: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warps, "stop_on_interrupt", lambda: nullcontext(lambda: rank == 0))
+    fabric = SimpleNamespace(
+        world_size=2, global_rank=rank, device=torch.device("cpu"), broadcast=lambda decided: (False, True)
+    )
+    run = RunFolder(tmp_path)
+    bench = cast(Any, SimpleNamespace(fabric=fabric, run=run, report=lambda event: None))
+    search = Search("generator", FreeForm((SIDE, SIDE), 4.0), steps=1, stiffness=1.0)
+    with pytest.raises(KeyboardInterrupt):
+        search.fill(cast(Any, Remembered()), 6, 2, bench, Clock(1, None))
+    assert (run.load_checkpoint("generator") is None) == (rank == 1)
