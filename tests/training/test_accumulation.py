@@ -9,8 +9,8 @@ from labelmint.nn.residual_discriminator import ResidualDiscriminator
 from labelmint.objectives.likelihood import negative_log_likelihood
 from labelmint.objectives.vq_model import VQObjective
 from labelmint.priors.pixelsnail import PixelSNAIL, PixelSNAILConfig
+from labelmint.tokenizers.codebooks import see_in_parts as set_parts
 from labelmint.tokenizers.dual_path import DualPathConfig
-from labelmint.tokenizers.quantizer import see_in_parts as set_parts
 from labelmint.tokenizers.vqvae import VQVAE
 from labelmint.training.accumulation import backward_in_parts, slices
 from labelmint.types import Batch, LayoutBatch

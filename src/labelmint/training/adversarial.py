@@ -30,7 +30,7 @@ from labelmint.datasets.pairs import Pairs
 from labelmint.objectives.adversarial import GanLoss, adaptive_weight, feature_matching
 from labelmint.objectives.objective import Loss, Objective
 from labelmint.objectives.penalties import Penalty, penalty_of
-from labelmint.tokenizers.quantizer import see_in_parts
+from labelmint.tokenizers.codebooks import see_in_parts
 from labelmint.training.accumulation import backward_in_parts, slices
 from labelmint.training.average import Average, Settling, synchronize
 from labelmint.training.clock import learning_rate, stop_on_interrupt

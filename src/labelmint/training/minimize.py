@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from labelmint.datasets.beside import with_unlabelled
 from labelmint.datasets.pairs import Pairs
 from labelmint.objectives.objective import Objective
-from labelmint.tokenizers.quantizer import see_in_parts
+from labelmint.tokenizers.codebooks import see_in_parts
 from labelmint.training.accumulation import backward_in_parts, slices
 from labelmint.training.average import Average
 from labelmint.training.clock import learning_rate, stop_on_interrupt
