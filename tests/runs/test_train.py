@@ -194,7 +194,7 @@ def test_two_processes_train_the_same_model(system: str, tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("system", ["spade", "bicyclegan", "pix2pixhd", "flow"])
+@pytest.mark.parametrize("system", ["spade", "bicyclegan", "pix2pixhd", "flow", "layout2im"])
 def test_two_processes_stay_together(system: str, tmp_path: Path) -> None:
     few = tiny_settings(system) | {"generator.steps": "4", "generator.batch_size": "4"}
     status, said = train_by_two(tmp_path / "two", system, few, (32, 32))

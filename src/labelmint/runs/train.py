@@ -83,16 +83,8 @@ def train(
     first = fabric.global_rank == 0
     fabric.barrier()  # no process may write before all have looked
     disk = Disk(run.path, writes=first)
-    prepared = _prepared(
-        source,
-        request,
-        force,
-        parts,
-        unlabelled,
-        _revision(stored),
-        disk,
-        tell if first else lambda event: None,
-    )
+    heard = tell if first else lambda event: None
+    prepared = _prepared(source, request, force, parts, unlabelled, stored, disk, heard)
     config = _config(source, request, prepared, hardware, stored)
     check_same(run, stored, config)
     wired = wire(config)
@@ -150,7 +142,7 @@ def plan(
     source = source_of(data, request.system, tell)
     hardware = choose_hardware(device, precision, threads, None)
     disk = Disk(Path(gettempdir()), named=False)
-    prepared = _prepared(source, request, force, None, unlabelled, REVISION, disk, tell)
+    prepared = _prepared(source, request, force, None, unlabelled, None, disk, tell)
     config = _config(source, request, prepared, hardware, None)
     where = torch.device(hardware.device)
     available = available_memory(where)
@@ -206,14 +198,14 @@ def _prepared(
     force: bool,
     chosen: Split | None,
     unlabelled: DataSet | str | Path | None,
-    revision: int,
+    stored: RunConfig | None,
     disk: Disk,
     tell: Report,
 ) -> Prepared:
-    """The pairs to train on, and the images beside them, as runs of a revision see them; where memory does not hold the
-    pairs they lie on the disk.
+    """The pairs to train on, and the images beside them, as a stored run saw them; where memory does not hold the pairs
+    they lie on the disk.
     """
-    beside = None
+    beside, revision = None, _revision(stored)
     check_shares(request, unlabelled)
     if unlabelled is not None:
         check_takes_pool(request.system, unlabelled.source if isinstance(unlabelled, DataSet) else unlabelled)
