@@ -12,6 +12,7 @@ import torch
 
 from labelmint import hardware
 from labelmint.hardware import (
+    available_memory,
     choose_hardware,
     choose_precision,
     choose_threads,
@@ -154,3 +155,9 @@ def test_told_threads_are_taken(trained: TrainedSystem, tmp_path: Path) -> None:
     assert torch.get_num_threads() == 2
     assert not load(trained.path).threads_asked
     assert torch.get_num_threads() == 1
+
+
+def test_the_memory_of_a_machine_is_shared_out_among_its_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = available_memory(torch.device("cpu"))
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    assert 4 * available_memory(torch.device("cpu")) == pytest.approx(alone, rel=0.5)

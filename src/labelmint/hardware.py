@@ -31,6 +31,7 @@ __all__ = [
     "fastest",
     "measured_threads",
     "open_fabric",
+    "processes",
     "threads_of_run",
 ]
 
@@ -243,11 +244,17 @@ def _training_step(net: nn.Module, x: torch.Tensor, bfloat16: bool) -> None:
 
 
 def available_memory(device: torch.device) -> int:
-    """Free bytes on the device; a very large number where nothing tells."""
+    """Free bytes on the device; a very large number where nothing tells. Those of a machine are shared out among the
+    processes that `torchrun` started there.
+    """
     if device.type == "cuda":
         # by PyTorch, for what comes
         kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + kept
+    return _free_of_the_machine() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
+def _free_of_the_machine() -> int:
     try:
         with open("/proc/meminfo", encoding="ascii") as file:  # noqa: PTH123
             fields = dict(line.split(":", 1) for line in file)

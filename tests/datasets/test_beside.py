@@ -32,8 +32,17 @@ def test_processes_share_a_batch_and_epochs_show_every_image_once() -> None:
     whole = with_unlabelled(PAIRS, POOL, 0.6, 2, 10)
     for rank in range(2):
         part = with_unlabelled(PAIRS, POOL, 0.6, 2, 10, rank, 2)
-        assert part.image.equal(whole.image[rank::2])
+        mine = slice(5 * rank, 5 * rank + 5)
+        assert part.image.equal(whole.image[mine])
         assert part.labelled is not None and whole.labelled is not None
-        assert part.labelled.equal(whole.labelled[rank::2])
+        assert part.labelled.equal(whole.labelled[mine])
     seen = torch.cat([with_unlabelled(PAIRS, POOL, 0.6, step, 10).image[:, 0, 0, 0] for step in range(3)])
     assert len(seen.unique()) == len(PAIRS) + len(POOL)  # 12 of 6 pairs twice, 18 of 9 images twice
+
+
+def test_each_process_sees_its_share_of_both() -> None:
+    for rank in range(2):
+        mine = with_unlabelled(PAIRS, POOL, 0.5, 0, 8, rank, 2).labelled
+        assert mine is not None and int(mine.sum()) == 2
+        alone = with_unlabelled(PAIRS, None, 0.5, 0, 8, rank, 2)
+        assert alone.items.equal(PAIRS.batch(0, 8).items[rank::2])

@@ -124,6 +124,15 @@ def test_what_lies_in_boxes_says_nothing_of_the_background_and_each_object_is_to
     assert blank(image[:1], ~outside).eq(0).all()
 
 
+def test_of_a_few_items_one_has_codes_of_chance_unless_it_would_be_the_only_one() -> None:
+    network = network_of(generator()).train()
+    for count in (1, 2, 3):
+        seen = layouts()[torch.tensor([0, 1, 0])[:count]]
+        noise, drawn = (torch.randn(count, codes().shape[1]) for _ in range(2))
+        found = network(seen, noise, {}, torch.rand(count, 1, 32, 32), drawn)
+        assert (found.chance, len(found.before)) == (min(count - 1, 1), 1)
+
+
 def test_a_quarter_of_the_items_has_codes_of_chance_and_is_drawn_again() -> None:
     network, seen = network_of(generator()).train(), layouts()[torch.tensor([0, 1, 0, 0])]
     image, noise, drawn = torch.rand(4, 1, 32, 32), codes().repeat(2, 1), codes(foreground=5).repeat(2, 1)

@@ -30,3 +30,12 @@ def test_images_without_objects_are_judged_by_as_many_discriminators() -> None:
     whole, crops = discriminator()(torch.rand(2, 1, 32, 32), nothing)
     assert whole[0].shape == crops[0].shape == (2, 1)
     assert not crops[0].any()
+
+
+def test_every_weight_has_a_gradient_whether_images_show_objects_or_not() -> None:
+    nothing = LayoutBatch(torch.zeros(3, 32, 32), boxes=torch.full((3, 3, 5), -1.0))
+    for seen in (layouts(), nothing):
+        judge = discriminator().train()
+        whole, crops = judge(torch.rand(3, 1, 32, 32), seen)
+        (whole[0].sum() + crops[0].sum()).backward()
+        assert all(weight.grad is not None for weight in judge.parameters())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -98,3 +99,26 @@ def test_the_judge_and_the_gate_see_images_as_the_run_does(run: TrainedSystem, t
         assert one.agreement == pytest.approx(other.agreement, abs=0.05)
     with pytest.raises(InputError, match="is a run, which knows its own"):
         evaluate(run.path, dimmed(), tmp_path / "other", normalize="image")
+
+
+def test_a_run_killed_before_its_split_and_ranges_were_written_gets_them_when_it_goes_on(
+    run: TrainedSystem, tmp_path: Path
+) -> None:
+    killed, names = tmp_path / "run", ("split.json", "ranges.json")
+    shutil.copytree(run.path, killed)
+    for name in names:
+        (killed / name).unlink()
+    with pytest.raises(InputError, match=r"lacks ranges\.json"):
+        load(killed).chunk(0, Draw(batch_size=8))
+    train(
+        dimmed(),
+        killed,
+        system="msgnet",
+        preset="tiny",
+        settings=SHORT,
+        precision="32",
+        threads=1,
+        normalize="image",
+    )
+    for name in names:
+        assert (killed / name).read_bytes() == (run.path / name).read_bytes()

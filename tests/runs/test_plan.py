@@ -34,7 +34,7 @@ from labelmint.types import Batch, LayoutBatch
 FEW = TINY | {"tokenizer.steps": "3", "prior.epochs": "1", "layout_prior.epochs": "1"}
 
 
-def planned(trained: TrainedSystem, available: int | None) -> Plan:
+def planned(trained: TrainedSystem, available: int | None, processes: int = 1) -> Plan:
     return make_plan(
         wire(trained.config),
         trained.config,
@@ -43,7 +43,15 @@ def planned(trained: TrainedSystem, available: int | None) -> Plan:
         device=torch.device("cpu"),
         timed=False,
         available=available,
+        processes=processes,
     )
+
+
+def test_each_of_several_processes_holds_its_share_of_a_batch_alone(trained: TrainedSystem) -> None:
+    alone, each = planned(trained, 1000), planned(trained, None, processes=8)
+    assert [stage.accumulate for stage in alone.stages] == [8] * len(alone.stages)
+    assert [stage.bytes for stage in each.stages] == [stage.bytes for stage in alone.stages]
+    assert planned(trained, 1000, processes=8).accumulate == {}, "one image has no parts"
 
 
 def test_a_batch_that_does_not_fit_is_taken_in_as_few_parts_as_fit(trained: TrainedSystem) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from labelmint.generators.flow_images import FlowImages
 from labelmint.generators.network import OneNetwork
 from labelmint.generators.velocity_unet import VelocityConfig, VelocityUNet
 from labelmint.objectives.velocity import VelocityObjective
+from labelmint.runs import train as pipeline
+from labelmint.runs.prepare import Prepared
 from labelmint.runs.train import train
 from labelmint.runs.trained import TrainedSystem, load
 from labelmint.systems.catalogue import SYSTEMS
@@ -128,3 +131,38 @@ def test_a_tokenizer_that_sees_images_alone_and_its_prior_learn_from_the_pool(tm
     for none, zero, learned in zip(*kept, strict=True):
         assert all(none[key].equal(zero[key]) for key in none)
         assert not all(none[key].equal(learned[key]) for key in none)
+
+
+def test_a_pool_is_drawn_by_a_seed_of_its_own_but_in_runs_that_were_begun_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Prepared] = []
+
+    class Ended(Exception):
+        pass
+
+    def note(*given: Any) -> None:
+        seen.append(given[4])
+        raise Ended
+
+    monkeypatch.setattr(pipeline, "_train_stages", note)
+    for older in (False, True):
+        if older:
+            stored = json.loads((tmp_path / "config.json").read_text())
+            del stored["revision"]
+            (tmp_path / "config.json").write_text(json.dumps(stored))
+        with pytest.raises(Ended):
+            train(
+                digits(),
+                tmp_path,
+                system="flow",
+                preset="tiny",
+                size=(16, 16),
+                unlabelled=pool(),
+                settings=tiny_settings("flow"),
+                precision="32",
+                threads=1,
+            )
+        pairs, others = seen[-1].training, seen[-1].pool
+        assert others is not None
+        assert (others.pairs.seed == pairs.seed) == older

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from labelmint.errors import InputError
-from labelmint.tokenizers.codebooks import CodebookKind, External, _levels, codebook_of, lookup
+from labelmint.tokenizers.codebooks import CodebookKind, External, _levels, codebook_of, lookup, see_in_parts
 from labelmint.tokenizers.quantizer import Quantizer
 
 present = pytest.mark.skipif(
@@ -46,6 +46,22 @@ def test_save_and_load_answer_the_same(kind: CodebookKind) -> None:
     first(z)
     second.load_state_dict(first.state_dict())
     assert first.eval()(z).tokens.equal(second.eval()(z).tokens)
+
+
+@pytest.mark.parametrize("kind", ["ema", pytest.param("rotation", marks=present)])
+def test_moving_averages_see_a_batch_in_parts_as_a_whole(kind: CodebookKind) -> None:
+    first, batch = torch.randn(2, 6, 4, 8, 8, generator=torch.Generator().manual_seed(0)) * 3
+    books, found = list[torch.Tensor](), list[torch.Tensor]()
+    for parts in (1, 3):
+        torch.manual_seed(0)
+        quantizer = codebook_of(kind, 16, 4).train()
+        quantizer(first)
+        see_in_parts(quantizer, parts)
+        torch.manual_seed(1)  # of revived entries
+        found.append(torch.cat([quantizer(part).vectors for part in batch.chunk(parts)]))
+        books.append(lookup(quantizer, torch.arange(16).view(1, 1, 16)))
+    assert found[0].allclose(found[1], atol=1e-5)
+    assert books[0].allclose(books[1], atol=1e-5)
 
 
 @present

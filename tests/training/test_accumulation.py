@@ -5,11 +5,12 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from labelmint.nn.residual_discriminator import ResidualDiscriminator
 from labelmint.objectives.likelihood import negative_log_likelihood
 from labelmint.objectives.vq_model import VQObjective
 from labelmint.priors.pixelsnail import PixelSNAIL, PixelSNAILConfig
+from labelmint.tokenizers.codebooks import see_in_parts as set_parts
 from labelmint.tokenizers.dual_path import DualPathConfig
-from labelmint.tokenizers.quantizer import see_in_parts as set_parts
 from labelmint.tokenizers.vqvae import VQVAE
 from labelmint.training.accumulation import backward_in_parts, slices
 from labelmint.types import Batch, LayoutBatch
@@ -73,6 +74,25 @@ def test_a_prior_s_gradient_is_that_of_the_whole_batch(parts: int) -> None:
     assert_near(gradients(prior), expected)
     assert float(terms["nats"]) == pytest.approx(float(whole.detach()), rel=1e-5)
     assert not terms["nats"].requires_grad
+
+
+def test_a_discriminator_s_gradient_and_spectral_norms_are_those_of_the_whole_batch() -> None:
+    images, results = torch.rand(ITEMS, 1, 16, 16), []
+    for parts in (1, 3):
+        torch.manual_seed(0)
+        judge = ResidualDiscriminator(1, 8, 2, attention=False).train()
+        fabric, model = fabric_and(judge)
+
+        def loss_of(part: slice, model: nn.Module = model) -> Terms:
+            return model(images[part])[0][0].square().mean(), {}
+
+        backward_in_parts(fabric, model, ITEMS, parts, loss_of)
+        results.append((gradients(judge), {name: u.clone() for name, u in judge.named_buffers()}))
+        model(images)  # in the next step they move on
+        assert any(not u.equal(results[-1][1][name]) for name, u in judge.named_buffers())
+    (expected, iterated), (found, its_own) = results
+    assert_near(found, expected)
+    assert all(its_own[name].equal(iterated[name]) for name in iterated)
 
 
 @pytest.mark.parametrize("codebook", ["ema", "loss"])

@@ -51,6 +51,13 @@ def test_gradients_pass_but_where_nothing_is_seen() -> None:
     assert (image.grad != 0).flatten(1).any(dim=1).all()
 
 
+def test_what_is_not_shown_is_told_from_each_of_256_symbols() -> None:
+    image, layouts = scene(4)
+    layouts = LayoutBatch(layouts.ids * 255)
+    _, moved = augmented((image,), layouts, 256, 0)
+    assert set(moved.ids.unique().tolist()) == {0, 255, 256}
+
+
 def test_it_is_a_function_of_its_seed() -> None:
     image, layouts = scene(4)
     first, again, other = (augmented((image,), layouts, UNKNOWN, seed)[0][0] for seed in (1, 1, 2))

@@ -18,6 +18,9 @@ def test_parts_come_back_equal_and_drop_their_checkpoint(tmp_path: Path) -> None
     run.save_checkpoint("prior", weights, {"step": 3})
     tensors, where = run.load_checkpoint("prior") or ({}, {})
     assert where == {"step": 3}
+    assert run.elapsed("prior") == 0
+    run.save_checkpoint("prior", weights, {"step": 3, "elapsed": 1.5})
+    assert (run.elapsed("prior"), run.elapsed("layout_prior")) == (1.5, 0)
     assert not run.finished("prior")
     run.save_part("prior", weights, {"note": "x"})
     assert run.finished("prior")

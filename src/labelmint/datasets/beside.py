@@ -41,14 +41,15 @@ def labelled_rows(size: int, share: float) -> int:
 
 
 def parted(share: float, size: int, rank: int = 0, world: int = 1) -> tuple[Part, Part]:
-    """The rows of a batch that show pairs, and those that show images without labels: every world-th row from `rank`
-    on.
+    """The rows of a batch that show pairs, and those that show images without labels, of one process: of pairs alone
+    every world-th row from `rank` on, else the rank-th of as many runs of rows, which has its share of both.
 
     Arguments:
         share: q, 0 to 1. size: rows of all processes together.
     """
     before = [math.floor(k * share) for k in range(size + 1)]  # images without labels among the first k rows
-    rows = [*enumerate(range(rank, size, world))]
+    first, last = size * rank // world, size * (rank + 1) // world
+    rows = [*enumerate(range(first, last) if share else range(rank, size, world))]
     pairs = [(place, k - before[k]) for place, k in rows if before[k + 1] == before[k]]
     others = [(place, before[k]) for place, k in rows if before[k + 1] > before[k]]
     return (
@@ -60,7 +61,8 @@ def parted(share: float, size: int, rank: int = 0, world: int = 1) -> tuple[Part
 def with_unlabelled(
     pairs: Pairs, pool: Pairs | None, share: float, step: int, size: int, rank: int = 0, world: int = 1
 ) -> Batch:
-    """The batch of a step, a function of the seed of the pairs and of the step: every world-th row from `rank` on.
+    """The batch of a step, a function of the seeds of pairs and pool and of the step; of several processes the rows
+    that `parted` names.
 
     Arguments:
         pool: images without labels; without any the batch is that of the pairs.

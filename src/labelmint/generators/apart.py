@@ -193,7 +193,7 @@ class ApartGenerator(Retrieving, nn.Module):
             torch.index_put(objects, places, _drawn(of_objects, objects[places])),
             _drawn(of_background, background),
         )
-        chance = count // 4
+        chance = min(max(count // 4, 1), count - 1)  # of few, as in a part of a batch, one
         ones, others = _exchanged(own, self._codes(drawn), chance)
         foreground, matte = self._foreground(told[0], within, ones[0])
         behind = self._background(told[1], ones[1])

@@ -59,10 +59,15 @@ def color(image: Array) -> Floats:
     return np.array([value for one in opponents for value in (one.mean(), one.std())])
 
 
-def joined(blocks: Mapping[str, Floats], weights: Mapping[str, float]) -> Floats:
-    """Blocks (N, D_b) as one array (N, D), in which a squared distance is that of the module's docstring."""
+def joined(blocks: Mapping[str, Floats], weights: Mapping[str, float], first: int | None = None) -> Floats:
+    """Blocks (N, D_b) as one array (N, D), in which a squared distance is that of the module's docstring.
+
+    Arguments:
+        first: how many images, the first ones, say what the variance is; None for all.
+    """
     parts = []
     for name, block in blocks.items():
-        spread = 2 * block.var(axis=0).sum()
-        parts.append((block - block.mean(axis=0)) * np.sqrt(weights[name] / max(spread, 1e-12)))
+        some = block[:first]
+        spread = 2 * some.var(axis=0).sum()
+        parts.append((block - some.mean(axis=0)) * np.sqrt(weights[name] / max(spread, 1e-12)))
     return np.concatenate(parts, axis=1)

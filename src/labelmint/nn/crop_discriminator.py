@@ -42,17 +42,18 @@ class ImageAndCrops(nn.Module):
 
     def forward(self, image: Tensor, layouts: LayoutBatch) -> Scales:
         """Verdicts in the order of the items; of a batch without any object zeros stand for those on objects, so that
-        those on images weigh as much as ever.
+        those on images weigh as much as ever. They are 0 times a verdict: processes exchange the gradients of all
+        weights, whatever the batch of each shows.
         """
         each = image.unflatten(1, (-1, self.channels)).flatten(0, 1)
         rows = torch.arange(len(layouts), device=image.device)
         repeated = layouts[rows.repeat_interleave(len(each) // len(image))]
         found: Scales = self.whole(each)
         objects = objects_of(repeated)
-        if bool(objects.there.all()):
-            seen = self.crops.seen(crop(each, objects, (self.side, self.side)))
-            likely = self.classes(seen).log_softmax(dim=1).gather(1, objects.symbol[:, None])
-            found.append([torch.cat([self.crops.verdict(seen), likely], dim=1)])
-        else:
-            found.append([torch.zeros_like(found[0][-1])])
+        seen = self.crops.seen(crop(each, objects, (self.side, self.side)))
+        likely = self.classes(seen).log_softmax(dim=1).gather(1, objects.symbol[:, None])
+        judged = torch.cat([self.crops.verdict(seen), likely], dim=1)
+        if not bool(objects.there.all()):
+            judged = torch.zeros_like(found[0][-1]) + 0 * judged.sum()
+        found.append([judged])
         return found

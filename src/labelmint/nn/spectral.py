@@ -11,6 +11,8 @@ References:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
 import torch
@@ -19,7 +21,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import _SpectralNorm
 
-__all__ = ["spectral_norm", "with_spectral_norm"]
+__all__ = ["spectral_norm", "standing_still", "with_spectral_norm"]
 
 _Module = TypeVar("_Module", bound=nn.Module)
 
@@ -43,6 +45,20 @@ def with_spectral_norm(network: _Module) -> _Module:
         if isinstance(module, nn.Conv2d | nn.Linear | nn.Embedding):
             spectral_norm(module)
     return network
+
+
+@contextmanager
+def standing_still(network: nn.Module) -> Iterator[None]:
+    """A block in which passes in training leave u and v as they are."""
+    divided = [each for each in network.modules() if isinstance(each, _Divided)]
+    before = [each.n_power_iterations for each in divided]
+    for each in divided:
+        each.n_power_iterations = 0
+    try:
+        yield
+    finally:
+        for each, count in zip(divided, before, strict=True):
+            each.n_power_iterations = count
 
 
 class _Divided(_SpectralNorm):

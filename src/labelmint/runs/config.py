@@ -15,7 +15,11 @@ from labelmint.training.clock import ClockKind
 from labelmint.training.run_folder import FORMAT_VERSION, RunFolder
 from labelmint.types import ClassInfo, ClassSet
 
-__all__ = ["ClassEntry", "Request", "RunConfig", "read_run_config"]
+__all__ = ["REVISION", "ClassEntry", "Request", "RunConfig", "read_run_config"]
+
+# How a training sees its data. 0: a pool was drawn by the seed of the pairs, and held-out images had a say in the scale
+# of the features that tell kinds of look apart.
+REVISION = 1
 
 
 class ClassEntry(BaseModel):
@@ -77,6 +81,7 @@ class RunConfig(BaseModel):
     salient: tuple[int, ...] | None = None  # classes whose objects have boxes, where the system sees these
     pool_digest: str = ""  # of the images without labels beside the labelled ones; "" where there are none
     pool_images: int = 0
+    revision: int = 0  # `REVISION` when it was begun; 0 in older runs, which go on as they began
     accumulate: dict[str, int] = {}  # parts of a batch, by stage, where memory does not hold it whole
 
     @property

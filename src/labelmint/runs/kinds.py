@@ -53,11 +53,14 @@ class Styles:
         return np.bincount(self.training, minlength=len(self.shares))
 
 
-def styles_of(training: Pairs, validation: Pairs, pool: Pairs | None, count: int, seed: int) -> Styles:
+def styles_of(
+    training: Pairs, validation: Pairs, pool: Pairs | None, count: int, seed: int, alone: bool = True
+) -> Styles:
     """The kinds of look of training images and of those without labels, and to which the held-out ones belong.
 
     Arguments:
         count: K, 2 or more. seed: of the choice of 4,000 images among more.
+        alone: whether images to learn from alone decide how features are scaled; in older runs held-out ones do, too.
 
     Raises InputError for fewer images than kinds.
     """
@@ -67,7 +70,7 @@ def styles_of(training: Pairs, validation: Pairs, pool: Pairs | None, count: int
             f"--set generator.styles={count}: {training.source} has {len(learned)} images to learn from; ask for "
             f"at most as many kinds of look"
         )
-    features = _features([*learned, *validation.images])
+    features = _features([*learned, *validation.images], len(learned) if alone else None)
     found = k_medoids(features[: len(learned)], count, seed)
     sizes = np.bincount(found.of_point, minlength=count)
     order = np.argsort(-sizes, kind="stable")
@@ -84,17 +87,19 @@ def styles_of(training: Pairs, validation: Pairs, pool: Pairs | None, count: int
     )
 
 
-def _features(images: Iterable[Array]) -> Array:
-    """f(x) of each image, (N, D)."""
+def _features(images: Iterable[Array], first: int | None) -> Array:
+    """f(x) of each image, (N, D), scaled by the first ones, or by all."""
     found = [(scale(image), contrast(image), color(image)) for image in images]
     blocks = dict(zip(_WEIGHTS, map(np.stack, zip(*found, strict=True)), strict=True))
-    return joined(blocks, _WEIGHTS)
+    return joined(blocks, _WEIGHTS, first)
 
 
-def with_styles(prepared: Prepared, count: int, seed: int) -> Prepared:
-    """The pairs, and the images beside them, with the kind of look of each; raises InputError as `styles_of` does."""
+def with_styles(prepared: Prepared, count: int, seed: int, alone: bool = True) -> Prepared:
+    """The pairs, and the images beside them, with the kind of look of each; arguments and errors as for `styles_of`."""
     pool = prepared.pool
-    found = styles_of(prepared.training, prepared.validation, pool.pairs if pool else None, count, seed)
+    found = styles_of(
+        prepared.training, prepared.validation, pool.pairs if pool else None, count, seed, alone
+    )
     shares = found.shares.tolist()
     return replace(
         prepared,

@@ -111,6 +111,7 @@ def make_plan(
     timed: bool,
     available: int | None = None,
     boxes: int = 0,
+    processes: int = 1,
 ) -> Plan:
     """Measure each stage's step on the device.
 
@@ -121,6 +122,7 @@ def make_plan(
         timed: False leaves the seconds out (0), for the memory check alone.
         available: bytes that a stage may take; None takes batches in the parts that `config` says.
         boxes: of the layout that has most, where the system sees these.
+        processes: that share each batch; bytes and seconds are those of one.
     """
     request, (size, smaller) = config.request, _measured(config)
     image = torch.rand(BATCH_MEASURED, config.image_channels, *size) * 2 - 1
@@ -135,6 +137,7 @@ def make_plan(
         still=device.type == "cpu" and not (request.crop or request.augment or request.rebalance != "none"),
         size=request.size,
         boxes=boxes,
+        processes=processes,
     )
     stages = tuple(
         _stage_plan(stage, measured, measure, config.accumulate.get(stage.name, 1), available)
@@ -156,7 +159,8 @@ def _boxes(config: RunConfig, count: int, size: tuple[int, int]) -> Tensor | Non
 @dataclass(frozen=True, kw_only=True)
 class _Measure:
     """What all stages are measured with: a batch that is `larger` times as large in the run, on a device; the
-    views of an epoch, and whether each pair has one view alone, of (H, W) pixels; the boxes of the fullest layout.
+    views of an epoch, and whether each pair has one view alone, of (H, W) pixels; the boxes of the fullest layout;
+    the processes that share a batch.
     """
 
     batch: Batch
@@ -168,6 +172,7 @@ class _Measure:
     still: bool
     size: tuple[int, int]
     boxes: int
+    processes: int
 
 
 def _stage_plan(
@@ -194,10 +199,13 @@ def _stage_plan(
         fixed += stage.module.kept_bytes(measure.views, measure.boxes)
     if measure.still:
         fixed += regime.kept_bytes(stage.module, measure.views, measure.size)
-    accumulate = max(settings.accumulate, accumulate)
+    accumulate, batch_size = (
+        max(settings.accumulate, accumulate),
+        -(-settings.batch_size // measure.processes),
+    )
     if available is not None:
-        accumulate = max(accumulate, _parts_that_fit(fixed, an_item, settings.batch_size, available))
-    items, searched = regime.steps(measure.views) * settings.batch_size, regime.drawn(measure.views)
+        accumulate = max(accumulate, _parts_that_fit(fixed, an_item, batch_size, available))
+    items, searched = regime.steps(measure.views) * batch_size, regime.drawn(measure.views)
     search = partial(_search, measured.regime, networks, measure.batch, measure.precision)
     drawing = _seconds(search, measure.device) if searched and measure.timed else 0.0
     return StagePlan(
@@ -206,7 +214,7 @@ def _stage_plan(
         tokens=_tokens_of(stage.module),
         steps=regime.steps(measure.views),
         seconds=(seconds * items + drawing * searched) / BATCH_MEASURED * measure.larger,
-        bytes=fixed + int(an_item * math.ceil(settings.batch_size / accumulate)),
+        bytes=fixed + int(an_item * math.ceil(batch_size / accumulate)),
         setting=f"{stage.name}.batch_size",
         accumulate=accumulate,
     )

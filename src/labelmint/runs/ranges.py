@@ -14,9 +14,9 @@ from labelmint.seeds import Seed, uniforms
 from labelmint.storage import write_json
 from labelmint.training.run_folder import RunFolder
 
-__all__ = ["DrawnRanges", "place_of", "write_ranges"]
+__all__ = ["RANGES", "DrawnRanges", "place_of", "write_ranges"]
 
-_FILE = "ranges.json"
+RANGES = "ranges.json"
 
 
 class DrawnRanges:
@@ -27,13 +27,12 @@ class DrawnRanges:
 
     @classmethod
     def read(cls, run: RunFolder) -> DrawnRanges:
-        """Ranges of a run; raises InputError when they are damaged."""
+        """Ranges of a run; raises InputError when they are missing or damaged."""
+        stored = run.read_json(RANGES)
         try:
-            found = {
-                name: Range(float(low), float(high)) for name, (low, high) in run.read_json(_FILE).items()
-            }
+            found = {name: Range(float(low), float(high)) for name, (low, high) in stored.items()}
         except (TypeError, ValueError):
-            raise InputError(f"{run.path / _FILE}: damaged; restore it, or train again") from None
+            raise InputError(f"{run.path / RANGES}: damaged; restore it, or train again") from None
         return cls(tuple(found), tuple(found.values()))
 
     def place(self, seed: Seed) -> int:
@@ -56,4 +55,4 @@ def place_of(seed: Seed, count: int) -> int:
 
 def write_ranges(run: RunFolder, pairs: Iterable[Pair]) -> None:
     """Store the ranges of training pairs that have one."""
-    write_json(run.path / _FILE, {pair.name: list(pair.range) for pair in pairs if pair.range is not None})
+    write_json(run.path / RANGES, {pair.name: list(pair.range) for pair in pairs if pair.range is not None})

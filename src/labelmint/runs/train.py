@@ -4,7 +4,6 @@ with.
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from pathlib import Path
 from tempfile import gettempdir
@@ -16,23 +15,24 @@ from torch import Tensor
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.keeping import Disk, drop_cache
 from labelmint.datasets.splits import Split
-from labelmint.hardware import Hardware, available_memory, choose_hardware, open_fabric
+from labelmint.hardware import Hardware, available_memory, choose_hardware, open_fabric, processes
 from labelmint.processors import cores
 from labelmint.progress import Event, Report
-from labelmint.runs.config import ClassEntry, Request, RunConfig
+from labelmint.runs.config import REVISION, ClassEntry, Request, RunConfig
 from labelmint.runs.kinds import said_of_styles, with_styles, write_styles
 from labelmint.runs.plan import Plan, check_memory, make_plan
 from labelmint.runs.prepare import Prepared, prepare
 from labelmint.runs.previews import LAST_PREVIEW, write_previews
-from labelmint.runs.ranges import write_ranges
+from labelmint.runs.ranges import RANGES, write_ranges
 from labelmint.runs.request import Asked, check_batches, check_same, make_request, stored_config
 from labelmint.runs.source import source_of
 from labelmint.runs.trained import TrainedSystem, load
-from labelmint.runs.unlabelled import check_shares, check_takes_pool, pool_of, read_pool
+from labelmint.runs.unlabelled import check_shares, check_takes_pool, pool_of, read_pool, seed_of_pool
 from labelmint.runs.wire import shapes, wire
 from labelmint.storage import write_json
 from labelmint.systems.catalogue import SYSTEMS
 from labelmint.systems.system import Wired
+from labelmint.training.average import batch_norms
 from labelmint.training.clock import now_of
 from labelmint.training.regime import Bench, Stage
 from labelmint.training.run_folder import RunFolder
@@ -73,8 +73,9 @@ def train(
 
     Raises InputError for bad input; KeyboardInterrupt after saving when stopped by Ctrl-C.
     """
-    begin, tell = time.perf_counter(), report or (lambda event: None)
-    request, run = make_request(**asked), RunFolder(out)
+    request, run, tell = make_request(**asked), RunFolder(out), report or (lambda event: None)
+    now = now_of(request.clock, 1)  # data are loaded by one thread
+    begin = now()
     source = source_of(data, request.system, tell)
     stored = stored_config(run, request)
     hardware = choose_hardware(device, precision, threads, stored)
@@ -82,29 +83,37 @@ def train(
     first = fabric.global_rank == 0
     fabric.barrier()  # no process may write before all have looked
     disk = Disk(run.path, writes=first)
-    prepared = _prepared(
-        source, request, force, parts, unlabelled, disk, tell if first else lambda event: None
-    )
+    heard = tell if first else lambda event: None
+    prepared = _prepared(source, request, force, parts, unlabelled, stored, disk, heard)
     config = _config(source, request, prepared, hardware, stored)
     check_same(run, stored, config)
     wired = wire(config)
     check_batches(wired.stages, fabric.world_size)
     if not all(run.finished(stage.name) for stage in wired.stages):
         config = _as_memory_allows(fabric, wired, config, prepared, stored is None, tell)
-    if first and config != stored:
-        run.path.mkdir(parents=True, exist_ok=True)
-        write_json(run.path / "config.json", config.model_dump(mode="json"))
-        write_json(run.path / "split.json", prepared.lists)
-        if request.normalize != "none":
-            write_ranges(run, prepared.training)
+    if first:
+        _begin(run, config, stored, prepared)
     fabric.barrier()
-    _train_stages(fabric, run, wired, config, prepared, time.perf_counter() - begin, tell)
+    _train_stages(fabric, run, wired, config, prepared, now() - begin, tell)
     if first:
         _finish(run, wired, prepared, request, fabric.device)
     fabric.barrier()
     drop_cache(run.path)
     del wired, prepared  # or there would be two of each for a moment
     return load(out, device=str(fabric.device), threads=config.threads)
+
+
+def _begin(run: RunFolder, config: RunConfig, stored: RunConfig | None, prepared: Prepared) -> None:
+    """Store what a run is made of. The configuration comes first: by it a killed run is known, and gets what it still
+    lacks when it goes on.
+    """
+    if config != stored:
+        run.path.mkdir(parents=True, exist_ok=True)
+        write_json(run.path / "config.json", config.model_dump(mode="json"))
+    if not (run.path / "split.json").is_file():
+        write_json(run.path / "split.json", prepared.lists)
+    if config.request.normalize != "none" and not (run.path / RANGES).is_file():
+        write_ranges(run, prepared.training)
 
 
 def _finish(run: RunFolder, wired: Wired, prepared: Prepared, request: Request, device: torch.device) -> None:
@@ -133,7 +142,7 @@ def plan(
     source = source_of(data, request.system, tell)
     hardware = choose_hardware(device, precision, threads, None)
     disk = Disk(Path(gettempdir()), named=False)
-    prepared = _prepared(source, request, force, None, unlabelled, disk, tell)
+    prepared = _prepared(source, request, force, None, unlabelled, None, disk, tell)
     config = _config(source, request, prepared, hardware, None)
     where = torch.device(hardware.device)
     available = available_memory(where)
@@ -146,6 +155,7 @@ def plan(
         device=where,
         timed=True,
         available=available,
+        processes=processes(),
     )
     check_memory(made, available)
     return made
@@ -167,13 +177,17 @@ def _as_memory_allows(
         device=fabric.device,
         timed=False,
         available=available if new else None,
+        processes=fabric.world_size,
     )
     check_memory(needs, available)
     accumulate = fabric.broadcast(needs.accumulate) if fabric.world_size > 1 else needs.accumulate
+    modules = {stage.name: stage.module for stage in wired.stages}
     for name, count in accumulate.items() if fabric.global_rank == 0 else ():
         # As this much memory is free now: with more, other weights.
         if count > config.request.settings.each()[name].accumulate:
             message = f"memory does not hold a batch whole; it is computed in {count} parts"
+            if batch_norms(modules[name]):
+                message += ", and norms over the batch take the statistics of each"
             tell(Event(name, 0, 1, message=message))
     return config.model_copy(update={"accumulate": accumulate})
 
@@ -184,11 +198,14 @@ def _prepared(
     force: bool,
     chosen: Split | None,
     unlabelled: DataSet | str | Path | None,
+    stored: RunConfig | None,
     disk: Disk,
     tell: Report,
 ) -> Prepared:
-    """The pairs to train on, and the images beside them; where memory does not hold the pairs they lie on the disk."""
-    beside = None
+    """The pairs to train on, and the images beside them, as a stored run saw them; where memory does not hold the pairs
+    they lie on the disk.
+    """
+    beside, revision = None, _revision(stored)
     check_shares(request, unlabelled)
     if unlabelled is not None:
         check_takes_pool(request.system, unlabelled.source if isinstance(unlabelled, DataSet) else unlabelled)
@@ -223,13 +240,13 @@ def _prepared(
             geometry,
             channels=prepared.image_channels,
             normalize=request.normalize,
-            seed=request.seed,
+            seed=seed_of_pool(request.seed) if revision else request.seed,
             tell=loading,
         )
         tell(Event("data", 1, 1, message=pool.said))
         prepared = replace(prepared, pool=pool)
     if request.settings.styles:
-        prepared = with_styles(prepared, request.settings.styles, request.seed)
+        prepared = with_styles(prepared, request.settings.styles, request.seed, alone=revision > 0)
         tell(Event("styles", 1, 1, message=said_of_styles(prepared)))
     if prepared.boxes is not None:
         tell(Event("boxes", 1, 1, message=str(prepared.boxes)))
@@ -259,8 +276,14 @@ def _config(
         cores=stored.cores if stored else cores(),
         pool_digest=prepared.pool.digest if prepared.pool else "",
         pool_images=len(prepared.pool.pairs) if prepared.pool else 0,
+        revision=_revision(stored),
         accumulate=stored.accumulate if stored else {},
     )
+
+
+def _revision(stored: RunConfig | None) -> int:
+    """That of a run that is gone on with, or of a new one."""
+    return stored.revision if stored else REVISION
 
 
 @torch.no_grad()
@@ -329,10 +352,11 @@ def _train_stages(
 
 def _train(stage: Stage, bench: Bench) -> dict[str, Any]:
     """What a stage does before its first step is a part of its time budget, but not of its schedule, which would
-    else begin behind its warm-up.
+    else begin behind its warm-up. Its "seconds" are all that it took, in earlier processes, too.
     """
-    begin = bench.now()
+    begin, before = bench.now(), bench.run.elapsed(stage.name)
     stage.regime.begin(stage.module, bench.training, stage.name)
     if bench.seconds is not None:
         bench = replace(bench, seconds=max(bench.seconds - (bench.now() - begin), 1.0))
-    return dict(stage.regime.train(stage, bench))
+    about = dict(stage.regime.train(stage, bench))
+    return {**about, "seconds": before + bench.now() - begin}

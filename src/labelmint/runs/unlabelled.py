@@ -6,6 +6,7 @@ test part nothing may be seen, and the others are known with their labels. The t
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from labelmint.systems.catalogue import SYSTEMS, learning_from_pools
 from labelmint.systems.sections import PriorSection, TransformerSection
 from labelmint.types import Array, DataSet
 
-__all__ = ["Pool", "check_shares", "check_takes_pool", "pool_of", "read_pool"]
+__all__ = ["Pool", "check_shares", "check_takes_pool", "pool_of", "read_pool", "seed_of_pool"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +89,13 @@ def read_pool(pool: DataSet | str | Path) -> DataSet:
         raise InputError(f"--unlabelled {error}") from None
 
 
+def seed_of_pool(seed: int) -> int:
+    """The seed of a pool's batches: with that of the pairs, each image would be cropped and turned as the pair is that
+    stands in its place.
+    """
+    return int.from_bytes(hashlib.sha256(f"{seed}/pool".encode()).digest()[:7], "big")
+
+
 def pool_of(
     pool: DataSet,
     data: DataSet,
@@ -102,7 +110,7 @@ def pool_of(
     """The images of a pool that are not those of the labelled data, fitted as these are.
 
     Arguments:
-        parts: of the labelled data. channels: of its images. geometry, normalize, seed: of the training.
+        parts: of the labelled data. channels: of its images. geometry, normalize: of the training. seed: of batches.
         tell: called with (images loaded, images in all).
 
     Raises InputError where none is left, for color images beside grey ones, and for crops that do not fit in.

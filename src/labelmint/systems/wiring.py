@@ -38,6 +38,7 @@ __all__ = [
     "VQModelTraining",
     "blank_boxes",
     "box_rule",
+    "check_coarsest",
     "check_least",
     "check_multiples",
     "check_patches",
@@ -214,6 +215,22 @@ def check_least(size: tuple[int, int], least: int, of: str) -> None:
     """Raise InputError unless both sides have so many pixels; `of`: what needs them, in words."""
     if min(size) < least:
         raise InputError(f"--size {size[0]}x{size[1]}: {of} needs {least} pixels a side or more")
+
+
+def check_coarsest(size: tuple[int, int], doublings: int, norm: str, items: int) -> None:
+    """Raise InputError where a network begins with a map of one place and normalizes it: within the item, or over a
+    batch of one item, that leaves nothing.
+
+    Arguments:
+        size: (H, W) of the images. doublings: from the map to these.
+        norm: "instance" or "batch". items: of a batch.
+    """
+    if max(size) >> doublings > 1 or (norm == "batch" and items > 1):
+        return
+    raise InputError(
+        f"--set generator.doublings={doublings}: images of {size[0]}x{size[1]} would begin as one place, which can't "
+        f"be normalized; take generator.doublings={doublings - 1}, or larger images"
+    )
 
 
 def check_multiples(size: tuple[int, int], token: int, of: str = "the token grid") -> None:

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from labelmint.errors import InputError
 from labelmint.tokenizers.quantizer import Quantized, Quantizer
 
-__all__ = ["CodebookKind", "External", "codebook_of", "lookup"]
+__all__ = ["CodebookKind", "External", "codebook_of", "lookup", "see_in_parts"]
 
 CodebookKind: TypeAlias = Literal["ema", "loss", "fsq", "lfq", "simvq", "rotation"]
 
@@ -43,6 +43,13 @@ def lookup(quantizer: nn.Module, tokens: Tensor) -> Tensor:
     return cast(Quantizer, quantizer).lookup(tokens)
 
 
+def see_in_parts(module: nn.Module, parts: int) -> None:
+    """Have the codebooks of a module that learn by moving averages see a batch whole, after its last part."""
+    for each in module.modules():
+        if isinstance(each, Quantizer | External):
+            each.parts = parts
+
+
 class External(nn.Module):
     """A quantizer of vector-quantize-pytorch.
 
@@ -54,6 +61,7 @@ class External(nn.Module):
     ) -> None:
         super().__init__()
         package, self.kind = _package(kind), kind
+        self.parts, self._seen = 1, list[Tensor]()
         if kind in ("fsq", "lfq") and codebook_size & (codebook_size - 1):
             near = 1 << (codebook_size.bit_length() - 1)
             raise InputError(
@@ -82,11 +90,23 @@ class External(nn.Module):
     def forward(self, z: Tensor) -> Quantized:
         """Quantize z (B, D, h, w)."""
         with torch.autocast(z.device.type, enabled=False):
-            vectors, tokens, *others = self.inner(z.float())
+            if self.kind == "rotation" and self.training and self.parts > 1:
+                vectors, tokens, *others = self.inner(z.float(), freeze_codebook=True)
+                self._see(z.detach().float())
+            else:
+                vectors, tokens, *others = self.inner(z.float())
         loss = cast(Tensor, others[0]).float().sum() if others else vectors.new_zeros(())
         none = torch.zeros_like(loss)
         committed, learned = (loss, none) if self.kind == "rotation" else (none, loss)
         return Quantized(vectors, tokens.long(), committed, learned)
+
+    @torch.no_grad()
+    def _see(self, z: Tensor) -> None:
+        """Move the averages by all parts of a batch, once the last one is there."""
+        self._seen.append(z)
+        if len(self._seen) >= self.parts:
+            self.inner(torch.cat(self._seen))
+            self._seen.clear()
 
     def lookup(self, tokens: Tensor) -> Tensor:
         """Tokens (B, h, w) -> their vectors (B, D, h, w)."""

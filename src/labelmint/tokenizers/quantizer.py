@@ -31,7 +31,7 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn import functional
 
-__all__ = ["Quantized", "Quantizer", "see_in_parts"]
+__all__ = ["Quantized", "Quantizer"]
 
 _SEARCH_BYTES = 16 << 20  # of distances at once; more is not faster
 # of an entry's mean squared length: far above rounding, far below what lies between entries of use
@@ -177,10 +177,3 @@ def _first(distances: Tensor, as_near: Tensor) -> Tensor:
 
 def _distributed() -> bool:
     return distributed.is_available() and distributed.is_initialized()
-
-
-def see_in_parts(module: nn.Module, parts: int) -> None:
-    """Have the codebooks of a module that learn by moving averages see a batch whole, after its last part."""
-    for each in module.modules():
-        if isinstance(each, Quantizer):
-            each.parts = parts

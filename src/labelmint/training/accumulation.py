@@ -2,15 +2,20 @@
 
     grad L = sum_k n_k / n  grad L_k,    L, L_k: means over the n items of the batch and the n_k of part k
 
-So the step is that of the whole batch; only the random numbers of dropout and noise fall to other items.
+So the step is that of the whole batch; only the random numbers of dropout and noise fall to other items. Spectral norms
+move on with the first part alone. Norms over the batch take the statistics of each part: with these the step is
+another.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from torch import Tensor
+
+from labelmint.nn.spectral import standing_still
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric  # seconds to import, and drawing does without
@@ -45,7 +50,10 @@ def backward_in_parts(
     chosen = slices(items, parts)
     for part in chosen:
         share = (part.stop - part.start) / items
-        with fabric.no_backward_sync(model, enabled=part is not chosen[-1]):
+        with (
+            fabric.no_backward_sync(model, enabled=part is not chosen[-1]),
+            nullcontext() if part is chosen[0] else standing_still(model),
+        ):
             loss, its_terms = loss_of(part)
             fabric.backward(loss * share)
         for name, term in its_terms.items():

@@ -30,9 +30,9 @@ from labelmint.datasets.pairs import Pairs
 from labelmint.objectives.adversarial import GanLoss, adaptive_weight, feature_matching
 from labelmint.objectives.objective import Loss, Objective
 from labelmint.objectives.penalties import Penalty, penalty_of
-from labelmint.tokenizers.quantizer import see_in_parts
+from labelmint.tokenizers.codebooks import see_in_parts
 from labelmint.training.accumulation import backward_in_parts, slices
-from labelmint.training.average import Average, Settling
+from labelmint.training.average import Average, Settling, synchronize
 from labelmint.training.clock import learning_rate, stop_on_interrupt
 from labelmint.training.differentiable import augmented
 from labelmint.training.loop import Loop, reseed
@@ -269,6 +269,7 @@ class Adversarial:
         settings, against, fabric, module = self.settings, self.against, bench.fabric, stage.module
         if self.phases:
             module.requires_grad_(True)  # all of it learns in one of them
+        synchronize(module, fabric)
         players = self.players(module)
         rival = players[1].module
         # One named like its stage: checkpoints of former versions are gone on with.
@@ -283,7 +284,7 @@ class Adversarial:
         training, figures = bench.training.showing(settings.shown), dict[str, float]()
         see_in_parts(module, len(slices(settings.batch_size // world, bench.accumulate)))
 
-        def views(number: int) -> Batch:
+        def views(number: int, rank: int = rank, world: int = world) -> Batch:
             batch = with_unlabelled(
                 training, bench.pool, self.unlabelled, number, settings.batch_size, rank, world
             )
@@ -346,9 +347,10 @@ class Adversarial:
         if isinstance(made_by, _Unguarded):
             made_by.leave()
         see_in_parts(module, 1)
-        reseed(training.seed, f"{stage.name}/kept", 0, rank)
-        average.give_back(lambda number: self.objective(module, views(number)))
-        if isinstance(module, Settling):  # on the same pairs in every process
+        # Whole batches, the same in every process: the first one's statistics are kept.
+        reseed(training.seed, f"{stage.name}/kept", 0, 0)
+        average.give_back(lambda number: self.objective(module, views(number, 0, 1)))
+        if isinstance(module, Settling):
             count = min(-(-len(training) // settings.batch_size), _MOST_SETTLED)
             batches = (training.batch(number, settings.batch_size) for number in range(count))
             module.eval().settle(batch.to(fabric.device) for batch in batches)

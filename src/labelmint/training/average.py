@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import torch
 from torch import nn
@@ -20,7 +20,10 @@ from torch.nn.utils import parametrize
 from labelmint.training.loop import Loop, move_average
 from labelmint.types import Batch
 
-__all__ = ["Average", "Settling", "settle_norms"]
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric  # seconds to import, and drawing does without
+
+__all__ = ["Average", "Settling", "batch_norms", "settle_norms", "synchronize"]
 
 _ITERATIONS, _BATCHES = 20, 64
 
@@ -93,11 +96,23 @@ def settle_norms(module: nn.Module) -> None:
         each.training = mode
 
 
+def batch_norms(module: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
+    """The norms over the batch in a module."""
+    return [each for each in module.modules() if isinstance(each, nn.modules.batchnorm._BatchNorm)]
+
+
+def synchronize(module: nn.Module, fabric: Fabric) -> None:
+    """Have norms over the batch see that of all processes where these have GPUs; elsewhere PyTorch can't, and each
+    process takes statistics of its share.
+    """
+    if fabric.world_size > 1 and fabric.device.type == "cuda" and batch_norms(module):
+        nn.SyncBatchNorm.convert_sync_batchnorm(module)
+
+
 @torch.no_grad()
 def _settle_statistics(module: nn.Module, run: Callable[[int], object]) -> None:
     """Take the statistics of norms over the batch from `_BATCHES` batches, all weighted alike."""
-    norms = [each for each in module.modules() if isinstance(each, nn.modules.batchnorm._BatchNorm)]
-    norms = [each for each in norms if each.track_running_stats]
+    norms = [each for each in batch_norms(module) if each.track_running_stats]
     if not norms:
         return
     module.eval()

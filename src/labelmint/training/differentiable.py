@@ -35,7 +35,10 @@ def augmented(
         images: (B, C, H, W) in [-1, 1] each. layouts: of the same size.
         unknown: the symbol of what is not seen.
     """
-    ids, (items, height, width) = layouts.ids, layouts.ids.shape
+    ids, (items, height, width) = (
+        layouts.ids.int(),
+        layouts.ids.shape,
+    )  # a byte holds 256 symbols, and no other one
     drawn = torch.Generator().manual_seed(seed)
     colors = torch.rand(3, items, 1, 1, 1, generator=drawn).to(ids.device)
     reach = torch.tensor([height // _SHIFT, width // _SHIFT])

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from labelmint.datasets.beside import with_unlabelled
 from labelmint.datasets.pairs import Pairs
 from labelmint.objectives.objective import Objective
-from labelmint.tokenizers.quantizer import see_in_parts
+from labelmint.tokenizers.codebooks import see_in_parts
 from labelmint.training.accumulation import backward_in_parts, slices
 from labelmint.training.average import Average
 from labelmint.training.clock import learning_rate, stop_on_interrupt
@@ -115,9 +115,11 @@ class Minimize:
 
                 wrapped.zero_grad()
                 terms = backward_in_parts(fabric, model, len(batch), bench.accumulate, loss_of)
+                norm = None
                 if self.clip is not None:
-                    fabric.clip_gradients(model, wrapped, max_norm=self.clip)
-                wrapped.step()
+                    norm = fabric.clip_gradients(model, wrapped, max_norm=self.clip, error_if_nonfinite=False)
+                if norm is None or bool(norm.isfinite()):  # one overflow must not spoil the weights
+                    wrapped.step()
                 loop.step += 1
                 average.move(loop.step)
 

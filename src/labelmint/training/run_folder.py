@@ -16,6 +16,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,16 +45,23 @@ def _write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, s
             os.fsync(file.fileno())
 
 
-def _read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A file of tensors; raises InputError where it is damaged."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+            yield file
     except (SafetensorError, OSError, ValueError) as error:
         raise InputError(
             f"{path}: the weight file is damaged ({error}); restore it, or train again"
         ) from None
+
+
+def _read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    with _opened(path) as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
 
 
 def _digest(path: Path) -> str:
@@ -151,6 +160,14 @@ class RunFolder:
             return None
         tensors, metadata = _read_tensors(file)
         return tensors, json.loads(metadata["where"])
+
+    def elapsed(self, part: str) -> float:
+        """Seconds that the loop of an unfinished part has taken by its checkpoint; 0.0 without one."""
+        file = self.path / part / "checkpoint.safetensors"
+        if not file.is_file():
+            return 0.0
+        with _opened(file) as opened:
+            return float(json.loads(opened.metadata()["where"]).get("elapsed", 0.0))
 
     # Log ----------------------------------------------------------------------------------------------------
 

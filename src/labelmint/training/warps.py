@@ -43,6 +43,7 @@ class Search:
     ) -> dict[str, float]:
         """Find warps into a memory that holds pairs and donors: `most` in all, fewer where the time ends before.
 
+        Of several processes each finds all; the first one decides when to end, and alone writes and reports.
         Returns how many there are, and how alike the images are that they make, on average. Raises KeyboardInterrupt
         after saving what was found when it was asked to stop.
         """
@@ -50,24 +51,25 @@ class Search:
         order = [_order(memory, pair)[:each] for pair in range(len(memory))]
         wanted = [(pair, int(order[pair][t])) for t in range(each) for pair in range(len(memory))]
         controls, alike = _restored(bench, self.stage, self.form)
-        form = self.form.to(bench.fabric.device)
+        fabric, form = bench.fabric, self.form.to(bench.fabric.device)
         with stop_on_interrupt() as asked_to_stop:
             while len(alike) < len(wanted):
                 done = len(alike)
-                over, stop = (done > 0 and clock.over(0)), asked_to_stop()
+                decided = (done > 0 and clock.over(0)), asked_to_stop()
+                over, stop = fabric.broadcast(decided) if fabric.world_size > 1 else decided
                 if stop:
-                    bench.run.save_checkpoint(
-                        self.stage, {"controls": controls, "alike": alike}, {"step": done}
-                    )
+                    if fabric.global_rank == 0:
+                        found_so_far = {"controls": controls, "alike": alike}
+                        bench.run.save_checkpoint(self.stage, found_so_far, {"step": done})
                     raise KeyboardInterrupt
                 if over:
                     break
                 found = self._batch(memory, wanted[done : done + batch_size], form, bench)
                 controls, alike = torch.cat([controls, found[0]]), torch.cat([alike, found[1]])
                 speed = len(alike) / max(clock.elapsed, 1e-6)
-                bench.report(
-                    Event(self.stage, len(alike), len(wanted), speed, (len(wanted) - len(alike)) / speed)
-                )
+                if fabric.global_rank == 0:
+                    left = (len(wanted) - len(alike)) / speed
+                    bench.report(Event(self.stage, len(alike), len(wanted), speed, left))
         self._keep(memory, controls, alike)
         return {"warps": float(len(alike)), "likeness": float(alike.mean())}
 

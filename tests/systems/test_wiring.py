@@ -1,0 +1,25 @@
+"""Sizes that a network can't see are refused before anything is loaded."""
+
+import pytest
+import torch
+
+from labelmint.errors import InputError
+from labelmint.systems.catalogue import SYSTEMS, settings_of
+from labelmint.systems.sections import with_values
+from labelmint.systems.system import Facts, Wired
+
+
+def wired(system: str, size: tuple[int, int], **values: str) -> Wired:
+    chosen = {"generator.doublings": "5", "generator.discriminator_scales": "1"} if system != "biggan" else {}
+    chosen |= {"generator.doublings": "5"} | {f"generator.{name}": value for name, value in values.items()}
+    with torch.device("meta"):
+        return SYSTEMS[system].wire(with_values(settings_of(system, "tiny"), chosen), Facts(1, size, 2))
+
+
+@pytest.mark.parametrize("system", ["spade", "biggan", "bachgan"])
+def test_a_network_that_would_normalize_a_single_place_is_refused(system: str) -> None:
+    for values in ({"norm": "instance"}, {"norm": "batch", "batch_size": "1"}):
+        with pytest.raises(InputError, match=r"take generator\.doublings=4, or larger images"):
+            wired(system, (32, 32), **values)
+        assert values["norm"] == "batch" or wired(system, (32, 64), **values)
+    assert wired(system, (32, 32), norm="batch", batch_size="2")
