@@ -334,7 +334,8 @@ class _Loader:
         objects = self.files.objects.get(name)
         if objects is None:
             return layout
-        return replace(layout, objects=as_objects(read_json(objects), layout.size, str(objects)))
+        known = self.classes if self.strict else None
+        return replace(layout, objects=as_objects(read_json(objects), layout.size, str(objects), known))
 
 
 def _same_size(image_file: Path, image: Array, label_file: Path, label: Array, tag: str = "") -> None:

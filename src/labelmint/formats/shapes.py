@@ -47,10 +47,14 @@ def check_extent(x0: float, y0: float, x1: float, y1: float, size: Size, what: s
 
 
 def parse_box(value: Any, size: Size, what: str) -> tuple[float, float, float, float]:
-    """A box of a JSON list x0, y0, x1, y1; raises InputError for another form, and one that lies outside."""
+    """A box of a JSON list x0, y0, x1, y1; raises InputError for another form or order, and one that lies outside."""
     if not isinstance(value, list) or len(value) != 4 or not all(map(finite, value)):
         raise InputError(f"{what} has box {str(value)[:60]}; expected [x0, y0, x1, y1]")
     x0, y0, x1, y1 = map(float, value)
+    if x0 > x1 or y0 > y1:
+        raise InputError(
+            f"{what} has box {str(value)[:60]}; expected x0, y0, x1, y1 with x0 <= x1 and y0 <= y1"
+        )
     check_extent(x0, y0, x1, y1, size, f"{what}: its box")
     return x0, y0, x1, y1
 

@@ -208,7 +208,10 @@ class _Loader:
 
     def _layout(self, sample: _Sample, size: tuple[int, ...], paints: Paints = painted) -> Layout:
         height, width = size
-        objects = as_objects(_objects_in(sample), (height, width), _called(sample, "json"))
+        known = (
+            self.classes if self.strict and len(self.classes) else None
+        )  # none yet while they are looked for
+        objects = as_objects(_objects_in(sample), (height, width), _called(sample, "json"), known)
         if sample.label is None:
             ground = (
                 self.classes.ground if self.classes.ground is not None else next(iter(self.classes.ignore), 0)
