@@ -195,16 +195,17 @@ def read_ids(
     are translated through `colors`, every pixel one of them; without, their channels must be equal and hold the ids.
     Palette files hold indices, unless the colors that they use are all of `colors`; with `palettes` they are refused
     where palettes leave doubt. A GIF has nothing but a palette, numbered as its writer likes: greys in it are ids as
-    they are. Raises InputError as `read_image` does, and for colors without a meaning, with their counts; `mend` is how
-    to say what they mean.
+    they are. Raises InputError as `read_image` does, for colors without a meaning, with their counts (`mend` is how to
+    say what they mean), and for transparent pixels, unless they have one color of `colors` that no opaque pixel has.
     """
     place = place_of(path)
     with opened(place, LABELS, max_pixels) as (picture, stream):
         depth, mode = bit_depth(picture, stream), picture.mode
         _refuse_unfit(place, picture)
+        if mode in ("LA", "RGBA") and depth == 8:
+            _refuse_hidden(place, picture, bool(colors))
         if mode in ("RGB", "RGBA") and depth == 8:
-            opaque = not _transparent(picture)
-            return ids_of_colors(place, np.array(picture.convert("RGB")), colors, mend, opaque=opaque)
+            return ids_of_colors(place, np.array(picture.convert("RGB")), colors, mend)
         if mode == "LA" and depth == 8:
             return np.array(picture.getchannel("L"))
         if mode not in ("1", "L", "P", "I", "I;16", "I;16B"):
@@ -241,6 +242,22 @@ def _refuse_unfit(place: Path | Held, picture: Image.Image) -> None:
         raise InputError(
             f"{place}: holds one bit a pixel, of which 0 is white, so either may be the class id 1; save class ids "
             f"as a grey PNG"
+        )
+
+
+def _refuse_hidden(place: Path | Held, picture: Image.Image, colored: bool) -> None:
+    """Raise InputError for a label that is transparent in part: hidden ids or colors may mean nothing. Where colors
+    mean classes, a ground that is transparent has a color of its own.
+    """
+    if not _transparent(picture):
+        return
+    pixels = np.array(picture)
+    opaque, shades = pixels[..., -1] == 255, pixels[..., :-1]
+    hidden = shades[~opaque][0]
+    if not colored or (shades[~opaque] != hidden).any() or (shades[opaque] == hidden).all(-1).any():
+        raise InputError(
+            f"{place}: a label that is transparent in part, and what that hides may mean no class; save it without "
+            f"transparency (an alpha channel)"
         )
 
 
