@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from labelmint.errors import InputError
 from labelmint.formats.format import PARTS, Part
 from labelmint.formats.odd import Odd, first_of
-from labelmint.formats.text_files import read_text
+from labelmint.formats.text_files import read_text, split_lines
 from labelmint.storage import refuse_taken, write_text
 
 __all__ = [
@@ -233,10 +233,9 @@ def _lines(path: Path) -> list[str] | None:
     if not path.is_file():
         return None
     try:
-        lines = path.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
+        return split_lines(path.read_text(encoding="utf-8-sig", errors="surrogateescape"))
     except ValueError:
         raise InputError(f"{path}: not a text file; expected one name a line") from None
-    return [line.strip() for line in lines if line.strip()]
 
 
 def _words(line: str) -> list[str]:
