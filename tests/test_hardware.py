@@ -161,3 +161,26 @@ def test_the_memory_of_a_machine_is_shared_out_among_its_processes(monkeypatch: 
     alone = available_memory(torch.device("cpu"))
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
     assert 4 * available_memory(torch.device("cpu")) == pytest.approx(alone, rel=0.5)
+
+
+def group(folder: Path, **values: object) -> None:
+    """A control group of these files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, value in values.items():
+        (folder / name.replace("memory_", "memory.")).write_text(f"{value}\n")
+
+
+@pytest.mark.parametrize("within", ["/", "/slurm/job_1/step", "/unseen/by/a/container"])
+def test_memory_is_what_every_control_group_leaves(within: str, tmp_path: Path) -> None:
+    root, (second, first) = tmp_path / "cgroup", (tmp_path / "2", tmp_path / "1")
+    second.write_text(f"0::{within}\n")
+    group(root, memory_max=900, memory_current=300, memory_stat="anon 4\ninactive_file 100")
+    group(root / "slurm" / "job_1", memory_max=500, memory_current=200, memory_stat="inactive_file 50")
+    group(root / "slurm" / "job_1" / "step", memory_max="max", memory_current=1, memory_stat="anon 1")
+    assert min(hardware._left_in_groups(second, root)) == (350 if "slurm" in within else 700)
+    first.write_text(f"5:cpu,cpuacct:/x\n4:blkio,memory:{within}\n0::/\n")
+    memory = {"memory_usage_in_bytes": 60, "memory_stat": "inactive_file 1\ntotal_inactive_file 10"}
+    group(root / "memory", memory_limit_in_bytes=1 << 63, **memory)
+    group(root / "memory" / "slurm" / "job_1" / "step", memory_limit_in_bytes=100, **memory)
+    assert min(hardware._left_in_groups(first, root)) == (50 if "slurm" in within else 700)
+    assert list(hardware._left_in_groups(tmp_path / "none", tmp_path / "no")) == [1 << 62]

@@ -7,8 +7,9 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 import torch
@@ -261,14 +262,35 @@ def _free_of_the_machine() -> int:
         free = int(fields["MemAvailable"].split()[0]) * 1024
     except (OSError, KeyError, ValueError):
         return 1 << 62
+    return min(free, *_left_in_groups(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")))
+
+
+def _left_in_groups(own: Path, root: Path) -> Iterator[int]:
+    """Bytes that each control group which this process is in leaves it, and a very large number: those of its job,
+    container and so on, of versions 2 and 1.
+
+    Arguments:
+        own: the file that names them. root: where they lie; only those that can be seen there count.
+    """
+    yield 1 << 62
     try:
-        with open("/sys/fs/cgroup/memory.max", encoding="ascii") as file:  # noqa: PTH123
-            limit = file.read().strip()
-        with open("/sys/fs/cgroup/memory.current", encoding="ascii") as file:  # noqa: PTH123
-            used = int(file.read())
-        with open("/sys/fs/cgroup/memory.stat", encoding="ascii") as file:  # noqa: PTH123
-            parts = dict(line.split() for line in file)
-        used -= int(parts.get("inactive_file", 0))  # read from files, and given up when there is need
-        return min(free, int(limit) - used) if limit.isdecimal() else free
+        lines = own.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError):
-        return free
+        lines = ["0::/"]
+    for number, kinds, path in (line.split(":", 2) for line in lines if line.count(":") > 1):
+        first = number == "0" and not kinds
+        if not first and "memory" not in kinds.split(","):
+            continue
+        limit, used, idle = (
+            ("memory.max", "memory.current", "inactive_file")
+            if first
+            else ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+        )
+        top = root if first else root / "memory"
+        group = top / path.strip("/")
+        for one in (group, *group.parents)[: len(group.relative_to(top).parts) + 1]:
+            with suppress(OSError, ValueError):
+                # what was read from files is given up when there is need
+                parts = dict(line.split() for line in (one / "memory.stat").read_text().splitlines())
+                taken = int((one / used).read_text()) - int(parts.get(idle, 0))
+                yield max(int((one / limit).read_text()) - taken, 0)

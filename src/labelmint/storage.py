@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,8 @@ CACHE = (
     "cache"  # a folder in that of a command, which holds nothing but what is made again where it is missing
 )
 
+_LONG = 100  # bytes of a name; file systems hold 143 or more
+
 
 def refuse_taken(folder: Path) -> None:
     """Raise InputError for a path to write to that is a file, or a folder that holds anything."""
@@ -47,12 +50,18 @@ def refuse_taken(folder: Path) -> None:
 @contextmanager
 def write_aside(path: Path) -> Iterator[Path]:
     """A path beside `path` to write to; it takes the place of `path` when the block ends well, and else goes."""
-    aside = path.with_name(f".{path.name}.partial")
+    aside = _aside(path)
     try:
         yield aside
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def _aside(path: Path) -> Path:
+    """A hidden path beside a file, whose name is no longer than a long one, which a file system may just hold."""
+    name = path.name if len(os.fsencode(path.name)) <= _LONG else sha256(os.fsencode(path.name)).hexdigest()
+    return path.with_name(f".{name}.partial")
 
 
 @contextmanager
@@ -63,7 +72,7 @@ def write_together(*paths: Path) -> Iterator[tuple[Path, ...]]:
     A file system names one file at a time, so a process that is killed in between leaves some of them without the
     first: where that is, all are. Where one can't be named, none is left.
     """
-    asides = tuple(path.with_name(f".{path.name}.partial") for path in paths)
+    asides = tuple(map(_aside, paths))
     named: list[Path] = []
     try:
         yield asides

@@ -101,6 +101,24 @@ def test_the_layout_of_2015(tmp_path: Path) -> None:
     assert all((label == 2).any() for label in labels)
 
 
+def test_volumes_half_a_voxel_apart_are_at_one_place(tmp_path: Path) -> None:
+    values = np.zeros((8, 8, 6), np.uint8)
+    thick = np.diag([1.0, 1, 5, 1])
+    read = {}
+    for name, affine in (
+        ("seg", thick),
+        ("near", thick + np.eye(4, k=1) * [0, 0, 0, 2.4]),  # along the thick axis
+        ("far", thick + np.eye(4)[:1].T @ np.eye(4)[3:] * 0.6),  # along a thin one
+        ("rounded", thick * (1 + 1e-4)),
+    ):
+        save_volume(tmp_path / f"{name}.nii", values, affine)
+        read[name] = read_volume(tmp_path / f"{name}.nii")
+    read["seg"].check_same_place(read["near"])
+    read["seg"].check_same_place(read["rounded"])
+    with pytest.raises(InputError, match="lies elsewhere in space"):
+        read["seg"].check_same_place(read["far"])
+
+
 def test_patients_without_tumor_give_nothing(tmp_path: Path) -> None:
     brats(tmp_path, 2)
     save_volume(tmp_path / "LGG" / PATIENT / f"{PATIENT}_seg.nii.gz", np.zeros((8, 8, 6), np.uint8))
@@ -167,6 +185,7 @@ BAD = {
         replaced("flair", lambda values: values, LPS + np.eye(4)[3] * [0, 0, 0, 5] + np.eye(4, k=3) * 5),
         "elsewhere",
     ),
+    "wider voxels": (replaced("t1ce", lambda values: values, LPS * [1, 1, 1.2, 1]), "elsewhere"),
     "label 5": (replaced("seg", lambda values: values + np.uint8(5)), "holds the label 5"),
     "half labels": (replaced("seg", half), "holds the label 0.5"),
     "NaN": (replaced("t1ce", with_nan), "not finite"),

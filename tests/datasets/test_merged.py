@@ -328,6 +328,14 @@ def test_to_convert_the_classes_of_all_sets_are_taken_and_one_ground_is_the_othe
     assert np.array_equal(both.load("y").layout.label_map, became[other.load("y").layout.label_map])
 
 
+def test_classes_that_differ_in_case_alone_are_told() -> None:
+    one = data_set("a", {0: "background", 1: "cat"}, [pair("x", ids_of([0, 1]))])
+    other = data_set("b", {0: "background", 1: "Cat", 2: "dog"}, [pair("y", ids_of([0, 1, 2]))])
+    both = merge([one, other], union=True)
+    assert set(both.classes.names) == {"background", "cat", "Cat", "dog"}
+    assert [one.text[:31] for one in both.findings] == ["'cat' and 'Cat' stay two classe"]
+
+
 def test_names_that_clash_get_the_name_of_their_set() -> None:
     sets = [
         data_set(name, {0: "background", 1: "car"}, [pair("x", ids_of([0, 1], seed=k))])

@@ -57,6 +57,13 @@ FOLDER: dict[str, tuple[Callable[[Path], object], list[str]]] = {
         lambda p: image(p / "instances" / "a.png", (8, 6)),
         ["instances/a.png", "8x6"],
     ),
+    "colored instances": (
+        lambda p: (
+            image(p / "instances" / "a.png", (6, 8)),
+            Image.new("RGB", (8, 6), (255, 0, 0)).save(p / "instances" / "a.png"),
+        ),
+        ["instances/a.png", "save instances as grey PNGs of 8 or 16 bits"],
+    ),
     "instances alone": (lambda p: image(p / "instances" / "c.png", (6, 8)), ["instances/", "'c'"]),
     "unknown id": (
         lambda p: image(p / "labels" / "a.png", (6, 8), 7),

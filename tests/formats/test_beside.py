@@ -5,8 +5,9 @@ where there are none that can be read.
 from __future__ import annotations
 
 import json
+import struct
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from PIL import Image
 
 from labelmint.errors import InputError
 from labelmint.formats import read
-from labelmint.formats.image_files import read_ids
+from labelmint.formats.image_files import read_ids, read_image
 from labelmint.types import Array
 
 LABEL = np.zeros((6, 8), np.uint8)
@@ -60,6 +61,28 @@ def test_colors_of_the_list_are_read_from_any_palette(ending: str, tmp_path: Pat
     save((LABEL > 0).astype(np.uint8), tmp_path / f"a.{ending}", [0, 0, 0, 200, 0, 0])
     found = read_ids(tmp_path / f"a.{ending}", colors={(0, 0, 0): 0, (200, 0, 0): 4})
     np.testing.assert_array_equal(found, np.where(LABEL > 0, 4, 0))
+
+
+def white_zero(path: Path, values: Sequence[int], bits: int) -> None:
+    """A TIFF of one line, stored as these values, of whom 0 is shown as white."""
+    text = "".join(f"{value:0{bits}b}" for value in values)
+    content = int(text, 2).to_bytes(len(text) // 8, "big")
+    tags = {256: len(values), 257: 1, 258: bits, 259: 1, 262: 0, 273: 122, 277: 1, 278: 1, 279: len(content)}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    path.write_bytes(struct.pack("<2sHIH", b"II", 42, 8, len(tags)) + entries + bytes(4) + content)
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8])
+def test_ids_of_tiff_are_those_that_are_stored_though_0_is_white(bits: int, tmp_path: Path) -> None:
+    white_zero(tmp_path / "a.tif", (0, 1, 2, 3), bits)
+    assert read_image(tmp_path / "a.tif")[0, 0, 0] == 255
+    assert read_ids(tmp_path / "a.tif").tolist() == [[0, 1, 2, 3]]
+
+
+def test_one_bit_of_tiff_is_in_doubt_where_0_is_white(tmp_path: Path) -> None:
+    white_zero(tmp_path / "a.tif", (0, 1, 1, 0, 0, 0, 0, 0), 1)
+    with pytest.raises(InputError, match="either may be the class id 1"):
+        read_ids(tmp_path / "a.tif")
 
 
 def _pages(path: Path) -> None:

@@ -256,14 +256,27 @@ def many(boxes: list[list[float]], **more: Any) -> Document:
     return about("a.png") | {"annotations": [one | {"id": i, "bbox": box} for i, box in enumerate(boxes)]}
 
 
-def test_boxes_between_0_and_1_are_fractions_of_their_image(coco: Callable[..., Path]) -> None:
-    data = read(coco(many([[0.25, 0.5, 0.5, 0.5]] * 8)))
+@pytest.mark.parametrize(
+    ("others", "area"),
+    [([[0.25, k / 8, 0.5, 0.125] for k in range(7)], 0.5), ([[0.25, 0.5, 0.5, 0.5]] * 7, 12)],
+    ids=["unlike", "of an area in pixels"],
+)
+def test_boxes_between_0_and_1_are_fractions_of_their_image(
+    others: list[list[float]], area: float, coco: Callable[..., Path]
+) -> None:
+    data = read(coco(many([[0.25, 0.5, 0.5, 0.5], *others], area=area)))
     assert data[0].layout.objects[0].box == (2, 3, 6, 6)
     assert [one.kind for one in data.findings] == ["fractions"]
 
 
 @pytest.mark.parametrize(
-    "boxes", [[[0, 0, 1, 1]] * 8, [[0.25, 0.5, 0.5, 0.5]] * 7 + [[0, 0, 1.5, 1]], [[0.25, 0.5, 0.5, 0.5]]]
+    "boxes",
+    [
+        [[0, 0, 1, 1]] * 8,
+        [[0.25, 0.5, 0.5, 0.5]] * 7 + [[0, 0, 1.5, 1]],
+        [[0.25, 0.5, 0.5, 0.5]],
+        [[0, 0, 0.5, 0.5]] * 20,
+    ],
 )
 def test_small_boxes_in_pixels_stay(boxes: list[list[float]], coco: Callable[..., Path]) -> None:
     data = read(coco(many(boxes)))

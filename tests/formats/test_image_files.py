@@ -238,3 +238,29 @@ def test_a_link_to_itself_is_no_picture(tmp_path: Path) -> None:
     for read in (read_image, read_ids, image_size):
         with pytest.raises(InputError, match="is no file that can be read"):
             read(tmp_path / "a.png")
+
+
+IDS = np.tile(np.array([0, 1, 2], np.uint8), (4, 2))
+COLORED = np.array([(9, 9, 9), (200, 0, 0), (0, 0, 200)], np.uint8)[IDS]
+MEANING = {(9, 9, 9): 0, (200, 0, 0): 1, (0, 0, 200): 2}
+
+
+@pytest.mark.parametrize("kind", ["LA", "RGBA", "colors"])
+def test_transparent_labels_are_refused(kind: str, tmp_path: Path) -> None:
+    """What lies under transparency may mean nothing."""
+    channels = [IDS] if kind == "LA" else [IDS] * 3 if kind == "RGBA" else list(np.moveaxis(COLORED, -1, 0))
+    colors = MEANING if kind == "colors" else None
+    for alpha in (
+        np.full_like(IDS, 255),
+        np.where(IDS == 0, 0, 255),
+        np.where(np.arange(6) < 3, 0, IDS * 9 + 237),
+    ):
+        Image.fromarray(np.dstack([*channels, alpha.astype(np.uint8)])).save(tmp_path / "a.png")
+        if alpha.min() == 255 or (kind == "colors" and alpha[0, 1] == 255):  # a ground that is transparent
+            assert np.array_equal(read_ids(tmp_path / "a.png", colors=colors), IDS)
+            continue
+        with pytest.raises(InputError, match="transparent in part"):
+            read_ids(tmp_path / "a.png", colors=colors)
+    Image.fromarray(np.dstack([*channels, np.zeros_like(IDS)])[:, ::3]).save(tmp_path / "a.png")
+    if kind == "colors":  # nothing but ground
+        assert not read_ids(tmp_path / "a.png", colors=colors).any()

@@ -17,7 +17,7 @@ from tests.formats.samples import CLASSES, MAPS, OBJECTS, ROADS, box, check, in_
 from labelmint.errors import InputError
 from labelmint.formats import format_named, read, write
 from labelmint.formats.painting import decode
-from labelmint.types import DataSet
+from labelmint.types import ClassInfo, ClassSet, DataSet
 
 
 def png(array: np.ndarray) -> bytes:
@@ -128,6 +128,13 @@ def test_lines_and_points_are_left_out_and_said(tmp_path: Path) -> None:
     assert data.classes.names == ("background",)
     assert "'linestrip'" in kinds(data)
     assert "'point'" in kinds(data)
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\u2028b", "a\rb", " a"])
+def test_a_class_of_two_lines_stays_one(name: str, tmp_path: Path) -> None:
+    classes = ClassSet((ClassInfo(id=0, name="background"), ClassInfo(id=1, name=name)))
+    write([pair("a", painted(box(0, 0, 3, 3)))], tmp_path / "set", format="labelme", classes=classes)
+    assert read(tmp_path / "set").classes == classes
 
 
 def test_labels_txt_orders_and_ignore_is_ignored(tmp_path: Path) -> None:

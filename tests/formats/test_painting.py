@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,15 @@ from hypothesis.extra import numpy as arrays
 from pycocotools import mask as coco
 
 from labelmint.errors import InputError
-from labelmint.formats.painting import area_of, box_of, objects_from_instances, paint, rle_of, without_pixels
+from labelmint.formats.painting import (
+    area_of,
+    box_of,
+    object_at,
+    objects_from_instances,
+    paint,
+    rle_of,
+    without_pixels,
+)
 from labelmint.types import LayoutObject
 
 # pycocotools under numpy 2
@@ -121,3 +130,23 @@ def test_objects_without_pixels_are_those_that_paint_none() -> None:
         objects.append(LayoutObject(class_id=1, box=(x, y, x + w, y + h), **shape))
     alone = [paint([one], (9, 12))[1].any() for one in objects]
     assert 0 < without_pixels(objects, (9, 12)) == len(objects) - sum(alone) < len(objects)
+
+
+def test_an_object_of_a_window_has_the_run_lengths_of_the_whole_image() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        height, width = rng.integers(1, 9, 2).tolist()
+        (top, bottom), (left, right) = (sorted(rng.integers(0, n + 1, 2).tolist()) for n in (height, width))
+        inside = rng.random((bottom - top, right - left)) < 0.6
+        whole = np.zeros((height, width), np.uint8, order="F")
+        whole[top:bottom, left:right] = inside
+        one = object_at(1, ((slice(top, bottom), slice(left, right)), inside), whole.shape)
+        assert one.rle == {"size": [height, width], "counts": coco.encode(whole)["counts"].decode()}
+
+
+def test_a_piece_costs_its_window_and_not_its_image() -> None:
+    tracemalloc.start()
+    one = object_at(1, ((slice(9, 11), slice(5, 8)), np.ones((2, 3), bool)), (20_000, 20_000))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert one.box == (5, 9, 8, 11) and peak < 1 << 20

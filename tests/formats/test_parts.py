@@ -10,7 +10,7 @@ from tests.formats.samples import box, in_parts, painted, pair
 
 from labelmint.formats import read, write
 from labelmint.formats.format import PART_WORDS, part_in, part_word
-from labelmint.types import ClassInfo, ClassSet
+from labelmint.types import ClassInfo, ClassSet, DataSet
 
 CLASSES = ClassSet((ClassInfo(id=0, name="background"), ClassInfo(id=1, name="cell")))
 ALIKE = [(part, word) for part, words in PART_WORDS.items() for word in words]
@@ -65,6 +65,23 @@ def test_names_in_two_parts_are_said(format: str, lists: str, tmp_path: Path) ->
         ("in two parts", ("a",)),
         ("in two parts", ("b",)),
     ]
+
+
+@pytest.mark.parametrize("format", ["folder", "labelme", "voc"])
+def test_names_with_line_separators_of_unicode_are_listed_whole(format: str, tmp_path: Path) -> None:
+    names = ("a\u2028b", "c\u2029d")
+    pairs = {name: pair(name, painted(box(1, 1, 4, 4))) for name in names}
+    data = DataSet(
+        source="two",
+        format="two",
+        classes=CLASSES,
+        names=names,
+        load=pairs.__getitem__,
+        train=names[:1],
+        test=names[1:],
+    )
+    back = read(write(data, tmp_path / "set", format=format, classes=CLASSES))
+    assert (back.names, back.train, back.test) == (names, names[:1], names[1:])
 
 
 def test_lists_beside_labelme_folders_win(tmp_path: Path) -> None:

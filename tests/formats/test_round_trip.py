@@ -238,6 +238,8 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
         ("folder", tmp_path / "new", ["a", "a"], "two pairs are named"),
         ("coco", tmp_path / "new", ["a", "a"], "two pairs are named"),
         ("coco", tmp_path / "new", ["../a"], "cannot name a pair"),
+        ("folder", tmp_path / "new", ["a\x1cb"], "cannot name a pair"),
+        ("folder", tmp_path / "new", ["a\x85b"], "control characters"),
         ("folder", tmp_path / "new", [], "no pairs"),
         ("bbbc041", tmp_path / "new", ["a"], "read only"),
         ("xyz", tmp_path / "new", ["a"], "folder or coco"),

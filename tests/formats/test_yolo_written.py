@@ -113,6 +113,31 @@ def test_maps_become_objects_of_the_same_pixels_whatever_the_ground_is(tmp_path:
         assert back == [names[i].lower() for i in labels.ravel()]
 
 
+GROUNDS: tuple[tuple[tuple[int, str, int | None], ...], ...] = (
+    ((0, "background FLAIR", None), (1, "background T1Gd", None), (2, "edema", None)),
+    ((0, "background", None), (1, "cell", 1), (2, "Background", 0)),
+    ((0, "cell", None), (3, "_background_", None), (4, "background of more", None)),
+    ((0, "Background", None), (1, "cell", 0)),
+)
+
+
+@pytest.mark.parametrize("infos", GROUNDS, ids=["two", "two with numbers", "later", "called otherwise"])
+def test_each_background_comes_back_by_its_name(
+    infos: tuple[tuple[int, str, int | None], ...], tmp_path: Path
+) -> None:
+    classes = ClassSet(tuple(ClassInfo(id=i, name=name, category=number) for i, name, number in infos))
+    maps = {name: np.full(SIZE, i, np.uint8) for i, name, _ in infos}
+    for labels in maps.values():
+        labels[2:4, 2:4] = classes.ids[-1]
+    pairs = [pair(f"{k}").with_layout(Layout(label_map=labels)) for k, labels in enumerate(maps.values())]
+    save(pairs, tmp_path / "set", classes)
+    data = read(tmp_path / "set")
+    assert sorted(data.classes.names) == sorted(maps)
+    for found, labels in zip(data, maps.values(), strict=True):
+        back = [data.classes.name_of(i) for i in found.layout.label_map.ravel()]
+        assert back == [classes.name_of(i) for i in labels.ravel()]
+
+
 def test_numbers_of_classes_are_kept_or_counted_anew(tmp_path: Path) -> None:
     def numbers(*infos: tuple[int, str, int | None]) -> dict[int, str]:
         classes = ClassSet(tuple(ClassInfo(id=i, name=name, category=number) for i, name, number in infos))

@@ -159,12 +159,12 @@ def write_digits(pairs: Iterator[AnnotatedImage], out: Path, n: int) -> None:
     """Write digit canvases as a folder with train.txt and test.txt, whole or not at all."""
     from labelmint.datasets.digits import DIGIT_CLASSES, split
     from labelmint.formats import write
-    from labelmint.formats.files import Parts, new_folder, write_splits
+    from labelmint.formats.files import Parts
 
     train, test = split(n)
-    with new_folder(out) as folder, Progress() as progress:
-        write(_told(pairs, n, progress), folder, format="folder", classes=DIGIT_CLASSES)
-        write_splits(folder, [*train, *test], Parts(train=tuple(train), test=tuple(test)))
+    parts = Parts(train=tuple(train), test=tuple(test)).of_each()
+    with Progress() as progress:
+        write(_told(pairs, n, progress), out, format="folder", classes=DIGIT_CLASSES, parts=parts)
 
 
 def _make(pairs: Iterator[AnnotatedImage], out: Path, n: int, as_json: bool) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -73,12 +73,25 @@ def merge(sets: Sequence[DataSet], mapping: ClassMapping | None = None, *, union
         load=_Loader(parts, places, np.uint8 if max(*classes.ignore, *classes.ids) <= 255 else np.uint16),
         origins=_origins(parts),
         **_joined_parts(sets, prefixes)._asdict(),
-        findings=tuple(
-            replace(finding, names=tuple(prefix + name for name in finding.names))
-            for data, prefix in zip(sets, prefixes, strict=True)
-            for finding in data.findings
+        findings=(
+            *(
+                replace(finding, names=tuple(prefix + name for name in finding.names))
+                for data, prefix in zip(sets, prefixes, strict=True)
+                for finding in data.findings
+            ),
+            *(_named_alike(classes) if union else ()),
         ),
     )
+
+
+def _named_alike(classes: ClassSet) -> Iterator[Finding]:
+    """A finding for each two classes that differ in the case of their letters alone."""
+    first: dict[str, str] = {}
+    for name in classes.names:
+        other = first.setdefault(name.casefold(), name)
+        if other != name:
+            text = f"{other!r} and {name!r} stay two classes; name them alike in both classes.json where they are one"
+            yield Finding(kind="names of classes", text=text)
 
 
 def _origins(parts: Sequence[_Part]) -> tuple[tuple[str, str], ...]:

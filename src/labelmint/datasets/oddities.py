@@ -37,6 +37,13 @@ def of_pairs(data: DataSet, tally: Tally) -> list[Finding]:
         )
     if tally.unknown:
         found.append(_unknown_ids(tally))
+    if tally.strange:
+        shown = _most_common(tally.strange, "objects")
+        text = (
+            f"{tally.strange.total()} objects are of ids that are no classes: {shown}; "
+            "add them to the names in classes.json, or pass --ignore"
+        )
+        found.append(Finding(kind="unknown ids", text=text))
     if tally.empty and data.classes.labelled:
         text = (
             f"{len(tally.empty)} labels hold no class but background or ignored ids, first {tally.empty[0]!r}"
@@ -99,13 +106,16 @@ def _unknown_ids(tally: Tally) -> Finding:
     values: Counter[int] = Counter()
     for unknown in tally.unknown.values():
         values.update(unknown)
-    shown = ", ".join(f"{value} ({count} pixels)" for value, count in values.most_common(_SHOWN))
-    more = f" and {len(values) - _SHOWN} more" if len(values) > _SHOWN else ""
     text = (
-        f"{len(tally.unknown)} labels hold ids that are no classes: {shown}{more}; "
+        f"{len(tally.unknown)} labels hold ids that are no classes: {_most_common(values, 'pixels')}; "
         "add them to the names in classes.json, or pass --ignore"
     )
     return Finding(kind="unknown ids", text=text, names=tuple(tally.unknown))
+
+
+def _most_common(values: Counter[int], of: str) -> str:
+    shown = ", ".join(f"{value} ({count} {of})" for value, count in values.most_common(_SHOWN))
+    return shown + (f" and {len(values) - _SHOWN} more" if len(values) > _SHOWN else "")
 
 
 def _unequal(tally: Tally) -> list[Finding]:

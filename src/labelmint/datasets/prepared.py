@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +17,8 @@ from typing import Any
 
 from labelmint.errors import InputError
 from labelmint.formats import write
-from labelmint.formats.files import Parts, new_folder, write_splits
-from labelmint.formats.format import PARTS, Part
+from labelmint.formats.files import new_folder
+from labelmint.formats.format import Part
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, ClassSet, Finding
 
@@ -108,31 +109,30 @@ def write_prepared(
 
     Raises InputError for a taken folder, a bad file of the original, and where no pair is left.
     """
-    names: dict[Part, list[str]] = {part: [] for part in PARTS}
+    parts: dict[str, Part] = {}  # of each name
 
     def pairs() -> Iterator[AnnotatedImage]:
         for done, item in enumerate(prepared.items, 1):
             for pair in prepared.pairs_of(item):
-                names[_part_of(item, prepared)].append(pair.name)
+                parts[pair.name] = _part_of(item, prepared)
                 yield pair
             tell(done, len(prepared.items))
-        if not any(names.values()):
+        if not parts:
             raise InputError(
                 f"{prepared.source}: nothing is left of it with {dict(prepared.choices)}; is it the right "
                 f"folder?"
             )
 
     with new_folder(out) as folder:
-        write(pairs(), folder, format="folder", classes=prepared.classes)
-        train, validation, test = (tuple(names[part]) for part in PARTS)
-        if not train:
+        write(pairs(), folder, format="folder", classes=prepared.classes, parts=parts)
+        counts = Counter(parts.values())
+        if not counts["train"]:
             raise InputError(
-                f"{prepared.source}: all {len(test) + len(validation)} pairs are for testing and none to train on; "
-                f"more items are needed"
+                f"{prepared.source}: all {len(parts)} pairs are for testing and none to train on; more items are needed"
             )
-        every = [*train, *validation, *test]
-        write_splits(folder, every, Parts(train=train, validation=validation or None, test=test or None))
-        written = Written(pairs=len(every), train=len(train), test=len(test), validation=len(validation))
+        written = Written(
+            pairs=len(parts), train=counts["train"], test=counts["test"], validation=counts["validation"]
+        )
         write_text(folder / "prepared.json", _card(prepared, written))
     return written
 

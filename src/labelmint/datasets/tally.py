@@ -25,7 +25,8 @@ class Tally:
     """What one pass over the pairs gathers.
 
     names, sizes, digests and views have one entry a readable pair. Counters are by class id; `channels` by
-    their number, `counted` by what the objects of a pair are. Of the maps that no objects were painted into,
+    their number, `counted` by what the objects of a pair are; `strange` counts objects
+    of ids that are no classes, which no pixel has. Of the maps that no objects were painted into,
     `drawn` counts pixels and `solid` blocks of 2x2 pixels of one id. `noted` has the names of pairs by the notes
     of their images (`types.NOTES`). `annotated` objects were to be painted; `hidden` has the pairs where some of
     them cover no pixel, with their number, and `fractions` counts those with coordinates between 0 and 1 alone.
@@ -42,6 +43,7 @@ class Tally:
     kept: Counter[int] = field(default_factory=Counter)
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     unknown: dict[str, dict[int, int]] = field(default_factory=dict)
+    strange: Counter[int] = field(default_factory=Counter)
     empty: list[str] = field(default_factory=list)
     solid: Counter[int] = field(default_factory=Counter)
     drawn: Counter[int] = field(default_factory=Counter)
@@ -98,6 +100,8 @@ def count(tally: Tally, data: DataSet, pair: AnnotatedImage, without: frozenset[
     tally.images.update(present)
     if present <= without:
         tally.empty.append(pair.name)
+    known = {*data.classes.ids, *data.classes.ignore, *tally.unknown.get(pair.name, ())}
+    tally.strange.update(one.class_id for one in layout.objects if one.class_id not in known)
 
 
 def _count_pixels(tally: Tally, data: DataSet, pair: AnnotatedImage) -> set[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import zlib
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -32,14 +33,19 @@ class Volume:
     affine: Array
 
     def check_same_place(self, other: Volume) -> None:
-        """Raise InputError unless both volumes have the same voxels in space."""
+        """Raise InputError unless both volumes have the same voxels in space: as many, and none of the eight corners
+        more than half a voxel apart along any axis.
+        """
         if self.values.shape != other.values.shape:
             raise InputError(
                 f"{other.path}: {_shape(other.values)} voxels (slices x height x width), but "
                 f"{self.path.name} has "
                 f"{_shape(self.values)}; resample them to one grid"
             )
-        if np.abs(self.affine - other.affine).max() > 0.5 * np.abs(self.affine[:3, :3]).max():
+        sides = self.affine[:3, :3]  # of a voxel, a column an axis
+        corners = np.array(list(product(*((0, extent - 1) for extent in self.values.shape[::-1]))))
+        apart = np.column_stack([corners, np.ones(len(corners))]) @ (other.affine - self.affine).T[:, :3]
+        if (np.abs(apart @ sides) > 0.5 * np.square(sides).sum(0)).any():
             raise InputError(
                 f"{other.path}: lies elsewhere in space than {self.path.name}; resample them to one grid"
             )

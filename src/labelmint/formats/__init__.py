@@ -10,6 +10,7 @@ import dataclasses
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from labelmint.errors import InputError
 from labelmint.formats import (
@@ -50,12 +51,19 @@ from labelmint.formats import (
 )
 from labelmint.formats.card import Contents, card
 from labelmint.formats.checked import checked
-from labelmint.formats.class_list import without_shared_colors
 from labelmint.formats.croissant import write_croissant
 from labelmint.formats.files import Parts, new_folder, write_splits
-from labelmint.formats.format import ORIENTATIONS, Format, ImageFormat, Reading, Writing, held_image_format
+from labelmint.formats.format import (
+    ORIENTATIONS,
+    Format,
+    ImageFormat,
+    Part,
+    Reading,
+    Writing,
+    held_image_format,
+)
 from labelmint.formats.json_files import USUAL, first_sign
-from labelmint.formats.losses import Losses
+from labelmint.formats.losses import Losses, extras_lost, with_own_colors
 from labelmint.formats.maps import files_below
 from labelmint.formats.numbers import numbered
 from labelmint.formats.seen import advice, images_seen
@@ -173,6 +181,7 @@ def write(
     format: str,
     classes: ClassSet,
     image_format: str | None = None,
+    parts: Mapping[str, Part] = MappingProxyType({}),
     tell: Callable[[Finding], None] = lambda finding: None,
     report: Callable[[int], None] = lambda done: None,
 ) -> Path:
@@ -186,6 +195,8 @@ def write(
         classes: the classes of the labels.
         image_format: "png", "jpg", "webp" or "tiff", in which images are encoded that are not in it; None leaves
             files that may be copied as they are, and makes PNG of all others.
+        parts: of pairs that are no DataSet: the part of each name. It may be filled while they are taken, where the
+            format has no parts of its own (`Format.own_parts`).
         tell: is told once, when all is written, of each feature that the format does not carry, with counts.
         report: is called with the number of pairs that were taken.
 
@@ -198,15 +209,16 @@ def write(
     """
     sources = [pairs.source] if isinstance(pairs, DataSet) and Path(pairs.source).is_dir() else []
     images = check_target(path, format=format, image_format=image_format, sources=sources, classes=classes)
-    kind, parts, extras = FORMATS[format], Parts(), None
-    classes, dropped = _with_own_colors(kind, classes)
+    kind, lists, extras = FORMATS[format], None, None
+    classes, dropped = with_own_colors(kind, classes)
     losses = Losses(kind, classes, report)
     if isinstance(pairs, DataSet):
         extras = pairs.extras if pairs.format == format else None
-        dropped += _extras_lost(pairs, kind)
-        parts, pairs = Parts(pairs.train, pairs.validation, pairs.test), map(pairs.undecoded, pairs.names)
+        dropped += extras_lost(pairs, kind)
+        lists, pairs = Parts(pairs.train, pairs.validation, pairs.test), map(pairs.undecoded, pairs.names)
+        parts = lists.of_each()
     writing = Writing(
-        parts=parts.of_each(), image_format=images, extras=extras, tell=dropped.append, change=losses.change
+        parts=parts, image_format=images, extras=extras, tell=dropped.append, change=losses.change
     )
     contents = Contents(writing)
     with new_folder(path) as target:
@@ -215,7 +227,7 @@ def write(
         if not names:
             raise InputError(f"no pairs to write to {path}")
         if not kind.own_parts:
-            write_splits(target, names, parts)
+            write_splits(target, names, lists or Parts.of(parts))
         lost = [*losses.findings(), *dropped]
         _describe(target, names, kind, classes, contents, writing, lost)
     for finding in lost:
@@ -266,27 +278,6 @@ def check_labels(format: str, classes: ClassSet) -> None:
             f"--format {format}: needs labels, and these are images without; take {', '.join(fitting[:-1])} or "
             f"{fitting[-1]}"
         )
-
-
-def _with_own_colors(kind: Format, classes: ClassSet) -> tuple[ClassSet, list[Finding]]:
-    """The classes as a format can read them back: by colors that several share none of them could be told."""
-    if kind.shares_colors:
-        return classes, []
-    infos = tuple(without_shared_colors(classes.classes))
-    lost = [one.name for one, kept in zip(classes.classes, infos, strict=True) if one.color != kept.color]
-    if not lost:
-        return classes, []
-    text = f"the format {kind.name}: {len(lost)} colors of classes are shared with another and are lost, first that of"
-    found = Finding(kind="shared colors lost", text=f"{text} {lost[0]!r}", names=tuple(lost))
-    return ClassSet(infos, classes.ignore), [found]
-
-
-def _extras_lost(data: DataSet, kind: Format) -> list[Finding]:
-    """What the format of the data says beside the pairs, where another one is written."""
-    if data.extras is None or data.format == kind.name or not str(data.extras):
-        return []
-    text = f"the format {kind.name}: what {data.format} says beside its objects is lost: {data.extras}"
-    return [Finding(kind="extras lost", text=text)]
 
 
 def _describe(

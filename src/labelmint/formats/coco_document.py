@@ -103,7 +103,8 @@ def scaled_fractions(document: Document, sizes: Mapping[Id, tuple[int, int]]) ->
     """Make pixels of boxes and outlines that are fractions of their image, and return how many objects were so.
 
     They are taken for fractions where all of a file lie between 0 and 1, some of them between whole numbers, and there
-    are at least 8; a file that labelmint wrote has pixels.
+    are at least 8: unlike each other, or with one that states an area above 1, which no object of the first pixel has.
+    A file that labelmint wrote has pixels.
     """
     annotations = document.annotations
     if (
@@ -112,13 +113,15 @@ def scaled_fractions(document: Document, sizes: Mapping[Id, tuple[int, int]]) ->
         or max(map(max, sizes.values()), default=1) < 2
     ):
         return 0
-    fractional = False
+    fractional, unlike = False, set[tuple[Any, ...]]()
     for one in annotations:
         for numbers in _coordinates(one):
             if not all(finite(number) and 0 <= number <= 1 for number in numbers):
                 return 0
             fractional = fractional or any(number % 1 for number in numbers)
-    if not fractional:
+        if len(unlike) < _SURE:
+            unlike.add(tuple(map(tuple, _coordinates(one))))
+    if not fractional or (len(unlike) < _SURE and not any(_is_large(one.get("area")) for one in annotations)):
         return 0
     for one in annotations:
         number = as_id(one.get("image_id"))
@@ -127,6 +130,10 @@ def scaled_fractions(document: Document, sizes: Mapping[Id, tuple[int, int]]) ->
             for numbers in _coordinates(one):
                 numbers[:] = [value * (height if i % 2 else width) for i, value in enumerate(numbers)]
     return len(annotations)
+
+
+def _is_large(area: Any) -> bool:
+    return finite(area) and area > 1
 
 
 def _coordinates(annotation: Mapping[str, Any]) -> Iterator[list[Any]]:

@@ -12,15 +12,15 @@ import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from labelmint.errors import InputError
 from labelmint.formats.format import PARTS, Part
 from labelmint.formats.odd import Odd, first_of
-from labelmint.formats.text_files import read_text
-from labelmint.storage import refuse_taken, write_text
+from labelmint.formats.text_files import read_text, split_lines
+from labelmint.storage import alone, refuse_taken, write_text
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -139,22 +139,28 @@ def finder(names: Iterable[str]) -> Callable[[str], str | None]:
 
 
 @contextmanager
-def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+def new_folder(path: str | os.PathLike[str], *, clears: bool = True) -> Iterator[Path]:
     """A folder to fill that takes its place at `path` when the block ends, and vanishes when the block fails.
+
+    Arguments:
+        path: of the folder.
+        clears: whether what a killed process left beside it goes first: it is looked for among all that lies there.
 
     Raises InputError when `path` is a file or holds anything already.
     """
     target = Path(path).resolve()
+    if clears:
+        _clear(target)
     refuse_taken(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
     try:
-        yield partial
-        if target.is_dir():
-            target.rmdir()
-        partial.rename(target)
+        with alone(partial):
+            yield partial
+            if target.is_dir():
+                target.rmdir()
+            partial.rename(target)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -162,14 +168,45 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextmanager
 def in_place_of(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A folder to fill that takes the place of another when the block ends; that one stays whole until then."""
+    """A folder to fill that takes the place of another when the block ends; that one stays whole until then. Where a
+    process is killed in between, the next one that writes there puts the new folder in its place.
+    """
     target = Path(path).resolve()
+    _clear(target)
     new, old = (target.with_name(f".{target.name}.{os.getpid()}.{what}") for what in ("new", "old"))
     with new_folder(new) as folder:
         yield folder
     target.rename(old)
     new.rename(target)
     shutil.rmtree(old)
+
+
+def _clear(target: Path) -> None:
+    """Remove the folders that killed processes left beside a target; a whole one that was to take its place does so."""
+    form = re.compile(rf"\.+{re.escape(target.name)}\.(\d+)\.(partial|new|old)(\.\d+\.partial)?")
+    seen = target.parent.is_dir() and os.access(target.parent, os.R_OK)
+    beside = target.parent.iterdir() if seen else ()
+    for left in sorted(beside):  # the new one of a process before its old one
+        found = form.fullmatch(left.name)
+        if found is None or _runs(int(found[1])):
+            continue
+        with suppress(InputError), alone(left):  # on another machine it may still be filled
+            if found[2] == "new" and left.with_suffix(".old").is_dir() and not target.exists():
+                left.rename(target)
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _runs(process: int) -> bool:
+    """Return False where no process of this machine has a number."""
+    if sys.platform == "win32":  # there it would be ended by being asked
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
 
 
 def is_file(entry: os.DirEntry[str]) -> bool:
@@ -237,10 +274,9 @@ def _lines(path: Path) -> list[str] | None:
     if not path.is_file():
         return None
     try:
-        lines = path.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
+        return split_lines(path.read_text(encoding="utf-8-sig", errors="surrogateescape"))
     except ValueError:
         raise InputError(f"{path}: not a text file; expected one name a line") from None
-    return [line.strip() for line in lines if line.strip()]
 
 
 def _words(line: str) -> list[str]:

@@ -40,7 +40,7 @@ from labelmint.formats.format import (
 )
 from labelmint.formats.image_files import read_ids, read_labelled, write_png
 from labelmint.formats.images_out import write_image
-from labelmint.formats.label_colors import Colors, Palettes
+from labelmint.formats.label_colors import MEND_INSTANCES, Colors, Palettes
 from labelmint.formats.objects_json import as_json, as_objects
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.pairing import (
@@ -328,13 +328,14 @@ class _Loader:
             )
         instances = None
         if name in self.files.instances:
-            instances = read_ids(self.files.instances[name]).astype(np.uint16)
+            instances = read_ids(self.files.instances[name], mend=MEND_INSTANCES).astype(np.uint16)
             _same_size(file, label_map, self.files.instances[name], instances)
         layout = Layout(label_map=label_map, instances=instances)
         objects = self.files.objects.get(name)
         if objects is None:
             return layout
-        return replace(layout, objects=as_objects(read_json(objects), layout.size, str(objects)))
+        known = self.classes if self.strict else None
+        return replace(layout, objects=as_objects(read_json(objects), layout.size, str(objects), known))
 
 
 def _same_size(image_file: Path, image: Array, label_file: Path, label: Array, tag: str = "") -> None:

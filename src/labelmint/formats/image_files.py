@@ -25,6 +25,7 @@ from labelmint.formats.opened import (
     Place,
     bit_depth,
     is_signed,
+    is_white_zero,
     opened,
     orientation_tag,
     place_of,
@@ -190,19 +191,21 @@ def read_ids(
     """The ids in a label or instance file as (H, W), uint8 or (for 16-bit files) uint16. PNG is read, and TIFF, BMP and
     GIF where nothing was lost.
 
-    Grey files hold ids as they are, whatever their bit depth. RGB files are translated through `colors`, every pixel
-    one of them; without, their channels must be equal and hold the ids. Palette files hold indices, unless the colors
-    that they use are all of `colors`; with `palettes` they are refused where palettes leave doubt. A GIF has nothing
-    but a palette, numbered as its writer likes: greys in it are ids as they are. Raises InputError as `read_image`
-    does, and for colors without a meaning, with their counts; `mend` is how to say what they mean.
+    Grey files hold ids as they are, whatever their bit depth; a TIFF of one bit whose 0 is white is refused. RGB files
+    are translated through `colors`, every pixel one of them; without, their channels must be equal and hold the ids.
+    Palette files hold indices, unless the colors that they use are all of `colors`; with `palettes` they are refused
+    where palettes leave doubt. A GIF has nothing but a palette, numbered as its writer likes: greys in it are ids as
+    they are. Raises InputError as `read_image` does, for colors without a meaning, with their counts (`mend` is how to
+    say what they mean), and for transparent pixels, unless they have one color of `colors` that no opaque pixel has.
     """
     place = place_of(path)
     with opened(place, LABELS, max_pixels) as (picture, stream):
         depth, mode = bit_depth(picture, stream), picture.mode
         _refuse_unfit(place, picture)
+        if mode in ("LA", "RGBA") and depth == 8:
+            _refuse_hidden(place, picture, bool(colors))
         if mode in ("RGB", "RGBA") and depth == 8:
-            opaque = not _transparent(picture)
-            return ids_of_colors(place, np.array(picture.convert("RGB")), colors, mend, opaque=opaque)
+            return ids_of_colors(place, np.array(picture.convert("RGB")), colors, mend)
         if mode == "LA" and depth == 8:
             return np.array(picture.getchannel("L"))
         if mode not in ("1", "L", "P", "I", "I;16", "I;16B"):
@@ -211,11 +214,14 @@ def read_ids(
             )
         array = _array(picture) if mode in ("L", "P") else np.array(picture)
         palette = (picture.getpalette("RGB") or []) if mode == "P" else []
-        signed, grey = is_signed(picture), picture.format == "GIF" and not colors and _is_grey(array, palette)
+        signed, turned_round = is_signed(picture), mode == "L" and is_white_zero(picture)
+        grey = picture.format == "GIF" and not colors and _is_grey(array, palette)
     if grey:
         return np.asarray(np.array(palette[::3], dtype=np.uint8)[array])
     if mode == "P":
         return ids_of_palette(place, array, palette, colors, palettes, mend)
+    if turned_round:
+        array = 255 - array
     if mode == "L" and depth in (2, 4):
         # Pillow stretches grey of few bits to 0..255, and ids must stay ids
         array = array // (255 // (2**depth - 1))
@@ -227,11 +233,32 @@ def read_ids(
 
 
 def _refuse_unfit(place: Path | Held, picture: Image.Image) -> None:
-    """Raise InputError for labels of several pages, and for those that were compressed with a loss."""
+    """Raise InputError for labels of several pages, and those that were compressed with a loss or may be inverted."""
     if picture.format in ("TIFF", "GIF") and getattr(picture, "n_frames", 1) > 1:
         raise InputError(f"{place}: holds several pages, expected one; save each page as a file of its own")
     if picture.format == "TIFF" and picture.info.get("compression") in _LOSSY:
         raise InputError(f"{place}: is compressed as JPEG, which changes class ids; save labels without loss")
+    if picture.mode == "1" and is_white_zero(picture):  # fax means what is shown, others the bits
+        raise InputError(
+            f"{place}: holds one bit a pixel, of which 0 is white, so either may be the class id 1; save class ids "
+            f"as a grey PNG"
+        )
+
+
+def _refuse_hidden(place: Path | Held, picture: Image.Image, colored: bool) -> None:
+    """Raise InputError for a label that is transparent in part: hidden ids or colors may mean nothing. Where colors
+    mean classes, a ground that is transparent has a color of its own.
+    """
+    if not _transparent(picture):
+        return
+    pixels = np.array(picture)
+    opaque, shades = pixels[..., -1] == 255, pixels[..., :-1]
+    hidden = shades[~opaque][0]
+    if not colored or (shades[~opaque] != hidden).any() or (shades[opaque] == hidden).all(-1).any():
+        raise InputError(
+            f"{place}: a label that is transparent in part, and what that hides may mean no class; save it without "
+            f"transparency (an alpha channel)"
+        )
 
 
 def _is_grey(indices: Array, palette: list[int]) -> bool:

@@ -42,6 +42,7 @@ from labelmint.formats.format import (
 )
 from labelmint.formats.image_files import image_size, read_ids, read_labelled
 from labelmint.formats.images_alone import UNLABELLED
+from labelmint.formats.label_colors import MEND_INSTANCES
 from labelmint.formats.lookup import Lookup, find_image
 from labelmint.formats.named_classes import CLASSES, classes_of_names
 from labelmint.formats.odd import Odd, first_of
@@ -324,7 +325,9 @@ class _Loader:
                 f"{row.label}: ids that are not in the class list: {', '.join(map(str, list(unknown)[:5]))}; "
                 f"name them in README.md, or pass --ignore {next(iter(unknown))}"
             )
-        instances = None if row.instances is None else read_ids(row.instances).astype(np.uint16)
+        instances = None
+        if row.instances is not None:
+            instances = read_ids(row.instances, mend=MEND_INSTANCES).astype(np.uint16)
         for file, ids in ((row.label, label_map), (row.instances, instances)):
             if ids is not None and ids.shape != size:
                 raise InputError(

@@ -18,7 +18,7 @@ import numpy as np
 
 from labelmint.errors import InputError
 from labelmint.formats.painting import box_of, decode, rle_of
-from labelmint.formats.shapes import parse_rle
+from labelmint.formats.shapes import rle_of_window
 from labelmint.types import Array, LayoutObject
 
 __all__ = [
@@ -139,15 +139,7 @@ def of_window(class_id: int, pixels: Array, left: int, top: int, size: Size, wha
             f"{what} is a mask of {height}x{width} pixels (height x width) at ({left}, {top}), outside its image of "
             f"{size[0]}x{size[1]}; export it again"
         )
-    steps = np.diff(np.pad(pixels, ((1, 1), (0, 0))).astype(np.int8), axis=0).T
-    columns, rows = np.nonzero(steps)  # begins and ends of runs by turns, column by column
-    places = (left + columns) * size[0] + top + rows
-    # runs that end where the next column begins are one
-    same = np.flatnonzero(places[1:-1:2] == places[2::2]) * 2 + 1
-    places = np.delete(places, np.concatenate([same, same + 1]))
-    counts = np.diff([0, *places.tolist(), size[0] * size[1]]).tolist()
-    counts = counts[:-1] if counts[-1] == 0 else counts  # as pycocotools has it
-    rle = parse_rle({"size": list(size), "counts": counts}, size, what)
+    rle = rle_of_window(pixels, left, top, size)
     x0, y0, x1, y1 = box_of(pixels) if pixels.any() else (-left, -top, 1 - left, 1 - top)
     return LayoutObject(class_id=class_id, box=(x0 + left, y0 + top, x1 + left, y1 + top), rle=rle)
 

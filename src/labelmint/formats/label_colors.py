@@ -16,7 +16,7 @@ import numpy as np
 from labelmint.errors import InputError
 from labelmint.types import Array
 
-__all__ = ["MEND", "Color", "Colors", "Palettes", "ids_of_colors", "ids_of_palette"]
+__all__ = ["MEND", "MEND_INSTANCES", "Color", "Colors", "Palettes", "ids_of_colors", "ids_of_palette"]
 
 Color = tuple[int, int, int]
 Colors = Mapping[Color, int]  # color -> class id
@@ -24,6 +24,7 @@ Colors = Mapping[Color, int]  # color -> class id
 MEND = (
     'say what the colors mean in classes.json ("colors": {"1": [255, 0, 0]}), or save class ids as grey PNGs'
 )
+MEND_INSTANCES = "save instances as grey PNGs of 8 or 16 bits"  # no list says what their colors mean
 _BLACK_AND_WHITE = {0: (0, 0, 0), 1: (255, 255, 255)}  # how masks of one bit are shown
 
 

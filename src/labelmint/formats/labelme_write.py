@@ -25,6 +25,7 @@ from labelmint.formats.joined_shapes import boxed, free_groups
 from labelmint.formats.named_classes import CLASSES, labels_of, write_classes
 from labelmint.formats.painting import box_of, decode
 from labelmint.formats.pieces import objects_of
+from labelmint.formats.text_files import split_lines
 from labelmint.formats.writers import uniquely_named, write_each
 from labelmint.storage import write_text
 from labelmint.types import AnnotatedImage, ClassSet, LayoutObject
@@ -51,7 +52,10 @@ def write_labelme(
     write_each(_allowed(uniquely_named(pairs, names)), put, lambda pair: is_copied(pair, writing))
     write_classes(folder, classes)
     words = [labels[i] for i in (*classes.ignore, *classes.ids)]
-    write_text(folder / "labels.txt", "".join(f"{word}\n" for word in words))
+    lines = [
+        word for word in words if split_lines(word) == [word]
+    ]  # a name of two lines would be read as two names
+    write_text(folder / "labels.txt", "".join(f"{word}\n" for word in lines))
     return list(names)
 
 

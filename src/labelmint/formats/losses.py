@@ -13,11 +13,12 @@ from typing import TypeVar
 
 import numpy as np
 
+from labelmint.formats.class_list import without_shared_colors
 from labelmint.formats.format import LOST, Format
 from labelmint.formats.painting import PaintedLayout, hidden
-from labelmint.types import AnnotatedImage, ClassSet, Finding, Layout
+from labelmint.types import AnnotatedImage, ClassSet, DataSet, Finding, Layout
 
-__all__ = ["Losses"]
+__all__ = ["Losses", "extras_lost", "with_own_colors"]
 
 P = TypeVar("P")
 
@@ -103,3 +104,24 @@ def _ignores(layout: Layout, classes: ClassSet) -> bool:
             one.class_id in classes.ignore for one in layout.objects
         )
     return bool(np.isin(layout.label_map, classes.ignore).any())
+
+
+def with_own_colors(kind: Format, classes: ClassSet) -> tuple[ClassSet, list[Finding]]:
+    """The classes as a format can read them back: by colors that several share none of them could be told."""
+    if kind.shares_colors:
+        return classes, []
+    infos = tuple(without_shared_colors(classes.classes))
+    lost = [one.name for one, kept in zip(classes.classes, infos, strict=True) if one.color != kept.color]
+    if not lost:
+        return classes, []
+    text = f"the format {kind.name}: {len(lost)} colors of classes are shared with another and are lost, first that of"
+    found = Finding(kind="shared colors lost", text=f"{text} {lost[0]!r}", names=tuple(lost))
+    return ClassSet(infos, classes.ignore), [found]
+
+
+def extras_lost(data: DataSet, kind: Format) -> list[Finding]:
+    """What the format of the data says beside the pairs, where another one is written."""
+    if data.extras is None or data.format == kind.name or not str(data.extras):
+        return []
+    text = f"the format {kind.name}: what {data.format} says beside its objects is lost: {data.extras}"
+    return [Finding(kind="extras lost", text=text)]

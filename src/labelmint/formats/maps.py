@@ -18,7 +18,7 @@ from labelmint.formats.class_list import IGNORE, class_set, read_classes
 from labelmint.formats.files import IMAGE_SUFFIXES, Parts, finder, is_folder
 from labelmint.formats.format import Orientation, Part, Reading
 from labelmint.formats.image_files import Read, read_ids, read_labelled
-from labelmint.formats.label_colors import MEND, Color, Colors, Palettes
+from labelmint.formats.label_colors import MEND, MEND_INSTANCES, Color, Colors, Palettes
 from labelmint.formats.odd import Odd, first_of
 from labelmint.formats.text_files import read_lines
 from labelmint.formats.undecoded import undecoded
@@ -57,8 +57,9 @@ class MapFiles:
 
 def ids_of_file(files: MapFiles) -> Maps:
     """The maps of a label file that holds the ids, and of instances of the same kind."""
-    instances = None if files.instances is None else read_ids(files.instances).astype(np.uint16)
-    return read_ids(files.label), instances
+    if files.instances is None:
+        return read_ids(files.label), None
+    return read_ids(files.label), read_ids(files.instances, mend=MEND_INSTANCES).astype(np.uint16)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ __all__ = [
     "Place",
     "bit_depth",
     "is_signed",
+    "is_white_zero",
     "opened",
     "orientation_tag",
     "place_of",
@@ -38,7 +39,7 @@ MAX_PIXELS = 178_956_970  # twice Pillow's own warning level: 13,377 x 13,377
 IMAGES = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
 LABELS = ("PNG", "TIFF", "BMP", "GIF")
 
-_TAG, _SAMPLE_FORMAT, _SIGNED = 274, 339, 2  # of TIFF and EXIF
+_TAG, _SAMPLE_FORMAT, _SIGNED, _PHOTOMETRIC = 274, 339, 2, 262  # of TIFF and EXIF
 _SMALL = 1 << 15  # bytes of a file
 _SAY_TAGS = frozenset({"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"})  # of Pillow's info
 _LATE = frozenset({b"eXIf", b"tEXt", b"zTXt", b"iTXt"})  # chunks of PNG that say them
@@ -127,6 +128,11 @@ def is_signed(picture: Image.Image) -> bool:
     """Return True where the channels of a TIFF hold numbers from -128 on."""
     formats = getattr(picture, "tag_v2", {}).get(_SAMPLE_FORMAT, (1,))
     return _SIGNED in (formats if isinstance(formats, tuple) else (formats,))
+
+
+def is_white_zero(picture: Image.Image) -> bool:
+    """Return True for grey of a TIFF whose 0 is white: Pillow turns it round, up to 8 bits."""
+    return picture.format == "TIFF" and getattr(picture, "tag_v2", {}).get(_PHOTOMETRIC) == 0
 
 
 def bit_depth(picture: Image.Image, stream: BinaryIO) -> int:

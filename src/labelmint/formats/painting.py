@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from labelmint.errors import InputError
-from labelmint.formats.shapes import counts_of
+from labelmint.formats.shapes import counts_of, rle_of_window
 from labelmint.types import Array, Layout, LayoutObject
 
 __all__ = [
@@ -290,13 +290,10 @@ def windows(ids: Array) -> Iterator[tuple[int, tuple[slice, slice]]]:
 
 def object_at(class_id: int, where: Place, size: tuple[int, ...]) -> LayoutObject:
     """An object of the pixels of a place, and the box around them, in an image of `size` (H, W)."""
-    from pycocotools import mask as coco
-
     (rows, columns), inside = where
-    whole = np.zeros(size, dtype=np.uint8, order="F")
-    whole[rows, columns] = inside
     box = float(columns.start), float(rows.start), float(columns.stop), float(rows.stop)
-    return LayoutObject(class_id=class_id, box=box, rle=_as_text(coco.encode(whole)))
+    rle = rle_of_window(inside, columns.start, rows.start, (int(size[0]), int(size[1])))
+    return LayoutObject(class_id=class_id, box=box, rle=rle)
 
 
 def _as_text(rle: Mapping[str, Any]) -> dict[str, Any]:

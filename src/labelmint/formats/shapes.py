@@ -26,6 +26,7 @@ __all__ = [
     "parse_polygons",
     "parse_rle",
     "pixels_of_counts",
+    "rle_of_window",
 ]
 
 TOLERANCE = 2.0  # pixels by which tools let outlines reach over the border
@@ -47,10 +48,14 @@ def check_extent(x0: float, y0: float, x1: float, y1: float, size: Size, what: s
 
 
 def parse_box(value: Any, size: Size, what: str) -> tuple[float, float, float, float]:
-    """A box of a JSON list x0, y0, x1, y1; raises InputError for another form, and one that lies outside."""
+    """A box of a JSON list x0, y0, x1, y1; raises InputError for another form or order, and one that lies outside."""
     if not isinstance(value, list) or len(value) != 4 or not all(map(finite, value)):
         raise InputError(f"{what} has box {str(value)[:60]}; expected [x0, y0, x1, y1]")
     x0, y0, x1, y1 = map(float, value)
+    if x0 > x1 or y0 > y1:
+        raise InputError(
+            f"{what} has box {str(value)[:60]}; expected x0, y0, x1, y1 with x0 <= x1 and y0 <= y1"
+        )
     check_extent(x0, y0, x1, y1, size, f"{what}: its box")
     return x0, y0, x1, y1
 
@@ -191,3 +196,24 @@ def _compressed(numbers: list[int], size: Size) -> str:
 
     compressed: bytes = coco.frPyObjects({"size": list(size), "counts": numbers}, *size)["counts"]
     return compressed.decode("ascii")
+
+
+def rle_of_window(pixels: Array, left: int, top: int, size: Size) -> dict[str, Any]:
+    """The run lengths, with text counts, of the true pixels (h, w) of a window inside an image of `size` (H, W).
+
+    The work grows with the window, not with the image.
+    """
+    height, width = pixels.shape
+    framed = np.zeros((width, height + 2), dtype=bool)  # by columns, as run lengths go
+    framed[:, 1:-1] = pixels.T
+    edges = np.flatnonzero(
+        framed[:, 1:] != framed[:, :-1]
+    )  # begins and ends of runs by turns, column by column
+    columns, rows = np.divmod(edges, height + 1)
+    places = (left + columns) * size[0] + top + rows
+    # runs that end where the next column begins are one
+    same = np.flatnonzero(places[1:-1:2] == places[2::2]) * 2 + 1
+    places = np.delete(places, np.concatenate([same, same + 1]))
+    counts = np.diff([0, *places.tolist(), size[0] * size[1]]).tolist()
+    counts = counts[:-1] if counts[-1] == 0 else counts  # as pycocotools has it
+    return {"size": list(size), "counts": _compressed(counts, size)}

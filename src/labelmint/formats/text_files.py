@@ -10,6 +10,7 @@ import codecs
 import csv
 import errno
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from io import StringIO
@@ -28,6 +29,7 @@ __all__ = [
     "read_text",
     "read_xml",
     "read_yaml",
+    "split_lines",
     "yaml_value",
 ]
 
@@ -58,7 +60,14 @@ def read_text(path: Path) -> str:
 
 def read_lines(path: Path) -> list[str]:
     """The lines of a text file without outer blanks, empty ones left out."""
-    return [line.strip() for line in read_text(path).splitlines() if line.strip()]
+    return split_lines(read_text(path))
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines of a text without outer blanks, empty ones left out. They end where files end lines: Python's own
+    `splitlines` takes signs that names may hold, such as U+2028, for ends, too.
+    """
+    return [line.strip() for line in re.split(r"[\r\n]", text) if line.strip()]
 
 
 def read_table(path: Path) -> list[list[str]]:

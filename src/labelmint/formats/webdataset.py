@@ -29,6 +29,7 @@ from labelmint.formats.files import Parts, json_value
 from labelmint.formats.format import AS_USUAL, KEPT, LOST, Carries, Format, Orientation, Reading, part_in
 from labelmint.formats.image_files import image_size, read_ids, read_labelled
 from labelmint.formats.images_alone import UNLABELLED
+from labelmint.formats.label_colors import MEND_INSTANCES
 from labelmint.formats.named_classes import CLASSES
 from labelmint.formats.objects_json import as_objects
 from labelmint.formats.odd import Odd, first_of
@@ -208,7 +209,10 @@ class _Loader:
 
     def _layout(self, sample: _Sample, size: tuple[int, ...], paints: Paints = painted) -> Layout:
         height, width = size
-        objects = as_objects(_objects_in(sample), (height, width), _called(sample, "json"))
+        known = (
+            self.classes if self.strict and len(self.classes) else None
+        )  # none yet while they are looked for
+        objects = as_objects(_objects_in(sample), (height, width), _called(sample, "json"), known)
         if sample.label is None:
             ground = (
                 self.classes.ground if self.classes.ground is not None else next(iter(self.classes.ignore), 0)
@@ -217,7 +221,8 @@ class _Loader:
         label_map = read_ids(self.inside(sample, sample.label, "label"), colors=self.colors)
         instances = None
         if sample.instances is not None:
-            instances = read_ids(self.inside(sample, sample.instances, "instances")).astype(np.uint16)
+            place = self.inside(sample, sample.instances, "instances")
+            instances = read_ids(place, mend=MEND_INSTANCES).astype(np.uint16)
         for ids in (label_map, instances):
             if ids is not None and ids.shape != (height, width):
                 raise InputError(

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol, TypeVar
+from unicodedata import category
 
 from labelmint.errors import InputError
 from labelmint.processors import cores
@@ -28,9 +29,11 @@ N = TypeVar("N", bound=Named)
 
 def check_name(name: str) -> None:
     """Raise InputError for a name of a pair that cannot be a file's."""
-    if not name or name.startswith(".") or any(sign in name for sign in "/\\\0\r\n") or name != name.strip():
+    odd = any(sign in "/\\" or category(sign) == "Cc" for sign in name)
+    if not name or name.startswith(".") or odd or name != name.strip():
         raise InputError(
-            f"{name!r} cannot name a pair: expected a file name without folder, leading dot or outer spaces"
+            f"{name!r} cannot name a pair: expected a file name without folder, leading dot, outer spaces or control "
+            f"characters"
         )
 
 

@@ -30,6 +30,7 @@ __all__ = ["write_yolo"]
 
 _FOLDERS: dict[Part, str] = {"train": "train", "validation": "val", "test": "test"}
 _OTHER = "other"
+_GROUND = "background"  # what readers call the ground that no name means
 _CORNERS = "boxes are written as outlines of four corners, for the set has outlines"
 _LEVELS = "objects lose their z_order, and lie above others by their size alone"
 _CUT = 1e-9  # shares; what reaches less far over the border is not told
@@ -88,19 +89,29 @@ def write_yolo(
 
 
 class _Numbers:
-    """The number of each class: its category where those count from 0 without a gap, else its place by id. The ground
-    has one only where an object is of it: the last.
+    """The number of each class: its category where those count from 0 without a gap, else its place by id.
+
+    Readers add a ground called "background" where no name means one, and else take the first that does. So the ground
+    has a number where it is called otherwise, or an object is of it: the last; and where there are several backgrounds
+    all classes are numbered by id, which puts it before the others.
     """
 
     def __init__(self, classes: ClassSet) -> None:
-        listed = [info for info in classes.classes if info.category is not None or info.id != classes.ground]
+        several = len(classes.backgrounds) > 1
+        listed = [
+            info
+            for info in classes.classes
+            if several or info.category is not None or info.id != classes.ground
+        ]
         categories = [info.category for info in listed]
-        counted = {*categories} == {*range(len(listed))}
+        counted = not several and {*categories} == {*range(len(listed))}
         self._numbers = {
             info.id: info.category if counted and info.category is not None else place
             for place, info in enumerate(listed)
         }
         self._ignored, self._ground = {*classes.ignore}, classes.ground
+        if classes.ground is not None and classes.name_of(classes.ground) != _GROUND:
+            self._numbers.setdefault(classes.ground, len(self._numbers))
 
     def has(self, one: LayoutObject) -> bool:
         """Has an object a place in this format?"""

@@ -119,7 +119,7 @@ class ChunkFolder:
             index: Row(pair.name, contents(pair.layout, self.classes), moved_from(pair))
             for index, pair in pairs.items()
         }
-        with new_folder(self.folder(chunk)) as folder:
+        with new_folder(self.folder(chunk), clears=False) as folder:  # one of very many
             write_folder(pairs.values(), folder, self.classes)
             sums = {
                 str(file.relative_to(folder)): _sum_of(file) for file in folder.rglob("*") if file.is_file()

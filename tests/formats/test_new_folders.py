@@ -1,0 +1,82 @@
+"""Folders that appear whole or not at all, whatever killed processes left beside them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from labelmint.errors import InputError
+from labelmint.formats.files import in_place_of, new_folder
+from labelmint.storage import alone, write_text, write_together
+
+
+@pytest.fixture(scope="module")
+def gone() -> int:
+    """The number of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def put(folder: Path, text: str) -> None:
+    folder.mkdir()
+    (folder / "a").write_text(text)
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_what_a_killed_process_left_goes(gone: int, tmp_path: Path) -> None:
+    mine, others = (
+        os.getpid(),
+        (f".out.5.{gone}.partial", f".out.{gone}.more", f".out.{os.getppid()}.partial"),
+    )
+    for name in (f".out.{gone}.partial", f"..out.{gone}.new.{gone}.partial", f".out.{gone}.old", *others):
+        put(tmp_path / name, "x")
+    with new_folder(tmp_path / "out") as folder:
+        assert folder.name == f".out.{mine}.partial"
+        (folder / "a").write_text("new")
+    assert names_in(tmp_path) == sorted([*others, "out"])
+    assert (tmp_path / "out" / "a").read_text() == "new"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows locks no folders")
+def test_a_folder_that_another_machine_fills_stays(gone: int, tmp_path: Path) -> None:
+    put(tmp_path / f".out.{gone}.partial", "x")
+    with alone(tmp_path / f".out.{gone}.partial"), new_folder(tmp_path / "out"):
+        pass
+    assert (tmp_path / f".out.{gone}.partial" / "a").read_text() == "x"
+    with (
+        new_folder(tmp_path / "other") as folder,
+        pytest.raises(InputError, match="another command"),
+        alone(folder),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["before both renames", "between them"])
+def test_a_folder_is_in_its_place_after_a_kill_at_any_moment(there: bool, gone: int, tmp_path: Path) -> None:
+    put(tmp_path / ("out" if there else f".out.{gone}.old"), "old")
+    put(tmp_path / f".out.{gone}.new", "new")
+    with pytest.raises(InputError, match="exists already"), new_folder(tmp_path / "out"):
+        pass
+    assert names_in(tmp_path) == ["out"]
+    assert (tmp_path / "out" / "a").read_text() == ("old" if there else "new")
+    with in_place_of(tmp_path / "out") as folder:
+        (folder / "a").write_text("newer")
+    assert names_in(tmp_path) == ["out"] and (tmp_path / "out" / "a").read_text() == "newer"
+
+
+def test_names_as_long_as_the_file_system_holds_are_written(tmp_path: Path) -> None:
+    file = tmp_path / f"{'ü' * 120}.png"  # 244 bytes
+    write_text(file, "x")
+    with write_together(file, tmp_path / f"{'b' * 250}.png") as asides:
+        for aside in asides:
+            aside.write_text("y")
+    assert names_in(tmp_path) == [f"{'b' * 250}.png", file.name]
+    assert file.read_text() == "y"
