@@ -158,7 +158,7 @@ class _CommandLine:
     filter_share: Annotated[
         float,
         typer.Option(
-            metavar="PERCENT", help="Of real validation pairs that the filter would drop; more is stricter."
+            metavar="PERCENT", help="Of real validation pairs that the filter may drop at most; more is stricter."
         ),
     ] = 5.0
     data: Annotated[

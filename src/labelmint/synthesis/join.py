@@ -142,7 +142,8 @@ def _difference(one: StoredShard, other: StoredShard) -> str | None:
     for key in sorted({*before, *now}):
         if before.get(key) != now.get(key):
             return f"{key} {now.get(key)!r}, there {before.get(key)!r}"
-    named: dict[str, tuple[Any, Any]] = {key: (one.facts[key], other.facts[key]) for key in one.facts}
+    keys = {*one.facts, *other.facts} - {"searched"}  # former versions did not say it
+    named: dict[str, tuple[Any, Any]] = {key: (one.facts.get(key), other.facts.get(key)) for key in keys}
     return next((f"other {key}" for key, (mine, theirs) in sorted(named.items()) if mine != theirs), None)
 
 
@@ -192,4 +193,4 @@ def _selection(shards: Sequence[StoredShard], n: int | None, joined: _Joined) ->
             f"{shards[0].path}: of the {len(found)} candidates of all shards {accepted} passed the filter"
             f"{'' if n is None else f' and {n} are wanted'}; take a smaller -n, or draw shards with a higher -n"
         )
-    return selected(found, wanted, shards[0].copy_threshold)
+    return selected(found, wanted, shards[0].copy_threshold, min(one.searched for one in shards))
