@@ -13,7 +13,7 @@ from labelmint.formats import FORMATS
 from labelmint.formats.format import held_image_format, image_format_named
 from labelmint.progress import Event, Report
 from labelmint.storage import refuse_taken
-from labelmint.synthesis.chunks import ChunkFolder, Row, partial_of, remove_partial
+from labelmint.synthesis.chunks import ChunkFolder, Row, at_work, partial_of, remove_partial
 from labelmint.synthesis.export import Export
 from labelmint.synthesis.publish import publish
 from labelmint.synthesis.refill import Selection, selected
@@ -46,7 +46,7 @@ def join(
         how many pairs were written.
 
     Raises InputError for what is no whole shard, for shards that are missing, given twice, or of different exports, and
-    where fewer than n candidates were accepted.
+    where fewer than n candidates were accepted, and where another command writes the folder.
     """
     target, tell = Path(out), report or (lambda event: None)
     named = image_format_named(image_format)
@@ -68,8 +68,9 @@ def join(
         count = len(selection.accepted)
     _check_files(found, tell)
     export = replace(whole, n=count, image_format=named)
-    publish(export, joined, selection, {format: target}, first.facts["versions"])
-    remove_partial(target)
+    with at_work(target):
+        publish(export, joined, selection, {format: target}, first.facts["versions"])
+        remove_partial(target)
     return count
 
 
