@@ -34,7 +34,16 @@ from labelmint.metrics.coarse_views import Place, Scale, coarse, cut, places_of,
 from labelmint.metrics.view_distance import GAIN, fitted_distance, smoothed, turned, turned_back, unexplained
 from labelmint.types import Array
 
-__all__ = ["GAIN", "NearestViews", "fitted_distance", "nearest_views", "share_searched", "smoothed", "turned", "view"]
+__all__ = [
+    "GAIN",
+    "NearestViews",
+    "fitted_distance",
+    "nearest_views",
+    "share_searched",
+    "smoothed",
+    "turned",
+    "view",
+]
 
 
 _KEPT = 96  # of these, after a look at cells of half the size; where cells have 4 pixels or more
