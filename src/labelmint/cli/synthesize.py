@@ -158,7 +158,8 @@ class _CommandLine:
     filter_share: Annotated[
         float,
         typer.Option(
-            metavar="PERCENT", help="Of real validation pairs that the filter may drop at most; more is stricter."
+            metavar="PERCENT",
+            help="Of real validation pairs that the filter may drop at most; more is stricter.",
         ),
     ] = 5.0
     data: Annotated[
@@ -216,7 +217,14 @@ def synthesize(chosen: _CommandLine) -> None:
     """
     from labelmint.synthesis import MintOptions, check_target
 
-    check_target(chosen.out, n=chosen.n, format=chosen.format, resume=chosen.resume)
+    made_from = (chosen.run, chosen.layouts, chosen.reference, chosen.data, chosen.unlabelled)
+    check_target(
+        chosen.out,
+        n=chosen.n,
+        format=chosen.format,
+        resume=chosen.resume,
+        sources=[one for one in made_from if one is not None],
+    )
     if chosen.layouts_from is not None:
         _check_alone(chosen)
     given, references = (

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,7 @@ from labelmint.runs.labels import check_labels
 from labelmint.runs.origin import origin_of
 from labelmint.runs.streams import check_reseed
 from labelmint.runs.style import style_of
+from labelmint.storage import refuse_inside
 from labelmint.synthesis.chunks import at_work, partial_of, refuse_left_over, remove_partial
 from labelmint.synthesis.export import MOVED, Export, layouts_used, settings_text
 from labelmint.synthesis.filter import Filter, open_filter
@@ -257,13 +258,19 @@ def _warn(line: str) -> None:
     warnings.warn(line, UserWarning, stacklevel=3)
 
 
-def check_target(out: str | Path, *, n: int, format: str, resume: bool) -> None:
-    """Raise InputError when n pairs can't be written there in that format; looks only, and costs nothing."""
+def check_target(
+    out: str | Path, *, n: int, format: str, resume: bool, sources: Iterable[str | Path] = ()
+) -> None:
+    """Raise InputError when n pairs can't be written there in that format, or would lie inside of what they are made
+    from; looks only, and costs nothing.
+    """
     if n < 1:
         raise InputError(f"-n {n}: expected at least 1")
     if format not in formats.WRITABLE:
         raise InputError(f"--format {format}: expected one of {', '.join(formats.WRITABLE)}")
     path = Path(out)
+    if not (resume and (path.exists() or partial_of(path).exists())):
+        refuse_inside(path, sources)
     complete = resume and (path / "settings.json").is_file()
     if not complete and path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise InputError(f"{path}: exists and is not an empty folder; give another --out, or remove it")

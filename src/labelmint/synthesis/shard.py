@@ -98,7 +98,8 @@ def read_shard(path: Path) -> StoredShard:
             raise InputError(f"{path}: this shard is not whole; run its command again with --resume")
         raise InputError(f"{path}: no shard; expected a folder that `labelmint synthesize --shard K/N` wrote")
     try:
-        facts, settings = json.loads(file.read_text(encoding="utf-8")), read_settings(path / "settings.json")
+        facts = json.loads(file.read_text(encoding="utf-8", errors="surrogateescape"))
+        settings = read_settings(path / "settings.json")
         export, shard = Export.from_json(facts["export"]), Shard.parse((settings or {})["shard"])
         float(facts["copy_threshold"] or 0), float(facts.get("searched", 1)), dict(facts["versions"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, InputError):
