@@ -290,6 +290,10 @@ ROWS: dict[str, tuple[Callable[[Place], Words], tuple[str, ...]]] = {
         ],
         ("lies inside of",),
     ),
+    "a set inside of the real data": (
+        lambda p: [*("synthesize", p.run(), "--data", data := p.data(), "--out", data / "new", "-n", 2)],
+        ("lies inside of",),
+    ),
     "a sheet that is a folder": (
         lambda p: ["inspect", p.data(), "--sheet", p.path],
         ("--sheet", "is a folder"),

@@ -132,7 +132,7 @@ ThreadsToTrain: TypeAlias = Annotated[
 ThreadsToMeasure: TypeAlias = Annotated[
     int | None,
     typer.Option(
-        min=1, help="CPU threads; unless given those of the run, or all cores for pairs.", show_default=False
+        min=1, help="CPU threads; unless given those of the run, and all cores for pairs.", show_default=False
     ),
 ]
 ThreadsToDraw: TypeAlias = Annotated[

@@ -97,8 +97,7 @@ def open_gate(
     if missing:
         raise InputError(
             f"{source.source}: lacks {len(missing)} pairs that the judge of {system.path} was trained on, "
-            f"{missing[0]!r} for one; give "
-            "that data by --data, run `labelmint evaluate` again, or pass --filter off"
+            f"{missing[0]!r} for one; give that data by --data, run `labelmint evaluate` again, or pass --filter off"
         )
     beside = _beside(system, unlabelled, report) if unlabelled is not None else []
     names = [*real.training, *real.validation]

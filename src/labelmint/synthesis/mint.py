@@ -104,8 +104,7 @@ def mint(
         say(line)
     if _missing(targets, order):
         with at_work(Path(out)), nothing_left(Path(out), unless=options.resume):
-            # another command may have ended meanwhile
-            if missing := _missing(targets, order):
+            if missing := _missing(targets, order):  # another command may have ended meanwhile
                 carry_out(order, options, partial_of(Path(out)), missing, say, tell)
     for path in targets.values():
         remove_partial(path)
@@ -259,7 +258,7 @@ def _warn(line: str) -> None:
 
 
 def check_target(
-    out: str | Path, *, n: int, format: str, resume: bool, sources: Iterable[str | Path] = ()
+    out: str | Path, *, n: int, format: str, resume: bool, sources: Iterable[str | Path | None] = ()
 ) -> None:
     """Raise InputError when n pairs can't be written there in that format, or would lie inside of what they are made
     from; looks only, and costs nothing.
@@ -270,7 +269,7 @@ def check_target(
         raise InputError(f"--format {format}: expected one of {', '.join(formats.WRITABLE)}")
     path = Path(out)
     if not (resume and (path.exists() or partial_of(path).exists())):
-        refuse_inside(path, sources)
+        refuse_inside(path, [one for one in sources if one is not None])
     complete = resume and (path / "settings.json").is_file()
     if not complete and path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise InputError(f"{path}: exists and is not an empty folder; give another --out, or remove it")
