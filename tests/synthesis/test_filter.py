@@ -106,6 +106,7 @@ def test_good_candidates_are_kept_with_their_numbers_and_the_others_named_with_t
     card = (out / "README.md").read_text()
     assert f"{outcome['drawn']} candidates were drawn for 9 pairs" in card
     assert f"- {outcome['dropped']['near-copy']} withheld" in card
+    assert "zoomed by much are not found" in card
     assert "which at most 0 of 6 real validation views fall below" in card
     assert "--filter on" in card
 
