@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from labelmint.errors import InputError
-from labelmint.storage import alone, claim, is_unused, write_together
+from labelmint.storage import alone, claim, is_unused, read_mark, write_together
 
 
 def _claim(folder: Path, made: bool = True, **wanted: Any) -> None:
@@ -41,6 +41,15 @@ def test_other_work_is_refused_once_something_was_made(tmp_path: Path) -> None:
     assert _mark(tmp_path)["of"] == 1
     _claim(tmp_path, made=False, of=2)
     assert _mark(tmp_path)["of"] == 2
+
+
+def test_a_mark_with_a_name_of_any_bytes_is_read_back(tmp_path: Path) -> None:
+    name = b"caf\xe9".decode("utf-8", "surrogateescape")
+    for _ in range(2):
+        _claim(tmp_path, of=name)
+    assert read_mark(tmp_path / "mark.json")["of"] == name
+    with pytest.raises(InputError, match="holds another count"):
+        _claim(tmp_path, of="x")
 
 
 def test_a_damaged_mark_is_named(tmp_path: Path) -> None:

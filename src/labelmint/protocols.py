@@ -42,6 +42,7 @@ __all__ = [
     "Styled",
     "Tokenizer",
     "Upscaler",
+    "in_digits",
 ]
 
 Condition: TypeAlias = Any  # what a prior makes of its condition, once a batch
@@ -158,13 +159,18 @@ class Dial(NamedTuple):
 
     def given(self, value: float) -> str:
         """A value of it on the command line."""
-        return f"{self.option}{' ' if self.named else '='}{value:g}"
+        return f"{self.option}{' ' if self.named else '='}{in_digits(value)}"
 
     def check(self, value: float) -> None:
         """Raise InputError for a value out of range."""
         if not self.least <= value <= self.most or (self.whole and value != int(value)):
             kind = "a whole number" if self.whole else "a number"
             raise InputError(f"{self.given(value)}: expected {kind} from {self.least:g} to {self.most:g}")
+
+
+def in_digits(value: float) -> str:
+    """A number as the shortest text that gives it back."""
+    return repr(float(value)).removesuffix(".0")
 
 
 @runtime_checkable

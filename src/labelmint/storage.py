@@ -9,7 +9,7 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -26,6 +26,7 @@ __all__ = [
     "claim",
     "is_unused",
     "read_mark",
+    "refuse_inside",
     "refuse_taken",
     "write_arrays",
     "write_aside",
@@ -45,6 +46,23 @@ def refuse_taken(folder: Path) -> None:
     """Raise InputError for a path to write to that is a file, or a folder that holds anything."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: exists already and is not an empty folder; name another, or remove it")
+
+
+def refuse_inside(path: str | os.PathLike[str], sources: Iterable[str | os.PathLike[str]]) -> None:
+    """Raise InputError for a path to write to inside of a source that is a folder, or of the folder of one that is a
+    file.
+    """
+    target = Path(path).resolve()
+    for source in map(Path, sources):
+        if source.is_dir() and source.resolve() in target.parents:
+            raise InputError(
+                f"{path}: lies inside of {source}, which would then hold it too; name a folder elsewhere"
+            )
+        if source.is_file() and source.resolve().parent in target.parents:
+            raise InputError(
+                f"{path}: lies in the folder of {source.name}, where its images and labels are looked for; name a "
+                "folder elsewhere"
+            )
 
 
 @contextmanager
@@ -183,7 +201,7 @@ def claim(
 def read_mark(file: Path) -> dict[str, Any]:
     """The mark of a folder; {} where it is missing or damaged."""
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = json.loads(file.read_text(encoding="utf-8", errors="surrogateescape"))
     except (FileNotFoundError, ValueError):
         found = None
     return found if isinstance(found, dict) else {}

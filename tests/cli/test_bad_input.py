@@ -113,6 +113,7 @@ def occupied(place: Place) -> Words:
 
 def half_done(place: Place) -> Words:
     (place.path / "out.partial").mkdir()
+    (place.path / "out.partial" / "settings.json").write_text("{}")
     return place.synthesize(place.run())
 
 
@@ -271,6 +272,31 @@ ROWS: dict[str, tuple[Callable[[Place], Words], tuple[str, ...]]] = {
     "layouts that are missing": (
         lambda p: p.synthesize(p.run(), "--layouts", p.path / "none"),
         ("none", "no such file"),
+    ),
+    "a set inside of the run": (
+        lambda p: ["synthesize", p.run(), "--out", p.run() / "new", "-n", 2],
+        ("lies inside of",),
+    ),
+    "a set inside of given layouts": (
+        lambda p: [
+            "synthesize",
+            p.run(),
+            "--layouts",
+            data := p.data(),
+            "--out",
+            data / "images" / "new",
+            "-n",
+            2,
+        ],
+        ("lies inside of",),
+    ),
+    "a set inside of the real data": (
+        lambda p: [*("synthesize", p.run(), "--data", data := p.data(), "--out", data / "new", "-n", 2)],
+        ("lies inside of",),
+    ),
+    "a sheet that is a folder": (
+        lambda p: ["inspect", p.data(), "--sheet", p.path],
+        ("--sheet", "is a folder"),
     ),
     "occupied output": (occupied, ("not an empty folder", "--out")),
     "half-done output": (half_done, ("--resume",)),

@@ -14,15 +14,15 @@ from tests.evaluation.conftest import SIZE, Make, all_kept, material_of, real
 from tests.helpers import canvases
 
 from labelmint.datasets.digits import make_digits
-from labelmint.errors import InputError
 from labelmint.evaluation.coherent import Incoherent, coherent
-from labelmint.evaluation.copied import copied
+from labelmint.evaluation.copied import copied, scored
 from labelmint.evaluation.fidelity import fidelity
 from labelmint.evaluation.material import Material
 from labelmint.evaluation.obedience import agreement, obedience
 from labelmint.evaluation.rejects import rejects
 from labelmint.evaluation.verdict import verdict
 from labelmint.evaluation.views import tiles
+from labelmint.metrics.copy_rule import halves
 from labelmint.reports.results import Figure, Section
 from labelmint.segmenters.judge import Judge
 from labelmint.types import AnnotatedImage, Layout
@@ -181,10 +181,52 @@ def test_a_class_that_is_missing_is_named_and_left_out(material: Make) -> None:
     assert row[-1] == 0
 
 
-def test_no_class_in_common_is_refused(material: Make) -> None:
-    empty = [replace(pair, layout=Layout(label_map=np.zeros((32, 32), np.uint8))) for pair in fresh_pairs()]
-    with pytest.raises(InputError, match="no foreground class"):
-        obedience(made := material(empty), all_kept(made))
+def test_pairs_of_background_alone_are_bad_and_what_has_no_meaning_is_refused(material: Make) -> None:
+    ground = Layout(label_map=np.zeros((32, 32), np.uint8))
+    blank = [replace(pair, layout=ground, image=np.zeros_like(pair.image)) for pair in fresh_pairs()[:25]]
+    made = with_few_to_learn_rules_from(material(renamed(blank)))
+    coherence, incoherent = coherent(made, None, reader_steps=1)
+    copies, found = copied(with_few_to_search(material(renamed(blank))))
+    kept = scored(found)
+    sections = [
+        obedience(made, kept),
+        copies,
+        fidelity(made, kept, None),
+        coherence,
+        rejects(made, incoherent),
+    ]
+    told = figures(*sections)
+    assert "no foreground class" in told["obedience.ratio"].refused
+    assert verdict(told).level == "bad"
+    assert any("Foreground classes labelled in both sets 0" in one for one in verdict(told).reasons)
+    assert value(told["layouts.area_ks"]) == 1
+
+
+def test_a_threshold_is_not_tried_on_the_views_that_it_was_set_on(material: Make) -> None:
+    made = material(fresh_pairs()[:20])
+    scores = agreement(made.real.labels, made.reading("real"))
+    first = halves(made.real.groups)
+    usual = sum(int((scores[half] < np.quantile(scores[~half], 0.01)).sum()) for half in (first, ~first))
+    none = Incoherent(np.zeros(20, bool), np.zeros(len(made.real), bool))
+    found = figures(rejects(made, none))["rejects.disobedient"]
+    assert found.real == pytest.approx(3000 * usual / len(made.real))
+    one = replace(made, real=replace(made.real, groups=("a",) * len(made.real)))
+    assert figures(rejects(one, none))["rejects.disobedient"].real is None
+
+
+def test_samples_of_one_layout_make_intervals_wider(material: Make) -> None:
+    made = material(fresh_pairs()[:48])
+    each = figures(obedience(made, all_kept(made)))["obedience.dice"]
+    layouts = tuple(f"layout {i // 8}" for i in range(len(made.synthetic)))
+    made = replace(made, synthetic=replace(made.synthetic, groups=layouts))
+    whole = figures(obedience(made, all_kept(made)))["obedience.dice"]
+    assert each.value == whole.value
+    assert (whole.low, whole.high) != (each.low, each.high)
+    one = replace(made, synthetic=replace(made.synthetic, groups=("a",) * len(made.synthetic)))
+    found = figures(obedience(one, all_kept(one)), fidelity(one, all_kept(one), None))
+    assert found["obedience.ratio"].low is None
+    assert found["fidelity.kernel_distance"].high is None
+    assert found["fidelity.coverage"].low is not None
 
 
 @pytest.mark.slow

@@ -122,6 +122,26 @@ def test_whole_groups_widen_a_quotient() -> None:
     assert widths[1] > 4 * widths[0]
 
 
+def test_whole_groups_above_widen_a_quotient_and_halves_and_single_items_change_nothing() -> None:
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(10), 20)
+    items = rng.normal(1, 0.2, 10)[groups] + rng.normal(0, 0.01, 200)
+
+    def mean(index: np.ndarray) -> float:
+        return float(items[index].mean())
+
+    quotients = [
+        quotient_interval(mean, 200, lambda i: 1.0, [0], above_groups=given)
+        for given in (None, np.arange(200), groups)
+    ]
+    halved = [
+        half_interval(mean, mean(np.arange(200)), 200, groups=given) for given in (None, range(200), groups)
+    ]
+    for alone, each, whole in (quotients, halved):
+        assert alone == each
+        assert whole[1] - whole[0] > 3 * (alone[1] - alone[0])
+
+
 def test_halves_give_the_interval_of_a_mean() -> None:
     items = np.random.default_rng(0).normal(0, 1, 400)
     low, high = half_interval(lambda i: float(items[i].mean()), float(items.mean()), 400, repeats=2000)

@@ -90,11 +90,11 @@ def test_compositions_lie_apart_by_what_sets_them_apart() -> None:
     assert layout_distances(three, pairs).cooccurrence_difference > 2 * halves.cooccurrence_difference
 
 
-def test_classes_without_objects_have_no_distance_of_areas() -> None:
+def test_areas_of_a_class_that_one_side_alone_holds_are_as_far_apart_as_can_be() -> None:
     one, two = ([Scene((8, 8), (SceneObject(k, (0.0, 0.0, 2.0, 2.0), 4),))] for k in (1, 2))
-    found = layout_distances(layout_statistics(one, (1, 2)), layout_statistics(two, (1, 2)))
-    assert found.area_ks == {}
-    assert found.count_variation == {1: 1, 2: 1}
+    found = layout_distances(layout_statistics(one, (1, 2, 3)), layout_statistics(two, (1, 2, 3)))
+    assert found.area_ks == {1: 1, 2: 1}  # neither holds 3
+    assert found.count_variation == {1: 1, 2: 1, 3: 0}
     assert (
         layout_distances(layout_statistics(one, (1,)), layout_statistics(one, (1,))).cooccurrence_difference
         == 0

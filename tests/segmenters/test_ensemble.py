@@ -11,6 +11,8 @@ from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pair import Pair
 from labelmint.errors import InputError
 from labelmint.pool.rounds import decisive
+from labelmint.progress import Event
+from labelmint.segmenters import ensemble
 from labelmint.segmenters.dense_unet import DEPTHS, DenseSizes, DenseUNet
 from labelmint.segmenters.ensemble import Ensemble, Learning, stored_ensemble, train_ensemble
 from labelmint.segmenters.folds import cross_fitted, folds_of
@@ -144,6 +146,16 @@ def test_encoders_of_members_begin_with_the_weights_of_the_file(
         files[0].unlink(missing_ok=True)
     with pytest.raises(InputError, match=r"--encoder-weights .*weights-0.pth: no such file"):
         decisive(first)
+
+
+def test_the_time_left_is_that_of_all_members_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, told = [0.0], list[Event]()
+    monkeypatch.setattr(ensemble.time, "perf_counter", lambda: now[0])
+    tell = ensemble._told(told.append, 0, 3, later=3)
+    for step in (250, 1000):
+        now[0] = step / 10
+        tell(Event("segmenter", step, 1000, 1.0, (1000 - step) / 10, at_most=True))
+    assert [event.seconds_left for event in told] == [75 + 5 * 100, 5 * 100]
 
 
 def test_stored_members_are_used_again_and_only_for_the_same(tmp_path: Path) -> None:

@@ -193,7 +193,8 @@ def test_layouts_are_drawn_by_the_run_and_stored_in_it(page: Page, session: Sess
     drawn = page.ask("/api/paint/layout", {"source": "drawn", "seed": 7, "place": 1}).json
     pair = session.system.chunk(0, Draw(seed=7, batch_size=4))[1]
     assert np.array_equal(as_map(drawn["ids"], session.system.size), pair.layout.label_map)
-    samples = page.ask("/api/paint/draw", {"ids": drawn["ids"], "n": 1}).samples
+    wish = {"ids": drawn["ids"], "instances": drawn["instances"], "n": 1}
+    samples = page.ask("/api/paint/draw", wish).samples
     assert samples[0]["source"] == "layout of seed 7, index 1"  # not painted: nothing was changed
     assert page.ask("/api/paint/layout", {"source": "stored", "place": 0}).json["name"] == "training layout 0"
 

@@ -25,7 +25,7 @@ from labelmint.runs.trained import TrainedSystem
 from labelmint.studio import mint, paint
 from labelmint.studio.nearest import no_neighbors
 from labelmint.studio.session import Sample, Session
-from labelmint.types import AnnotatedImage
+from labelmint.types import AnnotatedImage, Layout
 
 
 def all_of(session: Session, draw: Draw, indices: range, view: str = "mint", **more: Any) -> list[Sample]:
@@ -69,6 +69,17 @@ def test_a_painted_map_is_the_label(system: TrainedSystem) -> None:
     for place, pair in enumerate(pairs):
         assert np.array_equal(pair.layout.label_map, maps[place % 2])
     assert given.names == ("a", "b")
+
+
+def test_a_layout_of_which_objects_alone_were_changed_is_painted() -> None:
+    ids = np.array([[0, 1], [1, 0]], np.uint16)
+    objects = np.array([[0, 1], [2, 0]], np.uint16)
+    plain, told = (paint._Base("a", Layout(label_map=ids, instances=one)) for one in (None, objects))
+    assert told.holds(ids, objects)
+    assert plain.holds(ids, None) and plain.holds(ids, np.zeros_like(ids))
+    assert not told.holds(ids, np.minimum(objects, 1))
+    assert not told.holds(ids, None)
+    assert not told.holds(1 - ids, objects)
 
 
 def test_maps_of_another_size_or_class_are_refused(trained: TrainedSystem) -> None:
@@ -229,7 +240,9 @@ def test_a_full_disk_leaves_what_was_there(
     assert session.unexported == 1
 
 
-def test_a_film_goes_from_the_sample_of_one_seed_to_that_of_another(trained: TrainedSystem) -> None:
+def test_a_film_goes_from_the_sample_of_one_seed_to_that_of_another(
+    trained: TrainedSystem, tmp_path: Path
+) -> None:
     flow = untrained(trained, "flow")
     session = Session(flow)
     given = given_arrays(flow, maps_of(flow), names=["box"])
@@ -241,6 +254,22 @@ def test_a_film_goes_from_the_sample_of_one_seed_to_that_of_another(trained: Tra
     last = frames[3].pair.image.astype(int) - ends[1].image  # drawn in another row of the batch
     assert abs(last).max() <= 1
     assert [frame.facts["place"] for frame in frames] == [0, 0.333333, 0.666667, 1]
+    session.out = tmp_path / "kept"
+    session.mark(frames[1].key, "keep")
+    session.export("folder")
+    (line,) = (session.out / "manifest.jsonl").read_text().splitlines()
+    assert {"seed": 3, "index": 0, "to_seed": 8, "frame": 1, "place": 0.333333}.items() <= json.loads(
+        line
+    ).items()
+    said = labelmint.read(session.out)[0].provenance
+    assert {
+        "seed": "3",
+        "index": "0",
+        "to_seed": "8",
+        "frame": "1",
+        "place": "0.333333",
+    }.items() <= said.items()
+    assert "and the line has no `to_seed`" in (session.out / "README.md").read_text()
     with pytest.raises(InputError, match="it would stay"):
         session.film("paint", draws[0], 3, 4)
     with pytest.raises(InputError, match="token by token"):

@@ -33,7 +33,8 @@ from labelmint.formats import read
 from labelmint.segmenters.agreement import agreement_scores
 from labelmint.segmenters.standard import digest_of_images
 from labelmint.synthesis import filter as module
-from labelmint.synthesis import mint
+from labelmint.synthesis import gate, mint
+from labelmint.synthesis.join import join
 from labelmint.types import AnnotatedImage, DataSet
 
 
@@ -105,6 +106,8 @@ def test_good_candidates_are_kept_with_their_numbers_and_the_others_named_with_t
     card = (out / "README.md").read_text()
     assert f"{outcome['drawn']} candidates were drawn for 9 pairs" in card
     assert f"- {outcome['dropped']['near-copy']} withheld" in card
+    assert "zoomed by much are not found" in card
+    assert "which at most 0 of 6 real validation views fall below" in card
     assert "--filter on" in card
 
 
@@ -238,6 +241,28 @@ def test_copies_of_images_without_labels_are_withheld_where_they_are_given_and_e
         make(run, "other", system, unlabelled=pool)
     with pytest.raises(InputError, match="--unlabelled: only has a meaning with a filter"):
         make(run, "off", system, unlabelled=pool, filter="off")
+
+
+def test_a_search_of_a_share_of_the_training_positions_is_told(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = make(run, "whole")
+    assert "searched" not in json.loads((whole / "settings.json").read_text())["outcome"]
+    monkeypatch.setattr(gate, "_WORK", 3e5)  # of five of the ten training images
+    said: list[str] = []
+    out = make(run, "out", warn=said.append)
+    settings = json.loads((out / "settings.json").read_text())
+    assert settings["outcome"]["searched"] == 0.5
+    (line,) = said
+    assert "only 50 % of the positions in the training images" in line
+    assert f"- {line}" in (out / "README.md").read_text()
+    found = json.loads((whole / "settings.json").read_text())["outcome"]["dropped"]
+    assert settings["outcome"]["dropped"]["near-copy"] < found["near-copy"]
+    make(run, "out", warn=said.append, resume=True)  # complete
+    n = settings["outcome"]["drawn"]
+    parts = [make(run, f"s{k}", n=n, shard=f"{k}/2", warn=said.append) for k in range(2)]
+    join(parts, run.parent / "joined", n=9)
+    assert files(run.parent / "joined") == files(out)
 
 
 def test_the_rule_is_set_once(run: Path) -> None:

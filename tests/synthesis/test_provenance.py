@@ -6,14 +6,17 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 from tests.synthesis.fakes import Fake, make, rows
 
 import labelmint
 from labelmint.datasets.digits import DIGIT_CLASSES
+from labelmint.dials import DIALS
 from labelmint.formats import read
-from labelmint.runs.origin import SOURCE_TYPE
-from labelmint.synthesis.provenance import count_objects, count_pixels
+from labelmint.runs.draw import Draw
+from labelmint.runs.origin import SOURCE_TYPE, origin_of
+from labelmint.synthesis.provenance import class_table, command_of, count_objects, count_pixels
 from labelmint.types import ClassInfo, ClassSet, Layout
 
 
@@ -47,6 +50,32 @@ def test_every_png_the_manifest_and_the_card_say_where_the_pairs_came_from(tmp_p
     assert json.loads((out / "settings.json").read_text())["temperature"] == 0.5
     with Image.open(out / "contact_sheet.png") as picture:
         assert min(picture.size) > 64
+
+
+@pytest.mark.parametrize("value", [0.7654321, 0.1 + 0.2, 1.0, 0.012345678])
+def test_a_dial_is_written_so_that_it_is_read_back(tmp_path: Path, value: float) -> None:
+    assert float(DIALS["temperature"].given(value).split()[1]) == value
+    assert float(DIALS["truncation"].given(value).split()[-1].split("=")[-1]) == value
+    out = make(tmp_path / "out", n=1, dials={"temperature": value})
+    with Image.open(out / "images" / "synthetic_000000.png") as picture:
+        assert float(picture.info["temperature"]) == value
+    words = (out / "README.md").read_text().split()
+    assert float(words[words.index("--temperature") + 1]) == value
+
+
+def test_the_command_that_makes_a_filtered_set_again_names_all_that_decides_it() -> None:
+    origin = origin_of(Fake(), Draw(seed=0, batch_size=4), 1)  # type: ignore[arg-type]
+    for percent in (0.0, 5.0, 7.0, 12.3, 29.0, 0.1234567):
+        filtered = {"mode": "on", "share": percent / 100, "most": 9, "unlabelled": "abc", "lines": []}
+        words = command_of(origin, "-n 1", filtered).split()
+        assert float(words[words.index("--filter-share") + 1]) / 100 == percent / 100
+        assert words[-2:] == ["--unlabelled", "POOL"]
+        filtered.pop("unlabelled")
+        assert "--unlabelled" not in command_of(origin, "-n 1", filtered)
+
+
+def test_names_of_classes_break_no_table() -> None:
+    assert class_table({"a|b\nc": 3}, {"a|b\nc": 5})[2:] == ["| a\\|b c | 3 | 100.00 % |"]
 
 
 def test_given_layouts_and_those_of_the_run_are_named(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from labelmint.datasets.digits import DIGIT_CLASSES
 from labelmint.errors import InputError
 from labelmint.formats.folder import write_folder
 from labelmint.formats.image_files import write_png
+from labelmint.storage import alone
 from labelmint.synthesis.chunks import ChunkFolder
 
 
@@ -265,6 +266,27 @@ def test_a_resume_of_what_is_complete_draws_nothing_and_of_other_pairs_is_refuse
     (tmp_path / "out" / "settings.json").write_text("[]")
     with pytest.raises(InputError, match="damaged"):
         make(tmp_path / "out", resume=True)
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_where_another_command_works_it_is_refused_and_nothing_is_touched(
+    tmp_path: Path, resume: bool
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        make(tmp_path / "out", Fake(stop_at=1))
+    (tmp_path / "out.partial" / ".chunk-000001.partial").mkdir()
+    before, system = sorted(tmp_path.rglob("*")), Fake()
+    with alone(tmp_path / "out.partial"), pytest.raises(InputError, match="another command works there"):
+        make(tmp_path / "out", system, resume=resume)
+    assert system.drawn == []
+    assert sorted(tmp_path.rglob("*")) == before
+    make(tmp_path / "out", resume=True)
+
+
+def test_a_command_that_was_killed_before_it_wrote_anything_is_in_nobodys_way(tmp_path: Path) -> None:
+    (tmp_path / "out.partial").mkdir()
+    assert files(make(tmp_path / "out")) == files(make(tmp_path / "other"))
+    assert not list(tmp_path.glob("*.partial"))
 
 
 def test_a_folder_of_somebody_else_beside_a_finished_export_is_left_alone(tmp_path: Path) -> None:

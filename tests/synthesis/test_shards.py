@@ -15,6 +15,7 @@ from tests.synthesis.test_filter import System, real, run  # noqa: F401 - fixtur
 from labelmint.errors import InputError
 from labelmint.progress import Event
 from labelmint.runs.origin import Origin
+from labelmint.storage import alone
 from labelmint.synthesis.export import Export
 from labelmint.synthesis.filter_facts import FilterFacts
 from labelmint.synthesis.join import join
@@ -139,6 +140,8 @@ def test_shards_that_are_missing_doubled_or_of_another_export_are_refused(tmp_pa
             join(parts, out, **options)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="not an empty folder"):
         join(parts, parts[0])
+    with alone(tmp_path / "joined.partial"), pytest.raises(InputError, match="another command works there"):
+        join(parts, out)
     (tmp_path / "joined.partial" / "chunk-000000").mkdir(parents=True)
     with pytest.raises(InputError, match="holds samples of another command"):
         join(parts, out)

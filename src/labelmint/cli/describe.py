@@ -15,6 +15,7 @@ from labelmint.cli.options import AsJson, Device, Seed, ThreadsToDraw
 from labelmint.cli.printing import print_json, quoted, table
 from labelmint.cli.progress import Progress
 from labelmint.cli.takes import takes
+from labelmint.protocols import in_digits
 
 if TYPE_CHECKING:
     from labelmint.layouts.described import DescribedLayouts, Found
@@ -144,7 +145,7 @@ def _told(facts: dict[str, Any], chosen: _CommandLine) -> str:
     if chosen.synonyms is not None:
         again += f" --synonyms {quoted(chosen.synonyms)}"
     if chosen.layout_temperature is not None:
-        again += f" --layout-temperature {chosen.layout_temperature:g}"
+        again += f" --layout-temperature {in_digits(chosen.layout_temperature)}"
     lines = [
         f"understood {facts['text']!r} as:",
         table(("wish", "met"), rows),

@@ -22,7 +22,7 @@ from labelmint.cli.options import (
     Orientation,
     Quiet,
     Seed,
-    Threads,
+    ThreadsToMeasure,
     merge_of,
     open_merged,
     parse_size,
@@ -123,7 +123,7 @@ class _CommandLine:
     features: Features = None
     seed: Seed = 0
     device: Device = "auto"
-    threads: Threads = None
+    threads: ThreadsToMeasure = None
     merge: Merge = None
     format_in: FormatIn = None
     ignore: Ignore = ""

@@ -20,7 +20,7 @@ from labelmint.cli.options import (
     Orientation,
     Quiet,
     Seed,
-    Threads,
+    ThreadsToMeasure,
     open_data,
 )
 from labelmint.cli.printing import print_json
@@ -87,7 +87,7 @@ def explain(
     equal_bits: _EqualBits = False,
     seed: Seed = 0,
     device: Device = "auto",
-    threads: Threads = None,
+    threads: ThreadsToMeasure = None,
     format_in: FormatIn = None,
     ignore: Ignore = "",
     orientation: Orientation = "auto",

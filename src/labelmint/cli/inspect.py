@@ -109,6 +109,9 @@ def inspect(chosen: _CommandLine) -> None:
     from labelmint.progress import Event
 
     seen, asked = _seen(chosen), _asked(chosen)
+    for option, file in (("--sheet", chosen.sheet), ("--rare", chosen.rare)):
+        if file is not None and file.is_dir():
+            raise InputError(f"{option} {file}: is a folder; name a file, as in {option} sheet.png")
     source = open_merged(
         chosen.data,
         chosen.merge,

@@ -41,6 +41,7 @@ __all__ = [
     "System",
     "Threads",
     "ThreadsToDraw",
+    "ThreadsToMeasure",
     "ThreadsToTrain",
     "keep_merge",
     "merge_of",
@@ -126,6 +127,12 @@ ThreadsToTrain: TypeAlias = Annotated[
         min=1,
         help="CPU threads; unless given the fastest of one, half and all cores here, kept in the run.",
         show_default=False,
+    ),
+]
+ThreadsToMeasure: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="CPU threads; unless given those of the run, and all cores for pairs.", show_default=False
     ),
 ]
 ThreadsToDraw: TypeAlias = Annotated[

@@ -158,7 +158,8 @@ class _CommandLine:
     filter_share: Annotated[
         float,
         typer.Option(
-            metavar="PERCENT", help="Of real validation pairs that the filter would drop; more is stricter."
+            metavar="PERCENT",
+            help="Of real validation pairs that the filter may drop at most; more is stricter.",
         ),
     ] = 5.0
     data: Annotated[
@@ -211,12 +212,12 @@ def synthesize(chosen: _CommandLine) -> None:
     """Draw new images with their labels: the layout first, then the image for it.
 
     With a filter more are drawn than are written, until there are N; the others leave gaps in the numbers.
-    Given layouts whose objects are larger or smaller than any that the run was trained on are drawn with a
-    warning.
+    Given layouts with larger or smaller objects than the run was trained on are drawn with a warning.
     """
     from labelmint.synthesis import MintOptions, check_target
 
-    check_target(chosen.out, n=chosen.n, format=chosen.format, resume=chosen.resume)
+    made_from = (chosen.run, chosen.layouts, chosen.reference, chosen.unlabelled, *(chosen.data or ()))
+    check_target(chosen.out, n=chosen.n, format=chosen.format, resume=chosen.resume, sources=made_from)
     if chosen.layouts_from is not None:
         _check_alone(chosen)
     given, references = (
@@ -378,8 +379,7 @@ def _told(facts: dict[str, Any], run: Path) -> str:
             f"layouts: {facts['layouts']}{_told_of_labels(facts['labels'])}"
             f"{_told_of_upscaling(facts['upscaled'])})",
             f"  {filter_in_words(facts['filter'], facts['moved'])}",
-            f"  look at {out / 'contact_sheet.png'}; {out / 'README.md'} says what the set is and how to "
-            f"make it again",
+            f"  look at {out / 'contact_sheet.png'}; {out / 'README.md'} says what the set is and how to make it again",
             f"next: labelmint inspect {quoted(out)}, and labelmint evaluate {quoted(run)} DATA --out REPORT "
             f"with the real data",
         ]

@@ -20,7 +20,6 @@ import numpy.typing as npt
 from labelmint.evaluation.material import Material
 from labelmint.evaluation.object_reader import ObjectReader, crops_at
 from labelmint.evaluation.views import Views, ids_of
-from labelmint.metrics.bootstrap import interval
 from labelmint.metrics.coherence import Rule, Scene, Violations, composition_rules, scene_objects, violations
 from labelmint.metrics.layout_statistics import (
     LayoutDistances,
@@ -190,9 +189,7 @@ def _rules(
 
 def _figure(name: str, where: str, fake: Violations, real: Violations, material: Material) -> Figure:
     broken = np.array([bool(reasons) for reasons in fake.reasons])
-    low, high = interval(
-        lambda index: 100 * float(broken[index].mean()), len(broken), material.resamples, material.seed
-    )
+    low, high = material.interval(lambda index: 100 * float(broken[index].mean()), material.synthetic.groups)
     return Figure(
         name=name,
         title=f"Break {_kind(name)} {where}",
@@ -234,11 +231,11 @@ def _apart(labels: dict[str, list[Scene]], material: Material) -> tuple[Figure, 
     fake = layout_distances(statistics["synthetic"], statistics["real"])
     real = layout_distances(statistics["seen"], statistics["real"])
 
-    def mean(found: LayoutDistances, name: str) -> float:
+    def mean(found: LayoutDistances, name: str) -> float | None:
         value = getattr(found, name)
-        return (
-            float(np.mean(list(value.values()))) if isinstance(value, dict) and value else float(value or 0)
-        )
+        if not isinstance(value, dict):
+            return float(value)
+        return float(np.mean(list(value.values()))) if value else None
 
     empty = {
         name: 100 * float(np.mean([not scene.objects for scene in scenes])) for name, scenes in labels.items()
@@ -256,7 +253,10 @@ def _apart(labels: dict[str, list[Scene]], material: Material) -> tuple[Figure, 
             "Co-occurrence",
             "mean absolute difference of the shares of images that hold two classes together",
         ),
-        "area_ks": ("Areas", "Kolmogorov-Smirnov distance of object areas, mean over classes"),
+        "area_ks": (
+            "Areas",
+            "Kolmogorov-Smirnov distance of object areas, mean over classes; 1 for a class that one side alone holds",
+        ),
     }
     emptiness = Figure(
         name="layouts.empty",
@@ -274,6 +274,7 @@ def _apart(labels: dict[str, list[Scene]], material: Material) -> tuple[Figure, 
             real=mean(real, name),
             better="lower",
             how=how,
+            refused="neither samples nor test pairs hold an object" if mean(fake, name) is None else "",
         )
         for name, (title, how) in kinds.items()
     )

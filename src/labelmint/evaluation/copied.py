@@ -14,7 +14,6 @@ from labelmint.errors import InputError
 from labelmint.evaluation.material import Material
 from labelmint.evaluation.subject import FEWEST_SAMPLES
 from labelmint.metrics.authenticity import authentic, c_t
-from labelmint.metrics.bootstrap import interval
 from labelmint.metrics.copy_rule import CERTAIN
 from labelmint.metrics.memorization import Memorization, memorization
 from labelmint.metrics.nearest_view import view
@@ -97,10 +96,11 @@ def _copies(found: Memorization, material: Material) -> Figure:
     def per_1000(index: npt.NDArray[np.int64]) -> float:
         return 1000 * float(found.copies[index].mean())
 
-    low, high = interval(per_1000, len(found.copies), material.resamples, material.seed)
+    groups = material.synthetic.groups
+    low, high = material.interval(per_1000, groups)
     if not found.copies.any():
         # the rule of three: a resample of zeros knows no doubt
-        high = min(3000.0 / len(found.copies), 1000.0)
+        low, high = 0.0, min(3000.0 / len(set(groups)), 1000.0)
     return Figure(
         name="memorization.copies_per_1000",
         title="Copies per 1,000",
@@ -115,8 +115,8 @@ def _copies(found: Memorization, material: Material) -> Figure:
             "view + 1) below "
             f"{found.rule.threshold:.2f}, in RMS grey levels without the sample's own grain after a fit of "
             f"brightness, over all "
-            "positions, flips and turns; the threshold is the ratio that 1 % of real held-out views fall "
-            "below"
+            "positions, flips and turns (copies that are zoomed by much are not found); the threshold is the ratio "
+            "that 1 % of real held-out views fall below"
         ),
     )
 
@@ -135,9 +135,7 @@ def _searched(found: Memorization) -> Figure:
 def _features(material: Material) -> tuple[Figure, ...]:
     real, seen, fake = (material.features(name) for name in ("real", "seen", "synthetic"))
     share = authentic(fake, seen)
-    low, high = interval(
-        lambda index: 100 * float(share[index].mean()), len(share), material.resamples, material.seed
-    )
+    low, high = material.interval(lambda index: 100 * float(share[index].mean()), material.synthetic.groups)
     auth = Figure(
         name="memorization.auth_pct",
         title="AuthPct",

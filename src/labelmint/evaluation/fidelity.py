@@ -9,7 +9,7 @@ that can be expected.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +18,6 @@ import numpy.typing as npt
 from labelmint.errors import InputError
 from labelmint.evaluation.looks import looks
 from labelmint.evaluation.material import Material
-from labelmint.metrics.bootstrap import half_interval, interval
 from labelmint.metrics.coverage import coverage
 from labelmint.metrics.frechet import frechet_distance
 from labelmint.metrics.kernel import kernel_distance
@@ -57,16 +56,18 @@ def fidelity(
     # Coverage and recall grow with the number of samples, so both sides show as many.
     count = min(len(seen), len(fake))
     reference = seen[rng.permutation(len(seen))[:count]]
-    figures = [*_neighbors(real, fake[rng.permutation(len(fake))[:count]], reference, material)]
+    groups, chosen = np.array(material.synthetic.groups)[kept], rng.permutation(len(fake))[:count]
+    figures = [*_neighbors(real, fake[chosen], reference, material, groups[chosen].tolist())]
+    layouts = groups.tolist()
     figures += [
         figure_or_refusal(
-            lambda: _frechet(real, fake, reference, material), "fidelity.frechet_distance", FRECHET
+            lambda: _frechet(real, fake, reference, material, layouts), "fidelity.frechet_distance", FRECHET
         ),
         figure_or_refusal(
-            lambda: _kernel(real, fake, reference, material), "fidelity.kernel_distance", KERNEL
+            lambda: _kernel(real, fake, reference, material, layouts), "fidelity.kernel_distance", KERNEL
         ),
         figure_or_refusal(
-            lambda: _vendi(real, fake, material), "diversity.vendi", "Vendi score (judge features)"
+            lambda: _vendi(real, fake, material, layouts), "diversity.vendi", "Vendi score (judge features)"
         ),
     ]
     if inception is not None:
@@ -90,7 +91,9 @@ def fidelity(
     )
 
 
-def _neighbors(real: Array, fake: Array, reference: Array, material: Material) -> list[Figure]:
+def _neighbors(
+    real: Array, fake: Array, reference: Array, material: Material, layouts: Sequence[str]
+) -> list[Figure]:
     how = {
         "precision": "share of the samples that lie within the neighborhood (5 nearest) of some test view",
         "recall": "share of the test views that lie within the neighborhood of some sample",
@@ -118,10 +121,8 @@ def _neighbors(real: Array, fake: Array, reference: Array, material: Material) -
             return float(items[index].mean())
 
         # these are means over the test views
-        groups = material.real.groups if name in ("recall", "coverage") else None
-        low, high = None, None
-        if groups is None or len(set(groups)) > 1:
-            low, high = interval(mean, len(items), material.resamples, material.seed, groups=groups)
+        groups = material.real.groups if name in ("recall", "coverage") else layouts
+        low, high = material.interval(mean, groups)
         found.append(
             Figure(
                 name=f"fidelity.{name}",
@@ -145,16 +146,14 @@ OF_LITE0, LITE0_TITLE = "frechet_efficientnet_lite0", "Fréchet distance (Effici
 FRECHET, KERNEL = "Fréchet distance (judge features)", "Kernel distance (judge features)"
 
 
-def _frechet(real: Array, fake: Array, reference: Array, material: Material) -> Figure:
+def _frechet(
+    real: Array, fake: Array, reference: Array, material: Material, layouts: Sequence[str]
+) -> Figure:
     value = frechet_distance(real, fake)
     low, high = None, None
     if len(fake) // 2 > fake.shape[1]:
-        low, high = half_interval(
-            lambda index: frechet_distance(real, fake[index]),
-            value,
-            len(fake),
-            _repeats(material),
-            material.seed,
+        low, high = material.half_interval(
+            lambda index: frechet_distance(real, fake[index]), value, layouts, _repeats(material)
         )
     return Figure(
         name="fidelity.frechet_distance",
@@ -187,10 +186,10 @@ def _of_lite0(material: Material, kept: npt.NDArray[np.bool_], encoder: Efficien
     )
 
 
-def _kernel(real: Array, fake: Array, reference: Array, material: Material) -> Figure:
+def _kernel(real: Array, fake: Array, reference: Array, material: Material, layouts: Sequence[str]) -> Figure:
     value = kernel_distance(real, fake)
-    low, high = half_interval(
-        lambda index: kernel_distance(real, fake[index]), value, len(fake), _repeats(material), material.seed
+    low, high = material.half_interval(
+        lambda index: kernel_distance(real, fake[index]), value, layouts, _repeats(material)
     )
     return Figure(
         name="fidelity.kernel_distance",
@@ -205,13 +204,14 @@ def _kernel(real: Array, fake: Array, reference: Array, material: Material) -> F
     )
 
 
-def _vendi(real: Array, fake: Array, material: Material) -> Figure:
+def _vendi(real: Array, fake: Array, material: Material, layouts: Sequence[str]) -> Figure:
     count = min(len(real), len(fake))
     rng = np.random.default_rng(material.seed)
-    a, b = (one[rng.permutation(len(one))[:count]] for one in (fake, real))
+    chosen, others = (rng.permutation(len(one))[:count] for one in (fake, real))
+    a, b = fake[chosen], real[others]
     value = vendi_score(a)
-    low, high = half_interval(
-        lambda index: vendi_score(a[index]), value, count, _repeats(material), material.seed
+    low, high = material.half_interval(
+        lambda index: vendi_score(a[index]), value, [layouts[i] for i in chosen], _repeats(material)
     )
     return Figure(
         name="diversity.vendi",

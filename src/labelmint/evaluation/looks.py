@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from labelmint.errors import InputError
 from labelmint.evaluation.material import Material
-from labelmint.metrics.bootstrap import half_interval, quotient_interval
+from labelmint.metrics.bootstrap import quotient_interval
 from labelmint.metrics.kinds import Kinds, appearance, find_kinds, kind_of, shares, variation_by_chance
 from labelmint.metrics.layout_statistics import total_variation
 from labelmint.metrics.texture import (
@@ -82,6 +82,7 @@ class _Both:
     Attributes:
         names, groups: (N,) of the real images: training views, then test views.
         trained: how many of them are training views.
+        layouts: (N,) of the samples.
     """
 
     real: _Side
@@ -90,6 +91,7 @@ class _Both:
     names: tuple[str, ...]
     groups: tuple[str, ...]
     trained: int
+    layouts: tuple[str, ...]
 
 
 def looks(material: Material, kept: npt.NDArray[np.bool_]) -> Looks:
@@ -109,7 +111,7 @@ def looks(material: Material, kept: npt.NDArray[np.bool_]) -> Looks:
     both = _both(material, kept)
     texture, curves = _texture(both, material.seed)
     return Looks(
-        figures=(_variation(both, material.seed), texture),
+        figures=(_variation(both, material), texture),
         tables=(_table(both),),
         charts=(_bars(both), *curves),
         pictures=(_picture(both, material),),
@@ -132,6 +134,7 @@ def _both(material: Material, kept: npt.NDArray[np.bool_]) -> _Both:
         names=seen.names + test.names,
         groups=seen.groups + test.groups,
         trained=len(seen),
+        layouts=material.synthetic.take(np.flatnonzero(kept)).groups,
     )
 
 
@@ -151,20 +154,22 @@ def _side(images: Array, features: npt.NDArray[np.float64], kinds: Kinds, seed: 
 # --- kinds ---
 
 
-def _variation(both: _Both, seed: int) -> Figure:
+def _variation(both: _Both, material: Material) -> Figure:
     """The total variation; beside it, as that of real data, the value by chance."""
     real, samples, count = both.real.kinds, both.samples.kinds, len(both.kinds)
     if count == 1:
         return _refused("kinds_variation", _KINDS, f"all {len(real)} real images are of one kind")
     value = total_variation(real, samples)
-    low, high = half_interval(lambda i: total_variation(real, samples[i]), value, len(samples), REPEATS, seed)
-    usual, most = variation_by_chance(real, len(samples), both.groups, seed=seed)
+    low, high = material.half_interval(
+        lambda index: total_variation(real, samples[index]), value, both.layouts, REPEATS
+    )
+    usual, most = variation_by_chance(real, len(samples), both.groups, seed=material.seed)
     return Figure(
         name="fidelity.kinds_variation",
         title=_KINDS,
         value=value,
-        low=max(low, 0.0),
-        high=min(high, 1.0),
+        low=None if low is None else max(low, 0.0),
+        high=None if high is None else min(high, 1.0),
         real=usual,
         better="lower",
         how=(
@@ -259,14 +264,17 @@ def _texture(both: _Both, seed: int) -> tuple[Figure, tuple[Chart, ...]]:
     except InputError as error:
         return _refused("fine_texture", _TEXTURE, str(error)), ()
     above, below = fine_energy(samples), fine_energy(real)
-    low, high = quotient_interval(
-        lambda index: float(np.median(above[index])),
-        len(above),
-        lambda index: float(np.median(below[index])),
-        [both.groups[place] for place in both.real.places],
-        REPEATS,
-        seed,
-    )
+    layouts, low, high = [both.layouts[place] for place in both.samples.places], None, None
+    if len(set(layouts)) > 1:
+        low, high = quotient_interval(
+            lambda index: float(np.median(above[index])),
+            len(above),
+            lambda index: float(np.median(below[index])),
+            [both.groups[place] for place in both.real.places],
+            REPEATS,
+            seed,
+            above_groups=layouts,
+        )
     trained = both.real.places < both.trained
     figure = Figure(
         name="fidelity.fine_texture",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +11,7 @@ import numpy as np
 
 from labelmint.datasets.pair import Pair
 from labelmint.evaluation.views import Views
+from labelmint.metrics.bootstrap import half_interval, interval
 from labelmint.progress import Event, Report
 from labelmint.segmenters.judge import Judge
 from labelmint.types import Array, ClassSet
@@ -105,6 +106,24 @@ class Material:
         if which not in self.vectors:
             self.vectors[which] = self.axes.tell(self.judge.features(self._views(which).images))
         return self.vectors[which]
+
+    def interval(
+        self, statistic: Callable[[Array], float], groups: Sequence[str]
+    ) -> tuple[float | None, float | None]:
+        """The bootstrap interval of a statistic of samples, which takes their indices; `groups` are their layouts,
+        which are resampled whole. (None, None) for one layout: it says nothing about how layouts differ.
+        """
+        if len(set(groups)) < 2:
+            return None, None
+        return interval(statistic, len(groups), self.resamples, self.seed, groups=groups)
+
+    def half_interval(
+        self, statistic: Callable[[Array], float], value: float, groups: Sequence[str], repeats: int
+    ) -> tuple[float | None, float | None]:
+        """The interval by halves of a distance of samples, which is `value` for all; otherwise as `interval`."""
+        if len(set(groups)) < 2:
+            return None, None
+        return half_interval(statistic, value, len(groups), repeats, self.seed, groups=groups)
 
     def beside(self, synthetic: Views, folder: Path) -> Material:
         """Other samples beside the same real pairs, of which nothing is read twice."""

@@ -10,16 +10,15 @@ out before scoring, because a copied training pair agrees by having been learned
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from labelmint.datasets.objects import object_map
-from labelmint.errors import InputError
 from labelmint.evaluation.material import Material
 from labelmint.evaluation.views import Views, ids_of
-from labelmint.metrics.bootstrap import interval, quotient_interval
+from labelmint.metrics.bootstrap import quotient_interval
 from labelmint.metrics.detection import found_objects, matches
 from labelmint.metrics.overlap import confusion, dice, iou, pixel_accuracy
 from labelmint.reports.results import Chart, Figure, Section, Series, Table
@@ -27,12 +26,13 @@ from labelmint.types import Array
 
 __all__ = ["agreement", "obedience"]
 
+RATIO = "Obedience ratio"
 WORST_JUDGE = 0.3  # mean Dice on real test pairs below which a quotient says nothing
 
 
 def obedience(material: Material, kept: npt.NDArray[np.bool_]) -> Section:
-    """The section; `kept` (N,) marks the samples that are no copies. Raises InputError when no foreground
-    class is in both sets.
+    """The section; `kept` (N,) marks the samples that are no copies. Where no foreground class is in both sets, it says
+    so, and the verdict is bad.
     """
     counts = {
         "real": confusion(material.real.labels, material.reading("real"), len(material.classes)),
@@ -44,18 +44,11 @@ def obedience(material: Material, kept: npt.NDArray[np.bool_]) -> Section:
     compared = [k for k in material.foreground if labelled["real"][k] > 0 and labelled["synthetic"][k] > 0]
     names = material.classes.names
     if not compared:
-        lacking = [names[k] for k in material.foreground if labelled["real"][k] == 0]
-        raise InputError(
-            "no foreground class is labelled both in the test part and in the synthetic pairs, so obedience "
-            "can't be measured"
-            + (
-                f"; the test part lacks {', '.join(lacking)}: put pairs that hold them into test.txt"
-                if lacking
-                else ""
-            )
-        )
+        return _nothing_in_common(labelled, material)
     in_both = [k for k in range(len(names)) if labelled["real"][k] > 0 and labelled["synthetic"][k] > 0]
-    figures = _figures(counts, compared, in_both, material)
+    figures = _figures(
+        counts, compared, in_both, material, material.synthetic.take(np.flatnonzero(kept)).groups
+    )
     left_out = [names[k] for k in material.foreground if k not in compared]
     found = _detection(material, kept)
     ratio, real, fake = figures[0].value, figures[1].real, figures[1].value
@@ -82,8 +75,31 @@ def obedience(material: Material, kept: npt.NDArray[np.bool_]) -> Section:
     )
 
 
+def _nothing_in_common(labelled: dict[str, Array], material: Material) -> Section:
+    """The section where no foreground class is in both sets."""
+    tested = [material.classes.names[k] for k in material.foreground if labelled["real"][k] > 0]
+    reason = "no foreground class is labelled both in the test part and in the synthetic pairs"
+    summary = f"Not measured: {reason}. The test part holds {', '.join(tested) or 'none'}."
+    figures = (
+        Figure(name="obedience.ratio", title=RATIO, value=None, better="higher", refused=reason),
+        Figure(
+            name="obedience.classes",
+            title="Foreground classes labelled in both sets",
+            value=0,
+            real=len(tested),
+            better="higher",
+            how="of those that the test part holds, which stand under real data",
+        ),
+    )
+    return Section(name="obedience", title="Is the label true?", summary=summary, figures=figures)
+
+
 def _figures(
-    counts: dict[str, Array], compared: list[int], in_both: list[int], material: Material
+    counts: dict[str, Array],
+    compared: list[int],
+    in_both: list[int],
+    material: Material,
+    groups: Sequence[str],
 ) -> tuple[Figure, ...]:
     fake, real = counts["synthetic"], counts["real"]
 
@@ -96,7 +112,7 @@ def _figures(
     def accuracy(values: Array) -> float:
         return pixel_accuracy(values.reshape(-1, *values.shape[-2:]).sum(axis=0))
 
-    ratio: Figure = _ratio(fake, real, mean_dice, material)
+    ratio: Figure = _ratio(fake, real, mean_dice, material, groups)
     rows = [ratio]
     for name, title, compute, how in (
         (
@@ -122,7 +138,7 @@ def _figures(
         def of(index: Array, compute: Callable[[Array], float] = compute) -> float:
             return compute(fake[index])
 
-        low, high = interval(of, len(fake), material.resamples, material.seed)
+        low, high = material.interval(of, groups)
         rows.append(
             Figure(
                 name=f"obedience.{name}",
@@ -138,8 +154,10 @@ def _figures(
     return tuple(rows)
 
 
-def _ratio(fake: Array, real: Array, mean_dice: Callable[[Array], float], material: Material) -> Figure:
-    name, title = "obedience.ratio", "Obedience ratio"
+def _ratio(
+    fake: Array, real: Array, mean_dice: Callable[[Array], float], material: Material, groups: Sequence[str]
+) -> Figure:
+    name, title = "obedience.ratio", RATIO
     how = (
         "mean Dice of the judge on synthetic pairs, divided by that on real test pairs, over foreground "
         "classes labelled in both"
@@ -153,7 +171,9 @@ def _ratio(fake: Array, real: Array, mean_dice: Callable[[Array], float], materi
         reason += "give it more steps (--judge-steps) or more training pairs"
         return Figure(name=name, title=title, value=None, better="higher", how=how, refused=reason)
     low, high = None, None
-    if len(set(material.real.groups)) > 1:  # one patient says nothing about how patients differ
+    if (
+        min(len(set(material.real.groups)), len(set(groups))) > 1
+    ):  # one patient says nothing about how patients differ
         low, high = quotient_interval(
             lambda index: mean_dice(fake[index]),
             len(fake),
@@ -161,6 +181,7 @@ def _ratio(fake: Array, real: Array, mean_dice: Callable[[Array], float], materi
             material.real.groups,
             material.resamples,
             material.seed,
+            above_groups=groups,
         )
     return Figure(
         name=name,
@@ -220,7 +241,7 @@ def _detection(material: Material, kept: npt.NDArray[np.bool_]) -> tuple[Figure,
     real = _counted(material, material.real, material.reading("real"), np.arange(len(material.real)))
     if not fake.sum(axis=0)[1] or not real.sum(axis=0)[1]:
         return ()
-    figures = []
+    figures, groups = [], material.synthetic.take(np.flatnonzero(kept)).groups
     found = "instances of which the judge reads at least half of the pixels as their class"
     matched = (
         "2 M / (labelled + read objects), M matched one to one at IoU 0.5 within a class; read objects are "
@@ -230,11 +251,9 @@ def _detection(material: Material, kept: npt.NDArray[np.bool_]) -> tuple[Figure,
         ("objects_found", "Labelled objects found", _share_found, found),
         ("detection_f1", "Detection F1", _f1, matched),
     ):
-        low, high = interval(
+        low, high = material.interval(
             lambda index, score=score: score(fake[index]),  # type: ignore[misc]
-            len(fake),
-            material.resamples,
-            material.seed,
+            groups,
         )
         figures.append(
             Figure(

@@ -3,9 +3,14 @@ eye on the sheets.
 
 rejected:  its layout breaks a rule, or the judge agrees with its label on a smaller share of the pixels than
            on all but 1 % of the real test views
+
+The real views of each half of the groups are judged by the threshold of the other half: a threshold is not tried
+on what it was set on.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -13,7 +18,7 @@ from labelmint.evaluation.coherent import Incoherent
 from labelmint.evaluation.material import Material
 from labelmint.evaluation.obedience import agreement
 from labelmint.evaluation.views import ids_of
-from labelmint.metrics.bootstrap import interval
+from labelmint.metrics.copy_rule import halves
 from labelmint.pictures import contact_sheet, image_grid, overlay
 from labelmint.reports.results import Figure, Picture, Section
 from labelmint.types import Array, Layout
@@ -33,9 +38,9 @@ def rejects(material: Material, incoherent: Incoherent) -> Section:
     threshold = float(np.quantile(real, STRICTNESS))
     disobedient = fake < threshold
     rejected = disobedient | incoherent.synthetic
-    usual = real < threshold
-    low, high = interval(
-        lambda index: PER * float(rejected[index].mean()), len(rejected), material.resamples, material.seed
+    usual = _usual(real, material.real.groups)
+    low, high = material.interval(
+        lambda index: PER * float(rejected[index].mean()), material.synthetic.groups
     )
     figures = [
         Figure(
@@ -44,7 +49,7 @@ def rejects(material: Material, incoherent: Incoherent) -> Section:
             value=PER * float(rejected.mean()),
             low=low,
             high=high,
-            real=PER * float((usual | incoherent.real).mean()),
+            real=None if usual is None else PER * float((usual | incoherent.real).mean()),
             better="lower",
             unit="per 3,000",
             how="samples that are incoherent or disobedient, by the two rules below",
@@ -68,7 +73,7 @@ def rejects(material: Material, incoherent: Incoherent) -> Section:
                 better="lower",
                 unit="per 3,000",
                 how=how,
-                real=PER * float(real_flags.mean()),
+                real=None if real_flags is None else PER * float(real_flags.mean()),
             )
         )
     pictures = [_worst(material, fake), *_sheets(material)]
@@ -82,6 +87,16 @@ def rejects(material: Material, incoherent: Incoherent) -> Section:
         figures=tuple(figures),
         pictures=tuple(pictures),
     )
+
+
+def _usual(scores: Array, groups: Sequence[str]) -> Array | None:
+    """Which real views (N,) lie below the threshold of the other half; None where there is one group."""
+    if len(set(groups)) < 2:
+        return None
+    first, found = halves(groups), np.zeros(len(scores), bool)
+    for half in (first, ~first):
+        found[half] = scores[half] < np.quantile(scores[~half], STRICTNESS)
+    return found
 
 
 def _worst(material: Material, scores: Array) -> Picture:

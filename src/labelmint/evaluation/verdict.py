@@ -3,8 +3,9 @@
     good    obedience ratio >= 0.8; at most 20 copies per 1,000, surely at most 100, and all positions
             searched; coverage at least 0.7 of what real views reach; objects an image that differ from those
             of test layouts by a total variation of at most 0.25 more than those of training layouts do
-    bad     obedience ratio < 0.5, more than 100 copies per 1,000, coverage below a tenth of what real views
-            reach, or a total variation more than 0.7 above that of training layouts
+    bad     obedience ratio < 0.5, no class that the test part holds, more than 100 copies per
+            1,000, coverage below a tenth of what real views reach, or a total variation more than 0.7 above
+            that of training layouts
     mixed   what lies between, and whatever could not be measured
 
 Images without labels are judged by copies and coverage alone.
@@ -60,6 +61,8 @@ def verdict(figures: Mapping[str, Figure]) -> Verdict:
         ),
         _judged(figures["fidelity.coverage"], lambda v: v >= VARIED * best, lambda v: v < COLLAPSED * best),
     ]
+    if "obedience.classes" in figures:
+        found.append(_judged(figures["obedience.classes"], lambda v: v > 0, lambda v: v == 0))
     if "layouts.total_count_variation" in figures:
         counts = figures["layouts.total_count_variation"]
         usual = counts.real or 0.0

@@ -20,6 +20,7 @@ from labelmint.datasets.ranges import normalized
 from labelmint.datasets.scaling import as_channels
 from labelmint.datasets.tiles import tiles_of, tiles_of_all
 from labelmint.errors import InputError
+from labelmint.evaluation.layout_groups import layout_groups
 from labelmint.segmenters.training import IGNORED
 from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet, Layout
 
@@ -42,7 +43,8 @@ class Views:
     """N pairs of one size.
 
     Attributes:
-        names: (N,) of the pairs they were cut from. groups: (N,) of patients, slides, or the names again.
+        names: (N,) of the pairs they were cut from. groups: (N,) of patients, slides, or the names again; of samples,
+            their layouts.
         images: (N, H, W, C) uint8. labels: (N, H, W) int16. instances: (N, H, W), or None unless every pair
             has them.
     """
@@ -159,7 +161,7 @@ def views_of_samples(
                 f"real data; "
                 "give both the same class list"
             )
-    found = []
+    found, groups = [], layout_groups(data)
     needed = len(data.names) * size[0] * size[1] * (channels + 6) * 2  # twice: one by one, and stacked
     if needed > available:
         raise InputError(
@@ -185,7 +187,8 @@ def views_of_samples(
                 f"{data.source}: the label of {name!r} holds {error}; the real data has {list(classes.ids)}"
             ) from None
         image = _with_channels(normalized(pair.image, normalize), channels, data.source, name)
-        found.append(Pair(name=name, group=name, image=image, ids=labels, instances=pair.layout.instances))
+        group = groups.get(name, name)
+        found.append(Pair(name=name, group=group, image=image, ids=labels, instances=pair.layout.instances))
         if done % 50 == 0 or done == len(data.names):
             tell(done, len(data.names))
     return tiles(found, size, at_most=len(found))

@@ -68,7 +68,7 @@ from labelmint.formats.maps import files_below
 from labelmint.formats.numbers import numbered
 from labelmint.formats.seen import advice, images_seen
 from labelmint.formats.text_files import no_files_told
-from labelmint.storage import refuse_taken, write_text
+from labelmint.storage import refuse_inside, refuse_taken, write_text
 from labelmint.types import AnnotatedImage, ClassSet, DataSet, Finding
 
 __all__ = ["FORMATS", "WRITABLE", "check_labels", "check_target", "format_named", "read", "write"]
@@ -255,18 +255,8 @@ def check_target(
     if classes is not None:
         check_labels(format, classes)
     images = held_image_format(FORMATS[format], image_format)
-    target = Path(path).resolve()
-    for source in map(Path, sources):
-        if source.is_dir() and source.resolve() in target.parents:
-            raise InputError(
-                f"{path}: lies inside of {source}, which would then hold it too; name a folder elsewhere"
-            )
-        if source.is_file() and source.resolve().parent in target.parents:
-            raise InputError(
-                f"{path}: lies in the folder of {source.name}, where its images and labels are looked for; name a "
-                "folder elsewhere"
-            )
-    refuse_taken(target)
+    refuse_inside(path, sources)
+    refuse_taken(Path(path).resolve())
     return images
 
 

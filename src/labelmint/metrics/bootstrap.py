@@ -52,8 +52,7 @@ def interval(
     generator = np.random.default_rng(seed)
     values = []
     for _ in range(repeats):
-        drawn = generator.integers(len(members), size=len(members))
-        values.append(float(statistic(np.concatenate([members[group] for group in drawn]))))
+        values.append(float(statistic(_redrawn(members, generator))))
     return _percentiles(sorted(value for value in values if not math.isnan(value)), level)
 
 
@@ -65,24 +64,25 @@ def quotient_interval(
     repeats: int = 200,
     seed: int = 0,
     level: float = 0.95,
+    above_groups: Sequence[object] | Array | None = None,
 ) -> tuple[float, float]:
     """The bootstrap interval of above / below, statistics of two sets that are resampled apart from each
     other.
 
     Arguments:
-        above: takes indices into `above_count` single items. below: takes indices into the items of the other
-            set, which are resampled by whole groups, `below_groups` naming the group of each.
+        above: takes indices into `above_count` items. below: takes indices into the items of the other set.
+        above_groups, below_groups: the group of each item; whole groups are resampled. None: single items.
         repeats, seed, level: as for `interval`.
 
     Quotients over 0 are left out.
     """
-    members = _members(below_groups, len(below_groups))
+    over = _members(range(above_count) if above_groups is None else above_groups, above_count)
+    under = _members(below_groups, len(below_groups))
     generator = np.random.default_rng(seed)
     values = []
     for _ in range(repeats):
-        numerator = above(generator.integers(above_count, size=above_count))
-        drawn = generator.integers(len(members), size=len(members))
-        denominator = below(np.concatenate([members[group] for group in drawn]))
+        numerator = above(_redrawn(over, generator))
+        denominator = below(_redrawn(under, generator))
         values.append(numerator / denominator if denominator > 0 else math.nan)
     return _percentiles(sorted(value for value in values if not math.isnan(value)), level)
 
@@ -94,6 +94,7 @@ def half_interval(
     repeats: int = 50,
     seed: int = 0,
     level: float = 0.95,
+    groups: Sequence[object] | Array | None = None,
 ) -> tuple[float, float]:
     """The interval of a distance between sets, for which a doubled item is no second item (Politis and Romano
     1994).
@@ -107,16 +108,29 @@ def half_interval(
     Arguments:
         statistic: takes indices of half of the items.
         value: the statistic of all `count` items, at least 2.
+        groups: the group of each item, as for `interval`; whole groups are drawn until they hold half of the items.
     """
-    return around(value, [float(statistic(half)) for half in halves(count, repeats, seed)], level)
+    return around(value, [float(statistic(half)) for half in halves(count, repeats, seed, groups)], level)
 
 
-def halves(count: int, repeats: int = 50, seed: int = 0) -> Iterator[npt.NDArray[np.int64]]:
-    """Indices of random halves of `count` items, drawn without replacement; raises InputError below 2 items."""
+def halves(
+    count: int, repeats: int = 50, seed: int = 0, groups: Sequence[object] | Array | None = None
+) -> Iterator[npt.NDArray[np.int64]]:
+    """Indices of random halves of `count` items, or of a little more where these come in groups, drawn without
+    replacement; raises InputError below 2 items.
+    """
     if count < 2:
         raise InputError(f"an interval by halves needs at least 2 items, got {count}")
+    members = _members(range(count) if groups is None else groups, count)
+    sizes = np.array([len(items) for items in members])
     generator = np.random.default_rng(seed)
-    return (generator.permutation(count)[: count // 2] for _ in range(repeats))
+    orders = (generator.permutation(len(members)) for _ in range(repeats))
+    return (
+        np.concatenate(
+            [members[k] for k in order[: int(np.searchsorted(sizes[order].cumsum(), count // 2)) + 1]]
+        )
+        for order in orders
+    )
 
 
 def around(value: float, of_halves: Sequence[float] | Array, level: float = 0.95) -> tuple[float, float]:
@@ -124,6 +138,14 @@ def around(value: float, of_halves: Sequence[float] | Array, level: float = 0.95
     found = np.asarray(of_halves, np.float64)
     low, high = _percentiles(sorted((found - found.mean()).tolist()), level)
     return value + low, value + high
+
+
+def _redrawn(
+    members: Sequence[npt.NDArray[np.int64]], generator: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """The items of as many groups as there are, drawn with replacement."""
+    drawn = generator.integers(len(members), size=len(members))
+    return np.concatenate([members[group] for group in drawn])
 
 
 def _members(groups: Sequence[object] | Array, count: int) -> list[npt.NDArray[np.int64]]:

@@ -135,8 +135,8 @@ class LayoutDistances:
         occupancy_difference: for each class, mean |difference| of occupancy over the cells.
         cooccurrence_difference: mean |difference| of co-occurrence rates over unordered pairs of different
             classes, in [0, 1]; 0 where there is one class.
-        area_ks: for each class, Kolmogorov-Smirnov distance of its objects' areas; no entry where a set has
-            no such object.
+        area_ks: for each class, Kolmogorov-Smirnov distance of its objects' areas; 1 where one set alone has such
+            objects, and no entry where neither has.
     """
 
     total_count_variation: float
@@ -169,9 +169,9 @@ def layout_distances(a: LayoutStatistics, b: LayoutStatistics) -> LayoutDistance
         occupancy_difference=by_class(np.abs(a.occupancy - b.occupancy).mean(axis=(1, 2))),
         cooccurrence_difference=float(pairs.mean()) if len(pairs) else 0.0,
         area_ks={
-            class_id: kolmogorov_smirnov(x, y)
+            class_id: kolmogorov_smirnov(x, y) if len(x) and len(y) else 1.0
             for class_id, x, y in zip(a.classes, a.areas, b.areas, strict=True)
-            if len(x) and len(y)
+            if len(x) or len(y)
         },
     )
 

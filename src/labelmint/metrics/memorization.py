@@ -41,7 +41,7 @@ from labelmint.metrics.copy_rule import (
     ratios,
     without_grain,
 )
-from labelmint.metrics.nearest_view import NearestViews, nearest_views
+from labelmint.metrics.nearest_view import NearestViews, nearest_views, share_searched
 from labelmint.types import Array
 
 __all__ = ["CopySearch", "Distances", "Memorization", "memorization"]
@@ -162,6 +162,16 @@ class CopySearch:
             near=without_grain(to_training.distance, grain),
             far=np.mean([without_grain(found.distance, grain) for found in to_halves], axis=0),
             flat=deviations(images) < FLAT,
+        )
+
+    def searched(self, size: tuple[int, int]) -> float:
+        """Share of the training positions that the search for samples of a size compares; 1 without `work_a_query`,
+        where that depends on how many samples there are.
+        """
+        if self.work_a_query is None:
+            return 1.0
+        return share_searched(
+            size, self.training, beyond=self.beyond, seed=self.seed, work_a_query=self.work_a_query
         )
 
     def rule(

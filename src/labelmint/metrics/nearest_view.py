@@ -30,11 +30,20 @@ import numpy as np
 import numpy.typing as npt
 
 from labelmint.errors import InputError
-from labelmint.metrics.coarse_views import Scale, coarse, cut, places_of, shrunk, thinned
+from labelmint.metrics.coarse_views import Place, Scale, coarse, cut, places_of, shrunk, thinned
 from labelmint.metrics.view_distance import GAIN, fitted_distance, smoothed, turned, turned_back, unexplained
 from labelmint.types import Array
 
-__all__ = ["GAIN", "NearestViews", "fitted_distance", "nearest_views", "smoothed", "turned", "view"]
+__all__ = [
+    "GAIN",
+    "NearestViews",
+    "fitted_distance",
+    "nearest_views",
+    "share_searched",
+    "smoothed",
+    "turned",
+    "view",
+]
 
 
 _KEPT = 96  # of these, after a look at cells of half the size; where cells have 4 pixels or more
@@ -94,13 +103,7 @@ def nearest_views(
     _check(queries, references, beyond)
     images = np.asarray(queries)
     scale = Scale((images.shape[1], images.shape[2]), beyond)
-    every = [
-        place for k, reference in enumerate(references) for place in places_of(k, scale.positions(reference))
-    ]
-    operations = (
-        2.0 * len(images) * len(scale.orientations) * scale.cells[0] * scale.cells[1] * images.shape[3]
-    )
-    places = thinned(every, most_work / operations, seed)
+    places, searched = _places(references, scale, images.shape[3], most_work / len(images), seed)
     halved = [_halved(reference, scale) for reference in references] if scale.half > 1 else []
     blocks = [images[first : first + _QUERIES] for first in range(0, len(images), _QUERIES)]
     found = []
@@ -116,8 +119,17 @@ def nearest_views(
         position=np.array([one[2:4] for one in found]),
         orientation=np.array([one[4] for one in found]),
         size=scale.size,
-        searched=sum(p.positions for p in places) / sum(p.positions for p in every),
+        searched=searched,
     )
+
+
+def share_searched(
+    size: tuple[int, int], references: Sequence[Array], *, beyond: int = 4, seed: int = 0, work_a_query: float
+) -> float:
+    """Share of all positions in references (H_i, W_i, C) that a search with so much work for each of its queries
+    compares, as `NearestViews.searched` says afterwards.
+    """
+    return _places(references, Scale(size, beyond), references[0].shape[2], work_a_query, seed)[1]
 
 
 def view(references: Sequence[Array], found: NearestViews, i: int) -> Array:
@@ -128,6 +140,18 @@ def view(references: Sequence[Array], found: NearestViews, i: int) -> Array:
     height, width = found.size if found.orientation[i] % 2 == 0 else found.size[::-1]
     part = cut(references[found.reference[i]], (int(top), int(left)), (height, width))
     return np.ascontiguousarray(turned(part, int(found.orientation[i])))
+
+
+def _places(
+    references: Sequence[Array], scale: Scale, channels: int, work_a_query: float, seed: int
+) -> tuple[list[Place], float]:
+    """The places that are compared, and the share of all positions that they are."""
+    every = [
+        place for k, reference in enumerate(references) for place in places_of(k, scale.positions(reference))
+    ]
+    operations = 2.0 * len(scale.orientations) * scale.cells[0] * scale.cells[1] * channels
+    places = thinned(every, work_a_query / operations, seed)
+    return places, sum(p.positions for p in places) / sum(p.positions for p in every)
 
 
 def _check(queries: Array | Sequence[Array], references: Sequence[Array], beyond: int) -> None:

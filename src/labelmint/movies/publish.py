@@ -26,6 +26,7 @@ from labelmint.formats.files import new_folder
 from labelmint.formats.folder import write_folder
 from labelmint.movies.encode import ENCODERS, check_encoder
 from labelmint.movies.smoothness import Differences, draw_smoothness
+from labelmint.protocols import in_digits
 from labelmint.runs.origin import SOURCE_TYPE
 from labelmint.storage import refuse_taken, write_json, write_text, write_together
 from labelmint.synthesis.provenance import contents
@@ -145,9 +146,9 @@ def write_frames(
 
 
 def _text(value: object) -> str:
-    return (
-        value if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else json.dumps(value)
-    )
+    if isinstance(value, str):
+        return value
+    return in_digits(value) if isinstance(value, float) else json.dumps(value)
 
 
 def _card(facts: Mapping[str, Any], frames: int) -> str:

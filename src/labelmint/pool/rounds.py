@@ -83,7 +83,8 @@ def teach(labelled: Labelled, pool: Pool, options: LabelOptions, folder: Path, t
         if round > 1:
             key = hashlib.sha256(f"{key} {digest_of(minted, options.ratio)}".encode()).hexdigest()
         place = folder / ("round-1" if round == 1 else f"round-{round}-{key[:12]}")
-        ensemble = train_ensemble(place, key, labelled.lessons, minted, learning, _named(tell, round))
+        later = (options.rounds - round) * options.members
+        ensemble = train_ensemble(place, key, labelled.lessons, minted, learning, _named(tell, round), later)
         tally = _held_out(labelled, ensemble)
         cuts = cuts_for(tally, options.agreement, options.least_kept)
         minter = Minter(ensemble, cuts, check, labelled.classes, instances=labelled.instances)

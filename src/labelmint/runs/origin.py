@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from labelmint.dials import TRUNCATION
-from labelmint.protocols import Dials, ImageGenerator, Moving
+from labelmint.protocols import Dials, ImageGenerator, Moving, in_digits
 from labelmint.runs.labels import BOXES
 from labelmint.runs.streams import in_words
 from labelmint.seeds import Seed
@@ -128,7 +128,7 @@ class Origin:
             "weights": self.weights,
             "seed": str(self.seed),
             "index": str(index),
-            **{name: f"{value:g}" for name, value in self.said.items()},
+            **{name: in_digits(value) for name, value in self.said.items()},
             "batch_size": str(self.batch_size),
             "layouts": self.layouts_in_words,
             **({"keep": " ".join(self.keep)} if self.keep else {}),

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -137,6 +138,7 @@ def train_ensemble(
     minted: Sequence[Pair],
     learning: Learning,
     report: Report,
+    later: int = 0,
 ) -> Ensemble:
     """The ensemble stored in folder/member-1, member-2, ..., of which what is missing is trained.
 
@@ -144,6 +146,7 @@ def train_ensemble(
         folder: made where it is missing.
         key: digest of all that decides the members, the weights that their encoders begin with among that.
         minted: pairs of class indices at the scale of training, -1 where ignored; none in a first round.
+        later: how many members are trained after these, which the time left that is told holds, too.
 
     Raises InputError for a stored member that was made from something else, or is damaged.
     """
@@ -163,7 +166,8 @@ def train_ensemble(
         else:
             if isinstance(network, DenseUNet) and mine.config.encoder_weights is not None:
                 load_encoder_weights(network, mine.config.encoder_weights)
-            about = _train(network.to(mine.device), lesson, minted, mine, _told(report, place, len(lessons)))
+            tell = _told(report, place, len(lessons), later)
+            about = _train(network.to(mine.device), lesson, minted, mine, tell)
             store.save_part(part, network.state_dict(), {"key": key, **about})
         members.append(network)
     return Ensemble(members, mirrored_axes(learning.geometry.augment), spread=learning.spread)
@@ -173,12 +177,13 @@ def _seed_of(seed: int, member: int) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed} {member}".encode()).digest()[:4], "big")
 
 
-def _told(report: Report, place: int, count: int) -> Report:
-    """Events with the time that is left for all members, taken as alike."""
+def _told(report: Report, place: int, count: int, later: int = 0) -> Report:
+    """Events of a member that begins now, with the time that is left for all members, taken as alike."""
+    begin = time.perf_counter()
 
     def tell(event: Event) -> None:
-        spent = event.step * event.seconds_left / max(event.steps - event.step, 1)
-        left = event.seconds_left + (count - place - 1) * (spent + event.seconds_left)
+        whole = (time.perf_counter() - begin) * event.steps / max(event.step, 1)
+        left = event.seconds_left + (count - place - 1 + later) * whole
         report(replace(event, stage=f"{event.stage} {place + 1} of {count}", seconds_left=left))
 
     return tell

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from labelmint.runs.trained import TrainedSystem
     from labelmint.studio.server import Studio
     from labelmint.studio.session import Sample, Session
-    from labelmint.types import Layout
+    from labelmint.types import Array, Layout
 
 __all__ = ["VIEW"]
 
@@ -47,6 +47,13 @@ class _Base(NamedTuple):
 
     name: str
     layout: Layout
+
+    def holds(self, ids: Array, instances: Array | None) -> bool:
+        """True if these are its maps; no instances are as those of a map without objects."""
+        mine, theirs = (
+            np.zeros_like(ids) if one is None else one for one in (self.layout.instances, instances)
+        )
+        return np.array_equal(self.layout.label_map, ids) and np.array_equal(mine, theirs)
 
 
 async def _state(studio: Studio, request: Request) -> Response:
@@ -191,7 +198,7 @@ def _wish(session: Session, body: Mapping[str, Any]) -> tuple[Draw, dict[str, An
     ids = map_in(body, "ids", size)
     instances = map_in(body, "instances", size) if body.get("instances") is not None else None
     base = session.notes.get(NAME)
-    painted = not (isinstance(base, _Base) and np.array_equal(base.layout.label_map, ids))
+    painted = not (isinstance(base, _Base) and base.holds(ids, instances))
     name = base.name if isinstance(base, _Base) else "a blank layout"
     name = f"painted on {name}" if painted else name
     given = given_arrays(session.system, [ids], None if instances is None else [instances], [name])

@@ -20,6 +20,7 @@ import zipfile
 import zlib
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,13 +30,13 @@ from labelmint.errors import InputError
 from labelmint.formats.files import new_folder
 from labelmint.formats.folder import read_folder, write_folder
 from labelmint.formats.images_alone import read_images
-from labelmint.storage import write_arrays, write_json
+from labelmint.storage import alone, write_arrays, write_json
 from labelmint.synthesis.provenance import contents, moved_from
 from labelmint.synthesis.settings import difference, read_settings
 from labelmint.synthesis.verdicts import Reason, Verdict
 from labelmint.types import AnnotatedImage, Array, ClassSet, DataSet
 
-__all__ = ["ChunkFolder", "Row", "partial_of", "remove_partial"]
+__all__ = ["ChunkFolder", "Row", "at_work", "partial_of", "refuse_left_over", "remove_partial"]
 
 _ROWS = "rows.json"
 _MAPS = ("doubtful", "read")  # arrays of verdicts
@@ -68,6 +69,34 @@ def partial_of(out: Path) -> Path:
     return whole.with_name(f"{whole.name}.partial")
 
 
+def refuse_left_over(folder: Path) -> None:
+    """Raise InputError where the folder for what is not yet whole holds anything: of a stopped command, or of one that
+    still works there.
+    """
+    if folder.is_dir() and not any(folder.iterdir()):
+        return  # killed before it wrote anything
+    if folder.exists():
+        with alone(folder) if folder.is_dir() else nullcontext():
+            raise InputError(
+                f"{folder}: a stopped command left its samples there; add --resume to go on, or remove that "
+                f"folder"
+            )
+
+
+@contextmanager
+def at_work(out: Path) -> Iterator[None]:
+    """A block in which no other command works in the folder beside OUT, which goes where it is left empty.
+
+    Raises InputError where another one does.
+    """
+    with alone(partial_of(out)):
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # it holds something, or was moved to its place
+                partial_of(out).rmdir()
+
+
 def remove_partial(out: Path) -> None:
     """Remove that folder where it is there and holds nothing that an export does not write."""
     folder = partial_of(out)
@@ -84,18 +113,15 @@ class ChunkFolder:
         classes: of the samples.
         resume: go on with a folder that is there.
 
-    Raises InputError when the folder is there and `resume` is False, or when it was made with other settings.
+    Raises InputError when the folder holds anything and `resume` is False, or when it was made with other settings.
     """
 
     def __init__(self, path: Path, settings: dict[str, Any], classes: ClassSet, *, resume: bool) -> None:
         self.path, self.classes = path, classes
         self._opened: tuple[int, DataSet] | None = None
         file = path / "settings.json"
-        if path.exists() and not resume:
-            raise InputError(
-                f"{path}: a stopped command left its samples there; add --resume to go on, or remove that "
-                f"folder"
-            )
+        if not resume and path.exists() and any(path.iterdir()):
+            raise InputError(f"{path}: holds samples already; resume, or remove that folder")
         if file.is_file():
             self._check(file, settings)
             for cut_short in path.glob(".chunk-*.partial"):

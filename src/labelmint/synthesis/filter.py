@@ -1,8 +1,8 @@
 """The filter: candidates whose image does not show what their label says are dropped, or their doubtful
 pixels ignored.
 
-    on       dropped: agreement (`segmenters.agreement`) below the threshold that 5 % of real validation views
-             fall below
+    on       dropped: agreement (`segmenters.agreement`) below the threshold that at most 5 % of real
+             validation views fall below
     ignore   a pixel is doubtful where the judge gives its class less than it gives all but 1 % of the real
              pixels of that class; it is written as ignored. Dropped: pairs that would lose more than half of
              their pixels or of their objects' pixels, and those that are still below the threshold
@@ -58,7 +58,7 @@ class Filter:
     """Judge, thresholds and gate; make one with `open_filter`.
 
     Attributes:
-        mode: "on" or "ignore". share: of real validation views that fall below the threshold.
+        mode: "on" or "ignore". share: of real validation views that may fall below the threshold.
         judge, standard: of the run. classes: of the candidates.
         gate: None until `prepare` opens it. normalize: as the run has it.
         factor: how many times as many pixels a side candidates have as what the judge learned from.
@@ -177,7 +177,7 @@ def open_filter(system: TrainedSystem, mode: str, *, share: float = SHARE) -> Fi
 
     Arguments:
         mode: "on", "ignore", "off", or "auto": on where the run holds a judge, else off.
-        share: of real validation views that fall below the threshold; from 0 to below 1.
+        share: of real validation views that may fall below the threshold; from 0 to below 1.
 
     Raises InputError for other values, and when the run's judge is missing, damaged, of an older version, or
     knows other classes.

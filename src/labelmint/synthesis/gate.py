@@ -51,11 +51,13 @@ class Gate:
     Attributes:
         search: over training and validation images. rule: when a sample counts as a copy.
         names: of the training pairs and of the images without labels, in the order of the search.
+        searched: share of the positions in these images that is compared; 1 unless the work is too much.
     """
 
     search: CopySearch
     rule: CopyRule
     names: Sequence[str]
+    searched: float = 1.0
 
     def judge(self, images: Array, report: Report) -> tuple[Distances, Array]:
         """Distances of images (N, H, W, C) uint8, and which of them (N,) are near-copies."""
@@ -95,8 +97,7 @@ def open_gate(
     if missing:
         raise InputError(
             f"{source.source}: lacks {len(missing)} pairs that the judge of {system.path} was trained on, "
-            f"{missing[0]!r} for one; give "
-            "that data by --data, run `labelmint evaluate` again, or pass --filter off"
+            f"{missing[0]!r} for one; give that data by --data, run `labelmint evaluate` again, or pass --filter off"
         )
     beside = _beside(system, unlabelled, report) if unlabelled is not None else []
     names = [*real.training, *real.validation]
@@ -130,7 +131,8 @@ def open_gate(
         work_a_query=_WORK,
     )
     rule = _rule(system, real, search, report, beside=bool(beside))
-    return Gate(search=search, rule=rule, names=[*real.training, *(one.name for one in beside)])
+    names = [*real.training, *(one.name for one in beside)]
+    return Gate(search=search, rule=rule, names=names, searched=search.searched(system.size))
 
 
 def _beside(system: TrainedSystem, given: DataSet | str | Path, report: Report) -> list[Pair]:

@@ -13,7 +13,7 @@ from labelmint.formats import FORMATS
 from labelmint.formats.format import held_image_format, image_format_named
 from labelmint.progress import Event, Report
 from labelmint.storage import refuse_taken
-from labelmint.synthesis.chunks import ChunkFolder, Row, partial_of, remove_partial
+from labelmint.synthesis.chunks import ChunkFolder, Row, at_work, partial_of, remove_partial
 from labelmint.synthesis.export import Export
 from labelmint.synthesis.publish import publish
 from labelmint.synthesis.refill import Selection, selected
@@ -46,7 +46,7 @@ def join(
         how many pairs were written.
 
     Raises InputError for what is no whole shard, for shards that are missing, given twice, or of different exports, and
-    where fewer than n candidates were accepted.
+    where fewer than n candidates were accepted, and where another command writes the folder.
     """
     target, tell = Path(out), report or (lambda event: None)
     named = image_format_named(image_format)
@@ -68,8 +68,9 @@ def join(
         count = len(selection.accepted)
     _check_files(found, tell)
     export = replace(whole, n=count, image_format=named)
-    publish(export, joined, selection, {format: target}, first.facts["versions"])
-    remove_partial(target)
+    with at_work(target):
+        publish(export, joined, selection, {format: target}, first.facts["versions"])
+        remove_partial(target)
     return count
 
 
@@ -142,7 +143,8 @@ def _difference(one: StoredShard, other: StoredShard) -> str | None:
     for key in sorted({*before, *now}):
         if before.get(key) != now.get(key):
             return f"{key} {now.get(key)!r}, there {before.get(key)!r}"
-    named: dict[str, tuple[Any, Any]] = {key: (one.facts[key], other.facts[key]) for key in one.facts}
+    keys = {*one.facts, *other.facts} - {"searched"}  # former versions did not say it
+    named: dict[str, tuple[Any, Any]] = {key: (one.facts.get(key), other.facts.get(key)) for key in keys}
     return next((f"other {key}" for key, (mine, theirs) in sorted(named.items()) if mine != theirs), None)
 
 
@@ -192,4 +194,4 @@ def _selection(shards: Sequence[StoredShard], n: int | None, joined: _Joined) ->
             f"{shards[0].path}: of the {len(found)} candidates of all shards {accepted} passed the filter"
             f"{'' if n is None else f' and {n} are wanted'}; take a smaller -n, or draw shards with a higher -n"
         )
-    return selected(found, wanted, shards[0].copy_threshold)
+    return selected(found, wanted, shards[0].copy_threshold, min(one.searched for one in shards))

@@ -14,7 +14,7 @@ from labelmint.runs.precision import bfloat16_is_slow
 from labelmint.synthesis.chunks import ChunkFolder, remove_partial
 from labelmint.synthesis.drawing import draw_chunks
 from labelmint.synthesis.publish import publish, versions_here
-from labelmint.synthesis.refill import AT_ONCE, Selection, judged, select
+from labelmint.synthesis.refill import AT_ONCE, Selection, cautions_of, judged, select
 from labelmint.synthesis.shard import store_shard
 
 if TYPE_CHECKING:
@@ -45,15 +45,17 @@ def carry_out(
             order.sieve.prepare(
                 system, options.data, tell, unlabelled=options.unlabelled
             )  # before it is long
+            assert order.sieve.gate is not None
+            for line in cautions_of(order.sieve.gate.searched):
+                say(line)
         folder = ChunkFolder(chunks, order.settings, system.classes, resume=options.resume)
         if order.shard is None:
             publish(order.export, folder, _select(order, folder, options.most, tell), missing)
             return
         _judge_shard(order, folder, tell)
-        gate = None if order.sieve is None else order.sieve.gate
-        threshold = None if gate is None else gate.rule.threshold
         (out,) = missing.values()
-        store_shard(folder, order.export, threshold, versions_here(), out)
+        gate = None if order.sieve is None else order.sieve.gate
+        store_shard(folder, order.export, gate, versions_here(), out)
 
 
 @contextmanager

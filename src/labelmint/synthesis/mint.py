@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,8 @@ from labelmint.runs.labels import check_labels
 from labelmint.runs.origin import origin_of
 from labelmint.runs.streams import check_reseed
 from labelmint.runs.style import style_of
-from labelmint.synthesis.chunks import partial_of, remove_partial
+from labelmint.storage import refuse_inside
+from labelmint.synthesis.chunks import at_work, partial_of, refuse_left_over, remove_partial
 from labelmint.synthesis.export import MOVED, Export, layouts_used, settings_text
 from labelmint.synthesis.filter import Filter, open_filter
 from labelmint.synthesis.making import carry_out, nothing_left
@@ -72,7 +73,8 @@ def mint(
         the folder.
 
     Raises InputError for bad values, a dial that the system does not heed, a folder that is not empty, a resume
-    with other settings than before, a filter without judge or real data, and too few candidates that pass it.
+    with other settings than before, a folder in which another command works, a filter without judge or real
+    data, and too few candidates that pass it.
     """
     options, say, tell = options or MintOptions(**more), warn or _warn, report or (lambda event: None)
     targets = _targets(Path(out), options)
@@ -100,10 +102,10 @@ def mint(
     order = _order(system, draw, sieve, options, _threads(system, before))
     for line in order.export.cautions:
         say(line)
-    missing = {name: path for name, path in targets.items() if not _is_complete(path, order, name)}
-    if missing:
-        with nothing_left(Path(out), unless=options.resume):
-            carry_out(order, options, partial_of(Path(out)), missing, say, tell)
+    if _missing(targets, order):
+        with at_work(Path(out)), nothing_left(Path(out), unless=options.resume):
+            if missing := _missing(targets, order):  # another command may have ended meanwhile
+                carry_out(order, options, partial_of(Path(out)), missing, say, tell)
     for path in targets.values():
         remove_partial(path)
     return Path(out)
@@ -255,21 +257,29 @@ def _warn(line: str) -> None:
     warnings.warn(line, UserWarning, stacklevel=3)
 
 
-def check_target(out: str | Path, *, n: int, format: str, resume: bool) -> None:
-    """Raise InputError when n pairs can't be written there in that format; looks only, and costs nothing."""
+def check_target(
+    out: str | Path, *, n: int, format: str, resume: bool, sources: Iterable[str | Path | None] = ()
+) -> None:
+    """Raise InputError when n pairs can't be written there in that format, or would lie inside of what they are made
+    from; looks only, and costs nothing.
+    """
     if n < 1:
         raise InputError(f"-n {n}: expected at least 1")
     if format not in formats.WRITABLE:
         raise InputError(f"--format {format}: expected one of {', '.join(formats.WRITABLE)}")
     path = Path(out)
+    if not (resume and (path.exists() or partial_of(path).exists())):
+        refuse_inside(path, [one for one in sources if one is not None])
     complete = resume and (path / "settings.json").is_file()
     if not complete and path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise InputError(f"{path}: exists and is not an empty folder; give another --out, or remove it")
-    if partial_of(path).exists() and not resume:
-        raise InputError(
-            f"{partial_of(path)}: a stopped command left its samples there; add --resume to go on, or remove "
-            f"that folder"
-        )
+    if not resume:
+        refuse_left_over(partial_of(path))
+
+
+def _missing(targets: Mapping[str, Path], order: Order) -> dict[str, Path]:
+    """Those of the folders to write that are not complete."""
+    return {name: path for name, path in targets.items() if not _is_complete(path, order, name)}
 
 
 def _is_complete(out: Path, order: Order, format: str) -> bool:

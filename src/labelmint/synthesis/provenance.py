@@ -16,11 +16,22 @@ import numpy as np
 
 from labelmint.datasets.objects import object_map
 from labelmint.dials import DIALS
+from labelmint.formats.card import in_a_cell
+from labelmint.protocols import in_digits
 from labelmint.runs.origin import Origin
 from labelmint.runs.streams import in_words
 from labelmint.types import AnnotatedImage, ClassSet, Layout
 
-__all__ = ["card", "class_table", "contents", "count_objects", "count_pixels", "manifest_row", "moved_from"]
+__all__ = [
+    "card",
+    "class_table",
+    "command_of",
+    "contents",
+    "count_objects",
+    "count_pixels",
+    "manifest_row",
+    "moved_from",
+]
 
 _MEASURED = "checked by a judge trained on real pairs alone (Filter, below)"
 _UNFILTERED = "- Filter: off; no pair was dropped, and no copies of training images were looked for\n"
@@ -159,7 +170,7 @@ def card(
         holds=", what its layout holds" if labelled else "",
         shown=" with their labels" if labelled else "",
         filter="\n".join(["## Filter", "", *filtered["lines"], "", ""]) if filtered else "",
-        command=_command(origin, wanted, filtered),
+        command=command_of(origin, wanted, filtered),
         judge="The filter needs the judge that the run held then.\n" if filtered else "",
         rejected=_REJECTED if filtered else "",
     )
@@ -192,19 +203,19 @@ def class_table(objects: Mapping[str, int], pixels: Mapping[str, int]) -> list[s
     """Objects and pixels by class, a line each in order of the pixels, as a table of Markdown."""
     total = max(sum(pixels.values()), 1)
     return [*_TABLE] + [
-        f"| {name} | {objects.get(name, 0):,} | {100 * count / total:.2f} % |"
+        f"| {in_a_cell(name)} | {objects.get(name, 0):,} | {100 * count / total:.2f} % |"
         for name, count in pixels.items()
     ]
 
 
-def _command(origin: Origin, wanted: str, filtered: Mapping[str, Any] | None) -> str:
+def command_of(origin: Origin, wanted: str, filtered: Mapping[str, Any] | None) -> str:
     """The command that makes the data set again; `wanted` are the options that say which samples."""
     dials = " ".join(_option(name, value) for name, value in origin.said.items())
     again = " --filter off"
     if filtered:
         again = (
-            f" \\\n  --filter {filtered['mode']} --filter-share {100 * filtered['share']:g} --most-candidates "
-            f"{filtered['most']}"
+            f" \\\n  --filter {filtered['mode']} --filter-share {_percent(filtered['share'])} --most-candidates "
+            f"{filtered['most']}{' --unlabelled POOL' if 'unlabelled' in filtered else ''}"
         )
     machine = f"--batch-size {origin.batch_size} --device {origin.device} --threads {origin.threads}"
     lines = [f"labelmint synthesize RUN --out DIR {wanted}", dials, machine + _given(origin) + again]
@@ -213,7 +224,13 @@ def _command(origin: Origin, wanted: str, filtered: Mapping[str, Any] | None) ->
 
 def _option(name: str, value: float) -> str:
     """A dial on the command line."""
-    return DIALS[name].given(value) if name in DIALS else f"--dial {name}={value:g}"
+    return DIALS[name].given(value) if name in DIALS else f"--dial {name}={in_digits(value)}"
+
+
+def _percent(share: float) -> str:
+    """The shortest percentage that gives a share back, divided by 100."""
+    found = (in_digits(float(f"{100 * share:.{digits}g}")) for digits in range(1, 18))
+    return next((text for text in found if float(text) / 100 == share), in_digits(100 * share))
 
 
 def _given(origin: Origin) -> str:

@@ -181,7 +181,8 @@ def _write(
         images=export.image_format,
         labelled=classes.labelled,
     )
-    text += section("Doubtful", export.cautions) + section("Not carried over", lost)
+    doubtful = export.cautions if selection is None else (*export.cautions, *selection.cautions)
+    text += section("Doubtful", doubtful) + section("Not carried over", lost)
     (path / "README.md").write_text(text, encoding="utf-8", newline="\n")
     write_metadata([one.row.name for one in wanted], classes, export.origin.system, path, format)
 

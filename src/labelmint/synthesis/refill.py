@@ -25,7 +25,7 @@ from labelmint.synthesis.filter import Filter
 from labelmint.synthesis.verdicts import Reason, Verdict, reasons
 from labelmint.types import Array
 
-__all__ = ["AT_ONCE", "FACTOR", "Selection", "TooFewPassed", "judged", "select", "selected"]
+__all__ = ["AT_ONCE", "FACTOR", "Selection", "TooFewPassed", "cautions_of", "judged", "select", "selected"]
 
 FACTOR = 10  # candidates for each pair that is wanted, at most, unless told otherwise
 AT_ONCE = 512  # candidates that are judged together
@@ -48,10 +48,12 @@ class Selection:
 
     Attributes:
         verdicts: by rising index. copy_threshold: on the ratio of the gate.
+        searched: share of the positions in training images that the gate compared.
     """
 
     verdicts: tuple[Verdict, ...]
     copy_threshold: float
+    searched: float = 1.0
 
     @property
     def accepted(self) -> tuple[Verdict, ...]:
@@ -71,7 +73,13 @@ class Selection:
             "accepted": len(self.accepted),
             "dropped": reasons(self.verdicts),
             "copy_threshold": round(self.copy_threshold, 4),
+            **({"searched": round(self.searched, 4)} if self.searched < 1 else {}),
         }
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """What is doubtful about the search for copies."""
+        return cautions_of(self.searched)
 
 
 def select(
@@ -111,13 +119,24 @@ def select(
         found += verdicts
         accepted = sum(verdict.reason is None for verdict in found)
         report(Event("accepted", min(accepted, n), n))
-    return selected(found, n, sieve.gate.rule.threshold)
+    return selected(found, n, sieve.gate.rule.threshold, sieve.gate.searched)
 
 
-def selected(found: Sequence[Verdict], n: int, copy_threshold: float) -> Selection:
+def selected(found: Sequence[Verdict], n: int, copy_threshold: float, searched: float) -> Selection:
     """The verdicts up to that on the n-th candidate that is accepted; there are that many."""
     places = [place for place, verdict in enumerate(found) if verdict.reason is None]
-    return Selection(verdicts=tuple(found[: places[n - 1] + 1]), copy_threshold=copy_threshold)
+    needed = tuple(found[: places[n - 1] + 1])
+    return Selection(verdicts=needed, copy_threshold=copy_threshold, searched=searched)
+
+
+def cautions_of(searched: float) -> tuple[str, ...]:
+    """What is to be said where the gate compares only a share of the positions in training images."""
+    if searched >= 1:
+        return ()
+    return (
+        f"only {100 * searched:.2g} % of the positions in the training images are searched for copies: copies of what "
+        f"lies elsewhere are not withheld, and the nearest training image that is named is that of these positions",
+    )
 
 
 def _round(missing: int, accepted: int, seen: int) -> int:

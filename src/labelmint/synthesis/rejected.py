@@ -68,14 +68,14 @@ def _picture(
 def about_filter(selection: Selection, facts: FilterFacts) -> dict[str, Any]:
     """What `provenance.card` is told."""
     counts, settings = selection.outcome["dropped"], facts.settings
+    views = settings["real_views"]
     beside = " and of the images without labels" if "unlabelled" in settings else ""
     lines = [
         f"- {len(selection.verdicts)} candidates were drawn for {len(selection.accepted)} pairs; what was "
         f"dropped leaves gaps in the "
         "numbers.",
         f"- {counts[Reason.DISAGREES]} dropped: agreement of image and label under {settings['threshold']:.3f}, "
-        f"which {100 * settings['share']:g} % of "
-        f"{settings['real_views']} real validation views fall below.",
+        f"which at most {int(settings['share'] * views)} of {views} real validation views fall below.",
     ]
     if settings["mode"] == "ignore":
         lines += [
@@ -87,8 +87,8 @@ def about_filter(selection: Selection, facts: FilterFacts) -> dict[str, Any]:
         ]
     lines += [
         f"- {counts[Reason.NEAR_COPY]} withheld: near-copies of training images{beside}, by a ratio of distances "
-        f"under "
-        f"{selection.copy_threshold:.2f}, set on real validation images.",
+        f"under {selection.copy_threshold:.2f}, set on real validation images. Copies that are zoomed by much are not "
+        f"found.",
         f"- The judge: a U-Net trained on the real training pairs alone, Dice {facts.dice:.2f} on the validation "
         f"pairs, weights SHA-256 "
         f"`{settings['judge']}`. It errs, too: what it keeps is likelier to be right, not certain.",

@@ -38,7 +38,7 @@ _OPTIONS = {
 def read_settings(file: Path) -> dict[str, Any] | None:
     """The settings; None when they are missing or damaged."""
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = json.loads(file.read_text(encoding="utf-8", errors="surrogateescape"))
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None

@@ -20,6 +20,7 @@ from labelmint.errors import InputError
 from labelmint.storage import write_json
 from labelmint.synthesis.chunks import ChunkFolder, partial_of
 from labelmint.synthesis.export import Export
+from labelmint.synthesis.gate import Gate
 from labelmint.synthesis.settings import read_settings
 
 __all__ = ["Shard", "StoredShard", "read_shard", "store_shard"]
@@ -69,12 +70,20 @@ class StoredShard(NamedTuple):
         """On the ratio of the gate; 0 where there is no filter."""
         return float(self.facts["copy_threshold"] or 0)
 
+    @property
+    def searched(self) -> float:
+        """Share of the positions in training images that the gate compared."""
+        return float(self.facts.get("searched", 1))
+
 
 def store_shard(
-    folder: ChunkFolder, export: Export, copy_threshold: float | None, versions: Mapping[str, str], out: Path
+    folder: ChunkFolder, export: Export, gate: Gate | None, versions: Mapping[str, str], out: Path
 ) -> None:
     """Say what a folder of chunks is the shard of, and move it to its place."""
-    facts = {"export": export.to_json(), "copy_threshold": copy_threshold, "versions": dict(versions)}
+    threshold = None if gate is None else gate.rule.threshold
+    facts = {"export": export.to_json(), "copy_threshold": threshold, "versions": dict(versions)}
+    if gate is not None and gate.searched < 1:
+        facts["searched"] = gate.searched
     write_json(folder.path / _FILE, facts)
     if out.is_dir():
         out.rmdir()
@@ -89,9 +98,10 @@ def read_shard(path: Path) -> StoredShard:
             raise InputError(f"{path}: this shard is not whole; run its command again with --resume")
         raise InputError(f"{path}: no shard; expected a folder that `labelmint synthesize --shard K/N` wrote")
     try:
-        facts, settings = json.loads(file.read_text(encoding="utf-8")), read_settings(path / "settings.json")
+        facts = json.loads(file.read_text(encoding="utf-8", errors="surrogateescape"))
+        settings = read_settings(path / "settings.json")
         export, shard = Export.from_json(facts["export"]), Shard.parse((settings or {})["shard"])
-        float(facts["copy_threshold"] or 0), dict(facts["versions"])
+        float(facts["copy_threshold"] or 0), float(facts.get("searched", 1)), dict(facts["versions"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, InputError):
         raise InputError(f"{file}: damaged; remove {path} and draw that shard again") from None
     return StoredShard(
