@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["train"]
 
 _Out: TypeAlias = Annotated[
-    Path, typer.Option(help="The run folder. The same command again goes on where a stopped one was.")
+    Path, typer.Option(help="The run folder. The same command again continues a run that was stopped.")
 ]
 _Preset: TypeAlias = Annotated[
     str,
