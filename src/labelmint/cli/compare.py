@@ -68,7 +68,8 @@ class _CommandLine:
     out: Annotated[
         Path,
         typer.Option(
-            help="Folder of runs, samples and report. The same command again goes on; more systems or seeds extend it."
+            help="Folder of runs, samples and report. The same command again continues it; more systems or seeds "
+            "extend it."
         ),
     ] = Path("comparison")
     n: Annotated[

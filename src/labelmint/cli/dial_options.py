@@ -31,7 +31,8 @@ DialValues: TypeAlias = Annotated[
         "--dial",
         metavar="NAME=VALUE",
         help=f"Set whatever else the run heeds when it draws; repeatable. evaluations, of flow: {EVALUATIONS.says} "
-        f"truncation, of bicyclegan, and of spade with generator.code above 0: {TRUNCATION.says}",
+        f"truncation, of bicyclegan, biggan, layout2im, bachgan-apart, and of spade and bachgan with generator.code "
+        f"above 0: {TRUNCATION.says} strength, of transfer: how far shapes are moved.",
         show_default=False,
     ),
 ]

@@ -45,7 +45,8 @@ _Subject: TypeAlias = Annotated[
     ),
 ]
 _Out: TypeAlias = Annotated[
-    Path, typer.Option(help="The folder of the report. The same command again goes on where it was stopped.")
+    Path,
+    typer.Option(help="The folder of the report. The same command again continues where it was stopped."),
 ]
 _Count: TypeAlias = Annotated[
     int | None,

@@ -33,7 +33,7 @@ _Run: TypeAlias = Annotated[
     Path, typer.Argument(help="A run folder, as `labelmint train` wrote it.", show_default=False)
 ]
 _Out: TypeAlias = Annotated[
-    Path, typer.Option(help="The folder to write. The same command again goes on where it was stopped.")
+    Path, typer.Option(help="The folder to write. The same command again continues where it was stopped.")
 ]
 _Pixel: TypeAlias = Annotated[
     list[str] | None,

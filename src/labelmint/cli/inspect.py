@@ -48,7 +48,7 @@ class _CommandLine:
         str | None,
         typer.Option(
             metavar="HxW",
-            help="Tell how many objects of each class survive at this size.",
+            help="Count how many objects of each class survive at this size.",
             show_default=False,
         ),
     ] = None

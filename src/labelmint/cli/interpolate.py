@@ -121,9 +121,10 @@ def interpolate(chosen: _CommandLine) -> None:
     """Make a movie: one layout while its code goes from one seed's to another's, or layouts that change under one
     code.
 
-    Each frame shows its label beside its image. How much neighboring frames differ is told, beside the same layouts
-    under a fresh code each. For systems whose images have a code: pix2pix, pix2pixhd with features, bicyclegan, spade
-    and bachgan with a code, bachgan-apart, obj-cgan, layout2im, biggan, cimle, flow.
+    Each frame shows its label beside its image. The command reports how much neighboring frames differ, beside the
+    same layouts under a fresh code each. For systems whose images have a code: pix2pix, pix2pixhd with features,
+    bicyclegan, spade and bachgan with a code, bachgan-apart, obj-cgan, layout2im, biggan, cimle, crn with several
+    outputs, flow.
     """
     from labelmint.movies.interpolate import interpolate as film
     from labelmint.movies.options import MovieOptions

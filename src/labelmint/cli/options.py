@@ -82,9 +82,7 @@ Merge: TypeAlias = Annotated[
 ]
 FormatIn: TypeAlias = Annotated[
     str | None,
-    typer.Option(
-        "--format-in", metavar="NAME", help="Read the data in this format instead of finding it out."
-    ),
+    typer.Option("--format-in", metavar="NAME", help="Read the data in this format instead of detecting it."),
 ]
 ImageFormat: TypeAlias = Annotated[
     str, typer.Option("--image-format", metavar="NAME", help="Of the images: png, jpg, webp or tiff.")
@@ -185,7 +183,7 @@ Clock: TypeAlias = Annotated[
     typer.Option(
         "--clock",
         metavar="WHICH",
-        help="That counts the minutes: wall, or processor, the work of each thread, which is fair on a machine "
+        help="Which clock counts the minutes: wall, or processor, the work of each thread, which is fair on a machine "
         "that does other work too.",
     ),
 ]

@@ -74,7 +74,7 @@ class _CommandLine:
     out: Annotated[
         Path,
         typer.Option(
-            help="Folder of the report. The same command again goes on; more pairs, seeds or ratios extend it."
+            help="Folder of the report. The same command again continues it; more pairs, seeds or ratios extend it."
         ),
     ]
     n_train: Annotated[

@@ -113,8 +113,8 @@ class _CommandLine:
         typer.Option(
             metavar="NAME=SEED",
             help="Draw one stream of random numbers from another seed while the others stay: image=7 draws other "
-            "images of the same layouts, layout=3 other layouts; msgnet-vq2 has top and bottom, too, bachgan-apart "
-            "foreground and background. Repeatable.",
+            "images of the same layouts, layout=3 other layouts; msgnet-vq2 also has top and bottom, "
+            "layout2im ground and objects, bachgan-apart foreground and background. Repeatable.",
             show_default=False,
         ),
     ] = None
@@ -122,8 +122,8 @@ class _CommandLine:
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Draw every image in the style of this one. For runs whose encoder finds it: bicyclegan, and spade "
-            "with generator.code above 0, as in tiny and small.",
+            help="Draw every image in the style of this one. For runs whose encoder finds it: bicyclegan, and spade, "
+            "bachgan and bachgan-wgan with generator.code above 0, as in tiny and small.",
             show_default=False,
         ),
     ] = None
@@ -181,7 +181,7 @@ class _CommandLine:
     ] = None
     most_candidates: Annotated[
         int | None,
-        typer.Option(metavar="M", help="Give up after so many; 10 N unless given.", show_default=False),
+        typer.Option(metavar="M", help="Give up after M candidates; 10 N unless given.", show_default=False),
     ] = None
     shard: Annotated[
         str | None,
@@ -199,7 +199,7 @@ class _CommandLine:
             help="What draws: here, or ray, the machines of a Ray cluster (RAY_ADDRESS, else the cores of this one).",
         ),
     ] = "here"
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where a stopped command was.")] = False
+    resume: Annotated[bool, typer.Option("--resume", help="Continue a command that was stopped.")] = False
     device: Device = "auto"
     threads: ThreadsToDraw = None
     precision: DrawIn = "32"

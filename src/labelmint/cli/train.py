@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["train"]
 
 _Out: TypeAlias = Annotated[
-    Path, typer.Option(help="The run folder. The same command again goes on where a stopped one was.")
+    Path, typer.Option(help="The run folder. The same command again continues a run that was stopped.")
 ]
 _Preset: TypeAlias = Annotated[
     str,
@@ -74,13 +74,13 @@ _Unlabelled: TypeAlias = Annotated[
     Path | None,
     typer.Option(
         metavar="DIR",
-        help="More images, without labels (or with labels that are left unused): a folder. flow, the tokenizers of "
-        "msgnet, and with prior.condition_dropout its image prior learn from these, too; transfer takes looks and "
-        "shapes from them. Those that are images of DATA are left out.",
+        help="More images, without labels (or with labels that are left unused): a folder. flow, and the tokenizers of "
+        "msgnet and its relatives, of vqvae-t and of vqgan-t learn from these, too, and with prior.condition_dropout "
+        "their image priors; transfer takes looks and shapes from them. Those that are images of DATA are left out.",
         show_default=False,
     ),
 ]
-_Force: TypeAlias = Annotated[bool, typer.Option("--force", help="Go on with fewer than 20 pairs.")]
+_Force: TypeAlias = Annotated[bool, typer.Option("--force", help="Train with fewer than 20 pairs, too.")]
 
 _Log: TypeAlias = Annotated[
     str | None,
