@@ -35,8 +35,8 @@ GUIDANCE = Dial(  # beyond the most next to nothing is left to chance
     1.0,
     0.0,
     20.0,
-    "Above 1: images heed their layouts more. For runs that learned to do without them now and then: flow, and "
-    "others trained with --set prior.condition_dropout=0.1.",
+    "Above 1: images heed their layouts more. For flow, and for runs of other systems that were trained with "
+    "--set prior.condition_dropout=0.1.",
     named=True,
 )
 LAYOUT_TEMPERATURE = Dial(

@@ -46,7 +46,7 @@ def style_of(system: TrainedSystem, file: str | Path) -> Style:
     if not isinstance(images, Styled) or not images.finds_styles:
         raise InputError(
             f"--style-image {file}: {system.system} has no encoder that finds the style of an image here; train "
-            f"bicyclegan, or spade with --set generator.code=16"
+            f"bicyclegan, or spade or bachgan with --set generator.code=16"
         )
     pixels = read_labelled(path, None).pixels  # no label: turned as viewers show it
     image = system.as_trained.image(str(path), pixels)

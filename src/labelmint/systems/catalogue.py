@@ -114,7 +114,7 @@ PRESETS = {
         Preset("gta5-256x512", (256, 512), "CRN's and CIMLE's scenes of a game; a large GPU", "cimle"),
         Preset("biggan-128", (128, 128), "BigGAN's images without layouts; a large GPU", "biggan"),
         Preset("rdn-published", (96, 96), "RDN's photographs, crops of 96x96 pixels by 2; a GPU", "rdn"),
-        Preset("rdn-x2", (96, 96), "RDN of 6 blocks and 20 layers, by 2; a GPU", "rdn"),
+        Preset("rdn-x2", (96, 96), "RDN of 20 blocks of 6 layers, by 2; a GPU", "rdn"),
         Preset("svq-256", (256, 256), "the coupled VQ-model's scenes; a large GPU", "svqgan-t"),
     )
 }
