@@ -38,6 +38,16 @@ def test_a_tie_keeps_mint_and_says_so() -> None:
     assert any("mint - flow: obedience 0" in reason and "holds 0" in reason for reason in found.reasons)
 
 
+def test_a_tie_with_a_system_of_good_pairs_is_said_where_those_of_mint_are_not() -> None:
+    found = [*apart("mint", "flow", 1, -1), *apart("mint", "spade"), *apart("flow", "spade")]
+    systems, asked = ("mint", "flow", "spade"), {"minutes": 30, "trainings": 2}
+    text = recommendation(systems, found, {}, good=["flow"], **asked).text
+    assert text.startswith("Keep mint") and "calls the pairs of flow good, and those of mint not" in text
+    assert "But" not in recommendation(systems, found, {}, good=["flow", "mint"], **asked).text
+    beaten = apart("mint", "flow", 1)
+    assert "But" not in recommendation(systems[:2], beaten, {}, good=["flow"], **asked).text
+
+
 def test_a_clear_winner_is_taken_and_mint_when_it_is_that() -> None:
     found = answer(apart("mint", "flow", frechet=-1), "mint", "flow")
     assert found.level == "good" and found.text == (

@@ -4,7 +4,8 @@
                 one of the two figures that decide (`differences`), and in the other's favor in neither
     unfit       `evaluate` says "do not use" of the pairs of one of its trainings: such a system is never proposed
     proposed    the one fit system that is better than the default, `mint`; of several the one that no other of them
-                is better than. Where none is, or where they can't be told apart from `mint`, `mint` is kept.
+                is better than. Where none is, or where they can't be told apart from `mint`, `mint` is kept. Of those
+                the answer names the ones whose pairs `evaluate` calls good where it does not call those of `mint` so.
 
 Without `mint` among the systems, the one that is better than every other is named, and nothing is proposed in place
 of the default.
@@ -12,7 +13,7 @@ of the default.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from labelmint.comparison.differences import Difference
 from labelmint.reports.results import Verdict
@@ -36,27 +37,34 @@ def recommendation(
     *,
     minutes: float,
     trainings: int,
+    good: Collection[str] = (),
 ) -> Verdict:
     """The answer.
 
     Arguments:
         systems: in order. found: the differences of every two of them.
         unfit: why pairs of a system are not to be used, by system.
-        trainings: of each system.
+        trainings: of each system. good: systems of whose trainings `evaluate` calls all pairs good.
     """
     budget = f"{number(minutes)} minute{'s' if minutes != 1 else ''}"
     if all(system in unfit for system in systems):
         text = f"None of them: after {budget} no system draws pairs that can be used. Give more --minutes."
         return Verdict(level="bad", text=text, reasons=_reasons(systems, found, unfit, trainings))
-    choose = _beside_default if DEFAULT in systems else _without_default
-    level, text = choose(systems, found, unfit, budget)
+    if DEFAULT in systems:
+        level, text = _beside_default(systems, found, unfit, budget, good)
+    else:
+        level, text = _without_default(systems, found, unfit, budget)
     return Verdict(
         level="good" if level else "mixed", text=text, reasons=_reasons(systems, found, unfit, trainings)
     )
 
 
 def _beside_default(
-    systems: Sequence[str], found: Sequence[Difference], unfit: Mapping[str, Sequence[str]], budget: str
+    systems: Sequence[str],
+    found: Sequence[Difference],
+    unfit: Mapping[str, Sequence[str]],
+    budget: str,
+    good: Collection[str],
 ) -> tuple[bool, str]:
     """Return True for a clear answer, and the answer, where the default is among the systems."""
     others = [system for system in systems if system != DEFAULT]
@@ -81,9 +89,15 @@ def _beside_default(
             True,
             f"Keep {DEFAULT}, the default: for these data and {budget} every other system is worse, or out.",
         )
+    named = [one for one in tied if one in good and DEFAULT not in good]
+    but = (
+        f" But `evaluate` calls the pairs of {_listed(named)} good, and those of {DEFAULT} not."
+        if named
+        else ""
+    )
     return False, (
         f"Keep {DEFAULT}, the default: for these data and {budget} nothing is surely better than it, and a tie (with "
-        f"{_listed(tied)}) keeps {DEFAULT}."
+        f"{_listed(tied)}) keeps {DEFAULT}.{but}"
     )
 
 

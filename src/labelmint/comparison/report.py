@@ -55,7 +55,10 @@ def comparison_results(
         Section(name=system, title=system, summary=_says(found[system]), figures=each)
         for system, each in figures.items()
     ]
-    verdict = recommendation(list(found), apart, _unfit(found), minutes=minutes, trainings=trainings)
+    good = [name for name, each in found.items() if all(one.results.verdict.level == "good" for one in each)]
+    verdict = recommendation(
+        list(found), apart, _unfit(found), minutes=minutes, trainings=trainings, good=good
+    )
     return Results(
         title=title, verdict=verdict, headline=(), overview=picture, sections=tuple(sections), origin=origin
     )
