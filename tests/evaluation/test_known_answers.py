@@ -14,6 +14,7 @@ from tests.evaluation.conftest import SIZE, Make, all_kept, material_of, real
 from tests.helpers import canvases
 
 from labelmint.datasets.digits import make_digits
+from labelmint.errors import InputError
 from labelmint.evaluation.coherent import Incoherent, coherent
 from labelmint.evaluation.copied import copied, scored
 from labelmint.evaluation.fidelity import fidelity
@@ -200,6 +201,15 @@ def test_pairs_of_background_alone_are_bad_and_what_has_no_meaning_is_refused(ma
     assert verdict(told).level == "bad"
     assert any("Foreground classes labelled in both sets 0" in one for one in verdict(told).reasons)
     assert value(told["layouts.area_ks"]) == 1
+
+
+def test_a_test_part_of_background_alone_is_refused_and_no_verdict_on_the_samples(material: Make) -> None:
+    made = material(fresh_pairs()[:20])
+    made.real = replace(made.real, labels=np.zeros_like(made.real.labels))
+    with pytest.raises(
+        InputError, match=r"in the test part.*lacks .*6.*put pairs that hold them into test\.txt"
+    ):
+        obedience(made, all_kept(made))
 
 
 def test_a_threshold_is_not_tried_on_the_views_that_it_was_set_on(material: Make) -> None:

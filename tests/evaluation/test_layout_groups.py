@@ -29,8 +29,10 @@ def rows(tmp_path: Path, found: Sequence[dict[str, object]], **settings: object)
     folder = tmp_path / "out"
     formats.write(iter(canvases("pairs", len(found), seed=1)), folder, format="folder", classes=DIGIT_CLASSES)
     names = read(folder).names
-    lines = [json.dumps({"name": name, **row}) for name, row in zip(names, found, strict=True)]
-    (folder / "manifest.jsonl").write_text("\n".join(lines))
+    lines = [
+        json.dumps({"name": name, **row}, ensure_ascii=False) for name, row in zip(names, found, strict=True)
+    ]
+    (folder / "manifest.jsonl").write_text("\n".join(lines), encoding="utf-8")
     (folder / "settings.json").write_text(json.dumps(settings))
     groups = layout_groups(read(folder))
     return [groups.get(name, name) for name in names]
@@ -49,6 +51,25 @@ def test_layouts_that_are_drawn_are_told_by_how_many_images_each_has(tmp_path: P
 def test_pairs_that_were_moved_are_told_by_the_pair(tmp_path: Path) -> None:
     found = [{"layout": "training layout 1", "pair": pair, "seed": 0, "index": 0} for pair in ("a", "b", "a")]
     assert rows(tmp_path, found) == ["a", "b", "a"]
+
+
+def test_painted_layouts_are_told_by_their_maps_and_not_by_what_they_were_painted_on(tmp_path: Path) -> None:
+    found = [
+        {
+            "layout": "painted on a blank layout",
+            "painted": True,
+            "layouts_digest": digest,
+            "seed": 0,
+            "index": i,
+        }
+        for i, digest in enumerate(("a", "b", "a"))
+    ]
+    assert rows(tmp_path, found) == ["painted a", "painted b", "painted a"]
+
+
+def test_a_line_ends_at_a_newline_alone(tmp_path: Path) -> None:
+    found = [{"layout": f"left\u2028right {i}", "seed": 0, "index": i} for i in (0, 0, 1)]
+    assert rows(tmp_path, found) == ["left\u2028right 0", "left\u2028right 0", "left\u2028right 1"]
 
 
 def test_without_a_manifest_that_can_be_read_each_sample_is_its_own(tmp_path: Path) -> None:

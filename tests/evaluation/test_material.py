@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
+import pytest
 
 from labelmint.evaluation.material import Material
 from labelmint.evaluation.views import Views
@@ -71,3 +72,19 @@ def test_other_samples_have_the_figures_of_a_material_of_their_own_and_nothing_r
     assert np.array_equal(second.reading("synthetic"), alone.reading("synthetic"))
     assert reader.shown == 10 + 8 + 20 + 10 + 8 + 7 + 7
     assert second.folder == Path("elsewhere") and first.folder == Path()
+
+
+@pytest.mark.parametrize(
+    ("groups", "told"),
+    [
+        ([f"{i}" for i in range(8)], True),  # samples of a layout each
+        ([f"{i % 10}" for i in range(40)], True),
+        ([f"{i % 9}" for i in range(40)], False),
+        (["most"] * 21 + [f"{i}" for i in range(20)], False),
+        (["one"] * 8, False),
+    ],
+)
+def test_halves_of_few_or_uneven_layouts_give_no_interval(groups: list[str], told: bool) -> None:
+    material = made(Reader(), views(2, 4))
+    low, high = material.half_interval(lambda index: float(index.mean()), 1.0, groups, 20)
+    assert (low is not None, high is not None) == (told, told)

@@ -1,12 +1,13 @@
 """Bootstrap intervals: the width of a mean's, groups drawn whole, NaN left out, the seed."""
 
 import math
+from itertools import combinations
 
 import numpy as np
 import pytest
 
 from labelmint.errors import InputError
-from labelmint.metrics.bootstrap import half_interval, interval, quotient_interval
+from labelmint.metrics.bootstrap import around, half_interval, halves, interval, quotient_interval
 
 RNG = np.random.default_rng(7)
 VALUES = RNG.normal(size=400)
@@ -149,3 +150,24 @@ def test_halves_give_the_interval_of_a_mean() -> None:
     assert low < items.mean() < high
     with pytest.raises(InputError, match="at least 2"):
         half_interval(lambda i: 0.0, 0.0, 1)
+
+
+def test_halves_of_more_than_half_of_the_items_are_widened_by_as_much_as_they_deviate_less() -> None:
+    groups = np.repeat(np.arange(5), 20)
+    items = np.random.default_rng(0).normal(0, 1, 5)[groups]  # 3 of 5 groups are drawn: sqrt(60 / 40) as wide
+    means = [items[np.isin(groups, three)].mean() for three in combinations(range(5), 3)]
+    low, high = half_interval(
+        lambda i: float(items[i].mean()), 0.0, 100, repeats=400, groups=groups, level=0.999
+    )
+    assert high - low == pytest.approx(math.sqrt(1.5) * (max(means) - min(means)))
+
+
+def test_there_are_no_halves_where_one_group_holds_over_half_of_the_items() -> None:
+    assert half_interval(lambda i: 1.0, 1.0, 4, groups=[0, 0, 1, 2]) == (1, 1)
+    with pytest.raises(InputError, match="at most half of the 5 items"):
+        half_interval(lambda i: 1.0, 1.0, 5, groups=[0, 0, 0, 1, 2])
+
+
+def test_single_items_of_an_odd_number_have_the_interval_of_their_halves_as_they_are() -> None:
+    found = [_mean(half) for half in halves(25, 50)]
+    assert half_interval(_mean, 0.5, 25) == around(0.5, found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from labelmint.types import Array, ClassSet
 __all__ = ["Material", "teller"]
 
 FEATURES = 64  # dimensions that features are reduced to
+FEWEST_LAYOUTS = 10  # shared by samples, for an interval by halves: of 5, 95 % intervals of a mean hold 82 %
 
 
 class Axes(NamedTuple):
@@ -120,8 +122,12 @@ class Material:
     def half_interval(
         self, statistic: Callable[[Array], float], value: float, groups: Sequence[str], repeats: int
     ) -> tuple[float | None, float | None]:
-        """The interval by halves of a distance of samples, which is `value` for all; otherwise as `interval`."""
-        if len(set(groups)) < 2:
+        """The interval by halves of a distance of samples, which is `value` for all; otherwise as `interval`. (None,
+        None) where samples share layouts and these are fewer than 10, or one has over half of the samples: halves of
+        so few say too little of how layouts differ.
+        """
+        sizes = Counter(groups).values()
+        if len(sizes) < 2 or (max(sizes) > 1 and len(sizes) < FEWEST_LAYOUTS) or 2 * max(sizes) > len(groups):
             return None, None
         return half_interval(statistic, value, len(groups), repeats, self.seed, groups=groups)
 

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labelmint.datasets.objects import object_map
+from labelmint.errors import InputError
 from labelmint.evaluation.material import Material
 from labelmint.evaluation.views import Views, ids_of
 from labelmint.metrics.bootstrap import quotient_interval
@@ -31,8 +32,9 @@ WORST_JUDGE = 0.3  # mean Dice on real test pairs below which a quotient says no
 
 
 def obedience(material: Material, kept: npt.NDArray[np.bool_]) -> Section:
-    """The section; `kept` (N,) marks the samples that are no copies. Where no foreground class is in both sets, it says
-    so, and the verdict is bad.
+    """The section; `kept` (N,) marks the samples that are no copies. Where the samples hold none of the foreground
+    classes of the test part, it says so, and the verdict is bad. Raises InputError where the test part holds none at
+    all: that says nothing of the samples.
     """
     counts = {
         "real": confusion(material.real.labels, material.reading("real"), len(material.classes)),
@@ -77,9 +79,16 @@ def obedience(material: Material, kept: npt.NDArray[np.bool_]) -> Section:
 
 def _nothing_in_common(labelled: dict[str, Array], material: Material) -> Section:
     """The section where no foreground class is in both sets."""
-    tested = [material.classes.names[k] for k in material.foreground if labelled["real"][k] > 0]
+    names = material.classes.names
+    tested = [names[k] for k in material.foreground if labelled["real"][k] > 0]
+    if not tested:
+        lacking = ", ".join(names[k] for k in material.foreground)
+        raise InputError(
+            "no foreground class is labelled in the test part, so obedience can't be measured"
+            + (f"; it lacks {lacking}: put pairs that hold them into test.txt" if lacking else "")
+        )
     reason = "no foreground class is labelled both in the test part and in the synthetic pairs"
-    summary = f"Not measured: {reason}. The test part holds {', '.join(tested) or 'none'}."
+    summary = f"Not measured: {reason}. The test part holds {', '.join(tested)}."
     figures = (
         Figure(name="obedience.ratio", title=RATIO, value=None, better="higher", refused=reason),
         Figure(

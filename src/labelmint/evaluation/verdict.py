@@ -8,6 +8,8 @@
             that of training layouts
     mixed   what lies between, and whatever could not be measured
 
+Samples of one layout have no interval of copies, so nothing is sure; without any copy the upper end is 3,000 over
+the number of layouts, so that it takes 30.
 Images without labels are judged by copies and coverage alone.
 The bounds are ours. Whether the pairs help a segmenter is another question, which only training one answers.
 """
@@ -56,7 +58,7 @@ def verdict(figures: Mapping[str, Figure]) -> Verdict:
         ),
         _judged(
             copies,
-            lambda v: v <= FEW_COPIES and (copies.high or 0) <= MANY_COPIES and whole,
+            lambda v: v <= FEW_COPIES and copies.high is not None and copies.high <= MANY_COPIES and whole,
             lambda v: v > MANY_COPIES,
         ),
         _judged(figures["fidelity.coverage"], lambda v: v >= VARIED * best, lambda v: v < COLLAPSED * best),

@@ -99,30 +99,42 @@ def half_interval(
     """The interval of a distance between sets, for which a doubled item is no second item (Politis and Romano
     1994).
 
-        value + (quantiles of D_h - mean of D_h),   D_h: the statistic on random halves, drawn without
-        replacement
+        value + quantiles of sqrt(k / (n - k)) (D_h - mean of D_h),   D_h: the statistic on random halves, k of the
+        n items, drawn without replacement
 
     Halves deviate from their mean as the whole set does from its own; how far they lie from `value` is the
-    bias of fewer items, which is left out.
+    bias of fewer items, which is left out. Whole groups may hold more than half of the items, and the more they hold
+    the less they deviate: hence the factor, which is 1 for single items.
 
     Arguments:
         statistic: takes indices of half of the items.
         value: the statistic of all `count` items, at least 2.
         groups: the group of each item, as for `interval`; whole groups are drawn until they hold half of the items.
+
+    Raises InputError below 2 items, and where one group holds over half of them.
     """
-    return around(value, [float(statistic(half)) for half in halves(count, repeats, seed, groups)], level)
+    found, factors = [], []
+    for half in halves(count, repeats, seed, groups):
+        found.append(float(statistic(half)))
+        factors.append(
+            max(1.0, math.sqrt(len(half) / (count - len(half))))
+        )  # 1 for single items of an odd number, too
+    return around(value, found, level, factors)
 
 
 def halves(
     count: int, repeats: int = 50, seed: int = 0, groups: Sequence[object] | Array | None = None
 ) -> Iterator[npt.NDArray[np.int64]]:
-    """Indices of random halves of `count` items, or of a little more where these come in groups, drawn without
-    replacement; raises InputError below 2 items.
+    """Indices of random halves of `count` items, drawn without replacement; where these come in groups, of as many
+    whole groups as hold half, which are more than half of the items where groups are large. Raises InputError below
+    2 items, and where one group holds over half of them: then there are no halves.
     """
     if count < 2:
         raise InputError(f"an interval by halves needs at least 2 items, got {count}")
     members = _members(range(count) if groups is None else groups, count)
     sizes = np.array([len(items) for items in members])
+    if 2 * sizes.max() > count:
+        raise InputError(f"an interval by halves needs groups of at most half of the {count} items")
     generator = np.random.default_rng(seed)
     orders = (generator.permutation(len(members)) for _ in range(repeats))
     return (
@@ -133,10 +145,17 @@ def halves(
     )
 
 
-def around(value: float, of_halves: Sequence[float] | Array, level: float = 0.95) -> tuple[float, float]:
-    """The interval above, of a statistic that is `value` on all items, from its values on halves."""
+def around(
+    value: float,
+    of_halves: Sequence[float] | Array,
+    level: float = 0.95,
+    factors: Sequence[float] | Array | float = 1.0,
+) -> tuple[float, float]:
+    """The interval above, of a statistic that is `value` on all items, from its values on halves and the factor of
+    the deviation of each.
+    """
     found = np.asarray(of_halves, np.float64)
-    low, high = _percentiles(sorted((found - found.mean()).tolist()), level)
+    low, high = _percentiles(sorted(((found - found.mean()) * np.asarray(factors)).tolist()), level)
     return value + low, value + high
 
 
