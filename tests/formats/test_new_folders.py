@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,3 +81,31 @@ def test_names_as_long_as_the_file_system_holds_are_written(tmp_path: Path) -> N
             aside.write_text("y")
     assert names_in(tmp_path) == [f"{'b' * 250}.png", file.name]
     assert file.read_text() == "y"
+
+
+@pytest.mark.parametrize("error", [PermissionError, FileNotFoundError])
+def test_what_cannot_be_tidied_stays_and_ends_no_command(
+    error: type[OSError], gone: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for what in ("new", "old", "partial"):
+        put(tmp_path / f".out.{gone}.{what}", what)
+    before, opened = names_in(tmp_path), os.open
+
+    def closed(path: Any, *more: Any) -> int:
+        if f".{gone}." in str(path):
+            raise error(path)
+        return opened(path, *more)
+
+    monkeypatch.setattr("os.open", closed)
+    with new_folder(tmp_path / "out"):
+        pass
+    assert names_in(tmp_path) == [*before, "out"]
+
+
+def test_of_many_files_beside_a_folder_no_paths_are_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(Path, "iterdir")
+    with new_folder(tmp_path / "out"):
+        pass
+    assert os.listdir(tmp_path) == ["out"]  # noqa: PTH208

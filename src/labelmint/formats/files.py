@@ -13,6 +13,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from operator import itemgetter
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -182,17 +183,21 @@ def in_place_of(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def _clear(target: Path) -> None:
-    """Remove the folders that killed processes left beside a target; a whole one that was to take its place does so."""
+    """Remove the folders that killed processes left beside a target; a whole one that was to take its place does so.
+    What cannot be tidied (of another user, say) stays, and nothing is said of it.
+    """
     form = re.compile(rf"\.+{re.escape(target.name)}\.(\d+)\.(partial|new|old)(\.\d+\.partial)?")
-    seen = target.parent.is_dir() and os.access(target.parent, os.R_OK)
-    beside = target.parent.iterdir() if seen else ()
-    for left in sorted(beside):  # the new one of a process before its old one
-        found = form.fullmatch(left.name)
-        if found is None or _runs(int(found[1])):
+    beside: list[re.Match[str]] = []
+    with suppress(OSError), os.scandir(target.parent) as entries:
+        beside += filter(None, (form.fullmatch(entry.name) for entry in entries))
+    for found in sorted(beside, key=itemgetter(0)):  # the new one of a process before its old one
+        left = target.with_name(found[0])
+        old = left.with_suffix(".old")
+        if _runs(int(found[1])):
             continue
-        with suppress(InputError), alone(left):  # on another machine it may still be filled
-            if found[2] == "new" and left.with_suffix(".old").is_dir() and not target.exists():
-                left.rename(target)
+        with suppress(InputError, OSError), alone(left):  # in another container it may still be filled
+            if old.is_dir() and left.with_suffix(".new").is_dir() and not target.exists():
+                left.with_suffix(".new").rename(target)
             shutil.rmtree(left, ignore_errors=True)
 
 
