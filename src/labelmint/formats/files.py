@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import shutil
 import sys
@@ -13,6 +14,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 from operator import itemgetter
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
@@ -154,7 +156,7 @@ def new_folder(path: str | os.PathLike[str], *, clears: bool = True) -> Iterator
         _clear(target)
     refuse_taken(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    partial = _mine(target, "partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
         with alone(partial):
@@ -174,7 +176,7 @@ def in_place_of(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = Path(path).resolve()
     _clear(target)
-    new, old = (target.with_name(f".{target.name}.{os.getpid()}.{what}") for what in ("new", "old"))
+    new, old = _mine(target, "new"), _mine(target, "old")
     with new_folder(new) as folder:
         yield folder
     target.rename(old)
@@ -182,11 +184,22 @@ def in_place_of(path: str | os.PathLike[str]) -> Iterator[Path]:
     shutil.rmtree(old)
 
 
+def _mine(target: Path, what: str) -> Path:
+    """A hidden folder beside a target that names who fills it: this machine and this process."""
+    return target.with_name(f".{target.name}.{_machine()}-{os.getpid()}.{what}")
+
+
+def _machine() -> str:
+    """Eight characters for the name of this machine, as long a name as it may have."""
+    return sha256(platform.node().encode()).hexdigest()[:8]
+
+
 def _clear(target: Path) -> None:
-    """Remove the folders that killed processes left beside a target; a whole one that was to take its place does so.
-    What cannot be tidied (of another user, say) stays, and nothing is said of it.
+    """Remove the folders that killed processes of this machine left beside a target; a whole one that was to take its
+    place does so. What cannot be tidied (of another user, say) stays, and nothing is said of it.
     """
-    form = re.compile(rf"\.+{re.escape(target.name)}\.(\d+)\.(partial|new|old)(\.\d+\.partial)?")
+    who = rf"{_machine()}-(\d+)"  # the processes of another machine are not known here
+    form = re.compile(rf"\.+{re.escape(target.name)}\.{who}\.(partial|new|old)(\.{who}\.partial)?")
     beside: list[re.Match[str]] = []
     with suppress(OSError), os.scandir(target.parent) as entries:
         beside += filter(None, (form.fullmatch(entry.name) for entry in entries))
