@@ -56,6 +56,23 @@ def test_folders_that_cannot_be_listed_are_told_last(tmp_path: Path, monkeypatch
         next(walk)
 
 
+@pytest.mark.parametrize("alone", [False, True])
+def test_closed_labels_are_not_called_missing(
+    alone: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write([pair("a", painted(box(1, 1, 4, 4)))], tmp_path / "set", format="folder", classes=CLASSES)
+    scandir = os.scandir
+
+    def closed(path: Any) -> Any:
+        if Path(path).name == "labels":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr("os.scandir", closed)
+    with pytest.raises(PermissionError, match="labels"):
+        read(tmp_path / "set", alone=alone)
+
+
 @pytest.mark.parametrize(
     ("format", "links"),
     [

@@ -149,6 +149,7 @@ def read(
 
     Raises:
         InputError: naming the file that is bad, what was expected, and what mends it.
+        OSError: for a folder that cannot be listed.
     """
     if any(not 0 <= i <= 65535 for i in ignore):
         raise InputError(f"ids to ignore must lie in 0..65535, got {list(ignore)}")
@@ -299,7 +300,7 @@ def _choose(path: Path, format: str | None, alone: bool) -> tuple[str, Sequence[
     if format is not None:
         format_named(format)
         return format, ()
-    found = [name for name, one in FORMATS.items() if one.reads and one.fits(path)]
+    found = _fitting(path)
     if not found:
         named = [path] if path.is_file() else [file for name in USUAL if (file := path / name).is_file()]
         found = [_BROKEN[sign] for file in named if (sign := first_sign(file)) in _BROKEN]
@@ -310,6 +311,22 @@ def _choose(path: Path, format: str | None, alone: bool) -> tuple[str, Sequence[
     if not found:
         raise InputError(f"{path}: {_no_format(path, alone)}")
     return found[0], found[1:]
+
+
+def _fitting(path: Path) -> list[str]:
+    """The formats of labels that fit a path. Raises OSError where none does and a folder cannot be listed: the labels
+    may lie there.
+    """
+    found, closed = list[str](), None
+    for name, one in FORMATS.items():
+        try:
+            if one.reads and one.recognizes(path):
+                found.append(name)
+        except OSError as error:
+            closed = closed or error
+    if closed is not None and not found:
+        raise closed
+    return found
 
 
 def _without_labels(path: Path) -> list[str]:
