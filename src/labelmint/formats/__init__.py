@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from types import MappingProxyType
 
@@ -68,6 +69,7 @@ from labelmint.formats.maps import files_below
 from labelmint.formats.numbers import numbered
 from labelmint.formats.seen import advice, images_seen
 from labelmint.formats.text_files import no_files_told
+from labelmint.formats.walk import passing_over
 from labelmint.storage import refuse_inside, refuse_taken, write_text
 from labelmint.types import AnnotatedImage, ClassSet, DataSet, Finding
 
@@ -162,13 +164,15 @@ def read(
         raise InputError(f"{path}: the format {found} is only written")
     try:
         reading = Reading(ignore=tuple(ignore), strict=strict, orientation=chosen, images_alone=alone)
-        with no_files_told(path):
+        with no_files_told(path), nullcontext([]) if strict else passing_over() as closed:
             data = reads(Path(path), reading)
     except InputError as error:
         text = str(error) if str(path) in str(error) else f"{path}: {error}"
         raise InputError(f"{text} (read as {found}; {_choices(others)})" if others else text) from None
     how = repr((found, tuple(ignore), strict, chosen, alone))
     data = dataclasses.replace(checked(data), origins=((os.path.abspath(path), how),))  # noqa: PTH100
+    if closed:
+        data = dataclasses.replace(data, findings=(*data.findings, _told_of_closed(closed)))
     if not others:
         return data
     text = f"{data.source}: read as {found}; {_choices(others)}"
@@ -336,7 +340,14 @@ def _without_labels(path: Path) -> list[str]:
     if not path.is_dir() or next(files_below(path), None) is None:
         return []
     names = [class_folders.FORMAT.name, images_alone.FORMAT.name]
-    return names if class_folders.fits(path) else names[::-1][: 1 + class_folders.possible(path)]
+    with passing_over():  # what is closed is told by reading
+        return names if class_folders.fits(path) else names[::-1][: 1 + class_folders.possible(path)]
+
+
+def _told_of_closed(closed: Sequence[OSError]) -> Finding:
+    folders = list(dict.fromkeys(str(error.filename) for error in closed))
+    text = f"{len(folders)} folders cannot be listed ({closed[0].strerror}), first {folders[0]}; they are not read"
+    return Finding(kind="closed folders", text=text, names=tuple(folders))
 
 
 def _choices(others: Sequence[str]) -> str:
