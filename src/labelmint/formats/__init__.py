@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import MappingProxyType
 
@@ -164,7 +164,8 @@ def read(
         raise InputError(f"{path}: the format {found} is only written")
     try:
         reading = Reading(ignore=tuple(ignore), strict=strict, orientation=chosen, images_alone=alone)
-        with no_files_told(path), nullcontext([]) if strict else passing_over() as closed:
+        passed: AbstractContextManager[list[OSError]] = nullcontext([]) if strict else passing_over()
+        with no_files_told(path), passed as closed:
             data = reads(Path(path), reading)
     except InputError as error:
         text = str(error) if str(path) in str(error) else f"{path}: {error}"
