@@ -134,14 +134,15 @@ def test_one_small_class_does_not_undo_the_others(tmp_path: Path) -> None:
     assert "--format-in class-folders" in data.findings[0].text
 
 
-def test_a_class_may_be_called_like_a_part(tmp_path: Path) -> None:
-    for kind in ("bus", "car", "train"):
+def test_a_class_may_be_called_like_a_part_where_the_format_is_named(tmp_path: Path) -> None:
+    for kind in ("bus", "car", "test"):
         for number in range(3):
             picture(tmp_path / kind / f"{number}.png")
-    data = read(tmp_path, alone=True)
-    assert (data.format, data.classes.names) == ("class-folders", ("bus", "car", "train"))
-    assert (data.train, len(data.names)) == (None, 9)
-    assert read(tmp_path, format="class-folders").classes == data.classes
+    data = read(tmp_path, format="class-folders")
+    assert (data.classes.names, data.test, len(data.names)) == (("bus", "car", "test"), None, 9)
+    data = read(tmp_path, alone=True)  # nothing that may be kept apart is trained on unasked
+    assert (data.format, len(data.test or ())) == ("images", 3)
+    assert "--format-in class-folders" in data.findings[0].text
     (tmp_path / "bus").rename(tmp_path / "val")  # of two such names both are parts
     assert read(tmp_path, alone=True).format == "images"
 

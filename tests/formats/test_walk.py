@@ -28,9 +28,21 @@ def moved_away(folder: Path, store: Path) -> None:
     folder.symlink_to(away, target_is_directory=True)
 
 
+def close(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no folder of a name be listed."""
+    scandir = os.scandir
+
+    def closed(path: Any) -> Any:
+        if Path(path).name == name:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr("os.scandir", closed)
+
+
 def test_links_are_followed_last_each_folder_once_and_none_upwards(tmp_path: Path) -> None:
     root = tmp_path / "set"
-    for name in ("b/c", "d", ".hidden", "__MACOSX", "lost+found"):
+    for name in ("b/c", "d", ".hidden", "__MACOSX", "lost+found", "d/@eaDir", "#recycle"):
         (root / name).mkdir(parents=True)
     (tmp_path / "store" / "e").mkdir(parents=True)
     for link, target in (("a", "set/d"), ("b/up", "set"), ("b/linked", "store"), ("above", ".")):
@@ -42,18 +54,50 @@ def test_links_are_followed_last_each_folder_once_and_none_upwards(tmp_path: Pat
 def test_folders_that_cannot_be_listed_are_told_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-    scandir = os.scandir
-
-    def closed(path: Any) -> Any:
-        if Path(path).name == "a":
-            raise PermissionError(13, "Permission denied", str(path))
-        return scandir(path)
-
-    monkeypatch.setattr("os.scandir", closed)
+    close("a", monkeypatch)
     walk = folders_of(tmp_path)
     assert [next(walk)[0], next(walk)[0]] == ["", "b"]
     with pytest.raises(PermissionError, match="denied"):
         next(walk)
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_closed_labels_are_not_called_missing(
+    alone: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write([pair("a", painted(box(1, 1, 4, 4)))], tmp_path / "set", format="folder", classes=CLASSES)
+    close("labels", monkeypatch)
+    with pytest.raises(PermissionError, match="labels"):
+        read(tmp_path / "set", alone=alone)
+
+
+@pytest.mark.parametrize(("format", "folder"), [("ade20k", "images/training"), ("labelme", "")])
+def test_a_closed_folder_ends_reading_but_not_looking(
+    format: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = write(in_parts(CLASSES), tmp_path / "set", format=format, classes=CLASSES)
+    whole = read(root)
+    (root / folder / "closed").mkdir()
+    close("closed", monkeypatch)
+    with pytest.raises(PermissionError, match="closed"):
+        read(root)
+    data = read(root, strict=False)
+    assert data.names == whole.names
+    assert [one.names for one in data.findings if one.kind == "closed folders"] == [
+        (str(root / folder / "closed"),)
+    ]
+
+
+def test_images_beside_a_closed_folder_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("cat/1.png", "cat/2.png", "dog/1.png", "dog/2.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "dog" / "closed").mkdir()
+    close("closed", monkeypatch)
+    data = read(tmp_path, alone=True, strict=False)
+    assert (data.format, len(data.names)) == ("class-folders", 4)
+    with pytest.raises(PermissionError, match="closed"):
+        read(tmp_path, alone=True)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from labelmint.contracts import difference
 from labelmint.datasets.digits import DIGIT_CLASSES
 from labelmint.errors import InputError
 from labelmint.formats import read, write
-from labelmint.synthesis import mint
+from labelmint.synthesis import check_target, mint
 from labelmint.synthesis.background import MOST_WAITING, Background
 from labelmint.synthesis.chunks import ChunkFolder
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, Layout, LayoutObject
@@ -247,3 +247,10 @@ def test_samples_per_layout_are_refused_where_each_draws_its_own(tmp_path: Path)
     make(tmp_path / "varied", per_layout=3, vary=True)
     own = make(tmp_path / "own", Fake(own_layouts=False), per_layout=3, n=4)
     assert [row["layout"][-1] for row in rows(own)] == list("0001")
+
+
+def test_pairs_may_lie_beside_a_file_that_they_are_made_from_but_in_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "ann.json").touch()
+    check_target(tmp_path / "new", n=1, format="folder", resume=False, sources=[None, tmp_path / "ann.json"])
+    with pytest.raises(InputError, match="lies inside of"):
+        check_target(tmp_path / "new", n=1, format="folder", resume=False, sources=[tmp_path])

@@ -216,7 +216,8 @@ def synthesize(chosen: _CommandLine) -> None:
     """
     from labelmint.synthesis import MintOptions, check_target
 
-    made_from = (chosen.run, chosen.layouts, chosen.reference, chosen.unlabelled, *(chosen.data or ()))
+    runs = (chosen.run, chosen.layouts_from, chosen.upscale)
+    made_from = (*runs, chosen.layouts, chosen.reference, chosen.unlabelled, *(chosen.data or ()))
     check_target(chosen.out, n=chosen.n, format=chosen.format, resume=chosen.resume, sources=made_from)
     if chosen.layouts_from is not None:
         _check_alone(chosen)
@@ -277,8 +278,7 @@ def _check_alone(chosen: _CommandLine) -> None:
     for option, value in given.items():
         if value:
             raise InputError(
-                f"{option}: has no meaning with --layouts-from, which draws a layout for each image; leave one of the "
-                f"two out"
+                f"{option}: has no meaning with --layouts-from, which draws the layouts; leave one of the two out"
             )
 
 

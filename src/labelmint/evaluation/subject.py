@@ -142,10 +142,14 @@ def split_of_run(system: TrainedSystem, data: DataSet) -> Split:
     test = tuple(sorted(set(held_out(data) or ()) & set(data.names)))
     overlap = sorted({*training, *validation} & set(test))
     if overlap:
+        which = (
+            "test part"
+            if data.test is not None
+            else "part val, which is the test part where there is no other,"
+        )
         raise InputError(
-            f"{data.source}: {len(overlap)} names of test.txt were trained on by {system.path}, "
-            f"{overlap[0]!r} for one; a test part "
-            "must be new to the run"
+            f"{data.source}: {len(overlap)} names of the {which} were trained on by {system.path}, "
+            f"{overlap[0]!r} for one; a test part must be new to the run"
         )
     if system.config.request.group_by:
         # no group on both sides

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import MappingProxyType
 
@@ -68,6 +69,7 @@ from labelmint.formats.maps import files_below
 from labelmint.formats.numbers import numbered
 from labelmint.formats.seen import advice, images_seen
 from labelmint.formats.text_files import no_files_told
+from labelmint.formats.walk import passing_over
 from labelmint.storage import refuse_inside, refuse_taken, write_text
 from labelmint.types import AnnotatedImage, ClassSet, DataSet, Finding
 
@@ -149,6 +151,7 @@ def read(
 
     Raises:
         InputError: naming the file that is bad, what was expected, and what mends it.
+        OSError: for a folder that cannot be listed.
     """
     if any(not 0 <= i <= 65535 for i in ignore):
         raise InputError(f"ids to ignore must lie in 0..65535, got {list(ignore)}")
@@ -161,13 +164,16 @@ def read(
         raise InputError(f"{path}: the format {found} is only written")
     try:
         reading = Reading(ignore=tuple(ignore), strict=strict, orientation=chosen, images_alone=alone)
-        with no_files_told(path):
+        passed: AbstractContextManager[list[OSError]] = nullcontext([]) if strict else passing_over()
+        with no_files_told(path), passed as closed:
             data = reads(Path(path), reading)
     except InputError as error:
         text = str(error) if str(path) in str(error) else f"{path}: {error}"
         raise InputError(f"{text} (read as {found}; {_choices(others)})" if others else text) from None
     how = repr((found, tuple(ignore), strict, chosen, alone))
     data = dataclasses.replace(checked(data), origins=((os.path.abspath(path), how),))  # noqa: PTH100
+    if closed:
+        data = dataclasses.replace(data, findings=(*data.findings, _told_of_closed(closed)))
     if not others:
         return data
     text = f"{data.source}: read as {found}; {_choices(others)}"
@@ -299,7 +305,7 @@ def _choose(path: Path, format: str | None, alone: bool) -> tuple[str, Sequence[
     if format is not None:
         format_named(format)
         return format, ()
-    found = [name for name, one in FORMATS.items() if one.reads and one.fits(path)]
+    found = _fitting(path)
     if not found:
         named = [path] if path.is_file() else [file for name in USUAL if (file := path / name).is_file()]
         found = [_BROKEN[sign] for file in named if (sign := first_sign(file)) in _BROKEN]
@@ -312,6 +318,22 @@ def _choose(path: Path, format: str | None, alone: bool) -> tuple[str, Sequence[
     return found[0], found[1:]
 
 
+def _fitting(path: Path) -> list[str]:
+    """The formats of labels that fit a path. Raises OSError where none does and a folder cannot be listed: the labels
+    may lie there.
+    """
+    found, closed = list[str](), None
+    for name, one in FORMATS.items():
+        try:
+            if one.reads and one.recognizes(path):
+                found.append(name)
+        except OSError as error:
+            closed = closed or error
+    if closed is not None and not found:
+        raise closed
+    return found
+
+
 def _without_labels(path: Path) -> list[str]:
     """The formats of images with one class each, or none."""
     if webdataset.holds_images(path):
@@ -319,7 +341,14 @@ def _without_labels(path: Path) -> list[str]:
     if not path.is_dir() or next(files_below(path), None) is None:
         return []
     names = [class_folders.FORMAT.name, images_alone.FORMAT.name]
-    return names if class_folders.fits(path) else names[::-1][: 1 + class_folders.possible(path)]
+    with passing_over():  # what is closed is told by reading
+        return names if class_folders.fits(path) else names[::-1][: 1 + class_folders.possible(path)]
+
+
+def _told_of_closed(closed: Sequence[OSError]) -> Finding:
+    folders = list(dict.fromkeys(str(error.filename) for error in closed))
+    text = f"{len(folders)} folders cannot be listed ({closed[0].strerror}), first {folders[0]}; they are not read"
+    return Finding(kind="closed folders", text=text, names=tuple(folders))
 
 
 def _choices(others: Sequence[str]) -> str:

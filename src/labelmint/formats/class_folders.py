@@ -88,10 +88,16 @@ def read_class_folders(path: Path, reading: Reading = AS_USUAL) -> DataSet:
 
 
 def fits(path: Path) -> bool:
-    """Do folders look like classes: two or more, of two images or more by their median, and no image beside them?"""
+    """Do folders look like classes: two or more, of two images or more by their median, and no image beside them?
+
+    One that is called like a part may be a class, but may as well be what was kept apart: such folders are read by the
+    name of the format alone.
+    """
     if not possible(path):
         return False
     found = _class_folders(path)
+    if any(part_word(folder.name) for folder in found if folder.parent == path):
+        return False
     homes = {folder.parent for folder in found}
     loose = any(_is_image(file) for home in {path, *homes} for file in home.iterdir())
     return not loose and median(sum(1 for _ in files_below(folder)) for folder in found) >= 2

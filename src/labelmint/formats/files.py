@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import shutil
 import sys
@@ -13,6 +14,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from hashlib import sha256
+from operator import itemgetter
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -153,7 +156,7 @@ def new_folder(path: str | os.PathLike[str], *, clears: bool = True) -> Iterator
         _clear(target)
     refuse_taken(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    partial = _mine(target, "partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
         with alone(partial):
@@ -173,7 +176,7 @@ def in_place_of(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = Path(path).resolve()
     _clear(target)
-    new, old = (target.with_name(f".{target.name}.{os.getpid()}.{what}") for what in ("new", "old"))
+    new, old = _mine(target, "new"), _mine(target, "old")
     with new_folder(new) as folder:
         yield folder
     target.rename(old)
@@ -181,18 +184,33 @@ def in_place_of(path: str | os.PathLike[str]) -> Iterator[Path]:
     shutil.rmtree(old)
 
 
+def _mine(target: Path, what: str) -> Path:
+    """A hidden folder beside a target that names who fills it: this machine and this process."""
+    return target.with_name(f".{target.name}.{_machine()}-{os.getpid()}.{what}")
+
+
+def _machine() -> str:
+    """Eight characters for the name of this machine, as long a name as it may have."""
+    return sha256(platform.node().encode()).hexdigest()[:8]
+
+
 def _clear(target: Path) -> None:
-    """Remove the folders that killed processes left beside a target; a whole one that was to take its place does so."""
-    form = re.compile(rf"\.+{re.escape(target.name)}\.(\d+)\.(partial|new|old)(\.\d+\.partial)?")
-    seen = target.parent.is_dir() and os.access(target.parent, os.R_OK)
-    beside = target.parent.iterdir() if seen else ()
-    for left in sorted(beside):  # the new one of a process before its old one
-        found = form.fullmatch(left.name)
-        if found is None or _runs(int(found[1])):
+    """Remove the folders that killed processes of this machine left beside a target; a whole one that was to take its
+    place does so. What cannot be tidied (of another user, say) stays, and nothing is said of it.
+    """
+    who = rf"{_machine()}-(\d+)"  # the processes of another machine are not known here
+    form = re.compile(rf"\.+{re.escape(target.name)}\.{who}\.(partial|new|old)(\.{who}\.partial)?")
+    beside: list[re.Match[str]] = []
+    with suppress(OSError), os.scandir(target.parent) as entries:
+        beside += filter(None, (form.fullmatch(entry.name) for entry in entries))
+    for found in sorted(beside, key=itemgetter(0)):  # the new one of a process before its old one
+        left = target.with_name(found[0])
+        old = left.with_suffix(".old")
+        if _runs(int(found[1])):
             continue
-        with suppress(InputError), alone(left):  # on another machine it may still be filled
-            if found[2] == "new" and left.with_suffix(".old").is_dir() and not target.exists():
-                left.rename(target)
+        with suppress(InputError, OSError), alone(left):  # in another container it may still be filled
+            if old.is_dir() and left.with_suffix(".new").is_dir() and not target.exists():
+                left.with_suffix(".new").rename(target)
             shutil.rmtree(left, ignore_errors=True)
 
 

@@ -6,14 +6,29 @@ import operator
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from labelmint.formats.files import is_folder
 
-__all__ = ["folders_of"]
+__all__ = ["folders_of", "passing_over"]
 
 _HIDDEN = (".", "__MACOSX")  # how names begin that nobody gave
-_OF_SYSTEMS = ("lost+found", "System Volume Information")  # often closed, and never with data in them
+# Of file systems and of storage on a network: often closed, and never with data in them.
+_OF_SYSTEMS = ("lost+found", "System Volume Information", "$RECYCLE.BIN", "#recycle", "#snapshot", "@eaDir")
+_CLOSED: ContextVar[list[OSError] | None] = ContextVar("closed folders", default=None)
+
+
+@contextmanager
+def passing_over() -> Iterator[list[OSError]]:
+    """A block in which folders that cannot be listed are collected, in the order of walks, and not raised."""
+    closed: list[OSError] = []
+    before = _CLOSED.set(closed)
+    try:
+        yield closed
+    finally:
+        _CLOSED.reset(before)
 
 
 def folders_of(
@@ -29,13 +44,13 @@ def folders_of(
         root: a folder; of one that is not there nothing is yielded.
         wanted: says by its path whether a folder below the root is entered.
 
-    Raises OSError, after all others, for the first folder that cannot be listed.
+    Raises OSError, after all others, for the first folder that cannot be listed, unless within `passing_over`.
     """
     if not root.is_dir():
         return
     entered = {_identity(above) for above in root.resolve().parents}
     folders, links = [""], deque[str]()
-    failed: OSError | None = None
+    failed: list[OSError] = []
     while folders or links:
         below = folders.pop() if folders else links.popleft()
         try:
@@ -43,7 +58,7 @@ def folders_of(
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
-            failed = failed or error
+            failed.append(error)
             continue
         if identity in entered:
             continue
@@ -56,8 +71,11 @@ def folders_of(
         ]
         links += (path for path, is_link in inner if is_link and wanted(path))
         folders += (path for path, is_link in reversed(inner) if not is_link and wanted(path))
-    if failed is not None:
-        raise failed
+    closed = _CLOSED.get()
+    if closed is not None:
+        closed += failed
+    elif failed:
+        raise failed[0]
 
 
 def _identity(folder: Path) -> tuple[int, int]:

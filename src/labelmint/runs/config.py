@@ -109,7 +109,7 @@ class RunConfig(BaseModel):
             if mine[key] != theirs.get(key):
                 return f"{key} is {mine[key]!r} there and {theirs.get(key)!r} now"
         if self.data_digest != other.data_digest:
-            return "the data differ"
+            return "the data or their parts differ"
         return None if self.pool_digest == other.pool_digest else "the images without labels differ"
 
 

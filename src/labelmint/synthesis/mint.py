@@ -260,8 +260,8 @@ def _warn(line: str) -> None:
 def check_target(
     out: str | Path, *, n: int, format: str, resume: bool, sources: Iterable[str | Path | None] = ()
 ) -> None:
-    """Raise InputError when n pairs can't be written there in that format, or would lie inside of what they are made
-    from; looks only, and costs nothing.
+    """Raise InputError when n pairs can't be written there in that format, or would lie inside of a folder that they
+    are made from (beside a file they may lie); looks only, and costs nothing.
     """
     if n < 1:
         raise InputError(f"-n {n}: expected at least 1")
@@ -269,7 +269,7 @@ def check_target(
         raise InputError(f"--format {format}: expected one of {', '.join(formats.WRITABLE)}")
     path = Path(out)
     if not (resume and (path.exists() or partial_of(path).exists())):
-        refuse_inside(path, [one for one in sources if one is not None])
+        refuse_inside(path, [one for one in sources if one is not None and Path(one).is_dir()])
     complete = resume and (path / "settings.json").is_file()
     if not complete and path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise InputError(f"{path}: exists and is not an empty folder; give another --out, or remove it")
