@@ -6,7 +6,7 @@
 
 `make` writes a data set of the images of DATA, each labelled with the edges that Canny (1986) finds in it, which are
 what a person would draw of it; parts of the data are kept. `draw` writes sketches.png: sketches of the test part, each
-beside its real image and what the run draws for it by other seeds; below them sketches that belong to no image, of
+beside its real image and several images that the run draws for it; below them sketches that belong to no image, of
 ellipses of random places and sizes, as a person might draw them.
 """
 
@@ -102,7 +102,7 @@ def _draw(chosen: argparse.Namespace) -> None:
         [_ink(lines), real_image, *own]
         for lines, real_image, own in zip(maps + by_hand, images + [blank] * _BY_HAND, drawn, strict=True)
     ]
-    columns = ["sketch", "real", *(f"seed {seed}" for seed in range(chosen.draws))]
+    columns = ["sketch", "real", *(f"draw {place}" for place in range(1, chosen.draws + 1))]
     sheet(cells, chosen.out / "sketches.png", columns=columns)
     print(f"wrote {chosen.out / 'sketches.png'}")
 
