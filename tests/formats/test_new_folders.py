@@ -119,4 +119,5 @@ def test_of_many_files_beside_a_folder_no_paths_are_made(
     monkeypatch.delattr(Path, "iterdir")
     with new_folder(tmp_path / "out"):
         pass
-    assert os.listdir(tmp_path) == ["out"]  # noqa: PTH208
+    with os.scandir(tmp_path) as entries:
+        assert [entry.name for entry in entries] == ["out"]

@@ -43,9 +43,8 @@ def dimmed() -> DataSet:
     return replace(data, load=load_one)
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> TrainedSystem:
-    out = tmp_path_factory.mktemp("normalize") / "run"
+def train_in(out: Path) -> TrainedSystem:
+    """The run of this file, trained or gone on with in a folder."""
     return train(
         dimmed(),
         out,
@@ -56,6 +55,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> TrainedSystem:
         threads=1,
         normalize="image",
     )
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> TrainedSystem:
+    return train_in(tmp_path_factory.mktemp("normalize") / "run")
 
 
 def test_each_drawn_image_has_the_range_of_a_training_pair(run: TrainedSystem) -> None:
@@ -110,15 +114,6 @@ def test_a_run_killed_before_its_split_and_ranges_were_written_gets_them_when_it
         (killed / name).unlink()
     with pytest.raises(InputError, match=r"lacks ranges\.json"):
         load(killed).chunk(0, Draw(batch_size=8))
-    train(
-        dimmed(),
-        killed,
-        system="msgnet",
-        preset="tiny",
-        settings=SHORT,
-        precision="32",
-        threads=1,
-        normalize="image",
-    )
+    train_in(killed)
     for name in names:
         assert (killed / name).read_bytes() == (run.path / name).read_bytes()

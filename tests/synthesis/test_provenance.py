@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from labelmint.dials import DIALS
 from labelmint.formats import read
 from labelmint.runs.draw import Draw
 from labelmint.runs.origin import SOURCE_TYPE, origin_of
+from labelmint.runs.trained import TrainedSystem
 from labelmint.synthesis.provenance import class_table, command_of, count_objects, count_pixels
 from labelmint.types import ClassInfo, ClassSet, Layout
 
@@ -64,7 +66,7 @@ def test_a_dial_is_written_so_that_it_is_read_back(tmp_path: Path, value: float)
 
 
 def test_the_command_that_makes_a_filtered_set_again_names_all_that_decides_it() -> None:
-    origin = origin_of(Fake(), Draw(seed=0, batch_size=4), 1)  # type: ignore[arg-type]
+    origin = origin_of(cast(TrainedSystem, Fake()), Draw(seed=0, batch_size=4), 1)
     for percent in (0.0, 5.0, 7.0, 12.3, 29.0, 0.1234567):
         filtered = {"mode": "on", "share": percent / 100, "most": 9, "unlabelled": "abc", "lines": []}
         words = command_of(origin, "-n 1", filtered).split()

@@ -278,7 +278,7 @@ def check_target(
 
 
 def _missing(targets: Mapping[str, Path], order: Order) -> dict[str, Path]:
-    """Those of the folders to write that are not complete."""
+    """The folders to write that are not complete, by format."""
     return {name: path for name, path in targets.items() if not _is_complete(path, order, name)}
 
 
