@@ -42,7 +42,9 @@ def network(outputs: int = 1, noisy: bool = True) -> CRNGenerator:
 def test_it_keeps_the_laws_of_a_regime_and_is_gone_on_with_within_a_round(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With rare looks shown more often, whose pixels weigh more; a round is searched once, stopped or not."""
+    """With rare looks shown more often, whose pixels weigh more; a round is searched at its begin and its end alone,
+    stopped or not.
+    """
     searched = []
 
     def noted(network: nn.Module, objective: LayeredObjective, one: Round, *given: Any) -> Found:
@@ -67,7 +69,28 @@ def test_it_keeps_the_laws_of_a_regime_and_is_gone_on_with_within_a_round(
         return begun.some(begun.order(0, FEW.batch_size), found.chosen.tolist())
 
     check_regime(make, bench_of, first)
-    assert searched == [0, 1, 0, 1]
+    assert searched == [0, 0, 1] * 2
+
+
+def test_it_tells_how_many_choices_of_a_round_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the first views of the round, by the weights at its end."""
+    found = []
+
+    def noted(*given: Any) -> Found:
+        found.append(search(*given))
+        return found[-1]
+
+    monkeypatch.setattr("labelmint.training.imle.search", noted)
+    monkeypatch.setattr("labelmint.training.imle._SEEN_AGAIN", 4)
+    made, bench = network(), benches(tmp_path)("one", lambda _: None)
+    regime = IMLE(FEW.model_copy(update={"learning_rate": 0.1}), LayeredObjective(made.noise))
+    regime.begin(made, bench.training, "generator")
+    figures = regime.train(Stage(name="generator", module=made, regime=regime), bench)
+    first, again, second = (one.chosen for one in found)
+    assert len(first) == len(second) == FEW.round_layouts and len(again) == 4
+    assert figures["revised"] == float((again != first[:4]).float().mean()) > 0
 
 
 def test_several_outputs_learn_by_the_best_of_them(tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 __all__ = ["IMLE", "Found", "IMLELearning", "Round", "search"]
 
 _AT_ONCE = 16  # images that the search draws at once
+_SEEN_AGAIN = 32  # views of a round that are searched once more at its end
 
 
 class IMLELearning(Learning):
@@ -212,8 +213,9 @@ class IMLE:
 
     def train(self, stage: Stage, bench: Bench) -> dict[str, float]:
         """Train in place; the figures are the objective's, of the weights that are kept, and of the last search
-        "nearest" and "mean", the distance of the chosen samples and that of all; "searching" are the seconds of all
-        searches.
+        "nearest" and "mean", the distance of the chosen samples and that of all, and "revised", the share of views
+        of the round before, of its first 32, of which another sample became the nearest; "searching" are the seconds
+        of all searches.
         """
         settings, fabric, module = self.settings, bench.fabric, stage.module
         (player,) = self.players(module)
@@ -229,11 +231,10 @@ class IMLE:
             while not loop.over(asked_to_stop()):
                 number, place = divmod(loop.step, settings.round_steps)
                 one = self.round(training, number)
-                if loop.facts.get("round") != number:
-                    chosen = self._search(fabric, module.eval(), one, loop, asked_to_stop)
-                    if chosen is None:
-                        break
-                    loop.facts |= {"round": number, "chosen": chosen}
+                if loop.facts.get("round") != number and not self._begin_round(
+                    fabric, module.eval(), one, loop, asked_to_stop
+                ):
+                    break
                 reseed(training.seed, stage.name, loop.step, rank)
                 loop.set_learning_rate(learning_rate(settings.learning_rate, loop.progress))
                 rows = one.order(place, settings.batch_size)[rank::world]
@@ -262,25 +263,48 @@ class IMLE:
         searching = loop.facts.get("searching", 0.0)  # seconds
         return {**figures, "steps": loop.step, "searching": searching, "seconds": loop.clock.elapsed}
 
-    def _search(
+    def _begin_round(
         self, fabric: Fabric, module: nn.Module, one: Round, loop: Loop, asked_to_stop: Callable[[], bool]
-    ) -> list[int] | None:
-        """The chosen codes of all views, each process with its share of them; None when the time is over before."""
+    ) -> bool:
+        """Choose the codes of all views and see how the choice of the round before has aged; False when the time is
+        over before.
+        """
+        facts, begin, told = loop.facts, loop.clock.elapsed, dict[str, float]()
+
+        def over() -> bool:
+            return loop.over(asked_to_stop())
+
+        if "chosen" in facts:
+            before = self.round(one.pairs, facts["round"])
+            again = self._search(fabric, module, before, min(_SEEN_AGAIN, before.views), over)
+            if again is None:
+                return False
+            changed = [now != then for now, then in zip(again[0].tolist(), facts["chosen"], strict=False)]
+            told["revised"] = float(np.mean(changed))
+        found = self._search(fabric, module, one, one.views, over)
+        if found is None:
+            return False
+        chosen, nearest, mean = found
+        facts["round"], facts["chosen"] = one.number, [int(k) for k in chosen.tolist()]
+        facts["search"] = {"nearest": float(nearest.mean()), "mean": float(mean.mean()), **told}
+        facts["searching"] = facts.get("searching", 0.0) + loop.clock.elapsed - begin
+        return True
+
+    def _search(
+        self, fabric: Fabric, module: nn.Module, one: Round, views: int, over: Callable[[], bool]
+    ) -> Tensor | None:
+        """What the search finds of the first views, (3, views), each process with its share of them; None when the
+        time is over before.
+        """
         rank, world = fabric.global_rank, fabric.world_size
         device = cast(Tensor, module.balance).device
-        found = torch.zeros(3, one.views, dtype=torch.float64, device=device)
-        begin = loop.clock.elapsed
-        for first in range(0, one.views, _AT_ONCE * world):
-            if first and loop.over(asked_to_stop()):
+        found = torch.zeros(3, views, dtype=torch.float64, device=device)
+        for first in range(0, views, _AT_ONCE * world):
+            if first and over():
                 return None
-            rows = [*range(first, min(first + _AT_ONCE * world, one.views))][rank::world]
+            rows = [*range(first, min(first + _AT_ONCE * world, views))][rank::world]
             if rows:
                 found[:, rows] = torch.stack(
                     [part.double() for part in search(module, self.objective, one, rows, fabric.autocast)]
                 )
-        if world > 1:
-            found = cast(Tensor, fabric.all_reduce(found, reduce_op="sum"))
-        chosen, nearest, mean = found
-        loop.facts["search"] = {"nearest": float(nearest.mean()), "mean": float(mean.mean())}
-        loop.facts["searching"] = loop.facts.get("searching", 0.0) + loop.clock.elapsed - begin
-        return [int(k) for k in chosen.tolist()]
+        return cast(Tensor, fabric.all_reduce(found, reduce_op="sum")) if world > 1 else found
