@@ -11,6 +11,7 @@ import pytest
 from tests.datasets.originals import malaria, malaria_item
 
 from labelmint.datasets.malaria import prepare_malaria
+from labelmint.datasets.prepared import write_prepared
 from labelmint.datasets.splits import group_of, split
 from labelmint.errors import InputError
 
@@ -76,6 +77,22 @@ def test_other_layouts_of_the_files(tmp_path: Path) -> None:
     listed = prepare_malaria(tmp_path)
     assert listed.items == ("s0", "s1", "s2")
     assert listed.test == {"s2"}
+    (tmp_path / "val.txt").write_text("s3\n")
+    assert prepare_malaria(tmp_path).items == ("s0", "s1", "s2", "s3")
+    assert prepare_malaria(tmp_path).validation == {"s3"}
+
+
+def test_images_to_validate_on_do_not_train(tmp_path: Path) -> None:
+    """Though nothing says which train, and which test; of few patches a share of them is kept."""
+    items = [malaria_item(tmp_path, f"s{i}", [("ring", 30, 40, 60, 80)]) for i in range(4)]
+    (tmp_path / "annotations.json").write_text(json.dumps(items))
+    (tmp_path / "val.txt").write_text("s0\ns1\n")
+    prepared = prepare_malaria(tmp_path, only_infected=False, n=5)
+    assert prepared.validation == {"s0", "s1"} and len(prepared.test) == 1
+    written = write_prepared(prepared, tmp_path / "out")
+    assert (written.train, written.test, written.validation) == (5, 5, 10)
+    names = (tmp_path / "out" / "val.txt").read_text().split()
+    assert {group_of(name, prepared.group_by) for name in names} <= {"s0", "s1"}
 
 
 def test_a_number_of_patches_is_a_draw_that_grows(tmp_path: Path) -> None:

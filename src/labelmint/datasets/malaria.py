@@ -2,7 +2,7 @@
 against all else.
 
 SOURCE/training.json, test.json    BBBC041v1 as it is unpacked; or one annotations.json, with train.txt and
-                                   test.txt if wanted
+                                   test.txt and val.txt if wanted
 SOURCE/images/
 
 Each image is scaled to 256x256 whatever its shape, its boxes alike, and cut into patches of 96x96 that
@@ -65,11 +65,11 @@ def prepare_malaria(
         keep_cells: uninfected cells (red blood cells, leukocytes) as a class of their own; the papers merge
             them into the background.
         only_infected: leave out patches that touch no infected cell.
-        n: at most so many training patches, drawn by `seed`; test patches are thinned alike. None keeps all.
+        n: at most so many training patches, drawn by `seed`; the others are thinned alike. None keeps all.
         seed: of that draw.
 
     Cells called "difficult" are ignored (255), neither infected nor not. The split is training.json against
-    test.json, or train.txt against test.txt, or a tenth of the images by a hash of their names.
+    test.json, or that of train.txt, test.txt and val.txt, or a tenth of the images by a hash of their names.
 
     Raises InputError for a folder without these files, categories that are not BBBC041's, and as
     `read_bbbc041` does.
@@ -77,7 +77,7 @@ def prepare_malaria(
     if n is not None and n < 1:
         raise InputError(f"-n {n}: expected at least 1 patch")
     folder = original_folder(source, _EXPECTED)
-    sets, listed = _read(folder)
+    sets, listed, validation = _read(folder)
     classes = ClassSet((_BACKGROUND, _INFECTED, *([_UNINFECTED] if keep_cells else [])))
     loaders = {name: data for data in sets for name in data.names}
     meanings = {data.source: _meaning(data, keep_cells) for data in sets}
@@ -85,8 +85,9 @@ def prepare_malaria(
         name: _scaled(_record(data, name), meanings[data.source]) for name, data in sorted(loaders.items())
     }
     every = {name: _places(objects, only_infected) for name, objects in scaled.items()}
-    test = held_out(name for name, found in every.items() if found) if listed is None else listed
-    places = every if n is None else _thinned(every, test, n, seed)
+    others = (name for name, found in every.items() if found and name not in validation)
+    test = held_out(others) if listed is None else listed
+    places = every if n is None else _thinned(every, (test, validation), n, seed)
 
     def pairs_of(name: str) -> Iterator[AnnotatedImage]:
         return _patches(loaders[name].load(name), scaled[name], places[name])
@@ -98,13 +99,14 @@ def prepare_malaria(
         items=tuple(name for name in places if places[name]),
         pairs_of=pairs_of,
         test=test,
+        validation=validation,
         group_by=GROUP_BY,
         choices={"keep_cells": keep_cells, "only_infected": only_infected, "n": n, "seed": seed},
     )
 
 
-def _read(folder: Path) -> tuple[list[DataSet], frozenset[str] | None]:
-    """The annotated images, and the names of those to test on where files say so."""
+def _read(folder: Path) -> tuple[list[DataSet], frozenset[str] | None, frozenset[str]]:
+    """The annotated images, the names of those to test on where files say so, and of those to validate on."""
     training, tested, both = (folder / f"{name}.json" for name in ("training", "test", "annotations"))
     if training.is_file():
         sets = [read_bbbc041(file) for file in (training, tested) if file.is_file()]
@@ -113,15 +115,16 @@ def _read(folder: Path) -> tuple[list[DataSet], frozenset[str] | None]:
             raise InputError(
                 f"{tested}: {shared[0]!r} is in training.json too ({len(shared)} such images); keep it in one"
             )
-        return sets, frozenset(sets[1].names) if len(sets) == 2 else None
+        return sets, frozenset(sets[1].names) if len(sets) == 2 else None, frozenset()
     if not both.is_file():
         inner = next((sub for sub in sorted(folder.iterdir()) if (sub / "training.json").is_file()), None)
         mend = f"did you mean --source {inner}?" if inner else f"--source takes {_EXPECTED}"
         raise InputError(f"{folder}: lacks training.json; {mend}")
     data = read_bbbc041(both)
+    test, validation = (None if part is None else frozenset(part) for part in (data.test, data.validation))
     if data.train is not None:
-        data = data.subset(sorted({*data.train, *(data.test or ())}))
-    return [data], None if data.test is None else frozenset(data.test)
+        data = data.subset(sorted({*data.train, *(test or ()), *(validation or ())}))
+    return [data], test, validation or frozenset()
 
 
 def _record(data: DataSet, name: str) -> Record:
@@ -167,15 +170,20 @@ def _places(objects: Sequence[LayoutObject], only_infected: bool) -> list[Place]
 
 
 def _thinned(
-    places: dict[str, list[Place]], test: frozenset[str], n: int, seed: int
+    places: dict[str, list[Place]], held_out: Sequence[frozenset[str]], n: int, seed: int
 ) -> dict[str, list[Place]]:
-    """n training places, and as large a share of the test places: those whose hashes come first, so that n
-    keeps what less keeps.
+    """n training places, and as large a share of those of each part that is held out: those whose hashes come first, so
+    that n keeps what less keeps.
     """
-    training = [(name, place) for name, found in places.items() if name not in test for place in found]
-    testing = [(name, place) for name, found in places.items() if name in test for place in found]
-    share = min(n / len(training), 1.0) if training else 1.0
-    kept = {*_first(training, n, seed), *_first(testing, max(round(share * len(testing)), 1), seed)}
+    training = places.keys() - frozenset().union(*held_out)
+    every, *others = (
+        [(name, place) for name, found in places.items() if name in part for place in found]
+        for part in (training, *held_out)
+    )
+    share = min(n / len(every), 1.0) if every else 1.0
+    kept = set(_first(every, n, seed))
+    for part in others:
+        kept |= {*_first(part, max(round(share * len(part)), 1), seed)}
     return {name: [place for place in found if (name, place) in kept] for name, found in places.items()}
 
 
