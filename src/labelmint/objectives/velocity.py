@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from labelmint.datasets.pairs import Pairs
 from labelmint.generators.flow import interpolate, stratified_times, velocity_loss, warped
 from labelmint.generators.velocity_unet import VelocityUNet
-from labelmint.objectives.objective import Loss
+from labelmint.objectives.objective import Loss, rows_at_once
 from labelmint.seeds import normals
 from labelmint.types import Batch, LayoutBatch
 
@@ -81,8 +81,9 @@ class VelocityObjective:
     ) -> dict[str, float]:
         """ "held_out_velocity", the loss with the layouts shown, at times and noise that stay the same."""
         count, total = min(len(pairs), at_most or len(pairs)), 0.0
-        for first in range(0, count, _AT_ONCE):
-            batch = pairs.fixed(first, min(_AT_ONCE, count - first)).to(device)
+        step = rows_at_once(_AT_ONCE, pairs.geometry.size)
+        for first in range(0, count, step):
+            batch = pairs.fixed(first, min(step, count - first)).to(device)
             seeds = [(0, first + row) for row in range(len(batch))]
             noise = normals(seeds, "held out", batch.image.shape[1:]).to(device)
             times = warped((_scattered(first, len(batch)).to(device)), self.weight)
