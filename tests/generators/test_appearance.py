@@ -49,6 +49,31 @@ def test_a_grey_donor_makes_a_grey_image() -> None:
         assert np.ptp(look(colored, cells(0.3, 50, 220, channels=3)), axis=2).max() < 1e-6
 
 
+@pytest.mark.parametrize("look", LOOKS)
+def test_an_image_of_one_color_takes_any_look(look: str) -> None:
+    """As a view of nothing but ground is, or a channel that a stain leaves empty."""
+    flat, donor = np.full((32, 32, 1), 37.0), cells(0.3, 90, 250)
+    assert np.isfinite(LOOKS[look](flat, donor)).all()
+    assert np.isfinite(LOOKS[look](flat, flat)).all()
+    assert np.isfinite(LOOKS[look](donor, flat)).all()
+
+
+def test_channels_of_one_level_have_the_median_of_the_donor_s_and_give_their_level() -> None:
+    one, other = cells(0.2, 20, 200), cells(0.3, 90, 250, seed=1)
+    blank = np.zeros_like(one)
+    found = histogram(
+        np.concatenate([one, one, blank], axis=2), np.concatenate([other, blank, other], axis=2)
+    )
+    assert np.array_equal(found[..., :1], histogram(one, other))
+    assert not found[..., 1].any()
+    assert (found[..., 2] == np.median(other)).all()
+
+
+def test_a_donor_of_one_color_leaves_the_image_its_look() -> None:
+    image = cells(0.2, 20, 200)
+    assert np.array_equal(histogram(image, np.full((8, 8, 1), 37.0)), image)
+
+
 def test_a_residual_is_coarse() -> None:
     image, donor = cells(0.2, 20, 200), cells(0.3, 90, 250, seed=1)
     added = residual(image, donor) - image

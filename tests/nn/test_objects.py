@@ -52,6 +52,23 @@ def test_crops_are_bilinear_at_the_centers_of_their_pixels() -> None:
                 )
 
 
+@pytest.mark.parametrize("rows", [0, 3])
+@pytest.mark.parametrize("every", [False, True])
+def test_of_layouts_without_any_object_one_is_made_that_is_not_there(rows: int, every: bool) -> None:
+    """Also where there are no rows of boxes at all, as in a part of the data that shows no object."""
+    blank = LayoutBatch(torch.zeros(2, 8, 8, dtype=torch.uint8), boxes=torch.full((2, rows, 5), -1.0))
+    found = objects_of(blank, every)
+    assert len(found.item) == (2 * max(rows, 1) if every else 1)
+    assert not found.there.any()
+    assert not paste(torch.ones(len(found.item), 1, 2, 2), found, (4, 4)).any()
+    assert crop(torch.rand(2, 1, 8, 8), found, (2, 2)).isfinite().all()
+    assert summed(torch.ones(len(found.item), 1), found, 2).shape == (2, 1)
+    assert len(told_wrong(blank)[0]) == 0
+    judge = ObjectDiscriminator(1, 8, torch.eye(2), (16, 16))
+    large = LayoutBatch(torch.zeros(2, 16, 16, dtype=torch.uint8), boxes=blank.boxes)
+    assert judge(torch.rand(2, 1, 16, 16), large)[0][-1].shape == (2, 1, 1, 1)
+
+
 def test_objects_are_put_into_the_cells_whose_centers_lie_in_their_boxes() -> None:
     torch.manual_seed(0)
     objects, size = objects_of(layouts()), (6, 8)  # cells of 2x2 pixels

@@ -23,3 +23,26 @@ def test_a_network_that_would_normalize_a_single_place_is_refused(system: str) -
             wired(system, (32, 32), **values)
         assert values["norm"] == "batch" or wired(system, (32, 64), **values)
     assert wired(system, (32, 32), norm="batch", batch_size="2")
+    with pytest.raises(InputError, match="one place"):
+        wired(system, (32, 32), norm="batch", batch_size="2", accumulate="2")
+
+
+def test_of_the_items_that_are_drawn_again_one_by_itself_can_t_be_normalized_either() -> None:
+    with pytest.raises(InputError, match="one place"):
+        wired("bachgan-apart", (32, 32), norm="batch", batch_size="7")
+    assert wired("bachgan-apart", (32, 32), norm="batch", batch_size="8")
+
+
+def test_a_layout_encoder_that_leaves_one_place_of_one_item_is_refused() -> None:
+    def boxes(size: tuple[int, int], **values: str) -> Wired:
+        chosen = {f"generator.{name}": value for name, value in values.items()}
+        with torch.device("meta"):
+            return SYSTEMS["obj-cgan"].wire(
+                with_values(settings_of("obj-cgan", "tiny"), chosen), Facts(1, size, 2)
+            )
+
+    with pytest.raises(InputError, match=r"take generator\.norm=group, more items, or larger images"):
+        boxes((32, 16), norm="batch", batch_size="4", accumulate="4")
+    assert boxes((32, 16), norm="batch", batch_size="4", accumulate="2")
+    assert boxes((32, 16), norm="group", batch_size="1")
+    assert boxes((48, 16), norm="batch", batch_size="1")

@@ -1,18 +1,32 @@
 """A batch in parts: the gradient, the terms and the codebook are those of the whole."""
 
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
 from lightning_fabric import Fabric
+from tests.tokenizers.pairs import SYMBOLS
+from tests.training.test_regimes import SIDE, benches
 from torch import Tensor, nn
 
+from labelmint.generators.spade import SpadeConfig, SpadeGenerator
+from labelmint.nn.patch import PatchDiscriminator
 from labelmint.nn.residual_discriminator import ResidualDiscriminator
+from labelmint.objectives.adversarial import HINGE
 from labelmint.objectives.likelihood import negative_log_likelihood
+from labelmint.objectives.likeness import LikenessObjective
+from labelmint.objectives.objective import Loss
 from labelmint.objectives.vq_model import VQObjective
 from labelmint.priors.pixelsnail import PixelSNAIL, PixelSNAILConfig
 from labelmint.tokenizers.codebooks import see_in_parts as set_parts
 from labelmint.tokenizers.dual_path import DualPathConfig
 from labelmint.tokenizers.vqvae import VQVAE
 from labelmint.training.accumulation import backward_in_parts, slices
+from labelmint.training.adversarial import Adversarial, Against
+from labelmint.training.regime import Learning, Stage
 from labelmint.types import Batch, LayoutBatch
 
 ITEMS = 7
@@ -140,3 +154,40 @@ def test_a_codebook_in_parts_moves_after_the_last_part_alone() -> None:
     assert tokenizer.quantizer.codebook.equal(before)
     tokenizer(image)
     assert not tokenizer.quantizer.codebook.equal(before)
+
+
+class Settled(SpadeGenerator):
+    """A network with statistics over the batch that keeps something of the pairs; it notes how many it sees at once."""
+
+    def __init__(self) -> None:
+        sizes = {"channels": 8, "widest": 1, "doublings": 2, "hidden": 8, "layout_channels": 4}
+        super().__init__(SpadeConfig.model_validate({**sizes, "code": 0}), SYMBOLS, 1, (SIDE, SIDE))
+        self.seen: list[int] = []
+
+    def settle(self, batches: Iterable[Batch]) -> None:
+        self.seen += [len(batch) for batch in batches]
+
+
+class Noting(LikenessObjective):
+    """An objective that notes how many items of a network go through it at once."""
+
+    def __call__(self, network: Callable[..., Any], batch: Batch) -> Loss:
+        getattr(network, "module", network).seen.append(len(batch))
+        return super().__call__(network, batch)
+
+
+def test_no_pass_of_an_adversarial_training_holds_more_than_a_part_of_a_batch(tmp_path: Path) -> None:
+    """Neither one with a way back, nor those for a further step of the discriminator and for what is kept."""
+    torch.manual_seed(0)
+    network, regime = (
+        Settled(),
+        Adversarial(
+            Learning(steps=1, batch_size=4),
+            Noting(None, absolute=1.0),
+            Against(discriminator=lambda: PatchDiscriminator(1, 8, 1), loss=HINGE, rate=1e-3, updates=2),
+        ),
+    )
+    bench = replace(benches(tmp_path)("run", lambda event: None), accumulate=2)
+    regime.begin(network, bench.training, "generator")
+    regime.train(Stage(name="generator", module=network, regime=regime), bench)
+    assert network.seen == [2] * (2 + 2 + 2 * 64 + 2 * 3)  # of 12 pairs

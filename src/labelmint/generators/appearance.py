@@ -32,7 +32,11 @@ _MOST_GAIN = 8.0
 
 
 def histogram(image: Array, donor: Array) -> Array:
-    """The image (H, W, C) with the levels of a donor (h, w, C); floats from 0 to 255, as all of these are."""
+    """The image (H, W, C) with the levels of a donor (h, w, C); floats from 0 to 255, as all of these are. A donor of
+    one color has no look to give: the image keeps its own.
+    """
+    if np.ptp(donor, axis=(0, 1)).max() < 1:
+        return image
     image = _ready(image, donor)
     return np.stack(
         [_matched(image[..., channel], donor[..., channel]) for channel in range(image.shape[2])], axis=2
@@ -85,20 +89,21 @@ def _skewness(grey: Array) -> float:
 
 
 def _matched(channel: Array, donor: Array) -> Array:
-    """One channel (H, W) with the levels of another."""
-    low, high = _halves(channel), _halves(donor)
-    table = np.zeros(_LEVELS)
-    for mine, theirs in zip(low, high, strict=True):
+    """One channel (H, W) with the levels of another; one of a single level, which has no halves, with their median."""
+    own, its = _halves(channel), _halves(donor)
+    levels, table = np.flatnonzero(own[0] + own[1]), np.zeros(_LEVELS)
+    if len(levels) == 1:
+        return np.full_like(channel, np.median(donor))
+    for mine, theirs in zip(own, its, strict=True):
         there = np.flatnonzero(mine)
         if len(there):
             # The middle of a level's share, so that one level alone takes the median of the donor's.
             shares = (mine.cumsum() - mine / 2)[there] / mine.sum()
-            known = theirs if theirs.sum() else low[0] + low[1]
+            known = theirs if theirs.sum() else its[0] + its[1]
             of = np.flatnonzero(known)
             table[there] = np.interp(shares, (known.cumsum() - known / 2)[of] / known.sum(), of)
     from scipy.ndimage import gaussian_filter1d
 
-    levels = np.flatnonzero(low[0] + low[1])
     every = np.interp(np.arange(_LEVELS), levels, np.maximum.accumulate(table[levels]))
     # Without a jump at the threshold, which would cut objects out of their ground.
     smooth = gaussian_filter1d(every, _SMOOTH * float(np.ptp(levels)), mode="nearest")

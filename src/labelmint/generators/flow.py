@@ -88,7 +88,7 @@ def stratified_times(uniforms: Tensor, weight: float) -> Tensor:
     """Equation (3), one time in (0, 1) of each stratum in order, for uniforms (B,) in [0, 1).
 
     Arguments:
-        uniforms: U, one an item of the batch; items come in random order already.
+        uniforms: U, one an item of the batch. Of items that are in no random order, times are to be shuffled.
         weight: w > 0, the density at pure noise; 1 is uniform.
     """
     strata = torch.arange(len(uniforms), device=uniforms.device, dtype=uniforms.dtype)

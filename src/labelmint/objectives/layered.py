@@ -33,7 +33,7 @@ from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.generators.crn import CRNGenerator
 from labelmint.generators.network import draw_noise
 from labelmint.objectives.likeness import LikenessObjective
-from labelmint.objectives.objective import Loss
+from labelmint.objectives.objective import Loss, rows_at_once
 from labelmint.objectives.perceptual import VGG_LAYERS, VGGFeatures
 from labelmint.objectives.structure import structure_layers, structure_maps
 from labelmint.protocols import Noise
@@ -74,10 +74,10 @@ class LayeredObjective:
         if len(pairs) > 1:  # no image beside itself
             places[1] = (places[0] + rng.integers(1, len(pairs), size=_PAIRS)) % len(pairs)
         total = torch.zeros_like(network.balance)
-        for first in range(0, _PAIRS, _AT_ONCE):
+        step = rows_at_once(_AT_ONCE, pairs.geometry.size)
+        for first in range(0, _PAIRS, step):
             ones, others = (
-                pairs.take(some[first : first + _AT_ONCE]).fixed(0, _AT_ONCE).image.to(device)
-                for some in places
+                pairs.take(some[first : first + step]).fixed(0, step).image.to(device) for some in places
             )
             total += layer_distances(self.maps(ones), self.maps(others)).sum(dim=0)
         network.balance.copy_(1 / (len(total) * (total / _PAIRS).clamp(min=_FLAT)))

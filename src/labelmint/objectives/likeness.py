@@ -30,18 +30,15 @@ from torch.nn import functional
 from labelmint.datasets.pairs import Pairs
 from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.generators.network import Remembers, draw_noise, seeded_noise
-from labelmint.objectives.objective import Loss
+from labelmint.objectives.objective import Loss, rows_at_once
 from labelmint.objectives.perceptual import perceptual_distance
 from labelmint.protocols import LayoutToImage, Noise
 from labelmint.types import Batch, LayoutBatch
 
 __all__ = ["LikenessObjective", "kl_divergence"]
 
-_AT_ONCE, _SEEDS, _COARSE = (
-    8,
-    4,
-    8,
-)  # held-out pairs; seeds of a layout and pixels a side that variety is measured with
+_AT_ONCE, _ROWS = 8, 16  # held-out pairs, and images that are drawn
+_SEEDS, _COARSE = 4, 8  # of a layout, and pixels a side, that variety is measured with
 _FLAT = 1 / EIGHT_BITS.half
 
 
@@ -113,8 +110,9 @@ class LikenessObjective:
         """
         network, count, total = cast(LayoutToImage, module), min(len(pairs), at_most or len(pairs)), 0.0
         real, drawn = list[Tensor](), list[Tensor]()
-        for first in range(0, count, _AT_ONCE):
-            batch = pairs.fixed(first, min(_AT_ONCE, count - first)).to(device)
+        step = rows_at_once(_AT_ONCE, pairs.geometry.size)
+        for first in range(0, count, step):
+            batch = pairs.fixed(first, min(step, count - first)).to(device)
             made = self(network, batch).image if self.encodes else self._drawn(network, batch.layouts, first)
             assert made is not None
             total += float((made - batch.image).abs().mean()) * len(batch)
@@ -132,7 +130,12 @@ class LikenessObjective:
 
     def _drawn(self, network: LayoutToImage, layouts: LayoutBatch, first_seed: int) -> Tensor:
         noise = seeded_noise(self.noise, [(0, first_seed + row) for row in range(len(layouts))])
-        return network(layouts, noise.to(layouts.ids.device) if noise is not None else None, {}).float()
+        step, made = rows_at_once(_ROWS, (layouts.ids.shape[1], layouts.ids.shape[2])), list[Tensor]()
+        for first in range(0, len(layouts), step):
+            some = slice(first, first + step)
+            own = noise[some].to(layouts.ids.device) if noise is not None else None
+            made.append(network(layouts[some], own, {}).float())
+        return torch.cat(made)
 
     def _variety(self, network: LayoutToImage, batch: Batch) -> float:
         """The mean deviation of what several seeds draw of a layout."""

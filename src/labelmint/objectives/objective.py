@@ -11,7 +11,16 @@ from torch import Tensor, nn
 from labelmint.datasets.pairs import Pairs
 from labelmint.types import Batch
 
-__all__ = ["Loss", "Objective"]
+__all__ = ["Loss", "Objective", "rows_at_once"]
+
+_PIXELS = 128 * 128  # of images of which the most rows go through a network at once
+
+
+def rows_at_once(most: int, size: tuple[int, int]) -> int:
+    """Rows of images (H, W) that go through a network at once without a way back: `most`, or fewer of images that are
+    larger than 128x128 pixels, so that they take no more memory than so many of that size.
+    """
+    return max(min(most, most * _PIXELS // (size[0] * size[1])), 1)
 
 
 class Loss(NamedTuple):

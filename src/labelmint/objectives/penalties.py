@@ -3,7 +3,8 @@
     gradient penalty   mean ( |grad D(u x + (1 - u) x')| - 1 )^2,    u ~ U(0, 1) an item
     R1                 mean |grad D(x)|^2 / 2,                       at real images alone
 
-D is the sum of an item's verdicts, each size divided by how many it has; gradients are those at the pixels of an image.
+D is the mean of an item's verdicts, and of several sizes the mean of theirs, as in the loss; gradients are those at the
+pixels of an image.
 Both need gradients of gradients, which mixed precision would spoil: they are taken in single precision.
 
 References:

@@ -17,8 +17,9 @@ Nothing is downloaded. Without either there is `objectives.structure`.
 
 References:
     Perceptual Losses for Real-Time Style Transfer and Super-Resolution (Johnson et al., 2016),
-    https://arxiv.org/abs/1603.08155 Very Deep Convolutional Networks for Large-Scale Image Recognition
-    (Simonyan and Zisserman, 2014), https://arxiv.org/abs/1409.1556
+    https://arxiv.org/abs/1603.08155
+    Very Deep Convolutional Networks for Large-Scale Image Recognition (Simonyan and Zisserman, 2014),
+    https://arxiv.org/abs/1409.1556
     The Unreasonable Effectiveness of Deep Features as a Perceptual Metric (Zhang et al., 2018),
     https://arxiv.org/abs/1801.03924: Equation 1
 """

@@ -25,7 +25,7 @@ from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.generators.network import draw_noise, seeded_noise
 from labelmint.metrics.kernel import kernel_distance
 from labelmint.objectives.likeness import coarse, deviation
-from labelmint.objectives.objective import Loss
+from labelmint.objectives.objective import Loss, rows_at_once
 from labelmint.protocols import LayoutToImage, Noise
 from labelmint.types import Batch
 
@@ -67,8 +67,9 @@ class UnguidedObjective:
         """
         network, count = cast(LayoutToImage, module), min(len(pairs), at_most or len(pairs))
         real, drawn = list[Tensor](), list[Tensor]()
-        for first in range(0, count, _AT_ONCE):
-            batch = pairs.fixed(first, min(_AT_ONCE, count - first)).to(device)
+        step = rows_at_once(_AT_ONCE, pairs.geometry.size)
+        for first in range(0, count, step):
+            batch = pairs.fixed(first, min(step, count - first)).to(device)
             noise = seeded_noise(self.noise, [(0, first + row) for row in range(len(batch))])
             made = network(batch.layouts, noise.to(device) if noise is not None else None, {})
             real.append(coarse(batch.image).cpu())

@@ -4,6 +4,10 @@ L = E |v(x_t, t, s, k) - (x - n)|^2,    s and k hidden for a share of the items 
 
 s, the layout, is hidden of all images that have no label: of these the network learns p(x), and p(x given k) where it
 is told the kind k of their look.
+
+Times are stratified over the batch, in order, which rows in random order allow. Where rows come in turns, with and
+without a label, or of one class and the next, times are dealt out at random: each kind of row would else see a part of
+them alone.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ from torch import Tensor, nn
 from labelmint.datasets.pairs import Pairs
 from labelmint.generators.flow import interpolate, stratified_times, velocity_loss, warped
 from labelmint.generators.velocity_unet import VelocityUNet
-from labelmint.objectives.objective import Loss
+from labelmint.objectives.objective import Loss, rows_at_once
 from labelmint.seeds import normals
 from labelmint.types import Batch, LayoutBatch
 
@@ -38,11 +42,13 @@ class VelocityObjective:
 
     def __init__(self, weight: float, hidden: float, unknown: float = 0.1) -> None:
         self.weight, self.hidden, self.unknown = weight, hidden, unknown
+        self._in_turns = False  # classes, in the rows of a batch
 
     def begin(self, module: nn.Module, pairs: Pairs) -> None:
         """Take the deviation of the training images, and the shares of their kinds of look."""
         network = cast(VelocityUNet, module)
         network.deviation.fill_(pairs.variance**0.5)
+        self._in_turns = pairs.rarity is not None
         if network.config.styles:
             network.shares.copy_(torch.tensor(pairs.style_shares))
 
@@ -52,9 +58,13 @@ class VelocityObjective:
         noise = torch.randn_like(batch.image)
         times = stratified_times(torch.rand(count, device=device), self.weight)
         shown = torch.rand(count, device=device) >= self.hidden
+        in_turns = self._in_turns
         if batch.labelled is not None:
             shown &= batch.labelled
+            in_turns |= not bool(batch.labelled.all())
         layouts = self._with_hidden_styles(batch.layouts)
+        if in_turns:
+            times = times[torch.randperm(count, device=device)]
         velocity = network(interpolate(noise, batch.image, times), times, layouts, shown)
         loss = velocity_loss(velocity.float(), noise, batch.image)
         return Loss(loss, loss.new_zeros(()), {"velocity": loss.detach()})
@@ -71,8 +81,9 @@ class VelocityObjective:
     ) -> dict[str, float]:
         """ "held_out_velocity", the loss with the layouts shown, at times and noise that stay the same."""
         count, total = min(len(pairs), at_most or len(pairs)), 0.0
-        for first in range(0, count, _AT_ONCE):
-            batch = pairs.fixed(first, min(_AT_ONCE, count - first)).to(device)
+        step = rows_at_once(_AT_ONCE, pairs.geometry.size)
+        for first in range(0, count, step):
+            batch = pairs.fixed(first, min(step, count - first)).to(device)
             seeds = [(0, first + row) for row in range(len(batch))]
             noise = normals(seeds, "held out", batch.image.shape[1:]).to(device)
             times = warped((_scattered(first, len(batch)).to(device)), self.weight)

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from labelmint.datasets.pairs import Pairs
 from labelmint.objectives.codebook import codebook_loss
 from labelmint.objectives.contrast import contrast
-from labelmint.objectives.objective import Loss
+from labelmint.objectives.objective import Loss, rows_at_once
 from labelmint.objectives.perceptual import perceptual_distance
 from labelmint.objectives.semantic import semantic_loss
 from labelmint.protocols import LayoutTokenizer, Tokenizer
@@ -101,8 +101,9 @@ class VQObjective:
         totals = dict.fromkeys(("mse", "pixels", "misread", "labels"), 0.0)
         tokens: list[dict[str, Tensor]] = []
         count = min(len(pairs), at_most or len(pairs))
-        for first in range(0, count, _AT_ONCE):
-            batch = pairs.fixed(first, min(_AT_ONCE, count - first)).to(device)
+        step = rows_at_once(_AT_ONCE, pairs.geometry.size)
+        for first in range(0, count, step):
+            batch = pairs.fixed(first, min(step, count - first)).to(device)
             tokens.append(tokenizer.encode(batch))
             if tokens[-1].keys() != {"semantics"}:
                 decoded = tokenizer.decode(tokens[-1], batch.layouts)

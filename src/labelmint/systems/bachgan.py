@@ -32,7 +32,7 @@ from labelmint.objectives.likeness import LikenessObjective
 from labelmint.systems.sections import Sections
 from labelmint.systems.spade import ON_A_CPU, SpadeTraining, styled_objective
 from labelmint.systems.system import GIVEN, Facts, System, Wired
-from labelmint.systems.wiring import blank_boxes, box_rule, check_coarsest, check_multiples
+from labelmint.systems.wiring import blank_boxes, box_rule, check_coarsest, check_multiples, least_at_once
 from labelmint.training.adversarial import Adversarial, Against
 from labelmint.training.regime import Stage
 
@@ -115,10 +115,14 @@ def _wired(section: BachGANSection, facts: Facts, against: Against) -> Wired:
     return wired(section, facts, network, styled_objective(section, network.noise, section.code), against)
 
 
-def boxes_seen(section: BachGANSection, facts: Facts) -> tuple[BoxRule, Sequence[int]]:
-    """Which boxes stand for a layout, and the class of each symbol; raises InputError for sizes that do not fit."""
+def boxes_seen(section: BachGANSection, facts: Facts, share: int = 1) -> tuple[BoxRule, Sequence[int]]:
+    """Which boxes stand for a layout, and the class of each symbol; raises InputError for sizes that do not fit.
+
+    Arguments:
+        share: one in how many items goes through the network by itself.
+    """
     check_multiples(facts.size, section.multiple, "the network")
-    check_coarsest(facts.size, section.doublings, section.norm, section.batch_size)
+    check_coarsest(facts.size, section.doublings, section.norm, least_at_once(section, share))
     section.check_discriminated(facts.size)
     return box_rule(facts, section.most_boxes), facts.kinds or range(facts.symbols)
 

@@ -41,7 +41,7 @@ class ApartSections(Sections):
 def apart(settings: ApartSections, facts: Facts) -> Wired:
     """One network of two branches, one stage, the discriminators of `bachgan`."""
     section = settings.generator
-    rule, class_of = boxes_seen(section, facts)
+    rule, class_of = boxes_seen(section, facts, share=4)  # a quarter is drawn again
     network = ApartGenerator(section, rule, class_of, facts.image_channels, facts.size)
     objective = DisentangledObjective(
         network.noise,

@@ -26,7 +26,7 @@ from labelmint.objectives.unguided import UnguidedObjective
 from labelmint.systems.adversary import RivalTraining
 from labelmint.systems.sections import Sections
 from labelmint.systems.system import Facts, System, Wired
-from labelmint.systems.wiring import check_coarsest, check_multiples
+from labelmint.systems.wiring import check_coarsest, check_multiples, least_at_once
 from labelmint.training.adversarial import Adversarial, Against
 from labelmint.training.differentiable import FEW_IMAGES
 from labelmint.training.regime import Stage
@@ -67,7 +67,7 @@ def biggan(settings: BigGANSections, facts: Facts) -> Wired:
     """One network, one stage, one discriminator; both see classes where there are several symbols."""
     section = settings.generator
     check_multiples(facts.size, section.multiple, "the network")
-    check_coarsest(facts.size, section.doublings, section.norm, section.batch_size)
+    check_coarsest(facts.size, section.doublings, section.norm, least_at_once(section))
     classes = facts.symbols if facts.symbols > 1 else 0
     network = BigGANGenerator(section, classes, facts.image_channels, facts.size)
 

@@ -1,9 +1,10 @@
 """Layout2Im: images of boxes, whose objects have codes of their own that an estimator finds in what is cut out.
 
-    L_G = L_G(D(x')) + L_G(D(o')) - log p(c | o') + |x - G(s, q)| + 10 |z - q(G(s, z))| + 0.01 KL
-    L_D = L_D(D(x), D(x')) + L_D(D(o), D(o')) - log p(c | o),    s boxes and their classes, given
+    L_G = L_G(D(x')) + L_G(D(o')) - log p(c | o') + |x - G(s, q)| + 10 |z - q(G(s, z))| + 0.5 KL
+    L_D = (L_D(D(x), D(x')) + L_D(D(o), D(o')) - log p(c | o) / 2) / 2,    s boxes and their classes, given
 
-o are the objects, cut out; x' are the images of both cycles. The six terms of L_G are the paper's.
+o are the objects, cut out; x' are the images of both cycles. The six terms of L_G are the paper's; KL is a mean over
+objects.
 
 References:
     Image Generation from Layout (Zhao et al., 2019), https://arxiv.org/abs/1811.11389

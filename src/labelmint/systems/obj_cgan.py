@@ -19,6 +19,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from labelmint.errors import InputError
 from labelmint.generators.network import OneNetwork
 from labelmint.generators.object_pathway import ObjectPathwayConfig, ObjectPathwayGenerator
 from labelmint.layouts.boxes import BoxSettings
@@ -30,12 +31,14 @@ from labelmint.objectives.likeness import LikenessObjective
 from labelmint.systems.adversary import RivalTraining
 from labelmint.systems.sections import Sections
 from labelmint.systems.system import GIVEN, Facts, System, Wired
-from labelmint.systems.wiring import blank_boxes, box_rule, check_multiples
+from labelmint.systems.wiring import blank_boxes, box_rule, check_multiples, least_at_once
 from labelmint.training.adversarial import Adversarial, Against
 from labelmint.training.differentiable import FEW_IMAGES
 from labelmint.training.regime import Stage
 
 __all__ = ["SYSTEMS", "ObjCGANSection", "ObjCGANSections", "label_rows", "obj_cgan"]
+
+_ONE_PLACE = 32  # pixels a side of which the layout encoder leaves one
 
 
 class ObjCGANTraining(RivalTraining):
@@ -77,6 +80,11 @@ def obj_cgan(settings: ObjCGANSections, facts: Facts) -> Wired:
     """One network that sees boxes, one stage, one discriminator that sees them as well."""
     section, size = settings.generator, facts.size
     check_multiples(size, section.multiple, "the network")
+    if section.norm == "batch" and max(size) <= _ONE_PLACE and least_at_once(section) == 1:
+        raise InputError(
+            f"--set generator.norm=batch: of images of {size[0]}x{size[1]} the layout encoder leaves one place, which "
+            f"can't be normalized over one item at once; take generator.norm=group, more items, or larger images"
+        )
     rule = box_rule(facts, section.most_boxes)
     labels = label_rows(rule.first, facts.names or list(map(str, range(facts.symbols))), section.label_words)
     network = ObjectPathwayGenerator(section, labels, facts.image_channels, size)

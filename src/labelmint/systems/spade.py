@@ -28,7 +28,7 @@ from labelmint.protocols import Noise
 from labelmint.systems.adversary import LikenessTraining
 from labelmint.systems.sections import Sections
 from labelmint.systems.system import GIVEN, Facts, System, Wired
-from labelmint.systems.wiring import check_coarsest, check_multiples
+from labelmint.systems.wiring import check_coarsest, check_multiples, least_at_once
 from labelmint.training.adversarial import Adversarial, Against
 from labelmint.training.differentiable import FEW_IMAGES
 from labelmint.training.regime import Stage
@@ -85,7 +85,7 @@ def spade(settings: SpadeSections, facts: Facts) -> Wired:
     """One network, one stage, discriminators of several sizes."""
     section = settings.generator
     check_multiples(facts.size, section.multiple, "the network")
-    check_coarsest(facts.size, section.doublings, section.norm, section.batch_size)
+    check_coarsest(facts.size, section.doublings, section.norm, least_at_once(section))
     section.check_discriminated(facts.size)
     network = SpadeGenerator(section, facts.symbols, facts.image_channels, facts.size)
 

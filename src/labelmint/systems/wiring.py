@@ -43,6 +43,7 @@ __all__ = [
     "check_multiples",
     "check_patches",
     "learning_images",
+    "least_at_once",
     "prior_of",
     "reconstructing",
 ]
@@ -223,7 +224,7 @@ def check_coarsest(size: tuple[int, int], doublings: int, norm: str, items: int)
 
     Arguments:
         size: (H, W) of the images. doublings: from the map to these.
-        norm: "instance" or "batch". items: of a batch.
+        norm: "instance" or "batch". items: that go through the network at once, as `least_at_once` has them.
     """
     if max(size) >> doublings > 1 or (norm == "batch" and items > 1):
         return
@@ -231,6 +232,11 @@ def check_coarsest(size: tuple[int, int], doublings: int, norm: str, items: int)
         f"--set generator.doublings={doublings}: images of {size[0]}x{size[1]} would begin as one place, which can't "
         f"be normalized; take generator.doublings={doublings - 1}, or larger images"
     )
+
+
+def least_at_once(training: Learning, share: int = 1) -> int:
+    """The fewest items of a batch that go through a network at once: a part of it, or one in `share` of these."""
+    return max(training.batch_size // training.accumulate // share, 1)
 
 
 def check_multiples(size: tuple[int, int], token: int, of: str = "the token grid") -> None:

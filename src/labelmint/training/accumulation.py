@@ -4,24 +4,25 @@
 
 So the step is that of the whole batch; only the random numbers of dropout and noise fall to other items. Spectral norms
 move on with the first part alone. Norms over the batch take the statistics of each part: with these the step is
-another.
+another. Passes without a way back go part by part, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from labelmint.nn.spectral import standing_still
+from labelmint.types import Batch
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric  # seconds to import, and drawing does without
     from lightning_fabric.wrappers import _FabricModule
 
-__all__ = ["backward_in_parts", "slices"]
+__all__ = ["backward_in_parts", "parts_of", "slices"]
 
 
 def slices(items: int, parts: int) -> list[slice]:
@@ -29,6 +30,13 @@ def slices(items: int, parts: int) -> list[slice]:
     parts = min(parts, items)
     bounds = [items * k // parts for k in range(parts + 1)]
     return [slice(first, last) for first, last in zip(bounds, bounds[1:], strict=False)]
+
+
+def parts_of(batch: Batch, parts: int, network: nn.Module) -> Iterator[Batch]:
+    """The parts of a batch, one after the other, for passes of a network without a way back."""
+    for part in slices(len(batch), parts):
+        with standing_still(network) if part.start else nullcontext():
+            yield batch[part]
 
 
 def backward_in_parts(

@@ -31,7 +31,7 @@ from labelmint.objectives.adversarial import GanLoss, adaptive_weight, feature_m
 from labelmint.objectives.objective import Loss, Objective
 from labelmint.objectives.penalties import Penalty, penalty_of
 from labelmint.tokenizers.codebooks import see_in_parts
-from labelmint.training.accumulation import backward_in_parts, slices
+from labelmint.training.accumulation import backward_in_parts, parts_of, slices
 from labelmint.training.average import Average, Settling, synchronize
 from labelmint.training.clock import learning_rate, stop_on_interrupt
 from labelmint.training.differentiable import augmented
@@ -156,12 +156,11 @@ class Adversarial:
         made = self._made(networks[MODULE], batch)
         return self._judged(networks[DISCRIMINATOR], networks[DISCRIMINATOR], batch, made)
 
-    def _made(self, network: nn.Module, batch: Batch) -> Tensor:
+    def _made(self, network: nn.Module, batch: Batch, parts: int = 1) -> Tensor:
         """Images of a batch, without a way back."""
         with torch.no_grad():
-            image = self.objective(network, batch).image
-        assert image is not None
-        return image.float()
+            found = [self.objective(network, some).image for some in parts_of(batch, parts, network)]
+        return torch.cat([image.float() for image in found if image is not None])
 
     def _against(
         self, found: Loss, networks: Networks, batch: Batch, turn: int = 0
@@ -326,7 +325,7 @@ class Adversarial:
                 for k in range(against.updates if learns and made else 0):
                     if k:
                         batch = views(loop.step * against.updates + k)
-                        made = [self._made(model, batch)]
+                        made = [self._made(model, batch, bench.accumulate)]
                     wrapped.zero_grad()
                     again = partial(of_rival, batch=batch, made=made, before=k * len(batch))
                     terms |= backward_in_parts(fabric, judge, len(batch), bench.accumulate, again)
@@ -347,13 +346,14 @@ class Adversarial:
         if isinstance(made_by, _Unguarded):
             made_by.leave()
         see_in_parts(module, 1)
-        # Whole batches, the same in every process: the first one's statistics are kept.
+        # The same batches in every process: the first one's statistics are kept.
         reseed(training.seed, f"{stage.name}/kept", 0, 0)
-        average.give_back(lambda number: self.objective(module, views(number, 0, 1)))
+        parts = partial(parts_of, parts=bench.accumulate, network=module)
+        average.give_back(lambda number: [self.objective(module, x) for x in parts(views(number, 0, 1))])
         if isinstance(module, Settling):
             count = min(-(-len(training) // settings.batch_size), _MOST_SETTLED)
             batches = (training.batch(number, settings.batch_size) for number in range(count))
-            module.eval().settle(batch.to(fabric.device) for batch in batches)
+            module.eval().settle(x.to(fabric.device) for batch in batches for x in parts(batch))
         figures = self.held_out(module, bench.validation, fabric.device, MOST_JUDGED)
         loop.tell(figures, settings.batch_size)
         return {**figures, "steps": loop.step, "seconds": loop.clock.elapsed}

@@ -35,6 +35,7 @@ from torch import Tensor, nn
 from labelmint.datasets.pairs import Pairs
 from labelmint.generators.network import seeded_noise
 from labelmint.objectives.layered import LayeredObjective
+from labelmint.objectives.objective import rows_at_once
 from labelmint.protocols import Noise
 from labelmint.training.accumulation import backward_in_parts
 from labelmint.training.average import Average
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 
 __all__ = ["IMLE", "Found", "IMLELearning", "Round", "search"]
 
-_AT_ONCE = 16  # images that the search draws at once
+_AT_ONCE = 16  # images that the search draws at once, of large ones fewer
 _SEEN_AGAIN = 32  # views of a round that are searched once more at its end
 
 
@@ -299,10 +300,11 @@ class IMLE:
         rank, world = fabric.global_rank, fabric.world_size
         device = cast(Tensor, module.balance).device
         found = torch.zeros(3, views, dtype=torch.float64, device=device)
-        for first in range(0, views, _AT_ONCE * world):
+        step = world * rows_at_once(_AT_ONCE, one.pairs.geometry.size)
+        for first in range(0, views, step):
             if first and over():
                 return None
-            rows = [*range(first, min(first + _AT_ONCE * world, views))][rank::world]
+            rows = [*range(first, min(first + step, views))][rank::world]
             if rows:
                 found[:, rows] = torch.stack(
                     [part.double() for part in search(module, self.objective, one, rows, fabric.autocast)]
