@@ -153,6 +153,23 @@ def test_an_ensemble_of_other_labels_is_refused(place: Path, tmp_path: Path) -> 
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("inside", ["", "ensemble"])
+def test_an_ensemble_in_the_folder_of_the_labels_is_refused_before_anything_is_trained(
+    place: Path, tmp_path: Path, inside: str
+) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(InputError, match=r"--ensemble .*: lies in the folder of the labels"):
+        label(
+            place / "pool",
+            place / "few",
+            out,
+            ensemble=out / inside,
+            report=lambda event: pytest.fail("works"),
+            **FEW,
+        )
+    assert not out.exists()
+
+
 def test_a_damaged_ensemble_is_refused(place: Path, tmp_path: Path) -> None:
     import torch
 

@@ -59,8 +59,8 @@ def label(
         out, format=options.format, image_format=options.image_format, sources=sources, classes=classes
     )
     folder = Path(options.ensemble) if options.ensemble is not None else out.with_name(f"{out.name}-ensemble")
-    if folder.resolve() == out.resolve():
-        raise InputError(f"--ensemble {folder}: is the folder of the labels, too; name another")
+    if out.resolve() in (folder.resolve(), *folder.resolve().parents):  # which must be empty in the end
+        raise InputError(f"--ensemble {folder}: lies in the folder of the labels, {out}; name another")
     every = load_pool(images, options.geometry, normalize=options.normalize, tell=tell)
     ground = load_labelled(known, options, options.members, every.channels, tell)
     pool = every.beside(ground.pairs, looks_of_test(known, options.geometry, normalize=options.normalize))
