@@ -24,7 +24,7 @@ for.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,12 +32,21 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from labelmint.errors import InputError
-from labelmint.storage import claim, read_mark, write_json
+from labelmint.storage import Held, check_claim, claim, read_mark, write_json
 from labelmint.usefulness.arms import ALONE, Arm, ArmResult, arm_named
 from labelmint.usefulness.plan import Cell, Way, way_of
 from labelmint.usefulness.sharing import Shared
 
-__all__ = ["GENERATORS_POOL", "CellFolder", "Claim", "Drawn", "Record", "arm_key", "claim_study"]
+__all__ = [
+    "GENERATORS_POOL",
+    "CellFolder",
+    "Claim",
+    "Drawn",
+    "Record",
+    "arm_key",
+    "claim_study",
+    "refuse_other",
+]
 
 VERSION = 3
 _MARK = "request.json"
@@ -211,6 +220,24 @@ def claim_study(folder: Path, request: Mapping[str, Any], claims: Sequence[Claim
         else:
             free |= one.values
 
+    # what is free comes last: the first key that differs decides
+    claim(folder, _MARK, "study", wanted | free, _held(folder, free))
+
+
+def refuse_other(folder: Path) -> None:
+    """Raise InputError for a folder that holds something else than a study of this version: nothing may be written
+    there, a cache neither.
+    """
+    check_claim(folder, _MARK, "study", {"study": VERSION}, _held(folder))
+
+
+def _held(folder: Path, free: Collection[str] = ()) -> Held:
+    """What a folder holds that another mark would belie.
+
+    Arguments:
+        free: keys that decide nothing that is there.
+    """
+
     def held(key: str, before: Mapping[str, Any]) -> str | None:
         if "study" not in before:
             return "something else than a study"
@@ -218,5 +245,4 @@ def claim_study(folder: Path, request: Mapping[str, Any], claims: Sequence[Claim
         begun = key not in free and any(path.name != "pairs.json" for path in (folder / "cells").rglob("*.*"))
         return f"another study ({reason})" if begun else None
 
-    # what is free comes last: the first key that differs decides
-    claim(folder, _MARK, "study", wanted | free, held)
+    return held
