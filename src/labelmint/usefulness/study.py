@@ -157,10 +157,10 @@ def _origin(
     pieces: Study, real: RealPairs, options: StudyOptions, request: Request, source: str, device: torch.device
 ) -> dict[str, Any]:
     """What another person needs to obtain the figures again."""
-    given, pool = options.synthetic is not None, options.unlabelled
+    given, pool = options.synthetic is not None, options.pool_in_words
     return {
         "data": source,
-        **({} if pool is None else {"unlabelled": pool.source if isinstance(pool, DataSet) else str(pool)}),
+        **({} if pool is None else {"unlabelled": pool}),
         "data_sha256": real.digest,
         "pairs": {
             "training": pieces.pool,
@@ -227,6 +227,7 @@ def _pool_images(folder: Path, pool: Unlabelled | None, options: StudyOptions) -
         preset="small",
         settings=(),
         augment=tuple(one for one in options.augment if one != "zoom"),  # it zooms as it finds
+        rebalance="none",  # it shows each pair by its area
         dials={},
         filter="off",
         layouts="own",

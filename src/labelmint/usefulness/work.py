@@ -231,9 +231,13 @@ class Study:
         settled, limit = record.result.settled, self._options.segmenter.most_steps
         cut = not settled.reached and settled.most_steps < limit
         usual = None if arm.settles else self._known.settled(cell)
-        if usual is None or self._options.validation == "extra":
-            return cut or (usual is not None and record.result.steps < sum(usual.phases))
-        return settled.phases != usual.phases or settled.tried != usual.tried
+        if usual is None:
+            return cut
+        if settled.tried != usual.tried:
+            return True
+        if self._options.validation == "extra":
+            return cut or record.result.steps < sum(usual.phases)
+        return settled.phases != usual.phases
 
     def _trained(self, cell: Cell, arm: Arm, way: Way | None) -> Record | None:
         """A newly trained arm; None where there are no samples for it."""
