@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,9 @@ from tests.pool.blobs import FEW, SIZE, blob, write_labelled, write_pool
 import labelmint
 from labelmint.errors import InputError
 from labelmint.pool.label import label
+from labelmint.pool.labelled import load_labelled
+from labelmint.pool.options import LabelOptions
+from labelmint.pool.rounds import _key
 from labelmint.pool.stored import EnsembleFolder
 from labelmint.progress import Event
 
@@ -151,6 +155,20 @@ def test_an_ensemble_of_other_labels_is_refused(place: Path, tmp_path: Path) -> 
             **FEW,
         )
     assert not (tmp_path / "out").exists()
+
+
+def test_an_ensemble_is_of_the_pairs_that_it_was_held_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where labels are many: another val.txt, another ensemble, else pairs that were learned from set thresholds."""
+    monkeypatch.setattr("labelmint.pool.labelled.MANY", 4)
+    data, options = labelmint.read(write_labelled(tmp_path / "few", 6)), LabelOptions(**FEW)
+
+    def key(*validation: str) -> str:
+        parts = replace(data, test=("a0",), validation=validation)
+        return _key(load_labelled(parts, options, 3, 1, lambda event: None), options)
+
+    assert key("a1") == key("a1") != key("a2")
 
 
 @pytest.mark.parametrize("inside", ["", "ensemble"])

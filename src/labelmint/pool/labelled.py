@@ -58,6 +58,15 @@ class Labelled:
         return tuple(k for k, class_id in enumerate(self.classes.ids) if class_id not in without)
 
     @property
+    def apart(self) -> tuple[str, ...]:
+        """Names of the pairs that all members are held to, where the data say which; else they follow from the names
+        of all pairs.
+        """
+        if self.cross_fitted or self.data.test is None or not self.data.validation:
+            return ()
+        return tuple(pair.name for pair, readers in zip(self.pairs, self.readers, strict=True) if readers)
+
+    @property
     def cross_fitted(self) -> bool:
         """True if every pair is held out from some member."""
         return all(self.readers)

@@ -114,6 +114,7 @@ def _key(labelled: Labelled, options: LabelOptions) -> str:
         options.both_ways,
         decisive(options.segmenter),
         labelled.classes.ids,
+        *labelled.apart,
     )
     return digest_of(labelled.pairs, how)
 
