@@ -168,13 +168,17 @@ class Study:
             assert chosen is not None
             cell, count = Cell(n, seed), samples_needed(n, 1.0, self._options.samples)
             folder, key = CellFolder(self._folder, cell), f"{chosen.way.key}-{count}"
+            trained = (self._real.pairs if chosen.way.given else self._real.of_generator)(cell).training
             found = folder.shared(key)
+            if found is not None and found.members != len(trained):  # by a former version
+                found = None
             if found is None and self._samples(cell, chosen.way):
                 views = self._views(cell, chosen.way)
                 assert views is not None
                 views = views.take(range(min(count, len(views))))
                 tell = self._ahead.telling(ARM, cell)
-                found = shared(cell, self._real, views, tell, pool=self._learned_beside(cell))
+                pool = self._learned_beside(cell)
+                found = shared(cell, self._real, views, tell, trained=trained, pool=pool)
                 folder.save_shared(key, found)
             if found is not None:
                 self._known.take_shared(cell, found)
