@@ -16,7 +16,7 @@ from labelmint import study
 from labelmint.datasets.splits import split
 from labelmint.errors import InputError
 from labelmint.storage import alone
-from labelmint.types import ClassInfo, ClassSet
+from labelmint.types import AnnotatedImage, ClassInfo, ClassSet
 from labelmint.usefulness.plan import StudyOptions
 
 
@@ -90,6 +90,33 @@ def test_another_folder_another_study_and_changed_data_are_refused(
             train_arm=Trainer(known()),
             **{**COMMON, "n_train": (10,), "seeds": 2},
         )
+
+
+def test_objects_that_are_told_apart_otherwise_are_other_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A study that a former version began, which did not look at them, goes on."""
+    monkeypatch.setattr("labelmint.usefulness.study._pictures", lambda *about: [])
+    data, out = real_data(), tmp_path / "out"
+
+    def call(first: int) -> None:
+        def load(name: str) -> AnnotatedImage:
+            pair = data.load(name)
+            objects = np.where(pair.layout.label_map > 0, first, 0).astype(np.uint8)
+            return pair.with_layout(replace(pair.layout, instances=objects))
+
+        apart = replace(data, load=load)
+        options = {**COMMON, "n_train": (10,), "seeds": 1, "arms": ("A", "C")}
+        study(apart, out, maker=Noise(), train_arm=Trainer(known()), **options)
+
+    call(1)
+    mark = out / "request.json"
+    former = json.loads(mark.read_text(encoding="utf-8"))
+    assert former.pop("instances_sha256")
+    mark.write_text(json.dumps(former), encoding="utf-8")
+    call(1)
+    with pytest.raises(InputError, match="the data have changed"):
+        call(2)
 
 
 @pytest.mark.parametrize("mark", [None, {"comparison": 1}])

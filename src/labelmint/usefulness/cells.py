@@ -39,6 +39,7 @@ from labelmint.usefulness.sharing import Shared
 
 __all__ = [
     "GENERATORS_POOL",
+    "INSTANCES",
     "CellFolder",
     "Claim",
     "Drawn",
@@ -52,12 +53,14 @@ VERSION = 3
 _MARK = "request.json"
 _REASONS = {
     "data_sha256": "the data have changed",
+    "instances_sha256": "the data have changed",
     "study": "its arms were trained by another version of labelmint, which read --n-train otherwise",
     "values": "its generators had other settings",
     "generators_unlabelled": "its generators learned from another pool, or from none",
 }
 # the pool that generators learned from, of a system that learns from pools
 GENERATORS_POOL = "generators_unlabelled"
+INSTANCES = "instances_sha256"  # of what tells the objects of the data apart
 _OF_GENERATORS = ("S-", "S+ST", "Y-", "accuracy", "diversity", "run", "samples-", "drawn-")
 _OF_POOL = ("ST", "FM", "TR", "S+ST", "teacher", "transfer")
 _FORM = re.compile(r"(?P<name>S|S\+ST|accuracy|Y|diversity)(?:-(?P<ratio>[0-9.e+-]+))?-(?P<way>[a-z].*)")
@@ -205,9 +208,13 @@ def claim_study(folder: Path, request: Mapping[str, Any], claims: Sequence[Claim
     """
     file = folder / _MARK
     before = read_mark(file)
-    former = {"study", "system"} <= set(before) and GENERATORS_POOL not in before
-    if former:  # which had one pool for all
-        before[GENERATORS_POOL] = before.get("unlabelled")
+    lacking = {}  # of former versions, which had one pool for all and did not look at instances
+    if {"study", "system"} <= set(before) and GENERATORS_POOL not in before:
+        lacking[GENERATORS_POOL] = before.get("unlabelled")
+    if "study" in before and INSTANCES in request and INSTANCES not in before:
+        lacking[INSTANCES] = request[INSTANCES]
+    if lacking:
+        before |= lacking
         write_json(file, before)
     names = {path.name for path in folder.glob("cells/*/*/*")}
     wanted, free = {"study": VERSION, **request}, dict[str, Any]()

@@ -36,7 +36,7 @@ from labelmint.storage import alone
 from labelmint.systems.catalogue import SYSTEMS, check_mints
 from labelmint.types import DataSet
 from labelmint.usefulness.arm_training import train_arm
-from labelmint.usefulness.cells import GENERATORS_POOL, Claim, claim_study, refuse_other
+from labelmint.usefulness.cells import GENERATORS_POOL, INSTANCES, Claim, claim_study, refuse_other
 from labelmint.usefulness.outcome import Outcome
 from labelmint.usefulness.pictures import readings, sheet
 from labelmint.usefulness.plan import StudyOptions
@@ -253,6 +253,7 @@ def _decisive(real: RealPairs, options: StudyOptions) -> dict[str, Any]:
         "segmenter": options.segmenter.model_dump(mode="json", exclude={"most_steps"}),
         "encoder_weights": _encoder_weights(options.segmenter),
         "data_sha256": real.digest,
+        INSTANCES: real.instances,
     }
 
 
