@@ -189,6 +189,7 @@ def test_one_seed_is_no_measurement(tmp_path: Path, minted: list[Ground]) -> Non
     [
         ({"arms": ("ST",)}, "--arms ST: learns from images without labels"),
         ({"unlabelled": "rest"}, "no arm has a use for it"),
+        ({"system": "flow", "settings": ("generator.unlabelled=0.3",)}, "there are no images without labels"),
         ({"unlabelled": data_of(pairs(2))}, "^--unlabelled memory: no arm has a use for it"),
         ({"unlabelled": "rest", "arms": ("ST",), "curve": True}, "--curve trains arms R and A alone"),
         ({"share": True, "curve": True}, "leave out --share"),

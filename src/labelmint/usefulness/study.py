@@ -30,6 +30,7 @@ from labelmint.reports.files import write_report
 from labelmint.reports.results import Picture, Results
 from labelmint.runs.config import Request
 from labelmint.runs.request import make_request
+from labelmint.runs.unlabelled import check_shares
 from labelmint.runs.wire import shapes
 from labelmint.segmenters.plateau import ArmConfig
 from labelmint.storage import alone
@@ -150,6 +151,8 @@ def _request(options: StudyOptions) -> Request:
             f"--layouts {options.layouts}: varied layouts have no images, which tokenizer.reference needs; "
             f"leave either out"
         )
+    if options.draws and options.synthetic is None:
+        check_shares(request, options.unlabelled)  # before the first arm, not the first generator
     return request
 
 
