@@ -206,8 +206,7 @@ def _prepared(
     they lie on the disk.
     """
     beside, revision = None, _revision(stored)
-    if stored is None:  # runs of former versions may say a share that they never had a use for
-        check_shares(request, unlabelled)
+    check_shares(request, unlabelled, begun=stored is not None)
     if unlabelled is not None:
         check_takes_pool(request.system, unlabelled.source if isinstance(unlabelled, DataSet) else unlabelled)
         beside = read_pool(unlabelled)  # before anything is loaded

@@ -54,13 +54,16 @@ def check_takes_pool(system: str, source: object) -> None:
         )
 
 
-def check_shares(request: Request, pool: object) -> None:
+def check_shares(request: Request, pool: object, *, begun: bool = False) -> None:
     """Raise InputError for a share of images without labels in the batches where there are none, or where the system
     has no use for any.
 
     Arguments:
         pool: the images, or None.
+        begun: whether a run is gone on with: those of former versions may say a share that they never had a use for.
     """
+    if begun:
+        return
     usual = settings_of(request.system, request.preset).each()
     for name, section in request.settings.each().items():
         if not isinstance(section, SeesPool | PriorSection | TransformerSection):

@@ -185,11 +185,11 @@ def load_real(
 
 def _digest_of_instances(pairs: Sequence[Pair]) -> str | None:
     """SHA-256 of what tells the objects of pairs apart; None where nothing does."""
-    digest, known = hashlib.sha256(), [one for one in pairs if one.instances is not None]
-    for one in known:
-        digest.update(one.name.encode("utf-8", "surrogateescape"))
-        digest.update(np.ascontiguousarray(one.instances).tobytes())
-    return digest.hexdigest() if known else None
+    digest = hashlib.sha256()
+    for one in pairs:
+        if one.instances is not None:
+            digest.update(one.name.encode("utf-8", "surrogateescape") + one.instances.tobytes())
+    return digest.hexdigest() if any(one.instances is not None for one in pairs) else None
 
 
 def _apart(pairs: Sequence[Pair], parts: Split, seed: int) -> list[Pair]:

@@ -168,9 +168,9 @@ class Study:
             assert chosen is not None
             cell, count = Cell(n, seed), samples_needed(n, 1.0, self._options.samples)
             folder, key = CellFolder(self._folder, cell), f"{chosen.way.key}-{count}"
-            trained = (self._real.pairs if chosen.way.given else self._real.of_generator)(cell).training
+            names = self._real.pairs(cell) if chosen.way.given else self._real.of_generator(cell)
             found = folder.shared(key)
-            if found is not None and found.members != len(trained):  # by a former version
+            if found is not None and found.members != len(names.training):  # by a former version
                 found = None
             if found is None and self._samples(cell, chosen.way):
                 views = self._views(cell, chosen.way)
@@ -178,7 +178,7 @@ class Study:
                 views = views.take(range(min(count, len(views))))
                 tell = self._ahead.telling(ARM, cell)
                 pool = self._learned_beside(cell)
-                found = shared(cell, self._real, views, tell, trained=trained, pool=pool)
+                found = shared(cell, self._real, views, tell, trained=names.training, pool=pool)
                 folder.save_shared(key, found)
             if found is not None:
                 self._known.take_shared(cell, found)
