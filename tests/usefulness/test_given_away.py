@@ -50,7 +50,7 @@ def views_of(chosen: list[Pair]) -> Views:
 def test_images_of_the_pool_that_a_generator_learned_from_are_members(tmp_path: Path) -> None:
     """Its samples are images of the pool: they are copies, and the pool is told, the ten labelled images are not."""
     real = load_real(noisy(), (16, 16), StudyOptions(size=(16, 16), share=True), lambda event: None)
-    cell, pool = Cell(10, 0), open_unlabelled("rest", real, lambda event: None)
+    cell, pool = Cell(10, 0), open_unlabelled("rest", real, tmp_path, lambda event: None)
     assert pool is not None
     images = pool.of(cell)
     found = shared(cell, real, views_of(images), lambda event: None, pool=images)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -72,8 +73,13 @@ class Labelled:
         return all(self.readers)
 
 
-def load_labelled(data: DataSet, seeing: Seeing, members: int, channels: int, tell: Report) -> Labelled:
-    """Load what labels there are, in at least so many channels; raises InputError where they can teach nothing."""
+def load_labelled(
+    data: DataSet, seeing: Seeing, members: int, channels: int, folder: Path, tell: Report
+) -> Labelled:
+    """Load what labels there are, in at least so many channels; the folder takes pairs that memory does not hold.
+
+    Raises InputError where they can teach nothing.
+    """
     if not data.classes.labelled:
         raise InputError(f"{data.source}: holds images without labels; --from needs labelled ones")
     if len(data.classes) < 2:
@@ -89,6 +95,7 @@ def load_labelled(data: DataSet, seeing: Seeing, members: int, channels: int, te
         seeing.geometry,
         normalize=seeing.normalize,
         group_by=seeing.group_by,
+        folder=folder,
         tell=tell,
         least_channels=channels,
     )

@@ -87,7 +87,7 @@ def study(
     given = read(options.synthetic) if options.synthetic is not None else None
     unlabelled = read_unlabelled(options.unlabelled)
     real = load_real(source, _size(options, request.size, given), options, tell, Disk(folder))
-    pool = open_unlabelled(unlabelled, real, tell)
+    pool = open_unlabelled(unlabelled, real, folder, tell)
     generators = _generators(real, options, request, dials, pool) if trains else None
     maker = generators or _maker(maker, real, given, options, tell)
     pieces = Study(folder, real, options, maker, train_arm, tell, _pool_images(folder, pool, options))
