@@ -101,7 +101,14 @@ def _curve(
     """Dice over the share kept, by the members of the last round."""
     ensemble, geometry, normalize, channels = EnsembleFolder(folder).open(choose_device("auto"))
     pairs = loaded_pairs(
-        data, names, geometry, normalize=normalize, group_by=None, tell=report, least_channels=channels
+        data,
+        names,
+        geometry,
+        normalize=normalize,
+        group_by=None,
+        folder=folder,
+        tell=report,
+        least_channels=channels,
     )
     tally = Tally(len(data.classes))
     for pair in pairs:

@@ -71,6 +71,18 @@ def _check_command(line: str) -> None:
     for value in settings if values.get("systems") else ():
         entrant, _, setting = value.partition(":")
         with_values(settings_of(entrant.partition("@")[0], preset.name), (setting,))
+    if at.name == "study":
+        _check_study(values)
+
+
+def _check_study(values: dict[str, Any]) -> None:
+    """What is asked of a study goes together."""
+    from labelmint.cli.options import parse_counts, parse_words
+    from labelmint.usefulness.plan import StudyOptions
+
+    given = {name: values[name] for name in ("synthetic", "unlabelled", "share", "curve")}
+    counts = parse_counts(values["n_train"], "--n-train") if values["n_train"] is not None else None
+    StudyOptions(n_train=counts, arms=parse_words(values["arms"]), **given)
 
 
 def test_the_readme_is_short() -> None:

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CACHE",
+    "Held",
     "alone",
+    "check_claim",
     "claim",
     "is_unused",
     "read_mark",
@@ -39,6 +41,7 @@ CACHE = (
     "cache"  # a folder in that of a command, which holds nothing but what is made again where it is missing
 )
 
+Held = Callable[[str, Mapping[str, Any]], str | None]  # as `check_claim` says
 _LONG = 100  # bytes of a name; file systems hold 143 or more
 
 
@@ -163,30 +166,33 @@ def _locks(place: int, *, at_once: bool) -> bool:
     return True
 
 
-def claim(
-    folder: Path,
-    name: str,
-    kind: str,
-    wanted: Mapping[str, Any],
-    held: Callable[[str, Mapping[str, Any]], str | None],
-) -> None:
+def claim(folder: Path, name: str, kind: str, wanted: Mapping[str, Any], held: Held) -> None:
     """Mark a folder as this kind of work, made as `wanted` says; a folder marked alike is gone on with.
 
     Arguments:
         folder: made where it is missing.
+        name, kind, wanted, held: as for `check_claim`, which raises InputError when the folder holds something else.
+    """
+    check_claim(folder, name, kind, wanted, held)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / name, _as_stored(wanted))
+
+
+def check_claim(folder: Path, name: str, kind: str, wanted: Mapping[str, Any], held: Held) -> None:
+    """Raise InputError for a folder that holds something else than this kind of work, made as `wanted` says; nothing is
+    written.
+
+    Arguments:
         name: of the file with the mark.
         kind: of work, as in "study".
         wanted: what decides the work, JSON or with a text.
         held: from the first key that differs and the mark that is there, {} where it is damaged: what the folder
             holds that another mark would belie, in words; None where nothing was made yet, and it is marked anew.
-
-    Raises InputError when the folder holds something else.
     """
-    wanted = json.loads(json.dumps(wanted, default=str))
     file = folder / name
     if file.is_file():
         before = read_mark(file)
-        other = next((key for key, value in wanted.items() if before.get(key) != value), None)
+        other = next((key for key, value in _as_stored(wanted).items() if before.get(key) != value), None)
         belied = held(other, before) if other is not None else None
         if belied and not before:
             raise InputError(f"{file}: is damaged; give another --out, or remove that folder")
@@ -194,8 +200,12 @@ def claim(
             raise InputError(f"{folder}: holds {belied}; give another --out, or remove it")
     elif not is_unused(folder):
         raise InputError(f"{folder}: exists and is no {kind}; give another --out")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(file, wanted)
+
+
+def _as_stored(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """What a mark says once it is read again."""
+    found: dict[str, Any] = json.loads(json.dumps(wanted, default=str))
+    return found
 
 
 def read_mark(file: Path) -> dict[str, Any]:

@@ -78,6 +78,22 @@ def test_a_labelled_image_of_another_kind_covers_none() -> None:
     assert not any(one.covered for one in clusters)
 
 
+def test_of_a_large_cluster_some_images_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All distances within it would take too much memory."""
+    apart: list[int] = []
+
+    def noted(some: Array, others: Array) -> Array:
+        apart.append(len(some) if some is not others and np.array_equal(some, others) else 0)
+        return distances(some, others)
+
+    monkeypatch.setattr("labelmint.metrics.medoids._MOST", 8)
+    monkeypatch.setattr("labelmint.pool.advice.distances", noted)
+    some, _ = points()
+    picks, _, _ = choose(some, np.zeros((0, 4)), names_of(len(some)), 12, KINDS, None, 0)
+    assert len({pick.name for pick in picks}) == 12
+    assert max(apart) == 8
+
+
 def test_what_segmenters_disagree_about_comes_first() -> None:
     some, kinds = points()
     unsure = np.where(kinds == 4, 2.0, 0.01)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,16 @@ from tests.helpers import contents
 from tests.pool.blobs import FEW, SIZE, blob, write_labelled, write_pool
 
 import labelmint
+from labelmint.datasets.pair import Pair
 from labelmint.errors import InputError
+from labelmint.pool.images import in_channels
 from labelmint.pool.label import label
+from labelmint.pool.labelled import load_labelled
+from labelmint.pool.options import LabelOptions
+from labelmint.pool.rounds import _key
 from labelmint.pool.stored import EnsembleFolder
 from labelmint.progress import Event
+from labelmint.storage import alone
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +72,11 @@ def test_what_stands_beside_the_labels(place: Path) -> None:
     new = place / "new"
     facts = json.loads((new / "settings.json").read_text(encoding="utf-8"))
     assert facts["images"] == 5
+    maps = [pair.layout.label_map for pair in labelmint.read(new)]  # of two sizes
+    kept, pixels = (
+        sum(counts) for counts in zip(*((int((one != 255).sum()), one.size) for one in maps), strict=True)
+    )
+    assert facts["kept"] == pytest.approx(kept / pixels)
     assert facts["held_out_images"] == facts["labelled_images"] == 6
     assert {"threshold", "kept", "precision", "recall", "dice"} == set(facts["expected"]["disk"])
     assert facts["expected"]["disk"]["kept"] >= 0.8
@@ -111,6 +123,28 @@ def test_a_stopped_call_goes_on_and_ends_with_the_same_bytes(place: Path, tmp_pa
     assert _bytes(tmp_path / "new") == _bytes(place / "new")
 
 
+def test_labels_are_the_same_where_memory_does_not_hold_the_pool(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Images and minted labels are then mapped from the disk, from which a member of the second round learns anew."""
+    monkeypatch.setattr("labelmint.datasets.keeping.available_memory", lambda device: 0)
+    ensemble = Path(shutil.copytree(place / "new-ensemble", tmp_path / "ensemble"))
+    shutil.rmtree(next(ensemble.glob("round-2-*/member-3")))
+    new = tmp_path / "new"
+    label(place / "pool", place / "few", new, ensemble=ensemble, warn=lambda line: None, **FEW)
+    assert _bytes(ensemble) == _bytes(place / "new-ensemble")
+    assert _bytes(new) == _bytes(place / "new")
+
+
+def test_grey_images_take_no_more_memory_in_color() -> None:
+    image = blob(0)[0][..., None]
+    grey = Pair(name="a", group="a", image=image, ids=np.zeros(SIZE, np.uint8))
+    (color,) = in_channels([grey], 3)
+    assert np.array_equal(color.image, np.repeat(image, 3, axis=2))
+    assert np.shares_memory(color.image, image)
+    assert in_channels([color], 3) == [color]
+
+
 def _bytes(folder: Path) -> dict[str, bytes]:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
@@ -151,6 +185,48 @@ def test_an_ensemble_of_other_labels_is_refused(place: Path, tmp_path: Path) -> 
             **FEW,
         )
     assert not (tmp_path / "out").exists()
+
+
+def test_an_ensemble_is_of_the_pairs_that_it_was_held_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where labels are many: another val.txt, another ensemble, else pairs that were learned from set thresholds."""
+    monkeypatch.setattr("labelmint.pool.labelled.MANY", 4)
+    data, options = labelmint.read(write_labelled(tmp_path / "few", 6)), LabelOptions(**FEW)
+
+    def key(*validation: str) -> str:
+        parts = replace(data, test=("a0",), validation=validation)
+        return _key(load_labelled(parts, options, 3, 1, tmp_path, lambda event: None), options)
+
+    assert key("a1") == key("a1") != key("a2")
+
+
+@pytest.mark.parametrize("inside", ["", "ensemble"])
+def test_an_ensemble_in_the_folder_of_the_labels_is_refused_before_anything_is_trained(
+    place: Path, tmp_path: Path, inside: str
+) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(InputError, match=r"--ensemble .*: lies in the folder of the labels"):
+        label(
+            place / "pool",
+            place / "few",
+            out,
+            ensemble=out / inside,
+            report=lambda event: pytest.fail("works"),
+            **FEW,
+        )
+    assert not out.exists()
+
+
+def test_two_commands_do_not_train_one_ensemble_at_once(tmp_path: Path) -> None:
+    few, pool, place = (
+        write_labelled(tmp_path / "few", 6),
+        write_pool(tmp_path / "pool", 1),
+        tmp_path / "members",
+    )
+    with alone(place), pytest.raises(InputError, match="another command works there"):
+        label(pool, few, tmp_path / "out", ensemble=place, **FEW)
+    assert not list(place.iterdir()) and not (tmp_path / "out").exists()
 
 
 def test_a_damaged_ensemble_is_refused(place: Path, tmp_path: Path) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import torch
 
 from labelmint.errors import InputError
+from labelmint.runs.request import make_request
 from labelmint.runs.train import train
+from labelmint.runs.unlabelled import check_shares
 from labelmint.systems.catalogue import SYSTEMS, learning_from_pools, settings_of
 from labelmint.systems.sections import with_values
 from labelmint.systems.system import Facts, Wired
@@ -88,6 +91,28 @@ def test_a_share_that_nothing_can_be_made_of_is_refused_in_one_line(
         train(digits(), tmp_path / "run", system=system, preset="tiny", unlabelled=beside, settings=settings)
     assert "\n" not in str(refused.value)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("system", "key"),
+    [
+        ("flow", "generator.unlabelled"),
+        ("msgnet", "tokenizer.unlabelled"),
+        ("vqvae-t", "tokenizer.unlabelled"),
+    ],
+)
+def test_a_share_of_images_that_are_not_there_is_refused_where_it_is_not_the_usual_one(
+    system: str, key: str
+) -> None:
+    for share in (0.3, 0, 0.5):
+        request = make_request(system=system, preset="tiny", settings={key: str(share)})
+        with (
+            pytest.raises(InputError, match=f"--set {key}=0.3: there are no images without labels")
+            if share == 0.3
+            else nullcontext()
+        ):
+            check_shares(request, None)
+        check_shares(request, "images")
 
 
 def _apart(system: str) -> int:

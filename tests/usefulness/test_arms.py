@@ -117,16 +117,17 @@ def test_every_arm_learns_from_true_pairs(name: str, tmp_path: Path) -> None:
 
 def test_images_are_seen_as_they_are_and_spread_unless_all_are_spread() -> None:
     plain, recipe = ground(), STRONG.model_copy(update={"spread": True})
-    whole = plain.to_train(recipe)
-    assert len(whole.training) == 2 * len(plain.training)
-    for one, other in zip(plain.training, whole.training[len(plain.training) :], strict=True):
+    whole = plain.to_train(plain.training, recipe)
+    assert len(whole) == 2 * len(plain.training)
+    for one, other in zip(plain.training, whole[len(plain.training) :], strict=True):
         assert np.array_equal(other.image, normalized(one.image, "image"))
         assert other.ids is one.ids
     assert [one is plain.test for one in plain.to_read(recipe, plain.test)] == [True, False]
     for same in (plain.seen(STRONG.model_copy(update={"normalize": True})), replace(plain, normalized=True)):
-        assert same.to_train(recipe) is same
+        assert same.to_train(same.training, recipe) is same.training
         assert same.to_read(recipe, same.test) == [same.test]
-    assert plain.to_train(recipe.model_copy(update={"spread": False})) is plain
+    as_it_is = recipe.model_copy(update={"spread": False})
+    assert plain.to_train(plain.training, as_it_is) is plain.training
 
 
 @pytest.mark.parametrize(("depth", "layers"), [("121", 121), ("161", 161)])

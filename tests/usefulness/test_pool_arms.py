@@ -161,6 +161,16 @@ def test_intervals_allow_for_all_ways_at_all_numbers_of_pairs(tmp_path: Path, mi
     assert "among 4: the ways at all numbers of pairs" in figure.how
 
 
+def test_transfer_is_trained_as_usual_whatever_is_asked_of_the_generators(
+    tmp_path: Path, minted: list[Ground]
+) -> None:
+    """`transfer` alone refuses what the others heed."""
+    trainer = Trainer(rule)
+    more = {"system": "flow", "rebalance": "classes", "augment": ("zoom",)}
+    pooled(tmp_path / "out", trainer, arms=("A", "TR"), seeds=1, **more)
+    assert ("TR-1", 10, 0) in trainer.calls
+
+
 def test_where_no_way_is_better_that_is_said(tmp_path: Path, minted: list[Ground]) -> None:
     worse = Trainer(lambda arm, n, seed: (0.5, 0.5 - 0.1 * (arm.name != "A") + 0.1 * (n > 10)))
     results = pooled(tmp_path / "out", worse, arms=("A", "ST"))
@@ -179,6 +189,8 @@ def test_one_seed_is_no_measurement(tmp_path: Path, minted: list[Ground]) -> Non
     [
         ({"arms": ("ST",)}, "--arms ST: learns from images without labels"),
         ({"unlabelled": "rest"}, "no arm has a use for it"),
+        ({"system": "flow", "settings": ("generator.unlabelled=0.3",)}, "there are no images without labels"),
+        ({"unlabelled": data_of(pairs(2))}, "^--unlabelled memory: no arm has a use for it"),
         ({"unlabelled": "rest", "arms": ("ST",), "curve": True}, "--curve trains arms R and A alone"),
         ({"share": True, "curve": True}, "leave out --share"),
         ({"share": True, "system": "transfer"}, "--share: the pairs of transfer are training"),

@@ -20,6 +20,7 @@ from labelmint.usefulness.cells import Record
 from labelmint.usefulness.outcome import Candidate, Point
 from labelmint.usefulness.plan import Way
 from labelmint.usefulness.samples import stored_samples
+from labelmint.usefulness.settling import Tried
 
 POOL = len(split(real_data().names, None, real_data().test).training)
 
@@ -332,6 +333,28 @@ def test_a_higher_step_limit_makes_those_again_that_were_stopped(tmp_path: Path)
         run_study(tmp_path / "out", trainer, n_train=(10,), seeds=1, segmenter=ArmConfig(most_steps=limit))
     assert first.calls == second.calls
     assert third.calls == []
+
+
+def test_arms_are_made_again_where_arm_a_settled_on_something_else(tmp_path: Path) -> None:
+    """Also those that other pairs validate, and that were at their plateau after more steps than A has now."""
+
+    class Settling(Trainer):
+        def __call__(self, arm: Arm, *arguments: Any, **more: Any) -> Any:
+            found, high = super().__call__(arm, *arguments, **more), more["config"].most_steps > 1000
+            taken = Tried(what="CutMix", dice=0.5, gain=0.1, error=0.01, taken=True)
+            own = {"phases": (600,), "reached": high, "tried": (taken,) if high else ()}
+            after = found.settled if arm.settles else more["usual"]
+            update = own if arm.settles else {"phases": (2000,), "reached": True}
+            settled = after.model_copy(update=update)
+            return found.model_copy(update={"settled": settled, "steps": sum(settled.phases)})
+
+    calls = []
+    for limit in (500, 4000, 4000):
+        trainer = Settling(known())
+        more = {"arms": ("A", "C"), "seeds": 1, "segmenter": ArmConfig(most_steps=limit)}
+        run_study(tmp_path / "out", trainer, n_train=(10,), validation="extra", **more)
+        calls.append([call for call in trainer.calls if call[1] == 10])
+    assert calls == [[("A", 10, 0), ("C", 10, 0)], [("A", 10, 0), ("C", 10, 0)], []]
 
 
 def test_samples_of_one_way_are_never_taken_for_those_of_another(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.usefulness.study_fakes import with_dice
+from tests.usefulness.study_fakes import CLASSES, with_dice
 
 from labelmint.usefulness.arms import ArmResult
 from labelmint.usefulness.best import rivals_at
@@ -23,8 +23,30 @@ from labelmint.usefulness.outcome import Candidate, Outcome, Point
 from labelmint.usefulness.plan import GIVEN
 from labelmint.usefulness.recipe import STRONG
 from labelmint.usefulness.report_gain import headroom
+from labelmint.usefulness.report_scores import by_class
 from labelmint.usefulness.settling import Settled
 from labelmint.usefulness.verdict import answer_at
+
+
+def record(arm: str, seed: int, dice: float) -> Record:
+    """An arm of this test Dice."""
+    settled = Settled(recipe=STRONG, phases=(1,), reached=True, dice=dice, most_steps=1)
+    result = ArmResult(
+        arm=arm,
+        ratio=None,
+        seed=seed,
+        settled=settled,
+        steps=1,
+        best_step=None,
+        plateau=True,
+        validation_loss=None,
+        validation=None,
+        test=with_dice(dice),
+        seconds=1,
+        device="cpu",
+        precision="32-true",
+    )
+    return Record(result=result, samples=None, seconds=1)
 
 
 def test_the_interval_is_students_and_one_seed_has_none() -> None:
@@ -87,25 +109,6 @@ def test_a_gain_is_never_worth_fewer_images_than_there_were() -> None:
 def test_worth_and_share_are_those_of_the_seeds_that_the_curve_has() -> None:
     """Of two seeds A(all) has the first alone, as the budget had it; the second is an easier one."""
 
-    def record(arm: str, seed: int, dice: float) -> Record:
-        settled = Settled(recipe=STRONG, phases=(1,), reached=True, dice=dice, most_steps=1)
-        result = ArmResult(
-            arm=arm,
-            ratio=None,
-            seed=seed,
-            settled=settled,
-            steps=1,
-            best_step=None,
-            plateau=True,
-            validation_loss=None,
-            validation=None,
-            test=with_dice(dice),
-            seconds=1,
-            device="cpu",
-            precision="32-true",
-        )
-        return Record(result=result, samples=None, seconds=1)
-
     def outcome(*seeds: int) -> Outcome:
         few = {"A": {0: 0.6, 1: 0.8}, "ST": {0: 0.61, 1: 0.83}, "S-1-given": {0: 0.62, 1: 0.84}}
         arms = {
@@ -140,6 +143,36 @@ def test_worth_and_share_are_those_of_the_seeds_that_the_curve_has() -> None:
     assert found.closed == pytest.approx(1 / 30) and found.worth is not None
     assert found.worth.images == pytest.approx(10 * 30 ** (1 / 30))
     assert f"{100 * 2 / 30:.0f} % are closed" in answer_at(both.at(10), both).text
+
+
+def partly(*points: Point) -> Outcome:
+    """Of a study whose budget left something out."""
+    return Outcome(
+        points=points, studied=(10,), pool=300, seeds=(0, 1), curve=False, given=True, left_out=(), blind=0.0
+    )
+
+
+def test_an_arm_that_has_no_point_of_the_curve_beside_it_has_no_worth() -> None:
+    """The budget left out arm A at 10, which had to be trained again."""
+    chosen = Candidate(1.0, GIVEN)
+    few = Point(n=10, arms={"S-1-given": {0: record("S", 0, 0.7)}}, candidates=(chosen,), chosen=chosen)
+    curve = [Point(n=n, arms={"A": {0: record("A", 0, n / 1000)}}) for n in (20, 300)]
+    found = partly(few, *curve)
+    assert found.worth(few, "S") is None
+    assert "an arm that the answer needs was not trained" in answer_at(few, found).text
+
+
+def test_gains_of_classes_are_paired_by_seed() -> None:
+    """S lacks the seed that is easy for A."""
+    chosen = Candidate(1.0, GIVEN)
+    arms = {
+        "A": {seed: record("A", seed, dice) for seed, dice in enumerate((0.5, 0.9))},
+        "S-1-given": {0: record("S", 0, 0.6)},
+    }
+    point = Point(n=10, arms=arms, candidates=(chosen,), chosen=chosen, asked=frozenset({"A", "S"}))
+    (table,) = by_class(partly(point, Point(n=300, arms={})), CLASSES, (1, 2)).tables
+    assert table.head[-1] == "S - A, points"
+    assert [row[-1] for row in table.rows] == [0, pytest.approx(10), pytest.approx(10)]
 
 
 def test_the_share_closed_needs_headroom() -> None:

@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 from tests.usefulness.study_fakes import COMMON, Noise, Trainer, data_of, known, pairs, real_data, run_study
 
+import labelmint
 from labelmint import study
 from labelmint.datasets.splits import split
 from labelmint.errors import InputError
-from labelmint.types import ClassInfo, ClassSet
+from labelmint.storage import alone
+from labelmint.types import AnnotatedImage, ClassInfo, ClassSet
 from labelmint.usefulness.plan import StudyOptions
 
 
@@ -90,9 +92,58 @@ def test_another_folder_another_study_and_changed_data_are_refused(
         )
 
 
-def test_given_pairs_are_checked(tmp_path: Path) -> None:
-    import labelmint
+def test_objects_that_are_told_apart_otherwise_are_other_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A study that a former version began, which did not look at them, goes on."""
+    monkeypatch.setattr("labelmint.usefulness.study._pictures", lambda *about: [])
+    data, out = real_data(), tmp_path / "out"
 
+    def call(first: int) -> None:
+        def load(name: str) -> AnnotatedImage:
+            pair = data.load(name)
+            objects = np.where(pair.layout.label_map > 0, first, 0).astype(np.uint8)
+            return pair.with_layout(replace(pair.layout, instances=objects))
+
+        apart = replace(data, load=load)
+        options = {**COMMON, "n_train": (10,), "seeds": 1, "arms": ("A", "C")}
+        study(apart, out, maker=Noise(), train_arm=Trainer(known()), **options)
+
+    call(1)
+    mark = out / "request.json"
+    former = json.loads(mark.read_text(encoding="utf-8"))
+    assert former.pop("instances_sha256")
+    mark.write_text(json.dumps(former), encoding="utf-8")
+    call(1)
+    with pytest.raises(InputError, match="the data have changed"):
+        call(2)
+
+
+@pytest.mark.parametrize("mark", [None, {"comparison": 1}])
+def test_nothing_of_a_folder_of_something_else_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mark: dict[str, Any] | None
+) -> None:
+    """Also where memory does not hold the pairs, which then lie in cache/ of the study's folder."""
+    monkeypatch.setattr("labelmint.evaluation.loading.room", lambda: 100)
+    data = real_data(8)
+    path = labelmint.write(data, tmp_path / "data", format="folder", classes=data.classes)
+    out, others = tmp_path / "out", tmp_path / "out" / "cache" / "thesis.txt"
+    others.parent.mkdir(parents=True)
+    others.write_text("precious", encoding="utf-8")
+    (out / ("request.json" if mark else "notes.txt")).write_text(json.dumps(mark), encoding="utf-8")
+    with pytest.raises(InputError, match=r"is no study|something else than a study"):
+        study(path, out, maker=Noise(), train_arm=Trainer(known()), **COMMON, n_train=(4,))
+    assert others.read_text(encoding="utf-8") == "precious"
+
+
+def test_two_commands_do_not_work_on_one_study_at_once(tmp_path: Path) -> None:
+    trainer = Trainer(known())
+    with alone(tmp_path / "out"), pytest.raises(InputError, match="another command works there"):
+        run_study(tmp_path / "out", trainer, n_train=(10,))
+    assert trainer.calls == []
+
+
+def test_given_pairs_are_checked(tmp_path: Path) -> None:
     def given(name: str, made: list[Any], classes: ClassSet | None = None) -> Path:
         data = real_data()
         return labelmint.write(

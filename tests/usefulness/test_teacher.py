@@ -49,7 +49,7 @@ def test_no_label_beside_the_n_reaches_the_teacher(tmp_path: Path, validation: s
     spared = set(load_real(data, (SIDE, SIDE), options, lambda event: None).pairs(cell).training)
     for k, source in enumerate((data, poisoned(data, spared))):
         real = load_real(source, (SIDE, SIDE), options, lambda event: None)
-        pool = open_unlabelled("rest", real, lambda event: None)
+        pool = open_unlabelled("rest", real, tmp_path, lambda event: None)
         assert pool is not None
         ground = replace(real.ground(cell), unlabelled=pool.of(cell)[:4])
         found.append(

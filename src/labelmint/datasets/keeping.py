@@ -23,14 +23,16 @@ from types import TracebackType
 from typing import IO, Any, NamedTuple
 
 import numpy as np
+import torch
 
 from labelmint.datasets.pair import Pair
 from labelmint.datasets.ranges import Range
 from labelmint.errors import InputError
+from labelmint.hardware import available_memory
 from labelmint.storage import CACHE
 from labelmint.types import Array
 
-__all__ = ["Disk", "Shelf", "Stored", "drop_cache"]
+__all__ = ["Disk", "Shelf", "Stored", "drop_cache", "shelved"]
 
 _ARRAYS = ("image", "ids", "instances", "boxes")
 _ALIGNED = 64  # bytes
@@ -180,6 +182,18 @@ class Shelf:
             self._file.write(np.ascontiguousarray(array).data)
             self._file.write(bytes(-self._file.tell() % _ALIGNED))
         return [first, list(array.shape), array.dtype.str]
+
+
+def shelved(pairs: Iterable[Pair], count: int, folder: Path, source: str) -> list[Pair]:
+    """Pairs in memory, or where half of what is free does not hold them mapped from a file without a name.
+
+    Arguments:
+        pairs: taken one by one. count: how many there are at most.
+        folder: where the file lies, or the nearest one above it that is there. source: of the pairs, for messages.
+    """
+    room = int(available_memory(torch.device("cpu")) // 2)
+    with Shelf(available=room, disk=Disk(folder, named=False), source=source) as shelf:
+        return shelf.keep(pairs, count)
 
 
 def drop_cache(folder: Path) -> None:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from labelmint.types import Array
 
-__all__ = ["Clusters", "distances", "greedy_medoids", "k_medoids"]
+__all__ = ["Clusters", "at_most", "distances", "greedy_medoids", "k_medoids"]
 
 _MOST = 4000
 _TURNS = 50
@@ -32,6 +32,15 @@ def distances(points: Array, others: Array) -> npt.NDArray[np.float32]:
     squares = (points**2).sum(axis=1)[:, None] + (others**2).sum(axis=1)[None] - 2 * points @ others.T
     found: npt.NDArray[np.float32] = np.sqrt(np.maximum(squares, 0)).astype(np.float32)
     return found
+
+
+def at_most(count: int, seed: int) -> npt.NDArray[np.int64]:
+    """The places of so many points, rising; of more than 4,000 those of 4,000: all distances between more of them take
+    too much memory.
+    """
+    if count <= _MOST:
+        return np.arange(count)
+    return np.sort(np.random.default_rng([seed, 6]).permutation(count)[:_MOST])
 
 
 def greedy_medoids(apart: Array, count: int, nearest: Array | None = None) -> list[int]:
@@ -52,9 +61,7 @@ def greedy_medoids(apart: Array, count: int, nearest: Array | None = None) -> li
 
 def k_medoids(points: Array, count: int, seed: int) -> Clusters:
     """The clusters of points (N, D), k <= N."""
-    places = np.arange(len(points))
-    if len(points) > _MOST:
-        places = np.sort(np.random.default_rng([seed, 6]).permutation(len(points))[:_MOST])
+    places = at_most(len(points), seed)
     apart = distances(points[places], points[places])
     medoids = np.array(greedy_medoids(apart, count))
     for _ in range(_TURNS):

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import numpy as np
@@ -99,8 +100,9 @@ def advise(
     images = (
         unlabelled if isinstance(unlabelled, DataSet) else open_pool(unlabelled, options.unlabelled_format)
     )
-    pool = load_pool(images, options.geometry, normalize=options.normalize, tell=tell)
-    known, tested = _labelled(labelled, options, pool.channels, tell)
+    folder = Path(gettempdir() if out is None else out)
+    pool = load_pool(images, options.geometry, normalize=options.normalize, folder=folder, tell=tell)
+    known, tested = _labelled(labelled, options, pool.channels, folder, tell)
     pool = pool.beside(known, tested)
     for line in pool.left_out:
         say(line)
@@ -110,7 +112,7 @@ def advise(
             f"-n {options.n}: the pool holds {len(pool.pairs)} images without labels; ask for fewer"
         )
     features = _features([*pool.pairs, *known], options, hardware.device, tell)
-    unsure = _disagreement(images, pool, options, hardware.device, tell)
+    unsure = _disagreement(images, pool, options, hardware.device, folder, tell)
     names, mine = [pair.name for pair in pool.pairs], len(pool.pairs)
     joint = joined(features, WEIGHTS)
     picks, kinds, found = choose(
@@ -133,7 +135,7 @@ def _warn(line: str) -> None:
 
 
 def _labelled(
-    labelled: str | Path | DataSet | None, options: AdviseOptions, channels: int, tell: Report
+    labelled: str | Path | DataSet | None, options: AdviseOptions, channels: int, folder: Path, tell: Report
 ) -> tuple[list[Pair], frozenset[bytes]]:
     """The labelled images at the scale of training, whose labels are not looked at any further, and what their test
     part looks like.
@@ -148,6 +150,7 @@ def _labelled(
         options.geometry,
         normalize=options.normalize,
         group_by=None,
+        folder=folder,
         tell=tell,
         least_channels=channels,
     )
@@ -178,7 +181,7 @@ def _features(
 
 
 def _disagreement(
-    data: DataSet, pool: Pool, options: AdviseOptions, device: str, tell: Report
+    data: DataSet, pool: Pool, options: AdviseOptions, device: str, folder: Path, tell: Report
 ) -> npt.NDArray[np.float64] | None:
     """What the ensemble disagrees by about each image, seen as it sees images; None without one."""
     import torch
@@ -186,9 +189,8 @@ def _disagreement(
     if options.ensemble is None:
         return None
     ensemble, geometry, normalize, channels = EnsembleFolder(options.ensemble).open(torch.device(device))
-    seen = load_pool(
-        data.subset([pair.name for pair in pool.pairs]), geometry, normalize=normalize, tell=tell
-    )
+    names = [pair.name for pair in pool.pairs]
+    seen = load_pool(data.subset(names), geometry, normalize=normalize, folder=folder, tell=tell)
     if seen.channels > channels:
         raise InputError(
             f"{data.source}: holds color images, and the ensemble {options.ensemble} was trained on grey ones; leave "

@@ -12,19 +12,18 @@ import hashlib
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
-import torch
 
 from labelmint.datasets.fitting import fitted, fitted_image
 from labelmint.datasets.geometry import Geometry
-from labelmint.datasets.keeping import Shelf
+from labelmint.datasets.keeping import shelved
 from labelmint.datasets.pair import Pair
 from labelmint.datasets.scaling import as_channels
 from labelmint.datasets.splits import held_out
 from labelmint.datasets.whole_images import without_labels
 from labelmint.errors import InputError
-from labelmint.hardware import available_memory
 from labelmint.progress import Event, Report
 from labelmint.types import Array, DataSet
 
@@ -83,11 +82,11 @@ class Pool:
         )
 
 
-def load_pool(data: DataSet, geometry: Geometry, *, normalize: str, tell: Report) -> Pool:
+def load_pool(data: DataSet, geometry: Geometry, *, normalize: str, folder: Path, tell: Report) -> Pool:
     """Load every image of a pool but those of a test part, all in as many channels.
 
     Arguments:
-        data: as `open_pool` opens it.
+        data: as `open_pool` opens it. folder: that takes images which memory does not hold.
 
     Raises InputError where nothing is left, for images that can't be read, which it names, and as
     `datasets.fitting.fitted` does.
@@ -99,7 +98,9 @@ def load_pool(data: DataSet, geometry: Geometry, *, normalize: str, tell: Report
             f"{data.source}: all {len(data)} images are of its test part; name a folder with others"
         )
     try:
-        pairs = loaded_pairs(data, names, geometry, normalize=normalize, group_by=None, tell=tell)
+        pairs = loaded_pairs(
+            data, names, geometry, normalize=normalize, group_by=None, folder=folder, tell=tell
+        )
     except InputError as error:
         _refuse_damaged(data, names)
         raise error from None
@@ -133,33 +134,38 @@ def loaded_pairs(
     *,
     normalize: str,
     group_by: str | None,
+    folder: Path,
     tell: Report,
     least_channels: int = 1,
 ) -> list[Pair]:
     """Pairs of a data set at the scale of training, all with as many channels as any has, or more.
 
-    Raises InputError for those that memory does not hold, and as `datasets.fitting.fitted` does.
+    Arguments:
+        folder: that takes pairs which memory does not hold.
+
+    Raises InputError as `datasets.fitting.fitted` does.
     """
     what = "load labelled images" if data.classes.labelled else "load the pool"
-    room = int(available_memory(torch.device("cpu")) // 2)
-    with Shelf(available=room, disk=None, source=data.source) as shelf:
-        found = shelf.keep(
-            fitted(
-                data,
-                names,
-                geometry,
-                group_by=group_by,
-                normalize=normalize,
-                tell=lambda done, of: tell(Event(what, done, of)),
-            ),
-            len(names),
-        )
+    pairs = fitted(
+        data,
+        names,
+        geometry,
+        group_by=group_by,
+        normalize=normalize,
+        tell=lambda done, of: tell(Event(what, done, of)),
+    )
+    found = shelved(pairs, len(names), folder, data.source)
     return in_channels(found, max(least_channels, *(pair.image.shape[2] for pair in found)))
 
 
 def in_channels(pairs: Sequence[Pair], channels: int) -> list[Pair]:
-    """The pairs with images of as many channels; grey ones are repeated."""
-    return [replace(pair, image=as_channels(pair.image, channels)) for pair in pairs]
+    """The pairs with images of as many channels; grey ones are repeated, which takes no memory."""
+    return [
+        pair
+        if pair.image.shape[2] == channels
+        else replace(pair, image=np.broadcast_to(pair.image, (*pair.size, channels)))
+        for pair in pairs
+    ]
 
 
 def looks_of_test(data: DataSet, geometry: Geometry, *, normalize: str) -> frozenset[bytes]:

@@ -10,12 +10,14 @@ from typing import Any
 from labelmint.datasets.unlabelled import open_pool
 from labelmint.errors import InputError
 from labelmint.formats import check_target, read
+from labelmint.hardware import choose_device
 from labelmint.pool.images import load_pool, looks_of_test
 from labelmint.pool.labelled import load_labelled, with_ignore
 from labelmint.pool.options import LabelOptions
 from labelmint.pool.outcome import write_outcome
 from labelmint.pool.rounds import teach
 from labelmint.progress import Report
+from labelmint.storage import alone
 from labelmint.types import DataSet
 
 __all__ = ["label"]
@@ -45,7 +47,8 @@ def label(
     Returns:
         the folder.
 
-    Raises InputError for bad data and values, a folder that is taken, and an ensemble of something else.
+    Raises InputError for bad data and values, a folder that is taken, and an ensemble of something else, or one that
+    another command works on.
     """
     options, say, tell = options or LabelOptions(**more), warn or _warn, report or (lambda event: None)
     out = Path(out)
@@ -59,14 +62,16 @@ def label(
         out, format=options.format, image_format=options.image_format, sources=sources, classes=classes
     )
     folder = Path(options.ensemble) if options.ensemble is not None else out.with_name(f"{out.name}-ensemble")
-    if folder.resolve() == out.resolve():
-        raise InputError(f"--ensemble {folder}: is the folder of the labels, too; name another")
-    every = load_pool(images, options.geometry, normalize=options.normalize, tell=tell)
-    ground = load_labelled(known, options, options.members, every.channels, tell)
+    if out.resolve() in (folder.resolve(), *folder.resolve().parents):  # which must be empty in the end
+        raise InputError(f"--ensemble {folder}: lies in the folder of the labels, {out}; name another")
+    every = load_pool(images, options.geometry, normalize=options.normalize, folder=folder, tell=tell)
+    ground = load_labelled(known, options, options.members, every.channels, folder, tell)
     pool = every.beside(ground.pairs, looks_of_test(known, options.geometry, normalize=options.normalize))
     for line in pool.left_out:
         say(line)
-    taught = teach(ground, pool, options, folder, tell)
+    choose_device(options.device)  # before a folder is made
+    with alone(folder):
+        taught = teach(ground, pool, options, folder, tell)
     return write_outcome(out, ground, pool, taught, options, say, tell)
 
 

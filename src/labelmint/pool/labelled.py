@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -58,13 +59,27 @@ class Labelled:
         return tuple(k for k, class_id in enumerate(self.classes.ids) if class_id not in without)
 
     @property
+    def apart(self) -> tuple[str, ...]:
+        """Names of the pairs that all members are held to, where the data say which; else they follow from the names
+        of all pairs.
+        """
+        if self.cross_fitted or self.data.test is None or not self.data.validation:
+            return ()
+        return tuple(pair.name for pair, readers in zip(self.pairs, self.readers, strict=True) if readers)
+
+    @property
     def cross_fitted(self) -> bool:
         """True if every pair is held out from some member."""
         return all(self.readers)
 
 
-def load_labelled(data: DataSet, seeing: Seeing, members: int, channels: int, tell: Report) -> Labelled:
-    """Load what labels there are, in at least so many channels; raises InputError where they can teach nothing."""
+def load_labelled(
+    data: DataSet, seeing: Seeing, members: int, channels: int, folder: Path, tell: Report
+) -> Labelled:
+    """Load what labels there are, in at least so many channels; the folder takes pairs that memory does not hold.
+
+    Raises InputError where they can teach nothing.
+    """
     if not data.classes.labelled:
         raise InputError(f"{data.source}: holds images without labels; --from needs labelled ones")
     if len(data.classes) < 2:
@@ -80,6 +95,7 @@ def load_labelled(data: DataSet, seeing: Seeing, members: int, channels: int, te
         seeing.geometry,
         normalize=seeing.normalize,
         group_by=seeing.group_by,
+        folder=folder,
         tell=tell,
         least_channels=channels,
     )

@@ -48,6 +48,7 @@ class _Loader:
         self._data, self._minter = pool.data, minter
         self._images = {pair.name: pair.image for pair in pool.pairs}
         self.rows: dict[str, Row] = {}
+        self.pixels: dict[str, int] = {}
         self.refused: Counter[str] = Counter()
 
     def __call__(self, name: str) -> AnnotatedImage:
@@ -63,6 +64,7 @@ class _Loader:
 
     def _with_label(self, pair: AnnotatedImage) -> AnnotatedImage:
         minted = self.minted(pair.name, pair.layout.size)
+        self.pixels[pair.name] = minted.doubt.size
         self.refused.update(minted.refused)
         self.rows[pair.name] = Row(
             pair.name, minted.kept, float(minted.doubt.mean()), sum(minted.refused.values())
@@ -104,7 +106,7 @@ def write_outcome(
             report=lambda done: tell(Event("write labels", done, len(minted))),
         )
         rows = sorted(loader.rows.values(), key=lambda row: (-row.doubt, row.name))
-        facts = _facts(labelled, pool, taught, options, rows, loader.refused)
+        facts = _facts(labelled, pool, taught, options, rows, loader)
         write_json(folder / "settings.json", facts)
         write_rows(folder / DOUBT, rows)
         _write_sheet(folder / "doubt.png", rows[:_ON_THE_SHEET], minted, loader)
@@ -116,17 +118,13 @@ def write_outcome(
 
 
 def _facts(
-    labelled: Labelled,
-    pool: Pool,
-    taught: Taught,
-    options: LabelOptions,
-    rows: list[Row],
-    refused: Mapping[str, int],
+    labelled: Labelled, pool: Pool, taught: Taught, options: LabelOptions, rows: list[Row], loader: _Loader
 ) -> dict[str, Any]:
     names = labelled.classes.names
     settings = {
         name: value for name, value in asdict(options).items() if name not in ("segmenter", "ensemble")
     }
+    pixels = [loader.pixels[row.name] for row in rows]
     return {
         "made_by": f"labelmint {__version__}, label",
         "settings": {**settings, "segmenter": options.segmenter.model_dump(mode="json")},
@@ -135,9 +133,9 @@ def _facts(
         "held_out_images": sum(bool(readers) for readers in labelled.readers),
         "images": len(rows),
         "left_out": list(pool.left_out),
-        "kept": float(np.mean([row.kept for row in rows])),
-        "doubt": float(np.mean([row.doubt for row in rows])),
-        "refused_objects": dict(sorted(refused.items())),
+        "kept": float(np.average([row.kept for row in rows], weights=pixels)),
+        "doubt": float(np.average([row.doubt for row in rows], weights=pixels)),
+        "refused_objects": dict(sorted(loader.refused.items())),
         "expected": _by_class(names, agreement(taught.tally, taught.cuts), taught.cuts / LEVELS),
         "curve": [
             {"share": share, "dice": dict(zip(names, _plain(_at(taught, share).dice), strict=True))}

@@ -15,13 +15,14 @@ References:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from labelmint.datasets.keeping import shelved
 from labelmint.datasets.pair import Pair, digest_of
 from labelmint.errors import InputError
 from labelmint.pool.check import learn_check
@@ -89,7 +90,7 @@ def teach(labelled: Labelled, pool: Pool, options: LabelOptions, folder: Path, t
         cuts = cuts_for(tally, options.agreement, options.least_kept)
         minter = Minter(ensemble, cuts, check, labelled.classes, instances=labelled.instances)
         if round < options.rounds:
-            minted = minted_pairs(pool.pairs, minter, _named(tell, round))
+            minted = minted_pairs(pool.pairs, minter, folder, _named(tell, round))
     store.finish(place)
     return Taught(minter=minter, tally=tally, cuts=cuts, hardware=hardware)
 
@@ -114,6 +115,7 @@ def _key(labelled: Labelled, options: LabelOptions) -> str:
         options.both_ways,
         decisive(options.segmenter),
         labelled.classes.ids,
+        *labelled.apart,
     )
     return digest_of(labelled.pairs, how)
 
@@ -136,15 +138,19 @@ def _held_out(labelled: Labelled, ensemble: Ensemble) -> Tally:
     return tally
 
 
-def minted_pairs(pool: Sequence[Pair], minter: Minter, tell: Report) -> list[Pair]:
-    """The pairs of a pool, at the scale of training, whose minted labels keep anything; -1 where they are ignored."""
-    found = []
-    for done, pair in enumerate(pool, start=1):
-        ids = minter.at_training(pair.image)
-        if (ids >= 0).any():
-            found.append(replace(pair, ids=ids))
-        tell(Event("label the pool", done, len(pool)))
-    return found
+def minted_pairs(pool: Sequence[Pair], minter: Minter, folder: Path, tell: Report) -> list[Pair]:
+    """The pairs of a pool, at the scale of training, whose minted labels keep anything; -1 where they are ignored. The
+    folder takes those that memory does not hold.
+    """
+
+    def minted() -> Iterator[Pair]:
+        for done, pair in enumerate(pool, start=1):
+            ids = minter.at_training(pair.image)
+            if (ids >= 0).any():
+                yield replace(pair, ids=ids)
+            tell(Event("label the pool", done, len(pool)))
+
+    return shelved(minted(), len(pool), folder, "the pool")
 
 
 def _named(tell: Report, round: int) -> Report:

@@ -206,7 +206,7 @@ def _prepared(
     they lie on the disk.
     """
     beside, revision = None, _revision(stored)
-    check_shares(request, unlabelled)
+    check_shares(request, unlabelled, begun=stored is not None)
     if unlabelled is not None:
         check_takes_pool(request.system, unlabelled.source if isinstance(unlabelled, DataSet) else unlabelled)
         beside = read_pool(unlabelled)  # before anything is loaded

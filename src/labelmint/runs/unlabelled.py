@@ -21,8 +21,8 @@ from labelmint.datasets.splits import Split, held_out
 from labelmint.datasets.whole_images import without_labels
 from labelmint.errors import InputError
 from labelmint.runs.config import Request
-from labelmint.systems.catalogue import SYSTEMS, learning_from_pools
-from labelmint.systems.sections import PriorSection, TransformerSection
+from labelmint.systems.catalogue import SYSTEMS, learning_from_pools, settings_of
+from labelmint.systems.sections import PriorSection, SeesPool, TransformerSection
 from labelmint.types import Array, DataSet
 
 __all__ = ["Pool", "check_shares", "check_takes_pool", "pool_of", "read_pool", "seed_of_pool"]
@@ -54,16 +54,22 @@ def check_takes_pool(system: str, source: object) -> None:
         )
 
 
-def check_shares(request: Request, pool: object) -> None:
-    """Raise InputError for a share of images without labels in the batches of an image prior where there are none, or
-    where the system has no use for any.
+def check_shares(request: Request, pool: object, *, begun: bool = False) -> None:
+    """Raise InputError for a share of images without labels in the batches where there are none, or where the system
+    has no use for any.
 
     Arguments:
         pool: the images, or None.
+        begun: whether a run is gone on with: those of former versions may say a share that they never had a use for.
     """
+    if begun:
+        return
+    usual = settings_of(request.system, request.preset).each()
     for name, section in request.settings.each().items():
-        share = section.unlabelled if isinstance(section, PriorSection | TransformerSection) else None
-        if not share:
+        if not isinstance(section, SeesPool | PriorSection | TransformerSection):
+            continue
+        share = section.unlabelled
+        if not share or share == getattr(usual[name], "unlabelled", None):
             continue
         asked = f"--set {name}.unlabelled={share:g}"
         if not SYSTEMS[request.system].from_pool:

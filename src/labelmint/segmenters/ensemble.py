@@ -27,6 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from labelmint.datasets.geometry import Geometry, mirrored_axes
+from labelmint.datasets.keeping import shelved
 from labelmint.datasets.pair import Pair
 from labelmint.datasets.pairs import Pairs
 from labelmint.datasets.ranges import normalized
@@ -167,7 +168,7 @@ def train_ensemble(
             if isinstance(network, DenseUNet) and mine.config.encoder_weights is not None:
                 load_encoder_weights(network, mine.config.encoder_weights)
             tell = _told(report, place, len(lessons), later)
-            about = _train(network.to(mine.device), lesson, minted, mine, tell)
+            about = _train(network.to(mine.device), lesson, minted, mine, folder, tell)
             store.save_part(part, network.state_dict(), {"key": key, **about})
         members.append(network)
     return Ensemble(members, mirrored_axes(learning.geometry.augment), spread=learning.spread)
@@ -224,12 +225,17 @@ def _network(channels: int, classes: int, config: ArmConfig, seed: int) -> UNet 
 
 
 def _train(
-    network: nn.Module, lesson: Lesson, minted: Sequence[Pair], learning: Learning, report: Report
+    network: nn.Module,
+    lesson: Lesson,
+    minted: Sequence[Pair],
+    learning: Learning,
+    folder: Path,
+    report: Report,
 ) -> dict[str, float | bool]:
     """Train in place; return how it went."""
     geometry, config = learning.geometry, learning.config
-    real = Pairs.of(_both_ways(lesson.training, learning), geometry, learning.seed)
-    made = Pairs.of(_both_ways(minted, learning), geometry, learning.seed) if minted else None
+    real = Pairs.of(_both_ways(lesson.training, learning, folder), geometry, learning.seed)
+    made = Pairs.of(_both_ways(minted, learning, folder), geometry, learning.seed) if minted else None
     mixture = Mixture(
         real,
         made,
@@ -257,11 +263,14 @@ def _train(
     return {"steps": done.steps, "best_step": done.best_step, "held_out_loss": done.validation_loss}
 
 
-def _both_ways(pairs: Sequence[Pair], learning: Learning) -> Sequence[Pair]:
-    """The pairs as they are, and where that is asked for spread from their own ranges beside that."""
+def _both_ways(pairs: Sequence[Pair], learning: Learning, folder: Path) -> Sequence[Pair]:
+    """The pairs as they are, and where that is asked for spread from their own ranges beside that; the folder takes
+    what memory does not hold.
+    """
     if not learning.spread:
         return pairs
-    return [*pairs, *(replace(one, image=normalized(one.image, "image")) for one in pairs)]
+    spread = (replace(one, image=normalized(one.image, "image")) for one in pairs)
+    return [*pairs, *shelved(spread, len(pairs), folder, "the images that are spread")]
 
 
 def _change(learning: Learning) -> Strong:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from functools import partial
 
 from torch import nn
 
 from labelmint.progress import Report
 from labelmint.segmenters.plateau import FALL, ArmConfig
-from labelmint.segmenters.stepping import AddedLoss, Averaged, Batches, told, training_step
+from labelmint.segmenters.stepping import AddedLoss, Averaged, Batches, Steps, told
 from labelmint.training.clock import stop_on_interrupt
 
 __all__ = ["train_for"]
@@ -43,22 +42,15 @@ def train_for(
     """
     rates = [config.learning_rate * FALL**i for i, steps in enumerate(phases) for _ in range(steps)]
     optimizer = config.optimizer(network)
-    device, begin = next(network.parameters()).device, time.perf_counter()
-    kept = Averaged(network, average)
+    kept, begin = Averaged(network, average), time.perf_counter()
+    training = Steps(network, kept, optimizer, batches, config.batch_size, added, bfloat16)
     with stop_on_interrupt() as asked_to_stop:
         for done, rate in enumerate(rates, start=1):
             if asked_to_stop():
                 raise KeyboardInterrupt
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            batch = batches.batch(done - 1, config.batch_size)
-            also = (
-                None
-                if added is None
-                else partial(added.loss, network, kept.network, done - 1, config.batch_size, bfloat16)
-            )
-            loss = training_step(network, optimizer, batch, device, bfloat16, also)
-            kept.update()
+            loss = training.take(done - 1)
             if done % config.evaluate_every and done != len(rates):
                 continue
             losses, spent = {"loss": float(loss)}, time.perf_counter() - begin

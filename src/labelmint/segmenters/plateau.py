@@ -15,7 +15,6 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
 from labelmint.progress import Report
-from labelmint.segmenters.stepping import AddedLoss, Averaged, Batches, told, training_step
+from labelmint.segmenters.stepping import AddedLoss, Averaged, Batches, Steps, told
 from labelmint.segmenters.training import LossCounts, loss_counts
 from labelmint.training.clock import stop_on_interrupt
 from labelmint.types import Batch
@@ -112,23 +111,17 @@ def train_to_plateau(
         average: decay of the moving average of the weights that is kept; 0 for the weights themselves.
         added: a loss that is added to that of the batches.
     """
-    optimizer = config.optimizer(network)
     device, begin = next(network.parameters()).device, time.perf_counter()
     most, epochs = max(config.most_steps, least_steps), _EPOCHS * epoch
     best, best_step, waited, rates, step = math.inf, 0, 0, 1, 0
-    kept, averaged, phases = _copy(network.state_dict()), Averaged(network, average), [0]
+    kept, phases = _copy(network.state_dict()), [0]
+    averaged, optimizer = Averaged(network, average), config.optimizer(network)
+    training = Steps(network, averaged, optimizer, batches, config.batch_size, added, bfloat16)
     with stop_on_interrupt() as asked_to_stop:
         while step < most and not (rates > _RATES and step >= least_steps):
             if asked_to_stop():
                 raise KeyboardInterrupt
-            also = (
-                None
-                if added is None
-                else partial(added.loss, network, averaged.network, step, config.batch_size, bfloat16)
-            )
-            batch = batches.batch(step, config.batch_size)
-            loss = training_step(network, optimizer, batch, device, bfloat16, also)
-            averaged.update()
+            loss = training.take(step)
             step, phases[-1] = step + 1, phases[-1] + 1
             if step % config.evaluate_every and step != most:
                 continue
@@ -141,13 +134,9 @@ def train_to_plateau(
             if waited >= max(patience * config.evaluate_every, epochs):
                 waited, rates = 0, rates + 1
                 phases += [0] * (rates <= _RATES)
-                for one in (network, averaged.network):
-                    one.load_state_dict(kept)
-                for group in optimizer.param_groups:
-                    group["lr"] *= FALL if rates <= _RATES else 1.0
-            losses = {"loss": float(loss), "held_out_loss": best}
-            event = told(stage, step, most, config.batch_size, time.perf_counter() - begin, losses)
-            report(replace(event, at_most=True))
+                training.go_back(kept, FALL if rates <= _RATES else 1.0)
+            spent, losses = time.perf_counter() - begin, {"loss": float(loss), "held_out_loss": best}
+            report(replace(told(stage, step, most, config.batch_size, spent, losses), at_most=True))
     network.load_state_dict(kept)
     network.eval()
     return Plateau(

@@ -6,7 +6,9 @@ average <- d average + (1 - d) weights,   d = min(decay, (1 + n) / (10 + n)) aft
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -17,7 +19,7 @@ from labelmint.progress import Event
 from labelmint.segmenters.training import segmentation_loss
 from labelmint.types import Batch
 
-__all__ = ["AddedLoss", "Averaged", "Batches", "told", "training_step"]
+__all__ = ["AddedLoss", "Averaged", "Batches", "Steps", "told", "training_step"]
 
 
 class Batches(Protocol):
@@ -62,6 +64,42 @@ class Averaged:
         get_ema_multi_avg_fn(decay)(kept, live, self._count)
         for mine, other in self._counts:
             mine.copy_(other)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The steps of a training, each of which takes in the next batch and then moves the average.
+
+    Arguments:
+        network: trained in place. averaged: its moving average.
+        size: of the batches. added: a loss that is added to theirs; None for none.
+    """
+
+    network: nn.Module
+    averaged: Averaged
+    optimizer: torch.optim.Optimizer
+    batches: Batches
+    size: int
+    added: AddedLoss | None
+    bfloat16: bool
+
+    def take(self, step: int) -> Tensor:
+        """Take the step of this number, from 0 on; returns the loss of its batch."""
+        also = None
+        if self.added is not None:
+            teacher = self.averaged.network
+            also = partial(self.added.loss, self.network, teacher, step, self.size, self.bfloat16)
+        device, batch = next(self.network.parameters()).device, self.batches.batch(step, self.size)
+        loss = training_step(self.network, self.optimizer, batch, device, self.bfloat16, also)
+        self.averaged.update()
+        return loss
+
+    def go_back(self, weights: Mapping[str, Tensor], factor: float) -> None:
+        """Give the network and its average the weights, and go on at the learning rate times the factor."""
+        for network in (self.network, self.averaged.network):
+            network.load_state_dict(weights)
+        for group in self.optimizer.param_groups:
+            group["lr"] *= factor
 
 
 def told(

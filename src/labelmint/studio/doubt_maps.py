@@ -6,6 +6,7 @@ They lie where `labelmint label` puts them unless told otherwise, in LABELS-ense
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import gettempdir
 from typing import TYPE_CHECKING
 
 import torch
@@ -50,6 +51,7 @@ class DoubtMaps:
             self._geometry,
             normalize=self._normalize,
             group_by=None,
+            folder=Path(gettempdir()),
             tell=lambda event: None,
             least_channels=self._channels,
         )[0]

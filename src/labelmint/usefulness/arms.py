@@ -170,19 +170,19 @@ def network(ground: Ground, config: ArmConfig, seed: int) -> UNet | DenseUNet | 
 
 def batches(arm: Arm, ground: Ground, synthetic: Views | None, recipe: Recipe, seed: int) -> Mixture:
     """What the arm's segmenter is trained on, as a recipe has it; the ground has its images already."""
-    ground, geometry = ground.to_train(recipe), ground.geometry
+    training, geometry = ground.to_train(ground.training, recipe), ground.geometry
     ratio, real, made = arm.ratio or 0.0, None, None
     if recipe.augmentation == "none":
         geometry = replace(geometry, augment=frozenset())
     if not math.isinf(ratio):
-        real = Pairs.of(ground.training, geometry, seed)
+        real = Pairs.of(training, geometry, seed)
     if ratio and synthetic is not None:
         seen = synthetic_seen(synthetic, recipe)
         made = Pairs(list(seen.images), list(seen.labels), geometry, seed)
     paste = None
     if arm.copy_paste:
-        objects = [object_map(one.ids, one.instances, ground.backgrounds)[0] for one in ground.training]
-        images, labels = [one.image for one in ground.training], [one.ids for one in ground.training]
+        objects = [object_map(one.ids, one.instances, ground.backgrounds)[0] for one in training]
+        images, labels = [one.image for one in training], [one.ids for one in training]
         paste = CopyPaste(images, labels, objects, geometry)
     return Mixture(
         real,
@@ -193,15 +193,17 @@ def batches(arm: Arm, ground: Ground, synthetic: Views | None, recipe: Recipe, s
         seed=seed,
         foreground=ground.foreground,
         change=strong_change(recipe, geometry),
-        further=_minted(arm, ground, geometry, seed),
+        further=_minted(arm, ground, recipe, geometry, seed),
     )
 
 
-def _minted(arm: Arm, ground: Ground, geometry: Geometry, seed: int) -> list[tuple[Pairs, float]]:
+def _minted(
+    arm: Arm, ground: Ground, recipe: Recipe, geometry: Geometry, seed: int
+) -> list[tuple[Pairs, float]]:
     """The pool with minted labels and its weight; nothing where the teacher was sure of nothing."""
     if arm.pool != "minted" or not ground.minted:
         return []
-    return [(Pairs.of(ground.minted, geometry, seed), MINTED)]
+    return [(Pairs.of(ground.to_train(ground.minted, recipe), geometry, seed), MINTED)]
 
 
 def consistency(arm: Arm, ground: Ground, recipe: Recipe, seed: int) -> Consistency | None:
@@ -209,5 +211,5 @@ def consistency(arm: Arm, ground: Ground, recipe: Recipe, seed: int) -> Consiste
     change = strong_change(recipe.model_copy(update={"mixed": True}), ground.geometry)
     if arm.pool != "alike" or change is None or not ground.unlabelled:
         return None
-    pool = Pairs.of(ground.to_train(recipe).unlabelled, ground.geometry, seed)
+    pool = Pairs.of(ground.to_train(ground.unlabelled, recipe), ground.geometry, seed)
     return Consistency(pool, change, seed=seed)

@@ -24,7 +24,7 @@ for.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,23 +32,35 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from labelmint.errors import InputError
-from labelmint.storage import claim, read_mark, write_json
+from labelmint.storage import Held, check_claim, claim, read_mark, write_json
 from labelmint.usefulness.arms import ALONE, Arm, ArmResult, arm_named
 from labelmint.usefulness.plan import Cell, Way, way_of
 from labelmint.usefulness.sharing import Shared
 
-__all__ = ["GENERATORS_POOL", "CellFolder", "Claim", "Drawn", "Record", "arm_key", "claim_study"]
+__all__ = [
+    "GENERATORS_POOL",
+    "INSTANCES",
+    "CellFolder",
+    "Claim",
+    "Drawn",
+    "Record",
+    "arm_key",
+    "claim_study",
+    "refuse_other",
+]
 
 VERSION = 3
 _MARK = "request.json"
 _REASONS = {
     "data_sha256": "the data have changed",
+    "instances_sha256": "the data have changed",
     "study": "its arms were trained by another version of labelmint, which read --n-train otherwise",
     "values": "its generators had other settings",
     "generators_unlabelled": "its generators learned from another pool, or from none",
 }
 # the pool that generators learned from, of a system that learns from pools
 GENERATORS_POOL = "generators_unlabelled"
+INSTANCES = "instances_sha256"  # of what tells the objects of the data apart
 _OF_GENERATORS = ("S-", "S+ST", "Y-", "accuracy", "diversity", "run", "samples-", "drawn-")
 _OF_POOL = ("ST", "FM", "TR", "S+ST", "teacher", "transfer")
 _FORM = re.compile(r"(?P<name>S|S\+ST|accuracy|Y|diversity)(?:-(?P<ratio>[0-9.e+-]+))?-(?P<way>[a-z].*)")
@@ -196,9 +208,15 @@ def claim_study(folder: Path, request: Mapping[str, Any], claims: Sequence[Claim
     """
     file = folder / _MARK
     before = read_mark(file)
-    former = {"study", "system"} <= set(before) and GENERATORS_POOL not in before
-    if former:  # which had one pool for all
-        before[GENERATORS_POOL] = before.get("unlabelled")
+    lacking: dict[
+        str, Any
+    ] = {}  # of former versions, which had one pool for all and did not look at instances
+    if {"study", "system"} <= set(before) and GENERATORS_POOL not in before:
+        lacking[GENERATORS_POOL] = before.get("unlabelled")
+    if "study" in before and INSTANCES in request and INSTANCES not in before:
+        lacking[INSTANCES] = request[INSTANCES]
+    if lacking:
+        before |= lacking
         write_json(file, before)
     names = {path.name for path in folder.glob("cells/*/*/*")}
     wanted, free = {"study": VERSION, **request}, dict[str, Any]()
@@ -211,6 +229,24 @@ def claim_study(folder: Path, request: Mapping[str, Any], claims: Sequence[Claim
         else:
             free |= one.values
 
+    # what is free comes last: the first key that differs decides
+    claim(folder, _MARK, "study", wanted | free, _held(folder, free))
+
+
+def refuse_other(folder: Path) -> None:
+    """Raise InputError for a folder that holds something else than a study of this version: nothing may be written
+    there, a cache neither.
+    """
+    check_claim(folder, _MARK, "study", {"study": VERSION}, _held(folder))
+
+
+def _held(folder: Path, free: Collection[str] = ()) -> Held:
+    """What a folder holds that another mark would belie.
+
+    Arguments:
+        free: keys that decide nothing that is there.
+    """
+
     def held(key: str, before: Mapping[str, Any]) -> str | None:
         if "study" not in before:
             return "something else than a study"
@@ -218,5 +254,4 @@ def claim_study(folder: Path, request: Mapping[str, Any], claims: Sequence[Claim
         begun = key not in free and any(path.name != "pairs.json" for path in (folder / "cells").rglob("*.*"))
         return f"another study ({reason})" if begun else None
 
-    # what is free comes last: the first key that differs decides
-    claim(folder, _MARK, "study", wanted | free, held)
+    return held

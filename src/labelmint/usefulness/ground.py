@@ -67,16 +67,11 @@ class Ground:
             minted=minted,
         )
 
-    def to_train(self, recipe: Recipe) -> Ground:
-        """The ground with each image as it is, and where the recipe asks for it spread beside that: half of the views
-        are spread.
+    def to_train(self, pairs: Sequence[Pair], recipe: Recipe) -> Sequence[Pair]:
+        """Some of its pairs with each image as it is, and where the recipe asks for it spread beside that: half of the
+        views are spread.
         """
-        if not recipe.spread or self.normalized:
-            return self
-        training, unlabelled, minted = (
-            [*part, *_spread(part)] for part in (self.training, self.unlabelled, self.minted)
-        )
-        return replace(self, training=training, unlabelled=unlabelled, minted=minted)
+        return pairs if not recipe.spread or self.normalized else [*pairs, *_spread(pairs)]
 
     def to_read(self, recipe: Recipe, views: Views) -> list[Views]:
         """Some of its views as a segmenter reads them: as they are, and where the recipe asks for it spread, too."""

@@ -248,11 +248,13 @@ class Outcome:
 
     def worth(self, point: Point, name: str) -> Worth | None:
         """The number of real pairs at which the learning curve of arm A reaches an arm, both over the seeds that they
-        share; None without a curve of two points.
+        share; None without a curve of two points, of which one is that of the arm.
         """
         seeds = self._seeds_of_curve(point.scores(name))
         curve, reached = self.curve_over(seeds), point.mean(name, seeds=seeds)
-        return worth_of(reached.mean, curve, point.n) if reached is not None and len(curve) > 1 else None
+        if reached is None or len(curve) < 2 or point.n not in curve:
+            return None
+        return worth_of(reached.mean, curve, point.n)
 
     def closed(self, point: Point, name: str, over: str) -> float | None:
         """The share of the headroom that the gain of an arm over another closes, both over the seeds that they share;

@@ -166,11 +166,12 @@ class StudyOptions:
         if self.curve and self.synthetic is not None:
             raise InputError("--curve trains on real pairs alone; leave out --synthetic, or --curve")
         if self.curve and (self.unlabelled is not None or self.share):
-            other = "--share" if self.unlabelled is None else f"--unlabelled {self.unlabelled}"
+            other = "--share" if self.unlabelled is None else f"--unlabelled {self.pool_in_words}"
             raise InputError(f"--curve trains arms R and A alone; leave out {other}, or --curve")
         if self.unlabelled is not None and not set(self.arms) & set(POOLED):
             raise InputError(
-                f"--unlabelled {self.unlabelled}: no arm has a use for it; name some of {', '.join(POOLED)} by --arms"
+                f"--unlabelled {self.pool_in_words}: no arm has a use for it; name some of {', '.join(POOLED)} by "
+                f"--arms"
             )
         if self.synthetic is not None:
             if self.n_train is not None and set(self.n_train) != {None}:
@@ -213,6 +214,13 @@ class StudyOptions:
         if self.curve or not self.arms or "A" in self.arms:
             return text
         return f"{text}; the usual ones beside those of --arms: name A, too, for {','.join(('A', *self.arms))} alone"
+
+    @property
+    def pool_in_words(self) -> str | None:
+        """Where the images without labels lie, or "rest"; None where there are none."""
+        if isinstance(self.unlabelled, DataSet):
+            return self.unlabelled.source
+        return None if self.unlabelled is None else str(self.unlabelled)
 
     @property
     def draws(self) -> bool:

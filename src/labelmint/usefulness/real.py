@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -41,7 +42,8 @@ class RealPairs:
             them.
         fitted: every pool and validation pair by name. test: views of the test part.
         foreground: class indices that scores are means over.
-        digest: SHA-256 of all of it. ranges: the levels that each image uses, by the name of its pair.
+        digest: SHA-256 of all of it but the instances. instances: that of those, None where there are none.
+        ranges: the levels that each image uses, by the name of its pair.
         apart: whole images of the test part, at most 100, by a hash, where it is asked whether pairs may be shared.
         tested: digest (`pool.images.digest_of_image`) -> name of the images of the test part.
     """
@@ -53,6 +55,7 @@ class RealPairs:
     test: Views
     foreground: tuple[int, ...]
     digest: str
+    instances: str | None = None
     normalize: str = "none"
     validation: str = "within"
     ranges: Mapping[str, Range] = field(default_factory=dict)
@@ -174,9 +177,19 @@ def load_real(
         validation=options.validation,
         ranges={one.name: range_of(one.image) for one in (*learned, *loaded.test)},
         digest=digest_of([*learned, *loaded.test], how),
+        instances=_digest_of_instances(learned),
         apart=_apart(loaded.test, parts, options.seed) if options.share else (),
         tested={digest_of_image(one.image): one.name for one in loaded.test},
     )
+
+
+def _digest_of_instances(pairs: Sequence[Pair]) -> str | None:
+    """SHA-256 of what tells the objects of pairs apart; None where nothing does."""
+    digest = hashlib.sha256()
+    for one in pairs:
+        if one.instances is not None:
+            digest.update(one.name.encode("utf-8", "surrogateescape") + one.instances.tobytes())
+    return digest.hexdigest() if any(one.instances is not None for one in pairs) else None
 
 
 def _apart(pairs: Sequence[Pair], parts: Split, seed: int) -> list[Pair]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from labelmint.reports.results import Section, Table
 from labelmint.types import ClassSet
 from labelmint.usefulness.arms import POOLED
+from labelmint.usefulness.figures import differences
 from labelmint.usefulness.outcome import Outcome
 from labelmint.usefulness.report_parts import ARMS, figure_of, mean_of
 from labelmint.usefulness.verdict import points_in_words
@@ -23,12 +26,8 @@ def by_class(outcome: Outcome, classes: ClassSet, foreground: Sequence[int]) -> 
         rows = []
         for k in range(len(classes)):
             means = {name: _of_values(point.of_class(name, k).values()) for name in names}
-            better = means.get(point.baseline)
-            gain = (
-                None
-                if not outcome.drew or means["S"] is None or better is None
-                else round(100 * (means["S"] - better), 2)
-            )
+            gains = differences(point.of_class("S", k), point.of_class(point.baseline, k))
+            gain = round(float(np.mean([*gains.values()])), 2) if gains else None
             mark = "" if k in foreground else " (background)"
             rows.append((f"{classes.names[k]}{mark}", *means.values(), *((gain,) if outcome.drew else ())))
         head = ("class", *names, *((f"S - {point.baseline}, points",) if outcome.drew else ()))

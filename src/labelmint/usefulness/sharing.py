@@ -2,8 +2,8 @@
 
     copies        near-copies of the images that the generator learned from among the pairs that arm Y learns from, by
                   the search and the rule of `evaluate` (`metrics.memorization`)
-    membership    AUC of telling the cell's images from others by the nearest sample (`metrics.membership`), and of
-                  telling the images of the pool, where the generator learned from a pool
+    membership    AUC of telling the images that the generator was trained on from others by the nearest sample
+                  (`metrics.membership`), and of telling the images of the pool, where it learned from a pool
 
 The others are images of the training part that the generator has not seen; of the test part where there are too few.
 """
@@ -11,7 +11,7 @@ The others are images of the training part that the generator has not seen; of t
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -63,16 +63,25 @@ class Shared(BaseModel):
 
 
 def shared(
-    cell: Cell, real: RealPairs, samples: Views, report: Report, *, pool: Sequence[Pair] = ()
+    cell: Cell,
+    real: RealPairs,
+    samples: Views,
+    report: Report,
+    *,
+    trained: Collection[str] | None = None,
+    pool: Sequence[Pair] = (),
 ) -> Shared:
-    """Look for copies, and attack membership.
+    """Look for copies of the cell's images, and attack the membership of those that were trained on.
 
     Arguments:
+        trained: names of the cell's pairs that the generator was trained on, without those that it was held to; None
+            for all of them.
         pool: images without labels that the generator learned from beside the cell's pairs.
     """
     begin = time.perf_counter()
     members, others = _parts(cell, real, pool)
     copies, alarms, why = _copies([*members, *_of_pool(pool)], others, samples, cell.seed, report)
+    members = [one for one in members if trained is None or one.name in trained]
     size, orientations = real.geometry.size, orientations_of(real.geometry)
 
     def distances(part: Sequence[Pair]) -> Array:

@@ -30,12 +30,14 @@ from labelmint.reports.files import write_report
 from labelmint.reports.results import Picture, Results
 from labelmint.runs.config import Request
 from labelmint.runs.request import make_request
+from labelmint.runs.unlabelled import check_shares
 from labelmint.runs.wire import shapes
 from labelmint.segmenters.plateau import ArmConfig
+from labelmint.storage import alone
 from labelmint.systems.catalogue import SYSTEMS, check_mints
 from labelmint.types import DataSet
 from labelmint.usefulness.arm_training import train_arm
-from labelmint.usefulness.cells import GENERATORS_POOL, Claim, claim_study
+from labelmint.usefulness.cells import GENERATORS_POOL, INSTANCES, Claim, claim_study, refuse_other
 from labelmint.usefulness.outcome import Outcome
 from labelmint.usefulness.pictures import readings, sheet
 from labelmint.usefulness.plan import StudyOptions
@@ -71,12 +73,13 @@ def study(
         train_arm: trains and tests one arm; another segmenter may stand in.
         command: told in the report. report: called with events.
 
-    Raises InputError for bad input; KeyboardInterrupt when stopped, after which the same call goes on.
+    Raises InputError for bad input, a folder in use among it; KeyboardInterrupt when stopped: the same call goes on.
     """
     options, begin = options or StudyOptions(**more), time.perf_counter()
     tell: Report = report or (lambda event: None)
     tell(Event("arms", 1, 1, message=options.wanted_in_words))
     source, folder = (data if isinstance(data, DataSet) else read(data)), Path(out)
+    refuse_other(folder)
     request, device = _request(options), choose_device(options.device)
     trains = maker is None and options.draws and options.synthetic is None
     dials = dials_of_generators(request, options.dials) if trains else ()
@@ -84,30 +87,29 @@ def study(
     given = read(options.synthetic) if options.synthetic is not None else None
     unlabelled = read_unlabelled(options.unlabelled)
     real = load_real(source, _size(options, request.size, given), options, tell, Disk(folder))
-    pool = open_unlabelled(unlabelled, real, tell)
+    pool = open_unlabelled(unlabelled, real, folder, tell)
     generators = _generators(real, options, request, dials, pool) if trains else None
     maker = generators or _maker(maker, real, given, options, tell)
     pieces = Study(folder, real, options, maker, train_arm, tell, _pool_images(folder, pool, options))
     real.check(pieces.cells(), generators=trains)
     pieces.check_pool()
-    claim_study(folder, _decisive(real, options), _claims(options, request, given, pool))
-    outcome = pieces.run()
-    results = study_results(
-        outcome,
-        real.classes,
-        real.foreground,
-        title=f"Does it help? A study of {source.source}",
-        pictures=_pictures(folder, outcome, real, pieces.maker),
-        origin={
-            "command": shlex.join(command),
-            **_origin(pieces, real, options, request, source.source),
-            "versions": versions(),
-            "hardware": machine(device),
-            "seconds_of_this_call": round(time.perf_counter() - begin, 1),
-        },
-    )
-    write_report(results, folder)
-    drop_cache(folder)
+    with alone(folder):
+        claim_study(folder, _decisive(real, options), _claims(options, request, given, pool))
+        outcome = pieces.run()
+        results = study_results(
+            outcome,
+            real.classes,
+            real.foreground,
+            title=f"Does it help? A study of {source.source}",
+            pictures=_pictures(folder, outcome, real, pieces.maker),
+            origin={
+                "command": shlex.join(command),
+                **_origin(pieces, real, options, request, source.source, device),
+                "seconds_of_this_call": round(time.perf_counter() - begin, 1),
+            },
+        )
+        write_report(results, folder)
+        drop_cache(folder)
     return results
 
 
@@ -149,17 +151,19 @@ def _request(options: StudyOptions) -> Request:
             f"--layouts {options.layouts}: varied layouts have no images, which tokenizer.reference needs; "
             f"leave either out"
         )
+    if options.draws and options.synthetic is None:
+        check_shares(request, options.unlabelled)  # before the first arm, not the first generator
     return request
 
 
 def _origin(
-    pieces: Study, real: RealPairs, options: StudyOptions, request: Request, source: str
+    pieces: Study, real: RealPairs, options: StudyOptions, request: Request, source: str, device: torch.device
 ) -> dict[str, Any]:
-    """What another person needs to obtain the figures again, apart from the machine."""
-    given, pool = options.synthetic is not None, options.unlabelled
+    """What another person needs to obtain the figures again."""
+    given, pool = options.synthetic is not None, options.pool_in_words
     return {
         "data": source,
-        **({} if pool is None else {"unlabelled": pool.source if isinstance(pool, DataSet) else str(pool)}),
+        **({} if pool is None else {"unlabelled": pool}),
         "data_sha256": real.digest,
         "pairs": {
             "training": pieces.pool,
@@ -181,6 +185,8 @@ def _origin(
         "segmenter": options.segmenter.model_dump(mode="json"),
         "judge": options.judge.model_dump(mode="json"),
         "budget_minutes": options.budget,
+        "versions": versions(),
+        "hardware": machine(device),
     }
 
 
@@ -224,6 +230,7 @@ def _pool_images(folder: Path, pool: Unlabelled | None, options: StudyOptions) -
         preset="small",
         settings=(),
         augment=tuple(one for one in options.augment if one != "zoom"),  # it zooms as it finds
+        rebalance="none",  # it shows each pair by its area
         dials={},
         filter="off",
         layouts="own",
@@ -249,6 +256,7 @@ def _decisive(real: RealPairs, options: StudyOptions) -> dict[str, Any]:
         "segmenter": options.segmenter.model_dump(mode="json", exclude={"most_steps"}),
         "encoder_weights": _encoder_weights(options.segmenter),
         "data_sha256": real.digest,
+        INSTANCES: real.instances,
     }
 
 

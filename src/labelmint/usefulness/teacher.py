@@ -63,13 +63,14 @@ def mint_for(
         spread=recipe.spread and not seen.normalized,
         segmenter=config,
     )
+    place = folder / _name(recipe, config)
     labelled = dealt(_told_apart(seen.training), data, options.members)
     pool = Pool(data=data, pairs=seen.unlabelled, left_out=())
     try:
-        taught = teach(labelled, pool, options, folder / _name(recipe, config), report)
+        taught = teach(labelled, pool, options, place, report)
     except InputError as error:
         raise InputError(str(error).replace("--ensemble", "--out")) from None
-    minted = minted_pairs(seen.unlabelled, taught.minter, report)
+    minted = minted_pairs(seen.unlabelled, taught.minter, place, report)
     plain = {pair.name: pair for pair in ground.unlabelled}
     return [replace(plain[pair.name], ids=pair.ids) for pair in minted]
 

@@ -17,10 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from labelmint.datasets.pair import Pair
-from labelmint.datasets.scaling import as_channels
 from labelmint.datasets.whole_images import without_labels
 from labelmint.errors import InputError
-from labelmint.pool.images import digest_of_image, load_pool
+from labelmint.pool.images import digest_of_image, in_channels, load_pool
 from labelmint.progress import Report
 from labelmint.runs.unlabelled import read_pool
 from labelmint.segmenters.training import IGNORED
@@ -91,8 +90,13 @@ def read_unlabelled(source: DataSet | str | Path | None) -> DataSet | str | None
     return read_pool(source)
 
 
-def open_unlabelled(given: DataSet | str | None, real: RealPairs, tell: Report) -> Unlabelled | None:
+def open_unlabelled(
+    given: DataSet | str | None, real: RealPairs, folder: Path, tell: Report
+) -> Unlabelled | None:
     """Load the pool, as `read_unlabelled` returns it; None where none is asked for.
+
+    Arguments:
+        folder: that takes images which memory does not hold.
 
     Raises InputError for a pool that holds images of the test part, or none at all, and for color images beside grey
     ones.
@@ -102,14 +106,12 @@ def open_unlabelled(given: DataSet | str | None, real: RealPairs, tell: Report) 
     if isinstance(given, str):
         hidden = {name: _without_label(real.fitted[name]) for name in real.parts.training}
         return Unlabelled(real=real, source=REST, data=without_labels(real.data), images=hidden)
-    pool = load_pool(given, real.geometry, normalize=real.normalize, tell=tell)
+    pool = load_pool(given, real.geometry, normalize=real.normalize, folder=folder, tell=tell)
     if pool.channels > real.channels:
         raise InputError(
             f"--unlabelled {given.source}: holds color images, and {real.data.source} grey ones; convert them to grey"
         )
-    images = [
-        _without_label(replace(pair, image=as_channels(pair.image, real.channels))) for pair in pool.pairs
-    ]
+    images = [_without_label(pair) for pair in in_channels(pool.pairs, real.channels)]
     _refuse_tested(images, real.parts.test if _within(given, real.data) else (), real.tested, given.source)
     return Unlabelled(
         real=real, source=given.source, data=pool.data, images={pair.name: pair for pair in images}
@@ -117,8 +119,8 @@ def open_unlabelled(given: DataSet | str | None, real: RealPairs, tell: Report) 
 
 
 def _without_label(pair: Pair) -> Pair:
-    """The pair with every pixel ignored, and without objects."""
-    ids = np.full(pair.ids.shape, IGNORED, np.int16)
+    """The pair with every pixel ignored, which takes no memory, and without objects."""
+    ids = np.broadcast_to(np.int16(IGNORED), pair.ids.shape)
     return replace(pair, ids=ids, instances=None, boxes=None)
 
 

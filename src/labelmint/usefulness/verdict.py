@@ -54,7 +54,7 @@ def answer_at(point: Point, outcome: Outcome) -> Answer:
     gain = point.gain()
     if gain is None or point.chosen is None:
         return Answer(
-            "unknown", f"With {point.n} real pairs: not known; the budget left out what the answer needs."
+            "unknown", f"With {point.n} real pairs: not known; an arm that the answer needs was not trained."
         )
     faults = _faults(point, gain, outcome.blind)
     lead = f"With {point.n} real pairs"

@@ -168,13 +168,17 @@ class Study:
             assert chosen is not None
             cell, count = Cell(n, seed), samples_needed(n, 1.0, self._options.samples)
             folder, key = CellFolder(self._folder, cell), f"{chosen.way.key}-{count}"
+            names = self._real.pairs(cell) if chosen.way.given else self._real.of_generator(cell)
             found = folder.shared(key)
+            if found is not None and found.members != len(names.training):  # by a former version
+                found = None
             if found is None and self._samples(cell, chosen.way):
                 views = self._views(cell, chosen.way)
                 assert views is not None
                 views = views.take(range(min(count, len(views))))
                 tell = self._ahead.telling(ARM, cell)
-                found = shared(cell, self._real, views, tell, pool=self._learned_beside(cell))
+                pool = self._learned_beside(cell)
+                found = shared(cell, self._real, views, tell, trained=names.training, pool=pool)
                 folder.save_shared(key, found)
             if found is not None:
                 self._known.take_shared(cell, found)
@@ -231,9 +235,13 @@ class Study:
         settled, limit = record.result.settled, self._options.segmenter.most_steps
         cut = not settled.reached and settled.most_steps < limit
         usual = None if arm.settles else self._known.settled(cell)
-        if usual is None or self._options.validation == "extra":
-            return cut or (usual is not None and record.result.steps < sum(usual.phases))
-        return settled.phases != usual.phases or settled.tried != usual.tried
+        if usual is None:
+            return cut
+        if settled.tried != usual.tried:
+            return True
+        if self._options.validation == "extra":
+            return cut or record.result.steps < sum(usual.phases)
+        return settled.phases != usual.phases
 
     def _trained(self, cell: Cell, arm: Arm, way: Way | None) -> Record | None:
         """A newly trained arm; None where there are no samples for it."""
