@@ -8,6 +8,8 @@ report.json is written last: where it is, nothing of this is measured again.
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,9 +71,9 @@ def read_measured(out: Path, entrant: Entrant) -> Measured | None:
     if not (folder / "report.json").is_file():
         return None
     try:
-        with np.load(folder / "values.npz", allow_pickle=False) as stored:
+        with (folder / "values.npz").open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             values = Values(**{name: stored[name] for name in Values.__dataclass_fields__})
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
         raise InputError(
             f"{folder / 'values.npz'}: is damaged; remove {folder}, and the same command makes it again"
         ) from None
