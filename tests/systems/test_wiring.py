@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from labelmint.errors import InputError
+from labelmint.systems.adversary import AdversaryTraining
 from labelmint.systems.catalogue import SYSTEMS, settings_of
 from labelmint.systems.sections import with_values
 from labelmint.systems.system import Facts, Wired
@@ -23,3 +24,23 @@ def test_a_network_that_would_normalize_a_single_place_is_refused(system: str) -
             wired(system, (32, 32), **values)
         assert values["norm"] == "batch" or wired(system, (32, 64), **values)
     assert wired(system, (32, 32), norm="batch", batch_size="2")
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        ((16, 24), "24 pixels a side or more, and these have 16x24; take generator.discriminator_layers=1"),
+        ((11, 64), "24 pixels a side or more, and these have 11x64; take larger images"),
+    ],
+)
+def test_images_too_small_for_a_discriminator_of_two_sizes_are_named_as_they_are(
+    size: tuple[int, int], said: str
+) -> None:
+    training = AdversaryTraining(discriminator_layers=2, discriminator_scales=2)
+    training.check_discriminated((24, 24))
+    with pytest.raises(InputError) as refusal:
+        training.check_discriminated(size)
+    assert said in str(refusal.value)
+    mended = said.rpartition("=")[2]
+    if mended.isdecimal():
+        AdversaryTraining(discriminator_layers=int(mended), discriminator_scales=2).check_discriminated(size)
