@@ -56,6 +56,8 @@ def untested() -> DataSet:
         ),
         ({"data": untested}, "has no test part"),
         ({"augment": ("spins",)}, "spins"),
+        ({"device": "tpu"}, "--device tpu: expected auto, cpu"),
+        ({"precision": "8"}, "--precision 8: expected auto, 32 or bf16"),
     ],
 )
 def test_bad_requests_get_one_line_and_write_nothing(

@@ -21,6 +21,7 @@ from labelmint.evaluation.gathering import REAL_VIEWS, Real, load_real
 from labelmint.evaluation.judging import refuse_one_class
 from labelmint.evaluation.subject import Subject, check_parts
 from labelmint.evaluation.views import Views, in_channels, indexed, tiles
+from labelmint.hardware import choose_device, choose_precision
 from labelmint.nn.efficientnet import lite0
 from labelmint.progress import Report
 from labelmint.runs.config import Request
@@ -58,10 +59,13 @@ class Ground:
 def checked(data: DataSet, options: ComparisonOptions) -> dict[Entrant, Request]:
     """What each training is asked for.
 
-    Raises InputError as `entrants.requests` does, for data without parts or classes to compare on, and for a network of
-    features that is not installed.
+    Raises InputError as `entrants.requests` does, for data without parts or classes to compare on, and for a device,
+    a precision and a network of features that are not there.
     """
     refuse_one_class(data)
+    device = choose_device(options.device)
+    if options.precision != "auto":  # which is measured later
+        choose_precision(options.precision, device)
     if options.features is not None:
         lite0()
     wanted = requests(options)
