@@ -9,12 +9,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.comparison.made_up import measured
 from tests.helpers import digits
 
 import labelmint
 from labelmint.comparison import compare as module
 from labelmint.comparison.entrants import Entrant
-from labelmint.comparison.measured import read_measured, report_folder
+from labelmint.comparison.measured import read_measured, report_folder, write_measured
 from labelmint.comparison.options import ComparisonOptions
 from labelmint.comparison.planning import planned
 from labelmint.datasets.geometry import Geometry
@@ -106,14 +107,28 @@ def test_features_are_asked_for_of_all_systems_of_a_comparison_or_of_none(tmp_pa
     module._claim(tmp_path / "without", ground, options)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and no more", b"text"])
-def test_damaged_values_are_named(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("values", "report", "said"),
+    [
+        (b"", "{}", "values.npz: is damaged"),
+        (b"PK\x03\x04 and no more", "{}", "values.npz: is damaged"),
+        (b"text", "{}", "values.npz: is damaged"),
+        (None, "{}", "report.json: has format version None, expected 1"),
+        (None, "no", "report.json: is no JSON"),
+    ],
+)
+def test_what_is_damaged_is_named_and_made_again_by_the_same_command(
+    tmp_path: Path, values: bytes | None, report: str, said: str
+) -> None:
     folder = report_folder(tmp_path, Entrant("flow", 0))
-    folder.mkdir(parents=True)
-    (folder / "report.json").write_text("{}")
-    (folder / "values.npz").write_bytes(content)
-    with pytest.raises(InputError, match=r"values\.npz: is damaged; remove"):
+    write_measured(tmp_path, measured("flow"))
+    (folder / "report.json").write_text(report)
+    if values is not None:
+        (folder / "values.npz").write_bytes(values)
+    with pytest.raises(InputError) as refusal:
         read_measured(tmp_path, Entrant("flow", 0))
+    assert said in str(refusal.value) and "labelmint evaluate" not in str(refusal.value)
+    assert str(refusal.value).endswith(f"; remove {folder}, and the same command makes it again")
 
 
 def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
