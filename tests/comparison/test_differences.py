@@ -75,8 +75,14 @@ def test_what_cannot_be_computed_has_no_interval_and_favors_nobody() -> None:
     few = measured("flow")
     few = replace(few, values=replace(few.values, kept=np.arange(SAMPLES) < 3))
     assert of({"flow": [few], "spade": [measured("spade")]})[FRECHET].favors is None
-    one_group = differences(
-        {"flow": [measured("flow")], "spade": [measured("spade")]}, ["a"] * 60, ["a"] * 90, (1,), repeats=20
-    )
-    assert [each.favors for each in one_group] == [None, None]
-    assert all(each.value is not None for each in one_group)
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [["a"] * 60, [f"patient-{k % 9}" for k in range(60)], ["a"] * 31 + [f"b-{k}" for k in range(29)]],
+)
+def test_few_groups_and_one_that_is_most_of_all_give_no_interval(groups: list[str]) -> None:
+    found = {"flow": [measured("flow", away=3.0)], "spade": [measured("spade")]}
+    each = differences(found, groups, groups + groups[:30], (1,), repeats=20)
+    assert [one.favors for one in each] == [None, None]
+    assert all(one.value is not None for one in each)

@@ -96,6 +96,15 @@ def test_without_mint_it_says_that_the_default_was_not_compared() -> None:
     assert tied.level == "mixed" and "No interval tells flow and pix2pix apart" in tied.text
 
 
+def test_intervals_are_said_to_tell_nothing_apart_only_where_none_does() -> None:
+    found = [*apart("flow", "pix2pix"), *apart("flow", "spade", 1), *apart("pix2pix", "spade")]
+    first = answer(found, "flow", "pix2pix", "spade")
+    assert first.text.startswith("No system is surely the best") and "interval" not in first.text
+    over_mint = [*apart("mint", "flow", -1), *apart("mint", "spade", -1)]
+    either = answer([*over_mint, *apart("flow", "spade", 1, -1)], "mint", "flow", "spade")
+    assert either.text.startswith("Take flow or spade") and "none of them is surely the best" in either.text
+
+
 def test_one_training_is_said_to_be_one() -> None:
     found = recommendation(("mint", "flow"), apart("mint", "flow"), {}, minutes=1, trainings=1)
     assert any("--seeds 2" in reason for reason in found.reasons)

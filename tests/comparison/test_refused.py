@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.comparison.made_up import measured
 from tests.helpers import digits
 
 import labelmint
+from labelmint.comparison import compare as module
+from labelmint.comparison.entrants import Entrant
+from labelmint.comparison.measured import read_measured, report_folder, write_measured
+from labelmint.comparison.options import ComparisonOptions
+from labelmint.comparison.planning import planned
+from labelmint.datasets.geometry import Geometry
 from labelmint.errors import InputError
-from labelmint.types import DataSet
+from labelmint.nn.efficientnet import LITE0
+from labelmint.types import ClassSet, DataSet
 
 
 def untested() -> DataSet:
@@ -47,6 +57,8 @@ def untested() -> DataSet:
         ),
         ({"data": untested}, "has no test part"),
         ({"augment": ("spins",)}, "spins"),
+        ({"device": "tpu"}, "--device tpu: expected auto, cpu"),
+        ({"precision": "8"}, "--precision 8: expected auto, 32 or bf16"),
     ],
 )
 def test_bad_requests_get_one_line_and_write_nothing(
@@ -58,6 +70,65 @@ def test_bad_requests_get_one_line_and_write_nothing(
         labelmint.compare(data, tmp_path / "out", **options)
     assert said in str(refusal.value) and "\n" not in str(refusal.value)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"data": untested}, "has no test part"),
+        (
+            {"data": lambda: replace(digits(), classes=ClassSet(digits().classes.classes[:1]))},
+            "the one class",
+        ),
+        ({"settings": ("flow:generator.stepz=3",)}, "did you mean 'generator.steps'"),
+    ],
+)
+def test_what_is_refused_is_not_planned(change: dict[str, Any], said: str) -> None:
+    options = {"systems": ("mint", "flow"), "preset": "tiny", "threads": 1} | change
+    data = options.pop("data", digits)()
+    with pytest.raises(InputError, match=said):
+        planned(data, ComparisonOptions(**options))
+
+
+def test_features_are_asked_for_of_all_systems_of_a_comparison_or_of_none(tmp_path: Path) -> None:
+    ground = SimpleNamespace(about=SimpleNamespace(geometry=Geometry(size=(32, 32))), digest="0")
+    options = ComparisonOptions(systems=("mint", "flow"))
+    for name, begun in (("with", replace(options, features=LITE0)), ("without", options)):
+        module._claim(tmp_path / name, ground, begun)  # type: ignore[arg-type]
+        module._claim(tmp_path / name, ground, begun)  # type: ignore[arg-type]
+        (tmp_path / name / "runs").mkdir()
+    for name, other in (("with", options), ("without", replace(options, features=LITE0))):
+        with pytest.raises(InputError, match=r"another comparison \(features differs\)"):
+            module._claim(tmp_path / name, ground, other)  # type: ignore[arg-type]
+    mark = tmp_path / "without" / "request.json"
+    before = json.loads(mark.read_text())
+    del before["features"]  # as earlier versions marked it
+    mark.write_text(json.dumps(before))
+    module._claim(tmp_path / "without", ground, options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("values", "report", "said"),
+    [
+        (b"", "{}", "values.npz: is damaged"),
+        (b"PK\x03\x04 and no more", "{}", "values.npz: is damaged"),
+        (b"text", "{}", "values.npz: is damaged"),
+        (None, "{}", "report.json: has format version None, expected 1"),
+        (None, "no", "report.json: is no JSON"),
+    ],
+)
+def test_what_is_damaged_is_named_and_made_again_by_the_same_command(
+    tmp_path: Path, values: bytes | None, report: str, said: str
+) -> None:
+    folder = report_folder(tmp_path, Entrant("flow", 0))
+    write_measured(tmp_path, measured("flow"))
+    (folder / "report.json").write_text(report)
+    if values is not None:
+        (folder / "values.npz").write_bytes(values)
+    with pytest.raises(InputError) as refusal:
+        read_measured(tmp_path, Entrant("flow", 0))
+    assert said in str(refusal.value) and "labelmint evaluate" not in str(refusal.value)
+    assert str(refusal.value).endswith(f"; remove {folder}, and the same command makes it again")
 
 
 def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import importlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,18 @@ from torch import Tensor
 
 import labelmint
 from labelmint.errors import InputError
-from labelmint.explanation.twins import matched, parameters_of, with_equal_bits
+from labelmint.evaluation.subject import Subject
+from labelmint.explanation import one_against_two
+from labelmint.explanation.case import ExplainOptions, open_run
+from labelmint.explanation.contestants import _settings
+from labelmint.explanation.twins import matched, parameters_of, twin_config, with_equal_bits
 from labelmint.explanation.words import explain_summary
 from labelmint.progress import Event
 from labelmint.runs.train import train
 from labelmint.runs.trained import load
 from labelmint.runs.wire import wire
 from labelmint.tokenizers.dual_path import DualPathVQVAE
-from labelmint.types import Batch
+from labelmint.types import Batch, DataSet
 
 TIMED = {"threads": 1, "device": "cpu"}
 
@@ -225,6 +230,28 @@ def test_two_runs_are_compared_from_either_side(
     assert forth["unlike"]["learning_rate"][1] == 0.002
     with pytest.raises(InputError, match="as many paths"):
         labelmint.explain(tiny_run, digits_folder, tmp_path / "c", against=tiny_run, **TIMED)
+
+
+def test_a_run_that_saw_other_levels_is_not_compared(
+    tiny_run: Path, one_path_run: Path, digits_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def of_images(run: Path, data: DataSet, options: ExplainOptions) -> Subject:
+        return replace(open_run(run, data, options), normalize="image")
+
+    monkeypatch.setattr(one_against_two, "open_run", of_images)
+    with pytest.raises(InputError, match="--normalize"):
+        labelmint.explain(tiny_run, digits_folder, tmp_path / "out", against=one_path_run, **TIMED)
+    assert not (tmp_path / "out").exists()
+
+
+def test_rebalancing_and_a_pool_are_told_of_contestants(tiny_run: Path) -> None:
+    config = load(tiny_run, **TIMED).config
+    request = config.request.model_copy(update={"rebalance": "classes"})
+    learned = config.model_copy(update={"request": request, "pool_images": 7, "pool_digest": "x"})
+    told, twin = (_settings(one, 3) for one in (learned, twin_config(learned, 1, 3)))
+    assert (told["rebalance"], told["images_without_labels"]) == ("classes", 7)
+    assert (twin["rebalance"], twin["images_without_labels"]) == ("classes", 0)
+    assert twin_config(learned, 1, 3).pool_digest == "x"  # what stood before goes on
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pairs import Pairs
 from labelmint.explanation.attention_maps import (
     LastAttention,
+    Pixel,
     attended,
     choose_pixels,
     last_attention,
@@ -21,6 +24,8 @@ from labelmint.explanation.attention_maps import (
 from labelmint.explanation.contestants import Contestant, Difference, difference, unlike
 from labelmint.explanation.held_out import Mean, tokens_of
 from labelmint.explanation.paths_alone import Contributions, contributions, mean_vectors, pictures_alone
+from labelmint.explanation.pictures import AttendedImage, draw_attention
+from labelmint.explanation.twins import _pairs_of
 from labelmint.tokenizers.dual_path import DualPathConfig, DualPathVQVAE
 from labelmint.tokenizers.vqvae import VQVAE
 from labelmint.types import ClassInfo, ClassSet, Layout
@@ -62,6 +67,28 @@ def made_tokenizer(**sizes: Any) -> DualPathVQVAE:
 @pytest.fixture
 def tokenizer() -> DualPathVQVAE:
     return made_tokenizer()
+
+
+@pytest.mark.parametrize("name", ["$x_{$", r"\alpha^2", "a$b$c"])
+def test_names_of_classes_are_drawn_as_they_are(tmp_path: Path, name: str) -> None:
+    what = Pixel(1, 1, f"{name}, the largest object")
+    image = AttendedImage(image=np.zeros((8, 8, 3), np.uint8), pixels=[what], maps=[np.full((2, 2), 0.25)])
+    draw_attention([image], tmp_path / "attention.png")
+    assert (tmp_path / "attention.png").is_file()
+
+
+def test_a_twin_views_pairs_as_often_as_its_run() -> None:
+    images = [np.full((8, 8, 1), k, np.uint8) for k in range(20)]
+    ids = [np.zeros((8, 8), np.uint8) for _ in range(20)]
+    ids[3][2, 2] = 1  # a rare class
+    pairs = Pairs(images, ids, Geometry(size=(8, 8)), 5, {0: 0, 1: 1})
+    prepared: Any = SimpleNamespace(training=pairs, validation=pairs)
+    for how in ("none", "classes"):
+        config: Any = SimpleNamespace(request=SimpleNamespace(seed=5, rebalance=how))
+        training, validation = _pairs_of(config, prepared)
+        wanted = pairs.rebalanced(how).batch(0, 16)
+        assert torch.equal(training.batch(0, 16).image, wanted.image)
+        assert torch.equal(validation.batch(0, 16).image, pairs.batch(0, 16).image)
 
 
 # Paths alone ------------------------------------------------------------------------------------------------

@@ -62,6 +62,13 @@ def test_groups_are_drawn_whole() -> None:
     assert low < 6 < high
 
 
+def test_groups_are_named_by_any_values_and_a_number_is_not_its_text() -> None:
+    named = [("slide", k % 7) for k in range(40)]
+    assert interval(_mean, 40, groups=named) == interval(_mean, 40, groups=[k % 7 for k in range(40)])
+    mixed, apart = [1, "1"] * 20, ["a", "b"] * 20
+    assert interval(_mean, 40, groups=mixed) == interval(_mean, 40, groups=apart)
+
+
 def test_groups_of_like_items_widen_the_interval() -> None:
     alike, groups = np.repeat(RNG.normal(size=40), 10), np.repeat(np.arange(40), 10)
     apart = interval(lambda index: float(alike[index].mean()), 400)

@@ -30,6 +30,16 @@ def disturbed(ids: np.ndarray, seed: int) -> np.ndarray:
     return np.where((moved == ids.max()) & (rng.random((len(ids), 1, 1)) < 0.3), 0, moved)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int64])
+def test_the_kind_of_whole_numbers_of_the_predictions_changes_nothing(dtype: type) -> None:
+    labels = blobs(0, 2, 24, 3)
+    labels[:, 8:12] = -1
+    predictions = disturbed(blobs(0, 2, 24, 3), 1)
+    wanted = boundary_score(labels, predictions, 3)
+    for found, same in zip(boundary_score(labels, predictions.astype(dtype), 3), wanted, strict=True):
+        assert np.array_equal(found, same)
+
+
 @pytest.mark.parametrize("tolerance", [0.0, 1.0, 1.5, 2.0, 3.2])
 def test_foreground_scores_are_those_of_monai(tolerance: float) -> None:
     labels = blobs(0, 6, 32, 4)

@@ -1,5 +1,6 @@
 """Near-copies: the fast distance equals its definition, and the threshold is that of real held-out items."""
 
+import tracemalloc
 from itertools import product
 
 import numpy as np
@@ -25,6 +26,18 @@ def test_nearest_equals_its_definition(
         slow = [min(_rms(query, reference, dy, dx) for dy, dx in _moves(shifts)) for reference in references]
         assert distance[q] == pytest.approx(min(slow), rel=1e-9)
         assert index[q] == int(np.argmin(slow))
+
+
+def test_many_items_are_compared_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copies, "_BLOCK", 1 << 14)
+    many, one = (RNG.integers(0, 256, (n, 32, 32, 3)).astype(np.uint8) for n in (600, 1))
+    for queries, references in ((one, many), (many, one)):
+        kept = queries.size * 4 if len(queries) > 1 else 0  # the queries, as they are compared
+        tracemalloc.start()
+        nearest(queries, references)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 2.5 * kept + (2 << 20)
 
 
 def _moves(shifts: int) -> list[tuple[int, int]]:

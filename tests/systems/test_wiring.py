@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from labelmint.errors import InputError
+from labelmint.systems.adversary import AdversaryTraining
 from labelmint.systems.catalogue import SYSTEMS, settings_of
 from labelmint.systems.sections import with_values
 from labelmint.systems.system import Facts, Wired
@@ -46,3 +47,23 @@ def test_a_layout_encoder_that_leaves_one_place_of_one_item_is_refused() -> None
     assert boxes((32, 16), norm="batch", batch_size="4", accumulate="2")
     assert boxes((32, 16), norm="group", batch_size="1")
     assert boxes((48, 16), norm="batch", batch_size="1")
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        ((16, 24), "24 pixels a side or more, and these have 16x24; take generator.discriminator_layers=1"),
+        ((11, 64), "24 pixels a side or more, and these have 11x64; take larger images"),
+    ],
+)
+def test_images_too_small_for_a_discriminator_of_two_sizes_are_named_as_they_are(
+    size: tuple[int, int], said: str
+) -> None:
+    training = AdversaryTraining(discriminator_layers=2, discriminator_scales=2)
+    training.check_discriminated((24, 24))
+    with pytest.raises(InputError) as refusal:
+        training.check_discriminated(size)
+    assert said in str(refusal.value)
+    mended = said.rpartition("=")[2]
+    if mended.isdecimal():
+        AdversaryTraining(discriminator_layers=int(mended), discriminator_scales=2).check_discriminated(size)

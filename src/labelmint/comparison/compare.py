@@ -19,8 +19,8 @@ from typing import Any
 import torch
 
 from labelmint.comparison.differences import differences
-from labelmint.comparison.entrants import Entrant, entrants, requests
-from labelmint.comparison.ground import Ground, load_ground
+from labelmint.comparison.entrants import Entrant, entrants
+from labelmint.comparison.ground import Ground, checked, load_ground
 from labelmint.comparison.making import drawn, run_folder, samples_folder, trained
 from labelmint.comparison.measured import Measured, read_measured, write_measured
 from labelmint.comparison.measuring import Measuring, of_judge
@@ -29,7 +29,6 @@ from labelmint.comparison.pictures import picture
 from labelmint.comparison.report import comparison_results
 from labelmint.datasets.keeping import Disk, drop_cache
 from labelmint.evaluation.gathering import judge_for
-from labelmint.evaluation.judging import refuse_one_class
 from labelmint.evaluation.origin import machine, versions
 from labelmint.formats import read
 from labelmint.hardware import Hardware, choose_hardware, choose_threads
@@ -69,10 +68,7 @@ def compare(
     options, begin = options or ComparisonOptions(**more), time.perf_counter()
     tell: Report = report or (lambda event: None)
     source, folder = (data if isinstance(data, DataSet) else read(data)), Path(out)
-    refuse_one_class(source)
-    if options.features is not None:
-        lite0()  # raises before anything long begins
-    wanted = requests(options)
+    wanted = checked(source, options)
     size = next(iter(wanted.values())).size
     torch.set_num_threads(choose_threads(options.threads))
     ground = load_ground(source, size, options, Disk(folder), tell)
@@ -136,7 +132,7 @@ def _claim(folder: Path, ground: Ground, options: ComparisonOptions) -> None:
         "seed": options.seed,
         "judge": options.judge.model_dump(mode="json"),
         "data_sha256": ground.digest,
-        **({} if options.features is None else {"features": options.features}),
+        "features": options.features,
     }
     claim(folder, "request.json", "comparison", decisive, held)
 

@@ -8,11 +8,14 @@
     interval   = difference + (quantiles of D_h - mean of D_h)
 
 D_h is the difference on a random half: of the groups of the test part, and of the trainings of each system where
-there are several. Both systems drew images for the same layouts, so they are compared on the same half of them.
+there are several. Both systems drew images for the same layouts, so they are compared on the same half of them. Fewer
+than 10 groups of layouts, or one with over half of them, give no interval: halves of two groups leave 0 out in half of
+all cases in which nothing differs.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -22,6 +25,7 @@ import numpy.typing as npt
 
 from labelmint.comparison.measured import Measured, Values
 from labelmint.errors import InputError
+from labelmint.evaluation.material import FEWEST_LAYOUTS
 from labelmint.evaluation.obedience import WORST_JUDGE
 from labelmint.metrics.bootstrap import around, halves
 from labelmint.metrics.frechet import frechet_distance
@@ -104,11 +108,15 @@ def _on_halves(
     repeats: int,
     seed: int,
 ) -> dict[str, Array]:
-    """A system's figure on everything and on each half, (1 + repeats,); NaN where it can't be computed."""
+    """A system's figure on everything and on each half, (1 + repeats,), or on everything alone where halves say too
+    little; NaN where it can't be computed.
+    """
     names = sorted({*groups, *real_groups})
     place = {name: k for k, name in enumerate(names)}
     of_layout, of_real = (np.array([place[name] for name in each]) for each in (groups, real_groups))
-    chosen = [np.arange(len(names)), *(halves(len(names), repeats, seed) if len(names) > 1 else ())]
+    layouts = Counter(groups).values()
+    enough = len(layouts) >= FEWEST_LAYOUTS and 2 * max(layouts) <= len(groups)
+    chosen = [np.arange(len(names)), *(halves(len(names), repeats, seed) if enough else ())]
     rngs = {system: np.random.default_rng([seed, k]) for k, system in enumerate(found)}
     values: dict[str, list[float]] = {system: [] for system in found}
     for turn, half in enumerate(chosen):

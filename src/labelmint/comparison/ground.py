@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from labelmint.comparison.entrants import Entrant, requests
 from labelmint.comparison.options import ComparisonOptions
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.keeping import Disk
@@ -17,13 +18,17 @@ from labelmint.datasets.splits import split_of
 from labelmint.datasets.tiles import tiles_of_all
 from labelmint.errors import InputError
 from labelmint.evaluation.gathering import REAL_VIEWS, Real, load_real
+from labelmint.evaluation.judging import refuse_one_class
 from labelmint.evaluation.subject import Subject, check_parts
 from labelmint.evaluation.views import Views, in_channels, indexed, tiles
+from labelmint.hardware import choose_device, choose_precision
+from labelmint.nn.efficientnet import lite0
 from labelmint.progress import Report
+from labelmint.runs.config import Request
 from labelmint.runs.trained import TrainedSystem
 from labelmint.types import DataSet
 
-__all__ = ["Ground", "load_ground"]
+__all__ = ["Ground", "checked", "load_ground"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,12 +56,29 @@ class Ground:
         return system.as_trained.seen(self.data, [self.layouts[place] for place in chosen])
 
 
+def checked(data: DataSet, options: ComparisonOptions) -> dict[Entrant, Request]:
+    """What each training is asked for.
+
+    Raises InputError as `entrants.requests` does, for data without parts or classes to compare on, and for a device,
+    a precision and a network of features that are not there.
+    """
+    refuse_one_class(data)
+    device = choose_device(options.device)
+    if options.precision != "auto":  # which is measured later
+        choose_precision(options.precision, device)
+    if options.features is not None:
+        lite0()
+    wanted = requests(options)
+    check_parts(data, split_of(data, options.group_by))
+    return wanted
+
+
 def load_ground(
     data: DataSet, size: tuple[int, int], options: ComparisonOptions, disk: Disk | None, report: Report
 ) -> Ground:
-    """Load what is compared with.
+    """Load what is compared with, of data that were `checked`.
 
-    Raises InputError for data without a test part, or whose test part shows nothing that can be compared.
+    Raises InputError for a test part that shows nothing that can be compared.
     """
     about = Subject(
         path=Path(data.source),
@@ -69,7 +91,6 @@ def load_ground(
         group_by=options.group_by,
         normalize=options.normalize,
     )
-    check_parts(data, about.parts)
     real = load_real(about, data, False, disk, report)
     cuts = tiles_of_all(real.tested, size, REAL_VIEWS)
     seen = [one for one in cuts if real.known.issuperset(np.unique(one.ids).tolist())]

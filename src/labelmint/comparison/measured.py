@@ -8,6 +8,8 @@ report.json is written last: where it is, nothing of this is measured again.
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,10 +71,10 @@ def read_measured(out: Path, entrant: Entrant) -> Measured | None:
     if not (folder / "report.json").is_file():
         return None
     try:
-        with np.load(folder / "values.npz", allow_pickle=False) as stored:
+        with (folder / "values.npz").open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             values = Values(**{name: stored[name] for name in Values.__dataclass_fields__})
-    except (OSError, ValueError, KeyError):
-        raise InputError(
-            f"{folder / 'values.npz'}: is damaged; remove {folder}, and the same command makes it again"
-        ) from None
-    return Measured(entrant=entrant, results=read_report(folder), values=values)
+        return Measured(entrant=entrant, results=read_report(folder), values=values)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        said = str(error) if isinstance(error, InputError) else f"{folder / 'values.npz'}: is damaged"
+        what = said.partition("; ")[0]  # without what `evaluate` advises
+        raise InputError(f"{what}; remove {folder}, and the same command makes it again") from None

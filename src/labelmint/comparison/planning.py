@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from labelmint.comparison.entrants import Entrant, asked, requests
+from labelmint.comparison.entrants import Entrant, asked
+from labelmint.comparison.ground import checked
 from labelmint.comparison.options import ComparisonOptions
 from labelmint.formats import read
 from labelmint.progress import Report
@@ -18,11 +19,11 @@ __all__ = ["planned"]
 def planned(
     data: DataSet | str | Path, options: ComparisonOptions, report: Report | None = None
 ) -> list[dict[str, Any]]:
-    """Name, parameters, seconds and bytes of a training of each system; writes nothing. Raises InputError as `compare`
-    does.
+    """Name, parameters, seconds and bytes of a training of each system; writes nothing. Raises InputError for what
+    `compare` refuses before anything long begins.
     """
     source = data if isinstance(data, DataSet) else read(data)
-    requests(options)
+    checked(source, options)
     found = []
     for system in options.systems:
         made = plan(

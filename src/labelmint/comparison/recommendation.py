@@ -74,9 +74,9 @@ def _beside_default(
         beaten = [other for other in systems if better(best[0], other, found)]
         return True, f"Take {best[0]} for these data and {budget}: it is better than {_listed(beaten)}."
     if best:
+        tie = "no interval tells them apart" if _alike(best, found) else "none of them is surely the best"
         return False, (
-            f"Take {' or '.join(best)} for these data and {budget}: each is better than {DEFAULT}, and no interval "
-            f"tells them apart."
+            f"Take {' or '.join(best)} for these data and {budget}: each is better than {DEFAULT}, and {tie}."
         )
     if DEFAULT in unfit:
         return False, (
@@ -113,10 +113,16 @@ def _without_default(
     ]
     beside = f"{DEFAULT}, the default, was not compared"
     if not best or not any(better(best[0], other, found) for other in systems):
-        tied = f"No interval tells {_listed(systems)} apart" if not unfit else "No system is surely the best"
+        alike = not unfit and _alike(systems, found)
+        tied = f"No interval tells {_listed(systems)} apart" if alike else "No system is surely the best"
         return False, f"{tied} for these data and {budget}; {beside}."
     beaten = [other for other in systems if better(best[0], other, found)]
     return True, f"Of these take {best[0]} for {budget}: it is better than {_listed(beaten)}; {beside}."
+
+
+def _alike(systems: Sequence[str], found: Sequence[Difference]) -> bool:
+    """Return True if no interval of a difference of two of the systems leaves 0 out."""
+    return not any(each.favors for each in found if each.one in systems and each.other in systems)
 
 
 def _reasons(

@@ -139,6 +139,8 @@ def _settings(config: RunConfig, steps: int) -> dict[str, Any]:
         if by_clock
         else "by steps",
         "augment": sorted(request.augment),
+        "rebalance": request.rebalance,
+        "images_without_labels": config.pool_images,
         "precision": config.precision,
         "sees_layouts": request.system == SEES_LAYOUTS,
     }

@@ -47,12 +47,15 @@ def rival_of(case: Case) -> TrainedSystem | None:
         )
     # Not the digests: they hold the colors of touching instances, which depend on the layout grid of the
     # system.
-    views = [(one.geometry.size, one.geometry.crop, one.geometry.scale) for one in (about, case.about)]
+    views = [
+        (one.geometry.size, one.geometry.crop, one.geometry.scale, one.normalize)
+        for one in (about, case.about)
+    ]
     if views[0] != views[1] or about.parts != case.about.parts:
         raise InputError(
             f"--against {rival.path}: was trained on other names, or on other views of them, than "
             f"{case.system.path}; give a run of the "
-            "same data, --size, --crop and --scale"
+            "same data, --size, --crop, --scale and --normalize"
         )
     return rival
 

@@ -69,7 +69,8 @@ def draw_attention(images: Sequence[AttendedImage], path: Path) -> None:
             _show(axes, _heated(one.image, weights))
             _mark(axes, pixel)
             strongest = f"strongest cell {weights.max():.2%}, blind {1 / weights.size:.2%}"
-            axes.set_title(f"{number}: {pixel.what}\n{strongest}", fontsize=6)
+            # names of classes are no formulas, whatever signs they hold
+            axes.set_title(f"{number}: {pixel.what}\n{strongest}", fontsize=6, parse_math=False)
     _save(figure, path)
 
 

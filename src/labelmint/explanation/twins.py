@@ -136,7 +136,8 @@ def _changed(
     update: dict[str, Any] = {"settings": settings, "max_minutes": None}
     update |= {"system": system} if system is not None else {}
     update |= {"seed": seed} if seed is not None else {}
-    return config.model_copy(update={"request": request.model_copy(update=update)})
+    # No twin sees the images without labels that a run may have learned from.
+    return config.model_copy(update={"request": request.model_copy(update=update), "pool_images": 0})
 
 
 # Training ---------------------------------------------------------------------------------------------------
@@ -195,10 +196,7 @@ def train_twin(
         tokenizer.load_state_dict(weights)
         return tokenizer.to(hardware.device).eval()
     fabric = open_fabric(hardware)
-    training, validation = (
-        Pairs(pairs.images, pairs.ids, pairs.geometry, config.request.seed, pairs.class_of)
-        for pairs in (prepared.training, prepared.validation)
-    )
+    training, validation = _pairs_of(config, prepared)
     section = sizes_of(config)
     learning = Stage(name="tokenizer", module=tokenizer.to(fabric.device), regime=reconstructing(section))
     learning.regime.begin(tokenizer, training, learning.name)
@@ -209,10 +207,19 @@ def train_twin(
         validation=validation,
         seconds=None,
         report=lambda event: tell(replace(event, stage=stage)),
-        accumulate=section.accumulate,
+        accumulate=config.accumulate.get(learning.name, section.accumulate),
     )
     about = learning.regime.train(learning, bench)
     run.save_part(
         "tokenizer", tokenizer.state_dict(), {"part": "tokenizer", "config": section.model_dump(), **about}
     )
     return tokenizer.eval()
+
+
+def _pairs_of(config: RunConfig, prepared: Prepared) -> tuple[Pairs, Pairs]:
+    """Pairs to train and to validate on, viewed under the seed of a twin, and as often as the run views them."""
+    training, validation = (
+        Pairs(pairs.images, pairs.ids, pairs.geometry, config.request.seed, pairs.class_of)
+        for pairs in (prepared.training, prepared.validation)
+    )
+    return training.rebalanced(config.request.rebalance), validation

@@ -169,7 +169,7 @@ def _redrawn(
 
 def _members(groups: Sequence[object] | Array, count: int) -> list[npt.NDArray[np.int64]]:
     """The items of each group, groups in order of their first item."""
-    names = np.asarray(groups).tolist()
+    names = groups.tolist() if isinstance(groups, np.ndarray) else list(groups)
     if len(names) != count:
         raise InputError(f"groups must name the group of each of the {count} items; got {len(names)} names")
     members: dict[object, list[int]] = {}

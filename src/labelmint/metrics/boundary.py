@@ -50,7 +50,7 @@ def boundary_score(
         )
     hits, sizes = (np.zeros((len(labels), classes), np.int64) for _ in range(2))
     for image, (label, prediction) in enumerate(zip(labels, predictions, strict=True)):
-        sides = [_boundary(ids) for ids in (label, np.where(label < 0, -1, prediction))]
+        sides = [_boundary(ids) for ids in (label, np.where(label < 0, np.int64(-1), prediction))]
         present = np.unique(np.concatenate([side[side >= 0] for side in sides]))
         one, other = (side == present[:, None, None] for side in sides)
         for boundary, reference in ((one, other), (other, one)):

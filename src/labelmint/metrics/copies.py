@@ -20,7 +20,7 @@ from labelmint.types import Array
 
 __all__ = ["copy_threshold", "near_copies", "nearest"]
 
-_BLOCK = 1 << 24  # distances held at once
+_BLOCK = 1 << 24  # distances, and numbers of references, held at once
 
 
 def nearest(
@@ -46,7 +46,7 @@ def nearest(
         raise InputError("there is nothing to compare with: no references")
     index, distance = np.zeros(len(queries), np.int64), np.full(len(queries), np.inf)
     flat = queries.reshape(len(queries), -1).astype(np.float32)
-    rows = max(_BLOCK // max(len(flat), 1), 1)
+    rows = max(_BLOCK // max(len(flat), flat.shape[1], 1), 1)
     for first in range(0, len(references), rows):
         block = references[first : first + rows].astype(np.float32)
         for dy, dx in product(range(-shifts, shifts + 1), repeat=2):
@@ -71,10 +71,14 @@ def _exact(queries: Array, references: Array, index: Array, shifts: int) -> npt.
     """The distances once more from the differences: the expanded square loses the small ones, and copies are
     what we look for.
     """
-    best = np.full(len(queries), np.inf)
-    pairs, axes = references[index].astype(np.float64), tuple(range(1, queries.ndim))
-    for dy, dx in product(range(-shifts, shifts + 1), repeat=2):
-        best = np.minimum(best, np.sqrt(np.square(queries - _shifted(pairs, dy, dx)).mean(axis=axes)))
+    best, axes = np.full(len(queries), np.inf), tuple(range(1, queries.ndim))
+    rows = max(_BLOCK // max(int(np.prod(queries.shape[1:])), 1), 1)
+    for first in range(0, len(queries), rows):
+        some = slice(first, first + rows)
+        pairs = references[index[some]].astype(np.float64)
+        for dy, dx in product(range(-shifts, shifts + 1), repeat=2):
+            found = np.sqrt(np.square(queries[some] - _shifted(pairs, dy, dx)).mean(axis=axes))
+            best[some] = np.minimum(best[some], found)
     return best
 
 

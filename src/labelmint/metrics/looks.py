@@ -1,6 +1,7 @@
 """What images look like, in numbers by which kinds are told apart: one block of features each for
 
-    scale       ln(share of the power + 1e-4) in 8 rings of the spectrum, up from 1/24 cycles a pixel
+    scale       ln(share of the power + 1e-4) in 8 rings of the spectrum: below 0.06 cycles a pixel, six up to 0.5, and
+                the corners beyond
     contrast    the 1, 5, 25, 50, 75, 95 and 99 % quantiles of the grey values, on [0, 1]
     color       mean and standard deviation of red - green, and of (red + green) / 2 - blue, on [-1, 1]; 0 where grey
 

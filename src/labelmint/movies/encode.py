@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import struct
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -32,20 +33,29 @@ def check_encoder(suffix: str) -> None:
 
 
 def encode_gif(pictures: Sequence[Array], path: Path, per_second: float, text: Mapping[str, str]) -> None:
-    """A GIF that repeats; each frame has the 256 colors that suit it best, without dithering, which would flicker."""
+    """A GIF that repeats; each frame has the 256 colors that suit it best, without dithering, which would flicker.
+
+    Raises InputError where frames stay equal for longer than a GIF can say: they are one that lasts as long.
+    """
     frames = [
         Image.fromarray(one).quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
         for one in pictures
     ]
-    frames[0].save(
-        path,
-        format="GIF",
-        save_all=True,
-        append_images=frames[1:],
-        duration=_GIF_STEP * max(round(1000 / per_second / _GIF_STEP), 1),
-        loop=0,
-        comment=_in_a_line(text).encode("ascii", "replace"),
-    )
+    try:
+        frames[0].save(
+            path,
+            format="GIF",
+            save_all=True,
+            append_images=frames[1:],
+            duration=_GIF_STEP * max(round(1000 / per_second / _GIF_STEP), 1),
+            loop=0,
+            comment=_in_a_line(text).encode("ascii", "replace"),
+        )
+    except (OverflowError, struct.error):
+        raise InputError(
+            f"a GIF shows no picture for longer than {_GIF_STEP * 65535 // 1000} seconds, and frames here stay equal "
+            f"for longer; take a higher --fps, fewer --frames, or an --out that ends in .png"
+        ) from None
 
 
 def encode_apng(pictures: Sequence[Array], path: Path, per_second: float, text: Mapping[str, str]) -> None:

@@ -43,8 +43,7 @@ class AdversaryTraining(RivalTraining):
 
     def check_discriminated(self, size: tuple[int, int]) -> None:
         """Raise InputError for images (H, W) whose smallest size leaves the discriminator no patch."""
-        coarsest = (size[0] >> self.discriminator_scales - 1, size[1] >> self.discriminator_scales - 1)
-        check_patches(coarsest, self.discriminator_layers, "generator")
+        check_patches(size, self.discriminator_layers, "generator", self.discriminator_scales)
 
 
 class LikenessTraining(AdversaryTraining):

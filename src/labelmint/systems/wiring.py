@@ -198,11 +198,13 @@ def blank_boxes(rule: BoxRule, size: tuple[int, int]) -> LayoutBatch:
     return LayoutBatch(blank, boxes=torch.full((1, rule.most, 5), -1.0))
 
 
-def check_patches(size: tuple[int, int], layers: int, section: str) -> None:
-    """Raise InputError unless images (H, W) are large enough for a discriminator of so many strided layers."""
-    least = 3 << layers
+def check_patches(size: tuple[int, int], layers: int, section: str, scales: int = 1) -> None:
+    """Raise InputError unless images (H, W) are large enough for a discriminator of so many strided layers, at each of
+    so many sizes, every one half of that before.
+    """
+    least = 3 << layers << scales - 1
     if min(size) < least:
-        most = max((min(size) // 3).bit_length() - 1, 0)
+        most = max((min(size) // (3 << scales - 1)).bit_length() - 1, 0)
         mend = (
             f"take {section}.discriminator_layers={most}, or larger images" if most else "take larger images"
         )
