@@ -145,6 +145,9 @@ def _sentence(name: str, known: list[str], rng: random.Random) -> Sentence:
     for one in chosen:
         others = [other for other in known if other not in chosen]
         text, wished = _part(one, others, rng)
+        bare = wished[0]["count"] == [2, None] and not text.startswith(("some ", "at least "))
+        if wishes and wishes[-1]["count"] == [0, 0] and bare:  # "no cars, trees" could mean two things
+            text = f"some {text}"
         parts.append(text)
         wishes += wished
     text = (

@@ -2,8 +2,9 @@
 
     candidate k of a layout ~ p(s given wishes_k),    k = 0 ... 19,    the first that the checker finds to meet all
 
-Objects that a description forbids and no constraint could, such as those of "no rings on the left", are left out of a
-candidate before it is checked. Where none of 20 candidates meets all, drawing stops and says what could not be met.
+Objects that a description forbids and no constraint could, such as those of "no rings on the left", and those that it
+has too many of are left out of a candidate before it is checked. Where none of 20 candidates meets all, drawing stops
+and says what could not be met.
 """
 
 from __future__ import annotations

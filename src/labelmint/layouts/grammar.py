@@ -8,21 +8,22 @@
     place      = "on the left" | "in the upper left corner" | "in the center" | "at the edge" | "in the lower half" ...
     relation   = "above" | "below" | "left of" | "right of" | "next to" | "inside"
 
-A place or a relation is of the wish before it; a place in front is of all wishes that follow it, up to the next. What
-a relation names is wished for, too, unless other words of the sentence do. A word that is none of these is refused,
-with the known one that is written most like it.
+A place or a relation is of the wish before it; a place in front is of all wishes that follow it, up to the next, but
+for those with a place of their own that are not the first. What a relation names is wished for, too, unless other words
+of the sentence do, or wish for nothing there. A full stop ends a statement (`layouts.statements`). A word that is none
+of these is refused, with the known one that is written most like it.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from labelmint.errors import InputError, nearest
 from labelmint.layouts.description import Count, Description, Noun, Phrase
-from labelmint.layouts.lexicon import Lexicon
+from labelmint.layouts.lexicon import Lexicon, tokens_of
 from labelmint.layouts.numerals import NUMERALS, Numeral, counted
+from labelmint.layouts.statements import Stated, together
 from labelmint.layouts.words import (
     ARTICLES,
     BREAKS,
@@ -35,16 +36,17 @@ from labelmint.layouts.words import (
     PREPOSITIONS,
     RELATION_WORDS,
     SIZE_WORDS,
+    STOPS,
     place_named,
 )
 
 __all__ = ["understood"]
 
-_LONGEST = 2000
 _DEEPEST = 16  # relations of what relations name
 _MOST_WORDS = 6  # of a group of words, as in "to the left hand side of"
 _NO_RELATIONS = ("of", "on", "at", "from", "between", "among", "around", "behind", "front", "along", "than")
 _OF_SEVERAL = ("all", "each", "both", "all of them", "both of them", "each of them")
+_OF_THEM = ("of them", "of these", "of those", "of which")
 _LISTED = 20  # classes that an error names
 
 
@@ -55,35 +57,19 @@ def understood(text: str, lexicon: Lexicon) -> Description:
     return _Reader(text, lexicon).description()
 
 
-def _tokens(text: str) -> list[str]:
-    """Words in lower case and signs that part them; raises InputError for any other sign."""
-    if len(text) > _LONGEST:
-        raise InputError(f"a description of {len(text)} characters; expected at most {_LONGEST}")
-    odd = re.search(r"(?:^|(?<=[\s,(]))-\d+|\d+\.\d+", text)
-    if odd is not None:
-        raise InputError(f"{text!r}: {odd[0]!r} is no number of objects; expected a whole number from 0")
-    plain = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text)
-    plain = re.sub(r"(\d)\s*[-–]\s*(\d)", r"\1 to \2", plain)
-    plain = re.sub(r"(?<=\w)['’]s\b", "", plain)
-    plain = re.sub(r"\bhalf a dozen\b", "six", plain, flags=re.IGNORECASE)  # "half" begins places, too
-    plain = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z]{2})", " ", plain)
-    found = re.findall(r"[^\W_]+|[^\s\w\-–—/'’\"“”()_]", plain)
-    for sign in found:
-        if not sign[0].isalnum() and sign not in BREAKS:
-            raise InputError(f"{text!r}: {sign!r} is not understood; describe the layout in plain words")
-    return [sign.lower() for sign in found]
-
-
 class _Reader:
     """Reads a sentence from left to right."""
 
     def __init__(self, text: str, lexicon: Lexicon) -> None:
         self.text, self.lexicon = text, lexicon
-        self.words, self.here = _tokens(text), 0
-        self.stated: list[Phrase] = []
+        self.words, self.here = tokens_of(text), 0
+        self.stated: list[Stated] = []
         self.referred: list[tuple[Phrase, tuple[str, Noun]]] = []
-        self.bare: set[int] = set()  # which of those stated have no number
-        self.only, self.front = False, tuple[str, ...]()
+        self.only, self.statement, self.end = False, 0, 0  # the place behind the last wish
+        self.front, self.first = (
+            tuple[str, ...](),
+            False,
+        )  # a place in front, and whether no wish has come since
         self.depth = 0  # of relations
 
     def description(self) -> Description:
@@ -96,11 +82,13 @@ class _Reader:
                 f"the description {self.text!r} {what} (an empty wish); say what there is to be, as in "
                 f"'two {self.lexicon.of(self.lexicon.classes.ids[-1], 2)} on the left'"
             )
-        return Description(self.text, tuple(self._merged()), self.only, self.lexicon)
+        phrases = together(self.text, self.lexicon, self.stated, self.referred)
+        return Description(self.text, tuple(phrases), self.only, self.lexicon)
 
     def _part(self) -> None:
-        if self.take(BREAKS):
-            self.front = self.front if self.words[self.here - 1] == "," else ()
+        if sign := self.take(BREAKS):
+            self.front = self.front if sign == "," else ()
+            self.statement += sign in STOPS
         elif (word := self.take(ONLY)) is not None:
             self.only = True
             if self._place_ahead():
@@ -110,14 +98,10 @@ class _Reader:
         elif self.take(JOINS) or self._leading() or self.take(FILLERS) or self._or_none():
             pass
         elif self.stated and (word := self.take(_OF_SEVERAL)):
-            self._check_several(word, self.stated[-1].count)
-            place = self._place()
-            if place is None:
+            self._check_several(word, self.stated[-1].phrase.count, self.stated[:-1])
+            if not self._places():
                 raise self._unknown(of_classes=False)
-            self._placed(place)
-        elif (place := self._place()) is not None:
-            self._placed(place)
-        else:
+        elif not self._places():
             self._wish()
 
     def _leading(self) -> bool:
@@ -131,54 +115,70 @@ class _Reader:
         """ "no cars or trees": what follows is not there either."""
         if self.word() not in ("or", "nor"):
             return False
-        listed = next((k for k, one in reversed([*enumerate(self.stated)]) if k not in self.bare), None)
-        if listed is None or self.stated[listed].count.most != 0:
+        listed = next((k for k, one in reversed([*enumerate(self.stated)]) if not one.bare), None)
+        if listed is None or not self.stated[listed].none:
             return False
-        for place in range(listed + 1, len(self.stated)):  # "no cars, trees or poles"
-            self.stated[place] = replace(self.stated[place], count=Count(0, 0))
+        for one in self.stated[listed:]:  # "no cars, trees or poles"
+            one.phrase = replace(one.phrase, count=Count(0, 0))
+            one.with_next, one.unclear = True, False
         self.words[self.here] = "no"
         if self.word(1) in ("any", "a", "an", "no"):
             del self.words[self.here + 1]
         return True
 
-    def _placed(self, place: str) -> None:
-        """A place at the beginning of a part: of what follows, or else of the wish before."""
+    def _places(self) -> bool:
+        """A place at the beginning of a part: of what follows, or else of the wish before; False where none stands."""
+        start, place = self.here, self._place()
+        if place is None:
+            return False
         after = self.here
-        while self.take((",", *FILLERS)):
+        while self.take((",", ":", *FILLERS)):
             pass
         if self._noun_ahead():
-            self.front = (place,)
-            return
-        self.here = after
+            aside = [*self.words[start - 1 : start], self.word(after - self.here)] == [",", ","]
+            if aside and self.stated and not self.stated[-1].phrase.noun.places:
+                raise self._error(
+                    f"is {place!r} the place of what stands before it, or behind it? leave out the comma between them"
+                )
+            self.front, self.first = (place,), True
+            return True
+        self.here = self.end = after
         if not self.stated:
             raise self._error(f"nothing is said to be there: {place!r}; name a class")
         last = self.stated[-1]
-        noun = Noun(last.noun.class_id, last.noun.size, (*last.noun.places, place))
-        self.stated[-1] = Phrase(noun, last.count, last.relation)
+        noun = replace(last.phrase.noun, places=(*last.phrase.noun.places, place))
+        last.phrase = replace(last.phrase, noun=noun)
+        return True
 
     # Wishes -------------------------------------------------------------------------------------------------
 
     def _wish(self) -> None:
-        start = self.here
-        noun, count, relation = self._noun_phrase(self.front)
-        if counted(self.words, start) is None:
-            self.bare.add(len(self.stated))
-        self.stated.append(Phrase(noun, count, relation))
+        between = {*self.words[self.end : self.here]}
+        one, last = self._noun_phrase(), self.stated[-1] if self.stated else None
+        noun = one.phrase.noun
+        if self.first or not noun.places:
+            places = tuple(dict.fromkeys((*self.front, *noun.places)))
+            one.phrase = replace(one.phrase, noun=replace(noun, places=places))
+        if last is not None and (last.none or last.unclear) and one.bare and not one.definite:
+            one.unclear = between <= {",", "and", "&"}
+        self.first, self.end = False, self.here
+        self.stated.append(one)
 
-    def _noun_phrase(self, front: tuple[str, ...] = ()) -> tuple[Noun, Count, tuple[str, Noun] | None]:
+    def _noun_phrase(self) -> Stated:
         """A number, a size, a class, and what follows it."""
+        start = self.here
         count = self._count()
         sizes = self._sizes()
-        class_id, plural = self._class()
-        if count is None:
-            count = Count(2, None) if plural else Count(1, 1)
+        class_id, plural, part = self._class(start)
         if len(set(sizes)) > 1:
             raise self._error(
                 f"no {self.lexicon.of(class_id, 1)} is both {' and '.join(dict.fromkeys(sizes))}"
             )
-        places, relation = self._after(count)
-        noun = Noun(class_id, sizes[0] if sizes else None, places or front)
-        return noun, count, relation
+        meant = count if count is not None else Count(2, None) if plural else Count(1, 1)
+        places, relation = self._after(meant)
+        noun = Noun(class_id, sizes[0] if sizes else None, places)
+        definite = self.words[start] == "the"
+        return Stated(Phrase(noun, meant, relation), self.statement, count is None, definite, part)
 
     def _after(self, count: Count) -> tuple[tuple[str, ...], tuple[str, Noun] | None]:
         """Places and a relation behind a class."""
@@ -189,26 +189,29 @@ class _Reader:
                 ("that", "which", "is", "are", *_OF_SEVERAL, "located", "placed", "somewhere")
             ):
                 if word in _OF_SEVERAL:
-                    self._check_several(word, count)
+                    self._check_several(word, count, () if word.startswith("each") else self.stated)
             if (place := self._place()) is not None:
                 places = (*places, place) if place not in places else places
-            elif (relation := self._relation()) is not None:
+            elif (relation := self._relation(count)) is not None:
                 return places, relation
             else:
                 self.here = start
                 return places, None
 
-    def _check_several(self, word: str, count: Count) -> None:
-        """Raise InputError for "both" of one object: it is meant of several wishes."""
-        if count.most == 1:
+    def _check_several(self, word: str, count: Count, before: Sequence[Stated]) -> None:
+        """Raise InputError for "both" of one object, and for "all" where a wish before has no place: it is meant of
+        several wishes.
+        """
+        others = [one.phrase.noun for one in before if one.statement == self.statement and not one.none]
+        if count.most == 1 or (word.startswith(("all", "each")) and not all(noun.places for noun in others)):
             raise self._error(f"{word!r} is not understood of several wishes at once; say the place of each")
 
     def _count(self) -> Count | None:
         """A number, if one stands here."""
-        found: Numeral | None = counted(self.words, self.here)
+        found = self._numeral()
         if found is None:
             self.take(("the", "any"))
-            found = counted(self.words, self.here)
+            found = self._numeral()
         if found is None:
             return None
         taken = " ".join(self.words[self.here : self.here + found.words])
@@ -217,32 +220,54 @@ class _Reader:
         self.here += found.words
         return Count(found.least, found.most, found.many)
 
+    def _numeral(self) -> Numeral | None:
+        """A number, unless it begins the name of a class, as in "no entry"."""
+        named = self.lexicon.at(self.words, self.here)
+        return None if named is not None and named[1] > 1 else counted(self.words, self.here)
+
     def _sizes(self) -> list[str]:
         sizes: list[str] = []
         while True:
             named = self.lexicon.at(self.words, self.here)
-            if named is not None and named[1] > 1:  # "large vehicle" is a class
-                return sizes
+            if named is not None and (named[1] > 1 or not self._noun_ahead(1)):
+                return sizes  # "large vehicle", or "large" alone, is a class
             word = self.take(SIZE_WORDS)
             if word is None:
                 return sizes
             sizes.append(SIZE_WORDS[word])
             self.take(("sized", "size"))
 
-    def _class(self) -> tuple[int, bool]:
+    def _class(self, start: int) -> tuple[int, bool, bool]:
+        """A class, whether its name is a plural, and whether it is of some of the wish before it."""
         found = self.lexicon.at(self.words, self.here)
-        if found is None and self.stated:
-            before = self.words[self.here - 1]
-            if before in SIZE_WORDS and (word := self.take(("one", "ones"))):  # "a large one"
-                self._check_another(f"{before} {word}", self.stated[-1])
-                return self.stated[-1].noun.class_id, word == "ones"
-            if before in ("one", "another") and self.stated[-1].noun.places and self._place_ahead():
-                return self.stated[-1].noun.class_id, False  # "one on the right"
-        if found is None:
+        if found is not None:
+            (class_id, plural), count = found
+            self.here += count
+            return class_id, plural, False
+        again = self._again(start) if self.stated and self.here > start else None
+        if again is None:
             raise self._unknown(of_classes=True)
-        (class_id, plural), count = found
-        self.here += count
-        return class_id, plural
+        return again
+
+    def _again(self, start: int) -> tuple[int, bool, bool] | None:
+        """The class of the wish before it: "a large one", "one on the right", "two of them"."""
+        last, before = self.stated[-1], self.words[self.here - 1]
+        class_id, here = last.phrase.noun.class_id, self.here
+        if before in SIZE_WORDS and (word := self.take(("one", "ones"))):
+            self._check_another(f"{before} {word}", last.phrase)
+            return class_id, word == "ones", False
+        of_them = self.take(_OF_THEM) is not None
+        total = (
+            last.phrase.noun.plain and last.phrase.relation is None and last.phrase.count.most not in (0, 1)
+        )
+        some = total and before != "another" and (of_them or self.words[start - 1] in BREAKS)
+        if before.isdecimal() or before in NUMERALS:
+            if some and (of_them or self._place_ahead()):
+                return class_id, False, True
+            if last.phrase.noun.places and self._place_ahead() and (last.part or not of_them):
+                return class_id, False, last.part
+        self.here = here
+        return None
 
     def _check_another(self, said: str, before: Phrase) -> None:
         """Raise InputError where "a large one" may be one of the objects wished for before it."""
@@ -252,8 +277,8 @@ class _Reader:
                 f"is the {said!r} one of the {several} before it? say how many {several} of each size"
             )
 
-    def _relation(self) -> tuple[str, Noun] | None:
-        """A relation and what it names, which is kept in `referred`."""
+    def _relation(self, of: Count) -> tuple[str, Noun] | None:
+        """A relation and what it names, which is kept in `referred` unless there are to be none in that relation."""
         start, known = self.here, self.here > 0
         word = self.take(RELATION_WORDS)
         if word is None or not known:
@@ -264,7 +289,8 @@ class _Reader:
         self.depth += 1
         if self.depth > _DEEPEST:
             raise self._error(f"more than {_DEEPEST} relations hang on one another; wish for less at once")
-        noun, count, relation = self._noun_phrase()
+        other = self._noun_phrase().phrase
+        noun, count = other.noun, other.count
         self.depth -= 1
         if (definite and count.least == count.most == 1) or count.most is None:
             count = Count(max(count.least, 1) if not definite else 1, None)
@@ -273,32 +299,9 @@ class _Reader:
                 f"{name!r} needs something that is there, and {self.lexicon.of(noun.class_id, 2)} are not"
             )
         link = (name, noun)
-        self.referred.append((Phrase(noun, count, relation), link))
+        if of.most != 0:
+            self.referred.append((replace(other, count=count), link))
         return link
-
-    def _merged(self) -> Iterable[Phrase]:
-        """Wishes of the same as one, and those for what relations name, unless other wishes are for it."""
-        merged: dict[tuple[Noun, tuple[str, Noun] | None], Phrase] = {}
-        for phrase in self.stated:
-            before = merged.get(phrase.key)
-            both = phrase.count if before is None else before.count & phrase.count
-            if before is not None and before.count == phrase.count:
-                said = Description(self.text, (phrase,), False, self.lexicon)
-                raise self._error(f"says {said} twice; give one number of all")
-            if both is None:
-                assert before is not None
-                words = Description(self.text, (before, phrase), False, self.lexicon).wishes()
-                raise self._error(f"wishes both {words[0]} and {words[1]}")
-            merged[phrase.key] = Phrase(phrase.noun, both, phrase.relation)
-        for phrase, link in self.referred:
-            same = [one for one in self.stated if one.noun.class_id == phrase.noun.class_id]
-            others = [one for one in same if one.relation != link and one.count.most != 0]
-            if phrase.relation is None and (
-                phrase.key in merged or (phrase.noun.plain and others)
-            ):  # it is spoken of already
-                continue
-            merged.setdefault(phrase.key, phrase)
-        return merged.values()
 
     # Places -------------------------------------------------------------------------------------------------
 
@@ -357,17 +360,14 @@ class _Reader:
                 return option
         return None
 
-    def _noun_ahead(self) -> bool:
-        here, word = self.lexicon.at(self.words, self.here), self.word()
-        return (
-            here is not None
-            or word in SIZE_WORDS
-            or counted(self.words, self.here) is not None
-            or word == "the"
-        )
+    def _noun_ahead(self, ahead: int = 0) -> bool:
+        place, word = self.here + ahead, self.word(ahead)
+        named = self.lexicon.at(self.words, place) is not None
+        return named or word in SIZE_WORDS or word == "the" or counted(self.words, place) is not None
 
     def _place_ahead(self) -> bool:
         start = self.here
+        self.take(("is", "are"))
         found = self._place() is not None
         self.here = start
         return found

@@ -16,10 +16,12 @@ __all__ = [
     "PREPOSITIONS",
     "RELATION_WORDS",
     "SIZE_WORDS",
+    "STOPS",
     "place_named",
 ]
 
 BREAKS = (",", ";", ".", ":", "!", "?")
+STOPS = (".", "!", "?")  # which end a statement
 JOINS = ("and", "&", "but", "with", "plus", "then", "also", "as well as")
 ONLY = (
     "only",
@@ -74,7 +76,7 @@ FILLERS = (
     ),
     *("containing", "showing", "having"),
 )
-ARTICLES = ("the", "a", "an", "one of the", "any", "its", "very", "the very", "or near the")
+ARTICLES = ("the", "a", "an", "one of the", "any", "very", "the very", "or near the")
 PREPOSITIONS = (
     *(
         "in",
