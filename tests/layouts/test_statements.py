@@ -101,6 +101,7 @@ def test_the_car_is_the_one_that_was_named_before(text: str, expected: str) -> N
         ("without cars, trees and people", "'some trees'"),
         ("two cars and three trees, all on the left", "'all'"),
         ("two cars and three trees all on the left", "'all'"),
+        ("a car and a person are on the left", "'are'"),
         ("two cars, on the left, a tree", "leave out the comma"),
         ("a car. To its left a tree.", "'to'"),
     ],
@@ -139,6 +140,7 @@ def test_what_there_is_none_of_ends_where_it_is_said_to(text: str, expected: str
             "on the left two cars and a person, a tree at the top",
             "exactly 2 cars on the left; exactly 1 person on the left; exactly 1 tree at the top",
         ),
+        ("a tree and two cars that are on the left", "exactly 1 tree; exactly 2 cars on the left"),
         ("two cars, on the left, and a tree", "exactly 2 cars on the left; exactly 1 tree"),
         (
             "on the left, two cars, on the right, a tree",

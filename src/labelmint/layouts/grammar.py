@@ -16,38 +16,46 @@ of these is refused, with the known one that is written most like it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from labelmint.errors import InputError, nearest
+from labelmint.errors import InputError
 from labelmint.layouts.description import Count, Description, Noun, Phrase
-from labelmint.layouts.lexicon import Lexicon, tokens_of
-from labelmint.layouts.numerals import NUMERALS, Numeral, counted
+from labelmint.layouts.lexicon import Lexicon
+from labelmint.layouts.numerals import NUMERALS
+from labelmint.layouts.sentence import Sentence
 from labelmint.layouts.statements import Stated, together
 from labelmint.layouts.words import (
-    ARTICLES,
     BREAKS,
     FILLERS,
-    IMAGE,
     JOINS,
     LEADING,
     ONLY,
-    PLACES,
-    PREPOSITIONS,
     RELATION_WORDS,
     SIZE_WORDS,
     STOPS,
-    place_named,
+    WHOLE,
 )
 
 __all__ = ["understood"]
 
 _DEEPEST = 16  # relations of what relations name
-_MOST_WORDS = 6  # of a group of words, as in "to the left hand side of"
-_NO_RELATIONS = ("of", "on", "at", "from", "between", "among", "around", "behind", "front", "along", "than")
 _OF_SEVERAL = ("all", "each", "both", "all of them", "both of them", "each of them")
-_OF_THEM = ("of them", "of these", "of those", "of which")
-_LISTED = 20  # classes that an error names
+_VERBS = (
+    "that",
+    "which",
+    "that are",
+    "which are",
+    "is",
+    "are",
+    *_OF_SEVERAL,
+    "located",
+    "placed",
+    "somewhere",
+)
+_OF_THEM = tuple(
+    f"of {one}{verb}" for one in ("them", "these", "those", "which") for verb in ("", " is", " are")
+)
 
 
 def understood(text: str, lexicon: Lexicon) -> Description:
@@ -57,12 +65,11 @@ def understood(text: str, lexicon: Lexicon) -> Description:
     return _Reader(text, lexicon).description()
 
 
-class _Reader:
+class _Reader(Sentence):
     """Reads a sentence from left to right."""
 
     def __init__(self, text: str, lexicon: Lexicon) -> None:
-        self.text, self.lexicon = text, lexicon
-        self.words, self.here = tokens_of(text), 0
+        super().__init__(text, lexicon)
         self.stated: list[Stated] = []
         self.referred: list[tuple[Phrase, tuple[str, Noun]]] = []
         self.only, self.statement, self.end = False, 0, 0  # the place behind the last wish
@@ -90,26 +97,20 @@ class _Reader:
             self.front = self.front if sign == "," else ()
             self.statement += sign in STOPS
         elif (word := self.take(ONLY)) is not None:
-            self.only = True
-            if self._place_ahead():
-                raise self._error(
+            # "two cars and only one tree" may stand beside others
+            self.only |= not self.stated or self.numeral() is None
+            if self.place_ahead():
+                raise self.error(
                     f"{word!r} is not understood of a place; say where each class is, and where none is"
                 )
-        elif self.take(JOINS) or self._leading() or self.take(FILLERS) or self._or_none():
+        elif self.take(JOINS) or self.passed(LEADING | WHOLE) or self.take(FILLERS) or self._or_none():
             pass
         elif self.stated and (word := self.take(_OF_SEVERAL)):
             self._check_several(word, self.stated[-1].phrase.count, self.stated[:-1])
             if not self._places():
-                raise self._unknown(of_classes=False)
+                raise self.unknown()
         elif not self._places():
             self._wish()
-
-    def _leading(self) -> bool:
-        """ "a picture of", unless a picture is what is wished for."""
-        start, taken = self.here, self.take(LEADING)
-        if taken is not None and self.lexicon.at(self.words, self.here - 1) is not None:
-            self.here, taken = start, None
-        return taken is not None
 
     def _or_none(self) -> bool:
         """ "no cars or trees": what follows is not there either."""
@@ -128,23 +129,23 @@ class _Reader:
 
     def _places(self) -> bool:
         """A place at the beginning of a part: of what follows, or else of the wish before; False where none stands."""
-        start, place = self.here, self._place()
+        start, place = self.here, self.place()
         if place is None:
             return False
         after = self.here
         while self.take((",", ":", *FILLERS)):
             pass
-        if self._noun_ahead():
+        if self.noun_ahead():
             aside = [*self.words[start - 1 : start], self.word(after - self.here)] == [",", ","]
             if aside and self.stated and not self.stated[-1].phrase.noun.places:
-                raise self._error(
+                raise self.error(
                     f"is {place!r} the place of what stands before it, or behind it? leave out the comma between them"
                 )
             self.front, self.first = (place,), True
             return True
         self.here = self.end = after
         if not self.stated:
-            raise self._error(f"nothing is said to be there: {place!r}; name a class")
+            raise self.error(f"nothing is said to be there: {place!r}; name a class")
         last = self.stated[-1]
         noun = replace(last.phrase.noun, places=(*last.phrase.noun.places, place))
         last.phrase = replace(last.phrase, noun=noun)
@@ -171,7 +172,7 @@ class _Reader:
         sizes = self._sizes()
         class_id, plural, part = self._class(start)
         if len(set(sizes)) > 1:
-            raise self._error(
+            raise self.error(
                 f"no {self.lexicon.of(class_id, 1)} is both {' and '.join(dict.fromkeys(sizes))}"
             )
         meant = count if count is not None else Count(2, None) if plural else Count(1, 1)
@@ -184,17 +185,15 @@ class _Reader:
         """Places and a relation behind a class."""
         places: tuple[str, ...] = ()
         while True:
-            start = self.here
-            while word := self.take(
-                ("that", "which", "is", "are", *_OF_SEVERAL, "located", "placed", "somewhere")
-            ):
-                if word in _OF_SEVERAL:
+            start, whole = self.here, self.passed(WHOLE)
+            while word := self.take(_VERBS):
+                if word in (*_OF_SEVERAL, "are"):
                     self._check_several(word, count, () if word.startswith("each") else self.stated)
-            if (place := self._place()) is not None:
+            if (place := self.place()) is not None:
                 places = (*places, place) if place not in places else places
             elif (relation := self._relation(count)) is not None:
                 return places, relation
-            else:
+            elif not whole:
                 self.here = start
                 return places, None
 
@@ -203,33 +202,29 @@ class _Reader:
         several wishes.
         """
         others = [one.phrase.noun for one in before if one.statement == self.statement and not one.none]
-        if count.most == 1 or (word.startswith(("all", "each")) and not all(noun.places for noun in others)):
-            raise self._error(f"{word!r} is not understood of several wishes at once; say the place of each")
+        alone = word == "are" or count.most != 1
+        if not alone or (word.startswith(("all", "are", "each")) and not all(noun.places for noun in others)):
+            raise self.error(f"{word!r} is not understood of several wishes at once; say the place of each")
 
     def _count(self) -> Count | None:
         """A number, if one stands here."""
-        found = self._numeral()
+        found = self.numeral()
         if found is None:
             self.take(("the", "any"))
-            found = self._numeral()
+            found = self.numeral()
         if found is None:
             return None
         taken = " ".join(self.words[self.here : self.here + found.words])
         if found.most is not None and found.most < found.least:
-            raise self._error(f"{taken!r} is no number; expected the smaller one first")
+            raise self.error(f"{taken!r} is no number; expected the smaller one first")
         self.here += found.words
         return Count(found.least, found.most, found.many)
-
-    def _numeral(self) -> Numeral | None:
-        """A number, unless it begins the name of a class, as in "no entry"."""
-        named = self.lexicon.at(self.words, self.here)
-        return None if named is not None and named[1] > 1 else counted(self.words, self.here)
 
     def _sizes(self) -> list[str]:
         sizes: list[str] = []
         while True:
             named = self.lexicon.at(self.words, self.here)
-            if named is not None and (named[1] > 1 or not self._noun_ahead(1)):
+            if named is not None and (named[1] > 1 or not self.noun_ahead(1)):
                 return sizes  # "large vehicle", or "large" alone, is a class
             word = self.take(SIZE_WORDS)
             if word is None:
@@ -246,7 +241,7 @@ class _Reader:
             return class_id, plural, False
         again = self._again(start) if self.stated and self.here > start else None
         if again is None:
-            raise self._unknown(of_classes=True)
+            raise self.unknown()
         return again
 
     def _again(self, start: int) -> tuple[int, bool, bool] | None:
@@ -262,9 +257,9 @@ class _Reader:
         )
         some = total and before != "another" and (of_them or self.words[start - 1] in BREAKS)
         if before.isdecimal() or before in NUMERALS:
-            if some and (of_them or self._place_ahead()):
+            if some and (of_them or self.place_ahead()):
                 return class_id, False, True
-            if last.phrase.noun.places and self._place_ahead() and (last.part or not of_them):
+            if last.phrase.noun.places and self.place_ahead() and (last.part or not of_them):
                 return class_id, False, last.part
         self.here = here
         return None
@@ -273,121 +268,30 @@ class _Reader:
         """Raise InputError where "a large one" may be one of the objects wished for before it."""
         if before.noun.size is None and before.count.most != 1:
             several = self.lexicon.of(before.noun.class_id, 2)
-            raise self._error(
+            raise self.error(
                 f"is the {said!r} one of the {several} before it? say how many {several} of each size"
             )
 
     def _relation(self, of: Count) -> tuple[str, Noun] | None:
         """A relation and what it names, which is kept in `referred` unless there are to be none in that relation."""
-        start, known = self.here, self.here > 0
         word = self.take(RELATION_WORDS)
-        if word is None or not known:
-            self.here = start
+        if word is None:
             return None
         name = RELATION_WORDS[word]
         definite = self.take(("the", "any")) is not None
         self.depth += 1
         if self.depth > _DEEPEST:
-            raise self._error(f"more than {_DEEPEST} relations hang on one another; wish for less at once")
+            raise self.error(f"more than {_DEEPEST} relations hang on one another; wish for less at once")
         other = self._noun_phrase().phrase
         noun, count = other.noun, other.count
         self.depth -= 1
         if (definite and count.least == count.most == 1) or count.most is None:
             count = Count(max(count.least, 1) if not definite else 1, None)
         if count.most == 0:
-            raise self._error(
+            raise self.error(
                 f"{name!r} needs something that is there, and {self.lexicon.of(noun.class_id, 2)} are not"
             )
         link = (name, noun)
         if of.most != 0:
             self.referred.append((replace(other, count=count), link))
         return link
-
-    # Places -------------------------------------------------------------------------------------------------
-
-    def _place(self) -> str | None:
-        """A place, if one stands here."""
-        start = self.here
-        self.take(PREPOSITIONS)
-        self.take(ARTICLES)
-        named = self.lexicon.at(self.words, self.here)
-        said = self._place_words()
-        if not said or (named is not None and named[1] >= len(said)):
-            self.here = start
-            return None
-        if self.word() == "of" and not self._of_image():
-            self.here = start  # "left of a car"
-            return None
-        place = place_named(said)
-        if place is None:
-            raise self._error(
-                f"{' '.join(said)!r} is no place; places are, for example, left, upper right, lower left "
-                f"corner, center, top edge, right half"
-            )
-        return place
-
-    def _place_words(self) -> list[str]:
-        said = []
-        while (word := self.word()) in PLACES:
-            said.append(word)
-            self.here += 1
-            if self.word() == "of" and self.word(1) == "the" and self.word(2) in PLACES:
-                self.here += 2  # "the middle of the left side"
-        return said
-
-    def _of_image(self) -> bool:
-        start = self.here
-        self.here += 1
-        self.take(("the", "this", "an", "a"))
-        if self.take(IMAGE):
-            return True
-        self.here = start
-        return False
-
-    # Words --------------------------------------------------------------------------------------------------
-
-    def word(self, ahead: int = 0) -> str:
-        """The word here, or some words ahead; empty behind the end."""
-        place = self.here + ahead
-        return self.words[place] if place < len(self.words) else ""
-
-    def take(self, options: Collection[str]) -> str | None:
-        """Go past one of some words or groups of words, the longest that stands here, and return it."""
-        for count in range(min(_MOST_WORDS, len(self.words) - self.here), 0, -1):
-            option = " ".join(self.words[self.here : self.here + count])
-            if option in options:
-                self.here += count
-                return option
-        return None
-
-    def _noun_ahead(self, ahead: int = 0) -> bool:
-        place, word = self.here + ahead, self.word(ahead)
-        named = self.lexicon.at(self.words, place) is not None
-        return named or word in SIZE_WORDS or word == "the" or counted(self.words, place) is not None
-
-    def _place_ahead(self) -> bool:
-        start = self.here
-        self.take(("is", "are"))
-        found = self._place() is not None
-        self.here = start
-        return found
-
-    def _error(self, what: str) -> InputError:
-        return InputError(f"{self.text!r}: {what}")
-
-    def _unknown(self, *, of_classes: bool) -> InputError:
-        word, names = self.word(), [info.name for info in self.lexicon.classes.classes]
-        shown = ", ".join(names[:_LISTED]) + (", ..." if len(names) > _LISTED else "")
-        if not word or word in BREAKS:
-            before = " ".join(self.words[max(self.here - 2, 0) : self.here])
-            return self._error(f"expected a class after {before!r}; classes: {shown}")
-        if word in _NO_RELATIONS:
-            relations = ", ".join(dict.fromkeys(RELATION_WORDS.values()))
-            return self._error(
-                f"{word!r} is not understood here; relations are {relations}; classes: {shown}"
-            )
-        known = [*self.lexicon.vocabulary, *SIZE_WORDS, *RELATION_WORDS, *PLACES, *NUMERALS]
-        names_alone = [*self.lexicon.vocabulary]
-        near = nearest(word, names_alone, 0.6) or nearest(word, known, 0.6) or nearest(word, names_alone)
-        hint = f"did you mean {near!r}? " if near and near != word else ""
-        return self._error(f"{word!r} is not understood here; {hint}classes: {shown}")
