@@ -228,9 +228,10 @@ def test_plurals(one: str, many: str) -> None:
 
 def test_synonyms_name_classes_in_both_numbers(tmp_path: Path) -> None:
     file = tmp_path / "synonyms.json"
-    file.write_text(json.dumps({"erythrocyte": "red_blood_cell"}))
-    lexicon = Lexicon(classes("red_blood_cell", "ring"), read_synonyms(file))
-    assert str(understood("two erythrocytes", lexicon)) == "exactly 2 red blood cells"
+    for encoding in ("utf-8", "utf-8-sig"):  # the second is that of editors on Windows
+        file.write_text(json.dumps({"erythrocyte": "red_blood_cell"}), encoding=encoding)
+        lexicon = Lexicon(classes("red_blood_cell", "ring"), read_synonyms(file))
+        assert str(understood("two erythrocytes", lexicon)) == "exactly 2 red blood cells"
 
 
 @pytest.mark.parametrize(

@@ -282,7 +282,7 @@ def read_synonyms(file: str | Path) -> dict[str, str]:
     """
     path = Path(file)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
         json.dumps(content, ensure_ascii=False).encode()  # halves of characters can't be written down
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}; expected a JSON file of synonyms") from None

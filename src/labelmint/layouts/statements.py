@@ -170,10 +170,9 @@ class _Wishes:
         """A total less a part of it; of a total that ends, a part that does not is its least."""
         part, (least, most) = merged[key], (total.count.least, total.count.most)
         count = part.count
-        if total.count.many:
-            return total
-        if most is None:
-            return replace(total, count=Count(max(least - count.least, 0), None))
+        if most is None:  # many of them are many beside others, too
+            left = total.count if total.count.many else Count(max(least - count.least, 0), None)
+            return replace(total, count=left)
         if count.many or (count.most is not None and count.most != count.least):
             raise self._error(
                 f"how many {self.lexicon.of(total.noun.class_id, 2)} are there beside the {self._said(part)}? "
@@ -182,7 +181,8 @@ class _Wishes:
         if count.least > most:
             raise self._error(f"wishes both {self._said(total)} and {self._said(part)}")
         merged[key] = replace(part, count=Count(count.least, count.least))
-        return replace(total, count=Count(max(least - count.least, 0), most - count.least))
+        left = Count(max(least - count.least, 0), most - count.least, total.count.many)
+        return replace(total, count=left)
 
     def _said(self, phrase: Phrase) -> str:
         return Description(self.text, (phrase,), False, self.lexicon).in_words(phrase)
