@@ -32,6 +32,9 @@ def _read(text: str) -> str:
         ("at most four cars. A car on the left.", "at most 3 cars; exactly 1 car on the left"),
         ("two cars. A car next to a tree.", "exactly 1 car; exactly 1 car next to a tree; exactly 1 tree"),
         ("two cars. No cars on the left.", "exactly 2 cars; no cars on the left"),
+        ("two cars. Another car on the left.", "exactly 2 cars; exactly 1 car on the left"),
+        ("three cars. All of them are on the left.", "exactly 3 cars on the left"),
+        ("three cars. One is on the left.", "exactly 2 cars; exactly 1 car on the left"),
         ("two cars, two cars on the left", "exactly 2 cars; exactly 2 cars on the left"),
         ("two cars; two cars on the left", "exactly 2 cars; exactly 2 cars on the left"),
         (

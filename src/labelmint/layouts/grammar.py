@@ -107,6 +107,7 @@ class _Reader(Sentence):
             pass
         elif self.stated and (word := self.take(_OF_SEVERAL)):
             self._check_several(word, self.stated[-1].phrase.count, self.stated[:-1])
+            self.take(("is", "are"))
             if not self._places():
                 raise self.unknown()
         elif not self._places():
@@ -154,7 +155,7 @@ class _Reader(Sentence):
     # Wishes -------------------------------------------------------------------------------------------------
 
     def _wish(self) -> None:
-        between = {*self.words[self.end : self.here]}
+        start, between = self.here, {*self.words[self.end : self.here]}
         one, last = self._noun_phrase(), self.stated[-1] if self.stated else None
         noun = one.phrase.noun
         if self.first or not noun.places:
@@ -162,6 +163,9 @@ class _Reader(Sentence):
             one.phrase = replace(one.phrase, noun=replace(noun, places=places))
         if last is not None and (last.none or last.unclear) and one.bare and not one.definite:
             one.unclear = between <= {",", "and", "&"}
+        if self.words[start] == "another":  # beside those before it, whatever stop is between
+            same = [other for other in self.stated if other.phrase.noun.class_id == noun.class_id]
+            one.statement = same[-1].statement if same else self.statement
         self.first, self.end = False, self.here
         self.stated.append(one)
 
