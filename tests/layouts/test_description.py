@@ -171,6 +171,10 @@ def test_names_of_classes_that_hold_words_of_the_grammar_are_read_as_names() -> 
     assert said("two wheelers and two two wheelers on the left", *names) == (
         "at least 2 two wheelers; exactly 2 two wheelers on the left"
     )
+    assert said("a car left of a picture", "car", "picture") == (
+        "exactly 1 car left of a picture; exactly 1 picture"
+    )
+    assert said("a car left of the picture", "car", "tree") == "exactly 1 car on the left"
     assert said("a large on the left, two large cars", *names) == (
         "exactly 1 large on the left; exactly 2 large cars"
     )

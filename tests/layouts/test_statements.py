@@ -144,6 +144,7 @@ def test_what_there_is_none_of_ends_where_it_is_said_to(text: str, expected: str
             "exactly 2 cars on the left; exactly 1 person on the left; exactly 1 tree at the top",
         ),
         ("a tree and two cars that are on the left", "exactly 1 tree; exactly 2 cars on the left"),
+        ("two cars on the left, all on the left", "exactly 2 cars on the left"),
         ("two cars, on the left, and a tree", "exactly 2 cars on the left; exactly 1 tree"),
         (
             "on the left, two cars, on the right, a tree",

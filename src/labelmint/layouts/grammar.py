@@ -148,7 +148,7 @@ class _Reader(Sentence):
         if not self.stated:
             raise self.error(f"nothing is said to be there: {place!r}; name a class")
         last = self.stated[-1]
-        noun = replace(last.phrase.noun, places=(*last.phrase.noun.places, place))
+        noun = replace(last.phrase.noun, places=tuple(dict.fromkeys((*last.phrase.noun.places, place))))
         last.phrase = replace(last.phrase, noun=noun)
         return True
 

@@ -139,7 +139,7 @@ class Sentence:
         start = self.here
         self.here += 1
         self.take(("the", "this", "an", "a"))
-        if self.take(IMAGE):
+        if self.passed(IMAGE):
             return True
         self.here = start
         return False
