@@ -126,6 +126,8 @@ def test_ways_to_say_it(text: str, expected: str) -> None:
             "no cars on the left",
         ),
         ("a small car in the upper left and no small cars at the top", "no small cars"),
+        ("no large cars and a huge car", "no large cars"),
+        ("no small trees, a car next to a tiny tree", "no small trees"),
         ("car" * 1000, "3000"),
         ("a car between two", "between"),
         (f"about {'hundred ' * 200}cars", "800000000"),

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from labelmint.errors import InputError
 from labelmint.layouts.lexicon import Lexicon
-from labelmint.layouts.places import common
+from labelmint.layouts.places import SIZES, common
 
 __all__ = ["Count", "Description", "Noun", "Phrase", "refuse_impossible", "within"]
 
@@ -195,7 +195,8 @@ def _contradictions(description: Description) -> Iterator[str]:
 
 def within(noun: Noun, other: Noun) -> bool:
     """True if all that is `noun` is `other`."""
-    if noun.class_id != other.class_id or (other.size is not None and other.size != noun.size):
+    (least, most), (low, high) = (SIZES.get(one.size or "", (0.0, 1.0)) for one in (noun, other))
+    if noun.class_id != other.class_id or least < low or most > high:
         return False
     inner, outer = common(noun.places), common(other.places)
     return all(
