@@ -141,10 +141,13 @@ def generated(name: str, count: int, seed: int, classes: Sequence[str] | None = 
 def _sentence(name: str, known: list[str], rng: random.Random) -> Sentence:
     """One to three parts of different classes, and perhaps that there is nothing else."""
     chosen = rng.sample(known, min(rng.choice((1, 2, 2, 3)), len(known)))
-    parts, wishes = [], []
+    parts, wishes = list[str](), list[dict[str, Any]]()
     for one in chosen:
         others = [other for other in known if other not in chosen]
         text, wished = _part(one, others, rng)
+        bare = wished[0]["count"] == [2, None] and not text.startswith(("some ", "at least "))
+        if wishes and wishes[-1]["count"] == [0, 0] and bare:  # "no cars, trees" could mean two things
+            text = f"some {text}"
         parts.append(text)
         wishes += wished
     text = (

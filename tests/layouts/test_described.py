@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
+import torch
 from tests.layouts.sentences import HAND, by_hand, generated, lexicon_of
 from tests.layouts.stand_in import Resampled, made_up, rule_for
 
 from labelmint.errors import InputError
 from labelmint.layouts.asked import wishes_for
-from labelmint.layouts.described import MOST_CANDIDATES, DescribedLayouts
+from labelmint.layouts.described import MOST_CANDIDATES, DescribedLayouts, Unmet
 from labelmint.layouts.grammar import understood
 from labelmint.layouts.usual import Usual
 from labelmint.layouts.wishes import Wishes
-from labelmint.layouts.wishes_met import wishes_met
+from labelmint.layouts.wishes_met import Met, wishes_met
 
 SIZE = (64, 96)
 
@@ -73,6 +76,18 @@ def test_what_can_t_be_met_is_said_with_counts() -> None:
     assert "20 candidates" in str(stopped.value)
     assert "left of" in str(stopped.value)
     assert "\n" not in str(stopped.value)
+
+
+def test_what_can_t_be_met_holds_the_rows_and_the_nearest_layouts(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = described("two cars on the left")
+    good = source.found(seeds(3), {})
+    bad = dataclasses.replace(good[1], met=Met((False,)))
+    monkeypatch.setattr(source, "found", lambda *_: [good[0], bad, good[2]])
+    with pytest.raises(Unmet) as stopped:
+        source.sample(seeds(3), {})
+    assert stopped.value.rows == (1,)
+    assert stopped.value.layouts is not None
+    assert torch.equal(stopped.value.layouts.ids, source.layouts([one.boxes for one in good]).ids)
 
 
 def test_forbidden_objects_are_left_out_rather_than_drawn_again() -> None:

@@ -61,6 +61,15 @@ CASES = [
     ("a car next to a car", [box(0, 0.1, 0.1), box(0, 0.9, 0.9)], [False, False]),
     ("a car inside a tree", [box(0, 0.5, 0.5, 0.05), box(1, 0.5, 0.5, 0.2)], [True, True]),
     ("a car inside a tree", [box(0, 0.6, 0.5, 0.05), box(1, 0.5, 0.5, 0.2)], [False, True]),
+    # what has no area lies in what it lies in, not in everything
+    ("a car inside a tree", [box(0, 0.5, 0.5, 0.0), box(1, 0.5, 0.5, 0.2)], [True, True]),
+    ("a car inside a tree", [box(0, 0.9, 0.5, 0.0), box(1, 0.5, 0.5, 0.2)], [False, True]),
+    # a largest number is of all that is so, where further objects of the class may be there
+    ("some cars, two cars on the left", [box(0, x, 0.5) for x in (0.1, 0.2, 0.3, 0.9)], [True, False]),
+    ("some cars, two cars on the left", [box(0, x, 0.5) for x in (0.1, 0.2, 0.7, 0.8, 0.9)], [True, True]),
+    ("at least two cars, at most one small car", [box(0, x, 0.5, 0.05) for x in (0.2, 0.4)], [True, False]),
+    ("two cars, two cars on the left", [box(0, x, 0.5) for x in (0.1, 0.2, 0.3, 0.35)], [True, True]),
+    ("two cars, at least three small cars", [box(0, 0.1 * k, 0.5, 0.05) for k in range(1, 8)], [True, True]),
     ("only two cars", [box(0, 0.2, 0.2), box(0, 0.8, 0.8)], [True, True]),
     ("only two cars", [box(0, 0.2, 0.2), box(0, 0.8, 0.8), box(1, 0.5, 0.5)], [True, False]),
 ]
@@ -78,6 +87,29 @@ def test_what_is_forbidden_is_found() -> None:
     objects = np.array([box(0, 0.2, 0.5), box(0, 0.8, 0.5), box(1, 0.1, 0.1)])
     description = understood("no cars on the left, a tree", LEXICON)
     assert forbidden(description, objects, SIZE, usual()).tolist() == [True, False, False]
+
+
+def test_the_last_objects_that_are_too_many_of_a_kind_are_found_but_none_that_is_needed() -> None:
+    description = understood("some cars, two cars on the left", LEXICON)
+    objects = np.array([box(0, x, 0.5) for x in (0.9, 0.8, 0.1, 0.2, 0.3, 0.35)])
+    away = forbidden(description, objects, SIZE, usual())
+    assert away.sum() == 2
+    assert not away[:2].any()
+    assert wishes_met(description, objects[~away], SIZE, usual()).all
+    assert not forbidden(description, objects[:4], SIZE, usual()).any()
+
+
+def test_whether_wishes_are_met_does_not_hang_on_the_order_of_objects() -> None:
+    rng, known = np.random.default_rng(0), usual()
+    for text in (
+        "some cars, two cars on the left",
+        "at least two cars, one or two small cars, a car at the top",
+    ):
+        description = understood(text, LEXICON)
+        for _ in range(60):
+            objects = objects_at_random(rng)
+            orders = [objects, objects[::-1], objects[rng.permutation(len(objects))]]
+            assert len({wishes_met(description, one, SIZE, known).all for one in orders}) == 1
 
 
 def test_relations_are_measured_in_pixels() -> None:

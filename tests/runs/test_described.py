@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,14 @@ import pytest
 
 import labelmint
 from labelmint.errors import InputError
+from labelmint.layouts.described import DescribedLayouts, Found
+from labelmint.layouts.wishes_met import Met
+from labelmint.protocols import Dials
 from labelmint.runs.described import described_layouts
 from labelmint.runs.draw import Draw
+from labelmint.runs.layouts_alone import drawn_layout
 from labelmint.runs.trained import TrainedSystem, load
+from labelmint.seeds import Seed
 from labelmint.synthesis import mint
 
 SENTENCE = "class 3 on the left and a digit 5, no class 4"  # digits of a set that names classes by numbers
@@ -86,6 +92,35 @@ def test_a_set_is_written_with_its_sentence_and_resumed_with_that_alone(
 def test_what_a_run_can_t_draw_is_refused(text: str, names: str, boxes: TrainedSystem) -> None:
     with pytest.raises(InputError, match=names):
         described_layouts(boxes, text)
+
+
+def test_a_layout_that_nobody_asked_for_stops_nothing(
+    minted: TrainedSystem, boxes: TrainedSystem, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Batches are drawn whole: here sample 3, the last of the first one, can't meet the sentence."""
+    system, found = minted.with_layouts_from(boxes).with_description(SENTENCE), DescribedLayouts.found
+    whole = [pair.image for pair in system.chunk(0, DRAW)]
+
+    def without_the_third(self: DescribedLayouts, seeds: Sequence[Seed], dials: Dials) -> list[Found]:
+        unmet = Met((False,) * len(self.description.wishes()))
+        every = zip(seeds, found(self, seeds, dials), strict=True)
+        return [replace(one, met=unmet) if seed[1] == 3 else one for seed, one in every]
+
+    monkeypatch.setattr(DescribedLayouts, "found", without_the_third)
+    drawn = [pair.image for pair in system.synthesize(3, seed=DRAW.seed, batch_size=DRAW.batch_size)]
+    assert all(np.array_equal(one, other) for one, other in zip(drawn, whole[:3], strict=True))
+    assert drawn_layout(system, DRAW, 2).label_map.shape == system.size
+    options = {"batch_size": 4, "filter": "off", "describe": SENTENCE}
+    out = mint(minted.with_layouts_from(boxes), tmp_path / "out", n=3, seed=DRAW.seed, **options)
+    assert len(labelmint.read(out)) == 3
+    for stopped in (
+        lambda: system.chunk(0, DRAW),
+        lambda: [*system.synthesize(1, seed=DRAW.seed, batch_size=DRAW.batch_size, start=3)],
+        lambda: drawn_layout(system, DRAW, 3),
+        lambda: mint(minted.with_layouts_from(boxes), tmp_path / "other", n=4, seed=DRAW.seed, **options),
+    ):
+        with pytest.raises(InputError, match="candidates for one layout"):
+            stopped()
 
 
 def test_a_stop_leaves_nothing(boxes: TrainedSystem, minted: TrainedSystem, tmp_path: Path) -> None:

@@ -2,8 +2,9 @@
 
     candidate k of a layout ~ p(s given wishes_k),    k = 0 ... 19,    the first that the checker finds to meet all
 
-Objects that a description forbids and no constraint could, such as those of "no rings on the left", are left out of a
-candidate before it is checked. Where none of 20 candidates meets all, drawing stops and says what could not be met.
+Objects that a description forbids and no constraint could, such as those of "no rings on the left", and those that it
+has too many of are left out of a candidate before it is checked. Where none of 20 candidates meets all, drawing stops
+and says what could not be met.
 """
 
 from __future__ import annotations
@@ -34,7 +35,16 @@ _STREAM = "description"
 
 
 class Unmet(InputError):
-    """A description that some layout can't be drawn for; with the same seed it never can."""
+    """A description that some layout can't be drawn for; with the same seed it never can.
+
+    Attributes:
+        rows: which of a batch do not meet it. layouts: the batch, in which these are the nearest that were drawn; None
+            where none could be.
+    """
+
+    def __init__(self, message: str, rows: Sequence[int] = (), layouts: LayoutBatch | None = None) -> None:
+        super().__init__(message)
+        self.rows, self.layouts = tuple(rows), layouts
 
 
 class BoxSource(Protocol):
@@ -114,10 +124,11 @@ class DescribedLayouts:
         Raises Unmet where 20 candidates for a layout do not meet it.
         """
         found = self.found(seeds, dials)
-        for one in found:
-            if not one.met.all:
-                raise Unmet(self._unmet(one))
-        return self.layouts([one.boxes for one in found])
+        layouts = self.layouts([one.boxes for one in found])
+        missing = [row for row, one in enumerate(found) if not one.met.all]
+        if missing:
+            raise Unmet(self._unmet(found[missing[0]]), missing, layouts)
+        return layouts
 
     def layouts(self, rows: Sequence[Array]) -> LayoutBatch:
         """Layouts of boxes (N, 5)."""

@@ -5,8 +5,9 @@
 
 A wish with a number counts objects that are all it says. Wishes of one class add up: "a car on the left and a car on
 the right" are two. Where all wishes of a class have a largest number, there are no further objects of it: "three cars"
-are three. "Some", "many" and "at least" leave that open. What no wish names is left to the data; after "only" and
-"nothing else" there is none of it.
+are three. "Some", "many" and "at least" leave that open. A full stop ends what adds up: "two cars. One car on the
+left." are two (`layouts.statements`). What no wish names is left to the data; after "only" and "nothing else" there is
+none of it.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from dataclasses import dataclass
 
 from labelmint.errors import InputError
 from labelmint.layouts.lexicon import Lexicon
-from labelmint.layouts.places import common
+from labelmint.layouts.places import SIZES, common
 
-__all__ = ["Count", "Description", "Noun", "Phrase", "refuse_impossible"]
+__all__ = ["Count", "Description", "Noun", "Phrase", "refuse_impossible", "within"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Count:
         if self.most == 0:
             return "no"
         if self.most is None:
-            return f"at least {self.least}"
+            return f"at least {self.least}" if self.least else "any number of"
         if self.least == self.most:
             return f"exactly {self.least}"
         return f"{self.least} to {self.most}" if self.least else f"at most {self.most}"
@@ -181,10 +182,10 @@ def _contradictions(description: Description) -> Iterator[str]:
     ]
     for none in excluded:
         for phrase in description.phrases:
-            if phrase.count.least and _within(phrase.noun, none.noun):
+            if phrase.count.least and within(phrase.noun, none.noun):
                 yield f"wishes {words(none)}, and {words(phrase)}"
             other = phrase.relation[1] if phrase.relation else None
-            if phrase.count.least and other is not None and _within(other, none.noun):
+            if phrase.count.least and other is not None and within(other, none.noun):
                 yield f"wishes {words(none)}, and {words(phrase)}"
     for class_id in sorted(description.classes):
         most, least = description.most_of(class_id), description.least_of(class_id)
@@ -192,11 +193,12 @@ def _contradictions(description: Description) -> Iterator[str]:
             yield f"wishes both at least {least} and at most {most} {description.lexicon.of(class_id, most)}"
 
 
-def _within(noun: Noun, none: Noun) -> bool:
-    """True if all that is `noun` is `none`."""
-    if noun.class_id != none.class_id or (none.size is not None and none.size != noun.size):
+def within(noun: Noun, other: Noun) -> bool:
+    """True if all that is `noun` is `other`."""
+    (least, most), (low, high) = (SIZES.get(one.size or "", (0.0, 1.0)) for one in (noun, other))
+    if noun.class_id != other.class_id or least < low or most > high:
         return False
-    inner, outer = common(noun.places), common(none.places)
+    inner, outer = common(noun.places), common(other.places)
     return all(
         any(o[0] <= i[0] and o[1] <= i[1] and i[2] <= o[2] and i[3] <= o[3] for o in outer) for i in inner
     )

@@ -4,57 +4,83 @@
     nucleus                                 "nucleus", "nuclei"
     3                                       "class 3", "digit 3"
 
-A class is found by its singular, its plural, and the synonyms that a user gives it, whose plurals are found too.
+A class is found by its singular, its plural, and the synonyms that a user gives it, whose plurals are found too. The
+name of a class is always that class, whatever the plural of another is.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from labelmint.errors import InputError, nearest
+from labelmint.layouts.words import BREAKS
 from labelmint.types import ClassSet
 
-__all__ = ["ClassWord", "Lexicon", "plural_of", "read_synonyms", "singular_of", "words_of"]
+__all__ = ["ClassWord", "Lexicon", "plural_of", "read_synonyms", "singular_of", "tokens_of", "words_of"]
 
 Words: TypeAlias = tuple[str, ...]
 
 _IRREGULAR = {
     "analysis": "analyses",
+    "atlas": "atlases",
     "axis": "axes",
+    "calf": "calves",
+    "canvas": "canvases",
     "child": "children",
     "foot": "feet",
+    "gas": "gases",
     "goose": "geese",
     "half": "halves",
-    "knife": "knives",
-    "leaf": "leaves",
+    "lens": "lenses",
     "life": "lives",
-    "loaf": "loaves",
     "matrix": "matrices",
     "metastasis": "metastases",
     "mitosis": "mitoses",
     "mouse": "mice",
     "ovum": "ova",
     "ox": "oxen",
+    "pancreas": "pancreases",
     "person": "people",
-    "shelf": "shelves",
+    "stenosis": "stenoses",
     "tooth": "teeth",
-    "vertebra": "vertebrae",
     "vertex": "vertices",
-    "wolf": "wolves",
 }
-_ALIKE = ("aircraft", "bison", "deer", "fish", "sheep", "species", "series", "rbc", "wbc")
+_ALIKE = (
+    *(
+        "aircraft",
+        "biceps",
+        "bison",
+        "caries",
+        "deer",
+        "fish",
+        "forceps",
+        "pants",
+        "rbc",
+        "scissors",
+        "sheep",
+    ),
+    *("species", "series", "trousers", "wbc"),
+)
 _ENDINGS = (  # what a word ends with in the singular, and in the plural
-    ("nucleus", "nuclei"),
-    ("bacillus", "bacilli"),
-    ("fungus", "fungi"),
-    ("coccus", "cocci"),
-    ("cactus", "cacti"),
-    ("alveolus", "alveoli"),
-    ("bacterium", "bacteria"),
+    *(
+        (one, f"{one.removesuffix('us')}i")
+        for one in ("nucleus", "nucleolus", "bacillus", "fungus", "coccus")
+    ),
+    *(
+        (one, f"{one.removesuffix('us')}i")
+        for one in ("cactus", "alveolus", "glomerulus", "villus", "thrombus")
+    ),
+    *((one, f"{one.removesuffix('us')}i") for one in ("embolus", "bronchus")),
+    *((one, f"{one.removesuffix('um')}a") for one in ("bacterium", "atrium", "plasmodium", "flagellum")),
+    *((one, f"{one}e") for one in ("vertebra", "alga", "hypha", "larva", "papilla", "pupa")),
+    *((one, f"{one}es") for one in ("tomato", "potato", "mango", "mosquito", "buffalo", "hero", "volcano")),
+    *((f"{one}f", f"{one}ves") for one in ("lea", "loa", "shel", "wol")),
+    ("knife", "knives"),
     ("mitochondrion", "mitochondria"),
     ("woman", "women"),
     ("man", "men"),
@@ -69,12 +95,41 @@ _REGULAR_ENDINGS = (  # the plural's, and the singular's; the first that fits
     ("ches", "ch"),
     ("shes", "sh"),
 )
+_LONGEST = 2000  # characters of a description
+_HYPHENS = r"\-–‐"
 
 
 def words_of(name: str) -> Words:
     """The words of a class name or a sentence part, in lower case: parted at capitals and at what is no letter."""
-    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
-    return tuple(re.findall(r"[^\W_]+", parted.lower()))
+    return tuple(
+        word.lower() for word in re.findall(r"[^\W_]+", _parted(unicodedata.normalize("NFKC", name)))
+    )
+
+
+def tokens_of(text: str) -> list[str]:
+    """The words of a description as `words_of` has them, and the signs that part them; raises InputError, one line, for
+    any other sign, and for a text of more than 2000 characters.
+    """
+    if len(text) > _LONGEST:
+        raise InputError(f"a description of {len(text)} characters; expected at most {_LONGEST}")
+    plain = unicodedata.normalize("NFKC", text)
+    odd = re.search(r"(?:^|(?<=[\s,(]))-\d+|\d+\.\d+", plain)
+    if odd is not None:
+        raise InputError(f"{text!r}: {odd[0]!r} is no number of objects; expected a whole number from 0")
+    plain = re.sub(r"(?<=\d),(?=\d{3}\b)", "", plain)
+    plain = re.sub(rf"(\d)\s*[{_HYPHENS}]\s*(\d)", r"\1 to \2", plain)
+    plain = re.sub(r"(?<=\w)['’]s\b", "", plain)
+    plain = re.sub(r"\bhalf a dozen\b", "six", plain, flags=re.IGNORECASE)  # "half" begins places, too
+    found = re.findall(rf"[^\W_]+|[^\s\w{_HYPHENS}—/'‘’\"“”„()_]", _parted(plain))
+    for sign in found:
+        if not sign[0].isalnum() and sign not in BREAKS:
+            raise InputError(f"{text!r}: {sign!r} is not understood; describe the layout in plain words")
+    return [sign.lower() for sign in found]
+
+
+def _parted(text: str) -> str:
+    """Words parted at capitals: "SignSymbol", "CTScan"; the s of "RBCs" makes a plural."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])(?![A-Z]s(?![a-z]))", " ", text)
 
 
 def plural_of(word: str) -> str:
@@ -87,6 +142,10 @@ def plural_of(word: str) -> str:
         for one, many in _ENDINGS:
             if word.endswith(one):
                 return word.removesuffix(one) + many
+    return _regular(word)
+
+
+def _regular(word: str) -> str:
     if re.search(r"(s|x|z|ch|sh)$", word):
         return f"{word}es"
     if re.search(r"[^aeiou]y$", word):
@@ -97,7 +156,7 @@ def plural_of(word: str) -> str:
 def singular_of(word: str) -> str:
     """The noun of which a word is the plural; the word itself where it is none."""
     known = {many: one for one, many in _IRREGULAR.items()}
-    if word in _ALIKE or word in known:
+    if word in _ALIKE or word in _IRREGULAR or word in known:
         return known.get(word, word)
     for one, many in _ENDINGS:
         if word.endswith(many) and word not in _REGULAR:
@@ -130,13 +189,11 @@ class Lexicon:
     def __init__(self, classes: ClassSet, synonyms: Mapping[str, str] | None = None) -> None:
         self.classes = classes
         self._found: dict[Words, ClassWord] = {}
-        for info in classes.classes:
-            words = words_of(info.name)
-            if len(words) == 1 and words[0].isdigit():
-                self._add(("digit", *words), info.id)
-                self._add(("class", *words), info.id)
-            else:
-                self._add(words, info.id)
+        named = [(words, info.id) for info in classes.classes for words in _said_of(words_of(info.name))]
+        for words, class_id in named:
+            self._found.setdefault(words, ClassWord(class_id, singular_of(words[-1]) != words[-1]))
+        for words, class_id in named:
+            self._add(words, class_id)
         by_name = {info.name.lower(): info.id for info in classes.classes}
         for synonym, name in (synonyms or {}).items():
             target = self._target(synonym, name, by_name)
@@ -163,12 +220,11 @@ class Lexicon:
         return found.class_id
 
     def _add(self, words: Words, class_id: int) -> None:
-        """Take both numbers of a name; the name of an earlier class stays that class's."""
-        if not words:
-            return
+        """Take both numbers of a name; a name that was taken before stays that class's."""
         *front, last = words
         one = singular_of(last)
-        forms = [(last, one != last), (one, False), (plural_of(one), plural_of(one) != one)]
+        many = plural_of(one)
+        forms = [(last, one != last), (one, False), (many, many != one), (_regular(one), True)]
         if one != last and last.endswith("s"):
             forms.append((last[:-1], False))  # "cookies" is of "cookie", though "berries" is of "berry"
         for form, plural in forms:
@@ -198,14 +254,25 @@ class Lexicon:
         return None
 
     def of(self, class_id: int, number: int | None) -> str:
-        """The name of a class as it stands after a number: 1 for the singular, any other for the plural."""
+        """The name of a class as it stands after a number: 1 for the singular, any other for the plural; as it is where
+        that would name another class.
+        """
         words = words_of(self.classes.name_of(class_id)) or (str(class_id),)
         if len(words) == 1 and words[0].isdigit():
             return f"class {words[0]}"
         if words[-1].isdigit():
             return " ".join(words)
         one = singular_of(words[-1])
-        return " ".join((*words[:-1], one if number == 1 else plural_of(one)))
+        form = (*words[:-1], one if number == 1 else plural_of(one))
+        found = self._found.get(form)
+        return " ".join(form if found is None or found.class_id == class_id else words)
+
+
+def _said_of(words: Words) -> list[Words]:
+    """How the words of a name are said: a number alone is a class of that number."""
+    if len(words) == 1 and words[0].isdigit():
+        return [("digit", *words), ("class", *words)]
+    return [words] if words else []
 
 
 def read_synonyms(file: str | Path) -> dict[str, str]:
@@ -215,7 +282,7 @@ def read_synonyms(file: str | Path) -> dict[str, str]:
     """
     path = Path(file)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
         json.dumps(content, ensure_ascii=False).encode()  # halves of characters can't be written down
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}; expected a JSON file of synonyms") from None

@@ -60,6 +60,7 @@ _FIXED: tuple[tuple[str, int, int | None, bool], ...] = (
     ("just one", 1, 1, False),
     ("another", 1, 1, False),
     ("single", 1, 1, False),
+    ("any number of", 0, None, False),
     ("without any", 0, 0, False),
     ("without a", 0, 0, False),
     ("without an", 0, 0, False),
@@ -128,7 +129,7 @@ def _bounded(words: Sequence[str], place: int) -> Numeral | None:
 
 
 def _about(value: int) -> tuple[int, int]:
-    return math.floor(value * (1 - _ABOUT)), math.ceil(value * (1 + _ABOUT))
+    return max(math.floor(value * (1 - _ABOUT)), min(value, 1)), math.ceil(value * (1 + _ABOUT))
 
 
 def _plain(words: Sequence[str], place: int) -> Numeral | None:

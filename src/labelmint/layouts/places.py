@@ -122,7 +122,8 @@ def _next_to(a: Array, b: Array) -> Array:
 def _inside(a: Array, b: Array) -> Array:
     low, high = np.maximum(a[:, None, :2], b[None, :, :2]), np.minimum(a[:, None, 2:], b[None, :, 2:])
     shared = np.prod(np.maximum(high - low, 0), axis=-1)
-    found: Array = (shared >= _INSIDE * _areas(a)[:, None]) & (_areas(b)[None] > _areas(a)[:, None])
+    large = (shared >= _INSIDE * _areas(a)[:, None]) & (_areas(b)[None] > _areas(a)[:, None])
+    found: Array = large & (low <= high).all(axis=-1)  # what has no area shares all of it with anything
     return found
 
 

@@ -1,18 +1,21 @@
 """The checker of descriptions: it reads the objects of a layout alone, the class and the box of each.
 
     a wish is met  <=>  as many objects are what it says as it wishes, each of them its own and no other wish's,
-                        and where its class has a largest number there are no more objects of that class
+                        no more are what it says than its largest number and what other wishes with a largest number can
+                        have of them, and where its class has a largest number there are no more objects of that class
 
-How the layout was drawn plays no part.
+So "two cars, two cars on the left" may be four on the left, and "some cars, two cars on the left" are two there. How
+the layout was drawn plays no part.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from labelmint.layouts.description import Description, Noun, Phrase
+from labelmint.layouts.description import Description, Noun, Phrase, within
 from labelmint.layouts.places import centers, common, in_any, related
 from labelmint.layouts.usual import Usual, sizes_of
 from labelmint.types import Array
@@ -51,9 +54,8 @@ def wishes_met(description: Description, objects: Array, size: tuple[int, int], 
             met.append(not fitting[place].any())
             continue
         most = description.most_of(phrase.noun.class_id)
-        free = fitting[place] & ~np.isin(np.arange(len(objects)), _others(matched, place))
         enough = len(matched[place]) >= least[place]
-        few = phrase.count.most is None or int(free.sum()) <= phrase.count.most
+        few = _beyond(description.phrases, fitting, place) <= 0
         met.append(enough and few and (most is None or int(of_class.sum()) <= most))
     if description.only:
         met.append(bool(np.isin(objects[:, 0], sorted(description.classes)).all()))
@@ -61,11 +63,21 @@ def wishes_met(description: Description, objects: Array, size: tuple[int, int], 
 
 
 def forbidden(description: Description, objects: Array, size: tuple[int, int], usual: Usual) -> Array:
-    """Which objects (N, 5) are such as a description wishes none of, (N,)."""
+    """Which objects (N, 5) are such as a description wishes none of, or no more of, (N,); of these the last that no
+    wish needs.
+    """
     reader, found = _Reader(objects, size, usual), np.zeros(len(objects), bool)
     for phrase in description.phrases:
         if phrase.count.most == 0:
             found |= reader.fits(phrase)
+    phrases = description.phrases
+    fitting = [reader.fits(phrase) & ~found for phrase in phrases]
+    needed = np.concatenate(_matched(fitting, [reader.least(phrase) for phrase in phrases]))
+    spare = ~np.isin(np.arange(len(objects)), needed)
+    for place, phrase in enumerate(phrases):
+        beyond = _beyond(phrases, [one & ~found for one in fitting], place)
+        if beyond > 0 and description.most_of(phrase.noun.class_id) is None:
+            found[np.flatnonzero(fitting[place] & spare & ~found)[-beyond:]] = True
     return found
 
 
@@ -98,10 +110,10 @@ class _Reader:
         return found & beside.any(axis=1)
 
 
-def _matched(fitting: list[Array], least: list[int]) -> list[Array]:
-    """Objects that are matched with each wish, none with two: as many as can be, up to the least that it wishes."""
+def _matched(fitting: Sequence[Array], wished: Sequence[int]) -> list[Array]:
+    """Objects that are matched with each wish, none with two: as many as can be, up to the number wished."""
     owners = [
-        place for place, count in enumerate(least) for _ in range(min(count, int(fitting[place].sum())))
+        place for place, count in enumerate(wished) for _ in range(min(count, int(fitting[place].sum())))
     ]
     if not owners:
         return [np.zeros(0, int) for _ in fitting]
@@ -115,6 +127,21 @@ def _matched(fitting: list[Array], least: list[int]) -> list[Array]:
     return [found[(owner == place) & (found >= 0)] for place in range(len(fitting))]
 
 
-def _others(matched: list[Array], place: int) -> Array:
-    """Objects that are matched with other wishes."""
-    return np.concatenate([np.zeros(0, int), *(one for k, one in enumerate(matched) if k != place)])
+def _beyond(phrases: Sequence[Phrase], fitting: Sequence[Array], place: int) -> int:
+    """How many more objects are what a wish says than there may be; 0 or less where that is as wished."""
+    own = phrases[place]
+    most = own.count.most
+    if most is None or any(one.count.most is None and _of(one, own) for one in phrases):
+        return 0
+    others = [
+        (fits & fitting[place], one.count.most)
+        for one, fits in zip(phrases, fitting, strict=True)
+        if one is not own and one.count.most
+    ]
+    theirs = _matched([fits for fits, _ in others], [count for _, count in others])
+    return int(fitting[place].sum()) - sum(map(len, theirs)) - most
+
+
+def _of(one: Phrase, other: Phrase) -> bool:
+    """True if all that one wish says is what the other says."""
+    return within(one.noun, other.noun) and other.relation in (None, one.relation)

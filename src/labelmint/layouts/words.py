@@ -11,15 +11,19 @@ __all__ = [
     "IMAGE",
     "JOINS",
     "LEADING",
+    "NEARLY",
     "ONLY",
     "PLACES",
     "PREPOSITIONS",
     "RELATION_WORDS",
     "SIZE_WORDS",
+    "STOPS",
+    "WHOLE",
     "place_named",
 ]
 
 BREAKS = (",", ";", ".", ":", "!", "?")
+STOPS = (".", "!", "?")  # which end a statement
 JOINS = ("and", "&", "but", "with", "plus", "then", "also", "as well as")
 ONLY = (
     "only",
@@ -48,6 +52,14 @@ LEADING = frozenset(
         "",
     )
 )
+WHOLE = frozenset(
+    [
+        "altogether",
+        "in total",
+        "in it",
+        *(f"in {which} {noun}" for which in ("the", "this") for noun in IMAGE),
+    ]
+)
 FILLERS = (
     *(
         "there is",
@@ -74,7 +86,7 @@ FILLERS = (
     ),
     *("containing", "showing", "having"),
 )
-ARTICLES = ("the", "a", "an", "one of the", "any", "its", "very", "the very", "or near the")
+ARTICLES = ("the", "a", "an", "one of the", "any", "very", "the very", "or near the")
 PREPOSITIONS = (
     *(
         "in",
@@ -117,8 +129,7 @@ _LEFT_RIGHT = {
     for to in ("", "to the ", "on the ", "at the ", "to ")
     for part in ("", " side", " hand side")
 }
-RELATION_WORDS: Mapping[str, str] = {
-    **_LEFT_RIGHT,
+_RELATIONS: Mapping[str, str] = {
     "above": "above",
     "over": "above",
     "on top of": "above",
@@ -139,6 +150,13 @@ RELATION_WORDS: Mapping[str, str] = {
     "within": "inside",
     "in": "inside",
 }
+NEARLY = {  # "right above" is no place
+    f"{how} {word}": name
+    for how in ("right", "directly", "just", "immediately")
+    for word, name in _RELATIONS.items()
+    if word not in ("in", "by", "near", "near to", "close to", "within")
+}
+RELATION_WORDS: Mapping[str, str] = {**_LEFT_RIGHT, **_RELATIONS, **NEARLY}
 
 _ACROSS = {"left": "left", "leftmost": "left", "right": "right", "rightmost": "right"}
 _DOWN = {"top": "upper", "upper": "upper", "topmost": "upper", "bottom": "lower", "lower": "lower"}

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from labelmint.errors import InputError
-from labelmint.layouts.described import DescribedLayouts
+from labelmint.layouts.described import DescribedLayouts, Unmet
 from labelmint.layouts.description import refuse_impossible
 from labelmint.layouts.grammar import understood
 from labelmint.layouts.lexicon import Lexicon
 from labelmint.layouts.usual import Usual
 from labelmint.progress import Report
-from labelmint.protocols import Dial, Dials
+from labelmint.protocols import Dial, Dials, LayoutSource
 from labelmint.runs.boxes_for import BoxesFor, stored_boxes
 from labelmint.seeds import Seed
 from labelmint.types import Array, Kept, LayoutBatch
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from labelmint.layouts.boxes import BoxRule
     from labelmint.runs.trained import TrainedSystem
 
-__all__ = ["Described", "described_layouts", "with_description"]
+__all__ = ["Described", "described_layouts", "sampled", "with_description"]
 
 
 class Described(NamedTuple):
@@ -56,12 +56,30 @@ class _ForImages:
         return self._described.dials
 
     def sample(self, seeds: Sequence[Seed], dials: Dials, kept: Kept | None = None) -> LayoutBatch:
-        """Layouts that meet the description, one a seed."""
-        return self._boxes_for.layouts(self._described.sample(seeds, dials), seeds)
+        """Layouts that meet the description, one a seed; raises Unmet where some can't."""
+        try:
+            return self._boxes_for.layouts(self._described.sample(seeds, dials), seeds)
+        except Unmet as error:
+            if error.layouts is not None:
+                error.layouts = self._boxes_for.layouts(error.layouts, seeds)
+            raise
 
     def drawing_bytes(self, batch_size: int, dials: Dials) -> int:
         """Memory that the prior takes."""
         return self._described.drawing_bytes(batch_size, dials)
+
+
+def sampled(
+    source: LayoutSource, seeds: Sequence[Seed], dials: Dials, kept: Kept | None, wanted: range | None
+) -> LayoutBatch:
+    """Layouts of a source, one a seed; raises Unmet where one that is wanted can't meet its description."""
+    try:
+        return source.sample(seeds, dials, kept)
+    except Unmet as error:
+        missing = [row for row in error.rows if wanted is None or seeds[row][1] in wanted]
+        if missing or error.layouts is None:
+            raise
+        return error.layouts
 
 
 def with_description(

@@ -48,6 +48,8 @@ class Draw:
         reseed: other seeds for streams of their own, by name (`runs.streams`).
         style: of a reference image, which all samples take in place of one drawn by seed; None for none.
         labels: of a system that sees boxes, as `runs.labels` has them: "boxes" or "given"; None takes what it has.
+        wanted: samples that have to meet the description, where there is one; others of their batches may be the
+            nearest that there are. None for all. It decides no bytes.
 
     Raises InputError for numbers out of range.
     """
@@ -61,6 +63,7 @@ class Draw:
     reseed: Mapping[str, int] = field(default_factory=dict)
     style: Style | None = None
     labels: str | None = None
+    wanted: range | None = None
 
     def seeds(self, part: str, indices: Iterable[int], streams: Sequence[str] = ()) -> Seeds:
         """Seeds of samples for a part, "layout" or "image", that tells these streams apart."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from labelmint.errors import InputError
+from labelmint.runs.described import sampled
 from labelmint.runs.labels import labels_of
 from labelmint.runs.streams import LAYOUT, streams_of
 
@@ -32,7 +33,7 @@ def drawn_layout(system: TrainedSystem, draw: Draw, index: int) -> Layout:
     first = index // draw.batch_size * draw.batch_size
     seeds = draw.seeds(LAYOUT, range(first, first + draw.batch_size), streams_of(source))
     with torch.no_grad(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-        drawn = source.sample(seeds, system.resolve(draw.dials))
+        drawn = sampled(source, seeds, system.resolve(draw.dials), None, range(index, index + 1))
         seen = drawn if source is system.wired.layouts else system.wired.see(drawn)
     row = slice(index - first, index - first + 1)
     return labels_of(system.config, drawn[row], seen[row], draw.labels)[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import cast
@@ -22,7 +23,7 @@ from labelmint.layouts.varied import VariedLayouts
 from labelmint.protocols import Dial, Dials, ImageGenerator, LayoutSource, Styled
 from labelmint.runs.batch_size import check_batch, usual_batch
 from labelmint.runs.config import RunConfig, read_run_config
-from labelmint.runs.described import Described, with_description
+from labelmint.runs.described import Described, sampled, with_description
 from labelmint.runs.draw import Draw, at_least
 from labelmint.runs.draw_of import draw_of
 from labelmint.runs.given import Given
@@ -296,7 +297,7 @@ class TrainedSystem:
             draw.layouts.kept(seeds, draw.per_layout) if draw.layouts is not None else (None, None)
         )
         source = self._source(draw)
-        drawn = source.sample(seeds, dials, of_layouts)
+        drawn = sampled(source, seeds, dials, of_layouts, draw.wanted)
         # its own source draws them as they are seen
         seen = drawn if source is self.wired.layouts else self.wired.see(drawn)
         return drawn, seen, of_images
@@ -361,7 +362,7 @@ class TrainedSystem:
             labels=labels,
             dials=dials,
         )
-        batch_size = draw.batch_size
+        draw, batch_size = replace(draw, wanted=range(start, start + n)), draw.batch_size
         for number in range(start // batch_size, -(-(start + n) // batch_size)):
             first = number * batch_size
             yield from self.chunk(number, draw)[max(start - first, 0) : start + n - first]
@@ -385,8 +386,7 @@ def load(
         precision: in which it draws, "32" or "bf16": faster where the processor multiplies bfloat16
             (`runs.precision`), and other samples.
 
-    Raises InputError when it is none, unfinished, newer, or damaged, and for a device or precision that is
-    not there.
+    Raises InputError when it is none, unfinished, newer, or damaged, and for a device or precision not there.
     """
     chosen = named_precision(precision)
     folder = RunFolder(run)

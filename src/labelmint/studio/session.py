@@ -157,7 +157,7 @@ class Session:
                 with self._drawing, torch.no_grad():
                     if self.sheets[view] is not sheet:
                         return
-                    pairs = self.system.chunk(chunk, draw)
+                    pairs = self.system.chunk(chunk, replace(draw, wanted=indices))
                 yield sheet.took(
                     about.sample(
                         pair, index, sources[index // draw.per_layout % len(sources)] if sources else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 from labelmint.progress import Event, Report
@@ -35,10 +36,14 @@ def draw_chunks(order: Order, folder: ChunkFolder, chunks: Sequence[int], report
 
 def _drawn(order: Order, chunks: Sequence[int]) -> Iterator[tuple[int, list[AnnotatedImage]]]:
     """Each chunk with its pairs, as they become ready."""
+    wanted = (
+        None if order.sieve is not None else range(order.export.start, order.export.start + order.export.n)
+    )
+    draw = replace(order.draw, wanted=wanted)
     if order.engine == "ray" and chunks:
         from labelmint.synthesis.ray_engine import drawn_by_ray
 
-        yield from drawn_by_ray(order.system, order.draw, chunks, order.export.origin.threads)
+        yield from drawn_by_ray(order.system, draw, chunks, order.export.origin.threads)
         return
     for chunk in chunks:
-        yield chunk, order.system.chunk(chunk, order.draw)
+        yield chunk, order.system.chunk(chunk, draw)
