@@ -2,8 +2,8 @@
 the time.
 """
 
+import itertools
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,14 +34,14 @@ from labelmint.types import Batch, LayoutBatch
 FEW = TINY | {"tokenizer.steps": "3", "prior.epochs": "1", "layout_prior.epochs": "1"}
 
 
-def planned(trained: TrainedSystem, available: int | None, processes: int = 1) -> Plan:
+def planned(trained: TrainedSystem, available: int | None, processes: int = 1, timed: bool = False) -> Plan:
     return make_plan(
         wire(trained.config),
         trained.config,
         views=40,
         data_bytes=0,
         device=torch.device("cpu"),
-        timed=False,
+        timed=timed,
         available=available,
         processes=processes,
     )
@@ -52,6 +52,24 @@ def test_each_of_several_processes_holds_its_share_of_a_batch_alone(trained: Tra
     assert [stage.accumulate for stage in alone.stages] == [8] * len(alone.stages)
     assert [stage.bytes for stage in each.stages] == [stage.bytes for stage in alone.stages]
     assert planned(trained, 1000, processes=8).accumulate == {}, "one image has no parts"
+
+
+def test_seconds_are_those_of_the_clock_that_counts_the_minutes(
+    trained: TrainedSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock of one tick a look: passes take a tick each, whatever they took."""
+
+    def seconds(tick: float) -> float:
+        def ticking(kind: str, threads: int) -> Callable[[], float]:
+            assert (kind, threads) == (trained.config.request.clock, trained.config.threads)
+            looks = itertools.count()
+            return lambda: tick * next(looks)
+
+        monkeypatch.setattr(plan_module, "now_of", ticking)
+        return planned(trained, None, timed=True).seconds
+
+    assert seconds(1) > 0
+    assert seconds(2) == pytest.approx(2 * seconds(1))
 
 
 def test_a_batch_that_does_not_fit_is_taken_in_as_few_parts_as_fit(trained: TrainedSystem) -> None:
@@ -154,15 +172,17 @@ def test_parts_found_by_memory_are_stored_and_kept(
 def test_encoding_takes_from_the_time_of_a_prior_but_not_from_its_warm_up(
     trained: TrainedSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """By a clock that only encoding and steps move on."""
+    clock, progress = [0.0], list[float]()
+
     class Slow(TokenBatches):
         def __init__(self, *arguments: Any) -> None:
             super().__init__(*arguments)
-            time.sleep(0.5)
-
-    progress: list[float] = []
+            clock[0] += 0.5
 
     def noted(highest: float, share: float) -> float:
         progress.append(share)
+        clock[0] += 0.125
         return learning_rate(highest, share)
 
     monkeypatch.setattr(likelihood, "TokenBatches", Slow)
@@ -176,12 +196,14 @@ def test_encoding_takes_from_the_time_of_a_prior_but_not_from_its_warm_up(
         run=RunFolder(tmp_path),
         training=pairs,
         validation=pairs,
-        seconds=1.0,
+        seconds=2.0,
         report=events.append,
+        now=lambda: clock[0],
     )
     about = stage.regime.train(stage, bench)
-    assert progress[0] < 0.4
-    assert about["seconds"] >= 1.0
+    assert progress[0] == 0
+    assert len(progress) == 12
+    assert about["seconds"] == 2.0
     assert [(event.stage, event.step, event.steps) for event in events[:2]] == [
         ("encode for prior", 32, 40),
         ("encode for prior", 40, 40),

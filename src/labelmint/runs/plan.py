@@ -17,7 +17,6 @@ many parts as it takes.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -33,6 +32,7 @@ from labelmint.protocols import AnyPrior, Tokenizer
 from labelmint.runs.config import Request, RunConfig
 from labelmint.runs.wire import wire
 from labelmint.systems.system import Wired
+from labelmint.training.clock import now_of
 from labelmint.training.regime import Networks, Regime, Stage
 from labelmint.types import Batch, LayoutBatch
 
@@ -132,6 +132,7 @@ def make_plan(
         larger=request.size[0] * request.size[1] / (size[0] * size[1]),
         device=device,
         precision=config.precision,
+        now=now_of(request.clock, config.threads),
         timed=timed,
         views=views,
         still=device.type == "cpu" and not (request.crop or request.augment or request.rebalance != "none"),
@@ -158,15 +159,16 @@ def _boxes(config: RunConfig, count: int, size: tuple[int, int]) -> Tensor | Non
 
 @dataclass(frozen=True, kw_only=True)
 class _Measure:
-    """What all stages are measured with: a batch that is `larger` times as large in the run, on a device; the
-    views of an epoch, and whether each pair has one view alone, of (H, W) pixels; the boxes of the fullest layout;
-    the processes that share a batch.
+    """What all stages are measured with: a batch that is `larger` times as large in the run, on a device, by the clock
+    that counts the minutes; the views of an epoch, and whether each pair has one view alone, of (H, W) pixels; the
+    boxes of the fullest layout; the processes that share a batch.
     """
 
     batch: Batch
     larger: float
     device: torch.device
     precision: str
+    now: Callable[[], float]
     timed: bool
     views: int
     still: bool
@@ -185,7 +187,7 @@ def _stage_plan(
     players = measured.regime.players(measured.module)
     networks = {player.name: player.module.to(measure.device).eval() for player in players}
     step = partial(_step, measured.regime, networks, measure.batch, measure.precision)
-    seconds = _seconds(step, measure.device) if measure.timed else 0.0
+    seconds = _seconds(step, measure) if measure.timed else 0.0
     own, *rivals = (
         sum(p.numel() for p in player.module.parameters()) for player in regime.players(stage.module)
     )
@@ -207,7 +209,7 @@ def _stage_plan(
         accumulate = max(accumulate, _parts_that_fit(fixed, an_item, batch_size, available))
     items, searched = regime.steps(measure.views) * batch_size, regime.drawn(measure.views)
     search = partial(_search, measured.regime, networks, measure.batch, measure.precision)
-    drawing = _seconds(search, measure.device) if searched and measure.timed else 0.0
+    drawing = _seconds(search, measure) if searched and measure.timed else 0.0
     return StagePlan(
         name=stage.name,
         parameters=own + sum(rivals),
@@ -296,15 +298,15 @@ def _size_of(request: Request, pixels: int) -> tuple[int, int]:
     return max(round(height * shrink / token), 1) * token, max(round(width * shrink / token), 1) * token
 
 
-def _seconds(step: Callable[[int], None], device: torch.device) -> float:
+def _seconds(step: Callable[[int], None], measure: _Measure) -> float:
     """Seconds of the passes of the measured batch, the faster of two after a warm-up; one alone when it is slow."""
     best = float("inf")
     for _ in range(3):
-        begin = time.perf_counter()
+        begin = measure.now()
         step(BATCH_MEASURED)
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        best = min(best, time.perf_counter() - begin)
+        if measure.device.type == "cuda":
+            torch.cuda.synchronize(measure.device)
+        best = min(best, measure.now() - begin)
         if best > 10:
             break
     return best
