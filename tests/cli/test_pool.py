@@ -51,7 +51,7 @@ def test_label_prints_what_to_expect(command: Command, tmp_path: Path) -> None:
             ("label", "{pool}", "--from", "{few}", "--ensemble", "{few}"),
             "is no ensemble; give another --ensemble",
         ),
-        (("label", "{pool}", "--from", "{few}", "--ensemble", "{out}"), "the folder of the labels, too"),
+        (("label", "{pool}", "--from", "{few}", "--ensemble", "{out}"), "lies in the folder of the labels"),
         (("label", "{pool}", "--from", "{few}", "--unlabelled-format", "coco"), "coco"),
         (("advise", "--unlabelled", "{nowhere}"), "nowhere"),
         (("advise", "{pool}", "--unlabelled", "{pool}"), "pool"),

@@ -86,10 +86,9 @@ def test_a_search_draws_few_large_images_at_once_in_each_process(
     fabric = SimpleNamespace(
         global_rank=0, world_size=world, autocast=nullcontext, all_reduce=lambda found, reduce_op: found
     )
-    loop = SimpleNamespace(clock=SimpleNamespace(elapsed=0.0), over=lambda stop: False, facts={})
     noise = Noise("normal", (1, *LARGE))
     regime = IMLE(IMLELearning(round_layouts=19), LayeredObjective(noise))
     one = regime.round(pairs(LARGE), 0)
-    regime._search(cast(Any, fabric), module, one, cast(Any, loop), lambda: False)
+    regime._search(cast(Any, fabric), module, one, 19, lambda: False)
     assert max(map(len, seen)) == at_once
     assert [row for rows in seen for row in rows] == [*range(0, 19, world)]
