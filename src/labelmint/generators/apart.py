@@ -139,10 +139,10 @@ class ApartGenerator(Retrieving, nn.Module):
         self.blend = spectral_norm(nn.Conv2d(widths[-1], widths[-1], 3, padding=1))
         self.to_image = nn.Conv2d(widths[-1], image_channels, 3, padding=1)
         self.output = Output(config.output)
+        begin_xavier(self)
         self.background_encoder = image_encoder(
             config.encoder, image_channels, config.channels, config.code, size
         )
-        begin_xavier(self)
         self.object_encoder = ObjectEncoder(image_channels, config.channels, config.object_code)
         for fused in (self.objects, self.backgrounds):
             fused.begin()

@@ -17,6 +17,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from torch import Tensor, nn
 
+from labelmint.nn.initial import begin_xavier
 from labelmint.nn.objects import Objects, crop
 from labelmint.nn.pooled import PooledBlock
 
@@ -101,8 +102,14 @@ class ResidualEncoder(nn.Module):
 def image_encoder(
     kind: EncoderKind, inputs: int, channels: int, code: int, size: tuple[int, int]
 ) -> ImageEncoder | ResidualEncoder:
-    """Either encoder; the residual one tells how bright an image is and its contrast, which norms take away."""
-    return (ImageEncoder if kind == "strided" else ResidualEncoder)(inputs, channels, code, size)
+    """Either encoder; the residual one tells how bright an image is and its contrast, which norms take away.
+
+    The strided one has SPADE's small weights at first. The residual one has torch's: what goes beside its norms would
+    fade, and a code that says nothing of an image is not heeded for thousands of steps.
+    """
+    if kind == "residual":
+        return ResidualEncoder(inputs, channels, code, size)
+    return begin_xavier(ImageEncoder(inputs, channels, code, size))
 
 
 class ObjectEncoder(nn.Module):

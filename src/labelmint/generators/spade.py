@@ -96,11 +96,6 @@ class SpadeGenerator(nn.Module):
         self.smallest = (size[0] // config.multiple, size[1] // config.multiple)
         seen, widths = config.layout_channels, config.widths
         self.embed: nn.Module = sight or LayoutEmbedding(symbols, seen)
-        self.encoder = (
-            image_encoder(config.encoder, image_channels, config.channels, config.code, size)
-            if config.code
-            else None
-        )
         self.begin: nn.Module = (
             nn.Linear(config.code, widths[0] * math.prod(self.smallest))
             if config.code
@@ -110,6 +105,11 @@ class SpadeGenerator(nn.Module):
         self.to_image = nn.Conv2d(widths[-1], image_channels, 3, padding=1)
         self.output = Output(config.output)
         begin_xavier(self)
+        self.encoder = (
+            image_encoder(config.encoder, image_channels, config.channels, config.code, size)
+            if config.code
+            else None
+        )
 
     @property
     def noise(self) -> Noise | None:
