@@ -43,6 +43,7 @@ STEPS = {"token": None, "place": 32, "row": 8}
 
 @pytest.mark.parametrize("at_once", list(STEPS))
 def test_it_decides_the_steps_of_each_prior(at_once: str) -> None:
+    torch.manual_seed(0)
     settings = with_values(
         MSGNetSections(), [*SMALLER, f"prior.at_once={at_once}", f"layout_prior.at_once={at_once}"]
     )
