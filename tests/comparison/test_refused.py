@@ -91,20 +91,20 @@ def test_what_is_refused_is_not_planned(change: dict[str, Any], said: str) -> No
 
 
 def test_features_are_asked_for_of_all_systems_of_a_comparison_or_of_none(tmp_path: Path) -> None:
-    ground = SimpleNamespace(about=SimpleNamespace(geometry=Geometry(size=(32, 32))), digest="0")
+    ground: Any = SimpleNamespace(about=SimpleNamespace(geometry=Geometry(size=(32, 32))), digest="0")
     options = ComparisonOptions(systems=("mint", "flow"))
     for name, begun in (("with", replace(options, features=LITE0)), ("without", options)):
-        module._claim(tmp_path / name, ground, begun)  # type: ignore[arg-type]
-        module._claim(tmp_path / name, ground, begun)  # type: ignore[arg-type]
+        module._claim(tmp_path / name, ground, begun)
+        module._claim(tmp_path / name, ground, begun)
         (tmp_path / name / "runs").mkdir()
     for name, other in (("with", options), ("without", replace(options, features=LITE0))):
         with pytest.raises(InputError, match=r"another comparison \(features differs\)"):
-            module._claim(tmp_path / name, ground, other)  # type: ignore[arg-type]
+            module._claim(tmp_path / name, ground, other)
     mark = tmp_path / "without" / "request.json"
     before = json.loads(mark.read_text())
     del before["features"]  # as earlier versions marked it
     mark.write_text(json.dumps(before))
-    module._claim(tmp_path / "without", ground, options)  # type: ignore[arg-type]
+    module._claim(tmp_path / "without", ground, options)
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def test_a_grey_donor_makes_a_grey_image() -> None:
 
 @pytest.mark.parametrize("look", LOOKS)
 def test_an_image_of_one_color_takes_any_look(look: str) -> None:
-    """As a view of nothing but ground is, or a channel that a stain leaves empty."""
+    """A view of nothing but ground is such an image, and a channel that a stain leaves empty."""
     flat, donor = np.full((32, 32, 1), 37.0), cells(0.3, 90, 250)
     assert np.isfinite(LOOKS[look](flat, donor)).all()
     assert np.isfinite(LOOKS[look](flat, flat)).all()

@@ -23,6 +23,14 @@ def said(text: str, *names: str) -> str:
     return str(understood(text, Lexicon(classes(*names))))
 
 
+def refusal(text: str, *names: str, most: int = 16) -> str:
+    """The line that refuses a sentence, of layouts of at most so many boxes."""
+    with pytest.raises(InputError) as refused:
+        refuse_impossible(understood(text, Lexicon(classes(*names))), range(len(names)), most)
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
 def test_the_fifty_sentences_written_before_the_grammar_are_read_as_they_were_meant() -> None:
     assert len(by_hand()) == 50
     for one in by_hand():
@@ -142,10 +150,7 @@ def test_ways_to_say_it(text: str, expected: str) -> None:
     ],
 )
 def test_further_sentences_that_make_no_sense_name_why(text: str, names: str) -> None:
-    with pytest.raises(InputError) as refused:
-        refuse_impossible(understood(text, Lexicon(classes("car", "tree"))), [0, 1], 16)
-    assert names in str(refused.value)
-    assert "\n" not in str(refused.value)
+    assert names in refusal(text, "car", "tree")
 
 
 def test_a_list_after_no_is_of_what_is_not_there() -> None:

@@ -75,7 +75,7 @@ def test_it_keeps_the_laws_of_a_regime_and_is_gone_on_with_within_a_round(
 def test_it_tells_how_many_choices_of_a_round_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of the first views of the round, by the weights at its end."""
+    """The share is that of the first views of the round, by the weights at its end."""
     found = []
 
     def noted(*given: Any) -> Found:

@@ -146,7 +146,7 @@ def test_worth_and_share_are_those_of_the_seeds_that_the_curve_has() -> None:
 
 
 def partly(*points: Point) -> Outcome:
-    """Of a study whose budget left something out."""
+    """The outcome of a study whose budget left something out."""
     return Outcome(
         points=points, studied=(10,), pool=300, seeds=(0, 1), curve=False, given=True, left_out=(), blind=0.0
     )
