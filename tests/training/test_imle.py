@@ -89,6 +89,7 @@ def test_it_tells_how_many_choices_of_a_round_changed(
     regime.begin(made, bench.training, "generator")
     figures = regime.train(Stage(name="generator", module=made, regime=regime), bench)
     first, again, second = (one.chosen for one in found)
+    assert FEW.codes * sum(map(len, (first, again, second))) == regime.drawn(12)
     assert len(first) == len(second) == FEW.round_layouts and len(again) == 4
     assert figures["revised"] == float((again != first[:4]).float().mean()) > 0
 

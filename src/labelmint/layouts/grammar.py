@@ -73,10 +73,8 @@ class _Reader(Sentence):
         self.stated: list[Stated] = []
         self.referred: list[tuple[Phrase, tuple[str, Noun]]] = []
         self.only, self.statement, self.end = False, 0, 0  # the place behind the last wish
-        self.front, self.first = (
-            tuple[str, ...](),
-            False,
-        )  # a place in front, and whether no wish has come since
+        # A place in front, and whether no wish has come since.
+        self.front, self.first = tuple[str, ...](), False
         self.depth = 0  # of relations
 
     def description(self) -> Description:

@@ -171,9 +171,12 @@ class IMLE:
         return self.settings.steps
 
     def drawn(self, views: int) -> int:
-        """The samples of all searches."""
-        rounds = math.ceil(self.settings.steps / self.settings.round_steps)
-        return rounds * self.settings.round_layouts * self.settings.codes
+        """The samples of all searches, those at the end of a round among them."""
+        rounds, layouts = (
+            math.ceil(self.settings.steps / self.settings.round_steps),
+            self.settings.round_layouts,
+        )
+        return (rounds * layouts + (rounds - 1) * min(_SEEN_AGAIN, layouts)) * self.settings.codes
 
     def begin(self, module: nn.Module, pairs: Pairs, name: str) -> None:
         """The weights to begin with, and what the objective does before the first step."""

@@ -208,9 +208,8 @@ def claim_study(folder: Path, request: Mapping[str, Any], claims: Sequence[Claim
     """
     file = folder / _MARK
     before = read_mark(file)
-    lacking: dict[
-        str, Any
-    ] = {}  # of former versions, which had one pool for all and did not look at instances
+    # Former versions had one pool for all, and did not look at instances.
+    lacking = dict[str, Any]()
     if {"study", "system"} <= set(before) and GENERATORS_POOL not in before:
         lacking[GENERATORS_POOL] = before.get("unlabelled")
     if "study" in before and INSTANCES in request and INSTANCES not in before:
