@@ -14,7 +14,9 @@ the background's. So by (3) and (4) no pixel farther than 2 from all boxes depen
 a is 1 in all pixels nearer than 3 none depends on the background's. The boxes are the third entity, the pose.
 
 In training both codes come from the real image: q(z_j|x) from features that are pooled in box j, q(z_b|x) from the
-image with its boxes blanked, which is to say filled with the mean color of what lies around them.
+image with its boxes blanked, which is to say filled with the mean color of what lies around them. New images take T(z)
+where the styles of training images are fitted after training (`generators.codes`), one T for all objects and one for
+backgrounds.
 
 References:
     BachGAN: High-Resolution Image Synthesis from Salient Object Layout (a report, 2020): Section 4 and Figure 1
@@ -23,7 +25,7 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import prod
 from typing import NamedTuple, TypeAlias
 
@@ -35,6 +37,7 @@ from torch.nn.utils.parametrize import cached
 
 from labelmint.dials import TRUNCATION
 from labelmint.generators.backgrounds import BachConfig, FusedMaps, Retrieving, bank_of
+from labelmint.generators.codes import FittedCodes
 from labelmint.generators.encoded import ObjectEncoder, image_encoder
 from labelmint.generators.spade import grown, spade_blocks
 from labelmint.generators.truncation import truncated
@@ -144,6 +147,9 @@ class ApartGenerator(Retrieving, nn.Module):
             config.encoder, image_channels, config.channels, config.code, size
         )
         self.object_encoder = ObjectEncoder(image_channels, config.channels, config.object_code)
+        fitted = config.codes == "fitted"
+        self.object_styles = FittedCodes(config.object_code) if fitted else None
+        self.background_styles = FittedCodes(config.code) if fitted else None
         for fused in (self.objects, self.backgrounds):
             fused.begin()
 
@@ -166,12 +172,13 @@ class ApartGenerator(Retrieving, nn.Module):
         by one seed where nothing is alike.
 
         With `image`, the real images, codes are mu + sigma noise of these, but those of a quarter of the items, which
-        are `drawn` (B, D); this quarter is drawn again with the real image's foreground, and with its background.
+        are `drawn` (B, D), or those of other images of the batch where styles are to be fitted; this quarter is drawn
+        again with the real image's foreground, and with its background.
         """
         layouts = self.completed(layouts, [(0, 0)] * len(layouts))
         within, told = self._within(layouts), self._told(layouts)
         if image is None or drawn is None:
-            objects, background = self._codes(truncated(noise, dials))
+            objects, background = self._styled(self._codes(truncated(noise, dials)))
             foreground, matte = self._foreground(told[0], within, objects)
             return self._made(foreground, matte, self._background(told[1], background))
         with cached():  # so that all are drawn with the same weights: each use of a spectral norm moves it on
@@ -189,12 +196,13 @@ class ApartGenerator(Retrieving, nn.Module):
         cut, (of_objects, of_background) = self._encoded(layouts, image, within)
         (objects, background), count = self._codes(noise), len(layouts)
         places = (cut.item, cut.slot)
-        own = (
-            torch.index_put(objects, places, _drawn(of_objects, objects[places])),
-            _drawn(of_background, background),
-        )
+        found = _drawn(of_objects, objects[places])
+        own = (torch.index_put(objects, places, found), _drawn(of_background, background))
         chance = min(max(count // 4, 1), count - 1)  # of few, as in a part of a batch, one
-        ones, others = _exchanged(own, self._codes(drawn), chance)
+        apart = self._codes(drawn)
+        if self.object_styles is not None and count > 1:
+            apart = _of_others(found[cut.there > 0], own[1], apart)
+        ones, others = _exchanged(own, apart, chance)
         foreground, matte = self._foreground(told[0], within, ones[0])
         behind = self._background(told[1], ones[1])
         again = slice(count - max(chance, 1), None)
@@ -216,12 +224,43 @@ class ApartGenerator(Retrieving, nn.Module):
         )
 
     def code_of(self, batch: Batch) -> Tensor:
-        """The means of both codes of images, (B, D), 0 for boxes that are not there."""
-        layouts = self.completed(batch.layouts, [(0, 0)] * len(batch))
-        cut, ((objects, _), (background, _)) = self._encoded(layouts, batch.image, self._within(layouts))
+        """The z of the means of both codes of images, (B, D), 0 for boxes that are not there."""
+        cut, ((objects, _), (background, _)) = self._found(batch)
+        if self.object_styles is not None and self.background_styles is not None:
+            objects, background = (
+                self.object_styles.inverse(objects),
+                self.background_styles.inverse(background),
+            )
         codes = objects.new_zeros(len(batch), self.rule.most, self.config.object_code)
         codes = torch.index_put(codes, (cut.item, cut.slot), objects * cut.there[:, None])
         return torch.cat([codes.flatten(1), background], dim=1)
+
+    def settle(self, batches: Iterable[Batch]) -> None:
+        """Fit the styles of objects and backgrounds of training pairs, where they are to be fitted."""
+        if self.object_styles is None or self.background_styles is None:
+            return
+        objects, backgrounds = list[tuple[Tensor, Tensor]](), list[tuple[Tensor, Tensor]]()
+        with torch.no_grad():
+            for batch in batches:
+                cut, ((mean, log_variance), background) = self._found(batch)
+                real = cut.there > 0
+                objects.append((mean[real], log_variance[real]))
+                backgrounds.append(background)
+        self.background_styles.fit(backgrounds)
+        if any(len(mean) for mean, _ in objects):
+            self.object_styles.fit(objects)
+
+    def _found(self, batch: Batch) -> tuple[Objects, tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]]:
+        """As `_encoded`, of layouts without backgrounds, too."""
+        layouts = self.completed(batch.layouts, [(0, 0)] * len(batch))
+        return self._encoded(layouts, batch.image, self._within(layouts))
+
+    def _styled(self, codes: Codes) -> Codes:
+        """Codes of z."""
+        if self.object_styles is None or self.background_styles is None:
+            return codes
+        objects, background = codes
+        return self.object_styles(objects.flatten(0, 1)).view_as(objects), self.background_styles(background)
 
     def _codes(self, codes: Tensor) -> Codes:
         """The codes of objects (B, N, D), and of the background (B, D')."""
@@ -309,6 +348,16 @@ def _drawn(distribution: tuple[Tensor, Tensor], noise: Tensor) -> Tensor:
     """Codes mu + sigma noise of (mu, log sigma^2)."""
     mean, log_variance = distribution
     return mean + (log_variance / 2).exp() * noise
+
+
+def _of_others(objects: Tensor, backgrounds: Tensor, drawn: Codes) -> Codes:
+    """Codes of objects (n, D) and backgrounds (B, D') of a batch in places of others, as constants; of objects those that
+    were drawn where there is none.
+    """
+    if not len(objects):
+        return drawn[0], backgrounds.detach().roll(1, dims=0)
+    picked = torch.randint(len(objects), drawn[0].shape[:2], device=objects.device)
+    return objects.detach()[picked], backgrounds.detach().roll(1, dims=0)
 
 
 def _exchanged(own: Codes, chance: Codes, count: int) -> tuple[Codes, Codes]:

@@ -3,8 +3,9 @@
     x_0 = conv3(s), or linear(z),    x_k = block_k(twice(x_(k-1)), s),    image = tanh(conv3(lrelu(x_n)))
 
 Blocks are those of `nn.spade`; `twice` takes each pixel twice a side. With an image encoder z ~ N(0, I) is the
-style: in training it comes from q(z|x) = N(mu(x), sigma(x)^2) of the real image x, found by strided convolutions.
-Without one a layout has one image. The embedding of a layout stands for the one-hot map, as in pix2pix.
+style: in training it comes from q(z|x) = N(mu(x), sigma(x)^2) of the real image x, found by strided convolutions. New
+images take T(z) where the styles of the training images are fitted after training (`generators.codes`). Without an
+encoder a layout has one image. The embedding of a layout stands for the one-hot map, as in pix2pix.
 
 References:
     Semantic Image Synthesis with Spatially-Adaptive Normalization (Park et al., 2019),
@@ -14,13 +15,16 @@ References:
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Literal
 
+import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional
 
 from labelmint.dials import TRUNCATION
+from labelmint.generators.codes import CodeKind, FittedCodes
 from labelmint.generators.encoded import Encoded, EncoderKind, image_encoder
 from labelmint.generators.truncation import truncated
 from labelmint.nn.initial import begin_xavier
@@ -57,6 +61,11 @@ class SpadeConfig(BaseModel):
     )
     encoder: EncoderKind = Field(
         "strided", description="of the style: strided convolutions, as published, or residual blocks"
+    )
+    codes: CodeKind = Field(
+        "normal",
+        description="what new images draw their style from: a normal distribution, as published, or one that is fitted "
+        "after training to those of the training images",
     )
     output: Literal["tanh", "linear"] = Field(
         "tanh", description="the last function; dark images saturate tanh"
@@ -110,6 +119,7 @@ class SpadeGenerator(nn.Module):
             if config.code
             else None
         )
+        self.styles = FittedCodes(config.code) if config.code and config.codes == "fitted" else None
 
     @property
     def noise(self) -> Noise | None:
@@ -124,17 +134,24 @@ class SpadeGenerator(nn.Module):
         With `image`, the real images, z = mu + sigma noise is that of the image, and both come back with what was made.
         """
         if image is None or self.encoder is None:
-            return self._drawn(layouts, truncated(noise, dials) if noise is not None else None)
+            code = truncated(noise, dials) if noise is not None else None
+            return self._drawn(layouts, self.styles(code) if self.styles is not None else code)
         mean, log_variance = self.encoder(image)
         assert noise is not None
         return Encoded(self._drawn(layouts, mean + (log_variance / 2).exp() * noise), mean, log_variance)
 
     def code_of(self, batch: Batch) -> Tensor | None:
-        """mu(x), (B, code), of images; None without an encoder."""
+        """The z of mu(x), (B, code), of images; None without an encoder."""
         if self.encoder is None:
             return None
         mean: Tensor = self.encoder(batch.image)[0]
-        return mean
+        return self.styles.inverse(mean) if self.styles is not None else mean
+
+    def settle(self, batches: Iterable[Batch]) -> None:
+        """Fit the styles of training pairs, where they are to be fitted."""
+        if self.encoder is not None and self.styles is not None:
+            with torch.no_grad():
+                self.styles.fit(self.encoder(batch.image) for batch in batches)
 
     def _drawn(self, layouts: LayoutBatch, code: Tensor | None) -> Tensor:
         whole = self.embed(layouts)

@@ -127,6 +127,7 @@ ON_A_CPU: dict[str, Any] = {
     "learning_rate": 2e-4,
     "norm": "instance",
     "encoder": "residual",
+    "codes": "fitted",
     "output": "linear",
     "layout_channels": 8,
     "discriminator_layers": 2,
