@@ -62,6 +62,29 @@ def test_help_and_imports_are_light() -> None:
     assert "synthesize" in done.stdout
 
 
+@pytest.mark.parametrize("module", ["labelmint", "labelmint.cli"])
+def test_modules_are_the_command(module: str) -> None:
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", module, *words], capture_output=True, text=True, check=False
+        )
+
+    helped, refused = run("--help"), run("formats", "--nonsense")
+    assert helped.returncode == 0
+    assert "Usage: labelmint [OPTIONS]" in helped.stdout
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("labelmint: error: ")
+    assert refused.stderr.endswith("(see: labelmint formats --help)\n")
+
+
+@pytest.mark.parametrize("words", [(), ("datasets",), ("datasets", "make")])
+def test_without_a_command_there_is_help(command: Any, words: tuple[str, ...]) -> None:
+    answer = command(*words)
+    assert answer.code == 2
+    assert "Usage" in answer.out
+    assert answer.err.startswith("labelmint: error: a command is missing")
+
+
 def test_version(command: Any) -> None:
     assert command("--version").out.strip() == f"labelmint {labelmint.__version__}"
 
