@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -83,6 +84,18 @@ def test_without_a_command_there_is_help(command: Any, words: tuple[str, ...]) -
     assert answer.code == 2
     assert "Usage" in answer.out
     assert answer.err.startswith("labelmint: error: a command is missing")
+
+
+def test_names_that_the_console_can_not_show_are_no_error() -> None:
+    code = "import sys, labelmint.cli; app = sys.modules['labelmint.cli.app'];"
+    code += "app.command = lambda: lambda *w, **k: print('é 世界');"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code} sys.exit(app.main([]))"],
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"\xe9 \\u4e16\\u754c\n", b"")
 
 
 def test_version(command: Any) -> None:
