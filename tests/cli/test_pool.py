@@ -56,6 +56,7 @@ def test_label_prints_what_to_expect(command: Command, tmp_path: Path) -> None:
         (("advise", "--unlabelled", "{nowhere}"), "nowhere"),
         (("advise", "{pool}", "--unlabelled", "{pool}"), "pool"),
         (("advise", "{few}", "--unlabelled", "{pool}", "-n", "3"), "-n 3: the pool holds 2"),
+        (("advise", "--unlabelled", "{pool}", "--seed", f"{10**30}"), "2^63"),
     ],
 )
 def test_bad_requests_get_one_line_and_write_nothing(

@@ -38,8 +38,8 @@ class Seeing:
 
     def __post_init__(self) -> None:
         check_normalize(self.normalize)
-        if self.seed < 0:
-            raise InputError(f"--seed {self.seed}: expected at least 0")
+        if not 0 <= self.seed < 1 << 63:
+            raise InputError(f"--seed {self.seed}: expected a number from 0 to 2^63 - 1")
         _ = self.geometry  # which raises the errors of its own
 
     @property
