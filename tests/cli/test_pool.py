@@ -75,3 +75,13 @@ def test_bad_requests_get_one_line_and_write_nothing(
     assert message in answer.err.splitlines()[-1]
     assert "Traceback" not in answer.err
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_advice_is_not_written_where_images_are_looked_for(command: Command, tmp_path: Path) -> None:
+    few, pool = write_labelled(tmp_path / "few", 4), write_pool(tmp_path / "pool", 2)
+    before = sorted(tmp_path.rglob("*"))
+    for out in (pool / "advice", few / "images" / "advice"):
+        answer = command("advise", few, "--unlabelled", pool, "--out", out, "-n", 1, "--steps", 0)
+        assert answer.code == 2
+        assert "lies inside of" in answer.err.splitlines()[-1]
+    assert sorted(tmp_path.rglob("*")) == before
