@@ -85,3 +85,13 @@ def test_advice_is_not_written_where_images_are_looked_for(command: Command, tmp
         assert answer.code == 2
         assert "lies inside of" in answer.err.splitlines()[-1]
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_an_ensemble_that_is_none_is_refused_before_anything_is_trained(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("labelmint.pool.advise.embedded")
+    words = ("--unlabelled", write_pool(tmp_path / "pool", 2), "-n", 1, "--size", "16x16")
+    answer = command("advise", *words, "--ensemble", tmp_path / "none")
+    assert answer.code == 2
+    assert "holds no finished ensemble" in answer.err.splitlines()[-1]

@@ -114,8 +114,8 @@ def advise(
         raise InputError(
             f"-n {options.n}: the pool holds {len(pool.pairs)} images without labels; ask for fewer"
         )
-    features = _features([*pool.pairs, *known], options, hardware.device, tell)
     unsure = _disagreement(images, pool, options, hardware.device, folder, tell)
+    features = _features([*pool.pairs, *known], options, hardware.device, tell)
     names, mine = [pair.name for pair in pool.pairs], len(pool.pairs)
     joint = joined(features, WEIGHTS)
     picks, kinds, found = choose(
