@@ -42,6 +42,7 @@ def untested() -> DataSet:
         ({"clock": "sun"}, "--clock sun: expected wall or processor"),
         ({"minutes": float("inf")}, "--minutes inf"),
         ({"seeds": 0}, "--seeds 0"),
+        ({"seeds": 10**9}, "--seeds 1000000000: expected 1 to 1000"),
         ({"n": 5}, "-n 5: a comparison needs at least 20"),
         ({"preset": "smal"}, "did you mean 'small'"),
         ({"preset": "pix2pix-256"}, "has no sizes for mint"),
