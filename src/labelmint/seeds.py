@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from labelmint.errors import InputError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Seed", "Seeds", "normals", "stream_of", "uniforms"]
+__all__ = ["Seed", "Seeds", "check_seed", "normals", "stream_of", "uniforms"]
 
 Seed: TypeAlias = tuple[int, int]  # (seed of the set, index of the sample)
 
@@ -31,6 +33,12 @@ class Seeds(list[Seed]):
     def __init__(self, seeds: Iterable[Seed], anew: Mapping[str, int]) -> None:
         super().__init__(seeds)
         self.anew = dict(anew)
+
+
+def check_seed(seed: int) -> None:
+    """Raise InputError for a seed that PyTorch does not take, or that is below 0."""
+    if not 0 <= seed < 1 << 63:
+        raise InputError(f"--seed {seed}: expected a number from 0 to 2^63 - 1")
 
 
 def stream_of(stage: str) -> int:

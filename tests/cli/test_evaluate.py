@@ -89,6 +89,7 @@ def places(tiny_run: Path, digits_folder: Path, tmp_path_factory: pytest.TempPat
     [
         (("{run}", "{data}", "-n", 5), "at least 20"),
         (("{run}", "{data}", "--composition", "stars"), "expected one of pairs"),
+        (("{run}", "{data}", "--seed", 10**30), "expected a number from 0 to 2^63 - 1"),
         (("{run}", "{data}", "--size", "32x32"), "knows its own size"),
         (("{run}", "{data}", "--temperature", 0), "temperature"),
         (("{run}", "{data}", "--device", "cuda:7"), "cuda:7"),

@@ -47,6 +47,7 @@ def test_a_movie_is_told_with_its_smoothness(
     ("words", "said"),
     [
         (("--out", "OUT.avi"), "expected a name that ends in .gif"),
+        (("--out", "IN.png"), "lies inside of"),
         (("--out", "OUT.gif", "--by", "3"), "--by 3: expected DX,DY"),
         (("--out", "OUT.gif", "--by", "a,b"), "--by a,b: expected numbers"),
         (("--out", "OUT.gif", "--fps", "1000"), "--fps 1000: expected 1 to 60"),
@@ -62,7 +63,12 @@ def test_a_movie_is_told_with_its_smoothness(
 def test_bad_words_are_refused_in_one_line(
     words: tuple[str, ...], said: str, run: Path, command: Any, digits_folder: Path, tmp_path: Path
 ) -> None:
-    places = {"OUT.avi": tmp_path / "a.avi", "OUT.gif": tmp_path / "a.gif", "DATA": digits_folder}
+    places = {
+        "OUT.avi": tmp_path / "a.avi",
+        "OUT.gif": tmp_path / "a.gif",
+        "IN.png": digits_folder / "images" / "a.png",
+        "DATA": digits_folder,
+    }
     answer = command(
         "interpolate", run, "--layouts", digits_folder, *(places.get(word, word) for word in words)
     )

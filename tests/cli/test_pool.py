@@ -56,6 +56,7 @@ def test_label_prints_what_to_expect(command: Command, tmp_path: Path) -> None:
         (("advise", "--unlabelled", "{nowhere}"), "nowhere"),
         (("advise", "{pool}", "--unlabelled", "{pool}"), "pool"),
         (("advise", "{few}", "--unlabelled", "{pool}", "-n", "3"), "-n 3: the pool holds 2"),
+        (("advise", "--unlabelled", "{pool}", "--seed", f"{10**30}"), "2^63"),
     ],
 )
 def test_bad_requests_get_one_line_and_write_nothing(
@@ -74,3 +75,23 @@ def test_bad_requests_get_one_line_and_write_nothing(
     assert message in answer.err.splitlines()[-1]
     assert "Traceback" not in answer.err
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_advice_is_not_written_where_images_are_looked_for(command: Command, tmp_path: Path) -> None:
+    few, pool = write_labelled(tmp_path / "few", 4), write_pool(tmp_path / "pool", 2)
+    before = sorted(tmp_path.rglob("*"))
+    for out in (pool / "advice", few / "images" / "advice"):
+        answer = command("advise", few, "--unlabelled", pool, "--out", out, "-n", 1, "--steps", 0)
+        assert answer.code == 2
+        assert "lies inside of" in answer.err.splitlines()[-1]
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_an_ensemble_that_is_none_is_refused_before_anything_is_trained(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("labelmint.pool.advise.embedded")
+    words = ("--unlabelled", write_pool(tmp_path / "pool", 2), "-n", 1, "--size", "16x16")
+    answer = command("advise", *words, "--ensemble", tmp_path / "none")
+    assert answer.code == 2
+    assert "holds no finished ensemble" in answer.err.splitlines()[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -60,6 +61,41 @@ def test_help_and_imports_are_light() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "synthesize" in done.stdout
+
+
+@pytest.mark.parametrize("module", ["labelmint", "labelmint.cli"])
+def test_modules_are_the_command(module: str) -> None:
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", module, *words], capture_output=True, text=True, check=False
+        )
+
+    helped, refused = run("--help"), run("formats", "--nonsense")
+    assert helped.returncode == 0
+    assert "Usage: labelmint [OPTIONS]" in helped.stdout
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("labelmint: error: ")
+    assert refused.stderr.endswith("(see: labelmint formats --help)\n")
+
+
+@pytest.mark.parametrize("words", [(), ("datasets",), ("datasets", "make")])
+def test_without_a_command_there_is_help(command: Any, words: tuple[str, ...]) -> None:
+    answer = command(*words)
+    assert answer.code == 2
+    assert "Usage" in answer.out
+    assert answer.err.startswith("labelmint: error: a command is missing")
+
+
+def test_names_that_the_console_can_not_show_are_no_error() -> None:
+    code = "import sys, labelmint.cli; app = sys.modules['labelmint.cli.app'];"
+    code += "app.command = lambda: lambda *w, **k: print('é 世界');"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code} sys.exit(app.main([]))"],
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"\xe9 \\u4e16\\u754c\n", b"")
 
 
 def test_version(command: Any) -> None:

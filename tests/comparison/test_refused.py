@@ -21,6 +21,7 @@ from labelmint.comparison.planning import planned
 from labelmint.datasets.geometry import Geometry
 from labelmint.errors import InputError
 from labelmint.nn.efficientnet import LITE0
+from labelmint.storage import alone
 from labelmint.types import ClassSet, DataSet
 
 
@@ -41,6 +42,7 @@ def untested() -> DataSet:
         ({"clock": "sun"}, "--clock sun: expected wall or processor"),
         ({"minutes": float("inf")}, "--minutes inf"),
         ({"seeds": 0}, "--seeds 0"),
+        ({"seeds": 10**9}, "--seeds 1000000000: expected 1 to 1000"),
         ({"n": 5}, "-n 5: a comparison needs at least 20"),
         ({"preset": "smal"}, "did you mean 'small'"),
         ({"preset": "pix2pix-256"}, "has no sizes for mint"),
@@ -131,8 +133,22 @@ def test_what_is_damaged_is_named_and_made_again_by_the_same_command(
     assert str(refusal.value).endswith(f"; remove {folder}, and the same command makes it again")
 
 
-def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("mine")
+def test_a_folder_with_something_else_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where memory does not hold the pairs, which then lie in cache/ of the comparison's folder."""
+    monkeypatch.setattr("labelmint.evaluation.loading.room", lambda: 100)
+    data = digits()
+    path = labelmint.write(data, tmp_path / "data", format="folder", classes=data.classes)
+    out, others = tmp_path / "out", tmp_path / "out" / "cache" / "thesis.txt"
+    others.parent.mkdir(parents=True)
+    for file in (others, out / "notes.txt"):
+        file.write_text("mine", encoding="utf-8")
     with pytest.raises(InputError, match="exists and is no comparison"):
+        labelmint.compare(path, out, systems=("mint", "flow"), preset="tiny", threads=1)
+    assert others.read_text(encoding="utf-8") == "mine"
+    assert sorted(file.name for file in out.rglob("*")) == ["cache", "notes.txt", "thesis.txt"]
+
+
+def test_two_commands_do_not_work_on_one_comparison_at_once(tmp_path: Path) -> None:
+    with alone(tmp_path), pytest.raises(InputError, match="another command works there"):
         labelmint.compare(digits(), tmp_path, systems=("mint", "flow"), preset="tiny", threads=1)
-    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+    assert [*tmp_path.iterdir()] == []

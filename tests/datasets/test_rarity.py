@@ -106,6 +106,16 @@ def test_the_rarest_images_of_each_class_are_named_largest_class_first() -> None
     assert {"00", "50"} == set(found[1]) != set(found[0])
 
 
+def test_where_no_pair_can_be_read_the_first_reason_is_told() -> None:
+    def load(name: str) -> AnnotatedImage:
+        raise InputError(f"{name}.tif: holds 32 bits a channel")
+
+    classes = ClassSet((ClassInfo(id=0, name="ground"),))
+    data = DataSet(source="deep", format="memory", classes=classes, names=("a", "b"), load=load)
+    with pytest.raises(InputError, match=r"for 2 pairs can't be read, first a\.tif: holds 32 bits"):
+        rarest(data, 2)
+
+
 def test_what_can_not_be_rebalanced_is_refused() -> None:
     with pytest.raises(InputError, match="--rebalance rare: expected one of none, classes, appearance"):
         pairs("rare")

@@ -12,6 +12,7 @@ from tests.helpers import TINY, contents, digits, tiny_settings
 from labelmint.errors import InputError
 from labelmint.runs.train import train
 from labelmint.runs.trained import TrainedSystem, load
+from labelmint.storage import alone
 
 
 def made(change: dict[str, object]) -> dict[str, object]:
@@ -101,6 +102,13 @@ def test_a_folder_that_is_no_run_is_left_alone(tmp_path: Path) -> None:
         train(digits(), tmp_path, system="msgnet", preset="tiny", settings=TINY)
     with pytest.raises(InputError, match="not a run folder"):
         load(tmp_path)
+
+
+def test_two_commands_do_not_train_one_run_at_once(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    with alone(run), pytest.raises(InputError, match="another command works there"):
+        train(digits(), run, system="msgnet", preset="tiny", settings=TINY, precision="32", threads=1)
+    assert [*run.iterdir()] == []
 
 
 def test_damaged_newer_and_unfinished_runs_are_refused(trained: TrainedSystem, tmp_path: Path) -> None:

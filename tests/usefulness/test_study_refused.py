@@ -35,6 +35,7 @@ from labelmint.usefulness.plan import StudyOptions
         ({"filter": "maybe"}, "--filter maybe"),
         ({"layouts": "mine"}, "--layouts mine: expected one of own, varied, both"),
         ({"seeds": 0}, "--seeds 0"),
+        ({"seeds": 10**9}, "--seeds 1000000000: expected 1 to 1000"),
         ({"budget": 0.0}, "--budget 0"),
         ({"samples": 0}, "--samples 0"),
         ({"preset": "huge"}, "no preset"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -102,5 +103,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # (docs/performance.md). GNU's OpenMP spins this often, others sleep at once.
         os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
         os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(
+            errors="backslashreplace"
+        )  # names that a console can't show, as stderr has them
     words = list(sys.argv[1:] if arguments is None else arguments)
     return answer(lambda: command()(words, prog_name="labelmint", standalone_mode=False))

@@ -61,7 +61,8 @@ def _one_line(error: Exception) -> str | None:
     if hasattr(error, "format_message"):  # wrong usage, as typer (or click below older typers) finds it
         context = getattr(error, "ctx", None)
         command = context.command_path if context is not None else "labelmint"
-        return f"{error.format_message()} (see: {command} --help)"
+        said = error.format_message() or "a command is missing"  # its help was printed
+        return f"{said} (see: {command} --help)"
     if isinstance(error, OSError):
         return line_of_system(error)
     if isinstance(error, MemoryError) or "out of memory" in str(error) or "allocate memory" in str(error):

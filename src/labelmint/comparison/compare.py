@@ -38,11 +38,13 @@ from labelmint.reports.files import write_report
 from labelmint.reports.results import Results
 from labelmint.runs.config import Request, read_run_config
 from labelmint.runs.request import stored_config
-from labelmint.storage import claim
+from labelmint.storage import Held, alone, check_claim, claim
 from labelmint.training.run_folder import RunFolder
 from labelmint.types import DataSet
 
 __all__ = ["compare"]
+
+_MARK, _KIND = "request.json", {"comparison": 1}
 
 
 def compare(
@@ -63,18 +65,42 @@ def compare(
         options: or `more`, the fields of `ComparisonOptions` by name.
         command: told in the report. report: called with events.
 
-    Raises InputError for bad input of any kind; KeyboardInterrupt when stopped, after which the same call goes on.
+    Raises InputError for bad input of any kind, and where another comparison works in that folder; KeyboardInterrupt
+    when stopped, after which the same call goes on.
     """
     options, begin = options or ComparisonOptions(**more), time.perf_counter()
     tell: Report = report or (lambda event: None)
     source, folder = (data if isinstance(data, DataSet) else read(data)), Path(out)
     wanted = checked(source, options)
+    check_claim(folder, _MARK, "comparison", _KIND, _held(folder))  # nor may a cache be written elsewhere
     size = next(iter(wanted.values())).size
     torch.set_num_threads(choose_threads(options.threads))
     ground = load_ground(source, size, options, Disk(folder), tell)
-    _claim(folder, ground, options)
-    hardware = _hardware(folder, wanted, options)
-    found = _measured(folder, ground, options, hardware, tell)
+    with alone(folder):
+        _claim(folder, ground, options)
+        hardware = _hardware(folder, wanted, options)
+        found = _measured(folder, ground, options, hardware, tell)
+        origin = {
+            "command": shlex.join(command),
+            **_origin(ground, options, found),
+            "versions": versions(),
+            "hardware": machine(torch.device(hardware.device)),
+            "seconds_of_this_call": round(time.perf_counter() - begin, 1),
+        }
+        results = _results(folder, ground, options, found, origin)
+        write_report(results, folder)
+        drop_cache(folder)
+    return results
+
+
+def _results(
+    folder: Path,
+    ground: Ground,
+    options: ComparisonOptions,
+    found: Sequence[Measured],
+    origin: dict[str, Any],
+) -> Results:
+    """The answer, with its picture."""
     by_system = {system: [one for one in found if one.entrant.system == system] for system in options.systems}
     apart = differences(
         by_system,
@@ -84,39 +110,22 @@ def compare(
         repeats=options.resamples,
         seed=options.seed,
     )
-    results = comparison_results(
+    return comparison_results(
         by_system,
         apart,
         minutes=options.minutes,
         picture=_picture(folder, ground, options),
-        title=f"{', '.join(options.systems)}: a comparison on {source.source}",
-        origin={
-            "command": shlex.join(command),
-            **_origin(ground, options, found),
-            "versions": versions(),
-            "hardware": machine(torch.device(hardware.device)),
-            "seconds_of_this_call": round(time.perf_counter() - begin, 1),
-        },
+        title=f"{', '.join(options.systems)}: a comparison on {ground.data.source}",
+        origin=origin,
     )
-    write_report(results, folder)
-    drop_cache(folder)
-    return results
 
 
 def _claim(folder: Path, ground: Ground, options: ComparisonOptions) -> None:
     """Mark the folder as this comparison's; raise InputError when it holds something else. More systems and seeds
     add to it; a run refuses settings that differ from its own.
     """
-
-    def held(key: str, before: Mapping[str, Any]) -> str | None:
-        if "comparison" not in before:
-            return "something else than a comparison"
-        begun = any((folder / name).exists() for name in ("judge", "runs"))
-        why = "the data have changed" if key == "data_sha256" else f"{key.replace('_', ' ')} differs"
-        return f"another comparison ({why})" if begun else None
-
-    decisive = {
-        "comparison": 1,
+    decisive: dict[str, Any] = {
+        **_KIND,
         "minutes": options.minutes,
         "clock": options.clock,
         "endless": options.endless,
@@ -134,7 +143,20 @@ def _claim(folder: Path, ground: Ground, options: ComparisonOptions) -> None:
         "data_sha256": ground.digest,
         "features": options.features,
     }
-    claim(folder, "request.json", "comparison", decisive, held)
+    claim(folder, _MARK, "comparison", decisive, _held(folder))
+
+
+def _held(folder: Path) -> Held:
+    """What a folder holds that another mark would belie."""
+
+    def held(key: str, before: Mapping[str, Any]) -> str | None:
+        if "comparison" not in before:
+            return "something else than a comparison"
+        begun = any((folder / name).exists() for name in ("judge", "runs"))
+        why = "the data have changed" if key == "data_sha256" else f"{key.replace('_', ' ')} differs"
+        return f"another comparison ({why})" if begun else None
+
+    return held
 
 
 def _hardware(folder: Path, wanted: Mapping[Entrant, Request], options: ComparisonOptions) -> Hardware:

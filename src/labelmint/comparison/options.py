@@ -16,6 +16,8 @@ from labelmint.training.clock import ClockKind
 
 __all__ = ["ComparisonOptions", "system_of"]
 
+_MOST_SEEDS = 1000
+
 
 @dataclass(frozen=True, kw_only=True)
 class ComparisonOptions:
@@ -83,8 +85,8 @@ class ComparisonOptions:
             raise InputError(f"--clock {self.clock}: expected wall or processor")
         if self.features is not None:
             named("network of --features", self.features, {LITE0: None})
-        if self.seeds < 1:
-            raise InputError(f"--seeds {self.seeds}: expected at least 1")
+        if not 1 <= self.seeds <= _MOST_SEEDS:
+            raise InputError(f"--seeds {self.seeds}: expected 1 to {_MOST_SEEDS}")
         if self.n < FEWEST_SAMPLES:
             raise InputError(
                 f"-n {self.n}: a comparison needs at least {FEWEST_SAMPLES} samples of each training"

@@ -66,15 +66,16 @@ def rarest(
 
     Raises InputError where no class is seen.
     """
-    looks = Looks(data.classes)
+    looks, unread = Looks(data.classes), list[Exception]()
     for done, name in enumerate(data.names):
         try:
             looks.add(data.load(name))
-        except (InputError, OSError):  # told as a finding
-            continue
+        except (InputError, OSError) as error:  # told as a finding
+            unread.append(error)
         finally:
             tell(done + 1, len(data.names))
     found = looks.rarest(each)
     if not found:
-        raise InputError(f"{data.source}: shows no class, so none of its looks is rare")
+        why = f", for {len(unread)} pairs can't be read, first {unread[0]}" if unread else ""
+        raise InputError(f"{data.source}: shows no class, so none of its looks is rare{why}")
     return found

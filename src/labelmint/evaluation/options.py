@@ -12,6 +12,7 @@ from labelmint.evaluation.subject import FEWEST_SAMPLES
 from labelmint.metrics.coherence import RULED_COMPOSITIONS
 from labelmint.nn.efficientnet import LITE0
 from labelmint.protocols import Dials
+from labelmint.seeds import check_seed
 from labelmint.segmenters.unet import SegmenterConfig
 
 __all__ = ["Options"]
@@ -59,6 +60,7 @@ class Options:
         check_normalize(self.normalize)
         if self.n is not None and self.n < FEWEST_SAMPLES:
             raise InputError(f"-n {self.n}: an evaluation needs at least {FEWEST_SAMPLES} samples")
+        check_seed(self.seed)
         check_ranges(self.dials)
         if self.features is not None:
             named("network of --features", self.features, {LITE0: None})

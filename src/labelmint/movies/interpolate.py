@@ -54,11 +54,12 @@ def interpolate(
         what is written to the JSON file: what was shown, and of neighboring frames how much they differ in levels of
         255, beside the same layouts under a fresh code each.
 
-    Raises InputError for bad values, a path that is taken, layouts that the system cannot take, and a system whose
-    images have no code.
+    Raises InputError for bad values, a path that is taken or lies in the data, layouts that the system cannot take, and
+    a system whose images have no code.
     """
     options, tell, path = options or MovieOptions(**more), report or (lambda event: None), Path(out)
-    check_out(path)
+    shown_data = [data.source for data in (options.layouts, options.sequence) if data is not None]
+    check_out(path, [source for source in shown_data if Path(source).is_dir()])
     system.resolve(options.dials)
     film, origin = _film(system, options, warn or _warn)
     _check_memory(len(film.scenes), system.size, path)

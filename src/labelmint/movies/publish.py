@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from labelmint.movies.encode import ENCODERS, check_encoder
 from labelmint.movies.smoothness import Differences, draw_smoothness
 from labelmint.protocols import in_digits
 from labelmint.runs.origin import SOURCE_TYPE
-from labelmint.storage import refuse_taken, write_json, write_text, write_together
+from labelmint.storage import refuse_inside, refuse_taken, write_json, write_text, write_together
 from labelmint.synthesis.provenance import contents
 from labelmint.types import AnnotatedImage, Array, ClassSet, Layout
 
@@ -45,11 +45,12 @@ def files_of(out: Path) -> tuple[Path, ...]:
     return out, out.with_name(f"{out.name}.json"), out.with_name(f"{out.name}.smoothness.png")
 
 
-def check_out(out: Path) -> None:
-    """Raise InputError for a path that is taken, an ending that is none of a movie, and one that needs a program which
-    is not there.
+def check_out(out: Path, sources: Iterable[str] = ()) -> None:
+    """Raise InputError for a path that is taken, or inside of a source; an ending that is none of a movie, and one that
+    needs a program which is not there.
     """
     suffix = out.suffix.lower()
+    refuse_inside(out, sources)
     if suffix not in ENCODERS:
         if suffix and not out.is_dir():
             raise InputError(

@@ -96,12 +96,12 @@ def scenes_of(system: TrainedSystem, options: MovieOptions) -> Scenes:
 def noise_of(system: TrainedSystem) -> Noise | None:
     """The noise that the system's codes consist of; None where a layout has one image.
 
-    Raises InputError for a system that draws tokens.
+    Raises InputError for a system that draws tokens, or moves training pairs.
     """
     if not isinstance(system.images, Coded):
+        how = "moves the images of training pairs" if system.moves_pairs else "draws an image token by token"
         raise InputError(
-            f"{system.path}: {system.system} draws an image token by token, so it has no code to change; train spade, "
-            f"bicyclegan, cimle or flow"
+            f"{system.path}: {system.system} {how}, so it has no code to change; train spade, bicyclegan, cimle or flow"
         )
     return system.images.noise
 

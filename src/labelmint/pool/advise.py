@@ -33,7 +33,7 @@ from labelmint.pool.seeing import Seeing
 from labelmint.pool.sheet import write_sheet
 from labelmint.pool.stored import EnsembleFolder
 from labelmint.progress import Event, Report
-from labelmint.storage import refuse_taken, write_json, write_text
+from labelmint.storage import refuse_inside, refuse_taken, write_json, write_text
 from labelmint.types import Array, DataSet
 
 __all__ = ["WEIGHTS", "AdviseOptions", "advise"]
@@ -91,10 +91,13 @@ def advise(
         report: called with an `Event` now and then.
         warn: called with a line for what a person should know; Python's `warnings.warn` unless given.
 
-    Raises InputError for bad data and values, a folder that is taken, and a pool of fewer images than are asked for.
+    Raises InputError for bad data and values, a folder that is taken or lies in the data, and a pool of fewer images
+    than are asked for.
     """
     options, say, tell = options or AdviseOptions(**more), warn or _warn, report or (lambda event: None)
     if out is not None:
+        sources = [one for one in (unlabelled, labelled) if one is not None]
+        refuse_inside(out, [one.source if isinstance(one, DataSet) else one for one in sources])
         refuse_taken(Path(out))
     hardware = choose_hardware(options.device, options.precision, options.threads, None)
     images = (
@@ -111,8 +114,8 @@ def advise(
         raise InputError(
             f"-n {options.n}: the pool holds {len(pool.pairs)} images without labels; ask for fewer"
         )
-    features = _features([*pool.pairs, *known], options, hardware.device, tell)
     unsure = _disagreement(images, pool, options, hardware.device, folder, tell)
+    features = _features([*pool.pairs, *known], options, hardware.device, tell)
     names, mine = [pair.name for pair in pool.pairs], len(pool.pairs)
     joint = joined(features, WEIGHTS)
     picks, kinds, found = choose(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.ranges import check_normalize
-from labelmint.errors import InputError
+from labelmint.seeds import check_seed
 
 __all__ = ["Seeing"]
 
@@ -38,8 +38,7 @@ class Seeing:
 
     def __post_init__(self) -> None:
         check_normalize(self.normalize)
-        if self.seed < 0:
-            raise InputError(f"--seed {self.seed}: expected at least 0")
+        check_seed(self.seed)
         _ = self.geometry  # which raises the errors of its own
 
     @property

@@ -9,6 +9,7 @@ from labelmint.datasets.ranges import check_normalize
 from labelmint.datasets.rebalancing import check_rebalance
 from labelmint.errors import InputError, named
 from labelmint.runs.config import Request, RunConfig, read_run_config
+from labelmint.seeds import check_seed
 from labelmint.storage import is_unused
 from labelmint.systems.catalogue import PRESETS, SYSTEMS, settings_of
 from labelmint.systems.sections import with_values
@@ -74,8 +75,7 @@ def make_request(**asked: Unpack[Asked]) -> Request:
         raise InputError(
             f"--augment zoom: {wanted.name} finds for each pair how far to zoom it (generator.shape=zoom); leave it out"
         )
-    if not 0 <= seed < 1 << 63:
-        raise InputError(f"--seed {seed}: expected a number from 0 to 2^63 - 1")
+    check_seed(seed)
     clock = asked.get("clock", "wall")
     if clock not in get_args(ClockKind):
         raise InputError(f"--clock {clock}: expected wall or processor")

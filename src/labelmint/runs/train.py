@@ -4,6 +4,7 @@ with.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from tempfile import gettempdir
@@ -29,7 +30,7 @@ from labelmint.runs.source import source_of
 from labelmint.runs.trained import TrainedSystem, load
 from labelmint.runs.unlabelled import check_shares, check_takes_pool, pool_of, read_pool, seed_of_pool
 from labelmint.runs.wire import shapes, wire
-from labelmint.storage import write_json
+from labelmint.storage import alone, write_json
 from labelmint.systems.catalogue import SYSTEMS
 from labelmint.systems.system import Wired
 from labelmint.training.average import batch_norms
@@ -71,7 +72,8 @@ def train(
         report: called with an `Event` now and then.
         asked: system, preset, size and all else that decides the result, as `Asked` has them.
 
-    Raises InputError for bad input; KeyboardInterrupt after saving when stopped by Ctrl-C.
+    Raises InputError for bad input, and where another command trains in that folder; KeyboardInterrupt after saving
+    when stopped by Ctrl-C.
     """
     request, run, tell = make_request(**asked), RunFolder(out), report or (lambda event: None)
     now = now_of(request.clock, 1)  # data are loaded by one thread
@@ -91,14 +93,15 @@ def train(
     check_batches(wired.stages, fabric.world_size)
     if not all(run.finished(stage.name) for stage in wired.stages):
         config = _as_memory_allows(fabric, wired, config, prepared, stored is None, tell)
-    if first:
-        _begin(run, config, stored, prepared)
-    fabric.barrier()
-    _train_stages(fabric, run, wired, config, prepared, now() - begin, tell)
-    if first:
-        _finish(run, wired, prepared, request, fabric.device)
-    fabric.barrier()
-    drop_cache(run.path)
+    with alone(run.path) if first else nullcontext():
+        if first:
+            _begin(run, config, stored, prepared)
+        fabric.barrier()
+        _train_stages(fabric, run, wired, config, prepared, now() - begin, tell)
+        if first:
+            _finish(run, wired, prepared, request, fabric.device)
+        fabric.barrier()
+        drop_cache(run.path)
     del wired, prepared  # or there would be two of each for a moment
     return load(out, device=str(fabric.device), threads=config.threads)
 

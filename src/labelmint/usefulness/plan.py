@@ -48,6 +48,7 @@ VALIDATION = ("within", "extra")
 REST = "rest"  # --unlabelled: the training part beyond the n pairs, without its labels
 USUAL_COUNTS = (10, 25, 50)
 FEWEST_VALIDATION, FEWEST_SAMPLES = 4, 500
+_MOST_SEEDS = 1000
 FEWEST_TRAINING = {"within": 4, "extra": 2}  # two folds of two, whose pairs are then told apart
 JUDGE = SegmenterConfig(channels=(16, 32, 64, 128), steps=600, batch_size=16, evaluate_every=50)
 
@@ -152,9 +153,10 @@ class StudyOptions:
             raise InputError(f"--filter {self.filter}: expected one of {', '.join(FILTERS)}")
         if self.layouts not in LAYOUTS:
             raise InputError(f"--layouts {self.layouts}: expected one of {', '.join(LAYOUTS)}")
-        for name, value in (("--seeds", self.seeds), ("--samples", self.samples)):
-            if value is not None and value < 1:
-                raise InputError(f"{name} {value}: expected at least 1")
+        if not 1 <= self.seeds <= _MOST_SEEDS:
+            raise InputError(f"--seeds {self.seeds}: expected 1 to {_MOST_SEEDS}")
+        if self.samples is not None and self.samples < 1:
+            raise InputError(f"--samples {self.samples}: expected at least 1")
         if self.seed < 0:
             raise InputError(f"--seed {self.seed}: expected at least 0")
         for name, minutes in (("--budget", self.budget), ("--generator-minutes", self.generator_minutes)):
