@@ -5,6 +5,7 @@ that take the run.
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -108,6 +109,25 @@ def test_two_sets_are_trained_on_together_and_found_again(
         {*lists["training"], *lists["validation"], *lists["test"]}
     ] * 3
     assert all(data.classes.names == ("background", "mark") for data in seen)
+
+
+def test_explain_sees_the_classes_that_the_run_merged(
+    command: Command, places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, seen = tmp_path / "run", list[DataSet]()
+    run.mkdir()
+    shutil.copy(places.mapping, run / "merge.json")
+
+    def explained(run: Path, data: DataSet, *more: object, **others: object) -> None:
+        seen.append(data)
+        stop()
+
+    monkeypatch.setattr("labelmint.explanation.explain.explain", explained)
+    answer = command("explain", run, places.digits, places.figures, "--out", tmp_path / "why")
+    assert answer.err.endswith("seen\n")
+    (data,) = seen
+    assert data.classes.names == ("background", "mark")
+    assert {name.split("-")[0] for name in data.names} == {"digits", "figures"}
 
 
 def stop() -> None:

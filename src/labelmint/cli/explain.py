@@ -13,7 +13,7 @@ import typer
 from labelmint.cli.errors import interruptible
 from labelmint.cli.options import (
     AsJson,
-    Data,
+    DataSets,
     Device,
     FormatIn,
     Ignore,
@@ -21,7 +21,8 @@ from labelmint.cli.options import (
     Quiet,
     Seed,
     ThreadsToMeasure,
-    open_data,
+    merge_of,
+    open_merged,
 )
 from labelmint.cli.printing import print_json
 from labelmint.cli.progress import Progress
@@ -76,7 +77,7 @@ _EqualBits: TypeAlias = Annotated[
 
 def explain(
     run: _Run,
-    data: Data,
+    data: DataSets,
     out: _Out,
     pixel: _Pixel = None,
     show: _Show = None,
@@ -113,7 +114,7 @@ def explain(
         device=device,
         threads=threads,
     )
-    source = open_data(data, format_in, ignore, orientation=orientation, quiet=quiet)
+    source = open_merged(data, merge_of(run), format_in, ignore, orientation=orientation, quiet=quiet)
     with Progress() as progress, interruptible("stopped; run the same command again to go on"):
         found = run_explanation(
             run, source, out, options, command=["labelmint", *sys.argv[1:]], report=progress.report
