@@ -57,6 +57,14 @@ def test_every_canvas_is_composed_as_the_paper_says(
             assert layout.label_map[canvas[0] // 2 :].sum() == 0
 
 
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 12, 40])
+def test_of_two_or_more_canvases_some_train_and_some_test(n: int) -> None:
+    train, test = split(n)
+    assert train
+    assert test
+    assert len(train) + len(test) == n
+
+
 def _grid_of(canvas: tuple[int, int]) -> np.ndarray:
     period, pixels = min(canvas) // 4, np.zeros(canvas, np.uint8)
     pixels[period // 2 :: period] = pixels[:, period // 2 :: period] = 40

@@ -60,8 +60,11 @@ def default_digit_size(composition: str, canvas: tuple[int, int]) -> int:
 
 
 def split(n: int) -> tuple[list[str], list[str]]:
-    """Names of the training and of the test images: the first four fifths, and the rest."""
+    """Names of the training and of the test images: the first four fifths, and the rest; of two or more at least one
+    is for testing.
+    """
     names, count = [f"digits_{i:06d}" for i in range(n)], round(n * TRAIN_SHARE)
+    count = min(count, n - 1) if n > 1 else count
     return names[:count], names[count:]
 
 
