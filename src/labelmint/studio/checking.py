@@ -75,7 +75,8 @@ class Checking:
     ) -> None:
         self.data, self.out, self.facts, self.labels = data, out, dict(facts or {}), labels
         by_name = {row.name: row for row in rows}
-        order = [row.name for row in rows if row.name in set(data.names)]
+        names = set(data.names)
+        order = [row.name for row in rows if row.name in names]
         rest = [name for name in data.names if name not in by_name]
         self.lines = [Line(name, by_name.get(name)) for name in (*dict.fromkeys(order), *rest)]
         self._by_name = {line.name: line for line in self.lines}
