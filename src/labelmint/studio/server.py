@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["Studio", "address_of", "app_of", "bound", "serve", "server_of"]
 
 HOST = "127.0.0.1"
+_USUAL_PORT = 80  # of HTTP
 _T = TypeVar("_T")
 _TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -94,7 +95,13 @@ def app_of(studio: Studio, port: int, token: str) -> Guard:
     ):
         routes.append(Path_(path, _answering(studio, answer), methods=[method]))
     app = Starlette(routes=routes, exception_handlers={404: _missing, 405: _missing})
-    return Guard(app, {f"{name}:{port}" for name in (HOST, "localhost")}, token, f"labelmint-studio-{port}")
+    return Guard(app, _hosts(port), token, f"labelmint-studio-{port}")
+
+
+def _hosts(port: int) -> set[str]:
+    """Values of the header Host that are ours; browsers leave out the port of HTTP."""
+    names = (HOST, "localhost")
+    return {f"{name}:{port}" for name in names} | ({*names} if port == _USUAL_PORT else set())
 
 
 def _table() -> dict[str, str]:
