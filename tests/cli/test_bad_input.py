@@ -172,6 +172,7 @@ ROWS: dict[str, tuple[Callable[[Place], Words], tuple[str, ...]]] = {
         lambda p: ["inspect", p.data(), "--system", "flow"],
         ("--system flow", "--size"),
     ),
+    "a preset alone, inspect": (lambda p: ["inspect", p.data(), "--preset", "tiny"], ("tiny", "--size")),
     "crops without a size, inspect": (lambda p: ["inspect", p.data(), "--crop"], ("--crop", "--size")),
     "missing folder, inspect": (lambda p: ["inspect", p.path / "none"], ("none", "no such file or folder")),
     "no pairs": (empty_folder, ("nothing", "images/")),

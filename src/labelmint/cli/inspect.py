@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["inspect"]
 
 _RAREST, _CLASSES = 6, 12  # images of a class, and classes, in the picture of rare looks
+_PRESET = "small"
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class _CommandLine:
         ),
     ] = None
     system: System = None
-    preset: Annotated[str, typer.Option(help="With --size: the preset of that system.")] = "small"
+    preset: Annotated[str, typer.Option(help="With --size: the preset of that system.")] = _PRESET
     merge: Merge = None
     format_in: FormatIn = None
     ignore: Ignore = ""
@@ -177,10 +178,15 @@ def _seen(chosen: _CommandLine) -> Geometry | None:
 
     if chosen.size is not None:
         return Geometry(size=parse_size(chosen.size), crop=chosen.crop, scale=chosen.scale)
-    named = "--crop" if chosen.crop else f"--scale {chosen.scale:g}"
-    named = f"--system {chosen.system}" if chosen.system is not None else named
-    if chosen.system is not None or chosen.crop or chosen.scale != 1:
-        raise InputError(f"{named}: is about what survives at a size; give --size HxW as well")
+    of_size = {
+        f"--system {chosen.system}": chosen.system is not None,
+        f"--preset {chosen.preset}": chosen.preset != _PRESET,
+        "--crop": chosen.crop,
+        f"--scale {chosen.scale:g}": chosen.scale != 1,
+    }
+    for option, given in of_size.items():
+        if given:
+            raise InputError(f"{option}: is about what survives at a size; give --size HxW as well")
     return None
 
 
