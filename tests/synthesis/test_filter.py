@@ -243,6 +243,12 @@ def test_copies_of_images_without_labels_are_withheld_where_they_are_given_and_e
         make(run, "off", system, unlabelled=pool, filter="off")
 
 
+def test_the_share_of_a_filter_that_is_off_is_refused(run: Path) -> None:
+    with pytest.raises(InputError, match="--filter-share: only has a meaning with a filter"):
+        make(run, "off", filter="off", filter_share=0.1)
+    assert len(rows(make(run, "on", filter="off", filter_share=0.05) / "manifest.jsonl")) == 9
+
+
 def test_a_search_of_a_share_of_the_training_positions_is_told(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

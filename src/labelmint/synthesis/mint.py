@@ -34,7 +34,7 @@ from labelmint.runs.style import style_of
 from labelmint.storage import refuse_inside
 from labelmint.synthesis.chunks import at_work, partial_of, refuse_left_over, remove_partial
 from labelmint.synthesis.export import MOVED, Export, layouts_used, settings_text
-from labelmint.synthesis.filter import Filter, open_filter
+from labelmint.synthesis.filter import SHARE, Filter, open_filter
 from labelmint.synthesis.making import carry_out, nothing_left
 from labelmint.synthesis.options import MintOptions
 from labelmint.synthesis.order import Order
@@ -193,6 +193,7 @@ def _sieve(system: TrainedSystem, options: MintOptions) -> Filter | None:
         "--data": options.data,
         "--unlabelled": options.unlabelled,
         "--most-candidates": options.most_candidates,
+        "--filter-share": None if options.filter_share == SHARE else options.filter_share,
     }
     for option, value in useless.items():
         if sieve is None and value is not None:
