@@ -82,16 +82,17 @@ def test_other_layouts_of_the_files(tmp_path: Path) -> None:
     assert prepare_malaria(tmp_path).validation == {"s3"}
 
 
-def test_images_to_validate_on_do_not_train(tmp_path: Path) -> None:
+def test_images_to_validate_on_do_not_train(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Though nothing says which train, and which test; of few patches a share of them is kept."""
     items = [malaria_item(tmp_path, f"s{i}", [("ring", 30, 40, 60, 80)]) for i in range(4)]
     (tmp_path / "annotations.json").write_text(json.dumps(items))
     (tmp_path / "val.txt").write_text("s0\ns1\n")
     prepared = prepare_malaria(tmp_path, only_infected=False, n=5)
     assert prepared.validation == {"s0", "s1"} and len(prepared.test) == 1
-    written = write_prepared(prepared, tmp_path / "out")
+    out = tmp_path_factory.mktemp("prepared") / "out"
+    written = write_prepared(prepared, out)
     assert (written.train, written.test, written.validation) == (5, 5, 10)
-    names = (tmp_path / "out" / "val.txt").read_text().split()
+    names = (out / "val.txt").read_text().split()
     assert {group_of(name, prepared.group_by) for name in names} <= {"s0", "s1"}
 
 

@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from tests.datasets.originals import brats
 
 from labelmint.cli.datasets import write_digits
 from labelmint.datasets.brats import prepare_brats
 from labelmint.datasets.digits import split
 from labelmint.datasets.prepared import write_prepared
+from labelmint.errors import InputError
 from labelmint.formats import read
 from labelmint.types import AnnotatedImage, Layout
 
@@ -31,6 +33,15 @@ def test_card_and_croissant_know_the_parts(tmp_path: Path) -> None:
     assert lists == [["test.txt", "train.txt"], ["test", "train"]]
     data = read(tmp_path / "out")
     assert (len(data.train or ()), len(data.test or ())) == (written.train, written.test) == (8, 4)
+
+
+def test_nothing_is_written_into_the_original(tmp_path: Path) -> None:
+    original = brats(tmp_path / "brats")
+    before = sorted(original.rglob("*"))
+    for out in (original / "out", original):
+        with pytest.raises(InputError, match="brats"):
+            write_prepared(prepare_brats(original), out)
+    assert sorted(original.rglob("*")) == before
 
 
 def test_digits_are_described_with_their_parts(tmp_path: Path) -> None:

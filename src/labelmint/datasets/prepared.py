@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from labelmint.errors import InputError
-from labelmint.formats import write
+from labelmint.formats import check_target, write
 from labelmint.formats.files import new_folder
 from labelmint.formats.format import Part
 from labelmint.storage import write_text
@@ -104,11 +104,12 @@ def write_prepared(
 
     Arguments:
         prepared: what to write; one item is held in memory at a time.
-        out: a folder that does not exist yet, or is empty.
+        out: a folder that does not exist yet, or is empty, outside of the original, which is only read.
         tell: called with (items done, items).
 
-    Raises InputError for a taken folder, a bad file of the original, and where no pair is left.
+    Raises InputError for a taken folder, one inside of the original, a bad file of that, and where no pair is left.
     """
+    check_target(out, format="folder", sources=[prepared.source])
     parts: dict[str, Part] = {}  # of each name
 
     def pairs() -> Iterator[AnnotatedImage]:
