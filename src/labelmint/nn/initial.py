@@ -5,15 +5,19 @@ References:
     https://arxiv.org/abs/1511.06434: N(0, 0.02), which pix2pix and its successors took over
     Understanding the difficulty of training deep feedforward neural networks (Glorot & Bengio, 2010)
     Exact solutions to the nonlinear dynamics of learning in deep linear neural networks (Saxe et al., 2014)
+    Language Models are Unsupervised Multitask Learners (Radford et al., 2019): GPT-2
 """
 
 from __future__ import annotations
 
 from typing import TypeVar
 
+import torch
 from torch import Tensor, nn
 
-__all__ = ["begin_normal", "begin_orthogonal", "begin_xavier"]
+from labelmint.nn.transformer_block import TransformerBlock
+
+__all__ = ["begin_as_gpt2", "begin_normal", "begin_orthogonal", "begin_xavier"]
 
 _Module = TypeVar("_Module", bound=nn.Module)
 
@@ -63,6 +67,27 @@ def begin_orthogonal(network: _Module) -> _Module:
             nn.init.orthogonal_(weight)
             if isinstance(getattr(module, "bias", None), Tensor):
                 nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+    return network
+
+
+@torch.no_grad()
+def begin_as_gpt2(network: _Module, width: int) -> _Module:
+    """Return the network with weights drawn anew from torch's generator, in place: linear layers and embeddings have
+    N(0, 0.02 sqrt(1024 / width)), GPT-2's deviation at its width of 1024; biases are 0. What the n blocks add to x is
+    divided by sqrt(2 n): the more is added, the smaller.
+
+    Arguments:
+        width: channels of x.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Linear | nn.Embedding):
+            module.weight.normal_(std=0.02 * (1024 / width) ** 0.5)
+        if isinstance(module, nn.Linear) and module.bias is not None:
+            module.bias.zero_()
+    blocks = [module for module in network.modules() if isinstance(module, TransformerBlock)]
+    for block in blocks:
+        for weight in (block.mix.weight, block.out.weight):
+            weight.mul_((2 * len(blocks)) ** -0.5)
     return network
 
 

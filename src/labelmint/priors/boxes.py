@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
+from labelmint.nn.initial import begin_as_gpt2
 from labelmint.nn.transformer_block import TransformerBlock, TransformerBlockState
 from labelmint.types import Array, LayoutBatch
 
@@ -229,19 +230,7 @@ class BoxTransformer(nn.Module):
         self.register_buffer("objects", torch.ones(()))
         offsets = torch.arange(COLUMNS) * self.codebook_size
         self.register_buffer("_offsets", offsets, persistent=False)
-        self._initialize()
-
-    @torch.no_grad()
-    def _initialize(self) -> None:
-        """Draw weights as `TransformerPrior` does."""
-        for module in self.modules():
-            if isinstance(module, nn.Linear | nn.Embedding):
-                module.weight.normal_(std=0.02 * (1024 / self.config.width) ** 0.5)
-            if isinstance(module, nn.Linear) and module.bias is not None:
-                module.bias.zero_()
-        for block in self._blocks():
-            for weight in (block.mix.weight, block.out.weight):
-                weight.mul_((2 * self.config.layers) ** -0.5)
+        begin_as_gpt2(self, width)
 
     def prepare(self, condition: LayoutBatch | None) -> None:
         """Nothing: it has no condition."""

@@ -30,6 +30,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from labelmint.nn.attention import Place
+from labelmint.nn.initial import begin_as_gpt2
 from labelmint.nn.packed import Product, product
 from labelmint.nn.transformer_block import TransformerBlock, TransformerBlockState
 from labelmint.priors.conditioning import LayoutCondition, with_nothing
@@ -194,21 +195,7 @@ class TransformerPrior(nn.Module):
         )
         self.norm = nn.LayerNorm(width)
         self.out = nn.Linear(width, codebook_size)
-        self._initialize()
-
-    @torch.no_grad()
-    def _initialize(self) -> None:
-        """Draw weights as GPT-2 does; its deviation of 0.02 is that of width 1024. What is added to x is smaller
-        the more is added.
-        """
-        for module in self.modules():
-            if isinstance(module, nn.Linear | nn.Embedding):
-                module.weight.normal_(std=0.02 * (1024 / self.config.width) ** 0.5)
-            if isinstance(module, nn.Linear) and module.bias is not None:
-                module.bias.zero_()
-        for block in self._blocks():
-            for weight in (block.mix.weight, block.out.weight):
-                weight.mul_((2 * self.config.layers) ** -0.5)
+        begin_as_gpt2(self, width)
 
     @property
     def prefix(self) -> int:
