@@ -17,10 +17,12 @@ RULE = BoxRule(first={1: 1}, grounds=(), ignored=2, most=3)  # of three symbols:
 TAIL = 2  # pixels that the layers behind the fusion reach
 
 
-def generator() -> OneNetwork:
+def generator(**settings: str) -> OneNetwork:
     torch.manual_seed(0)
     sizes = {"channels": 8, "widest": 2, "doublings": 2, "hidden": 8, "layout_channels": 4, "code": 4}
-    config = ApartConfig.model_validate({**sizes, "object_code": 3, "norm": "instance", "output": "linear"})
+    config = ApartConfig.model_validate(
+        {**sizes, "object_code": 3, "norm": "instance", "output": "linear", **settings}
+    )
     network = ApartGenerator(config, RULE, (0, 1, 2), 1, (32, 32))
     with torch.no_grad():
         for weights in network.parameters():
@@ -148,3 +150,29 @@ def test_a_quarter_of_the_items_has_codes_of_chance_and_is_drawn_again() -> None
     assert not found.foreground_anew.equal(found.before)
     outside = found.outside.bool() & ~near(seen.ids[3:])
     assert torch.allclose(found.foreground_anew[outside], found.before[outside], atol=1e-4)
+
+
+def test_codes_of_chance_are_those_of_other_images_where_they_are_fitted() -> None:
+    network, seen = network_of(generator(codes="fitted")).train(), layouts()[torch.tensor([0, 0, 0, 0])]
+    image, noise = torch.rand(4, 1, 32, 32), codes().repeat(2, 1)
+    torch.manual_seed(0)
+    found = network(seen, noise, {}, image, codes(foreground=5).repeat(2, 1))
+    again = network_of(generator(codes="fitted")).train()
+    torch.manual_seed(0)
+    others = again(seen, noise, {}, image, codes(foreground=6, background=7).repeat(2, 1))
+    assert others.image.equal(found.image)  # what is drawn counts for nothing
+    assert not found.foreground_anew.equal(found.before)
+    assert not found.background_anew.equal(found.before)
+
+
+@torch.no_grad()
+def test_new_images_draw_fitted_codes_and_real_ones_have_their_z() -> None:
+    network, batch = network_of(generator(codes="fitted")), Batch(torch.rand(2, 1, 32, 32), layouts())
+    before = network.code_of(batch)
+    network.settle([batch])
+    after = network.code_of(batch)
+    assert not after[:, 9:].equal(before[:, 9:])
+    objects, background = network._styled(network._codes(after))
+    torch.testing.assert_close(objects[0, :2], before[0, :6].view(2, 3), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(background, before[:, 9:], atol=1e-4, rtol=1e-4)
+    network.settle([Batch(batch.image[1:], batch.layouts[1:])])  # without any object

@@ -351,8 +351,8 @@ def _drawn(distribution: tuple[Tensor, Tensor], noise: Tensor) -> Tensor:
 
 
 def _of_others(objects: Tensor, backgrounds: Tensor, drawn: Codes) -> Codes:
-    """Codes of objects (n, D) and backgrounds (B, D') of a batch in places of others, as constants; of objects those that
-    were drawn where there is none.
+    """Codes of objects (n, D) and backgrounds (B, D') of a batch in the places of others, as constants; where there is
+    no object those that were drawn.
     """
     if not len(objects):
         return drawn[0], backgrounds.detach().roll(1, dims=0)
