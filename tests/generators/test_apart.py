@@ -153,11 +153,11 @@ def test_a_quarter_of_the_items_has_codes_of_chance_and_is_drawn_again() -> None
 
 
 def test_codes_of_chance_are_those_of_other_images_where_they_are_fitted() -> None:
-    network, seen = network_of(generator(codes="fitted")).train(), layouts()[torch.tensor([0, 0, 0, 0])]
+    network, seen = network_of(generator(style_prior="fitted")).train(), layouts()[torch.tensor([0, 0, 0, 0])]
     image, noise = torch.rand(4, 1, 32, 32), codes().repeat(2, 1)
     torch.manual_seed(0)
     found = network(seen, noise, {}, image, codes(foreground=5).repeat(2, 1))
-    again = network_of(generator(codes="fitted")).train()
+    again = network_of(generator(style_prior="fitted")).train()
     torch.manual_seed(0)
     others = again(seen, noise, {}, image, codes(foreground=6, background=7).repeat(2, 1))
     assert others.image.equal(found.image)  # what is drawn counts for nothing
@@ -167,7 +167,7 @@ def test_codes_of_chance_are_those_of_other_images_where_they_are_fitted() -> No
 
 @torch.no_grad()
 def test_new_images_draw_fitted_codes_and_real_ones_have_their_z() -> None:
-    network, batch = network_of(generator(codes="fitted")), Batch(torch.rand(2, 1, 32, 32), layouts())
+    network, batch = network_of(generator(style_prior="fitted")), Batch(torch.rand(2, 1, 32, 32), layouts())
     before = network.code_of(batch)
     network.settle([batch])
     after = network.code_of(batch)

@@ -57,7 +57,7 @@ def test_of_normal_codes_nothing_is_changed() -> None:
 def test_a_spade_draws_fitted_styles_and_finds_those_of_images() -> None:
     torch.manual_seed(0)
     sizes = {"channels": 8, "widest": 2, "doublings": 2, "hidden": 8, "norm": "instance", "code": 4}
-    network = SpadeGenerator(SpadeConfig(**sizes, codes="fitted"), 3, 1, (16, 16)).eval()
+    network = SpadeGenerator(SpadeConfig(**sizes, style_prior="fitted"), 3, 1, (16, 16)).eval()
     layouts = LayoutBatch(torch.randint(0, 3, (8, 16, 16), dtype=torch.uint8))
     batch, z = Batch(torch.rand(8, 1, 16, 16), layouts), torch.randn(8, 4)
     before = network(layouts, z, {})

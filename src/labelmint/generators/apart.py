@@ -147,7 +147,7 @@ class ApartGenerator(Retrieving, nn.Module):
             config.encoder, image_channels, config.channels, config.code, size
         )
         self.object_encoder = ObjectEncoder(image_channels, config.channels, config.object_code)
-        fitted = config.codes == "fitted"
+        fitted = config.style_prior == "fitted"
         self.object_styles = FittedCodes(config.object_code) if fitted else None
         self.background_styles = FittedCodes(config.code) if fitted else None
         for fused in (self.objects, self.backgrounds):

@@ -26,9 +26,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-__all__ = ["CodeKind", "FittedCodes"]
+__all__ = ["FittedCodes", "StylePrior"]
 
-CodeKind: TypeAlias = Literal["normal", "fitted"]
+StylePrior: TypeAlias = Literal["normal", "fitted"]
 
 _END, _KNOTS = 3.2, 65  # of z
 _CODES = 1 << 15  # that are drawn of all images together, unless there are more images

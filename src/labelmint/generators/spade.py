@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from labelmint.dials import TRUNCATION
-from labelmint.generators.codes import CodeKind, FittedCodes
+from labelmint.generators.codes import FittedCodes, StylePrior
 from labelmint.generators.encoded import Encoded, EncoderKind, image_encoder
 from labelmint.generators.truncation import truncated
 from labelmint.nn.initial import begin_xavier
@@ -62,7 +62,7 @@ class SpadeConfig(BaseModel):
     encoder: EncoderKind = Field(
         "strided", description="of the style: strided convolutions, as published, or residual blocks"
     )
-    codes: CodeKind = Field(
+    style_prior: StylePrior = Field(
         "normal",
         description="what new images draw their style from: a normal distribution, as published, or one that is fitted "
         "after training to those of the training images",
@@ -119,7 +119,7 @@ class SpadeGenerator(nn.Module):
             if config.code
             else None
         )
-        self.styles = FittedCodes(config.code) if config.code and config.codes == "fitted" else None
+        self.styles = FittedCodes(config.code) if config.code and config.style_prior == "fitted" else None
 
     @property
     def noise(self) -> Noise | None:

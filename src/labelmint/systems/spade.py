@@ -127,7 +127,7 @@ ON_A_CPU: dict[str, Any] = {
     "learning_rate": 2e-4,
     "norm": "instance",
     "encoder": "residual",
-    "codes": "fitted",
+    "style_prior": "fitted",
     "output": "linear",
     "layout_channels": 8,
     "discriminator_layers": 2,
