@@ -69,14 +69,14 @@ class FittedCodes(nn.Module):
     @torch.no_grad()
     def fit(self, encoded: Iterable[tuple[Tensor, Tensor]]) -> None:
         """Equation (1), of mu and log sigma^2 of images, (B, D) each: as many e of each image as make enough codes."""
-        means, variances = (torch.cat(parts).double().cpu() for parts in zip(*encoded, strict=True))
+        means, variances = (torch.cat(parts).cpu().double() for parts in zip(*encoded, strict=True))
         drawn = torch.Generator().manual_seed(0)
         each = max(_CODES // len(means), 1)
         noise = torch.randn(each, *means.shape, generator=drawn, dtype=torch.float64)
         codes = (means + (variances / 2).exp() * noise).flatten(0, 1)
         mean = codes.mean(dim=0)
         spread, axes = torch.linalg.eigh((codes - mean).T @ (codes - mean) / len(codes))
-        knots = self.knots.double().cpu()
+        knots = self.knots.cpu().double()
         along = ((codes - mean) @ axes).numpy()
         levels = torch.from_numpy(np.quantile(along, torch.special.ndtr(knots).numpy(), axis=0)).T
         levels = levels + _LEAST * spread.clamp(min=_LEAST**2).sqrt()[:, None] * knots
