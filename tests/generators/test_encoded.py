@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from labelmint.generators.spade import SpadeConfig, SpadeGenerator
 from labelmint.systems.catalogue import SYSTEMS, settings_of
 from labelmint.systems.system import Facts
+from labelmint.types import LayoutBatch
 
 
 @torch.no_grad()
@@ -20,3 +22,15 @@ def test_an_untrained_style_tells_images_apart(name: str, encoder: str, preset: 
     images = torch.linspace(-1, 1, 8).view(-1, 1, 1, 1) + 0.1 * torch.randn(8, 3, *size)
     style, _ = network.get_submodule(encoder)(images)
     assert style.std(dim=0).mean() > 0.01
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("told", "differ"), [(3, True), (0, False)])
+def test_blocks_are_told_the_style_beside_where_an_image_begins(told: int, differ: bool) -> None:
+    torch.manual_seed(0)
+    sizes = {"channels": 8, "widest": 2, "doublings": 2, "hidden": 8, "norm": "instance", "code": 4}
+    network = SpadeGenerator(SpadeConfig(**sizes, told=told), 3, 1, (16, 16)).eval()
+    torch.nn.init.zeros_(network.begin.weight)  # type: ignore[arg-type]
+    layouts = LayoutBatch(torch.randint(0, 3, (2, 16, 16), dtype=torch.uint8))
+    one, other = (network(layouts, torch.randn(2, 4), {}) for _ in range(2))
+    assert one.equal(other) != differ

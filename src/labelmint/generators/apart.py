@@ -39,7 +39,7 @@ from labelmint.dials import TRUNCATION
 from labelmint.generators.backgrounds import BachConfig, FusedMaps, Retrieving, bank_of
 from labelmint.generators.codes import FittedCodes
 from labelmint.generators.encoded import ObjectEncoder, image_encoder
-from labelmint.generators.spade import grown, spade_blocks
+from labelmint.generators.spade import beside, grown, spade_blocks
 from labelmint.generators.truncation import truncated
 from labelmint.layouts.boxes import BoxRule
 from labelmint.nn.initial import begin_xavier
@@ -137,12 +137,13 @@ class ApartGenerator(Retrieving, nn.Module):
         self.foreground_begin = nn.Conv2d(seen, widths[0], 3, padding=1)
         self.foreground_blocks = spade_blocks(config, seen)
         self.background_begin = nn.Linear(config.code, widths[0] * prod(self.smallest))
-        self.background_blocks = spade_blocks(config, told)
+        self.background_blocks = spade_blocks(config, told + config.told)
         self.matte = nn.Conv2d(widths[-1], 1, 3, padding=1)
         self.blend = spectral_norm(nn.Conv2d(widths[-1], widths[-1], 3, padding=1))
         self.to_image = nn.Conv2d(widths[-1], image_channels, 3, padding=1)
         self.output = Output(config.output)
         begin_xavier(self)
+        self.tell = nn.Linear(config.code, config.told) if config.told else None
         self.background_encoder = image_encoder(
             config.encoder, image_channels, config.channels, config.code, size
         )
@@ -332,9 +333,8 @@ class ApartGenerator(Retrieving, nn.Module):
 
     def _background(self, told: Tensor, code: Tensor) -> Tensor:
         """B, of codes (B, D')."""
-        return grown(
-            self.background_blocks, self.background_begin(code).unflatten(1, (-1, *self.smallest)), told
-        )
+        x = self.background_begin(code).unflatten(1, (-1, *self.smallest))
+        return grown(self.background_blocks, x, beside(told, code, self.tell))
 
     def _made(self, foreground: Tensor, matte: Tensor, background: Tensor) -> Tensor:
         """Equations (3) and (4)."""

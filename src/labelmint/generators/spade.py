@@ -4,8 +4,10 @@
 
 Blocks are those of `nn.spade`; `twice` takes each pixel twice a side. With an image encoder z ~ N(0, I) is the
 style: in training it comes from q(z|x) = N(mu(x), sigma(x)^2) of the real image x, found by strided convolutions. New
-images take T(z) where the styles of the training images are fitted after training (`generators.codes`). Without an
-encoder a layout has one image. The embedding of a layout stands for the one-hot map, as in pix2pix.
+images take T(z) where the styles of the training images are fitted after training (`generators.codes`). Blocks may be
+told [s, W z] in place of s: a norm within the item takes away what is the same all over a map, so that a style that
+enters at the smallest size alone gets through as a spot, whose height tells the norms what to leave. Without an encoder
+a layout has one image. The embedding of a layout stands for the one-hot map, as in pix2pix.
 
 References:
     Semantic Image Synthesis with Spatially-Adaptive Normalization (Park et al., 2019),
@@ -34,7 +36,7 @@ from labelmint.nn.strided import Output
 from labelmint.protocols import Dial, Dials, Noise
 from labelmint.types import Batch, LayoutBatch
 
-__all__ = ["SpadeConfig", "SpadeGenerator", "grown", "spade_blocks"]
+__all__ = ["SpadeConfig", "SpadeGenerator", "beside", "grown", "spade_blocks"]
 
 _WIDEST = 16  # the first blocks as a multiple of the last
 _SAME_SIZE = (0, 2)  # blocks before which nothing doubles
@@ -70,6 +72,11 @@ class SpadeConfig(BaseModel):
     output: Literal["tanh", "linear"] = Field(
         "tanh", description="the last function; dark images saturate tanh"
     )
+    told: int = Field(
+        0,
+        ge=0,
+        description="numbers of the style that each block is told beside the layout; 0, as published: none",
+    )
 
     @property
     def multiple(self) -> int:
@@ -103,8 +110,9 @@ class SpadeGenerator(nn.Module):
         self.config = config
         self.dials: tuple[Dial, ...] = (TRUNCATION,) if config.code else ()
         self.smallest = (size[0] // config.multiple, size[1] // config.multiple)
-        seen, widths = config.layout_channels, config.widths
-        self.embed: nn.Module = sight or LayoutEmbedding(symbols, seen)
+        told = config.told if config.code else 0
+        seen, widths = config.layout_channels + told, config.widths
+        self.embed: nn.Module = sight or LayoutEmbedding(symbols, config.layout_channels)
         self.begin: nn.Module = (
             nn.Linear(config.code, widths[0] * math.prod(self.smallest))
             if config.code
@@ -114,6 +122,9 @@ class SpadeGenerator(nn.Module):
         self.to_image = nn.Conv2d(widths[-1], image_channels, 3, padding=1)
         self.output = Output(config.output)
         begin_xavier(self)
+        self.tell = (
+            nn.Linear(config.code, told) if told else None
+        )  # of usual size at first, as the encoder is
         self.encoder = (
             image_encoder(config.encoder, image_channels, config.channels, config.code, size)
             if config.code
@@ -155,7 +166,8 @@ class SpadeGenerator(nn.Module):
 
     def _drawn(self, layouts: LayoutBatch, code: Tensor | None) -> Tensor:
         whole = self.embed(layouts)
-        if self.config.code:
+        if code is not None:
+            whole = beside(whole, code, self.tell)
             x = self.begin(code).unflatten(1, (-1, *self.smallest))
         else:
             x = self.begin(functional.interpolate(whole, self.smallest))
@@ -170,6 +182,13 @@ def spade_blocks(config: SpadeConfig, seen: int) -> nn.ModuleList:
         SpadeBlock(a, b, seen, config.hidden, config.norm, config.spectral)
         for a, b in zip((config.widths[0], *config.widths), config.widths, strict=False)
     )
+
+
+def beside(whole: Tensor, code: Tensor, tell: nn.Module | None) -> Tensor:
+    """What all blocks are told, (B, D, H, W), and W z of a style (B, code) beside it at every pixel; `tell`: W."""
+    if tell is None:
+        return whole
+    return torch.cat([whole, tell(code)[:, :, None, None].expand(-1, -1, *whole.shape[2:])], dim=1)
 
 
 def grown(blocks: nn.ModuleList, x: Tensor, whole: Tensor) -> Tensor:

@@ -128,6 +128,7 @@ ON_A_CPU: dict[str, Any] = {
     "norm": "instance",
     "encoder": "residual",
     "style_prior": "fitted",
+    "told": 8,
     "output": "linear",
     "layout_channels": 8,
     "discriminator_layers": 2,
