@@ -28,7 +28,7 @@ MULTI_MNIST = TableOne(
         "the paper: 50,000 images of 64x64 with three MNIST digits; here whatever --data holds, and shipped "
         "8x8 digits are no MNIST",
         "no-comp-msgnet, cvq-vae and msgnet itself have no Multi-MNIST row in the papers",
-        "obj-cgan sees boxes; its samples are labelled with the test part's outlines, which it did not see",
+        "labels are the digits' boxes, filled; obj-cgan sees them as boxes",
     ),
     commands="""\
   labelmint datasets make multi-mnist --source MNIST -n 50000 --out multi-mnist
