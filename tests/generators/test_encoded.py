@@ -30,7 +30,7 @@ def test_blocks_are_told_the_style_beside_where_an_image_begins(told: int, diffe
     torch.manual_seed(0)
     sizes = {"channels": 8, "widest": 2, "doublings": 2, "hidden": 8, "norm": "instance", "code": 4}
     network = SpadeGenerator(SpadeConfig(**sizes, told=told), 3, 1, (16, 16)).eval()
-    torch.nn.init.zeros_(network.begin.weight)  # type: ignore[arg-type]
+    network.begin.get_parameter("weight").zero_()
     layouts = LayoutBatch(torch.randint(0, 3, (2, 16, 16), dtype=torch.uint8))
     one, other = (network(layouts, torch.randn(2, 4), {}) for _ in range(2))
     assert one.equal(other) != differ

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import NoReturn
 
 import pytest
 from starlette.types import Message
@@ -22,10 +23,10 @@ def status(port: int, host: str) -> int:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    def opened() -> None:
-        """No session: the files of the page need none."""
+    def opened() -> NoReturn:
+        raise AssertionError("the files of the page need no session")
 
-    studio = Studio(opened)  # type: ignore[arg-type]
+    studio = Studio(opened)
     scope = {
         "type": "http",
         "method": "GET",

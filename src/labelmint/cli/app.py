@@ -104,8 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
         os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(
-            errors="backslashreplace"
-        )  # names that a console can't show, as stderr has them
+        # Names that a console can't show, as stderr has them.
+        sys.stdout.reconfigure(errors="backslashreplace")
     words = list(sys.argv[1:] if arguments is None else arguments)
     return answer(lambda: command()(words, prog_name="labelmint", standalone_mode=False))

@@ -9,9 +9,10 @@ where each has its features at full size.
 
 `fused` is that of `generators.backgrounds`. Of layout k objects are told only where they are of the class of the box
 there. The ramp is 0 outside all boxes, and rises to 1 over the first 1.5 pixels within one: so each object has an
-outline of its own in its box, around which the background is seen. B knows neither boxes nor their codes, and F not
-the background's. So by (3) and (4) no pixel farther than 2 from all boxes depends on the foreground's codes, and where
-a is 1 in all pixels nearer than 3 none depends on the background's. The boxes are the third entity, the pose.
+outline of its own in its box, around which the background is seen. B knows neither boxes nor their codes, and F not the
+background's; the blocks of B may be told z_b beside s_b, as in `generators.spade`. So by (3) and (4) no pixel farther
+than 2 from all boxes depends on the foreground's codes, and where a is 1 in all pixels nearer than 3 none depends on
+the background's. The boxes are the third entity, the pose.
 
 In training both codes come from the real image: q(z_j|x) from features that are pooled in box j, q(z_b|x) from the
 image with its boxes blanked, which is to say filled with the mean color of what lies around them. New images take T(z)
@@ -252,7 +253,7 @@ class ApartGenerator(Retrieving, nn.Module):
             self.object_styles.fit(objects)
 
     def _found(self, batch: Batch) -> tuple[Objects, tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]]:
-        """As `_encoded`, of layouts without backgrounds, too."""
+        """The objects and codes of a batch, as `_encoded` has them; its layouts may lack backgrounds."""
         layouts = self.completed(batch.layouts, [(0, 0)] * len(batch))
         return self._encoded(layouts, batch.image, self._within(layouts))
 

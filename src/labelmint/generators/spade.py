@@ -12,6 +12,8 @@ a layout has one image. The embedding of a layout stands for the one-hot map, as
 References:
     Semantic Image Synthesis with Spatially-Adaptive Normalization (Park et al., 2019),
     https://arxiv.org/abs/1903.07291: appendix A
+    Analyzing and Improving the Image Quality of StyleGAN (Karras et al., 2020), https://arxiv.org/abs/1912.04958: the
+    spots
 """
 
 from __future__ import annotations
@@ -122,9 +124,8 @@ class SpadeGenerator(nn.Module):
         self.to_image = nn.Conv2d(widths[-1], image_channels, 3, padding=1)
         self.output = Output(config.output)
         begin_xavier(self)
-        self.tell = (
-            nn.Linear(config.code, told) if told else None
-        )  # of usual size at first, as the encoder is
+        # Both begin with weights of usual size.
+        self.tell = nn.Linear(config.code, told) if told else None
         self.encoder = (
             image_encoder(config.encoder, image_channels, config.channels, config.code, size)
             if config.code

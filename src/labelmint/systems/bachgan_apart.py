@@ -4,8 +4,8 @@
 
 b are boxes, filled; d as in `systems.spade`; L_out and L_in are what another code of the foreground changes outside all
 boxes, and another code of the background within objects (`objectives.disentangled`). A quarter of the images have codes
-of chance, which the discriminators alone judge. New pairs draw both codes from streams of their own, `foreground` and
-`background`.
+of chance, or of other images where styles are fitted, which the discriminators alone judge. New pairs draw both codes
+from streams of their own, `foreground` and `background`.
 
 References:
     BachGAN: High-Resolution Image Synthesis from Salient Object Layout (a report, 2020): Section 4 and Figure 1

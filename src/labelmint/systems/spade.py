@@ -3,7 +3,8 @@
     L_G = hinge L_G(D(s, G)) + 10 L_FM + 10 d(x, G) [+ 0.05 KL],    s is given
 
 With an image encoder (`generator.code` above 0) images of a layout differ in style; without one there is one. d is
-VGG-19's where `generator.vgg` names its file, else the structure distance.
+VGG-19's where `generator.vgg` names its file, else the structure distance. In `tiny` and `small` new images draw the
+styles that training images have (`generators.codes`), and every block is told the style.
 
 References:
     Semantic Image Synthesis with Spatially-Adaptive Normalization (Park et al., 2019),

@@ -172,10 +172,8 @@ class IMLE:
 
     def drawn(self, views: int) -> int:
         """The samples of all searches, those at the end of a round among them."""
-        rounds, layouts = (
-            math.ceil(self.settings.steps / self.settings.round_steps),
-            self.settings.round_layouts,
-        )
+        layouts = self.settings.round_layouts
+        rounds = math.ceil(self.settings.steps / self.settings.round_steps)
         return (rounds * layouts + (rounds - 1) * min(_SEEN_AGAIN, layouts)) * self.settings.codes
 
     def begin(self, module: nn.Module, pairs: Pairs, name: str) -> None:

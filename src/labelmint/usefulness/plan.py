@@ -24,6 +24,7 @@ from labelmint.dials import DIALS, check_ranges
 from labelmint.errors import InputError
 from labelmint.nn.efficientnet import lite0
 from labelmint.protocols import Dial, Dials
+from labelmint.seeds import check_seed
 from labelmint.segmenters.plateau import ArmConfig
 from labelmint.segmenters.unet import SegmenterConfig
 from labelmint.types import DataSet
@@ -157,8 +158,7 @@ class StudyOptions:
             raise InputError(f"--seeds {self.seeds}: expected 1 to {_MOST_SEEDS}")
         if self.samples is not None and self.samples < 1:
             raise InputError(f"--samples {self.samples}: expected at least 1")
-        if self.seed < 0:
-            raise InputError(f"--seed {self.seed}: expected at least 0")
+        check_seed(self.seed)
         for name, minutes in (("--budget", self.budget), ("--generator-minutes", self.generator_minutes)):
             if minutes is not None and not (minutes > 0 and math.isfinite(minutes)):
                 raise InputError(f"{name} {minutes:g}: expected more than 0 minutes")
