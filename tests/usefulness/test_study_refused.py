@@ -36,7 +36,7 @@ from labelmint.usefulness.plan import StudyOptions
         ({"layouts": "mine"}, "--layouts mine: expected one of own, varied, both"),
         ({"seeds": 0}, "--seeds 0"),
         ({"seeds": 10**9}, "--seeds 1000000000: expected 1 to 1000"),
-        ({"seed": 1 << 63}, "--seed 9223372036854775808: expected a number from 0 to 2^63 - 1"),
+        ({"seed": 1 << 63}, r"--seed 9223372036854775808: expected a number from 0 to 2\^63 - 1"),
         ({"budget": 0.0}, "--budget 0"),
         ({"samples": 0}, "--samples 0"),
         ({"preset": "huge"}, "no preset"),
