@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor
 
+from labelmint.generators.bicycle import BicycleConfig, BicycleGenerator
 from labelmint.generators.codes import FittedCodes
-from labelmint.generators.encoded import Encoded
 from labelmint.generators.spade import SpadeConfig, SpadeGenerator
 from labelmint.types import Batch, LayoutBatch
 
@@ -54,17 +56,32 @@ def test_of_normal_codes_nothing_is_changed() -> None:
     torch.testing.assert_close(found.T.cov(), torch.eye(3), atol=0.1, rtol=0)
 
 
-def test_a_spade_draws_fitted_styles_and_finds_those_of_images() -> None:
-    torch.manual_seed(0)
+def spade() -> SpadeGenerator:
     sizes = {"channels": 8, "widest": 2, "doublings": 2, "hidden": 8, "norm": "instance", "code": 4}
-    network = SpadeGenerator(SpadeConfig(**sizes, style_prior="fitted"), 3, 1, (16, 16)).eval()
+    return SpadeGenerator(SpadeConfig(**sizes, style_prior="fitted"), 3, 1, (16, 16))
+
+
+def bicycle() -> BicycleGenerator:
+    sizes = {"channels": 8, "downsamplings": 2, "encoder_channels": 8, "code": 4}
+    return BicycleGenerator(BicycleConfig(**sizes, style_prior="fitted"), 3, 1, (16, 16))
+
+
+@pytest.mark.parametrize("made", [spade, bicycle])
+def test_new_images_have_fitted_styles_and_real_ones_their_z(
+    made: Callable[[], SpadeGenerator | BicycleGenerator],
+) -> None:
+    torch.manual_seed(0)
+    network = made().eval()
     layouts = LayoutBatch(torch.randint(0, 3, (8, 16, 16), dtype=torch.uint8))
     batch, z = Batch(torch.rand(8, 1, 16, 16), layouts), torch.randn(8, 4)
     before = network(layouts, z, {})
     network.settle([batch])
     assert not network(layouts, z, {}).equal(before)
-    encoded = network(layouts, torch.zeros(8, 4), {}, batch.image)
-    assert isinstance(encoded, Encoded)
     code = network.code_of(batch)
     assert code is not None
-    torch.testing.assert_close(network(layouts, code, {}), encoded.image, atol=1e-3, rtol=1e-3)
+    drawn = network(layouts, code, {})
+    assert network.encoder is not None
+    network.styles = None
+    own = network(layouts, network.encoder(batch.image)[0], {})
+    assert isinstance(drawn, Tensor)
+    torch.testing.assert_close(drawn, own, atol=1e-3, rtol=1e-3)

@@ -11,8 +11,9 @@ those. In training an item goes through two cycles:
     x -> z ~ q(z|x) -> G(s, z)         the image is to come back: the conditional autoencoder
     z ~ N(0, I) -> G(s, z) -> mu       the code is to come back: latent regression, mu of q(z|G(s, z))
 
-The encoder stands still in the second: it would help to hide the code in the image otherwise. Kernels are 4x4 of
-stride 2, as in pix2pix, and so are the norms and the embedding of the layout (`generators.unet`).
+The encoder stands still in the second: it would help to hide the code in the image otherwise. New images have codes
+z ~ N(0, I), or T(z) where the codes of the training images are fitted after training (`generators.codes`). Kernels are
+4x4 of stride 2, as in pix2pix, and so are the norms and the embedding of the layout (`generators.unet`).
 
 References:
     Toward Multimodal Image-to-Image Translation (Zhu et al., 2017), https://arxiv.org/abs/1711.11586: Equations 4 to 9,
@@ -21,6 +22,7 @@ References:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 import torch
@@ -29,6 +31,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from labelmint.dials import TRUNCATION
+from labelmint.generators.codes import FittedCodes, StylePrior
 from labelmint.generators.encoded import ResidualEncoder
 from labelmint.generators.truncation import truncated
 from labelmint.nn.initial import begin_xavier
@@ -58,6 +61,11 @@ class BicycleConfig(BaseModel):
         description="width of the encoder's first layer; deeper ones have up to 4 times",
     )
     layout_channels: int = Field(16, ge=1, description="channels that stand for a layout's symbols")
+    style_prior: StylePrior = Field(
+        "normal",
+        description="what new images draw their code from: a normal distribution, as published, or one that is fitted "
+        "after training to those of the training images",
+    )
     output: Literal["tanh", "linear"] = Field(
         "tanh", description="the last function; dark images saturate tanh"
     )
@@ -116,6 +124,7 @@ class BicycleGenerator(nn.Module):
         self.output = Output(config.output)
         self.encoder = ResidualEncoder(image_channels, config.encoder_channels, config.code, size)
         begin_xavier(self)
+        self.styles = FittedCodes(config.code) if config.style_prior == "fitted" else None
 
     @property
     def noise(self) -> Noise:
@@ -136,7 +145,8 @@ class BicycleGenerator(nn.Module):
         """
         seen = self.embed(layouts)
         if image is None or drawn is None:
-            return self._made(seen, truncated(noise, dials))
+            code = truncated(noise, dials)
+            return self._made(seen, self.styles(code) if self.styles is not None else code)
         mean, log_variance = self.encoder(image)
         codes = torch.cat([mean + (log_variance / 2).exp() * noise, drawn])
         first, second = self._made(seen.repeat(2, 1, 1, 1), codes).chunk(2)
@@ -145,9 +155,15 @@ class BicycleGenerator(nn.Module):
         return Cycles(torch.cat([first, second], dim=1), mean, log_variance, again, drawn)
 
     def code_of(self, batch: Batch) -> Tensor:
-        """mu(x), (B, D), of images."""
+        """The z of mu(x), (B, D), of images."""
         mean: Tensor = self.encoder(batch.image)[0]
-        return mean
+        return self.styles.inverse(mean) if self.styles is not None else mean
+
+    def settle(self, batches: Iterable[Batch]) -> None:
+        """Fit the codes of training pairs, where they are to be fitted."""
+        if self.styles is not None:
+            with torch.no_grad():
+                self.styles.fit(self.encoder(batch.image) for batch in batches)
 
     def _made(self, seen: Tensor, code: Tensor) -> Tensor:
         """Images of embedded layouts and codes."""

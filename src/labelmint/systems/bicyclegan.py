@@ -4,7 +4,7 @@
     z ~ q(z|x),  z' ~ N(0, I),  s is given;  the last term moves G alone
 
 Both adversaries are least squares, at two sizes each. As published they see no layouts; `generator.conditional` shows
-them.
+them. New images of `tiny` and `small` draw the codes that training images have (`generators.codes`).
 
 References:
     Toward Multimodal Image-to-Image Translation (Zhu et al., 2017), https://arxiv.org/abs/1711.11586: Equation 9
@@ -103,6 +103,7 @@ _ON_A_CPU: dict[str, Any] = {
     "batch_size": 4,
     "learning_rate": 1e-3,
     "discriminator_learning_rate": 2e-4,
+    "style_prior": "fitted",
     "output": "linear",
     "layout_channels": 8,
     "discriminator_layers": 2,
