@@ -18,9 +18,11 @@ from labelmint.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Seed", "Seeds", "check_seed", "normals", "stream_of", "uniforms"]
+__all__ = ["Seed", "Seeds", "check_seed", "normals", "several", "stream_of", "uniforms"]
 
 Seed: TypeAlias = tuple[int, int]  # (seed of the set, index of the sample)
+
+_MOST_TRAININGS = 1000
 
 
 class Seeds(list[Seed]):
@@ -39,6 +41,16 @@ def check_seed(seed: int) -> None:
     """Raise InputError for a seed that PyTorch does not take, or that is below 0."""
     if not 0 <= seed < 1 << 63:
         raise InputError(f"--seed {seed}: expected a number from 0 to 2^63 - 1")
+
+
+def several(seed: int, count: int) -> tuple[int, ...]:
+    """Seeds of `count` trainings, from `seed` on. Raises InputError for no training, very many, or no such seeds."""
+    if not 1 <= count <= _MOST_TRAININGS:
+        raise InputError(f"--seeds {count}: expected 1 to {_MOST_TRAININGS}")
+    seeds = tuple(range(seed, seed + count))
+    for one in seeds:
+        check_seed(one)
+    return seeds
 
 
 def stream_of(stage: str) -> int:

@@ -10,13 +10,12 @@ from typing import get_args
 from labelmint.errors import InputError, named
 from labelmint.evaluation.subject import FEWEST_SAMPLES
 from labelmint.nn.efficientnet import LITE0
+from labelmint.seeds import several
 from labelmint.segmenters.unet import SegmenterConfig
 from labelmint.systems.catalogue import SYSTEMS
 from labelmint.training.clock import ClockKind
 
 __all__ = ["ComparisonOptions", "system_of"]
-
-_MOST_SEEDS = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,8 +84,7 @@ class ComparisonOptions:
             raise InputError(f"--clock {self.clock}: expected wall or processor")
         if self.features is not None:
             named("network of --features", self.features, {LITE0: None})
-        if not 1 <= self.seeds <= _MOST_SEEDS:
-            raise InputError(f"--seeds {self.seeds}: expected 1 to {_MOST_SEEDS}")
+        several(self.seed, self.seeds)
         if self.n < FEWEST_SAMPLES:
             raise InputError(
                 f"-n {self.n}: a comparison needs at least {FEWEST_SAMPLES} samples of each training"
@@ -95,7 +93,7 @@ class ComparisonOptions:
     @property
     def all_seeds(self) -> tuple[int, ...]:
         """The seeds of the trainings of each system."""
-        return tuple(range(self.seed, self.seed + self.seeds))
+        return several(self.seed, self.seeds)
 
 
 def system_of(name: str) -> str:

@@ -24,7 +24,7 @@ from labelmint.dials import DIALS, check_ranges
 from labelmint.errors import InputError
 from labelmint.nn.efficientnet import lite0
 from labelmint.protocols import Dial, Dials
-from labelmint.seeds import check_seed
+from labelmint.seeds import several
 from labelmint.segmenters.plateau import ArmConfig
 from labelmint.segmenters.unet import SegmenterConfig
 from labelmint.types import DataSet
@@ -49,7 +49,6 @@ VALIDATION = ("within", "extra")
 REST = "rest"  # --unlabelled: the training part beyond the n pairs, without its labels
 USUAL_COUNTS = (10, 25, 50)
 FEWEST_VALIDATION, FEWEST_SAMPLES = 4, 500
-_MOST_SEEDS = 1000
 FEWEST_TRAINING = {"within": 4, "extra": 2}  # two folds of two, whose pairs are then told apart
 JUDGE = SegmenterConfig(channels=(16, 32, 64, 128), steps=600, batch_size=16, evaluate_every=50)
 
@@ -154,11 +153,9 @@ class StudyOptions:
             raise InputError(f"--filter {self.filter}: expected one of {', '.join(FILTERS)}")
         if self.layouts not in LAYOUTS:
             raise InputError(f"--layouts {self.layouts}: expected one of {', '.join(LAYOUTS)}")
-        if not 1 <= self.seeds <= _MOST_SEEDS:
-            raise InputError(f"--seeds {self.seeds}: expected 1 to {_MOST_SEEDS}")
+        several(self.seed, self.seeds)
         if self.samples is not None and self.samples < 1:
             raise InputError(f"--samples {self.samples}: expected at least 1")
-        check_seed(self.seed)
         for name, minutes in (("--budget", self.budget), ("--generator-minutes", self.generator_minutes)):
             if minutes is not None and not (minutes > 0 and math.isfinite(minutes)):
                 raise InputError(f"{name} {minutes:g}: expected more than 0 minutes")
@@ -232,7 +229,7 @@ class StudyOptions:
     @property
     def all_seeds(self) -> tuple[int, ...]:
         """Seeds of the cells."""
-        return tuple(range(self.seed, self.seed + self.seeds))
+        return several(self.seed, self.seeds)
 
 
 @dataclass(frozen=True, order=True)
