@@ -57,7 +57,7 @@ class _CommandLine:
         int | None,
         typer.Option(
             metavar="K",
-            help="Kinds that the pool is parted into; n, and as many more as are labelled, but at most n more.",
+            help="Kinds that the pool is divided into. Unless given n plus as many as are labelled, at most 2 n.",
             show_default=False,
         ),
     ] = None
@@ -65,7 +65,7 @@ class _CommandLine:
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Of `labelmint label`: its segmenters disagree about images that are worth labelling.",
+            help="Segmenters of `labelmint label`: images about which they disagree come first.",
             show_default=False,
         ),
     ] = None

@@ -25,8 +25,10 @@ def card(
         typer.Option(metavar="TEXT", help="Of the training images and labels.", show_default=False),
     ] = None,
 ) -> None:
-    """Write a model card: what a run is, its data, settings, training, the figures of its newest `evaluate` report, and
-    how to draw with it.
+    """Write the model card of a run.
+
+    It says what the run is, its data, settings and training, the figures of its newest `evaluate` report, and how to
+    draw with it.
     """
     from labelmint.errors import InputError
     from labelmint.evaluation.known_runs import known_run

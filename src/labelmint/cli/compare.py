@@ -63,7 +63,10 @@ class _CommandLine:
     clock: Clock = "wall"
     seeds: Annotated[
         int,
-        typer.Option(metavar="N", help="Trainings of each system; with 2 intervals are over them as well."),
+        typer.Option(
+            metavar="N",
+            help="Trainings of each system; with 2 or more, intervals cover their spread as well.",
+        ),
     ] = 1
     out: Annotated[
         Path,

@@ -77,7 +77,7 @@ class _CommandLine:
 
 @takes(_CommandLine)
 def describe(chosen: _CommandLine) -> None:
-    """Show what a sentence is understood as, and draw layouts for it.
+    """Show how a sentence is understood, and draw layouts for it.
 
     The layouts are those that `synthesize --describe` with the same seed draws images for.
     """

@@ -30,7 +30,7 @@ DialValues: TypeAlias = Annotated[
     typer.Option(
         "--dial",
         metavar="NAME=VALUE",
-        help=f"Set whatever else the run heeds when it draws; repeatable. evaluations, of flow: {EVALUATIONS.says} "
+        help=f"Set any other dial that the run has; repeatable. evaluations, of flow: {EVALUATIONS.says} "
         f"truncation, of bicyclegan, biggan, layout2im, bachgan-apart, and of spade and bachgan with generator.code "
         f"above 0: {TRUNCATION.says} strength, of transfer: how far shapes are moved.",
         show_default=False,

@@ -92,7 +92,7 @@ Features: TypeAlias = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="efficientnet-lite0: a Fréchet distance of its features beside; needs the extra encoder.",
+        help="efficientnet-lite0: also report the Fréchet distance of its features; needs the extra encoder.",
         show_default=False,
     ),
 ]
@@ -135,8 +135,8 @@ class _CommandLine:
 
 @takes(_CommandLine)
 def evaluate(chosen: _CommandLine) -> None:
-    """Measure pairs against real data: obedience, copies, fidelity, coherence. Writes report.html and
-    report.json.
+    """Measure new pairs against real ones: are labels true, are images copies, are scenes coherent? Writes
+    report.html and report.json.
     """
     from labelmint.evaluation.enlargement import upscales
     from labelmint.evaluation.options import Options

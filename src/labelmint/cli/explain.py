@@ -59,7 +59,7 @@ _Against: TypeAlias = Annotated[
     ),
 ]
 _SkipTwin: TypeAlias = Annotated[
-    bool, typer.Option("--skip-twin", help="Compare one path and two not at all; trains nothing.")
+    bool, typer.Option("--skip-twin", help="Do not compare one path with two; trains nothing.")
 ]
 _Steps: TypeAlias = Annotated[
     int | None,
@@ -95,8 +95,8 @@ def explain(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what each path contributes, where attention looks, how codes are used, and one path against two of
-    equal size.
+    """Show what each path of MSGNet's tokenizer contributes, where attention looks, and how codes are used; compare
+    one path with two of equal size.
     """
     from labelmint.explanation.case import ExplainOptions
     from labelmint.explanation.explain import explain as run_explanation

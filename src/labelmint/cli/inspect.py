@@ -65,14 +65,14 @@ class _CommandLine:
         bool,
         typer.Option(
             "--boxes",
-            help="Count the boxes that systems of boxes would see, and draw them on the images of --sheet.",
+            help="Count the boxes that a system of boxes would see, and draw them on the images of --sheet.",
         ),
     ] = False
     salient: Annotated[
         str,
         typer.Option(
             metavar="CLASSES",
-            help="With --boxes: classes that have boxes, with commas between them; unless given those that cover at "
+            help="With --boxes: classes that have boxes, with commas between them. Unless given, those that cover at "
             "most a tenth of the pixels.",
         ),
     ] = ""

@@ -68,8 +68,8 @@ class _CommandLine:
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Folder of the segmenters: made, gone on with after a stop, used again for other images. OUT-ensemble "
-            "unless given.",
+            help="Folder of the segmenters: made here, continued after a stop, used again for other images. "
+            "OUT-ensemble unless given.",
             show_default=False,
         ),
     ] = None
@@ -79,20 +79,23 @@ class _CommandLine:
     rounds: Annotated[
         int,
         typer.Option(
-            metavar="R", help="In each round after the first they are trained anew, on their own labels, too."
+            metavar="R",
+            help="Rounds of training; after the first, segmenters are trained anew, also on their own labels.",
         ),
     ] = 2
     agreement: Annotated[
         float,
         typer.Option(
             metavar="SHARE",
-            help="Precision and recall of each class that thresholds are set for, on held-out labels; what is less "
+            help="Precision and recall that the thresholds of each class reach on held-out labels; what is less "
             "sure is ignored.",
         ),
     ] = 0.95
     least_kept: Annotated[
         float,
-        typer.Option(metavar="SHARE", help="Of the pixels read as a class as much is kept, precise or not."),
+        typer.Option(
+            metavar="SHARE", help="Of the pixels read as a class, keep at least this share, precise or not."
+        ),
     ] = 0.8
     size: Annotated[
         str,

@@ -103,7 +103,7 @@ GroupBy: TypeAlias = Annotated[
     str | None,
     typer.Option(
         metavar="REGEX",
-        help="Names that this finds the same text in (its first group) stay on one side of the split.",
+        help="Names in which this finds the same text (its first group) stay on one side of the split.",
     ),
 ]
 Device: TypeAlias = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
@@ -111,9 +111,8 @@ BatchSize: TypeAlias = Annotated[
     str,
     typer.Option(
         metavar="B",
-        help="Pairs drawn at a time; a part of what decides the bytes. auto: the largest power of two that "
-        "memory holds then, up to 32, on "
-        "a GPU 256; with --resume that of the stopped command.",
+        help="Pairs drawn at a time; another number gives slightly other pixels. auto: the largest power of two that "
+        "memory holds, up to 32 (on a GPU 256); with --resume that of the stopped command.",
     ),
 ]
 Threads: TypeAlias = Annotated[
@@ -151,7 +150,7 @@ System: TypeAlias = Annotated[
     ),
 ]
 Crop: TypeAlias = Annotated[
-    bool, typer.Option("--crop", help="Crops of that size instead of resized images.")
+    bool, typer.Option("--crop", help="Take crops of that size instead of resizing images.")
 ]
 Scale: TypeAlias = Annotated[
     float, typer.Option(metavar="F", help="With --crop: resize by this factor before cropping.")
@@ -160,18 +159,22 @@ Augment: TypeAlias = Annotated[
     str,
     typer.Option(
         metavar="WORDS",
-        help="Any of flips,mirror,turns,zoom: how images may be moved and keep their labels true.",
+        help="Any of flips,mirror,turns,zoom: what may be done to images without making their labels false.",
     ),
 ]
 Normalize: TypeAlias = Annotated[
-    str, typer.Option(metavar="HOW", help="none, or image: spread each image from its own range of levels.")
+    str,
+    typer.Option(
+        metavar="HOW",
+        help="none, or image: stretch each image from its own range of levels to the full range.",
+    ),
 ]
 Rebalance: TypeAlias = Annotated[
     str,
     typer.Option(
         metavar="HOW",
-        help="What is shown more often: none, classes (each as often as the others) or appearance (rare looks of the "
-        "largest classes).",
+        help="What training shows more often: none, classes (each as often as the others) or appearance (rare looks of "
+        "the largest classes).",
     ),
 ]
 Settings: TypeAlias = Annotated[
@@ -192,7 +195,7 @@ DrawIn: TypeAlias = Annotated[
     typer.Option(
         "--precision",
         metavar="P",
-        help="32, or bf16: priors in bfloat16, faster where the processor has it; decides the bytes.",
+        help="32, or bf16: priors in bfloat16, faster where the processor has it, with slightly other pixels.",
     ),
 ]
 

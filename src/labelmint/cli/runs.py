@@ -22,8 +22,10 @@ def runs(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """List runs by name: system, data, size, minutes and steps of training, and the obedience ratio of the newest
-    `evaluate` report of these weights that lies in the run or beside it. Of a broken run it says what is wrong.
+    """List runs by name: system, data, size, minutes and steps of training, and obedience.
+
+    The obedience ratio is that of the newest `evaluate` report of these weights that lies in the run or beside it. For
+    a broken run the list says what is wrong.
     """
     from labelmint.evaluation.known_runs import known_runs
 

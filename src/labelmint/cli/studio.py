@@ -38,9 +38,9 @@ class _CommandLine:
             show_default=False,
         ),
     ] = None
-    port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Of this machine; 0 takes one that is free.")
-    ] = 8765
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of this machine; 0 takes a free one.")] = (
+        8765
+    )
     out: Annotated[
         Path | None,
         typer.Option(
@@ -74,7 +74,10 @@ class _CommandLine:
         ),
     ] = None
     batch_size: Annotated[
-        int, typer.Option(min=1, metavar="B", help="Pairs drawn at a time; a part of what decides the bytes.")
+        int,
+        typer.Option(
+            min=1, metavar="B", help="Pairs drawn at a time; another number gives slightly other pixels."
+        ),
     ] = 4
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the address, and open nothing.")] = (
         False

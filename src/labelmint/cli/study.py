@@ -89,7 +89,8 @@ class _CommandLine:
         str,
         typer.Option(
             metavar="within|extra",
-            help="within: the numbers are all labels that there are. extra: as many again validate beside them.",
+            help="within: the numbers count all labels, and some of these validate. extra: as many further pairs "
+            "validate.",
         ),
     ] = "within"
     ratio: Annotated[
@@ -108,7 +109,7 @@ class _CommandLine:
         float | None,
         typer.Option(
             metavar="MINUTES",
-            help="Begin nothing that takes longer; says what it left out.",
+            help="Begin nothing that is not expected to end in time; a later call does the rest.",
             show_default=False,
         ),
     ] = None
@@ -142,7 +143,7 @@ class _CommandLine:
         list[str] | None,
         typer.Option(
             metavar="NAME=LIST",
-            help="Of the samples, whatever else the system heeds; the answer is about the first; repeatable.",
+            help="Any other dial of the samples; the answer is about the first value; repeatable.",
             show_default=False,
         ),
     ] = None
@@ -187,7 +188,8 @@ class _CommandLine:
         bool,
         typer.Option(
             "--share",
-            help="May the synthetic pairs be shared in place of the images? Arm Y against A, copies, membership.",
+            help="Ask whether the synthetic pairs may be shared in place of the images: arm Y against A, copies, "
+            "membership.",
         ),
     ] = False
     network: Annotated[
@@ -216,7 +218,7 @@ class _CommandLine:
 
 @takes(_CommandLine)
 def study(chosen: _CommandLine) -> None:
-    """Measure whether synthetic pairs help a segmenter on your data. Writes report.html and report.json."""
+    """Measure whether a segmenter gets better with synthetic pairs on your data. Writes report.html and report.json."""
     from labelmint.usefulness.plan import JUDGE, StudyOptions
 
     if chosen.pool is not None:

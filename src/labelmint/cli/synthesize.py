@@ -105,7 +105,8 @@ class _CommandLine:
     vary: Annotated[
         bool,
         typer.Option(
-            "--vary", help="Turn, zoom and mix given layouts, or else those of training, into new ones."
+            "--vary",
+            help="Turn, zoom and mix the given layouts (without --layouts those of training) into new ones.",
         ),
     ] = False
     reseed: Annotated[
@@ -131,8 +132,8 @@ class _CommandLine:
         str | None,
         typer.Option(
             metavar="HOW",
-            help="Of a run that sees boxes: boxes, as objects and maps of these filled (the usual), or given, the "
-            "whole maps that they were found in, with what boxes do not tell as ignored.",
+            help="For a run that sees boxes: boxes, as objects and filled in the map (the default), or given, the "
+            "whole maps that they were found in, with all that boxes do not say ignored.",
             show_default=False,
         ),
     ] = None
@@ -159,7 +160,7 @@ class _CommandLine:
         float,
         typer.Option(
             metavar="PERCENT",
-            help="Of real validation pairs that the filter may drop at most; more is stricter.",
+            help="The share of real validation pairs that the filter may drop; more is stricter.",
         ),
     ] = 5.0
     data: Annotated[
@@ -196,7 +197,7 @@ class _CommandLine:
         str,
         typer.Option(
             metavar="NAME",
-            help="What draws: here, or ray, the machines of a Ray cluster (RAY_ADDRESS, else the cores of this one).",
+            help="Where to draw: here, or ray, on a Ray cluster (RAY_ADDRESS; without it the cores of this machine).",
         ),
     ] = "here"
     resume: Annotated[bool, typer.Option("--resume", help="Continue a command that was stopped.")] = False

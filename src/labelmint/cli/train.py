@@ -64,7 +64,9 @@ _Precision: TypeAlias = Annotated[str, typer.Option(help="auto, 32 or bf16.")]
 _MaxMinutes: TypeAlias = Annotated[
     float | None,
     typer.Option(
-        metavar="M", help="Divide this time over the stages and end with a usable model.", show_default=False
+        metavar="M",
+        help="Divide this time over the stages of training and end with a usable model.",
+        show_default=False,
     ),
 ]
 _DryRun: TypeAlias = Annotated[
@@ -122,9 +124,10 @@ def train(
     log: _Log = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train a system on labelled images: tokenizer, image prior, layout prior, one after the other. A system that
-    learns from images alone (biggan) takes a folder of images without labels, too. transfer trains nothing: its run
-    holds the training images, and what it draws are these, moved.
+    """Train a system on labelled images, its parts one after the other.
+
+    A system that learns from images alone (biggan) also takes a folder of images without labels. transfer trains
+    nothing: its run holds the training images, and it draws these, moved.
     """
     wanted: dict[str, Any] = {
         "system": system,
