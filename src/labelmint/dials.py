@@ -35,7 +35,7 @@ GUIDANCE = Dial(  # beyond the most next to nothing is left to chance
     1.0,
     0.0,
     20.0,
-    "Above 1: images heed their layouts more. For flow, and for runs of other systems that were trained with "
+    "Above 1: images obey their layouts more. For flow, and for runs of other systems that were trained with "
     "--set prior.condition_dropout=0.1.",
     named=True,
 )
@@ -136,4 +136,4 @@ def _check(who: str, parts: Sequence[Heeding], heeded: Sequence[Dial], name: str
             f"{DIALS[name].given(value) if name in DIALS else name}: {who} has no {name}: {reason}"
         )
     names = ", ".join(dial.name for dial in heeded) or "none"
-    raise InputError(f"{who} has no {name}; it heeds: {names}")
+    raise InputError(f"{who} has no {name}; its dials: {names}")

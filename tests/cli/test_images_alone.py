@@ -64,7 +64,7 @@ def test_images_are_written_alone_and_the_card_says_so(run: Path, tmp_path: Path
         ),
         (("--filter", "on"), "--filter on: .* the judge has nothing to hold images to"),
         (("--dial", "truncation=0"), "--dial truncation=0: expected a number from 0.01 to 5"),
-        (("--temperature", 1), "biggan has no temperature; it heeds: truncation"),
+        (("--temperature", 1), "biggan has no temperature; its dials: truncation"),
     ],
 )
 def test_what_needs_layouts_is_refused(
@@ -79,14 +79,14 @@ def test_what_needs_layouts_is_refused(
     ("words", "said"),
     [
         (("synthesize", "RUN", "--out", "OUT", "-n", 3, "--layouts", "DATA"), "so there are no layouts"),
-        (("synthesize", "RUN", "--out", "OUT", "-n", 3, "--layouts-from", "RUN"), "heeds no layouts"),
+        (("synthesize", "RUN", "--out", "OUT", "-n", 3, "--layouts-from", "RUN"), "uses no layouts"),
         (
             ("study", "DATA", "--out", "OUT", "--system", "biggan", "--preset", "tiny"),
             "no segmenter learns from",
         ),
         (
             ("compare", "DATA", "--out", "OUT", "--systems", "mint,biggan", "--preset", "tiny"),
-            "heeds no layouts",
+            "uses no layouts",
         ),
         (("explain", "RUN", "DATA", "--out", "OUT"), "biggan"),
         (("train", "RUN/layouts", "--out", "OUT", "--system", "biggan"), "no images found"),

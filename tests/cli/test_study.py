@@ -57,7 +57,7 @@ def test_it_prints_a_verdict_and_goes_on_where_a_curve_ended(
         (("{data}", "--ratio", "half"), "expected numbers"),
         (("{data}", "--temperature", "0"), "--temperature 0"),
         (("{data}", "--dial", "temperature=0.7,high"), "expected numbers"),
-        (("{data}", "--dial", "truncation=0.7"), "has no truncation; it heeds: temperature"),
+        (("{data}", "--dial", "truncation=0.7"), "has no truncation; its dials: temperature"),
         (("{data}", "--filter", "maybe"), "on, off, both"),
         (("{data}", "--seeds", "0"), "--seeds 0"),
         (("{data}", "--budget", "0"), "--budget 0"),

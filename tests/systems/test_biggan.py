@@ -73,7 +73,7 @@ def test_it_learns_from_a_folder_of_images_and_keeps_weights_divided_by_their_no
     assert len({*one, *other}) == 6
     with pytest.raises(InputError, match=r"--layouts .*: .* learned from images without labels"):
         next(system.synthesize(1, layouts=few))
-    with pytest.raises(InputError, match="heeds no layouts"):
+    with pytest.raises(InputError, match="uses no layouts"):
         system.with_layouts_from(system)
 
 

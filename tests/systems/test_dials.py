@@ -47,7 +47,7 @@ def test_where_layouts_are_given_their_temperature_is_not_said_and_an_export_ref
     pairs = trained.chunk(0, Draw(batch_size=2, dials=asked, layouts=given))
     assert all("layout_temperature" not in pair.provenance for pair in pairs)
     assert "layout_temperature" in trained.chunk(0, Draw(batch_size=2, dials=asked))[0].provenance
-    with pytest.raises(InputError, match="nothing heeds layout_temperature; it heeds: temperature"):
+    with pytest.raises(InputError, match="nothing uses layout_temperature; its dials: temperature"):
         mint(trained, tmp_path / "out", n=2, dials=asked, vary=True)
     assert not (tmp_path / "out").exists()
 
@@ -107,9 +107,9 @@ def test_what_no_part_heeds_is_refused_and_so_is_what_is_out_of_range(
             without,
             "layout_temperature",
             1.0,
-            "pre-msgnet has no layout_temperature; it heeds: temperature, guid",
+            "pre-msgnet has no layout_temperature; its dials: temperature, guid",
         ),
-        (trained, "evaluations", 8, "msgnet has no evaluations; it heeds: temperature, layout_temperature"),
+        (trained, "evaluations", 8, "msgnet has no evaluations; its dials: temperature, layout_temperature"),
     ):
         with pytest.raises(InputError, match=said):
             mint(system, tmp_path / "out", n=2, dials={name: value})

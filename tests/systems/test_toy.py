@@ -144,7 +144,7 @@ def test_it_is_used_from_training_to_the_study(toy: ModuleType, tmp_path: Path) 
     one, other = whole.synthesize(2, batch_size=2, seed=1)
     assert (one.image != other.image).any()
     assert "temperature" not in one.provenance
-    with pytest.raises(InputError, match="shades has no temperature; it heeds: none"):
+    with pytest.raises(InputError, match="shades has no temperature; its dials: none"):
         next(whole.synthesize(1, temperature=0.7))
     with pytest.raises(InputError, match="one grid of tokens"):
         whole.given(data, keep=["image:0,0,8,8"])

@@ -78,7 +78,7 @@ def requests(options: ComparisonOptions) -> dict[Entrant, Request]:
         check_mints(request.system, f"--systems {','.join(options.systems)}")
         if SYSTEMS[request.system].from_images:
             raise InputError(
-                f"--systems {','.join(options.systems)}: {system} heeds no layouts, and all are compared on those of "
+                f"--systems {','.join(options.systems)}: {system} uses no layouts, and all are compared on those of "
                 f"the test part; leave it out, and evaluate a run of it beside theirs"
             )
         if SYSTEMS[request.system].of_pairs:

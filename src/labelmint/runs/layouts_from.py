@@ -48,7 +48,7 @@ class RunLayouts:
         check_mints(images.system, images.path)
         if images.learned_from_images:
             raise InputError(
-                f"--layouts-from {source.path}: {images.system} learns from images alone and heeds no layouts; leave "
+                f"--layouts-from {source.path}: {images.system} learns from images alone and uses no layouts; leave "
                 f"it out"
             )
         if images.moves_pairs:

@@ -142,7 +142,7 @@ def _check_system(system: TrainedSystem, options: MintOptions) -> None:
     check_labels(system.config, options.labels)
     if unheeded := sorted(options.dials.keys() - heeded.keys()):
         raise InputError(
-            f"{system.system} draws no layouts here, so nothing heeds {unheeded[0]}; it heeds: {', '.join(heeded)}"
+            f"{system.system} draws no layouts here, so nothing uses {unheeded[0]}; its dials: {', '.join(heeded)}"
         )
     if options.per_layout != 1 and options.pairs is None and system.has_layout_prior and not options.vary:
         raise InputError(
