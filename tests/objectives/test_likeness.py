@@ -86,6 +86,26 @@ def test_terms_are_weighted_and_the_image_is_handed_on(absolute: float, kl: floa
     assert float(loss.others) == pytest.approx(wanted, rel=1e-5)
 
 
+def test_where_images_alone_are_wanted_no_distance_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured, batch = list[int](), pairs().batch(0, 4)
+    objective = LikenessObjective(CODE, perceptual=2.0)
+
+    def distance(made: Tensor, wanted: Tensor) -> Tensor:
+        measured.append(len(made))
+        return (made - wanted).square().mean()
+
+    monkeypatch.setattr(objective, "_distance", distance)
+    with_gradients = objective(Painter(0.5, 0.0), batch)
+    assert measured == [4]
+    assert with_gradients.fidelity > 0
+    with torch.no_grad():
+        alone = objective(Painter(0.5, 0.0), batch)
+    assert measured == [4]
+    assert alone.image is not None
+    assert with_gradients.image is not None
+    assert alone.image.equal(with_gradients.image)
+
+
 def test_free_nats_cost_what_they_are_and_pull_at_nothing() -> None:
     mean = torch.ones(4, 3, requires_grad=True)
 

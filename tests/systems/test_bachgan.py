@@ -154,6 +154,7 @@ def test_published_sizes(preset: str, channels: int) -> None:
     network = cast(BachGenerator, stage.module)
     assert network.embed.fuse.weight.shape == (channels, channels, 3, 3)
     assert network.blocks[0].convolutions[0].weight.shape == (1024, 1024, 3, 3)  # type: ignore[union-attr,index]
+    assert widths(network.blocks) == [1024, 1024, 1024, 512, 256, 128, 64]
 
 
 @pytest.mark.parametrize(

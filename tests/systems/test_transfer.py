@@ -95,8 +95,13 @@ def test_stopped_and_gone_on_with_it_holds_the_same(run: TrainedSystem, tmp_path
     out = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
         train(digits(), out, unlabelled=pool(test), settings=settings, report=interrupt, **HOW)  # type: ignore[arg-type]
-    assert (out / "generator" / "checkpoint.safetensors").is_file()
+    folder = RunFolder(out)
+    found = folder.load_checkpoint("generator")
+    assert found is not None
+    assert found[1]["elapsed"] > 0
+    folder.save_checkpoint("generator", found[0], found[1] | {"elapsed": 1000.0})
     again = trained(out, "warp", pool(test))
+    assert folder.read_log()[-1]["seconds"] > 1000  # a time budget counts those before it was stopped
     expected = run.part("generator").state_dict()
     assert all(
         torch.equal(value, expected[name]) for name, value in again.part("generator").state_dict().items()

@@ -329,13 +329,14 @@ class ApartGenerator(Retrieving, nn.Module):
             [told, padded[rows, within.top].permute(0, 3, 1, 2), within.place.to(told.dtype)], dim=1
         )
         x = self.foreground_begin(functional.interpolate(seen, self.smallest))
-        found = grown(self.foreground_blocks, x, seen)
+        found = grown(self.foreground_blocks, x, seen, self.config.staying)
         return found, within.ramp * self.matte(functional.leaky_relu(found, 0.2)).sigmoid()
 
     def _background(self, told: Tensor, code: Tensor) -> Tensor:
         """B, of codes (B, D')."""
         x = self.background_begin(code).unflatten(1, (-1, *self.smallest))
-        return grown(self.background_blocks, x, beside(told, code, self.tell))
+        told = beside(told, code, self.tell)
+        return grown(self.background_blocks, x, told, self.config.staying)
 
     def _made(self, foreground: Tensor, matte: Tensor, background: Tensor) -> Tensor:
         """Equations (3) and (4)."""

@@ -19,7 +19,7 @@ References:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import torch
@@ -41,7 +41,6 @@ from labelmint.types import Batch, LayoutBatch
 __all__ = ["SpadeConfig", "SpadeGenerator", "beside", "grown", "spade_blocks"]
 
 _WIDEST = 16  # the first blocks as a multiple of the last
-_SAME_SIZE = (0, 2)  # blocks before which nothing doubles
 
 
 class SpadeConfig(BaseModel):
@@ -56,6 +55,11 @@ class SpadeConfig(BaseModel):
         5, ge=2, le=7, description="times that the size doubles; sides are multiples of 2^this"
     )
     widest: int = Field(_WIDEST, ge=1, le=_WIDEST, description="the first blocks as a multiple of the last")
+    one_a_size: bool = Field(
+        False,
+        description="whether there is one block at each size, as published for 6 doublings; else two at the second, "
+        "as for 5",
+    )
     hidden: int = Field(128, ge=8, description="channels between the layout and its scales and shifts")
     layout_channels: int = Field(16, ge=1, description="channels that stand for a layout's symbols")
     norm: NormKind = Field("batch", description="over the batch, as published, or within the item")
@@ -87,9 +91,19 @@ class SpadeConfig(BaseModel):
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """Channels of the blocks: one at the smallest size, two at the next, one at each other, which halves them."""
+        """Channels of the blocks: one at the smallest size, two at the next, one at each other, which halves them; or
+        one at each size, from whose last on they double up to the widest.
+        """
+        if self.one_a_size:
+            doubled = (1 << k for k in reversed(range(self.doublings + 1)))
+            return tuple(self.channels * min(multiple, self.widest) for multiple in doubled)
         halved = (max(self.widest >> k, 1) for k in range(1, self.doublings))
         return tuple(self.channels * multiple for multiple in (*[self.widest] * 3, *halved))
+
+    @property
+    def staying(self) -> tuple[int, ...]:
+        """Blocks before which nothing doubles."""
+        return (0,) if self.one_a_size else (0, 2)
 
 
 class SpadeGenerator(nn.Module):
@@ -172,7 +186,7 @@ class SpadeGenerator(nn.Module):
             x = self.begin(code).unflatten(1, (-1, *self.smallest))
         else:
             x = self.begin(functional.interpolate(whole, self.smallest))
-        x = grown(self.blocks, x, whole)
+        x = grown(self.blocks, x, whole, self.config.staying)
         image: Tensor = self.output(self.to_image(functional.leaky_relu(x, 0.2)))
         return image
 
@@ -192,10 +206,12 @@ def beside(whole: Tensor, code: Tensor, tell: nn.Module | None) -> Tensor:
     return torch.cat([whole, tell(code)[:, :, None, None].expand(-1, -1, *whole.shape[2:])], dim=1)
 
 
-def grown(blocks: nn.ModuleList, x: Tensor, whole: Tensor) -> Tensor:
-    """x_n, (B, channels, H, W), of x_0 at the smallest size and of what all blocks are told, (B, seen, H, W)."""
+def grown(blocks: nn.ModuleList, x: Tensor, whole: Tensor, staying: Sequence[int]) -> Tensor:
+    """x_n, (B, channels, H, W), of x_0 at the smallest size and of what all blocks are told, (B, seen, H, W); nothing
+    doubles before the blocks that are `staying`.
+    """
     for k, block in enumerate(blocks):
-        if k not in _SAME_SIZE:
+        if k not in staying:
             x = functional.interpolate(x, scale_factor=2.0)
         x = block(x, functional.interpolate(whole, x.shape[2:]))
     return x

@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from labelmint.generators.apart import Redrawn
@@ -58,14 +59,14 @@ class DisentangledObjective(LikenessObjective):
         self.apart = apart
 
     def __call__(self, network: Callable[..., Any], batch: Batch) -> Loss:
-        """The weighted losses, and the images that have them."""
+        """The weighted losses, and the images that have them; without gradients no distance is measured."""
         noise, drawn = (draw_noise(self.noise, len(batch), batch.image.device) for _ in range(2))
         found: Redrawn = network(batch.layouts, noise, {}, batch.image, drawn)
         alike = len(batch) - found.chance
         made, real = found.image[:alike].float(), batch.image[:alike]
         terms = {"error": (made - real).abs().mean()}
         fidelity = self.absolute * terms["error"]
-        if self.perceptual:
+        if self.perceptual and torch.is_grad_enabled():
             terms["distance"] = self._measured(real.device)(made, real)
             fidelity = fidelity + self.perceptual * terms["distance"]
         terms["kl_foreground"] = (

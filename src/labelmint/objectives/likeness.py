@@ -77,7 +77,9 @@ class LikenessObjective:
             module.keep(pairs)
 
     def __call__(self, network: Callable[..., Any], batch: Batch) -> Loss:
-        """The weighted errors, and the images that have them."""
+        """The weighted errors, and the images that have them; without gradients, as where images alone are wanted, no
+        distance is measured.
+        """
         noise = None if self.encodes else draw_noise(self.noise, len(batch), batch.image.device)
         others, terms = batch.image.new_zeros(()), dict[str, Tensor]()
         if self.kl:
@@ -90,7 +92,7 @@ class LikenessObjective:
             made = network(batch.layouts, noise, {})
         terms["error"] = (made.float() - batch.image).abs().mean()
         fidelity = self.absolute * terms["error"]
-        if self.perceptual:
+        if self.perceptual and torch.is_grad_enabled():
             terms["distance"] = self._measured(batch.image.device)(made, batch.image)
             fidelity = fidelity + self.perceptual * terms["distance"]
         return Loss(fidelity, others, {name: term.detach() for name, term in terms.items()}, made)

@@ -180,6 +180,7 @@ _CITYSCAPES: dict[str, Any] = {
     "code": 0,
     "layout_channels": 36,
     "doublings": 6,
+    "one_a_size": True,
     "batch_size": 16,
     "steps": 11_200,
     "evaluate_every": 1000,

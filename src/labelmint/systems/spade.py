@@ -165,7 +165,9 @@ def published() -> SpadeSections:
 def street_scenes() -> SpadeSections:
     """The published settings for Cityscapes at 256x512 pixels: 2,975 images, 200 epochs."""
     return SpadeSections(
-        generator=SpadeSection(code=0, doublings=6, batch_size=16, steps=37_000, evaluate_every=1000)
+        generator=SpadeSection(
+            code=0, doublings=6, one_a_size=True, batch_size=16, steps=37_000, evaluate_every=1000
+        )
     )
 
 

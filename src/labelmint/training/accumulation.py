@@ -3,8 +3,10 @@
     grad L = sum_k n_k / n  grad L_k,    L, L_k: means over the n items of the batch and the n_k of part k
 
 So the step is that of the whole batch; only the random numbers of dropout and noise fall to other items. Spectral norms
-move on with the first part alone. Norms over the batch take the statistics of each part: with these the step is
-another. Passes without a way back go part by part, too.
+move on with the first part alone. What is taken over a batch is taken over each part: statistics of norms over the
+batch, the adaptive weight of an adversary, free nats, means over objects, strata of times, and whose labels are wrong
+for whom, of which a part of one item has none. With these the step is another. Passes without a way back go part by
+part, too.
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ class Remember:
         """
         memory, training = cast(PairMemory, stage.module), bench.training
         pool = training if bench.pool is None else bench.pool
-        clock = Clock(1, bench.seconds, 0.0, bench.now)
+        clock = Clock(1, bench.seconds, bench.run.elapsed(stage.name), bench.now)
         _hold_pairs(memory, training, pool, _thinned(pool.names, self.settings.donors), own=pool is training)
         alike = 0.0 if self.crop else alignment(_fixed(pool, _thinned(pool.names, _CHECKED)))
         shape = self._shape(training, alike)

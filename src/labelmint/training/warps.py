@@ -51,6 +51,7 @@ class Search:
         order = [_order(memory, pair)[:each] for pair in range(len(memory))]
         wanted = [(pair, int(order[pair][t])) for t in range(each) for pair in range(len(memory))]
         controls, alike = _restored(bench, self.stage, self.form)
+        found_before, began = len(alike), clock.elapsed
         fabric, form = bench.fabric, self.form.to(bench.fabric.device)
         with stop_on_interrupt() as asked_to_stop:
             while len(alike) < len(wanted):
@@ -60,13 +61,14 @@ class Search:
                 if stop:
                     if fabric.global_rank == 0:
                         found_so_far = {"controls": controls, "alike": alike}
-                        bench.run.save_checkpoint(self.stage, found_so_far, {"step": done})
+                        where = {"step": done, "elapsed": clock.elapsed}
+                        bench.run.save_checkpoint(self.stage, found_so_far, where)
                     raise KeyboardInterrupt
                 if over:
                     break
                 found = self._batch(memory, wanted[done : done + batch_size], form, bench)
                 controls, alike = torch.cat([controls, found[0]]), torch.cat([alike, found[1]])
-                speed = len(alike) / max(clock.elapsed, 1e-6)
+                speed = (len(alike) - found_before) / max(clock.elapsed - began, 1e-6)
                 if fabric.global_rank == 0:
                     left = (len(wanted) - len(alike)) / speed
                     bench.report(Event(self.stage, len(alike), len(wanted), speed, left))
