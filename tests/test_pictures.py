@@ -118,3 +118,19 @@ def test_columns_stand_under_their_heads(tmp_path: Path) -> None:
     assert lefts[:3] == lefts[3:] and list(lefts[:3]) == sorted(lefts[:3])
     with Image.open(tmp_path / "sheet.png") as written:
         assert np.array_equal(np.asarray(written), sheet)
+
+
+def test_white_and_black_classes_are_seen_on_an_image_that_shows_nothing() -> None:
+    colors = ((255, 255, 255), (0, 0, 0))
+    classes = ClassSet(
+        (
+            ClassInfo(id=0, name="background"),
+            *(ClassInfo(id=k, name=f"c{k}", color=color) for k, color in enumerate(colors, 1)),
+        )
+    )
+    blank, label_map = np.full((12, 24, 1), pictures.BLANK, np.uint8), np.zeros((12, 24), np.uint8)
+    label_map[3:9, 3:9], label_map[3:9, 15:21] = 1, 2
+    picture = pictures.overlay(blank, Layout(label_map=label_map), classes).astype(int)
+    for column in (5, 17):  # the box, and its outline
+        assert abs(picture[5, column] - picture[0, 0]).min() > 30
+        assert abs(picture[3, column] - picture[0, 0]).min() > 90

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = [
+    "BLANK",
     "contact_sheet",
     "curves",
     "image_grid",
@@ -33,9 +34,9 @@ __all__ = [
     "under_heads",
 ]
 
-_CELL = 128  # pixels that a cell is about wide
-_GAP = 6
+_CELL, _GAP = 128, 6  # pixels that a cell is about wide, and between cells
 _PAPER, _GROUND, _INK = 255, 225, (30, 30, 30)
+BLANK = 160  # level of an image that shows nothing, on which white and black classes are seen
 _FILL = 0.4  # how much of the class color covers the image
 _LEGEND_ENTRIES = 32
 _FIRST_COLORS = (

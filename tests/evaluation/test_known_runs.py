@@ -89,3 +89,17 @@ def test_a_card_says_what_the_run_is_and_holds_no_path(place: Path) -> None:
     assert "labelmint synthesize b --out new-data" in text and str(place) not in text
     settings = text.partition("```json\n")[2].partition("```")[0]
     assert json.loads(settings)["system"] == "mint"
+
+
+@pytest.mark.parametrize(
+    ("system", "said"),
+    [("boxes", "draws layouts of boxes"), ("rdn", "enlarges the images (grey) of other runs")],
+)
+def test_a_run_for_the_images_of_others_is_not_said_to_draw_its_own(
+    place: Path, system: str, said: str
+) -> None:
+    known = known_run(place / "b")
+    request = known.config.request.model_copy(update={"system": system})
+    text = model_card(known._replace(config=known.config.model_copy(update={"request": request})))
+    assert said in text and "draws new images" not in text
+    assert "Every image that is drawn with it is synthetic" in text

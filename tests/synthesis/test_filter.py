@@ -139,6 +139,24 @@ def test_a_stopped_export_resumes_to_the_same_bytes_and_draws_nothing_twice(run:
     assert system.drawn == []
 
 
+def test_a_chunk_that_was_judged_and_damaged_since_is_drawn_again(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object, **named: object) -> None:
+        raise OSError("disk full")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="disk full"):
+        patch.setattr("labelmint.pictures.contact_sheet", fail)
+        make(run, "out")
+    assert list((run.parent / "out.partial").glob("verdicts-*"))
+    file = run.parent / "out.partial" / "chunk-000001" / "images" / "synthetic_000005.png"
+    file.write_bytes(file.read_bytes()[:-20])
+    system = System(run)
+    make(run, "out", system, resume=True)
+    assert system.drawn == [1]
+    assert files(run.parent / "out") == files(make(run, "never_stopped"))
+
+
 def test_a_limit_ends_it_with_the_counts_and_more_candidates_go_on(run: Path) -> None:
     with pytest.raises(InputError) as refusal:
         make(run, "out", most_candidates=12)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from labelmint.formats import read, write
 from labelmint.synthesis import check_target, mint
 from labelmint.synthesis.background import MOST_WAITING, Background
 from labelmint.synthesis.chunks import ChunkFolder
+from labelmint.synthesis.space import least_bytes
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, Layout, LayoutObject
 
 
@@ -153,6 +155,27 @@ def test_bad_values_are_refused_before_anything_is_written(
         make(tmp_path / "out", **change)
     assert said in str(refusal.value)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("how", [{}, {"resume": True}, {"shard": "0/2"}])
+def test_more_pairs_than_the_disk_holds_are_refused_before_anything_is_drawn(
+    tmp_path: Path, how: dict[str, Any]
+) -> None:
+    system = Fake()
+    with pytest.raises(InputError, match=r"-n 1000000000000: .* at least [\d,.]+ GiB, .* GiB are free"):
+        make(tmp_path / "out", system, n=10**12, **how)
+    assert system.drawn == []
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_lies_there_already_needs_no_more_space(tmp_path: Path, monkeypatch: Any) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        make(tmp_path / "out", Fake(stop_at=2))
+    room = SimpleNamespace(total=1 << 40, free=2 * least_bytes(1, labelled=True))
+    monkeypatch.setattr("shutil.disk_usage", lambda place: room)
+    with pytest.raises(InputError, match="-n 10: "):
+        make(tmp_path / "new")
+    assert len(read(make(tmp_path / "out", resume=True))) == 10
 
 
 def test_a_folder_that_holds_anything_is_left_alone_and_an_empty_one_is_taken(tmp_path: Path) -> None:

@@ -167,11 +167,11 @@ def _write(folder: Path, system: TrainedSystem, source: DescribedLayouts, found:
     """The picture of the first layouts, and the objects of all."""
     import numpy as np
 
-    from labelmint.pictures import contact_sheet
+    from labelmint.pictures import BLANK, contact_sheet
     from labelmint.storage import write_json
     from labelmint.types import AnnotatedImage
 
-    blank, scale = np.full((*system.size, 3), 255, np.uint8), [system.size[1], system.size[0]] * 2
+    blank, scale = np.full((*system.size, 3), BLANK, np.uint8), [system.size[1], system.size[0]] * 2
     objects = {str(row): source.objects(one.boxes) * [1, *scale] for row, one in enumerate(found)}
     # of maps all of whose pixels have a class, what is not known beside boxes has none
     unknown = next(iter(system.classes.ignore), max(system.classes.ids) + 1)

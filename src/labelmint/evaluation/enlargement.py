@@ -182,14 +182,16 @@ def _figures(
     ours, plain = found["network"], found["bicubic"]
     gains = ours["psnr"] - plain["psnr"]
 
-    def over_images(values: Array) -> dict[str, float]:
-        low, high = interval(
-            lambda chosen: float(values[chosen].mean()),
-            len(values),
-            options.resamples,
-            options.seed,
-            groups=groups,
-        )
+    def over_images(values: Array) -> dict[str, float | None]:
+        low, high = None, None
+        if len(set(groups)) > 1:  # one patient says nothing about how patients differ
+            low, high = interval(
+                lambda chosen: float(values[chosen].mean()),
+                len(values),
+                options.resamples,
+                options.seed,
+                groups=groups,
+            )
         return {"value": float(values.mean()), "low": low, "high": high}
 
     return [

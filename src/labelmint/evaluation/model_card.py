@@ -18,6 +18,16 @@ from labelmint.systems.catalogue import SYSTEMS
 __all__ = ["model_card"]
 
 _UNKNOWN = "not said; fill it in before you hand the run on"
+_DOES = {
+    "images": "it draws new images of {size} pixels ({color}){labels}.",
+    "layouts": "it draws layouts of boxes, for images of {size} pixels that other runs draw.",
+    "upscaler": "it enlarges the images ({color}) of other runs.",
+}
+_COME_FROM = {
+    "images": "Images come from what the training images show, and can\ncome close to single ones",
+    "layouts": "Its layouts can come close to single ones that it learned\nfrom",
+    "upscaler": "The detail that it adds comes from what the\ntraining images show",
+}
 _DRAWN_WITH = {
     "images": "labelmint synthesize {run} --out new-data -n 1000",
     "layouts": "labelmint synthesize OTHER_RUN --layouts-from {run} --out new-data -n 1000",
@@ -35,6 +45,8 @@ def model_card(known: Known, *, license: str | None = None, data_license: str | 
     (height, width), channels = request.size, known.config.image_channels
     name = known.path.resolve().name
     color = {1: "grey", 3: "color"}.get(channels, f"{channels} channels")
+    labels = ", each with its label" if known.config.classes else ""
+    does = _DOES[system.role].format(size=f"{height}x{width}", color=color, labels=labels)
     lines = [
         "---",
         f"license: {license or 'other'}",
@@ -44,8 +56,7 @@ def model_card(known: Known, *, license: str | None = None, data_license: str | 
         "",
         f"# {name}",
         "",
-        f"A run of labelmint's `{request.system}`: it draws new images of {height}x{width} pixels ({color})"
-        f"{', each with its label' if known.config.classes else ''}.",
+        f"A run of labelmint's `{request.system}`: " + does,
         "",
         f"- System: `{request.system}`, preset `{request.preset}`; {system.source}",
         f"- Layouts: {system.layout_source}",
@@ -62,8 +73,8 @@ def model_card(known: Known, *, license: str | None = None, data_license: str | 
         _DRAWN_WITH[system.role].format(run=shlex.quote(name)),
         "```",
         "",
-        "Every image that it draws is synthetic and says so. Images come from what the training images show, and can",
-        "come close to single ones: the terms of the training data may bind what is done with them.",
+        f"Every image that is drawn with it is synthetic and says so. {_COME_FROM[system.role]}: the terms of the "
+        "training data may bind what is done with them.",
         "",
         "## Settings",
         "",
@@ -124,12 +135,16 @@ def _figures(known: Known) -> list[str]:
     found = known.report.figures
     wanted = [found[name] for name in known.report.headline if name in found and not found[name].refused]
     rows = [[one.title, _value(one.value, one), _interval(one), _value(one.real, one)] for one in wanted]
+    upscales = SYSTEMS[known.config.request.system].role == "upscaler"
+    judged = (
+        ", on images held out of the training" if upscales else ", by a judge trained on real pairs alone"
+    )
     return [
         *head,
         known.report.verdict.text,
         "",
         *_table(("figure", "synthetic", "95 % interval", "real, held out"), rows),
-        "Measured by `labelmint evaluate`, by a judge trained on real pairs alone.",
+        f"Measured by `labelmint evaluate`{judged}.",
         "",
     ]
 

@@ -299,7 +299,9 @@ def _counted(material: Material, views: Views, readings: Array, chosen: Array) -
         objects, ids = object_map(
             ids_of(views.labels[i], material.classes), views.instances[i], material.backgrounds
         )
-        pieces, read = object_map(ids_of(readings[i], material.classes), None, material.backgrounds)
+        # What is read where nothing is labelled is neither right nor wrong.
+        reading = np.where(views.labels[i] < 0, views.labels[i], readings[i])
+        pieces, read = object_map(ids_of(reading, material.classes), None, material.backgrounds)
         labelled = [place[class_id] for class_id in ids]
         matched = matches(objects, labelled, pieces, [place[class_id] for class_id in read])
         found = found_objects(objects, labelled, readings[i])

@@ -59,7 +59,7 @@ def _write_boxes(
         [(0, index) for index in range(_SHOWN)], {dial.name: dial.usual for dial in source.dials}
     )
     pixels = EIGHT_BITS.from_unit(batch.image)
-    blank = np.full_like(pixels[0], 255)
+    blank = np.full_like(pixels[0], pictures.BLANK)
     real, new = (
         [
             AnnotatedImage(name=str(row), image=image, layout=layout)

@@ -16,6 +16,7 @@ from labelmint.synthesis.drawing import draw_chunks
 from labelmint.synthesis.publish import publish, versions_here
 from labelmint.synthesis.refill import AT_ONCE, Selection, cautions_of, judged, select
 from labelmint.synthesis.shard import store_shard
+from labelmint.synthesis.space import check_space
 
 if TYPE_CHECKING:
     from labelmint.synthesis.options import MintOptions
@@ -34,6 +35,7 @@ def carry_out(
 ) -> None:
     """Draw what is missing into the folder of chunks, and write the data sets, or the shard, that are missing."""
     system, draw = order.system, order.draw
+    _check_space(order, chunks)
     system.check_batch(draw.batch_size, draw.dials)
     with computing_with(order.export.origin.threads):
         if system.precision == "bf16-true" and bfloat16_is_slow(system.device, draw.batch_size):
@@ -67,6 +69,13 @@ def nothing_left(out: Path, *, unless: bool) -> Iterator[None]:
         if not unless:
             remove_partial(out)
         raise
+
+
+def _check_space(order: Order, chunks: Path) -> None:
+    """Raise InputError where the disk can't hold what is to be drawn beside the chunks that lie there."""
+    many = order.export.n if order.shard is None else order.export.n // order.shard.of
+    there = order.draw.batch_size * sum(1 for _ in chunks.glob("chunk-*"))
+    check_space(chunks, max(many - there, 0), n=order.export.n, labelled=order.system.classes.labelled)
 
 
 def _select(order: Order, folder: ChunkFolder, most: int, report: Report) -> Selection | None:

@@ -108,11 +108,11 @@ def select(
         if len(found) >= most:
             raise TooFewPassed(_too_few(found, n, sieve, folder.path), len(found), reasons(found))
         verdicts = folder.load_verdicts(first)
+        size = min(_round(n - accepted, accepted, len(found)), most - len(found))
+        indices = range(first, first + (size if verdicts is None else len(verdicts)))
+        chunks = range(first // batch_size, -(-indices.stop // batch_size))
+        draw(chunks)  # of those that were judged before, too: a chunk may have been damaged since
         if verdicts is None:
-            size = min(_round(n - accepted, accepted, len(found)), most - len(found))
-            indices = range(first, first + size)
-            chunks = range(first // batch_size, -(-indices.stop // batch_size))
-            draw(chunks)
             verdicts = judged(sieve, folder, chunks, indices, report)
             folder.save_verdicts(verdicts)
             verdicts = [replace(verdict, read=None) for verdict in verdicts]
