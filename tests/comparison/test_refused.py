@@ -39,6 +39,7 @@ def untested() -> DataSet:
         ({"systems": ("mint", "mint@../x")}, "expected SYSTEM or SYSTEM@VARIANT"),
         ({"settings": ("mint@wide:generator.steps=3",)}, "'mint@wide' is not compared"),
         ({"minutes": 0}, "--minutes 0"),
+        ({"n": 10**15}, "-n 1000000000000000: "),
         ({"clock": "sun"}, "--clock sun: expected wall or processor"),
         ({"minutes": float("inf")}, "--minutes inf"),
         ({"seeds": 0}, "--seeds 0"),

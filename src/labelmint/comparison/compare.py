@@ -39,6 +39,7 @@ from labelmint.reports.results import Results
 from labelmint.runs.config import Request, read_run_config
 from labelmint.runs.request import stored_config
 from labelmint.storage import Held, alone, check_claim, claim
+from labelmint.synthesis.space import check_space
 from labelmint.training.run_folder import RunFolder
 from labelmint.types import DataSet
 
@@ -73,6 +74,7 @@ def compare(
     source, folder = (data if isinstance(data, DataSet) else read(data)), Path(out)
     wanted = checked(source, options)
     check_claim(folder, _MARK, "comparison", _KIND, _held(folder))  # nor may a cache be written elsewhere
+    check_space(folder, options.n, n=options.n, labelled=True)
     size = next(iter(wanted.values())).size
     torch.set_num_threads(choose_threads(options.threads))
     ground = load_ground(source, size, options, Disk(folder), tell)
