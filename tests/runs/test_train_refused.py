@@ -77,6 +77,7 @@ def test_a_run_made_otherwise_is_never_overwritten(
             "let --group-by find",
         ),
         ({"max_minutes": 0}, "more than 0"),
+        ({"max_minutes": float("inf")}, "more than 0"),
         ({"group_by": "("}, "not a regular expression"),
         ({"group_by": "nothing"}, "does not match the name"),
         ({"data": lambda: digits(20)}, "fewer than 20"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypedDict, Unpack, get_args
 
@@ -61,8 +62,8 @@ def make_request(**asked: Unpack[Asked]) -> Request:
     preset, seed, minutes = asked.get("preset", "small"), asked.get("seed", 0), asked.get("max_minutes")
     chosen = named("preset", preset, PRESETS)
     wanted = named("system", asked.get("system") or chosen.system, SYSTEMS)
-    if minutes is not None and not minutes > 0:
-        raise InputError(f"--max-minutes {minutes:g}: expected more than 0")
+    if minutes is not None and not 0 < minutes < math.inf:
+        raise InputError(f"--max-minutes {minutes:g}: expected a number of minutes, more than 0")
     normalize = asked.get("normalize", "none")
     check_normalize(normalize)
     if wanted.role == "upscaler" and normalize != "none":
