@@ -79,6 +79,7 @@ class RunConfig(BaseModel):
     threads: int
     cores: int = 0  # that were there to choose the threads from; 0 in older runs
     salient: tuple[int, ...] | None = None  # classes whose objects have boxes, where the system sees these
+    boxes_digest: str = ""  # of the boxes that the system sees; "" where it sees none, and in older runs
     pool_digest: str = ""  # of the images without labels beside the labelled ones; "" where there are none
     pool_images: int = 0
     revision: int = 0  # `REVISION` when it was begun; 0 in older runs, which go on as they began
@@ -110,6 +111,9 @@ class RunConfig(BaseModel):
                 return f"{key} is {mine[key]!r} there and {theirs.get(key)!r} now"
         if self.data_digest != other.data_digest:
             return "the data or their parts differ"
+        # other instances of the same maps have other boxes
+        if self.boxes_digest and self.boxes_digest != other.boxes_digest:
+            return "the objects of the data differ"
         return None if self.pool_digest == other.pool_digest else "the images without labels differ"
 
 

@@ -277,6 +277,7 @@ def _config(
         precision=hardware.precision,
         threads=hardware.threads,
         cores=stored.cores if stored else cores(),
+        boxes_digest=prepared.boxes_digest,
         pool_digest=prepared.pool.digest if prepared.pool else "",
         pool_images=len(prepared.pool.pairs) if prepared.pool else 0,
         revision=_revision(stored),
