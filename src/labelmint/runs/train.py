@@ -244,6 +244,7 @@ def _prepared(
             channels=prepared.image_channels,
             normalize=request.normalize,
             seed=seed_of_pool(request.seed) if revision else request.seed,
+            folder=disk.folder,
             tell=loading,
         )
         tell(Event("data", 1, 1, message=pool.said))
