@@ -93,6 +93,8 @@ def train(
     check_batches(wired.stages, fabric.world_size)
     if not all(run.finished(stage.name) for stage in wired.stages):
         config = _as_memory_allows(fabric, wired, config, prepared, stored is None, tell)
+    elif stored is not None:
+        config = stored  # which says how its weights were trained, whatever is asked for now
     with alone(run.path) if first else nullcontext():
         if first:
             _begin(run, config, stored, prepared)
@@ -103,7 +105,7 @@ def train(
         fabric.barrier()
         drop_cache(run.path)
     del wired, prepared  # or there would be two of each for a moment
-    return load(out, device=str(fabric.device), threads=config.threads)
+    return load(out, device=str(fabric.device), threads=hardware.threads)
 
 
 def _begin(run: RunFolder, config: RunConfig, stored: RunConfig | None, prepared: Prepared) -> None:
