@@ -111,13 +111,14 @@ def _elsewhere(preset: str) -> dict[str, str]:
 
 def stored_config(run: RunFolder, request: Request) -> RunConfig | None:
     """The configuration of a run that is gone on with, None for a new one; raises InputError when the folder
-    holds something else.
+    holds something else, and for settings of a new one that nothing heeds.
     """
     if run.path.exists() and not run.path.is_dir():
         raise InputError(f"{run.path}: exists and is no folder; give another --out")
     if not (run.path / "config.json").is_file():
         if not is_unused(run.path):
             raise InputError(f"{run.path}: exists and is not a run folder; give another --out")
+        request.settings.check_heeded()  # a run of a former version may hold what nothing heeded
         return None
     stored = read_run_config(run)
     _refuse(run, stored.difference(stored.model_copy(update={"request": request})))

@@ -144,6 +144,7 @@ def plan(
 ) -> Plan:
     """What `train` with the same arguments would do and need; writes nothing."""
     request, tell = make_request(**asked), report or (lambda event: None)
+    request.settings.check_heeded()
     source = source_of(data, request.system, tell)
     hardware = choose_hardware(device, precision, threads, None)
     disk = Disk(Path(gettempdir()), named=False)
