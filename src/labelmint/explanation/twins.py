@@ -24,7 +24,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.keeping import Disk
 from labelmint.datasets.pairs import Pairs
 from labelmint.errors import InputError
@@ -152,12 +151,9 @@ def prepare_again(system: TrainedSystem, data: DataSet, folder: Path, tell: Repo
     """
     config = system.config
     request = config.request
-    geometry = Geometry(
-        size=request.size, crop=request.crop, scale=request.scale, augment=frozenset(request.augment)
-    )
     prepared = prepare(
         data,
-        geometry,
+        request.geometry,
         normalize=request.normalize,
         cell=system.wired.reach,
         group_by=request.group_by,

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, SerializeAsAny, ValidationError, model_validator
 
+from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.symbols import SymbolTable
 from labelmint.errors import InputError, named
 from labelmint.layouts.boxes import BoxRule
@@ -50,6 +51,11 @@ class Request(BaseModel):
     clock: ClockKind = "wall"  # which counts `max_minutes`
     rebalance: str = "none"  # or "classes", "appearance"; "none" in older runs
     endless: bool = False  # the last part learns until `max_minutes` are over, beyond its steps
+
+    @property
+    def geometry(self) -> Geometry:
+        """How views are taken in training."""
+        return Geometry(size=self.size, crop=self.crop, scale=self.scale, augment=frozenset(self.augment))
 
     @model_validator(mode="before")
     @classmethod

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Unpack
 import torch
 from torch import Tensor
 
-from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.keeping import Disk, drop_cache
 from labelmint.datasets.splits import Split
 from labelmint.hardware import Hardware, available_memory, choose_hardware, open_fabric, processes
@@ -216,9 +215,7 @@ def _prepared(
     if unlabelled is not None:
         check_takes_pool(request.system, unlabelled.source if isinstance(unlabelled, DataSet) else unlabelled)
         beside = read_pool(unlabelled)  # before anything is loaded
-    geometry = Geometry(
-        size=request.size, crop=request.crop, scale=request.scale, augment=frozenset(request.augment)
-    )
+    geometry = request.geometry
 
     def loading(done: int, of: int) -> None:
         if done % 50 == 0 or done == of:
