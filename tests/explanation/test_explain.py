@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 from tests.helpers import SMALLEST, TINY, tiny_settings
@@ -19,15 +20,17 @@ from torch import Tensor
 import labelmint
 from labelmint.errors import InputError
 from labelmint.evaluation.subject import Subject
-from labelmint.explanation import one_against_two
+from labelmint.explanation import one_against_two, twins
 from labelmint.explanation.case import ExplainOptions, open_run
 from labelmint.explanation.contestants import _settings
 from labelmint.explanation.twins import matched, parameters_of, twin_config, with_equal_bits
 from labelmint.explanation.words import explain_summary
+from labelmint.formats import read
 from labelmint.progress import Event
 from labelmint.runs.train import train
 from labelmint.runs.trained import load
 from labelmint.runs.wire import wire
+from labelmint.storage import alone
 from labelmint.tokenizers.dual_path import DualPathVQVAE
 from labelmint.types import Batch, DataSet
 
@@ -192,6 +195,24 @@ def test_all_that_is_to_be_shown_is_shown(tiny_run: Path, digits_folder: Path, t
     )
     assert found["paths"]["shown"] == names
     assert list(dict.fromkeys(one["image"] for one in found["attention"]["pixels"])) == names
+
+
+def test_two_commands_do_not_write_one_explanation_at_once(
+    tiny_run: Path, digits_folder: Path, tmp_path: Path
+) -> None:
+    with alone(tmp_path), pytest.raises(InputError, match="another command works there"):
+        labelmint.explain(tiny_run, digits_folder, tmp_path, skip_twin=True, **TIMED)
+    assert not list(tmp_path.iterdir())
+
+
+def test_pairs_that_memory_does_not_hold_are_mapped_for_a_twin(
+    tiny_run: Path, digits_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(twins, "available_memory", lambda device: 4096)
+    system, data = load(tiny_run, threads=1), read(digits_folder)
+    prepared = twins.prepare_again(system, data, tmp_path / "out", lambda event: None)
+    assert all(isinstance(image, np.memmap) for image in prepared.training.images)
+    assert not list(tmp_path.iterdir()), "the file has no name"
 
 
 def test_the_twin_is_as_large_and_wider(tiny_run: Path) -> None:

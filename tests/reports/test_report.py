@@ -235,6 +235,13 @@ def test_what_is_written_is_read(tmp_path: Path, name: str) -> None:
     assert (folder / "report.json").read_bytes() == first
 
 
+def test_a_report_that_cant_be_written_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "report.json").mkdir()  # where a file should be
+    with pytest.raises(OSError):
+        write_report(results(), tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["report.json"]
+
+
 def test_bytes_of_file_names_that_are_no_text_are_spelled_out(tmp_path: Path) -> None:
     write_report(results("\udc80", origin={"file": ["\udc80.png"]}), tmp_path)
     assert read_report(tmp_path).origin == {"file": ["\\udc80.png"]}

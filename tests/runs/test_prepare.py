@@ -12,7 +12,9 @@ import pytest
 from labelmint.datasets.geometry import Geometry
 from labelmint.errors import InputError
 from labelmint.formats import read, write
+from labelmint.layouts.boxes import BoxSettings
 from labelmint.runs.prepare import AsTrained, Prepared, prepare
+from labelmint.runs.trained import TrainedSystem
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout, LayoutObject
 
 CLASSES = ClassSet(
@@ -82,6 +84,30 @@ def test_the_digest_of_label_maps_alone_is_that_of_their_pixels_and_symbols() ->
         digest.update(made.symbols.index(pair.layout.label_map, None).tobytes())
     assert made.digest == digest.hexdigest() != prepared(data).digest
     assert made.training.fixed(0, 1).layouts.boxes is None
+
+
+def test_instances_of_the_same_maps_are_told_apart_by_their_boxes(trained: TrainedSystem) -> None:
+    def made(numbers: tuple[int, int]) -> Prepared:
+        ids, instances = np.zeros((16, 16), np.uint8), np.zeros((16, 16), np.uint16)
+        for number, at in zip(numbers, (slice(1, 5), slice(9, 15)), strict=True):
+            ids[at, at], instances[at, at] = 5, number
+        pair = AnnotatedImage(
+            name="", image=ids[..., None], layout=Layout(label_map=ids, instances=instances)
+        )
+        data = replace(scenes(), load=lambda name: replace(pair, name=name))
+        settings = BoxSettings(salient="cell")
+        return prepare(
+            data, Geometry(size=(16, 16)), cell=4, group_by=None, seed=0, force=False, boxes=settings
+        )
+
+    apart, one = made((1, 2)), made((1, 1))
+    assert apart.digest == one.digest, "colors keep apart only what touches"
+    assert apart.boxes_digest == made((3, 7)).boxes_digest != one.boxes_digest
+    before, now = (
+        trained.config.model_copy(update={"boxes_digest": each.boxes_digest}) for each in (apart, one)
+    )
+    assert before.difference(now) == "the objects of the data differ"
+    assert trained.config.difference(now) is None, "older runs say nothing of boxes"
 
 
 def test_layouts_are_taken_without_their_images(tmp_path: Path) -> None:

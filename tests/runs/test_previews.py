@@ -1,22 +1,28 @@
-"""Pictures of a run."""
+"""Pictures of a run: boxes that are seen, and images drawn as many at a time as memory holds."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
+from tests.helpers import digits
 
+from labelmint import pictures
 from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.pairs import Pairs
 from labelmint.datasets.symbols import SymbolTable
 from labelmint.layouts.boxes import BoxRule
-from labelmint.runs.previews import LAST_PREVIEW, _write_boxes
+from labelmint.runs.draw import Draw
+from labelmint.runs.previews import LAST_PREVIEW, _write_boxes, write_previews
+from labelmint.runs.trained import TrainedSystem
 from labelmint.training.run_folder import RunFolder
-from labelmint.types import ClassInfo, ClassSet, LayoutBatch
+from labelmint.types import Batch, ClassInfo, ClassSet, LayoutBatch
 
 CLASSES = ClassSet((ClassInfo(id=0, name="background"), ClassInfo(id=1, name="cell", color=(255, 255, 255))))
 RULE = BoxRule(first={1: 1}, grounds=(0,), ignored=2, most=2)
@@ -42,3 +48,33 @@ def test_boxes_of_a_white_class_are_seen(tmp_path: Path) -> None:
         drawn = np.asarray(picture)[40:, 500:]  # the right side, below its title, of enlarged cells
     levels = np.unique(drawn.reshape(-1, 3), axis=0)
     assert len(levels) >= 3  # paper and the white outline, what shows nothing, and the box on it
+
+
+@pytest.mark.parametrize(("fits", "at_once"), [(16, 16), (4, 4), (0, 1)])
+def test_as_many_are_drawn_at_a_time_as_memory_holds(
+    trained: TrainedSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fits: int, at_once: int
+) -> None:
+    chunks, given, shown = list[tuple[int, int]](), list[int](), list[int]()
+
+    def chunk(system: TrainedSystem, number: int, draw: Draw) -> list[int]:
+        chunks.append((number, draw.batch_size))
+        return [0] * draw.batch_size
+
+    def given_back(batch: Batch) -> torch.Tensor:
+        given.append(len(batch))
+        return batch.image
+
+    def noted(pairs: list[Any], *rest: Any, **more: Any) -> None:
+        shown.append(len(pairs))
+
+    monkeypatch.setattr(TrainedSystem, "drawing_bytes", lambda system, count: count)
+    monkeypatch.setattr("labelmint.runs.batch_size.available_memory", lambda device: fits)
+    monkeypatch.setattr(TrainedSystem, "chunk", chunk)
+    monkeypatch.setattr(trained.images, "given_back", given_back)
+    for name in ("curves", "image_grid", "contact_sheet"):
+        monkeypatch.setattr(pictures, name, noted)
+    shutil.copy(trained.path / "config.json", tmp_path)
+    write_previews(RunFolder(tmp_path), trained.wired, trained.pairs_of(digits(16)), torch.device("cpu"))
+    assert chunks == [(number, at_once) for number in range(16 // at_once)]
+    assert given == [at_once] * (16 // at_once)
+    assert shown == [0, 32, 16]

@@ -159,6 +159,12 @@ def test_the_stored_choices_are_taken_again_unless_others_are_given(
     train(digits(24), run, system="msgnet", preset="tiny", settings=few, force=True)
     assert (run / "config.json").read_bytes() == before
     assert torch.get_num_threads() == 1
+    # nothing is left to train with other choices
+    train(
+        digits(24), run, system="msgnet", preset="tiny", settings=few, precision="bf16", threads=2, force=True
+    )
+    assert (run / "config.json").read_bytes() == before
+    assert torch.get_num_threads() == 2
 
 
 @pytest.mark.slow

@@ -60,6 +60,10 @@ def test_a_run_made_otherwise_is_never_overwritten(
         ({"settings": ["prior.dropout=1.5"]}, "less than 1"),
         ({"settings": ["prior.channels"]}, "KEY=VALUE"),
         ({"settings": ["prior.kernel_columns=4"]}, "must be odd"),
+        (
+            {"system": "vqgan-t", "settings": ["layout_tokenizer.adversary=0.8"]},
+            "--set layout_tokenizer.adversary=0.8: is of a tokenizer of images",
+        ),
         ({"size": (30, 33)}, "nearest size that fits is 32x32"),
         ({"size": (0, 32)}, "expected at least 1x1"),
         ({"augment": ["spin"]}, "flips, mirror, turns"),
@@ -77,6 +81,7 @@ def test_a_run_made_otherwise_is_never_overwritten(
             "let --group-by find",
         ),
         ({"max_minutes": 0}, "more than 0"),
+        ({"max_minutes": float("inf")}, "more than 0"),
         ({"group_by": "("}, "not a regular expression"),
         ({"group_by": "nothing"}, "does not match the name"),
         ({"data": lambda: digits(20)}, "fewer than 20"),

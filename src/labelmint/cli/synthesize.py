@@ -105,8 +105,7 @@ class _CommandLine:
     vary: Annotated[
         bool,
         typer.Option(
-            "--vary",
-            help="Turn, zoom and mix the given layouts (without --layouts those of training) into new ones.",
+            "--vary", help="Turn, zoom and mix the layouts, given ones or those of training, into new ones."
         ),
     ] = False
     reseed: Annotated[

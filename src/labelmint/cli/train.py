@@ -126,8 +126,7 @@ def train(
 ) -> None:
     """Train a system on labelled images, its parts one after the other.
 
-    A system that learns from images alone (biggan) also takes a folder of images without labels. transfer trains
-    nothing: its run holds the training images, and it draws these, moved.
+    A system of images alone (biggan) also takes a folder without labels. transfer keeps and moves training images.
     """
     wanted: dict[str, Any] = {
         "system": system,

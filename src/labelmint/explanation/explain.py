@@ -50,8 +50,9 @@ from labelmint.metrics.codes import CodeUse, code_use, shared_bits
 from labelmint.progress import Event, Report
 from labelmint.protocols import Tokenizer
 from labelmint.reports.words import number
+from labelmint.runs.prepare import Prepared
 from labelmint.runs.trained import TrainedSystem
-from labelmint.storage import claim, read_mark, write_json
+from labelmint.storage import alone, claim, read_mark, write_json
 from labelmint.tokenizers.dual_path import DualPathVQVAE
 from labelmint.training.run_folder import RunFolder
 from labelmint.types import Array, Batch, DataSet, Layout, LayoutBatch
@@ -83,8 +84,8 @@ def explain(
         options: or `more`, the fields of `ExplainOptions` by name.
         command: told in the JSON. report: called with events.
 
-    Raises InputError for bad input of any kind, before anything is written; KeyboardInterrupt after saving
-    when stopped.
+    Raises InputError for bad input of any kind, before anything is written, and where another command works in
+    that folder; KeyboardInterrupt after saving when stopped.
     """
     options, begin = options or ExplainOptions(**more), time.perf_counter()
     tell: Report = report or (lambda event: None)
@@ -107,7 +108,16 @@ def explain(
         tell=tell,
     )
     rival, prepared = rival_of(case), prepared_for(case)
-    _claim(case, trains=prepared is not None)
+    with alone(folder):
+        _claim(case, trains=prepared is not None)
+        found = _explained(case, rival, prepared)
+        found["origin"] = _origin(case, command, time.perf_counter() - begin)
+        write_json(folder / "explain.json", found)
+    return found
+
+
+def _explained(case: Case, rival: TrainedSystem | None, prepared: Prepared | None) -> dict[str, Any]:
+    """What explain.json holds, but for its origin; draws the pictures."""
     left_out: dict[str, str] = {}
     found: dict[str, Any] = {"format_version": 1, "run": _about_run(case), "held_out": _about_views(case)}
     shown = _worth_showing(case)
@@ -115,9 +125,7 @@ def explain(
     found |= (
         against_run(case, rival, left_out) if prepared is None else against_twins(case, prepared, left_out)
     )
-    found |= {"left_out": left_out, "origin": _origin(case, command, time.perf_counter() - begin)}
-    write_json(folder / "explain.json", found)
-    return found
+    return found | {"left_out": left_out}
 
 
 # What is looked at ------------------------------------------------------------------------------------------
@@ -260,8 +268,8 @@ def _paths_alone(case: Case, shown: list[int], left_out: dict[str, str]) -> dict
     )
     chosen = _some(case, shown, ROWS_OF_PATHS)
     errors = {"both paths": found.both, "neither": found.neither}
-    for alone, short in zip(found.alone, ("attention", "convolution"), strict=True):
-        errors |= {alone.path: alone.mean, f"{short}, zeros": alone.zeros}
+    for one, short in zip(found.alone, ("attention", "convolution"), strict=True):
+        errors |= {one.path: one.mean, f"{short}, zeros": one.zeros}
     notes = {title: f"MSE {number(mean.value)}" for title, mean in errors.items()}
     draw_columns(
         pictures_alone(case.tokenizer, _batch_of(case, chosen), means), notes, case.folder / "paths.png"

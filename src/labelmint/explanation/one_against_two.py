@@ -67,7 +67,7 @@ def prepared_for(case: Case) -> Prepared | None:
         and not case.options.skip_twin
         and case.options.against is None
     )
-    return prepare_again(case.system, case.data, case.tell) if wanted else None
+    return prepare_again(case.system, case.data, case.folder, case.tell) if wanted else None
 
 
 def against_run(case: Case, rival: TrainedSystem | None, left_out: dict[str, str]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.keeping import Disk
 from labelmint.datasets.pairs import Pairs
 from labelmint.errors import InputError
 from labelmint.hardware import Hardware, available_memory, open_fabric
@@ -143,22 +143,24 @@ def _changed(
 # Training ---------------------------------------------------------------------------------------------------
 
 
-def prepare_again(system: TrainedSystem, data: DataSet, tell: Report) -> Prepared:
-    """The pairs that the run was trained on; raises InputError when the data have changed since."""
+def prepare_again(system: TrainedSystem, data: DataSet, folder: Path, tell: Report) -> Prepared:
+    """The pairs that the run was trained on; raises InputError when the data have changed since.
+
+    Arguments:
+        folder: that takes pairs which memory does not hold, or the nearest one above it that is there.
+    """
     config = system.config
     request = config.request
-    geometry = Geometry(
-        size=request.size, crop=request.crop, scale=request.scale, augment=frozenset(request.augment)
-    )
     prepared = prepare(
         data,
-        geometry,
+        request.geometry,
         normalize=request.normalize,
         cell=system.wired.reach,
         group_by=request.group_by,
         seed=request.seed,
         force=True,
         available=available_memory(torch.device("cpu")),
+        disk=Disk(folder, named=False),
         tell=lambda done, of: tell(Event("data", done, of)) if done % 50 == 0 or done == of else None,
     )
     if prepared.digest != config.data_digest:

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from labelmint.errors import InputError
 from labelmint.reports.html import render
 from labelmint.reports.results import FORMAT_VERSION, Results
+from labelmint.storage import write_together
 
 __all__ = ["read_report", "write_report"]
 
@@ -24,18 +25,17 @@ def write_report(results: Results, folder: Path) -> None:
     """Write report.json and report.html into a folder, which is made; pictures of the report lie in it
     already.
 
-    Both are written aside and then renamed, report.json last: where it is, the report is whole.
+    Both are written aside and then renamed, report.json last: where it is, the report is whole. Where one can't be
+    written, nothing of them is left.
     """
     folder.mkdir(parents=True, exist_ok=True)
     texts = {
-        "report.html": render(results, folder),
         "report.json": json.dumps(_content(results), indent=1, ensure_ascii=False),
+        "report.html": render(results, folder),
     }
-    aside = {name: folder / f".{name}.partial" for name in texts}
-    for name, text in texts.items():
-        aside[name].write_text(text + "\n", encoding="utf-8", newline="\n")
-    for name, file in aside.items():
-        file.replace(folder / name)
+    with write_together(*(folder / name for name in texts)) as asides:
+        for aside, text in zip(asides, texts.values(), strict=True):
+            aside.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
 def _content(results: Results) -> dict[str, Any]:

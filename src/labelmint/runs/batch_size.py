@@ -9,7 +9,7 @@ import torch
 from labelmint.errors import InputError
 from labelmint.hardware import available_memory
 
-__all__ = ["check_batch", "usual_batch"]
+__all__ = ["check_batch", "fitting", "usual_batch"]
 
 # more gain little where a few pairs are asked for, since B does not depend on how many
 _MOST_AT_ONCE = {"cpu": 32, "cuda": 256}
@@ -26,7 +26,7 @@ def usual_batch(needs: Callable[[int], int], device: torch.device, warn: Callabl
     Raises InputError when memory does not hold one.
     """
     most = _MOST_AT_ONCE[device.type]
-    found = _fitting(most, needs, device)
+    found = fitting(most, needs, device)
     if found is None:
         check_batch(1, needs, device)
         found = 1
@@ -42,10 +42,10 @@ def check_batch(batch_size: int, needs: Callable[[int], int], device: torch.devi
     """Raise InputError when batches of this size take more memory than there is, naming one that fits."""
     needed, available = needs(batch_size), available_memory(device)
     if needed > available:
-        fitting = _fitting(_LARGEST, needs, device)
+        most = fitting(_LARGEST, needs, device)
         mend = (
-            f"take --batch-size {fitting}"
-            if fitting
+            f"take --batch-size {most}"
+            if most
             else "one sample does not fit either; free memory, or train a smaller preset"
         )
         raise InputError(
@@ -54,8 +54,8 @@ def check_batch(batch_size: int, needs: Callable[[int], int], device: torch.devi
         )
 
 
-def _fitting(most: int, needs: Callable[[int], int], device: torch.device) -> int | None:
-    """The largest power of two that memory holds."""
+def fitting(most: int, needs: Callable[[int], int], device: torch.device) -> int | None:
+    """The largest power of two up to a number of pairs that memory holds; None where it does not hold one."""
     available = available_memory(device)
     sizes = (1 << exponent for exponent in reversed(range(most.bit_length())))
     return next((size for size in sizes if needs(size) <= available), None)

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, SerializeAsAny, ValidationError, model_validator
 
+from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.symbols import SymbolTable
 from labelmint.errors import InputError, named
 from labelmint.layouts.boxes import BoxRule
@@ -51,6 +52,11 @@ class Request(BaseModel):
     rebalance: str = "none"  # or "classes", "appearance"; "none" in older runs
     endless: bool = False  # the last part learns until `max_minutes` are over, beyond its steps
 
+    @property
+    def geometry(self) -> Geometry:
+        """How views are taken in training."""
+        return Geometry(size=self.size, crop=self.crop, scale=self.scale, augment=frozenset(self.augment))
+
     @model_validator(mode="before")
     @classmethod
     def _of_system(cls, content: Any) -> Any:
@@ -79,6 +85,7 @@ class RunConfig(BaseModel):
     threads: int
     cores: int = 0  # that were there to choose the threads from; 0 in older runs
     salient: tuple[int, ...] | None = None  # classes whose objects have boxes, where the system sees these
+    boxes_digest: str = ""  # of the boxes that the system sees; "" where it sees none, and in older runs
     pool_digest: str = ""  # of the images without labels beside the labelled ones; "" where there are none
     pool_images: int = 0
     revision: int = 0  # `REVISION` when it was begun; 0 in older runs, which go on as they began
@@ -110,6 +117,9 @@ class RunConfig(BaseModel):
                 return f"{key} is {mine[key]!r} there and {theirs.get(key)!r} now"
         if self.data_digest != other.data_digest:
             return "the data or their parts differ"
+        # other instances of the same maps have other boxes
+        if self.boxes_digest and self.boxes_digest != other.boxes_digest:
+            return "the objects of the data differ"
         return None if self.pool_digest == other.pool_digest else "the images without labels differ"
 
 

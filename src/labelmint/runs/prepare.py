@@ -53,6 +53,7 @@ class Prepared:
         split: the lists of names.
         digest: SHA-256 of all fitted pixels and labels.
         salient: ids of the classes whose objects have boxes, and boxes: how many have; None where the system sees none.
+        boxes_digest: SHA-256 of these boxes, which instances decide, too; "" where the system sees none.
         pool: images without labels beside the pairs, or None.
     """
 
@@ -65,6 +66,7 @@ class Prepared:
     digest: str
     salient: tuple[int, ...] | None = None
     boxes: BoxCount | None = None
+    boxes_digest: str = ""
     pool: Pool | None = None
 
     def training_views(self, at_most: int = 4096) -> Iterator[Batch]:
@@ -224,7 +226,19 @@ def _with_boxes(prepared: Prepared, classes: ClassSet, settings: BoxSettings) ->
     )
     class_of = [class_id for class_id, _ in table.symbols]
     count = count_boxes(prepared.training, rule, training.geometry, class_of, pixels, classes, settings)
-    return replace(prepared, training=training, validation=validation, salient=salient, boxes=count)
+    digest = hashlib.sha256()
+    for pairs in (training, validation):
+        for some in pairs.boxes:
+            assert some is not None
+            digest.update(repr(some.tolist()).encode())
+    return replace(
+        prepared,
+        training=training,
+        validation=validation,
+        salient=salient,
+        boxes=count,
+        boxes_digest=digest.hexdigest(),
+    )
 
 
 def _colors(pair: Pair, cell: int) -> Array | None:

@@ -10,14 +10,15 @@ from labelmint import pictures
 from labelmint.datasets.pairs import Pairs
 from labelmint.datasets.scaling import EIGHT_BITS
 from labelmint.layouts.boxes import BoxRule
-from labelmint.protocols import LayoutSource
+from labelmint.protocols import ImageGenerator, LayoutSource
+from labelmint.runs.batch_size import fitting
 from labelmint.runs.config import RunConfig, read_run_config
 from labelmint.runs.draw import Draw
 from labelmint.runs.enlarged import beside_bicubic
 from labelmint.runs.trained import TrainedSystem
 from labelmint.systems.system import Wired
 from labelmint.training.run_folder import RunFolder
-from labelmint.types import AnnotatedImage, Array
+from labelmint.types import AnnotatedImage, Array, Batch
 
 __all__ = ["LAST_PREVIEW", "write_previews"]
 
@@ -28,6 +29,8 @@ _COLUMNS, _ROWS, _SHOWN = 8, 4, 16
 def write_previews(run: RunFolder, wired: Wired, validation: Pairs, device: torch.device) -> None:
     """Write curves.png, samples.png, and reconstructions.png where the generator gives images back. Of an upscaler
     samples.png shows images enlarged, of a run that draws layouts alone their boxes.
+
+    Images are drawn as many at a time as memory holds: a training that took its batches in parts ends with pictures.
     """
     config = read_run_config(run)
     pictures.curves(run.read_log(), run.path / "curves.png")
@@ -40,14 +43,28 @@ def write_previews(run: RunFolder, wired: Wired, validation: Pairs, device: torc
             _write_boxes(run, config, config.boxes, wired.layouts, validation)
         return
     system = TrainedSystem(run.path, config, wired, "", device)
+    # one is tried in any case: the weights are there by now
+    at_once = fitting(_SHOWN, system.drawing_bytes, device) or 1
     columns = min(_COLUMNS, len(validation))
-    batch = validation.fixed(0, 2 * columns).to(device)
-    given_back = wired.images.given_back(batch)
+    batch = validation.fixed(0, 2 * columns)
+    given_back = _given_back(wired.images, batch, at_once, device)
     if given_back is not None:
         rows = _in_rows(batch.image, given_back, columns)
         pictures.image_grid(rows, run.path / "reconstructions.png", columns=columns)
-    samples = system.chunk(0, Draw(batch_size=16))
+    draw = Draw(batch_size=at_once)
+    samples = [pair for number in range(_SHOWN // at_once) for pair in system.chunk(number, draw)]
     pictures.contact_sheet(samples, config.class_set, run.path / LAST_PREVIEW)
+
+
+def _given_back(images: ImageGenerator, batch: Batch, at_once: int, device: torch.device) -> Tensor | None:
+    """What comes back of the images of a batch (B, C, H, W), on the CPU; None where nothing does."""
+    found = []
+    for first in range(0, len(batch), at_once):
+        back = images.given_back(batch[first : first + at_once].to(device))
+        if back is None:
+            return None
+        found.append(back.cpu())
+    return torch.cat(found)
 
 
 def _write_boxes(

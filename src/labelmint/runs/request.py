@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypedDict, Unpack, get_args
 
@@ -61,8 +62,8 @@ def make_request(**asked: Unpack[Asked]) -> Request:
     preset, seed, minutes = asked.get("preset", "small"), asked.get("seed", 0), asked.get("max_minutes")
     chosen = named("preset", preset, PRESETS)
     wanted = named("system", asked.get("system") or chosen.system, SYSTEMS)
-    if minutes is not None and not minutes > 0:
-        raise InputError(f"--max-minutes {minutes:g}: expected more than 0")
+    if minutes is not None and not 0 < minutes < math.inf:
+        raise InputError(f"--max-minutes {minutes:g}: expected a number of minutes, more than 0")
     normalize = asked.get("normalize", "none")
     check_normalize(normalize)
     if wanted.role == "upscaler" and normalize != "none":
@@ -110,13 +111,14 @@ def _elsewhere(preset: str) -> dict[str, str]:
 
 def stored_config(run: RunFolder, request: Request) -> RunConfig | None:
     """The configuration of a run that is gone on with, None for a new one; raises InputError when the folder
-    holds something else.
+    holds something else, and for settings of a new one that nothing heeds.
     """
     if run.path.exists() and not run.path.is_dir():
         raise InputError(f"{run.path}: exists and is no folder; give another --out")
     if not (run.path / "config.json").is_file():
         if not is_unused(run.path):
             raise InputError(f"{run.path}: exists and is not a run folder; give another --out")
+        request.settings.check_heeded()  # a run of a former version may hold what nothing heeded
         return None
     stored = read_run_config(run)
     _refuse(run, stored.difference(stored.model_copy(update={"request": request})))

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Unpack
 import torch
 from torch import Tensor
 
-from labelmint.datasets.geometry import Geometry
 from labelmint.datasets.keeping import Disk, drop_cache
 from labelmint.datasets.splits import Split
 from labelmint.hardware import Hardware, available_memory, choose_hardware, open_fabric, processes
@@ -93,6 +92,8 @@ def train(
     check_batches(wired.stages, fabric.world_size)
     if not all(run.finished(stage.name) for stage in wired.stages):
         config = _as_memory_allows(fabric, wired, config, prepared, stored is None, tell)
+    elif stored is not None:
+        config = stored  # which says how its weights were trained, whatever is asked for now
     with alone(run.path) if first else nullcontext():
         if first:
             _begin(run, config, stored, prepared)
@@ -103,7 +104,7 @@ def train(
         fabric.barrier()
         drop_cache(run.path)
     del wired, prepared  # or there would be two of each for a moment
-    return load(out, device=str(fabric.device), threads=config.threads)
+    return load(out, device=str(fabric.device), threads=hardware.threads)
 
 
 def _begin(run: RunFolder, config: RunConfig, stored: RunConfig | None, prepared: Prepared) -> None:
@@ -142,6 +143,7 @@ def plan(
 ) -> Plan:
     """What `train` with the same arguments would do and need; writes nothing."""
     request, tell = make_request(**asked), report or (lambda event: None)
+    request.settings.check_heeded()
     source = source_of(data, request.system, tell)
     hardware = choose_hardware(device, precision, threads, None)
     disk = Disk(Path(gettempdir()), named=False)
@@ -213,9 +215,7 @@ def _prepared(
     if unlabelled is not None:
         check_takes_pool(request.system, unlabelled.source if isinstance(unlabelled, DataSet) else unlabelled)
         beside = read_pool(unlabelled)  # before anything is loaded
-    geometry = Geometry(
-        size=request.size, crop=request.crop, scale=request.scale, augment=frozenset(request.augment)
-    )
+    geometry = request.geometry
 
     def loading(done: int, of: int) -> None:
         if done % 50 == 0 or done == of:
@@ -244,6 +244,7 @@ def _prepared(
             channels=prepared.image_channels,
             normalize=request.normalize,
             seed=seed_of_pool(request.seed) if revision else request.seed,
+            folder=disk.folder,
             tell=loading,
         )
         tell(Event("data", 1, 1, message=pool.said))
@@ -277,6 +278,7 @@ def _config(
         precision=hardware.precision,
         threads=hardware.threads,
         cores=stored.cores if stored else cores(),
+        boxes_digest=prepared.boxes_digest,
         pool_digest=prepared.pool.digest if prepared.pool else "",
         pool_images=len(prepared.pool.pairs) if prepared.pool else 0,
         revision=_revision(stored),

@@ -15,6 +15,7 @@ from pathlib import Path
 from labelmint.datasets.duplicates import digest_of
 from labelmint.datasets.fitting import fitted
 from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.keeping import shelved
 from labelmint.datasets.pairs import Pairs
 from labelmint.datasets.scaling import as_channels
 from labelmint.datasets.splits import Split, held_out
@@ -111,12 +112,14 @@ def pool_of(
     channels: int,
     normalize: str,
     seed: int,
+    folder: Path,
     tell: Callable[[int, int], None],
 ) -> Pool:
     """The images of a pool that are not those of the labelled data, fitted as these are.
 
     Arguments:
         parts: of the labelled data. channels: of its images. geometry, normalize: of the training. seed: of batches.
+        folder: that takes images which memory does not hold.
         tell: called with (images loaded, images in all).
 
     Raises InputError where none is left, for color images beside grey ones, and for crops that do not fit in.
@@ -136,7 +139,8 @@ def pool_of(
             f"--unlabelled {pool.source}: none of its {len(pool.names)} images is new: they are images of "
             f"{data.source}, or a test part; give other images"
         )
-    loaded = list(fitted(pool, left, geometry, channels=channels, normalize=normalize, tell=tell))
+    images = fitted(pool, left, geometry, channels=channels, normalize=normalize, tell=tell)
+    loaded = shelved(images, len(left), folder, pool.source)
     pairs = Pairs.of(loaded, geometry, seed, source=pool.source, labelled=False)
     return Pool(pairs=pairs, digest=pairs.digest(), said=_said(pool, len(left), equal, len(apart)))
 

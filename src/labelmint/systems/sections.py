@@ -142,6 +142,9 @@ class Sections(BaseModel):
         """The kinds of look that some part tells apart; 0 for none."""
         return max(getattr(section, "styles", 0) for section in self.each().values())
 
+    def check_heeded(self) -> None:
+        """Raise InputError for a value that was set and that nothing heeds."""
+
     def resized(self, before: int, now: int) -> Any:
         """The sections for images whose shorter side is `now` in place of `before`, with attention at the same
         stages.

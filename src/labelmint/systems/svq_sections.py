@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from labelmint.errors import InputError
 from labelmint.systems.sections import (
     LayoutNetwork,
     LayoutPriorSection,
@@ -15,6 +16,7 @@ from labelmint.systems.sections import (
 from labelmint.systems.wiring import VQModelTraining
 from labelmint.tokenizers.coupled import CoupledConfig
 from labelmint.tokenizers.layout_vq import LayoutVQConfig
+from labelmint.training.regime import Learning
 
 __all__ = [
     "CoupledSections",
@@ -24,6 +26,10 @@ __all__ = [
     "UncoupledSections",
     "VQModelSection",
 ]
+
+
+# of the training of VQ-models, what has no meaning without images
+_OF_IMAGES = {*VQModelTraining.model_fields} - {*Learning.model_fields, "commitment"}
 
 
 class VQModelSection(CoupledConfig, VQModelTraining):
@@ -60,6 +66,16 @@ class UncoupledSections(CoupledSections):
 
     tokenizer: ImageTokenizerSection = ImageTokenizerSection()
     layout_tokenizer: LayoutTokenizerSection = LayoutTokenizerSection()
+
+    def check_heeded(self) -> None:
+        """Raise InputError for a value of the layout's tokenizer that is about images: it has none to judge."""
+        usual, found = LayoutTokenizerSection(), self.layout_tokenizer
+        for key in sorted(_OF_IMAGES):
+            if getattr(found, key) != getattr(usual, key):
+                raise InputError(
+                    f"--set layout_tokenizer.{key}={getattr(found, key)}: is of a tokenizer of images, and that of "
+                    f"layouts sees none; leave it out"
+                )
 
     def coupled(self) -> CoupledSections:
         """The settings of a system with one tokenizer."""
