@@ -64,6 +64,10 @@ def test_a_run_made_otherwise_is_never_overwritten(
             {"system": "vqgan-t", "settings": ["layout_tokenizer.adversary=0.8"]},
             "--set layout_tokenizer.adversary=0.8: is of a tokenizer of images",
         ),
+        (
+            {"system": "vqgan-t", "settings": ["tokenizer.semantic_weight=0.3"]},
+            "--set tokenizer.semantic_weight=0.3: weighs layouts",
+        ),
         ({"size": (30, 33)}, "nearest size that fits is 32x32"),
         ({"size": (0, 32)}, "expected at least 1x1"),
         ({"augment": ["spin"]}, "flips, mirror, turns"),

@@ -82,11 +82,8 @@ def open_subject(
         system = load(path, device=device, threads=threads)
         check_mints(system.system, path)
         request = system.config.request
-        geometry = Geometry(
-            size=request.size, crop=request.crop, scale=request.scale, augment=frozenset(request.augment)
-        )
+        geometry, normalize = request.geometry, request.normalize
         parts, group_by, pairs = split_of_run(system, data), request.group_by, None
-        normalize = request.normalize
     else:
         system, pairs = None, read(path)
         geometry = Geometry(size=size or _size_of(pairs), crop=crop, scale=scale, augment=frozenset(augment))

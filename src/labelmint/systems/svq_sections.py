@@ -68,7 +68,9 @@ class UncoupledSections(CoupledSections):
     layout_tokenizer: LayoutTokenizerSection = LayoutTokenizerSection()
 
     def check_heeded(self) -> None:
-        """Raise InputError for a value of the layout's tokenizer that is about images: it has none to judge."""
+        """Raise InputError for a value of the layout's tokenizer that is about images, or of the image's that is about
+        layouts.
+        """
         usual, found = LayoutTokenizerSection(), self.layout_tokenizer
         for key in sorted(_OF_IMAGES):
             if getattr(found, key) != getattr(usual, key):
@@ -76,6 +78,12 @@ class UncoupledSections(CoupledSections):
                     f"--set layout_tokenizer.{key}={getattr(found, key)}: is of a tokenizer of images, and that of "
                     f"layouts sees none; leave it out"
                 )
+        weight = self.tokenizer.semantic_weight
+        if weight != ImageTokenizerSection().semantic_weight:
+            raise InputError(
+                f"--set tokenizer.semantic_weight={weight:g}: weighs layouts, and this tokenizer sees images alone; "
+                f"leave it out"
+            )
 
     def coupled(self) -> CoupledSections:
         """The settings of a system with one tokenizer."""
