@@ -110,6 +110,23 @@ def test_instances_of_the_same_maps_are_told_apart_by_their_boxes(trained: Train
     assert trained.config.difference(now) is None, "older runs say nothing of boxes"
 
 
+def test_data_whose_objects_are_all_too_small_for_a_box_are_refused() -> None:
+    bare = Layout(label_map=scene(0).layout.label_map, instances=scene(0).layout.instances)
+    data = replace(scenes(), load=lambda name: replace(scene(int(name)), layout=bare))
+
+    def made(least: float) -> Prepared:
+        settings = BoxSettings(salient="cell", least_box=least)
+        return prepare(
+            data, Geometry(size=(16, 16)), cell=4, group_by=None, seed=0, force=False, boxes=settings
+        )
+
+    assert made(36).boxes is not None
+    with pytest.raises(
+        InputError, match=r"no object of cell has a box at 16x16 .*: 36 are smaller than least_box=37"
+    ):
+        made(37)
+
+
 def test_layouts_are_taken_without_their_images(tmp_path: Path) -> None:
     folder = write([scene(k) for k in range(3)], tmp_path / "set", format="folder", classes=CLASSES)
     seen = AsTrained(

@@ -21,7 +21,16 @@ from labelmint.errors import InputError, nearest
 from labelmint.layouts.words import BREAKS
 from labelmint.types import ClassSet
 
-__all__ = ["ClassWord", "Lexicon", "plural_of", "read_synonyms", "singular_of", "tokens_of", "words_of"]
+__all__ = [
+    "ClassWord",
+    "Lexicon",
+    "in_quotes",
+    "plural_of",
+    "read_synonyms",
+    "singular_of",
+    "tokens_of",
+    "words_of",
+]
 
 Words: TypeAlias = tuple[str, ...]
 
@@ -96,6 +105,7 @@ _REGULAR_ENDINGS = (  # the plural's, and the singular's; the first that fits
     ("shes", "sh"),
 )
 _LONGEST = 2000  # characters of a description
+_SHOWN = 120  # of these in an error
 _HYPHENS = r"\-–‐"
 
 
@@ -104,6 +114,13 @@ def words_of(name: str) -> Words:
     return tuple(
         word.lower() for word in re.findall(r"[^\W_]+", _parted(unicodedata.normalize("NFKC", name)))
     )
+
+
+def in_quotes(text: str) -> str:
+    """A description as errors show it: in quotes, and the beginning alone of a long one, so that what is wrong with it
+    is seen.
+    """
+    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
 
 
 def tokens_of(text: str) -> list[str]:
@@ -115,7 +132,9 @@ def tokens_of(text: str) -> list[str]:
     plain = unicodedata.normalize("NFKC", text)
     odd = re.search(r"(?:^|(?<=[\s,(]))-\d+|\d+\.\d+", plain)
     if odd is not None:
-        raise InputError(f"{text!r}: {odd[0]!r} is no number of objects; expected a whole number from 0")
+        raise InputError(
+            f"{in_quotes(text)}: {odd[0]!r} is no number of objects; expected a whole number from 0"
+        )
     plain = re.sub(r"(?<=\d),(?=\d{3}\b)", "", plain)
     plain = re.sub(rf"(\d)\s*[{_HYPHENS}]\s*(\d)", r"\1 to \2", plain)
     plain = re.sub(r"(?<=\w)['’]s\b", "", plain)
@@ -123,7 +142,9 @@ def tokens_of(text: str) -> list[str]:
     found = re.findall(rf"[^\W_]+|[^\s\w{_HYPHENS}—/'‘’\"“”„()_]", _parted(plain))
     for sign in found:
         if not sign[0].isalnum() and sign not in BREAKS:
-            raise InputError(f"{text!r}: {sign!r} is not understood; describe the layout in plain words")
+            raise InputError(
+                f"{in_quotes(text)}: {sign!r} is not understood; describe the layout in plain words"
+            )
     return [sign.lower() for sign in found]
 
 

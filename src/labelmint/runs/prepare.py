@@ -226,6 +226,8 @@ def _with_boxes(prepared: Prepared, classes: ClassSet, settings: BoxSettings) ->
     )
     class_of = [class_id for class_id, _ in table.symbols]
     count = count_boxes(prepared.training, rule, training.geometry, class_of, pixels, classes, settings)
+    if not any(some is not None and len(some) for some in training.boxes):
+        raise InputError(f"{training.source}: {_without_boxes(training, classes, salient, count)}")
     digest = hashlib.sha256()
     for pairs in (training, validation):
         for some in pairs.boxes:
@@ -238,6 +240,18 @@ def _with_boxes(prepared: Prepared, classes: ClassSet, settings: BoxSettings) ->
         salient=salient,
         boxes=count,
         boxes_digest=digest.hexdigest(),
+    )
+
+
+def _without_boxes(pairs: Pairs, classes: ClassSet, salient: Sequence[int], count: BoxCount) -> str:
+    """What is said of pairs that have no box at all, and what mends it."""
+    (height, width), names = pairs.geometry.size, ", ".join(map(classes.name_of, salient))
+    none = f"no object of {names} has a box at {height}x{width} pixels"
+    if not count.small:
+        return f"{none}; name classes that have objects with salient=CLASS"
+    return (
+        f"{none}: {count.small:,} are smaller than least_box={count.settings.least_box:g} square pixels; take a lower "
+        f"one, or a larger --size"
     )
 
 
