@@ -65,6 +65,11 @@ def test_what_is_wrong_with_a_long_sentence_is_not_lost_in_it() -> None:
     assert text[:100] in line
 
 
+@pytest.mark.parametrize("fraction", ["½", "2½", "¾"])
+def test_a_fraction_is_no_number_of_objects(fraction: str) -> None:
+    assert f"{fraction!r} is no number of objects" in refusal(f"{fraction} cars", "road", "car")
+
+
 def test_a_number_below_zero_in_words_is_called_that() -> None:
     assert "'fewer than zero' is no number of at least 0" in refusal("fewer than zero cars", "road", "car")
     assert "expected the smaller one first" in refusal("between three and two cars", "road", "car")

@@ -106,6 +106,7 @@ _REGULAR_ENDINGS = (  # the plural's, and the singular's; the first that fits
 )
 _LONGEST = 2000  # characters of a description
 _SHOWN = 120  # of these in an error
+_FRACTION = r"\d*[\u00bc-\u00be\u2150-\u215e]"  # a half, in one sign: normalized it would be two numbers
 _HYPHENS = r"\-–‐"
 
 
@@ -130,7 +131,7 @@ def tokens_of(text: str) -> list[str]:
     if len(text) > _LONGEST:
         raise InputError(f"a description of {len(text)} characters; expected at most {_LONGEST}")
     plain = unicodedata.normalize("NFKC", text)
-    odd = re.search(r"(?:^|(?<=[\s,(]))-\d+|\d+\.\d+", plain)
+    odd = re.search(_FRACTION, text) or re.search(r"(?:^|(?<=[\s,(]))-\d+|\d+\.\d+", plain)
     if odd is not None:
         raise InputError(
             f"{in_quotes(text)}: {odd[0]!r} is no number of objects; expected a whole number from 0"
