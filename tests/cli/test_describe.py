@@ -25,6 +25,9 @@ def test_it_says_what_was_understood_and_draws_it(command: Command, run: Path, t
     assert "exactly 2 class 3" in answer.out
     assert "3 of 3 layouts meet all of it" in answer.out
     assert f"--synonyms {file}" in answer.out
+    assert f"next: labelmint synthesize RUN --layouts-from {run} --out DIR" in answer.out, (
+        "boxes draws no images"
+    )
     assert (out / "layouts.png").is_file()
     content = json.loads((out / "layouts.json").read_text(encoding="utf-8"))
     for layout in content["layouts"]:

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from labelmint.contracts import check_generator
+from labelmint.formats.painting import paint
 from labelmint.generators.apart import ApartConfig, ApartGenerator, Redrawn, blank
 from labelmint.generators.network import OneNetwork
 from labelmint.layouts.boxes import BoxRule
-from labelmint.types import Batch, LayoutBatch
+from labelmint.types import Batch, LayoutBatch, LayoutObject
 
 RULE = BoxRule(first={1: 1}, grounds=(), ignored=2, most=3)  # of three symbols: ground, object, ignored
 TAIL = 2  # pixels that the layers behind the fusion reach
@@ -97,6 +98,16 @@ def test_a_box_begins_softly_but_at_the_edge_of_the_image() -> None:
     assert ramp[10, 3:7].tolist() == [0, torch.tensor(1 / 3).item(), 1, 1]
     assert ramp[25, 31] == 1
     assert ramp[25, 21] == 0
+
+
+def test_where_boxes_overlap_a_pixel_is_of_the_one_that_the_map_shows_whatever_their_order() -> None:
+    network = network_of(generator())
+    rows = [[1.0, 10, 10, 14, 14], [1, 4, 4, 28, 28], [1, 8, 8, 20, 20]]
+    boxes = torch.tensor([rows, rows[::-1]])
+    top = network._within(LayoutBatch(torch.zeros(2, 32, 32, dtype=torch.uint8), boxes=boxes)).top
+    for row, some in enumerate(boxes[..., 1:].tolist()):
+        painted = paint([LayoutObject(class_id=1, box=tuple(box)) for box in some], (32, 32))[1]
+        assert torch.where(top[row] < 3, top[row] + 1, 0).equal(torch.from_numpy(painted.astype(int)))
 
 
 @torch.no_grad()

@@ -57,6 +57,24 @@ def test_what_is_said_back_is_read_as_the_same() -> None:
             assert alike(wishes_of(again), wishes_of(found)), f"{found}: {again}"
 
 
+def test_what_is_wrong_with_a_long_sentence_is_not_lost_in_it() -> None:
+    text = "a car, " * 200 + "a dragon"
+    line = refusal(text, "road", "car")
+    assert "'dragon' is not understood" in line
+    assert len(line) < 300
+    assert text[:100] in line
+
+
+@pytest.mark.parametrize("fraction", ["½", "2½", "¾"])
+def test_a_fraction_is_no_number_of_objects(fraction: str) -> None:
+    assert f"{fraction!r} is no number of objects" in refusal(f"{fraction} cars", "road", "car")
+
+
+def test_a_number_below_zero_in_words_is_called_that() -> None:
+    assert "'fewer than zero' is no number of at least 0" in refusal("fewer than zero cars", "road", "car")
+    assert "expected the smaller one first" in refusal("between three and two cars", "road", "car")
+
+
 def test_the_impossible_is_refused_in_one_line_that_names_it() -> None:
     for row in HAND["impossible"]:
         name, culprit = row["set"], row["names"]

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from labelmint.contracts import check_layout_source
+from labelmint.generators.transferred import TransferredImages
 from labelmint.layouts.alignment import ALIGNED, alignment
 from labelmint.layouts.fineness import MOST_ZOOM, fitting_zooms, radial_spectrum
 from labelmint.layouts.moved import MovedLayouts
@@ -120,3 +121,19 @@ def test_a_memory_is_kept_whole_in_its_state() -> None:
     assert one.donors_of(1).tolist() == [0, 2]
     with pytest.raises(ValueError, match="has no 'pixel'"):
         one.hold(pixel=torch.zeros(1))
+
+
+def test_the_whole_pairs_that_crops_are_taken_of_count_in_the_memory_that_drawing_takes() -> None:
+    small, large = memory(), memory()
+    blank = torch.zeros(3, 900, 1000, dtype=torch.uint8)
+    large.hold_pairs([blank], [blank[0]])
+    assert (small.largest, large.largest, PairMemory().largest) == (300, 900_000, 0)
+    layouts, images = (
+        [made(one).drawing_bytes(1, {}) for one in (small, large)]
+        for made in (
+            lambda one: MovedLayouts(one, SIZE, form()),
+            lambda one: TransferredImages(one, SIZE, 3, "none"),
+        )
+    )
+    assert layouts[1] - layouts[0] == 4 * (900_000 - 300)  # a map, as floats
+    assert images[1] - images[0] == 3 * 4 * (900_000 - 300)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.symbols import SymbolTable
 from labelmint.errors import InputError
 from labelmint.formats import read, write
 from labelmint.layouts.boxes import BoxSettings
@@ -108,6 +109,44 @@ def test_instances_of_the_same_maps_are_told_apart_by_their_boxes(trained: Train
     )
     assert before.difference(now) == "the objects of the data differ"
     assert trained.config.difference(now) is None, "older runs say nothing of boxes"
+
+
+def test_data_whose_objects_are_all_too_small_for_a_box_are_refused() -> None:
+    bare = Layout(label_map=scene(0).layout.label_map, instances=scene(0).layout.instances)
+    data = replace(scenes(), load=lambda name: replace(scene(int(name)), layout=bare))
+
+    def made(least: float) -> Prepared:
+        settings = BoxSettings(salient="cell", least_box=least)
+        return prepare(
+            data, Geometry(size=(16, 16)), cell=4, group_by=None, seed=0, force=False, boxes=settings
+        )
+
+    assert made(36).boxes is not None
+    with pytest.raises(
+        InputError, match=r"no object of cell has a box at 16x16 .*: 36 are smaller than least_box=37"
+    ):
+        made(37)
+
+
+def test_what_another_data_set_ignores_by_another_id_is_what_the_run_ignores() -> None:
+    def ignoring(one: int) -> DataSet:
+        ids = np.array([[5, one], [0, 9]], np.uint8)
+        pair = AnnotatedImage(name="a", image=ids[..., None], layout=Layout(label_map=ids))
+        classes = replace(CLASSES, ignore=(one,))
+        return replace(scenes(), classes=classes, names=("a",), load=lambda name: pair)
+
+    def seen(symbols: tuple[tuple[int, int], ...]) -> AsTrained:
+        classes, geometry = replace(CLASSES, ignore=(11,)), Geometry(size=(2, 2))
+        return AsTrained(
+            geometry=geometry, symbols=SymbolTable(symbols), classes=classes, cell=4, channels=1, seed=0
+        )
+
+    run = seen(((0, 0), (5, 0), (9, 0), (11, 0)))
+    for data in (ignoring(11), ignoring(255)):
+        assert run.layouts(data).ids.tolist() == [[[1, 3], [0, 2]]]
+        assert run.pairs(data).ids[0].tolist() == [[1, 3], [0, 2]]
+    with pytest.raises(InputError, match=r"not trained on: \[255"):
+        seen(((0, 0), (5, 0), (9, 0))).layouts(ignoring(255))  # it saw nothing ignored
 
 
 def test_layouts_are_taken_without_their_images(tmp_path: Path) -> None:

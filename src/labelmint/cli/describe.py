@@ -109,7 +109,7 @@ def describe(chosen: _CommandLine) -> None:
         with new_folder(chosen.out) as folder:
             _write(folder, system, source, found)
     facts = _facts(chosen, source, found)
-    print_json(facts) if chosen.as_json else print(_told(facts, chosen))
+    print_json(facts) if chosen.as_json else print(_told(facts, chosen, system))
 
 
 def read_names(file: Path | None) -> dict[str, str] | None:
@@ -135,7 +135,7 @@ def _facts(chosen: _CommandLine, source: DescribedLayouts, found: Sequence[Found
     }
 
 
-def _told(facts: dict[str, Any], chosen: _CommandLine) -> str:
+def _told(facts: dict[str, Any], chosen: _CommandLine, system: TrainedSystem) -> str:
     from labelmint.layouts.described import MOST_CANDIDATES
 
     rows = [(wish["wish"], f"{wish['met']} of {wish['of']}") for wish in facts["wishes"]]
@@ -157,6 +157,8 @@ def _told(facts: dict[str, Any], chosen: _CommandLine) -> str:
     if facts["out"] is not None:
         lines.append(f"  look at {Path(facts['out']) / 'layouts.png'}")
     if facts["met"]:
+        if system.role == "layouts" or system.moves_pairs:  # whose images are drawn by another run
+            run = f"RUN --layouts-from {run}"
         lines.append(
             f"next: labelmint synthesize {run} --out DIR -n {facts['layouts']}{again} --describe {text}"
         )

@@ -257,7 +257,9 @@ def parse_reseed(texts: Sequence[str]) -> dict[str, int]:
     for text in texts:
         name, _, seed = (part.strip() for part in text.partition("="))
         if not name or not re.fullmatch(r"\d{1,18}", seed, re.ASCII):
-            raise InputError(f"--reseed {text}: expected NAME=SEED, as in image=7")
+            raise InputError(
+                f"--reseed {text}: expected NAME=SEED, as in image=7, with a seed of at most 18 digits"
+            )
         if name in found:
             raise InputError(f"--reseed {text}: {name} is given twice")
         found[name] = int(seed)

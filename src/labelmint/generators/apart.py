@@ -284,9 +284,8 @@ class ApartGenerator(Retrieving, nn.Module):
         y = torch.arange(height, device=boxes.device)[:, None] + 0.5
         x0, y0, x1, y1 = (side[..., None, None] for side in boxes[..., 1:].unbind(dim=2))
         inside = (boxes[..., :1, None] >= 0) & (x >= x0) & (x < x1) & (y >= y0) & (y < y1)
-        order = torch.arange(1, boxes.shape[1] + 1, device=boxes.device).view(1, -1, 1, 1)
-        last = (inside * order).amax(dim=1)
-        top = torch.where(last > 0, last - 1, boxes.shape[1])
+        covered, found = (inside * _painted(boxes)[..., None, None]).max(dim=1)
+        top = torch.where(covered > 0, found, boxes.shape[1])
         # Beyond the edge of the image an object goes on.
         begins = [
             torch.where(at_edge, torch.inf, distance).expand(inside.shape)
@@ -306,7 +305,7 @@ class ApartGenerator(Retrieving, nn.Module):
         place = torch.stack(
             [(2 * x - left - right) / (right - left), (2 * y - above - below) / (below - above)], dim=1
         )
-        return _Within(top, place * (last > 0)[:, None], ramp)
+        return _Within(top, place * (covered > 0)[:, None], ramp)
 
     def _told(self, layouts: LayoutBatch) -> tuple[Tensor, Tensor]:
         """What is fused of both, (B, layout_channels, H, W) each."""
@@ -344,6 +343,14 @@ class ApartGenerator(Retrieving, nn.Module):
         h = h + self.blend(functional.leaky_relu(h, 0.2))
         image: Tensor = self.output(self.to_image(functional.leaky_relu(h, 0.2)))
         return image
+
+
+def _painted(boxes: Tensor) -> Tensor:
+    """The place (B, N), from 1 on, of each of the boxes (B, N, 5) in the order that `formats.painting` paints them in:
+    the larger first, of equals the first.
+    """
+    areas = (boxes[..., 3:].double() - boxes[..., 1:3].double()).clamp(min=0).prod(dim=2)
+    return areas.argsort(dim=1, descending=True, stable=True).argsort(dim=1) + 1
 
 
 def _drawn(distribution: tuple[Tensor, Tensor], noise: Tensor) -> Tensor:

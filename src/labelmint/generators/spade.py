@@ -49,12 +49,16 @@ class SpadeConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", validate_default=True, allow_inf_nan=False)
 
     channels: int = Field(
-        64, ge=8, multiple_of=8, description="width of the last block; earlier ones have up to 16 times"
+        64,
+        ge=8,
+        multiple_of=8,
+        description="width of the last block, or a half or less of it where few doublings follow wide blocks; the "
+        "first ones have `widest` times as many",
     )
     doublings: int = Field(
         5, ge=2, le=7, description="times that the size doubles; sides are multiples of 2^this"
     )
-    widest: int = Field(_WIDEST, ge=1, le=_WIDEST, description="the first blocks as a multiple of the last")
+    widest: int = Field(_WIDEST, ge=1, le=_WIDEST, description="the first blocks as a multiple of `channels`")
     one_a_size: bool = Field(
         False,
         description="whether there is one block at each size, as published for 6 doublings; else two at the second, "

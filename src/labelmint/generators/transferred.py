@@ -86,8 +86,9 @@ class TransferredImages:
         return None
 
     def drawing_bytes(self, batch_size: int, dials: Dials) -> int:
-        """Images of so many samples, and what is at hand to make one."""
-        return (5 * batch_size + 200) * self.channels * self.size[0] * self.size[1]
+        """Images of so many samples, and what is at hand to make one: the whole image of its pair, as floats."""
+        made = (5 * batch_size + 200) * self.size[0] * self.size[1]
+        return self.channels * (made + 4 * self.memory.largest)
 
     def _donor(self, pair: int, number: float) -> int | None:
         """The place of the donor that a pair takes its look from, by a number in [0, 1); None: it keeps its own."""

@@ -21,6 +21,7 @@ from labelmint.errors import InputError
 from labelmint.layouts.asked import NEAR, wishes_for
 from labelmint.layouts.boxes import BoxRule
 from labelmint.layouts.description import Description
+from labelmint.layouts.lexicon import in_quotes
 from labelmint.layouts.usual import Usual
 from labelmint.layouts.wishes import Wishes
 from labelmint.layouts.wishes_met import Met, forbidden, wishes_met
@@ -190,14 +191,14 @@ class DescribedLayouts:
                 reason = error
             else:
                 return wishes
-        raise Unmet(f"{self.description.text!r}: {reason}")
+        raise Unmet(f"{in_quotes(self.description.text)}: {reason}")
 
     def _unmet(self, found: Found) -> str:
         wishes = zip(self.description.wishes(), found.met.wishes, found.failed, strict=True)
         missing = [f"{wish} (in {count} of {found.candidates})" for wish, met, count in wishes if not met]
         return (
-            f"{self.description.text!r}: {found.candidates} candidates for one layout, and the best of them does not "
-            f"meet: {', '.join(missing)}; wish for less at once"
+            f"{in_quotes(self.description.text)}: {found.candidates} candidates for one layout, and the best of them "
+            f"does not meet: {', '.join(missing)}; wish for less at once"
         )
 
 

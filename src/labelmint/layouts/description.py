@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from labelmint.errors import InputError
-from labelmint.layouts.lexicon import Lexicon
+from labelmint.layouts.lexicon import Lexicon, in_quotes
 from labelmint.layouts.places import SIZES, common
 
 __all__ = ["Count", "Description", "Noun", "Phrase", "refuse_impossible", "within"]
@@ -158,15 +158,16 @@ def refuse_impossible(description: Description, boxed: Collection[int], most_box
     for class_id in sorted(description.classes - set(boxed)):
         having = ", ".join(lexicon.classes.name_of(one) for one in sorted(boxed))
         raise InputError(
-            f"{description.text!r}: objects of {lexicon.classes.name_of(class_id)!r} have no boxes here; those that "
-            f"have: {having}"
+            f"{in_quotes(description.text)}: objects of {lexicon.classes.name_of(class_id)!r} have no boxes here; "
+            f"those that have: {having}"
         )
     for problem in _contradictions(description):
-        raise InputError(f"{description.text!r}: {problem}")
+        raise InputError(f"{in_quotes(description.text)}: {problem}")
     least = sum(description.least_of(class_id) for class_id in description.classes)
     if least > most_boxes:
         raise InputError(
-            f"{description.text!r}: asks for at least {least} boxes, and layouts have at most {most_boxes} here"
+            f"{in_quotes(description.text)}: asks for at least {least} boxes, and layouts have at most {most_boxes} "
+            f"here"
         )
 
 

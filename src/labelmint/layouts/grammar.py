@@ -21,7 +21,7 @@ from dataclasses import replace
 
 from labelmint.errors import InputError
 from labelmint.layouts.description import Count, Description, Noun, Phrase
-from labelmint.layouts.lexicon import Lexicon
+from labelmint.layouts.lexicon import Lexicon, in_quotes
 from labelmint.layouts.numerals import NUMERALS
 from labelmint.layouts.sentence import Sentence
 from labelmint.layouts.statements import Stated, together
@@ -84,7 +84,7 @@ class _Reader(Sentence):
         if not self.stated:
             what = "is empty" if not self.words else "names no class"
             raise InputError(
-                f"the description {self.text!r} {what} (an empty wish); say what there is to be, as in "
+                f"the description {in_quotes(self.text)} {what} (an empty wish); say what there is to be, as in "
                 f"'two {self.lexicon.of(self.lexicon.classes.ids[-1], 2)} on the left'"
             )
         phrases = together(self.text, self.lexicon, self.stated, self.referred)
@@ -218,7 +218,8 @@ class _Reader(Sentence):
             return None
         taken = " ".join(self.words[self.here : self.here + found.words])
         if found.most is not None and found.most < found.least:
-            raise self.error(f"{taken!r} is no number; expected the smaller one first")
+            below = " of at least 0" if found.most < 0 else "; expected the smaller one first"
+            raise self.error(f"{taken!r} is no number{below}")
         self.here += found.words
         return Count(found.least, found.most, found.many)
 

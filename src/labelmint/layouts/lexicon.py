@@ -21,7 +21,16 @@ from labelmint.errors import InputError, nearest
 from labelmint.layouts.words import BREAKS
 from labelmint.types import ClassSet
 
-__all__ = ["ClassWord", "Lexicon", "plural_of", "read_synonyms", "singular_of", "tokens_of", "words_of"]
+__all__ = [
+    "ClassWord",
+    "Lexicon",
+    "in_quotes",
+    "plural_of",
+    "read_synonyms",
+    "singular_of",
+    "tokens_of",
+    "words_of",
+]
 
 Words: TypeAlias = tuple[str, ...]
 
@@ -96,6 +105,8 @@ _REGULAR_ENDINGS = (  # the plural's, and the singular's; the first that fits
     ("shes", "sh"),
 )
 _LONGEST = 2000  # characters of a description
+_SHOWN = 120  # of these in an error
+_FRACTION = r"\d*[\u00bc-\u00be\u2150-\u215e]"  # a half, in one sign: normalized it would be two numbers
 _HYPHENS = r"\-–‐"
 
 
@@ -106,6 +117,13 @@ def words_of(name: str) -> Words:
     )
 
 
+def in_quotes(text: str) -> str:
+    """A description as errors show it: in quotes, and the beginning alone of a long one, so that what is wrong with it
+    is seen.
+    """
+    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
+
+
 def tokens_of(text: str) -> list[str]:
     """The words of a description as `words_of` has them, and the signs that part them; raises InputError, one line, for
     any other sign, and for a text of more than 2000 characters.
@@ -113,9 +131,11 @@ def tokens_of(text: str) -> list[str]:
     if len(text) > _LONGEST:
         raise InputError(f"a description of {len(text)} characters; expected at most {_LONGEST}")
     plain = unicodedata.normalize("NFKC", text)
-    odd = re.search(r"(?:^|(?<=[\s,(]))-\d+|\d+\.\d+", plain)
+    odd = re.search(_FRACTION, text) or re.search(r"(?:^|(?<=[\s,(]))-\d+|\d+\.\d+", plain)
     if odd is not None:
-        raise InputError(f"{text!r}: {odd[0]!r} is no number of objects; expected a whole number from 0")
+        raise InputError(
+            f"{in_quotes(text)}: {odd[0]!r} is no number of objects; expected a whole number from 0"
+        )
     plain = re.sub(r"(?<=\d),(?=\d{3}\b)", "", plain)
     plain = re.sub(rf"(\d)\s*[{_HYPHENS}]\s*(\d)", r"\1 to \2", plain)
     plain = re.sub(r"(?<=\w)['’]s\b", "", plain)
@@ -123,7 +143,9 @@ def tokens_of(text: str) -> list[str]:
     found = re.findall(rf"[^\W_]+|[^\s\w{_HYPHENS}—/'‘’\"“”„()_]", _parted(plain))
     for sign in found:
         if not sign[0].isalnum() and sign not in BREAKS:
-            raise InputError(f"{text!r}: {sign!r} is not understood; describe the layout in plain words")
+            raise InputError(
+                f"{in_quotes(text)}: {sign!r} is not understood; describe the layout in plain words"
+            )
     return [sign.lower() for sign in found]
 
 

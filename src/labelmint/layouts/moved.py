@@ -66,8 +66,8 @@ class MovedLayouts:
         return LayoutBatch(torch.stack(ids), pairs=pairs, places=places)
 
     def drawing_bytes(self, batch_size: int, dials: Dials) -> int:
-        """Maps and places of so many samples, and what is at hand to make one."""
-        return (batch_size + 4) * self.size[0] * self.size[1] * 16
+        """Maps and places of so many samples, and what is at hand to make one: the whole map of its pair, as floats."""
+        return (batch_size + 4) * self.size[0] * self.size[1] * 16 + 4 * self.memory.largest
 
     def _places(self, pair: int, numbers: list[float], strength: float) -> Tensor:
         """Places (H, W, 2) in a pair, by seven numbers in [0, 1)."""

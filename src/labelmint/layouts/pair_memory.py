@@ -103,6 +103,11 @@ class PairMemory(nn.Module):
         return len(self.sizes)
 
     @property
+    def largest(self) -> int:
+        """Pixels of the largest pair, of which crops may be small parts; 0 without any."""
+        return int(self.sizes.prod(dim=1).max()) if len(self) else 0
+
+    @property
     def weights(self) -> Tensor:
         """The share of the draws (P,) that each pair has: that of its area."""
         areas = self.sizes.prod(dim=1).double()

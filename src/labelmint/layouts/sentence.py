@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from labelmint.errors import InputError, nearest
-from labelmint.layouts.lexicon import Lexicon, tokens_of
+from labelmint.layouts.lexicon import Lexicon, in_quotes, tokens_of
 from labelmint.layouts.numerals import NUMERALS, Numeral, counted
 from labelmint.layouts.words import (
     ARTICLES,
@@ -82,7 +82,7 @@ class Sentence:
 
     def error(self, what: str) -> InputError:
         """The error that says what of the sentence, in one line."""
-        return InputError(f"{self.text!r}: {what}")
+        return InputError(f"{in_quotes(self.text)}: {what}")
 
     def unknown(self) -> InputError:
         """The error for the word here, with the known one that is written most like it."""

@@ -19,7 +19,7 @@ from typing import TypeAlias
 
 from labelmint.errors import InputError
 from labelmint.layouts.description import Count, Description, Noun, Phrase
-from labelmint.layouts.lexicon import Lexicon
+from labelmint.layouts.lexicon import Lexicon, in_quotes
 
 __all__ = ["Stated", "together"]
 
@@ -196,7 +196,7 @@ class _Wishes:
         )
 
     def _error(self, what: str) -> InputError:
-        return InputError(f"{self.text!r}: {what}")
+        return InputError(f"{in_quotes(self.text)}: {what}")
 
 
 def _shared(stated: Sequence[Stated]) -> list[Stated]:

@@ -226,6 +226,8 @@ def _with_boxes(prepared: Prepared, classes: ClassSet, settings: BoxSettings) ->
     )
     class_of = [class_id for class_id, _ in table.symbols]
     count = count_boxes(prepared.training, rule, training.geometry, class_of, pixels, classes, settings)
+    if not any(some is not None and len(some) for some in training.boxes):
+        raise InputError(f"{training.source}: {_without_boxes(training, classes, salient, count)}")
     digest = hashlib.sha256()
     for pairs in (training, validation):
         for some in pairs.boxes:
@@ -238,6 +240,18 @@ def _with_boxes(prepared: Prepared, classes: ClassSet, settings: BoxSettings) ->
         salient=salient,
         boxes=count,
         boxes_digest=digest.hexdigest(),
+    )
+
+
+def _without_boxes(pairs: Pairs, classes: ClassSet, salient: Sequence[int], count: BoxCount) -> str:
+    """What is said of pairs that have no box at all, and what mends it."""
+    (height, width), names = pairs.geometry.size, ", ".join(map(classes.name_of, salient))
+    none = f"no object of {names} has a box at {height}x{width} pixels"
+    if not count.small:
+        return f"{none}; name classes that have objects with salient=CLASS"
+    return (
+        f"{none}: {count.small:,} are smaller than least_box={count.settings.least_box:g} square pixels; take a lower "
+        f"one, or a larger --size"
     )
 
 
@@ -320,7 +334,7 @@ class AsTrained:
                 one = replace(
                     one, ids=np.broadcast_to(np.uint8(0), one.ids.shape), instances=None, boxes=None
                 )
-            self._check_known(data, one.name, one.ids)
+            one = replace(one, ids=self._known(data, one.name, one.ids))
             pairs.append(_in_symbols(one, _colors(one, self.cell), self.symbols, self.channels))
         found = Pairs.of(pairs, self.geometry, self.seed, None, data.source, self.classes.labelled)
         return found if self.boxes is None else found.with_boxes(self.boxes.of_pair, self.boxes.most)
@@ -330,7 +344,7 @@ class AsTrained:
         layout = data.layout(name)
         check_ids(data, name, layout)
         ids, instances, boxes = fitted_layout(name, layout, self.geometry)
-        self._check_known(data, name, ids)
+        ids = self._known(data, name, ids)
         blank = np.zeros((*ids.shape, 1), np.uint8)
         whole = Pair(name=name, group=name, image=blank, ids=ids, instances=instances, boxes=boxes)
         whole = _in_symbols(whole, _colors(whole, self.cell), self.symbols, 1)
@@ -346,9 +360,15 @@ class AsTrained:
                     f"{self.classes.name_of(info.id)!r} in the run; give layouts with the run's classes"
                 )
 
-    def _check_known(self, data: DataSet, name: str, ids: Array) -> None:
-        strange = sorted(set(np.unique(ids).tolist()) - {class_id for class_id, _ in self.symbols.symbols})
-        if strange:
+    def _known(self, data: DataSet, name: str, ids: Array) -> Array:
+        """The ids of a layout; where it has an id of its own for what is ignored, that of the run. Raises InputError
+        for others that the run does not know.
+        """
+        known = {class_id for class_id, _ in self.symbols.symbols}
+        strange, ignored = sorted(set(np.unique(ids).tolist()) - known), known & {*self.classes.ignore}
+        if strange and ignored and {*data.classes.ignore}.issuperset(strange):
+            ids = np.where(np.isin(ids, strange), min(ignored), ids)
+        elif strange:
             raise InputError(
                 f"{data.source}: the layout of {name!r} holds class ids that the run was not trained on: "
                 f"{strange[:5]}"
@@ -357,3 +377,4 @@ class AsTrained:
             raise InputError(
                 f"{data.source}: the layout of {name!r} holds several classes, and the run knows one class an image"
             )
+        return ids
