@@ -135,6 +135,29 @@ def test_what_is_damaged_is_named_and_made_again_by_the_same_command(
     assert str(refusal.value).endswith(f"; remove {folder}, and the same command makes it again")
 
 
+def test_the_disk_must_hold_the_samples_of_all_trainings_that_are_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def enough(folder: Path, pairs: int, *, n: int, labelled: bool) -> None:
+        asked.append(pairs)
+        raise InputError("no more of this comparison")
+
+    monkeypatch.setattr(module, "check_space", enough)
+    done = tmp_path / "out" / "samples" / "mint-0" / "manifest.jsonl"
+    for _ in range(2):
+        with pytest.raises(InputError, match="no more"):
+            labelmint.compare(
+                digits(), tmp_path / "out", systems=("mint", "flow"), seeds=2, preset="tiny", n=50
+            )
+        done.parent.mkdir(parents=True, exist_ok=True)
+        done.touch()
+        (tmp_path / "out" / "request.json").write_text("{}")
+        monkeypatch.setattr(module, "check_claim", lambda *claimed: None)
+    assert asked == [4 * 50, 3 * 50]
+
+
 def test_a_report_whose_run_or_samples_are_gone_is_not_taken_for_what_is_asked_for(tmp_path: Path) -> None:
     entrant = Entrant("flow", 0)
     run, samples, report = (tmp_path / name / "flow-0" for name in ("runs", "samples", "reports"))

@@ -75,7 +75,8 @@ def compare(
     source, folder = (data if isinstance(data, DataSet) else read(data)), Path(out)
     wanted = checked(source, options)
     check_claim(folder, _MARK, "comparison", _KIND, _held(folder))  # nor may a cache be written elsewhere
-    check_space(folder, options.n, n=options.n, labelled=True)
+    missing = [entrant for entrant in wanted if not _is_drawn(folder, entrant)]
+    check_space(folder, options.n * len(missing), n=options.n, labelled=True)
     size = next(iter(wanted.values())).size
     torch.set_num_threads(choose_threads(options.threads))
     ground = load_ground(source, size, options, Disk(folder), tell)
@@ -193,6 +194,11 @@ def _measured(
     return [one for one in each.values() if one is not None]
 
 
+def _is_drawn(folder: Path, entrant: Entrant) -> bool:
+    """Return True if all samples of an entrant are there."""
+    return (samples_folder(folder, entrant) / "manifest.jsonl").is_file()
+
+
 def _known(folder: Path, entrant: Entrant) -> Measured | None:
     """What is stored of an entrant, None where nothing is.
 
@@ -201,14 +207,15 @@ def _known(folder: Path, entrant: Entrant) -> Measured | None:
     found, samples = read_measured(folder, entrant), samples_folder(folder, entrant)
     if found is None:
         return None
-    for place, file in ((run_folder(folder, entrant), "config.json"), (samples, "manifest.jsonl")):
-        if not (place / file).is_file():
-            left = [each for each in (report_folder(folder, entrant), samples) if each.is_dir()]
-            raise InputError(
-                f"{place}: is gone, and the report about it is left; remove {' and '.join(map(str, left))}, and the "
-                f"same command makes all anew"
-            )
-    return found
+    run = run_folder(folder, entrant)
+    trained, drawn = (run / "config.json").is_file(), _is_drawn(folder, entrant)
+    if trained and drawn:
+        return found
+    left = [each for each in (report_folder(folder, entrant), samples) if each.is_dir()]
+    raise InputError(
+        f"{samples if trained else run}: is gone, and the report about it is left; remove "
+        f"{' and '.join(map(str, left))}, and the same command makes all anew"
+    )
 
 
 def _telling(entrant: Entrant, tell: Report) -> Report:
