@@ -14,6 +14,7 @@ from labelmint.datasets.pairs import Pairs
 from labelmint.explanation.held_out import Mean, mean_of, squared_errors
 from labelmint.explanation.twins import CLOSE, parameters_of, sizes_of
 from labelmint.metrics.bootstrap import interval
+from labelmint.metrics.student import half_width
 from labelmint.protocols import Tokenizer
 from labelmint.runs.config import RunConfig
 from labelmint.types import Array, LayoutBatch
@@ -183,14 +184,8 @@ def _widened(ratio: float, ends: tuple[float, float], of_seeds: float) -> tuple[
 
 def _uncertainty_of_seeds(first: list[Contestant], second: list[Contestant]) -> float:
     """Half the 95 % interval of the log ratio of mean errors over seeds; 0 where no kind has two."""
-    from scipy.stats import t
-
-    logs = [np.log([max(one.mse.value, LEAST) for one in kind]) for kind in (first, second)]
-    freedom = len(first) + len(second) - 2
-    if not freedom:
-        return 0.0
-    variance = sum(float(((values - values.mean()) ** 2).sum()) for values in logs) / freedom
-    return float(t.ppf(0.975, freedom)) * math.sqrt(variance * (1 / len(first) + 1 / len(second)))
+    one, other = (np.log([max(each.mse.value, LEAST) for each in kind]) for kind in (first, second))
+    return half_width(one, other)
 
 
 def _verdict(first: Contestant, second: Contestant, low: float | None, high: float | None, seeds: int) -> str:
