@@ -316,6 +316,17 @@ def test_paths_that_are_taken_and_systems_without_a_code_are_refused(
     assert sorted(one.name for one in tmp_path.iterdir()) == ["a.gif.json", "full"]
 
 
+@pytest.mark.parametrize("name", ["movie.gif", "frames", "new/frames"])
+def test_where_nothing_may_be_written_nothing_is_drawn(
+    name: str, trained: TrainedSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labelmint.storage.os.access", lambda place, how: Path(place) != tmp_path)
+    drawn: list[object] = []
+    with pytest.raises(InputError, match=f"nothing may be written into {tmp_path}; give another --out"):
+        interpolate(trained, tmp_path / name, frames=2, report=drawn.append)
+    assert not drawn and not list(tmp_path.iterdir())
+
+
 def test_an_error_while_it_is_written_leaves_nothing(
     trained: TrainedSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
