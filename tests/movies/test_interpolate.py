@@ -307,6 +307,7 @@ def test_paths_that_are_taken_and_systems_without_a_code_are_refused(
         "a.gif": r"a\.gif\.json: exists already",
         "full": "is not an empty folder",
         "a.avi": r"expected a name that ends in \.gif, \.png, \.apng, \.mp4, or that of a folder",
+        ".gif": r"expected a name that ends in \.gif",
         "none/a.gif": "there is no folder",
     }.items():
         with pytest.raises(InputError, match=said):
