@@ -30,6 +30,7 @@ __all__ = [
     "read_mark",
     "refuse_inside",
     "refuse_taken",
+    "refuse_unwritable",
     "write_arrays",
     "write_aside",
     "write_json",
@@ -66,6 +67,15 @@ def refuse_inside(path: str | os.PathLike[str], sources: Iterable[str | os.PathL
                 f"{path}: lies in the folder of {source.name}, where its images and labels are looked for; name a "
                 "folder elsewhere"
             )
+
+
+def refuse_unwritable(path: Path) -> None:
+    """Raise InputError for a path to write to in a folder, or below one, into which nothing may be written: that is to
+    be known before long work begins.
+    """
+    place = next((above for above in path.absolute().parents if above.is_dir()), path)
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise InputError(f"{path}: nothing may be written into {place}; give another --out")
 
 
 @contextmanager

@@ -33,6 +33,11 @@ def test_what_it_refuses_in_one_line(command: Any, tiny_run: Path, tmp_path: Pat
         assert answer.code == 2
         assert said in answer.err
         assert answer.err.count("\n") == 1
+    with monkeypatch.context() as patch:
+        patch.setattr("labelmint.storage.os.access", lambda place, how: Path(place) != tmp_path)
+        answer = command("studio", tiny_run, "--out", tmp_path / "kept", "--no-browser")
+    assert answer.code == 2
+    assert f"{tmp_path / 'kept'}: nothing may be written into {tmp_path}; give another --out" in answer.err
     monkeypatch.setattr(studio, "find_spec", lambda name: None)
     assert "pip install 'labelmint[studio]'" in command("studio", tiny_run).err
 

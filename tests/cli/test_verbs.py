@@ -178,6 +178,18 @@ def test_inspect_lists_what_is_odd_instead_of_refusing(
     assert "digits_000004" in answer.out
 
 
+def test_what_inspect_found_is_said_where_a_picture_cannot_be_written(
+    command: Any, digits_folder: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    for option in ("--sheet", "--rare"):
+        answer = command("inspect", digits_folder, option, file / "sheet.png")
+        assert answer.code == 2
+        assert "60 pairs" in answer.out
+        assert str(file) in answer.err
+
+
 def test_a_dry_run_tells_all_and_writes_nothing(command: Any, digits_folder: Path, tmp_path: Path) -> None:
     words = ["train", digits_folder, "--out", tmp_path / "run", "--preset", "tiny", *settings(), "--dry-run"]
     facts = command(*words, "--json").json

@@ -59,6 +59,19 @@ def test_trainings_that_differ_widen_the_interval() -> None:
     assert two.high - two.low > 2 * (one.high - one.low)  # type: ignore[operator]
 
 
+def test_two_systems_whose_trainings_differ_as_much_as_they_do_are_not_told_apart() -> None:
+    """Halves of two trainings left 0 out here, as in a third of all cases in which nothing differs."""
+    flow = [measured("flow", seed, away=away) for seed, away in enumerate((0.0, 0.6))]
+    spade = [measured("spade", seed, away=away) for seed, away in enumerate((0.8, 1.0))]
+    found = of({"flow": flow, "spade": spade}, 20)[FRECHET]
+    alone = [of({"flow": [one], "spade": [other]}, 20)[FRECHET] for one in flow for other in spade]
+    assert all(one.favors == "flow" for one in alone)
+    assert found.favors == ""
+    assert found.value == pytest.approx(np.mean([one.value for one in alone]))
+    more = of({"flow": flow * 4, "spade": spade * 4}, 20)[FRECHET]
+    assert more.favors == "flow" and more.value == pytest.approx(found.value)
+
+
 def test_copies_are_left_out() -> None:
     clean = measured("flow")
     kept = np.arange(SAMPLES) < SAMPLES // 2

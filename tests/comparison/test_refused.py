@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -132,6 +133,63 @@ def test_what_is_damaged_is_named_and_made_again_by_the_same_command(
         read_measured(tmp_path, Entrant("flow", 0))
     assert said in str(refusal.value) and "labelmint evaluate" not in str(refusal.value)
     assert str(refusal.value).endswith(f"; remove {folder}, and the same command makes it again")
+
+
+def test_the_disk_must_hold_the_samples_of_all_trainings_that_are_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def enough(folder: Path, pairs: int, *, n: int, labelled: bool) -> None:
+        asked.append(pairs)
+        raise InputError("no more of this comparison")
+
+    monkeypatch.setattr(module, "check_space", enough)
+    done = tmp_path / "out" / "samples" / "mint-0" / "manifest.jsonl"
+    for _ in range(2):
+        with pytest.raises(InputError, match="no more"):
+            labelmint.compare(
+                digits(), tmp_path / "out", systems=("mint", "flow"), seeds=2, preset="tiny", n=50
+            )
+        done.parent.mkdir(parents=True, exist_ok=True)
+        done.touch()
+        (tmp_path / "out" / "request.json").write_text("{}")
+        monkeypatch.setattr(module, "check_claim", lambda *claimed: None)
+    assert asked == [4 * 50, 3 * 50]
+
+
+def test_a_report_whose_run_or_samples_are_gone_is_not_taken_for_what_is_asked_for(tmp_path: Path) -> None:
+    entrant = Entrant("flow", 0)
+    run, samples, report = (tmp_path / name / "flow-0" for name in ("runs", "samples", "reports"))
+    assert module._known(tmp_path, entrant) is None
+    write_measured(tmp_path, measured("flow"))
+    for file in (run / "config.json", samples / "manifest.jsonl"):
+        file.parent.mkdir(parents=True)
+        file.write_text("{}")
+    assert module._known(tmp_path, entrant) is not None
+    (run / "config.json").unlink()
+    with pytest.raises(InputError) as refusal:
+        module._known(tmp_path, entrant)
+    assert str(refusal.value).startswith(f"{run}: is gone")
+    assert f"remove {report} and {samples}, " in str(refusal.value)
+    (run / "config.json").write_text("{}")
+    shutil.rmtree(samples)
+    with pytest.raises(InputError, match=f"{samples}: is gone.*; remove {report}, and"):
+        module._known(tmp_path, entrant)
+
+
+@pytest.mark.parametrize("left", ["judge", "runs", "samples", "reports"])
+def test_whatever_is_left_of_a_comparison_is_not_gone_on_with_on_other_data(
+    tmp_path: Path, left: str
+) -> None:
+    options, geometry = ComparisonOptions(systems=("mint", "flow")), Geometry(size=(32, 32))
+    for digest in ("0", "1"):  # where nothing is made yet, the folder is marked anew
+        ground: Any = SimpleNamespace(about=SimpleNamespace(geometry=geometry), digest=digest)
+        module._claim(tmp_path, ground, options)
+    (tmp_path / left).mkdir()
+    ground.digest = "2"
+    with pytest.raises(InputError, match=r"another comparison \(the data have changed\)"):
+        module._claim(tmp_path, ground, options)
 
 
 def test_a_folder_with_something_else_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

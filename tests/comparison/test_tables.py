@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
 import pytest
+from PIL import Image
 from tests.comparison.made_up import apart, measured
 
+from labelmint.comparison.pictures import NAME, picture
 from labelmint.comparison.report import comparison_results
 from labelmint.comparison.tables import FIGURES, figures_of, table_of_figures
 from labelmint.evaluation.fidelity import OF_LITE0
 from labelmint.reports.results import Figure, Picture
+from labelmint.types import ClassInfo, ClassSet
 
 OF_ANOTHER = f"fidelity.{OF_LITE0}"
 
@@ -70,3 +78,24 @@ def test_the_report_leaves_out_what_must_not_be_used() -> None:
     assert results.figures["mint.obedience.ratio"].value == 1
     trainings = next(section for section in results.sections if section.name == "trainings")
     assert trainings.tables[0].rows[1][0] == "flow seed 0" and trainings.tables[0].rows[1][-1] == "do not use"
+
+
+def test_the_smallest_objects_of_the_picture_show_their_class(tmp_path: Path) -> None:
+    """Lines around the objects of a small layout were as wide as these, which all looked alike."""
+    ids = np.zeros((16, 16), np.uint8)
+    ids[4:6, 4:6] = 1
+    layout = SimpleNamespace(ids=ids, instances=ids.astype(np.uint16))
+    classes = ClassSet(
+        (ClassInfo(id=0, name="background"), ClassInfo(id=1, name="cell", color=(10, 200, 30)))
+    )
+    image = np.zeros((16, 16, 3), np.uint8)
+    samples: Any = SimpleNamespace(names=("a",), load=lambda name: SimpleNamespace(image=image))
+    ground: Any = SimpleNamespace(
+        layouts=[layout],
+        data=SimpleNamespace(classes=classes),
+        views=SimpleNamespace(images=image[None], labels=ids[None]),
+        real=SimpleNamespace(foreground=(1,)),
+    )
+    picture(tmp_path, ground, {"flow": samples}, 0)
+    with Image.open(tmp_path / NAME) as drawn:
+        assert (np.asarray(drawn) == (10, 200, 30)).all(axis=2).sum() >= 100

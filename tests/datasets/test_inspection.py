@@ -16,7 +16,7 @@ from labelmint.datasets.inspection import TRAILING_NUMBER, Inspection, inspect
 from labelmint.datasets.objects import object_map
 from labelmint.datasets.token_grid import kept_objects
 from labelmint.errors import InputError
-from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Layout
+from labelmint.types import AnnotatedImage, ClassInfo, ClassSet, DataSet, Finding, Layout
 
 CLASSES = ClassSet(
     (ClassInfo(id=0, name="background"), ClassInfo(id=1, name="cell"), ClassInfo(id=2, name="dust"))
@@ -69,6 +69,19 @@ def test_digits_are_counted_exactly_and_nothing_is_odd() -> None:
     assert sum(count.share for count in found.classes) == pytest.approx(1)
     assert json.loads(json.dumps(found.to_json()))["classes"][3]["name"] == "2"
     assert "nothing odd" in str(found)
+
+
+def test_no_name_in_a_file_moves_the_cursor_of_a_terminal() -> None:
+    name = "cell\n\x1b[31m\x9b2J"
+    odd = Finding(kind="odd", text="a name with \r and \x07 in it")
+    classes = ClassSet((ClassInfo(id=0, name="background"), ClassInfo(id=1, name=name)))
+    data = _data([_pair(f"p{k}", k) for k in range(3)], classes=classes, findings=(odd,), source="set\x1b[2J")
+    found = inspect(data)
+    assert found.classes[1].name == name  # programs have it as it is
+    text = str(found)
+    assert text.startswith("set [2J: format") and "cell [31m 2J " in text
+    assert "a name with   and   in it" in text
+    assert not set("\x1b\x9b\r\x07") & set(text)
 
 
 @pytest.mark.parametrize("workers", [1, 3])

@@ -32,7 +32,7 @@ from labelmint.runs.trained import load
 from labelmint.runs.wire import wire
 from labelmint.storage import alone
 from labelmint.tokenizers.dual_path import DualPathVQVAE
-from labelmint.types import Batch, DataSet
+from labelmint.types import AnnotatedImage, Batch, DataSet
 
 TIMED = {"threads": 1, "device": "cpu"}
 
@@ -213,6 +213,33 @@ def test_pairs_that_memory_does_not_hold_are_mapped_for_a_twin(
     prepared = twins.prepare_again(system, data, tmp_path / "out", lambda event: None)
     assert all(isinstance(image, np.memmap) for image in prepared.training.images)
     assert not list(tmp_path.iterdir()), "the file has no name"
+
+
+def test_a_twin_takes_the_run_s_own_pairs_whatever_else_the_data_hold_by_now(
+    tiny_run: Path, digits_folder: Path, tmp_path: Path
+) -> None:
+    system, data = load(tiny_run, threads=1), read(digits_folder)
+    assert data.test is not None
+    fewer = replace(data, test=data.test[1:], train=None)  # one more pair that no part names
+    prepared = twins.prepare_again(system, fewer, tmp_path / "out", lambda event: None)
+    assert prepared.digest == system.config.data_digest
+
+    def changed(name: str) -> AnnotatedImage:
+        pair = data.load(name)
+        return replace(pair, image=255 - pair.image)
+
+    with pytest.raises(InputError, match="its training pairs are not those"):
+        twins.prepare_again(system, replace(data, load=changed), tmp_path / "out", lambda event: None)
+
+
+def test_the_folder_of_something_else_is_called_that(
+    tiny_run: Path, digits_folder: Path, tmp_path: Path
+) -> None:
+    mark = tmp_path / "request.json"
+    mark.write_text('{"comparison": 1}', encoding="utf-8")
+    with pytest.raises(InputError, match="holds something else than an explanation; give another --out"):
+        labelmint.explain(tiny_run, digits_folder, tmp_path, skip_twin=True, **TIMED)
+    assert mark.read_text(encoding="utf-8") == '{"comparison": 1}'
 
 
 def test_the_twin_is_as_large_and_wider(tiny_run: Path) -> None:

@@ -22,7 +22,7 @@ from labelmint.explanation.attention_maps import (
     regions,
 )
 from labelmint.explanation.contestants import Contestant, Difference, difference, unlike
-from labelmint.explanation.held_out import Mean, tokens_of
+from labelmint.explanation.held_out import Mean, mean_of, tokens_of
 from labelmint.explanation.paths_alone import Contributions, contributions, mean_vectors, pictures_alone
 from labelmint.explanation.pictures import AttendedImage, draw_attention
 from labelmint.explanation.twins import _pairs_of
@@ -229,6 +229,20 @@ def test_blind_attention_finds_the_own_class_by_chance(tokenizer: DualPathVQVAE)
     assert all(one.own == pytest.approx(one.by_chance) == pytest.approx(0.5) for one in found.classes)
 
 
+def test_what_attention_adds_does_not_depend_on_how_views_are_batched(
+    tokenizer: DualPathVQVAE, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, adds = views(), []
+    made.images[5][:] = 255  # the last view is unlike the others
+    tokens = tokens_of(tokenizer, made, CPU)
+    for at_once in (6, 5):
+        monkeypatch.setattr("labelmint.explanation.held_out.AT_ONCE", at_once)
+        found = attended(tokenizer, made, tokens, np.array([0, 1]), CLASSES, CPU)
+        assert found is not None
+        adds.append(found.adds)
+    assert adds[1] == pytest.approx(adds[0], rel=1e-5)
+
+
 def test_a_cell_is_of_the_class_that_covers_most_of_it_in_whatever_colors(tokenizer: DualPathVQVAE) -> None:
     """Cells of four pixels: two of background, in the left half two of one color of the other class, else one
     each of three.
@@ -323,6 +337,18 @@ def test_with_several_seeds_a_difference_must_be_larger_than_that_between_seeds(
     half = 2.776445 * logs.std(ddof=1) * np.sqrt(2 / 3)
     assert np.log(narrow.high / narrow.ratio) == pytest.approx(half, rel=1e-5)  # images all agree here
     assert np.log(narrow.ratio / narrow.low) == pytest.approx(half, rel=1e-5)
+
+
+def test_one_image_tells_no_difference_and_has_no_interval() -> None:
+    """Its tiles all agree: an interval over images would have no width, and make any difference a sure one."""
+    tiles = views()
+    tiles.groups = ("image_0",) * len(tiles)
+    for seeds in (1, 2):
+        a, b = ([contestant(name, [size] * 6)] * seeds for name, size in (("a", 0.5), ("b", 1.0)))
+        found = difference(a, b, tiles, 0)
+        assert (found.ratio, found.low, found.high) == (pytest.approx(0.5), None, None)
+        assert found.verdict.startswith("no difference between a and b can be told on views of one image")
+    assert mean_of(np.arange(6.0), tiles, 0) == Mean(value=2.5, low=None, high=None)
 
 
 def test_what_is_not_alike_is_said() -> None:

@@ -307,6 +307,7 @@ def test_paths_that_are_taken_and_systems_without_a_code_are_refused(
         "a.gif": r"a\.gif\.json: exists already",
         "full": "is not an empty folder",
         "a.avi": r"expected a name that ends in \.gif, \.png, \.apng, \.mp4, or that of a folder",
+        ".gif": r"expected a name that ends in \.gif",
         "none/a.gif": "there is no folder",
     }.items():
         with pytest.raises(InputError, match=said):
@@ -314,6 +315,17 @@ def test_paths_that_are_taken_and_systems_without_a_code_are_refused(
     with pytest.raises(InputError, match="msgnet draws an image token by token, so it has no code to change"):
         interpolate(trained, tmp_path / "b.gif", layouts=few(), batch_size=2)
     assert sorted(one.name for one in tmp_path.iterdir()) == ["a.gif.json", "full"]
+
+
+@pytest.mark.parametrize("name", ["movie.gif", "frames", "new/frames"])
+def test_where_nothing_may_be_written_nothing_is_drawn(
+    name: str, trained: TrainedSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labelmint.storage.os.access", lambda place, how: Path(place) != tmp_path)
+    drawn: list[object] = []
+    with pytest.raises(InputError, match=f"nothing may be written into {tmp_path}; give another --out"):
+        interpolate(trained, tmp_path / name, frames=2, report=drawn.append)
+    assert not drawn and not list(tmp_path.iterdir())
 
 
 def test_an_error_while_it_is_written_leaves_nothing(

@@ -164,3 +164,11 @@ def test_an_interval_is_drawn_only_where_there_is_one() -> None:
     for missing in ({"low": None}, {"high": None}, {"value": None}, {"refused": "too few"}):
         assert interval_svg(whole.model_copy(update=missing)) == ""
     ET.fromstring(interval_svg(Figure(name="a", title="a", value=0.0, low=0.0, high=0.0, real=0.0)))
+
+
+@pytest.mark.parametrize("kind", ["bars", "lines"])
+def test_names_with_control_characters_leave_the_chart_well_formed(kind: Kind) -> None:
+    """XML holds none of them, not even escaped, and the studio parses charts as XML."""
+    name = "cell\x1b[31m\x00 & <b>\x9b\ufffe"
+    root = drawn(chart(kind, ((name, "other"), (1.0, 2.0)), ((name, "other"), (2.0, 3.0)), names=name))
+    assert any("cell [31m & <b>" in (element.text or "") for element in root.iter())

@@ -192,13 +192,19 @@ def test_an_export_replaces_that_of_the_same_labels_alone(labels: Path, tmp_path
     write_checked(open_checking(labels))  # after a restart
     assert len(labelmint.read(checking.out)) == 2
     taken = tmp_path / "taken"
-    taken.mkdir()
-    (taken / "settings.json").write_text("{}", encoding="utf-8")
     other = open_checking(labels, taken)
     other.decide(0, ACCEPTED)
+    taken.mkdir()
+    (taken / "settings.json").write_text("{}", encoding="utf-8")
     with pytest.raises(InputError, match="exists already"):
         write_checked(other)
     assert [path.name for path in taken.iterdir()] == ["settings.json"]
+    with pytest.raises(InputError, match="exists already"):  # before anybody checks a label
+        open_checking(labels, taken)
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(InputError, match="exists already"):
+        open_checking(labels, file)
 
 
 def test_a_full_disk_leaves_what_was_there(labels: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -145,15 +145,15 @@ def inspect(chosen: _CommandLine) -> None:
             boxes_are=str(having.counted) if having is not None else None,
             **kept,
         )
-    if chosen.sheet is not None:
-        _draw(source, chosen.sheet, having)
-    if chosen.rare is not None:
-        _draw_rare(source, chosen.rare)
     if chosen.as_json:
         print_json(found.to_json())
     else:
         print(found)
-        print(*_good_for(source), sep="\n", end="")
+        print(*_good_for(source), sep="\n", end="", flush=True)
+    if chosen.sheet is not None:  # what was found is said first, wherever pictures can't be written
+        _draw(source, chosen.sheet, having)
+    if chosen.rare is not None:
+        _draw_rare(source, chosen.rare)
 
 
 def _good_for(source: DataSet) -> list[str]:
@@ -236,7 +236,7 @@ def _draw(source: DataSet, sheet: Path, having: Boxed | None) -> None:
             break
         try:
             pairs.append(source.load(name))
-        except InputError:  # told as a finding
+        except (InputError, OSError):  # told as a finding
             continue
     sheet.parent.mkdir(parents=True, exist_ok=True)
     boxes = None if having is None else (lambda pair: having.of(pair.layout))

@@ -14,6 +14,7 @@ from labelmint.cli.errors import Stopped
 from labelmint.cli.options import Device, FormatIn, ThreadsToDraw, merge_of, open_merged
 from labelmint.cli.takes import takes
 from labelmint.errors import InputError
+from labelmint.storage import refuse_unwritable
 
 if TYPE_CHECKING:
     from labelmint.studio.session import Session
@@ -99,6 +100,7 @@ def studio(chosen: _CommandLine) -> None:
     _check_run(chosen.run)
     _check_what_is_shown(chosen)
     out = _free() if chosen.out is None else _unused(chosen.out, chosen.run, chosen.data)
+    refuse_unwritable(out)  # what is kept lies in memory until it is exported
     from labelmint.studio.server import bound, serve
 
     def opened() -> Session:

@@ -22,12 +22,13 @@ from labelmint.comparison.differences import differences
 from labelmint.comparison.entrants import Entrant, entrants
 from labelmint.comparison.ground import Ground, checked, load_ground
 from labelmint.comparison.making import drawn, run_folder, samples_folder, trained
-from labelmint.comparison.measured import Measured, read_measured, write_measured
+from labelmint.comparison.measured import Measured, read_measured, report_folder, write_measured
 from labelmint.comparison.measuring import Measuring, of_judge
 from labelmint.comparison.options import ComparisonOptions
 from labelmint.comparison.pictures import picture
 from labelmint.comparison.report import comparison_results
 from labelmint.datasets.keeping import Disk, drop_cache
+from labelmint.errors import InputError
 from labelmint.evaluation.gathering import judge_for
 from labelmint.evaluation.origin import machine, versions
 from labelmint.formats import read
@@ -74,7 +75,8 @@ def compare(
     source, folder = (data if isinstance(data, DataSet) else read(data)), Path(out)
     wanted = checked(source, options)
     check_claim(folder, _MARK, "comparison", _KIND, _held(folder))  # nor may a cache be written elsewhere
-    check_space(folder, options.n, n=options.n, labelled=True)
+    missing = [entrant for entrant in wanted if not _is_drawn(folder, entrant)]
+    check_space(folder, options.n * len(missing), n=options.n, labelled=True)
     size = next(iter(wanted.values())).size
     torch.set_num_threads(choose_threads(options.threads))
     ground = load_ground(source, size, options, Disk(folder), tell)
@@ -154,7 +156,7 @@ def _held(folder: Path) -> Held:
     def held(key: str, before: Mapping[str, Any]) -> str | None:
         if "comparison" not in before:
             return "something else than a comparison"
-        begun = any((folder / name).exists() for name in ("judge", "runs"))
+        begun = any((folder / name).exists() for name in ("judge", "runs", "samples", "reports"))
         why = "the data have changed" if key == "data_sha256" else f"{key.replace('_', ' ')} differs"
         return f"another comparison ({why})" if begun else None
 
@@ -177,7 +179,7 @@ def _measured(
     folder: Path, ground: Ground, options: ComparisonOptions, hardware: Hardware, tell: Report
 ) -> list[Measured]:
     """All trainings; those that are not there are made, one after the other."""
-    each = {entrant: read_measured(folder, entrant) for entrant in entrants(options)}
+    each = {entrant: _known(folder, entrant) for entrant in entrants(options)}
     if all(each.values()):
         return [one for one in each.values() if one is not None]
     judge = judge_for(folder, ground.about, ground.data, ground.real, of_judge(options), tell)
@@ -190,6 +192,30 @@ def _measured(
             each[entrant] = found = measuring.measure(entrant, system, samples, telling)
             write_measured(folder, found)
     return [one for one in each.values() if one is not None]
+
+
+def _is_drawn(folder: Path, entrant: Entrant) -> bool:
+    """Return True if all samples of an entrant are there."""
+    return (samples_folder(folder, entrant) / "manifest.jsonl").is_file()
+
+
+def _known(folder: Path, entrant: Entrant) -> Measured | None:
+    """What is stored of an entrant, None where nothing is.
+
+    Raises InputError for a report whose run or samples are gone: only they show that it is about what is asked for.
+    """
+    found, samples = read_measured(folder, entrant), samples_folder(folder, entrant)
+    if found is None:
+        return None
+    run = run_folder(folder, entrant)
+    trained, drawn = (run / "config.json").is_file(), _is_drawn(folder, entrant)
+    if trained and drawn:
+        return found
+    left = [each for each in (report_folder(folder, entrant), samples) if each.is_dir()]
+    raise InputError(
+        f"{samples if trained else run}: is gone, and the report about it is left; remove "
+        f"{' and '.join(map(str, left))}, and the same command makes all anew"
+    )
 
 
 def _telling(entrant: Entrant, tell: Report) -> Report:

@@ -5,20 +5,24 @@
     Fréchet     the distance between the judge's features of samples and of real test views
 
     difference = mean over the trainings of one system - mean over those of the other
-    interval   = difference + (quantiles of D_h - mean of D_h)
+    interval   = difference - sqrt(a^2 + c^2) to difference + sqrt(b^2 + c^2)
+    a, b       = how far the quantiles of D_h lie below and above the mean of D_h
+    c          = half the interval of Student's t over the trainings of both (`metrics.student`), 0 for one of each
 
-D_h is the difference on a random half: of the groups of the test part, and of the trainings of each system where
-there are several. Both systems drew images for the same layouts, so they are compared on the same half of them. Fewer
-than 10 groups of layouts, or one with over half of them, give no interval: halves of two groups leave 0 out in half of
-all cases in which nothing differs.
+D_h is the difference on a random half of the groups of the test part. Both systems drew images for the same layouts,
+so they are compared on the same half of them. Fewer than 10 groups of layouts, or one with over half of them, give no
+interval: halves of two groups leave 0 out in half of all cases in which nothing differs. So would halves of two
+trainings in a third of them, and c takes their place.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +34,7 @@ from labelmint.evaluation.obedience import WORST_JUDGE
 from labelmint.metrics.bootstrap import around, halves
 from labelmint.metrics.frechet import frechet_distance
 from labelmint.metrics.overlap import dice
+from labelmint.metrics.student import half_width
 from labelmint.types import Array
 
 __all__ = ["FRECHET", "OBEDIENCE", "Difference", "differences"]
@@ -86,17 +91,29 @@ def differences(
     ]
 
 
-def _difference(figure: str, one: str, other: str, each: Mapping[str, Array]) -> Difference:
-    """The difference of two systems; of the values of each the first is that of everything, the others are those of
-    halves.
+class _Values(NamedTuple):
+    """A figure of one system, NaN where it can't be computed: of each training (T,) on everything, and the mean over
+    them on each half (repeats,), of which there are none where halves say too little.
     """
-    apart = each[one] - each[other]
-    if np.isnan(apart[0]):
+
+    of_trainings: Array
+    of_halves: Array
+
+
+def _difference(figure: str, one: str, other: str, each: Mapping[str, _Values]) -> Difference:
+    """The difference of two systems."""
+    mine, theirs = each[one], each[other]
+    value = float(mine.of_trainings.mean() - theirs.of_trainings.mean())
+    if math.isnan(value):
         return Difference(figure=figure, one=one, other=other)
-    value, of_halves = float(apart[0]), apart[1:]
+    of_halves = mine.of_halves - theirs.of_halves
     if not len(of_halves) or np.isnan(of_halves).any():
         return Difference(figure=figure, one=one, other=other, value=value)
     low, high = around(value, of_halves)
+    trainings = half_width(mine.of_trainings, theirs.of_trainings)
+    if trainings > 0:
+        low = value - math.hypot(min(low - value, 0.0), trainings)
+        high = value + math.hypot(max(high - value, 0.0), trainings)
     return Difference(figure=figure, one=one, other=other, value=value, low=low, high=high)
 
 
@@ -107,31 +124,26 @@ def _on_halves(
     statistic: Statistic,
     repeats: int,
     seed: int,
-) -> dict[str, Array]:
-    """A system's figure on everything and on each half, (1 + repeats,), or on everything alone where halves say too
-    little; NaN where it can't be computed.
-    """
+) -> dict[str, _Values]:
+    """The figure of each system on everything and on each half."""
     names = sorted({*groups, *real_groups})
     place = {name: k for k, name in enumerate(names)}
     of_layout, of_real = (np.array([place[name] for name in each]) for each in (groups, real_groups))
     layouts = Counter(groups).values()
     enough = len(layouts) >= FEWEST_LAYOUTS and 2 * max(layouts) <= len(groups)
-    chosen = [np.arange(len(names)), *(halves(len(names), repeats, seed) if enough else ())]
-    rngs = {system: np.random.default_rng([seed, k]) for k, system in enumerate(found)}
-    values: dict[str, list[float]] = {system: [] for system in found}
-    for turn, half in enumerate(chosen):
+    chosen = [*halves(len(names), repeats, seed)] if enough else []
+
+    def on(half: npt.NDArray[np.int64], trainings: Sequence[Measured]) -> Array:
         real = np.flatnonzero(np.isin(of_real, half))
-        for system, trainings in found.items():
-            some = trainings if turn == 0 else _half_of(trainings, rngs[system])
-            values[system].append(
-                float(np.mean([_on_half(one.values, of_layout, half, real, statistic) for one in some]))
-            )
-    return {system: np.array(each) for system, each in values.items()}
+        return np.array([_on_half(one.values, of_layout, half, real, statistic) for one in trainings])
 
-
-def _half_of(trainings: Sequence[Measured], rng: np.random.Generator) -> list[Measured]:
-    """A random half, and the one where there is one alone."""
-    return [trainings[k] for k in rng.permutation(len(trainings))[: max(len(trainings) // 2, 1)]]
+    return {
+        system: _Values(
+            of_trainings=on(np.arange(len(names)), trainings),
+            of_halves=np.array([on(half, trainings).mean() for half in chosen]),
+        )
+        for system, trainings in found.items()
+    }
 
 
 def _on_half(

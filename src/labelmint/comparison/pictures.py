@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from labelmint.comparison.ground import Ground
+from labelmint.datasets.enlarged_layouts import enlarged_layout
 from labelmint.pictures import painted, under_heads
 from labelmint.reports.results import Picture
 from labelmint.types import Array, DataSet, Layout
@@ -15,6 +16,7 @@ from labelmint.types import Array, DataSet, Layout
 __all__ = ["NAME", "picture"]
 
 NAME, ROWS = "compare.png", 6
+_CELL = 128  # pixels about which a picture is wide
 
 
 def picture(out: Path, ground: Ground, samples: Mapping[str, DataSet], seed: int) -> Picture:
@@ -27,13 +29,16 @@ def picture(out: Path, ground: Ground, samples: Mapping[str, DataSet], seed: int
     loaded = {
         name: [data.load(data.names[place]).image for place in places] for name, data in samples.items()
     }
+    factor = max(round(_CELL / max(ground.views.images.shape[1:3])), 1)
     rows: list[list[Array]] = []
     for row, place in enumerate(places):
         given = ground.layouts[place]
         layout = Layout(label_map=given.ids.astype(np.uint16), instances=given.instances)
         rows.append(
             [
-                painted(layout, ground.data.classes),
+                painted(
+                    enlarged_layout(layout, factor), ground.data.classes
+                ),  # lines would hide small objects
                 ground.views.images[place],
                 *(images[row] for images in loaded.values()),
             ]

@@ -110,7 +110,7 @@ def table_of_differences(found: Sequence[Difference]) -> Table:
         title="Differences, on the same layouts",
         head=("systems", "figure", "difference", "95 % interval", "says"),
         rows=tuple(rows),
-        note="Obedience counts up to 1 here. Intervals are over halves of the test part, and of the trainings where "
+        note="Obedience counts up to 1 here. Intervals are over halves of the test part, and over trainings where "
         "there are several.",
     )
 

@@ -215,7 +215,8 @@ def attended(
         if last is None:
             return None
         added = last.module(last.inputs) - last.inputs
-        squares += [float(added.square().mean()), float(last.inputs.square().mean())]
+        of_each = (each.square().mean(dim=(1, 2, 3)).double().sum() for each in (added, last.inputs))
+        squares += [float(each) for each in of_each]  # summed over views: the last batch may hold fewer
         shares = area_fractions(batch.layouts.ids, _grid(last), len(class_of))
         # Symbols are class x color: a cell may be mostly of a class and mostly of no symbol of it.
         by_class = shares.new_zeros(len(shares), len(ids), *_grid(last)).index_add(

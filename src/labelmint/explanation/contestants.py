@@ -14,6 +14,7 @@ from labelmint.datasets.pairs import Pairs
 from labelmint.explanation.held_out import Mean, mean_of, squared_errors
 from labelmint.explanation.twins import CLOSE, parameters_of, sizes_of
 from labelmint.metrics.bootstrap import interval
+from labelmint.metrics.student import half_width
 from labelmint.protocols import Tokenizer
 from labelmint.runs.config import RunConfig
 from labelmint.types import Array, LayoutBatch
@@ -74,7 +75,8 @@ class Difference:
     Student's at n + m - 2 degrees of freedom. With one seed of each it is unknown.
 
     Attributes:
-        ratio, low, high: quotient of the mean errors, with its 95 % interval.
+        ratio, low, high: quotient of the mean errors, with its 95 % interval; None where all views are of one image
+            or group, which says nothing of how images differ.
         verdict: in words. spread: largest over smallest mean error among the seeds of one kind, 1 with one
             seed.
     """
@@ -82,8 +84,8 @@ class Difference:
     first: str
     second: str
     ratio: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     seeds: int
     spread: float
     verdict: str
@@ -153,10 +155,10 @@ def difference(first: list[Contestant], second: list[Contestant], views: Pairs, 
     def quotient(chosen: Array) -> float:
         return float(max(above[chosen].mean(), LEAST) / max(below[chosen].mean(), LEAST))
 
-    ratio, of_seeds = quotient(np.arange(len(views))), _uncertainty_of_seeds(first, second)
-    low, high = interval(quotient, len(views), RESAMPLES, seed, groups=views.groups)
-    low = ratio * math.exp(-math.hypot(min(math.log(low / ratio), 0.0), of_seeds))
-    high = ratio * math.exp(math.hypot(max(math.log(high / ratio), 0.0), of_seeds))
+    ratio, low, high = quotient(np.arange(len(views))), None, None
+    if len(set(views.groups)) > 1:
+        ends = interval(quotient, len(views), RESAMPLES, seed, groups=views.groups)
+        low, high = _widened(ratio, ends, _uncertainty_of_seeds(first, second))
     spread = max(
         max(one.mse.value for one in kind) / max(min(one.mse.value for one in kind), LEAST)
         for kind in (first, second)
@@ -174,21 +176,23 @@ def difference(first: list[Contestant], second: list[Contestant], views: Pairs, 
     )
 
 
+def _widened(ratio: float, ends: tuple[float, float], of_seeds: float) -> tuple[float, float]:
+    """An interval over images with the uncertainty of seeds, half an interval of log ratios, added to it."""
+    below, above = min(math.log(ends[0] / ratio), 0.0), max(math.log(ends[1] / ratio), 0.0)
+    return ratio * math.exp(-math.hypot(below, of_seeds)), ratio * math.exp(math.hypot(above, of_seeds))
+
+
 def _uncertainty_of_seeds(first: list[Contestant], second: list[Contestant]) -> float:
     """Half the 95 % interval of the log ratio of mean errors over seeds; 0 where no kind has two."""
-    from scipy.stats import t
-
-    logs = [np.log([max(one.mse.value, LEAST) for one in kind]) for kind in (first, second)]
-    freedom = len(first) + len(second) - 2
-    if not freedom:
-        return 0.0
-    variance = sum(float(((values - values.mean()) ** 2).sum()) for values in logs) / freedom
-    return float(t.ppf(0.975, freedom)) * math.sqrt(variance * (1 / len(first) + 1 / len(second)))
+    one, other = (np.log([max(each.mse.value, LEAST) for each in kind]) for kind in (first, second))
+    return half_width(one, other)
 
 
-def _verdict(first: Contestant, second: Contestant, low: float, high: float, seeds: int) -> str:
+def _verdict(first: Contestant, second: Contestant, low: float | None, high: float | None, seeds: int) -> str:
     a, b = first.name, second.name
     cost = f"bits an image: {first.bits:,.0f} with {a}, {second.bits:,.0f} with {b}"
+    if low is None or high is None:
+        return f"no difference between {a} and {b} can be told on views of one image or group; {cost}"
     if low <= 1 <= high:
         where = "on these images" if seeds == 1 else f"on these images with {seeds} seeds"
         return f"no difference between {a} and {b} can be told {where}; {cost}"

@@ -156,6 +156,8 @@ def _claim(case: Case, trains: bool) -> None:
     steps = steps or read_mark(folder / _MARK).get("steps")  # what trains none leaves the twins as they are
 
     def held(key: str, before: Mapping[str, Any]) -> str | None:
+        if "explanation" not in before:
+            return "something else than an explanation"
         if key != "steps":
             return "the explanation of another run, or of other data"
         begun = any((folder / name).is_dir() for name in ("again", "twin"))

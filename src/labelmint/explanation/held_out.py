@@ -30,11 +30,13 @@ Decode: TypeAlias = Callable[[Tensor, LayoutBatch], Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class Mean:
-    """A mean over views with its 95 % interval by bootstrap over whole images (or groups)."""
+    """A mean over views with its 95 % interval by bootstrap over whole images (or groups); None where all views are of
+    one of them, which says nothing of how they differ.
+    """
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
 
 def views_of(system: TrainedSystem, data: DataSet, names: Sequence[str], at_most: int) -> Pairs:
@@ -81,7 +83,9 @@ def squared_errors(views: Pairs, tokens: Tensor, decode: Decode, device: torch.d
 
 def mean_of(values: Array, views: Pairs, seed: int) -> Mean:
     """Mean of one value a view."""
-    low, high = interval(
-        lambda chosen: float(values[chosen].mean()), len(values), RESAMPLES, seed, groups=views.groups
-    )
+    low, high = None, None
+    if len(set(views.groups)) > 1:
+        low, high = interval(
+            lambda chosen: float(values[chosen].mean()), len(values), RESAMPLES, seed, groups=views.groups
+        )
     return Mean(value=float(values.mean()), low=low, high=high)

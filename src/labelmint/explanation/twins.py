@@ -26,6 +26,7 @@ from torch import nn
 
 from labelmint.datasets.keeping import Disk
 from labelmint.datasets.pairs import Pairs
+from labelmint.datasets.splits import Split
 from labelmint.errors import InputError
 from labelmint.hardware import Hardware, available_memory, open_fabric
 from labelmint.progress import Event, Report
@@ -144,7 +145,8 @@ def _changed(
 
 
 def prepare_again(system: TrainedSystem, data: DataSet, folder: Path, tell: Report) -> Prepared:
-    """The pairs that the run was trained on; raises InputError when the data have changed since.
+    """The pairs that the run was trained on, divided as it divided them, whatever else the data hold by now; raises
+    InputError when these pairs have changed since.
 
     Arguments:
         folder: that takes pairs which memory does not hold, or the nearest one above it that is there.
@@ -159,6 +161,7 @@ def prepare_again(system: TrainedSystem, data: DataSet, folder: Path, tell: Repo
         group_by=request.group_by,
         seed=request.seed,
         force=True,
+        parts=_parts_of(system),
         available=available_memory(torch.device("cpu")),
         disk=Disk(folder, named=False),
         tell=lambda done, of: tell(Event("data", done, of)) if done % 50 == 0 or done == of else None,
@@ -170,6 +173,13 @@ def prepare_again(system: TrainedSystem, data: DataSet, folder: Path, tell: Repo
             "give the same data, or pass --skip-twin"
         )
     return prepared
+
+
+def _parts_of(system: TrainedSystem) -> Split:
+    """The names that a run trained on, validated on and left alone."""
+    stored = RunFolder(system.path).read_json("split.json")
+    training, validation, test = (tuple(stored.get(name, ())) for name in ("training", "validation", "test"))
+    return Split(training, validation, test, stored.get("groups"))
 
 
 def train_twin(

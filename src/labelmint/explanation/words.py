@@ -46,8 +46,14 @@ def _paths(found: dict[str, Any]) -> list[str]:
     ]
 
 
-def _mean(mean: dict[str, float]) -> str:
-    return f"{number(mean['value'])} ({interval(mean['low'], mean['high'])})"
+def _mean(mean: dict[str, float | None]) -> str:
+    return _with_interval(mean["value"], mean)
+
+
+def _with_interval(value: float | None, ends: dict[str, Any]) -> str:
+    """A number, and its interval where it has one."""
+    reach = interval(ends["low"], ends["high"])
+    return number(value) if reach == "-" else f"{number(value)} ({reach})"
 
 
 def _attention(found: dict[str, Any]) -> list[str]:
@@ -93,10 +99,7 @@ def _comparison(found: dict[str, Any]) -> list[str]:
             if one["seeds"] == 1
             else f"{one['seeds']} seeds, which differ by up to a factor of {one['spread']:.2f}"
         )
-        lines.append(
-            f"  MSE ratio {number(one['ratio'])} ({interval(one['low'], one['high'])}), {seeds}: "
-            f"{one['verdict']}"
-        )
+        lines.append(f"  MSE ratio {_with_interval(one['ratio'], one)}, {seeds}: {one['verdict']}")
     return lines + [
         f"  not alike: {name}, {_value(a)} and {_value(b)}" for name, (a, b) in found["unlike"].items()
     ]

@@ -28,7 +28,14 @@ from labelmint.movies.encode import ENCODERS, check_encoder
 from labelmint.movies.smoothness import Differences, draw_smoothness
 from labelmint.protocols import in_digits
 from labelmint.runs.origin import SOURCE_TYPE
-from labelmint.storage import refuse_inside, refuse_taken, write_json, write_text, write_together
+from labelmint.storage import (
+    refuse_inside,
+    refuse_taken,
+    refuse_unwritable,
+    write_json,
+    write_text,
+    write_together,
+)
 from labelmint.synthesis.provenance import contents
 from labelmint.types import AnnotatedImage, Array, ClassSet, Layout
 
@@ -46,18 +53,21 @@ def files_of(out: Path) -> tuple[Path, ...]:
 
 
 def check_out(out: Path, sources: Iterable[str] = ()) -> None:
-    """Raise InputError for a path that is taken, or inside of a source; an ending that is none of a movie, and one that
-    needs a program which is not there.
+    """Raise InputError for a path that is taken, inside of a source, or where nothing may be written; an ending that is
+    none of a movie, and one that needs a program which is not there.
     """
     suffix = out.suffix.lower()
     refuse_inside(out, sources)
     if suffix not in ENCODERS:
-        if suffix and not out.is_dir():
+        if (
+            suffix or out.name.lower() in ENCODERS
+        ) and not out.is_dir():  # ".gif" is a name without an ending
             raise InputError(
                 f"--out {out}: expected a name that ends in {', '.join(ENCODERS)}, or that of a folder, without an "
                 f"ending"
             )
         refuse_taken(out)
+        refuse_unwritable(out)
         return
     check_encoder(suffix)
     taken = next((file for file in files_of(out) if os.path.lexists(file)), None)
@@ -65,6 +75,7 @@ def check_out(out: Path, sources: Iterable[str] = ()) -> None:
         raise InputError(f"{taken}: exists already; give another --out, or remove it")
     if not out.parent.is_dir():
         raise InputError(f"{out}: there is no folder {out.parent}; make it, or give another --out")
+    refuse_unwritable(out)
 
 
 def bytes_of_frames(count: int, size: tuple[int, int], out: Path) -> int:

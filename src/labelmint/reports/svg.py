@@ -15,7 +15,7 @@ from html import escape
 
 from labelmint.reports.axes import Axis, axis
 from labelmint.reports.results import Chart, Figure, Series
-from labelmint.reports.words import number
+from labelmint.reports.words import number, plain
 
 __all__ = ["Axis", "axis", "chart_svg", "interval_svg"]
 
@@ -304,8 +304,8 @@ def _whole(chart: Chart, key: str, height: float, drawn: Iterable[str]) -> str:
         f'<svg class="chart" viewBox="0 0 {_WIDTH} {_n(height)}" role="img" aria-labelledby="{key}-title '
         f'{key}-desc" '
         f'font-family="system-ui, sans-serif" font-size="13">'
-        f'<title id="{key}-title">{escape(chart.title)}</title><desc '
-        f'id="{key}-desc">{escape(_said(chart))}</desc>'
+        f'<title id="{key}-title">{_escaped(chart.title)}</title><desc '
+        f'id="{key}-desc">{_escaped(_said(chart))}</desc>'
         f"{''.join(drawn)}</svg>"
     )
 
@@ -320,14 +320,21 @@ def _said(chart: Chart) -> str:
     return " ".join(said)
 
 
+def _escaped(text: str) -> str:
+    """A text as XML holds it, which holds no control characters; names come from users' files."""
+    return escape(plain(text))
+
+
 def _tip(series: str, name: str, value: float) -> str:
-    return f"<title>{escape(f'{series}, {name}: {number(value)}')}</title>"
+    return f"<title>{_escaped(f'{series}, {name}: {number(value)}')}</title>"
 
 
 def _text(x: float, y: float, text: str, anchor: str, at_most: int = 16, kind: str = "tick") -> str:
     shown = text if len(text) <= at_most else text[: at_most - 1] + "…"
-    tip = f"<title>{escape(text)}</title>" if shown != text else ""
-    return f'<text class="{kind}" x="{_n(x)}" y="{_n(y)}" text-anchor="{anchor}">{escape(shown)}{tip}</text>'
+    tip = f"<title>{_escaped(text)}</title>" if shown != text else ""
+    return (
+        f'<text class="{kind}" x="{_n(x)}" y="{_n(y)}" text-anchor="{anchor}">{_escaped(shown)}{tip}</text>'
+    )
 
 
 def _rule(x0: float, y0: float, x1: float, y1: float, kind: str = "grid") -> str:

@@ -19,7 +19,7 @@ import numpy as np
 from labelmint import formats
 from labelmint.errors import InputError
 from labelmint.formats.files import in_place_of, new_folder
-from labelmint.storage import read_mark, write_aside, write_json, write_text
+from labelmint.storage import write_aside, write_json, write_text
 from labelmint.studio.checking import ACCEPTED, CORRECTED, LEFT, SENT_BACK, Checking, Line
 from labelmint.version import __version__
 
@@ -67,7 +67,7 @@ def write_checked(checking: Checking, format: str = "folder") -> list[str]:
     taken = [line for line in checking.lines if line.state in _HOW]
     if not taken:
         raise InputError("nothing was accepted yet; accept or correct a label first")
-    again = read_mark(out / _SETTINGS).get("labels_digest") == checking.digest
+    again = checking.is_exported
     formats.check_target(out / "new" if again else out, format=format, classes=checking.data.classes)
     loader, lost = _Loader(checking), list[str]()
     with in_place_of(out) if again else new_folder(out) as folder:

@@ -26,7 +26,7 @@ import numpy as np
 from labelmint import formats
 from labelmint.errors import InputError
 from labelmint.pool.doubtful import DOUBT, Row, read_rows
-from labelmint.storage import read_mark, write_arrays, write_json
+from labelmint.storage import read_mark, refuse_taken, write_arrays, write_json
 from labelmint.types import AnnotatedImage, Array, DataSet, Layout
 
 __all__ = ["ACCEPTED", "CORRECTED", "LEFT", "SENT_BACK", "Checking", "Line", "open_checking"]
@@ -98,6 +98,12 @@ class Checking:
     def digest(self) -> str:
         """Tells these labels from all others."""
         return self._digest
+
+    @property
+    def is_exported(self) -> bool:
+        """True if OUT is an export of these labels, which the next one replaces."""
+        file = self.out / "settings.json"
+        return file.is_file() and read_mark(file).get("labels_digest") == self._digest
 
     def line(self, place: int) -> Line:
         """A label; raises InputError for a place that is none."""
@@ -226,7 +232,10 @@ def open_checking(labels: Path, out: Path | None = None) -> Checking:
     out = labels.resolve().with_name(f"{labels.resolve().name}-checked") if out is None else out
     if labels.resolve() in (out.resolve(), *out.resolve().parents):
         raise InputError(f"--checked {out}: lies inside of the labels; name a folder elsewhere")
-    return Checking(formats.read(labels), rows, out, read_mark(labels / "settings.json"), labels)
+    checking = Checking(formats.read(labels), rows, out, read_mark(labels / "settings.json"), labels)
+    if not checking.is_exported:  # nobody is to check labels that can't be exported
+        refuse_taken(out)
+    return checking
 
 
 def _digest(names: Sequence[str], rows: Sequence[Row], facts: Mapping[str, Any]) -> str:
