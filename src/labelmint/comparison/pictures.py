@@ -32,13 +32,11 @@ def picture(out: Path, ground: Ground, samples: Mapping[str, DataSet], seed: int
     factor = max(round(_CELL / max(ground.views.images.shape[1:3])), 1)
     rows: list[list[Array]] = []
     for row, place in enumerate(places):
-        given = ground.layouts[place]
+        given = ground.layouts[place]  # enlarged: lines of its own pixels would hide small objects
         layout = Layout(label_map=given.ids.astype(np.uint16), instances=given.instances)
         rows.append(
             [
-                painted(
-                    enlarged_layout(layout, factor), ground.data.classes
-                ),  # lines would hide small objects
+                painted(enlarged_layout(layout, factor), ground.data.classes),
                 ground.views.images[place],
                 *(images[row] for images in loaded.values()),
             ]

@@ -59,9 +59,8 @@ def check_out(out: Path, sources: Iterable[str] = ()) -> None:
     suffix = out.suffix.lower()
     refuse_inside(out, sources)
     if suffix not in ENCODERS:
-        if (
-            suffix or out.name.lower() in ENCODERS
-        ) and not out.is_dir():  # ".gif" is a name without an ending
+        bare = out.name.lower() in ENCODERS  # ".gif" is a name without an ending
+        if (suffix or bare) and not out.is_dir():
             raise InputError(
                 f"--out {out}: expected a name that ends in {', '.join(ENCODERS)}, or that of a folder, without an "
                 f"ending"
