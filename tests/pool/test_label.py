@@ -201,6 +201,49 @@ def test_an_ensemble_is_of_the_pairs_that_it_was_held_to(
     assert key("a1") == key("a1") != key("a2")
 
 
+def test_labels_that_all_validate_are_dealt_into_folds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many labels with val.txt and test.txt, and none that only teaches: val.txt leaves none to learn from."""
+    monkeypatch.setattr("labelmint.pool.labelled.MANY", 4)
+    data = labelmint.read(write_labelled(tmp_path / "few", 6))
+    parts = replace(data, test=("a0",), validation=("a1", "a2", "a3", "a4", "a5"))
+    found = load_labelled(parts, LabelOptions(**FEW), 3, 1, tmp_path, lambda event: None)
+    assert found.cross_fitted and not found.apart
+    assert all(lesson.training and lesson.held_out for lesson in found.lessons)
+
+
+def test_labels_of_a_test_part_alone_are_refused(place: Path, tmp_path: Path) -> None:
+    few = Path(shutil.copytree(place / "few", tmp_path / "few"))
+    (few / "val.txt").write_text("\n".join(f"a{k}" for k in range(6)))
+    with pytest.raises(InputError, match="all 6 labelled images are of its test part"):
+        label(place / "pool", few, tmp_path / "out", **FEW)
+
+
+@pytest.mark.parametrize("out", [".", ".."])
+def test_the_folder_that_a_person_stands_in_has_its_ensemble_beside_it(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str
+) -> None:
+    stands = tmp_path / "new" / "below" if out == ".." else tmp_path / "new"
+    (tmp_path / "new").mkdir()
+    seen: list[Path] = []
+
+    class Stop(Exception):
+        pass
+
+    def teach(ground: object, pool: object, options: object, folder: Path, tell: object) -> None:
+        seen.append(folder)
+        raise Stop
+
+    monkeypatch.setattr("labelmint.pool.label.teach", teach)
+    monkeypatch.setattr("labelmint.pool.label.check_target", lambda *about, **more: None)
+    stands.mkdir(exist_ok=True)
+    monkeypatch.chdir(stands)
+    with pytest.raises(Stop):
+        label(place / "pool", place / "few", out, warn=lambda line: None, **FEW)
+    assert seen == [tmp_path / "new-ensemble"]
+
+
 @pytest.mark.parametrize("inside", ["", "ensemble"])
 def test_an_ensemble_in_the_folder_of_the_labels_is_refused_before_anything_is_trained(
     place: Path, tmp_path: Path, inside: str

@@ -61,7 +61,11 @@ def label(
     check_target(
         out, format=options.format, image_format=options.image_format, sources=sources, classes=classes
     )
-    folder = Path(options.ensemble) if options.ensemble is not None else out.with_name(f"{out.name}-ensemble")
+    named = (
+        out if out.name not in ("", "..") else out.resolve()
+    )  # "." and ".." name no folder to stand beside
+    beside = named.with_name(f"{named.name}-ensemble")
+    folder = Path(options.ensemble) if options.ensemble is not None else beside
     if out.resolve() in (folder.resolve(), *folder.resolve().parents):  # which must be empty in the end
         raise InputError(f"--ensemble {folder}: lies in the folder of the labels, {out}; name another")
     every = load_pool(images, options.geometry, normalize=options.normalize, folder=folder, tell=tell)
