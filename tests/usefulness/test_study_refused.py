@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from labelmint.datasets.splits import split
 from labelmint.errors import InputError
 from labelmint.storage import alone
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet
+from labelmint.usefulness.cells import claim_study
 from labelmint.usefulness.plan import StudyOptions
 
 
@@ -136,6 +138,27 @@ def test_nothing_of_a_folder_of_something_else_is_lost(
     with pytest.raises(InputError, match=r"is no study|something else than a study"):
         study(path, out, maker=Noise(), train_arm=Trainer(known()), **COMMON, n_train=(4,))
     assert others.read_text(encoding="utf-8") == "precious"
+
+
+@pytest.mark.parametrize("of", ["data", "unlabelled", "synthetic"])
+def test_a_study_inside_of_images_that_it_reads_is_refused(tmp_path: Path, of: str) -> None:
+    """Its pictures would be images of them when it is gone on with; one that is there already goes on."""
+    inside = tmp_path / of
+    inside.mkdir()
+    more: dict[str, Any] = {} if of == "data" else {of: inside}
+    more |= {"arms": ("A", "FM")} if of == "unlabelled" else {}
+    data = replace(real_data(), source=str(inside if of == "data" else tmp_path / "elsewhere"))
+
+    def call() -> None:
+        study(data, inside / "out", maker=Noise(), train_arm=Trainer(known()), **COMMON, **more)
+
+    with pytest.raises(InputError, match="lies inside of"):
+        call()
+    assert not (inside / "out").exists()
+    claim_study(inside / "out", {})
+    with pytest.raises(InputError) if of != "data" else nullcontext() as refused:
+        call()
+    assert refused is None or "lies inside of" not in str(refused.value)
 
 
 def test_two_commands_do_not_work_on_one_study_at_once(tmp_path: Path) -> None:

@@ -47,7 +47,8 @@ class AdviseOptions(Seeing):
     """How images are chosen.
 
     Arguments:
-        n: images to label. clusters: of the pool; n, and as many more as are labelled, but at most n more.
+        n: images to label. clusters: of the pool; n, and as many more as are labelled, but at most n more, and at most
+            500 in all.
         steps: of training the embedding; 0 goes by scale, contrast and color alone.
         ensemble: folder of `label`, whose segmenters disagree about images worth labelling.
         unlabelled_format: of the pool; found out unless given.
@@ -109,7 +110,7 @@ def advise(
     pool = pool.beside(known, tested)
     for line in pool.left_out:
         say(line)
-    count = options.clusters or options.n + min(len(known), options.n)
+    count = options.clusters or min(options.n + min(len(known), options.n), _MOST_CLUSTERS)
     if options.n > len(pool.pairs):
         raise InputError(
             f"-n {options.n}: the pool holds {len(pool.pairs)} images without labels; ask for fewer"

@@ -27,9 +27,13 @@ def sheet(folder: Path, point: Point, outcome: Outcome, real: RealPairs, maker: 
     samples.
     """
     cell = Cell(point.n, outcome.seeds[0])
-    if point.chosen is None or cell.seed not in point.scores("S"):
+    trained = point.arms.get(point.key("S"), {}).get(cell.seed)
+    if point.chosen is None or trained is None:
         return None
-    synthetic, _ = maker.make(cell, point.chosen.way, ON_A_SIDE, folder / cell.folder, lambda event: None)
+    count = min(
+        ON_A_SIDE, trained.samples or ON_A_SIDE
+    )  # of those that are there: none is drawn for a picture
+    synthetic, _ = maker.make(cell, point.chosen.way, count, folder / cell.folder, lambda event: None)
     if synthetic is None:
         return None
     seen, name = tiles(real.ground(cell).training, real.geometry.size, ON_A_SIDE), f"samples-{point.n}.png"
