@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,20 @@ def test_images_cut_into_tiles_are_attacked_whole(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("labelmint.usefulness.sharing._VIEWS", 40)
     seen = _views_of_whole(real.apart, (4, 4))
     assert {seen.names.count(name) for name in seen.names} == {16} and len(seen) == 32
+    # which is told, and of a pool it is not those whose names come first
+    looked: list[Sequence[str]] = []
+    whole = _views_of_whole
+
+    def noted(pairs: Sequence[Pair], size: tuple[int, int]) -> Views:
+        looked.append([one.name for one in pairs])
+        return whole(pairs, size)
+
+    monkeypatch.setattr("labelmint.usefulness.sharing._views_of_whole", noted)
+    monkeypatch.setattr("labelmint.usefulness.sharing._copies", lambda *about: (None, None, "not now"))
+    pool = [real.fitted[name] for name in sorted(real.fitted)]
+    found = shared(cell, real, noise, lambda event: None, pool=pool)
+    assert (found.members, found.others, found.pool) == (2, 2, 2)
+    assert looked[-1] != sorted(looked[-1]) == sorted(real.fitted)
 
 
 def test_what_shared_pairs_give_away(tmp_path: Path) -> None:

@@ -170,7 +170,7 @@ class Study:
             folder, key = CellFolder(self._folder, cell), f"{chosen.way.key}-{count}"
             names = self._real.pairs(cell) if chosen.way.given else self._real.of_generator(cell)
             found = folder.shared(key)
-            if found is not None and found.members != len(names.training):  # by a former version
+            if found is not None and found.members > len(names.training):  # by a former version
                 found = None
             if found is None and self._samples(cell, chosen.way):
                 views = self._views(cell, chosen.way)
