@@ -30,6 +30,7 @@ __all__ = [
     "read_mark",
     "refuse_inside",
     "refuse_taken",
+    "refuse_unwritable",
     "write_arrays",
     "write_aside",
     "write_json",
@@ -49,6 +50,14 @@ def refuse_taken(folder: Path) -> None:
     """Raise InputError for a path to write to that is a file, or a folder that holds anything."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: exists already and is not an empty folder; name another, or remove it")
+
+
+def refuse_unwritable(path: Path) -> None:
+    """Raise InputError for a path to write to where nothing can be written, before anything long begins."""
+    place = path.absolute()
+    above = next(one for one in (place, *place.parents) if one.exists())
+    if above.is_dir() and not os.access(above, os.W_OK):
+        raise InputError(f"{path}: can't be written, since {above} is read-only; name another folder")
 
 
 def refuse_inside(path: str | os.PathLike[str], sources: Iterable[str | os.PathLike[str]]) -> None:

@@ -7,6 +7,7 @@ import shutil
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from tests.pool.blobs import FEW, SIZE, blob, write_labelled, write_pool
 import labelmint
 from labelmint.datasets.pair import Pair
 from labelmint.errors import InputError
+from labelmint.pool.advise import advise
 from labelmint.pool.images import in_channels
 from labelmint.pool.label import label
 from labelmint.pool.labelled import load_labelled
@@ -242,6 +244,19 @@ def test_the_folder_that_a_person_stands_in_has_its_ensemble_beside_it(
     with pytest.raises(Stop):
         label(place / "pool", place / "few", out, warn=lambda line: None, **FEW)
     assert seen == [tmp_path / "new-ensemble"]
+
+
+def test_a_place_that_takes_nothing_is_refused_before_anything_is_read(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the ensemble lies elsewhere, so that its training would succeed."""
+    monkeypatch.setattr("labelmint.storage.os.access", lambda path, how: path != tmp_path)
+    told = f"can't be written, since {tmp_path} is read-only"
+    more: dict[str, Any] = {"report": lambda event: pytest.fail("works")}
+    with pytest.raises(InputError, match=told):
+        label(place / "pool", place / "few", tmp_path / "a" / "b", ensemble=place / "e", **more, **FEW)
+    with pytest.raises(InputError, match=told):
+        advise(place / "pool", place / "few", tmp_path / "advice", n=1, **more)
 
 
 @pytest.mark.parametrize("inside", ["", "ensemble"])

@@ -61,6 +61,14 @@ def test_data_without_test_part_are_refused(tmp_path: Path) -> None:
         study(data_of(pairs(40)), tmp_path / "out", maker=Noise(), train_arm=Trainer(known()), **COMMON)
 
 
+def test_one_pair_that_is_all_there_is_cannot_be_cross_fitted(tmp_path: Path) -> None:
+    """A larger --n-train, which other cells are told to take, would not help."""
+    made = pairs(6)
+    few = data_of(made, [pair.name for pair in made[:4]])  # one of the other two validates
+    with pytest.raises(InputError, match="has 1 training pair beside its test and validation parts"):
+        study(few, tmp_path / "out", maker=Noise(), train_arm=Trainer(known()), **COMMON)
+
+
 def test_another_folder_another_study_and_changed_data_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

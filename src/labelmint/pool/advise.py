@@ -33,7 +33,7 @@ from labelmint.pool.seeing import Seeing
 from labelmint.pool.sheet import write_sheet
 from labelmint.pool.stored import EnsembleFolder
 from labelmint.progress import Event, Report
-from labelmint.storage import refuse_inside, refuse_taken, write_json, write_text
+from labelmint.storage import refuse_inside, refuse_taken, refuse_unwritable, write_json, write_text
 from labelmint.types import Array, DataSet
 
 __all__ = ["WEIGHTS", "AdviseOptions", "advise"]
@@ -100,6 +100,7 @@ def advise(
         sources = [one for one in (unlabelled, labelled) if one is not None]
         refuse_inside(out, [one.source if isinstance(one, DataSet) else one for one in sources])
         refuse_taken(Path(out))
+        refuse_unwritable(Path(out))
     hardware = choose_hardware(options.device, options.precision, options.threads, None)
     images = (
         unlabelled if isinstance(unlabelled, DataSet) else open_pool(unlabelled, options.unlabelled_format)

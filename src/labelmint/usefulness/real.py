@@ -29,6 +29,7 @@ from labelmint.usefulness.plan import Cell, StudyOptions, pairs_of_cell
 __all__ = ["MOST_APART", "RealPairs", "load_real"]
 
 TEST_VIEWS, MOST_APART = 2000, 100
+_FOLDS = 2  # of pairs that validate each other
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,6 +153,11 @@ def load_real(
     if not parts.training or (options.validation == "extra" and not parts.validation):
         raise InputError(
             f"{data.source}: pairs to train on and others to validate on are needed; label more images"
+        )
+    if options.validation == "within" and len(parts.training) < _FOLDS:
+        raise InputError(
+            f"{data.source}: has {len(parts.training)} training pair beside its test and validation parts, and with "
+            f"--validation within at least {_FOLDS} are needed, one for each fold; label more images"
         )
     loaded = load_parts(
         data,
