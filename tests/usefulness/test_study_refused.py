@@ -176,6 +176,19 @@ def test_two_commands_do_not_work_on_one_study_at_once(tmp_path: Path) -> None:
     assert trainer.calls == []
 
 
+def test_given_pairs_that_memory_does_not_hold_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labelmint.usefulness.samples.room", lambda: 8 * 8 * 7 * 2 * 20 - 1)
+    data = real_data()
+    given = labelmint.write(
+        data_of(pairs(20, 100)), tmp_path / "given", format="folder", classes=data.classes
+    )
+    with pytest.raises(InputError, match=r"20 pairs need about .* of memory"):
+        study(data, tmp_path / "out", train_arm=Trainer(known()), **COMMON, synthetic=given)
+    assert not (tmp_path / "out").exists()
+
+
 def test_given_pairs_are_checked(tmp_path: Path) -> None:
     def given(name: str, made: list[Any], classes: ClassSet | None = None) -> Path:
         data = real_data()
