@@ -40,6 +40,7 @@ from labelmint.usefulness.plan import StudyOptions
         ({"seeds": 10**9}, "--seeds 1000000000: expected 1 to 1000"),
         ({"seed": 1 << 63}, r"--seed 9223372036854775808: expected a number from 0 to 2\^63 - 1"),
         ({"budget": 0.0}, "--budget 0"),
+        ({"curve": True, "arms": ("A0", "S")}, "leave out --arms S, or --curve"),
         ({"samples": 0}, "--samples 0"),
         ({"preset": "huge"}, "no preset"),
         ({"system": "gan"}, "gan"),
