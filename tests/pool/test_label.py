@@ -92,6 +92,7 @@ def test_what_stands_beside_the_labels(place: Path) -> None:
     card = (new / "README.md").read_text(encoding="utf-8")
     assert "their labels are not a person's" in card
     assert "read by the mean of all, so that the figures are on the careful side" in card
+    assert "in 2 round(s)" in card and "the labelled images are not quite unseen" in card
 
 
 def test_a_stopped_call_goes_on_and_ends_with_the_same_bytes(place: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,7 @@ class RealPairs:
         ranges: the levels that each image uses, by the name of its pair.
         apart: whole images of the test part, at most 100, by a hash, where it is asked whether pairs may be shared.
         tested: digest (`pool.images.digest_of_image`) -> name of the images of the test part.
+        folder: that takes what memory does not hold; None for none.
     """
 
     data: DataSet
@@ -62,6 +64,7 @@ class RealPairs:
     ranges: Mapping[str, Range] = field(default_factory=dict)
     apart: Sequence[Pair] = ()
     tested: Mapping[bytes, str] = field(default_factory=dict)
+    folder: Path | None = None
 
     @property
     def classes(self) -> ClassSet:
@@ -94,6 +97,7 @@ class RealPairs:
             backgrounds=frozenset(range(len(self.classes))) - set(self.foreground),
             geometry=self.geometry,
             normalized=self.normalize != "none",
+            folder=self.folder,
         )
 
     def of_generator(self, cell: Cell) -> Split:
@@ -186,6 +190,7 @@ def load_real(
         instances=_digest_of_instances(learned),
         apart=_apart(loaded.test, parts, options.seed) if options.share else (),
         tested={digest_of_image(one.image): one.name for one in loaded.test},
+        folder=None if disk is None else disk.folder,
     )
 
 
