@@ -97,10 +97,7 @@ def advise(
     """
     options, say, tell = options or AdviseOptions(**more), warn or _warn, report or (lambda event: None)
     if out is not None:
-        sources = [one for one in (unlabelled, labelled) if one is not None]
-        refuse_inside(out, [one.source if isinstance(one, DataSet) else one for one in sources])
-        refuse_taken(Path(out))
-        refuse_unwritable(Path(out))
+        _refuse_place(Path(out), [one for one in (unlabelled, labelled) if one is not None])
     hardware = choose_hardware(options.device, options.precision, options.threads, None)
     images = (
         unlabelled if isinstance(unlabelled, DataSet) else open_pool(unlabelled, options.unlabelled_format)
@@ -133,6 +130,13 @@ def advise(
     if out is not None:
         _write(Path(out), advice, pool)
     return advice
+
+
+def _refuse_place(out: Path, sources: Sequence[str | Path | DataSet]) -> None:
+    """Raise InputError where no new folder can be written, or one inside of the images."""
+    refuse_inside(out, [one.source if isinstance(one, DataSet) else one for one in sources])
+    refuse_taken(out)
+    refuse_unwritable(out)
 
 
 def _warn(line: str) -> None:

@@ -79,8 +79,7 @@ def study(
     tell: Report = report or (lambda event: None)
     tell(Event("arms", 1, 1, message=options.wanted_in_words))
     source, folder = (data if isinstance(data, DataSet) else read(data)), Path(out)
-    refuse_other(folder)
-    _refuse_inside(folder, source, options)
+    _refuse_place(folder, source, options)
     request, device = _request(options), choose_device(options.device)
     trains = maker is None and options.draws and options.synthetic is None
     dials = dials_of_generators(request, options.dials) if trains else ()
@@ -114,8 +113,11 @@ def study(
     return results
 
 
-def _refuse_inside(folder: Path, data: DataSet, options: StudyOptions) -> None:
-    """Raise InputError for a new study inside of images that it reads, which would then hold its pictures, too."""
+def _refuse_place(folder: Path, data: DataSet, options: StudyOptions) -> None:
+    """Raise InputError for a folder of something else, and for a new study inside of images that it reads, which would
+    then hold its pictures, too.
+    """
+    refuse_other(folder)
     if not is_unused(folder):  # of a former version, which is gone on with
         return
     others = [one for one in (options.unlabelled, options.synthetic) if one is not None and one != REST]
