@@ -300,8 +300,7 @@ class Study:
             folds = self._real.ground(cell, reading).folds
             told["folds"] = [[names.training[place] for place in fold] for fold in folds]
         folder.mkdir(parents=True, exist_ok=True)
-        if not file.is_file():
-            write_json(file, told)
+        write_json(file, told)  # in place of those of a call with other settings, which made nothing
 
     def _samples(self, cell: Cell, way: Way) -> bool:
         """Make a cell's samples unless they are there; whether there are any."""
