@@ -301,6 +301,17 @@ def test_a_damaged_ensemble_is_refused(place: Path, tmp_path: Path) -> None:
         EnsembleFolder(tmp_path).open(torch.device("cpu"))
 
 
+def test_damaged_words_of_the_hardware_are_chosen_anew(tmp_path: Path) -> None:
+    folder, options = EnsembleFolder(tmp_path / "ensemble"), LabelOptions(**FEW)
+    found = folder.begin("key", options, {})
+    mark = tmp_path / "ensemble" / "hardware.json"
+    whole = mark.read_text(encoding="utf-8")
+    for damaged in ('{"device": 5, "precision": "x", "threads": "a", "cores": null}', "[1]", ""):
+        mark.write_text(damaged, encoding="utf-8")
+        assert folder.begin("key", options, {}) == found
+        assert mark.read_text(encoding="utf-8") == whole
+
+
 @pytest.mark.parametrize(
     ("format", "without"), [("yolo", True), ("voc", False), ("nnunet", False), ("labelme", False)]
 )

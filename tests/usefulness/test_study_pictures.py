@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.usefulness.study_fakes import Noise, Trainer, known, run_study
 
 from labelmint.evaluation.views import Views
 from labelmint.progress import Report
 from labelmint.usefulness.cells import Drawn
+from labelmint.usefulness.pictures import _read
 from labelmint.usefulness.plan import Cell, Way
 
 
@@ -32,3 +34,14 @@ def test_no_samples_are_drawn_for_a_picture(tmp_path: Path, samples: int, shown:
     assert maker.counts == {samples, shown}
     assert (tmp_path / "samples-10.png").is_file()
     assert any(section.pictures for section in results.sections)
+
+
+def test_readings_that_are_damaged_are_not_shown(tmp_path: Path) -> None:
+    file = tmp_path / "A.npz"
+    assert _read(file, 2) is None
+    np.savez_compressed(file, read=np.zeros((2, 4, 4), np.int16))
+    assert _read(file, 2) is not None and _read(file, 3) is None
+    whole = file.read_bytes()
+    for damaged in (whole[:100], b"", whole.replace(b"read.npy", b"lead.npy"), b"text"):
+        file.write_bytes(damaged)
+        assert _read(file, 2) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -81,8 +82,10 @@ def readings(folder: Path, point: Point, outcome: Outcome, real: RealPairs) -> P
 
 
 def _read(file: Path, count: int) -> Array | None:
-    if not file.is_file():
+    """What an arm reads from the test views; None where that is not stored, or damaged: it is for a picture alone."""
+    try:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
+            found: Array = stored["read"]
+    except (FileNotFoundError, BadZipFile, ValueError, EOFError, KeyError):
         return None
-    with np.load(file, allow_pickle=False) as stored:
-        found: Array = stored["read"]
     return found if len(found) == count else None
