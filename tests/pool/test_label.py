@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from contextlib import nullcontext
 from dataclasses import replace
@@ -299,6 +300,20 @@ def test_a_damaged_ensemble_is_refused(place: Path, tmp_path: Path) -> None:
         EnsembleFolder(folder).open(torch.device("cpu"))
     with pytest.raises(InputError, match="holds no finished ensemble"):
         EnsembleFolder(tmp_path).open(torch.device("cpu"))
+
+
+def test_what_to_remove_for_a_damaged_member_is_said(place: Path, tmp_path: Path) -> None:
+    ensemble = Path(shutil.copytree(place / "new-ensemble", tmp_path / "ensemble"))
+    member = ensemble / "round-1" / "member-2"
+    weights = member / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    told = re.escape(f"(its SHA-256 differs from part.json); remove {member}, and the same command trains it")
+    for _ in range(2):
+        with pytest.raises(
+            InputError, match=told if weights.exists() else "lacks member-2/weights.*; remove"
+        ):
+            label(place / "pool", place / "few", tmp_path / "out", ensemble=ensemble, warn=print, **FEW)
+        weights.unlink(missing_ok=True)
 
 
 def test_damaged_words_of_the_hardware_are_chosen_anew(tmp_path: Path) -> None:
