@@ -52,6 +52,14 @@ def refuse_taken(folder: Path) -> None:
         raise InputError(f"{folder}: exists already and is not an empty folder; name another, or remove it")
 
 
+def refuse_unwritable(path: Path) -> None:
+    """Raise InputError for a path to write to where nothing can be written, before anything long begins."""
+    place = path.absolute()
+    above = next(one for one in (place, *place.parents) if one.exists())
+    if above.is_dir() and not os.access(above, os.W_OK):
+        raise InputError(f"{path}: can't be written, since {above} is read-only; name another folder")
+
+
 def refuse_inside(path: str | os.PathLike[str], sources: Iterable[str | os.PathLike[str]]) -> None:
     """Raise InputError for a path to write to inside of a source that is a folder, or of the folder of one that is a
     file.

@@ -8,6 +8,10 @@ import pytest
 from tests.cli.conftest import Command
 from tests.pool.blobs import write_labelled, write_pool
 
+from labelmint.cli.label import _print
+from labelmint.pool.options import LabelOptions
+from labelmint.storage import write_json
+
 TINY = ("--size", "16x16", "--crop", "--threads", 1, "--most-steps", 1)
 
 
@@ -27,6 +31,20 @@ def test_label_prints_what_to_expect(command: Command, tmp_path: Path) -> None:
     assert advice.out.split() in (["p0"], ["p1"])
     assert "clusters" in advice.err
     assert command("advise", *words, "--threads", 1, "--json").json["names"]
+
+
+def test_figures_that_there_are_not_are_no_zeros(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    figures = {"threshold": 0.0, "dice": 0.0}
+    expected = {
+        "never labelled": {**figures, "kept": 0.9, "precision": 0.0, "recall": None},
+        "never read": {**figures, "kept": None, "precision": None, "recall": 0.0},
+    }
+    facts = {"images": 1, "kept": 1.0, "held_out_images": 2, "expected": expected, "refused_objects": {}}
+    write_json(tmp_path / "settings.json", facts)
+    _print(tmp_path, LabelOptions(), False)
+    told = capsys.readouterr().out
+    assert "never labelled: Dice 0.000 (precision 0.000, recall -), 90.0% of its pixels kept" in told
+    assert "never read: Dice 0.000 (precision -, recall 0.000), none read" in told
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,29 @@ def test_images_of_the_test_part_are_neither_advised_nor_labelled(
     assert lines == told
 
 
+def test_labels_of_a_test_part_alone_are_no_labels_to_learn_from(pool: Path, tmp_path: Path) -> None:
+    few = tmp_path / "few"
+    for part in ("images", "labels"):
+        (few / part).mkdir(parents=True)
+    shutil.copy(pool / "images" / "dark0.png", few / "images")
+    Image.fromarray(np.eye(24, dtype=np.uint8)).save(few / "labels" / "dark0.png")
+    (few / "val.txt").write_text("dark0\n")
+    lines: list[str] = []
+    advice = advise(pool, few, n=15, warn=lines.append, **FEW)  # type: ignore[arg-type]
+    assert "dark0" not in advice.names and "nothing is labelled yet" in advice.words[0]
+    assert lines == [f"{pool}: 1 images are of the test part of the labelled data and are left out"]
+
+
+def test_many_images_are_not_parted_into_more_clusters_than_may_be_asked_for(
+    pool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Medoids are chosen among 4,000 images: 6 here."""
+    monkeypatch.setattr("labelmint.metrics.medoids._MOST", 6)
+    monkeypatch.setattr("labelmint.pool.advise._MOST_CLUSTERS", 5)
+    advice = advise(pool, n=12, **FEW)  # type: ignore[arg-type]
+    assert len(set(advice.names)) == 12 and len(advice.clusters) == 5
+
+
 def test_all_damaged_images_are_named_at_once(pool: Path, tmp_path: Path) -> None:
     images = Path(shutil.copytree(pool / "images", tmp_path / "images"))
     for damaged in range(1, 5):

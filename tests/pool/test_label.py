@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from tests.pool.blobs import FEW, SIZE, blob, write_labelled, write_pool
 import labelmint
 from labelmint.datasets.pair import Pair
 from labelmint.errors import InputError
+from labelmint.pool.advise import advise
 from labelmint.pool.images import in_channels
 from labelmint.pool.label import label
 from labelmint.pool.labelled import load_labelled
@@ -90,6 +93,7 @@ def test_what_stands_beside_the_labels(place: Path) -> None:
     card = (new / "README.md").read_text(encoding="utf-8")
     assert "their labels are not a person's" in card
     assert "read by the mean of all, so that the figures are on the careful side" in card
+    assert "in 2 round(s)" in card and "the labelled images are not quite unseen" in card
 
 
 def test_a_stopped_call_goes_on_and_ends_with_the_same_bytes(place: Path, tmp_path: Path) -> None:
@@ -201,6 +205,62 @@ def test_an_ensemble_is_of_the_pairs_that_it_was_held_to(
     assert key("a1") == key("a1") != key("a2")
 
 
+def test_labels_that_all_validate_are_dealt_into_folds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many labels with val.txt and test.txt, and none that only teaches: val.txt leaves none to learn from."""
+    monkeypatch.setattr("labelmint.pool.labelled.MANY", 4)
+    data = labelmint.read(write_labelled(tmp_path / "few", 6))
+    parts = replace(data, test=("a0",), validation=("a1", "a2", "a3", "a4", "a5"))
+    found = load_labelled(parts, LabelOptions(**FEW), 3, 1, tmp_path, lambda event: None)
+    assert found.cross_fitted and not found.apart
+    assert all(lesson.training and lesson.held_out for lesson in found.lessons)
+
+
+def test_labels_of_a_test_part_alone_are_refused(place: Path, tmp_path: Path) -> None:
+    few = Path(shutil.copytree(place / "few", tmp_path / "few"))
+    (few / "val.txt").write_text("\n".join(f"a{k}" for k in range(6)))
+    with pytest.raises(InputError, match="all 6 labelled images are of its test part"):
+        label(place / "pool", few, tmp_path / "out", **FEW)
+
+
+@pytest.mark.parametrize("out", [".", ".."])
+def test_the_folder_that_a_person_stands_in_has_its_ensemble_beside_it(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str
+) -> None:
+    stands = tmp_path / "new" / "below" if out == ".." else tmp_path / "new"
+    (tmp_path / "new").mkdir()
+    seen: list[Path] = []
+
+    class Stop(Exception):
+        pass
+
+    def teach(ground: object, pool: object, options: object, folder: Path, tell: object) -> None:
+        seen.append(folder)
+        raise Stop
+
+    monkeypatch.setattr("labelmint.pool.label.teach", teach)
+    monkeypatch.setattr("labelmint.pool.label.check_target", lambda *about, **more: None)
+    stands.mkdir(exist_ok=True)
+    monkeypatch.chdir(stands)
+    with pytest.raises(Stop):
+        label(place / "pool", place / "few", out, warn=lambda line: None, **FEW)
+    assert seen == [tmp_path / "new-ensemble"]
+
+
+def test_a_place_that_takes_nothing_is_refused_before_anything_is_read(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the ensemble lies elsewhere, so that its training would succeed."""
+    monkeypatch.setattr("labelmint.storage.os.access", lambda path, how: path != tmp_path)
+    told = f"can't be written, since {tmp_path} is read-only"
+    more: dict[str, Any] = {"report": lambda event: pytest.fail("works")}
+    with pytest.raises(InputError, match=told):
+        label(place / "pool", place / "few", tmp_path / "a" / "b", ensemble=place / "e", **more, **FEW)
+    with pytest.raises(InputError, match=told):
+        advise(place / "pool", place / "few", tmp_path / "advice", n=1, **more)
+
+
 @pytest.mark.parametrize("inside", ["", "ensemble"])
 def test_an_ensemble_in_the_folder_of_the_labels_is_refused_before_anything_is_trained(
     place: Path, tmp_path: Path, inside: str
@@ -240,6 +300,31 @@ def test_a_damaged_ensemble_is_refused(place: Path, tmp_path: Path) -> None:
         EnsembleFolder(folder).open(torch.device("cpu"))
     with pytest.raises(InputError, match="holds no finished ensemble"):
         EnsembleFolder(tmp_path).open(torch.device("cpu"))
+
+
+def test_what_to_remove_for_a_damaged_member_is_said(place: Path, tmp_path: Path) -> None:
+    ensemble = Path(shutil.copytree(place / "new-ensemble", tmp_path / "ensemble"))
+    member = ensemble / "round-1" / "member-2"
+    weights = member / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    told = re.escape(f"(its SHA-256 differs from part.json); remove {member}, and the same command trains it")
+    for _ in range(2):
+        with pytest.raises(
+            InputError, match=told if weights.exists() else "lacks member-2/weights.*; remove"
+        ):
+            label(place / "pool", place / "few", tmp_path / "out", ensemble=ensemble, warn=print, **FEW)
+        weights.unlink(missing_ok=True)
+
+
+def test_damaged_words_of_the_hardware_are_chosen_anew(tmp_path: Path) -> None:
+    folder, options = EnsembleFolder(tmp_path / "ensemble"), LabelOptions(**FEW)
+    found = folder.begin("key", options, {})
+    mark = tmp_path / "ensemble" / "hardware.json"
+    whole = mark.read_text(encoding="utf-8")
+    for damaged in ('{"device": 5, "precision": "x", "threads": "a", "cores": null}', "[1]", ""):
+        mark.write_text(damaged, encoding="utf-8")
+        assert folder.begin("key", options, {}) == found
+        assert mark.read_text(encoding="utf-8") == whole
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,22 @@ def test_images_are_seen_as_they_are_and_spread_unless_all_are_spread() -> None:
     assert plain.to_train(plain.training, as_it_is) is plain.training
 
 
+def test_images_that_are_spread_are_mapped_where_memory_does_not_hold_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the images are that they are made from."""
+    plain, recipe = replace(ground(), folder=tmp_path), STRONG.model_copy(update={"normalize": True})
+    held = plain.to_train(plain.training, STRONG), plain.seen(recipe).training
+    monkeypatch.setattr("labelmint.datasets.keeping.available_memory", lambda device: 0)
+    mapped = plain.to_train(plain.training, STRONG), plain.seen(recipe).training
+    assert isinstance(mapped[0][-1].image, np.memmap) and isinstance(mapped[1][-1].image, np.memmap)
+    for before, now in zip(held, mapped, strict=True):
+        assert [one.name for one in now] == [one.name for one in before]
+        assert all(np.array_equal(a.image, b.image) for a, b in zip(before, now, strict=True))
+        assert all(np.array_equal(a.ids, b.ids) for a, b in zip(before, now, strict=True))
+    assert not list(tmp_path.iterdir())  # the file has no name
+
+
 @pytest.mark.parametrize(("depth", "layers"), [("121", 121), ("161", 161)])
 def test_the_dense_network_is_built_as_deep_as_asked(depth: str, layers: int) -> None:
     config = ArmConfig.model_validate({"network": "dense", "depth": depth})

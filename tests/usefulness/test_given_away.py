@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from tests.usefulness.study_fakes import COMMON, Noise, Trainer, data_of, known, pairs, rule
+from tests.usefulness.study_fakes import COMMON, Noise, Trainer, data_of, known, pairs, rule, run_study
 
 from labelmint import study
 from labelmint.datasets.pair import Pair
@@ -17,7 +18,7 @@ from labelmint.evaluation.views import Views
 from labelmint.types import DataSet, Layout
 from labelmint.usefulness.plan import Cell, StudyOptions
 from labelmint.usefulness.real import load_real
-from labelmint.usefulness.sharing import _views_of_whole, shared
+from labelmint.usefulness.sharing import Shared, _views_of_whole, shared
 from labelmint.usefulness.unlabelled import open_unlabelled
 
 
@@ -91,6 +92,20 @@ def test_images_cut_into_tiles_are_attacked_whole(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("labelmint.usefulness.sharing._VIEWS", 40)
     seen = _views_of_whole(real.apart, (4, 4))
     assert {seen.names.count(name) for name in seen.names} == {16} and len(seen) == 32
+    # which is told, and of a pool it is not those whose names come first
+    looked: list[Sequence[str]] = []
+    whole = _views_of_whole
+
+    def noted(pairs: Sequence[Pair], size: tuple[int, int]) -> Views:
+        looked.append([one.name for one in pairs])
+        return whole(pairs, size)
+
+    monkeypatch.setattr("labelmint.usefulness.sharing._views_of_whole", noted)
+    monkeypatch.setattr("labelmint.usefulness.sharing._copies", lambda *about: (None, None, "not now"))
+    pool = [real.fitted[name] for name in sorted(real.fitted)]
+    found = shared(cell, real, noise, lambda event: None, pool=pool)
+    assert (found.members, found.others, found.pool) == (2, 2, 2)
+    assert looked[-1] != sorted(looked[-1]) == sorted(real.fitted)
 
 
 def test_what_shared_pairs_give_away(tmp_path: Path) -> None:
@@ -130,3 +145,30 @@ def test_what_shared_pairs_give_away(tmp_path: Path) -> None:
     assert (found.figures["share_copies.n10"].value or 0) > 500
     assert "DO NOT SHARE" in found.verdict.reasons[0]
     assert found.figures["share.n10"].value == pytest.approx(9.5)
+
+
+def test_the_budget_holds_for_what_pairs_give_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A later call measures it."""
+    clock = [0.0]
+    monkeypatch.setattr("labelmint.usefulness.work.time.perf_counter", lambda: clock[0])
+    measured: list[Cell] = []
+
+    def measure(cell: Cell, *about: Any, **more: Any) -> Shared:
+        measured.append(cell)
+        return Shared(samples=12, copies=0, alarms=0.0, auc=0.5, members=8, others=10, seconds=1.0)
+
+    monkeypatch.setattr("labelmint.usefulness.work.shared", measure)
+
+    class Slow(Trainer):
+        def __call__(self, *about: Any, **more: Any) -> Any:
+            clock[0] += 60
+            return super().__call__(*about, **more)
+
+    options: dict[str, Any] = {"arms": ("A", "Y"), "share": True, "n_train": (10,), "seeds": 1}
+    found = run_study(tmp_path / "out", Slow(known(), seconds=60.0), budget=3.0, **options)
+    assert measured == []  # A twice and Y took all of it
+    (left,) = [t for s in found.sections for t in s.tables if t.title.startswith("Left out")]
+    assert left.rows == (("n = 10, seed 0: what samples give away",),)
+    found = run_study(tmp_path / "out", Slow(known(), seconds=60.0), budget=3.0, **options)
+    assert measured == [Cell(10, 0)]
+    assert found.figures["share_membership.n10"].value == 0.5

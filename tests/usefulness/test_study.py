@@ -374,6 +374,15 @@ def test_a_study_that_failed_before_it_made_anything_claims_nothing(tmp_path: Pa
         run_study(tmp_path / "out", Trainer(known()), n_train=(10,))
 
 
+def test_the_names_of_a_cell_are_those_of_the_call_that_trained(tmp_path: Path) -> None:
+    """Not those of one with other settings that was stopped before it had made anything."""
+    with pytest.raises(KeyboardInterrupt):
+        run_study(tmp_path / "out", Trainer(known(), stop_after=0))
+    run_study(tmp_path / "out", Trainer(known()), n_train=(10,), validation="extra", arms=("A",))
+    names = json.loads((tmp_path / "out" / "cells/n-10/seed-0/pairs.json").read_text(encoding="utf-8"))
+    assert names.keys() == {"training", "validation"}
+
+
 def test_the_learning_curve_alone_trains_a_and_r_and_needs_no_generator(tmp_path: Path) -> None:
     trainer, maker = Trainer(known()), Noise()
     results = run_study(tmp_path / "out", trainer, maker, curve=True)

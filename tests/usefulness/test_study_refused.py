@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from labelmint.datasets.splits import split
 from labelmint.errors import InputError
 from labelmint.storage import alone
 from labelmint.types import AnnotatedImage, ClassInfo, ClassSet
+from labelmint.usefulness.cells import claim_study
 from labelmint.usefulness.plan import StudyOptions
 
 
@@ -38,6 +40,7 @@ from labelmint.usefulness.plan import StudyOptions
         ({"seeds": 10**9}, "--seeds 1000000000: expected 1 to 1000"),
         ({"seed": 1 << 63}, r"--seed 9223372036854775808: expected a number from 0 to 2\^63 - 1"),
         ({"budget": 0.0}, "--budget 0"),
+        ({"curve": True, "arms": ("A0", "S")}, "leave out --arms S, or --curve"),
         ({"samples": 0}, "--samples 0"),
         ({"preset": "huge"}, "no preset"),
         ({"system": "gan"}, "gan"),
@@ -57,6 +60,14 @@ def test_bad_options_are_refused_before_anything_is_written(
 def test_data_without_test_part_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no test part"):
         study(data_of(pairs(40)), tmp_path / "out", maker=Noise(), train_arm=Trainer(known()), **COMMON)
+
+
+def test_one_pair_that_is_all_there_is_cannot_be_cross_fitted(tmp_path: Path) -> None:
+    """A larger --n-train, which other cells are told to take, would not help."""
+    made = pairs(6)
+    few = data_of(made, [pair.name for pair in made[:4]])  # one of the other two validates
+    with pytest.raises(InputError, match="has 1 training pair beside its test and validation parts"):
+        study(few, tmp_path / "out", maker=Noise(), train_arm=Trainer(known()), **COMMON)
 
 
 def test_another_folder_another_study_and_changed_data_are_refused(
@@ -138,11 +149,45 @@ def test_nothing_of_a_folder_of_something_else_is_lost(
     assert others.read_text(encoding="utf-8") == "precious"
 
 
+@pytest.mark.parametrize("of", ["data", "unlabelled", "synthetic"])
+def test_a_study_inside_of_images_that_it_reads_is_refused(tmp_path: Path, of: str) -> None:
+    """Its pictures would be images of them when it is gone on with; one that is there already goes on."""
+    inside = tmp_path / of
+    inside.mkdir()
+    more: dict[str, Any] = {} if of == "data" else {of: inside}
+    more |= {"arms": ("A", "FM")} if of == "unlabelled" else {}
+    data = replace(real_data(), source=str(inside if of == "data" else tmp_path / "elsewhere"))
+
+    def call() -> None:
+        study(data, inside / "out", maker=Noise(), train_arm=Trainer(known()), **COMMON, **more)
+
+    with pytest.raises(InputError, match="lies inside of"):
+        call()
+    assert not (inside / "out").exists()
+    claim_study(inside / "out", {})
+    with pytest.raises(InputError) if of != "data" else nullcontext() as refused:
+        call()
+    assert refused is None or "lies inside of" not in str(refused.value)
+
+
 def test_two_commands_do_not_work_on_one_study_at_once(tmp_path: Path) -> None:
     trainer = Trainer(known())
     with alone(tmp_path / "out"), pytest.raises(InputError, match="another command works there"):
         run_study(tmp_path / "out", trainer, n_train=(10,))
     assert trainer.calls == []
+
+
+def test_given_pairs_that_memory_does_not_hold_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labelmint.usefulness.samples.room", lambda: 8 * 8 * 7 * 2 * 20 - 1)
+    data = real_data()
+    given = labelmint.write(
+        data_of(pairs(20, 100)), tmp_path / "given", format="folder", classes=data.classes
+    )
+    with pytest.raises(InputError, match=r"20 pairs need about .* of memory"):
+        study(data, tmp_path / "out", train_arm=Trainer(known()), **COMMON, synthetic=given)
+    assert not (tmp_path / "out").exists()
 
 
 def test_given_pairs_are_checked(tmp_path: Path) -> None:

@@ -57,7 +57,8 @@ class _CommandLine:
         int | None,
         typer.Option(
             metavar="K",
-            help="Kinds that the pool is divided into. Unless given n plus as many as are labelled, at most 2 n.",
+            help="Kinds that the pool is divided into. Unless given n plus as many as are labelled, at most 2 n, "
+            "and at most 500.",
             show_default=False,
         ),
     ] = None

@@ -190,8 +190,10 @@ def _print(out: Path, options: LabelOptions, as_json: bool) -> None:
     print(f"expected by {facts['held_out_images']} labelled images that were held out:")
     for name, row in facts["expected"].items():
         if row["dice"] is not None:
-            shown = ", ".join(f"{key} {row[key] or 0:.3f}" for key in ("precision", "recall"))
-            print(f"  {name}: Dice {row['dice']:.3f} ({shown}), {row['kept'] or 0:.1%} of its pixels kept")
+            known = ((key, row[key]) for key in ("precision", "recall"))
+            shown = ", ".join(f"{key} {'-' if value is None else f'{value:.3f}'}" for key, value in known)
+            kept = "none read" if row["kept"] is None else f"{row['kept']:.1%} of its pixels kept"
+            print(f"  {name}: Dice {row['dice']:.3f} ({shown}), {kept}")
     if facts["refused_objects"]:
         counted = ", ".join(f"{count} by {rule}" for rule, count in facts["refused_objects"].items())
         print(f"objects that no labelled image shows alike, ignored: {counted}")

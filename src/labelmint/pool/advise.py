@@ -33,7 +33,7 @@ from labelmint.pool.seeing import Seeing
 from labelmint.pool.sheet import write_sheet
 from labelmint.pool.stored import EnsembleFolder
 from labelmint.progress import Event, Report
-from labelmint.storage import refuse_inside, refuse_taken, write_json, write_text
+from labelmint.storage import refuse_inside, refuse_taken, refuse_unwritable, write_json, write_text
 from labelmint.types import Array, DataSet
 
 __all__ = ["WEIGHTS", "AdviseOptions", "advise"]
@@ -47,7 +47,8 @@ class AdviseOptions(Seeing):
     """How images are chosen.
 
     Arguments:
-        n: images to label. clusters: of the pool; n, and as many more as are labelled, but at most n more.
+        n: images to label. clusters: of the pool; n, and as many more as are labelled, but at most n more, and at most
+            500 in all.
         steps: of training the embedding; 0 goes by scale, contrast and color alone.
         ensemble: folder of `label`, whose segmenters disagree about images worth labelling.
         unlabelled_format: of the pool; found out unless given.
@@ -96,9 +97,7 @@ def advise(
     """
     options, say, tell = options or AdviseOptions(**more), warn or _warn, report or (lambda event: None)
     if out is not None:
-        sources = [one for one in (unlabelled, labelled) if one is not None]
-        refuse_inside(out, [one.source if isinstance(one, DataSet) else one for one in sources])
-        refuse_taken(Path(out))
+        _refuse_place(Path(out), [one for one in (unlabelled, labelled) if one is not None])
     hardware = choose_hardware(options.device, options.precision, options.threads, None)
     images = (
         unlabelled if isinstance(unlabelled, DataSet) else open_pool(unlabelled, options.unlabelled_format)
@@ -109,7 +108,7 @@ def advise(
     pool = pool.beside(known, tested)
     for line in pool.left_out:
         say(line)
-    count = options.clusters or options.n + min(len(known), options.n)
+    count = options.clusters or min(options.n + min(len(known), options.n), _MOST_CLUSTERS)
     if options.n > len(pool.pairs):
         raise InputError(
             f"-n {options.n}: the pool holds {len(pool.pairs)} images without labels; ask for fewer"
@@ -131,6 +130,13 @@ def advise(
     if out is not None:
         _write(Path(out), advice, pool)
     return advice
+
+
+def _refuse_place(out: Path, sources: Sequence[str | Path | DataSet]) -> None:
+    """Raise InputError where no new folder can be written, or one inside of the images."""
+    refuse_inside(out, [one.source if isinstance(one, DataSet) else one for one in sources])
+    refuse_taken(out)
+    refuse_unwritable(out)
 
 
 def _warn(line: str) -> None:

@@ -155,7 +155,7 @@ def loaded_pairs(
         tell=lambda done, of: tell(Event(what, done, of)),
     )
     found = shelved(pairs, len(names), folder, data.source)
-    return in_channels(found, max(least_channels, *(pair.image.shape[2] for pair in found)))
+    return in_channels(found, max([least_channels, *(pair.image.shape[2] for pair in found)]))
 
 
 def in_channels(pairs: Sequence[Pair], channels: int) -> list[Pair]:

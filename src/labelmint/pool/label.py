@@ -17,7 +17,7 @@ from labelmint.pool.options import LabelOptions
 from labelmint.pool.outcome import write_outcome
 from labelmint.pool.rounds import teach
 from labelmint.progress import Report
-from labelmint.storage import alone
+from labelmint.storage import alone, refuse_unwritable
 from labelmint.types import DataSet
 
 __all__ = ["label"]
@@ -61,7 +61,12 @@ def label(
     check_target(
         out, format=options.format, image_format=options.image_format, sources=sources, classes=classes
     )
-    folder = Path(options.ensemble) if options.ensemble is not None else out.with_name(f"{out.name}-ensemble")
+    named = (
+        out if out.name not in ("", "..") else out.resolve()
+    )  # "." and ".." name no folder to stand beside
+    beside = named.with_name(f"{named.name}-ensemble")
+    refuse_unwritable(out)
+    folder = Path(options.ensemble) if options.ensemble is not None else beside
     if out.resolve() in (folder.resolve(), *folder.resolve().parents):  # which must be empty in the end
         raise InputError(f"--ensemble {folder}: lies in the folder of the labels, {out}; name another")
     every = load_pool(images, options.geometry, normalize=options.normalize, folder=folder, tell=tell)

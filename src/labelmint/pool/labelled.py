@@ -2,7 +2,8 @@
 
 fewer than 200 labels    every labelled image but the test part is dealt into folds (`segmenters.folds`); the
                          members whose fold it is read it
-200 and more             the data's own training part teaches, its validation part is read by all members
+200 and more             the data's own training part teaches, its validation part is read by all members; where
+                         every pair validates or tests, as few ones
 """
 
 from __future__ import annotations
@@ -89,6 +90,11 @@ def load_labelled(
         )
     parts = split_of(data, seeing.group_by)
     names = sorted({*parts.training, *parts.validation})
+    if not names:
+        raise InputError(
+            f"{data.source}: all {len(data)} labelled images are of its test part, from which nothing is learned; "
+            f"label others, or list in train.txt which are to be learned from"
+        )
     loaded = loaded_pairs(
         data,
         names,
@@ -105,9 +111,8 @@ def load_labelled(
             f"{data.source}: labels of at least 2 images (or groups, with --group-by) are needed, since some must be "
             f"held out from training, and {len({pair.group for pair in pairs})} is there; label more images"
         )
-    return dealt(
-        pairs, data.subset(names), members, apart=set(parts.validation) if len(pairs) >= MANY else ()
-    )
+    apart = set(parts.validation) if len(pairs) >= MANY and parts.training else ()
+    return dealt(pairs, data.subset(names), members, apart=apart)
 
 
 def dealt(pairs: Sequence[Pair], data: DataSet, members: int, *, apart: Collection[str] = ()) -> Labelled:

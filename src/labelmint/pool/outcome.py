@@ -209,6 +209,12 @@ def _section(facts: Mapping[str, Any]) -> str:
             "Thresholds and figures are those of the segmenters that had not learned from an image, mostly one; the "
             "images here were read by the mean of all, so that the figures are on the careful side.",
         ]
+    if facts["settings"]["rounds"] > 1:
+        lines += [
+            "",
+            "From the second round on the labelled images are not quite unseen by those that held them out: the minted "
+            "labels that these learned from were read by segmenters that had seen them.",
+        ]
     if facts["refused_objects"]:
         counted = ", ".join(f"{count} by {rule}" for rule, count in facts["refused_objects"].items())
         lines += ["", f"Objects that no labelled image shows alike, ignored: {counted}."]

@@ -42,6 +42,13 @@ class _Chosen:
     cores: int
 
 
+def _chosen_before(mark: Mapping[str, Any]) -> _Chosen | None:
+    """The hardware that a mark names; None where it is missing or damaged."""
+    kinds = {"device": str, "precision": str, "threads": int, "cores": int}
+    known = mark.keys() == kinds.keys() and all(isinstance(mark[name], kind) for name, kind in kinds.items())
+    return _Chosen(**mark) if known else None
+
+
 class EnsembleFolder:
     """Files of an ensemble."""
 
@@ -77,7 +84,7 @@ class EnsembleFolder:
         except InputError as error:
             raise InputError(str(error).replace("--out", "--ensemble")) from None
         before = read_mark(self.path / _HARDWARE)
-        stored = _Chosen(**before) if set(before) == set(_Chosen.__dataclass_fields__) else None
+        stored = _chosen_before(before)
         found = choose_hardware(seeing.device, seeing.precision, seeing.threads, stored)
         if stored is None:
             write_json(self.path / _HARDWARE, asdict(_Chosen(*found, cores())))

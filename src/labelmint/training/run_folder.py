@@ -145,6 +145,16 @@ class RunFolder:
             )
         return _read_tensors(file)[0], about
 
+    def load_or_refuse(self, part: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """The same for a command that trains a part where it is missing: the error says what to remove for that."""
+        try:
+            return self.load_part(part)
+        except InputError as error:
+            what = str(error).partition("; ")[0]
+            raise InputError(
+                f"{what}; remove {self.path / part}, and the same command trains it anew"
+            ) from None
+
     # Checkpoints --------------------------------------------------------------------------------------------
 
     def save_checkpoint(self, part: str, tensors: dict[str, Tensor], where: dict[str, Any]) -> None:

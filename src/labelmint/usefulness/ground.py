@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
 from labelmint.datasets.geometry import Geometry
+from labelmint.datasets.keeping import shelved
 from labelmint.datasets.pair import Pair
 from labelmint.datasets.ranges import Range, normalized
 from labelmint.evaluation.judging import VALIDATION_VIEWS
@@ -33,6 +35,7 @@ class Ground:
         normalized: whether all images are spread from their own ranges already.
         unlabelled: images without labels, every pixel ignored. minted: those of them that have minted labels. Both
             are empty for arms without a pool.
+        folder: that takes images which are spread where memory does not hold them; None for none.
     """
 
     training: Sequence[Pair]
@@ -47,13 +50,14 @@ class Ground:
     normalized: bool = False
     unlabelled: Sequence[Pair] = ()
     minted: Sequence[Pair] = ()
+    folder: Path | None = None
 
     def seen(self, recipe: Recipe) -> Ground:
         """The ground as a recipe has its images: as they are, or each spread from its own range."""
         if not recipe.normalize:
             return self
         training, unlabelled, minted = (
-            _spread(part) for part in (self.training, self.unlabelled, self.minted)
+            self._all_spread(part) for part in (self.training, self.unlabelled, self.minted)
         )
         validation = None if self.validation is None else self._spread(self.validation)
         test = self._spread(self.test)
@@ -71,7 +75,7 @@ class Ground:
         """Some of its pairs with each image as it is, and where the recipe asks for it spread beside that: half of the
         views are spread.
         """
-        return pairs if not recipe.spread or self.normalized else [*pairs, *_spread(pairs)]
+        return pairs if not recipe.spread or self.normalized else [*pairs, *self._all_spread(pairs)]
 
     def to_read(self, recipe: Recipe, views: Views) -> list[Views]:
         """Some of its views as a segmenter reads them: as they are, and where the recipe asks for it spread, too."""
@@ -85,6 +89,12 @@ class Ground:
         held_out = tiles(other, self.geometry.size, VALIDATION_VIEWS)
         return replace(self, training=mine, validation=held_out, folds=(), minted=())
 
+    def _all_spread(self, pairs: Sequence[Pair]) -> list[Pair]:
+        spread = (replace(one, image=normalized(one.image, "image")) for one in pairs)
+        if self.folder is None:
+            return list(spread)
+        return shelved(spread, len(pairs), self.folder, "the images that are spread")
+
     def _spread(self, views: Views) -> Views:
         """Views of images that are spread as a whole; a view of an image that is no pair's by itself."""
         images = [
@@ -92,10 +102,6 @@ class Ground:
             for name, image in zip(views.names, views.images, strict=True)
         ]
         return replace(views, images=np.stack(images))
-
-
-def _spread(pairs: Sequence[Pair]) -> list[Pair]:
-    return [replace(one, image=normalized(one.image, "image")) for one in pairs]
 
 
 def synthetic_seen(views: Views, recipe: Recipe) -> Views:

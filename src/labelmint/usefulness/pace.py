@@ -11,9 +11,10 @@ import numpy as np
 from labelmint.progress import Event, Report
 from labelmint.usefulness.plan import Cell
 
-__all__ = ["ARM", "MAKE", "POOL", "SETTLE", "Ahead", "Pace"]
+__all__ = ["ARM", "MAKE", "POOL", "SETTLE", "SHARE", "Ahead", "Pace"]
 
 SETTLE, ARM, POOL, MAKE = "arm that settles", "arm", "arm with a pool", "samples"
+SHARE = "what samples give away"
 
 
 class Pace:
@@ -22,7 +23,9 @@ class Pace:
     """
 
     def __init__(self) -> None:
-        self._seen: dict[str, list[tuple[int, float]]] = {kind: [] for kind in (SETTLE, ARM, POOL, MAKE)}
+        self._seen: dict[str, list[tuple[int, float]]] = {
+            kind: [] for kind in (SETTLE, ARM, POOL, MAKE, SHARE)
+        }
         self.guess = dict.fromkeys(self._seen, 0.0)
 
     def saw(self, kind: str, n: int, seconds: float) -> None:

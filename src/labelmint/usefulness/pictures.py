@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -27,9 +28,13 @@ def sheet(folder: Path, point: Point, outcome: Outcome, real: RealPairs, maker: 
     samples.
     """
     cell = Cell(point.n, outcome.seeds[0])
-    if point.chosen is None or cell.seed not in point.scores("S"):
+    trained = point.arms.get(point.key("S"), {}).get(cell.seed)
+    if point.chosen is None or trained is None:
         return None
-    synthetic, _ = maker.make(cell, point.chosen.way, ON_A_SIDE, folder / cell.folder, lambda event: None)
+    count = min(
+        ON_A_SIDE, trained.samples or ON_A_SIDE
+    )  # of those that are there: none is drawn for a picture
+    synthetic, _ = maker.make(cell, point.chosen.way, count, folder / cell.folder, lambda event: None)
     if synthetic is None:
         return None
     seen, name = tiles(real.ground(cell).training, real.geometry.size, ON_A_SIDE), f"samples-{point.n}.png"
@@ -77,8 +82,10 @@ def readings(folder: Path, point: Point, outcome: Outcome, real: RealPairs) -> P
 
 
 def _read(file: Path, count: int) -> Array | None:
-    if not file.is_file():
+    """What an arm reads from the test views; None where that is not stored, or damaged: it is for a picture alone."""
+    try:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
+            found: Array = stored["read"]
+    except (FileNotFoundError, BadZipFile, ValueError, EOFError, KeyError):
         return None
-    with np.load(file, allow_pickle=False) as stored:
-        found: Array = stored["read"]
     return found if len(found) == count else None

@@ -167,6 +167,11 @@ class StudyOptions:
         if self.curve and (self.unlabelled is not None or self.share):
             other = "--share" if self.unlabelled is None else f"--unlabelled {self.pool_in_words}"
             raise InputError(f"--curve trains arms R and A alone; leave out {other}, or --curve")
+        others = [name for name in self.arms if self.curve and name not in ("R", "A", *BESIDE)]
+        if others:
+            raise InputError(
+                f"--curve trains arms R and A alone; leave out --arms {','.join(others)}, or --curve"
+            )
         if self.unlabelled is not None and not set(self.arms) & set(POOLED):
             raise InputError(
                 f"--unlabelled {self.pool_in_words}: no arm has a use for it; name some of {', '.join(POOLED)} by "

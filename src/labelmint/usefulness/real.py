@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ from labelmint.usefulness.plan import Cell, StudyOptions, pairs_of_cell
 __all__ = ["MOST_APART", "RealPairs", "load_real"]
 
 TEST_VIEWS, MOST_APART = 2000, 100
+_FOLDS = 2  # of pairs that validate each other
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,7 @@ class RealPairs:
         ranges: the levels that each image uses, by the name of its pair.
         apart: whole images of the test part, at most 100, by a hash, where it is asked whether pairs may be shared.
         tested: digest (`pool.images.digest_of_image`) -> name of the images of the test part.
+        folder: that takes what memory does not hold; None for none.
     """
 
     data: DataSet
@@ -61,6 +64,7 @@ class RealPairs:
     ranges: Mapping[str, Range] = field(default_factory=dict)
     apart: Sequence[Pair] = ()
     tested: Mapping[bytes, str] = field(default_factory=dict)
+    folder: Path | None = None
 
     @property
     def classes(self) -> ClassSet:
@@ -93,6 +97,7 @@ class RealPairs:
             backgrounds=frozenset(range(len(self.classes))) - set(self.foreground),
             geometry=self.geometry,
             normalized=self.normalize != "none",
+            folder=self.folder,
         )
 
     def of_generator(self, cell: Cell) -> Split:
@@ -153,6 +158,11 @@ def load_real(
         raise InputError(
             f"{data.source}: pairs to train on and others to validate on are needed; label more images"
         )
+    if options.validation == "within" and len(parts.training) < _FOLDS:
+        raise InputError(
+            f"{data.source}: has {len(parts.training)} training pair beside its test and validation parts, and with "
+            f"--validation within at least {_FOLDS} are needed, one for each fold; label more images"
+        )
     loaded = load_parts(
         data,
         parts,
@@ -180,6 +190,7 @@ def load_real(
         instances=_digest_of_instances(learned),
         apart=_apart(loaded.test, parts, options.seed) if options.share else (),
         tested={digest_of_image(one.image): one.name for one in loaded.test},
+        folder=None if disk is None else disk.folder,
     )
 
 

@@ -20,6 +20,7 @@ from labelmint.datasets.pair import Pair
 from labelmint.dials import Heeding, heeded_by, settled
 from labelmint.errors import InputError
 from labelmint.evaluation.judging import judge_of
+from labelmint.evaluation.loading import room
 from labelmint.evaluation.material import teller
 from labelmint.evaluation.subject import refuse_overlap, refuse_views
 from labelmint.evaluation.views import Views, digest_of_pixels, view_digests, views_of_samples
@@ -101,6 +102,7 @@ class Given:
             real.geometry.size,
             real.channels,
             teller(report, "load synthetic"),
+            room(),
             normalize=real.normalize,
         )
         tested = [
@@ -226,6 +228,7 @@ class FromGenerators:
             self.real.classes,
             self.real.geometry.size,
             self.real.channels,
+            available=room(),
             normalize=self.real.normalize,
         )
         return views.take(range(count)), _outcome(place, time.perf_counter() - begin, judge_dice)

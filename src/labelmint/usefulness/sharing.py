@@ -43,8 +43,9 @@ class Shared(BaseModel):
         samples: pairs that were looked at.
         copies: near-copies among them; None where the rule could not be set, and `why`.
         alarms: share of real held-out views that the rule calls copies, too.
-        auc: of membership. members, others: images that it was measured on.
-        auc_pool: of the images of the pool that the generator learned from, pool: how many; None where there are none.
+        auc: of membership. members, others: images that it was measured on: as many as have 2,000 tiles in all.
+        auc_pool: of the images of the pool that the generator learned from, pool: how many, likewise; None where there
+            are none.
         seconds: that it took.
     """
 
@@ -90,17 +91,22 @@ def shared(
         of = [number[name] for name in seen.names]
         return sample_distances(seen.images, samples.images, of, orientations)
 
-    apart = distances(others)
+    by_name = {
+        one.name: one for one in pool
+    }  # by a hash, as members and others are: some may not be looked at
+    beside = [by_name[name] for name in in_order(list(by_name), cell.seed, None)]
+    known, apart = distances(members), distances(others)
+    of_pool = distances(beside) if beside else None
     return Shared(
         samples=len(samples),
         copies=copies,
         why=why,
         alarms=alarms,
-        auc=membership_auc(distances(members), apart),
-        members=len(members),
-        others=len(others),
-        auc_pool=membership_auc(distances(pool), apart) if pool else None,
-        pool=len(pool),
+        auc=membership_auc(known, apart),
+        members=len(known),
+        others=len(apart),
+        auc_pool=None if of_pool is None else membership_auc(of_pool, apart),
+        pool=0 if of_pool is None else len(of_pool),
         seconds=time.perf_counter() - begin,
     )
 

@@ -33,14 +33,14 @@ from labelmint.runs.request import make_request
 from labelmint.runs.unlabelled import check_shares
 from labelmint.runs.wire import shapes
 from labelmint.segmenters.plateau import ArmConfig
-from labelmint.storage import alone
+from labelmint.storage import alone, is_unused, refuse_inside
 from labelmint.systems.catalogue import SYSTEMS, check_mints
 from labelmint.types import DataSet
 from labelmint.usefulness.arm_training import train_arm
 from labelmint.usefulness.cells import GENERATORS_POOL, INSTANCES, Claim, claim_study, refuse_other
 from labelmint.usefulness.outcome import Outcome
 from labelmint.usefulness.pictures import readings, sheet
-from labelmint.usefulness.plan import StudyOptions
+from labelmint.usefulness.plan import REST, StudyOptions
 from labelmint.usefulness.pool_images import PoolImages
 from labelmint.usefulness.real import RealPairs, load_real
 from labelmint.usefulness.report import study_results
@@ -79,7 +79,7 @@ def study(
     tell: Report = report or (lambda event: None)
     tell(Event("arms", 1, 1, message=options.wanted_in_words))
     source, folder = (data if isinstance(data, DataSet) else read(data)), Path(out)
-    refuse_other(folder)
+    _refuse_place(folder, source, options)
     request, device = _request(options), choose_device(options.device)
     trains = maker is None and options.draws and options.synthetic is None
     dials = dials_of_generators(request, options.dials) if trains else ()
@@ -111,6 +111,18 @@ def study(
         write_report(results, folder)
         drop_cache(folder)
     return results
+
+
+def _refuse_place(folder: Path, data: DataSet, options: StudyOptions) -> None:
+    """Raise InputError for a folder of something else, and for a new study inside of images that it reads, which would
+    then hold its pictures, too.
+    """
+    refuse_other(folder)
+    if not is_unused(folder):  # of a former version, which is gone on with
+        return
+    others = [one for one in (options.unlabelled, options.synthetic) if one is not None and one != REST]
+    sources = [one.source if isinstance(one, DataSet) else one for one in (data, *others)]
+    refuse_inside(folder, [one for one in sources if Path(one).is_dir()])
 
 
 def _request(options: StudyOptions) -> Request:

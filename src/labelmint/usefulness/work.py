@@ -30,7 +30,7 @@ from labelmint.usefulness.cells import CellFolder, Record, arm_key
 from labelmint.usefulness.figures import blind_dice
 from labelmint.usefulness.known import Known
 from labelmint.usefulness.outcome import Candidate, Outcome
-from labelmint.usefulness.pace import ARM, MAKE, POOL, SETTLE, Ahead
+from labelmint.usefulness.pace import ARM, MAKE, POOL, SETTLE, SHARE, Ahead
 from labelmint.usefulness.plan import GIVEN, Cell, StudyOptions, Way, counts, samples_needed, ways
 from labelmint.usefulness.pool_images import PoolImages
 from labelmint.usefulness.real import RealPairs
@@ -170,17 +170,21 @@ class Study:
             folder, key = CellFolder(self._folder, cell), f"{chosen.way.key}-{count}"
             names = self._real.pairs(cell) if chosen.way.given else self._real.of_generator(cell)
             found = folder.shared(key)
-            if found is not None and found.members != len(names.training):  # by a former version
+            if found is not None and found.members > len(names.training):  # by a former version
                 found = None
-            if found is None and self._samples(cell, chosen.way):
+            if found is None and not self._ahead.fits(SHARE, n):
+                self._ahead.leave_out(SHARE, cell, SHARE)
+            elif found is None and self._samples(cell, chosen.way):
                 views = self._views(cell, chosen.way)
                 assert views is not None
                 views = views.take(range(min(count, len(views))))
-                tell = self._ahead.telling(ARM, cell)
+                tell = self._ahead.telling(SHARE, cell)
                 pool = self._learned_beside(cell)
                 found = shared(cell, self._real, views, tell, trained=names.training, pool=pool)
                 folder.save_shared(key, found)
+                self._ahead.finished(SHARE, n)
             if found is not None:
+                self._ahead.pace.saw(SHARE, n, found.seconds)
                 self._known.take_shared(cell, found)
 
     def _learned_beside(self, cell: Cell) -> Sequence[Pair]:
@@ -296,8 +300,7 @@ class Study:
             folds = self._real.ground(cell, reading).folds
             told["folds"] = [[names.training[place] for place in fold] for fold in folds]
         folder.mkdir(parents=True, exist_ok=True)
-        if not file.is_file():
-            write_json(file, told)
+        write_json(file, told)  # in place of those of a call with other settings, which made nothing
 
     def _samples(self, cell: Cell, way: Way) -> bool:
         """Make a cell's samples unless they are there; whether there are any."""
@@ -349,9 +352,11 @@ class Study:
                 ahead.add(ARM, cell.n, drawn + len(wanted & {"C", "R", "accuracy", "diversity"}))
                 ahead.add(MAKE, cell.n, plans)
                 ahead.add(POOL, cell.n, len(wanted & set(POOLED)) * self._has_pool(cell))
+            ahead.add(SHARE, cell.n, int(options.share and studied))
             for file in (self._folder / cell.folder).glob("*.json"):
-                if not file.stem.startswith(("pairs", "given-away")):
+                if not file.stem.startswith("pairs"):
                     kind = MAKE if file.stem.startswith("drawn-") else ARM
+                    kind = SHARE if file.stem.startswith("given-away-") else kind
                     kind = SETTLE if file.stem in ("A", *BESIDE) else kind
                     kind = POOL if file.stem.startswith(POOLED) else kind
                     ahead.add(kind, cell.n, -1)
