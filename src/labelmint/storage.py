@@ -53,11 +53,12 @@ def refuse_taken(folder: Path) -> None:
 
 
 def refuse_unwritable(path: Path) -> None:
-    """Raise InputError for a path to write to where nothing can be written, before anything long begins."""
-    place = path.absolute()
-    above = next(one for one in (place, *place.parents) if one.exists())
-    if above.is_dir() and not os.access(above, os.W_OK):
-        raise InputError(f"{path}: can't be written, since {above} is read-only; name another folder")
+    """Raise InputError for a path to write to in a folder, or below one, into which nothing may be written: that is to
+    be known before long work begins.
+    """
+    place = next((above for above in path.absolute().parents if above.is_dir()), path)
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise InputError(f"{path}: nothing may be written into {place}; give another --out")
 
 
 def refuse_inside(path: str | os.PathLike[str], sources: Iterable[str | os.PathLike[str]]) -> None:
@@ -75,15 +76,6 @@ def refuse_inside(path: str | os.PathLike[str], sources: Iterable[str | os.PathL
                 f"{path}: lies in the folder of {source.name}, where its images and labels are looked for; name a "
                 "folder elsewhere"
             )
-
-
-def refuse_unwritable(path: Path) -> None:
-    """Raise InputError for a path to write to in a folder, or below one, into which nothing may be written: that is to
-    be known before long work begins.
-    """
-    place = next((above for above in path.absolute().parents if above.is_dir()), path)
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise InputError(f"{path}: nothing may be written into {place}; give another --out")
 
 
 @contextmanager

@@ -253,7 +253,7 @@ def test_a_place_that_takes_nothing_is_refused_before_anything_is_read(
 ) -> None:
     """Also where the ensemble lies elsewhere, so that its training would succeed."""
     monkeypatch.setattr("labelmint.storage.os.access", lambda path, how: path != tmp_path)
-    told = f"can't be written, since {tmp_path} is read-only"
+    told = f"nothing may be written into {tmp_path}; give another --out"
     more: dict[str, Any] = {"report": lambda event: pytest.fail("works")}
     with pytest.raises(InputError, match=told):
         label(place / "pool", place / "few", tmp_path / "a" / "b", ensemble=place / "e", **more, **FEW)

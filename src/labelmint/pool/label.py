@@ -61,9 +61,8 @@ def label(
     check_target(
         out, format=options.format, image_format=options.image_format, sources=sources, classes=classes
     )
-    named = (
-        out if out.name not in ("", "..") else out.resolve()
-    )  # "." and ".." name no folder to stand beside
+    # "." and ".." name no folder to stand beside
+    named = out if out.name not in ("", "..") else out.resolve()
     beside = named.with_name(f"{named.name}-ensemble")
     refuse_unwritable(out)
     folder = Path(options.ensemble) if options.ensemble is not None else beside

@@ -31,9 +31,7 @@ def sheet(folder: Path, point: Point, outcome: Outcome, real: RealPairs, maker: 
     trained = point.arms.get(point.key("S"), {}).get(cell.seed)
     if point.chosen is None or trained is None:
         return None
-    count = min(
-        ON_A_SIDE, trained.samples or ON_A_SIDE
-    )  # of those that are there: none is drawn for a picture
+    count = min(ON_A_SIDE, trained.samples or ON_A_SIDE)  # none is drawn for a picture alone
     synthetic, _ = maker.make(cell, point.chosen.way, count, folder / cell.folder, lambda event: None)
     if synthetic is None:
         return None

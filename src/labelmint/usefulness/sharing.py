@@ -91,9 +91,8 @@ def shared(
         of = [number[name] for name in seen.names]
         return sample_distances(seen.images, samples.images, of, orientations)
 
-    by_name = {
-        one.name: one for one in pool
-    }  # by a hash, as members and others are: some may not be looked at
+    # by a hash, as members and others are: some may not be looked at
+    by_name = {one.name: one for one in pool}
     beside = [by_name[name] for name in in_order(list(by_name), cell.seed, None)]
     known, apart = distances(members), distances(others)
     of_pool = distances(beside) if beside else None
